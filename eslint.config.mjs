@@ -1,0 +1,38 @@
+import prettier from 'eslint-config-prettier';
+import tseslint from 'typescript-eslint';
+
+export default tseslint.config(
+  {
+    ignores: [
+      '**/dist/',
+      '**/build/',
+      '**/generated/',
+      '**/node_modules/',
+      '**/*.cjs',
+      '**/*.mjs',
+      'out/',
+      '.nx/',
+    ],
+  },
+  ...tseslint.configs.strictTypeChecked,
+  ...tseslint.configs.stylisticTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      // A library is entered by its index only.
+      'no-restricted-imports': ['error', { patterns: ['@esparse/*/*'] }],
+      'no-console': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      // Typed arrays under noUncheckedIndexedAccess: an index in bounds by construction says so with `!`.
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
+      '@typescript-eslint/prefer-for-of': 'off',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+    },
+  },
+  { files: ['**/*.test.ts'], rules: { '@typescript-eslint/no-unsafe-assignment': 'off' } },
+  prettier,
+);

@@ -1,0 +1,21 @@
+/** One Jest configuration for every package: `jest -c ../../jest.config.mjs --rootDir .` runs a package's own tests. */
+import path from 'node:path';
+
+const here = import.meta.dirname;
+/** Packages that ship ES modules only; Jest runs everything as CommonJS. */
+const ESM_ONLY = ['zarr', 'zarrita', '@zarrita', 'numcodecs', 'p-limit', 'yocto-queue'];
+
+export default {
+  testMatch: ['**/*.test.ts'],
+  testEnvironment: path.join(here, 'test/support/jest-environment.cjs'),
+  testEnvironmentOptions: { customExportConditions: ['source', 'node', 'default'] },
+  testPathIgnorePatterns: ['/node_modules/', '/dist/'],
+  transform: {
+    '\\.[cm]?[jt]s$': [
+      '@swc/jest',
+      { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+    ],
+  },
+  transformIgnorePatterns: [`/node_modules/(?!(${ESM_ONLY.join('|')})/)`],
+  testTimeout: 60_000,
+};

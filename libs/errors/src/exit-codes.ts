@@ -1,0 +1,16 @@
+import type { ErrorKind } from './error.ts';
+
+/** Success. */
+export const EXIT_OK = 0;
+/** A check that was asked for found something wrong (`esparse verify`), or a defect of esparse itself. */
+export const EXIT_FAILURE = 1;
+/** The input, the environment or an option is at fault: the message says which and what to do. */
+export const EXIT_BAD_INPUT = 2;
+/** Stopped by SIGINT, by the shells' convention of 128 + 2. */
+export const EXIT_CANCELLED = 130;
+
+/** The exit code of a command that ended in an error of this kind. */
+export function exitCodeOf(kind: ErrorKind): number {
+  if (kind === 'internal') return EXIT_FAILURE;
+  return kind === 'cancelled' ? EXIT_CANCELLED : EXIT_BAD_INPUT;
+}

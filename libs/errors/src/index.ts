@@ -1,0 +1,9 @@
+export {
+  EsparseError,
+  isEsparseError,
+  messageOf,
+  toEsparseError,
+  type ErrorDetails,
+  type ErrorKind,
+} from './error.ts';
+export { EXIT_BAD_INPUT, EXIT_CANCELLED, EXIT_FAILURE, EXIT_OK, exitCodeOf } from './exit-codes.ts';

@@ -1,0 +1,31 @@
+// The addon's table of contents: each kernel registers itself in its own file.
+#include <napi.h>
+
+#include "thread_pool.h"
+
+namespace esparse {
+
+void register_widen(Napi::Env env, Napi::Object exports);
+
+namespace {
+
+Napi::Value set_threads_js(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), set_threads(info[0].ToNumber().Uint32Value()));
+}
+
+Napi::Value threads_js(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(threads()));
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("setThreads", Napi::Function::New(env, set_threads_js));
+  exports.Set("threads", Napi::Function::New(env, threads_js));
+  register_widen(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(esparse_kernels, init)
+
+}  // namespace esparse
