@@ -16,6 +16,12 @@ export default {
       { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
     ],
   },
+  // Their package.json names an "import" condition only, which a CommonJS resolver does not take.
+  moduleNameMapper: {
+    '^zarr$': path.join(here, 'node_modules/zarr/dist/src/index.js'),
+    '^@zarrita/storage/(\\w+)$': path.join(here, 'node_modules/@zarrita/storage/dist/src/$1.js'),
+    '^numcodecs/(\\w+)$': path.join(here, 'node_modules/numcodecs/dist/$1.js'),
+  },
   transformIgnorePatterns: [`/node_modules/(?!(${ESM_ONLY.join('|')})/)`],
   testTimeout: 60_000,
 };

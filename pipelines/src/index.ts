@@ -1,1 +1,5 @@
-export {};
+export { eSparsePipeline } from './e-sparse.ts';
+export { magnitudePipeline } from './magnitude.ts';
+export type { MetricOptions, Pipeline, ShuffleName } from './pipeline.ts';
+export { PIPELINES, pipelineNamed } from './registry.ts';
+export { wandaPipeline } from './wanda.ts';

@@ -1,1 +1,23 @@
-export {};
+export { isPlainName, type ByteFolder, type ByteSource } from './byte-source.ts';
+export { openCheckpoint, openCheckpointIn, type Checkpoint } from './checkpoint.ts';
+export { tensorToF32, tensorToHalf, type HalfTensor } from './convert.ts';
+export { localFolder } from './local-folder.ts';
+export { type TensorDtype, type TensorInfo } from './tensor-info.ts';
+export { readText, DOCUMENT_SEPARATOR, MAX_TEXT_BYTES } from './text.ts';
+export {
+  makeTokenizer,
+  MAX_UNCUT_CHARACTERS,
+  openTokenizer,
+  type DecodeOptions,
+  type EncodeOptions,
+  type TextTokenizer,
+} from './tokenizer.ts';
+export { tokenizerFiles, tokenizerFilesIn, type TokenizerFile } from './tokenizer-files.ts';
+export { checkpointWeights, type WeightSource } from './weight-source.ts';
+export {
+  calibrationWindows,
+  CALIBRATION_ALGORITHM,
+  evaluationWindows,
+  type CalibrationOptions,
+} from './windows.ts';
+export { writeCheckpoint, type TensorToWrite, type WriteCheckpointOptions } from './write-checkpoint.ts';

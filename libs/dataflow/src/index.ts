@@ -1,1 +1,24 @@
-export {};
+export { abortWith } from './abort.ts';
+export type { AnyStatistic, BlockStatistics } from './block-statistics.ts';
+export { commit, type BlockSink } from './commit.ts';
+export { enrich } from './enrich.ts';
+export { finishStatistics } from './finish-statistics.ts';
+export { fromPull, type FromPullOptions } from './from-pull.ts';
+export { gatherStatistics, type GatherOptions, type TapTile } from './gather-statistics.ts';
+export type { Leased } from './leased.ts';
+export type {
+  ChannelStatistics,
+  LinearJob,
+  LoadedLinear,
+  MaskedLinear,
+  PrunedLinear,
+  ScoredLinear,
+  ShuffledLinear,
+} from './linear.ts';
+export { load, type LoadWeights } from './load.ts';
+export { mask } from './mask.ts';
+export { mergeShards } from './merge-shards.ts';
+export { oneByOne } from './one-by-one.ts';
+export { pack } from './pack.ts';
+export { score } from './score.ts';
+export { shuffle } from './shuffle.ts';

@@ -1,1 +1,6 @@
-export {};
+export {
+  perplexity,
+  type Perplexity,
+  type PerplexityOptions,
+  type PerplexityProgress,
+} from './perplexity.ts';

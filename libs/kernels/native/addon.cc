@@ -6,6 +6,13 @@
 namespace esparse {
 
 void register_widen(Napi::Env env, Napi::Object exports);
+void register_amplitude(Napi::Env env, Napi::Object exports);
+void register_entropy(Napi::Env env, Napi::Object exports);
+void register_score(Napi::Env env, Napi::Object exports);
+void register_kept_score(Napi::Env env, Napi::Object exports);
+void register_swap_search(Napi::Env env, Napi::Object exports);
+void register_mask(Napi::Env env, Napi::Object exports);
+void register_pack(Napi::Env env, Napi::Object exports);
 
 namespace {
 
@@ -21,6 +28,13 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setThreads", Napi::Function::New(env, set_threads_js));
   exports.Set("threads", Napi::Function::New(env, threads_js));
   register_widen(env, exports);
+  register_amplitude(env, exports);
+  register_entropy(env, exports);
+  register_score(env, exports);
+  register_kept_score(env, exports);
+  register_swap_search(env, exports);
+  register_mask(env, exports);
+  register_pack(env, exports);
   return exports;
 }
 

@@ -58,12 +58,14 @@ Napi::Value Call::promise(std::size_t chunks, std::function<void(std::size_t)> r
       env_, Napi::Function::New(env_, [](const Napi::CallbackInfo&) {}), "esparse.kernel", 0, 1);
   Napi::Promise promise = pending->deferred.Promise();
   submit(Job{chunks, std::move(run), [pending] {
-               pending->wake.BlockingCall(pending, [](Napi::Env env, Napi::Function, Pending* settled) {
+               // The callback deletes `pending`, perhaps before BlockingCall returns: hold on to `wake` alone.
+               Napi::ThreadSafeFunction wake = pending->wake;
+               wake.BlockingCall(pending, [](Napi::Env env, Napi::Function, Pending* settled) {
                  Napi::HandleScope scope(env);
                  settled->deferred.Resolve(settled->result(env));
                  delete settled;
                });
-               pending->wake.Release();
+               wake.Release();
              }});
   return promise;
 }

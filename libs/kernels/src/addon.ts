@@ -6,6 +6,94 @@ export interface Addon {
   setThreads(threads: number): boolean;
   threads(): number;
   widen(kind: 0 | 1, from: Uint16Array, to: Float32Array): Promise<void>;
+  amplitudeUpdate(state: Float64Array, tile: Float32Array, rows: number, channels: number): Promise<number>;
+  entropyUpdate(
+    ranges: Float32Array,
+    zeros: Uint32Array,
+    bins: Uint32Array,
+    tile: Float32Array,
+    rows: number,
+    channels: number,
+  ): Promise<number>;
+  entropyMerge(
+    ranges: Float32Array,
+    zeros: Uint32Array,
+    bins: Uint32Array,
+    fromRanges: Float32Array,
+    fromZeros: Uint32Array,
+    fromBins: Uint32Array,
+  ): Promise<void>;
+  entropyFinish(
+    ranges: Float32Array,
+    zeros: Uint32Array,
+    bins: Uint32Array,
+    bounds: Float32Array,
+    tokens: number,
+    intervals: number,
+    out: Float32Array,
+  ): Promise<void>;
+  scoreByChannel(
+    kind: 0 | 1,
+    weights: Uint16Array,
+    rows: number,
+    cols: number,
+    importance: Float32Array,
+    out: Float32Array,
+  ): Promise<boolean>;
+  channelMeans(scores: Float32Array, rows: number, cols: number, out: Float64Array): Promise<void>;
+  keptScore(
+    scores: Float32Array,
+    rows: number,
+    cols: number,
+    permutation: Int32Array,
+    keep: number,
+    group: number,
+  ): Promise<number>;
+  swapSearch(
+    scores: Float32Array,
+    rows: number,
+    cols: number,
+    permutation: Int32Array,
+    keep: number,
+    group: number,
+    blockSize: number,
+    tolerance: number,
+    maxSwaps: number,
+    out: Int32Array,
+  ): Promise<number>;
+  maskOf(
+    scores: Float32Array,
+    rows: number,
+    cols: number,
+    permutation: Int32Array,
+    keep: number,
+    group: number,
+    out: Uint8Array,
+  ): Promise<void>;
+  pack(
+    weights: Uint16Array,
+    mask: Uint8Array,
+    rows: number,
+    cols: number,
+    permutation: Int32Array,
+    keep: number,
+    group: number,
+    bits: number,
+    values: Uint16Array,
+    indices: Uint8Array,
+  ): Promise<number>;
+  unpack(
+    kind: 0 | 1 | 2,
+    out: Uint16Array | Float32Array,
+    rows: number,
+    cols: number,
+    permutation: Int32Array,
+    keep: number,
+    group: number,
+    bits: number,
+    values: Uint16Array,
+    indices: Uint8Array,
+  ): Promise<number>;
 }
 
 let loaded: Addon | null | undefined;

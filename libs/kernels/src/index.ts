@@ -1,2 +1,30 @@
 export { addon } from './addon.ts';
+export {
+  AMPLITUDE_DIGITS,
+  AMPLITUDE_LIMIT,
+  AMPLITUDE_MAX_ROWS,
+  amplitudeMerge,
+  amplitudeUpdate,
+  amplitudeUpdateReference,
+} from './amplitude.ts';
+export {
+  ENTROPY_MAX_BINS,
+  ENTROPY_MAX_ROWS,
+  ENTROPY_MAX_TOKENS,
+  ENTROPY_WORDS,
+  entropyFinish,
+  entropyFinishReference,
+  entropyMerge,
+  entropyMergeReference,
+  entropyUpdate,
+  entropyUpdateReference,
+  type EntropyHistograms,
+} from './entropy.ts';
 export { widen, widenReference, type HalfDtype } from './widen.ts';
+export { channelMeans, channelMeansReference, scoreByChannel, scoreByChannelReference } from './score.ts';
+export { keptScore, keptScoreReference } from './kept-score.ts';
+export { MAX_BLOCK, swapSearch, type SwapSearchResult } from './swap-search.ts';
+export { maskOf, maskOfReference, maskRowBytes } from './mask.ts';
+export { MAX_DIMENSION, MAX_GROUP } from './shuffled-matrix.ts';
+export { packedLayout, TILE_ROWS, type PackedLayout } from './packed-layout.ts';
+export { pack, unpack, unpackToF32, type PackedArrays } from './pack.ts';

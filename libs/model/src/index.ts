@@ -1,1 +1,38 @@
-export {};
+export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors.ts';
+export {
+  biasSlot,
+  weightSlot,
+  type BlockTensorSpec,
+  type FinalNormSpec,
+  type LinearSpec,
+  type ModelDescription,
+  type TapSpec,
+  type TensorSpec,
+} from './description.ts';
+export { describeModel, registerFamily, type ModelFamily } from './family.ts';
+export { buildBlockGraph, type BlockGraph } from './onnx/block-graph.ts';
+export {
+  BLOCK_INPUT,
+  BLOCK_OUTPUT,
+  inputsOf,
+  type Activation,
+  type AddOp,
+  type AttentionOp,
+  type BlockOp,
+  type GatedActivationOp,
+  type LinearOp,
+  type NormOp,
+  type RopeOp,
+} from './program.ts';
+export { type RopeScaling, type RopeSpec } from './rope/spec.ts';
+export { ropeFrequencies, ropeTables, type RopeTables } from './rope/tables.ts';
+export {
+  createBlockRunner,
+  type BlockRunner,
+  type BlockRunnerOptions,
+  type LoadedBlock,
+  type TapOutput,
+} from './runtime/block-runner.ts';
+export { embedTokens } from './runtime/embed.ts';
+export { createHead, type Head, type HeadOptions } from './runtime/head.ts';
+export { instructionSet, numericsId } from './runtime/numerics.ts';

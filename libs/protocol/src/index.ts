@@ -1,1 +1,18 @@
-export {};
+export { connectWorker, requireProtocol, type RunTarget, type ShardTokens, type WorkerConnection } from './client.ts';
+export { fromServiceError, toServiceError } from './errors.ts';
+export type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';
+export type { ActivationTile__Output } from './generated/esparse/v1/ActivationTile.ts';
+export type { RunRef__Output } from './generated/esparse/v1/RunRef.ts';
+export type { WorkerHandlers } from './generated/esparse/v1/Worker.ts';
+export {
+  FLOW_CONTROL_WINDOW_BYTES,
+  MAX_NAME_LENGTH,
+  MAX_REPLY_BYTES,
+  MAX_REQUEST_BYTES,
+  MAX_SHARD_TOKENS,
+  MAX_TILE_BYTES,
+  TARGET_TILE_BYTES,
+} from './limits.ts';
+export { workerServiceDefinition } from './service.ts';
+export { readTile, tileMessages, type Tile, type TileExpectation } from './tiles.ts';
+export { PROTOCOL_VERSION, SOFTWARE_VERSION } from './version.ts';

@@ -1,1 +1,21 @@
-export {};
+/**
+ * The Zarr v3 weight store: runs, their blocks written in transactions, and the hidden states between blocks.
+ * The format is specified in docs/store-format.md.
+ */
+export type { ArrayData, ArrayDtype, ArrayInput, ArrayTypes } from './array-types.ts';
+export type { ArrayInfo, CommittedGroup } from './committed-group.ts';
+export { fileObjectStore } from './file-object-store.ts';
+export type { FinishInput } from './finish-run.ts';
+export type { FinishedSummary } from './finished.ts';
+export type { HiddenShard, HiddenStates } from './hidden-states.ts';
+export { checkKey } from './key.ts';
+export { FORMAT } from './limits.ts';
+export type { ObjectHandle, ObjectStore, PutOptions, WriterLease } from './object-store.ts';
+export type { StoredArray } from './read-array.ts';
+export type { RunWriter } from './run-writer.ts';
+export type { Run } from './run.ts';
+export type { Attributes } from './sealed-document.ts';
+export { createOrOpenStore, openHidden, openStore, type RunSummary, type Store } from './store.ts';
+export type { Commit, Transaction } from './transaction.ts';
+export type { Damage, VerifyProgress } from './verify.ts';
+export { zarrView } from './zarr-view.ts';

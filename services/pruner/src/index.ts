@@ -1,1 +1,6 @@
-export {};
+export type { PruneEvent, PruneReport } from './events.ts';
+export { startLocalWorker, type LocalWorker, type LocalWorkerOptions, type WorkerReady } from './local-worker.ts';
+export type { PruneOptions } from './options.ts';
+export { prune, type PruneDependencies } from './prune.ts';
+export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
+export type { Phase } from './stopwatch.ts';

@@ -1,1 +1,2 @@
-export {};
+export { serverStream, unary } from './handlers.ts';
+export { startWorker, type RunningWorker, type WorkerOptions } from './server.ts';

@@ -1,0 +1,122 @@
+import { EsparseError } from '@esparse/errors';
+import { readWhole, type ByteFolder } from './byte-source.ts';
+import { checkpointDigest } from './digest.ts';
+import { parseJsonObject } from './json.ts';
+import { localFolder } from './local-folder.ts';
+import { gatherRows, readRowRange } from './row-gather.ts';
+import { openShards, type Shards } from './shards.ts';
+import { isReadable, type TensorInfo } from './tensor-info.ts';
+import { MAX_TOKENIZER_FILE_BYTES } from './tokenizer-files.ts';
+
+/** Longest config.json that is read, in bytes; real ones have a few thousand, with label maps some hundred thousand. */
+export const MAX_CONFIG_BYTES = 16 * 1024 * 1024;
+
+/** A Hugging Face checkpoint, opened: what is in it is known and checked, the weights are still on disk. */
+export interface Checkpoint {
+  readonly directory: string;
+  /** `config.json`, parsed. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The tensors that can be read, by name. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Identity of the content, SHA-256 in hexadecimal; see `checkpointDigest` for what it covers. */
+  readonly digest: string;
+  /** Whether there is a tensor of that name, be its type readable or not. */
+  has(name: string): boolean;
+  /** Throws `checkpoint` where there is no such tensor, `unsupported` where it is not BF16, F16 or F32. */
+  info(name: string): TensorInfo;
+  /** All bytes of a tensor, in memory of their own. At most 4 GiB: larger ones are read in row ranges. */
+  read(name: string, signal?: AbortSignal): Promise<Uint8Array>;
+  /** The bytes of rows `begin .. end - 1` of the first dimension. */
+  readRowRange(name: string, begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** The bytes of some rows of a 2-D tensor, (rows.length, columns); each distinct row is read once. */
+  readRows(name: string, rows: Uint32Array, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Closes the files once the reads under way have ended. Idempotent; a read afterwards is an error. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the checkpoint in a local folder: `config.json`, and `model.safetensors` or
+ * `model.safetensors.index.json` with its shards. Reads headers and a few KiB of each tensor, never whole files.
+ *
+ * @example
+ * const checkpoint = await openCheckpoint('models/llama-2m');
+ * const weight = await tensorToF32('BF16', await checkpoint.read('model.norm.weight'));
+ */
+export async function openCheckpoint(directory: string, signal?: AbortSignal): Promise<Checkpoint> {
+  return openCheckpointIn(localFolder(directory), signal);
+}
+
+/** `openCheckpoint` for a checkpoint that is anywhere: a bucket, an HTTP server, memory. */
+export async function openCheckpointIn(folder: ByteFolder, signal?: AbortSignal): Promise<Checkpoint> {
+  const configBytes = await readWhole(folder, 'config.json', MAX_CONFIG_BYTES, signal);
+  if (configBytes === undefined) {
+    throw new EsparseError('checkpoint', `${folder.location} has no config.json`, {
+      hint: 'give the folder of a Hugging Face checkpoint',
+    });
+  }
+  const config = Object.freeze(parseJsonObject(configBytes, `${folder.location}/config.json`));
+  const tokenizer = await readWhole(folder, 'tokenizer.json', MAX_TOKENIZER_FILE_BYTES, signal);
+  const shards = await openShards(folder, signal);
+  try {
+    const digest = await checkpointDigest(config, shards, tokenizer, signal);
+    return makeCheckpoint(folder.location, config, shards, digest);
+  } catch (error) {
+    await shards.close();
+    throw error;
+  }
+}
+
+function makeCheckpoint(
+  directory: string,
+  config: Readonly<Record<string, unknown>>,
+  shards: Shards,
+  digest: string,
+): Checkpoint {
+  const tensors = new Map<string, TensorInfo>();
+  for (const tensor of shards.tensors.values()) if (isReadable(tensor)) tensors.set(tensor.name, tensor);
+  const info = (name: string): TensorInfo => tensors.get(name) ?? failFor(name, shards, directory);
+  const sourceOf = (tensor: TensorInfo) => shards.source(tensor.file);
+  return {
+    directory,
+    config,
+    tensors,
+    digest,
+    info,
+    has: (name) => shards.tensors.has(name),
+    async read(name, signal) {
+      const tensor = info(name);
+      return sourceOf(tensor).read(tensor.begin, tensor.end - tensor.begin, signal);
+    },
+    async readRowRange(name, begin, end, signal) {
+      const tensor = info(name);
+      return readRowRange(sourceOf(tensor), tensor, begin, end, signal);
+    },
+    async readRows(name, rows, signal) {
+      const tensor = info(name);
+      return gatherRows(sourceOf(tensor), tensor, rows, signal);
+    },
+    close: () => shards.close(),
+  };
+}
+
+function failFor(name: string, shards: Shards, directory: string): never {
+  const dtype = shards.tensors.get(name)?.dtype;
+  if (dtype !== undefined) {
+    throw new EsparseError(
+      'unsupported',
+      `${directory}: tensor ${name} is ${dtype}; BF16, F16 and F32 are read`,
+      {
+        hint: 'quantised checkpoints cannot be pruned: use the original one',
+        context: { tensor: name, dtype },
+      },
+    );
+  }
+  const file = shards.unlisted.get(name);
+  throw new EsparseError('checkpoint', `${directory} has no tensor ${name}`, {
+    hint:
+      file === undefined
+        ? undefined
+        : `${file} holds one, but model.safetensors.index.json does not list it: fetch the index again`,
+    context: { tensor: name },
+  });
+}

@@ -1,0 +1,50 @@
+import type { ByteFolder } from '../byte-source.ts';
+
+/** A folder in memory that records what is read of it. */
+export interface MemoryFolder extends ByteFolder {
+  readonly files: Map<string, Uint8Array>;
+  /** Every read so far, as [file, offset, length]. */
+  readonly reads: [string, number, number][];
+  /** Files that are open now. */
+  openFiles: number;
+  /** The most reads that were under way together. */
+  mostAtOnce: number;
+}
+
+export function memoryFolder(files: Readonly<Record<string, Uint8Array | string>>): MemoryFolder {
+  const entries = Object.entries(files).map(([name, content]): [string, Uint8Array] => [
+    name,
+    typeof content === 'string' ? new TextEncoder().encode(content) : content,
+  ]);
+  let atOnce = 0;
+  const folder: MemoryFolder = {
+    location: 'memory',
+    files: new Map(entries),
+    reads: [],
+    openFiles: 0,
+    mostAtOnce: 0,
+    open: async (name) => {
+      await Promise.resolve();
+      const bytes = folder.files.get(name);
+      if (bytes === undefined) return undefined;
+      folder.openFiles++;
+      return {
+        size: bytes.byteLength,
+        read: async (offset, length, signal) => {
+          signal?.throwIfAborted();
+          folder.reads.push([name, offset, length]);
+          folder.mostAtOnce = Math.max(folder.mostAtOnce, ++atOnce);
+          await new Promise(setImmediate);
+          atOnce--;
+          if (offset + length > bytes.byteLength) throw new Error('read past the end');
+          return bytes.slice(offset, offset + length);
+        },
+        close: () => {
+          folder.openFiles--;
+          return Promise.resolve();
+        },
+      };
+    },
+  };
+  return folder;
+}

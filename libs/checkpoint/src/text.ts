@@ -1,0 +1,95 @@
+import { EsparseError, messageOf } from '@esparse/errors';
+import { readFile, stat } from 'node:fs/promises';
+import { throwIfCancelled } from './cancel.ts';
+import { isObject } from './json.ts';
+
+/**
+ * Longest text file that is read, in bytes. Calibration needs about 1 MB, an evaluation a few; this much is tokenized
+ * in some minutes and becomes a string of at most half the length that V8 can hold.
+ */
+export const MAX_TEXT_BYTES = 256 * 1024 * 1024;
+
+/** What joins the documents of a JSONL file into one text. */
+export const DOCUMENT_SEPARATOR = '\n\n';
+
+/**
+ * Reads a text for calibration or evaluation, at most 256 MiB of valid UTF-8 (a byte order mark is dropped).
+ *
+ * A file named `.jsonl` or `.json` has one JSON object a line, each with a string field `text`; the documents are
+ * joined by an empty line (`'\n\n'`), and blank lines are passed over. Any other file is the text itself.
+ *
+ * Errors are of kind `text` and name the file and, for JSONL, the line.
+ */
+export async function readText(file: string, signal?: AbortSignal): Promise<string> {
+  const text = decode(file, await readBytes(file, signal));
+  return /\.jsonl?$/i.test(file) ? joinDocuments(file, text) : text;
+}
+
+async function readBytes(file: string, signal?: AbortSignal): Promise<Uint8Array> {
+  let size: number;
+  try {
+    const facts = await stat(file);
+    if (!facts.isFile()) throw new Error('it is not a regular file');
+    size = facts.size;
+    if (size <= MAX_TEXT_BYTES) return await readFile(file, { signal });
+  } catch (error) {
+    throwIfCancelled(signal, `reading ${file}`);
+    throw new EsparseError('text', `${file} cannot be read: ${messageOf(error)}`, {
+      context: { file },
+      cause: error,
+    });
+  }
+  throw new EsparseError('text', `${file} has ${size} bytes; at most ${MAX_TEXT_BYTES} are read`, {
+    hint: 'cut the file: a few MB are enough to calibrate',
+    context: { file },
+  });
+}
+
+function decode(file: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new EsparseError('text', `${file} is not valid UTF-8`, {
+      hint: bytes[0] === 0x1f && bytes[1] === 0x8b ? 'decompress it first' : 'convert it to UTF-8',
+      context: { file },
+      cause: error,
+    });
+  }
+}
+
+function joinDocuments(file: string, text: string): string {
+  const documents: string[] = [];
+  let number = 0;
+  for (let begin = 0; begin < text.length;) {
+    const newline = text.indexOf('\n', begin);
+    const end = newline < 0 ? text.length : newline;
+    const line = text.slice(begin, end);
+    begin = end + 1;
+    number++;
+    if (line.trim() !== '') documents.push(parseLine(file, number, line));
+  }
+  if (documents.length === 0)
+    throw new EsparseError('text', `${file} has no documents`, { context: { file } });
+  return documents.join(DOCUMENT_SEPARATOR);
+}
+
+function parseLine(file: string, line: number, json: string): string {
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new EsparseError('text', `${file}, line ${line}: ${why}`, {
+      hint: 'each line must be a JSON object with a string field "text"',
+      context: { file, line },
+      cause,
+    });
+  };
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    return refuse(`not JSON (${messageOf(error)})`, error);
+  }
+  if (!isObject(value)) return refuse('not an object');
+  if (typeof value.text !== 'string') return refuse('no string field "text"');
+  // An escape such as \ud800 alone is no character, and would silently become another one.
+  if (/\p{Surrogate}/u.test(value.text)) return refuse('the text has half a surrogate pair');
+  return value.text;
+}

@@ -1,0 +1,44 @@
+import { readWhole, type ByteFolder } from './byte-source.ts';
+import { localFolder } from './local-folder.ts';
+
+/** Longest tokenizer file that is read, in bytes; the largest public tokenizer.json has 35 MB. */
+export const MAX_TOKENIZER_FILE_BYTES = 128 * 1024 * 1024;
+
+/** What a tokenizer consists of, and what a server needs beside it to chat. */
+const NAMES = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'generation_config.json',
+  'chat_template.jinja',
+  'chat_template.json',
+  'vocab.json',
+  'merges.txt',
+  'tokenizer.model',
+] as const;
+
+/** One file, as it is. */
+export interface TokenizerFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The files of a checkpoint's folder that belong to its tokenizer and generation, those that exist among:
+ * tokenizer.json, tokenizer_config.json, special_tokens_map.json, added_tokens.json, generation_config.json,
+ * chat_template.jinja, chat_template.json, vocab.json, merges.txt, tokenizer.model. Each may have 128 MiB.
+ */
+export async function tokenizerFiles(directory: string): Promise<TokenizerFile[]> {
+  return tokenizerFilesIn(localFolder(directory));
+}
+
+/** `tokenizerFiles` of a folder that is anywhere. */
+export async function tokenizerFilesIn(folder: ByteFolder): Promise<TokenizerFile[]> {
+  const files: TokenizerFile[] = [];
+  for (const name of NAMES) {
+    const bytes = await readWhole(folder, name, MAX_TOKENIZER_FILE_BYTES);
+    if (bytes !== undefined) files.push({ name, bytes });
+  }
+  return files;
+}

@@ -1,0 +1,32 @@
+import type { Checkpoint } from './checkpoint.ts';
+import { tensorToF32 } from './convert.ts';
+
+/** What a model reads its weights from, by Hugging Face name, as f32: a checkpoint or a store. */
+export interface WeightSource {
+  /** Whether there is a tensor of that name. */
+  has(name: string): boolean;
+  /** Throws where there is none. */
+  shape(name: string): readonly number[];
+  /** All of it, row-major. */
+  read(name: string, signal?: AbortSignal): Promise<Float32Array>;
+  /** Some rows of a 2-D tensor, in the order given: (rows.length, columns). */
+  readRows(name: string, rows: Uint32Array, signal?: AbortSignal): Promise<Float32Array>;
+  /** Rows `begin .. end - 1` of the first dimension. */
+  readRowRange(name: string, begin: number, end: number, signal?: AbortSignal): Promise<Float32Array>;
+}
+
+/**
+ * A checkpoint as a source of weights, widened to f32 at each read. `has` is true for a tensor of a type that cannot
+ * be read, too: to use it is an error, where to pass it over (an optional bias, say) would be a wrong model.
+ */
+export function checkpointWeights(checkpoint: Checkpoint): WeightSource {
+  const toF32 = (name: string, bytes: Uint8Array) => tensorToF32(checkpoint.info(name).dtype, bytes);
+  return {
+    has: (name) => checkpoint.has(name),
+    shape: (name) => checkpoint.info(name).shape,
+    read: async (name, signal) => toF32(name, await checkpoint.read(name, signal)),
+    readRows: async (name, rows, signal) => toF32(name, await checkpoint.readRows(name, rows, signal)),
+    readRowRange: async (name, begin, end, signal) =>
+      toF32(name, await checkpoint.readRowRange(name, begin, end, signal)),
+  };
+}

@@ -1,0 +1,51 @@
+import type { Metric, MetricInput, PackedLinear, Pattern, ShuffleResult } from '@esparse/sparsity';
+
+/** The dtype of weights as a checkpoint stores them. */
+type HalfDtype = PackedLinear['dtype'];
+
+/** A linear that is about to be pruned. */
+export interface LinearJob {
+  readonly block: number;
+  /** Its name within the block, such as `q_proj`. */
+  readonly name: string;
+  /** The tap that feeds it. */
+  readonly tap: string;
+  readonly rows: number;
+  readonly cols: number;
+  /** What is known of its input channels; only what the metric asks for is there. */
+  readonly statistics: ChannelStatistics;
+}
+
+/** Statistics of a tap's channels, by name, each (channels). */
+export type ChannelStatistics = MetricInput['statistics'];
+
+/** With its weights, rows x cols, as the checkpoint stores them. */
+export interface LoadedLinear extends LinearJob {
+  readonly dtype: HalfDtype;
+  readonly weights: Uint16Array;
+}
+
+/** With the importance of each weight, rows x cols. */
+export interface ScoredLinear extends LoadedLinear {
+  readonly scores: Awaited<ReturnType<Metric['score']>>;
+}
+
+/** With the input order in which its groups are formed. */
+export interface ShuffledLinear extends ScoredLinear {
+  readonly order: ShuffleResult;
+}
+
+/** With its mask: a bit a weight, in the shuffled order. */
+export interface MaskedLinear extends ShuffledLinear {
+  readonly mask: Uint8Array;
+}
+
+/** Packed: what is committed. Its weights, scores and mask are let go. */
+export interface PrunedLinear {
+  readonly job: LinearJob;
+  readonly packed: PackedLinear;
+  readonly pattern: Pattern;
+  /** Kept score in the original order, and in the shuffled one. */
+  readonly keptBefore: number;
+  readonly keptAfter: number;
+}

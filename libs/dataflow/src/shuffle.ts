@@ -1,0 +1,9 @@
+import { from, map, type OperatorFunction } from 'rxjs';
+import type { Pattern, Shuffle } from '@esparse/sparsity';
+import { enrich } from './enrich.ts';
+import type { ScoredLinear, ShuffledLinear } from './linear.ts';
+
+/** Finds the input order of each linear, in which its groups are formed. */
+export function shuffle(strategy: Shuffle, pattern: Pattern): OperatorFunction<ScoredLinear, ShuffledLinear> {
+  return enrich((linear) => from(strategy.order(linear, pattern)).pipe(map((order) => ({ order }))));
+}

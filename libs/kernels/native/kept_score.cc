@@ -1,0 +1,85 @@
+// The sum of the scores that survive an N:M mask, for columns in a shuffled order.
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "shuffled.h"
+#include "simd.h"
+
+namespace esparse {
+namespace {
+
+// Rows per chunk: enough for a chunk to outweigh its dispatch at a few hundred columns.
+constexpr std::size_t kRowsPerChunk = 32;
+
+using Lanes = float[kGroupsAtOnce];
+
+// Inserts one score of every group into that group's `keep` largest, held in descending order.
+ESPARSE_SIMD_CLONES
+void insert(Lanes* top, std::size_t keep, float* values) {
+  for (std::size_t s = 0; s < keep; s++) {
+    for (std::size_t g = 0; g < kGroupsAtOnce; g++) {
+      const float held = top[s][g], value = values[g];
+      top[s][g] = held > value ? held : value;
+      values[g] = held > value ? value : held;
+    }
+  }
+}
+
+// columns[m * groups + g] = the channel at position m of group g.
+double row_score(const Shuffled& shape, const std::uint32_t* columns, const float* row) {
+  const std::size_t groups = shape.groups();
+  double sum = 0;
+  for (std::size_t first = 0; first < groups; first += kGroupsAtOnce) {
+    const std::size_t count = std::min(kGroupsAtOnce, groups - first);
+    Lanes top[kMaxGroup];
+    std::fill(&top[0][0], &top[0][0] + shape.keep * kGroupsAtOnce, -std::numeric_limits<float>::infinity());
+    for (std::size_t m = 0; m < shape.group; m++) {
+      Lanes values = {};
+      for (std::size_t g = 0; g < count; g++) values[g] = row[columns[m * groups + first + g]];
+      insert(top, shape.keep, values);
+    }
+    for (std::size_t g = 0; g < count; g++) {
+      double kept = 0;
+      for (std::size_t s = 0; s < shape.keep; s++) kept += static_cast<double>(top[s][g]);
+      sum += kept;
+    }
+  }
+  return sum;
+}
+
+// keptScore(scores, rows, cols, permutation, keep, group): Promise<number>
+// f64: a group's scores in descending order, then groups in order, then rows in order.
+Napi::Value kept_score(const Napi::CallbackInfo& info) {
+  Call call(info);
+  const auto shape = take_shuffled(call, info.Env(), 1);
+  const auto scores = call.array<float>(0, shape->rows * shape->cols);
+  if (call.failed()) return info.Env().Undefined();
+  const std::size_t groups = shape->groups();
+  auto columns = std::make_shared<std::vector<std::uint32_t>>(shape->cols);
+  for (std::size_t i = 0; i < shape->cols; i++) {
+    (*columns)[i % shape->group * groups + i / shape->group] = shape->order[i];
+  }
+  auto sums = std::make_shared<std::vector<double>>(shape->rows);
+  const std::size_t chunks = (shape->rows + kRowsPerChunk - 1) / kRowsPerChunk;
+  return call.promise(
+      chunks,
+      [=](std::size_t chunk) {
+        in_range(shape->rows, chunks, chunk, [&](std::size_t begin, std::size_t end) {
+          for (std::size_t r = begin; r < end; r++) {
+            (*sums)[r] = row_score(*shape, columns->data(), scores.data + r * shape->cols);
+          }
+        });
+      },
+      [sums](Napi::Env env) {
+        return Napi::Number::New(env, std::accumulate(sums->begin(), sums->end(), 0.0));
+      });
+}
+
+}  // namespace
+
+void register_kept_score(Napi::Env env, Napi::Object exports) {
+  exports.Set("keptScore", Napi::Function::New(env, kept_score));
+}
+
+}  // namespace esparse

@@ -1,0 +1,34 @@
+import { tensorToF32, tensorToHalf, type Checkpoint } from '@esparse/checkpoint';
+import { EsparseError } from '@esparse/errors';
+import { widen } from '@esparse/kernels';
+import type { CommittedGroup, Transaction } from '@esparse/store';
+
+/** Writes a tensor of the checkpoint as it is: 16-bit types as their bits, f32 as f32. */
+export async function writeDense(
+  transaction: Transaction,
+  path: string,
+  checkpoint: Checkpoint,
+  tensor: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { dtype, shape } = checkpoint.info(tensor);
+  const bytes = await checkpoint.read(tensor, signal);
+  if (dtype === 'F32') {
+    const data = await tensorToF32(dtype, bytes);
+    await transaction.putArray(path, { data, shape, attributes: { dtype: 'f32', tensor } });
+    return;
+  }
+  const half = tensorToHalf(dtype, bytes);
+  await transaction.putArray(path, { data: half.bits, shape, attributes: { dtype: half.dtype, tensor } });
+}
+
+/** Reads a dense array as f32: exact. */
+export async function readDenseF32(group: CommittedGroup, path: string, signal?: AbortSignal): Promise<Float32Array> {
+  const { data, attributes } = await group.read(path, signal);
+  const dtype = attributes['dtype'];
+  if (data instanceof Float32Array && dtype === 'f32') return data;
+  if (data instanceof Uint16Array && (dtype === 'bf16' || dtype === 'f16')) return widen(dtype, data);
+  throw new EsparseError('store', `array ${path} has a dtype that this version does not know`, {
+    context: { array: path },
+  });
+}

@@ -1,0 +1,18 @@
+export { readDenseF32, writeDense } from './dense.ts';
+export {
+  inspectBlocks,
+  relativeGain,
+  totalsOf,
+  type BlockInspection,
+  type LinearInspection,
+  type LinearTotals,
+} from './inspect.ts';
+export {
+  linearAttributesOf,
+  readLinear,
+  readLinearF32,
+  writeLinear,
+  type LinearAttributes,
+} from './linears.ts';
+export { densePath, statisticPath } from './paths.ts';
+export { storeWeights } from './store-weights.ts';

@@ -1,0 +1,87 @@
+import type { LinearSpec, ModelDescription } from '@esparse/model';
+import { formatPattern } from '@esparse/sparsity';
+import type { CommittedGroup, Run } from '@esparse/store';
+import { linearAttributesOf } from './linears.ts';
+
+/** What a store knows of one linear, from its block's manifest: no weights are read. */
+export interface LinearInspection {
+  readonly name: string;
+  /** keep:group; absent where the linear was left dense. */
+  readonly pattern?: string;
+  readonly rows: number;
+  readonly cols: number;
+  /** Values and indices, or the dense matrix where it was left dense. */
+  readonly bytes: number;
+  readonly permutationBytes: number;
+  /** The same linear as a 16-bit dense matrix. */
+  readonly denseBytes: number;
+  /** Relative growth of the kept score that the shuffle brought. */
+  readonly keptScoreGain?: number;
+}
+
+export interface BlockInspection {
+  readonly block: number;
+  readonly committed: boolean;
+  /** Empty where the block is not committed. */
+  readonly linears: readonly LinearInspection[];
+}
+
+/** Sums over linears. */
+export interface LinearTotals {
+  readonly bytes: number;
+  readonly permutationBytes: number;
+  readonly denseBytes: number;
+  /** Mean over the pruned linears of the relative growth of the kept score; 0 where there are none. */
+  readonly keptScoreGain: number;
+}
+
+/** Every block of a run, committed or not. */
+export async function inspectBlocks(run: Run, description: ModelDescription): Promise<BlockInspection[]> {
+  const committed = new Set(await run.committedBlocks());
+  const blocks: BlockInspection[] = [];
+  for (let block = 0; block < description.blocks; block++) {
+    if (!committed.has(block)) {
+      blocks.push({ block, committed: false, linears: [] });
+      continue;
+    }
+    const group = await run.block(block);
+    const linears = description.linears.map((linear) => inspectLinear(group, linear));
+    blocks.push({ block, committed: true, linears });
+  }
+  return blocks;
+}
+
+export function totalsOf(blocks: readonly BlockInspection[]): LinearTotals {
+  const linears = blocks.flatMap((block) => block.linears);
+  const sum = (of: (linear: LinearInspection) => number) => linears.reduce((total, linear) => total + of(linear), 0);
+  const pruned = linears.filter(({ pattern }) => pattern !== undefined).length;
+  return {
+    bytes: sum(({ bytes }) => bytes),
+    permutationBytes: sum(({ permutationBytes }) => permutationBytes),
+    denseBytes: sum(({ denseBytes }) => denseBytes),
+    keptScoreGain: pruned === 0 ? 0 : sum(({ keptScoreGain }) => keptScoreGain ?? 0) / pruned,
+  };
+}
+
+function inspectLinear(group: CommittedGroup, { name, rows, cols }: LinearSpec): LinearInspection {
+  const denseBytes = rows * cols * 2;
+  const attributes = linearAttributesOf(group, name);
+  if (attributes === undefined) return { name, rows, cols, bytes: denseBytes, permutationBytes: 0, denseBytes };
+  const bytesOf = (array: string) => group.arrays.get(`${name}/${array}`)?.bytes ?? 0;
+  const { before, after } = attributes.keptScore;
+  return {
+    name,
+    pattern: formatPattern(attributes),
+    rows,
+    cols,
+    bytes: bytesOf('values') + bytesOf('indices'),
+    permutationBytes: bytesOf('permutation'),
+    denseBytes,
+    keptScoreGain: relativeGain(before, after),
+  };
+}
+
+/** How much larger `after` is than `before`, as a share of it. */
+export function relativeGain(before: number, after: number): number {
+  return before === 0 ? 0 : after / before - 1;
+}

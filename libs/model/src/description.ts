@@ -1,0 +1,83 @@
+import type { BlockOp } from './program.ts';
+import type { RopeSpec } from './rope/spec.ts';
+
+/** A weight matrix of every block: `rows` outputs by `cols` inputs. */
+export interface LinearSpec {
+  /** Short name, such as 'q_proj'. */
+  readonly name: string;
+  /** The tap that it reads. */
+  readonly tap: string;
+  /** Outputs. */
+  readonly rows: number;
+  /** Inputs: the tap's channels. */
+  readonly cols: number;
+  /** The checkpoint's name of the matrix, (rows x cols), in this block. */
+  readonly weight: (block: number) => string;
+  /** The checkpoint's name of the bias, (rows), where the linear has one. It is among `blockTensors` too. */
+  readonly bias?: (block: number) => string;
+}
+
+/** The input of one or more linears. */
+export interface TapSpec {
+  /** 'attn_in' (q, k, v), 'attn_out' (o), 'mlp_in' (gate, up), 'mlp_out' (down). */
+  readonly name: string;
+  readonly channels: number;
+}
+
+/** A tensor that the checkpoint must hold. */
+export interface TensorSpec {
+  /** The checkpoint's name. */
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** A tensor of a block that stays dense, and the slot by which the program names it. */
+export interface BlockTensorSpec extends TensorSpec {
+  /** Norms: as the family chooses. The bias of a linear: see `biasSlot`. */
+  readonly slot: string;
+}
+
+/** The norm between the last block and the head; `weight` is the checkpoint's name, (hidden). */
+export interface FinalNormSpec {
+  readonly kind: 'rmsNorm';
+  readonly weight: string;
+  readonly epsilon: number;
+}
+
+/** What a model is, told from its config.json alone: sizes, tensor names and the program of one block. */
+export interface ModelDescription {
+  /** The family's name, such as 'llama'. */
+  readonly family: string;
+  readonly hidden: number;
+  readonly blocks: number;
+  readonly vocab: number;
+  /** The longest sequence that the model's positions reach. */
+  readonly maxPositions: number;
+  /** In the order in which the program defines them. */
+  readonly taps: readonly TapSpec[];
+  /** In the order in which the program uses them. */
+  readonly linears: readonly LinearSpec[];
+  /** Every tensor of a block other than the linears' matrices: norms, biases. */
+  readonly blockTensors: (block: number) => readonly BlockTensorSpec[];
+  /** Embedding, final norm, and the head where it is a tensor of its own. */
+  readonly outerTensors: readonly TensorSpec[];
+  /** Checkpoint name of the token embedding, (vocab x hidden). */
+  readonly embedding: string;
+  readonly finalNorm: FinalNormSpec;
+  /** Checkpoint name of the head, (vocab x hidden): the embedding's where `tiedHead`. */
+  readonly head: string;
+  readonly tiedHead: boolean;
+  /** The rotary embedding, for families whose program has a `rope`. */
+  readonly rope?: RopeSpec;
+  readonly program: readonly BlockOp[];
+}
+
+/** The slot of a linear's matrix. */
+export function weightSlot(linear: string): string {
+  return `${linear}.weight`;
+}
+
+/** The slot of a linear's bias. */
+export function biasSlot(linear: string): string {
+  return `${linear}.bias`;
+}

@@ -1,0 +1,84 @@
+import { EsparseError } from '@esparse/errors';
+import { z } from 'zod';
+import { tensorsOfBlock } from './check-tensors.ts';
+import { optional, parseConfig } from './config.ts';
+import type { ModelDescription } from './description.ts';
+import { llama } from './families/llama.ts';
+import { MAX_TENSOR_ELEMENTS } from './limits.ts';
+
+/** A model family: how to read its config.json. */
+export interface ModelFamily {
+  readonly name: string;
+  /** The values of config.json's `architectures[0]` that it answers to. */
+  readonly architectures: readonly string[];
+  /** The values of `model_type` that it answers to where config.json names no architecture. */
+  readonly modelTypes: readonly string[];
+  /** @throws EsparseError 'checkpoint' or 'unsupported', naming the field of config.json at fault */
+  describe(config: Readonly<Record<string, unknown>>): ModelDescription;
+}
+
+const BY_ARCHITECTURE = new Map<string, ModelFamily>();
+const BY_MODEL_TYPE = new Map<string, ModelFamily>();
+
+/**
+ * Makes a family known to `describeModel`. The built-in ones come through here too.
+ * @throws EsparseError 'usage' where one of its architectures is taken
+ */
+export function registerFamily(family: ModelFamily): void {
+  const taken =
+    family.architectures.find((name) => BY_ARCHITECTURE.has(name)) ??
+    family.modelTypes.find((name) => BY_MODEL_TYPE.has(name));
+  if (taken !== undefined) {
+    throw new EsparseError('usage', `model family '${family.name}': '${taken}' is registered already`);
+  }
+  for (const name of family.architectures) BY_ARCHITECTURE.set(name, family);
+  for (const name of family.modelTypes) BY_MODEL_TYPE.set(name, family);
+}
+
+registerFamily(llama);
+
+const IDENTITY = z.object({
+  architectures: optional(z.array(z.string())),
+  model_type: optional(z.string()),
+  quantization_config: z.unknown().optional(),
+});
+
+/**
+ * Describes the model of a parsed config.json.
+ * @throws EsparseError 'unsupported' for a family that is not known (the message lists those that are) or for weights
+ *   that are quantized already, 'checkpoint' for fields that are missing, out of range or contradict each other
+ */
+export function describeModel(config: Readonly<Record<string, unknown>>): ModelDescription {
+  const identity = parseConfig(IDENTITY, config);
+  const family = familyOf(identity.architectures?.[0], identity.model_type ?? undefined);
+  if (identity.quantization_config !== undefined && identity.quantization_config !== null) {
+    throw new EsparseError(
+      'unsupported',
+      'config.json has a quantization_config: quantized weights cannot be pruned',
+      {
+        hint: 'use the bf16, f16 or f32 checkpoint that it was made from',
+      },
+    );
+  }
+  const description = family.describe(config);
+  for (const { name, shape } of [...description.outerTensors, ...tensorsOfBlock(description, 0)]) {
+    if (shape.reduce((product, size) => product * size, 1) > MAX_TENSOR_ELEMENTS) {
+      throw new EsparseError(
+        'unsupported',
+        `config.json makes tensor '${name}' ${shape.join(' x ')}, more than ${MAX_TENSOR_ELEMENTS} elements`,
+      );
+    }
+  }
+  return description;
+}
+
+function familyOf(architecture: string | undefined, modelType: string | undefined): ModelFamily {
+  const family =
+    architecture === undefined ? BY_MODEL_TYPE.get(modelType ?? '') : BY_ARCHITECTURE.get(architecture);
+  if (family !== undefined) return family;
+  throw new EsparseError(
+    'unsupported',
+    `model architecture '${architecture ?? modelType ?? '(none named)'}' of config.json is not known`,
+    { hint: `the known architectures are ${[...BY_ARCHITECTURE.keys()].join(', ')}` },
+  );
+}

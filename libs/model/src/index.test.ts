@@ -1,0 +1,23 @@
+import * as model from './index.ts';
+
+test('the public surface is this', () => {
+  expect(Object.keys(model).sort()).toEqual([
+    'BLOCK_INPUT',
+    'BLOCK_OUTPUT',
+    'biasSlot',
+    'buildBlockGraph',
+    'checkTensors',
+    'createBlockRunner',
+    'createHead',
+    'describeModel',
+    'embedTokens',
+    'inputsOf',
+    'instructionSet',
+    'numericsId',
+    'registerFamily',
+    'ropeFrequencies',
+    'ropeTables',
+    'tensorsOfBlock',
+    'weightSlot',
+  ]);
+});

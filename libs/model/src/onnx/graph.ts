@@ -1,0 +1,137 @@
+import { modelProto } from './schema.ts';
+
+/** Version of the standard operators: old enough for every provider, and the first where Split counts its outputs. */
+const OPSET = 18;
+/** Version of the file format; 8 belongs to opset 18 (onnx/docs/Versioning.md). */
+const IR_VERSION = 8;
+
+/** TensorProto.DataType */
+const FLOAT = 1;
+const INT64 = 7;
+
+/** A dimension: a size, or the name of one that is known at run time only. */
+export type Dimension = number | string;
+
+/** An attribute's value: one or several whole numbers. */
+export type AttributeValue = number | readonly number[];
+
+/** Builds one ONNX graph, node by node, in execution order; then `toBytes` is the model file. */
+export class GraphBuilder {
+  readonly #name: string;
+  readonly #nodes: object[] = [];
+  readonly #initializers: object[] = [];
+  readonly #inputs: object[] = [];
+  readonly #outputs: object[] = [];
+  readonly #declared = new Set<string>();
+  readonly #constants = new Map<string, string>();
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Declares an f32 input. Once declared, declaring it again is of no effect. */
+  input(name: string, shape: readonly Dimension[]): string {
+    if (!this.#declared.has(name)) {
+      this.#declared.add(name);
+      this.#inputs.push(valueInfo(name, shape));
+    }
+    return name;
+  }
+
+  /** Declares an f32 output. */
+  output(name: string, shape: readonly Dimension[]): void {
+    this.#outputs.push(valueInfo(name, shape));
+  }
+
+  /**
+   * Adds a node and returns its first output.
+   * @param outputs the names of its outputs; by default one, named after the operator
+   */
+  node(
+    operator: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    outputs: readonly string[] = [`${operator}_${this.#nodes.length}`],
+  ): string {
+    this.#nodes.push({
+      name: `${operator}_${this.#nodes.length}`,
+      op_type: operator,
+      input: inputs,
+      output: outputs,
+      attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+    });
+    return outputs[0]!;
+  }
+
+  /** An f32 constant; a number is a scalar. The same scalar is stored once. */
+  constant(value: number): string;
+  constant(value: Float32Array, shape: readonly number[]): string;
+  constant(value: number | Float32Array, shape: readonly number[] = []): string {
+    if (typeof value !== 'number') return this.#store(value, FLOAT, shape);
+    return this.#once(`f32 ${value}`, () => this.#store(Float32Array.of(value), FLOAT, []));
+  }
+
+  /** A list of whole numbers, for shapes, axes and bounds. The same list is stored once. */
+  integers(values: readonly number[]): string {
+    return this.#once(`i64 ${values.join()}`, () =>
+      this.#store(BigInt64Array.from(values, BigInt), INT64, [values.length]),
+    );
+  }
+
+  /** `value` with another shape. */
+  reshape(value: string, shape: readonly number[], output?: string): string {
+    return this.node(
+      'Reshape',
+      [value, this.integers(shape)],
+      {},
+      output === undefined ? undefined : [output],
+    );
+  }
+
+  /** The ONNX file. */
+  toBytes(): Uint8Array {
+    const message = {
+      ir_version: IR_VERSION,
+      producer_name: 'esparse',
+      opset_import: [{ domain: '', version: OPSET }],
+      graph: {
+        name: this.#name,
+        node: this.#nodes,
+        initializer: this.#initializers,
+        input: this.#inputs,
+        output: this.#outputs,
+      },
+    };
+    return modelProto().encode(message).finish();
+  }
+
+  #once(key: string, store: () => string): string {
+    let name = this.#constants.get(key);
+    if (name === undefined) {
+      name = store();
+      this.#constants.set(key, name);
+    }
+    return name;
+  }
+
+  #store(values: Float32Array | BigInt64Array, type: number, dims: readonly number[]): string {
+    const name = `constant_${this.#initializers.length}`;
+    this.#initializers.push({ name, dims, data_type: type, raw_data: littleEndian(values) });
+    return name;
+  }
+}
+
+function valueInfo(name: string, shape: readonly Dimension[]): object {
+  const dim = shape.map((size) => (typeof size === 'number' ? { dim_value: size } : { dim_param: size }));
+  return { name, type: { tensor_type: { elem_type: FLOAT, shape: { dim } } } };
+}
+
+/** AttributeProto.AttributeType: INT = 2, INTS = 7. */
+function attribute(name: string, value: AttributeValue): object {
+  return typeof value === 'number' ? { name, type: 2, i: value } : { name, type: 7, ints: value };
+}
+
+/** Node runs on little-endian machines only, so the bytes are as they lie in memory. */
+function littleEndian(values: Float32Array | BigInt64Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}

@@ -1,0 +1,31 @@
+import type { BlockOp } from '../../program.ts';
+import { emitAttention } from './attention.ts';
+import type { EmitContext } from './context.ts';
+import { emitGatedActivation } from './gated-activation.ts';
+import { emitLinear } from './linear.ts';
+import { emitRmsNorm } from './rms-norm.ts';
+import { emitRope } from './rope.ts';
+
+/** Adds the nodes of one operation to the graph. */
+export function emit(op: BlockOp, context: EmitContext): void {
+  switch (op.op) {
+    case 'rmsNorm':
+      emitRmsNorm(op, context);
+      break;
+    case 'linear':
+      emitLinear(op, context);
+      break;
+    case 'rope':
+      emitRope(op, context);
+      break;
+    case 'attention':
+      emitAttention(op, context);
+      break;
+    case 'gatedActivation':
+      emitGatedActivation(op, context);
+      break;
+    case 'add':
+      context.graph.node('Add', [op.left, op.right], {}, [op.output]);
+      break;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * A rotary position embedding, with the names of Hugging Face's `rope_scaling` / `rope_parameters`. Frequencies are
+ * computed from it by `ropeTables`.
+ */
+export type RopeSpec = RopeBase & RopeScaling;
+
+interface RopeBase {
+  /** Channels of a head that turn: all of them. Even. */
+  readonly headDim: number;
+  /** `rope_theta`. */
+  readonly theta: number;
+}
+
+export type RopeScaling =
+  | { readonly type: 'default' }
+  /** Positions divided by `factor`. */
+  | { readonly type: 'linear'; readonly factor: number }
+  /** NTK-aware: θ grows with the length of the sequence once it exceeds `original` positions. */
+  | { readonly type: 'dynamic'; readonly factor: number; readonly original: number }
+  /** LLaMA 3.1: long waves divided by `factor`, short ones kept, a smooth passage between. */
+  | {
+      readonly type: 'llama3';
+      readonly factor: number;
+      readonly original: number;
+      readonly lowFrequencyFactor: number;
+      readonly highFrequencyFactor: number;
+    }
+  /** YaRN (arXiv 2309.00071): a ramp over channels from extrapolation to interpolation, and a scale on cos and sin. */
+  | {
+      readonly type: 'yarn';
+      readonly factor: number;
+      readonly original: number;
+      readonly betaFast: number;
+      readonly betaSlow: number;
+      readonly truncate: boolean;
+      readonly attentionFactor: number;
+    };

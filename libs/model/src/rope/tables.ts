@@ -1,0 +1,87 @@
+import type { RopeSpec } from './spec.ts';
+
+/** Cosines and sines of every position's angles, each (rows x headDim / 2). */
+export interface RopeTables {
+  readonly cos: Float32Array;
+  readonly sin: Float32Array;
+}
+
+/**
+ * The tables of positions 0 .. rows - 1. Computed in f64 and rounded once (Hugging Face computes them in f32, which
+ * differs in the last bits only). YaRN's attention factor multiplies both tables.
+ */
+export function ropeTables(rope: RopeSpec, rows: number): RopeTables {
+  const half = rope.headDim / 2;
+  const frequencies = ropeFrequencies(rope, rows);
+  const scale = rope.type === 'yarn' ? rope.attentionFactor : 1;
+  const cos = new Float32Array(rows * half);
+  const sin = new Float32Array(rows * half);
+  for (let position = 0; position < rows; position++) {
+    for (let j = 0; j < half; j++) {
+      const angle = position * frequencies[j]!;
+      cos[position * half + j] = Math.cos(angle) * scale;
+      sin[position * half + j] = Math.sin(angle) * scale;
+    }
+  }
+  return { cos, sin };
+}
+
+/**
+ * The angle by which each pair of channels turns per position, (headDim / 2).
+ * @param rows length of the sequence: only the dynamic type depends on it
+ */
+export function ropeFrequencies(rope: RopeSpec, rows: number): Float64Array {
+  switch (rope.type) {
+    case 'default':
+      return plain(rope.theta, rope.headDim);
+    case 'linear':
+      return plain(rope.theta, rope.headDim).map((frequency) => frequency / rope.factor);
+    case 'dynamic':
+      return plain(dynamicTheta(rope, rows), rope.headDim);
+    case 'llama3':
+      return plain(rope.theta, rope.headDim).map((frequency) => llama3Frequency(rope, frequency));
+    case 'yarn':
+      return yarnFrequencies(rope);
+  }
+}
+
+/** θ^(-2j / headDim) for j in 0 .. headDim / 2 - 1. */
+function plain(theta: number, headDim: number): Float64Array {
+  return Float64Array.from({ length: headDim / 2 }, (_, j) => theta ** ((-2 * j) / headDim));
+}
+
+function dynamicTheta(rope: RopeSpec & { type: 'dynamic' }, rows: number): number {
+  const length = Math.max(rows, rope.original);
+  const growth = (rope.factor * length) / rope.original - (rope.factor - 1);
+  return rope.theta * growth ** (rope.headDim / (rope.headDim - 2));
+}
+
+function llama3Frequency(rope: RopeSpec & { type: 'llama3' }, frequency: number): number {
+  // How often the wave turns within the original context.
+  const turns = (rope.original * frequency) / (2 * Math.PI);
+  if (turns < rope.lowFrequencyFactor) return frequency / rope.factor;
+  if (turns > rope.highFrequencyFactor) return frequency;
+  const kept = (turns - rope.lowFrequencyFactor) / (rope.highFrequencyFactor - rope.lowFrequencyFactor);
+  return (1 - kept) * (frequency / rope.factor) + kept * frequency;
+}
+
+function yarnFrequencies(rope: RopeSpec & { type: 'yarn' }): Float64Array {
+  const { headDim, theta, original, truncate } = rope;
+  // The (fractional) pair whose wave turns this often within the original context.
+  const pairOf = (turns: number) =>
+    (headDim * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  let first = pairOf(rope.betaFast);
+  let last = pairOf(rope.betaSlow);
+  if (truncate) {
+    first = Math.floor(first);
+    last = Math.ceil(last);
+  }
+  first = Math.max(first, 0);
+  last = Math.min(last, headDim - 1);
+  // As the original: no division by zero where both ends meet.
+  const width = first === last ? 0.001 : last - first;
+  return plain(theta, headDim).map((frequency, j) => {
+    const interpolated = Math.min(Math.max((j - first) / width, 0), 1);
+    return (frequency / rope.factor) * interpolated + frequency * (1 - interpolated);
+  });
+}

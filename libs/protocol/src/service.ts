@@ -1,0 +1,28 @@
+import path from 'node:path';
+import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import type { WorkerHandlers } from './generated/esparse/v1/Worker.ts';
+import type { ProtoGrpcType } from './generated/worker.ts';
+
+/** Folder of the `.proto` files: the same from the sources and from the build. */
+const PROTO = path.join(import.meta.dirname, '../../../proto');
+
+const loaded = loadPackageDefinition(
+  loadSync('esparse/v1/worker.proto', {
+    includeDirs: [PROTO],
+    longs: Number,
+    enums: String,
+    defaults: true,
+    oneofs: true,
+  }),
+  // proto-loader builds these from the very file that the types are generated from.
+) as unknown as ProtoGrpcType;
+
+/** Client class and service definition of `esparse.v1.Worker`. */
+export const WorkerService = loaded.esparse.v1.Worker;
+
+/** The same, as `Server.addService` takes it. */
+export const workerServiceDefinition = WorkerService.service as unknown as ServiceDefinition<WorkerHandlers>;
+
+/** Encoding of `esparse.v1.ErrorDetail`. */
+export const ErrorDetailCodec = loaded.esparse.v1.ErrorDetail;

@@ -1,0 +1,87 @@
+import { EsparseError } from '@esparse/errors';
+import type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';
+import type { ActivationTile__Output } from './generated/esparse/v1/ActivationTile.ts';
+import { MAX_TILE_BYTES, TARGET_TILE_BYTES } from './limits.ts';
+
+/** A piece of one tap's activations: `rows` consecutive tokens of one sequence. */
+export interface Tile {
+  readonly block: number;
+  readonly tap: string;
+  readonly shard: number;
+  /** Sequence of the shard, and the first of its rows in this tile. */
+  readonly sequence: number;
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly channels: number;
+  /** rows x channels, row-major. */
+  readonly data: Float32Array;
+}
+
+/**
+ * Cuts a tile into messages of whole rows, each near `TARGET_TILE_BYTES` and none over `MAX_TILE_BYTES`.
+ *
+ * @param firstNumber - Sequence number of the first message.
+ */
+export function* tileMessages(tile: Tile, firstNumber: number): Generator<ActivationTile> {
+  const rowBytes = tile.channels * 4;
+  const rowsEach = Math.max(1, Math.floor(TARGET_TILE_BYTES / rowBytes));
+  let number = firstNumber;
+  for (let row = 0; row < tile.rows; row += rowsEach) {
+    const rows = Math.min(rowsEach, tile.rows - row);
+    const { data } = tile;
+    yield {
+      block: tile.block,
+      tap: tile.tap,
+      shard: tile.shard,
+      sequenceNumber: number++,
+      sequence: tile.sequence,
+      firstRow: tile.firstRow + row,
+      rows,
+      channels: tile.channels,
+      dtype: 'DTYPE_F32',
+      data: Buffer.from(data.buffer, data.byteOffset + row * rowBytes, rows * rowBytes),
+    };
+  }
+}
+
+/** What the receiver of a stream asked for, and so what its tiles must say. */
+export interface TileExpectation {
+  readonly block: number;
+  readonly shard: number;
+  readonly seqlen: number;
+  readonly sequences: number;
+  /** Channels of each tap. */
+  readonly taps: ReadonlyMap<string, number>;
+}
+
+/**
+ * Checks a tile from the wire and views its data.
+ *
+ * @param number - The sequence number that is due.
+ * @throws EsparseError `protocol` where the tile is not what was asked for.
+ */
+export function readTile(message: ActivationTile__Output, number: number, expected: TileExpectation): Tile {
+  const { block, tap, shard, sequence, firstRow, rows, channels, data } = message;
+  const refuse = (why: string): never => {
+    throw new EsparseError('protocol', `tile ${number} of block ${expected.block}, shard ${expected.shard}: ${why}`, {
+      context: { block: expected.block, shard: expected.shard },
+    });
+  };
+  if (message.sequenceNumber !== number) refuse(`number ${message.sequenceNumber} came instead`);
+  if (block !== expected.block || shard !== expected.shard) refuse(`it says block ${block}, shard ${shard}`);
+  if (expected.taps.get(tap) !== channels) refuse(`tap ${tap.slice(0, 80)} with ${channels} channels was not asked for`);
+  if (message.dtype !== 'DTYPE_F32') refuse(`dtype ${message.dtype} is unknown`);
+  if (sequence >= expected.sequences || rows === 0 || firstRow + rows > expected.seqlen) {
+    refuse(`rows ${firstRow} to ${firstRow + rows} of sequence ${sequence} are outside the shard`);
+  }
+  if (data.length !== rows * channels * 4 || data.length > MAX_TILE_BYTES) {
+    refuse(`${data.length} bytes for ${rows} x ${channels} values`);
+  }
+  return { block, tap, shard, sequence, firstRow, rows, channels, data: asFloats(data) };
+}
+
+/** The little-endian floats in a message's bytes; copied only where they are not aligned. */
+function asFloats(bytes: Buffer): Float32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes);
+  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+}

@@ -1,0 +1,29 @@
+import type { Pattern } from './pattern.ts';
+
+/** The scores of one linear: (rows, cols) f32, finite. */
+export interface ScoreMatrix {
+  readonly scores: Float32Array;
+  readonly rows: number;
+  readonly cols: number;
+}
+
+/** The order that a shuffle found, and what it is worth. */
+export interface ShuffleResult {
+  /** (cols): p[i] is the original channel at position i; ascending within each group. */
+  readonly permutation: Int32Array;
+  /** The kept score (sum of the scores that survive the mask) in the original order. */
+  readonly keptBefore: number;
+  /** The kept score in the order found. */
+  readonly keptAfter: number;
+}
+
+/**
+ * Chooses the order of the inputs in which the groups are formed.
+ *
+ * Law: the result is a permutation in canonical form (see `canonicalOrder`) and depends on the scores alone.
+ */
+export interface Shuffle {
+  readonly name: string;
+  /** @throws EsparseError 'cancelled' once `signal` is aborted, between its steps */
+  order(scores: ScoreMatrix, pattern: Pattern, signal?: AbortSignal): Promise<ShuffleResult>;
+}

@@ -1,0 +1,5 @@
+import type { Shuffle } from '../shuffle.ts';
+import { globalStep, localStep, shuffleOf } from './internals.ts';
+
+/** The global shuffle, then the local one in blocks of its order: E-Sparse's own. Keeps no less than `global`. */
+export const both: Shuffle = shuffleOf('both', [globalStep, localStep]);

@@ -1,0 +1,112 @@
+import { keptScore } from '@esparse/kernels';
+import fc from 'fast-check';
+import {
+  both,
+  canonicalOrder,
+  global,
+  identityOrder,
+  isPermutation,
+  local,
+  maskLinear,
+  none,
+  type Pattern,
+  type ScoreMatrix,
+} from '../index.ts';
+
+const shuffles = [none, global, local, both];
+
+const patterns: fc.Arbitrary<Pattern> = fc
+  .integer({ min: 2, max: 16 })
+  .chain((group) => fc.record({ keep: fc.integer({ min: 1, max: group - 1 }), group: fc.constant(group) }));
+
+/** Matrices of up to 12 rows and 20 groups (wider than a block at times), whose columns differ in scale. */
+const cases = patterns.chain((pattern) =>
+  fc
+    .record({ rows: fc.integer({ min: 1, max: 12 }), groups: fc.integer({ min: 1, max: 20 }) })
+    .chain(({ rows, groups }) => {
+      const cols = groups * pattern.group;
+      return fc
+        .record({
+          scale: fc.array(fc.integer({ min: 0, max: 9 }), { minLength: cols, maxLength: cols }),
+          noise: fc.uint8Array({ minLength: rows * cols, maxLength: rows * cols }),
+        })
+        .map(({ scale, noise }): { pattern: Pattern; matrix: ScoreMatrix } => ({
+          pattern,
+          matrix: {
+            scores: Float32Array.from(noise, (value, i) => (value / 256) * 1.5 ** scale[i % cols]!),
+            rows,
+            cols,
+          },
+        }));
+    }),
+);
+
+test('every shuffle returns a permutation, ascending in each group, and tells the kept score of both orders', () =>
+  fc.assert(
+    fc.asyncProperty(cases, async ({ pattern, matrix }) => {
+      const { scores, rows, cols } = matrix;
+      const kept = (order: Int32Array) => keptScore(scores, rows, cols, order, pattern.keep, pattern.group);
+      for (const shuffle of shuffles) {
+        const { permutation, keptBefore, keptAfter } = await shuffle.order(matrix, pattern);
+        expect(isPermutation(permutation, cols)).toBe(true);
+        expect(permutation).toEqual(canonicalOrder(permutation, pattern.group));
+        expect(keptBefore).toBe(await kept(identityOrder(cols)));
+        expect(keptAfter).toBe(await kept(permutation));
+      }
+    }),
+    { numRuns: 15, seed: 2310 },
+  ));
+
+test('the local shuffle keeps no less than the original order, both no less than global', () =>
+  fc.assert(
+    fc.asyncProperty(cases, async ({ pattern, matrix }) => {
+      const alone = await local.order(matrix, pattern);
+      expect(alone.keptAfter).toBeGreaterThanOrEqual(alone.keptBefore);
+      const dealt = await global.order(matrix, pattern);
+      expect((await both.order(matrix, pattern)).keptAfter).toBeGreaterThanOrEqual(dealt.keptAfter);
+    }),
+    { numRuns: 15, seed: 2310 },
+  ));
+
+test('the mask keeps exactly N of M in every row and group, and what it keeps adds up to the kept score', () =>
+  fc.assert(
+    fc.asyncProperty(cases, async ({ pattern, matrix }) => {
+      const { scores, rows, cols } = matrix;
+      const { permutation, keptAfter } = await global.order(matrix, pattern);
+      const mask = await maskLinear(matrix, permutation, pattern);
+      let sum = 0;
+      for (let r = 0; r < rows; r++) {
+        for (let first = 0; first < cols; first += pattern.group) {
+          let count = 0;
+          for (let i = first; i < first + pattern.group; i++) {
+            if (((mask[r * Math.ceil(cols / 8) + (i >> 3)]! >> (i & 7)) & 1) === 0) continue;
+            count++;
+            sum += scores[r * cols + permutation[i]!]!;
+          }
+          expect(count).toBe(pattern.keep);
+        }
+      }
+      expect(Math.abs(sum - keptAfter)).toBeLessThanOrEqual(1e-12 * keptAfter);
+    }),
+    { numRuns: 15, seed: 2310 },
+  ));
+
+test('the global shuffle deals the ranked channels back and forth, one to each group a pass', async () => {
+  // Means 0..7: ranks 7 6 5 4 3 2 1 0; two groups get (7 4 3 0) and (6 5 2 1).
+  const matrix = { scores: Float32Array.from({ length: 8 }, (_, i) => i), rows: 1, cols: 8 };
+  const { permutation } = await global.order(matrix, { keep: 2, group: 4 });
+  expect([...permutation]).toEqual([0, 3, 4, 7, 1, 2, 5, 6]);
+});
+
+test('channels of equal mean are ranked by their number', async () => {
+  const matrix = { scores: new Float32Array(12).fill(1), rows: 1, cols: 12 };
+  const { permutation } = await global.order(matrix, { keep: 1, group: 3 });
+  expect([...permutation]).toEqual([0, 7, 8, 1, 6, 9, 2, 5, 10, 3, 4, 11]);
+});
+
+test('an aborted shuffle is cancelled', async () => {
+  const matrix = { scores: new Float32Array(8), rows: 1, cols: 8 };
+  await expect(both.order(matrix, { keep: 2, group: 4 }, AbortSignal.abort())).rejects.toMatchObject({
+    kind: 'cancelled',
+  });
+});

@@ -1,0 +1,21 @@
+import { unpack, unpackToF32 as unpackArraysToF32 } from '@esparse/kernels';
+import { checkPackedLinear, type PackedLinear } from './packed-linear.ts';
+
+/**
+ * The dense weights (rows, cols) of a packed linear, in the original channel order, pruned ones zero. Kept
+ * weights come back bit for bit.
+ *
+ * @throws EsparseError 'store' where sizes, permutation or indices are not what `packLinear` writes
+ */
+export async function unpackLinear(packed: PackedLinear): Promise<Uint16Array> {
+  checkPackedLinear(packed);
+  const { rows, cols, permutation, pattern } = packed;
+  return unpack(packed, rows, cols, permutation, pattern.keep, pattern.group);
+}
+
+/** As `unpackLinear`, widened to f32 (exact) in the same pass: what the worker feeds to ONNX Runtime. */
+export async function unpackToF32(packed: PackedLinear): Promise<Float32Array> {
+  checkPackedLinear(packed);
+  const { dtype, rows, cols, permutation, pattern } = packed;
+  return unpackArraysToF32(dtype, packed, rows, cols, permutation, pattern.keep, pattern.group);
+}

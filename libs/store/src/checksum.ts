@@ -1,0 +1,43 @@
+import { crc32c } from '@node-rs/crc32';
+import { setImmediate } from 'node:timers/promises';
+import { PIECE_BYTES } from './limits.ts';
+
+/** The bytes of a chunk's trailer: its CRC32C, little-endian (the Zarr v3 codec "crc32c"). */
+export const TRAILER_BYTES = 4;
+
+/**
+ * CRC32C (Castagnoli) of some bytes, or of more bytes of which `before` is the checksum so far.
+ *
+ * @param before the checksum of everything before @default 0
+ */
+export function checksum(bytes: Uint8Array, before = 0): number {
+  return crc32c(bytes, before);
+}
+
+/** The same for large inputs: lets other work in between pieces of 8 MiB. */
+export async function checksumLarge(bytes: Uint8Array, signal?: AbortSignal): Promise<number> {
+  let crc = 0;
+  for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) {
+    if (at > 0) await setImmediate();
+    signal?.throwIfAborted();
+    crc = checksum(bytes.subarray(at, at + PIECE_BYTES), crc);
+  }
+  return crc;
+}
+
+/** A checksum as it is written in JSON: eight lower-case hexadecimal digits. */
+export function hexOf(crc: number): string {
+  return crc.toString(16).padStart(8, '0');
+}
+
+/** A checksum as it trails a chunk. */
+export function trailerOf(crc: number): Uint8Array {
+  const trailer = new Uint8Array(TRAILER_BYTES);
+  new DataView(trailer.buffer).setUint32(0, crc, true);
+  return trailer;
+}
+
+/** The checksum in a trailer. */
+export function crcOfTrailer(trailer: Uint8Array): number {
+  return new DataView(trailer.buffer, trailer.byteOffset, TRAILER_BYTES).getUint32(0, true);
+}

@@ -1,0 +1,91 @@
+import { EsparseError } from '@esparse/errors';
+import { arrayDocumentSchema } from './array-document.ts';
+import { encodeArray } from './encode-array.ts';
+import { checkDocument, parseJson, readSmall } from './json-document.ts';
+import { joinKey } from './key.ts';
+import { checkBlock, HIDDEN, ZARR_JSON } from './layout.ts';
+import { FORMAT } from './limits.ts';
+import type { ObjectStore } from './object-store.ts';
+import { readArray } from './read-array.ts';
+import { checkSeal, seal, SEAL_PLACE } from './sealed-document.ts';
+
+/** Activations of one shard at a block's boundary: [sequences, seqlen, hidden], f32. */
+export interface HiddenShard {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/**
+ * The calibration hidden states between blocks: what block k takes in is under k. Workers write and read them
+ * without the writer's lock; a shard is there as a whole or not at all. They are not flushed to the device: what
+ * a power loss takes is found missing or damaged, and computed again.
+ */
+export interface HiddenStates {
+  /** Stores a shard; storing the same shard again, from another worker too, is harmless. */
+  write(block: number, shard: number, hidden: HiddenShard): Promise<void>;
+  /** @throws EsparseError 'store' where the shard is missing or damaged */
+  read(block: number, shard: number, signal?: AbortSignal): Promise<HiddenShard>;
+  /** The shards stored of a block, ascending. */
+  shards(block: number): Promise<number[]>;
+  /** Removes all shards of a block. */
+  remove(block: number): Promise<void>;
+  /** Removes all hidden states of the run. */
+  removeAll(): Promise<void>;
+}
+
+/** The hidden states in a run's folder. */
+export function hiddenStates(store: ObjectStore, run: string): HiddenStates {
+  const blockAt = (block: number): string => joinKey(run, HIDDEN, checkBlock(block));
+  const shardAt = (block: number, shard: number): string => {
+    if (Number.isSafeInteger(shard) && shard >= 0) return joinKey(blockAt(block), shard);
+    throw new EsparseError('usage', `${shard} is no shard number`);
+  };
+  return {
+    async write(block, shard, hidden) {
+      const folder = shardAt(block, shard);
+      const what = labelOf(block, shard);
+      const attributes = { esparse: { format: FORMAT, seal: SEAL_PLACE } };
+      const { document, chunk } = await encodeArray({ ...hidden, attributes }, what);
+      const metadata = Buffer.from(seal(document, what));
+      const key = joinKey(folder, ZARR_JSON);
+      const found = await readSmall(store, key);
+      const same = found !== undefined && metadata.equals(found);
+      // Another shape: without its metadata the old shard is absent, never half old and half new.
+      if (found !== undefined && !same) await store.delete(key);
+      if (chunk !== undefined) await store.put(joinKey(folder, chunk.key), chunk.parts);
+      if (!same) await store.put(key, [metadata]);
+    },
+    async read(block, shard, signal) {
+      const folder = shardAt(block, shard);
+      const what = `${store.describe()}: ${labelOf(block, shard)}`;
+      const key = joinKey(folder, ZARR_JSON);
+      const bytes = await readSmall(store, key);
+      if (bytes === undefined) {
+        throw new EsparseError('store', `${what} is missing`, {
+          hint: 'it was not computed yet, or was removed because its block is committed',
+        });
+      }
+      checkSeal(store, key, bytes);
+      const document = checkDocument(store, key, arrayDocumentSchema, parseJson(store, key, bytes));
+      const { data_type: dtype } = document;
+      if (dtype !== 'float32') throw new EsparseError('store', `${what} is of ${dtype}, not float32`);
+      const { data, shape } = await readArray(store, folder, { ...document, data_type: dtype }, what, signal);
+      return { data, shape };
+    },
+    async shards(block) {
+      const folder = blockAt(block);
+      const names = (await store.children(folder)).filter((name) => /^(0|[1-9]\d{0,14})$/.test(name));
+      const stored: number[] = [];
+      for (const name of names) {
+        if ((await store.size(joinKey(folder, name, ZARR_JSON))) !== undefined) stored.push(Number(name));
+      }
+      return stored.sort((a, b) => a - b);
+    },
+    remove: async (block) => store.deletePrefix(blockAt(block)),
+    removeAll: async () => store.deletePrefix(joinKey(run, HIDDEN)),
+  };
+}
+
+function labelOf(block: number, shard: number): string {
+  return `the hidden states of block ${block}, shard ${shard}`;
+}

@@ -1,0 +1,88 @@
+import { allocate } from './file-handle.ts';
+import { checksum } from './checksum.ts';
+import { PIECE_BYTES, PIECES_IN_FLIGHT } from './limits.ts';
+import type { ObjectHandle, ObjectStore } from './object-store.ts';
+
+/** Opens an object of any store: one that cannot be read in pieces is fetched whole. */
+export async function openObject(store: ObjectStore, key: string): Promise<ObjectHandle | undefined> {
+  if (store.open !== undefined) return store.open(key);
+  const bytes = await store.get(key);
+  if (bytes === undefined) return undefined;
+  return {
+    size: bytes.byteLength,
+    readInto: (offset, target) => {
+      const piece = bytes.subarray(offset, offset + target.byteLength);
+      target.set(piece);
+      return Promise.resolve(piece.byteLength === target.byteLength);
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/**
+ * Reads the first bytes of an object into `target`, several pieces at a time, and sums them in order meanwhile.
+ *
+ * @returns their CRC32C, or undefined where the object ends too early
+ */
+export async function readSummed(
+  handle: ObjectHandle,
+  target: Uint8Array,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  return sumPieces(handle, target.byteLength, (from, to) => target.subarray(from, to), signal);
+}
+
+/**
+ * CRC32C of the first `length` bytes of an object, in bounded memory.
+ *
+ * @returns the checksum, or undefined where the object ends too early
+ */
+export async function sumObject(
+  handle: ObjectHandle,
+  length: number,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  // One buffer more than are in flight: a piece is read while the oldest is summed.
+  const buffers: Uint8Array[] = [];
+  const bufferFor = (from: number, to: number): Uint8Array => {
+    const slot = (from / PIECE_BYTES) % (PIECES_IN_FLIGHT + 1);
+    const buffer = (buffers[slot] ??= allocate(Math.min(PIECE_BYTES, length)));
+    return buffer.subarray(0, to - from);
+  };
+  return sumPieces(handle, length, bufferFor, signal);
+}
+
+async function sumPieces(
+  handle: ObjectHandle,
+  length: number,
+  bufferFor: (from: number, to: number) => Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<number | undefined> {
+  const inFlight: { piece: Uint8Array; filled: Promise<boolean> }[] = [];
+  let from = 0;
+  let crc = 0;
+  const fill = (): void => {
+    for (; from < length && inFlight.length < PIECES_IN_FLIGHT; from += PIECE_BYTES) {
+      const piece = bufferFor(from, Math.min(from + PIECE_BYTES, length));
+      const filled = handle.readInto(from, piece);
+      // One that fails before it is waited for is seen below.
+      filled.catch(() => undefined);
+      inFlight.push({ piece, filled });
+    }
+  };
+  try {
+    fill();
+    while (inFlight[0] !== undefined) {
+      const { piece, filled } = inFlight[0];
+      if (!(await filled)) return undefined;
+      inFlight.shift();
+      signal?.throwIfAborted();
+      fill();
+      crc = checksum(piece, crc);
+    }
+    return crc;
+  } finally {
+    // Nothing may still be writing into the memory, or use the handle, once this returns.
+    await Promise.allSettled(inFlight.map(({ filled }) => filled));
+  }
+}

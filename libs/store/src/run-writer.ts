@@ -1,0 +1,171 @@
+import { EsparseError } from '@esparse/errors';
+import { canonicalJson } from './canonical-json.ts';
+import { committedBlocks, isCommitted } from './commits.ts';
+import { finishRun, type FinishInput } from './finish-run.ts';
+import { joinKey } from './key.ts';
+import { blockFolder, BLOCKS, DENSE, runFolder, RUNS, ZARR_JSON } from './layout.ts';
+import type { ObjectStore, WriterLease } from './object-store.ts';
+import { splitRawPath, writeRawObject } from './raw-objects.ts';
+import { openRunAt, type Run } from './run.ts';
+import { readSealedGroup, sealedGroup, type Attributes } from './sealed-document.ts';
+import { beginTransaction, type Transaction } from './transaction.ts';
+
+/** Writes one run. There is one writer of a store at a time; `close` lets the next one in. */
+export interface RunWriter {
+  readonly run: Run;
+  /** Stores a raw object such as 'tokenizer/tokenizer.json'; the same bytes again are no change. */
+  putObject(path: string, bytes: Uint8Array): Promise<void>;
+  /** Begins block k. @throws EsparseError 'store' where it is committed, 'internal' where it is begun already */
+  beginBlock(k: number): Transaction;
+  /** Begins the arrays outside the blocks. @throws as `beginBlock` */
+  beginDense(): Transaction;
+  /**
+   * Ends the run: writes finished.json, then names the run as the one to be served. Again on a finished run, only
+   * the latter; the first summary stands.
+   *
+   * @throws EsparseError 'store' where blocks or the dense arrays are not committed, naming them
+   */
+  finish(summary: FinishInput): Promise<void>;
+  /** Releases the lock. Nothing may be written afterwards. */
+  close(): Promise<void>;
+}
+
+/**
+ * Begins a run or resumes it, under the writer's lock.
+ *
+ * @throws EsparseError 'locked' where another process writes; 'store' where the run exists with other attributes
+ */
+export async function beginRunAt(
+  store: ObjectStore,
+  fingerprint: string,
+  attributes: Attributes,
+): Promise<RunWriter> {
+  const folder = runFolder(fingerprint);
+  const lease = await store.lock?.();
+  try {
+    for (const place of ['', RUNS, folder, joinKey(folder, BLOCKS)]) await store.cleanUp?.(place);
+    await putOnce(store, joinKey(RUNS, ZARR_JSON), {});
+    await putOnce(store, joinKey(folder, ZARR_JSON), attributes);
+    await putOnce(store, joinKey(folder, BLOCKS, ZARR_JSON), {});
+    await store.sync([joinKey(folder, BLOCKS)]);
+    const committed = new Set((await committedBlocks(store, folder)).map((k) => blockFolder(folder, k)));
+    if (await isCommitted(store, joinKey(folder, DENSE))) committed.add(joinKey(folder, DENSE));
+    return new StoreRunWriter(store, await openRunAt(store, fingerprint), lease, committed);
+  } catch (error) {
+    await lease?.release();
+    throw error;
+  }
+}
+
+class StoreRunWriter implements RunWriter {
+  readonly run: Run;
+  readonly #store: ObjectStore;
+  readonly #folder: string;
+  readonly #lease: WriterLease | undefined;
+  /** Folders of the committed groups. */
+  readonly #committed: Set<string>;
+  /** Folders of the groups being written. */
+  readonly #begun = new Set<string>();
+  /** Raw objects are written one after the other: each changes its folder's manifest. */
+  #lastRaw: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(store: ObjectStore, run: Run, lease: WriterLease | undefined, committed: Set<string>) {
+    this.run = run;
+    this.#store = store;
+    this.#folder = runFolder(run.fingerprint);
+    this.#lease = lease;
+    this.#committed = committed;
+  }
+
+  async putObject(path: string, bytes: Uint8Array): Promise<void> {
+    splitRawPath(path);
+    const write = async (): Promise<void> => {
+      this.#assertHeld();
+      await writeRawObject(this.#store, this.#folder, path, bytes, `run ${this.run.fingerprint}`);
+    };
+    const written = this.#lastRaw.then(write, write);
+    this.#lastRaw = written.catch(() => undefined);
+    return written;
+  }
+
+  beginBlock(k: number): Transaction {
+    return this.#begin(blockFolder(this.#folder, k), `run ${this.run.fingerprint}, block ${k}`);
+  }
+
+  beginDense(): Transaction {
+    return this.#begin(joinKey(this.#folder, DENSE), `run ${this.run.fingerprint}, dense`);
+  }
+
+  async finish(summary: FinishInput): Promise<void> {
+    this.#assertHeld();
+    await this.#lastRaw;
+    if (this.#begun.size > 0) {
+      throw new EsparseError(
+        'internal',
+        `the run cannot finish: ${[...this.#begun].join(', ')} is still being written`,
+      );
+    }
+    await finishRun(this.#store, this.run.fingerprint, summary, () => {
+      this.#assertHeld();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#lastRaw;
+    await this.#lease?.release();
+  }
+
+  #begin(folder: string, label: string): Transaction {
+    this.#assertHeld();
+    if (this.#committed.has(folder)) {
+      throw new EsparseError(
+        'store',
+        `${label} is committed already, and what is committed is never overwritten`,
+      );
+    }
+    if (this.#begun.has(folder)) throw new EsparseError('internal', `${label} is being written already`);
+    this.#begun.add(folder);
+    return beginTransaction({
+      store: this.#store,
+      folder,
+      label,
+      assertHeld: () => {
+        this.#assertHeld();
+      },
+      onClosed: (committed) => {
+        this.#begun.delete(folder);
+        if (committed) this.#committed.add(folder);
+      },
+    });
+  }
+
+  #assertHeld(): void {
+    if (this.#closed) throw new EsparseError('internal', 'the writer of the run is closed');
+    if (this.#lease?.lost !== undefined) throw this.#lease.lost;
+  }
+}
+
+/** Writes a sealed group unless it is there with the same attributes. */
+async function putOnce(store: ObjectStore, key: string, attributes: Attributes): Promise<void> {
+  const document = sealedGroup(attributes, key);
+  const found = await readSealedGroup(store, key);
+  if (found === undefined) {
+    await store.put(key, [document], { durable: true });
+    return;
+  }
+  const names = new Set([...Object.keys(found), ...Object.keys(attributes)]);
+  const differing = [...names].filter((name) => textOf(found[name]) !== textOf(attributes[name]));
+  if (differing.length === 0) return;
+  throw new EsparseError(
+    'store',
+    `${store.describe()}: ${key} exists with other attributes (${differing.join(', ')})`,
+    { hint: 'a fingerprint must cover everything that these attributes say; prune into another store' },
+  );
+}
+
+function textOf(value: unknown): string {
+  return value === undefined ? '' : canonicalJson(value, 'attributes');
+}

@@ -1,0 +1,24 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createOrOpenStore } from './index.ts';
+test('smoke', async () => {
+  const root = await mkdtemp(path.join(tmpdir(), 'esparse-store-'));
+  const store = await createOrOpenStore(root);
+  const w = await store.beginRun('abc', { blocks: 1 });
+  await w.putObject('tokenizer/tokenizer.json', Buffer.from('{}'));
+  const d = w.beginDense();
+  await d.putArray('embed', { data: new Uint16Array(6), shape: [2, 3], attributes: { dtype: 'bf16' } });
+  await d.commit({});
+  const b = w.beginBlock(0);
+  await b.putArray('q_proj/values', { data: new Uint16Array([1, 2, 3, 4]), shape: [1, 2, 2] });
+  await b.putArray('q_proj/empty', { data: new Float32Array(0), shape: [0, 2] });
+  await b.commit({ linears: {} });
+  await w.finish({ blocks: 1 });
+  await w.close();
+  const run = await store.openRun('a');
+  expect(await run.verify()).toEqual([]);
+  const block = await run.block(0);
+  expect(await block.read('q_proj/values')).toMatchObject({ data: new Uint16Array([1, 2, 3, 4]) });
+  await rm(root, { recursive: true });
+});

@@ -1,0 +1,176 @@
+import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
+import { committedBlocks } from './commits.ts';
+import { readCurrent } from './current.ts';
+import { fileObjectStore } from './file-object-store.ts';
+import { hiddenStates, type HiddenStates } from './hidden-states.ts';
+import { joinKey } from './key.ts';
+import { CURRENT, FINISHED, isFingerprint, runFolder, RUNS, ZARR_JSON } from './layout.ts';
+import type { ObjectStore } from './object-store.ts';
+import { beginRunAt, type RunWriter } from './run-writer.ts';
+import { openRunAt, type Run } from './run.ts';
+import { readSealedGroup, sealedGroup, type Attributes } from './sealed-document.ts';
+
+/** A store of runs. */
+export interface Store {
+  /** Where it is. */
+  readonly objects: ObjectStore;
+  /** All runs, in the order of their fingerprints. */
+  runs(): Promise<RunSummary[]>;
+  /** The fingerprint of the run to be served, or undefined before the first one has finished. */
+  current(): Promise<string | undefined>;
+  /**
+   * Opens a run, finished or not.
+   *
+   * @param fingerprint or its first letters, where only one run begins so @default the current run
+   * @throws EsparseError 'store' where there is no such run, listing those that there are
+   */
+  openRun(fingerprint?: string): Promise<Run>;
+  /**
+   * Begins a run, or resumes it, and takes the lock of the one writer.
+   *
+   * @param attributes plain JSON; the names format and seal are reserved. The same for the same fingerprint.
+   * @throws EsparseError 'locked' where another process writes, naming it; 'store' for other attributes than before
+   */
+  beginRun(fingerprint: string, attributes: Attributes): Promise<RunWriter>;
+}
+
+/** What a list of runs says of one. */
+export interface RunSummary {
+  readonly fingerprint: string;
+  /** Whether it is the one to be served. */
+  readonly current: boolean;
+  readonly finished: boolean;
+  /** How many blocks are committed. */
+  readonly blocks: number;
+  /** What was given to `beginRun`; empty where `damage` is set. */
+  readonly attributes: Attributes;
+  /** Why the run's own document cannot be read, else undefined. */
+  readonly damage: string | undefined;
+}
+
+/**
+ * Opens a store to write, making it where the folder is empty or absent.
+ *
+ * @throws EsparseError 'store' for a folder with other things in it, or a store of a newer format
+ */
+export async function createOrOpenStore(root: string | ObjectStore): Promise<Store> {
+  const objects = objectsOf(root);
+  if ((await readSealedGroup(objects, ZARR_JSON)) === undefined) {
+    // A volume that is freshly made and mounted has this folder.
+    const names = (await objects.children('')).filter((name) => name !== 'lost+found');
+    if (names.length > 0) {
+      throw new EsparseError('store', `${objects.describe()} is not empty and is not an esparse store`, {
+        hint: `choose an empty or new folder (this one has ${names.slice(0, 5).join(', ')})`,
+      });
+    }
+    await objects.put(ZARR_JSON, [sealedGroup({}, ZARR_JSON)], { durable: true });
+    await objects.sync(['']);
+  }
+  return new ObjectsStore(objects);
+}
+
+/** Opens a store to read. @throws EsparseError 'store' where there is none, or one of a newer format */
+export async function openStore(root: string | ObjectStore): Promise<Store> {
+  const objects = objectsOf(root);
+  if ((await readSealedGroup(objects, ZARR_JSON)) === undefined) {
+    throw new EsparseError('store', `${objects.describe()} is not an esparse store: it has no ${ZARR_JSON}`, {
+      hint: 'name the folder that was given to `esparse prune --store`',
+    });
+  }
+  return new ObjectsStore(objects);
+}
+
+/**
+ * Opens the hidden states of a run without the writer's lock, as workers do.
+ *
+ * @throws EsparseError 'store' where there is no such store or run
+ */
+export async function openHidden(root: string | ObjectStore, fingerprint: string): Promise<HiddenStates> {
+  const { objects } = await openStore(root);
+  await openRunAt(objects, fingerprint);
+  return hiddenStates(objects, runFolder(fingerprint));
+}
+
+class ObjectsStore implements Store {
+  readonly objects: ObjectStore;
+
+  constructor(objects: ObjectStore) {
+    this.objects = objects;
+  }
+
+  async runs(): Promise<RunSummary[]> {
+    const current = await this.current();
+    const summaries: RunSummary[] = [];
+    for (const fingerprint of await this.#fingerprints()) {
+      summaries.push(await this.#summary(fingerprint, current));
+    }
+    return summaries;
+  }
+
+  current(): Promise<string | undefined> {
+    return readCurrent(this.objects);
+  }
+
+  async openRun(fingerprint?: string): Promise<Run> {
+    return openRunAt(this.objects, await this.#resolve(fingerprint));
+  }
+
+  beginRun(fingerprint: string, attributes: Attributes): Promise<RunWriter> {
+    return beginRunAt(this.objects, fingerprint, attributes);
+  }
+
+  async #resolve(wanted: string | undefined): Promise<string> {
+    const known = await this.#fingerprints();
+    const current = wanted === undefined ? await this.current() : undefined;
+    const exact = wanted ?? current;
+    if (exact !== undefined && known.includes(exact)) return exact;
+    const begins =
+      wanted === undefined || wanted === '' ? [] : known.filter((name) => name.startsWith(wanted));
+    if (begins.length === 1) return begins[0]!;
+    throw new EsparseError('store', this.#unresolved(wanted, current, begins), {
+      hint: known.length === 0 ? 'the store has no runs' : `the store has the runs ${known.join(', ')}`,
+      context: { store: this.objects.describe() },
+    });
+  }
+
+  #unresolved(wanted: string | undefined, current: string | undefined, begins: readonly string[]): string {
+    const store = this.objects.describe();
+    if (current !== undefined) return `${store}: ${CURRENT} names the run ${current}, which is not there`;
+    if (wanted === undefined) return `${store} has no finished run: say which run is meant`;
+    if (begins.length > 1)
+      return `${store}: ${begins.length} runs begin with ${wanted}: ${begins.join(', ')}`;
+    return `${store} has no run ${JSON.stringify(wanted.slice(0, 128))}`;
+  }
+
+  /** Folders that hold a run; what else lies there is passed over. */
+  async #fingerprints(): Promise<string[]> {
+    const found: string[] = [];
+    for (const name of await this.objects.children(RUNS)) {
+      if (name === ZARR_JSON || !isFingerprint(name)) continue;
+      if ((await this.objects.size(joinKey(runFolder(name), ZARR_JSON))) !== undefined) found.push(name);
+    }
+    return found;
+  }
+
+  async #summary(fingerprint: string, current: string | undefined): Promise<RunSummary> {
+    const { objects } = this;
+    const folder = runFolder(fingerprint);
+    const summary = {
+      fingerprint,
+      current: fingerprint === current,
+      finished: (await objects.size(joinKey(folder, FINISHED))) !== undefined,
+      blocks: (await committedBlocks(objects, folder)).length,
+    };
+    try {
+      const run = await openRunAt(objects, fingerprint);
+      return { ...summary, attributes: run.attributes, damage: undefined };
+    } catch (error) {
+      if (!isEsparseError(error) || error.kind !== 'store') throw error;
+      return { ...summary, attributes: {}, damage: messageOf(error) };
+    }
+  }
+}
+
+function objectsOf(root: string | ObjectStore): ObjectStore {
+  return typeof root === 'string' ? fileObjectStore(root) : root;
+}

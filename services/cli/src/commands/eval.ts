@@ -1,0 +1,71 @@
+import { Command, Option } from 'commander';
+import { readText } from '@esparse/checkpoint';
+import { EsparseError } from '@esparse/errors';
+import { perplexity } from '@esparse/evaluation';
+import { withCancellation } from '../cancel.ts';
+import { checkpointSource, storeSource, type ModelSource } from '../model-source.ts';
+import { integer } from '../option-types.ts';
+
+interface Flags {
+  readonly model?: string;
+  readonly store?: string;
+  readonly run?: string;
+  readonly text: string;
+  readonly seqlen: number;
+  readonly bos: boolean;
+  readonly threads?: number;
+  readonly json: boolean;
+}
+
+/** `esparse eval` */
+export function evalCommand(): Command {
+  return new Command('eval')
+    .description('Measures the perplexity of a checkpoint, or of a pruned model in a store, on a text.')
+    .addOption(new Option('--model <dir>', 'Hugging Face checkpoint').env('ESPARSE_MODEL').conflicts('store'))
+    .addOption(new Option('--store <dir>', 'store of a pruned model').env('ESPARSE_STORE'))
+    .addOption(new Option('--run <fingerprint>', 'run of the store, or its first digits (default: the current one)'))
+    .addOption(
+      new Option('--text <file>', 'text to predict: plain, or JSONL with a "text" field')
+        .env('ESPARSE_TEXT')
+        .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--seqlen <n>', 'tokens of a window; each window is scored alone')
+        .default(512)
+        .env('ESPARSE_SEQLEN')
+        .argParser(integer(2, 131_072)),
+    )
+    .addOption(
+      new Option('--bos', 'begin the tokenized text with the BOS token').default(false).env('ESPARSE_BOS'),
+    )
+    .addOption(
+      new Option('--threads <n>', 'threads of the runtime (default: all processors)')
+        .env('ESPARSE_THREADS')
+        .argParser(integer(1, 1024)),
+    )
+    .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
+    .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
+}
+
+async function run({ text, seqlen, bos, threads, json, ...where }: Flags, signal: AbortSignal): Promise<void> {
+  const source = await openSource(where);
+  try {
+    const tokens = await source.tokenizer.encode(await readText(text), { bos });
+    const { description, weights } = source;
+    const result = await perplexity({ description, weights, tokens, seqlen, signal, ...(threads && { threads }) });
+    process.stdout.write(
+      json
+        ? `${JSON.stringify({ perplexity: result.perplexity, tokens: result.tokens, windows: result.windows, seqlen, seconds: result.seconds })}\n`
+        : `perplexity ${result.perplexity.toFixed(3)} on ${result.tokens} tokens of ${text} (${source.name}, ` +
+            `${result.windows} windows of ${seqlen}, ${result.seconds.toFixed(1)} s)\n`,
+    );
+  } finally {
+    await source.close();
+  }
+}
+
+function openSource({ model, store, run }: Pick<Flags, 'model' | 'store' | 'run'>): Promise<ModelSource> {
+  if (model !== undefined) return checkpointSource(model);
+  if (store !== undefined) return storeSource(store, run);
+  throw new EsparseError('usage', 'nothing to evaluate', { hint: 'give --model DIR or --store DIR' });
+}

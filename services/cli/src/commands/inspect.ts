@@ -1,0 +1,57 @@
+import { Command, Option } from 'commander';
+import { openStore } from '@esparse/store';
+import { inspectRun, type RunInspection } from '../inspect-run.ts';
+import { bytes, percent, table } from '../table.ts';
+
+interface Flags {
+  readonly store: string;
+  readonly run?: string;
+  readonly json: boolean;
+}
+
+/** `esparse inspect` */
+export function inspectCommand(): Command {
+  return new Command('inspect')
+    .description('Tells what a store holds: runs, options, blocks, and per linear its size and what the shuffle gained.')
+    .addOption(
+      new Option('--store <dir>', 'store to look into').env('ESPARSE_STORE').makeOptionMandatory(),
+    )
+    .addOption(new Option('--run <fingerprint>', 'run to look at, or its first digits (default: the current one)'))
+    .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
+    .action(run);
+}
+
+async function run({ store: directory, run: fingerprint, json }: Flags): Promise<void> {
+  const store = await openStore(directory);
+  const runs = await store.runs();
+  const current = await store.current();
+  // Before any run has finished there is no current one: the only run there is can still be looked at.
+  const chosen = fingerprint ?? current ?? runs[0]?.fingerprint;
+  const inspection = await inspectRun(await store.openRun(chosen));
+  process.stdout.write(
+    json ? `${JSON.stringify({ store: directory, current, runs, ...inspection })}\n` : render(inspection, { current, runs: runs.length }),
+  );
+}
+
+function render(inspection: RunInspection, { current, runs }: { current: string | undefined; runs: number }): string {
+  const { run, model, pipeline, pattern, shuffle, blocks, totals } = inspection;
+  const state = `${inspection.finished ? 'finished' : 'not finished'}${run === current ? ', current' : ''}`;
+  const head =
+    `run ${run} (${state}; ${runs} in the store)\n` +
+    `${model}, ${pipeline} ${pattern}, shuffle ${shuffle}\n` +
+    `linears ${bytes(totals.bytes)} of ${bytes(totals.denseBytes)} dense (${percent(totals.bytes / totals.denseBytes)}), ` +
+    `permutations ${bytes(totals.permutationBytes)}\n\n`;
+  const rows = blocks.flatMap(({ block, committed, linears }) =>
+    committed
+      ? linears.map((linear) => [
+          `${block}.${linear.name}`,
+          linear.pattern ?? 'dense',
+          `${linear.rows} x ${linear.cols}`,
+          bytes(linear.bytes),
+          bytes(linear.denseBytes),
+          linear.keptScoreGain === undefined ? '-' : percent(linear.keptScoreGain),
+        ])
+      : [[`${block}`, 'not committed', '', '', '', '']],
+  );
+  return head + table(['linear', 'pattern', 'rows x cols', 'bytes', 'dense bytes', 'kept score gain'], rows);
+}

@@ -1,0 +1,55 @@
+import { Command, Option } from 'commander';
+import { startWorker } from '@esparse/worker';
+import { pino, destination } from 'pino';
+import { collect, hostPort, integer } from '../option-types.ts';
+
+interface Flags {
+  readonly listen: string;
+  readonly threads?: number;
+  readonly root?: readonly string[];
+  readonly logLevel: string;
+}
+
+/** `esparse worker` */
+export function workerCommand(): Command {
+  return new Command('worker')
+    .description('Serves pruners: runs decoder blocks and streams their activations.')
+    .addOption(
+      new Option('--listen <host:port>', 'address to listen on; port 0 picks a free one')
+        .default('127.0.0.1:7070')
+        .env('ESPARSE_LISTEN')
+        .argParser(hostPort),
+    )
+    .addOption(
+      new Option('--threads <n>', 'threads of the runtime (default: all processors)')
+        .env('ESPARSE_THREADS')
+        .argParser(integer(1, 1024)),
+    )
+    .addOption(
+      new Option('--root <dir>', 'serve models and stores under this directory only; may be repeated (default: .)')
+        .env('ESPARSE_ROOT')
+        .argParser((text: string, before: readonly string[] | undefined) => collect(text, before)),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged, to standard error')
+        .choices(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .env('ESPARSE_LOG_LEVEL'),
+    )
+    .action(run);
+}
+
+async function run({ listen, threads, root = ['.'], logLevel }: Flags): Promise<void> {
+  const log = pino({ name: 'esparse-worker', level: logLevel }, destination(2));
+  const worker = await startWorker({ listen, threads, roots: root, log });
+  // A pruner that started this worker waits for its address, and its end is the worker's end.
+  process.send?.({ address: worker.address });
+  await new Promise<void>((resolve) => {
+    const stop = () => {
+      resolve();
+    };
+    process.once('SIGINT', stop).once('SIGTERM', stop).once('disconnect', stop);
+  });
+  await worker.close();
+  if (process.connected) process.disconnect();
+}

@@ -1,0 +1,38 @@
+import { describeModel } from '@esparse/model';
+import { inspectBlocks, totalsOf, type BlockInspection, type LinearTotals } from '@esparse/model-store';
+import { readRunAttributes, type RunAttributes } from '@esparse/pruner';
+import { formatPattern } from '@esparse/sparsity';
+import type { Run } from '@esparse/store';
+
+/** What a run says of itself and of its blocks. */
+export interface RunInspection {
+  readonly run: string;
+  readonly finished: boolean;
+  readonly model: string;
+  readonly pipeline: string;
+  readonly pattern: string;
+  readonly shuffle: string;
+  readonly options: RunAttributes['options'];
+  readonly numerics: string;
+  readonly blocks: readonly BlockInspection[];
+  readonly totals: LinearTotals;
+}
+
+/** Reads what a run says of itself and of its blocks: manifests only, no weights. */
+export async function inspectRun(run: Run): Promise<RunInspection> {
+  const { config, options, family, numerics } = readRunAttributes(run.attributes);
+  const description = describeModel(config);
+  const blocks = await inspectBlocks(run, description);
+  return {
+    run: run.fingerprint,
+    finished: await run.finished(),
+    model: `${family}, ${description.blocks} blocks of ${description.hidden}`,
+    pipeline: options.pipeline.name,
+    pattern: formatPattern(options.pattern),
+    shuffle: options.shuffle,
+    options,
+    numerics,
+    blocks,
+    totals: totalsOf(blocks),
+  };
+}

@@ -1,0 +1,67 @@
+import path from 'node:path';
+import {
+  checkpointWeights,
+  makeTokenizer,
+  openCheckpoint,
+  openTokenizer,
+  type TextTokenizer,
+  type TokenizerFile,
+  type WeightSource,
+} from '@esparse/checkpoint';
+import { EsparseError } from '@esparse/errors';
+import { checkTensors, describeModel, type ModelDescription } from '@esparse/model';
+import { storeWeights } from '@esparse/model-store';
+import { readRunAttributes } from '@esparse/pruner';
+import { openStore } from '@esparse/store';
+
+/** A model to evaluate, from wherever it comes. */
+export interface ModelSource {
+  readonly description: ModelDescription;
+  readonly weights: WeightSource;
+  readonly tokenizer: TextTokenizer;
+  /** What it is called: the directory, or the run. */
+  readonly name: string;
+  close(): Promise<void>;
+}
+
+/** A Hugging Face checkpoint. */
+export async function checkpointSource(directory: string): Promise<ModelSource> {
+  const checkpoint = await openCheckpoint(directory);
+  try {
+    const description = describeModel(checkpoint.config);
+    checkTensors(description, checkpoint.tensors);
+    return {
+      description,
+      weights: checkpointWeights(checkpoint),
+      tokenizer: await openTokenizer(directory),
+      name: directory,
+      close: () => checkpoint.close(),
+    };
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
+}
+
+/** A finished run of a store: the current one, or the one named. */
+export async function storeSource(directory: string, fingerprint?: string): Promise<ModelSource> {
+  const run = await (await openStore(directory)).openRun(fingerprint);
+  if (!(await run.finished())) {
+    throw new EsparseError('store', `run ${run.fingerprint} is not finished: it has no weights for every block`, {
+      hint: 'finish it with the same `esparse prune` command, or name another with --run',
+    });
+  }
+  const { config } = readRunAttributes(run.attributes);
+  const description = describeModel(config);
+  const files: TokenizerFile[] = [];
+  for (const file of await run.objects('tokenizer')) {
+    files.push({ name: path.posix.basename(file), bytes: await run.object(file) });
+  }
+  return {
+    description,
+    weights: storeWeights(run, description),
+    tokenizer: makeTokenizer(files, directory, config),
+    name: `${directory} (run ${run.fingerprint})`,
+    close: () => Promise.resolve(),
+  };
+}

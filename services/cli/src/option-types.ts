@@ -1,0 +1,46 @@
+import { InvalidArgumentError } from 'commander';
+import { isEsparseError } from '@esparse/errors';
+import { parsePattern, type Pattern } from '@esparse/sparsity';
+
+/** A whole number in [least, most]. */
+export function integer(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^-?\d+$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+/** A finite number, not negative. */
+export function nonNegative(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError('Expected a number of 0 or more.');
+  }
+  return value;
+}
+
+/** keep:group, such as 2:4. */
+export function pattern(text: string): Pattern {
+  try {
+    return parsePattern(text);
+  } catch (error) {
+    throw isEsparseError(error) ? new InvalidArgumentError(error.message) : error;
+  }
+}
+
+/** Collects an option that may be given several times. */
+export function collect(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
+
+/** HOST:PORT, where HOST may be a bracketed IPv6 address. */
+export function hostPort(text: string): string {
+  const match = /^(\[[0-9a-fA-F:]+\]|[^\s:]+):(\d{1,5})$/.exec(text);
+  if (match === null || Number(match[2]) > 65535) {
+    throw new InvalidArgumentError('Expected HOST:PORT, such as 127.0.0.1:7070.');
+  }
+  return text;
+}

@@ -1,0 +1,55 @@
+import type { Phase } from './stopwatch.ts';
+
+/** What a run tells while it goes on, in order. */
+export type PruneEvent =
+  | {
+      readonly event: 'started';
+      readonly run: string;
+      readonly model: string;
+      readonly family: string;
+      readonly blocks: number;
+      readonly pipeline: string;
+      readonly pattern: string;
+      readonly shuffle: string;
+      readonly samples: number;
+      readonly seqlen: number;
+      readonly shards: number;
+      readonly workers: readonly string[];
+    }
+  /** A step forward within a phase: tokens seen, or linears done, of all those of the block. */
+  | {
+      readonly event: 'progress';
+      readonly block: number;
+      readonly phase: Phase;
+      readonly done: number;
+      readonly total: number;
+      readonly unit: 'tokens' | 'linears';
+    }
+  | {
+      readonly event: 'linear';
+      readonly block: number;
+      readonly linear: string;
+      /** Relative growth of the kept score that the shuffle brought. */
+      readonly keptScoreGain: number;
+      readonly bytes: number;
+      readonly denseBytes: number;
+    }
+  | { readonly event: 'committed'; readonly block: number; readonly blocks: number; readonly seconds: number }
+  | { readonly event: 'note'; readonly message: string }
+  | ({ readonly event: 'finished' } & PruneReport);
+
+/** The outcome of a run. */
+export interface PruneReport {
+  readonly run: string;
+  readonly store: string;
+  readonly blocks: number;
+  /** Bytes of the packed linears (values and indices), of their permutations, and of the same linears dense. */
+  readonly linearBytes: number;
+  readonly permutationBytes: number;
+  readonly denseLinearBytes: number;
+  /** Mean relative growth of the kept score over the linears. */
+  readonly keptScoreGain: number;
+  readonly seconds: Readonly<Record<Phase | 'total', number>>;
+  /** Peak resident bytes of this process and of each worker, as their kernels report them. */
+  readonly peakResidentBytes: { readonly pruner: number; readonly workers: readonly number[] };
+}

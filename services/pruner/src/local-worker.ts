@@ -1,0 +1,74 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { EsparseError } from '@esparse/errors';
+
+/** A worker process that this process started and will stop. */
+export interface LocalWorker {
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+export interface LocalWorkerOptions {
+  /** Script of the `esparse` command: the worker is `esparse worker` on a free loopback port. */
+  readonly script: string;
+  readonly threads?: number | undefined;
+  readonly roots: readonly string[];
+}
+
+/** What a worker that was forked tells its parent once it listens. */
+export interface WorkerReady {
+  readonly address: string;
+}
+
+/** How long a worker may take to listen: loading the runtime from a cold disk takes seconds. */
+const START_TIMEOUT_MS = 60_000;
+
+/** How long it may take to stop before it is killed. */
+const STOP_TIMEOUT_MS = 5_000;
+
+/**
+ * Starts a worker process and waits until it listens. The worker ends by itself when this process dies: it watches
+ * the channel between them.
+ */
+export async function startLocalWorker({ script, threads, roots }: LocalWorkerOptions): Promise<LocalWorker> {
+  const args = ['worker', '--listen', '127.0.0.1:0', '--log-level', 'warn'];
+  for (const root of roots) args.push('--root', root);
+  if (threads !== undefined) args.push('--threads', String(threads));
+  const child = fork(script, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const { address } = await readiness(child);
+  return {
+    address,
+    async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      await exited;
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function readiness(child: ChildProcess): Promise<WorkerReady> {
+  const giveUp = new AbortController();
+  const timer = setTimeout(() => {
+    giveUp.abort();
+  }, START_TIMEOUT_MS);
+  try {
+    return await Promise.race([
+      once(child, 'message', { signal: giveUp.signal }).then(([message]) => message as WorkerReady),
+      once(child, 'exit', { signal: giveUp.signal }).then(([code]) => {
+        throw new EsparseError('unavailable', `the worker process ended with exit code ${String(code)}`);
+      }),
+    ]);
+  } catch (error) {
+    child.kill('SIGKILL');
+    if (giveUp.signal.aborted) {
+      throw new EsparseError('unavailable', `the worker process did not listen within ${START_TIMEOUT_MS / 1000} s`);
+    }
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    giveUp.abort(); // lets the listener of the other race partner go
+  }
+}

@@ -1,0 +1,34 @@
+import type { Pipeline, ShuffleName } from '@esparse/pipelines';
+import type { Pattern } from '@esparse/sparsity';
+
+/** What a run does. All of it but paths and workers is part of the run's fingerprint. */
+export interface PruneOptions {
+  /** Hugging Face checkpoint: a directory. */
+  readonly model: string;
+  /** Calibration text: plain text, or JSONL with a `text` field. */
+  readonly calibration: string;
+  /** Store that the run is committed to. */
+  readonly store: string;
+  readonly pipeline: Pipeline;
+  readonly pattern: Pattern;
+  /** Calibration windows. */
+  readonly samples: number;
+  /** Tokens of a window. */
+  readonly seqlen: number;
+  /** Seed of the windows' offsets. */
+  readonly seed: number;
+  /** Weight of the amplitude against the entropy. */
+  readonly alpha: number;
+  /** Bins of the entropy's histogram. */
+  readonly bins: number;
+  /** What the bins span: each channel's own range, or one range for the tap. */
+  readonly entropyRange: 'channel' | 'tap';
+  /** @default the pipeline's own */
+  readonly shuffle?: ShuffleName | undefined;
+  /** Whether the tokenized text begins with the model's BOS token. */
+  readonly bos: boolean;
+  /** Leaves linears dense whose input channels are not divisible by the group, instead of refusing the model. */
+  readonly skipIndivisible: boolean;
+  /** Addresses of workers; where there are none, one is started on a loopback port. */
+  readonly workers: readonly string[];
+}

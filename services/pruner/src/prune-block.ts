@@ -1,0 +1,106 @@
+import { concatMap, from, lastValueFrom, of, pipe, tap, type Observable, type OperatorFunction } from 'rxjs';
+import { tensorToHalf } from '@esparse/checkpoint';
+import {
+  abortWith,
+  commit,
+  finishStatistics,
+  load,
+  mask,
+  oneByOne,
+  pack,
+  score,
+  shuffle,
+  type ChannelStatistics,
+  type LinearJob,
+  type LoadedLinear,
+  type PrunedLinear,
+} from '@esparse/dataflow';
+import { EsparseError } from '@esparse/errors';
+import { relativeGain } from '@esparse/model-store';
+import { blockSink } from './block-sink.ts';
+import { calibrateBlock$ } from './calibrate-block.ts';
+import type { RunContext } from './run-context.ts';
+
+/**
+ * Prunes one block: its activations stream into statistics, then its linears go one by one through score, shuffle,
+ * mask and pack into a transaction of the store, which commits when the last is in.
+ */
+export async function pruneBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<void> {
+  const { metric, options, stopwatch } = context;
+  const { pattern } = options;
+  const pruneLinear: OperatorFunction<LinearJob, PrunedLinear> = pipe(
+    load((job) => loadWeights(context, job, signal)),
+    score(metric),
+    shuffle(context.shuffle, pattern),
+    mask(pattern),
+    pack(pattern),
+    stopwatch.measure('prune'),
+  );
+  let done = 0;
+  const committed$ = statistics$(context, block).pipe(
+    concatMap((statistics) =>
+      from(linearJobs(context, block, statistics)).pipe(
+        oneByOne(pruneLinear),
+        tap((linear) => {
+          tellLinear(context, linear, ++done);
+        }),
+        commit(() => blockSink(context, block, statistics, signal)),
+      ),
+    ),
+    abortWith(signal),
+  );
+  await lastValueFrom(committed$);
+}
+
+/** The statistics that the metric needs, tap by tap; nothing is streamed for a metric that needs none. */
+function statistics$(
+  context: RunContext,
+  block: number,
+): Observable<ReadonlyMap<string, ChannelStatistics>> {
+  if (context.statistics.length === 0) return of(new Map<string, ChannelStatistics>());
+  return calibrateBlock$(context, block).pipe(
+    context.stopwatch.measure('calibrate'),
+    finishStatistics(),
+  );
+}
+
+function linearJobs(
+  { pruned }: RunContext,
+  block: number,
+  statistics: ReadonlyMap<string, ChannelStatistics>,
+): LinearJob[] {
+  return pruned.map(({ name, tap: tapName, rows, cols }) => ({
+    block,
+    name,
+    tap: tapName,
+    rows,
+    cols,
+    statistics: statistics.get(tapName) ?? {},
+  }));
+}
+
+async function loadWeights(
+  { checkpoint, pruned }: RunContext,
+  { block, name }: LinearJob,
+  signal?: AbortSignal,
+): Promise<Pick<LoadedLinear, 'dtype' | 'weights'>> {
+  const linear = pruned.find((candidate) => candidate.name === name);
+  if (linear === undefined) throw new EsparseError('internal', `no linear ${name}`);
+  const tensor = linear.weight(block);
+  const { dtype, bits } = tensorToHalf(checkpoint.info(tensor).dtype, await checkpoint.read(tensor, signal));
+  return { dtype, weights: bits };
+}
+
+function tellLinear({ emit, pruned }: RunContext, linear: PrunedLinear, done: number): void {
+  const { job, packed, keptBefore, keptAfter } = linear;
+  const { block, name, rows, cols } = job;
+  emit({
+    event: 'linear',
+    block,
+    linear: name,
+    keptScoreGain: relativeGain(keptBefore, keptAfter),
+    bytes: packed.values.byteLength + packed.indices.byteLength,
+    denseBytes: rows * cols * 2,
+  });
+  emit({ event: 'progress', block, phase: 'prune', done, total: pruned.length, unit: 'linears' });
+}

@@ -1,0 +1,185 @@
+import { realpath } from 'node:fs/promises';
+import { tokenizerFiles } from '@esparse/checkpoint';
+import { inspectBlocks, totalsOf, writeDense } from '@esparse/model-store';
+import { connectWorker } from '@esparse/protocol';
+import { formatPattern } from '@esparse/sparsity';
+import { createOrOpenStore, type Store } from '@esparse/store';
+import { advanceBlock } from './advance-block.ts';
+import { openWorkers } from './open-workers.ts';
+import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
+import type { PruneEvent, PruneReport } from './events.ts';
+import type { LocalWorker } from './local-worker.ts';
+import type { PruneOptions } from './options.ts';
+import { prepare, runFingerprint, runOptions, type Preparation } from './prepare.ts';
+import { pruneBlock } from './prune-block.ts';
+import type { RunAttributes } from './run-attributes.ts';
+import type { RunContext } from './run-context.ts';
+import { SHUFFLES } from './shuffles.ts';
+import { statisticsOf } from './statistics.ts';
+import { createStopwatch, type Stopwatch } from './stopwatch.ts';
+import { createWorkerPool, type WorkerPool } from './worker-pool.ts';
+
+export interface PruneDependencies {
+  /** Starts the worker that serves a run where the options name none. */
+  readonly startWorker: (roots: readonly string[]) => Promise<LocalWorker>;
+  readonly emit: (event: PruneEvent) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Prunes a checkpoint into a store: one block at a time, each committed before the next is begun, so that neither
+ * this process nor a worker ever holds more than one block. A run that is finished already is not done again.
+ *
+ * @throws EsparseError on bad input (before anything is written), a worker or a store that fails, or cancellation.
+ */
+export async function prune(options: PruneOptions, dependencies: PruneDependencies): Promise<PruneReport> {
+  const { signal } = dependencies;
+  const stopwatch = createStopwatch();
+  const started = performance.now();
+  const preparation = await stopwatch.time('open', () => prepare(options, signal));
+  const store = await createOrOpenStore(options.store);
+  const local = options.workers.length > 0 ? undefined : await startLocal(options, dependencies);
+  const addresses = local === undefined ? options.workers : [local.address];
+  const pool = createWorkerPool(addresses.map(connectWorker));
+  try {
+    return await pruneOn(pool, store, { options, dependencies, preparation, stopwatch, started });
+  } finally {
+    pool.close();
+    await Promise.allSettled([local?.stop(), preparation.checkpoint.close()]);
+  }
+}
+
+async function startLocal({ model, store }: PruneOptions, { startWorker }: PruneDependencies): Promise<LocalWorker> {
+  return startWorker(await Promise.all([realpath(model), realpath(store)]));
+}
+
+interface Session {
+  readonly options: PruneOptions;
+  readonly dependencies: PruneDependencies;
+  readonly preparation: Preparation;
+  readonly stopwatch: Stopwatch;
+  readonly started: number;
+}
+
+async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
+  const { options, dependencies, preparation, stopwatch } = session;
+  const { signal, emit } = dependencies;
+  const { checkpoint, description, shards } = preparation;
+  const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, signal));
+  const run = runFingerprint(options, preparation, numerics);
+  emit({
+    event: 'started',
+    run,
+    model: options.model,
+    family: description.family,
+    blocks: description.blocks,
+    pipeline: options.pipeline.name,
+    pattern: formatPattern(options.pattern),
+    shuffle: options.shuffle ?? options.pipeline.shuffle,
+    samples: options.samples,
+    seqlen: options.seqlen,
+    shards: shards.length,
+    workers: pool.workers.map(({ address }) => address),
+  });
+  const metric = options.pipeline.metric({ alpha: options.alpha });
+  const writer = await store.beginRun(run, attributesOf(options, preparation, numerics));
+  try {
+    const context: RunContext = {
+      ...preparation,
+      options,
+      metric,
+      statistics: statisticsOf(metric, options),
+      shuffle: SHUFFLES[options.shuffle ?? options.pipeline.shuffle],
+      target: {
+        model: await realpath(options.model),
+        store: await realpath(options.store),
+        run,
+        seqlen: options.seqlen,
+      },
+      writer,
+      pool,
+      stopwatch,
+      emit,
+    };
+    await pruneBlocks(context, signal);
+    await writer.finish({ blocks: description.blocks });
+    const report = await reportOf(context, session);
+    emit({ event: 'finished', ...report });
+    return report;
+  } finally {
+    await writer.close();
+  }
+}
+
+/** All that is committed before the first block, then every block in turn, from where an earlier attempt ended. */
+async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<void> {
+  const { description, stopwatch, writer, emit } = context;
+  if (!(await writer.run.isDenseCommitted())) await stopwatch.time('commit', () => writeOuter(context, signal));
+  const first = await firstOpenBlock(context);
+  if (first > 0) emit({ event: 'note', message: `going on after block ${first} of ${description.blocks}` });
+  // A metric that needs no statistic needs no activations.
+  const needsActivations = context.statistics.length > 0;
+  if (needsActivations && first < description.blocks) await bringHiddenStatesTo(context, first, signal);
+  for (let block = first; block < description.blocks; block++) {
+    const started = performance.now();
+    await pruneBlock(context, block, signal);
+    const seconds = (performance.now() - started) / 1000;
+    emit({ event: 'committed', block, blocks: description.blocks, seconds });
+    if (needsActivations && block + 1 < description.blocks) await advanceBlock(context, block, signal);
+    await writer.run.hidden.remove(block);
+  }
+  await writer.run.hidden.removeAll();
+}
+
+/** What a store needs to be served alone: the tokenizer, and the tensors outside the blocks. */
+async function writeOuter({ options, writer, description, checkpoint }: RunContext, signal?: AbortSignal): Promise<void> {
+  for (const { name, bytes } of await tokenizerFiles(options.model)) await writer.putObject(`tokenizer/${name}`, bytes);
+  const transaction = writer.beginDense();
+  try {
+    for (const { name } of description.outerTensors) await writeDense(transaction, name, checkpoint, name, signal);
+    await transaction.commit({});
+  } catch (error) {
+    await transaction.abort();
+    throw error;
+  }
+}
+
+function attributesOf(
+  options: PruneOptions,
+  { checkpoint, description, tokens }: Preparation,
+  numerics: string,
+): RunAttributes {
+  return {
+    config: checkpoint.config,
+    family: description.family,
+    blocks: description.blocks,
+    model: checkpoint.digest,
+    tokens,
+    numerics,
+    options: runOptions(options),
+  };
+}
+
+async function reportOf(
+  { pool, description, writer }: RunContext,
+  { options, stopwatch, started }: Session,
+): Promise<PruneReport> {
+  const workers = await Promise.all(pool.workers.map((worker) => worker.describe()));
+  const { bytes, permutationBytes, denseBytes, keptScoreGain } = totalsOf(
+    await inspectBlocks(writer.run, description),
+  );
+  return {
+    run: writer.run.fingerprint,
+    store: options.store,
+    blocks: description.blocks,
+    linearBytes: bytes,
+    permutationBytes,
+    denseLinearBytes: denseBytes,
+    keptScoreGain,
+    seconds: { ...stopwatch.seconds(), total: (performance.now() - started) / 1000 },
+    peakResidentBytes: {
+      pruner: process.resourceUsage().maxRSS * 1024,
+      workers: workers.map(({ peakResidentBytes }) => peakResidentBytes),
+    },
+  };
+}

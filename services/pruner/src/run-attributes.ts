@@ -1,0 +1,42 @@
+import { EsparseError } from '@esparse/errors';
+import { z } from 'zod';
+
+/** What a run says of itself in the store: what it pruned, how, and on which numerics. Nothing that differs between two equal runs. */
+const schema = z.object({
+  /** config.json of the checkpoint, as it is. */
+  config: z.record(z.string(), z.unknown()),
+  family: z.string(),
+  blocks: z.number().int().positive(),
+  /** Digest of the checkpoint, and of the calibration tokens. */
+  model: z.string(),
+  tokens: z.string(),
+  /** Runtime version, execution provider, instruction set, rows per run. */
+  numerics: z.string(),
+  options: z.object({
+    pipeline: z.object({ name: z.string(), version: z.number(), options: z.record(z.string(), z.number()) }),
+    pattern: z.object({ keep: z.number().int(), group: z.number().int() }),
+    shuffle: z.string(),
+    calibration: z.object({
+      samples: z.number().int(),
+      seqlen: z.number().int(),
+      seed: z.number().int(),
+      bos: z.boolean(),
+    }),
+    entropy: z.object({ bins: z.number().int(), range: z.enum(['channel', 'tap']) }),
+    skipIndivisible: z.boolean(),
+  }),
+});
+
+export type RunAttributes = z.infer<typeof schema>;
+
+/** Reads a run's attributes. @throws EsparseError `store` where they are not what this version writes. */
+export function readRunAttributes(attributes: Readonly<Record<string, unknown>>): RunAttributes {
+  const parsed = schema.safeParse(attributes);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new EsparseError(
+    'store',
+    `the run's attributes cannot be used: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
+    { hint: 'the store may be of a newer esparse, or damaged: try `esparse verify`' },
+  );
+}

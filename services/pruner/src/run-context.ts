@@ -1,0 +1,30 @@
+import type { AnyStatistic } from '@esparse/dataflow';
+import type { LinearSpec, ModelDescription } from '@esparse/model';
+import type { RunTarget } from '@esparse/protocol';
+import type { Metric, Shuffle } from '@esparse/sparsity';
+import type { RunWriter } from '@esparse/store';
+import type { Checkpoint } from '@esparse/checkpoint';
+import type { PruneEvent } from './events.ts';
+import type { PruneOptions } from './options.ts';
+import type { Shard } from './shards.ts';
+import type { Stopwatch } from './stopwatch.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+/** What every step of a run has at hand. */
+export interface RunContext {
+  readonly options: PruneOptions;
+  readonly checkpoint: Checkpoint;
+  readonly description: ModelDescription;
+  readonly pruned: readonly LinearSpec[];
+  readonly skipped: readonly LinearSpec[];
+  readonly shards: readonly Shard[];
+  readonly metric: Metric;
+  /** The statistics that the metric needs, and no others. */
+  readonly statistics: readonly AnyStatistic[];
+  readonly shuffle: Shuffle;
+  readonly target: RunTarget;
+  readonly writer: RunWriter;
+  readonly pool: WorkerPool;
+  readonly stopwatch: Stopwatch;
+  readonly emit: (event: PruneEvent) => void;
+}

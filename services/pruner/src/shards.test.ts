@@ -1,0 +1,14 @@
+import { MAX_SHARD_BYTES, shardsOf } from './shards.ts';
+
+test('shards hold every sequence once, in order, and none is over the limit', () => {
+  const seqlen = 4;
+  const windows = Uint32Array.from({ length: 10 * seqlen }, (_, i) => i);
+  const hidden = MAX_SHARD_BYTES / (seqlen * 4) / 3; // room for three sequences
+  const shards = shardsOf(windows, seqlen, hidden);
+  expect(shards.map(({ index, sequences }) => [index, sequences])).toEqual([[0, 3], [1, 3], [2, 3], [3, 1]]);
+  expect(shards.flatMap(({ tokens }) => [...tokens])).toEqual([...windows]);
+});
+
+test('a sequence that is over the limit by itself is a shard of its own', () => {
+  expect(shardsOf(new Uint32Array(2048 * 3), 2048, 8192 * 4)).toHaveLength(3);
+});

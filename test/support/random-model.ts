@@ -1,0 +1,77 @@
+import { copyFile } from 'node:fs/promises';
+import path from 'node:path';
+import { writeCheckpoint, type TensorToWrite } from '@esparse/checkpoint';
+import { describeModel, tensorsOfBlock } from '@esparse/model';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { EXAMPLE_MODEL } from './repository.ts';
+
+/** The sizes of a generated LLaMA. */
+export interface LlamaShape {
+  readonly hidden: number;
+  readonly intermediate: number;
+  readonly blocks: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+}
+
+/** Vocabulary of that tokenizer. */
+const VOCAB = 2048;
+
+/** Writes a LLaMA with random bf16 weights of a trained model's scale, tensor by tensor. */
+export async function writeRandomLlama(directory: string, shape: LlamaShape, seed = 1): Promise<void> {
+  const config = {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    hidden_act: 'silu',
+    rms_norm_eps: 1e-5,
+    rope_theta: 10000,
+    max_position_embeddings: 2048,
+    tie_word_embeddings: true,
+    hidden_size: shape.hidden,
+    intermediate_size: shape.intermediate,
+    num_hidden_layers: shape.blocks,
+    num_attention_heads: shape.heads,
+    num_key_value_heads: shape.kvHeads,
+    vocab_size: VOCAB,
+    torch_dtype: 'bfloat16',
+  };
+  const description = describeModel(config);
+  const specs = [...description.outerTensors];
+  for (let block = 0; block < shape.blocks; block++) specs.push(...tensorsOfBlock(description, block));
+  const tensors = specs.map(
+    ({ name, shape: size }, index): TensorToWrite => ({
+      name,
+      shape: size,
+      dtype: 'BF16',
+      data: () => randomBf16(size, seed * 1000 + index),
+    }),
+  );
+  await writeCheckpoint(directory, config, tensors);
+  for (const file of ['tokenizer.json', 'tokenizer_config.json']) {
+    await copyFile(path.join(EXAMPLE_MODEL, file), path.join(directory, file));
+  }
+}
+
+/** Norms are ones; matrices have a standard deviation of 1 / sqrt(inputs), their columns of unequal scale. */
+function randomBf16(shape: readonly number[], seed: number): Uint8Array {
+  const count = shape.reduce((product, size) => product * size, 1);
+  const values = new Float32Array(count);
+  if (shape.length === 1) values.fill(1);
+  else {
+    const random = uniform(seed);
+    const cols = shape[1]!;
+    const scale = Float64Array.from({ length: cols }, () => Math.exp(random() - 0.5) / Math.sqrt(cols));
+    // The sum of four uniforms is close enough to a Gaussian here.
+    for (let i = 0; i < count; i++) {
+      values[i] = (random() + random() + random() + random() - 2) * 1.7 * scale[i % cols]!;
+    }
+  }
+  const bits = new Uint32Array(values.buffer);
+  return new Uint8Array(Uint16Array.from(bits, (word) => word >>> 16).buffer);
+}
+
+/** Uniform numbers in [0, 1). */
+export function uniform(seed: number): () => number {
+  const generator = xoroshiro128plus(seed);
+  return () => (generator.next() >>> 0) / 2 ** 32;
+}
