@@ -1,6 +1,6 @@
 import { calibrationWindows, checkpointWeights, openCheckpoint, openTokenizer, readText } from '@esparse/checkpoint';
 import { createBlockRunner, describeModel, embedTokens, type TapOutput } from '@esparse/model';
-import { amplitude, entropy } from '@esparse/statistics';
+import { amplitude, entropy, entropyOf } from '@esparse/statistics';
 import { exactEntropy } from '../support/exact-entropy.ts';
 import { heading, median, print, secondsOf } from './table.ts';
 
@@ -15,27 +15,25 @@ export async function benchStatistics(model: string, calibration: string): Promi
   const elements = [...taps.values()].flat().reduce((sum, { data }) => sum + data.length, 0);
   const nanoseconds: number[] = [];
   let worst = 0;
-  const amplitudes = amplitude({ sequences: SEQUENCES });
-  const entropies = entropy({ bins: 100, range: 'channel' });
   for (let run = 0; run <= RUNS; run++) {
     const states = [...taps].map(([tap, tiles]) => ({
       tiles,
       tap,
-      amplitude: amplitudes.create(tiles[0]!.channels),
-      entropy: entropies.create(tiles[0]!.channels),
+      amplitude: amplitude.create(tiles[0]!.channels, {}),
+      entropy: entropy.create(tiles[0]!.channels, {}),
     }));
     const seconds = await secondsOf(async () => {
       for (const state of states) {
         for (const tile of state.tiles) {
-          await amplitudes.update(state.amplitude, tile);
-          await entropies.update(state.entropy, tile);
+          await amplitude.update(state.amplitude, tile);
+          await entropy.update(state.entropy, tile);
         }
       }
     });
     if (run > 0) nanoseconds.push((seconds * 1e9) / elements);
     if (run === RUNS) {
       for (const { tiles, entropy: state } of states) {
-        const online = await entropies.finish(state);
+        const online = await entropyOf(state);
         exactEntropy(tiles, 100).forEach((exact, channel) => {
           worst = Math.max(worst, Math.abs(online[channel]! - exact));
         });

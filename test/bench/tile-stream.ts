@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { lastValueFrom, map, tap, toArray } from 'rxjs';
 import { fromPull, gatherStatistics } from '@esparse/dataflow';
 import { connectWorker, type Tile } from '@esparse/protocol';
-import { amplitude, entropy } from '@esparse/statistics';
+import { amplitude, entropy, type AnyStatistic } from '@esparse/statistics';
 import { heading, median, print, secondsOf } from './table.ts';
 import { CHANNELS, SEQLEN, SEQUENCES, TAP } from './tile-server.ts';
 
@@ -24,7 +24,7 @@ export async function benchTileStream(): Promise<void> {
     const counted = await rate(() =>
       lastValueFrom(
         tiles$().pipe(
-          gatherStatistics({ taps: EXPECTED.taps, statistics: [amplitude({ sequences: SEQUENCES }), entropy({ bins: 100, range: 'channel' })], shard: 0 }),
+          gatherStatistics({ taps: EXPECTED.taps, statistics: [amplitude as AnyStatistic, entropy as AnyStatistic], shard: 0 }),
           toArray(),
         ),
       ),

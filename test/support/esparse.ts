@@ -1,14 +1,46 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { ESPARSE } from './repository.ts';
 
-/** Standard output of `esparse … --json` at most: a line an event. */
+/** Standard output of a command at most: a line an event. */
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 
-/** Runs `esparse … --json` as a process and gives its last line. */
-export async function esparseJson(...args: string[]): Promise<Record<string, unknown>> {
-  const { stdout } = await promisify(execFile)(process.execPath, [ESPARSE, ...args, '--json'], {
-    maxBuffer: MAX_OUTPUT_BYTES,
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `esparse` as a process, whatever its exit code. */
+export function esparse(...args: string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [ESPARSE, ...args], { maxBuffer: MAX_OUTPUT_BYTES }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+    });
   });
+}
+
+/** Runs `esparse … --json`, which must succeed, and gives its last line. */
+export async function esparseJson(...args: string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await esparse(...args, '--json');
+  if (code !== 0) throw new Error(`esparse ${args.join(' ')} ended with ${code}: ${stderr}`);
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, unknown>;
+}
+
+/** Starts `esparse`, and gives the process when a line of its output satisfies `until`. */
+export async function esparseUntil(until: (line: string) => boolean, ...args: string[]): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [ESPARSE, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface(stream).on('line', (line) => {
+      if (until(line)) child.emit('reached');
+    });
+  }
+  await Promise.race([
+    once(child, 'reached'),
+    once(child, 'exit').then(() => {
+      throw new Error(`esparse ${args.join(' ')} ended before its output said so`);
+    }),
+  ]);
+  return child;
 }

@@ -1,14 +1,30 @@
 import { concatMap, type OperatorFunction } from 'rxjs';
-import type { BlockStatistics } from './block-statistics.ts';
+import { EsparseError } from '@esparse/errors';
+import type { StatisticName } from '@esparse/sparsity';
+import type { AnyStatistic, Partial, StatisticState } from '@esparse/statistics';
+import { stateName } from './gather-statistics.ts';
 import type { ChannelStatistics } from './linear.ts';
 
-/** Turns gathered states into numbers: tap, then statistic, to (channels). */
-export function finishStatistics(): OperatorFunction<BlockStatistics, ReadonlyMap<string, ChannelStatistics>> {
-  return concatMap(async ({ taps }) => {
+/** A statistic, and how its numbers, (channels), are read off its state. */
+export interface StatisticReader {
+  readonly statistic: AnyStatistic;
+  read(state: StatisticState): Promise<Float32Array>;
+}
+
+/** Reads the numbers of every tap off the gathered states: tap, then statistic, to (channels). */
+export function finishStatistics(
+  taps: readonly string[],
+  readers: ReadonlyMap<StatisticName, StatisticReader>,
+): OperatorFunction<Partial, ReadonlyMap<string, ChannelStatistics>> {
+  return concatMap(async ({ states }) => {
     const finished = new Map<string, ChannelStatistics>();
-    for (const [tap, states] of taps) {
-      const ofTap: Record<string, Float32Array> = {};
-      for (const [statistic, state] of states) ofTap[statistic.name] = await statistic.finish(state);
+    for (const tap of taps) {
+      const ofTap: { -readonly [Name in StatisticName]?: Float32Array } = {};
+      for (const [name, { statistic, read }] of readers) {
+        const gathered = states.get(stateName(tap, statistic.name));
+        if (gathered === undefined) throw new EsparseError('internal', `nothing was gathered of ${name} at tap ${tap}`);
+        ofTap[name] = await read(gathered.state);
+      }
       finished.set(tap, ofTap);
     }
     return finished;

@@ -1,6 +1,6 @@
 import { concatMap, defer, endWith, ignoreElements, type OperatorFunction } from 'rxjs';
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import { emptyStatistics, type AnyStatistic, type BlockStatistics } from './block-statistics.ts';
+import type { AnyStatistic, Partial, PartialState } from '@esparse/statistics';
 import type { Leased } from './leased.ts';
 
 /** What a statistic needs of a tile, and where it comes from. */
@@ -21,36 +21,44 @@ export interface GatherOptions {
   readonly shard: number;
 }
 
+/** The name of a tap's statistic in a partial. */
+export function stateName(tap: string, statistic: string): string {
+  return `${tap}/${statistic}`;
+}
+
 /**
  * Folds a shard's tiles into statistics, tap by tap, and gives each tile back once it is counted. Emits once, when
  * the stream completes: a shard whose stream breaks off counts for nothing.
  */
-export function gatherStatistics({
-  taps,
-  statistics,
-  shard,
-}: GatherOptions): OperatorFunction<Leased<TapTile>, BlockStatistics> {
+export function gatherStatistics(options: GatherOptions): OperatorFunction<Leased<TapTile>, Partial> {
+  const { taps, statistics, shard } = options;
   return (tiles$) =>
     defer(() => {
-      const gathered = emptyStatistics(taps, statistics, shard);
+      const states = new Map<string, PartialState>();
+      for (const [tap, channels] of taps) {
+        for (const statistic of statistics) {
+          states.set(stateName(tap, statistic.name), { statistic, state: statistic.create(channels, {}) });
+        }
+      }
       return tiles$.pipe(
         concatMap(async ({ value: tile, release }) => {
-          for (const [statistic, state] of gathered.taps.get(tile.tap) ?? []) await count(statistic, state, tile);
+          for (const { name } of statistics) await count(states.get(stateName(tile.tap, name)), tile);
           release();
         }),
         ignoreElements(),
-        endWith(gathered),
+        endWith({ shards: [shard], states }),
       );
     });
 }
 
 /** NaN in an activation is told with the place where it stands. */
-async function count(statistic: AnyStatistic, state: unknown, tile: TapTile): Promise<void> {
+async function count(counted: PartialState | undefined, tile: TapTile): Promise<void> {
+  const { block, tap } = tile;
+  if (counted === undefined) throw new EsparseError('internal', `a tile of tap ${tap}, which nobody asked for`);
   try {
-    await statistic.update(state, tile);
+    await counted.statistic.update(counted.state, tile);
   } catch (error) {
     if (!isEsparseError(error)) throw error;
-    const { block, tap } = tile;
     throw new EsparseError(error.kind, `block ${block}, tap ${tap}: ${error.message}`, {
       hint: error.hint ?? 'the model overflows on this text: check the checkpoint, or calibrate on another text',
       context: { ...error.context, block, tap },

@@ -1,8 +1,7 @@
 export { abortWith } from './abort.ts';
-export type { AnyStatistic, BlockStatistics } from './block-statistics.ts';
 export { commit, type BlockSink } from './commit.ts';
 export { enrich } from './enrich.ts';
-export { finishStatistics } from './finish-statistics.ts';
+export { finishStatistics, type StatisticReader } from './finish-statistics.ts';
 export { fromPull, type FromPullOptions } from './from-pull.ts';
 export { gatherStatistics, type GatherOptions, type TapTile } from './gather-statistics.ts';
 export type { Leased } from './leased.ts';

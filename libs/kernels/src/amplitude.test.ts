@@ -40,7 +40,8 @@ test('the sum is exact to 2^-65 for each value, against whole-number arithmetic'
       amplitudeUpdateReference(state, tile, 20, 1);
       let expected = 0n;
       for (const x of tile) expected += squareIn2To298(x);
-      const got = (inUnits(state[0]!) << 64n) + (inUnits(state[1]! * 2 ** 32) << 32n) + inUnits(state[2]! * 2 ** 64);
+      const got =
+        (inUnits(state[0]!) << 64n) + (inUnits(state[1]! * 2 ** 32) << 32n) + inUnits(state[2]! * 2 ** 64);
       const error = (got << 234n) - expected;
       expect((error < 0n ? -error : error) <= 20n << 233n).toBe(true);
     }),
@@ -85,7 +86,9 @@ test('a sum that would no longer be exact is refused', () => {
 });
 
 test('more rows than the digits allow are a defect of the caller', async () => {
-  await expect(amplitudeUpdate(new Float64Array(3), new Float32Array(), 2 ** 20 + 1, 1)).rejects.toThrow(RangeError);
+  await expect(amplitudeUpdate(new Float64Array(3), new Float32Array(), 2 ** 20 + 1, 1)).rejects.toThrow(
+    RangeError,
+  );
 });
 
 /** x² in units of 2^-298: every f32 is a whole multiple of 2^-149. */

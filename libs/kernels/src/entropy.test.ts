@@ -72,22 +72,28 @@ test('native and reference count, coarsen, merge and finish with the same bits',
 
 test('a wide tile over many stripes and row blocks is counted as by the reference', async () => {
   const [rows, channels] = [530, 203];
-  const tile = Float32Array.from({ length: rows * channels }, (_, i) => Math.sin(i * 1.7) * ((i % 13) - 4) ** 3);
+  const tile = Float32Array.from(
+    { length: rows * channels },
+    (_, i) => Math.sin(i * 1.7) * ((i % 13) - 4) ** 3,
+  );
   const [native, reference] = [empty(channels), empty(channels)];
   await entropyUpdate(native, tile, rows, channels);
   entropyUpdateReference(reference, tile, rows, channels);
   expect(same(native, reference)).toBe(true);
 });
 
-test.each([NaN, Infinity, -Infinity])('%p is refused with its channel and nothing is counted', async (bad) => {
-  const tile = new Float32Array(4 * 300).fill(2);
-  tile[2 * 300 + 290] = bad;
-  tile[3 * 300 + 299] = bad;
-  const state = empty(300);
-  expect(await entropyUpdate(state, tile, 4, 300)).toBe(290);
-  expect(entropyUpdateReference(state, tile, 4, 300)).toBe(290);
-  expect(same(state, empty(300))).toBe(true);
-});
+test.each([NaN, Infinity, -Infinity])(
+  '%p is refused with its channel and nothing is counted',
+  async (bad) => {
+    const tile = new Float32Array(4 * 300).fill(2);
+    tile[2 * 300 + 290] = bad;
+    tile[3 * 300 + 299] = bad;
+    const state = empty(300);
+    expect(await entropyUpdate(state, tile, 4, 300)).toBe(290);
+    expect(entropyUpdateReference(state, tile, 4, 300)).toBe(290);
+    expect(same(state, empty(300))).toBe(true);
+  },
+);
 
 test('bounds that do not hold the range, and an impossible number of bins, harm nothing', async () => {
   const state = empty(1);

@@ -25,6 +25,18 @@ export interface EntropyHistograms {
   readonly bins: Uint32Array;
 }
 
+/** The bin that exact zeros are counted in. */
+export const ENTROPY_ZERO_SLOT = binAt(0).slot;
+
+/** The bins that data with this range may lie in, ascending: their numbers among a channel's bins. */
+export function entropySlots(min: number, max: number): number[] {
+  const e = exponentOf(min, max);
+  const slots: number[] = [];
+  const last = binOf(max, e).order;
+  for (let order = binOf(min, e).order; order <= last; order++) slots.push(binAt(order).slot);
+  return slots;
+}
+
 /**
  * Counts a tile. The result depends on the data only: the same bits in any order, split or merge.
  *

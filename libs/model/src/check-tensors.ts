@@ -39,7 +39,7 @@ function check(expected: TensorSpec, tensors: ReadonlyMap<string, StoredTensor>)
       'checkpoint',
       `tensor '${name}' (${shape} by config.json) is missing from the checkpoint`,
       {
-        hint: 'config.json and the safetensors files must be of the same model',
+        hint: 'config.json and the safetensors files must be of the same model, in BF16, F16 or F32',
         context: { tensor: name },
       },
     );

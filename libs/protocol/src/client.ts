@@ -1,5 +1,6 @@
 import { credentials, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
+
 import { fromServiceError } from './errors.ts';
 import type { ActivationTile__Output } from './generated/esparse/v1/ActivationTile.ts';
 import type { DescribeReply__Output } from './generated/esparse/v1/DescribeReply.ts';

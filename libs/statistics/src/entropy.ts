@@ -1,43 +1,142 @@
 import { EsparseError } from '@esparse/errors';
-import { ENTROPY_WORDS, entropyFinish, entropyMerge, entropyUpdate, type EntropyHistograms } from '@esparse/kernels';
-import type { Statistic } from './statistic.ts';
+import {
+  ENTROPY_MAX_BINS,
+  ENTROPY_MAX_ROWS,
+  ENTROPY_MAX_TOKENS,
+  ENTROPY_WORDS,
+  entropyFinish,
+  entropyMerge,
+  entropyUpdate,
+  type EntropyHistograms,
+} from '@esparse/kernels';
+import { checkAlike, checkChannels, checkTile, refusedChannel } from './checks.ts';
+import { decodeHistograms, encodeHistograms } from './entropy-encoding.ts';
+import { open, seal } from './envelope.ts';
+import type { Statistic, StatisticState } from './statistic.ts';
+import { inTurn } from './turns.ts';
 
-export interface EntropyState extends EntropyHistograms {
-  readonly channels: number;
+/** A histogram of each channel, on a grid that follows the data. About 11.5 KB per channel. */
+export interface EntropyState extends StatisticState {
   tokens: number;
+  readonly histograms: EntropyHistograms;
 }
 
-export const entropy = (options: { bins: number; range: 'channel' | 'tap' }): Omit<Statistic<EntropyState>, 'serialise' | 'deserialise'> => ({
-  name: 'entropy',
-  version: 1,
-  create: (channels) => ({
-    channels,
-    tokens: 0,
-    ranges: new Float32Array(2 * channels).fill(Infinity, 0, channels).fill(-Infinity, channels),
-    zeros: new Uint32Array(channels),
-    bins: new Uint32Array(channels * ENTROPY_WORDS),
-  }),
-  async update(state, { data, rows, channels }) {
-    const bad = await entropyUpdate(state, data, rows, channels);
-    if (bad >= 0) throw new EsparseError('numeric', `NaN or infinity in channel ${bad}`, { context: { channel: bad } });
-    state.tokens += rows;
-  },
-  async merge(into, from) {
-    await entropyMerge(into, from);
-    into.tokens += from.tokens;
-  },
-  finish: (state) => entropyOf(state, options),
-});
+/** Nothing to choose while counting: bins and range are chosen at the end, see `entropyOf`. */
+export type EntropyOptions = Readonly<Record<string, never>>;
 
-export function entropyOf(
-  state: EntropyState,
-  { bins, range }: { bins: number; range: 'channel' | 'tap' },
-): Promise<Float32Array> {
-  const { channels, ranges, tokens } = state;
-  const bounds = ranges.slice();
-  if (range === 'tap') {
-    bounds.fill(ranges.subarray(0, channels).reduce((a, b) => Math.min(a, b)), 0, channels);
-    bounds.fill(ranges.subarray(channels).reduce((a, b) => Math.max(a, b)), channels);
+/** The grid is part of the format: states of another one must not merge. */
+const IDENTITY = { name: 'entropy', version: 1, parameters: { words: ENTROPY_WORDS } } as const;
+
+/** Histograms of each channel, for `entropyOf`. */
+export const entropy: Statistic<EntropyState, EntropyOptions> = {
+  name: IDENTITY.name,
+  version: IDENTITY.version,
+
+  create(channels) {
+    checkChannels(IDENTITY.name, channels);
+    const ranges = new Float32Array(2 * channels).fill(Infinity, 0, channels).fill(-Infinity, channels);
+    const zeros = new Uint32Array(channels);
+    const bins = new Uint32Array(ENTROPY_WORDS * channels);
+    return { channels, tokens: 0, parameters: IDENTITY.parameters, histograms: { ranges, zeros, bins } };
+  },
+
+  async update(state, tile) {
+    checkTile(IDENTITY.name, state, tile, ENTROPY_MAX_ROWS);
+    await inTurn([state], async () => {
+      checkTokens(state.tokens + tile.rows);
+      const refused = await entropyUpdate(state.histograms, tile.data, tile.rows, tile.channels);
+      if (refused >= 0) throw refusedChannel(IDENTITY.name, tile, refused, 'it is not finite');
+      state.tokens += tile.rows;
+    });
+  },
+
+  async merge(into, from) {
+    checkAlike(IDENTITY.name, into, from);
+    await inTurn([into, from], async () => {
+      checkTokens(into.tokens + from.tokens);
+      await entropyMerge(into.histograms, from.histograms);
+      into.tokens += from.tokens;
+    });
+  },
+
+  serialise(state) {
+    return seal(IDENTITY, state, encodeHistograms(state.histograms, state.tokens));
+  },
+
+  deserialise(bytes) {
+    const { channels, tokens, body } = open(IDENTITY, bytes, ENTROPY_MAX_TOKENS);
+    const state = decodeHistograms(body, channels, tokens, () => entropy.create(channels, {}).histograms);
+    return { channels, tokens, parameters: IDENTITY.parameters, histograms: state };
+  },
+};
+
+/** How the entropy is read off the histograms. */
+export interface EntropyReading {
+  /** Equal bins between the ends of the range. @default 100, as in the paper */
+  readonly bins?: number;
+  /**
+   * `channel`: each channel's own minimum to maximum. `tap`: the least minimum to the greatest maximum of all
+   * channels, so that a channel that varies little has little entropy. The paper leaves this open.
+   *
+   * @default 'channel'
+   */
+  readonly range?: 'channel' | 'tap';
+}
+
+/**
+ * The information entropy of each channel, IE_j = -Σ_k p_k ln p_k in nats (E-Sparse, arXiv 2310.15929), within
+ * 0.02 nats of the exact K-bin entropy on smooth and ReLU activations. Where a few single values carry much of
+ * the mass (the normalised embeddings that the first block sees) it is within 0.01 on average, though a rare
+ * channel can be off by 0.07.
+ *
+ * @returns f32 (channels); 0 for a constant channel.
+ * @throws EsparseError `usage` for an option out of range, or a state that has seen nothing.
+ */
+export async function entropyOf(state: EntropyState, reading: EntropyReading = {}): Promise<Float32Array> {
+  const { bins = 100, range = 'channel' } = reading;
+  if (!Number.isInteger(bins) || bins < 1 || bins > ENTROPY_MAX_BINS) {
+    throw new EsparseError(
+      'usage',
+      `entropy: bins is ${bins}, expected a whole number from 1 to ${ENTROPY_MAX_BINS}`,
+    );
   }
-  return entropyFinish(state, bounds, tokens, bins);
+  // Options come from files and command lines: the type is a promise only.
+  if (!['channel', 'tap'].includes(range)) {
+    throw new EsparseError(
+      'usage',
+      `entropy: range is ${JSON.stringify(range)}, expected "channel" or "tap"`,
+    );
+  }
+  return inTurn([state], () => {
+    if (state.tokens === 0) {
+      throw new EsparseError('usage', 'entropy: no activations were seen', {
+        hint: 'calibrate on one sequence at least',
+      });
+    }
+    const { ranges } = state.histograms;
+    const bounds = range === 'channel' ? ranges : widest(ranges, state.channels);
+    return entropyFinish(state.histograms, bounds, state.tokens, bins);
+  });
+}
+
+/** The least minimum and the greatest maximum, for every channel. */
+function widest(ranges: Float32Array, channels: number): Float32Array {
+  let low = Infinity;
+  let high = -Infinity;
+  for (let c = 0; c < channels; c++) {
+    low = Math.min(low, ranges[c]!);
+    high = Math.max(high, ranges[channels + c]!);
+  }
+  return new Float32Array(2 * channels).fill(low, 0, channels).fill(high, channels);
+}
+
+function checkTokens(tokens: number): void {
+  if (tokens <= ENTROPY_MAX_TOKENS) return;
+  throw new EsparseError(
+    'unsupported',
+    `entropy: ${tokens} tokens, at most ${ENTROPY_MAX_TOKENS} can be counted`,
+    {
+      hint: 'calibrate on fewer or shorter sequences',
+    },
+  );
 }

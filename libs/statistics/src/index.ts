@@ -1,3 +1,18 @@
-export { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
-export { entropy, entropyOf, type EntropyState } from './entropy.ts';
-export type { Statistic, StatisticTile } from './statistic.ts';
+export { amplitude, amplitudeOf, type AmplitudeOptions, type AmplitudeState } from './amplitude.ts';
+export { MAX_CHANNELS } from './checks.ts';
+export {
+  entropy,
+  entropyOf,
+  type EntropyOptions,
+  type EntropyReading,
+  type EntropyState,
+} from './entropy.ts';
+export {
+  deserialisePartial,
+  mergePartials,
+  serialisePartial,
+  type AnyStatistic,
+  type Partial,
+  type PartialState,
+} from './partial.ts';
+export type { Statistic, StatisticParameters, StatisticState, StatisticTile } from './statistic.ts';

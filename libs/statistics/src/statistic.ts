@@ -1,31 +1,62 @@
-/** A piece of a tap's activations: (rows x channels), row-major. */
+/** A piece of a tap's activations: f32 (rows, channels), row-major, one row per token. */
 export interface StatisticTile {
   readonly data: Float32Array;
   readonly rows: number;
   readonly channels: number;
 }
 
+/** What tells two statistics of the same name and version apart; states that differ in it never merge. */
+export type StatisticParameters = Readonly<Record<string, string | number>>;
+
+/** What every state of a statistic says of itself. */
+export interface StatisticState {
+  /** Channels of the tap. */
+  readonly channels: number;
+  /** Rows seen so far. */
+  readonly tokens: number;
+  readonly parameters: StatisticParameters;
+}
+
 /**
- * What is gathered of a tap: a commutative monoid over tiles. `create` is the identity; the state depends on the data
- * alone, bit for bit, however it was cut into tiles, ordered and merged.
+ * A statistic of a tap's activations: a commutative monoid over tiles.
+ *
+ * The law: a state depends on the rows it has seen only, never on their order, on how they were cut into tiles
+ * and shards, or on the tree in which states were merged: `serialise` gives the same bytes. A fresh state is the
+ * identity of `merge`.
+ *
+ * `update` and `merge` on the same state take turns in the order in which they were called.
  */
-export interface Statistic<State> {
+export interface Statistic<State extends StatisticState, Options> {
+  /** Lower-case words joined by dashes; unique among the statistics of a run. */
   readonly name: string;
-  /** Of the serialised form and of what it means. */
+  /** Raised when the same rows would give another state. */
   readonly version: number;
-  create(channels: number): State;
+
+  /** A state that has seen nothing. */
+  create(channels: number, options: Options): State;
+
   /**
-   * Counts a tile. Updates of one state must not overlap.
+   * Adds the rows of a tile, which must not be changed until the promise settles.
    *
-   * @throws EsparseError `numeric`, naming the channel, for NaN, infinity or what is out of range; the state is
-   * unchanged
+   * @throws EsparseError `numeric`, naming the channel, for a value that the statistic cannot hold; the state is
+   *   then as it was.
    */
   update(state: State, tile: StatisticTile): Promise<void>;
-  /** Adds `from` to `into`; `from` must not be used afterwards. */
+
+  /**
+   * Adds what `from` has seen to `into`; `from` must not be used again.
+   *
+   * @throws EsparseError `protocol` where channels or parameters differ.
+   */
   merge(into: State, from: State): Promise<void>;
-  /** What the state says of each channel: (channels). */
-  finish(state: State): Promise<Float32Array>;
+
+  /** The state as bytes: a header that names it, then its numbers, little-endian. */
   serialise(state: State): Uint8Array;
-  /** @throws EsparseError `store` for bytes that are not such a state */
+
+  /**
+   * The state that `serialise` wrote.
+   *
+   * @throws EsparseError `protocol` for bytes that it cannot have written.
+   */
   deserialise(bytes: Uint8Array): State;
 }

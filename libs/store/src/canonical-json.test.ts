@@ -28,12 +28,15 @@ test.each([
   ['a big integer', 1n, 'value'],
 ])('%s is refused, naming where it is', (_name, value, place) => {
   expect(() => canonicalJson(value, 'value')).toThrow(
-    expect.objectContaining({ kind: 'usage', message: expect.stringContaining(`${place} cannot be stored`) }),
+    expect.objectContaining({
+      kind: 'usage',
+      message: expect.stringContaining(`${place} cannot be stored`),
+    }) as Error,
   );
 });
 
 test('a nest without end is refused', () => {
   const value: Record<string, unknown> = {};
-  value['self'] = value;
-  expect(() => canonicalJson(value, 'value')).toThrow(expect.objectContaining({ kind: 'usage' }));
+  value.self = value;
+  expect(() => canonicalJson(value, 'value')).toThrow(expect.objectContaining({ kind: 'usage' }) as Error);
 });

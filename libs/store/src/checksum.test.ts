@@ -33,5 +33,7 @@ test('a trailer is the checksum, little-endian', () => {
 });
 
 test('a long sum can be cancelled', async () => {
-  await expect(checksumLarge(new Uint8Array(1), AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
+  await expect(checksumLarge(new Uint8Array(1), AbortSignal.abort())).rejects.toMatchObject({
+    name: 'AbortError',
+  });
 });

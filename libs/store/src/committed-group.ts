@@ -38,7 +38,7 @@ export interface CommittedGroup {
    *
    * @throws EsparseError 'store' for an array that is not there or has no elements
    */
-  chunkFile?(path: string): string;
+  readonly chunkFile?: (path: string) => string;
   /** The attributes of a group given to `putGroup`. @throws EsparseError 'store' where there is no such group */
   groupAttributes(path: string): Attributes;
 }

@@ -8,7 +8,9 @@ import type { ObjectStore } from './object-store.ts';
 import { MemoryObjectStore } from './testing/memory-object-store.ts';
 import { inTemporaryFolder } from './testing/temporary-folder.ts';
 
-const folder = fc.array(fc.constantFrom('a', 'b'), { minLength: 1, maxLength: 2 }).map((parts) => parts.join('/'));
+const folder = fc
+  .array(fc.constantFrom('a', 'b'), { minLength: 1, maxLength: 2 })
+  .map((parts) => parts.join('/'));
 const key = fc.tuple(folder, fc.constantFrom('x', 'y')).map((parts) => parts.join('/'));
 const change = fc.oneof(
   fc.record({ put: key, bytes: fc.uint8Array({ maxLength: 20 }) }),
@@ -170,7 +172,8 @@ test('a pipe in the place of an object is refused without waiting for its other 
 });
 
 test('a full disk is the error of its own kind, and others say what was tried', async () => {
-  const failing = (code: string) => () => Promise.reject(Object.assign(new Error(code), { code, path: '/x' }));
+  const failing = (code: string) => () =>
+    Promise.reject(Object.assign(new Error(code), { code, path: '/x' }));
   await expect(onFile('write', '/x', failing('ENOSPC'))).rejects.toMatchObject({ kind: 'space' });
   await expect(onFile('write', '/x', failing('EACCES'))).rejects.toMatchObject({
     kind: 'store',

@@ -21,12 +21,15 @@ test.each([
   'a/'.repeat(600) + 'a',
 ])('the hostile key %j is refused, naming it', (key) => {
   expect(() => checkKey(key)).toThrow(
-    expect.objectContaining({ kind: 'store', message: expect.stringContaining('the key') }),
+    expect.objectContaining({ kind: 'store', message: expect.stringContaining('the key') }) as Error,
   );
 });
 
 test('a key that is accepted stays below the root, and keeps its name', () => {
-  const part = fc.string({ unit: fc.constantFrom('a', 'Z', '0', '.', '/', '-', '_', '\\', ' '), maxLength: 12 });
+  const part = fc.string({
+    unit: fc.constantFrom('a', 'Z', '0', '.', '/', '-', '_', '\\', ' '),
+    maxLength: 12,
+  });
   fc.assert(
     fc.property(part, (key) => {
       if (isKey(key)) expect(path.join('/root', key)).toBe(`/root/${key}`);

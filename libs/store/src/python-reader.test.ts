@@ -5,7 +5,7 @@ import { createOrOpenStore } from './store.ts';
 import { packByHand } from './testing/packed-linear.ts';
 import { inTemporaryFolder } from './testing/temporary-folder.ts';
 
-const SCRIPT = path.resolve('../../test/python/read_store.py');
+const SCRIPT = path.resolve(__dirname, '../../../test/python/read_store.py');
 const python = spawnSync('python3', ['--version']).status === 0;
 /** An independent implementation is the oracle; only a machine without Python 3 goes without. */
 const withPython = python ? test : test.skip;

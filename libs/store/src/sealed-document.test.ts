@@ -1,4 +1,10 @@
-import { checkSeal, readSealedGroup, readSealedObject, sealedGroup, sealedObject } from './sealed-document.ts';
+import {
+  checkSeal,
+  readSealedGroup,
+  readSealedObject,
+  sealedGroup,
+  sealedObject,
+} from './sealed-document.ts';
 import { MemoryObjectStore } from './testing/memory-object-store.ts';
 
 const attributes = { pattern: '2:4', note: 'a "seal": "00000000" in a string', crc32c: '00000000' };
@@ -21,7 +27,9 @@ test('a flip of any bit of a sealed document is found', () => {
     flipped[bit >> 3]! ^= 1 << (bit & 7);
     expect(() => {
       checkSeal(store, 'x', flipped);
-    }).toThrow(expect.objectContaining({ kind: 'store', message: expect.stringContaining('damaged') }));
+    }).toThrow(
+      expect.objectContaining({ kind: 'store', message: expect.stringContaining('damaged') }) as Error,
+    );
   }
 });
 
@@ -51,6 +59,6 @@ test.each(['', 'null', '{', '\xff', '[]', '{"zarr_format":2}', '{"zarr_format":3
 
 test('the names of format and seal are reserved, at any depth for the seal', () => {
   for (const reserved of [{ format: 1 }, { seal: '' }, { deep: { seal: '00000000' } }]) {
-    expect(() => sealedObject(reserved, 'x')).toThrow(expect.objectContaining({ kind: 'usage' }));
+    expect(() => sealedObject(reserved, 'x')).toThrow(expect.objectContaining({ kind: 'usage' }) as Error);
   }
 });

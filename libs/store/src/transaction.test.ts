@@ -97,7 +97,7 @@ test('what is committed is never overwritten, by this writer or the next', async
       await putSampleBlock(block, 0);
       expect(await block.commit({})).toEqual({ objects: 13, bytes: expect.any(Number) });
     }
-    expect(() => writer.beginBlock(0)).toThrow(expect.objectContaining(committed));
+    expect(() => writer.beginBlock(0)).toThrow(expect.objectContaining(committed) as Error);
     await writer.close();
   }
 });
@@ -132,7 +132,10 @@ test('a failed put closes the transaction to everything but abort', async () => 
   await expect(block.putArray('x', array)).rejects.toBe(full);
   objects.put = put;
   await expect(block.putArray('y', array)).rejects.toMatchObject({ kind: 'internal' });
-  await expect(block.commit({})).rejects.toMatchObject({ kind: 'internal', hint: expect.stringContaining('abort') });
+  await expect(block.commit({})).rejects.toMatchObject({
+    kind: 'internal',
+    hint: expect.stringContaining('abort'),
+  });
   expect(() => writer.beginBlock(0)).toThrow('written already');
   await block.abort();
   expect(await writer.run.isCommitted(0)).toBe(false);

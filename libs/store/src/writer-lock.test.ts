@@ -67,7 +67,9 @@ test('the lock of another host holds while it is refreshed, and expires after a 
     await mkdir(folder);
     const owner = { pid: 1, host: 'elsewhere', since: new Date().toISOString() };
     await writeFile(path.join(root, '.esparse-writer.json'), JSON.stringify(owner));
-    await expect(lockWriter(root)).rejects.toMatchObject({ message: expect.stringContaining('on host elsewhere') });
+    await expect(lockWriter(root)).rejects.toMatchObject({
+      message: expect.stringContaining('on host elsewhere'),
+    });
     const old = new Date(Date.now() - 61_000);
     await utimes(folder, old, old);
     await (await lockWriter(root)).release();

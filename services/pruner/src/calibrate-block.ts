@@ -1,6 +1,7 @@
 import { from, mergeMap, tap as peek, type Observable } from 'rxjs';
-import { fromPull, gatherStatistics, mergeShards, type BlockStatistics } from '@esparse/dataflow';
+import { fromPull, gatherStatistics, mergeShards } from '@esparse/dataflow';
 import type { Tile, WorkerConnection } from '@esparse/protocol';
+import type { Partial } from '@esparse/statistics';
 import type { RunContext } from './run-context.ts';
 import type { Shard } from './shards.ts';
 
@@ -8,11 +9,12 @@ import type { Shard } from './shards.ts';
  * Streams a block's activations over all shards, each from a free worker, into the statistics that the metric needs;
  * emits them once, when the last shard is in. A shard counts only once its stream has completed.
  */
-export function calibrateBlock$(context: RunContext, block: number): Observable<BlockStatistics> {
+export function calibrateBlock$(context: RunContext, block: number): Observable<Partial> {
   const { description, statistics, shards, pool, options, emit } = context;
   const taps = new Map(description.taps.map(({ name, channels }) => [name, channels]));
   const tokensOf = ({ sequences }: Shard) => sequences * options.seqlen;
   const total = shards.reduce((sum, shard) => sum + tokensOf(shard), 0);
+  const gathered = [...statistics.values()].map(({ statistic }) => statistic);
   const firstTap = description.taps[0]?.name;
   let done = 0;
 
@@ -35,7 +37,7 @@ export function calibrateBlock$(context: RunContext, block: number): Observable<
     mergeMap(
       (shard) =>
         pool.run$((worker) =>
-          tilesOf$(worker, shard).pipe(gatherStatistics({ taps, statistics, shard: shard.index })),
+          tilesOf$(worker, shard).pipe(gatherStatistics({ taps, statistics: gathered, shard: shard.index })),
         ),
       pool.workers.length,
     ),

@@ -57,10 +57,13 @@ function statistics$(
   context: RunContext,
   block: number,
 ): Observable<ReadonlyMap<string, ChannelStatistics>> {
-  if (context.statistics.length === 0) return of(new Map<string, ChannelStatistics>());
+  if (context.statistics.size === 0) return of(new Map<string, ChannelStatistics>());
   return calibrateBlock$(context, block).pipe(
     context.stopwatch.measure('calibrate'),
-    finishStatistics(),
+    finishStatistics(
+      context.description.taps.map(({ name }) => name),
+      context.statistics,
+    ),
   );
 }
 

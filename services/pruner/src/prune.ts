@@ -118,7 +118,7 @@ async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<v
   const first = await firstOpenBlock(context);
   if (first > 0) emit({ event: 'note', message: `going on after block ${first} of ${description.blocks}` });
   // A metric that needs no statistic needs no activations.
-  const needsActivations = context.statistics.length > 0;
+  const needsActivations = context.statistics.size > 0;
   if (needsActivations && first < description.blocks) await bringHiddenStatesTo(context, first, signal);
   for (let block = first; block < description.blocks; block++) {
     const started = performance.now();

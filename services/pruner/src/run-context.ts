@@ -1,7 +1,7 @@
-import type { AnyStatistic } from '@esparse/dataflow';
+import type { StatisticReader } from '@esparse/dataflow';
 import type { LinearSpec, ModelDescription } from '@esparse/model';
 import type { RunTarget } from '@esparse/protocol';
-import type { Metric, Shuffle } from '@esparse/sparsity';
+import type { Metric, Shuffle, StatisticName } from '@esparse/sparsity';
 import type { RunWriter } from '@esparse/store';
 import type { Checkpoint } from '@esparse/checkpoint';
 import type { PruneEvent } from './events.ts';
@@ -20,7 +20,7 @@ export interface RunContext {
   readonly shards: readonly Shard[];
   readonly metric: Metric;
   /** The statistics that the metric needs, and no others. */
-  readonly statistics: readonly AnyStatistic[];
+  readonly statistics: ReadonlyMap<StatisticName, StatisticReader>;
   readonly shuffle: Shuffle;
   readonly target: RunTarget;
   readonly writer: RunWriter;

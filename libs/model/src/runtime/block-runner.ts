@@ -122,7 +122,7 @@ export function requireSeqlen({ family, maxPositions }: ModelDescription, seqlen
   if (seqlen > most) {
     throw new EsparseError(
       'usage',
-      `seqlen ${seqlen} exceeds the ${most} positions of this ${family} model`,
+      `seqlen ${seqlen} exceeds ${most}, the longest sequence of this ${family} model`,
       {
         hint: `choose a seqlen of at most ${most}`,
       },

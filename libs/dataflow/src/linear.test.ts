@@ -1,0 +1,106 @@
+import { lastValueFrom, of, pipe, toArray, from, type Observable } from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
+import { keptScore } from '@esparse/kernels';
+import { both, eSparse, unpackLinear, type Metric, type Shuffle } from '@esparse/sparsity';
+import { load, mask, oneByOne, pack, score, shuffle, type LinearJob, type LoadedLinear } from './index.ts';
+
+const PATTERN = { keep: 2, group: 4 };
+const ROWS = 16;
+const COLS = 8;
+
+const job = (name: string): LinearJob => ({
+  block: 0,
+  name,
+  tap: 'in',
+  rows: ROWS,
+  cols: COLS,
+  statistics: {
+    amplitude: Float32Array.from({ length: COLS }, (_, c) => c + 1),
+    entropy: new Float32Array(COLS).fill(3),
+  },
+});
+
+/** bf16 bits of small distinct numbers. */
+const weights = Uint16Array.from({ length: ROWS * COLS }, (_, i) => 0x3f80 + ((i * 29) % 97));
+const read = () => Promise.resolve({ dtype: 'bf16' as const, weights });
+
+const chain = pipe(load(read), score(eSparse({ alpha: 1 })), shuffle(both, PATTERN), mask(PATTERN), pack(PATTERN));
+
+test('a linear goes through the whole chain: half of its weights stay, as they were', async () => {
+  const { packed, keptBefore, keptAfter } = await lastValueFrom(of(job('q')).pipe(chain));
+  const dense = await unpackLinear(packed);
+  const kept = dense.filter((bits) => bits !== 0);
+  expect(kept).toHaveLength((ROWS * COLS) / 2);
+  dense.forEach((bits, i) => {
+    expect([0, weights[i]]).toContain(bits);
+  });
+  expect(keptAfter).toBeGreaterThanOrEqual(keptBefore);
+});
+
+test('what is kept is the kept score that the shuffle promised', async () => {
+  const loaded: LoadedLinear = { ...job('q'), dtype: 'bf16', weights };
+  const scored = await lastValueFrom(of(loaded).pipe(score(eSparse({ alpha: 1 }))));
+  const { order } = await lastValueFrom(of(scored).pipe(shuffle(both, PATTERN)));
+  expect(await keptScore(scored.scores, ROWS, COLS, order.permutation, 2, 4)).toBe(order.keptAfter);
+});
+
+test('linears come out in the order in which they went in, without their weights', async () => {
+  const all = await lastValueFrom(from(['q', 'k', 'v'].map(job)).pipe(oneByOne(chain), toArray()));
+  expect(all.map(({ job: { name } }) => name)).toEqual(['q', 'k', 'v']);
+  expect(Object.keys(all[0]!).sort()).toEqual(['job', 'keptAfter', 'keptBefore', 'packed', 'pattern']);
+});
+
+/** What a promise-returning plug-in does over time, as a marble. */
+const during = <T>(work$: Observable<T>) => work$ as unknown as Promise<T>;
+
+function run(test: (helpers: Parameters<Parameters<TestScheduler['run']>[0]>[0]) => void): void {
+  new TestScheduler((actual, expected) => {
+    expect(actual).toEqual(expected);
+  }).run(test);
+}
+
+const loaded: LoadedLinear = { ...job('q'), dtype: 'bf16', weights };
+
+test('load, score and shuffle take one linear at a time', () => {
+  run(({ cold, hot, expectObservable }) => {
+    const scores = new Float32Array(1);
+    const metric: Metric = { name: 'slow', statistics: [], score: () => during(cold('---(s|)', { s: scores })) };
+    const scored = { ...loaded, scores };
+    expectObservable(hot('aa|', { a: loaded }).pipe(score(metric))).toBe('---s--(s|)', { s: scored });
+
+    const order = { permutation: new Int32Array(0), keptBefore: 1, keptAfter: 2 };
+    const strategy: Shuffle = { name: 'slow', order: () => during(cold('--(o|)', { o: order })) };
+    expectObservable(hot('aa|', { a: scored }).pipe(shuffle(strategy, PATTERN))).toBe('--o-(o|)', {
+      o: { ...scored, order },
+    });
+
+    const bits = { dtype: 'bf16' as const, weights };
+    expectObservable(hot('jj|', { j: job('q') }).pipe(load(() => cold('-(w|)', { w: bits })))).toBe('-w(w|)', {
+      w: loaded,
+    });
+  });
+});
+
+test('an error in a stage ends the stream, and the linears before it have come through', () => {
+  run(({ cold, hot, expectObservable, expectSubscriptions }) => {
+    let calls = 0;
+    const scores = new Float32Array(1);
+    const metric: Metric = {
+      name: 'breaks',
+      statistics: [],
+      score: () => during(calls++ === 0 ? cold('-(s|)', { s: scores }) : cold<Float32Array>('-#', {}, 'broken')),
+    };
+    const linears$ = hot('a---a---a|', { a: loaded });
+    expectObservable(linears$.pipe(score(metric))).toBe('-s---#', { s: { ...loaded, scores } }, 'broken');
+    expectSubscriptions(linears$.subscriptions).toBe('^----!');
+  });
+});
+
+test('unsubscribing reaches the work that goes on and begins no more', () => {
+  run(({ cold, hot, expectObservable, expectSubscriptions }) => {
+    const work$ = cold<Float32Array>('-----(s|)', { s: new Float32Array(1) });
+    const metric: Metric = { name: 'slow', statistics: [], score: () => during(work$) };
+    expectObservable(hot('aaa|', { a: loaded }).pipe(score(metric)), '^--!').toBe('----');
+    expectSubscriptions(work$.subscriptions).toBe('^--!');
+  });
+});

@@ -1,0 +1,105 @@
+import { lastValueFrom, of, throwError, concat, type Observable } from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
+import { EsparseError } from '@esparse/errors';
+import type { AnyStatistic, StatisticState } from '@esparse/statistics';
+import { finishStatistics, gatherStatistics, mergeShards, type Leased, type StatisticReader, type TapTile } from './index.ts';
+
+/** Counts rows: the simplest statistic that there is. */
+const rows: AnyStatistic = {
+  name: 'rows',
+  version: 1,
+  create: (channels) => ({ channels, tokens: 0, parameters: {} }),
+  update: (state, { rows: count }) => {
+    (state as { tokens: number }).tokens += count;
+    return Promise.resolve();
+  },
+  merge: (into, from) => {
+    (into as { tokens: number }).tokens += from.tokens;
+    return Promise.resolve();
+  },
+  serialise: () => new Uint8Array(),
+  deserialise: () => ({ channels: 1, tokens: 0, parameters: {} }),
+};
+
+/** It is read as if it were the amplitude. */
+const READERS = new Map([
+  [
+    'amplitude',
+    { statistic: rows, read: ({ tokens }: StatisticState) => Promise.resolve(Float32Array.of(tokens)) },
+  ],
+] as const) satisfies ReadonlyMap<string, StatisticReader>;
+
+const finish = () => finishStatistics([...TAPS.keys()], READERS);
+
+const TAPS = new Map([
+  ['in', 1],
+  ['out', 1],
+]);
+
+function leased(tap: string, count: number, released: string[] = []): Leased<TapTile> {
+  return {
+    value: { block: 2, tap, rows: count, channels: 1, data: new Float32Array(count) },
+    release: () => released.push(`${tap}${count}`),
+  };
+}
+
+const gather = (tiles$: Observable<Leased<TapTile>>, shard: number) =>
+  tiles$.pipe(gatherStatistics({ taps: TAPS, statistics: [rows], shard }));
+
+test('every tile is counted at its tap and given back, and the shard is emitted once at the end', async () => {
+  const released: string[] = [];
+  const tiles$ = of(leased('in', 1, released), leased('out', 5, released), leased('in', 2, released));
+  const finished = await lastValueFrom(gather(tiles$, 0).pipe(finish()));
+  expect(finished.get('in')).toEqual({ amplitude: Float32Array.of(3) });
+  expect(finished.get('out')).toEqual({ amplitude: Float32Array.of(5) });
+  expect(released).toEqual(['in1', 'out5', 'in2']);
+});
+
+test('a shard whose stream breaks off emits nothing', async () => {
+  const broken$ = concat(of(leased('in', 1)), throwError(() => new Error('gone')));
+  await expect(lastValueFrom(gather(broken$, 0))).rejects.toThrow('gone');
+});
+
+test('each subscription starts from nothing', async () => {
+  const gathered$ = gather(of(leased('in', 4)), 0).pipe(finish());
+  await lastValueFrom(gathered$);
+  expect((await lastValueFrom(gathered$)).get('in')).toEqual({ amplitude: Float32Array.of(4) });
+});
+
+test('a statistic that refuses a tile is told with block and tap', async () => {
+  const refusing: AnyStatistic = {
+    ...rows,
+    update: () => Promise.reject(new EsparseError('numeric', 'NaN in channel 7', { context: { channel: 7 } })),
+  };
+  const gathered$ = of(leased('in', 1)).pipe(gatherStatistics({ taps: TAPS, statistics: [refusing], shard: 0 }));
+  await expect(lastValueFrom(gathered$)).rejects.toMatchObject({
+    kind: 'numeric',
+    message: 'block 2, tap in: NaN in channel 7',
+    context: { block: 2, tap: 'in', channel: 7 },
+  });
+});
+
+test('shards merge to the same in any order', async () => {
+  const shard$ = (index: number) => gather(of(leased('in', 10 ** index)), index);
+  for (const order of [[0, 1, 2], [2, 0, 1]]) {
+    const merged = await lastValueFrom(concat(...order.map(shard$)).pipe(mergeShards()));
+    expect(merged.shards).toEqual([0, 1, 2]);
+    const finished = await lastValueFrom(of(merged).pipe(finish()));
+    expect(finished.get('in')).toEqual({ amplitude: Float32Array.of(111) });
+  }
+});
+
+test('a shard that comes twice is an error: it would count twice', async () => {
+  const twice$ = concat(gather(of(leased('in', 1)), 3), gather(of(leased('in', 1)), 3)).pipe(mergeShards());
+  await expect(lastValueFrom(twice$)).rejects.toThrow(/shard 3/);
+});
+
+test('unsubscribing stops the tiles', () => {
+  new TestScheduler((actual, expected) => {
+    expect(actual).toEqual(expected);
+  }).run(({ hot, expectObservable, expectSubscriptions }) => {
+    const tiles$ = hot('a--b--c|', { a: leased('in', 1), b: leased('in', 1), c: leased('in', 1) });
+    expectObservable(gather(tiles$, 0), '^---!').toBe('-----');
+    expectSubscriptions(tiles$.subscriptions).toBe('^---!');
+  });
+});

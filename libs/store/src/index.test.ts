@@ -1,0 +1,13 @@
+import * as api from './index.ts';
+
+test('the public surface is what is meant to be', () => {
+  expect(Object.keys(api).sort()).toEqual([
+    'FORMAT',
+    'checkKey',
+    'createOrOpenStore',
+    'fileObjectStore',
+    'openHidden',
+    'openStore',
+    'zarrView',
+  ]);
+});

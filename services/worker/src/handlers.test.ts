@@ -1,0 +1,86 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { connectWorker, tileMessages, workerServiceDefinition, type WorkerHandlers } from '@esparse/protocol';
+import { pino } from 'pino';
+import { serverStream, unary } from './handlers.ts';
+
+const TARGET = { model: '/m', store: '/s', run: '0'.repeat(32), seqlen: 512 };
+const SEQUENCES = 400;
+const EXPECTED = { block: 0, shard: 0, seqlen: 512, sequences: SEQUENCES, taps: new Map([['tap', 1024]]) };
+const DATA = new Float32Array(512 * 1024);
+
+/** A worker that streams `SEQUENCES` tiles of 2 MiB and counts what it has made. */
+async function serve(protocolVersion = 1) {
+  const state = { made: 0, ended: false };
+  const log = pino({ level: 'silent' });
+  const refuse = unary(log, 'none', () => Promise.reject(new Error('not here')));
+  const handlers = {
+    Describe: unary(log, 'Describe', () => Promise.resolve({ protocolVersion })),
+    OpenModel: refuse,
+    OpenShard: refuse,
+    AdvanceShard: refuse,
+    StreamActivations: serverStream(log, 'StreamActivations', async function* () {
+      try {
+        for (let sequence = 0; sequence < SEQUENCES; sequence++) {
+          const tile = { block: 0, tap: 'tap', shard: 0, sequence, firstRow: 0, rows: 512, channels: 1024, data: DATA };
+          for (const message of tileMessages(tile, state.made)) {
+            state.made++;
+            yield message;
+            await Promise.resolve();
+          }
+        }
+      } finally {
+        state.ended = true;
+      }
+    }),
+  } as unknown as WorkerHandlers;
+  const server = new Server({ 'grpc.max_send_message_length': -1 });
+  server.addService(workerServiceDefinition, handlers);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(error);
+    });
+  });
+  const worker = connectWorker(`127.0.0.1:${port}`);
+  return {
+    state,
+    worker,
+    close() {
+      worker.close();
+      server.forceShutdown();
+    },
+  };
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+test('a reader that stops holds the worker: it makes no more than the bounded window', async () => {
+  const { state, worker, close } = await serve();
+  const tiles = worker.streamActivations(TARGET, EXPECTED)[Symbol.asyncIterator]();
+  await tiles.next();
+  await pause(700);
+  const made = state.made;
+  await pause(700);
+  expect(state.made).toBe(made);
+  // 16 messages wait with the reader, one HTTP/2 window (8 MiB) and the writer's two are under way.
+  expect(made).toBeLessThanOrEqual(1 + 16 + 4 + 2 + 2);
+  await tiles.return?.();
+  close();
+});
+
+test('a reader that leaves ends the generator', async () => {
+  const { state, worker, close } = await serve();
+  for await (const tile of worker.streamActivations(TARGET, EXPECTED)) if (tile.sequence === 3) break;
+  for (let i = 0; i < 50 && !state.ended; i++) await pause(20);
+  expect(state.ended).toBe(true);
+  close();
+});
+
+test('a worker of another protocol version is refused, naming both', async () => {
+  const { worker, close } = await serve(2);
+  await expect(worker.describe()).rejects.toMatchObject({
+    kind: 'protocol',
+    message: expect.stringMatching(/version 2.*speaks 1/),
+  });
+  close();
+});

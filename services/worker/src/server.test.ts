@@ -1,0 +1,182 @@
+import { mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { credentials } from '@grpc/grpc-js';
+import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
+import { createBlockRunner, describeModel, embedTokens } from '@esparse/model';
+import { connectWorker, type RunTarget, type Tile, type WorkerConnection } from '@esparse/protocol';
+import { createOrOpenStore } from '@esparse/store';
+import { loadPackageDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { protoPath } from 'grpc-health-check';
+import { pino } from 'pino';
+import { startWorker, type RunningWorker } from './index.ts';
+
+const MODEL = path.join(import.meta.dirname, '../../../examples/models/llama-2m');
+const RUN = '0123456789abcdef';
+const SEQLEN = 16;
+const SEQUENCES = 3;
+const TOKENS = Uint32Array.from({ length: SEQUENCES * SEQLEN }, (_, i) => (i * 37) % 2048);
+
+let home: string;
+let running: RunningWorker;
+let worker: WorkerConnection;
+let target: RunTarget;
+
+beforeAll(async () => {
+  home = await realpath(await mkdtemp(path.join(tmpdir(), 'esparse-worker-')));
+  const storePath = path.join(home, 'store');
+  const writer = await (await createOrOpenStore(storePath)).beginRun(RUN, {});
+  await writer.close();
+  running = await startWorker({
+    listen: '127.0.0.1:0',
+    threads: 1,
+    roots: [await realpath(MODEL), home],
+    log: pino({ level: 'silent' }),
+  });
+  worker = connectWorker(running.address);
+  target = { model: await realpath(MODEL), store: storePath, run: RUN, seqlen: SEQLEN };
+  await worker.openShard(target, { shard: 0, sequences: SEQUENCES, tokens: TOKENS });
+});
+
+afterAll(async () => {
+  worker.close();
+  await running.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+const TAPS = new Map([
+  ['attn_in', 192],
+  ['attn_out', 192],
+  ['mlp_in', 192],
+  ['mlp_out', 512],
+]);
+const expected = (block: number, shard = 0) => ({ block, shard, seqlen: SEQLEN, sequences: SEQUENCES, taps: TAPS });
+
+async function collect(tiles: AsyncIterable<Tile>): Promise<Tile[]> {
+  const all: Tile[] = [];
+  for await (const tile of tiles) all.push(tile);
+  return all;
+}
+
+test('the worker tells who it is', async () => {
+  await expect(worker.describe()).resolves.toMatchObject({ protocolVersion: 1, threads: 1 });
+});
+
+test('the model is opened and checked', async () => {
+  const opened = await worker.openModel(target);
+  expect(opened).toMatchObject({ family: 'llama', blocks: 4 });
+  expect(opened.numerics).toContain('onnxruntime');
+});
+
+test('the activations of a block are those of the block runner, to the last bit', async () => {
+  const checkpoint = await openCheckpoint(MODEL);
+  const description = describeModel(checkpoint.config);
+  const weights = checkpointWeights(checkpoint);
+  const runner = await createBlockRunner(description, { seqlen: SEQLEN, threads: 1 });
+  const block = await runner.load(0, weights);
+  const tiles = await collect(worker.streamActivations(target, expected(0)));
+  for (let sequence = 0; sequence < SEQUENCES; sequence++) {
+    const tokens = TOKENS.subarray(sequence * SEQLEN, (sequence + 1) * SEQLEN);
+    for (const { tap, data } of await block.taps(await embedTokens(description, weights, tokens))) {
+      const tile = tiles.find((candidate) => candidate.tap === tap && candidate.sequence === sequence);
+      expect(tile?.data).toEqual(data);
+    }
+  }
+  expect(tiles).toHaveLength(SEQUENCES * TAPS.size);
+  await runner.release();
+  await checkpoint.close();
+});
+
+test('only the taps that were asked for are streamed, and an unknown one is refused', async () => {
+  const one = { ...expected(0), taps: new Map([['mlp_in', 192]]) };
+  const tiles = await collect(worker.streamActivations(target, one));
+  expect(new Set(tiles.map(({ tap }) => tap))).toEqual(new Set(['mlp_in']));
+  const none = { ...expected(0), taps: new Map([['elsewhere', 192]]) };
+  await expect(collect(worker.streamActivations(target, none))).rejects.toMatchObject({ kind: 'usage' });
+});
+
+test('a client that leaves early ends its call, and the worker goes on to serve', async () => {
+  for await (const tile of worker.streamActivations(target, expected(0))) {
+    expect(tile.sequence).toBe(0);
+    break;
+  }
+  await expect(worker.describe()).resolves.toBeDefined();
+});
+
+test('a signal that aborts ends the stream with a cancelled error', async () => {
+  const controller = new AbortController();
+  const reading = (async () => {
+    for await (const tile of worker.streamActivations(target, expected(0), controller.signal)) {
+      expect(tile.block).toBe(0);
+      controller.abort();
+    }
+  })();
+  await expect(reading).rejects.toMatchObject({ kind: 'cancelled' });
+});
+
+test.each<[string, (at: RunTarget) => Partial<RunTarget>, string]>([
+  ['a model outside the roots', () => ({ model: '/etc' }), 'denied'],
+  ['a store outside the roots', () => ({ store: '/' }), 'denied'],
+  ['a path that climbs out', ({ store }) => ({ store: `${store}/../../..` }), 'denied'],
+  ['a folder that is no model', ({ store }) => ({ model: store }), 'checkpoint'],
+  ['a run that is no fingerprint', () => ({ run: '../../etc' }), 'usage'],
+  ['a run that does not exist', () => ({ run: 'f'.repeat(32) }), 'store'],
+  ['a sequence length of nothing', () => ({ seqlen: 0 }), 'usage'],
+])('%s is refused', async (_, change, kind) => {
+  const bad = { ...target, ...change(target) };
+  await expect(collect(worker.streamActivations(bad, expected(0)))).rejects.toMatchObject({ kind });
+});
+
+test('a symbolic link out of the roots is refused', async () => {
+  const link = path.join(home, 'link');
+  await symlink('/etc', link);
+  await expect(worker.openModel({ ...target, model: link })).rejects.toMatchObject({ kind: 'denied' });
+});
+
+test('a block or a shard that does not exist is refused', async () => {
+  await expect(collect(worker.streamActivations(target, expected(4)))).rejects.toMatchObject({ kind: 'store' });
+  await expect(collect(worker.streamActivations(target, expected(0, 9)))).rejects.toMatchObject({ kind: 'store' });
+});
+
+test('a block that is not committed cannot be advanced through', async () => {
+  await expect(worker.advanceShard(target, 0, 0)).rejects.toMatchObject({ kind: 'store' });
+});
+
+test('tokens that do not fit the shard or the vocabulary are refused', async () => {
+  const open = (tokens: Uint32Array, sequences: number) => worker.openShard(target, { shard: 1, sequences, tokens });
+  await expect(open(TOKENS.subarray(1), SEQUENCES)).rejects.toMatchObject({ kind: 'usage' });
+  await expect(open(new Uint32Array(0), 0)).rejects.toMatchObject({ kind: 'usage' });
+  await expect(open(new Uint32Array(SEQLEN).fill(2048), 1)).rejects.toThrow(/2048/);
+});
+
+test('the standard health service answers SERVING', async () => {
+  const health = loadPackageDefinition(loadSync(protoPath)) as unknown as {
+    grpc: { health: { v1: { Health: new (...args: unknown[]) => HealthClient } } };
+  };
+  const client = new health.grpc.health.v1.Health(running.address, credentials.createInsecure());
+  const reply = await new Promise((resolve, reject) => {
+    client.check({ service: 'esparse.v1.Worker' }, (error, answer) => {
+      if (error === null) resolve(answer);
+      else reject(error);
+    });
+  });
+  expect(reply).toEqual({ status: 1 });
+  client.close();
+});
+
+interface HealthClient {
+  check(request: object, done: (error: Error | null, reply: unknown) => void): void;
+  close(): void;
+}
+
+test('an address that is taken is an error that says so', async () => {
+  const options = { listen: running.address, roots: [home], log: pino({ level: 'silent' }) };
+  await expect(startWorker(options)).rejects.toMatchObject({ kind: 'usage' });
+});
+
+test('a worker that is not there is unavailable', async () => {
+  const nobody = connectWorker('127.0.0.1:1');
+  await expect(nobody.describe()).rejects.toMatchObject({ kind: 'unavailable' });
+  nobody.close();
+});
