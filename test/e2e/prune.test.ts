@@ -39,8 +39,21 @@ test('a pruned model has half its weights, evaluates from its store alone, and i
 test('a Python reader of nothing but the bytes finds exactly 2 of every 4 in the shuffled order', async () => {
   const reader = path.join(REPOSITORY, 'test/python/read_store.py');
   const { stdout } = await promisify(execFile)('python3', [reader, at('whole')]);
-  expect(JSON.parse(stdout)).toMatchObject({ linears: 28 });
+  const { blocks } = JSON.parse(stdout) as { blocks: Record<string, { linears: Record<string, PythonLinear> }> };
+  const linears = Object.values(blocks).flatMap((block) => Object.values(block.linears));
+  expect(linears).toHaveLength(28);
+  for (const { pattern, permuted, rows, cols, kept } of linears) {
+    expect({ pattern, permuted, kept }).toEqual({ pattern: '2:4', permuted: true, kept: (rows * cols) / 2 });
+  }
 });
+
+interface PythonLinear {
+  readonly pattern: string;
+  readonly permuted: boolean;
+  readonly rows: number;
+  readonly cols: number;
+  readonly kept: number;
+}
 
 test('equal runs give byte-identical stores, whatever the number of threads', async () => {
   await prune('again', '--threads', '1');

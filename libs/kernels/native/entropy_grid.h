@@ -54,18 +54,20 @@ inline bool is_finest(float min, float max, int e) {
   return e > kMinExponent && e == floor_log2(largest) - kFractionBits;
 }
 
-// Places away from zero of a magnitude in units of 2^e.
-inline std::int32_t distance_of(double y) {
-  if (y >= kInner) return kNearZero - kInner + static_cast<std::int32_t>(y);
-  const auto fine = static_cast<std::int32_t>(y * (1 << kOctaves));
-  if (fine < kInner) return fine;
-  const std::int32_t octave = floor_log2(fine) - kMantissaBits;
-  return octave * kInner + (fine >> octave);
+// Places away from zero of a magnitude in the innermost bins' widths, 2^(e - kOctaves).
+inline std::int32_t distance_of(std::int64_t fine) {
+  if (fine >= std::int64_t{kInner} << kOctaves) {
+    return kNearZero - kInner + static_cast<std::int32_t>(fine >> kOctaves);
+  }
+  const auto near = static_cast<std::int32_t>(fine);
+  if (near < kInner) return near;
+  const std::int32_t octave = floor_log2(near) - kMantissaBits;
+  return octave * kInner + (near >> octave);
 }
 
 // A value's place in ascending order of bins: ~n is the mirror image of n.
 inline std::int32_t order_of(double x, int e) {
-  const std::int32_t from_zero = distance_of(std::fabs(x) * power_of_two(-e));
+  const std::int32_t from_zero = distance_of(static_cast<std::int64_t>(std::fabs(x) * power_of_two(kOctaves - e)));
   return x < 0 ? ~from_zero : from_zero;
 }
 
@@ -76,11 +78,22 @@ inline std::size_t slot_at(std::int32_t order) {
   return (order < 0 ? ~index : index) & (kLinear - 1);
 }
 
-// The magnitude at which the bin `from_zero` places away from zero begins, in units of 2^e.
-inline double magnitude_at(std::int32_t from_zero) {
-  if (from_zero >= kNearZero) return from_zero - kNearZero + kInner;
+// The magnitude at which the bin `from_zero` places away from zero begins, in the innermost bins' widths.
+inline std::int64_t fine_at(std::int32_t from_zero) {
+  if (from_zero >= kNearZero) return std::int64_t{from_zero - kNearZero + kInner} << kOctaves;
   const std::int32_t octave = std::max((from_zero >> kMantissaBits) - 1, 0);
-  return (from_zero - octave * kInner) * power_of_two(octave - kOctaves);
+  return std::int64_t{from_zero - octave * kInner} << octave;
+}
+
+// The same in units of 2^e.
+inline double magnitude_at(std::int32_t from_zero) {
+  return static_cast<double>(fine_at(from_zero)) * power_of_two(-kOctaves);
+}
+
+// Where the bin at place `order` goes when the exponent grows by `steps`.
+inline std::int32_t coarsened(std::int32_t order, int steps) {
+  const std::int32_t to = distance_of(fine_at(order < 0 ? ~order : order) >> std::min(steps, 63));
+  return order < 0 ? ~to : to;
 }
 
 // The position of an f32 within its octave, in [0, 2^kPositionBits).

@@ -29,14 +29,15 @@ inline Histograms take(Call& call, std::size_t at, std::size_t& channels) {
 // Adds a histogram with the range min..max to `bins`, whose exponent `e` is no smaller: whole bins, so exactly.
 inline void add_at(Bin* bins, int e, const Bin* from, float min, float max) {
   const int from_exponent = exponent_of(min, max);
-  const double width = power_of_two(from_exponent);
+  if (e == from_exponent) {
+    for (std::size_t i = 0; i < kSlots; i++) bins[i] += from[i];
+    return;
+  }
   const std::int32_t last = order_of(max, from_exponent);
   for (std::int32_t order = order_of(min, from_exponent); order <= last; order++) {
     const Bin held = from[slot_at(order)];
     if (held == 0) continue;
-    // The edge nearer to zero belongs to the bin, so the wider bin that holds it holds the whole bin.
-    const std::int32_t target = order_of(magnitude_at(order < 0 ? ~order : order) * width, e);
-    bins[slot_at(order < 0 ? ~target : target)] += held;
+    bins[slot_at(coarsened(order, e - from_exponent))] += held;
   }
 }
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { binAt, binOf, exponentOf, LINEAR, magnitudeAt, NEAR_ZERO, SLOTS } from './entropy-grid.ts';
+import { exponentOf, LINEAR, magnitudeAt, NEAR_ZERO, orderOf, slotAt, SLOTS } from './entropy-grid.ts';
 
 const SEED = 2;
 const finite = fc.oneof(
@@ -14,7 +14,7 @@ test('a bin holds its value: from its edge nearer to zero to before the next', (
     fc.property(range, fc.nat(1000), ([min, max], part) => {
       const e = exponentOf(min, max);
       const x = Math.fround(min + (max - min) * (part / 1000));
-      const { order } = binOf(x, e);
+      const order = orderOf(x, e);
       const fromZero = order < 0 ? ~order : order;
       expect(order < 0).toBe(x < 0);
       expect(magnitudeAt(fromZero) * 2 ** e).toBeLessThanOrEqual(Math.abs(x));
@@ -29,9 +29,9 @@ test('bins from the least to the greatest value have slots of their own', () => 
     fc.property(range, ([min, max]) => {
       const e = exponentOf(min, max);
       const slots = new Set<number>();
-      const head = binOf(min, e).order;
-      const last = binOf(max, e).order;
-      for (let order = head; order <= last; order++) slots.add(binAt(order).slot);
+      const head = orderOf(min, e);
+      const last = orderOf(max, e);
+      for (let order = head; order <= last; order++) slots.add(slotAt(order));
       expect(slots.size).toBe(last - head + 1);
       for (const slot of slots) expect(slot >= 0 && slot < SLOTS).toBe(true);
     }),
@@ -45,7 +45,7 @@ test('a wider grid merges whole bins', () => {
     fc.property(orders, fc.integer({ min: 0, max: 20 }), (fromZero, wider) => {
       const near = magnitudeAt(fromZero);
       const far = magnitudeAt(fromZero + 1);
-      const within = binOf(near, wider).order;
+      const within = orderOf(near, wider);
       expect(magnitudeAt(within) * 2 ** wider).toBeLessThanOrEqual(near);
       expect(magnitudeAt(within + 1) * 2 ** wider).toBeGreaterThanOrEqual(far);
     }),

@@ -42,25 +42,21 @@ export const POSITION_BITS = FRACTION_BITS - MANTISSA_BITS - POSITION_SHIFT;
 
 const word = new DataView(new ArrayBuffer(8));
 
-/** The bin of one value: its place in ascending order is `order`, its counters are at `slot`. */
-export interface GridBin {
-  readonly order: number;
-  readonly slot: number;
-}
-
-/** The bin of the finite value `x` at exponent `e`. Zero of either sign lies in the first positive bin. */
-export function binOf(x: number, e: number): GridBin {
-  const negative = x < 0;
+/**
+ * The place of the finite value `x` in the ascending order of bins at exponent `e`; ~n is the mirror image of n.
+ * Zero of either sign lies in bin 0, the first positive one.
+ */
+export function orderOf(x: number, e: number): number {
   const fromZero = distanceOf(Math.abs(x) * 2 ** -e);
-  return binAt(negative ? ~fromZero : fromZero);
+  return x < 0 ? ~fromZero : fromZero;
 }
 
-/** The bin at place `order`: ~n is the mirror image of n. */
-export function binAt(order: number): GridBin {
+/** Where among a channel's bins the one at place `order` is kept. */
+export function slotAt(order: number): number {
   const fromZero = order < 0 ? ~order : order;
-  if (fromZero < NEAR_ZERO) return { order, slot: LINEAR + (order < 0 ? NEAR_ZERO : 0) + fromZero };
+  if (fromZero < NEAR_ZERO) return LINEAR + (order < 0 ? NEAR_ZERO : 0) + fromZero;
   const index = fromZero - NEAR_ZERO + INNER;
-  return { order, slot: (order < 0 ? ~index : index) & (LINEAR - 1) };
+  return (order < 0 ? ~index : index) & (LINEAR - 1);
 }
 
 /** The magnitude at which the bin `fromZero` places away from zero begins, in units of 2^e. */

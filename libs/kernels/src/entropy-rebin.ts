@@ -1,12 +1,12 @@
 import {
-  binAt,
-  binOf,
   exponentOf,
   INNER,
   isFinest,
   magnitudeAt,
+  orderOf,
   positionOf,
   positionsBetween,
+  slotAt,
 } from './entropy-grid.ts';
 
 /** The histogram of one channel. */
@@ -34,10 +34,10 @@ export function rebin(channel: ChannelHistogram, low: number, high: number, bins
   const width = 2 ** e;
   const scale = bins / (high - low);
   const coarse = (position: number): number => Math.min(Math.max(Math.floor(position), 0), bins - 1);
-  const head = binOf(min, e).order;
-  const last = binOf(max, e).order;
+  const head = orderOf(min, e);
+  const last = orderOf(max, e);
   const countAt = (order: number): number =>
-    order < head || order > last ? 0 : channel.bins[2 * binAt(order).slot]!;
+    order < head || order > last ? 0 : channel.bins[2 * slotAt(order)]!;
   const widthAt = (order: number): number => {
     const fromZero = order < 0 ? ~order : order;
     return magnitudeAt(fromZero + 1) - magnitudeAt(fromZero);
@@ -74,7 +74,7 @@ export function rebin(channel: ChannelHistogram, low: number, high: number, bins
       spread = Math.min(before, after, count);
       const point = count - spread;
       if (point > 0) {
-        const offsets = (channel.bins[2 * binAt(order).slot + 1]! - count * positionOf(near)) >>> 0;
+        const offsets = (channel.bins[2 * slotAt(order) + 1]! - count * positionOf(near)) >>> 0;
         // Positions were cut off: half a unit each is their mean loss. The spread's own mean is the middle.
         const moment = (offsets + 0.5 * count) / 2 ** resolution - 0.5 * spread;
         const place = Math.min(Math.max(moment / point, 0), 1);

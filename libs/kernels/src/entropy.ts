@@ -1,5 +1,5 @@
 import { addon } from './addon.ts';
-import { binAt, binOf, exponentOf, magnitudeAt, positionOf, SLOTS } from './entropy-grid.ts';
+import { exponentOf, magnitudeAt, orderOf, positionOf, slotAt, SLOTS } from './entropy-grid.ts';
 import { rebin } from './entropy-rebin.ts';
 import { naturalLog } from './natural-log.ts';
 
@@ -26,14 +26,14 @@ export interface EntropyHistograms {
 }
 
 /** The bin that exact zeros are counted in. */
-export const ENTROPY_ZERO_SLOT = binAt(0).slot;
+export const ENTROPY_ZERO_SLOT = slotAt(0);
 
 /** The bins that data with this range may lie in, ascending: their numbers among a channel's bins. */
 export function entropySlots(min: number, max: number): number[] {
   const e = exponentOf(min, max);
   const slots: number[] = [];
-  const last = binOf(max, e).order;
-  for (let order = binOf(min, e).order; order <= last; order++) slots.push(binAt(order).slot);
+  const last = orderOf(max, e);
+  for (let order = orderOf(min, e); order <= last; order++) slots.push(slotAt(order));
   return slots;
 }
 
@@ -82,7 +82,7 @@ export function entropyUpdateReference(
     const e = exponentOf(min, max);
     for (let row = 0; row < rows; row++) {
       const x = tile[row * channels + c]!;
-      const at = c * ENTROPY_WORDS + 2 * binOf(x, e).slot;
+      const at = c * ENTROPY_WORDS + 2 * slotAt(orderOf(x, e));
       bins[at]!++;
       bins[at + 1]! += positionOf(x);
     }
@@ -200,13 +200,13 @@ function binsOf(state: EntropyHistograms, c: number): Uint32Array {
 function addAt(bins: Uint32Array, e: number, from: Uint32Array, min: number, max: number): void {
   const fromExponent = exponentOf(min, max);
   const width = 2 ** fromExponent;
-  const last = binOf(max, fromExponent).order;
-  for (let order = binOf(min, fromExponent).order; order <= last; order++) {
-    const at = 2 * binAt(order).slot;
+  const last = orderOf(max, fromExponent);
+  for (let order = orderOf(min, fromExponent); order <= last; order++) {
+    const at = 2 * slotAt(order);
     if (from[at] === 0) continue;
     // The edge nearer to zero belongs to the bin, so the wider bin that holds it holds the whole bin.
-    const target = binOf(magnitudeAt(order < 0 ? ~order : order) * width, e).order;
-    const to = 2 * binAt(order < 0 ? ~target : target).slot;
+    const target = orderOf(magnitudeAt(order < 0 ? ~order : order) * width, e);
+    const to = 2 * slotAt(order < 0 ? ~target : target);
     bins[to]! += from[at]!;
     bins[to + 1]! += from[at + 1]!;
   }

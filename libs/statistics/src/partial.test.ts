@@ -96,9 +96,7 @@ test.each([
   const size = Buffer.alloc(4);
   size.writeUInt32LE(text.length);
   const changed = Buffer.concat([bytes.subarray(0, 8), size, text, bytes.subarray(12 + length)]);
-  expect(() => deserialisePartial(changed, STATISTICS)).toThrow(
-    expect.objectContaining({ kind: 'protocol' }),
-  );
+  expect(() => deserialisePartial(changed, STATISTICS)).toThrow(/damaged or of another format/);
 });
 
 test('any change or cut of the bytes is refused or harmless', async () => {

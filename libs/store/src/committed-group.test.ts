@@ -80,6 +80,21 @@ test('what is not there is an error that says what is', async () => {
   expect('chunkFile' in group).toBe(false);
 });
 
+test('a chunk that is sound, but of another array, is refused', async () => {
+  const objects = new MemoryObjectStore();
+  const writer = await (await createOrOpenStore(objects)).beginRun('a1', {});
+  const block = writer.beginBlock(0);
+  for (const name of ['x', 'y']) {
+    await block.putArray(name, { data: Uint8Array.from(Buffer.from(name)), shape: [1] });
+  }
+  await block.commit({});
+  await objects.put('runs/a1/blocks/0/x/c/0', [objects.objects.get('runs/a1/blocks/0/y/c/0')!]);
+  await expect((await writer.run.block(0)).read('x')).rejects.toMatchObject({
+    message: expect.stringContaining('array x is damaged'),
+  });
+  await writer.close();
+});
+
 test('a file that was cut is found when the group is opened, before anyone maps it', async () => {
   await inTemporaryFolder(async (root) => {
     const writer = await (await createOrOpenStore(root)).beginRun('a1', {});
@@ -109,6 +124,12 @@ test('an array of many pieces reads back, and a flip in any piece is found', asy
     await writer.close();
     const group = await writer.run.block(0);
     const stored = await group.readAs('x', 'uint16');
+    const memory = new Uint16Array(data.length);
+    expect((await group.readInto('x', memory)).data).toBe(memory);
+    expect(Buffer.compare(Buffer.from(memory.buffer), Buffer.from(data.buffer))).toBe(0);
+    for (const unfit of [new Uint16Array(1), new Int32Array(data.length)]) {
+      await expect(group.readInto('x', unfit)).rejects.toMatchObject({ kind: 'usage' });
+    }
     expect(Buffer.compare(Buffer.from(stored.data.buffer), Buffer.from(data.buffer))).toBe(0);
     await expect(group.read('x', AbortSignal.timeout(0))).rejects.toMatchObject({ name: 'TimeoutError' });
     expect(await writer.run.verify()).toEqual([]);

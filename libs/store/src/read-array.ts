@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { chunkKeyOf, chunkBytesOf, payloadBytesOf, type ArrayDocument } from './array-document.ts';
-import { elementsFrom, type ArrayDtype, type ArrayTypes } from './array-types.ts';
-import { crcOfTrailer, TRAILER_BYTES } from './checksum.ts';
+import { bytesOf, elementsFrom, type ArrayDtype, type ArrayTypes } from './array-types.ts';
+import { crcOfTrailer, hexOf, TRAILER_BYTES } from './checksum.ts';
 import { allocate } from './file-handle.ts';
 import { joinKey } from './key.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -15,40 +15,50 @@ export interface StoredArray<T extends ArrayDtype = ArrayDtype> {
   readonly attributes: Record<string, unknown>;
 }
 
+/** Which array to read, and how. */
+export interface ArrayRead<T extends ArrayDtype> {
+  readonly store: ObjectStore;
+  /** The array's folder. */
+  readonly folder: string;
+  readonly document: ArrayDocument & { data_type: T };
+  /** Names run, block and array in messages. */
+  readonly what: string;
+  /** What a manifest says of the elements: eight hexadecimal digits. */
+  readonly crc32c?: string | undefined;
+  /** Memory for the elements, of exactly their size. @default new memory */
+  readonly into?: ArrayTypes[T];
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Reads the elements of an array and checks them against their trailer.
+ * Reads the elements of an array and checks them against their trailer and the manifest.
  *
- * @param folder the array's folder
- * @param what names run, block and array in messages
  * @throws EsparseError 'store' where the chunk is missing, of another size, or damaged
  */
-export async function readArray<T extends ArrayDtype>(
-  store: ObjectStore,
-  folder: string,
-  document: ArrayDocument & { data_type: T },
-  what: string,
-  signal?: AbortSignal,
-): Promise<StoredArray<T>> {
+export async function readArray<T extends ArrayDtype>(read: ArrayRead<T>): Promise<StoredArray<T>> {
+  const { store, folder, document, what, into, signal } = read;
   signal?.throwIfAborted();
   const { data_type: dtype, shape, attributes } = document;
   const chunkKey = chunkKeyOf(shape);
   if (chunkKey === undefined) {
-    return { dtype, data: elementsFrom(dtype, new Uint8Array(0)), shape, attributes };
+    return { dtype, data: into ?? elementsFrom(dtype, new Uint8Array(0)), shape, attributes };
   }
   const handle = await openObject(store, joinKey(folder, chunkKey));
   if (handle === undefined) throw damaged(what, 'its data is missing');
   try {
     // Before anything is allocated: a hostile shape may claim any size.
     const expected = chunkBytesOf(document);
-    if (handle.size !== expected)
+    if (handle.size !== expected) {
       throw damaged(what, `its data has ${handle.size} bytes instead of ${expected}`);
-    const bytes = allocate(payloadBytesOf(document));
+    }
+    const bytes = into === undefined ? allocate(payloadBytesOf(document)) : bytesOf(into);
     const crc = await readSummed(handle, bytes, signal);
     const trailer = new Uint8Array(TRAILER_BYTES);
     const complete = crc !== undefined && (await handle.readInto(bytes.byteLength, trailer));
-    if (!complete || crcOfTrailer(trailer) !== crc)
+    if (!complete || crcOfTrailer(trailer) !== crc || (read.crc32c ?? hexOf(crc)) !== hexOf(crc)) {
       throw damaged(what, 'the checksum of its data does not match');
-    return { dtype, data: elementsFrom(dtype, bytes), shape, attributes };
+    }
+    return { dtype, data: into ?? elementsFrom(dtype, bytes), shape, attributes };
   } finally {
     await handle.close();
   }

@@ -16,7 +16,7 @@ const SEAL = /"seal": "([0-9a-f]{8})"/g;
 /** Attributes as they were given, format and seal taken away. */
 export type Attributes = Record<string, unknown>;
 
-const envelopeSchema = z.looseObject({ format: z.int().positive(), seal: z.string() });
+const envelopeSchema = z.looseObject({ format: z.int().positive(), seal: z.string().optional() });
 const groupSchema = z.object({
   zarr_format: z.literal(3),
   node_type: z.literal('group'),

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { fileObjectStore } from './file-object-store.ts';
@@ -93,6 +93,30 @@ test('a lock whose owner is unreadable is held, until it expires', async () => {
       kind: 'locked',
       message: expect.stringContaining('by another process'),
     });
+  });
+});
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+onLinux('a process that was killed and that nobody waits for is dead', async () => {
+  await inTemporaryFolder(async (root) => {
+    // The shell becomes a program that never asks for its dead child.
+    const parent = spawn('sh', ['-c', 'sh -c "kill -9 \\$\\$" & echo $!; exec sleep 100'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const [printed] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(printed.toString());
+      while (!/^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, 'utf8'))) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      await mkdir(path.join(root, '.esparse-writer.lock'));
+      const owner = { pid, host: hostname(), since: new Date().toISOString() };
+      await writeFile(path.join(root, '.esparse-writer.json'), JSON.stringify(owner));
+      await (await lockWriter(root)).release();
+    } finally {
+      parent.kill('SIGKILL');
+      await once(parent, 'exit');
+    }
   });
 });
 

@@ -35,7 +35,7 @@ export async function lockWriter(root: string): Promise<WriterLease> {
   const releaseGuard = await takeGuard(root);
   try {
     const owner = await readOwner(ownerPath);
-    if (owner !== undefined && isDead(owner)) await removeFolder(lockPath);
+    if (owner !== undefined && (await isDead(owner))) await removeFolder(lockPath);
     const state: { lost: EsparseError | undefined } = { lost: undefined };
     const unlock = await take(lockPath, STALE_MS, REFRESH_MS, (cause) => {
       state.lost = new EsparseError('locked', `the writer's lock of ${root} was lost`, {
@@ -102,15 +102,27 @@ async function readOwner(file: string): Promise<Owner | undefined> {
 }
 
 /** True only where the owner certainly is no longer running. */
-function isDead(owner: Owner): boolean {
+async function isDead(owner: Owner): Promise<boolean> {
   if (owner.host !== hostname()) return false;
   // A restarted container has the same host name and process number: only the start time tells them apart.
   if (owner.pid === process.pid) return Date.parse(owner.since) < Date.now() - process.uptime() * 1000;
   try {
     process.kill(owner.pid, 0);
-    return false;
   } catch (error) {
     return codeOf(error) === 'ESRCH';
+  }
+  return isZombie(owner.pid);
+}
+
+/** A killed process whose parent never asks for it, as in a container without an init, keeps its number. */
+async function isZombie(pid: number): Promise<boolean> {
+  try {
+    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // pid (name) state …: the name may hold anything, so the state is what follows the last bracket.
+    return /^[ZX]/.test(status.slice(status.lastIndexOf(')') + 2));
+  } catch {
+    // Not Linux, or gone just now: taken for alive, and tried again.
+    return false;
   }
 }
 
