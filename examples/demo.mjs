@@ -25,7 +25,8 @@ async function run(...args) {
 }
 
 const MIB = 1024 * 1024;
-const row = (name, ...values) => console.log(name.padEnd(34) + values.map((value) => value.padStart(14)).join(''));
+const row = (name, ...values) =>
+  console.log(name.padEnd(34) + values.map((value) => value.padStart(14)).join(''));
 
 console.log('Pruning examples/models/llama-2m to 2:4 with E-Sparse ...');
 await rm(store, { recursive: true, force: true });

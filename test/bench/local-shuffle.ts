@@ -17,7 +17,12 @@ export async function benchLocalShuffle(): Promise<void> {
     kept = (await both.order(large, pattern)).keptAfter;
   });
   const globalAlone = (await global.order(large, pattern)).keptAfter;
-  print({ name: 'global and local shuffle', measured: `${seconds.toFixed(2)} s`, target: '< 10 s', met: seconds < 10 });
+  print({
+    name: 'global and local shuffle',
+    measured: `${seconds.toFixed(2)} s`,
+    target: '< 10 s',
+    met: seconds < 10,
+  });
   print({
     name: 'kept score against global alone',
     measured: (kept / globalAlone).toFixed(6),
@@ -42,6 +47,9 @@ function scoresOf(rows: number, cols: number): ScoreMatrix {
   const random = uniform(7);
   const gaussian = () => (random() + random() + random() + random() - 2) * 1.7;
   const scale = Float64Array.from({ length: cols }, () => Math.exp(0.5 * gaussian()));
-  const scores = Float32Array.from({ length: rows * cols }, (_, i) => Math.abs(gaussian()) * scale[i % cols]!);
+  const scores = Float32Array.from(
+    { length: rows * cols },
+    (_, i) => Math.abs(gaussian()) * scale[i % cols]!,
+  );
   return { scores, rows, cols };
 }

@@ -15,10 +15,17 @@ export async function benchMemory(scratch: string): Promise<void> {
     const model = path.join(scratch, `blocks-${blocks}`);
     await writeRandomLlama(model, { ...SHAPE, blocks });
     const report = await esparseJson(
-      'prune', '--model', model, '--calibration', EXAMPLE_CALIBRATION, '--store', path.join(scratch, `store-${blocks}`),
-      '--samples', '16',
+      'prune',
+      '--model',
+      model,
+      '--calibration',
+      EXAMPLE_CALIBRATION,
+      '--store',
+      path.join(scratch, `store-${blocks}`),
+      '--samples',
+      '16',
     );
-    const { pruner, workers } = report['peakResidentBytes'] as { pruner: number; workers: number[] };
+    const { pruner, workers } = report.peakResidentBytes as { pruner: number; workers: number[] };
     const peak = pruner + workers.reduce((sum, bytes) => sum + bytes, 0);
     peaks.push(peak);
     print({
@@ -28,5 +35,10 @@ export async function benchMemory(scratch: string): Promise<void> {
     });
   }
   const growth = peaks[1]! / peaks[0]!;
-  print({ name: '64 blocks against 8', measured: `${growth.toFixed(3)} x`, target: '<= 1.10 x', met: growth <= 1.1 });
+  print({
+    name: '64 blocks against 8',
+    measured: `${growth.toFixed(3)} x`,
+    target: '<= 1.10 x',
+    met: growth <= 1.1,
+  });
 }

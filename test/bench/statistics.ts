@@ -1,4 +1,10 @@
-import { calibrationWindows, checkpointWeights, openCheckpoint, openTokenizer, readText } from '@esparse/checkpoint';
+import {
+  calibrationWindows,
+  checkpointWeights,
+  openCheckpoint,
+  openTokenizer,
+  readText,
+} from '@esparse/checkpoint';
 import { createBlockRunner, describeModel, embedTokens, type TapOutput } from '@esparse/model';
 import { amplitude, entropy, entropyOf } from '@esparse/statistics';
 import { exactEntropy } from '../support/exact-entropy.ts';
@@ -41,8 +47,18 @@ export async function benchStatistics(model: string, calibration: string): Promi
     }
   }
   const ns = median(nanoseconds);
-  print({ name: `amplitude and entropy, ${elements} elements`, measured: `${ns.toFixed(2)} ns`, target: '<= 3 ns an element', met: ns <= 3 });
-  print({ name: 'largest distance from the exact entropy of a channel', measured: `${worst.toFixed(5)} nats`, target: '<= 0.02 nats', met: worst <= 0.02 });
+  print({
+    name: `amplitude and entropy, ${elements} elements`,
+    measured: `${ns.toFixed(2)} ns`,
+    target: '<= 3 ns an element',
+    met: ns <= 3,
+  });
+  print({
+    name: 'largest distance from the exact entropy of a channel',
+    measured: `${worst.toFixed(5)} nats`,
+    target: '<= 0.02 nats',
+    met: worst <= 0.02,
+  });
 }
 
 /** The taps of the last block over some windows: activations that have gone through the whole model. */

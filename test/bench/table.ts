@@ -13,7 +13,9 @@ export function heading(text: string): void {
 
 export function print({ name, measured, target, met }: Line): void {
   const verdict = met === undefined ? '' : met ? 'met' : 'MISSED';
-  process.stdout.write(`${name.padEnd(58)}${measured.padStart(16)}   ${(target ?? '').padEnd(20)}${verdict}\n`);
+  process.stdout.write(
+    `${name.padEnd(58)}${measured.padStart(16)}   ${(target ?? '').padEnd(20)}${verdict}\n`,
+  );
 }
 
 /** Seconds of some work. */

@@ -29,7 +29,16 @@ async function serve(): Promise<void> {
     StreamActivations: serverStream(log, 'tiles', async function* () {
       let number = 0;
       for (let sequence = 0; sequence < SEQUENCES; sequence++) {
-        const tile = { block: 0, tap: TAP, shard: 0, sequence, firstRow: 0, rows: SEQLEN, channels: CHANNELS, data };
+        const tile = {
+          block: 0,
+          tap: TAP,
+          shard: 0,
+          sequence,
+          firstRow: 0,
+          rows: SEQLEN,
+          channels: CHANNELS,
+          data,
+        };
         for (const message of tileMessages(tile, number)) {
           number++;
           yield message;

@@ -1,5 +1,11 @@
 import path from 'node:path';
-import { calibrationWindows, checkpointWeights, openCheckpoint, openTokenizer, readText } from '@esparse/checkpoint';
+import {
+  calibrationWindows,
+  checkpointWeights,
+  openCheckpoint,
+  openTokenizer,
+  readText,
+} from '@esparse/checkpoint';
 import { createBlockRunner, describeModel, embedTokens } from '@esparse/model';
 import { esparseJson } from '../support/esparse.ts';
 import { heading, print, secondsOf } from './table.ts';
@@ -7,17 +13,33 @@ import { heading, print, secondsOf } from './table.ts';
 const SEQLEN = 512;
 
 /** A whole `esparse prune --shuffle global` against the two forward passes that it cannot do without. */
-export async function benchWholeRun(model: string, calibration: string, samples: number, scratch: string): Promise<void> {
+export async function benchWholeRun(
+  model: string,
+  calibration: string,
+  samples: number,
+  scratch: string,
+): Promise<void> {
   heading(`whole prune --shuffle global, ${samples} x ${SEQLEN} tokens`);
   const passes = await secondsOf(() => forwardPasses(model, calibration, samples));
   let report: Record<string, unknown> = {};
   const whole = await secondsOf(async () => {
     report = await esparseJson(
-      'prune', '--model', model, '--calibration', calibration, '--store', path.join(scratch, 'whole'),
-      '--shuffle', 'global', '--samples', String(samples), '--seqlen', String(SEQLEN),
+      'prune',
+      '--model',
+      model,
+      '--calibration',
+      calibration,
+      '--store',
+      path.join(scratch, 'whole'),
+      '--shuffle',
+      'global',
+      '--samples',
+      String(samples),
+      '--seqlen',
+      String(SEQLEN),
     );
   });
-  for (const [phase, seconds] of Object.entries(report['seconds'] as Record<string, number>)) {
+  for (const [phase, seconds] of Object.entries(report.seconds as Record<string, number>)) {
     print({ name: `  ${phase}`, measured: `${seconds.toFixed(1)} s` });
   }
   print({ name: 'two forward passes alone, in one process', measured: `${passes.toFixed(1)} s` });

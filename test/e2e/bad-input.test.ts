@@ -43,10 +43,29 @@ interface Entry {
 }
 
 /** Prunes what must be refused: exit code 2, a message with these words, and no run begun in the store. */
-async function refused(words: RegExp, options: { model?: string; calibration?: string; store?: string; args?: string[] }) {
-  const { model = EXAMPLE_MODEL, calibration = EXAMPLE_CALIBRATION, store = at('store'), args = [] } = options;
+async function refused(
+  words: RegExp,
+  options: { model?: string; calibration?: string; store?: string; args?: string[] },
+) {
+  const {
+    model = EXAMPLE_MODEL,
+    calibration = EXAMPLE_CALIBRATION,
+    store = at('store'),
+    args = [],
+  } = options;
   const outcome = await esparse(
-    'prune', '--model', model, '--calibration', calibration, '--store', store, '--samples', '2', '--seqlen', '32', ...args,
+    'prune',
+    '--model',
+    model,
+    '--calibration',
+    calibration,
+    '--store',
+    store,
+    '--samples',
+    '2',
+    '--seqlen',
+    '32',
+    ...args,
   );
   expect(outcome.stderr).toMatch(words);
   expect(outcome.code).toBe(2);
@@ -60,22 +79,42 @@ test.each<[string, (model: string) => Promise<void>, RegExp]>([
   ['a checkpoint without weights', (m) => rm(path.join(m, 'model.safetensors')), /safetensors/],
   ['a checkpoint without a tokenizer', (m) => rm(path.join(m, 'tokenizer.json')), /tokenizer\.json/],
   ['a truncated file', (m) => truncate(path.join(m, 'model.safetensors'), 3_000_000), /model\.safetensors/],
-  ['a header whose length is beyond any limit', async (m) => {
-    const file = await open(path.join(m, 'model.safetensors'), 'r+');
-    await file.write(Buffer.from('ffffffffffffff7f', 'hex'), 0, 8, 0);
-    await file.close();
-  }, /header/],
+  [
+    'a header whose length is beyond any limit',
+    async (m) => {
+      const file = await open(path.join(m, 'model.safetensors'), 'r+');
+      await file.write(Buffer.from('ffffffffffffff7f', 'hex'), 0, 8, 0);
+      await file.close();
+    },
+    /header/,
+  ],
   ['offsets outside the file', (m) => editHeader(m, (h) => (h[Q]!.data_offsets[1] += 1e9)), /q_proj/],
-  ['tensors that overlap', (m) => editHeader(m, (h) => (h[Q]!.data_offsets = h['model.norm.weight']!.data_offsets)), /q_proj|model\.norm/],
+  [
+    'tensors that overlap',
+    (m) => editHeader(m, (h) => (h[Q]!.data_offsets = h['model.norm.weight']!.data_offsets)),
+    /q_proj|model\.norm/,
+  ],
   ['a dtype that is unknown', (m) => editHeader(m, (h) => (h[Q]!.dtype = 'BF17')), /BF17/],
-  ['a shape that contradicts config.json', (m) => editConfig(m, { intermediate_size: 500 }), /(gate|up|down)_proj.*512|512.*500/],
+  [
+    'a shape that contradicts config.json',
+    (m) => editConfig(m, { intermediate_size: 500 }),
+    /(gate|up|down)_proj.*512|512.*500/,
+  ],
   ['a missing tensor', (m) => editConfig(m, { num_hidden_layers: 5 }), /model\.layers\.4/],
-  ['an unknown architecture', (m) => editConfig(m, { architectures: ['GPT2LMHeadModel'] }), /GPT2LMHeadModel[\s\S]*LlamaForCausalLM/],
-  ['an index that names a shard that is missing', async (m) => {
-    await rm(path.join(m, 'model.safetensors'));
-    const map = { weight_map: { 'model.norm.weight': 'model-00001-of-00002.safetensors' } };
-    await writeFile(path.join(m, 'model.safetensors.index.json'), JSON.stringify(map));
-  }, /model-00001-of-00002\.safetensors/],
+  [
+    'an unknown architecture',
+    (m) => editConfig(m, { architectures: ['GPT2LMHeadModel'] }),
+    /GPT2LMHeadModel[\s\S]*LlamaForCausalLM/,
+  ],
+  [
+    'an index that names a shard that is missing',
+    async (m) => {
+      await rm(path.join(m, 'model.safetensors'));
+      const map = { weight_map: { 'model.norm.weight': 'model-00001-of-00002.safetensors' } };
+      await writeFile(path.join(m, 'model.safetensors.index.json'), JSON.stringify(map));
+    },
+    /model-00001-of-00002\.safetensors/,
+  ],
 ])('%s is refused by name', async (name, damage, words) => {
   const model = await modelCopy(name.replaceAll(/\W+/g, '-'));
   await damage(model);
@@ -104,13 +143,26 @@ test('channels that the group does not divide are refused by linear, and skipped
   const args = ['--pattern', '4:8'];
   await refused(/down_proj.*100/, { model, args });
   const skipping = await esparse(
-    'prune', '--model', model, '--calibration', EXAMPLE_CALIBRATION, '--store', at('skipped'),
-    '--samples', '2', '--seqlen', '32', ...args, '--skip-indivisible',
+    'prune',
+    '--model',
+    model,
+    '--calibration',
+    EXAMPLE_CALIBRATION,
+    '--store',
+    at('skipped'),
+    '--samples',
+    '2',
+    '--seqlen',
+    '32',
+    ...args,
+    '--skip-indivisible',
   );
   expect(skipping.code).toBe(0);
   const { stdout } = await esparse('inspect', '--store', at('skipped'));
   expect(stdout).toMatch(/0\.down_proj +dense/);
-  await expect(esparse('eval', '--store', at('skipped'), '--text', EXAMPLE_CALIBRATION, '--seqlen', '64')).resolves.toMatchObject({ code: 0 });
+  await expect(
+    esparse('eval', '--store', at('skipped'), '--text', EXAMPLE_CALIBRATION, '--seqlen', '64'),
+  ).resolves.toMatchObject({ code: 0 });
 });
 
 test('NaN in the activations names block and tap, and the block is not committed', async () => {
@@ -177,13 +229,18 @@ test('eval refuses both sources, none, and a run that does not exist', async () 
 
 test('a checkpoint of other tensors than its config.json names is refused', async () => {
   const tensors = [{ name: 'only', shape: [2], dtype: 'BF16' as const, data: () => new Uint8Array(4) }];
-  await writeCheckpoint(at('empty'), JSON.parse(await readFile(path.join(EXAMPLE_MODEL, 'config.json'), 'utf8')) as Record<string, unknown>, tensors);
+  await writeCheckpoint(
+    at('empty'),
+    JSON.parse(await readFile(path.join(EXAMPLE_MODEL, 'config.json'), 'utf8')) as Record<string, unknown>,
+    tensors,
+  );
   await refused(/embed_tokens/, { model: at('empty') });
 });
 
 test('help names every option with its default and environment variable', async () => {
   const { stdout, code } = await esparse('prune', '--help');
   expect(code).toBe(0);
-  for (const variable of ['ESPARSE_MODEL', 'ESPARSE_PATTERN', 'ESPARSE_SEED', 'ESPARSE_WORKER']) expect(stdout).toContain(variable);
+  for (const variable of ['ESPARSE_MODEL', 'ESPARSE_PATTERN', 'ESPARSE_SEED', 'ESPARSE_WORKER'])
+    expect(stdout).toContain(variable);
   expect(stdout).toContain('default: 2:4');
 });

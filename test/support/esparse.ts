@@ -15,9 +15,14 @@ export interface Outcome {
 /** Runs `esparse` as a process, whatever its exit code. */
 export function esparse(...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [ESPARSE, ...args], { maxBuffer: MAX_OUTPUT_BYTES }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
-    });
+    execFile(
+      process.execPath,
+      [ESPARSE, ...args],
+      { maxBuffer: MAX_OUTPUT_BYTES },
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
+      },
+    );
   });
 }
 
@@ -29,7 +34,10 @@ export async function esparseJson(...args: string[]): Promise<Record<string, unk
 }
 
 /** Starts `esparse`, and gives the process when a line of its output satisfies `until`. */
-export async function esparseUntil(until: (line: string) => boolean, ...args: string[]): Promise<ChildProcess> {
+export async function esparseUntil(
+  until: (line: string) => boolean,
+  ...args: string[]
+): Promise<ChildProcess> {
   const child = spawn(process.execPath, [ESPARSE, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   for (const stream of [child.stdout, child.stderr]) {
     createInterface(stream).on('line', (line) => {

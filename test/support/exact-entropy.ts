@@ -19,7 +19,8 @@ export function exactEntropy(tiles: readonly Rows[], bins: number): Float64Array
     const max = values.reduce((a, b) => Math.max(a, b), -Infinity);
     if (min === max) return 0;
     const counts = new Float64Array(bins);
-    for (const value of values) counts[Math.min(bins - 1, Math.floor(((value - min) / (max - min)) * bins))]!++;
+    for (const value of values)
+      counts[Math.min(bins - 1, Math.floor(((value - min) / (max - min)) * bins))]!++;
     return counts.reduce((sum, count) => {
       const p = count / values.length;
       return p === 0 ? sum : sum - p * Math.log(p);

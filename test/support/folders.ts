@@ -16,10 +16,14 @@ export function scratchFolder(): (...names: string[]) => string {
 /** Every file under a folder with its digest. */
 export async function contentsOf(folder: string): Promise<Record<string, string>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name));
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
   const digests = await Promise.all(
     files.sort().map(async (file) => {
-      const digest = createHash('sha256').update(await readFile(file)).digest('hex');
+      const digest = createHash('sha256')
+        .update(await readFile(file))
+        .digest('hex');
       return [path.relative(folder, file), digest] as const;
     }),
   );

@@ -28,11 +28,19 @@ function searchBlock(matrix: ScoreMatrix, { keep, group }: Pattern, order: numbe
   const offered = Array.from({ length: width }, () => new Float64Array(width));
   const base = new Float64Array(width / group);
   const measure = (g: number) => {
-    base[g] = keptScoreOf(membersOf(g).map((slot) => columns[slot]!), keep);
+    base[g] = keptScoreOf(
+      membersOf(g).map((slot) => columns[slot]!),
+      keep,
+    );
     for (let p = g * group; p < (g + 1) * group; p++) {
       const others = membersOf(g).filter((slot) => slot !== at[p]);
       for (let b = 0; b < width; b++) {
-        offered[p]![b] = others.includes(b) ? -Infinity : keptScoreOf([...others, b].map((slot) => columns[slot]!), keep);
+        offered[p]![b] = others.includes(b)
+          ? -Infinity
+          : keptScoreOf(
+              [...others, b].map((slot) => columns[slot]!),
+              keep,
+            );
       }
     }
   };

@@ -38,14 +38,12 @@ export async function writeRandomLlama(directory: string, shape: LlamaShape, see
   const description = describeModel(config);
   const specs = [...description.outerTensors];
   for (let block = 0; block < shape.blocks; block++) specs.push(...tensorsOfBlock(description, block));
-  const tensors = specs.map(
-    ({ name, shape: size }, index): TensorToWrite => ({
-      name,
-      shape: size,
-      dtype: 'BF16',
-      data: () => randomBf16(size, seed * 1000 + index),
-    }),
-  );
+  const tensors = specs.map(({ name, shape: size }, index): TensorToWrite => ({
+    name,
+    shape: size,
+    dtype: 'BF16',
+    data: () => randomBf16(size, seed * 1000 + index),
+  }));
   await writeCheckpoint(directory, config, tensors);
   for (const file of ['tokenizer.json', 'tokenizer_config.json']) {
     await copyFile(path.join(EXAMPLE_MODEL, file), path.join(directory, file));

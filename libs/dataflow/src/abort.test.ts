@@ -7,7 +7,9 @@ test('a signal that aborts ends the stream with a cancelled error, at once where
   const waiting = lastValueFrom(NEVER.pipe(abortWith(controller.signal)));
   controller.abort();
   await expect(waiting).rejects.toMatchObject({ kind: 'cancelled' });
-  await expect(lastValueFrom(NEVER.pipe(abortWith(controller.signal)))).rejects.toMatchObject({ kind: 'cancelled' });
+  await expect(lastValueFrom(NEVER.pipe(abortWith(controller.signal)))).rejects.toMatchObject({
+    kind: 'cancelled',
+  });
 });
 
 test('a stream that completes lets go of the signal', async () => {

@@ -19,10 +19,11 @@ export function finishStatistics(
   return concatMap(async ({ states }) => {
     const finished = new Map<string, ChannelStatistics>();
     for (const tap of taps) {
-      const ofTap: { -readonly [Name in StatisticName]?: Float32Array } = {};
+      const ofTap: { amplitude?: Float32Array; entropy?: Float32Array } = {};
       for (const [name, { statistic, read }] of readers) {
         const gathered = states.get(stateName(tap, statistic.name));
-        if (gathered === undefined) throw new EsparseError('internal', `nothing was gathered of ${name} at tap ${tap}`);
+        if (gathered === undefined)
+          throw new EsparseError('internal', `nothing was gathered of ${name} at tap ${tap}`);
         ofTap[name] = await read(gathered.state);
       }
       finished.set(tap, ofTap);

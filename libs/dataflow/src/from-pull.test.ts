@@ -90,3 +90,15 @@ test('each subscription opens the source anew', async () => {
   await firstValueFrom(leases$);
   expect(open).toHaveBeenCalledTimes(2);
 });
+
+test('a value is disposed of once, when it is released', async () => {
+  const disposed: number[] = [];
+  const { open } = counter(1);
+  const { value, release } = await firstValueFrom(
+    fromPull(open, { dispose: (given) => disposed.push(given) }),
+  );
+  expect(disposed).toEqual([]);
+  release();
+  release();
+  expect(disposed).toEqual([value]);
+});

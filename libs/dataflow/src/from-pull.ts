@@ -1,7 +1,7 @@
 import { Observable } from 'rxjs';
 import type { Leased } from './leased.ts';
 
-export interface FromPullOptions {
+export interface FromPullOptions<T> {
   /**
    * How many values may be with consumers at once. The source is not asked for another before one is released.
    * More than 2 only adds memory unless consumers work on several values at once.
@@ -9,6 +9,8 @@ export interface FromPullOptions {
    * @default 2
    */
   readonly inFlight?: number;
+  /** Called once with each value that is released: nobody uses it any more. */
+  readonly dispose?: (value: T) => void;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface FromPullOptions {
  */
 export function fromPull<T>(
   open: (signal: AbortSignal) => AsyncIterable<T>,
-  { inFlight = 2 }: FromPullOptions = {},
+  { inFlight = 2, dispose }: FromPullOptions<T> = {},
 ): Observable<Leased<T>> {
   return new Observable((subscriber) => {
     const controller = new AbortController();
@@ -37,6 +39,7 @@ export function fromPull<T>(
           if (!held) return;
           held = false;
           out--;
+          dispose?.(value);
           wake();
         },
       };

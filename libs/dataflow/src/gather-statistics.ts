@@ -42,7 +42,8 @@ export function gatherStatistics(options: GatherOptions): OperatorFunction<Lease
       }
       return tiles$.pipe(
         concatMap(async ({ value: tile, release }) => {
-          for (const { name } of statistics) await count(states.get(stateName(tile.tap, name)), tile);
+          // At once: the kernels' queue need not wait for this thread between two of them.
+          await Promise.all(statistics.map(({ name }) => count(states.get(stateName(tile.tap, name)), tile)));
           release();
         }),
         ignoreElements(),
@@ -54,13 +55,15 @@ export function gatherStatistics(options: GatherOptions): OperatorFunction<Lease
 /** NaN in an activation is told with the place where it stands. */
 async function count(counted: PartialState | undefined, tile: TapTile): Promise<void> {
   const { block, tap } = tile;
-  if (counted === undefined) throw new EsparseError('internal', `a tile of tap ${tap}, which nobody asked for`);
+  if (counted === undefined)
+    throw new EsparseError('internal', `a tile of tap ${tap}, which nobody asked for`);
   try {
     await counted.statistic.update(counted.state, tile);
   } catch (error) {
     if (!isEsparseError(error)) throw error;
     throw new EsparseError(error.kind, `block ${block}, tap ${tap}: ${error.message}`, {
-      hint: error.hint ?? 'the model overflows on this text: check the checkpoint, or calibrate on another text',
+      hint:
+        error.hint ?? 'the model overflows on this text: check the checkpoint, or calibrate on another text',
       context: { ...error.context, block, tap },
       cause: error,
     });

@@ -24,7 +24,13 @@ const job = (name: string): LinearJob => ({
 const weights = Uint16Array.from({ length: ROWS * COLS }, (_, i) => 0x3f80 + ((i * 29) % 97));
 const read = () => Promise.resolve({ dtype: 'bf16' as const, weights });
 
-const chain = pipe(load(read), score(eSparse({ alpha: 1 })), shuffle(both, PATTERN), mask(PATTERN), pack(PATTERN));
+const chain = pipe(
+  load(read),
+  score(eSparse({ alpha: 1 })),
+  shuffle(both, PATTERN),
+  mask(PATTERN),
+  pack(PATTERN),
+);
 
 test('a linear goes through the whole chain: half of its weights stay, as they were', async () => {
   const { packed, keptBefore, keptAfter } = await lastValueFrom(of(job('q')).pipe(chain));
@@ -64,7 +70,11 @@ const loaded: LoadedLinear = { ...job('q'), dtype: 'bf16', weights };
 test('load, score and shuffle take one linear at a time', () => {
   run(({ cold, hot, expectObservable }) => {
     const scores = new Float32Array(1);
-    const metric: Metric = { name: 'slow', statistics: [], score: () => during(cold('---(s|)', { s: scores })) };
+    const metric: Metric = {
+      name: 'slow',
+      statistics: [],
+      score: () => during(cold('---(s|)', { s: scores })),
+    };
     const scored = { ...loaded, scores };
     expectObservable(hot('aa|', { a: loaded }).pipe(score(metric))).toBe('---s--(s|)', { s: scored });
 
@@ -75,9 +85,12 @@ test('load, score and shuffle take one linear at a time', () => {
     });
 
     const bits = { dtype: 'bf16' as const, weights };
-    expectObservable(hot('jj|', { j: job('q') }).pipe(load(() => cold('-(w|)', { w: bits })))).toBe('-w(w|)', {
-      w: loaded,
-    });
+    expectObservable(hot('jj|', { j: job('q') }).pipe(load(() => cold('-(w|)', { w: bits })))).toBe(
+      '-w(w|)',
+      {
+        w: loaded,
+      },
+    );
   });
 });
 
@@ -88,7 +101,8 @@ test('an error in a stage ends the stream, and the linears before it have come t
     const metric: Metric = {
       name: 'breaks',
       statistics: [],
-      score: () => during(calls++ === 0 ? cold('-(s|)', { s: scores }) : cold<Float32Array>('-#', {}, 'broken')),
+      score: () =>
+        during(calls++ === 0 ? cold('-(s|)', { s: scores }) : cold<Float32Array>('-#', {}, 'broken')),
     };
     const linears$ = hot('a---a---a|', { a: loaded });
     expectObservable(linears$.pipe(score(metric))).toBe('-s---#', { s: { ...loaded, scores } }, 'broken');

@@ -2,7 +2,14 @@ import { lastValueFrom, of, throwError, concat, type Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { EsparseError } from '@esparse/errors';
 import type { AnyStatistic, StatisticState } from '@esparse/statistics';
-import { finishStatistics, gatherStatistics, mergeShards, type Leased, type StatisticReader, type TapTile } from './index.ts';
+import {
+  finishStatistics,
+  gatherStatistics,
+  mergeShards,
+  type Leased,
+  type StatisticReader,
+  type TapTile,
+} from './index.ts';
 
 /** Counts rows: the simplest statistic that there is. */
 const rows: AnyStatistic = {
@@ -56,7 +63,10 @@ test('every tile is counted at its tap and given back, and the shard is emitted 
 });
 
 test('a shard whose stream breaks off emits nothing', async () => {
-  const broken$ = concat(of(leased('in', 1)), throwError(() => new Error('gone')));
+  const broken$ = concat(
+    of(leased('in', 1)),
+    throwError(() => new Error('gone')),
+  );
   await expect(lastValueFrom(gather(broken$, 0))).rejects.toThrow('gone');
 });
 
@@ -69,9 +79,12 @@ test('each subscription starts from nothing', async () => {
 test('a statistic that refuses a tile is told with block and tap', async () => {
   const refusing: AnyStatistic = {
     ...rows,
-    update: () => Promise.reject(new EsparseError('numeric', 'NaN in channel 7', { context: { channel: 7 } })),
+    update: () =>
+      Promise.reject(new EsparseError('numeric', 'NaN in channel 7', { context: { channel: 7 } })),
   };
-  const gathered$ = of(leased('in', 1)).pipe(gatherStatistics({ taps: TAPS, statistics: [refusing], shard: 0 }));
+  const gathered$ = of(leased('in', 1)).pipe(
+    gatherStatistics({ taps: TAPS, statistics: [refusing], shard: 0 }),
+  );
   await expect(lastValueFrom(gathered$)).rejects.toMatchObject({
     kind: 'numeric',
     message: 'block 2, tap in: NaN in channel 7',
@@ -81,7 +94,10 @@ test('a statistic that refuses a tile is told with block and tap', async () => {
 
 test('shards merge to the same in any order', async () => {
   const shard$ = (index: number) => gather(of(leased('in', 10 ** index)), index);
-  for (const order of [[0, 1, 2], [2, 0, 1]]) {
+  for (const order of [
+    [0, 1, 2],
+    [2, 0, 1],
+  ]) {
     const merged = await lastValueFrom(concat(...order.map(shard$)).pipe(mergeShards()));
     expect(merged.shards).toEqual([0, 1, 2]);
     const finished = await lastValueFrom(of(merged).pipe(finish()));

@@ -1,10 +1,15 @@
 // The addon's table of contents: each kernel registers itself in its own file.
 #include <napi.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "thread_pool.h"
 
 namespace esparse {
 
+void register_free(Napi::Env env, Napi::Object exports);
 void register_widen(Napi::Env env, Napi::Object exports);
 void register_amplitude(Napi::Env env, Napi::Object exports);
 void register_entropy(Napi::Env env, Napi::Object exports);
@@ -24,9 +29,20 @@ Napi::Value threads_js(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(threads()));
 }
 
+// Tiles of a few megabytes come and go by the thousand. By default glibc maps and unmaps each of them, and the page
+// faults cost as much as the work: keep such memory in the heap. 32 MiB is the largest threshold that glibc takes.
+void keep_tiles_in_the_heap() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+#endif
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  keep_tiles_in_the_heap();
   exports.Set("setThreads", Napi::Function::New(env, set_threads_js));
   exports.Set("threads", Napi::Function::New(env, threads_js));
+  register_free(env, exports);
   register_widen(env, exports);
   register_amplitude(env, exports);
   register_entropy(env, exports);

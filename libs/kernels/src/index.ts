@@ -22,6 +22,7 @@ export {
   entropyUpdateReference,
   type EntropyHistograms,
 } from './entropy.ts';
+export { free } from './free.ts';
 export { widen, widenReference, type HalfDtype } from './widen.ts';
 export { channelMeans, channelMeansReference, scoreByChannel, scoreByChannelReference } from './score.ts';
 export { keptScore, keptScoreReference } from './kept-score.ts';

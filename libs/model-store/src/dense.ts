@@ -23,9 +23,13 @@ export async function writeDense(
 }
 
 /** Reads a dense array as f32: exact. */
-export async function readDenseF32(group: CommittedGroup, path: string, signal?: AbortSignal): Promise<Float32Array> {
+export async function readDenseF32(
+  group: CommittedGroup,
+  path: string,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
   const { data, attributes } = await group.read(path, signal);
-  const dtype = attributes['dtype'];
+  const dtype = attributes.dtype;
   if (data instanceof Float32Array && dtype === 'f32') return data;
   if (data instanceof Uint16Array && (dtype === 'bf16' || dtype === 'f16')) return widen(dtype, data);
   throw new EsparseError('store', `array ${path} has a dtype that this version does not know`, {

@@ -53,7 +53,8 @@ export async function inspectBlocks(run: Run, description: ModelDescription): Pr
 
 export function totalsOf(blocks: readonly BlockInspection[]): LinearTotals {
   const linears = blocks.flatMap((block) => block.linears);
-  const sum = (of: (linear: LinearInspection) => number) => linears.reduce((total, linear) => total + of(linear), 0);
+  const sum = (of: (linear: LinearInspection) => number) =>
+    linears.reduce((total, linear) => total + of(linear), 0);
   const pruned = linears.filter(({ pattern }) => pattern !== undefined).length;
   return {
     bytes: sum(({ bytes }) => bytes),
@@ -66,7 +67,8 @@ export function totalsOf(blocks: readonly BlockInspection[]): LinearTotals {
 function inspectLinear(group: CommittedGroup, { name, rows, cols }: LinearSpec): LinearInspection {
   const denseBytes = rows * cols * 2;
   const attributes = linearAttributesOf(group, name);
-  if (attributes === undefined) return { name, rows, cols, bytes: denseBytes, permutationBytes: 0, denseBytes };
+  if (attributes === undefined)
+    return { name, rows, cols, bytes: denseBytes, permutationBytes: 0, denseBytes };
   const bytesOf = (array: string) => group.arrays.get(`${name}/${array}`)?.bytes ?? 0;
   const { before, after } = attributes.keptScore;
   return {

@@ -61,7 +61,11 @@ export function linearAttributesOf(group: CommittedGroup, name: string): LinearA
 }
 
 /** Reads a packed linear, its checksums verified. */
-export async function readLinear(group: CommittedGroup, name: string, signal?: AbortSignal): Promise<PackedLinear> {
+export async function readLinear(
+  group: CommittedGroup,
+  name: string,
+  signal?: AbortSignal,
+): Promise<PackedLinear> {
   const attributes = linearAttributesOf(group, name);
   if (attributes === undefined) throw new EsparseError('store', `the block holds no packed linear ${name}`);
   const { encoding, dtype, rows, cols, keep, group: size, tileRows } = attributes;
@@ -86,6 +90,10 @@ export async function readLinear(group: CommittedGroup, name: string, signal?: A
 }
 
 /** A packed linear as a dense f32 matrix (rows x cols) in the original column order. */
-export async function readLinearF32(group: CommittedGroup, name: string, signal?: AbortSignal): Promise<Float32Array> {
+export async function readLinearF32(
+  group: CommittedGroup,
+  name: string,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
   return unpackToF32(await readLinear(group, name, signal));
 }

@@ -9,7 +9,12 @@ import { densePath } from './paths.ts';
 /** Where a tensor of the model stands in the store. */
 type Place =
   | { readonly kind: 'outer'; readonly shape: readonly number[] }
-  | { readonly kind: 'block'; readonly shape: readonly number[]; readonly block: number; readonly linear?: LinearSpec };
+  | {
+      readonly kind: 'block';
+      readonly shape: readonly number[];
+      readonly block: number;
+      readonly linear?: LinearSpec;
+    };
 
 /**
  * A run of the store as a source of weights, by their names in the checkpoint: packed linears are expanded to dense
@@ -59,7 +64,9 @@ export function storeWeights(run: Run, description: ModelDescription): WeightSou
       return out;
     },
     async readRowRange(name, begin, end, signal) {
-      const width = placeOf(name).shape.slice(1).reduce((product, size) => product * size, 1);
+      const width = placeOf(name)
+        .shape.slice(1)
+        .reduce((product, size) => product * size, 1);
       return (await read(name, signal)).subarray(begin * width, end * width);
     },
   };
@@ -69,7 +76,8 @@ function placesOf(description: ModelDescription): ReadonlyMap<string, Place> {
   const places = new Map<string, Place>();
   for (const { name, shape } of description.outerTensors) places.set(name, { kind: 'outer', shape });
   for (let block = 0; block < description.blocks; block++) {
-    for (const { name, shape } of tensorsOfBlock(description, block)) places.set(name, { kind: 'block', shape, block });
+    for (const { name, shape } of tensorsOfBlock(description, block))
+      places.set(name, { kind: 'block', shape, block });
     for (const linear of description.linears) {
       const name = linear.weight(block);
       places.set(name, { kind: 'block', shape: [linear.rows, linear.cols], block, linear });

@@ -9,6 +9,7 @@ export {
   type TapSpec,
   type TensorSpec,
 } from './description.ts';
+export { describeCheckpoint } from './describe-checkpoint.ts';
 export { describeModel, registerFamily, type ModelFamily } from './family.ts';
 export { buildBlockGraph, type BlockGraph } from './onnx/block-graph.ts';
 export {

@@ -129,16 +129,24 @@ async function* readTiles(
     call.cancel();
   }
   if (rows !== rowsDue) {
-    throw new EsparseError('protocol', `worker ${address} sent ${rows} of ${rowsDue} rows of block ${expected.block}`, {
-      context: { block: expected.block, shard: expected.shard },
-    });
+    throw new EsparseError(
+      'protocol',
+      `worker ${address} sent ${rows} of ${rowsDue} rows of block ${expected.block}`,
+      {
+        context: { block: expected.block, shard: expected.shard },
+      },
+    );
   }
 }
 
 /** @throws EsparseError `protocol` unless the peer speaks this version. */
 export function requireProtocol(version: number, peer: string): void {
   if (version === PROTOCOL_VERSION) return;
-  throw new EsparseError('protocol', `${peer} speaks protocol version ${version}, this esparse speaks ${PROTOCOL_VERSION}`, {
-    hint: 'run the same esparse version on both sides',
-  });
+  throw new EsparseError(
+    'protocol',
+    `${peer} speaks protocol version ${version}, this esparse speaks ${PROTOCOL_VERSION}`,
+    {
+      hint: 'run the same esparse version on both sides',
+    },
+  );
 }

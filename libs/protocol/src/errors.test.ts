@@ -3,12 +3,26 @@ import { EsparseError, type ErrorKind } from '@esparse/errors';
 import { fromServiceError, toServiceError } from './index.ts';
 
 const KINDS: ErrorKind[] = [
-  'usage', 'checkpoint', 'unsupported', 'text', 'numeric', 'store', 'locked', 'space', 'protocol', 'denied',
-  'unavailable', 'cancelled', 'internal',
+  'usage',
+  'checkpoint',
+  'unsupported',
+  'text',
+  'numeric',
+  'store',
+  'locked',
+  'space',
+  'protocol',
+  'denied',
+  'unavailable',
+  'cancelled',
+  'internal',
 ];
 
 test.each(KINDS)('an error of kind %s crosses the wire with its message, hint and context', (kind) => {
-  const sent = new EsparseError(kind, 'tensor x is missing', { hint: 'look again', context: { block: 3, tap: 'a' } });
+  const sent = new EsparseError(kind, 'tensor x is missing', {
+    hint: 'look again',
+    context: { block: 3, tap: 'a' },
+  });
   const received = fromServiceError(toServiceError(sent), 'w:1');
   expect(received).toMatchObject({
     kind,
@@ -26,14 +40,17 @@ test('the gRPC status tells the class of an error to peers that do not know ours
 
 test('what one error carries is bounded, so that it fits into the headers of a reply', () => {
   const context = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`key${i}`, 'v'.repeat(5000)]));
-  const { metadata } = toServiceError(new EsparseError('store', 'x'.repeat(1e6), { hint: 'h'.repeat(1e6), context }));
+  const { metadata } = toServiceError(
+    new EsparseError('store', 'x'.repeat(1e6), { hint: 'h'.repeat(1e6), context }),
+  );
   const size = metadata.get('esparse-error-bin').reduce((sum, value) => sum + value.length, 0);
   expect(size).toBeLessThan(12_000);
 });
 
 test('a failure without our detail is told by its status', () => {
   const failure = (code: status) =>
-    fromServiceError(Object.assign(new Error('x'), { code, details: 'why', metadata: new Metadata() }), 'w:1').kind;
+    fromServiceError(Object.assign(new Error('x'), { code, details: 'why', metadata: new Metadata() }), 'w:1')
+      .kind;
   expect(failure(status.UNAVAILABLE)).toBe('unavailable');
   expect(failure(status.DEADLINE_EXCEEDED)).toBe('unavailable');
   expect(failure(status.CANCELLED)).toBe('cancelled');

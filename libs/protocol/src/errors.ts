@@ -26,7 +26,9 @@ const STATUS: Record<ErrorKind, status> = {
 };
 
 /** What grpc-js sends for a failed call: status, message, and the error's fields in the trailing metadata. */
-export function toServiceError(thrown: unknown): Pick<ServiceError, 'name' | 'message' | 'code' | 'details' | 'metadata'> {
+export function toServiceError(
+  thrown: unknown,
+): Pick<ServiceError, 'name' | 'message' | 'code' | 'details' | 'metadata'> {
   const error = toEsparseError(thrown);
   const metadata = new Metadata();
   const message = error.message.slice(0, MAX_TEXT);
@@ -71,12 +73,19 @@ function withoutDetail(error: ServiceError, worker: string): EsparseError {
         cause: error,
       });
     case status.UNIMPLEMENTED:
-      return new EsparseError('protocol', `${worker} is not an esparse worker of this protocol: ${error.details}`, {
+      return new EsparseError(
+        'protocol',
+        `${worker} is not an esparse worker of this protocol: ${error.details}`,
+        {
+          context,
+          cause: error,
+        },
+      );
+    default:
+      return new EsparseError('internal', `worker ${worker} failed: ${error.details}`, {
         context,
         cause: error,
       });
-    default:
-      return new EsparseError('internal', `worker ${worker} failed: ${error.details}`, { context, cause: error });
   }
 }
 

@@ -1,4 +1,10 @@
-export { connectWorker, requireProtocol, type RunTarget, type ShardTokens, type WorkerConnection } from './client.ts';
+export {
+  connectWorker,
+  requireProtocol,
+  type RunTarget,
+  type ShardTokens,
+  type WorkerConnection,
+} from './client.ts';
 export { fromServiceError, toServiceError } from './errors.ts';
 export type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';
 export type { ActivationTile__Output } from './generated/esparse/v1/ActivationTile.ts';
@@ -11,7 +17,6 @@ export {
   MAX_REQUEST_BYTES,
   MAX_SHARD_TOKENS,
   MAX_TILE_BYTES,
-  TARGET_TILE_BYTES,
 } from './limits.ts';
 export { workerServiceDefinition } from './service.ts';
 export { readTile, tileMessages, type Tile, type TileExpectation } from './tiles.ts';

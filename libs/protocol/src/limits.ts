@@ -1,10 +1,7 @@
 const MIB = 1024 * 1024;
 
-/** Data of one tile at most: above 4 MiB, grpc-js slows down again (16 MiB messages run at half the speed). */
+/** Data of one tile at most: messages of 1 to 4 MiB are the fastest that grpc-js carries, 16 MiB run at half the speed. */
 export const MAX_TILE_BYTES = 4 * MIB;
-
-/** A tile is cut near this size: messages of 1 to 4 MiB are the fastest that grpc-js carries. */
-export const TARGET_TILE_BYTES = 2 * MIB;
 
 /** Room for everything in a message but its tensor data: names, shapes, error details. */
 export const MESSAGE_OVERHEAD_BYTES = 64 * 1024;

@@ -1,7 +1,8 @@
 import { EsparseError } from '@esparse/errors';
+import { free } from '@esparse/kernels';
 import type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';
 import type { ActivationTile__Output } from './generated/esparse/v1/ActivationTile.ts';
-import { MAX_TILE_BYTES, TARGET_TILE_BYTES } from './limits.ts';
+import { MAX_TILE_BYTES } from './limits.ts';
 
 /** A piece of one tap's activations: `rows` consecutive tokens of one sequence. */
 export interface Tile {
@@ -18,13 +19,13 @@ export interface Tile {
 }
 
 /**
- * Cuts a tile into messages of whole rows, each near `TARGET_TILE_BYTES` and none over `MAX_TILE_BYTES`.
+ * Cuts a tile into messages of whole rows, as many as `MAX_TILE_BYTES` holds.
  *
  * @param firstNumber - Sequence number of the first message.
  */
 export function* tileMessages(tile: Tile, firstNumber: number): Generator<ActivationTile> {
   const rowBytes = tile.channels * 4;
-  const rowsEach = Math.max(1, Math.floor(TARGET_TILE_BYTES / rowBytes));
+  const rowsEach = Math.max(1, Math.floor(MAX_TILE_BYTES / rowBytes));
   let number = firstNumber;
   for (let row = 0; row < tile.rows; row += rowsEach) {
     const rows = Math.min(rowsEach, tile.rows - row);
@@ -55,7 +56,7 @@ export interface TileExpectation {
 }
 
 /**
- * Checks a tile from the wire and views its data.
+ * Checks a tile from the wire and takes its data; the message's own bytes must not be used afterwards.
  *
  * @param number - The sequence number that is due.
  * @throws EsparseError `protocol` where the tile is not what was asked for.
@@ -63,13 +64,18 @@ export interface TileExpectation {
 export function readTile(message: ActivationTile__Output, number: number, expected: TileExpectation): Tile {
   const { block, tap, shard, sequence, firstRow, rows, channels, data } = message;
   const refuse = (why: string): never => {
-    throw new EsparseError('protocol', `tile ${number} of block ${expected.block}, shard ${expected.shard}: ${why}`, {
-      context: { block: expected.block, shard: expected.shard },
-    });
+    throw new EsparseError(
+      'protocol',
+      `tile ${number} of block ${expected.block}, shard ${expected.shard}: ${why}`,
+      {
+        context: { block: expected.block, shard: expected.shard },
+      },
+    );
   };
   if (message.sequenceNumber !== number) refuse(`number ${message.sequenceNumber} came instead`);
   if (block !== expected.block || shard !== expected.shard) refuse(`it says block ${block}, shard ${shard}`);
-  if (expected.taps.get(tap) !== channels) refuse(`tap ${tap.slice(0, 80)} with ${channels} channels was not asked for`);
+  if (expected.taps.get(tap) !== channels)
+    refuse(`tap ${tap.slice(0, 80)} with ${channels} channels was not asked for`);
   if (message.dtype !== 'DTYPE_F32') refuse(`dtype ${message.dtype} is unknown`);
   if (sequence >= expected.sequences || rows === 0 || firstRow + rows > expected.seqlen) {
     refuse(`rows ${firstRow} to ${firstRow + rows} of sequence ${sequence} are outside the shard`);
@@ -82,6 +88,10 @@ export function readTile(message: ActivationTile__Output, number: number, expect
 
 /** The little-endian floats in a message's bytes; copied only where they are not aligned. */
 function asFloats(bytes: Buffer): Float32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes);
-  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+  if (bytes.byteOffset % 4 === 0)
+    return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+  const floats = new Float32Array(bytes.byteLength / 4);
+  new Uint8Array(floats.buffer).set(bytes);
+  free(bytes);
+  return floats;
 }

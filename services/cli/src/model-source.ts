@@ -9,7 +9,7 @@ import {
   type WeightSource,
 } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { checkTensors, describeModel, type ModelDescription } from '@esparse/model';
+import { describeCheckpoint, describeModel, type ModelDescription } from '@esparse/model';
 import { storeWeights } from '@esparse/model-store';
 import { readRunAttributes } from '@esparse/pruner';
 import { openStore } from '@esparse/store';
@@ -28,8 +28,7 @@ export interface ModelSource {
 export async function checkpointSource(directory: string): Promise<ModelSource> {
   const checkpoint = await openCheckpoint(directory);
   try {
-    const description = describeModel(checkpoint.config);
-    checkTensors(description, checkpoint.tensors);
+    const description = describeCheckpoint(checkpoint);
     return {
       description,
       weights: checkpointWeights(checkpoint),
@@ -47,9 +46,13 @@ export async function checkpointSource(directory: string): Promise<ModelSource> 
 export async function storeSource(directory: string, fingerprint?: string): Promise<ModelSource> {
   const run = await (await openStore(directory)).openRun(fingerprint);
   if (!(await run.finished())) {
-    throw new EsparseError('store', `run ${run.fingerprint} is not finished: it has no weights for every block`, {
-      hint: 'finish it with the same `esparse prune` command, or name another with --run',
-    });
+    throw new EsparseError(
+      'store',
+      `run ${run.fingerprint} is not finished: it has no weights for every block`,
+      {
+        hint: 'finish it with the same `esparse prune` command, or name another with --run',
+      },
+    );
   }
   const { config } = readRunAttributes(run.attributes);
   const description = describeModel(config);

@@ -9,7 +9,9 @@ import { workerCommand } from './commands/worker.ts';
 /** The `esparse` command. Errors are thrown, not exited on. */
 export function createProgram(): Command {
   const program = new Command('esparse')
-    .description('Prunes large language models to N:M sparsity, one block at a time (E-Sparse, arXiv 2310.15929).')
+    .description(
+      'Prunes large language models to N:M sparsity, one block at a time (E-Sparse, arXiv 2310.15929).',
+    )
     .version(SOFTWARE_VERSION)
     .showHelpAfterError('(see esparse COMMAND --help)');
   const commands = [pruneCommand(), workerCommand(), evalCommand(), inspectCommand(), verifyCommand()];

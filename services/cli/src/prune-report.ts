@@ -8,7 +8,10 @@ export function renderReport(report: PruneReport): string {
     ['run', report.run],
     ['store', report.store],
     ['linears, dense', bytes(report.denseLinearBytes)],
-    ['linears, packed', `${bytes(report.linearBytes)} (${percent(report.linearBytes / report.denseLinearBytes)})`],
+    [
+      'linears, packed',
+      `${bytes(report.linearBytes)} (${percent(report.linearBytes / report.denseLinearBytes)})`,
+    ],
     ['permutations', bytes(report.permutationBytes)],
     ['kept score gained by the shuffle', percent(report.keptScoreGain)],
   ];

@@ -4,8 +4,18 @@ import { createReporter } from './prune-reporter.ts';
 
 const EVENTS: PruneEvent[] = [
   {
-    event: 'started', run: 'abc', model: 'm', family: 'llama', blocks: 2, pipeline: 'e-sparse', pattern: '2:4',
-    shuffle: 'both', samples: 8, seqlen: 64, shards: 1, workers: ['127.0.0.1:1'],
+    event: 'started',
+    run: 'abc',
+    model: 'm',
+    family: 'llama',
+    blocks: 2,
+    pipeline: 'e-sparse',
+    pattern: '2:4',
+    shuffle: 'both',
+    samples: 8,
+    seqlen: 64,
+    shards: 1,
+    workers: ['127.0.0.1:1'],
   },
   { event: 'progress', block: 0, phase: 'calibrate', done: 64, total: 512, unit: 'tokens' },
   { event: 'progress', block: 0, phase: 'calibrate', done: 512, total: 512, unit: 'tokens' },

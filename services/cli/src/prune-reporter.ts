@@ -33,9 +33,11 @@ function lineReporter(stream: Writable): Reporter {
   };
 }
 
-function barReporter(stream: Writable & NodeJS.WriteStream | (Writable & { readonly isTTY?: boolean })): Reporter {
+function barReporter(
+  stream: (Writable & NodeJS.WriteStream) | (Writable & { readonly isTTY?: boolean }),
+): Reporter {
   const bar = new SingleBar({
-    stream: stream as NodeJS.WritableStream,
+    stream: stream,
     format: 'block {block}  {phase}  [{bar}]  {done}/{of} {unit}  {rate} {unit}/s  {eta_formatted} left',
     etaBuffer: 20,
     hideCursor: true,

@@ -38,7 +38,6 @@ async function writeStatistics(
 ): Promise<void> {
   for (const [tap, ofTap] of statistics) {
     for (const [name, data] of Object.entries(ofTap)) {
-      if (data === undefined) continue;
       await transaction.putArray(statisticPath(tap, name), { data, shape: [data.length] });
     }
   }

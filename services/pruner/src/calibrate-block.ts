@@ -1,5 +1,6 @@
 import { from, mergeMap, tap as peek, type Observable } from 'rxjs';
 import { fromPull, gatherStatistics, mergeShards } from '@esparse/dataflow';
+import { free } from '@esparse/kernels';
 import type { Tile, WorkerConnection } from '@esparse/protocol';
 import type { Partial } from '@esparse/statistics';
 import type { RunContext } from './run-context.ts';
@@ -19,12 +20,18 @@ export function calibrateBlock$(context: RunContext, block: number): Observable<
   let done = 0;
 
   const tilesOf$ = (worker: WorkerConnection, shard: Shard) =>
-    fromPull<Tile>((signal) =>
-      worker.streamActivations(
-        context.target,
-        { block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences, taps },
-        signal,
-      ),
+    fromPull<Tile>(
+      (signal) =>
+        worker.streamActivations(
+          context.target,
+          { block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences, taps },
+          signal,
+        ),
+      {
+        dispose: ({ data }) => {
+          free(data);
+        },
+      },
     ).pipe(
       peek(({ value: tile }) => {
         if (tile.tap !== firstTap) return;

@@ -10,7 +10,10 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /** Names a run by everything that its bytes depend on: equal inputs give the equal name, whatever their order. */
 export function fingerprintOf(inputs: Json): string {
-  return createHash('sha256').update(canonical({ algorithm: ALGORITHM_VERSION, inputs })).digest('hex').slice(0, DIGITS);
+  return createHash('sha256')
+    .update(canonical({ algorithm: ALGORITHM_VERSION, inputs }))
+    .digest('hex')
+    .slice(0, DIGITS);
 }
 
 /** SHA-256 of token ids. */

@@ -1,5 +1,10 @@
 export type { PruneEvent, PruneReport } from './events.ts';
-export { startLocalWorker, type LocalWorker, type LocalWorkerOptions, type WorkerReady } from './local-worker.ts';
+export {
+  startLocalWorker,
+  type LocalWorker,
+  type LocalWorkerOptions,
+  type WorkerReady,
+} from './local-worker.ts';
 export type { PruneOptions } from './options.ts';
 export { prune, type PruneDependencies } from './prune.ts';
 export { readRunAttributes, type RunAttributes } from './run-attributes.ts';

@@ -64,7 +64,10 @@ async function readiness(child: ChildProcess): Promise<WorkerReady> {
   } catch (error) {
     child.kill('SIGKILL');
     if (giveUp.signal.aborted) {
-      throw new EsparseError('unavailable', `the worker process did not listen within ${START_TIMEOUT_MS / 1000} s`);
+      throw new EsparseError(
+        'unavailable',
+        `the worker process did not listen within ${START_TIMEOUT_MS / 1000} s`,
+      );
     }
     throw error;
   } finally {

@@ -28,10 +28,14 @@ export async function openWorkers(
       await worker.describe(signal);
       const opened = await worker.openModel(target, signal);
       if (opened.modelDigest !== checkpoint.digest) {
-        throw new EsparseError('checkpoint', `worker ${worker.address} sees another model at ${target.model}`, {
-          hint: 'give every worker the same checkpoint under the same path',
-          context: { worker: worker.address },
-        });
+        throw new EsparseError(
+          'checkpoint',
+          `worker ${worker.address} sees another model at ${target.model}`,
+          {
+            hint: 'give every worker the same checkpoint under the same path',
+            context: { worker: worker.address },
+          },
+        );
       }
       return opened.numerics;
     }),

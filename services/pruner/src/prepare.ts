@@ -6,7 +6,7 @@ import {
   readText,
   type Checkpoint,
 } from '@esparse/checkpoint';
-import { checkTensors, describeModel, type LinearSpec, type ModelDescription } from '@esparse/model';
+import { describeCheckpoint, type LinearSpec, type ModelDescription } from '@esparse/model';
 import { requireDivisible } from '@esparse/sparsity';
 import { fingerprintOf, tokensDigest } from './fingerprint.ts';
 import type { PruneOptions } from './options.ts';
@@ -32,8 +32,7 @@ export interface Preparation {
 export async function prepare(options: PruneOptions, signal?: AbortSignal): Promise<Preparation> {
   const checkpoint = await openCheckpoint(options.model);
   try {
-    const description = describeModel(checkpoint.config);
-    checkTensors(description, checkpoint.tensors);
+    const description = describeCheckpoint(checkpoint);
     const [pruned, skipped] = divide(description, options);
     const tokenizer = await openTokenizer(options.model);
     const tokens = await tokenizer.encode(await readText(options.calibration), { bos: options.bos });
@@ -79,7 +78,8 @@ export function runFingerprint(
 
 /** The options of a run as the store keeps them: those that change its bytes. */
 export function runOptions(options: PruneOptions): RunAttributes['options'] {
-  const { pipeline, pattern, samples, seqlen, seed, bins, entropyRange, alpha, bos, skipIndivisible } = options;
+  const { pipeline, pattern, samples, seqlen, seed, bins, entropyRange, alpha, bos, skipIndivisible } =
+    options;
   return {
     pipeline: { name: pipeline.name, version: pipeline.version, options: pipeline.describe({ alpha }) },
     pattern: { keep: pattern.keep, group: pattern.group },

@@ -53,10 +53,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
 }
 
 /** The statistics that the metric needs, tap by tap; nothing is streamed for a metric that needs none. */
-function statistics$(
-  context: RunContext,
-  block: number,
-): Observable<ReadonlyMap<string, ChannelStatistics>> {
+function statistics$(context: RunContext, block: number): Observable<ReadonlyMap<string, ChannelStatistics>> {
   if (context.statistics.size === 0) return of(new Map<string, ChannelStatistics>());
   return calibrateBlock$(context, block).pipe(
     context.stopwatch.measure('calibrate'),

@@ -49,7 +49,10 @@ export async function prune(options: PruneOptions, dependencies: PruneDependenci
   }
 }
 
-async function startLocal({ model, store }: PruneOptions, { startWorker }: PruneDependencies): Promise<LocalWorker> {
+async function startLocal(
+  { model, store }: PruneOptions,
+  { startWorker }: PruneDependencies,
+): Promise<LocalWorker> {
   return startWorker(await Promise.all([realpath(model), realpath(store)]));
 }
 
@@ -64,7 +67,7 @@ interface Session {
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
   const { options, dependencies, preparation, stopwatch } = session;
   const { signal, emit } = dependencies;
-  const { checkpoint, description, shards } = preparation;
+  const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, signal));
   const run = runFingerprint(options, preparation, numerics);
   emit({
@@ -114,7 +117,8 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
 /** All that is committed before the first block, then every block in turn, from where an earlier attempt ended. */
 async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<void> {
   const { description, stopwatch, writer, emit } = context;
-  if (!(await writer.run.isDenseCommitted())) await stopwatch.time('commit', () => writeOuter(context, signal));
+  if (!(await writer.run.isDenseCommitted()))
+    await stopwatch.time('commit', () => writeOuter(context, signal));
   const first = await firstOpenBlock(context);
   if (first > 0) emit({ event: 'note', message: `going on after block ${first} of ${description.blocks}` });
   // A metric that needs no statistic needs no activations.
@@ -132,11 +136,16 @@ async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<v
 }
 
 /** What a store needs to be served alone: the tokenizer, and the tensors outside the blocks. */
-async function writeOuter({ options, writer, description, checkpoint }: RunContext, signal?: AbortSignal): Promise<void> {
-  for (const { name, bytes } of await tokenizerFiles(options.model)) await writer.putObject(`tokenizer/${name}`, bytes);
+async function writeOuter(
+  { options, writer, description, checkpoint }: RunContext,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const { name, bytes } of await tokenizerFiles(options.model))
+    await writer.putObject(`tokenizer/${name}`, bytes);
   const transaction = writer.beginDense();
   try {
-    for (const { name } of description.outerTensors) await writeDense(transaction, name, checkpoint, name, signal);
+    for (const { name } of description.outerTensors)
+      await writeDense(transaction, name, checkpoint, name, signal);
     await transaction.commit({});
   } catch (error) {
     await transaction.abort();

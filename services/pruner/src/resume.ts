@@ -13,7 +13,11 @@ export async function firstOpenBlock({ writer, description }: RunContext): Promi
  * Makes the hidden states before a block, from the nearest boundary that is stored whole: committed blocks are run,
  * not pruned again. On a new run that is the embedding of the tokens.
  */
-export async function bringHiddenStatesTo(context: RunContext, block: number, signal?: AbortSignal): Promise<void> {
+export async function bringHiddenStatesTo(
+  context: RunContext,
+  block: number,
+  signal?: AbortSignal,
+): Promise<void> {
   const { writer, shards, stopwatch } = context;
   let boundary = block;
   while (boundary >= 0 && (await writer.run.hidden.shards(boundary)).length < shards.length) boundary--;

@@ -5,7 +5,12 @@ test('shards hold every sequence once, in order, and none is over the limit', ()
   const windows = Uint32Array.from({ length: 10 * seqlen }, (_, i) => i);
   const hidden = MAX_SHARD_BYTES / (seqlen * 4) / 3; // room for three sequences
   const shards = shardsOf(windows, seqlen, hidden);
-  expect(shards.map(({ index, sequences }) => [index, sequences])).toEqual([[0, 3], [1, 3], [2, 3], [3, 1]]);
+  expect(shards.map(({ index, sequences }) => [index, sequences])).toEqual([
+    [0, 3],
+    [1, 3],
+    [2, 3],
+    [3, 1],
+  ]);
   expect(shards.flatMap(({ tokens }) => [...tokens])).toEqual([...windows]);
 });
 

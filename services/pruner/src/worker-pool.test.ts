@@ -35,7 +35,10 @@ test('a worker is free again when its task ends, fails or is given up', async ()
   await expect(address()).resolves.toBe('a');
   await expect(lastValueFrom(pool.run$(() => throwError(() => new Error('lost'))))).rejects.toThrow('lost');
   await expect(address()).resolves.toBe('a');
-  pool.run$(() => NEVER).subscribe().unsubscribe();
+  pool
+    .run$(() => NEVER)
+    .subscribe()
+    .unsubscribe();
   await expect(address()).resolves.toBe('a');
 });
 

@@ -7,11 +7,11 @@ export async function* oneAhead<T>(source: AsyncIterable<T>): AsyncGenerator<T> 
   let next = iterator.next();
   try {
     for (;;) {
-      const { done, value } = await next;
-      if (done === true) return;
+      const result = await next;
+      if (result.done === true) return;
       next = iterator.next();
       next.catch(() => undefined); // awaited in the next turn, unless the consumer leaves first
-      yield value;
+      yield result.value;
     }
   } finally {
     await next.catch(() => undefined);

@@ -21,7 +21,16 @@ async function serve(protocolVersion = 1) {
     StreamActivations: serverStream(log, 'StreamActivations', async function* () {
       try {
         for (let sequence = 0; sequence < SEQUENCES; sequence++) {
-          const tile = { block: 0, tap: 'tap', shard: 0, sequence, firstRow: 0, rows: 512, channels: 1024, data: DATA };
+          const tile = {
+            block: 0,
+            tap: 'tap',
+            shard: 0,
+            sequence,
+            firstRow: 0,
+            rows: 512,
+            channels: 1024,
+            data: DATA,
+          };
           for (const message of tileMessages(tile, state.made)) {
             state.made++;
             yield message;

@@ -1,4 +1,9 @@
-import type { ServerUnaryCall, ServerWritableStream, handleServerStreamingCall, handleUnaryCall } from '@grpc/grpc-js';
+import type {
+  ServerUnaryCall,
+  ServerWritableStream,
+  handleServerStreamingCall,
+  handleUnaryCall,
+} from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
 import { toServiceError } from '@esparse/protocol';
 import type { Logger } from 'pino';
@@ -68,7 +73,10 @@ async function pump<Request, Message>(
   await Promise.race([Promise.all(unwritten), gone]);
 }
 
-function written<Request, Message>(call: ServerWritableStream<Request, Message>, message: Message): Promise<void> {
+function written<Request, Message>(
+  call: ServerWritableStream<Request, Message>,
+  message: Message,
+): Promise<void> {
   const done = new Promise<void>((resolve, reject) => {
     call.write(message, (error?: Error | null) => {
       if (error) reject(error);

@@ -1,5 +1,10 @@
 import { checkpointWeights, openCheckpoint, type Checkpoint, type WeightSource } from '@esparse/checkpoint';
-import { checkTensors, createBlockRunner, describeModel, type BlockRunner, type ModelDescription } from '@esparse/model';
+import {
+  createBlockRunner,
+  describeCheckpoint,
+  type BlockRunner,
+  type ModelDescription,
+} from '@esparse/model';
 import { createSlot, type Held } from './slot.ts';
 
 /** A model that is open: its checkpoint, its shape, and the sessions that run its blocks. */
@@ -30,8 +35,7 @@ export function createModelCache(threads: number): ModelCache {
 async function openModel(directory: string, seqlen: number, threads: number): Promise<OpenModel> {
   const checkpoint = await openCheckpoint(directory);
   try {
-    const description = describeModel(checkpoint.config);
-    checkTensors(description, checkpoint.tensors);
+    const description = describeCheckpoint(checkpoint);
     const runner = await createBlockRunner(description, { seqlen, threads });
     return { checkpoint, description, weights: checkpointWeights(checkpoint), runner };
   } catch (error) {

@@ -13,7 +13,9 @@ afterEach(() => rm(home, { recursive: true, force: true }));
 
 test('a path under a root is opened, and so is the root itself', async () => {
   const guard = await guardRoots([path.join(home, 'served')]);
-  await expect(guard('model', path.join(home, 'served/model'))).resolves.toBe(path.join(home, 'served/model'));
+  await expect(guard('model', path.join(home, 'served/model'))).resolves.toBe(
+    path.join(home, 'served/model'),
+  );
   await expect(guard('store', path.join(home, 'served'))).resolves.toBe(path.join(home, 'served'));
 });
 

@@ -27,7 +27,8 @@ export async function guardRoots(roots: readonly string[]): Promise<PathGuard> {
         hint: `start the worker with --root DIR, where DIR holds the ${kind}`,
         cause,
       });
-    if (requested.length > MAX_NAME_LENGTH || requested.includes('\0') || !path.isAbsolute(requested)) throw denied();
+    if (requested.length > MAX_NAME_LENGTH || requested.includes('\0') || !path.isAbsolute(requested))
+      throw denied();
     const resolved = await realpath(requested).catch((cause: unknown) => {
       throw denied(cause);
     });

@@ -51,7 +51,13 @@ const TAPS = new Map([
   ['mlp_in', 192],
   ['mlp_out', 512],
 ]);
-const expected = (block: number, shard = 0) => ({ block, shard, seqlen: SEQLEN, sequences: SEQUENCES, taps: TAPS });
+const expected = (block: number, shard = 0) => ({
+  block,
+  shard,
+  seqlen: SEQLEN,
+  sequences: SEQUENCES,
+  taps: TAPS,
+});
 
 async function collect(tiles: AsyncIterable<Tile>): Promise<Tile[]> {
   const all: Tile[] = [];
@@ -135,8 +141,12 @@ test('a symbolic link out of the roots is refused', async () => {
 });
 
 test('a block or a shard that does not exist is refused', async () => {
-  await expect(collect(worker.streamActivations(target, expected(4)))).rejects.toMatchObject({ kind: 'store' });
-  await expect(collect(worker.streamActivations(target, expected(0, 9)))).rejects.toMatchObject({ kind: 'store' });
+  await expect(collect(worker.streamActivations(target, expected(4)))).rejects.toMatchObject({
+    kind: 'store',
+  });
+  await expect(collect(worker.streamActivations(target, expected(0, 9)))).rejects.toMatchObject({
+    kind: 'store',
+  });
 });
 
 test('a block that is not committed cannot be advanced through', async () => {
@@ -144,7 +154,8 @@ test('a block that is not committed cannot be advanced through', async () => {
 });
 
 test('tokens that do not fit the shard or the vocabulary are refused', async () => {
-  const open = (tokens: Uint32Array, sequences: number) => worker.openShard(target, { shard: 1, sequences, tokens });
+  const open = (tokens: Uint32Array, sequences: number) =>
+    worker.openShard(target, { shard: 1, sequences, tokens });
   await expect(open(TOKENS.subarray(1), SEQUENCES)).rejects.toMatchObject({ kind: 'usage' });
   await expect(open(new Uint32Array(0), 0)).rejects.toMatchObject({ kind: 'usage' });
   await expect(open(new Uint32Array(SEQLEN).fill(2048), 1)).rejects.toThrow(/2048/);

@@ -1,10 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
-import { FLOW_CONTROL_WINDOW_BYTES, MAX_REPLY_BYTES, MAX_REQUEST_BYTES, workerServiceDefinition } from '@esparse/protocol';
+import {
+  FLOW_CONTROL_WINDOW_BYTES,
+  MAX_REPLY_BYTES,
+  MAX_REQUEST_BYTES,
+  workerServiceDefinition,
+} from '@esparse/protocol';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import { guardRoots } from './roots.ts';
+import { startCompute } from './start-compute.ts';
 import { createWorkerService } from './worker-service.ts';
 
 export interface WorkerOptions {
@@ -30,23 +36,28 @@ const DRAIN_MS = 3000;
 const SERVICE = 'esparse.v1.Worker';
 
 /** Starts a worker: the esparse service and the standard health service, in clear text. */
-export async function startWorker({ listen, threads, roots, log }: WorkerOptions): Promise<RunningWorker> {
-  const service = createWorkerService({
-    threads: threads ?? availableParallelism(),
-    guard: await guardRoots(roots),
-    log,
-  });
+export async function startWorker({
+  listen,
+  threads = availableParallelism(),
+  roots,
+  log,
+}: WorkerOptions): Promise<RunningWorker> {
+  const guard = await guardRoots(roots);
+  const compute = startCompute(threads);
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   const server = new Server({
     'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
     'grpc.max_send_message_length': MAX_REPLY_BYTES,
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
   });
-  server.addService(workerServiceDefinition, service.handlers);
+  server.addService(workerServiceDefinition, createWorkerService({ threads, compute, guard, log }));
   health.addToServer(server);
-  const port = await bind(server, listen);
+  const port = await bind(server, listen).catch(async (error: unknown) => {
+    await compute.stop();
+    throw error;
+  });
   const address = `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
-  log.info({ address, threads: threads ?? availableParallelism(), roots }, 'worker listens');
+  log.info({ address, threads, roots }, 'worker listens');
 
   return {
     address,
@@ -63,7 +74,7 @@ export async function startWorker({ listen, threads, roots, log }: WorkerOptions
           resolve();
         });
       });
-      service.close();
+      await compute.stop();
       log.info({ address }, 'worker stopped');
     },
   };

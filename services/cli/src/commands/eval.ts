@@ -23,7 +23,9 @@ export function evalCommand(): Command {
     .description('Measures the perplexity of a checkpoint, or of a pruned model in a store, on a text.')
     .addOption(new Option('--model <dir>', 'Hugging Face checkpoint').env('ESPARSE_MODEL').conflicts('store'))
     .addOption(new Option('--store <dir>', 'store of a pruned model').env('ESPARSE_STORE'))
-    .addOption(new Option('--run <fingerprint>', 'run of the store, or its first digits (default: the current one)'))
+    .addOption(
+      new Option('--run <fingerprint>', 'run of the store, or its first digits (default: the current one)'),
+    )
     .addOption(
       new Option('--text <file>', 'text to predict: plain, or JSONL with a "text" field')
         .env('ESPARSE_TEXT')
@@ -47,12 +49,22 @@ export function evalCommand(): Command {
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
-async function run({ text, seqlen, bos, threads, json, ...where }: Flags, signal: AbortSignal): Promise<void> {
+async function run(
+  { text, seqlen, bos, threads, json, ...where }: Flags,
+  signal: AbortSignal,
+): Promise<void> {
   const source = await openSource(where);
   try {
     const tokens = await source.tokenizer.encode(await readText(text), { bos });
     const { description, weights } = source;
-    const result = await perplexity({ description, weights, tokens, seqlen, signal, ...(threads && { threads }) });
+    const result = await perplexity({
+      description,
+      weights,
+      tokens,
+      seqlen,
+      signal,
+      ...(threads && { threads }),
+    });
     process.stdout.write(
       json
         ? `${JSON.stringify({ perplexity: result.perplexity, tokens: result.tokens, windows: result.windows, seqlen, seconds: result.seconds })}\n`

@@ -12,11 +12,13 @@ interface Flags {
 /** `esparse inspect` */
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description('Tells what a store holds: runs, options, blocks, and per linear its size and what the shuffle gained.')
-    .addOption(
-      new Option('--store <dir>', 'store to look into').env('ESPARSE_STORE').makeOptionMandatory(),
+    .description(
+      'Tells what a store holds: runs, options, blocks, and per linear its size and what the shuffle gained.',
     )
-    .addOption(new Option('--run <fingerprint>', 'run to look at, or its first digits (default: the current one)'))
+    .addOption(new Option('--store <dir>', 'store to look into').env('ESPARSE_STORE').makeOptionMandatory())
+    .addOption(
+      new Option('--run <fingerprint>', 'run to look at, or its first digits (default: the current one)'),
+    )
     .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
     .action(run);
 }
@@ -29,11 +31,16 @@ async function run({ store: directory, run: fingerprint, json }: Flags): Promise
   const chosen = fingerprint ?? current ?? runs[0]?.fingerprint;
   const inspection = await inspectRun(await store.openRun(chosen));
   process.stdout.write(
-    json ? `${JSON.stringify({ store: directory, current, runs, ...inspection })}\n` : render(inspection, { current, runs: runs.length }),
+    json
+      ? `${JSON.stringify({ store: directory, current, runs, ...inspection })}\n`
+      : render(inspection, { current, runs: runs.length }),
   );
 }
 
-function render(inspection: RunInspection, { current, runs }: { current: string | undefined; runs: number }): string {
+function render(
+  inspection: RunInspection,
+  { current, runs }: { current: string | undefined; runs: number },
+): string {
   const { run, model, pipeline, pattern, shuffle, blocks, totals } = inspection;
   const state = `${inspection.finished ? 'finished' : 'not finished'}${run === current ? ', current' : ''}`;
   const head =

@@ -37,7 +37,11 @@ export function pruneCommand(): Command {
     .description('Prunes a checkpoint to N:M sparsity into a store, one block at a time.')
     .addOption(required('--model <dir>', 'Hugging Face checkpoint to prune', 'ESPARSE_MODEL'))
     .addOption(
-      required('--calibration <file>', 'calibration text: plain, or JSONL with a "text" field', 'ESPARSE_CALIBRATION'),
+      required(
+        '--calibration <file>',
+        'calibration text: plain, or JSONL with a "text" field',
+        'ESPARSE_CALIBRATION',
+      ),
     )
     .addOption(required('--store <dir>', 'store to commit to; made where there is none', 'ESPARSE_STORE'))
     .addOption(
@@ -53,11 +57,15 @@ export function pruneCommand(): Command {
     )
     .addOption(numeric('--samples <n>', 'calibration windows', 128, 'ESPARSE_SAMPLES', integer(1, 1_000_000)))
     .addOption(numeric('--seqlen <n>', 'tokens of a window', 512, 'ESPARSE_SEQLEN', integer(2, 131_072)))
-    .addOption(numeric('--seed <n>', "seed of the windows' offsets", 0, 'ESPARSE_SEED', integer(0, 2 ** 31 - 1)))
+    .addOption(
+      numeric('--seed <n>', "seed of the windows' offsets", 0, 'ESPARSE_SEED', integer(0, 2 ** 31 - 1)),
+    )
     .addOption(
       numeric('--alpha <a>', 'weight of the amplitude against the entropy', 1, 'ESPARSE_ALPHA', nonNegative),
     )
-    .addOption(numeric('--bins <n>', "bins of the entropy's histogram", 100, 'ESPARSE_BINS', integer(2, MAX_BINS)))
+    .addOption(
+      numeric('--bins <n>', "bins of the entropy's histogram", 100, 'ESPARSE_BINS', integer(2, MAX_BINS)),
+    )
     .addOption(
       new Option('--entropy-range <range>', "what the bins span: each channel's own range, or the tap's")
         .choices(['channel', 'tap'])
@@ -65,12 +73,17 @@ export function pruneCommand(): Command {
         .env('ESPARSE_ENTROPY_RANGE'),
     )
     .addOption(
-      new Option('--shuffle <kind>', 'channel shuffles to run (default: both for e-sparse, none for the others)')
+      new Option(
+        '--shuffle <kind>',
+        'channel shuffles to run (default: both for e-sparse, none for the others)',
+      )
         .choices(['none', 'global', 'local', 'both'])
         .env('ESPARSE_SHUFFLE'),
     )
     .addOption(
-      new Option('--bos', 'begin the tokenized calibration text with the BOS token').default(false).env('ESPARSE_BOS'),
+      new Option('--bos', 'begin the tokenized calibration text with the BOS token')
+        .default(false)
+        .env('ESPARSE_BOS'),
     )
     .addOption(
       new Option('--skip-indivisible', 'leave linears dense whose inputs are not divisible by the group')
@@ -78,7 +91,10 @@ export function pruneCommand(): Command {
         .env('ESPARSE_SKIP_INDIVISIBLE'),
     )
     .addOption(
-      new Option('--worker <host:port>', 'a worker to use; may be repeated (default: one is started on loopback)')
+      new Option(
+        '--worker <host:port>',
+        'a worker to use; may be repeated (default: one is started on loopback)',
+      )
         .env('ESPARSE_WORKER')
         .argParser((text: string, before: readonly string[] | undefined) => collect(hostPort(text), before)),
     )

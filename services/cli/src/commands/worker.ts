@@ -26,7 +26,10 @@ export function workerCommand(): Command {
         .argParser(integer(1, 1024)),
     )
     .addOption(
-      new Option('--root <dir>', 'serve models and stores under this directory only; may be repeated (default: .)')
+      new Option(
+        '--root <dir>',
+        'serve models and stores under this directory only; may be repeated (default: .)',
+      )
         .env('ESPARSE_ROOT')
         .argParser((text: string, before: readonly string[] | undefined) => collect(text, before)),
     )

@@ -1,0 +1,103 @@
+import { EsparseError } from '@esparse/errors';
+import { embedTokens, type LoadedBlock, type TapOutput } from '@esparse/model';
+import { storeWeights } from '@esparse/model-store';
+import { openStore } from '@esparse/store';
+import { createModelCache, type OpenModel } from './models.ts';
+import { createSlot, type Held } from './slot.ts';
+
+/** A model and a sequence length; paths are checked already. */
+export interface ModelTarget {
+  readonly model: string;
+  readonly seqlen: number;
+}
+
+/** A block of it: with its dense weights, or with the pruned ones that a run has committed. */
+export interface BlockTarget extends ModelTarget {
+  readonly block: number;
+  readonly pruned?: { readonly store: string; readonly run: string };
+}
+
+/** Hidden states of one sequence: (seqlen x hidden). */
+export interface SequenceInput {
+  readonly target: BlockTarget;
+  readonly hidden: Float32Array;
+}
+
+/**
+ * Everything that computes: opens models, embeds tokens, runs blocks. One model and one block are held at a time.
+ * ONNX Runtime's `run` holds its thread, so this lives on a thread of its own (see `compute-thread.ts`) and the one
+ * that speaks gRPC stays free to send.
+ */
+export function createCompute({ threads }: { readonly threads: number }) {
+  const models = createModelCache(threads);
+  const blocks = createSlot<LoadedBlock>(() => undefined);
+
+  const withModel = async <R>(
+    { model, seqlen }: ModelTarget,
+    use: (open: OpenModel) => Promise<R>,
+  ): Promise<R> => {
+    const { value, release } = await models.hold(model, seqlen);
+    try {
+      return await use(value);
+    } finally {
+      release();
+    }
+  };
+
+  const holdBlock = (
+    open: OpenModel,
+    { model, seqlen, block, pruned }: BlockTarget,
+  ): Promise<Held<LoadedBlock>> => {
+    if (block >= open.description.blocks) {
+      throw new EsparseError('usage', `block ${block} of ${open.description.blocks} does not exist`);
+    }
+    if (pruned === undefined) {
+      return blocks.hold(`dense:${seqlen}:${model}:${block}`, () => open.runner.load(block, open.weights));
+    }
+    const { store, run } = pruned;
+    return blocks.hold(`pruned:${seqlen}:${store}:${run}:${block}`, async () => {
+      const weights = storeWeights(await (await openStore(store)).openRun(run), open.description);
+      return open.runner.load(block, weights);
+    });
+  };
+
+  const withBlock = <R>(target: BlockTarget, use: (block: LoadedBlock) => Promise<R>): Promise<R> =>
+    withModel(target, async (open) => {
+      const { value, release } = await holdBlock(open, target);
+      try {
+        return await use(value);
+      } finally {
+        release();
+      }
+    });
+
+  return {
+    /** Opens the model and checks it. */
+    openModel: (target: ModelTarget) =>
+      withModel(target, ({ checkpoint, description, runner }) =>
+        Promise.resolve({
+          modelDigest: checkpoint.digest,
+          family: description.family,
+          blocks: description.blocks,
+          numerics: runner.numerics,
+        }),
+      ),
+
+    /** The embedded tokens: (tokens x hidden). */
+    embed: ({ target, tokens }: { readonly target: ModelTarget; readonly tokens: Uint32Array }) =>
+      withModel(target, async ({ description, weights }) => ({
+        data: await embedTokens(description, weights, tokens),
+        hidden: description.hidden,
+      })),
+
+    /** The inputs of the block's linears over one sequence. */
+    taps: ({ target, hidden }: SequenceInput): Promise<TapOutput[]> =>
+      withBlock(target, (block) => block.taps(hidden)),
+
+    /** The block's output over one sequence: (seqlen x hidden). */
+    advance: ({ target, hidden }: SequenceInput): Promise<Float32Array> =>
+      withBlock(target, (block) => block.advance(hidden)),
+  };
+}
+
+export type Compute = ReturnType<typeof createCompute>;
