@@ -9,6 +9,7 @@ test('the public surface is this', () => {
     'checkTensors',
     'createBlockRunner',
     'createHead',
+    'describeCheckpoint',
     'describeModel',
     'embedTokens',
     'inputsOf',

@@ -1,0 +1,107 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { openCheckpoint, checkpointWeights, type Checkpoint } from '@esparse/checkpoint';
+import { describeCheckpoint, tensorsOfBlock } from '@esparse/model';
+import { identityOrder, maskLinear, packLinear, unpackToF32 } from '@esparse/sparsity';
+import { createOrOpenStore, type Run, type RunWriter } from '@esparse/store';
+import { densePath, inspectBlocks, storeWeights, totalsOf, writeDense, writeLinear } from './index.ts';
+
+const MODEL = path.join(import.meta.dirname, '../../../examples/models/llama-2m');
+const PATTERN = { keep: 2, group: 4 };
+
+let home: string;
+let checkpoint: Checkpoint;
+let writer: RunWriter;
+let run: Run;
+
+/** Block 0 of the example model: q_proj packed, everything else dense; no other block. */
+beforeAll(async () => {
+  home = await mkdtemp(path.join(tmpdir(), 'esparse-model-store-'));
+  checkpoint = await openCheckpoint(MODEL);
+  const description = describeCheckpoint(checkpoint);
+  writer = await (await createOrOpenStore(home)).beginRun('0123456789abcdef', {});
+  run = writer.run;
+
+  const outer = writer.beginDense();
+  for (const { name } of description.outerTensors) await writeDense(outer, name, checkpoint, name);
+  await outer.commit({});
+
+  const block = writer.beginBlock(0);
+  const q = description.linears[0]!;
+  await writeLinear(block, q.name, await packedQ(), { before: 2, after: 3 });
+  for (const { name } of tensorsOfBlock(description, 0)) {
+    if (name !== q.weight(0)) await writeDense(block, densePath(name), checkpoint, name);
+  }
+  await block.commit({});
+});
+
+afterAll(async () => {
+  await writer.close();
+  await checkpoint.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+async function packedQ() {
+  const q = describeCheckpoint(checkpoint).linears[0]!;
+  const bytes = await checkpoint.read(q.weight(0));
+  const weights = new Uint16Array(bytes.slice().buffer);
+  const scores = (await checkpointWeights(checkpoint).read(q.weight(0))).map(Math.abs);
+  const { rows, cols } = q;
+  const order = identityOrder(cols);
+  const mask = await maskLinear({ scores, rows, cols }, order, PATTERN);
+  return packLinear({ dtype: 'bf16', weights, rows, cols }, order, mask, PATTERN);
+}
+
+test('every tensor of the model is found under its name in the checkpoint, in its shape', () => {
+  const description = describeCheckpoint(checkpoint);
+  const stored = storeWeights(run, description);
+  for (const { name, shape } of [...description.outerTensors, ...tensorsOfBlock(description, 3)]) {
+    expect(stored.has(name)).toBe(true);
+    expect(stored.shape(name)).toEqual(shape);
+  }
+  expect(stored.has('model.layers.4.self_attn.q_proj.weight')).toBe(false);
+});
+
+test('what stays dense reads back to the last bit, whole and by rows', async () => {
+  const description = describeCheckpoint(checkpoint);
+  const stored = storeWeights(run, description);
+  const dense = checkpointWeights(checkpoint);
+  for (const name of [
+    description.embedding,
+    'model.layers.0.input_layernorm.weight',
+    'model.layers.0.mlp.up_proj.weight',
+  ]) {
+    expect(await stored.read(name)).toEqual(await dense.read(name));
+  }
+  const rows = Uint32Array.of(7, 0, 2047, 7);
+  expect(await stored.readRows(description.embedding, rows)).toEqual(
+    await dense.readRows(description.embedding, rows),
+  );
+  expect(await stored.readRowRange(description.embedding, 10, 12)).toEqual(
+    await dense.readRowRange(description.embedding, 10, 12),
+  );
+});
+
+test('a packed linear reads back as the dense matrix of what was kept', async () => {
+  const description = describeCheckpoint(checkpoint);
+  const read = await storeWeights(run, description).read(description.linears[0]!.weight(0));
+  expect(read).toEqual(await unpackToF32(await packedQ()));
+  expect(read.filter((value) => value !== 0).length).toBeLessThanOrEqual(read.length / 2);
+});
+
+test('a block that is not committed is an error, not zeros', async () => {
+  const description = describeCheckpoint(checkpoint);
+  const stored = storeWeights(run, description);
+  await expect(stored.read(description.linears[0]!.weight(1))).rejects.toMatchObject({ kind: 'store' });
+});
+
+test('an inspection tells committed and packed from what is not', async () => {
+  const blocks = await inspectBlocks(run, describeCheckpoint(checkpoint));
+  expect(blocks.map(({ committed }) => committed)).toEqual([true, false, false, false]);
+  const [q, k] = blocks[0]!.linears;
+  expect(q).toMatchObject({ name: 'q_proj', pattern: '2:4', keptScoreGain: 0.5 });
+  expect(q!.bytes / q!.denseBytes).toBe(0.5625);
+  expect(k!.pattern).toBeUndefined();
+  expect(totalsOf(blocks).keptScoreGain).toBe(0.5);
+});
