@@ -18,7 +18,6 @@ export interface OpenModel {
 /** Holds the model in use, opened and checked; another model or sequence length replaces it. */
 export interface ModelCache {
   hold(directory: string, seqlen: number): Promise<Held<OpenModel>>;
-  clear(): void;
 }
 
 export function createModelCache(threads: number): ModelCache {
@@ -28,7 +27,6 @@ export function createModelCache(threads: number): ModelCache {
   return {
     hold: (directory, seqlen) =>
       slot.hold(`${seqlen}:${directory}`, () => openModel(directory, seqlen, threads)),
-    clear: slot.clear,
   };
 }
 
