@@ -1,6 +1,8 @@
 import path from 'node:path';
 import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { tileEncoder } from './encode-tile.ts';
+import type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';
 import type { WorkerHandlers } from './generated/esparse/v1/Worker.ts';
 import type { ProtoGrpcType } from './generated/worker.ts';
 
@@ -21,8 +23,18 @@ const loaded = loadPackageDefinition(
 /** Client class and service definition of `esparse.v1.Worker`. */
 export const WorkerService = loaded.esparse.v1.Worker;
 
-/** The same, as `Server.addService` takes it. */
-export const workerServiceDefinition = WorkerService.service as unknown as ServiceDefinition<WorkerHandlers>;
+const service = WorkerService.service as unknown as ServiceDefinition<WorkerHandlers>;
+
+/** The same, as `Server.addService` takes it; tiles have an encoder of their own. */
+export const workerServiceDefinition: ServiceDefinition<WorkerHandlers> = {
+  ...service,
+  StreamActivations: {
+    ...service.StreamActivations,
+    responseSerialize: tileEncoder(
+      service.StreamActivations.responseSerialize as (tile: ActivationTile) => Buffer,
+    ),
+  },
+};
 
 /** Encoding of `esparse.v1.ErrorDetail`. */
 export const ErrorDetailCodec = loaded.esparse.v1.ErrorDetail;

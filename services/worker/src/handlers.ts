@@ -32,16 +32,19 @@ export function unary<Request, Reply>(
 /**
  * A server stream as an asynchronous generator, pulled: the next message is asked for only when the stream has
  * taken the one before, so a slow reader holds the generator, and a reader that goes away ends it.
+ *
+ * @param sent - Called once with each message that has been encoded: its memory may go.
  */
 export function serverStream<Request, Message>(
   log: Logger,
   name: string,
   run: (request: Request, signal: AbortSignal) => AsyncIterable<Message>,
+  sent: (message: Message) => void = () => undefined,
 ): handleServerStreamingCall<Request, Message> {
   return (call: ServerWritableStream<Request, Message>) => {
     const signal = cancellation(call);
     const started = performance.now();
-    pump(call, run(call.request, signal), signal).then(
+    pump(call, run(call.request, signal), signal, sent).then(
       () => {
         log.debug({ call: name, ms: Math.round(performance.now() - started) }, 'done');
         call.end();
@@ -61,12 +64,13 @@ async function pump<Request, Message>(
   call: ServerWritableStream<Request, Message>,
   messages: AsyncIterable<Message>,
   signal: AbortSignal,
+  sent: (message: Message) => void,
 ): Promise<void> {
   const gone = rejectionOf(signal);
   const unwritten: Promise<void>[] = [];
   for await (const message of messages) {
     signal.throwIfAborted();
-    unwritten.push(written(call, message));
+    unwritten.push(written(call, message, sent));
     // A write of a call whose client is gone never calls back.
     if (unwritten.length >= MAX_UNWRITTEN) await Promise.race([unwritten.shift(), gone]);
   }
@@ -76,9 +80,11 @@ async function pump<Request, Message>(
 function written<Request, Message>(
   call: ServerWritableStream<Request, Message>,
   message: Message,
+  sent: (message: Message) => void,
 ): Promise<void> {
   const done = new Promise<void>((resolve, reject) => {
     call.write(message, (error?: Error | null) => {
+      sent(message);
       if (error) reject(error);
       else resolve();
     });

@@ -4,10 +4,12 @@ import {
   PROTOCOL_VERSION,
   SOFTWARE_VERSION,
   requireProtocol,
+  type ActivationTile,
   type RunRef__Output,
   type WorkerHandlers,
 } from '@esparse/protocol';
 import { openHidden } from '@esparse/store';
+import { free } from '@esparse/kernels';
 import type { Logger } from 'pino';
 import { sequencesOf, streamTiles } from './activations.ts';
 import type { ModelTarget } from './compute.ts';
@@ -86,6 +88,7 @@ export function createWorkerService({ threads, compute, guard, log }: WorkerServ
           signal,
         });
       },
+      freeLastPiece,
     ),
 
     AdvanceShard: unary(log, 'AdvanceShard', async ({ run, block, shard }, signal) => {
@@ -105,4 +108,10 @@ export function createWorkerService({ threads, compute, guard, log }: WorkerServ
       return {};
     }),
   };
+}
+
+/** A tap's activations are cut into pieces, in order: with the last one sent, all of them may go. */
+function freeLastPiece({ data }: ActivationTile): void {
+  const { buffer, byteOffset, byteLength } = data as Buffer;
+  if (byteOffset + byteLength === buffer.byteLength) free(new Uint8Array(buffer));
 }
