@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import type { TapOutput } from '@esparse/model';
 import { tileMessages, type ActivationTile } from '@esparse/protocol';
-import { oneAhead } from './ahead.ts';
+import { mapAhead } from './ahead.ts';
 
 export interface StreamOptions {
   readonly block: number;
@@ -17,6 +17,9 @@ export interface ShardStates {
   readonly shape: readonly number[];
 }
 
+/** Sequences computed while another's tiles are sent: no more than these and that one exist at a time. */
+export const SEQUENCES_AHEAD = 2;
+
 /** A copy of the hidden states of each sequence in turn, to be moved to another thread. */
 export function* sequencesOf({ data, shape }: ShardStates): Generator<Float32Array> {
   const [sequences, seqlen, hidden] = shape as [number, number, number];
@@ -26,24 +29,21 @@ export function* sequencesOf({ data, shape }: ShardStates): Generator<Float32Arr
 
 /**
  * Runs a block over a shard, sequence after sequence, and yields the tiles of its taps in a fixed order: by
- * sequence, then tap, then row. While a sequence's tiles are sent the next is computed; at most two sequences'
- * activations exist at a time.
+ * sequence, then tap, then row. While a sequence's tiles are sent the next ones are computed.
  */
 export async function* streamTiles(
   run: (hidden: Float32Array) => Promise<TapOutput[]>,
   states: ShardStates,
   { block, shard, taps, signal }: StreamOptions,
 ): AsyncGenerator<ActivationTile> {
-  async function* outputs() {
-    let sequence = 0;
-    for (const hidden of sequencesOf(states)) {
-      signal.throwIfAborted();
-      yield { sequence: sequence++, outputs: selected(await run(hidden), taps) };
-    }
-  }
+  const runUnlessGone = async (hidden: Float32Array) => {
+    signal.throwIfAborted();
+    return run(hidden);
+  };
   let number = 0;
-  for await (const { sequence, outputs: ofSequence } of oneAhead(outputs())) {
-    for (const { tap, rows, channels, data } of ofSequence) {
+  let sequence = 0;
+  for await (const outputs of mapAhead(sequencesOf(states), SEQUENCES_AHEAD, runUnlessGone)) {
+    for (const { tap, rows, channels, data } of selected(outputs, taps)) {
       for (const message of tileMessages(
         { block, tap, shard, sequence, firstRow: 0, rows, channels, data },
         number,
@@ -52,6 +52,7 @@ export async function* streamTiles(
         yield message;
       }
     }
+    sequence++;
   }
 }
 

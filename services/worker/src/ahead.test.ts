@@ -1,46 +1,51 @@
-import { oneAhead } from './ahead.ts';
+import fc from 'fast-check';
+import { mapAhead } from './ahead.ts';
 
-async function* counting(made: number[], until: number): AsyncGenerator<number> {
-  for (let i = 0; i < until; i++) {
-    made.push(i);
-    yield await Promise.resolve(i);
-  }
-}
-
-test('values come in order, and exactly one more than is consumed is made', async () => {
-  const made: number[] = [];
-  const values = oneAhead(counting(made, 5));
-  await values.next();
-  await new Promise(setImmediate);
-  expect(made).toEqual([0, 1]);
-  const rest: number[] = [];
-  for await (const value of values) rest.push(value);
-  expect(rest).toEqual([1, 2, 3, 4]);
+test('results come in order, and at any time exactly so many more are being made than were consumed', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.nat({ max: 6 }), fc.nat({ max: 20 }), async (ahead, count) => {
+      let made = 0;
+      let consumed = 0;
+      const items = Array.from({ length: count }, (_, i) => i);
+      const results = mapAhead(items, ahead, async (item) => {
+        made++;
+        await new Promise(setImmediate);
+        return item * 2;
+      });
+      for await (const result of results) {
+        expect(result).toBe(2 * consumed++);
+        expect(made).toBe(Math.min(count, consumed + ahead));
+      }
+      expect(consumed).toBe(count);
+    }),
+    { numRuns: 30, seed: 1 },
+  );
 });
 
-test('a consumer that leaves early ends the source', async () => {
-  let ended = false;
-  async function* source() {
-    try {
-      for (let i = 0; ; i++) yield await Promise.resolve(i);
-    } finally {
-      ended = true;
-    }
+test('a consumer that leaves early waits for what is being made, and nothing more is begun', async () => {
+  const finished: number[] = [];
+  let begun = 0;
+  for await (const value of mapAhead([0, 1, 2, 3, 4, 5], 2, async (item) => {
+    begun++;
+    await new Promise(setImmediate);
+    finished.push(item);
+    return item;
+  })) {
+    if (value === 1) break;
   }
-  for await (const value of oneAhead(source())) if (value === 2) break;
-  expect(ended).toBe(true);
+  expect(begun).toBe(4);
+  expect(finished).toEqual([0, 1, 2, 3]);
 });
 
-test("the source's error reaches the consumer after the values before it", async () => {
-  async function* failing() {
-    yield await Promise.resolve(1);
-    throw new Error('broken');
-  }
+test('an error reaches the consumer after the results before it, and later failures are not unhandled', async () => {
   const seen: number[] = [];
-  await expect(
-    (async () => {
-      for await (const value of oneAhead(failing())) seen.push(value);
-    })(),
-  ).rejects.toThrow('broken');
+  const consume = async () => {
+    for await (const value of mapAhead([1, 2, 3, 4], 2, (item) =>
+      item === 1 ? Promise.resolve(item) : Promise.reject(new Error(`broken ${item}`)),
+    )) {
+      seen.push(value);
+    }
+  };
+  await expect(consume()).rejects.toThrow('broken 2');
   expect(seen).toEqual([1]);
 });

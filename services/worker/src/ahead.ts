@@ -1,20 +1,23 @@
 /**
- * Asks the source for the next value while the consumer still works on this one: what is made (a sequence's
- * activations) and what is sent overlap, at the cost of holding one value more.
+ * Runs `make` over the items, in order, `ahead` results before the consumer asks for them: what is made (a sequence's
+ * activations) and what is done with it (sending) overlap, at the cost of holding that many results more. With two,
+ * the maker has its next item already while the consumer is too busy to hand it over.
  */
-export async function* oneAhead<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
-  const iterator = source[Symbol.asyncIterator]();
-  let next = iterator.next();
+export async function* mapAhead<T, R>(
+  items: Iterable<T>,
+  ahead: number,
+  make: (item: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const pending: Promise<R>[] = [];
   try {
-    for (;;) {
-      const result = await next;
-      if (result.done === true) return;
-      next = iterator.next();
-      next.catch(() => undefined); // awaited in the next turn, unless the consumer leaves first
-      yield result.value;
+    for (const item of items) {
+      const result = make(item);
+      result.catch(() => undefined); // awaited below, unless the consumer leaves first
+      pending.push(result);
+      if (pending.length > ahead) yield await pending.shift()!;
     }
+    while (pending.length > 0) yield await pending.shift()!;
   } finally {
-    await next.catch(() => undefined);
-    await iterator.return?.();
+    await Promise.allSettled(pending);
   }
 }

@@ -11,7 +11,8 @@ import {
 import { openHidden } from '@esparse/store';
 import { free } from '@esparse/kernels';
 import type { Logger } from 'pino';
-import { sequencesOf, streamTiles } from './activations.ts';
+import { SEQUENCES_AHEAD, sequencesOf, streamTiles } from './activations.ts';
+import { mapAhead } from './ahead.ts';
 import type { ModelTarget } from './compute.ts';
 import { serverStream, unary } from './handlers.ts';
 import type { PathGuard } from './roots.ts';
@@ -98,9 +99,10 @@ export function createWorkerService({ threads, compute, guard, log }: WorkerServ
       const target = { model, seqlen, block, pruned: { store, run: fingerprint } };
       const out = new Float32Array(data.length);
       let filled = 0;
-      for (const hidden of sequencesOf({ data, shape })) {
+      const sequences = sequencesOf({ data, shape });
+      const advance = (hidden: Float32Array) => compute.call('advance', { target, hidden });
+      for await (const advanced of mapAhead(sequences, SEQUENCES_AHEAD, advance)) {
         signal.throwIfAborted();
-        const advanced = await compute.call('advance', { target, hidden });
         out.set(advanced, filled);
         filled += advanced.length;
       }

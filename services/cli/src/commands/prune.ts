@@ -4,6 +4,7 @@ import { pipelineNamed, type ShuffleName } from '@esparse/pipelines';
 import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import type { Pattern } from '@esparse/sparsity';
 import { withCancellation } from '../cancel.ts';
+import { collectInOneGo } from '../collect-in-one-go.ts';
 import { collect, hostPort, integer, nonNegative, pattern } from '../option-types.ts';
 import { createReporter } from '../prune-reporter.ts';
 import { renderReport } from '../prune-report.ts';
@@ -108,6 +109,7 @@ export function pruneCommand(): Command {
 }
 
 async function run({ worker = [], threads, json, ...flags }: Flags, signal: AbortSignal): Promise<void> {
+  collectInOneGo();
   const options: PruneOptions = { ...flags, pipeline: pipelineNamed(flags.pipeline), workers: worker };
   const reporter = createReporter({ json, stream: process.stdout });
   try {

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { startWorker } from '@esparse/worker';
 import { pino, destination } from 'pino';
+import { collectInOneGo } from '../collect-in-one-go.ts';
 import { collect, hostPort, integer } from '../option-types.ts';
 
 interface Flags {
@@ -43,6 +44,7 @@ export function workerCommand(): Command {
 }
 
 async function run({ listen, threads, root = ['.'], logLevel }: Flags): Promise<void> {
+  collectInOneGo();
   const log = pino({ name: 'esparse-worker', level: logLevel }, destination(2));
   const worker = await startWorker({ listen, threads, roots: root, log });
   // A pruner that started this worker waits for its address, and its end is the worker's end.
