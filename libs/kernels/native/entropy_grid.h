@@ -8,7 +8,7 @@
 
 namespace esparse {
 
-constexpr std::int32_t kLinear = 1024;
+constexpr std::int32_t kLinear = 2048;
 constexpr std::int32_t kMantissaBits = 4;
 constexpr std::int32_t kOctaves = 12;
 constexpr std::int32_t kInner = 1 << kMantissaBits;

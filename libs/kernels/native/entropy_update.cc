@@ -20,7 +20,7 @@ constexpr std::size_t kRangeStripe = 256;
 // of those rows, kAbreast histograms at a time.
 constexpr std::size_t kCountStripe = 64;
 constexpr std::size_t kCountRows = 512;
-constexpr std::size_t kAbreast = 4;
+constexpr std::size_t kAbreast = 2;
 // Channels in one run of slots: a vector's worth.
 constexpr std::size_t kLane = 8;
 
@@ -138,6 +138,8 @@ inline void add_to(Bin* bins, std::uint32_t slot) {
 // half the time or less where the histograms of a tap exceed the cache).
 void count(const std::uint32_t* slots, std::size_t rows, std::size_t width, Bin* bins) {
   constexpr std::size_t kLine = 64 / sizeof(Bin);
+  // Lines a row, so that the rows of a full tile cover the next histograms whole.
+  constexpr std::size_t kAhead = (kAbreast * kSlots / kLine + kCountRows - 1) / kCountRows;
   const Bin* end = bins + width * kSlots;
   std::size_t c = 0;
   for (; c + kAbreast <= width; c += kAbreast) {
@@ -145,10 +147,9 @@ void count(const std::uint32_t* slots, std::size_t rows, std::size_t width, Bin*
     const Bin* next = of + kAbreast * kSlots;
     const std::uint32_t* slot = slots + c / kLane * kLane * kCountRows + c % kLane;
     for (std::size_t row = 0; row < rows; row++, slot += kLane) {
-      if (next + 2 * kLine <= end) {
-        __builtin_prefetch(next, 1);
-        __builtin_prefetch(next + kLine, 1);
-        next += 2 * kLine;
+      if (next + kAhead * kLine <= end) {
+        for (std::size_t line = 0; line < kAhead; line++) __builtin_prefetch(next + line * kLine, 1);
+        next += kAhead * kLine;
       }
       for (std::size_t i = 0; i < kAbreast; i++) add_to(of + i * kSlots, slot[i]);
     }

@@ -1,7 +1,7 @@
 // 16-bit floating point to f32, exact.
 #include <cstdint>
-#include <cstring>
 
+#include "half.h"
 #include "promise_job.h"
 #include "simd.h"
 
@@ -12,26 +12,12 @@ constexpr std::size_t kChunk = 1 << 18;
 
 ESPARSE_SIMD_CLONES
 void widen_bf16(const std::uint16_t* from, std::uint32_t* to, std::size_t count) {
-  for (std::size_t i = 0; i < count; i++) to[i] = static_cast<std::uint32_t>(from[i]) << 16;
+  for (std::size_t i = 0; i < count; i++) to[i] = Bf16::widen(from[i]);
 }
 
-// An f16 is sign, 5 bits of exponent (bias 15), 10 of fraction; subnormals are scaled up by the FPU.
 ESPARSE_SIMD_CLONES
 void widen_f16(const std::uint16_t* from, std::uint32_t* to, std::size_t count) {
-  for (std::size_t i = 0; i < count; i++) {
-    const std::uint32_t half = from[i];
-    const std::uint32_t sign = (half & 0x8000u) << 16;
-    const std::uint32_t magnitude = half & 0x7fffu;
-    // Place the bits as an f32 whose exponent is 112 too small, then multiply by 2^112.
-    const std::uint32_t placed = magnitude << 13;
-    float value;
-    std::memcpy(&value, &placed, 4);
-    value *= 5.192296858534828e33f;
-    std::uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    bits = magnitude >= 0x7c00u ? (0x7f800000u | ((magnitude & 0x3ffu) << 13)) : bits;
-    to[i] = sign | bits;
-  }
+  for (std::size_t i = 0; i < count; i++) to[i] = F16::widen(from[i]);
 }
 
 // widen(kind: 0 bf16 | 1 f16, from: Uint16Array, to: Float32Array): Promise<void>

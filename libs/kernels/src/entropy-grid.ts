@@ -18,7 +18,7 @@
  */
 
 /** Slots of the uniform part: a range takes up between half and all of them. */
-export const LINEAR = 1024;
+export const LINEAR = 2048;
 /** Bins in an octave, as a power of two. */
 export const MANTISSA_BITS = 4;
 /** Octaves between the uniform part and the innermost bins. */

@@ -15,7 +15,7 @@ import { open, seal } from './envelope.ts';
 import type { Statistic, StatisticState } from './statistic.ts';
 import { inTurn } from './turns.ts';
 
-/** A histogram of each channel, on a grid that follows the data. About 11.5 KB per channel. */
+/** A histogram of each channel, on a grid that follows the data. About 19.7 KB per channel. */
 export interface EntropyState extends StatisticState {
   tokens: number;
   readonly histograms: EntropyHistograms;

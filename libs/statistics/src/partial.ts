@@ -11,7 +11,7 @@ const MAX_SHARDS = 2 ** 16;
 /** Most states in a partial: the taps of a block times the statistics of a run, with room for experts. */
 const MAX_STATES = 2 ** 12;
 
-/** Most channels of all states together: a sparse histogram of 12 bytes unfolds to 11.5 KB, so this bounds the memory. */
+/** Most channels of all states together: a sparse histogram of 12 bytes unfolds to 19.7 KB, so this bounds the memory. */
 const MAX_PARTIAL_CHANNELS = 2 ** 18;
 
 /** Any statistic, whatever its state. */

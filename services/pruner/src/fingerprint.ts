@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** Version of what a run's bytes depend on beside its options: raised when the same options give other bytes. */
-export const ALGORITHM_VERSION = 1;
+export const ALGORITHM_VERSION = 2;
 
 /** Hex digits of a fingerprint: 128 bits. */
 const DIGITS = 32;
