@@ -1,3 +1,4 @@
+import nx from '@nx/eslint-plugin';
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 
@@ -18,7 +19,21 @@ export default tseslint.config(
   ...tseslint.configs.stylisticTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    plugins: { '@nx': nx },
     rules: {
+      // Who may build on whom, by the tags in the package.json files; cycles are refused too.
+      '@nx/enforce-module-boundaries': [
+        'error',
+        {
+          depConstraints: [
+            { sourceTag: 'lib', onlyDependOnLibsWithTags: ['lib'] },
+            { sourceTag: 'pipeline', onlyDependOnLibsWithTags: ['lib'] },
+            { sourceTag: 'service', onlyDependOnLibsWithTags: ['lib', 'pipeline'] },
+            { sourceTag: 'app', onlyDependOnLibsWithTags: ['lib', 'pipeline', 'service'] },
+            { sourceTag: 'test', onlyDependOnLibsWithTags: ['*'] },
+          ],
+        },
+      ],
       // A library is entered by its index only.
       'no-restricted-imports': ['error', { patterns: ['@esparse/*/*'] }],
       'no-console': 'error',
