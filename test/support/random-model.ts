@@ -12,29 +12,35 @@ export interface LlamaShape {
   readonly blocks: number;
   readonly heads: number;
   readonly kvHeads: number;
+  /** @default that of the example's tokenizer, 2048 */
+  readonly vocab?: number;
+  /** Whether the head is the embedding. @default true */
+  readonly tiedHead?: boolean;
 }
 
-/** Vocabulary of that tokenizer. */
-const VOCAB = 2048;
-
-/** Writes a LLaMA with random bf16 weights of a trained model's scale, tensor by tensor. */
-export async function writeRandomLlama(directory: string, shape: LlamaShape, seed = 1): Promise<void> {
-  const config = {
+/** The config.json of a LLaMA of this shape. */
+export function llamaConfig(shape: LlamaShape): Record<string, unknown> {
+  return {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
     hidden_act: 'silu',
     rms_norm_eps: 1e-5,
     rope_theta: 10000,
     max_position_embeddings: 2048,
-    tie_word_embeddings: true,
+    tie_word_embeddings: shape.tiedHead ?? true,
     hidden_size: shape.hidden,
     intermediate_size: shape.intermediate,
     num_hidden_layers: shape.blocks,
     num_attention_heads: shape.heads,
     num_key_value_heads: shape.kvHeads,
-    vocab_size: VOCAB,
+    vocab_size: shape.vocab ?? 2048,
     torch_dtype: 'bfloat16',
   };
+}
+
+/** Writes a LLaMA with random bf16 weights of a trained model's scale, tensor by tensor. */
+export async function writeRandomLlama(directory: string, shape: LlamaShape, seed = 1): Promise<void> {
+  const config = llamaConfig(shape);
   const description = describeModel(config);
   const specs = [...description.outerTensors];
   for (let block = 0; block < shape.blocks; block++) specs.push(...tensorsOfBlock(description, block));

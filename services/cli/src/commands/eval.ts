@@ -24,7 +24,10 @@ export function evalCommand(): Command {
     .addOption(new Option('--model <dir>', 'Hugging Face checkpoint').env('ESPARSE_MODEL').conflicts('store'))
     .addOption(new Option('--store <dir>', 'store of a pruned model').env('ESPARSE_STORE'))
     .addOption(
-      new Option('--run <fingerprint>', 'run of the store, or its first digits (default: the current one)'),
+      new Option(
+        '--run <fingerprint>',
+        'run of the store, or its first digits (default: the current one)',
+      ).env('ESPARSE_RUN'),
     )
     .addOption(
       new Option('--text <file>', 'text to predict: plain, or JSONL with a "text" field')

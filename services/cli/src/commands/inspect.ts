@@ -17,7 +17,9 @@ export function inspectCommand(): Command {
     )
     .addOption(new Option('--store <dir>', 'store to look into').env('ESPARSE_STORE').makeOptionMandatory())
     .addOption(
-      new Option('--run <fingerprint>', 'run to look at, or its first digits (default: the current one)'),
+      new Option('--run <fingerprint>', 'run to look at, or its first digits (default: the current one)').env(
+        'ESPARSE_RUN',
+      ),
     )
     .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
     .action(run);

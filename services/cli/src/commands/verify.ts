@@ -14,7 +14,9 @@ export function verifyCommand(): Command {
   return new Command('verify')
     .description('Checks every checksum of a store; ends with 1 and a list where something is damaged.')
     .addOption(new Option('--store <dir>', 'store to check').env('ESPARSE_STORE').makeOptionMandatory())
-    .addOption(new Option('--run <fingerprint>', 'check this run only (default: every run)'))
+    .addOption(
+      new Option('--run <fingerprint>', 'check this run only (default: every run)').env('ESPARSE_RUN'),
+    )
     .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }

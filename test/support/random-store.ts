@@ -1,0 +1,209 @@
+import { describeModel, type LinearSpec, type ModelDescription } from '@esparse/model';
+import { densePath, writeLinear } from '@esparse/model-store';
+import { packedShapes } from '@esparse/sparsity';
+import { createOrOpenStore, type RunWriter, type Transaction } from '@esparse/store';
+import { llamaConfig, uniform, type LlamaShape } from './random-model.ts';
+import { syntheticTokenizer } from './synthetic-tokenizer.ts';
+
+/** The shape of TinyLLaMA 1.1B. */
+export const LLAMA_1B: LlamaShape = {
+  hidden: 2048,
+  intermediate: 5632,
+  blocks: 22,
+  heads: 32,
+  kvHeads: 4,
+  vocab: 32_000,
+  tiedHead: false,
+};
+
+const PATTERN = { keep: 2, group: 4 };
+/** Random numbers that every array repeats, each from another place on: speed does not depend on values. */
+const POOL = 1 << 20;
+
+/**
+ * Writes a store of a LLaMA with random bf16 weights, block by block: its linears packed 2:4 under random
+ * permutations, or left dense. Nothing is pruned, so this takes about as long as writing the files.
+ */
+export async function writeRandomStore(
+  directory: string,
+  shape: LlamaShape,
+  linears: '2:4' | 'dense',
+): Promise<void> {
+  const config = llamaConfig(shape);
+  const description = describeModel(config);
+  const store = await createOrOpenStore(directory);
+  const writer = await store.beginRun(linears === '2:4' ? 'random-packed' : 'random-dense', {
+    config,
+    family: description.family,
+    blocks: description.blocks,
+    model: 'random',
+    tokens: 'none',
+    numerics: 'none',
+    options: OPTIONS,
+  });
+  try {
+    for (const { name, bytes } of syntheticTokenizer(description.vocab)) {
+      await writer.putObject(`tokenizer/${name}`, bytes);
+    }
+    await writeOuter(writer, description);
+    for (let block = 0; block < description.blocks; block++) {
+      await writeBlock(writer.beginBlock(block), description, block, linears);
+    }
+    await writer.finish({ blocks: description.blocks });
+  } finally {
+    await writer.close();
+  }
+}
+
+async function writeOuter(writer: RunWriter, description: ModelDescription): Promise<void> {
+  const transaction = writer.beginDense();
+  for (const { name, shape } of description.outerTensors) {
+    // Large enough that the logits of two tokens are never a near tie.
+    await putDense(transaction, name, name, shape, name === description.embedding ? 1 : undefined);
+  }
+  await transaction.commit({});
+}
+
+async function writeBlock(
+  transaction: Transaction,
+  description: ModelDescription,
+  block: number,
+  linears: '2:4' | 'dense',
+): Promise<void> {
+  for (const linear of description.linears) {
+    const { name, rows, cols } = linear;
+    if (linears === '2:4') await putPacked(transaction, linear, block);
+    else {
+      const tensor = linear.weight(block);
+      await putDense(transaction, densePath(tensor), tensor, [rows, cols], undefined, `${block} ${name}`);
+    }
+  }
+  for (const { name, shape } of description.blockTensors(block)) {
+    await putDense(transaction, densePath(name), name, shape);
+  }
+  await transaction.commit({ block });
+}
+
+/** Norms are ones; matrices have a standard deviation of 1 / sqrt(inputs) unless told otherwise. */
+async function putDense(
+  transaction: Transaction,
+  path: string,
+  tensor: string,
+  shape: readonly number[],
+  deviation?: number,
+  seed = tensor,
+): Promise<void> {
+  const count = shape.reduce((product, size) => product * size, 1);
+  const data =
+    shape.length === 1
+      ? new Uint16Array(count).fill(0x3f80)
+      : halves(count, deviation ?? 1 / Math.sqrt(shape[1]!), hash(seed));
+  await transaction.putArray(path, { data, shape, attributes: { dtype: 'bf16', tensor } });
+}
+
+async function putPacked(transaction: Transaction, linear: LinearSpec, block: number): Promise<void> {
+  const { name, rows, cols } = linear;
+  const shapes = packedShapes(PATTERN, rows, cols);
+  const seed = hash(`${block} ${name}`);
+  const count = (size: readonly number[]) => size.reduce((product, side) => product * side, 1);
+  const { encoding, tileRows } = shapes;
+  const packed = {
+    encoding,
+    tileRows,
+    dtype: 'bf16' as const,
+    rows,
+    cols,
+    pattern: PATTERN,
+    values: halves(count(shapes.values), Math.SQRT2 / Math.sqrt(cols), seed),
+    indices: positions(count(shapes.indices), seed),
+    permutation: permutation(cols, seed),
+  };
+  await writeLinear(transaction, name, packed, { before: 1, after: 1 });
+}
+
+let gaussians: Float32Array | undefined;
+
+/** bf16 numbers of this standard deviation. */
+function halves(count: number, deviation: number, seed: number): Uint16Array {
+  gaussians ??= gaussianPool();
+  const pool = new Uint32Array(gaussians.map((value) => value * deviation).buffer);
+  return repeated(
+    Uint16Array.from(pool, (word) => word >>> 16),
+    count,
+    seed,
+  );
+}
+
+/** The sum of four uniforms is close enough to a Gaussian here. */
+function gaussianPool(): Float32Array {
+  const random = uniform(1);
+  return Float32Array.from(
+    { length: POOL },
+    () => (random() + random() + random() + random() - 2) * Math.sqrt(3),
+  );
+}
+
+let pairs: Uint32Array | undefined;
+
+/** Ascending pairs of positions in groups of four, for 16 rows at a time: one word of 2-bit positions per slot. */
+function positions(bytes: number, seed: number): Uint8Array {
+  pairs ??= pairPool();
+  const words = repeated(pairs, bytes / 4, seed - (seed % 2));
+  return new Uint8Array(words.buffer);
+}
+
+function pairPool(): Uint32Array {
+  const choices = [0, 1, 2, 3].flatMap((low) =>
+    [1, 2, 3].filter((high) => high > low).map((high) => [low, high]),
+  );
+  const random = uniform(2);
+  const words = new Uint32Array(POOL);
+  for (let at = 0; at < POOL; at += 2) {
+    for (let row = 0; row < 16; row++) {
+      const [low, high] = choices[Math.floor(random() * choices.length)]!;
+      words[at]! |= low! << (2 * row);
+      words[at + 1]! |= high! << (2 * row);
+    }
+  }
+  return words;
+}
+
+/** `count` elements of a pool, from the place `seed` on, over and over. */
+function repeated<T extends Uint16Array | Uint32Array>(pool: T, count: number, seed: number): T {
+  const out = new (pool.constructor as new (length: number) => T)(count);
+  let from = seed % pool.length;
+  for (let at = 0; at < count;) {
+    const piece = pool.subarray(from, from + Math.min(pool.length - from, count - at));
+    out.set(piece, at);
+    at += piece.length;
+    from = 0;
+  }
+  return out;
+}
+
+function permutation(length: number, seed: number): Int32Array {
+  const random = uniform(seed);
+  const order = Int32Array.from({ length }, (_, i) => i);
+  for (let i = length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
+/** A seed for a name. */
+function hash(name: string): number {
+  let value = 7;
+  for (const character of name) value = (value * 31 + character.charCodeAt(0)) % 1_000_003;
+  return value;
+}
+
+/** What the run's attributes say of the options; nothing reads them here. */
+const OPTIONS = {
+  pipeline: { name: 'random', version: 1, options: {} },
+  pattern: PATTERN,
+  shuffle: 'none',
+  calibration: { samples: 0, seqlen: 0, seed: 0, bos: false },
+  entropy: { bins: 100, range: 'channel' },
+  skipIndivisible: false,
+};
