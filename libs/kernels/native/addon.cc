@@ -18,6 +18,7 @@ void register_kept_score(Napi::Env env, Napi::Object exports);
 void register_swap_search(Napi::Env env, Napi::Object exports);
 void register_mask(Napi::Env env, Napi::Object exports);
 void register_pack(Napi::Env env, Napi::Object exports);
+void register_small(Napi::Env env, Napi::Object exports);
 
 namespace {
 
@@ -51,6 +52,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_swap_search(env, exports);
   register_mask(env, exports);
   register_pack(env, exports);
+  register_small(env, exports);
   return exports;
 }
 

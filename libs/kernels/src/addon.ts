@@ -1,8 +1,11 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '@esparse/errors';
+import type { SmallKernels } from './inference/small-addon.ts';
 
-/** What `native/` exports. Every kernel is asynchronous and runs on the addon's own threads. */
-export interface Addon {
+/**
+ * What `native/` exports. Every kernel but those of inference is asynchronous and runs on the addon's own threads.
+ */
+export interface Addon extends SmallKernels {
   setThreads(threads: number): boolean;
   threads(): number;
   free(array: Float32Array | Uint8Array): void;
