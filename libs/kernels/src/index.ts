@@ -43,3 +43,14 @@ export { add, addReference, gatedSilu, gatedSiluReference } from './inference/el
 export { gatherRows, gatherRowsReference, type RowTable } from './inference/gather-rows.ts';
 export { rmsNorm, rmsNormReference } from './inference/rms-norm.ts';
 export { rope, ropeReference } from './inference/rope.ts';
+export { computeThreads, setComputeThreads } from './inference/compute-threads.ts';
+export { computeInstructionSet, instructionSets, type InstructionSet } from './inference/instruction-set.ts';
+export {
+  createLinear,
+  type DenseWeights,
+  type Linear,
+  type LinearWeights,
+  type PackedWeights,
+} from './inference/linear.ts';
+export { mapFile } from './inference/map-file.ts';
+export { readBandwidth } from './inference/read-bandwidth.ts';
