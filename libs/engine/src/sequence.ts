@@ -5,7 +5,7 @@ import type { PagePool } from './page-pool.ts';
 export interface Sequence {
   /** Tokens so far. */
   readonly length: number;
-  /** The most tokens that its pages hold. */
+  /** The most tokens, as reserved. */
   readonly capacity: number;
   /** Gives its pages back; again, does nothing. */
   release(): void;
@@ -14,21 +14,20 @@ export interface Sequence {
 /** What the engine knows of a sequence. */
 export class PagedSequence implements Sequence {
   readonly pages: Int32Array;
+  readonly capacity: number;
   readonly #pool: PagePool;
   #length = 0;
   #released = false;
 
-  constructor(pool: PagePool, pages: Int32Array) {
+  /** @param capacity tokens that were asked for: its pages may hold some more */
+  constructor(pool: PagePool, pages: Int32Array, capacity: number) {
     this.#pool = pool;
     this.pages = pages;
+    this.capacity = capacity;
   }
 
   get length(): number {
     return this.#length;
-  }
-
-  get capacity(): number {
-    return this.pages.length * PAGE_TOKENS;
   }
 
   get released(): boolean {
