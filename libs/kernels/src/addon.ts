@@ -1,6 +1,16 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '@esparse/errors';
 
+/** A state of the entropy statistic: see `EntropyHistograms`. */
+type EntropyArguments = readonly [
+  ranges: Float32Array,
+  zeros: Uint32Array,
+  bins: Uint32Array,
+  pending: Float32Array,
+  waiting: number,
+  counted: number,
+];
+
 /** What `native/` exports. Every kernel is asynchronous and runs on the addon's own threads. */
 export interface Addon {
   setThreads(threads: number): boolean;
@@ -9,29 +19,12 @@ export interface Addon {
   widen(kind: 0 | 1, from: Uint16Array, to: Float32Array): Promise<void>;
   amplitudeUpdate(state: Float64Array, tile: Float32Array, rows: number, channels: number): Promise<number>;
   entropyUpdate(
-    ranges: Float32Array,
-    zeros: Uint32Array,
-    bins: Uint32Array,
-    tile: Float32Array,
-    rows: number,
-    channels: number,
+    ...args: [...EntropyArguments, tile: Float32Array, rows: number, channels: number]
   ): Promise<number>;
-  entropyMerge(
-    ranges: Float32Array,
-    zeros: Uint32Array,
-    bins: Uint32Array,
-    fromRanges: Float32Array,
-    fromZeros: Uint32Array,
-    fromBins: Uint32Array,
-  ): Promise<void>;
+  entropyMerge(...args: [...EntropyArguments, ...EntropyArguments]): Promise<void>;
+  entropyCount(...args: EntropyArguments): void;
   entropyFinish(
-    ranges: Float32Array,
-    zeros: Uint32Array,
-    bins: Uint32Array,
-    bounds: Float32Array,
-    tokens: number,
-    intervals: number,
-    out: Float32Array,
+    ...args: [...EntropyArguments, bounds: Float32Array, tokens: number, intervals: number, out: Float32Array]
   ): Promise<void>;
   scoreByChannel(
     kind: 0 | 1,
