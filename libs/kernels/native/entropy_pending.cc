@@ -6,7 +6,7 @@ namespace esparse {
 namespace {
 
 // Histograms counted side by side, so that a run of equal values in one of them does not stall the others.
-constexpr std::size_t kAbreast = 2;
+constexpr std::size_t kAbreast = 4;
 // Rows whose slots are turned from rows to columns at a time.
 constexpr std::size_t kTurned = 16;
 

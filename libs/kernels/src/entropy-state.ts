@@ -1,10 +1,11 @@
 import { exponentOf, orderOf, slotAt, SLOTS } from './entropy-grid.ts';
+import { inHugePages } from './huge-pages.ts';
 
 /** Numbers per channel in `EntropyHistograms.bins`: a count and a sum of positions for each bin of the grid. */
 export const ENTROPY_WORDS = 2 * SLOTS;
 /**
  * Rows that wait before they are counted. A visit to a channel's histogram costs 20 KB read and written, whatever the
- * rows: this many pay for it. A power of two of tiles of 512 rows, and half of a histogram's bytes.
+ * rows: this many pay for it, at less than half of the histogram's own bytes. Twice as many gained 2 to 8 % more.
  */
 export const ENTROPY_PENDING_ROWS = 2048;
 /** Channels that lie side by side while they wait: a cache line, and a vector. */
@@ -43,8 +44,8 @@ export function entropyHistograms(channels: number): EntropyHistograms {
   return {
     ranges: new Float32Array(2 * channels).fill(Infinity, 0, channels).fill(-Infinity, channels),
     zeros: new Uint32Array(channels),
-    bins: new Uint32Array(ENTROPY_WORDS * channels),
-    pending: new Float32Array(Math.ceil(channels / LANES) * LANES * ENTROPY_PENDING_ROWS),
+    bins: inHugePages(new Uint32Array(ENTROPY_WORDS * channels)),
+    pending: inHugePages(new Float32Array(Math.ceil(channels / LANES) * LANES * ENTROPY_PENDING_ROWS)),
     waiting: 0,
     counted: 0,
   };
