@@ -13,6 +13,7 @@
 namespace esparse {
 
 void register_free(Napi::Env env, Napi::Object exports);
+void register_huge_pages(Napi::Env env, Napi::Object exports);
 void register_widen(Napi::Env env, Napi::Object exports);
 void register_amplitude(Napi::Env env, Napi::Object exports);
 void register_entropy(Napi::Env env, Napi::Object exports);
@@ -61,6 +62,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("setThreads", Napi::Function::New(env, set_threads_js));
   exports.Set("threads", Napi::Function::New(env, threads_js));
   register_free(env, exports);
+  register_huge_pages(env, exports);
   register_widen(env, exports);
   register_amplitude(env, exports);
   register_entropy(env, exports);

@@ -1,7 +1,7 @@
 // Merging and reading the histograms of the entropy statistic. See src/entropy.ts.
 #include <vector>
 
-#include "entropy_histogram.h"
+#include "entropy_pending.h"
 #include "natural_log.h"
 
 namespace esparse {
@@ -10,38 +10,46 @@ Napi::Value entropy_update(const Napi::CallbackInfo& info);
 
 namespace {
 
-// Channels per chunk.
-constexpr std::size_t kStripe = 64;
 // Most coarse bins: see ENTROPY_MAX_BINS.
 constexpr std::size_t kMaxBins = 65536;
 
-void merge_channel(const Histograms& into, const Histograms& from, std::size_t c) {
-  if (from.min[c] > from.max[c]) return;
-  const int e = widen_to(into, c, lesser(into.min[c], from.min[c]), greater(into.max[c], from.max[c]));
-  into.zeros[c] += from.zeros[c];
-  add_at(into.bins + c * kSlots, e, from.bins + c * kSlots, from.min[c], from.max[c]);
+void merge_stripe(const Histograms& into, const Histograms& from, std::size_t begin, std::size_t width) {
+  for (std::size_t c = begin; c < begin + width; c++) {
+    widen_to(into, c, lesser(into.min[c], from.min[c]), greater(into.max[c], from.max[c]));
+    into.zeros[c] += from.zeros[c];
+    if (from.counted == 0) continue;
+    add_at(into.bins + c * kSlots, exponent_of(into.min[c], into.max[c]), from.bins + c * kSlots, from.min[c],
+           from.max[c]);
+  }
+  for (std::size_t c = begin; c < begin + width; c += kLanes) {
+    append(into, c, std::min(kLanes, begin + width - c), from.waiting_row(c, 0), from.waiting, kLanes, 0);
+  }
 }
 
-// entropyMerge(ranges, zeros, bins, fromRanges, fromZeros, fromBins): Promise<void>
+// entropyMerge(...into, ...from): Promise<void>
 Napi::Value entropy_merge(const Napi::CallbackInfo& info) {
   Call call(info);
-  std::size_t channels = 0, others = 0;
-  const Histograms into = take(call, 0, channels);
-  const Histograms from = take(call, 3, others);
+  const Histograms into = take(call, 0), from = take(call, kStateArguments);
   if (call.failed()) return info.Env().Undefined();
-  if (channels != others) {
+  if (into.channels != from.channels) {
     Napi::TypeError::New(info.Env(), "the two states differ in channels").ThrowAsJavaScriptException();
     return info.Env().Undefined();
   }
-  const std::size_t chunks = (channels + kStripe - 1) / kStripe;
   return call.promise(
-      chunks,
+      from.seen_nothing() ? 0 : stripes(into.channels),
       [=](std::size_t chunk) {
-        in_range(channels, chunks, chunk, [&](std::size_t begin, std::size_t end) {
-          for (std::size_t c = begin; c < end; c++) merge_channel(into, from, c);
-        });
+        const std::size_t begin = chunk * kStripe;
+        merge_stripe(into, from, begin, std::min(kStripe, into.channels - begin));
       },
       [](Napi::Env env) { return env.Undefined(); });
+}
+
+// entropyCount(...state): void. At once and on this thread: for a caller that cannot wait.
+Napi::Value entropy_count(const Napi::CallbackInfo& info) {
+  Call call(info);
+  const Histograms state = take(call, 0);
+  if (!call.failed()) count_waiting(state, 0, state.channels, state.waiting);
+  return info.Env().Undefined();
 }
 
 // The mass of channel c in each equal bin between low and high: see src/entropy-rebin.ts.
@@ -108,39 +116,38 @@ void rebin(const Histograms& state, std::size_t c, double low, double high, std:
   if (state.zeros[c] > 0) mass[coarse((0 - low) * scale)] += state.zeros[c];
 }
 
-// entropyFinish(ranges, zeros, bins, bounds: Float32Array(2 * channels), tokens, bins, out): Promise<void>
+// entropyFinish(...state, bounds: Float32Array(2 * channels), tokens, bins, out): Promise<void>. Counts what waits.
 Napi::Value entropy_finish(const Napi::CallbackInfo& info) {
   Call call(info);
-  std::size_t channels = 0;
-  const Histograms state = take(call, 0, channels);
-  const auto bounds = call.array<float>(3, 2 * channels);
-  const double tokens = call.number(4);
-  const std::size_t bins = call.size(5);
-  const auto out = call.array<float>(6, channels);
+  const Histograms state = take(call, 0);
+  const std::size_t channels = state.channels;
+  const auto bounds = call.array<float>(kStateArguments, 2 * channels);
+  const double tokens = call.number(kStateArguments + 1);
+  const std::size_t bins = call.size(kStateArguments + 2, kMaxBins);
+  const auto out = call.array<float>(kStateArguments + 3, channels);
   if (call.failed()) return info.Env().Undefined();
-  if (bins == 0 || bins > kMaxBins) {
-    Napi::RangeError::New(info.Env(), "between 1 and 65536 bins were expected").ThrowAsJavaScriptException();
+  if (bins == 0) {
+    Napi::RangeError::New(info.Env(), "at least one bin was expected").ThrowAsJavaScriptException();
     return info.Env().Undefined();
   }
-  const std::size_t chunks = (channels + kStripe - 1) / kStripe;
   return call.promise(
-      chunks,
+      stripes(channels),
       [=](std::size_t chunk) {
+        const std::size_t begin = chunk * kStripe, end = std::min(begin + kStripe, channels);
+        count_waiting(state, begin, end - begin, state.waiting);
         std::vector<double> mass(bins);
-        in_range(channels, chunks, chunk, [&](std::size_t begin, std::size_t end) {
-          for (std::size_t c = begin; c < end; c++) {
-            const double low = bounds.data[c], high = bounds.data[channels + c];
-            out.data[c] = 0;
-            if (!(low < high)) continue;
-            rebin(state, c, low, high, mass);
-            double entropy = 0;
-            for (const double held : mass) {
-              const double p = held / tokens;
-              if (p > 0) entropy -= p * natural_log(p);
-            }
-            out.data[c] = static_cast<float>(entropy);
+        for (std::size_t c = begin; c < end; c++) {
+          const double low = bounds.data[c], high = bounds.data[channels + c];
+          out.data[c] = 0;
+          if (!(low < high)) continue;
+          rebin(state, c, low, high, mass);
+          double entropy = 0;
+          for (const double held : mass) {
+            const double p = held / tokens;
+            if (p > 0) entropy -= p * natural_log(p);
           }
-        });
+          out.data[c] = static_cast<float>(entropy);
+        }
       },
       [](Napi::Env env) { return env.Undefined(); });
 }
@@ -149,6 +156,7 @@ Napi::Value entropy_finish(const Napi::CallbackInfo& info) {
 
 void register_entropy(Napi::Env env, Napi::Object exports) {
   exports.Set("entropyUpdate", Napi::Function::New(env, entropy_update));
+  exports.Set("entropyCount", Napi::Function::New(env, entropy_count));
   exports.Set("entropyMerge", Napi::Function::New(env, entropy_merge));
   exports.Set("entropyFinish", Napi::Function::New(env, entropy_finish));
 }

@@ -40,6 +40,12 @@ std::size_t Call::size(std::size_t index) {
   return static_cast<std::size_t>(value);
 }
 
+std::size_t Call::size(std::size_t index, std::size_t most) {
+  const std::size_t value = size(index);
+  if (!failed() && value > most) refuse(index, "it is over " + std::to_string(most));
+  return value;
+}
+
 namespace {
 
 struct Pending {

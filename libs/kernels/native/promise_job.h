@@ -29,6 +29,8 @@ class Call {
   Span<T> array(std::size_t index, std::size_t length);
   // A non-negative integer that a size_t can hold.
   std::size_t size(std::size_t index);
+  // The same, at most `most`.
+  std::size_t size(std::size_t index, std::size_t most);
   double number(std::size_t index);
 
   // True once an argument was refused: the exception is pending, return Undefined().

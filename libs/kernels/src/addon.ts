@@ -2,6 +2,16 @@ import { createRequire } from 'node:module';
 import { messageOf } from '@esparse/errors';
 import type { SmallKernels } from './inference/small-addon.ts';
 
+/** A state of the entropy statistic: see `EntropyHistograms`. */
+type EntropyArguments = readonly [
+  ranges: Float32Array,
+  zeros: Uint32Array,
+  bins: Uint32Array,
+  pending: Float32Array,
+  waiting: number,
+  counted: number,
+];
+
 /**
  * What `native/` exports. The kernels of pruning are asynchronous and run on the addon's own threads; those of inference
  * return when they are done.
@@ -10,32 +20,16 @@ export interface Addon extends SmallKernels {
   setThreads(threads: number): boolean;
   threads(): number;
   free(array: Float32Array | Uint8Array): void;
+  hugePages(array: Float32Array | Uint32Array): void;
   widen(kind: 0 | 1, from: Uint16Array, to: Float32Array): Promise<void>;
   amplitudeUpdate(state: Float64Array, tile: Float32Array, rows: number, channels: number): Promise<number>;
   entropyUpdate(
-    ranges: Float32Array,
-    zeros: Uint32Array,
-    bins: Uint32Array,
-    tile: Float32Array,
-    rows: number,
-    channels: number,
+    ...args: [...EntropyArguments, tile: Float32Array, rows: number, channels: number]
   ): Promise<number>;
-  entropyMerge(
-    ranges: Float32Array,
-    zeros: Uint32Array,
-    bins: Uint32Array,
-    fromRanges: Float32Array,
-    fromZeros: Uint32Array,
-    fromBins: Uint32Array,
-  ): Promise<void>;
+  entropyMerge(...args: [...EntropyArguments, ...EntropyArguments]): Promise<void>;
+  entropyCount(...args: EntropyArguments): void;
   entropyFinish(
-    ranges: Float32Array,
-    zeros: Uint32Array,
-    bins: Uint32Array,
-    bounds: Float32Array,
-    tokens: number,
-    intervals: number,
-    out: Float32Array,
+    ...args: [...EntropyArguments, bounds: Float32Array, tokens: number, intervals: number, out: Float32Array]
   ): Promise<void>;
   scoreByChannel(
     kind: 0 | 1,

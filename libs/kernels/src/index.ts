@@ -7,21 +7,24 @@ export {
   amplitudeUpdate,
   amplitudeUpdateReference,
 } from './amplitude.ts';
+export { entropyCount, entropyFinish, entropyMerge, entropyUpdate } from './entropy.ts';
 export {
   ENTROPY_MAX_BINS,
   ENTROPY_MAX_ROWS,
   ENTROPY_MAX_TOKENS,
+  ENTROPY_PENDING_ROWS,
   ENTROPY_WORDS,
   ENTROPY_ZERO_SLOT,
-  entropyFinish,
-  entropyFinishReference,
-  entropyMerge,
-  entropyMergeReference,
+  entropyHistograms,
   entropySlots,
-  entropyUpdate,
-  entropyUpdateReference,
   type EntropyHistograms,
-} from './entropy.ts';
+} from './entropy-state.ts';
+export {
+  entropyCountReference,
+  entropyFinishReference,
+  entropyMergeReference,
+  entropyUpdateReference,
+} from './entropy-reference.ts';
 export { free } from './free.ts';
 export { widen, widenReference, type HalfDtype } from './widen.ts';
 export { channelMeans, channelMeansReference, scoreByChannel, scoreByChannelReference } from './score.ts';

@@ -1,5 +1,5 @@
 import { addon } from './addon.ts';
-import { checkLength, checkShuffled } from './shuffled-matrix.ts';
+import { checkShuffledMatrix } from './shuffled-matrix.ts';
 
 /**
  * The sum of the scores that an N:M mask keeps: over rows and groups of `group` consecutive positions of
@@ -16,8 +16,7 @@ export async function keptScore(
   keep: number,
   group: number,
 ): Promise<number> {
-  checkShuffled(rows, cols, permutation, keep, group);
-  checkLength('scores', scores.length, rows * cols);
+  checkShuffledMatrix('scores', scores.length, rows, cols, permutation, keep, group);
   const native = addon();
   if (native === null) return keptScoreReference(scores, rows, cols, permutation, keep, group);
   return native.keptScore(scores, rows, cols, permutation, keep, group);

@@ -1,5 +1,5 @@
 import { addon } from './addon.ts';
-import { checkLength, checkShuffled } from './shuffled-matrix.ts';
+import { checkShuffledMatrix } from './shuffled-matrix.ts';
 
 /**
  * The N:M mask: in every row, the `keep` largest scores of each group of `group` consecutive positions of
@@ -17,8 +17,7 @@ export async function maskOf(
   keep: number,
   group: number,
 ): Promise<Uint8Array> {
-  checkShuffled(rows, cols, permutation, keep, group);
-  checkLength('scores', scores.length, rows * cols);
+  checkShuffledMatrix('scores', scores.length, rows, cols, permutation, keep, group);
   const native = addon();
   if (native === null) return maskOfReference(scores, rows, cols, permutation, keep, group);
   const out = new Uint8Array(rows * maskRowBytes(cols));

@@ -3,7 +3,7 @@ import { addon } from './addon.ts';
 import { maskRowBytes } from './mask.ts';
 import { packReference, unpackReference } from './pack-reference.ts';
 import { packedLayout } from './packed-layout.ts';
-import { checkLength, checkShuffled } from './shuffled-matrix.ts';
+import { checkLength, checkShuffled, checkShuffledMatrix } from './shuffled-matrix.ts';
 import { widenReference, type HalfDtype } from './widen.ts';
 
 /** The two arrays of a packed matrix: see `PackedLayout`. */
@@ -30,8 +30,7 @@ export async function pack(
   keep: number,
   group: number,
 ): Promise<PackedArrays> {
-  checkShuffled(rows, cols, permutation, keep, group);
-  checkLength('weights', weights.length, rows * cols);
+  checkShuffledMatrix('weights', weights.length, rows, cols, permutation, keep, group);
   checkLength('mask', mask.length, rows * maskRowBytes(cols));
   const { bits, groups, ...layout } = packedLayout(rows, cols, keep, group);
   const values = new Uint16Array(layout.tiles * groups * layout.groupValues);

@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { addon } from './addon.ts';
-import { checkDimension, checkLength } from './shuffled-matrix.ts';
+import { checkLength, checkMatrix } from './shuffled-matrix.ts';
 import { widenReference, type HalfDtype } from './widen.ts';
 
 /**
@@ -78,10 +78,4 @@ export function channelMeansReference(scores: Float32Array, rows: number, cols: 
     for (let j = 0; j < cols; j++) sums[j]! += scores[r * cols + j]!;
   }
   return sums.map((sum) => sum / rows);
-}
-
-function checkMatrix(name: string, length: number, rows: number, cols: number): void {
-  checkDimension('rows', rows);
-  checkDimension('cols', cols);
-  checkLength(name, length, rows * cols);
 }

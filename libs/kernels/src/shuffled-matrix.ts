@@ -33,8 +33,25 @@ export function checkShuffled(
   }
 }
 
+/** As `checkShuffled`, and refuses a matrix `name` whose elements, `length`, are not rows x cols. */
+export function checkShuffledMatrix(
+  name: string,
+  length: number,
+  ...shape: Parameters<typeof checkShuffled>
+): void {
+  checkShuffled(...shape);
+  checkLength(name, length, shape[0] * shape[1]);
+}
+
+/** Refuses a matrix `name` whose elements, `length`, are not rows x cols. */
+export function checkMatrix(name: string, length: number, rows: number, cols: number): void {
+  checkDimension('rows', rows);
+  checkDimension('cols', cols);
+  checkLength(name, length, rows * cols);
+}
+
 /** Refuses a size that is no whole number from 0 to 2^30. */
-export function checkDimension(name: string, value: number): void {
+function checkDimension(name: string, value: number): void {
   if (!Number.isInteger(value) || value < 0 || value > MAX_DIMENSION) {
     throw refused(`${name} is ${value}: a whole number up to ${MAX_DIMENSION} was expected`);
   }

@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { addon } from './addon.ts';
 import { keptScore } from './kept-score.ts';
-import { checkLength, checkShuffled } from './shuffled-matrix.ts';
+import { checkShuffledMatrix } from './shuffled-matrix.ts';
 import { swapSearchReference } from './swap-search-reference.ts';
 
 /** The widest block of the local shuffle (E-Sparse, section on the local block shuffle: 256 channels). */
@@ -48,8 +48,7 @@ export async function swapSearch(
   group: number,
   blockSize: number,
 ): Promise<SwapSearchResult> {
-  checkShuffled(rows, cols, permutation, keep, group);
-  checkLength('scores', scores.length, rows * cols);
+  checkShuffledMatrix('scores', scores.length, rows, cols, permutation, keep, group);
   if (!(blockSize > 0 && blockSize <= MAX_BLOCK && blockSize % group === 0)) {
     throw new EsparseError(
       'usage',

@@ -10,7 +10,7 @@ const LEAST_CHANNEL = 4 + 4 + 1 + 3;
  * holds something, ascending: the number of empty bins before it, its count and its sum of positions. These are
  * varints; the channel ends when its counts reach `tokens`. Nothing at all for no tokens.
  *
- * Equal histograms have equal bytes, and a shard of 2048 tokens takes about 2 KB a channel.
+ * All rows must be counted. Equal histograms have equal bytes, and a shard of 2048 tokens takes about 2 KB a channel.
  */
 export function encodeHistograms(histograms: EntropyHistograms, tokens: number): Uint8Array {
   const { ranges, zeros, bins } = histograms;
@@ -56,6 +56,7 @@ export function decodeHistograms(
   const reader = new ByteReader(bytes, what);
   if (tokens > 0 && bytes.length < LEAST_CHANNEL * channels) throw damaged(what, 'it is cut short');
   const histograms = create();
+  histograms.counted = tokens;
   for (let c = 0; tokens > 0 && c < channels; c++) {
     const min = reader.f32();
     const max = reader.f32();

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
+import { ENTROPY_PENDING_ROWS } from '@esparse/kernels';
 import { entropy, entropyOf, type EntropyState } from './index.ts';
 import { exactEntropy, uniforms } from './testing/exact-entropy.ts';
 import { checkMonoidLaws } from './testing/monoid-laws.ts';
@@ -12,6 +14,88 @@ const value = fc.oneof(
 
 test('the entropy is a commutative monoid over rows, to the last bit', async () => {
   await checkMonoidLaws({ statistic: entropy, options: {}, values: value, seed: 12, runs: 60 });
+});
+
+test('whoever reads, merges or serialises, and when, the same rows give the same bytes', async () => {
+  const channels = 3;
+  const draw = uniforms(21);
+  // Ranges that grow late and early, zeros, and tiles on both sides of the rows that may wait.
+  const data = Float32Array.from({ length: 3 * ENTROPY_PENDING_ROWS * channels }, (_, i) =>
+    draw() < 0.1 ? 0 : (draw() - 0.5) * (draw() < 0.002 ? 300 : 1 + (i % channels)),
+  );
+  const rows = data.length / channels;
+  const tile = (from: number, to: number) => ({
+    data: data.subarray(from * channels, to * channels),
+    rows: to - from,
+    channels,
+  });
+  const whole = entropy.create(channels, {});
+  await entropy.update(whole, tile(0, rows));
+  const expected = entropy.serialise(whole);
+  const expectedEntropies = await entropyOf(whole);
+
+  const step = fc.record({
+    rows: fc.oneof(fc.integer({ min: 1, max: 600 }), fc.constantFrom(512, ENTROPY_PENDING_ROWS, 5000)),
+    then: fc.constantFrom('go on', 'read', 'serialise', 'carry on from bytes', 'start another', 'be refused'),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 3, maxLength: 30 }),
+      fc.boolean(),
+      async (steps, backwards) => {
+        const parts = [entropy.create(channels, {})];
+        let row = 0;
+        for (const { rows: wanted, then } of [...steps, { rows, then: 'go on' }]) {
+          const end = Math.min(rows, row + wanted);
+          const state = parts[parts.length - 1]!;
+          await entropy.update(state, tile(row, end));
+          row = end;
+          if (then === 'read' && state.tokens > 0) await entropyOf(state);
+          if (then === 'serialise') entropy.serialise(state);
+          if (then === 'carry on from bytes') {
+            parts[parts.length - 1] = entropy.deserialise(entropy.serialise(state));
+          }
+          if (then === 'start another') parts.push(entropy.create(channels, {}));
+          if (then === 'be refused') {
+            const bad = { data: new Float32Array(4000 * channels).fill(1e9), rows: 4000, channels };
+            bad.data[bad.data.length - 2] = NaN;
+            await expect(entropy.update(state, bad)).rejects.toMatchObject({ kind: 'numeric' });
+          }
+        }
+        if (backwards) parts.reverse();
+        const [first, ...others] = parts;
+        for (const other of others) await entropy.merge(first!, other);
+        expect(await entropyOf(first!)).toEqual(expectedEntropies);
+        expect(entropy.serialise(first!)).toEqual(expected);
+      },
+    ),
+    { seed: 22, numRuns: 40 },
+  );
+});
+
+test('the bytes of some rows are those that version 1 has always given', async () => {
+  const draw = uniforms(41);
+  const data = Float32Array.from({ length: 5000 * 19 }, () =>
+    draw() < 0.1 ? 0 : (draw() - 0.5) * (draw() < 0.002 ? 300 : 1),
+  );
+  const digest = createHash('sha256').update(entropy.serialise(await seen(data, 19)));
+  expect(digest.digest('hex')).toBe('c61f9433968df12cf926610c981ff6f2b81a2c8d08efc3efd689cbcec50c2f2c');
+});
+
+test('a state is not serialised while an update or a merge of it is under way', async () => {
+  const [state, other] = [entropy.create(2, {}), await seen(Float32Array.of(1, 2), 2)];
+  const updated = entropy.update(state, { data: Float32Array.of(3, 4), rows: 1, channels: 2 });
+  expect(() => entropy.serialise(state)).toThrow(/before its updates had settled/);
+  await updated;
+  const before = entropy.serialise(state);
+  const merged = entropy.merge(state, other);
+  expect(() => entropy.serialise(state)).toThrow(/before its updates had settled/);
+  await merged;
+  expect(entropy.serialise(state)).not.toEqual(before);
+  await expect(
+    entropy.update(state, { data: Float32Array.of(NaN, 4), rows: 1, channels: 2 }),
+  ).rejects.toThrow(/NaN/);
+  expect(() => entropy.serialise(state)).not.toThrow();
 });
 
 async function seen(data: Float32Array, channels: number): Promise<EntropyState> {
