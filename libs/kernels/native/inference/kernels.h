@@ -66,6 +66,7 @@ struct Kernels {
 
 // Null where this build, or this processor, has no such instructions.
 const Kernels* avx512_kernels();
+const Kernels* avx512_base_kernels();
 const Kernels* avx2_kernels();
 const Kernels* neon_kernels();
 const Kernels* portable_kernels();
