@@ -12,6 +12,7 @@ test('the public surface is this', () => {
      "evaluationWindows",
      "isPlainName",
      "localFolder",
+     "makeTokenText",
      "makeTokenizer",
      "openCheckpoint",
      "openCheckpointIn",
