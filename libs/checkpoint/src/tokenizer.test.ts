@@ -120,3 +120,26 @@ test('files from anywhere make a tokenizer', async () => {
   const tokenizer = makeTokenizer([{ name: 'tokenizer.json', bytes }], 'a store');
   expect(await tokenizer.decode(await tokenizer.encode('cab', { bos: false }))).toBe('cab');
 });
+
+test('a prompt begins with BOS where the settings say so, else where the post-processor puts it', () => {
+  const processor = {
+    type: 'TemplateProcessing',
+    single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+    pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 0 } }],
+    special_tokens: { '<s>': { id: '<s>', ids: [0], tokens: ['<s>'] } },
+  };
+  const adds = (settings: unknown, post_processor: unknown) => {
+    const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+    const files = [
+      { name: 'tokenizer.json', bytes: encode({ ...byteLevelTokenizer(), post_processor }) },
+      { name: 'tokenizer_config.json', bytes: encode(settings) },
+    ];
+    return makeTokenizer(files, 'here').addsBos;
+  };
+  expect(adds({ bos_token: '<s>' }, null)).toBe(false);
+  expect(adds({ bos_token: '<s>', add_bos_token: true }, null)).toBe(true);
+  expect(adds({ bos_token: '<s>' }, processor)).toBe(true);
+  expect(adds({ bos_token: '<s>' }, { type: 'Sequence', processors: [processor] })).toBe(true);
+  expect(adds({ bos_token: '<s>', add_bos_token: false }, processor)).toBe(false);
+  expect(adds({ add_bos_token: true }, null)).toBe(false);
+});

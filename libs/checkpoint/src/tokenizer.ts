@@ -22,6 +22,8 @@ const PIECES_AT_ONCE = 4;
 export interface TextTokenizer {
   /** The id that `bos: true` puts first, where the checkpoint names one. */
   readonly bosId?: number;
+  /** Whether the checkpoint begins every text with the BOS token, and so a prompt should. */
+  readonly addsBos: boolean;
   /**
    * The token ids of a text: exactly those of the whole text tokenized at once, with no special tokens added but the
    * optional BOS. (Special tokens that are spelled out in the text are recognised.) Runs on other threads, long texts
@@ -78,14 +80,12 @@ export function makeTokenizer(
   const json = parseJsonObject(bytes, `${where}/tokenizer.json`);
   const tokenizer = loadTokenizer(bytes, where);
   const settings = files.find(({ name }) => name === 'tokenizer_config.json')?.bytes;
-  const bosId = findBos(
-    tokenizer,
-    settings && parseJsonObject(settings, `${where}/tokenizer_config.json`).bos_token,
-    config?.bos_token_id,
-  );
+  const parsed = settings && parseJsonObject(settings, `${where}/tokenizer_config.json`);
+  const bosId = findBos(tokenizer, parsed?.bos_token, config?.bos_token_id);
   const cut = cutterFor(json) ?? ((text: string) => [text]);
   return {
     ...(bosId !== undefined && { bosId }),
+    addsBos: bosId !== undefined && beginsWith(json.post_processor, bosId, parsed?.add_bos_token),
     async encode(text, { bos, signal }) {
       if (bos && bosId === undefined) {
         throw new EsparseError('checkpoint', `${where} names no BOS token, and one was asked for`, {
@@ -141,6 +141,20 @@ function concatenate(parts: readonly Uint32Array[]): Uint32Array {
     at += part.length;
   }
   return all;
+}
+
+/** `add_bos_token` of tokenizer_config.json; where it says nothing, whether the post-processor puts that token first. */
+function beginsWith(processor: unknown, bosId: number, told: unknown): boolean {
+  if (typeof told === 'boolean') return told;
+  if (!isObject(processor)) return false;
+  if (processor.type === 'Sequence' && Array.isArray(processor.processors)) {
+    return processor.processors.some((inner) => beginsWith(inner, bosId, told));
+  }
+  const [first] = Array.isArray(processor.single) ? (processor.single as unknown[]) : [];
+  const name = isObject(first) && isObject(first.SpecialToken) ? first.SpecialToken.id : undefined;
+  const tokens = isObject(processor.special_tokens) ? processor.special_tokens : {};
+  const token = typeof name === 'string' ? tokens[name] : undefined;
+  return isObject(token) && Array.isArray(token.ids) && token.ids[0] === bosId;
 }
 
 /** `bos_token` of tokenizer_config.json, text or `{content}`; else `bos_token_id` of config.json if it is a token. */
