@@ -1,11 +1,13 @@
 /**
  * The demo: prunes the example model to 2:4 with `esparse prune`, which starts its own worker, and measures the
- * perplexity before and after on a text that the calibration has not seen. Everything goes through the command line,
- * as a user would.
+ * perplexity before and after on a text that the calibration has not seen, then serves the pruned model and asks it
+ * for one completion. Everything goes through the command line, as a user would.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
 const home = path.join(import.meta.dirname, '..');
@@ -22,6 +24,43 @@ async function run(...args) {
   });
   process.stderr.write(stderr);
   return JSON.parse(stdout.trim().split('\n').at(-1));
+}
+
+/** Serves the store on a free port, asks for one completion, and stops the server. */
+async function complete(prompt) {
+  const server = spawn(
+    process.execPath,
+    [esparse, 'serve', '--store', store, '--port', '0', '--log-level', 'warn'],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const exited = once(server, 'exit');
+  try {
+    const lines = createInterface(server.stdout);
+    const [line] = await Promise.race([
+      once(lines, 'line'),
+      exited.then(([code]) => {
+        throw new Error(`esparse serve ended with ${code}`);
+      }),
+    ]);
+    const url = /http:\S+/.exec(line)[0];
+    const started = performance.now();
+    const response = await fetch(`${url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'llama-2m', prompt, max_tokens: 48, temperature: 0 }),
+    });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(`esparse serve answered ${response.status}: ${answer.error?.message}`);
+    return {
+      url,
+      text: answer.choices[0].text,
+      usage: answer.usage,
+      seconds: (performance.now() - started) / 1000,
+    };
+  } finally {
+    server.kill('SIGTERM');
+    await exited;
+  }
 }
 
 const MIB = 1024 * 1024;
@@ -45,4 +84,11 @@ row('seconds, eval', dense.seconds.toFixed(2), sparse.seconds.toFixed(2));
 row('peak memory of prune, MiB', (pruned.peakResidentBytes.pruner / MIB).toFixed(0));
 row('peak memory of its worker, MiB', (pruned.peakResidentBytes.workers[0] / MIB).toFixed(0));
 console.log(`\n${pruned.blocks} blocks in ${path.relative(home, store)}, run ${pruned.run}`);
-console.log('Next: npx esparse inspect --store out/demo.zarr');
+
+const prompt = 'Once upon a time';
+const { url, text, usage, seconds } = await complete(prompt);
+console.log(
+  `\nServed on ${url}: ${usage.completion_tokens} tokens in ${seconds.toFixed(2)} s, straight from the store`,
+);
+console.log(`> ${prompt}${text.replaceAll('\n', '\n> ')}`);
+console.log('\nNext: npx esparse serve --store out/demo.zarr');

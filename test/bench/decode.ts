@@ -9,6 +9,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { LLAMA_1B, writeRandomStore } from '../support/random-store.ts';
 import { benchEngines } from './decode/engines.ts';
+import { benchLinears } from './decode/linears.ts';
 import { benchOnnx } from './decode/onnx.ts';
 import { benchProcess } from './decode/process.ts';
 import { heading } from './table.ts';
@@ -19,10 +20,13 @@ interface Flags {
   readonly only?: string[];
 }
 
-const SECTIONS = ['engines', 'onnx', 'process'];
+const SECTIONS = ['engines', 'linears', 'onnx', 'process'];
 
 const flags = new Command('bench:decode')
-  .option('--stores <dir>', 'where to keep the generated stores (3.3 GB) for the next time (default: removed)')
+  .option(
+    '--stores <dir>',
+    'where to keep the generated stores (3.3 GB) for the next time (default: removed)',
+  )
   .option('--threads <n>', 'threads that compute', '2')
   .option('--only <section...>', `of ${SECTIONS.join(', ')}`)
   .parse()
@@ -35,6 +39,7 @@ try {
   const wanted = new Set(flags.only ?? SECTIONS);
   const threads = Number(flags.threads);
   if (wanted.has('engines')) await benchEngines(sparse, dense, threads);
+  if (wanted.has('linears')) await benchLinears(sparse, dense);
   if (wanted.has('onnx')) await benchOnnx(sparse, threads);
   if (wanted.has('process')) await benchProcess(sparse, threads);
 } finally {

@@ -1,0 +1,169 @@
+import { openEngine, type Engine, type Sequence } from '@esparse/engine';
+import { readBandwidth } from '@esparse/kernels';
+import { heading, median, print } from '../table.ts';
+
+const GB = 1e9;
+/** Decoding is measured in rounds of so many steps, the two stores in turn, so that a busy neighbour meets both. */
+const STEPS = 12;
+const ROUNDS = 7;
+/** Sequences that decode together, and tokens of the prompt. */
+const TOGETHER = 8;
+const PROMPT = 128;
+/** The peer's figures on two cores of the project's machine, at the bandwidth at which they were read. */
+const LLAMA_CPP = { tokens: 13, bandwidth: 28 * GB };
+
+/** Decoding, several sequences together, and prefill, of the packed store and of the dense one. */
+export async function benchEngines(sparseStore: string, denseStore: string, threads: number): Promise<void> {
+  heading(`decoding, the whole engine, LLaMA 1.1B, bf16, ${threads} threads`);
+  const sparse = await openEngine({ store: sparseStore, threads });
+  const dense = await openEngine({ store: denseStore, threads });
+  try {
+    const alone = { sparse: decoder(sparse, 1), dense: decoder(dense, 1) };
+    const eight = { sparse: decoder(sparse, TOGETHER), dense: decoder(dense, TOGETHER) };
+    const seconds = {
+      sparse: [] as number[],
+      dense: [] as number[],
+      eight: [] as number[],
+      eightDense: [] as number[],
+    };
+    const bandwidths: number[] = [];
+    const ratios: number[] = [];
+    alone.sparse();
+    alone.dense();
+    for (let round = 0; round < ROUNDS; round++) {
+      bandwidths.push(readBandwidth());
+      const [s, d] = [alone.sparse(), alone.dense()];
+      seconds.sparse.push(s);
+      seconds.dense.push(d);
+      ratios.push(d / s);
+      if (round < 3) {
+        seconds.eight.push(eight.sparse());
+        seconds.eightDense.push(eight.dense());
+      }
+    }
+    report({ sparse, dense, seconds, bandwidth: Math.max(...bandwidths), ratio: median(ratios) });
+    reportPrefill(sparse, dense);
+  } finally {
+    await sparse.close();
+    await dense.close();
+  }
+}
+
+/** Bytes that a step must read: the linears and the head, once for all sequences. */
+function bytesOf({ weightBytes }: Engine): number {
+  return weightBytes.linears + weightBytes.permutations + weightBytes.head;
+}
+
+interface Figures {
+  readonly sparse: Engine;
+  readonly dense: Engine;
+  readonly seconds: Readonly<Record<'sparse' | 'dense' | 'eight' | 'eightDense', readonly number[]>>;
+  readonly bandwidth: number;
+  readonly ratio: number;
+}
+
+function report({ sparse, dense, seconds, bandwidth, ratio }: Figures): void {
+  const [s, d] = [median(seconds.sparse), median(seconds.dense)];
+  const [rateSparse, rateDense] = [bytesOf(sparse) / s, bytesOf(dense) / d];
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB a token`;
+  const gigabytes = (rate: number) => `${(rate / GB).toFixed(1)} GB/s`;
+  print({ name: 'read bandwidth, best of the rounds', measured: gigabytes(bandwidth) });
+  print({
+    name: 'dense bf16',
+    measured: `${(1 / d).toFixed(2)} tokens/s`,
+    target: megabytes(bytesOf(dense)),
+  });
+  print({
+    name: '  bandwidth',
+    measured: gigabytes(rateDense),
+    target: '>= 95 % of read',
+    met: rateDense >= 0.95 * bandwidth,
+  });
+  print({
+    name: 'sparse 2:4',
+    measured: `${(1 / s).toFixed(2)} tokens/s`,
+    target: megabytes(bytesOf(sparse)),
+  });
+  print({
+    name: '  bandwidth',
+    measured: `${gigabytes(rateSparse)}, ${((100 * rateSparse) / bandwidth).toFixed(0)} %`,
+    target: '>= 85 % of read',
+    met: rateSparse >= 0.85 * bandwidth,
+  });
+  const ceiling = bytesOf(dense) / bytesOf(sparse);
+  print({
+    name: `sparse against dense, ceiling ${ceiling.toFixed(2)} x`,
+    measured: `${ratio.toFixed(2)} x`,
+    target: '>= 1.5 x',
+    met: ratio >= 1.5,
+  });
+  const peer = (LLAMA_CPP.tokens * bandwidth) / LLAMA_CPP.bandwidth;
+  print({
+    name: `against llama.cpp bf16, scaled to this bandwidth: ${peer.toFixed(1)} tokens/s`,
+    measured: `${(1 / s / peer).toFixed(2)} x`,
+    target: '>= 1.5 x',
+    met: 1 / s / peer >= 1.5,
+  });
+  const [e, de] = [median(seconds.eight), median(seconds.eightDense)];
+  print({
+    name: `${TOGETHER} sequences together, sparse: ${(TOGETHER / e).toFixed(1)} tokens/s, against one`,
+    measured: `${((TOGETHER * s) / e).toFixed(2)} x`,
+    target: '>= 3 x',
+    met: (TOGETHER * s) / e >= 3,
+  });
+  print({
+    name: `  the same, dense: ${(TOGETHER / de).toFixed(1)} tokens/s; sparse against dense`,
+    measured: `${(de / e).toFixed(2)} x`,
+  });
+}
+
+function reportPrefill(sparse: Engine, dense: Engine): void {
+  const [s, d] = [sparse, dense].map((engine) => median([prefill(engine), prefill(engine), prefill(engine)]));
+  print({
+    name: `prefill of ${PROMPT} tokens, sparse`,
+    measured: `${(PROMPT / s!).toFixed(0)} tokens/s`,
+    target: '>= 80 tokens/s',
+    met: PROMPT / s! >= 80,
+  });
+  print({
+    name: `  the same, dense: ${(PROMPT / d!).toFixed(0)} tokens/s; sparse against dense`,
+    measured: `${(d! / s!).toFixed(2)} x`,
+  });
+}
+
+/** Seconds a step, with so many sequences that each gain a token. */
+function decoder(engine: Engine, count: number): () => number {
+  const tokens = ROUNDS * STEPS + 2 * STEPS;
+  const sequences = Array.from({ length: count }, (_, i) => begun(engine, tokens, i));
+  let next = 300;
+  return () => {
+    const started = performance.now();
+    for (let step = 0; step < STEPS; step++) {
+      engine.step(
+        sequences.map((sequence) => ({
+          sequence,
+          tokens: Uint32Array.of(next++ % engine.description.vocab),
+          logits: 'last' as const,
+        })),
+      );
+    }
+    return (performance.now() - started) / 1000 / STEPS;
+  };
+}
+
+function begun(engine: Engine, tokens: number, first: number): Sequence {
+  const sequence = engine.reserve(tokens)!;
+  engine.step([{ sequence, tokens: Uint32Array.of(first + 2), logits: 'none' }]);
+  return sequence;
+}
+
+/** Seconds until the first token of a prompt. */
+function prefill(engine: Engine): number {
+  const sequence = engine.reserve(PROMPT)!;
+  const tokens = Uint32Array.from({ length: PROMPT }, (_, i) => (i * 37 + 5) % engine.description.vocab);
+  const started = performance.now();
+  engine.step([{ sequence, tokens, logits: 'last' }]);
+  const seconds = (performance.now() - started) / 1000;
+  sequence.release();
+  return seconds;
+}

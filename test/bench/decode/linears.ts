@@ -1,0 +1,79 @@
+import { createLinear, mapFile, type Linear } from '@esparse/kernels';
+import { describeModel } from '@esparse/model';
+import { densePath, linearAttributesOf, readRunAttributes } from '@esparse/model-store';
+import { openStore, type CommittedGroup } from '@esparse/store';
+import { heading, median, print } from '../table.ts';
+
+const ROUNDS = 9;
+
+/** Every linear of both models once, one token, nothing else: what sparsity is worth without head, attention and norms. */
+export async function benchLinears(sparseStore: string, denseStore: string): Promise<void> {
+  heading('the linears alone, one token');
+  const sparse = await linearsOf(sparseStore);
+  const dense = await linearsOf(denseStore);
+  const ratios: number[] = [];
+  const seconds: number[] = [];
+  pass(sparse);
+  pass(dense);
+  for (let round = 0; round < ROUNDS; round++) {
+    const [s, d] = [pass(sparse), pass(dense)];
+    seconds.push(s);
+    ratios.push(d / s);
+  }
+  const ratio = median(ratios);
+  print({ name: 'all linears, sparse', measured: `${(median(seconds) * 1000).toFixed(1)} ms` });
+  print({
+    name: 'sparse against dense, ceiling 1.78 x',
+    measured: `${ratio.toFixed(2)} x`,
+    target: '>= 1.65 x',
+    met: ratio >= 1.65,
+  });
+}
+
+/** Seconds for all linears, one after the other. */
+function pass(linears: readonly Linear[]): number {
+  const x = new Float32Array(Math.max(...linears.map(({ cols }) => cols))).fill(0.5);
+  const y = new Float32Array(Math.max(...linears.map(({ rows }) => rows)));
+  const started = performance.now();
+  for (const linear of linears) linear.apply(x.subarray(0, linear.cols), 1, y.subarray(0, linear.rows));
+  return (performance.now() - started) / 1000;
+}
+
+async function linearsOf(directory: string): Promise<Linear[]> {
+  const run = await (await openStore(directory)).openRun();
+  const description = describeModel(readRunAttributes(run.attributes).config);
+  const linears: Linear[] = [];
+  for (let block = 0; block < description.blocks; block++) {
+    const group = await run.block(block);
+    for (const { name, rows, cols, weight } of description.linears) {
+      linears.push(open(group, name, densePath(weight(block)), rows, cols));
+    }
+  }
+  return linears;
+}
+
+function open(group: CommittedGroup, name: string, dense: string, rows: number, cols: number): Linear {
+  const mapped = (array: string) => mapFile(group.chunkFile!(array));
+  const attributes = linearAttributesOf(group, name);
+  if (attributes === undefined) {
+    return createLinear({ kind: 'dense', dtype: 'bf16', rows, cols, weights: words(mapped(dense)) });
+  }
+  const { dtype, keep, group: size } = attributes;
+  const permutation = mapped(`${name}/permutation`);
+  return createLinear({
+    kind: 'packed',
+    dtype,
+    rows,
+    cols,
+    keep,
+    group: size,
+    values: words(mapped(`${name}/values`)),
+    indices: mapped(`${name}/indices`).subarray(0, group.arrays.get(`${name}/indices`)!.bytes),
+    permutation: new Int32Array(permutation.buffer, permutation.byteOffset, cols),
+  });
+}
+
+/** The 16-bit elements of a chunk's file, whose last 4 bytes are its checksum. */
+function words(file: Uint8Array): Uint16Array {
+  return new Uint16Array(file.buffer, file.byteOffset, (file.byteLength - 4) / 2);
+}
