@@ -3,6 +3,7 @@ import { SOFTWARE_VERSION } from '@esparse/protocol';
 import { evalCommand } from './commands/eval.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { pruneCommand } from './commands/prune.ts';
+import { serveCommand } from './commands/serve.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { workerCommand } from './commands/worker.ts';
 
@@ -14,7 +15,14 @@ export function createProgram(): Command {
     )
     .version(SOFTWARE_VERSION)
     .showHelpAfterError('(see esparse COMMAND --help)');
-  const commands = [pruneCommand(), workerCommand(), evalCommand(), inspectCommand(), verifyCommand()];
+  const commands = [
+    pruneCommand(),
+    workerCommand(),
+    serveCommand(),
+    evalCommand(),
+    inspectCommand(),
+    verifyCommand(),
+  ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands]) command.exitOverride();
   return program;
