@@ -1,1 +1,5 @@
-export {};
+/** Runs a pruned model straight from a store: mapped weights, a paged key-value cache, batched steps. */
+export type { Engine, StepPart } from './engine.ts';
+export type { WeightBytes } from './model-weights.ts';
+export { openEngine, type EngineOptions } from './open-engine.ts';
+export type { Sequence } from './sequence.ts';

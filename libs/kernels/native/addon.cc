@@ -4,6 +4,9 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#if !defined(_WIN32)
+#include <dlfcn.h>
+#endif
 
 #include "thread_pool.h"
 
@@ -18,6 +21,10 @@ void register_kept_score(Napi::Env env, Napi::Object exports);
 void register_swap_search(Napi::Env env, Napi::Object exports);
 void register_mask(Napi::Env env, Napi::Object exports);
 void register_pack(Napi::Env env, Napi::Object exports);
+void register_small(Napi::Env env, Napi::Object exports);
+void register_linear(Napi::Env env, Napi::Object exports);
+void register_map_file(Napi::Env env, Napi::Object exports);
+void register_bandwidth(Napi::Env env, Napi::Object exports);
 
 namespace {
 
@@ -38,7 +45,18 @@ void keep_tiles_in_the_heap() {
 #endif
 }
 
+// Node unloads an addon with the last worker thread that loaded it, but our own threads sleep in its code.
+void stay_loaded() {
+#if !defined(_WIN32)
+  Dl_info self;
+  if (dladdr(reinterpret_cast<void*>(&stay_loaded), &self) != 0) {
+    dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
+  }
+#endif
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  stay_loaded();
   keep_tiles_in_the_heap();
   exports.Set("setThreads", Napi::Function::New(env, set_threads_js));
   exports.Set("threads", Napi::Function::New(env, threads_js));
@@ -51,6 +69,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_swap_search(env, exports);
   register_mask(env, exports);
   register_pack(env, exports);
+  register_small(env, exports);
+  register_linear(env, exports);
+  register_map_file(env, exports);
+  register_bandwidth(env, exports);
   return exports;
 }
 

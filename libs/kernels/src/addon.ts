@@ -1,8 +1,12 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '@esparse/errors';
+import type { SmallKernels } from './inference/small-addon.ts';
 
-/** What `native/` exports. Every kernel is asynchronous and runs on the addon's own threads. */
-export interface Addon {
+/**
+ * What `native/` exports. The kernels of pruning are asynchronous and run on the addon's own threads; those of inference
+ * return when they are done.
+ */
+export interface Addon extends SmallKernels {
   setThreads(threads: number): boolean;
   threads(): number;
   free(array: Float32Array | Uint8Array): void;
@@ -95,6 +99,37 @@ export interface Addon {
     values: Uint16Array,
     indices: Uint8Array,
   ): Promise<number>;
+  setComputeThreads(threads: number): void;
+  computeThreads(): number;
+  /** Those that this build and processor have, the fastest first. */
+  instructionSets(): string[];
+  /** Null where the file is empty; absent where the system has no memory maps. */
+  mapFile?(path: string): Uint8Array | null;
+  /** A handle, or the first tile * groups + group whose indices are wrong. The arrays must live as long as the handle. */
+  createPackedLinear(
+    instructionSet: string,
+    f16: boolean,
+    rows: number,
+    cols: number,
+    keep: number,
+    group: number,
+    bits: number,
+    values: Uint16Array,
+    indices: Uint8Array,
+    permutation: Int32Array | null,
+    bias: Float32Array | null,
+  ): object | number;
+  createDenseLinear(
+    instructionSet: string,
+    kind: number,
+    rows: number,
+    cols: number,
+    weights: Uint16Array | Float32Array,
+    bias: Float32Array | null,
+  ): object;
+  applyLinear(handle: object, x: Float32Array, tokens: number, y: Float32Array): void;
+  /** Seconds that all compute threads took to read the array once. */
+  readMemory(instructionSet: string, array: Float32Array): number;
 }
 
 let loaded: Addon | null | undefined;

@@ -31,3 +31,26 @@ export { maskOf, maskOfReference, maskRowBytes } from './mask.ts';
 export { MAX_DIMENSION, MAX_GROUP } from './shuffled-matrix.ts';
 export { packedLayout, TILE_ROWS, type PackedLayout } from './packed-layout.ts';
 export { pack, unpack, unpackToF32, type PackedArrays } from './pack.ts';
+export {
+  attention,
+  attentionReference,
+  pageFloats,
+  PAGE_TOKENS,
+  type AttentionShape,
+  type TokenPlaces,
+} from './inference/attention.ts';
+export { add, addReference, gatedSilu, gatedSiluReference } from './inference/elementwise.ts';
+export { gatherRows, gatherRowsReference, type RowTable } from './inference/gather-rows.ts';
+export { rmsNorm, rmsNormReference } from './inference/rms-norm.ts';
+export { rope, ropeReference } from './inference/rope.ts';
+export { computeThreads, setComputeThreads } from './inference/compute-threads.ts';
+export { computeInstructionSet, instructionSets, type InstructionSet } from './inference/instruction-set.ts';
+export {
+  createLinear,
+  type DenseWeights,
+  type Linear,
+  type LinearWeights,
+  type PackedWeights,
+} from './inference/linear.ts';
+export { mapFile } from './inference/map-file.ts';
+export { readBandwidth } from './inference/read-bandwidth.ts';

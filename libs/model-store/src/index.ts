@@ -15,4 +15,5 @@ export {
   type LinearAttributes,
 } from './linears.ts';
 export { densePath, statisticPath } from './paths.ts';
+export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
 export { storeWeights } from './store-weights.ts';

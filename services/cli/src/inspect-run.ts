@@ -1,6 +1,12 @@
 import { describeModel } from '@esparse/model';
-import { inspectBlocks, totalsOf, type BlockInspection, type LinearTotals } from '@esparse/model-store';
-import { readRunAttributes, type RunAttributes } from '@esparse/pruner';
+import {
+  inspectBlocks,
+  readRunAttributes,
+  totalsOf,
+  type BlockInspection,
+  type LinearTotals,
+  type RunAttributes,
+} from '@esparse/model-store';
 import { formatPattern } from '@esparse/sparsity';
 import type { Run } from '@esparse/store';
 

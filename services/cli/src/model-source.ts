@@ -10,8 +10,7 @@ import {
 } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { describeCheckpoint, describeModel, type ModelDescription } from '@esparse/model';
-import { storeWeights } from '@esparse/model-store';
-import { readRunAttributes } from '@esparse/pruner';
+import { readRunAttributes, storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 
 /** A model to evaluate, from wherever it comes. */

@@ -7,5 +7,4 @@ export {
 } from './local-worker.ts';
 export type { PruneOptions } from './options.ts';
 export { prune, type PruneDependencies } from './prune.ts';
-export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
 export type { Phase } from './stopwatch.ts';

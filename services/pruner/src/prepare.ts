@@ -7,10 +7,10 @@ import {
   type Checkpoint,
 } from '@esparse/checkpoint';
 import { describeCheckpoint, type LinearSpec, type ModelDescription } from '@esparse/model';
+import type { RunAttributes } from '@esparse/model-store';
 import { requireDivisible } from '@esparse/sparsity';
 import { fingerprintOf, tokensDigest } from './fingerprint.ts';
 import type { PruneOptions } from './options.ts';
-import type { RunAttributes } from './run-attributes.ts';
 import { shardsOf, type Shard } from './shards.ts';
 
 /** Everything that is known before the first block: the model, what to calibrate on, what stays dense. */

@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { tokenizerFiles } from '@esparse/checkpoint';
-import { inspectBlocks, totalsOf, writeDense } from '@esparse/model-store';
+import { inspectBlocks, totalsOf, writeDense, type RunAttributes } from '@esparse/model-store';
 import { connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
 import { createOrOpenStore, type Store } from '@esparse/store';
@@ -12,7 +12,6 @@ import type { LocalWorker } from './local-worker.ts';
 import type { PruneOptions } from './options.ts';
 import { prepare, runFingerprint, runOptions, type Preparation } from './prepare.ts';
 import { pruneBlock } from './prune-block.ts';
-import type { RunAttributes } from './run-attributes.ts';
 import type { RunContext } from './run-context.ts';
 import { SHUFFLES } from './shuffles.ts';
 import { statisticsOf } from './statistics.ts';

@@ -65,8 +65,9 @@ export async function createBlockRunner(
     description.taps.map(({ name }) => name),
   );
   const output = lazyBlockSession(description, seqlen, threads, [BLOCK_OUTPUT]);
-  return Promise.resolve({
-    numerics: numericsId(seqlen),
+  const numerics = await numericsId(seqlen);
+  return {
+    numerics,
     async load(block, weights, signal) {
       const parameters = await readParameters(description, block, weights, signal);
       return loadedBlock({ description, seqlen, parameters, taps, output });
@@ -74,7 +75,7 @@ export async function createBlockRunner(
     async release() {
       await Promise.all([taps.release(), output.release()]);
     },
-  });
+  };
 }
 
 interface Loaded {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { env } from 'onnxruntime-node';
+import { loadRuntime } from './load-runtime.ts';
 
 /**
  * Version of the graphs that we build. Any change that may change a bit of an activation increases it: another
@@ -13,7 +13,8 @@ const GRAPH_VERSION = 1;
  * whatever their threads. Part of a run's fingerprint.
  * @example 'onnxruntime-1.30.0/cpu/avx2/rows-512/graph-1'
  */
-export function numericsId(rows: number): string {
+export async function numericsId(rows: number): Promise<string> {
+  const { env } = await loadRuntime();
   const version = env.versions.node ?? env.versions.common;
   return `onnxruntime-${version}/cpu/${instructionSet()}/rows-${rows}/graph-${GRAPH_VERSION}`;
 }

@@ -1,5 +1,6 @@
 import { messageOf, EsparseError } from '@esparse/errors';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Tensor } from 'onnxruntime-node';
+import { loadRuntime, type Runtime } from './load-runtime.ts';
 
 /** A matrix or vector that goes into a run: f32, row-major. */
 export interface Value {
@@ -27,7 +28,8 @@ export interface Session {
  * @throws EsparseError 'internal' where ONNX Runtime refuses it
  */
 export async function createSession(bytes: Uint8Array, { threads }: SessionOptions = {}): Promise<Session> {
-  const session = await InferenceSession.create(bytes, {
+  const runtime = await loadRuntime();
+  const session = await runtime.InferenceSession.create(bytes, {
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'all',
     executionMode: 'sequential',
@@ -45,14 +47,14 @@ export async function createSession(bytes: Uint8Array, { threads }: SessionOptio
   });
   return {
     async run(inputs, outputs) {
-      await session.run(tensors(inputs), tensors(outputs));
+      await session.run(tensors(runtime, inputs), tensors(runtime, outputs));
     },
     release: () => session.release(),
   };
 }
 
-function tensors(values: ReadonlyMap<string, Value>): Record<string, Tensor> {
+function tensors(runtime: Runtime, values: ReadonlyMap<string, Value>): Record<string, Tensor> {
   const named: Record<string, Tensor> = {};
-  for (const [name, { data, shape }] of values) named[name] = new Tensor('float32', data, shape);
+  for (const [name, { data, shape }] of values) named[name] = new runtime.Tensor('float32', data, shape);
   return named;
 }

@@ -1,0 +1,59 @@
+import { EsparseError } from '@esparse/errors';
+import type { TokenPlaces } from '@esparse/kernels';
+import type { StepPart } from './engine.ts';
+import type { PagePool } from './page-pool.ts';
+import { PagedSequence } from './sequence.ts';
+
+/** Where the tokens of a step stand: memory for the largest step, filled anew for each. */
+export class StepPlaces implements TokenPlaces {
+  readonly positions: Int32Array;
+  readonly tables: Int32Array;
+  readonly pageTable: Int32Array;
+
+  /** @param pages of the cache: no step names more, since no two sequences share one */
+  constructor(maxTokens: number, pages: number) {
+    this.positions = new Int32Array(maxTokens);
+    this.tables = new Int32Array(maxTokens);
+    this.pageTable = new Int32Array(pages);
+  }
+
+  /** Checks a step and places its tokens. @throws EsparseError 'usage'; see `Engine.step` */
+  place(parts: readonly StepPart[], pool: PagePool, vocab: number): void {
+    check(parts, pool, this.positions.length, vocab);
+    let token = 0;
+    let table = 0;
+    for (const { sequence, tokens } of parts) {
+      const { length, pages } = sequence as PagedSequence;
+      for (let i = 0; i < tokens.length; i++, token++) {
+        this.positions[token] = length + i;
+        this.tables[token] = table;
+      }
+      this.pageTable.set(pages, table);
+      table += pages.length;
+    }
+  }
+}
+
+function check(parts: readonly StepPart[], pool: PagePool, maxTokens: number, vocab: number): void {
+  const seen = new Set<unknown>();
+  let total = 0;
+  for (const { sequence, tokens } of parts) {
+    if (!(sequence instanceof PagedSequence) || !sequence.isOf(pool)) throw usage('a sequence of another engine');
+    if (sequence.released) throw usage('a sequence that has been released');
+    if (seen.has(sequence)) throw usage('the same sequence twice');
+    seen.add(sequence);
+    if (tokens.length === 0) throw usage('a part without tokens');
+    if (sequence.length + tokens.length > sequence.capacity) {
+      throw usage(`${sequence.length + tokens.length} tokens in a sequence of at most ${sequence.capacity}`);
+    }
+    const outside = tokens.find((token) => token >= vocab);
+    if (outside !== undefined) throw usage(`token ${outside}, outside the vocabulary of ${vocab}`);
+    total += tokens.length;
+  }
+  if (total === 0) throw usage('no tokens');
+  if (total > maxTokens) throw usage(`${total} tokens, more than the ${maxTokens} of a step`);
+}
+
+function usage(what: string): EsparseError {
+  return new EsparseError('usage', `a step was given ${what}`);
+}

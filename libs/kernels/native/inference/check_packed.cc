@@ -1,0 +1,112 @@
+// Whether packed indices can have been written by `pack`: they come from a file, and a position out of its group, or a
+// mask that keeps too many, would make a kernel read beyond its arrays.
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "../simd.h"
+#include "linear.h"
+#include "parallel.h"
+
+namespace esparse {
+namespace {
+
+// Bits of the rows that count: those beyond the last are never looked at, but a mask's values follow each other, so
+// that its rows all have to keep N.
+
+// Two positions of 2 bits for 16 rows: the second above the first. A field is compared as two bits.
+ESPARSE_SIMD_CLONES
+bool pairs_of_4_ascend(const std::uint8_t* indices, std::size_t groups) {
+  std::uint32_t wrong = 0;
+  for (std::size_t g = 0; g < groups; g++) {
+    std::uint32_t a, b;
+    std::memcpy(&a, indices + 8 * g, 4);
+    std::memcpy(&b, indices + 8 * g + 4, 4);
+    const std::uint32_t high = b & ~a, equal = ~(a ^ b);
+    wrong |= ~((high >> 1) | ((equal >> 1) & high)) & 0x55555555u;
+  }
+  return wrong == 0;
+}
+
+bool positions_ascend(const std::uint8_t* indices, std::size_t keep, std::size_t group, std::size_t bits) {
+  std::uint8_t least[kTileRows] = {};
+  bool right = true;
+  for (std::size_t slot = 0; slot < keep; slot++, indices += 2 * bits) {
+    std::uint64_t string = 0;
+    for (std::size_t b = 0; b < 2 * bits; b++) string |= static_cast<std::uint64_t>(indices[b]) << (8 * b);
+    for (std::size_t r = 0; r < kTileRows; r++) {
+      const auto m = static_cast<std::uint8_t>((string >> (r * bits)) & ((1u << bits) - 1));
+      right = right && m >= least[r] && m < group;
+      least[r] = static_cast<std::uint8_t>(m + 1);
+    }
+  }
+  return right;
+}
+
+// Counts the kept positions of 16 rows at once: bit r of digit d is bit d of row r's count.
+bool masks_keep(const std::uint8_t* indices, std::size_t keep, std::size_t group) {
+  std::uint32_t digits[5] = {};
+  for (std::size_t m = 0; m < group; m++) {
+    std::uint16_t carry;
+    std::memcpy(&carry, indices + 2 * m, 2);
+    for (std::uint32_t& digit : digits) {
+      const std::uint32_t both = digit & carry;
+      digit ^= carry;
+      carry = static_cast<std::uint16_t>(both);
+    }
+  }
+  std::uint32_t wrong = 0;
+  for (std::size_t d = 0; d < 5; d++) wrong |= digits[d] ^ ((keep >> d) & 1 ? 0xffffu : 0u);
+  return wrong == 0;
+}
+
+// Eight masks of four at once, for the common 4:8: counts as bytes would, without the general digits.
+ESPARSE_SIMD_CLONES
+bool masks_of_8_keep_4(const std::uint8_t* indices, std::size_t groups) {
+  std::uint32_t wrong = 0;
+  for (std::size_t g = 0; g < groups; g++) {
+    std::uint16_t m[8];
+    std::memcpy(m, indices + 16 * g, 16);
+    const auto sum = [](std::uint32_t a, std::uint32_t b, std::uint32_t c) { return a ^ b ^ c; };
+    const auto carry = [](std::uint32_t a, std::uint32_t b, std::uint32_t c) { return (a & b) | (c & (a ^ b)); };
+    const std::uint32_t s0 = sum(m[0], m[1], m[2]), c0 = carry(m[0], m[1], m[2]);
+    const std::uint32_t s1 = sum(m[3], m[4], m[5]), c1 = carry(m[3], m[4], m[5]);
+    const std::uint32_t s2 = sum(m[6], m[7], s0), c2 = carry(m[6], m[7], s0);
+    const std::uint32_t ones = s1 ^ s2, c3 = s1 & s2;
+    const std::uint32_t t0 = sum(c0, c1, c2), d0 = carry(c0, c1, c2);
+    const std::uint32_t twos = t0 ^ c3, d1 = t0 & c3;
+    const std::uint32_t fours = d0 ^ d1;  // both only where all eight are kept, and then this is zero: wrong, as it is
+    wrong |= (ones | twos | ~fours) & 0xffffu;
+  }
+  return wrong == 0;
+}
+
+bool groups_right(const PackedWeights& w, const std::uint8_t* indices, std::size_t groups) {
+  if (w.bits == 2 && w.keep == 2 && w.group == 4) return pairs_of_4_ascend(indices, groups);
+  if (w.bits == 0 && w.keep == 4 && w.group == 8) return masks_of_8_keep_4(indices, groups);
+  for (std::size_t g = 0; g < groups; g++, indices += w.group_bytes()) {
+    if (w.bits == 0 ? !masks_keep(indices, w.keep, w.group) : !positions_ascend(indices, w.keep, w.group, w.bits)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::size_t first_wrong_group(const PackedWeights& weights) {
+  const std::size_t groups = weights.groups();
+  std::atomic<std::size_t> first{kAllRight};
+  parallel_for(weights.tiles(), [&](std::size_t tile) {
+    const std::uint8_t* indices = weights.indices + tile * groups * weights.group_bytes();
+    if (tile * groups > first.load() || groups_right(weights, indices, groups)) return;
+    std::size_t g = 0;
+    while (groups_right(weights, indices + g * weights.group_bytes(), 1)) g++;
+    std::size_t seen = first.load();
+    while (tile * groups + g < seen && !first.compare_exchange_weak(seen, tile * groups + g)) {
+    }
+  });
+  return first.load();
+}
+
+}  // namespace esparse

@@ -1,0 +1,78 @@
+// What an instruction set provides: functions for a few tiles or rows and a few tokens at a time, from which
+// `linear.cc` builds whole products.
+//
+// The laws that every one of them keeps, so that a token's outputs have the same bits whatever else is in the call, on
+// any number of threads, and on any instruction set (of a NaN, only that it is one):
+// - packed: one f32 sum for each output, fused multiply-adds in the order of groups, then slots; the bias is added last.
+//   What was pruned multiplies nothing: an infinite input there leaves no NaN.
+// - dense: sixteen sums for each output, sum l taking the inputs k with k mod 16 = l in ascending order by fused
+//   multiply-adds, inputs and weights padded with zeros to a multiple of 16; sum l gets sum l + 8 added, then l + 4,
+//   l + 2 and l + 1; the bias is added last.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace esparse {
+
+constexpr std::size_t kTileRows = 16;
+// Tokens that a kernel of any instruction set takes at a time, at most.
+constexpr std::size_t kMaxTokens = 16;
+// Tiles that a kernel of any instruction set takes at a time, at most.
+constexpr std::size_t kMaxTiles = 2;
+
+// The packed layouts, by what a kernel has to know at compile time. Index layouts are named by the bits of a position.
+enum PackedKind { kIndex1, kIndex2, kIndex2Keep2, kIndex3, kIndex4, kMask, kMaskOf8, kPackedKinds };
+enum DenseKind { kDenseBf16, kDenseF16, kDenseF32, kDenseKinds };
+
+// One or two tiles, some consecutive groups, and T tokens.
+struct TileJob {
+  const std::uint16_t* values[kMaxTiles];
+  const std::uint8_t* indices[kMaxTiles];
+  std::size_t keep, group, groups;
+  // Inputs in shuffled order. Index layouts: (groups, T, width), width being 2 ^ bits but at least 4, and zeros beyond
+  // the group. Mask layouts: (groups * group, T).
+  const float* x;
+  float* y[kMaxTiles];  // the tile's outputs of the first token
+  std::size_t y_stride;  // from a token's outputs to the next token's
+  std::size_t rows[kMaxTiles];  // how many outputs the tile has, 1 to 16
+  bool begins;  // sums begin at zero; otherwise they go on from y
+  const float* bias[kMaxTiles];  // added at the end, unless null
+};
+using TileKernel = void (*)(const TileJob&);
+
+// Some rows, and T tokens.
+struct RowJob {
+  const void* weights;  // (rows, cols)
+  std::size_t cols;
+  const float* x;  // (T, cols)
+  float* y;  // the first row's output of the first token
+  std::size_t y_stride;
+  const float* bias;  // or null
+};
+using RowKernel = void (*)(const RowJob&);
+
+struct Kernels {
+  const char* name;
+  // By layout, f16 or not, tiles - 1, tokens - 1. Null where there is none: fewer tokens, or one tile, are then taken.
+  TileKernel packed[kPackedKinds][2][kMaxTiles][kMaxTokens];
+  // By type, one row or `dense_rows`, tokens - 1.
+  RowKernel dense[kDenseKinds][2][kMaxTokens];
+  std::size_t dense_rows, dense_tokens;
+  // Reads every byte, and gives something that depends on each: for measuring the memory.
+  float (*read)(const float* from, std::size_t count);
+};
+
+// Null where this build, or this processor, has no such instructions.
+const Kernels* avx512_kernels();
+const Kernels* avx2_kernels();
+const Kernels* neon_kernels();
+const Kernels* portable_kernels();
+
+// Those that are there, the fastest first.
+std::vector<const Kernels*> all_kernels();
+// Those of that name; null where they are not there.
+const Kernels* kernels_named(const std::string& name);
+
+}  // namespace esparse

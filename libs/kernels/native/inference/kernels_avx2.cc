@@ -1,0 +1,4 @@
+#include "kernels.h"
+namespace esparse {
+const Kernels* avx2_kernels() { return nullptr; }
+}

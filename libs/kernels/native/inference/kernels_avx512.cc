@@ -1,0 +1,41 @@
+// AVX-512 as processors have it since 2017.
+#include "kernels.h"
+
+#if defined(__x86_64__)
+
+// GCC 12 takes the intrinsics' own undefined registers for our mistakes.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "target.h"
+
+ESPARSE_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2,popcnt")
+namespace esparse {
+namespace {
+
+#include "lanes_avx512.h"
+#include "packed_kernel.inc"
+#include "dense_kernel.inc"
+#include "table.inc"
+
+Kernels make_table() { return table_of<Lanes512<false>>("avx512"); }
+
+}  // namespace
+}  // namespace esparse
+ESPARSE_TARGET_END
+
+namespace esparse {
+
+const Kernels* avx512_skylake_kernels() {
+  static const Kernels table = make_table();
+  return &table;
+}
+
+}  // namespace esparse
+
+#endif

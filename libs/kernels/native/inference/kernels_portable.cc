@@ -1,0 +1,24 @@
+#include "kernels.h"
+
+#include <cstring>
+
+#include "../half.h"
+#include "exact_fma.h"
+#include "target.h"
+
+namespace esparse {
+namespace {
+
+#include "lanes_portable.h"
+#include "packed_kernel.inc"
+#include "dense_kernel.inc"
+#include "table.inc"
+
+}  // namespace
+
+const Kernels* portable_kernels() {
+  static const Kernels table = table_of<LanesPortable>("portable");
+  return &table;
+}
+
+}  // namespace esparse

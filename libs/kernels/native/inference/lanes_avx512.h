@@ -1,0 +1,111 @@
+// Sixteen f32 as one 512-bit register. Include between ESPARSE_TARGET_BEGIN and END, within an anonymous namespace;
+// needs <immintrin.h>, <cstdint>, <cstring> and target.h before.
+
+// Vbmi2: 16-bit values can be expanded under a mask straight from memory.
+template <bool Vbmi2>
+struct Lanes512 {
+  using V = __m512;
+  using P = __m512i;
+
+  // Accumulators that fit the registers beside what else a kernel holds.
+  static constexpr std::size_t kMaxTokens = 16;
+  static constexpr std::size_t tiles_at_once(std::size_t tokens) { return tokens <= 8 ? 2 : 1; }
+  static constexpr std::size_t kDenseRows = 4, kDenseTokens = 4;
+
+  ESPARSE_INLINE V zero() { return _mm512_setzero_ps(); }
+  ESPARSE_INLINE V splat(const float* x) { return _mm512_set1_ps(*x); }
+  ESPARSE_INLINE __mmask16 first(std::size_t count) { return static_cast<__mmask16>((1u << count) - 1); }
+  ESPARSE_INLINE V load(const float* from) { return _mm512_loadu_ps(from); }
+  ESPARSE_INLINE V load_first(const float* from, std::size_t count) {
+    return _mm512_maskz_loadu_ps(first(count), from);
+  }
+  ESPARSE_INLINE void store(float* to, V v) { _mm512_storeu_ps(to, v); }
+  ESPARSE_INLINE void store_first(float* to, V v, std::size_t count) {
+    _mm512_mask_storeu_ps(to, first(count), v);
+  }
+  ESPARSE_INLINE V add(V a, V b) { return _mm512_add_ps(a, b); }
+  ESPARSE_INLINE V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+
+  template <bool F16>
+  ESPARSE_INLINE V widen(__m256i halves) {
+    if constexpr (F16) return _mm512_cvtph_ps(halves);
+    else return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+  }
+  template <bool F16>
+  ESPARSE_INLINE V halves(const std::uint16_t* from) {
+    return widen<F16>(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  }
+  template <bool F16>
+  ESPARSE_INLINE V halves_first(const std::uint16_t* from, std::size_t count) {
+    return widen<F16>(_mm256_maskz_loadu_epi16(first(count), from));
+  }
+
+  // The positions of 16 rows, a string of 16 * Bits bits. Bits above a position stay where `choose` does not look.
+  template <int Bits>
+  ESPARSE_INLINE P positions(const std::uint8_t* string) {
+    constexpr int b = Bits;
+    if constexpr (Bits <= 2) {
+      std::uint32_t all = 0;
+      std::memcpy(&all, string, 2 * Bits);
+      const __m512i each = _mm512_srlv_epi32(
+          _mm512_set1_epi32(static_cast<int>(all)),
+          _mm512_setr_epi32(0, b, 2 * b, 3 * b, 4 * b, 5 * b, 6 * b, 7 * b, 8 * b, 9 * b, 10 * b, 11 * b, 12 * b,
+                            13 * b, 14 * b, 15 * b));
+      return Bits == 1 ? _mm512_and_si512(each, _mm512_set1_epi32(1)) : each;
+    } else {
+      std::uint32_t low = 0, high = 0;
+      std::memcpy(&low, string, Bits);
+      std::memcpy(&high, string + Bits, Bits);
+      const __m512i words =
+          _mm512_mask_set1_epi32(_mm512_set1_epi32(static_cast<int>(low)), 0xff00, static_cast<int>(high));
+      return _mm512_srlv_epi32(words, _mm512_setr_epi32(0, b, 2 * b, 3 * b, 4 * b, 5 * b, 6 * b, 7 * b, 0, b, 2 * b,
+                                                        3 * b, 4 * b, 5 * b, 6 * b, 7 * b));
+    }
+  }
+
+  // The inputs of one group of up to Width channels, and those that 16 positions choose. A vpermilps looks at the two
+  // low bits of a position and a vpermps at four: with eight inputs, repeated, the fourth does not matter.
+  template <int Width>
+  struct Group {
+    V x;
+  };
+  template <int Width>
+  ESPARSE_INLINE Group<Width> group(const float* x) {
+    if constexpr (Width == 4) return {_mm512_broadcast_f32x4(_mm_loadu_ps(x))};
+    else if constexpr (Width == 8)
+      return {_mm512_castpd_ps(_mm512_broadcast_f64x4(_mm256_castps_pd(_mm256_loadu_ps(x))))};
+    else return {_mm512_loadu_ps(x)};
+  }
+  template <int Width>
+  ESPARSE_INLINE V choose(Group<Width> from, P positions) {
+    if constexpr (Width == 4) return _mm512_permutevar_ps(from.x, positions);
+    else return _mm512_permutexvar_ps(positions, from.x);
+  }
+
+  // The rows of a mask as lanes; those of its values, which lie without gaps, in their places.
+  using Mask = __mmask16;
+  ESPARSE_INLINE Mask mask(std::uint32_t bits) { return static_cast<Mask>(bits); }
+  template <bool F16>
+  ESPARSE_INLINE V expand(const std::uint16_t* values, std::uint32_t bits, std::size_t count) {
+    if constexpr (Vbmi2) {
+      (void)count;
+      return widen<F16>(_mm256_maskz_expandloadu_epi16(static_cast<Mask>(bits), values));
+    } else {
+      return _mm512_maskz_expand_ps(static_cast<Mask>(bits), halves_first<F16>(values, count));
+    }
+  }
+  ESPARSE_INLINE V fma_where(Mask where, V w, V x, V sum) { return _mm512_mask3_fmadd_ps(w, x, sum, where); }
+
+  // Lane l gets lane l + 8, then 4, 2, 1.
+  ESPARSE_INLINE float sum(V v) {
+    const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1));
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), high);
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+  }
+
+  ESPARSE_INLINE void prefetch(const void* address) {
+    _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0);
+  }
+};

@@ -1,0 +1,101 @@
+// Sixteen f32 as an array, in plain C++: the readable version of the other lanes, and the one for any other processor.
+
+struct LanesPortable {
+  struct V {
+    float lane[16];
+  };
+  struct P {
+    std::uint8_t lane[16];
+  };
+
+  static constexpr std::size_t kMaxTokens = 4;
+  static constexpr std::size_t tiles_at_once(std::size_t) { return 1; }
+  static constexpr std::size_t kDenseRows = 2, kDenseTokens = 2;
+
+  ESPARSE_INLINE V zero() { return {}; }
+  ESPARSE_INLINE V splat(const float* x) {
+    V v;
+    for (float& lane : v.lane) lane = *x;
+    return v;
+  }
+  ESPARSE_INLINE V load(const float* from) { return load_first(from, 16); }
+  ESPARSE_INLINE V load_first(const float* from, std::size_t count) {
+    V v = {};
+    std::memcpy(v.lane, from, 4 * count);
+    return v;
+  }
+  ESPARSE_INLINE void store(float* to, V v) { std::memcpy(to, v.lane, sizeof v.lane); }
+  ESPARSE_INLINE void store_first(float* to, V v, std::size_t count) { std::memcpy(to, v.lane, 4 * count); }
+  ESPARSE_INLINE V add(V a, V b) {
+    for (int l = 0; l < 16; l++) a.lane[l] += b.lane[l];
+    return a;
+  }
+  ESPARSE_INLINE V fma(V a, V b, V c) {
+    for (int l = 0; l < 16; l++) c.lane[l] = exact_fma(a.lane[l], b.lane[l], c.lane[l]);
+    return c;
+  }
+
+  template <bool F16>
+  ESPARSE_INLINE V halves(const std::uint16_t* from) {
+    return halves_first<F16>(from, 16);
+  }
+  template <bool F16>
+  ESPARSE_INLINE V halves_first(const std::uint16_t* from, std::size_t count) {
+    V v = {};
+    for (std::size_t l = 0; l < count; l++) v.lane[l] = float_of(F16 ? esparse::F16::widen(from[l]) : Bf16::widen(from[l]));
+    return v;
+  }
+
+  template <int Bits>
+  ESPARSE_INLINE P positions(const std::uint8_t* string) {
+    std::uint64_t all = 0;
+    for (int b = 0; b < 2 * Bits; b++) all |= static_cast<std::uint64_t>(string[b]) << (8 * b);
+    P p;
+    for (int l = 0; l < 16; l++) p.lane[l] = static_cast<std::uint8_t>((all >> (l * Bits)) & ((1u << Bits) - 1));
+    return p;
+  }
+
+  template <int Width>
+  struct Group {
+    const float* x;
+  };
+  template <int Width>
+  ESPARSE_INLINE Group<Width> group(const float* x) {
+    return {x};
+  }
+  template <int Width>
+  ESPARSE_INLINE V choose(Group<Width> from, P positions) {
+    V v;
+    for (int l = 0; l < 16; l++) v.lane[l] = from.x[positions.lane[l]];
+    return v;
+  }
+
+  using Mask = std::uint32_t;
+  ESPARSE_INLINE Mask mask(std::uint32_t bits) { return bits; }
+  template <bool F16>
+  ESPARSE_INLINE V expand(const std::uint16_t* values, std::uint32_t bits, std::size_t) {
+    V v = {};
+    for (int l = 0; l < 16; l++) {
+      if ((bits >> l) & 1) {
+        v.lane[l] = float_of(F16 ? esparse::F16::widen(*values) : Bf16::widen(*values));
+        values++;
+      }
+    }
+    return v;
+  }
+  ESPARSE_INLINE V fma_where(Mask where, V w, V x, V sum) {
+    for (int l = 0; l < 16; l++) {
+      if ((where >> l) & 1) sum.lane[l] = exact_fma(w.lane[l], x.lane[l], sum.lane[l]);
+    }
+    return sum;
+  }
+
+  ESPARSE_INLINE float sum(V v) {
+    for (int half = 8; half > 0; half /= 2) {
+      for (int l = 0; l < half; l++) v.lane[l] += v.lane[l + half];
+    }
+    return v.lane[0];
+  }
+
+  ESPARSE_INLINE void prefetch(const void*) {}
+};

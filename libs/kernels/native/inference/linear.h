@@ -1,0 +1,43 @@
+// y = x Wᵀ + bias straight from packed or dense weights, whose arrays somebody else keeps alive.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels.h"
+
+namespace esparse {
+
+// Tiles of 16 rows, N:M; see src/packed-layout.ts.
+struct PackedWeights {
+  const std::uint16_t* values;
+  const std::uint8_t* indices;
+  std::size_t rows, cols, keep, group;
+  std::size_t bits;  // of a position in an index layout; 0 for a mask layout
+  bool f16;
+  const float* bias;  // or null
+  std::vector<std::uint32_t> order;  // order[i] = the input at position i; empty: as they are
+
+  std::size_t tiles() const { return (rows + kTileRows - 1) / kTileRows; }
+  std::size_t groups() const { return cols / group; }
+  std::size_t group_values() const { return kTileRows * keep; }
+  std::size_t group_bytes() const { return bits == 0 ? 2 * group : 2 * bits * keep; }
+};
+
+struct DenseWeights {
+  const void* weights;  // (rows, cols)
+  DenseKind kind;
+  std::size_t rows, cols;
+  const float* bias;  // or null
+};
+
+// x (tokens, cols) and y (tokens, rows), row-major; they do not overlap.
+void apply_packed(const Kernels& kernels, const PackedWeights& weights, const float* x, std::size_t tokens, float* y);
+void apply_dense(const Kernels& kernels, const DenseWeights& weights, const float* x, std::size_t tokens, float* y);
+
+constexpr std::size_t kAllRight = ~static_cast<std::size_t>(0);
+
+// The first tile * groups + group whose indices are not N of M ascending positions for each row; kAllRight if none.
+std::size_t first_wrong_group(const PackedWeights& weights);
+
+}  // namespace esparse

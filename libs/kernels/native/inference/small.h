@@ -1,0 +1,44 @@
+// What a decoder block does besides its linears, for one instruction set: each function does one token's, or one
+// token's and some heads', work. Each result is a fixed sequence of f32 operations: the same bits on every instruction
+// set, and the same as the TypeScript reference's.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace esparse {
+
+// Tokens of a page of the key-value cache.
+constexpr std::size_t kPageTokens = 16;
+// Query heads of one key-value head that `attend` takes together, at most.
+constexpr std::size_t kMaxHeads = 4;
+
+// Some query heads of one token that share a key-value head.
+struct AttendJob {
+  const float* query;  // (heads, head_dim)
+  float* out;  // (heads, head_dim)
+  std::size_t heads, head_dim;
+  float scale;
+  // Page p of the cache lies at cache + p * page_floats; in it, the keys of this head (head_dim, 16) at `keys` and its
+  // values (16, head_dim) at `values`.
+  const float* cache;
+  std::size_t page_floats, keys, values;
+  const std::int32_t* pages;  // of the sequence, in order
+  std::size_t positions;  // of the sequence that the token sees, itself included
+  float* scratch;  // scratch_floats(...)
+};
+
+inline std::size_t scratch_floats(std::size_t heads, std::size_t head_dim, std::size_t positions) {
+  return heads * (head_dim + (positions + kPageTokens - 1) / kPageTokens * kPageTokens);
+}
+
+struct SmallKernels {
+  // y = x / sqrt(mean(x²) + epsilon) * weight
+  void (*rms_norm)(const float* x, const float* weight, float epsilon, std::size_t channels, float* y);
+  void (*attend)(const AttendJob& job);
+  // y = gate / (1 + e^-gate) * up
+  void (*gated_silu)(const float* gate, const float* up, std::size_t count, float* y);
+};
+
+const SmallKernels& small_kernels();
+
+}  // namespace esparse

@@ -1,0 +1,129 @@
+import { addon } from '../addon.ts';
+import { expNegative, laneTotal } from './lanes.ts';
+
+const f = Math.fround;
+
+/** Tokens of a page of the key-value cache. */
+export const PAGE_TOKENS = 16;
+
+/** The heads of an attention: query head h reads key-value head `floor(h / (heads / kvHeads))`. */
+export interface AttentionShape {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  /** What queries are multiplied by. */
+  readonly scale: number;
+}
+
+/** Where the tokens of a call stand in their sequences. A sequence's tokens come in order. */
+export interface TokenPlaces {
+  /** Each token's position in its sequence. */
+  readonly positions: Int32Array;
+  /** Where in `pageTable` the pages of its sequence begin. */
+  readonly tables: Int32Array;
+  /** Pages of the cache: entry i of a sequence holds its positions 16 i to 16 i + 15. */
+  readonly pageTable: Int32Array;
+}
+
+/** Elements of one page: keys (kvHeads, headDim, 16), then values (kvHeads, 16, headDim). */
+export function pageFloats({ kvHeads, headDim }: Pick<AttentionShape, 'kvHeads' | 'headDim'>): number {
+  return 2 * kvHeads * headDim * PAGE_TOKENS;
+}
+
+/**
+ * Causal attention over a paged cache: appends the keys and values of the tokens to their pages, then gives for each
+ * token `softmax(scale · q Kᵀ) V` over its sequence up to itself. query, out (tokens x heads * headDim); key, value
+ * (tokens x kvHeads * headDim); cache (pages x pageFloats).
+ *
+ * A token's bits depend on its sequence alone: not on the other tokens of the call, nor on how its sequence was cut into
+ * calls. e^x is within 3e-7 relatively, see `expNegative`.
+ */
+export function attention(
+  query: Float32Array,
+  key: Float32Array,
+  value: Float32Array,
+  cache: Float32Array,
+  shape: AttentionShape,
+  places: TokenPlaces,
+  tokens: number,
+  out: Float32Array,
+): void {
+  const native = addon();
+  if (native === null) {
+    attentionReference(query, key, value, cache, shape, places, tokens, out);
+    return;
+  }
+  const { heads, kvHeads, headDim, scale } = shape;
+  const { positions, tables, pageTable } = places;
+  native.attention(
+    query,
+    key,
+    value,
+    cache,
+    heads,
+    kvHeads,
+    headDim,
+    scale,
+    positions,
+    tables,
+    pageTable,
+    tokens,
+    out,
+  );
+}
+
+/** The readable version of `attention`: the same bits. */
+export function attentionReference(
+  query: Float32Array,
+  key: Float32Array,
+  value: Float32Array,
+  cache: Float32Array,
+  shape: AttentionShape,
+  { positions, tables, pageTable }: TokenPlaces,
+  tokens: number,
+  out: Float32Array,
+): void {
+  const { heads, kvHeads, headDim, scale } = shape;
+  /** Where position i of token t's sequence has channel d of a key-value head: [key, value]. */
+  const place = (t: number, i: number, head: number, d: number) => {
+    const page = pageTable[tables[t]! + Math.floor(i / PAGE_TOKENS)]! * pageFloats(shape);
+    const slot = i % PAGE_TOKENS;
+    return [
+      page + (head * headDim + d) * PAGE_TOKENS + slot,
+      page + ((kvHeads + head) * PAGE_TOKENS + slot) * headDim + d,
+    ] as const;
+  };
+  for (let t = 0; t < tokens; t++) {
+    for (let j = 0; j < kvHeads * headDim; j++) {
+      const [k, v] = place(t, positions[t]!, Math.floor(j / headDim), j % headDim);
+      cache[k] = key[t * kvHeads * headDim + j]!;
+      cache[v] = value[t * kvHeads * headDim + j]!;
+    }
+  }
+  for (let t = 0; t < tokens; t++) {
+    const seen = positions[t]! + 1;
+    for (let h = 0; h < heads; h++) {
+      const kvHead = Math.floor(h / (heads / kvHeads));
+      const at = (t * heads + h) * headDim;
+      // One sum a score, over the channels in order.
+      const scores = new Float32Array(seen);
+      for (let d = 0; d < headDim; d++) {
+        const q = f(query[at + d]! * f(scale));
+        for (let i = 0; i < seen; i++) scores[i] = scores[i]! + f(q * cache[place(t, i, kvHead, d)[0]]!);
+      }
+      const largest = scores.reduce((a, b) => (a > b ? a : b));
+      // Position i goes into sum i mod 16.
+      const sums = new Float32Array(16);
+      for (let i = 0; i < seen; i++) {
+        scores[i] = expNegative(f(scores[i]! - largest));
+        sums[i % 16] = sums[i % 16]! + scores[i]!;
+      }
+      const total = laneTotal(sums);
+      for (let d = 0; d < headDim; d++) {
+        let mixed = 0;
+        for (let i = 0; i < seen; i++) mixed = f(mixed + f(scores[i]! * cache[place(t, i, kvHead, d)[1]]!));
+        out[at + d] = mixed / total;
+      }
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { addon } from '../addon.ts';
+import { expNegative } from './lanes.ts';
+
+const f = Math.fround;
+
+/** `y = a + b` for the first `count` elements. */
+export function add(a: Float32Array, b: Float32Array, count: number, y: Float32Array): void {
+  const native = addon();
+  if (native === null) addReference(a, b, count, y);
+  else native.add(a, b, count, y);
+}
+
+/** The readable version of `add`: the same bits. */
+export function addReference(a: Float32Array, b: Float32Array, count: number, y: Float32Array): void {
+  for (let i = 0; i < count; i++) y[i] = a[i]! + b[i]!;
+}
+
+/** `y = gate / (1 + e^-gate) * up` for the first `count` elements, within 1e-6 relatively. */
+export function gatedSilu(gate: Float32Array, up: Float32Array, count: number, y: Float32Array): void {
+  const native = addon();
+  if (native === null) gatedSiluReference(gate, up, count, y);
+  else native.gatedSilu(gate, up, count, y);
+}
+
+/** The readable version of `gatedSilu`: the same bits. */
+export function gatedSiluReference(
+  gate: Float32Array,
+  up: Float32Array,
+  count: number,
+  y: Float32Array,
+): void {
+  for (let i = 0; i < count; i++) {
+    const g = gate[i]!;
+    // With p = e^-|g|: 1 / (1 + e^-g) is 1 / (1 + p) above zero and p / (1 + p) below, so that nothing overflows.
+    const p = expNegative(g < 0 ? g : -g);
+    y[i] = f((g < 0 ? f(g * p) : g) / f(1 + p)) * up[i]!;
+  }
+}

@@ -1,0 +1,36 @@
+import { EsparseError } from '@esparse/errors';
+import { addon } from '../addon.ts';
+import { widenReference } from '../widen.ts';
+
+/** A matrix of row vectors as stored, row-major; 16-bit floats are held as their bits. */
+export type RowTable =
+  | { readonly dtype: 'bf16' | 'f16'; readonly data: Uint16Array; readonly cols: number }
+  | { readonly dtype: 'f32'; readonly data: Float32Array; readonly cols: number };
+
+const KINDS = { bf16: 0, f16: 1, f32: 2 } as const;
+
+/** The rows named by the first `count` of `rows`, as f32, exact: y is (count x cols). */
+export function gatherRows(table: RowTable, rows: Uint32Array, count: number, y: Float32Array): void {
+  const native = addon();
+  if (native === null) gatherRowsReference(table, rows, count, y);
+  else native.gatherRows(KINDS[table.dtype], table.data, table.cols, rows, count, y);
+}
+
+/** The readable version of `gatherRows`. */
+export function gatherRowsReference(
+  table: RowTable,
+  rows: Uint32Array,
+  count: number,
+  y: Float32Array,
+): void {
+  const { dtype, data, cols } = table;
+  for (let i = 0; i < count; i++) {
+    const from = rows[i]! * cols;
+    if (from + cols > data.length) throw new EsparseError('internal', `there is no row ${rows[i]!}`);
+    const row =
+      dtype === 'f32'
+        ? data.subarray(from, from + cols)
+        : widenReference(dtype, data.subarray(from, from + cols));
+    y.set(row, i * cols);
+  }
+}

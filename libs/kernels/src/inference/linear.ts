@@ -1,0 +1,155 @@
+import { EsparseError } from '@esparse/errors';
+import { addon, type Addon } from '../addon.ts';
+import { packedLayout } from '../packed-layout.ts';
+import { MAX_DIMENSION, MAX_GROUP } from '../shuffled-matrix.ts';
+import type { HalfDtype } from '../widen.ts';
+import { damagedIndices } from './damaged-indices.ts';
+import { computeInstructionSet, type InstructionSet } from './instruction-set.ts';
+import { denseReference, packedReference } from './linear-reference.ts';
+
+/** The weights of an N:M linear as a store holds them: see `PackedLayout`. */
+export interface PackedWeights {
+  readonly kind: 'packed';
+  readonly dtype: HalfDtype;
+  /** Outputs. */
+  readonly rows: number;
+  /** Inputs. */
+  readonly cols: number;
+  readonly keep: number;
+  readonly group: number;
+  readonly values: Uint16Array;
+  readonly indices: Uint8Array;
+  /** The input at each position, where they are shuffled. */
+  readonly permutation?: Int32Array | undefined;
+  /** (rows) */
+  readonly bias?: Float32Array | undefined;
+}
+
+/** The weights of a linear that is not pruned, (rows, cols), row-major. */
+export type DenseWeights = {
+  readonly kind: 'dense';
+  readonly rows: number;
+  readonly cols: number;
+  /** (rows) */
+  readonly bias?: Float32Array | undefined;
+} & (
+  | { readonly dtype: HalfDtype; readonly weights: Uint16Array }
+  | { readonly dtype: 'f32'; readonly weights: Float32Array }
+);
+
+export type LinearWeights = PackedWeights | DenseWeights;
+
+/** A linear that can be applied. */
+export interface Linear {
+  readonly rows: number;
+  readonly cols: number;
+  /**
+   * y = x Wᵀ (+ bias): from x (tokens, cols) to y (tokens, rows), row-major f32. Returns when it is done; all compute
+   * threads work on it.
+   *
+   * A token's outputs have the same bits whatever other tokens are in the call, on any number of threads and any
+   * instruction set: see `linear-reference.ts` for the sums. (Of a NaN, only that it is one.)
+   */
+  apply(x: Float32Array, tokens: number, y: Float32Array): void;
+}
+
+/**
+ * A linear over arrays that it does not copy: they must not change, nor their memory be given back, as long as it is used.
+ * The permutation is the exception.
+ *
+ * @param instructionSet what it runs on. @default `computeInstructionSet()`
+ * @throws EsparseError 'store' where the arrays do not fit the shape, the permutation is none, or the indices are not an
+ * N:M choice: they may come from anywhere
+ */
+export function createLinear(
+  weights: LinearWeights,
+  instructionSet: InstructionSet | 'reference' = computeInstructionSet(),
+): Linear {
+  checkShape(weights);
+  const { rows, cols } = weights;
+  const native = instructionSet === 'reference' ? null : addon();
+  if (weights.kind === 'packed') checkPacked(weights);
+  else checkLength('weights', weights.weights, rows * cols);
+  if (weights.bias !== undefined) checkLength('bias', weights.bias, rows);
+  if (native === null || instructionSet === 'reference') {
+    return weights.kind === 'packed' ? packedReference(weights) : denseReference(weights);
+  }
+  const handle =
+    weights.kind === 'packed'
+      ? createPacked(native, instructionSet, weights)
+      : native.createDenseLinear(
+          instructionSet,
+          { bf16: 0, f16: 1, f32: 2 }[weights.dtype],
+          rows,
+          cols,
+          weights.weights,
+          weights.bias ?? null,
+        );
+  const { applyLinear } = native;
+  const linear = {
+    rows,
+    cols,
+    apply(x: Float32Array, tokens: number, y: Float32Array): void {
+      applyLinear(handle, x, tokens, y);
+    },
+    // The native side holds addresses only: what has the handle must have the arrays.
+    weights,
+  };
+  return linear;
+}
+
+function createPacked(native: Addon, instructionSet: InstructionSet, weights: PackedWeights): object {
+  const { dtype, rows, cols, keep, group, values, indices, permutation, bias } = weights;
+  const { bits, groups } = packedLayout(rows, cols, keep, group);
+  const made = native.createPackedLinear(
+    instructionSet,
+    dtype === 'f16',
+    rows,
+    cols,
+    keep,
+    group,
+    bits,
+    values,
+    indices,
+    permutation ?? null,
+    bias ?? null,
+  );
+  if (typeof made !== 'number') return made;
+  throw damagedIndices(made, groups);
+}
+
+function checkShape({ rows, cols }: LinearWeights): void {
+  for (const [name, size] of Object.entries({ rows, cols })) {
+    if (!Number.isInteger(size) || size < 1 || size > MAX_DIMENSION) {
+      throw refused(`${name} is ${size}: a whole number from 1 to ${MAX_DIMENSION} was expected`);
+    }
+  }
+}
+
+function checkPacked({ rows, cols, keep, group, values, indices, permutation }: PackedWeights): void {
+  if (!Number.isInteger(group) || group > MAX_GROUP || !Number.isInteger(keep) || keep < 1 || keep >= group) {
+    throw refused(`${keep}:${group} is no pattern: 1 <= keep < group <= ${MAX_GROUP}`);
+  }
+  if (cols % group !== 0) throw refused(`${cols} inputs are not a multiple of the group of ${group}`);
+  const { tiles, groups, groupValues, groupBytes } = packedLayout(rows, cols, keep, group);
+  checkLength('values', values, tiles * groups * groupValues);
+  checkLength('indices', indices, tiles * groups * groupBytes);
+  if (permutation === undefined) return;
+  checkLength('permutation', permutation, cols);
+  const seen = new Uint8Array(cols);
+  for (let i = 0; i < cols; i++) {
+    const channel = permutation[i]!;
+    if (channel < 0 || channel >= cols || seen[channel] === 1) {
+      throw refused(`the permutation names input ${channel} at position ${i}: out of range or twice`);
+    }
+    seen[channel] = 1;
+  }
+}
+
+function checkLength(name: string, { length }: { readonly length: number }, expected: number): void {
+  if (length !== expected) throw refused(`${name} has ${length} elements where ${expected} were expected`);
+}
+
+function refused(message: string): EsparseError {
+  return new EsparseError('store', `weights of a linear: ${message}`);
+}

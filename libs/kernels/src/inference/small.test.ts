@@ -1,0 +1,222 @@
+/** The small kernels: native and TypeScript give the same bits, and a token's bits are its own. */
+import {
+  add,
+  addReference,
+  addon,
+  attention,
+  attentionReference,
+  gatedSilu,
+  gatedSiluReference,
+  gatherRows,
+  gatherRowsReference,
+  pageFloats,
+  PAGE_TOKENS,
+  rmsNorm,
+  rmsNormReference,
+  rope,
+  ropeReference,
+  type AttentionShape,
+  type TokenPlaces,
+} from '../index.ts';
+import { expNegative } from './lanes.ts';
+import { uniform } from './testing/uniform.ts';
+
+test('the native addon is the one under test', () => {
+  expect(addon()).not.toBeNull();
+});
+
+const random = uniform(7);
+const floats = (length: number, scale = 1) =>
+  Float32Array.from({ length }, () => (random() + random() - 1) * scale);
+const bitsOf = (x: Float32Array) => new Uint32Array(x.buffer, x.byteOffset, x.length);
+
+/** Runs both on memory of their own and compares every bit. */
+function agree(
+  length: number,
+  native: (y: Float32Array) => void,
+  reference: (y: Float32Array) => void,
+): Float32Array {
+  const [y, expected] = [new Float32Array(length), new Float32Array(length)];
+  native(y);
+  reference(expected);
+  expect(bitsOf(y)).toEqual(bitsOf(expected));
+  return y;
+}
+
+test('the exponential is within 3e-7 of the real one, zero far below and NaN for NaN', () => {
+  let worst = 0;
+  for (let x = 0; x > -87; x -= 0.0137) {
+    const exact = Math.exp(Math.fround(x));
+    worst = Math.max(worst, Math.abs(expNegative(Math.fround(x)) - exact) / exact);
+  }
+  expect(worst).toBeLessThan(3e-7);
+  expect([expNegative(0), expNegative(-100), expNegative(-Infinity), expNegative(NaN)]).toEqual([
+    1,
+    0,
+    0,
+    NaN,
+  ]);
+});
+
+test.each([1, 8, 16, 31, 192, 2048])('rmsNorm of %d channels has the bits of the reference', (channels) => {
+  const [x, weight] = [floats(3 * channels, 5), floats(channels)];
+  const y = agree(
+    3 * channels,
+    (out) => rmsNorm(x, weight, 1e-5, 3, out),
+    (out) => rmsNormReference(x, weight, 1e-5, 3, out),
+  );
+  const alone = new Float32Array(channels);
+  rmsNorm(x.subarray(channels), weight, 1e-5, 1, alone);
+  expect(bitsOf(alone)).toEqual(bitsOf(y.subarray(channels, 2 * channels)));
+});
+
+test('gated silu and add have the bits of the references, whatever the length, and overflow nowhere', () => {
+  for (const count of [1, 15, 16, 17, 100, 5000]) {
+    const [a, b] = [floats(count, 30), floats(count, 3)];
+    agree(
+      count,
+      (y) => gatedSilu(a, b, count, y),
+      (y) => gatedSiluReference(a, b, count, y),
+    );
+    agree(
+      count,
+      (y) => add(a, b, count, y),
+      (y) => addReference(a, b, count, y),
+    );
+  }
+  const y = new Float32Array(5);
+  gatedSilu(Float32Array.of(1000, -1000, 0, NaN, 2), Float32Array.of(1, 1, 1, 1, 3), 5, y);
+  expect([...y.subarray(0, 4)]).toEqual([1000, -0, 0, NaN]);
+  expect(y[4]).toBeCloseTo((2 / (1 + Math.exp(-2))) * 3, 5);
+});
+
+test('rope turns each token by its own position, with the bits of the reference', () => {
+  const [tokens, heads, headDim, positions] = [3, 2, 10, 50];
+  const x = floats(tokens * heads * headDim);
+  const [cos, sin] = [floats((positions * headDim) / 2), floats((positions * headDim) / 2)];
+  const at = Int32Array.of(49, 0, 7);
+  agree(
+    x.length,
+    (y) => rope(x, heads, headDim, cos, sin, at, tokens, y),
+    (y) => ropeReference(x, heads, headDim, cos, sin, at, tokens, y),
+  );
+  expect(() => rope(x, heads, headDim, cos, sin, Int32Array.of(0, 50, 0), tokens, x.slice())).toThrow(
+    /position 50/,
+  );
+});
+
+test('rows are gathered exactly, and a row that is not there is an error', () => {
+  const bits = Uint16Array.from({ length: 12 * 20 }, () => random() * 65536);
+  const rows = Uint32Array.of(11, 0, 3, 3);
+  for (const table of [
+    { dtype: 'bf16', data: bits, cols: 20 },
+    { dtype: 'f16', data: bits, cols: 20 },
+    { dtype: 'f32', data: floats(240), cols: 20 },
+  ] as const) {
+    agree(
+      60,
+      (y) => gatherRows(table, rows, 3, y),
+      (y) => gatherRowsReference(table, rows, 3, y),
+    );
+    expect(() => gatherRows(table, Uint32Array.of(12), 1, new Float32Array(20))).toThrow(/row 12/);
+  }
+});
+
+/** Sequences whose pages lie scattered in the cache, their tokens appended in calls of any size. */
+function sequencesOf(shape: AttentionShape, lengths: readonly number[]) {
+  const pagesOf = lengths.map((length) => Math.ceil(length / PAGE_TOKENS));
+  const starts = pagesOf.map((_, i) => pagesOf.slice(0, i).reduce((a, b) => a + b, 0));
+  const total = pagesOf.reduce((a, b) => a + b, 0);
+  const pageTable = Int32Array.from({ length: total }, (_, i) => total - 1 - i);
+  const tensors = lengths.map((length) => ({
+    query: floats(length * shape.heads * shape.headDim, 2),
+    key: floats(length * shape.kvHeads * shape.headDim, 2),
+    value: floats(length * shape.kvHeads * shape.headDim, 2),
+  }));
+  const cache = new Float32Array(total * pageFloats(shape)).fill(NaN);
+  return {
+    cache,
+    /** One call with [sequence, from, to) of some sequences, their tokens one sequence after the other. */
+    call(run: typeof attention, parts: readonly (readonly [number, number, number])[]): Float32Array[] {
+      const join = (name: 'query' | 'key' | 'value', width: number) =>
+        Float32Array.from(
+          parts.flatMap(([s, from, to]) => [...tensors[s]![name].subarray(from * width, to * width)]),
+        );
+      const places: TokenPlaces = {
+        positions: Int32Array.from(
+          parts.flatMap(([, from, to]) => Array.from({ length: to - from }, (_, i) => from + i)),
+        ),
+        tables: Int32Array.from(
+          parts.flatMap(([s, from, to]) => Array.from({ length: to - from }, () => starts[s]!)),
+        ),
+        pageTable,
+      };
+      const tokens = places.positions.length;
+      const width = shape.heads * shape.headDim;
+      const kvWidth = shape.kvHeads * shape.headDim;
+      const out = new Float32Array(tokens * width);
+      run(
+        join('query', width),
+        join('key', kvWidth),
+        join('value', kvWidth),
+        cache,
+        shape,
+        places,
+        tokens,
+        out,
+      );
+      let at = 0;
+      return parts.map(([, from, to]) => out.subarray(at, (at += (to - from) * width)));
+    },
+  };
+}
+
+const SHAPES: AttentionShape[] = [
+  { heads: 1, kvHeads: 1, headDim: 6, scale: 0.4 },
+  { heads: 6, kvHeads: 2, headDim: 32, scale: 32 ** -0.5 },
+  { heads: 4, kvHeads: 2, headDim: 80, scale: 80 ** -0.5 },
+  { heads: 14, kvHeads: 2, headDim: 64, scale: 0.125 },
+];
+
+test.each(SHAPES)(
+  'attention with $heads / $kvHeads heads of $headDim has the bits of the reference',
+  (shape) => {
+    const lengths = [37, 5, 64];
+    const whole = lengths.map((length, s) => [s, 0, length] as const);
+    const sequences = sequencesOf(shape, lengths);
+    const native = sequences.call(attention, whole);
+    const cache = sequences.cache.slice();
+    const expected = sequences.call(attentionReference, whole);
+    native.forEach((out, i) => {
+      expect(bitsOf(out.slice())).toEqual(bitsOf(expected[i]!.slice()));
+      expect(out.every(Number.isFinite)).toBe(true);
+    });
+    expect(bitsOf(cache)).toEqual(bitsOf(sequences.cache));
+  },
+);
+
+test('a sequence has the same bits alone, in a batch, and however it is cut into calls', () => {
+  const shape = SHAPES[1]!;
+  const lengths = [50, 33];
+  const sequences = sequencesOf(shape, lengths);
+  const [alone] = sequences.call(attention, [[0, 0, 50]]);
+  const [batched] = sequences.call(attention, [
+    [0, 0, 50],
+    [1, 0, 33],
+  ]);
+  expect(bitsOf(batched!.slice())).toEqual(bitsOf(alone!.slice()));
+  sequences.cache.fill(NaN);
+  const pieces = [0, 1, 17, 18, 40, 49, 50];
+  const cut = pieces.slice(1).flatMap((to, i) => [...sequences.call(attention, [[0, pieces[i]!, to]])[0]!]);
+  expect(bitsOf(Float32Array.from(cut))).toEqual(bitsOf(alone!.slice()));
+});
+
+test('a token without pages in the cache is an error', () => {
+  const shape = SHAPES[0]!;
+  const x = floats(6);
+  const places = { positions: Int32Array.of(16), tables: Int32Array.of(0), pageTable: Int32Array.of(0) };
+  const cache = new Float32Array(pageFloats(shape));
+  expect(() => attention(x, x, x, cache, shape, places, 1, x.slice())).toThrow(/no pages/);
+  const beyond = { positions: Int32Array.of(0), tables: Int32Array.of(0), pageTable: Int32Array.of(1) };
+  expect(() => attention(x, x, x, cache, shape, beyond, 1, x.slice())).toThrow(/no pages/);
+});
