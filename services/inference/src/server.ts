@@ -138,7 +138,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     },
     { engine, models, log, swapped: metrics.swap },
   );
-  const context: HttpContext = { service, metrics, keys, limits, info: { threads: options.threads } };
+  const context: HttpContext = { service, metrics, keys, limits };
   const app = createApp(context, log);
   let answering = 0;
   app.addHook('onRequest', (_, reply, done) => {

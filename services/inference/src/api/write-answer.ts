@@ -57,6 +57,6 @@ function told(tokens: readonly TextToken[], { text: { tokenText } }: ServedModel
     bytes: tokenText.spelling(token),
     offset,
     logprob: logprob.logprob,
-    top: logprob.top.map((other) => ({ bytes: tokenText.spelling(other.token), logprob: other.logprob })),
+    top: logprob.ids.map((id, i) => ({ bytes: tokenText.spelling(id), logprob: logprob.logprobs[i]! })),
   }));
 }

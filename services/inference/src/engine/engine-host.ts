@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { EsparseError, toEsparseError } from '@esparse/errors';
 import { createSampler, openEngine, topLogprobs, type Engine, type Sequence } from '@esparse/engine';
-import { computeInstructionSet } from '@esparse/kernels';
+import { computeInstructionSet, computeThreads } from '@esparse/kernels';
 import type { EngineFacts, EngineSettings, EngineState, FromEngine, ToEngine } from './messages.ts';
 import { Scheduler } from './scheduler.ts';
 
@@ -16,6 +16,7 @@ const MAX_UNSEEN_REPORTS = 64;
  * the thread turns to its messages, so that a request that joins or is cancelled waits for one step at most.
  */
 export function hostEngine(port: MessagePort, settings: EngineSettings): void {
+  const { limits } = settings;
   const engines = new Map<number, Engine>();
   const scheduler = new Scheduler<Sequence>(
     {
@@ -27,7 +28,7 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
       sampler: createSampler,
       logprob: topLogprobs,
     },
-    settings.limits,
+    limits,
   );
   let unseen = 0;
   let stepping = false;
@@ -70,9 +71,10 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
       const engine = await openEngine({
         store: settings.store,
         run,
-        ...(settings.threads !== undefined && { threads: settings.threads }),
-        ...(settings.maxContext !== undefined && { maxContext: settings.maxContext }),
-        ...(settings.kvBytes !== undefined && { kvBytes: settings.kvBytes }),
+        threads: settings.threads,
+        maxContext: settings.maxContext,
+        kvBytes: settings.kvBytes,
+        maxStepTokens: limits.maxSequences + Math.max(limits.promptTokens, limits.mixedPromptTokens),
       });
       engines.set(model, engine);
       post({ type: 'loaded', model, facts: factsOf(engine) });
@@ -88,7 +90,7 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
         void load(message.model, message.run);
         return;
       case 'unload':
-        engines.get(message.model)?.close();
+        void engines.get(message.model)?.close();
         engines.delete(message.model);
         post({ type: 'state', state: state() });
         return;
@@ -115,6 +117,7 @@ function factsOf(engine: Engine): EngineFacts {
     pageTokens: engine.pageTokens,
     pages: engine.pages,
     weightBytes: { ...engine.weightBytes },
+    threads: computeThreads(),
     instructionSet: computeInstructionSet(),
   };
 }

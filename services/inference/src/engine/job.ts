@@ -1,3 +1,5 @@
+import type { TopLogprobs } from '@esparse/engine';
+
 /** How the next token is drawn. */
 export interface Sampling {
   /** 0 takes the most likely token. */
@@ -26,13 +28,6 @@ export interface Job {
   readonly logprobs: number | undefined;
 }
 
-/** The natural logarithm of a token's probability, before temperature and truncation. */
-export interface TokenLogprob {
-  readonly logprob: number;
-  /** The most likely tokens, the first the likeliest. */
-  readonly top: readonly { readonly token: number; readonly logprob: number }[];
-}
-
 /** Why a text ended: a token of its own, or as many tokens as were asked for. */
 export type FinishReason = 'stop' | 'length';
 
@@ -42,7 +37,7 @@ export type JobEvent =
       readonly job: number;
       /** Absent where the token is one that ends the text. */
       readonly token?: number;
-      readonly logprob?: TokenLogprob | undefined;
+      readonly logprob?: TopLogprobs | undefined;
       /** Set on the last event of a job. */
       readonly finish?: FinishReason | undefined;
     }

@@ -21,6 +21,8 @@ export interface EngineFacts {
   readonly pages: number;
   readonly weightBytes: Readonly<Record<string, number>>;
   readonly instructionSet: string;
+  /** Of a step, the engine's own among them. */
+  readonly threads: number;
 }
 
 /** How full the engine is. */

@@ -55,7 +55,7 @@ function schedulerOn(engine: StepEngine<Sequence>, limits = {}) {
     {
       engine: () => engine,
       sampler: ({ seed }) => ({ sample: (logits) => (logits[0]! + seed) % VOCAB }),
-      logprob: (logits) => ({ logprob: logits[0]!, top: [] }),
+      logprob: (logits) => ({ logprob: logits[0]!, ids: [], logprobs: [] }),
     },
     { maxSequences: 4, promptTokens: 16, mixedPromptTokens: 8, ...limits },
   );
@@ -255,6 +255,6 @@ test('probabilities are told for jobs that ask for them, and for no others', () 
   scheduler.submit(job(0, 5, 1, { logprobs: 0 }));
   scheduler.submit(job(1, 5, 1));
   const results = finish(scheduler);
-  expect(textOf(results, 0)).toMatchObject([{ logprob: { top: [] } }]);
+  expect(textOf(results, 0)).toMatchObject([{ logprob: { ids: [] } }]);
   expect(textOf(results, 1)).toMatchObject([{ logprob: undefined }]);
 });

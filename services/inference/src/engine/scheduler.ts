@@ -1,5 +1,6 @@
+import type { TopLogprobs } from '@esparse/engine';
 import { EsparseError, messageOf } from '@esparse/errors';
-import type { Job, JobEvent, Sampling, TokenLogprob } from './job.ts';
+import type { Job, JobEvent, Sampling } from './job.ts';
 import { shares } from './shares.ts';
 
 /** What the scheduler asks of an engine; see `Engine` in @esparse/engine. */
@@ -23,7 +24,7 @@ export interface SchedulerDependencies<S extends StepSequence> {
   /** The engine of a loaded model. */
   engine(model: number): StepEngine<S>;
   sampler(sampling: Sampling): Sampler;
-  logprob(logits: Float32Array, token: number, alternatives: number): TokenLogprob;
+  logprob(logits: Float32Array, token: number, alternatives: number): TopLogprobs;
 }
 
 export interface SchedulerLimits {

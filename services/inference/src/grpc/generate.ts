@@ -78,7 +78,7 @@ function replyOf(
     text,
     tokens: tokens.map(({ token, logprob }) => ({
       ...probability(token, logprob.logprob, model),
-      top: logprob.top.map((other) => probability(other.token, other.logprob, model)),
+      top: logprob.ids.map((id, i) => probability(id, logprob.logprobs[i]!, model)),
     })),
     ...(finish !== undefined && {
       finishReason: finish === 'stop' ? 'FINISH_REASON_STOP' : 'FINISH_REASON_LENGTH',

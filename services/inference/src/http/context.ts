@@ -18,6 +18,4 @@ export interface HttpContext {
   /** Undefined where no key is asked for. */
   readonly keys: ApiKeys | undefined;
   readonly limits: HttpLimits;
-  /** Told by `/info` beside what is known of the model. */
-  readonly info: Readonly<Record<string, unknown>>;
 }

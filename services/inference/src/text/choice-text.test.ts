@@ -14,7 +14,7 @@ const table: TokenText = {
   },
 };
 
-const logprob = { logprob: -1, top: [] };
+const logprob = { logprob: -1, ids: [], logprobs: [] };
 const offsets = (tokens: readonly { token: number; offset: number }[]) =>
   tokens.map(({ token, offset }) => [token, offset]);
 

@@ -1,5 +1,5 @@
 import type { TextStream, TokenText } from '@esparse/checkpoint';
-import type { TokenLogprob } from '../engine/job.ts';
+import type { TopLogprobs } from '@esparse/engine';
 import { createStopText, type StopText } from './stop-text.ts';
 
 /** A token of a text with its probability, and those of the likeliest in its place. */
@@ -7,7 +7,7 @@ export interface TextToken {
   readonly token: number;
   /** Characters of the text before it. */
   readonly offset: number;
-  readonly logprob: TokenLogprob;
+  readonly logprob: TopLogprobs;
 }
 
 /** Some more of a text. */
@@ -31,7 +31,7 @@ export class ChoiceText {
     this.#stop = createStopText(stops);
   }
 
-  push(token: number, logprob: TokenLogprob | undefined): TextPiece & { readonly stopped: boolean } {
+  push(token: number, logprob: TopLogprobs | undefined): TextPiece & { readonly stopped: boolean } {
     if (logprob !== undefined) this.#waiting.push({ token, offset: this.#made, logprob });
     const made = this.#stream.push(token);
     this.#made += made.length;

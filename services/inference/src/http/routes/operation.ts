@@ -4,7 +4,7 @@ import { ApiError } from '../../api/api-error.ts';
 import type { HttpContext } from '../context.ts';
 
 /** What those who run the server ask for: `/health`, `/ready`, `/metrics`, `/info`. */
-export function operationRoutes(app: FastifyInstance, { service, metrics, info, limits }: HttpContext): void {
+export function operationRoutes(app: FastifyInstance, { service, metrics, limits }: HttpContext): void {
   app.get('/health', () => ({ status: 'alive' }));
 
   app.get('/ready', () => {
@@ -34,7 +34,7 @@ export function operationRoutes(app: FastifyInstance, { service, metrics, info, 
       kv_page_tokens: engine.pageTokens,
       chat_template: text.chatTemplate !== undefined,
       instruction_set: engine.instructionSet,
-      ...info,
+      threads: engine.threads,
       limits,
     };
   });
