@@ -109,7 +109,10 @@ export function createEngine(parts: EngineParts): Engine {
     reserve(count) {
       if (!open) throw closed();
       if (!Number.isInteger(count) || count < 1 || count > maxContext) {
-        throw new EsparseError('usage', `a sequence of ${count} tokens: at least 1 and at most ${maxContext} fit`);
+        throw new EsparseError(
+          'usage',
+          `a sequence of ${count} tokens: at least 1 and at most ${maxContext} fit`,
+        );
       }
       const pages = pool.take(pagesFor(count));
       return pages && new PagedSequence(pool, pages, count);

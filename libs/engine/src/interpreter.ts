@@ -1,13 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import {
-  add,
-  attention,
-  gatedSilu,
-  rmsNorm,
-  rope,
-  type Linear,
-  type TokenPlaces,
-} from '@esparse/kernels';
+import { add, attention, gatedSilu, rmsNorm, rope, type Linear, type TokenPlaces } from '@esparse/kernels';
 import { BLOCK_INPUT, type Activation, type BlockOp, type ModelDescription } from '@esparse/model';
 import type { KeyValueCache } from './key-value-cache.ts';
 import type { BlockWeights } from './model-weights.ts';

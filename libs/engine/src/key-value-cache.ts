@@ -23,9 +23,13 @@ export function createKeyValueCache(description: ModelDescription, bytes: number
   const pageBytes = floats * 4;
   const pages = Math.floor(bytes / Math.max(pageBytes, 1));
   if (pages < 1) {
-    throw new EsparseError('usage', `a key-value cache of ${bytes} bytes holds no page of ${pageBytes} bytes`, {
-      hint: 'give the cache more memory',
-    });
+    throw new EsparseError(
+      'usage',
+      `a key-value cache of ${bytes} bytes holds no page of ${pageBytes} bytes`,
+      {
+        hint: 'give the cache more memory',
+      },
+    );
   }
   const memory = allocate(pages * floats, bytes);
   const parts: Float32Array[][] = [];

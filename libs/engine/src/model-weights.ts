@@ -162,7 +162,10 @@ class Mapper {
     if (!place.group.arrays.has(array)) {
       throw new EsparseError('store', `${place.folder}: array ${array} is missing`);
     }
-    throw new EsparseError('store', `${place.folder}: array ${array} has a dtype that this version does not know`);
+    throw new EsparseError(
+      'store',
+      `${place.folder}: array ${array} has a dtype that this version does not know`,
+    );
   }
 
   /** A vector that was not pruned, as f32 in memory of its own. */

@@ -32,11 +32,11 @@ export function planProgram(description: ModelDescription): Plan {
   for (const [i, op] of program.entries()) for (const input of inputsOf(op)) lastUse.set(input, i);
   const last = program.at(-1);
   const inputDies = lastUse.get(BLOCK_INPUT) ?? -1;
-  if (
-    last?.output !== BLOCK_OUTPUT ||
-    (inputDies === program.length - 1 && !IN_PLACE.has(last.op))
-  ) {
-    throw new EsparseError('unsupported', `the program of a ${description.family} block cannot be run in place`);
+  if (last?.output !== BLOCK_OUTPUT || (inputDies === program.length - 1 && !IN_PLACE.has(last.op))) {
+    throw new EsparseError(
+      'unsupported',
+      `the program of a ${description.family} block cannot be run in place`,
+    );
   }
   const values: PlannedValue[] = [{ name: BLOCK_INPUT, width: hidden, buffer: 0 }];
   const byName = new Map([[BLOCK_INPUT, 0]]);

@@ -21,11 +21,15 @@ export function contextOf({ family, maxPositions, rope }: ModelDescription, want
   const most = dynamic ? Math.min(rope.original, maxPositions) : maxPositions;
   if (wanted === undefined) return Math.min(most, DEFAULT_CONTEXT);
   if (Number.isInteger(wanted) && wanted >= 1 && wanted <= most) return wanted;
-  throw new EsparseError('usage', `a context of ${wanted} tokens is not within 1 to ${most}, what this ${family} model has`, {
-    hint: dynamic
-      ? 'its rotary embedding is scaled by the length of the sequence (dynamic): only the trained length is served'
-      : undefined,
-  });
+  throw new EsparseError(
+    'usage',
+    `a context of ${wanted} tokens is not within 1 to ${most}, what this ${family} model has`,
+    {
+      hint: dynamic
+        ? 'its rotary embedding is scaled by the length of the sequence (dynamic): only the trained length is served'
+        : undefined,
+    },
+  );
 }
 
 /** The tables of a model's positions 0 .. context - 1. */

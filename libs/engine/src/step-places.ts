@@ -38,7 +38,8 @@ function check(parts: readonly StepPart[], pool: PagePool, maxTokens: number, vo
   const seen = new Set<unknown>();
   let total = 0;
   for (const { sequence, tokens } of parts) {
-    if (!(sequence instanceof PagedSequence) || !sequence.isOf(pool)) throw usage('a sequence of another engine');
+    if (!(sequence instanceof PagedSequence) || !sequence.isOf(pool))
+      throw usage('a sequence of another engine');
     if (sequence.released) throw usage('a sequence that has been released');
     if (seen.has(sequence)) throw usage('the same sequence twice');
     seen.add(sequence);

@@ -1,0 +1,46 @@
+import { notNumbers } from './likeliest.ts';
+
+/** Log-probabilities of a token and of the likeliest ones, in nats, of the plain softmax. */
+export interface TopLogprobs {
+  /** Of the token that was asked for. */
+  readonly logprob: number;
+  /** The likeliest tokens, from the likeliest down; of equal ones the lower first. */
+  readonly ids: number[];
+  /** Theirs. */
+  readonly logprobs: number[];
+}
+
+/**
+ * log Σ e^logit, in f64.
+ *
+ * @throws EsparseError 'numeric' where it is not a number
+ */
+export function logSumExp(logits: Float32Array): number {
+  let largest = -Infinity;
+  for (let i = 0; i < logits.length; i++) if (logits[i]! > largest) largest = logits[i]!;
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i]! - largest);
+  const total = largest + Math.log(sum);
+  if (Number.isFinite(total)) return total;
+  throw notNumbers();
+}
+
+/**
+ * The log-probability of a token, and those of the `k` likeliest.
+ *
+ * @throws EsparseError 'numeric' where logits are not numbers
+ */
+export function topLogprobs(logits: Float32Array, token: number, k: number): TopLogprobs {
+  const total = logSumExp(logits);
+  // An insertion into so short a list costs less than a heap.
+  const ids: number[] = [];
+  for (let i = 0; i < logits.length && k > 0; i++) {
+    const logit = logits[i]!;
+    if (ids.length === k && logit <= logits[ids[k - 1]!]!) continue;
+    if (ids.length === k) ids.pop();
+    let at = ids.length;
+    while (at > 0 && logits[ids[at - 1]!]! < logit) at--;
+    ids.splice(at, 0, i);
+  }
+  return { logprob: logits[token]! - total, ids, logprobs: ids.map((id) => logits[id]! - total) };
+}
