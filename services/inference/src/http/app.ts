@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Logger } from 'pino';
 import { ApiError } from '../api/api-error.ts';
 import {
@@ -36,13 +41,14 @@ export function createApp(
   const { keys, limits, metrics } = context;
   const app = Fastify({
     loggerInstance: log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.bodyBytes,
     genReqId: () => `req-${randomBytes(8).toString('hex')}`,
     return503OnClosing: false,
     forceCloseConnections: true,
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
+      void reply.header('x-request-id', request.id);
       void sendApiError(reply as FastifyReply, toApiError(error, request.log, limits.bodyBytes));
     },
     serverFactory: (handler) => {
