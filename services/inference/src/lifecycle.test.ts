@@ -7,12 +7,17 @@ import { DEFAULTS, events, eventually, RUN, type Answer } from './testing/servin
 
 const NEXT = 'bbbb0123456789abcdef0123456789ab';
 let home: string;
-/** A store with one run; tests copy it. */
+/** A store with two runs, the first of which is current; tests copy it. */
 let original: string;
+/** The document that makes the other one current. */
+let other: string;
 
 beforeAll(async () => {
   home = await realpath(await mkdtemp(path.join(tmpdir(), 'esparse-lifecycle-')));
   original = path.join(home, 'original');
+  other = path.join(home, 'other');
+  await writeExampleRun({ store: original, fingerprint: NEXT, pattern: { keep: 1, group: 4 } });
+  await cp(path.join(original, 'current'), other);
   await writeExampleRun({ store: original, fingerprint: RUN });
 });
 afterAll(() => rm(home, { recursive: true, force: true }));
@@ -22,6 +27,9 @@ async function copy(name: string): Promise<string> {
   await cp(original, store, { recursive: true });
   return store;
 }
+
+/** Makes the other run current. */
+const turn = (store: string) => cp(other, path.join(store, 'current'));
 
 const ask = (server: RunningServer, body: object) =>
   fetch(`${server.url}/v1/completions`, {
@@ -116,7 +124,7 @@ test('a full queue is answered 429 with Retry-After, and a place that is left is
 test('a new current run is swapped in without one failed request: running ones end on the old, new ones use the new', async () => {
   const store = await copy('swap');
   const server = await startServer({ ...DEFAULTS, store });
-  const options = { max_tokens: 60, temperature: 0, stream: true };
+  const options = { max_tokens: 40, temperature: 0, stream: true };
   const old = await textOf(await ask(server, options));
   const results: { text: string; run: string }[] = [];
   let stop = false;
@@ -124,7 +132,7 @@ test('a new current run is swapped in without one failed request: running ones e
     while (!stop) results.push(await textOf(await ask(server, options)));
   };
   const clients = Promise.all([client(), client(), client()]);
-  await writeExampleRun({ store, fingerprint: NEXT, pattern: { keep: 1, group: 4 } });
+  await turn(store);
   await server.reload();
   expect(server.run()).toBe(NEXT);
   const fresh = await textOf(await ask(server, options));
@@ -144,18 +152,18 @@ test('a new current run is swapped in without one failed request: running ones e
 test('with --watch a new run is found by itself', async () => {
   const store = await copy('watch');
   const server = await startServer({ ...DEFAULTS, store, watch: true });
-  await writeExampleRun({ store, fingerprint: NEXT });
+  await turn(store);
   await eventually(() => server.run() === NEXT);
   await server.close();
 });
 
 test('a new run that is damaged is refused and the old one stays; mended, it is taken', async () => {
   const store = await copy('damaged');
-  const server = await startServer({ ...DEFAULTS, store });
-  await writeExampleRun({ store, fingerprint: NEXT });
+  const server = await startServer({ ...DEFAULTS, store, verify: 'full' });
   const mended = path.join(home, 'mended');
   await cp(path.join(store, 'runs', NEXT), mended, { recursive: true });
   await damage(store, NEXT);
+  await turn(store);
   await server.reload();
   expect(server.run()).toBe(RUN);
   expect((await ask(server, { max_tokens: 2 })).status).toBe(200);
@@ -168,20 +176,20 @@ test('a new run that is damaged is refused and the old one stays; mended, it is 
 test('a store with a damaged chunk is refused at the start by the name of the chunk', async () => {
   const store = await copy('bad');
   const file = await damage(store, RUN);
-  await expect(startServer({ ...DEFAULTS, store })).rejects.toMatchObject({
+  await expect(startServer({ ...DEFAULTS, store, verify: 'full' })).rejects.toMatchObject({
     kind: 'store',
     message: expect.stringContaining(file),
   });
   // Without checks it is served, damage and all: the option says so.
-  const server = await startServer({ ...DEFAULTS, store, verify: 'none' });
+  const server = await startServer({ ...DEFAULTS, store });
   await server.close();
 });
 
 test('a missing block, no store, and an unknown run are refused at the start', async () => {
   const store = await copy('missing');
   await rm(path.join(store, 'runs', RUN, 'blocks/1'), { recursive: true });
-  await expect(startServer({ ...DEFAULTS, store })).rejects.toMatchObject({ kind: 'store' });
-  await expect(startServer({ ...DEFAULTS, store, verify: 'none' })).rejects.toThrow(/1/);
+  await expect(startServer({ ...DEFAULTS, store, verify: 'full' })).rejects.toMatchObject({ kind: 'store' });
+  await expect(startServer({ ...DEFAULTS, store })).rejects.toThrow(/1/);
   await expect(startServer({ ...DEFAULTS, store: home })).rejects.toMatchObject({ kind: 'store' });
   await expect(startServer({ ...DEFAULTS, store: original, run: 'ffff' })).rejects.toMatchObject({
     kind: 'store',

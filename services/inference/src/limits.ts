@@ -75,7 +75,7 @@ export const MAX_UNREAD_BYTES = 1024 * 1024;
 /** How long a client may take to read what its connection holds before the request is cancelled. */
 export const UNREAD_TIMEOUT_MS = 30_000;
 
-/** A chat template may take so long, and its thread so much memory. */
+/** A chat template may take so long, and its process so much memory. */
 export const TEMPLATE_TIMEOUT_MS = 2_000;
 export const TEMPLATE_HEAP_MIB = 128;
 

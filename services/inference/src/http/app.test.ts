@@ -20,7 +20,7 @@ const service = createTextService({
   admission: createAdmission(1, 1),
   observer: metrics,
 });
-const limits = { bodyBytes: 1024, requestSeconds: 5, connections: 3, maxSequences: 1, maxQueue: 1 };
+const limits = { bodyBytes: 1024, requestSeconds: 5, connections: 10, maxSequences: 1, maxQueue: 1 };
 const app = createApp({ service, metrics, keys: undefined, limits }, pino({ level: 'silent' }), {
   headersMs: 300,
   bodyMs: 600,
@@ -45,24 +45,6 @@ function send(bytes: string): Promise<string> {
   });
 }
 
-test('headers that never end, and a body that never comes, are answered 408 and closed', async () => {
-  const [headers, body] = await Promise.all([
-    send('GET /health HTTP/1.1\r\nhost: x\r\nx-slow: '),
-    send(
-      'POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"mod',
-    ),
-  ]);
-  for (const answer of [headers, body])
-    expect(answer).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"request_timeout"/);
-});
-
-test('connections beyond their number are closed at once', async () => {
-  const held = Array.from({ length: 3 }, () => connect(port, '127.0.0.1'));
-  await Promise.all(held.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
-  expect(await send('GET /health HTTP/1.1\r\nhost: x\r\n\r\n')).toBe('');
-  for (const socket of held) socket.destroy();
-});
-
 test('before the model is loaded the server is alive, not ready, and says when to come again', async () => {
   const ask = (route: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${route}`, init);
   expect((await ask('/health')).status).toBe(200);
@@ -81,4 +63,22 @@ test('before the model is loaded the server is alive, not ready, and says when t
     expect(await answer.json()).toMatchObject({ error: { code: 'not_ready', type: 'server_error' } });
   }
   expect((await ask('/metrics')).status).toBe(200);
+});
+
+test('headers that never end, and a body that never comes, are answered 408 and closed', async () => {
+  const [headers, body] = await Promise.all([
+    send('GET /health HTTP/1.1\r\nhost: x\r\nx-slow: '),
+    send(
+      'POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"mod',
+    ),
+  ]);
+  for (const answer of [headers, body])
+    expect(answer).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"request_timeout"/);
+});
+
+test('connections beyond their number are closed at once', async () => {
+  const held = Array.from({ length: 10 }, () => connect(port, '127.0.0.1'));
+  await Promise.all(held.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+  expect(await send('GET /health HTTP/1.1\r\nhost: x\r\n\r\n')).toBe('');
+  for (const socket of held) socket.destroy();
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
-import { threadScript } from '../thread-script.ts';
+import { builtScript } from '../built-script.ts';
 
 export interface VerifyTarget {
   readonly store: string;
@@ -22,7 +22,7 @@ const MAX_NAMED = 5;
  * @throws EsparseError 'store' naming what is damaged
  */
 export async function verifyRun(target: VerifyTarget, signal?: AbortSignal): Promise<void> {
-  const thread = new Worker(threadScript('model/verify-thread'), { workerData: target });
+  const thread = new Worker(builtScript('model/verify-thread'), { workerData: target });
   try {
     const [{ damages }] = (await once(thread, 'message', signal && { signal })) as [VerifyAnswer];
     if (damages.length === 0) return;

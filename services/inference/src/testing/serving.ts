@@ -106,6 +106,7 @@ export const DEFAULTS = {
   threads: 1,
   kvBytes: 64 * 1024 * 1024,
   drainSeconds: 5,
+  verify: 'none',
   log: pino({ level: 'silent' }),
 } as const;
 
