@@ -40,8 +40,11 @@ export const DEFAULT_CHAT_TOKENS = 1024;
 /** Sequences that run at once (option): decoding is bound by memory up to about so many. */
 export const DEFAULT_MAX_SEQUENCES = 16;
 
-/** Texts that wait (option): eight batches' worth. Beyond it a client is better told to come back later. */
-export const DEFAULT_MAX_QUEUE = 128;
+/** Texts that wait (option): sixteen batches' worth. Beyond it a client is better told to come back later. */
+export const DEFAULT_MAX_QUEUE = 256;
+
+/** A refusal for a full queue is held back so long: clients that try again at once must not take time from the others. */
+export const REFUSAL_DELAY_MS = 100;
 
 /** Prompt tokens of a step when nothing is being generated, and when something is and would wait for them. */
 export const STEP_PROMPT_TOKENS = 128;

@@ -14,7 +14,7 @@ test('the server is alive and ready, and tells what it serves', async () => {
     vocabulary: 2048,
     context_length: 1024,
     threads: 1,
-    limits: { bodyBytes: 1_048_576, maxSequences: 16, maxQueue: 128 },
+    limits: { bodyBytes: 1_048_576, maxSequences: 16, maxQueue: 256 },
   });
 });
 

@@ -162,6 +162,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     if (options.grpc !== undefined) grpc = await startGrpc(context, options.grpc, log);
     await loader.open();
     grpc?.setServing(true);
+    eventLoop.ready();
     if (options.watch === true) stopWatching = watchStore(() => loader.reload(false), WATCH_INTERVAL_MS);
     log.info({ url, grpc: grpc?.address, run: models.current?.run }, 'server is ready');
     return {

@@ -1,7 +1,13 @@
+import { setTimeout } from 'node:timers/promises';
 import { ApiError, badField } from '../api/api-error.ts';
 import type { Sampling } from '../engine/job.ts';
 import type { EngineThread } from '../engine/start-engine.ts';
-import { MAX_CHARACTERS_PER_TOKEN, MAX_PROMPT_CHARACTERS, MAX_TOLD_LOGPROBS } from '../limits.ts';
+import {
+  MAX_CHARACTERS_PER_TOKEN,
+  MAX_PROMPT_CHARACTERS,
+  MAX_TOLD_LOGPROBS,
+  REFUSAL_DELAY_MS,
+} from '../limits.ts';
 import type { ChatMessage, ChatRenderer } from '../model/chat-renderer.ts';
 import type { Lease, ServedModel, ServedModels } from '../model/served-model.ts';
 import type { Admission } from './admission.ts';
@@ -89,7 +95,7 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
     });
   };
 
-  const enter = (texts: number) => {
+  const enter = async (texts: number) => {
     if (texts > admission.places) {
       throw badField(
         'n',
@@ -98,6 +104,7 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
     }
     const places = admission.enter(texts);
     if (places !== undefined) return places;
+    await setTimeout(REFUSAL_DELAY_MS);
     throw new ApiError(429, 'the server has as many requests as it can hold: try again later', {
       code: 'queue_full',
       retryAfter: admission.retryAfter(),
@@ -118,7 +125,7 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
       const received = performance.now();
       modelNamed(request.model);
       const count = 'messages' in request.prompts ? 1 : request.prompts.length;
-      const places = enter(count * request.n);
+      const places = await enter(count * request.n);
       let lease: Lease | undefined;
       try {
         lease = models.lease()!;

@@ -11,7 +11,12 @@ const state = { queued: 0, running: 0, pages: 0, freePages: 0 };
 const metrics = createMetrics({
   state: () => state,
   admitted: () => 0,
-  eventLoop: { recent: () => ({ max: 0, p99: 0 }), longest: () => 0, stop: () => undefined },
+  eventLoop: {
+    recent: () => ({ max: 0, p99: 0 }),
+    longest: () => 0,
+    ready: () => undefined,
+    stop: () => undefined,
+  },
 });
 const service = createTextService({
   engine: undefined as never,

@@ -4,8 +4,10 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 export interface EventLoopStall {
   /** Over the last whole window and the one that runs, in seconds. */
   recent(): { readonly max: number; readonly p99: number };
-  /** The longest since the start, in seconds. */
+  /** The longest since the server was ready, in seconds. */
   longest(): number;
+  /** Forgets what was: to start is no stall that anybody waits for. */
+  ready(): void;
   stop(): void;
 }
 
@@ -35,6 +37,11 @@ export function watchEventLoop(): EventLoopStall {
       return { max: Math.max(before.max, current.max), p99: Math.max(before.p99, current.p99) };
     },
     longest: () => Math.max(longest, now().max),
+    ready() {
+      monitor.reset();
+      before = { max: 0, p99: 0 };
+      longest = 0;
+    },
     stop() {
       clearInterval(timer);
       monitor.disable();

@@ -76,8 +76,10 @@ export function createMetrics({ state, admitted, eventLoop }: MetricsSources): M
     '99th percentile of the event loop delay in the last 30 to 60 s.',
     () => eventLoop.recent().p99,
   );
-  gauge('event_loop_stall_seconds_longest', 'Longest stall of the event loop since the start.', () =>
-    eventLoop.longest(),
+  gauge(
+    'event_loop_stall_seconds_longest',
+    'Longest stall of the event loop since the server was ready.',
+    () => eventLoop.longest(),
   );
 
   const promptTokens = counter('prompt_tokens_total', 'Prompt tokens read.');
