@@ -58,6 +58,9 @@ test('a SentencePiece token keeps its space, as it continues a prompt', async ()
 test('special tokens and ids beyond the vocabulary stand for nothing', () => {
   const json = byteLevelTokenizer();
   expect(streamed(json, [0, 5_000_000, 4_294_967_295])).toBe('');
+  const text = makeTokenText(files(json), 'here');
+  expect(new TextDecoder().decode(text.spelling(0))).toBe('<s>');
+  expect(text.spelling(5)).toEqual(text.bytes(5));
 });
 
 test('a decoder that is not token by token is refused by name', () => {

@@ -6,6 +6,8 @@ import type { TokenizerFile } from './tokenizer-files.ts';
 export interface TokenText {
   /** What a token stands for inside a text, as UTF-8, perhaps cut inside a character; none for special tokens. */
   bytes(id: number): Uint8Array;
+  /** The same, but a special token as it is written: how people are shown it. */
+  spelling(id: number): Uint8Array;
   /** The text that comes after a prompt: no space is stripped from its beginning. */
   stream(): TextStream;
 }
@@ -30,8 +32,10 @@ export function makeTokenText(files: readonly TokenizerFile[], where: string): T
   if (bytes === undefined) throw new EsparseError('checkpoint', `${where} has no tokenizer.json`);
   const json = parseJsonObject(bytes, `${where}/tokenizer.json`);
   const table = tableOf(json, textOfDecoder(json.decoder, where));
+  const special = new Map(specialOf(json));
   return {
     bytes: table,
+    spelling: (id) => special.get(id) ?? table(id),
     stream() {
       const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
       return {
@@ -122,6 +126,12 @@ function tableOf(json: Record<string, unknown>, spell: Spelling): (id: number) =
   });
   const none = new Uint8Array(0);
   return (id) => (id + 1 < starts.length ? memory.subarray(starts[id], starts[id + 1]) : none);
+}
+
+function* specialOf(json: Record<string, unknown>): Generator<[id: number, written: Uint8Array]> {
+  for (const { id, content, special } of addedOf(json.added_tokens)) {
+    if (special) yield [id, utf8.encode(content)];
+  }
 }
 
 /** More ids than any vocabulary has: a table is as long as its largest id. */

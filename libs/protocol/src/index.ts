@@ -8,8 +8,14 @@ export {
 export { fromServiceError, toServiceError } from './errors.ts';
 export type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';
 export type { ActivationTile__Output } from './generated/esparse/v1/ActivationTile.ts';
+export type { GenerateReply } from './generated/esparse/v1/GenerateReply.ts';
+export type { GenerateReply__Output } from './generated/esparse/v1/GenerateReply.ts';
+export type { GenerateRequest } from './generated/esparse/v1/GenerateRequest.ts';
+export type { GenerateRequest__Output } from './generated/esparse/v1/GenerateRequest.ts';
+export type { InferenceHandlers } from './generated/esparse/v1/Inference.ts';
 export type { RunRef__Output } from './generated/esparse/v1/RunRef.ts';
 export type { WorkerHandlers } from './generated/esparse/v1/Worker.ts';
+export { InferenceClient, inferencePackage, inferenceServiceDefinition } from './inference-service.ts';
 export {
   FLOW_CONTROL_WINDOW_BYTES,
   MAX_NAME_LENGTH,

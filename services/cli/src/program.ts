@@ -4,6 +4,7 @@ import { evalCommand } from './commands/eval.ts';
 import { generateCommand } from './commands/generate.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { pruneCommand } from './commands/prune.ts';
+import { serveCommand } from './commands/serve.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { workerCommand } from './commands/worker.ts';
 
@@ -20,6 +21,7 @@ export function createProgram(): Command {
     workerCommand(),
     evalCommand(),
     generateCommand(),
+    serveCommand(),
     inspectCommand(),
     verifyCommand(),
   ];

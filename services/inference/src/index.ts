@@ -1,1 +1,10 @@
-export {};
+export { startServer, type RunningServer, type ServeOptions } from './server.ts';
+export type { VerifyMode } from './model/loader.ts';
+export {
+  DEFAULT_DRAIN_SECONDS,
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MAX_QUEUE,
+  DEFAULT_MAX_SEQUENCES,
+  DEFAULT_REQUEST_SECONDS,
+  MAX_BODY_BYTES,
+} from './limits.ts';

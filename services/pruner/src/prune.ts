@@ -1,4 +1,5 @@
 import { realpath } from 'node:fs/promises';
+import path from 'node:path';
 import { tokenizerFiles } from '@esparse/checkpoint';
 import { inspectBlocks, totalsOf, writeDense, type RunAttributes } from '@esparse/model-store';
 import { connectWorker } from '@esparse/protocol';
@@ -104,7 +105,9 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       emit,
     };
     await pruneBlocks(context, signal);
-    await writer.finish({ blocks: description.blocks });
+    // What a server calls the model unless told otherwise.
+    const name = path.basename(await realpath(options.model));
+    await writer.finish({ blocks: description.blocks, name });
     const report = await reportOf(context, session);
     emit({ event: 'finished', ...report });
     return report;

@@ -1,0 +1,219 @@
+import {
+  DEFAULT_DRAIN_SECONDS,
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MAX_QUEUE,
+  DEFAULT_MAX_SEQUENCES,
+  DEFAULT_REQUEST_SECONDS,
+  MAX_BODY_BYTES,
+  startServer,
+  type RunningServer,
+  type VerifyMode,
+} from '@esparse/inference';
+import { Command, Option } from 'commander';
+import { destination, pino } from 'pino';
+import { hostPort, integer } from '../option-types.ts';
+
+interface Flags {
+  readonly store: string;
+  readonly run?: string;
+  readonly modelName?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly grpc?: string;
+  readonly apiKeyFile?: string;
+  readonly maxSequences: number;
+  readonly maxContext?: number;
+  readonly threads?: number;
+  readonly kvMemory: number;
+  readonly maxQueue: number;
+  readonly maxBody: number;
+  readonly maxConnections: number;
+  readonly requestSeconds: number;
+  readonly drainSeconds: number;
+  readonly watch: boolean;
+  readonly verify: VerifyMode;
+  readonly logLevel: string;
+}
+
+const MIB = 1024 * 1024;
+
+/** `esparse serve` */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('Serves a pruned model from a store: OpenAI-compatible HTTP, and gRPC.')
+    .addOption(
+      new Option('--store <dir>', 'store of a pruned model').env('ESPARSE_STORE').makeOptionMandatory(),
+    )
+    .addOption(
+      new Option(
+        '--run <fingerprint>',
+        'run of the store, or its first digits (default: the current one, followed when it changes)',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--model-name <name>',
+        "what clients call the model (default: the name of its checkpoint's folder, else of the store)",
+      ).env('ESPARSE_MODEL_NAME'),
+    )
+    .addOption(
+      new Option('--host <address>', 'address to listen on').default('127.0.0.1').env('ESPARSE_HOST'),
+    )
+    .addOption(
+      numeric('--port <n>', 'port of HTTP; 0 picks a free one', 8080, 'ESPARSE_PORT', integer(0, 65_535)),
+    )
+    .addOption(
+      new Option('--grpc <host:port>', 'address of gRPC; port 0 picks a free one (default: no gRPC)')
+        .env('ESPARSE_GRPC')
+        .argParser(hostPort),
+    )
+    .addOption(
+      new Option(
+        '--api-key-file <file>',
+        'file of keys, one a line: every route but /health then needs one (default: none)',
+      ).env('ESPARSE_API_KEY_FILE'),
+    )
+    .addOption(
+      numeric(
+        '--max-sequences <n>',
+        'texts that are generated at once',
+        DEFAULT_MAX_SEQUENCES,
+        'ESPARSE_MAX_SEQUENCES',
+        integer(1, 1024),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--max-context <n>',
+        "tokens of a prompt and its text together (default: the model's, at most 4096)",
+      )
+        .env('ESPARSE_MAX_CONTEXT')
+        .argParser(integer(2, 1_048_576)),
+    )
+    .addOption(
+      new Option('--threads <n>', 'threads of the engine (default: all processors)')
+        .env('ESPARSE_THREADS')
+        .argParser(integer(1, 1024)),
+    )
+    .addOption(
+      numeric(
+        '--kv-memory <mib>',
+        'bound of the key-value cache',
+        1024,
+        'ESPARSE_KV_MEMORY',
+        integer(1, 1_048_576),
+      ),
+    )
+    .addOption(
+      numeric(
+        '--max-queue <n>',
+        'texts that wait; beyond them requests are answered 429',
+        DEFAULT_MAX_QUEUE,
+        'ESPARSE_MAX_QUEUE',
+        integer(0, 100_000),
+      ),
+    )
+    .addOption(
+      numeric(
+        '--max-body <bytes>',
+        'body of a request',
+        MAX_BODY_BYTES,
+        'ESPARSE_MAX_BODY',
+        integer(1024, 64 * MIB),
+      ),
+    )
+    .addOption(
+      numeric(
+        '--max-connections <n>',
+        'connections at once',
+        DEFAULT_MAX_CONNECTIONS,
+        'ESPARSE_MAX_CONNECTIONS',
+        integer(1, 65_535),
+      ),
+    )
+    .addOption(
+      numeric(
+        '--request-seconds <n>',
+        'time of a request, from its arrival to its last token',
+        DEFAULT_REQUEST_SECONDS,
+        'ESPARSE_REQUEST_SECONDS',
+        integer(1, 86_400),
+      ),
+    )
+    .addOption(
+      numeric(
+        '--drain-seconds <n>',
+        'time that running requests have to end when the server is told to stop',
+        DEFAULT_DRAIN_SECONDS,
+        'ESPARSE_DRAIN_SECONDS',
+        integer(0, 86_400),
+      ),
+    )
+    .addOption(
+      new Option('--watch', "serve the store's new current run as soon as there is one (else: on SIGHUP)")
+        .default(false)
+        .env('ESPARSE_WATCH'),
+    )
+    .addOption(
+      new Option(
+        '--verify <when>',
+        'when every checksum is compared: before a run is served, meanwhile, never',
+      )
+        .choices(['full', 'background', 'none'])
+        .default('full')
+        .env('ESPARSE_VERIFY'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged, to standard error')
+        .choices(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info')
+        .env('ESPARSE_LOG_LEVEL'),
+    )
+    .action(run);
+}
+
+async function run({ kvMemory, maxBody, logLevel, ...flags }: Flags): Promise<void> {
+  const log = pino({ name: 'esparse-serve', level: logLevel }, destination(2));
+  const stopped = stopSignal();
+  const starting = startServer({ ...flags, kvBytes: kvMemory * MIB, maxBodyBytes: maxBody, log });
+  // A server that is told to stop before it is ready has nothing to drain.
+  const server = await Promise.race([starting, stopped]);
+  if (server === undefined) process.exit();
+  process.stdout.write(
+    `serving on ${server.url}${server.grpc === undefined ? '' : `, gRPC on ${server.grpc}`}\n`,
+  );
+  const unhook = onHangUp(server);
+  try {
+    await Promise.race([stopped, server.failed]);
+  } finally {
+    unhook();
+    await server.close();
+  }
+}
+
+/** Resolves at SIGINT or SIGTERM; a second one ends the process at once. */
+function stopSignal(): Promise<undefined> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      process.off('SIGINT', stop).off('SIGTERM', stop);
+      resolve(undefined);
+    };
+    process.on('SIGINT', stop).on('SIGTERM', stop);
+  });
+}
+
+function onHangUp(server: RunningServer): () => void {
+  const reload = () => void server.reload();
+  process.on('SIGHUP', reload);
+  return () => process.off('SIGHUP', reload);
+}
+
+function numeric(
+  flags: string,
+  description: string,
+  value: number,
+  variable: string,
+  parse: (text: string) => number,
+): Option {
+  return new Option(flags, description).default(value).env(variable).argParser(parse);
+}

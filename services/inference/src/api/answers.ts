@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import type { Generation } from '../generate/generation.ts';
+import type { ServedModel } from '../model/served-model.ts';
+
+/** What every answer, and every chunk of one, begins with. */
+export interface AnswerHead {
+  readonly id: string;
+  readonly object: string;
+  readonly created: number;
+  readonly model: string;
+  /** The run that the text comes from. */
+  readonly system_fingerprint: string;
+}
+
+export function answerHead(prefix: string, object: string, model: ServedModel): AnswerHead {
+  return {
+    id: `${prefix}-${randomBytes(12).toString('hex')}`,
+    object,
+    created: Math.floor(Date.now() / 1000),
+    model: model.name,
+    system_fingerprint: model.run,
+  };
+}
+
+export function usageOf({ promptTokens, completionTokens }: Generation) {
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+  };
+}
+
+/** How one route writes its answers: whole, and in chunks. */
+export interface AnswerFormat {
+  readonly idPrefix: string;
+  readonly object: string;
+  readonly chunkObject: string;
+  /** A choice of a whole answer. */
+  choice(index: number, text: string, logprobs: unknown, finish: string): object;
+  /** What comes before the text of a choice, where anything does. */
+  opening?(index: number): object;
+  /** A choice of a chunk. */
+  delta(index: number, text: string, logprobs: unknown, finish: string | null): object;
+  /** Probabilities of some tokens of a text. */
+  logprobs(tokens: readonly ToldToken[]): object;
+}
+
+/** A token of an answer, with its spelling. */
+export interface ToldToken {
+  readonly bytes: Uint8Array;
+  readonly logprob: number;
+  readonly offset: number;
+  readonly top: readonly { readonly bytes: Uint8Array; readonly logprob: number }[];
+}

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import type { Prompt, TextRequest } from '../generate/service.ts';
+import { DEFAULT_COMPLETION_TOKENS, MAX_COMPLETION_LOGPROBS, MAX_PROMPTS } from '../limits.ts';
+import { badField } from './api-error.ts';
+import { commonFields, completionOnlyFields } from './fields.ts';
+import { requireShape } from './shape.ts';
+import { validate } from './validate.ts';
+
+const schema = z.strictObject({
+  ...commonFields,
+  ...completionOnlyFields,
+  prompt: z.unknown(),
+  logprobs: z.int().min(0).max(MAX_COMPLETION_LOGPROBS).nullish(),
+});
+
+/** A request, and how its answer is to be sent. */
+export interface ParsedRequest {
+  readonly request: TextRequest;
+  readonly stream: boolean;
+  readonly includeUsage: boolean;
+}
+
+/**
+ * Reads the body of `POST /v1/completions`.
+ *
+ * @param maxPromptTokens longest list of token ids that is looked at
+ * @throws ApiError 400
+ */
+export function parseCompletion(body: unknown, maxPromptTokens: number): ParsedRequest {
+  const fields = validate(schema, requireShape(body, 'prompt'));
+  const n = fields.n ?? 1;
+  if (typeof fields.best_of === 'number' && fields.best_of !== n) {
+    throw badField('best_of', 'best_of is not supported: equal to n, or absent');
+  }
+  return {
+    stream: fields.stream ?? false,
+    includeUsage: fields.stream_options?.include_usage ?? false,
+    request: {
+      model: fields.model,
+      prompts: promptsOf(fields.prompt, maxPromptTokens),
+      n,
+      maxTokens: fields.max_tokens ?? undefined,
+      defaultTokens: DEFAULT_COMPLETION_TOKENS,
+      sampling: samplingOf(fields),
+      seed: fields.seed ?? undefined,
+      stops: fields.stop,
+      logprobs: fields.logprobs ?? undefined,
+    },
+  };
+}
+
+/** OpenAI's defaults: temperature 1, nothing cut off. */
+export function samplingOf(fields: {
+  readonly temperature?: number | null | undefined;
+  readonly top_p?: number | null | undefined;
+  readonly top_k?: number | null | undefined;
+}): TextRequest['sampling'] {
+  return {
+    temperature: fields.temperature ?? 1,
+    topP: fields.top_p ?? 1,
+    topK: Math.max(0, fields.top_k ?? 0),
+  };
+}
+
+/** A string, strings, token ids, or lists of those: by hand, since a list may have 500 thousand entries. */
+function promptsOf(value: unknown, maxTokens: number): Prompt[] {
+  if (value === undefined || value === null) throw badField('prompt', 'prompt is required', 'missing_field');
+  if (typeof value === 'string') return [value];
+  if (!Array.isArray(value) || value.length === 0) throw badField('prompt', EXPECTED);
+  const entries = value as unknown[];
+  if (typeof entries[0] === 'number') return [tokensOf(entries, maxTokens)];
+  if (entries.length > MAX_PROMPTS) {
+    throw badField('prompt', `a request has at most ${MAX_PROMPTS} prompts, not ${entries.length}`);
+  }
+  return entries.map((entry) => {
+    if (typeof entry === 'string') return entry;
+    if (!Array.isArray(entry)) throw badField('prompt', EXPECTED);
+    return tokensOf(entry as unknown[], maxTokens);
+  });
+}
+
+const EXPECTED = 'prompt: expected a string, a list of strings, token ids, or a list of lists of token ids';
+
+function tokensOf(ids: readonly unknown[], most: number): number[] {
+  if (ids.length > most) {
+    throw badField(
+      'prompt',
+      `this model's context is ${most} tokens, and the prompt has ${ids.length}`,
+      'context_length_exceeded',
+    );
+  }
+  for (const id of ids) {
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) throw badField('prompt', EXPECTED);
+  }
+  return ids as number[];
+}

@@ -1,0 +1,123 @@
+import type { MessagePort } from 'node:worker_threads';
+import { EsparseError, toEsparseError } from '@esparse/errors';
+import { createSampler, openEngine, topLogprobs, type Engine, type Sequence } from '@esparse/engine';
+import { computeInstructionSet, computeThreads } from '@esparse/kernels';
+import type { EngineFacts, EngineSettings, EngineState, FromEngine, ToEngine } from './messages.ts';
+import { Scheduler } from './scheduler.ts';
+
+/**
+ * Reports on their way to the main thread, at most. Where it falls behind (it parses, it collects garbage) the engine
+ * waits for it, so what lies between them is bounded.
+ */
+const MAX_UNSEEN_REPORTS = 64;
+
+/**
+ * The engine's side of the channel: opens models, and steps the scheduler as long as there is work. Between two steps
+ * the thread turns to its messages, so that a request that joins or is cancelled waits for one step at most.
+ */
+export function hostEngine(port: MessagePort, settings: EngineSettings): void {
+  const { limits } = settings;
+  const engines = new Map<number, Engine>();
+  const scheduler = new Scheduler<Sequence>(
+    {
+      engine(model) {
+        const engine = engines.get(model);
+        if (engine === undefined) throw new EsparseError('internal', `model ${model} is not open`);
+        return engine;
+      },
+      sampler: createSampler,
+      logprob: topLogprobs,
+    },
+    limits,
+  );
+  let unseen = 0;
+  let stepping = false;
+
+  const post = (message: FromEngine) => {
+    port.postMessage(message);
+  };
+
+  const state = (): EngineState => {
+    let pages = 0;
+    let freePages = 0;
+    for (const engine of engines.values()) {
+      pages += engine.pages;
+      freePages += engine.freePages();
+    }
+    return { queued: scheduler.queued, running: scheduler.running, pages, freePages };
+  };
+
+  const turn = () => {
+    if (scheduler.idle || unseen >= MAX_UNSEEN_REPORTS) {
+      stepping = false;
+      return;
+    }
+    const started = performance.now();
+    const result = scheduler.step();
+    unseen++;
+    const seconds = (performance.now() - started) / 1000;
+    post({ type: 'step', report: { ...result, state: state(), seconds } });
+    setImmediate(turn);
+  };
+
+  const wake = () => {
+    if (stepping) return;
+    stepping = true;
+    setImmediate(turn);
+  };
+
+  const load = async (model: number, run: string) => {
+    try {
+      const engine = await openEngine({
+        store: settings.store,
+        run,
+        threads: settings.threads,
+        maxContext: settings.maxContext,
+        kvBytes: settings.kvBytes,
+        maxStepTokens: limits.maxSequences + Math.max(limits.promptTokens, limits.mixedPromptTokens),
+      });
+      engines.set(model, engine);
+      post({ type: 'loaded', model, facts: factsOf(engine) });
+    } catch (thrown) {
+      const { kind, message, hint, context } = toEsparseError(thrown);
+      post({ type: 'refused', model, error: { kind, message, hint, context } });
+    }
+  };
+
+  port.on('message', (message: ToEngine) => {
+    switch (message.type) {
+      case 'load':
+        void load(message.model, message.run);
+        return;
+      case 'unload':
+        void engines.get(message.model)?.close();
+        engines.delete(message.model);
+        post({ type: 'state', state: state() });
+        return;
+      case 'submit':
+        for (const job of message.jobs) scheduler.submit(job);
+        wake();
+        return;
+      case 'cancel':
+        for (const job of message.jobs) scheduler.cancel(job);
+        post({ type: 'state', state: state() });
+        return;
+      case 'seen':
+        unseen--;
+        wake();
+    }
+  });
+}
+
+function factsOf(engine: Engine): EngineFacts {
+  return {
+    run: engine.run,
+    vocab: engine.description.vocab,
+    maxContext: engine.maxContext,
+    pageTokens: engine.pageTokens,
+    pages: engine.pages,
+    weightBytes: { ...engine.weightBytes },
+    threads: computeThreads(),
+    instructionSet: computeInstructionSet(),
+  };
+}

@@ -1,0 +1,60 @@
+import type { ErrorDetails, ErrorKind } from '@esparse/errors';
+import type { Job } from './job.ts';
+import type { SchedulerLimits, StepResult } from './scheduler.ts';
+
+/** What the engine's thread is started with. */
+export interface EngineSettings {
+  readonly store: string;
+  readonly threads?: number | undefined;
+  readonly maxContext?: number | undefined;
+  readonly kvBytes?: number | undefined;
+  readonly limits: SchedulerLimits;
+}
+
+/** What is known of a model once its engine is open. */
+export interface EngineFacts {
+  readonly run: string;
+  readonly vocab: number;
+  /** Tokens of a prompt and its text together, at most. */
+  readonly maxContext: number;
+  readonly pageTokens: number;
+  readonly pages: number;
+  readonly weightBytes: Readonly<Record<string, number>>;
+  readonly instructionSet: string;
+  /** Of a step, the engine's own among them. */
+  readonly threads: number;
+}
+
+/** How full the engine is. */
+export interface EngineState {
+  readonly queued: number;
+  readonly running: number;
+  /** Pages of the key-value caches of all open models. */
+  readonly pages: number;
+  readonly freePages: number;
+}
+
+/** One step, told to the main thread: a few numbers for each token. */
+export interface StepReport extends StepResult {
+  readonly state: EngineState;
+  readonly seconds: number;
+}
+
+export type ToEngine =
+  | { readonly type: 'load'; readonly model: number; readonly run: string }
+  | { readonly type: 'unload'; readonly model: number }
+  | { readonly type: 'submit'; readonly jobs: readonly Job[] }
+  | { readonly type: 'cancel'; readonly jobs: readonly number[] }
+  /** One report was taken in: so many fewer are on the way. */
+  | { readonly type: 'seen' };
+
+export type FromEngine =
+  | { readonly type: 'loaded'; readonly model: number; readonly facts: EngineFacts }
+  | {
+      readonly type: 'refused';
+      readonly model: number;
+      readonly error: { readonly kind: ErrorKind; readonly message: string } & ErrorDetails;
+    }
+  | { readonly type: 'step'; readonly report: StepReport }
+  /** Something changed between steps. */
+  | { readonly type: 'state'; readonly state: EngineState };

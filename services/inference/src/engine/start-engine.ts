@@ -1,0 +1,130 @@
+import { Worker } from 'node:worker_threads';
+import { EsparseError } from '@esparse/errors';
+import { builtScript } from '../built-script.ts';
+import type { Job, JobEvent } from './job.ts';
+import type {
+  EngineFacts,
+  EngineSettings,
+  EngineState,
+  FromEngine,
+  StepReport,
+  ToEngine,
+} from './messages.ts';
+
+/** Hears of one job. */
+export interface JobListener {
+  /** A token, the end, or an error; nothing comes after an end or an error, nor once it is cancelled. */
+  event(event: JobEvent): void;
+}
+
+/** The engine on its own thread, as the main thread sees it. */
+export interface EngineThread {
+  /** Opens a run of the store beside those that are open. @throws EsparseError where it is damaged or unknown */
+  load(run: string): Promise<{ readonly model: number; readonly facts: EngineFacts }>;
+  /** Closes a model; none of its jobs may be left. */
+  unload(model: number): void;
+  submit(jobs: readonly Job[], listener: (job: Job) => JobListener): void;
+  /** Ends jobs within one step; those that have ended already are passed over. */
+  cancel(jobs: readonly number[]): void;
+  /** As of the last message. */
+  state(): EngineState;
+  stop(): Promise<void>;
+}
+
+export interface EngineObserver {
+  /** Every step, after its events were delivered. */
+  step(report: StepReport): void;
+  /** The thread died: every job has been told, and no other will run. */
+  failed(error: EsparseError): void;
+}
+
+/** Starts the engine's thread; it opens nothing by itself. */
+export function startEngine(settings: EngineSettings, observer: EngineObserver): EngineThread {
+  const thread = new Worker(builtScript('engine/engine-thread'), { workerData: settings });
+  const jobs = new Map<number, JobListener>();
+  const loads = new Map<number, { resolve(facts: EngineFacts): void; reject(error: EsparseError): void }>();
+  let state: EngineState = { queued: 0, running: 0, pages: 0, freePages: 0 };
+  let nextModel = 0;
+  let stopping = false;
+  let gone: EsparseError | undefined;
+
+  const post = (message: ToEngine) => {
+    thread.postMessage(message);
+  };
+
+  const deliver = (event: JobEvent) => {
+    const listener = jobs.get(event.job);
+    if (listener === undefined) return; // cancelled meanwhile
+    if ('error' in event || event.finish !== undefined) jobs.delete(event.job);
+    listener.event(event);
+  };
+
+  thread.on('message', (message: FromEngine) => {
+    switch (message.type) {
+      case 'step': {
+        const { report } = message;
+        state = report.state;
+        post({ type: 'seen' });
+        for (const event of report.events) deliver(event);
+        observer.step(report);
+        return;
+      }
+      case 'state':
+        state = message.state;
+        return;
+      case 'loaded':
+        loads.get(message.model)?.resolve(message.facts);
+        loads.delete(message.model);
+        return;
+      case 'refused':
+        loads
+          .get(message.model)
+          ?.reject(new EsparseError(message.error.kind, message.error.message, message.error));
+        loads.delete(message.model);
+    }
+  });
+
+  const fail = (error: EsparseError) => {
+    if (gone !== undefined) return;
+    gone = error;
+    for (const { reject } of loads.values()) reject(error);
+    loads.clear();
+    for (const job of [...jobs.keys()]) deliver({ job, error: error.message });
+    if (!stopping) observer.failed(error);
+  };
+  thread.on('error', (cause) => {
+    fail(new EsparseError('internal', `the engine's thread failed: ${cause.message}`, { cause }));
+  });
+  thread.on('exit', () => {
+    fail(new EsparseError('internal', "the engine's thread has ended"));
+  });
+
+  return {
+    load: async (run) => {
+      if (gone !== undefined) throw gone;
+      const model = nextModel++;
+      const facts = await new Promise<EngineFacts>((resolve, reject) => {
+        loads.set(model, { resolve, reject });
+        post({ type: 'load', model, run });
+      });
+      return { model, facts };
+    },
+    unload(model) {
+      post({ type: 'unload', model });
+    },
+    submit(submitted, listener) {
+      for (const job of submitted) jobs.set(job.id, listener(job));
+      if (gone === undefined) post({ type: 'submit', jobs: submitted });
+      else for (const job of submitted) deliver({ job: job.id, error: gone.message });
+    },
+    cancel(cancelled) {
+      const left = cancelled.filter((job) => jobs.delete(job));
+      if (left.length > 0) post({ type: 'cancel', jobs: left });
+    },
+    state: () => state,
+    async stop() {
+      stopping = true;
+      await thread.terminate();
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import Fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import type { Logger } from 'pino';
+import { ApiError } from '../api/api-error.ts';
+import {
+  BODY_TIMEOUT_MS,
+  HEADERS_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  MAX_HEADER_BYTES,
+  TCP_KEEP_ALIVE_MS,
+} from '../limits.ts';
+import type { HttpContext } from './context.ts';
+import { answerClientError, sendApiError, toApiError } from './errors.ts';
+import { modelRoutes } from './routes/models.ts';
+import { operationRoutes } from './routes/operation.ts';
+import { textRoutes } from './routes/text.ts';
+
+/** How often Node looks for requests that come too slowly. */
+const TIMEOUT_CHECK_MS = 1_000;
+
+/** Asked for every few seconds, by machines: neither counted, so that reading changes nothing, nor logged. */
+const PROBES: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics']);
+
+export interface HttpTimeouts {
+  readonly headersMs: number;
+  readonly bodyMs: number;
+}
+
+/** The HTTP server with all its routes; it does not listen yet. */
+export function createApp(
+  context: HttpContext,
+  log: Logger,
+  { headersMs, bodyMs }: HttpTimeouts = { headersMs: HEADERS_TIMEOUT_MS, bodyMs: BODY_TIMEOUT_MS },
+): FastifyInstance {
+  const { keys, limits, metrics } = context;
+  const app = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: limits.bodyBytes,
+    genReqId: () => `req-${randomBytes(8).toString('hex')}`,
+    return503OnClosing: false,
+    forceCloseConnections: true,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => {
+      void reply.header('x-request-id', request.id);
+      void sendApiError(reply as FastifyReply, toApiError(error, request.log, limits.bodyBytes));
+    },
+    serverFactory: (handler) => {
+      const server = createServer(
+        {
+          headersTimeout: headersMs,
+          requestTimeout: bodyMs,
+          keepAliveTimeout: KEEP_ALIVE_MS,
+          connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+          maxHeaderSize: MAX_HEADER_BYTES,
+          keepAlive: true,
+          keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+          noDelay: true,
+        },
+        handler,
+      );
+      server.maxConnections = limits.connections;
+      return server;
+    },
+  }) as unknown as FastifyInstance;
+
+  // Nothing but JSON is read.
+  app.removeContentTypeParser('text/plain');
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const received = performance.now();
+    void reply.header('x-request-id', request.id);
+    reply.raw.once('close', () => {
+      const { raw } = reply;
+      const route = request.routeOptions.url ?? 'unknown';
+      if (PROBES.has(route)) return;
+      const status = raw.writableFinished ? raw.statusCode : 499;
+      const seconds = (performance.now() - received) / 1000;
+      metrics.request({ route, method: request.method, status }, seconds);
+      request.log.info({ method: request.method, route, status, seconds }, 'request');
+    });
+    if (keys === undefined || request.routeOptions.url === '/health') done();
+    else if (keys.accepts(request.headers.authorization)) done();
+    else done(unauthorized());
+  });
+
+  app.setErrorHandler((error, request, reply) =>
+    sendApiError(reply, toApiError(error, request.log, limits.bodyBytes)),
+  );
+  app.setNotFoundHandler((request, reply) => sendApiError(reply, noSuchRoute(app, request)));
+
+  operationRoutes(app, context);
+  modelRoutes(app, context);
+  textRoutes(app, context);
+  return app;
+}
+
+function unauthorized(): ApiError {
+  return new ApiError(401, 'give a valid API key as Authorization: Bearer KEY', {
+    code: 'invalid_api_key',
+    headers: { 'www-authenticate': 'Bearer' },
+  });
+}
+
+/** 405 where the path is there for other methods, else 404. */
+function noSuchRoute(app: FastifyInstance, request: FastifyRequest): ApiError {
+  const path = request.url.split('?', 1)[0]!;
+  const methods = (['GET', 'HEAD', 'POST'] as const).filter((method) =>
+    app.findRoute({ method, url: path.startsWith('/v1/models/') ? '/v1/models/*' : path }),
+  );
+  const shown = `${request.method} ${path.slice(0, 200)}`;
+  if (methods.length === 0) return new ApiError(404, `there is no ${shown}`, { code: 'not_found' });
+  const allow = methods.join(', ');
+  return new ApiError(405, `${shown} is not possible: ${allow}`, {
+    code: 'method_not_allowed',
+    headers: { allow },
+  });
+}

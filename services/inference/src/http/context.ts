@@ -1,0 +1,21 @@
+import type { TextService } from '../generate/service.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { ApiKeys } from './api-keys.ts';
+
+/** Limits that clients meet; told by `/info`. */
+export interface HttpLimits {
+  readonly bodyBytes: number;
+  readonly requestSeconds: number;
+  readonly connections: number;
+  readonly maxSequences: number;
+  readonly maxQueue: number;
+}
+
+/** What the routes work with. */
+export interface HttpContext {
+  readonly service: TextService;
+  readonly metrics: Metrics;
+  /** Undefined where no key is asked for. */
+  readonly keys: ApiKeys | undefined;
+  readonly limits: HttpLimits;
+}

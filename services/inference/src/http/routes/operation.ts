@@ -1,0 +1,41 @@
+import type { FastifyInstance } from 'fastify';
+import { SOFTWARE_VERSION } from '@esparse/protocol';
+import { ApiError } from '../../api/api-error.ts';
+import type { HttpContext } from '../context.ts';
+
+/** What those who run the server ask for: `/health`, `/ready`, `/metrics`, `/info`. */
+export function operationRoutes(app: FastifyInstance, { service, metrics, limits }: HttpContext): void {
+  app.get('/health', () => ({ status: 'alive' }));
+
+  app.get('/ready', () => {
+    const why = service.unready();
+    if (why !== undefined) throw new ApiError(503, why, { code: 'not_ready', retryAfter: 1 });
+    return { status: 'ready' };
+  });
+
+  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.read()));
+
+  app.get('/info', () => {
+    const { name, run, created, facts, engine, text } = service.model(undefined);
+    return {
+      version: SOFTWARE_VERSION,
+      model: name,
+      run,
+      opened: created,
+      family: facts.family,
+      blocks: facts.blocks,
+      pattern: facts.pattern,
+      pipeline: facts.pipeline,
+      store_bytes: facts.bytes,
+      weight_bytes: engine.weightBytes,
+      vocabulary: engine.vocab,
+      context_length: engine.maxContext,
+      kv_pages: engine.pages,
+      kv_page_tokens: engine.pageTokens,
+      chat_template: text.chatTemplate !== undefined,
+      instruction_set: engine.instructionSet,
+      threads: engine.threads,
+      limits,
+    };
+  });
+}

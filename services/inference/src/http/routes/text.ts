@@ -1,0 +1,55 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AnswerFormat } from '../../api/answers.ts';
+import { parseChat } from '../../api/chat-request.ts';
+import { parseCompletion, type ParsedRequest } from '../../api/completion-request.ts';
+import { chatFormat, completionFormat } from '../../api/formats.ts';
+import { chunkedAnswer, wholeAnswer } from '../../api/write-answer.ts';
+import { toApiError } from '../errors.ts';
+import { requestSignal } from '../request-signal.ts';
+import type { HttpContext } from '../context.ts';
+import { sendEvents } from '../sse.ts';
+
+/** `POST /v1/completions` and `POST /v1/chat/completions` */
+export function textRoutes(app: FastifyInstance, { service, limits }: HttpContext): void {
+  app.post('/v1/completions', async (request, reply) => {
+    const { engine } = service.model(undefined);
+    return answer(request, reply, parseCompletion(request.body, engine.maxContext), completionFormat);
+  });
+  app.post('/v1/chat/completions', async (request, reply) =>
+    answer(request, reply, parseChat(request.body), chatFormat),
+  );
+
+  async function answer(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    parsed: ParsedRequest,
+    format: AnswerFormat,
+  ): Promise<unknown> {
+    const { signal, done } = requestSignal(reply.raw, limits.requestSeconds);
+    try {
+      const begun = await service.begin(parsed.request, signal);
+      const logprobs = parsed.request.logprobs !== undefined;
+      if (!parsed.stream) return await wholeAnswer(begun, format, logprobs);
+      const { prompts, n } = parsed.request;
+      const choices = 'messages' in prompts ? n : n * prompts.length;
+      reply.hijack();
+      reply.raw.writeHead(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        // Proxies that gather answers must not gather this one.
+        'x-accel-buffering': 'no',
+        'x-request-id': request.id,
+      });
+      reply.raw.flushHeaders();
+      const { includeUsage } = parsed;
+      await sendEvents(
+        reply.raw,
+        chunkedAnswer(begun, format, { logprobs, includeUsage, choices }),
+        (thrown) => toApiError(thrown, request.log, limits.bodyBytes),
+      );
+      return reply;
+    } finally {
+      done();
+    }
+  }
+}

@@ -1,0 +1,5 @@
+import * as inference from './index.ts';
+
+test('the public surface is this', () => {
+  expect(Object.keys(inference).sort()).toMatchInlineSnapshot();
+});

@@ -1,0 +1,89 @@
+/** Every number that bounds what a client can ask for or hold, with its reason. Options change those marked so. */
+
+/** Body of a request, in bytes (option). A prompt of 4096 tokens has some 20 KB; parsing 1 MiB of JSON takes under 10 ms. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+
+/** Characters of one prompt: what becomes of them, up to three tokens each, is handled on the event loop. */
+export const MAX_PROMPT_CHARACTERS = 256 * 1024;
+
+/** Characters for each token of the context at most: text has 4, and a prompt with more than 16 is none that fits. */
+export const MAX_CHARACTERS_PER_TOKEN = 16;
+
+/** Prompts of one completion request. */
+export const MAX_PROMPTS = 32;
+
+/** Texts for one prompt: the field `n`. */
+export const MAX_N = 16;
+
+/** Stop strings, as OpenAI has it, and characters of each: as much text is held back. */
+export const MAX_STOPS = 4;
+export const MAX_STOP_CHARACTERS = 256;
+
+/** Messages of a chat. */
+export const MAX_MESSAGES = 1024;
+
+/** Values in a body (prompts as token ids excepted), and how deep they nest: checked before anything is validated. */
+export const MAX_BODY_VALUES = 20_000;
+export const MAX_BODY_DEPTH = 16;
+
+/** Likeliest tokens that are told beside each token: completions (OpenAI: 5) and chats (OpenAI: 20). */
+export const MAX_COMPLETION_LOGPROBS = 5;
+export const MAX_CHAT_LOGPROBS = 20;
+
+/** Probabilities told in one answer, over all its texts: writing so many as JSON takes 10 ms. */
+export const MAX_TOLD_LOGPROBS = 32 * 1024;
+
+/** Tokens of a completion that says nothing (OpenAI: 16), and of a chat answer: memory is reserved for all of them. */
+export const DEFAULT_COMPLETION_TOKENS = 16;
+export const DEFAULT_CHAT_TOKENS = 1024;
+
+/** Sequences that run at once (option): decoding is bound by memory up to about so many. */
+export const DEFAULT_MAX_SEQUENCES = 16;
+
+/** Texts that wait (option): sixteen batches' worth. Beyond it a client is better told to come back later. */
+export const DEFAULT_MAX_QUEUE = 256;
+
+/** A refusal for a full queue is held back so long: clients that try again at once must not take time from the others. */
+export const REFUSAL_DELAY_MS = 100;
+
+/** Prompt tokens of a step when nothing is being generated, and when something is and would wait for them. */
+export const STEP_PROMPT_TOKENS = 128;
+export const MIXED_STEP_PROMPT_TOKENS = 32;
+
+/** A request from its acceptance to its last token (option), in seconds: a place is never held for longer. */
+export const DEFAULT_REQUEST_SECONDS = 600;
+
+/** How long running requests may take to end when the server is told to stop (option). */
+export const DEFAULT_DRAIN_SECONDS = 30;
+
+/** Connections (option): a stream holds one each; files and memory are reserved for each. */
+export const DEFAULT_MAX_CONNECTIONS = 1024;
+
+/** Headers must be complete after 10 s and the whole request after 30: a client that trickles bytes holds no socket. */
+export const HEADERS_TIMEOUT_MS = 10_000;
+export const BODY_TIMEOUT_MS = 30_000;
+
+/** An idle connection is kept for the next request of its client. */
+export const KEEP_ALIVE_MS = 75_000;
+
+/** After so much silence the system asks whether the peer is still there: finds half-open connections. */
+export const TCP_KEEP_ALIVE_MS = 30_000;
+
+/** Bytes of all headers. */
+export const MAX_HEADER_BYTES = 16 * 1024;
+
+/** Text and probabilities that a client has not read yet, in bytes: beyond it the request is cancelled. */
+export const MAX_UNREAD_BYTES = 1024 * 1024;
+
+/** How long a client may take to read what its connection holds before the request is cancelled. */
+export const UNREAD_TIMEOUT_MS = 30_000;
+
+/** A chat template may take so long, and its process so much memory. */
+export const TEMPLATE_TIMEOUT_MS = 2_000;
+export const TEMPLATE_HEAP_MIB = 128;
+
+/** How often `--watch` looks at the store. */
+export const WATCH_INTERVAL_MS = 2_000;
+
+/** Retry-After, in seconds: never more than this, however long the queue. */
+export const MAX_RETRY_AFTER_SECONDS = 60;

@@ -1,0 +1,73 @@
+import type { EngineFacts } from '../engine/messages.ts';
+import type { RunFacts } from './run-facts.ts';
+import type { TextSide } from './text-side.ts';
+
+/** A model that is open: its engine, its text side, and what is known of it. */
+export interface ServedModel {
+  /** Its number on the engine's thread. */
+  readonly id: number;
+  /** What clients call it. */
+  readonly name: string;
+  /** Fingerprint of its run. */
+  readonly run: string;
+  /** When it was opened, in seconds since 1970. */
+  readonly created: number;
+  readonly engine: EngineFacts;
+  readonly facts: RunFacts;
+  readonly text: TextSide;
+}
+
+/** A model in use: it stays open until the lease is released. */
+export interface Lease {
+  readonly model: ServedModel;
+  /** A second call does nothing. */
+  release(): void;
+}
+
+/** The model that new requests use, and older ones that still have requests. */
+export interface ServedModels {
+  readonly current: ServedModel | undefined;
+  lease(): Lease | undefined;
+  /** New requests use this one; the one before is closed when its last request has ended. */
+  replace(model: ServedModel): void;
+}
+
+export function createServedModels(close: (model: ServedModel) => void): ServedModels {
+  let current: ServedModel | undefined;
+  const uses = new Map<ServedModel, number>();
+
+  const closeIfUnused = (model: ServedModel) => {
+    if (model === current || uses.has(model)) return;
+    close(model);
+  };
+
+  return {
+    get current() {
+      return current;
+    },
+    lease() {
+      if (current === undefined) return undefined;
+      const model = current;
+      uses.set(model, (uses.get(model) ?? 0) + 1);
+      let released = false;
+      return {
+        model,
+        release() {
+          if (released) return;
+          released = true;
+          const left = uses.get(model)! - 1;
+          if (left > 0) uses.set(model, left);
+          else {
+            uses.delete(model);
+            closeIfUnused(model);
+          }
+        },
+      };
+    },
+    replace(model) {
+      const before = current;
+      current = model;
+      if (before !== undefined) closeIfUnused(before);
+    },
+  };
+}

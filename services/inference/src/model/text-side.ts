@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import {
+  makeTokenizer,
+  makeTokenText,
+  type TextTokenizer,
+  type TokenizerFile,
+  type TokenText,
+} from '@esparse/checkpoint';
+import type { Run } from '@esparse/store';
+import { chatTemplateIn, type ChatTemplate } from './chat-template.ts';
+import { isObject, jsonOf } from './json.ts';
+
+/** Everything about a model that is text: how prompts become tokens and tokens text, how chats are written. */
+export interface TextSide {
+  /** Of the files it was made of: equal digests, equal behaviour. */
+  readonly digest: string;
+  readonly tokenizer: TextTokenizer;
+  readonly tokenText: TokenText;
+  /** Undefined where the checkpoint has none. */
+  readonly chatTemplate: ChatTemplate | undefined;
+  /** Tokens that end a text: of config.json and generation_config.json, and the tokenizer's EOS. */
+  readonly endTokens: readonly number[];
+}
+
+/**
+ * Reads the tokenizer of a run. Where its files are those of `before`, that is given again: to parse a large
+ * tokenizer takes a quarter of a second, and a new run of the same model has the same one.
+ */
+export async function openTextSide(
+  run: Run,
+  config: Readonly<Record<string, unknown>>,
+  before?: TextSide,
+): Promise<TextSide> {
+  const files: TokenizerFile[] = [];
+  for (const file of await run.objects('tokenizer')) {
+    files.push({ name: path.posix.basename(file), bytes: await run.object(file) });
+  }
+  const digest = digestOf(files, config);
+  if (digest === before?.digest) return before;
+  const where = `run ${run.fingerprint}`;
+  const tokenizer = makeTokenizer(files, where, config);
+  return {
+    digest,
+    tokenizer,
+    tokenText: makeTokenText(files, where),
+    chatTemplate: chatTemplateIn(files),
+    endTokens: await endTokensOf(files, config, tokenizer),
+  };
+}
+
+function digestOf(files: readonly TokenizerFile[], config: Readonly<Record<string, unknown>>): string {
+  const hash = createHash('sha256').update(JSON.stringify([config.eos_token_id, config.bos_token_id]));
+  for (const { name, bytes } of files) hash.update(`\n${name} ${bytes.length}\n`).update(bytes);
+  return hash.digest('hex');
+}
+
+async function endTokensOf(
+  files: readonly TokenizerFile[],
+  config: Readonly<Record<string, unknown>>,
+  tokenizer: TextTokenizer,
+): Promise<number[]> {
+  const ids = new Set([
+    ...idsIn(config.eos_token_id),
+    ...idsIn(jsonOf(files, 'generation_config.json').eos_token_id),
+  ]);
+  const token = jsonOf(files, 'tokenizer_config.json').eos_token;
+  const content = isObject(token) ? token.content : token;
+  if (typeof content === 'string' && content !== '') {
+    // A special token spelled out in a text is that token.
+    const encoded = await tokenizer.encode(content, { bos: false });
+    if (encoded.length === 1) ids.add(encoded[0]!);
+  }
+  return [...ids];
+}
+
+function idsIn(value: unknown): number[] {
+  const all: unknown[] = Array.isArray(value) ? value : [value];
+  return all.filter((id): id is number => typeof id === 'number' && Number.isInteger(id) && id >= 0);
+}
