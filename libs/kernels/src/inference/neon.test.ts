@@ -13,7 +13,7 @@ const COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = 'qemu-aarch64';
 const NATIVE = path.join(import.meta.dirname, '../../native/inference');
 /** Files of the kernels that speak to Node. */
-const FOR_NODE = ['bandwidth.cc', 'linear_js.cc', 'map_file.cc'];
+const FOR_NODE = ['bandwidth.cc', 'linear_js.cc', 'map_file.cc', 'small_js.cc'];
 
 const missing = [COMPILER, EMULATOR].filter((tool) => spawnSync(tool, ['--version']).status !== 0);
 if (missing.length > 0) {
