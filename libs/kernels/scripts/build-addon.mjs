@@ -13,7 +13,7 @@ const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js
 const prefix = path.join(path.dirname(process.execPath), '..');
 const installed = existsSync(path.join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
 
-const built = spawnSync(process.execPath, [nodeGyp, 'rebuild', '--silent', ...installed], {
+const built = spawnSync(process.execPath, [nodeGyp, 'rebuild', '--silent', '--jobs=max', ...installed], {
   cwd: home,
   stdio: 'inherit',
 });
