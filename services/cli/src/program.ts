@@ -1,31 +1,33 @@
+import { createRequire } from 'node:module';
 import { Command } from 'commander';
-import { SOFTWARE_VERSION } from '@esparse/protocol';
-import { evalCommand } from './commands/eval.ts';
-import { generateCommand } from './commands/generate.ts';
-import { inspectCommand } from './commands/inspect.ts';
-import { pruneCommand } from './commands/prune.ts';
-import { serveCommand } from './commands/serve.ts';
-import { verifyCommand } from './commands/verify.ts';
-import { workerCommand } from './commands/worker.ts';
 
-/** The `esparse` command. Errors are thrown, not exited on. */
-export function createProgram(): Command {
+/** Each command in a module of its own, loaded when it is wanted: what prunes is not loaded to generate. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  prune: async () => (await import('./commands/prune.ts')).pruneCommand(),
+  worker: async () => (await import('./commands/worker.ts')).workerCommand(),
+  eval: async () => (await import('./commands/eval.ts')).evalCommand(),
+  generate: async () => (await import('./commands/generate.ts')).generateCommand(),
+  serve: async () => (await import('./commands/serve.ts')).serveCommand(),
+  inspect: async () => (await import('./commands/inspect.ts')).inspectCommand(),
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
+};
+
+const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string };
+
+/**
+ * The `esparse` command. Errors are thrown, not exited on.
+ *
+ * @param wanted the command that will be run: the others are then left out. @default every command, as help shows them
+ */
+export async function createProgram(wanted?: string): Promise<Command> {
   const program = new Command('esparse')
     .description(
       'Prunes large language models to N:M sparsity, one block at a time (E-Sparse, arXiv 2310.15929).',
     )
-    .version(SOFTWARE_VERSION)
+    .version(version)
     .showHelpAfterError('(see esparse COMMAND --help)');
-  const commands = [
-    pruneCommand(),
-    workerCommand(),
-    evalCommand(),
-    generateCommand(),
-    serveCommand(),
-    inspectCommand(),
-    verifyCommand(),
-  ];
-  for (const command of commands) program.addCommand(command);
-  for (const command of [program, ...commands]) command.exitOverride();
+  const names = wanted !== undefined && Object.hasOwn(COMMANDS, wanted) ? [wanted] : Object.keys(COMMANDS);
+  for (const name of names) program.addCommand(await COMMANDS[name]!());
+  for (const command of [program, ...program.commands]) command.exitOverride();
   return program;
 }

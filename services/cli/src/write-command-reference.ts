@@ -3,4 +3,4 @@ import { writeFile } from 'node:fs/promises';
 import { commandReference } from './command-reference.ts';
 import { createProgram } from './program.ts';
 
-await writeFile(process.argv[2] ?? 'docs/cli.md', commandReference(createProgram()));
+await writeFile(process.argv[2] ?? 'docs/cli.md', commandReference(await createProgram()));

@@ -23,6 +23,13 @@ struct Mapping {
   std::size_t bytes;
 };
 
+// V8 counts the bytes of every array buffer as memory of its own, and collects garbage when they grow: for a model's
+// gigabytes of mapped files, again and again. They are the page cache's, so we take them out of its books while they
+// are mapped (measured: a third of a second of a start with 1.2 GB).
+void keep_out_of_the_books(Napi::Env env, const Mapping& mapping, bool mapped) {
+  const auto bytes = static_cast<std::int64_t>(mapping.bytes);
+  Napi::MemoryManagement::AdjustExternalMemory(env, mapped ? -bytes : bytes);
+}
 
 // mapFile(path): Uint8Array, or null where the file is empty; throws an Error with the system's message.
 Napi::Value map_file(const Napi::CallbackInfo& info) {
@@ -54,12 +61,15 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
   errno = error;
   if (data == MAP_FAILED) return refuse();
   madvise(data, bytes, MADV_WILLNEED);
+  auto* const mapping = new Mapping{data, bytes};
   const auto buffer = Napi::ArrayBuffer::New(env, data, bytes,
-                                             [](Napi::Env, void*, Mapping* mapping) {
+                                             [](Napi::Env of, void*, Mapping* mapping) {
+                                               keep_out_of_the_books(of, *mapping, false);
                                                munmap(mapping->data, mapping->bytes);
                                                delete mapping;
                                              },
-                                             new Mapping{data, bytes});
+                                             mapping);
+  keep_out_of_the_books(env, *mapping, true);
   return Napi::Uint8Array::New(env, bytes, buffer, 0);
 }
 

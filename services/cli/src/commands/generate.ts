@@ -30,7 +30,10 @@ export function generateCommand(): Command {
       new Option('--store <dir>', 'store of a pruned model').env('ESPARSE_STORE').makeOptionMandatory(),
     )
     .addOption(
-      new Option('--run <fingerprint>', 'run of the store, or its first digits (default: the current one)'),
+      new Option(
+        '--run <fingerprint>',
+        'run of the store, or its first digits (default: the current one)',
+      ).env('ESPARSE_RUN'),
     )
     .addOption(
       new Option('--prompt <text>', 'text to go on from').env('ESPARSE_PROMPT').makeOptionMandatory(),

@@ -48,7 +48,7 @@ export function serveCommand(): Command {
       new Option(
         '--run <fingerprint>',
         'run of the store, or its first digits (default: the current one, followed when it changes)',
-      ),
+      ).env('ESPARSE_RUN'),
     )
     .addOption(
       new Option(
