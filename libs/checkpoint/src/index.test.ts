@@ -9,6 +9,7 @@ test('the public surface is this', () => {
      "MAX_UNCUT_CHARACTERS",
      "calibrationWindows",
      "checkpointWeights",
+     "endTokensOf",
      "evaluationWindows",
      "isPlainName",
      "localFolder",

@@ -1,5 +1,6 @@
 /** Runs a pruned model straight from a store: mapped weights, a paged key-value cache, batched steps. */
 export type { Engine, StepPart } from './engine.ts';
+export { generate, type GenerateOptions } from './generate.ts';
 export { likeliest } from './likeliest.ts';
 export { logSumExp, topLogprobs, type TopLogprobs } from './log-probabilities.ts';
 export type { WeightBytes } from './model-weights.ts';

@@ -2,8 +2,9 @@ import { EsparseError } from '@esparse/errors';
 import { setComputeThreads } from '@esparse/kernels';
 import { describeModel } from '@esparse/model';
 import { readRunAttributes } from '@esparse/model-store';
-import { openStore, type ObjectStore, type Run } from '@esparse/store';
-import { directSource } from './array-source.ts';
+import { openStore, type ObjectStore, type Run, type Store } from '@esparse/store';
+import { directSource, type ArraySource } from './array-source.ts';
+import { cachedSource } from './cache/cached-source.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { createKeyValueCache } from './key-value-cache.ts';
 import { mapWeights } from './model-weights.ts';
@@ -23,11 +24,19 @@ export interface EngineOptions {
   readonly maxStepTokens?: number | undefined;
   /** Bound of the key-value cache; memory is taken as it is used. @default 1 GiB */
   readonly kvBytes?: number | undefined;
+  /**
+   * A folder on a local disk to copy the weights to, once: needed for a store that is not on a local file system, useful
+   * for one on a network file system. @default the files of the store itself are mapped
+   */
+  readonly cacheDirectory?: string | undefined;
+  /** The most bytes of all runs in it; runs that nobody uses make room, the longest unused first. @default 64 GiB */
+  readonly cacheBytes?: number | undefined;
   /** Compare every byte of the run with its checksums before anything else. @default false */
   readonly verify?: boolean | undefined;
 }
 
 const DEFAULT_KV_BYTES = 2 ** 30;
+const DEFAULT_CACHE_BYTES = 64 * 2 ** 30;
 const DEFAULT_STEP_TOKENS = 512;
 
 /**
@@ -54,7 +63,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   await requireFinished(run, description.blocks);
   if (options.verify === true) await requireSound(run);
   if (threads !== undefined) setComputeThreads(threads);
-  const source = directSource();
+  const source = await sourceOf(run, store, options);
   try {
     return createEngine({
       run: run.fingerprint,
@@ -70,6 +79,23 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     await source.close();
     throw error;
   }
+}
+
+/** Maps the store's own files, or a copy. @throws EsparseError 'usage' where there must be one and no place for it */
+async function sourceOf(
+  run: Run,
+  { objects }: Store,
+  { cacheDirectory: directory, cacheBytes: bytes = DEFAULT_CACHE_BYTES, verify = false }: EngineOptions,
+): Promise<ArraySource> {
+  if (directory !== undefined) return cachedSource(run.fingerprint, { directory, bytes, verify });
+  if (objects.fileOf !== undefined) return directSource();
+  throw new EsparseError(
+    'usage',
+    `${objects.describe()} is not on a local file system: it cannot be mapped`,
+    {
+      hint: 'name a local cache directory',
+    },
+  );
 }
 
 /** @throws EsparseError 'store' naming the first block that is missing */

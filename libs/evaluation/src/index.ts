@@ -1,3 +1,4 @@
+export { enginePerplexity, type EnginePerplexityOptions } from './engine-perplexity.ts';
 export {
   perplexity,
   type Perplexity,

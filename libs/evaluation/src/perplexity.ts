@@ -87,11 +87,16 @@ export async function perplexity(options: PerplexityOptions): Promise<Perplexity
   } finally {
     await runner.release();
   }
-  const count = totalWindows * (seqlen - 1);
+  return perplexityOf(total, totalWindows, seqlen, started);
+}
+
+/** The figure of so many windows whose likelihoods come to `total` nats. */
+export function perplexityOf(total: number, windows: number, seqlen: number, started: number): Perplexity {
+  const tokens = windows * (seqlen - 1);
   return {
-    perplexity: Math.exp(total / count),
-    tokens: count,
-    windows: totalWindows,
+    perplexity: Math.exp(total / tokens),
+    tokens,
+    windows,
     seconds: (performance.now() - started) / 1000,
   };
 }

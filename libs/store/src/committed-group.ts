@@ -14,6 +14,8 @@ export interface ArrayInfo {
   readonly dtype: ArrayDtype;
   /** Bytes of the elements. */
   readonly bytes: number;
+  /** Their CRC32C as the manifest has it, eight hexadecimal digits; absent where there are no elements. */
+  readonly crc32c?: string;
   readonly attributes: Attributes;
 }
 
@@ -67,11 +69,12 @@ export async function openGroup(store: ObjectStore, folder: string, label: strin
     });
   };
   const sums = new Map(objects.map((entry) => [entry.path, entry.crc32c]));
+  const sumOf = (path: string, { shape }: ArrayDocument) => sums.get(joinKey(path, chunkKeyOf(shape) ?? ''));
   const placeOf = (path: string) => ({
     store,
     folder: joinKey(folder, path),
     what: `${label}: array ${path}`,
-    crc32c: sums.get(joinKey(path, chunkKeyOf(arrayAt(path).shape) ?? '')),
+    crc32c: sumOf(path, arrayAt(path)),
   });
   const mappable = {
     chunkFile(path: string): string {
@@ -83,7 +86,7 @@ export async function openGroup(store: ObjectStore, folder: string, label: strin
   };
   return {
     attributes,
-    arrays: new Map([...arrays].map(([path, document]) => [path, infoOf(document)])),
+    arrays: new Map([...arrays].map(([path, document]) => [path, infoOf(document, sumOf(path, document))])),
     read: async (path, signal) => readArray({ ...placeOf(path), document: arrayAt(path), signal }),
     async readAs(path, dtype, signal) {
       const document = arrayAt(path);
@@ -117,7 +120,13 @@ function hasDtype<T extends ArrayDtype>(
   return document.data_type === dtype;
 }
 
-function infoOf(document: ArrayDocument): ArrayInfo {
+function infoOf(document: ArrayDocument, crc32c: string | undefined): ArrayInfo {
   const { shape, data_type: dtype, attributes } = document;
-  return { shape, dtype, bytes: payloadBytesOf(document), attributes };
+  return {
+    shape,
+    dtype,
+    bytes: payloadBytesOf(document),
+    attributes,
+    ...(crc32c !== undefined && { crc32c }),
+  };
 }

@@ -4,8 +4,10 @@ test('the public surface is what is meant to be', () => {
   expect(Object.keys(api).sort()).toEqual([
     'FORMAT',
     'checkKey',
+    'checksumLarge',
     'createOrOpenStore',
     'fileObjectStore',
+    'hexOf',
     'openHidden',
     'openStore',
     'zarrView',

@@ -3,6 +3,7 @@
  * The format is specified in docs/store-format.md.
  */
 export type { ArrayData, ArrayDtype, ArrayInput, ArrayTypes } from './array-types.ts';
+export { checksumLarge, hexOf } from './checksum.ts';
 export type { ArrayInfo, CommittedGroup } from './committed-group.ts';
 export { fileObjectStore } from './file-object-store.ts';
 export type { FinishInput } from './finish-run.ts';

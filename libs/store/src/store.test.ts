@@ -29,6 +29,7 @@ test('a run written to files reads back: attributes, arrays, raw objects, summar
       shape: [1, 3, 2],
       dtype: 'uint16',
       bytes: 12,
+      crc32c: expect.stringMatching(/^[0-9a-f]{8}$/),
       attributes: { dtype: 'bf16' },
     });
     const values = await block.readAs('q_proj/values', 'uint16');

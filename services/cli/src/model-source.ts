@@ -11,7 +11,7 @@ import {
 import { EsparseError } from '@esparse/errors';
 import { describeCheckpoint, describeModel, type ModelDescription } from '@esparse/model';
 import { readRunAttributes, storeWeights } from '@esparse/model-store';
-import { openStore } from '@esparse/store';
+import { openStore, type Run } from '@esparse/store';
 
 /** A model to evaluate, from wherever it comes. */
 export interface ModelSource {
@@ -20,6 +20,8 @@ export interface ModelSource {
   readonly tokenizer: TextTokenizer;
   /** What it is called: the directory, or the run. */
   readonly name: string;
+  /** Where it can be run by the engine. */
+  readonly stored?: { readonly store: string; readonly run: string };
   close(): Promise<void>;
 }
 
@@ -55,15 +57,21 @@ export async function storeSource(directory: string, fingerprint?: string): Prom
   }
   const { config } = readRunAttributes(run.attributes);
   const description = describeModel(config);
+  return {
+    description,
+    weights: storeWeights(run, description),
+    tokenizer: makeTokenizer(await tokenizerFilesOf(run), directory, config),
+    name: `${directory} (run ${run.fingerprint})`,
+    stored: { store: directory, run: run.fingerprint },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** The files of a run's tokenizer. */
+export async function tokenizerFilesOf(run: Run): Promise<TokenizerFile[]> {
   const files: TokenizerFile[] = [];
   for (const file of await run.objects('tokenizer')) {
     files.push({ name: path.posix.basename(file), bytes: await run.object(file) });
   }
-  return {
-    description,
-    weights: storeWeights(run, description),
-    tokenizer: makeTokenizer(files, directory, config),
-    name: `${directory} (run ${run.fingerprint})`,
-    close: () => Promise.resolve(),
-  };
+  return files;
 }

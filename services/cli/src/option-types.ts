@@ -13,6 +13,22 @@ export function integer(least: number, most: number): (text: string) => number {
   };
 }
 
+/** Any whole number that a double holds exactly. */
+export function anyInteger(text: string): number {
+  const value = Number(text);
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError('Expected a whole number.');
+  }
+  return value;
+}
+
+/** A number above 0, at most 1. */
+export function share(text: string): number {
+  const value = nonNegative(text);
+  if (value === 0 || value > 1) throw new InvalidArgumentError('Expected a number above 0, at most 1.');
+  return value;
+}
+
 /** A finite number, not negative. */
 export function nonNegative(text: string): number {
   const value = Number(text);

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { SOFTWARE_VERSION } from '@esparse/protocol';
 import { evalCommand } from './commands/eval.ts';
+import { generateCommand } from './commands/generate.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { pruneCommand } from './commands/prune.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -19,6 +20,7 @@ export function createProgram(): Command {
     pruneCommand(),
     workerCommand(),
     serveCommand(),
+    generateCommand(),
     evalCommand(),
     inspectCommand(),
     verifyCommand(),

@@ -28,11 +28,11 @@ enum DenseKind { kDenseBf16, kDenseF16, kDenseF32, kDenseKinds };
 
 // One or two tiles, some consecutive groups, and T tokens.
 struct TileJob {
-  const std::uint16_t* values[kMaxTiles];
+  const std::uint16_t* values[kMaxTiles];  // mask layouts: readable for 16 more than there are
   const std::uint8_t* indices[kMaxTiles];
   std::size_t keep, group, groups;
-  // Inputs in shuffled order. Index layouts: (groups, T, width), width being 2 ^ bits but at least 4, and zeros beyond
-  // the group. Mask layouts: (groups * group, T).
+  // Inputs in shuffled order. Index layouts: vectors of sixteen, (vectors, T, 16), each of 16 / width groups, width being
+  // 2 ^ bits but at least 4; zeros beyond a group's inputs. Mask layouts: (groups * group, T).
   const float* x;
   float* y[kMaxTiles];  // the tile's outputs of the first token
   std::size_t y_stride;  // from a token's outputs to the next token's
@@ -66,6 +66,7 @@ struct Kernels {
 
 // Null where this build, or this processor, has no such instructions.
 const Kernels* avx512_kernels();
+const Kernels* avx512_base_kernels();
 const Kernels* avx2_kernels();
 const Kernels* neon_kernels();
 const Kernels* portable_kernels();

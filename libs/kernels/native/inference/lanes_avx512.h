@@ -13,7 +13,6 @@ struct Lanes512 {
   static constexpr std::size_t kDenseRows = 4, kDenseTokens = 4;
 
   ESPARSE_INLINE V zero() { return _mm512_setzero_ps(); }
-  ESPARSE_INLINE V splat(const float* x) { return _mm512_set1_ps(*x); }
   ESPARSE_INLINE __mmask16 first(std::size_t count) { return static_cast<__mmask16>((1u << count) - 1); }
   ESPARSE_INLINE V load(const float* from) { return _mm512_loadu_ps(from); }
   ESPARSE_INLINE V load_first(const float* from, std::size_t count) {
@@ -40,61 +39,64 @@ struct Lanes512 {
     return widen<F16>(_mm256_maskz_loadu_epi16(first(count), from));
   }
 
-  // The positions of 16 rows, a string of 16 * Bits bits. Bits above a position stay where `choose` does not look.
-  template <int Bits>
-  ESPARSE_INLINE P positions(const std::uint8_t* string) {
+  // The positions of 16 rows, a string of 16 * Bits bits, in group g of a vector of groups of Width.
+  template <int Bits, int Width>
+  ESPARSE_INLINE P positions(const std::uint8_t* string, int g) {
     constexpr int b = Bits;
+    __m512i each;
     if constexpr (Bits <= 2) {
       std::uint32_t all = 0;
       std::memcpy(&all, string, 2 * Bits);
-      const __m512i each = _mm512_srlv_epi32(
-          _mm512_set1_epi32(static_cast<int>(all)),
-          _mm512_setr_epi32(0, b, 2 * b, 3 * b, 4 * b, 5 * b, 6 * b, 7 * b, 8 * b, 9 * b, 10 * b, 11 * b, 12 * b,
-                            13 * b, 14 * b, 15 * b));
-      return Bits == 1 ? _mm512_and_si512(each, _mm512_set1_epi32(1)) : each;
+      each = _mm512_srlv_epi32(_mm512_set1_epi32(static_cast<int>(all)),
+                               _mm512_setr_epi32(0, b, 2 * b, 3 * b, 4 * b, 5 * b, 6 * b, 7 * b, 8 * b, 9 * b, 10 * b,
+                                                 11 * b, 12 * b, 13 * b, 14 * b, 15 * b));
     } else {
       std::uint32_t low = 0, high = 0;
       std::memcpy(&low, string, Bits);
       std::memcpy(&high, string + Bits, Bits);
       const __m512i words =
           _mm512_mask_set1_epi32(_mm512_set1_epi32(static_cast<int>(low)), 0xff00, static_cast<int>(high));
-      return _mm512_srlv_epi32(words, _mm512_setr_epi32(0, b, 2 * b, 3 * b, 4 * b, 5 * b, 6 * b, 7 * b, 0, b, 2 * b,
+      each = _mm512_srlv_epi32(words, _mm512_setr_epi32(0, b, 2 * b, 3 * b, 4 * b, 5 * b, 6 * b, 7 * b, 0, b, 2 * b,
                                                         3 * b, 4 * b, 5 * b, 6 * b, 7 * b));
     }
+    // (each & mask) | offset. A vpermps looks at four bits, so that the whole vector needs neither.
+    if constexpr (Width == 16) return each;
+    return _mm512_ternarylogic_epi32(each, _mm512_set1_epi32((1 << Bits) - 1), _mm512_set1_epi32(g * Width), 0xea);
   }
 
-  // The inputs of one group of up to Width channels, and those that 16 positions choose. A vpermilps looks at the two
-  // low bits of a position and a vpermps at four: with eight inputs, repeated, the fourth does not matter.
+  // The inputs that the positions choose. (A vpermps from memory: broadcasting a group of four first, for a vpermilps,
+  // costs the same execution unit once more.)
   template <int Width>
-  struct Group {
-    V x;
-  };
-  template <int Width>
-  ESPARSE_INLINE Group<Width> group(const float* x) {
-    if constexpr (Width == 4) return {_mm512_broadcast_f32x4(_mm_loadu_ps(x))};
-    else if constexpr (Width == 8)
-      return {_mm512_castpd_ps(_mm512_broadcast_f64x4(_mm256_castps_pd(_mm256_loadu_ps(x))))};
-    else return {_mm512_loadu_ps(x)};
-  }
-  template <int Width>
-  ESPARSE_INLINE V choose(Group<Width> from, P positions) {
-    if constexpr (Width == 4) return _mm512_permutevar_ps(from.x, positions);
-    else return _mm512_permutexvar_ps(positions, from.x);
+  ESPARSE_INLINE V choose(const float* x, int, P positions) {
+    return _mm512_permutexvar_ps(positions, _mm512_loadu_ps(x));
   }
 
-  // The rows of a mask as lanes; those of its values, which lie without gaps, in their places.
+  // The rows of a mask as lanes; and its values, which lie without gaps, in their places. (Expanding straight from memory
+  // is microcode on AMD: ten times slower.)
   using Mask = __mmask16;
   ESPARSE_INLINE Mask mask(std::uint32_t bits) { return static_cast<Mask>(bits); }
   template <bool F16>
-  ESPARSE_INLINE V expand(const std::uint16_t* values, std::uint32_t bits, std::size_t count) {
-    if constexpr (Vbmi2) {
-      (void)count;
-      return widen<F16>(_mm256_maskz_expandloadu_epi16(static_cast<Mask>(bits), values));
+  ESPARSE_INLINE V expand(const std::uint16_t* values, std::uint32_t bits) {
+    const __m256i next = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values));
+    if constexpr (!Vbmi2) {
+      return _mm512_maskz_expand_ps(static_cast<Mask>(bits), widen<F16>(next));
+    } else if constexpr (F16) {
+      return widen<F16>(_mm256_maskz_expand_epi16(static_cast<Mask>(bits), next));
     } else {
-      return _mm512_maskz_expand_ps(static_cast<Mask>(bits), halves_first<F16>(values, count));
+      // Each bf16 straight into the upper half of its lane: nothing is left to convert.
+      __m512i wide = _mm512_castsi256_si512(next);
+      const __mmask32 upper = _pdep_u32(bits, 0xaaaaaaaau);
+      // On AMD a vpexpandw waits for what its destination held before, even where it sets that to zero. Let that be what
+      // it waits for anyway.
+      __asm__("vpexpandw %0, %0 %{%1%}%{z%}" : "+v"(wide) : "Yk"(upper));
+      return _mm512_castsi512_ps(wide);
     }
   }
-  ESPARSE_INLINE V fma_where(Mask where, V w, V x, V sum) { return _mm512_mask3_fmadd_ps(w, x, sum, where); }
+  // sum + w * *x. (The compiler would broadcast x first, which takes the execution unit that expanding needs.)
+  ESPARSE_INLINE V fma_where(Mask where, V w, const float* x, V sum) {
+    __asm__("vfmadd231ps %1%{1to16%}, %2, %0%{%3%}" : "+v"(sum) : "m"(*x), "v"(w), "Yk"(where));
+    return sum;
+  }
 
   // Lane l gets lane l + 8, then 4, 2, 1.
   ESPARSE_INLINE float sum(V v) {

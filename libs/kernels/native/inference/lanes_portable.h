@@ -13,11 +13,6 @@ struct LanesPortable {
   static constexpr std::size_t kDenseRows = 2, kDenseTokens = 2;
 
   ESPARSE_INLINE V zero() { return {}; }
-  ESPARSE_INLINE V splat(const float* x) {
-    V v;
-    for (float& lane : v.lane) lane = *x;
-    return v;
-  }
   ESPARSE_INLINE V load(const float* from) { return load_first(from, 16); }
   ESPARSE_INLINE V load_first(const float* from, std::size_t count) {
     V v = {};
@@ -46,34 +41,27 @@ struct LanesPortable {
     return v;
   }
 
-  template <int Bits>
-  ESPARSE_INLINE P positions(const std::uint8_t* string) {
+  template <int Bits, int Width>
+  ESPARSE_INLINE P positions(const std::uint8_t* string, int g) {
     std::uint64_t all = 0;
     for (int b = 0; b < 2 * Bits; b++) all |= static_cast<std::uint64_t>(string[b]) << (8 * b);
     P p;
-    for (int l = 0; l < 16; l++) p.lane[l] = static_cast<std::uint8_t>((all >> (l * Bits)) & ((1u << Bits) - 1));
+    for (int l = 0; l < 16; l++) {
+      p.lane[l] = static_cast<std::uint8_t>(g * Width + ((all >> (l * Bits)) & ((1u << Bits) - 1)));
+    }
     return p;
   }
-
   template <int Width>
-  struct Group {
-    const float* x;
-  };
-  template <int Width>
-  ESPARSE_INLINE Group<Width> group(const float* x) {
-    return {x};
-  }
-  template <int Width>
-  ESPARSE_INLINE V choose(Group<Width> from, P positions) {
+  ESPARSE_INLINE V choose(const float* x, int, P positions) {
     V v;
-    for (int l = 0; l < 16; l++) v.lane[l] = from.x[positions.lane[l]];
+    for (int l = 0; l < 16; l++) v.lane[l] = x[positions.lane[l]];
     return v;
   }
 
   using Mask = std::uint32_t;
   ESPARSE_INLINE Mask mask(std::uint32_t bits) { return bits; }
   template <bool F16>
-  ESPARSE_INLINE V expand(const std::uint16_t* values, std::uint32_t bits, std::size_t) {
+  ESPARSE_INLINE V expand(const std::uint16_t* values, std::uint32_t bits) {
     V v = {};
     for (int l = 0; l < 16; l++) {
       if ((bits >> l) & 1) {
@@ -83,9 +71,9 @@ struct LanesPortable {
     }
     return v;
   }
-  ESPARSE_INLINE V fma_where(Mask where, V w, V x, V sum) {
+  ESPARSE_INLINE V fma_where(Mask where, V w, const float* x, V sum) {
     for (int l = 0; l < 16; l++) {
-      if ((where >> l) & 1) sum.lane[l] = exact_fma(w.lane[l], x.lane[l], sum.lane[l]);
+      if ((where >> l) & 1) sum.lane[l] = exact_fma(w.lane[l], *x, sum.lane[l]);
     }
     return sum;
   }

@@ -1,8 +1,11 @@
 import { EsparseError } from '@esparse/errors';
 import { addon } from '../addon.ts';
 
-/** The instructions that the inference kernels were written for. `portable` is plain C++. */
-export type InstructionSet = 'avx512' | 'avx2' | 'neon' | 'portable';
+/**
+ * The instructions that the inference kernels were written for. `avx512` needs VBMI2, `avx512-base` does without; `portable`
+ * is plain C++.
+ */
+export type InstructionSet = 'avx512' | 'avx512-base' | 'avx2' | 'neon' | 'portable';
 
 /** Those that this build and processor have, the fastest first; none where there is no addon. */
 export function instructionSets(): readonly InstructionSet[] {

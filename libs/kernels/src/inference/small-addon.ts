@@ -1,7 +1,7 @@
 import type { RowTable } from './gather-rows.ts';
 import type { TokenPlaces } from './attention.ts';
 
-/** What `native/inference/small_calls.cc` exports: synchronous, the work spread over the compute threads. */
+/** What `native/inference/small_js.cc` exports: synchronous, the work spread over the compute threads. */
 export interface SmallKernels {
   rmsNorm(x: Float32Array, weight: Float32Array, epsilon: number, tokens: number, y: Float32Array): void;
   rope(

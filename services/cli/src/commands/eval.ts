@@ -1,10 +1,14 @@
 import { Command, Option } from 'commander';
 import { readText } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { perplexity } from '@esparse/evaluation';
+import { openEngine } from '@esparse/engine';
+import { enginePerplexity, perplexity, type Perplexity } from '@esparse/evaluation';
 import { withCancellation } from '../cancel.ts';
 import { checkpointSource, storeSource, type ModelSource } from '../model-source.ts';
 import { integer } from '../option-types.ts';
+
+/** What computes: the engine that serves stores, or ONNX Runtime. */
+type Backend = 'native' | 'onnx';
 
 interface Flags {
   readonly model?: string;
@@ -13,6 +17,7 @@ interface Flags {
   readonly text: string;
   readonly seqlen: number;
   readonly bos: boolean;
+  readonly engine?: Backend;
   readonly threads?: number;
   readonly json: boolean;
 }
@@ -41,6 +46,14 @@ export function evalCommand(): Command {
       new Option('--bos', 'begin the tokenized text with the BOS token').default(false).env('ESPARSE_BOS'),
     )
     .addOption(
+      new Option(
+        '--engine <name>',
+        'what computes: the kernels of `esparse serve`, straight from a store (its default: as exact, and faster), or ONNX Runtime',
+      )
+        .choices(['native', 'onnx'])
+        .env('ESPARSE_ENGINE'),
+    )
+    .addOption(
       new Option('--threads <n>', 'threads of the runtime (default: all processors)')
         .env('ESPARSE_THREADS')
         .argParser(integer(1, 1024)),
@@ -50,30 +63,55 @@ export function evalCommand(): Command {
 }
 
 async function run(
-  { text, seqlen, bos, threads, json, ...where }: Flags,
+  { text, seqlen, bos, threads, json, engine, ...where }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   const source = await openSource(where);
   try {
+    const backend = backendOf(source, engine);
     const tokens = await source.tokenizer.encode(await readText(text), { bos });
-    const { description, weights } = source;
-    const result = await perplexity({
-      description,
-      weights,
-      tokens,
-      seqlen,
-      signal,
-      ...(threads && { threads }),
-    });
+    const measure = { native: byEngine, onnx: byOnnx }[backend];
+    const result = await measure(source, { tokens, seqlen, threads, signal });
     process.stdout.write(
       json
-        ? `${JSON.stringify({ perplexity: result.perplexity, tokens: result.tokens, windows: result.windows, seqlen, seconds: result.seconds })}\n`
+        ? `${JSON.stringify({ perplexity: result.perplexity, tokens: result.tokens, windows: result.windows, seqlen, engine: backend, seconds: result.seconds })}\n`
         : `perplexity ${result.perplexity.toFixed(3)} on ${result.tokens} tokens of ${text} (${source.name}, ` +
-            `${result.windows} windows of ${seqlen}, ${result.seconds.toFixed(1)} s)\n`,
+            `${result.windows} windows of ${seqlen}, ${backend}, ${result.seconds.toFixed(1)} s)\n`,
     );
   } finally {
     await source.close();
   }
+}
+
+interface Measurement {
+  readonly tokens: Uint32Array;
+  readonly seqlen: number;
+  readonly threads: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+function byOnnx(source: ModelSource, measurement: Measurement): Promise<Perplexity> {
+  return perplexity({ description: source.description, weights: source.weights, ...measurement });
+}
+
+async function byEngine({ stored }: ModelSource, measurement: Measurement): Promise<Perplexity> {
+  const { seqlen, threads } = measurement;
+  const engine = await openEngine({ ...stored!, maxContext: seqlen, threads });
+  try {
+    return await enginePerplexity({ engine, ...measurement });
+  } finally {
+    await engine.close();
+  }
+}
+
+/** @throws EsparseError 'usage' for a checkpoint on the engine */
+function backendOf({ stored, name }: ModelSource, wanted: Backend | undefined): Backend {
+  if (wanted === 'native' && stored === undefined) {
+    throw new EsparseError('usage', `${name} is a checkpoint: the native engine runs stores`, {
+      hint: 'use --engine onnx, or prune it into a store first',
+    });
+  }
+  return wanted ?? (stored === undefined ? 'onnx' : 'native');
 }
 
 function openSource({ model, store, run }: Pick<Flags, 'model' | 'store' | 'run'>): Promise<ModelSource> {

@@ -1,4 +1,4 @@
-// AVX-512 as processors have it since 2019.
+// AVX-512 without VBMI2, as Intel had it since 2017.
 #include "kernels.h"
 
 #if defined(__x86_64__)
@@ -14,7 +14,7 @@
 
 #include "target.h"
 
-ESPARSE_TARGET_BEGIN("avx512vbmi2,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2,popcnt")
+ESPARSE_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2,popcnt")
 namespace esparse {
 namespace {
 
@@ -23,7 +23,7 @@ namespace {
 #include "dense_kernel.inc"
 #include "table.inc"
 
-Kernels make_table() { return table_of<Lanes512<true>>("avx512"); }
+Kernels make_table() { return table_of<Lanes512<false>>("avx512-base"); }
 
 }  // namespace
 }  // namespace esparse
@@ -31,11 +31,21 @@ ESPARSE_TARGET_END
 
 namespace esparse {
 
-const Kernels* avx512_vbmi2_kernels() {
+const Kernels* avx512_base_kernels() {
+  const bool there = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                     __builtin_cpu_supports("fma");
+  if (!there) return nullptr;
   static const Kernels table = make_table();
   return &table;
 }
 
+}  // namespace esparse
+
+#else
+
+namespace esparse {
+const Kernels* avx512_base_kernels() { return nullptr; }
 }  // namespace esparse
 
 #endif

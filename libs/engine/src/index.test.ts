@@ -1,0 +1,12 @@
+import * as api from './index.ts';
+
+test('the public surface is what is meant to be', () => {
+  expect(Object.keys(api).sort()).toEqual([
+    'createSampler',
+    'generate',
+    'likeliest',
+    'logSumExp',
+    'openEngine',
+    'topLogprobs',
+  ]);
+});

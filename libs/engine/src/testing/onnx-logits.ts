@@ -1,0 +1,51 @@
+import type { WeightSource } from '@esparse/checkpoint';
+import { createBlockRunner, createHead, embedTokens, type ModelDescription } from '@esparse/model';
+
+/** What the ONNX path says of sequences of one length. */
+export interface OnnxModel {
+  /** The logits of each position, (tokens x vocab): hidden states of ONNX Runtime, final norm and head in f64. */
+  logits(tokens: Uint32Array): Promise<Float64Array[]>;
+  /** Of each token but the first: everything by ONNX Runtime. */
+  nll(tokens: Uint32Array): Promise<Float64Array>;
+  release(): Promise<void>;
+}
+
+export async function onnxModel(
+  description: ModelDescription,
+  weights: WeightSource,
+  seqlen: number,
+): Promise<OnnxModel> {
+  const { hidden: width, blocks, vocab, finalNorm, head } = description;
+  const runner = await createBlockRunner(description, { seqlen });
+  const nll = await createHead(description, weights, { seqlen });
+  const scale = await weights.read(finalNorm.weight);
+  const rows = await weights.read(head);
+  const states = async (tokens: Uint32Array): Promise<Float32Array> => {
+    let hidden = await embedTokens(description, weights, tokens);
+    for (let block = 0; block < blocks; block++) {
+      hidden = await (await runner.load(block, weights)).advance(hidden);
+    }
+    return hidden;
+  };
+  return {
+    async logits(tokens) {
+      const hidden = await states(tokens);
+      return Array.from({ length: seqlen }, (_, t) => {
+        const x = hidden.subarray(t * width, (t + 1) * width);
+        const root = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / width + finalNorm.epsilon);
+        const normal = Float64Array.from(x, (value, j) => (value / root) * scale[j]!);
+        const logits = new Float64Array(vocab);
+        for (let v = 0; v < vocab; v++) {
+          let sum = 0;
+          for (let j = 0; j < width; j++) sum += normal[j]! * rows[v * width + j]!;
+          logits[v] = sum;
+        }
+        return logits;
+      });
+    },
+    nll: async (tokens) => nll.nll(await states(tokens), tokens),
+    release: async () => {
+      await Promise.all([runner.release(), nll.release()]);
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { setImmediate } from 'node:timers/promises';
+import { evaluationWindows } from '@esparse/checkpoint';
+import { EsparseError, isEsparseError } from '@esparse/errors';
+import { logSumExp, type Engine, type Sequence } from '@esparse/engine';
+import { perplexityOf, type Perplexity, type PerplexityProgress } from './perplexity.ts';
+
+/** Logits that are in memory at once. */
+const MAX_LOGITS_BYTES = 64 << 20;
+
+export interface EnginePerplexityOptions {
+  /** Its context holds a window. */
+  readonly engine: Engine;
+  /** The whole text, tokenized without special tokens. */
+  readonly tokens: Uint32Array;
+  /** Tokens of a window. */
+  readonly seqlen: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Called whenever a window is scored. */
+  readonly onProgress?: ((progress: PerplexityProgress) => void) | undefined;
+}
+
+/**
+ * The same figure as `perplexity`, by the engine that serves the model, straight from the packed weights.
+ * @throws EsparseError as `perplexity`
+ */
+export async function enginePerplexity(options: EnginePerplexityOptions): Promise<Perplexity> {
+  const { engine, tokens, seqlen, onProgress } = options;
+  const started = performance.now();
+  const windows = evaluationWindows(tokens, seqlen);
+  const count = windows.length / seqlen;
+  let total = 0;
+  for (let window = 0; window < count; window++) {
+    total += await scoreWindow(options, windows.subarray(window * seqlen, (window + 1) * seqlen), window);
+    onProgress?.({ done: (window + 1) / count, windows: window + 1, totalWindows: count });
+  }
+  return perplexityOf(total, count, seqlen, started);
+}
+
+/** The negative log-likelihood of a window's tokens but the first, added in order of position. */
+async function scoreWindow(
+  { engine, signal }: EnginePerplexityOptions,
+  window: Uint32Array,
+  index: number,
+): Promise<number> {
+  const { vocab } = engine.description;
+  const rows = Math.max(1, Math.min(engine.maxStepTokens, Math.floor(MAX_LOGITS_BYTES / (4 * vocab))));
+  const sequence: Sequence | undefined = engine.reserve(window.length);
+  if (sequence === undefined) throw new EsparseError('unavailable', 'the key-value cache holds no window');
+  try {
+    let nll = 0;
+    // Nothing comes after the last token.
+    const inputs = window.subarray(0, -1);
+    for (let at = 0; at < inputs.length; at += rows) {
+      await setImmediate();
+      signal?.throwIfAborted();
+      const part = inputs.subarray(at, at + rows);
+      const [logits] = engine.step([{ sequence, tokens: part, logits: 'all' }]);
+      for (let i = 0; i < part.length; i++) {
+        const row = logits!.subarray(i * vocab, (i + 1) * vocab);
+        nll += logSumExp(row) - row[window[at + i + 1]!]!;
+      }
+    }
+    return nll;
+  } catch (error) {
+    throw inWindow(error, index);
+  } finally {
+    sequence.release();
+  }
+}
+
+/** Says in which window the logits were not numbers. */
+function inWindow(error: unknown, window: number): unknown {
+  if (!isEsparseError(error) || error.kind !== 'numeric') return error;
+  return new EsparseError('numeric', `window ${window}: ${error.message}`, {
+    hint: error.hint,
+    context: { window },
+    cause: error,
+  });
+}

@@ -1,0 +1,139 @@
+/**
+ * The NEON kernels on a processor without them: compiled for ARM and run by an emulator, where both are installed (Debian:
+ * g++-aarch64-linux-gnu and qemu-user).
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createLinear, packedLayout, type LinearWeights } from '../index.ts';
+import { bitsOf, denseCase, packedCase, randomInputs, randomNumbers } from '../testing/linear-cases.ts';
+
+const COMPILER = 'aarch64-linux-gnu-g++';
+const EMULATOR = 'qemu-aarch64';
+const NATIVE = path.join(import.meta.dirname, '../../native/inference');
+/** Files of the kernels that speak to Node. */
+const FOR_NODE = ['bandwidth.cc', 'linear_js.cc', 'map_file.cc', 'small_js.cc'];
+
+const missing = [COMPILER, EMULATOR].filter((tool) => spawnSync(tool, ['--version']).status !== 0);
+if (missing.length > 0) {
+  process.stderr.write(`WARNING: the NEON kernels are not tested: ${missing.join(' and ')} not found\n`);
+}
+const testWithTools = missing.length === 0 ? test : test.skip;
+
+const folder = mkdtempSync(path.join(tmpdir(), 'esparse-neon-'));
+const harness = path.join(folder, 'apply');
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+interface Case {
+  readonly weights: LinearWeights;
+  readonly x: Float32Array;
+  readonly tokens: number;
+}
+
+testWithTools.each(['neon', 'portable'])(
+  '%s on ARM gives the bits of the reference',
+  (set) => {
+    compile();
+    const cases = someCases();
+    const run = spawnSync(EMULATOR, [harness, set], {
+      input: Buffer.concat(cases.flatMap(encoded)),
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    expect(run.status).toBe(0);
+    const outputs = new Float32Array(new Uint8Array(run.stdout).buffer);
+    let at = 0;
+    for (const { weights, x, tokens } of cases) {
+      const expected = new Float32Array(tokens * weights.rows);
+      createLinear(weights, 'reference').apply(x, tokens, expected);
+      const y = outputs.subarray(at, (at += expected.length));
+      const { kind, dtype, rows, cols } = weights;
+      expect({ kind, dtype, rows, cols, tokens, y: bitsOf(y) }).toEqual({
+        ...{ kind, dtype, rows, cols, tokens },
+        y: bitsOf(expected),
+      });
+    }
+    expect(at).toBe(outputs.length);
+  },
+  300_000,
+);
+
+let compiled = false;
+function compile(): void {
+  if (compiled) return;
+  const sources = readdirSync(NATIVE).filter((name) => name.endsWith('.cc') && !FOR_NODE.includes(name));
+  const { status, stderr } = spawnSync(COMPILER, [
+    ...['-std=c++17', '-O2', '-ffp-contract=off', '-Wall', '-Wextra', '-Werror', '-static', '-pthread'],
+    ...[path.join(NATIVE, 'harness/apply.cc'), ...sources.map((name) => path.join(NATIVE, name))],
+    ...['-o', harness],
+  ]);
+  expect(stderr.toString()).toBe('');
+  expect(status).toBe(0);
+  compiled = true;
+}
+
+function someCases(): Case[] {
+  const random = randomNumbers(64);
+  const upTo = (most: number) => 1 + Math.floor(random() * most);
+  const all: LinearWeights[] = [];
+  for (const [keep, group] of [
+    [2, 4],
+    [4, 8],
+    [1, 2],
+    [1, 3],
+    [2, 3],
+    [1, 4],
+    [3, 5],
+    [2, 8],
+    [4, 12],
+    [8, 16],
+    [3, 16],
+  ] as const) {
+    for (const dtype of ['bf16', 'f16'] as const) {
+      for (const odd of [false, true]) {
+        const [rows, groups, seed] = [upTo(50), upTo(12), upTo(1e6)];
+        all.push(packedCase({ rows, groups, keep, group, dtype, shuffled: odd, biased: !odd, odd, seed }));
+      }
+    }
+  }
+  for (const dtype of ['bf16', 'f16', 'f32'] as const) {
+    for (const odd of [false, true]) {
+      all.push(denseCase({ rows: upTo(20), cols: upTo(70), dtype, biased: odd, odd, seed: upTo(1e6) }));
+    }
+  }
+  return all.flatMap((weights) =>
+    [1, 3, 9].map((tokens) => ({
+      weights,
+      tokens,
+      x: randomInputs(tokens * weights.cols, tokens === 3, random),
+    })),
+  );
+}
+
+/** As `native/inference/harness/apply.cc` reads it. */
+function encoded({ weights, x, tokens }: Case): Uint8Array[] {
+  const { rows, cols, bias, dtype } = weights;
+  const kind = { bf16: 0, f16: 1, f32: 2 }[dtype];
+  const header = (packed: number, keep: number, group: number, bits: number, shuffled: number) =>
+    Int32Array.of(packed, kind, rows, cols, keep, group, bits, shuffled, bias === undefined ? 0 : 1, tokens);
+  const arrays: (ArrayBufferView | undefined)[] =
+    weights.kind === 'dense'
+      ? [header(0, 0, 0, 0, 0), weights.weights]
+      : [
+          header(
+            1,
+            weights.keep,
+            weights.group,
+            packedLayout(rows, cols, weights.keep, weights.group).bits,
+            weights.permutation === undefined ? 0 : 1,
+          ),
+          weights.values,
+          weights.indices,
+          weights.permutation,
+        ];
+  return [...arrays, bias, x]
+    .filter((array) => array !== undefined)
+    .map((array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+}

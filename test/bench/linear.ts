@@ -1,0 +1,159 @@
+/**
+ * `npm run bench:linear`: the linears of a LLaMA of 1.1B parameters, 2:4, 4:8 and dense bf16, against what the memory
+ * gives. Every call finds its weights out of the caches: it goes through copies of more than a gigabyte in turn. Each round
+ * measures everything once, the best of the rounds counts, and ratios are of one run.
+ */
+import {
+  computeInstructionSet,
+  computeThreads,
+  createLinear,
+  packedLayout,
+  readBandwidth,
+  setComputeThreads,
+  type Linear,
+  type LinearWeights,
+} from '@esparse/kernels';
+import { Command } from 'commander';
+import { heading, print } from './table.ts';
+
+const flags = new Command('bench:linear')
+  .option('--threads <n>', 'compute threads (default: all processors)')
+  .option('--bytes <n>', 'weights of one shape that are gone through in turn, in MB', '1100')
+  .option('--rounds <n>', 'rounds, of which the best counts', '5')
+  .option('--only <kind...>', 'of 2:4, 4:8, dense', ['2:4', '4:8', 'dense'])
+  .option('--prefill <tokens>', 'tokens of a long call', '128')
+  .parse()
+  .opts<{ threads?: string; bytes: string; rounds: string; only: string[]; prefill: string }>();
+
+/** The linears of one block, and how many of each it has. */
+const SHAPES = [
+  { rows: 2048, cols: 2048, count: 2 },
+  { rows: 256, cols: 2048, count: 2 },
+  { rows: 5632, cols: 2048, count: 2 },
+  { rows: 2048, cols: 5632, count: 1 },
+];
+const BLOCKS = 22;
+const PREFILL = Number(flags.prefill);
+const TOKENS = [1, 4, 8, 16, PREFILL];
+/** Multiplications of one round of the long call: it need not leave the caches. */
+const LONG_WORK = 20e9;
+
+if (flags.threads !== undefined) setComputeThreads(Number(flags.threads));
+heading(`linears of a LLaMA 1.1B on ${computeInstructionSet()}, ${computeThreads()} threads`);
+for (const kind of flags.only) bench(kind);
+
+function bench(kind: string): void {
+  /** Seconds of all linears of the model, by the number of tokens. */
+  const whole = new Map(TOKENS.map((tokens) => [tokens, 0]));
+  let wholeBytes = 0;
+  let bandwidth = 0;
+  for (const { rows, cols, count } of SHAPES) {
+    const { linears, bytes } = copies(kind, rows, cols);
+    const seconds = new Map(TOKENS.map((tokens) => [tokens, Infinity]));
+    let probe = 0;
+    for (let round = 0; round < Number(flags.rounds); round++) {
+      probe = Math.max(probe, readBandwidth(512e6, 2));
+      for (const tokens of TOKENS) {
+        const calls = tokens === PREFILL ? Math.ceil(LONG_WORK / (tokens * rows * cols)) : linears.length;
+        seconds.set(tokens, Math.min(seconds.get(tokens)!, secondsOfEach(linears.slice(0, calls), tokens)));
+      }
+    }
+    bandwidth = Math.max(bandwidth, probe);
+    wholeBytes += bytes * count * BLOCKS;
+    for (const [tokens, each] of seconds) whole.set(tokens, whole.get(tokens)! + each * count * BLOCKS);
+    const name = `${kind}, ${rows} x ${cols}`;
+    const rate = (tokens: number) => bytes / seconds.get(tokens)!;
+    for (const tokens of TOKENS.slice(0, -1)) {
+      print({
+        name: `${name}, ${tokens} ${tokens === 1 ? 'token' : 'tokens'}`,
+        measured: `${(rate(tokens) / 1e9).toFixed(1)} GB/s`,
+        target: `${((100 * rate(tokens)) / probe).toFixed(0)} % of ${(probe / 1e9).toFixed(1)}`,
+      });
+    }
+    const flops = (2 * PREFILL * rows * cols) / seconds.get(PREFILL)!;
+    print({
+      name: `${name}, ${PREFILL} tokens`,
+      measured: `${(flops / 1e9).toFixed(0)} GFLOP/s`,
+      target: 'as if dense',
+    });
+  }
+  const share = wholeBytes / whole.get(1)! / bandwidth;
+  const least = kind === 'dense' ? 0.95 : 0.9;
+  print({
+    name: `${kind}, all linears, 1 token: ${(wholeBytes / 1e6).toFixed(0)} MB, ${tokensPerSecond(1)} tokens/s`,
+    measured: `${(wholeBytes / whole.get(1)! / 1e9).toFixed(1)} GB/s`,
+    target: `>= ${100 * least} % (${(100 * share).toFixed(0)} %)`,
+    met: share >= least,
+  });
+  const eight = whole.get(8)! / whole.get(1)!;
+  print({
+    name: `${kind}, all linears, 8 tokens: ${tokensPerSecond(8)} tokens/s`,
+    measured: `${eight.toFixed(2)} x of one`,
+    ...(kind === '2:4' && { target: '< 1.8 x', met: eight < 1.8 }),
+  });
+  const long = PREFILL / whole.get(PREFILL)!;
+  print({
+    name: `${kind}, all linears, ${PREFILL} tokens`,
+    measured: `${long.toFixed(0)} tokens/s`,
+    ...(kind === '2:4' && { target: '>= 100', met: long >= 100 }),
+  });
+
+  function tokensPerSecond(tokens: number): string {
+    return (tokens / whole.get(tokens)!).toFixed(1);
+  }
+}
+
+function secondsOfEach(linears: readonly Linear[], tokens: number): number {
+  const { rows, cols } = linears[0]!;
+  const x = Float32Array.from({ length: tokens * cols }, (_, i) => Math.sin(i));
+  const y = new Float32Array(tokens * rows);
+  const began = performance.now();
+  for (const linear of linears) linear.apply(x, tokens, y);
+  return (performance.now() - began) / 1000 / linears.length;
+}
+
+function copies(kind: string, rows: number, cols: number): { linears: Linear[]; bytes: number } {
+  const weights = kind === 'dense' ? denseWeights(rows, cols) : packedWeights(kind, rows, cols);
+  const bytes =
+    weights.kind === 'dense'
+      ? weights.weights.byteLength
+      : weights.values.byteLength + weights.indices.byteLength;
+  const linears = Array.from({ length: Math.ceil((Number(flags.bytes) * 1e6) / bytes) }, () =>
+    createLinear(
+      weights.kind === 'dense'
+        ? ({ ...weights, weights: weights.weights.slice() } as LinearWeights)
+        : { ...weights, values: weights.values.slice(), indices: weights.indices.slice() },
+    ),
+  );
+  return { linears, bytes };
+}
+
+function denseWeights(rows: number, cols: number): LinearWeights {
+  return { kind: 'dense', dtype: 'bf16', rows, cols, weights: halves(rows * cols) };
+}
+
+/** Every row keeps another choice; the inputs are shuffled. */
+function packedWeights(pattern: string, rows: number, cols: number): LinearWeights {
+  const [keep, group] = pattern.split(':').map(Number) as [number, number];
+  const { encoding, bits, tiles, groups, groupValues, groupBytes } = packedLayout(rows, cols, keep, group);
+  const indices = new Uint8Array(tiles * groups * groupBytes);
+  for (let index = 0; index < tiles * groups; index++) {
+    const bytes = indices.subarray(index * groupBytes, (index + 1) * groupBytes);
+    for (let r = 0; r < 16; r++) {
+      const first = (index * 7 + r * 5) % (group - keep + 1);
+      for (let slot = 0; slot < keep; slot++) {
+        const [bit, value] =
+          encoding === 'index' ? [(slot * 16 + r) * bits, first + slot] : [(first + slot) * 16 + r, 1];
+        bytes[bit >> 3]! |= value << (bit & 7);
+      }
+    }
+  }
+  const permutation = Int32Array.from({ length: cols }, (_, i) => (i * 1021 + 7) % cols);
+  const values = halves(tiles * groups * groupValues);
+  return { kind: 'packed', dtype: 'bf16', rows, cols, keep, group, values, indices, permutation };
+}
+
+/** bf16 of both signs, from 1/128 to 1. */
+function halves(count: number): Uint16Array {
+  return Uint16Array.from({ length: count }, (_, i) => 0x3c00 + ((i * 40503) % 0x380) + ((i & 1) << 15));
+}
