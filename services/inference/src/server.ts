@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { ApiError } from './api/api-error.ts';
 import { startEngine } from './engine/start-engine.ts';
 import { createAdmission } from './generate/admission.ts';
+import { createTurns } from './generate/turns.ts';
 import { createTextService } from './generate/service.ts';
 import { startGrpc } from './grpc/server.ts';
 import { readApiKeys } from './http/api-keys.ts';
@@ -128,7 +129,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     log.info({ run }, 'model is closed');
   });
   const renderer = createChatRenderer();
-  const service = createTextService({ engine, models, admission, renderer, observer: metrics });
+  const turns = createTurns();
+  const service = createTextService({ engine, models, admission, renderer, observer: metrics, turns });
   const loader = createLoader(
     {
       store: options.store,
@@ -138,7 +140,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     },
     { engine, models, log, swapped: metrics.swap },
   );
-  const context: HttpContext = { service, metrics, keys, limits };
+  const context: HttpContext = { service, metrics, keys, limits, turns };
   const app = createApp(context, log);
   let answering = 0;
   app.addHook('onRequest', (_, reply, done) => {

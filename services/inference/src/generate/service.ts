@@ -11,6 +11,7 @@ import {
 import type { ChatMessage, ChatRenderer } from '../model/chat-renderer.ts';
 import type { Lease, ServedModel, ServedModels } from '../model/served-model.ts';
 import type { Admission } from './admission.ts';
+import type { Turns } from './turns.ts';
 import { startGeneration, type Generation, type GenerationObserver } from './generation.ts';
 
 /** A prompt as a client gives it: text, or token ids. */
@@ -63,13 +64,15 @@ export interface TextServiceDependencies {
   readonly admission: Admission;
   readonly renderer: ChatRenderer;
   readonly observer: GenerationObserver;
+  /** Spreads the work of many requests that come at once. */
+  readonly turns: Turns;
 }
 
 /** Seconds after which a client may try a server that is starting or stopping. */
 const UNREADY_RETRY_SECONDS = 5;
 
 export function createTextService(dependencies: TextServiceDependencies): TextService {
-  const { engine, models, admission, renderer, observer } = dependencies;
+  const { engine, models, admission, observer, turns } = dependencies;
   let draining = false;
   const stopping = new AbortController();
 
@@ -129,7 +132,8 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
       let lease: Lease | undefined;
       try {
         lease = models.lease()!;
-        const prompts = await tokenize(request, lease.model, renderer, signal);
+        const prompts = await tokenize(request, lease.model, dependencies, signal);
+        await turns();
         signal.throwIfAborted();
         const maxTokens = tokensToGenerate(request, prompts, lease.model);
         if (request.logprobs !== undefined) {
@@ -156,7 +160,7 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
 async function tokenize(
   { prompts }: TextRequest,
   model: ServedModel,
-  renderer: ChatRenderer,
+  { renderer, turns }: TextServiceDependencies,
   signal: AbortSignal,
 ): Promise<Uint32Array[]> {
   const { tokenizer, chatTemplate } = model.text;
@@ -176,6 +180,7 @@ async function tokenize(
   for (const prompt of prompts) {
     if (typeof prompt === 'string') {
       requireLength(prompt, 'prompt', model);
+      await turns();
       const encoded = await tokenizer.encode(prompt, { bos: tokenizer.addsBos, signal });
       // An empty prompt begins a text of the model's own.
       const begin = encoded.length === 0 && tokenizer.bosId !== undefined ? [tokenizer.bosId] : encoded;

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { pino } from 'pino';
 import { createTextService } from '../generate/service.ts';
 import { createAdmission } from '../generate/admission.ts';
+import { createTurns } from '../generate/turns.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { createServedModels } from '../model/served-model.ts';
 import { createApp } from './app.ts';
@@ -24,12 +25,17 @@ const service = createTextService({
   models: createServedModels(() => undefined),
   admission: createAdmission(1, 1),
   observer: metrics,
+  turns: createTurns(),
 });
 const limits = { bodyBytes: 1024, requestSeconds: 5, connections: 10, maxSequences: 1, maxQueue: 1 };
-const app = createApp({ service, metrics, keys: undefined, limits }, pino({ level: 'silent' }), {
-  headersMs: 300,
-  bodyMs: 600,
-});
+const app = createApp(
+  { service, metrics, keys: undefined, limits, turns: createTurns() },
+  pino({ level: 'silent' }),
+  {
+    headersMs: 300,
+    bodyMs: 600,
+  },
+);
 let port = 0;
 beforeAll(async () => {
   port = Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port);

@@ -1,4 +1,5 @@
 import type { TextService } from '../generate/service.ts';
+import type { Turns } from '../generate/turns.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { ApiKeys } from './api-keys.ts';
 
@@ -15,6 +16,7 @@ export interface HttpLimits {
 export interface HttpContext {
   readonly service: TextService;
   readonly metrics: Metrics;
+  readonly turns: Turns;
   /** Undefined where no key is asked for. */
   readonly keys: ApiKeys | undefined;
   readonly limits: HttpLimits;

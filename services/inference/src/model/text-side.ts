@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import {
+  endTokensOf,
   makeTokenizer,
   makeTokenText,
   type TextTokenizer,
@@ -9,7 +10,6 @@ import {
 } from '@esparse/checkpoint';
 import type { Run } from '@esparse/store';
 import { chatTemplateIn, type ChatTemplate } from './chat-template.ts';
-import { isObject, jsonOf } from './json.ts';
 
 /** Everything about a model that is text: how prompts become tokens and tokens text, how chats are written. */
 export interface TextSide {
@@ -45,7 +45,7 @@ export async function openTextSide(
     tokenizer,
     tokenText: makeTokenText(files, where),
     chatTemplate: chatTemplateIn(files),
-    endTokens: await endTokensOf(files, config, tokenizer),
+    endTokens: [...(await endTokensOf(files, config, tokenizer))],
   };
 }
 
@@ -53,28 +53,4 @@ function digestOf(files: readonly TokenizerFile[], config: Readonly<Record<strin
   const hash = createHash('sha256').update(JSON.stringify([config.eos_token_id, config.bos_token_id]));
   for (const { name, bytes } of files) hash.update(`\n${name} ${bytes.length}\n`).update(bytes);
   return hash.digest('hex');
-}
-
-async function endTokensOf(
-  files: readonly TokenizerFile[],
-  config: Readonly<Record<string, unknown>>,
-  tokenizer: TextTokenizer,
-): Promise<number[]> {
-  const ids = new Set([
-    ...idsIn(config.eos_token_id),
-    ...idsIn(jsonOf(files, 'generation_config.json').eos_token_id),
-  ]);
-  const token = jsonOf(files, 'tokenizer_config.json').eos_token;
-  const content = isObject(token) ? token.content : token;
-  if (typeof content === 'string' && content !== '') {
-    // A special token spelled out in a text is that token.
-    const encoded = await tokenizer.encode(content, { bos: false });
-    if (encoded.length === 1) ids.add(encoded[0]!);
-  }
-  return [...ids];
-}
-
-function idsIn(value: unknown): number[] {
-  const all: unknown[] = Array.isArray(value) ? value : [value];
-  return all.filter((id): id is number => typeof id === 'number' && Number.isInteger(id) && id >= 0);
 }

@@ -10,12 +10,14 @@ import type { HttpContext } from '../context.ts';
 import { sendEvents } from '../sse.ts';
 
 /** `POST /v1/completions` and `POST /v1/chat/completions` */
-export function textRoutes(app: FastifyInstance, { service, limits }: HttpContext): void {
-  app.post('/v1/completions', async (request, reply) => {
+export function textRoutes(app: FastifyInstance, { service, limits, turns }: HttpContext): void {
+  // Bodies are read and parsed one a turn.
+  const preParsing = () => turns();
+  app.post('/v1/completions', { preParsing }, async (request, reply) => {
     const { engine } = service.model(undefined);
     return answer(request, reply, parseCompletion(request.body, engine.maxContext), completionFormat);
   });
-  app.post('/v1/chat/completions', async (request, reply) =>
+  app.post('/v1/chat/completions', { preParsing }, async (request, reply) =>
     answer(request, reply, parseChat(request.body), chatFormat),
   );
 

@@ -1,0 +1,22 @@
+/**
+ * Lets work through one piece a turn of the event loop, in the order in which it came. Two hundred clients that connect
+ * at once make two hundred small pieces of work; done in one go they would hold up every stream for a tenth of a second.
+ */
+export type Turns = () => Promise<void>;
+
+export function createTurns(): Turns {
+  const waiting: (() => void)[] = [];
+  let scheduled = false;
+  const next = () => {
+    waiting.shift()?.();
+    scheduled = waiting.length > 0;
+    if (scheduled) setImmediate(next);
+  };
+  return () =>
+    new Promise((resolve) => {
+      waiting.push(resolve);
+      if (scheduled) return;
+      scheduled = true;
+      setImmediate(next);
+    });
+}
