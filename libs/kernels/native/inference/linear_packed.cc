@@ -180,9 +180,9 @@ void apply_packed(const Kernels& kernels, const PackedWeights& weights, const fl
   }
   const Product product{weights, kernel, blocks.of, layout, gathered, y, chunk};
   const std::size_t tile_bytes = groups * (2 * weights.group_values() + weights.group_bytes());
-  // An even number of tiles, so that none goes alone.
+  // Four parts for each thread or more, and an even number of tiles, so that none goes alone.
   const std::size_t tiles = weights.tiles();
-  const std::size_t size = std::max<std::size_t>(2, kPartBytes / tile_bytes / 2 * 2);
+  const std::size_t size = std::max<std::size_t>(2, std::min(kPartBytes / tile_bytes, tiles / (4 * compute_threads())) / 2 * 2);
   parallel_for((tiles + size - 1) / size,
                [&](std::size_t part) { product.run_range(part * size, std::min(tiles, (part + 1) * size)); });
 }
