@@ -46,7 +46,7 @@ test('worker threads that compute at the same time all get their results, with t
 
 test('the process goes on, and ends, after the only worker thread that used the kernels has ended', () => {
   const { status, output } = run(`
-    worker('linear(addon, 20)').on('exit', (code) => setTimeout(() => console.log('ended with', code), 200));`);
+    worker('linear(addon, 20)').on('exit', (code) => setTimeout(() => console.log('ended with ' + code), 200));`);
   expect({ status, output }).toEqual({ status: 0, output: 'ended with 0\n' });
 });
 
