@@ -1,4 +1,4 @@
-import OpenAI, { APIConnectionError, APIUserAbortError, type APIError } from 'openai';
+import OpenAI, { type APIError } from 'openai';
 import { writeFile } from 'node:fs/promises';
 import { scratchFolder } from '../support/folders.ts';
 import { pruneExample, serve, type ServeProcess } from '../support/serve.ts';
@@ -126,7 +126,7 @@ test('a chat is answered, whole and streamed', async () => {
   const reasons: (string | null)[] = [];
   for await (const chunk of stream) {
     for (const { index, delta, finish_reason } of chunk.choices) {
-      texts[index] += delta.content ?? '';
+      texts[index] = (texts[index] ?? '') + (delta.content ?? '');
       if (finish_reason !== null) reasons[index] = finish_reason;
     }
   }
@@ -186,5 +186,4 @@ test('a stream that the client aborts frees its place', async () => {
   }
   const patient = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'sk-test', maxRetries: 3 });
   await expect(patient.completions.create({ model, prompt, n: 4 })).resolves.toBeDefined();
-  expect([APIConnectionError, APIUserAbortError]).toBeDefined();
 });

@@ -155,7 +155,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     stopWatching?.();
     loader.close();
     eventLoop.stop();
-    await Promise.all([app.close(), grpc?.close(), renderer.close()]);
+    renderer.close();
+    await Promise.all([app.close(), grpc?.close()]);
     await engine.stop();
   };
 

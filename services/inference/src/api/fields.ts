@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { MAX_N, MAX_STOPS, MAX_STOP_CHARACTERS } from '../limits.ts';
 
 /** A field that is supported only as if it were absent; whatever else it says is refused by name. */
-function only<T extends z.ZodType>(allowed: T, message: string) {
+function only(allowed: z.ZodType, message: string) {
   return z
     .custom<unknown>((value) => value === undefined || value === null || allowed.safeParse(value).success, {
       message,

@@ -71,7 +71,7 @@ const TOKEN_BYTES = 96;
 
 /** Submits the jobs of a request and gathers their texts until they are read. */
 export function startGeneration(input: GenerationInput, dependencies: GenerationDependencies): Generation {
-  const { engine, lease, places, observer, received } = dependencies;
+  const { engine, lease, observer, received } = dependencies;
   const choices = new Map<number, Choice>();
   const unread = new Map<number, ChoiceDelta>();
   let unreadBytes = 0;

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Duplex } from 'node:stream';
 import { credentials, loadPackageDefinition, Metadata, status, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { InferenceClient, type GenerateReply__Output, type GenerateRequest } from '@esparse/protocol';
@@ -142,6 +143,6 @@ interface HealthClient {
 }
 
 interface ReflectionClient {
-  serverReflectionInfo(): import('node:stream').Duplex;
+  serverReflectionInfo(): Duplex;
   close(): void;
 }

@@ -1,11 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import Fastify, {
-  LogController,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-} from 'fastify';
+import Fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { ApiError } from '../api/api-error.ts';
 import {
@@ -49,7 +44,7 @@ export function createApp(
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => {
       void reply.header('x-request-id', request.id);
-      void sendApiError(reply as FastifyReply, toApiError(error, request.log, limits.bodyBytes));
+      void sendApiError(reply, toApiError(error, request.log, limits.bodyBytes));
     },
     serverFactory: (handler) => {
       const server = createServer(
@@ -112,7 +107,7 @@ function unauthorized(): ApiError {
 function noSuchRoute(app: FastifyInstance, request: FastifyRequest): ApiError {
   const path = request.url.split('?', 1)[0]!;
   const methods = (['GET', 'HEAD', 'POST'] as const).filter((method) =>
-    app.findRoute({ method, url: path.startsWith('/v1/models/') ? '/v1/models/*' : path }),
+    app.hasRoute({ method, url: path.startsWith('/v1/models/') ? '/v1/models/*' : path }),
   );
   const shown = `${request.method} ${path.slice(0, 200)}`;
   if (methods.length === 0) return new ApiError(404, `there is no ${shown}`, { code: 'not_found' });

@@ -105,7 +105,7 @@ export function createMetrics({ state, admitted, eventLoop }: MetricsSources): M
       batch.observe(sequences);
       stepSeconds.observe(seconds);
       promptTokens.inc(read);
-      generatedTokens.inc(events.filter((event) => 'token' in event && event.token !== undefined).length);
+      generatedTokens.inc(events.filter((event) => !('error' in event) && event.token !== undefined).length);
     },
     firstToken(seconds) {
       firstToken.observe(seconds);

@@ -2,7 +2,9 @@ import { createChatRenderer } from './chat-renderer.ts';
 import { chatTemplateIn } from './chat-template.ts';
 
 const renderer = createChatRenderer(500);
-afterAll(() => renderer.close());
+afterAll(() => {
+  renderer.close();
+});
 
 const template = (source: string) => ({ source, specialTokens: { bos_token: '<s>' } });
 const messages = [{ role: 'user', content: '{{ bos_token }}' }];

@@ -15,7 +15,7 @@ export function textRoutes(app: FastifyInstance, { service, limits, turns }: Htt
   const preParsing = () => turns();
   app.post('/v1/completions', { preParsing }, async (request, reply) => {
     const { engine } = service.model(undefined);
-    return answer(request, reply, parseCompletion(request.body, engine.maxContext), completionFormat);
+    return await answer(request, reply, parseCompletion(request.body, engine.maxContext), completionFormat);
   });
   app.post('/v1/chat/completions', { preParsing }, async (request, reply) =>
     answer(request, reply, parseChat(request.body), chatFormat),
@@ -49,7 +49,7 @@ export function textRoutes(app: FastifyInstance, { service, limits, turns }: Htt
         chunkedAnswer(begun, format, { logprobs, includeUsage, choices }),
         (thrown) => toApiError(thrown, request.log, limits.bodyBytes),
       );
-      return reply;
+      return undefined; // the answer has been sent
     } finally {
       done();
     }
