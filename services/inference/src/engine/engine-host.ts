@@ -115,6 +115,7 @@ function factsOf(engine: Engine): EngineFacts {
     vocab: engine.description.vocab,
     maxContext: engine.maxContext,
     pageTokens: engine.pageTokens,
+    pageBytes: engine.pageBytes,
     pages: engine.pages,
     weightBytes: { ...engine.weightBytes },
     threads: computeThreads(),

@@ -18,6 +18,7 @@ export interface EngineFacts {
   /** Tokens of a prompt and its text together, at most. */
   readonly maxContext: number;
   readonly pageTokens: number;
+  readonly pageBytes: number;
   readonly pages: number;
   readonly weightBytes: Readonly<Record<string, number>>;
   readonly instructionSet: string;

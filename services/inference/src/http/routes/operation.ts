@@ -32,6 +32,7 @@ export function operationRoutes(app: FastifyInstance, { service, metrics, limits
       context_length: engine.maxContext,
       kv_pages: engine.pages,
       kv_page_tokens: engine.pageTokens,
+      kv_page_bytes: engine.pageBytes,
       chat_template: text.chatTemplate !== undefined,
       instruction_set: engine.instructionSet,
       threads: engine.threads,
