@@ -51,6 +51,8 @@ export interface GenerationDependencies {
   /** One for each text. */
   readonly places: readonly Place[];
   readonly observer: GenerationObserver;
+  /** Called once, when the last of its texts has ended or it was cancelled. */
+  ended(): void;
   /** When the request came, by `performance.now()`. */
   readonly received: number;
 }
@@ -82,7 +84,9 @@ export function startGeneration(input: GenerationInput, dependencies: Generation
   const release = (choice: Choice) => {
     choices.delete(choice.job.id);
     choice.place.leave();
-    if (choices.size === 0) lease.release();
+    if (choices.size > 0) return;
+    lease.release();
+    dependencies.ended();
   };
 
   const cancel = (error?: Error) => {

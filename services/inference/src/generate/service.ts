@@ -74,7 +74,8 @@ const UNREADY_RETRY_SECONDS = 5;
 export function createTextService(dependencies: TextServiceDependencies): TextService {
   const { engine, models, admission, observer, turns } = dependencies;
   let draining = false;
-  const stopping = new AbortController();
+  /** What ends each generation that runs. */
+  const running = new Set<(error: Error) => void>();
 
   const unready = () => {
     if (draining) return 'the server is stopping';
@@ -121,10 +122,9 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
       draining = true;
     },
     abort(error) {
-      stopping.abort(error);
+      for (const cancel of [...running]) cancel(error);
     },
-    async begin(request, ended) {
-      const signal = AbortSignal.any([ended, stopping.signal]);
+    async begin(request, signal) {
       const received = performance.now();
       modelNamed(request.model);
       const count = 'messages' in request.prompts ? 1 : request.prompts.length;
@@ -141,12 +141,25 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
         }
         const generation = startGeneration(
           { ...request, prompts, maxTokens },
-          { engine, lease, places, observer, received },
+          {
+            engine,
+            lease,
+            places,
+            observer,
+            received,
+            ended: () => {
+              running.delete(generation.cancel);
+            },
+          },
         );
-        const cancel = () => {
-          generation.cancel(signal.reason as Error);
-        };
-        signal.addEventListener('abort', cancel, { once: true });
+        running.add(generation.cancel);
+        signal.addEventListener(
+          'abort',
+          () => {
+            generation.cancel(signal.reason as Error);
+          },
+          { once: true },
+        );
         return { generation, model: lease.model };
       } catch (error) {
         for (const place of places) place.leave();

@@ -93,12 +93,21 @@ function probability(token: number, logprob: number, { text: { tokenText } }: Se
 
 /** Waits until the client has read what its stream holds, or is gone; one that reads nothing for long is cut off. */
 async function drained(call: Call, signal: AbortSignal): Promise<void> {
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(UNREAD_TIMEOUT_MS)]);
+  const controller = new AbortController();
+  const gone = () => {
+    controller.abort(signal.reason);
+  };
+  const timer = setTimeout(() => {
+    controller.abort(new ApiError(408, 'the client reads too slowly', { code: 'slow_client' }));
+  }, UNREAD_TIMEOUT_MS);
+  signal.addEventListener('abort', gone);
   try {
-    await once(call, 'drain', { signal: patience });
+    await once(call, 'drain', { signal: controller.signal });
   } catch {
-    signal.throwIfAborted();
-    throw new ApiError(408, 'the client reads too slowly', { code: 'slow_client' });
+    throw controller.signal.reason as Error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', gone);
   }
 }
 
