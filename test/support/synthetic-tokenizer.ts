@@ -5,7 +5,7 @@ export interface TokenizerFile {
 }
 
 /** The letters that tokens are made of: \u0120 is a space, as byte-level tokenizers write it. */
-const LETTERS = ['\u0120', ...'abcdefghijklmnopqrstuvwxyz'];
+const LETTERS = ['\u0120', ...Array.from('abcdefghijklmnopqrstuvwxyz')];
 
 /**
  * A byte-level BPE tokenizer of exactly `vocab` tokens: the bytes, an end token, then words of two, three and four

@@ -5,7 +5,7 @@ import { PIECE_BYTES } from './limits.ts';
 import { entryOf } from './manifest.ts';
 import { sealedGroup } from './sealed-document.ts';
 import { createOrOpenStore } from './store.ts';
-import { MemoryObjectStore } from './testing/memory-object-store.ts';
+import { MemoryObjectStore } from './memory-object-store.ts';
 import { inTemporaryFolder } from './testing/temporary-folder.ts';
 
 const ARRAY = {

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { onFile } from './file-error.ts';
 import { fileObjectStore } from './file-object-store.ts';
 import type { ObjectStore } from './object-store.ts';
-import { MemoryObjectStore } from './testing/memory-object-store.ts';
+import { MemoryObjectStore } from './memory-object-store.ts';
 import { inTemporaryFolder } from './testing/temporary-folder.ts';
 
 const folder = fc

@@ -11,6 +11,7 @@ export type { FinishedSummary } from './finished.ts';
 export type { HiddenShard, HiddenStates } from './hidden-states.ts';
 export { checkKey } from './key.ts';
 export { FORMAT } from './limits.ts';
+export { MemoryObjectStore } from './memory-object-store.ts';
 export type { ObjectHandle, ObjectStore, PutOptions, WriterLease } from './object-store.ts';
 export type { StoredArray } from './read-array.ts';
 export type { RunWriter } from './run-writer.ts';

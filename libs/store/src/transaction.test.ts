@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { fileObjectStore } from './file-object-store.ts';
 import { createOrOpenStore, openStore } from './store.ts';
 import { FailingObjectStore } from './testing/failing-object-store.ts';
-import { MemoryObjectStore } from './testing/memory-object-store.ts';
+import { MemoryObjectStore } from './memory-object-store.ts';
 import {
   putSampleBlock,
   SAMPLE_ATTRIBUTES,

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { MemoryObjectStore } from '../../../store/src/testing/memory-object-store.ts';
+import { MemoryObjectStore } from '@esparse/store';
 import { openEngine, type EngineOptions } from '../index.ts';
 import { randomModel, writeTestStore } from '../testing/test-store.ts';
 

@@ -1,4 +1,4 @@
-import { MemoryObjectStore } from './memory-object-store.ts';
+import { MemoryObjectStore } from '../memory-object-store.ts';
 
 /**
  * A bucket whose process dies at its n-th change: that change happens or does not (`happens`), and no call

@@ -1,4 +1,4 @@
-import type { ObjectStore } from '../object-store.ts';
+import type { ObjectStore } from './object-store.ts';
 
 /** A bucket in memory: only what every store must have, so no opening, locking or mapping. */
 export class MemoryObjectStore implements ObjectStore {

@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { openEngine, type Engine } from '@esparse/engine';
+import { enginePerplexity, perplexity } from '@esparse/evaluation';
 import { storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
-import { randomModel, writeTestStore } from '../../engine/src/testing/test-store.ts';
-import { enginePerplexity } from './engine-perplexity.ts';
-import { perplexity } from './perplexity.ts';
+import { writeRandomStore } from '../support/random-store.ts';
 
+const SHAPE = { hidden: 64, intermediate: 176, blocks: 2, heads: 4, kvHeads: 2, vocab: 300 };
 const SEQLEN = 40;
 const TOKENS = Uint32Array.from({ length: 150 }, (_, i) => (i * i * 7 + 3 * i) % 70);
 
@@ -15,7 +15,7 @@ let home: string;
 let engine: Engine;
 beforeAll(async () => {
   home = await mkdtemp(path.join(tmpdir(), 'esparse-perplexity-'));
-  await writeTestStore(home, randomModel(), { pattern: { keep: 2, group: 4 } });
+  await writeRandomStore(home, SHAPE, '2:4');
   engine = await openEngine({ store: home, kvBytes: 1 << 22, maxStepTokens: 16 });
 });
 afterAll(async () => {
