@@ -1,8 +1,8 @@
 /**
  * `npm run bench:linear`: the linears of a LLaMA of 1.1B parameters, 2:4, 4:8 and dense bf16, against what the memory
- * gives. Every call finds its weights out of the caches: it goes through copies of more than a gigabyte in turn. Calls and
- * readings of as many bytes take turns, each is timed by itself, and the same share of the fastest is left out of both and
- * the next one taken (`QUANTILE`): what else runs on the machine disturbs single calls, and all kinds alike.
+ * gives. Every call finds its weights out of the caches: it goes through copies of more than a gigabyte in turn. Calls for
+ * one token and readings of as many bytes alternate; each is timed by itself, and of both the same quantile counts: what
+ * else runs on the machine disturbs single calls, and both kinds alike.
  */
 import {
   computeInstructionSet,
@@ -42,6 +42,7 @@ const LONG_WORK = 20e9;
 
 if (flags.threads !== undefined) setComputeThreads(Number(flags.threads));
 const memory = new Float32Array(600e6 / 4).fill(1);
+let nextByte = 0;
 heading(`linears of a LLaMA 1.1B on ${computeInstructionSet()}, ${computeThreads()} threads`);
 for (const kind of flags.only) bench(kind);
 
@@ -55,10 +56,10 @@ function bench(kind: string): void {
     const times = new Map(TOKENS.map((tokens): [number, number[]] => [tokens, []]));
     const readings: number[] = [];
     for (let round = 0; round < Number(flags.rounds); round++) {
-      readings.push(...readingSeconds(bytes));
       for (const tokens of TOKENS) {
         const calls = tokens === PREFILL ? Math.ceil(LONG_WORK / (tokens * rows * cols)) : linears.length;
-        times.get(tokens)!.push(...callSeconds(linears.slice(0, calls), tokens));
+        const reading = tokens === 1 ? () => readings.push(readingSeconds(bytes)) : undefined;
+        times.get(tokens)!.push(...callSeconds(linears.slice(0, calls), tokens, reading));
       }
     }
     const seconds = new Map([...times].map(([tokens, each]) => [tokens, quantile(each)]));
@@ -108,22 +109,25 @@ function bench(kind: string): void {
   }
 }
 
-function callSeconds(linears: readonly Linear[], tokens: number): number[] {
+function callSeconds(linears: readonly Linear[], tokens: number, after?: () => void): number[] {
   const { rows, cols } = linears[0]!;
   const x = Float32Array.from({ length: tokens * cols }, (_, i) => Math.sin(i));
   const y = new Float32Array(tokens * rows);
   return linears.map((linear) => {
     const began = performance.now();
     linear.apply(x, tokens, y);
-    return (performance.now() - began) / 1000;
+    const seconds = (performance.now() - began) / 1000;
+    after?.();
+    return seconds;
   });
 }
 
-/** Of reading so many bytes at a time, one after the other. */
-function readingSeconds(bytes: number): number[] {
-  return Array.from({ length: Math.floor(memory.byteLength / bytes) }, (_, i) =>
-    readMemory(memory.subarray((i * bytes) / 4, ((i + 1) * bytes) / 4)),
-  );
+/** Of reading so many bytes that have not been read for long. */
+function readingSeconds(bytes: number): number {
+  if (nextByte + bytes > memory.byteLength) nextByte = 0;
+  const first = nextByte / 4;
+  nextByte += Math.ceil(bytes / 4096) * 4096;
+  return readMemory(memory.subarray(first, first + bytes / 4));
 }
 
 function quantile(values: readonly number[]): number {

@@ -44,18 +44,19 @@ using TileKernel = void (*)(const TileJob&);
 
 // Some rows, and T tokens.
 struct RowJob {
-  const void* weights;  // (rows, cols)
+  const void* weights;  // of the first row
+  std::size_t apart;  // from one of the rows to the next, in rows of the matrix
   std::size_t cols;
   const float* x;  // (T, cols)
   float* y;  // the first row's output of the first token
-  std::size_t y_stride;
-  const float* bias;  // or null
+  std::size_t y_stride;  // from a token's outputs to the next token's
+  const float* bias;  // of the first row, or null
 };
 using RowKernel = void (*)(const RowJob&);
 
 struct Kernels {
   const char* name;
-  // By layout, f16 or not, tiles - 1, tokens - 1. Null where there is none: fewer tokens, or one tile, are then taken.
+  // By layout, f16 or not, tiles - 1, tokens - 1. Null where there is none: fewer tokens or tiles are then taken.
   TileKernel packed[kPackedKinds][2][kMaxTiles][kMaxTokens];
   // By type, one row or `dense_rows`, tokens - 1.
   RowKernel dense[kDenseKinds][2][kMaxTokens];

@@ -106,16 +106,14 @@ struct Product {
   float* y;
   std::size_t chunk;  // groups at a time
 
-  // Tiles `tile` and, if there are two, `other`, which comes after it; groups from `g`, all blocks.
-  void run(std::size_t tile, std::size_t other, std::size_t tiles, std::size_t g) const {
+  // Some tiles, ascending; groups from `g`, all blocks.
+  void run(const std::size_t* which, std::size_t tiles, std::size_t g) const {
     for (const auto& block : blocks) {
-      const TileKernel one = kernel[0][block.tokens - 1];
-      const TileKernel two = kernel[1][block.tokens - 1];
-      const std::size_t which[] = {tile, other};
-      if (tiles == 2 && two != nullptr) {
-        run_block(block, two, which, 2, g);
-      } else {
-        for (std::size_t i = 0; i < tiles; i++) run_block(block, one, which + i, 1, g);
+      for (std::size_t i = 0; i < tiles;) {
+        std::size_t together = kMaxTiles;
+        while (together > tiles - i || kernel[together - 1][block.tokens - 1] == nullptr) together--;
+        run_block(block, kernel[together - 1][block.tokens - 1], which + i, together, g);
+        i += together;
       }
     }
   }
@@ -158,12 +156,17 @@ struct Product {
     return job;
   }
 
-  // Two tiles at a time, one from each half of the range: two streams of memory without a gap.
+  // Some tiles at a time, one from each half of the range: as many streams of memory without a gap.
   void run_range(std::size_t begin, std::size_t end) const {
-    const std::size_t half = (end - begin) / 2;
+    const std::size_t half = (end - begin) / kMaxTiles, rest = begin + kMaxTiles * half;
+    std::size_t which[kMaxTiles];
     for (std::size_t g = 0; g < weights.groups(); g += chunk) {
-      for (std::size_t i = 0; i < half; i++) run(begin + i, begin + half + i, 2, g);
-      if ((end - begin) % 2 != 0) run(end - 1, 0, 1, g);
+      for (std::size_t i = begin; i < begin + half; i++) {
+        for (std::size_t k = 0; k < kMaxTiles; k++) which[k] = i + k * half;
+        run(which, kMaxTiles, g);
+      }
+      for (std::size_t i = rest; i < end; i++) which[i - rest] = i;
+      run(which, end - rest, g);
     }
   }
 };
@@ -194,9 +197,10 @@ void apply_packed(const Kernels& kernels, const PackedWeights& weights, const fl
   }
   const Product product{weights, kernel, blocks.of, layout, gathered, y, chunk};
   const std::size_t tile_bytes = groups * (2 * weights.group_values() + weights.group_bytes());
-  // Four parts for each thread or more, and an even number of tiles, so that none goes alone.
+  // Four parts for each thread where there are enough tiles, and as many tiles as go together.
   const std::size_t tiles = weights.tiles();
-  const std::size_t size = std::max<std::size_t>(2, std::min(kPartBytes / tile_bytes, tiles / (4 * compute_threads())) / 2 * 2);
+  const std::size_t wanted = std::min(kPartBytes / tile_bytes, tiles / (4 * compute_threads()));
+  const std::size_t size = std::max<std::size_t>(1, wanted / kMaxTiles) * kMaxTiles;
   parallel_for((tiles + size - 1) / size,
                [&](std::size_t part) { product.run_range(part * size, std::min(tiles, (part + 1) * size)); });
 }
