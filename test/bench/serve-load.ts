@@ -1,4 +1,5 @@
 import autocannon from 'autocannon';
+import { startIdleProcess } from './idle-process.ts';
 import type { MeasuredServer } from './server-process.ts';
 import { heading, print } from './table.ts';
 
@@ -31,6 +32,7 @@ export async function benchLoad(
   heading(`${clients} streaming clients for ${seconds} s`);
   const solo = new Map<Ask, string>();
   for (const ask of ASKS) solo.set(ask, await alone(server, model, ask));
+  const stopIdle = startIdleProcess();
   const full = await load(server, model, solo, 16, Math.min(seconds, 20));
   const many = await load(server, model, solo, clients, seconds);
 
@@ -54,6 +56,7 @@ export async function benchLoad(
     target: 'all',
     met: many.different === 0,
   });
+  const idle = await stopIdle();
   const stall = 1000 * (await server.metric('event_loop_stall_seconds_longest'));
   print({
     name: 'longest stall of the event loop',
@@ -61,6 +64,7 @@ export async function benchLoad(
     target: '< 20 ms',
     met: stall < 20,
   });
+  print({ name: 'that of an idle process beside it', measured: `${idle.toFixed(1)} ms` });
 }
 
 const body = (model: string, ask: Ask, stream: boolean) => JSON.stringify({ model, ...ask, stream });

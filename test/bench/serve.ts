@@ -9,6 +9,7 @@ import { Command } from 'commander';
 import { esparse } from '../support/esparse.ts';
 import { writeRandomLlama } from '../support/random-model.ts';
 import { EXAMPLE_CALIBRATION } from '../support/repository.ts';
+import { benchBodies } from './serve-bodies.ts';
 import { benchLoad } from './serve-load.ts';
 import { benchSoak } from './serve-soak.ts';
 import { startMeasured } from './server-process.ts';
@@ -40,6 +41,7 @@ try {
     const { data } = (await (await fetch(`${server.url}/v1/models`)).json()) as { data: { id: string }[] };
     const model = data[0]!.id;
     await benchLoad(server, model, Number(flags.clients), Number(flags.seconds));
+    await benchBodies(server, model);
     await benchSoak(server, model, Number(flags.requests));
   } finally {
     await server.stop();

@@ -86,7 +86,7 @@ test.each<[string, string, unknown, RegExp, string | null]>([
     /stream_options\.x/,
     'stream_options.x',
   ],
-  ['a body nested too deep', COMPLETIONS, { ...good, metadata: nested(40) }, /nested/, 'metadata'],
+  ['a body nested too deep', COMPLETIONS, { ...good, metadata: nested(40) }, /nested/, null],
   ['a body of too many values', COMPLETIONS, { ...good, stop: Array(30_000).fill('a') }, /too many/, 'stop'],
   ['no messages', CHAT, { ...chat, messages: [] }, /messages/, 'messages'],
   [

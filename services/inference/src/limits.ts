@@ -23,8 +23,11 @@ export const MAX_STOP_CHARACTERS = 256;
 export const MAX_MESSAGES = 1024;
 
 /** Values in a body (prompts as token ids excepted), and how deep they nest: checked before anything is validated. */
-export const MAX_BODY_VALUES = 20_000;
+export const MAX_BODY_VALUES = 8_000;
 export const MAX_BODY_DEPTH = 16;
+
+/** Entries of all lists of a body, token ids too: more than 32 prompts of 4096 tokens. Parsing them takes 5 ms. */
+export const MAX_LIST_ENTRIES = 150_000;
 
 /** Likeliest tokens that are told beside each token: completions (OpenAI: 5) and chats (OpenAI: 20). */
 export const MAX_COMPLETION_LOGPROBS = 5;

@@ -12,6 +12,7 @@ import {
 } from '../limits.ts';
 import type { HttpContext } from './context.ts';
 import { answerClientError, sendApiError, toApiError } from './errors.ts';
+import { parseJsonBody } from './json-body.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { textRoutes } from './routes/text.ts';
@@ -66,7 +67,14 @@ export function createApp(
   }) as unknown as FastifyInstance;
 
   // Nothing but JSON is read.
-  app.removeContentTypeParser('text/plain');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, body, done) => {
+    try {
+      done(null, parseJsonBody(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
 
   app.addHook('onRequest', (request, reply, done) => {
     const received = performance.now();
