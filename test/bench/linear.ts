@@ -1,14 +1,15 @@
 /**
  * `npm run bench:linear`: the linears of a LLaMA of 1.1B parameters, 2:4, 4:8 and dense bf16, against what the memory
- * gives. Every call finds its weights out of the caches: it goes through copies of more than a gigabyte in turn. Each round
- * measures everything once, the best of the rounds counts, and ratios are of one run.
+ * gives. Every call finds its weights out of the caches: it goes through copies of more than a gigabyte in turn. Calls and
+ * readings of as many bytes take turns, each is timed by itself, and the same share of the fastest is left out of both and
+ * the next one taken (`QUANTILE`): what else runs on the machine disturbs single calls, and all kinds alike.
  */
 import {
   computeInstructionSet,
   computeThreads,
   createLinear,
   packedLayout,
-  readBandwidth,
+  readMemory,
   setComputeThreads,
   type Linear,
   type LinearWeights,
@@ -19,7 +20,7 @@ import { heading, print } from './table.ts';
 const flags = new Command('bench:linear')
   .option('--threads <n>', 'compute threads (default: all processors)')
   .option('--bytes <n>', 'weights of one shape that are gone through in turn, in MB', '1100')
-  .option('--rounds <n>', 'rounds, of which the best counts', '5')
+  .option('--rounds <n>', 'times that everything is gone through', '5')
   .option('--only <kind...>', 'of 2:4, 4:8, dense', ['2:4', '4:8', 'dense'])
   .option('--prefill <tokens>', 'tokens of a long call', '128')
   .parse()
@@ -35,10 +36,12 @@ const SHAPES = [
 const BLOCKS = 22;
 const PREFILL = Number(flags.prefill);
 const TOKENS = [1, 4, 8, 16, PREFILL];
+const QUANTILE = 0.2;
 /** Multiplications of one round of the long call: it need not leave the caches. */
 const LONG_WORK = 20e9;
 
 if (flags.threads !== undefined) setComputeThreads(Number(flags.threads));
+const memory = new Float32Array(600e6 / 4).fill(1);
 heading(`linears of a LLaMA 1.1B on ${computeInstructionSet()}, ${computeThreads()} threads`);
 for (const kind of flags.only) bench(kind);
 
@@ -46,19 +49,21 @@ function bench(kind: string): void {
   /** Seconds of all linears of the model, by the number of tokens. */
   const whole = new Map(TOKENS.map((tokens) => [tokens, 0]));
   let wholeBytes = 0;
-  let bandwidth = 0;
+  let readingAll = 0;
   for (const { rows, cols, count } of SHAPES) {
     const { linears, bytes } = copies(kind, rows, cols);
-    const seconds = new Map(TOKENS.map((tokens) => [tokens, Infinity]));
-    let probe = 0;
+    const times = new Map(TOKENS.map((tokens): [number, number[]] => [tokens, []]));
+    const readings: number[] = [];
     for (let round = 0; round < Number(flags.rounds); round++) {
-      probe = Math.max(probe, readBandwidth(512e6, 2));
+      readings.push(...readingSeconds(bytes));
       for (const tokens of TOKENS) {
         const calls = tokens === PREFILL ? Math.ceil(LONG_WORK / (tokens * rows * cols)) : linears.length;
-        seconds.set(tokens, Math.min(seconds.get(tokens)!, secondsOfEach(linears.slice(0, calls), tokens)));
+        times.get(tokens)!.push(...callSeconds(linears.slice(0, calls), tokens));
       }
     }
-    bandwidth = Math.max(bandwidth, probe);
+    const seconds = new Map([...times].map(([tokens, each]) => [tokens, quantile(each)]));
+    const probe = bytes / quantile(readings);
+    readingAll += quantile(readings) * count * BLOCKS;
     wholeBytes += bytes * count * BLOCKS;
     for (const [tokens, each] of seconds) whole.set(tokens, whole.get(tokens)! + each * count * BLOCKS);
     const name = `${kind}, ${rows} x ${cols}`;
@@ -77,7 +82,7 @@ function bench(kind: string): void {
       target: 'as if dense',
     });
   }
-  const share = wholeBytes / whole.get(1)! / bandwidth;
+  const share = readingAll / whole.get(1)!;
   const least = kind === 'dense' ? 0.95 : 0.9;
   print({
     name: `${kind}, all linears, 1 token: ${(wholeBytes / 1e6).toFixed(0)} MB, ${tokensPerSecond(1)} tokens/s`,
@@ -103,13 +108,26 @@ function bench(kind: string): void {
   }
 }
 
-function secondsOfEach(linears: readonly Linear[], tokens: number): number {
+function callSeconds(linears: readonly Linear[], tokens: number): number[] {
   const { rows, cols } = linears[0]!;
   const x = Float32Array.from({ length: tokens * cols }, (_, i) => Math.sin(i));
   const y = new Float32Array(tokens * rows);
-  const began = performance.now();
-  for (const linear of linears) linear.apply(x, tokens, y);
-  return (performance.now() - began) / 1000 / linears.length;
+  return linears.map((linear) => {
+    const began = performance.now();
+    linear.apply(x, tokens, y);
+    return (performance.now() - began) / 1000;
+  });
+}
+
+/** Of reading so many bytes at a time, one after the other. */
+function readingSeconds(bytes: number): number[] {
+  return Array.from({ length: Math.floor(memory.byteLength / bytes) }, (_, i) =>
+    readMemory(memory.subarray((i * bytes) / 4, ((i + 1) * bytes) / 4)),
+  );
+}
+
+function quantile(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length * QUANTILE)]!;
 }
 
 function copies(kind: string, rows: number, cols: number): { linears: Linear[]; bytes: number } {

@@ -143,7 +143,9 @@ describe('a sequence', () => {
       if (parts.length === 0) break;
       engine.step(parts).forEach((logits, p) => found[parts[p]!.i]!.push(...logits));
     }
-    sequences.forEach((sequence) => sequence.release());
+    sequences.forEach((sequence) => {
+      sequence.release();
+    });
     found.forEach((logits, i) => {
       expect(sameBits(Float32Array.from(logits), alone[i]!)).toBe(true);
     });

@@ -119,7 +119,7 @@ export function createEngine(parts: EngineParts): Engine {
     },
     step(stepParts) {
       if (!open) throw closed();
-      places.place(stepParts, pool, vocab);
+      const sequences = places.place(stepParts, pool, vocab);
       let count = 0;
       let rows = 0;
       for (const part of stepParts) {
@@ -133,8 +133,8 @@ export function createEngine(parts: EngineParts): Engine {
       interpreter.run(count);
       const logits = rows === 0 ? NOTHING : head.logits(interpreter.hidden, wanted, rows);
       let at = 0;
-      return stepParts.map((part) => {
-        (part.sequence as PagedSequence).grow(part.tokens.length);
+      return stepParts.map((part, i) => {
+        sequences[i]!.grow(part.tokens.length);
         const length = part.logits === 'all' ? part.tokens.length : part.logits === 'last' ? 1 : 0;
         return logits.subarray(at, (at += length * vocab));
       });

@@ -34,7 +34,7 @@ const flip = (at: number) => async (file: string) => {
   bytes[at]! ^= 0xff;
   await writeFile(file, bytes);
 };
-const refused = (message: RegExp) =>
+const refused = (message: RegExp): unknown =>
   expect.objectContaining({ kind: 'store', message: expect.stringMatching(message) });
 
 test('a sound store opens, its bytes verified or not, and says what it is', async () => {
@@ -60,7 +60,12 @@ test.each([
     (file: string) => rm(file),
     /block 0.*up_proj\/indices/,
   ],
-  ['indices that are no choice', 'blocks/1/k_proj/indices/c/0/0/0', flip(3), /block 1: k_proj: packed weights are damaged/],
+  [
+    'indices that are no choice',
+    'blocks/1/k_proj/indices/c/0/0/0',
+    flip(3),
+    /block 1: k_proj: packed weights are damaged/,
+  ],
   ['a permutation that is none', 'blocks/0/q_proj/permutation/c/0', flip(0), /block 0: q_proj.*permutation/],
   ['a commit that is gone', 'blocks/1/zarr.json', (file: string) => rm(file), /block 1 is missing/],
   ['an end that is gone', 'finished.json', (file: string) => rm(file), /not brought to its end/],
@@ -89,7 +94,7 @@ test('a run that is not finished is refused, naming the block that is missing', 
 });
 
 test('options out of range are refused, and so is a dynamic scaling beyond what is exact', async () => {
-  const usage = (message: RegExp) =>
+  const usage = (message: RegExp): unknown =>
     expect.objectContaining({ kind: 'usage', message: expect.stringMatching(message) });
   await expect(open(sound, { maxContext: 257 })).rejects.toEqual(usage(/257 tokens is not within 1 to 256/));
   await expect(open(sound, { kvBytes: 1000 })).rejects.toEqual(usage(/holds no page/));

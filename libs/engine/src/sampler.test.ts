@@ -58,7 +58,9 @@ test('uniform numbers are evenly spread', () => {
   const random = seededRandom(0);
   const bins = new Array<number>(16).fill(0);
   for (let i = 0; i < 16_000; i++) bins[Math.floor(random() * 16)]!++;
-  bins.forEach((count) => expect(Math.abs(count - 1000)).toBeLessThan(150));
+  bins.forEach((count) => {
+    expect(Math.abs(count - 1000)).toBeLessThan(150);
+  });
 });
 
 test('logits that are not numbers are an error, options out of range too', () => {
@@ -81,7 +83,9 @@ test('log-probabilities are those of the softmax, the likeliest first', () => {
   const { logprob, ids, logprobs } = topLogprobs(logits, 6, 3);
   expect(ids).toEqual([1, 3, 4]);
   expect(logprob).toBeCloseTo(expected[6]!, 6);
-  logprobs.forEach((value, i) => expect(value).toBeCloseTo(expected[ids[i]!]!, 6));
+  logprobs.forEach((value, i) => {
+    expect(value).toBeCloseTo(expected[ids[i]!]!, 6);
+  });
   expect(topLogprobs(logits, 0, 0).ids).toEqual([]);
   expect(logSumExp(Float32Array.of(1000, 1000))).toBeCloseTo(1000 + Math.LN2, 9);
   expect(() => topLogprobs(Float32Array.of(NaN, 1), 0, 1)).toThrow(

@@ -17,25 +17,35 @@ export class StepPlaces implements TokenPlaces {
     this.pageTable = new Int32Array(pages);
   }
 
-  /** Checks a step and places its tokens. @throws EsparseError 'usage'; see `Engine.step` */
-  place(parts: readonly StepPart[], pool: PagePool, vocab: number): void {
-    check(parts, pool, this.positions.length, vocab);
+  /**
+   * Checks a step and places its tokens; gives the parts' sequences.
+   *
+   * @throws EsparseError 'usage'; see `Engine.step`
+   */
+  place(parts: readonly StepPart[], pool: PagePool, vocab: number): PagedSequence[] {
+    const sequences = check(parts, pool, this.positions.length, vocab);
     let token = 0;
     let table = 0;
-    for (const { sequence, tokens } of parts) {
-      const { length, pages } = sequence as PagedSequence;
-      for (let i = 0; i < tokens.length; i++, token++) {
+    for (const [part, { length, pages }] of sequences.entries()) {
+      const count = parts[part]!.tokens.length;
+      for (let i = 0; i < count; i++, token++) {
         this.positions[token] = length + i;
         this.tables[token] = table;
       }
       this.pageTable.set(pages, table);
       table += pages.length;
     }
+    return sequences;
   }
 }
 
-function check(parts: readonly StepPart[], pool: PagePool, maxTokens: number, vocab: number): void {
-  const seen = new Set<unknown>();
+function check(
+  parts: readonly StepPart[],
+  pool: PagePool,
+  maxTokens: number,
+  vocab: number,
+): PagedSequence[] {
+  const seen = new Set<PagedSequence>();
   let total = 0;
   for (const { sequence, tokens } of parts) {
     if (!(sequence instanceof PagedSequence) || !sequence.isOf(pool))
@@ -53,6 +63,7 @@ function check(parts: readonly StepPart[], pool: PagePool, maxTokens: number, vo
   }
   if (total === 0) throw usage('no tokens');
   if (total > maxTokens) throw usage(`${total} tokens, more than the ${maxTokens} of a step`);
+  return [...seen];
 }
 
 function usage(what: string): EsparseError {

@@ -24,7 +24,7 @@ export interface EnginePerplexityOptions {
  * @throws EsparseError as `perplexity`
  */
 export async function enginePerplexity(options: EnginePerplexityOptions): Promise<Perplexity> {
-  const { engine, tokens, seqlen, onProgress } = options;
+  const { tokens, seqlen, onProgress } = options;
   const started = performance.now();
   const windows = evaluationWindows(tokens, seqlen);
   const count = windows.length / seqlen;

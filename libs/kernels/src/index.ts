@@ -53,4 +53,4 @@ export {
   type PackedWeights,
 } from './inference/linear.ts';
 export { mapFile } from './inference/map-file.ts';
-export { readBandwidth } from './inference/read-bandwidth.ts';
+export { readBandwidth, readMemory } from './inference/read-bandwidth.ts';

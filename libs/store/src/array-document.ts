@@ -1,5 +1,4 @@
 import { EsparseError } from '@esparse/errors';
-import * as zarr from 'zarr';
 import { z } from 'zod';
 import { ELEMENT_BYTES, elementsOf, type ArrayDtype } from './array-types.ts';
 import { TRAILER_BYTES } from './checksum.ts';
@@ -52,6 +51,8 @@ export async function makeArrayDocument(
   shape: readonly number[],
   attributes: Record<string, unknown>,
 ): Promise<Record<string, unknown>> {
+  // Only who writes needs it: a reader starts 0.1 s sooner without.
+  const zarr = await import('zarr');
   const written = new Map<string, Uint8Array>();
   await zarr.create(written, {
     shape: [...shape],

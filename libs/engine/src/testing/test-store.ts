@@ -62,7 +62,7 @@ export function randomModel(overrides: Readonly<Record<string, unknown>> = {}): 
     config,
     tensor(name, shape) {
       const length = shape.reduce((product, size) => product * size, 1);
-      const random = uniform([...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) | 0, 7));
+      const random = uniform(Buffer.from(name).reduce((sum, byte) => (sum * 31 + byte) | 0, 7));
       const spread = shape.length === 1 ? 0.2 : 3 / Math.sqrt(shape[1]!);
       const mean = name.endsWith('norm.weight') ? 1 : 0;
       const values = Float32Array.from({ length }, () => mean + spread * (random() + random() - 1));

@@ -19,10 +19,13 @@ Napi::Value read_memory(const Napi::CallbackInfo& info) {
   const auto array = call.array<float>(1);
   const Kernels* with = kernels_named(info[0].ToString());
   if (call.failed() || with == nullptr) return info.Env().Undefined();
-  const std::size_t parts = array.length / kPartFloats;
+  const std::size_t parts = (array.length + kPartFloats - 1) / kPartFloats;
   volatile float seen = 0;
   const auto began = std::chrono::steady_clock::now();
-  parallel_for(parts, [&](std::size_t part) { seen = with->read(array.data + part * kPartFloats, kPartFloats); });
+  parallel_for(parts, [&](std::size_t part) {
+    const std::size_t first = part * kPartFloats;
+    seen = with->read(array.data + first, std::min(kPartFloats, array.length - first));
+  });
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   return Napi::Number::New(info.Env(), took.count());
 }

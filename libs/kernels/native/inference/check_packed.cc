@@ -11,9 +11,6 @@
 namespace esparse {
 namespace {
 
-// Bits of the rows that count: those beyond the last are never looked at, but a mask's values follow each other, so
-// that its rows all have to keep N.
-
 // Two positions of 2 bits for 16 rows: the second above the first. A field is compared as two bits.
 ESPARSE_SIMD_CLONES
 bool pairs_of_4_ascend(const std::uint8_t* indices, std::size_t groups) {
@@ -28,39 +25,49 @@ bool pairs_of_4_ascend(const std::uint8_t* indices, std::size_t groups) {
   return wrong == 0;
 }
 
-bool positions_ascend(const std::uint8_t* indices, std::size_t keep, std::size_t group, std::size_t bits) {
-  std::uint8_t least[kTileRows] = {};
-  bool right = true;
-  for (std::size_t slot = 0; slot < keep; slot++, indices += 2 * bits) {
-    std::uint64_t string = 0;
-    for (std::size_t b = 0; b < 2 * bits; b++) string |= static_cast<std::uint64_t>(indices[b]) << (8 * b);
-    for (std::size_t r = 0; r < kTileRows; r++) {
-      const auto m = static_cast<std::uint8_t>((string >> (r * bits)) & ((1u << bits) - 1));
-      right = right && m >= least[r] && m < group;
-      least[r] = static_cast<std::uint8_t>(m + 1);
+ESPARSE_SIMD_CLONES
+bool positions_ascend(const std::uint8_t* indices, std::size_t groups, std::size_t keep, std::size_t group,
+                      std::size_t bits) {
+  std::uint64_t wrong = 0;
+  const std::uint64_t mask = (1u << bits) - 1;
+  for (std::size_t g = 0; g < groups; g++) {
+    std::uint64_t least[kTileRows] = {};
+    for (std::size_t slot = 0; slot < keep; slot++, indices += 2 * bits) {
+      std::uint64_t string = 0;
+      std::memcpy(&string, indices, 2 * bits);
+      for (std::size_t r = 0; r < kTileRows; r++) {
+        const std::uint64_t m = (string >> (r * bits)) & mask;
+        // The difference of a smaller and a larger number has its upper bits set.
+        wrong |= (m - least[r]) | (group - 1 - m);
+        least[r] = m + 1;
+      }
     }
   }
-  return right;
+  return wrong >> 32 == 0;
 }
 
-// Counts the kept positions of 16 rows at once: bit r of digit d is bit d of row r's count.
-bool masks_keep(const std::uint8_t* indices, std::size_t keep, std::size_t group) {
-  std::uint32_t digits[5] = {};
-  for (std::size_t m = 0; m < group; m++) {
-    std::uint16_t carry;
-    std::memcpy(&carry, indices + 2 * m, 2);
-    for (std::uint32_t& digit : digits) {
-      const std::uint32_t both = digit & carry;
-      digit ^= carry;
-      carry = static_cast<std::uint16_t>(both);
-    }
-  }
+// Counts the kept positions of 16 rows at once: bit r of digit d is bit d of row r's count. Also of the rows beyond the
+// last: a mask's values follow each other, so that all rows have to keep N.
+bool masks_keep(const std::uint8_t* indices, std::size_t groups, std::size_t keep, std::size_t group) {
   std::uint32_t wrong = 0;
-  for (std::size_t d = 0; d < 5; d++) wrong |= digits[d] ^ ((keep >> d) & 1 ? 0xffffu : 0u);
+  for (std::size_t g = 0; g < groups; g++) {
+    std::uint32_t digits[5] = {};
+    for (std::size_t m = 0; m < group; m++, indices += 2) {
+      std::uint16_t mask;
+      std::memcpy(&mask, indices, 2);
+      std::uint32_t carry = mask;
+      for (std::uint32_t& digit : digits) {
+        const std::uint32_t both = digit & carry;
+        digit ^= carry;
+        carry = both;
+      }
+    }
+    for (std::size_t d = 0; d < 5; d++) wrong |= digits[d] ^ ((keep >> d) & 1 ? 0xffffu : 0u);
+  }
   return wrong == 0;
 }
 
-// Eight masks of four at once, for the common 4:8: counts as bytes would, without the general digits.
+// The same for the common 4:8, where adders of three bits do.
 ESPARSE_SIMD_CLONES
 bool masks_of_8_keep_4(const std::uint8_t* indices, std::size_t groups) {
   std::uint32_t wrong = 0;
@@ -84,12 +91,8 @@ bool masks_of_8_keep_4(const std::uint8_t* indices, std::size_t groups) {
 bool groups_right(const PackedWeights& w, const std::uint8_t* indices, std::size_t groups) {
   if (w.bits == 2 && w.keep == 2 && w.group == 4) return pairs_of_4_ascend(indices, groups);
   if (w.bits == 0 && w.keep == 4 && w.group == 8) return masks_of_8_keep_4(indices, groups);
-  for (std::size_t g = 0; g < groups; g++, indices += w.group_bytes()) {
-    if (w.bits == 0 ? !masks_keep(indices, w.keep, w.group) : !positions_ascend(indices, w.keep, w.group, w.bits)) {
-      return false;
-    }
-  }
-  return true;
+  if (w.bits == 0) return masks_keep(indices, groups, w.keep, w.group);
+  return positions_ascend(indices, groups, w.keep, w.group, w.bits);
 }
 
 }  // namespace

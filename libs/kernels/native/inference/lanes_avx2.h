@@ -24,6 +24,7 @@ struct Lanes256 {
     __m256i low, high;
   };
 
+  static constexpr bool kTwoSlotsAtOnce = false;
   static constexpr std::size_t kMaxTokens = 4;
   static constexpr std::size_t tiles_at_once(std::size_t) { return 1; }
   static constexpr std::size_t kDenseRows = 2, kDenseTokens = 2;

@@ -1,12 +1,13 @@
 // Sixteen f32 as one 512-bit register. Include between ESPARSE_TARGET_BEGIN and END, within an anonymous namespace;
 // needs <immintrin.h>, <cstdint>, <cstring> and target.h before.
 
-// Vbmi2: 16-bit values can be expanded under a mask straight from memory.
-template <bool Vbmi2>
+// Vbmi: with the instructions of VBMI2.
+template <bool Vbmi>
 struct Lanes512 {
   using V = __m512;
   using P = __m512i;
 
+  static constexpr bool kTwoSlotsAtOnce = true;
   // Accumulators that fit the registers beside what else a kernel holds.
   static constexpr std::size_t kMaxTokens = 16;
   static constexpr std::size_t tiles_at_once(std::size_t tokens) { return tokens <= 8 ? 2 : 1; }
@@ -64,6 +65,24 @@ struct Lanes512 {
     return _mm512_ternarylogic_epi32(each, _mm512_set1_epi32((1 << Bits) - 1), _mm512_set1_epi32(g * Width), 0xea);
   }
 
+  // Both slots of 2:4 at once, in fewer instructions: in products with several tokens, the units that permute and multiply
+  // are what there is too little of. (For the positions, a vpmultishiftqb would do for two instructions; but it takes the
+  // unit that multiplies.)
+  template <bool F16>
+  ESPARSE_INLINE void two_halves(const std::uint16_t* from, V& first, V& second) {
+    if constexpr (F16) {
+      first = halves<true>(from);
+      second = halves<true>(from + 16);
+    } else {
+      // Lane l takes word l, or 16 + l, as its upper half.
+      const __m512i both = _mm512_loadu_si512(from);
+      const __m512i upper = _mm512_setr_epi32(0, 1 << 16, 2 << 16, 3 << 16, 4 << 16, 5 << 16, 6 << 16, 7 << 16, 8 << 16,
+                                              9 << 16, 10 << 16, 11 << 16, 12 << 16, 13 << 16, 14 << 16, 15 << 16);
+      const __m512i other = _mm512_add_epi32(upper, _mm512_set1_epi32(16 << 16));
+      first = _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, upper, both));
+      second = _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, other, both));
+    }
+  }
   // The inputs that the positions choose. (A vpermps from memory: broadcasting a group of four first, for a vpermilps,
   // costs the same execution unit once more.)
   template <int Width>
@@ -78,7 +97,7 @@ struct Lanes512 {
   template <bool F16>
   ESPARSE_INLINE V expand(const std::uint16_t* values, std::uint32_t bits) {
     const __m256i next = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values));
-    if constexpr (!Vbmi2) {
+    if constexpr (!Vbmi) {
       return _mm512_maskz_expand_ps(static_cast<Mask>(bits), widen<F16>(next));
     } else if constexpr (F16) {
       return widen<F16>(_mm256_maskz_expand_epi16(static_cast<Mask>(bits), next));

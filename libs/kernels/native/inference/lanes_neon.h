@@ -27,6 +27,7 @@ struct LanesNeon {
     uint8x16_t quarter[4];
   };
 
+  static constexpr bool kTwoSlotsAtOnce = false;
   static constexpr std::size_t kMaxTokens = 4;
   static constexpr std::size_t tiles_at_once(std::size_t) { return 1; }
   static constexpr std::size_t kDenseRows = 2, kDenseTokens = 2;

@@ -8,6 +8,7 @@ struct LanesPortable {
     std::uint8_t lane[16];
   };
 
+  static constexpr bool kTwoSlotsAtOnce = false;
   static constexpr std::size_t kMaxTokens = 4;
   static constexpr std::size_t tiles_at_once(std::size_t) { return 1; }
   static constexpr std::size_t kDenseRows = 2, kDenseTokens = 2;

@@ -16,7 +16,7 @@ struct PackedWeights {
   std::size_t bits;  // of a position in an index layout; 0 for a mask layout
   bool f16;
   const float* bias;  // or null
-  std::vector<std::uint32_t> order;  // order[i] = the input at position i; empty: as they are
+  std::vector<std::uint32_t> order;  // order[i] = the input at position i
 
   std::size_t tiles() const { return (rows + kTileRows - 1) / kTileRows; }
   std::size_t groups() const { return cols / group; }

@@ -79,13 +79,14 @@ Napi::Value create_packed(const Napi::CallbackInfo& info) {
   const std::int32_t* permutation = optional_array<std::int32_t>(call, info, 9, w.cols);
   w.bias = optional_array<float>(call, info, 10, w.rows);
   if (call.failed() || (linear->with = chosen(info)) == nullptr) return env.Undefined();
-  if (permutation != nullptr) w.order.reserve(w.cols);
-  for (std::size_t i = 0; permutation != nullptr && i < w.cols; i++) {
-    if (permutation[i] < 0 || static_cast<std::size_t>(permutation[i]) >= w.cols) {
+  w.order.reserve(w.cols);
+  for (std::size_t i = 0; i < w.cols; i++) {
+    const auto channel = permutation == nullptr ? static_cast<std::int32_t>(i) : permutation[i];
+    if (channel < 0 || static_cast<std::size_t>(channel) >= w.cols) {
       Napi::RangeError::New(env, "a channel is out of range").ThrowAsJavaScriptException();
       return env.Undefined();
     }
-    w.order.push_back(static_cast<std::uint32_t>(permutation[i]));
+    w.order.push_back(static_cast<std::uint32_t>(channel));
   }
   const std::size_t wrong = first_wrong_group(w);
   if (wrong != kAllRight) return Napi::Number::New(env, static_cast<double>(wrong));

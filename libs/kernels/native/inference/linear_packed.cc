@@ -15,7 +15,7 @@ constexpr std::size_t kInputBytes = 256 << 10;
 // Groups in a row, at least: carrying the sums over costs something. A multiple of those in a vector of inputs.
 constexpr std::size_t kLeastChunk = 32;
 // Inputs that are gathered sooner than another thread would be there to help.
-constexpr std::size_t kGatheredAlone = 32768;
+constexpr std::size_t kGatheredAlone = 8192;
 
 PackedKind kind_of(const PackedWeights& weights) {
   if (weights.bits == 0) return weights.group == 8 ? kMaskOf8 : kMask;
@@ -46,37 +46,53 @@ struct Blocks {
 
 // How the kernels want their inputs: see TileJob::x.
 struct InputLayout {
+  const PackedWeights& weights;
   std::size_t width;  // of a group in a vector of an index layout; 0 for a mask layout
-  std::size_t group, cols;
 
-  explicit InputLayout(const PackedWeights& weights)
-      : width(weights.bits == 0 ? 0 : std::max<std::size_t>(4, std::size_t{1} << weights.bits)),
-        group(weights.group),
-        cols(weights.cols) {}
+  explicit InputLayout(const PackedWeights& w)
+      : weights(w), width(w.bits == 0 ? 0 : std::max<std::size_t>(4, std::size_t{1} << w.bits)) {}
 
+  // Of a mask layout, sixteen inputs count as a vector here, too.
+  std::size_t vectors() const {
+    const std::size_t groups_of_one = width == 0 ? 0 : 16 / width;
+    return width == 0 ? (weights.cols + 15) / 16 : (weights.groups() + groups_of_one - 1) / groups_of_one;
+  }
   // Floats of one token; those before group g, which is the first of a vector.
-  std::size_t floats() const { return before(cols / group + (width == 0 ? 0 : 16 / width - 1)); }
-  std::size_t before(std::size_t g) const { return width == 0 ? g * group : g / (16 / width) * 16; }
+  std::size_t floats() const { return width == 0 ? weights.cols : 16 * vectors(); }
+  std::size_t before(std::size_t g) const { return width == 0 ? g * weights.group : g / (16 / width) * 16; }
 
-  void gather(const float* x, const std::uint32_t* order, std::size_t tokens, float* out) const {
-    for (std::size_t t = 0; t < tokens; t++, x += cols) {
-      if (width == 0) {
-        for (std::size_t i = 0; i < cols; i++) out[i * tokens + t] = x[order == nullptr ? i : order[i]];
-      } else {
-        gather_vectors(x, order, tokens, out + 16 * t);
+  // Vectors begin to end of a block of tokens.
+  void gather(const float* x, std::size_t tokens, float* out, std::size_t begin, std::size_t end) const {
+    const std::size_t cols = weights.cols;
+    const std::uint32_t* order = weights.order.data();
+    if (width == 0) {
+      for (std::size_t i = 16 * begin; i < std::min(cols, 16 * end); i++) {
+        for (std::size_t t = 0; t < tokens; t++) out[i * tokens + t] = x[t * cols + order[i]];
+      }
+      return;
+    }
+    const std::size_t inputs = 16 / width * weights.group;  // of one vector
+    for (std::size_t v = begin; v < end; v++) {
+      for (std::size_t t = 0; t < tokens; t++) {
+        const float* from = x + t * cols;
+        float* to = out + (v * tokens + t) * 16;
+        if (inputs == 16 && 16 * v + 16 <= cols) {
+          for (std::size_t l = 0; l < 16; l++) to[l] = from[order[16 * v + l]];
+        } else {
+          gather_some(from, v * inputs, to);
+        }
       }
     }
   }
 
  private:
-  void gather_vectors(const float* x, const std::uint32_t* order, std::size_t tokens, float* out) const {
-    for (std::size_t i = 0; i < cols; out += 16 * tokens) {
-      for (std::size_t at = 0; at < 16; at += width) {
-        const std::size_t inputs = i < cols ? group : 0;
-        for (std::size_t m = 0; m < inputs; m++) out[at + m] = x[order == nullptr ? i + m : order[i + m]];
-        for (std::size_t m = inputs; m < width; m++) out[at + m] = 0;
-        i += inputs;
-      }
+  // A vector of groups that do not fill it, from input i.
+  void gather_some(const float* x, std::size_t i, float* to) const {
+    for (std::size_t at = 0; at < 16; at += width) {
+      const std::size_t inputs = i < weights.cols ? weights.group : 0;
+      for (std::size_t m = 0; m < inputs; m++) to[at + m] = x[weights.order[i + m]];
+      for (std::size_t m = inputs; m < width; m++) to[at + m] = 0;
+      i += inputs;
     }
   }
 };
@@ -161,16 +177,14 @@ void apply_packed(const Kernels& kernels, const PackedWeights& weights, const fl
   const InputLayout layout(weights);
   static thread_local Scratch scratch;
   float* gathered = scratch.floats(tokens * layout.floats());
-  const auto gather_block = [&](std::size_t b) {
-    const auto& block = blocks.of[b];
-    layout.gather(x + block.first * weights.cols, weights.order.empty() ? nullptr : weights.order.data(), block.tokens,
-                  gathered + block.first * layout.floats());
-  };
-  if (tokens * weights.cols < kGatheredAlone) {
-    for (std::size_t b = 0; b < blocks.of.size(); b++) gather_block(b);
-  } else {
-    parallel_for(blocks.of.size(), gather_block);
-  }
+  const std::size_t vectors = layout.vectors();
+  const std::size_t shares = tokens * weights.cols < kGatheredAlone ? 1 : std::min(vectors, 2 * compute_threads());
+  parallel_for(shares, [&](std::size_t share) {
+    for (const auto& block : blocks.of) {
+      layout.gather(x + block.first * weights.cols, block.tokens, gathered + block.first * layout.floats(),
+                    vectors * share / shares, vectors * (share + 1) / shares);
+    }
+  });
 
   // One block passes over whole rows. More take turns over a chunk of the groups, while its inputs are near.
   std::size_t chunk = groups;
@@ -180,9 +194,9 @@ void apply_packed(const Kernels& kernels, const PackedWeights& weights, const fl
   }
   const Product product{weights, kernel, blocks.of, layout, gathered, y, chunk};
   const std::size_t tile_bytes = groups * (2 * weights.group_values() + weights.group_bytes());
-  // An even number of tiles, so that none goes alone.
+  // Four parts for each thread or more, and an even number of tiles, so that none goes alone.
   const std::size_t tiles = weights.tiles();
-  const std::size_t size = std::max<std::size_t>(2, kPartBytes / tile_bytes / 2 * 2);
+  const std::size_t size = std::max<std::size_t>(2, std::min(kPartBytes / tile_bytes, tiles / (4 * compute_threads())) / 2 * 2);
   parallel_for((tiles + size - 1) / size,
                [&](std::size_t part) { product.run_range(part * size, std::min(tiles, (part + 1) * size)); });
 }

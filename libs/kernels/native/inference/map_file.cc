@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <string>
 
@@ -23,6 +24,12 @@ struct Mapping {
   std::size_t bytes;
 };
 
+// V8 counts an array's bytes as memory of its own and collects garbage in a hurry when there are many: these are not.
+void uncount(Napi::Env env, std::size_t bytes, bool again = false) {
+  const auto amount = static_cast<std::int64_t>(bytes);
+  std::int64_t now = 0;
+  napi_adjust_external_memory(env, again ? amount : -amount, &now);
+}
 
 // mapFile(path): Uint8Array, or null where the file is empty; throws an Error with the system's message.
 Napi::Value map_file(const Napi::CallbackInfo& info) {
@@ -55,11 +62,13 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
   if (data == MAP_FAILED) return refuse();
   madvise(data, bytes, MADV_WILLNEED);
   const auto buffer = Napi::ArrayBuffer::New(env, data, bytes,
-                                             [](Napi::Env, void*, Mapping* mapping) {
+                                             [](Napi::Env env, void*, Mapping* mapping) {
+                                               uncount(env, mapping->bytes, true);
                                                munmap(mapping->data, mapping->bytes);
                                                delete mapping;
                                              },
                                              new Mapping{data, bytes});
+  uncount(env, bytes);
   return Napi::Uint8Array::New(env, bytes, buffer, 0);
 }
 

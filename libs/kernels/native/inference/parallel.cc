@@ -17,10 +17,12 @@ namespace {
 
 // More threads than any machine gains from.
 constexpr std::size_t kMaxThreads = 256;
-// How long an idle thread looks for the next call before it sleeps. The calls of one decoding step follow each other
-// within this time; waking a sleeping thread takes some 50 microseconds, longer than a small linear. While it looks,
-// it gives its processor to whoever asks for it.
-constexpr auto kSpin = std::chrono::microseconds(60);
+// How long an idle thread looks for the next call before it sleeps: waking it takes some 20 to 50 microseconds, longer
+// than a small linear. At first it keeps its processor, as the calls of one decoding step follow each other within
+// that time; then it gives it to whoever asks. (Giving it away at once is worse: a busy neighbour keeps it for
+// milliseconds.)
+constexpr auto kHold = std::chrono::microseconds(25);
+constexpr auto kSpin = std::chrono::microseconds(100);
 
 void pause() {
 #if defined(__x86_64__)
@@ -69,14 +71,15 @@ ComputePool& pool() {
 // Waits until `calls` is no longer `seen`: first looking, then asleep.
 void await_call(ComputePool& p, std::uint64_t seen, std::size_t id) {
   const auto arrived = [&] { return p.calls.load() != seen && id < p.threads.load(); };
-  const auto until = std::chrono::steady_clock::now() + kSpin;
+  const auto began = std::chrono::steady_clock::now();
   while (id < p.threads.load(std::memory_order_relaxed)) {
     for (int i = 0; i < 32; i++) {
       if (arrived()) return;
       pause();
     }
-    if (std::chrono::steady_clock::now() > until) break;
-    std::this_thread::yield();
+    const auto looked = std::chrono::steady_clock::now() - began;
+    if (looked > kSpin) break;
+    if (looked > kHold) std::this_thread::yield();
   }
   std::unique_lock<std::mutex> lock(p.sleep);
   p.sleepers.fetch_add(1);

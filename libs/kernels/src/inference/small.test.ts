@@ -62,8 +62,12 @@ test.each([1, 8, 16, 31, 192, 2048])('rmsNorm of %d channels has the bits of the
   const [x, weight] = [floats(3 * channels, 5), floats(channels)];
   const y = agree(
     3 * channels,
-    (out) => rmsNorm(x, weight, 1e-5, 3, out),
-    (out) => rmsNormReference(x, weight, 1e-5, 3, out),
+    (out) => {
+      rmsNorm(x, weight, 1e-5, 3, out);
+    },
+    (out) => {
+      rmsNormReference(x, weight, 1e-5, 3, out);
+    },
   );
   const alone = new Float32Array(channels);
   rmsNorm(x.subarray(channels), weight, 1e-5, 1, alone);
@@ -75,13 +79,21 @@ test('gated silu and add have the bits of the references, whatever the length, a
     const [a, b] = [floats(count, 30), floats(count, 3)];
     agree(
       count,
-      (y) => gatedSilu(a, b, count, y),
-      (y) => gatedSiluReference(a, b, count, y),
+      (y) => {
+        gatedSilu(a, b, count, y);
+      },
+      (y) => {
+        gatedSiluReference(a, b, count, y);
+      },
     );
     agree(
       count,
-      (y) => add(a, b, count, y),
-      (y) => addReference(a, b, count, y),
+      (y) => {
+        add(a, b, count, y);
+      },
+      (y) => {
+        addReference(a, b, count, y);
+      },
     );
   }
   const y = new Float32Array(5);
@@ -97,12 +109,16 @@ test('rope turns each token by its own position, with the bits of the reference'
   const at = Int32Array.of(49, 0, 7);
   agree(
     x.length,
-    (y) => rope(x, heads, headDim, cos, sin, at, tokens, y),
-    (y) => ropeReference(x, heads, headDim, cos, sin, at, tokens, y),
+    (y) => {
+      rope(x, heads, headDim, cos, sin, at, tokens, y);
+    },
+    (y) => {
+      ropeReference(x, heads, headDim, cos, sin, at, tokens, y);
+    },
   );
-  expect(() => rope(x, heads, headDim, cos, sin, Int32Array.of(0, 50, 0), tokens, x.slice())).toThrow(
-    /position 50/,
-  );
+  expect(() => {
+    rope(x, heads, headDim, cos, sin, Int32Array.of(0, 50, 0), tokens, x.slice());
+  }).toThrow(/position 50/);
 });
 
 test('rows are gathered exactly, and a row that is not there is an error', () => {
@@ -115,10 +131,16 @@ test('rows are gathered exactly, and a row that is not there is an error', () =>
   ] as const) {
     agree(
       60,
-      (y) => gatherRows(table, rows, 3, y),
-      (y) => gatherRowsReference(table, rows, 3, y),
+      (y) => {
+        gatherRows(table, rows, 3, y);
+      },
+      (y) => {
+        gatherRowsReference(table, rows, 3, y);
+      },
     );
-    expect(() => gatherRows(table, Uint32Array.of(12), 1, new Float32Array(20))).toThrow(/row 12/);
+    expect(() => {
+      gatherRows(table, Uint32Array.of(12), 1, new Float32Array(20));
+    }).toThrow(/row 12/);
   }
 });
 
@@ -216,7 +238,11 @@ test('a token without pages in the cache is an error', () => {
   const x = floats(6);
   const places = { positions: Int32Array.of(16), tables: Int32Array.of(0), pageTable: Int32Array.of(0) };
   const cache = new Float32Array(pageFloats(shape));
-  expect(() => attention(x, x, x, cache, shape, places, 1, x.slice())).toThrow(/no pages/);
+  expect(() => {
+    attention(x, x, x, cache, shape, places, 1, x.slice());
+  }).toThrow(/no pages/);
   const beyond = { positions: Int32Array.of(0), tables: Int32Array.of(0), pageTable: Int32Array.of(1) };
-  expect(() => attention(x, x, x, cache, shape, beyond, 1, x.slice())).toThrow(/no pages/);
+  expect(() => {
+    attention(x, x, x, cache, shape, beyond, 1, x.slice());
+  }).toThrow(/no pages/);
 });

@@ -1,5 +1,7 @@
+import type * as onnxruntime from 'onnxruntime-node';
+
 /** What ONNX Runtime's Node binding exports. */
-export type Runtime = typeof import('onnxruntime-node');
+export type Runtime = typeof onnxruntime;
 
 /**
  * Loads ONNX Runtime, at the first use only: whoever needs but the description of a model pays neither the 100 MB nor the

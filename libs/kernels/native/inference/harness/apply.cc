@@ -39,6 +39,7 @@ int main(int, char** arguments) {
       const auto values = array<std::uint16_t>(w.tiles() * w.groups() * w.group_values());
       const auto indices = array<std::uint8_t>(w.tiles() * w.groups() * w.group_bytes());
       w.order = array<std::uint32_t>(h.shuffled != 0 ? cols : 0);
+      for (std::uint32_t i = 0; h.shuffled == 0 && i < cols; i++) w.order.push_back(i);
       const auto bias = array<float>(h.biased != 0 ? rows : 0);
       const auto x = array<float>(tokens * cols);
       w.values = values.data(), w.indices = indices.data(), w.bias = h.biased != 0 ? bias.data() : nullptr;

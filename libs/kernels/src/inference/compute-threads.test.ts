@@ -1,0 +1,57 @@
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { computeThreads, setComputeThreads } from '../index.ts';
+
+const ADDON = path.join(import.meta.dirname, '../../build/Release/esparse_kernels.node');
+
+/** Runs a script in a process of its own, with `linear(addon)` to make a dense linear and apply it some times. */
+function run(script: string): { status: number | null; signal: string | null; output: string } {
+  const linear = `function linear(addon, times) {
+    const weights = new Float32Array(512 * 512).fill(0.5);
+    const handle = addon.createDenseLinear(addon.instructionSets()[0], 2, 512, 512, weights, null);
+    const y = new Float32Array(512);
+    for (let i = 0; i < times; i++) addon.applyLinear(handle, new Float32Array(512).fill(1), 1, y);
+    return y.every((value) => value === 256) ? 'right' : 'wrong';
+  }`;
+  const prelude = `const ADDON = ${JSON.stringify(ADDON)}; const LINEAR = ${JSON.stringify(linear)}; eval(LINEAR + '; globalThis.linear = linear');
+    const { Worker } = require('node:worker_threads');
+    const worker = (code) => new Worker('const addon = require(' + JSON.stringify(ADDON) + ');' + LINEAR + code, { eval: true });`;
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['-e', `${prelude}${script}`], {
+    timeout: 30_000,
+  });
+  return { status, signal, output: stdout.toString() + stderr.toString() };
+}
+
+test('the number of compute threads can be set at any time, within reason', () => {
+  const before = computeThreads();
+  setComputeThreads(3);
+  expect(computeThreads()).toBe(3);
+  setComputeThreads(before);
+  for (const wrong of [0, -1, 1.5, 1000, NaN]) {
+    expect(() => {
+      setComputeThreads(wrong);
+    }).toThrow(expect.objectContaining({ kind: 'usage' }));
+  }
+});
+
+test('worker threads that compute at the same time all get their results, with threads coming and going', () => {
+  const { status, output } = run(`
+    const code = "require('node:worker_threads').parentPort.postMessage(linear(addon, 300));";
+    const addon = require(ADDON);
+    for (let i = 0; i < 4; i++) worker(code).on('message', (it) => console.log(it));
+    for (let i = 0; i < 50; i++) { addon.setComputeThreads(1 + i % 4); linear(addon, 3); }
+    console.log(linear(addon, 100));`);
+  expect({ status, output }).toEqual({ status: 0, output: 'right\n'.repeat(5) });
+});
+
+test('the process goes on, and ends, after the only worker thread that used the kernels has ended', () => {
+  const { status, output } = run(`
+    worker('linear(addon, 20)').on('exit', (code) => setTimeout(() => console.log('ended with', code), 200));`);
+  expect({ status, output }).toEqual({ status: 0, output: 'ended with 0\n' });
+});
+
+test('a process ends while its compute threads are idle or a worker thread is in a kernel', () => {
+  const { status, output } = run(`
+    worker('for (;;) linear(addon, 100)').on('online', () => setTimeout(() => process.exit(7), 200));`);
+  expect({ status, output }).toEqual({ status: 7, output: '' });
+});

@@ -1,0 +1,42 @@
+/** Every instruction set gives the same bits: each is forced in a process of its own. */
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { instructionSets } from '../index.ts';
+
+const SCRIPT = `
+import { createHash } from 'node:crypto';
+import { attention, gatedSilu, pageFloats, rmsNorm } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/index.js'))};
+const hash = createHash('sha256');
+const floats = (length, scale) => Float32Array.from({ length }, (_, i) => Math.sin(i * i + length) * scale);
+const keep = (y) => hash.update(y);
+for (const n of [7, 48, 500]) {
+  const [x, w, y] = [floats(n, 4), floats(n, 1), new Float32Array(n)];
+  rmsNorm(x, w, 1e-5, 1, y);
+  keep(y);
+  gatedSilu(x, w, n, y);
+  keep(y);
+}
+for (const [heads, kvHeads, headDim] of [[1, 1, 6], [6, 2, 32], [7, 1, 80], [4, 2, 64]]) {
+  const tokens = 75;
+  const shape = { heads, kvHeads, headDim, scale: headDim ** -0.5 };
+  const positions = Int32Array.from({ length: tokens }, (_, i) => i);
+  const places = { positions, tables: new Int32Array(tokens), pageTable: Int32Array.of(4, 2, 0, 1, 3) };
+  const out = new Float32Array(tokens * heads * headDim);
+  const kv = tokens * kvHeads * headDim;
+  const cache = new Float32Array(5 * pageFloats(shape));
+  attention(floats(out.length, 3), floats(kv, 2), floats(kv + 1, 1), cache, shape, places, tokens, out);
+  keep(out);
+}
+console.log(hash.digest('hex'));
+`;
+
+function digest(env: Record<string, string>): string {
+  const args = ['--input-type=module', '-e', SCRIPT];
+  return execFileSync(process.execPath, args, { env: { ...process.env, ...env } }).toString();
+}
+
+test('every instruction set, and the reference, gives the same bits', () => {
+  const expected = digest({ ESPARSE_KERNELS: 'reference' });
+  expect(instructionSets().length).toBeGreaterThan(0);
+  for (const set of instructionSets()) expect([set, digest({ ESPARSE_ISA: set })]).toEqual([set, expected]);
+});
