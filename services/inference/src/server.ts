@@ -48,6 +48,10 @@ export interface ServeOptions {
   readonly threads?: number | undefined;
   /** Bound of the key-value cache in bytes. @default the engine's, 1 GiB */
   readonly kvBytes?: number | undefined;
+  /** Folder on a local disk for copies of the arrays, for a store on a network. @default the store's files are mapped */
+  readonly cacheDirectory?: string | undefined;
+  /** Bound of that folder. @default the engine's, 64 GiB */
+  readonly cacheBytes?: number | undefined;
   readonly maxQueue?: number | undefined;
   readonly maxBodyBytes?: number | undefined;
   readonly maxConnections?: number | undefined;
@@ -110,6 +114,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       threads: options.threads,
       maxContext: options.maxContext,
       kvBytes: options.kvBytes,
+      cacheDirectory: options.cacheDirectory,
+      cacheBytes: options.cacheBytes,
       limits: { maxSequences, promptTokens: STEP_PROMPT_TOKENS, mixedPromptTokens: MIXED_STEP_PROMPT_TOKENS },
     },
     {

@@ -25,6 +25,8 @@ interface Flags {
   readonly maxContext?: number;
   readonly threads?: number;
   readonly kvMemory: number;
+  readonly cacheDir?: string;
+  readonly cacheSize: number;
   readonly maxQueue: number;
   readonly maxBody: number;
   readonly maxConnections: number;
@@ -36,6 +38,7 @@ interface Flags {
 }
 
 const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
 
 /** `esparse serve` */
 export function serveCommand(): Command {
@@ -102,6 +105,21 @@ export function serveCommand(): Command {
         1024,
         'ESPARSE_KV_MEMORY',
         integer(1, 1_048_576),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--cache-dir <dir>',
+        'folder on a local disk for checked copies of the weights, for a store on a network (default: none)',
+      ).env('ESPARSE_CACHE_DIR'),
+    )
+    .addOption(
+      numeric(
+        '--cache-size <gib>',
+        'bound of that folder; runs that were not used for longest leave first',
+        64,
+        'ESPARSE_CACHE_SIZE',
+        integer(1, 65_536),
       ),
     )
     .addOption(
@@ -172,10 +190,17 @@ export function serveCommand(): Command {
     .action(run);
 }
 
-async function run({ kvMemory, maxBody, logLevel, ...flags }: Flags): Promise<void> {
+async function run({ kvMemory, cacheDir, cacheSize, maxBody, logLevel, ...flags }: Flags): Promise<void> {
   const log = pino({ name: 'esparse-serve', level: logLevel }, destination(2));
   const stopped = stopSignal();
-  const starting = startServer({ ...flags, kvBytes: kvMemory * MIB, maxBodyBytes: maxBody, log });
+  const starting = startServer({
+    ...flags,
+    kvBytes: kvMemory * MIB,
+    cacheDirectory: cacheDir,
+    cacheBytes: cacheSize * GIB,
+    maxBodyBytes: maxBody,
+    log,
+  });
   // A server that is told to stop before it is ready has nothing to drain.
   const server = await Promise.race([starting, stopped]);
   if (server === undefined) process.exit();

@@ -74,6 +74,8 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
         threads: settings.threads,
         maxContext: settings.maxContext,
         kvBytes: settings.kvBytes,
+        cacheDirectory: settings.cacheDirectory,
+        cacheBytes: settings.cacheBytes,
         maxStepTokens: limits.maxSequences + Math.max(limits.promptTokens, limits.mixedPromptTokens),
       });
       engines.set(model, engine);

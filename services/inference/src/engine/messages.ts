@@ -8,6 +8,8 @@ export interface EngineSettings {
   readonly threads?: number | undefined;
   readonly maxContext?: number | undefined;
   readonly kvBytes?: number | undefined;
+  readonly cacheDirectory?: string | undefined;
+  readonly cacheBytes?: number | undefined;
   readonly limits: SchedulerLimits;
 }
 
