@@ -20,13 +20,13 @@ constexpr std::size_t kTileRows = 16;
 // Tokens that a kernel of any instruction set takes at a time, at most.
 constexpr std::size_t kMaxTokens = 16;
 // Tiles that a kernel of any instruction set takes at a time, at most.
-constexpr std::size_t kMaxTiles = 2;
+constexpr std::size_t kMaxTiles = 4;
 
 // The packed layouts, by what a kernel has to know at compile time. Index layouts are named by the bits of a position.
 enum PackedKind { kIndex1, kIndex2, kIndex2Keep2, kIndex3, kIndex4, kMask, kMaskOf8, kPackedKinds };
 enum DenseKind { kDenseBf16, kDenseF16, kDenseF32, kDenseKinds };
 
-// One or two tiles, some consecutive groups, and T tokens.
+// One, two or four tiles, some consecutive groups, and T tokens.
 struct TileJob {
   const std::uint16_t* values[kMaxTiles];  // mask layouts: readable for 16 more than there are
   const std::uint8_t* indices[kMaxTiles];

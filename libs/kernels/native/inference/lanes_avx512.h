@@ -10,7 +10,7 @@ struct Lanes512 {
   static constexpr bool kTwoSlotsAtOnce = true;
   // Accumulators that fit the registers beside what else a kernel holds.
   static constexpr std::size_t kMaxTokens = 16;
-  static constexpr std::size_t tiles_at_once(std::size_t tokens) { return tokens <= 8 ? 2 : 1; }
+  static constexpr std::size_t tiles_at_once(std::size_t tokens) { return tokens <= 2 ? 4 : tokens <= 8 ? 2 : 1; }
   static constexpr std::size_t kDenseRows = 4, kDenseTokens = 4;
 
   ESPARSE_INLINE V zero() { return _mm512_setzero_ps(); }

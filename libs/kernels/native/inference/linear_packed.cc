@@ -8,8 +8,8 @@
 namespace esparse {
 namespace {
 
-// Weights of one part: enough that taking it costs nothing, few enough that threads end together.
-constexpr std::size_t kPartBytes = 256 << 10;
+// Weights of one part, at most: long streams are read faster.
+constexpr std::size_t kPartBytes = 1 << 20;
 // Inputs of all tokens that stay in the second-level cache while the tiles of a part pass.
 constexpr std::size_t kInputBytes = 256 << 10;
 // Groups in a row, at least: carrying the sums over costs something. A multiple of those in a vector of inputs.
@@ -156,14 +156,16 @@ struct Product {
     return job;
   }
 
-  // Some tiles at a time, one from each half of the range: as many streams of memory without a gap.
+  // Some tiles at a time, each from another part of the range: as many streams of memory without a gap.
   void run_range(std::size_t begin, std::size_t end) const {
-    const std::size_t half = (end - begin) / kMaxTiles, rest = begin + kMaxTiles * half;
+    std::size_t streams = kMaxTiles;
+    while (streams > 2 && kernel[streams - 1][blocks.front().tokens - 1] == nullptr) streams--;
+    const std::size_t length = (end - begin) / streams, rest = begin + streams * length;
     std::size_t which[kMaxTiles];
     for (std::size_t g = 0; g < weights.groups(); g += chunk) {
-      for (std::size_t i = begin; i < begin + half; i++) {
-        for (std::size_t k = 0; k < kMaxTiles; k++) which[k] = i + k * half;
-        run(which, kMaxTiles, g);
+      for (std::size_t i = begin; i < begin + length; i++) {
+        for (std::size_t k = 0; k < streams; k++) which[k] = i + k * length;
+        run(which, streams, g);
       }
       for (std::size_t i = rest; i < end; i++) which[i - rest] = i;
       run(which, end - rest, g);
