@@ -99,13 +99,17 @@ test('a lock whose owner is unreadable is held, until it expires', async () => {
 const onLinux = process.platform === 'linux' ? test : test.skip;
 onLinux('a process that was killed and that nobody waits for is dead', async () => {
   await inTemporaryFolder(async (root) => {
-    // The shell becomes a program that never asks for its dead child.
-    const parent = spawn('sh', ['-c', 'sh -c "kill -9 \\$\\$" & echo $!; exec sleep 100'], {
+    // The shell becomes a program that never asks for its dead child; before that it would ask, so the child lives on.
+    const parent = spawn('sh', ['-c', 'sleep 100 & echo $!; exec sleep 200'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     try {
       const [printed] = (await once(parent.stdout, 'data')) as [Buffer];
       const pid = Number(printed.toString());
+      while (!(await readFile(`/proc/${parent.pid}/cmdline`, 'utf8')).startsWith('sleep')) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      process.kill(pid, 'SIGKILL');
       while (!/^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, 'utf8'))) {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
