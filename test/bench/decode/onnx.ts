@@ -34,7 +34,13 @@ export async function benchOnnx(store: string, threads: number): Promise<void> {
   await engine.close();
   await runner.release();
   const ratio = median(onnx) / median(native);
-  print({ name: 'ONNX Runtime, the blocks alone', measured: `${(1 / median(onnx)).toFixed(2)} tokens/s` });
+  const bytes =
+    description.linears.reduce((sum, { rows, cols }) => sum + rows * cols * 4, 0) * description.blocks;
+  print({
+    name: 'ONNX Runtime, the blocks alone',
+    measured: `${(1 / median(onnx)).toFixed(2)} tokens/s`,
+    target: `${(bytes / median(onnx) / 1e9).toFixed(1)} GB/s of f32`,
+  });
   print({
     name: 'the engine against it',
     measured: `${ratio.toFixed(2)} x`,

@@ -45,7 +45,7 @@ async function firstToken(store: string, threads: number): Promise<number> {
     '--prompt',
     'the cat sat',
     '--max-tokens',
-    '4',
+    '1',
     '--temperature',
     '0',
   ];
