@@ -51,7 +51,7 @@ export function evalCommand(): Command {
     .addOption(
       new Option(
         '--engine <name>',
-        'what computes: the kernels of `esparse serve`, straight from a store (its default: as exact, and faster), or ONNX Runtime',
+        'what computes: the kernels of `esparse serve`, straight from a store (its default: as exact, and without dense copies), or ONNX Runtime',
       )
         .choices(['native', 'onnx'])
         .env('ESPARSE_ENGINE'),
