@@ -32,7 +32,9 @@ test('an error is recognised by its brand, not by its class', () => {
   expect(isEsparseError(new Error('plain'))).toBe(false);
 });
 
-test('bad input exits with 2, a defect with 1, a cancelled run with 130', () => {
+test('bad input exits with 2, what may be tried again with 75, a defect with 1, a cancelled run with 130', () => {
+  expect(exitCodeOf('unavailable')).toBe(75);
+  expect(exitCodeOf('locked')).toBe(75);
   expect(exitCodeOf('checkpoint')).toBe(2);
   expect(exitCodeOf('internal')).toBe(1);
   expect(exitCodeOf('cancelled')).toBe(130);

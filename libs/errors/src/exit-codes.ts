@@ -6,11 +6,22 @@ export const EXIT_OK = 0;
 export const EXIT_FAILURE = 1;
 /** The input, the environment or an option is at fault: the message says which and what to do. */
 export const EXIT_BAD_INPUT = 2;
+/** Nothing is wrong with what was asked for: a worker was out of reach, or another process writes the store. By sysexits(3), EX_TEMPFAIL. */
+export const EXIT_TRY_AGAIN = 75;
 /** Stopped by SIGINT, by the shells' convention of 128 + 2. */
 export const EXIT_CANCELLED = 130;
 
 /** The exit code of a command that ended in an error of this kind. */
 export function exitCodeOf(kind: ErrorKind): number {
-  if (kind === 'internal') return EXIT_FAILURE;
-  return kind === 'cancelled' ? EXIT_CANCELLED : EXIT_BAD_INPUT;
+  switch (kind) {
+    case 'internal':
+      return EXIT_FAILURE;
+    case 'unavailable':
+    case 'locked':
+      return EXIT_TRY_AGAIN;
+    case 'cancelled':
+      return EXIT_CANCELLED;
+    default:
+      return EXIT_BAD_INPUT;
+  }
 }

@@ -6,4 +6,11 @@ export {
   type ErrorDetails,
   type ErrorKind,
 } from './error.ts';
-export { EXIT_BAD_INPUT, EXIT_CANCELLED, EXIT_FAILURE, EXIT_OK, exitCodeOf } from './exit-codes.ts';
+export {
+  EXIT_BAD_INPUT,
+  EXIT_CANCELLED,
+  EXIT_FAILURE,
+  EXIT_OK,
+  EXIT_TRY_AGAIN,
+  exitCodeOf,
+} from './exit-codes.ts';
