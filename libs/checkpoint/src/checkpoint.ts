@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { readWhole, type ByteFolder } from './byte-source.ts';
 import { checkpointDigest } from './digest.ts';
 import { parseJsonObject } from './json.ts';
-import { localFolder } from './local-folder.ts';
+import { openFolder } from './open-folder.ts';
 import { gatherRows, readRowRange } from './row-gather.ts';
 import { openShards, type Shards } from './shards.ts';
 import { isReadable, type TensorInfo } from './tensor-info.ts';
@@ -35,15 +35,15 @@ export interface Checkpoint {
 }
 
 /**
- * Opens the checkpoint in a local folder: `config.json`, and `model.safetensors` or
+ * Opens the checkpoint at a location, a folder or what `openFolder` knows: `config.json`, and `model.safetensors` or
  * `model.safetensors.index.json` with its shards. Reads headers and a few KiB of each tensor, never whole files.
  *
  * @example
  * const checkpoint = await openCheckpoint('models/llama-2m');
  * const weight = await tensorToF32('BF16', await checkpoint.read('model.norm.weight'));
  */
-export async function openCheckpoint(directory: string, signal?: AbortSignal): Promise<Checkpoint> {
-  return openCheckpointIn(localFolder(directory), signal);
+export async function openCheckpoint(location: string, signal?: AbortSignal): Promise<Checkpoint> {
+  return openCheckpointIn(await openFolder(location), signal);
 }
 
 /** `openCheckpoint` for a checkpoint that is anywhere: a bucket, an HTTP server, memory. */

@@ -1,5 +1,5 @@
 import { readWhole, type ByteFolder } from './byte-source.ts';
-import { localFolder } from './local-folder.ts';
+import { openFolder } from './open-folder.ts';
 
 /** Longest tokenizer file that is read, in bytes; the largest public tokenizer.json has 35 MB. */
 export const MAX_TOKENIZER_FILE_BYTES = 128 * 1024 * 1024;
@@ -29,8 +29,8 @@ export interface TokenizerFile {
  * tokenizer.json, tokenizer_config.json, special_tokens_map.json, added_tokens.json, generation_config.json,
  * chat_template.jinja, chat_template.json, vocab.json, merges.txt, tokenizer.model. Each may have 128 MiB.
  */
-export async function tokenizerFiles(directory: string): Promise<TokenizerFile[]> {
-  return tokenizerFilesIn(localFolder(directory));
+export async function tokenizerFiles(location: string): Promise<TokenizerFile[]> {
+  return tokenizerFilesIn(await openFolder(location));
 }
 
 /** `tokenizerFiles` of a folder that is anywhere. */

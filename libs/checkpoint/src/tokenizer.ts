@@ -5,7 +5,7 @@ import { readWhole } from './byte-source.ts';
 import { throwIfCancelled } from './cancel.ts';
 import { MAX_CONFIG_BYTES } from './checkpoint.ts';
 import { isObject, parseJsonObject } from './json.ts';
-import { localFolder } from './local-folder.ts';
+import { openFolder } from './open-folder.ts';
 import { cutterFor } from './text-pieces.ts';
 import { tokenizerFilesIn, type TokenizerFile } from './tokenizer-files.ts';
 
@@ -50,13 +50,13 @@ export interface DecodeOptions {
  * Opens the tokenizer in a checkpoint's folder. `tokenizer.json` is required; `tokenizer_config.json` and
  * `config.json` are asked for the BOS token.
  */
-export async function openTokenizer(directory: string): Promise<TextTokenizer> {
-  const folder = localFolder(directory);
+export async function openTokenizer(location: string): Promise<TextTokenizer> {
+  const folder = await openFolder(location);
   const config = await readWhole(folder, 'config.json', MAX_CONFIG_BYTES);
   return makeTokenizer(
     await tokenizerFilesIn(folder),
-    directory,
-    config && parseJsonObject(config, `${directory}/config.json`),
+    folder.location,
+    config && parseJsonObject(config, `${folder.location}/config.json`),
   );
 }
 

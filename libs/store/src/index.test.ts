@@ -10,6 +10,7 @@ test('the public surface is what is meant to be', () => {
     'fileObjectStore',
     'hexOf',
     'openHidden',
+    'openObjects',
     'openStore',
     'zarrView',
   ]);

@@ -13,6 +13,7 @@ export { checkKey } from './key.ts';
 export { FORMAT } from './limits.ts';
 export { MemoryObjectStore } from './memory-object-store.ts';
 export type { ObjectHandle, ObjectStore, PutOptions, WriterLease } from './object-store.ts';
+export { openObjects } from './open-objects.ts';
 export type { StoredArray } from './read-array.ts';
 export type { RunWriter } from './run-writer.ts';
 export type { Run } from './run.ts';

@@ -1,11 +1,11 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
 import { committedBlocks } from './commits.ts';
 import { readCurrent } from './current.ts';
-import { fileObjectStore } from './file-object-store.ts';
 import { hiddenStates, type HiddenStates } from './hidden-states.ts';
 import { joinKey } from './key.ts';
 import { CURRENT, FINISHED, isFingerprint, runFolder, RUNS, ZARR_JSON } from './layout.ts';
 import type { ObjectStore } from './object-store.ts';
+import { openObjects } from './open-objects.ts';
 import { beginRunAt, type RunWriter } from './run-writer.ts';
 import { openRunAt, type Run } from './run.ts';
 import { readSealedGroup, sealedGroup, type Attributes } from './sealed-document.ts';
@@ -51,10 +51,11 @@ export interface RunSummary {
 /**
  * Opens a store to write, making it where the folder is empty or absent.
  *
+ * @param root a folder, `s3://bucket/prefix`, or objects anywhere
  * @throws EsparseError 'store' for a folder with other things in it, or a store of a newer format
  */
 export async function createOrOpenStore(root: string | ObjectStore): Promise<Store> {
-  const objects = objectsOf(root);
+  const objects = await objectsOf(root);
   if ((await readSealedGroup(objects, ZARR_JSON)) === undefined) {
     // A volume that is freshly made and mounted has this folder.
     const names = (await objects.children('')).filter((name) => name !== 'lost+found');
@@ -69,9 +70,14 @@ export async function createOrOpenStore(root: string | ObjectStore): Promise<Sto
   return new ObjectsStore(objects);
 }
 
-/** Opens a store to read. @throws EsparseError 'store' where there is none, or one of a newer format */
+/**
+ * Opens a store to read.
+ *
+ * @param root a folder, `s3://bucket/prefix`, or objects anywhere
+ * @throws EsparseError 'store' where there is none, or one of a newer format
+ */
 export async function openStore(root: string | ObjectStore): Promise<Store> {
-  const objects = objectsOf(root);
+  const objects = await objectsOf(root);
   if ((await readSealedGroup(objects, ZARR_JSON)) === undefined) {
     throw new EsparseError('store', `${objects.describe()} is not an esparse store: it has no ${ZARR_JSON}`, {
       hint: 'name the folder that was given to `esparse prune --store`',
@@ -171,6 +177,6 @@ class ObjectsStore implements Store {
   }
 }
 
-function objectsOf(root: string | ObjectStore): ObjectStore {
-  return typeof root === 'string' ? fileObjectStore(root) : root;
+async function objectsOf(root: string | ObjectStore): Promise<ObjectStore> {
+  return typeof root === 'string' ? openObjects(root) : root;
 }

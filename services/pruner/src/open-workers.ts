@@ -1,7 +1,7 @@
-import { realpath } from 'node:fs/promises';
 import { defer, from, lastValueFrom, mergeMap } from 'rxjs';
 import { abortWith } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
+import { resolveLocation, showLocation } from '@esparse/location';
 import type { PruneOptions } from './options.ts';
 import type { Preparation } from './prepare.ts';
 import type { RunContext } from './run-context.ts';
@@ -22,7 +22,12 @@ export async function openWorkers(
   { checkpoint }: Preparation,
   signal?: AbortSignal,
 ): Promise<string> {
-  const target = { model: await realpath(model), store: await realpath(store), run: NO_RUN, seqlen };
+  const target = {
+    model: await resolveLocation(model),
+    store: await resolveLocation(store),
+    run: NO_RUN,
+    seqlen,
+  };
   const numerics = await Promise.all(
     workers.map(async (worker) => {
       await worker.describe(signal);
@@ -30,7 +35,7 @@ export async function openWorkers(
       if (opened.modelDigest !== checkpoint.digest) {
         throw new EsparseError(
           'checkpoint',
-          `worker ${worker.address} sees another model at ${target.model}`,
+          `worker ${worker.address} sees another model at ${showLocation(target.model)}`,
           {
             hint: 'give every worker the same checkpoint under the same path',
             context: { worker: worker.address },

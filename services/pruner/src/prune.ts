@@ -1,6 +1,5 @@
-import { realpath } from 'node:fs/promises';
-import path from 'node:path';
 import { tokenizerFiles } from '@esparse/checkpoint';
+import { nameOfLocation, resolveLocation, showLocation } from '@esparse/location';
 import { inspectBlocks, totalsOf, writeDense, type RunAttributes } from '@esparse/model-store';
 import { connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
@@ -53,7 +52,7 @@ async function startLocal(
   { model, store }: PruneOptions,
   { startWorker }: PruneDependencies,
 ): Promise<LocalWorker> {
-  return startWorker(await Promise.all([realpath(model), realpath(store)]));
+  return startWorker(await Promise.all([resolveLocation(model), resolveLocation(store)]));
 }
 
 interface Session {
@@ -73,7 +72,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   emit({
     event: 'started',
     run,
-    model: options.model,
+    model: showLocation(options.model),
     family: description.family,
     blocks: description.blocks,
     pipeline: options.pipeline.name,
@@ -94,8 +93,8 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       statistics: statisticsOf(metric, options),
       shuffle: SHUFFLES[options.shuffle ?? options.pipeline.shuffle],
       target: {
-        model: await realpath(options.model),
-        store: await realpath(options.store),
+        model: await resolveLocation(options.model),
+        store: await resolveLocation(options.store),
         run,
         seqlen: options.seqlen,
       },
@@ -106,7 +105,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     };
     await pruneBlocks(context, signal);
     // What a server calls the model unless told otherwise.
-    const name = path.basename(await realpath(options.model));
+    const name = nameOfLocation(await resolveLocation(options.model));
     await writer.finish({ blocks: description.blocks, name });
     const report = await reportOf(context, session);
     emit({ event: 'finished', ...report });

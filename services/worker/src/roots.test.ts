@@ -40,3 +40,47 @@ test('a symbolic link that leads out of the root is refused', async () => {
 test('a root that does not exist is an error at start', async () => {
   await expect(guardRoots([path.join(home, 'none')])).rejects.toMatchObject({ kind: 'usage' });
 });
+
+test('places in a bucket and on a server are opened below their roots only, in their one form', async () => {
+  const guard = await guardRoots([path.join(home, 'served'), 's3://bucket/stores/', 'https://host/models']);
+  await expect(guard('store', 's3://bucket/stores/a/')).resolves.toBe('s3://bucket/stores/a');
+  await expect(guard('model', 'https://host/models/llama?sig=1')).resolves.toBe(
+    'https://host/models/llama/?sig=1',
+  );
+  for (const requested of [
+    's3://bucket/stores-2',
+    's3://bucket',
+    's3://other/stores/a',
+    's3://bucket/stores/../x',
+    's3://bucket/stores//x',
+    's3://',
+    'S3://bucket/stores/a',
+    'http://host/models/llama',
+    'https://host.evil/models/llama',
+    'https://host/models/%2e%2e/other',
+    'https://host/models/..%2fother',
+    'https://host@evil/models/llama',
+    'file:///etc',
+  ]) {
+    await expect(guard('model', requested)).rejects.toMatchObject({
+      kind: 'denied',
+      message: expect.stringContaining('does not serve the model'),
+    });
+  }
+});
+
+test('a refusal does not repeat the credentials of what was asked for', async () => {
+  const guard = await guardRoots([home]);
+  await expect(guard('model', 'https://user:secret@host/a?sig=secret')).rejects.toMatchObject({
+    message: 'this worker does not serve the model https://host/a',
+  });
+});
+
+test('a worker whose roots are remote serves no path of its machine', async () => {
+  const guard = await guardRoots(['s3://bucket']);
+  await expect(guard('store', home)).rejects.toMatchObject({ kind: 'denied' });
+});
+
+test('a root that cannot be read as a location is an error at start', async () => {
+  await expect(guardRoots(['s3://Bad_Bucket'])).rejects.toMatchObject({ kind: 'usage' });
+});

@@ -1,43 +1,60 @@
 import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
+import {
+  formatLocation,
+  isWithin,
+  parseLocation,
+  resolveLocation,
+  showLocation,
+  type Location,
+} from '@esparse/location';
 import { MAX_NAME_LENGTH } from '@esparse/protocol';
 
-/** Resolves a path that came over the wire, or refuses it. */
+/** Resolves a location that came over the wire, or refuses it. */
 export type PathGuard = (kind: 'model' | 'store', requested: string) => Promise<string>;
 
 /**
- * Guards a worker's file system: a path from the wire is hostile, and is opened only where its real path (symbolic
- * links followed) lies under one of the roots. What does not exist is refused with the same words as what is not
- * served, so that a client learns nothing of other paths.
+ * Guards what a worker opens: a location from the wire is hostile, and is opened only below one of the roots. Of a path
+ * it is the real one (symbolic links followed) that must lie there; what does not exist is refused with the same words
+ * as what is not served, so that a client learns nothing of other paths. Of a bucket or server nothing is asked before
+ * it is known to lie below a root.
  */
 export async function guardRoots(roots: readonly string[]): Promise<PathGuard> {
-  const real = await Promise.all(
-    roots.map(async (root) => {
-      try {
-        return await realpath(root);
-      } catch (cause) {
-        throw new EsparseError('usage', `--root ${root} does not exist`, { cause });
-      }
-    }),
-  );
+  const resolved = await Promise.all(roots.map(resolveRoot));
   return async (kind, requested) => {
     const denied = (cause?: unknown) =>
-      new EsparseError('denied', `this worker does not serve the ${kind} ${requested.slice(0, 200)}`, {
-        hint: `start the worker with --root DIR, where DIR holds the ${kind}`,
-        cause,
-      });
-    if (requested.length > MAX_NAME_LENGTH || requested.includes('\0') || !path.isAbsolute(requested))
-      throw denied();
-    const resolved = await realpath(requested).catch((cause: unknown) => {
+      new EsparseError(
+        'denied',
+        `this worker does not serve the ${kind} ${showLocation(requested).slice(0, 200)}`,
+        {
+          hint: `start the worker with --root ROOT, where ROOT holds the ${kind}`,
+          cause,
+        },
+      );
+    if (requested.length > MAX_NAME_LENGTH || requested.includes('\0')) throw denied();
+    const location = await resolveRequested(requested).catch((cause: unknown) => {
       throw denied(cause);
     });
-    if (!real.some((root) => isUnder(root, resolved))) throw denied();
-    return resolved;
+    if (!resolved.some((root) => isWithin(root, location))) throw denied();
+    return formatLocation(location);
   };
 }
 
-function isUnder(root: string, file: string): boolean {
-  const relative = path.relative(root, file);
-  return relative === '' || (!relative.startsWith('..') && !path.isAbsolute(relative));
+async function resolveRoot(root: string): Promise<Location> {
+  const location = parseLocation(root);
+  try {
+    return parseLocation(await resolveLocation(root));
+  } catch (cause) {
+    throw location.kind === 'folder'
+      ? new EsparseError('usage', `--root ${root} does not exist`, { cause })
+      : cause;
+  }
+}
+
+async function resolveRequested(requested: string): Promise<Location> {
+  const location = parseLocation(requested);
+  if (location.kind !== 'folder') return location;
+  if (!path.isAbsolute(location.path)) throw new EsparseError('usage', 'the path is relative');
+  return { kind: 'folder', path: await realpath(location.path) };
 }
