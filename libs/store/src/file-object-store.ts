@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
 import { isAbsent, onFile } from './file-error.ts';
 import { allocate, openFile, writeFully } from './file-handle.ts';
 import { Folders } from './folders.ts';
 import { isKey, joinKey, OWN_PREFIX } from './key.ts';
-import type { ObjectHandle, ObjectStore, PutOptions, WriterLease } from './object-store.ts';
+import type { ObjectHandle, ObjectStore, PutOptions, Temporary, WriterLease } from './object-store.ts';
 import { lockWriter } from './writer-lock.ts';
 
 const TEMPORARY = `${OWN_PREFIX}tmp-`;
@@ -116,6 +116,22 @@ class FileObjectStore implements ObjectStore {
         if (entry.name.startsWith(TEMPORARY)) await rm(path.join(directory, entry.name), { force: true });
       }
     });
+  }
+
+  async *temporaries(remove: boolean): AsyncGenerator<Temporary> {
+    const { root } = this.#folders;
+    const folders = [root];
+    for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+      for (const entry of await readFolder(this.#folders, folder)) {
+        const place = path.join(folder, entry.name);
+        // A folder of a valid name is one of ours; links are no folders here.
+        if (entry.isDirectory() && isKey(entry.name)) folders.push(place);
+        if (!entry.isFile() || !entry.name.startsWith(TEMPORARY)) continue;
+        const { size: bytes } = await onFile('clean', place, () => stat(place));
+        if (remove) await onFile('clean', place, () => rm(place, { force: true }));
+        yield { object: path.relative(root, place), bytes };
+      }
+    }
   }
 
   async lock(): Promise<WriterLease> {

@@ -6,6 +6,7 @@ test('the public surface is what is meant to be', () => {
     'MemoryObjectStore',
     'checkKey',
     'checksumLarge',
+    'collectGarbage',
     'createOrOpenStore',
     'fileObjectStore',
     'hexOf',

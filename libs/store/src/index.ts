@@ -4,6 +4,7 @@
  */
 export type { ArrayData, ArrayDtype, ArrayInput, ArrayTypes } from './array-types.ts';
 export { checksumLarge, hexOf } from './checksum.ts';
+export { collectGarbage, type Garbage, type GarbageOptions } from './collect-garbage.ts';
 export type { ArrayInfo, CommittedGroup } from './committed-group.ts';
 export { fileObjectStore } from './file-object-store.ts';
 export type { FinishInput } from './finish-run.ts';

@@ -42,6 +42,15 @@ export interface ObjectStore {
   lock?(): Promise<WriterLease>;
   /** Removes what crashed `put`s left directly in a folder; only its one writer may call it. */
   cleanUp?(folder: string): Promise<void>;
+  /** Finds what crashed `put`s left anywhere, and removes it where asked to; only the one writer may call it. */
+  temporaries?(remove: boolean): AsyncIterable<Temporary>;
+}
+
+/** What a crashed `put` left. */
+export interface Temporary {
+  /** Where it lies, from the root of the store. */
+  readonly object: string;
+  readonly bytes: number;
 }
 
 /** Options of `ObjectStore.put`. */

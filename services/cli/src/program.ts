@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   eval: async () => (await import('./commands/eval.ts')).evalCommand(),
   generate: async () => (await import('./commands/generate.ts')).generateCommand(),
   serve: async () => (await import('./commands/serve.ts')).serveCommand(),
+  gc: async () => (await import('./commands/gc.ts')).gcCommand(),
   inspect: async () => (await import('./commands/inspect.ts')).inspectCommand(),
   verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
 };

@@ -1,0 +1,73 @@
+import { Command, Option } from 'commander';
+import { EsparseError } from '@esparse/errors';
+import { collectGarbage, openStore, type Garbage } from '@esparse/store';
+import { withCancellation } from '../cancel.ts';
+import { bytes, table } from '../table.ts';
+
+interface Flags {
+  readonly store: string;
+  readonly run?: string;
+  readonly allUnfinished: boolean;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+const WHAT: Readonly<Record<Garbage['kind'], string>> = {
+  uncommitted: 'not committed',
+  hidden: 'hidden states',
+  run: 'unfinished run',
+  temporary: 'temporary file',
+};
+
+/** `esparse gc` */
+export function gcCommand(): Command {
+  return new Command('gc')
+    .description(
+      'Removes what abandoned runs left in a store: blocks that were not committed, hidden states, temporary files. ' +
+        'What is committed stays, so that a run can go on.',
+    )
+    .addOption(new Option('--store <dir>', 'store to clean').env('ESPARSE_STORE').makeOptionMandatory())
+    .addOption(
+      new Option(
+        '--run <fingerprint>',
+        'remove this unfinished run as a whole, its committed blocks too (or its first digits)',
+      ).env('ESPARSE_RUN'),
+    )
+    .addOption(
+      new Option('--all-unfinished', 'remove all unfinished runs as a whole')
+        .default(false)
+        .env('ESPARSE_ALL_UNFINISHED'),
+    )
+    .addOption(
+      new Option('--dry-run', 'tell what would go, and remove nothing').default(false).env('ESPARSE_DRY_RUN'),
+    )
+    .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
+    .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
+}
+
+async function run(
+  { store: directory, run: fingerprint, allUnfinished, dryRun, json }: Flags,
+  signal: AbortSignal,
+): Promise<void> {
+  if (fingerprint !== undefined && allUnfinished) {
+    throw new EsparseError('usage', '--run and --all-unfinished exclude each other');
+  }
+  const garbage = await collectGarbage(await openStore(directory), {
+    runs: allUnfinished ? 'all-unfinished' : fingerprint === undefined ? undefined : { fingerprint },
+    dryRun,
+    signal,
+  });
+  const total = garbage.reduce((sum, item) => sum + item.bytes, 0);
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ store: directory, removed: !dryRun, bytes: total, garbage })}\n`
+      : render(garbage, total, dryRun),
+  );
+}
+
+function render(garbage: readonly Garbage[], total: number, dryRun: boolean): string {
+  if (garbage.length === 0) return 'nothing to remove\n';
+  const rows = garbage.map(({ kind, object, bytes: size }) => [object, WHAT[kind], bytes(size)]);
+  rows.push([dryRun ? 'would be removed' : 'removed', '', bytes(total)]);
+  return table(['object', 'what', 'bytes'], rows);
+}
