@@ -1,3 +1,4 @@
+import { free } from '@esparse/kernels';
 import type { Checkpoint } from './checkpoint.ts';
 import { tensorToF32 } from './convert.ts';
 
@@ -20,7 +21,13 @@ export interface WeightSource {
  * be read, too: to use it is an error, where to pass it over (an optional bias, say) would be a wrong model.
  */
 export function checkpointWeights(checkpoint: Checkpoint): WeightSource {
-  const toF32 = (name: string, bytes: Uint8Array) => tensorToF32(checkpoint.info(name).dtype, bytes);
+  const toF32 = async (name: string, bytes: Uint8Array) => {
+    const { dtype } = checkpoint.info(name);
+    const values = await tensorToF32(dtype, bytes);
+    // F32 is viewed; the others have been widened into memory of their own.
+    if (dtype !== 'F32') free(bytes);
+    return values;
+  };
   return {
     has: (name) => checkpoint.has(name),
     shape: (name) => checkpoint.info(name).shape,

@@ -5,13 +5,13 @@ import type { AnyStatistic, Partial, StatisticState } from '@esparse/statistics'
 import { stateName } from './gather-statistics.ts';
 import type { ChannelStatistics } from './linear.ts';
 
-/** A statistic, and how its numbers, (channels), are read off its state. */
+/** A statistic, and how its numbers, (channels), are read off its state, into memory of their own. */
 export interface StatisticReader {
   readonly statistic: AnyStatistic;
   read(state: StatisticState): Promise<Float32Array>;
 }
 
-/** Reads the numbers of every tap off the gathered states: tap, then statistic, to (channels). */
+/** Reads the numbers of every tap off the gathered states, which are let go: tap, then statistic, to (channels). */
 export function finishStatistics(
   taps: readonly string[],
   readers: ReadonlyMap<StatisticName, StatisticReader>,
@@ -25,6 +25,7 @@ export function finishStatistics(
         if (gathered === undefined)
           throw new EsparseError('internal', `nothing was gathered of ${name} at tap ${tap}`);
         ofTap[name] = await read(gathered.state);
+        statistic.dispose?.(gathered.state);
       }
       finished.set(tap, ofTap);
     }

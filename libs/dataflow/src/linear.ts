@@ -19,13 +19,13 @@ export interface LinearJob {
 /** Statistics of a tap's channels, by name, each (channels). */
 export type ChannelStatistics = MetricInput['statistics'];
 
-/** With its weights, rows x cols, as the checkpoint stores them. */
+/** With its weights, rows x cols, as the checkpoint stores them, in memory of their own: `pack` gives it back. */
 export interface LoadedLinear extends LinearJob {
   readonly dtype: HalfDtype;
   readonly weights: Uint16Array;
 }
 
-/** With the importance of each weight, rows x cols. */
+/** With the importance of each weight, rows x cols, in memory of their own. */
 export interface ScoredLinear extends LoadedLinear {
   readonly scores: Awaited<ReturnType<Metric['score']>>;
 }

@@ -11,7 +11,11 @@ export function mergeShards(): OperatorFunction<Partial, Partial> {
       let merged: Partial | undefined;
       const all$ = shards$.pipe(
         concatMap(async (next) => {
-          merged = merged === undefined ? next : await mergePartials(merged, next);
+          if (merged === undefined) merged = next;
+          else {
+            merged = await mergePartials(merged, next);
+            for (const { statistic, state } of next.states.values()) statistic.dispose?.(state);
+          }
         }),
         ignoreElements(),
       );

@@ -19,7 +19,7 @@ type EntropyArguments = readonly [
 export interface Addon extends SmallKernels {
   setThreads(threads: number): boolean;
   threads(): number;
-  free(array: Float32Array | Uint8Array): void;
+  free(array: Float32Array | Uint32Array | Uint16Array | Uint8Array): void;
   hugePages(array: Float32Array | Uint32Array): void;
   widen(kind: 0 | 1, from: Uint16Array, to: Float32Array): Promise<void>;
   amplitudeUpdate(state: Float64Array, tile: Float32Array, rows: number, channels: number): Promise<number>;

@@ -11,6 +11,6 @@ const MIN_BYTES = 128 * 1024;
  * then on: only its one owner may call this. Without it, streams of megabyte tiles make V8 collect its whole heap
  * every 64 MiB, which took a fifth of the processor in calibration.
  */
-export function free(array: Float32Array | Uint8Array): void {
+export function free(array: Float32Array | Uint32Array | Uint16Array | Uint8Array): void {
   if (array.byteLength >= MIN_BYTES) addon()?.free(array);
 }

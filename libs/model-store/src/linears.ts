@@ -1,4 +1,5 @@
 import { EsparseError } from '@esparse/errors';
+import { free } from '@esparse/kernels';
 import { packedShapes, unpackToF32, type PackedLinear } from '@esparse/sparsity';
 import type { CommittedGroup, Transaction } from '@esparse/store';
 import { z } from 'zod';
@@ -95,5 +96,8 @@ export async function readLinearF32(
   name: string,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
-  return unpackToF32(await readLinear(group, name, signal));
+  const packed = await readLinear(group, name, signal);
+  const dense = await unpackToF32(packed);
+  for (const array of [packed.values, packed.indices]) free(array);
+  return dense;
 }

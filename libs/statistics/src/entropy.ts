@@ -9,6 +9,7 @@ import {
   entropyHistograms,
   entropyMerge,
   entropyUpdate,
+  free,
   type EntropyHistograms,
 } from '@esparse/kernels';
 import { checkAlike, checkChannels, checkTile, refusedChannel } from './checks.ts';
@@ -71,6 +72,11 @@ export const entropy: Statistic<EntropyState, EntropyOptions> = {
     const { channels, tokens, body } = open(IDENTITY, bytes, ENTROPY_MAX_TOKENS);
     const state = decodeHistograms(body, channels, tokens, () => entropyHistograms(channels));
     return { channels, tokens, parameters: IDENTITY.parameters, histograms: state };
+  },
+
+  dispose({ histograms }) {
+    free(histograms.bins);
+    free(histograms.pending);
   },
 };
 

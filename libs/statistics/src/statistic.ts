@@ -44,7 +44,7 @@ export interface Statistic<State extends StatisticState, Options> {
   update(state: State, tile: StatisticTile): Promise<void>;
 
   /**
-   * Adds what `from` has seen to `into`; `from` must not be used again.
+   * Adds what `from` has seen to `into`; `from` must not be used again, but to be disposed of.
    *
    * @throws EsparseError `protocol` where channels or parameters differ.
    */
@@ -59,4 +59,10 @@ export interface Statistic<State extends StatisticState, Options> {
    * @throws EsparseError `protocol` for bytes that it cannot have written.
    */
   deserialise(bytes: Uint8Array): State;
+
+  /**
+   * Gives the memory of a state back at once, which must not be used again. Without it, the collector does so in its own
+   * time: too late where states are hundreds of megabytes.
+   */
+  dispose?(state: State): void;
 }

@@ -1,4 +1,5 @@
 import type { BlockSink, ChannelStatistics, PrunedLinear } from '@esparse/dataflow';
+import { free } from '@esparse/kernels';
 import { densePath, statisticPath, writeDense, writeLinear } from '@esparse/model-store';
 import type { Commit, Transaction } from '@esparse/store';
 import type { RunContext } from './run-context.ts';
@@ -17,9 +18,10 @@ export function blockSink(
   const transaction = writer.beginBlock(block);
   return {
     write: ({ job, packed, keptBefore, keptAfter }) =>
-      stopwatch.time('commit', () =>
-        writeLinear(transaction, job.name, packed, { before: keptBefore, after: keptAfter }),
-      ),
+      stopwatch.time('commit', async () => {
+        await writeLinear(transaction, job.name, packed, { before: keptBefore, after: keptAfter });
+        for (const array of [packed.values, packed.indices]) free(array);
+      }),
     commit: () =>
       stopwatch.time('commit', async () => {
         const dense = [...description.blockTensors(block).map(({ name }) => name)];
