@@ -1,0 +1,32 @@
+/**
+ * `npm run bench:scale`: the promises about models larger than memory, many workers and survival, as ratios and figures
+ * of one run. Generates what it needs and removes it afterwards: 41 GB of disk for all 40 blocks, 1 GB a block.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Command } from 'commander';
+import { benchOutOfCore } from './scale/out-of-core.ts';
+
+interface Flags {
+  readonly blocks: string;
+  readonly scratch: string;
+  readonly only?: string[];
+}
+
+const SECTIONS = ['out-of-core'];
+
+const flags = new Command('bench:scale')
+  .option('--blocks <n>', 'blocks of the large model: 40 are more than 24 GiB of memory hold', '40')
+  .option('--scratch <dir>', 'where to generate', tmpdir())
+  .option('--only <section...>', `of ${SECTIONS.join(', ')}`)
+  .parse()
+  .opts<Flags>();
+
+const scratch = await mkdtemp(path.join(flags.scratch, 'esparse-bench-'));
+try {
+  const wanted = new Set(flags.only ?? SECTIONS);
+  if (wanted.has('out-of-core')) await benchOutOfCore(Number(flags.blocks), scratch);
+} finally {
+  await rm(scratch, { recursive: true, force: true });
+}
