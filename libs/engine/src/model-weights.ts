@@ -1,5 +1,5 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import { createLinear, gatherRows, type Linear, type RowTable } from '@esparse/kernels';
+import { createLinear, gatherRows, type DenseWeights, type Linear, type RowTable } from '@esparse/kernels';
 import { biasSlot, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
@@ -188,11 +188,10 @@ class Mapper {
   }
 }
 
-function denseOf(table: RowTable, rows: number) {
-  const { cols } = table;
-  return table.dtype === 'f32'
-    ? ({ kind: 'dense', dtype: table.dtype, rows, cols, weights: table.data } as const)
-    : ({ kind: 'dense', dtype: table.dtype, rows, cols, weights: table.data } as const);
+/** A table as the weights of a linear: one object for all dtypes, each with the elements that go with it. */
+function denseOf({ data, ...table }: RowTable, rows: number): DenseWeights {
+  // A spread forgets that dtype and elements belong together; the table's type has said so.
+  return { kind: 'dense', ...table, rows, weights: data } as DenseWeights;
 }
 
 /** The same error with what it is about in front. */

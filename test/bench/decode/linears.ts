@@ -1,8 +1,7 @@
 import { createLinear, mapFile, type Linear } from '@esparse/kernels';
-import { describeModel } from '@esparse/model';
-import { densePath, linearAttributesOf, readRunAttributes } from '@esparse/model-store';
-import { openStore, type CommittedGroup } from '@esparse/store';
+import { linearAttributesOf } from '@esparse/model-store';
 import { heading, median, print } from '../table.ts';
+import { storedLinears, type StoredLinear } from './stored-linears.ts';
 
 const ROUNDS = 9;
 
@@ -39,20 +38,11 @@ function pass(linears: readonly Linear[]): number {
   return (performance.now() - started) / 1000;
 }
 
-async function linearsOf(directory: string): Promise<Linear[]> {
-  const run = await (await openStore(directory)).openRun();
-  const description = describeModel(readRunAttributes(run.attributes).config);
-  const linears: Linear[] = [];
-  for (let block = 0; block < description.blocks; block++) {
-    const group = await run.block(block);
-    for (const { name, rows, cols, weight } of description.linears) {
-      linears.push(open(group, name, densePath(weight(block)), rows, cols));
-    }
-  }
-  return linears;
+async function linearsOf(store: string): Promise<Linear[]> {
+  return (await storedLinears(store)).map(open);
 }
 
-function open(group: CommittedGroup, name: string, dense: string, rows: number, cols: number): Linear {
+function open({ group, name, dense, rows, cols }: StoredLinear): Linear {
   const mapped = (array: string) => mapFile(group.chunkFile!(array));
   const attributes = linearAttributesOf(group, name);
   if (attributes === undefined) {

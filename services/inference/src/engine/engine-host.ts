@@ -16,7 +16,7 @@ const MAX_UNSEEN_REPORTS = 64;
  * the thread turns to its messages, so that a request that joins or is cancelled waits for one step at most.
  */
 export function hostEngine(port: MessagePort, settings: EngineSettings): void {
-  const { limits } = settings;
+  const { limits, ...open } = settings;
   const engines = new Map<number, Engine>();
   const scheduler = new Scheduler<Sequence>(
     {
@@ -69,13 +69,8 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
   const load = async (model: number, run: string) => {
     try {
       const engine = await openEngine({
-        store: settings.store,
+        ...open,
         run,
-        threads: settings.threads,
-        maxContext: settings.maxContext,
-        kvBytes: settings.kvBytes,
-        cacheDirectory: settings.cacheDirectory,
-        cacheBytes: settings.cacheBytes,
         maxStepTokens: limits.maxSequences + Math.max(limits.promptTokens, limits.mixedPromptTokens),
       });
       engines.set(model, engine);

@@ -1,15 +1,13 @@
 import type { ErrorDetails, ErrorKind } from '@esparse/errors';
+import type { ServeOptions } from '../server.ts';
 import type { Job } from './job.ts';
 import type { SchedulerLimits, StepResult } from './scheduler.ts';
 
 /** What the engine's thread is started with. */
-export interface EngineSettings {
-  readonly store: string;
-  readonly threads?: number | undefined;
-  readonly maxContext?: number | undefined;
-  readonly kvBytes?: number | undefined;
-  readonly cacheDirectory?: string | undefined;
-  readonly cacheBytes?: number | undefined;
+export interface EngineSettings extends Pick<
+  ServeOptions,
+  'store' | 'threads' | 'maxContext' | 'kvBytes' | 'cacheDirectory' | 'cacheBytes'
+> {
   readonly limits: SchedulerLimits;
 }
 
