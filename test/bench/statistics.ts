@@ -90,7 +90,8 @@ async function activations(model: string, calibration: string): Promise<readonly
   const [first, last] = [emptyTaps(), emptyTaps()];
   const states: Float32Array[] = [];
   for (let s = 0; s < SEQUENCES; s++) {
-    states.push(await embedTokens(description, weights, windows.subarray(s * SEQLEN, (s + 1) * SEQLEN)));
+    const window = windows.subarray(s * SEQLEN, (s + 1) * SEQLEN);
+    states.push(await embedTokens(description, weights, window, SEQLEN));
   }
   for (let block = 0; block < description.blocks; block++) {
     const loaded = await runner.load(block, weights);

@@ -58,7 +58,8 @@ async function forwardPasses(model: string, calibration: string, samples: number
   const runner = await createBlockRunner(description, { seqlen: SEQLEN });
   const states: Float32Array[] = [];
   for (let s = 0; s < samples; s++) {
-    states.push(await embedTokens(description, weights, windows.subarray(s * SEQLEN, (s + 1) * SEQLEN)));
+    const window = windows.subarray(s * SEQLEN, (s + 1) * SEQLEN);
+    states.push(await embedTokens(description, weights, window, SEQLEN));
   }
   for (let block = 0; block < description.blocks; block++) {
     const loaded = await runner.load(block, weights);

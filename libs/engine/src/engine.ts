@@ -1,7 +1,8 @@
 import { EsparseError } from '@esparse/errors';
-import { gatherRows, PAGE_TOKENS } from '@esparse/kernels';
+import { PAGE_TOKENS } from '@esparse/kernels';
 import type { ModelDescription } from '@esparse/model';
 import type { RunAttributes } from '@esparse/model-store';
+import { createEmbedding } from './embedding.ts';
 import { createLogitsHead } from './head.ts';
 import { createInterpreter } from './interpreter.ts';
 import type { KeyValueCache } from './key-value-cache.ts';
@@ -89,6 +90,7 @@ export function createEngine(parts: EngineParts): Engine {
     places,
     maxTokens: maxStepTokens,
   });
+  const embed = createEmbedding(description, weights, maxStepTokens);
   const head = createLogitsHead(description, weights.finalNorm, weights.head);
   const tokens = new Uint32Array(maxStepTokens);
   const wanted = new Int32Array(maxStepTokens);
@@ -129,7 +131,7 @@ export function createEngine(parts: EngineParts): Engine {
         for (let row = first; row < last; row++) wanted[rows++] = row;
         count = last;
       }
-      gatherRows(weights.embedding, tokens, count, interpreter.hidden);
+      embed(tokens, count, places.positions, interpreter.hidden);
       interpreter.run(count);
       const logits = rows === 0 ? NOTHING : head.logits(interpreter.hidden, wanted, rows);
       let at = 0;

@@ -1,5 +1,6 @@
-import { rmsNorm, type Linear } from '@esparse/kernels';
+import { layerNorm, rmsNorm, type Linear } from '@esparse/kernels';
 import type { ModelDescription } from '@esparse/model';
+import type { FinalNorm } from './model-weights.ts';
 
 /** What lies behind the last block: final norm and head, for the rows whose logits are wanted. */
 export interface LogitsHead {
@@ -13,8 +14,8 @@ export interface LogitsHead {
 
 /** Its memory grows to the most rows that were ever wanted at once. */
 export function createLogitsHead(
-  { hidden: width, vocab, finalNorm }: ModelDescription,
-  scale: Float32Array,
+  { hidden: width, vocab }: ModelDescription,
+  { weight, bias, epsilon }: FinalNorm,
   head: Linear,
 ): LogitsHead {
   let states = new Float32Array(width);
@@ -31,7 +32,8 @@ export function createLogitsHead(
         const from = rows[i]! * width;
         states.set(hidden.subarray(from, from + width), i * width);
       }
-      rmsNorm(states, scale, finalNorm.epsilon, count, normal);
+      if (bias === undefined) rmsNorm(states, weight, epsilon, count, normal);
+      else layerNorm(states, weight, bias, epsilon, count, normal);
       const out = logits.subarray(0, count * vocab);
       head.apply(normal.subarray(0, count * width), count, out);
       return out;

@@ -1,6 +1,22 @@
 import { EsparseError } from '@esparse/errors';
-import { add, attention, gatedSilu, rmsNorm, rope, type Linear, type TokenPlaces } from '@esparse/kernels';
-import { BLOCK_INPUT, type Activation, type BlockOp, type ModelDescription } from '@esparse/model';
+import {
+  add,
+  attention,
+  gatedSilu,
+  layerNorm,
+  relu,
+  rmsNorm,
+  rope,
+  type Linear,
+  type TokenPlaces,
+} from '@esparse/kernels';
+import {
+  BLOCK_INPUT,
+  type Activation,
+  type BlockOp,
+  type GateActivation,
+  type ModelDescription,
+} from '@esparse/model';
 import type { KeyValueCache } from './key-value-cache.ts';
 import type { BlockWeights } from './model-weights.ts';
 import { planProgram } from './plan.ts';
@@ -89,6 +105,13 @@ function actionOf(op: BlockOp, context: ActionContext): Action {
         rmsNorm(values[x]!, weight, op.epsilon, tokens, values[y]!);
       };
     }
+    case 'layerNorm': {
+      const x = value(op.input);
+      const [weight, bias] = [of(weights.vectors, op.weight), of(weights.vectors, op.bias)];
+      return (values, tokens) => {
+        layerNorm(values[x]!, weight, bias, op.epsilon, tokens, values[y]!);
+      };
+    }
     case 'linear': {
       const x = value(op.input);
       const linear: Linear = of(weights.linears, op.linear);
@@ -111,6 +134,13 @@ function actionOf(op: BlockOp, context: ActionContext): Action {
         attention(values[query]!, values[key]!, values[v]!, cache, op, places, tokens, values[y]!);
       };
     }
+    case 'activation': {
+      const [x, channels] = [value(op.input), width(op.input)];
+      const run = ACTIVATIONS[op.activation];
+      return (values, tokens) => {
+        run(values[x]!, tokens * channels, values[y]!);
+      };
+    }
     case 'gatedActivation': {
       const [gate, up, channels] = [value(op.gate), value(op.up), width(op.gate)];
       const run = GATED[op.activation];
@@ -127,7 +157,8 @@ function actionOf(op: BlockOp, context: ActionContext): Action {
   }
 }
 
-const GATED: Record<Activation, typeof gatedSilu> = { silu: gatedSilu };
+const ACTIVATIONS: Record<Activation, typeof relu> = { relu };
+const GATED: Record<GateActivation, typeof gatedSilu> = { silu: gatedSilu };
 
 function of<T>(map: ReadonlyMap<string, T>, name: string): T {
   const found = map.get(name);

@@ -10,10 +10,23 @@ import { mapArray, type ArraySource, type GroupPlace } from './array-source.ts';
 export interface ModelWeights {
   readonly blocks: readonly BlockWeights[];
   readonly embedding: RowTable;
-  /** (hidden) */
-  readonly finalNorm: Float32Array;
+  readonly positions: LearnedPositions | undefined;
+  readonly finalNorm: FinalNorm;
   readonly head: Linear;
   readonly bytes: WeightBytes;
+}
+
+/** A vector for each position, where they are learned: position p's is row p + offset. */
+export interface LearnedPositions {
+  readonly table: RowTable;
+  readonly offset: number;
+}
+
+/** The norm before the head: a LayerNorm where there is a bias, else an RMSNorm. Vectors are (hidden). */
+export interface FinalNorm {
+  readonly weight: Float32Array;
+  readonly bias?: Float32Array;
+  readonly epsilon: number;
 }
 
 /** The weights of one block. */
@@ -53,15 +66,16 @@ export async function mapWeights(
   const mapper = new Mapper(source);
   const outer = { group: await run.dense(), folder: 'dense' };
   const shapeOf = (name: string) => description.outerTensors.find((tensor) => tensor.name === name)!;
-  const embedding = await mapper.matrix(outer, description.embedding, shapeOf(description.embedding));
-  const headTable = description.tiedHead
-    ? embedding
-    : await mapper.matrix(outer, description.head, shapeOf(description.head));
-  const finalNorm = await mapper.vector(
-    outer,
-    description.finalNorm.weight,
-    shapeOf(description.finalNorm.weight),
-  );
+  const matrix = (name: string) => mapper.matrix(outer, name, shapeOf(name));
+  const vector = (name: string) => mapper.vector(outer, name, shapeOf(name));
+  const { finalNorm, positionEmbedding } = description;
+  const embedding = await matrix(description.embedding);
+  const headTable = description.tiedHead ? embedding : await matrix(description.head);
+  const weight = await vector(finalNorm.weight);
+  const positions = positionEmbedding && {
+    table: await matrix(positionEmbedding.table),
+    offset: positionEmbedding.offset,
+  };
   const blocks: BlockWeights[] = [];
   for (let first = 0; first < description.blocks; first += BLOCKS_AT_ONCE) {
     const numbers = Array.from(
@@ -76,7 +90,12 @@ export async function mapWeights(
   return {
     blocks,
     embedding,
-    finalNorm,
+    positions,
+    finalNorm: {
+      weight,
+      epsilon: finalNorm.epsilon,
+      ...(finalNorm.kind === 'layerNorm' && { bias: await vector(finalNorm.bias) }),
+    },
     head: createLinear(denseOf(headTable, description.vocab)),
     bytes: { ...mapper.bytes, head: headTable.data.byteLength },
   };

@@ -18,7 +18,7 @@ export interface Plan {
 }
 
 /** Operations that may write where they read: element i of the output depends on elements i alone. */
-const IN_PLACE: ReadonlySet<BlockOp['op']> = new Set(['add', 'gatedActivation']);
+const IN_PLACE: ReadonlySet<BlockOp['op']> = new Set(['add', 'activation', 'gatedActivation']);
 
 /**
  * Gives each value a buffer that no other value needs while it lives. Block input and output share buffer 0, so that one
@@ -74,7 +74,9 @@ function widthOf(op: BlockOp, { linears }: ModelDescription, of: (name: string) 
     case 'attention':
       return op.heads * op.headDim;
     case 'rmsNorm':
+    case 'layerNorm':
     case 'rope':
+    case 'activation':
       return of(op.input);
     case 'gatedActivation':
       return of(op.gate);

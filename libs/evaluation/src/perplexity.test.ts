@@ -47,7 +47,7 @@ async function byDefinition({ description, weights, tokens }: Example): Promise<
   const nll: number[] = [];
   for (let at = 0; at + SEQLEN <= tokens.length; at += SEQLEN) {
     const window = tokens.slice(at, at + SEQLEN);
-    let hidden = await embedTokens(description, weights, window);
+    let hidden = await embedTokens(description, weights, window, window.length);
     for (let block = 0; block < description.blocks; block++) {
       hidden = await (await runner.load(block, weights)).advance(hidden);
     }

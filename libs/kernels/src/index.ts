@@ -42,8 +42,16 @@ export {
   type AttentionShape,
   type TokenPlaces,
 } from './inference/attention.ts';
-export { add, addReference, gatedSilu, gatedSiluReference } from './inference/elementwise.ts';
+export {
+  add,
+  addReference,
+  gatedSilu,
+  gatedSiluReference,
+  relu,
+  reluReference,
+} from './inference/elementwise.ts';
 export { gatherRows, gatherRowsReference, type RowTable } from './inference/gather-rows.ts';
+export { layerNorm, layerNormReference } from './inference/layer-norm.ts';
 export { rmsNorm, rmsNormReference } from './inference/rms-norm.ts';
 export { rope, ropeReference } from './inference/rope.ts';
 export { computeThreads, setComputeThreads } from './inference/compute-threads.ts';

@@ -19,7 +19,7 @@ export interface LinearSpec {
 
 /** The input of one or more linears. */
 export interface TapSpec {
-  /** 'attn_in' (q, k, v), 'attn_out' (o), 'mlp_in' (gate, up), 'mlp_out' (down). */
+  /** 'attn_in' (q, k, v), 'attn_out' (o), 'mlp_in' (gate and up, or fc1), 'mlp_out' (down, or fc2). */
   readonly name: string;
   readonly channels: number;
 }
@@ -37,11 +37,17 @@ export interface BlockTensorSpec extends TensorSpec {
   readonly slot: string;
 }
 
-/** The norm between the last block and the head; `weight` is the checkpoint's name, (hidden). */
-export interface FinalNormSpec {
-  readonly kind: 'rmsNorm';
-  readonly weight: string;
-  readonly epsilon: number;
+/** The norm between the last block and the head; `weight` and `bias` are the checkpoint's names, each (hidden). */
+export type FinalNormSpec =
+  | { readonly kind: 'rmsNorm'; readonly weight: string; readonly epsilon: number }
+  | { readonly kind: 'layerNorm'; readonly weight: string; readonly bias: string; readonly epsilon: number };
+
+/** A learned vector for each position, added to the token's. */
+export interface PositionEmbeddingSpec {
+  /** The checkpoint's name of the table, (positions + offset) x hidden. */
+  readonly table: string;
+  /** The row of position 0. */
+  readonly offset: number;
 }
 
 /** What a model is, told from its config.json alone: sizes, tensor names and the program of one block. */
@@ -59,10 +65,12 @@ export interface ModelDescription {
   readonly linears: readonly LinearSpec[];
   /** Every tensor of a block other than the linears' matrices: norms, biases. */
   readonly blockTensors: (block: number) => readonly BlockTensorSpec[];
-  /** Embedding, final norm, and the head where it is a tensor of its own. */
+  /** Embeddings, final norm, and the head where it is a tensor of its own. */
   readonly outerTensors: readonly TensorSpec[];
   /** Checkpoint name of the token embedding, (vocab x hidden). */
   readonly embedding: string;
+  /** For families that learn their positions. */
+  readonly positionEmbedding?: PositionEmbeddingSpec;
   readonly finalNorm: FinalNormSpec;
   /** Checkpoint name of the head, (vocab x hidden): the embedding's where `tiedHead`. */
   readonly head: string;

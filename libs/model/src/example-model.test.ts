@@ -18,7 +18,7 @@ test('the likelihoods of the example model, read from its bf16 files, are those 
   const tokens = someTokens(24, description.vocab);
 
   const runner = await createBlockRunner(description, { seqlen: tokens.length });
-  let hidden = await embedTokens(description, weights, tokens);
+  let hidden = await embedTokens(description, weights, tokens, tokens.length);
   for (let block = 0; block < description.blocks; block++) {
     hidden = await (await runner.load(block, weights)).advance(hidden);
   }

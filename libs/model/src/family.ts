@@ -4,6 +4,9 @@ import { tensorsOfBlock } from './check-tensors.ts';
 import { optional, parseConfig } from './config.ts';
 import type { ModelDescription } from './description.ts';
 import { llama } from './families/llama.ts';
+import { mistral } from './families/mistral.ts';
+import { opt } from './families/opt.ts';
+import { qwen2 } from './families/qwen2.ts';
 import { MAX_TENSOR_ELEMENTS } from './limits.ts';
 
 /** A model family: how to read its config.json. */
@@ -35,7 +38,7 @@ export function registerFamily(family: ModelFamily): void {
   for (const name of family.modelTypes) BY_MODEL_TYPE.set(name, family);
 }
 
-registerFamily(llama);
+for (const family of [llama, mistral, opt, qwen2]) registerFamily(family);
 
 const IDENTITY = z.object({
   architectures: optional(z.array(z.string())),

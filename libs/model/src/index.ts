@@ -6,6 +6,7 @@ export {
   type FinalNormSpec,
   type LinearSpec,
   type ModelDescription,
+  type PositionEmbeddingSpec,
   type TapSpec,
   type TensorSpec,
 } from './description.ts';
@@ -17,12 +18,16 @@ export {
   BLOCK_OUTPUT,
   inputsOf,
   type Activation,
+  type ActivationOp,
   type AddOp,
   type AttentionOp,
   type BlockOp,
+  type GateActivation,
   type GatedActivationOp,
+  type LayerNormOp,
   type LinearOp,
   type NormOp,
+  type RmsNormOp,
   type RopeOp,
 } from './program.ts';
 export { type RopeScaling, type RopeSpec } from './rope/spec.ts';

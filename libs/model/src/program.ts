@@ -6,20 +6,35 @@
  * `BLOCK_INPUT` (rows x hidden), and ends by defining `BLOCK_OUTPUT` (rows x hidden). Each value is defined once.
  * A value whose name is that of a tap is that tap. Parameters are named by slot, see `ModelDescription`.
  */
-export type BlockOp = NormOp | LinearOp | RopeOp | AttentionOp | GatedActivationOp | AddOp;
+export type BlockOp = NormOp | LinearOp | RopeOp | AttentionOp | ActivationOp | GatedActivationOp | AddOp;
 
 /** The value a program starts with. */
 export const BLOCK_INPUT = 'hidden';
 /** The value a program ends with. */
 export const BLOCK_OUTPUT = 'output';
 
+/** Either norm. */
+export type NormOp = RmsNormOp | LayerNormOp;
+
 /** `output = input / sqrt(mean(input²) + epsilon) * weight`, per row (arXiv 1910.07467). */
-export interface NormOp {
+export interface RmsNormOp {
   readonly op: 'rmsNorm';
   readonly input: string;
   readonly output: string;
   /** Slot of the scale, (channels). */
   readonly weight: string;
+  readonly epsilon: number;
+}
+
+/** `output = (input - mean) / sqrt(variance + epsilon) * weight + bias`, per row (arXiv 1607.06450). */
+export interface LayerNormOp {
+  readonly op: 'layerNorm';
+  readonly input: string;
+  readonly output: string;
+  /** Slot of the scale, (channels). */
+  readonly weight: string;
+  /** Slot of the shift, (channels). */
+  readonly bias: string;
   readonly epsilon: number;
 }
 
@@ -64,12 +79,23 @@ export interface AttentionOp {
 }
 
 /** The activations that programs may name. */
-export type Activation = 'silu';
+export type Activation = 'relu';
+
+/** `output = activation(input)`, element by element. */
+export interface ActivationOp {
+  readonly op: 'activation';
+  readonly activation: Activation;
+  readonly input: string;
+  readonly output: string;
+}
+
+/** The activations of gates. */
+export type GateActivation = 'silu';
 
 /** `output = activation(gate) * up`, element by element (arXiv 2002.05202). */
 export interface GatedActivationOp {
   readonly op: 'gatedActivation';
-  readonly activation: Activation;
+  readonly activation: GateActivation;
   readonly gate: string;
   readonly up: string;
   readonly output: string;
@@ -87,8 +113,10 @@ export interface AddOp {
 export function inputsOf(op: BlockOp): readonly string[] {
   switch (op.op) {
     case 'rmsNorm':
+    case 'layerNorm':
     case 'linear':
     case 'rope':
+    case 'activation':
       return [op.input];
     case 'attention':
       return [op.query, op.key, op.value];

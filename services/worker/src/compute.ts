@@ -86,7 +86,7 @@ export function createCompute({ threads }: { readonly threads: number }) {
     /** The embedded tokens: (tokens x hidden). */
     embed: ({ target, tokens }: { readonly target: ModelTarget; readonly tokens: Uint32Array }) =>
       withModel(target, async ({ description, weights }) => ({
-        data: await embedTokens(description, weights, tokens),
+        data: await embedTokens(description, weights, tokens, target.seqlen),
         hidden: description.hidden,
       })),
 

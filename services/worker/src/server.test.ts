@@ -84,7 +84,7 @@ test('the activations of a block are those of the block runner, to the last bit'
   const tiles = await collect(worker.streamActivations(target, expected(0)));
   for (let sequence = 0; sequence < SEQUENCES; sequence++) {
     const tokens = TOKENS.subarray(sequence * SEQLEN, (sequence + 1) * SEQLEN);
-    for (const { tap, data } of await block.taps(await embedTokens(description, weights, tokens))) {
+    for (const { tap, data } of await block.taps(await embedTokens(description, weights, tokens, SEQLEN))) {
       const tile = tiles.find((candidate) => candidate.tap === tap && candidate.sequence === sequence);
       expect(tile?.data).toEqual(data);
     }

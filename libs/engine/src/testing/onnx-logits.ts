@@ -19,9 +19,10 @@ export async function onnxModel(
   const runner = await createBlockRunner(description, { seqlen });
   const nll = await createHead(description, weights, { seqlen });
   const scale = await weights.read(finalNorm.weight);
+  const shift = finalNorm.kind === 'layerNorm' ? await weights.read(finalNorm.bias) : undefined;
   const rows = await weights.read(head);
   const states = async (tokens: Uint32Array): Promise<Float32Array> => {
-    let hidden = await embedTokens(description, weights, tokens);
+    let hidden = await embedTokens(description, weights, tokens, tokens.length);
     for (let block = 0; block < blocks; block++) {
       hidden = await (await runner.load(block, weights)).advance(hidden);
     }
@@ -32,8 +33,13 @@ export async function onnxModel(
       const hidden = await states(tokens);
       return Array.from({ length: seqlen }, (_, t) => {
         const x = hidden.subarray(t * width, (t + 1) * width);
-        const root = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / width + finalNorm.epsilon);
-        const normal = Float64Array.from(x, (value, j) => (value / root) * scale[j]!);
+        const mean = shift === undefined ? 0 : x.reduce((sum, value) => sum + value, 0) / width;
+        const square = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / width;
+        const root = Math.sqrt(square + finalNorm.epsilon);
+        const normal = Float64Array.from(
+          x,
+          (value, j) => ((value - mean) / root) * scale[j]! + (shift?.[j] ?? 0),
+        );
         const logits = new Float64Array(vocab);
         for (let v = 0; v < vocab; v++) {
           let sum = 0;

@@ -28,8 +28,11 @@ export interface TestStoreOptions {
 }
 
 /** The bundled model. */
-export async function exampleModel(): Promise<TestModel> {
-  const checkpoint = await openCheckpoint(EXAMPLE);
+export const exampleModel = (): Promise<TestModel> => checkpointModel(EXAMPLE);
+
+/** A checkpoint in bf16, read whole. */
+export async function checkpointModel(directory: string): Promise<TestModel> {
+  const checkpoint = await openCheckpoint(directory);
   const description = describeModel(checkpoint.config);
   const blocks = Array.from({ length: description.blocks }, (_, block) => block);
   const names = [
@@ -125,7 +128,7 @@ export async function writeTestStore(
 function attributesOf(config: TestModel['config'], pattern: Pattern = { keep: 2, group: 4 }): RunAttributes {
   return {
     config,
-    family: 'llama',
+    family: describeModel(config).family,
     blocks: Number(config.num_hidden_layers),
     model: 'test',
     tokens: 'none',

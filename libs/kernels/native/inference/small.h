@@ -34,6 +34,9 @@ inline std::size_t scratch_floats(std::size_t heads, std::size_t head_dim, std::
 struct SmallKernels {
   // y = x / sqrt(mean(x²) + epsilon) * weight
   void (*rms_norm)(const float* x, const float* weight, float epsilon, std::size_t channels, float* y);
+  // y = (x - mean) / sqrt(mean((x - mean)²) + epsilon) * weight + bias
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, std::size_t channels,
+                     float* y);
   void (*attend)(const AttendJob& job);
   // y = gate / (1 + e^-gate) * up
   void (*gated_silu)(const float* gate, const float* up, std::size_t count, float* y);

@@ -43,6 +43,26 @@ Napi::Value rms_norm(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// layerNorm(x, weight, bias, epsilon, tokens, y): void
+Napi::Value layer_norm(const Napi::CallbackInfo& info) {
+  SyncCall call(info);
+  const std::size_t tokens = call.size(4);
+  const auto weight = call.array<float>(1);
+  const std::size_t channels = weight.length;
+  const auto bias = call.array<float>(2, channels);
+  const auto x = call.array<float>(0, tokens * channels);
+  const auto y = call.array<float>(5, tokens * channels);
+  const float epsilon = static_cast<float>(call.number(3));
+  if (call.failed()) return info.Env().Undefined();
+  const auto run = small_kernels().layer_norm;
+  split(tokens, channels, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t t = begin; t < end; t++) {
+      run(x.data + t * channels, weight.data, bias.data, epsilon, channels, y.data + t * channels);
+    }
+  });
+  return info.Env().Undefined();
+}
+
 ESPARSE_SIMD_CLONES
 void turn(const float* x, const float* cos, const float* sin, std::size_t half, float* y) {
   for (std::size_t j = 0; j < half; j++) {
@@ -115,6 +135,23 @@ Napi::Value add(const Napi::CallbackInfo& info) {
   split(count, 1, [&](std::size_t begin, std::size_t end) {
     add_all(a.data + begin, b.data + begin, end - begin, y.data + begin);
   });
+  return info.Env().Undefined();
+}
+
+ESPARSE_SIMD_CLONES
+void rectify(const float* x, std::size_t count, float* y) {
+  // NaN stays NaN.
+  for (std::size_t i = 0; i < count; i++) y[i] = x[i] < 0.0f ? 0.0f : x[i];
+}
+
+// relu(x, count, y): void
+Napi::Value relu(const Napi::CallbackInfo& info) {
+  SyncCall call(info);
+  const std::size_t count = call.size(1);
+  const auto x = call.array<float>(0, count);
+  const auto y = call.array<float>(2, count);
+  if (call.failed()) return info.Env().Undefined();
+  split(count, 1, [&](std::size_t begin, std::size_t end) { rectify(x.data + begin, end - begin, y.data + begin); });
   return info.Env().Undefined();
 }
 
@@ -237,9 +274,11 @@ Napi::Value attention(const Napi::CallbackInfo& info) {
 
 void register_small(Napi::Env env, Napi::Object exports) {
   exports.Set("rmsNorm", Napi::Function::New(env, rms_norm));
+  exports.Set("layerNorm", Napi::Function::New(env, layer_norm));
   exports.Set("rope", Napi::Function::New(env, rope));
   exports.Set("gatedSilu", Napi::Function::New(env, gated_silu));
   exports.Set("add", Napi::Function::New(env, add));
+  exports.Set("relu", Napi::Function::New(env, relu));
   exports.Set("gatherRows", Napi::Function::New(env, gather_rows));
   exports.Set("attention", Napi::Function::New(env, attention));
 }

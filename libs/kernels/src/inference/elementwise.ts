@@ -36,3 +36,15 @@ export function gatedSiluReference(
     y[i] = f((g < 0 ? f(g * p) : g) / f(1 + p)) * up[i]!;
   }
 }
+
+/** `y = max(x, 0)` for the first `count` elements; NaN stays NaN. */
+export function relu(x: Float32Array, count: number, y: Float32Array): void {
+  const native = addon();
+  if (native === null) reluReference(x, count, y);
+  else native.relu(x, count, y);
+}
+
+/** The readable version of `relu`: the same bits. */
+export function reluReference(x: Float32Array, count: number, y: Float32Array): void {
+  for (let i = 0; i < count; i++) y[i] = x[i]! < 0 ? 0 : x[i]!;
+}

@@ -4,6 +4,14 @@ import type { TokenPlaces } from './attention.ts';
 /** What `native/inference/small_js.cc` exports: synchronous, the work spread over the compute threads. */
 export interface SmallKernels {
   rmsNorm(x: Float32Array, weight: Float32Array, epsilon: number, tokens: number, y: Float32Array): void;
+  layerNorm(
+    x: Float32Array,
+    weight: Float32Array,
+    bias: Float32Array,
+    epsilon: number,
+    tokens: number,
+    y: Float32Array,
+  ): void;
   rope(
     x: Float32Array,
     heads: number,
@@ -16,6 +24,7 @@ export interface SmallKernels {
   ): void;
   gatedSilu(gate: Float32Array, up: Float32Array, count: number, y: Float32Array): void;
   add(a: Float32Array, b: Float32Array, count: number, y: Float32Array): void;
+  relu(x: Float32Array, count: number, y: Float32Array): void;
   gatherRows(
     kind: 0 | 1 | 2,
     table: RowTable['data'],

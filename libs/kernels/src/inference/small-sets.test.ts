@@ -5,7 +5,7 @@ import { instructionSets } from '../index.ts';
 
 const SCRIPT = `
 import { createHash } from 'node:crypto';
-import { attention, gatedSilu, pageFloats, rmsNorm } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/index.js'))};
+import { attention, gatedSilu, layerNorm, pageFloats, rmsNorm } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/index.js'))};
 const hash = createHash('sha256');
 const floats = (length, scale) => Float32Array.from({ length }, (_, i) => Math.sin(i * i + length) * scale);
 const keep = (y) => hash.update(y);
@@ -14,6 +14,8 @@ for (const n of [7, 48, 500]) {
   rmsNorm(x, w, 1e-5, 1, y);
   keep(y);
   gatedSilu(x, w, n, y);
+  keep(y);
+  layerNorm(x, w, floats(n, 2), 1e-5, 1, y);
   keep(y);
 }
 for (const [heads, kvHeads, headDim] of [[1, 1, 6], [6, 2, 32], [7, 1, 80], [4, 2, 64]]) {

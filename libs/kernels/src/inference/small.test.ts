@@ -9,8 +9,12 @@ import {
   gatedSiluReference,
   gatherRows,
   gatherRowsReference,
+  layerNorm,
+  layerNormReference,
   pageFloats,
   PAGE_TOKENS,
+  relu,
+  reluReference,
   rmsNorm,
   rmsNormReference,
   rope,
@@ -72,6 +76,48 @@ test.each([1, 8, 16, 31, 192, 2048])('rmsNorm of %d channels has the bits of the
   const alone = new Float32Array(channels);
   rmsNorm(x.subarray(channels), weight, 1e-5, 1, alone);
   expect(bitsOf(alone)).toEqual(bitsOf(y.subarray(channels, 2 * channels)));
+});
+
+test.each([1, 8, 16, 31, 192, 2048])('layerNorm of %d channels has the bits of the reference', (channels) => {
+  const [x, weight, bias] = [floats(3 * channels, 5), floats(channels), floats(channels)];
+  const y = agree(
+    3 * channels,
+    (out) => {
+      layerNorm(x, weight, bias, 1e-5, 3, out);
+    },
+    (out) => {
+      layerNormReference(x, weight, bias, 1e-5, 3, out);
+    },
+  );
+  const alone = new Float32Array(channels);
+  layerNorm(x.subarray(channels), weight, bias, 1e-5, 1, alone);
+  expect(bitsOf(alone)).toEqual(bitsOf(y.subarray(channels, 2 * channels)));
+});
+
+test('layerNorm leaves rows of mean zero and variance one, scaled and shifted', () => {
+  const channels = 500;
+  const x = floats(channels, 5).map((value) => value + 3);
+  const y = new Float32Array(channels);
+  layerNorm(x, new Float32Array(channels).fill(2), new Float32Array(channels).fill(-1), 0, 1, y);
+  const mean = y.reduce((sum, value) => sum + value, 0) / channels;
+  expect(mean).toBeCloseTo(-1, 5);
+  expect(y.reduce((sum, value) => sum + (value - mean) ** 2, 0) / channels).toBeCloseTo(4, 4);
+});
+
+test('relu has the bits of the reference, and keeps NaN', () => {
+  const x = floats(5001, 3);
+  x[17] = NaN;
+  const y = agree(
+    x.length,
+    (out) => {
+      relu(x, x.length, out);
+    },
+    (out) => {
+      reluReference(x, x.length, out);
+    },
+  );
+  expect(y[17]).toBeNaN();
+  expect(Math.min(...y.filter((value) => !Number.isNaN(value)))).toBe(0);
 });
 
 test('gated silu and add have the bits of the references, whatever the length, and overflow nowhere', () => {

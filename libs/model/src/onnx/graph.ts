@@ -12,8 +12,8 @@ const INT64 = 7;
 /** A dimension: a size, or the name of one that is known at run time only. */
 export type Dimension = number | string;
 
-/** An attribute's value: one or several whole numbers. */
-export type AttributeValue = number | readonly number[];
+/** An attribute's value: one or several whole numbers, or a float. */
+export type AttributeValue = number | readonly number[] | { readonly float: number };
 
 /** Builds one ONNX graph, node by node, in execution order; then `toBytes` is the model file. */
 export class GraphBuilder {
@@ -126,9 +126,10 @@ function valueInfo(name: string, shape: readonly Dimension[]): object {
   return { name, type: { tensor_type: { elem_type: FLOAT, shape: { dim } } } };
 }
 
-/** AttributeProto.AttributeType: INT = 2, INTS = 7. */
+/** AttributeProto.AttributeType: FLOAT = 1, INT = 2, INTS = 7. */
 function attribute(name: string, value: AttributeValue): object {
-  return typeof value === 'number' ? { name, type: 2, i: value } : { name, type: 7, ints: value };
+  if (typeof value === 'number') return { name, type: 2, i: value };
+  return 'float' in value ? { name, type: 1, f: value.float } : { name, type: 7, ints: value };
 }
 
 /** Node runs on little-endian machines only, so the bytes are as they lie in memory. */

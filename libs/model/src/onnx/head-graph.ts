@@ -1,26 +1,30 @@
 import type { ModelDescription } from '../description.ts';
-import { BLOCK_OUTPUT, type NormOp } from '../program.ts';
+import { BLOCK_OUTPUT } from '../program.ts';
 import { GraphBuilder } from './graph.ts';
-import { emitRmsNorm } from './ops/rms-norm.ts';
+import { emitNorm } from './ops/norm.ts';
 
 /** Values of the two graphs behind the last block. */
-export const HEAD = { input: BLOCK_OUTPUT, norm: 'norm', normal: 'normal', rows: 'head_rows' } as const;
+export const HEAD = {
+  input: BLOCK_OUTPUT,
+  norm: 'norm',
+  normBias: 'norm_bias',
+  normal: 'normal',
+  rows: 'head_rows',
+} as const;
 /** Outputs of the logits graph, over one chunk of the vocabulary. */
 export const LOGITS = { logits: 'logits', max: 'max', sum: 'sum' } as const;
 
-/** The final norm: (rows x hidden) to (rows x hidden). Its scale is a graph input. */
+/** The final norm: (rows x hidden) to (rows x hidden). Its scale and shift are graph inputs. */
 export function buildFinalNormGraph(description: ModelDescription, rows: number): Uint8Array {
   const { hidden, family, finalNorm } = description;
   const graph = new GraphBuilder(`${family}-final-norm`);
   graph.input(HEAD.input, [rows, hidden]);
-  const op: NormOp = {
-    op: 'rmsNorm',
-    input: HEAD.input,
-    output: HEAD.normal,
-    weight: HEAD.norm,
-    epsilon: finalNorm.epsilon,
-  };
-  emitRmsNorm(op, { graph, parameter: (slot) => graph.input(slot, [hidden]) });
+  const values = { input: HEAD.input, output: HEAD.normal, weight: HEAD.norm };
+  const { kind: op, epsilon } = finalNorm;
+  emitNorm(op === 'rmsNorm' ? { op, ...values, epsilon } : { op, ...values, bias: HEAD.normBias, epsilon }, {
+    graph,
+    parameter: (slot) => graph.input(slot, [hidden]),
+  });
   graph.output(HEAD.normal, [rows, hidden]);
   return graph.toBytes();
 }

@@ -36,7 +36,7 @@ test.each(variants)(
     const reference = new ReferenceLlama(config, tensors);
     const runner = await createBlockRunner(description, { seqlen, threads: 1 });
     const tokens = someTokens(seqlen, config.vocab_size);
-    let hidden = await embedTokens(description, weights, tokens);
+    let hidden = await embedTokens(description, weights, tokens, tokens.length);
     let expected = reference.embed(tokens);
     for (let block = 0; block < description.blocks; block++) {
       const loaded = await runner.load(block, weights);
@@ -59,7 +59,7 @@ async function prepared(seqlen = 32, threads = 1) {
   const { config, tensors, weights } = tinyLlama();
   const description = describeModel(config);
   const runner = await createBlockRunner(description, { seqlen, threads });
-  const hidden = await embedTokens(description, weights, someTokens(seqlen, config.vocab_size));
+  const hidden = await embedTokens(description, weights, someTokens(seqlen, config.vocab_size), seqlen);
   return { description, tensors, weights, runner, hidden };
 }
 

@@ -13,7 +13,7 @@ async function likelihoods(tied: boolean, limits: HeadLimits, spy?: (weights: We
   const { config, tensors, weights } = tinyLlama({ tie_word_embeddings: tied });
   const description = describeModel(config);
   const tokens = someTokens(SEQLEN, config.vocab_size);
-  const hidden = await embedTokens(description, weights, tokens);
+  const hidden = await embedTokens(description, weights, tokens, tokens.length);
   spy?.(weights);
   const head = await createHead(description, weights, { seqlen: SEQLEN, threads: 1 }, limits);
   const found = await head.nll(hidden, tokens);
@@ -81,7 +81,7 @@ test('windows that are scored together do not disturb each other', async () => {
   const windows = await Promise.all(
     [0, 1, 2].map(async (shift) => {
       const tokens = someTokens(SEQLEN + shift, config.vocab_size).slice(shift);
-      return { tokens, hidden: await embedTokens(description, weights, tokens) };
+      return { tokens, hidden: await embedTokens(description, weights, tokens, tokens.length) };
     }),
   );
   const together = await Promise.all(windows.map(({ hidden, tokens }) => head.nll(hidden, tokens)));

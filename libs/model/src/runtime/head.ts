@@ -52,7 +52,7 @@ export async function createHead(
   if (seqlen < 2) throw new EsparseError('usage', 'seqlen 1 leaves nothing to predict: choose at least 2');
   const { hidden: width } = description;
   const rows = seqlen - 1;
-  const scale = await readTensor(weights, description.finalNorm.weight, [width]);
+  const normParameters = await readFinalNorm(description, weights);
   const norm = await createSession(buildFinalNormGraph(description, rows), { threads });
   const head = await createSession(buildLogitsGraph(description, rows), { threads });
   const chunks = vocabularyChunks(description, weights, rows, limits);
@@ -69,13 +69,7 @@ export async function createHead(
       );
     }
     const input = { data: hidden.subarray(0, rows * width), shape: [rows, width] };
-    await norm.run(
-      new Map([
-        [HEAD.input, input],
-        [HEAD.norm, scale],
-      ]),
-      new Map([[HEAD.normal, normal]]),
-    );
+    await norm.run(new Map([[HEAD.input, input], ...normParameters]), new Map([[HEAD.normal, normal]]));
     const total = new LogSumExp(rows);
     const target = new Float64Array(rows);
     for await (const { begin, rows: headRows, logits } of chunks(signal)) {
@@ -112,6 +106,18 @@ export async function createHead(
       await Promise.all([norm.release(), head.release()]);
     },
   };
+}
+
+/** The final norm's parameters, by the names of its graph's inputs. */
+async function readFinalNorm(
+  { finalNorm, hidden }: ModelDescription,
+  weights: WeightSource,
+): Promise<[string, Value][]> {
+  const parameters: [string, Value][] = [[HEAD.norm, await readTensor(weights, finalNorm.weight, [hidden])]];
+  if (finalNorm.kind === 'layerNorm') {
+    parameters.push([HEAD.normBias, await readTensor(weights, finalNorm.bias, [hidden])]);
+  }
+  return parameters;
 }
 
 /** A running log Σ exp of each row, given piece by piece as a maximum and the sum relative to it. */

@@ -1,16 +1,20 @@
-import type { BlockOp } from '../../program.ts';
+import type { Activation, BlockOp } from '../../program.ts';
 import { emitAttention } from './attention.ts';
 import type { EmitContext } from './context.ts';
 import { emitGatedActivation } from './gated-activation.ts';
 import { emitLinear } from './linear.ts';
-import { emitRmsNorm } from './rms-norm.ts';
+import { emitNorm } from './norm.ts';
 import { emitRope } from './rope.ts';
+
+/** The standard operator of each activation. */
+const OPERATORS: Record<Activation, string> = { relu: 'Relu' };
 
 /** Adds the nodes of one operation to the graph. */
 export function emit(op: BlockOp, context: EmitContext): void {
   switch (op.op) {
     case 'rmsNorm':
-      emitRmsNorm(op, context);
+    case 'layerNorm':
+      emitNorm(op, context);
       break;
     case 'linear':
       emitLinear(op, context);
@@ -20,6 +24,9 @@ export function emit(op: BlockOp, context: EmitContext): void {
       break;
     case 'attention':
       emitAttention(op, context);
+      break;
+    case 'activation':
+      context.graph.node(OPERATORS[op.activation], [op.input], {}, [op.output]);
       break;
     case 'gatedActivation':
       emitGatedActivation(op, context);

@@ -1,4 +1,4 @@
-import type { NormOp } from '../../program.ts';
+import type { RmsNormOp } from '../../program.ts';
 import type { EmitContext } from './context.ts';
 
 /**
@@ -6,7 +6,7 @@ import type { EmitContext } from './context.ts';
  * operators so that every provider runs it.
  */
 export function emitRmsNorm(
-  op: NormOp,
+  op: RmsNormOp,
   { graph, parameter }: Pick<EmitContext, 'graph' | 'parameter'>,
 ): void {
   const squares = graph.node('Pow', [op.input, graph.constant(2)]);
