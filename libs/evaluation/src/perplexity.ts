@@ -66,7 +66,8 @@ export async function perplexity(options: PerplexityOptions): Promise<Perplexity
       for (let first = 0; first < totalWindows; first += step) {
         const chunk = slices(windows.subarray(first * seqlen, (first + step) * seqlen), seqlen);
         const states: Float32Array[] = [];
-        for (const window of chunk) states.push(await embedTokens(description, weights, window, seqlen, signal));
+        for (const window of chunk)
+          states.push(await embedTokens(description, weights, window, seqlen, signal));
         for (let block = 0; block < description.blocks; block++) {
           const loaded = await runner.load(block, weights, signal);
           for (let i = 0; i < states.length; i++) {
