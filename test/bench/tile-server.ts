@@ -2,6 +2,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
+  identityMetadata,
   MAX_REPLY_BYTES,
   tileMessages,
   workerServiceDefinition,
@@ -19,14 +20,16 @@ export const SEQUENCES = 256;
 async function serve(): Promise<void> {
   const random = uniform(1);
   const data = Float32Array.from({ length: SEQLEN * CHANNELS }, () => random() + random() + random() - 1.5);
-  const log = pino({ level: 'silent' });
-  const refuse = unary(log, 'none', () => Promise.reject(new Error('not measured')));
+  const options = { log: pino({ level: 'silent' }), stopping: new AbortController().signal };
+  const refuse = unary(options, 'none', () => Promise.reject(new Error('not measured')));
   const handlers = {
     Describe: refuse,
     OpenModel: refuse,
     OpenShard: refuse,
     AdvanceShard: refuse,
-    StreamActivations: serverStream(log, 'tiles', async function* () {
+    GatherStatistics: refuse,
+    StreamActivations: serverStream(options, 'tiles', async function* (_, { tell }) {
+      tell(identityMetadata({ numerics: 'none', modelDigest: 'none' }));
       let number = 0;
       for (let sequence = 0; sequence < SEQUENCES; sequence++) {
         const tile = {

@@ -48,7 +48,7 @@ export async function benchTileStream(): Promise<void> {
           gatherStatistics({
             taps: EXPECTED.taps,
             statistics: [amplitude as AnyStatistic, entropy as AnyStatistic],
-            shard: 0,
+            shards: [0],
           }),
           toArray(),
         ),

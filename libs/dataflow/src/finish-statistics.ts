@@ -2,7 +2,7 @@ import { concatMap, type OperatorFunction } from 'rxjs';
 import { EsparseError } from '@esparse/errors';
 import type { StatisticName } from '@esparse/sparsity';
 import type { AnyStatistic, Partial, StatisticState } from '@esparse/statistics';
-import { stateName } from './gather-statistics.ts';
+import { stateName } from './gatherer.ts';
 import type { ChannelStatistics } from './linear.ts';
 
 /** A statistic, and how its numbers, (channels), are read off its state, into memory of their own. */

@@ -4,16 +4,19 @@ test('the public surface is what the documentation tells', () => {
   expect(Object.keys(dataflow).sort()).toEqual([
     'abortWith',
     'commit',
+    'createGatherer',
     'enrich',
     'finishStatistics',
     'fromPull',
     'gatherStatistics',
     'load',
     'mask',
+    'mergeSerialisedShards',
     'mergeShards',
     'oneByOne',
     'pack',
     'score',
     'shuffle',
+    'stateName',
   ]);
 });

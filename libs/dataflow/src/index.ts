@@ -3,7 +3,8 @@ export { commit, type BlockSink } from './commit.ts';
 export { enrich } from './enrich.ts';
 export { finishStatistics, type StatisticReader } from './finish-statistics.ts';
 export { fromPull, type FromPullOptions } from './from-pull.ts';
-export { gatherStatistics, type GatherOptions, type TapTile } from './gather-statistics.ts';
+export { gatherStatistics } from './gather-statistics.ts';
+export { createGatherer, stateName, type Gatherer, type GatherOptions, type TapTile } from './gatherer.ts';
 export type { Leased } from './leased.ts';
 export type {
   ChannelStatistics,
@@ -16,7 +17,7 @@ export type {
 } from './linear.ts';
 export { load, type LoadWeights } from './load.ts';
 export { mask } from './mask.ts';
-export { mergeShards } from './merge-shards.ts';
+export { mergeSerialisedShards, mergeShards, type SerialisedShards } from './merge-shards.ts';
 export { oneByOne } from './one-by-one.ts';
 export { pack } from './pack.ts';
 export { score } from './score.ts';

@@ -1,21 +1,40 @@
 import { concat, concatMap, defer, ignoreElements, of, type OperatorFunction } from 'rxjs';
-import { mergePartials, type Partial } from '@esparse/statistics';
+import { mergePartials, mergeSerialised, type Partial, type PartialExpectation } from '@esparse/statistics';
 
 /**
  * Merges the statistics of shards into those of all of them; emits once, when the last is in. The order in which they
  * come does not matter. A shard that comes twice is an error: it would count twice.
  */
 export function mergeShards(): OperatorFunction<Partial, Partial> {
-  return (shards$) =>
+  return merging(async (merged, next) => {
+    if (merged === undefined) return next;
+    const both = await mergePartials(merged, next);
+    for (const { statistic, state } of next.states.values()) statistic.dispose?.(state);
+    return both;
+  });
+}
+
+/** A partial from a worker, as bytes, and what it must be. */
+export interface SerialisedShards {
+  readonly bytes: Uint8Array;
+  readonly expected: PartialExpectation;
+}
+
+/** As `mergeShards`, of partials that come as bytes: no more than one state of one of them is unpacked at a time. */
+export function mergeSerialisedShards(): OperatorFunction<SerialisedShards, Partial> {
+  return merging((merged, { bytes, expected }) => mergeSerialised(merged, bytes, expected));
+}
+
+/** Merges what comes, one after the other, and emits the outcome of all. */
+function merging<T>(
+  merge: (merged: Partial | undefined, next: T) => Promise<Partial>,
+): OperatorFunction<T, Partial> {
+  return (partials$) =>
     defer(() => {
       let merged: Partial | undefined;
-      const all$ = shards$.pipe(
+      const all$ = partials$.pipe(
         concatMap(async (next) => {
-          if (merged === undefined) merged = next;
-          else {
-            merged = await mergePartials(merged, next);
-            for (const { statistic, state } of next.states.values()) statistic.dispose?.(state);
-          }
+          merged = await merge(merged, next);
         }),
         ignoreElements(),
       );

@@ -15,6 +15,7 @@ import {
 const rows: AnyStatistic = {
   name: 'rows',
   version: 1,
+  parameters: {},
   create: (channels) => ({ channels, tokens: 0, parameters: {} }),
   update: (state, { rows: count }) => {
     (state as { tokens: number }).tokens += count;
@@ -51,7 +52,7 @@ function leased(tap: string, count: number, released: string[] = []): Leased<Tap
 }
 
 const gather = (tiles$: Observable<Leased<TapTile>>, shard: number) =>
-  tiles$.pipe(gatherStatistics({ taps: TAPS, statistics: [rows], shard }));
+  tiles$.pipe(gatherStatistics({ taps: TAPS, statistics: [rows], shards: [shard] }));
 
 test('every tile is counted at its tap and given back, and the shard is emitted once at the end', async () => {
   const released: string[] = [];
@@ -83,7 +84,7 @@ test('a statistic that refuses a tile is told with block and tap', async () => {
       Promise.reject(new EsparseError('numeric', 'NaN in channel 7', { context: { channel: 7 } })),
   };
   const gathered$ = of(leased('in', 1)).pipe(
-    gatherStatistics({ taps: TAPS, statistics: [refusing], shard: 0 }),
+    gatherStatistics({ taps: TAPS, statistics: [refusing], shards: [0] }),
   );
   await expect(lastValueFrom(gathered$)).rejects.toMatchObject({
     kind: 'numeric',

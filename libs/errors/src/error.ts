@@ -25,6 +25,8 @@ export type ErrorKind =
   | 'denied'
   /** A worker that cannot be reached, or went away. */
   | 'unavailable'
+  /** A worker that has as much work as it takes. */
+  | 'busy'
   /** The work was cancelled by its caller. */
   | 'cancelled'
   /** A defect of esparse itself. */

@@ -17,6 +17,7 @@ export function exitCodeOf(kind: ErrorKind): number {
     case 'internal':
       return EXIT_FAILURE;
     case 'unavailable':
+    case 'busy':
     case 'locked':
       return EXIT_TRY_AGAIN;
     case 'cancelled':

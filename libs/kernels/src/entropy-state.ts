@@ -1,4 +1,13 @@
-import { exponentOf, orderOf, slotAt, SLOTS } from './entropy-grid.ts';
+import {
+  exponentOf,
+  LINEAR,
+  magnitudeAt,
+  NEAR_ZERO,
+  orderOf,
+  positionOf,
+  slotAt,
+  SLOTS,
+} from './entropy-grid.ts';
 import { inHugePages } from './huge-pages.ts';
 
 /** Numbers per channel in `EntropyHistograms.bins`: a count and a sum of positions for each bin of the grid. */
@@ -64,11 +73,31 @@ export function binsOf(state: EntropyHistograms, c: number): Uint32Array {
 /** The bin that exact zeros are counted in. */
 export const ENTROPY_ZERO_SLOT = slotAt(0);
 
-/** The bins that data with this range may lie in, ascending: their numbers among a channel's bins. */
-export function entropySlots(min: number, max: number): number[] {
+/** Bins of a channel, ascending. */
+export interface EntropyBins {
+  /** Their numbers among the channel's bins. */
+  readonly slots: readonly number[];
+  /** The position of each bin's edge nearer to zero: that of its values is no less, save in the innermost bins. */
+  readonly positions: readonly number[];
+}
+
+/** The bins that data with this range may lie in. */
+export function entropyBins(min: number, max: number): EntropyBins {
   const e = exponentOf(min, max);
   const slots: number[] = [];
+  const positions: number[] = [];
   const last = orderOf(max, e);
-  for (let order = orderOf(min, e); order <= last; order++) slots.push(slotAt(order));
-  return slots;
+  for (let order = orderOf(min, e); order <= last; order++) {
+    slots.push(slotAt(order));
+    positions.push(edgePositions()[order < 0 ? ~order : order]!);
+  }
+  return { slots, positions };
+}
+
+let edges: Uint16Array | undefined;
+
+/** By places away from zero. A power of two does not change an f32's fraction, so they hold at every exponent. */
+function edgePositions(): Uint16Array {
+  edges ??= Uint16Array.from({ length: NEAR_ZERO + LINEAR }, (_, n) => positionOf(magnitudeAt(n)));
+  return edges;
 }

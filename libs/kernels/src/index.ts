@@ -16,7 +16,7 @@ export {
   ENTROPY_WORDS,
   ENTROPY_ZERO_SLOT,
   entropyHistograms,
-  entropySlots,
+  entropyBins,
   type EntropyHistograms,
 } from './entropy-state.ts';
 export {
@@ -26,6 +26,7 @@ export {
   entropyUpdateReference,
 } from './entropy-reference.ts';
 export { free } from './free.ts';
+export { setPruningThreads } from './pruning-threads.ts';
 export { widen, widenReference, type HalfDtype } from './widen.ts';
 export { channelMeans, channelMeansReference, scoreByChannel, scoreByChannelReference } from './score.ts';
 export { keptScore, keptScoreReference } from './kept-score.ts';

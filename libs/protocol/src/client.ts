@@ -1,17 +1,25 @@
-import { credentials, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
-import { EsparseError } from '@esparse/errors';
-
+import {
+  credentials,
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { EsparseError, toEsparseError } from '@esparse/errors';
+import { openChannel } from './channel.ts';
 import { fromServiceError } from './errors.ts';
 import type { ActivationTile__Output } from './generated/esparse/v1/ActivationTile.ts';
+import type { AdvanceShardReply__Output } from './generated/esparse/v1/AdvanceShardReply.ts';
 import type { DescribeReply__Output } from './generated/esparse/v1/DescribeReply.ts';
+import type { GatherStatisticsReply__Output } from './generated/esparse/v1/GatherStatisticsReply.ts';
 import type { OpenModelReply__Output } from './generated/esparse/v1/OpenModelReply.ts';
-import { FLOW_CONTROL_WINDOW_BYTES, MAX_REPLY_BYTES, MAX_REQUEST_BYTES } from './limits.ts';
-import { WorkerService } from './service.ts';
+import type { OpenShardReply__Output } from './generated/esparse/v1/OpenShardReply.ts';
+import { identityOf, requireIdentity, type WorkerIdentity } from './identity.ts';
+import { DESCRIBE_DEADLINE_MS, OPEN_DEADLINE_MS, SHARD_DEADLINE_MS } from './limits.ts';
 import { readTile, type Tile, type TileExpectation } from './tiles.ts';
 import { PROTOCOL_VERSION } from './version.ts';
 
 /** The model, store and run that calls work on; paths as the worker sees them. */
-export interface RunTarget {
+export interface RunTarget extends Partial<WorkerIdentity> {
   readonly model: string;
   readonly store: string;
   /** Fingerprint of the run. */
@@ -26,9 +34,33 @@ export interface ShardTokens {
   readonly tokens: Uint32Array;
 }
 
-/** One worker, as its client sees it. Every call can be cancelled and fails with an `EsparseError`. */
+/** What is to be folded into statistics inside the worker. */
+export interface GatherRequest {
+  readonly block: number;
+  /** Ascending, each once. */
+  readonly shards: readonly number[];
+  readonly taps: readonly string[];
+  readonly statistics: readonly {
+    readonly name: string;
+    readonly version: number;
+    readonly parameters: string;
+  }[];
+}
+
+/**
+ * The workers behind one target, as their client sees them: gRPC sends each call to the least busy one. Every call has
+ * a deadline, can be cancelled and fails with an `EsparseError`. A worker that is not of the identity that the target
+ * names is refused before its reply is used.
+ */
 export interface WorkerConnection {
+  /** HOST:PORT, or a name of gRPC such as dns:///workers:7070. */
   readonly address: string;
+  /** Workers that are connected now. */
+  readonly ready: number;
+  /** Connects, also without a call; `changed` is called whenever `ready` may have changed. */
+  watch(changed: () => void): void;
+  /** Bytes of all messages, sent and received. */
+  readonly wireBytes: number;
   describe(signal?: AbortSignal): Promise<DescribeReply__Output>;
   openModel(target: RunTarget, signal?: AbortSignal): Promise<OpenModelReply__Output>;
   openShard(target: RunTarget, shard: ShardTokens, signal?: AbortSignal): Promise<void>;
@@ -37,106 +69,204 @@ export interface WorkerConnection {
    * then the worker stops. Ending the iteration early, or the signal, cancels the call.
    */
   streamActivations(target: RunTarget, expected: TileExpectation, signal?: AbortSignal): AsyncIterable<Tile>;
+  /** The statistics of a block over shards: the bytes of one partial, and how far the worker is. */
+  gatherStatistics(
+    target: RunTarget,
+    request: GatherRequest,
+    signal?: AbortSignal,
+  ): AsyncIterable<GatherStatisticsReply__Output>;
   advanceShard(target: RunTarget, block: number, shard: number, signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 
-/** How long a worker may take to answer its first call. */
-const CONNECT_TIMEOUT_MS = 10_000;
-
-/** Opens a connection to a worker; nothing is sent before the first call. */
-export function connectWorker(address: string): WorkerConnection {
-  const client = new WorkerService(address, credentials.createInsecure(), {
-    'grpc.max_receive_message_length': MAX_REPLY_BYTES,
-    'grpc.max_send_message_length': MAX_REQUEST_BYTES,
-    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+/** Opens a connection to workers; nothing is sent before the first call, or `watch`. */
+export function connectWorker(
+  address: string,
+  channelCredentials = credentials.createInsecure(),
+): WorkerConnection {
+  let ready = 0;
+  let wireBytes = 0;
+  let changed: () => void = () => undefined;
+  const client = openChannel(address, channelCredentials, {
+    ready(workers) {
+      ready = workers;
+      changed();
+    },
+    message(bytes) {
+      wireBytes += bytes;
+    },
   });
 
+  /** A call that answers once. */
   const unary = <Reply>(
+    target: RunTarget | undefined,
     signal: AbortSignal | undefined,
-    start: (done: (error: ServiceError | null, reply?: Reply) => void) => { cancel(): void },
+    start: (done: (error: ServiceError | null, reply?: Reply) => void) => ClientUnaryCall,
   ): Promise<Reply> =>
     new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const call = start((error, reply) => {
         signal?.removeEventListener('abort', cancel);
-        if (error !== null) reject(fromServiceError(error, address));
+        if (error !== null) reject(refusal() ?? fromServiceError(error, nameOf(call)));
+        else if (target !== undefined && !check.told) reject(untold(nameOf(call)));
         else resolve(reply as Reply);
       });
+      const check = identityCheck(call, target, () => nameOf(call));
+      const refusal = () => check.refusal;
       const cancel = () => {
         call.cancel();
       };
       signal?.addEventListener('abort', cancel, { once: true });
     });
 
-  const refOf = (target: RunTarget) => ({ ...target, protocolVersion: PROTOCOL_VERSION });
+  /** The messages of a stream, pulled. */
+  async function* stream<Message>(
+    target: RunTarget,
+    signal: AbortSignal | undefined,
+    start: () => ClientReadableStream<Message>,
+  ): AsyncGenerator<Message> {
+    signal?.throwIfAborted();
+    const call = start();
+    const check = identityCheck(call, target, () => nameOf(call));
+    const cancel = () => {
+      call.cancel();
+    };
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      for await (const message of call as AsyncIterable<Message>) {
+        if (!check.told) throw untold(nameOf(call));
+        yield message;
+      }
+      if (!check.told) throw untold(nameOf(call));
+    } catch (error) {
+      throw check.refusal ?? fromServiceError(error, nameOf(call));
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      call.cancel();
+    }
+  }
+
+  /** The target, and which of its workers took the call where that is known. */
+  const nameOf = (call: { getPeer(): string }) => {
+    const peer = call.getPeer();
+    return peer === address || !/^[\d.:[\]a-f]+$/.test(peer) ? address : `${address} (${peer})`;
+  };
+  const refOf = ({ numerics = '', modelDigest = '', ...target }: RunTarget) => ({
+    ...target,
+    numerics,
+    modelDigest,
+    protocolVersion: PROTOCOL_VERSION,
+  });
+  const within = (ms: number) => ({ deadline: Date.now() + ms });
 
   return {
     address,
+    get ready() {
+      return ready;
+    },
+    get wireBytes() {
+      return wireBytes;
+    },
+    watch(listener) {
+      changed = listener;
+      client.getChannel().getConnectivityState(true);
+    },
     async describe(signal) {
-      const deadline = Date.now() + CONNECT_TIMEOUT_MS;
-      const reply = await unary<DescribeReply__Output>(signal, (done) =>
-        client.describe({ protocolVersion: PROTOCOL_VERSION }, { deadline }, done),
+      const reply = await unary<DescribeReply__Output>(undefined, signal, (done) =>
+        client.describe({ protocolVersion: PROTOCOL_VERSION }, within(DESCRIBE_DEADLINE_MS), done),
       );
       requireProtocol(reply.protocolVersion, `worker ${address}`);
       return reply;
     },
     openModel: (target, signal) =>
-      unary<OpenModelReply__Output>(signal, (done) => client.openModel({ run: refOf(target) }, done)),
+      unary<OpenModelReply__Output>(target, signal, (done) =>
+        client.openModel({ run: refOf(target) }, within(OPEN_DEADLINE_MS), done),
+      ),
     async openShard(target, { shard, sequences, tokens }, signal) {
-      await unary(signal, (done) =>
-        client.openShard({ run: refOf(target), shard, sequences, tokens: [...tokens] }, done),
+      const request = { run: refOf(target), shard, sequences, tokens: [...tokens] };
+      await unary<OpenShardReply__Output>(target, signal, (done) =>
+        client.openShard(request, within(SHARD_DEADLINE_MS), done),
       );
     },
-    async *streamActivations(target, expected, signal) {
-      signal?.throwIfAborted();
+    streamActivations(target, expected, signal) {
       const { block, shard, taps } = expected;
-      const call = client.streamActivations({ run: refOf(target), block, shard, taps: [...taps.keys()] });
-      yield* readTiles(call, expected, address, signal);
+      const request = { run: refOf(target), block, shard, taps: [...taps.keys()] };
+      const messages = stream(target, signal, () =>
+        client.streamActivations(request, within(SHARD_DEADLINE_MS)),
+      );
+      return readTiles(messages, expected, address);
+    },
+    gatherStatistics(target, { block, shards, taps, statistics }, signal) {
+      const request = {
+        run: refOf(target),
+        block,
+        shards: [...shards],
+        taps: [...taps],
+        statistics: [...statistics],
+      };
+      const deadline = within(SHARD_DEADLINE_MS * shards.length);
+      return stream(target, signal, () => client.gatherStatistics(request, deadline));
     },
     async advanceShard(target, block, shard, signal) {
-      await unary(signal, (done) => client.advanceShard({ run: refOf(target), block, shard }, done));
+      await unary<AdvanceShardReply__Output>(target, signal, (done) =>
+        client.advanceShard({ run: refOf(target), block, shard }, within(SHARD_DEADLINE_MS), done),
+      );
     },
     close() {
+      changed = () => undefined;
       client.close();
     },
   };
 }
 
+/** Watches what a call's metadata tell of the worker; one that does not belong to the run ends the call. */
+function identityCheck(
+  call: ClientUnaryCall | ClientReadableStream<unknown>,
+  target: RunTarget | undefined,
+  worker: () => string,
+) {
+  const check = { told: false, refusal: undefined as EsparseError | undefined };
+  call.on('metadata', (metadata) => {
+    if (target === undefined) return;
+    const { numerics = '', modelDigest = '' } = target;
+    const found = identityOf(metadata);
+    check.told = found.numerics !== '' && found.modelDigest !== '';
+    try {
+      requireIdentity({ numerics, modelDigest }, found, worker());
+    } catch (error) {
+      check.refusal = toEsparseError(error);
+      call.cancel();
+    }
+  });
+  return check;
+}
+
+function untold(worker: string): EsparseError {
+  return new EsparseError('protocol', `worker ${worker} does not tell how it computes`, {
+    hint: 'run the same esparse version on both sides',
+    context: { worker },
+  });
+}
+
 async function* readTiles(
-  call: ClientReadableStream<ActivationTile__Output>,
+  messages: AsyncIterable<ActivationTile__Output>,
   expected: TileExpectation,
   address: string,
-  signal: AbortSignal | undefined,
 ): AsyncGenerator<Tile> {
-  const cancel = () => {
-    call.cancel();
-  };
-  signal?.addEventListener('abort', cancel, { once: true });
   const rowsDue = expected.sequences * expected.seqlen * expected.taps.size;
   let rows = 0;
-  try {
-    let number = 0;
-    for await (const message of call as AsyncIterable<ActivationTile__Output>) {
-      const tile = readTile(message, number++, expected);
-      rows += tile.rows;
-      yield tile;
-    }
-  } catch (error) {
-    throw fromServiceError(error, address);
-  } finally {
-    signal?.removeEventListener('abort', cancel);
-    call.cancel();
+  let number = 0;
+  for await (const message of messages) {
+    const tile = readTile(message, number++, expected);
+    rows += tile.rows;
+    yield tile;
   }
-  if (rows !== rowsDue) {
-    throw new EsparseError(
-      'protocol',
-      `worker ${address} sent ${rows} of ${rowsDue} rows of block ${expected.block}`,
-      {
-        context: { block: expected.block, shard: expected.shard },
-      },
-    );
-  }
+  if (rows === rowsDue) return;
+  throw new EsparseError(
+    'protocol',
+    `worker ${address} sent ${rows} of ${rowsDue} rows of block ${expected.block}`,
+    { context: { block: expected.block, shard: expected.shard } },
+  );
 }
 
 /** @throws EsparseError `protocol` unless the peer speaks this version. */

@@ -14,6 +14,7 @@ const KINDS: ErrorKind[] = [
   'protocol',
   'denied',
   'unavailable',
+  'busy',
   'cancelled',
   'internal',
 ];

@@ -21,6 +21,7 @@ const STATUS: Record<ErrorKind, status> = {
   protocol: status.FAILED_PRECONDITION,
   denied: status.PERMISSION_DENIED,
   unavailable: status.UNAVAILABLE,
+  busy: status.RESOURCE_EXHAUSTED,
   cancelled: status.CANCELLED,
   internal: status.INTERNAL,
 };

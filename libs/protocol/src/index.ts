@@ -1,6 +1,7 @@
 export {
   connectWorker,
   requireProtocol,
+  type GatherRequest,
   type RunTarget,
   type ShardTokens,
   type WorkerConnection,
@@ -13,14 +14,22 @@ export type { GenerateReply__Output } from './generated/esparse/v1/GenerateReply
 export type { GenerateRequest } from './generated/esparse/v1/GenerateRequest.ts';
 export type { GenerateRequest__Output } from './generated/esparse/v1/GenerateRequest.ts';
 export type { InferenceHandlers } from './generated/esparse/v1/Inference.ts';
+export type { GatherStatisticsReply } from './generated/esparse/v1/GatherStatisticsReply.ts';
+export type { GatherStatisticsReply__Output } from './generated/esparse/v1/GatherStatisticsReply.ts';
+export type { StatisticRef__Output } from './generated/esparse/v1/StatisticRef.ts';
 export type { RunRef__Output } from './generated/esparse/v1/RunRef.ts';
 export type { WorkerHandlers } from './generated/esparse/v1/Worker.ts';
+export { identityMetadata, requireIdentity, type WorkerIdentity } from './identity.ts';
 export { InferenceClient, inferencePackage, inferenceServiceDefinition } from './inference-service.ts';
 export {
   FLOW_CONTROL_WINDOW_BYTES,
+  KEEPALIVE_MS,
+  KEEPALIVE_TIMEOUT_MS,
   MAX_NAME_LENGTH,
+  MAX_NAMES,
   MAX_REPLY_BYTES,
   MAX_REQUEST_BYTES,
+  MAX_SHARDS,
   MAX_SHARD_TOKENS,
   MAX_TILE_BYTES,
 } from './limits.ts';

@@ -20,3 +20,25 @@ export const FLOW_CONTROL_WINDOW_BYTES = 8 * MIB;
 
 /** Longest path, name or fingerprint in a request. */
 export const MAX_NAME_LENGTH = 4096;
+
+/** Shards of one call at most: those of the largest run, and it bounds what a request names. */
+export const MAX_SHARDS = 65_536;
+
+/** Taps or statistics that one call names at most: far above any block's. */
+export const MAX_NAMES = 256;
+
+/** Between two pings of a connection with calls on it, and how long the answer may take: a host that vanished shows. */
+export const KEEPALIVE_MS = 10_000;
+export const KEEPALIVE_TIMEOUT_MS = 10_000;
+
+/** How long a worker may take to answer who it is. */
+export const DESCRIBE_DEADLINE_MS = 10_000;
+
+/** How long a model may take to open: every tensor's header is read, samples of each are hashed. */
+export const OPEN_DEADLINE_MS = 10 * 60_000;
+
+/**
+ * How long a block may take over one shard, at most 16 MiB of hidden states: minutes on one slow core at the largest
+ * widths. What is merely slow is issued elsewhere long before; this ends calls that would hang for ever.
+ */
+export const SHARD_DEADLINE_MS = 30 * 60_000;

@@ -29,6 +29,7 @@ const TOO_LARGE = `its sum of squares reaches ${AMPLITUDE_LIMIT}`;
 export const amplitude: Statistic<AmplitudeState, AmplitudeOptions> = {
   name: IDENTITY.name,
   version: IDENTITY.version,
+  parameters: IDENTITY.parameters,
 
   create(channels) {
     checkChannels(IDENTITY.name, channels);
@@ -64,8 +65,8 @@ export const amplitude: Statistic<AmplitudeState, AmplitudeOptions> = {
     return seal(IDENTITY, state, body);
   },
 
-  deserialise(bytes) {
-    const { channels, tokens, body } = open(IDENTITY, bytes, Number.MAX_SAFE_INTEGER);
+  deserialise(bytes, expected) {
+    const { channels, tokens, body } = open(IDENTITY, bytes, Number.MAX_SAFE_INTEGER, expected);
     const what = 'a state of the statistic amplitude';
     if (body.length !== 8 * AMPLITUDE_DIGITS * channels) {
       throw damaged(what, `${body.length} bytes do not fit ${channels} channels`);

@@ -14,6 +14,19 @@ export class ByteWriter {
     this.#length += 4;
   }
 
+  byte(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+  }
+
+  /** Bytes behind their length, a varint. */
+  block(bytes: Uint8Array): void {
+    this.varint(bytes.length);
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
   /** A u32 in 7 bits a byte, the lowest first, the top bit set on all but the last (LEB128). */
   varint(value: number): void {
     this.#reserve(5);
@@ -32,7 +45,7 @@ export class ByteWriter {
 
   #reserve(count: number): void {
     if (this.#length + count <= this.#bytes.length) return;
-    const grown = new Uint8Array(2 * this.#bytes.length);
+    const grown = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + count));
     grown.set(this.#bytes);
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
@@ -52,14 +65,25 @@ export class ByteReader {
     this.#what = what;
   }
 
-  get left(): number {
-    return this.#bytes.length - this.#at;
+  f32(): number {
+    return this.#view.getFloat32(this.#pass(4), true);
   }
 
-  f32(): number {
-    if (this.left < 4) throw damaged(this.#what, 'it is cut short');
-    this.#at += 4;
-    return this.#view.getFloat32(this.#at - 4, true);
+  byte(): number {
+    return this.#bytes[this.#pass(1)]!;
+  }
+
+  /** A reader of the next bytes, which stand behind their length. */
+  block(): ByteReader {
+    const length = this.varint();
+    const start = this.#pass(length);
+    return new ByteReader(this.#bytes.subarray(start, start + length), this.#what);
+  }
+
+  /** Refuses anything that follows. */
+  end(): void {
+    const left = this.#bytes.length - this.#at;
+    if (left > 0) throw damaged(this.#what, `${left} bytes are left over`);
   }
 
   varint(): number {
@@ -74,5 +98,12 @@ export class ByteReader {
       }
     }
     throw damaged(this.#what, 'a number in it is not in its one form');
+  }
+
+  /** Where the next `count` bytes begin. */
+  #pass(count: number): number {
+    if (count > this.#bytes.length - this.#at) throw damaged(this.#what, 'it is cut short');
+    this.#at += count;
+    return this.#at - count;
   }
 }

@@ -31,12 +31,13 @@ export interface EntropyState extends StatisticState {
 export type EntropyOptions = Readonly<Record<string, never>>;
 
 /** The grid is part of the format: states of another one must not merge. */
-const IDENTITY = { name: 'entropy', version: 1, parameters: { words: ENTROPY_WORDS } } as const;
+const IDENTITY = { name: 'entropy', version: 2, parameters: { words: ENTROPY_WORDS } } as const;
 
 /** Histograms of each channel, for `entropyOf`. */
 export const entropy: Statistic<EntropyState, EntropyOptions> = {
   name: IDENTITY.name,
   version: IDENTITY.version,
+  parameters: IDENTITY.parameters,
 
   create(channels) {
     checkChannels(IDENTITY.name, channels);
@@ -68,8 +69,8 @@ export const entropy: Statistic<EntropyState, EntropyOptions> = {
     return seal(IDENTITY, state, encodeHistograms(state.histograms, state.tokens));
   },
 
-  deserialise(bytes) {
-    const { channels, tokens, body } = open(IDENTITY, bytes, ENTROPY_MAX_TOKENS);
+  deserialise(bytes, expected) {
+    const { channels, tokens, body } = open(IDENTITY, bytes, ENTROPY_MAX_TOKENS, expected);
     const state = decodeHistograms(body, channels, tokens, () => entropyHistograms(channels));
     return { channels, tokens, parameters: IDENTITY.parameters, histograms: state };
   },

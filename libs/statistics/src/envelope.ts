@@ -27,6 +27,7 @@ export function open(
   identity: Identity,
   bytes: Uint8Array,
   maxTokens: number,
+  expectedChannels?: number,
 ): { channels: number; tokens: number; body: Uint8Array } {
   const what = `a state of the statistic ${identity.name}`;
   const { header, body } = readFrame(MAGIC, bytes, what);
@@ -43,6 +44,9 @@ export function open(
     throw damaged(what, `its parameters are not ${JSON.stringify(identity.parameters)}`);
   }
   const channels = header.whole('channels', 1, MAX_CHANNELS);
+  if (expectedChannels !== undefined && channels !== expectedChannels) {
+    throw damaged(what, `it has ${channels} channels, not ${expectedChannels}`);
+  }
   const tokens = header.whole('tokens', 0, maxTokens);
   return { channels, tokens, body };
 }

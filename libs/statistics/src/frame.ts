@@ -3,7 +3,7 @@ import { EsparseError } from '@esparse/errors';
 /** Bytes before the header: a magic of 8 ASCII letters, then the header's length as u32. */
 const PREFIX = 12;
 /** Most bytes of a header: room for the names of some thousand states, small beside any state. */
-const MAX_HEADER = 2 ** 20;
+export const MAX_HEADER = 2 ** 20;
 
 /** Joins a JSON header and bodies: magic, u32 length, header, bodies. Numbers are little-endian. */
 export function writeFrame(magic: string, header: object, bodies: readonly Uint8Array[]): Uint8Array {

@@ -3,12 +3,15 @@ import * as statistics from './index.ts';
 test('the public surface is exactly this', () => {
   expect(Object.keys(statistics).sort()).toEqual([
     'MAX_CHANNELS',
+    'STATISTICS',
     'amplitude',
     'amplitudeOf',
-    'deserialisePartial',
     'entropy',
     'entropyOf',
+    'maxPartialBytes',
     'mergePartials',
+    'mergeSerialised',
+    'parametersText',
     'serialisePartial',
   ]);
 });

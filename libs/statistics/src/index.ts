@@ -7,12 +7,12 @@ export {
   type EntropyReading,
   type EntropyState,
 } from './entropy.ts';
+export { mergePartials, type AnyStatistic, type Partial, type PartialState } from './partial.ts';
 export {
-  deserialisePartial,
-  mergePartials,
+  maxPartialBytes,
+  mergeSerialised,
   serialisePartial,
-  type AnyStatistic,
-  type Partial,
-  type PartialState,
-} from './partial.ts';
+  type PartialExpectation,
+} from './partial-encoding.ts';
+export { parametersText, STATISTICS } from './registry.ts';
 export type { Statistic, StatisticParameters, StatisticState, StatisticTile } from './statistic.ts';

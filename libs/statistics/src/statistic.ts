@@ -29,8 +29,10 @@ export interface StatisticState {
 export interface Statistic<State extends StatisticState, Options> {
   /** Lower-case words joined by dashes; unique among the statistics of a run. */
   readonly name: string;
-  /** Raised when the same rows would give another state. */
+  /** Raised when the same rows would give another state, or other bytes. */
   readonly version: number;
+  /** The parameters of its states. */
+  readonly parameters: StatisticParameters;
 
   /** A state that has seen nothing. */
   create(channels: number, options: Options): State;
@@ -56,9 +58,10 @@ export interface Statistic<State extends StatisticState, Options> {
   /**
    * The state that `serialise` wrote.
    *
+   * @param channels - Those that it must have: hostile bytes then make no larger state.
    * @throws EsparseError `protocol` for bytes that it cannot have written.
    */
-  deserialise(bytes: Uint8Array): State;
+  deserialise(bytes: Uint8Array, channels?: number): State;
 
   /**
    * Gives the memory of a state back at once, which must not be used again. Without it, the collector does so in its own

@@ -52,6 +52,15 @@ export function collect(text: string, before: readonly string[] | undefined): st
   return [...(before ?? []), text];
 }
 
+/** Targets of gRPC, separated by commas: HOST:PORT, or a name such as dns:///workers:7070. */
+export function targets(text: string): string[] {
+  // These name several addresses themselves.
+  const parts = /^ipv[46]:/.test(text) ? [text] : text.split(',');
+  return parts.map((part) =>
+    /^(dns|ipv4|ipv6):\S+:\d+$/.test(part.trim()) ? part.trim() : hostPort(part.trim()),
+  );
+}
+
 /** HOST:PORT, where HOST may be a bracketed IPv6 address. */
 export function hostPort(text: string): string {
   const match = /^(\[[0-9a-fA-F:]+\]|[^\s:]+):(\d{1,5})$/.exec(text);

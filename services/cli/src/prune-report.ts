@@ -16,6 +16,7 @@ export function renderReport(report: PruneReport): string {
     ['kept score gained by the shuffle', percent(report.keptScoreGain)],
   ];
   for (const [phase, value] of Object.entries(seconds)) rows.push([`seconds, ${phase}`, value.toFixed(1)]);
+  rows.push(['over the wire', bytes(report.wireBytes)]);
   rows.push(['peak memory, pruner', bytes(peakResidentBytes.pruner)]);
   for (const peak of peakResidentBytes.workers) rows.push(['peak memory, worker', bytes(peak)]);
   return table(['pruned', ''], rows);

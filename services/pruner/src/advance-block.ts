@@ -1,5 +1,6 @@
-import { defer, from, lastValueFrom, mergeMap, tap } from 'rxjs';
+import { from, lastValueFrom, mergeMap, tap } from 'rxjs';
 import { abortWith } from '@esparse/dataflow';
+import { attempt$ } from './attempt.ts';
 import type { RunContext } from './run-context.ts';
 
 /** Runs a committed block with its pruned weights over all shards: their hidden states before the next block. */
@@ -9,18 +10,23 @@ export async function advanceBlock(context: RunContext, block: number, signal?: 
   let done = 0;
   await lastValueFrom(
     from(shards).pipe(
-      mergeMap(
-        (shard) =>
-          pool
-            .run$((worker) => defer(() => worker.advanceShard(target, block, shard.index, signal)))
-            .pipe(
-              tap(() => {
-                done += shard.sequences * options.seqlen;
-                emit({ event: 'progress', block, phase: 'advance', done, total, unit: 'tokens' });
-              }),
-            ),
-        pool.workers.length,
-      ),
+      // The pool bounds what is under way.
+      mergeMap((shard) => {
+        const size = shard.sequences * options.seqlen;
+        return pool
+          .run$({
+            kind: 'advance',
+            size,
+            run$: (worker) =>
+              attempt$((cancelled) => worker.advanceShard(target, block, shard.index, cancelled)),
+          })
+          .pipe(
+            tap(() => {
+              done += size;
+              emit({ event: 'progress', block, phase: 'advance', done, total, unit: 'tokens' });
+            }),
+          );
+      }),
       stopwatch.measure('advance'),
       abortWith(signal),
     ),

@@ -1,53 +1,172 @@
-import { from, mergeMap, tap as peek, type Observable } from 'rxjs';
-import { fromPull, gatherStatistics, mergeShards } from '@esparse/dataflow';
+import { defer, finalize, from, mergeMap, tap as peek, type Observable } from 'rxjs';
+import { fromPull, gatherStatistics, mergeSerialisedShards, mergeShards, stateName } from '@esparse/dataflow';
+import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
 import type { Tile, WorkerConnection } from '@esparse/protocol';
-import type { Partial } from '@esparse/statistics';
+import { maxPartialBytes, parametersText, STATISTICS, type Partial } from '@esparse/statistics';
+import { attempt$ } from './attempt.ts';
+import { batchesOf } from './batches.ts';
 import type { RunContext } from './run-context.ts';
 import type { Shard } from './shards.ts';
 
 /**
- * Streams a block's activations over all shards, each from a free worker, into the statistics that the metric needs;
- * emits them once, when the last shard is in. A shard counts only once its stream has completed.
+ * The statistics that the metric needs of a block's activations over all shards; emits them once, when the last shard
+ * is in. A shard counts once, and only when it is complete, however often it was tried.
  */
 export function calibrateBlock$(context: RunContext, block: number): Observable<Partial> {
-  const { description, statistics, shards, pool, options, emit } = context;
+  return defer(() =>
+    context.options.combine === 'worker' ? combined$(context, block) : streamed$(context, block),
+  );
+}
+
+/** Activations cross the wire, and are folded here. */
+function streamed$(context: RunContext, block: number): Observable<Partial> {
+  const { description, statistics, shards, pool, target, options } = context;
   const taps = new Map(description.taps.map(({ name, channels }) => [name, channels]));
-  const tokensOf = ({ sequences }: Shard) => sequences * options.seqlen;
-  const total = shards.reduce((sum, shard) => sum + tokensOf(shard), 0);
   const gathered = [...statistics.values()].map(({ statistic }) => statistic);
   const firstTap = description.taps[0]?.name;
-  let done = 0;
+  const progress = progressOf(context, block);
 
   const tilesOf$ = (worker: WorkerConnection, shard: Shard) =>
-    fromPull<Tile>(
-      (signal) =>
-        worker.streamActivations(
-          context.target,
-          { block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences, taps },
-          signal,
-        ),
-      {
-        dispose: ({ data }) => {
-          free(data);
+    defer(() => {
+      const told = progress.attempt();
+      return fromPull<Tile>(
+        (signal) =>
+          worker.streamActivations(
+            target,
+            { block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences, taps },
+            signal,
+          ),
+        {
+          dispose: ({ data }) => {
+            free(data);
+          },
         },
-      },
-    ).pipe(
-      peek(({ value: tile }) => {
-        if (tile.tap !== firstTap) return;
-        done += tile.rows;
-        emit({ event: 'progress', block, phase: 'calibrate', done, total, unit: 'tokens' });
-      }),
-    );
+      ).pipe(
+        peek(({ value: tile }) => {
+          if (tile.tap === firstTap) told.add(tile.rows);
+        }),
+        gatherStatistics({ taps, statistics: gathered, shards: [shard.index] }),
+        finalize(told.end),
+      );
+    });
 
   return from(shards).pipe(
-    mergeMap(
-      (shard) =>
-        pool.run$((worker) =>
-          tilesOf$(worker, shard).pipe(gatherStatistics({ taps, statistics: gathered, shard: shard.index })),
-        ),
-      pool.workers.length,
-    ),
+    mergeMap((shard) => {
+      const size = shard.sequences * options.seqlen;
+      return pool.run$({ kind: 'calibrate', size, run$: (worker) => tilesOf$(worker, shard) }).pipe(
+        peek(() => {
+          progress.done(size);
+        }),
+      );
+    }),
     mergeShards(),
   );
+}
+
+/** Activations are folded where they arise, and one partial of each batch of shards crosses the wire. */
+function combined$(context: RunContext, block: number): Observable<Partial> {
+  const { description, statistics, shards, pool, target, options } = context;
+  const gathered = [...statistics.values()].map(({ statistic }) => statistic);
+  const refs = gathered.map(({ name, version, parameters }) => ({
+    name,
+    version,
+    parameters: parametersText(parameters),
+  }));
+  const channels = new Map(
+    description.taps.flatMap((tap) =>
+      gathered.map(({ name }) => [stateName(tap.name, name), tap.channels] as const),
+    ),
+  );
+  const limit = maxPartialBytes({ channels });
+  const progress = progressOf(context, block);
+
+  const gather = async (worker: WorkerConnection, batch: readonly Shard[], signal: AbortSignal) => {
+    const told = progress.attempt();
+    try {
+      const request = {
+        block,
+        shards: batch.map(({ index }) => index),
+        taps: description.taps.map(({ name }) => name),
+        statistics: refs,
+      };
+      const pieces: Buffer[] = [];
+      let size = 0;
+      let tokens = 0;
+      for await (const message of worker.gatherStatistics(target, request, signal)) {
+        if (message.tokens > tokens) {
+          told.add(message.tokens - tokens);
+          tokens = message.tokens;
+        }
+        size += message.data.length;
+        if (size > limit) throw tooLarge(worker, limit);
+        if (message.data.length > 0) pieces.push(message.data);
+      }
+      return Buffer.concat(pieces);
+    } finally {
+      told.end();
+    }
+  };
+
+  return from(batchesOf(shards, Math.min(pool.ready, options.inFlight ?? Infinity))).pipe(
+    mergeMap((batch) => {
+      const tokens = batch.reduce((sum, { sequences }) => sum + sequences * options.seqlen, 0);
+      const expected = {
+        statistics: STATISTICS,
+        channels,
+        shards: batch.map(({ index }) => index),
+        tokens,
+      };
+      return pool
+        .run$({
+          kind: 'combine',
+          size: tokens,
+          run$: (worker) =>
+            attempt$(async (signal) => ({ bytes: await gather(worker, batch, signal), expected })),
+        })
+        .pipe(
+          peek(() => {
+            progress.done(tokens);
+          }),
+        );
+    }),
+    mergeSerialisedShards(),
+  );
+}
+
+/** Tells the tokens that are done, and those of attempts that are under way: what an attempt had is lost with it. */
+function progressOf({ shards, options, emit }: RunContext, block: number) {
+  const total = shards.reduce((sum, { sequences }) => sum + sequences * options.seqlen, 0);
+  let finished = 0;
+  let underWay = 0;
+  const tell = () => {
+    const done = Math.min(total, finished + underWay);
+    emit({ event: 'progress', block, phase: 'calibrate', done, total, unit: 'tokens' });
+  };
+  return {
+    done(tokens: number) {
+      finished += tokens;
+      tell();
+    },
+    attempt() {
+      let tokens = 0;
+      return {
+        add(more: number) {
+          tokens += more;
+          underWay += more;
+          tell();
+        },
+        end() {
+          underWay -= tokens;
+          tokens = 0;
+        },
+      };
+    },
+  };
+}
+
+function tooLarge({ address }: WorkerConnection, limit: number): EsparseError {
+  return new EsparseError('protocol', `worker ${address} sent a partial of more than ${limit} bytes`, {
+    context: { worker: address },
+  });
 }

@@ -52,4 +52,6 @@ export interface PruneReport {
   readonly seconds: Readonly<Record<Phase | 'total', number>>;
   /** Peak resident bytes of this process and of each worker, as their kernels report them. */
   readonly peakResidentBytes: { readonly pruner: number; readonly workers: readonly number[] };
+  /** Bytes of all messages to and from the workers. */
+  readonly wireBytes: number;
 }

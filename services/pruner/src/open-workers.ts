@@ -1,25 +1,34 @@
-import { defer, from, lastValueFrom, mergeMap } from 'rxjs';
+import { from, lastValueFrom, mergeMap, type Observable } from 'rxjs';
 import { abortWith } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
-import { resolveLocation, showLocation } from '@esparse/location';
+import { resolveLocation } from '@esparse/location';
+import { requireIdentity, type WorkerConnection } from '@esparse/protocol';
+import { attempt$ } from './attempt.ts';
+import type { PruneEvent } from './events.ts';
 import type { PruneOptions } from './options.ts';
 import type { Preparation } from './prepare.ts';
+import { noWorker } from './retry.ts';
 import type { RunContext } from './run-context.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 /** Stands for the run in calls that are made before it has a name. */
 const NO_RUN = '0'.repeat(32);
 
+/** How long a run waits for its workers to be there. With one of them it begins; the others may join later. */
+const START_WAIT_MS = 10_000;
+const LOOK_MS = 20;
+
 /**
- * Opens the model on every worker: each must speak this protocol, see the very checkpoint that the pruner sees, and
- * compute like the others.
+ * Opens the model on every worker that is there: each must speak this protocol, see the very checkpoint that the
+ * pruner sees, and compute like the others. Those that join later are checked with every call.
  *
  * @returns the numerics id that the workers share
  */
 export async function openWorkers(
-  { workers }: WorkerPool,
+  pool: WorkerPool,
   { model, store, seqlen }: PruneOptions,
   { checkpoint }: Preparation,
+  emit: (event: PruneEvent) => void,
   signal?: AbortSignal,
 ): Promise<string> {
   const target = {
@@ -27,48 +36,61 @@ export async function openWorkers(
     store: await resolveLocation(store),
     run: NO_RUN,
     seqlen,
+    modelDigest: checkpoint.digest,
   };
-  const numerics = await Promise.all(
-    workers.map(async (worker) => {
+  const opened = await Promise.all(
+    (await workersThere(pool, emit, signal)).map(async (worker) => {
       await worker.describe(signal);
-      const opened = await worker.openModel(target, signal);
-      if (opened.modelDigest !== checkpoint.digest) {
-        throw new EsparseError(
-          'checkpoint',
-          `worker ${worker.address} sees another model at ${showLocation(target.model)}`,
-          {
-            hint: 'give every worker the same checkpoint under the same path',
-            context: { worker: worker.address },
-          },
-        );
-      }
-      return opened.numerics;
+      const { numerics, modelDigest } = await worker.openModel(target, signal);
+      return { address: worker.address, numerics, modelDigest };
     }),
   );
-  const [first = ''] = numerics;
-  const other = numerics.findIndex((id) => id !== first);
-  if (other > 0) {
-    throw new EsparseError(
-      'usage',
-      `workers compute differently: ${workers[0]!.address} is ${first}, ${workers[other]!.address} is ${numerics[other]!}`,
-      { hint: 'use workers of one runtime version and instruction set' },
-    );
+  const [first] = opened;
+  if (first === undefined) throw new EsparseError('internal', 'no worker was opened');
+  for (const other of opened) requireIdentity(first, other, other.address);
+  return first.numerics;
+}
+
+/** The connections that have a worker: all of them, or those that have one when the wait is over. */
+async function workersThere(
+  { workers }: WorkerPool,
+  emit: (event: PruneEvent) => void,
+  signal?: AbortSignal,
+): Promise<WorkerConnection[]> {
+  const until = Date.now() + START_WAIT_MS;
+  while (workers.some(({ ready }) => ready === 0) && Date.now() < until) {
+    signal?.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
-  return first;
+  const there = workers.filter(({ ready }) => ready > 0);
+  if (there.length === 0) throw noWorker(workers, START_WAIT_MS);
+  for (const { address, ready } of workers) {
+    if (ready === 0) emit({ event: 'note', message: `no worker can be reached at ${address} yet` });
+  }
+  return there;
 }
 
 /** Embeds every shard's tokens: the hidden states before block 0. */
 export async function openShards({ shards, pool, target }: RunContext, signal?: AbortSignal): Promise<void> {
   await lastValueFrom(
     from(shards).pipe(
-      mergeMap(
-        ({ index, sequences, tokens }) =>
-          pool.run$((worker) =>
-            defer(() => worker.openShard(target, { shard: index, sequences, tokens }, signal)),
-          ),
-        pool.workers.length,
+      mergeMap(({ index: shard, sequences, tokens }): Observable<void> =>
+        pool.run$({
+          kind: 'open',
+          size: tokens.length,
+          run$: (worker) =>
+            attempt$((cancelled) => worker.openShard(target, { shard, sequences, tokens }, cancelled)),
+        }),
       ),
       abortWith(signal),
     ),
   );
+}
+
+/** Peak resident bytes of the workers that are there, as their kernels report them. */
+export async function peaksOf({ workers }: WorkerPool): Promise<number[]> {
+  // The least busy one is asked: as many calls at once reach all those behind a name.
+  const asked = workers.flatMap((worker) => Array.from({ length: worker.ready }, () => worker.describe()));
+  const told = await Promise.allSettled(asked);
+  return told.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value.peakResidentBytes] : []));
 }

@@ -29,6 +29,10 @@ export interface PruneOptions {
   readonly bos: boolean;
   /** Leaves linears dense whose input channels are not divisible by the group, instead of refusing the model. */
   readonly skipIndivisible: boolean;
-  /** Addresses of workers; where there are none, one is started on a loopback port. */
+  /** Addresses of workers, or names of gRPC that stand for several; where there are none, one is started on loopback. */
   readonly workers: readonly string[];
+  /** Tasks under way at most. @default as many as workers are connected */
+  readonly inFlight?: number | undefined;
+  /** Where activations are folded into statistics; the store comes out the same. @default 'pruner' */
+  readonly combine?: 'pruner' | 'worker' | undefined;
 }

@@ -5,7 +5,7 @@ import { connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
 import { createOrOpenStore, type Store } from '@esparse/store';
 import { advanceBlock } from './advance-block.ts';
-import { openWorkers } from './open-workers.ts';
+import { openWorkers, peaksOf } from './open-workers.ts';
 import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
 import type { PruneEvent, PruneReport } from './events.ts';
 import type { LocalWorker } from './local-worker.ts';
@@ -39,7 +39,15 @@ export async function prune(options: PruneOptions, dependencies: PruneDependenci
   const store = await createOrOpenStore(options.store);
   const local = options.workers.length > 0 ? undefined : await startLocal(options, dependencies);
   const addresses = local === undefined ? options.workers : [local.address];
-  const pool = createWorkerPool(addresses.map(connectWorker));
+  const pool = createWorkerPool(
+    addresses.map((address) => connectWorker(address)),
+    {
+      inFlight: options.inFlight,
+      note: (message) => {
+        dependencies.emit({ event: 'note', message });
+      },
+    },
+  );
   try {
     return await pruneOn(pool, store, { options, dependencies, preparation, stopwatch, started });
   } finally {
@@ -67,7 +75,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   const { options, dependencies, preparation, stopwatch } = session;
   const { signal, emit } = dependencies;
   const { description, shards } = preparation;
-  const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, signal));
+  const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
   const run = runFingerprint(options, preparation, numerics);
   emit({
     event: 'started',
@@ -97,6 +105,8 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
         store: await resolveLocation(options.store),
         run,
         seqlen: options.seqlen,
+        numerics,
+        modelDigest: preparation.checkpoint.digest,
       },
       writer,
       pool,
@@ -174,7 +184,7 @@ async function reportOf(
   { pool, description, writer }: RunContext,
   { options, stopwatch, started }: Session,
 ): Promise<PruneReport> {
-  const workers = await Promise.all(pool.workers.map((worker) => worker.describe()));
+  const workers = await peaksOf(pool);
   const { bytes, permutationBytes, denseBytes, keptScoreGain } = totalsOf(
     await inspectBlocks(writer.run, description),
   );
@@ -189,7 +199,8 @@ async function reportOf(
     seconds: { ...stopwatch.seconds(), total: (performance.now() - started) / 1000 },
     peakResidentBytes: {
       pruner: process.resourceUsage().maxRSS * 1024,
-      workers: workers.map(({ peakResidentBytes }) => peakResidentBytes),
+      workers,
     },
+    wireBytes: pool.wireBytes,
   };
 }

@@ -56,7 +56,8 @@ export async function* streamTiles(
   }
 }
 
-function selected(outputs: TapOutput[], taps: readonly string[]): TapOutput[] {
+/** The outputs that were asked for. @throws EsparseError `usage` for a tap that the block has not */
+export function selected(outputs: TapOutput[], taps: readonly string[]): TapOutput[] {
   const unknown = taps.find((name) => !outputs.some(({ tap }) => tap === name));
   if (unknown !== undefined) throw new EsparseError('usage', `the block has no tap ${unknown.slice(0, 80)}`);
   return taps.length === 0 ? outputs : outputs.filter(({ tap }) => taps.includes(tap));

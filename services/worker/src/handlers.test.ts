@@ -1,5 +1,12 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { connectWorker, tileMessages, workerServiceDefinition, type WorkerHandlers } from '@esparse/protocol';
+import {
+  connectWorker,
+  identityMetadata,
+  tileMessages,
+  workerServiceDefinition,
+  type WorkerHandlers,
+} from '@esparse/protocol';
+import { EsparseError } from '@esparse/errors';
 import { pino } from 'pino';
 import { serverStream, unary } from './handlers.ts';
 
@@ -11,14 +18,17 @@ const DATA = new Float32Array(512 * 1024);
 /** A worker that streams `SEQUENCES` tiles of 2 MiB and counts what it has made. */
 async function serve(protocolVersion = 1) {
   const state = { made: 0, ended: false };
-  const log = pino({ level: 'silent' });
-  const refuse = unary(log, 'none', () => Promise.reject(new Error('not here')));
+  const stopping = new AbortController();
+  const options = { log: pino({ level: 'silent' }), stopping: stopping.signal };
+  const refuse = unary(options, 'none', () => Promise.reject(new Error('not here')));
   const handlers = {
-    Describe: unary(log, 'Describe', () => Promise.resolve({ protocolVersion })),
+    Describe: unary(options, 'Describe', () => Promise.resolve({ protocolVersion })),
     OpenModel: refuse,
     OpenShard: refuse,
     AdvanceShard: refuse,
-    StreamActivations: serverStream(log, 'StreamActivations', async function* () {
+    GatherStatistics: refuse,
+    StreamActivations: serverStream(options, 'StreamActivations', async function* (_, { tell }) {
+      tell(identityMetadata({ numerics: 'n', modelDigest: 'm' }));
       try {
         for (let sequence = 0; sequence < SEQUENCES; sequence++) {
           const tile = {
@@ -54,6 +64,7 @@ async function serve(protocolVersion = 1) {
   return {
     state,
     worker,
+    stopping,
     close() {
       worker.close();
       server.forceShutdown();
@@ -91,5 +102,31 @@ test('a worker of another protocol version is refused, naming both', async () =>
     kind: 'protocol',
     message: expect.stringMatching(/version 2.*speaks 1/),
   });
+  close();
+});
+
+test('a worker that stops hands a running call back as unavailable', async () => {
+  const { state, stopping, worker, close } = await serve();
+  const reading = (async () => {
+    for await (const tile of worker.streamActivations(TARGET, EXPECTED)) {
+      expect(tile.block).toBe(0);
+      stopping.abort(new EsparseError('unavailable', 'the worker is stopping'));
+    }
+  })();
+  await expect(reading).rejects.toMatchObject({ kind: 'unavailable', message: 'the worker is stopping' });
+  for (let i = 0; i < 50 && !state.ended; i++) await pause(20);
+  expect(state.ended).toBe(true);
+  close();
+});
+
+test.each([
+  ['numerics', { numerics: 'x' }, 'usage', /begun with x.* is n/],
+  ['model', { modelDigest: 'y' }, 'checkpoint', /digest is m, that of the run is y/],
+] as const)('a reply of another %s is refused, naming both', async (_, change, kind, message) => {
+  const { state, worker, close } = await serve();
+  const tiles = worker.streamActivations({ ...TARGET, ...change }, EXPECTED)[Symbol.asyncIterator]();
+  await expect(tiles.next()).rejects.toMatchObject({ kind, message: expect.stringMatching(message) });
+  for (let i = 0; i < 50 && !state.ended; i++) await pause(20);
+  expect(state.ended).toBe(true);
   close();
 });

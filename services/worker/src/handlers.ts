@@ -1,4 +1,5 @@
 import type {
+  Metadata,
   ServerUnaryCall,
   ServerWritableStream,
   handleServerStreamingCall,
@@ -8,15 +9,32 @@ import { EsparseError } from '@esparse/errors';
 import { toServiceError } from '@esparse/protocol';
 import type { Logger } from 'pino';
 
-/** A unary call as an asynchronous function; the signal aborts when the client goes away. */
+/** What a handler has at hand beside its request. */
+export interface CallContext {
+  /** Aborts when the client goes away, and when the worker stops. */
+  readonly signal: AbortSignal;
+  /** Sends metadata before the reply. */
+  readonly tell: (metadata: Metadata) => void;
+}
+
+/** What all calls of a worker share. */
+export interface HandlerOptions {
+  readonly log: Logger;
+  /** Aborts what still runs when the worker stops: its reason is what clients are told. */
+  readonly stopping: AbortSignal;
+}
+
+/** A unary call as an asynchronous function, answered at once where its signal aborts. */
 export function unary<Request, Reply>(
-  log: Logger,
+  { log, stopping }: HandlerOptions,
   name: string,
-  run: (request: Request, signal: AbortSignal) => Promise<Reply>,
+  run: (request: Request, context: CallContext) => Promise<Reply>,
 ): handleUnaryCall<Request, Reply> {
   return (call: ServerUnaryCall<Request, Reply>, callback) => {
     const started = performance.now();
-    run(call.request, cancellation(call)).then(
+    const context = contextOf(call, stopping);
+    const answer = Promise.race([run(call.request, context), rejectionOf(context.signal)]);
+    answer.finally(context.ended).then(
       (reply) => {
         log.debug({ call: name, ms: Math.round(performance.now() - started) }, 'done');
         callback(null, reply);
@@ -36,15 +54,16 @@ export function unary<Request, Reply>(
  * @param sent - Called once with each message that has been encoded: its memory may go.
  */
 export function serverStream<Request, Message>(
-  log: Logger,
+  { log, stopping }: HandlerOptions,
   name: string,
-  run: (request: Request, signal: AbortSignal) => AsyncIterable<Message>,
+  run: (request: Request, context: CallContext) => AsyncIterable<Message>,
   sent: (message: Message) => void = () => undefined,
 ): handleServerStreamingCall<Request, Message> {
   return (call: ServerWritableStream<Request, Message>) => {
-    const signal = cancellation(call);
     const started = performance.now();
-    pump(call, run(call.request, signal), signal, sent).then(
+    const context = contextOf(call, stopping);
+    const sending = pump(call, run(call.request, context), context.signal, sent);
+    sending.finally(context.ended).then(
       () => {
         log.debug({ call: name, ms: Math.round(performance.now() - started) }, 'done');
         call.end();
@@ -95,20 +114,39 @@ function written<Request, Message>(
 
 function rejectionOf(signal: AbortSignal): Promise<never> {
   const rejection = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => {
-      reject(new EsparseError('cancelled', 'the client went away'));
-    });
+    const abort = () => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
   });
   rejection.catch(() => undefined);
   return rejection;
 }
 
-function cancellation(call: { on(event: 'cancelled', listener: () => void): unknown }): AbortSignal {
-  const controller = new AbortController();
+interface Answerable {
+  on(event: 'cancelled', listener: () => void): unknown;
+  sendMetadata(metadata: Metadata): void;
+}
+
+function contextOf(call: Answerable, stopping: AbortSignal): CallContext & { ended(): void } {
+  const gone = new AbortController();
   call.on('cancelled', () => {
-    controller.abort();
+    gone.abort(new EsparseError('cancelled', 'the client went away'));
   });
-  return controller.signal;
+  const handBack = () => {
+    gone.abort(stopping.reason);
+  };
+  stopping.addEventListener('abort', handBack);
+  return {
+    signal: gone.signal,
+    tell(metadata) {
+      call.sendMetadata(metadata);
+    },
+    ended() {
+      stopping.removeEventListener('abort', handBack);
+    },
+  };
 }
 
 function logFailure(log: Logger, call: string, error: unknown): void {

@@ -1,2 +1,2 @@
 export { serverStream, unary } from './handlers.ts';
-export { startWorker, type RunningWorker, type WorkerOptions } from './server.ts';
+export { DEFAULT_DRAIN_SECONDS, startWorker, type RunningWorker, type WorkerOptions } from './server.ts';

@@ -1,8 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
+import { setPruningThreads } from '@esparse/kernels';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
+  KEEPALIVE_MS,
+  KEEPALIVE_TIMEOUT_MS,
   MAX_REPLY_BYTES,
   MAX_REQUEST_BYTES,
   workerServiceDefinition,
@@ -21,17 +24,32 @@ export interface WorkerOptions {
   /** Directories whose models and stores are served. Paths outside them are refused. */
   readonly roots: readonly string[];
   readonly log: Logger;
+  /** Seconds that running calls have to end when the worker stops. @default DEFAULT_DRAIN_SECONDS */
+  readonly drainSeconds?: number | undefined;
 }
 
 export interface RunningWorker {
   /** HOST:PORT that it listens on. */
   readonly address: string;
-  /** Stops taking calls, lets those that run finish for a moment, then ends them. */
+  /** Stops taking calls, lets those that run finish for a while, then hands them back as unavailable. */
   close(): Promise<void>;
 }
 
-/** How long running calls may take to finish when the worker is told to stop. */
-const DRAIN_MS = 3000;
+/** How long running calls may take to end: below the 5 s after which prune kills a worker that it started. */
+export const DEFAULT_DRAIN_SECONDS = 3;
+
+/** How long calls that are handed back may take to leave. */
+const LEAVE_MS = 500;
+
+/**
+ * A connection is closed after so long, its calls going on, so that clients resolve names again and balancers between
+ * spread them anew; and cut after so much longer, when any call has ended or passed its deadline.
+ */
+const MAX_CONNECTION_AGE_MS = 10 * 60_000;
+const MAX_CONNECTION_AGE_GRACE_MS = 24 * 3600_000;
+
+/** Calls on one connection at once: each costs memory, and those that compute are far fewer. */
+const MAX_CONCURRENT_CALLS = 64;
 
 const SERVICE = 'esparse.v1.Worker';
 
@@ -41,16 +59,28 @@ export async function startWorker({
   threads = availableParallelism(),
   roots,
   log,
+  drainSeconds = DEFAULT_DRAIN_SECONDS,
 }: WorkerOptions): Promise<RunningWorker> {
   const guard = await guardRoots(roots);
+  setPruningThreads(threads);
   const compute = startCompute(threads);
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   const server = new Server({
     'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
     'grpc.max_send_message_length': MAX_REPLY_BYTES,
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+    'grpc.max_concurrent_streams': MAX_CONCURRENT_CALLS,
+    'grpc.max_connection_age_ms': MAX_CONNECTION_AGE_MS,
+    'grpc.max_connection_age_grace_ms': MAX_CONNECTION_AGE_GRACE_MS,
+    // A pruner whose host vanished holds no turn.
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
   });
-  server.addService(workerServiceDefinition, createWorkerService({ threads, compute, guard, log }));
+  const stopping = new AbortController();
+  server.addService(
+    workerServiceDefinition,
+    createWorkerService({ threads, compute, guard, log, stopping: stopping.signal }),
+  );
   health.addToServer(server);
   const port = await bind(server, listen).catch(async (error: unknown) => {
     await compute.stop();
@@ -64,16 +94,23 @@ export async function startWorker({
     async close() {
       health.setStatus('', 'NOT_SERVING');
       health.setStatus(SERVICE, 'NOT_SERVING');
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(() => {
-          server.forceShutdown();
-          resolve();
-        }, DRAIN_MS);
+      const ended = new Promise<void>((resolve) => {
         server.tryShutdown(() => {
-          clearTimeout(timer);
           resolve();
         });
       });
+      const handBack = setTimeout(() => {
+        stopping.abort(new EsparseError('unavailable', 'the worker is stopping'));
+      }, drainSeconds * 1000);
+      const cut = setTimeout(
+        () => {
+          server.forceShutdown();
+        },
+        drainSeconds * 1000 + LEAVE_MS,
+      );
+      await ended;
+      clearTimeout(handBack);
+      clearTimeout(cut);
       await compute.stop();
       log.info({ address }, 'worker stopped');
     },

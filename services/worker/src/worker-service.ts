@@ -3,6 +3,8 @@ import {
   MAX_SHARD_TOKENS,
   PROTOCOL_VERSION,
   SOFTWARE_VERSION,
+  identityMetadata,
+  requireIdentity,
   requireProtocol,
   type ActivationTile,
   type RunRef__Output,
@@ -14,15 +16,19 @@ import type { Logger } from 'pino';
 import { SEQUENCES_AHEAD, sequencesOf, streamTiles } from './activations.ts';
 import { mapAhead } from './ahead.ts';
 import type { ModelTarget } from './compute.ts';
-import { serverStream, unary } from './handlers.ts';
+import { checkNames, checkShards, foldShards, statisticsOf } from './gather.ts';
+import { serverStream, unary, type CallContext } from './handlers.ts';
 import type { PathGuard } from './roots.ts';
 import type { ComputeThread } from './start-compute.ts';
+import { createTurns } from './turns.ts';
 
 export interface WorkerServiceOptions {
   readonly threads: number;
   readonly compute: ComputeThread;
   readonly guard: PathGuard;
   readonly log: Logger;
+  /** Aborts what still runs when the worker stops. */
+  readonly stopping: AbortSignal;
 }
 
 /** What a call works on, checked. */
@@ -32,7 +38,9 @@ interface Target extends ModelTarget {
 }
 
 /** The methods of `esparse.v1.Worker`: paths are guarded, hidden states read and written here, the rest computed. */
-export function createWorkerService({ threads, compute, guard, log }: WorkerServiceOptions): WorkerHandlers {
+export function createWorkerService(options: WorkerServiceOptions): WorkerHandlers {
+  const { threads, compute, guard } = options;
+  const turns = createTurns();
   const targetOf = async (ref: RunRef__Output | null): Promise<Target> => {
     if (ref === null) throw new EsparseError('protocol', 'the request names no run');
     requireProtocol(ref.protocolVersion, 'the pruner');
@@ -45,8 +53,17 @@ export function createWorkerService({ threads, compute, guard, log }: WorkerServ
     };
   };
 
+  /** Opens the model, tells who answers, and refuses a run that was begun with other numerics or another model. */
+  const openFor = async (ref: RunRef__Output | null, { tell }: CallContext): Promise<Target> => {
+    const target = await targetOf(ref);
+    const identity = await compute.call('openModel', { model: target.model, seqlen: target.seqlen });
+    tell(identityMetadata(identity));
+    requireIdentity({ numerics: ref!.numerics, modelDigest: ref!.modelDigest }, identity, 'this worker');
+    return target;
+  };
+
   return {
-    Describe: unary(log, 'Describe', ({ protocolVersion }) => {
+    Describe: unary(options, 'Describe', ({ protocolVersion }) => {
       requireProtocol(protocolVersion, 'the pruner');
       return Promise.resolve({
         protocolVersion: PROTOCOL_VERSION,
@@ -56,59 +73,92 @@ export function createWorkerService({ threads, compute, guard, log }: WorkerServ
       });
     }),
 
-    OpenModel: unary(log, 'OpenModel', async ({ run }) => compute.call('openModel', await targetOf(run))),
-
-    OpenShard: unary(log, 'OpenShard', async ({ run, shard, sequences, tokens }) => {
-      const target = await targetOf(run);
-      if (
-        tokens.length !== sequences * target.seqlen ||
-        tokens.length > MAX_SHARD_TOKENS ||
-        tokens.length === 0
-      ) {
-        throw new EsparseError('usage', `shard ${shard}: ${tokens.length} tokens for ${sequences} sequences`);
-      }
-      const { data, hidden } = await compute.call('embed', { target, tokens: Uint32Array.from(tokens) });
-      const states = await openHidden(target.store, target.run);
-      await states.write(0, shard, { data, shape: [sequences, target.seqlen, hidden] });
-      return {};
+    OpenModel: unary(options, 'OpenModel', async ({ run }, context) => {
+      const { model, seqlen } = await openFor(run, context);
+      return compute.call('openModel', { model, seqlen });
     }),
 
+    OpenShard: unary(options, 'OpenShard', ({ run, shard, sequences, tokens }, context) =>
+      turns.take(context.signal, async () => {
+        const target = await openFor(run, context);
+        if (
+          tokens.length !== sequences * target.seqlen ||
+          tokens.length > MAX_SHARD_TOKENS ||
+          tokens.length === 0
+        ) {
+          throw new EsparseError(
+            'usage',
+            `shard ${shard}: ${tokens.length} tokens for ${sequences} sequences`,
+          );
+        }
+        const { data, hidden } = await compute.call('embed', { target, tokens: Uint32Array.from(tokens) });
+        context.signal.throwIfAborted();
+        const states = await openHidden(target.store, target.run);
+        await states.write(0, shard, { data, shape: [sequences, target.seqlen, hidden] });
+        return {};
+      }),
+    ),
+
     StreamActivations: serverStream(
-      log,
+      options,
       'StreamActivations',
-      async function* ({ run, block, shard, taps }, signal) {
-        const { store, run: fingerprint, model, seqlen } = await targetOf(run);
-        await compute.call('openModel', { model, seqlen });
-        const states = await openHidden(store, fingerprint);
-        const input = await states.read(block, shard, signal);
-        const target = { model, seqlen, block };
-        yield* streamTiles((hidden) => compute.call('taps', { target, hidden }), input, {
-          block,
-          shard,
-          taps,
-          signal,
-        });
-      },
+      ({ run, block, shard, taps }, context) =>
+        turns.stream(context.signal, async function* () {
+          const { signal } = context;
+          checkNames('taps', taps);
+          const { store, run: fingerprint, model, seqlen } = await openFor(run, context);
+          const states = await openHidden(store, fingerprint);
+          const input = await states.read(block, shard, signal);
+          const target = { model, seqlen, block };
+          yield* streamTiles((hidden) => compute.call('taps', { target, hidden }), input, {
+            block,
+            shard,
+            taps,
+            signal,
+          });
+        }),
       freeLastPiece,
     ),
 
-    AdvanceShard: unary(log, 'AdvanceShard', async ({ run, block, shard }, signal) => {
-      const { store, run: fingerprint, model, seqlen } = await targetOf(run);
-      const states = await openHidden(store, fingerprint);
-      const { data, shape } = await states.read(block, shard, signal);
-      const target = { model, seqlen, block, pruned: { store, run: fingerprint } };
-      const out = new Float32Array(data.length);
-      let filled = 0;
-      const sequences = sequencesOf({ data, shape });
-      const advance = (hidden: Float32Array) => compute.call('advance', { target, hidden });
-      for await (const advanced of mapAhead(sequences, SEQUENCES_AHEAD, advance)) {
-        signal.throwIfAborted();
-        out.set(advanced, filled);
-        filled += advanced.length;
-      }
-      await states.write(block + 1, shard, { data: out, shape });
-      return {};
-    }),
+    GatherStatistics: serverStream(
+      options,
+      'GatherStatistics',
+      ({ run, block, shards, taps, statistics }, context) =>
+        turns.stream(context.signal, async function* () {
+          const { signal } = context;
+          checkShards(shards);
+          checkNames('taps', taps);
+          const { store, run: fingerprint, model, seqlen } = await openFor(run, context);
+          const states = await openHidden(store, fingerprint);
+          const target = { model, seqlen, block };
+          yield* foldShards(
+            (hidden) => compute.call('taps', { target, hidden }),
+            (shard) => states.read(block, shard, signal),
+            { block, shards, taps, statistics: statisticsOf(statistics), signal },
+          );
+        }),
+    ),
+
+    AdvanceShard: unary(options, 'AdvanceShard', ({ run, block, shard }, context) =>
+      turns.take(context.signal, async () => {
+        const { signal } = context;
+        const { store, run: fingerprint, model, seqlen } = await openFor(run, context);
+        const states = await openHidden(store, fingerprint);
+        const { data, shape } = await states.read(block, shard, signal);
+        const target = { model, seqlen, block, pruned: { store, run: fingerprint } };
+        const out = new Float32Array(data.length);
+        let filled = 0;
+        const sequences = sequencesOf({ data, shape });
+        const advance = (hidden: Float32Array) => compute.call('advance', { target, hidden });
+        for await (const advanced of mapAhead(sequences, SEQUENCES_AHEAD, advance)) {
+          signal.throwIfAborted();
+          out.set(advanced, filled);
+          filled += advanced.length;
+        }
+        await states.write(block + 1, shard, { data: out, shape });
+        return {};
+      }),
+    ),
   };
 }
 

@@ -5,7 +5,7 @@ import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import type { Pattern } from '@esparse/sparsity';
 import { withCancellation } from '../cancel.ts';
 import { collectInOneGo } from '../collect-in-one-go.ts';
-import { collect, hostPort, integer, nonNegative, pattern } from '../option-types.ts';
+import { integer, nonNegative, pattern, targets } from '../option-types.ts';
 import { createReporter } from '../prune-reporter.ts';
 import { renderReport } from '../prune-report.ts';
 
@@ -25,6 +25,8 @@ interface Flags {
   readonly bos: boolean;
   readonly skipIndivisible: boolean;
   readonly worker?: readonly string[];
+  readonly inFlight?: number;
+  readonly combine: 'pruner' | 'worker';
   readonly threads?: number;
   readonly json: boolean;
 }
@@ -93,11 +95,32 @@ export function pruneCommand(): Command {
     )
     .addOption(
       new Option(
-        '--worker <host:port>',
-        'a worker to use; may be repeated (default: one is started on loopback)',
+        '--worker <targets>',
+        'workers to use: HOST:PORT, or dns:///NAME:PORT for all behind a name; may be repeated or separated by ' +
+          'commas (default: one is started on loopback)',
       )
         .env('ESPARSE_WORKER')
-        .argParser((text: string, before: readonly string[] | undefined) => collect(hostPort(text), before)),
+        .argParser((text: string, before: readonly string[] | undefined) => [
+          ...(before ?? []),
+          ...targets(text),
+        ]),
+    )
+    .addOption(
+      new Option(
+        '--in-flight <n>',
+        'tasks that workers have at once (default: as many as workers are connected)',
+      )
+        .env('ESPARSE_IN_FLIGHT')
+        .argParser(integer(1, 4096)),
+    )
+    .addOption(
+      new Option(
+        '--combine <where>',
+        'where activations become statistics: worker sends far fewer bytes, the store is the same',
+      )
+        .choices(['pruner', 'worker'])
+        .default('pruner')
+        .env('ESPARSE_COMBINE'),
     )
     .addOption(
       new Option('--threads <n>', 'threads of the worker that is started (default: all processors)')

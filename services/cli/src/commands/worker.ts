@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { startWorker } from '@esparse/worker';
+import { DEFAULT_DRAIN_SECONDS, startWorker } from '@esparse/worker';
 import { pino, destination } from 'pino';
 import { collectInOneGo } from '../collect-in-one-go.ts';
 import { collect, hostPort, integer } from '../option-types.ts';
@@ -8,6 +8,7 @@ interface Flags {
   readonly listen: string;
   readonly threads?: number;
   readonly root?: readonly string[];
+  readonly drainSeconds: number;
   readonly logLevel: string;
 }
 
@@ -35,6 +36,12 @@ export function workerCommand(): Command {
         .argParser((text: string, before: readonly string[] | undefined) => collect(text, before)),
     )
     .addOption(
+      new Option('--drain-seconds <n>', 'time that running calls have to end when the worker is told to stop')
+        .default(DEFAULT_DRAIN_SECONDS)
+        .env('ESPARSE_DRAIN_SECONDS')
+        .argParser(integer(0, 86_400)),
+    )
+    .addOption(
       new Option('--log-level <level>', 'least level that is logged, to standard error')
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info')
@@ -43,10 +50,10 @@ export function workerCommand(): Command {
     .action(run);
 }
 
-async function run({ listen, threads, root = ['.'], logLevel }: Flags): Promise<void> {
+async function run({ listen, threads, root = ['.'], drainSeconds, logLevel }: Flags): Promise<void> {
   collectInOneGo();
   const log = pino({ name: 'esparse-worker', level: logLevel }, destination(2));
-  const worker = await startWorker({ listen, threads, roots: root, log });
+  const worker = await startWorker({ listen, threads, roots: root, drainSeconds, log });
   // A pruner that started this worker waits for its address, and its end is the worker's end.
   process.send?.({ address: worker.address });
   await new Promise<void>((resolve) => {

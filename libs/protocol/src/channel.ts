@@ -1,0 +1,103 @@
+import {
+  makeClientConstructor,
+  type ChannelCredentials,
+  type ChannelOptions,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
+import {
+  FLOW_CONTROL_WINDOW_BYTES,
+  KEEPALIVE_MS,
+  KEEPALIVE_TIMEOUT_MS,
+  MAX_REPLY_BYTES,
+  MAX_REQUEST_BYTES,
+} from './limits.ts';
+import { LEAST_BUSY, READY_LISTENER } from './least-busy.ts';
+import { WorkerService } from './service.ts';
+
+/** The pause before a lost worker is tried again grows up to this: one that restarts is back within seconds. */
+const MAX_RECONNECT_BACKOFF_MS = 5_000;
+
+/** Names are resolved at most this often: a worker that joins is used soon, and a name server is not flooded. */
+const LEAST_BETWEEN_RESOLUTIONS_MS = 5_000;
+
+const seconds = (count: number) => ({ seconds: count, nanos: 0 });
+
+/**
+ * How gRPC places calls: on the least busy worker, leaving out for a while one that fails nearly everything in an
+ * interval (no disk, no memory, another pruner's work) while others do not. At least half of the workers stay.
+ */
+const SERVICE_CONFIG = {
+  methodConfig: [],
+  loadBalancingConfig: [
+    {
+      outlier_detection: {
+        interval: seconds(10),
+        base_ejection_time: seconds(10),
+        max_ejection_time: seconds(60),
+        max_ejection_percent: 50,
+        failure_percentage_ejection: {
+          threshold: 90,
+          enforcement_percentage: 100,
+          minimum_hosts: 2,
+          request_volume: 5,
+        },
+        child_policy: [{ [LEAST_BUSY]: {} }],
+      },
+    },
+  ],
+};
+
+/** What a channel tells of itself while it is used. */
+export interface ChannelListener {
+  /** The number of workers that are connected has changed. */
+  ready(workers: number): void;
+  /** A message of this many bytes was sent or received. */
+  message(bytes: number): void;
+}
+
+/** A client of the workers behind one target, over one channel. */
+export function openChannel(
+  target: string,
+  credentials: ChannelCredentials,
+  listener: ChannelListener,
+): InstanceType<typeof WorkerService> {
+  const options: ChannelOptions = {
+    'grpc.max_receive_message_length': MAX_REPLY_BYTES,
+    'grpc.max_send_message_length': MAX_REQUEST_BYTES,
+    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_BACKOFF_MS,
+    'grpc.dns_min_time_between_resolutions_ms': LEAST_BETWEEN_RESOLUTIONS_MS,
+    'grpc.service_config': JSON.stringify(SERVICE_CONFIG),
+    // A name server has no say in how calls are placed.
+    'grpc.service_config_disable_resolution': 1,
+    // Connections are this channel's own: nobody else's calls are among those it counts.
+    'grpc.use_local_subchannel_pool': 1,
+    [READY_LISTENER]: (workers: number) => {
+      listener.ready(workers);
+    },
+  };
+  const Client = makeClientConstructor(counting(listener), 'Worker') as unknown as typeof WorkerService;
+  return new Client(target, credentials, options);
+}
+
+/** The service with encoders that tell the size of each message. */
+function counting({ message }: ChannelListener): ServiceDefinition {
+  const methods = Object.entries(WorkerService.service as ServiceDefinition).map(([name, method]) => {
+    const counted: typeof method = {
+      ...method,
+      requestSerialize: (value) => {
+        const bytes = method.requestSerialize(value);
+        message(bytes.length);
+        return bytes;
+      },
+      responseDeserialize: (bytes) => {
+        message(bytes.length);
+        return method.responseDeserialize(bytes) as unknown;
+      },
+    };
+    return [name, counted] as const;
+  });
+  return Object.fromEntries(methods);
+}

@@ -1,0 +1,52 @@
+import { Metadata } from '@grpc/grpc-js';
+import { EsparseError } from '@esparse/errors';
+
+/** What decides the bits that a worker gives: how it computes, and of which model. */
+export interface WorkerIdentity {
+  /** Runtime version, execution provider, instruction set, rows per run. */
+  readonly numerics: string;
+  readonly modelDigest: string;
+}
+
+/** Initial metadata of a reply. */
+const NUMERICS_KEY = 'esparse-numerics';
+const MODEL_KEY = 'esparse-model';
+
+/** The metadata that precedes a worker's reply. */
+export function identityMetadata({ numerics, modelDigest }: WorkerIdentity): Metadata {
+  const metadata = new Metadata();
+  metadata.set(NUMERICS_KEY, numerics);
+  metadata.set(MODEL_KEY, modelDigest);
+  return metadata;
+}
+
+/** The identity in a reply's metadata, empty where it is not told. */
+export function identityOf(metadata: Metadata): WorkerIdentity {
+  const text = (key: string) => String(metadata.get(key)[0] ?? '');
+  return { numerics: text(NUMERICS_KEY), modelDigest: text(MODEL_KEY) };
+}
+
+/**
+ * Refuses a worker that would give other bits than those of the run.
+ *
+ * @param expected - What the run was begun with; fields that are empty are not known yet and fit anything.
+ * @throws EsparseError `usage` for other numerics, `checkpoint` for another model; both name what was expected.
+ */
+export function requireIdentity(expected: WorkerIdentity, found: WorkerIdentity, worker: string): void {
+  const differs = (field: keyof WorkerIdentity) => expected[field] !== '' && expected[field] !== found[field];
+  const context = { worker };
+  if (differs('numerics')) {
+    throw new EsparseError(
+      'usage',
+      `workers compute differently: the run was begun with ${expected.numerics}, ${worker} is ${found.numerics || 'not told'}`,
+      { hint: 'use workers of one runtime version, device and instruction set', context },
+    );
+  }
+  if (differs('modelDigest')) {
+    throw new EsparseError(
+      'checkpoint',
+      `${worker} sees another model: its digest is ${found.modelDigest || 'not told'}, that of the run is ${expected.modelDigest}`,
+      { hint: 'give every worker the same checkpoint under the same path', context },
+    );
+  }
+}

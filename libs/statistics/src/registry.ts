@@ -1,0 +1,14 @@
+import { amplitude } from './amplitude.ts';
+import { entropy } from './entropy.ts';
+import type { AnyStatistic } from './partial.ts';
+import type { StatisticParameters } from './statistic.ts';
+
+/** Every statistic by its name: what a worker can be asked for. */
+export const STATISTICS: ReadonlyMap<string, AnyStatistic> = new Map<string, AnyStatistic>(
+  [amplitude, entropy].map((statistic) => [statistic.name, statistic as AnyStatistic]),
+);
+
+/** Parameters as text: equal ones have the equal text. */
+export function parametersText(parameters: StatisticParameters): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))));
+}

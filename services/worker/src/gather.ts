@@ -1,0 +1,128 @@
+import { createGatherer, type Gatherer } from '@esparse/dataflow';
+import { EsparseError } from '@esparse/errors';
+import { free } from '@esparse/kernels';
+import type { TapOutput } from '@esparse/model';
+import {
+  MAX_NAMES,
+  MAX_SHARDS,
+  MAX_TILE_BYTES,
+  type GatherStatisticsReply,
+  type StatisticRef__Output,
+} from '@esparse/protocol';
+import { parametersText, serialisePartial, STATISTICS, type AnyStatistic } from '@esparse/statistics';
+import { selected, sequencesOf, type ShardStates } from './activations.ts';
+
+export interface FoldOptions {
+  readonly block: number;
+  readonly shards: readonly number[];
+  /** Taps to fold; empty for all. */
+  readonly taps: readonly string[];
+  readonly statistics: readonly AnyStatistic[];
+  readonly signal: AbortSignal;
+}
+
+/** Steps forward that are told of one call at most: they do not grow with the tokens. */
+const MAX_STEPS = 32;
+
+/** A message carries this much or, where a state is larger, up to what a message may hold. */
+const MESSAGE_BYTES = MAX_TILE_BYTES / 4;
+
+/**
+ * Folds the activations of a block over shards into statistics and yields them as one partial, in messages. A sequence
+ * is folded before the next is computed, so that memory is that of one sequence's activations and one partial, and a
+ * worker of N threads never keeps more than N busy.
+ */
+export async function* foldShards(
+  run: (hidden: Float32Array) => Promise<TapOutput[]>,
+  read: (shard: number) => Promise<ShardStates>,
+  { block, shards, taps, statistics, signal }: FoldOptions,
+): AsyncGenerator<GatherStatisticsReply> {
+  let gatherer: Gatherer | undefined;
+  let tokens = 0;
+  const every = Math.ceil(shards.length / MAX_STEPS);
+  try {
+    for (const [i, shard] of shards.entries()) {
+      for (const hidden of sequencesOf(await read(shard))) {
+        signal.throwIfAborted();
+        const outputs = selected(await run(hidden), taps);
+        gatherer ??= createGatherer({
+          taps: new Map(outputs.map(({ tap, channels }) => [tap, channels])),
+          statistics,
+          shards,
+        });
+        for (const output of outputs) {
+          await gatherer.add({ block, ...output });
+          free(output.data);
+        }
+        tokens += outputs[0]?.rows ?? 0;
+      }
+      if ((i + 1) % every === 0) yield { tokens };
+    }
+    if (gatherer === undefined) throw new EsparseError('internal', 'nothing was folded');
+    yield* messagesOf(serialisePartial(gatherer.partial()), signal);
+  } finally {
+    for (const { statistic, state } of gatherer?.partial().states.values() ?? []) statistic.dispose?.(state);
+  }
+}
+
+/** Joins pieces, and cuts them, into messages of a size that gRPC carries well. */
+async function* messagesOf(
+  pieces: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<GatherStatisticsReply> {
+  let waiting: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of pieces) {
+    signal.throwIfAborted();
+    for (let at = 0; at < piece.length; at += MESSAGE_BYTES) {
+      waiting.push(piece.subarray(at, at + MESSAGE_BYTES));
+      size += waiting.at(-1)!.length;
+      if (size < MESSAGE_BYTES) continue;
+      yield { data: Buffer.concat(waiting) };
+      waiting = [];
+      size = 0;
+    }
+  }
+  if (size > 0) yield { data: Buffer.concat(waiting) };
+}
+
+/** Refuses a list of shards that no pruner sends. */
+export function checkShards(shards: readonly number[]): void {
+  const ascending = shards.every((shard, i) => i === 0 || shard > shards[i - 1]!);
+  if (shards.length > 0 && shards.length <= MAX_SHARDS && ascending) return;
+  throw new EsparseError('usage', `${shards.length} shards: expected 1 to ${MAX_SHARDS}, ascending`);
+}
+
+/** Refuses names that are too many, or twice there: each costs memory. */
+export function checkNames(what: string, names: readonly string[]): void {
+  if (names.length <= MAX_NAMES && new Set(names).size === names.length) return;
+  throw new EsparseError('usage', `${names.length} ${what}: expected at most ${MAX_NAMES}, each once`);
+}
+
+/** The statistics of a request, which must count as the pruner's own do. */
+export function statisticsOf(refs: readonly StatisticRef__Output[]): AnyStatistic[] {
+  if (refs.length === 0) throw new EsparseError('usage', 'the request names no statistic');
+  const names = refs.map(({ name }) => name);
+  checkNames('statistics', names);
+  return refs.map(({ name, version, parameters }) => {
+    const statistic = STATISTICS.get(name);
+    if (statistic === undefined) {
+      throw new EsparseError(
+        'protocol',
+        `this worker has no statistic ${JSON.stringify(name.slice(0, 80))}`,
+        {
+          hint: 'run the same esparse version on both sides',
+        },
+      );
+    }
+    if (statistic.version !== version || parametersText(statistic.parameters) !== parameters) {
+      throw new EsparseError(
+        'protocol',
+        `${name} is version ${statistic.version} with ${parametersText(statistic.parameters)} in this worker, ` +
+          `version ${version} with ${parameters.slice(0, 200)} in the pruner`,
+        { hint: 'run the same esparse version on both sides' },
+      );
+    }
+    return statistic;
+  });
+}
