@@ -1,6 +1,7 @@
 import { cp, mkdir, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { writeCheckpoint } from '@esparse/checkpoint';
+import { EXIT_TRY_AGAIN } from '@esparse/errors';
 import { createOrOpenStore } from '@esparse/store';
 import { esparse } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
@@ -42,16 +43,17 @@ interface Entry {
   data_offsets: [number, number];
 }
 
-/** Prunes what must be refused: exit code 2, a message with these words, and no run begun in the store. */
+/** Prunes what must be refused: this exit code, a message with these words, and no run begun in the store. */
 async function refused(
   words: RegExp,
-  options: { model?: string; calibration?: string; store?: string; args?: string[] },
+  options: { model?: string; calibration?: string; store?: string; args?: string[]; code?: number },
 ) {
   const {
     model = EXAMPLE_MODEL,
     calibration = EXAMPLE_CALIBRATION,
     store = at('store'),
     args = [],
+    code = 2,
   } = options;
   const outcome = await esparse(
     'prune',
@@ -68,7 +70,7 @@ async function refused(
     ...args,
   );
   expect(outcome.stderr).toMatch(words);
-  expect(outcome.code).toBe(2);
+  expect(outcome.code).toBe(code);
   return outcome;
 }
 
@@ -200,7 +202,7 @@ test('a store of a newer format, a folder that is no store, and a store being wr
   await refused(/not empty|not an esparse store/, { store: at('other') });
 
   const writer = await (await createOrOpenStore(at('busy'))).beginRun('0123456789abcdef', {});
-  const { stderr } = await refused(/writ/, { store: at('busy') });
+  const { stderr } = await refused(/writ/, { store: at('busy'), code: EXIT_TRY_AGAIN });
   expect(stderr).toContain(String(process.pid));
   await writer.close();
 });
@@ -217,7 +219,7 @@ test('options out of range are refused with what was expected', async () => {
 });
 
 test('a worker that cannot be reached is named', async () => {
-  await refused(/127\.0\.0\.1:1/, { args: ['--worker', '127.0.0.1:1'] });
+  await refused(/127\.0\.0\.1:1/, { args: ['--worker', '127.0.0.1:1'], code: EXIT_TRY_AGAIN });
 });
 
 test('eval refuses both sources, none, and a run that does not exist', async () => {
