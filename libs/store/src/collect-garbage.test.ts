@@ -3,7 +3,7 @@ import path from 'node:path';
 import { collectGarbage } from './collect-garbage.ts';
 import { MemoryObjectStore } from './memory-object-store.ts';
 import { createOrOpenStore, type Store } from './store.ts';
-import { FailingObjectStore } from './testing/failing-object-store.ts';
+import { failing } from './testing/failing-object-store.ts';
 import { putSampleBlock, SAMPLE_ATTRIBUTES, writeSampleRun } from './testing/sample-run.ts';
 import { inTemporaryFolder, treeOf } from './testing/temporary-folder.ts';
 
@@ -99,12 +99,12 @@ test('nothing goes while somebody writes', async () => {
 });
 
 test('a removal that is cut off anywhere leaves no block that looks committed and is not', async () => {
-  const made = new FailingObjectStore(Infinity, false);
+  const made = new MemoryObjectStore();
   await abandonRun(await createOrOpenStore(made), 'left');
   for (let change = 1; ; change++) {
-    const objects = new FailingObjectStore(change, true);
+    const objects = new MemoryObjectStore();
     for (const [key, bytes] of made.objects) objects.objects.set(key, bytes);
-    const store = await createOrOpenStore(objects);
+    const store = await createOrOpenStore(failing(objects, change, true));
     const removal = collectGarbage(store, { runs: 'all-unfinished' });
     const whole = await removal.then(
       () => true,

@@ -12,8 +12,28 @@ export async function readCurrent(store: ObjectStore): Promise<string | undefine
   return sealed === undefined ? undefined : checkDocument(store, CURRENT, currentSchema, sealed).run;
 }
 
-/** Names the run to be served, durably, in one step. */
-export async function writeCurrent(store: ObjectStore, fingerprint: string): Promise<void> {
-  await store.put(CURRENT, [sealedObject({ run: fingerprint }, CURRENT)], { durable: true });
+/** The version of `current` that a writer has seen last. */
+export interface SeenCurrent {
+  version: string | undefined;
+}
+
+export async function seenCurrent(store: ObjectStore): Promise<SeenCurrent> {
+  return { version: await store.version?.(CURRENT) };
+}
+
+/**
+ * Names the run to be served, durably, in one step.
+ *
+ * @throws EsparseError 'locked' where another writer has named one since, and the store can tell
+ */
+export async function writeCurrent(
+  store: ObjectStore,
+  fingerprint: string,
+  seen: SeenCurrent,
+): Promise<void> {
+  const document = sealedObject({ run: fingerprint }, CURRENT);
+  if (store.putIf !== undefined) await store.putIf(CURRENT, document, seen.version);
+  else await store.put(CURRENT, [document], { durable: true });
   await store.sync(['']);
+  seen.version = await store.version?.(CURRENT);
 }

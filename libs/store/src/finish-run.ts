@@ -1,6 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { commitKey, committedBlocks, isCommitted } from './commits.ts';
-import { readCurrent, writeCurrent } from './current.ts';
+import { readCurrent, writeCurrent, type SeenCurrent } from './current.ts';
+import { putNew } from './put-new.ts';
 import { readCommit } from './group-contents.ts';
 import { readFinished } from './finished.ts';
 import { readSmall } from './json-document.ts';
@@ -23,6 +24,7 @@ export async function finishRun(
   store: ObjectStore,
   fingerprint: string,
   summary: FinishInput,
+  current: SeenCurrent,
   assertHeld: () => void,
 ): Promise<void> {
   const folder = runFolder(fingerprint);
@@ -36,11 +38,11 @@ export async function finishRun(
     await store.sync(objects.map(({ path }) => joinKey(folder, folderOf(path))));
     assertHeld();
     const document = sealedObject({ ...summary, bytes, objects }, `the summary of run ${fingerprint}`);
-    await store.put(joinKey(folder, FINISHED), [document], { durable: true });
+    await putNew(store, joinKey(folder, FINISHED), document);
   }
   await store.sync([folder]);
   assertHeld();
-  if ((await readCurrent(store)) !== fingerprint) await writeCurrent(store, fingerprint);
+  if ((await readCurrent(store)) !== fingerprint) await writeCurrent(store, fingerprint, current);
 }
 
 async function assertComplete(

@@ -38,6 +38,15 @@ export interface ObjectStore {
   open?(key: string): Promise<ObjectHandle | undefined>;
   /** The absolute path of an object, where it is a local file that can be memory-mapped. */
   fileOf?(key: string): string;
+  /** What tells the version of an object; undefined where there is none. */
+  version?(key: string): Promise<string | undefined>;
+  /**
+   * Puts a small object, durably, only where it is still in the version that was seen, undefined for none: so that of two
+   * writers of whom each takes itself for the only one, one notices. Without it, the lock alone keeps them apart.
+   *
+   * @throws EsparseError 'locked' where another has written it
+   */
+  putIf?(key: string, bytes: Uint8Array, seen: string | undefined): Promise<void>;
   /** Takes the lock of the one writer. Without it, the store cannot tell that there is a second writer. */
   lock?(): Promise<WriterLease>;
   /** Removes what crashed `put`s left directly in a folder; only its one writer may call it. */
@@ -73,5 +82,7 @@ export interface ObjectHandle {
 export interface WriterLease {
   /** Set once the lock was lost to another process (a clock jump, a suspended machine): stop writing. */
   readonly lost: EsparseError | undefined;
+  /** What a user should know of this lock, where it does not keep all that it promises. */
+  readonly caution?: string;
   release(): Promise<void>;
 }

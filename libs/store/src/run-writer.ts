@@ -1,10 +1,12 @@
 import { EsparseError } from '@esparse/errors';
 import { canonicalJson } from './canonical-json.ts';
 import { committedBlocks, isCommitted } from './commits.ts';
+import { seenCurrent, type SeenCurrent } from './current.ts';
 import { finishRun, type FinishInput } from './finish-run.ts';
 import { joinKey } from './key.ts';
 import { blockFolder, BLOCKS, DENSE, runFolder, RUNS, ZARR_JSON } from './layout.ts';
 import type { ObjectStore, WriterLease } from './object-store.ts';
+import { putNew } from './put-new.ts';
 import { splitRawPath, writeRawObject } from './raw-objects.ts';
 import { openRunAt, type Run } from './run.ts';
 import { readSealedGroup, sealedGroup, type Attributes } from './sealed-document.ts';
@@ -13,6 +15,8 @@ import { beginTransaction, type Transaction } from './transaction.ts';
 /** Writes one run. There is one writer of a store at a time; `close` lets the next one in. */
 export interface RunWriter {
   readonly run: Run;
+  /** What a user should know of the lock, where it does not keep all that it promises. */
+  readonly caution: string | undefined;
   /** Stores a raw object such as 'tokenizer/tokenizer.json'; the same bytes again are no change. */
   putObject(path: string, bytes: Uint8Array): Promise<void>;
   /** Begins block k. @throws EsparseError 'store' where it is committed, 'internal' where it is begun already */
@@ -43,6 +47,7 @@ export async function beginRunAt(
   const folder = runFolder(fingerprint);
   const lease = await store.lock?.();
   try {
+    const current = await seenCurrent(store);
     for (const place of ['', RUNS, folder, joinKey(folder, BLOCKS)]) await store.cleanUp?.(place);
     await putOnce(store, joinKey(RUNS, ZARR_JSON), {});
     await putOnce(store, joinKey(folder, ZARR_JSON), attributes);
@@ -50,15 +55,23 @@ export async function beginRunAt(
     await store.sync([joinKey(folder, BLOCKS)]);
     const committed = new Set((await committedBlocks(store, folder)).map((k) => blockFolder(folder, k)));
     if (await isCommitted(store, joinKey(folder, DENSE))) committed.add(joinKey(folder, DENSE));
-    return new StoreRunWriter(store, await openRunAt(store, fingerprint), lease, committed);
+    return new StoreRunWriter(store, await openRunAt(store, fingerprint), { lease, current, committed });
   } catch (error) {
     await lease?.release();
     throw error;
   }
 }
 
+/** What a writer begins with. */
+interface Begun {
+  readonly lease: WriterLease | undefined;
+  readonly current: SeenCurrent;
+  readonly committed: Set<string>;
+}
+
 class StoreRunWriter implements RunWriter {
   readonly run: Run;
+  readonly caution: string | undefined;
   readonly #store: ObjectStore;
   readonly #folder: string;
   readonly #lease: WriterLease | undefined;
@@ -68,10 +81,14 @@ class StoreRunWriter implements RunWriter {
   readonly #begun = new Set<string>();
   /** Raw objects are written one after the other: each changes its folder's manifest. */
   #lastRaw: Promise<unknown> = Promise.resolve();
+  /** `current` as it was when this writer began, and as it wrote it. */
+  readonly #current: SeenCurrent;
   #closed = false;
 
-  constructor(store: ObjectStore, run: Run, lease: WriterLease | undefined, committed: Set<string>) {
+  constructor(store: ObjectStore, run: Run, { lease, current, committed }: Begun) {
     this.run = run;
+    this.caution = lease?.caution;
+    this.#current = current;
     this.#store = store;
     this.#folder = runFolder(run.fingerprint);
     this.#lease = lease;
@@ -106,7 +123,7 @@ class StoreRunWriter implements RunWriter {
         `the run cannot finish: ${[...this.#begun].join(', ')} is still being written`,
       );
     }
-    await finishRun(this.#store, this.run.fingerprint, summary, () => {
+    await finishRun(this.#store, this.run.fingerprint, summary, this.#current, () => {
       this.#assertHeld();
     });
   }
@@ -153,7 +170,7 @@ async function putOnce(store: ObjectStore, key: string, attributes: Attributes):
   const document = sealedGroup(attributes, key);
   const found = await readSealedGroup(store, key);
   if (found === undefined) {
-    await store.put(key, [document], { durable: true });
+    await putNew(store, key, document);
     return;
   }
   const names = new Set([...Object.keys(found), ...Object.keys(attributes)]);

@@ -3,13 +3,15 @@ import path from 'node:path';
 import { seal, SEAL_PLACE } from './sealed-document.ts';
 import { createOrOpenStore, openHidden, openStore } from './store.ts';
 import { MemoryObjectStore } from './memory-object-store.ts';
+import { contentsOf, onEveryMedium } from './testing/media.ts';
 import { SAMPLE_ATTRIBUTES, SAMPLE_FINGERPRINT, writeSampleRun } from './testing/sample-run.ts';
 import { inTemporaryFolder, treeOf } from './testing/temporary-folder.ts';
 
-test('a run written to files reads back: attributes, arrays, raw objects, summary', async () => {
-  await inTemporaryFolder(async (root) => {
-    await writeSampleRun(await createOrOpenStore(path.join(root, 'new/store')));
-    const store = await openStore(path.join(root, 'new/store'));
+onEveryMedium(({ name, make, again }) => {
+  test('a run that was written reads back: attributes, arrays, raw objects, summary', async () => {
+    const objects = await make();
+    await writeSampleRun(await createOrOpenStore(objects));
+    const store = await openStore(await again(objects));
     expect(await store.current()).toBe(SAMPLE_FINGERPRINT);
     const run = await store.openRun();
     expect(run).toMatchObject({ fingerprint: SAMPLE_FINGERPRINT, attributes: SAMPLE_ATTRIBUTES });
@@ -39,10 +41,144 @@ test('a run written to files reads back: attributes, arrays, raw objects, summar
     expect((await block.read('attn_in/entropy')).data).toEqual(Float32Array.from([0.5, -0, 1e-40]));
     expect(await block.read('attn_in/none')).toMatchObject({ data: new Float32Array(0), shape: [0, 3] });
     expect(await block.read('input_layernorm')).toMatchObject({ data: Uint16Array.from([1]), shape: [] });
-    expect(block.chunkFile?.('q_proj/values')).toBe(
-      path.join(root, 'new/store/runs', SAMPLE_FINGERPRINT, 'blocks/1/q_proj/values/c/0/0/0'),
-    );
+    // Files are there to be mapped.
+    const file = block.chunkFile?.('q_proj/values');
+    const key = `runs/${SAMPLE_FINGERPRINT}/blocks/1/q_proj/values/c/0/0/0`;
+    expect(file).toBe(name === 'files' ? path.join(objects.describe(), key) : undefined);
     expect((await run.dense()).attributes).toEqual({ tied: true });
+  });
+
+  test('a finished run is resumed without a change, and made current again', async () => {
+    const objects = await make();
+    const store = await createOrOpenStore(objects);
+    await writeSampleRun(store, 'a1');
+    await writeSampleRun(store, 'a2');
+    const before = await contentsOf(objects);
+    before.delete('current');
+    await writeSampleRun(store, 'a1');
+    expect(await store.current()).toBe('a1');
+    const after = await contentsOf(objects);
+    after.delete('current');
+    expect(after).toEqual(before);
+  });
+
+  test('the same fingerprint with other attributes is refused, naming them', async () => {
+    const store = await createOrOpenStore(await make());
+    await writeSampleRun(store);
+    await expect(
+      store.beginRun(SAMPLE_FINGERPRINT, { ...SAMPLE_ATTRIBUTES, pattern: { keep: 1, group: 4 } }),
+    ).rejects.toMatchObject({ kind: 'store', message: expect.stringContaining('(pattern)') });
+  });
+
+  test('a run cannot finish before everything is committed, and says what is not', async () => {
+    const store = await createOrOpenStore(await make());
+    const writer = await store.beginRun('a1', {});
+    await writer.beginBlock(1).commit({});
+    await expect(writer.finish({ blocks: 3 })).rejects.toMatchObject({
+      kind: 'store',
+      message: expect.stringContaining('not committed: block 0, block 2, dense'),
+    });
+    expect(await store.current()).toBeUndefined();
+    expect(await writer.run.finished()).toBe(false);
+    await writer.close();
+    await expect(store.openRun()).rejects.toMatchObject({
+      message: expect.stringContaining('no finished run'),
+      hint: expect.stringContaining('a1'),
+    });
+  });
+
+  test('raw objects are never overwritten by others, and live in folders of their own', async () => {
+    const store = await createOrOpenStore(await make());
+    const writer = await store.beginRun('a1', {});
+    await Promise.all(
+      Array.from({ length: 5 }, (_, i) => writer.putObject(`tokenizer/${i}.json`, Buffer.from(`${i}`))),
+    );
+    await writer.putObject('tokenizer/0.json', Buffer.from('0'));
+    await expect(writer.putObject('tokenizer/0.json', Buffer.from('1'))).rejects.toMatchObject({
+      kind: 'store',
+      message: expect.stringContaining('other bytes'),
+    });
+    expect(await writer.run.objects('tokenizer')).toHaveLength(5);
+    await expect(writer.run.object('tokenizer/none')).rejects.toMatchObject({
+      kind: 'store',
+      hint: expect.stringContaining('tokenizer/0.json'),
+    });
+    for (const path of [
+      'tokenizer.json',
+      'blocks/0/zarr.json',
+      'dense/x',
+      'hidden/0/0',
+      'tokenizer/zarr.json',
+    ]) {
+      await expect(writer.putObject(path, new Uint8Array(1))).rejects.toMatchObject({ kind: 'usage' });
+    }
+    await expect(writer.putObject('tokenizer/../../x', new Uint8Array(1))).rejects.toMatchObject({
+      kind: 'store',
+    });
+    await writer.close();
+  });
+
+  test('a run is found by the first letters of its fingerprint, if they are enough', async () => {
+    const store = await createOrOpenStore(await make());
+    for (const fingerprint of ['abc1', 'abc2', 'abc', 'b77']) await writeSampleRun(store, fingerprint);
+    expect((await store.openRun('b')).fingerprint).toBe('b77');
+    expect((await store.openRun('abc')).fingerprint).toBe('abc');
+    expect((await store.openRun()).fingerprint).toBe('b77');
+    await expect(store.openRun('ab')).rejects.toMatchObject({
+      kind: 'store',
+      message: expect.stringContaining('3 runs begin with ab: abc, abc1, abc2'),
+    });
+    await expect(store.openRun('x')).rejects.toMatchObject({
+      hint: expect.stringContaining('abc, abc1, abc2, b77'),
+    });
+    for (const hostile of ['', '..', '../runs', 'a/b']) {
+      await expect(store.openRun(hostile)).rejects.toMatchObject({ kind: 'store' });
+      await expect(store.beginRun(hostile, {})).rejects.toMatchObject({ kind: 'store' });
+    }
+  });
+
+  test('the list of runs says how far each has come, and which cannot be read', async () => {
+    const objects = await make();
+    const store = await createOrOpenStore(objects);
+    await writeSampleRun(store, 'a1');
+    await (await store.beginRun('a2', { x: 1 })).close();
+    await objects.put('runs/a3/zarr.json', [Buffer.from('{')]);
+    expect(await store.runs()).toEqual([
+      {
+        fingerprint: 'a1',
+        current: true,
+        finished: true,
+        blocks: 2,
+        attributes: SAMPLE_ATTRIBUTES,
+        damage: undefined,
+      },
+      {
+        fingerprint: 'a2',
+        current: false,
+        finished: false,
+        blocks: 0,
+        attributes: { x: 1 },
+        damage: undefined,
+      },
+      {
+        fingerprint: 'a3',
+        current: false,
+        finished: false,
+        blocks: 0,
+        attributes: {},
+        damage: expect.stringContaining('runs/a3/zarr.json'),
+      },
+    ]);
+  });
+
+  test('hidden states are reached without the writer’s lock', async () => {
+    const objects = await make();
+    const writer = await (await createOrOpenStore(objects)).beginRun('a1', {});
+    const hidden = await openHidden(await again(objects), 'a1');
+    await hidden.write(0, 3, { data: Float32Array.from([1, 2]), shape: [1, 1, 2] });
+    expect((await writer.run.hidden.read(0, 3)).data).toEqual(Float32Array.from([1, 2]));
+    await writer.close();
+    await expect(openHidden(objects, 'a2')).rejects.toMatchObject({ kind: 'store' });
   });
 });
 
@@ -58,98 +194,6 @@ test('two runs of the same work are the same bytes, and nothing else is left in 
     expect(trees[0]).toEqual(trees[1]);
     expect([...trees[0]!.keys()].filter((name) => name.includes('.esparse'))).toEqual([]);
   });
-});
-
-test('a finished run is resumed without a change, and made current again', async () => {
-  const objects = new MemoryObjectStore();
-  const store = await createOrOpenStore(objects);
-  await writeSampleRun(store, 'a1');
-  await writeSampleRun(store, 'a2');
-  const before = new Map(objects.objects);
-  before.delete('current');
-  await writeSampleRun(store, 'a1');
-  expect(await store.current()).toBe('a1');
-  const after = new Map(objects.objects);
-  after.delete('current');
-  expect(after).toEqual(before);
-});
-
-test('the same fingerprint with other attributes is refused, naming them', async () => {
-  const store = await createOrOpenStore(new MemoryObjectStore());
-  await writeSampleRun(store);
-  await expect(
-    store.beginRun(SAMPLE_FINGERPRINT, { ...SAMPLE_ATTRIBUTES, pattern: { keep: 1, group: 4 } }),
-  ).rejects.toMatchObject({ kind: 'store', message: expect.stringContaining('(pattern)') });
-});
-
-test('a run cannot finish before everything is committed, and says what is not', async () => {
-  const store = await createOrOpenStore(new MemoryObjectStore());
-  const writer = await store.beginRun('a1', {});
-  await writer.beginBlock(1).commit({});
-  await expect(writer.finish({ blocks: 3 })).rejects.toMatchObject({
-    kind: 'store',
-    message: expect.stringContaining('not committed: block 0, block 2, dense'),
-  });
-  expect(await store.current()).toBeUndefined();
-  expect(await writer.run.finished()).toBe(false);
-  await writer.close();
-  await expect(store.openRun()).rejects.toMatchObject({
-    message: expect.stringContaining('no finished run'),
-    hint: expect.stringContaining('a1'),
-  });
-});
-
-test('a run is found by the first letters of its fingerprint, if they are enough', async () => {
-  const store = await createOrOpenStore(new MemoryObjectStore());
-  for (const fingerprint of ['abc1', 'abc2', 'abc', 'b77']) await writeSampleRun(store, fingerprint);
-  expect((await store.openRun('b')).fingerprint).toBe('b77');
-  expect((await store.openRun('abc')).fingerprint).toBe('abc');
-  expect((await store.openRun()).fingerprint).toBe('b77');
-  await expect(store.openRun('ab')).rejects.toMatchObject({
-    kind: 'store',
-    message: expect.stringContaining('3 runs begin with ab: abc, abc1, abc2'),
-  });
-  await expect(store.openRun('x')).rejects.toMatchObject({
-    hint: expect.stringContaining('abc, abc1, abc2, b77'),
-  });
-  for (const hostile of ['', '..', '../runs', 'a/b']) {
-    await expect(store.openRun(hostile)).rejects.toMatchObject({ kind: 'store' });
-    await expect(store.beginRun(hostile, {})).rejects.toMatchObject({ kind: 'store' });
-  }
-});
-
-test('the list of runs says how far each has come, and which cannot be read', async () => {
-  const objects = new MemoryObjectStore();
-  const store = await createOrOpenStore(objects);
-  await writeSampleRun(store, 'a1');
-  await (await store.beginRun('a2', { x: 1 })).close();
-  await objects.put('runs/a3/zarr.json', [Buffer.from('{')]);
-  expect(await store.runs()).toEqual([
-    {
-      fingerprint: 'a1',
-      current: true,
-      finished: true,
-      blocks: 2,
-      attributes: SAMPLE_ATTRIBUTES,
-      damage: undefined,
-    },
-    {
-      fingerprint: 'a2',
-      current: false,
-      finished: false,
-      blocks: 0,
-      attributes: { x: 1 },
-      damage: undefined,
-    },
-    {
-      fingerprint: 'a3',
-      current: false,
-      finished: false,
-      blocks: 0,
-      attributes: {},
-      damage: expect.stringContaining('runs/a3/zarr.json'),
-    },
-  ]);
 });
 
 test('a folder with other things in it is refused; one that is empty, or a fresh volume, becomes a store', async () => {
@@ -187,46 +231,4 @@ test('a store of a newer format is opened neither to read nor to write', async (
   const newer = { kind: 'store', message: expect.stringMatching(/format 2.*format 1/) };
   await expect(openStore(objects)).rejects.toMatchObject(newer);
   await expect(createOrOpenStore(objects)).rejects.toMatchObject(newer);
-});
-
-test('raw objects are never overwritten by others, and live in folders of their own', async () => {
-  const store = await createOrOpenStore(new MemoryObjectStore());
-  const writer = await store.beginRun('a1', {});
-  await Promise.all(
-    Array.from({ length: 5 }, (_, i) => writer.putObject(`tokenizer/${i}.json`, Buffer.from(`${i}`))),
-  );
-  await writer.putObject('tokenizer/0.json', Buffer.from('0'));
-  await expect(writer.putObject('tokenizer/0.json', Buffer.from('1'))).rejects.toMatchObject({
-    kind: 'store',
-    message: expect.stringContaining('other bytes'),
-  });
-  expect(await writer.run.objects('tokenizer')).toHaveLength(5);
-  await expect(writer.run.object('tokenizer/none')).rejects.toMatchObject({
-    kind: 'store',
-    hint: expect.stringContaining('tokenizer/0.json'),
-  });
-  for (const path of [
-    'tokenizer.json',
-    'blocks/0/zarr.json',
-    'dense/x',
-    'hidden/0/0',
-    'tokenizer/zarr.json',
-  ]) {
-    await expect(writer.putObject(path, new Uint8Array(1))).rejects.toMatchObject({ kind: 'usage' });
-  }
-  await expect(writer.putObject('tokenizer/../../x', new Uint8Array(1))).rejects.toMatchObject({
-    kind: 'store',
-  });
-  await writer.close();
-});
-
-test('hidden states are reached without the writer’s lock', async () => {
-  await inTemporaryFolder(async (root) => {
-    const writer = await (await createOrOpenStore(root)).beginRun('a1', {});
-    const hidden = await openHidden(root, 'a1');
-    await hidden.write(0, 3, { data: Float32Array.from([1, 2]), shape: [1, 1, 2] });
-    expect((await writer.run.hidden.read(0, 3)).data).toEqual(Float32Array.from([1, 2]));
-    await writer.close();
-    await expect(openHidden(root, 'a2')).rejects.toMatchObject({ kind: 'store' });
-  });
 });

@@ -59,6 +59,10 @@ export async function createOrOpenStore(root: string | ObjectStore): Promise<Sto
   if ((await readSealedGroup(objects, ZARR_JSON)) === undefined) {
     // A volume that is freshly made and mounted has this folder.
     const names = (await objects.children('')).filter((name) => name !== 'lost+found');
+    // Another process may have made it just now.
+    if (names.includes(ZARR_JSON) && (await readSealedGroup(objects, ZARR_JSON)) !== undefined) {
+      return new ObjectsStore(objects);
+    }
     if (names.length > 0) {
       throw new EsparseError('store', `${objects.describe()} is not empty and is not an esparse store`, {
         hint: `choose an empty or new folder (this one has ${names.slice(0, 5).join(', ')})`,

@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
-import { fileObjectStore } from './file-object-store.ts';
 import { createOrOpenStore, openStore } from './store.ts';
-import { FailingObjectStore } from './testing/failing-object-store.ts';
+import { failing } from './testing/failing-object-store.ts';
+import { contentsOf, onEveryMedium } from './testing/media.ts';
 import { MemoryObjectStore } from './memory-object-store.ts';
 import {
   putSampleBlock,
@@ -10,51 +10,89 @@ import {
   SAMPLE_FINGERPRINT,
   writeSampleRun,
 } from './testing/sample-run.ts';
-import { inTemporaryFolder } from './testing/temporary-folder.ts';
 
-/** What an undisturbed run makes, and in how many changes. */
-async function undisturbed(): Promise<FailingObjectStore> {
-  const store = new FailingObjectStore(Number.POSITIVE_INFINITY, false);
-  await writeSampleRun(await createOrOpenStore(store));
-  return store;
-}
+onEveryMedium(({ name, make, again }) => {
+  test('a crash at any change leaves every block whole or absent, and a resume makes the same bytes', async () => {
+    const sound = await make();
+    const counting = failing(sound, Number.POSITIVE_INFINITY, false);
+    await writeSampleRun(await createOrOpenStore(counting));
+    expect(counting.changes).toBeGreaterThan(50);
+    const contents = await contentsOf(sound);
+    // Where every request takes its time, some of the changes.
+    const step = { memory: 1, files: 7, S3: 23 }[name];
+    for (let failAt = 1; failAt <= counting.changes; failAt += step) {
+      for (const happens of [false, true]) {
+        const place = await make();
+        const run = async () => writeSampleRun(await createOrOpenStore(failing(place, failAt, happens)));
+        await expect(run()).rejects.toThrow('the process died');
 
-/** What another process finds in a bucket. */
-function survivorOf(bucket: MemoryObjectStore): MemoryObjectStore {
-  const found = new MemoryObjectStore();
-  for (const [key, bytes] of bucket.objects) found.objects.set(key, bytes);
-  return found;
-}
-
-function contentsOf(bucket: MemoryObjectStore): string[] {
-  return [...bucket.objects].map(([key, bytes]) => `${key} ${Buffer.from(bytes).toString('hex')}`).sort();
-}
-
-test('a crash at any change leaves every block whole or absent, and a resume makes the same bytes', async () => {
-  const sound = await undisturbed();
-  expect(sound.changes).toBeGreaterThan(50);
-  for (let failAt = 1; failAt <= sound.changes; failAt++) {
-    for (const happens of [false, true]) {
-      const crashing = new FailingObjectStore(failAt, happens);
-      const run = async () => writeSampleRun(await createOrOpenStore(crashing));
-      await expect(run()).rejects.toThrow('the process died');
-
-      const found = survivorOf(crashing);
-      if (found.objects.has(`runs/${SAMPLE_FINGERPRINT}/zarr.json`)) {
-        const reader = await (await openStore(found)).openRun(SAMPLE_FINGERPRINT);
-        for (let k = 0; k < SAMPLE_BLOCKS; k++) {
-          if (!(await reader.isCommitted(k))) continue;
-          const block = await reader.block(k);
-          for (const path of block.arrays.keys()) await block.read(path);
-          expect(block.arrays.size).toBe(6);
+        const found = await again(place);
+        if ((await found.size(`runs/${SAMPLE_FINGERPRINT}/zarr.json`)) !== undefined) {
+          const reader = await (await openStore(found)).openRun(SAMPLE_FINGERPRINT);
+          for (let k = 0; k < SAMPLE_BLOCKS; k++) {
+            if (!(await reader.isCommitted(k))) continue;
+            const block = await reader.block(k);
+            for (const path of block.arrays.keys()) await block.read(path);
+            expect(block.arrays.size).toBe(6);
+          }
         }
-      }
 
-      const resumed = await writeSampleRun(await createOrOpenStore(found));
-      expect(await resumed.verify()).toEqual([]);
-      expect(contentsOf(found)).toEqual(contentsOf(sound));
+        const resumed = await writeSampleRun(await createOrOpenStore(found));
+        expect(await resumed.verify()).toEqual([]);
+        expect(await contentsOf(found)).toEqual(contents);
+      }
     }
-  }
+  });
+
+  test('what is committed is never overwritten, by this writer or the next', async () => {
+    const place = await make();
+    const committed = { kind: 'store', message: expect.stringContaining('block 0 is committed already') };
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const writer = await (await createOrOpenStore(await again(place))).beginRun('a1', SAMPLE_ATTRIBUTES);
+      if (attempt === 0) {
+        const block = writer.beginBlock(0);
+        await putSampleBlock(block, 0);
+        expect(await block.commit({})).toEqual({ objects: 13, bytes: expect.any(Number) });
+      }
+      expect(() => writer.beginBlock(0)).toThrow(expect.objectContaining(committed) as Error);
+      await writer.close();
+    }
+  });
+
+  test('left-overs of a crashed attempt go when the block is begun again; aborted work goes at once', async () => {
+    const objects = await make();
+    const keysWith = async (part: string) =>
+      [...(await contentsOf(objects)).keys()].filter((key) => key.includes(part));
+    const store = await createOrOpenStore(objects);
+    const first = await store.beginRun('a1', {});
+    await first.beginBlock(0).putArray('old', { data: new Uint8Array(3), shape: [3] });
+    await first.close();
+    const second = await store.beginRun('a1', {});
+    const block = second.beginBlock(0);
+    await block.putArray('new', { data: new Uint8Array(3), shape: [3] });
+    expect(await keysWith('old')).toEqual([]);
+    await block.abort();
+    expect(await keysWith('blocks/0')).toEqual([]);
+    const again = second.beginBlock(0);
+    await again.putArray('new', { data: new Uint8Array(3), shape: [3] });
+    await again.commit({});
+    expect(await second.run.committedBlocks()).toEqual([0]);
+    await second.close();
+  });
+
+  test('arrays can be put concurrently; committing before they are in is refused', async () => {
+    const writer = await (await createOrOpenStore(await make())).beginRun('a1', {});
+    const block = writer.beginBlock(0);
+    const puts = Array.from({ length: 20 }, (_, i) =>
+      block.putArray(`x${i}/values`, { data: new Uint16Array(100).fill(i), shape: [100] }),
+    );
+    await expect(block.commit({})).rejects.toThrow('before all arrays were put');
+    await Promise.all(puts);
+    await block.commit({});
+    const stored = await writer.run.block(0);
+    for (let i = 0; i < 20; i++) expect((await stored.read(`x${i}/values`)).data[99]).toBe(i);
+    await writer.close();
+  });
 });
 
 test('the commit is put last, after everything it lists was flushed', async () => {
@@ -86,41 +124,6 @@ test('the commit is put last, after everything it lists was flushed', async () =
     'sync',
   ]);
 });
-
-test('what is committed is never overwritten, by this writer or the next', async () => {
-  const store = await createOrOpenStore(new MemoryObjectStore());
-  const committed = { kind: 'store', message: expect.stringContaining('block 0 is committed already') };
-  for (let attempt = 0; attempt < 2; attempt++) {
-    const writer = await store.beginRun('a1', SAMPLE_ATTRIBUTES);
-    if (attempt === 0) {
-      const block = writer.beginBlock(0);
-      await putSampleBlock(block, 0);
-      expect(await block.commit({})).toEqual({ objects: 13, bytes: expect.any(Number) });
-    }
-    expect(() => writer.beginBlock(0)).toThrow(expect.objectContaining(committed) as Error);
-    await writer.close();
-  }
-});
-
-test('left-overs of a crashed attempt go when the block is begun again; aborted work goes at once', async () => {
-  const objects = new MemoryObjectStore();
-  const store = await createOrOpenStore(objects);
-  const first = await store.beginRun('a1', {});
-  await first.beginBlock(0).putArray('old', { data: new Uint8Array(3), shape: [3] });
-  await first.close();
-  const second = await store.beginRun('a1', {});
-  const block = second.beginBlock(0);
-  await block.putArray('new', { data: new Uint8Array(3), shape: [3] });
-  expect([...objects.objects.keys()].filter((key) => key.includes('old'))).toEqual([]);
-  await block.abort();
-  expect([...objects.objects.keys()].filter((key) => key.includes('blocks/0'))).toEqual([]);
-  const again = second.beginBlock(0);
-  await again.putArray('new', { data: new Uint8Array(3), shape: [3] });
-  await again.commit({});
-  expect(await second.run.committedBlocks()).toEqual([0]);
-  await second.close();
-});
-
 test('a failed put closes the transaction to everything but abort', async () => {
   const objects = new MemoryObjectStore();
   const writer = await (await createOrOpenStore(objects)).beginRun('a1', {});
@@ -170,23 +173,6 @@ test('an array whose shape does not fit its data is refused, naming it', async (
   }
   await writer.close();
 });
-
-test('arrays can be put concurrently; committing before they are in is refused', async () => {
-  await inTemporaryFolder(async (root) => {
-    const writer = await (await createOrOpenStore(fileObjectStore(root))).beginRun('a1', {});
-    const block = writer.beginBlock(0);
-    const puts = Array.from({ length: 20 }, (_, i) =>
-      block.putArray(`x${i}/values`, { data: new Uint16Array(100).fill(i), shape: [100] }),
-    );
-    await expect(block.commit({})).rejects.toThrow('before all arrays were put');
-    await Promise.all(puts);
-    await block.commit({});
-    const stored = await writer.run.block(0);
-    for (let i = 0; i < 20; i++) expect((await stored.read(`x${i}/values`)).data[99]).toBe(i);
-    await writer.close();
-  });
-});
-
 test('a closed writer writes nothing', async () => {
   const writer = await (await createOrOpenStore(new MemoryObjectStore())).beginRun('a1', {});
   const block = writer.beginBlock(0);

@@ -8,6 +8,7 @@ import { checkKey, folderOf, joinKey } from './key.ts';
 import { ZARR_JSON } from './layout.ts';
 import { entryOf, sortedEntries, type ManifestEntry } from './manifest.ts';
 import type { ObjectStore } from './object-store.ts';
+import { putNew } from './put-new.ts';
 import { sealedGroup, type Attributes } from './sealed-document.ts';
 
 /**
@@ -99,7 +100,7 @@ class GroupTransaction implements Transaction {
       await store.sync(this.#folders());
       assertHeld();
       // From here on a reader sees the group.
-      await store.put(commitKey(folder), [document], { durable: true });
+      await putNew(store, commitKey(folder), document);
       await store.sync([folder]);
       this.#state = 'committed';
       onClosed(true);

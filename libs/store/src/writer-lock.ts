@@ -1,12 +1,11 @@
 import { EsparseError } from '@esparse/errors';
 import { readFile, rm, rmdir, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import path from 'node:path';
 import { lock } from 'proper-lockfile';
-import { z } from 'zod';
 import { codeOf, isAbsent } from './file-error.ts';
 import { OWN_PREFIX } from './key.ts';
 import type { WriterLease } from './object-store.ts';
+import { isDead, lockedError, ownerSchema, thisProcess, type Owner } from './writer-owner.ts';
 
 /** Age at which a lock of a process that we cannot see is taken over: six missed refreshes. */
 const STALE_MS = 60_000;
@@ -14,13 +13,6 @@ const REFRESH_MS = 10_000;
 /** The guard is held for milliseconds; a process killed in between holds others up for this long at most. */
 const GUARD_STALE_MS = 5_000;
 const GUARD_RETRIES = { retries: 80, minTimeout: 10, maxTimeout: 100 };
-
-const ownerSchema = z.object({
-  pid: z.int().positive(),
-  host: z.string().max(255),
-  since: z.iso.datetime(),
-});
-type Owner = z.infer<typeof ownerSchema>;
 
 /**
  * Takes the lock of the one writer of a folder. A lock that a killed process of this host left is taken over at
@@ -43,7 +35,7 @@ export async function lockWriter(root: string): Promise<WriterLease> {
         cause,
       });
     }).catch((error: unknown) => {
-      throw codeOf(error) === 'ELOCKED' ? lockedError(root, owner) : error;
+      throw codeOf(error) === 'ELOCKED' ? lockedError(root, owner, STALE_MS / 1000) : error;
     });
     try {
       await writeFile(ownerPath, `${JSON.stringify(thisProcess())}\n`);
@@ -73,7 +65,7 @@ async function takeGuard(root: string): Promise<() => Promise<void>> {
     const release = await take(guard, GUARD_STALE_MS, GUARD_STALE_MS / 2, () => (lost = true), GUARD_RETRIES);
     return () => (lost ? Promise.resolve() : release());
   } catch (error) {
-    throw codeOf(error) === 'ELOCKED' ? lockedError(root, undefined) : error;
+    throw codeOf(error) === 'ELOCKED' ? lockedError(root, undefined, STALE_MS / 1000) : error;
   }
 }
 
@@ -88,10 +80,6 @@ function take(
   return lock(lockfilePath, retries === undefined ? options : { ...options, retries });
 }
 
-function thisProcess(): Owner {
-  return { pid: process.pid, host: hostname(), since: new Date().toISOString() };
-}
-
 async function readOwner(file: string): Promise<Owner | undefined> {
   try {
     return ownerSchema.parse(JSON.parse(await readFile(file, 'utf8')));
@@ -101,46 +89,10 @@ async function readOwner(file: string): Promise<Owner | undefined> {
   }
 }
 
-/** True only where the owner certainly is no longer running. */
-async function isDead(owner: Owner): Promise<boolean> {
-  if (owner.host !== hostname()) return false;
-  // A restarted container has the same host name and process number: only the start time tells them apart.
-  if (owner.pid === process.pid) return Date.parse(owner.since) < Date.now() - process.uptime() * 1000;
-  try {
-    process.kill(owner.pid, 0);
-  } catch (error) {
-    return codeOf(error) === 'ESRCH';
-  }
-  return isZombie(owner.pid);
-}
-
-/** A killed process whose parent never asks for it, as in a container without an init, keeps its number. */
-async function isZombie(pid: number): Promise<boolean> {
-  try {
-    const status = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // pid (name) state …: the name may hold anything, so the state is what follows the last bracket.
-    return /^[ZX]/.test(status.slice(status.lastIndexOf(')') + 2));
-  } catch {
-    // Not Linux, or gone just now: taken for alive, and tried again.
-    return false;
-  }
-}
-
 async function removeFolder(folder: string): Promise<void> {
   try {
     await rmdir(folder);
   } catch (error) {
     if (!isAbsent(error)) throw error;
   }
-}
-
-function lockedError(root: string, owner: Owner | undefined): EsparseError {
-  const who =
-    owner === undefined
-      ? 'another process'
-      : `process ${owner.pid} on host ${owner.host}, since ${owner.since}`;
-  return new EsparseError('locked', `the store ${root} is being written by ${who}`, {
-    hint: `wait until it ends, or choose another store; a dead process's lock expires after ${STALE_MS / 1000} s`,
-    context: { store: root, ...owner },
-  });
 }

@@ -1,41 +1,37 @@
-import { MemoryObjectStore } from '../memory-object-store.ts';
+import type { ObjectStore, PutOptions } from '../object-store.ts';
+
+/** A store whose process dies at its n-th change; what its medium then holds is what another process finds. */
+export interface FailingObjectStore extends ObjectStore {
+  /** Changes made so far: puts, deletions and flushes. */
+  readonly changes: number;
+}
 
 /**
- * A bucket whose process dies at its n-th change: that change happens or does not (`happens`), and no call
- * works any more. `objects` is what another process then finds.
+ * Objects of a process that dies at its n-th change: that change happens or does not (`happens`), and no call works any
+ * more. It takes no lock, which a process that dies would leave behind.
  */
-export class FailingObjectStore extends MemoryObjectStore {
-  /** Changes made so far: puts, deletions and flushes. */
-  changes = 0;
-  readonly #failAt: number;
-  readonly #happens: boolean;
-
-  constructor(failAt: number, happens: boolean) {
-    super();
-    this.#failAt = failAt;
-    this.#happens = happens;
-  }
-
-  override put(key: string, parts: readonly Uint8Array[]): Promise<void> {
-    return this.#change(() => super.put(key, parts));
-  }
-
-  override delete(key: string): Promise<void> {
-    return this.#change(() => super.delete(key));
-  }
-
-  override deletePrefix(folder: string): Promise<void> {
-    return this.#change(() => super.deletePrefix(folder));
-  }
-
-  override sync(): Promise<void> {
-    return this.#change(() => super.sync());
-  }
-
-  async #change(make: () => Promise<void>): Promise<void> {
-    this.changes++;
-    if (this.changes < this.#failAt) return make();
-    if (this.changes === this.#failAt && this.#happens) await make();
+export function failing(objects: ObjectStore, failAt: number, happens: boolean): FailingObjectStore {
+  let changes = 0;
+  const change = async (make: () => Promise<void>): Promise<void> => {
+    changes++;
+    if (changes < failAt) return make();
+    if (changes === failAt && happens) await make();
     throw new Error('the process died');
-  }
+  };
+  return {
+    get changes() {
+      return changes;
+    },
+    get: (key, signal) => objects.get(key, signal),
+    getRange: (key, offset, length, signal) => objects.getRange(key, offset, length, signal),
+    size: (key) => objects.size(key),
+    list: (folder) => objects.list(folder),
+    children: (folder) => objects.children(folder),
+    describe: () => objects.describe(),
+    put: (key: string, parts: readonly Uint8Array[], options?: PutOptions) =>
+      change(() => objects.put(key, parts, options)),
+    delete: (key) => change(() => objects.delete(key)),
+    deletePrefix: (folder) => change(() => objects.deletePrefix(folder)),
+    sync: (folders) => change(() => objects.sync(folders)),
+  };
 }
