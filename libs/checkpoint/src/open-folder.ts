@@ -1,15 +1,22 @@
-import { EsparseError } from '@esparse/errors';
-import { parseLocation, showLocation } from '@esparse/location';
+import { parseLocation } from '@esparse/location';
 import type { ByteFolder } from './byte-source.ts';
 import { localFolder } from './local-folder.ts';
 
 /**
- * The files of a checkpoint by the text of its location: a folder. Nothing is asked of it yet.
+ * The files of a checkpoint by the text of its location: a folder, `s3://bucket/prefix`, or `https://host/path/`.
+ * Nothing is asked of it yet.
  *
- * @throws EsparseError 'usage' for a location that cannot be read
+ * @throws EsparseError 'usage' for a text that is none of them
  */
 export async function openFolder(location: string): Promise<ByteFolder> {
   const parsed = parseLocation(location);
-  if (parsed.kind === 'folder') return Promise.resolve(localFolder(parsed.path));
-  throw new EsparseError('unsupported', `${showLocation(parsed)}: only folders are read yet`);
+  switch (parsed.kind) {
+    case 'folder':
+      return localFolder(parsed.path);
+    // Loaded when they are wanted: a user of folders does not wait for them.
+    case 's3':
+      return (await import('./s3-folder.ts')).s3Folder(parsed);
+    case 'http':
+      return (await import('./http-folder.ts')).httpFolder(parsed);
+  }
 }

@@ -136,7 +136,7 @@ function parseHttp(text: string): HttpLocation {
   let url: URL;
   try {
     url = new URL(text);
-    decodeURI(url.pathname);
+    for (const part of [url.pathname, url.username, url.password]) decodeURIComponent(part);
   } catch {
     // The cause would repeat the text, credentials and all.
     throw refused(text, 'is no URL');
