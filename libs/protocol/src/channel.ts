@@ -11,7 +11,7 @@ import {
   MAX_REPLY_BYTES,
   MAX_REQUEST_BYTES,
 } from './limits.ts';
-import { LEAST_BUSY, READY_LISTENER } from './least-busy.ts';
+import { LEAST_BUSY, READY_LISTENER, type ReadyListener } from './least-busy.ts';
 import { WorkerService } from './service.ts';
 
 /** The pause before a lost worker is tried again grows up to this: one that restarts is back within seconds. */
@@ -49,8 +49,8 @@ const SERVICE_CONFIG = {
 
 /** What a channel tells of itself while it is used. */
 export interface ChannelListener {
-  /** The number of workers that are connected has changed. */
-  ready(workers: number): void;
+  /** The number of workers that are connected may have changed; `trouble` says why there is none. */
+  readonly ready: ReadyListener;
   /** A message of this many bytes was sent or received. */
   message(bytes: number): void;
 }
@@ -74,9 +74,7 @@ export function openChannel(
     'grpc.service_config_disable_resolution': 1,
     // Connections are this channel's own: nobody else's calls are among those it counts.
     'grpc.use_local_subchannel_pool': 1,
-    [READY_LISTENER]: (workers: number) => {
-      listener.ready(workers);
-    },
+    [READY_LISTENER]: listener.ready,
   };
   const Client = makeClientConstructor(counting(listener), 'Worker') as unknown as typeof WorkerService;
   return new Client(target, credentials, options);

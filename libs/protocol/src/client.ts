@@ -57,6 +57,8 @@ export interface WorkerConnection {
   readonly address: string;
   /** Workers that are connected now. */
   readonly ready: number;
+  /** Why none is, where that is known. */
+  readonly trouble: string | undefined;
   /** Connects, also without a call; `changed` is called whenever `ready` may have changed. */
   watch(changed: () => void): void;
   /** Bytes of all messages, sent and received. */
@@ -85,11 +87,13 @@ export function connectWorker(
   channelCredentials = credentials.createInsecure(),
 ): WorkerConnection {
   let ready = 0;
+  let trouble: string | undefined;
   let wireBytes = 0;
   let changed: () => void = () => undefined;
   const client = openChannel(address, channelCredentials, {
-    ready(workers) {
+    ready(workers, error) {
       ready = workers;
+      trouble = workers > 0 ? undefined : (error ?? trouble);
       changed();
     },
     message(bytes) {
@@ -164,6 +168,9 @@ export function connectWorker(
     get ready() {
       return ready;
     },
+    get trouble() {
+      return trouble;
+    },
     get wireBytes() {
       return wireBytes;
     },
@@ -204,7 +211,7 @@ export function connectWorker(
         taps: [...taps],
         statistics: [...statistics],
       };
-      const deadline = within(SHARD_DEADLINE_MS * shards.length);
+      const deadline = within(SHARD_DEADLINE_MS * Math.max(1, shards.length));
       return stream(target, signal, () => client.gatherStatistics(request, deadline));
     },
     async advanceShard(target, block, shard, signal) {

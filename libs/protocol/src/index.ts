@@ -35,4 +35,5 @@ export {
 } from './limits.ts';
 export { workerServiceDefinition } from './service.ts';
 export { readTile, tileMessages, type Tile, type TileExpectation } from './tiles.ts';
+export { clientCredentials, isLoopback, serverCredentials, type ClientTls, type ServerTls } from './tls.ts';
 export { PROTOCOL_VERSION, SOFTWARE_VERSION } from './version.ts';

@@ -3,7 +3,10 @@ import { connectivityState, experimental, type ChannelOptions } from '@grpc/grpc
 /** Name of the policy in a service config. */
 export const LEAST_BUSY = 'esparse_least_busy';
 
-/** Channel option: called with the number of connected workers whenever it may have changed. */
+/** Called with the number of connected workers whenever it may have changed, and with what keeps others away. */
+export type ReadyListener = (workers: number, trouble: string | null) => void;
+
+/** Channel option: a `ReadyListener`. */
 export const READY_LISTENER = 'esparse.ready_listener';
 
 /** How often names are resolved again, so that a worker that joins is found: gRPC itself asks only after a loss. */
@@ -39,7 +42,7 @@ class LeastBusyConfig implements experimental.TypedLoadBalancingConfig {
 class LeastBusyBalancer implements experimental.LoadBalancer {
   readonly #child: experimental.ChildLoadBalancerHandler;
   readonly #again: NodeJS.Timeout;
-  #listener: (ready: number) => void = () => undefined;
+  #listener: ReadyListener = () => undefined;
 
   constructor(helper: experimental.ChannelControlHelper) {
     this.#child = new experimental.ChildLoadBalancerHandler(
@@ -47,7 +50,7 @@ class LeastBusyBalancer implements experimental.LoadBalancer {
         updateState: (state, picker, error) => {
           const ready = state === connectivityState.READY ? new LeastBusyPicker(picker) : undefined;
           helper.updateState(state, ready ?? picker, error);
-          this.#listener(ready?.workers ?? 0);
+          this.#listener(ready?.workers ?? 0, error);
         },
       }),
     );
@@ -62,7 +65,7 @@ class LeastBusyBalancer implements experimental.LoadBalancer {
     options: ChannelOptions,
     note: string,
   ): boolean {
-    this.#listener = options[READY_LISTENER] as (ready: number) => void;
+    this.#listener = options[READY_LISTENER] as ReadyListener;
     return this.#child.updateAddressList(endpoints, roundRobin(), options, note);
   }
 
@@ -77,7 +80,7 @@ class LeastBusyBalancer implements experimental.LoadBalancer {
   destroy(): void {
     clearInterval(this.#again);
     this.#child.destroy();
-    this.#listener(0);
+    this.#listener(0, null);
   }
 
   getTypeName(): string {

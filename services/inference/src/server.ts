@@ -24,12 +24,13 @@ import {
 import { watchEventLoop } from './metrics/event-loop.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createChatRenderer } from './model/chat-renderer.ts';
+import type { ServerTls } from '@esparse/protocol';
 import { createLoader, type VerifyMode } from './model/loader.ts';
 import { createServedModels } from './model/served-model.ts';
 import { watch as watchStore } from './model/watch.ts';
 
-/** Options of a server; those that are absent have the defaults of `limits.ts`. */
-export interface ServeOptions {
+/** Options of a server; those that are absent have the defaults of `limits.ts`. TLS is that of gRPC. */
+export interface ServeOptions extends ServerTls {
   readonly store: string;
   /** Run to serve, or its first digits. @default the current one, followed when it changes */
   readonly run?: string | undefined;
@@ -168,7 +169,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
 
   try {
     const url = await listen(app, options);
-    if (options.grpc !== undefined) grpc = await startGrpc(context, options.grpc, log);
+    if (options.grpc !== undefined) grpc = await startGrpc(context, options.grpc, options, log);
     await loader.open();
     grpc?.setServing(true);
     eventLoop.ready();

@@ -34,7 +34,7 @@ export async function startLocalWorker({ script, threads, roots }: LocalWorkerOp
   const args = ['worker', '--listen', '127.0.0.1:0', '--log-level', 'warn'];
   for (const root of roots) args.push('--root', root);
   if (threads !== undefined) args.push('--threads', String(threads));
-  const child = fork(script, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = fork(script, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: withoutTls() });
   const { address } = await readiness(child);
   return {
     address,
@@ -47,6 +47,11 @@ export async function startLocalWorker({ script, threads, roots }: LocalWorkerOp
       clearTimeout(timer);
     },
   };
+}
+
+/** This environment without the certificates with which prune speaks to other hosts: on loopback there is no TLS. */
+function withoutTls(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ESPARSE_TLS_')));
 }
 
 async function readiness(child: ChildProcess): Promise<WorkerReady> {

@@ -1,8 +1,9 @@
 import type { Pipeline, ShuffleName } from '@esparse/pipelines';
+import type { ClientTls } from '@esparse/protocol';
 import type { Pattern } from '@esparse/sparsity';
 
 /** What a run does. All of it but paths and workers is part of the run's fingerprint. */
-export interface PruneOptions {
+export interface PruneOptions extends ClientTls {
   /** Hugging Face checkpoint: a directory. */
   readonly model: string;
   /** Calibration text: plain text, or JSONL with a `text` field. */

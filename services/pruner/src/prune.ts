@@ -1,7 +1,7 @@
 import { tokenizerFiles } from '@esparse/checkpoint';
 import { nameOfLocation, resolveLocation, showLocation } from '@esparse/location';
 import { inspectBlocks, totalsOf, writeDense, type RunAttributes } from '@esparse/model-store';
-import { connectWorker } from '@esparse/protocol';
+import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
 import { createOrOpenStore, type Store } from '@esparse/store';
 import { advanceBlock } from './advance-block.ts';
@@ -37,10 +37,11 @@ export async function prune(options: PruneOptions, dependencies: PruneDependenci
   const started = performance.now();
   const preparation = await stopwatch.time('open', () => prepare(options, signal));
   const store = await createOrOpenStore(options.store);
+  const remote = await clientCredentials(options, options.workers);
   const local = options.workers.length > 0 ? undefined : await startLocal(options, dependencies);
   const addresses = local === undefined ? options.workers : [local.address];
   const pool = createWorkerPool(
-    addresses.map((address) => connectWorker(address)),
+    addresses.map((address) => connectWorker(address, local === undefined ? remote : undefined)),
     {
       inFlight: options.inFlight,
       note: (message) => {

@@ -21,8 +21,13 @@ export function isWorkersFault({ kind }: EsparseError): boolean {
 }
 
 /** The error of tasks that have waited in vain. */
-export function noWorker(workers: readonly { readonly address: string }[], waitedMs: number): EsparseError {
-  const targets = workers.map(({ address }) => address).join(', ');
+export function noWorker(
+  workers: readonly { readonly address: string; readonly trouble: string | undefined }[],
+  waitedMs: number,
+): EsparseError {
+  const told = ({ address, trouble }: (typeof workers)[number]) =>
+    trouble === undefined ? address : `${address} (${trouble})`;
+  const targets = workers.map(told).join(', ');
   return new EsparseError(
     'unavailable',
     `no worker could be reached for ${waitedMs / 1000} s at ${targets}`,

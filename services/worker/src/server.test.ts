@@ -4,7 +4,23 @@ import path from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
 import { createBlockRunner, describeModel, embedTokens } from '@esparse/model';
-import { connectWorker, type RunTarget, type Tile, type WorkerConnection } from '@esparse/protocol';
+import { createGatherer, stateName } from '@esparse/dataflow';
+import {
+  connectWorker,
+  MAX_SHARDS,
+  MAX_TILE_BYTES,
+  type GatherRequest,
+  type RunTarget,
+  type Tile,
+  type WorkerConnection,
+} from '@esparse/protocol';
+import {
+  mergeSerialised,
+  parametersText,
+  serialisePartial,
+  STATISTICS,
+  type Partial,
+} from '@esparse/statistics';
 import { createOrOpenStore } from '@esparse/store';
 import { loadPackageDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -121,7 +137,7 @@ test('a signal that aborts ends the stream with a cancelled error', async () => 
   await expect(reading).rejects.toMatchObject({ kind: 'cancelled' });
 });
 
-test.each<[string, (at: RunTarget) => Partial<RunTarget>, string]>([
+test.each<[string, (at: RunTarget) => { [K in keyof RunTarget]?: RunTarget[K] }, string]>([
   ['a model outside the roots', () => ({ model: '/etc' }), 'denied'],
   ['a store outside the roots', () => ({ store: '/' }), 'denied'],
   ['a path that climbs out', ({ store }) => ({ store: `${store}/../../..` }), 'denied'],
@@ -159,6 +175,106 @@ test('tokens that do not fit the shard or the vocabulary are refused', async () 
   await expect(open(TOKENS.subarray(1), SEQUENCES)).rejects.toMatchObject({ kind: 'usage' });
   await expect(open(new Uint32Array(0), 0)).rejects.toMatchObject({ kind: 'usage' });
   await expect(open(new Uint32Array(SEQLEN).fill(2048), 1)).rejects.toThrow(/2048/);
+});
+
+/** The worker's partial over shards, merged into what came before. */
+async function gathered(shards: number[], into?: Partial): Promise<Partial> {
+  const pieces: Buffer[] = [];
+  for await (const { data } of worker.gatherStatistics(target, { ...REQUEST, shards })) {
+    expect(data.length).toBeLessThanOrEqual(MAX_TILE_BYTES);
+    pieces.push(data);
+  }
+  return mergeSerialised(into, Buffer.concat(pieces), {
+    statistics: STATISTICS,
+    channels: new Map(
+      [...TAPS].flatMap(([tap, channels]) =>
+        [...STATISTICS.keys()].map((name) => [stateName(tap, name), channels] as const),
+      ),
+    ),
+    shards,
+    tokens: shards.length * SEQUENCES * SEQLEN,
+  });
+}
+
+const REQUEST: GatherRequest = {
+  block: 0,
+  shards: [0],
+  taps: [],
+  statistics: [...STATISTICS.values()].map(({ name, version, parameters }) => ({
+    name,
+    version,
+    parameters: parametersText(parameters),
+  })),
+};
+
+const bytesOf = async (partial: Partial) => {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of serialisePartial(partial)) pieces.push(piece);
+  return Buffer.concat(pieces);
+};
+
+test('statistics that the worker gathers are those of its activations, however shards are batched', async () => {
+  await worker.openShard(target, { shard: 7, sequences: SEQUENCES, tokens: TOKENS.toReversed() });
+  const gatherer = createGatherer({ taps: TAPS, statistics: [...STATISTICS.values()], shards: [0, 7] });
+  for (const shard of [0, 7])
+    for (const tile of await collect(worker.streamActivations(target, expected(0, shard))))
+      await gatherer.add(tile);
+  const streamed = await bytesOf(gatherer.partial());
+  expect(await bytesOf(await gathered([0, 7]))).toEqual(streamed);
+  expect(await bytesOf(await gathered([0], await gathered([7])))).toEqual(streamed);
+});
+
+test.each<[string, { [K in keyof GatherRequest]?: GatherRequest[K] }, string]>([
+  ['no shard', { shards: [] }, 'usage'],
+  ['shards out of order', { shards: [1, 0] }, 'usage'],
+  ['a shard twice', { shards: [0, 0] }, 'usage'],
+  ['too many shards', { shards: Array.from({ length: MAX_SHARDS + 1 }, (_, i) => i) }, 'usage'],
+  ['a shard that does not exist', { shards: [0, 99] }, 'store'],
+  ['a tap that does not exist', { taps: ['elsewhere'] }, 'usage'],
+  ['too many taps', { taps: Array.from({ length: 300 }, (_, i) => `tap${i}`) }, 'usage'],
+  ['no statistic', { statistics: [] }, 'usage'],
+  ['an unknown statistic', { statistics: [{ name: '__proto__', version: 1, parameters: '{}' }] }, 'protocol'],
+  ['another version of one', { statistics: [{ ...REQUEST.statistics[0]!, version: 9 }] }, 'protocol'],
+  [
+    'other parameters of one',
+    { statistics: [{ ...REQUEST.statistics[0]!, parameters: '{"a":1}' }] },
+    'protocol',
+  ],
+])('gathering %s is refused', async (_, change, kind) => {
+  const replies = worker.gatherStatistics(target, { ...REQUEST, ...change })[Symbol.asyncIterator]();
+  await expect(
+    (async () => {
+      while ((await replies.next()).done !== true);
+    })(),
+  ).rejects.toMatchObject({ kind });
+});
+
+test('a run that was begun with other numerics is refused before anything is written', async () => {
+  const alien = { ...target, numerics: 'another' };
+  const opened = worker.openShard(alien, { shard: 8, sequences: SEQUENCES, tokens: TOKENS });
+  await expect(opened).rejects.toMatchObject({
+    kind: 'usage',
+    message: expect.stringMatching(/another.*onnxruntime/),
+  });
+  await expect(collect(worker.streamActivations(target, expected(0, 8)))).rejects.toMatchObject({
+    kind: 'store',
+  });
+});
+
+test('more calls that compute than a worker takes are refused as busy', async () => {
+  const streams = [0, 1, 2].map(() => worker.streamActivations(target, expected(0))[Symbol.asyncIterator]());
+  const first = streams.map((stream) =>
+    stream.next().then(
+      () => 'served',
+      (error: unknown) => (error as { kind: string }).kind,
+    ),
+  );
+  expect(
+    await Promise.race(
+      first.map(async (kind) => ((await kind) === 'busy' ? 'busy' : new Promise(() => undefined))),
+    ),
+  ).toBe('busy');
+  for (const stream of streams) void stream.return?.(undefined);
 });
 
 test('the standard health service answers SERVING', async () => {

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
 import { setPruningThreads } from '@esparse/kernels';
 import {
@@ -8,7 +8,9 @@ import {
   KEEPALIVE_TIMEOUT_MS,
   MAX_REPLY_BYTES,
   MAX_REQUEST_BYTES,
+  serverCredentials,
   workerServiceDefinition,
+  type ServerTls,
 } from '@esparse/protocol';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
@@ -16,7 +18,7 @@ import { guardRoots } from './roots.ts';
 import { startCompute } from './start-compute.ts';
 import { createWorkerService } from './worker-service.ts';
 
-export interface WorkerOptions {
+export interface WorkerOptions extends ServerTls {
   /** HOST:PORT to listen on; port 0 picks a free one. */
   readonly listen: string;
   /** Threads of ONNX Runtime. @default the processors that this process may use */
@@ -53,14 +55,16 @@ const MAX_CONCURRENT_CALLS = 64;
 
 const SERVICE = 'esparse.v1.Worker';
 
-/** Starts a worker: the esparse service and the standard health service, in clear text. */
+/** Starts a worker: the esparse service and the standard health service. Clear text is for loopback, or `insecure`. */
 export async function startWorker({
   listen,
   threads = availableParallelism(),
   roots,
   log,
   drainSeconds = DEFAULT_DRAIN_SECONDS,
+  ...tls
 }: WorkerOptions): Promise<RunningWorker> {
+  const secrets = await serverCredentials(tls, listen, '--listen');
   const guard = await guardRoots(roots);
   setPruningThreads(threads);
   const compute = startCompute(threads);
@@ -82,12 +86,13 @@ export async function startWorker({
     createWorkerService({ threads, compute, guard, log, stopping: stopping.signal }),
   );
   health.addToServer(server);
-  const port = await bind(server, listen).catch(async (error: unknown) => {
+  const port = await bind(server, listen, secrets).catch(async (error: unknown) => {
     await compute.stop();
     throw error;
   });
   const address = `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
-  log.info({ address, threads, roots }, 'worker listens');
+  const security = tls.tlsCert === undefined ? 'none' : tls.tlsClientCa === undefined ? 'TLS' : 'mutual TLS';
+  log.info({ address, threads, roots, security }, 'worker listens');
 
   return {
     address,
@@ -117,9 +122,9 @@ export async function startWorker({
   };
 }
 
-function bind(server: Server, listen: string): Promise<number> {
+function bind(server: Server, listen: string, secrets: ServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(listen, secrets, (error, port) => {
       if (error === null) resolve(port);
       else {
         reject(

@@ -1,15 +1,17 @@
 import { Command, Option } from 'commander';
 import { EsparseError } from '@esparse/errors';
 import { pipelineNamed, type ShuffleName } from '@esparse/pipelines';
+import type { ClientTls } from '@esparse/protocol';
 import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import type { Pattern } from '@esparse/sparsity';
 import { withCancellation } from '../cancel.ts';
 import { collectInOneGo } from '../collect-in-one-go.ts';
 import { integer, nonNegative, pattern, targets } from '../option-types.ts';
+import { clientTlsOptions } from '../tls-options.ts';
 import { createReporter } from '../prune-reporter.ts';
 import { renderReport } from '../prune-report.ts';
 
-interface Flags {
+interface Flags extends ClientTls {
   readonly model: string;
   readonly calibration: string;
   readonly store: string;
@@ -36,7 +38,7 @@ const MAX_BINS = 1000;
 
 /** `esparse prune` */
 export function pruneCommand(): Command {
-  return new Command('prune')
+  const command = new Command('prune')
     .description('Prunes a checkpoint to N:M sparsity into a store, one block at a time.')
     .addOption(required('--model <dir>', 'Hugging Face checkpoint to prune', 'ESPARSE_MODEL'))
     .addOption(
@@ -127,8 +129,9 @@ export function pruneCommand(): Command {
         .env('ESPARSE_THREADS')
         .argParser(integer(1, 1024)),
     )
-    .addOption(new Option('--json', 'print one JSON event a line').default(false).env('ESPARSE_JSON'))
-    .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
+    .addOption(new Option('--json', 'print one JSON event a line').default(false).env('ESPARSE_JSON'));
+  for (const option of clientTlsOptions()) command.addOption(option);
+  return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
 async function run({ worker = [], threads, json, ...flags }: Flags, signal: AbortSignal): Promise<void> {

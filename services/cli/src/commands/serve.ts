@@ -9,11 +9,13 @@ import {
   type RunningServer,
   type VerifyMode,
 } from '@esparse/inference';
+import type { ServerTls } from '@esparse/protocol';
 import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
 import { hostPort, integer } from '../option-types.ts';
+import { serverTlsOptions } from '../tls-options.ts';
 
-interface Flags {
+interface Flags extends ServerTls {
   readonly store: string;
   readonly run?: string;
   readonly modelName?: string;
@@ -42,7 +44,7 @@ const GIB = 1024 * MIB;
 
 /** `esparse serve` */
 export function serveCommand(): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .description('Serves a pruned model from a store: OpenAI-compatible HTTP, and gRPC.')
     .addOption(
       new Option('--store <dir>', 'store of a pruned model').env('ESPARSE_STORE').makeOptionMandatory(),
@@ -186,8 +188,9 @@ export function serveCommand(): Command {
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info')
         .env('ESPARSE_LOG_LEVEL'),
-    )
-    .action(run);
+    );
+  for (const option of serverTlsOptions()) command.addOption(option);
+  return command.action(run);
 }
 
 async function run({ kvMemory, cacheDir, cacheSize, maxBody, logLevel, ...flags }: Flags): Promise<void> {

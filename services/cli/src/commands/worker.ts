@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander';
+import type { ServerTls } from '@esparse/protocol';
 import { DEFAULT_DRAIN_SECONDS, startWorker } from '@esparse/worker';
 import { pino, destination } from 'pino';
 import { collectInOneGo } from '../collect-in-one-go.ts';
 import { collect, hostPort, integer } from '../option-types.ts';
+import { serverTlsOptions } from '../tls-options.ts';
 
-interface Flags {
+interface Flags extends ServerTls {
   readonly listen: string;
   readonly threads?: number;
   readonly root?: readonly string[];
@@ -14,7 +16,7 @@ interface Flags {
 
 /** `esparse worker` */
 export function workerCommand(): Command {
-  return new Command('worker')
+  const command = new Command('worker')
     .description('Serves pruners: runs decoder blocks and streams their activations.')
     .addOption(
       new Option('--listen <host:port>', 'address to listen on; port 0 picks a free one')
@@ -46,14 +48,15 @@ export function workerCommand(): Command {
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info')
         .env('ESPARSE_LOG_LEVEL'),
-    )
-    .action(run);
+    );
+  for (const option of serverTlsOptions()) command.addOption(option);
+  return command.action(run);
 }
 
-async function run({ listen, threads, root = ['.'], drainSeconds, logLevel }: Flags): Promise<void> {
+async function run({ listen, threads, root = ['.'], drainSeconds, logLevel, ...tls }: Flags): Promise<void> {
   collectInOneGo();
   const log = pino({ name: 'esparse-worker', level: logLevel }, destination(2));
-  const worker = await startWorker({ listen, threads, roots: root, drainSeconds, log });
+  const worker = await startWorker({ listen, threads, roots: root, drainSeconds, log, ...tls });
   // A pruner that started this worker waits for its address, and its end is the worker's end.
   process.send?.({ address: worker.address });
   await new Promise<void>((resolve) => {

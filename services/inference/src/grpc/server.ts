@@ -1,7 +1,12 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { EsparseError } from '@esparse/errors';
-import { inferencePackage, inferenceServiceDefinition } from '@esparse/protocol';
+import {
+  inferencePackage,
+  inferenceServiceDefinition,
+  serverCredentials,
+  type ServerTls,
+} from '@esparse/protocol';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import type { HttpContext } from '../http/context.ts';
@@ -20,8 +25,14 @@ export interface GrpcServer {
   close(): Promise<void>;
 }
 
-/** Starts the inference service with the standard health and reflection services, in clear text. */
-export async function startGrpc(context: HttpContext, listen: string, log: Logger): Promise<GrpcServer> {
+/** Starts the inference service with the standard health and reflection services. */
+export async function startGrpc(
+  context: HttpContext,
+  listen: string,
+  tls: ServerTls,
+  log: Logger,
+): Promise<GrpcServer> {
+  const secrets = await serverCredentials(tls, listen, '--grpc');
   const health = new HealthImplementation({ '': 'NOT_SERVING', [SERVICE]: 'NOT_SERVING' });
   const server = new Server({
     'grpc.max_receive_message_length': context.limits.bodyBytes,
@@ -35,7 +46,7 @@ export async function startGrpc(context: HttpContext, listen: string, log: Logge
   health.addToServer(server);
   new ReflectionService(inferencePackage, { services: [SERVICE] }).addToServer(server);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(listen, secrets, (error, bound) => {
       if (error === null) resolve(bound);
       else
         reject(new EsparseError('usage', `cannot listen on ${listen}: ${error.message}`, { cause: error }));

@@ -1,0 +1,65 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+
+/**
+ * The protocols as they were last agreed on. Nothing in this file may change or go: peers of other versions rely on it.
+ * What is new is added with `ACCEPT_PROTO=1 npx jest … additive`.
+ */
+const BASELINE = path.join(import.meta.dirname, '../../../proto/baseline.json');
+const FILES = ['esparse/v1/worker.proto', 'esparse/v1/inference.proto'];
+
+/** A place that must never mean anything else, such as a message's field number, and what it means. */
+type Places = Record<string, string>;
+
+interface Field {
+  readonly name: string;
+  readonly number: number;
+  readonly label: string;
+  readonly type: string;
+  readonly typeName: string;
+  readonly oneofIndex?: number;
+  readonly proto3Optional?: boolean;
+}
+
+/** Every field, enum value and method of a package. */
+function placesOf(definition: PackageDefinition): Places {
+  const places: Places = {};
+  for (const [name, entry] of Object.entries(definition)) {
+    if (!name.startsWith('esparse.')) continue;
+    if ('format' in entry) {
+      const type = entry.type as { field?: Field[]; value?: { name: string; number: number }[] };
+      for (const field of type.field ?? []) {
+        const what = [field.label, field.type, field.typeName, field.name].filter((part) => part !== '');
+        places[`${name} ${field.number}`] = what.join(' ');
+      }
+      for (const value of type.value ?? []) places[`${name} ${value.number}`] = value.name;
+    } else {
+      for (const [method, { requestType, responseType, requestStream, responseStream }] of Object.entries(
+        entry,
+      )) {
+        const nameOf = ({ type }: { type: object }) => (type as { name: string }).name;
+        places[`${name} ${method}`] =
+          `${requestStream ? 'stream ' : ''}${nameOf(requestType)} to ${responseStream ? 'stream ' : ''}${nameOf(responseType)}`;
+      }
+    }
+  }
+  return places;
+}
+
+const options = { includeDirs: [path.join(import.meta.dirname, '../../../proto')] };
+const now: Places = Object.assign({}, ...FILES.map((file) => placesOf(loadSync(file, options)))) as Places;
+
+test('the protocols have only grown: no field, value or method was removed, renumbered or retyped', () => {
+  const agreed = JSON.parse(readFileSync(BASELINE, 'utf8')) as Places;
+  const broken = Object.entries(agreed).filter(([place, what]) => now[place] !== what);
+  expect(broken.map(([place, what]) => `${place}: ${what} became ${now[place] ?? 'nothing'}`)).toEqual([]);
+
+  const added = Object.entries(now).filter(([place]) => !(place in agreed));
+  if (process.env.ACCEPT_PROTO === '1') {
+    writeFileSync(BASELINE, `${JSON.stringify({ ...agreed, ...Object.fromEntries(added) }, null, 2)}\n`);
+    return;
+  }
+  // New places are agreed on by adding them to the baseline: see there.
+  expect(added).toEqual([]);
+});
