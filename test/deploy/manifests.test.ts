@@ -89,6 +89,29 @@ test('a field that does not exist is refused, and so are a wrong value and one t
   expect(image).toContain('esparse-worker-gpu');
 });
 
+(canBuild ? test : test.skip)(
+  'with the component tls nothing is in clear text, and no probe speaks gRPC without TLS',
+  () => {
+    const built = build(folder('example/prune'));
+    const worker = containerOf(find('Deployment', 'workers', built).spec!.template);
+    const pruner = containerOf(find('Job', 'prune', built).spec!.template);
+    const names = ({ env = [] }: IContainer) => env.map(({ name }) => name).sort();
+    expect(names(worker)).toEqual(['ESPARSE_TLS_CERT', 'ESPARSE_TLS_CLIENT_CA', 'ESPARSE_TLS_KEY']);
+    expect(names(pruner)).toEqual(['ESPARSE_TLS_CA', 'ESPARSE_TLS_CERT', 'ESPARSE_TLS_KEY']);
+    for (const { startupProbe, readinessProbe, livenessProbe } of [worker]) {
+      for (const probe of [startupProbe, readinessProbe, livenessProbe]) {
+        expect([probe!.grpc, probe!.tcpSocket]).toEqual([undefined, { port: 'grpc' }]);
+      }
+    }
+  },
+);
+
+test('what listens beyond its pod, or calls others, without certificates says so', () => {
+  for (const pod of pods) {
+    expect(containerOf(pod).env).toContainEqual({ name: 'ESPARSE_INSECURE', value: 'true' });
+  }
+});
+
 test.each(pods.map((pod) => [containerOf(pod).name, pod] as const))(
   'the command line of %s is one that esparse takes',
   async (_, pod) => {
