@@ -1,16 +1,19 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import {
   clientCredentials,
   connectWorker,
+  InferenceClient,
   isLoopback,
   serverCredentials,
   type ClientTls,
+  type GenerateReply__Output,
 } from '@esparse/protocol';
 import { createAuthority, type Authority } from '../support/certificates.ts';
 import { esparse, esparseJson } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { serve } from '../support/serve.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/workers.ts';
 
 jest.setTimeout(120_000);
@@ -71,6 +74,32 @@ test('prune and a worker speak mutual TLS, and no key is in the log', async () =
     expect(log).not.toContain(line);
 });
 
+test("serve's gRPC speaks TLS to its clients, and refuses who has no certificate", async () => {
+  const files = ['--tls-cert', server.cert, '--tls-key', server.key, '--tls-client-ca', ours.ca];
+  const running = await serve('--store', at('tls'), '--grpc', '127.0.0.1:0', '--threads', '1', ...files);
+  try {
+    const addressOf = () => /"grpc":"([^"]+)"/.exec(running.log.join('\n'))?.[1];
+    while (addressOf() === undefined) await new Promise(setImmediate);
+    const address = addressOf()!;
+    const generate = async (tls: ClientTls) => {
+      const target = new InferenceClient(address, await clientCredentials(tls, [address]));
+      try {
+        let tokens = 0;
+        for await (const reply of target.Generate({ text: 'Once', maxTokens: 2 }))
+          tokens = (reply as GenerateReply__Output).usage?.completionTokens ?? tokens;
+        return tokens;
+      } finally {
+        target.close();
+      }
+    };
+    await expect(generate({ tlsCa: ours.ca, tlsCert: client.cert, tlsKey: client.key })).resolves.toBe(2);
+    await expect(generate({ tlsCa: ours.ca })).rejects.toMatchObject({ code: status.UNAVAILABLE });
+    await expect(generate({})).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  } finally {
+    await running.stop();
+  }
+});
+
 test.each<[string, () => Promise<ClientTls> | ClientTls]>([
   ['speaks clear text', () => ({})],
   ['has no certificate', () => ({ tlsCa: ours.ca })],
@@ -115,23 +144,26 @@ test('why no worker can be reached is told: here, who signed its certificate', a
 
 test('files are checked at the start, and named', async () => {
   const listen = '127.0.0.1:0';
-  const serve = (tlsCert?: string, tlsKey?: string, tlsClientCa?: string) =>
+  const credentialsOf = (tlsCert?: string, tlsKey?: string, tlsClientCa?: string) =>
     serverCredentials({ tlsCert, tlsKey, tlsClientCa }, listen, '--listen');
   await writeFile(at('noise'), 'no PEM');
   const expired = await ours.issue('old', -1);
   const cases: [() => Promise<unknown>, RegExp][] = [
-    [() => serve(at('missing'), server.key), /--tls-cert .*missing cannot be read: ENOENT/],
-    [() => serve(at('noise'), server.key), /--tls-cert .*noise is not a PEM file with certificates/],
-    [() => serve(server.cert, at('noise')), /--tls-key .*noise is not a PEM file with a private key/],
+    [() => credentialsOf(at('missing'), server.key), /--tls-cert .*missing cannot be read: ENOENT/],
+    [() => credentialsOf(at('noise'), server.key), /--tls-cert .*noise is not a PEM file with certificates/],
+    [() => credentialsOf(server.cert, at('noise')), /--tls-key .*noise is not a PEM file with a private key/],
     [
-      () => serve(server.cert, client.key),
+      () => credentialsOf(server.cert, client.key),
       /--tls-key .*client\.key\.pem is not the key of the certificate in/,
     ],
-    [() => serve(expired.cert, expired.key), /--tls-cert .*old\.cert\.pem: the certificate has expired/],
-    [() => serve(server.cert, undefined), /given together/],
-    [() => serve(undefined, undefined, ours.ca), /--tls-client-ca needs/],
     [
-      () => serve(server.cert, server.key, server.key),
+      () => credentialsOf(expired.cert, expired.key),
+      /--tls-cert .*old\.cert\.pem: the certificate has expired/,
+    ],
+    [() => credentialsOf(server.cert, undefined), /given together/],
+    [() => credentialsOf(undefined, undefined, ours.ca), /--tls-client-ca needs/],
+    [
+      () => credentialsOf(server.cert, server.key, server.key),
       /--tls-client-ca .*server\.key\.pem is not a PEM file with cert/,
     ],
     [() => clientCredentials({ tlsCa: at('noise') }, []), /--tls-ca .*noise is not/],
