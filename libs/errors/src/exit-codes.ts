@@ -10,6 +10,8 @@ export const EXIT_BAD_INPUT = 2;
 export const EXIT_TRY_AGAIN = 75;
 /** Stopped by SIGINT, by the shells' convention of 128 + 2. */
 export const EXIT_CANCELLED = 130;
+/** Stopped by SIGTERM: 128 + 15. */
+export const EXIT_TERMINATED = 143;
 
 /** The exit code of a command that ended in an error of this kind. */
 export function exitCodeOf(kind: ErrorKind): number {

@@ -11,6 +11,7 @@ export {
   EXIT_CANCELLED,
   EXIT_FAILURE,
   EXIT_OK,
+  EXIT_TERMINATED,
   EXIT_TRY_AGAIN,
   exitCodeOf,
 } from './exit-codes.ts';

@@ -12,10 +12,12 @@ test('a shard reads back as it was written, and is listed until it is removed', 
   await inTemporaryFolder(async (root) => {
     const hidden = hiddenStates(fileObjectStore(root), 'runs/a1');
     for (const s of [10, 2, 0]) await hidden.write(1, s, shard(s));
+    await hidden.write(0, 0, shard(3));
     await hidden.write(2, 0, shard(7));
     expect(await hidden.shards(1)).toEqual([0, 2, 10]);
     expect(await hidden.read(1, 10)).toEqual(shard(10));
-    await hidden.remove(1);
+    await hidden.removeBefore(2);
+    expect(await hidden.shards(0)).toEqual([]);
     expect(await hidden.shards(1)).toEqual([]);
     expect(await hidden.shards(2)).toEqual([0]);
     await hidden.removeAll();

@@ -3,7 +3,7 @@ import { arrayDocumentSchema } from './array-document.ts';
 import { encodeArray } from './encode-array.ts';
 import { checkDocument, parseJson, readSmall } from './json-document.ts';
 import { joinKey } from './key.ts';
-import { checkBlock, HIDDEN, ZARR_JSON } from './layout.ts';
+import { blockOfName, checkBlock, HIDDEN, ZARR_JSON } from './layout.ts';
 import { FORMAT } from './limits.ts';
 import type { ObjectStore } from './object-store.ts';
 import { readArray } from './read-array.ts';
@@ -27,8 +27,8 @@ export interface HiddenStates {
   read(block: number, shard: number, signal?: AbortSignal): Promise<HiddenShard>;
   /** The shards stored of a block, ascending. */
   shards(block: number): Promise<number[]>;
-  /** Removes all shards of a block. */
-  remove(block: number): Promise<void>;
+  /** Removes the shards of all blocks before this one. */
+  removeBefore(block: number): Promise<void>;
   /** Removes all hidden states of the run. */
   removeAll(): Promise<void>;
 }
@@ -87,7 +87,12 @@ export function hiddenStates(store: ObjectStore, run: string): HiddenStates {
       }
       return stored.sort((a, b) => a - b);
     },
-    remove: async (block) => store.deletePrefix(blockAt(block)),
+    async removeBefore(block) {
+      for (const name of await store.children(joinKey(run, HIDDEN))) {
+        const earlier = blockOfName(name);
+        if (earlier !== undefined && earlier < block) await store.deletePrefix(blockAt(earlier));
+      }
+    },
     removeAll: async () => store.deletePrefix(joinKey(run, HIDDEN)),
   };
 }

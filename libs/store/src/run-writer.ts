@@ -30,7 +30,7 @@ export interface RunWriter {
    * @throws EsparseError 'store' where blocks or the dense arrays are not committed, naming them
    */
   finish(summary: FinishInput): Promise<void>;
-  /** Releases the lock. Nothing may be written afterwards. */
+  /** Aborts the transactions that are open, then releases the lock. Nothing may be written afterwards. */
   close(): Promise<void>;
 }
 
@@ -77,13 +77,14 @@ class StoreRunWriter implements RunWriter {
   readonly #lease: WriterLease | undefined;
   /** Folders of the committed groups. */
   readonly #committed: Set<string>;
-  /** Folders of the groups being written. */
-  readonly #begun = new Set<string>();
+  /** The groups being written, by folder. */
+  readonly #begun = new Map<string, Transaction>();
   /** Raw objects are written one after the other: each changes its folder's manifest. */
   #lastRaw: Promise<unknown> = Promise.resolve();
   /** `current` as it was when this writer began, and as it wrote it. */
   readonly #current: SeenCurrent;
   #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(store: ObjectStore, run: Run, { lease, current, committed }: Begun) {
     this.run = run;
@@ -120,7 +121,7 @@ class StoreRunWriter implements RunWriter {
     if (this.#begun.size > 0) {
       throw new EsparseError(
         'internal',
-        `the run cannot finish: ${[...this.#begun].join(', ')} is still being written`,
+        `the run cannot finish: ${[...this.#begun.keys()].join(', ')} is still being written`,
       );
     }
     await finishRun(this.#store, this.run.fingerprint, summary, this.#current, () => {
@@ -129,9 +130,15 @@ class StoreRunWriter implements RunWriter {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#lastRaw;
+    // Before the next writer may begin: it must not lose what it writes to our cleaning up.
+    await Promise.allSettled([...this.#begun.values()].map((transaction) => transaction.abort()));
+    this.#closed = true;
     await this.#lease?.release();
   }
 
@@ -144,8 +151,7 @@ class StoreRunWriter implements RunWriter {
       );
     }
     if (this.#begun.has(folder)) throw new EsparseError('internal', `${label} is being written already`);
-    this.#begun.add(folder);
-    return beginTransaction({
+    const transaction = beginTransaction({
       store: this.#store,
       folder,
       label,
@@ -157,6 +163,8 @@ class StoreRunWriter implements RunWriter {
         if (committed) this.#committed.add(folder);
       },
     });
+    this.#begun.set(folder, transaction);
+    return transaction;
   }
 
   #assertHeld(): void {

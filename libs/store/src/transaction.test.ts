@@ -64,9 +64,8 @@ onEveryMedium(({ name, make, again }) => {
     const keysWith = async (part: string) =>
       [...(await contentsOf(objects)).keys()].filter((key) => key.includes(part));
     const store = await createOrOpenStore(objects);
-    const first = await store.beginRun('a1', {});
-    await first.beginBlock(0).putArray('old', { data: new Uint8Array(3), shape: [3] });
-    await first.close();
+    // What a killed writer leaves: one that closes takes it back.
+    await objects.put('runs/a1/blocks/0/old/c/0', [new Uint8Array(7)]);
     const second = await store.beginRun('a1', {});
     const block = second.beginBlock(0);
     await block.putArray('new', { data: new Uint8Array(3), shape: [3] });
@@ -124,6 +123,7 @@ test('the commit is put last, after everything it lists was flushed', async () =
     'sync',
   ]);
 });
+
 test('a failed put closes the transaction to everything but abort', async () => {
   const objects = new MemoryObjectStore();
   const writer = await (await createOrOpenStore(objects)).beginRun('a1', {});
@@ -178,7 +178,7 @@ test('a closed writer writes nothing', async () => {
   const block = writer.beginBlock(0);
   await writer.close();
   expect(() => writer.beginBlock(1)).toThrow('closed');
-  await expect(block.putArray('x', { data: new Uint8Array(1), shape: [1] })).rejects.toThrow('closed');
+  await expect(block.putArray('x', { data: new Uint8Array(1), shape: [1] })).rejects.toThrow('aborted');
   await expect(writer.putObject('tokenizer/a', new Uint8Array(1))).rejects.toThrow('closed');
   await expect(writer.finish({ blocks: 0 })).rejects.toThrow('closed');
 });
@@ -198,4 +198,34 @@ test('a writer that lost its lock writes no more', async () => {
   await expect(block.commit({})).rejects.toBe(lost);
   expect(await writer.run.isCommitted(0)).toBe(false);
   await writer.close();
+});
+
+test('a writer that closes takes back what it has not committed, before the next one may begin', async () => {
+  const objects = new MemoryObjectStore();
+  const order: string[] = [];
+  const lock = () =>
+    Promise.resolve({ lost: undefined, release: () => Promise.resolve(void order.push('released')) });
+  const deletePrefix = async (folder: string) => {
+    await MemoryObjectStore.prototype.deletePrefix.call(objects, folder);
+    order.push(`removed ${folder}`);
+  };
+  const store = await createOrOpenStore(Object.assign(objects, { lock }));
+  const writer = await store.beginRun('a1', {});
+  await writer.beginBlock(0).putArray('x', { data: new Uint8Array(3), shape: [3] });
+  Object.assign(objects, { deletePrefix });
+  await writer.close();
+  expect(order).toEqual(['removed runs/a1/blocks/0', 'released']);
+});
+
+test("a writer that has lost its lock removes nothing: the folder may be the next writer's", async () => {
+  const objects = new MemoryObjectStore();
+  const lease = { lost: undefined as EsparseError | undefined, release: () => Promise.resolve() };
+  const store = await createOrOpenStore(Object.assign(objects, { lock: () => Promise.resolve(lease) }));
+  const writer = await store.beginRun('a1', {});
+  const block = writer.beginBlock(0);
+  await block.putArray('x', { data: new Uint8Array(3), shape: [3] });
+  const before = [...objects.objects.keys()];
+  lease.lost = new EsparseError('locked', 'lost');
+  await block.abort();
+  expect([...objects.objects.keys()]).toEqual(before);
 });

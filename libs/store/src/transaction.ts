@@ -26,7 +26,10 @@ export interface Transaction {
    * @param attributes plain JSON; the names format, seal and objects are reserved
    */
   commit(attributes: Attributes): Promise<Commit>;
-  /** Removes what was put. After a commit that failed halfway, one that did become visible stays. */
+  /**
+   * Removes what was put, once what is being put has ended. After a commit that failed halfway, one that did become
+   * visible stays. Called again, it waits for the same end.
+   */
   abort(): Promise<void>;
 }
 
@@ -59,6 +62,7 @@ class GroupTransaction implements Transaction {
   readonly #entries = new Map<string, ManifestEntry>();
   readonly #nodes = new Map<string, 'array' | 'group'>();
   #prepared: Promise<void> | undefined;
+  #aborted: Promise<void> | undefined;
   readonly #pending = new Set<Promise<unknown>>();
   #state: 'open' | 'failed' | 'committed' | 'aborted' = 'open';
 
@@ -109,14 +113,19 @@ class GroupTransaction implements Transaction {
   }
 
   async abort(): Promise<void> {
-    const { store, folder, onClosed } = this.#site;
-    if (this.#state === 'committed' || this.#state === 'aborted') return;
+    if (this.#state === 'committed') return;
     this.#state = 'aborted';
+    this.#aborted ??= this.#takeBack();
+    return this.#aborted;
+  }
+
+  async #takeBack(): Promise<void> {
+    const { store, folder, onClosed, assertHeld } = this.#site;
     await Promise.allSettled(this.#pending);
     // A commit may have failed after its document was put: then the group is there, whole.
     const visible = await isCommitted(store, folder);
     onClosed(visible);
-    if (!visible) await store.deletePrefix(folder);
+    if (!visible && isHeld(assertHeld)) await store.deletePrefix(folder);
   }
 
   /** Reserves a path before anything is written, so that concurrent puts cannot collide. */
@@ -205,5 +214,15 @@ class GroupTransaction implements Transaction {
     throw new EsparseError('internal', `${this.#site.label}: the transaction is ${this.#state}`, {
       hint: this.#state === 'failed' ? 'abort it, and begin again' : undefined,
     });
+  }
+}
+
+/** A writer that has lost its lock leaves what it wrote: the folder may be another's by now. */
+function isHeld(assertHeld: () => void): boolean {
+  try {
+    assertHeld();
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,6 +1,6 @@
-import { exitCodeOf, toEsparseError } from '@esparse/errors';
+import { EXIT_BAD_INPUT, EXIT_OK, EXIT_TERMINATED, exitCodeOf, toEsparseError } from '@esparse/errors';
 import { CommanderError } from 'commander';
-import { EXIT_BAD_INPUT, EXIT_OK } from '@esparse/errors';
+import { cancelledBy } from './cancel.ts';
 
 /** Prints what went wrong and what to do on standard error; gives the exit code. */
 export function reportError(thrown: unknown): number {
@@ -13,6 +13,7 @@ export function reportError(thrown: unknown): number {
   if (context.length > 0) lines.push(`  (${context.join(', ')})`);
   if (error.kind === 'internal') lines.push(stackOf(thrown));
   process.stderr.write(`${lines.join('\n')}\n`);
+  if (error.kind === 'cancelled' && cancelledBy() === 'SIGTERM') return EXIT_TERMINATED;
   return exitCodeOf(error.kind);
 }
 

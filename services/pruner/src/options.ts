@@ -30,6 +30,8 @@ export interface PruneOptions extends ClientTls {
   readonly bos: boolean;
   /** Leaves linears dense whose input channels are not divisible by the group, instead of refusing the model. */
   readonly skipIndivisible: boolean;
+  /** Refuses to begin a new run: an earlier attempt must be there to go on with. @default false */
+  readonly resume?: boolean;
   /** Addresses of workers, or names of gRPC that stand for several; where there are none, one is started on loopback. */
   readonly workers: readonly string[];
   /** Tasks under way at most. @default as many as workers are connected */

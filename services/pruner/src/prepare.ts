@@ -61,23 +61,30 @@ function divide(
   return [linears.filter(divisible), linears.filter((linear) => !divisible(linear))];
 }
 
-/** The run's name: everything that its bytes depend on. */
-export function runFingerprint(
+/** A run's name, from what it is made of: everything that its bytes depend on. */
+export function attributesFingerprint({ model, tokens, numerics, options }: RunAttributes): string {
+  return fingerprintOf({ model, tokens, windows: CALIBRATION_ALGORITHM, numerics, ...options });
+}
+
+/** What a run is made of, as the store keeps it. */
+export function attributesOf(
   options: PruneOptions,
-  { checkpoint, tokens }: Pick<Preparation, 'checkpoint' | 'tokens'>,
+  { checkpoint, description, tokens }: Preparation,
   numerics: string,
-): string {
-  return fingerprintOf({
+): RunAttributes {
+  return {
+    config: checkpoint.config,
+    family: description.family,
+    blocks: description.blocks,
     model: checkpoint.digest,
     tokens,
-    windows: CALIBRATION_ALGORITHM,
     numerics,
-    ...runOptions(options),
-  });
+    options: runOptions(options),
+  };
 }
 
 /** The options of a run as the store keeps them: those that change its bytes. */
-export function runOptions(options: PruneOptions): RunAttributes['options'] {
+function runOptions(options: PruneOptions): RunAttributes['options'] {
   const { pipeline, pattern, samples, seqlen, seed, bins, entropyRange, alpha, bos, skipIndivisible } =
     options;
   return {

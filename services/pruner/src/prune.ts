@@ -1,16 +1,17 @@
 import { tokenizerFiles } from '@esparse/checkpoint';
 import { nameOfLocation, resolveLocation, showLocation } from '@esparse/location';
-import { inspectBlocks, totalsOf, writeDense, type RunAttributes } from '@esparse/model-store';
+import { inspectBlocks, totalsOf, writeDense } from '@esparse/model-store';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
-import { createOrOpenStore, type Store } from '@esparse/store';
+import { createOrOpenStore, openStore, type Store } from '@esparse/store';
 import { advanceBlock } from './advance-block.ts';
 import { openWorkers, peaksOf } from './open-workers.ts';
 import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
 import type { PruneEvent, PruneReport } from './events.ts';
 import type { LocalWorker } from './local-worker.ts';
 import type { PruneOptions } from './options.ts';
-import { prepare, runFingerprint, runOptions, type Preparation } from './prepare.ts';
+import { nearestUnfinished, requireExistingRun, type AskedRun } from './other-runs.ts';
+import { attributesFingerprint, attributesOf, prepare, type Preparation } from './prepare.ts';
 import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
 import { SHUFFLES } from './shuffles.ts';
@@ -36,7 +37,7 @@ export async function prune(options: PruneOptions, dependencies: PruneDependenci
   const stopwatch = createStopwatch();
   const started = performance.now();
   const preparation = await stopwatch.time('open', () => prepare(options, signal));
-  const store = await createOrOpenStore(options.store);
+  const store = await (options.resume === true ? openStore : createOrOpenStore)(options.store);
   const remote = await clientCredentials(options, options.workers);
   const local = options.workers.length > 0 ? undefined : await startLocal(options, dependencies);
   const addresses = local === undefined ? options.workers : [local.address];
@@ -77,7 +78,9 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   const { signal, emit } = dependencies;
   const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
-  const run = runFingerprint(options, preparation, numerics);
+  const attributes = attributesOf(options, preparation, numerics);
+  const run = attributesFingerprint(attributes);
+  if (options.resume === true) await requireExistingRun(store, { run, attributes });
   emit({
     event: 'started',
     run,
@@ -92,8 +95,9 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     shards: shards.length,
     workers: pool.workers.map(({ address }) => address),
   });
+  await tellOfOthers(store, { run, attributes }, emit);
   const metric = options.pipeline.metric({ alpha: options.alpha });
-  const writer = await store.beginRun(run, attributesOf(options, preparation, numerics));
+  const writer = await store.beginRun(run, attributes);
   try {
     const context: RunContext = {
       ...preparation,
@@ -132,7 +136,8 @@ async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<v
   if (!(await writer.run.isDenseCommitted()))
     await stopwatch.time('commit', () => writeOuter(context, signal));
   const first = await firstOpenBlock(context);
-  if (first > 0) emit({ event: 'note', message: `going on after block ${first} of ${description.blocks}` });
+  if (first > 0)
+    emit({ event: 'note', message: whereItGoesOn(first, description.blocks, await writer.run.finished()) });
   // A metric that needs no statistic needs no activations.
   const needsActivations = context.statistics.size > 0;
   if (needsActivations && first < description.blocks) await bringHiddenStatesTo(context, first, signal);
@@ -142,9 +147,28 @@ async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<v
     const seconds = (performance.now() - started) / 1000;
     emit({ event: 'committed', block, blocks: description.blocks, seconds });
     if (needsActivations && block + 1 < description.blocks) await advanceBlock(context, block, signal);
-    await writer.run.hidden.remove(block);
+    await writer.run.hidden.removeBefore(block + 1);
   }
   await writer.run.hidden.removeAll();
+}
+
+function whereItGoesOn(first: number, blocks: number, finished: boolean): string {
+  return finished
+    ? `this run is finished already: nothing to do but to name it the one that is served`
+    : `going on after block ${first} of ${blocks}`;
+}
+
+/** A new run beside an unfinished one may be a mistake in an option: it is told which. */
+async function tellOfOthers(store: Store, asked: AskedRun, emit: PruneDependencies['emit']): Promise<void> {
+  const other = await nearestUnfinished(store, asked);
+  if (other === undefined) return;
+  const { summary, differences } = other;
+  emit({
+    event: 'note',
+    message:
+      `this is a new run: the unfinished run ${summary.fingerprint} (${summary.blocks} blocks committed) differs in ` +
+      differences.join('; '),
+  });
 }
 
 /** What a store needs to be served alone: the tokenizer, and the tensors outside the blocks. */
@@ -163,22 +187,6 @@ async function writeOuter(
     await transaction.abort();
     throw error;
   }
-}
-
-function attributesOf(
-  options: PruneOptions,
-  { checkpoint, description, tokens }: Preparation,
-  numerics: string,
-): RunAttributes {
-  return {
-    config: checkpoint.config,
-    family: description.family,
-    blocks: description.blocks,
-    model: checkpoint.digest,
-    tokens,
-    numerics,
-    options: runOptions(options),
-  };
 }
 
 async function reportOf(

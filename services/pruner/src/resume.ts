@@ -1,12 +1,26 @@
+import { EsparseError, isEsparseError } from '@esparse/errors';
 import { advanceBlock } from './advance-block.ts';
 import { openShards } from './open-workers.ts';
 import type { RunContext } from './run-context.ts';
 
-/** The first block that is not committed; the number of blocks where all are. */
+/**
+ * The first block that is not committed; the number of blocks where all are. What is committed is opened: a manifest
+ * that is damaged, or objects that are missing or cut short, are found now and not after hours of work.
+ *
+ * @throws EsparseError 'store' where a committed block is damaged, or one is committed behind one that is not
+ */
 export async function firstOpenBlock({ writer, description }: RunContext): Promise<number> {
-  const committed = new Set(await writer.run.committedBlocks());
-  for (let block = 0; block < description.blocks; block++) if (!committed.has(block)) return block;
-  return description.blocks;
+  const committed = await writer.run.committedBlocks();
+  const first = committed.findIndex((block, index) => block !== index);
+  if (first >= 0) {
+    throw new EsparseError(
+      'store',
+      `run ${writer.run.fingerprint}: block ${committed[first]!} is committed, and block ${first} is not`,
+      { hint: 'the store is damaged: restore it from a copy, or prune again into another one' },
+    );
+  }
+  for (const block of committed) await writer.run.block(block);
+  return Math.min(committed.length, description.blocks);
 }
 
 /**
@@ -18,12 +32,32 @@ export async function bringHiddenStatesTo(
   block: number,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { writer, shards, stopwatch } = context;
+  const { writer, stopwatch } = context;
   let boundary = block;
-  while (boundary >= 0 && (await writer.run.hidden.shards(boundary)).length < shards.length) boundary--;
+  while (boundary >= 0 && !(await isStored(context, boundary, signal))) boundary--;
   if (boundary < 0) {
     await stopwatch.time('open', () => openShards(context, signal));
     boundary = 0;
   }
   for (; boundary < block; boundary++) await advanceBlock(context, boundary, signal);
+  await writer.run.hidden.removeBefore(block);
+}
+
+/** Whether all hidden states before a block are there and sound: a power loss may have cut what was never flushed. */
+async function isStored(
+  { writer, shards }: RunContext,
+  block: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const { hidden } = writer.run;
+  if ((await hidden.shards(block)).length < shards.length) return false;
+  for (const { index } of shards) {
+    try {
+      await hidden.read(block, index, signal);
+    } catch (error) {
+      if (isEsparseError(error) && error.kind === 'store') return false;
+      throw error;
+    }
+  }
+  return true;
 }

@@ -26,6 +26,7 @@ interface Flags extends ClientTls {
   readonly shuffle?: ShuffleName;
   readonly bos: boolean;
   readonly skipIndivisible: boolean;
+  readonly resume: boolean;
   readonly worker?: readonly string[];
   readonly inFlight?: number;
   readonly combine: 'pruner' | 'worker';
@@ -94,6 +95,14 @@ export function pruneCommand(): Command {
       new Option('--skip-indivisible', 'leave linears dense whose inputs are not divisible by the group')
         .default(false)
         .env('ESPARSE_SKIP_INDIVISIBLE'),
+    )
+    .addOption(
+      new Option(
+        '--resume',
+        'go on with an earlier attempt only: where there is none, tell why and do nothing',
+      )
+        .default(false)
+        .env('ESPARSE_RESUME'),
     )
     .addOption(
       new Option(
