@@ -39,15 +39,18 @@ export async function esparseUntil(
   ...args: string[]
 ): Promise<ChildProcess> {
   const child = spawn(process.execPath, [ESPARSE, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     createInterface(stream).on('line', (line) => {
+      lines.push(line);
       if (until(line)) child.emit('reached');
     });
   }
   await Promise.race([
     once(child, 'reached'),
-    once(child, 'exit').then(() => {
-      throw new Error(`esparse ${args.join(' ')} ended before its output said so`);
+    once(child, 'exit').then(([code, signal]) => {
+      const end = `${String(code ?? signal)}: ${lines.slice(-5).join('\n')}`;
+      throw new Error(`esparse ${args.join(' ')} ended before its output said so, with ${end}`);
     }),
   ]);
   return child;

@@ -3,11 +3,11 @@ import { mkdtemp, readFile, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-/** A folder for the tests of a file, removed after them. */
-export function scratchFolder(): (...names: string[]) => string {
+/** A folder for the tests of a file, removed after them. @param parent where it is made */
+export function scratchFolder(parent = tmpdir()): (...names: string[]) => string {
   let home = '';
   beforeAll(async () => {
-    home = await realpath(await mkdtemp(path.join(tmpdir(), 'esparse-e2e-')));
+    home = await realpath(await mkdtemp(path.join(parent, 'esparse-e2e-')));
   });
   afterAll(() => rm(home, { recursive: true, force: true }));
   return (...names) => path.join(home, ...names);

@@ -24,9 +24,3 @@ export async function residentOf(pid: number): Promise<Resident | undefined> {
     return undefined;
   }
 }
-
-/** The processes that a process has started and that run still. */
-export async function childrenOf(pid: number): Promise<number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-  return text.trim() === '' ? [] : text.trim().split(' ').map(Number);
-}

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { ESPARSE } from '../../support/repository.ts';
-import { childrenOf, residentOf, type Resident } from './resident.ts';
+import { childrenOf } from '../../support/processes.ts';
+import { residentOf, type Resident } from './resident.ts';
 
 const SAMPLE_MS = 100;
 

@@ -1,0 +1,154 @@
+import { existsSync } from 'node:fs';
+import { once } from 'node:events';
+import { esparseUntil } from '../support/esparse.ts';
+import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { childrenOf } from '../support/processes.ts';
+import { uniform } from '../support/random-model.ts';
+import { EXAMPLE_MODEL } from '../support/repository.ts';
+import { changesOf, pruneUntilDone, startPrune, type Chaos } from './victims.ts';
+
+/** With ESPARSE_CHAOS_ALL, every single change of a run is one at which it is killed: that takes an hour. */
+const ALL = process.env.ESPARSE_CHAOS_ALL !== undefined;
+/** Kills at random instants. */
+const KILLS = Number(process.env.ESPARSE_CHAOS_KILLS ?? 24);
+/** A run that failed is played again with the seed that it printed, as far as time can be. */
+const SEED = Number(process.env.ESPARSE_CHAOS_SEED ?? Date.now() % 2 ** 31);
+
+jest.setTimeout(ALL ? 4 * 3600_000 : 300_000);
+
+// In memory where the system has such a place: a killed process loses nothing there, and flushes cost no time.
+const at = scratchFolder(existsSync('/dev/shm') ? '/dev/shm' : undefined);
+let undisturbed: Record<string, string> = {};
+let changes: { prune: string[]; worker: string[] } = { prune: [], worker: [] };
+/** How long an undisturbed run takes, in milliseconds. */
+let duration = 0;
+
+beforeAll(async () => {
+  const store = at('undisturbed');
+  const started = performance.now();
+  const { code, stderr } = await startPrune({ store, log: at('changes') }).end;
+  duration = performance.now() - started;
+  if (code !== 0) throw new Error(stderr);
+  undisturbed = await contentsOf(store);
+  changes = {
+    prune: await changesOf(at('changes'), 'prune'),
+    worker: await changesOf(at('changes'), 'worker'),
+  };
+});
+
+/**
+ * Runs the same command again and again on one store, each time killed at another place, until the places are used up or
+ * the run has finished; then on the next store. Every finished store must be the undisturbed one.
+ */
+async function killAtEach(
+  name: string,
+  kills: readonly NonNullable<Chaos['kills']>[],
+  ...args: readonly string[]
+): Promise<void> {
+  const left = [...kills];
+  for (let stores = 0; left.length > 0; stores++) {
+    const store = at(`${name}-${stores}`);
+    let finished = false;
+    for (let fresh = true; left.length > 0; fresh = false) {
+      const { code, signal, stderr } = await startPrune({ store, kills: left[0]! }, ...args).end;
+      finished = code === 0;
+      // A place that this store had behind it already is tried on the next one.
+      if (!finished || fresh) left.shift();
+      if (finished) break;
+      if (signal !== 'SIGKILL' && code !== 75) throw new Error(`ended with ${code}: ${stderr}`);
+    }
+    if (!finished) await pruneUntilDone(store, ...args);
+    expect(await contentsOf(store)).toEqual(undisturbed);
+  }
+}
+
+/** Starts a worker that outlives the pruners that are killed: one start instead of one each. */
+async function startWorker(): Promise<{ address: string; stop(): Promise<void> }> {
+  let address: string | undefined;
+  const listens = (line: string) => {
+    if (line.startsWith('{')) address ??= (JSON.parse(line) as { address?: string }).address;
+    return address !== undefined;
+  };
+  const roots = ['--root', EXAMPLE_MODEL, '--root', at()];
+  const child = await esparseUntil(listens, 'worker', '--listen', '127.0.0.1:0', '--threads', '1', ...roots);
+  return {
+    address: address!,
+    async stop() {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
+}
+
+test('a pruner that is killed at a change of any kind goes on, to the same bytes', async () => {
+  const kinds = [...new Set(changes.prune)];
+  // Every step of a transaction: an object made, written, flushed, renamed, its folder flushed, the commit.
+  for (const kind of ['open', 'write', 'flush', 'rename']) {
+    for (const place of ['array', 'block', 'dense', 'run', 'root'])
+      expect(kinds).toContain(`${kind} ${place}`);
+  }
+  const kills = kinds.map((kind) => ({ prune: { kind } }));
+  const { address, stop } = await startWorker();
+  try {
+    await killAtEach('pruner', kills, '--worker', address);
+  } finally {
+    await stop();
+  }
+});
+
+test('a worker that is killed at a change of any kind leaves a run that goes on, to the same bytes', async () => {
+  const kinds = [...new Set(changes.worker)];
+  expect(kinds).toEqual(expect.arrayContaining(['open hidden', 'write hidden', 'rename hidden']));
+  const kills = kinds.map((kind) => ({ worker: { kind } }));
+  await killAtEach('worker', kills);
+});
+
+(ALL ? test : test.skip)(
+  'a pruner that is killed at any change at all goes on, to the same bytes',
+  async () => {
+    for (const change of changes.prune.keys()) {
+      const store = at(`change-${change}`);
+      await startPrune({ store, kills: { prune: { change: change + 1 } } }).end;
+      await pruneUntilDone(store);
+      expect([change, await contentsOf(store)]).toEqual([change, undisturbed]);
+    }
+  },
+);
+
+test('pruner, worker or both, killed at random instants: the run goes on, to the same bytes', async () => {
+  process.stderr.write(`chaos: ESPARSE_CHAOS_SEED=${SEED} ESPARSE_CHAOS_KILLS=${KILLS}\n`);
+  const random = uniform(SEED);
+  let stores = 0;
+  for (let kills = 0; kills < KILLS; stores++) {
+    const store = at(`random-${stores}`);
+    let finished = false;
+    while (!finished && kills < KILLS) {
+      const { child, end } = startPrune({ store });
+      const [instant, victims] = [random() * duration, random()];
+      const timer = setTimeout(() => {
+        void killSome(child.pid!, victims);
+      }, instant);
+      const { code, signal } = await end;
+      clearTimeout(timer);
+      finished = code === 0;
+      if (!finished) kills++;
+      expect([0, 75, null]).toContain(code);
+      expect([null, 'SIGKILL']).toContain(signal);
+    }
+    await pruneUntilDone(store);
+    expect(await contentsOf(store)).toEqual(undisturbed);
+  }
+});
+
+/** A third of the time the pruner, the worker that it has started, or both. */
+async function killSome(pid: number, choice: number): Promise<void> {
+  const workers = await childrenOf(pid);
+  const victims = [...(choice < 2 / 3 ? [pid] : []), ...(choice > 1 / 3 ? workers : [])];
+  for (const victim of victims) {
+    try {
+      process.kill(victim, 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}
