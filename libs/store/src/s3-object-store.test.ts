@@ -264,7 +264,7 @@ test('an array that is larger than a request comes back as it was, and damage to
     message: expect.stringContaining('checksum'),
   });
   expect(await writer.run.hidden.shards(0)).toEqual([0, 1]);
-  await writer.run.hidden.remove(0);
+  await writer.run.hidden.removeBefore(1);
   expect(await writer.run.hidden.shards(0)).toEqual([]);
   await writer.close();
 });
