@@ -1,9 +1,12 @@
 import {
+  InterceptingCall,
   makeClientConstructor,
   type ChannelCredentials,
   type ChannelOptions,
+  type Interceptor,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
+import { telemetryEnabled, traceHeaders } from '@esparse/telemetry';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
   KEEPALIVE_MS,
@@ -77,7 +80,11 @@ export function openChannel(
     [READY_LISTENER]: listener.ready,
   };
   const Client = makeClientConstructor(counting(listener), 'Worker') as unknown as typeof WorkerService;
-  return new Client(target, credentials, options);
+  return new Client(
+    target,
+    credentials,
+    telemetryEnabled() ? { ...options, interceptors: [tellTrace] } : options,
+  );
 }
 
 /** The service with encoders that tell the size of each message. */
@@ -99,3 +106,12 @@ function counting({ message }: ChannelListener): ServiceDefinition {
   });
   return Object.fromEntries(methods);
 }
+
+/** Names the active span in the metadata of each call, so that what the worker does becomes its child. */
+const tellTrace: Interceptor = (options, nextCall) =>
+  new InterceptingCall(nextCall(options), {
+    start(metadata, listener, next) {
+      for (const [name, value] of Object.entries(traceHeaders())) metadata.set(name, value);
+      next(metadata, listener);
+    },
+  });

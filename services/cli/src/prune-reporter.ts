@@ -108,6 +108,7 @@ function lineOf(event: PruneEvent): string | undefined {
     case 'committed':
       return `block ${event.block + 1}/${event.blocks} committed after ${event.seconds.toFixed(1)} s`;
     case 'note':
+    case 'retry':
       return event.message;
     case 'progress':
     case 'linear':

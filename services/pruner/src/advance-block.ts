@@ -17,6 +17,7 @@ export async function advanceBlock(context: RunContext, block: number, signal?: 
           .run$({
             kind: 'advance',
             size,
+            of: { block, shards: [shard.index] },
             run$: (worker) =>
               attempt$((cancelled) => worker.advanceShard(target, block, shard.index, cancelled)),
           })

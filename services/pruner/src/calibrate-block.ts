@@ -54,11 +54,18 @@ function streamed$(context: RunContext, block: number): Observable<Partial> {
   return from(shards).pipe(
     mergeMap((shard) => {
       const size = shard.sequences * options.seqlen;
-      return pool.run$({ kind: 'calibrate', size, run$: (worker) => tilesOf$(worker, shard) }).pipe(
-        peek(() => {
-          progress.done(size);
-        }),
-      );
+      return pool
+        .run$({
+          kind: 'calibrate',
+          size,
+          of: { block, shards: [shard.index] },
+          run$: (worker) => tilesOf$(worker, shard),
+        })
+        .pipe(
+          peek(() => {
+            progress.done(size);
+          }),
+        );
     }),
     mergeShards(),
   );
@@ -121,6 +128,7 @@ function combined$(context: RunContext, block: number): Observable<Partial> {
         .run$({
           kind: 'combine',
           size: tokens,
+          of: { block, shards: expected.shards },
           run$: (worker) =>
             attempt$(async (signal) => ({ bytes: await gather(worker, batch, signal), expected })),
         })

@@ -1,7 +1,9 @@
 import type { Phase } from './stopwatch.ts';
 
-/** What a run tells while it goes on, in order. */
-export type PruneEvent =
+/** What a run tells while it goes on, in order; which run, from `started` on. */
+export type PruneEvent = RunEvent & { readonly run?: string };
+
+type RunEvent =
   | {
       readonly event: 'started';
       readonly run: string;
@@ -35,6 +37,16 @@ export type PruneEvent =
       readonly denseBytes: number;
     }
   | { readonly event: 'committed'; readonly block: number; readonly blocks: number; readonly seconds: number }
+  /** A task that goes to a worker once more: it has failed there, or is overdue. Its result counts once all the same. */
+  | {
+      readonly event: 'retry';
+      readonly task: string;
+      readonly why: 'failed' | 'overdue';
+      readonly block?: number;
+      readonly shards?: readonly number[];
+      readonly worker: string;
+      readonly message: string;
+    }
   | { readonly event: 'note'; readonly message: string }
   | ({ readonly event: 'finished' } & PruneReport);
 

@@ -78,6 +78,7 @@ export async function openShards({ shards, pool, target }: RunContext, signal?: 
         pool.run$({
           kind: 'open',
           size: tokens.length,
+          of: { shards: [shard] },
           run$: (worker) =>
             attempt$((cancelled) => worker.openShard(target, { shard, sequences, tokens }, cancelled)),
         }),

@@ -34,7 +34,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
     shuffle(context.shuffle, pattern),
     mask(pattern),
     pack(pattern),
-    stopwatch.measure('prune'),
+    stopwatch.measure('prune', { 'esparse.block': block }),
   );
   let done = 0;
   const committed$ = statistics$(context, block).pipe(

@@ -4,6 +4,7 @@ import { inspectBlocks, totalsOf, writeDense } from '@esparse/model-store';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
 import { createOrOpenStore, openStore, type Store } from '@esparse/store';
+import { trace, type OpenSpan } from '@esparse/telemetry';
 import { advanceBlock } from './advance-block.ts';
 import { openWorkers, peaksOf } from './open-workers.ts';
 import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
@@ -32,8 +33,24 @@ export interface PruneDependencies {
  *
  * @throws EsparseError on bad input (before anything is written), a worker or a store that fails, or cancellation.
  */
-export async function prune(options: PruneOptions, dependencies: PruneDependencies): Promise<PruneReport> {
+export function prune(options: PruneOptions, dependencies: PruneDependencies): Promise<PruneReport> {
+  return trace('run', { 'esparse.pipeline': options.pipeline.name }, (span) =>
+    pruneTraced(options, dependencies, span),
+  );
+}
+
+async function pruneTraced(
+  options: PruneOptions,
+  dependencies: PruneDependencies,
+  span: OpenSpan,
+): Promise<PruneReport> {
   const { signal } = dependencies;
+  // Once the run has its name, every event has it.
+  let run: string | undefined;
+  const emit = (event: PruneEvent) => {
+    if (event.event === 'started') ({ run } = event);
+    dependencies.emit(run === undefined ? event : { run, ...event });
+  };
   const stopwatch = createStopwatch();
   const started = performance.now();
   const preparation = await stopwatch.time('open', () => prepare(options, signal));
@@ -45,13 +62,20 @@ export async function prune(options: PruneOptions, dependencies: PruneDependenci
     addresses.map((address) => connectWorker(address, local === undefined ? remote : undefined)),
     {
       inFlight: options.inFlight,
-      note: (message) => {
-        dependencies.emit({ event: 'note', message });
+      retry: ({ of, ...told }) => {
+        emit({ event: 'retry', ...of, ...told });
       },
     },
   );
   try {
-    return await pruneOn(pool, store, { options, dependencies, preparation, stopwatch, started });
+    return await pruneOn(pool, store, {
+      options,
+      dependencies: { ...dependencies, emit },
+      preparation,
+      stopwatch,
+      started,
+      span,
+    });
   } finally {
     pool.close();
     await Promise.allSettled([local?.stop(), preparation.checkpoint.close()]);
@@ -71,16 +95,18 @@ interface Session {
   readonly preparation: Preparation;
   readonly stopwatch: Stopwatch;
   readonly started: number;
+  readonly span: OpenSpan;
 }
 
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
-  const { options, dependencies, preparation, stopwatch } = session;
+  const { options, dependencies, preparation, stopwatch, span } = session;
   const { signal, emit } = dependencies;
   const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
   const attributes = attributesOf(options, preparation, numerics);
   const run = attributesFingerprint(attributes);
   if (options.resume === true) await requireExistingRun(store, { run, attributes });
+  span.set({ 'esparse.run': run, 'esparse.blocks': description.blocks });
   emit({
     event: 'started',
     run,
@@ -142,12 +168,14 @@ async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<v
   const needsActivations = context.statistics.size > 0;
   if (needsActivations && first < description.blocks) await bringHiddenStatesTo(context, first, signal);
   for (let block = first; block < description.blocks; block++) {
-    const started = performance.now();
-    await pruneBlock(context, block, signal);
-    const seconds = (performance.now() - started) / 1000;
-    emit({ event: 'committed', block, blocks: description.blocks, seconds });
-    if (needsActivations && block + 1 < description.blocks) await advanceBlock(context, block, signal);
-    await writer.run.hidden.removeBefore(block + 1);
+    await trace('block', { 'esparse.block': block }, async () => {
+      const started = performance.now();
+      await pruneBlock(context, block, signal);
+      const seconds = (performance.now() - started) / 1000;
+      emit({ event: 'committed', block, blocks: description.blocks, seconds });
+      if (needsActivations && block + 1 < description.blocks) await advanceBlock(context, block, signal);
+      await writer.run.hidden.removeBefore(block + 1);
+    });
   }
   await writer.run.hidden.removeAll();
 }

@@ -1,13 +1,14 @@
-import { defer, finalize, type MonoTypeOperatorFunction } from 'rxjs';
+import { Observable, finalize, tap, type MonoTypeOperatorFunction } from 'rxjs';
+import { activeSpan, beginSpan, trace, type SpanAttributes } from '@esparse/telemetry';
 
 /** What a run spends its time on. Phases may overlap: writing a linear goes on while the next is scored. */
 export type Phase = 'open' | 'calibrate' | 'prune' | 'commit' | 'advance';
 
-/** Adds up the seconds of each phase. */
+/** Adds up the seconds of each phase; each time is a span of its name. */
 export interface Stopwatch {
   time<T>(phase: Phase, work: () => Promise<T>): Promise<T>;
   /** Times a stream from its subscription to its end. */
-  measure<T>(phase: Phase): MonoTypeOperatorFunction<T>;
+  measure<T>(phase: Phase, attributes?: SpanAttributes): MonoTypeOperatorFunction<T>;
   seconds(): Readonly<Record<Phase, number>>;
 }
 
@@ -23,12 +24,43 @@ export function createStopwatch(now: () => number = () => performance.now()): St
     async time(phase, work) {
       const stop = start(phase);
       try {
-        return await work();
+        return await trace(phase, {}, work);
       } finally {
         stop();
       }
     },
-    measure: (phase) => (source$) => defer(() => source$.pipe(finalize(start(phase)))),
+    measure:
+      <T>(phase: Phase, attributes?: SpanAttributes) =>
+      (source$: Observable<T>) =>
+        new Observable<T>((subscriber) => {
+          const stop = start(phase);
+          const around = activeSpan();
+          const span = beginSpan(phase, attributes);
+          const watched$ = source$.pipe(
+            tap({ error: span.end }),
+            finalize(() => {
+              stop();
+              span.end();
+            }),
+          );
+          // What comes out is of the span around this one again.
+          const watcher = {
+            next(value: T) {
+              around.within(() => {
+                subscriber.next(value);
+              });
+            },
+            error(error: unknown) {
+              subscriber.error(error);
+            },
+            complete() {
+              around.within(() => {
+                subscriber.complete();
+              });
+            },
+          };
+          return span.within(() => watched$.subscribe(watcher));
+        }),
     seconds: () => ({ ...total }),
   };
 }

@@ -63,6 +63,7 @@ function record(scheduler: TestScheduler, workers: readonly WorkerConnection[], 
   const watched = (name: string, attempt: Task<string>['run$']): Task<string> => ({
     kind: 'k',
     size: 1,
+    of: { shards: [] },
     run$: (worker) =>
       new Observable((subscriber) => {
         let ended = false;
@@ -106,6 +107,7 @@ test('no more attempts are under way than workers are connected, and a worker th
           pool.run$({
             kind: 'k',
             size: 1,
+            of: { shards: [] },
             run$: () =>
               defer(() => {
                 most = Math.max(most, ++busy);

@@ -1,6 +1,7 @@
 import { Observable, Subscription, asyncScheduler, interval, timer } from 'rxjs';
 import { EsparseError, toEsparseError } from '@esparse/errors';
 import type { WorkerConnection } from '@esparse/protocol';
+import { activeSpan, beginSpan } from '@esparse/telemetry';
 import { createDurations } from './durations.ts';
 import { isWorkersFault, MAX_ATTEMPTS, noWorker, pauseMs } from './retry.ts';
 
@@ -10,6 +11,8 @@ export interface Task<T> {
   readonly kind: string;
   /** How much there is to do, such as tokens. */
   readonly size: number;
+  /** What spans and events tell of it. */
+  readonly of: TaskIds;
   /** One attempt: emits its result once and completes. Unsubscribing cancels it. */
   readonly run$: (worker: WorkerConnection) => Observable<T>;
 }
@@ -30,8 +33,24 @@ export interface PoolOptions {
   readonly inFlight?: number | undefined;
   /** How long tasks wait while no worker is connected, or all are busy. @default WORKER_WAIT_MS */
   readonly waitMs?: number | undefined;
-  /** Told of what a user may want to know: a task that is tried again, or issued twice. */
-  readonly note?: ((message: string) => void) | undefined;
+  /** Told of a task that is tried again, or issued twice. */
+  readonly retry?: ((retry: Retry) => void) | undefined;
+}
+
+/** A task that goes to a worker once more. */
+export interface Retry {
+  readonly task: string;
+  readonly why: 'failed' | 'overdue';
+  readonly of: TaskIds;
+  /** The worker that it was at. */
+  readonly worker: string;
+  readonly message: string;
+}
+
+/** What a task is about. */
+export interface TaskIds {
+  readonly block?: number;
+  readonly shards: readonly number[];
 }
 
 /** How long tasks wait for a worker: one that Kubernetes restarts, or moves to another host, is back by then. */
@@ -44,6 +63,7 @@ const LOOK_MS = 1_000;
 interface Job {
   readonly kind: string;
   readonly size: number;
+  readonly of: TaskIds;
   /** Carries an attempt out; what it runs is added to it. */
   readonly begin: (attempt: Subscription, on: WorkerConnection) => void;
   readonly fail: (error: EsparseError) => void;
@@ -67,7 +87,7 @@ interface Job {
  */
 export function createWorkerPool(
   workers: readonly WorkerConnection[],
-  { inFlight = Infinity, waitMs = WORKER_WAIT_MS, note = () => undefined }: PoolOptions = {},
+  { inFlight = Infinity, waitMs = WORKER_WAIT_MS, retry = () => undefined }: PoolOptions = {},
 ): WorkerPool {
   const durations = createDurations();
   const load = new Map(workers.map((worker) => [worker, 0]));
@@ -119,7 +139,13 @@ export function createWorkerPool(
       const [first] = job.attempts.values();
       const worker = spare(first);
       if (worker === undefined || isOnly(worker, first)) continue;
-      note(`a ${job.kind} task at ${first!.address} is overdue: it is issued again at ${worker.address}`);
+      retry({
+        task: job.kind,
+        why: 'overdue',
+        of: job.of,
+        worker: first!.address,
+        message: `a ${job.kind} task at ${first!.address} is overdue: it is issued again at ${worker.address}`,
+      });
       start(job, worker);
     }
   };
@@ -173,9 +199,13 @@ export function createWorkerPool(
     run$: <T>(task: Task<T>) =>
       new Observable<T>((subscriber) => {
         let pause: Subscription | undefined;
+        // Attempts begin whenever a worker is free, in any context.
+        const parent = activeSpan();
+        let attempts = 0;
         const job: Job = {
           kind: task.kind,
           size: task.size,
+          of: task.of,
           attempts: new Map(),
           failures: 0,
           begun: 0,
@@ -187,11 +217,22 @@ export function createWorkerPool(
           begin(attempt, on) {
             let result: { readonly value: T } | undefined;
             const began = now();
-            const running$ = task.run$(on).subscribe({
-              next(value) {
+            const told = {
+              'esparse.block': task.of.block,
+              'esparse.shards': task.of.shards,
+              'esparse.worker': on.address,
+              'esparse.attempt': ++attempts,
+            };
+            const span = beginSpan(task.kind, told, parent);
+            attempt.add(() => {
+              span.end();
+            });
+            const watched = {
+              next(value: T) {
                 result = { value };
               },
               error(thrown: unknown) {
+                span.end(thrown);
                 attempt.unsubscribe();
                 failed(toEsparseError(thrown), on);
               },
@@ -205,8 +246,8 @@ export function createWorkerPool(
                 subscriber.next(result.value);
                 subscriber.complete();
               },
-            });
-            attempt.add(running$);
+            };
+            attempt.add(span.within(() => task.run$(on).subscribe(watched)));
           },
         };
         const failed = (error: EsparseError, on: WorkerConnection) => {
@@ -222,7 +263,15 @@ export function createWorkerPool(
             subscriber.error(error);
             return;
           }
-          if (error.kind !== 'busy') note(`a ${task.kind} task is tried again: ${error.message}`);
+          if (error.kind !== 'busy') {
+            retry({
+              task: task.kind,
+              why: 'failed',
+              of: task.of,
+              worker: on.address,
+              message: `a ${task.kind} task is tried again: ${error.message}`,
+            });
+          }
           job.avoid = on;
           running.delete(job);
           pause = timer(ms).subscribe(() => {

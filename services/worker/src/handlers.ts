@@ -7,7 +7,7 @@ import type {
 } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
 import { toServiceError } from '@esparse/protocol';
-import type { Logger } from 'pino';
+import { observeCall, type CallObservers } from './observe-call.ts';
 
 /** What a handler has at hand beside its request. */
 export interface CallContext {
@@ -18,29 +18,27 @@ export interface CallContext {
 }
 
 /** What all calls of a worker share. */
-export interface HandlerOptions {
-  readonly log: Logger;
+export interface HandlerOptions extends CallObservers {
   /** Aborts what still runs when the worker stops: its reason is what clients are told. */
   readonly stopping: AbortSignal;
 }
 
 /** A unary call as an asynchronous function, answered at once where its signal aborts. */
 export function unary<Request, Reply>(
-  { log, stopping }: HandlerOptions,
+  options: HandlerOptions,
   name: string,
   run: (request: Request, context: CallContext) => Promise<Reply>,
 ): handleUnaryCall<Request, Reply> {
   return (call: ServerUnaryCall<Request, Reply>, callback) => {
-    const started = performance.now();
-    const context = contextOf(call, stopping);
-    const answer = Promise.race([run(call.request, context), rejectionOf(context.signal)]);
+    const context = contextOf(call, options.stopping);
+    const answer = observeCall(options, name, call, () =>
+      Promise.race([run(call.request, context), rejectionOf(context.signal)]),
+    );
     answer.finally(context.ended).then(
       (reply) => {
-        log.debug({ call: name, ms: Math.round(performance.now() - started) }, 'done');
         callback(null, reply);
       },
       (error: unknown) => {
-        logFailure(log, name, error);
         callback(toServiceError(error));
       },
     );
@@ -54,22 +52,21 @@ export function unary<Request, Reply>(
  * @param sent - Called once with each message that has been encoded: its memory may go.
  */
 export function serverStream<Request, Message>(
-  { log, stopping }: HandlerOptions,
+  options: HandlerOptions,
   name: string,
   run: (request: Request, context: CallContext) => AsyncIterable<Message>,
   sent: (message: Message) => void = () => undefined,
 ): handleServerStreamingCall<Request, Message> {
   return (call: ServerWritableStream<Request, Message>) => {
-    const started = performance.now();
-    const context = contextOf(call, stopping);
-    const sending = pump(call, run(call.request, context), context.signal, sent);
+    const context = contextOf(call, options.stopping);
+    const sending = observeCall(options, name, call, () =>
+      pump(call, run(call.request, context), context.signal, sent),
+    );
     sending.finally(context.ended).then(
       () => {
-        log.debug({ call: name, ms: Math.round(performance.now() - started) }, 'done');
         call.end();
       },
       (error: unknown) => {
-        logFailure(log, name, error);
         call.emit('error', toServiceError(error));
       },
     );
@@ -147,9 +144,4 @@ function contextOf(call: Answerable, stopping: AbortSignal): CallContext & { end
       stopping.removeEventListener('abort', handBack);
     },
   };
-}
-
-function logFailure(log: Logger, call: string, error: unknown): void {
-  const { code, message } = toServiceError(error);
-  log.warn({ call, code, err: message }, 'failed');
 }

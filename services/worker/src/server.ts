@@ -14,8 +14,11 @@ import {
 } from '@esparse/protocol';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
+import { createWorkerMetrics } from './metrics.ts';
+import { serveMetrics } from './metrics-server.ts';
 import { guardRoots } from './roots.ts';
 import { startCompute } from './start-compute.ts';
+import { createTurns } from './turns.ts';
 import { createWorkerService } from './worker-service.ts';
 
 export interface WorkerOptions extends ServerTls {
@@ -26,6 +29,8 @@ export interface WorkerOptions extends ServerTls {
   /** Directories whose models and stores are served. Paths outside them are refused. */
   readonly roots: readonly string[];
   readonly log: Logger;
+  /** HOST:PORT of `/metrics` and `/health` over HTTP; port 0 picks a free one. @default none */
+  readonly metrics?: string | undefined;
   /** Seconds that running calls have to end when the worker stops. @default DEFAULT_DRAIN_SECONDS */
   readonly drainSeconds?: number | undefined;
 }
@@ -33,6 +38,8 @@ export interface WorkerOptions extends ServerTls {
 export interface RunningWorker {
   /** HOST:PORT that it listens on. */
   readonly address: string;
+  /** HOST:PORT of the metrics, where they are served. */
+  readonly metrics: string | undefined;
   /** Stops taking calls, lets those that run finish for a while, then hands them back as unavailable. */
   close(): Promise<void>;
 }
@@ -61,6 +68,7 @@ export async function startWorker({
   threads = availableParallelism(),
   roots,
   log,
+  metrics: metricsListen,
   drainSeconds = DEFAULT_DRAIN_SECONDS,
   ...tls
 }: WorkerOptions): Promise<RunningWorker> {
@@ -81,22 +89,33 @@ export async function startWorker({
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
   });
   const stopping = new AbortController();
+  const turns = createTurns();
+  const metrics =
+    metricsListen === undefined ? undefined : createWorkerMetrics({ waiting: () => turns.waiting });
   server.addService(
     workerServiceDefinition,
-    createWorkerService({ threads, compute, guard, log, stopping: stopping.signal }),
+    createWorkerService({ threads, compute, guard, turns, log, metrics, stopping: stopping.signal }),
   );
   health.addToServer(server);
-  const port = await bind(server, listen, secrets).catch(async (error: unknown) => {
-    await compute.stop();
+  let serving = true;
+  let metricsServer: Awaited<ReturnType<typeof serveMetrics>> | undefined;
+  const unwind = async (error: unknown): Promise<never> => {
+    await Promise.all([compute.stop(), metricsServer?.close()]);
     throw error;
-  });
+  };
+  if (metrics !== undefined && metricsListen !== undefined) {
+    metricsServer = await serveMetrics(metrics, () => serving, metricsListen).catch(unwind);
+  }
+  const port = await bind(server, listen, secrets).catch(unwind);
   const address = `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
   const security = tls.tlsCert === undefined ? 'none' : tls.tlsClientCa === undefined ? 'TLS' : 'mutual TLS';
-  log.info({ address, threads, roots, security }, 'worker listens');
+  log.info({ address, threads, roots, security, metrics: metricsServer?.address }, 'worker listens');
 
   return {
     address,
+    metrics: metricsServer?.address,
     async close() {
+      serving = false;
       health.setStatus('', 'NOT_SERVING');
       health.setStatus(SERVICE, 'NOT_SERVING');
       const ended = new Promise<void>((resolve) => {
@@ -116,7 +135,7 @@ export async function startWorker({
       await ended;
       clearTimeout(handBack);
       clearTimeout(cut);
-      await compute.stop();
+      await Promise.all([compute.stop(), metricsServer?.close()]);
       log.info({ address }, 'worker stopped');
     },
   };

@@ -17,6 +17,8 @@ export interface Turns {
   take<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
   /** As `take`, for a stream: its turn is that of the iteration. */
   stream<T>(signal: AbortSignal, open: () => AsyncIterable<T>): AsyncGenerator<T>;
+  /** How many wait. */
+  readonly waiting: number;
 }
 
 export function createTurns(maxWaiting = MAX_WAITING): Turns {
@@ -54,6 +56,9 @@ export function createTurns(maxWaiting = MAX_WAITING): Turns {
   };
 
   return {
+    get waiting() {
+      return waiting.length;
+    },
     async take(signal, work) {
       await begin(signal);
       try {

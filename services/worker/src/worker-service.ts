@@ -18,15 +18,19 @@ import { mapAhead } from './ahead.ts';
 import type { ModelTarget } from './compute.ts';
 import { checkNames, checkShards, foldShards, statisticsOf } from './gather.ts';
 import { serverStream, unary, type CallContext } from './handlers.ts';
+import type { WorkerMetrics } from './metrics.ts';
 import type { PathGuard } from './roots.ts';
 import type { ComputeThread } from './start-compute.ts';
-import { createTurns } from './turns.ts';
+import type { Turns } from './turns.ts';
 
 export interface WorkerServiceOptions {
   readonly threads: number;
   readonly compute: ComputeThread;
   readonly guard: PathGuard;
+  /** Calls that compute take turns. */
+  readonly turns: Turns;
   readonly log: Logger;
+  readonly metrics?: WorkerMetrics | undefined;
   /** Aborts what still runs when the worker stops. */
   readonly stopping: AbortSignal;
 }
@@ -39,8 +43,12 @@ interface Target extends ModelTarget {
 
 /** The methods of `esparse.v1.Worker`: paths are guarded, hidden states read and written here, the rest computed. */
 export function createWorkerService(options: WorkerServiceOptions): WorkerHandlers {
-  const { threads, compute, guard } = options;
-  const turns = createTurns();
+  const { threads, compute, guard, turns, metrics } = options;
+  const counted = async <R>(block: number, result: Promise<R>): Promise<R> => {
+    const value = await result;
+    metrics?.sequence(block);
+    return value;
+  };
   const targetOf = async (ref: RunRef__Output | null): Promise<Target> => {
     if (ref === null) throw new EsparseError('protocol', 'the request names no run');
     requireProtocol(ref.protocolVersion, 'the pruner');
@@ -110,14 +118,17 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
           const states = await openHidden(store, fingerprint);
           const input = await states.read(block, shard, signal);
           const target = { model, seqlen, block };
-          yield* streamTiles((hidden) => compute.call('taps', { target, hidden }), input, {
+          yield* streamTiles((hidden) => counted(block, compute.call('taps', { target, hidden })), input, {
             block,
             shard,
             taps,
             signal,
           });
         }),
-      freeLastPiece,
+      (tile) => {
+        metrics?.tile(tile.data?.length ?? 0);
+        freeLastPiece(tile);
+      },
     ),
 
     GatherStatistics: serverStream(
@@ -132,7 +143,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
           const states = await openHidden(store, fingerprint);
           const target = { model, seqlen, block };
           yield* foldShards(
-            (hidden) => compute.call('taps', { target, hidden }),
+            (hidden) => counted(block, compute.call('taps', { target, hidden })),
             (shard) => states.read(block, shard, signal),
             { block, shards, taps, statistics: statisticsOf(statistics), signal },
           );
@@ -149,7 +160,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
         const out = new Float32Array(data.length);
         let filled = 0;
         const sequences = sequencesOf({ data, shape });
-        const advance = (hidden: Float32Array) => compute.call('advance', { target, hidden });
+        const advance = (hidden: Float32Array) => counted(block, compute.call('advance', { target, hidden }));
         for await (const advanced of mapAhead(sequences, SEQUENCES_AHEAD, advance)) {
           signal.throwIfAborted();
           out.set(advanced, filled);

@@ -11,6 +11,7 @@ interface Flags extends ServerTls {
   readonly threads?: number;
   readonly root?: readonly string[];
   readonly drainSeconds: number;
+  readonly metrics?: string;
   readonly logLevel: string;
 }
 
@@ -44,6 +45,14 @@ export function workerCommand(): Command {
         .argParser(integer(0, 86_400)),
     )
     .addOption(
+      new Option(
+        '--metrics <host:port>',
+        'address of /metrics, for Prometheus, and /health over HTTP; port 0 picks a free one (default: none)',
+      )
+        .env('ESPARSE_METRICS')
+        .argParser(hostPort),
+    )
+    .addOption(
       new Option('--log-level <level>', 'least level that is logged, to standard error')
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info')
@@ -53,10 +62,18 @@ export function workerCommand(): Command {
   return command.action(run);
 }
 
-async function run({ listen, threads, root = ['.'], drainSeconds, logLevel, ...tls }: Flags): Promise<void> {
+async function run({
+  listen,
+  threads,
+  root = ['.'],
+  drainSeconds,
+  metrics,
+  logLevel,
+  ...tls
+}: Flags): Promise<void> {
   collectInOneGo();
   const log = pino({ name: 'esparse-worker', level: logLevel }, destination(2));
-  const worker = await startWorker({ listen, threads, roots: root, drainSeconds, log, ...tls });
+  const worker = await startWorker({ listen, threads, roots: root, drainSeconds, metrics, log, ...tls });
   // A pruner that started this worker waits for its address, and its end is the worker's end.
   process.send?.({ address: worker.address });
   await new Promise<void>((resolve) => {
