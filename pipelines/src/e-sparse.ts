@@ -7,6 +7,6 @@ export const eSparsePipeline: Pipeline = {
   summary: 'E-Sparse: |W| (entropy + alpha amplitude), global and local shuffle (arXiv 2310.15929)',
   version: 1,
   shuffle: 'both',
-  metric: ({ alpha }) => eSparse({ alpha }),
+  metric: eSparse,
   describe: ({ alpha }) => ({ alpha }),
 };

@@ -1,15 +1,16 @@
-import type { Metric } from '@esparse/sparsity';
+import type { EntropyReading } from '@esparse/statistics';
+import type { Metric, Stage } from '@esparse/sparsity';
 
 /** The shuffles of a pipeline, by name. */
 export type ShuffleName = 'none' | 'global' | 'local' | 'both';
 
 /** What a user may set about a metric; each pipeline takes what it knows and ignores the rest. */
-export interface MetricOptions {
+export interface MetricOptions extends EntropyReading {
   /** Weight of the amplitude against the entropy in the E-Sparse score. */
   readonly alpha: number;
 }
 
-/** A way to prune: the same stream for all, with another score and another default order. */
+/** A way to prune: the same stream for all, with another score, another default order and other stages. */
 export interface Pipeline {
   /** As `--pipeline` takes it. */
   readonly name: string;
@@ -20,6 +21,8 @@ export interface Pipeline {
   /** The shuffle where the user names none: the one of the paper. */
   readonly shuffle: ShuffleName;
   metric(options: MetricOptions): Metric;
+  /** Steps between mask and pack, in their order. @default none */
+  stages?(): readonly Stage[];
   /** The metric options that matter to this pipeline, for the fingerprint and the store. */
   describe(options: MetricOptions): Readonly<Record<string, number>>;
 }

@@ -1,33 +1,29 @@
 import { concatMap, type OperatorFunction } from 'rxjs';
 import { EsparseError } from '@esparse/errors';
-import type { StatisticName } from '@esparse/sparsity';
-import type { AnyStatistic, Partial, StatisticState } from '@esparse/statistics';
+import type { Partial, PartialState, ReadingContext, StatisticReaders } from '@esparse/statistics';
 import { stateName } from './gatherer.ts';
-import type { ChannelStatistics } from './linear.ts';
+import type { TapReadings } from './linear.ts';
 
-/** A statistic, and how its numbers, (channels), are read off its state, into memory of their own. */
-export interface StatisticReader {
-  readonly statistic: AnyStatistic;
-  read(state: StatisticState): Promise<Float32Array>;
-}
-
-/** Reads the numbers of every tap off the gathered states, which are let go: tap, then statistic, to (channels). */
+/** Takes the readings of every tap off the gathered states, which are let go: by tap, then by the readers' names. */
 export function finishStatistics(
   taps: readonly string[],
-  readers: ReadonlyMap<StatisticName, StatisticReader>,
-): OperatorFunction<Partial, ReadonlyMap<string, ChannelStatistics>> {
+  readers: StatisticReaders,
+  context: ReadingContext,
+): OperatorFunction<Partial, ReadonlyMap<string, TapReadings>> {
   return concatMap(async ({ states }) => {
-    const finished = new Map<string, ChannelStatistics>();
+    const finished = new Map<string, TapReadings>();
     for (const tap of taps) {
-      const ofTap: { amplitude?: Float32Array; entropy?: Float32Array } = {};
-      for (const [name, { statistic, read }] of readers) {
+      const readings: Record<string, unknown> = {};
+      const used = new Set<PartialState>();
+      for (const [name, { statistic, read }] of Object.entries(readers)) {
         const gathered = states.get(stateName(tap, statistic.name));
         if (gathered === undefined)
           throw new EsparseError('internal', `nothing was gathered of ${name} at tap ${tap}`);
-        ofTap[name] = await read(gathered.state);
-        statistic.dispose?.(gathered.state);
+        readings[name] = await read(gathered.state, context);
+        used.add(gathered);
       }
-      finished.set(tap, ofTap);
+      for (const { statistic, state } of used) statistic.dispose?.(state);
+      finished.set(tap, readings);
     }
     return finished;
   });

@@ -9,6 +9,8 @@ export interface TapTile {
   readonly data: Float32Array;
   readonly rows: number;
   readonly channels: number;
+  /** Whether its rows are the last of their sequence. */
+  readonly endsSequence?: boolean;
 }
 
 export interface GatherOptions {

@@ -17,6 +17,7 @@ test('the public surface is what the documentation tells', () => {
     'pack',
     'score',
     'shuffle',
+    'stage',
     'stateName',
   ]);
 });

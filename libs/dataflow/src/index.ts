@@ -1,19 +1,19 @@
 export { abortWith } from './abort.ts';
 export { commit, type BlockSink } from './commit.ts';
 export { enrich } from './enrich.ts';
-export { finishStatistics, type StatisticReader } from './finish-statistics.ts';
+export { finishStatistics } from './finish-statistics.ts';
 export { fromPull, type FromPullOptions } from './from-pull.ts';
 export { gatherStatistics } from './gather-statistics.ts';
 export { createGatherer, stateName, type Gatherer, type GatherOptions, type TapTile } from './gatherer.ts';
 export type { Leased } from './leased.ts';
 export type {
-  ChannelStatistics,
   LinearJob,
   LoadedLinear,
   MaskedLinear,
   PrunedLinear,
   ScoredLinear,
   ShuffledLinear,
+  TapReadings,
 } from './linear.ts';
 export { load, type LoadWeights } from './load.ts';
 export { mask } from './mask.ts';
@@ -22,3 +22,4 @@ export { oneByOne } from './one-by-one.ts';
 export { pack } from './pack.ts';
 export { score } from './score.ts';
 export { shuffle } from './shuffle.ts';
+export { stage } from './stage.ts';

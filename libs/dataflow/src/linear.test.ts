@@ -72,7 +72,7 @@ test('load, score and shuffle take one linear at a time', () => {
     const scores = new Float32Array(1);
     const metric: Metric = {
       name: 'slow',
-      statistics: [],
+      statistics: {},
       score: () => during(cold('---(s|)', { s: scores })),
     };
     const scored = { ...loaded, scores };
@@ -100,7 +100,7 @@ test('an error in a stage ends the stream, and the linears before it have come t
     const scores = new Float32Array(1);
     const metric: Metric = {
       name: 'breaks',
-      statistics: [],
+      statistics: {},
       score: () =>
         during(calls++ === 0 ? cold('-(s|)', { s: scores }) : cold<Float32Array>('-#', {}, 'broken')),
     };
@@ -113,7 +113,7 @@ test('an error in a stage ends the stream, and the linears before it have come t
 test('unsubscribing reaches the work that goes on and begins no more', () => {
   run(({ cold, hot, expectObservable, expectSubscriptions }) => {
     const work$ = cold<Float32Array>('-----(s|)', { s: new Float32Array(1) });
-    const metric: Metric = { name: 'slow', statistics: [], score: () => during(work$) };
+    const metric: Metric = { name: 'slow', statistics: {}, score: () => during(work$) };
     expectObservable(hot('aaa|', { a: loaded }).pipe(score(metric)), '^--!').toBe('----');
     expectSubscriptions(work$.subscriptions).toBe('^--!');
   });

@@ -1,4 +1,4 @@
-import type { Metric, MetricInput, PackedLinear, Pattern, ShuffleResult } from '@esparse/sparsity';
+import type { Metric, PackedLinear, Pattern, ShuffleResult } from '@esparse/sparsity';
 
 /** The dtype of weights as a checkpoint stores them. */
 type HalfDtype = PackedLinear['dtype'];
@@ -12,12 +12,12 @@ export interface LinearJob {
   readonly tap: string;
   readonly rows: number;
   readonly cols: number;
-  /** What is known of its input channels; only what the metric asks for is there. */
-  readonly statistics: ChannelStatistics;
+  /** What is known of its input; only what metric and stages ask for is there. */
+  readonly statistics: TapReadings;
 }
 
-/** Statistics of a tap's channels, by name, each (channels). */
-export type ChannelStatistics = MetricInput['statistics'];
+/** What was read off a tap's statistics, by name. */
+export type TapReadings = Readonly<Record<string, unknown>>;
 
 /** With its weights, rows x cols, as the checkpoint stores them, in memory of their own: `pack` gives it back. */
 export interface LoadedLinear extends LinearJob {

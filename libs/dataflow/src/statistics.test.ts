@@ -2,14 +2,7 @@ import { lastValueFrom, of, throwError, concat, type Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { EsparseError } from '@esparse/errors';
 import type { AnyStatistic, StatisticState } from '@esparse/statistics';
-import {
-  finishStatistics,
-  gatherStatistics,
-  mergeShards,
-  type Leased,
-  type StatisticReader,
-  type TapTile,
-} from './index.ts';
+import { finishStatistics, gatherStatistics, mergeShards, type Leased, type TapTile } from './index.ts';
 
 /** Counts rows: the simplest statistic that there is. */
 const rows: AnyStatistic = {
@@ -29,15 +22,11 @@ const rows: AnyStatistic = {
   deserialise: () => ({ channels: 1, tokens: 0, parameters: {} }),
 };
 
-/** It is read as if it were the amplitude. */
-const READERS = new Map([
-  [
-    'amplitude',
-    { statistic: rows, read: ({ tokens }: StatisticState) => Promise.resolve(Float32Array.of(tokens)) },
-  ],
-] as const) satisfies ReadonlyMap<string, StatisticReader>;
+const READERS = {
+  count: { statistic: rows, read: ({ tokens }: StatisticState) => Promise.resolve(tokens) },
+};
 
-const finish = () => finishStatistics([...TAPS.keys()], READERS);
+const finish = () => finishStatistics([...TAPS.keys()], READERS, { sequences: 1 });
 
 const TAPS = new Map([
   ['in', 1],
@@ -58,8 +47,8 @@ test('every tile is counted at its tap and given back, and the shard is emitted 
   const released: string[] = [];
   const tiles$ = of(leased('in', 1, released), leased('out', 5, released), leased('in', 2, released));
   const finished = await lastValueFrom(gather(tiles$, 0).pipe(finish()));
-  expect(finished.get('in')).toEqual({ amplitude: Float32Array.of(3) });
-  expect(finished.get('out')).toEqual({ amplitude: Float32Array.of(5) });
+  expect(finished.get('in')).toEqual({ count: 3 });
+  expect(finished.get('out')).toEqual({ count: 5 });
   expect(released).toEqual(['in1', 'out5', 'in2']);
 });
 
@@ -74,7 +63,7 @@ test('a shard whose stream breaks off emits nothing', async () => {
 test('each subscription starts from nothing', async () => {
   const gathered$ = gather(of(leased('in', 4)), 0).pipe(finish());
   await lastValueFrom(gathered$);
-  expect((await lastValueFrom(gathered$)).get('in')).toEqual({ amplitude: Float32Array.of(4) });
+  expect((await lastValueFrom(gathered$)).get('in')).toEqual({ count: 4 });
 });
 
 test('a statistic that refuses a tile is told with block and tap', async () => {
@@ -102,7 +91,7 @@ test('shards merge to the same in any order', async () => {
     const merged = await lastValueFrom(concat(...order.map(shard$)).pipe(mergeShards()));
     expect(merged.shards).toEqual([0, 1, 2]);
     const finished = await lastValueFrom(of(merged).pipe(finish()));
-    expect(finished.get('in')).toEqual({ amplitude: Float32Array.of(111) });
+    expect(finished.get('in')).toEqual({ count: 111 });
   }
 });
 
@@ -119,4 +108,21 @@ test('unsubscribing stops the tiles', () => {
     expectObservable(gather(tiles$, 0), '^---!').toBe('-----');
     expectSubscriptions(tiles$.subscriptions).toBe('^---!');
   });
+});
+
+test('two readers of one statistic read one state, which is let go when both have', async () => {
+  const disposed: StatisticState[] = [];
+  const statistic: AnyStatistic = { ...rows, dispose: (state) => disposed.push(state) };
+  const readers = {
+    count: { statistic, read: ({ tokens }: StatisticState) => Promise.resolve([tokens, disposed.length]) },
+    half: { statistic, read: ({ tokens }: StatisticState) => Promise.resolve(tokens / 2) },
+  };
+  const finished = await lastValueFrom(
+    of(leased('in', 4)).pipe(
+      gatherStatistics({ taps: new Map([['in', 1]]), statistics: [statistic], shards: [0] }),
+      finishStatistics(['in'], readers, { sequences: 1 }),
+    ),
+  );
+  expect(finished.get('in')).toEqual({ count: [4, 0], half: 2 });
+  expect(disposed).toHaveLength(1);
 });

@@ -27,6 +27,7 @@ export {
 } from './entropy-reference.ts';
 export { free } from './free.ts';
 export { setPruningThreads } from './pruning-threads.ts';
+export { narrow } from './narrow.ts';
 export { widen, widenReference, type HalfDtype } from './widen.ts';
 export { channelMeans, channelMeansReference, scoreByChannel, scoreByChannelReference } from './score.ts';
 export { keptScore, keptScoreReference } from './kept-score.ts';

@@ -41,4 +41,5 @@ export {
 } from './runtime/block-runner.ts';
 export { embedTokens } from './runtime/embed.ts';
 export { createHead, type Head, type HeadOptions } from './runtime/head.ts';
+export { createMatrixProducts, productsId, type MatrixProducts } from './runtime/matrix-products.ts';
 export { instructionSet, numericsId } from './runtime/numerics.ts';

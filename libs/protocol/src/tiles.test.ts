@@ -11,6 +11,7 @@ const tileOf = (rows: number, channels: number): Tile => ({
   rows,
   channels,
   data: Float32Array.from({ length: rows * channels }, (_, i) => i),
+  endsSequence: true,
 });
 
 const expectedOf = (rows: number, channels: number) => ({
@@ -50,6 +51,7 @@ test('a tile is cut into whole rows and comes back as it was, wherever its bytes
           ),
         ).toBe(0);
         row += read.rows;
+        expect(read.endsSequence).toBe(row === rows);
       });
       expect(row).toBe(rows);
     }),

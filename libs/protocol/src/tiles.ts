@@ -16,6 +16,8 @@ export interface Tile {
   readonly channels: number;
   /** rows x channels, row-major. */
   readonly data: Float32Array;
+  /** Whether its rows are the last of their sequence. */
+  readonly endsSequence: boolean;
 }
 
 /**
@@ -23,7 +25,10 @@ export interface Tile {
  *
  * @param firstNumber - Sequence number of the first message.
  */
-export function* tileMessages(tile: Tile, firstNumber: number): Generator<ActivationTile> {
+export function* tileMessages(
+  tile: Omit<Tile, 'endsSequence'>,
+  firstNumber: number,
+): Generator<ActivationTile> {
   const rowBytes = tile.channels * 4;
   const rowsEach = Math.max(1, Math.floor(MAX_TILE_BYTES / rowBytes));
   let number = firstNumber;
@@ -83,7 +88,8 @@ export function readTile(message: ActivationTile__Output, number: number, expect
   if (data.length !== rows * channels * 4 || data.length > MAX_TILE_BYTES) {
     refuse(`${data.length} bytes for ${rows} x ${channels} values`);
   }
-  return { block, tap, shard, sequence, firstRow, rows, channels, data: asFloats(data) };
+  const endsSequence = firstRow + rows === expected.seqlen;
+  return { block, tap, shard, sequence, firstRow, rows, channels, data: asFloats(data), endsSequence };
 }
 
 /** The little-endian floats in a message's bytes; copied only where they are not aligned. */

@@ -19,6 +19,7 @@ test('the public surface is this, and nothing else', () => {
     'packedShapes',
     'parsePattern',
     'requireDivisible',
+    'ria',
     'unpackLinear',
     'unpackToF32',
     'wanda',

@@ -1,8 +1,10 @@
 export { formatPattern, isPattern, parsePattern, requireDivisible, type Pattern } from './pattern.ts';
-export type { Metric, MetricInput, StatisticName } from './metric.ts';
-export { eSparse, type ESparseOptions } from './metrics/e-sparse.ts';
+export type { Metric, MetricInput } from './metric.ts';
+export type { Stage, StageContext, StageInput, StageResult } from './stage.ts';
+export { eSparse, type ESparseNeeds, type ESparseOptions } from './metrics/e-sparse.ts';
 export { magnitude } from './metrics/magnitude.ts';
-export { wanda } from './metrics/wanda.ts';
+export { ria, type RiaNeeds, type RiaOptions } from './metrics/ria.ts';
+export { wanda, type WandaNeeds } from './metrics/wanda.ts';
 export type { ScoreMatrix, Shuffle, ShuffleResult } from './shuffle.ts';
 export { both } from './shuffles/both.ts';
 export { global } from './shuffles/global.ts';

@@ -1,3 +1,4 @@
+import type { EsparseError } from '@esparse/errors';
 import { MAX_CHANNELS, sameParameters } from './checks.ts';
 import { damaged, readFrame, writeFrame } from './frame.ts';
 import type { StatisticParameters, StatisticState } from './statistic.ts';
@@ -49,6 +50,11 @@ export function open(
   }
   const tokens = header.whole('tokens', 0, maxTokens);
   return { channels, tokens, body };
+}
+
+/** The error for bytes that a statistic cannot have written. */
+export function damagedState(statistic: string, why: string): EsparseError {
+  return damaged(`a state of the statistic ${statistic}`, why);
 }
 
 function isParameters(value: unknown): value is StatisticParameters {

@@ -1,5 +1,7 @@
 export { amplitude, amplitudeOf, type AmplitudeOptions, type AmplitudeState } from './amplitude.ts';
-export { MAX_CHANNELS } from './checks.ts';
+export { checkAlike, checkChannels, checkTile, MAX_CHANNELS } from './checks.ts';
+export { damagedState, open as openState, seal as sealState } from './envelope.ts';
+export { inTurn } from './turns.ts';
 export {
   entropy,
   entropyOf,
@@ -14,5 +16,13 @@ export {
   serialisePartial,
   type PartialExpectation,
 } from './partial-encoding.ts';
+export {
+  channelAmplitude,
+  channelEntropy,
+  type ReadingContext,
+  type Readings,
+  type StatisticReader,
+  type StatisticReaders,
+} from './reader.ts';
 export { parametersText, STATISTICS } from './registry.ts';
 export type { Statistic, StatisticParameters, StatisticState, StatisticTile } from './statistic.ts';

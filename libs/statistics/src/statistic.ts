@@ -3,6 +3,11 @@ export interface StatisticTile {
   readonly data: Float32Array;
   readonly rows: number;
   readonly channels: number;
+  /**
+   * Whether these rows are the last of their sequence, for statistics that take sequences whole: the rows of a sequence
+   * come in order, in one shard. @default false
+   */
+  readonly endsSequence?: boolean;
 }
 
 /** What tells two statistics of the same name and version apart; states that differ in it never merge. */

@@ -1,4 +1,4 @@
-import type { BlockSink, ChannelStatistics, PrunedLinear } from '@esparse/dataflow';
+import type { BlockSink, PrunedLinear, TapReadings } from '@esparse/dataflow';
 import { free } from '@esparse/kernels';
 import { densePath, statisticPath, writeDense, writeLinear } from '@esparse/model-store';
 import type { Commit, Transaction } from '@esparse/store';
@@ -11,7 +11,7 @@ import type { RunContext } from './run-context.ts';
 export function blockSink(
   context: RunContext,
   block: number,
-  statistics: ReadonlyMap<string, ChannelStatistics>,
+  readings: ReadonlyMap<string, TapReadings>,
   signal?: AbortSignal,
 ): BlockSink<PrunedLinear, Commit> {
   const { writer, stopwatch, checkpoint, description, skipped } = context;
@@ -27,20 +27,23 @@ export function blockSink(
         const dense = [...description.blockTensors(block).map(({ name }) => name)];
         for (const linear of skipped) dense.push(linear.weight(block));
         for (const name of dense) await writeDense(transaction, densePath(name), checkpoint, name, signal);
-        await writeStatistics(transaction, statistics);
+        await writeReadings(context, transaction, readings);
         return transaction.commit({ block });
       }),
     abort: () => transaction.abort(),
   };
 }
 
-async function writeStatistics(
+/** Of what was read off the taps, the numbers of channels: matrices would outweigh the weights. */
+async function writeReadings(
+  { description }: RunContext,
   transaction: Transaction,
-  statistics: ReadonlyMap<string, ChannelStatistics>,
+  readings: ReadonlyMap<string, TapReadings>,
 ): Promise<void> {
-  for (const [tap, ofTap] of statistics) {
-    for (const [name, data] of Object.entries(ofTap)) {
-      await transaction.putArray(statisticPath(tap, name), { data, shape: [data.length] });
+  for (const { name: tap, channels } of description.taps) {
+    for (const [name, data] of Object.entries(readings.get(tap) ?? {})) {
+      if (!(data instanceof Float32Array) || data.length !== channels) continue;
+      await transaction.putArray(statisticPath(tap, name), { data, shape: [channels] });
     }
   }
 }

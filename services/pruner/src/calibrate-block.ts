@@ -8,9 +8,10 @@ import { attempt$ } from './attempt.ts';
 import { batchesOf } from './batches.ts';
 import type { RunContext } from './run-context.ts';
 import type { Shard } from './shards.ts';
+import { statisticsOf } from './statistics.ts';
 
 /**
- * The statistics that the metric needs of a block's activations over all shards; emits them once, when the last shard
+ * The statistics that metric and stages need of a block's activations over all shards; emits them once, when the last shard
  * is in. A shard counts once, and only when it is complete, however often it was tried.
  */
 export function calibrateBlock$(context: RunContext, block: number): Observable<Partial> {
@@ -21,9 +22,9 @@ export function calibrateBlock$(context: RunContext, block: number): Observable<
 
 /** Activations cross the wire, and are folded here. */
 function streamed$(context: RunContext, block: number): Observable<Partial> {
-  const { description, statistics, shards, pool, target, options } = context;
+  const { description, readers, shards, pool, target, options } = context;
   const taps = new Map(description.taps.map(({ name, channels }) => [name, channels]));
-  const gathered = [...statistics.values()].map(({ statistic }) => statistic);
+  const gathered = statisticsOf(readers);
   const firstTap = description.taps[0]?.name;
   const progress = progressOf(context, block);
 
@@ -73,8 +74,8 @@ function streamed$(context: RunContext, block: number): Observable<Partial> {
 
 /** Activations are folded where they arise, and one partial of each batch of shards crosses the wire. */
 function combined$(context: RunContext, block: number): Observable<Partial> {
-  const { description, statistics, shards, pool, target, options } = context;
-  const gathered = [...statistics.values()].map(({ statistic }) => statistic);
+  const { description, readers, shards, pool, target, options } = context;
+  const gathered = statisticsOf(readers);
   const refs = gathered.map(({ name, version, parameters }) => ({
     name,
     version,

@@ -10,10 +10,12 @@ import {
   pack,
   score,
   shuffle,
-  type ChannelStatistics,
+  stage,
   type LinearJob,
   type LoadedLinear,
+  type MaskedLinear,
   type PrunedLinear,
+  type TapReadings,
 } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import { relativeGain } from '@esparse/model-store';
@@ -33,18 +35,19 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
     score(metric),
     shuffle(context.shuffle, pattern),
     mask(pattern),
+    stages(context, signal),
     pack(pattern),
     stopwatch.measure('prune', { 'esparse.block': block }),
   );
   let done = 0;
-  const committed$ = statistics$(context, block).pipe(
-    concatMap((statistics) =>
-      from(linearJobs(context, block, statistics)).pipe(
+  const committed$ = readings$(context, block).pipe(
+    concatMap((readings) =>
+      from(linearJobs(context, block, readings)).pipe(
         oneByOne(pruneLinear),
         tap((linear) => {
           tellLinear(context, linear, ++done);
         }),
-        commit(() => blockSink(context, block, statistics, signal)),
+        commit(() => blockSink(context, block, readings, signal)),
       ),
     ),
     abortWith(signal),
@@ -52,22 +55,37 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
   await lastValueFrom(committed$);
 }
 
-/** The statistics that the metric needs, tap by tap; nothing is streamed for a metric that needs none. */
-function statistics$(context: RunContext, block: number): Observable<ReadonlyMap<string, ChannelStatistics>> {
-  if (context.statistics.size === 0) return of(new Map<string, ChannelStatistics>());
+/** What metric and stages need, tap by tap; nothing is streamed where they need nothing. */
+function readings$(context: RunContext, block: number): Observable<ReadonlyMap<string, TapReadings>> {
+  const { description, options, readers } = context;
+  if (Object.keys(readers).length === 0) return of(new Map<string, TapReadings>());
   return calibrateBlock$(context, block).pipe(
     context.stopwatch.measure('calibrate'),
     finishStatistics(
-      context.description.taps.map(({ name }) => name),
-      context.statistics,
+      description.taps.map(({ name }) => name),
+      readers,
+      { sequences: options.samples },
     ),
   );
+}
+
+/** The pipeline's steps between mask and pack, in their order. */
+function stages(context: RunContext, signal?: AbortSignal): OperatorFunction<MaskedLinear, MaskedLinear> {
+  const { options, emit } = context;
+  const note = (message: string) => {
+    emit({ event: 'note', message });
+  };
+  return (linears$) =>
+    context.stages.reduce(
+      (through$, step) => through$.pipe(stage(step, options.pattern, { signal, note })),
+      linears$,
+    );
 }
 
 function linearJobs(
   { pruned }: RunContext,
   block: number,
-  statistics: ReadonlyMap<string, ChannelStatistics>,
+  readings: ReadonlyMap<string, TapReadings>,
 ): LinearJob[] {
   return pruned.map(({ name, tap: tapName, rows, cols }) => ({
     block,
@@ -75,7 +93,7 @@ function linearJobs(
     tap: tapName,
     rows,
     cols,
-    statistics: statistics.get(tapName) ?? {},
+    statistics: readings.get(tapName) ?? {},
   }));
 }
 

@@ -16,7 +16,7 @@ import { attributesFingerprint, attributesOf, prepare, type Preparation } from '
 import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
 import { SHUFFLES } from './shuffles.ts';
-import { statisticsOf } from './statistics.ts';
+import { readersOf } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { createWorkerPool, type WorkerPool } from './worker-pool.ts';
 
@@ -103,7 +103,13 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   const { signal, emit } = dependencies;
   const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
-  const attributes = attributesOf(options, preparation, numerics);
+  const { alpha, bins, entropyRange: range, pipeline } = options;
+  const metric = pipeline.metric({ alpha, bins, range });
+  const stages = pipeline.stages?.() ?? [];
+  const readers = readersOf(metric, stages, options);
+  const arithmetic = [numerics];
+  for (const { numerics: ofStage } of stages) if (ofStage !== undefined) arithmetic.push(await ofStage());
+  const attributes = attributesOf(options, preparation, arithmetic.join(' '));
   const run = attributesFingerprint(attributes);
   if (options.resume === true) await requireExistingRun(store, { run, attributes });
   span.set({ 'esparse.run': run, 'esparse.blocks': description.blocks });
@@ -122,14 +128,14 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     workers: pool.workers.map(({ address }) => address),
   });
   await tellOfOthers(store, { run, attributes }, emit);
-  const metric = options.pipeline.metric({ alpha: options.alpha });
   const writer = await store.beginRun(run, attributes);
   try {
     const context: RunContext = {
       ...preparation,
       options,
       metric,
-      statistics: statisticsOf(metric, options),
+      stages,
+      readers,
       shuffle: SHUFFLES[options.shuffle ?? options.pipeline.shuffle],
       target: {
         model: await resolveLocation(options.model),
@@ -153,6 +159,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     return report;
   } finally {
     await writer.close();
+    await Promise.all(stages.map((stage) => stage.release?.()));
   }
 }
 
@@ -164,8 +171,8 @@ async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<v
   const first = await firstOpenBlock(context);
   if (first > 0)
     emit({ event: 'note', message: whereItGoesOn(first, description.blocks, await writer.run.finished()) });
-  // A metric that needs no statistic needs no activations.
-  const needsActivations = context.statistics.size > 0;
+  // Where no statistic is needed, no activations are.
+  const needsActivations = Object.keys(context.readers).length > 0;
   if (needsActivations && first < description.blocks) await bringHiddenStatesTo(context, first, signal);
   for (let block = first; block < description.blocks; block++) {
     await trace('block', { 'esparse.block': block }, async () => {

@@ -1,7 +1,7 @@
-import type { StatisticReader } from '@esparse/dataflow';
 import type { LinearSpec, ModelDescription } from '@esparse/model';
 import type { RunTarget } from '@esparse/protocol';
-import type { Metric, Shuffle, StatisticName } from '@esparse/sparsity';
+import type { Metric, Shuffle, Stage } from '@esparse/sparsity';
+import type { StatisticReaders } from '@esparse/statistics';
 import type { RunWriter } from '@esparse/store';
 import type { Checkpoint } from '@esparse/checkpoint';
 import type { PruneEvent } from './events.ts';
@@ -19,8 +19,9 @@ export interface RunContext {
   readonly skipped: readonly LinearSpec[];
   readonly shards: readonly Shard[];
   readonly metric: Metric;
-  /** The statistics that the metric needs, and no others. */
-  readonly statistics: ReadonlyMap<StatisticName, StatisticReader>;
+  readonly stages: readonly Stage[];
+  /** What metric and stages need of each tap, and nothing else. */
+  readonly readers: StatisticReaders;
   readonly shuffle: Shuffle;
   readonly target: RunTarget;
   readonly writer: RunWriter;

@@ -1,31 +1,40 @@
-import type { StatisticReader } from '@esparse/dataflow';
-import type { Metric, StatisticName } from '@esparse/sparsity';
-import {
-  amplitude,
-  amplitudeOf,
-  entropy,
-  entropyOf,
-  type AmplitudeState,
-  type EntropyState,
-} from '@esparse/statistics';
+import { EsparseError } from '@esparse/errors';
+import type { Metric, Stage } from '@esparse/sparsity';
+import { STATISTICS, type AnyStatistic, type StatisticReaders } from '@esparse/statistics';
 import type { PruneOptions } from './options.ts';
 
-/** The statistics by the names that metrics ask for, read with the run's options. A reader gets its own states only. */
-const READERS: Readonly<Record<StatisticName, (options: PruneOptions) => StatisticReader>> = {
-  amplitude: ({ samples }) => ({
-    statistic: amplitude,
-    read: (state) => Promise.resolve(amplitudeOf(state as AmplitudeState, samples)),
-  }),
-  entropy: ({ bins, entropyRange }) => ({
-    statistic: entropy,
-    read: (state) => entropyOf(state as EntropyState, { bins, range: entropyRange }),
-  }),
-};
-
-/** The statistics that a metric needs, and no others. */
-export function statisticsOf(
+/**
+ * What metric and stages need, by their names for it, and nothing else.
+ *
+ * @throws EsparseError 'usage' where two of them mean different statistics by one name, or where workers are to gather
+ * one that they do not know
+ */
+export function readersOf(
   metric: Metric,
-  options: PruneOptions,
-): ReadonlyMap<StatisticName, StatisticReader> {
-  return new Map(metric.statistics.map((name) => [name, READERS[name](options)]));
+  stages: readonly Stage[],
+  { combine }: Pick<PruneOptions, 'combine'>,
+): StatisticReaders {
+  const readers: Record<string, StatisticReaders[string]> = {};
+  for (const { name: who, statistics } of [metric, ...stages]) {
+    for (const [name, reader] of Object.entries(statistics)) {
+      const { statistic } = (readers[name] ??= reader);
+      if (statistic.name !== reader.statistic.name) {
+        throw new EsparseError(
+          'usage',
+          `${who} means the statistic ${reader.statistic.name} by ${name}, which is ${statistic.name} already`,
+        );
+      }
+      if (combine === 'worker' && STATISTICS.get(statistic.name) === undefined) {
+        throw new EsparseError('usage', `workers cannot gather the statistic ${statistic.name} of ${who}`, {
+          hint: 'leave out --combine worker with this pipeline',
+        });
+      }
+    }
+  }
+  return readers;
+}
+
+/** The statistics behind readers, each once. */
+export function statisticsOf(readers: StatisticReaders): AnyStatistic[] {
+  return [...new Map(Object.values(readers).map(({ statistic }) => [statistic.name, statistic])).values()];
 }

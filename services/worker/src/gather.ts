@@ -51,7 +51,7 @@ export async function* foldShards(
           shards,
         });
         for (const output of outputs) {
-          await gatherer.add({ block, ...output });
+          await gatherer.add({ block, ...output, endsSequence: true });
           free(output.data);
         }
         tokens += outputs[0]?.rows ?? 0;

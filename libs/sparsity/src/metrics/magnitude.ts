@@ -5,7 +5,7 @@ import type { Metric } from '../metric.ts';
 export function magnitude(): Metric {
   return {
     name: 'magnitude',
-    statistics: [],
+    statistics: {},
     score: (input) =>
       scoreByChannel(
         input.dtype,

@@ -1,13 +1,14 @@
 import { EsparseError } from '@esparse/errors';
-import type { MetricInput, StatisticName } from '../metric.ts';
+import type { MetricInput } from '../metric.ts';
 
-/** The statistic that a metric needs; EsparseError 'usage' where it is missing or of another length. */
-export function statisticOf(metric: string, input: MetricInput, name: StatisticName): Float32Array {
-  const values = input.statistics[name];
-  if (values?.length === input.cols) return values;
+/** The channels' statistic of this name; EsparseError 'usage' where it is missing or of another length. */
+export function statisticOf<Name extends string>(
+  metric: string,
+  { cols, statistics }: MetricInput<Readonly<Partial<Record<Name, Float32Array>>>>,
+  name: Name,
+): Float32Array {
+  const values = statistics[name];
+  if (values?.length === cols) return values;
   const found = values === undefined ? 'was not gathered' : `has ${values.length} channels`;
-  throw new EsparseError(
-    'usage',
-    `metric ${metric} needs the ${name} of ${input.cols} channels, which ${found}`,
-  );
+  throw new EsparseError('usage', `metric ${metric} needs the ${name} of ${cols} channels, which ${found}`);
 }

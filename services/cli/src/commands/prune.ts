@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { EsparseError } from '@esparse/errors';
-import { pipelineNamed, type ShuffleName } from '@esparse/pipelines';
+import { PIPELINES, pipelineNamed, type ShuffleName } from '@esparse/pipelines';
 import type { ClientTls } from '@esparse/protocol';
 import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import type { Pattern } from '@esparse/sparsity';
@@ -51,7 +51,7 @@ export function pruneCommand(): Command {
     )
     .addOption(required('--store <dir>', 'store to commit to; made where there is none', 'ESPARSE_STORE'))
     .addOption(
-      new Option('--pipeline <name>', 'how to prune: e-sparse, wanda or magnitude')
+      new Option('--pipeline <name>', `how to prune: ${[...PIPELINES.keys()].join(', ')}`)
         .default('e-sparse')
         .env('ESPARSE_PIPELINE'),
     )

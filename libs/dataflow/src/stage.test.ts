@@ -1,0 +1,63 @@
+import { lastValueFrom, of } from 'rxjs';
+import type { Stage } from '@esparse/sparsity';
+import { stage, type MaskedLinear } from './index.ts';
+
+const PATTERN = { keep: 1, group: 2 };
+const linear: MaskedLinear = {
+  block: 3,
+  name: 'q_proj',
+  tap: 'in',
+  rows: 1,
+  cols: 2,
+  statistics: {},
+  dtype: 'bf16',
+  weights: Uint16Array.of(1, 2),
+  scores: Float32Array.of(1, 2),
+  order: { permutation: Int32Array.of(1, 0), keptBefore: 1, keptAfter: 2 },
+  mask: Uint8Array.of(1),
+};
+const step = (run: Stage['run']): Stage => ({ name: 'step', statistics: {}, run });
+const through = (one: Stage, note: (message: string) => void = () => undefined) =>
+  lastValueFrom(of(linear).pipe(stage(one, PATTERN, { note })));
+
+test('a stage sees the linear with its order, mask and pattern, and changes weights, mask or nothing', async () => {
+  const changed = await through(
+    step(({ weights, mask, permutation, pattern, rows, cols }) => {
+      expect({ permutation, pattern, rows, cols, mask }).toEqual({
+        permutation: Int32Array.of(1, 0),
+        pattern: PATTERN,
+        rows: 1,
+        cols: 2,
+        mask: Uint8Array.of(1),
+      });
+      return Promise.resolve({ weights: weights.map((bits) => bits + 1) });
+    }),
+  );
+  expect(changed).toEqual({ ...linear, weights: Uint16Array.of(2, 3) });
+  expect(await through(step(() => Promise.resolve({ mask: Uint8Array.of(2) })))).toEqual({
+    ...linear,
+    mask: Uint8Array.of(2),
+  });
+  expect(await through(step(() => Promise.resolve({})))).toEqual(linear);
+});
+
+test('weights or a mask of another size are refused, naming stage, block and linear', async () => {
+  for (const result of [{ weights: new Uint16Array(3) }, { mask: new Uint8Array(2) }]) {
+    await expect(through(step(() => Promise.resolve(result)))).rejects.toMatchObject({
+      kind: 'usage',
+      message: expect.stringMatching(/^stage step, block 3, q_proj: (weights|mask) of \d elements/),
+    });
+  }
+});
+
+test('what a stage notes is told with block, linear and stage', async () => {
+  const notes: string[] = [];
+  await through(
+    step((_, { note }) => {
+      note('nothing to do');
+      return Promise.resolve({});
+    }),
+    (message) => notes.push(message),
+  );
+  expect(notes).toEqual(['block 3, q_proj: step: nothing to do']);
+});

@@ -1,0 +1,34 @@
+import type { HalfDtype } from './widen.ts';
+
+/**
+ * Rounds f32 to 16-bit floating point, to the nearest, ties to even, as its bits. What is too large becomes infinity, NaN
+ * stays NaN.
+ */
+export function narrow(dtype: HalfDtype, values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return Uint16Array.from(words, dtype === 'bf16' ? bf16Of : f16Of);
+}
+
+function bf16Of(word: number): number {
+  if ((word & 0x7fffffff) > 0x7f800000) return (word >>> 16) | 0x40;
+  return roundedShift(word, 16);
+}
+
+function f16Of(word: number): number {
+  const sign = (word >>> 16) & 0x8000;
+  const magnitude = word & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  // The least f32 that rounds to infinity: 65520.
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  // From 2^-14 on the numbers are normal: the exponent's bias changes from 127 to 15.
+  if (magnitude >= 0x38800000) return sign | roundedShift(magnitude - (112 << 23), 13);
+  const exponent = magnitude >>> 23;
+  // Half of the least subnormal, 2^-25, rounds to zero.
+  if (exponent < 102) return sign;
+  return sign | roundedShift((magnitude & 0x7fffff) | 0x800000, 126 - exponent);
+}
+
+/** Shifts right and rounds what falls off to the nearest, ties to even. */
+function roundedShift(word: number, by: number): number {
+  return (word + (2 ** (by - 1) - 1) + ((word >>> by) & 1)) >>> by;
+}

@@ -1,0 +1,72 @@
+import { GraphBuilder } from '../onnx/graph.ts';
+import { loadRuntime } from './load-runtime.ts';
+import { instructionSet } from './numerics.ts';
+import { createSession } from './session.ts';
+
+/** Matrix products by ONNX Runtime, which reaches what the processor can do. Not for several calls at a time. */
+export interface MatrixProducts {
+  /** out = Xᵀ X: from x (rows x cols) to (cols x cols). */
+  gram(x: Float32Array, rows: number, cols: number, out: Float32Array): Promise<void>;
+  /** out = A B: from a (rows x inner) and b (inner x cols) to (rows x cols). */
+  product(
+    a: Float32Array,
+    b: Float32Array,
+    sizes: { readonly rows: number; readonly inner: number; readonly cols: number },
+    out: Float32Array,
+  ): Promise<void>;
+  release(): Promise<void>;
+}
+
+/**
+ * Prepares matrix products of any sizes. All matrices are row-major f32.
+ * @param options.threads of a product. @default the number of cores
+ */
+export async function createMatrixProducts(
+  options: { readonly threads?: number | undefined } = {},
+): Promise<MatrixProducts> {
+  const gram = await createSession(gramGraph(), options);
+  const product = await createSession(productGraph(), options);
+  return {
+    async gram(x, rows, cols, out) {
+      await gram.run(
+        new Map([['x', { data: x, shape: [rows, cols] }]]),
+        new Map([['out', { data: out, shape: [cols, cols] }]]),
+      );
+    },
+    async product(a, b, { rows, inner, cols }, out) {
+      await product.run(
+        new Map([
+          ['a', { data: a, shape: [rows, inner] }],
+          ['b', { data: b, shape: [inner, cols] }],
+        ]),
+        new Map([['out', { data: out, shape: [rows, cols] }]]),
+      );
+    },
+    async release() {
+      await Promise.all([gram.release(), product.release()]);
+    },
+  };
+}
+
+/** Names the arithmetic of the products: equal ids give equal bits. */
+export async function productsId(): Promise<string> {
+  const { env } = await loadRuntime();
+  return `onnxruntime-${env.versions.node ?? env.versions.common}/cpu/${instructionSet()}/products-1`;
+}
+
+function gramGraph(): Uint8Array {
+  const graph = new GraphBuilder('gram');
+  graph.input('x', ['rows', 'cols']);
+  graph.node('Gemm', ['x', 'x'], { transA: 1 }, ['out']);
+  graph.output('out', ['cols', 'cols']);
+  return graph.toBytes();
+}
+
+function productGraph(): Uint8Array {
+  const graph = new GraphBuilder('product');
+  graph.input('a', ['rows', 'inner']);
+  graph.input('b', ['inner', 'cols']);
+  graph.node('MatMul', ['a', 'b'], {}, ['out']);
+  graph.output('out', ['rows', 'cols']);
+  return graph.toBytes();
+}

@@ -1,0 +1,46 @@
+import { widenReference } from '@esparse/kernels';
+import { reconstruct } from './index.ts';
+
+const stage = reconstruct();
+afterAll(() => stage.release?.());
+
+/** bf16 bits of 1 and of 2. */
+const [ONE, TWO] = [0x3f80, 0x4000];
+
+const input = (hessian: number[]) => ({
+  rows: 1,
+  cols: 4,
+  dtype: 'bf16' as const,
+  weights: Uint16Array.of(ONE, ONE, TWO, ONE),
+  statistics: { hessian: Float32Array.from(hessian) },
+  pattern: { keep: 1, group: 2 },
+  // Positions 0 and 2 survive: channels 3 and 1.
+  permutation: Int32Array.of(3, 0, 1, 2),
+  mask: Uint8Array.of(0b0101),
+});
+
+test('a survivor takes over what its twin said, in the original order', async () => {
+  // Channel 0 moves with channel 3, channel 2 with channel 1.
+  const hessian = [10, 0, 0, 10, 0, 10, 10, 0, 0, 10, 10, 0, 10, 0, 0, 10];
+  const { weights } = await stage.run(input(hessian), { note: () => undefined });
+  const solved = widenReference('bf16', weights!);
+  expect(solved[3]).toBeCloseTo(2, 1);
+  expect(solved[1]).toBeCloseTo(3, 1);
+  expect([solved[0], solved[2]]).toEqual([0, 0]);
+});
+
+test('where the inputs are all zero the weights stay, with a warning', async () => {
+  const notes: string[] = [];
+  expect(await stage.run(input(new Array<number>(16).fill(0)), { note: (text) => notes.push(text) })).toEqual(
+    {},
+  );
+  expect(notes).toEqual([expect.stringContaining('the survivors keep their weights')]);
+});
+
+test('what its bits depend on is named', async () => {
+  expect(await stage.numerics?.()).toMatch(/^onnxruntime-\d/);
+});
+
+test('damping that is not above zero is refused', () => {
+  for (const damping of [0, -1, NaN]) expect(() => reconstruct({ damping })).toThrow(`damping is ${damping}`);
+});

@@ -1,0 +1,99 @@
+import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { solveSurvivors } from './survivors.ts';
+
+let products: MatrixProducts;
+beforeAll(async () => {
+  products = await createMatrixProducts({ threads: 1 });
+});
+afterAll(() => products.release());
+
+function uniform(seed: number): () => number {
+  let state = seed | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32 - 0.5;
+  };
+}
+
+async function problemOf(rows: number, cols: number, tokens: number) {
+  const random = uniform(rows + cols);
+  // Channels of unlike scales that depend on one another, as activations do.
+  const common = Array.from({ length: tokens }, random);
+  const x = Float32Array.from({ length: tokens * cols }, (_, i) => {
+    const channel = i % cols;
+    return (random() + common[Math.floor(i / cols)]!) * (1 + (channel % 7));
+  });
+  const hessian = new Float32Array(cols * cols);
+  await products.gram(x, tokens, cols, hessian);
+  const weights = Float32Array.from({ length: rows * cols }, random);
+  const kept = Float32Array.from({ length: rows * cols }, (_, i) =>
+    (i * 7 + Math.floor(i / cols)) % 4 < 2 ? 1 : 0,
+  );
+  let trace = 0;
+  for (let j = 0; j < cols; j++) trace += hessian[j * cols + j]!;
+  return { x, problem: { rows, cols, weights, kept, hessian, damping: (0.01 * trace) / cols } };
+}
+
+/** (H_SS + λI)⁻¹ (H w)_S of one row by elimination, in f64. */
+function direct(
+  { cols, weights, kept, hessian, damping }: Awaited<ReturnType<typeof problemOf>>['problem'],
+  r: number,
+) {
+  const survivors = Array.from({ length: cols }, (_, j) => j).filter((j) => kept[r * cols + j] === 1);
+  const h = (i: number, j: number) => hessian[i * cols + j]! + (i === j ? damping : 0);
+  const matrix = survivors.map((i) => {
+    let target = 0;
+    for (let j = 0; j < cols; j++) target += hessian[i * cols + j]! * weights[r * cols + j]!;
+    return [...survivors.map((j) => h(i, j)), target];
+  });
+  for (let k = 0; k < matrix.length; k++) {
+    for (let i = 0; i < matrix.length; i++) {
+      if (i === k) continue;
+      const factor = matrix[i]![k]! / matrix[k]![k]!;
+      for (let j = k; j <= matrix.length; j++) matrix[i]![j]! -= factor * matrix[k]![j]!;
+    }
+  }
+  const row = new Float64Array(cols);
+  for (const [k, j] of survivors.entries()) row[j] = matrix[k]![survivors.length]! / matrix[k]![k]!;
+  return row;
+}
+
+test('the survivors are the least-squares solution, and nothing else is touched', async () => {
+  const { problem } = await problemOf(5, 48, 200);
+  const solved = await solveSurvivors(problem, products, { tolerance: 1e-6, steps: 200 });
+  for (let r = 0; r < 5; r++) {
+    const expected = direct(problem, r);
+    for (let j = 0; j < 48; j++) {
+      if (problem.kept[r * 48 + j] === 0) expect(solved[r * 48 + j]).toBe(0);
+      else expect(solved[r * 48 + j]).toBeCloseTo(expected[j]!, 3);
+    }
+  }
+});
+
+test('the output on the inputs is nearer to the dense one than that of the unchanged survivors', async () => {
+  const { problem, x } = await problemOf(8, 64, 300);
+  const solved = await solveSurvivors(problem, products);
+  const error = (weights: Float32Array) => {
+    let sum = 0;
+    for (let t = 0; t < 300; t++) {
+      for (let r = 0; r < 8; r++) {
+        let difference = 0;
+        for (let j = 0; j < 64; j++) {
+          difference += x[t * 64 + j]! * (weights[r * 64 + j]! - problem.weights[r * 64 + j]!);
+        }
+        sum += difference ** 2;
+      }
+    }
+    return sum;
+  };
+  const unchanged = problem.weights.map((value, i) => value * problem.kept[i]!);
+  expect(error(solved)).toBeLessThan(0.5 * error(unchanged));
+});
+
+test('a Hessian that is not finite is refused', async () => {
+  const { problem } = await problemOf(2, 8, 20);
+  problem.hessian[9] = NaN;
+  await expect(solveSurvivors(problem, products)).rejects.toMatchObject({ kind: 'numeric' });
+});

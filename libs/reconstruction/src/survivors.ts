@@ -1,0 +1,137 @@
+import { EsparseError } from '@esparse/errors';
+import type { MatrixProducts } from '@esparse/model';
+
+/** Rows of a linear whose survivors are to be solved for. Matrices are row-major. */
+export interface SurvivorsProblem {
+  readonly rows: number;
+  readonly cols: number;
+  /** (rows, cols): the dense weights, whose output is the target. */
+  readonly weights: Float32Array;
+  /** (rows, cols): 1 where a weight survives, else 0. */
+  readonly kept: Float32Array;
+  /** (cols, cols): H = Xᵀ X of the inputs, symmetric. */
+  readonly hessian: Float32Array;
+  /** Added to the diagonal of H: keeps the solution tame where inputs hardly vary. */
+  readonly damping: number;
+}
+
+export interface SurvivorsOptions {
+  /** Steps at most. @default 64 */
+  readonly steps?: number;
+  /** A row is solved when its residual has fallen to this part of the right-hand side. @default 1e-3 */
+  readonly tolerance?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Rows that are solved together: bounds the memory to some ten such matrices, and keeps the products large. */
+const ROWS_AT_ONCE = 1024;
+
+/**
+ * The least-squares weights of the survivors: per row, w_S = (H_SS + λI)⁻¹ (H w)_S, the weights that best give back the
+ * output of the dense row on the calibration inputs.
+ *
+ * Conjugate gradients with a diagonal preconditioner, from the unchanged survivors on, for many rows at a time: a step is
+ * one product with H, whatever survives in which row, where a direct solution factors a matrix for each row. Rows take
+ * the steps that they need.
+ *
+ * @returns (rows, cols), zero where nothing survives
+ * @throws EsparseError 'numeric' where H is not finite or not positive semidefinite
+ */
+export async function solveSurvivors(
+  problem: SurvivorsProblem,
+  products: MatrixProducts,
+  options: SurvivorsOptions = {},
+): Promise<Float32Array> {
+  const { rows, cols } = problem;
+  const out = new Float32Array(rows * cols);
+  for (let first = 0; first < rows; first += ROWS_AT_ONCE) {
+    const count = Math.min(ROWS_AT_ONCE, rows - first);
+    const part = (matrix: Float32Array) => matrix.subarray(first * cols, (first + count) * cols);
+    await solveRows(
+      { ...problem, rows: count, weights: part(problem.weights), kept: part(problem.kept) },
+      products,
+      options,
+      part(out),
+    );
+  }
+  return out;
+}
+
+async function solveRows(
+  { rows, cols, weights, kept, hessian, damping }: SurvivorsProblem,
+  products: MatrixProducts,
+  { steps = 64, tolerance = 1e-3, signal }: SurvivorsOptions,
+  solution: Float32Array,
+): Promise<void> {
+  const size = rows * cols;
+  const sizes = { rows, inner: cols, cols };
+  const scale = Float32Array.from({ length: cols }, (_, j) => 1 / (hessian[j * cols + j]! + damping));
+  if (scale.some((value) => !(value > 0 && value < Infinity))) throw notPositive();
+  const [residual, direction, image] = [
+    new Float32Array(size),
+    new Float32Array(size),
+    new Float32Array(size),
+  ];
+  const energy = new Float64Array(rows);
+  const goal = new Float64Array(rows);
+
+  // residual = b - A w = kept · ((W - w) H - λ w), with w = kept · W.
+  for (let i = 0; i < size; i++) {
+    solution[i] = kept[i]! * weights[i]!;
+    direction[i] = weights[i]! - solution[i]!;
+  }
+  await products.product(direction, hessian, sizes, image);
+  for (let i = 0; i < size; i++) residual[i] = kept[i]! * (image[i]! - damping * solution[i]!);
+  for (let r = 0; r < rows; r++) {
+    const at = r * cols;
+    let sum = 0;
+    let length = 0;
+    for (let j = 0; j < cols; j++) {
+      const value = residual[at + j]!;
+      direction[at + j] = value * scale[j]!;
+      sum += value * direction[at + j]!;
+      length += (kept[at + j]! * weights[at + j]!) ** 2 / scale[j]!;
+    }
+    energy[r] = sum;
+    // In the norm of the preconditioner, where channels of all scales count alike.
+    goal[r] = tolerance ** 2 * length;
+  }
+
+  for (let step = 0; step < steps; step++) {
+    signal?.throwIfAborted();
+    if (energy.every((value, r) => value <= goal[r]!)) return;
+    await products.product(direction, hessian, sizes, image);
+    for (let r = 0; r < rows; r++) {
+      const before = energy[r]!;
+      if (before <= goal[r]!) continue;
+      const at = r * cols;
+      let curvature = 0;
+      for (let j = 0; j < cols; j++) {
+        const value = kept[at + j]! * (image[at + j]! + damping * direction[at + j]!);
+        image[at + j] = value;
+        curvature += value * direction[at + j]!;
+      }
+      if (!(curvature > 0 && curvature < Infinity)) throw notPositive();
+      const length = before / curvature;
+      let after = 0;
+      for (let j = 0; j < cols; j++) {
+        solution[at + j] = solution[at + j]! + length * direction[at + j]!;
+        const value = residual[at + j]! - length * image[at + j]!;
+        residual[at + j] = value;
+        after += value * value * scale[j]!;
+      }
+      energy[r] = after;
+      const turn = after / before;
+      for (let j = 0; j < cols; j++) {
+        direction[at + j] = residual[at + j]! * scale[j]! + turn * direction[at + j]!;
+      }
+    }
+  }
+}
+
+function notPositive(): EsparseError {
+  return new EsparseError(
+    'numeric',
+    'the inputs’ Hessian is not positive: their weights cannot be solved for',
+  );
+}
