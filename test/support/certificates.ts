@@ -7,8 +7,8 @@ import forge from 'node-forge';
 export interface Authority {
   /** File with its own certificate. */
   readonly ca: string;
-  /** Writes a certificate for 127.0.0.1 and localhost, and its key; expired where `days` is negative. */
-  issue(name: string, days?: number): Promise<{ cert: string; key: string }>;
+  /** Writes a certificate for localhost and an address, 127.0.0.1 by default, and its key; expired where `days` is negative. */
+  issue(name: string, days?: number, address?: string): Promise<{ cert: string; key: string }>;
 }
 
 const DAY_MS = 24 * 3600_000;
@@ -23,14 +23,14 @@ export async function createAuthority(folder: string, name: string): Promise<Aut
   await writeFile(ca, forge.pki.certificateToPem(certificate));
   return {
     ca,
-    async issue(subject, days = 1) {
+    async issue(subject, days = 1, address = '127.0.0.1') {
       const keys = newKeys();
       const issued = certificateOf(subject, keys.publicKey, days, [
         {
           name: 'subjectAltName',
           altNames: [
             { type: 2, value: 'localhost' },
-            { type: 7, ip: '127.0.0.1' },
+            { type: 7, ip: address },
           ],
         },
       ]);

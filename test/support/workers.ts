@@ -14,9 +14,15 @@ export interface WorkerProcess {
 }
 
 /** Starts `esparse worker` on a loopback port, and waits until it listens. */
-export async function startWorkerProcess(...args: string[]): Promise<WorkerProcess> {
+export function startWorkerProcess(...args: string[]): Promise<WorkerProcess> {
+  return startWorkerOn([], ...args);
+}
+
+/** The same behind another command that becomes it, such as one that enters another host. */
+export async function startWorkerOn(enter: readonly string[], ...args: string[]): Promise<WorkerProcess> {
   const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
-  const child = spawn(process.execPath, [ESPARSE, 'worker', ...listen, ...args], {
+  const [command, ...rest] = [...enter, process.execPath, ESPARSE, 'worker', ...listen, ...args];
+  const child = spawn(command!, rest, {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const log: string[] = [];
