@@ -32,9 +32,7 @@ let possible = false;
 beforeAll(async () => {
   possible = await canMakeHosts();
   if (!possible) {
-    console.warn(
-      'SKIPPED: hosts are network namespaces, which need Linux, root and the command ip (iproute2)',
-    );
+    process.stderr.write('SKIPPED: hosts need Linux, root and the command ip (iproute2)\n');
     return;
   }
   network = await makeNetwork(3);

@@ -2,7 +2,7 @@ import { isEsparseError, EsparseError } from '@esparse/errors';
 import { narrow, widen } from '@esparse/kernels';
 import { createMatrixProducts, productsId, type MatrixProducts } from '@esparse/model';
 import type { Stage, StageInput } from '@esparse/sparsity';
-import type { AnyStatistic, StatisticReader } from '@esparse/statistics';
+import type { StatisticReader } from '@esparse/statistics';
 import { gramOf, gramStatistic, type GramState } from './gram.ts';
 import { solveSurvivors } from './survivors.ts';
 
@@ -34,7 +34,7 @@ export function reconstruct({
     name: 'reconstruct',
     statistics: {
       hessian: {
-        statistic: gramStatistic(products) as AnyStatistic,
+        statistic: gramStatistic(products),
         read: (state) => Promise.resolve(gramOf(state as GramState)),
       },
     },

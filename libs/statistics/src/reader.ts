@@ -25,14 +25,14 @@ export type Readings<Readers extends StatisticReaders> = {
 
 /** Amplitude of each channel, (channels): see `amplitudeOf`. */
 export const channelAmplitude: StatisticReader<Float32Array> = {
-  statistic: amplitude as AnyStatistic,
+  statistic: amplitude,
   read: (state, { sequences }) => Promise.resolve(amplitudeOf(state as AmplitudeState, sequences)),
 };
 
 /** Information entropy of each channel, (channels): see `entropyOf`. */
 export function channelEntropy(options: EntropyReading): StatisticReader<Float32Array> {
   return {
-    statistic: entropy as AnyStatistic,
+    statistic: entropy,
     read: (state) => entropyOf(state as EntropyState, options),
   };
 }

@@ -159,7 +159,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     return report;
   } finally {
     await writer.close();
-    await Promise.all(stages.map((stage) => stage.release?.()));
+    for (const stage of stages) await stage.release?.();
   }
 }
 

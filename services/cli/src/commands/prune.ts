@@ -145,6 +145,8 @@ export function pruneCommand(): Command {
 
 async function run({ worker = [], threads, json, ...flags }: Flags, signal: AbortSignal): Promise<void> {
   collectInOneGo();
+  // gRPC greets a worker by its address where it has no name, of which Node warns: nothing that a user could mend.
+  if (flags.tlsCa !== undefined) process.noDeprecation = true;
   const options: PruneOptions = { ...flags, pipeline: pipelineNamed(flags.pipeline), workers: worker };
   const reporter = createReporter({ json, stream: process.stdout });
   try {
