@@ -18,7 +18,8 @@ export function esparse(...args: string[]): Promise<Outcome> {
     execFile(
       process.execPath,
       [ESPARSE, ...args],
-      { maxBuffer: MAX_OUTPUT_BYTES },
+      // As the tests see it, which is not as the process that runs them does.
+      { maxBuffer: MAX_OUTPUT_BYTES, env: process.env },
       (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
       },
@@ -38,7 +39,10 @@ export async function esparseUntil(
   until: (line: string) => boolean,
   ...args: string[]
 ): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [ESPARSE, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [ESPARSE, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: process.env,
+  });
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     createInterface(stream).on('line', (line) => {

@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
 import { setComputeThreads } from '@esparse/kernels';
 import { describeModel } from '@esparse/model';
@@ -12,7 +14,7 @@ import { contextOf } from './rotary-tables.ts';
 
 /** Which model, and how much memory and how many threads it may have. */
 export interface EngineOptions {
-  /** The store of the model: a directory, or objects anywhere. */
+  /** The store of the model: a directory, `s3://bucket/prefix`, or objects anywhere. */
   readonly store: string | ObjectStore;
   /** The run, or its first letters. @default the current run */
   readonly run?: string | undefined;
@@ -25,8 +27,8 @@ export interface EngineOptions {
   /** Bound of the key-value cache; memory is taken as it is used. @default 1 GiB */
   readonly kvBytes?: number | undefined;
   /**
-   * A folder on a local disk to copy the weights to, once: needed for a store that is not on a local file system, useful
-   * for one on a network file system. @default the files of the store itself are mapped
+   * A folder on a local disk to copy the weights to, once: useful for a store on a network file system.
+   * @default the files of the store itself are mapped; where it has none, `~/.cache/esparse`
    */
   readonly cacheDirectory?: string | undefined;
   /** The most bytes of all runs in it; runs that nobody uses make room, the longest unused first. @default 64 GiB */
@@ -81,20 +83,26 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
 }
 
-/** Maps the store's own files, or a copy. @throws EsparseError 'usage' where there must be one and no place for it */
+/** Maps the store's own files, or a copy. */
 async function sourceOf(
   run: Run,
   { objects }: Store,
-  { cacheDirectory: directory, cacheBytes: bytes = DEFAULT_CACHE_BYTES, verify = false }: EngineOptions,
+  { cacheDirectory, cacheBytes: bytes = DEFAULT_CACHE_BYTES, verify = false }: EngineOptions,
 ): Promise<ArraySource> {
-  if (directory !== undefined) return cachedSource(run.fingerprint, { directory, bytes, verify });
-  if (objects.fileOf !== undefined) return directSource();
-  throw new EsparseError(
-    'usage',
-    `${objects.describe()} is not on a local file system: it cannot be mapped`,
-    {
-      hint: 'name a local cache directory',
-    },
+  if (cacheDirectory === undefined && objects.fileOf !== undefined) return directSource();
+  return cachedSource(run.fingerprint, {
+    directory: cacheDirectory ?? defaultCacheDirectory(),
+    bytes,
+    verify,
+  });
+}
+
+/** Where copies lie unless somebody says otherwise, by the XDG Base Directory Specification. */
+function defaultCacheDirectory(): string {
+  const { XDG_CACHE_HOME: caches } = process.env;
+  return path.join(
+    caches !== undefined && path.isAbsolute(caches) ? caches : path.join(homedir(), '.cache'),
+    'esparse',
   );
 }
 

@@ -34,5 +34,7 @@ function rowOf(option: Option): string {
     option.defaultValueDescription ?? (option.defaultValue as string | number | boolean | undefined);
   const fallback = option.mandatory ? 'required' : value === undefined ? '' : `\`${String(value)}\``;
   const variable = option.envVar === undefined ? '' : `\`${option.envVar}\``;
-  return `| \`${option.flags}\` | ${option.description}${choices} | ${fallback} | ${variable} |`;
+  // A | would begin the next cell, also within code.
+  const flags = option.flags.replaceAll('|', '\\|');
+  return `| \`${flags}\` | ${option.description}${choices} | ${fallback} | ${variable} |`;
 }

@@ -9,6 +9,7 @@ import {
   type WeightSource,
 } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
+import { showLocation } from '@esparse/location';
 import { describeCheckpoint, describeModel, type ModelDescription } from '@esparse/model';
 import { readRunAttributes, storeWeights } from '@esparse/model-store';
 import { openStore, type Run } from '@esparse/store';
@@ -34,7 +35,7 @@ export async function checkpointSource(directory: string): Promise<ModelSource> 
       description,
       weights: checkpointWeights(checkpoint),
       tokenizer: await openTokenizer(directory),
-      name: directory,
+      name: showLocation(directory),
       close: () => checkpoint.close(),
     };
   } catch (error) {

@@ -4,11 +4,11 @@ import type { Pattern } from '@esparse/sparsity';
 
 /** What a run does. All of it but paths and workers is part of the run's fingerprint. */
 export interface PruneOptions extends ClientTls {
-  /** Hugging Face checkpoint: a directory. */
+  /** Hugging Face checkpoint: a directory, `s3://bucket/prefix`, or `https://host/path/`. */
   readonly model: string;
   /** Calibration text: plain text, or JSONL with a `text` field. */
   readonly calibration: string;
-  /** Store that the run is committed to. */
+  /** Store that the run is committed to: a directory, or `s3://bucket/prefix`. */
   readonly store: string;
   readonly pipeline: Pipeline;
   readonly pattern: Pattern;

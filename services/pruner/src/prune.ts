@@ -129,6 +129,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   });
   await tellOfOthers(store, { run, attributes }, emit);
   const writer = await store.beginRun(run, attributes);
+  if (writer.caution !== undefined) emit({ event: 'note', message: writer.caution });
   try {
     const context: RunContext = {
       ...preparation,

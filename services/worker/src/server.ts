@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
 import { setPruningThreads } from '@esparse/kernels';
+import { showLocation } from '@esparse/location';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
   KEEPALIVE_MS,
@@ -109,7 +110,16 @@ export async function startWorker({
   const port = await bind(server, listen, secrets).catch(unwind);
   const address = `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
   const security = tls.tlsCert === undefined ? 'none' : tls.tlsClientCa === undefined ? 'TLS' : 'mutual TLS';
-  log.info({ address, threads, roots, security, metrics: metricsServer?.address }, 'worker listens');
+  log.info(
+    {
+      address,
+      threads,
+      roots: roots.map((root) => showLocation(root)),
+      security,
+      metrics: metricsServer?.address,
+    },
+    'worker listens',
+  );
 
   return {
     address,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, toEsparseError } from '@esparse/errors';
 
 /**
  * A folder of runs, `<fingerprint>/…`, that several processes fill, use and clear at the same time. Files appear whole, by
@@ -56,8 +56,17 @@ export async function writeWhole(run: string, file: string, bytes: Uint8Array): 
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    throw fullOr(error, run);
   }
+}
+
+/** A full disk is told as one of the cache: the store has nothing to do with it. */
+function fullOr(error: unknown, folder: string): unknown {
+  if (toEsparseError(error).kind !== 'space') return error;
+  return new EsparseError('space', `no space is left for copies of the weights in ${path.dirname(folder)}`, {
+    hint: 'free some space, or name another folder with --cache-dir',
+    cause: error,
+  });
 }
 
 /** What a cached run takes. */
@@ -96,7 +105,7 @@ export async function makeRoom(directory: string, wanted: number, bound: number)
   throw new EsparseError(
     'space',
     `the cache ${directory} has no room for ${wanted} more bytes: runs in use hold ${total} of at most ${bound}`,
-    { hint: 'allow it more bytes' },
+    { hint: 'allow it more bytes with --cache-size, or name another folder with --cache-dir' },
   );
 }
 

@@ -49,12 +49,17 @@ const used = async () =>
     Promise.resolve(0),
   );
 
-test('a store that is not on a disk needs a cache, and gives the same answers through it as from files', async () => {
-  await expect(open({ cacheDirectory: undefined })).rejects.toMatchObject({ kind: 'usage' });
+test('a store that is not on a disk has a cache where caches are, and gives the same answers as from files', async () => {
   const store = path.join(home, 'files');
   await writeTestStore(store, randomModel(), { pattern: { keep: 2, group: 4 } });
   const direct = await answer({ store, cacheDirectory: undefined });
   expect(await answer()).toEqual(direct);
+  const { XDG_CACHE_HOME: before } = process.env;
+  process.env.XDG_CACHE_HOME = path.join(home, 'caches');
+  expect(await answer({ cacheDirectory: undefined })).toEqual(direct);
+  expect(await readdir(path.join(home, 'caches/esparse'))).toEqual(['abcdef0123456789']);
+  if (before === undefined) delete process.env.XDG_CACHE_HOME;
+  else process.env.XDG_CACHE_HOME = before;
   expect(await answer({ store, cacheDirectory: path.join(home, 'of files') })).toEqual(direct);
 });
 

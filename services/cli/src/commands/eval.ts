@@ -3,6 +3,7 @@ import { readText } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { openEngine } from '@esparse/engine';
 import { enginePerplexity, perplexity, type Perplexity } from '@esparse/evaluation';
+import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
 import { withCancellation } from '../cancel.ts';
 import { checkpointSource, storeSource, type ModelSource } from '../model-source.ts';
 import { integer } from '../option-types.ts';
@@ -10,7 +11,7 @@ import { integer } from '../option-types.ts';
 /** What computes: the engine that serves stores, or ONNX Runtime. */
 type Backend = 'native' | 'onnx';
 
-interface Flags {
+interface Flags extends CacheFlags {
   readonly model?: string;
   readonly store?: string;
   readonly run?: string;
@@ -24,10 +25,15 @@ interface Flags {
 
 /** `esparse eval` */
 export function evalCommand(): Command {
+  const [cacheDirectory, cacheSize] = cacheOptions();
   return new Command('eval')
     .description('Measures the perplexity of a checkpoint, or of a pruned model in a store, on a text.')
-    .addOption(new Option('--model <dir>', 'Hugging Face checkpoint').env('ESPARSE_MODEL').conflicts('store'))
-    .addOption(new Option('--store <dir>', 'store of a pruned model').env('ESPARSE_STORE'))
+    .addOption(
+      new Option('--model <dir|s3://…|https://…>', 'Hugging Face checkpoint')
+        .env('ESPARSE_MODEL')
+        .conflicts('store'),
+    )
+    .addOption(new Option('--store <dir|s3://…>', 'store of a pruned model').env('ESPARSE_STORE'))
     .addOption(
       new Option(
         '--run <fingerprint>',
@@ -61,20 +67,22 @@ export function evalCommand(): Command {
         .env('ESPARSE_THREADS')
         .argParser(integer(1, 1024)),
     )
+    .addOption(cacheDirectory)
+    .addOption(cacheSize)
     .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
 async function run(
-  { text, seqlen, bos, threads, json, engine, ...where }: Flags,
+  { text, seqlen, bos, threads, json, engine, ...flags }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
-  const source = await openSource(where);
+  const source = await openSource(flags);
   try {
     const backend = backendOf(source, engine);
     const tokens = await source.tokenizer.encode(await readText(text), { bos });
     const measure = { native: byEngine, onnx: byOnnx }[backend];
-    const result = await measure(source, { tokens, seqlen, threads, signal });
+    const result = await measure(source, { tokens, seqlen, threads, cache: cacheOf(flags), signal });
     process.stdout.write(
       json
         ? `${JSON.stringify({ perplexity: result.perplexity, tokens: result.tokens, windows: result.windows, seqlen, engine: backend, seconds: result.seconds })}\n`
@@ -90,6 +98,7 @@ interface Measurement {
   readonly tokens: Uint32Array;
   readonly seqlen: number;
   readonly threads: number | undefined;
+  readonly cache: ReturnType<typeof cacheOf>;
   readonly signal: AbortSignal;
 }
 
@@ -98,8 +107,8 @@ function byOnnx(source: ModelSource, measurement: Measurement): Promise<Perplexi
 }
 
 async function byEngine({ stored }: ModelSource, measurement: Measurement): Promise<Perplexity> {
-  const { seqlen, threads } = measurement;
-  const engine = await openEngine({ ...stored!, maxContext: seqlen, threads });
+  const { seqlen, threads, cache } = measurement;
+  const engine = await openEngine({ ...stored!, ...cache, maxContext: seqlen, threads });
   try {
     return await enginePerplexity({ engine, ...measurement });
   } finally {
@@ -120,5 +129,5 @@ function backendOf({ stored, name }: ModelSource, wanted: Backend | undefined): 
 function openSource({ model, store, run }: Pick<Flags, 'model' | 'store' | 'run'>): Promise<ModelSource> {
   if (model !== undefined) return checkpointSource(model);
   if (store !== undefined) return storeSource(store, run);
-  throw new EsparseError('usage', 'nothing to evaluate', { hint: 'give --model DIR or --store DIR' });
+  throw new EsparseError('usage', 'nothing to evaluate', { hint: 'give --model or --store' });
 }

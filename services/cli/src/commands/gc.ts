@@ -26,7 +26,9 @@ export function gcCommand(): Command {
       'Removes what abandoned runs left in a store: blocks that were not committed, hidden states, temporary files. ' +
         'What is committed stays, so that a run can go on.',
     )
-    .addOption(new Option('--store <dir>', 'store to clean').env('ESPARSE_STORE').makeOptionMandatory())
+    .addOption(
+      new Option('--store <dir|s3://…>', 'store to clean').env('ESPARSE_STORE').makeOptionMandatory(),
+    )
     .addOption(
       new Option(
         '--run <fingerprint>',

@@ -2,11 +2,12 @@ import { Command, Option } from 'commander';
 import { endTokensOf, makeTokenText, makeTokenizer } from '@esparse/checkpoint';
 import { createSampler, generate, openEngine } from '@esparse/engine';
 import { openStore } from '@esparse/store';
+import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
 import { withCancellation } from '../cancel.ts';
 import { tokenizerFilesOf } from '../model-source.ts';
 import { anyInteger, integer, nonNegative, share } from '../option-types.ts';
 
-interface Flags {
+interface Flags extends CacheFlags {
   readonly store: string;
   readonly run?: string;
   readonly prompt: string;
@@ -22,12 +23,15 @@ interface Flags {
 
 /** `esparse generate` */
 export function generateCommand(): Command {
+  const [cacheDirectory, cacheSize] = cacheOptions();
   return new Command('generate')
     .description(
       'Goes on from a prompt with a pruned model, straight from its store, printing tokens as they come.',
     )
     .addOption(
-      new Option('--store <dir>', 'store of a pruned model').env('ESPARSE_STORE').makeOptionMandatory(),
+      new Option('--store <dir|s3://…>', 'store of a pruned model')
+        .env('ESPARSE_STORE')
+        .makeOptionMandatory(),
     )
     .addOption(
       new Option(
@@ -77,6 +81,8 @@ export function generateCommand(): Command {
         .env('ESPARSE_THREADS')
         .argParser(integer(1, 256)),
     )
+    .addOption(cacheDirectory)
+    .addOption(cacheSize)
     .addOption(new Option('--json', 'print one JSON object at the end').default(false).env('ESPARSE_JSON'))
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
@@ -84,7 +90,7 @@ export function generateCommand(): Command {
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const { store, prompt, maxTokens, threads, json } = flags;
   const stored = await (await openStore(store)).openRun(flags.run);
-  const engine = await openEngine({ store, run: stored.fingerprint, threads });
+  const engine = await openEngine({ store, run: stored.fingerprint, threads, ...cacheOf(flags) });
   try {
     const files = await tokenizerFilesOf(stored);
     const { config } = engine.attributes;

@@ -15,7 +15,9 @@ export function inspectCommand(): Command {
     .description(
       'Tells what a store holds: runs, options, blocks, and per linear its size and what the shuffle gained.',
     )
-    .addOption(new Option('--store <dir>', 'store to look into').env('ESPARSE_STORE').makeOptionMandatory())
+    .addOption(
+      new Option('--store <dir|s3://…>', 'store to look into').env('ESPARSE_STORE').makeOptionMandatory(),
+    )
     .addOption(
       new Option('--run <fingerprint>', 'run to look at, or its first digits (default: the current one)').env(
         'ESPARSE_RUN',

@@ -41,7 +41,9 @@ const MAX_BINS = 1000;
 export function pruneCommand(): Command {
   const command = new Command('prune')
     .description('Prunes a checkpoint to N:M sparsity into a store, one block at a time.')
-    .addOption(required('--model <dir>', 'Hugging Face checkpoint to prune', 'ESPARSE_MODEL'))
+    .addOption(
+      required('--model <dir|s3://…|https://…>', 'Hugging Face checkpoint to prune', 'ESPARSE_MODEL'),
+    )
     .addOption(
       required(
         '--calibration <file>',
@@ -49,7 +51,9 @@ export function pruneCommand(): Command {
         'ESPARSE_CALIBRATION',
       ),
     )
-    .addOption(required('--store <dir>', 'store to commit to; made where there is none', 'ESPARSE_STORE'))
+    .addOption(
+      required('--store <dir|s3://…>', 'store to commit to; made where there is none', 'ESPARSE_STORE'),
+    )
     .addOption(
       new Option('--pipeline <name>', `how to prune: ${[...PIPELINES.keys()].join(', ')}`)
         .default('e-sparse')

@@ -12,10 +12,11 @@ import {
 import type { ServerTls } from '@esparse/protocol';
 import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
+import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
 import { hostPort, integer } from '../option-types.ts';
 import { serverTlsOptions } from '../tls-options.ts';
 
-interface Flags extends ServerTls {
+interface Flags extends CacheFlags, ServerTls {
   readonly store: string;
   readonly run?: string;
   readonly modelName?: string;
@@ -27,8 +28,6 @@ interface Flags extends ServerTls {
   readonly maxContext?: number;
   readonly threads?: number;
   readonly kvMemory: number;
-  readonly cacheDir?: string;
-  readonly cacheSize: number;
   readonly maxQueue: number;
   readonly maxBody: number;
   readonly maxConnections: number;
@@ -40,14 +39,16 @@ interface Flags extends ServerTls {
 }
 
 const MIB = 1024 * 1024;
-const GIB = 1024 * MIB;
 
 /** `esparse serve` */
 export function serveCommand(): Command {
+  const [cacheDirectory, cacheSize] = cacheOptions();
   const command = new Command('serve')
     .description('Serves a pruned model from a store: OpenAI-compatible HTTP, and gRPC.')
     .addOption(
-      new Option('--store <dir>', 'store of a pruned model').env('ESPARSE_STORE').makeOptionMandatory(),
+      new Option('--store <dir|s3://…>', 'store of a pruned model')
+        .env('ESPARSE_STORE')
+        .makeOptionMandatory(),
     )
     .addOption(
       new Option(
@@ -109,21 +110,8 @@ export function serveCommand(): Command {
         integer(1, 1_048_576),
       ),
     )
-    .addOption(
-      new Option(
-        '--cache-dir <dir>',
-        'folder on a local disk for checked copies of the weights, for a store on a network (default: none)',
-      ).env('ESPARSE_CACHE_DIR'),
-    )
-    .addOption(
-      numeric(
-        '--cache-size <gib>',
-        'bound of that folder; runs that were not used for longest leave first',
-        64,
-        'ESPARSE_CACHE_SIZE',
-        integer(1, 65_536),
-      ),
-    )
+    .addOption(cacheDirectory)
+    .addOption(cacheSize)
     .addOption(
       numeric(
         '--max-queue <n>',
@@ -193,14 +181,13 @@ export function serveCommand(): Command {
   return command.action(run);
 }
 
-async function run({ kvMemory, cacheDir, cacheSize, maxBody, logLevel, ...flags }: Flags): Promise<void> {
+async function run({ kvMemory, maxBody, logLevel, ...flags }: Flags): Promise<void> {
   const log = pino({ name: 'esparse-serve', level: logLevel }, destination(2));
   const stopped = stopSignal();
   const starting = startServer({
     ...flags,
     kvBytes: kvMemory * MIB,
-    cacheDirectory: cacheDir,
-    cacheBytes: cacheSize * GIB,
+    ...cacheOf(flags),
     maxBodyBytes: maxBody,
     log,
   });

@@ -13,7 +13,9 @@ interface Flags {
 export function verifyCommand(): Command {
   return new Command('verify')
     .description('Checks every checksum of a store; ends with 1 and a list where something is damaged.')
-    .addOption(new Option('--store <dir>', 'store to check').env('ESPARSE_STORE').makeOptionMandatory())
+    .addOption(
+      new Option('--store <dir|s3://…>', 'store to check').env('ESPARSE_STORE').makeOptionMandatory(),
+    )
     .addOption(
       new Option('--run <fingerprint>', 'check this run only (default: every run)').env('ESPARSE_RUN'),
     )

@@ -32,8 +32,8 @@ export function workerCommand(): Command {
     )
     .addOption(
       new Option(
-        '--root <dir>',
-        'serve models and stores under this directory only; may be repeated (default: .)',
+        '--root <dir|s3://…|https://…>',
+        'serve models and stores under this place only; may be repeated (default: .)',
       )
         .env('ESPARSE_ROOT')
         .argParser((text: string, before: readonly string[] | undefined) => collect(text, before)),

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { EsparseError, toEsparseError } from '@esparse/errors';
+import { nameOfLocation } from '@esparse/location';
 import { openStore } from '@esparse/store';
 import type { Logger } from 'pino';
 import type { EngineThread } from '../engine/start-engine.ts';
@@ -55,7 +56,7 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
     const { model: id, facts: engineFacts } = await engine.load(run.fingerprint);
     return {
       id,
-      name: options.modelName ?? facts.name ?? path.basename(path.resolve(options.store), '.zarr'),
+      name: options.modelName ?? facts.name ?? path.basename(nameOfLocation(options.store), '.zarr'),
       run: run.fingerprint,
       created: Math.floor(Date.now() / 1000),
       engine: engineFacts,

@@ -1,0 +1,233 @@
+import { createReadStream } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { startS3Server, type S3Server } from '@esparse/s3-server';
+import { openObjects } from '@esparse/store';
+import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
+import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { serve } from '../support/serve.ts';
+
+jest.setTimeout(120_000);
+
+const at = scratchFolder();
+const environment = { ...process.env };
+let s3: S3Server;
+let web: Server;
+let models: string;
+beforeAll(async () => {
+  s3 = await startS3Server();
+  Object.assign(process.env, s3.environment, { XDG_CACHE_HOME: at('caches') });
+  const bucket = await openObjects(`s3://${s3.bucket}/models/llama-2m`);
+  for (const name of await readdir(EXAMPLE_MODEL)) {
+    await bucket.put(name, [await readFile(path.join(EXAMPLE_MODEL, name))]);
+  }
+  web = createServer((request, response) => {
+    void sendRange(request.url!, request.headers.range, request.method === 'HEAD').then(
+      ({ status, headers, body }) => {
+        response.writeHead(status, headers);
+        if (body === undefined) response.end();
+        else body.pipe(response);
+      },
+    );
+  });
+  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
+  models = `http://127.0.0.1:${(web.address() as AddressInfo).port}/models`;
+});
+afterAll(async () => {
+  process.env = environment;
+  web.closeAllConnections();
+  await Promise.all([new Promise((resolve) => web.close(resolve)), s3.stop()]);
+});
+beforeEach(() => s3.fault());
+
+/** The example model as a server of static files gives it. */
+async function sendRange(url: string, range: string | undefined, head: boolean) {
+  const file = path.join(EXAMPLE_MODEL, path.posix.basename(new URL(url, 'http://host').pathname));
+  const found = await stat(file).catch(() => undefined);
+  if (found?.isFile() !== true) return { status: 404, headers: {}, body: undefined };
+  const etag = `"${found.mtimeMs}-${found.size}"`;
+  const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
+  if (head || from === undefined)
+    return { status: 200, headers: { etag, 'content-length': found.size }, body: undefined };
+  const headers = {
+    etag,
+    'content-range': `bytes ${from}-${to!}/${found.size}`,
+    'content-length': Number(to) - Number(from) + 1,
+  };
+  return { status: 206, headers, body: createReadStream(file, { start: Number(from), end: Number(to) }) };
+}
+
+const store = (name: string) => `s3://${s3.bucket}/stores/${name}`;
+const SMALL = ['--calibration', EXAMPLE_CALIBRATION, '--samples', '4', '--seqlen', '32'];
+const options = (where: string, model = EXAMPLE_MODEL) => [...SMALL, '--model', model, '--store', where];
+
+/** Every object of a store with its digest, by the keys that it has in a folder. */
+async function objectsOf(where: string): Promise<Record<string, string>> {
+  const objects = await openObjects(where);
+  const found: [string, string][] = [];
+  for await (const key of objects.list('')) {
+    const digest = createHash('sha256')
+      .update((await objects.get(key))!)
+      .digest('hex');
+    found.push([key, digest]);
+  }
+  return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const sorted = (contents: Record<string, string>) =>
+  Object.fromEntries(Object.entries(contents).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+test('a checkpoint in a bucket pruned into a bucket gives the objects of a folder, and the store is sound', async () => {
+  await esparseJson('prune', ...options(at('folder')));
+  const report = await esparseJson('prune', ...options(store('whole'), `s3://${s3.bucket}/models/llama-2m/`));
+  expect(report).toMatchObject({ event: 'finished', store: store('whole') });
+  expect(await objectsOf(store('whole'))).toEqual(sorted(await contentsOf(at('folder'))));
+  expect(await esparse('verify', '--store', store('whole'))).toMatchObject({ code: 0 });
+  expect(await esparseJson('inspect', '--store', store('whole'))).toMatchObject({
+    run: report.run,
+    finished: true,
+  });
+  // Nothing of the lease, of probes or of uploads.
+  expect(
+    (await readdir(path.join(s3.directory, s3.bucket, 'stores/whole'))).filter((name) =>
+      name.startsWith('.'),
+    ),
+  ).toEqual([]);
+});
+
+test('a run that was killed goes on at once, and ends with the same objects', async () => {
+  const args = ['prune', ...options(store('killed')), '--json'];
+  const killed = await esparseUntil(
+    (line) => line.includes('"committed"') && line.includes('"block":1'),
+    ...args,
+  );
+  killed.kill('SIGKILL');
+  await once(killed, 'exit');
+  const { stdout, code } = await esparse(...args);
+  expect(code).toBe(0);
+  expect(stdout).toContain('going on after block');
+  expect(await objectsOf(store('killed'))).toEqual(await objectsOf(store('whole')));
+});
+
+test('a worker elsewhere reads and writes the bucket, and opens checkpoints of a server below its roots only', async () => {
+  let address = '';
+  const worker = await esparseUntil(
+    (line) => {
+      if (line.startsWith('{')) address = (JSON.parse(line) as { address?: string }).address ?? '';
+      return address !== '';
+    },
+    ...['worker', '--listen', '127.0.0.1:0', '--root', `s3://${s3.bucket}/stores`, '--root', models],
+  );
+  try {
+    const model = `${models.replace('//', '//user:secret@')}/llama-2m?sig=secret`;
+    const { code, stdout, stderr } = await esparse(
+      'prune',
+      ...options(store('remote'), model),
+      '--worker',
+      address,
+      '--json',
+    );
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).not.toContain('secret');
+    expect(await objectsOf(store('remote'))).toEqual(await objectsOf(store('whole')));
+    const elsewhere = await esparse(
+      'prune',
+      ...options(`s3://${s3.bucket}/other`, model),
+      '--worker',
+      address,
+    );
+    expect(elsewhere.code).toBe(2);
+    expect(elsewhere.stderr).toMatch(/does not serve the store s3:\/\/test-bucket\/other/);
+  } finally {
+    worker.kill('SIGTERM');
+    await once(worker, 'exit');
+  }
+});
+
+test('a store in a bucket is evaluated, generated from and served through a cache of this machine', async () => {
+  const evaluate = (where: string) =>
+    esparseJson('eval', '--store', where, '--text', EXAMPLE_EVALUATION, '--seqlen', '128').then(
+      ({ perplexity }) => perplexity,
+    );
+  expect(await evaluate(store('whole'))).toBe(await evaluate(at('folder')));
+  const text = ['generate', '--prompt', 'Once upon a time', '--max-tokens', '8', '--store'];
+  const there = await esparse(...text, store('whole'));
+  expect(there.code).toBe(0);
+  const server = await serve('--store', store('whole'), '--cache-dir', at('cache'));
+  try {
+    const answer = await fetch(`${server.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'llama-2m', prompt: 'Once upon a time', max_tokens: 8, temperature: 0 }),
+    });
+    expect(answer.status).toBe(200);
+    const { choices } = (await answer.json()) as { choices: { text: string }[] };
+    expect(choices[0]!.text.trim()).toBe(there.stdout.trim());
+  } finally {
+    expect(await server.stop()).toBe(0);
+  }
+  expect(await readdir(at('cache'))).toHaveLength(1);
+  expect(await readdir(at('caches/esparse'))).toHaveLength(1);
+});
+
+test('a second pruner is told who writes the store, and to try again', async () => {
+  const args = ['prune', ...options(store('two')), '--json'];
+  const first = await esparseUntil((line) => line.includes('"progress"'), ...args);
+  try {
+    const second = await esparse(...args);
+    expect(second.code).toBe(75);
+    expect(second.stderr).toContain(`is being written by process ${first.pid}`);
+  } finally {
+    first.kill('SIGINT');
+    await once(first, 'exit');
+  }
+});
+
+test.each<[string, string[], Record<string, string>, number, RegExp]>([
+  [
+    'a bucket that is not there',
+    ['--store', 's3://no-such-bucket/x'],
+    {},
+    2,
+    /has no bucket no-such-bucket[\s\S]*AWS_ENDPOINT_URL/,
+  ],
+  ['a prefix without a store', ['--store', 's3://test-bucket/nothing'], {}, 2, /is not an esparse store/],
+  [
+    'an address without a bucket',
+    ['--store', 's3:///x'],
+    {},
+    2,
+    /names no bucket[\s\S]*s3:\/\/BUCKET\/PREFIX/,
+  ],
+  [
+    'a server that is not there',
+    ['--store', 's3://test-bucket/x'],
+    { AWS_ENDPOINT_URL: 'http://127.0.0.1:9', AWS_MAX_ATTEMPTS: '2' },
+    75,
+    /cannot be reached[\s\S]*ECONNREFUSED[\s\S]*AWS_ENDPOINT_URL/,
+  ],
+  [
+    'credentials that are refused',
+    ['--store', 's3://test-bucket/x'],
+    { AWS_ACCESS_KEY_ID: 'somebody' },
+    2,
+    /refuses it \(InvalidAccessKeyId\)[\s\S]*credentials/,
+  ],
+])('%s is told, with what to do', async (_, args, variables, code, words) => {
+  const before = { ...process.env };
+  Object.assign(process.env, variables);
+  try {
+    const outcome = await esparse('inspect', ...args);
+    expect(outcome.stderr).toMatch(words);
+    expect(outcome.stderr).not.toContain('secret');
+    expect(outcome.code).toBe(code);
+  } finally {
+    process.env = before;
+  }
+});
