@@ -75,23 +75,28 @@ export const ENTROPY_ZERO_SLOT = slotAt(0);
 
 /** Bins of a channel, ascending. */
 export interface EntropyBins {
+  readonly count: number;
   /** Their numbers among the channel's bins. */
-  readonly slots: readonly number[];
+  readonly slots: Int32Array;
   /** The position of each bin's edge nearer to zero: that of its values is no less, save in the innermost bins. */
-  readonly positions: readonly number[];
+  readonly positions: Uint16Array;
 }
 
-/** The bins that data with this range may lie in. */
+const slots = new Int32Array(SLOTS);
+const positions = new Uint16Array(SLOTS);
+
+/** The bins that data with this range may lie in; valid until the next call. */
 export function entropyBins(min: number, max: number): EntropyBins {
   const e = exponentOf(min, max);
-  const slots: number[] = [];
-  const positions: number[] = [];
-  const last = orderOf(max, e);
-  for (let order = orderOf(min, e); order <= last; order++) {
-    slots.push(slotAt(order));
-    positions.push(edgePositions()[order < 0 ? ~order : order]!);
+  const first = orderOf(min, e);
+  const count = orderOf(max, e) - first + 1;
+  const edgeAt = edgePositions();
+  for (let i = 0; i < count; i++) {
+    const order = first + i;
+    slots[i] = slotAt(order);
+    positions[i] = edgeAt[order < 0 ? ~order : order]!;
   }
-  return { slots, positions };
+  return { count, slots, positions };
 }
 
 let edges: Uint16Array | undefined;

@@ -47,9 +47,9 @@ export function encodeHistograms(histograms: EntropyHistograms, tokens: number):
     columns.heads.f32(min);
     columns.heads.f32(max);
     columns.heads.varint(zeros[c]!);
-    const { slots, positions } = entropyBins(min, max);
+    const { count: most, slots, positions } = entropyBins(min, max);
     let empty = 0;
-    for (let i = 0; i < slots.length; i++) {
+    for (let i = 0; i < most; i++) {
       const at = c * ENTROPY_WORDS + 2 * slots[i]!;
       const count = bins[at]!;
       if (count === 0) {
@@ -124,25 +124,25 @@ export function decodeHistograms(
   return histograms;
 
   function decodeBins(into: Uint32Array, min: number, max: number, channel: string): void {
-    const { slots, positions } = entropyBins(min, max);
+    const { count: most, slots, positions } = entropyBins(min, max);
     let left = tokens;
     let place = -1;
     while (left > 0) {
       const empty = columns.gaps.varint();
       const at = place + 1 + empty;
-      const slot = slots[at];
       const count = columns.counts.varint();
-      if (slot === undefined || count === 0 || count > left || (place < 0 && empty > 0)) {
+      if (at >= most || count === 0 || count > left || (place < 0 && empty > 0)) {
         throw damaged(what, `${channel} has a bin out of place`);
       }
       const low = columns.low.byte();
       const high = columns.high.varint();
       if (high >= 2 ** 24) throw damaged(what, `${channel} has a sum out of range`);
+      const slot = slots[at]!;
       into[2 * slot] = count;
       into[2 * slot + 1] = high * 256 + low + Math.imul(count, positions[at]!);
       left -= count;
       place = at;
     }
-    if (place !== slots.length - 1) throw damaged(what, `${channel} has no value at its maximum`);
+    if (place !== most - 1) throw damaged(what, `${channel} has no value at its maximum`);
   }
 }

@@ -20,6 +20,9 @@ import { readersOf } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { createWorkerPool, type WorkerPool } from './worker-pool.ts';
 
+/** How long tasks wait for the worker that was started here: nobody starts it again. */
+const LOCAL_WAIT_MS = 3_000;
+
 export interface PruneDependencies {
   /** Starts the worker that serves a run where the options name none. */
   readonly startWorker: (roots: readonly string[]) => Promise<LocalWorker>;
@@ -62,6 +65,7 @@ async function pruneTraced(
     addresses.map((address) => connectWorker(address, local === undefined ? remote : undefined)),
     {
       inFlight: options.inFlight,
+      waitMs: local === undefined ? undefined : LOCAL_WAIT_MS,
       retry: ({ of, ...told }) => {
         emit({ event: 'retry', ...of, ...told });
       },
