@@ -3,6 +3,7 @@ import { Command } from 'commander';
 
 /** Each command in a module of its own, loaded when it is wanted: what prunes is not loaded to generate. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  plan: async () => (await import('./commands/plan.ts')).planCommand(),
   prune: async () => (await import('./commands/prune.ts')).pruneCommand(),
   worker: async () => (await import('./commands/worker.ts')).workerCommand(),
   eval: async () => (await import('./commands/eval.ts')).evalCommand(),

@@ -7,4 +7,5 @@ export {
 } from './local-worker.ts';
 export type { PruneOptions } from './options.ts';
 export { prune, type PruneDependencies } from './prune.ts';
+export { planRun, type PlanOptions, type RunPlan } from './plan/plan.ts';
 export type { Phase } from './stopwatch.ts';

@@ -52,9 +52,10 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
   }
 }
 
-function divide(
+/** The linears that are pruned, and those that stay dense. @throws EsparseError 'unsupported' where none may stay */
+export function divide(
   { linears }: ModelDescription,
-  { pattern, skipIndivisible }: PruneOptions,
+  { pattern, skipIndivisible }: Pick<PruneOptions, 'pattern' | 'skipIndivisible'>,
 ): [pruned: LinearSpec[], skipped: LinearSpec[]] {
   const divisible = ({ cols }: LinearSpec) => cols % pattern.group === 0;
   if (!skipIndivisible) for (const { name, cols } of linears) requireDivisible(name, cols, pattern);

@@ -1,0 +1,67 @@
+import { Command, Option } from 'commander';
+import { pipelineNamed } from '@esparse/pipelines';
+import { planRun, type RunPlan } from '@esparse/pruner';
+import { withCancellation } from '../cancel.ts';
+import { integer } from '../option-types.ts';
+import { required, runOptions, type RunFlags } from '../run-options.ts';
+import { bytes, table } from '../table.ts';
+
+interface Flags extends RunFlags {
+  readonly model: string;
+  readonly workers: number;
+  readonly threads?: number;
+  readonly json: boolean;
+}
+
+/** `esparse plan` */
+export function planCommand(): Command {
+  const command = new Command('plan')
+    .description(
+      'Tells beforehand what `prune` will read, send, write and hold with the same options, and about how long it will ' +
+        'take on a machine like this one.',
+    )
+    .addOption(required('--model <dir>', 'checkpoint that will be pruned', 'ESPARSE_MODEL'));
+  for (const option of runOptions()) command.addOption(option);
+  command
+    .addOption(
+      new Option('--workers <n>', 'workers that will be used')
+        .default(1)
+        .env('ESPARSE_WORKERS')
+        .argParser(integer(1, 4096)),
+    )
+    .addOption(
+      new Option('--threads <n>', 'threads of a worker, for the estimate (default: all processors)')
+        .env('ESPARSE_THREADS')
+        .argParser(integer(1, 1024)),
+    )
+    .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'));
+  return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
+}
+
+async function run({ json, ...flags }: Flags, signal: AbortSignal): Promise<void> {
+  const plan = await planRun({ ...flags, pipeline: pipelineNamed(flags.pipeline) }, signal);
+  process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags.combine));
+}
+
+function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
+  const { read, wire, store, memory, seconds, measured } = plan;
+  const rows: [string, string][] = [
+    ['blocks', `${plan.blocks}`],
+    ['calibration', `${plan.tokens} tokens in ${plan.shards} shards`],
+    ['read by the pruner', bytes(read.pruner)],
+    [`read by ${plan.workers} worker${plan.workers === 1 ? '' : 's'}`, bytes(read.workers)],
+    ['over the wire, --combine pruner', bytes(wire.pruner)],
+    ['over the wire, --combine worker, at most', bytes(wire.worker)],
+    ['store, finished', bytes(store.bytes)],
+    ['store, hidden states meanwhile', bytes(store.hidden)],
+    ['memory of the pruner, at most', bytes(memory.pruner)],
+    ['memory of a worker, at most', bytes(memory.worker)],
+  ];
+  for (const [phase, value] of Object.entries(seconds))
+    rows.push([`seconds, ${phase}, estimated`, value.toFixed(0)]);
+  return (
+    table([`${plan.family}, ${plan.pipeline} ${plan.pattern}, --combine ${combine}`, ''], rows) +
+    `\nThe estimate is from a measurement of a moment on this machine: ${(measured.flops / 1e9).toFixed(0)} GFLOP/s, ` +
+    `reading ${bytes(measured.read)}/s, writing ${bytes(measured.write)}/s.\n`
+  );
+}

@@ -1,0 +1,78 @@
+import { Option } from 'commander';
+import { PIPELINES, type ShuffleName } from '@esparse/pipelines';
+import type { Pattern } from '@esparse/sparsity';
+import { integer, nonNegative, pattern } from './option-types.ts';
+
+/** Bins of an entropy histogram at most: the statistics keep far fewer than this many distinct positions. */
+const MAX_BINS = 1000;
+
+/** What a run does, whoever carries it out. */
+export interface RunFlags {
+  readonly pipeline: string;
+  readonly pattern: Pattern;
+  readonly samples: number;
+  readonly seqlen: number;
+  readonly seed: number;
+  readonly alpha: number;
+  readonly bins: number;
+  readonly entropyRange: 'channel' | 'tap';
+  readonly shuffle?: ShuffleName;
+  readonly bos: boolean;
+  readonly skipIndivisible: boolean;
+  readonly combine: 'pruner' | 'worker';
+}
+
+/** The options of `RunFlags`: of a run, and of its plan. */
+export function runOptions(): Option[] {
+  return [
+    new Option('--pipeline <name>', `how to prune: ${[...PIPELINES.keys()].join(', ')}`)
+      .default('e-sparse')
+      .env('ESPARSE_PIPELINE'),
+    new Option('--pattern <keep:group>', 'weights kept of every group of consecutive inputs')
+      .default({ keep: 2, group: 4 }, '2:4')
+      .env('ESPARSE_PATTERN')
+      .argParser(pattern),
+    numeric('--samples <n>', 'calibration windows', 128, 'ESPARSE_SAMPLES', integer(1, 1_000_000)),
+    numeric('--seqlen <n>', 'tokens of a window', 512, 'ESPARSE_SEQLEN', integer(2, 131_072)),
+    numeric('--seed <n>', "seed of the windows' offsets", 0, 'ESPARSE_SEED', integer(0, 2 ** 31 - 1)),
+    numeric('--alpha <a>', 'weight of the amplitude against the entropy', 1, 'ESPARSE_ALPHA', nonNegative),
+    numeric('--bins <n>', "bins of the entropy's histogram", 100, 'ESPARSE_BINS', integer(2, MAX_BINS)),
+    new Option('--entropy-range <range>', "what the bins span: each channel's own range, or the tap's")
+      .choices(['channel', 'tap'])
+      .default('channel')
+      .env('ESPARSE_ENTROPY_RANGE'),
+    new Option(
+      '--shuffle <kind>',
+      'channel shuffles to run (default: both for e-sparse, none for the others)',
+    )
+      .choices(['none', 'global', 'local', 'both'])
+      .env('ESPARSE_SHUFFLE'),
+    new Option('--bos', 'begin the tokenized calibration text with the BOS token')
+      .default(false)
+      .env('ESPARSE_BOS'),
+    new Option('--skip-indivisible', 'leave linears dense whose inputs are not divisible by the group')
+      .default(false)
+      .env('ESPARSE_SKIP_INDIVISIBLE'),
+    new Option(
+      '--combine <where>',
+      'where activations become statistics: worker sends far fewer bytes, the store is the same',
+    )
+      .choices(['pruner', 'worker'])
+      .default('pruner')
+      .env('ESPARSE_COMBINE'),
+  ];
+}
+
+export function required(flags: string, description: string, variable: string): Option {
+  return new Option(flags, description).env(variable).makeOptionMandatory();
+}
+
+function numeric(
+  flags: string,
+  description: string,
+  value: number,
+  variable: string,
+  parse: (text: string) => number,
+): Option {
+  return new Option(flags, description).default(value).env(variable).argParser(parse);
+}

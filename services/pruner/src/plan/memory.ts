@@ -1,0 +1,96 @@
+import type { LinearSpec, ModelDescription } from '@esparse/model';
+import type { Pattern } from '@esparse/sparsity';
+import { packedBytes, sum } from './store-bytes.ts';
+
+const MIB = 2 ** 20;
+
+/** A process with all its libraries and no model: 180 to 215 MiB were seen of either. */
+const PROCESS_BYTES = 230 * MIB;
+/** Histograms of a channel, and its sum of squares. */
+const CHANNEL_BYTES = 19_700 + 24;
+/** Rows that wait before they are counted, at most. */
+const WAITING_ROWS = 2048;
+/** A connection's HTTP/2 window, and the tiles that are with the operators. */
+const CONNECTION_BYTES = 16 * MIB;
+/** One channel's part of a partial on the wire: 2 to 3 KB on a model's activations, and less of few tokens. */
+const PARTIAL_CHANNEL_BYTES = 3_000;
+const PARTIAL_TOKEN_BYTES = 8;
+/** Sequences whose activations a worker holds: one that is sent, and those that are made meanwhile. */
+const SEQUENCES = 3;
+/** What lies about until the collector comes. */
+const PRUNER_SLACK = 1.05;
+const WORKER_SLACK = 1.15;
+
+export interface MemoryShape {
+  readonly description: ModelDescription;
+  readonly pruned: readonly LinearSpec[];
+  readonly pattern: Pattern;
+  readonly seqlen: number;
+  readonly workers: number;
+  readonly shards: number;
+  /** Sequences of a shard at most. */
+  readonly sequences: number;
+  readonly combine: 'pruner' | 'worker';
+  /** Whether the metric needs statistics, and so activations. */
+  readonly calibrates: boolean;
+  /** Bytes of a weight in the checkpoint. */
+  readonly weightBytes: number;
+}
+
+/** The most that the pruner holds: statistics, then one linear at a time, and once the largest tensor that stays. */
+export function prunerMemory(shape: MemoryShape): number {
+  const { description, pruned, pattern, workers, shards, combine, calibrates, weightBytes } = shape;
+  const inFlight = Math.min(workers, shards);
+  const merged = statesBytes(shape);
+  const partials = inFlight * channelsOf(description) * partialChannelBytes(Infinity);
+  const statistics =
+    combine === 'worker'
+      ? merged + widestTap(description) * CHANNEL_BYTES + 2 * partials
+      : merged * (inFlight + (shards > 1 ? 1 : 0)) + inFlight * CONNECTION_BYTES;
+  // As read, as f32 scores, and packed; f32 is rounded into a copy.
+  const perWeight = weightBytes + (weightBytes === 4 ? 2 : 0) + 4 + 1 / 8;
+  const linear = Math.max(
+    0,
+    ...pruned.map((each) => each.rows * each.cols * perWeight + packedBytes(each, pattern)),
+  );
+  const outer = Math.max(
+    0,
+    ...description.outerTensors.map(({ shape: size }) => product(size) * weightBytes),
+  );
+  return Math.ceil(PRUNER_SLACK * (PROCESS_BYTES + Math.max(calibrates ? statistics : 0, linear, outer)));
+}
+
+/** The most that a worker holds: one block as f32, a linear as it is read, and the activations of some sequences. */
+export function workerMemory(shape: MemoryShape): number {
+  const { description, seqlen, sequences, combine, weightBytes } = shape;
+  const weights = description.linears.map(({ rows, cols }) => rows * cols);
+  const block = 4 * sum(weights) + weightBytes * Math.max(...weights);
+  const activations = 4 * seqlen * (channelsOf(description) + 4 * description.hidden) * (SEQUENCES + 1);
+  const boundary = 3 * 4 * sequences * seqlen * description.hidden;
+  const statistics = combine === 'worker' ? statesBytes(shape) * 1.5 : CONNECTION_BYTES;
+  return Math.ceil(WORKER_SLACK * (PROCESS_BYTES + block + activations + boundary + statistics));
+}
+
+/** Bytes that one channel takes at most in a partial of so many tokens. */
+export function partialChannelBytes(tokens: number): number {
+  return Math.min(PARTIAL_CHANNEL_BYTES, 64 + PARTIAL_TOKEN_BYTES * tokens);
+}
+
+/** Channels of all taps. */
+export function channelsOf({ taps }: ModelDescription): number {
+  return sum(taps.map(({ channels }) => channels));
+}
+
+/** The statistics of one block, with the rows that wait. */
+function statesBytes({ description, seqlen, sequences }: MemoryShape): number {
+  const waiting = 4 * Math.min(WAITING_ROWS, seqlen * sequences);
+  return channelsOf(description) * (CHANNEL_BYTES + waiting);
+}
+
+function widestTap({ taps }: ModelDescription): number {
+  return Math.max(...taps.map(({ channels }) => channels));
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((all, length) => all * length, 1);
+}

@@ -1,0 +1,154 @@
+import { openCheckpoint } from '@esparse/checkpoint';
+import { describeCheckpoint } from '@esparse/model';
+import { formatPattern } from '@esparse/sparsity';
+import { batchesOf } from '../batches.ts';
+import type { PruneOptions } from '../options.ts';
+import { divide } from '../prepare.ts';
+import { shardsOf } from '../shards.ts';
+import { SHUFFLES } from '../shuffles.ts';
+import { channelsOf, partialChannelBytes, prunerMemory, workerMemory } from './memory.ts';
+import { measureRates, type Rates } from './measure.ts';
+import { storeBytesOf, sum, type StoreBytes } from './store-bytes.ts';
+
+/** What is planned: a run's options, without its texts and places, and with a number of workers for their addresses. */
+export type PlanOptions = Omit<
+  PruneOptions,
+  'calibration' | 'store' | 'workers' | 'seed' | 'bos' | 'resume'
+> & {
+  /** Workers, each with the threads of this machine. */
+  readonly workers: number;
+  /** Threads of the runtime in the short measurement. @default all processors */
+  readonly threads?: number | undefined;
+};
+
+/** What a run will take, all in bytes and seconds. */
+export interface RunPlan {
+  readonly model: string;
+  readonly family: string;
+  readonly blocks: number;
+  readonly pattern: string;
+  readonly pipeline: string;
+  readonly tokens: number;
+  readonly shards: number;
+  readonly workers: number;
+  /** Over the whole run: by the pruner, and by all workers together (weights at every block and worker, hidden states). */
+  readonly read: { readonly pruner: number; readonly workers: number };
+  /** Over the wire in the whole run, by `--combine`: activations within 1 %, or statistics as an upper bound. */
+  readonly wire: { readonly pruner: number; readonly worker: number };
+  readonly store: StoreBytes & {
+    /** Hidden states that lie in the store at once, at most, until the run is finished. */
+    readonly hidden: number;
+  };
+  /** Written in the whole run. */
+  readonly written: { readonly store: number; readonly hidden: number };
+  /** The most that each process holds, an upper bound. */
+  readonly memory: { readonly pruner: number; readonly worker: number };
+  /** An estimate from a short measurement on this machine. */
+  readonly seconds: {
+    readonly total: number;
+    readonly calibrate: number;
+    readonly prune: number;
+    readonly commit: number;
+    readonly advance: number;
+  };
+  readonly measured: Rates;
+}
+
+/**
+ * Tells what a run will take, without running it: of the weights it reads headers, the samples by which a checkpoint is
+ * known, and one piece to see how fast they can be read.
+ *
+ * @throws EsparseError as `prune` for a model that cannot be pruned
+ */
+export async function planRun(options: PlanOptions, signal?: AbortSignal): Promise<RunPlan> {
+  const checkpoint = await openCheckpoint(options.model, signal);
+  try {
+    const description = describeCheckpoint(checkpoint);
+    const [pruned, skipped] = divide(description, options);
+    const { samples, seqlen, workers, pattern, pipeline, combine = 'pruner' } = options;
+    const { blocks, hidden, linears } = description;
+    const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
+    const { statistics } = pipeline.metric({ alpha: options.alpha });
+    const calibrates = statistics.length > 0;
+    const tensor = linears[0]!.weight(0);
+    const rates = await measureRates({
+      checkpoint,
+      tensor,
+      pattern,
+      shuffle: SHUFFLES[options.shuffle ?? pipeline.shuffle],
+      threads: options.threads,
+      signal,
+    });
+
+    const tokens = samples * seqlen;
+    const channels = channelsOf(description);
+    const weights = sum(linears.map(({ rows, cols }) => rows * cols));
+    const weightBytes = checkpoint.info(tensor).dtype === 'F32' ? 4 : 2;
+    const busy = Math.min(workers, shards.length);
+    const batches = batchesOf(shards, workers).length;
+    const boundary = 4 * tokens * hidden;
+    const advances = calibrates ? blocks - 1 : 0;
+    const shape = { checkpoint, description, pruned, skipped, pattern, statistics: statistics.length };
+    const store = await storeBytesOf(options.model, shape);
+    const outer = sum(
+      description.outerTensors.map(({ shape: size }) => weightBytes * size.reduce((a, b) => a * b, 1)),
+    );
+    const memory = {
+      description,
+      pruned,
+      pattern,
+      seqlen,
+      workers,
+      shards: shards.length,
+      sequences: shards[0]!.sequences,
+      combine,
+      calibrates,
+      weightBytes,
+    };
+    const packed = (store.arrays - outer) / blocks;
+    const read = {
+      pruner: weightBytes * weights * blocks + outer,
+      workers: calibrates
+        ? busy * (weightBytes * weights * blocks + packed * advances) + boundary * (blocks + advances)
+        : 0,
+    };
+    const written = { store: store.bytes, hidden: calibrates ? boundary * blocks : 0 };
+    const wire = {
+      pruner: calibrates ? 4 * tokens * channels * blocks : 0,
+      worker: calibrates ? blocks * batches * channels * partialChannelBytes(tokens / batches) : 0,
+    };
+    const compute = (2 * tokens * weights) / rates.flops / busy;
+    const loads = (weightBytes * weights) / rates.read;
+    const counting = tokens * channels * rates.statistics;
+    const seconds = {
+      calibrate: calibrates
+        ? blocks * (loads + Math.max(compute, combine === 'worker' ? counting / busy : counting))
+        : 0,
+      prune: blocks * (weights * rates.prune + loads),
+      commit: written.store / rates.write,
+      advance: advances * (compute + packed / rates.read + boundary / rates.write),
+    };
+    return {
+      model: options.model,
+      family: description.family,
+      blocks,
+      pattern: formatPattern(pattern),
+      pipeline: pipeline.name,
+      tokens,
+      shards: shards.length,
+      workers,
+      read,
+      wire,
+      store: { ...store, hidden: calibrates ? 2 * boundary : 0 },
+      written,
+      memory: {
+        pruner: prunerMemory(memory),
+        worker: calibrates ? workerMemory(memory) : workerMemory({ ...memory, combine: 'pruner' }),
+      },
+      seconds: { total: sum(Object.values(seconds)), ...seconds },
+      measured: rates,
+    };
+  } finally {
+    await checkpoint.close();
+  }
+}

@@ -1,0 +1,75 @@
+import { tokenizerFiles, type Checkpoint } from '@esparse/checkpoint';
+import type { LinearSpec, ModelDescription, TensorSpec } from '@esparse/model';
+import { packedShapes, type Pattern } from '@esparse/sparsity';
+
+/** The checksum behind every array. */
+const TRAILER_BYTES = 4;
+/** An array's metadata, and the two lines of it and its chunk in the manifest: 790 to 850 bytes by the length of names. */
+const ARRAY_DOCUMENT_BYTES = 820;
+/** The same of a group: those of linears have attributes. */
+const GROUP_DOCUMENT_BYTES = 310;
+/** A run's own document with the model's config, and those that hold its parts together. */
+const RUN_DOCUMENT_BYTES = 2500;
+
+/** What a run will hold. */
+export interface StoreBytes {
+  /** All of it, once finished: within 1 % for documents, whose numbers have as many digits as they come out with. */
+  readonly bytes: number;
+  /** Of which arrays: exact. */
+  readonly arrays: number;
+}
+
+export interface StoreShape {
+  readonly checkpoint: Checkpoint;
+  readonly description: ModelDescription;
+  readonly pruned: readonly LinearSpec[];
+  readonly skipped: readonly LinearSpec[];
+  readonly pattern: Pattern;
+  /** Statistics that are kept of each tap. */
+  readonly statistics: number;
+}
+
+/** Adds up what a finished run holds, array by array. */
+export async function storeBytesOf(model: string, shape: StoreShape): Promise<StoreBytes> {
+  const { description, pruned, skipped, statistics } = shape;
+  const outer = sum(description.outerTensors.map((tensor) => denseBytes(shape, tensor)));
+  const packed = sum(pruned.map((linear) => packedBytes(linear, shape.pattern)));
+  const taps = sum(description.taps.map(({ channels }) => statistics * (4 * channels + TRAILER_BYTES)));
+  let arrays = outer;
+  for (let block = 0; block < description.blocks; block++) {
+    const dense: TensorSpec[] = [...description.blockTensors(block)];
+    for (const { weight, rows, cols } of skipped) dense.push({ name: weight(block), shape: [rows, cols] });
+    arrays += packed + taps + sum(dense.map((tensor) => denseBytes(shape, tensor)));
+  }
+  const perBlock =
+    3 * pruned.length +
+    skipped.length +
+    description.blockTensors(0).length +
+    statistics * description.taps.length;
+  const groups = pruned.length + description.taps.length + 1;
+  const documents =
+    RUN_DOCUMENT_BYTES +
+    description.outerTensors.length * ARRAY_DOCUMENT_BYTES +
+    description.blocks * (perBlock * ARRAY_DOCUMENT_BYTES + groups * GROUP_DOCUMENT_BYTES);
+  const tokenizer = sum((await tokenizerFiles(model)).map(({ bytes }) => bytes.byteLength));
+  return { bytes: arrays + documents + tokenizer, arrays };
+}
+
+/** A packed linear: its values, indices and permutation. */
+export function packedBytes({ rows, cols }: LinearSpec, pattern: Pattern): number {
+  const { values, indices } = packedShapes(pattern, rows, cols);
+  return 2 * product(values) + product(indices) + 4 * cols + 3 * TRAILER_BYTES;
+}
+
+/** A tensor that stays as it is. */
+function denseBytes({ checkpoint }: StoreShape, { name, shape }: TensorSpec): number {
+  return product(shape) * (checkpoint.info(name).dtype === 'F32' ? 4 : 2) + TRAILER_BYTES;
+}
+
+function product(shape: readonly number[]): number {
+  return shape.reduce((all, length) => all * length, 1);
+}
+
+export function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, number) => all + number, 0);
+}

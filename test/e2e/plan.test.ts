@@ -1,0 +1,84 @@
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { esparse, esparseJson } from '../support/esparse.ts';
+import { scratchFolder } from '../support/folders.ts';
+import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
+
+jest.setTimeout(120_000);
+
+const at = scratchFolder();
+
+interface Plan {
+  readonly blocks: number;
+  readonly store: { readonly bytes: number; readonly arrays: number };
+  readonly wire: { readonly pruner: number; readonly worker: number };
+  readonly memory: { readonly pruner: number; readonly worker: number };
+  readonly seconds: { readonly total: number };
+}
+
+const plan = async (...args: string[]) =>
+  (await esparseJson('plan', '--model', EXAMPLE_MODEL, ...args)) as unknown as Plan;
+
+/** Bytes of a run's arrays, and of everything in it but finished.json, as its file system has them. */
+async function bytesOf(run: string): Promise<{ arrays: number; all: number }> {
+  const files = (await readdir(run, { recursive: true, withFileTypes: true })).filter((entry) =>
+    entry.isFile(),
+  );
+  let arrays = 0;
+  let all = 0;
+  for (const file of files) {
+    const { size } = await stat(path.join(file.parentPath, file.name));
+    if (file.name !== 'finished.json') all += size;
+    if (/\/c(\/0)*$/.test(path.join(file.parentPath, file.name))) arrays += size;
+  }
+  return { arrays, all };
+}
+
+test.each([
+  ['2:4 in statistics of the pruner', []],
+  [
+    '4:8 without a shuffle, combined in the worker',
+    ['--pattern', '4:8', '--shuffle', 'none', '--combine', 'worker'],
+  ],
+  ['magnitude, which reads no activations', ['--pipeline', 'magnitude']],
+])('%s: what was planned is what a run takes', async (name, options) => {
+  const args = ['--samples', '8', '--seqlen', '64', ...options];
+  const planned = await plan(...args);
+  const store = at(name.replaceAll(/\W/g, '-'));
+  const report = await esparseJson(
+    ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--store', store, ...args],
+  );
+  expect(planned.blocks).toBe(report.blocks);
+  const { arrays, all } = await bytesOf(path.join(store, 'runs', String(report.run)));
+  expect(planned.store.arrays).toBe(arrays);
+  expect(Math.abs(planned.store.bytes / all - 1)).toBeLessThan(0.01);
+
+  const wire = report.wireBytes as number;
+  if (options.includes('worker')) expect(wire).toBeLessThan(planned.wire.worker + 64 * 1024);
+  else {
+    // Beside the activations: what tells of them, and the calls.
+    expect(wire).toBeGreaterThanOrEqual(planned.wire.pruner);
+    expect(wire).toBeLessThan(planned.wire.pruner * 1.01 + 64 * 1024);
+  }
+  const peaks = report.peakResidentBytes as { pruner: number; workers: number[] };
+  expect(peaks.pruner).toBeLessThan(planned.memory.pruner);
+  expect(Math.max(...peaks.workers)).toBeLessThan(planned.memory.worker);
+});
+
+test('a plan needs neither a text nor a store, and says the same for people', async () => {
+  const { code, stdout } = await esparse('plan', '--model', EXAMPLE_MODEL, '--workers', '3');
+  expect(code).toBe(0);
+  for (const line of ['blocks', 'over the wire', 'memory of a worker', 'seconds, total', 'GFLOP/s'])
+    expect(stdout).toContain(line);
+});
+
+test('statistics of a paper-sized calibration take a hundredth of its activations', async () => {
+  const { wire } = await plan('--samples', '128', '--seqlen', '2048');
+  expect(wire.pruner / wire.worker).toBeGreaterThan(100);
+});
+
+test('a model that cannot be pruned is refused as prune refuses it', async () => {
+  const { code, stderr } = await esparse('plan', '--model', EXAMPLE_MODEL, '--pattern', '2:7');
+  expect(code).toBe(2);
+  expect(stderr).toContain('--skip-indivisible');
+});
