@@ -80,5 +80,5 @@ test('statistics of a paper-sized calibration take a hundredth of its activation
 test('a model that cannot be pruned is refused as prune refuses it', async () => {
   const { code, stderr } = await esparse('plan', '--model', EXAMPLE_MODEL, '--pattern', '2:7');
   expect(code).toBe(2);
-  expect(stderr).toContain('--skip-indivisible');
+  expect(stderr).toContain('not a multiple of the 7 of pattern 2:7');
 });

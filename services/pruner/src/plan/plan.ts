@@ -1,5 +1,7 @@
 import { openCheckpoint } from '@esparse/checkpoint';
+import { EsparseError } from '@esparse/errors';
 import { describeCheckpoint } from '@esparse/model';
+import type { Pipeline } from '@esparse/pipelines';
 import { formatPattern } from '@esparse/sparsity';
 import { batchesOf } from '../batches.ts';
 import type { PruneOptions } from '../options.ts';
@@ -68,7 +70,8 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const { samples, seqlen, workers, pattern, pipeline, combine = 'pruner' } = options;
     const { blocks, hidden, linears } = description;
     const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
-    const { statistics } = pipeline.metric({ alpha: options.alpha });
+    const statistics = Object.keys(pipeline.metric({ alpha: options.alpha }).statistics);
+    requireKnown(pipeline, statistics);
     const calibrates = statistics.length > 0;
     const tensor = linears[0]!.weight(0);
     const rates = await measureRates({
@@ -151,4 +154,13 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
   } finally {
     await checkpoint.close();
   }
+}
+
+/** What a plan can count: the two statistics of a channel, and nothing between mask and pack. */
+function requireKnown({ name, stages }: Pipeline, statistics: readonly string[]): void {
+  const known = statistics.every((statistic) => statistic === 'amplitude' || statistic === 'entropy');
+  if (known && (stages?.() ?? []).length === 0) return;
+  throw new EsparseError('unsupported', `the pipeline ${name} cannot be planned`, {
+    hint: 'its stages or statistics take memory and time that `plan` does not know; plan one without them',
+  });
 }
