@@ -14,12 +14,16 @@ export interface Outcome {
 
 /** Runs `esparse` as a process, whatever its exit code. */
 export function esparse(...args: string[]): Promise<Outcome> {
+  return esparseWith(process.env, ...args);
+}
+
+/** The same in another environment. */
+export function esparseWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
       [ESPARSE, ...args],
-      // As the tests see it, which is not as the process that runs them does.
-      { maxBuffer: MAX_OUTPUT_BYTES, env: process.env },
+      { maxBuffer: MAX_OUTPUT_BYTES, env },
       (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
       },

@@ -1,6 +1,12 @@
 import { evaluationWindows, type WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { createBlockRunner, createHead, embedTokens, type ModelDescription } from '@esparse/model';
+import {
+  createBlockRunner,
+  createHead,
+  embedTokens,
+  type Device,
+  type ModelDescription,
+} from '@esparse/model';
 
 /**
  * Hidden states that are in memory at once, as f32: 256 MiB. Windows go through the model in chunks of that size, so
@@ -18,6 +24,8 @@ export interface PerplexityOptions {
   readonly seqlen: number;
   /** Threads of a run. @default the number of cores */
   readonly threads?: number | undefined;
+  /** What computes the blocks; the head stays on the CPU. @default CPU */
+  readonly device?: Device | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called whenever a window has passed a block or the head. */
   readonly onProgress?: ((progress: PerplexityProgress) => void) | undefined;
@@ -51,13 +59,13 @@ export interface Perplexity {
  * const { perplexity: value } = await perplexity({ description, weights, tokens, seqlen: 512 });
  */
 export async function perplexity(options: PerplexityOptions): Promise<Perplexity> {
-  const { description, weights, tokens, seqlen, threads, signal } = options;
+  const { description, weights, tokens, seqlen, threads, device, signal } = options;
   const started = performance.now();
   const windows = evaluationWindows(tokens, seqlen);
   const totalWindows = windows.length / seqlen;
   const progress = progressOf(options, totalWindows);
 
-  const runner = await createBlockRunner(description, { seqlen, threads });
+  const runner = await createBlockRunner(description, { seqlen, threads, device });
   let total = 0;
   try {
     const head = await createHead(description, weights, { seqlen, threads });
@@ -75,6 +83,7 @@ export async function perplexity(options: PerplexityOptions): Promise<Perplexity
             states[i] = await loaded.advance(states[i]!);
             progress.ran();
           }
+          await loaded.release();
         }
         for (const [i, window] of chunk.entries()) {
           signal?.throwIfAborted();

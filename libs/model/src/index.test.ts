@@ -4,6 +4,8 @@ test('the public surface is this', () => {
   expect(Object.keys(model).sort()).toEqual([
     'BLOCK_INPUT',
     'BLOCK_OUTPUT',
+    'CPU',
+    'DEVICES',
     'biasSlot',
     'buildBlockGraph',
     'checkTensors',
@@ -16,6 +18,7 @@ test('the public surface is this', () => {
     'inputsOf',
     'instructionSet',
     'numericsId',
+    'openDevice',
     'productsId',
     'registerFamily',
     'ropeFrequencies',

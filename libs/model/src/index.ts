@@ -40,6 +40,9 @@ export {
   type TapOutput,
 } from './runtime/block-runner.ts';
 export { embedTokens } from './runtime/embed.ts';
+export { DEVICES, type DeviceName } from './runtime/device-name.ts';
+export { CPU, openDevice, type Device } from './runtime/device.ts';
 export { createHead, type Head, type HeadOptions } from './runtime/head.ts';
+export { instructionSet } from './runtime/instruction-set.ts';
 export { createMatrixProducts, productsId, type MatrixProducts } from './runtime/matrix-products.ts';
-export { instructionSet, numericsId } from './runtime/numerics.ts';
+export { numericsId } from './runtime/numerics.ts';

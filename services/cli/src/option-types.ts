@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { isEsparseError } from '@esparse/errors';
 import { parsePattern, type Pattern } from '@esparse/sparsity';
 
@@ -68,4 +68,9 @@ export function hostPort(text: string): string {
     throw new InvalidArgumentError('Expected HOST:PORT, such as 127.0.0.1:7070.');
   }
   return text;
+}
+
+/** --device, of the commands that run blocks. `DEVICES` of @esparse/model, which costs too much to load for a help text. */
+export function deviceOption(description: string): Option {
+  return new Option('--device <name>', description).choices(['cpu', 'webgpu', 'cuda']).env('ESPARSE_DEVICE');
 }

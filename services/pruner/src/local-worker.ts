@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { EsparseError } from '@esparse/errors';
+import { EXIT_BAD_INPUT, EsparseError } from '@esparse/errors';
+import type { DeviceName } from '@esparse/model';
 
 /** A worker process that this process started and will stop. */
 export interface LocalWorker {
@@ -12,6 +13,8 @@ export interface LocalWorkerOptions {
   /** Script of the `esparse` command: the worker is `esparse worker` on a free loopback port. */
   readonly script: string;
   readonly threads?: number | undefined;
+  /** What runs its blocks. @default 'cpu' */
+  readonly device?: DeviceName | undefined;
   readonly roots: readonly string[];
 }
 
@@ -30,10 +33,16 @@ const STOP_TIMEOUT_MS = 5_000;
  * Starts a worker process and waits until it listens. The worker ends by itself when this process dies: it watches
  * the channel between them.
  */
-export async function startLocalWorker({ script, threads, roots }: LocalWorkerOptions): Promise<LocalWorker> {
+export async function startLocalWorker({
+  script,
+  threads,
+  device,
+  roots,
+}: LocalWorkerOptions): Promise<LocalWorker> {
   const args = ['worker', '--listen', '127.0.0.1:0', '--log-level', 'warn'];
   for (const root of roots) args.push('--root', root);
   if (threads !== undefined) args.push('--threads', String(threads));
+  if (device !== undefined) args.push('--device', device);
   const child = fork(script, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: withoutTls() });
   const { address } = await readiness(child);
   return {
@@ -63,7 +72,10 @@ async function readiness(child: ChildProcess): Promise<WorkerReady> {
     return await Promise.race([
       once(child, 'message', { signal: giveUp.signal }).then(([message]) => message as WorkerReady),
       once(child, 'exit', { signal: giveUp.signal }).then(([code]) => {
-        throw new EsparseError('unavailable', `the worker process ended with exit code ${String(code)}`);
+        const kind = code === EXIT_BAD_INPUT ? 'usage' : 'unavailable';
+        throw new EsparseError(kind, `the worker process ended with exit code ${String(code)}`, {
+          hint: 'what it said stands above',
+        });
       }),
     ]);
   } catch (error) {

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
 import { serveCalls } from './calls.ts';
-import { createCompute } from './compute.ts';
+import { createCompute, type ComputeOptions } from './compute.ts';
 
 if (parentPort === null) throw new EsparseError('internal', 'compute-thread is started as a thread');
-serveCalls(parentPort, createCompute(workerData as { readonly threads: number }));
+serveCalls(parentPort, createCompute(workerData as ComputeOptions));

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { embedTokens, type LoadedBlock, type TapOutput } from '@esparse/model';
+import { embedTokens, openDevice, type DeviceName, type LoadedBlock, type TapOutput } from '@esparse/model';
 import { storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import { createModelCache, type OpenModel } from './models.ts';
@@ -23,14 +23,21 @@ export interface SequenceInput {
   readonly hidden: Float32Array;
 }
 
+export interface ComputeOptions {
+  /** Threads of ONNX Runtime on the CPU. */
+  readonly threads: number;
+  /** What runs blocks. @default 'cpu' */
+  readonly device?: DeviceName | undefined;
+}
+
 /**
  * Everything that computes: opens models, embeds tokens, runs blocks. One model and one block are held at a time.
  * ONNX Runtime's `run` holds its thread, so this lives on a thread of its own (see `compute-thread.ts`) and the one
  * that speaks gRPC stays free to send.
  */
-export function createCompute({ threads }: { readonly threads: number }) {
-  const models = createModelCache(threads);
-  const blocks = createSlot<LoadedBlock>(() => undefined);
+export function createCompute({ threads, device = 'cpu' }: ComputeOptions) {
+  const models = createModelCache({ threads, device });
+  const blocks = createSlot<LoadedBlock>((block) => void block.release());
 
   const withModel = async <R>(
     { model, seqlen }: ModelTarget,
@@ -72,6 +79,13 @@ export function createCompute({ threads }: { readonly threads: number }) {
     });
 
   return {
+    /** Tries the device, and names its arithmetic. @throws EsparseError 'usage' where there is none */
+    tryDevice: async () => {
+      const opened = await openDevice(device);
+      await opened.release();
+      return opened.arithmetic;
+    },
+
     /** Opens the model and checks it. */
     openModel: (target: ModelTarget) =>
       withModel(target, ({ checkpoint, description, runner }) =>

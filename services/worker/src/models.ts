@@ -2,7 +2,10 @@ import { checkpointWeights, openCheckpoint, type Checkpoint, type WeightSource }
 import {
   createBlockRunner,
   describeCheckpoint,
+  openDevice,
   type BlockRunner,
+  type Device,
+  type DeviceName,
   type ModelDescription,
 } from '@esparse/model';
 import { createSlot, type Held } from './slot.ts';
@@ -13,6 +16,8 @@ export interface OpenModel {
   readonly description: ModelDescription;
   readonly weights: WeightSource;
   readonly runner: BlockRunner;
+  /** Opened for this model: what it keeps of the device's memory goes with the model. */
+  readonly device: Device;
 }
 
 /** Holds the model in use, opened and checked; another model or sequence length replaces it. */
@@ -20,24 +25,35 @@ export interface ModelCache {
   hold(directory: string, seqlen: number): Promise<Held<OpenModel>>;
 }
 
-export function createModelCache(threads: number): ModelCache {
-  const slot = createSlot<OpenModel>(({ checkpoint, runner }) => {
-    void Promise.allSettled([runner.release(), checkpoint.close()]);
+export interface ModelCacheOptions {
+  readonly threads: number;
+  readonly device: DeviceName;
+}
+
+export function createModelCache(options: ModelCacheOptions): ModelCache {
+  const slot = createSlot<OpenModel>(({ checkpoint, runner, device }) => {
+    void Promise.allSettled([runner.release().finally(() => device.release()), checkpoint.close()]);
   });
   return {
     hold: (directory, seqlen) =>
-      slot.hold(`${seqlen}:${directory}`, () => openModel(directory, seqlen, threads)),
+      slot.hold(`${seqlen}:${directory}`, () => openModel(directory, seqlen, options)),
   };
 }
 
-async function openModel(directory: string, seqlen: number, threads: number): Promise<OpenModel> {
+async function openModel(
+  directory: string,
+  seqlen: number,
+  { threads, device: name }: ModelCacheOptions,
+): Promise<OpenModel> {
   const checkpoint = await openCheckpoint(directory);
+  let device: Device | undefined;
   try {
     const description = describeCheckpoint(checkpoint);
-    const runner = await createBlockRunner(description, { seqlen, threads });
-    return { checkpoint, description, weights: checkpointWeights(checkpoint), runner };
+    device = await openDevice(name);
+    const runner = await createBlockRunner(description, { seqlen, threads, device });
+    return { checkpoint, description, weights: checkpointWeights(checkpoint), runner, device };
   } catch (error) {
-    await checkpoint.close();
+    await Promise.allSettled([device?.release(), checkpoint.close()]);
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
 import { setPruningThreads } from '@esparse/kernels';
 import { showLocation } from '@esparse/location';
+import type { DeviceName } from '@esparse/model';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
   KEEPALIVE_MS,
@@ -27,6 +28,8 @@ export interface WorkerOptions extends ServerTls {
   readonly listen: string;
   /** Threads of ONNX Runtime. @default the processors that this process may use */
   readonly threads?: number | undefined;
+  /** What runs blocks. @default 'cpu' */
+  readonly device?: DeviceName | undefined;
   /** Directories whose models and stores are served. Paths outside them are refused. */
   readonly roots: readonly string[];
   readonly log: Logger;
@@ -67,6 +70,7 @@ const SERVICE = 'esparse.v1.Worker';
 export async function startWorker({
   listen,
   threads = availableParallelism(),
+  device = 'cpu',
   roots,
   log,
   metrics: metricsListen,
@@ -76,7 +80,12 @@ export async function startWorker({
   const secrets = await serverCredentials(tls, listen, '--listen');
   const guard = await guardRoots(roots);
   setPruningThreads(threads);
-  const compute = startCompute(threads);
+  const compute = startCompute({ threads, device });
+  const giveUp = async (error: unknown): Promise<never> => {
+    await compute.stop();
+    throw error;
+  };
+  const arithmetic = await compute.call('tryDevice', undefined).catch(giveUp);
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   const server = new Server({
     'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
@@ -114,6 +123,7 @@ export async function startWorker({
     {
       address,
       threads,
+      arithmetic,
       roots: roots.map((root) => showLocation(root)),
       security,
       metrics: metricsServer?.address,

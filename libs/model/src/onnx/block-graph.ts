@@ -6,25 +6,32 @@ import { GraphBuilder } from './graph.ts';
 import type { EmitContext } from './ops/context.ts';
 import { emit } from './ops/emit.ts';
 
+/**
+ * How a graph gets the block's weights. 'inputs': at each run, so that one session serves every block. 'constants':
+ * when its session is made, which then serves that block only (see `GraphBuilder.external`).
+ */
+export type WeightBinding = 'inputs' | 'constants';
+
 /** A graph of one block, for sequences of one length. */
 export interface BlockGraph {
   /** The ONNX file: no weights in it. */
   readonly bytes: Uint8Array;
-  /** The slots that it reads as graph inputs, besides `BLOCK_INPUT`, and their shapes. */
+  /** The slots that it reads, as graph inputs or as constants, and their shapes. */
   readonly parameters: ReadonlyMap<string, readonly number[]>;
   /** Its outputs and their shapes. */
   readonly outputs: ReadonlyMap<string, readonly number[]>;
 }
 
 /**
- * Interprets a description's program as an ONNX graph that computes some of its values. Weights are graph inputs, so
- * one session serves every block; mask and rotary tables are constants.
+ * Interprets a description's program as an ONNX graph that computes some of its values; mask and rotary tables are
+ * constants in it.
  * @param values names of taps, or `BLOCK_OUTPUT`; what they do not need is left out
  */
 export function buildBlockGraph(
   description: ModelDescription,
   rows: number,
   values: readonly string[],
+  binding: WeightBinding = 'inputs',
 ): BlockGraph {
   const graph = new GraphBuilder(`${description.family}-block`);
   const known = slotShapes(description);
@@ -40,7 +47,7 @@ export function buildBlockGraph(
       const shape = known.get(slot);
       if (shape === undefined) throw wrongFamily(description, `no parameter '${slot}'`);
       parameters.set(slot, shape);
-      return graph.input(slot, shape);
+      return binding === 'inputs' ? graph.input(slot, shape) : graph.external(slot, shape);
     },
     rope() {
       tables ??= storeRope(description, rows, graph);

@@ -8,6 +8,8 @@ const IR_VERSION = 8;
 /** TensorProto.DataType */
 const FLOAT = 1;
 const INT64 = 7;
+/** TensorProto.DataLocation */
+const EXTERNAL = 1;
 
 /** A dimension: a size, or the name of one that is known at run time only. */
 export type Dimension = number | string;
@@ -34,6 +36,27 @@ export class GraphBuilder {
     if (!this.#declared.has(name)) {
       this.#declared.add(name);
       this.#inputs.push(valueInfo(name, shape));
+    }
+    return name;
+  }
+
+  /**
+   * Declares an f32 constant whose elements are not in the file: a session takes them from memory, under the constant's
+   * name. Once declared, declaring it again is of no effect.
+   */
+  external(name: string, shape: readonly number[]): string {
+    if (!this.#declared.has(name)) {
+      this.#declared.add(name);
+      const length = 4 * shape.reduce((product, size) => product * size, 1);
+      this.#initializers.push({
+        name,
+        dims: shape,
+        data_type: FLOAT,
+        data_location: EXTERNAL,
+        external_data: Object.entries({ location: name, offset: '0', length: String(length) }).map(
+          ([key, value]) => ({ key, value }),
+        ),
+      });
     }
     return name;
   }

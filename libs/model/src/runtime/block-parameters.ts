@@ -1,24 +1,32 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { weightSlot, type ModelDescription } from '../description.ts';
-import type { Value } from './session.ts';
+import type { Parameters } from './block-session.ts';
+import type { DeviceValue, Value } from './session.ts';
 
-/** Reads every parameter of a block, one after another, by slot. */
+/**
+ * Reads every parameter of a block, one after another, by slot.
+ * @param place what becomes of each value, before the next one is read
+ */
 export async function readParameters(
   description: ModelDescription,
   block: number,
   weights: WeightSource,
+  place: (value: Value) => Promise<Value | DeviceValue>,
   signal?: AbortSignal,
-): Promise<Map<string, Value>> {
+): Promise<Parameters> {
   if (!Number.isInteger(block) || block < 0 || block >= description.blocks) {
     throw new EsparseError('usage', `there is no block ${block}: the model has ${description.blocks}`);
   }
-  const parameters = new Map<string, Value>();
+  const parameters = new Map<string, Value | DeviceValue>();
+  const keep = async (slot: string, tensor: string, shape: readonly number[]) => {
+    parameters.set(slot, await place(await readTensor(weights, tensor, shape, signal)));
+  };
   for (const { name, weight, rows, cols } of description.linears) {
-    parameters.set(weightSlot(name), await readTensor(weights, weight(block), [rows, cols], signal));
+    await keep(weightSlot(name), weight(block), [rows, cols]);
   }
   for (const { slot, name, shape } of description.blockTensors(block)) {
-    parameters.set(slot, await readTensor(weights, name, shape, signal));
+    await keep(slot, name, shape);
   }
   return parameters;
 }

@@ -2,17 +2,20 @@ import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import type { ModelDescription } from '../description.ts';
 import { MAX_SEQLEN } from '../limits.ts';
-import { BLOCK_INPUT, BLOCK_OUTPUT } from '../program.ts';
+import { BLOCK_OUTPUT } from '../program.ts';
 import { readParameters } from './block-parameters.ts';
-import { lazyBlockSession, type LazyBlockSession } from './block-session.ts';
+import { lazyBlockSession, type LazyBlockSession, type Parameters } from './block-session.ts';
+import { CPU, type Device } from './device.ts';
 import { numericsId } from './numerics.ts';
-import type { Value } from './session.ts';
+import type { DeviceValue, Value } from './session.ts';
 
 export interface BlockRunnerOptions {
   /** Tokens of a sequence: every run takes exactly that many rows. */
   readonly seqlen: number;
   /** Threads of a run; bits do not depend on it. @default the number of cores */
   readonly threads?: number | undefined;
+  /** What computes. It stays open when the runner is released. @default CPU */
+  readonly device?: Device | undefined;
 }
 
 /** The activations of one tap for one sequence: (rows x channels), row-major. */
@@ -23,15 +26,17 @@ export interface TapOutput {
   readonly data: Float32Array;
 }
 
-/** One block with its weights in memory. Dropping it frees them. */
+/** One block with its weights in memory, the device's where there is one. */
 export interface LoadedBlock {
   /** The inputs of the block's linears, in the order of the description's taps. `hidden` is (seqlen x hidden). */
   taps(hidden: Float32Array): Promise<TapOutput[]>;
   /** The block's output, (seqlen x hidden). `hidden` is left as it is. */
   advance(hidden: Float32Array): Promise<Float32Array>;
+  /** Gives the device's memory back: the block can no longer run. On the CPU, dropping it is enough. */
+  release(): Promise<void>;
 }
 
-/** Runs the blocks of one model, any of them, through the same two sessions. */
+/** Runs the blocks of one model, any of them. */
 export interface BlockRunner {
   /** Names the arithmetic: see `numericsId`. */
   readonly numerics: string;
@@ -40,13 +45,15 @@ export interface BlockRunner {
    * @throws EsparseError 'usage' where there is no such block, 'checkpoint' where a tensor has another size
    */
   load(block: number, weights: WeightSource, signal?: AbortSignal): Promise<LoadedBlock>;
-  /** Frees the sessions; what was loaded can no longer run. */
+  /** Frees the sessions and what was loaded, which can no longer run. */
   release(): Promise<void>;
 }
 
 /**
- * Prepares to run the blocks of a model on the CPU, one sequence a run. The graphs carry no weights: each of the two
- * sessions (taps, output) is made once, at its first use, and serves every block.
+ * Prepares to run the blocks of a model, one sequence a run. The graphs carry no weights: each of the two sessions
+ * (taps, output) is made once, at its first use, and serves every block. Weights are inputs of a run, passed by pointer
+ * on the CPU and placed on a WebGPU device once a block. CUDA would copy inputs at every run, so there each block has
+ * sessions of its own, with the weights as constants.
  * @throws EsparseError 'usage' where `seqlen` is out of the model's range
  * @example
  * const runner = await createBlockRunner(description, { seqlen: 512 });
@@ -55,39 +62,86 @@ export interface BlockRunner {
  */
 export async function createBlockRunner(
   description: ModelDescription,
-  { seqlen, threads }: BlockRunnerOptions,
+  { seqlen, threads, device = CPU }: BlockRunnerOptions,
 ): Promise<BlockRunner> {
   requireSeqlen(description, seqlen);
-  const taps = lazyBlockSession(
-    description,
-    seqlen,
-    threads,
-    description.taps.map(({ name }) => name),
-  );
-  const output = lazyBlockSession(description, seqlen, threads, [BLOCK_OUTPUT]);
-  const numerics = await numericsId(seqlen);
+  const ownSessions = device.name !== 'cpu' && device.place === undefined;
+  const numerics = await numericsId(seqlen, device);
+  const createSessions = (): Sessions => {
+    const binding = ownSessions ? 'constants' : 'inputs';
+    const shared = { description, rows: seqlen, device: device.name, threads, binding } as const;
+    return {
+      taps: lazyBlockSession({ ...shared, values: description.taps.map(({ name }) => name) }),
+      output: lazyBlockSession({ ...shared, values: [BLOCK_OUTPUT] }),
+    };
+  };
+  const common = createSessions();
+  /** Of the blocks that hold memory of the device. */
+  const releases = new Set<() => Promise<void>>();
+
   return {
     numerics,
     async load(block, weights, signal) {
-      const parameters = await readParameters(description, block, weights, signal);
-      return loadedBlock({ description, seqlen, parameters, taps, output });
+      const placed: DeviceValue[] = [];
+      const sessions = ownSessions ? createSessions() : common;
+      let released = false;
+      const release = async () => {
+        released = true;
+        releases.delete(release);
+        for (const value of placed.splice(0)) value.release();
+        if (ownSessions) await releaseSessions(sessions);
+      };
+      const place = async (value: Value) => {
+        if (device.place === undefined) return value;
+        const there = await device.place(value);
+        placed.push(there);
+        return there;
+      };
+      if (device.name !== 'cpu') releases.add(release);
+      try {
+        const parameters = await readParameters(description, block, weights, place, signal);
+        const held = () => {
+          if (released) throw new EsparseError('internal', 'the block has been released');
+          return parameters;
+        };
+        return { ...runnable({ description, seqlen, sessions, parameters: held }), release };
+      } catch (error) {
+        await release();
+        throw error;
+      }
     },
     async release() {
-      await Promise.all([taps.release(), output.release()]);
+      await Promise.all([...releases].map((release) => release()));
+      await releaseSessions(common);
     },
   };
 }
 
-interface Loaded {
-  readonly description: ModelDescription;
-  readonly seqlen: number;
-  readonly parameters: ReadonlyMap<string, Value>;
+/** The two sessions that a block needs. */
+interface Sessions {
   readonly taps: LazyBlockSession;
   readonly output: LazyBlockSession;
 }
 
-function loadedBlock({ description, seqlen, parameters, taps, output }: Loaded): LoadedBlock {
-  const inputs = (hidden: Float32Array): ReadonlyMap<string, Value> => {
+async function releaseSessions({ taps, output }: Sessions): Promise<void> {
+  await Promise.all([taps.release(), output.release()]);
+}
+
+interface Runnable {
+  readonly description: ModelDescription;
+  readonly seqlen: number;
+  /** Throws once the block has been released. */
+  readonly parameters: () => Parameters;
+  readonly sessions: Sessions;
+}
+
+function runnable({
+  description,
+  seqlen,
+  parameters,
+  sessions,
+}: Runnable): Pick<LoadedBlock, 'taps' | 'advance'> {
+  const input = (hidden: Float32Array): Value => {
     const shape = [seqlen, description.hidden];
     if (hidden.length !== seqlen * description.hidden) {
       throw new EsparseError(
@@ -95,11 +149,11 @@ function loadedBlock({ description, seqlen, parameters, taps, output }: Loaded):
         `hidden states of ${hidden.length} values, not ${shape.join(' x ')}`,
       );
     }
-    return new Map([...parameters, [BLOCK_INPUT, { data: hidden, shape }]]);
+    return { data: hidden, shape };
   };
   return {
     async taps(hidden) {
-      const values = await taps.run(inputs(hidden));
+      const values = await sessions.taps.run(input(hidden), parameters());
       return description.taps.map(({ name, channels }) => ({
         tap: name,
         rows: seqlen,
@@ -108,7 +162,7 @@ function loadedBlock({ description, seqlen, parameters, taps, output }: Loaded):
       }));
     },
     async advance(hidden) {
-      const values = await output.run(inputs(hidden));
+      const values = await sessions.output.run(input(hidden), parameters());
       return values.get(BLOCK_OUTPUT)!.data;
     },
   };

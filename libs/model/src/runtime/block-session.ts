@@ -1,41 +1,62 @@
 import { EsparseError } from '@esparse/errors';
 import type { ModelDescription } from '../description.ts';
-import { buildBlockGraph, type BlockGraph } from '../onnx/block-graph.ts';
+import { buildBlockGraph, type BlockGraph, type WeightBinding } from '../onnx/block-graph.ts';
 import { BLOCK_INPUT } from '../program.ts';
-import { createSession, type Session, type Value } from './session.ts';
+import type { DeviceName } from './device-name.ts';
+import { createSession, type DeviceValue, type Session, type Value } from './session.ts';
+
+/** The parameters of a block, by slot. */
+export type Parameters = ReadonlyMap<string, Value | DeviceValue>;
 
 /** A session for some of a block's values, compiled at its first run. */
 export interface LazyBlockSession {
-  /** @param inputs every parameter of the block by slot, and the block's input; those not needed are left out */
-  run(inputs: ReadonlyMap<string, Value>): Promise<ReadonlyMap<string, Value>>;
+  /** @param parameters every parameter of the block; those not needed are left out */
+  run(hidden: Value, parameters: Parameters): Promise<ReadonlyMap<string, Value>>;
   release(): Promise<void>;
 }
 
-export function lazyBlockSession(
-  description: ModelDescription,
-  rows: number,
-  threads: number | undefined,
-  values: readonly string[],
-): LazyBlockSession {
+export interface BlockSessionOptions {
+  readonly description: ModelDescription;
+  /** Tokens of a sequence. */
+  readonly rows: number;
+  /** Names of taps, or `BLOCK_OUTPUT`. */
+  readonly values: readonly string[];
+  readonly device: DeviceName;
+  readonly threads: number | undefined;
+  /** With 'constants' the session is that of the block whose parameters come with its first run. */
+  readonly binding: WeightBinding;
+}
+
+export function lazyBlockSession({
+  description,
+  rows,
+  values,
+  device,
+  threads,
+  binding,
+}: BlockSessionOptions): LazyBlockSession {
   let compiled: Promise<{ graph: BlockGraph; session: Session }> | undefined;
   let released = false;
 
-  async function compile(): Promise<{ graph: BlockGraph; session: Session }> {
-    const graph = buildBlockGraph(description, rows, values);
-    return { graph, session: await createSession(graph.bytes, { threads }) };
+  async function compile(parameters: Parameters): Promise<{ graph: BlockGraph; session: Session }> {
+    const graph = buildBlockGraph(description, rows, values, binding);
+    const constants = binding === 'constants' ? onHost(pick(parameters, graph)) : undefined;
+    return { graph, session: await createSession(graph.bytes, { device, threads, constants }) };
   }
 
   return {
-    async run(inputs) {
-      if (released) throw new EsparseError('internal', 'the block runner has been released');
-      compiled ??= compile();
+    async run(hidden, parameters) {
+      if (released) throw new EsparseError('internal', 'the block has been released');
+      compiled ??= compile(parameters);
       const { graph, session } = await compiled;
+      const inputs = new Map<string, Value | DeviceValue>([[BLOCK_INPUT, hidden]]);
+      if (binding === 'inputs') for (const [name, value] of pick(parameters, graph)) inputs.set(name, value);
       const outputs = new Map<string, Value>();
       for (const [name, shape] of graph.outputs) {
         // Ours, not ONNX Runtime's: the collector knows the size of these.
         outputs.set(name, { data: new Float32Array(shape[0]! * shape[1]!), shape });
       }
-      await session.run(pick(inputs, [BLOCK_INPUT, ...graph.parameters.keys()]), outputs);
+      await session.run(inputs, outputs);
       return outputs;
     },
     async release() {
@@ -50,12 +71,21 @@ export function lazyBlockSession(
   };
 }
 
-function pick(values: ReadonlyMap<string, Value>, names: readonly string[]): Map<string, Value> {
+function pick(parameters: Parameters, graph: BlockGraph): Map<string, Value | DeviceValue> {
   return new Map(
-    names.map((name) => {
-      const value = values.get(name);
+    [...graph.parameters.keys()].map((name) => {
+      const value = parameters.get(name);
       if (value === undefined) throw new EsparseError('internal', `no value '${name}' for the block's graph`);
       return [name, value];
     }),
   );
+}
+
+function onHost(parameters: Parameters): Map<string, Value> {
+  const values = new Map<string, Value>();
+  for (const [name, value] of parameters) {
+    if ('tensor' in value) throw new EsparseError('internal', `constant '${name}' is on the device already`);
+    values.set(name, value);
+  }
+  return values;
 }

@@ -1,6 +1,6 @@
 import { GraphBuilder } from '../onnx/graph.ts';
 import { loadRuntime } from './load-runtime.ts';
-import { instructionSet } from './numerics.ts';
+import { instructionSet } from './instruction-set.ts';
 import { createSession } from './session.ts';
 
 /** Matrix products by ONNX Runtime, which reaches what the processor can do. Not for several calls at a time. */

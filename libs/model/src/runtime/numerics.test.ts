@@ -1,4 +1,5 @@
-import { instructionSet, numericsId } from './numerics.ts';
+import { instructionSet } from './instruction-set.ts';
+import { numericsId } from './numerics.ts';
 
 test('the numerics id names runtime, provider, instruction set, rows and version of the graph', async () => {
   expect(await numericsId(512)).toMatch(/^onnxruntime-\d+\.\d+\.\d+\/cpu\/[a-z0-9]+\/rows-512\/graph-\d+$/);

@@ -1,5 +1,6 @@
 import { messageOf, EsparseError } from '@esparse/errors';
 import type { Tensor } from 'onnxruntime-node';
+import type { DeviceName } from './device-name.ts';
 import { loadRuntime, type Runtime } from './load-runtime.ts';
 
 /** A matrix or vector that goes into a run: f32, row-major. */
@@ -8,53 +9,102 @@ export interface Value {
   readonly shape: readonly number[];
 }
 
-export interface SessionOptions {
-  /** Threads of one run, the caller's among them. @default the number of cores */
-  readonly threads?: number | undefined;
+/** A value in the memory of a device: sessions of that device read it where it lies. */
+export interface DeviceValue {
+  readonly tensor: Tensor;
+  /** Gives the memory back. */
+  release(): void;
 }
 
-/** A compiled ONNX graph. A run reads its inputs and writes its outputs where they lie: nothing is copied. */
+export interface SessionOptions {
+  /** What computes. @default 'cpu' */
+  readonly device?: DeviceName | undefined;
+  /** Threads of one run on the CPU, the caller's among them. @default the number of cores */
+  readonly threads?: number | undefined;
+  /** The elements of the graph's external constants, by name. They are copied. */
+  readonly constants?: ReadonlyMap<string, Value> | undefined;
+  /** Leaves the outputs of `runToDevice` on the device. */
+  readonly toDevice?: boolean;
+}
+
+/** A compiled ONNX graph. On the CPU a run reads its inputs and writes its outputs where they lie. */
 export interface Session {
   /**
    * Fills `outputs` from `inputs`, both by name. ONNX Runtime's Node binding computes on the calling thread: the
    * event loop waits. Serve a network from another thread than this.
+   * @throws EsparseError 'unavailable' where a device fails: it has gone, or has not memory enough
    */
-  run(inputs: ReadonlyMap<string, Value>, outputs: ReadonlyMap<string, Value>): Promise<void>;
+  run(inputs: ReadonlyMap<string, Value | DeviceValue>, outputs: ReadonlyMap<string, Value>): Promise<void>;
+  /** The outputs, by name, in the memory of the device. */
+  runToDevice(inputs: ReadonlyMap<string, Value>): Promise<Readonly<Record<string, Tensor>>>;
   release(): Promise<void>;
 }
 
 /**
- * Compiles a graph for the CPU.
- * @throws EsparseError 'internal' where ONNX Runtime refuses it
+ * Compiles a graph.
+ * @throws EsparseError 'internal' where ONNX Runtime refuses it, 'unavailable' where a device does
  */
-export async function createSession(bytes: Uint8Array, { threads }: SessionOptions = {}): Promise<Session> {
+export async function createSession(
+  bytes: Uint8Array,
+  { device = 'cpu', threads, constants = new Map(), toDevice = false }: SessionOptions = {},
+): Promise<Session> {
   const runtime = await loadRuntime();
   const session = await runtime.InferenceSession.create(bytes, {
-    executionProviders: ['cpu'],
+    executionProviders: [provider(device)],
     graphOptimizationLevel: 'all',
     executionMode: 'sequential',
     interOpNumThreads: 1,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    externalData: [...constants].map(([path, { data }]) => ({ path, data: bytesOf(data) })),
+    ...(toDevice ? { preferredOutputLocation: 'gpu-buffer' as const } : {}),
     // A thread that spins for its next task holds a core that the kernels, the reads or a neighbour could use: on two
     // busy cores a block took 1.5 to 2 times as long with it.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
     // Errors only: a log line of ours names what failed.
     logSeverityLevel: 3,
   }).catch((error: unknown) => {
-    throw new EsparseError('internal', `ONNX Runtime refuses the graph: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw failed(device, 'ONNX Runtime refuses the graph', error);
   });
   return {
     async run(inputs, outputs) {
-      await session.run(tensors(runtime, inputs), tensors(runtime, outputs));
+      await session.run(tensors(runtime, inputs), tensors(runtime, outputs)).catch((error: unknown) => {
+        throw failed(device, 'ONNX Runtime failed in a run', error);
+      });
+    },
+    async runToDevice(inputs) {
+      return session.run(tensors(runtime, inputs)).catch((error: unknown) => {
+        throw failed(device, 'ONNX Runtime failed to copy a value', error);
+      });
     },
     release: () => session.release(),
   };
 }
 
-function tensors(runtime: Runtime, values: ReadonlyMap<string, Value>): Record<string, Tensor> {
+/**
+ * WebGPU's memory of released values is kept for values of the very same size: the next block's are, and the default's
+ * rounding up to a few fixed sizes would waste a tenth.
+ */
+function provider(device: DeviceName) {
+  return device === 'webgpu' ? { name: device, storageBufferCacheMode: 'simple' as const } : device;
+}
+
+/** On the CPU a failure is a defect of ours; a device may be gone, or its memory may be full. */
+function failed(device: DeviceName, what: string, error: unknown): EsparseError {
+  if (device === 'cpu') return new EsparseError('internal', `${what}: ${messageOf(error)}`, { cause: error });
+  return new EsparseError('unavailable', `${what} on ${device}: ${messageOf(error)}`, {
+    hint: 'the device must hold one block in f32 and the activations of one sequence; a shorter --seqlen needs less',
+    cause: error,
+  });
+}
+
+function tensors(runtime: Runtime, values: ReadonlyMap<string, Value | DeviceValue>): Record<string, Tensor> {
   const named: Record<string, Tensor> = {};
-  for (const [name, { data, shape }] of values) named[name] = new runtime.Tensor('float32', data, shape);
+  for (const [name, value] of values) {
+    named[name] = 'tensor' in value ? value.tensor : new runtime.Tensor('float32', value.data, value.shape);
+  }
   return named;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

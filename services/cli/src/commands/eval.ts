@@ -2,11 +2,12 @@ import { Command, Option } from 'commander';
 import { readText } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { openEngine } from '@esparse/engine';
+import { openDevice, type DeviceName } from '@esparse/model';
 import { enginePerplexity, perplexity, type Perplexity } from '@esparse/evaluation';
 import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
 import { withCancellation } from '../cancel.ts';
 import { checkpointSource, storeSource, type ModelSource } from '../model-source.ts';
-import { integer } from '../option-types.ts';
+import { deviceOption, integer } from '../option-types.ts';
 
 /** What computes: the engine that serves stores, or ONNX Runtime. */
 type Backend = 'native' | 'onnx';
@@ -20,6 +21,7 @@ interface Flags extends CacheFlags {
   readonly bos: boolean;
   readonly engine?: Backend;
   readonly threads?: number;
+  readonly device?: DeviceName;
   readonly json: boolean;
 }
 
@@ -69,20 +71,24 @@ export function evalCommand(): Command {
     )
     .addOption(cacheDirectory)
     .addOption(cacheSize)
+    .addOption(
+      deviceOption('what runs the blocks, in ONNX Runtime only; the head stays on the CPU (default: "cpu")'),
+    )
     .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
 async function run(
-  { text, seqlen, bos, threads, json, engine, ...flags }: Flags,
+  { text, seqlen, bos, threads, device, json, engine, ...flags }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   const source = await openSource(flags);
   try {
-    const backend = backendOf(source, engine);
+    const backend = backendOf(source, engine, device);
     const tokens = await source.tokenizer.encode(await readText(text), { bos });
     const measure = { native: byEngine, onnx: byOnnx }[backend];
-    const result = await measure(source, { tokens, seqlen, threads, cache: cacheOf(flags), signal });
+    const cache = cacheOf(flags);
+    const result = await measure(source, { tokens, seqlen, threads, device, cache, signal });
     process.stdout.write(
       json
         ? `${JSON.stringify({ perplexity: result.perplexity, tokens: result.tokens, windows: result.windows, seqlen, engine: backend, seconds: result.seconds })}\n`
@@ -99,11 +105,18 @@ interface Measurement {
   readonly seqlen: number;
   readonly threads: number | undefined;
   readonly cache: ReturnType<typeof cacheOf>;
+  readonly device: DeviceName | undefined;
   readonly signal: AbortSignal;
 }
 
-function byOnnx(source: ModelSource, measurement: Measurement): Promise<Perplexity> {
-  return perplexity({ description: source.description, weights: source.weights, ...measurement });
+async function byOnnx(source: ModelSource, measurement: Measurement): Promise<Perplexity> {
+  const device = await openDevice(measurement.device ?? 'cpu');
+  try {
+    const { description, weights } = source;
+    return await perplexity({ description, weights, ...measurement, device });
+  } finally {
+    await device.release();
+  }
 }
 
 async function byEngine({ stored }: ModelSource, measurement: Measurement): Promise<Perplexity> {
@@ -116,8 +129,17 @@ async function byEngine({ stored }: ModelSource, measurement: Measurement): Prom
   }
 }
 
-/** @throws EsparseError 'usage' for a checkpoint on the engine */
-function backendOf({ stored, name }: ModelSource, wanted: Backend | undefined): Backend {
+/** @throws EsparseError 'usage' for a checkpoint, or a device, on the engine */
+function backendOf(
+  { stored, name }: ModelSource,
+  wanted: Backend | undefined,
+  device: DeviceName | undefined,
+): Backend {
+  if (device !== undefined && device !== 'cpu' && wanted !== 'onnx' && stored !== undefined) {
+    throw new EsparseError('usage', 'the native engine computes on the processor', {
+      hint: `add --engine onnx to evaluate on ${device}`,
+    });
+  }
   if (wanted === 'native' && stored === undefined) {
     throw new EsparseError('usage', `${name} is a checkpoint: the native engine runs stores`, {
       hint: 'use --engine onnx, or prune it into a store first',

@@ -1,11 +1,11 @@
 import { Command, Option } from 'commander';
 import { EsparseError } from '@esparse/errors';
+import type { DeviceName } from '@esparse/model';
 import { pipelineNamed } from '@esparse/pipelines';
 import type { ClientTls } from '@esparse/protocol';
 import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
-import { collectInOneGo } from '../collect-in-one-go.ts';
-import { integer, targets } from '../option-types.ts';
+import { deviceOption, integer, targets } from '../option-types.ts';
 import { clientTlsOptions } from '../tls-options.ts';
 import { createReporter } from '../prune-reporter.ts';
 import { renderReport } from '../prune-report.ts';
@@ -19,6 +19,7 @@ interface Flags extends ClientTls, RunFlags {
   readonly worker?: readonly string[];
   readonly inFlight?: number;
   readonly threads?: number;
+  readonly device?: DeviceName;
   readonly json: boolean;
 }
 
@@ -74,13 +75,20 @@ export function pruneCommand(): Command {
         .env('ESPARSE_THREADS')
         .argParser(integer(1, 1024)),
     )
+    .addOption(
+      deviceOption('what runs the blocks, for the worker that is started (default: "cpu")').conflicts(
+        'worker',
+      ),
+    )
     .addOption(new Option('--json', 'print one JSON event a line').default(false).env('ESPARSE_JSON'));
   for (const option of clientTlsOptions()) command.addOption(option);
   return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
-async function run({ worker = [], threads, json, ...flags }: Flags, signal: AbortSignal): Promise<void> {
-  collectInOneGo();
+async function run(
+  { worker = [], threads, device, json, ...flags }: Flags,
+  signal: AbortSignal,
+): Promise<void> {
   // gRPC greets a worker by its address where it has no name, of which Node warns: nothing that a user could mend.
   if (flags.tlsCa !== undefined) process.noDeprecation = true;
   const options: PruneOptions = { ...flags, pipeline: pipelineNamed(flags.pipeline), workers: worker };
@@ -89,7 +97,7 @@ async function run({ worker = [], threads, json, ...flags }: Flags, signal: Abor
     const report = await prune(options, {
       signal,
       emit: reporter.emit,
-      startWorker: (roots) => startLocalWorker({ script: ownScript(), threads, roots }),
+      startWorker: (roots) => startLocalWorker({ script: ownScript(), threads, device, roots }),
     });
     reporter.stop();
     if (!json) process.stdout.write(renderReport(report));

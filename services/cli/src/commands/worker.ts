@@ -1,14 +1,15 @@
 import { Command, Option } from 'commander';
+import type { DeviceName } from '@esparse/model';
 import type { ServerTls } from '@esparse/protocol';
 import { DEFAULT_DRAIN_SECONDS, startWorker } from '@esparse/worker';
 import { pino, destination } from 'pino';
-import { collectInOneGo } from '../collect-in-one-go.ts';
-import { collect, hostPort, integer } from '../option-types.ts';
+import { collect, deviceOption, hostPort, integer } from '../option-types.ts';
 import { serverTlsOptions } from '../tls-options.ts';
 
 interface Flags extends ServerTls {
   readonly listen: string;
   readonly threads?: number;
+  readonly device: DeviceName;
   readonly root?: readonly string[];
   readonly drainSeconds: number;
   readonly metrics?: string;
@@ -30,6 +31,7 @@ export function workerCommand(): Command {
         .env('ESPARSE_THREADS')
         .argParser(integer(1, 1024)),
     )
+    .addOption(deviceOption('what runs the blocks').default('cpu'))
     .addOption(
       new Option(
         '--root <dir|s3://…|https://…>',
@@ -65,15 +67,24 @@ export function workerCommand(): Command {
 async function run({
   listen,
   threads,
+  device,
   root = ['.'],
   drainSeconds,
   metrics,
   logLevel,
   ...tls
 }: Flags): Promise<void> {
-  collectInOneGo();
   const log = pino({ name: 'esparse-worker', level: logLevel }, destination(2));
-  const worker = await startWorker({ listen, threads, roots: root, drainSeconds, metrics, log, ...tls });
+  const worker = await startWorker({
+    listen,
+    threads,
+    device,
+    roots: root,
+    drainSeconds,
+    metrics,
+    log,
+    ...tls,
+  });
   // A pruner that started this worker waits for its address, and its end is the worker's end.
   process.send?.({ address: worker.address });
   await new Promise<void>((resolve) => {

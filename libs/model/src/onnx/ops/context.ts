@@ -8,7 +8,7 @@ export interface EmitContext {
   readonly description: ModelDescription;
   /** Rows of a run: tokens of one sequence. */
   readonly rows: number;
-  /** The graph input of a parameter: declared at its first use. */
+  /** The graph input, or constant, of a parameter: declared at its first use. */
   readonly parameter: (slot: string) => string;
   /** The rotary tables as constants of the graph: stored at their first use. */
   readonly rope: () => { readonly [K in keyof RopeTables]: string };
