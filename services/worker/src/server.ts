@@ -54,13 +54,6 @@ export const DEFAULT_DRAIN_SECONDS = 3;
 /** How long calls that are handed back may take to leave. */
 const LEAVE_MS = 500;
 
-/**
- * A connection is closed after so long, its calls going on, so that clients resolve names again and balancers between
- * spread them anew; and cut after so much longer, when any call has ended or passed its deadline.
- */
-const MAX_CONNECTION_AGE_MS = 10 * 60_000;
-const MAX_CONNECTION_AGE_GRACE_MS = 24 * 3600_000;
-
 /** Calls on one connection at once: each costs memory, and those that compute are far fewer. */
 const MAX_CONCURRENT_CALLS = 64;
 
@@ -92,8 +85,8 @@ export async function startWorker({
     'grpc.max_send_message_length': MAX_REPLY_BYTES,
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
     'grpc.max_concurrent_streams': MAX_CONCURRENT_CALLS,
-    'grpc.max_connection_age_ms': MAX_CONNECTION_AGE_MS,
-    'grpc.max_connection_age_grace_ms': MAX_CONNECTION_AGE_GRACE_MS,
+    // No maximum age of a connection: grpc-js's client pings a connection that is told to close, cannot, and drops its
+    // calls. Clients resolve names again by themselves.
     // A pruner whose host vanished holds no turn.
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
