@@ -1,8 +1,23 @@
 /** The script of the thread that computes: see `compute.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
-import { serveCalls } from './calls.ts';
-import { createCompute, type ComputeOptions } from './compute.ts';
+import { serveCalls, type Methods } from './calls.ts';
+import { createCompute } from './compute.ts';
+import type { ComputeThreadData } from './start-compute.ts';
 
 if (parentPort === null) throw new EsparseError('internal', 'compute-thread is started as a thread');
-serveCalls(parentPort, createCompute(workerData as ComputeOptions));
+const { options, stopping } = workerData as ComputeThreadData;
+
+/** Methods that begin nothing once the thread is being stopped. */
+function untilStopped(methods: Methods): Methods {
+  const entries = Object.entries(methods).map(([name, run]): [string, Methods[string]] => [
+    name,
+    async (argument) => {
+      if (Atomics.load(stopping, 0) !== 0) throw new EsparseError('unavailable', 'the worker is stopping');
+      return run(argument);
+    },
+  ]);
+  return Object.fromEntries(entries);
+}
+
+serveCalls(parentPort, untilStopped(createCompute(options)));

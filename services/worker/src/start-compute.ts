@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
 import { createCaller } from './calls.ts';
@@ -6,7 +7,21 @@ import type { Compute, ComputeOptions } from './compute.ts';
 /** `Compute` on a thread of its own. */
 export interface ComputeThread {
   readonly call: ReturnType<typeof createCaller<Compute>>['call'];
+  /** Lets the call that computes end, refuses those behind it, and ends the thread. */
   stop(): Promise<void>;
+}
+
+/**
+ * How long calls that compute may take to end when the thread is stopped: a thread that is cut off within ONNX Runtime
+ * takes the process down with it.
+ */
+const STOP_MS = 10_000;
+
+/** What the thread is started with. */
+export interface ComputeThreadData {
+  readonly options: ComputeOptions;
+  /** Not zero once calls that have not begun are to be refused. */
+  readonly stopping: Int32Array;
 }
 
 /** A thread runs built JavaScript, also where this file is run from its source (in tests). */
@@ -19,9 +34,11 @@ const SCRIPT = new URL(
 export function startCompute(options: ComputeOptions): ComputeThread {
   // cuBLAS would round f32 to 10 bits (TF32) unless told not to. It asks the process, which a thread cannot tell.
   if (options.device === 'cuda') process.env.NVIDIA_TF32_OVERRIDE ??= '0';
-  const thread = new Worker(SCRIPT, { workerData: options });
+  const stopping = new Int32Array(new SharedArrayBuffer(4));
+  const workerData: ComputeThreadData = { options, stopping };
+  const thread = new Worker(SCRIPT, { workerData });
   const { call, fail } = createCaller<Compute>(thread);
-  let calls = 0;
+  const underWay = new Set<Promise<unknown>>();
   thread.on('error', (cause) => {
     fail(new EsparseError('internal', `the computing thread failed: ${cause.message}`, { cause }));
   });
@@ -32,12 +49,17 @@ export function startCompute(options: ComputeOptions): ComputeThread {
   thread.unref();
   return {
     call: (method, argument) => {
-      if (calls++ === 0) thread.ref();
-      return call(method, argument).finally(() => {
-        if (--calls === 0) thread.unref();
+      if (underWay.size === 0) thread.ref();
+      const answer = call(method, argument);
+      underWay.add(answer);
+      return answer.finally(() => {
+        underWay.delete(answer);
+        if (underWay.size === 0) thread.unref();
       });
     },
     async stop() {
+      Atomics.store(stopping, 0, 1);
+      await Promise.race([Promise.allSettled(underWay), setTimeout(STOP_MS, undefined, { ref: false })]);
       await thread.terminate();
     },
   };
