@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
 import { benchOutOfCore } from './scale/out-of-core.ts';
+import { benchResume } from './scale/resume.ts';
+import { benchStoreSpeed } from './scale/store-speed.ts';
+import { benchWorkers } from './scale/workers.ts';
 
 interface Flags {
   readonly blocks: string;
@@ -14,7 +17,7 @@ interface Flags {
   readonly only?: string[];
 }
 
-const SECTIONS = ['out-of-core'];
+const SECTIONS = ['workers', 'resume', 'store', 'out-of-core'];
 
 const flags = new Command('bench:scale')
   .option('--blocks <n>', 'blocks of the large model: 40 are more than 24 GiB of memory hold', '40')
@@ -26,6 +29,9 @@ const flags = new Command('bench:scale')
 const scratch = await mkdtemp(path.join(flags.scratch, 'esparse-bench-'));
 try {
   const wanted = new Set(flags.only ?? SECTIONS);
+  if (wanted.has('workers')) await benchWorkers(scratch);
+  if (wanted.has('resume')) await benchResume(scratch);
+  if (wanted.has('store')) await benchStoreSpeed(scratch);
   if (wanted.has('out-of-core')) await benchOutOfCore(Number(flags.blocks), scratch);
 } finally {
   await rm(scratch, { recursive: true, force: true });
