@@ -39,14 +39,20 @@ export async function writeLinear(
     tileRows,
     keptScore,
   };
-  await transaction.putArray(`${name}/values`, {
-    data: packed.values,
-    shape: shapes.values,
-    attributes: { dtype },
-  });
-  await transaction.putArray(`${name}/indices`, { data: packed.indices, shape: shapes.indices });
-  await transaction.putArray(`${name}/permutation`, { data: packed.permutation, shape: [cols] });
-  await transaction.putGroup(name, attributes);
+  // At once: one waits for the disk while the other is summed. All have ended before an error is thrown, since whoever
+  // hears of it may take the memory back.
+  const puts = [
+    transaction.putArray(`${name}/values`, {
+      data: packed.values,
+      shape: shapes.values,
+      attributes: { dtype },
+    }),
+    transaction.putArray(`${name}/indices`, { data: packed.indices, shape: shapes.indices }),
+    transaction.putArray(`${name}/permutation`, { data: packed.permutation, shape: [cols] }),
+    transaction.putGroup(name, attributes),
+  ];
+  await Promise.allSettled(puts);
+  await Promise.all(puts);
 }
 
 /** The attributes of a packed linear, or `undefined` where the linear is not packed. */

@@ -88,10 +88,14 @@ export function hiddenStates(store: ObjectStore, run: string): HiddenStates {
       return stored.sort((a, b) => a - b);
     },
     async removeBefore(block) {
-      for (const name of await store.children(joinKey(run, HIDDEN))) {
-        const earlier = blockOfName(name);
-        if (earlier !== undefined && earlier < block) await store.deletePrefix(blockAt(earlier));
+      const folder = joinKey(run, HIDDEN);
+      const earlier = new Set<number>();
+      // Not by `children`: there are S3-compatible servers that leave out folders which hold nothing but folders.
+      for await (const key of store.list(folder)) {
+        const found = blockOfName(key.slice(folder.length + 1).split('/')[0]!);
+        if (found !== undefined && found < block) earlier.add(found);
       }
+      for (const each of earlier) await store.deletePrefix(blockAt(each));
     },
     removeAll: async () => store.deletePrefix(joinKey(run, HIDDEN)),
   };

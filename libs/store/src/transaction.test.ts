@@ -115,8 +115,8 @@ test('the commit is put last, after everything it lists was flushed', async () =
   await writer.close();
   const at = 'runs/a1/blocks/0/';
   expect(log).toEqual([
-    `${at}up/c/0`,
     `${at}up/zarr.json`,
+    `${at}up/c/0`,
     `${at}q_proj/zarr.json`,
     'sync',
     `${at}zarr.json`,

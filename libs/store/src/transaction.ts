@@ -75,12 +75,13 @@ class GroupTransaction implements Transaction {
     await this.#write(async () => {
       const encoded = await encodeArray(array, `${this.#site.label}: array ${path}`);
       const document = canonicalJson(encoded.document, `${this.#site.label}: array ${path}`);
+      const puts = [this.#putNode(path, Buffer.from(document))];
       if (encoded.chunk !== undefined) {
         const { key, parts, crc } = encoded.chunk;
         const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
-        await this.#put({ path: joinKey(path, key), bytes, crc32c: hexOf(crc) }, parts);
+        puts.push(this.#put({ path: joinKey(path, key), bytes, crc32c: hexOf(crc) }, parts));
       }
-      await this.#putNode(path, Buffer.from(document));
+      await allSettledOrThrow(puts);
     });
   }
 
@@ -225,4 +226,10 @@ function isHeld(assertHeld: () => void): boolean {
   } catch {
     return false;
   }
+}
+
+/** Waits for all, also where one fails: nobody may take back what is still being written. */
+async function allSettledOrThrow(work: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(work);
+  await Promise.all(work);
 }
