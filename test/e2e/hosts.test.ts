@@ -75,15 +75,15 @@ test('a cable that is pulled in the middle of a block costs time, and not a bit 
   expect(local.code).toBe(0);
 
   let cut: Promise<void> | undefined;
-  const notes: string[] = [];
+  const retries: string[] = [];
   const outcome = await pruneOn(pruner!, ['--store', at('hosts'), ...targets, ...credentials], (line) => {
     if (line.includes('"block":1,"phase":"calibrate"')) cut ??= second!.cut();
-    if (line.includes('"event":"note"')) notes.push(line);
+    if (line.includes('"event":"retry"')) retries.push(line);
   });
   await cut;
   expect(outcome).toEqual({ code: 0, stderr: '' });
   expect(cut).toBeDefined();
-  expect(notes.join()).toContain(second!.address);
+  expect(retries.join()).toContain(second!.address);
   expect(await contentsOf(at('hosts'))).toEqual(await contentsOf(at('local')));
   await second!.mend();
 });

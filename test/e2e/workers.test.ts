@@ -130,5 +130,8 @@ test('workers that are not there are named, and the exit code says to try again'
     '127.0.0.1:1,127.0.0.1:2',
   );
   expect(outcome).toMatchObject({ code: 75 });
-  expect(outcome.stderr).toMatch(/no worker could be reached for 10 s at 127\.0\.0\.1:1, 127\.0\.0\.1:2/);
+  expect(outcome.stderr).toContain(
+    'no worker could be reached for 10 s at 127.0.0.1:1 (connect ECONNREFUSED 127.0.0.1:1), ' +
+      '127.0.0.1:2 (connect ECONNREFUSED 127.0.0.1:2)',
+  );
 });

@@ -20,13 +20,19 @@ export function isWorkersFault({ kind }: EsparseError): boolean {
   return kind === 'unavailable' || kind === 'internal' || kind === 'cancelled';
 }
 
+/** The cause at the end of what gRPC tells, which wraps it anew at each level: `Error: connect ECONNREFUSED 10.0.0.1:7070`. */
+function causeOf(trouble: string): string {
+  const told = trouble.replace(/\.? *Resolution note: *$/, '');
+  return told.split('Error: ').at(-1)!;
+}
+
 /** The error of tasks that have waited in vain. */
 export function noWorker(
   workers: readonly { readonly address: string; readonly trouble: string | undefined }[],
   waitedMs: number,
 ): EsparseError {
   const told = ({ address, trouble }: (typeof workers)[number]) =>
-    trouble === undefined ? address : `${address} (${trouble})`;
+    trouble === undefined ? address : `${address} (${causeOf(trouble)})`;
   const targets = workers.map(told).join(', ');
   return new EsparseError(
     'unavailable',
