@@ -112,7 +112,9 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const read = {
       pruner: weightBytes * weights * blocks + outer,
       workers: calibrates
-        ? busy * (weightBytes * weights * blocks + packed * advances) + boundary * (blocks + advances)
+        ? Math.round(
+            busy * (weightBytes * weights * blocks + packed * advances) + boundary * (blocks + advances),
+          )
         : 0,
     };
     const written = { store: store.bytes, hidden: calibrates ? boundary * blocks : 0 };
