@@ -1,11 +1,9 @@
 import { existsSync } from 'node:fs';
-import { once } from 'node:events';
-import { esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { childrenOf } from '../support/processes.ts';
 import { uniform } from '../support/random-model.ts';
 import { EXAMPLE_MODEL } from '../support/repository.ts';
-import { changesOf, pruneUntilDone, startPrune, type Chaos } from './victims.ts';
+import { changesOf, killAtEach, pruneUntilDone, startPrune, startWorker, type KillEach } from './victims.ts';
 
 /** With ESPARSE_CHAOS_ALL, every single change of a run is one at which it is killed: that takes an hour. */
 const ALL = process.env.ESPARSE_CHAOS_ALL !== undefined;
@@ -36,49 +34,13 @@ beforeAll(async () => {
   };
 });
 
-/**
- * Runs the same command again and again on one store, each time killed at another place, until the places are used up or
- * the run has finished; then on the next store. Every finished store must be the undisturbed one.
- */
-async function killAtEach(
-  name: string,
-  kills: readonly NonNullable<Chaos['kills']>[],
-  ...args: readonly string[]
-): Promise<void> {
-  const left = [...kills];
-  for (let stores = 0; left.length > 0; stores++) {
-    const store = at(`${name}-${stores}`);
-    let finished = false;
-    for (let fresh = true; left.length > 0; fresh = false) {
-      const { code, signal, stderr } = await startPrune({ store, kills: left[0]! }, ...args).end;
-      finished = code === 0;
-      // A place that this store had behind it already is tried on the next one.
-      if (!finished || fresh) left.shift();
-      if (finished) break;
-      if (signal !== 'SIGKILL' && code !== 75) throw new Error(`ended with ${code}: ${stderr}`);
-    }
-    if (!finished) await pruneUntilDone(store, ...args);
+/** Stores of this name, each of which must end as the undisturbed one. */
+const stores = (name: string): KillEach => ({
+  place: (n) => at(`${name}-${n}`),
+  check: async (store) => {
     expect(await contentsOf(store)).toEqual(undisturbed);
-  }
-}
-
-/** Starts a worker that outlives the pruners that are killed: one start instead of one each. */
-async function startWorker(): Promise<{ address: string; stop(): Promise<void> }> {
-  let address: string | undefined;
-  const listens = (line: string) => {
-    if (line.startsWith('{')) address ??= (JSON.parse(line) as { address?: string }).address;
-    return address !== undefined;
-  };
-  const roots = ['--root', EXAMPLE_MODEL, '--root', at()];
-  const child = await esparseUntil(listens, 'worker', '--listen', '127.0.0.1:0', '--threads', '1', ...roots);
-  return {
-    address: address!,
-    async stop() {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    },
-  };
-}
+  },
+});
 
 test('a pruner that is killed at a change of any kind goes on, to the same bytes', async () => {
   const kinds = [...new Set(changes.prune)];
@@ -88,9 +50,9 @@ test('a pruner that is killed at a change of any kind goes on, to the same bytes
       expect(kinds).toContain(`${kind} ${place}`);
   }
   const kills = kinds.map((kind) => ({ prune: { kind } }));
-  const { address, stop } = await startWorker();
+  const { address, stop } = await startWorker(EXAMPLE_MODEL, at());
   try {
-    await killAtEach('pruner', kills, '--worker', address);
+    await killAtEach(stores('pruner'), kills, '--worker', address);
   } finally {
     await stop();
   }
@@ -100,7 +62,7 @@ test('a worker that is killed at a change of any kind leaves a run that goes on,
   const kinds = [...new Set(changes.worker)];
   expect(kinds).toEqual(expect.arrayContaining(['open hidden', 'write hidden', 'rename hidden']));
   const kills = kinds.map((kind) => ({ worker: { kind } }));
-  await killAtEach('worker', kills);
+  await killAtEach(stores('worker'), kills);
 });
 
 (ALL ? test : test.skip)(

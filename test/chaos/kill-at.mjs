@@ -11,6 +11,7 @@ import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
 import { isMainThread } from 'node:worker_threads';
+import { placeOf } from './place-of.mjs';
 
 const { store, kills = {}, log } = JSON.parse(process.env.ESPARSE_CHAOS);
 const command = process.argv[2];
@@ -62,20 +63,9 @@ function before(change, file) {
 function isTheOne(change, file) {
   const relative = path.relative(store, String(file));
   if (relative.startsWith('..')) return false;
-  const kind = `${change} ${placeOf(relative)}`;
+  const kind = `${change} ${placeOf(relative.split(path.sep).join('/'))}`;
   seen.push(kind);
   return kill !== undefined && (kill.kind === kind || kill.change === seen.length);
-}
-
-/** Which part of a store a file or folder lies in; a temporary file lies where its object will. */
-function placeOf(relative) {
-  const [top, , part, ...below] = relative.split(path.sep);
-  if (relative.includes('.esparse-writer')) return 'lock';
-  if (top !== 'runs') return 'root';
-  if (part === undefined) return 'runs';
-  if (part === 'blocks') return below.length > 2 ? 'array' : below.length === 2 ? 'block' : 'blocks';
-  if (part === 'dense') return below.length > 1 ? 'array' : 'dense';
-  return part === 'hidden' || part === 'tokenizer' ? part : 'run';
 }
 
 function die() {

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { esparseUntil } from '../support/esparse.ts';
 import { ESPARSE, EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
 /** Options of a run that is over in a moment: what is killed is the writing, not the numbers. */
@@ -35,7 +36,8 @@ export interface Victim {
 
 /** Starts `esparse prune` on a store, watched and perhaps killed at a change that it makes. */
 export function startPrune(chaos: Chaos, ...args: readonly string[]): Victim {
-  const preload = path.join(import.meta.dirname, 'kill-at.mjs');
+  const script = chaos.store.startsWith('s3://') ? 'kill-at-request.mjs' : 'kill-at.mjs';
+  const preload = path.join(import.meta.dirname, script);
   const child = spawn(
     process.execPath,
     ['--import', preload, ESPARSE, 'prune', ...SMALL_RUN, '--store', chaos.store, ...args],
@@ -64,4 +66,62 @@ export async function pruneUntilDone(store: string, ...args: readonly string[]):
 /** The changes that a run made, a kind each, in order. */
 export async function changesOf(log: string, command: 'prune' | 'worker'): Promise<string[]> {
   return (await readFile(`${log}.${command}`, 'utf8')).split('\n');
+}
+
+/** Stores to be killed on, and what must be true of each once it has finished. */
+export interface KillEach {
+  readonly place: (n: number) => string;
+  readonly check: (store: string) => Promise<void>;
+}
+
+/**
+ * Runs the same command again and again on one store, each time killed at another place, until the places are used up or
+ * the run has finished; then on the next store.
+ */
+export async function killAtEach(
+  { place, check }: KillEach,
+  kills: readonly NonNullable<Chaos['kills']>[],
+  ...args: readonly string[]
+): Promise<void> {
+  const left = [...kills];
+  for (let stores = 0; left.length > 0; stores++) {
+    const store = place(stores);
+    let finished = false;
+    for (let fresh = true; left.length > 0; fresh = false) {
+      const { code, signal, stderr } = await startPrune({ store, kills: left[0]! }, ...args).end;
+      finished = code === 0;
+      // A place that this store had behind it already is tried on the next one.
+      if (!finished || fresh) left.shift();
+      if (finished) break;
+      if (signal !== 'SIGKILL' && code !== 75) throw new Error(`ended with ${code}: ${stderr}`);
+    }
+    if (!finished) await pruneUntilDone(store, ...args);
+    await check(store);
+  }
+}
+
+/** Starts a worker that outlives the pruners that are killed: one start instead of one each. */
+export async function startWorker(...roots: string[]): Promise<{ address: string; stop(): Promise<void> }> {
+  let address: string | undefined;
+  const listens = (line: string) => {
+    if (line.startsWith('{')) address ??= (JSON.parse(line) as { address?: string }).address;
+    return address !== undefined;
+  };
+  const options = roots.flatMap((root) => ['--root', root]);
+  const child = await esparseUntil(
+    listens,
+    'worker',
+    '--listen',
+    '127.0.0.1:0',
+    '--threads',
+    '1',
+    ...options,
+  );
+  return {
+    address: address!,
+    async stop() {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
 }
