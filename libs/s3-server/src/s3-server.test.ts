@@ -1,0 +1,37 @@
+import { startS3Server, type S3Server } from './index.ts';
+
+let server: S3Server;
+afterEach(() => server.stop());
+
+/** Puts an object without a signature, which s3rver allows; gives the status. */
+async function put(key: string, headers: Record<string, string> = {}): Promise<number> {
+  const url = `${server.environment.AWS_ENDPOINT_URL!}/${server.bucket}/${key}`;
+  return (await fetch(url, { method: 'PUT', body: key, headers })).status;
+}
+
+test('a put that must make an object is refused where there is one, and only then', async () => {
+  server = await startS3Server();
+  const made = { 'if-none-match': '*' };
+  expect(await put('a', made)).toBe(200);
+  expect(await put('a', made)).toBe(412);
+  expect(await put('b', made)).toBe(200);
+  expect(await put('a')).toBe(200);
+});
+
+test('without conditions it writes whatever was asked', async () => {
+  server = await startS3Server({ conditional: false });
+  expect(await put('a')).toBe(200);
+  expect(await put('a', { 'if-none-match': '*' })).toBe(200);
+});
+
+test('a fault answers as often as it was asked for, and requests are told', async () => {
+  server = await startS3Server();
+  await server.fault({ method: 'PUT', url: '/a$', times: 2, status: 503, code: 'SlowDown' });
+  expect([await put('a'), await put('b'), await put('a'), await put('a')]).toEqual([503, 200, 503, 200]);
+  expect(await server.requests()).toEqual([
+    `PUT /${server.bucket}/a`,
+    `PUT /${server.bucket}/b`,
+    `PUT /${server.bucket}/a`,
+    `PUT /${server.bucket}/a`,
+  ]);
+});
