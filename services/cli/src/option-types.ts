@@ -74,3 +74,19 @@ export function hostPort(text: string): string {
 export function deviceOption(description: string): Option {
   return new Option('--device <name>', description).choices(['cpu', 'webgpu', 'cuda']).env('ESPARSE_DEVICE');
 }
+
+/** An option that must be given, or its variable set. */
+export function required(flags: string, description: string, variable: string): Option {
+  return new Option(flags, description).env(variable).makeOptionMandatory();
+}
+
+/** An option with a value that is read from a text. */
+export function numeric(
+  flags: string,
+  description: string,
+  value: number,
+  variable: string,
+  parse: (text: string) => number,
+): Option {
+  return new Option(flags, description).default(value).env(variable).argParser(parse);
+}

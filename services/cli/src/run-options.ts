@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { PIPELINES, type ShuffleName } from '@esparse/pipelines';
 import type { Pattern } from '@esparse/sparsity';
-import { integer, nonNegative, pattern } from './option-types.ts';
+import { integer, nonNegative, numeric, pattern } from './option-types.ts';
 
 /** Bins of an entropy histogram at most: the statistics keep far fewer than this many distinct positions. */
 const MAX_BINS = 1000;
@@ -61,18 +61,4 @@ export function runOptions(): Option[] {
       .default('pruner')
       .env('ESPARSE_COMBINE'),
   ];
-}
-
-export function required(flags: string, description: string, variable: string): Option {
-  return new Option(flags, description).env(variable).makeOptionMandatory();
-}
-
-function numeric(
-  flags: string,
-  description: string,
-  value: number,
-  variable: string,
-  parse: (text: string) => number,
-): Option {
-  return new Option(flags, description).default(value).env(variable).argParser(parse);
 }

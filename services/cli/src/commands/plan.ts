@@ -2,8 +2,8 @@ import { Command, Option } from 'commander';
 import { pipelineNamed } from '@esparse/pipelines';
 import { planRun, type RunPlan } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
-import { integer } from '../option-types.ts';
-import { required, runOptions, type RunFlags } from '../run-options.ts';
+import { integer, required } from '../option-types.ts';
+import { runOptions, type RunFlags } from '../run-options.ts';
 import { bytes, table } from '../table.ts';
 
 interface Flags extends RunFlags {

@@ -5,11 +5,11 @@ import { pipelineNamed } from '@esparse/pipelines';
 import type { ClientTls } from '@esparse/protocol';
 import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
-import { deviceOption, integer, targets } from '../option-types.ts';
+import { deviceOption, integer, required, targets } from '../option-types.ts';
 import { clientTlsOptions } from '../tls-options.ts';
 import { createReporter } from '../prune-reporter.ts';
 import { renderReport } from '../prune-report.ts';
-import { required, runOptions, type RunFlags } from '../run-options.ts';
+import { runOptions, type RunFlags } from '../run-options.ts';
 
 interface Flags extends ClientTls, RunFlags {
   readonly model: string;

@@ -13,7 +13,7 @@ import type { ServerTls } from '@esparse/protocol';
 import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
 import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
-import { hostPort, integer } from '../option-types.ts';
+import { hostPort, integer, numeric } from '../option-types.ts';
 import { serverTlsOptions } from '../tls-options.ts';
 
 interface Flags extends CacheFlags, ServerTls {
@@ -221,14 +221,4 @@ function onHangUp(server: RunningServer): () => void {
   const reload = () => void server.reload();
   process.on('SIGHUP', reload);
   return () => process.off('SIGHUP', reload);
-}
-
-function numeric(
-  flags: string,
-  description: string,
-  value: number,
-  variable: string,
-  parse: (text: string) => number,
-): Option {
-  return new Option(flags, description).default(value).env(variable).argParser(parse);
 }
