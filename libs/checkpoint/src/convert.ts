@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { widen, type HalfDtype } from '@esparse/kernels';
+import { narrow, widen, type HalfDtype } from '@esparse/kernels';
 import { bytesPerElement, type TensorDtype } from './tensor-info.ts';
 
 /**
@@ -32,21 +32,10 @@ export function tensorToHalf(dtype: TensorDtype, bytes: Uint8Array): HalfTensor 
   checkLength(dtype, bytes);
   if (dtype !== 'F32') return { dtype: halfOf(dtype), bits: halfBits(bytes), rounded: false };
   const { buffer, byteOffset, byteLength } = aligned(bytes, 4);
-  const from = new Uint32Array(buffer, byteOffset, byteLength / 4);
-  const bits = new Uint16Array(from.length);
-  let lost = 0;
-  for (let i = 0; i < from.length; i++) {
-    const value = from[i]!;
-    if ((value & 0x7fffffff) > 0x7f800000) {
-      // NaN: cutting off its lower bits could leave infinity, so the quiet bit is set.
-      bits[i] = (value >>> 16) | 0x40;
-      continue;
-    }
-    lost |= value & 0xffff;
-    // Adds just under half a unit, or just half where the kept part is odd; a carry runs into the exponent, rightly.
-    bits[i] = (value + 0x7fff + ((value >>> 16) & 1)) >>> 16;
-  }
-  return { dtype: 'bf16', bits, rounded: lost !== 0 };
+  const words = new Uint32Array(buffer, byteOffset, byteLength / 4);
+  // NaN stays NaN, whatever its lower bits.
+  const rounded = words.some((word) => (word & 0xffff) !== 0 && (word & 0x7fffffff) <= 0x7f800000);
+  return { dtype: 'bf16', bits: narrow('bf16', new Float32Array(buffer, byteOffset, words.length)), rounded };
 }
 
 function halfOf(dtype: 'BF16' | 'F16'): HalfDtype {

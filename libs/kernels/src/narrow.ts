@@ -6,10 +6,14 @@ import type { HalfDtype } from './widen.ts';
  */
 export function narrow(dtype: HalfDtype, values: Float32Array): Uint16Array {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  return Uint16Array.from(words, dtype === 'bf16' ? bf16Of : f16Of);
+  const round = dtype === 'bf16' ? bf16Of : f16Of;
+  const bits = new Uint16Array(words.length);
+  for (let i = 0; i < words.length; i++) bits[i] = round(words[i]!);
+  return bits;
 }
 
 function bf16Of(word: number): number {
+  // NaN: cutting off its lower bits could leave infinity, so the quiet bit is set.
   if ((word & 0x7fffffff) > 0x7f800000) return (word >>> 16) | 0x40;
   return roundedShift(word, 16);
 }
@@ -28,7 +32,10 @@ function f16Of(word: number): number {
   return sign | roundedShift((magnitude & 0x7fffff) | 0x800000, 126 - exponent);
 }
 
-/** Shifts right and rounds what falls off to the nearest, ties to even. */
+/**
+ * Shifts right and rounds what falls off to the nearest, ties to even: adds just under half a unit, or just half where the
+ * kept part is odd. A carry runs into the exponent, rightly.
+ */
 function roundedShift(word: number, by: number): number {
   return (word + (2 ** (by - 1) - 1) + ((word >>> by) & 1)) >>> by;
 }
