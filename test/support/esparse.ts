@@ -12,18 +12,32 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+export interface ProcessOptions {
+  /** @default this process's own */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Ends the process with SIGTERM. */
+  readonly signal?: AbortSignal;
+  /** @default this process's own */
+  readonly cwd?: string;
+}
+
 /** Runs `esparse` as a process, whatever its exit code. */
 export function esparse(...args: string[]): Promise<Outcome> {
-  return esparseWith(process.env, ...args);
+  return esparseProcess({}, ...args);
 }
 
 /** The same in another environment. */
 export function esparseWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Outcome> {
+  return esparseProcess({ env }, ...args);
+}
+
+/** The same, as the options say. */
+export function esparseProcess(options: ProcessOptions, ...args: string[]): Promise<Outcome> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
       [ESPARSE, ...args],
-      { maxBuffer: MAX_OUTPUT_BYTES, env },
+      { maxBuffer: MAX_OUTPUT_BYTES, ...options },
       (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
       },
@@ -32,8 +46,16 @@ export function esparseWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<
 }
 
 /** Runs `esparse … --json`, which must succeed, and gives its last line. */
-export async function esparseJson(...args: string[]): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await esparse(...args, '--json');
+export function esparseJson(...args: string[]): Promise<Record<string, unknown>> {
+  return esparseJsonWith({}, ...args);
+}
+
+/** The same, as the options say. */
+export async function esparseJsonWith(
+  options: ProcessOptions,
+  ...args: string[]
+): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await esparseProcess(options, ...args, '--json');
   if (code !== 0) throw new Error(`esparse ${args.join(' ')} ended with ${code}: ${stderr}`);
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, unknown>;
 }

@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { scratchFolder } from '../support/folders.ts';
+import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
+
+jest.setTimeout(120_000);
+
+const at = scratchFolder();
+const ablation = (...args: string[]) =>
+  promisify(execFile)(process.execPath, [
+    path.join(REPOSITORY, 'test/dist/bench/ablation.js'),
+    ...['--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--text', EXAMPLE_EVALUATION],
+    ...['--seqlen', '64', '--out', at('results.json'), ...args],
+  ]);
+
+test('a grid is measured once: cells that are alike are one run, and the same command again runs nothing', async () => {
+  const cell = { pipeline: 'e-sparse', set: { alpha: 2 }, pattern: '2:4', samples: 2, seed: 1 };
+  const grid = ['a', 'b'].map((name) => ({ name, ...cell }));
+  await writeFile(at('grid.json'), JSON.stringify([...grid, { ...cell, name: 'c', pipeline: 'magnitude' }]));
+
+  const first = await ablation('--grid', at('grid.json'), '--only', 'a', 'b');
+  expect(first.stderr).toMatch(/^\[1\/1\] a, 2:4, seed 1: \d+\.\d\d after/);
+  const rows = first.stdout.split('\n').filter((line) => /^\| [ab] /.test(line));
+  expect(rows).toHaveLength(2);
+  expect(rows[0]!.slice(4)).toBe(rows[1]!.slice(4));
+  expect(rows[0]).toContain('| alpha=2 | 2:4 | 2 |');
+
+  const results = JSON.parse(await readFile(at('results.json'), 'utf8')) as { cells: object; dense: number };
+  const [measured] = Object.values(results.cells) as { perplexity: number }[];
+  expect(measured).toMatchObject(cell);
+  expect(measured!.perplexity).toBeGreaterThan(results.dense);
+
+  const again = await ablation('--grid', at('grid.json'), '--only', 'a', 'b');
+  expect(again).toEqual({ stdout: first.stdout, stderr: '' });
+  await expect(ablation('--grid', at('grid.json'), '--seqlen', '32')).rejects.toMatchObject({
+    stderr: expect.stringContaining('is of seqlen 64, not 32'),
+  });
+});
+
+test('a cell that fails is told and leaves the others', async () => {
+  const cell = { pipeline: 'magnitude', set: {}, pattern: '2:4', samples: 2, seed: 0 };
+  const grid = [
+    { ...cell, name: 'bad', pipeline: 'none' },
+    { ...cell, name: 'good' },
+  ];
+  await writeFile(at('grid.json'), JSON.stringify(grid));
+  await expect(ablation('--grid', at('grid.json'), '--jobs', '2')).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/bad, 2:4, seed 0 failed: .*there is no pipeline none/),
+    stdout: expect.stringMatching(/\| bad .*not measured[^]*\| good .*\| 1 \|/),
+  });
+});
