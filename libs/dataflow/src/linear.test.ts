@@ -118,3 +118,19 @@ test('unsubscribing reaches the work that goes on and begins no more', () => {
     expectSubscriptions(work$.subscriptions).toBe('^--!');
   });
 });
+
+test('a shuffle is told of the signal that ends the run', async () => {
+  const { signal } = new AbortController();
+  const told: unknown[] = [];
+  const order = { permutation: new Int32Array(0), keptBefore: 1, keptAfter: 2 };
+  const strategy: Shuffle = {
+    name: 'listens',
+    order: (_matrix, _pattern, given) => {
+      told.push(given);
+      return Promise.resolve(order);
+    },
+  };
+  const scored = { ...loaded, scores: new Float32Array(1) };
+  await lastValueFrom(of(scored).pipe(shuffle(strategy, PATTERN, signal)));
+  expect(told).toEqual([signal]);
+});

@@ -3,7 +3,11 @@ import type { Pattern, Shuffle } from '@esparse/sparsity';
 import { enrich } from './enrich.ts';
 import type { ScoredLinear, ShuffledLinear } from './linear.ts';
 
-/** Finds the input order of each linear, in which its groups are formed. */
-export function shuffle(strategy: Shuffle, pattern: Pattern): OperatorFunction<ScoredLinear, ShuffledLinear> {
-  return enrich((linear) => from(strategy.order(linear, pattern)).pipe(map((order) => ({ order }))));
+/** Finds the input order of each linear, in which its groups are formed. A search that is long ends where `signal` aborts. */
+export function shuffle(
+  strategy: Shuffle,
+  pattern: Pattern,
+  signal?: AbortSignal,
+): OperatorFunction<ScoredLinear, ShuffledLinear> {
+  return enrich((linear) => from(strategy.order(linear, pattern, signal)).pipe(map((order) => ({ order }))));
 }

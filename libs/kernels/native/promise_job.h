@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -14,6 +15,16 @@ template <typename T>
 struct Span {
   T* data = nullptr;
   std::size_t length = 0;
+};
+
+// A flag by which JavaScript ends a job early: one integer, not 0 once it is raised. Long chunks look at it.
+class CancelFlag {
+ public:
+  explicit CancelFlag(Span<std::int32_t> flag) : flag_(flag.data) {}
+  bool raised() const { return __atomic_load_n(flag_, __ATOMIC_RELAXED) != 0; }
+
+ private:
+  const std::int32_t* flag_;
 };
 
 // Collects the arguments of one call, checks them, and runs the job.

@@ -51,8 +51,10 @@ void thresholds(const Rows* values, std::size_t keep, std::size_t group, Rows* t
 class BlockSearch {
  public:
   // The columns order[0 .. width) of `scores`.
-  BlockSearch(const Shuffled& shape, const float* scores, const std::uint32_t* order, std::size_t width)
-      : keep_(shape.keep),
+  BlockSearch(const Shuffled& shape, const float* scores, const std::uint32_t* order, std::size_t width,
+              CancelFlag cancel)
+      : cancel_(cancel),
+        keep_(shape.keep),
         group_(shape.group),
         rows_(shape.rows),
         width_(width),
@@ -69,12 +71,14 @@ class BlockSearch {
   }
 
   // Swaps until no swap gains more than `tolerance` (relative) or `max_swaps` were made; returns their number.
+  // Ends early, with an order that is worth nothing, once the flag is raised.
   std::size_t run(double tolerance, std::size_t max_swaps) {
     std::vector<std::size_t> all(width_ / group_);
     for (std::size_t g = 0; g < all.size(); g++) all[g] = g;
     measure(all.data(), all.size());
     for (std::size_t p = 0; p < width_; p++) find_partner(p);
     for (std::size_t swaps = 0; swaps < max_swaps; swaps++) {
+      if (cancel_.raised()) return swaps;
       const std::size_t p =
           static_cast<std::size_t>(std::max_element(gain_, gain_ + width_) - gain_);
       const std::size_t q = partner_[p];
@@ -109,6 +113,7 @@ class BlockSearch {
     }
     for (std::size_t i = 0; i < spare; i++) d.push_back(spare_);
     for (std::size_t first = 0; first < rows_; first += kPartialRows) {
+      if (cancel_.raised()) return;
       const std::size_t rows = std::min(kPartialRows, rows_ - first);
       const float* x = panel_.get() + first * kStride;
       for (std::size_t i = 0; i < count; i++) {
@@ -160,6 +165,7 @@ class BlockSearch {
     }
   }
 
+  CancelFlag cancel_;
   std::size_t keep_, group_, rows_, width_, padded_;
   std::unique_ptr<float[]> panel_;  // [rows][kStride], columns in the order given
   std::vector<double> d_;           // D[position][slot]
@@ -169,8 +175,8 @@ class BlockSearch {
   double spare_[kMaxBlock] = {};    // D of the positions that fill up the last max_plus
 };
 
-// swapSearch(scores, rows, cols, permutation, keep, group, blockSize, tolerance, maxSwaps, out: Int32Array(cols)):
-// Promise<number>, the swaps made. `out` is the new permutation.
+// swapSearch(scores, rows, cols, permutation, keep, group, blockSize, tolerance, maxSwaps, out: Int32Array(cols),
+// cancel: Int32Array(1)): Promise<number>, the swaps made. `out` is the new permutation.
 Napi::Value swap_search(const Napi::CallbackInfo& info) {
   Call call(info);
   const auto shape = take_shuffled(call, info.Env(), 1);
@@ -179,6 +185,7 @@ Napi::Value swap_search(const Napi::CallbackInfo& info) {
   const double tolerance = call.number(7);
   const std::size_t max_swaps = call.size(8);
   const auto out = call.array<std::int32_t>(9, shape->cols);
+  const CancelFlag cancel(call.array<std::int32_t>(10, 1));
   if (!call.failed() && (block == 0 || block > kMaxBlock || block % shape->group != 0)) {
     Napi::RangeError::New(info.Env(), "the block is not a multiple of the group, up to 256")
         .ThrowAsJavaScriptException();
@@ -189,10 +196,11 @@ Napi::Value swap_search(const Napi::CallbackInfo& info) {
   return call.promise(
       blocks,
       [=](std::size_t index) {
+        if (cancel.raised()) return;
         const std::size_t first = index * block;
         const std::size_t width = std::min(block, shape->cols - first);
         const std::uint32_t* order = shape->order.data() + first;
-        BlockSearch search(*shape, scores.data, order, width);
+        BlockSearch search(*shape, scores.data, order, width, cancel);
         (*swaps)[index] = search.run(tolerance, max_swaps);
         for (std::size_t p = 0; p < width; p++) {
           out.data[first + p] = static_cast<std::int32_t>(order[search.slot(p)]);

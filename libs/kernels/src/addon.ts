@@ -59,6 +59,7 @@ export interface Addon extends SmallKernels {
     tolerance: number,
     maxSwaps: number,
     out: Int32Array,
+    cancel: Int32Array,
   ): Promise<number>;
   maskOf(
     scores: Float32Array,

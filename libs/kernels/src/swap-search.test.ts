@@ -1,5 +1,8 @@
+import { setTimeout } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { keptScore, keptScoreReference, swapSearch } from './index.ts';
+import { addon, keptScore, keptScoreReference, swapSearch } from './index.ts';
 
 /** Scores of columns of very different importance, from a small seeded generator. */
 function unevenScores(rows: number, cols: number, seed: number): Float32Array {
@@ -10,6 +13,12 @@ function unevenScores(rows: number, cols: number, seed: number): Float32Array {
   };
   const scale = Array.from({ length: cols }, () => Math.exp(3 * random()));
   return Float32Array.from({ length: rows * cols }, (_, i) => random() * scale[i % cols]!);
+}
+
+/** Collects garbage now. */
+function collect(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
 }
 
 const identity = (cols: number) => Int32Array.from({ length: cols }, (_, i) => i);
@@ -82,4 +91,61 @@ test('a block that is no multiple of the group up to 256 is refused', async () =
       kind: 'usage',
     });
   }
+});
+
+/** The down_proj of a 13B model: a search of ten seconds on two cores. */
+const LARGE = { rows: 5120, cols: 13824 };
+
+/** Scores of which no two blocks are equal, made quickly. */
+function manyScores(rows: number, cols: number): Float32Array {
+  const pool = unevenScores(251, 263, 11);
+  const scores = new Float32Array(rows * cols);
+  for (let at = 0; at < scores.length; at += pool.length)
+    scores.set(pool.subarray(0, Math.min(pool.length, scores.length - at)), at);
+  return scores;
+}
+
+const native = addon() === null ? test.skip : test;
+
+native('a search that is aborted is over at once, and the next one is as if it had not been', async () => {
+  const { rows, cols } = LARGE;
+  const small = unevenScores(70, 64, 5);
+  const expected = await swapSearch(small, 70, 64, identity(64), 2, 4, 64);
+  const controller = new AbortController();
+  const removed = jest.spyOn(controller.signal, 'removeEventListener');
+  const search = swapSearch(manyScores(rows, cols), rows, cols, identity(cols), 2, 4, 256, controller.signal);
+  await setTimeout(2000);
+  const aborted = performance.now();
+  controller.abort(new Error('enough'));
+  await expect(search).rejects.toMatchObject({ kind: 'cancelled', cause: { message: 'enough' } });
+  expect(performance.now() - aborted).toBeLessThan(1000);
+  expect(removed).toHaveBeenCalled();
+  // The pool is free again: nothing of the large search goes on in front of this one.
+  const { signal } = new AbortController();
+  expect(await swapSearch(small, 70, 64, identity(64), 2, 4, 64, signal)).toEqual(expected);
+  expect(performance.now() - aborted).toBeLessThan(1000);
+});
+
+native('a search that was aborted before it began does not begin', async () => {
+  const search = swapSearch(new Float32Array(8), 1, 8, identity(8), 2, 4, 8, AbortSignal.abort());
+  await expect(search).rejects.toMatchObject({ kind: 'cancelled' });
+});
+
+native('an aborted search lets its scores go', async () => {
+  const gone: unknown[] = [];
+  const watch = new FinalizationRegistry((name) => gone.push(name));
+  await (async () => {
+    const controller = new AbortController();
+    const scores = manyScores(2048, 2048);
+    watch.register(scores, 'scores');
+    const search = swapSearch(scores, 2048, 2048, identity(2048), 2, 4, 256, controller.signal);
+    await setTimeout(200);
+    controller.abort();
+    await expect(search).rejects.toMatchObject({ kind: 'cancelled' });
+  })();
+  for (let i = 0; i < 20 && gone.length === 0; i++) {
+    collect();
+    await setTimeout(20);
+  }
+  expect(gone).toEqual(['scores']);
 });

@@ -1,5 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { addon } from './addon.ts';
+import { cancellable } from './cancellable.ts';
 import { keptScore } from './kept-score.ts';
 import { checkShuffledMatrix } from './shuffled-matrix.ts';
 import { swapSearchReference } from './swap-search-reference.ts';
@@ -38,6 +39,7 @@ export interface SwapSearchResult {
  * @param permutation the order to start from (cols)
  * @param blockSize a multiple of `group`, at most 256; the last block may be shorter. Memory: a panel of
  * rows x 272 f32 and 0.5 MiB per thread
+ * @throws EsparseError 'cancelled' soon after `signal` has aborted; the TypeScript reference runs to its end first
  */
 export async function swapSearch(
   scores: Float32Array,
@@ -47,6 +49,7 @@ export async function swapSearch(
   keep: number,
   group: number,
   blockSize: number,
+  signal?: AbortSignal,
 ): Promise<SwapSearchResult> {
   checkShuffledMatrix('scores', scores.length, rows, cols, permutation, keep, group);
   if (!(blockSize > 0 && blockSize <= MAX_BLOCK && blockSize % group === 0)) {
@@ -58,33 +61,13 @@ export async function swapSearch(
   const keptBefore = await keptScore(scores, rows, cols, permutation, keep, group);
   const found = permutation.slice();
   const limit = MAX_SWAPS_PER_CHANNEL * blockSize;
+  const problem = [scores, rows, cols, permutation, keep, group, blockSize, SWAP_TOLERANCE, limit] as const;
   const native = addon();
-  const swaps =
+  const swaps = await cancellable(signal, (cancel) =>
     native === null
-      ? swapSearchReference(
-          scores,
-          rows,
-          cols,
-          permutation,
-          keep,
-          group,
-          blockSize,
-          SWAP_TOLERANCE,
-          limit,
-          found,
-        )
-      : await native.swapSearch(
-          scores,
-          rows,
-          cols,
-          permutation,
-          keep,
-          group,
-          blockSize,
-          SWAP_TOLERANCE,
-          limit,
-          found,
-        );
+      ? Promise.resolve(swapSearchReference(...problem, found))
+      : native.swapSearch(...problem, found, cancel),
+  );
   const keptAfter = await keptScore(scores, rows, cols, found, keep, group);
   // Gains within the rounding may add up to a loss of a few units in the last place.
   if (keptAfter < keptBefore) {

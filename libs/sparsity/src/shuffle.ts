@@ -24,6 +24,6 @@ export interface ShuffleResult {
  */
 export interface Shuffle {
   readonly name: string;
-  /** @throws EsparseError 'cancelled' once `signal` is aborted, between its steps */
+  /** @throws EsparseError 'cancelled' soon after `signal` has aborted, within a step that is long */
   order(scores: ScoreMatrix, pattern: Pattern, signal?: AbortSignal): Promise<ShuffleResult>;
 }

@@ -33,7 +33,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
   const pruneLinear: OperatorFunction<LinearJob, PrunedLinear> = pipe(
     load((job) => loadWeights(context, job, signal)),
     score(metric),
-    shuffle(context.shuffle, pattern),
+    shuffle(context.shuffle, pattern, signal),
     mask(pattern),
     stages(context, signal),
     pack(pattern),

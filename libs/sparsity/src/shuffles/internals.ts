@@ -4,8 +4,13 @@ import type { Pattern } from '../pattern.ts';
 import { canonicalOrder, identityOrder } from '../permutation.ts';
 import type { ScoreMatrix, Shuffle } from '../shuffle.ts';
 
-/** A step from one order to a better one. */
-export type ShuffleStep = (matrix: ScoreMatrix, pattern: Pattern, order: Int32Array) => Promise<Int32Array>;
+/** A step from one order to a better one; a long one ends early where the signal aborts. */
+export type ShuffleStep = (
+  matrix: ScoreMatrix,
+  pattern: Pattern,
+  order: Int32Array,
+  signal?: AbortSignal,
+) => Promise<Int32Array>;
 
 /** A shuffle that takes its steps one after the other, from the original order. */
 export function shuffleOf(name: string, steps: readonly ShuffleStep[]): Shuffle {
@@ -21,7 +26,7 @@ export function shuffleOf(name: string, steps: readonly ShuffleStep[]): Shuffle 
         if (signal?.aborted === true) {
           throw new EsparseError('cancelled', `shuffle ${name}: cancelled`, { cause: signal.reason });
         }
-        permutation = canonicalOrder(await step(matrix, pattern, permutation), pattern.group);
+        permutation = canonicalOrder(await step(matrix, pattern, permutation, signal), pattern.group);
       }
       return { permutation, keptBefore, keptAfter: await kept(permutation) };
     },
@@ -52,8 +57,9 @@ export async function localStep(
   matrix: ScoreMatrix,
   { keep, group }: Pattern,
   order: Int32Array,
+  signal?: AbortSignal,
 ): Promise<Int32Array> {
   const { scores, rows, cols } = matrix;
   const blockSize = MAX_BLOCK - (MAX_BLOCK % group);
-  return (await swapSearch(scores, rows, cols, order, keep, group, blockSize)).permutation;
+  return (await swapSearch(scores, rows, cols, order, keep, group, blockSize, signal)).permutation;
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { keptScore } from '@esparse/kernels';
 import fc from 'fast-check';
 import {
@@ -109,4 +110,18 @@ test('an aborted shuffle is cancelled', async () => {
   await expect(both.order(matrix, { keep: 2, group: 4 }, AbortSignal.abort())).rejects.toMatchObject({
     kind: 'cancelled',
   });
+});
+
+test('a local shuffle that is aborted in the middle of its search ends there', async () => {
+  const [rows, cols] = [2048, 4096];
+  const scores = new Float32Array(rows * cols);
+  for (let i = 0; i < scores.length; i++) scores[i] = ((i * 7919) % 1009) * (1 + (i % 97));
+  const controller = new AbortController();
+  const aborted = setTimeout(100).then(() => {
+    controller.abort();
+    return performance.now();
+  });
+  const order = local.order({ scores, rows, cols }, { keep: 2, group: 4 }, controller.signal);
+  await expect(order).rejects.toMatchObject({ kind: 'cancelled' });
+  expect(performance.now() - (await aborted)).toBeLessThan(1000);
 });

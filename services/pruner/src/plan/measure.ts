@@ -103,14 +103,14 @@ async function secondsAValue(): Promise<number> {
   return seconds / data.length;
 }
 
-async function secondsAWeight({ pattern, shuffle }: MeasureOptions): Promise<number> {
+async function secondsAWeight({ pattern, shuffle, signal }: MeasureOptions): Promise<number> {
   const cols = COLS - (COLS % pattern.group);
   const weights = new Uint16Array(new Uint32Array(noise(ROWS * cols).buffer).map((bits) => bits >>> 16));
   const importance = new Float32Array(cols).fill(1);
   const seconds = await leastOf(1, async () => {
     const scores = await scoreByChannel('bf16', weights, ROWS, cols, importance);
     const matrix = { scores, rows: ROWS, cols };
-    const { permutation } = await shuffle.order(matrix, pattern);
+    const { permutation } = await shuffle.order(matrix, pattern, signal);
     const mask = await maskLinear(matrix, permutation, pattern);
     await packLinear({ dtype: 'bf16', weights, rows: ROWS, cols }, permutation, mask, pattern);
   });
