@@ -1,8 +1,8 @@
-import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { esparse, esparseJson } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { bytesOfRun } from '../support/run-bytes.ts';
 
 jest.setTimeout(120_000);
 
@@ -19,21 +19,6 @@ interface Plan {
 const plan = async (...args: string[]) =>
   (await esparseJson('plan', '--model', EXAMPLE_MODEL, ...args)) as unknown as Plan;
 
-/** Bytes of a run's arrays, and of everything in it but finished.json, as its file system has them. */
-async function bytesOf(run: string): Promise<{ arrays: number; all: number }> {
-  const files = (await readdir(run, { recursive: true, withFileTypes: true })).filter((entry) =>
-    entry.isFile(),
-  );
-  let arrays = 0;
-  let all = 0;
-  for (const file of files) {
-    const { size } = await stat(path.join(file.parentPath, file.name));
-    if (file.name !== 'finished.json') all += size;
-    if (/\/c(\/0)*$/.test(path.join(file.parentPath, file.name))) arrays += size;
-  }
-  return { arrays, all };
-}
-
 test.each([
   ['2:4 in statistics of the pruner', []],
   [
@@ -49,7 +34,7 @@ test.each([
     ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--store', store, ...args],
   );
   expect(planned.blocks).toBe(report.blocks);
-  const { arrays, all } = await bytesOf(path.join(store, 'runs', String(report.run)));
+  const { arrays, all } = await bytesOfRun(path.join(store, 'runs', String(report.run)));
   expect(planned.store.arrays).toBe(arrays);
   expect(Math.abs(planned.store.bytes / all - 1)).toBeLessThan(0.01);
 

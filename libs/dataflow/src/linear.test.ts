@@ -14,6 +14,7 @@ const job = (name: string): LinearJob => ({
   tap: 'in',
   rows: ROWS,
   cols: COLS,
+  pattern: PATTERN,
   statistics: {
     amplitude: Float32Array.from({ length: COLS }, (_, c) => c + 1),
     entropy: new Float32Array(COLS).fill(3),
@@ -24,13 +25,7 @@ const job = (name: string): LinearJob => ({
 const weights = Uint16Array.from({ length: ROWS * COLS }, (_, i) => 0x3f80 + ((i * 29) % 97));
 const read = () => Promise.resolve({ dtype: 'bf16' as const, weights });
 
-const chain = pipe(
-  load(read),
-  score(eSparse({ alpha: 1 })),
-  shuffle(both, PATTERN),
-  mask(PATTERN),
-  pack(PATTERN),
-);
+const chain = pipe(load(read), score(eSparse({ alpha: 1 })), shuffle(both), mask(), pack());
 
 test('a linear goes through the whole chain: half of its weights stay, as they were', async () => {
   const { packed, keptBefore, keptAfter } = await lastValueFrom(of(job('q')).pipe(chain));
@@ -46,14 +41,14 @@ test('a linear goes through the whole chain: half of its weights stay, as they w
 test('what is kept is the kept score that the shuffle promised', async () => {
   const loaded: LoadedLinear = { ...job('q'), dtype: 'bf16', weights };
   const scored = await lastValueFrom(of(loaded).pipe(score(eSparse({ alpha: 1 }))));
-  const { order } = await lastValueFrom(of(scored).pipe(shuffle(both, PATTERN)));
+  const { order } = await lastValueFrom(of(scored).pipe(shuffle(both)));
   expect(await keptScore(scored.scores, ROWS, COLS, order.permutation, 2, 4)).toBe(order.keptAfter);
 });
 
 test('linears come out in the order in which they went in, without their weights', async () => {
   const all = await lastValueFrom(from(['q', 'k', 'v'].map(job)).pipe(oneByOne(chain), toArray()));
   expect(all.map(({ job: { name } }) => name)).toEqual(['q', 'k', 'v']);
-  expect(Object.keys(all[0]!).sort()).toEqual(['job', 'keptAfter', 'keptBefore', 'packed', 'pattern']);
+  expect(Object.keys(all[0]!).sort()).toEqual(['job', 'keptAfter', 'keptBefore', 'packed']);
 });
 
 /** What a promise-returning plug-in does over time, as a marble. */
@@ -80,7 +75,7 @@ test('load, score and shuffle take one linear at a time', () => {
 
     const order = { permutation: new Int32Array(0), keptBefore: 1, keptAfter: 2 };
     const strategy: Shuffle = { name: 'slow', order: () => during(cold('--(o|)', { o: order })) };
-    expectObservable(hot('aa|', { a: scored }).pipe(shuffle(strategy, PATTERN))).toBe('--o-(o|)', {
+    expectObservable(hot('aa|', { a: scored }).pipe(shuffle(strategy))).toBe('--o-(o|)', {
       o: { ...scored, order },
     });
 
@@ -131,6 +126,6 @@ test('a shuffle is told of the signal that ends the run', async () => {
     },
   };
   const scored = { ...loaded, scores: new Float32Array(1) };
-  await lastValueFrom(of(scored).pipe(shuffle(strategy, PATTERN, signal)));
+  await lastValueFrom(of(scored).pipe(shuffle(strategy, signal)));
   expect(told).toEqual([signal]);
 });

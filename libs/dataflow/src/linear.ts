@@ -12,6 +12,8 @@ export interface LinearJob {
   readonly tap: string;
   readonly rows: number;
   readonly cols: number;
+  /** What it is pruned to: linears of one block may differ. */
+  readonly pattern: Pattern;
   /** What is known of its input; only what metric and stages ask for is there. */
   readonly statistics: TapReadings;
 }
@@ -44,7 +46,6 @@ export interface MaskedLinear extends ShuffledLinear {
 export interface PrunedLinear {
   readonly job: LinearJob;
   readonly packed: PackedLinear;
-  readonly pattern: Pattern;
   /** Kept score in the original order, and in the shuffled one. */
   readonly keptBefore: number;
   readonly keptAfter: number;

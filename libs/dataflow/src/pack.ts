@@ -1,22 +1,22 @@
 import { concatMap, from, map, tap, type OperatorFunction } from 'rxjs';
 import { free } from '@esparse/kernels';
-import { packLinear, type Pattern } from '@esparse/sparsity';
+import { packLinear } from '@esparse/sparsity';
 import type { MaskedLinear, PrunedLinear } from './linear.ts';
 
 /**
  * Packs what the mask keeps into the layout of the store, and lets weights, scores and mask go: their memory is given
  * back at once, since those of the next linear are about to come.
  */
-export function pack(pattern: Pattern): OperatorFunction<MaskedLinear, PrunedLinear> {
+export function pack(): OperatorFunction<MaskedLinear, PrunedLinear> {
   return concatMap((linear) => {
-    const { block, name, tap: tapName, rows, cols, statistics, order } = linear;
-    const job = { block, name, tap: tapName, rows, cols, statistics };
+    const { block, name, tap: tapName, rows, cols, pattern, statistics, order } = linear;
+    const job = { block, name, tap: tapName, rows, cols, pattern, statistics };
     const { keptBefore, keptAfter } = order;
     return from(packLinear(linear, order.permutation, linear.mask, pattern)).pipe(
       tap(() => {
         for (const array of [linear.weights, linear.scores, linear.mask]) free(array);
       }),
-      map((packed) => ({ job, packed, pattern, keptBefore, keptAfter })),
+      map((packed) => ({ job, packed, keptBefore, keptAfter })),
     );
   });
 }

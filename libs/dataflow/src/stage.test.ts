@@ -9,6 +9,7 @@ const linear: MaskedLinear = {
   tap: 'in',
   rows: 1,
   cols: 2,
+  pattern: PATTERN,
   statistics: {},
   dtype: 'bf16',
   weights: Uint16Array.of(1, 2),
@@ -18,7 +19,7 @@ const linear: MaskedLinear = {
 };
 const step = (run: Stage['run']): Stage => ({ name: 'step', statistics: {}, run });
 const through = (one: Stage, note: (message: string) => void = () => undefined) =>
-  lastValueFrom(of(linear).pipe(stage(one, PATTERN, { note })));
+  lastValueFrom(of(linear).pipe(stage(one, { note })));
 
 test('a stage sees the linear with its order, mask and pattern, and changes weights, mask or nothing', async () => {
   const changed = await through(

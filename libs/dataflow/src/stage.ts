@@ -1,28 +1,23 @@
 import { from, type OperatorFunction } from 'rxjs';
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
-import type { Pattern, Stage, StageContext } from '@esparse/sparsity';
+import type { Stage, StageContext } from '@esparse/sparsity';
 import { enrich } from './enrich.ts';
 import type { MaskedLinear } from './linear.ts';
 
 /** Runs a step between mask and pack: what it gives takes the place of weights and mask. */
-export function stage(
-  step: Stage,
-  pattern: Pattern,
-  context: StageContext,
-): OperatorFunction<MaskedLinear, MaskedLinear> {
-  return enrich((linear) => from(run(step, linear, pattern, context)));
+export function stage(step: Stage, context: StageContext): OperatorFunction<MaskedLinear, MaskedLinear> {
+  return enrich((linear) => from(run(step, linear, context)));
 }
 
 async function run(
   { name, run: change }: Stage,
   linear: MaskedLinear,
-  pattern: Pattern,
   { signal, note }: StageContext,
 ): Promise<Pick<MaskedLinear, 'weights' | 'mask'>> {
   const { block, name: linearName, weights, mask, order } = linear;
   const changed = await change(
-    { ...linear, pattern, permutation: order.permutation },
+    { ...linear, permutation: order.permutation },
     {
       signal,
       note: (message) => {

@@ -15,6 +15,8 @@ const schema = z.object({
   options: z.object({
     pipeline: z.object({ name: z.string(), version: z.number(), options: z.record(z.string(), z.number()) }),
     pattern: z.object({ keep: z.number().int(), group: z.number().int() }),
+    /** Linears that have another pattern, or are `dense`, by `blocks.<k>.<linear>`; absent where there are none. */
+    layers: z.record(z.string(), z.string()).optional(),
     shuffle: z.string(),
     calibration: z.object({
       samples: z.number().int(),

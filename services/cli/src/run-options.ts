@@ -1,5 +1,7 @@
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { isEsparseError } from '@esparse/errors';
 import { PIPELINES, type ShuffleName } from '@esparse/pipelines';
+import { parseLayerRule, type LayerRule } from '@esparse/pruner';
 import type { Pattern } from '@esparse/sparsity';
 import { integer, nonNegative, numeric, pattern } from './option-types.ts';
 
@@ -10,6 +12,7 @@ const MAX_BINS = 1000;
 export interface RunFlags {
   readonly pipeline: string;
   readonly pattern: Pattern;
+  readonly layer?: readonly LayerRule[];
   readonly samples: number;
   readonly seqlen: number;
   readonly seed: number;
@@ -32,6 +35,13 @@ export function runOptions(): Option[] {
       .default({ keep: 2, group: 4 }, '2:4')
       .env('ESPARSE_PATTERN')
       .argParser(pattern),
+    new Option(
+      '--layer <names=pattern>',
+      "another pattern, or `dense`, for linears by a glob of their names blocks.K.LINEAR: 'blocks.0.*=dense', " +
+        "'*.down_proj=4:8'; may be repeated, the last that fits a linear holds",
+    )
+      .env('ESPARSE_LAYER')
+      .argParser(layerRules),
     numeric('--samples <n>', 'calibration windows', 128, 'ESPARSE_SAMPLES', integer(1, 1_000_000)),
     numeric('--seqlen <n>', 'tokens of a window', 512, 'ESPARSE_SEQLEN', integer(2, 131_072)),
     numeric('--seed <n>', "seed of the windows' offsets", 0, 'ESPARSE_SEED', integer(0, 2 ** 31 - 1)),
@@ -61,4 +71,13 @@ export function runOptions(): Option[] {
       .default('pruner')
       .env('ESPARSE_COMBINE'),
   ];
+}
+
+/** Rules for layers, after those before; several in one text (as in a variable) are separated by spaces. */
+function layerRules(text: string, before: readonly LayerRule[] | undefined): LayerRule[] {
+  try {
+    return [...(before ?? []), ...text.trim().split(/\s+/).map(parseLayerRule)];
+  } catch (error) {
+    throw isEsparseError(error) ? new InvalidArgumentError(`${error.message}: ${error.hint ?? ''}`) : error;
+  }
 }

@@ -6,7 +6,7 @@ import type { RunContext } from './run-context.ts';
 
 /**
  * A block's transaction as the end of its stream: each pruned linear is written as it comes; with the commit go what
- * stays dense (norms, biases, linears that were skipped) and the statistics of the taps, for the report.
+ * stays dense (norms, biases, linears that are not pruned) and the statistics of the taps, for the report.
  */
 export function blockSink(
   context: RunContext,
@@ -14,7 +14,7 @@ export function blockSink(
   readings: ReadonlyMap<string, TapReadings>,
   signal?: AbortSignal,
 ): BlockSink<PrunedLinear, Commit> {
-  const { writer, stopwatch, checkpoint, description, skipped } = context;
+  const { writer, stopwatch, checkpoint, description, layers } = context;
   const transaction = writer.beginBlock(block);
   return {
     write: ({ job, packed, keptBefore, keptAfter }) =>
@@ -25,7 +25,7 @@ export function blockSink(
     commit: () =>
       stopwatch.time('commit', async () => {
         const dense = [...description.blockTensors(block).map(({ name }) => name)];
-        for (const linear of skipped) dense.push(linear.weight(block));
+        for (const linear of layers.dense(block)) dense.push(linear.weight(block));
         for (const name of dense) await writeDense(transaction, densePath(name), checkpoint, name, signal);
         await writeReadings(context, transaction, readings);
         return transaction.commit({ block });

@@ -11,7 +11,7 @@ import type { Shard } from './shards.ts';
 import { statisticsOf } from './statistics.ts';
 
 /**
- * The statistics that metric and stages need of a block's activations over all shards; emits them once, when the last shard
+ * The statistics that metric and stages need of what a block's pruned linears read, over all shards; emits them once, when the last shard
  * is in. A shard counts once, and only when it is complete, however often it was tried.
  */
 export function calibrateBlock$(context: RunContext, block: number): Observable<Partial> {
@@ -22,10 +22,10 @@ export function calibrateBlock$(context: RunContext, block: number): Observable<
 
 /** Activations cross the wire, and are folded here. */
 function streamed$(context: RunContext, block: number): Observable<Partial> {
-  const { description, readers, shards, pool, target, options } = context;
-  const taps = new Map(description.taps.map(({ name, channels }) => [name, channels]));
+  const { layers, readers, shards, pool, target, options } = context;
+  const taps = new Map(layers.taps(block).map(({ name, channels }) => [name, channels]));
   const gathered = statisticsOf(readers);
-  const firstTap = description.taps[0]?.name;
+  const [firstTap] = taps.keys();
   const progress = progressOf(context, block);
 
   const tilesOf$ = (worker: WorkerConnection, shard: Shard) =>
@@ -74,7 +74,8 @@ function streamed$(context: RunContext, block: number): Observable<Partial> {
 
 /** Activations are folded where they arise, and one partial of each batch of shards crosses the wire. */
 function combined$(context: RunContext, block: number): Observable<Partial> {
-  const { description, readers, shards, pool, target, options } = context;
+  const { layers, readers, shards, pool, target, options } = context;
+  const taps = layers.taps(block);
   const gathered = statisticsOf(readers);
   const refs = gathered.map(({ name, version, parameters }) => ({
     name,
@@ -82,9 +83,7 @@ function combined$(context: RunContext, block: number): Observable<Partial> {
     parameters: parametersText(parameters),
   }));
   const channels = new Map(
-    description.taps.flatMap((tap) =>
-      gathered.map(({ name }) => [stateName(tap.name, name), tap.channels] as const),
-    ),
+    taps.flatMap((tap) => gathered.map(({ name }) => [stateName(tap.name, name), tap.channels] as const)),
   );
   const limit = maxPartialBytes({ channels });
   const progress = progressOf(context, block);
@@ -95,7 +94,7 @@ function combined$(context: RunContext, block: number): Observable<Partial> {
       const request = {
         block,
         shards: batch.map(({ index }) => index),
-        taps: description.taps.map(({ name }) => name),
+        taps: taps.map(({ name }) => name),
         statistics: refs,
       };
       const pieces: Buffer[] = [];

@@ -1,4 +1,5 @@
 export type { PruneEvent, PruneReport } from './events.ts';
+export { parseLayerRule, type LayerRule } from './layers.ts';
 export {
   startLocalWorker,
   type LocalWorker,

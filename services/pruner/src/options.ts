@@ -1,6 +1,7 @@
 import type { Pipeline, ShuffleName } from '@esparse/pipelines';
 import type { ClientTls } from '@esparse/protocol';
 import type { Pattern } from '@esparse/sparsity';
+import type { LayerRule } from './layers.ts';
 
 /** What a run does. All of it but paths and workers is part of the run's fingerprint. */
 export interface PruneOptions extends ClientTls {
@@ -12,6 +13,8 @@ export interface PruneOptions extends ClientTls {
   readonly store: string;
   readonly pipeline: Pipeline;
   readonly pattern: Pattern;
+  /** Other patterns for some linears, or none: of several that name a linear, the last. @default none */
+  readonly layers?: readonly LayerRule[] | undefined;
   /** Calibration windows. */
   readonly samples: number;
   /** Tokens of a window. */

@@ -62,17 +62,34 @@ function differencesOf({ fingerprint, attributes }: RunSummary, asked: AskedRun)
   if (there.tokens !== here.tokens) found.push('the calibration tokens');
   if (there.numerics !== here.numerics)
     found.push(`the numerics (${there.numerics} there, ${here.numerics} here)`);
-  const before = leavesOf(there.options);
-  const now = leavesOf(here.options);
+  const { layers: layersThere = {}, ...optionsThere } = there.options;
+  const { layers: layersHere = {}, ...optionsHere } = here.options;
+  const before = leavesOf(optionsThere);
+  const now = leavesOf(optionsHere);
   for (const name of new Set([...before.keys(), ...now.keys()])) {
     if (before.get(name) === now.get(name)) continue;
     found.push(
       `the option ${name} (${before.get(name) ?? 'absent'} there, ${now.get(name) ?? 'absent'} here)`,
     );
   }
+  const layers = differingLayers(layersThere, layersHere);
+  if (layers !== undefined) found.push(layers);
   // What a run is made of gives its name, by the algorithm of this version: another name, another algorithm.
   if (attributesFingerprint(there) !== fingerprint) found.push('the version of the algorithm');
   return found;
+}
+
+/** Linears whose patterns `--layer` sets otherwise: all have one cause, so they are one difference. */
+function differingLayers(
+  there: Readonly<Record<string, string>>,
+  here: Readonly<Record<string, string>>,
+): string | undefined {
+  const names = Object.keys({ ...there, ...here }).filter((name) => there[name] !== here[name]);
+  const [first] = names;
+  if (first === undefined) return undefined;
+  const of = (layers: Readonly<Record<string, string>>) => layers[first] ?? 'the pattern of the run';
+  const more = names.length > 1 ? `, and ${names.length - 1} more linears` : '';
+  return `the option layer (${first}: ${of(there)} there, ${of(here)} here${more})`;
 }
 
 function attributesIfKnown(attributes: RunSummary['attributes']): RunAttributes | undefined {

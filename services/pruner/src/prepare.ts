@@ -6,10 +6,10 @@ import {
   readText,
   type Checkpoint,
 } from '@esparse/checkpoint';
-import { describeCheckpoint, type LinearSpec, type ModelDescription } from '@esparse/model';
+import { describeCheckpoint, type ModelDescription } from '@esparse/model';
 import type { RunAttributes } from '@esparse/model-store';
-import { requireDivisible } from '@esparse/sparsity';
 import { fingerprintOf, tokensDigest } from './fingerprint.ts';
+import { resolveLayers, type Layers } from './layers.ts';
 import type { PruneOptions } from './options.ts';
 import { shardsOf, type Shard } from './shards.ts';
 
@@ -18,9 +18,8 @@ export interface Preparation {
   readonly checkpoint: Checkpoint;
   readonly description: ModelDescription;
   readonly shards: readonly Shard[];
-  /** Linears of a block that are pruned; the others are committed dense. */
-  readonly pruned: readonly LinearSpec[];
-  readonly skipped: readonly LinearSpec[];
+  /** What each linear of each block is pruned to; the others are committed dense. */
+  readonly layers: Layers;
   /** Digest of the calibration tokens. */
   readonly tokens: string;
 }
@@ -33,7 +32,7 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
   const checkpoint = await openCheckpoint(options.model);
   try {
     const description = describeCheckpoint(checkpoint);
-    const [pruned, skipped] = divide(description, options);
+    const layers = resolveLayers(description, options);
     const tokenizer = await openTokenizer(options.model);
     const tokens = await tokenizer.encode(await readText(options.calibration), { bos: options.bos });
     signal?.throwIfAborted();
@@ -42,8 +41,7 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
       checkpoint,
       description,
       shards: shardsOf(windows, options.seqlen, description.hidden),
-      pruned,
-      skipped,
+      layers,
       tokens: tokensDigest(windows),
     };
   } catch (error) {
@@ -52,25 +50,17 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
   }
 }
 
-/** The linears that are pruned, and those that stay dense. @throws EsparseError 'unsupported' where none may stay */
-export function divide(
-  { linears }: ModelDescription,
-  { pattern, skipIndivisible }: Pick<PruneOptions, 'pattern' | 'skipIndivisible'>,
-): [pruned: LinearSpec[], skipped: LinearSpec[]] {
-  const divisible = ({ cols }: LinearSpec) => cols % pattern.group === 0;
-  if (!skipIndivisible) for (const { name, cols } of linears) requireDivisible(name, cols, pattern);
-  return [linears.filter(divisible), linears.filter((linear) => !divisible(linear))];
-}
-
 /** A run's name, from what it is made of: everything that its bytes depend on. */
 export function attributesFingerprint({ model, tokens, numerics, options }: RunAttributes): string {
-  return fingerprintOf({ model, tokens, windows: CALIBRATION_ALGORITHM, numerics, ...options });
+  const { layers, ...always } = options;
+  const made = { model, tokens, windows: CALIBRATION_ALGORITHM, numerics, ...always };
+  return fingerprintOf(layers === undefined ? made : { ...made, layers });
 }
 
 /** What a run is made of, as the store keeps it. */
 export function attributesOf(
   options: PruneOptions,
-  { checkpoint, description, tokens }: Preparation,
+  { checkpoint, description, layers, tokens }: Preparation,
   numerics: string,
 ): RunAttributes {
   return {
@@ -80,17 +70,18 @@ export function attributesOf(
     model: checkpoint.digest,
     tokens,
     numerics,
-    options: runOptions(options),
+    options: runOptions(options, layers),
   };
 }
 
 /** The options of a run as the store keeps them: those that change its bytes. */
-function runOptions(options: PruneOptions): RunAttributes['options'] {
+function runOptions(options: PruneOptions, { exceptions }: Layers): RunAttributes['options'] {
   const { pipeline, pattern, samples, seqlen, seed, bins, entropyRange, alpha, bos, skipIndivisible } =
     options;
   return {
     pipeline: { name: pipeline.name, version: pipeline.version, options: pipeline.describe({ alpha }) },
     pattern: { keep: pattern.keep, group: pattern.group },
+    ...(Object.keys(exceptions).length > 0 && { layers: exceptions }),
     shuffle: options.shuffle ?? pipeline.shuffle,
     calibration: { samples, seqlen, seed, bos },
     entropy: { bins, range: entropyRange },

@@ -28,15 +28,14 @@ import type { RunContext } from './run-context.ts';
  * mask and pack into a transaction of the store, which commits when the last is in.
  */
 export async function pruneBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<void> {
-  const { metric, options, stopwatch } = context;
-  const { pattern } = options;
+  const { metric, stopwatch } = context;
   const pruneLinear: OperatorFunction<LinearJob, PrunedLinear> = pipe(
     load((job) => loadWeights(context, job, signal)),
     score(metric),
-    shuffle(context.shuffle, pattern, signal),
-    mask(pattern),
+    shuffle(context.shuffle, signal),
+    mask(),
     stages(context, signal),
-    pack(pattern),
+    pack(),
     stopwatch.measure('prune', { 'esparse.block': block }),
   );
   let done = 0;
@@ -55,61 +54,56 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
   await lastValueFrom(committed$);
 }
 
-/** What metric and stages need, tap by tap; nothing is streamed where they need nothing. */
+/** What metric and stages need, tap by tap; nothing is streamed where they need nothing, or nothing is pruned. */
 function readings$(context: RunContext, block: number): Observable<ReadonlyMap<string, TapReadings>> {
-  const { description, options, readers } = context;
-  if (Object.keys(readers).length === 0) return of(new Map<string, TapReadings>());
+  const { layers, options, readers } = context;
+  const taps = layers.taps(block).map(({ name }) => name);
+  if (Object.keys(readers).length === 0 || taps.length === 0) return of(new Map<string, TapReadings>());
   return calibrateBlock$(context, block).pipe(
     context.stopwatch.measure('calibrate'),
-    finishStatistics(
-      description.taps.map(({ name }) => name),
-      readers,
-      { sequences: options.samples },
-    ),
+    finishStatistics(taps, readers, { sequences: options.samples }),
   );
 }
 
 /** The pipeline's steps between mask and pack, in their order. */
 function stages(context: RunContext, signal?: AbortSignal): OperatorFunction<MaskedLinear, MaskedLinear> {
-  const { options, emit } = context;
+  const { emit } = context;
   const note = (message: string) => {
     emit({ event: 'note', message });
   };
   return (linears$) =>
-    context.stages.reduce(
-      (through$, step) => through$.pipe(stage(step, options.pattern, { signal, note })),
-      linears$,
-    );
+    context.stages.reduce((through$, step) => through$.pipe(stage(step, { signal, note })), linears$);
 }
 
 function linearJobs(
-  { pruned }: RunContext,
+  { layers }: RunContext,
   block: number,
   readings: ReadonlyMap<string, TapReadings>,
 ): LinearJob[] {
-  return pruned.map(({ name, tap: tapName, rows, cols }) => ({
+  return layers.pruned(block).map(({ name, tap: tapName, rows, cols, pattern }) => ({
     block,
     name,
     tap: tapName,
     rows,
     cols,
+    pattern,
     statistics: readings.get(tapName) ?? {},
   }));
 }
 
 async function loadWeights(
-  { checkpoint, pruned }: RunContext,
+  { checkpoint, description }: RunContext,
   { block, name }: LinearJob,
   signal?: AbortSignal,
 ): Promise<Pick<LoadedLinear, 'dtype' | 'weights'>> {
-  const linear = pruned.find((candidate) => candidate.name === name);
+  const linear = description.linears.find((candidate) => candidate.name === name);
   if (linear === undefined) throw new EsparseError('internal', `no linear ${name}`);
   const tensor = linear.weight(block);
   const { dtype, bits } = tensorToHalf(checkpoint.info(tensor).dtype, await checkpoint.read(tensor, signal));
   return { dtype, weights: bits };
 }
 
-function tellLinear({ emit, pruned }: RunContext, linear: PrunedLinear, done: number): void {
+function tellLinear({ emit, layers }: RunContext, linear: PrunedLinear, done: number): void {
   const { job, packed, keptBefore, keptAfter } = linear;
   const { block, name, rows, cols } = job;
   emit({
@@ -120,5 +114,12 @@ function tellLinear({ emit, pruned }: RunContext, linear: PrunedLinear, done: nu
     bytes: packed.values.byteLength + packed.indices.byteLength,
     denseBytes: rows * cols * 2,
   });
-  emit({ event: 'progress', block, phase: 'prune', done, total: pruned.length, unit: 'linears' });
+  emit({
+    event: 'progress',
+    block,
+    phase: 'prune',
+    done,
+    total: layers.pruned(block).length,
+    unit: 'linears',
+  });
 }

@@ -1,10 +1,11 @@
-import type { LinearSpec, ModelDescription } from '@esparse/model';
+import type { ModelDescription } from '@esparse/model';
 import type { RunTarget } from '@esparse/protocol';
 import type { Metric, Shuffle, Stage } from '@esparse/sparsity';
 import type { StatisticReaders } from '@esparse/statistics';
 import type { RunWriter } from '@esparse/store';
 import type { Checkpoint } from '@esparse/checkpoint';
 import type { PruneEvent } from './events.ts';
+import type { Layers } from './layers.ts';
 import type { PruneOptions } from './options.ts';
 import type { Shard } from './shards.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -15,8 +16,7 @@ export interface RunContext {
   readonly options: PruneOptions;
   readonly checkpoint: Checkpoint;
   readonly description: ModelDescription;
-  readonly pruned: readonly LinearSpec[];
-  readonly skipped: readonly LinearSpec[];
+  readonly layers: Layers;
   readonly shards: readonly Shard[];
   readonly metric: Metric;
   readonly stages: readonly Stage[];

@@ -45,11 +45,13 @@ function render(
   inspection: RunInspection,
   { current, runs }: { current: string | undefined; runs: number },
 ): string {
-  const { run, model, pipeline, pattern, shuffle, blocks, totals } = inspection;
+  const { run, model, pipeline, pattern, shuffle, options, blocks, totals } = inspection;
   const state = `${inspection.finished ? 'finished' : 'not finished'}${run === current ? ', current' : ''}`;
+  const exceptions = Object.keys(options.layers ?? {}).length;
+  const otherwise = exceptions === 0 ? '' : `, ${exceptions} linears otherwise`;
   const head =
     `run ${run} (${state}; ${runs} in the store)\n` +
-    `${model}, ${pipeline} ${pattern}, shuffle ${shuffle}\n` +
+    `${model}, ${pipeline} ${pattern}${otherwise}, shuffle ${shuffle}\n` +
     `linears ${bytes(totals.bytes)} of ${bytes(totals.denseBytes)} dense (${percent(totals.bytes / totals.denseBytes)}), ` +
     `permutations ${bytes(totals.permutationBytes)}\n\n`;
   const rows = blocks.flatMap(({ block, committed, linears }) =>

@@ -38,8 +38,8 @@ export function planCommand(): Command {
   return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
-async function run({ json, ...flags }: Flags, signal: AbortSignal): Promise<void> {
-  const plan = await planRun({ ...flags, pipeline: pipelineNamed(flags.pipeline) }, signal);
+async function run({ json, layer, ...flags }: Flags, signal: AbortSignal): Promise<void> {
+  const plan = await planRun({ ...flags, layers: layer, pipeline: pipelineNamed(flags.pipeline) }, signal);
   process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags.combine));
 }
 

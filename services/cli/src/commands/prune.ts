@@ -86,12 +86,17 @@ export function pruneCommand(): Command {
 }
 
 async function run(
-  { worker = [], threads, device, json, ...flags }: Flags,
+  { worker = [], layer, threads, device, json, ...flags }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   // gRPC greets a worker by its address where it has no name, of which Node warns: nothing that a user could mend.
   if (flags.tlsCa !== undefined) process.noDeprecation = true;
-  const options: PruneOptions = { ...flags, pipeline: pipelineNamed(flags.pipeline), workers: worker };
+  const options: PruneOptions = {
+    ...flags,
+    layers: layer,
+    pipeline: pipelineNamed(flags.pipeline),
+    workers: worker,
+  };
   const reporter = createReporter({ json, stream: process.stdout });
   try {
     const report = await prune(options, {

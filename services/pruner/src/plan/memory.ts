@@ -1,5 +1,5 @@
-import type { LinearSpec, ModelDescription } from '@esparse/model';
-import type { Pattern } from '@esparse/sparsity';
+import type { ModelDescription, TapSpec } from '@esparse/model';
+import type { PatternedLinear } from '../layers.ts';
 import { packedBytes, sum } from './store-bytes.ts';
 
 const MIB = 2 ** 20;
@@ -23,8 +23,8 @@ const WORKER_SLACK = 1.15;
 
 export interface MemoryShape {
   readonly description: ModelDescription;
-  readonly pruned: readonly LinearSpec[];
-  readonly pattern: Pattern;
+  /** The linears that are pruned, of all blocks: one is held at a time. */
+  readonly pruned: readonly PatternedLinear[];
   readonly seqlen: number;
   readonly workers: number;
   readonly shards: number;
@@ -39,20 +39,17 @@ export interface MemoryShape {
 
 /** The most that the pruner holds: statistics, then one linear at a time, and once the largest tensor that stays. */
 export function prunerMemory(shape: MemoryShape): number {
-  const { description, pruned, pattern, workers, shards, combine, calibrates, weightBytes } = shape;
+  const { description, pruned, workers, shards, combine, calibrates, weightBytes } = shape;
   const inFlight = Math.min(workers, shards);
   const merged = statesBytes(shape);
-  const partials = inFlight * channelsOf(description) * partialChannelBytes(Infinity);
+  const partials = inFlight * channelsOf(description.taps) * partialChannelBytes(Infinity);
   const statistics =
     combine === 'worker'
       ? merged + widestTap(description) * CHANNEL_BYTES + 2 * partials
       : merged * (inFlight + (shards > 1 ? 1 : 0)) + inFlight * CONNECTION_BYTES;
   // As read, as f32 scores, and packed; f32 is rounded into a copy.
   const perWeight = weightBytes + (weightBytes === 4 ? 2 : 0) + 4 + 1 / 8;
-  const linear = Math.max(
-    0,
-    ...pruned.map((each) => each.rows * each.cols * perWeight + packedBytes(each, pattern)),
-  );
+  const linear = Math.max(0, ...pruned.map((each) => each.rows * each.cols * perWeight + packedBytes(each)));
   const outer = Math.max(
     0,
     ...description.outerTensors.map(({ shape: size }) => product(size) * weightBytes),
@@ -65,7 +62,7 @@ export function workerMemory(shape: MemoryShape): number {
   const { description, seqlen, sequences, combine, weightBytes } = shape;
   const weights = description.linears.map(({ rows, cols }) => rows * cols);
   const block = 4 * sum(weights) + weightBytes * Math.max(...weights);
-  const activations = 4 * seqlen * (channelsOf(description) + 4 * description.hidden) * (SEQUENCES + 1);
+  const activations = 4 * seqlen * (channelsOf(description.taps) + 4 * description.hidden) * (SEQUENCES + 1);
   const boundary = 3 * 4 * sequences * seqlen * description.hidden;
   const statistics = combine === 'worker' ? statesBytes(shape) * 1.5 : CONNECTION_BYTES;
   return Math.ceil(WORKER_SLACK * (PROCESS_BYTES + block + activations + boundary + statistics));
@@ -77,14 +74,14 @@ export function partialChannelBytes(tokens: number): number {
 }
 
 /** Channels of all taps. */
-export function channelsOf({ taps }: ModelDescription): number {
+export function channelsOf(taps: readonly TapSpec[]): number {
   return sum(taps.map(({ channels }) => channels));
 }
 
 /** The statistics of one block, with the rows that wait. */
 function statesBytes({ description, seqlen, sequences }: MemoryShape): number {
   const waiting = 4 * Math.min(WAITING_ROWS, seqlen * sequences);
-  return channelsOf(description) * (CHANNEL_BYTES + waiting);
+  return channelsOf(description.taps) * (CHANNEL_BYTES + waiting);
 }
 
 function widestTap({ taps }: ModelDescription): number {

@@ -5,7 +5,7 @@ import type { Pipeline } from '@esparse/pipelines';
 import { formatPattern } from '@esparse/sparsity';
 import { batchesOf } from '../batches.ts';
 import type { PruneOptions } from '../options.ts';
-import { divide } from '../prepare.ts';
+import { resolveLayers } from '../layers.ts';
 import { shardsOf } from '../shards.ts';
 import { SHUFFLES } from '../shuffles.ts';
 import { channelsOf, partialChannelBytes, prunerMemory, workerMemory } from './memory.ts';
@@ -66,7 +66,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
   const checkpoint = await openCheckpoint(options.model, signal);
   try {
     const description = describeCheckpoint(checkpoint);
-    const [pruned, skipped] = divide(description, options);
+    const layers = resolveLayers(description, options);
     const { samples, seqlen, workers, pattern, pipeline, combine = 'pruner' } = options;
     const { blocks, hidden, linears } = description;
     const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
@@ -84,14 +84,18 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     });
 
     const tokens = samples * seqlen;
-    const channels = channelsOf(description);
+    const everyBlock = Array.from({ length: blocks }, (_, block) => block);
+    const calibrated = everyBlock.filter((block) => layers.taps(block).length > 0).length;
+    const pruned = everyBlock.flatMap((block) => layers.pruned(block));
+    // Of the whole run: nothing is gathered of inputs that only dense linears read.
+    const channels = sum(everyBlock.map((block) => channelsOf(layers.taps(block))));
     const weights = sum(linears.map(({ rows, cols }) => rows * cols));
     const weightBytes = checkpoint.info(tensor).dtype === 'F32' ? 4 : 2;
     const busy = Math.min(workers, shards.length);
     const batches = batchesOf(shards, workers).length;
     const boundary = 4 * tokens * hidden;
     const advances = calibrates ? blocks - 1 : 0;
-    const shape = { checkpoint, description, pruned, skipped, pattern, statistics: statistics.length };
+    const shape = { checkpoint, description, layers, statistics: statistics.length };
     const store = await storeBytesOf(options.model, shape);
     const outer = sum(
       description.outerTensors.map(({ shape: size }) => weightBytes * size.reduce((a, b) => a * b, 1)),
@@ -99,7 +103,6 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const memory = {
       description,
       pruned,
-      pattern,
       seqlen,
       workers,
       shards: shards.length,
@@ -113,21 +116,23 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
       pruner: weightBytes * weights * blocks + outer,
       workers: calibrates
         ? Math.round(
-            busy * (weightBytes * weights * blocks + packed * advances) + boundary * (blocks + advances),
+            busy * (weightBytes * weights * calibrated + packed * advances) +
+              boundary * (calibrated + advances),
           )
         : 0,
     };
     const written = { store: store.bytes, hidden: calibrates ? boundary * blocks : 0 };
     const wire = {
-      pruner: calibrates ? 4 * tokens * channels * blocks : 0,
-      worker: calibrates ? blocks * batches * channels * partialChannelBytes(tokens / batches) : 0,
+      pruner: calibrates ? 4 * tokens * channels : 0,
+      worker: calibrates ? batches * channels * partialChannelBytes(tokens / batches) : 0,
     };
     const compute = (2 * tokens * weights) / rates.flops / busy;
     const loads = (weightBytes * weights) / rates.read;
     const counting = tokens * channels * rates.statistics;
     const seconds = {
       calibrate: calibrates
-        ? blocks * (loads + Math.max(compute, combine === 'worker' ? counting / busy : counting))
+        ? calibrated * loads +
+          Math.max(calibrated * compute, combine === 'worker' ? counting / busy : counting)
         : 0,
       prune: blocks * (weights * rates.prune + loads),
       commit: written.store / rates.write,

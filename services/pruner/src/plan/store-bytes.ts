@@ -1,6 +1,7 @@
 import { tokenizerFiles, type Checkpoint } from '@esparse/checkpoint';
-import type { LinearSpec, ModelDescription, TensorSpec } from '@esparse/model';
-import { packedShapes, type Pattern } from '@esparse/sparsity';
+import type { ModelDescription, TensorSpec } from '@esparse/model';
+import { packedShapes } from '@esparse/sparsity';
+import type { Layers, PatternedLinear } from '../layers.ts';
 
 /** The checksum behind every array. */
 const TRAILER_BYTES = 4;
@@ -10,6 +11,8 @@ const ARRAY_DOCUMENT_BYTES = 820;
 const GROUP_DOCUMENT_BYTES = 310;
 /** A run's own document with the model's config, and those that hold its parts together. */
 const RUN_DOCUMENT_BYTES = 2500;
+/** A linear's line in it where its pattern is not the run's. */
+const EXCEPTION_BYTES = 50;
 
 /** What a run will hold. */
 export interface StoreBytes {
@@ -22,41 +25,39 @@ export interface StoreBytes {
 export interface StoreShape {
   readonly checkpoint: Checkpoint;
   readonly description: ModelDescription;
-  readonly pruned: readonly LinearSpec[];
-  readonly skipped: readonly LinearSpec[];
-  readonly pattern: Pattern;
+  readonly layers: Layers;
   /** Statistics that are kept of each tap. */
   readonly statistics: number;
 }
 
 /** Adds up what a finished run holds, array by array. */
 export async function storeBytesOf(model: string, shape: StoreShape): Promise<StoreBytes> {
-  const { description, pruned, skipped, statistics } = shape;
-  const outer = sum(description.outerTensors.map((tensor) => denseBytes(shape, tensor)));
-  const packed = sum(pruned.map((linear) => packedBytes(linear, shape.pattern)));
-  const taps = sum(description.taps.map(({ channels }) => statistics * (4 * channels + TRAILER_BYTES)));
-  let arrays = outer;
-  for (let block = 0; block < description.blocks; block++) {
-    const dense: TensorSpec[] = [...description.blockTensors(block)];
-    for (const { weight, rows, cols } of skipped) dense.push({ name: weight(block), shape: [rows, cols] });
-    arrays += packed + taps + sum(dense.map((tensor) => denseBytes(shape, tensor)));
-  }
-  const perBlock =
-    3 * pruned.length +
-    skipped.length +
-    description.blockTensors(0).length +
-    statistics * description.taps.length;
-  const groups = pruned.length + description.taps.length + 1;
-  const documents =
+  const { description, layers, statistics } = shape;
+  const { outerTensors } = description;
+  let arrays = sum(outerTensors.map((tensor) => denseBytes(shape, tensor)));
+  let documents =
     RUN_DOCUMENT_BYTES +
-    description.outerTensors.length * ARRAY_DOCUMENT_BYTES +
-    description.blocks * (perBlock * ARRAY_DOCUMENT_BYTES + groups * GROUP_DOCUMENT_BYTES);
+    Object.keys(layers.exceptions).length * EXCEPTION_BYTES +
+    outerTensors.length * ARRAY_DOCUMENT_BYTES;
+  for (let block = 0; block < description.blocks; block++) {
+    const [pruned, taps] = [layers.pruned(block), layers.taps(block)];
+    const dense: TensorSpec[] = [...description.blockTensors(block)];
+    for (const { weight, rows, cols } of layers.dense(block))
+      dense.push({ name: weight(block), shape: [rows, cols] });
+    arrays +=
+      sum(pruned.map(packedBytes)) +
+      sum(dense.map((tensor) => denseBytes(shape, tensor))) +
+      sum(taps.map(({ channels }) => statistics * (4 * channels + TRAILER_BYTES)));
+    const count = 3 * pruned.length + dense.length + statistics * taps.length;
+    const groups = pruned.length + (statistics > 0 ? taps.length : 0) + 1;
+    documents += count * ARRAY_DOCUMENT_BYTES + groups * GROUP_DOCUMENT_BYTES;
+  }
   const tokenizer = sum((await tokenizerFiles(model)).map(({ bytes }) => bytes.byteLength));
   return { bytes: arrays + documents + tokenizer, arrays };
 }
 
 /** A packed linear: its values, indices and permutation. */
-export function packedBytes({ rows, cols }: LinearSpec, pattern: Pattern): number {
+export function packedBytes({ rows, cols, pattern }: PatternedLinear): number {
   const { values, indices } = packedShapes(pattern, rows, cols);
   return 2 * product(values) + product(indices) + 4 * cols + 3 * TRAILER_BYTES;
 }
