@@ -1,6 +1,6 @@
 import fc from 'fast-check';
+import { statisticLaws } from '@esparse/laws';
 import { amplitude, amplitudeOf } from './index.ts';
-import { checkMonoidLaws } from './testing/monoid-laws.ts';
 
 const value = fc.oneof(
   fc.float({ noNaN: true, min: Math.fround(-1e6), max: Math.fround(1e6) }),
@@ -9,7 +9,7 @@ const value = fc.oneof(
 );
 
 test('the amplitude is a commutative monoid over rows, to the last bit', async () => {
-  await checkMonoidLaws({ statistic: amplitude, options: {}, values: value, seed: 11, runs: 60 });
+  await statisticLaws(amplitude, { values: value, seed: 11, runs: 60 });
 });
 
 test('it is the root of the mean over sequences of the sum of squares', async () => {

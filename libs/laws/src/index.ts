@@ -1,0 +1,15 @@
+export { metricLaws, type LawfulMetric } from './metric-laws.ts';
+export { marbles, type Marbles, type Watched } from './marbles.ts';
+export type { LawOptions } from './every-case.ts';
+export type { LawfulReaders, LawPattern } from './linear-cases.ts';
+export type { LawTile } from './statistic-cases.ts';
+export type { MarbleValues } from './diagrams.ts';
+export { shuffleLaws, type LawfulShuffle, type ShuffleLawOptions } from './shuffle-laws.ts';
+export { stageLaws, type LawfulStage } from './stage-laws.ts';
+export { statisticLaws, type LawfulStatistic, type StatisticLawOptions } from './statistic-laws.ts';
+export {
+  syntheticSequence,
+  syntheticTiles,
+  type Activations,
+  type SyntheticOptions,
+} from './synthetic-tiles.ts';
