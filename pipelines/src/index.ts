@@ -3,5 +3,7 @@ export { eSparsePipeline } from './e-sparse.ts';
 export { magnitudePipeline } from './magnitude.ts';
 export type { MetricOptions, Pipeline, ShuffleName } from './pipeline.ts';
 export { PIPELINES, pipelineNamed } from './registry.ts';
+export { riaLsaPipeline } from './ria-lsa.ts';
 export { riaPipeline } from './ria.ts';
+export { wandaLsaPipeline } from './wanda-lsa.ts';
 export { wandaPipeline } from './wanda.ts';

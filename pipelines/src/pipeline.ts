@@ -2,7 +2,7 @@ import type { EntropyReading } from '@esparse/statistics';
 import type { Metric, Stage } from '@esparse/sparsity';
 
 /** The shuffles of a pipeline, by name. */
-export type ShuffleName = 'none' | 'global' | 'local' | 'both';
+export type ShuffleName = 'none' | 'global' | 'local' | 'both' | 'lsa';
 
 /** What a user may set about a metric; each pipeline takes what it knows and ignores the rest. */
 export interface MetricOptions extends EntropyReading {

@@ -20,6 +20,8 @@ void register_entropy(Napi::Env env, Napi::Object exports);
 void register_score(Napi::Env env, Napi::Object exports);
 void register_kept_score(Napi::Env env, Napi::Object exports);
 void register_swap_search(Napi::Env env, Napi::Object exports);
+void register_slot_gains(Napi::Env env, Napi::Object exports);
+void register_assignment(Napi::Env env, Napi::Object exports);
 void register_mask(Napi::Env env, Napi::Object exports);
 void register_pack(Napi::Env env, Napi::Object exports);
 void register_small(Napi::Env env, Napi::Object exports);
@@ -69,6 +71,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_score(env, exports);
   register_kept_score(env, exports);
   register_swap_search(env, exports);
+  register_slot_gains(env, exports);
+  register_assignment(env, exports);
   register_mask(env, exports);
   register_pack(env, exports);
   register_small(env, exports);

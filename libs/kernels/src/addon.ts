@@ -61,6 +61,18 @@ export interface Addon extends SmallKernels {
     out: Int32Array,
     cancel: Int32Array,
   ): Promise<number>;
+  slotGains(
+    scores: Float32Array,
+    rows: number,
+    cols: number,
+    permutation: Int32Array,
+    keep: number,
+    group: number,
+    slots: Int32Array,
+    out: Float32Array,
+    cancel: Int32Array,
+  ): Promise<void>;
+  assign(values: Float32Array, size: number, out: Int32Array, cancel: Int32Array): Promise<void>;
   maskOf(
     scores: Float32Array,
     rows: number,

@@ -12,6 +12,8 @@ import {
   packedLayout,
   scoreByChannel,
   scoreByChannelReference,
+  slotGains,
+  slotGainsReference,
   swapSearch,
   unpack,
   unpackToF32,
@@ -112,6 +114,14 @@ test('the swap search finds the same order in the same number of swaps', () =>
       expected,
     );
     expect(native).toMatchObject({ permutation: expected, swaps });
+  }));
+
+test('the gains of other channels in a slot agree bit for bit', () =>
+  holds(20, async ({ scores, rows, cols, permutation, keep, group }) => {
+    const slots = Int32Array.from({ length: cols / group }, (_, g) => g * group + ((g * 5) % group));
+    const native = await slotGains(scores, rows, cols, permutation, keep, group, slots);
+    const expected = slotGainsReference(scores, rows, cols, permutation, keep, group, slots);
+    expect(new Uint32Array(native.buffer)).toEqual(new Uint32Array(expected.buffer));
   }));
 
 test('masks agree', () =>

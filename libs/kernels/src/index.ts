@@ -32,6 +32,8 @@ export { widen, widenReference, type HalfDtype } from './widen.ts';
 export { channelMeans, channelMeansReference, scoreByChannel, scoreByChannelReference } from './score.ts';
 export { keptScore, keptScoreReference } from './kept-score.ts';
 export { MAX_BLOCK, swapSearch, type SwapSearchResult } from './swap-search.ts';
+export { slotGains, slotGainsReference } from './slot-gains.ts';
+export { assign, assignReference } from './assignment.ts';
 export { maskOf, maskOfReference, maskRowBytes } from './mask.ts';
 export { MAX_DIMENSION, MAX_GROUP } from './shuffled-matrix.ts';
 export { packedLayout, TILE_ROWS, type PackedLayout } from './packed-layout.ts';

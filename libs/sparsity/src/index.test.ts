@@ -12,6 +12,7 @@ test('the public surface is this, and nothing else', () => {
     'isPattern',
     'isPermutation',
     'local',
+    'lsa',
     'magnitude',
     'maskLinear',
     'none',

@@ -9,6 +9,7 @@ export type { ScoreMatrix, Shuffle, ShuffleResult } from './shuffle.ts';
 export { both } from './shuffles/both.ts';
 export { global } from './shuffles/global.ts';
 export { local } from './shuffles/local.ts';
+export { lsa } from './shuffles/lsa.ts';
 export { none } from './shuffles/none.ts';
 export { canonicalOrder, identityOrder, isPermutation } from './permutation.ts';
 export { maskLinear } from './mask-linear.ts';

@@ -51,11 +51,8 @@ export function runOptions(): Option[] {
       .choices(['channel', 'tap'])
       .default('channel')
       .env('ESPARSE_ENTROPY_RANGE'),
-    new Option(
-      '--shuffle <kind>',
-      'channel shuffles to run (default: both for e-sparse, none for the others)',
-    )
-      .choices(['none', 'global', 'local', 'both'])
+    new Option('--shuffle <kind>', 'channel shuffles to run (default: that of the pipeline)')
+      .choices(['none', 'global', 'local', 'both', 'lsa'])
       .env('ESPARSE_SHUFFLE'),
     new Option('--bos', 'begin the tokenized calibration text with the BOS token')
       .default(false)

@@ -8,13 +8,14 @@ import {
   identityOrder,
   isPermutation,
   local,
+  lsa,
   maskLinear,
   none,
   type Pattern,
   type ScoreMatrix,
 } from '../index.ts';
 
-const shuffles = [none, global, local, both];
+const shuffles = [none, global, local, both, lsa];
 
 const patterns: fc.Arbitrary<Pattern> = fc
   .integer({ min: 2, max: 16 })
@@ -58,13 +59,15 @@ test('every shuffle returns a permutation, ascending in each group, and tells th
     { numRuns: 15, seed: 2310 },
   ));
 
-test('the local shuffle keeps no less than the original order, both no less than global', () =>
+test('the local shuffle keeps no less than the original order, both and lsa no less than global', () =>
   fc.assert(
     fc.asyncProperty(cases, async ({ pattern, matrix }) => {
       const alone = await local.order(matrix, pattern);
       expect(alone.keptAfter).toBeGreaterThanOrEqual(alone.keptBefore);
       const dealt = await global.order(matrix, pattern);
-      expect((await both.order(matrix, pattern)).keptAfter).toBeGreaterThanOrEqual(dealt.keptAfter);
+      for (const { order } of [both, lsa]) {
+        expect((await order(matrix, pattern)).keptAfter).toBeGreaterThanOrEqual(dealt.keptAfter);
+      }
     }),
     { numRuns: 15, seed: 2310 },
   ));
@@ -105,6 +108,30 @@ test('channels of equal mean are ranked by their number', async () => {
   expect([...permutation]).toEqual([0, 7, 8, 1, 6, 9, 2, 5, 10, 3, 4, 11]);
 });
 
+/** Every way to cut channels into pairs, as orders. */
+function pairings(channels: readonly number[]): number[][] {
+  const [first, ...others] = channels;
+  if (first === undefined) return [[]];
+  return others.flatMap((partner) =>
+    pairings(others.filter((channel) => channel !== partner)).map((rest) => [first, partner, ...rest]),
+  );
+}
+
+test('lsa finds the best of all orders of eight channels in pairs, four times out of five', async () => {
+  const random = fc.sample(fc.array(fc.nat(99), { minLength: 40, maxLength: 40 }), { numRuns: 40, seed: 1 });
+  const pattern = { keep: 1, group: 2 };
+  let found = 0;
+  for (const values of random) {
+    const matrix = { scores: Float32Array.from(values), rows: 5, cols: 8 };
+    const kept = (order: number[]) => keptScore(matrix.scores, 5, 8, Int32Array.from(order), 1, 2);
+    const best = Math.max(...(await Promise.all(pairings([...Array(8).keys()]).map(kept))));
+    const { keptAfter } = await lsa.order(matrix, pattern);
+    expect(keptAfter).toBeLessThanOrEqual(best);
+    if (keptAfter === best) found++;
+  }
+  expect(found).toBeGreaterThanOrEqual(32);
+});
+
 test('an aborted shuffle is cancelled', async () => {
   const matrix = { scores: new Float32Array(8), rows: 1, cols: 8 };
   await expect(both.order(matrix, { keep: 2, group: 4 }, AbortSignal.abort())).rejects.toMatchObject({
@@ -112,7 +139,7 @@ test('an aborted shuffle is cancelled', async () => {
   });
 });
 
-test('a local shuffle that is aborted in the middle of its search ends there', async () => {
+test.each([local, lsa])('$name that is aborted in the middle of its search ends there', async (shuffle) => {
   const [rows, cols] = [2048, 4096];
   const scores = new Float32Array(rows * cols);
   for (let i = 0; i < scores.length; i++) scores[i] = ((i * 7919) % 1009) * (1 + (i % 97));
@@ -121,7 +148,7 @@ test('a local shuffle that is aborted in the middle of its search ends there', a
     controller.abort();
     return performance.now();
   });
-  const order = local.order({ scores, rows, cols }, { keep: 2, group: 4 }, controller.signal);
+  const order = shuffle.order({ scores, rows, cols }, { keep: 2, group: 4 }, controller.signal);
   await expect(order).rejects.toMatchObject({ kind: 'cancelled' });
   expect(performance.now() - (await aborted)).toBeLessThan(1000);
 });
