@@ -1,8 +1,7 @@
 /** The same over S3: a pruner killed at every kind of request that changes the bucket, to the same objects. */
-import { createHash } from 'node:crypto';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
-import { openObjects } from '@esparse/store';
 import { scratchFolder } from '../support/folders.ts';
+import { objectsOf } from '../support/objects.ts';
 import { EXAMPLE_MODEL } from '../support/repository.ts';
 import { changesOf, killAtEach, startPrune, startWorker } from './victims.ts';
 
@@ -19,18 +18,6 @@ afterAll(async () => {
   process.env = environment;
   await s3.stop();
 });
-
-/** Every object of a store with its digest. */
-async function objectsOf(store: string): Promise<Record<string, string>> {
-  const objects = await openObjects(store);
-  const found: Record<string, string> = {};
-  for await (const key of objects.list('')) {
-    found[key] = createHash('sha256')
-      .update((await objects.get(key))!)
-      .digest('hex');
-  }
-  return found;
-}
 
 test('a pruner that is killed before or after a request of any kind goes on, to the same objects', async () => {
   const place = (name: string | number) => `s3://${s3.bucket}/chaos/${name}`;

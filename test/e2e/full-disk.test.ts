@@ -1,9 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { scratchFolder } from '../support/folders.ts';
+import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { ESPARSE, EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
 jest.setTimeout(60_000);
+
+const MIB = 1024 * 1024;
 
 const at = scratchFolder();
 
@@ -18,23 +20,51 @@ function withDisk(folder: string, bytes: number, commands: string): string {
   return execFileSync('unshare', [...NAMESPACE, 'sh', '-c', script, 'sh', folder], { encoding: 'utf8' });
 }
 
-(permitted ? test : test.skip)(
-  'a full disk is told with exit code 2, and what is committed by then is whole',
-  () => {
-    const folder = at('disk');
-    mkdirSync(folder, { recursive: true });
-    const esparse = `'${process.execPath}' '${ESPARSE}'`;
+const esparse = `'${process.execPath}' '${ESPARSE}'`;
+const prune = (store: string, ...args: string[]) =>
+  `${esparse} prune --model '${EXAMPLE_MODEL}' --calibration '${EXAMPLE_CALIBRATION}' --store ${store} ` +
+  `--samples 4 --seqlen 64 --threads 1 ${args.join(' ')}; echo "pruned: $?"`;
+const onFullDisk = permitted ? test : test.skip;
+
+/** An empty folder to mount at. */
+function place(name: string): string {
+  mkdirSync(at(name), { recursive: true });
+  return at(name);
+}
+
+onFullDisk('a full disk is told with exit code 2, and what is committed by then is whole', () => {
+  const output = withDisk(
+    place('disk'),
+    2 * MIB,
+    `${prune('"$1/store"', '--pipeline magnitude')}; ${esparse} verify --store "$1/store"; echo "verified: $?"`,
+  );
+  expect(output).toContain('block 1/4 committed');
+  expect(output).not.toContain('block 4/4 committed');
+  expect(output).toContain('no space left on the device');
+  expect(output).toContain('pruned: 2');
+  expect(output).toContain('verified: 0');
+});
+
+onFullDisk(
+  'with space again the same command goes on, to the store of a run that had it all along',
+  async () => {
+    const folder = place('filled');
+    // The store has some 3.2 MiB in the end; a file takes the space of its second half.
     const output = withDisk(
       folder,
-      2 * 1024 * 1024,
-      `${esparse} prune --model '${EXAMPLE_MODEL}' --calibration '${EXAMPLE_CALIBRATION}' --store "$1/store" ` +
-        `--pipeline magnitude --samples 4 --seqlen 64; echo "pruned: $?"; ` +
-        `${esparse} verify --store "$1/store"; echo "verified: $?"`,
+      16 * MIB,
+      `head -c ${14 * MIB} /dev/zero > "$1/other"; ${prune('"$1/store"')}; rm "$1/other"; echo again; ` +
+        `${prune('"$1/store"')}; cp -r "$1/store" '${at('resumed')}'`,
     );
-    expect(output).toContain('block 1/4 committed');
-    expect(output).not.toContain('block 4/4 committed');
-    expect(output).toContain('no space left on the device');
-    expect(output).toContain('pruned: 2');
-    expect(output).toContain('verified: 0');
+    const [first, second] = output.split('again\n');
+    expect(first).toContain('block 1/4 committed');
+    expect(first).toContain('no space left on the device');
+    expect(first).toContain('pruned: 2');
+    expect(second).toMatch(/going on after block [123] of 4/);
+    expect(second).toContain('pruned: 0');
+    expect(execFileSync('sh', ['-c', prune(`'${at('whole')}'`)], { encoding: 'utf8' })).toContain(
+      'pruned: 0',
+    );
+    expect(await contentsOf(at('resumed'))).toEqual(await contentsOf(at('whole')));
   },
 );

@@ -37,7 +37,8 @@ export function esparseProcess(options: ProcessOptions, ...args: string[]): Prom
     execFile(
       process.execPath,
       [ESPARSE, ...args],
-      { maxBuffer: MAX_OUTPUT_BYTES, ...options },
+      // By name: in a test, `process.env` is a copy, and not what a child has by itself.
+      { maxBuffer: MAX_OUTPUT_BYTES, env: process.env, ...options },
       (error, stdout, stderr) => {
         resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
       },

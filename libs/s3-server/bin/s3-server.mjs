@@ -6,11 +6,11 @@ import process from 'node:process';
 import { Transform } from 'node:stream';
 import S3rver from 's3rver';
 
-const { directory, bucket, conditional } = JSON.parse(process.argv[2]);
+const { directory, bucket, conditional, port } = JSON.parse(process.argv[2]);
 
 const server = new S3rver({
   address: '127.0.0.1',
-  port: 0,
+  port,
   silent: true,
   directory,
   configureBuckets: [{ name: bucket }],
@@ -115,7 +115,7 @@ process.on('message', ({ set, take }) => {
 });
 process.on('disconnect', () => process.exit());
 
-const { port } = await server.run();
+const listening = await server.run();
 // Tests make many short requests: a connection that ends between two of them is another test's business.
 server.httpServer.keepAliveTimeout = 60_000;
-process.send({ port });
+process.send({ port: listening.port });

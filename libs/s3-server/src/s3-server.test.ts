@@ -35,3 +35,14 @@ test('a fault answers as often as it was asked for, and requests are told', asyn
     `PUT /${server.bucket}/a`,
   ]);
 });
+
+test('a server that was killed is the same one after a restart: its address, its objects', async () => {
+  server = await startS3Server();
+  expect(await put('kept')).toBe(200);
+  await server.kill();
+  await expect(put('lost')).rejects.toThrow();
+  await server.restart();
+  const answer = await fetch(`${server.environment.AWS_ENDPOINT_URL!}/${server.bucket}/kept`);
+  expect(await answer.text()).toBe('kept');
+  expect(await server.requests()).toEqual([`GET /${server.bucket}/kept`]);
+});

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -42,6 +42,10 @@ export interface S3Server {
   fault(...faults: readonly S3Fault[]): Promise<void>;
   /** The requests since this was last asked for: method and decoded URL. */
   requests(): Promise<string[]>;
+  /** Ends the process at once; its objects stay. What it was in the middle of writing may be there in part. */
+  kill(): Promise<void>;
+  /** Starts it again after `kill`, at the same address and without faults. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -49,17 +53,7 @@ export interface S3Server {
 export async function startS3Server({ conditional = true }: S3ServerOptions = {}): Promise<S3Server> {
   const directory = await mkdtemp(path.join(tmpdir(), 'esparse-s3-'));
   const bucket = 'test-bucket';
-  const child = fork(SCRIPT, [JSON.stringify({ directory, bucket, conditional })], {
-    // s3rver's tokens of long lists are made with a cipher that OpenSSL 3 counts as legacy.
-    execArgv: ['--openssl-legacy-provider', '--no-warnings'],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const [ready] = (await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(([code]) => {
-      throw new Error(`the S3 server ended with ${String(code)}`);
-    }),
-  ])) as [{ port: number }];
+  let { child, port } = await launch({ directory, bucket, conditional, port: 0 });
   let asked: Promise<unknown> = Promise.resolve();
   const ask = (message: object): Promise<string[]> => {
     const answer = asked.then(async () => {
@@ -70,11 +64,17 @@ export async function startS3Server({ conditional = true }: S3ServerOptions = {}
     asked = answer;
     return answer;
   };
+  const kill = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  };
   return {
     bucket,
     directory,
     environment: {
-      AWS_ENDPOINT_URL: `http://127.0.0.1:${ready.port}`,
+      AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
       AWS_ACCESS_KEY_ID: 'S3RVER',
       AWS_SECRET_ACCESS_KEY: 'S3RVER',
       AWS_REGION: 'us-east-1',
@@ -87,13 +87,37 @@ export async function startS3Server({ conditional = true }: S3ServerOptions = {}
       await ask({ set: faults });
     },
     requests: () => ask({ take: true }),
+    kill,
+    async restart() {
+      ({ child, port } = await launch({ directory, bucket, conditional, port }));
+    },
     async stop() {
-      if (child.exitCode === null && child.signalCode === null) {
-        const exited = once(child, 'exit');
-        child.kill('SIGKILL');
-        await exited;
-      }
+      await kill();
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** What the script is told. */
+interface Launch {
+  readonly directory: string;
+  readonly bucket: string;
+  readonly conditional: boolean;
+  /** 0 for a free one. */
+  readonly port: number;
+}
+
+async function launch(options: Launch): Promise<{ child: ChildProcess; port: number }> {
+  const child = fork(SCRIPT, [JSON.stringify(options)], {
+    // s3rver's tokens of long lists are made with a cipher that OpenSSL 3 counts as legacy.
+    execArgv: ['--openssl-legacy-provider', '--no-warnings'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  const [{ port }] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`the S3 server ended with ${String(code)}`);
+    }),
+  ])) as [{ port: number }];
+  return { child, port };
 }
