@@ -1,12 +1,10 @@
-import { eSparse } from '@esparse/sparsity';
-import type { Pipeline } from './pipeline.ts';
+import { definePipeline, eSparse, eSparseOptions, SHUFFLES, shuffleOption } from '@esparse/sparsity';
 
-/** E-Sparse (arXiv 2310.15929): magnitude times the entropy plus amplitude of the channel, both shuffles. */
-export const eSparsePipeline: Pipeline = {
+/** E-Sparse: magnitude times the entropy plus amplitude of the channel, both shuffles. */
+export const eSparsePipeline = definePipeline({
   name: 'e-sparse',
-  summary: 'E-Sparse: |W| (entropy + alpha amplitude), global and local shuffle (arXiv 2310.15929)',
-  version: 1,
-  shuffle: 'both',
-  metric: eSparse,
-  describe: ({ alpha }) => ({ alpha }),
-};
+  summary: 'E-Sparse: |W| (entropy + alpha amplitude), global and local shuffle',
+  paper: 'arXiv 2310.15929',
+  options: eSparseOptions.extend({ shuffle: shuffleOption('both') }),
+  create: ({ shuffle, ...options }) => ({ metric: eSparse(options), shuffle: SHUFFLES[shuffle]() }),
+});

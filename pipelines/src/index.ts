@@ -1,8 +1,7 @@
 export { eSparseReconstructPipeline } from './e-sparse-reconstruct.ts';
 export { eSparsePipeline } from './e-sparse.ts';
 export { magnitudePipeline } from './magnitude.ts';
-export type { MetricOptions, Pipeline, ShuffleName } from './pipeline.ts';
-export { PIPELINES, pipelineNamed } from './registry.ts';
+export { PIPELINES, pipelineNamed } from './installed.ts';
 export { riaLsaPipeline } from './ria-lsa.ts';
 export { riaPipeline } from './ria.ts';
 export { wandaLsaPipeline } from './wanda-lsa.ts';

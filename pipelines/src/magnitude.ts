@@ -1,12 +1,10 @@
-import { magnitude } from '@esparse/sparsity';
-import type { Pipeline } from './pipeline.ts';
+import { definePipeline, magnitude, SHUFFLES, shuffleOption } from '@esparse/sparsity';
+import { z } from 'zod';
 
 /** The largest weights of each group, in the original order: the baseline that every paper compares with. */
-export const magnitudePipeline: Pipeline = {
+export const magnitudePipeline = definePipeline({
   name: 'magnitude',
   summary: 'Magnitude: |W|, no shuffle',
-  version: 1,
-  shuffle: 'none',
-  metric: () => magnitude(),
-  describe: () => ({}),
-};
+  options: z.object({ shuffle: shuffleOption('none') }),
+  create: ({ shuffle }) => ({ metric: magnitude(), shuffle: SHUFFLES[shuffle]() }),
+});

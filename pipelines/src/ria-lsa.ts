@@ -1,10 +1,10 @@
-import type { Pipeline } from './pipeline.ts';
+import { definePipeline, riaOptions, shuffleOption } from '@esparse/sparsity';
 import { riaPipeline } from './ria.ts';
 
-/** RIA in the order that linear sum assignments find (RIA, arXiv 2402.17946). */
-export const riaLsaPipeline: Pipeline = {
+/** RIA in the order that linear sum assignments find. */
+export const riaLsaPipeline = definePipeline({
   ...riaPipeline,
   name: 'ria-lsa',
-  summary: 'RIA, channels permuted by linear sum assignment (arXiv 2402.17946)',
-  shuffle: 'lsa',
-};
+  summary: 'RIA, channels permuted by linear sum assignment',
+  options: riaOptions.extend({ shuffle: shuffleOption('lsa') }),
+});

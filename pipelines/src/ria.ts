@@ -1,12 +1,10 @@
-import { ria } from '@esparse/sparsity';
-import type { Pipeline } from './pipeline.ts';
+import { definePipeline, ria, riaOptions, SHUFFLES, shuffleOption } from '@esparse/sparsity';
 
-/** RIA (arXiv 2402.17946): shares of row and column times the root of the amplitude, in the original order. */
-export const riaPipeline: Pipeline = {
+/** RIA: shares of row and column times the root of the amplitude, in the original order. */
+export const riaPipeline = definePipeline({
   name: 'ria',
-  summary: 'RIA: shares of row and column, root of the amplitude, no shuffle (arXiv 2402.17946)',
-  version: 1,
-  shuffle: 'none',
-  metric: () => ria(),
-  describe: () => ({}),
-};
+  summary: 'RIA: shares of row and column, root of the amplitude, no shuffle',
+  paper: 'arXiv 2402.17946',
+  options: riaOptions.extend({ shuffle: shuffleOption('none') }),
+  create: ({ shuffle, ...options }) => ({ metric: ria(options), shuffle: SHUFFLES[shuffle]() }),
+});

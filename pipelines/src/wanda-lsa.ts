@@ -1,10 +1,12 @@
-import type { Pipeline } from './pipeline.ts';
+import { definePipeline, shuffleOption } from '@esparse/sparsity';
+import { z } from 'zod';
 import { wandaPipeline } from './wanda.ts';
 
-/** Wanda in the order that linear sum assignments find (RIA, arXiv 2402.17946). */
-export const wandaLsaPipeline: Pipeline = {
+/** Wanda in the order that linear sum assignments find (RIA). */
+export const wandaLsaPipeline = definePipeline({
   ...wandaPipeline,
   name: 'wanda-lsa',
-  summary: 'Wanda, channels permuted by linear sum assignment (arXiv 2402.17946)',
-  shuffle: 'lsa',
-};
+  summary: 'Wanda, channels permuted by linear sum assignment',
+  paper: 'arXiv 2402.17946',
+  options: z.object({ shuffle: shuffleOption('lsa') }),
+});

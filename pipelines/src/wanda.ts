@@ -1,12 +1,11 @@
-import { wanda } from '@esparse/sparsity';
-import type { Pipeline } from './pipeline.ts';
+import { definePipeline, SHUFFLES, shuffleOption, wanda } from '@esparse/sparsity';
+import { z } from 'zod';
 
-/** Wanda (arXiv 2306.11695): magnitude times the amplitude of the channel, in the original order. */
-export const wandaPipeline: Pipeline = {
+/** Wanda: magnitude times the amplitude of the channel, in the original order. */
+export const wandaPipeline = definePipeline({
   name: 'wanda',
-  summary: 'Wanda: |W| amplitude, no shuffle (arXiv 2306.11695)',
-  version: 1,
-  shuffle: 'none',
-  metric: () => wanda(),
-  describe: () => ({}),
-};
+  summary: 'Wanda: |W| amplitude, no shuffle',
+  paper: 'arXiv 2306.11695',
+  options: z.object({ shuffle: shuffleOption('none') }),
+  create: ({ shuffle }) => ({ metric: wanda(), shuffle: SHUFFLES[shuffle]() }),
+});

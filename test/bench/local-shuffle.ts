@@ -14,9 +14,9 @@ export async function benchLocalShuffle(): Promise<void> {
   const large = scoresOf(SIZE, SIZE);
   let kept = 0;
   const seconds = await secondsOf(async () => {
-    kept = (await both.order(large, pattern)).keptAfter;
+    kept = (await both().order(large, pattern)).keptAfter;
   });
-  const globalAlone = (await global.order(large, pattern)).keptAfter;
+  const globalAlone = (await global().order(large, pattern)).keptAfter;
   print({
     name: 'global and local shuffle',
     measured: `${seconds.toFixed(2)} s`,
@@ -32,8 +32,8 @@ export async function benchLocalShuffle(): Promise<void> {
 
   // The plain search takes minutes on the large matrix; the law is the same on a small one.
   const small = scoresOf(SMALL_ROWS, SMALL_COLS);
-  const found = (await both.order(small, pattern)).keptAfter;
-  const plain = greedyToConvergence(small, pattern, (await global.order(small, pattern)).permutation);
+  const found = (await both().order(small, pattern)).keptAfter;
+  const plain = greedyToConvergence(small, pattern, (await global().order(small, pattern)).permutation);
   print({
     name: `kept score against a plain greedy search, ${SMALL_ROWS} x ${SMALL_COLS}`,
     measured: (found / plain).toFixed(8),

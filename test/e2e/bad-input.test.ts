@@ -210,8 +210,8 @@ test('a store of a newer format, a folder that is no store, and a store being wr
 test('options out of range are refused with what was expected', async () => {
   await refused(/pattern/, { args: ['--pattern', '5:4'] });
   await refused(/samples/, { args: ['--samples', 'many'] });
-  await refused(/entropy-range/, { args: ['--entropy-range', 'all'] });
-  await refused(/choose one of e-sparse, .*magnitude/, { args: ['--pipeline', 'sparsegpt'] });
+  await refused(/range is "all"/, { args: ['--entropy-range', 'all'] });
+  await refused(/choose one of e-sparse, .*magnitude/, { args: ['--pipeline', 'e-sprase'] });
   await refused(/HOST:PORT/, { args: ['--worker', 'nowhere'] });
   await refused(/1024/, { args: ['--seqlen', '4096'] });
   const missing = await esparse('prune', '--store', at('store'));

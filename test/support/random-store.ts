@@ -202,8 +202,6 @@ function hash(name: string): number {
 const OPTIONS = {
   pipeline: { name: 'random', version: 1, options: {} },
   pattern: PATTERN,
-  shuffle: 'none',
   calibration: { samples: 0, seqlen: 0, seed: 0, bos: false },
-  entropy: { bins: 100, range: 'channel' },
   skipIndivisible: false,
 };

@@ -25,7 +25,7 @@ const job = (name: string): LinearJob => ({
 const weights = Uint16Array.from({ length: ROWS * COLS }, (_, i) => 0x3f80 + ((i * 29) % 97));
 const read = () => Promise.resolve({ dtype: 'bf16' as const, weights });
 
-const chain = pipe(load(read), score(eSparse({ alpha: 1 })), shuffle(both), mask(), pack());
+const chain = pipe(load(read), score(eSparse({ alpha: 1 })), shuffle(both()), mask(), pack());
 
 test('a linear goes through the whole chain: half of its weights stay, as they were', async () => {
   const { packed, keptBefore, keptAfter } = await lastValueFrom(of(job('q')).pipe(chain));
@@ -41,7 +41,7 @@ test('a linear goes through the whole chain: half of its weights stay, as they w
 test('what is kept is the kept score that the shuffle promised', async () => {
   const loaded: LoadedLinear = { ...job('q'), dtype: 'bf16', weights };
   const scored = await lastValueFrom(of(loaded).pipe(score(eSparse({ alpha: 1 }))));
-  const { order } = await lastValueFrom(of(scored).pipe(shuffle(both)));
+  const { order } = await lastValueFrom(of(scored).pipe(shuffle(both())));
   expect(await keptScore(scored.scores, ROWS, COLS, order.permutation, 2, 4)).toBe(order.keptAfter);
 });
 

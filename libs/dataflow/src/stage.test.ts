@@ -19,7 +19,7 @@ const linear: MaskedLinear = {
 };
 const step = (run: Stage['run']): Stage => ({ name: 'step', statistics: {}, run });
 const through = (one: Stage, note: (message: string) => void = () => undefined) =>
-  lastValueFrom(of(linear).pipe(stage(one, { note })));
+  lastValueFrom(of(linear).pipe(stage(one, { note, progress: () => undefined })));
 
 test('a stage sees the linear with its order, mask and pattern, and changes weights, mask or nothing', async () => {
   const changed = await through(

@@ -13,7 +13,7 @@ export function stage(step: Stage, context: StageContext): OperatorFunction<Mask
 async function run(
   { name, run: change }: Stage,
   linear: MaskedLinear,
-  { signal, note }: StageContext,
+  { signal, note, progress }: StageContext,
 ): Promise<Pick<MaskedLinear, 'weights' | 'mask'>> {
   const { block, name: linearName, weights, mask, order } = linear;
   const changed = await change(
@@ -23,6 +23,7 @@ async function run(
       note: (message) => {
         note(`block ${block}, ${linearName}: ${name}: ${message}`);
       },
+      progress,
     },
   );
   for (const part of ['weights', 'mask'] as const) {

@@ -1,6 +1,9 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
 
+/** A metric, a shuffle or a stage. */
+const part = z.object({ name: z.string(), version: z.number() });
+
 /** What a run says of itself in the store: what it pruned, how, and on which numerics. Nothing that differs between two equal runs. */
 const schema = z.object({
   /** config.json of the checkpoint, as it is. */
@@ -13,18 +16,24 @@ const schema = z.object({
   /** Runtime version, execution provider, instruction set, rows per run. */
   numerics: z.string(),
   options: z.object({
-    pipeline: z.object({ name: z.string(), version: z.number(), options: z.record(z.string(), z.number()) }),
+    pipeline: z.object({
+      name: z.string(),
+      version: z.number(),
+      options: z.record(z.string(), z.json()),
+      /** What it is made of; earlier runs do not say. */
+      parts: z.object({ metric: part, shuffle: part, stages: z.array(part) }).optional(),
+      /** Of one that does not come with esparse: SHA-256 of its file, and its package with the version. */
+      source: z.object({ sha256: z.string(), package: z.string().optional() }).optional(),
+    }),
     pattern: z.object({ keep: z.number().int(), group: z.number().int() }),
     /** Linears that have another pattern, or are `dense`, by `blocks.<k>.<linear>`; absent where there are none. */
     layers: z.record(z.string(), z.string()).optional(),
-    shuffle: z.string(),
     calibration: z.object({
       samples: z.number().int(),
       seqlen: z.number().int(),
       seed: z.number().int(),
       bos: z.boolean(),
     }),
-    entropy: z.object({ bins: z.number().int(), range: z.enum(['channel', 'tap']) }),
     skipIndivisible: z.boolean(),
   }),
 });

@@ -44,9 +44,7 @@ const MAX_GRAM_CHANNELS = 2 ** 14;
  *
  * The law of statistics holds for sequences, not for rows: the rows of one come in order, in one shard.
  */
-export function gramStatistic(
-  products: () => Promise<MatrixProducts>,
-): Statistic<GramState, Readonly<Record<string, never>>> {
+export function gramStatistic(products: () => Promise<MatrixProducts>): Statistic<GramState, unknown> {
   return {
     ...IDENTITY,
 

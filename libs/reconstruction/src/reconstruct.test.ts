@@ -4,6 +4,8 @@ import { reconstruct } from './index.ts';
 const stage = reconstruct();
 afterAll(() => stage.release?.());
 
+const ignore = () => undefined;
+
 /** bf16 bits of 1 and of 2. */
 const [ONE, TWO] = [0x3f80, 0x4000];
 
@@ -22,7 +24,7 @@ const input = (hessian: number[]) => ({
 test('a survivor takes over what its twin said, in the original order', async () => {
   // Channel 0 moves with channel 3, channel 2 with channel 1.
   const hessian = [10, 0, 0, 10, 0, 10, 10, 0, 0, 10, 10, 0, 10, 0, 0, 10];
-  const { weights } = await stage.run(input(hessian), { note: () => undefined });
+  const { weights } = await stage.run(input(hessian), { note: ignore, progress: ignore });
   const solved = widenReference('bf16', weights!);
   expect(solved[3]).toBeCloseTo(2, 1);
   expect(solved[1]).toBeCloseTo(3, 1);
@@ -31,9 +33,8 @@ test('a survivor takes over what its twin said, in the original order', async ()
 
 test('where the inputs are all zero the weights stay, with a warning', async () => {
   const notes: string[] = [];
-  expect(await stage.run(input(new Array<number>(16).fill(0)), { note: (text) => notes.push(text) })).toEqual(
-    {},
-  );
+  const context = { note: (text: string) => notes.push(text), progress: ignore };
+  expect(await stage.run(input(new Array<number>(16).fill(0)), context)).toEqual({});
   expect(notes).toEqual([expect.stringContaining('the survivors keep their weights')]);
 });
 

@@ -1,66 +1,65 @@
-import { isEsparseError, EsparseError } from '@esparse/errors';
+import { isEsparseError } from '@esparse/errors';
 import { narrow, widen } from '@esparse/kernels';
 import { createMatrixProducts, productsId, type MatrixProducts } from '@esparse/model';
-import type { Stage, StageInput } from '@esparse/sparsity';
-import type { StatisticReader } from '@esparse/statistics';
-import { gramOf, gramStatistic, type GramState } from './gram.ts';
+import { defineStage, type StageInput } from '@esparse/sparsity';
+import { readerOf } from '@esparse/statistics';
+import { z } from 'zod';
+import { gramOf, gramStatistic } from './gram.ts';
 import { solveSurvivors } from './survivors.ts';
 
-/** Options of `reconstruct`. */
-export interface ReconstructOptions {
-  /** Added to the Hessian's diagonal, in parts of its mean. @default 0.01 */
-  readonly damping?: number;
-  /** Steps of the solver at most. @default 64 */
-  readonly steps?: number;
-}
+/** Steps of the solver that may be asked for: conjugate gradients that need more do not converge. */
+const MAX_STEPS = 10_000;
 
-/** The statistics of `reconstruct`. */
-export type ReconstructNeeds = Readonly<Record<'hessian', StatisticReader<Float32Array>>>;
+/** Options of `reconstruct`. */
+export const reconstructOptions = z.object({
+  damping: z
+    .number()
+    .positive()
+    .default(0.01)
+    .describe("added to the Hessian's diagonal, in parts of its mean"),
+  steps: z.int().min(1).max(MAX_STEPS).default(64).describe('steps of the solver at most'),
+});
 
 /**
  * Gives the survivors of a mask the weights that best give back the dense linear's output on the calibration inputs: see
  * `solveSurvivors`. Where that cannot be solved the weights stay, with a warning.
  */
-export function reconstruct({
-  damping = 0.01,
-  steps = 64,
-}: ReconstructOptions = {}): Stage<ReconstructNeeds> {
-  if (!(damping > 0 && damping < Infinity)) {
-    throw new EsparseError('usage', `reconstruct: damping is ${damping}, expected a finite number above 0`);
-  }
+export const reconstruct = defineStage({
+  name: 'reconstruct',
+  options: reconstructOptions,
+  open: lazyProducts,
+  statistics: (_options, { get }) => ({ hessian: readerOf(gramStatistic(get), gramOf) }),
+  async run(input, { options: { damping, steps }, held, signal, note }) {
+    const { rows, cols, dtype, statistics } = input;
+    const { hessian } = statistics;
+    let trace = 0;
+    for (let j = 0; j < cols; j++) trace += hessian[j * cols + j]!;
+    const problem = {
+      rows,
+      cols,
+      weights: await widen(dtype, input.weights),
+      kept: keptOf(input),
+      hessian,
+      damping: (damping * trace) / cols,
+    };
+    try {
+      const solved = await solveSurvivors(problem, await held.get(), { steps, signal });
+      return { weights: narrow(dtype, solved) };
+    } catch (error) {
+      if (!isEsparseError(error) || error.kind !== 'numeric') throw error;
+      note(`${error.message}: the survivors keep their weights`);
+      return {};
+    }
+  },
+  numerics: productsId,
+  release: (products) => products.release(),
+});
+
+/** Matrix products that are opened when they are wanted first, by the statistic and the stage together. */
+function lazyProducts() {
   let opened: Promise<MatrixProducts> | undefined;
-  const products = () => (opened ??= createMatrixProducts());
   return {
-    name: 'reconstruct',
-    statistics: {
-      hessian: {
-        statistic: gramStatistic(products),
-        read: (state) => Promise.resolve(gramOf(state as GramState)),
-      },
-    },
-    async run(input, { signal, note }) {
-      const { rows, cols, dtype, statistics } = input;
-      const { hessian } = statistics;
-      let trace = 0;
-      for (let j = 0; j < cols; j++) trace += hessian[j * cols + j]!;
-      const problem = {
-        rows,
-        cols,
-        weights: await widen(dtype, input.weights),
-        kept: keptOf(input),
-        hessian,
-        damping: (damping * trace) / cols,
-      };
-      try {
-        const solved = await solveSurvivors(problem, await products(), { steps, signal });
-        return { weights: narrow(dtype, solved) };
-      } catch (error) {
-        if (!isEsparseError(error) || error.kind !== 'numeric') throw error;
-        note(`${error.message}: the survivors keep their weights`);
-        return {};
-      }
-    },
-    numerics: productsId,
+    get: () => (opened ??= createMatrixProducts()),
     async release() {
       await (await opened)?.release();
     },

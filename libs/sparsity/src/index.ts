@@ -1,16 +1,50 @@
 export { formatPattern, isPattern, parsePattern, requireDivisible, type Pattern } from './pattern.ts';
-export type { Metric, MetricInput } from './metric.ts';
-export type { Stage, StageContext, StageInput, StageResult } from './stage.ts';
-export { eSparse, type ESparseNeeds, type ESparseOptions } from './metrics/e-sparse.ts';
+export type { Plugin, PluginContext, PluginDefinition, PluginFactory } from './plugin.ts';
+export {
+  describeOptions,
+  resolveOptions,
+  type Json,
+  type JsonObject,
+  type NoOptions,
+  type OptionDescription,
+  type OptionsOf,
+  type OptionsSchema,
+} from './plugin-options.ts';
+export { defineMetric, type Metric, type MetricDefinition, type MetricInput } from './metric.ts';
+export {
+  defineStage,
+  type Stage,
+  type StageContext,
+  type StageDefinition,
+  type StageInput,
+  type StageResult,
+} from './stage.ts';
+export {
+  configurePipeline,
+  definePipeline,
+  type ConfiguredPipeline,
+  type DefinedPipeline,
+  type Pipeline,
+  type PipelineParts,
+  type PipelineSource,
+} from './pipeline.ts';
+export { eSparse, eSparseOptions } from './metrics/e-sparse.ts';
 export { magnitude } from './metrics/magnitude.ts';
-export { ria, type RiaNeeds, type RiaOptions } from './metrics/ria.ts';
-export { wanda, type WandaNeeds } from './metrics/wanda.ts';
-export type { ScoreMatrix, Shuffle, ShuffleResult } from './shuffle.ts';
+export { ria, riaOptions } from './metrics/ria.ts';
+export { wanda } from './metrics/wanda.ts';
+export {
+  defineShuffle,
+  type ScoreMatrix,
+  type Shuffle,
+  type ShuffleDefinition,
+  type ShuffleResult,
+} from './shuffle.ts';
 export { both } from './shuffles/both.ts';
 export { global } from './shuffles/global.ts';
 export { local } from './shuffles/local.ts';
 export { lsa } from './shuffles/lsa.ts';
 export { none } from './shuffles/none.ts';
+export { SHUFFLES, shuffleOption, type ShuffleName } from './shuffles/by-name.ts';
 export { canonicalOrder, identityOrder, isPermutation } from './permutation.ts';
 export { maskLinear } from './mask-linear.ts';
 export { packLinear, type DenseLinear } from './pack-linear.ts';

@@ -1,5 +1,14 @@
 import type { HalfDtype } from '@esparse/kernels';
 import type { Readings, StatisticReaders } from '@esparse/statistics';
+import { needsOf, type Needed } from './needs.ts';
+import type { NoOptions, OptionsOf, OptionsSchema } from './plugin-options.ts';
+import {
+  factoryOf,
+  type Plugin,
+  type PluginContext,
+  type PluginDefinition,
+  type PluginFactory,
+} from './plugin.ts';
 
 /** One linear, and what is known of the tap that feeds it. */
 export interface MetricInput<Statistics = Readonly<Record<string, unknown>>> {
@@ -15,12 +24,48 @@ export interface MetricInput<Statistics = Readonly<Record<string, unknown>>> {
 /**
  * A measure of the importance of each weight. Built-ins and plug-ins are the same kind of thing.
  *
- * Law: `score` returns (rows, cols) f32, finite and not negative, that depends on nothing but its input.
+ * Law: `score` returns (rows, cols) f32, finite and not negative, in memory of its own, that depends on nothing but its
+ * input.
  */
-export interface Metric<Needs extends StatisticReaders = StatisticReaders> {
-  /** Unique among metrics, and part of a run's fingerprint together with the options it was made with. */
-  readonly name: string;
+export interface Metric<Needs extends StatisticReaders = StatisticReaders> extends Plugin {
   /** What `score` needs in `statistics`; nothing else is gathered. */
   readonly statistics: Needs;
-  score(input: MetricInput<Readings<Needs>>): Promise<Float32Array>;
+  score(input: MetricInput<Readings<Needs>>, signal?: AbortSignal): Promise<Float32Array>;
+}
+
+/** See `defineMetric`. */
+export interface MetricDefinition<
+  Schema extends OptionsSchema,
+  Needs extends StatisticReaders,
+> extends PluginDefinition<Schema> {
+  /** What `score` needs of a linear's input, by names of its own, or how that follows from the options. */
+  readonly statistics: Needed<Needs, Schema>;
+  /** The importance of each weight, (rows, cols), finite and not negative, in memory of its own. */
+  score(
+    input: MetricInput<Readings<Needs>>,
+    context: PluginContext<OptionsOf<Schema>['resolved']>,
+  ): Promise<Float32Array>;
+}
+
+/**
+ * Defines a metric; gives what makes it with its options.
+ *
+ * @example
+ * const wanda = defineMetric({
+ *   name: 'wanda',
+ *   statistics: { amplitude: channelAmplitude },
+ *   score: ({ dtype, weights, rows, cols, statistics: { amplitude } }) =>
+ *     scoreByChannel(dtype, weights, rows, cols, amplitude),
+ * });
+ * const metric = wanda();
+ * @throws EsparseError 'usage' for a name or version that no plug-in may have; the factory, for options that it did not
+ *   declare
+ */
+export function defineMetric<Needs extends StatisticReaders, Schema extends OptionsSchema = NoOptions>(
+  definition: MetricDefinition<Schema, Needs>,
+): PluginFactory<Schema, Metric<Needs> & Required<Plugin>> {
+  return factoryOf<Schema, Metric<Needs>>('metric', definition, (options) => ({
+    statistics: needsOf(definition.statistics, options),
+    score: (input, signal) => definition.score(input, { options, signal }),
+  }));
 }

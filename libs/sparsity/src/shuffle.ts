@@ -1,4 +1,12 @@
 import type { Pattern } from './pattern.ts';
+import type { NoOptions, OptionsOf, OptionsSchema } from './plugin-options.ts';
+import {
+  factoryOf,
+  type Plugin,
+  type PluginContext,
+  type PluginDefinition,
+  type PluginFactory,
+} from './plugin.ts';
 
 /** The scores of one linear: (rows, cols) f32, finite. */
 export interface ScoreMatrix {
@@ -22,8 +30,31 @@ export interface ShuffleResult {
  *
  * Law: the result is a permutation in canonical form (see `canonicalOrder`) and depends on the scores alone.
  */
-export interface Shuffle {
-  readonly name: string;
+export interface Shuffle extends Plugin {
   /** @throws EsparseError 'cancelled' soon after `signal` has aborted, within a step that is long */
   order(scores: ScoreMatrix, pattern: Pattern, signal?: AbortSignal): Promise<ShuffleResult>;
+}
+
+/** See `defineShuffle`. */
+export interface ShuffleDefinition<Schema extends OptionsSchema> extends PluginDefinition<Schema> {
+  /** The order, in canonical form: see `canonicalOrder`. */
+  order(
+    scores: ScoreMatrix,
+    pattern: Pattern,
+    context: PluginContext<OptionsOf<Schema>['resolved']>,
+  ): Promise<ShuffleResult>;
+}
+
+/**
+ * Defines a shuffle; gives what makes it with its options.
+ *
+ * @throws EsparseError 'usage' for a name or version that no plug-in may have; the factory, for options that it did not
+ *   declare
+ */
+export function defineShuffle<Schema extends OptionsSchema = NoOptions>(
+  definition: ShuffleDefinition<Schema>,
+): PluginFactory<Schema, Shuffle & Required<Plugin>> {
+  return factoryOf<Schema, Shuffle>('shuffle', definition, (options) => ({
+    order: (scores, pattern, signal) => definition.order(scores, pattern, { options, signal }),
+  }));
 }

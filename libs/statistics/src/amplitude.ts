@@ -6,11 +6,10 @@ import {
   amplitudeMerge,
   amplitudeUpdate,
 } from '@esparse/kernels';
-import { checkAlike, checkChannels, checkTile, refusedChannel } from './checks.ts';
-import { open, seal } from './envelope.ts';
-import { damaged } from './frame.ts';
-import type { Statistic, StatisticState } from './statistic.ts';
-import { inTurn } from './turns.ts';
+import { refusedChannel } from './checks.ts';
+import { defineStatistic } from './define.ts';
+import { damagedState } from './envelope.ts';
+import type { StatisticState } from './statistic.ts';
 
 /** Σx² of each channel, exact. */
 export interface AmplitudeState extends StatisticState {
@@ -19,71 +18,51 @@ export interface AmplitudeState extends StatisticState {
   readonly digits: Float64Array;
 }
 
-/** The amplitude has no options. */
-export type AmplitudeOptions = Readonly<Record<string, never>>;
-
-const IDENTITY = { name: 'amplitude', version: 1, parameters: {} } as const;
+const NAME = 'amplitude';
 const TOO_LARGE = `its sum of squares reaches ${AMPLITUDE_LIMIT}`;
 
 /** Σx² per channel, summed exactly, for `amplitudeOf`. */
-export const amplitude: Statistic<AmplitudeState, AmplitudeOptions> = {
-  name: IDENTITY.name,
-  version: IDENTITY.version,
-  parameters: IDENTITY.parameters,
+export const amplitude = defineStatistic<Pick<AmplitudeState, 'digits'>>({
+  name: NAME,
+  maxRows: AMPLITUDE_MAX_ROWS,
 
-  create(channels) {
-    checkChannels(IDENTITY.name, channels);
-    const digits = new Float64Array(AMPLITUDE_DIGITS * channels);
-    return { channels, tokens: 0, parameters: IDENTITY.parameters, digits };
+  create: (channels) => ({ digits: new Float64Array(AMPLITUDE_DIGITS * channels) }),
+
+  async update({ digits }, tile) {
+    const refused = await amplitudeUpdate(digits, tile.data, tile.rows, tile.channels);
+    if (refused >= 0) throw refusedChannel(NAME, tile, refused, TOO_LARGE);
   },
 
-  async update(state, tile) {
-    checkTile(IDENTITY.name, state, tile, AMPLITUDE_MAX_ROWS);
-    await inTurn([state], async () => {
-      const refused = await amplitudeUpdate(state.digits, tile.data, tile.rows, tile.channels);
-      if (refused >= 0) throw refusedChannel(IDENTITY.name, tile, refused, TOO_LARGE);
-      state.tokens += tile.rows;
-    });
+  merge(into, from) {
+    const refused = amplitudeMerge(into.digits, from.digits);
+    if (refused < 0) return;
+    throw new EsparseError('numeric', `${NAME}: channel ${refused} is too large: ${TOO_LARGE}`);
   },
 
-  async merge(into, from) {
-    checkAlike(IDENTITY.name, into, from);
-    await inTurn([into, from], async () => {
-      const refused = amplitudeMerge(into.digits, from.digits);
-      if (refused >= 0) {
-        throw new EsparseError('numeric', `amplitude: channel ${refused} is too large: ${TOO_LARGE}`);
-      }
-      into.tokens += from.tokens;
-      await Promise.resolve();
-    });
-  },
-
-  serialise(state) {
-    const body = new Uint8Array(8 * state.digits.length);
+  serialise({ digits }) {
+    const body = new Uint8Array(8 * digits.length);
     const view = new DataView(body.buffer);
-    for (let i = 0; i < state.digits.length; i++) view.setFloat64(8 * i, state.digits[i]!, true);
-    return seal(IDENTITY, state, body);
+    for (let i = 0; i < digits.length; i++) view.setFloat64(8 * i, digits[i]!, true);
+    return body;
   },
 
-  deserialise(bytes, expected) {
-    const { channels, tokens, body } = open(IDENTITY, bytes, Number.MAX_SAFE_INTEGER, expected);
-    const what = 'a state of the statistic amplitude';
-    if (body.length !== 8 * AMPLITUDE_DIGITS * channels) {
-      throw damaged(what, `${body.length} bytes do not fit ${channels} channels`);
+  deserialise(bytes, channels) {
+    if (bytes.length !== 8 * AMPLITUDE_DIGITS * channels) {
+      throw damagedState(NAME, `${bytes.length} bytes do not fit ${channels} channels`);
     }
-    const view = new DataView(body.buffer, body.byteOffset, body.length);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const digits = new Float64Array(AMPLITUDE_DIGITS * channels);
     for (let i = 0; i < digits.length; i++) {
       digits[i] = view.getFloat64(8 * i, true);
       const [unit, limit] = DIGIT_RANGES[Math.floor(i / channels)]!;
       const whole = digits[i]! / unit;
       if (!Number.isInteger(whole) || whole < 0 || whole >= limit || Object.is(whole, -0)) {
-        throw damaged(what, `channel ${i % channels} has a digit out of range`);
+        throw damagedState(NAME, `channel ${i % channels} has a digit out of range`);
       }
     }
-    return { channels, tokens, parameters: IDENTITY.parameters, digits };
+    return { digits };
   },
-};
+});
 
 /** Unit and number of values of each digit. */
 const DIGIT_RANGES = [

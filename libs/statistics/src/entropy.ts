@@ -12,11 +12,11 @@ import {
   free,
   type EntropyHistograms,
 } from '@esparse/kernels';
-import { checkAlike, checkChannels, checkTile, refusedChannel } from './checks.ts';
+import { refusedChannel } from './checks.ts';
+import { defineStatistic } from './define.ts';
 import { decodeHistograms, encodeHistograms } from './entropy-encoding.ts';
-import { open, seal } from './envelope.ts';
-import type { Statistic, StatisticState } from './statistic.ts';
-import { checkIdle, inTurn } from './turns.ts';
+import type { StatisticState } from './statistic.ts';
+import { inTurn } from './turns.ts';
 
 /**
  * A histogram of each channel, on a grid that follows the data, and at most `ENTROPY_PENDING_ROWS` rows that wait to be
@@ -27,59 +27,44 @@ export interface EntropyState extends StatisticState {
   readonly histograms: EntropyHistograms;
 }
 
-/** Nothing to choose while counting: bins and range are chosen at the end, see `entropyOf`. */
-export type EntropyOptions = Readonly<Record<string, never>>;
+const NAME = 'entropy';
 
-/** The grid is part of the format: states of another one must not merge. */
-const IDENTITY = { name: 'entropy', version: 2, parameters: { words: ENTROPY_WORDS } } as const;
+/** Histograms of each channel, for `entropyOf`: bins and range are chosen there, not while counting. */
+export const entropy = defineStatistic<Pick<EntropyState, 'histograms'>>({
+  name: NAME,
+  version: 2,
+  // The grid is part of the format: states of another one must not merge.
+  parameters: { words: ENTROPY_WORDS },
+  maxRows: ENTROPY_MAX_ROWS,
+  maxTokens: ENTROPY_MAX_TOKENS,
 
-/** Histograms of each channel, for `entropyOf`. */
-export const entropy: Statistic<EntropyState, EntropyOptions> = {
-  name: IDENTITY.name,
-  version: IDENTITY.version,
-  parameters: IDENTITY.parameters,
+  create: (channels) => ({ histograms: entropyHistograms(channels) }),
 
-  create(channels) {
-    checkChannels(IDENTITY.name, channels);
-    return { channels, tokens: 0, parameters: IDENTITY.parameters, histograms: entropyHistograms(channels) };
-  },
-
-  async update(state, tile) {
-    checkTile(IDENTITY.name, state, tile, ENTROPY_MAX_ROWS);
-    await inTurn([state], async () => {
-      checkTokens(state.tokens + tile.rows);
-      const refused = await entropyUpdate(state.histograms, tile.data, tile.rows, tile.channels);
-      if (refused >= 0) throw refusedChannel(IDENTITY.name, tile, refused, 'it is not finite');
-      state.tokens += tile.rows;
-    });
+  async update({ tokens, histograms }, tile) {
+    checkTokens(tokens + tile.rows);
+    const refused = await entropyUpdate(histograms, tile.data, tile.rows, tile.channels);
+    if (refused >= 0) throw refusedChannel(NAME, tile, refused, 'it is not finite');
   },
 
   async merge(into, from) {
-    checkAlike(IDENTITY.name, into, from);
-    await inTurn([into, from], async () => {
-      checkTokens(into.tokens + from.tokens);
-      await entropyMerge(into.histograms, from.histograms);
-      into.tokens += from.tokens;
-    });
+    checkTokens(into.tokens + from.tokens);
+    await entropyMerge(into.histograms, from.histograms);
   },
 
-  serialise(state) {
-    checkIdle(IDENTITY.name, state);
-    entropyCount(state.histograms);
-    return seal(IDENTITY, state, encodeHistograms(state.histograms, state.tokens));
+  serialise({ histograms, tokens }) {
+    entropyCount(histograms);
+    return encodeHistograms(histograms, tokens);
   },
 
-  deserialise(bytes, expected) {
-    const { channels, tokens, body } = open(IDENTITY, bytes, ENTROPY_MAX_TOKENS, expected);
-    const state = decodeHistograms(body, channels, tokens, () => entropyHistograms(channels));
-    return { channels, tokens, parameters: IDENTITY.parameters, histograms: state };
-  },
+  deserialise: (bytes, channels, tokens) => ({
+    histograms: decodeHistograms(bytes, channels, tokens, () => entropyHistograms(channels)),
+  }),
 
   dispose({ histograms }) {
     free(histograms.bins);
     free(histograms.pending);
   },
-};
+});
 
 /** How the entropy is read off the histograms. */
 export interface EntropyReading {

@@ -10,8 +10,10 @@ test('the public surface is exactly this', () => {
     'channelEntropy',
     'checkAlike',
     'checkChannels',
+    'checkPlugin',
     'checkTile',
     'damagedState',
+    'defineStatistic',
     'entropy',
     'entropyOf',
     'inTurn',
@@ -20,6 +22,7 @@ test('the public surface is exactly this', () => {
     'mergeSerialised',
     'openState',
     'parametersText',
+    'readerOf',
     'sealState',
     'serialisePartial',
   ]);

@@ -1,14 +1,9 @@
-export { amplitude, amplitudeOf, type AmplitudeOptions, type AmplitudeState } from './amplitude.ts';
+export { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
 export { checkAlike, checkChannels, checkTile, MAX_CHANNELS } from './checks.ts';
 export { damagedState, open as openState, seal as sealState } from './envelope.ts';
 export { inTurn } from './turns.ts';
-export {
-  entropy,
-  entropyOf,
-  type EntropyOptions,
-  type EntropyReading,
-  type EntropyState,
-} from './entropy.ts';
+export { defineStatistic, type DefinedState, type StatisticDefinition } from './define.ts';
+export { entropy, entropyOf, type EntropyReading, type EntropyState } from './entropy.ts';
 export { mergePartials, type AnyStatistic, type Partial, type PartialState } from './partial.ts';
 export {
   maxPartialBytes,
@@ -19,10 +14,12 @@ export {
 export {
   channelAmplitude,
   channelEntropy,
+  readerOf,
   type ReadingContext,
   type Readings,
   type StatisticReader,
   type StatisticReaders,
 } from './reader.ts';
+export { checkPlugin } from './plugin-name.ts';
 export { parametersText, STATISTICS } from './registry.ts';
 export type { Statistic, StatisticParameters, StatisticState, StatisticTile } from './statistic.ts';

@@ -1,7 +1,7 @@
-import { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
-import { entropy, entropyOf, type EntropyReading, type EntropyState } from './entropy.ts';
+import { amplitude, amplitudeOf } from './amplitude.ts';
+import { entropy, entropyOf, type EntropyReading } from './entropy.ts';
 import type { AnyStatistic } from './partial.ts';
-import type { StatisticState } from './statistic.ts';
+import type { Statistic, StatisticState } from './statistic.ts';
 
 /** What a reading may depend on besides the state. */
 export interface ReadingContext {
@@ -23,16 +23,25 @@ export type Readings<Readers extends StatisticReaders> = {
   readonly [Name in keyof Readers]: Readers[Name] extends StatisticReader<infer Reading> ? Reading : never;
 };
 
+/**
+ * A reading of a statistic by its type.
+ *
+ * @example readerOf(amplitude, (state, { sequences }) => amplitudeOf(state, sequences))
+ */
+export function readerOf<State extends StatisticState, Reading>(
+  statistic: Statistic<State, unknown>,
+  read: (state: State, context: ReadingContext) => Reading | Promise<Reading>,
+): StatisticReader<Reading> {
+  // Whoever gathers a statistic hands its own states to its readers, and no others.
+  return { statistic, read: async (state, context) => read(state as State, context) };
+}
+
 /** Amplitude of each channel, (channels): see `amplitudeOf`. */
-export const channelAmplitude: StatisticReader<Float32Array> = {
-  statistic: amplitude,
-  read: (state, { sequences }) => Promise.resolve(amplitudeOf(state as AmplitudeState, sequences)),
-};
+export const channelAmplitude: StatisticReader<Float32Array> = readerOf(amplitude, (state, { sequences }) =>
+  amplitudeOf(state, sequences),
+);
 
 /** Information entropy of each channel, (channels): see `entropyOf`. */
 export function channelEntropy(options: EntropyReading): StatisticReader<Float32Array> {
-  return {
-    statistic: entropy,
-    read: (state) => entropyOf(state as EntropyState, options),
-  };
+  return readerOf(entropy, (state) => entropyOf(state, options));
 }

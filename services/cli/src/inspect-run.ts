@@ -17,7 +17,7 @@ export interface RunInspection {
   readonly model: string;
   readonly pipeline: string;
   readonly pattern: string;
-  readonly shuffle: string;
+  readonly shuffle: string | undefined;
   readonly options: RunAttributes['options'];
   readonly numerics: string;
   readonly blocks: readonly BlockInspection[];
@@ -35,7 +35,7 @@ export async function inspectRun(run: Run): Promise<RunInspection> {
     model: `${family}, ${description.blocks} blocks of ${description.hidden}`,
     pipeline: options.pipeline.name,
     pattern: formatPattern(options.pattern),
-    shuffle: options.shuffle,
+    shuffle: options.pipeline.parts?.shuffle.name,
     options,
     numerics,
     blocks,

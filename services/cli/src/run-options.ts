@@ -1,25 +1,17 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { isEsparseError } from '@esparse/errors';
-import { PIPELINES, type ShuffleName } from '@esparse/pipelines';
 import { parseLayerRule, type LayerRule } from '@esparse/pruner';
 import type { Pattern } from '@esparse/sparsity';
-import { integer, nonNegative, numeric, pattern } from './option-types.ts';
-
-/** Bins of an entropy histogram at most: the statistics keep far fewer than this many distinct positions. */
-const MAX_BINS = 1000;
+import { integer, numeric, pattern } from './option-types.ts';
+import { pipelineOptions, type PipelineFlags } from './pipeline-options.ts';
 
 /** What a run does, whoever carries it out. */
-export interface RunFlags {
-  readonly pipeline: string;
+export interface RunFlags extends PipelineFlags {
   readonly pattern: Pattern;
   readonly layer?: readonly LayerRule[];
   readonly samples: number;
   readonly seqlen: number;
   readonly seed: number;
-  readonly alpha: number;
-  readonly bins: number;
-  readonly entropyRange: 'channel' | 'tap';
-  readonly shuffle?: ShuffleName;
   readonly bos: boolean;
   readonly skipIndivisible: boolean;
   readonly combine: 'pruner' | 'worker';
@@ -28,9 +20,7 @@ export interface RunFlags {
 /** The options of `RunFlags`: of a run, and of its plan. */
 export function runOptions(): Option[] {
   return [
-    new Option('--pipeline <name>', `how to prune: ${[...PIPELINES.keys()].join(', ')}`)
-      .default('e-sparse')
-      .env('ESPARSE_PIPELINE'),
+    ...pipelineOptions(),
     new Option('--pattern <keep:group>', 'weights kept of every group of consecutive inputs')
       .default({ keep: 2, group: 4 }, '2:4')
       .env('ESPARSE_PATTERN')
@@ -45,15 +35,6 @@ export function runOptions(): Option[] {
     numeric('--samples <n>', 'calibration windows', 128, 'ESPARSE_SAMPLES', integer(1, 1_000_000)),
     numeric('--seqlen <n>', 'tokens of a window', 512, 'ESPARSE_SEQLEN', integer(2, 131_072)),
     numeric('--seed <n>', "seed of the windows' offsets", 0, 'ESPARSE_SEED', integer(0, 2 ** 31 - 1)),
-    numeric('--alpha <a>', 'weight of the amplitude against the entropy', 1, 'ESPARSE_ALPHA', nonNegative),
-    numeric('--bins <n>', "bins of the entropy's histogram", 100, 'ESPARSE_BINS', integer(2, MAX_BINS)),
-    new Option('--entropy-range <range>', "what the bins span: each channel's own range, or the tap's")
-      .choices(['channel', 'tap'])
-      .default('channel')
-      .env('ESPARSE_ENTROPY_RANGE'),
-    new Option('--shuffle <kind>', 'channel shuffles to run (default: that of the pipeline)')
-      .choices(['none', 'global', 'local', 'both', 'lsa'])
-      .env('ESPARSE_SHUFFLE'),
     new Option('--bos', 'begin the tokenized calibration text with the BOS token')
       .default(false)
       .env('ESPARSE_BOS'),

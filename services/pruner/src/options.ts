@@ -1,6 +1,5 @@
-import type { Pipeline, ShuffleName } from '@esparse/pipelines';
 import type { ClientTls } from '@esparse/protocol';
-import type { Pattern } from '@esparse/sparsity';
+import type { ConfiguredPipeline, Pattern } from '@esparse/sparsity';
 import type { LayerRule } from './layers.ts';
 
 /** What a run does. All of it but paths and workers is part of the run's fingerprint. */
@@ -11,7 +10,7 @@ export interface PruneOptions extends ClientTls {
   readonly calibration: string;
   /** Store that the run is committed to: a directory, or `s3://bucket/prefix`. */
   readonly store: string;
-  readonly pipeline: Pipeline;
+  readonly pipeline: ConfiguredPipeline;
   readonly pattern: Pattern;
   /** Other patterns for some linears, or none: of several that name a linear, the last. @default none */
   readonly layers?: readonly LayerRule[] | undefined;
@@ -21,14 +20,6 @@ export interface PruneOptions extends ClientTls {
   readonly seqlen: number;
   /** Seed of the windows' offsets. */
   readonly seed: number;
-  /** Weight of the amplitude against the entropy. */
-  readonly alpha: number;
-  /** Bins of the entropy's histogram. */
-  readonly bins: number;
-  /** What the bins span: each channel's own range, or one range for the tap. */
-  readonly entropyRange: 'channel' | 'tap';
-  /** @default the pipeline's own */
-  readonly shuffle?: ShuffleName | undefined;
   /** Whether the tokenized text begins with the model's BOS token. */
   readonly bos: boolean;
   /** Leaves linears dense whose input channels are not divisible by the group, instead of refusing the model. */

@@ -66,8 +66,14 @@ function differencesOf({ fingerprint, attributes }: RunSummary, asked: AskedRun)
   const { layers: layersHere = {}, ...optionsHere } = here.options;
   const before = leavesOf(optionsThere);
   const now = leavesOf(optionsHere);
-  for (const name of new Set([...before.keys(), ...now.keys()])) {
-    if (before.get(name) === now.get(name)) continue;
+  const names = [...new Set([...before.keys(), ...now.keys()])].filter(
+    (name) => before.get(name) !== now.get(name),
+  );
+  const isPart = (name: string) => name.startsWith('pipeline.parts.');
+  const explained = names.some((name) => name.startsWith('pipeline.') && !isPart(name));
+  for (const name of names) {
+    // Another option of the pipeline, or another pipeline, is why its parts differ.
+    if (explained && isPart(name)) continue;
     found.push(
       `the option ${name} (${before.get(name) ?? 'absent'} there, ${now.get(name) ?? 'absent'} here)`,
     );

@@ -8,6 +8,7 @@ import {
 } from '@esparse/checkpoint';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
 import type { RunAttributes } from '@esparse/model-store';
+import type { ConfiguredPipeline, Plugin } from '@esparse/sparsity';
 import { fingerprintOf, tokensDigest } from './fingerprint.ts';
 import { resolveLayers, type Layers } from './layers.ts';
 import type { PruneOptions } from './options.ts';
@@ -76,15 +77,25 @@ export function attributesOf(
 
 /** The options of a run as the store keeps them: those that change its bytes. */
 function runOptions(options: PruneOptions, { exceptions }: Layers): RunAttributes['options'] {
-  const { pipeline, pattern, samples, seqlen, seed, bins, entropyRange, alpha, bos, skipIndivisible } =
-    options;
+  const { pattern, samples, seqlen, seed, bos, skipIndivisible } = options;
   return {
-    pipeline: { name: pipeline.name, version: pipeline.version, options: pipeline.describe({ alpha }) },
+    pipeline: describePipeline(options.pipeline),
     pattern: { keep: pattern.keep, group: pattern.group },
     ...(Object.keys(exceptions).length > 0 && { layers: exceptions }),
-    shuffle: options.shuffle ?? pipeline.shuffle,
     calibration: { samples, seqlen, seed, bos },
-    entropy: { bins, range: entropyRange },
     skipIndivisible,
+  };
+}
+
+/** A pipeline as the store keeps it: the code by names, versions and digest, the options as they are. */
+function describePipeline(pipeline: ConfiguredPipeline): RunAttributes['options']['pipeline'] {
+  const { name, version, options, metric, shuffle, stages, source } = pipeline;
+  const part = (plugin: Plugin) => ({ name: plugin.name, version: plugin.version ?? 1 });
+  return {
+    name,
+    version,
+    options: { ...options },
+    parts: { metric: part(metric), shuffle: part(shuffle), stages: stages.map(part) },
+    ...(source === undefined ? {} : { source }),
   };
 }

@@ -71,8 +71,12 @@ function stages(context: RunContext, signal?: AbortSignal): OperatorFunction<Mas
   const note = (message: string) => {
     emit({ event: 'note', message });
   };
+  const progress = () => undefined;
   return (linears$) =>
-    context.stages.reduce((through$, step) => through$.pipe(stage(step, { signal, note })), linears$);
+    context.stages.reduce(
+      (through$, step) => through$.pipe(stage(step, { signal, note, progress })),
+      linears$,
+    );
 }
 
 function linearJobs(

@@ -15,7 +15,6 @@ import { nearestUnfinished, requireExistingRun, type AskedRun } from './other-ru
 import { attributesFingerprint, attributesOf, prepare, type Preparation } from './prepare.ts';
 import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
-import { SHUFFLES } from './shuffles.ts';
 import { readersOf } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { createWorkerPool, type WorkerPool } from './worker-pool.ts';
@@ -107,9 +106,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   const { signal, emit } = dependencies;
   const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
-  const { alpha, bins, entropyRange: range, pipeline } = options;
-  const metric = pipeline.metric({ alpha, bins, range });
-  const stages = pipeline.stages?.() ?? [];
+  const { metric, shuffle, stages } = options.pipeline;
   const readers = readersOf(metric, stages, options);
   const arithmetic = [numerics];
   for (const { numerics: ofStage } of stages) if (ofStage !== undefined) arithmetic.push(await ofStage());
@@ -125,7 +122,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     blocks: description.blocks,
     pipeline: options.pipeline.name,
     pattern: formatPattern(options.pattern),
-    shuffle: options.shuffle ?? options.pipeline.shuffle,
+    shuffle: shuffle.name,
     samples: options.samples,
     seqlen: options.seqlen,
     shards: shards.length,
@@ -141,7 +138,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       metric,
       stages,
       readers,
-      shuffle: SHUFFLES[options.shuffle ?? options.pipeline.shuffle],
+      shuffle,
       target: {
         model: await resolveLocation(options.model),
         store: await resolveLocation(options.store),

@@ -136,9 +136,7 @@ function attributesOf(config: TestModel['config'], pattern: Pattern = { keep: 2,
     options: {
       pipeline: { name: 'magnitude', version: 1, options: {} },
       pattern,
-      shuffle: 'none',
       calibration: { samples: 0, seqlen: 0, seed: 0, bos: false },
-      entropy: { bins: 100, range: 'channel' },
       skipIndivisible: false,
     },
   };

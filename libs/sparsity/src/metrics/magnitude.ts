@@ -1,18 +1,10 @@
 import { scoreByChannel } from '@esparse/kernels';
-import type { Metric } from '../metric.ts';
+import { defineMetric } from '../metric.ts';
 
 /** |W_ij|: the baseline that needs no calibration. */
-export function magnitude(): Metric {
-  return {
-    name: 'magnitude',
-    statistics: {},
-    score: (input) =>
-      scoreByChannel(
-        input.dtype,
-        input.weights,
-        input.rows,
-        input.cols,
-        new Float32Array(input.cols).fill(1),
-      ),
-  };
-}
+export const magnitude = defineMetric({
+  name: 'magnitude',
+  statistics: {},
+  score: ({ dtype, weights, rows, cols }) =>
+    scoreByChannel(dtype, weights, rows, cols, new Float32Array(cols).fill(1)),
+});

@@ -1,8 +1,7 @@
-import type { Shuffle } from '../shuffle.ts';
 import { globalStep, shuffleOf } from './internals.ts';
 
 /**
  * Global naive shuffle (E-Sparse, arXiv 2310.15929): ranks the channels by their mean score and deals them to
  * the groups in a snake, so that channels of similar importance land in different groups. Cheap.
  */
-export const global: Shuffle = shuffleOf('global', [globalStep]);
+export const global = shuffleOf('global', [globalStep]);

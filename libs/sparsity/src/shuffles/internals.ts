@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { channelMeans, keptScore, MAX_BLOCK, swapSearch } from '@esparse/kernels';
 import type { Pattern } from '../pattern.ts';
 import { canonicalOrder, identityOrder } from '../permutation.ts';
-import type { ScoreMatrix, Shuffle } from '../shuffle.ts';
+import { defineShuffle, type ScoreMatrix, type Shuffle } from '../shuffle.ts';
 
 /** A step from one order to a better one; a long one ends early where the signal aborts. */
 export type ShuffleStep = (
@@ -12,11 +12,11 @@ export type ShuffleStep = (
   signal?: AbortSignal,
 ) => Promise<Int32Array>;
 
-/** A shuffle that takes its steps one after the other, from the original order. */
-export function shuffleOf(name: string, steps: readonly ShuffleStep[]): Shuffle {
-  return {
+/** What makes a shuffle that takes its steps one after the other, from the original order. */
+export function shuffleOf(name: string, steps: readonly ShuffleStep[]): () => Shuffle {
+  return defineShuffle({
     name,
-    async order(matrix, pattern, signal) {
+    async order(matrix, pattern, { signal }) {
       const kept = (order: Int32Array) =>
         keptScore(matrix.scores, matrix.rows, matrix.cols, order, pattern.keep, pattern.group);
       let permutation = identityOrder(matrix.cols);
@@ -30,7 +30,7 @@ export function shuffleOf(name: string, steps: readonly ShuffleStep[]): Shuffle 
       }
       return { permutation, keptBefore, keptAfter: await kept(permutation) };
     },
-  };
+  });
 }
 
 /**

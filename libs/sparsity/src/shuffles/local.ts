@@ -1,8 +1,7 @@
-import type { Shuffle } from '../shuffle.ts';
 import { localStep, shuffleOf } from './internals.ts';
 
 /**
  * Local block shuffle (E-Sparse, arXiv 2310.15929): in blocks of up to 256 consecutive channels, swaps the two
  * channels of different groups that raise the kept score most, until none does. Never lowers the kept score.
  */
-export const local: Shuffle = shuffleOf('local', [localStep]);
+export const local = shuffleOf('local', [localStep]);

@@ -1,4 +1,3 @@
-import type { Shuffle } from '../shuffle.ts';
 import { assignmentStep } from './assignment-step.ts';
 import { globalStep, shuffleOf } from './internals.ts';
 
@@ -7,4 +6,4 @@ import { globalStep, shuffleOf } from './internals.ts';
  * groups at a time assigned to the groups anew, as well as can be. Keeps no less than `global`, and mostly more than `both`;
  * the time grows faster than the square of the channels.
  */
-export const lsa: Shuffle = shuffleOf('lsa', [globalStep, assignmentStep]);
+export const lsa = shuffleOf('lsa', [globalStep, assignmentStep]);

@@ -51,7 +51,7 @@ function render(
   const otherwise = exceptions === 0 ? '' : `, ${exceptions} linears otherwise`;
   const head =
     `run ${run} (${state}; ${runs} in the store)\n` +
-    `${model}, ${pipeline} ${pattern}${otherwise}, shuffle ${shuffle}\n` +
+    `${model}, ${pipeline} ${pattern}${otherwise}, shuffle ${shuffle ?? 'unknown'}\n` +
     `linears ${bytes(totals.bytes)} of ${bytes(totals.denseBytes)} dense (${percent(totals.bytes / totals.denseBytes)}), ` +
     `permutations ${bytes(totals.permutationBytes)}\n\n`;
   const rows = blocks.flatMap(({ block, committed, linears }) =>

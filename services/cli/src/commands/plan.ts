@@ -1,8 +1,8 @@
 import { Command, Option } from 'commander';
-import { pipelineNamed } from '@esparse/pipelines';
 import { planRun, type RunPlan } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
 import { integer, required } from '../option-types.ts';
+import { configuredPipeline } from '../pipeline-options.ts';
 import { runOptions, type RunFlags } from '../run-options.ts';
 import { bytes, table } from '../table.ts';
 
@@ -39,7 +39,7 @@ export function planCommand(): Command {
 }
 
 async function run({ json, layer, ...flags }: Flags, signal: AbortSignal): Promise<void> {
-  const plan = await planRun({ ...flags, layers: layer, pipeline: pipelineNamed(flags.pipeline) }, signal);
+  const plan = await planRun({ ...flags, layers: layer, pipeline: configuredPipeline(flags) }, signal);
   process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags.combine));
 }
 

@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander';
 import { EsparseError } from '@esparse/errors';
 import type { DeviceName } from '@esparse/model';
-import { pipelineNamed } from '@esparse/pipelines';
 import type { ClientTls } from '@esparse/protocol';
 import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
@@ -9,6 +8,7 @@ import { deviceOption, integer, required, targets } from '../option-types.ts';
 import { clientTlsOptions } from '../tls-options.ts';
 import { createReporter } from '../prune-reporter.ts';
 import { renderReport } from '../prune-report.ts';
+import { configuredPipeline } from '../pipeline-options.ts';
 import { runOptions, type RunFlags } from '../run-options.ts';
 
 interface Flags extends ClientTls, RunFlags {
@@ -94,7 +94,7 @@ async function run(
   const options: PruneOptions = {
     ...flags,
     layers: layer,
-    pipeline: pipelineNamed(flags.pipeline),
+    pipeline: configuredPipeline(flags),
     workers: worker,
   };
   const reporter = createReporter({ json, stream: process.stdout });

@@ -35,9 +35,7 @@ export async function writeExampleRun(options: ExampleRun): Promise<void> {
     options: {
       pipeline: { name: 'magnitude', version: 1, options: {} },
       pattern: { ...pattern },
-      shuffle: 'none',
       calibration: { samples: 1, seqlen: 1, seed: 0, bos: false },
-      entropy: { bins: 100, range: 'channel' },
       skipIndivisible: false,
     },
   });

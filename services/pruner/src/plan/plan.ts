@@ -1,13 +1,11 @@
 import { openCheckpoint } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { describeCheckpoint } from '@esparse/model';
-import type { Pipeline } from '@esparse/pipelines';
-import { formatPattern } from '@esparse/sparsity';
+import { formatPattern, type ConfiguredPipeline } from '@esparse/sparsity';
 import { batchesOf } from '../batches.ts';
 import type { PruneOptions } from '../options.ts';
 import { resolveLayers } from '../layers.ts';
 import { shardsOf } from '../shards.ts';
-import { SHUFFLES } from '../shuffles.ts';
 import { channelsOf, partialChannelBytes, prunerMemory, workerMemory } from './memory.ts';
 import { measureRates, type Rates } from './measure.ts';
 import { storeBytesOf, sum, type StoreBytes } from './store-bytes.ts';
@@ -70,7 +68,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const { samples, seqlen, workers, pattern, pipeline, combine = 'pruner' } = options;
     const { blocks, hidden, linears } = description;
     const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
-    const statistics = Object.keys(pipeline.metric({ alpha: options.alpha }).statistics);
+    const statistics = Object.keys(pipeline.metric.statistics);
     requireKnown(pipeline, statistics);
     const calibrates = statistics.length > 0;
     const tensor = linears[0]!.weight(0);
@@ -78,7 +76,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
       checkpoint,
       tensor,
       pattern,
-      shuffle: SHUFFLES[options.shuffle ?? pipeline.shuffle],
+      shuffle: pipeline.shuffle,
       threads: options.threads,
       signal,
     });
@@ -164,9 +162,9 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
 }
 
 /** What a plan can count: the two statistics of a channel, and nothing between mask and pack. */
-function requireKnown({ name, stages }: Pipeline, statistics: readonly string[]): void {
+function requireKnown({ name, stages }: ConfiguredPipeline, statistics: readonly string[]): void {
   const known = statistics.every((statistic) => statistic === 'amplitude' || statistic === 'entropy');
-  if (known && (stages?.() ?? []).length === 0) return;
+  if (known && stages.length === 0) return;
   throw new EsparseError('unsupported', `the pipeline ${name} cannot be planned`, {
     hint: 'its stages or statistics take memory and time that `plan` does not know; plan one without them',
   });

@@ -1,16 +1,26 @@
 import { EsparseError } from '@esparse/errors';
+import type { Pipeline } from '@esparse/sparsity';
 import { eSparseReconstructPipeline } from './e-sparse-reconstruct.ts';
 import { eSparsePipeline } from './e-sparse.ts';
 import { magnitudePipeline } from './magnitude.ts';
-import type { Pipeline } from './pipeline.ts';
+import { riaLsaPipeline } from './ria-lsa.ts';
 import { riaPipeline } from './ria.ts';
+import { wandaLsaPipeline } from './wanda-lsa.ts';
 import { wandaPipeline } from './wanda.ts';
+
+const ALL: readonly Pipeline[] = [
+  eSparsePipeline,
+  eSparseReconstructPipeline,
+  riaPipeline,
+  riaLsaPipeline,
+  wandaPipeline,
+  wandaLsaPipeline,
+  magnitudePipeline,
+];
 
 /** The pipelines that come with esparse, by name. */
 export const PIPELINES: ReadonlyMap<string, Pipeline> = new Map(
-  [eSparsePipeline, eSparseReconstructPipeline, riaPipeline, wandaPipeline, magnitudePipeline].map(
-    (pipeline) => [pipeline.name, pipeline],
-  ),
+  ALL.map((pipeline) => [pipeline.name, pipeline]),
 );
 
 /** @throws EsparseError `usage`, listing the pipelines, where the name is not among them. */

@@ -1,0 +1,130 @@
+import { EsparseError } from '@esparse/errors';
+import { checkPlugin } from '@esparse/statistics';
+import { z } from 'zod';
+import type { Metric } from './metric.ts';
+import {
+  resolveOptions,
+  type JsonObject,
+  type NoOptions,
+  type OptionsOf,
+  type OptionsSchema,
+} from './plugin-options.ts';
+import type { Shuffle } from './shuffle.ts';
+import { none } from './shuffles/none.ts';
+import type { Stage } from './stage.ts';
+
+/** What a pipeline does between the statistics of a block and its commit. */
+export interface PipelineParts {
+  readonly metric: Metric;
+  /** @default none */
+  readonly shuffle?: Shuffle;
+  /** Steps between mask and pack, in their order. @default none */
+  readonly stages?: readonly Stage[];
+}
+
+/** A way to prune: the same stream for all, with another metric, another order and other stages. Data plus functions. */
+export interface Pipeline<Schema extends OptionsSchema = OptionsSchema> {
+  /** As `--pipeline` takes it: lower-case words joined by dashes. */
+  readonly name: string;
+  /** One line for a list of pipelines. */
+  readonly summary: string;
+  /** Where it was published, such as 'arXiv 2310.15929'. */
+  readonly paper?: string;
+  /** Part of a run's fingerprint: raised when the same options give other weights. @default 1 */
+  readonly version?: number;
+  /** Its options, as `--set` takes them. @default none */
+  readonly options?: Schema;
+  create(options: OptionsOf<Schema>['resolved']): PipelineParts;
+}
+
+/** A pipeline with nothing left out. */
+export type DefinedPipeline<Schema extends OptionsSchema = OptionsSchema> = Pipeline<Schema> &
+  Required<Pick<Pipeline<Schema>, 'version' | 'options'>>;
+
+/** Where a pipeline was loaded from, where it does not come with esparse. */
+export interface PipelineSource {
+  /** SHA-256 of the file, in hexadecimal digits. */
+  readonly sha256: string;
+  /** The package that it is of, with its version, such as 'esparse-mine@1.2.0'. */
+  readonly package?: string;
+}
+
+/** A pipeline with its options: what a run does. */
+export interface ConfiguredPipeline {
+  readonly name: string;
+  readonly summary: string;
+  readonly version: number;
+  /** The options, defaults among them. */
+  readonly options: JsonObject;
+  readonly metric: Metric;
+  readonly shuffle: Shuffle;
+  readonly stages: readonly Stage[];
+  readonly source?: PipelineSource;
+}
+
+/**
+ * Defines a pipeline.
+ *
+ * @throws EsparseError 'usage' for a name or version that no pipeline may have
+ */
+export function definePipeline<Schema extends OptionsSchema = NoOptions>(
+  definition: Pipeline<Schema>,
+): DefinedPipeline<Schema> {
+  // Without options, `Schema` is `NoOptions`.
+  const { version = 1, options = z.object({}) as unknown as Schema } = definition;
+  checkPlugin('pipeline', definition.name, version);
+  return { ...definition, version, options };
+}
+
+/**
+ * Gives a pipeline its options.
+ *
+ * @param given by name; those left out have their defaults
+ * @throws EsparseError 'usage' for options that it did not declare, and where what it makes is no metric, shuffle or stage
+ */
+export function configurePipeline<Schema extends OptionsSchema>(
+  pipeline: Pipeline<Schema>,
+  given: Readonly<Record<string, unknown>> = {},
+  source?: PipelineSource,
+): ConfiguredPipeline {
+  const { name, summary, version = 1, options: schema } = pipeline;
+  checkPlugin('pipeline', name, version);
+  const who = `pipeline ${name}`;
+  const { values, json } = resolveOptions(who, schema, given);
+  const { metric, shuffle = none(), stages = [] } = pipeline.create(values);
+  checkPart(who, 'metric', metric, 'score');
+  checkPart(who, 'shuffle', shuffle, 'order');
+  for (const stage of stages) checkPart(who, 'stage', stage, 'run');
+  const twice = stages.find((stage, i) => stages.findIndex((other) => other.name === stage.name) < i);
+  if (twice !== undefined) throw new EsparseError('usage', `${who} has two stages called ${twice.name}`);
+  return {
+    name,
+    summary,
+    version,
+    options: json,
+    metric,
+    shuffle,
+    stages,
+    ...(source === undefined ? {} : { source }),
+  };
+}
+
+/** Parts may be plain objects of plain JavaScript: what they must have is looked at before a run begins. */
+function checkPart(who: string, kind: string, part: unknown, method: string): void {
+  const {
+    name,
+    version = 1,
+    ...rest
+  } = (typeof part === 'object' && part !== null ? part : {}) as Record<string, unknown>;
+  if (typeof rest[method] !== 'function') {
+    throw new EsparseError('usage', `${who}: its ${kind} has no ${method}()`, {
+      hint: `make it with define${kind[0]!.toUpperCase()}${kind.slice(1)} of @esparse/api, and call what that gives`,
+    });
+  }
+  checkPlugin(kind, name, version);
+  if (kind !== 'shuffle' && (typeof rest.statistics !== 'object' || rest.statistics === null))
+    throw new EsparseError(
+      'usage',
+      `${who}: its ${kind} ${String(name)} does not say which statistics it needs`,
+    );
+}

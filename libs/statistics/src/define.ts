@@ -1,0 +1,92 @@
+import { checkAlike, checkChannels, checkTile } from './checks.ts';
+import { open, seal } from './envelope.ts';
+import { checkPlugin } from './plugin-name.ts';
+import type { Statistic, StatisticParameters, StatisticState, StatisticTile } from './statistic.ts';
+import { checkIdle, inTurn } from './turns.ts';
+
+/** Rows of a tile at most, where a statistic does not say: far above a sequence. */
+const MAX_ROWS = 2 ** 20;
+
+/** A state: what is known of every state, and what the statistic holds. */
+export type DefinedState<Held> = StatisticState & Held & { tokens: number };
+
+/** A statistic without what all of them have in common: see `defineStatistic`. */
+export interface StatisticDefinition<Held extends object> {
+  /** Lower-case words joined by dashes; unique among the statistics of a run. */
+  readonly name: string;
+  /** Raised when the same rows would give another state, or other bytes. @default 1 */
+  readonly version?: number;
+  /** What tells its states from others of the same name and version. @default none */
+  readonly parameters?: StatisticParameters;
+  /** Rows of a tile at most. @default 2 ** 20 */
+  readonly maxRows?: number;
+  /** Rows of a state at most. @default any number */
+  readonly maxTokens?: number;
+  /** What a state holds that has seen nothing, such as an array of numbers for each channel. */
+  create(channels: number): Held;
+  /** Adds the rows of a tile, or throws and leaves the state as it was. */
+  update(state: DefinedState<Held>, tile: StatisticTile): Promise<void> | void;
+  /** Adds what `from` has seen; `tokens` of both are still those of before. */
+  merge(into: DefinedState<Held>, from: DefinedState<Held>): Promise<void> | void;
+  /** What a state holds as bytes, little-endian; equal states have equal bytes. */
+  serialise(state: DefinedState<Held>): Uint8Array;
+  /** What `serialise` wrote. @throws EsparseError `protocol` (see `damagedState`) for what it cannot have written */
+  deserialise(bytes: Uint8Array, channels: number, tokens: number): Held;
+  /** Gives the memory of a state back at once. @default the collector does */
+  dispose?(state: DefinedState<Held>): void;
+}
+
+/**
+ * Makes a statistic of its arithmetic: names are checked, tiles and states are refused where they do not fit, tokens are
+ * counted, `update` and `merge` of one state take turns, and bytes get their header.
+ *
+ * The law stays its author's: any order of rows, cut into tiles, shards and merges anyhow, must give the same bytes.
+ *
+ * @throws EsparseError 'usage' for a name or version that no plug-in may have
+ */
+export function defineStatistic<Held extends object>(
+  definition: StatisticDefinition<Held>,
+): Statistic<DefinedState<Held>, unknown> {
+  const { name, version = 1, parameters = {}, maxRows = MAX_ROWS, dispose } = definition;
+  const maxTokens = definition.maxTokens ?? Number.MAX_SAFE_INTEGER;
+  checkPlugin('statistic', name, version);
+  const identity = { name, version, parameters };
+  const stateOf = (channels: number, tokens: number, held: Held): DefinedState<Held> =>
+    Object.assign(held, { channels, tokens, parameters });
+  return {
+    ...identity,
+    create(channels) {
+      checkChannels(name, channels);
+      return stateOf(channels, 0, definition.create(channels));
+    },
+    async update(state, tile) {
+      checkTile(name, state, tile, maxRows);
+      await inTurn([state], async () => {
+        await definition.update(state, tile);
+        state.tokens += tile.rows;
+      });
+    },
+    async merge(into, from) {
+      checkAlike(name, into, from);
+      await inTurn([into, from], async () => {
+        await definition.merge(into, from);
+        into.tokens += from.tokens;
+      });
+    },
+    serialise(state) {
+      checkIdle(name, state);
+      return seal(identity, state, definition.serialise(state));
+    },
+    deserialise(bytes, expected) {
+      const { channels, tokens, body } = open(identity, bytes, maxTokens, expected);
+      return stateOf(channels, tokens, definition.deserialise(body, channels, tokens));
+    },
+    ...(dispose === undefined
+      ? {}
+      : {
+          dispose: (state) => {
+            dispose(state);
+          },
+        }),
+  };
+}

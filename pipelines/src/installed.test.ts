@@ -1,0 +1,55 @@
+import { configurePipeline } from '@esparse/sparsity';
+import { PIPELINES, pipelineNamed } from './index.ts';
+
+test('every pipeline is installed under its name, each with a line of its own', () => {
+  expect([...PIPELINES.keys()]).toEqual([
+    'e-sparse',
+    'e-sparse-reconstruct',
+    'ria',
+    'ria-lsa',
+    'wanda',
+    'wanda-lsa',
+    'magnitude',
+  ]);
+  for (const [name, pipeline] of PIPELINES) expect(pipeline.name).toBe(name);
+  expect(new Set([...PIPELINES.values()].map(({ summary }) => summary)).size).toBe(PIPELINES.size);
+});
+
+test('a pipeline reads only the statistics that its score and its stages need', () => {
+  const needs = (name: string) => {
+    const { metric, stages } = configurePipeline(pipelineNamed(name));
+    return [metric, ...stages].flatMap(({ statistics }) => Object.keys(statistics));
+  };
+  expect(needs('e-sparse')).toEqual(['entropy', 'amplitude']);
+  expect(needs('e-sparse-reconstruct')).toEqual(['entropy', 'amplitude', 'hessian']);
+  expect(needs('ria')).toEqual(['amplitude']);
+  expect(needs('wanda')).toEqual(['amplitude']);
+  expect(needs('magnitude')).toEqual([]);
+});
+
+test('options have the defaults of the papers, and take the shuffle by name', () => {
+  const entropy = { alpha: 1, bins: 100, range: 'channel' };
+  expect(configurePipeline(pipelineNamed('e-sparse')).options).toEqual({ ...entropy, shuffle: 'both' });
+  expect(configurePipeline(pipelineNamed('e-sparse-reconstruct')).options).toMatchObject({
+    ...entropy,
+    shuffle: 'both',
+  });
+  expect(configurePipeline(pipelineNamed('wanda')).options).toEqual({ shuffle: 'none' });
+  expect(configurePipeline(pipelineNamed('wanda-lsa')).shuffle.name).toBe('lsa');
+  const { shuffle, options } = configurePipeline(pipelineNamed('magnitude'), { shuffle: 'global' });
+  expect([shuffle.name, options]).toEqual(['global', { shuffle: 'global' }]);
+});
+
+test('what a pipeline sets, its metric gets', () => {
+  const { metric } = configurePipeline(pipelineNamed('e-sparse'), { alpha: 3, range: 'tap' });
+  expect(metric.options).toEqual({ alpha: 3, bins: 100, range: 'tap' });
+});
+
+test('an unknown name is refused with the list of those known', () => {
+  expect(() => pipelineNamed('e-sprase')).toThrow(
+    expect.objectContaining({
+      kind: 'usage',
+      hint: expect.stringMatching(/^choose one of e-sparse, .*, magnitude$/),
+    }),
+  );
+});

@@ -1,0 +1,85 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { EsparseError } from '@esparse/errors';
+import { PIPELINES, pipelineNamed } from '@esparse/pipelines';
+import { configurePipeline, SHUFFLES, type ConfiguredPipeline } from '@esparse/sparsity';
+
+/** How a run prunes. */
+export interface PipelineFlags {
+  readonly pipeline: string;
+  readonly set?: Settings;
+  readonly alpha?: unknown;
+  readonly bins?: unknown;
+  readonly entropyRange?: unknown;
+  readonly shuffle?: unknown;
+}
+
+/** Options of a pipeline by name, as a command line gives them. */
+type Settings = Readonly<Record<string, unknown>>;
+
+/** The options of `PipelineFlags`. */
+export function pipelineOptions(): Option[] {
+  return [
+    new Option('--pipeline <name>', `how to prune: ${[...PIPELINES.keys()].join(', ')}`)
+      .default('e-sparse')
+      .env('ESPARSE_PIPELINE'),
+    new Option(
+      '--set <option=value>',
+      'an option of the pipeline, its value as JSON or as plain text; may be repeated (in the variable: one a line)',
+    )
+      .env('ESPARSE_SET')
+      .argParser(settings),
+    shorthand('--alpha <a>', 'alpha', 'the weight of the amplitude against the entropy', 'ESPARSE_ALPHA'),
+    shorthand('--bins <n>', 'bins', "the bins of the entropy's histogram", 'ESPARSE_BINS'),
+    shorthand(
+      '--entropy-range <range>',
+      'range',
+      'what the bins span: channel or tap',
+      'ESPARSE_ENTROPY_RANGE',
+    ),
+    shorthand('--shuffle <kind>', 'shuffle', Object.keys(SHUFFLES).join(', '), 'ESPARSE_SHUFFLE'),
+  ];
+}
+
+function shorthand(flags: string, option: string, meaning: string, variable: string): Option {
+  return new Option(flags, `short for --set ${option}=…: ${meaning}`).env(variable).argParser(settingValue);
+}
+
+/**
+ * The pipeline that the flags name, with the options that they give it.
+ *
+ * @throws EsparseError 'usage' for a pipeline that is not there, or an option that it does not have or take
+ */
+export function configuredPipeline(flags: PipelineFlags): ConfiguredPipeline {
+  return configurePipeline(pipelineNamed(flags.pipeline), settingsOf(flags));
+}
+
+function settingsOf({ set = {}, alpha, bins, entropyRange, shuffle }: PipelineFlags): Settings {
+  const given = Object.entries({ alpha, bins, range: entropyRange, shuffle }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const twice = given.find(([name]) => Object.hasOwn(set, name));
+  if (twice === undefined) return { ...set, ...Object.fromEntries(given) };
+  throw new EsparseError('usage', `the option ${twice[0]} is given by --set and by its short form`);
+}
+
+/** `name=value`, one or one a line, added to those before. */
+export function settings(text: string, before: Settings | undefined): Settings {
+  const added = text.split('\n').filter((line) => line.trim() !== '');
+  return { ...before, ...Object.fromEntries(added.map(setting)) };
+}
+
+function setting(text: string): [name: string, value: unknown] {
+  const [, name, value] = /^\s*([A-Za-z][\w-]*)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined)
+    throw new InvalidArgumentError('Expected OPTION=VALUE, such as alpha=2.');
+  return [name, settingValue(value)];
+}
+
+/** A value as JSON, or as the text that it is. */
+export function settingValue(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
