@@ -28,8 +28,9 @@ export default tseslint.config(
           depConstraints: [
             { sourceTag: 'lib', onlyDependOnLibsWithTags: ['lib'] },
             { sourceTag: 'pipeline', onlyDependOnLibsWithTags: ['lib'] },
+            { sourceTag: 'api', onlyDependOnLibsWithTags: ['lib', 'pipeline'] },
             { sourceTag: 'service', onlyDependOnLibsWithTags: ['lib', 'pipeline'] },
-            { sourceTag: 'app', onlyDependOnLibsWithTags: ['lib', 'pipeline', 'service'] },
+            { sourceTag: 'app', onlyDependOnLibsWithTags: ['lib', 'pipeline', 'api', 'service'] },
             { sourceTag: 'test', onlyDependOnLibsWithTags: ['*'] },
           ],
         },

@@ -20,25 +20,24 @@ test('--set may be repeated, and a variable holds one a line', () => {
     expect(() => settings(wrong, undefined)).toThrow('OPTION=VALUE');
 });
 
-test('a short form sets the option of its name', () => {
-  const { options } = configuredPipeline({
-    pipeline: 'e-sparse',
-    alpha: 2,
-    entropyRange: 'tap',
-    set: { bins: 9 },
-  });
+test('a short form sets the option of its name', async () => {
+  const set = { bins: 9 };
+  const { options } = await configuredPipeline({ pipeline: 'e-sparse', alpha: 2, entropyRange: 'tap', set });
   expect(options).toEqual({ alpha: 2, bins: 9, range: 'tap', shuffle: 'both' });
 });
 
-test('a short form of an option that the pipeline does not have is refused by name', () => {
-  expect(() => configuredPipeline({ pipeline: 'wanda', alpha: 2 })).toThrow(
+test.each([
+  [
+    'of an option that the pipeline does not have',
+    { pipeline: 'wanda', alpha: 2 },
     'pipeline wanda has no option alpha',
-  );
-  expect(() => configuredPipeline({ pipeline: 'e-sparse', shuffle: 'all' })).toThrow('shuffle is "all"');
-});
-
-test('an option that is given twice is refused', () => {
-  expect(() => configuredPipeline({ pipeline: 'e-sparse', alpha: 2, set: { alpha: 3 } })).toThrow(
-    'alpha is given by --set and by its short form',
-  );
+  ],
+  ['out of range', { pipeline: 'e-sparse', shuffle: 'all' }, 'shuffle is "all"'],
+  [
+    'beside --set',
+    { pipeline: 'e-sparse', alpha: 2, set: { alpha: 3 } },
+    'alpha is given by --set and by its short',
+  ],
+])('a short form %s is refused by name', async (_what, flags, message) => {
+  await expect(configuredPipeline(flags)).rejects.toThrow(message);
 });

@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { EsparseError } from '@esparse/errors';
-import { PIPELINES, pipelineNamed } from '@esparse/pipelines';
+import { PIPELINES } from '@esparse/pipelines';
 import { configurePipeline, SHUFFLES, type ConfiguredPipeline } from '@esparse/sparsity';
+import { findPipeline } from './load-pipeline.ts';
 
 /** How a run prunes. */
 export interface PipelineFlags {
@@ -19,7 +20,10 @@ type Settings = Readonly<Record<string, unknown>>;
 /** The options of `PipelineFlags`. */
 export function pipelineOptions(): Option[] {
   return [
-    new Option('--pipeline <name>', `how to prune: ${[...PIPELINES.keys()].join(', ')}`)
+    new Option(
+      '--pipeline <name|file|package>',
+      `how to prune: ${[...PIPELINES.keys()].join(', ')}; or a file of TypeScript or JavaScript, or an npm package`,
+    )
       .default('e-sparse')
       .env('ESPARSE_PIPELINE'),
     new Option(
@@ -49,8 +53,10 @@ function shorthand(flags: string, option: string, meaning: string, variable: str
  *
  * @throws EsparseError 'usage' for a pipeline that is not there, or an option that it does not have or take
  */
-export function configuredPipeline(flags: PipelineFlags): ConfiguredPipeline {
-  return configurePipeline(pipelineNamed(flags.pipeline), settingsOf(flags));
+export async function configuredPipeline(flags: PipelineFlags): Promise<ConfiguredPipeline> {
+  const settings = settingsOf(flags);
+  const { pipeline, source } = await findPipeline(flags.pipeline);
+  return configurePipeline(pipeline, settings, source);
 }
 
 function settingsOf({ set = {}, alpha, bins, entropyRange, shuffle }: PipelineFlags): Settings {

@@ -39,7 +39,7 @@ export function planCommand(): Command {
 }
 
 async function run({ json, layer, ...flags }: Flags, signal: AbortSignal): Promise<void> {
-  const plan = await planRun({ ...flags, layers: layer, pipeline: configuredPipeline(flags) }, signal);
+  const plan = await planRun({ ...flags, layers: layer, pipeline: await configuredPipeline(flags) }, signal);
   process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags.combine));
 }
 

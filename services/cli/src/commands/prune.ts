@@ -94,7 +94,7 @@ async function run(
   const options: PruneOptions = {
     ...flags,
     layers: layer,
-    pipeline: configuredPipeline(flags),
+    pipeline: await configuredPipeline(flags),
     workers: worker,
   };
   const reporter = createReporter({ json, stream: process.stdout });

@@ -1,0 +1,98 @@
+/** What plug-ins of esparse are made with: docs/plugins.md. */
+export { z } from 'zod';
+export { EsparseError, isEsparseError, type ErrorDetails, type ErrorKind } from '@esparse/errors';
+export {
+  configurePipeline,
+  defineMetric,
+  definePipeline,
+  defineShuffle,
+  defineStage,
+  describeOptions,
+  type ConfiguredPipeline,
+  type DefinedPipeline,
+  type Metric,
+  type MetricDefinition,
+  type MetricInput,
+  type OptionDescription,
+  type OptionsSchema,
+  type Pipeline,
+  type PipelineParts,
+  type PipelineSource,
+  type Plugin,
+  type PluginContext,
+  type PluginFactory,
+  type ScoreMatrix,
+  type Shuffle,
+  type ShuffleDefinition,
+  type ShuffleResult,
+  type Stage,
+  type StageContext,
+  type StageDefinition,
+  type StageInput,
+  type StageResult,
+} from '@esparse/sparsity';
+export {
+  damagedState,
+  defineStatistic,
+  readerOf,
+  type AnyStatistic,
+  type DefinedState,
+  type ReadingContext,
+  type Readings,
+  type Statistic,
+  type StatisticDefinition,
+  type StatisticParameters,
+  type StatisticReader,
+  type StatisticReaders,
+  type StatisticState,
+  type StatisticTile,
+} from '@esparse/statistics';
+
+// The built-in ones, to build on.
+export {
+  amplitude,
+  amplitudeOf,
+  channelAmplitude,
+  channelEntropy,
+  entropy,
+  entropyOf,
+} from '@esparse/statistics';
+export {
+  both,
+  eSparse,
+  eSparseOptions,
+  global,
+  local,
+  lsa,
+  magnitude,
+  none,
+  ria,
+  riaOptions,
+  SHUFFLES,
+  shuffleOption,
+  wanda,
+  type ShuffleName,
+} from '@esparse/sparsity';
+export { reconstruct, reconstructOptions } from '@esparse/reconstruction';
+export {
+  eSparsePipeline,
+  eSparseReconstructPipeline,
+  magnitudePipeline,
+  PIPELINES,
+  riaLsaPipeline,
+  riaPipeline,
+  wandaLsaPipeline,
+  wandaPipeline,
+} from '@esparse/pipelines';
+
+// What their work is made of.
+export {
+  canonicalOrder,
+  formatPattern,
+  identityOrder,
+  isPermutation,
+  maskLinear,
+  parsePattern,
+  type Pattern,
+} from '@esparse/sparsity';
+export { keptScore, narrow, scoreByChannel, widen, type HalfDtype } from '@esparse/kernels';
