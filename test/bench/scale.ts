@@ -8,6 +8,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { benchOutOfCore } from './scale/out-of-core.ts';
 import { benchResume } from './scale/resume.ts';
+import { benchS3Speed } from './scale/s3-speed.ts';
 import { benchStoreSpeed } from './scale/store-speed.ts';
 import { benchWorkers } from './scale/workers.ts';
 
@@ -17,7 +18,7 @@ interface Flags {
   readonly only?: string[];
 }
 
-const SECTIONS = ['workers', 'resume', 'store', 'out-of-core'];
+const SECTIONS = ['workers', 'resume', 'store', 's3', 'out-of-core'];
 
 const flags = new Command('bench:scale')
   .option('--blocks <n>', 'blocks of the large model: 40 are more than 24 GiB of memory hold', '40')
@@ -32,6 +33,7 @@ try {
   if (wanted.has('workers')) await benchWorkers(scratch);
   if (wanted.has('resume')) await benchResume(scratch);
   if (wanted.has('store')) await benchStoreSpeed(scratch);
+  if (wanted.has('s3')) await benchS3Speed();
   if (wanted.has('out-of-core')) await benchOutOfCore(Number(flags.blocks), scratch);
 } finally {
   await rm(scratch, { recursive: true, force: true });

@@ -81,6 +81,11 @@ export interface WorkerConnection {
   close(): void;
 }
 
+/** Between two tries gRPC has forgotten why the last one failed, and says so: what it said before is better. */
+function told(error: string | null): error is string {
+  return error !== null && !/Last error: null\b/.test(error);
+}
+
 /** Opens a connection to workers; nothing is sent before the first call, or `watch`. */
 export function connectWorker(
   address: string,
@@ -93,7 +98,7 @@ export function connectWorker(
   const client = openChannel(address, channelCredentials, {
     ready(workers, error) {
       ready = workers;
-      trouble = workers > 0 ? undefined : (error ?? trouble);
+      trouble = workers > 0 ? undefined : told(error) ? error : trouble;
       changed();
     },
     message(bytes) {

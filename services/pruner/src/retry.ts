@@ -23,7 +23,10 @@ export function isWorkersFault({ kind }: EsparseError): boolean {
 /** The cause at the end of what gRPC tells, which wraps it anew at each level: `Error: connect ECONNREFUSED 10.0.0.1:7070`. */
 function causeOf(trouble: string): string {
   const told = trouble.replace(/\.? *Resolution note: *$/, '');
-  return told.split('Error: ').at(-1)!;
+  return told
+    .split(/Last error: |Error: /)
+    .at(-1)!
+    .trim();
 }
 
 /** The error of tasks that have waited in vain. */
@@ -38,7 +41,7 @@ export function noWorker(
     'unavailable',
     `no worker could be reached for ${waitedMs / 1000} s at ${targets}`,
     {
-      hint: 'check that workers run and that the addresses are right; then run the same command again: it goes on',
+      hint: 'check that workers run, that the addresses are right, and with TLS that they are among the names in the certificates; then run the same command again: it goes on',
     },
   );
 }
