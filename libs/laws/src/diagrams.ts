@@ -2,7 +2,7 @@ import type { ObservableNotification } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 
 /** Values by their letters; where none are given, letters stand for themselves. */
-export type MarbleValues = Readonly<Record<string, unknown>>;
+export type MarbleValues<T = unknown> = Readonly<Record<string, T>>;
 
 export interface MarbleEvent {
   readonly frame: number;

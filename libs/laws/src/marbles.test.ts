@@ -7,7 +7,7 @@ test('an operator whose project function returns promises runs in virtual time',
     const twice = (letter: string) => promise('--(x|)', { x: letter + letter });
     expectObservable(letters$.pipe(concatMap(twice))).toBe('--x-y---(z|)', { x: 'aa', y: 'bb', z: 'cc' });
     expectObservable(letters$.pipe(mergeMap(twice))).toBe('--xy----(z|)', { x: 'aa', y: 'bb', z: 'cc' });
-    expectSubscriptions(letters$).toBe('^------!', '^------!');
+    expectSubscriptions(letters$.subscriptions).toBe('^------!', '^------!');
   });
 });
 
@@ -26,10 +26,10 @@ test('a rejection is an error, and unsubscribing is seen by the source', async (
   await marbles(({ hot, cold, promise, expectObservable, expectSubscriptions }) => {
     const letters$ = hot('a--b--c|');
     expectObservable(letters$.pipe(concatMap(() => promise('-#', {}, 'broken')))).toBe('-#', {}, 'broken');
-    expectSubscriptions(letters$).toBe('^!');
+    expectSubscriptions(letters$.subscriptions).toBe('^!');
     const never$ = cold('-----x');
     expectObservable(never$, '^--!').toBe('----');
-    expectSubscriptions(never$).toBe('^--!');
+    expectSubscriptions(never$.subscriptions).toBe('^--!');
   });
 });
 
@@ -80,7 +80,7 @@ test.each<[string, Parameters<typeof marbles>[0]]>([
     ({ cold, expectObservable, expectSubscriptions }) => {
       const a$ = cold('-a');
       expectObservable(from(a$)).toBe('-a');
-      expectSubscriptions(a$).toBe('^-!');
+      expectSubscriptions(a$.subscriptions).toBe('^-!');
     },
   ],
 ])('what is seen but not expected fails the test, with both sides: %s', async (_, test) => {

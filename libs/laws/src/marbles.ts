@@ -6,18 +6,18 @@ import { createClock } from './virtual-clock.ts';
 /** What a test with marbles is written with; the diagrams are those of RxJS, a character a frame. */
 export interface Marbles {
   /** A source that begins anew with each subscription. */
-  cold<T = string>(marbles: string, values?: MarbleValues, error?: unknown): Watched<T>;
+  cold<T = string>(marbles: string, values?: MarbleValues<T>, error?: unknown): Watched<T>;
   /** A source that runs from the start, whoever listens. */
-  hot<T = string>(marbles: string, values?: MarbleValues, error?: unknown): Watched<T>;
+  hot<T = string>(marbles: string, values?: MarbleValues<T>, error?: unknown): Watched<T>;
   /** A promise that settles when its one value, or its error, comes: what a project function returns. */
-  promise<T = string>(marbles: string, values?: MarbleValues, error?: unknown): Promise<T>;
+  promise<T = string>(marbles: string, values?: MarbleValues<T>, error?: unknown): Promise<T>;
   /** Subscribes at the start, or at `^`, and leaves at `!`. Compares when all is over. */
   expectObservable(
     source$: Observable<unknown>,
     subscription?: string,
   ): { toBe(marbles: string, values?: MarbleValues, error?: unknown): void };
   /** From when to when a source was subscribed to, a diagram for each subscription. */
-  expectSubscriptions(source$: Watched<unknown>): { toBe(...diagrams: string[]): void };
+  expectSubscriptions(subscriptions: readonly Span[]): { toBe(...diagrams: string[]): void };
 }
 
 /** A source that remembers who subscribed. */
@@ -34,9 +34,10 @@ export type Watched<T> = Observable<T> & { readonly subscriptions: readonly Span
  *   expectObservable(hot('ab|').pipe(concatMap(double))).toBe('--x-(y|)', { x: 'aa', y: 'bb' });
  * });
  *
+ * @returns what the test gives, once all is over: what it collected, to be looked at
  * @throws Error with both sides, event by event, where something else happened than was expected
  */
-export async function marbles(test: (helpers: Marbles) => void): Promise<void> {
+export async function marbles<T>(test: (helpers: Marbles) => T): Promise<T> {
   const clock = createClock();
   const starts: (() => void)[] = [];
   const checks: (() => void)[] = [];
@@ -61,7 +62,7 @@ export async function marbles(test: (helpers: Marbles) => void): Promise<void> {
     return Object.assign(source$, { subscriptions });
   };
 
-  test({
+  const result = test({
     cold: (diagram, values, error) =>
       watched((emit) => {
         const begun = clock.now();
@@ -120,7 +121,7 @@ export async function marbles(test: (helpers: Marbles) => void): Promise<void> {
         },
       };
     },
-    expectSubscriptions: ({ subscriptions }) => ({
+    expectSubscriptions: (subscriptions) => ({
       toBe(...diagrams) {
         checks.push(() => {
           compare('subscriptions', subscriptions, diagrams.map(spanOf));
@@ -131,4 +132,5 @@ export async function marbles(test: (helpers: Marbles) => void): Promise<void> {
   for (const start of starts) start();
   await clock.run();
   for (const check of checks) check();
+  return result;
 }

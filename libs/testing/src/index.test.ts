@@ -1,0 +1,15 @@
+import * as testing from './index.ts';
+
+test('the public surface is this, and nothing else', () => {
+  expect(Object.keys(testing).sort()).toEqual([
+    'marbles',
+    'metricLaws',
+    'runPipeline',
+    'shuffleLaws',
+    'stageLaws',
+    'startFakeWorker',
+    'statisticLaws',
+    'syntheticSequence',
+    'syntheticTiles',
+  ]);
+});

@@ -1,0 +1,137 @@
+import { from, lastValueFrom, of, pipe, toArray, type OperatorFunction } from 'rxjs';
+import {
+  load,
+  mask,
+  oneByOne,
+  pack,
+  score,
+  shuffle,
+  stage,
+  type LinearJob,
+  type MaskedLinear,
+} from '@esparse/dataflow';
+import type { Activations } from '@esparse/laws';
+import {
+  none,
+  parsePattern,
+  unpackLinear,
+  type PipelineParts,
+  type Stage,
+  type StageContext,
+} from '@esparse/sparsity';
+import { syntheticReadings } from './synthetic-readings.ts';
+import { syntheticWeights } from './synthetic-weights.ts';
+
+/** A linear of a made-up block; its tap has its name. */
+export interface SyntheticLinear {
+  readonly name: string;
+  readonly rows: number;
+  /** Inputs: divisible by the group of the pattern. */
+  readonly cols: number;
+}
+
+export interface RunPipelineOptions {
+  /** @default q_proj of 16 x 32 and down_proj of 32 x 64 */
+  readonly linears?: readonly SyntheticLinear[];
+  /** @default '2:4' */
+  readonly pattern?: string;
+  readonly dtype?: 'bf16' | 'f16';
+  /** Shards of 2 sequences each. @default 2 */
+  readonly shards?: number;
+  /** Rows of a sequence. @default 64 */
+  readonly seqlen?: number;
+  /** @default 'outliers' */
+  readonly activations?: Activations;
+  /** Of weights and activations. @default 0 */
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What became of a linear. */
+export interface RunLinear extends SyntheticLinear {
+  readonly dtype: 'bf16' | 'f16';
+  /** (rows, cols), as bits of `dtype`: before, and after, where what was pruned is 0. */
+  readonly dense: Uint16Array;
+  readonly weights: Uint16Array;
+  /** (cols): the original channel at each position. */
+  readonly permutation: Int32Array;
+  readonly keptBefore: number;
+  readonly keptAfter: number;
+}
+
+export interface PipelineRun {
+  readonly linears: readonly RunLinear[];
+  /** What its stages told. */
+  readonly notes: readonly string[];
+}
+
+const LINEARS: readonly SyntheticLinear[] = [
+  { name: 'q_proj', rows: 16, cols: 32 },
+  { name: 'down_proj', rows: 32, cols: 64 },
+];
+
+/**
+ * Runs a pipeline over one made-up block, through the operators of `esparse prune` and the protocol of a worker, without
+ * a model: random weights, and the activations of a fake worker.
+ *
+ * @param parts - What a pipeline's `create` gives, or a configured pipeline.
+ * @throws what the pipeline throws, as a run would tell it
+ */
+export async function runPipeline(
+  parts: PipelineParts,
+  options: RunPipelineOptions = {},
+): Promise<PipelineRun> {
+  const { linears = LINEARS, pattern: text = '2:4', dtype = 'bf16', seed = 0, signal } = options;
+  const pattern = parsePattern(text);
+  const notes: string[] = [];
+  const dense = new Map(
+    linears.map(({ name, rows, cols }, i) => [name, syntheticWeights(rows, cols, dtype, seed + i)]),
+  );
+  const { shards = 2, seqlen = 64, activations = 'outliers' } = options;
+  const taps = new Map(linears.map(({ name, cols }) => [name, cols]));
+  const readings = await syntheticReadings(parts, { taps, shards, seqlen, activations, seed, signal });
+  const prune = pipe(
+    // Copies: the memory of what is packed is given back.
+    load(({ name }: LinearJob) => of({ dtype, weights: dense.get(name)!.slice() })),
+    score(parts.metric),
+    shuffle(parts.shuffle ?? none(), signal),
+    mask(),
+    stages(parts.stages ?? [], { signal, note: (message) => notes.push(message), progress: ignore }),
+    pack(),
+  );
+  const jobs = linears.map(({ name, rows, cols }): LinearJob => {
+    return { block: 0, name, tap: name, rows, cols, pattern, statistics: readings.get(name) ?? {} };
+  });
+  const pruned = await lastValueFrom(from(jobs).pipe(oneByOne(prune), toArray()));
+  return {
+    notes,
+    linears: await Promise.all(
+      pruned.map(async ({ job: { name, rows, cols }, packed, keptBefore, keptAfter }) => {
+        const weights = await unpackLinear(packed);
+        const { permutation } = packed;
+        return {
+          name,
+          rows,
+          cols,
+          dtype,
+          dense: dense.get(name)!,
+          weights,
+          permutation,
+          keptBefore,
+          keptAfter,
+        };
+      }),
+    ),
+  };
+}
+
+function stages(
+  steps: readonly Stage[],
+  context: StageContext,
+): OperatorFunction<MaskedLinear, MaskedLinear> {
+  return (linears$) => steps.reduce((through$, step) => through$.pipe(stage(step, context)), linears$);
+}
+
+function ignore(): void {
+  // Nobody watches.
+}

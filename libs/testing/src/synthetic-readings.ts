@@ -1,0 +1,70 @@
+import { from, lastValueFrom, mergeMap, type Observable } from 'rxjs';
+import {
+  finishStatistics,
+  fromPull,
+  gatherStatistics,
+  mergeShards,
+  type TapReadings,
+} from '@esparse/dataflow';
+import type { Activations } from '@esparse/laws';
+import { connectWorker, type WorkerConnection } from '@esparse/protocol';
+import type { PipelineParts } from '@esparse/sparsity';
+import type { AnyStatistic, Partial, StatisticReaders } from '@esparse/statistics';
+import { startFakeWorker } from './fake-worker.ts';
+
+/** Of each shard. */
+const SEQUENCES = 2;
+
+export interface SyntheticReadingOptions {
+  /** Channels of each tap. */
+  readonly taps: ReadonlyMap<string, number>;
+  readonly shards: number;
+  /** Rows of a sequence. */
+  readonly seqlen: number;
+  readonly activations: Activations;
+  readonly seed: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What metric and stages read of each tap, from the activations that a fake worker streams. */
+export async function syntheticReadings(
+  { metric, stages = [] }: PipelineParts,
+  options: SyntheticReadingOptions,
+): Promise<ReadonlyMap<string, TapReadings>> {
+  const { taps, shards, activations, seed } = options;
+  const readers: StatisticReaders = Object.fromEntries(
+    [metric, ...stages].flatMap(({ statistics }) => Object.entries(statistics)),
+  );
+  if (Object.keys(readers).length === 0) return new Map();
+  const byName = new Map(Object.values(readers).map(({ statistic }) => [statistic.name, statistic]));
+  const fake = await startFakeWorker({ taps: Object.fromEntries(taps), activations, seed });
+  const worker = connectWorker(fake.address);
+  try {
+    return await lastValueFrom(
+      from(Array.from({ length: shards }, (_, shard) => shard)).pipe(
+        mergeMap((shard) => shard$(worker, shard, [...byName.values()], options)),
+        mergeShards(),
+        finishStatistics([...taps.keys()], readers, { sequences: shards * SEQUENCES }),
+      ),
+    );
+  } finally {
+    worker.close();
+    await fake.close();
+  }
+}
+
+/** The statistics of one shard, opened and streamed as a pruner does. */
+function shard$(
+  worker: WorkerConnection,
+  shard: number,
+  statistics: readonly AnyStatistic[],
+  { taps, seqlen, signal }: SyntheticReadingOptions,
+): Observable<Partial> {
+  const target = { model: 'none', store: 'none', run: '0'.repeat(32), seqlen };
+  const opening = { shard, sequences: SEQUENCES, tokens: new Uint32Array(SEQUENCES * seqlen) };
+  const expected = { block: 0, shard, seqlen, sequences: SEQUENCES, taps };
+  return from(worker.openShard(target, opening, signal)).pipe(
+    mergeMap(() => fromPull((gone) => worker.streamActivations(target, expected, gone))),
+    gatherStatistics({ taps, statistics, shards: [shard] }),
+  );
+}
