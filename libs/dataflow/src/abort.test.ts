@@ -1,5 +1,5 @@
 import { NEVER, lastValueFrom, of } from 'rxjs';
-import { TestScheduler } from 'rxjs/testing';
+import { marbles } from '@esparse/laws';
 import { abortWith } from './abort.ts';
 
 test('a signal that aborts ends the stream with a cancelled error, at once where it already has', async () => {
@@ -19,10 +19,8 @@ test('a stream that completes lets go of the signal', async () => {
   expect(removed).toHaveBeenCalledTimes(1);
 });
 
-test('aborting unsubscribes from the source', () => {
-  new TestScheduler((actual, expected) => {
-    expect(actual).toEqual(expected);
-  }).run(({ cold, expectObservable, expectSubscriptions }) => {
+test('aborting unsubscribes from the source', async () => {
+  await marbles(({ cold, expectObservable, expectSubscriptions }) => {
     const controller = new AbortController();
     const source = cold('a-b-c-d|');
     cold('---x').subscribe(() => {

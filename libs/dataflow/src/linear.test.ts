@@ -1,6 +1,6 @@
-import { lastValueFrom, of, pipe, toArray, from, type Observable } from 'rxjs';
-import { TestScheduler } from 'rxjs/testing';
+import { lastValueFrom, of, pipe, toArray, from } from 'rxjs';
 import { keptScore } from '@esparse/kernels';
+import { marbles } from '@esparse/laws';
 import { both, eSparse, unpackLinear, type Metric, type Shuffle } from '@esparse/sparsity';
 import { load, mask, oneByOne, pack, score, shuffle, type LinearJob, type LoadedLinear } from './index.ts';
 
@@ -51,30 +51,21 @@ test('linears come out in the order in which they went in, without their weights
   expect(Object.keys(all[0]!).sort()).toEqual(['job', 'keptAfter', 'keptBefore', 'packed']);
 });
 
-/** What a promise-returning plug-in does over time, as a marble. */
-const during = <T>(work$: Observable<T>) => work$ as unknown as Promise<T>;
-
-function run(test: (helpers: Parameters<Parameters<TestScheduler['run']>[0]>[0]) => void): void {
-  new TestScheduler((actual, expected) => {
-    expect(actual).toEqual(expected);
-  }).run(test);
-}
-
 const loaded: LoadedLinear = { ...job('q'), dtype: 'bf16', weights };
 
-test('load, score and shuffle take one linear at a time', () => {
-  run(({ cold, hot, expectObservable }) => {
+test('load, score and shuffle take one linear at a time', async () => {
+  await marbles(({ cold, hot, promise, expectObservable }) => {
     const scores = new Float32Array(1);
     const metric: Metric = {
       name: 'slow',
       statistics: {},
-      score: () => during(cold('---(s|)', { s: scores })),
+      score: () => promise('---s', { s: scores }),
     };
     const scored = { ...loaded, scores };
     expectObservable(hot('aa|', { a: loaded }).pipe(score(metric))).toBe('---s--(s|)', { s: scored });
 
     const order = { permutation: new Int32Array(0), keptBefore: 1, keptAfter: 2 };
-    const strategy: Shuffle = { name: 'slow', order: () => during(cold('--(o|)', { o: order })) };
+    const strategy: Shuffle = { name: 'slow', order: () => promise('--o', { o: order }) };
     expectObservable(hot('aa|', { a: scored }).pipe(shuffle(strategy))).toBe('--o-(o|)', {
       o: { ...scored, order },
     });
@@ -89,15 +80,14 @@ test('load, score and shuffle take one linear at a time', () => {
   });
 });
 
-test('an error in a stage ends the stream, and the linears before it have come through', () => {
-  run(({ cold, hot, expectObservable, expectSubscriptions }) => {
+test('an error in a stage ends the stream, and the linears before it have come through', async () => {
+  await marbles(({ hot, promise, expectObservable, expectSubscriptions }) => {
     let calls = 0;
     const scores = new Float32Array(1);
     const metric: Metric = {
       name: 'breaks',
       statistics: {},
-      score: () =>
-        during(calls++ === 0 ? cold('-(s|)', { s: scores }) : cold<Float32Array>('-#', {}, 'broken')),
+      score: () => (calls++ === 0 ? promise('-s', { s: scores }) : promise<Float32Array>('-#', {}, 'broken')),
     };
     const linears$ = hot('a---a---a|', { a: loaded });
     expectObservable(linears$.pipe(score(metric))).toBe('-s---#', { s: { ...loaded, scores } }, 'broken');
@@ -105,13 +95,21 @@ test('an error in a stage ends the stream, and the linears before it have come t
   });
 });
 
-test('unsubscribing reaches the work that goes on and begins no more', () => {
-  run(({ cold, hot, expectObservable, expectSubscriptions }) => {
-    const work$ = cold<Float32Array>('-----(s|)', { s: new Float32Array(1) });
-    const metric: Metric = { name: 'slow', statistics: {}, score: () => during(work$) };
+test('unsubscribing begins no more work, and what comes of that under way is dropped', async () => {
+  const begun = await marbles(({ hot, promise, expectObservable }) => {
+    const linears: unknown[] = [];
+    const metric: Metric = {
+      name: 'slow',
+      statistics: {},
+      score: (linear) => {
+        linears.push(linear);
+        return promise('-----s', { s: new Float32Array(1) });
+      },
+    };
     expectObservable(hot('aaa|', { a: loaded }).pipe(score(metric)), '^--!').toBe('----');
-    expectSubscriptions(work$.subscriptions).toBe('^--!');
+    return linears;
   });
+  expect(begun).toEqual([loaded]);
 });
 
 test('a shuffle is told of the signal that ends the run', async () => {

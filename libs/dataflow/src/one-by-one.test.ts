@@ -1,15 +1,10 @@
 import { concatMap, pipe } from 'rxjs';
-import { TestScheduler } from 'rxjs/testing';
+import { marbles } from '@esparse/laws';
 import { oneByOne } from './one-by-one.ts';
 
-const scheduler = () =>
-  new TestScheduler((actual, expected) => {
-    expect(actual).toEqual(expected);
-  });
-
-test('a value enters the chain only when the one before has left it', () => {
-  scheduler().run(({ cold, hot, expectObservable, flush }) => {
-    const entered: string[] = [];
+test('a value enters the chain only when the one before has left it', async () => {
+  const entered: string[] = [];
+  await marbles(({ cold, hot, expectObservable }) => {
     const chain = pipe(
       concatMap((value: string) => {
         entered.push(value);
@@ -21,13 +16,12 @@ test('a value enters the chain only when the one before has left it', () => {
       }),
     );
     expectObservable(hot('ab|').pipe(oneByOne(chain))).toBe('----A---(B|)');
-    flush();
-    expect(entered).toEqual(['a', 'A', 'b', 'B']);
   });
+  expect(entered).toEqual(['a', 'A', 'b', 'B']);
 });
 
-test('an error within the chain ends the stream, and unsubscribing reaches into the chain', () => {
-  scheduler().run(({ cold, hot, expectObservable, expectSubscriptions }) => {
+test('an error within the chain ends the stream, and unsubscribing reaches into the chain', async () => {
+  await marbles(({ cold, hot, expectObservable, expectSubscriptions }) => {
     expectObservable(hot('a-b|').pipe(oneByOne(concatMap(() => cold('-#'))))).toBe('-#');
     const work = cold('-----x|');
     expectObservable(hot('a---b|').pipe(oneByOne(concatMap(() => work))), '^--!').toBe('----');

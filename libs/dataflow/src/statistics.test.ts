@@ -1,6 +1,6 @@
 import { lastValueFrom, of, throwError, concat, type Observable } from 'rxjs';
-import { TestScheduler } from 'rxjs/testing';
 import { EsparseError } from '@esparse/errors';
+import { marbles } from '@esparse/laws';
 import type { AnyStatistic, StatisticState } from '@esparse/statistics';
 import { finishStatistics, gatherStatistics, mergeShards, type Leased, type TapTile } from './index.ts';
 
@@ -100,10 +100,8 @@ test('a shard that comes twice is an error: it would count twice', async () => {
   await expect(lastValueFrom(twice$)).rejects.toThrow(/shard 3/);
 });
 
-test('unsubscribing stops the tiles', () => {
-  new TestScheduler((actual, expected) => {
-    expect(actual).toEqual(expected);
-  }).run(({ hot, expectObservable, expectSubscriptions }) => {
+test('unsubscribing stops the tiles', async () => {
+  await marbles(({ hot, expectObservable, expectSubscriptions }) => {
     const tiles$ = hot('a--b--c|', { a: leased('in', 1), b: leased('in', 1), c: leased('in', 1) });
     expectObservable(gather(tiles$, 0), '^---!').toBe('-----');
     expectSubscriptions(tiles$.subscriptions).toBe('^---!');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
+import { statisticLaws } from '@esparse/laws';
 import { damagedState, defineStatistic, readerOf, type StatisticTile } from './index.ts';
-import { checkMonoidLaws } from './testing/monoid-laws.ts';
 
 /** The largest magnitude of each channel: about the simplest statistic of channels there is. */
 const peak = defineStatistic<{ readonly peaks: Float32Array }>({
@@ -30,9 +30,7 @@ const tile = (...data: number[]): StatisticTile => ({
 });
 
 test('a statistic of its arithmetic alone keeps the laws of statistics', () =>
-  checkMonoidLaws({
-    statistic: peak,
-    options: {},
+  statisticLaws(peak, {
     values: fc.float({ noNaN: true, noDefaultInfinity: true }),
     seed: 5,
     runs: 40,
