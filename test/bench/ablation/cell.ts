@@ -14,20 +14,9 @@ export interface Cell {
   readonly seed: number;
 }
 
-/** Options of pipelines that have an option of `esparse prune` of their own. */
-const SHORTHANDS: Readonly<Record<string, string>> = {
-  alpha: '--alpha',
-  bins: '--bins',
-  range: '--entropy-range',
-  shuffle: '--shuffle',
-};
-
 /** The arguments of `esparse prune` that make a cell. */
 export function cellArguments({ pipeline, set, pattern, samples, seed }: Cell): string[] {
-  const options = Object.entries(set).flatMap(([key, value]) => {
-    const shorthand = SHORTHANDS[key];
-    return shorthand === undefined ? ['--set', `${key}=${value}`] : [shorthand, String(value)];
-  });
+  const options = Object.entries(set).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
   return [
     ['--pipeline', pipeline],
     ['--pattern', pattern],
