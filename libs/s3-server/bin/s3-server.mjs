@@ -1,10 +1,11 @@
 /**
  * An S3-compatible server for tests: s3rver, which ignores conditions on writes, and by option with those added
- * (`If-Match` and `If-None-Match: *` of PUT, as S3 has them). The process that forks it sends options, then faults to make.
+ * (`If-Match` and `If-None-Match: *` of PUT, as S3 has them), and open uploads that can be listed and ended. The process that forks it sends options, then faults to make.
  */
 import process from 'node:process';
 import { Transform } from 'node:stream';
 import S3rver from 's3rver';
+import { withUploads } from './uploads.mjs';
 
 const { directory, bucket, conditional, port } = JSON.parse(process.argv[2]);
 
@@ -105,7 +106,7 @@ async function withEmptyObjects(ctx, next) {
   return found?.['content-length'] === 0 ? refuse(ctx, 416, 'InvalidRange') : next();
 }
 
-server.middleware.unshift(withEmptyObjects);
+server.middleware.unshift(withEmptyObjects, withUploads(directory));
 if (conditional) server.middleware.unshift(withConditions);
 server.middleware.unshift(withFaults);
 

@@ -269,3 +269,37 @@ test('a signal ends what is under way', async () => {
   );
   await expect(bucket.put('y', [Uint8Array.of(1)], AbortSignal.abort())).rejects.toMatchObject(cancelled);
 });
+
+/** Begins an upload without a signature, which s3rver allows, and sends a part of it. */
+async function beginUpload(key: string, bytes: number): Promise<void> {
+  const url = `${server.environment.AWS_ENDPOINT_URL!}/${server.bucket}/${key}`;
+  const begun = await (await fetch(`${url}?uploads`, { method: 'POST' })).text();
+  const id = /<UploadId>(.*)<\/UploadId>/.exec(begun)![1]!;
+  await fetch(`${url}?partNumber=1&uploadId=${id}`, { method: 'PUT', body: Buffer.alloc(bytes) });
+}
+
+test('uploads that nobody completed are listed with their bytes, page by page, and can be ended', async () => {
+  const bucket = bucketAt(server, 'open');
+  await beginUpload('open/a/x', 1);
+  await beginUpload('open/a/y', 20);
+  await beginUpload('open/a/y', 300);
+  await beginUpload('open/b', 4000);
+  await bucket.put('a/complete', [pattern(17 * MIB)]);
+  const bytes: [string, number][] = [];
+  for await (const upload of bucket.uploads('a/')) {
+    bytes.push([upload.key, await upload.bytes()]);
+    await upload.abort();
+    await upload.abort();
+  }
+  expect(bytes.map(([key]) => key)).toEqual(['a/x', 'a/y', 'a/y']);
+  expect(bytes.map(([, size]) => size).sort((a, b) => a - b)).toEqual([1, 20, 300]);
+  const left: string[] = [];
+  for await (const upload of bucket.uploads('')) left.push(upload.key);
+  expect(left).toEqual(['b']);
+});
+
+test('a server that cannot list uploads has none', async () => {
+  const bucket = bucketAt(server);
+  await server.fault({ method: 'GET', url: 'uploads', times: 1, status: 501, code: 'NotImplemented' });
+  expect(await bucket.uploads('').next()).toMatchObject({ done: true });
+});

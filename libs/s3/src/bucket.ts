@@ -12,7 +12,7 @@ import type { S3Location } from '@esparse/location';
 import { connect } from './connect.ts';
 import { isAbsent, isCode, isConditionFailed, s3Error } from './errors.ts';
 import { CONFLICT_ATTEMPTS, MAX_DELETE_KEYS, PART_BYTES } from './limits.ts';
-import { abortUploads, putInParts } from './multipart.ts';
+import { openUploads, putInParts, type Upload } from './multipart.ts';
 import { joined, totalOf } from './parts.ts';
 import { openS3Object, type S3Object } from './read.ts';
 
@@ -45,8 +45,8 @@ export interface Bucket {
   names(prefix: string, signal?: AbortSignal): Promise<string[]>;
   /** Removes objects; one that is not there is no error. */
   delete(keys: readonly string[], signal?: AbortSignal): Promise<void>;
-  /** Ends the multipart uploads of keys that begin with a prefix: a killed process leaves them, unseen and paid for. */
-  abortUploads(prefix: string, signal?: AbortSignal): Promise<void>;
+  /** The open multipart uploads of keys that begin with a prefix: a killed process leaves them. None where a server cannot list them. */
+  uploads(prefix: string, signal?: AbortSignal): AsyncGenerator<Upload>;
 }
 
 /** A small object as it is now. */
@@ -222,9 +222,19 @@ export function openBucket(location: S3Location): Bucket {
         throw failed('remove', only ?? '', error);
       }
     },
-    async abortUploads(prefix, signal) {
+    async *uploads(prefix, signal) {
+      const named = (action: string, key: string) => (error: unknown) => {
+        throw failed(action, key, error);
+      };
       try {
-        await abortUploads(site, Key(prefix), signal);
+        for await (const upload of openUploads(site, Key(prefix), signal)) {
+          const key = upload.key.slice(below.length);
+          yield {
+            key,
+            bytes: (abort) => upload.bytes(abort).catch(named('list the parts of', key)),
+            abort: (abort) => upload.abort(abort).catch(named('end the upload of', key)),
+          };
+        }
       } catch (error) {
         throw failed('list the uploads of', prefix, error);
       }

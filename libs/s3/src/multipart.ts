@@ -3,6 +3,7 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   ListMultipartUploadsCommand,
+  ListPartsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import type { Connection } from './connect.ts';
@@ -40,7 +41,7 @@ async function uploadOnce(
   pieces: readonly Uint8Array[],
   signal?: AbortSignal,
 ): Promise<void> {
-  const options = signal === undefined ? {} : { abortSignal: signal };
+  const options = optionsOf(signal);
   const { UploadId } = await gate(() =>
     client.send(new CreateMultipartUploadCommand({ Bucket, Key }), options),
   );
@@ -66,33 +67,77 @@ async function uploadOnce(
     const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
     await gate(() => client.send(command, options));
   } catch (error) {
-    // As far as it goes: what is left then is ended by the next writer, see `abortUploads`.
+    // As far as it goes: what is left then is ended by the next writer, see `openUploads`.
     await gate(() => client.send(new AbortMultipartUploadCommand(upload))).catch(() => undefined);
     throw error;
   }
 }
 
-/** Ends every upload of keys that begin with a prefix; where a server cannot list them, none. */
-export async function abortUploads(site: Site, prefix: string, signal?: AbortSignal): Promise<void> {
+/** A multipart upload that was begun, and neither completed nor ended: unseen, and paid for. */
+export interface Upload {
+  /** Of the object that it would make. */
+  readonly key: string;
+  /** Of the parts that have arrived; 0 where the server does not tell. */
+  bytes(signal?: AbortSignal): Promise<number>;
+  /** Ends it: its parts go. One that is gone already is no error. */
+  abort(signal?: AbortSignal): Promise<void>;
+}
+
+/** The open uploads of keys that begin with a prefix; where a server cannot list them, none. */
+export async function* openUploads(site: Site, prefix: string, signal?: AbortSignal): AsyncGenerator<Upload> {
   const { client, gate, bucket: Bucket } = site;
-  const options = signal === undefined ? {} : { abortSignal: signal };
   let KeyMarker: string | undefined;
   let UploadIdMarker: string | undefined;
   do {
     const command = new ListMultipartUploadsCommand({ Bucket, Prefix: prefix, KeyMarker, UploadIdMarker });
-    const page = await gate(() => client.send(command, options)).catch((error: unknown) => {
-      if (isCode(error, 'NotImplemented', 'MethodNotAllowed', 'AccessDenied')) return undefined;
-      throw error;
-    });
+    const page = await gate(() => client.send(command, optionsOf(signal))).catch(unlessUntold);
     if (page === undefined) return;
-    for (const { Key, UploadId } of page.Uploads ?? []) {
-      await gate(() =>
-        client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }), options),
-      ).catch((error: unknown) => {
-        if (!isCode(error, 'NoSuchUpload')) throw error;
-      });
+    for (const { Key = '', UploadId } of page.Uploads ?? []) {
+      const upload = { Bucket, Key, UploadId };
+      yield {
+        key: Key,
+        bytes: (abort) => bytesOf(site, upload, abort),
+        abort: (abort) => abortUpload(site, upload, abort),
+      };
     }
     KeyMarker = page.IsTruncated === true ? page.NextKeyMarker : undefined;
     UploadIdMarker = page.NextUploadIdMarker;
   } while (KeyMarker !== undefined);
+}
+
+/** How S3 names an upload. */
+interface UploadName {
+  readonly Bucket: string;
+  readonly Key: string;
+  readonly UploadId: string | undefined;
+}
+
+async function bytesOf({ client, gate }: Site, upload: UploadName, signal?: AbortSignal): Promise<number> {
+  let bytes = 0;
+  let PartNumberMarker: string | undefined;
+  do {
+    const command = new ListPartsCommand({ ...upload, PartNumberMarker });
+    const page = await gate(() => client.send(command, optionsOf(signal))).catch(unlessUntold);
+    if (page === undefined) return bytes;
+    for (const { Size = 0 } of page.Parts ?? []) bytes += Size;
+    PartNumberMarker = page.IsTruncated === true ? page.NextPartNumberMarker : undefined;
+  } while (PartNumberMarker !== undefined);
+  return bytes;
+}
+
+async function abortUpload({ client, gate }: Site, upload: UploadName, signal?: AbortSignal): Promise<void> {
+  try {
+    await gate(() => client.send(new AbortMultipartUploadCommand(upload), optionsOf(signal)));
+  } catch (error) {
+    if (!isCode(error, 'NoSuchUpload')) throw error;
+  }
+}
+
+/** Servers that do not tell of uploads, or not us, cost the clean-up and nothing else. */
+function unlessUntold(error: unknown): undefined {
+  if (!isCode(error, 'NotImplemented', 'MethodNotAllowed', 'AccessDenied')) throw error;
+}
+
+function optionsOf(abortSignal: AbortSignal | undefined) {
+  return abortSignal === undefined ? {} : { abortSignal };
 }

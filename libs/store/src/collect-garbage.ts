@@ -24,7 +24,7 @@ export interface Garbage {
     | 'hidden'
     /** A run that was never finished, as a whole. */
     | 'run'
-    /** What a write that was cut off left. */
+    /** What a write that was cut off left: a temporary file, or an upload that was not completed. */
     | 'temporary';
   /** Its key, or that of its folder. */
   readonly object: string;
@@ -43,7 +43,7 @@ export interface GarbageOptions {
 }
 
 /**
- * Removes what abandoned runs left: blocks that were not committed, hidden states, temporary files, and the runs that
+ * Removes what abandoned runs left: blocks that were not committed, hidden states, temporary files, open uploads, and the runs that
  * the options name. A finished run is never touched, what is committed only with its whole run. Runs under the lock of
  * the one writer, so never beside a run that goes on.
  *

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { parseLocation, type S3Location } from '@esparse/location';
 import { openBucket } from '@esparse/s3';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
+import { collectGarbage } from './collect-garbage.ts';
 import type { ObjectStore } from './object-store.ts';
 import { openObjects } from './open-objects.ts';
 import { createOrOpenStore, openStore } from './store.ts';
@@ -295,4 +296,27 @@ test('a prefix with other things in it does not become a store, and one without 
     message: expect.stringContaining('not an esparse store'),
   });
   await expect(openStore('https://host/x')).rejects.toMatchObject({ kind: 'usage' });
+});
+
+test('garbage is also what uploads of runs left that nobody completed, and nothing else of the bucket', async () => {
+  const at = place();
+  await writeSampleRun(await createOrOpenStore(at));
+  const bucket = openBucket(parseLocation(at) as S3Location);
+  const begin = async (key: string) => {
+    const url = `${server.environment.AWS_ENDPOINT_URL!}/${at.slice('s3://'.length)}/${key}`;
+    const begun = await (await fetch(`${url}?uploads`, { method: 'POST' })).text();
+    const id = /<UploadId>(.*)<\/UploadId>/.exec(begun)![1]!;
+    await fetch(`${url}?partNumber=1&uploadId=${id}`, { method: 'PUT', body: 'twelve bytes' });
+  };
+  const run = `runs/${'ab'.repeat(16)}`;
+  await begin(`${run}/blocks/7/q/values/c/0`);
+  await begin('elsewhere');
+  const found = [{ kind: 'temporary', object: `${run}/blocks/7/q/values/c/0`, bytes: 12 }];
+  const store = await openStore(at);
+  expect(await collectGarbage(store, { dryRun: true })).toEqual(found);
+  expect(await collectGarbage(store)).toEqual(found);
+  expect(await collectGarbage(store)).toEqual([]);
+  const left: string[] = [];
+  for await (const { key } of bucket.uploads('')) left.push(key);
+  expect(left).toEqual(['elsewhere']);
 });

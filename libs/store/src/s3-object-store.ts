@@ -3,7 +3,8 @@ import { EsparseError } from '@esparse/errors';
 import { formatLocation, type S3Location } from '@esparse/location';
 import { allocate } from './file-handle.ts';
 import { checkKey, OWN_PREFIX } from './key.ts';
-import type { ObjectHandle, ObjectStore, WriterLease } from './object-store.ts';
+import { RUNS } from './layout.ts';
+import type { ObjectHandle, ObjectStore, Temporary, WriterLease } from './object-store.ts';
 import { takeLease } from './s3-lease.ts';
 
 /**
@@ -83,12 +84,21 @@ class S3ObjectStore implements ObjectStore {
   async deletePrefix(folder: string): Promise<void> {
     if (folder === '') throw new EsparseError('internal', 'a whole store is never removed');
     const prefix = below(folder);
-    await this.#bucket.abortUploads(prefix);
+    for await (const upload of this.#bucket.uploads(prefix)) await upload.abort();
     for await (const keys of this.#bucket.list(prefix)) if (keys.length > 0) await this.#bucket.delete(keys);
   }
 
   sync(): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** Uploads that nobody completed, of runs alone: in a bucket that is a store as a whole, others may upload, too. */
+  async *temporaries(remove: boolean): AsyncGenerator<Temporary> {
+    for await (const upload of this.#bucket.uploads(below(RUNS))) {
+      const bytes = await upload.bytes();
+      if (remove) await upload.abort();
+      yield { object: upload.key, bytes };
+    }
   }
 
   async lock(): Promise<WriterLease> {

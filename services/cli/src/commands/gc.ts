@@ -16,14 +16,14 @@ const WHAT: Readonly<Record<Garbage['kind'], string>> = {
   uncommitted: 'not committed',
   hidden: 'hidden states',
   run: 'unfinished run',
-  temporary: 'temporary file',
+  temporary: 'unfinished write',
 };
 
 /** `esparse gc` */
 export function gcCommand(): Command {
   return new Command('gc')
     .description(
-      'Removes what abandoned runs left in a store: blocks that were not committed, hidden states, temporary files. ' +
+      'Removes what abandoned runs left in a store: blocks that were not committed, hidden states, temporary files, uploads to S3. ' +
         'What is committed stays, so that a run can go on.',
     )
     .addOption(
