@@ -2,13 +2,14 @@ import { reconstruct, reconstructOptions } from '@esparse/reconstruction';
 import { definePipeline } from '@esparse/sparsity';
 import { eSparsePipeline } from './e-sparse.ts';
 
-/** E-Sparse's order and mask, then the weights of the survivors by least squares. */
+/** E-Sparse's order, and mask and weights that give back the dense output: see `reconstruct`. */
 export const eSparseReconstructPipeline = definePipeline({
   name: 'e-sparse-reconstruct',
-  summary: 'E-Sparse, then the least-squares weights of the survivors on the calibration inputs',
+  summary: 'E-Sparse, then least-squares weights of the survivors, and masks chosen anew by them',
+  version: 2,
   options: eSparsePipeline.options.extend(reconstructOptions.shape),
-  create: ({ damping, steps, ...options }) => ({
+  create: ({ damping, steps, sweeps, ...options }) => ({
     ...eSparsePipeline.create(options),
-    stages: [reconstruct({ damping, steps })],
+    stages: [reconstruct({ damping, steps, sweeps })],
   }),
 });

@@ -48,6 +48,17 @@ export interface Addon extends SmallKernels {
     keep: number,
     group: number,
   ): Promise<number>;
+  groupDescent(
+    rows: number,
+    width: number,
+    keep: number,
+    group: number,
+    places: Int32Array,
+    inverses: Float64Array,
+    hessian: Float32Array,
+    weights: Float32Array,
+    gradient: Float32Array,
+  ): Promise<void>;
   swapSearch(
     scores: Float32Array,
     rows: number,

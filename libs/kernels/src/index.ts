@@ -26,6 +26,8 @@ export {
   entropyUpdateReference,
 } from './entropy-reference.ts';
 export { free } from './free.ts';
+export { groupDescent, type GroupDescentProblem } from './group-descent.ts';
+export { groupDescentReference } from './group-descent-reference.ts';
 export { setPruningThreads } from './pruning-threads.ts';
 export { narrow } from './narrow.ts';
 export { widen, widenReference, type HalfDtype } from './widen.ts';

@@ -24,11 +24,25 @@ const input = (hessian: number[]) => ({
 test('a survivor takes over what its twin said, in the original order', async () => {
   // Channel 0 moves with channel 3, channel 2 with channel 1.
   const hessian = [10, 0, 0, 10, 0, 10, 10, 0, 0, 10, 10, 0, 10, 0, 0, 10];
-  const { weights } = await stage.run(input(hessian), { note: ignore, progress: ignore });
+  const solver = reconstruct({ sweeps: 0 });
+  const { weights, mask } = await solver.run(input(hessian), { note: ignore, progress: ignore });
+  await solver.release?.();
+  expect(mask).toBeUndefined();
   const solved = widenReference('bf16', weights!);
   expect(solved[3]).toBeCloseTo(2, 1);
   expect(solved[1]).toBeCloseTo(3, 1);
   expect([solved[0], solved[2]]).toEqual([0, 0]);
+});
+
+test('a group whose survivor says little chooses the other', async () => {
+  // All four channels are independent; channels 0 and 2 are loud, and the mask keeps 3 and 1.
+  const hessian = [100, 0, 0, 0, 0, 1, 0, 0, 0, 0, 100, 0, 0, 0, 0, 1];
+  const steps: number[] = [];
+  const context = { note: ignore, progress: (done: number) => steps.push(done) };
+  const { weights, mask } = await stage.run(input(hessian), context);
+  expect([...mask!]).toEqual([0b1010]);
+  expect([...widenReference('bf16', weights!)]).toEqual([1, 0, 2, 0]);
+  expect(steps).toEqual([1, 2, 3]);
 });
 
 test('where the inputs are all zero the weights stay, with a warning', async () => {

@@ -36,7 +36,7 @@ async function problemOf(rows: number, cols: number, tokens: number) {
   return { x, problem: { rows, cols, weights, kept, hessian, damping: (0.01 * trace) / cols } };
 }
 
-/** (H_SS + λI)⁻¹ (H w)_S of one row by elimination, in f64. */
+/** (H_SS + λI)⁻¹ ((H + λI) w)_S of one row by elimination, in f64. */
 function direct(
   { cols, weights, kept, hessian, damping }: Awaited<ReturnType<typeof problemOf>>['problem'],
   r: number,
@@ -45,7 +45,7 @@ function direct(
   const h = (i: number, j: number) => hessian[i * cols + j]! + (i === j ? damping : 0);
   const matrix = survivors.map((i) => {
     let target = 0;
-    for (let j = 0; j < cols; j++) target += hessian[i * cols + j]! * weights[r * cols + j]!;
+    for (let j = 0; j < cols; j++) target += h(i, j) * weights[r * cols + j]!;
     return [...survivors.map((j) => h(i, j)), target];
   });
   for (let k = 0; k < matrix.length; k++) {

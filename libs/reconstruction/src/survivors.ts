@@ -11,11 +11,13 @@ export interface SurvivorsProblem {
   readonly kept: Float32Array;
   /** (cols, cols): H = Xᵀ X of the inputs, symmetric. */
   readonly hessian: Float32Array;
-  /** Added to the diagonal of H: keeps the solution tame where inputs hardly vary. */
+  /** λ, added to the diagonal of H: keeps weights near the dense ones where inputs hardly vary. */
   readonly damping: number;
 }
 
 export interface SurvivorsOptions {
+  /** (rows, cols): where to begin; only the survivors count. @default the dense weights */
+  readonly start?: Float32Array;
   /** Steps at most. @default 64 */
   readonly steps?: number;
   /** A row is solved when its residual has fallen to this part of the right-hand side. @default 1e-3 */
@@ -27,10 +29,11 @@ export interface SurvivorsOptions {
 const ROWS_AT_ONCE = 1024;
 
 /**
- * The least-squares weights of the survivors: per row, w_S = (H_SS + λI)⁻¹ (H w)_S, the weights that best give back the
- * output of the dense row on the calibration inputs.
+ * The least-squares weights of the survivors: per row the ŵ that is zero outside S and makes
+ * (ŵ - w) (H + λI) (ŵ - w)ᵀ least, ŵ_S = (H_SS + λI)⁻¹ ((H + λI) w)_S. It best gives back the output of the dense row on
+ * the calibration inputs, and stays near the dense weights where these say little.
  *
- * Conjugate gradients with a diagonal preconditioner, from the unchanged survivors on, for many rows at a time: a step is
+ * Conjugate gradients with a diagonal preconditioner, for many rows at a time: a step is
  * one product with H, whatever survives in which row, where a direct solution factors a matrix for each row. Rows take
  * the steps that they need.
  *
@@ -50,7 +53,7 @@ export async function solveSurvivors(
     await solveRows(
       { ...problem, rows: count, weights: part(problem.weights), kept: part(problem.kept) },
       products,
-      options,
+      { ...options, start: part(options.start ?? problem.weights) },
       part(out),
     );
   }
@@ -60,7 +63,7 @@ export async function solveSurvivors(
 async function solveRows(
   { rows, cols, weights, kept, hessian, damping }: SurvivorsProblem,
   products: MatrixProducts,
-  { steps = 64, tolerance = 1e-3, signal }: SurvivorsOptions,
+  { start, steps = 64, tolerance = 1e-3, signal }: SurvivorsOptions & { readonly start: Float32Array },
   solution: Float32Array,
 ): Promise<void> {
   const size = rows * cols;
@@ -75,13 +78,13 @@ async function solveRows(
   const energy = new Float64Array(rows);
   const goal = new Float64Array(rows);
 
-  // residual = b - A w = kept · ((W - w) H - λ w), with w = kept · W.
+  // residual = kept · (w - ŵ) (H + λI), with ŵ = kept · start.
   for (let i = 0; i < size; i++) {
-    solution[i] = kept[i]! * weights[i]!;
+    solution[i] = kept[i]! * start[i]!;
     direction[i] = weights[i]! - solution[i]!;
   }
   await products.product(direction, hessian, sizes, image);
-  for (let i = 0; i < size; i++) residual[i] = kept[i]! * (image[i]! - damping * solution[i]!);
+  for (let i = 0; i < size; i++) residual[i] = kept[i]! * (image[i]! + damping * direction[i]!);
   for (let r = 0; r < rows; r++) {
     const at = r * cols;
     let sum = 0;

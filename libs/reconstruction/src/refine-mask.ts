@@ -1,0 +1,141 @@
+import { groupDescent } from '@esparse/kernels';
+import type { MatrixProducts } from '@esparse/model';
+import type { Pattern } from '@esparse/sparsity';
+import { choiceInverse, groupChoices } from './group-choices.ts';
+import type { SurvivorsProblem } from './survivors.ts';
+
+/** Columns whose groups descend together before the rest of the gradient follows, in one product. */
+const BLOCK = 128;
+/** Rows that descend together: bounds the memory to a few such matrices, and keeps the products large. */
+const ROWS_AT_ONCE = 1024;
+
+/** A linear whose mask may change. */
+export interface MaskProblem extends Omit<SurvivorsProblem, 'kept'> {
+  readonly pattern: Pattern;
+  /** (cols): the original channel at each position; the groups are formed in this order. */
+  readonly permutation: Int32Array;
+}
+
+export interface RefineOptions {
+  /** Times that every group is visited. */
+  readonly sweeps: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Lowers the squared error (ŵ - w) (H + λI) (ŵ - w)ᵀ of an N:M-sparse linear by choosing masks anew: group by group, the
+ * choice of N and its weights that are best while all other groups stay (`groupDescent`).
+ *
+ * @param sparse - (rows, cols), in the original order: the weights to begin with, changed
+ * @returns whether it ran: a pattern with more than `MAX_CHOICES` ways to keep N of M keeps its mask
+ * @throws EsparseError 'numeric' where H is not positive semidefinite
+ */
+export async function refineMask(
+  problem: MaskProblem,
+  sparse: Float32Array,
+  products: MatrixProducts,
+  options: RefineOptions,
+): Promise<boolean> {
+  const choices = groupChoices(problem.pattern);
+  if (choices === undefined) return false;
+  const { rows, cols, weights } = problem;
+  const blocks = blocksOf(problem, choices);
+  for (let first = 0; first < rows; first += ROWS_AT_ONCE) {
+    const count = Math.min(ROWS_AT_ONCE, rows - first);
+    const part = (matrix: Float32Array) => matrix.subarray(first * cols, (first + count) * cols);
+    const some = { ...problem, rows: count, weights: part(weights) };
+    await refineRows(some, part(sparse), blocks, products, options);
+  }
+  return true;
+}
+
+/** Columns that descend together. */
+interface Block {
+  /** The original channels, in the order of the groups. */
+  readonly channels: Int32Array;
+  readonly places: Int32Array;
+  readonly inverses: Float64Array;
+}
+
+function blocksOf(
+  { cols, hessian, damping, permutation, pattern }: MaskProblem,
+  choices: readonly Int32Array[],
+): Block[] {
+  const places = Int32Array.from(choices.flatMap((choice) => [...choice]));
+  const width = BLOCK - (BLOCK % pattern.group);
+  const blocks: Block[] = [];
+  for (let first = 0; first < cols; first += width) {
+    const channels = permutation.slice(first, first + width);
+    const inverses: number[] = [];
+    for (let at = 0; at < channels.length; at += pattern.group) {
+      const entry = (a: number, b: number) =>
+        hessian[channels[at + a]! * cols + channels[at + b]!]! + (a === b ? damping : 0);
+      for (const choice of choices) inverses.push(...choiceInverse(choice, entry));
+    }
+    blocks.push({ channels, places, inverses: Float64Array.from(inverses) });
+  }
+  return blocks;
+}
+
+async function refineRows(
+  { rows, cols, weights, hessian, damping, pattern }: MaskProblem,
+  sparse: Float32Array,
+  blocks: readonly Block[],
+  products: MatrixProducts,
+  { sweeps, signal }: RefineOptions,
+): Promise<void> {
+  const difference = sparse.map((value, i) => value - weights[i]!);
+  const gradient = new Float32Array(rows * cols);
+  await products.product(difference, hessian, { rows, inner: cols, cols }, gradient);
+  for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! + damping * difference[i]!;
+  const image = difference;
+  for (let sweep = 0; sweep < sweeps; sweep++) {
+    for (const { channels, places, inverses } of blocks) {
+      signal?.throwIfAborted();
+      const width = channels.length;
+      const blockRows = rowsOf(hessian, cols, channels);
+      for (let i = 0; i < width; i++) {
+        const diagonal = i * cols + channels[i]!;
+        blockRows[diagonal] = blockRows[diagonal]! + damping;
+      }
+      const before = columnsOf(sparse, rows, cols, channels);
+      const after = before.slice();
+      await groupDescent({
+        rows,
+        width,
+        keep: pattern.keep,
+        group: pattern.group,
+        places,
+        inverses,
+        hessian: columnsOf(blockRows, width, cols, channels),
+        weights: after,
+        gradient: columnsOf(gradient, rows, cols, channels),
+      });
+      for (let r = 0; r < rows; r++) {
+        for (let i = 0; i < width; i++) sparse[r * cols + channels[i]!] = after[r * width + i]!;
+      }
+      const step = after.map((value, i) => value - before[i]!);
+      await products.product(step, blockRows, { rows, inner: width, cols }, image);
+      for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! + image[i]!;
+    }
+  }
+}
+
+/** Some columns of a matrix (rows, cols), in a given order: (rows, channels). */
+function columnsOf(matrix: Float32Array, rows: number, cols: number, channels: Int32Array): Float32Array {
+  const width = channels.length;
+  const out = new Float32Array(rows * width);
+  for (let r = 0; r < rows; r++) {
+    for (let i = 0; i < width; i++) out[r * width + i] = matrix[r * cols + channels[i]!]!;
+  }
+  return out;
+}
+
+/** Some rows of a matrix with `cols` columns, in a given order. */
+function rowsOf(matrix: Float32Array, cols: number, channels: Int32Array): Float32Array {
+  const out = new Float32Array(channels.length * cols);
+  channels.forEach((channel, i) => {
+    out.set(matrix.subarray(channel * cols, (channel + 1) * cols), i * cols);
+  });
+  return out;
+}
