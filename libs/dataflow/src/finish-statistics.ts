@@ -1,14 +1,15 @@
-import { concatMap, type OperatorFunction } from 'rxjs';
+import { concatMap, lastValueFrom, type OperatorFunction } from 'rxjs';
 import { EsparseError } from '@esparse/errors';
 import type { Partial, PartialState, ReadingContext, StatisticReaders } from '@esparse/statistics';
-import { stateName } from './gatherer.ts';
+import { callOfStatistic, stateName } from './gatherer.ts';
+import { guarded, type GuardOptions } from './guard.ts';
 import type { TapReadings } from './linear.ts';
 
 /** Takes the readings of every tap off the gathered states, which are let go: by tap, then by the readers' names. */
 export function finishStatistics(
   taps: readonly string[],
   readers: StatisticReaders,
-  context: ReadingContext,
+  { block, guard, ...context }: ReadingContext & { readonly block: number; readonly guard?: GuardOptions },
 ): OperatorFunction<Partial, ReadonlyMap<string, TapReadings>> {
   return concatMap(async ({ states }) => {
     const finished = new Map<string, TapReadings>();
@@ -19,7 +20,14 @@ export function finishStatistics(
         const gathered = states.get(stateName(tap, statistic.name));
         if (gathered === undefined)
           throw new EsparseError('internal', `nothing was gathered of ${name} at tap ${tap}`);
-        readings[name] = await read(gathered.state, context);
+        const call = callOfStatistic(statistic, block, tap);
+        const reading$ = guarded(
+          call,
+          () => read(gathered.state, context),
+          (reading) => reading,
+          guard,
+        );
+        readings[name] = await lastValueFrom(reading$);
         used.add(gathered);
       }
       for (const { statistic, state } of used) statistic.dispose?.(state);

@@ -1,5 +1,7 @@
-import { EsparseError, isEsparseError } from '@esparse/errors';
-import type { AnyStatistic, Partial, PartialState } from '@esparse/statistics';
+import { lastValueFrom } from 'rxjs';
+import { EsparseError } from '@esparse/errors';
+import type { AnyStatistic, Partial, PartialState, StatisticState } from '@esparse/statistics';
+import { blamed, guarded, type GuardOptions, type PluginCall } from './guard.ts';
 
 /** What a statistic needs of a tile, and where it comes from. */
 export interface TapTile {
@@ -19,6 +21,8 @@ export interface GatherOptions {
   readonly statistics: readonly AnyStatistic[];
   /** The shards that the tiles are of, ascending. */
   readonly shards: readonly number[];
+  /** How calls of the statistics are guarded. */
+  readonly guard?: GuardOptions | undefined;
 }
 
 /** Folds tiles into statistics, tap by tap: the same in the pruner and inside a worker. */
@@ -34,36 +38,48 @@ export function stateName(tap: string, statistic: string): string {
   return `${tap}/${statistic}`;
 }
 
-export function createGatherer({ taps, statistics, shards }: GatherOptions): Gatherer {
+export function createGatherer({ taps, statistics, shards, guard }: GatherOptions): Gatherer {
   const states = new Map<string, PartialState>();
   for (const [tap, channels] of taps) {
     for (const statistic of statistics) {
-      states.set(stateName(tap, statistic.name), { statistic, state: statistic.create(channels, {}) });
+      states.set(stateName(tap, statistic.name), { statistic, state: stateOf(statistic, tap, channels) });
     }
   }
   return {
     async add(tile) {
       // At once: the kernels' queue need not wait for this thread between two of them.
-      await Promise.all(statistics.map(({ name }) => count(states.get(stateName(tile.tap, name)), tile)));
+      await Promise.all(
+        statistics.map(({ name }) => count(states.get(stateName(tile.tap, name)), tile, guard)),
+      );
     },
     partial: () => ({ shards, states }),
   };
 }
 
-/** NaN in an activation is told with the place where it stands. */
-async function count(counted: PartialState | undefined, tile: TapTile): Promise<void> {
+/** The call of a statistic: NaN in an activation is told with the place where it stands. */
+export function callOfStatistic({ name }: AnyStatistic, block: number, tap: string): PluginCall {
+  return { plugin: `statistic ${name}`, where: `block ${block}, tap ${tap}`, context: { block, tap } };
+}
+
+function stateOf(statistic: AnyStatistic, tap: string, channels: number): StatisticState {
+  try {
+    return statistic.create(channels, {});
+  } catch (error) {
+    throw blamed({ plugin: `statistic ${statistic.name}`, where: `tap ${tap}` }, error);
+  }
+}
+
+async function count(counted: PartialState | undefined, tile: TapTile, guard?: GuardOptions): Promise<void> {
   const { block, tap } = tile;
   if (counted === undefined)
     throw new EsparseError('internal', `a tile of tap ${tap}, which nobody asked for`);
-  try {
-    await counted.statistic.update(counted.state, tile);
-  } catch (error) {
-    if (!isEsparseError(error)) throw error;
-    throw new EsparseError(error.kind, `block ${block}, tap ${tap}: ${error.message}`, {
-      hint:
-        error.hint ?? 'the model overflows on this text: check the checkpoint, or calibrate on another text',
-      context: { ...error.context, block, tap },
-      cause: error,
-    });
-  }
+  const { statistic, state } = counted;
+  const call = callOfStatistic(statistic, block, tap);
+  const update$ = guarded(
+    call,
+    () => statistic.update(state, tile),
+    () => undefined,
+    guard,
+  );
+  await lastValueFrom(update$);
 }

@@ -2,6 +2,7 @@ import * as dataflow from './index.ts';
 
 test('the public surface is what the documentation tells', () => {
   expect(Object.keys(dataflow).sort()).toEqual([
+    'PLUGIN_TIMEOUT_MS',
     'abortWith',
     'commit',
     'createGatherer',

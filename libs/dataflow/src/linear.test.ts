@@ -1,7 +1,7 @@
 import { lastValueFrom, of, pipe, toArray, from } from 'rxjs';
 import { keptScore } from '@esparse/kernels';
 import { marbles } from '@esparse/laws';
-import { both, eSparse, unpackLinear, type Metric, type Shuffle } from '@esparse/sparsity';
+import { both, eSparse, identityOrder, unpackLinear, type Metric, type Shuffle } from '@esparse/sparsity';
 import { load, mask, oneByOne, pack, score, shuffle, type LinearJob, type LoadedLinear } from './index.ts';
 
 const PATTERN = { keep: 2, group: 4 };
@@ -55,7 +55,7 @@ const loaded: LoadedLinear = { ...job('q'), dtype: 'bf16', weights };
 
 test('load, score and shuffle take one linear at a time', async () => {
   await marbles(({ cold, hot, promise, expectObservable }) => {
-    const scores = new Float32Array(1);
+    const scores = new Float32Array(ROWS * COLS);
     const metric: Metric = {
       name: 'slow',
       statistics: {},
@@ -64,7 +64,7 @@ test('load, score and shuffle take one linear at a time', async () => {
     const scored = { ...loaded, scores };
     expectObservable(hot('aa|', { a: loaded }).pipe(score(metric))).toBe('---s--(s|)', { s: scored });
 
-    const order = { permutation: new Int32Array(0), keptBefore: 1, keptAfter: 2 };
+    const order = { permutation: identityOrder(COLS), keptBefore: 1, keptAfter: 2 };
     const strategy: Shuffle = { name: 'slow', order: () => promise('--o', { o: order }) };
     expectObservable(hot('aa|', { a: scored }).pipe(shuffle(strategy))).toBe('--o-(o|)', {
       o: { ...scored, order },
@@ -83,14 +83,18 @@ test('load, score and shuffle take one linear at a time', async () => {
 test('an error in a stage ends the stream, and the linears before it have come through', async () => {
   await marbles(({ hot, promise, expectObservable, expectSubscriptions }) => {
     let calls = 0;
-    const scores = new Float32Array(1);
+    const scores = new Float32Array(ROWS * COLS);
     const metric: Metric = {
       name: 'breaks',
       statistics: {},
       score: () => (calls++ === 0 ? promise('-s', { s: scores }) : promise<Float32Array>('-#', {}, 'broken')),
     };
     const linears$ = hot('a---a---a|', { a: loaded });
-    expectObservable(linears$.pipe(score(metric))).toBe('-s---#', { s: { ...loaded, scores } }, 'broken');
+    expectObservable(linears$.pipe(score(metric))).toBe(
+      '-s---#',
+      { s: { ...loaded, scores } },
+      expect.objectContaining({ kind: 'usage', message: 'metric breaks, block 0, q: broken' }),
+    );
     expectSubscriptions(linears$.subscriptions).toBe('^----!');
   });
 });
@@ -103,7 +107,7 @@ test('unsubscribing begins no more work, and what comes of that under way is dro
       statistics: {},
       score: (linear) => {
         linears.push(linear);
-        return promise('-----s', { s: new Float32Array(1) });
+        return promise('-----s', { s: new Float32Array(ROWS * COLS) });
       },
     };
     expectObservable(hot('aaa|', { a: loaded }).pipe(score(metric)), '^--!').toBe('----');
@@ -115,7 +119,7 @@ test('unsubscribing begins no more work, and what comes of that under way is dro
 test('a shuffle is told of the signal that ends the run', async () => {
   const { signal } = new AbortController();
   const told: unknown[] = [];
-  const order = { permutation: new Int32Array(0), keptBefore: 1, keptAfter: 2 };
+  const order = { permutation: identityOrder(COLS), keptBefore: 1, keptAfter: 2 };
   const strategy: Shuffle = {
     name: 'listens',
     order: (_matrix, _pattern, given) => {
@@ -123,7 +127,7 @@ test('a shuffle is told of the signal that ends the run', async () => {
       return Promise.resolve(order);
     },
   };
-  const scored = { ...loaded, scores: new Float32Array(1) };
-  await lastValueFrom(of(scored).pipe(shuffle(strategy, signal)));
+  const scored = { ...loaded, scores: new Float32Array(ROWS * COLS) };
+  await lastValueFrom(of(scored).pipe(shuffle(strategy, { signal })));
   expect(told).toEqual([signal]);
 });

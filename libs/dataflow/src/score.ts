@@ -1,9 +1,18 @@
-import { from, map, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import type { Metric } from '@esparse/sparsity';
 import { enrich } from './enrich.ts';
+import { callOn, guarded, type GuardOptions } from './guard.ts';
 import type { LoadedLinear, ScoredLinear } from './linear.ts';
+import { checkScores } from './plugin-results.ts';
 
 /** Gives each weight its importance by a metric. */
-export function score(metric: Metric): OperatorFunction<LoadedLinear, ScoredLinear> {
-  return enrich((linear) => from(metric.score(linear)).pipe(map((scores) => ({ scores }))));
+export function score(metric: Metric, guard?: GuardOptions): OperatorFunction<LoadedLinear, ScoredLinear> {
+  return enrich((linear) =>
+    guarded(
+      callOn('metric', metric, linear),
+      () => metric.score(linear, guard?.signal),
+      (scores) => ({ scores: checkScores(linear, scores) }),
+      guard,
+    ),
+  );
 }

@@ -1,14 +1,21 @@
-import { from, map, type OperatorFunction } from 'rxjs';
+import type { OperatorFunction } from 'rxjs';
 import type { Shuffle } from '@esparse/sparsity';
 import { enrich } from './enrich.ts';
+import { callOn, guarded, type GuardOptions } from './guard.ts';
 import type { ScoredLinear, ShuffledLinear } from './linear.ts';
+import { checkOrder } from './plugin-results.ts';
 
-/** Finds the input order of each linear, in which its groups are formed. A search that is long ends where `signal` aborts. */
+/** Finds the input order of each linear, in which its groups are formed. A search that is long ends where the signal aborts. */
 export function shuffle(
   strategy: Shuffle,
-  signal?: AbortSignal,
+  guard?: GuardOptions,
 ): OperatorFunction<ScoredLinear, ShuffledLinear> {
   return enrich((linear) =>
-    from(strategy.order(linear, linear.pattern, signal)).pipe(map((order) => ({ order }))),
+    guarded(
+      callOn('shuffle', strategy, linear),
+      () => strategy.order(linear, linear.pattern, guard?.signal),
+      (found) => ({ order: checkOrder(linear, found) }),
+      guard,
+    ),
   );
 }

@@ -1,40 +1,37 @@
-import { from, type OperatorFunction } from 'rxjs';
-import { EsparseError } from '@esparse/errors';
+import { map, type OperatorFunction } from 'rxjs';
 import { free } from '@esparse/kernels';
 import type { Stage, StageContext } from '@esparse/sparsity';
 import { enrich } from './enrich.ts';
+import { callOn, guarded, type GuardOptions } from './guard.ts';
 import type { MaskedLinear } from './linear.ts';
+import { checkStage } from './plugin-results.ts';
 
 /** Runs a step between mask and pack: what it gives takes the place of weights and mask. */
-export function stage(step: Stage, context: StageContext): OperatorFunction<MaskedLinear, MaskedLinear> {
-  return enrich((linear) => from(run(step, linear, context)));
-}
-
-async function run(
-  { name, run: change }: Stage,
-  linear: MaskedLinear,
-  { signal, note, progress }: StageContext,
-): Promise<Pick<MaskedLinear, 'weights' | 'mask'>> {
-  const { block, name: linearName, weights, mask, order } = linear;
-  const changed = await change(
-    { ...linear, permutation: order.permutation },
-    {
-      signal,
+export function stage(
+  step: Stage,
+  { note, progress }: Omit<StageContext, 'signal'>,
+  guard?: GuardOptions,
+): OperatorFunction<MaskedLinear, MaskedLinear> {
+  return enrich((linear) => {
+    const { block, name, order, weights, mask } = linear;
+    const context: StageContext = {
+      signal: guard?.signal,
       note: (message) => {
-        note(`block ${block}, ${linearName}: ${name}: ${message}`);
+        note(`block ${block}, ${name}: ${step.name}: ${message}`);
       },
       progress,
-    },
-  );
-  for (const part of ['weights', 'mask'] as const) {
-    const found = changed[part];
-    if (found === undefined || found.length === linear[part].length) continue;
-    throw new EsparseError(
-      'usage',
-      `stage ${name}, block ${block}, ${linearName}: ${part} of ${found.length} elements, expected ${linear[part].length}`,
+    };
+    return guarded(
+      callOn('stage', step, linear),
+      () => step.run({ ...linear, permutation: order.permutation }, context),
+      (found) => checkStage(linear, found),
+      guard,
+    ).pipe(
+      map((changed) => {
+        if (changed.weights !== undefined && changed.weights !== weights) free(weights);
+        if (changed.mask !== undefined && changed.mask !== mask) free(mask);
+        return { weights: changed.weights ?? weights, mask: changed.mask ?? mask };
+      }),
     );
-  }
-  if (changed.weights !== undefined && changed.weights !== weights) free(weights);
-  if (changed.mask !== undefined && changed.mask !== mask) free(mask);
-  return { weights: changed.weights ?? weights, mask: changed.mask ?? mask };
+  });
 }

@@ -26,7 +26,7 @@ const READERS = {
   count: { statistic: rows, read: ({ tokens }: StatisticState) => Promise.resolve(tokens) },
 };
 
-const finish = () => finishStatistics([...TAPS.keys()], READERS, { sequences: 1 });
+const finish = () => finishStatistics([...TAPS.keys()], READERS, { sequences: 1, block: 0 });
 
 const TAPS = new Map([
   ['in', 1],
@@ -77,7 +77,7 @@ test('a statistic that refuses a tile is told with block and tap', async () => {
   );
   await expect(lastValueFrom(gathered$)).rejects.toMatchObject({
     kind: 'numeric',
-    message: 'block 2, tap in: NaN in channel 7',
+    message: 'statistic rows, block 2, tap in: NaN in channel 7',
     context: { block: 2, tap: 'in', channel: 7 },
   });
 });
@@ -118,7 +118,7 @@ test('two readers of one statistic read one state, which is let go when both hav
   const finished = await lastValueFrom(
     of(leased('in', 4)).pipe(
       gatherStatistics({ taps: new Map([['in', 1]]), statistics: [statistic], shards: [0] }),
-      finishStatistics(['in'], readers, { sequences: 1 }),
+      finishStatistics(['in'], readers, { sequences: 1, block: 0 }),
     ),
   );
   expect(finished.get('in')).toEqual({ count: [4, 0], half: 2 });

@@ -23,6 +23,7 @@ test('the public surface is exactly this', () => {
     'openState',
     'parametersText',
     'readerOf',
+    'sameParameters',
     'sealState',
     'serialisePartial',
   ]);

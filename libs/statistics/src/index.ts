@@ -1,5 +1,5 @@
 export { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
-export { checkAlike, checkChannels, checkTile, MAX_CHANNELS } from './checks.ts';
+export { checkAlike, checkChannels, checkTile, MAX_CHANNELS, sameParameters } from './checks.ts';
 export { damagedState, open as openState, seal as sealState } from './envelope.ts';
 export { inTurn } from './turns.ts';
 export { defineStatistic, type DefinedState, type StatisticDefinition } from './define.ts';

@@ -23,13 +23,24 @@ export interface Partial {
   readonly states: ReadonlyMap<string, PartialState>;
 }
 
+/** Carries the merge of one statistic out, such as within a time limit. */
+export type MergeRunner = (
+  name: string,
+  statistic: AnyStatistic,
+  merge: () => Promise<void>,
+) => Promise<void>;
+
 /**
  * Merges two partials of the same block; neither may be used again, only the one returned.
  *
  * @throws EsparseError `protocol`, both still as they were, where a shard is in both, or where their states differ
  *   in names, statistics, versions, channels or parameters.
  */
-export async function mergePartials(into: Partial, from: Partial): Promise<Partial> {
+export async function mergePartials(
+  into: Partial,
+  from: Partial,
+  run: MergeRunner = (_name, _statistic, merge) => merge(),
+): Promise<Partial> {
   checkDisjoint(into.shards, from.shards);
   const missing =
     [...into.states.keys()].find((name) => !from.states.has(name)) ??
@@ -53,7 +64,9 @@ export async function mergePartials(into: Partial, from: Partial): Promise<Parti
     }
     checkAlike(name, mine.state, theirs.state);
   }
-  for (const { mine, theirs } of pairs) await mine.statistic.merge(mine.state, theirs.state);
+  for (const { name, mine, theirs } of pairs) {
+    await run(name, mine.statistic, () => mine.statistic.merge(mine.state, theirs.state));
+  }
   return { shards: [...into.shards, ...from.shards].sort((a, b) => a - b), states: into.states };
 }
 

@@ -93,8 +93,8 @@ export async function runPipeline(
   const prune = pipe(
     // Copies: the memory of what is packed is given back.
     load(({ name }: LinearJob) => of({ dtype, weights: dense.get(name)!.slice() })),
-    score(parts.metric),
-    shuffle(parts.shuffle ?? none(), signal),
+    score(parts.metric, { signal }),
+    shuffle(parts.shuffle ?? none(), { signal }),
     mask(),
     stages(parts.stages ?? [], { signal, note: (message) => notes.push(message), progress: ignore }),
     pack(),
@@ -129,7 +129,11 @@ function stages(
   steps: readonly Stage[],
   context: StageContext,
 ): OperatorFunction<MaskedLinear, MaskedLinear> {
-  return (linears$) => steps.reduce((through$, step) => through$.pipe(stage(step, context)), linears$);
+  return (linears$) =>
+    steps.reduce(
+      (through$, step) => through$.pipe(stage(step, context, { signal: context.signal })),
+      linears$,
+    );
 }
 
 function ignore(): void {

@@ -44,7 +44,7 @@ export async function syntheticReadings(
       from(Array.from({ length: shards }, (_, shard) => shard)).pipe(
         mergeMap((shard) => shard$(worker, shard, [...byName.values()], options)),
         mergeShards(),
-        finishStatistics([...taps.keys()], readers, { sequences: shards * SEQUENCES }),
+        finishStatistics([...taps.keys()], readers, { sequences: shards * SEQUENCES, block: 0 }),
       ),
     );
   } finally {

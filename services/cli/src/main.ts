@@ -3,6 +3,9 @@ import { createProgram } from './program.ts';
 import { reportError } from './report-error.ts';
 import { traced } from './traced.ts';
 
+/** What else is there ends in milliseconds. */
+const EXIT_GRACE_MS = 5_000;
+
 const [command = ''] = process.argv.slice(2);
 // Before anything is loaded: V8 must not be marking when it is told.
 if (command === 'prune' || command === 'worker') collectInOneGo();
@@ -11,4 +14,6 @@ try {
   await traced(command, async () => (await createProgram(command)).parseAsync());
 } catch (error) {
   process.exitCode = reportError(error);
+  // What a plug-in has left running must not keep the command alive.
+  setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
 }

@@ -3,6 +3,7 @@ import { EsparseError } from '@esparse/errors';
 import { PIPELINES } from '@esparse/pipelines';
 import { configurePipeline, SHUFFLES, type ConfiguredPipeline } from '@esparse/sparsity';
 import { findPipeline } from './load-pipeline.ts';
+import { integer, numeric } from './option-types.ts';
 
 /** How a run prunes. */
 export interface PipelineFlags {
@@ -12,7 +13,14 @@ export interface PipelineFlags {
   readonly bins?: unknown;
   readonly entropyRange?: unknown;
   readonly shuffle?: unknown;
+  readonly pluginTimeout: number;
 }
+
+/** Solving for the weights of the widest linears takes minutes. */
+const PLUGIN_TIMEOUT_SECONDS = 1800;
+
+/** Timers of Node count milliseconds in 31 bits. */
+const MAX_TIMEOUT_SECONDS = 2_000_000;
 
 /** Options of a pipeline by name, as a command line gives them. */
 type Settings = Readonly<Record<string, unknown>>;
@@ -41,6 +49,13 @@ export function pipelineOptions(): Option[] {
       'ESPARSE_ENTROPY_RANGE',
     ),
     shorthand('--shuffle <kind>', 'shuffle', Object.keys(SHUFFLES).join(', '), 'ESPARSE_SHUFFLE'),
+    numeric(
+      '--plugin-timeout <seconds>',
+      'how long one call of a metric, shuffle, stage or statistic may take',
+      PLUGIN_TIMEOUT_SECONDS,
+      'ESPARSE_PLUGIN_TIMEOUT',
+      integer(1, MAX_TIMEOUT_SECONDS),
+    ),
   ];
 }
 
@@ -53,13 +68,21 @@ function shorthand(flags: string, option: string, meaning: string, variable: str
  *
  * @throws EsparseError 'usage' for a pipeline that is not there, or an option that it does not have or take
  */
-export async function configuredPipeline(flags: PipelineFlags): Promise<ConfiguredPipeline> {
+export async function configuredPipeline(
+  flags: Omit<PipelineFlags, 'pluginTimeout'>,
+): Promise<ConfiguredPipeline> {
   const settings = settingsOf(flags);
   const { pipeline, source } = await findPipeline(flags.pipeline);
   return configurePipeline(pipeline, settings, source);
 }
 
-function settingsOf({ set = {}, alpha, bins, entropyRange, shuffle }: PipelineFlags): Settings {
+function settingsOf({
+  set = {},
+  alpha,
+  bins,
+  entropyRange,
+  shuffle,
+}: Omit<PipelineFlags, 'pluginTimeout'>): Settings {
   const given = Object.entries({ alpha, bins, range: entropyRange, shuffle }).filter(
     ([, value]) => value !== undefined,
   );

@@ -47,7 +47,7 @@ function streamed$(context: RunContext, block: number): Observable<Partial> {
         peek(({ value: tile }) => {
           if (tile.tap === firstTap) told.add(tile.rows);
         }),
-        gatherStatistics({ taps, statistics: gathered, shards: [shard.index] }),
+        gatherStatistics({ taps, statistics: gathered, shards: [shard.index], guard: context.guard }),
         finalize(told.end),
       );
     });
@@ -68,7 +68,7 @@ function streamed$(context: RunContext, block: number): Observable<Partial> {
           }),
         );
     }),
-    mergeShards(),
+    mergeShards(context.guard),
   );
 }
 

@@ -32,4 +32,6 @@ export interface PruneOptions extends ClientTls {
   readonly inFlight?: number | undefined;
   /** Where activations are folded into statistics; the store comes out the same. @default 'pruner' */
   readonly combine?: 'pruner' | 'worker' | undefined;
+  /** How long one call of a plug-in may take, in seconds. @default 1800 */
+  readonly pluginTimeout?: number | undefined;
 }

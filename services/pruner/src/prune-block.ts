@@ -11,6 +11,7 @@ import {
   score,
   shuffle,
   stage,
+  type GuardOptions,
   type LinearJob,
   type LoadedLinear,
   type MaskedLinear,
@@ -19,9 +20,13 @@ import {
 } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import { relativeGain } from '@esparse/model-store';
+import type { StageContext } from '@esparse/sparsity';
 import { blockSink } from './block-sink.ts';
 import { calibrateBlock$ } from './calibrate-block.ts';
 import type { RunContext } from './run-context.ts';
+
+/** Between two steps of a stage that are told. */
+const STAGE_PROGRESS_MS = 250;
 
 /**
  * Prunes one block: its activations stream into statistics, then its linears go one by one through score, shuffle,
@@ -29,16 +34,18 @@ import type { RunContext } from './run-context.ts';
  */
 export async function pruneBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<void> {
   const { metric, stopwatch } = context;
+  const guard = { ...context.guard, signal };
+  let done = 0;
+  const progress = stageProgress(context, block, () => done);
   const pruneLinear: OperatorFunction<LinearJob, PrunedLinear> = pipe(
     load((job) => loadWeights(context, job, signal)),
-    score(metric),
-    shuffle(context.shuffle, signal),
+    score(metric, guard),
+    shuffle(context.shuffle, guard),
     mask(),
-    stages(context, signal),
+    stages(context, guard, progress),
     pack(),
     stopwatch.measure('prune', { 'esparse.block': block }),
   );
-  let done = 0;
   const committed$ = readings$(context, block).pipe(
     concatMap((readings) =>
       from(linearJobs(context, block, readings)).pipe(
@@ -61,22 +68,39 @@ function readings$(context: RunContext, block: number): Observable<ReadonlyMap<s
   if (Object.keys(readers).length === 0 || taps.length === 0) return of(new Map<string, TapReadings>());
   return calibrateBlock$(context, block).pipe(
     context.stopwatch.measure('calibrate'),
-    finishStatistics(taps, readers, { sequences: options.samples }),
+    finishStatistics(taps, readers, { sequences: options.samples, block, guard: context.guard }),
   );
 }
 
 /** The pipeline's steps between mask and pack, in their order. */
-function stages(context: RunContext, signal?: AbortSignal): OperatorFunction<MaskedLinear, MaskedLinear> {
-  const { emit } = context;
+function stages(
+  { stages: steps, emit }: RunContext,
+  guard: GuardOptions,
+  progress: StageContext['progress'],
+): OperatorFunction<MaskedLinear, MaskedLinear> {
   const note = (message: string) => {
     emit({ event: 'note', message });
   };
-  const progress = () => undefined;
   return (linears$) =>
-    context.stages.reduce(
-      (through$, step) => through$.pipe(stage(step, { signal, note, progress })),
-      linears$,
-    );
+    steps.reduce((through$, step) => through$.pipe(stage(step, { note, progress }, guard)), linears$);
+}
+
+/** Tells how far a stage is as part of its linear, not more often than people can see. */
+function stageProgress(
+  { emit, layers }: RunContext,
+  block: number,
+  linearsDone: () => number,
+): StageContext['progress'] {
+  const total = layers.pruned(block).length;
+  let told = 0;
+  return (done, of) => {
+    const now = performance.now();
+    if (now - told < STAGE_PROGRESS_MS || !(of > 0)) return;
+    told = now;
+    const share = Math.min(1, Math.max(0, done / of));
+    const linears = Math.round(100 * (linearsDone() + share)) / 100;
+    emit({ event: 'progress', block, phase: 'prune', done: linears, total, unit: 'linears' });
+  };
 }
 
 function linearJobs(

@@ -1,8 +1,10 @@
+import { PLUGIN_TIMEOUT_MS } from '@esparse/dataflow';
 import { tokenizerFiles } from '@esparse/checkpoint';
 import { nameOfLocation, resolveLocation, showLocation } from '@esparse/location';
 import { inspectBlocks, totalsOf, writeDense } from '@esparse/model-store';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
+import type { StatisticReaders } from '@esparse/statistics';
 import { createOrOpenStore, openStore, type Store } from '@esparse/store';
 import { trace, type OpenSpan } from '@esparse/telemetry';
 import { advanceBlock } from './advance-block.ts';
@@ -17,6 +19,7 @@ import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
 import { readersOf } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
+import { startWatchdog } from './watchdog.ts';
 import { createWorkerPool, type WorkerPool } from './worker-pool.ts';
 
 /** How long tasks wait for the worker that was started here: nobody starts it again. */
@@ -55,6 +58,8 @@ async function pruneTraced(
   };
   const stopwatch = createStopwatch();
   const started = performance.now();
+  // Refused before anything is read or written.
+  const readers = readersOf(options.pipeline, options);
   const preparation = await stopwatch.time('open', () => prepare(options, signal));
   const store = await (options.resume === true ? openStore : createOrOpenStore)(options.store);
   const remote = await clientCredentials(options, options.workers);
@@ -75,6 +80,7 @@ async function pruneTraced(
       options,
       dependencies: { ...dependencies, emit },
       preparation,
+      readers,
       stopwatch,
       started,
       span,
@@ -96,18 +102,18 @@ interface Session {
   readonly options: PruneOptions;
   readonly dependencies: PruneDependencies;
   readonly preparation: Preparation;
+  readonly readers: StatisticReaders;
   readonly stopwatch: Stopwatch;
   readonly started: number;
   readonly span: OpenSpan;
 }
 
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
-  const { options, dependencies, preparation, stopwatch, span } = session;
+  const { options, dependencies, preparation, readers, stopwatch, span } = session;
   const { signal, emit } = dependencies;
   const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
   const { metric, shuffle, stages } = options.pipeline;
-  const readers = readersOf(metric, stages, options);
   const arithmetic = [numerics];
   for (const { numerics: ofStage } of stages) if (ofStage !== undefined) arithmetic.push(await ofStage());
   const attributes = attributesOf(options, preparation, arithmetic.join(' '));
@@ -131,6 +137,8 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   await tellOfOthers(store, { run, attributes }, emit);
   const writer = await store.beginRun(run, attributes);
   if (writer.caution !== undefined) emit({ event: 'note', message: writer.caution });
+  const timeoutMs = options.pluginTimeout === undefined ? PLUGIN_TIMEOUT_MS : 1000 * options.pluginTimeout;
+  const watchdog = startWatchdog(timeoutMs);
   try {
     const context: RunContext = {
       ...preparation,
@@ -139,6 +147,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       stages,
       readers,
       shuffle,
+      guard: { timeoutMs, watch: watchdog.watch },
       target: {
         model: await resolveLocation(options.model),
         store: await resolveLocation(options.store),
@@ -160,6 +169,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     emit({ event: 'finished', ...report });
     return report;
   } finally {
+    await watchdog.stop();
     await writer.close();
     for (const stage of stages) await stage.release?.();
   }

@@ -1,3 +1,4 @@
+import type { GuardOptions } from '@esparse/dataflow';
 import type { ModelDescription } from '@esparse/model';
 import type { RunTarget } from '@esparse/protocol';
 import type { Metric, Shuffle, Stage } from '@esparse/sparsity';
@@ -23,6 +24,8 @@ export interface RunContext {
   /** What metric and stages need of each tap, and nothing else. */
   readonly readers: StatisticReaders;
   readonly shuffle: Shuffle;
+  /** How calls of plug-ins are guarded. */
+  readonly guard: GuardOptions;
   readonly target: RunTarget;
   readonly writer: RunWriter;
   readonly pool: WorkerPool;

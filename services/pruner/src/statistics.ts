@@ -1,6 +1,13 @@
 import { EsparseError } from '@esparse/errors';
-import type { Metric, Stage } from '@esparse/sparsity';
-import { STATISTICS, type AnyStatistic, type StatisticReaders } from '@esparse/statistics';
+import type { ConfiguredPipeline } from '@esparse/sparsity';
+import {
+  checkPlugin,
+  sameParameters,
+  STATISTICS,
+  type AnyStatistic,
+  type StatisticReader,
+  type StatisticReaders,
+} from '@esparse/statistics';
 import type { PruneOptions } from './options.ts';
 
 /**
@@ -10,20 +17,31 @@ import type { PruneOptions } from './options.ts';
  * one that they do not know
  */
 export function readersOf(
-  metric: Metric,
-  stages: readonly Stage[],
+  { metric, stages }: Pick<ConfiguredPipeline, 'metric' | 'stages'>,
   { combine }: Pick<PruneOptions, 'combine'>,
 ): StatisticReaders {
   const readers: Record<string, StatisticReaders[string]> = {};
-  for (const { name: who, statistics } of [metric, ...stages]) {
-    for (const [name, reader] of Object.entries(statistics)) {
-      const { statistic } = (readers[name] ??= reader);
-      if (statistic.name !== reader.statistic.name) {
+  const statistics = new Map<string, AnyStatistic>();
+  for (const { name: who, statistics: needed } of [metric, ...stages]) {
+    for (const [name, reader] of Object.entries(needed)) {
+      checkReader(who, name, reader);
+      if ((readers[name] ??= reader) !== reader) {
+        throw new EsparseError('usage', `${who} needs another reading ${name} than who comes before it`, {
+          hint: 'readings of a pipeline have names of their own: call one of the two otherwise',
+        });
+      }
+      const { statistic } = reader;
+      const other = statistics.get(statistic.name) ?? STATISTICS.get(statistic.name) ?? statistic;
+      if (!isSame(statistic, other)) {
         throw new EsparseError(
           'usage',
-          `${who} means the statistic ${reader.statistic.name} by ${name}, which is ${statistic.name} already`,
+          `two statistics are called ${statistic.name}: ${who} brings the second`,
+          {
+            hint: 'give one another name, or, where they are versions of the same, use one of them',
+          },
         );
       }
+      statistics.set(statistic.name, statistic);
       if (combine === 'worker' && STATISTICS.get(statistic.name) === undefined) {
         throw new EsparseError('usage', `workers cannot gather the statistic ${statistic.name} of ${who}`, {
           hint: 'leave out --combine worker with this pipeline',
@@ -32,6 +50,25 @@ export function readersOf(
     }
   }
   return readers;
+}
+
+/**
+ * Whether two statistics may stand for each other: those that come with esparse are one object, others may be made anew for
+ * each stage.
+ */
+function isSame(one: AnyStatistic, other: AnyStatistic): boolean {
+  if (STATISTICS.get(one.name) !== undefined) return one === other;
+  return one.version === other.version && sameParameters(one.parameters, other.parameters);
+}
+
+/** Plain JavaScript may give anything. */
+function checkReader(who: string, name: string, reader: Partial<StatisticReader> | undefined): void {
+  if (typeof reader?.read !== 'function' || typeof reader.statistic?.update !== 'function') {
+    throw new EsparseError('usage', `${who}: what it needs as ${name} is no reading of a statistic`, {
+      hint: 'make it with readerOf, or use channelAmplitude or channelEntropy, of @esparse/api',
+    });
+  }
+  checkPlugin('statistic', reader.statistic.name, reader.statistic.version);
 }
 
 /** The statistics behind readers, each once. */

@@ -1,0 +1,97 @@
+import {
+  catchError,
+  defer,
+  finalize,
+  map,
+  throwError,
+  timeout,
+  type Observable,
+  type ObservableInput,
+} from 'rxjs';
+import { EsparseError, isEsparseError, toEsparseError } from '@esparse/errors';
+
+/** A call of a plug-in: whose it is, and what it is about. */
+export interface PluginCall {
+  /** Such as 'metric wanda'. */
+  readonly plugin: string;
+  /** Such as 'block 0, q_proj'. */
+  readonly where: string;
+  /** The same as fields. */
+  readonly context?: Readonly<Record<string, string | number>>;
+}
+
+/** How calls of plug-ins are guarded. */
+export interface GuardOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How long one call may take. @default PLUGIN_TIMEOUT_MS */
+  readonly timeoutMs?: number | undefined;
+  /** Told when a call begins; what it gives is called when the call has ended. */
+  readonly watch?: ((call: PluginCall) => () => void) | undefined;
+}
+
+/** A call of a plug-in at most: solving for the weights of the widest linears takes minutes. */
+export const PLUGIN_TIMEOUT_MS = 30 * 60 * 1000;
+
+/** A call about a linear. */
+export function callOn(
+  kind: string,
+  { name }: { readonly name: string },
+  linear: { readonly block: number; readonly name: string },
+): PluginCall {
+  const { block } = linear;
+  return {
+    plugin: `${kind} ${name}`,
+    where: `block ${block}, ${linear.name}`,
+    context: { block, linear: linear.name },
+  };
+}
+
+/**
+ * Calls a plug-in and checks what it gives. Whatever either throws becomes an error that names plug-in, block and linear; a
+ * call that does not settle becomes one after a while.
+ */
+export function guarded<Found, Checked>(
+  call: PluginCall,
+  work: () => ObservableInput<Found>,
+  check: (found: Found) => Checked,
+  { timeoutMs = PLUGIN_TIMEOUT_MS, watch }: GuardOptions = {},
+): Observable<Checked> {
+  return defer(() => {
+    const leave = watch?.(call);
+    return defer(work).pipe(
+      timeout({ first: timeoutMs, with: () => throwError(() => hanging(timeoutMs)) }),
+      map(check),
+      finalize(() => leave?.()),
+    );
+  }).pipe(catchError((error: unknown) => throwError(() => blamed(call, error))));
+}
+
+/** An error as that of a call. One of esparse keeps its kind; any other is a defect of the plug-in. */
+export function blamed({ plugin, where, context }: PluginCall, error: unknown): EsparseError {
+  const known = toEsparseError(error);
+  if (known.kind === 'cancelled') return known;
+  const foreign = !isEsparseError(error) && known.kind === 'internal';
+  return new EsparseError(foreign ? 'usage' : known.kind, `${plugin}, ${where}: ${known.message}`, {
+    hint: foreign ? `the plug-in is at fault${lineOf(error)}` : known.hint,
+    context: { ...known.context, ...context },
+    cause: error,
+  });
+}
+
+/** Where an error was thrown, from its stack. */
+function lineOf(error: unknown): string {
+  const stack = error instanceof Error || hasStack(error) ? error.stack : undefined;
+  const line = stack?.split('\n').find((text) => /^\s*at /.test(text));
+  return line === undefined ? '' : `: it threw ${line.trim()}`;
+}
+
+/** Errors of another realm. */
+function hasStack(error: unknown): error is { readonly stack: string } {
+  return typeof error === 'object' && error !== null && 'stack' in error && typeof error.stack === 'string';
+}
+
+function hanging(timeoutMs: number): EsparseError {
+  return new EsparseError('usage', `no result after ${timeoutMs / 1000} s`, {
+    hint: 'a promise that never settles? Where a call takes that long, raise --plugin-timeout',
+  });
+}
