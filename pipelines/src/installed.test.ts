@@ -9,6 +9,7 @@ test('every pipeline is installed under its name, each with a line of its own', 
     'ria-lsa',
     'wanda',
     'wanda-lsa',
+    'sparsegpt',
     'magnitude',
   ]);
   for (const [name, pipeline] of PIPELINES) expect(pipeline.name).toBe(name);
@@ -22,6 +23,7 @@ test('a pipeline reads only the statistics that its score and its stages need', 
   };
   expect(needs('e-sparse')).toEqual(['entropy', 'amplitude']);
   expect(needs('e-sparse-reconstruct')).toEqual(['entropy', 'amplitude', 'hessian']);
+  expect(needs('sparsegpt')).toEqual(['amplitude', 'hessian']);
   expect(needs('ria')).toEqual(['amplitude']);
   expect(needs('wanda')).toEqual(['amplitude']);
   expect(needs('magnitude')).toEqual([]);

@@ -5,6 +5,7 @@ import { eSparsePipeline } from './e-sparse.ts';
 import { magnitudePipeline } from './magnitude.ts';
 import { riaLsaPipeline } from './ria-lsa.ts';
 import { riaPipeline } from './ria.ts';
+import { sparseGptPipeline } from './sparsegpt.ts';
 import { wandaLsaPipeline } from './wanda-lsa.ts';
 import { wandaPipeline } from './wanda.ts';
 
@@ -15,6 +16,7 @@ const ALL: readonly Pipeline[] = [
   riaLsaPipeline,
   wandaPipeline,
   wandaLsaPipeline,
+  sparseGptPipeline,
   magnitudePipeline,
 ];
 

@@ -22,6 +22,7 @@ void register_kept_score(Napi::Env env, Napi::Object exports);
 void register_swap_search(Napi::Env env, Napi::Object exports);
 void register_slot_gains(Napi::Env env, Napi::Object exports);
 void register_assignment(Napi::Env env, Napi::Object exports);
+void register_sparse_gpt(Napi::Env env, Napi::Object exports);
 void register_mask(Napi::Env env, Napi::Object exports);
 void register_group_descent(Napi::Env env, Napi::Object exports);
 void register_pack(Napi::Env env, Napi::Object exports);
@@ -74,6 +75,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_swap_search(env, exports);
   register_slot_gains(env, exports);
   register_assignment(env, exports);
+  register_sparse_gpt(env, exports);
   register_mask(env, exports);
   register_group_descent(env, exports);
   register_pack(env, exports);

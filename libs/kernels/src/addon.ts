@@ -93,6 +93,16 @@ export interface Addon extends SmallKernels {
     group: number,
     out: Uint8Array,
   ): Promise<void>;
+  sparseGptSweep(
+    weights: Float32Array,
+    channels: number,
+    rows: number,
+    factor: Float32Array,
+    keep: number,
+    group: number,
+    errors: Float32Array,
+    kept: Uint8Array,
+  ): Promise<void>;
   pack(
     weights: Uint16Array,
     mask: Uint8Array,

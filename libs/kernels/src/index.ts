@@ -36,6 +36,13 @@ export { keptScore, keptScoreReference } from './kept-score.ts';
 export { MAX_BLOCK, swapSearch, type SwapSearchResult } from './swap-search.ts';
 export { slotGains, slotGainsReference } from './slot-gains.ts';
 export { assign, assignReference } from './assignment.ts';
+export {
+  SPARSE_GPT_CHANNELS,
+  sparseGptSweep,
+  sparseGptSweepReference,
+  type SparseGptBlock,
+  type SparseGptSwept,
+} from './sparse-gpt.ts';
 export { maskOf, maskOfReference, maskRowBytes } from './mask.ts';
 export { MAX_DIMENSION, MAX_GROUP } from './shuffled-matrix.ts';
 export { packedLayout, TILE_ROWS, type PackedLayout } from './packed-layout.ts';

@@ -1,0 +1,45 @@
+import { isEsparseError } from '@esparse/errors';
+import { narrow, widen } from '@esparse/kernels';
+import { productsId } from '@esparse/model';
+import { defineStage } from '@esparse/sparsity';
+import { readerOf } from '@esparse/statistics';
+import { z } from 'zod';
+import { gramOf, gramStatistic } from './gram.ts';
+import { lazyProducts } from './lazy-products.ts';
+import { sparseGpt } from './sparse-gpt.ts';
+
+/** Options of `sparseGptStage`. */
+export const sparseGptOptions = z.object({
+  damping: z
+    .number()
+    .positive()
+    .default(0.01)
+    .describe("added to the Hessian's diagonal, in parts of its mean"),
+});
+
+/**
+ * SparseGPT (arXiv 2301.00774) in the order that the shuffle found: mask and weights of its own, see `sparseGpt`. Where the
+ * Hessian has no inverse, mask and weights stay as they are, with a warning.
+ */
+export const sparseGptStage = defineStage({
+  name: 'sparsegpt',
+  options: sparseGptOptions,
+  open: lazyProducts,
+  statistics: (_options, { get }) => ({ hessian: readerOf(gramStatistic(get), gramOf) }),
+  async run(
+    { rows, cols, dtype, weights, statistics: { hessian }, permutation, pattern },
+    { options: { damping }, held, signal, note, progress },
+  ) {
+    const problem = { rows, cols, weights: await widen(dtype, weights), hessian, permutation, pattern };
+    try {
+      const solved = await sparseGpt(problem, await held.get(), { damping, signal, progress });
+      return { weights: narrow(dtype, solved.weights), mask: solved.mask };
+    } catch (error) {
+      if (!isEsparseError(error) || error.kind !== 'numeric') throw error;
+      note(`${error.message}: the mask of the scores stays, and so do the weights`);
+      return {};
+    }
+  },
+  numerics: productsId,
+  release: (products) => products.release(),
+});
