@@ -57,6 +57,30 @@ test('a plan needs neither a text nor a store, and says the same for people', as
     expect(stdout).toContain(line);
 });
 
+test('the reconstruction is planned too: its options, what the Hessians hold, and its time', async () => {
+  const args = ['--samples', '8', '--seqlen', '64'];
+  const plain = await plan(...args);
+  const solving = await plan(...args, '--pipeline', 'e-sparse-reconstruct', '--set', 'steps=10');
+  expect(solving).toMatchObject({
+    statistics: ['entropy', 'amplitude', 'gram'],
+    steps: [
+      { kind: 'metric', name: 'e-sparse' },
+      { kind: 'shuffle', name: 'both' },
+      { kind: 'stage', name: 'reconstruct', options: { steps: 10 } },
+    ],
+    uncounted: [],
+  });
+  expect(solving.store).toEqual(plain.store);
+  expect(solving.memory.pruner).toBeGreaterThan(plain.memory.pruner);
+  const report = await esparseJson(
+    ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, ...args],
+    ...['--store', at('solving'), '--pipeline', 'e-sparse-reconstruct', '--set', 'steps=10'],
+  );
+  const { arrays } = await bytesOfRun(path.join(at('solving'), 'runs', String(report.run)));
+  expect(solving.store.arrays).toBe(arrays);
+  expect((report.peakResidentBytes as { pruner: number }).pruner).toBeLessThan(solving.memory.pruner);
+});
+
 test('statistics of a paper-sized calibration take a hundredth of its activations', async () => {
   const { wire } = await plan('--samples', '128', '--seqlen', '2048');
   expect(wire.pruner / wire.worker).toBeGreaterThan(100);

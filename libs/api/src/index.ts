@@ -73,7 +73,7 @@ export {
   wanda,
   type ShuffleName,
 } from '@esparse/sparsity';
-export { reconstruct, reconstructOptions } from '@esparse/reconstruction';
+export { reconstruct, reconstructOptions, sparseGptOptions, sparseGptStage } from '@esparse/reconstruction';
 export {
   eSparsePipeline,
   eSparseReconstructPipeline,
@@ -81,6 +81,7 @@ export {
   PIPELINES,
   riaLsaPipeline,
   riaPipeline,
+  sparseGptPipeline,
   wandaLsaPipeline,
   wandaPipeline,
 } from '@esparse/pipelines';

@@ -107,7 +107,7 @@ test('options are described by name, type, default and meaning', () => {
   });
   expect(describeOptions(options)).toEqual([
     { name: 'power', type: 'number', default: 1, description: 'of it' },
-    { name: 'kind', type: 'a | b' },
+    { name: 'kind', type: 'a | b', required: true },
     { name: 'count', type: 'integer' },
   ]);
 });

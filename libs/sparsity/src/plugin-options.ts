@@ -21,8 +21,9 @@ export interface OptionDescription {
   readonly name: string;
   /** In the words of JSON Schema, or the choices: 'number', 'channel | tap'. */
   readonly type: string;
-  /** Absent where it must be given. */
   readonly default?: Json;
+  /** Whether it must be given. @default false */
+  readonly required?: boolean;
   readonly description?: string;
 }
 
@@ -55,13 +56,14 @@ export function resolveOptions<Schema extends OptionsSchema>(
 /** What a schema declares, option by option. */
 export function describeOptions(schema: OptionsSchema | undefined): OptionDescription[] {
   if (schema === undefined) return [];
-  const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return Object.entries(properties).map(([name, property]) => {
     const { type, enum: choices, default: value, description } = typeof property === 'object' ? property : {};
     return {
       name,
       type: choices === undefined ? [type ?? 'any'].flat().join(' | ') : choices.map(String).join(' | '),
       ...(value === undefined ? {} : { default: value as Json }),
+      ...(required.includes(name) ? { required: true } : {}),
       ...(description === undefined ? {} : { description }),
     };
   });

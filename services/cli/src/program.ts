@@ -4,6 +4,8 @@ import { Command } from 'commander';
 /** Each command in a module of its own, loaded when it is wanted: what prunes is not loaded to generate. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   plan: async () => (await import('./commands/plan.ts')).planCommand(),
+  pipelines: async () => (await import('./commands/pipelines.ts')).pipelinesCommand(),
+  graph: async () => (await import('./commands/graph.ts')).graphCommand(),
   prune: async () => (await import('./commands/prune.ts')).pruneCommand(),
   worker: async () => (await import('./commands/worker.ts')).workerCommand(),
   eval: async () => (await import('./commands/eval.ts')).evalCommand(),

@@ -44,8 +44,10 @@ async function run({ json, layer, ...flags }: Flags, signal: AbortSignal): Promi
 }
 
 function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
-  const { read, wire, store, memory, seconds, measured } = plan;
+  const { read, wire, store, memory, seconds, measured, uncounted } = plan;
   const rows: [string, string][] = [
+    ...plan.steps.map(({ kind, name, options }): [string, string] => [kind, `${name}${optionsOf(options)}`]),
+    ['statistics', plan.statistics.join(', ') || 'none'],
     ['blocks', `${plan.blocks}`],
     ['calibration', `${plan.tokens} tokens in ${plan.shards} shards`],
     ['read by the pruner', bytes(read.pruner)],
@@ -62,6 +64,17 @@ function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
   return (
     table([`${plan.family}, ${plan.pipeline} ${plan.pattern}, --combine ${combine}`, ''], rows) +
     `\nThe estimate is from a measurement of a moment on this machine: ${(measured.flops / 1e9).toFixed(0)} GFLOP/s, ` +
-    `reading ${bytes(measured.read)}/s, writing ${bytes(measured.write)}/s.\n`
+    `reading ${bytes(measured.read)}/s, writing ${bytes(measured.write)}/s.\n` +
+    (uncounted.length === 0
+      ? ''
+      : `Memory and time of ${uncounted.join(', ')} are not in it: nobody has told them.\n`)
   );
+}
+
+/** Such as ' (alpha 1, bins 100)'. */
+function optionsOf(options: RunPlan['options']): string {
+  const told = Object.entries(options).map(
+    ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  return told.length === 0 ? '' : ` (${told.join(', ')})`;
 }

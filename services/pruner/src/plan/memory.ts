@@ -1,5 +1,6 @@
 import type { ModelDescription, TapSpec } from '@esparse/model';
 import type { PatternedLinear } from '../layers.ts';
+import type { Extra } from './costs.ts';
 import { packedBytes, sum } from './store-bytes.ts';
 
 const MIB = 2 ** 20;
@@ -35,11 +36,14 @@ export interface MemoryShape {
   readonly calibrates: boolean;
   /** Bytes of a weight in the checkpoint. */
   readonly weightBytes: number;
+  /** Of statistics and stages beyond amplitude and entropy. */
+  readonly extra: Extra;
 }
 
 /** The most that the pruner holds: statistics, then one linear at a time, and once the largest tensor that stays. */
 export function prunerMemory(shape: MemoryShape): number {
-  const { description, pruned, workers, shards, combine, calibrates, weightBytes } = shape;
+  const { description, pruned, workers, shards, combine, calibrates, weightBytes, extra } = shape;
+  const readings = sum(description.taps.map(({ channels }) => extra.readingBytes(channels)));
   const inFlight = Math.min(workers, shards);
   const merged = statesBytes(shape);
   const partials = inFlight * channelsOf(description.taps) * partialChannelBytes(Infinity);
@@ -49,12 +53,17 @@ export function prunerMemory(shape: MemoryShape): number {
       : merged * (inFlight + (shards > 1 ? 1 : 0)) + inFlight * CONNECTION_BYTES;
   // As read, as f32 scores, and packed; f32 is rounded into a copy.
   const perWeight = weightBytes + (weightBytes === 4 ? 2 : 0) + 4 + 1 / 8;
-  const linear = Math.max(0, ...pruned.map((each) => each.rows * each.cols * perWeight + packedBytes(each)));
+  const linear = Math.max(
+    0,
+    ...pruned.map((each) => each.rows * each.cols * perWeight + packedBytes(each) + extra.stageBytes(each)),
+  );
   const outer = Math.max(
     0,
     ...description.outerTensors.map(({ shape: size }) => product(size) * weightBytes),
   );
-  return Math.ceil(PRUNER_SLACK * (PROCESS_BYTES + Math.max(calibrates ? statistics : 0, linear, outer)));
+  return Math.ceil(
+    PRUNER_SLACK * (PROCESS_BYTES + Math.max(calibrates ? statistics : 0, readings + linear, outer)),
+  );
 }
 
 /** The most that a worker holds: one block as f32, a linear as it is read, and the activations of some sequences. */
@@ -79,9 +88,10 @@ export function channelsOf(taps: readonly TapSpec[]): number {
 }
 
 /** The statistics of one block, with the rows that wait. */
-function statesBytes({ description, seqlen, sequences }: MemoryShape): number {
+function statesBytes({ description, seqlen, sequences, extra }: MemoryShape): number {
   const waiting = 4 * Math.min(WAITING_ROWS, seqlen * sequences);
-  return channelsOf(description.taps) * (CHANNEL_BYTES + waiting);
+  const more = sum(description.taps.map(({ channels }) => extra.stateBytes(channels)));
+  return channelsOf(description.taps) * (CHANNEL_BYTES + waiting) + more;
 }
 
 function widestTap({ taps }: ModelDescription): number {

@@ -1,11 +1,12 @@
 import { openCheckpoint } from '@esparse/checkpoint';
-import { EsparseError } from '@esparse/errors';
 import { describeCheckpoint } from '@esparse/model';
-import { formatPattern, type ConfiguredPipeline } from '@esparse/sparsity';
+import { formatPattern, type JsonObject, type Plugin } from '@esparse/sparsity';
 import { batchesOf } from '../batches.ts';
 import type { PruneOptions } from '../options.ts';
 import { resolveLayers } from '../layers.ts';
 import { shardsOf } from '../shards.ts';
+import { readersOf } from '../statistics.ts';
+import { extraOf, OF_CHANNELS } from './costs.ts';
 import { channelsOf, partialChannelBytes, prunerMemory, workerMemory } from './memory.ts';
 import { measureRates, type Rates } from './measure.ts';
 import { storeBytesOf, sum, type StoreBytes } from './store-bytes.ts';
@@ -21,6 +22,14 @@ export type PlanOptions = Omit<
   readonly threads?: number | undefined;
 };
 
+/** A plug-in that each linear goes through. */
+export interface PlannedStep {
+  readonly kind: 'metric' | 'shuffle' | 'stage';
+  readonly name: string;
+  readonly version: number;
+  readonly options: JsonObject;
+}
+
 /** What a run will take, all in bytes and seconds. */
 export interface RunPlan {
   readonly model: string;
@@ -28,6 +37,14 @@ export interface RunPlan {
   readonly blocks: number;
   readonly pattern: string;
   readonly pipeline: string;
+  /** Of the pipeline, defaults among them. */
+  readonly options: JsonObject;
+  /** What each linear goes through, in this order, besides mask and pack. */
+  readonly steps: readonly PlannedStep[];
+  /** Statistics that are gathered of each tap. */
+  readonly statistics: readonly string[];
+  /** Statistics and stages whose memory and time this plan leaves out, since nobody told them. */
+  readonly uncounted: readonly string[];
   readonly tokens: number;
   readonly shards: number;
   readonly workers: number;
@@ -68,15 +85,17 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const { samples, seqlen, workers, pattern, pipeline, combine = 'pruner' } = options;
     const { blocks, hidden, linears } = description;
     const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
-    const statistics = Object.keys(pipeline.metric.statistics);
-    requireKnown(pipeline, statistics);
+    const { metric, shuffle, stages } = pipeline;
+    const readers = readersOf(pipeline, options);
+    const statistics = Object.values(readers).map(({ statistic }) => statistic.name);
+    const extra = extraOf(readers, stages);
     const calibrates = statistics.length > 0;
     const tensor = linears[0]!.weight(0);
     const rates = await measureRates({
       checkpoint,
       tensor,
       pattern,
-      shuffle: pipeline.shuffle,
+      shuffle,
       threads: options.threads,
       signal,
     });
@@ -93,7 +112,9 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const batches = batchesOf(shards, workers).length;
     const boundary = 4 * tokens * hidden;
     const advances = calibrates ? blocks - 1 : 0;
-    const shape = { checkpoint, description, layers, statistics: statistics.length };
+    // Readings that are no numbers of channels are not kept.
+    const kept = statistics.filter((name) => OF_CHANNELS.has(name)).length;
+    const shape = { checkpoint, description, layers, statistics: kept };
     const store = await storeBytesOf(options.model, shape);
     const outer = sum(
       description.outerTensors.map(({ shape: size }) => weightBytes * size.reduce((a, b) => a * b, 1)),
@@ -108,6 +129,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
       combine,
       calibrates,
       weightBytes,
+      extra,
     };
     const packed = (store.arrays - outer) / blocks;
     const read = {
@@ -127,12 +149,18 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const compute = (2 * tokens * weights) / rates.flops / busy;
     const loads = (weightBytes * weights) / rates.read;
     const counting = tokens * channels * rates.statistics;
+    const taps = everyBlock.flatMap((block) => layers.taps(block));
+    const products =
+      (tokens / rates.flops) * sum(taps.map((tap) => extra.flopsPerToken(tap.channels))) +
+      samples * sum(taps.map((tap) => extra.secondsPerSequence(tap.channels)));
+    const staging = sum(pruned.map(extra.stageFlops)) / rates.flops;
     const seconds = {
       calibrate: calibrates
         ? calibrated * loads +
-          Math.max(calibrated * compute, combine === 'worker' ? counting / busy : counting)
+          Math.max(calibrated * compute, combine === 'worker' ? counting / busy : counting) +
+          products
         : 0,
-      prune: blocks * (weights * rates.prune + loads),
+      prune: blocks * (weights * rates.prune + loads) + staging,
       commit: written.store / rates.write,
       advance: advances * (compute + packed / rates.read + boundary / rates.write),
     };
@@ -142,6 +170,14 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
       blocks,
       pattern: formatPattern(pattern),
       pipeline: pipeline.name,
+      options: pipeline.options,
+      steps: [
+        { kind: 'metric', ...told(metric) },
+        { kind: 'shuffle', ...told(shuffle) },
+        ...stages.map((stage) => ({ kind: 'stage' as const, ...told(stage) })),
+      ],
+      statistics: [...new Set(statistics)],
+      uncounted: extra.uncounted,
       tokens,
       shards: shards.length,
       workers,
@@ -161,11 +197,6 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
   }
 }
 
-/** What a plan can count: the two statistics of a channel, and nothing between mask and pack. */
-function requireKnown({ name, stages }: ConfiguredPipeline, statistics: readonly string[]): void {
-  const known = statistics.every((statistic) => statistic === 'amplitude' || statistic === 'entropy');
-  if (known && stages.length === 0) return;
-  throw new EsparseError('unsupported', `the pipeline ${name} cannot be planned`, {
-    hint: 'its stages or statistics take memory and time that `plan` does not know; plan one without them',
-  });
+function told({ name, version = 1, options = {} }: Plugin) {
+  return { name, version, options };
 }

@@ -1,0 +1,47 @@
+import { Command, Option } from 'commander';
+import { openCheckpoint } from '@esparse/checkpoint';
+import { describeCheckpoint, type ModelDescription } from '@esparse/model';
+import { mermaidOf, pipelineGraph } from '../pipeline-graph.ts';
+import { configuredPipeline, pipelineOptions, type PipelineFlags } from '../pipeline-options.ts';
+
+interface Flags extends PipelineFlags {
+  readonly model?: string;
+  readonly format: 'mermaid' | 'json';
+}
+
+/** `esparse graph` */
+export function graphCommand(): Command {
+  const command = new Command('graph').description(
+    'Draws what happens to a block: taps, statistics, metric, shuffle, stages, commit, with their options.',
+  );
+  for (const option of pipelineOptions()) command.addOption(option);
+  return command
+    .addOption(
+      new Option(
+        '--model <dir|s3://…|https://…>',
+        'checkpoint whose taps and linears are drawn, too (default: none)',
+      ).env('ESPARSE_MODEL'),
+    )
+    .addOption(
+      new Option('--format <format>', 'a flowchart for Mermaid, or one JSON object of nodes and edges')
+        .choices(['mermaid', 'json'])
+        .default('mermaid')
+        .env('ESPARSE_FORMAT'),
+    )
+    .action(run);
+}
+
+async function run({ model, format, ...flags }: Flags): Promise<void> {
+  const pipeline = await configuredPipeline(flags);
+  const graph = pipelineGraph(pipeline, model === undefined ? undefined : await describe(model));
+  process.stdout.write(format === 'json' ? `${JSON.stringify(graph)}\n` : mermaidOf(graph));
+}
+
+async function describe(model: string): Promise<ModelDescription> {
+  const checkpoint = await openCheckpoint(model);
+  try {
+    return describeCheckpoint(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
+}
