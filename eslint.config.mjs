@@ -11,6 +11,8 @@ export default tseslint.config(
       '**/node_modules/',
       '**/*.cjs',
       '**/*.mjs',
+      // Plain JavaScript on purpose: nobody's types hold there.
+      'examples/plugins/**/*.js',
       'out/',
       '.nx/',
     ],
@@ -25,6 +27,8 @@ export default tseslint.config(
       '@nx/enforce-module-boundaries': [
         'error',
         {
+          // Examples are no project of their own: the tests try them as they are.
+          allow: ['../../examples/plugins/*'],
           depConstraints: [
             { sourceTag: 'lib', onlyDependOnLibsWithTags: ['lib'] },
             { sourceTag: 'pipeline', onlyDependOnLibsWithTags: ['lib'] },
@@ -60,6 +64,16 @@ export default tseslint.config(
       // Jest's asymmetric matchers are `any`.
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-argument': 'off',
+    },
+  },
+  {
+    files: ['examples/plugins/**/*.test.ts'],
+    rules: {
+      // Node's own test runner waits for its tests by itself.
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        { allowForKnownSafeCalls: [{ from: 'package', name: ['test'], package: 'node:test' }] },
+      ],
     },
   },
   prettier,
