@@ -53,15 +53,18 @@ test.each<[string, LawfulShuffle, boolean]>([
   ],
   [
     'the scores are changed',
-    shuffleOf((matrix) => {
-      matrix.scores.fill(0);
-      return channels(matrix.cols);
-    }),
+    {
+      name: 'mine',
+      async order(matrix, pattern) {
+        const result = await shuffleOf(none).order(matrix, pattern);
+        matrix.scores.fill(0);
+        return result;
+      },
+    },
     false,
   ],
 ])('a shuffle that breaks a law is refused: %s', async (law, shuffle, improves) => {
-  await expect(shuffleLaws(shuffle, { improves })).rejects.toThrow(/^shuffle mine: /);
   await expect(shuffleLaws(shuffle, { improves })).rejects.toThrow(
-    law === 'the scores are changed' ? /kept score|are changed/ : law,
+    expect.objectContaining({ message: expect.stringMatching(new RegExp(`^shuffle mine: .*${law}`)) }),
   );
 });

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { everyCase, must, type LawOptions } from './every-case.ts';
-import { shardsOf, statisticCases, wholeOf, type LawTile } from './statistic-cases.ts';
+import { shardsOf, statisticCases, wholeOf, type LawTile, type StatisticCase } from './statistic-cases.ts';
 
 /** What the laws need of a statistic: any `Statistic` of esparse is one. */
 export interface LawfulStatistic<State> {
@@ -55,7 +55,7 @@ export async function statisticLaws<State>(
     return state;
   };
 
-  const check = async (example: Parameters<typeof shardsOf>[0]) => {
+  const check = async (example: StatisticCase) => {
     const { channels } = example;
     const expected = statistic.serialise(await add(fresh(channels), wholeOf(example)));
     const same = (state: State, otherwise: string) => {

@@ -35,6 +35,7 @@ export interface RunPipelineOptions {
   readonly linears?: readonly SyntheticLinear[];
   /** @default '2:4' */
   readonly pattern?: string;
+  /** @default 'bf16' */
   readonly dtype?: 'bf16' | 'f16';
   /** Shards of 2 sequences each. @default 2 */
   readonly shards?: number;

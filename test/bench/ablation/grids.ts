@@ -1,3 +1,4 @@
+import { SHUFFLES } from '@esparse/sparsity';
 import type { Cell } from './cell.ts';
 
 /** What all cells of a grid start from. */
@@ -20,7 +21,6 @@ const BASE = { alpha: 1, range: 'channel', shuffle: 'both' };
 
 const ALPHAS = [0, 0.25, 0.5, 1, 2, 4, 16];
 const RANGES = ['channel', 'tap'];
-const SHUFFLES = ['none', 'global', 'local', 'both'];
 const SAMPLES = [16, 32, 64, 128, 256];
 
 /** One option of E-Sparse varied at a time: entropy on or off, α, range, shuffle, samples. */
@@ -38,7 +38,7 @@ export function ablationGrid(options: GridOptions): Cell[] {
     vary('amplitude off (alpha 0)', { alpha: 0 }),
     ...ALPHAS.map((alpha) => vary(`alpha ${alpha}`, { alpha })),
     ...RANGES.map((range) => vary(`range ${range}`, { range })),
-    ...SHUFFLES.map((shuffle) => vary(`shuffle ${shuffle}`, { shuffle })),
+    ...Object.keys(SHUFFLES).map((shuffle) => vary(`shuffle ${shuffle}`, { shuffle })),
     ...SAMPLES.map((windows) => vary(`samples ${windows}`, {}, windows)),
   ]);
 }
