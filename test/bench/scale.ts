@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
+import { benchHessian } from './scale/hessian.ts';
 import { benchOutOfCore } from './scale/out-of-core.ts';
 import { benchResume } from './scale/resume.ts';
 import { benchS3Speed } from './scale/s3-speed.ts';
@@ -18,7 +19,7 @@ interface Flags {
   readonly only?: string[];
 }
 
-const SECTIONS = ['workers', 'resume', 'store', 's3', 'out-of-core'];
+const SECTIONS = ['workers', 'resume', 'store', 's3', 'hessian', 'out-of-core'];
 
 const flags = new Command('bench:scale')
   .option('--blocks <n>', 'blocks of the large model: 40 are more than 24 GiB of memory hold', '40')
@@ -34,6 +35,7 @@ try {
   if (wanted.has('resume')) await benchResume(scratch);
   if (wanted.has('store')) await benchStoreSpeed(scratch);
   if (wanted.has('s3')) await benchS3Speed();
+  if (wanted.has('hessian')) await benchHessian(scratch);
   if (wanted.has('out-of-core')) await benchOutOfCore(Number(flags.blocks), scratch);
 } finally {
   await rm(scratch, { recursive: true, force: true });

@@ -16,6 +16,7 @@ void register_free(Napi::Env env, Napi::Object exports);
 void register_huge_pages(Napi::Env env, Napi::Object exports);
 void register_widen(Napi::Env env, Napi::Object exports);
 void register_amplitude(Napi::Env env, Napi::Object exports);
+void register_exact_sums(Napi::Env env, Napi::Object exports);
 void register_entropy(Napi::Env env, Napi::Object exports);
 void register_score(Napi::Env env, Napi::Object exports);
 void register_kept_score(Napi::Env env, Napi::Object exports);
@@ -69,6 +70,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_huge_pages(env, exports);
   register_widen(env, exports);
   register_amplitude(env, exports);
+  register_exact_sums(env, exports);
   register_entropy(env, exports);
   register_score(env, exports);
   register_kept_score(env, exports);

@@ -23,6 +23,7 @@ export interface Addon extends SmallKernels {
   hugePages(array: Float32Array | Uint32Array): void;
   widen(kind: 0 | 1, from: Uint16Array, to: Float32Array): Promise<void>;
   amplitudeUpdate(state: Float64Array, tile: Float32Array, rows: number, channels: number): Promise<number>;
+  addExactly(sums: Float64Array, addends: Float32Array, count: number): Promise<void>;
   entropyUpdate(
     ...args: [...EntropyArguments, tile: Float32Array, rows: number, channels: number]
   ): Promise<number>;

@@ -7,6 +7,14 @@ export {
   amplitudeUpdate,
   amplitudeUpdateReference,
 } from './amplitude.ts';
+export {
+  addExactly,
+  addExactlyReference,
+  EXACT_SUM_DIGITS,
+  EXACT_SUM_LIMIT,
+  EXACT_SUM_MAX_ADDENDS,
+  EXACT_SUM_PART,
+} from './exact-sums.ts';
 export { entropyCount, entropyFinish, entropyMerge, entropyUpdate } from './entropy.ts';
 export {
   ENTROPY_MAX_BINS,

@@ -1,17 +1,17 @@
 import { EsparseError } from '@esparse/errors';
-import type { MatrixProducts } from '@esparse/model';
+import { EXACT_SUM_LIMIT, EXACT_SUM_MAX_ADDENDS, free } from '@esparse/kernels';
 import {
   checkAlike,
   checkChannels,
   checkTile,
-  damagedState,
   inTurn,
-  openState,
-  sealState,
   type Statistic,
   type StatisticState,
-  type StatisticTile,
 } from '@esparse/statistics';
+import { createHessian, type Hessian } from './hessian.ts';
+import { panelsOf } from './panels.ts';
+import { TileSums, type PanelledRows } from './tile-sums.ts';
+import type { Workshop } from './workshop.ts';
 
 /** Σ x xᵀ of a tap. */
 export interface GramState extends StatisticState {
@@ -19,179 +19,186 @@ export interface GramState extends StatisticState {
   sequences: number;
   /** Rows of the sequence that has not ended yet. */
   readonly rows: Float32Array[];
-  /**
-   * Sums of the lower triangle, row by row, in whole numbers and in 2^-40: every sequence's entry is cut into the two, so
-   * that sums are exact and do not depend on their order.
-   */
-  readonly whole: Float64Array;
-  readonly part: Float64Array;
+  /** Whole sequences that have not been added to the sums. */
+  readonly waiting: PanelledRows[];
+  /** Absent until something has been added: the few sequences of a shard go on waiting in the state it is merged into. */
+  sums: TileSums | undefined;
+  /** What has become of the sums once somebody has asked for it. */
+  hessian: Promise<Hessian> | undefined;
 }
 
-const IDENTITY = { name: 'gram', version: 1, parameters: {} } as const;
-const PART = 2 ** 40;
-/** Beyond it the sums of parts would be rounded. */
-const MAX_SEQUENCES = 2 ** 13;
-/** Beyond it the sums of whole numbers would be. */
-const MAX_ENTRY = 2 ** 40;
+/** Hessians as a statistic. */
+export type GramStatistic = Statistic<GramState, unknown> & {
+  /** Adds what waits to the sums. It would come to that by itself. */
+  settle(state: GramState): Promise<void>;
+  /** The Hessian, in place of the sums: nothing more can be added. */
+  finish(state: GramState): Promise<Hessian>;
+};
+
+const IDENTITY = { name: 'gram', version: 2, parameters: {} } as const;
 /** Rows of a sequence and of a tile at most: bounds what waits. */
 const MAX_ROWS = 2 ** 15;
-/** Two sums of 8 bytes for half of the square: 2.1 GB. */
-const MAX_GRAM_CHANNELS = 2 ** 14;
+/**
+ * Bytes of sequences that wait, of each state, at most: no more than the sums would take, and enough for a visit of them
+ * to pay for itself.
+ */
+const WAITING_BYTES = 64 * 2 ** 20;
+/** What may wait instead of the memory's whole where the sums lie in a file: each visit reads and writes all of them. */
+const WAITING_SHARE = 1 / 4;
 
 /**
  * Σ x xᵀ over the rows x of a tap, the Hessian of a linear's squared error (SparseGPT, arXiv 2301.00774). A sequence is
- * multiplied as a whole by ONNX Runtime, in f32; sequences are added exactly.
+ * multiplied as a whole by ONNX Runtime, in f32 and tile by tile; sequences are added exactly.
  *
- * The law of statistics holds for sequences, not for rows: the rows of one come in order, in one shard.
+ * The law of statistics holds for sequences, not for rows: the rows of one come in order, in one shard. Where the sums
+ * lie, in memory or in a file, changes no bit. They outweigh most streams of activations, so they have no bytes to send.
  */
-export function gramStatistic(products: () => Promise<MatrixProducts>): Statistic<GramState, unknown> {
+export function gramStatistic({ products, spill }: Pick<Workshop, 'products' | 'spill'>): GramStatistic {
+  const fold = async (state: GramState): Promise<void> => {
+    if (state.waiting.length === 0) return;
+    state.sums ??= await TileSums.create(state.channels, spill);
+    const opened = await products();
+    const { sums } = state;
+    const some = state.waiting.splice(0);
+    // Products are for one caller at a time.
+    await inTurn([opened], () => sums.add(some, opened));
+    for (const { panels } of some) for (const panel of panels) free(panel);
+  };
+  /** Takes a sequence in, after what waits has been added where there is no room for both. */
+  const take = async (state: GramState, sequence: PanelledRows): Promise<void> => {
+    const usual = Math.min(WAITING_BYTES, TileSums.bytes(state.channels));
+    const limit = state.sums?.spilled === true ? Math.max(usual, WAITING_SHARE * spill.memory) : usual;
+    const held = state.waiting.reduce((sum, { rows }) => sum + rows, sequence.rows);
+    if (4 * held * state.channels > limit) await fold(state);
+    state.waiting.push(sequence);
+  };
+
   return {
     ...IDENTITY,
 
     create(channels) {
       checkChannels(IDENTITY.name, channels);
-      if (channels > MAX_GRAM_CHANNELS) {
-        throw new EsparseError(
-          'unsupported',
-          `the Hessian of ${channels} channels is not held, at most of ${MAX_GRAM_CHANNELS}`,
-          { hint: 'choose a pipeline without reconstruction for this model' },
-        );
-      }
-      const size = (channels * (channels + 1)) / 2;
       return {
         channels,
         tokens: 0,
         sequences: 0,
         parameters: IDENTITY.parameters,
         rows: [],
-        whole: new Float64Array(size),
-        part: new Float64Array(size),
+        waiting: [],
+        sums: undefined,
+        hessian: undefined,
       };
     },
 
     async update(state, tile) {
       checkTile(IDENTITY.name, state, tile, MAX_ROWS);
       await inTurn([state], async () => {
-        const x = takeRows(state, tile);
-        if (x !== undefined) await addSequence(state, x, await products());
+        const { data, rows, endsSequence = false } = tile;
+        const pieces = [...state.rows, data];
+        checkRows(pieces, state.channels);
+        if (endsSequence) {
+          checkSizes(pieces, state.channels);
+          state.sequences = countSequences(state.sequences + 1);
+          state.rows.length = 0;
+          await take(state, panelled(pieces, state.channels));
+        } else state.rows.push(data.slice());
+        state.tokens += rows;
       });
     },
 
     async merge(into, from) {
       checkAlike(IDENTITY.name, into, from);
       await inTurn([into, from], async () => {
-        if (from.rows.length > 0) throw unfinished();
+        requireEnded(from);
         into.tokens += from.tokens;
         into.sequences = countSequences(into.sequences + from.sequences);
-        for (let i = 0; i < into.whole.length; i++) {
-          into.whole[i] = into.whole[i]! + from.whole[i]!;
-          into.part[i] = into.part[i]! + from.part[i]!;
+        const { sums } = from;
+        if (into.sums === undefined) into.sums = sums;
+        else if (sums !== undefined) {
+          await into.sums.merge(sums);
+          sums.release();
         }
-        await Promise.resolve();
+        from.sums = undefined;
+        for (const sequence of from.waiting.splice(0)) await take(into, sequence);
       });
     },
 
-    serialise(state) {
-      if (state.rows.length > 0) throw unfinished();
-      const size = state.whole.length;
-      const body = new Float64Array(1 + 2 * size);
-      body[0] = state.sequences;
-      body.set(state.whole, 1);
-      body.set(state.part, 1 + size);
-      return sealState(IDENTITY, state, new Uint8Array(body.buffer));
-    },
+    serialise: noBytes,
+    deserialise: noBytes,
 
-    deserialise(bytes) {
-      const { channels, tokens, body } = openState(IDENTITY, bytes, Number.MAX_SAFE_INTEGER);
-      const size = (channels * (channels + 1)) / 2;
-      if (body.length !== 8 * (1 + 2 * size)) {
-        throw damagedState(IDENTITY.name, `${body.length} bytes do not fit ${channels} channels`);
-      }
-      const values = new Float64Array(body.slice().buffer);
-      const sequences = values[0]!;
-      if (!values.every(Number.isSafeInteger) || sequences < 0 || sequences > MAX_SEQUENCES) {
-        throw damagedState(IDENTITY.name, 'its sums are not whole numbers');
-      }
-      return {
-        channels,
-        tokens,
-        sequences,
-        parameters: IDENTITY.parameters,
-        rows: [],
-        whole: values.slice(1, 1 + size),
-        part: values.slice(1 + size),
-      };
+    settle: (state) => inTurn([state], () => fold(state)),
+
+    finish: (state) =>
+      (state.hessian ??= inTurn([state], async () => {
+        requireEnded(state);
+        await fold(state);
+        const sums = state.sums ?? (await TileSums.create(state.channels, spill));
+        state.sums = undefined;
+        return createHessian(sums, await products(), spill);
+      })),
+
+    dispose(state) {
+      state.sums?.release();
+      state.sums = undefined;
     },
   };
 }
 
-/** The symmetric matrix, (channels, channels) f32. */
-export function gramOf({ channels, whole, part, rows }: GramState): Float32Array {
-  if (rows.length > 0) throw unfinished();
-  const matrix = new Float32Array(channels * channels);
-  for (let i = 0, at = 0; i < channels; i++) {
-    for (let j = 0; j <= i; j++, at++) {
-      const value = whole[at]! + part[at]! / PART;
-      matrix[i * channels + j] = value;
-      matrix[j * channels + i] = value;
-    }
-  }
-  return matrix;
+function checkRows(pieces: readonly Float32Array[], channels: number): void {
+  const held = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  if (held <= MAX_ROWS * channels) return;
+  throw new EsparseError('unsupported', `gram: a sequence of more than ${MAX_ROWS} rows`);
 }
 
-/** Keeps a tile's rows; gives those of the whole sequence with its last. */
-function takeRows(
-  state: GramState,
-  { data, rows, endsSequence = false }: StatisticTile,
-): Float32Array | undefined {
-  if (endsSequence && state.rows.length === 0) {
-    state.tokens += rows;
-    return data;
-  }
-  state.rows.push(data.slice());
-  state.tokens += rows;
-  const held = state.rows.reduce((sum, piece) => sum + piece.length, 0);
-  if (held > MAX_ROWS * state.channels) {
-    throw new EsparseError('unsupported', `gram: a sequence of more than ${MAX_ROWS} rows`);
-  }
-  if (!endsSequence) return undefined;
-  const x = new Float32Array(held);
-  let at = 0;
-  for (const piece of state.rows.splice(0)) {
-    x.set(piece, at);
-    at += piece.length;
-  }
-  return x;
-}
-
-async function addSequence(state: GramState, x: Float32Array, products: MatrixProducts): Promise<void> {
-  const { channels, whole, part } = state;
-  const product = new Float32Array(channels * channels);
-  await products.gram(x, x.length / channels, channels, product);
-  state.sequences = countSequences(state.sequences + 1);
-  for (let i = 0, at = 0; i < channels; i++) {
-    for (let j = 0; j <= i; j++, at++) {
-      const value = product[i * channels + j]!;
-      if (!(Math.abs(value) < MAX_ENTRY)) {
-        throw new EsparseError('numeric', `gram: the product of channels ${i} and ${j} is ${value}`, {
-          hint: 'the model overflows on this text: check its weights and dtype, or calibrate on another text',
-          context: { channel: i },
-        });
-      }
-      const rounded = Math.round(value);
-      whole[at] = whole[at]! + rounded;
-      part[at] = part[at]! + Math.round((value - rounded) * PART);
+/** Refuses what no sum can hold. An entry off the diagonal is no larger than the larger one of the two on it. */
+function checkSizes(pieces: readonly Float32Array[], channels: number): void {
+  const squares = new Float64Array(channels);
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; at += channels) {
+      for (let c = 0; c < channels; c++) squares[c] = squares[c]! + piece[at + c]! ** 2;
     }
   }
+  // NaN fails the comparison, too. Half, since a product of f32 is rounded.
+  const channel = squares.findIndex((sum) => !(sum < EXACT_SUM_LIMIT / 2));
+  if (channel < 0) return;
+  throw new EsparseError(
+    'numeric',
+    `gram: the squares of channel ${channel} add up to ${squares[channel]!}`,
+    {
+      hint: 'the model overflows on this text: check its weights and dtype, or calibrate on another text',
+      context: { channel },
+    },
+  );
+}
+
+/** The rows of a sequence, copied panel by panel. */
+function panelled(pieces: readonly Float32Array[], channels: number): PanelledRows {
+  const rows = pieces.reduce((sum, piece) => sum + piece.length / channels, 0);
+  const panels = panelsOf(channels).map(({ first, width }) => {
+    const panel = new Float32Array(rows * width);
+    let to = 0;
+    for (const piece of pieces) {
+      for (let at = first; at < piece.length; at += channels, to += width)
+        panel.set(piece.subarray(at, at + width), to);
+    }
+    return panel;
+  });
+  return { rows, panels };
 }
 
 function countSequences(sequences: number): number {
-  if (sequences <= MAX_SEQUENCES) return sequences;
-  throw new EsparseError('unsupported', `gram: more than ${MAX_SEQUENCES} sequences`, {
+  if (sequences <= EXACT_SUM_MAX_ADDENDS) return sequences;
+  throw new EsparseError('unsupported', `gram: more than ${EXACT_SUM_MAX_ADDENDS} sequences`, {
     hint: 'calibrate on fewer samples',
   });
 }
 
-function unfinished(): EsparseError {
-  return new EsparseError('internal', 'gram: a sequence has not ended');
+function requireEnded({ rows }: GramState): void {
+  if (rows.length > 0) throw new EsparseError('internal', 'gram: a sequence has not ended');
+}
+
+function noBytes(): never {
+  throw new EsparseError('unsupported', 'gram: its sums are not sent from one process to another', {
+    hint: 'leave out --combine worker with this pipeline',
+  });
 }

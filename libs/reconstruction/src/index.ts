@@ -1,5 +1,7 @@
-export { gramOf, gramStatistic, type GramState } from './gram.ts';
+export { gramStatistic, type GramState, type GramStatistic } from './gram.ts';
+export { denseHessian, type Hessian } from './hessian.ts';
 export { reconstruct, reconstructOptions } from './reconstruct.ts';
+export { createSpill, type Slab, type Spill, type SpillOptions } from './spill.ts';
 export { solveSurvivors, type SurvivorsOptions, type SurvivorsProblem } from './survivors.ts';
 export {
   sparseGpt,
@@ -8,3 +10,4 @@ export {
   type SparseGptSolution,
 } from './sparse-gpt.ts';
 export { sparseGptOptions, sparseGptStage } from './sparse-gpt-stage.ts';
+export { hessianOf, openWorkshop, type Workshop } from './workshop.ts';

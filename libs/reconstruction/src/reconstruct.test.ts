@@ -1,8 +1,13 @@
 import { widenReference } from '@esparse/kernels';
-import { reconstruct } from './index.ts';
+import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { denseHessian, reconstruct } from './index.ts';
 
 const stage = reconstruct();
-afterAll(() => stage.release?.());
+let products: MatrixProducts;
+beforeAll(async () => {
+  products = await createMatrixProducts({ threads: 1 });
+});
+afterAll(() => Promise.all([stage.release?.(), products.release()]));
 
 const ignore = () => undefined;
 
@@ -14,7 +19,7 @@ const input = (hessian: number[]) => ({
   cols: 4,
   dtype: 'bf16' as const,
   weights: Uint16Array.of(ONE, ONE, TWO, ONE),
-  statistics: { hessian: Float32Array.from(hessian) },
+  statistics: { hessian: denseHessian(Float32Array.from(hessian), 4, products) },
   pattern: { keep: 1, group: 2 },
   // Positions 0 and 2 survive: channels 3 and 1.
   permutation: Int32Array.of(3, 0, 1, 2),

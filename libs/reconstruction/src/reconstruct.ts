@@ -1,12 +1,11 @@
 import { isEsparseError } from '@esparse/errors';
 import { narrow, widen } from '@esparse/kernels';
-import { createMatrixProducts, productsId, type MatrixProducts } from '@esparse/model';
+import { productsId } from '@esparse/model';
 import { defineStage, maskLinear, type StageInput } from '@esparse/sparsity';
-import { readerOf } from '@esparse/statistics';
 import { z } from 'zod';
-import { gramOf, gramStatistic } from './gram.ts';
 import { refineMask } from './refine-mask.ts';
 import { solveSurvivors } from './survivors.ts';
+import { hessianOf, openWorkshop } from './workshop.ts';
 
 /** Steps of the solver that may be asked for: conjugate gradients that need more do not converge. */
 const MAX_STEPS = 10_000;
@@ -39,13 +38,12 @@ export const reconstructOptions = z.object({
 export const reconstruct = defineStage({
   name: 'reconstruct',
   options: reconstructOptions,
-  open: lazyProducts,
-  statistics: (_options, { get }) => ({ hessian: readerOf(gramStatistic(get), gramOf) }),
+  open: openWorkshop,
+  statistics: (_options, workshop) => ({ hessian: hessianOf(workshop) }),
   async run(input, { options: { damping, steps, sweeps }, held, signal, note, progress }) {
     const { rows, cols, dtype, statistics } = input;
     const { hessian } = statistics;
-    let trace = 0;
-    for (let j = 0; j < cols; j++) trace += hessian[j * cols + j]!;
+    const trace = hessian.diagonal.reduce((sum, value) => sum + value, 0);
     const problem = {
       rows,
       cols,
@@ -54,9 +52,9 @@ export const reconstruct = defineStage({
       damping: (damping * trace) / cols,
     };
     try {
-      const products = await held.get();
+      const products = await held.products();
       const solve = (mask: Uint8Array, start: Float32Array) =>
-        solveSurvivors({ ...problem, kept: keptOf(input, mask) }, products, { start, steps, signal });
+        solveSurvivors({ ...problem, kept: keptOf(input, mask) }, { start, steps, signal });
       const solved = await solve(input.mask, problem.weights);
       progress(1, STEPS);
       const { pattern, permutation } = input;
@@ -76,19 +74,8 @@ export const reconstruct = defineStage({
     }
   },
   numerics: productsId,
-  release: (products) => products.release(),
+  release: (workshop) => workshop.release(),
 });
-
-/** Matrix products that are opened when they are wanted first, by the statistic and the stage together. */
-function lazyProducts() {
-  let opened: Promise<MatrixProducts> | undefined;
-  return {
-    get: () => (opened ??= createMatrixProducts()),
-    async release() {
-      await (await opened)?.release();
-    },
-  };
-}
 
 /** 1 where a weight survives, else 0: (rows, cols) in the original order. */
 function keptOf({ rows, cols, permutation }: StageInput, mask: Uint8Array): Float32Array {

@@ -1,5 +1,6 @@
 import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
 import { choiceInverse, groupChoices } from './group-choices.ts';
+import { denseHessian } from './hessian.ts';
 import { refineMask, type MaskProblem } from './refine-mask.ts';
 
 let products: MatrixProducts;
@@ -13,8 +14,11 @@ const uniform = (seed: number) => () => {
   return seed / 2 ** 32 - 0.5;
 };
 
+/** A problem, and its H as a matrix. */
+type PosedProblem = MaskProblem & { readonly matrix: Float32Array };
+
 /** Dependent channels in a shuffled order, more of them than descend together. */
-function problemOf(rows: number, cols: number, keep: number, group: number): MaskProblem {
+function problemOf(rows: number, cols: number, keep: number, group: number): PosedProblem {
   const random = uniform(rows + cols);
   const hessian = new Float32Array(cols * cols);
   for (let token = 0; token < 2 * cols; token++) {
@@ -25,7 +29,16 @@ function problemOf(rows: number, cols: number, keep: number, group: number): Mas
   }
   const permutation = Int32Array.from({ length: cols }, (_, i) => (i * 7 + 3) % cols);
   const weights = Float32Array.from({ length: rows * cols }, random);
-  return { rows, cols, weights, hessian, damping: 0.5, pattern: { keep, group }, permutation };
+  return {
+    rows,
+    cols,
+    weights,
+    matrix: hessian,
+    hessian: denseHessian(hessian, cols, products),
+    damping: 0.5,
+    pattern: { keep, group },
+    permutation,
+  };
 }
 
 /** The first N of every group, unchanged. */
@@ -39,7 +52,10 @@ function firstOfGroups({ rows, cols, weights, permutation, pattern }: MaskProble
   return sparse;
 }
 
-function errorOf({ rows, cols, weights, hessian, damping }: MaskProblem, sparse: Float32Array): number {
+function errorOf(
+  { rows, cols, weights, matrix: hessian, damping }: PosedProblem,
+  sparse: Float32Array,
+): number {
   let error = 0;
   for (let r = 0; r < rows; r++) {
     const d = Float64Array.from({ length: cols }, (_, j) => sparse[r * cols + j]! - weights[r * cols + j]!);
@@ -92,7 +108,7 @@ test('a pattern with too many choices keeps its mask', async () => {
 
 test('a Hessian that is not positive is refused', async () => {
   const problem = problemOf(2, 8, 2, 4);
-  problem.hessian.fill(-1);
+  problem.matrix.fill(-1);
   await expect(refineMask(problem, firstOfGroups(problem), products, { sweeps: 1 })).rejects.toMatchObject({
     kind: 'numeric',
   });

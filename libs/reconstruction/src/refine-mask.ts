@@ -2,6 +2,7 @@ import { groupDescent } from '@esparse/kernels';
 import type { MatrixProducts } from '@esparse/model';
 import type { Pattern } from '@esparse/sparsity';
 import { choiceInverse, groupChoices } from './group-choices.ts';
+import type { Hessian } from './hessian.ts';
 import type { SurvivorsProblem } from './survivors.ts';
 
 /** Columns whose groups descend together before the rest of the gradient follows, in one product. */
@@ -10,7 +11,9 @@ const BLOCK = 128;
 const ROWS_AT_ONCE = 1024;
 
 /** A linear whose mask may change. */
-export interface MaskProblem extends Omit<SurvivorsProblem, 'kept'> {
+export interface MaskProblem extends Omit<SurvivorsProblem, 'kept' | 'hessian'> {
+  /** H = Xᵀ X of the inputs, symmetric. */
+  readonly hessian: Pick<Hessian, 'multiply' | 'rows'>;
   readonly pattern: Pattern;
   /** (cols): the original channel at each position; the groups are formed in this order. */
   readonly permutation: Int32Array;
@@ -39,7 +42,7 @@ export async function refineMask(
   const choices = groupChoices(problem.pattern);
   if (choices === undefined) return false;
   const { rows, cols, weights } = problem;
-  const blocks = blocksOf(problem, choices);
+  const blocks = await blocksOf(problem, choices);
   for (let first = 0; first < rows; first += ROWS_AT_ONCE) {
     const count = Math.min(ROWS_AT_ONCE, rows - first);
     const part = (matrix: Float32Array) => matrix.subarray(first * cols, (first + count) * cols);
@@ -57,19 +60,20 @@ interface Block {
   readonly inverses: Float64Array;
 }
 
-function blocksOf(
+async function blocksOf(
   { cols, hessian, damping, permutation, pattern }: MaskProblem,
   choices: readonly Int32Array[],
-): Block[] {
+): Promise<Block[]> {
   const places = Int32Array.from(choices.flatMap((choice) => [...choice]));
   const width = BLOCK - (BLOCK % pattern.group);
   const blocks: Block[] = [];
   for (let first = 0; first < cols; first += width) {
     const channels = permutation.slice(first, first + width);
+    const rows = await hessian.rows(channels);
     const inverses: number[] = [];
     for (let at = 0; at < channels.length; at += pattern.group) {
       const entry = (a: number, b: number) =>
-        hessian[channels[at + a]! * cols + channels[at + b]!]! + (a === b ? damping : 0);
+        rows[(at + a) * cols + channels[at + b]!]! + (a === b ? damping : 0);
       for (const choice of choices) inverses.push(...choiceInverse(choice, entry));
     }
     blocks.push({ channels, places, inverses: Float64Array.from(inverses) });
@@ -86,14 +90,14 @@ async function refineRows(
 ): Promise<void> {
   const difference = sparse.map((value, i) => value - weights[i]!);
   const gradient = new Float32Array(rows * cols);
-  await products.product(difference, hessian, { rows, inner: cols, cols }, gradient);
+  await hessian.multiply(difference, rows, gradient);
   for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! + damping * difference[i]!;
   const image = difference;
   for (let sweep = 0; sweep < sweeps; sweep++) {
     for (const { channels, places, inverses } of blocks) {
       signal?.throwIfAborted();
       const width = channels.length;
-      const blockRows = rowsOf(hessian, cols, channels);
+      const blockRows = await hessian.rows(channels);
       for (let i = 0; i < width; i++) {
         const diagonal = i * cols + channels[i]!;
         blockRows[diagonal] = blockRows[diagonal]! + damping;
@@ -128,14 +132,5 @@ function columnsOf(matrix: Float32Array, rows: number, cols: number, channels: I
   for (let r = 0; r < rows; r++) {
     for (let i = 0; i < width; i++) out[r * width + i] = matrix[r * cols + channels[i]!]!;
   }
-  return out;
-}
-
-/** Some rows of a matrix with `cols` columns, in a given order. */
-function rowsOf(matrix: Float32Array, cols: number, channels: Int32Array): Float32Array {
-  const out = new Float32Array(channels.length * cols);
-  channels.forEach((channel, i) => {
-    out.set(matrix.subarray(channel * cols, (channel + 1) * cols), i * cols);
-  });
   return out;
 }

@@ -2,11 +2,9 @@ import { isEsparseError } from '@esparse/errors';
 import { narrow, widen } from '@esparse/kernels';
 import { productsId } from '@esparse/model';
 import { defineStage } from '@esparse/sparsity';
-import { readerOf } from '@esparse/statistics';
 import { z } from 'zod';
-import { gramOf, gramStatistic } from './gram.ts';
-import { lazyProducts } from './lazy-products.ts';
 import { sparseGpt } from './sparse-gpt.ts';
+import { hessianOf, openWorkshop } from './workshop.ts';
 
 /** Options of `sparseGptStage`. */
 export const sparseGptOptions = z.object({
@@ -24,15 +22,22 @@ export const sparseGptOptions = z.object({
 export const sparseGptStage = defineStage({
   name: 'sparsegpt',
   options: sparseGptOptions,
-  open: lazyProducts,
-  statistics: (_options, { get }) => ({ hessian: readerOf(gramStatistic(get), gramOf) }),
+  open: openWorkshop,
+  statistics: (_options, workshop) => ({ hessian: hessianOf(workshop) }),
   async run(
     { rows, cols, dtype, weights, statistics: { hessian }, permutation, pattern },
     { options: { damping }, held, signal, note, progress },
   ) {
-    const problem = { rows, cols, weights: await widen(dtype, weights), hessian, permutation, pattern };
+    const problem = {
+      rows,
+      cols,
+      weights: await widen(dtype, weights),
+      hessian: await hessian.dense(),
+      permutation,
+      pattern,
+    };
     try {
-      const solved = await sparseGpt(problem, await held.get(), { damping, signal, progress });
+      const solved = await sparseGpt(problem, await held.products(), { damping, signal, progress });
       return { weights: narrow(dtype, solved.weights), mask: solved.mask };
     } catch (error) {
       if (!isEsparseError(error) || error.kind !== 'numeric') throw error;
@@ -41,5 +46,5 @@ export const sparseGptStage = defineStage({
     }
   },
   numerics: productsId,
-  release: (products) => products.release(),
+  release: (workshop) => workshop.release(),
 });

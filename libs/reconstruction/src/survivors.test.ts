@@ -1,4 +1,5 @@
 import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { denseHessian } from './hessian.ts';
 import { solveSurvivors } from './survivors.ts';
 
 let products: MatrixProducts;
@@ -33,38 +34,44 @@ async function problemOf(rows: number, cols: number, tokens: number) {
   );
   let trace = 0;
   for (let j = 0; j < cols; j++) trace += hessian[j * cols + j]!;
-  return { x, problem: { rows, cols, weights, kept, hessian, damping: (0.01 * trace) / cols } };
+  const damping = (0.01 * trace) / cols;
+  return {
+    x,
+    matrix: hessian,
+    problem: { rows, cols, weights, kept, hessian: denseHessian(hessian, cols, products), damping },
+  };
 }
 
 /** (H_SS + λI)⁻¹ ((H + λI) w)_S of one row by elimination, in f64. */
 function direct(
-  { cols, weights, kept, hessian, damping }: Awaited<ReturnType<typeof problemOf>>['problem'],
+  { matrix: hessian, problem: { cols, weights, kept, damping } }: Awaited<ReturnType<typeof problemOf>>,
   r: number,
 ) {
   const survivors = Array.from({ length: cols }, (_, j) => j).filter((j) => kept[r * cols + j] === 1);
   const h = (i: number, j: number) => hessian[i * cols + j]! + (i === j ? damping : 0);
-  const matrix = survivors.map((i) => {
+  const system = survivors.map((i) => {
     let target = 0;
     for (let j = 0; j < cols; j++) target += h(i, j) * weights[r * cols + j]!;
     return [...survivors.map((j) => h(i, j)), target];
   });
-  for (let k = 0; k < matrix.length; k++) {
-    for (let i = 0; i < matrix.length; i++) {
+  for (let k = 0; k < system.length; k++) {
+    for (let i = 0; i < system.length; i++) {
       if (i === k) continue;
-      const factor = matrix[i]![k]! / matrix[k]![k]!;
-      for (let j = k; j <= matrix.length; j++) matrix[i]![j]! -= factor * matrix[k]![j]!;
+      const factor = system[i]![k]! / system[k]![k]!;
+      for (let j = k; j <= system.length; j++) system[i]![j]! -= factor * system[k]![j]!;
     }
   }
   const row = new Float64Array(cols);
-  for (const [k, j] of survivors.entries()) row[j] = matrix[k]![survivors.length]! / matrix[k]![k]!;
+  for (const [k, j] of survivors.entries()) row[j] = system[k]![survivors.length]! / system[k]![k]!;
   return row;
 }
 
 test('the survivors are the least-squares solution, and nothing else is touched', async () => {
-  const { problem } = await problemOf(5, 48, 200);
-  const solved = await solveSurvivors(problem, products, { tolerance: 1e-6, steps: 200 });
+  const posed = await problemOf(5, 48, 200);
+  const { problem } = posed;
+  const solved = await solveSurvivors(problem, { tolerance: 1e-6, steps: 200 });
   for (let r = 0; r < 5; r++) {
-    const expected = direct(problem, r);
+    const expected = direct(posed, r);
     for (let j = 0; j < 48; j++) {
       if (problem.kept[r * 48 + j] === 0) expect(solved[r * 48 + j]).toBe(0);
       else expect(solved[r * 48 + j]).toBeCloseTo(expected[j]!, 3);
@@ -74,7 +81,7 @@ test('the survivors are the least-squares solution, and nothing else is touched'
 
 test('the output on the inputs is nearer to the dense one than that of the unchanged survivors', async () => {
   const { problem, x } = await problemOf(8, 64, 300);
-  const solved = await solveSurvivors(problem, products);
+  const solved = await solveSurvivors(problem);
   const error = (weights: Float32Array) => {
     let sum = 0;
     for (let t = 0; t < 300; t++) {
@@ -93,7 +100,9 @@ test('the output on the inputs is nearer to the dense one than that of the uncha
 });
 
 test('a Hessian that is not finite is refused', async () => {
-  const { problem } = await problemOf(2, 8, 20);
-  problem.hessian[9] = NaN;
-  await expect(solveSurvivors(problem, products)).rejects.toMatchObject({ kind: 'numeric' });
+  const { problem, matrix } = await problemOf(2, 8, 20);
+  matrix[9] = NaN;
+  await expect(
+    solveSurvivors({ ...problem, hessian: denseHessian(matrix, 8, products) }),
+  ).rejects.toMatchObject({ kind: 'numeric' });
 });

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { MatrixProducts } from '@esparse/model';
+import type { Hessian } from './hessian.ts';
 
 /** Rows of a linear whose survivors are to be solved for. Matrices are row-major. */
 export interface SurvivorsProblem {
@@ -9,8 +9,8 @@ export interface SurvivorsProblem {
   readonly weights: Float32Array;
   /** (rows, cols): 1 where a weight survives, else 0. */
   readonly kept: Float32Array;
-  /** (cols, cols): H = Xᵀ X of the inputs, symmetric. */
-  readonly hessian: Float32Array;
+  /** H = Xᵀ X of the inputs, symmetric. */
+  readonly hessian: Pick<Hessian, 'diagonal' | 'multiply'>;
   /** λ, added to the diagonal of H: keeps weights near the dense ones where inputs hardly vary. */
   readonly damping: number;
 }
@@ -42,7 +42,6 @@ const ROWS_AT_ONCE = 1024;
  */
 export async function solveSurvivors(
   problem: SurvivorsProblem,
-  products: MatrixProducts,
   options: SurvivorsOptions = {},
 ): Promise<Float32Array> {
   const { rows, cols } = problem;
@@ -52,7 +51,6 @@ export async function solveSurvivors(
     const part = (matrix: Float32Array) => matrix.subarray(first * cols, (first + count) * cols);
     await solveRows(
       { ...problem, rows: count, weights: part(problem.weights), kept: part(problem.kept) },
-      products,
       { ...options, start: part(options.start ?? problem.weights) },
       part(out),
     );
@@ -62,13 +60,11 @@ export async function solveSurvivors(
 
 async function solveRows(
   { rows, cols, weights, kept, hessian, damping }: SurvivorsProblem,
-  products: MatrixProducts,
   { start, steps = 64, tolerance = 1e-3, signal }: SurvivorsOptions & { readonly start: Float32Array },
   solution: Float32Array,
 ): Promise<void> {
   const size = rows * cols;
-  const sizes = { rows, inner: cols, cols };
-  const scale = Float32Array.from({ length: cols }, (_, j) => 1 / (hessian[j * cols + j]! + damping));
+  const scale = Float32Array.from({ length: cols }, (_, j) => 1 / (hessian.diagonal[j]! + damping));
   if (scale.some((value) => !(value > 0 && value < Infinity))) throw notPositive();
   const [residual, direction, image] = [
     new Float32Array(size),
@@ -83,7 +79,7 @@ async function solveRows(
     solution[i] = kept[i]! * start[i]!;
     direction[i] = weights[i]! - solution[i]!;
   }
-  await products.product(direction, hessian, sizes, image);
+  await hessian.multiply(direction, rows, image);
   for (let i = 0; i < size; i++) residual[i] = kept[i]! * (image[i]! + damping * direction[i]!);
   for (let r = 0; r < rows; r++) {
     const at = r * cols;
@@ -103,7 +99,7 @@ async function solveRows(
   for (let step = 0; step < steps; step++) {
     signal?.throwIfAborted();
     if (energy.every((value, r) => value <= goal[r]!)) return;
-    await products.product(direction, hessian, sizes, image);
+    await hessian.multiply(direction, rows, image);
     for (let r = 0; r < rows; r++) {
       const before = energy[r]!;
       if (before <= goal[r]!) continue;

@@ -13,6 +13,8 @@ export interface ReadingContext {
 export interface StatisticReader<Reading = unknown> {
   readonly statistic: AnyStatistic;
   read(state: StatisticState, context: ReadingContext): Promise<Reading>;
+  /** Lets a reading go, after the last linear of its block, where it holds more than the collector sees. */
+  release?(reading: Reading): void;
 }
 
 /** What a metric or a stage needs of each tap, by names of its own. */
@@ -31,9 +33,14 @@ export type Readings<Readers extends StatisticReaders> = {
 export function readerOf<State extends StatisticState, Reading>(
   statistic: Statistic<State, unknown>,
   read: (state: State, context: ReadingContext) => Reading | Promise<Reading>,
+  release?: (reading: Reading) => void,
 ): StatisticReader<Reading> {
-  // Whoever gathers a statistic hands its own states to its readers, and no others.
-  return { statistic, read: async (state, context) => read(state as State, context) };
+  return {
+    statistic,
+    // Whoever gathers a statistic hands its own states to its readers, and no others.
+    read: async (state, context) => read(state as State, context),
+    ...(release === undefined ? {} : { release }),
+  };
 }
 
 /** Amplitude of each channel, (channels): see `amplitudeOf`. */

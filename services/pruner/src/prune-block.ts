@@ -1,4 +1,14 @@
-import { concatMap, from, lastValueFrom, of, pipe, tap, type Observable, type OperatorFunction } from 'rxjs';
+import {
+  concatMap,
+  finalize,
+  from,
+  lastValueFrom,
+  of,
+  pipe,
+  tap,
+  type Observable,
+  type OperatorFunction,
+} from 'rxjs';
 import { tensorToHalf } from '@esparse/checkpoint';
 import {
   abortWith,
@@ -54,6 +64,9 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
           tellLinear(context, linear, ++done);
         }),
         commit(() => blockSink(context, block, readings, signal)),
+        finalize(() => {
+          release(context, readings);
+        }),
       ),
     ),
     abortWith(signal),
@@ -70,6 +83,13 @@ function readings$(context: RunContext, block: number): Observable<ReadonlyMap<s
     context.stopwatch.measure('calibrate'),
     finishStatistics(taps, readers, { sequences: options.samples, block, guard: context.guard }),
   );
+}
+
+/** Lets go of readings that hold more than the collector sees, such as parts of a file. */
+function release({ readers }: RunContext, readings: ReadonlyMap<string, TapReadings>): void {
+  for (const tapReadings of readings.values()) {
+    for (const [name, reading] of Object.entries(tapReadings)) readers[name]?.release?.(reading);
+  }
 }
 
 /** The pipeline's steps between mask and pack, in their order. */

@@ -7,6 +7,13 @@ import { createSession } from './session.ts';
 export interface MatrixProducts {
   /** out = Xᵀ X: from x (rows x cols) to (cols x cols). */
   gram(x: Float32Array, rows: number, cols: number, out: Float32Array): Promise<void>;
+  /** out = Aᵀ B: from a (inner x rows) and b (inner x cols) to (rows x cols). */
+  cross(
+    a: Float32Array,
+    b: Float32Array,
+    sizes: { readonly rows: number; readonly inner: number; readonly cols: number },
+    out: Float32Array,
+  ): Promise<void>;
   /** out = A B: from a (rows x inner) and b (inner x cols) to (rows x cols). */
   product(
     a: Float32Array,
@@ -24,15 +31,19 @@ export interface MatrixProducts {
 export async function createMatrixProducts(
   options: { readonly threads?: number | undefined } = {},
 ): Promise<MatrixProducts> {
-  const gram = await createSession(gramGraph(), options);
+  const cross = await createSession(crossGraph(), options);
   const product = await createSession(productGraph(), options);
+  const multiplyCross: MatrixProducts['cross'] = (a, b, { rows, inner, cols }, out) =>
+    cross.run(
+      new Map([
+        ['a', { data: a, shape: [inner, rows] }],
+        ['b', { data: b, shape: [inner, cols] }],
+      ]),
+      new Map([['out', { data: out, shape: [rows, cols] }]]),
+    );
   return {
-    async gram(x, rows, cols, out) {
-      await gram.run(
-        new Map([['x', { data: x, shape: [rows, cols] }]]),
-        new Map([['out', { data: out, shape: [cols, cols] }]]),
-      );
-    },
+    gram: (x, rows, cols, out) => multiplyCross(x, x, { rows: cols, inner: rows, cols }, out),
+    cross: multiplyCross,
     async product(a, b, { rows, inner, cols }, out) {
       await product.run(
         new Map([
@@ -43,7 +54,7 @@ export async function createMatrixProducts(
       );
     },
     async release() {
-      await Promise.all([gram.release(), product.release()]);
+      await Promise.all([cross.release(), product.release()]);
     },
   };
 }
@@ -51,14 +62,15 @@ export async function createMatrixProducts(
 /** Names the arithmetic of the products: equal ids give equal bits. */
 export async function productsId(): Promise<string> {
   const { env } = await loadRuntime();
-  return `onnxruntime-${env.versions.node ?? env.versions.common}/cpu/${instructionSet()}/products-1`;
+  return `onnxruntime-${env.versions.node ?? env.versions.common}/cpu/${instructionSet()}/products-2`;
 }
 
-function gramGraph(): Uint8Array {
-  const graph = new GraphBuilder('gram');
-  graph.input('x', ['rows', 'cols']);
-  graph.node('Gemm', ['x', 'x'], { transA: 1 }, ['out']);
-  graph.output('out', ['cols', 'cols']);
+function crossGraph(): Uint8Array {
+  const graph = new GraphBuilder('cross');
+  graph.input('a', ['inner', 'rows']);
+  graph.input('b', ['inner', 'cols']);
+  graph.node('Gemm', ['a', 'b'], { transA: 1 }, ['out']);
+  graph.output('out', ['rows', 'cols']);
   return graph.toBytes();
 }
 

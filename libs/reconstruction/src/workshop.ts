@@ -1,0 +1,49 @@
+import { EsparseError } from '@esparse/errors';
+import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { readerOf, type StatisticReader } from '@esparse/statistics';
+import { gramStatistic } from './gram.ts';
+import type { Hessian } from './hessian.ts';
+import { createSpill, type Spill } from './spill.ts';
+
+/** What stages that know the Hessians of their inputs work with, in a whole run. */
+export interface Workshop {
+  /** Opened when they are wanted first, by the statistic and the stage together. */
+  products(): Promise<MatrixProducts>;
+  /** Where sums and Hessians lie. */
+  readonly spill: Spill;
+  release(): Promise<void>;
+}
+
+/**
+ * GiB of memory that the Hessians of a block may have, in the variable ESPARSE_HESSIAN_MEMORY: it is no option of a run,
+ * whose outcome does not depend on it. The sums take 8 bytes for each pair of channels: 1.4 GB for all taps of a 7B
+ * LLaMA's block.
+ */
+const MEMORY_GIB = 2;
+
+/** @throws EsparseError 'usage' for a bound of memory that is none */
+export function openWorkshop(): Workshop {
+  let opened: Promise<MatrixProducts> | undefined;
+  const spill = createSpill({ memory: memoryOf(process.env.ESPARSE_HESSIAN_MEMORY) });
+  return {
+    products: () => (opened ??= createMatrixProducts()),
+    spill,
+    async release() {
+      await Promise.all([(await opened)?.release(), spill.close()]);
+    },
+  };
+}
+
+/** The Hessian of a tap, which is let go of with its block. */
+export function hessianOf(workshop: Workshop): StatisticReader<Hessian> {
+  const gram = gramStatistic(workshop);
+  return readerOf(gram, gram.finish, (hessian) => {
+    hessian.release();
+  });
+}
+
+function memoryOf(text = String(MEMORY_GIB)): number {
+  const gibibytes = Number(text);
+  if (text.trim() !== '' && gibibytes >= 0 && gibibytes < Infinity) return gibibytes * 2 ** 30;
+  throw new EsparseError('usage', `ESPARSE_HESSIAN_MEMORY is "${text}": expected GiB, such as 2 or 0.5`);
+}
