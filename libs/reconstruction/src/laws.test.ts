@@ -1,8 +1,7 @@
 import { stageLaws } from '@esparse/laws';
-import { reconstruct } from './index.ts';
+import { reconstruct, sparseGptStage } from './index.ts';
 
-test('the reconstruction keeps the laws of stages', async () => {
-  const stage = reconstruct();
+test.each([reconstruct(), sparseGptStage()])('the stage $name keeps the laws of stages', async (stage) => {
   await stageLaws(stage, { runs: 20 });
   await stage.release?.();
 });
