@@ -5,6 +5,8 @@ import { sum } from './store-bytes.ts';
 
 /** What statistics and stages take beyond amplitude, entropy and the steps of every pipeline. */
 export interface Extra {
+  /** Of the process: ONNX Runtime, which multiplies for the Hessians. */
+  readonly processBytes: number;
   /** Of one tap: its state, what is read off it for its linears, and the work of a token and of a sequence. */
   readonly stateBytes: (channels: number) => number;
   readonly readingBytes: (channels: number) => number;
@@ -20,6 +22,8 @@ export interface Extra {
 /** Statistics whose numbers of channels are in a plan as they are. */
 export const OF_CHANNELS: ReadonlySet<string> = new Set(['amplitude', 'entropy']);
 
+/** ONNX Runtime within the pruner, and what lies about of its products: 105 MiB were seen. */
+const PRODUCTS_BYTES = 128 * 2 ** 20;
 /** Two sums of 8 bytes for half of the square: an upper bound, since much of it may lie in a file. */
 const GRAM_BYTES = 8;
 /** Seconds to add an entry of a sequence's product to the sums: 1.5 to 3 ns were seen. */
@@ -36,6 +40,7 @@ export function extraOf(readers: StatisticReaders, stages: readonly Plugin[]): E
   const gram = names.has('gram') ? 1 : 0;
   const solving = stages.filter(({ name }) => name === 'reconstruct');
   return {
+    processBytes: gram * PRODUCTS_BYTES,
     stateBytes: (channels) => gram * GRAM_BYTES * channels ** 2,
     readingBytes: (channels) => gram * 4 * channels ** 2,
     flopsPerToken: (channels) => gram * 2 * channels ** 2,

@@ -62,7 +62,8 @@ export function prunerMemory(shape: MemoryShape): number {
     ...description.outerTensors.map(({ shape: size }) => product(size) * weightBytes),
   );
   return Math.ceil(
-    PRUNER_SLACK * (PROCESS_BYTES + Math.max(calibrates ? statistics : 0, readings + linear, outer)),
+    PRUNER_SLACK *
+      (PROCESS_BYTES + extra.processBytes + Math.max(calibrates ? statistics : 0, readings + linear, outer)),
   );
 }
 
