@@ -1,16 +1,18 @@
-import { concatMap, concat, defer, ignoreElements, of, type OperatorFunction } from 'rxjs';
+import { concatMap, concat, defer, finalize, ignoreElements, of, type OperatorFunction } from 'rxjs';
 import type { Partial } from '@esparse/statistics';
 import { createGatherer, type GatherOptions, type TapTile } from './gatherer.ts';
 import type { Leased } from './leased.ts';
 
 /**
  * Folds a shard's tiles into statistics, tap by tap, and gives each tile back once it is counted. Emits once, when
- * the stream completes: a shard whose stream breaks off counts for nothing.
+ * the stream completes: a shard whose stream breaks off, or that nobody waits for any more, counts for nothing, and its
+ * states are let go.
  */
 export function gatherStatistics(options: GatherOptions): OperatorFunction<Leased<TapTile>, Partial> {
   return (tiles$) =>
     defer(() => {
       const gatherer = createGatherer(options);
+      let given = false;
       const all$ = tiles$.pipe(
         concatMap(async ({ value: tile, release }) => {
           await gatherer.add(tile);
@@ -20,7 +22,14 @@ export function gatherStatistics(options: GatherOptions): OperatorFunction<Lease
       );
       return concat(
         all$,
-        defer(() => of(gatherer.partial())),
+        defer(() => {
+          given = true;
+          return of(gatherer.partial());
+        }),
+      ).pipe(
+        finalize(() => {
+          if (!given) void gatherer.dispose();
+        }),
       );
     });
 }

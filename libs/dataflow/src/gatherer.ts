@@ -31,6 +31,8 @@ export interface Gatherer {
   add(tile: TapTile): Promise<void>;
   /** The statistics of all tiles; only where all of the shards' tiles are in. */
   partial(): Partial;
+  /** Lets go of what was gathered, which nobody will use, once the tile that is being counted is. */
+  dispose(): Promise<void>;
 }
 
 /** The name of a tap's statistic in a partial. */
@@ -45,15 +47,29 @@ export function createGatherer({ taps, statistics, shards, guard }: GatherOption
       states.set(stateName(tap, statistic.name), { statistic, state: stateOf(statistic, tap, channels) });
     }
   }
+  let counting: Promise<void> = Promise.resolve();
   return {
-    async add(tile) {
-      // At once: the kernels' queue need not wait for this thread between two of them.
-      await Promise.all(
+    add(tile) {
+      counting = counted(
         statistics.map(({ name }) => count(states.get(stateName(tile.tap, name)), tile, guard)),
       );
+      return counting;
     },
     partial: () => ({ shards, states }),
+    async dispose() {
+      // Kernels would go on writing to memory that is another's by then.
+      await counting.catch(() => undefined);
+      for (const { statistic, state } of states.values()) statistic.dispose?.(state);
+      states.clear();
+    },
   };
+}
+
+/** All at once, since the kernels' queue need not wait for this thread between two; an error is told when all have ended. */
+async function counted(updates: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(updates)) {
+    if (outcome.status === 'rejected') throw outcome.reason;
+  }
 }
 
 /** The call of a statistic: NaN in an activation is told with the place where it stands. */

@@ -1,4 +1,4 @@
-import { lastValueFrom, of, throwError, concat, type Observable } from 'rxjs';
+import { NEVER, lastValueFrom, of, throwError, concat, type Observable } from 'rxjs';
 import { EsparseError } from '@esparse/errors';
 import { marbles } from '@esparse/laws';
 import type { AnyStatistic, StatisticState } from '@esparse/statistics';
@@ -106,6 +106,51 @@ test('unsubscribing stops the tiles', async () => {
     expectObservable(gather(tiles$, 0), '^---!').toBe('-----');
     expectSubscriptions(tiles$.subscriptions).toBe('^---!');
   });
+});
+
+/** A statistic whose states are watched: those let go of, and whether an update is under way. */
+function watched(update: AnyStatistic['update']) {
+  const disposed: StatisticState[] = [];
+  let busy = 0;
+  const statistic: AnyStatistic = {
+    ...rows,
+    async update(state, tile) {
+      busy++;
+      await update(state, tile).finally(() => busy--);
+    },
+    dispose(state) {
+      if (busy > 0) throw new Error('let go of while it is counted');
+      disposed.push(state);
+    },
+  };
+  const gathered = (tiles$: Observable<Leased<TapTile>>) =>
+    tiles$.pipe(gatherStatistics({ taps: TAPS, statistics: [statistic], shards: [0] }));
+  return { disposed, gathered };
+}
+
+test('states of a shard that breaks off are let go, and those of one that is complete are not', async () => {
+  const { disposed, gathered } = watched(rows.update);
+  await lastValueFrom(gathered(of(leased('in', 1))));
+  expect(disposed).toEqual([]);
+  const broken$ = concat(
+    of(leased('in', 1)),
+    throwError(() => new Error('gone')),
+  );
+  await expect(lastValueFrom(gathered(broken$))).rejects.toThrow('gone');
+  await new Promise(setImmediate);
+  expect(disposed).toHaveLength(TAPS.size);
+});
+
+test('states of a shard that nobody waits for any more are let go when the tile under way is counted', async () => {
+  let counted: () => void = () => undefined;
+  const { disposed, gathered } = watched(() => new Promise((resolve) => (counted = resolve)));
+  const running = gathered(concat(of(leased('in', 1)), NEVER)).subscribe();
+  running.unsubscribe();
+  await new Promise(setImmediate);
+  expect(disposed).toEqual([]);
+  counted();
+  await new Promise(setImmediate);
+  expect(disposed).toHaveLength(TAPS.size);
 });
 
 test('two readers of one statistic read one state, which is let go when both have', async () => {

@@ -61,7 +61,7 @@ export async function* foldShards(
     if (gatherer === undefined) throw new EsparseError('internal', 'nothing was folded');
     yield* messagesOf(serialisePartial(gatherer.partial()), signal);
   } finally {
-    for (const { statistic, state } of gatherer?.partial().states.values() ?? []) statistic.dispose?.(state);
+    await gatherer?.dispose();
   }
 }
 
