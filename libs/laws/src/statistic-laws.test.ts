@@ -112,6 +112,20 @@ test('a statistic that takes sequences whole keeps the laws by sequence, and onl
   await expect(statisticLaws(asRows)).rejects.toThrow('tiles in another order give another state');
 });
 
+test('a statistic without bytes is compared by what is read off it', async () => {
+  const refused = (): never => {
+    throw new Error('it has no bytes');
+  };
+  const silent = { ...rises, serialise: refused, deserialise: refused };
+  await expect(statisticLaws(silent, { unit: 'sequence' })).rejects.toThrow('it has no bytes');
+  const read = ({ count }: { count: number }) => Promise.resolve(count);
+  await statisticLaws(silent, { unit: 'sequence', read });
+  const forgetful = { ...silent, merge: () => Promise.resolve() };
+  await expect(statisticLaws(forgetful, { unit: 'sequence', read })).rejects.toThrow(
+    'merging one by one gives another state',
+  );
+});
+
 test('what breaks a law is told as simply as can be, with the seed', async () => {
   const noNegative: LawfulStatistic<LargestState> = {
     ...largest,
