@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { esparse, esparseJson } from '../support/esparse.ts';
+import { esparse, esparseJson, esparseJsonWith, esparseWith } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 import { bytesOfRun } from '../support/run-bytes.ts';
@@ -13,6 +13,7 @@ interface Plan {
   readonly store: { readonly bytes: number; readonly arrays: number };
   readonly wire: { readonly pruner: number; readonly worker: number };
   readonly memory: { readonly pruner: number; readonly worker: number };
+  readonly spilled: number;
   readonly seconds: { readonly total: number };
 }
 
@@ -79,6 +80,29 @@ test('the reconstruction is planned too: its options, what the Hessians hold, an
   const { arrays } = await bytesOfRun(path.join(at('solving'), 'runs', String(report.run)));
   expect(solving.store.arrays).toBe(arrays);
   expect((report.peakResidentBytes as { pruner: number }).pruner).toBeLessThan(solving.memory.pruner);
+});
+
+test('what Hessians do not find room for in memory is planned as a temporary file', async () => {
+  const args = [
+    'plan',
+    '--model',
+    EXAMPLE_MODEL,
+    '--pipeline',
+    'sparsegpt',
+    '--samples',
+    '8',
+    '--seqlen',
+    '64',
+  ];
+  const within = async (gibibytes: string) => {
+    const env = { ...process.env, ESPARSE_HESSIAN_MEMORY: gibibytes };
+    return (await esparseJsonWith({ env }, ...args)) as unknown as Plan;
+  };
+  const [roomy, none] = [await within('2'), await within('0')];
+  expect(roomy.spilled).toBe(0);
+  expect(none.spilled).toBeGreaterThan(0);
+  const { stdout } = await esparseWith({ ...process.env, ESPARSE_HESSIAN_MEMORY: '0' }, ...args);
+  expect(stdout).toContain('temporary file of the pruner, at most');
 });
 
 test('statistics of a paper-sized calibration take a hundredth of its activations', async () => {

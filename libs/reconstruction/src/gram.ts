@@ -43,8 +43,11 @@ const MAX_ROWS = 2 ** 15;
  * to pay for itself.
  */
 const WAITING_BYTES = 64 * 2 ** 20;
-/** What may wait instead of the memory's whole where the sums lie in a file: each visit reads and writes all of them. */
-const WAITING_SHARE = 1 / 4;
+/**
+ * Share of the memory that all states together may have for what waits, beyond that, where their sums lie in a file: each
+ * visit reads and writes all of them.
+ */
+export const WAITING_SHARE = 1 / 4;
 
 /**
  * Σ x xᵀ over the rows x of a tap, the Hessian of a linear's squared error (SparseGPT, arXiv 2301.00774). A sequence is
@@ -54,23 +57,33 @@ const WAITING_SHARE = 1 / 4;
  * lie, in memory or in a file, changes no bit. They outweigh most streams of activations, so they have no bytes to send.
  */
 export function gramStatistic({ products, spill }: Pick<Workshop, 'products' | 'spill'>): GramStatistic {
+  /** Bytes that wait, of all states. */
+  let waiting = 0;
+  const heldBy = ({ channels, waiting: some }: GramState) =>
+    some.reduce((sum, { rows }) => sum + 4 * rows * channels, 0);
+  /** What waits of a state, which waits no more. */
+  const taken = (state: GramState): PanelledRows[] => {
+    waiting -= heldBy(state);
+    return state.waiting.splice(0);
+  };
   const fold = async (state: GramState): Promise<void> => {
     if (state.waiting.length === 0) return;
     state.sums ??= await TileSums.create(state.channels, spill);
     const opened = await products();
     const { sums } = state;
-    const some = state.waiting.splice(0);
+    const some = taken(state);
     // Products are for one caller at a time.
     await inTurn([opened], () => sums.add(some, opened));
-    for (const { panels } of some) for (const panel of panels) free(panel);
+    letGo(some);
   };
   /** Takes a sequence in, after what waits has been added where there is no room for both. */
   const take = async (state: GramState, sequence: PanelledRows): Promise<void> => {
-    const usual = Math.min(WAITING_BYTES, TileSums.bytes(state.channels));
-    const limit = state.sums?.spilled === true ? Math.max(usual, WAITING_SHARE * spill.memory) : usual;
-    const held = state.waiting.reduce((sum, { rows }) => sum + rows, sequence.rows);
-    if (4 * held * state.channels > limit) await fold(state);
+    const held = heldBy(state);
+    const bytes = 4 * sequence.rows * state.channels;
+    const shared = state.sums?.spilled === true ? WAITING_SHARE * spill.memory - (waiting - held) : 0;
+    if (held + bytes > Math.max(usualWaiting(state.channels), shared)) await fold(state);
     state.waiting.push(sequence);
+    waiting += bytes;
   };
 
   return {
@@ -119,7 +132,7 @@ export function gramStatistic({ products, spill }: Pick<Workshop, 'products' | '
           sums.release();
         }
         from.sums = undefined;
-        for (const sequence of from.waiting.splice(0)) await take(into, sequence);
+        for (const sequence of taken(from)) await take(into, sequence);
       });
     },
 
@@ -140,8 +153,18 @@ export function gramStatistic({ products, spill }: Pick<Workshop, 'products' | '
     dispose(state) {
       state.sums?.release();
       state.sums = undefined;
+      letGo(taken(state));
     },
   };
+}
+
+/** Bytes of a state that wait, wherever the sums lie. */
+export function usualWaiting(channels: number): number {
+  return Math.min(WAITING_BYTES, TileSums.bytes(channels));
+}
+
+function letGo(sequences: readonly PanelledRows[]): void {
+  for (const { panels } of sequences) for (const panel of panels) free(panel);
 }
 
 function checkRows(pieces: readonly Float32Array[], channels: number): void {

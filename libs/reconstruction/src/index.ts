@@ -1,4 +1,5 @@
 export { gramStatistic, type GramState, type GramStatistic } from './gram.ts';
+export { hessianCost, type HessianCost, type HessianShape } from './hessian-cost.ts';
 export { denseHessian, type Hessian } from './hessian.ts';
 export { reconstruct, reconstructOptions } from './reconstruct.ts';
 export { createSpill, type Slab, type Spill, type SpillOptions } from './spill.ts';
@@ -10,4 +11,4 @@ export {
   type SparseGptSolution,
 } from './sparse-gpt.ts';
 export { sparseGptOptions, sparseGptStage } from './sparse-gpt-stage.ts';
-export { hessianOf, openWorkshop, type Workshop } from './workshop.ts';
+export { hessianMemory, hessianOf, openWorkshop, type Workshop } from './workshop.ts';

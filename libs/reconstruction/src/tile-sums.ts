@@ -17,7 +17,7 @@ export interface SummedTile {
 }
 
 /** Products that are added at a visit of a tile: the sums are read and written once for so many of them. */
-const AT_ONCE = 4;
+export const AT_ONCE = 4;
 
 /** Exact sums of Xᵀ X over sequences: the tiles on and below the diagonal. */
 export class TileSums {
@@ -42,9 +42,10 @@ export class TileSums {
     return new TileSums(panels, slabs);
   }
 
-  /** What the sums of so many channels take, about. */
+  /** What the sums of so many channels take: the tiles on the diagonal are whole ones. */
   static bytes(channels: number): number {
-    return (8 * EXACT_SUM_DIGITS * channels * (channels + 1)) / 2;
+    const entries = panelsOf(channels).reduce((sum, { first, width }) => sum + width * (first + width), 0);
+    return 8 * EXACT_SUM_DIGITS * entries;
   }
 
   /** Whether part of them lies in the file. */

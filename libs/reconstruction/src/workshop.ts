@@ -24,7 +24,7 @@ const MEMORY_GIB = 2;
 /** @throws EsparseError 'usage' for a bound of memory that is none */
 export function openWorkshop(): Workshop {
   let opened: Promise<MatrixProducts> | undefined;
-  const spill = createSpill({ memory: memoryOf(process.env.ESPARSE_HESSIAN_MEMORY) });
+  const spill = createSpill({ memory: hessianMemory() });
   return {
     products: () => (opened ??= createMatrixProducts()),
     spill,
@@ -42,7 +42,13 @@ export function hessianOf(workshop: Workshop): StatisticReader<Hessian> {
   });
 }
 
-function memoryOf(text = String(MEMORY_GIB)): number {
+/**
+ * Bytes of memory that the Hessians of a block may have.
+ *
+ * @throws EsparseError 'usage' for a bound of memory that is none
+ */
+export function hessianMemory(): number {
+  const text = process.env.ESPARSE_HESSIAN_MEMORY ?? String(MEMORY_GIB);
   const gibibytes = Number(text);
   if (text.trim() !== '' && gibibytes >= 0 && gibibytes < Infinity) return gibibytes * 2 ** 30;
   throw new EsparseError('usage', `ESPARSE_HESSIAN_MEMORY is "${text}": expected GiB, such as 2 or 0.5`);

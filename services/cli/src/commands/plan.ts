@@ -59,6 +59,7 @@ function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
     ['memory of the pruner, at most', bytes(memory.pruner)],
     ['memory of a worker, at most', bytes(memory.worker)],
   ];
+  if (plan.spilled > 0) rows.push(['temporary file of the pruner, at most', bytes(plan.spilled)]);
   for (const [phase, value] of Object.entries(seconds))
     rows.push([`seconds, ${phase}, estimated`, value.toFixed(0)]);
   return (

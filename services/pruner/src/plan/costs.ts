@@ -1,4 +1,5 @@
 import type { LinearSpec } from '@esparse/model';
+import { hessianCost, hessianMemory, type HessianCost, type HessianShape } from '@esparse/reconstruction';
 import type { JsonObject, Plugin } from '@esparse/sparsity';
 import type { StatisticReaders } from '@esparse/statistics';
 import { sum } from './store-bytes.ts';
@@ -7,9 +8,9 @@ import { sum } from './store-bytes.ts';
 export interface Extra {
   /** Of the process: ONNX Runtime, which multiplies for the Hessians. */
   readonly processBytes: number;
-  /** Of one tap: its state, what is read off it for its linears, and the work of a token and of a sequence. */
-  readonly stateBytes: (channels: number) => number;
-  readonly readingBytes: (channels: number) => number;
+  /** Of a block's taps: memory that is bounded, and a file beyond it. */
+  readonly hessians: (shape: Omit<HessianShape, 'memory'>) => HessianCost;
+  /** Of one tap: the work of a token and of a sequence. */
   readonly flopsPerToken: (channels: number) => number;
   readonly secondsPerSequence: (channels: number) => number;
   /** Of one linear. */
@@ -24,8 +25,6 @@ export const OF_CHANNELS: ReadonlySet<string> = new Set(['amplitude', 'entropy']
 
 /** ONNX Runtime within the pruner, and what lies about of its products: 105 MiB were seen. */
 const PRODUCTS_BYTES = 128 * 2 ** 20;
-/** Two sums of 8 bytes for half of the square: an upper bound, since much of it may lie in a file. */
-const GRAM_BYTES = 8;
 /** Seconds to add an entry of a sequence's product to the sums: 1.5 to 3 ns were seen. */
 const GRAM_ADD_SECONDS = 2e-9;
 /** Rows that are solved for together, and matrices that this takes. */
@@ -41,8 +40,8 @@ export function extraOf(readers: StatisticReaders, stages: readonly Plugin[]): E
   const solving = stages.filter(({ name }) => name === 'reconstruct');
   return {
     processBytes: gram * PRODUCTS_BYTES,
-    stateBytes: (channels) => gram * GRAM_BYTES * channels ** 2,
-    readingBytes: (channels) => gram * 4 * channels ** 2,
+    hessians: (shape) =>
+      gram === 0 ? { gathering: 0, solving: 0, file: 0 } : hessianCost({ ...shape, memory: hessianMemory() }),
     flopsPerToken: (channels) => gram * 2 * channels ** 2,
     secondsPerSequence: (channels) => (gram * GRAM_ADD_SECONDS * channels ** 2) / 2,
     stageBytes: ({ rows, cols }) =>

@@ -1,4 +1,5 @@
 import type { ModelDescription, TapSpec } from '@esparse/model';
+import type { HessianCost } from '@esparse/reconstruction';
 import type { PatternedLinear } from '../layers.ts';
 import type { Extra } from './costs.ts';
 import { packedBytes, sum } from './store-bytes.ts';
@@ -43,14 +44,14 @@ export interface MemoryShape {
 /** The most that the pruner holds: statistics, then one linear at a time, and once the largest tensor that stays. */
 export function prunerMemory(shape: MemoryShape): number {
   const { description, pruned, workers, shards, combine, calibrates, weightBytes, extra } = shape;
-  const readings = sum(description.taps.map(({ channels }) => extra.readingBytes(channels)));
   const inFlight = Math.min(workers, shards);
+  const hessians = hessiansOf(shape);
   const merged = statesBytes(shape);
   const partials = inFlight * channelsOf(description.taps) * partialChannelBytes(Infinity);
   const statistics =
     combine === 'worker'
       ? merged + widestTap(description) * CHANNEL_BYTES + 2 * partials
-      : merged * (inFlight + (shards > 1 ? 1 : 0)) + inFlight * CONNECTION_BYTES;
+      : merged * statesAtOnce(shape) + inFlight * CONNECTION_BYTES + hessians.gathering;
   // As read, as f32 scores, and packed; f32 is rounded into a copy.
   const perWeight = weightBytes + (weightBytes === 4 ? 2 : 0) + 4 + 1 / 8;
   const linear = Math.max(
@@ -63,8 +64,17 @@ export function prunerMemory(shape: MemoryShape): number {
   );
   return Math.ceil(
     PRUNER_SLACK *
-      (PROCESS_BYTES + extra.processBytes + Math.max(calibrates ? statistics : 0, readings + linear, outer)),
+      (PROCESS_BYTES +
+        extra.processBytes +
+        Math.max(calibrates ? statistics : 0, hessians.solving + linear, outer)),
   );
+}
+
+/** What Hessians take of the pruner: memory up to a bound, and a temporary file beyond it. */
+export function hessiansOf(shape: MemoryShape): HessianCost {
+  const { description, seqlen, extra } = shape;
+  const taps = description.taps.map(({ channels }) => channels);
+  return extra.hessians({ taps, states: statesAtOnce(shape), seqlen });
 }
 
 /** The most that a worker holds: one block as f32, a linear as it is read, and the activations of some sequences. */
@@ -88,11 +98,15 @@ export function channelsOf(taps: readonly TapSpec[]): number {
   return sum(taps.map(({ channels }) => channels));
 }
 
-/** The statistics of one block, with the rows that wait. */
-function statesBytes({ description, seqlen, sequences, extra }: MemoryShape): number {
+/** Amplitude and entropy of one block, with the rows that wait. */
+function statesBytes({ description, seqlen, sequences }: MemoryShape): number {
   const waiting = 4 * Math.min(WAITING_ROWS, seqlen * sequences);
-  const more = sum(description.taps.map(({ channels }) => extra.stateBytes(channels)));
-  return channelsOf(description.taps) * (CHANNEL_BYTES + waiting) + more;
+  return channelsOf(description.taps) * (CHANNEL_BYTES + waiting);
+}
+
+/** Those of shards under way, and the one that they are merged into. */
+function statesAtOnce({ workers, shards }: MemoryShape): number {
+  return Math.min(workers, shards) + (shards > 1 ? 1 : 0);
 }
 
 function widestTap({ taps }: ModelDescription): number {

@@ -7,7 +7,7 @@ import { resolveLayers } from '../layers.ts';
 import { shardsOf } from '../shards.ts';
 import { readersOf } from '../statistics.ts';
 import { extraOf, OF_CHANNELS } from './costs.ts';
-import { channelsOf, partialChannelBytes, prunerMemory, workerMemory } from './memory.ts';
+import { channelsOf, hessiansOf, partialChannelBytes, prunerMemory, workerMemory } from './memory.ts';
 import { measureRates, type Rates } from './measure.ts';
 import { storeBytesOf, sum, type StoreBytes } from './store-bytes.ts';
 
@@ -60,6 +60,8 @@ export interface RunPlan {
   readonly written: { readonly store: number; readonly hidden: number };
   /** The most that each process holds, an upper bound. */
   readonly memory: { readonly pruner: number; readonly worker: number };
+  /** The most that the pruner's temporary file grows to, of what Hessians do not find room for in memory. */
+  readonly spilled: number;
   /** An estimate from a short measurement on this machine. */
   readonly seconds: {
     readonly total: number;
@@ -189,6 +191,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
         pruner: prunerMemory(memory),
         worker: calibrates ? workerMemory(memory) : workerMemory({ ...memory, combine: 'pruner' }),
       },
+      spilled: calibrates ? hessiansOf(memory).file : 0,
       seconds: { total: sum(Object.values(seconds)), ...seconds },
       measured: rates,
     };

@@ -1,0 +1,54 @@
+import { createMatrixProducts } from '@esparse/model';
+import { gramStatistic } from './gram.ts';
+import { hessianCost } from './hessian-cost.ts';
+import { PANEL } from './panels.ts';
+import { createSpill } from './spill.ts';
+
+const WIDE = PANEL + 24;
+const ROWS = 3;
+const MIB = 2 ** 20;
+
+test.each([2 ** 30, 40 * MIB, 20 * MIB, 0])(
+  'with %d bytes of memory, sums and Hessians take no more of memory and file than was told',
+  async (memory) => {
+    const products = await createMatrixProducts({ threads: 1 });
+    const spill = createSpill({ memory });
+    const gram = gramStatistic({ products: () => Promise.resolve(products), spill });
+    const cost = hessianCost({ taps: [WIDE], states: 2, seqlen: ROWS, memory });
+    const used = { memory: 0, file: 0 };
+    const look = () => {
+      const now = spill.used();
+      used.memory = Math.max(used.memory, now.memory);
+      used.file = Math.max(used.file, now.file);
+    };
+    const states = [gram.create(WIDE, {}), gram.create(WIDE, {})] as const;
+    for (const state of states) {
+      const data = Float32Array.from({ length: ROWS * WIDE }, (_, i) => Math.sin(i));
+      await gram.update(state, { data, rows: ROWS, channels: WIDE, endsSequence: true });
+      await gram.settle(state);
+      look();
+    }
+    await gram.merge(states[0], states[1]);
+    const hessian = await gram.finish(states[0]);
+    look();
+    expect(used.memory).toBeLessThanOrEqual(Math.min(memory, cost.gathering));
+    expect(used.file).toBeLessThanOrEqual(cost.file);
+    // The upper bounds are no more than the sums of a state too high.
+    expect(cost.file).toBeLessThanOrEqual(2 * used.file);
+    expect(spill.used().memory).toBeLessThanOrEqual(cost.solving);
+    hessian.release();
+    await products.release();
+    await spill.close();
+  },
+);
+
+test('beyond the memory that Hessians may have, a plan grows by what waits and passes through alone', () => {
+  const taps = [4096, 4096, 4096, 11008];
+  const of = (memory: number) => hessianCost({ taps, states: 3, seqlen: 2048, memory });
+  const whole = of(2 ** 40);
+  expect(whole.file).toBe(0);
+  const [small, large] = [of(2 ** 30), of(2 ** 31)];
+  expect(small.file - large.file).toBe(2 ** 30);
+  expect(large.gathering - small.gathering).toBe(1.25 * 2 ** 30);
+  expect(large.gathering).toBeLessThan(whole.gathering);
+});
