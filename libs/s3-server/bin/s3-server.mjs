@@ -4,6 +4,7 @@
  */
 import process from 'node:process';
 import { Transform } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import S3rver from 's3rver';
 import { withUploads } from './uploads.mjs';
 
@@ -37,8 +38,10 @@ function faultFor(ctx) {
   return fault;
 }
 
-function refuse(ctx, status, code, headers = {}) {
+async function refuse(ctx, status, code, headers = {}) {
   ctx.req.resume();
+  // Answered in the middle of its body, a client may find its connection gone before it reads the answer, and try again.
+  await finished(ctx.req, { writable: false }).catch(() => undefined);
   ctx.status = status;
   ctx.type = 'application/xml';
   ctx.set(headers);
