@@ -1,8 +1,28 @@
 import { realpath } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { ESPARSE, REPOSITORY } from '../support/repository.ts';
+import { promisify } from 'node:util';
+import { scratchFolder } from '../support/folders.ts';
+import { ESPARSE, EXAMPLE_CALIBRATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
+
+jest.setTimeout(60_000);
+
+const at = scratchFolder();
 
 // The package esprima, which many tools bring along, has a command of the same name.
 test('`npx esparse` in the repository is our command, not that of a dependency', async () => {
   expect(await realpath(path.join(REPOSITORY, 'node_modules/.bin/esparse'))).toBe(await realpath(ESPARSE));
+});
+
+test.each([
+  [
+    'a run',
+    `prune --model ${EXAMPLE_MODEL} --calibration ${EXAMPLE_CALIBRATION} --samples 2 --seqlen 64 --json`,
+  ],
+  ['a plan', `plan --model ${EXAMPLE_MODEL} --pipeline magnitude`],
+])('%s whose reader has gone ends without a word, as by SIGPIPE', async (_what, command) => {
+  const store = command.startsWith('prune') ? `--store ${at('store')}` : '';
+  const script = `${process.execPath} ${ESPARSE} ${command} ${store} | true; echo "\${PIPESTATUS[0]}"`;
+  const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { env: process.env });
+  expect([stdout, stderr]).toEqual(['141\n', '']);
 });

@@ -81,6 +81,15 @@ export function messageOf(value: unknown): string {
     : String(value);
 }
 
+/** Where an error was thrown, from its stack, such as 'at score (mine.ts:5:3)'. */
+export function whereThrown(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || !('stack' in value)) return undefined;
+  const line = String(value.stack)
+    .split('\n')
+    .find((text) => /^\s*at /.test(text));
+  return line?.trim();
+}
+
 /** Disk-full and cancellation, as Node reports them, in our words. */
 function fromSystemError(value: unknown): EsparseError | undefined {
   if (typeof value !== 'object' || value === null) return undefined;

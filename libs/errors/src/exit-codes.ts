@@ -12,6 +12,8 @@ export const EXIT_TRY_AGAIN = 75;
 export const EXIT_CANCELLED = 130;
 /** Stopped by SIGTERM: 128 + 15. */
 export const EXIT_TERMINATED = 143;
+/** As a shell tells of SIGPIPE: whoever read the output has gone. */
+export const EXIT_BROKEN_PIPE = 141;
 
 /** The exit code of a command that ended in an error of this kind. */
 export function exitCodeOf(kind: ErrorKind): number {

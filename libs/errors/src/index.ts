@@ -3,11 +3,13 @@ export {
   isEsparseError,
   messageOf,
   toEsparseError,
+  whereThrown,
   type ErrorDetails,
   type ErrorKind,
 } from './error.ts';
 export {
   EXIT_BAD_INPUT,
+  EXIT_BROKEN_PIPE,
   EXIT_CANCELLED,
   EXIT_FAILURE,
   EXIT_OK,

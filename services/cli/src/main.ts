@@ -1,3 +1,4 @@
+import { endQuietlyOnBrokenPipe, pipeIsBroken } from './broken-pipe.ts';
 import { collectInOneGo } from './collect-in-one-go.ts';
 import { createProgram } from './program.ts';
 import { reportError } from './report-error.ts';
@@ -10,10 +11,12 @@ const [command = ''] = process.argv.slice(2);
 // Before anything is loaded: V8 must not be marking when it is told.
 if (command === 'prune' || command === 'worker') collectInOneGo();
 
+endQuietlyOnBrokenPipe();
 try {
   await traced(command, async () => (await createProgram(command)).parseAsync());
 } catch (error) {
-  process.exitCode = reportError(error);
+  // Where nobody reads, there is an exit code already.
+  if (!pipeIsBroken()) process.exitCode = reportError(error);
   // What a plug-in has left running must not keep the command alive.
   setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
 }

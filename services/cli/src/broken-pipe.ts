@@ -1,0 +1,30 @@
+import { EXIT_BROKEN_PIPE } from '@esparse/errors';
+
+const listeners = new Set<() => void>();
+let broken = false;
+
+/** Whether nobody reads what this process prints any more. */
+export function pipeIsBroken(): boolean {
+  return broken;
+}
+
+/** Calls `listener` when nobody reads any more; gives what takes it back. */
+export function onBrokenPipe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/**
+ * Makes the command end without a word where nobody reads its output, such as `head` that has read enough. Node ignores SIGPIPE, and its
+ * streams fail instead.
+ */
+export function endQuietlyOnBrokenPipe(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      broken = true;
+      process.exitCode = EXIT_BROKEN_PIPE;
+      for (const listener of listeners) listener();
+    });
+  }
+}
