@@ -195,6 +195,22 @@ test.each<[string, string, RegExp]>([
     /calls itself wanda, which is a pipeline of esparse/,
   ],
   [
+    'throws in create()',
+    `import { definePipeline } from '@esparse/api';
+export default definePipeline({ name: 'x', summary: '', create() { throw new TypeError('no luck'); } });`,
+    /pipeline x: no luck\n\s+at .*throws-in-create.*the options of pipeline x are none/,
+  ],
+  [
+    'makes a part with an option that it cannot have',
+    definition('x', "metric: magnitude(), shuffle: best({ tries: 'many' })").replace(
+      'export',
+      `import { defineShuffle, z } from '@esparse/api';
+const best = defineShuffle({ name: 'best', options: z.object({ tries: z.number() }), order: () => 1 });
+export`,
+    ),
+    /pipeline x: shuffle best: tries is "many": .*\n\s+its options are tries; the options of pipeline x are none/,
+  ],
+  [
     'has a metric that is none',
     definition('x', 'metric: magnitude'),
     /pipeline x: its metric has no score\(\)/,
@@ -225,7 +241,8 @@ const metric = defineMetric({ name: 'both', statistics: { a: channelAmplitude, b
 export default definePipeline({ name: 'twice', summary: '', create: () => ({ metric: metric() }) });`;
   await writeFile(at('twice.mjs'), text);
   const { code, stderr } = await prune(at('twice.mjs'), 'untouched');
-  expect([code, stderr]).toEqual([2, expect.stringContaining('two statistics are called amplitude')]);
+  const message = 'two statistics are called amplitude: both of pipeline twice brings the second';
+  expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
   expect(await contentsOf(at('untouched')).catch(() => ({}))).toEqual({});
 });
 

@@ -8,7 +8,7 @@ import {
   type Observable,
   type ObservableInput,
 } from 'rxjs';
-import { EsparseError, isEsparseError, toEsparseError } from '@esparse/errors';
+import { EsparseError, isEsparseError, toEsparseError, whereThrown } from '@esparse/errors';
 
 /** A call of a plug-in: whose it is, and what it is about. */
 export interface PluginCall {
@@ -71,23 +71,12 @@ export function blamed({ plugin, where, context }: PluginCall, error: unknown): 
   const known = toEsparseError(error);
   if (known.kind === 'cancelled') return known;
   const foreign = !isEsparseError(error) && known.kind === 'internal';
+  const line = whereThrown(error);
   return new EsparseError(foreign ? 'usage' : known.kind, `${plugin}, ${where}: ${known.message}`, {
-    hint: foreign ? `the plug-in is at fault${lineOf(error)}` : known.hint,
+    hint: foreign ? `the plug-in is at fault${line === undefined ? '' : `: it threw ${line}`}` : known.hint,
     context: { ...known.context, ...context },
     cause: error,
   });
-}
-
-/** Where an error was thrown, from its stack. */
-function lineOf(error: unknown): string {
-  const stack = error instanceof Error || hasStack(error) ? error.stack : undefined;
-  const line = stack?.split('\n').find((text) => /^\s*at /.test(text));
-  return line === undefined ? '' : `: it threw ${line.trim()}`;
-}
-
-/** Errors of another realm. */
-function hasStack(error: unknown): error is { readonly stack: string } {
-  return typeof error === 'object' && error !== null && 'stack' in error && typeof error.stack === 'string';
 }
 
 function hanging(timeoutMs: number): EsparseError {

@@ -140,6 +140,8 @@ test('plain objects of the same structure are parts as good as defined ones, and
   const metric = { name: 'plain', statistics: {}, score: () => Promise.resolve(new Float32Array()) };
   expect(made({ metric }).metric).toBe(metric);
   expect(() => made({})).toThrow('pipeline plain: its metric has no score()');
+  expect(() => made(undefined)).toThrow('pipeline plain: its metric has no score()');
+  expect(() => made({ metric, stages: 5 })).toThrow('pipeline plain: its stages are no list');
   expect(() => made({ metric: magnitude })).toThrow('its metric has no score()');
   expect(() => made({ metric, shuffle: {} })).toThrow('its shuffle has no order()');
   expect(() => made({ metric, stages: [none()] })).toThrow('its stage has no run()');
@@ -147,6 +149,33 @@ test('plain objects of the same structure are parts as good as defined ones, and
   expect(() => made({ metric: { ...metric, statistics: undefined } })).toThrow('which statistics it needs');
   const stage = { name: 'twice', statistics: {}, run: () => Promise.resolve({}) };
   expect(() => made({ metric, stages: [stage, { ...stage }] })).toThrow('two stages called twice');
+});
+
+test('what create() throws is told as the pipeline’s, with the options that it has', () => {
+  const failing = definePipeline({
+    name: 'failing',
+    summary: '',
+    options: z.object({ power: z.number().default(1), own: z.boolean().default(false) }),
+    create({ power, own }) {
+      if (own) throw new TypeError('no luck');
+      return { metric: powers({ power }) };
+    },
+  });
+  const options = 'the options of pipeline failing are power, own';
+  expect(() => configurePipeline(failing, { own: true })).toThrow(
+    expect.objectContaining({
+      kind: 'usage',
+      message: 'pipeline failing: no luck',
+      hint: expect.stringMatching(new RegExp(`^at .*define\\.test.*; ${options}$`)),
+    }),
+  );
+  expect(() => configurePipeline(failing, { power: -1 })).toThrow(
+    expect.objectContaining({
+      kind: 'usage',
+      message: expect.stringMatching(/^pipeline failing: metric powers: power is -1/),
+      hint: expect.stringContaining(options),
+    }),
+  );
 });
 
 test('what is typed wrongly does not compile', () => {

@@ -1,4 +1,4 @@
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, isEsparseError, messageOf, whereThrown } from '@esparse/errors';
 import { checkPlugin } from '@esparse/statistics';
 import { z } from 'zod';
 import type { Metric } from './metric.ts';
@@ -80,7 +80,8 @@ export function definePipeline<Schema extends OptionsSchema = NoOptions>(
  * Gives a pipeline its options.
  *
  * @param given by name; those left out have their defaults
- * @throws EsparseError 'usage' for options that it did not declare, and where what it makes is no metric, shuffle or stage
+ * @throws EsparseError 'usage' for options that it did not declare, where its parts refuse theirs, and where what it makes is
+ *   no metric, shuffle or stage
  */
 export function configurePipeline<Schema extends OptionsSchema>(
   pipeline: Pipeline<Schema>,
@@ -91,9 +92,11 @@ export function configurePipeline<Schema extends OptionsSchema>(
   checkPlugin('pipeline', name, version);
   const who = `pipeline ${name}`;
   const { values, json } = resolveOptions(who, schema, given);
-  const { metric, shuffle = none(), stages = [] } = pipeline.create(values);
+  const { metric, shuffle = none(), stages = [] } = partsOf(who, schema, () => pipeline.create(values));
   checkPart(who, 'metric', metric, 'score');
   checkPart(who, 'shuffle', shuffle, 'order');
+  const list: unknown = stages;
+  if (!Array.isArray(list)) throw new EsparseError('usage', `${who}: its stages are no list`);
   for (const stage of stages) checkPart(who, 'stage', stage, 'run');
   const twice = stages.find((stage, i) => stages.findIndex((other) => other.name === stage.name) < i);
   if (twice !== undefined) throw new EsparseError('usage', `${who} has two stages called ${twice.name}`);
@@ -107,6 +110,25 @@ export function configurePipeline<Schema extends OptionsSchema>(
     stages,
     ...(source === undefined ? {} : { source }),
   };
+}
+
+/** What `create` gives; what it throws is told as the pipeline's, with the options that may be the reason. */
+function partsOf(
+  who: string,
+  schema: OptionsSchema | undefined,
+  create: () => PipelineParts | undefined,
+): PipelineParts {
+  try {
+    // Plain JavaScript may give nothing: the metric is missed then.
+    return create() ?? ({} as PipelineParts);
+  } catch (error) {
+    const options = `the options of ${who} are ${Object.keys(schema?.shape ?? {}).join(', ') || 'none'}`;
+    const why = isEsparseError(error) ? error.hint : whereThrown(error);
+    throw new EsparseError('usage', `${who}: ${messageOf(error)}`, {
+      hint: why === undefined ? options : `${why}; ${options}`,
+      cause: error,
+    });
+  }
 }
 
 /** Parts may be plain objects of plain JavaScript: what they must have is looked at before a run begins. */

@@ -19,7 +19,7 @@ export interface StageInput<Statistics = Readonly<Record<string, unknown>>> exte
   readonly mask: Uint8Array;
 }
 
-/** What a stage changes; what it leaves out stays. */
+/** What a stage changes, in memory of its own, which is given back when the linear is packed; what it leaves out stays. */
 export interface StageResult {
   /** (rows, cols), as bits of the same dtype; only those of survivors are stored. */
   readonly weights?: Uint16Array;
@@ -58,7 +58,10 @@ export interface StageDefinition<
   Needs extends StatisticReaders,
   Held,
 > extends PluginDefinition<Schema> {
-  /** Makes what one stage holds for a whole run, such as a session; `release` lets it go. @default nothing */
+  /**
+   * Makes what one stage holds for a whole run; `release` lets it go. It is called wherever a pipeline is configured, for a
+   * plan, too: what is slow or large, such as a session, is better opened when it is wanted first. @default nothing
+   */
   open?(): Held;
   /** What `run` needs of a linear's input, by names of its own, or how that follows from options and what is held. */
   readonly statistics: Needs | ((options: OptionsOf<Schema>['resolved'], held: Held) => Needs);

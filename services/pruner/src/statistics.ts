@@ -17,12 +17,13 @@ import type { PruneOptions } from './options.ts';
  * one that they do not know
  */
 export function readersOf(
-  { metric, stages }: Pick<ConfiguredPipeline, 'metric' | 'stages'>,
+  { name: pipeline, metric, stages }: Pick<ConfiguredPipeline, 'name' | 'metric' | 'stages'>,
   { combine }: Pick<PruneOptions, 'combine'>,
 ): StatisticReaders {
   const readers: Record<string, StatisticReaders[string]> = {};
   const statistics = new Map<string, AnyStatistic>();
-  for (const { name: who, statistics: needed } of [metric, ...stages]) {
+  for (const { name: part, statistics: needed } of [metric, ...stages]) {
+    const who = `${part} of pipeline ${pipeline}`;
     for (const [name, reader] of Object.entries(needed)) {
       checkReader(who, name, reader);
       if ((readers[name] ??= reader) !== reader) {
