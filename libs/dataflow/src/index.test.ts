@@ -10,6 +10,7 @@ test('the public surface is what the documentation tells', () => {
     'finishStatistics',
     'fromPull',
     'gatherStatistics',
+    'guarded',
     'load',
     'mask',
     'mergeSerialisedShards',

@@ -51,6 +51,25 @@ test('weights or a mask of another size are refused, naming stage, block and lin
   }
 });
 
+test('a view of the weights and mask that a stage was given takes their place, and stays whole', async () => {
+  // Large enough that memory is given back at once.
+  const [rows, cols] = [512, 1024];
+  const large = { ...linear, rows, cols, weights: new Uint16Array(rows * cols).fill(3) };
+  const mask = new Uint8Array((rows * cols) / 8).fill(0b01010101);
+  const changed = await lastValueFrom(
+    of({ ...large, mask }).pipe(
+      stage(
+        step(({ weights, mask: given }) =>
+          Promise.resolve({ weights: weights.subarray(), mask: given.subarray() }),
+        ),
+        { note: () => undefined, progress: () => undefined },
+      ),
+    ),
+  );
+  expect([changed.weights.length, changed.weights[7]]).toEqual([rows * cols, 3]);
+  expect(changed.mask).toHaveLength((rows * cols) / 8);
+});
+
 test('what a stage notes is told with block, linear and stage', async () => {
   const notes: string[] = [];
   await through(

@@ -28,8 +28,9 @@ export function stage(
       guard,
     ).pipe(
       map((changed) => {
-        if (changed.weights !== undefined && changed.weights !== weights) free(weights);
-        if (changed.mask !== undefined && changed.mask !== mask) free(mask);
+        // A view of what it was given takes its place without any memory of its own.
+        if (changed.weights !== undefined && changed.weights.buffer !== weights.buffer) free(weights);
+        if (changed.mask !== undefined && changed.mask.buffer !== mask.buffer) free(mask);
         return { weights: changed.weights ?? weights, mask: changed.mask ?? mask };
       }),
     );

@@ -11,8 +11,8 @@ import type { Shard } from './shards.ts';
 import { statisticsOf } from './statistics.ts';
 
 /**
- * The statistics that metric and stages need of what a block's pruned linears read, over all shards; emits them once, when the last shard
- * is in. A shard counts once, and only when it is complete, however often it was tried.
+ * The statistics that metric and stages need of what a block's pruned linears read, over all shards; emits them once, when
+ * the last shard is in. A shard counts once, and only when it is complete, however often it was tried.
  */
 export function calibrateBlock$(context: RunContext, block: number): Observable<Partial> {
   return defer(() =>

@@ -17,6 +17,7 @@ import { nearestUnfinished, requireExistingRun, type AskedRun } from './other-ru
 import { attributesFingerprint, attributesOf, prepare, type Preparation } from './prepare.ts';
 import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
+import { numericsOf, thenRelease } from './stages.ts';
 import { readersOf } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -75,8 +76,10 @@ async function pruneTraced(
       },
     },
   );
+  const { pluginTimeout } = options;
+  const timeoutMs = pluginTimeout === undefined ? PLUGIN_TIMEOUT_MS : 1000 * pluginTimeout;
   try {
-    return await pruneOn(pool, store, {
+    const session: Session = {
       options,
       dependencies: { ...dependencies, emit },
       preparation,
@@ -84,7 +87,9 @@ async function pruneTraced(
       stopwatch,
       started,
       span,
-    });
+      timeoutMs,
+    };
+    return await thenRelease(options.pipeline.stages, { timeoutMs }, () => pruneOn(pool, store, session));
   } finally {
     pool.close();
     await Promise.allSettled([local?.stop(), preparation.checkpoint.close()]);
@@ -106,17 +111,18 @@ interface Session {
   readonly stopwatch: Stopwatch;
   readonly started: number;
   readonly span: OpenSpan;
+  /** Of a call of a plug-in. */
+  readonly timeoutMs: number;
 }
 
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
-  const { options, dependencies, preparation, readers, stopwatch, span } = session;
+  const { options, dependencies, preparation, readers, stopwatch, span, timeoutMs } = session;
   const { signal, emit } = dependencies;
   const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
   const { metric, shuffle, stages } = options.pipeline;
-  const arithmetic = [numerics];
-  for (const { numerics: ofStage } of stages) if (ofStage !== undefined) arithmetic.push(await ofStage());
-  const attributes = attributesOf(options, preparation, arithmetic.join(' '));
+  const arithmetic = [numerics, ...(await numericsOf(stages, { timeoutMs }))].join(' ');
+  const attributes = attributesOf(options, preparation, arithmetic);
   const run = attributesFingerprint(attributes);
   if (options.resume === true) await requireExistingRun(store, { run, attributes });
   span.set({ 'esparse.run': run, 'esparse.blocks': description.blocks });
@@ -137,7 +143,6 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   await tellOfOthers(store, { run, attributes }, emit);
   const writer = await store.beginRun(run, attributes);
   if (writer.caution !== undefined) emit({ event: 'note', message: writer.caution });
-  const timeoutMs = options.pluginTimeout === undefined ? PLUGIN_TIMEOUT_MS : 1000 * options.pluginTimeout;
   const watchdog = startWatchdog(timeoutMs);
   try {
     const context: RunContext = {
@@ -171,7 +176,6 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   } finally {
     await watchdog.stop();
     await writer.close();
-    for (const stage of stages) await stage.release?.();
   }
 }
 

@@ -14,17 +14,18 @@ const LOOK_MS = 250;
 
 const { beats, label, timeoutMs } = workerData as WatchedProcess;
 let seen = 0;
-let since = performance.now();
+/** Looks in a row that saw no beat: time itself would run on while both threads are stopped, as by Ctrl-Z. */
+let silent = 0;
 
 setInterval(() => {
   const now = Atomics.load(beats, 0);
   const length = Atomics.load(beats, 1);
   if (now !== seen || length === 0) {
     seen = now;
-    since = performance.now();
+    silent = 0;
     return;
   }
-  if (performance.now() - since < timeoutMs) return;
+  if (++silent * LOOK_MS < timeoutMs) return;
   // The text is copied: decoders refuse shared memory.
   const call = new TextDecoder().decode(label.slice(0, length));
   // Standard error by its number: its stream belongs to the thread that hangs.
