@@ -63,6 +63,12 @@ test('where the disk has no room, or no file can be made, that is told before an
   await expect(nowhere.allocate(10)).rejects.toMatchObject(noRoom);
 });
 
+test('a change that is under way when it is closed opens no other file', async () => {
+  const slab = await spill.allocate(2000);
+  const changing = slab.use('change', () => spill.close());
+  await expect(changing).rejects.toMatchObject({ kind: 'cancelled' });
+});
+
 test('after it is closed nothing can be read or written, and no file comes back', async () => {
   const slabs = [await spill.allocate(500), await spill.allocate(2000)];
   await spill.close();

@@ -50,10 +50,14 @@ export function createSpill({ memory, folder = tmpdir() }: SpillOptions): Spill 
 
   let closed = false;
 
-  const file = () => (opened ??= openNameless(folder));
   /** What goes on after the run has ended, such as a sum that was under way when it was cancelled, ends here. */
   const requireOpen = () => {
     if (closed) throw new EsparseError('cancelled', 'the Hessians were given up');
+  };
+  const file = () => {
+    // What was under way when the file was closed must not open another, which nobody would close.
+    requireOpen();
+    return (opened ??= openNameless(folder));
   };
 
   const place = async (bytes: number): Promise<number> => {
