@@ -5,8 +5,8 @@
  *   esparse plan … --json > plan.json
  *   node deploy/resources.mjs worker < plan.json > worker-resources.yaml
  *
- * Reads of the plan, in bytes: `memory.pruner` and `memory.worker`, the peaks of the processes, and `store.bytes`, the
- * size of the pruned run.
+ * Reads of the plan, in bytes: `memory.pruner` and `memory.worker`, the peaks of the processes, `spilled`, the pruner's
+ * temporary file, and `store.bytes`, the size of the pruned run.
  */
 import { text } from 'node:stream/consumers';
 
@@ -43,6 +43,17 @@ spec:
 `;
 };
 
+/** A pruner whose Hessians go beyond their memory writes the rest below /tmp. */
+const pruner = (bytes, { spilled = 0 }) => {
+  const patch = process_('Job', 'prune', 'pruner')(bytes);
+  if (spilled === 0) return patch;
+  const disk = `${Math.ceil(spilled / GIB) + SCRATCH_GIB}Gi`;
+  return `${patch.replaceAll(' }\n', `, ephemeral-storage: ${disk} }\n`)}      volumes:
+        - name: tmp
+          emptyDir: { sizeLimit: ${disk} }
+`;
+};
+
 /** A server maps its weights from copies on the node's disk: page cache that counts as the pod's memory. */
 const inference = (bytes) => {
   const served = bytes + KV_BYTES + SERVER_BYTES;
@@ -66,7 +77,7 @@ spec:
 };
 
 const SERVICES = {
-  pruner: { field: ['memory', 'pruner'], patch: process_('Job', 'prune', 'pruner') },
+  pruner: { field: ['memory', 'pruner'], patch: pruner },
   worker: { field: ['memory', 'worker'], patch: process_('Deployment', 'workers', 'worker') },
   inference: { field: ['store', 'bytes'], patch: inference },
 };
@@ -96,4 +107,5 @@ function fail(message) {
 const [name = ''] = process.argv.slice(2);
 if (!Object.hasOwn(SERVICES, name)) fail(`there is no service ${JSON.stringify(name)}`);
 const { field, patch } = SERVICES[name];
-process.stdout.write(patch(bytesOf(parse(await text(process.stdin)), field)));
+const plan = parse(await text(process.stdin));
+process.stdout.write(patch(bytesOf(plan, field), plan));

@@ -255,6 +255,11 @@ test('the example asks for what the plan says, by deploy/resources.mjs', () => {
   ] as const) {
     expect(readFileSync(folder(`example/${file}`), 'utf8')).toBe(run(service, plan));
   }
+  // Hessians beyond their memory lie below /tmp, which the manifest bounds.
+  const spilling = { ...(JSON.parse(plan) as object), spilled: 7 * 2 ** 30 };
+  const patch = run('pruner', JSON.stringify(spilling));
+  expect(patch).toContain('emptyDir: { sizeLimit: 9Gi }');
+  expect(patch.match(/ephemeral-storage: 9Gi/g)).toHaveLength(2);
   expect(() => run('worker', '{"memory": {"worker": -1}}')).toThrow(/no bytes in memory\.worker/);
   expect(() => run('worker', 'no JSON')).toThrow(/not the JSON/);
   expect(() => run('toString', plan)).toThrow(/no service/);
