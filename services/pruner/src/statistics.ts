@@ -26,7 +26,8 @@ export function readersOf(
     const who = `${part} of pipeline ${pipeline}`;
     for (const [name, reader] of Object.entries(needed)) {
       checkReader(who, name, reader);
-      if ((readers[name] ??= reader) !== reader) {
+      if (!Object.hasOwn(readers, name)) readers[name] = reader;
+      if (readers[name] !== reader) {
         throw new EsparseError('usage', `${who} needs another reading ${name} than who comes before it`, {
           hint: 'readings of a pipeline have names of their own: call one of the two otherwise',
         });
@@ -62,8 +63,16 @@ function isSame(one: AnyStatistic, other: AnyStatistic): boolean {
   return one.version === other.version && sameParameters(one.parameters, other.parameters);
 }
 
+/** Readings are kept in the store under their names. */
+const READING_NAME = /^[A-Za-z][\w-]{0,63}$/;
+
 /** Plain JavaScript may give anything. */
 function checkReader(who: string, name: string, reader: Partial<StatisticReader> | undefined): void {
+  if (!READING_NAME.test(name)) {
+    throw new EsparseError('usage', `${who}: it calls a reading ${JSON.stringify(name)}`, {
+      hint: 'names of readings are up to 64 letters, digits, - and _, and begin with a letter',
+    });
+  }
   if (typeof reader?.read !== 'function' || typeof reader.statistic?.update !== 'function') {
     throw new EsparseError('usage', `${who}: what it needs as ${name} is no reading of a statistic`, {
       hint: 'make it with readerOf, or use channelAmplitude or channelEntropy, of @esparse/api',
