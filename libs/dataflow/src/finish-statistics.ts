@@ -36,3 +36,10 @@ export function finishStatistics(
     return finished;
   });
 }
+
+/** Lets go of readings that hold more than the collector sees, such as parts of a file. */
+export function releaseReadings(readers: StatisticReaders, readings: ReadonlyMap<string, TapReadings>): void {
+  for (const tapReadings of readings.values()) {
+    for (const [name, reading] of Object.entries(tapReadings)) readers[name]?.release?.(reading);
+  }
+}

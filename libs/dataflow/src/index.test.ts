@@ -17,6 +17,7 @@ test('the public surface is what the documentation tells', () => {
     'mergeShards',
     'oneByOne',
     'pack',
+    'releaseReadings',
     'score',
     'shuffle',
     'stage',

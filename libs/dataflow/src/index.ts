@@ -1,7 +1,7 @@
 export { abortWith } from './abort.ts';
 export { commit, type BlockSink } from './commit.ts';
 export { enrich } from './enrich.ts';
-export { finishStatistics } from './finish-statistics.ts';
+export { finishStatistics, releaseReadings } from './finish-statistics.ts';
 export { fromPull, type FromPullOptions } from './from-pull.ts';
 export { gatherStatistics } from './gather-statistics.ts';
 export { createGatherer, stateName, type Gatherer, type GatherOptions, type TapTile } from './gatherer.ts';

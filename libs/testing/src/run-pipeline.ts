@@ -4,6 +4,7 @@ import {
   mask,
   oneByOne,
   pack,
+  releaseReadings,
   score,
   shuffle,
   stage,
@@ -19,7 +20,7 @@ import {
   type Stage,
   type StageContext,
 } from '@esparse/sparsity';
-import { syntheticReadings } from './synthetic-readings.ts';
+import { readersOf, syntheticReadings } from './synthetic-readings.ts';
 import { syntheticWeights } from './synthetic-weights.ts';
 
 /** A linear of a made-up block; its tap has its name. */
@@ -73,7 +74,8 @@ const LINEARS: readonly SyntheticLinear[] = [
 
 /**
  * Runs a pipeline over one made-up block, through the operators of `esparse prune` and the protocol of a worker, without
- * a model: random weights, and the activations of a fake worker.
+ * a model: random weights, and the activations of a fake worker. Its stages stay the caller's: where one holds something,
+ * `release` it.
  *
  * @param parts - What a pipeline's `create` gives, or a configured pipeline.
  * @throws what the pipeline throws, as a run would tell it
@@ -103,7 +105,9 @@ export async function runPipeline(
   const jobs = linears.map(({ name, rows, cols }): LinearJob => {
     return { block: 0, name, tap: name, rows, cols, pattern, statistics: readings.get(name) ?? {} };
   });
-  const pruned = await lastValueFrom(from(jobs).pipe(oneByOne(prune), toArray()));
+  const pruned = await lastValueFrom(from(jobs).pipe(oneByOne(prune), toArray())).finally(() => {
+    releaseReadings(readersOf(parts), readings);
+  });
   return {
     notes,
     linears: await Promise.all(

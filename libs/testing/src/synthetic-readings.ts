@@ -26,15 +26,18 @@ export interface SyntheticReadingOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What metric and stages need, by their names for it. */
+export function readersOf({ metric, stages = [] }: PipelineParts): StatisticReaders {
+  return Object.fromEntries([metric, ...stages].flatMap(({ statistics }) => Object.entries(statistics)));
+}
+
 /** What metric and stages read of each tap, from the activations that a fake worker streams. */
 export async function syntheticReadings(
   { metric, stages = [] }: PipelineParts,
   options: SyntheticReadingOptions,
 ): Promise<ReadonlyMap<string, TapReadings>> {
   const { taps, shards, activations, seed } = options;
-  const readers: StatisticReaders = Object.fromEntries(
-    [metric, ...stages].flatMap(({ statistics }) => Object.entries(statistics)),
-  );
+  const readers = readersOf({ metric, stages });
   if (Object.keys(readers).length === 0) return new Map();
   const byName = new Map(Object.values(readers).map(({ statistic }) => [statistic.name, statistic]));
   const fake = await startFakeWorker({ taps: Object.fromEntries(taps), activations, seed });

@@ -18,6 +18,7 @@ import {
   mask,
   oneByOne,
   pack,
+  releaseReadings,
   score,
   shuffle,
   stage,
@@ -65,7 +66,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
         }),
         commit(() => blockSink(context, block, readings, signal)),
         finalize(() => {
-          release(context, readings);
+          releaseReadings(context.readers, readings);
         }),
       ),
     ),
@@ -83,13 +84,6 @@ function readings$(context: RunContext, block: number): Observable<ReadonlyMap<s
     context.stopwatch.measure('calibrate'),
     finishStatistics(taps, readers, { sequences: options.samples, block, guard: context.guard }),
   );
-}
-
-/** Lets go of readings that hold more than the collector sees, such as parts of a file. */
-function release({ readers }: RunContext, readings: ReadonlyMap<string, TapReadings>): void {
-  for (const tapReadings of readings.values()) {
-    for (const [name, reading] of Object.entries(tapReadings)) readers[name]?.release?.(reading);
-  }
 }
 
 /** The pipeline's steps between mask and pack, in their order. */
