@@ -183,7 +183,7 @@ export default definePipeline({ name: '${name}', summary: '', create: () => ({ $
 
 test.each<[string, string, RegExp]>([
   ['does not parse', 'export default {', /does not load/],
-  ['throws while it loads', 'throw new Error("no luck")', /does not load: no luck/],
+  ['throws while it loads', 'throw new Error("no luck")', /does not load: no luck\n.*at .*throws-while/],
   ['imports what is not there', 'import "./nowhere.js"', /does not load: .*nowhere/],
   ['exports nothing', 'export const a = 1;', /is no pipeline/],
   ['exports a number', 'export default 5;', /is no pipeline: it has no default export that is an object/],

@@ -121,6 +121,20 @@ test.each<[string, unknown, string]>([
   });
 });
 
+test('a result that comes without a promise is taken as it is, lists among them', async () => {
+  const found = { ...kept, permutation: identityOrder(COLS) };
+  await expect(through(shuffle(order(() => found)))).resolves.toMatchObject({ order: found });
+  await expect(through(shuffle(order(() => [0, 1, 2, 3])))).rejects.toThrow('permutation: Undefined');
+  await expect(
+    through(
+      stage(
+        step(() => ({})),
+        context,
+      ),
+    ),
+  ).resolves.toMatchObject({ mask: linear.mask });
+});
+
 test('an order is brought into its canonical form: ascending in each group', async () => {
   const found = { ...kept, permutation: Int32Array.of(3, 1, 0, 2) };
   const ordered = await through(shuffle(order(() => Promise.resolve(found))));

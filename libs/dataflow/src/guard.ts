@@ -1,13 +1,4 @@
-import {
-  catchError,
-  defer,
-  finalize,
-  map,
-  throwError,
-  timeout,
-  type Observable,
-  type ObservableInput,
-} from 'rxjs';
+import { catchError, defer, finalize, map, throwError, timeout, type Observable } from 'rxjs';
 import { EsparseError, isEsparseError, toEsparseError, whereThrown } from '@esparse/errors';
 
 /** A call of a plug-in: whose it is, and what it is about. */
@@ -48,17 +39,18 @@ export function callOn(
 
 /**
  * Calls a plug-in and checks what it gives. Whatever either throws becomes an error that names plug-in, block and linear; a
- * call that does not settle becomes one after a while.
+ * call that does not settle becomes one after a while. Plain JavaScript may give its result as it is, without a promise.
  */
 export function guarded<Found, Checked>(
   call: PluginCall,
-  work: () => ObservableInput<Found>,
+  work: () => Found | Promise<Found>,
   check: (found: Found) => Checked,
   { timeoutMs = PLUGIN_TIMEOUT_MS, watch }: GuardOptions = {},
 ): Observable<Checked> {
   return defer(() => {
     const leave = watch?.(call);
-    return defer(work).pipe(
+    // Awaited: RxJS would take a list that comes without a promise for a stream of its elements.
+    return defer(async () => work()).pipe(
       timeout({ first: timeoutMs, with: () => throwError(() => hanging(timeoutMs)) }),
       map(check),
       finalize(() => leave?.()),

@@ -148,5 +148,6 @@ function checkPart(who: string, kind: string, part: unknown, method: string): vo
     throw new EsparseError(
       'usage',
       `${who}: its ${kind} ${String(name)} does not say which statistics it needs`,
+      { hint: 'declare them by name; statistics: {} for none' },
     );
 }

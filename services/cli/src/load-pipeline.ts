@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createJiti, type Jiti } from 'jiti';
-import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
+import { EsparseError, isEsparseError, messageOf, whereThrown } from '@esparse/errors';
 import { PIPELINES, pipelineNamed } from '@esparse/pipelines';
 import type { Pipeline, PipelineSource } from '@esparse/sparsity';
 
@@ -86,13 +86,9 @@ async function load(jiti: Jiti, file: string, named: string): Promise<unknown> {
   try {
     return await jiti.import(file, { default: true });
   } catch (error) {
-    // A definition that esparse itself refuses has said it well.
-    const why =
-      isEsparseError(error) && error.hint !== undefined
-        ? `${error.message} (${error.hint})`
-        : messageOf(error);
-    throw new EsparseError('usage', `the pipeline ${named} does not load: ${why}`, {
-      hint: 'the stack of the error has the line: run the file with node or tsx to see it',
+    throw new EsparseError('usage', `the pipeline ${named} does not load: ${messageOf(error)}`, {
+      // A definition that esparse itself refuses has said it well.
+      hint: isEsparseError(error) ? error.hint : whereThrown(error),
       cause: error,
     });
   }
