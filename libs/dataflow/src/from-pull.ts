@@ -1,6 +1,7 @@
 import { Observable } from 'rxjs';
 import type { Leased } from './leased.ts';
 
+/** How values are pulled, and given back. */
 export interface FromPullOptions<T> {
   /**
    * How many values may be with consumers at once. The source is not asked for another before one is released.

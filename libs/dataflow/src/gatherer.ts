@@ -15,6 +15,7 @@ export interface TapTile {
   readonly endsSequence?: boolean;
 }
 
+/** What is gathered, and of which shards. */
 export interface GatherOptions {
   /** Channels of each tap. */
   readonly taps: ReadonlyMap<string, number>;
@@ -40,6 +41,7 @@ export function stateName(tap: string, statistic: string): string {
   return `${tap}/${statistic}`;
 }
 
+/** Opens a state for each statistic of each tap. */
 export function createGatherer({ taps, statistics, shards, guard }: GatherOptions): Gatherer {
   const states = new Map<string, PartialState>();
   for (const [tap, channels] of taps) {

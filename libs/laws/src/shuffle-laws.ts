@@ -17,6 +17,7 @@ export interface LawfulShuffle {
   }>;
 }
 
+/** How a shuffle is tried, and what it promises. */
 export interface ShuffleLawOptions extends LawOptions {
   /** Whether the shuffle promises to keep no less than the original order does. @default false */
   readonly improves?: boolean;

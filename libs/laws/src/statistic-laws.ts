@@ -13,6 +13,7 @@ export interface LawfulStatistic<State> {
   deserialise(bytes: Uint8Array, channels?: number): State;
 }
 
+/** How a statistic is tried, and what it is made for. */
 export interface StatisticLawOptions<State = never> extends LawOptions {
   /** Values that the statistic takes. @default numbers of the size of activations, zeros and repeated values */
   readonly values?: fc.Arbitrary<number>;

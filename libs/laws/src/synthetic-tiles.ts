@@ -4,6 +4,7 @@ import type { LawTile } from './statistic-cases.ts';
 /** What activations look like: a plain bell, one with a few channels far larger, or one cut off at zero. */
 export type Activations = 'gaussian' | 'outliers' | 'relu';
 
+/** Which activations are made up. */
 export interface SyntheticOptions {
   readonly channels: number;
   /** @default 4 */

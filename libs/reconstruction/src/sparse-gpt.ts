@@ -17,6 +17,7 @@ export interface SparseGptProblem {
   readonly pattern: Pattern;
 }
 
+/** How `sparseGpt` solves. */
 export interface SparseGptSettings {
   /** Added to H's diagonal, in parts of the mean of what is not zero there. @default 0.01 */
   readonly damping?: number;

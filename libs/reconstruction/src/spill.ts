@@ -29,6 +29,7 @@ export interface Spill {
   close(): Promise<void>;
 }
 
+/** How much memory slabs have, and where the rest goes. */
 export interface SpillOptions {
   readonly memory: number;
   /** Where the file goes. @default TMPDIR, or /tmp */

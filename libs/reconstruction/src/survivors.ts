@@ -15,6 +15,7 @@ export interface SurvivorsProblem {
   readonly damping: number;
 }
 
+/** How `solveSurvivors` solves. */
 export interface SurvivorsOptions {
   /** (rows, cols): where to begin; only the survivors count. @default the dense weights */
   readonly start?: Float32Array;

@@ -13,7 +13,9 @@ export interface OptionsOf<Schema extends OptionsSchema> {
   readonly resolved: z.output<Schema>;
 }
 
+/** What JSON can say. */
 export type Json = z.core.util.JSONType;
+/** Options by name, as a fingerprint and a store hold them. */
 export type JsonObject = Readonly<Record<string, Json>>;
 
 /** One option, for lists and help texts. */

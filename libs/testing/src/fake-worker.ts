@@ -10,6 +10,7 @@ import { STATISTICS, type AnyStatistic } from '@esparse/statistics';
 import type { Activations } from '@esparse/laws';
 import { fakeHandlers } from './fake-handlers.ts';
 
+/** What a fake worker streams. */
 export interface FakeWorkerOptions {
   /** Channels of each tap of a block. */
   readonly taps: Readonly<Record<string, number>>;

@@ -31,6 +31,7 @@ export interface SyntheticLinear {
   readonly cols: number;
 }
 
+/** The block that a pipeline is run over. */
 export interface RunPipelineOptions {
   /** @default q_proj of 16 x 32 and down_proj of 32 x 64 */
   readonly linears?: readonly SyntheticLinear[];
@@ -61,6 +62,7 @@ export interface RunLinear extends SyntheticLinear {
   readonly keptAfter: number;
 }
 
+/** What became of the block. */
 export interface PipelineRun {
   readonly linears: readonly RunLinear[];
   /** What its stages told. */

@@ -9,6 +9,7 @@ import { none } from './none.ts';
 /** The shuffles that come with esparse, by the names that the option `shuffle` of a pipeline takes. */
 export const SHUFFLES = { none, global, local, both, lsa } satisfies Record<string, () => Shuffle>;
 
+/** The name of a shuffle that comes with esparse. */
 export type ShuffleName = keyof typeof SHUFFLES;
 
 /** The option `shuffle` of a pipeline: one of those that come with esparse. */
