@@ -86,12 +86,27 @@ test('a pipeline in plain JavaScript runs from a folder of its own, outside the 
 test('what the tutorial shows of its files stands in them', async () => {
   const tutorial = await readFile(path.join(REPOSITORY, 'docs/tutorial-plugins.md'), 'utf8');
   const files = ['steady.ts', 'steady.test.ts'].map((name) => readFile(example(`steady/${name}`), 'utf8'));
-  const finished = withoutComments((await Promise.all(files)).join('\n'));
-  const snippets = [...tutorial.matchAll(/^```ts\n([^]*?)^```/gm)].map(([, code]) => withoutComments(code!));
+  const code = (await Promise.all(files)).join('\n');
+  const [finished, imported] = [withoutComments(code), importedBy(code)];
+  const snippets = [...tutorial.matchAll(/^```ts\n([^]*?)^```/gm)].map(([, code]) => code!);
   expect(snippets.length).toBeGreaterThan(4);
   // The first is a beginning that is replaced.
-  for (const snippet of snippets.slice(1)) expect(finished).toContain(snippet);
+  for (const snippet of snippets.slice(1)) {
+    // A step imports what it needs itself.
+    expect(finished).toContain(withoutComments(snippet.replaceAll(IMPORT, '')));
+    for (const name of importedBy(snippet)) expect(imported).toContain(name);
+  }
 });
+
+const IMPORT = /^import [^]*? from '[^']+';$/gm;
+
+/** What a file imports, each as `name of package`. */
+function importedBy(code: string): string[] {
+  return [...code.matchAll(/^import (?:type )?\{?([^}]*?)\}? from '([^']+)';$/gm)].flatMap(
+    ([, names, from]) =>
+      names!.split(',').flatMap((name) => (name.trim() === '' ? [] : [`${name.trim()} of ${from!}`])),
+  );
+}
 
 /** Its words, without comments that stand on lines of their own. */
 function withoutComments(code: string): string {
