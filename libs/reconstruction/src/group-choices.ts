@@ -1,5 +1,5 @@
-import { EsparseError } from '@esparse/errors';
 import type { Pattern } from '@esparse/sparsity';
+import { notPositive } from './not-positive.ts';
 
 /** Choices of a group at most: 4:8 has 70, and all of them are tried for every group of every row. */
 export const MAX_CHOICES = 128;
@@ -43,12 +43,7 @@ export function choiceInverse(choice: Int32Array, entry: (a: number, b: number) 
   for (let k = 0; k < n; k++) {
     const pivot = left[k * n + k]!;
     // A positive definite matrix needs no search for pivots.
-    if (!(pivot > 0 && pivot < Infinity)) {
-      throw new EsparseError(
-        'numeric',
-        'the inputs’ Hessian is not positive: their weights cannot be solved for',
-      );
-    }
+    if (!(pivot > 0 && pivot < Infinity)) throw notPositive();
     for (let j = 0; j < n; j++) {
       left[k * n + j] = left[k * n + j]! / pivot;
       right[k * n + j] = right[k * n + j]! / pivot;

@@ -1,8 +1,9 @@
 import { EsparseError } from '@esparse/errors';
 import type { MatrixProducts } from '@esparse/model';
+import { panelsOf, type Panel } from './panels.ts';
 
 /** Columns that are factored at once: products of this width reach the processor's speed. */
-const PANEL = 128;
+const WIDTH = 128;
 
 /**
  * The upper triangular U with UᵀU = H⁻¹, of a symmetric positive H: the factor that SparseGPT (arXiv 2301.00774) takes its
@@ -22,10 +23,7 @@ export async function inverseFactor(
 ): Promise<Float32Array> {
   // Element (i, j) from the end is element (i, j) of the reversed matrix.
   const lower = hessian.reverse();
-  const panels = Array.from({ length: Math.ceil(size / PANEL) }, (_, p) => ({
-    first: p * PANEL,
-    width: Math.min(PANEL, size - p * PANEL),
-  }));
+  const panels = panelsOf(size, WIDTH);
   const corners: Float32Array[] = [];
   for (const panel of panels) {
     signal?.throwIfAborted();
@@ -37,11 +35,6 @@ export async function inverseFactor(
     await invertRows(lower, inverse, size, panel, corners[p]!, products);
   }
   return inverse.reverse();
-}
-
-interface Panel {
-  readonly first: number;
-  readonly width: number;
 }
 
 /**

@@ -8,9 +8,9 @@ export interface Panel {
 }
 
 /** Cuts channels into panels. It depends on their number alone, and so do the bits of whatever is computed by panels. */
-export function panelsOf(channels: number): Panel[] {
-  return Array.from({ length: Math.ceil(channels / PANEL) }, (_, i) => ({
-    first: i * PANEL,
-    width: Math.min(PANEL, channels - i * PANEL),
+export function panelsOf(channels: number, width = PANEL): Panel[] {
+  return Array.from({ length: Math.ceil(channels / width) }, (_, i) => ({
+    first: i * width,
+    width: Math.min(width, channels - i * width),
   }));
 }

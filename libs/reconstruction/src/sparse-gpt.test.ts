@@ -5,22 +5,13 @@ import { inverseFactor } from './inverse-factor.ts';
 import { denseHessian } from './hessian.ts';
 import { sparseGptStage } from './sparse-gpt-stage.ts';
 import { sparseGpt } from './sparse-gpt.ts';
+import { uniform } from './testing/uniform.ts';
 
 let products: MatrixProducts;
 beforeAll(async () => {
   products = await createMatrixProducts({ threads: 1 });
 });
 afterAll(() => products.release());
-
-function uniform(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32 - 0.5;
-  };
-}
 
 /** A linear, and inputs of channels of unlike scales that depend on one another, as activations do. */
 async function problemOf(rows: number, cols: number, tokens: number, group = 4) {

@@ -1,22 +1,13 @@
 import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
 import { denseHessian } from './hessian.ts';
 import { solveSurvivors } from './survivors.ts';
+import { uniform } from './testing/uniform.ts';
 
 let products: MatrixProducts;
 beforeAll(async () => {
   products = await createMatrixProducts({ threads: 1 });
 });
 afterAll(() => products.release());
-
-function uniform(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32 - 0.5;
-  };
-}
 
 async function problemOf(rows: number, cols: number, tokens: number) {
   const random = uniform(rows + cols);

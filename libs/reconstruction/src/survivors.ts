@@ -1,5 +1,5 @@
-import { EsparseError } from '@esparse/errors';
 import type { Hessian } from './hessian.ts';
+import { notPositive } from './not-positive.ts';
 
 /** Rows of a linear whose survivors are to be solved for. Matrices are row-major. */
 export interface SurvivorsProblem {
@@ -127,11 +127,4 @@ async function solveRows(
       }
     }
   }
-}
-
-function notPositive(): EsparseError {
-  return new EsparseError(
-    'numeric',
-    'the inputs’ Hessian is not positive: their weights cannot be solved for',
-  );
 }
