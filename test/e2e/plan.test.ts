@@ -10,6 +10,7 @@ const at = scratchFolder();
 
 interface Plan {
   readonly blocks: number;
+  readonly uncounted: readonly string[];
   readonly store: { readonly bytes: number; readonly arrays: number };
   readonly wire: { readonly pruner: number; readonly worker: number };
   readonly memory: { readonly pruner: number; readonly worker: number };
@@ -27,6 +28,7 @@ test.each([
     ['--pattern', '4:8', '--shuffle', 'none', '--combine', 'worker'],
   ],
   ['magnitude, which reads no activations', ['--pipeline', 'magnitude']],
+  ['SparseGPT', ['--pipeline', 'sparsegpt']],
 ])('%s: what was planned is what a run takes', async (name, options) => {
   const args = ['--samples', '8', '--seqlen', '64', ...options];
   const planned = await plan(...args);
@@ -35,6 +37,7 @@ test.each([
     ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--store', store, ...args],
   );
   expect(planned.blocks).toBe(report.blocks);
+  expect(planned.uncounted).toEqual([]);
   const { arrays, all } = await bytesOfRun(path.join(store, 'runs', String(report.run)));
   expect(planned.store.arrays).toBe(arrays);
   expect(Math.abs(planned.store.bytes / all - 1)).toBeLessThan(0.01);

@@ -1,7 +1,7 @@
-import type { LinearSpec } from '@esparse/model';
 import { hessianCost, hessianMemory, type HessianCost, type HessianShape } from '@esparse/reconstruction';
-import type { JsonObject, Plugin } from '@esparse/sparsity';
+import type { Plugin } from '@esparse/sparsity';
 import type { StatisticReaders } from '@esparse/statistics';
+import { STAGE_COSTS, type StageCost } from './stage-cost.ts';
 import { sum } from './store-bytes.ts';
 
 /** What statistics and stages take beyond amplitude, entropy and the steps of every pipeline. */
@@ -13,9 +13,8 @@ export interface Extra {
   /** Of one tap: the work of a token and of a sequence. */
   readonly flopsPerToken: (channels: number) => number;
   readonly secondsPerSequence: (channels: number) => number;
-  /** Of one linear. */
-  readonly stageBytes: (linear: LinearSpec) => number;
-  readonly stageFlops: (linear: LinearSpec) => number;
+  /** Of all stages: they follow each other. */
+  readonly stages: StageCost;
   /** Statistics and stages whose memory and time nobody knows. */
   readonly uncounted: readonly string[];
 }
@@ -27,38 +26,26 @@ export const OF_CHANNELS: ReadonlySet<string> = new Set(['amplitude', 'entropy']
 const PRODUCTS_BYTES = 128 * 2 ** 20;
 /** Seconds to add an entry of a sequence's product to the sums: 1.5 to 3 ns were seen. */
 const GRAM_ADD_SECONDS = 2e-9;
-/** Rows that are solved for together, and matrices that this takes. */
-const SOLVED_ROWS = 1024;
-const SOLVER_MATRICES = 10;
-/** f32 matrices of the size of the linear that `reconstruct` holds beside. */
-const RECONSTRUCT_MATRICES = 4;
 
 /** Adds up what a pipeline's statistics and stages take, so far as it is known. */
 export function extraOf(readers: StatisticReaders, stages: readonly Plugin[]): Extra {
   const names = new Set(Object.values(readers).map(({ statistic }) => statistic.name));
   const gram = names.has('gram') ? 1 : 0;
-  const solving = stages.filter(({ name }) => name === 'reconstruct');
+  const costs = stages.flatMap(({ name, options = {} }) => STAGE_COSTS.get(name)?.(options) ?? []);
   return {
     processBytes: gram * PRODUCTS_BYTES,
     hessians: (shape) =>
       gram === 0 ? { gathering: 0, solving: 0, file: 0 } : hessianCost({ ...shape, memory: hessianMemory() }),
     flopsPerToken: (channels) => gram * 2 * channels ** 2,
     secondsPerSequence: (channels) => (gram * GRAM_ADD_SECONDS * channels ** 2) / 2,
-    stageBytes: ({ rows, cols }) =>
-      solving.length === 0
-        ? 0
-        : 4 * cols * (SOLVER_MATRICES * Math.min(rows, SOLVED_ROWS) + RECONSTRUCT_MATRICES * rows),
-    stageFlops: ({ rows, cols }) =>
-      sum(solving.map(({ options = {} }) => productsOf(options) * 2 * rows * cols ** 2)),
+    stages: {
+      bytes: (linear) => Math.max(0, ...costs.map((cost) => cost.bytes(linear))),
+      flops: (linear) => sum(costs.map((cost) => cost.flops(linear))),
+      seconds: (linear) => sum(costs.map((cost) => cost.seconds(linear))),
+    },
     uncounted: [
       ...[...names].filter((name) => name !== 'gram' && !OF_CHANNELS.has(name)),
-      ...stages.flatMap(({ name }) => (name === 'reconstruct' ? [] : [name])),
+      ...stages.flatMap(({ name }) => (STAGE_COSTS.has(name) ? [] : [name])),
     ],
   };
-}
-
-/** Products with the Hessian at most: the steps of a solution, and, where masks are chosen anew, of a second one. */
-function productsOf({ steps, sweeps }: JsonObject): number {
-  const solve = (typeof steps === 'number' ? steps : 0) + 1;
-  return typeof sweeps === 'number' && sweeps > 0 ? 2 * solve + sweeps : solve;
 }

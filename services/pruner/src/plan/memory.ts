@@ -56,7 +56,7 @@ export function prunerMemory(shape: MemoryShape): number {
   const perWeight = weightBytes + (weightBytes === 4 ? 2 : 0) + 4 + 1 / 8;
   const linear = Math.max(
     0,
-    ...pruned.map((each) => each.rows * each.cols * perWeight + packedBytes(each) + extra.stageBytes(each)),
+    ...pruned.map((each) => each.rows * each.cols * perWeight + packedBytes(each) + extra.stages.bytes(each)),
   );
   const outer = Math.max(
     0,

@@ -155,7 +155,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const products =
       (tokens / rates.flops) * sum(taps.map((tap) => extra.flopsPerToken(tap.channels))) +
       samples * sum(taps.map((tap) => extra.secondsPerSequence(tap.channels)));
-    const staging = sum(pruned.map(extra.stageFlops)) / rates.flops;
+    const staging = sum(pruned.map(extra.stages.flops)) / rates.flops + sum(pruned.map(extra.stages.seconds));
     const seconds = {
       calibrate: calibrates
         ? calibrated * loads +
