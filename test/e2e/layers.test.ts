@@ -89,13 +89,21 @@ test('the engine and ONNX Runtime agree on it, and generate reads it', async () 
   expect(await esparseJson(...args)).toMatchObject({ tokens: 8 });
 });
 
-test('what was planned is what the run takes', async () => {
+test('what was planned is what the run takes, pattern by pattern', async () => {
   const plan = (await esparseJson('plan', ...MODEL, ...SIZE, ...LAYERS)) as {
+    patterns: { pattern: string; linears: number }[];
     store: { arrays: number; bytes: number };
     wire: { pruner: number };
   };
   const { arrays, all } = await bytesOfRun(path.join(at('mixed'), 'runs', String(mixed.run)));
   expect(plan.store.arrays).toBe(arrays);
+  expect(plan.patterns).toMatchObject([
+    { pattern: 'dense', linears: 14 },
+    { pattern: '4:8', linears: 3 },
+    { pattern: '2:4', linears: 11 },
+  ]);
+  const { stdout } = await esparse('plan', ...MODEL, ...SIZE, ...LAYERS);
+  expect(stdout).toContain('  4:8, 3 linears: blocks.{0..2}.down_proj\n');
   expect(Math.abs(plan.store.bytes / all - 1)).toBeLessThan(0.01);
   const wire = mixed.wireBytes as number;
   expect(wire).toBeGreaterThanOrEqual(plan.wire.pruner);

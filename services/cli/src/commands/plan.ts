@@ -64,12 +64,23 @@ function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
     rows.push([`seconds, ${phase}, estimated`, value.toFixed(0)]);
   return (
     table([`${plan.family}, ${plan.pipeline} ${plan.pattern}, --combine ${combine}`, ''], rows) +
+    patternsOf(plan) +
     `\nThe estimate is from a measurement of a moment on this machine: ${(measured.flops / 1e9).toFixed(0)} GFLOP/s, ` +
     `reading ${bytes(measured.read)}/s, writing ${bytes(measured.write)}/s.\n` +
     (uncounted.length === 0
       ? ''
       : `Memory and time of ${uncounted.join(', ')} are not in it: nobody has told them.\n`)
   );
+}
+
+/** Which linears have which pattern, where not all have that of the run. */
+function patternsOf({ pattern: usual, patterns }: RunPlan): string {
+  if (patterns.every(({ pattern }) => pattern === usual)) return '';
+  const lines = patterns.map(
+    ({ pattern, linears, names }) =>
+      `  ${pattern}, ${linears} linear${linears === 1 ? '' : 's'}: ${names.join(' ')}\n`,
+  );
+  return `\nPatterns, by names as --layer takes them:\n${lines.join('')}`;
 }
 
 /** Such as ' (alpha 1, bins 100)'. */

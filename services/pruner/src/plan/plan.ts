@@ -9,6 +9,7 @@ import { readersOf } from '../statistics.ts';
 import { extraOf, OF_CHANNELS } from './costs.ts';
 import { channelsOf, hessiansOf, partialChannelBytes, prunerMemory, workerMemory } from './memory.ts';
 import { measureRates, type Rates } from './measure.ts';
+import { patternGroups, type PatternGroup } from './pattern-groups.ts';
 import { storeBytesOf, sum, type StoreBytes } from './store-bytes.ts';
 
 /** What is planned: a run's options, without its texts and places, and with a number of workers for their addresses. */
@@ -36,6 +37,8 @@ export interface RunPlan {
   readonly family: string;
   readonly blocks: number;
   readonly pattern: string;
+  /** What each linear is pruned to, grouped: where rules for layers make exceptions, they show here. */
+  readonly patterns: readonly PatternGroup[];
   readonly pipeline: string;
   /** Of the pipeline, defaults among them. */
   readonly options: JsonObject;
@@ -171,6 +174,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
       family: description.family,
       blocks,
       pattern: formatPattern(pattern),
+      patterns: patternGroups(description, layers),
       pipeline: pipeline.name,
       options: pipeline.options,
       steps: [
