@@ -1,5 +1,6 @@
-import { mkdir, readdir } from 'node:fs/promises';
-import { esparseJsonWith, esparseWith } from '../support/esparse.ts';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { esparseJson, esparseJsonWith, esparseWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
@@ -32,4 +33,18 @@ test('a bound of memory that is none is refused, and so is a folder where no fil
     code: 2,
     stderr: expect.stringContaining('no temporary file can be made'),
   });
+});
+
+test('two stages that need the Hessian share it: reconstruct finds nothing to mend in the weights that SparseGPT left', async () => {
+  const pipeline = (stages: string) => `
+import { definePipeline, reconstruct, sparseGptStage, wanda } from '@esparse/api';
+const create = () => ({ metric: wanda(), stages: ${stages} });
+export default definePipeline({ name: 'mine', summary: 'stages', create });`;
+  await writeFile(at('one.mjs'), pipeline('[sparseGptStage()]'));
+  await writeFile(at('two.mjs'), pipeline('[sparseGptStage(), reconstruct({ sweeps: 0 })]'));
+  const pruned = async (name: string) => {
+    const { run } = await esparseJson(...args(name), '--pipeline', at(`${name}.mjs`));
+    return readFile(path.join(at(name), 'runs', String(run), 'blocks/0/q_proj/values/c/0/0/0'));
+  };
+  expect(await pruned('two')).toEqual(await pruned('one'));
 });

@@ -11,7 +11,7 @@ const linear: MaskedLinear = {
   rows: ROWS,
   cols: COLS,
   pattern: { keep: 2, group: 4 },
-  statistics: {},
+  readings: new Map(),
   dtype: 'bf16',
   weights: new Uint16Array(ROWS * COLS),
   scores: new Float32Array(ROWS * COLS),

@@ -17,10 +17,12 @@ test('the public surface is what the documentation tells', () => {
     'mergeShards',
     'oneByOne',
     'pack',
+    'readersOf',
     'releaseReadings',
     'score',
     'shuffle',
     'stage',
     'stateName',
+    'statisticsOf',
   ]);
 });

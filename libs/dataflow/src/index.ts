@@ -1,7 +1,7 @@
 export { abortWith } from './abort.ts';
 export { commit, type BlockSink } from './commit.ts';
 export { enrich } from './enrich.ts';
-export { finishStatistics, releaseReadings } from './finish-statistics.ts';
+export { finishStatistics } from './finish-statistics.ts';
 export { fromPull, type FromPullOptions } from './from-pull.ts';
 export { gatherStatistics } from './gather-statistics.ts';
 export { createGatherer, stateName, type Gatherer, type GatherOptions, type TapTile } from './gatherer.ts';
@@ -14,13 +14,13 @@ export type {
   PrunedLinear,
   ScoredLinear,
   ShuffledLinear,
-  TapReadings,
 } from './linear.ts';
 export { load, type LoadWeights } from './load.ts';
 export { mask } from './mask.ts';
 export { mergeSerialisedShards, mergeShards, type SerialisedShards } from './merge-shards.ts';
 export { oneByOne } from './one-by-one.ts';
 export { pack } from './pack.ts';
+export { readersOf, releaseReadings, statisticsOf, type TapReadings } from './readings.ts';
 export { score } from './score.ts';
 export { shuffle } from './shuffle.ts';
 export { stage } from './stage.ts';

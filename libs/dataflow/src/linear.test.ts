@@ -2,12 +2,14 @@ import { lastValueFrom, of, pipe, toArray, from } from 'rxjs';
 import { keptScore } from '@esparse/kernels';
 import { marbles } from '@esparse/laws';
 import { both, eSparse, identityOrder, unpackLinear, type Metric, type Shuffle } from '@esparse/sparsity';
+import type { StatisticReader } from '@esparse/statistics';
 import { load, mask, oneByOne, pack, score, shuffle, type LinearJob, type LoadedLinear } from './index.ts';
 
 const PATTERN = { keep: 2, group: 4 };
 const ROWS = 16;
 const COLS = 8;
 
+const metric = eSparse({ alpha: 1 });
 const job = (name: string): LinearJob => ({
   block: 0,
   name,
@@ -15,17 +17,17 @@ const job = (name: string): LinearJob => ({
   rows: ROWS,
   cols: COLS,
   pattern: PATTERN,
-  statistics: {
-    amplitude: Float32Array.from({ length: COLS }, (_, c) => c + 1),
-    entropy: new Float32Array(COLS).fill(3),
-  },
+  readings: new Map<StatisticReader, Float32Array>([
+    [metric.statistics.amplitude, Float32Array.from({ length: COLS }, (_, c) => c + 1)],
+    [metric.statistics.entropy, new Float32Array(COLS).fill(3)],
+  ]),
 });
 
 /** bf16 bits of small distinct numbers. */
 const weights = Uint16Array.from({ length: ROWS * COLS }, (_, i) => 0x3f80 + ((i * 29) % 97));
 const read = () => Promise.resolve({ dtype: 'bf16' as const, weights });
 
-const chain = pipe(load(read), score(eSparse({ alpha: 1 })), shuffle(both()), mask(), pack());
+const chain = pipe(load(read), score(metric), shuffle(both()), mask(), pack());
 
 test('a linear goes through the whole chain: half of its weights stay, as they were', async () => {
   const { packed, keptBefore, keptAfter } = await lastValueFrom(of(job('q')).pipe(chain));
@@ -40,7 +42,7 @@ test('a linear goes through the whole chain: half of its weights stay, as they w
 
 test('what is kept is the kept score that the shuffle promised', async () => {
   const loaded: LoadedLinear = { ...job('q'), dtype: 'bf16', weights };
-  const scored = await lastValueFrom(of(loaded).pipe(score(eSparse({ alpha: 1 }))));
+  const scored = await lastValueFrom(of(loaded).pipe(score(metric)));
   const { order } = await lastValueFrom(of(scored).pipe(shuffle(both())));
   expect(await keptScore(scored.scores, ROWS, COLS, order.permutation, 2, 4)).toBe(order.keptAfter);
 });
@@ -113,7 +115,7 @@ test('unsubscribing begins no more work, and what comes of that under way is dro
     expectObservable(hot('aaa|', { a: loaded }).pipe(score(metric)), '^--!').toBe('----');
     return linears;
   });
-  expect(begun).toEqual([loaded]);
+  expect(begun).toEqual([{ ...loaded, statistics: {} }]);
 });
 
 test('a shuffle is told of the signal that ends the run', async () => {

@@ -1,4 +1,5 @@
 import type { Metric, PackedLinear, Pattern, ShuffleResult } from '@esparse/sparsity';
+import type { TapReadings } from './readings.ts';
 
 /** The dtype of weights as a checkpoint stores them. */
 type HalfDtype = PackedLinear['dtype'];
@@ -15,11 +16,8 @@ export interface LinearJob {
   /** What it is pruned to: linears of one block may differ. */
   readonly pattern: Pattern;
   /** What is known of its input; only what metric and stages ask for is there. */
-  readonly statistics: TapReadings;
+  readonly readings: TapReadings;
 }
-
-/** What was read off a tap's statistics, by name. */
-export type TapReadings = Readonly<Record<string, unknown>>;
 
 /** With its weights, rows x cols, as the checkpoint stores them, in memory of their own: `pack` gives it back. */
 export interface LoadedLinear extends LinearJob {

@@ -9,8 +9,8 @@ import type { MaskedLinear, PrunedLinear } from './linear.ts';
  */
 export function pack(): OperatorFunction<MaskedLinear, PrunedLinear> {
   return concatMap((linear) => {
-    const { block, name, tap: tapName, rows, cols, pattern, statistics, order } = linear;
-    const job = { block, name, tap: tapName, rows, cols, pattern, statistics };
+    const { block, name, tap: tapName, rows, cols, pattern, readings, order } = linear;
+    const job = { block, name, tap: tapName, rows, cols, pattern, readings };
     const { keptBefore, keptAfter } = order;
     return from(packLinear(linear, order.permutation, linear.mask, pattern)).pipe(
       tap(() => {

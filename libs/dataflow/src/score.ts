@@ -4,13 +4,14 @@ import { enrich } from './enrich.ts';
 import { callOn, guarded, type GuardOptions } from './guard.ts';
 import type { LoadedLinear, ScoredLinear } from './linear.ts';
 import { checkScores } from './plugin-results.ts';
+import { readingsFor } from './readings.ts';
 
 /** Gives each weight its importance by a metric. */
 export function score(metric: Metric, guard?: GuardOptions): OperatorFunction<LoadedLinear, ScoredLinear> {
   return enrich((linear) =>
     guarded(
       callOn('metric', metric, linear),
-      () => metric.score(linear, guard?.signal),
+      () => metric.score({ ...linear, statistics: readingsFor(metric, linear.readings) }, guard?.signal),
       (scores) => ({ scores: checkScores(linear, scores) }),
       guard,
     ),

@@ -10,7 +10,7 @@ const linear: MaskedLinear = {
   rows: 1,
   cols: 2,
   pattern: PATTERN,
-  statistics: {},
+  readings: new Map(),
   dtype: 'bf16',
   weights: Uint16Array.of(1, 2),
   scores: Float32Array.of(1, 2),

@@ -5,6 +5,7 @@ import { enrich } from './enrich.ts';
 import { callOn, guarded, type GuardOptions } from './guard.ts';
 import type { MaskedLinear } from './linear.ts';
 import { checkStage } from './plugin-results.ts';
+import { readingsFor } from './readings.ts';
 
 /** Runs a step between mask and pack: what it gives takes the place of weights and mask. */
 export function stage(
@@ -13,7 +14,7 @@ export function stage(
   guard?: GuardOptions,
 ): OperatorFunction<MaskedLinear, MaskedLinear> {
   return enrich((linear) => {
-    const { block, name, order, weights, mask } = linear;
+    const { block, name, order, weights, mask, readings } = linear;
     const context: StageContext = {
       signal: guard?.signal,
       note: (message) => {
@@ -23,7 +24,11 @@ export function stage(
     };
     return guarded(
       callOn('stage', step, linear),
-      () => step.run({ ...linear, permutation: order.permutation }, context),
+      () =>
+        step.run(
+          { ...linear, permutation: order.permutation, statistics: readingsFor(step, readings) },
+          context,
+        ),
       (found) => checkStage(linear, found),
       guard,
     ).pipe(

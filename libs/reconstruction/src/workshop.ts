@@ -21,10 +21,36 @@ export interface Workshop {
  */
 const MEMORY_GIB = 2;
 
-/** @throws EsparseError 'usage' for a bound of memory that is none */
+/** The workshop that is open, and how many hold it. */
+let shared: { readonly workshop: Workshop; holders: number } | undefined;
+
+/**
+ * Stages that are open at once have one workshop, so that they share sums, and one bound of memory. It is let go when the
+ * last of them has released it.
+ *
+ * @throws EsparseError 'usage' for a bound of memory that is none
+ */
 export function openWorkshop(): Workshop {
+  const memory = hessianMemory();
+  // Of another bound, it is of another run.
+  if (shared?.workshop.spill.memory !== memory) shared = { workshop: createWorkshop(memory), holders: 0 };
+  const held = shared;
+  held.holders++;
+  let released: Promise<void> | undefined;
+  return {
+    ...held.workshop,
+    release: () =>
+      (released ??= (async () => {
+        if (--held.holders > 0) return;
+        if (shared === held) shared = undefined;
+        await held.workshop.release();
+      })()),
+  };
+}
+
+function createWorkshop(memory: number): Workshop {
   let opened: Promise<MatrixProducts> | undefined;
-  const spill = createSpill({ memory: hessianMemory() });
+  const spill = createSpill({ memory });
   return {
     products: () => (opened ??= createMatrixProducts()),
     spill,

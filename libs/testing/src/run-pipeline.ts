@@ -20,7 +20,7 @@ import {
   type Stage,
   type StageContext,
 } from '@esparse/sparsity';
-import { readersOf, syntheticReadings } from './synthetic-readings.ts';
+import { syntheticReadings } from './synthetic-readings.ts';
 import { syntheticWeights } from './synthetic-weights.ts';
 
 /** A linear of a made-up block; its tap has its name. */
@@ -105,10 +105,10 @@ export async function runPipeline(
     pack(),
   );
   const jobs = linears.map(({ name, rows, cols }): LinearJob => {
-    return { block: 0, name, tap: name, rows, cols, pattern, statistics: readings.get(name) ?? {} };
+    return { block: 0, name, tap: name, rows, cols, pattern, readings: readings.get(name) ?? new Map() };
   });
   const pruned = await lastValueFrom(from(jobs).pipe(oneByOne(prune), toArray())).finally(() => {
-    releaseReadings(readersOf(parts), readings);
+    releaseReadings(readings);
   });
   return {
     notes,

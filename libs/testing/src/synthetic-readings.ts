@@ -4,12 +4,14 @@ import {
   fromPull,
   gatherStatistics,
   mergeShards,
+  readersOf,
+  statisticsOf,
   type TapReadings,
 } from '@esparse/dataflow';
 import type { Activations } from '@esparse/laws';
 import { connectWorker, type WorkerConnection } from '@esparse/protocol';
 import type { PipelineParts } from '@esparse/sparsity';
-import type { AnyStatistic, Partial, StatisticReaders } from '@esparse/statistics';
+import type { AnyStatistic, Partial } from '@esparse/statistics';
 import { startFakeWorker } from './fake-worker.ts';
 
 /** Of each shard. */
@@ -26,26 +28,21 @@ export interface SyntheticReadingOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What metric and stages need, by their names for it. */
-export function readersOf({ metric, stages = [] }: PipelineParts): StatisticReaders {
-  return Object.fromEntries([metric, ...stages].flatMap(({ statistics }) => Object.entries(statistics)));
-}
-
 /** What metric and stages read of each tap, from the activations that a fake worker streams. */
 export async function syntheticReadings(
   { metric, stages = [] }: PipelineParts,
   options: SyntheticReadingOptions,
 ): Promise<ReadonlyMap<string, TapReadings>> {
   const { taps, shards, activations, seed } = options;
-  const readers = readersOf({ metric, stages });
-  if (Object.keys(readers).length === 0) return new Map();
-  const byName = new Map(Object.values(readers).map(({ statistic }) => [statistic.name, statistic]));
+  const readers = readersOf([metric, ...stages]);
+  if (readers.size === 0) return new Map();
+  const statistics = statisticsOf(readers);
   const fake = await startFakeWorker({ taps: Object.fromEntries(taps), activations, seed });
   const worker = connectWorker(fake.address);
   try {
     return await lastValueFrom(
       from(Array.from({ length: shards }, (_, shard) => shard)).pipe(
-        mergeMap((shard) => shard$(worker, shard, [...byName.values()], options)),
+        mergeMap((shard) => shard$(worker, shard, statistics, options)),
         mergeShards(),
         finishStatistics([...taps.keys()], readers, { sequences: shards * SEQUENCES, block: 0 }),
       ),

@@ -34,16 +34,23 @@ export function blockSink(
   };
 }
 
-/** Of what was read off the taps, the numbers of channels: matrices would outweigh the weights. */
+/**
+ * Of what was read off the taps, the numbers of channels: matrices would outweigh the weights. Where two parts of a
+ * pipeline have different ones by one name, those of the first are kept.
+ */
 async function writeReadings(
-  { description }: RunContext,
+  { description, metric, stages }: RunContext,
   transaction: Transaction,
   readings: ReadonlyMap<string, TapReadings>,
 ): Promise<void> {
+  const named = [metric, ...stages].flatMap(({ statistics }) => Object.entries(statistics));
   for (const { name: tap, channels } of description.taps) {
-    for (const [name, data] of Object.entries(readings.get(tap) ?? {})) {
-      if (!(data instanceof Float32Array) || data.length !== channels) continue;
+    const written = new Set<string>();
+    for (const [name, reader] of named) {
+      const data = readings.get(tap)?.get(reader);
+      if (!(data instanceof Float32Array) || data.length !== channels || written.has(name)) continue;
       await transaction.putArray(statisticPath(tap, name), { data, shape: [channels] });
+      written.add(name);
     }
   }
 }

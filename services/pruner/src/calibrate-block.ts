@@ -1,5 +1,12 @@
 import { defer, finalize, from, mergeMap, tap as peek, type Observable } from 'rxjs';
-import { fromPull, gatherStatistics, mergeSerialisedShards, mergeShards, stateName } from '@esparse/dataflow';
+import {
+  fromPull,
+  gatherStatistics,
+  mergeSerialisedShards,
+  mergeShards,
+  stateName,
+  statisticsOf,
+} from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
 import type { Tile, WorkerConnection } from '@esparse/protocol';
@@ -8,7 +15,6 @@ import { attempt$ } from './attempt.ts';
 import { batchesOf } from './batches.ts';
 import type { RunContext } from './run-context.ts';
 import type { Shard } from './shards.ts';
-import { statisticsOf } from './statistics.ts';
 
 /**
  * The statistics that metric and stages need of what a block's pruned linears read, over all shards; emits them once, when

@@ -66,7 +66,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
         }),
         commit(() => blockSink(context, block, readings, signal)),
         finalize(() => {
-          releaseReadings(context.readers, readings);
+          releaseReadings(readings);
         }),
       ),
     ),
@@ -79,7 +79,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
 function readings$(context: RunContext, block: number): Observable<ReadonlyMap<string, TapReadings>> {
   const { layers, options, readers } = context;
   const taps = layers.taps(block).map(({ name }) => name);
-  if (Object.keys(readers).length === 0 || taps.length === 0) return of(new Map<string, TapReadings>());
+  if (readers.size === 0 || taps.length === 0) return of(new Map<string, TapReadings>());
   return calibrateBlock$(context, block).pipe(
     context.stopwatch.measure('calibrate'),
     finishStatistics(taps, readers, { sequences: options.samples, block, guard: context.guard }),
@@ -129,7 +129,7 @@ function linearJobs(
     rows,
     cols,
     pattern,
-    statistics: readings.get(tapName) ?? {},
+    readings: readings.get(tapName) ?? new Map(),
   }));
 }
 

@@ -4,7 +4,7 @@ import { nameOfLocation, resolveLocation, showLocation } from '@esparse/location
 import { inspectBlocks, totalsOf, writeDense } from '@esparse/model-store';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
-import type { StatisticReaders } from '@esparse/statistics';
+import type { StatisticReader } from '@esparse/statistics';
 import { createOrOpenStore, openStore, type Store } from '@esparse/store';
 import { trace, type OpenSpan } from '@esparse/telemetry';
 import { advanceBlock } from './advance-block.ts';
@@ -18,7 +18,7 @@ import { attributesFingerprint, attributesOf, prepare, type Preparation } from '
 import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
 import { numericsOf, thenRelease } from './stages.ts';
-import { readersOf } from './statistics.ts';
+import { checkedReaders } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
 import { createWorkerPool, type WorkerPool } from './worker-pool.ts';
@@ -60,7 +60,7 @@ async function pruneTraced(
   const stopwatch = createStopwatch();
   const started = performance.now();
   // Refused before anything is read or written.
-  const readers = readersOf(options.pipeline, options);
+  const readers = checkedReaders(options.pipeline, options);
   const preparation = await stopwatch.time('open', () => prepare(options, signal));
   const store = await (options.resume === true ? openStore : createOrOpenStore)(options.store);
   const remote = await clientCredentials(options, options.workers);
@@ -107,7 +107,7 @@ interface Session {
   readonly options: PruneOptions;
   readonly dependencies: PruneDependencies;
   readonly preparation: Preparation;
-  readonly readers: StatisticReaders;
+  readonly readers: ReadonlySet<StatisticReader>;
   readonly stopwatch: Stopwatch;
   readonly started: number;
   readonly span: OpenSpan;
@@ -188,7 +188,7 @@ async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<v
   if (first > 0)
     emit({ event: 'note', message: whereItGoesOn(first, description.blocks, await writer.run.finished()) });
   // Where no statistic is needed, no activations are.
-  const needsActivations = Object.keys(context.readers).length > 0;
+  const needsActivations = context.readers.size > 0;
   if (needsActivations && first < description.blocks) await bringHiddenStatesTo(context, first, signal);
   for (let block = first; block < description.blocks; block++) {
     await trace('block', { 'esparse.block': block }, async () => {

@@ -2,7 +2,7 @@ import type { GuardOptions } from '@esparse/dataflow';
 import type { ModelDescription } from '@esparse/model';
 import type { RunTarget } from '@esparse/protocol';
 import type { Metric, Shuffle, Stage } from '@esparse/sparsity';
-import type { StatisticReaders } from '@esparse/statistics';
+import type { StatisticReader } from '@esparse/statistics';
 import type { RunWriter } from '@esparse/store';
 import type { Checkpoint } from '@esparse/checkpoint';
 import type { PruneEvent } from './events.ts';
@@ -22,7 +22,7 @@ export interface RunContext {
   readonly metric: Metric;
   readonly stages: readonly Stage[];
   /** What metric and stages need of each tap, and nothing else. */
-  readonly readers: StatisticReaders;
+  readonly readers: ReadonlySet<StatisticReader>;
   readonly shuffle: Shuffle;
   /** How calls of plug-ins are guarded. */
   readonly guard: GuardOptions;

@@ -1,6 +1,7 @@
+import { statisticsOf } from '@esparse/dataflow';
 import { magnitude, type Metric, type Stage } from '@esparse/sparsity';
 import { channelAmplitude, defineStatistic, readerOf } from '@esparse/statistics';
-import { readersOf } from './statistics.ts';
+import { checkedReaders } from './statistics.ts';
 
 const countOf = (parameters: Readonly<Record<string, number>>) =>
   defineStatistic({
@@ -14,7 +15,7 @@ const countOf = (parameters: Readonly<Record<string, number>>) =>
   });
 const readerOfCount = (step: number) => readerOf(countOf({ step }), () => Promise.resolve(step));
 const readers = (metric: Metric['statistics'], stage: Stage['statistics'], combine?: 'worker') =>
-  readersOf(
+  checkedReaders(
     {
       name: 'mine',
       metric: { ...magnitude(), name: 'score', statistics: metric },
@@ -26,17 +27,21 @@ const readers = (metric: Metric['statistics'], stage: Stage['statistics'], combi
 test('metric and stages share a reading, and each has those of its own', () => {
   const count = readerOfCount(1);
   const found = readers({ amplitude: channelAmplitude }, { amplitude: channelAmplitude, constructor: count });
-  expect(Object.keys(found)).toEqual(['amplitude', 'constructor']);
+  expect([...found]).toEqual([channelAmplitude, count]);
 });
 
-test('what two of them define differently is refused, naming pipeline and part', () => {
-  expect(() => readers({ count: readerOfCount(1) }, { count: readerOfCount(1) })).toThrow(
-    'solve of pipeline mine needs another reading count than who comes before it',
-  );
+test('names of readings are private to metric and stage, and what is the same statistic is gathered once', () => {
+  const [one, other] = [readerOfCount(1), readerOfCount(1)];
+  const found = readers({ count: one }, { count: other });
+  expect([...found]).toEqual([one, other]);
+  expect(statisticsOf(found)).toEqual([one.statistic]);
+  expect(statisticsOf(found)[0]).toBe(one.statistic);
+});
+
+test('two statistics of one name are refused, naming pipeline and part', () => {
   expect(() => readers({ one: readerOfCount(1) }, { two: readerOfCount(2) })).toThrow(
     'two statistics are called count: solve of pipeline mine brings the second',
   );
-  expect(Object.keys(readers({ one: readerOfCount(1) }, { two: readerOfCount(1) }))).toEqual(['one', 'two']);
 });
 
 test('a reading whose name has no place in a store is refused, and so is what is no reading', () => {
@@ -46,7 +51,7 @@ test('a reading whose name has no place in a store is refused, and so is what is
 });
 
 test('workers gather only what they know', () => {
-  expect(Object.keys(readers({ amplitude: channelAmplitude }, {}, 'worker'))).toEqual(['amplitude']);
+  expect([...readers({ amplitude: channelAmplitude }, {}, 'worker')]).toEqual([channelAmplitude]);
   expect(() => readers({}, { count: readerOfCount(1) }, 'worker')).toThrow(
     'workers cannot gather the statistic count of solve of pipeline mine',
   );

@@ -1,3 +1,4 @@
+import { readersOf } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import type { ConfiguredPipeline } from '@esparse/sparsity';
 import {
@@ -6,32 +7,25 @@ import {
   STATISTICS,
   type AnyStatistic,
   type StatisticReader,
-  type StatisticReaders,
 } from '@esparse/statistics';
 import type { PruneOptions } from './options.ts';
 
 /**
- * What metric and stages need, by their names for it, and nothing else.
+ * What metric and stages need of each tap, and nothing else. A statistic that several of them need is gathered once, as the
+ * first of them brings it; the names that they give to its readings are their own.
  *
- * @throws EsparseError 'usage' where two of them mean different statistics by one name, or where workers are to gather
- * one that they do not know
+ * @throws EsparseError 'usage' where two different statistics have one name, or where workers are to gather one that they
+ * do not know
  */
-export function readersOf(
+export function checkedReaders(
   { name: pipeline, metric, stages }: Pick<ConfiguredPipeline, 'name' | 'metric' | 'stages'>,
   { combine }: Pick<PruneOptions, 'combine'>,
-): StatisticReaders {
-  const readers: Record<string, StatisticReaders[string]> = {};
+): ReadonlySet<StatisticReader> {
   const statistics = new Map<string, AnyStatistic>();
   for (const { name: part, statistics: needed } of [metric, ...stages]) {
     const who = `${part} of pipeline ${pipeline}`;
     for (const [name, reader] of Object.entries(needed)) {
       checkReader(who, name, reader);
-      if (!Object.hasOwn(readers, name)) readers[name] = reader;
-      if (readers[name] !== reader) {
-        throw new EsparseError('usage', `${who} needs another reading ${name} than who comes before it`, {
-          hint: 'readings of a pipeline have names of their own: call one of the two otherwise',
-        });
-      }
       const { statistic } = reader;
       const other = statistics.get(statistic.name) ?? STATISTICS.get(statistic.name) ?? statistic;
       if (!isSame(statistic, other)) {
@@ -43,7 +37,7 @@ export function readersOf(
           },
         );
       }
-      statistics.set(statistic.name, statistic);
+      statistics.set(statistic.name, other);
       if (combine === 'worker' && STATISTICS.get(statistic.name) === undefined) {
         throw new EsparseError('usage', `workers cannot gather the statistic ${statistic.name} of ${who}`, {
           hint: 'leave out --combine worker with this pipeline',
@@ -51,7 +45,7 @@ export function readersOf(
       }
     }
   }
-  return readers;
+  return readersOf([metric, ...stages]);
 }
 
 /**
@@ -79,9 +73,4 @@ function checkReader(who: string, name: string, reader: Partial<StatisticReader>
     });
   }
   checkPlugin('statistic', reader.statistic.name, reader.statistic.version);
-}
-
-/** The statistics behind readers, each once. */
-export function statisticsOf(readers: StatisticReaders): AnyStatistic[] {
-  return [...new Map(Object.values(readers).map(({ statistic }) => [statistic.name, statistic])).values()];
 }

@@ -1,6 +1,6 @@
 import { hessianCost, hessianMemory, type HessianCost, type HessianShape } from '@esparse/reconstruction';
 import type { Plugin } from '@esparse/sparsity';
-import type { StatisticReaders } from '@esparse/statistics';
+import type { StatisticReader } from '@esparse/statistics';
 import { STAGE_COSTS, type StageCost } from './stage-cost.ts';
 import { sum } from './store-bytes.ts';
 
@@ -28,8 +28,8 @@ const PRODUCTS_BYTES = 128 * 2 ** 20;
 const GRAM_ADD_SECONDS = 2e-9;
 
 /** Adds up what a pipeline's statistics and stages take, so far as it is known. */
-export function extraOf(readers: StatisticReaders, stages: readonly Plugin[]): Extra {
-  const names = new Set(Object.values(readers).map(({ statistic }) => statistic.name));
+export function extraOf(readers: Iterable<StatisticReader>, stages: readonly Plugin[]): Extra {
+  const names = new Set(Array.from(readers, ({ statistic }) => statistic.name));
   const gram = names.has('gram') ? 1 : 0;
   const costs = stages.flatMap(({ name, options = {} }) => STAGE_COSTS.get(name)?.(options) ?? []);
   return {

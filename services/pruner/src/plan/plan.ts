@@ -1,11 +1,12 @@
 import { openCheckpoint } from '@esparse/checkpoint';
+import { statisticsOf } from '@esparse/dataflow';
 import { describeCheckpoint } from '@esparse/model';
-import { formatPattern, type JsonObject, type Plugin } from '@esparse/sparsity';
+import { formatPattern, type JsonObject, type Metric, type Plugin } from '@esparse/sparsity';
 import { batchesOf } from '../batches.ts';
 import type { PruneOptions } from '../options.ts';
 import { resolveLayers } from '../layers.ts';
 import { shardsOf } from '../shards.ts';
-import { readersOf } from '../statistics.ts';
+import { checkedReaders } from '../statistics.ts';
 import { extraOf, OF_CHANNELS } from './costs.ts';
 import { channelsOf, hessiansOf, partialChannelBytes, prunerMemory, workerMemory } from './memory.ts';
 import { measureRates, type Rates } from './measure.ts';
@@ -91,8 +92,8 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const { blocks, hidden, linears } = description;
     const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
     const { metric, shuffle, stages } = pipeline;
-    const readers = readersOf(pipeline, options);
-    const statistics = Object.values(readers).map(({ statistic }) => statistic.name);
+    const readers = checkedReaders(pipeline, options);
+    const statistics = statisticsOf(readers).map(({ name }) => name);
     const extra = extraOf(readers, stages);
     const calibrates = statistics.length > 0;
     const tensor = linears[0]!.weight(0);
@@ -117,9 +118,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const batches = batchesOf(shards, workers).length;
     const boundary = 4 * tokens * hidden;
     const advances = calibrates ? blocks - 1 : 0;
-    // Readings that are no numbers of channels are not kept.
-    const kept = statistics.filter((name) => OF_CHANNELS.has(name)).length;
-    const shape = { checkpoint, description, layers, statistics: kept };
+    const shape = { checkpoint, description, layers, statistics: keptOf([metric, ...stages]) };
     const store = await storeBytesOf(options.model, shape);
     const outer = sum(
       description.outerTensors.map(({ shape: size }) => weightBytes * size.reduce((a, b) => a * b, 1)),
@@ -182,7 +181,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
         { kind: 'shuffle', ...told(shuffle) },
         ...stages.map((stage) => ({ kind: 'stage' as const, ...told(stage) })),
       ],
-      statistics: [...new Set(statistics)],
+      statistics,
       uncounted: extra.uncounted,
       tokens,
       shards: shards.length,
@@ -202,6 +201,13 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
   } finally {
     await checkpoint.close();
   }
+}
+
+/** Readings that are kept of each tap: those that are numbers of channels, of each name one. */
+function keptOf(parts: readonly Pick<Metric, 'statistics'>[]): number {
+  const named = parts.flatMap(({ statistics }) => Object.entries(statistics));
+  const kept = named.filter(([, { statistic }]) => OF_CHANNELS.has(statistic.name));
+  return new Set(kept.map(([name]) => name)).size;
 }
 
 function told({ name, version = 1, options = {} }: Plugin) {

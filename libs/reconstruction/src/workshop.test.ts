@@ -1,0 +1,56 @@
+import { hessianOf, openWorkshop } from './workshop.ts';
+
+const BOUND = 'ESPARSE_HESSIAN_MEMORY';
+
+afterEach(() => {
+  Reflect.deleteProperty(process.env, BOUND);
+});
+
+test('stages that are open at once have one bound of memory, until the last of them has let go', async () => {
+  process.env[BOUND] = '0.5';
+  const [one, other] = [openWorkshop(), openWorkshop()];
+  const slab = await one.spill.allocate(2 ** 29);
+  expect(slab.inMemory).toBe(true);
+  expect((await other.spill.allocate(8)).inMemory).toBe(false);
+  expect(await other.products()).toBe(await one.products());
+
+  await one.release();
+  await one.release();
+  slab.release();
+  expect((await other.spill.allocate(8)).inMemory).toBe(true);
+  await other.release();
+  await expect(other.spill.allocate(2 ** 30)).rejects.toMatchObject({ kind: 'cancelled' });
+
+  const next = openWorkshop();
+  expect(next.spill).not.toBe(one.spill);
+  expect(next.spill.used()).toEqual({ memory: 0, file: 0 });
+  await next.release();
+});
+
+test('what one stage has gathered, the other reads: the same Hessian, once', async () => {
+  const [one, other] = [openWorkshop(), openWorkshop()];
+  const [reader, second] = [hessianOf(one), hessianOf(other)];
+  const state = reader.statistic.create(2, {});
+  const data = Float32Array.of(1, 2, 3, 4);
+  await reader.statistic.update(state, { data, rows: 2, channels: 2, endsSequence: true });
+  const hessian = await reader.read(state, { sequences: 1 });
+  const { memory } = one.spill.used();
+  expect(await second.read(state, { sequences: 1 })).toBe(hessian);
+  expect(Array.from(hessian.diagonal)).toEqual([10, 20]);
+  expect(other.spill.used().memory).toBe(memory);
+  // Each of them lets it go.
+  reader.release?.(hessian);
+  second.release?.(hessian);
+  reader.statistic.dispose?.(state);
+  expect(one.spill.used().memory).toBe(0);
+  await Promise.all([one.release(), other.release()]);
+});
+
+test('another bound is of another run', async () => {
+  process.env[BOUND] = '0.5';
+  const one = openWorkshop();
+  process.env[BOUND] = '1';
+  const other = openWorkshop();
+  expect([one.spill.memory, other.spill.memory]).toEqual([2 ** 29, 2 ** 30]);
+  await Promise.all([one.release(), other.release()]);
+});
