@@ -6,10 +6,10 @@ import { eSparsePipeline } from './e-sparse.ts';
 export const eSparseReconstructPipeline = definePipeline({
   name: 'e-sparse-reconstruct',
   summary: 'E-Sparse, then least-squares weights of the survivors, and masks chosen anew by them',
-  version: 2,
+  version: 3,
   options: eSparsePipeline.options.extend(reconstructOptions.shape),
-  create: ({ damping, steps, sweeps, ...options }) => ({
+  create: ({ damping, dense, steps, sweeps, ...options }) => ({
     ...eSparsePipeline.create(options),
-    stages: [reconstruct({ damping, steps, sweeps })],
+    stages: [reconstruct({ damping, dense, steps, sweeps })],
   }),
 });

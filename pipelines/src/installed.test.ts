@@ -22,7 +22,7 @@ test('a pipeline reads only the statistics that its score and its stages need', 
     return [metric, ...stages].flatMap(({ statistics }) => Object.keys(statistics));
   };
   expect(needs('e-sparse')).toEqual(['entropy', 'amplitude']);
-  expect(needs('e-sparse-reconstruct')).toEqual(['entropy', 'amplitude', 'hessian']);
+  expect(needs('e-sparse-reconstruct')).toEqual(['entropy', 'amplitude', 'hessian', 'drift']);
   expect(needs('sparsegpt')).toEqual(['amplitude', 'hessian']);
   expect(needs('ria')).toEqual(['amplitude']);
   expect(needs('wanda')).toEqual(['amplitude']);

@@ -65,6 +65,24 @@ test('a worker that is killed at a change of any kind leaves a run that goes on,
   await killAtEach(stores('worker'), kills);
 });
 
+test('so does one that is killed at a change of the dense model’s hidden states', async () => {
+  const args = ['--pipeline', 'e-sparse-reconstruct'];
+  const whole = at('dense-undisturbed');
+  expect(await startPrune({ store: whole, log: at('dense-changes') }, ...args).end).toMatchObject({
+    code: 0,
+  });
+  const kinds = new Set(await changesOf(at('dense-changes'), 'worker'));
+  const kills = [...kinds]
+    .filter((kind) => kind.endsWith(' hidden-dense'))
+    .map((kind) => ({ worker: { kind } }));
+  expect(kills.length).toBeGreaterThanOrEqual(3);
+  const expected = await contentsOf(whole);
+  const check = async (store: string) => {
+    expect(await contentsOf(store)).toEqual(expected);
+  };
+  await killAtEach({ place: (n) => at(`dense-${n}`), check }, kills, ...args);
+});
+
 (ALL ? test : test.skip)(
   'a pruner that is killed at any change at all goes on, to the same bytes',
   async () => {

@@ -11,7 +11,7 @@ const at = scratchFolder();
 interface Plan {
   readonly blocks: number;
   readonly uncounted: readonly string[];
-  readonly store: { readonly bytes: number; readonly arrays: number };
+  readonly store: { readonly bytes: number; readonly arrays: number; readonly hidden: number };
   readonly wire: { readonly pruner: number; readonly worker: number };
   readonly memory: { readonly pruner: number; readonly worker: number };
   readonly spilled: number;
@@ -66,7 +66,7 @@ test('the reconstruction is planned too: its options, what the Hessians hold, an
   const plain = await plan(...args);
   const solving = await plan(...args, '--pipeline', 'e-sparse-reconstruct', '--set', 'steps=10');
   expect(solving).toMatchObject({
-    statistics: ['entropy', 'amplitude', 'gram'],
+    statistics: ['entropy', 'amplitude', 'gram', 'drift'],
     steps: [
       { kind: 'metric', name: 'e-sparse' },
       { kind: 'shuffle', name: 'both' },
@@ -74,7 +74,8 @@ test('the reconstruction is planned too: its options, what the Hessians hold, an
     ],
     uncounted: [],
   });
-  expect(solving.store).toEqual(plain.store);
+  // The dense model's hidden states lie beside.
+  expect(solving.store).toEqual({ ...plain.store, hidden: 2 * plain.store.hidden });
   expect(solving.memory.pruner).toBeGreaterThan(plain.memory.pruner);
   const report = await esparseJson(
     ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, ...args],
@@ -82,7 +83,13 @@ test('the reconstruction is planned too: its options, what the Hessians hold, an
   );
   const { arrays } = await bytesOfRun(path.join(at('solving'), 'runs', String(report.run)));
   expect(solving.store.arrays).toBe(arrays);
-  expect((report.peakResidentBytes as { pruner: number }).pruner).toBeLessThan(solving.memory.pruner);
+  // Of four blocks the last three are streamed for both models.
+  expect(solving.wire.pruner).toBe(1.75 * plain.wire.pruner);
+  expect(report.wireBytes).toBeGreaterThanOrEqual(solving.wire.pruner);
+  expect(report.wireBytes).toBeLessThan(solving.wire.pruner * 1.01 + 64 * 1024);
+  const peaks = report.peakResidentBytes as { pruner: number; workers: number[] };
+  expect(peaks.pruner).toBeLessThan(solving.memory.pruner);
+  expect(Math.max(...peaks.workers)).toBeLessThan(solving.memory.worker);
 });
 
 test('what Hessians do not find room for in memory is planned as a temporary file', async () => {

@@ -13,6 +13,8 @@ export interface TapTile {
   readonly channels: number;
   /** Whether its rows are the last of their sequence. */
   readonly endsSequence?: boolean;
+  /** The same rows in the dense model, (rows x channels), where a statistic needs them. */
+  readonly dense?: Float32Array | undefined;
 }
 
 /** What is gathered, and of which shards. */

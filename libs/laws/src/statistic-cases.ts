@@ -6,6 +6,8 @@ export interface LawTile {
   readonly rows: number;
   readonly channels: number;
   readonly endsSequence?: boolean;
+  /** The same rows in the dense model, for a statistic that needs them. */
+  readonly dense?: Float32Array;
 }
 
 type Row = readonly number[];
@@ -17,14 +19,21 @@ export interface StatisticCase {
   readonly order: readonly number[];
   readonly cuts: readonly number[];
   readonly rowsEach: number;
+  /** Whether tiles have the dense model's rows. */
+  readonly needsDense?: boolean;
 }
 
 /**
  * Cases of a statistic.
  *
  * @param longest - Rows of a sequence at most: 1 lets every row go anywhere.
+ * @param needsDense - Whether tiles have the dense model's rows.
  */
-export function statisticCases(values: fc.Arbitrary<number>, longest: number): fc.Arbitrary<StatisticCase> {
+export function statisticCases(
+  values: fc.Arbitrary<number>,
+  longest: number,
+  needsDense: boolean,
+): fc.Arbitrary<StatisticCase> {
   return fc
     .record({ channels: fc.integer({ min: 1, max: 6 }), count: fc.integer({ min: 1, max: 24 }) })
     .chain(({ channels, count }) => {
@@ -38,13 +47,14 @@ export function statisticCases(values: fc.Arbitrary<number>, longest: number): f
         order: fc.shuffledSubarray([...Array(count).keys()], { minLength: count }),
         cuts: fc.array(fc.nat(count), { maxLength: 5 }),
         rowsEach: fc.integer({ min: 1, max: longest }),
+        ...(needsDense && { needsDense: fc.constant(true) }),
       });
     });
 }
 
 /** The tiles of all sequences as they come. */
-export function wholeOf({ sequences, channels }: StatisticCase): LawTile[] {
-  return sequences.map((rows) => tileOf(rows, channels, true));
+export function wholeOf({ sequences, channels, needsDense }: StatisticCase): LawTile[] {
+  return sequences.map((rows) => tileOf(rows, { channels, needsDense }, true));
 }
 
 /** The shards of a case: its sequences in its order, cut where it says; some may be empty. Each is a list of tiles. */
@@ -56,14 +66,24 @@ export function shardsOf(example: StatisticCase): LawTile[][] {
   );
 }
 
-function tilesOf(rows: readonly Row[], { channels, rowsEach }: StatisticCase): LawTile[] {
+function tilesOf(rows: readonly Row[], { channels, needsDense, rowsEach }: StatisticCase): LawTile[] {
   const tiles: LawTile[] = [];
   for (let first = 0; first < rows.length; first += rowsEach) {
-    tiles.push(tileOf(rows.slice(first, first + rowsEach), channels, first + rowsEach >= rows.length));
+    tiles.push(
+      tileOf(rows.slice(first, first + rowsEach), { channels, needsDense }, first + rowsEach >= rows.length),
+    );
   }
   return tiles;
 }
 
-function tileOf(rows: readonly Row[], channels: number, endsSequence: boolean): LawTile {
-  return { data: Float32Array.from(rows.flat()), rows: rows.length, channels, endsSequence };
+function tileOf(
+  rows: readonly Row[],
+  { channels, needsDense }: Pick<StatisticCase, 'channels' | 'needsDense'>,
+  endsSequence: boolean,
+): LawTile {
+  const data = Float32Array.from(rows.flat());
+  const tile = { data, rows: rows.length, channels, endsSequence };
+  if (needsDense !== true) return tile;
+  // Of a row by itself, however rows are cut into tiles.
+  return { ...tile, dense: data.map((value, i) => value * (1 + (i % channels) / 8)) };
 }

@@ -126,6 +126,24 @@ test('a statistic without bytes is compared by what is read off it', async () =>
   );
 });
 
+test('a statistic that needs the dense model’s rows gets them beside the others', async () => {
+  const above: LawfulStatistic<{ count: number }> = {
+    name: 'above',
+    needsDense: true,
+    create: () => ({ count: 0 }),
+    update: (state, { data, dense }) => {
+      if (dense?.length !== data.length) return Promise.reject(new Error('no rows of the dense model'));
+      state.count += dense.filter((value, i) => value > data[i]!).length;
+      return Promise.resolve();
+    },
+    merge: (into, from) => Promise.resolve(void (into.count += from.count)),
+    serialise: ({ count }) => Buffer.from(String(count)),
+    deserialise: (bytes) => ({ count: Number(Buffer.from(bytes).toString()) }),
+  };
+  await statisticLaws(above);
+  await expect(statisticLaws({ ...above, needsDense: false })).rejects.toThrow('no rows of the dense model');
+});
+
 test('what breaks a law is told as simply as can be, with the seed', async () => {
   const noNegative: LawfulStatistic<LargestState> = {
     ...largest,

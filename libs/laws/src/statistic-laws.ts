@@ -6,6 +6,7 @@ import { shardsOf, statisticCases, wholeOf, type LawTile, type StatisticCase } f
 /** What the laws need of a statistic: any `Statistic` of esparse is one. */
 export interface LawfulStatistic<State> {
   readonly name: string;
+  readonly needsDense?: boolean;
   create(channels: number, options: never): State;
   update(state: State, tile: LawTile): Promise<void>;
   merge(into: State, from: State): Promise<void>;
@@ -101,7 +102,7 @@ export async function statisticLaws<State>(
     must(isDeepStrictEqual(tiles, wholeOf(example)), 'a tile is changed by its update');
   };
 
-  const cases = statisticCases(values, unit === 'row' ? 1 : LONGEST);
+  const cases = statisticCases(values, unit === 'row' ? 1 : LONGEST, statistic.needsDense === true);
   await everyCase(`statistic ${name}`, cases, check, (example) => fc.stringify(example), law);
 }
 

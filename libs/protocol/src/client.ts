@@ -7,7 +7,6 @@ import {
 import { EsparseError, toEsparseError } from '@esparse/errors';
 import { openChannel } from './channel.ts';
 import { fromServiceError } from './errors.ts';
-import type { ActivationTile__Output } from './generated/esparse/v1/ActivationTile.ts';
 import type { AdvanceShardReply__Output } from './generated/esparse/v1/AdvanceShardReply.ts';
 import type { DescribeReply__Output } from './generated/esparse/v1/DescribeReply.ts';
 import type { GatherStatisticsReply__Output } from './generated/esparse/v1/GatherStatisticsReply.ts';
@@ -15,7 +14,8 @@ import type { OpenModelReply__Output } from './generated/esparse/v1/OpenModelRep
 import type { OpenShardReply__Output } from './generated/esparse/v1/OpenShardReply.ts';
 import { identityOf, requireIdentity, type WorkerIdentity } from './identity.ts';
 import { DESCRIBE_DEADLINE_MS, OPEN_DEADLINE_MS, SHARD_DEADLINE_MS } from './limits.ts';
-import { readTile, type Tile, type TileExpectation } from './tiles.ts';
+import { readTiles } from './read-tiles.ts';
+import type { Tile, TileExpectation } from './tiles.ts';
 import { PROTOCOL_VERSION } from './version.ts';
 
 /** The model, store and run that calls work on; paths as the worker sees them. */
@@ -78,6 +78,8 @@ export interface WorkerConnection {
     signal?: AbortSignal,
   ): AsyncIterable<GatherStatisticsReply__Output>;
   advanceShard(target: RunTarget, block: number, shard: number, signal?: AbortSignal): Promise<void>;
+  /** As `advanceShard`, of the dense model's own hidden states, with the dense weights. */
+  advanceDenseShard(target: RunTarget, block: number, shard: number, signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -201,8 +203,8 @@ export function connectWorker(
       );
     },
     streamActivations(target, expected, signal) {
-      const { block, shard, taps } = expected;
-      const request = { run: refOf(target), block, shard, taps: [...taps.keys()] };
+      const { block, shard, taps, dense = false } = expected;
+      const request = { run: refOf(target), block, shard, taps: [...taps.keys()], dense };
       const messages = stream(target, signal, () =>
         client.streamActivations(request, within(SHARD_DEADLINE_MS)),
       );
@@ -222,6 +224,11 @@ export function connectWorker(
     async advanceShard(target, block, shard, signal) {
       await unary<AdvanceShardReply__Output>(target, signal, (done) =>
         client.advanceShard({ run: refOf(target), block, shard }, within(SHARD_DEADLINE_MS), done),
+      );
+    },
+    async advanceDenseShard(target, block, shard, signal) {
+      await unary<AdvanceShardReply__Output>(target, signal, (done) =>
+        client.advanceDenseShard({ run: refOf(target), block, shard }, within(SHARD_DEADLINE_MS), done),
       );
     },
     close() {
@@ -258,27 +265,6 @@ function untold(worker: string): EsparseError {
     hint: 'run the same esparse version on both sides',
     context: { worker },
   });
-}
-
-async function* readTiles(
-  messages: AsyncIterable<ActivationTile__Output>,
-  expected: TileExpectation,
-  address: string,
-): AsyncGenerator<Tile> {
-  const rowsDue = expected.sequences * expected.seqlen * expected.taps.size;
-  let rows = 0;
-  let number = 0;
-  for await (const message of messages) {
-    const tile = readTile(message, number++, expected);
-    rows += tile.rows;
-    yield tile;
-  }
-  if (rows === rowsDue) return;
-  throw new EsparseError(
-    'protocol',
-    `worker ${address} sent ${rows} of ${rowsDue} rows of block ${expected.block}`,
-    { context: { block: expected.block, shard: expected.shard } },
-  );
 }
 
 /** @throws EsparseError `protocol` unless the peer speaks this version. */

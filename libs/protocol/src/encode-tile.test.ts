@@ -16,6 +16,7 @@ const tiles = fc.record({
   rows: fc.nat(),
   channels: fc.nat(),
   dtype: fc.constant('DTYPE_F32' as const),
+  dense: fc.boolean(),
 });
 
 test('a tile is decoded as it was, and its data lie 4-aligned behind the prefix of a gRPC frame', () => {

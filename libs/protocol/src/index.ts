@@ -8,6 +8,7 @@ export {
 } from './client.ts';
 export { fromServiceError, toServiceError } from './errors.ts';
 export type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';
+export type { AdvanceShardRequest__Output } from './generated/esparse/v1/AdvanceShardRequest.ts';
 export type { ActivationTile__Output } from './generated/esparse/v1/ActivationTile.ts';
 export type { GenerateReply } from './generated/esparse/v1/GenerateReply.ts';
 export type { GenerateReply__Output } from './generated/esparse/v1/GenerateReply.ts';

@@ -1,6 +1,8 @@
+import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import type { ActivationTile__Output } from './index.ts';
 import { MAX_TILE_BYTES, readTile, tileMessages, type Tile } from './index.ts';
+import { readTiles } from './read-tiles.ts';
 
 const tileOf = (rows: number, channels: number): Tile => ({
   block: 1,
@@ -59,6 +61,27 @@ test('a tile is cut into whole rows and comes back as it was, wherever its bytes
   );
 });
 
+test('the dense model’s rows follow each message of a tile, and come back beside it', async () => {
+  const tile = { ...tileOf(300, 9000), dense: tileOf(300, 9000).data.map((value) => -value) };
+  const expected = { ...expectedOf(300, 9000), dense: true };
+  const read = async (messages: ActivationTile__Output[]) => {
+    const tiles: Tile[] = [];
+    for await (const found of readTiles(Readable.from(messages), expected, 'w')) tiles.push(found);
+    return tiles;
+  };
+  const tiles = await read(messagesOf(tile));
+  expect(tiles.length).toBeGreaterThan(1);
+  for (const key of ['data', 'dense'] as const) {
+    const rows = Buffer.concat(tiles.map((found) => new Uint8Array(found[key]!.slice().buffer)));
+    expect(Buffer.compare(rows, new Uint8Array(tile[key].buffer))).toBe(0);
+  }
+  const refused = { kind: 'protocol' };
+  await expect(read(messagesOf(tile).slice(0, -1))).rejects.toMatchObject(refused);
+  await expect(read(messagesOf(tileOf(300, 9000)))).rejects.toMatchObject(refused);
+  const crossed = messagesOf(tile).map((message, i) => (i === 1 ? { ...message, firstRow: 1 } : message));
+  await expect(read(crossed)).rejects.toMatchObject(refused);
+});
+
 test('messages are between 1 and 4 MiB where the tile is large enough', () => {
   for (const channels of [512, 1408, 5120, 28672]) {
     const sizes = messagesOf(tileOf(2048, channels)).map(({ data }) => data.length);
@@ -73,6 +96,7 @@ test.each([
   ['of another shard', { shard: 3 }],
   ['of a tap that was not asked for', { tap: 'mlp_in' }],
   ['of another width', { channels: 5 }],
+  ['of the dense model, which nobody asked for', { dense: true }],
   ['of an unknown dtype', { dtype: 'DTYPE_UNSPECIFIED' as const }],
   ['of a sequence outside the shard', { sequence: 1 }],
   ['of rows outside the sequence', { firstRow: 1 }],

@@ -18,15 +18,18 @@ export interface Tile {
   readonly data: Float32Array;
   /** Whether its rows are the last of their sequence. */
   readonly endsSequence: boolean;
+  /** The same rows of the dense model, (rows x channels), where they were asked for. */
+  readonly dense?: Float32Array;
 }
 
 /**
- * Cuts a tile into messages of whole rows, as many as `MAX_TILE_BYTES` holds.
+ * Cuts a tile into messages of whole rows, as many as `MAX_TILE_BYTES` holds; each is followed by the dense model's rows
+ * where the tile has them.
  *
  * @param firstNumber - Sequence number of the first message.
  */
 export function* tileMessages(
-  tile: Omit<Tile, 'endsSequence'>,
+  { data, dense, ...tile }: Omit<Tile, 'endsSequence'>,
   firstNumber: number,
 ): Generator<ActivationTile> {
   const rowBytes = tile.channels * 4;
@@ -34,8 +37,7 @@ export function* tileMessages(
   let number = firstNumber;
   for (let row = 0; row < tile.rows; row += rowsEach) {
     const rows = Math.min(rowsEach, tile.rows - row);
-    const { data } = tile;
-    yield {
+    const message = (values: Float32Array, ofDense: boolean): ActivationTile => ({
       block: tile.block,
       tap: tile.tap,
       shard: tile.shard,
@@ -45,8 +47,11 @@ export function* tileMessages(
       rows,
       channels: tile.channels,
       dtype: 'DTYPE_F32',
-      data: Buffer.from(data.buffer, data.byteOffset + row * rowBytes, rows * rowBytes),
-    };
+      data: Buffer.from(values.buffer, values.byteOffset + row * rowBytes, rows * rowBytes),
+      dense: ofDense,
+    });
+    yield message(data, false);
+    if (dense !== undefined) yield message(dense, true);
   }
 }
 
@@ -58,12 +63,14 @@ export interface TileExpectation {
   readonly sequences: number;
   /** Channels of each tap. */
   readonly taps: ReadonlyMap<string, number>;
+  /** Whether each tile comes with the same rows of the dense model. @default false */
+  readonly dense?: boolean;
 }
 
 /**
  * Checks a tile from the wire and takes its data; the message's own bytes must not be used afterwards.
  *
- * @param number - The sequence number that is due.
+ * @param number - The sequence number that is due; every other tile is the dense model's, where that is asked for.
  * @throws EsparseError `protocol` where the tile is not what was asked for.
  */
 export function readTile(message: ActivationTile__Output, number: number, expected: TileExpectation): Tile {
@@ -81,6 +88,8 @@ export function readTile(message: ActivationTile__Output, number: number, expect
   if (block !== expected.block || shard !== expected.shard) refuse(`it says block ${block}, shard ${shard}`);
   if (expected.taps.get(tap) !== channels)
     refuse(`tap ${tap.slice(0, 80)} with ${channels} channels was not asked for`);
+  const denseDue = expected.dense === true && number % 2 === 1;
+  if (message.dense !== denseDue) refuse(`rows of the ${denseDue ? 'dense model' : 'model'} are due`);
   if (message.dtype !== 'DTYPE_F32') refuse(`dtype ${message.dtype} is unknown`);
   if (sequence >= expected.sequences || rows === 0 || firstRow + rows > expected.seqlen) {
     refuse(`rows ${firstRow} to ${firstRow + rows} of sequence ${sequence} are outside the shard`);

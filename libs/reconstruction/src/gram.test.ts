@@ -1,7 +1,8 @@
 import { statisticLaws } from '@esparse/laws';
 import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
-import { gramStatistic, type GramState } from './gram.ts';
+import { gramStatistic } from './gram.ts';
 import { PANEL } from './panels.ts';
+import type { ProductState } from './product-sums.ts';
 import { createSpill, type Spill } from './spill.ts';
 
 let products: MatrixProducts;
@@ -20,7 +21,10 @@ const ROWS = 7;
 function statisticOf(memory: number) {
   const spill = createSpill({ memory });
   spills.push(spill);
-  return { spill, statistic: gramStatistic({ products: () => Promise.resolve(products), spill }) };
+  return {
+    spill,
+    statistic: gramStatistic({ products: () => Promise.resolve(products), spill, waiting: { bytes: 0 } }),
+  };
 }
 const { statistic } = statisticOf(2 ** 30);
 
@@ -31,7 +35,7 @@ const sequencesOf = (count: number, channels: number) =>
   );
 const sequences = sequencesOf(6, CHANNELS);
 
-async function add(state: GramState, x: Float32Array, piece = ROWS, of = statistic): Promise<void> {
+async function add(state: ProductState, x: Float32Array, piece = ROWS, of = statistic): Promise<void> {
   const { channels } = state;
   for (let row = 0; row < ROWS; row += piece) {
     const rows = Math.min(piece, ROWS - row);
@@ -40,7 +44,7 @@ async function add(state: GramState, x: Float32Array, piece = ROWS, of = statist
   }
 }
 
-async function seen(order: readonly number[], piece?: number): Promise<GramState> {
+async function seen(order: readonly number[], piece?: number): Promise<ProductState> {
   const state = statistic.create(CHANNELS, {});
   for (const s of order) await add(state, sequences[s]!, piece);
   return state;
@@ -50,7 +54,7 @@ async function seen(order: readonly number[], piece?: number): Promise<GramState
 const sameBits = (a: Float32Array, b: Float32Array) =>
   a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
 
-const matrixOf = async (state: GramState, of = statistic) => (await of.finish(state)).dense();
+const matrixOf = async (state: ProductState, of = statistic) => (await of.finish(state)).dense();
 
 test('it is the sum of the rows’ outer products', async () => {
   const found = await matrixOf(await seen([0, 1, 2, 3, 4, 5]));

@@ -13,7 +13,7 @@ test.each([2 ** 30, 40 * MIB, 20 * MIB, 0])(
   async (memory) => {
     const products = await createMatrixProducts({ threads: 1 });
     const spill = createSpill({ memory });
-    const gram = gramStatistic({ products: () => Promise.resolve(products), spill });
+    const gram = gramStatistic({ products: () => Promise.resolve(products), spill, waiting: { bytes: 0 } });
     const cost = hessianCost({ taps: [WIDE], states: 2, seqlen: ROWS, memory });
     const used = { memory: 0, file: 0 };
     const look = () => {
@@ -41,6 +41,15 @@ test.each([2 ** 30, 40 * MIB, 20 * MIB, 0])(
     await spill.close();
   },
 );
+
+test('the drift from the dense model is a whole matrix more of sums, and both sides of its products wait', () => {
+  const shape = { taps: [PANEL, 2 * PANEL], states: 2, seqlen: 16, memory: 2 ** 40 };
+  const [alone, both] = [hessianCost(shape), hessianCost({ ...shape, drift: true })];
+  const entries = PANEL ** 2 * (1 + 4);
+  expect(both.solving - alone.solving).toBe(4 * entries);
+  expect(both.gathering - alone.gathering).toBeGreaterThanOrEqual(2 * 16 * entries + 4 * entries);
+  expect(both.file).toBe(0);
+});
 
 test('beyond the memory that Hessians may have, a plan grows by what waits and passes through alone', () => {
   const taps = [4096, 4096, 4096, 11008];

@@ -1,6 +1,6 @@
 import { widenReference } from '@esparse/kernels';
 import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
-import { denseHessian, reconstruct } from './index.ts';
+import { denseMatrix, reconstruct } from './index.ts';
 
 const stage = reconstruct();
 let products: MatrixProducts;
@@ -19,7 +19,7 @@ const input = (hessian: number[]) => ({
   cols: 4,
   dtype: 'bf16' as const,
   weights: Uint16Array.of(ONE, ONE, TWO, ONE),
-  statistics: { hessian: denseHessian(Float32Array.from(hessian), 4, products) },
+  statistics: { hessian: denseMatrix(Float32Array.from(hessian), 4, products) },
   pattern: { keep: 1, group: 2 },
   // Positions 0 and 2 survive: channels 3 and 1.
   permutation: Int32Array.of(3, 0, 1, 2),
@@ -37,6 +37,29 @@ test('a survivor takes over what its twin said, in the original order', async ()
   expect(solved[3]).toBeCloseTo(2, 1);
   expect(solved[1]).toBeCloseTo(3, 1);
   expect([solved[0], solved[2]]).toEqual([0, 0]);
+});
+
+test('a share of the dense model’s drift moves the target', async () => {
+  const hessian = [10, 0, 0, 0, 0, 10, 0, 0, 0, 0, 10, 0, 0, 0, 0, 10];
+  // Of weights (1, 1, 2, 1) the dense model's inputs add 5 in channel 3, and nothing elsewhere.
+  const drift = [0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+  const linear = input(hessian);
+  const statistics = { ...linear.statistics, drift: denseMatrix(Float32Array.from(drift), 4, products) };
+  for (const dense of [0.5, 1]) {
+    const solver = reconstruct({ sweeps: 0, dense, damping: 1e-6 });
+    const { weights } = await solver.run({ ...linear, statistics }, { note: ignore, progress: ignore });
+    await solver.release?.();
+    const solved = widenReference('bf16', weights!);
+    expect(solved[3]).toBeCloseTo(1 + (dense * 5) / 10, 2);
+    expect(solved[1]).toBeCloseTo(1, 2);
+  }
+});
+
+test('nothing of the dense model is asked for where its share is none', async () => {
+  const [with_, without] = [reconstruct(), reconstruct({ dense: 0 })];
+  expect(Object.keys(with_.statistics)).toEqual(['hessian', 'drift']);
+  expect(Object.keys(without.statistics)).toEqual(['hessian']);
+  await Promise.all([with_.release?.(), without.release?.()]);
 });
 
 test('a group whose survivor says little chooses the other', async () => {

@@ -5,7 +5,8 @@ import { defineStage, maskLinear, type StageInput } from '@esparse/sparsity';
 import { z } from 'zod';
 import { refineMask } from './refine-mask.ts';
 import { solveSurvivors } from './survivors.ts';
-import { hessianOf, openWorkshop } from './workshop.ts';
+import type { TapMatrix } from './tap-matrix.ts';
+import { driftOf, hessianOf, openWorkshop } from './workshop.ts';
 
 /** Steps of the solver that may be asked for: conjugate gradients that need more do not converge. */
 const MAX_STEPS = 10_000;
@@ -21,6 +22,14 @@ export const reconstructOptions = z.object({
     .positive()
     .default(0.01)
     .describe("added to the Hessian's diagonal, in parts of its mean"),
+  dense: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe(
+      "share of the dense model's own inputs in what is to be given back; 0 spares their forward pass",
+    ),
   steps: z.int().min(1).max(MAX_STEPS).default(64).describe('steps of the solver at most'),
   sweeps: z
     .int()
@@ -32,25 +41,25 @@ export const reconstructOptions = z.object({
 
 /**
  * Gives the survivors of a mask the weights that best give back the dense linear's output on the calibration inputs
- * (`solveSurvivors`), lets each group choose its survivors anew (`refineMask`), and solves for their weights again. Where
+ * (`solveSurvivors`): of the inputs behind the pruned blocks, and of the dense model's own, so that a linear also mends what
+ * the blocks before it did. Then it lets each group choose its survivors anew (`refineMask`), and solves for their weights again. Where
  * that cannot be solved the weights stay, with a warning.
  */
 export const reconstruct = defineStage({
   name: 'reconstruct',
   options: reconstructOptions,
   open: openWorkshop,
-  statistics: (_options, workshop) => ({ hessian: hessianOf(workshop) }),
-  async run(input, { options: { damping, steps, sweeps }, held, signal, note, progress }) {
+  statistics: ({ dense }, workshop) => ({
+    hessian: hessianOf(workshop),
+    ...(dense > 0 && { drift: driftOf(workshop) }),
+  }),
+  async run(input, { options: { damping, dense, steps, sweeps }, held, signal, note, progress }) {
     const { rows, cols, dtype, statistics } = input;
-    const { hessian } = statistics;
+    const { hessian, drift } = statistics;
     const trace = hessian.diagonal.reduce((sum, value) => sum + value, 0);
-    const problem = {
-      rows,
-      cols,
-      weights: await widen(dtype, input.weights),
-      hessian,
-      damping: (damping * trace) / cols,
-    };
+    const weights = await widen(dtype, input.weights);
+    const shift = drift && (await shiftOf(weights, rows, drift, dense));
+    const problem = { rows, cols, weights, hessian, damping: (damping * trace) / cols, shift };
     try {
       const products = await held.products();
       const solve = (mask: Uint8Array, start: Float32Array) =>
@@ -64,9 +73,9 @@ export const reconstruct = defineStage({
       if (!refined) return { weights: narrow(dtype, solved) };
       progress(2, STEPS);
       const mask = await maskLinear({ scores: solved.map(Math.abs), rows, cols }, permutation, pattern);
-      const weights = narrow(dtype, await solve(mask, solved));
+      const refitted = narrow(dtype, await solve(mask, solved));
       progress(3, STEPS);
-      return { weights, mask };
+      return { weights: refitted, mask };
     } catch (error) {
       if (!isEsparseError(error) || error.kind !== 'numeric') throw error;
       note(`${error.message}: the survivors keep their weights`);
@@ -76,6 +85,19 @@ export const reconstruct = defineStage({
   numerics: productsId,
   release: (workshop) => workshop.release(),
 });
+
+/** What a share of the dense model's inputs adds to the right-hand side: (rows, cols). */
+async function shiftOf(
+  weights: Float32Array,
+  rows: number,
+  drift: TapMatrix,
+  share: number,
+): Promise<Float32Array> {
+  const shift = new Float32Array(weights.length);
+  await drift.multiply(weights, rows, shift);
+  for (let i = 0; i < shift.length; i++) shift[i] = share * shift[i]!;
+  return shift;
+}
 
 /** 1 where a weight survives, else 0: (rows, cols) in the original order. */
 function keptOf({ rows, cols, permutation }: StageInput, mask: Uint8Array): Float32Array {

@@ -1,6 +1,6 @@
 import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
 import { choiceInverse, groupChoices } from './group-choices.ts';
-import { denseHessian } from './hessian.ts';
+import { denseMatrix } from './tap-matrix.ts';
 import { refineMask, type MaskProblem } from './refine-mask.ts';
 
 let products: MatrixProducts;
@@ -34,7 +34,7 @@ function problemOf(rows: number, cols: number, keep: number, group: number): Pos
     cols,
     weights,
     matrix: hessian,
-    hessian: denseHessian(hessian, cols, products),
+    hessian: denseMatrix(hessian, cols, products),
     damping: 0.5,
     pattern: { keep, group },
     permutation,

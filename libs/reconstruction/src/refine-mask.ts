@@ -2,7 +2,7 @@ import { groupDescent } from '@esparse/kernels';
 import type { MatrixProducts } from '@esparse/model';
 import type { Pattern } from '@esparse/sparsity';
 import { choiceInverse, groupChoices } from './group-choices.ts';
-import type { Hessian } from './hessian.ts';
+import type { Hessian } from './tap-matrix.ts';
 import type { SurvivorsProblem } from './survivors.ts';
 
 /** Columns whose groups descend together before the rest of the gradient follows, in one product. */
@@ -26,8 +26,9 @@ export interface RefineOptions {
 }
 
 /**
- * Lowers the squared error (ŵ - w) (H + λI) (ŵ - w)ᵀ of an N:M-sparse linear by choosing masks anew: group by group, the
- * choice of N and its weights that are best while all other groups stay (`groupDescent`).
+ * Lowers the squared error (ŵ - w) (H + λI) (ŵ - w)ᵀ - 2 s (ŵ - w)ᵀ of an N:M-sparse linear, with the shift s of
+ * `solveSurvivors`, by choosing masks anew: group by group, the choice of N and its weights that are best while all other
+ * groups stay (`groupDescent`).
  *
  * @param sparse - (rows, cols), in the original order: the weights to begin with, changed
  * @returns whether it ran: a pattern with more than `MAX_CHOICES` ways to keep N of M keeps its mask
@@ -46,7 +47,8 @@ export async function refineMask(
   for (let first = 0; first < rows; first += ROWS_AT_ONCE) {
     const count = Math.min(ROWS_AT_ONCE, rows - first);
     const part = (matrix: Float32Array) => matrix.subarray(first * cols, (first + count) * cols);
-    const some = { ...problem, rows: count, weights: part(weights) };
+    const shift = problem.shift && part(problem.shift);
+    const some = { ...problem, rows: count, weights: part(weights), shift };
     await refineRows(some, part(sparse), blocks, products, options);
   }
   return true;
@@ -82,7 +84,7 @@ async function blocksOf(
 }
 
 async function refineRows(
-  { rows, cols, weights, hessian, damping, pattern }: MaskProblem,
+  { rows, cols, weights, hessian, damping, shift, pattern }: MaskProblem,
   sparse: Float32Array,
   blocks: readonly Block[],
   products: MatrixProducts,
@@ -91,7 +93,9 @@ async function refineRows(
   const difference = sparse.map((value, i) => value - weights[i]!);
   const gradient = new Float32Array(rows * cols);
   await hessian.multiply(difference, rows, gradient);
-  for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! + damping * difference[i]!;
+  for (let i = 0; i < gradient.length; i++) {
+    gradient[i] = gradient[i]! + damping * difference[i]! - (shift?.[i] ?? 0);
+  }
   const image = difference;
   for (let sweep = 0; sweep < sweeps; sweep++) {
     for (const { channels, places, inverses } of blocks) {

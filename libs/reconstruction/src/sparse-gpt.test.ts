@@ -2,7 +2,7 @@ import { widenReference } from '@esparse/kernels';
 import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
 import { canonicalOrder, maskLinear } from '@esparse/sparsity';
 import { inverseFactor } from './inverse-factor.ts';
-import { denseHessian } from './hessian.ts';
+import { denseMatrix } from './tap-matrix.ts';
 import { sparseGptStage } from './sparse-gpt-stage.ts';
 import { sparseGpt } from './sparse-gpt.ts';
 import { uniform } from './testing/uniform.ts';
@@ -211,7 +211,7 @@ test('as a stage it gives mask and weights, and leaves both where there is nothi
     dtype: 'bf16' as const,
     // bf16 of 1 and 2.
     weights: Uint16Array.of(0x3f80, 0x4000),
-    statistics: { hessian: denseHessian(Float32Array.from(hessian), 2, products) },
+    statistics: { hessian: denseMatrix(Float32Array.from(hessian), 2, products) },
     pattern: { keep: 1, group: 2 },
     permutation: Int32Array.of(0, 1),
     mask: Uint8Array.of(0b01),

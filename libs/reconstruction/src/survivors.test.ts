@@ -1,5 +1,5 @@
 import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
-import { denseHessian } from './hessian.ts';
+import { denseMatrix } from './tap-matrix.ts';
 import { solveSurvivors } from './survivors.ts';
 import { uniform } from './testing/uniform.ts';
 
@@ -29,19 +29,20 @@ async function problemOf(rows: number, cols: number, tokens: number) {
   return {
     x,
     matrix: hessian,
-    problem: { rows, cols, weights, kept, hessian: denseHessian(hessian, cols, products), damping },
+    problem: { rows, cols, weights, kept, hessian: denseMatrix(hessian, cols, products), damping },
   };
 }
 
-/** (H_SS + λI)⁻¹ ((H + λI) w)_S of one row by elimination, in f64. */
+/** (H_SS + λI)⁻¹ (w (H + λI) + shift)_S of one row by elimination, in f64. */
 function direct(
   { matrix: hessian, problem: { cols, weights, kept, damping } }: Awaited<ReturnType<typeof problemOf>>,
   r: number,
+  shift?: Float32Array,
 ) {
   const survivors = Array.from({ length: cols }, (_, j) => j).filter((j) => kept[r * cols + j] === 1);
   const h = (i: number, j: number) => hessian[i * cols + j]! + (i === j ? damping : 0);
   const system = survivors.map((i) => {
-    let target = 0;
+    let target = shift?.[r * cols + i] ?? 0;
     for (let j = 0; j < cols; j++) target += h(i, j) * weights[r * cols + j]!;
     return [...survivors.map((j) => h(i, j)), target];
   });
@@ -70,6 +71,35 @@ test('the survivors are the least-squares solution, and nothing else is touched'
   }
 });
 
+test('with a shift it is the solution for the shifted right-hand side', async () => {
+  const posed = await problemOf(5, 48, 200);
+  const { problem } = posed;
+  const shift = problem.weights.map((value, i) => 300 * value * Math.cos(i));
+  // Rows are solved in parts of a thousand: each has its own part of the shift.
+  const many = 300;
+  const tiled = (matrix: Float32Array) =>
+    Float32Array.from({ length: many * matrix.length }, (_, i) => matrix[i % matrix.length]!);
+  const solved = await solveSurvivors(
+    {
+      ...problem,
+      rows: many * 5,
+      weights: tiled(problem.weights),
+      kept: tiled(problem.kept),
+      shift: tiled(shift),
+    },
+    { tolerance: 1e-6, steps: 200 },
+  );
+  let moved = 0;
+  for (let r = 0; r < 5; r++) {
+    const [expected, before] = [direct(posed, r, shift), direct(posed, r)];
+    for (let j = 0; j < 48; j++) {
+      moved = Math.max(moved, Math.abs(expected[j]! - before[j]!));
+      for (const copy of [0, many - 1]) expect(solved[(copy * 5 + r) * 48 + j]).toBeCloseTo(expected[j]!, 3);
+    }
+  }
+  expect(moved).toBeGreaterThan(0.05);
+});
+
 test('the output on the inputs is nearer to the dense one than that of the unchanged survivors', async () => {
   const { problem, x } = await problemOf(8, 64, 300);
   const solved = await solveSurvivors(problem);
@@ -94,6 +124,6 @@ test('a Hessian that is not finite is refused', async () => {
   const { problem, matrix } = await problemOf(2, 8, 20);
   matrix[9] = NaN;
   await expect(
-    solveSurvivors({ ...problem, hessian: denseHessian(matrix, 8, products) }),
+    solveSurvivors({ ...problem, hessian: denseMatrix(matrix, 8, products) }),
   ).rejects.toMatchObject({ kind: 'numeric' });
 });

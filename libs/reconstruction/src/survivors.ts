@@ -1,4 +1,4 @@
-import type { Hessian } from './hessian.ts';
+import type { Hessian } from './tap-matrix.ts';
 import { notPositive } from './not-positive.ts';
 
 /** Rows of a linear whose survivors are to be solved for. Matrices are row-major. */
@@ -13,6 +13,11 @@ export interface SurvivorsProblem {
   readonly hessian: Pick<Hessian, 'diagonal' | 'multiply'>;
   /** λ, added to the diagonal of H: keeps weights near the dense ones where inputs hardly vary. */
   readonly damping: number;
+  /**
+   * (rows, cols): what is added to the right-hand side, w (H + λI), where the target is not the dense row's output on the
+   * same inputs. @default zeros
+   */
+  readonly shift?: Float32Array | undefined;
 }
 
 /** How `solveSurvivors` solves. */
@@ -31,8 +36,9 @@ const ROWS_AT_ONCE = 1024;
 
 /**
  * The least-squares weights of the survivors: per row the ŵ that is zero outside S and makes
- * (ŵ - w) (H + λI) (ŵ - w)ᵀ least, ŵ_S = (H_SS + λI)⁻¹ ((H + λI) w)_S. It best gives back the output of the dense row on
- * the calibration inputs, and stays near the dense weights where these say little.
+ * (ŵ - w) (H + λI) (ŵ - w)ᵀ least, ŵ_S = (H_SS + λI)⁻¹ (w (H + λI))_S. It best gives back the output of the dense row on
+ * the calibration inputs, and stays near the dense weights where these say little. With a shift s the right-hand side is
+ * w (H + λI) + s: that of another target.
  *
  * Conjugate gradients with a diagonal preconditioner, for many rows at a time: a step is
  * one product with H, whatever survives in which row, where a direct solution factors a matrix for each row. Rows take
@@ -51,7 +57,13 @@ export async function solveSurvivors(
     const count = Math.min(ROWS_AT_ONCE, rows - first);
     const part = (matrix: Float32Array) => matrix.subarray(first * cols, (first + count) * cols);
     await solveRows(
-      { ...problem, rows: count, weights: part(problem.weights), kept: part(problem.kept) },
+      {
+        ...problem,
+        rows: count,
+        weights: part(problem.weights),
+        kept: part(problem.kept),
+        shift: problem.shift && part(problem.shift),
+      },
       { ...options, start: part(options.start ?? problem.weights) },
       part(out),
     );
@@ -60,7 +72,7 @@ export async function solveSurvivors(
 }
 
 async function solveRows(
-  { rows, cols, weights, kept, hessian, damping }: SurvivorsProblem,
+  { rows, cols, weights, kept, hessian, damping, shift }: SurvivorsProblem,
   { start, steps = 64, tolerance = 1e-3, signal }: SurvivorsOptions & { readonly start: Float32Array },
   solution: Float32Array,
 ): Promise<void> {
@@ -75,13 +87,15 @@ async function solveRows(
   const energy = new Float64Array(rows);
   const goal = new Float64Array(rows);
 
-  // residual = kept · (w - ŵ) (H + λI), with ŵ = kept · start.
+  // residual = kept · ((w - ŵ) (H + λI) + shift), with ŵ = kept · start.
   for (let i = 0; i < size; i++) {
     solution[i] = kept[i]! * start[i]!;
     direction[i] = weights[i]! - solution[i]!;
   }
   await hessian.multiply(direction, rows, image);
-  for (let i = 0; i < size; i++) residual[i] = kept[i]! * (image[i]! + damping * direction[i]!);
+  for (let i = 0; i < size; i++) {
+    residual[i] = kept[i]! * (image[i]! + damping * direction[i]! + (shift?.[i] ?? 0));
+  }
   for (let r = 0; r < rows; r++) {
     const at = r * cols;
     let sum = 0;

@@ -3,11 +3,15 @@ import type { MatrixProducts } from '@esparse/model';
 import { panelsOf, type Panel } from './panels.ts';
 import type { Slab, Spill } from './spill.ts';
 
-/** The rows of one sequence, cut into panels: f32 (rows, width of the panel) each. */
+/** Two matrices over the rows of one sequence, cut into panels: f32 (rows, width of the panel) each. */
 export interface PanelledRows {
   readonly rows: number;
-  readonly panels: readonly Float32Array[];
+  readonly left: readonly Float32Array[];
+  readonly right: readonly Float32Array[];
 }
+
+/** Which tiles there are: all of them, or, where left and right are the same, those on and below the diagonal. */
+export type TileShape = 'square' | 'lower';
 
 /** A tile's sums, as `addExactly` keeps them: f64 (2, rows of the row panel, columns of the column panel). */
 export interface SummedTile {
@@ -19,38 +23,43 @@ export interface SummedTile {
 /** Products that are added at a visit of a tile: the sums are read and written once for so many of them. */
 export const AT_ONCE = 4;
 
-/** Exact sums of Xᵀ X over sequences: the tiles on and below the diagonal. */
+/** Exact sums of leftᵀ right over sequences, in tiles. */
 export class TileSums {
+  readonly shape: TileShape;
   readonly panels: readonly Panel[];
   /** By row, then column. */
-  readonly #slabs: Slab[][];
+  readonly #slabs: (Slab | undefined)[][];
 
-  private constructor(panels: readonly Panel[], slabs: Slab[][]) {
+  private constructor(shape: TileShape, panels: readonly Panel[], slabs: (Slab | undefined)[][]) {
+    this.shape = shape;
     this.panels = panels;
     this.#slabs = slabs;
   }
 
   /** Sums of nothing. @throws EsparseError 'space' where there is no room for them */
-  static async create(channels: number, spill: Spill): Promise<TileSums> {
+  static async create(channels: number, shape: TileShape, spill: Spill): Promise<TileSums> {
     const panels = panelsOf(channels);
     const slabs: Slab[][] = [];
     for (const [i, row] of panels.entries()) {
       slabs.push([]);
-      for (const col of panels.slice(0, i + 1))
+      for (const col of columnsOf(shape, panels, i))
         slabs[i]!.push(await spill.allocate(8 * EXACT_SUM_DIGITS * row.width * col.width));
     }
-    return new TileSums(panels, slabs);
+    return new TileSums(shape, panels, slabs);
   }
 
   /** What the sums of so many channels take: the tiles on the diagonal are whole ones. */
-  static bytes(channels: number): number {
-    const entries = panelsOf(channels).reduce((sum, { first, width }) => sum + width * (first + width), 0);
+  static bytes(channels: number, shape: TileShape): number {
+    const entries = panelsOf(channels).reduce(
+      (sum, { first, width }) => sum + width * (shape === 'square' ? channels : first + width),
+      0,
+    );
     return 8 * EXACT_SUM_DIGITS * entries;
   }
 
   /** Whether part of them lies in the file. */
   get spilled(): boolean {
-    return this.#slabs.some((row) => row.some(({ inMemory }) => !inMemory));
+    return this.#slabs.some((row) => row.some((slab) => slab?.inMemory === false));
   }
 
   /** Adds sequences, each the product of its own rows: the sums do not depend on which are added together. */
@@ -61,9 +70,9 @@ export class TileSums {
       const size = row.width * col.width;
       for (let first = 0; first < sequences.length; first += AT_ONCE) {
         const some = sequences.slice(first, first + AT_ONCE);
-        for (const [k, { rows, panels: x }] of some.entries()) {
+        for (const [k, { rows, left, right }] of some.entries()) {
           const sizes = { rows: row.width, inner: rows, cols: col.width };
-          await products.cross(x[i]!, x[j]!, sizes, room.subarray(k * size, (k + 1) * size));
+          await products.cross(left[i]!, right[j]!, sizes, room.subarray(k * size, (k + 1) * size));
         }
         await addExactly(sums, room.subarray(0, some.length * size), some.length);
       }
@@ -80,18 +89,19 @@ export class TileSums {
     );
   }
 
-  /** Shows the tile of a row panel and a column panel, which comes no later. */
+  /** Shows the tile of a row panel and a column panel, which must be one that there is. */
   read<R>(row: number, col: number, work: (tile: SummedTile) => R | Promise<R>): Promise<R> {
     return this.#use('read', row, col, work);
   }
 
-  /** Gives the room of a row of tiles to others. */
-  releaseRow(row: number): void {
-    for (const slab of this.#slabs[row]!.splice(0)) slab.release();
+  /** Gives the room of a tile to others. */
+  releaseTile(row: number, col: number): void {
+    this.#slabs[row]![col]?.release();
+    this.#slabs[row]![col] = undefined;
   }
 
   release(): void {
-    for (let row = 0; row < this.#slabs.length; row++) this.releaseRow(row);
+    for (const [i, row] of this.#slabs.entries()) for (const j of row.keys()) this.releaseTile(i, j);
   }
 
   async #each(
@@ -99,7 +109,7 @@ export class TileSums {
     work: (row: number, col: number, tile: SummedTile) => Promise<void>,
   ): Promise<void> {
     for (let i = 0; i < this.panels.length; i++) {
-      for (let j = 0; j <= i; j++) await this.#use(access, i, j, (tile) => work(i, j, tile));
+      for (const j of this.#slabs[i]!.keys()) await this.#use(access, i, j, (tile) => work(i, j, tile));
     }
   }
 
@@ -112,6 +122,10 @@ export class TileSums {
     const [row, col] = [this.panels[i]!, this.panels[j]!];
     return this.#slabs[i]![j]!.use(access, (bytes) => work({ row, col, sums: new Float64Array(bytes) }));
   }
+}
+
+function columnsOf(shape: TileShape, panels: readonly Panel[], row: number): readonly Panel[] {
+  return shape === 'square' ? panels : panels.slice(0, row + 1);
 }
 
 /** An entry of a tile's sums. */

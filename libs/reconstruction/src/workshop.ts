@@ -1,9 +1,10 @@
 import { EsparseError } from '@esparse/errors';
 import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
 import { readerOf, type StatisticReader } from '@esparse/statistics';
+import { driftStatistic } from './drift.ts';
 import { gramStatistic } from './gram.ts';
-import type { Hessian } from './hessian.ts';
 import { createSpill, type Spill } from './spill.ts';
+import type { Hessian, TapMatrix } from './tap-matrix.ts';
 
 /** What stages that know the Hessians of their inputs work with, in a whole run. */
 export interface Workshop {
@@ -11,6 +12,8 @@ export interface Workshop {
   products(): Promise<MatrixProducts>;
   /** Where sums and Hessians lie. */
   readonly spill: Spill;
+  /** Bytes of sequences that wait to be added to the sums, of all states. */
+  readonly waiting: { bytes: number };
   release(): Promise<void>;
 }
 
@@ -54,6 +57,7 @@ function createWorkshop(memory: number): Workshop {
   return {
     products: () => (opened ??= createMatrixProducts()),
     spill,
+    waiting: { bytes: 0 },
     async release() {
       await Promise.all([(await opened)?.release(), spill.close()]);
     },
@@ -65,6 +69,14 @@ export function hessianOf(workshop: Workshop): StatisticReader<Hessian> {
   const gram = gramStatistic(workshop);
   return readerOf(gram, gram.finish, (hessian) => {
     hessian.release();
+  });
+}
+
+/** How a tap has drifted from the dense model's, which is let go of with its block; nothing where it has not. */
+export function driftOf(workshop: Workshop): StatisticReader<TapMatrix | undefined> {
+  const drift = driftStatistic(workshop);
+  return readerOf(drift, drift.finishDrift, (matrix) => {
+    matrix?.release();
   });
 }
 

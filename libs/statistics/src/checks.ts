@@ -24,6 +24,12 @@ export function checkTile(
       `${statistic}: a tile of ${channels} channels for a tap of ${state.channels}`,
     );
   }
+  if (tile.dense !== undefined && tile.dense.length !== data.length) {
+    throw new EsparseError(
+      'protocol',
+      `${statistic}: ${tile.dense.length} values of the dense model beside ${data.length}`,
+    );
+  }
   if (!Number.isInteger(rows) || rows < 0 || rows > maxRows || data.length !== rows * channels) {
     throw new EsparseError(
       'protocol',

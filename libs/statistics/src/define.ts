@@ -18,6 +18,8 @@ export interface StatisticDefinition<Held extends object> {
   readonly version?: number;
   /** What tells its states from others of the same name and version. @default none */
   readonly parameters?: StatisticParameters;
+  /** Whether tiles must have the dense model's rows: see `Statistic`. @default false */
+  readonly needsDense?: boolean;
   /** Rows of a tile at most. @default 2 ** 20 */
   readonly maxRows?: number;
   /** Rows of a state at most. @default any number */
@@ -47,7 +49,7 @@ export interface StatisticDefinition<Held extends object> {
 export function defineStatistic<Held extends object>(
   definition: StatisticDefinition<Held>,
 ): Statistic<DefinedState<Held>, unknown> {
-  const { name, version = 1, parameters = {}, maxRows = MAX_ROWS, dispose } = definition;
+  const { name, version = 1, parameters = {}, needsDense = false, maxRows = MAX_ROWS, dispose } = definition;
   const maxTokens = definition.maxTokens ?? Number.MAX_SAFE_INTEGER;
   checkPlugin('statistic', name, version);
   const identity = { name, version, parameters };
@@ -55,6 +57,7 @@ export function defineStatistic<Held extends object>(
     Object.assign(held, { channels, tokens, parameters });
   return {
     ...identity,
+    needsDense,
     create(channels) {
       checkChannels(name, channels);
       return stateOf(channels, 0, definition.create(channels));

@@ -22,7 +22,9 @@ export type StatisticReaders = Readonly<Record<string, StatisticReader>>;
 
 /** What it gets: a reading for each name. */
 export type Readings<Readers extends StatisticReaders> = {
-  readonly [Name in keyof Readers]: Readers[Name] extends StatisticReader<infer Reading> ? Reading : never;
+  readonly [Name in keyof Readers]: NonNullable<Readers[Name]> extends StatisticReader<infer Reading>
+    ? Reading
+    : never;
 };
 
 /**

@@ -8,6 +8,11 @@ export interface StatisticTile {
    * come in order, in one shard. @default false
    */
   readonly endsSequence?: boolean;
+  /**
+   * The same rows in the dense model, (rows, channels), for statistics that need them: `data` are those behind the blocks
+   * that are pruned already. Not there where both are the same, as in the first block.
+   */
+  readonly dense?: Float32Array | undefined;
 }
 
 /** What tells two statistics of the same name and version apart; states that differ in it never merge. */
@@ -38,6 +43,8 @@ export interface Statistic<State extends StatisticState, Options> {
   readonly version: number;
   /** The parameters of its states. */
   readonly parameters: StatisticParameters;
+  /** Whether its tiles must have the dense model's rows: they cost another forward pass. @default false */
+  readonly needsDense?: boolean;
 
   /** A state that has seen nothing. */
   create(channels: number, options: Options): State;

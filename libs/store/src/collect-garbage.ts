@@ -7,6 +7,7 @@ import {
   DENSE,
   FINISHED,
   HIDDEN,
+  HIDDEN_DENSE,
   isFingerprint,
   RUNS,
   runFolder,
@@ -122,7 +123,7 @@ async function garbageOf(objects: ObjectStore, whole: ReadonlySet<string>): Prom
         if (!(await isCommitted(objects, group))) await add('uncommitted', group);
       }
     }
-    await add('hidden', joinKey(run, HIDDEN));
+    for (const folder of [HIDDEN, HIDDEN_DENSE]) await add('hidden', joinKey(run, folder));
   }
   return found;
 }

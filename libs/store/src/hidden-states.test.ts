@@ -10,7 +10,7 @@ const shard = (value: number, shape = [2, 3, 4]) => ({
 
 test('a shard reads back as it was written, and is listed until it is removed', async () => {
   await inTemporaryFolder(async (root) => {
-    const hidden = hiddenStates(fileObjectStore(root), 'runs/a1');
+    const { hidden } = hiddenStates(fileObjectStore(root), 'runs/a1');
     for (const s of [10, 2, 0]) await hidden.write(1, s, shard(s));
     await hidden.write(0, 0, shard(3));
     await hidden.write(2, 0, shard(7));
@@ -25,9 +25,27 @@ test('a shard reads back as it was written, and is listed until it is removed', 
   });
 });
 
+test('the dense model’s hidden states lie beside the others, and go by themselves', async () => {
+  const { hidden, hiddenDense } = hiddenStates(new MemoryObjectStore(), 'runs/a1');
+  for (const block of [1, 2]) {
+    await hidden.write(block, 0, shard(block));
+    await hiddenDense.write(block, 0, shard(-block));
+  }
+  expect([await hidden.read(1, 0), await hiddenDense.read(1, 0)]).toEqual([shard(1), shard(-1)]);
+  await hiddenDense.removeBefore(2);
+  expect([await hidden.shards(1), await hiddenDense.shards(1), await hiddenDense.shards(2)]).toEqual([
+    [0],
+    [],
+    [0],
+  ]);
+  await expect(hiddenDense.read(1, 0)).rejects.toThrow("the dense model's hidden states of block 1, shard 0");
+  await hidden.removeAll();
+  expect(await hiddenDense.shards(2)).toEqual([0]);
+});
+
 test('a shard may be written again, by several workers at once, and is always whole', async () => {
   await inTemporaryFolder(async (root) => {
-    const workers = [0, 1].map(() => hiddenStates(fileObjectStore(root), 'runs/a1'));
+    const workers = [0, 1].map(() => hiddenStates(fileObjectStore(root), 'runs/a1').hidden);
     await workers[0]!.write(0, 0, shard(1, [16, 64, 64]));
     const write = Promise.all(
       workers.map(async (hidden) => {
@@ -40,7 +58,7 @@ test('a shard may be written again, by several workers at once, and is always wh
 });
 
 test('a shard of another shape replaces the old one', async () => {
-  const hidden = hiddenStates(new MemoryObjectStore(), 'runs/a1');
+  const { hidden } = hiddenStates(new MemoryObjectStore(), 'runs/a1');
   await hidden.write(0, 0, shard(1));
   await hidden.write(0, 0, shard(2, [4, 3, 1]));
   expect(await hidden.read(0, 0)).toEqual(shard(2, [4, 3, 1]));
@@ -48,7 +66,7 @@ test('a shard of another shape replaces the old one', async () => {
 
 test('a missing or damaged shard is an error that names block and shard, for a flip of any byte', async () => {
   const objects = new MemoryObjectStore();
-  const hidden = hiddenStates(objects, 'runs/a1');
+  const { hidden } = hiddenStates(objects, 'runs/a1');
   const named = { kind: 'store', message: expect.stringMatching(/block 3, shard 1|hidden\/3\/1/) };
   await expect(hidden.read(3, 1)).rejects.toMatchObject(named);
   await hidden.write(3, 1, shard(1));
@@ -63,7 +81,7 @@ test('a missing or damaged shard is an error that names block and shard, for a f
 });
 
 test('hostile numbers of blocks and shards reach no key', async () => {
-  const hidden = hiddenStates(new MemoryObjectStore(), 'runs/a1');
+  const { hidden } = hiddenStates(new MemoryObjectStore(), 'runs/a1');
   for (const bad of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60]) {
     await expect(hidden.read(bad, 0)).rejects.toMatchObject({ kind: 'usage' });
     await expect(hidden.write(0, bad, shard(1))).rejects.toMatchObject({ kind: 'usage' });

@@ -3,7 +3,7 @@ import { arrayDocumentSchema } from './array-document.ts';
 import { encodeArray } from './encode-array.ts';
 import { checkDocument, parseJson, readSmall } from './json-document.ts';
 import { joinKey } from './key.ts';
-import { blockOfName, checkBlock, HIDDEN, ZARR_JSON } from './layout.ts';
+import { blockOfName, checkBlock, HIDDEN, HIDDEN_DENSE, ZARR_JSON } from './layout.ts';
 import { FORMAT } from './limits.ts';
 import type { ObjectStore } from './object-store.ts';
 import { readArray } from './read-array.ts';
@@ -33,9 +33,25 @@ export interface HiddenStates {
   removeAll(): Promise<void>;
 }
 
+/** The hidden states of a run. */
+export interface RunHiddenStates {
+  /** Those of the model as it is pruned so far. */
+  readonly hidden: HiddenStates;
+  /** Those of the dense model, where a statistic needs them; before block 0 both are the same, and only `hidden` is there. */
+  readonly hiddenDense: HiddenStates;
+}
+
 /** The hidden states in a run's folder. */
-export function hiddenStates(store: ObjectStore, run: string): HiddenStates {
-  const blockAt = (block: number): string => joinKey(run, HIDDEN, checkBlock(block));
+export function hiddenStates(store: ObjectStore, run: string): RunHiddenStates {
+  return {
+    hidden: statesIn(store, joinKey(run, HIDDEN), 'the hidden states'),
+    hiddenDense: statesIn(store, joinKey(run, HIDDEN_DENSE), "the dense model's hidden states"),
+  };
+}
+
+function statesIn(store: ObjectStore, root: string, name: string): HiddenStates {
+  const labelOf = (block: number, shard: number) => `${name} of block ${block}, shard ${shard}`;
+  const blockAt = (block: number): string => joinKey(root, checkBlock(block));
   const shardAt = (block: number, shard: number): string => {
     if (Number.isSafeInteger(shard) && shard >= 0) return joinKey(blockAt(block), shard);
     throw new EsparseError('usage', `${shard} is no shard number`);
@@ -88,19 +104,14 @@ export function hiddenStates(store: ObjectStore, run: string): HiddenStates {
       return stored.sort((a, b) => a - b);
     },
     async removeBefore(block) {
-      const folder = joinKey(run, HIDDEN);
       const earlier = new Set<number>();
       // Not by `children`: there are S3-compatible servers that leave out folders which hold nothing but folders.
-      for await (const key of store.list(folder)) {
-        const found = blockOfName(key.slice(folder.length + 1).split('/')[0]!);
+      for await (const key of store.list(root)) {
+        const found = blockOfName(key.slice(root.length + 1).split('/')[0]!);
         if (found !== undefined && found < block) earlier.add(found);
       }
       for (const each of earlier) await store.deletePrefix(blockAt(each));
     },
-    removeAll: async () => store.deletePrefix(joinKey(run, HIDDEN)),
+    removeAll: async () => store.deletePrefix(root),
   };
-}
-
-function labelOf(block: number, shard: number): string {
-  return `the hidden states of block ${block}, shard ${shard}`;
 }

@@ -9,7 +9,7 @@ export type { ArrayInfo, CommittedGroup } from './committed-group.ts';
 export { fileObjectStore } from './file-object-store.ts';
 export type { FinishInput } from './finish-run.ts';
 export type { FinishedSummary } from './finished.ts';
-export type { HiddenShard, HiddenStates } from './hidden-states.ts';
+export type { HiddenShard, HiddenStates, RunHiddenStates } from './hidden-states.ts';
 export { checkKey } from './key.ts';
 export { FORMAT } from './limits.ts';
 export { MemoryObjectStore } from './memory-object-store.ts';

@@ -12,6 +12,7 @@ export const RUNS = 'runs';
 export const BLOCKS = 'blocks';
 export const DENSE = 'dense';
 export const HIDDEN = 'hidden';
+export const HIDDEN_DENSE = 'hidden-dense';
 export const FINISHED = 'finished.json';
 
 const FINGERPRINT = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;

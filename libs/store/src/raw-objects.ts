@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
 import { checkDocument } from './json-document.ts';
 import { checkKey, folderOf, joinKey } from './key.ts';
-import { BLOCKS, DENSE, HIDDEN, ZARR_JSON } from './layout.ts';
+import { BLOCKS, DENSE, HIDDEN, HIDDEN_DENSE, ZARR_JSON } from './layout.ts';
 import { entryOf, isChunk, manifestSchema, sortedEntries, type ManifestEntry } from './manifest.ts';
 import type { ObjectStore } from './object-store.ts';
 import { readSealedGroup, sealedGroup } from './sealed-document.ts';
@@ -27,7 +27,7 @@ export function splitRawPath(path: string): { folder: string; name: string } {
 
 /** True for the name of a folder in a run that holds raw objects. */
 export function isRawFolder(name: string): boolean {
-  return ![BLOCKS, DENSE, HIDDEN].includes(name) && !name.includes('.');
+  return ![BLOCKS, DENSE, HIDDEN, HIDDEN_DENSE].includes(name) && !name.includes('.');
 }
 
 /** The manifest of a folder of raw objects; empty where there is no such folder. */

@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { openGroup, type CommittedGroup } from './committed-group.ts';
 import { committedBlocks, isCommitted } from './commits.ts';
 import { readFinished, type FinishedSummary } from './finished.ts';
-import { hiddenStates, type HiddenStates } from './hidden-states.ts';
+import { hiddenStates, type RunHiddenStates } from './hidden-states.ts';
 import { joinKey } from './key.ts';
 import { blockFolder, DENSE, FINISHED, runFolder, ZARR_JSON } from './layout.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -11,7 +11,7 @@ import { readSealedGroup, type Attributes } from './sealed-document.ts';
 import { verifyRun, type Damage, type VerifyProgress } from './verify.ts';
 
 /** One run of a pipeline: what it was made of, and what of it is committed. */
-export interface Run {
+export interface Run extends RunHiddenStates {
   readonly fingerprint: string;
   /** What was given to `beginRun`. */
   readonly attributes: Attributes;
@@ -32,7 +32,6 @@ export interface Run {
   object(path: string): Promise<Uint8Array>;
   /** The paths of the raw objects in a folder such as 'tokenizer', in order. */
   objects(folder: string): Promise<string[]>;
-  readonly hidden: HiddenStates;
   /**
    * Reads every object of the run, hidden states excepted, and compares it with its manifest.
    *
@@ -67,7 +66,7 @@ export async function openRunAt(store: ObjectStore, fingerprint: string): Promis
       const entries = await readRawManifest(store, joinKey(folder, name));
       return entries.map((entry) => joinKey(name, entry.path));
     },
-    hidden: hiddenStates(store, folder),
+    ...hiddenStates(store, folder),
     verify: (onProgress, signal) => verifyRun(store, fingerprint, onProgress, signal),
   };
 }

@@ -174,7 +174,7 @@ onEveryMedium(({ name, make, again }) => {
   test('hidden states are reached without the writer’s lock', async () => {
     const objects = await make();
     const writer = await (await createOrOpenStore(objects)).beginRun('a1', {});
-    const hidden = await openHidden(await again(objects), 'a1');
+    const { hidden } = await openHidden(await again(objects), 'a1');
     await hidden.write(0, 3, { data: Float32Array.from([1, 2]), shape: [1, 1, 2] });
     expect((await writer.run.hidden.read(0, 3)).data).toEqual(Float32Array.from([1, 2]));
     await writer.close();

@@ -1,7 +1,7 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
 import { committedBlocks } from './commits.ts';
 import { readCurrent } from './current.ts';
-import { hiddenStates, type HiddenStates } from './hidden-states.ts';
+import type { RunHiddenStates } from './hidden-states.ts';
 import { joinKey } from './key.ts';
 import { CURRENT, FINISHED, isFingerprint, runFolder, RUNS, ZARR_JSON } from './layout.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -95,10 +95,9 @@ export async function openStore(root: string | ObjectStore): Promise<Store> {
  *
  * @throws EsparseError 'store' where there is no such store or run
  */
-export async function openHidden(root: string | ObjectStore, fingerprint: string): Promise<HiddenStates> {
+export async function openHidden(root: string | ObjectStore, fingerprint: string): Promise<RunHiddenStates> {
   const { objects } = await openStore(root);
-  await openRunAt(objects, fingerprint);
-  return hiddenStates(objects, runFolder(fingerprint));
+  return openRunAt(objects, fingerprint);
 }
 
 class ObjectsStore implements Store {

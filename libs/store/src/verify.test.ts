@@ -92,7 +92,8 @@ test('what is in no manifest is a warning, hidden states excepted', async () => 
   const objects = await sampleStore();
   await objects.put(`${RUN}/blocks/1/q_proj/notes.txt`, [new Uint8Array(1)]);
   await objects.put(`${RUN}/blocks/7/x/c/0`, [new Uint8Array(1)]);
-  await objects.put(`${RUN}/hidden/0/0/c/0`, [new Uint8Array(1)]);
+  for (const hidden of ['hidden', 'hidden-dense'])
+    await objects.put(`${RUN}/${hidden}/0/0/c/0`, [new Uint8Array(1)]);
   const damage = await verify(objects);
   expect(damage.map(({ severity, problem, object }) => [severity, problem, object])).toEqual([
     ['warning', 'unlisted', `${RUN}/blocks/1/q_proj/notes.txt`],

@@ -11,6 +11,7 @@ import {
   DENSE,
   FINISHED,
   HIDDEN,
+  HIDDEN_DENSE,
   runFolder,
   RUNS,
   ZARR_JSON,
@@ -146,8 +147,9 @@ class Verification {
 
   /** Objects in the run's folder that no manifest lists: harmless, and worth knowing. */
   async findUnlisted(): Promise<void> {
+    const hidden = [HIDDEN, HIDDEN_DENSE].map((name) => `${joinKey(this.#run, name)}/`);
     for await (const key of this.#store.list(this.#run)) {
-      if (this.#known.has(key) || key.startsWith(`${joinKey(this.#run, HIDDEN)}/`)) continue;
+      if (this.#known.has(key) || hidden.some((folder) => key.startsWith(folder))) continue;
       this.damages.push({
         severity: 'warning',
         problem: 'unlisted',

@@ -99,17 +99,20 @@ export function fakeHandlers(options: FakeHandlerOptions): WorkerHandlers {
       opened.set(shard, sequences);
       return {};
     }),
-    StreamActivations: stream('StreamActivations', async function* ({ block, shard, taps: wanted }, run) {
-      let number = 0;
-      for (const tile of sequencesOf(block, shard, wanted, run.seqlen)) {
-        for (const message of tileMessages(tile, number)) {
-          number++;
-          yield message;
+    StreamActivations: stream(
+      'StreamActivations',
+      async function* ({ block, shard, taps: wanted, dense }, run) {
+        let number = 0;
+        for (const tile of sequencesOf(block, shard, wanted, run.seqlen)) {
+          for (const message of tileMessages(dense ? withDense(tile) : tile, number)) {
+            number++;
+            yield message;
+          }
+          // Lets a cancelled call end between two sequences.
+          await Promise.resolve();
         }
-        // Lets a cancelled call end between two sequences.
-        await Promise.resolve();
-      }
-    }),
+      },
+    ),
     GatherStatistics: stream('GatherStatistics', async function* (request, run) {
       const { block, shards, taps: wanted, statistics: refs } = request;
       const names = wanted.length > 0 ? wanted : Object.keys(taps);
@@ -129,7 +132,16 @@ export function fakeHandlers(options: FakeHandlerOptions): WorkerHandlers {
       for await (const data of serialisePartial(gatherer.partial())) yield { data: Buffer.from(data) };
     }),
     AdvanceShard: unary('AdvanceShard', () => ({})),
+    AdvanceDenseShard: unary('AdvanceDenseShard', () => ({})),
   };
+}
+
+/** How far the made-up dense model's activations are from those of the pruned one. */
+const DRIFT = 0.05;
+
+/** With the rows of a dense model. */
+function withDense<T extends { readonly data: Float32Array }>(tile: T) {
+  return { ...tile, dense: tile.data.map((value, i) => value * (1 + DRIFT * Math.sin(i))) };
 }
 
 function statisticNamed(statistics: readonly AnyStatistic[], name: string): AnyStatistic {

@@ -62,7 +62,8 @@ function shard$(
 ): Observable<Partial> {
   const target = { model: 'none', store: 'none', run: '0'.repeat(32), seqlen };
   const opening = { shard, sequences: SEQUENCES, tokens: new Uint32Array(SEQUENCES * seqlen) };
-  const expected = { block: 0, shard, seqlen, sequences: SEQUENCES, taps };
+  const dense = statistics.some(({ needsDense }) => needsDense === true);
+  const expected = { block: 0, shard, seqlen, sequences: SEQUENCES, taps, dense };
   return from(worker.openShard(target, opening, signal)).pipe(
     mergeMap(() => fromPull((gone) => worker.streamActivations(target, expected, gone))),
     gatherStatistics({ taps, statistics, shards: [shard] }),

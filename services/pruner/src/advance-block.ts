@@ -3,33 +3,42 @@ import { abortWith } from '@esparse/dataflow';
 import { attempt$ } from './attempt.ts';
 import type { RunContext } from './run-context.ts';
 
-/** Runs a committed block with its pruned weights over all shards: their hidden states before the next block. */
+/** How workers take hidden states over a block: with its pruned weights, or those of the dense model with its dense ones. */
+type Advance = 'advanceShard' | 'advanceDenseShard';
+
+/**
+ * Runs a committed block with its pruned weights over all shards: their hidden states before the next block. Where a
+ * statistic needs the dense model's, too, these come first: workers still have the block's dense weights.
+ */
 export async function advanceBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<void> {
-  const { shards, pool, target, options, stopwatch, emit } = context;
-  const total = shards.reduce((sum, { sequences }) => sum + sequences * options.seqlen, 0);
+  const { shards, pool, target, options, needsDense, stopwatch, emit } = context;
+  const advances: Advance[] = needsDense ? ['advanceDenseShard', 'advanceShard'] : ['advanceShard'];
+  const total = advances.length * shards.reduce((sum, { sequences }) => sum + sequences * options.seqlen, 0);
   let done = 0;
-  await lastValueFrom(
-    from(shards).pipe(
-      // The pool bounds what is under way.
-      mergeMap((shard) => {
-        const size = shard.sequences * options.seqlen;
-        return pool
-          .run$({
-            kind: 'advance',
-            size,
-            of: { block, shards: [shard.index] },
-            run$: (worker) =>
-              attempt$((cancelled) => worker.advanceShard(target, block, shard.index, cancelled)),
-          })
-          .pipe(
-            tap(() => {
-              done += size;
-              emit({ event: 'progress', block, phase: 'advance', done, total, unit: 'tokens' });
-            }),
-          );
-      }),
-      stopwatch.measure('advance'),
-      abortWith(signal),
-    ),
-  );
+  for (const advance of advances) {
+    await lastValueFrom(
+      from(shards).pipe(
+        // The pool bounds what is under way.
+        mergeMap((shard) => {
+          const size = shard.sequences * options.seqlen;
+          return pool
+            .run$({
+              kind: 'advance',
+              size,
+              of: { block, shards: [shard.index] },
+              run$: (worker) =>
+                attempt$((cancelled) => worker[advance](target, block, shard.index, cancelled)),
+            })
+            .pipe(
+              tap(() => {
+                done += size;
+                emit({ event: 'progress', block, phase: 'advance', done, total, unit: 'tokens' });
+              }),
+            );
+        }),
+        stopwatch.measure('advance'),
+        abortWith(signal),
+      ),
+    );
+  }
 }

@@ -33,6 +33,8 @@ function streamed$(context: RunContext, block: number): Observable<Partial> {
   const gathered = statisticsOf(readers);
   const [firstTap] = taps.keys();
   const progress = progressOf(context, block);
+  // Before the first block both models are the same.
+  const dense = context.needsDense && block > 0;
 
   const tilesOf$ = (worker: WorkerConnection, shard: Shard) =>
     defer(() => {
@@ -41,12 +43,13 @@ function streamed$(context: RunContext, block: number): Observable<Partial> {
         (signal) =>
           worker.streamActivations(
             target,
-            { block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences, taps },
+            { block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences, taps, dense },
             signal,
           ),
         {
-          dispose: ({ data }) => {
+          dispose: ({ data, dense: beside }) => {
             free(data);
+            if (beside !== undefined) free(beside);
           },
         },
       ).pipe(

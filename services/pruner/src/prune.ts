@@ -1,4 +1,4 @@
-import { PLUGIN_TIMEOUT_MS } from '@esparse/dataflow';
+import { PLUGIN_TIMEOUT_MS, statisticsOf } from '@esparse/dataflow';
 import { tokenizerFiles } from '@esparse/checkpoint';
 import { nameOfLocation, resolveLocation, showLocation } from '@esparse/location';
 import { inspectBlocks, totalsOf, writeDense } from '@esparse/model-store';
@@ -9,6 +9,7 @@ import { createOrOpenStore, openStore, type Store } from '@esparse/store';
 import { trace, type OpenSpan } from '@esparse/telemetry';
 import { advanceBlock } from './advance-block.ts';
 import { openWorkers, peaksOf } from './open-workers.ts';
+import { removeHiddenBefore, removeHiddenStates } from './hidden-states.ts';
 import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
 import type { PruneEvent, PruneReport } from './events.ts';
 import type { LocalWorker } from './local-worker.ts';
@@ -151,6 +152,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       metric,
       stages,
       readers,
+      needsDense: statisticsOf(readers).some(({ needsDense }) => needsDense === true),
       shuffle,
       guard: { timeoutMs, watch: watchdog.watch },
       target: {
@@ -197,10 +199,10 @@ async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<v
       const seconds = (performance.now() - started) / 1000;
       emit({ event: 'committed', block, blocks: description.blocks, seconds });
       if (needsActivations && block + 1 < description.blocks) await advanceBlock(context, block, signal);
-      await writer.run.hidden.removeBefore(block + 1);
+      await removeHiddenBefore(context, block + 1);
     });
   }
-  await writer.run.hidden.removeAll();
+  await removeHiddenStates(context);
 }
 
 function whereItGoesOn(first: number, blocks: number, finished: boolean): string {

@@ -1,5 +1,6 @@
-import { EsparseError, isEsparseError } from '@esparse/errors';
+import { EsparseError } from '@esparse/errors';
 import { advanceBlock } from './advance-block.ts';
+import { areStored, removeHiddenBefore } from './hidden-states.ts';
 import { openShards } from './open-workers.ts';
 import type { RunContext } from './run-context.ts';
 
@@ -32,32 +33,13 @@ export async function bringHiddenStatesTo(
   block: number,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { writer, stopwatch } = context;
+  const { stopwatch } = context;
   let boundary = block;
-  while (boundary >= 0 && !(await isStored(context, boundary, signal))) boundary--;
+  while (boundary >= 0 && !(await areStored(context, boundary, signal))) boundary--;
   if (boundary < 0) {
     await stopwatch.time('open', () => openShards(context, signal));
     boundary = 0;
   }
   for (; boundary < block; boundary++) await advanceBlock(context, boundary, signal);
-  await writer.run.hidden.removeBefore(block);
-}
-
-/** Whether all hidden states before a block are there and sound: a power loss may have cut what was never flushed. */
-async function isStored(
-  { writer, shards }: RunContext,
-  block: number,
-  signal?: AbortSignal,
-): Promise<boolean> {
-  const { hidden } = writer.run;
-  if ((await hidden.shards(block)).length < shards.length) return false;
-  for (const { index } of shards) {
-    try {
-      await hidden.read(block, index, signal);
-    } catch (error) {
-      if (isEsparseError(error) && error.kind === 'store') return false;
-      throw error;
-    }
-  }
-  return true;
+  await removeHiddenBefore(context, block);
 }

@@ -23,6 +23,8 @@ export interface RunContext {
   readonly stages: readonly Stage[];
   /** What metric and stages need of each tap, and nothing else. */
   readonly readers: ReadonlySet<StatisticReader>;
+  /** Whether a statistic needs the dense model's activations: its hidden states then lie beside the others. */
+  readonly needsDense: boolean;
   readonly shuffle: Shuffle;
   /** How calls of plug-ins are guarded. */
   readonly guard: GuardOptions;

@@ -8,6 +8,8 @@ export interface StreamOptions {
   readonly shard: number;
   /** Taps to stream; empty for all. */
   readonly taps: readonly string[];
+  /** The dense model's states of the same shard, where each tile is followed by its rows. @default none */
+  readonly dense?: ShardStates | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -18,7 +20,7 @@ export interface ShardStates {
 }
 
 /** Sequences computed while another's tiles are sent: no more than these and that one exist at a time. */
-export const SEQUENCES_AHEAD = 2;
+const SEQUENCES_AHEAD = 2;
 
 /** A copy of the hidden states of each sequence in turn, to be moved to another thread. */
 export function* sequencesOf({ data, shape }: ShardStates): Generator<Float32Array> {
@@ -29,30 +31,64 @@ export function* sequencesOf({ data, shape }: ShardStates): Generator<Float32Arr
 
 /**
  * Runs a block over a shard, sequence after sequence, and yields the tiles of its taps in a fixed order: by
- * sequence, then tap, then row. While a sequence's tiles are sent the next ones are computed.
+ * sequence, then tap, then row, then model. While a sequence's tiles are sent the next ones are computed.
  */
 export async function* streamTiles(
   run: (hidden: Float32Array) => Promise<TapOutput[]>,
   states: ShardStates,
-  { block, shard, taps, signal }: StreamOptions,
+  { block, shard, taps, dense, signal }: StreamOptions,
 ): AsyncGenerator<ActivationTile> {
   const runUnlessGone = async (hidden: Float32Array) => {
     signal.throwIfAborted();
-    return run(hidden);
+    return selected(await run(hidden), taps);
   };
+  const models = dense === undefined ? [states] : [states, dense];
   let number = 0;
   let sequence = 0;
-  for await (const outputs of mapAhead(sequencesOf(states), SEQUENCES_AHEAD, runUnlessGone)) {
-    for (const { tap, rows, channels, data } of selected(outputs, taps)) {
+  let outputs: TapOutput[][] = [];
+  for await (const output of mapAhead(byTurns(models.map(sequencesOf)), SEQUENCES_AHEAD, runUnlessGone)) {
+    outputs.push(output);
+    if (outputs.length < models.length) continue;
+    const [own, others] = outputs;
+    for (const [i, tap] of own!.entries()) {
+      const tile = { block, shard, sequence, firstRow: 0, ...tap };
       for (const message of tileMessages(
-        { block, tap, shard, sequence, firstRow: 0, rows, channels, data },
+        others === undefined ? tile : { ...tile, dense: others[i]!.data },
         number,
       )) {
         number++;
         yield message;
       }
     }
+    outputs = [];
     sequence++;
+  }
+}
+
+/** Runs a block over a shard: its states before the next block. */
+export async function advanceStates(
+  run: (hidden: Float32Array) => Promise<Float32Array>,
+  states: ShardStates,
+  signal: AbortSignal,
+): Promise<ShardStates> {
+  const data = new Float32Array(states.data.length);
+  let filled = 0;
+  for await (const advanced of mapAhead(sequencesOf(states), SEQUENCES_AHEAD, run)) {
+    signal.throwIfAborted();
+    data.set(advanced, filled);
+    filled += advanced.length;
+  }
+  return { data, shape: states.shape };
+}
+
+/** What some generators give that give equally many, by turns. */
+function* byTurns<T>(sources: readonly Generator<T>[]): Generator<T> {
+  for (;;) {
+    for (const source of sources) {
+      const next = source.next();
+      if (next.done === true) return;
+      yield next.value;
+    }
   }
 }
 

@@ -14,7 +14,7 @@ export interface ModelTarget {
 /** A block of it: with its dense weights, or with the pruned ones that a run has committed. */
 export interface BlockTarget extends ModelTarget {
   readonly block: number;
-  readonly pruned?: { readonly store: string; readonly run: string };
+  readonly pruned?: { readonly store: string; readonly run: string } | undefined;
 }
 
 /** Hidden states of one sequence: (seqlen x hidden). */

@@ -2,8 +2,14 @@ import { mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { credentials } from '@grpc/grpc-js';
-import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
-import { createBlockRunner, describeModel, embedTokens } from '@esparse/model';
+import { checkpointWeights, openCheckpoint, type WeightSource } from '@esparse/checkpoint';
+import {
+  createBlockRunner,
+  describeModel,
+  embedTokens,
+  type BlockRunner,
+  type ModelDescription,
+} from '@esparse/model';
 import { createGatherer, stateName } from '@esparse/dataflow';
 import {
   connectWorker,
@@ -21,7 +27,7 @@ import {
   STATISTICS,
   type Partial,
 } from '@esparse/statistics';
-import { createOrOpenStore } from '@esparse/store';
+import { createOrOpenStore, openHidden } from '@esparse/store';
 import { loadPackageDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath } from 'grpc-health-check';
@@ -81,6 +87,18 @@ async function collect(tiles: AsyncIterable<Tile>): Promise<Tile[]> {
   return all;
 }
 
+/** The model in this process. */
+async function withRunner(
+  use: (runner: BlockRunner, weights: WeightSource, description: ModelDescription) => Promise<void>,
+): Promise<void> {
+  const checkpoint = await openCheckpoint(MODEL);
+  const description = describeModel(checkpoint.config);
+  const runner = await createBlockRunner(description, { seqlen: SEQLEN, threads: 1 });
+  await use(runner, checkpointWeights(checkpoint), description);
+  await runner.release();
+  await checkpoint.close();
+}
+
 test('the worker tells who it is', async () => {
   await expect(worker.describe()).resolves.toMatchObject({ protocolVersion: 1, threads: 1 });
 });
@@ -92,22 +110,51 @@ test('the model is opened and checked', async () => {
 });
 
 test('the activations of a block are those of the block runner, to the last bit', async () => {
-  const checkpoint = await openCheckpoint(MODEL);
-  const description = describeModel(checkpoint.config);
-  const weights = checkpointWeights(checkpoint);
-  const runner = await createBlockRunner(description, { seqlen: SEQLEN, threads: 1 });
-  const block = await runner.load(0, weights);
   const tiles = await collect(worker.streamActivations(target, expected(0)));
-  for (let sequence = 0; sequence < SEQUENCES; sequence++) {
-    const tokens = TOKENS.subarray(sequence * SEQLEN, (sequence + 1) * SEQLEN);
-    for (const { tap, data } of await block.taps(await embedTokens(description, weights, tokens, SEQLEN))) {
-      const tile = tiles.find((candidate) => candidate.tap === tap && candidate.sequence === sequence);
-      expect(tile?.data).toEqual(data);
+  await withRunner(async (runner, weights, description) => {
+    const block = await runner.load(0, weights);
+    for (let sequence = 0; sequence < SEQUENCES; sequence++) {
+      const tokens = TOKENS.subarray(sequence * SEQLEN, (sequence + 1) * SEQLEN);
+      for (const { tap, data } of await block.taps(await embedTokens(description, weights, tokens, SEQLEN))) {
+        const tile = tiles.find((candidate) => candidate.tap === tap && candidate.sequence === sequence);
+        expect(tile?.data).toEqual(data);
+      }
     }
-  }
+  });
   expect(tiles).toHaveLength(SEQUENCES * TAPS.size);
-  await runner.release();
-  await checkpoint.close();
+});
+
+test('the dense model’s rows come beside the others, out of hidden states of their own', async () => {
+  const shard = 5;
+  await worker.openShard(target, { shard, sequences: SEQUENCES, tokens: TOKENS });
+  const both = (block: number) =>
+    collect(worker.streamActivations(target, { ...expected(block, shard), dense: true }));
+  for (const { data, dense } of await both(0)) expect(dense).toEqual(data);
+
+  // As a run would have them, whose first block was pruned to something else.
+  const { hidden } = await openHidden(target.store, RUN);
+  const size = SEQUENCES * SEQLEN * 192;
+  const pruned = Float32Array.from({ length: size }, (_, i) => Math.sin(i));
+  await hidden.write(1, shard, { data: pruned, shape: [SEQUENCES, SEQLEN, 192] });
+  await expect(both(1)).rejects.toThrow("the dense model's hidden states of block 1, shard 5 is missing");
+  await worker.advanceDenseShard(target, 0, shard);
+
+  const tiles = await both(1);
+  const alone = await collect(worker.streamActivations(target, expected(1, shard)));
+  expect(tiles.map(({ dense: _, ...own }) => own)).toEqual(alone);
+  await withRunner(async (runner, weights, description) => {
+    const tokens = TOKENS.subarray(0, SEQLEN);
+    const first = await runner.load(0, weights);
+    const states = await first.advance(await embedTokens(description, weights, tokens, SEQLEN));
+    const second = await runner.load(1, weights);
+    for (const { tap, data } of await second.taps(states)) {
+      const tile = tiles.find((candidate) => candidate.tap === tap && candidate.sequence === 0);
+      expect(tile?.dense).toEqual(data);
+    }
+  });
+
+  await hidden.write(1, shard, { data: pruned.slice(size / SEQUENCES), shape: [SEQUENCES - 1, SEQLEN, 192] });
+  await expect(both(1)).rejects.toMatchObject({ kind: 'store' });
 });
 
 test('only the taps that were asked for are streamed, and an unknown one is refused', async () => {

@@ -7,14 +7,14 @@ import {
   requireIdentity,
   requireProtocol,
   type ActivationTile,
+  type AdvanceShardRequest__Output,
   type RunRef__Output,
   type WorkerHandlers,
 } from '@esparse/protocol';
-import { openHidden } from '@esparse/store';
+import { openHidden, type HiddenShard, type HiddenStates, type RunHiddenStates } from '@esparse/store';
 import { free } from '@esparse/kernels';
 import type { Logger } from 'pino';
-import { SEQUENCES_AHEAD, sequencesOf, streamTiles } from './activations.ts';
-import { mapAhead } from './ahead.ts';
+import { advanceStates, streamTiles } from './activations.ts';
 import type { ModelTarget } from './compute.ts';
 import { checkNames, checkShards, foldShards, statisticsOf } from './gather.ts';
 import { serverStream, unary, type CallContext } from './handlers.ts';
@@ -70,6 +70,28 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
     return target;
   };
 
+  /** Runs a block over a shard: with the weights that the run has committed, or with the dense ones. */
+  const advance = (
+    { run, block, shard }: AdvanceShardRequest__Output,
+    context: CallContext,
+    weights: 'pruned' | 'dense',
+  ) =>
+    turns.take(context.signal, async () => {
+      const { signal } = context;
+      const { store, run: fingerprint, model, seqlen } = await openFor(run, context);
+      const stored = await openHidden(store, fingerprint);
+      const [from, to] =
+        weights === 'pruned'
+          ? [stored.hidden, stored.hidden]
+          : [denseStates(stored, block), stored.hiddenDense];
+      const states = await from.read(block, shard, signal);
+      const pruned = weights === 'pruned' ? { store, run: fingerprint } : undefined;
+      const target = { model, seqlen, block, pruned };
+      const runOne = (hidden: Float32Array) => counted(block, compute.call('advance', { target, hidden }));
+      await to.write(block + 1, shard, await advanceStates(runOne, states, signal));
+      return {};
+    });
+
   return {
     Describe: unary(options, 'Describe', ({ protocolVersion }) => {
       requireProtocol(protocolVersion, 'the pruner');
@@ -99,10 +121,13 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
             `shard ${shard}: ${tokens.length} tokens for ${sequences} sequences`,
           );
         }
-        const { data, hidden } = await compute.call('embed', { target, tokens: Uint32Array.from(tokens) });
+        const { data, hidden: width } = await compute.call('embed', {
+          target,
+          tokens: Uint32Array.from(tokens),
+        });
         context.signal.throwIfAborted();
-        const states = await openHidden(target.store, target.run);
-        await states.write(0, shard, { data, shape: [sequences, target.seqlen, hidden] });
+        const { hidden: states } = await openHidden(target.store, target.run);
+        await states.write(0, shard, { data, shape: [sequences, target.seqlen, width] });
         return {};
       }),
     ),
@@ -110,18 +135,21 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
     StreamActivations: serverStream(
       options,
       'StreamActivations',
-      ({ run, block, shard, taps }, context) =>
+      ({ run, block, shard, taps, dense }, context) =>
         turns.stream(context.signal, async function* () {
           const { signal } = context;
           checkNames('taps', taps);
           const { store, run: fingerprint, model, seqlen } = await openFor(run, context);
           const states = await openHidden(store, fingerprint);
-          const input = await states.read(block, shard, signal);
+          const input = await states.hidden.read(block, shard, signal);
+          const denseInput = dense ? await denseStates(states, block).read(block, shard, signal) : undefined;
+          requireAlike(input, denseInput);
           const target = { model, seqlen, block };
           yield* streamTiles((hidden) => counted(block, compute.call('taps', { target, hidden })), input, {
             block,
             shard,
             taps,
+            dense: denseInput,
             signal,
           });
         }),
@@ -140,7 +168,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
           checkShards(shards);
           checkNames('taps', taps);
           const { store, run: fingerprint, model, seqlen } = await openFor(run, context);
-          const states = await openHidden(store, fingerprint);
+          const { hidden: states } = await openHidden(store, fingerprint);
           const target = { model, seqlen, block };
           yield* foldShards(
             (hidden) => counted(block, compute.call('taps', { target, hidden })),
@@ -150,25 +178,10 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
         }),
     ),
 
-    AdvanceShard: unary(options, 'AdvanceShard', ({ run, block, shard }, context) =>
-      turns.take(context.signal, async () => {
-        const { signal } = context;
-        const { store, run: fingerprint, model, seqlen } = await openFor(run, context);
-        const states = await openHidden(store, fingerprint);
-        const { data, shape } = await states.read(block, shard, signal);
-        const target = { model, seqlen, block, pruned: { store, run: fingerprint } };
-        const out = new Float32Array(data.length);
-        let filled = 0;
-        const sequences = sequencesOf({ data, shape });
-        const advance = (hidden: Float32Array) => counted(block, compute.call('advance', { target, hidden }));
-        for await (const advanced of mapAhead(sequences, SEQUENCES_AHEAD, advance)) {
-          signal.throwIfAborted();
-          out.set(advanced, filled);
-          filled += advanced.length;
-        }
-        await states.write(block + 1, shard, { data: out, shape });
-        return {};
-      }),
+    AdvanceShard: unary(options, 'AdvanceShard', (request, context) => advance(request, context, 'pruned')),
+
+    AdvanceDenseShard: unary(options, 'AdvanceDenseShard', (request, context) =>
+      advance(request, context, 'dense'),
     ),
   };
 }
@@ -177,4 +190,18 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
 function freeLastPiece({ data }: ActivationTile): void {
   const { buffer, byteOffset, byteLength } = data as Buffer;
   if (byteOffset + byteLength === buffer.byteLength) free(new Uint8Array(buffer));
+}
+
+/** Where the dense model's hidden states before a block are: before the first, those of both models are the same. */
+function denseStates({ hidden, hiddenDense }: RunHiddenStates, block: number): HiddenStates {
+  return block === 0 ? hidden : hiddenDense;
+}
+
+/** Refuses hidden states that are not of the same sequences. */
+function requireAlike({ shape }: HiddenShard, other: HiddenShard | undefined): void {
+  if (other === undefined || shape.join() === other.shape.join()) return;
+  throw new EsparseError(
+    'store',
+    `hidden states of [${shape.join()}] beside dense ones of [${other.shape.join()}]`,
+  );
 }

@@ -16,7 +16,7 @@ const MULTIPLIED = 64;
 
 const products = await createMatrixProducts();
 const spill = createSpill({ memory });
-const statistic = gramStatistic({ products: () => Promise.resolve(products), spill });
+const statistic = gramStatistic({ products: () => Promise.resolve(products), spill, waiting: { bytes: 0 } });
 const state = statistic.create(channels, {});
 
 const gather = await secondsOf(async () => {

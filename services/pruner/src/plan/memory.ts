@@ -35,6 +35,8 @@ export interface MemoryShape {
   readonly combine: 'pruner' | 'worker';
   /** Whether the metric needs statistics, and so activations. */
   readonly calibrates: boolean;
+  /** Whether a statistic needs the dense model's activations, too. */
+  readonly needsDense: boolean;
   /** Bytes of a weight in the checkpoint. */
   readonly weightBytes: number;
   /** Of statistics and stages beyond amplitude and entropy. */
@@ -79,11 +81,13 @@ export function hessiansOf(shape: MemoryShape): HessianCost {
 
 /** The most that a worker holds: one block as f32, a linear as it is read, and the activations of some sequences. */
 export function workerMemory(shape: MemoryShape): number {
-  const { description, seqlen, sequences, combine, weightBytes } = shape;
+  const { description, seqlen, sequences, combine, needsDense, weightBytes } = shape;
   const weights = description.linears.map(({ rows, cols }) => rows * cols);
   const block = 4 * sum(weights) + weightBytes * Math.max(...weights);
-  const activations = 4 * seqlen * (channelsOf(description.taps) + 4 * description.hidden) * (SEQUENCES + 1);
-  const boundary = 3 * 4 * sequences * seqlen * description.hidden;
+  // Where the dense model's go along, those of the other wait for them.
+  const held = SEQUENCES + (needsDense ? 2 : 1);
+  const activations = 4 * seqlen * (channelsOf(description.taps) + 4 * description.hidden) * held;
+  const boundary = (needsDense ? 4 : 3) * 4 * sequences * seqlen * description.hidden;
   const statistics = combine === 'worker' ? statesBytes(shape) * 1.5 : CONNECTION_BYTES;
   return Math.ceil(WORKER_SLACK * (PROCESS_BYTES + block + activations + boundary + statistics));
 }

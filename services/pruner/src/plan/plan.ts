@@ -96,6 +96,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const statistics = statisticsOf(readers).map(({ name }) => name);
     const extra = extraOf(readers, stages);
     const calibrates = statistics.length > 0;
+    const needsDense = statisticsOf(readers).some((statistic) => statistic.needsDense === true);
     const tensor = linears[0]!.weight(0);
     const rates = await measureRates({
       checkpoint,
@@ -110,8 +111,12 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const everyBlock = Array.from({ length: blocks }, (_, block) => block);
     const calibrated = everyBlock.filter((block) => layers.taps(block).length > 0).length;
     const pruned = everyBlock.flatMap((block) => layers.pruned(block));
+    // Passes through blocks: those of the dense model, too, where it is needed, which the first block's are anyway.
+    const beside = needsDense ? everyBlock.filter((block) => block > 0 && layers.taps(block).length > 0) : [];
+    const chains = needsDense ? 2 : 1;
     // Of the whole run: nothing is gathered of inputs that only dense linears read.
     const channels = sum(everyBlock.map((block) => channelsOf(layers.taps(block))));
+    const streamed = channels + sum(beside.map((block) => channelsOf(layers.taps(block))));
     const weights = sum(linears.map(({ rows, cols }) => rows * cols));
     const weightBytes = checkpoint.info(tensor).dtype === 'F32' ? 4 : 2;
     const busy = Math.min(workers, shards.length);
@@ -132,6 +137,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
       sequences: shards[0]!.sequences,
       combine,
       calibrates,
+      needsDense,
       weightBytes,
       extra,
     };
@@ -141,13 +147,13 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
       workers: calibrates
         ? Math.round(
             busy * (weightBytes * weights * calibrated + packed * advances) +
-              boundary * (calibrated + advances),
+              boundary * (calibrated + beside.length + chains * advances),
           )
         : 0,
     };
-    const written = { store: store.bytes, hidden: calibrates ? boundary * blocks : 0 };
+    const written = { store: store.bytes, hidden: calibrates ? boundary * (1 + chains * (blocks - 1)) : 0 };
     const wire = {
-      pruner: calibrates ? 4 * tokens * channels : 0,
+      pruner: calibrates ? 4 * tokens * streamed : 0,
       worker: calibrates ? batches * channels * partialChannelBytes(tokens / batches) : 0,
     };
     const compute = (2 * tokens * weights) / rates.flops / busy;
@@ -161,12 +167,15 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const seconds = {
       calibrate: calibrates
         ? calibrated * loads +
-          Math.max(calibrated * compute, combine === 'worker' ? counting / busy : counting) +
+          Math.max(
+            (calibrated + beside.length) * compute,
+            combine === 'worker' ? counting / busy : counting,
+          ) +
           products
         : 0,
       prune: blocks * (weights * rates.prune + loads) + staging,
       commit: written.store / rates.write,
-      advance: advances * (compute + packed / rates.read + boundary / rates.write),
+      advance: advances * (chains * (compute + boundary / rates.write) + packed / rates.read),
     };
     return {
       model: options.model,
@@ -188,7 +197,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
       workers,
       read,
       wire,
-      store: { ...store, hidden: calibrates ? 2 * boundary : 0 },
+      store: { ...store, hidden: calibrates ? 2 * chains * boundary : 0 },
       written,
       memory: {
         pruner: prunerMemory(memory),

@@ -24,14 +24,16 @@ const SOLVER_MATRICES = 10;
 const RECONSTRUCT_MATRICES = 4;
 
 /** Every step that the solver may take, which is more than it mostly takes. */
-function reconstructCost({ steps, sweeps }: JsonObject): StageCost {
+function reconstructCost({ dense, steps, sweeps }: JsonObject): StageCost {
   const solve = (typeof steps === 'number' ? steps : 0) + 1;
   // Where masks are chosen anew, there is a second solution.
-  const products = typeof sweeps === 'number' && sweeps > 0 ? 2 * solve + sweeps : solve;
+  const solving = typeof sweeps === 'number' && sweeps > 0 ? 2 * solve + sweeps : solve;
+  // What the dense model's inputs add to the right-hand side: one product more, and a matrix.
+  const shift = typeof dense === 'number' && dense > 0 ? 1 : 0;
   return {
     bytes: ({ rows, cols }) =>
-      4 * cols * (SOLVER_MATRICES * Math.min(rows, SOLVED_ROWS) + RECONSTRUCT_MATRICES * rows),
-    flops: ({ rows, cols }) => products * 2 * rows * cols ** 2,
+      4 * cols * (SOLVER_MATRICES * Math.min(rows, SOLVED_ROWS) + (RECONSTRUCT_MATRICES + shift) * rows),
+    flops: ({ rows, cols }) => (solving + shift) * 2 * rows * cols ** 2,
     seconds: () => 0,
   };
 }

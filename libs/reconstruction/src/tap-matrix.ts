@@ -5,13 +5,13 @@ import type { Panel } from './panels.ts';
 import type { Slab, Spill } from './spill.ts';
 import { sumAt, type TileSums } from './tile-sums.ts';
 
-/** H = Xᵀ X of a tap, symmetric: in memory, or with parts of it in a temporary file. */
-export interface Hessian {
+/** A matrix over the channels of a tap: in memory, or with parts of it in a temporary file. */
+export interface TapMatrix {
   readonly channels: number;
   /** (channels). */
   readonly diagonal: Float32Array;
   /**
-   * out = A H, for `rows` rows: a and out are f32 (rows, channels). The bits depend on neither memory nor file. Calls must
+   * out = A M, M being this matrix, for `rows` rows: a and out are f32 (rows, channels). The bits depend on neither memory nor file. Calls must
    * not overlap.
    */
   multiply(a: Float32Array, rows: number, out: Float32Array): Promise<void>;
@@ -23,15 +23,18 @@ export interface Hessian {
   release(): void;
 }
 
-/** Channels of a Hessian that is held whole at most: 1 GiB. */
+/** H = Xᵀ X of a tap's inputs: symmetric. */
+export type Hessian = TapMatrix;
+
+/** Channels of a matrix that is held whole at most: 1 GiB. */
 const MAX_DENSE_CHANNELS = 2 ** 14;
 
-/** Makes a Hessian of sums, which are released. */
-export async function createHessian(
+/** Makes a matrix of sums, which are released. */
+export async function createTapMatrix(
   sums: TileSums,
   products: MatrixProducts,
   spill: Spill,
-): Promise<Hessian> {
+): Promise<TapMatrix> {
   const { panels } = sums;
   const last = panels.at(-1)!;
   const channels = last.first + last.width;
@@ -46,13 +49,12 @@ export async function createHessian(
       for (let i = 0; i < panels.length; i++) await fill(column, panel, sums, i, j);
       for (let c = first; c < first + width; c++) diagonal[c] = column[c * width + c - first]!;
     });
-    // Panels still to come need the tiles of later rows only.
-    sums.releaseRow(j);
+    releaseAfter(sums, j);
   }
-  return new TiledHessian(diagonal, panels, columns, products);
+  return new TiledMatrix(diagonal, panels, columns, products);
 }
 
-class TiledHessian implements Hessian {
+class TiledMatrix implements TapMatrix {
   readonly channels: number;
   readonly diagonal: Float32Array;
   readonly #panels: readonly Panel[];
@@ -125,8 +127,8 @@ class TiledHessian implements Hessian {
   }
 }
 
-/** A Hessian that is given whole: f32 (channels, channels), symmetric. */
-export function denseHessian(matrix: Float32Array, channels: number, products: MatrixProducts): Hessian {
+/** A matrix that is given whole: f32 (channels, channels). */
+export function denseMatrix(matrix: Float32Array, channels: number, products: MatrixProducts): TapMatrix {
   return {
     channels,
     diagonal: Float32Array.from({ length: channels }, (_, j) => matrix[j * channels + j]!),
@@ -146,8 +148,9 @@ export function denseHessian(matrix: Float32Array, channels: number, products: M
 /** Writes the rows of panel i into a column panel j: the tile itself, or the transpose of the one across the diagonal. */
 async function fill(column: Float32Array, panel: Panel, sums: TileSums, i: number, j: number): Promise<void> {
   const { width } = panel;
-  await sums.read(Math.max(i, j), Math.min(i, j), ({ row, col, sums: tile }) => {
-    if (i >= j) {
+  const across = sums.shape === 'lower' && i < j;
+  await sums.read(across ? j : i, across ? i : j, ({ row, col, sums: tile }) => {
+    if (!across) {
       for (let k = 0, at = row.first * width; k < row.width * width; k++, at++) column[at] = sumAt(tile, k);
       return;
     }
@@ -156,4 +159,12 @@ async function fill(column: Float32Array, panel: Panel, sums: TileSums, i: numbe
         column[(col.first + c) * width + r] = sumAt(tile, r * col.width + c);
     }
   });
+}
+
+/** Releases what only the column panels up to j need. */
+function releaseAfter(sums: TileSums, j: number): void {
+  for (let k = 0; k < sums.panels.length; k++) {
+    if (sums.shape === 'square') sums.releaseTile(k, j);
+    else if (k <= j) sums.releaseTile(j, k);
+  }
 }

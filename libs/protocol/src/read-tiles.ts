@@ -1,0 +1,47 @@
+import { EsparseError } from '@esparse/errors';
+import type { ActivationTile__Output } from './generated/esparse/v1/ActivationTile.ts';
+import { readTile, type Tile, type TileExpectation } from './tiles.ts';
+
+/**
+ * The tiles of a stream, each checked, with the dense model's rows beside them where they were asked for.
+ *
+ * @throws EsparseError `protocol` where the stream is not what was asked for, or ends too soon
+ */
+export async function* readTiles(
+  messages: AsyncIterable<ActivationTile__Output>,
+  expected: TileExpectation,
+  address: string,
+): AsyncGenerator<Tile> {
+  const due = expected.sequences * expected.seqlen * expected.taps.size;
+  let rows = 0;
+  let number = 0;
+  let before: Tile | undefined;
+  for await (const message of messages) {
+    const tile = readTile(message, number++, expected);
+    if (expected.dense !== true) {
+      rows += tile.rows;
+      yield tile;
+    } else if (before === undefined) before = tile;
+    else {
+      rows += tile.rows;
+      yield { ...before, dense: rowsBeside(before, tile, address) };
+      before = undefined;
+    }
+  }
+  if (rows === due && before === undefined) return;
+  throw refused(expected, `worker ${address} sent ${rows} of ${due} rows of block ${expected.block}`);
+}
+
+/** The dense model's rows, which must be those of the tile before them. */
+function rowsBeside(tile: Tile, dense: Tile, address: string): Float32Array {
+  const same = (['tap', 'sequence', 'firstRow', 'rows'] as const).every((key) => tile[key] === dense[key]);
+  if (same) return dense.data;
+  throw refused(
+    tile,
+    `worker ${address} sent rows of the dense model that do not belong to those before them`,
+  );
+}
+
+function refused({ block, shard }: Pick<Tile, 'block' | 'shard'>, message: string): EsparseError {
+  return new EsparseError('protocol', message, { context: { block, shard } });
+}

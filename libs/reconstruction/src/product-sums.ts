@@ -1,0 +1,276 @@
+import { EsparseError } from '@esparse/errors';
+import { EXACT_SUM_LIMIT, EXACT_SUM_MAX_ADDENDS, free } from '@esparse/kernels';
+import {
+  checkAlike,
+  checkChannels,
+  checkTile,
+  inTurn,
+  type Statistic,
+  type StatisticState,
+  type StatisticTile,
+} from '@esparse/statistics';
+import { panelsOf } from './panels.ts';
+import { createTapMatrix, type TapMatrix } from './tap-matrix.ts';
+import { TileSums, type PanelledRows, type TileShape } from './tile-sums.ts';
+import type { Workshop } from './workshop.ts';
+
+/** Two matrices over some rows, f32 (rows, channels) each; they may be one. */
+export interface RowPair {
+  readonly left: Float32Array;
+  readonly right: Float32Array;
+}
+
+/** Which products are summed. */
+export interface ProductDefinition {
+  readonly name: string;
+  readonly version: number;
+  readonly needsDense?: boolean;
+  readonly shape: TileShape;
+  /** What a tile's rows are multiplied as; nothing where their product is zero. */
+  pairOf(tile: StatisticTile): RowPair | undefined;
+}
+
+/** Σ leftᵀ right of a tap. */
+export interface ProductState extends StatisticState {
+  tokens: number;
+  sequences: number;
+  /** Rows of the sequence that has not ended yet. */
+  readonly rows: RowPair[];
+  /** Whether there is such a sequence. */
+  open: boolean;
+  /** Whole sequences that have not been added to the sums. */
+  readonly waiting: PanelledRows[];
+  /** Absent until something has been added: the few sequences of a shard go on waiting in the state it is merged into. */
+  sums: TileSums | undefined;
+  /** What has become of the sums once somebody has asked for it. */
+  matrix: Promise<TapMatrix> | undefined;
+}
+
+/** Sums of products as a statistic. */
+export type ProductStatistic = Statistic<ProductState, unknown> & {
+  /** Adds what waits to the sums. It would come to that by itself. */
+  settle(state: ProductState): Promise<void>;
+  /** The matrix, in place of the sums: nothing more can be added. */
+  finish(state: ProductState): Promise<TapMatrix>;
+};
+
+/** Rows of a sequence and of a tile at most: bounds what waits. */
+const MAX_ROWS = 2 ** 15;
+/**
+ * Bytes of sequences that wait, of each state, at most: no more than the sums would take, and enough for a visit of them
+ * to pay for itself.
+ */
+const WAITING_BYTES = 64 * 2 ** 20;
+/**
+ * Share of the memory that all states of a run together may have for what waits, beyond that, where their sums lie in a
+ * file: each visit reads and writes all of them.
+ */
+export const WAITING_SHARE = 1 / 4;
+
+/**
+ * Σ leftᵀ right over the rows of a tap. A sequence is multiplied as a whole by ONNX Runtime, in f32 and tile by tile;
+ * sequences are added exactly.
+ *
+ * The law of statistics holds for sequences, not for rows: the rows of one come in order, in one shard. Where the sums
+ * lie, in memory or in a file, changes no bit. They outweigh most streams of activations, so they have no bytes to send.
+ */
+export function productStatistic(
+  { name, version, needsDense = false, shape, pairOf }: ProductDefinition,
+  { products, spill, waiting }: Pick<Workshop, 'products' | 'spill' | 'waiting'>,
+): ProductStatistic {
+  const heldBy = (state: ProductState) => state.waiting.reduce((sum, sequence) => sum + bytesOf(sequence), 0);
+  /** What waits of a state, which waits no more. */
+  const taken = (state: ProductState): PanelledRows[] => {
+    waiting.bytes -= heldBy(state);
+    return state.waiting.splice(0);
+  };
+  const fold = async (state: ProductState): Promise<void> => {
+    if (state.waiting.length === 0) return;
+    state.sums ??= await TileSums.create(state.channels, shape, spill);
+    const opened = await products();
+    const { sums } = state;
+    const some = taken(state);
+    // Products are for one caller at a time.
+    await inTurn([opened], () => sums.add(some, opened));
+    letGo(some);
+  };
+  /** Takes a sequence in, after what waits has been added where there is no room for both. */
+  const take = async (state: ProductState, sequence: PanelledRows): Promise<void> => {
+    const held = heldBy(state);
+    const bytes = bytesOf(sequence);
+    const shared = state.sums?.spilled === true ? WAITING_SHARE * spill.memory - (waiting.bytes - held) : 0;
+    if (held + bytes > Math.max(usualWaiting(state.channels, shape), shared)) await fold(state);
+    state.waiting.push(sequence);
+    waiting.bytes += bytes;
+  };
+
+  return {
+    name,
+    version,
+    needsDense,
+    parameters: {},
+
+    create(channels) {
+      checkChannels(name, channels);
+      return {
+        channels,
+        tokens: 0,
+        sequences: 0,
+        parameters: {},
+        rows: [],
+        open: false,
+        waiting: [],
+        sums: undefined,
+        matrix: undefined,
+      };
+    },
+
+    async update(state, tile) {
+      checkTile(name, state, tile, MAX_ROWS);
+      await inTurn([state], async () => {
+        const { channels } = state;
+        const { rows, endsSequence = false } = tile;
+        const pair = pairOf(tile);
+        const pairs = pair === undefined ? state.rows : [...state.rows, pair];
+        checkRows(name, pairs, channels);
+        if (endsSequence) {
+          checkSizes(name, pairs, channels);
+          state.sequences = countSequences(name, state.sequences + 1);
+          const sequence = panelled(pairs, channels);
+          state.rows.length = 0;
+          if (sequence.rows > 0) await take(state, sequence);
+        } else if (pair !== undefined) state.rows.push(copyOf(pair));
+        state.open = !endsSequence;
+        state.tokens += rows;
+      });
+    },
+
+    async merge(into, from) {
+      checkAlike(name, into, from);
+      await inTurn([into, from], async () => {
+        requireEnded(name, from);
+        into.tokens += from.tokens;
+        into.sequences = countSequences(name, into.sequences + from.sequences);
+        const { sums } = from;
+        if (into.sums === undefined) into.sums = sums;
+        else if (sums !== undefined) {
+          await into.sums.merge(sums);
+          sums.release();
+        }
+        from.sums = undefined;
+        for (const sequence of taken(from)) await take(into, sequence);
+      });
+    },
+
+    serialise: () => noBytes(name),
+    deserialise: () => noBytes(name),
+
+    settle: (state) => inTurn([state], () => fold(state)),
+
+    finish: (state) =>
+      (state.matrix ??= inTurn([state], async () => {
+        requireEnded(name, state);
+        await fold(state);
+        const sums = state.sums ?? (await TileSums.create(state.channels, shape, spill));
+        state.sums = undefined;
+        return createTapMatrix(sums, await products(), spill);
+      })),
+
+    dispose(state) {
+      state.sums?.release();
+      state.sums = undefined;
+      letGo(taken(state));
+    },
+  };
+}
+
+/** Bytes of a state that wait, wherever the sums lie. */
+export function usualWaiting(channels: number, shape: TileShape): number {
+  return Math.min(WAITING_BYTES, TileSums.bytes(channels, shape));
+}
+
+function bytesOf(sequence: PanelledRows): number {
+  return panelsIn(sequence).reduce((sum, panel) => sum + panel.byteLength, 0);
+}
+
+/** All panels of a sequence, each once. */
+function panelsIn({ left, right }: PanelledRows): readonly Float32Array[] {
+  return left === right ? left : [...left, ...right];
+}
+
+function letGo(sequences: readonly PanelledRows[]): void {
+  for (const sequence of sequences) for (const panel of panelsIn(sequence)) free(panel);
+}
+
+function copyOf({ left, right }: RowPair): RowPair {
+  const copy = right.slice();
+  return { left: left === right ? copy : left.slice(), right: copy };
+}
+
+function checkRows(name: string, pairs: readonly RowPair[], channels: number): void {
+  const held = pairs.reduce((sum, { right }) => sum + right.length, 0);
+  if (held <= MAX_ROWS * channels) return;
+  throw new EsparseError('unsupported', `${name}: a sequence of more than ${MAX_ROWS} rows`);
+}
+
+/** Refuses what no sum can hold: an entry is no larger than the larger one of the squares of its two channels. */
+function checkSizes(name: string, pairs: readonly RowPair[], channels: number): void {
+  for (const side of ['left', 'right'] as const) {
+    const squares = new Float64Array(channels);
+    for (const pair of pairs) {
+      const piece = pair[side];
+      for (let at = 0; at < piece.length; at += channels) {
+        for (let c = 0; c < channels; c++) squares[c] = squares[c]! + piece[at + c]! ** 2;
+      }
+    }
+    // NaN fails the comparison, too. Half, since a product of f32 is rounded.
+    const channel = squares.findIndex((sum) => !(sum < EXACT_SUM_LIMIT / 2));
+    if (channel >= 0) {
+      throw new EsparseError(
+        'numeric',
+        `${name}: the squares of channel ${channel} add up to ${squares[channel]!}`,
+        {
+          hint: 'the model overflows on this text: check its weights and dtype, or calibrate on another text',
+          context: { channel },
+        },
+      );
+    }
+    if (pairs.every(({ left, right }) => left === right)) return;
+  }
+}
+
+/** The rows of a sequence, copied panel by panel. */
+function panelled(pairs: readonly RowPair[], channels: number): PanelledRows {
+  const rows = pairs.reduce((sum, { right }) => sum + right.length / channels, 0);
+  const panelsOn = (side: 'left' | 'right') =>
+    panelsOf(channels).map(({ first, width }) => {
+      const panel = new Float32Array(rows * width);
+      let to = 0;
+      for (const pair of pairs) {
+        const piece = pair[side];
+        for (let at = first; at < piece.length; at += channels, to += width)
+          panel.set(piece.subarray(at, at + width), to);
+      }
+      return panel;
+    });
+  const right = panelsOn('right');
+  const same = pairs.every((pair) => pair.left === pair.right);
+  return { rows, left: same ? right : panelsOn('left'), right };
+}
+
+function countSequences(name: string, sequences: number): number {
+  if (sequences <= EXACT_SUM_MAX_ADDENDS) return sequences;
+  throw new EsparseError('unsupported', `${name}: more than ${EXACT_SUM_MAX_ADDENDS} sequences`, {
+    hint: 'calibrate on fewer samples',
+  });
+}
+
+function requireEnded(name: string, { open }: ProductState): void {
+  if (open) throw new EsparseError('internal', `${name}: a sequence has not ended`);
+}
+
+function noBytes(name: string): never {
+  throw new EsparseError('unsupported', `${name}: its sums are not sent from one process to another`, {
+    hint: 'leave out --combine worker with this pipeline',
+  });
+}
