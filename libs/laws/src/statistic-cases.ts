@@ -20,7 +20,7 @@ export interface StatisticCase {
   readonly cuts: readonly number[];
   readonly rowsEach: number;
   /** Whether tiles have the dense model's rows. */
-  readonly needsDense?: boolean;
+  readonly needsDense?: boolean | undefined;
 }
 
 /**
