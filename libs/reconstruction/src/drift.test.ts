@@ -61,7 +61,7 @@ test('the bits do not depend on the order of the sequences, on their tiles, or o
 test('where both models are the same there is no matrix, and no room is taken', async () => {
   const { statistic: of, spill } = statisticOf(2 ** 20);
   const state = of.create(3, {});
-  const { dense: _, ...same } = sequenceOf(3, 1);
+  const same = { ...sequenceOf(3, 1), dense: undefined };
   await of.update(state, { ...same, endsSequence: false });
   await expect(of.finish(state)).rejects.toThrow('has not ended');
   const whole = of.create(3, {});
