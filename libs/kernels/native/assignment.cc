@@ -1,11 +1,15 @@
 // Linear sum assignment: to every row of a square matrix a column of its own, so that the sum of the chosen values is the
 // largest.
 //
-// Shortest augmenting paths with potentials (Jonker and Volgenant, Computing 38, 1987, in the plain form of Crouse, IEEE
-// Trans. Aerosp. Electron. Syst. 52, 2016). The slack u[i] + v[j] - value(i, j) is never negative, and zero along the
-// assignment. Each free row takes the path of least slack to a free column. Of equal columns the lowest is taken.
+// First an auction with falling steps (Bertsekas, Annals of Operations Research 14, 1988): rows bid for columns, whose prices
+// rise. It ends near the best, and its prices are where the exact method begins: shortest augmenting paths with potentials
+// (Jonker and Volgenant, Computing 38, 1987, in the plain form of Crouse, IEEE Trans. Aerosp. Electron. Syst. 52, 2016). The
+// slack u[i] + v[j] - value(i, j) is never negative, and zero along the assignment. Each free row takes the path of least
+// slack to a free column. Of equal columns the lowest is taken. One thread does all of it, so that the order of bids is the
+// same everywhere.
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "promise_job.h"
@@ -18,6 +22,61 @@ namespace {
 constexpr std::size_t kMaxSide = 1u << 14;
 constexpr std::int32_t kNone = -1;
 constexpr double kFar = std::numeric_limits<double>::infinity();
+
+// A phase's bids raise a price by no less than its step: the first has a quarter of the range of the values, the next a quarter
+// of that. At the last, a thousand-millionth, prices are so near the best ones that paths are a few steps short.
+constexpr std::size_t kPhases = 15;
+constexpr double kStepRatio = 4;
+// Bids of a phase at most, for each row. Mostly it takes 1 to 5; more where columns are alike, and paths are shorter work then.
+constexpr std::size_t kBidsPerRow = 16;
+// Columns looked at together: enough running maxima to hide the time that one takes.
+constexpr std::size_t kColumnsAtOnce = 32;
+
+// The largest and the second largest of a row's values less the columns' prices.
+struct Best {
+  double first = -kFar, second = -kFar;
+  void take(double worth) {
+    const double less = worth < first ? worth : first;
+    first = worth > first ? worth : first;
+    second = less > second ? less : second;
+  }
+};
+
+ESPARSE_SIMD_CLONES
+Best two_best(const float* values, const double* v, std::size_t size) {
+  double first[kColumnsAtOnce], second[kColumnsAtOnce];
+  std::fill_n(first, kColumnsAtOnce, -kFar);
+  std::fill_n(second, kColumnsAtOnce, -kFar);
+  std::size_t j = 0;
+  for (; j + kColumnsAtOnce <= size; j += kColumnsAtOnce) {
+    for (std::size_t l = 0; l < kColumnsAtOnce; l++) {
+      const double worth = static_cast<double>(values[j + l]) - v[j + l];
+      const double less = worth < first[l] ? worth : first[l];
+      first[l] = worth > first[l] ? worth : first[l];
+      second[l] = less > second[l] ? less : second[l];
+    }
+  }
+  Best best;
+  for (; j < size; j++) best.take(static_cast<double>(values[j]) - v[j]);
+  for (std::size_t l = 0; l < kColumnsAtOnce; l++) {
+    best.take(first[l]);
+    best.take(second[l]);
+  }
+  return best;
+}
+
+// The lowest column of this worth: there is one.
+ESPARSE_SIMD_CLONES
+std::size_t column_of_worth(double worth, const float* values, const double* v, std::size_t size) {
+  std::size_t j = 0;
+  for (; j + kColumnsAtOnce <= size; j += kColumnsAtOnce) {
+    bool found = false;
+    for (std::size_t l = 0; l < kColumnsAtOnce; l++) found |= static_cast<double>(values[j + l]) - v[j + l] == worth;
+    if (found) break;
+  }
+  while (static_cast<double>(values[j]) - v[j] != worth) j++;
+  return j;
+}
 
 // Offers every column a path that ends in this row, `base` long so far; returns the shortest of all paths to columns that
 // are not reached yet. `v` is infinite and `length` too for a column that is.
@@ -42,13 +101,14 @@ class Assignment {
         values_(values),
         size_(size),
         u_(size),
-        v_(size, -kFar),
+        v_(size),
         row_of_(size, kNone),
         column_of_(size, kNone) {}
 
   // Ends early, with columns that are worth nothing, once the flag is raised.
   const std::vector<std::int32_t>& solve() {
-    begin();
+    bid();
+    keep_tight();
     for (std::size_t i = 0; i < size_ && !cancel_.raised(); i++) {
       if (column_of_[i] == kNone) augment(static_cast<std::int32_t>(i));
     }
@@ -58,20 +118,54 @@ class Assignment {
  private:
   const float* row(std::size_t i) const { return values_ + i * size_; }
 
-  // The least potentials of the rows, then of the columns, and what can be assigned where the slack is zero.
-  void begin() {
-    for (std::size_t i = 0; i < size_; i++) {
-      u_[i] = static_cast<double>(*std::max_element(row(i), row(i) + size_));
-      for (std::size_t j = 0; j < size_; j++) v_[j] = std::max(v_[j], static_cast<double>(row(i)[j]) - u_[i]);
+  void bid() {
+    const auto [least, largest] = std::minmax_element(values_, values_ + size_ * size_);
+    double step = static_cast<double>(*largest) - static_cast<double>(*least);
+    if (step == 0) return;
+    for (std::size_t phase = 0; phase < kPhases; phase++) bid(step /= kStepRatio);
+  }
+
+  // Each row without a column takes the one of most worth, for a price at which the second is nearly as good; who had it bids
+  // next. Prices stay from phase to phase, columns do not.
+  void bid(double step) {
+    std::fill(row_of_.begin(), row_of_.end(), kNone);
+    std::fill(column_of_.begin(), column_of_.end(), kNone);
+    std::vector<std::size_t> waiting(size_);
+    std::iota(waiting.rbegin(), waiting.rend(), 0);
+    for (std::size_t bids = 0; !waiting.empty() && bids < kBidsPerRow * size_ && !cancel_.raised(); bids++) {
+      const std::size_t i = waiting.back();
+      waiting.pop_back();
+      const Best best = two_best(row(i), v_.data(), size_);
+      const std::size_t j = column_of_worth(best.first, row(i), v_.data(), size_);
+      v_[j] += best.first - best.second + step;
+      if (row_of_[j] != kNone) {
+        column_of_[row_of_[j]] = kNone;
+        waiting.push_back(static_cast<std::size_t>(row_of_[j]));
+      }
+      assign(i, j);
     }
-    for (std::size_t i = 0; i < size_; i++) {
-      for (std::size_t j = 0; j < size_; j++) {
-        if (row_of_[j] != kNone || static_cast<double>(row(i)[j]) - u_[i] != v_[j]) continue;
-        row_of_[j] = static_cast<std::int32_t>(i);
-        column_of_[i] = static_cast<std::int32_t>(j);
-        break;
+  }
+
+  // The least potentials of the rows, and what of the auction's outcome has no slack; then, where the slack is zero, what is free.
+  void keep_tight() {
+    for (std::size_t i = 0; i < size_ && !cancel_.raised(); i++) {
+      u_[i] = two_best(row(i), v_.data(), size_).first;
+      const std::int32_t j = column_of_[i];
+      if (j == kNone || tight(i, static_cast<std::size_t>(j))) continue;
+      row_of_[j] = column_of_[i] = kNone;
+    }
+    for (std::size_t i = 0; i < size_ && !cancel_.raised(); i++) {
+      for (std::size_t j = 0; j < size_ && column_of_[i] == kNone; j++) {
+        if (row_of_[j] == kNone && tight(i, j)) assign(i, j);
       }
     }
+  }
+
+  bool tight(std::size_t i, std::size_t j) const { return static_cast<double>(row(i)[j]) - v_[j] == u_[i]; }
+
+  void assign(std::size_t i, std::size_t j) {
+    row_of_[j] = static_cast<std::int32_t>(i);
+    column_of_[i] = static_cast<std::int32_t>(j);
   }
 
   // Dijkstra's paths from a free row until one meets a free column; along it the assignment changes.
@@ -82,6 +176,7 @@ class Assignment {
     double end = 0;
     std::size_t j = 0;
     for (std::int32_t i = free;; i = row_of_[j]) {
+      if (cancel_.raised()) return;
       end = offer(row(i), open.data(), end + u_[i], i, size_, length.data(), from.data());
       j = static_cast<std::size_t>(std::find(length.begin(), length.end(), end) - length.begin());
       if (row_of_[j] == kNone) break;

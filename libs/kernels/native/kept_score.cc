@@ -3,28 +3,13 @@
 #include <limits>
 #include <numeric>
 
-#include "shuffled.h"
-#include "simd.h"
+#include "largest.h"
 
 namespace esparse {
 namespace {
 
 // Rows per chunk: enough for a chunk to outweigh its dispatch at a few hundred columns.
 constexpr std::size_t kRowsPerChunk = 32;
-
-using Lanes = float[kGroupsAtOnce];
-
-// Inserts one score of every group into that group's `keep` largest, held in descending order.
-ESPARSE_SIMD_CLONES
-void insert(Lanes* top, std::size_t keep, float* values) {
-  for (std::size_t s = 0; s < keep; s++) {
-    for (std::size_t g = 0; g < kGroupsAtOnce; g++) {
-      const float held = top[s][g], value = values[g];
-      top[s][g] = held > value ? held : value;
-      values[g] = held > value ? value : held;
-    }
-  }
-}
 
 // columns[m * groups + g] = the channel at position m of group g.
 double row_score(const Shuffled& shape, const std::uint32_t* columns, const float* row) {

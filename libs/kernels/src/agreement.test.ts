@@ -116,12 +116,15 @@ test('the swap search finds the same order in the same number of swaps', () =>
     expect(native).toMatchObject({ permutation: expected, swaps });
   }));
 
-test('the gains of other channels in a slot agree bit for bit', () =>
-  holds(20, async ({ scores, rows, cols, permutation, keep, group }) => {
+test('the gains of other channels in a slot agree bit for bit, where scores are negative too', () =>
+  holds(20, async ({ scores, weights, rows, cols, permutation, keep, group }) => {
     const slots = Int32Array.from({ length: cols / group }, (_, g) => g * group + ((g * 5) % group));
-    const native = await slotGains(scores, rows, cols, permutation, keep, group, slots);
-    const expected = slotGainsReference(scores, rows, cols, permutation, keep, group, slots);
-    expect(new Uint32Array(native.buffer)).toEqual(new Uint32Array(expected.buffer));
+    const someNegative = scores.map((score, i) => ((weights[i]! >> 15) & 1 ? -score : score));
+    for (const values of [scores, someNegative, scores.map((score) => -score)]) {
+      const native = await slotGains(values, rows, cols, permutation, keep, group, slots);
+      const expected = slotGainsReference(values, rows, cols, permutation, keep, group, slots);
+      expect(new Uint32Array(native.buffer)).toEqual(new Uint32Array(expected.buffer));
+    }
   }));
 
 test('masks agree', () =>

@@ -19,7 +19,10 @@ export async function assign(values: Float32Array, size: number, signal?: AbortS
   if (size > MAX_SIDE) {
     throw new EsparseError('usage', `an assignment of ${size} rows: at most ${MAX_SIDE} were expected`);
   }
-  if (!values.every(Number.isFinite)) throw new EsparseError('usage', 'an assignment’s value is not finite');
+  // A plain loop: `every` would take as long as the assignment.
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i]!)) throw new EsparseError('usage', 'an assignment’s value is not finite');
+  }
   const native = addon();
   if (native === null) return assignReference(values, size);
   const columns = new Int32Array(size);
@@ -27,23 +30,53 @@ export async function assign(values: Float32Array, size: number, signal?: AbortS
   return columns;
 }
 
+/** Phases of the auction, by what their steps fall, and how many bids for each row one has at most: see native/assignment.cc. */
+const PHASES = 15;
+const STEP_RATIO = 4;
+const BIDS_PER_ROW = 16;
+
 /** The readable version of `assign`: see native/assignment.cc for the method. */
 export function assignReference(values: Float32Array, size: number): Int32Array {
   const at = (i: number, j: number) => values[i * size + j]!;
   const columnOf = new Int32Array(size).fill(-1);
   const rowOf = new Int32Array(size).fill(-1);
-  // The slack u[i] + v[j] - at(i, j) is never negative.
-  const u = new Float64Array(size).fill(-Infinity);
-  const v = new Float64Array(size).fill(-Infinity);
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j < size; j++) u[i] = Math.max(u[i]!, at(i, j));
-    for (let j = 0; j < size; j++) v[j] = Math.max(v[j]!, at(i, j) - u[i]!);
-  }
-  for (let i = 0; i < size; i++) {
-    const j = rowOf.findIndex((row, column) => row === -1 && v[column] === at(i, column) - u[i]!);
-    if (j === -1) continue;
+  const take = (i: number, j: number) => {
     columnOf[i] = j;
     rowOf[j] = i;
+  };
+  // The slack u[i] + v[j] - at(i, j) is never negative.
+  const u = new Float64Array(size);
+  const v = new Float64Array(size);
+  const isTight = (i: number, j: number) => u[i] === at(i, j) - v[j]!;
+  const range = values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b));
+  for (let phase = 1; phase <= PHASES && range > 0; phase++) {
+    const step = range / STEP_RATIO ** phase;
+    rowOf.fill(-1);
+    columnOf.fill(-1);
+    const waiting = Array.from({ length: size }, (_, k) => size - 1 - k);
+    for (let bids = 0; waiting.length > 0 && bids < BIDS_PER_ROW * size; bids++) {
+      const i = waiting.pop()!;
+      const worth = v.map((price, j) => at(i, j) - price);
+      const ranked = worth.slice().sort();
+      const first = ranked[size - 1]!;
+      const j = worth.indexOf(first);
+      v[j] = v[j]! + (first - ranked[size - 2]! + step);
+      const outbid = rowOf[j]!;
+      if (outbid !== -1) {
+        columnOf[outbid] = -1;
+        waiting.push(outbid);
+      }
+      take(i, j);
+    }
+  }
+  for (let i = 0; i < size; i++) {
+    u[i] = v.reduce((most, price, j) => Math.max(most, at(i, j) - price), -Infinity);
+    const j = columnOf[i]!;
+    if (j !== -1 && !isTight(i, j)) rowOf[j] = columnOf[i] = -1;
+  }
+  for (let i = 0; i < size; i++) {
+    const j = columnOf[i] === -1 ? rowOf.findIndex((row, column) => row === -1 && isTight(i, column)) : -1;
+    if (j !== -1) take(i, j);
   }
   for (let free = 0; free < size; free++) {
     if (columnOf[free] !== -1) continue;

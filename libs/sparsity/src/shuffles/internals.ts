@@ -12,10 +12,15 @@ export type ShuffleStep = (
   signal?: AbortSignal,
 ) => Promise<Int32Array>;
 
-/** What makes a shuffle that takes its steps one after the other, from the original order. */
-export function shuffleOf(name: string, steps: readonly ShuffleStep[]): () => Shuffle {
+/**
+ * What makes a shuffle that takes its steps one after the other, from the original order.
+ *
+ * @param version raised where the same scores may get another order
+ */
+export function shuffleOf(name: string, steps: readonly ShuffleStep[], version = 1): () => Shuffle {
   return defineShuffle({
     name,
+    version,
     async order(matrix, pattern, { signal }) {
       const kept = (order: Int32Array) =>
         keptScore(matrix.scores, matrix.rows, matrix.cols, order, pattern.keep, pattern.group);
