@@ -2,6 +2,7 @@
  * `npm run ablation`: perplexities of a grid of runs, as a Markdown table and as JSON. Each cell is one `esparse prune`
  * and one `esparse eval` of the native engine. What is done is kept: the same command goes on where it was stopped.
  */
+import { setMaxListeners } from 'node:events';
 import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -53,6 +54,8 @@ const flags = new Command('ablation')
   .opts<Flags>();
 
 const stopping = new AbortController();
+// Each cell listens, and more than the usual ten is no leak.
+setMaxListeners(flags.jobs + 1, stopping.signal);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     stopping.abort();
@@ -86,6 +89,8 @@ try {
       const { perplexity, seconds } = result;
       tell(`[${++done}/${open.length}] ${label}: ${perplexity.toFixed(2)} after ${seconds.toFixed(1)} s`);
     } catch (error) {
+      // Stopped on purpose: not measured, but nothing failed.
+      if (run.signal.aborted) return;
       failed++;
       tell(`[${++done}/${open.length}] ${label} failed: ${(error as Error).message}`);
     }

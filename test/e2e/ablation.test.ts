@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -8,12 +9,12 @@ import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } fr
 jest.setTimeout(120_000);
 
 const at = scratchFolder();
-const ablation = (...args: string[]) =>
-  promisify(execFile)(process.execPath, [
-    path.join(REPOSITORY, 'test/dist/bench/ablation.js'),
-    ...['--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--text', EXAMPLE_EVALUATION],
-    ...['--seqlen', '64', '--out', at('results.json'), ...args],
-  ]);
+const command = (...args: string[]) => [
+  path.join(REPOSITORY, 'test/dist/bench/ablation.js'),
+  ...['--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--text', EXAMPLE_EVALUATION],
+  ...['--seqlen', '64', '--out', at('results.json'), ...args],
+];
+const ablation = (...args: string[]) => promisify(execFile)(process.execPath, command(...args));
 
 test('a grid is measured once: cells that are alike are one run, and the same command again runs nothing', async () => {
   const cell = { pipeline: 'e-sparse', set: { alpha: 2 }, pattern: '2:4', samples: 2, seed: 1 };
@@ -51,4 +52,32 @@ test('a cell that fails is told and leaves the others', async () => {
     stderr: expect.stringMatching(/bad, 2:4, seed 0 failed: .*there is no pipeline none/),
     stdout: expect.stringMatching(/\| bad .*not measured[^]*\| good .*\| 1 \|/),
   });
+});
+
+test('many cells at once are no leak of listeners', async () => {
+  const cell = { name: 'bad', pipeline: 'none', set: {}, pattern: '2:4', samples: 2 };
+  const grid = Array.from({ length: 12 }, (_, seed) => ({ ...cell, seed }));
+  await writeFile(at('grid.json'), JSON.stringify(grid));
+  await expect(ablation('--grid', at('grid.json'), '--jobs', '12')).rejects.toMatchObject({
+    stderr: expect.not.stringContaining('Warning'),
+  });
+});
+
+test('a grid that is stopped tells of no failure, and keeps what it has', async () => {
+  const cell = { name: 'long', pipeline: 'e-sparse', set: {}, pattern: '2:4', samples: 512, seed: 0 };
+  const short = { ...cell, name: 'short', pipeline: 'magnitude', seed: 7 };
+  await writeFile(at('grid.json'), JSON.stringify([short, cell]));
+  const child = spawn(process.execPath, command('--grid', at('grid.json')), { stdio: 'pipe' });
+  let told = '';
+  let table = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    told += chunk.toString();
+    if (told.includes('[1/2] short')) child.kill('SIGTERM');
+  });
+  child.stdout.on('data', (chunk: Buffer) => {
+    table += chunk.toString();
+  });
+  expect(await once(child, 'close')).toEqual([130, null]);
+  expect(told).not.toContain('failed');
+  expect(table).toMatch(/\| short .*\| 1 \|[^]*\| long .*not measured/);
 });
