@@ -8,7 +8,7 @@ const before = (id: string) => graph.edges.filter(({ to }) => to === id).map(({ 
 test('each step comes after the one before and the statistics that it reads', () => {
   expect(before('metric:e-sparse')).toEqual(['load', 'statistic:entropy', 'statistic:amplitude']);
   expect(before('shuffle:both')).toEqual(['metric:e-sparse']);
-  expect(before('stage:reconstruct')).toEqual(['step:mask', 'statistic:gram']);
+  expect(before('stage:reconstruct')).toEqual(['step:mask', 'statistic:gram', 'statistic:drift']);
   expect(before('commit')).toEqual(['pack']);
 });
 
