@@ -7,6 +7,7 @@ import { Transform } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import S3rver from 's3rver';
 import { withUploads } from './uploads.mjs';
+import { makeWritesWhole } from './whole-writes.mjs';
 
 const { directory, bucket, conditional, port } = JSON.parse(process.argv[2]);
 
@@ -21,6 +22,8 @@ const server = new S3rver({
 // A client that goes away in the middle of a body is no event here.
 server.silent = true;
 server.on('error', () => undefined);
+
+makeWritesWhole(server.store, directory);
 
 /** Faults to make, each `times` times. */
 let faults = [];

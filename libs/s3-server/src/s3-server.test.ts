@@ -36,6 +36,28 @@ test('a fault answers as often as it was asked for, and requests are told', asyn
   ]);
 });
 
+test('an object is there whole or not at all, while it is written and once the answer is there', async () => {
+  server = await startS3Server();
+  const url = `${server.environment.AWS_ENDPOINT_URL!}/${server.bucket}/large`;
+  const bytes = 4_000_000;
+  for (let time = 0; time < 5; time++) {
+    let written = false;
+    const writing = fetch(url, { method: 'PUT', body: Buffer.alloc(bytes, time) }).then(({ status }) => {
+      written = true;
+      return status;
+    });
+    // The one before, or none, until it is this one.
+    while (!written) {
+      const answer = await fetch(url);
+      const { length } = new Uint8Array(await answer.arrayBuffer());
+      if (answer.status === 200) expect(length).toBe(bytes);
+    }
+    expect(await writing).toBe(200);
+    const found = Buffer.from(await (await fetch(url)).arrayBuffer());
+    expect(Buffer.compare(found, Buffer.alloc(bytes, time))).toBe(0);
+  }
+});
+
 test('a server that was killed is the same one after a restart: its address, its objects', async () => {
   server = await startS3Server();
   expect(await put('kept')).toBe(200);
