@@ -41,13 +41,13 @@ test('an object is there whole or not at all, while it is written and once the a
   const url = `${server.environment.AWS_ENDPOINT_URL!}/${server.bucket}/large`;
   const bytes = 4_000_000;
   for (let time = 0; time < 5; time++) {
-    let written = false;
+    const state = { written: false };
     const writing = fetch(url, { method: 'PUT', body: Buffer.alloc(bytes, time) }).then(({ status }) => {
-      written = true;
+      state.written = true;
       return status;
     });
     // The one before, or none, until it is this one.
-    while (!written) {
+    while (!state.written) {
       const answer = await fetch(url);
       const { length } = new Uint8Array(await answer.arrayBuffer());
       if (answer.status === 200) expect(length).toBe(bytes);
