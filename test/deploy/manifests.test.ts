@@ -108,7 +108,10 @@ test('a field that does not exist is refused, and so are a wrong value and one t
 
 test('what listens beyond its pod, or calls others, without certificates says so', () => {
   for (const pod of pods) {
-    expect(containerOf(pod).env).toContainEqual({ name: 'ESPARSE_INSECURE', value: 'true' });
+    const { env, args } = containerOf(pod);
+    expect(env).toContainEqual({ name: 'ESPARSE_INSECURE', value: 'true' });
+    // By the variable alone: the component tls takes that away, and an argument would stay.
+    expect(args).not.toContain('--insecure');
   }
 });
 

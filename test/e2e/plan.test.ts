@@ -92,6 +92,18 @@ test('the reconstruction is planned too: its options, what the Hessians hold, an
   expect(Math.max(...peaks.workers)).toBeLessThan(solving.memory.worker);
 });
 
+test('what prune --combine worker would refuse, a plan does not offer', async () => {
+  for (const pipeline of ['e-sparse-reconstruct', 'sparsegpt', 'magnitude']) {
+    const { stdout } = await esparse('plan', '--model', EXAMPLE_MODEL, '--pipeline', pipeline);
+    expect(stdout).toContain('over the wire, --combine pruner');
+    expect(stdout.includes('over the wire, --combine worker')).toBe(pipeline === 'magnitude');
+  }
+  const { code } = await esparse(
+    ...['plan', '--model', EXAMPLE_MODEL, '--pipeline', 'sparsegpt', '--combine', 'worker'],
+  );
+  expect(code).toBe(2);
+});
+
 test('what Hessians do not find room for in memory is planned as a temporary file', async () => {
   const args = [
     'plan',

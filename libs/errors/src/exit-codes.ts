@@ -6,7 +6,10 @@ export const EXIT_OK = 0;
 export const EXIT_FAILURE = 1;
 /** The input, the environment or an option is at fault: the message says which and what to do. */
 export const EXIT_BAD_INPUT = 2;
-/** Nothing is wrong with what was asked for: a worker was out of reach, or another process writes the store. By sysexits(3), EX_TEMPFAIL. */
+/**
+ * Nothing is wrong with what was asked for: a worker was busy or out of reach, S3 or a web server did not answer, or another
+ * process writes the store. By sysexits(3), EX_TEMPFAIL.
+ */
 export const EXIT_TRY_AGAIN = 75;
 /** Stopped by SIGINT, by the shells' convention of 128 + 2. */
 export const EXIT_CANCELLED = 130;

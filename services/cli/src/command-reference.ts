@@ -9,6 +9,8 @@ export function commandReference(program: Command): string {
     '',
     program.description(),
     '',
+    'What the exit codes mean is in [recipes.md](recipes.md#exit-codes).',
+    '',
   ];
   for (const command of program.commands) parts.push(...sectionOf(command));
   return `${parts.join('\n').trimEnd()}\n`;

@@ -38,7 +38,7 @@ export function checkedReaders(
         );
       }
       statistics.set(statistic.name, other);
-      if (combine === 'worker' && STATISTICS.get(statistic.name) === undefined) {
+      if (combine === 'worker' && !isKnownToWorkers(statistic)) {
         throw new EsparseError('usage', `workers cannot gather the statistic ${statistic.name} of ${who}`, {
           hint: 'leave out --combine worker with this pipeline',
         });
@@ -46,6 +46,11 @@ export function checkedReaders(
     }
   }
   return readersOf([metric, ...stages]);
+}
+
+/** Whether workers can gather it: those that come with esparse and are asked for by their names. */
+export function isKnownToWorkers({ name }: AnyStatistic): boolean {
+  return STATISTICS.get(name) !== undefined;
 }
 
 /**

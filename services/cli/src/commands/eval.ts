@@ -43,7 +43,10 @@ export function evalCommand(): Command {
       ).env('ESPARSE_RUN'),
     )
     .addOption(
-      new Option('--text <file>', 'text to predict: plain, or JSONL with a "text" field')
+      new Option(
+        '--text <file>',
+        'text to predict: plain, or JSONL with a "text" field in a file named .jsonl or .json; at most 256 MiB',
+      )
         .env('ESPARSE_TEXT')
         .makeOptionMandatory(),
     )

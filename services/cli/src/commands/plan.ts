@@ -20,7 +20,7 @@ export function planCommand(): Command {
       'Tells beforehand what `prune` will read, send, write and hold with the same options, and about how long it will ' +
         'take on a machine like this one.',
     )
-    .addOption(required('--model <dir>', 'checkpoint that will be pruned', 'ESPARSE_MODEL'));
+    .addOption(required('--model <dir|s3://…|https://…>', 'checkpoint that will be pruned', 'ESPARSE_MODEL'));
   for (const option of runOptions()) command.addOption(option);
   command
     .addOption(
@@ -53,7 +53,9 @@ function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
     ['read by the pruner', bytes(read.pruner)],
     [`read by ${plan.workers} worker${plan.workers === 1 ? '' : 's'}`, bytes(read.workers)],
     ['over the wire, --combine pruner', bytes(wire.pruner)],
-    ['over the wire, --combine worker, at most', bytes(wire.worker)],
+    ...(wire.worker === undefined
+      ? []
+      : [['over the wire, --combine worker, at most', bytes(wire.worker)] as [string, string]]),
     ['store, finished', bytes(store.bytes)],
     ['store, hidden states meanwhile', bytes(store.hidden)],
     ['memory of the pruner, at most', bytes(memory.pruner)],

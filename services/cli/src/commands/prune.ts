@@ -33,7 +33,7 @@ export function pruneCommand(): Command {
     .addOption(
       required(
         '--calibration <file>',
-        'calibration text: plain, or JSONL with a "text" field',
+        'calibration text: plain, or JSONL with a "text" field in a file named .jsonl or .json; at most 256 MiB',
         'ESPARSE_CALIBRATION',
       ),
     )

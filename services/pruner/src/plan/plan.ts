@@ -6,7 +6,7 @@ import { batchesOf } from '../batches.ts';
 import type { PruneOptions } from '../options.ts';
 import { resolveLayers } from '../layers.ts';
 import { shardsOf } from '../shards.ts';
-import { checkedReaders } from '../statistics.ts';
+import { checkedReaders, isKnownToWorkers } from '../statistics.ts';
 import { extraOf, OF_CHANNELS } from './costs.ts';
 import { channelsOf, hessiansOf, partialChannelBytes, prunerMemory, workerMemory } from './memory.ts';
 import { measureRates, type Rates } from './measure.ts';
@@ -54,8 +54,11 @@ export interface RunPlan {
   readonly workers: number;
   /** Over the whole run: by the pruner, and by all workers together (weights at every block and worker, hidden states). */
   readonly read: { readonly pruner: number; readonly workers: number };
-  /** Over the wire in the whole run, by `--combine`: activations within 1 %, or statistics as an upper bound. */
-  readonly wire: { readonly pruner: number; readonly worker: number };
+  /**
+   * Over the wire in the whole run, by `--combine`: activations within 1 %, or statistics as an upper bound; these are absent
+   * where workers cannot gather them.
+   */
+  readonly wire: { readonly pruner: number; readonly worker?: number };
   readonly store: StoreBytes & {
     /** Hidden states that lie in the store at once, at most, until the run is finished. */
     readonly hidden: number;
@@ -93,10 +96,11 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
     const { metric, shuffle, stages } = pipeline;
     const readers = checkedReaders(pipeline, options);
-    const statistics = statisticsOf(readers).map(({ name }) => name);
+    const gathered = statisticsOf(readers);
+    const statistics = gathered.map(({ name }) => name);
     const extra = extraOf(readers, stages);
     const calibrates = statistics.length > 0;
-    const needsDense = statisticsOf(readers).some((statistic) => statistic.needsDense === true);
+    const needsDense = gathered.some((statistic) => statistic.needsDense === true);
     const tensor = linears[0]!.weight(0);
     const rates = await measureRates({
       checkpoint,
@@ -154,7 +158,9 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const written = { store: store.bytes, hidden: calibrates ? boundary * (1 + chains * (blocks - 1)) : 0 };
     const wire = {
       pruner: calibrates ? 4 * tokens * streamed : 0,
-      worker: calibrates ? batches * channels * partialChannelBytes(tokens / batches) : 0,
+      ...(gathered.every(isKnownToWorkers) && {
+        worker: calibrates ? batches * channels * partialChannelBytes(tokens / batches) : 0,
+      }),
     };
     const compute = (2 * tokens * weights) / rates.flops / busy;
     const loads = (weightBytes * weights) / rates.read;
