@@ -1,19 +1,24 @@
 import { concat, concatMap, defer, ignoreElements, lastValueFrom, of, type OperatorFunction } from 'rxjs';
 import { mergePartials, mergeSerialised, type Partial, type PartialExpectation } from '@esparse/statistics';
 import { guarded, type GuardOptions } from './guard.ts';
+import type { Leased } from './leased.ts';
 
 /**
  * Merges the statistics of shards into those of all of them; emits once, when the last is in. The order in which they
- * come does not matter. A shard that comes twice is an error: it would count twice.
+ * come does not matter; each is given back once it is merged. A shard that comes twice is an error: it would count twice.
  */
-export function mergeShards(guard?: GuardOptions): OperatorFunction<Partial, Partial> {
-  return merging(async (merged, next) => {
-    if (merged === undefined) return next;
+export function mergeShards(guard?: GuardOptions): OperatorFunction<Leased<Partial>, Partial> {
+  return merging(async (merged, { value: next, release }) => {
+    if (merged === undefined) {
+      release();
+      return next;
+    }
     const both = await mergePartials(merged, next, (name, statistic, merge) => {
       const call = { plugin: `statistic ${statistic.name}`, where: `merging ${name}` };
       return lastValueFrom(guarded(call, merge, () => undefined, guard));
     });
     for (const { statistic, state } of next.states.values()) statistic.dispose?.(state);
+    release();
     return both;
   });
 }

@@ -1,7 +1,7 @@
-import { NEVER, lastValueFrom, of, throwError, concat, type Observable } from 'rxjs';
+import { NEVER, lastValueFrom, map, of, throwError, concat, type Observable } from 'rxjs';
 import { EsparseError } from '@esparse/errors';
 import { marbles } from '@esparse/laws';
-import type { AnyStatistic, StatisticState } from '@esparse/statistics';
+import type { Partial, AnyStatistic, StatisticState } from '@esparse/statistics';
 import { finishStatistics, gatherStatistics, mergeShards, type Leased, type TapTile } from './index.ts';
 
 /** Counts rows: the simplest statistic that there is. */
@@ -37,6 +37,12 @@ function leased(tap: string, count: number, released: string[] = []): Leased<Tap
     release: () => released.push(`${tap}${count}`),
   };
 }
+
+const given = (released: string[] = []) =>
+  map((value: Partial): Leased<Partial> => ({
+    value,
+    release: () => released.push(`shard ${value.shards.join()}`),
+  }));
 
 const gather = (tiles$: Observable<Leased<TapTile>>, shard: number) =>
   tiles$.pipe(gatherStatistics({ taps: TAPS, statistics: [rows], shards: [shard] }));
@@ -80,21 +86,26 @@ test('a statistic that refuses a tile is told with block and tap', async () => {
   });
 });
 
-test('shards merge to the same in any order', async () => {
+test('shards merge to the same in any order, and each is given back once it is merged', async () => {
   const shard$ = (index: number) => gather(of(leased('in', 10 ** index)), index);
   for (const order of [
     [0, 1, 2],
     [2, 0, 1],
   ]) {
-    const merged = await lastValueFrom(concat(...order.map(shard$)).pipe(mergeShards()));
+    const released: string[] = [];
+    const merged = await lastValueFrom(concat(...order.map(shard$)).pipe(given(released), mergeShards()));
     expect(merged.shards).toEqual([0, 1, 2]);
     const finished = await lastValueFrom(of(merged).pipe(finish()));
     expect(finished.get('in')?.get(count)).toBe(111);
+    expect(released).toEqual(order.map((shard) => `shard ${shard}`));
   }
 });
 
 test('a shard that comes twice is an error: it would count twice', async () => {
-  const twice$ = concat(gather(of(leased('in', 1)), 3), gather(of(leased('in', 1)), 3)).pipe(mergeShards());
+  const twice$ = concat(gather(of(leased('in', 1)), 3), gather(of(leased('in', 1)), 3)).pipe(
+    given(),
+    mergeShards(),
+  );
   await expect(lastValueFrom(twice$)).rejects.toThrow(/shard 3/);
 });
 

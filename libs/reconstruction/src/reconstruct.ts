@@ -47,6 +47,8 @@ export const reconstructOptions = z.object({
  */
 export const reconstruct = defineStage({
   name: 'reconstruct',
+  // 3: damping toward the dense weights, masks chosen anew; the dense model's activations as a part of the target.
+  version: 3,
   options: reconstructOptions,
   open: openWorkshop,
   statistics: ({ dense }, workshop) => ({

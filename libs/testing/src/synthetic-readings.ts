@@ -1,4 +1,4 @@
-import { from, lastValueFrom, mergeMap, type Observable } from 'rxjs';
+import { concatMap, from, lastValueFrom, map, mergeMap, type Observable } from 'rxjs';
 import {
   finishStatistics,
   fromPull,
@@ -42,7 +42,8 @@ export async function syntheticReadings(
   try {
     return await lastValueFrom(
       from(Array.from({ length: shards }, (_, shard) => shard)).pipe(
-        mergeMap((shard) => shard$(worker, shard, statistics, options)),
+        concatMap((shard) => shard$(worker, shard, statistics, options)),
+        map((value) => ({ value, release: () => undefined })),
         mergeShards(),
         finishStatistics([...taps.keys()], readers, { sequences: shards * SEQUENCES, block: 0 }),
       ),

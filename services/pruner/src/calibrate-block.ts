@@ -1,4 +1,4 @@
-import { defer, finalize, from, mergeMap, tap as peek, type Observable } from 'rxjs';
+import { defer, finalize, from, map, mergeMap, tap as peek, type Observable } from 'rxjs';
 import {
   fromPull,
   gatherStatistics,
@@ -75,6 +75,8 @@ function streamed$(context: RunContext, block: number): Observable<Partial> {
           peek(() => {
             progress.done(size);
           }),
+          // States are large: faster workers wait for the merging.
+          map((value) => ({ value, release: pool.hold() })),
         );
     }),
     mergeShards(context.guard),

@@ -9,6 +9,8 @@ import {
   throwError,
   timer,
   ignoreElements,
+  interval,
+  take,
 } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { EsparseError, type ErrorKind } from '@esparse/errors';
@@ -130,6 +132,55 @@ test('no more attempts are under way than workers are connected, and a worker th
     expect(events).toEqual(['45 done']);
   });
 });
+
+test.each([
+  ['two workers', 2, undefined, 3],
+  ['one attempt at a time', 5, 1, 2],
+])(
+  'of %s, attempts and results that wait are one more at most, and go on as these are given back',
+  (_what, ready, inFlight, bound) => {
+    run((scheduler) => {
+      const { pool } = record(scheduler, [connection('a', ready)], { inFlight });
+      const results: (() => void)[] = [];
+      let [busy, most, used] = [0, 0, 0];
+      const count = () => (most = Math.max(most, busy + results.length));
+      from([...Array(6).keys()])
+        .pipe(
+          mergeMap(() =>
+            pool.run$({
+              kind: 'k',
+              size: 1,
+              of: { shards: [] },
+              run$: () =>
+                defer(() => {
+                  busy++;
+                  count();
+                  return after(
+                    1,
+                    defer(() => of(busy--)),
+                  );
+                }),
+            }),
+          ),
+        )
+        .subscribe(() => {
+          results.push(pool.hold());
+          count();
+        });
+      // Results are used up slowly, and given back twice: once counts.
+      interval(100)
+        .pipe(take(10))
+        .subscribe(() => {
+          const give = results.shift();
+          give?.();
+          give?.();
+          used += Number(give !== undefined);
+        });
+      scheduler.flush();
+      expect([most, used]).toEqual([bound, 6]);
+    });
+  },
+);
 
 test('--in-flight bounds the attempts whatever is connected', () => {
   run((scheduler) => {

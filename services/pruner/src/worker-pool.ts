@@ -25,6 +25,12 @@ export interface WorkerPool {
   /** Bytes of all messages, sent and received. */
   readonly wireBytes: number;
   run$<T>(task: Task<T>): Observable<T>;
+  /**
+   * Counts a result that still waits for its use against the attempts that may begin, until what it gives is called:
+   * results and attempts together are one more than the workers at most, so that none idles behind a use that keeps up,
+   * and no more pile up behind one that does not.
+   */
+  hold(): () => void;
   close(): void;
 }
 
@@ -93,6 +99,7 @@ export function createWorkerPool(
   const load = new Map(workers.map((worker) => [worker, 0]));
   const waiting: Job[] = [];
   const running = new Set<Job>();
+  let held = 0;
   let outage: Subscription | undefined;
   let looking: Subscription | undefined;
 
@@ -102,7 +109,8 @@ export function createWorkerPool(
 
   /** The connection with the most workers to spare; the one to avoid only where there is no other. */
   const spare = (avoid?: WorkerConnection): WorkerConnection | undefined => {
-    if (underWay() >= inFlight) return undefined;
+    const slots = Math.min(inFlight, ready());
+    if (underWay() >= slots || underWay() + held > slots) return undefined;
     const free = (worker: WorkerConnection) => worker.ready - load.get(worker)!;
     const candidates = workers.filter((worker) => free(worker) > 0);
     const [best] = candidates.sort(
@@ -287,6 +295,16 @@ export function createWorkerPool(
           schedule();
         };
       }),
+    hold() {
+      held++;
+      let given = false;
+      return () => {
+        if (given) return;
+        given = true;
+        held--;
+        schedule();
+      };
+    },
     close() {
       looking?.unsubscribe();
       outage?.unsubscribe();

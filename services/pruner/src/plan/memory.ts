@@ -108,9 +108,9 @@ function statesBytes({ description, seqlen, sequences }: MemoryShape): number {
   return channelsOf(description.taps) * (CHANNEL_BYTES + waiting);
 }
 
-/** Those of shards under way, and the one that they are merged into. */
+/** Those of shards under way, one that is being merged, and the one that they are merged into. */
 function statesAtOnce({ workers, shards }: MemoryShape): number {
-  return Math.min(workers, shards) + (shards > 1 ? 1 : 0);
+  return Math.min(workers + 2, shards);
 }
 
 function widestTap({ taps }: ModelDescription): number {
