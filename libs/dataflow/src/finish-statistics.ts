@@ -3,6 +3,7 @@ import { EsparseError } from '@esparse/errors';
 import type { Partial, PartialState, ReadingContext, StatisticReader } from '@esparse/statistics';
 import { callOfStatistic, stateName } from './gatherer.ts';
 import { guarded, type GuardOptions } from './guard.ts';
+import { letGo } from './let-go.ts';
 import type { TapReadings } from './readings.ts';
 
 /** Takes the readings of every tap off the gathered states, which are let go: by tap, then by reader. */
@@ -15,10 +16,11 @@ export function finishStatistics(
     const finished = new Map<string, TapReadings>();
     for (const tap of taps) {
       const readings = new Map<StatisticReader, unknown>();
-      const used = new Set<PartialState>();
+      const used = new Map<string, PartialState>();
       for (const reader of readers) {
         const { statistic } = reader;
-        const gathered = states.get(stateName(tap, statistic.name));
+        const name = stateName(tap, statistic.name);
+        const gathered = states.get(name);
         if (gathered === undefined)
           throw new EsparseError('internal', `nothing was gathered of ${statistic.name} at tap ${tap}`);
         const call = callOfStatistic(statistic, block, tap);
@@ -29,9 +31,9 @@ export function finishStatistics(
           guard,
         );
         readings.set(reader, await lastValueFrom(reading$));
-        used.add(gathered);
+        used.set(name, gathered);
       }
-      for (const { statistic, state } of used) statistic.dispose?.(state);
+      await letGo(used, guard);
       finished.set(tap, readings);
     }
     return finished;

@@ -2,6 +2,7 @@ import { lastValueFrom } from 'rxjs';
 import { EsparseError } from '@esparse/errors';
 import type { AnyStatistic, Partial, PartialState, StatisticState } from '@esparse/statistics';
 import { blamed, guarded, type GuardOptions, type PluginCall } from './guard.ts';
+import { letGo } from './let-go.ts';
 
 /** What a statistic needs of a tile, and where it comes from. */
 export interface TapTile {
@@ -63,8 +64,9 @@ export function createGatherer({ taps, statistics, shards, guard }: GatherOption
     async dispose() {
       // Kernels would go on writing to memory that is another's by then.
       await counting.catch(() => undefined);
-      for (const { statistic, state } of states.values()) statistic.dispose?.(state);
+      const left = [...states];
       states.clear();
+      await letGo(left, guard);
     },
   };
 }

@@ -2,6 +2,7 @@ import { concat, concatMap, defer, ignoreElements, lastValueFrom, of, type Opera
 import { mergePartials, mergeSerialised, type Partial, type PartialExpectation } from '@esparse/statistics';
 import { guarded, type GuardOptions } from './guard.ts';
 import type { Leased } from './leased.ts';
+import { letGo } from './let-go.ts';
 
 /**
  * Merges the statistics of shards into those of all of them; emits once, when the last is in. The order in which they
@@ -17,7 +18,7 @@ export function mergeShards(guard?: GuardOptions): OperatorFunction<Leased<Parti
       const call = { plugin: `statistic ${statistic.name}`, where: `merging ${name}` };
       return lastValueFrom(guarded(call, merge, () => undefined, guard));
     });
-    for (const { statistic, state } of next.states.values()) statistic.dispose?.(state);
+    await letGo(next.states, guard);
     release();
     return both;
   });

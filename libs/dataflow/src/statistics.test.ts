@@ -181,3 +181,70 @@ test('two readers of one statistic read one state, which is let go when both hav
   );
   expect(disposed).toHaveLength(1);
 });
+
+test.each<[string, () => unknown]>([
+  [
+    'throws',
+    () => {
+      throw new Error('broken');
+    },
+  ],
+  ['rejects', () => Promise.reject(new Error('broken'))],
+])(
+  'a statistic that %s where a state is let go is blamed, and the other states are let go',
+  async (_, fail) => {
+    const letGo = (tap: string) => ({
+      kind: 'usage',
+      message: `statistic rows, letting go of ${tap}/rows: broken`,
+      hint: expect.stringContaining('the plug-in is at fault'),
+    });
+    let asked = 0;
+    const statistic: AnyStatistic = {
+      ...rows,
+      dispose: () => (asked++ % TAPS.size === 0 ? fail() : undefined),
+    };
+    const gathered = (shard: number, ...tiles: Observable<Leased<TapTile>>[]) =>
+      concat(...tiles).pipe(gatherStatistics({ taps: TAPS, statistics: [statistic], shards: [shard] }));
+    const tile$ = of(leased('in', 1));
+
+    const gone$ = throwError(() => new Error('gone'));
+    await expect(lastValueFrom(gathered(0, tile$, gone$))).rejects.toMatchObject(letGo('in'));
+    expect(asked).toBe(2);
+
+    const merged$ = concat(gathered(0, tile$), gathered(1, tile$)).pipe(given(), mergeShards());
+    await expect(lastValueFrom(merged$)).rejects.toMatchObject(letGo('in'));
+    expect(asked).toBe(4);
+
+    const read = { ...count, statistic };
+    const finished$ = gathered(0, tile$).pipe(
+      finishStatistics([...TAPS.keys()], [read], { sequences: 1, block: 0 }),
+    );
+    await expect(lastValueFrom(finished$)).rejects.toMatchObject(letGo('in'));
+    expect(asked).toBe(5);
+  },
+);
+
+test('nobody is told of a statistic that cannot let go of a state after all have left', async () => {
+  let asked = 0;
+  const statistic: AnyStatistic = {
+    ...rows,
+    dispose() {
+      asked++;
+      throw new Error('broken');
+    },
+  };
+  const unhandled = jest.fn();
+  process.on('unhandledRejection', unhandled);
+  try {
+    concat(of(leased('in', 1)), NEVER)
+      .pipe(gatherStatistics({ taps: TAPS, statistics: [statistic], shards: [0] }))
+      .subscribe()
+      .unsubscribe();
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+  } finally {
+    process.off('unhandledRejection', unhandled);
+  }
+  expect(asked).toBe(TAPS.size);
+  expect(unhandled).not.toHaveBeenCalled();
+});

@@ -84,12 +84,6 @@ export function defineStatistic<Held extends object>(
       const { channels, tokens, body } = open(identity, bytes, maxTokens, expected);
       return stateOf(channels, tokens, definition.deserialise(body, channels, tokens));
     },
-    ...(dispose === undefined
-      ? {}
-      : {
-          dispose: (state) => {
-            dispose(state);
-          },
-        }),
+    ...(dispose === undefined ? {} : { dispose }),
   };
 }
