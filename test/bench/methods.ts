@@ -31,7 +31,7 @@ interface Run {
 
 const SEQLEN = 512;
 const SEED = 0;
-/** What is asked: our time over PyTorch's, at most. */
+/** The target: our time over PyTorch's, at most. */
 const METHODS = { wanda: 1, sparsegpt: 1.2 };
 const SCRIPT = path.join(REPOSITORY, 'test/python/torch_methods.py');
 const execute = promisify(execFile);

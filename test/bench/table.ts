@@ -1,4 +1,4 @@
-/** One line of a benchmark: what was measured, what is asked of it, and whether it holds. */
+/** One line of a benchmark: what was measured, its target, and whether that is met. */
 export interface Line {
   readonly name: string;
   readonly measured: string;

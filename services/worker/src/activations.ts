@@ -19,7 +19,10 @@ export interface ShardStates {
   readonly shape: readonly number[];
 }
 
-/** Sequences computed while another's tiles are sent: no more than these and that one exist at a time. */
+/**
+ * Runs of a block ahead of what is sent: two sequences, or, with `dense`, one in both models. No more than these and the
+ * sequence whose tiles are sent exist at a time.
+ */
 const SEQUENCES_AHEAD = 2;
 
 /** A copy of the hidden states of each sequence in turn, to be moved to another thread. */
