@@ -1,6 +1,13 @@
 import { lastValueFrom, of, type OperatorFunction } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { identityOrder, none, type Metric, type Shuffle, type Stage } from '@esparse/sparsity';
+import {
+  identityOrder,
+  none,
+  type Metric,
+  type Shuffle,
+  type Stage,
+  type StageInput,
+} from '@esparse/sparsity';
 import { score, shuffle, stage, type GuardOptions, type MaskedLinear } from './index.ts';
 
 const [ROWS, COLS] = [2, 4];
@@ -107,6 +114,11 @@ test.each<[string, unknown, string]>([
   ],
   ['a mask that keeps one', { mask: Uint8Array.of(0b0001, 0b0011) }, 'mask is not 2:4: row 0 keeps 1'],
   ['nothing', null, 'its result is null'],
+  [
+    'a misspelt name',
+    { wieghts: new Uint16Array(8) },
+    'its result has wieghts, which is none of weights, mask',
+  ],
 ])('a stage that gives %s is refused by its name, block and linear', async (_what, made, message) => {
   await expect(
     through(
@@ -121,10 +133,43 @@ test.each<[string, unknown, string]>([
   });
 });
 
+test.each(['weights', 'scores', 'permutation', 'mask'] as const)(
+  'a plug-in that writes to the %s that it was given is refused: they are those of the steps after it',
+  async (name) => {
+    const lent = structuredClone({ weights: linear.weights, scores: linear.scores, mask: linear.mask });
+    const given = { ...linear, ...lent, order: { ...linear.order, permutation: identityOrder(COLS) } };
+    const writes = (input: StageInput) => {
+      input[name][1] = 7;
+      return Promise.resolve({});
+    };
+    const stages = stage({ name: 'bad', statistics: {}, run: writes as Stage['run'] }, context);
+    await expect(lastValueFrom(of(given).pipe(stages))).rejects.toMatchObject({
+      kind: 'usage',
+      message: `stage bad, block 3, q_proj: it has written to the ${name} that it was given`,
+      hint: `change a copy, and give that back: ${name}.slice()`,
+    });
+  },
+);
+
+test('metrics and shuffles write to nothing that they were given, either', async () => {
+  const given = () => ({ ...linear, weights: linear.weights.slice(), scores: linear.scores.slice() });
+  const writing: Metric = {
+    name: 'bad',
+    statistics: {},
+    score: ({ weights }) => Promise.resolve(scores()).then((made) => (weights.fill(1), made)),
+  };
+  await expect(lastValueFrom(of(given()).pipe(score(writing)))).rejects.toThrow('written to the weights');
+  const sorting: Shuffle = {
+    name: 'bad',
+    order: ({ scores: lent }) => (lent.fill(1), Promise.resolve({ ...kept, permutation: identityOrder(4) })),
+  };
+  await expect(lastValueFrom(of(given()).pipe(shuffle(sorting)))).rejects.toThrow('written to the scores');
+});
+
 test('a result that comes without a promise is taken as it is, lists among them', async () => {
   const found = { ...kept, permutation: identityOrder(COLS) };
   await expect(through(shuffle(order(() => found)))).resolves.toMatchObject({ order: found });
-  await expect(through(shuffle(order(() => [0, 1, 2, 3])))).rejects.toThrow('permutation: Undefined');
+  await expect(through(shuffle(order(() => [0, 1, 2, 3])))).rejects.toThrow('its result has 0');
   await expect(
     through(
       stage(

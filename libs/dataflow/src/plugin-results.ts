@@ -24,7 +24,7 @@ export function checkScores({ rows, cols }: LoadedLinear, scores: unknown): Floa
 
 /** An order must be a permutation; within each group it is brought into its canonical form. */
 export function checkOrder({ cols, pattern }: LoadedLinear, found: unknown): ShuffleResult {
-  const { permutation, keptBefore, keptAfter } = fieldsOf(found);
+  const { permutation, keptBefore, keptAfter } = fieldsOf(found, ['permutation', 'keptBefore', 'keptAfter']);
   const order = arrayOf('permutation', 'Int32Array', permutation, cols) as Int32Array;
   if (!isPermutation(order, cols))
     throw new EsparseError('usage', `its order does not name each of the ${cols} channels once`);
@@ -39,7 +39,7 @@ export function checkOrder({ cols, pattern }: LoadedLinear, found: unknown): Shu
 
 /** Weights must be finite, and a mask one of the pattern. */
 export function checkStage(linear: MaskedLinear, found: unknown): StageResult {
-  const { weights, mask } = fieldsOf(found);
+  const { weights, mask } = fieldsOf(found, ['weights', 'mask']);
   return {
     ...(weights === undefined ? {} : { weights: checkWeights(linear, weights) }),
     ...(mask === undefined ? {} : { mask: checkMask(linear, mask) }),
@@ -85,7 +85,11 @@ function arrayOf(what: string, type: string, value: unknown, length: number): un
   throw new EsparseError('usage', `${what} of ${found} elements, expected ${length}`);
 }
 
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>;
-  throw new EsparseError('usage', `its result is ${String(value)}, expected an object`);
+/** A name that is not known is a misspelt one: what it holds would be lost untold. */
+function fieldsOf(value: unknown, known: readonly string[]): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null)
+    throw new EsparseError('usage', `its result is ${String(value)}, expected an object`);
+  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  if (unknown === undefined) return value as Readonly<Record<string, unknown>>;
+  throw new EsparseError('usage', `its result has ${unknown}, which is none of ${known.join(', ')}`);
 }

@@ -14,7 +14,8 @@ export function stage(
   guard?: GuardOptions,
 ): OperatorFunction<MaskedLinear, MaskedLinear> {
   return enrich((linear) => {
-    const { block, name, order, weights, mask, readings } = linear;
+    const { block, name, order, weights, scores, mask, readings } = linear;
+    const { permutation } = order;
     const context: StageContext = {
       signal: guard?.signal,
       note: (message) => {
@@ -24,13 +25,9 @@ export function stage(
     };
     return guarded(
       callOn('stage', step, linear),
-      () =>
-        step.run(
-          { ...linear, permutation: order.permutation, statistics: readingsFor(step, readings) },
-          context,
-        ),
+      () => step.run({ ...linear, permutation, statistics: readingsFor(step, readings) }, context),
       (found) => checkStage(linear, found),
-      guard,
+      { ...guard, lent: { weights, scores, permutation, mask } },
     ).pipe(
       map((changed) => {
         // A view of what it was given takes its place without any memory of its own.

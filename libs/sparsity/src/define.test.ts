@@ -140,7 +140,11 @@ test('plain objects of the same structure are parts as good as defined ones, and
   const metric = { name: 'plain', statistics: {}, score: () => Promise.resolve(new Float32Array()) };
   expect(made({ metric }).metric).toBe(metric);
   expect(() => made({})).toThrow('pipeline plain: its metric has no score()');
-  expect(() => made(undefined)).toThrow('pipeline plain: its metric has no score()');
+  expect(() => made(undefined)).toThrow('pipeline plain: create() gives undefined, expected { metric');
+  expect(() => made(Promise.resolve({ metric: magnitude() }))).toThrow('create() gives a promise');
+  expect(() => made({ metric: magnitude(), shufle: none() })).toThrow(
+    'create() gives shufle, which is none of metric, shuffle, stages',
+  );
   expect(() => made({ metric, stages: 5 })).toThrow('pipeline plain: its stages are no list');
   expect(() => made({ metric: magnitude })).toThrow('its metric has no score()');
   expect(() => made({ metric, shuffle: {} })).toThrow('its shuffle has no order()');

@@ -113,14 +113,9 @@ export function configurePipeline<Schema extends OptionsSchema>(
 }
 
 /** What `create` gives; what it throws is told as the pipeline's, with the options that may be the reason. */
-function partsOf(
-  who: string,
-  schema: OptionsSchema | undefined,
-  create: () => PipelineParts | undefined,
-): PipelineParts {
+function partsOf(who: string, schema: OptionsSchema | undefined, create: () => unknown): PipelineParts {
   try {
-    // Plain JavaScript may give nothing: the metric is missed then.
-    return create() ?? ({} as PipelineParts);
+    return checkParts(create());
   } catch (error) {
     const options = `the options of ${who} are ${Object.keys(schema?.shape ?? {}).join(', ') || 'none'}`;
     const why = isEsparseError(error) ? error.hint : whereThrown(error);
@@ -129,6 +124,20 @@ function partsOf(
       cause: error,
     });
   }
+}
+
+const PARTS: readonly string[] = ['metric', 'shuffle', 'stages'];
+
+/** Plain JavaScript may give anything, and a misspelt name compiles: what it holds would be left out untold. */
+function checkParts(made: unknown): PipelineParts {
+  if (typeof made !== 'object' || made === null || 'then' in made) {
+    const what = typeof made === 'object' && made !== null ? 'a promise' : String(made);
+    throw new EsparseError('usage', `create() gives ${what}, expected { metric, shuffle, stages }`);
+  }
+  const unknown = Object.keys(made).find((name) => !PARTS.includes(name));
+  if (unknown !== undefined)
+    throw new EsparseError('usage', `create() gives ${unknown}, which is none of ${PARTS.join(', ')}`);
+  return made as PipelineParts;
 }
 
 /** Parts may be plain objects of plain JavaScript: what they must have is looked at before a run begins. */
