@@ -177,6 +177,23 @@ test('an endless loop is ended from outside, and told', async () => {
   expect(stdout).toContain('going on after block 1 of 4');
 });
 
+test.each([
+  ['while it loads', 'for (;;);'],
+  ['in create()', 'export default { name: "x", create() { for (;;); } };'],
+])('an endless loop of a file %s is ended, too', async (what, text) => {
+  const file = at(`loops-${what.replaceAll(/\W/g, '-')}.mjs`);
+  await writeFile(file, text);
+  const { code, stderr } = await prune(file, 'untouched');
+  expect(stderr).toMatch(/pipeline .*loops-.*, loading: it has held the thread for 2 s/);
+  expect(code).not.toBe(0);
+});
+
+test('a plug-in that ends the process does not make the command look done', async () => {
+  await writeFile(at('exits.ts'), definition('x', 'metric: (process.exit(), magnitude())'));
+  const { code, stderr } = await prune(at('exits.ts'), 'untouched');
+  expect([code, stderr]).toEqual([2, expect.stringContaining('ended before the command was done')]);
+});
+
 const definition = (name: string, parts = 'metric: magnitude()') =>
   `import { definePipeline, magnitude } from '@esparse/api';
 export default definePipeline({ name: '${name}', summary: '', create: () => ({ ${parts} }) });`;
@@ -209,6 +226,16 @@ const best = defineShuffle({ name: 'best', options: z.object({ tries: z.number()
 export`,
     ),
     /pipeline x: shuffle best: tries is "many": .*\n\s+its options are tries; the options of pipeline x are none/,
+  ],
+  [
+    'makes a part that is misspelt',
+    definition('x', 'metric: magnitude(), shufle: 3'),
+    /pipeline x: create\(\) gives shufle, which is none of metric, shuffle, stages/,
+  ],
+  [
+    'awaits for ever while it loads',
+    'await new Promise(() => {}); export default {};',
+    /pipeline .*awaits.*, loading: nothing after 2 s\n\s+a promise that never settles/,
   ],
   [
     'has a metric that is none',

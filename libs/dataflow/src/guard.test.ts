@@ -139,10 +139,10 @@ test.each(['weights', 'scores', 'permutation', 'mask'] as const)(
     const lent = structuredClone({ weights: linear.weights, scores: linear.scores, mask: linear.mask });
     const given = { ...linear, ...lent, order: { ...linear.order, permutation: identityOrder(COLS) } };
     const writes = (input: StageInput) => {
-      input[name][1] = 7;
+      (input[name] as Uint16Array)[1] = 7;
       return Promise.resolve({});
     };
-    const stages = stage({ name: 'bad', statistics: {}, run: writes as Stage['run'] }, context);
+    const stages = stage({ name: 'bad', statistics: {}, run: writes }, context);
     await expect(lastValueFrom(of(given).pipe(stages))).rejects.toMatchObject({
       kind: 'usage',
       message: `stage bad, block 3, q_proj: it has written to the ${name} that it was given`,

@@ -1,6 +1,7 @@
 import { endQuietlyOnBrokenPipe, pipeIsBroken } from './broken-pipe.ts';
 import { collectInOneGo } from './collect-in-one-go.ts';
 import { createProgram } from './program.ts';
+import { neverEndUntold } from './never-end-untold.ts';
 import { reportError } from './report-error.ts';
 import { traced } from './traced.ts';
 
@@ -12,6 +13,7 @@ const [command = ''] = process.argv.slice(2);
 if (command === 'prune' || command === 'worker') collectInOneGo();
 
 endQuietlyOnBrokenPipe();
+const done = neverEndUntold();
 try {
   await traced(command, async () => (await createProgram(command)).parseAsync());
 } catch (error) {
@@ -19,4 +21,6 @@ try {
   if (!pipeIsBroken()) process.exitCode = reportError(error);
   // What a plug-in has left running must not keep the command alive.
   setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
+} finally {
+  done();
 }

@@ -22,7 +22,13 @@ test('--set may be repeated, and a variable holds one a line', () => {
 
 test('a short form sets the option of its name', async () => {
   const set = { bins: 9 };
-  const { options } = await configuredPipeline({ pipeline: 'e-sparse', alpha: 2, entropyRange: 'tap', set });
+  const { options } = await configuredPipeline({
+    pipeline: 'e-sparse',
+    alpha: 2,
+    entropyRange: 'tap',
+    set,
+    pluginTimeout: 60,
+  });
   expect(options).toEqual({ alpha: 2, bins: 9, range: 'tap', shuffle: 'both' });
 });
 
@@ -39,5 +45,5 @@ test.each([
     'alpha is given by --set and by its short',
   ],
 ])('a short form %s is refused by name', async (_what, flags, message) => {
-  await expect(configuredPipeline(flags)).rejects.toThrow(message);
+  await expect(configuredPipeline({ ...flags, pluginTimeout: 60 })).rejects.toThrow(message);
 });

@@ -3,6 +3,7 @@ import { EsparseError } from '@esparse/errors';
 import { PIPELINES } from '@esparse/pipelines';
 import { configurePipeline, SHUFFLES, type ConfiguredPipeline } from '@esparse/sparsity';
 import { findPipeline } from './load-pipeline.ts';
+import { loadWithin } from './load-within.ts';
 import { integer, numeric } from './option-types.ts';
 
 /** How a run prunes. */
@@ -18,6 +19,9 @@ export interface PipelineFlags {
 
 /** Solving for the weights of the widest linears takes minutes. */
 const PLUGIN_TIMEOUT_SECONDS = 1800;
+
+/** Loading computes nothing: what takes longer hangs. */
+const LOAD_TIMEOUT_SECONDS = 60;
 
 /** Timers of Node count milliseconds in 31 bits. */
 const MAX_TIMEOUT_SECONDS = 2_000_000;
@@ -64,25 +68,23 @@ function shorthand(flags: string, option: string, meaning: string, variable: str
 }
 
 /**
- * The pipeline that the flags name, with the options that they give it.
+ * The pipeline that the flags name, with the options that they give it. One of the user's own is loaded and made within
+ * `--plugin-timeout`, and a minute at most: see `loadWithin`.
  *
- * @throws EsparseError 'usage' for a pipeline that is not there, or an option that it does not have or take
+ * @throws EsparseError 'usage' for a pipeline that is not there, hangs, or has not or does not take an option
  */
-export async function configuredPipeline(
-  flags: Omit<PipelineFlags, 'pluginTimeout'>,
-): Promise<ConfiguredPipeline> {
+export async function configuredPipeline(flags: PipelineFlags): Promise<ConfiguredPipeline> {
   const settings = settingsOf(flags);
-  const { pipeline, source } = await findPipeline(flags.pipeline);
-  return configurePipeline(pipeline, settings, source);
+  const load = async () => {
+    const { pipeline, source } = await findPipeline(flags.pipeline);
+    return configurePipeline(pipeline, settings, source);
+  };
+  if (PIPELINES.has(flags.pipeline)) return load();
+  const seconds = Math.min(flags.pluginTimeout, LOAD_TIMEOUT_SECONDS);
+  return loadWithin(1000 * seconds, flags.pipeline, load);
 }
 
-function settingsOf({
-  set = {},
-  alpha,
-  bins,
-  entropyRange,
-  shuffle,
-}: Omit<PipelineFlags, 'pluginTimeout'>): Settings {
+function settingsOf({ set = {}, alpha, bins, entropyRange, shuffle }: PipelineFlags): Settings {
   const given = Object.entries({ alpha, bins, range: entropyRange, shuffle }).filter(
     ([, value]) => value !== undefined,
   );

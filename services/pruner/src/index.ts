@@ -10,3 +10,4 @@ export type { PruneOptions } from './options.ts';
 export { prune, type PruneDependencies } from './prune.ts';
 export { planRun, type PlanOptions, type RunPlan } from './plan/plan.ts';
 export type { Phase } from './stopwatch.ts';
+export { startWatchdog, type Watchdog } from './watchdog.ts';

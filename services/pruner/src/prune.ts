@@ -1,4 +1,4 @@
-import { PLUGIN_TIMEOUT_MS, statisticsOf } from '@esparse/dataflow';
+import { PLUGIN_TIMEOUT_MS, statisticsOf, type GuardOptions } from '@esparse/dataflow';
 import { tokenizerFiles } from '@esparse/checkpoint';
 import { nameOfLocation, resolveLocation, showLocation } from '@esparse/location';
 import { inspectBlocks, totalsOf, writeDense } from '@esparse/model-store';
@@ -79,6 +79,8 @@ async function pruneTraced(
   );
   const { pluginTimeout } = options;
   const timeoutMs = pluginTimeout === undefined ? PLUGIN_TIMEOUT_MS : 1000 * pluginTimeout;
+  const watchdog = startWatchdog(timeoutMs);
+  const guard = { timeoutMs, watch: watchdog.watch };
   try {
     const session: Session = {
       options,
@@ -88,12 +90,12 @@ async function pruneTraced(
       stopwatch,
       started,
       span,
-      timeoutMs,
+      guard,
     };
-    return await thenRelease(options.pipeline.stages, { timeoutMs }, () => pruneOn(pool, store, session));
+    return await thenRelease(options.pipeline.stages, guard, () => pruneOn(pool, store, session));
   } finally {
     pool.close();
-    await Promise.allSettled([local?.stop(), preparation.checkpoint.close()]);
+    await Promise.allSettled([watchdog.stop(), local?.stop(), preparation.checkpoint.close()]);
   }
 }
 
@@ -112,17 +114,17 @@ interface Session {
   readonly stopwatch: Stopwatch;
   readonly started: number;
   readonly span: OpenSpan;
-  /** Of a call of a plug-in. */
-  readonly timeoutMs: number;
+  /** Of calls of plug-ins. */
+  readonly guard: GuardOptions;
 }
 
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
-  const { options, dependencies, preparation, readers, stopwatch, span, timeoutMs } = session;
+  const { options, dependencies, preparation, readers, stopwatch, span, guard } = session;
   const { signal, emit } = dependencies;
   const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
   const { metric, shuffle, stages } = options.pipeline;
-  const arithmetic = [numerics, ...(await numericsOf(stages, { timeoutMs }))].join(' ');
+  const arithmetic = [numerics, ...(await numericsOf(stages, guard))].join(' ');
   const attributes = attributesOf(options, preparation, arithmetic);
   const run = attributesFingerprint(attributes);
   if (options.resume === true) await requireExistingRun(store, { run, attributes });
@@ -144,7 +146,6 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   await tellOfOthers(store, { run, attributes }, emit);
   const writer = await store.beginRun(run, attributes);
   if (writer.caution !== undefined) emit({ event: 'note', message: writer.caution });
-  const watchdog = startWatchdog(timeoutMs);
   try {
     const context: RunContext = {
       ...preparation,
@@ -154,7 +155,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       readers,
       needsDense: statisticsOf(readers).some(({ needsDense }) => needsDense === true),
       shuffle,
-      guard: { timeoutMs, watch: watchdog.watch },
+      guard,
       target: {
         model: await resolveLocation(options.model),
         store: await resolveLocation(options.store),
@@ -176,7 +177,6 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     emit({ event: 'finished', ...report });
     return report;
   } finally {
-    await watchdog.stop();
     await writer.close();
   }
 }

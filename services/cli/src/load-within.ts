@@ -1,0 +1,30 @@
+import { setTimeout } from 'node:timers/promises';
+import { EsparseError } from '@esparse/errors';
+import { startWatchdog } from '@esparse/pruner';
+
+/**
+ * Runs what loads code of the user's, and ends it where that hangs: a promise that never settles becomes an error, and a loop
+ * that never ends is killed from outside (see `startWatchdog`).
+ *
+ * @throws EsparseError 'usage' after `timeoutMs`, naming the pipeline
+ */
+export async function loadWithin<T>(timeoutMs: number, pipeline: string, load: () => Promise<T>): Promise<T> {
+  const call = { plugin: `pipeline ${pipeline}`, where: 'loading' };
+  const watchdog = startWatchdog(timeoutMs);
+  const done = new AbortController();
+  // It keeps the process alive: without it, Node would end with 0 where nothing else is left to do.
+  const late = setTimeout(timeoutMs, undefined, { signal: done.signal }).then(() => {
+    throw new EsparseError('usage', `${call.plugin}, ${call.where}: nothing after ${timeoutMs / 1000} s`, {
+      hint: 'a promise that never settles, awaited by the file or by what it imports?',
+    });
+  });
+  const leave = watchdog.watch(call);
+  try {
+    return await Promise.race([load(), late]);
+  } finally {
+    leave();
+    done.abort();
+    late.catch(() => undefined);
+    await watchdog.stop();
+  }
+}
