@@ -14,7 +14,7 @@ export function stage(
   guard?: GuardOptions,
 ): OperatorFunction<MaskedLinear, MaskedLinear> {
   return enrich((linear) => {
-    const { block, name, order, weights, scores, mask, readings } = linear;
+    const { block, name, order, weights, mask, readings } = linear;
     const { permutation } = order;
     const context: StageContext = {
       signal: guard?.signal,
@@ -27,7 +27,7 @@ export function stage(
       callOn('stage', step, linear),
       () => step.run({ ...linear, permutation, statistics: readingsFor(step, readings) }, context),
       (found) => checkStage(linear, found),
-      { ...guard, lent: { weights, scores, permutation, mask } },
+      { ...guard, lent: { weights, permutation, mask } },
     ).pipe(
       map((changed) => {
         // A view of what it was given takes its place without any memory of its own.
