@@ -3,7 +3,8 @@ import type { ActivationTile__Output } from './generated/esparse/v1/ActivationTi
 import { readTile, type Tile, type TileExpectation } from './tiles.ts';
 
 /**
- * The tiles of a stream, each checked, with the dense model's rows beside them where they were asked for.
+ * The tiles of a stream, each checked, with the dense model's rows beside them where they were asked for. Each sequence of a
+ * tap comes whole, row by row: a gap, a row that comes twice and one too many are refused at once.
  *
  * @throws EsparseError `protocol` where the stream is not what was asked for, or ends too soon
  */
@@ -12,24 +13,35 @@ export async function* readTiles(
   expected: TileExpectation,
   address: string,
 ): AsyncGenerator<Tile> {
+  /** How many rows of each sequence have come, by tap. */
+  const come = new Map([...expected.taps.keys()].map((tap) => [tap, new Uint32Array(expected.sequences)]));
   const due = expected.sequences * expected.seqlen * expected.taps.size;
   let rows = 0;
   let number = 0;
   let before: Tile | undefined;
   for await (const message of messages) {
     const tile = readTile(message, number++, expected);
-    if (expected.dense !== true) {
-      rows += tile.rows;
-      yield tile;
-    } else if (before === undefined) before = tile;
-    else {
-      rows += tile.rows;
-      yield { ...before, dense: rowsBeside(before, tile, address) };
-      before = undefined;
+    if (expected.dense === true && before === undefined) {
+      before = tile;
+      continue;
     }
+    countRows(come.get(tile.tap)!, tile, address);
+    rows += tile.rows;
+    yield before === undefined ? tile : { ...before, dense: rowsBeside(before, tile, address) };
+    before = undefined;
   }
   if (rows === due && before === undefined) return;
   throw refused(expected, `worker ${address} sent ${rows} of ${due} rows of block ${expected.block}`);
+}
+
+/** Counts a tile's rows, which must be those that are due of their sequence. */
+function countRows(come: Uint32Array, { sequence, firstRow, rows, ...tile }: Tile, address: string): void {
+  const due = come[sequence]!;
+  if (firstRow !== due) {
+    const where = `sequence ${sequence} of tap ${tile.tap}`;
+    throw refused(tile, `worker ${address} sent row ${firstRow} of ${where}, where row ${due} was due`);
+  }
+  come[sequence] = due + rows;
 }
 
 /** The dense model's rows, which must be those of the tile before them. */

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import type { ActivationTile__Output } from './index.ts';
-import { MAX_TILE_BYTES, readTile, tileMessages, type Tile } from './index.ts';
+import { MAX_TILE_BYTES, readTile, tileMessages, type Tile, type TileExpectation } from './index.ts';
 import { readTiles } from './read-tiles.ts';
 
 const tileOf = (rows: number, channels: number): Tile => ({
@@ -25,6 +25,12 @@ const expectedOf = (rows: number, channels: number) => ({
 });
 
 const messagesOf = (tile: Tile) => [...tileMessages(tile, 0)] as ActivationTile__Output[];
+
+const readAll = async (messages: Iterable<ActivationTile__Output>, expected: TileExpectation) => {
+  const tiles: Tile[] = [];
+  for await (const found of readTiles(Readable.from(messages), expected, 'w')) tiles.push(found);
+  return tiles;
+};
 
 test('a tile is cut into whole rows and comes back as it was, wherever its bytes lie', () => {
   const shapes = fc.tuple(
@@ -64,11 +70,7 @@ test('a tile is cut into whole rows and comes back as it was, wherever its bytes
 test('the dense model’s rows follow each message of a tile, and come back beside it', async () => {
   const tile = { ...tileOf(300, 9000), dense: tileOf(300, 9000).data.map((value) => -value) };
   const expected = { ...expectedOf(300, 9000), dense: true };
-  const read = async (messages: ActivationTile__Output[]) => {
-    const tiles: Tile[] = [];
-    for await (const found of readTiles(Readable.from(messages), expected, 'w')) tiles.push(found);
-    return tiles;
-  };
+  const read = (messages: ActivationTile__Output[]) => readAll(messages, expected);
   const tiles = await read(messagesOf(tile));
   expect(tiles.length).toBeGreaterThan(1);
   for (const key of ['data', 'dense'] as const) {
@@ -80,6 +82,69 @@ test('the dense model’s rows follow each message of a tile, and come back besi
   await expect(read(messagesOf(tileOf(300, 9000)))).rejects.toMatchObject(refused);
   const crossed = messagesOf(tile).map((message, i) => (i === 1 ? { ...message, firstRow: 1 } : message));
   await expect(read(crossed)).rejects.toMatchObject(refused);
+});
+
+/** Two sequences of two taps, three rows each. */
+const shard: TileExpectation = {
+  ...{ block: 1, shard: 2, seqlen: 3, sequences: 2 },
+  taps: new Map([
+    ['a', 4],
+    ['b', 4],
+  ]),
+};
+
+/** Tiles as a worker would send them: of [tap, sequence, first row, rows]. */
+function* sent(pieces: Iterable<Piece>, dense = false): Generator<ActivationTile__Output> {
+  let number = 0;
+  for (const [tap, sequence, firstRow, rows] of pieces) {
+    const tile = { ...tileOf(rows, 4), tap, sequence, firstRow };
+    for (const message of tileMessages(dense ? { ...tile, dense: tile.data } : tile, number)) {
+      number++;
+      yield message as ActivationTile__Output;
+    }
+  }
+}
+type Piece = readonly [tap: string, sequence: number, firstRow: number, rows: number];
+
+const WHOLE: readonly Piece[] = [
+  ['a', 0, 0, 3],
+  ['b', 0, 0, 2],
+  ['b', 0, 2, 1],
+  ['a', 1, 0, 3],
+  ['b', 1, 0, 3],
+];
+
+test.each([false, true])(
+  'a shard’s sequences may come in any order, each row by row (dense: %s)',
+  async (dense) => {
+    const [a0, b0, b0End, a1, b1] = WHOLE as [Piece, Piece, Piece, Piece, Piece];
+    for (const pieces of [WHOLE, [b0, a1, a0, b0End, b1]]) {
+      expect(await readAll(sent(pieces, dense), { ...shard, dense })).toHaveLength(5);
+    }
+  },
+);
+
+test.each<[string, Piece, number]>([
+  ['a sequence comes twice', ['a', 0, 0, 3], 3],
+  ['a row comes twice', ['b', 0, 1, 2], 2],
+  ['a row is left out', ['a', 1, 1, 2], 3],
+  ['there is one more after the last', ['b', 1, 0, 3], 5],
+  ['a sequence is unknown', ['a', 2, 0, 3], 3],
+  ['a tap is unknown', ['c', 1, 0, 3], 3],
+])('where %s, the stream is refused at once, whatever would follow', async (_, wrong, at) => {
+  for (const dense of [false, true]) {
+    const messages = sent([...WHOLE.slice(0, at), wrong, ...WHOLE, ...WHOLE], dense);
+    const taken: Tile[] = [];
+    const reading = async () => {
+      for await (const tile of readTiles(Readable.from(messages), { ...shard, dense }, 'w')) taken.push(tile);
+    };
+    await expect(reading()).rejects.toMatchObject({ kind: 'protocol', context: { block: 1, shard: 2 } });
+    expect(taken).toHaveLength(at);
+  }
+});
+
+test('a stream that ends too soon is refused, though no row was wrong', async () => {
+  await expect(readAll(sent(WHOLE.slice(0, -1)), shard)).rejects.toThrow('9 of 12 rows of block 1');
 });
 
 test('messages are between 1 and 4 MiB where the tile is large enough', () => {
