@@ -1,6 +1,6 @@
-import { Metadata, status } from '@grpc/grpc-js';
+import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { EsparseError, type ErrorKind } from '@esparse/errors';
-import { fromServiceError, toServiceError } from './index.ts';
+import { connectWorker, fromServiceError, toServiceError, workerServiceDefinition } from './index.ts';
 
 const KINDS: ErrorKind[] = [
   'usage',
@@ -57,6 +57,29 @@ test('a failure without our detail is told by its status', () => {
   expect(failure(status.CANCELLED)).toBe('cancelled');
   expect(failure(status.UNIMPLEMENTED)).toBe('protocol');
   expect(failure(status.DATA_LOSS)).toBe('internal');
+});
+
+test('a worker of an older version, which lacks a call, is told from one that failed: by what to do', async () => {
+  const server = new Server();
+  server.addService({ Describe: workerServiceDefinition.Describe }, {});
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(error);
+    });
+  });
+  const worker = connectWorker(`127.0.0.1:${port}`);
+  try {
+    const target = { model: 'm', store: 's', run: 'r', seqlen: 1 };
+    await expect(worker.advanceDenseShard(target, 0, 0)).rejects.toMatchObject({
+      kind: 'protocol',
+      message: expect.stringMatching(/127\.0\.0\.1.* does not know this call: .*AdvanceDenseShard/),
+      hint: expect.stringContaining('run the same esparse version on both sides'),
+    });
+  } finally {
+    worker.close();
+    server.forceShutdown();
+  }
 });
 
 test('a detail that is garbage or of an unknown kind falls back to the status', () => {

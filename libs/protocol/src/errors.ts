@@ -74,14 +74,11 @@ function withoutDetail(error: ServiceError, worker: string): EsparseError {
         cause: error,
       });
     case status.UNIMPLEMENTED:
-      return new EsparseError(
-        'protocol',
-        `${worker} is not an esparse worker of this protocol: ${error.details}`,
-        {
-          context,
-          cause: error,
-        },
-      );
+      return new EsparseError('protocol', `worker ${worker} does not know this call: ${error.details}`, {
+        hint: 'run the same esparse version on both sides, and check that the address is that of a worker',
+        context,
+        cause: error,
+      });
     default:
       return new EsparseError('internal', `worker ${worker} failed: ${error.details}`, {
         context,
