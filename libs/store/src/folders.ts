@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { mkdir, open, realpath } from 'node:fs/promises';
+import { mkdir, open, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { codeOf, isAbsent } from './file-error.ts';
 import { checkKey } from './key.ts';
@@ -35,16 +35,11 @@ export class Folders {
   async ensure(folder: string): Promise<void> {
     if ((await this.locate(folder)) !== undefined) return;
     if (folder === this.root) {
-      const first = await mkdir(folder, { recursive: true });
-      if (first !== undefined) await syncFolder(path.dirname(first));
+      await makeRoot(folder);
       return;
     }
     await this.ensure(path.dirname(folder));
-    try {
-      await mkdir(folder);
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    }
+    await makeFolder(folder);
     await this.#inside(folder);
   }
 
@@ -69,6 +64,37 @@ export class Folders {
     throw new EsparseError('store', `${file} is a link that leads out of the store, to ${real}`, {
       hint: 'copy what it points to into the store',
     });
+  }
+}
+
+/**
+ * Makes a store's folder and those above it, durably. One by one: Node's own way spins for ever where a file system lets nothing be
+ * made, as /proc.
+ */
+async function makeRoot(folder: string): Promise<void> {
+  const above = path.dirname(folder);
+  if (above !== folder && !(await exists(above))) await makeRoot(above);
+  if (await makeFolder(folder)) await syncFolder(above);
+}
+
+async function exists(folder: string): Promise<boolean> {
+  try {
+    await stat(folder);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Makes a folder; false where there is something of that name. */
+async function makeFolder(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    return false;
   }
 }
 

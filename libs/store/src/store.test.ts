@@ -210,6 +210,21 @@ test('a folder with other things in it is refused; one that is empty, or a fresh
   });
 });
 
+const onLinux = process.platform === 'linux' ? test : test.skip;
+onLinux('a folder that no system would make is refused at once', async () => {
+  // Node's own recursive mkdir never returns here.
+  await expect(createOrOpenStore('/proc/esparse/none')).rejects.toMatchObject({
+    message: expect.stringContaining('/proc/esparse'),
+  });
+});
+
+test('a store below folders that are not there yet is made with them', async () => {
+  await inTemporaryFolder(async (root) => {
+    await writeSampleRun(await createOrOpenStore(path.join(root, 'a/b/c')));
+    expect((await (await openStore(path.join(root, 'a/b/c'))).runs()).length).toBe(1);
+  });
+});
+
 test('what is no store is not opened to read, and no folder is made', async () => {
   await inTemporaryFolder(async (root) => {
     for (const place of [root, path.join(root, 'absent')]) {

@@ -8,3 +8,4 @@ export {
 } from './trace.ts';
 export { startTelemetry, telemetryEnabled } from './start.ts';
 export { traceHeaders, withRemoteParent } from './propagation.ts';
+export { peakResidentBytes } from './peak-memory.ts';

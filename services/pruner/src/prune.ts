@@ -6,7 +6,7 @@ import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
 import { createOrOpenStore, openStore, type Store } from '@esparse/store';
-import { trace, type OpenSpan } from '@esparse/telemetry';
+import { peakResidentBytes, trace, type OpenSpan } from '@esparse/telemetry';
 import { advanceBlock } from './advance-block.ts';
 import { openWorkers, peaksOf } from './open-workers.ts';
 import { removeHiddenBefore, removeHiddenStates } from './hidden-states.ts';
@@ -260,7 +260,7 @@ async function reportOf(
     keptScoreGain,
     seconds: { ...stopwatch.seconds(), total: (performance.now() - started) / 1000 },
     peakResidentBytes: {
-      pruner: process.resourceUsage().maxRSS * 1024,
+      pruner: peakResidentBytes(),
       workers,
     },
     wireBytes: pool.wireBytes,

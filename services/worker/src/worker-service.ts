@@ -12,6 +12,7 @@ import {
   type WorkerHandlers,
 } from '@esparse/protocol';
 import { openHidden, type HiddenShard, type HiddenStates, type RunHiddenStates } from '@esparse/store';
+import { peakResidentBytes } from '@esparse/telemetry';
 import { free } from '@esparse/kernels';
 import type { Logger } from 'pino';
 import { advanceStates, streamTiles } from './activations.ts';
@@ -99,7 +100,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
         protocolVersion: PROTOCOL_VERSION,
         softwareVersion: SOFTWARE_VERSION,
         threads,
-        peakResidentBytes: process.resourceUsage().maxRSS * 1024,
+        peakResidentBytes: peakResidentBytes(),
       });
     }),
 
