@@ -6,6 +6,7 @@ import process from 'node:process';
 import { Transform } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import S3rver from 's3rver';
+import { createTurns } from './turns.mjs';
 import { withUploads } from './uploads.mjs';
 import { makeWritesWhole } from './whole-writes.mjs';
 
@@ -81,15 +82,7 @@ function cut(ctx, bytes) {
 }
 
 /** Writes of one key happen one after the other, so that condition and write are one step. */
-const writing = new Map();
-async function inTurn(key, work) {
-  const turn = (writing.get(key) ?? Promise.resolve()).then(work, work);
-  writing.set(
-    key,
-    turn.catch(() => undefined),
-  );
-  return turn;
-}
+const inTurn = createTurns();
 
 async function withConditions(ctx, next) {
   if (!['PUT', 'DELETE'].includes(ctx.method) || ctx.querystring.includes('uploadId')) return next();

@@ -36,26 +36,71 @@ test('a fault answers as often as it was asked for, and requests are told', asyn
   ]);
 });
 
-test('an object is there whole or not at all, while it is written and once the answer is there', async () => {
+/** Versions of one object, by the byte of which they are made. */
+const VERSIONS = [Buffer.alloc(4_000_000, 0), Buffer.alloc(1_000, 1), Buffer.alloc(2_000_000, 2)];
+const WRITES = 12;
+
+test('an object is there whole or not at all, while versions of other lengths take its place', async () => {
   server = await startS3Server();
   const url = `${server.environment.AWS_ENDPOINT_URL!}/${server.bucket}/large`;
-  const bytes = 4_000_000;
-  for (let time = 0; time < 5; time++) {
-    const state = { written: false };
-    const writing = fetch(url, { method: 'PUT', body: Buffer.alloc(bytes, time) }).then(({ status }) => {
-      state.written = true;
-      return status;
-    });
-    // The one before, or none, until it is this one.
-    while (!state.written) {
-      const answer = await fetch(url);
-      const { length } = new Uint8Array(await answer.arrayBuffer());
-      if (answer.status === 200) expect(length).toBe(bytes);
+  const state = { written: false };
+  const etags = new Set<string>();
+  const write = async () => {
+    for (let time = 0; time < WRITES; time++) {
+      const body = VERSIONS[time % VERSIONS.length]!;
+      expect((await fetch(url, { method: 'PUT', body })).status).toBe(200);
+      // Once the answer is there, so is the object.
+      expect(await read()).toBe(body[0]);
     }
-    expect(await writing).toBe(200);
-    const found = Buffer.from(await (await fetch(url)).arrayBuffer());
-    expect(Buffer.compare(found, Buffer.alloc(bytes, time))).toBe(0);
-  }
+    state.written = true;
+  };
+  /** Which version it was. */
+  const read = async () => {
+    const answer = await fetch(url);
+    expect(answer.status).toBe(200);
+    const found = Buffer.from(await answer.arrayBuffer());
+    expect(VERSIONS.some((version) => version.equals(found))).toBe(true);
+    etags.add(`${answer.headers.get('etag')!} of ${found[0]}`);
+    return found[0];
+  };
+  const readOn = async () => {
+    while (!state.written) await read();
+  };
+  expect((await fetch(url)).status).toBe(404);
+  await fetch(url, { method: 'PUT', body: VERSIONS[0]! });
+  await Promise.all([write(), readOn(), readOn()]);
+  expect(etags.size).toBe(VERSIONS.length);
+});
+
+test('a list is one of whole objects, while objects come, change and go', async () => {
+  server = await startS3Server();
+  const bucket = `${server.environment.AWS_ENDPOINT_URL!}/${server.bucket}`;
+  const state = { written: false };
+  const write = async () => {
+    for (let time = 0; time < WRITES; time++) {
+      const body = VERSIONS[time % VERSIONS.length]!;
+      expect((await fetch(`${bucket}/large`, { method: 'PUT', body })).status).toBe(200);
+    }
+    state.written = true;
+  };
+  // Two in one folder, which is gone whenever both are.
+  const comeAndGo = async (name: string) => {
+    while (!state.written) {
+      expect((await fetch(`${bucket}/folder/${name}`, { method: 'PUT', body: name })).status).toBe(200);
+      expect((await fetch(`${bucket}/folder/${name}`, { method: 'DELETE' })).status).toBe(204);
+    }
+  };
+  const sizes = [...VERSIONS.map(({ length }) => length), 1];
+  const list = async () => {
+    while (!state.written) {
+      const answer = await fetch(`${bucket}?list-type=2`);
+      expect(answer.status).toBe(200);
+      for (const [, size] of (await answer.text()).matchAll(/<Size>(\d+)</g)) {
+        expect(sizes).toContain(Number(size));
+      }
+    }
+  };
+  await Promise.all([write(), comeAndGo('a'), comeAndGo('b'), list()]);
 });
 
 test('a server that was killed is the same one after a restart: its address, its objects', async () => {
