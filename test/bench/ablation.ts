@@ -75,7 +75,9 @@ let failed = 0;
 try {
   const results = await Results.open(flags.out, options);
   const run = { ...options, signal: stopping.signal };
-  if (results.dense === undefined) await results.addDense(await densePerplexity(run));
+  if (results.dense === undefined) {
+    await densePerplexity(run).then((dense) => results.addDense(dense), unlessStopped);
+  }
   // One run for all cells that are the same under other names.
   const keys = cells.map(cellKey);
   const open = cells.filter((cell, i) => keys.indexOf(keys[i]!) === i && results.of(cell) === undefined);
@@ -108,6 +110,11 @@ async function gridOf({ grid, patterns, ...options }: Flags): Promise<Cell[]> {
     return methodsGrid({ ...options, patterns: patterns ?? ['2:4', '4:8'] }, [...PIPELINES.keys()]);
   }
   return JSON.parse(await readFile(grid, 'utf8')) as Cell[];
+}
+
+/** What is stopped on purpose is not measured, but has not failed. */
+function unlessStopped(error: unknown): void {
+  if (!stopping.signal.aborted) throw error;
 }
 
 function tell(line: string): void {

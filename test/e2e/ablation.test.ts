@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync, watch } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { scratchFolder } from '../support/folders.ts';
@@ -80,4 +81,28 @@ test('a grid that is stopped tells of no failure, and keeps what it has', async 
   expect(await once(child, 'close')).toEqual([130, null]);
   expect(told).not.toContain('failed');
   expect(table).toMatch(/\| short .*\| 1 \|[^]*\| long .*not measured/);
+});
+
+test('so does one that is stopped before its first cell, while the checkpoint itself is measured', async () => {
+  const cell = { name: 'first', pipeline: 'magnitude', set: {}, pattern: '2:4', samples: 2, seed: 0 };
+  await writeFile(at('grid.json'), JSON.stringify([cell]));
+  // It makes a folder for its runs just before.
+  await mkdir(at('temporary'));
+  const watcher = watch(at('temporary'));
+  const begins = once(watcher, 'change');
+  const child = spawn(process.execPath, command('--grid', at('grid.json'), '--out', at('none.json')), {
+    stdio: 'pipe',
+    env: { ...process.env, TMPDIR: at('temporary') },
+  });
+  let told = '';
+  let table = '';
+  child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
+  child.stdout.on('data', (chunk: Buffer) => (table += chunk.toString()));
+  await begins;
+  watcher.close();
+  child.kill('SIGTERM');
+  expect(await once(child, 'close')).toEqual([130, null]);
+  expect(told).toBe('');
+  expect(table).toMatch(/\| first .*not measured/);
+  expect(existsSync(at('none.json'))).toBe(false);
 });
