@@ -3,7 +3,7 @@
  * and one `esparse eval` of the native engine. What is done is kept: the same command goes on where it was stopped.
  */
 import { setMaxListeners } from 'node:events';
-import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Command, Option } from 'commander';
@@ -11,6 +11,7 @@ import { PIPELINES } from '@esparse/pipelines';
 import { from, lastValueFrom, mergeMap } from 'rxjs';
 import { cellKey, type Cell } from './ablation/cell.ts';
 import { ablationGrid, methodsGrid, type GridOptions } from './ablation/grids.ts';
+import { readGrid } from './ablation/read-grid.ts';
 import { renderTable } from './ablation/report.ts';
 import { Results } from './ablation/results.ts';
 import { densePerplexity, runCell } from './ablation/run-cell.ts';
@@ -35,7 +36,7 @@ const setting = (text: string, before: Cell['set']) => {
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 };
 
-const flags = new Command('ablation')
+const command = new Command('ablation')
   .requiredOption('--model <dir>', 'checkpoint to prune')
   .requiredOption('--calibration <file>', 'calibration text')
   .requiredOption('--text <file>', 'text whose perplexity is measured')
@@ -50,8 +51,8 @@ const flags = new Command('ablation')
   .option('--out <file>', 'results so far, as JSON; cells in it are not run again', 'ablation.json')
   .option('--jobs <n>', 'cells at once', Number, 1)
   .addOption(new Option('--threads <n>', 'threads of each worker and evaluation').argParser(Number))
-  .parse()
-  .opts<Flags>();
+  .parse();
+const flags = command.opts<Flags>();
 
 const stopping = new AbortController();
 // Each cell listens, and more than the usual ten is no leak.
@@ -109,7 +110,9 @@ async function gridOf({ grid, patterns, ...options }: Flags): Promise<Cell[]> {
   if (grid === 'methods') {
     return methodsGrid({ ...options, patterns: patterns ?? ['2:4', '4:8'] }, [...PIPELINES.keys()]);
   }
-  return JSON.parse(await readFile(grid, 'utf8')) as Cell[];
+  return readGrid(grid).catch((error: unknown) =>
+    command.error(`error: the grid ${grid}: ${(error as Error).message}`, { exitCode: 2 }),
+  );
 }
 
 /** What is stopped on purpose is not measured, but has not failed. */

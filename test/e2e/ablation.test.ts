@@ -55,6 +55,19 @@ test('a cell that fails is told and leaves the others', async () => {
   });
 });
 
+test('a grid that cannot be read is refused with the field that is wrong', async () => {
+  await writeFile(at('grid.json'), '[{ "name": "a", "pipeline": "wanda", "seeds": 1 }]');
+  for (const [grid, message] of [
+    [at('grid.json'), 'Unrecognized key: "seeds"'],
+    [at('nowhere.json'), 'ENOENT'],
+  ] as const) {
+    await expect(ablation('--grid', grid)).rejects.toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(new RegExp(`error: the grid .*json: [^]*${message}`)),
+    });
+  }
+});
+
 test('many cells at once are no leak of listeners', async () => {
   const cell = { name: 'bad', pipeline: 'none', set: {}, pattern: '2:4', samples: 2 };
   const grid = Array.from({ length: 12 }, (_, seed) => ({ ...cell, seed }));

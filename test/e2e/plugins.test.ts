@@ -202,7 +202,11 @@ test.each<[string, string, RegExp]>([
   ['does not parse', 'export default {', /does not load/],
   ['throws while it loads', 'throw new Error("no luck")', /does not load: no luck\n.*at .*throws-while/],
   ['imports what is not there', 'import "./nowhere.js"', /does not load: .*nowhere/],
-  ['exports nothing', 'export const a = 1;', /is no pipeline/],
+  [
+    'exports by name only',
+    'export const a = { name: "a" };',
+    /is no pipeline: it has no default export that is an object/,
+  ],
   ['exports a number', 'export default 5;', /is no pipeline: it has no default export that is an object/],
   ['has no create()', 'export default { name: "x" };', /is no pipeline: it has no create\(\)/],
   ['has a name that none may have', definition('My Pipeline'), /a pipeline is called "My Pipeline"/],

@@ -84,7 +84,7 @@ async function packageOf(file: string, named: string): Promise<string> {
 
 async function load(jiti: Jiti, file: string, named: string): Promise<unknown> {
   try {
-    return await jiti.import(file, { default: true });
+    return (await jiti.import<{ readonly default?: unknown }>(file)).default;
   } catch (error) {
     throw new EsparseError('usage', `the pipeline ${named} does not load: ${messageOf(error)}`, {
       // A definition that esparse itself refuses has said it well.

@@ -77,7 +77,13 @@ export function deviceOption(description: string): Option {
 
 /** An option that must be given, or its variable set. */
 export function required(flags: string, description: string, variable: string): Option {
-  return new Option(flags, description).env(variable).makeOptionMandatory();
+  return new Option(flags, description).env(variable).makeOptionMandatory().argParser(notEmpty);
+}
+
+/** Such as that of a variable of the shell that is not set: it would mean the current folder. */
+function notEmpty(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It is empty.');
+  return text;
 }
 
 /** An option with a value that is read from a text. */
