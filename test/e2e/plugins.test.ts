@@ -255,6 +255,18 @@ export`,
   expect(await contentsOf(at('untouched')).catch(() => ({}))).toEqual({});
 });
 
+test.each([
+  ['as CommonJS', 'module.exports ='],
+  [
+    'as CommonJS that a compiler made',
+    "Object.defineProperty(exports, '__esModule', { value: true }); exports.default =",
+  ],
+])('a file %s is loaded, too', async (what, exported) => {
+  const file = at(`${what.replaceAll(/\W/g, '-')}.cjs`);
+  await writeFile(file, `${exported} { name: 'common', create: () => ({ metric: 5 }) };`);
+  expect((await prune(file, 'untouched')).stderr).toContain('pipeline common: its metric has no score()');
+});
+
 test('an option that the pipeline did not declare is refused with those that it has', async () => {
   const { code, stderr } = await prune(at('faulty.ts'), 'untouched', '--set', 'falt=throws');
   expect([code, stderr]).toEqual([

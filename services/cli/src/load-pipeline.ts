@@ -26,6 +26,8 @@ export async function findPipeline(named: string): Promise<FoundPipeline> {
     // A file that was changed is another file.
     fsCache: false,
     moduleCache: false,
+    // Without it, a file with no default export would be its own.
+    interopDefault: false,
     // One copy of everything: the plug-in's statistics must be those of the run.
     virtualModules: { '@esparse/api': await import('@esparse/api'), zod: await import('zod') },
   });
@@ -84,7 +86,7 @@ async function packageOf(file: string, named: string): Promise<string> {
 
 async function load(jiti: Jiti, file: string, named: string): Promise<unknown> {
   try {
-    return (await jiti.import<{ readonly default?: unknown }>(file)).default;
+    return defaultOf(await jiti.import(file));
   } catch (error) {
     throw new EsparseError('usage', `the pipeline ${named} does not load: ${messageOf(error)}`, {
       // A definition that esparse itself refuses has said it well.
@@ -92,6 +94,12 @@ async function load(jiti: Jiti, file: string, named: string): Promise<unknown> {
       cause: error,
     });
   }
+}
+
+/** The default export; a module that was compiled to CommonJS has it one deeper. */
+function defaultOf({ default: found }: { readonly default?: unknown }): unknown {
+  const compiled = found as { readonly __esModule?: unknown; readonly default?: unknown } | undefined;
+  return compiled?.__esModule === true ? compiled.default : found;
 }
 
 /** Plain JavaScript may export anything. */
