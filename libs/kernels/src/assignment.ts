@@ -8,7 +8,9 @@ const MAX_SIDE = 2 ** 14;
 
 /**
  * Linear sum assignment: to every row of a square matrix a column of its own, so that the sum of the chosen values is the
- * largest that there is. Potentials are sums in f64. The same matrix always gives the same of several best answers.
+ * largest that there is, up to rounding. Potentials are sums in f64, so values are told apart to about 1e-16 of their
+ * range: beside a single 1e30, values of about 1 are as good as equal. The same matrix always gives the same of several
+ * best answers.
  *
  * @param values (size, size), finite
  * @returns (size): the column of each row
