@@ -35,6 +35,6 @@ export {
   MAX_TILE_BYTES,
 } from './limits.ts';
 export { workerServiceDefinition } from './service.ts';
-export { readTile, tileMessages, type Tile, type TileExpectation } from './tiles.ts';
+export { tileMessages, type Tile, type TileExpectation } from './tiles.ts';
 export { clientCredentials, isLoopback, serverCredentials, type ClientTls, type ServerTls } from './tls.ts';
 export { PROTOCOL_VERSION, SOFTWARE_VERSION } from './version.ts';

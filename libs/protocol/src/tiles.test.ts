@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import type { ActivationTile__Output } from './index.ts';
-import { MAX_TILE_BYTES, readTile, tileMessages, type Tile, type TileExpectation } from './index.ts';
+import { MAX_TILE_BYTES, tileMessages, type Tile, type TileExpectation } from './index.ts';
+import { readTile } from './tiles.ts';
 import { readTiles } from './read-tiles.ts';
 
 const tileOf = (rows: number, channels: number): Tile => ({

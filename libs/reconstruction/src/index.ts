@@ -1,7 +1,5 @@
-export { driftStatistic, type DriftStatistic } from './drift.ts';
 export { gramStatistic } from './gram.ts';
 export { hessianCost, type HessianCost, type HessianShape } from './hessian-cost.ts';
-export type { ProductState, ProductStatistic } from './product-sums.ts';
 export { reconstruct, reconstructOptions } from './reconstruct.ts';
 export { createSpill, type Slab, type Spill, type SpillOptions } from './spill.ts';
 export { solveSurvivors, type SurvivorsOptions, type SurvivorsProblem } from './survivors.ts';
@@ -13,4 +11,4 @@ export {
 } from './sparse-gpt.ts';
 export { sparseGptOptions, sparseGptStage } from './sparse-gpt-stage.ts';
 export { denseMatrix, type Hessian, type TapMatrix } from './tap-matrix.ts';
-export { driftOf, hessianMemory, hessianOf, openWorkshop, type Workshop } from './workshop.ts';
+export { hessianMemory, type Workshop } from './workshop.ts';

@@ -22,7 +22,7 @@ async function problemOf(rows: number, cols: number, tokens: number, group = 4) 
     return (random() + common[Math.floor(i / cols)]!) * (1 + (channel % 7));
   });
   const hessian = new Float32Array(cols * cols);
-  await products.gram(x, tokens, cols, hessian);
+  await products.cross(x, x, { rows: cols, inner: tokens, cols }, hessian);
   const weights = Float32Array.from({ length: rows * cols }, random);
   const permutation = canonicalOrder(
     Int32Array.from({ length: cols }, (_, i) => (i * 11 + 3) % cols),

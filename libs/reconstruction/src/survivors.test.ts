@@ -18,7 +18,7 @@ async function problemOf(rows: number, cols: number, tokens: number) {
     return (random() + common[Math.floor(i / cols)]!) * (1 + (channel % 7));
   });
   const hessian = new Float32Array(cols * cols);
-  await products.gram(x, tokens, cols, hessian);
+  await products.cross(x, x, { rows: cols, inner: tokens, cols }, hessian);
   const weights = Float32Array.from({ length: rows * cols }, random);
   const kept = Float32Array.from({ length: rows * cols }, (_, i) =>
     (i * 7 + Math.floor(i / cols)) % 4 < 2 ? 1 : 0,

@@ -5,8 +5,6 @@ import { createSession } from './session.ts';
 
 /** Matrix products by ONNX Runtime, which reaches what the processor can do. Not for several calls at a time. */
 export interface MatrixProducts {
-  /** out = Xᵀ X: from x (rows x cols) to (cols x cols). */
-  gram(x: Float32Array, rows: number, cols: number, out: Float32Array): Promise<void>;
   /** out = Aᵀ B: from a (inner x rows) and b (inner x cols) to (rows x cols). */
   cross(
     a: Float32Array,
@@ -33,17 +31,15 @@ export async function createMatrixProducts(
 ): Promise<MatrixProducts> {
   const cross = await createSession(crossGraph(), options);
   const product = await createSession(productGraph(), options);
-  const multiplyCross: MatrixProducts['cross'] = (a, b, { rows, inner, cols }, out) =>
-    cross.run(
-      new Map([
-        ['a', { data: a, shape: [inner, rows] }],
-        ['b', { data: b, shape: [inner, cols] }],
-      ]),
-      new Map([['out', { data: out, shape: [rows, cols] }]]),
-    );
   return {
-    gram: (x, rows, cols, out) => multiplyCross(x, x, { rows: cols, inner: rows, cols }, out),
-    cross: multiplyCross,
+    cross: (a, b, { rows, inner, cols }, out) =>
+      cross.run(
+        new Map([
+          ['a', { data: a, shape: [inner, rows] }],
+          ['b', { data: b, shape: [inner, cols] }],
+        ]),
+        new Map([['out', { data: out, shape: [rows, cols] }]]),
+      ),
     async product(a, b, { rows, inner, cols }, out) {
       await product.run(
         new Map([
