@@ -28,6 +28,5 @@ export function driftStatistic(workshop: Pick<Workshop, 'products' | 'spill' | '
 }
 
 function driftOfTile({ data, dense }: StatisticTile) {
-  if (dense === undefined) return undefined;
-  return { left: dense.map((value, i) => value - data[i]!), right: data };
+  return dense && { left: dense, minus: data, right: data };
 }

@@ -1,3 +1,4 @@
+import { OpenSequence } from './open-sequence.ts';
 import { PANEL } from './panels.ts';
 import { usualWaiting, WAITING_SHARE } from './product-sums.ts';
 import { AT_ONCE, TileSums, type TileShape } from './tile-sums.ts';
@@ -43,7 +44,9 @@ export function hessianCost({ taps, states, seqlen, drift = false, memory }: Hes
       ofAll((channels, shape) => {
         // Of the drift, both sides of the products wait.
         const sequence = (shape === 'square' ? 2 : 1) * 4 * seqlen * channels;
-        return Math.max(usualWaiting(channels, shape), sequence);
+        // The next one comes in meanwhile.
+        const open = OpenSequence.bytes(channels, seqlen, shape === 'lower');
+        return Math.max(usualWaiting(channels, shape), sequence) + open;
       }) +
     (file > 0 ? WAITING_SHARE * memory : 0);
   return {

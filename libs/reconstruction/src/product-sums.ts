@@ -9,22 +9,17 @@ import {
   type StatisticState,
   type StatisticTile,
 } from '@esparse/statistics';
-import { panelsOf } from './panels.ts';
+import { OpenSequence, type RowPair } from './open-sequence.ts';
 import { createTapMatrix, type TapMatrix } from './tap-matrix.ts';
 import { TileSums, type PanelledRows, type TileShape } from './tile-sums.ts';
 import type { Workshop } from './workshop.ts';
-
-/** Two matrices over some rows, f32 (rows, channels) each; they may be one. */
-export interface RowPair {
-  readonly left: Float32Array;
-  readonly right: Float32Array;
-}
 
 /** Which products are summed. */
 export interface ProductDefinition {
   readonly name: string;
   readonly version: number;
   readonly needsDense?: boolean;
+  /** 'lower' where left and right are the same. */
   readonly shape: TileShape;
   /** What a tile's rows are multiplied as; nothing where their product is zero. */
   pairOf(tile: StatisticTile): RowPair | undefined;
@@ -35,7 +30,9 @@ export interface ProductState extends StatisticState {
   tokens: number;
   sequences: number;
   /** Rows of the sequence that has not ended yet. */
-  readonly rows: RowPair[];
+  readonly rows: OpenSequence;
+  /** The sums of the squares of their channels, on each side. */
+  squares: readonly Float64Array[];
   /** Whether there is such a sequence. */
   open: boolean;
   /** Whole sequences that have not been added to the sums. */
@@ -117,7 +114,8 @@ export function productStatistic(
         tokens: 0,
         sequences: 0,
         parameters: {},
-        rows: [],
+        rows: new OpenSequence(channels, shape === 'lower'),
+        squares: [],
         open: false,
         waiting: [],
         sums: undefined,
@@ -128,18 +126,18 @@ export function productStatistic(
     async update(state, tile) {
       checkTile(name, state, tile, MAX_ROWS);
       await inTurn([state], async () => {
-        const { channels } = state;
         const { rows, endsSequence = false } = tile;
         const pair = pairOf(tile);
-        const pairs = pair === undefined ? state.rows : [...state.rows, pair];
-        checkRows(name, pairs, channels);
+        if (pair !== undefined) {
+          checkRows(name, state.rows.rows + rows);
+          state.squares = checkedSquares(name, state, pair, shape);
+        }
+        if (endsSequence) state.sequences = countSequences(name, state.sequences + 1);
+        if (pair !== undefined) state.rows.append(pair, endsSequence);
         if (endsSequence) {
-          checkSizes(name, pairs, channels);
-          state.sequences = countSequences(name, state.sequences + 1);
-          const sequence = panelled(pairs, channels);
-          state.rows.length = 0;
-          if (sequence.rows > 0) await take(state, sequence);
-        } else if (pair !== undefined) state.rows.push(copyOf(pair));
+          state.squares = [];
+          if (state.rows.rows > 0) await take(state, state.rows.end());
+        }
         state.open = !endsSequence;
         state.tokens += rows;
       });
@@ -179,6 +177,7 @@ export function productStatistic(
     dispose(state) {
       state.sums?.release();
       state.sums = undefined;
+      state.rows.release();
       letGo(taken(state));
     },
   };
@@ -202,60 +201,43 @@ function letGo(sequences: readonly PanelledRows[]): void {
   for (const sequence of sequences) for (const panel of panelsIn(sequence)) free(panel);
 }
 
-function copyOf({ left, right }: RowPair): RowPair {
-  const copy = right.slice();
-  return { left: left === right ? copy : left.slice(), right: copy };
-}
-
-function checkRows(name: string, pairs: readonly RowPair[], channels: number): void {
-  const held = pairs.reduce((sum, { right }) => sum + right.length, 0);
-  if (held <= MAX_ROWS * channels) return;
+function checkRows(name: string, rows: number): void {
+  if (rows <= MAX_ROWS) return;
   throw new EsparseError('unsupported', `${name}: a sequence of more than ${MAX_ROWS} rows`);
 }
 
-/** Refuses what no sum can hold: an entry is no larger than the larger one of the squares of its two channels. */
-function checkSizes(name: string, pairs: readonly RowPair[], channels: number): void {
-  for (const side of ['left', 'right'] as const) {
-    const squares = new Float64Array(channels);
-    for (const pair of pairs) {
-      const piece = pair[side];
-      for (let at = 0; at < piece.length; at += channels) {
-        for (let c = 0; c < channels; c++) squares[c] = squares[c]! + piece[at + c]! ** 2;
+/**
+ * The squares of a sequence's channels with those of more rows. Refuses what no sum can hold: an entry is no larger than
+ * the larger one of the squares of its two channels.
+ */
+function checkedSquares(
+  name: string,
+  { channels, squares }: ProductState,
+  { left, minus: less, right }: RowPair,
+  shape: TileShape,
+): Float64Array[] {
+  const sides: readonly { matrix: Float32Array; minus?: Float32Array | undefined }[] =
+    shape === 'lower' ? [{ matrix: right }] : [{ matrix: left, minus: less }, { matrix: right }];
+  return sides.map(({ matrix, minus }, side) => {
+    const sums = squares[side]?.slice() ?? new Float64Array(channels);
+    for (let at = 0; at < matrix.length; at += channels) {
+      for (let c = 0; c < channels; c++) {
+        const value = minus === undefined ? matrix[at + c]! : matrix[at + c]! - minus[at + c]!;
+        sums[c] = sums[c]! + value ** 2;
       }
     }
     // NaN fails the comparison, too. Half, since a product of f32 is rounded.
-    const channel = squares.findIndex((sum) => !(sum < EXACT_SUM_LIMIT / 2));
-    if (channel >= 0) {
-      throw new EsparseError(
-        'numeric',
-        `${name}: the squares of channel ${channel} add up to ${squares[channel]!}`,
-        {
-          hint: 'the model overflows on this text: check its weights and dtype, or calibrate on another text',
-          context: { channel },
-        },
-      );
-    }
-    if (pairs.every(({ left, right }) => left === right)) return;
-  }
-}
-
-/** The rows of a sequence, copied panel by panel. */
-function panelled(pairs: readonly RowPair[], channels: number): PanelledRows {
-  const rows = pairs.reduce((sum, { right }) => sum + right.length / channels, 0);
-  const panelsOn = (side: 'left' | 'right') =>
-    panelsOf(channels).map(({ first, width }) => {
-      const panel = new Float32Array(rows * width);
-      let to = 0;
-      for (const pair of pairs) {
-        const piece = pair[side];
-        for (let at = first; at < piece.length; at += channels, to += width)
-          panel.set(piece.subarray(at, at + width), to);
-      }
-      return panel;
-    });
-  const right = panelsOn('right');
-  const same = pairs.every((pair) => pair.left === pair.right);
-  return { rows, left: same ? right : panelsOn('left'), right };
+    const channel = sums.findIndex((sum) => !(sum < EXACT_SUM_LIMIT / 2));
+    if (channel < 0) return sums;
+    throw new EsparseError(
+      'numeric',
+      `${name}: the squares of channel ${channel} add up to ${sums[channel]!}`,
+      {
+        hint: 'the model overflows on this text: check its weights and dtype, or calibrate on another text',
+        context: { channel },
+      },
+    );
+  });
 }
 
 function countSequences(name: string, sequences: number): number {
