@@ -3,7 +3,7 @@ import path from 'node:path';
 import { peakResidentBytes } from './peak-memory.ts';
 
 /** Prints the peak of a process of its own. */
-const SCRIPT = `import(process.argv[1]).then(({ peakResidentBytes }) => console.log(peakResidentBytes()))`;
+const SCRIPT = `import(process.argv[1]).then(({ peakResidentBytes }) => console.log(String(peakResidentBytes())))`;
 
 test('the peak of a process is its own, whatever its parent held when it was started', () => {
   const ballast = Buffer.alloc(512 * 2 ** 20, 1);
