@@ -72,9 +72,8 @@ const pipeline = 'e-sparse-reconstruct';
 console.log(`Pruning examples/models/llama-2m to 2:4 with ${pipeline} ...`);
 await rm(store, { recursive: true, force: true });
 const dense = await run('eval', '--model', model, '--text', evaluation);
-const pruned = await run(
-  ...['prune', '--model', model, '--calibration', calibration, '--store', store, '--pipeline', pipeline],
-);
+const options = ['--model', model, '--calibration', calibration, '--pipeline', pipeline];
+const pruned = await run('prune', ...options, '--store', store);
 const sparse = await run('eval', '--store', store, '--text', evaluation);
 
 console.log();

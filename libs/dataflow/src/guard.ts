@@ -45,8 +45,9 @@ export interface CallOptions extends GuardOptions {
 }
 
 /**
- * Calls a plug-in, and checks what it gives and that it has left alone what it was lent. Whatever either throws becomes an error that names plug-in, block and linear; a
- * call that does not settle becomes one after a while. Plain JavaScript may give its result as it is, without a promise.
+ * Calls a plug-in, and checks what it gives and that it has left alone what it was lent. Whatever either throws becomes
+ * an error that names plug-in, block and linear; a call that does not settle becomes one after a while. Plain JavaScript
+ * may give its result as it is, without a promise.
  */
 export function guarded<Found, Checked>(
   call: PluginCall,

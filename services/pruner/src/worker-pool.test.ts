@@ -57,6 +57,21 @@ function run(test: (scheduler: TestScheduler) => void): void {
 const after = <T>(ms: number, end: Observable<T>) => concat(timer(ms).pipe(ignoreElements()), end);
 const failing = (kind: ErrorKind) => throwError(() => new EsparseError(kind, `it is ${kind}`));
 
+/** A task of so many milliseconds, which tells when an attempt begins and when it ends. */
+const lasting = <T>(ms: number, begin: () => void, end: () => T): Task<T> => ({
+  kind: 'k',
+  size: 1,
+  of: { shards: [] },
+  run$: () =>
+    defer(() => {
+      begin();
+      return after(
+        ms,
+        defer(() => of(end())),
+      );
+    }),
+});
+
 /** A pool, and what happens to tasks in it: (time, event). */
 function record(scheduler: TestScheduler, workers: readonly WorkerConnection[], options?: PoolOptions) {
   const pool = createWorkerPool(workers, options);
@@ -106,20 +121,16 @@ test('no more attempts are under way than workers are connected, and a worker th
     from([...Array(8).keys()])
       .pipe(
         mergeMap(() =>
-          pool.run$({
-            kind: 'k',
-            size: 1,
-            of: { shards: [] },
-            run$: () =>
-              defer(() => {
+          pool.run$(
+            lasting(
+              10,
+              () => {
                 most = Math.max(most, ++busy);
                 expect(busy).toBeLessThanOrEqual(pool.ready);
-                return after(
-                  10,
-                  defer(() => of(busy--)),
-                );
-              }),
-          }),
+              },
+              () => busy--,
+            ),
+          ),
         ),
       )
       .subscribe({ complete: () => events.push(`${scheduler.now()} done`) });
@@ -147,20 +158,16 @@ test.each([
       from([...Array(6).keys()])
         .pipe(
           mergeMap(() =>
-            pool.run$({
-              kind: 'k',
-              size: 1,
-              of: { shards: [] },
-              run$: () =>
-                defer(() => {
+            pool.run$(
+              lasting(
+                1,
+                () => {
                   busy++;
                   count();
-                  return after(
-                    1,
-                    defer(() => of(busy--)),
-                  );
-                }),
-            }),
+                },
+                () => busy--,
+              ),
+            ),
           ),
         )
         .subscribe(() => {
