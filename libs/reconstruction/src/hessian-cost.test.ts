@@ -4,13 +4,13 @@ import { gramStatistic } from './gram.ts';
 import { hessianCost } from './hessian-cost.ts';
 import { PANEL } from './panels.ts';
 import { createSpill } from './spill.ts';
+import { countArrays } from './testing/count-arrays.ts';
 
 const WIDE = PANEL + 24;
 const ROWS = 3;
 const MIB = 2 ** 20;
 
-// The first of them: what others leave behind would be collected meanwhile.
-test('a long sequence that comes in tiles is never held twice, and takes no more memory than was told', async () => {
+test('a long sequence that comes in tiles is never held twice, and takes no more memory than planned', async () => {
   const [channels, rows, tiles] = [2 * PANEL, 64, 32];
   const products = await createMatrixProducts({ threads: 1 });
   const spill = createSpill({ memory: 0 });
@@ -21,26 +21,29 @@ test('a long sequence that comes in tiles is never held twice, and takes no more
   const states = statistics.map((statistic) => statistic.create(channels, {}));
   const data = Float32Array.from({ length: rows * channels }, (_, i) => Math.sin(i));
   const dense = data.map((value) => value / 2);
-  const before = process.memoryUsage().arrayBuffers;
-  let held = 0;
-  for (let tile = 1; tile <= tiles; tile++) {
-    for (const [i, statistic] of statistics.entries())
-      await statistic.update(states[i]!, { data, dense, rows, channels, endsSequence: tile === tiles });
-    held = Math.max(held, process.memoryUsage().arrayBuffers - before);
+  const arrays = countArrays();
+  try {
+    for (let tile = 1; tile <= tiles; tile++) {
+      for (const [i, statistic] of statistics.entries())
+        await statistic.update(states[i]!, { data, dense, rows, channels, endsSequence: tile === tiles });
+    }
+    // One side of the Hessian's products, two of the drift's.
+    const once = 3 * 4 * seqlen * channels;
+    expect(workshop.waiting.bytes).toBe(once);
+    expect(arrays.held()).toBe(once);
+    expect(arrays.peak()).toBeLessThan(1.2 * once);
+    expect(arrays.peak()).toBeLessThan(cost.gathering);
+    for (const [i, statistic] of statistics.entries()) statistic.dispose!(states[i]!);
+    expect(arrays.held()).toBe(0);
+  } finally {
+    arrays.stop();
   }
-  // One side of the Hessian's products, two of the drift's.
-  const once = 3 * 4 * seqlen * channels;
-  expect(workshop.waiting.bytes).toBe(once);
-  expect(held).toBeGreaterThanOrEqual(once);
-  expect(held).toBeLessThan(1.2 * once);
-  expect(held).toBeLessThan(cost.gathering);
-  for (const [i, statistic] of statistics.entries()) statistic.dispose!(states[i]!);
   await products.release();
   await spill.close();
 });
 
 test.each([2 ** 30, 40 * MIB, 20 * MIB, 0])(
-  'with %d bytes of memory, sums and Hessians take no more of memory and file than was told',
+  'with %d bytes of memory, sums and Hessians take no more of memory and file than planned',
   async (memory) => {
     const products = await createMatrixProducts({ threads: 1 });
     const spill = createSpill({ memory });
