@@ -2,15 +2,15 @@ import { EsparseError } from '@esparse/errors';
 import { PAGE_TOKENS } from '@esparse/kernels';
 import type { ModelDescription } from '@esparse/model';
 import type { RunAttributes } from '@esparse/model-store';
-import { createEmbedding } from './embedding.ts';
-import { createLogitsHead } from './head.ts';
-import { createInterpreter } from './interpreter.ts';
-import type { KeyValueCache } from './key-value-cache.ts';
-import type { ModelWeights, WeightBytes } from './model-weights.ts';
-import { PagePool } from './page-pool.ts';
-import { rotaryTables } from './rotary-tables.ts';
-import { PagedSequence, pagesFor, type Sequence } from './sequence.ts';
-import { StepPlaces } from './step-places.ts';
+import { createEmbedding } from './backends/cpu/embedding.ts';
+import { createLogitsHead } from './backends/cpu/head.ts';
+import { createInterpreter } from './backends/cpu/interpreter.ts';
+import type { KeyValueCache } from './backends/cpu/key-value-cache.ts';
+import type { ModelWeights, WeightBytes } from './backends/cpu/model-weights.ts';
+import { PagePool } from './paging/page-pool.ts';
+import { rotaryTables } from './backends/cpu/rotary-tables.ts';
+import { PagedSequence, pagesFor, type Sequence } from './paging/sequence.ts';
+import { StepPlaces } from './backends/cpu/step-places.ts';
 
 /** What a step does to one sequence. */
 export interface StepPart {

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { EsparseError } from '@esparse/errors';
 import type { Engine } from './engine.ts';
-import type { Sampler } from './sampler.ts';
-import type { Sequence } from './sequence.ts';
+import type { Sampler } from './sampling/sampler.ts';
+import type { Sequence } from './paging/sequence.ts';
 
 /** What one sequence is to become. */
 export interface GenerateOptions {

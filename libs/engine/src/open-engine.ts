@@ -5,12 +5,12 @@ import { setComputeThreads } from '@esparse/kernels';
 import { describeModel } from '@esparse/model';
 import { readRunAttributes } from '@esparse/model-store';
 import { openStore, type ObjectStore, type Run, type Store } from '@esparse/store';
-import { directSource, type ArraySource } from './array-source.ts';
-import { cachedSource } from './cache/cached-source.ts';
+import { directSource, type ArraySource } from './weights/array-source.ts';
+import { cachedSource } from './weights/cached-source.ts';
 import { createEngine, type Engine } from './engine.ts';
-import { createKeyValueCache } from './key-value-cache.ts';
-import { mapWeights } from './model-weights.ts';
-import { contextOf } from './rotary-tables.ts';
+import { createKeyValueCache } from './backends/cpu/key-value-cache.ts';
+import { mapWeights } from './backends/cpu/model-weights.ts';
+import { contextOf } from './backends/cpu/rotary-tables.ts';
 
 /** Which model, and how much memory and how many threads it may have. */
 export interface EngineOptions {

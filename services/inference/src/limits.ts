@@ -87,6 +87,3 @@ export const TEMPLATE_HEAP_MIB = 128;
 
 /** How often `--watch` looks at the store. */
 export const WATCH_INTERVAL_MS = 2_000;
-
-/** Retry-After, in seconds: never more than this, however long the queue. */
-export const MAX_RETRY_AFTER_SECONDS = 60;

@@ -3,8 +3,8 @@ import { EsparseError, messageOf, toEsparseError } from '@esparse/errors';
 import type { Logger } from 'pino';
 import { ApiError } from './api/api-error.ts';
 import { startEngine } from './engine/start-engine.ts';
-import { createAdmission } from './generate/admission.ts';
-import { createTurns } from './generate/turns.ts';
+import { createAdmission } from '@esparse/engine';
+import { createEventLoopPacer } from './generate/event-loop-pacer.ts';
 import { createTextService } from './generate/service.ts';
 import { startGrpc } from './grpc/server.ts';
 import { readApiKeys } from './http/api-keys.ts';
@@ -130,14 +130,14 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       },
     },
   );
-  const metrics = createMetrics({ state: engine.state, admitted: () => admission.taken, eventLoop });
+  const metrics = createMetrics({ state: engine.state, admitted: () => admission.held, eventLoop });
   const models = createServedModels(({ id, run }) => {
     engine.unload(id);
     log.info({ run }, 'model is closed');
   });
   const renderer = createChatRenderer();
-  const turns = createTurns();
-  const service = createTextService({ engine, models, admission, renderer, observer: metrics, turns });
+  const nextTurn = createEventLoopPacer();
+  const service = createTextService({ engine, models, admission, renderer, observer: metrics, nextTurn });
   const loader = createLoader(
     {
       store: options.store,
@@ -147,7 +147,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     },
     { engine, models, log, swapped: metrics.swap },
   );
-  const context: HttpContext = { service, metrics, keys, limits, turns };
+  const context: HttpContext = { service, metrics, keys, limits, nextTurn };
   const app = createApp(context, log);
   let answering = 0;
   app.addHook('onRequest', (_, reply, done) => {
@@ -186,8 +186,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
         grpc?.setServing(false);
         stopWatching?.();
         const seconds = options.drainSeconds ?? DEFAULT_DRAIN_SECONDS;
-        log.info({ texts: admission.taken, seconds }, 'draining');
-        await until(() => admission.taken === 0, seconds * 1000);
+        log.info({ texts: admission.held, seconds }, 'draining');
+        await until(() => admission.held === 0, seconds * 1000);
         service.abort(new ApiError(503, 'the server is stopping', { code: 'draining' }));
         await until(() => answering === 0, FLUSH_MS);
         await stop();

@@ -1,9 +1,15 @@
 import type { MessagePort } from 'node:worker_threads';
 import { EsparseError, toEsparseError } from '@esparse/errors';
-import { createSampler, openEngine, topLogprobs, type Engine, type Sequence } from '@esparse/engine';
+import {
+  Scheduler,
+  createSampler,
+  openEngine,
+  topLogprobs,
+  type Engine,
+  type Sequence,
+} from '@esparse/engine';
 import { computeInstructionSet, computeThreads } from '@esparse/kernels';
 import type { EngineFacts, EngineSettings, EngineState, FromEngine, ToEngine } from './messages.ts';
-import { Scheduler } from './scheduler.ts';
 
 /**
  * Reports on their way to the main thread, at most. Where it falls behind (it parses, it collects garbage) the engine

@@ -1,7 +1,6 @@
 import type { ErrorDetails, ErrorKind } from '@esparse/errors';
 import type { ServeOptions } from '../server.ts';
-import type { Job } from './job.ts';
-import type { SchedulerLimits, StepResult } from './scheduler.ts';
+import type { Job, SchedulerLimits, StepResult } from '@esparse/engine';
 
 /** What the engine's thread is started with. */
 export interface EngineSettings extends Pick<

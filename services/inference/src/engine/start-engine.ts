@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
 import { builtScript } from '../built-script.ts';
-import type { Job, JobEvent } from './job.ts';
+import type { Job, JobEvent } from '@esparse/engine';
 import type {
   EngineFacts,
   EngineSettings,

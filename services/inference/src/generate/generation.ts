@@ -1,11 +1,10 @@
 import { randomInt } from 'node:crypto';
 import { ApiError } from '../api/api-error.ts';
-import type { FinishReason, Job, JobEvent, Sampling } from '../engine/job.ts';
+import type { FinishReason, Job, JobEvent, Sampling, Slot } from '@esparse/engine';
 import type { EngineThread } from '../engine/start-engine.ts';
 import { MAX_UNREAD_BYTES } from '../limits.ts';
 import type { Lease } from '../model/served-model.ts';
 import { ChoiceText, type TextToken } from '../text/choice-text.ts';
-import type { Place } from './admission.ts';
 
 /** Texts to generate: `n` for each prompt. */
 export interface GenerationInput {
@@ -33,7 +32,7 @@ export interface Generation extends AsyncIterable<readonly ChoiceDelta[]> {
   readonly promptTokens: number;
   /** Tokens of the texts so far; a token that ends a text is no part of it. */
   readonly completionTokens: number;
-  /** Ends it: its places and its memory are free within one step. With an error, that is what its reader gets. */
+  /** Ends it: its slots and its memory are free within one step. With an error, that is what its reader gets. */
   cancel(error?: Error): void;
 }
 
@@ -49,7 +48,7 @@ export interface GenerationDependencies {
   readonly engine: EngineThread;
   readonly lease: Lease;
   /** One for each text. */
-  readonly places: readonly Place[];
+  readonly slots: readonly Slot[];
   readonly observer: GenerationObserver;
   /** Called once, when the last of its texts has ended or it was cancelled. */
   ended(): void;
@@ -60,7 +59,7 @@ export interface GenerationDependencies {
 interface Choice {
   readonly index: number;
   readonly job: Job;
-  readonly place: Place;
+  readonly slot: Slot;
   readonly text: ChoiceText;
   firstAt: number;
   tokens: number;
@@ -83,7 +82,7 @@ export function startGeneration(input: GenerationInput, dependencies: Generation
 
   const release = (choice: Choice) => {
     choices.delete(choice.job.id);
-    choice.place.leave();
+    choice.slot.release();
     if (choices.size > 0) return;
     lease.release();
     dependencies.ended();
@@ -189,7 +188,7 @@ export function startGeneration(input: GenerationInput, dependencies: Generation
   };
 }
 
-function choicesOf(input: GenerationInput, { lease, places }: GenerationDependencies): Choice[] {
+function choicesOf(input: GenerationInput, { lease, slots }: GenerationDependencies): Choice[] {
   const { model } = lease;
   return input.prompts.flatMap((prompt, p) =>
     Array.from({ length: input.n }, (_, j): Choice => {
@@ -206,7 +205,7 @@ function choicesOf(input: GenerationInput, { lease, places }: GenerationDependen
           sampling: { ...input.sampling, seed },
           logprobs: input.logprobs,
         },
-        place: places[index]!,
+        slot: slots[index]!,
         text: new ChoiceText(model.text.tokenText, input.stops),
         firstAt: 0,
         tokens: 0,

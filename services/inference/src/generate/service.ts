@@ -1,6 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
 import { ApiError, badField } from '../api/api-error.ts';
-import type { Sampling } from '../engine/job.ts';
 import type { EngineThread } from '../engine/start-engine.ts';
 import {
   MAX_CHARACTERS_PER_TOKEN,
@@ -10,8 +9,8 @@ import {
 } from '../limits.ts';
 import type { ChatMessage, ChatRenderer } from '../model/chat-renderer.ts';
 import type { Lease, ServedModel, ServedModels } from '../model/served-model.ts';
-import type { Admission } from './admission.ts';
-import type { Turns } from './turns.ts';
+import type { Admission, Sampling, Slot } from '@esparse/engine';
+import type { EventLoopPacer } from './event-loop-pacer.ts';
 import { startGeneration, type Generation, type GenerationObserver } from './generation.ts';
 
 /** A prompt as a client gives it: text, or token ids. */
@@ -42,7 +41,7 @@ export interface BegunGeneration {
 /** Texts for clients of any protocol: everything between a parsed request and its tokens. */
 export interface TextService {
   /**
-   * Begins a generation: takes places, tokenizes, checks, submits.
+   * Begins a generation: acquires slots, tokenizes, checks, submits.
    *
    * @param signal the client has gone, or the time is up: its reason is what the reader gets
    * @throws ApiError
@@ -64,15 +63,15 @@ export interface TextServiceDependencies {
   readonly admission: Admission;
   readonly renderer: ChatRenderer;
   readonly observer: GenerationObserver;
-  /** Spreads the work of many requests that come at once. */
-  readonly turns: Turns;
+  /** Spreads the work of many requests that come at once over turns of the event loop. */
+  readonly nextTurn: EventLoopPacer;
 }
 
 /** Seconds after which a client may try a server that is starting or stopping. */
 const UNREADY_RETRY_SECONDS = 5;
 
 export function createTextService(dependencies: TextServiceDependencies): TextService {
-  const { engine, models, admission, observer, turns } = dependencies;
+  const { engine, models, admission, observer, nextTurn } = dependencies;
   let draining = false;
   /** What ends each generation that runs. */
   const running = new Set<(error: Error) => void>();
@@ -99,15 +98,12 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
     });
   };
 
-  const enter = async (texts: number) => {
-    if (texts > admission.places) {
-      throw badField(
-        'n',
-        `${texts} texts in one request are more than the ${admission.places} that fit here`,
-      );
+  const acquire = async (texts: number): Promise<Slot[]> => {
+    if (texts > admission.slots) {
+      throw badField('n', `${texts} texts in one request are more than the ${admission.slots} that fit here`);
     }
-    const places = admission.enter(texts);
-    if (places !== undefined) return places;
+    const slots = admission.acquire(texts);
+    if (slots !== undefined) return slots;
     await setTimeout(REFUSAL_DELAY_MS);
     throw new ApiError(429, 'the server has as many requests as it can hold: try again later', {
       code: 'queue_full',
@@ -128,23 +124,23 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
       const received = performance.now();
       modelNamed(request.model);
       const count = 'messages' in request.prompts ? 1 : request.prompts.length;
-      const places = await enter(count * request.n);
+      const slots = await acquire(count * request.n);
       let lease: Lease | undefined;
       try {
         lease = models.lease()!;
         const prompts = await tokenize(request, lease.model, dependencies, signal);
-        await turns();
+        await nextTurn();
         signal.throwIfAborted();
         const maxTokens = tokensToGenerate(request, prompts, lease.model);
         if (request.logprobs !== undefined) {
-          requireFewLogprobs(places.length * maxTokens * (1 + request.logprobs));
+          requireFewLogprobs(slots.length * maxTokens * (1 + request.logprobs));
         }
         const generation = startGeneration(
           { ...request, prompts, maxTokens },
           {
             engine,
             lease,
-            places,
+            slots,
             observer,
             received,
             ended: () => {
@@ -162,7 +158,7 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
         );
         return { generation, model: lease.model };
       } catch (error) {
-        for (const place of places) place.leave();
+        for (const slot of slots) slot.release();
         lease?.release();
         throw error;
       }
@@ -173,7 +169,7 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
 async function tokenize(
   { prompts }: TextRequest,
   model: ServedModel,
-  { renderer, turns }: TextServiceDependencies,
+  { renderer, nextTurn }: TextServiceDependencies,
   signal: AbortSignal,
 ): Promise<Uint32Array[]> {
   const { tokenizer, chatTemplate } = model.text;
@@ -193,7 +189,7 @@ async function tokenize(
   for (const prompt of prompts) {
     if (typeof prompt === 'string') {
       requireLength(prompt, 'prompt', model);
-      await turns();
+      await nextTurn();
       const encoded = await tokenizer.encode(prompt, { bos: tokenizer.addsBos, signal });
       // An empty prompt begins a text of the model's own.
       const begin = encoded.length === 0 && tokenizer.bosId !== undefined ? [tokenizer.bosId] : encoded;

@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { pino } from 'pino';
 import { createTextService } from '../generate/service.ts';
-import { createAdmission } from '../generate/admission.ts';
-import { createTurns } from '../generate/turns.ts';
+import { createAdmission } from '@esparse/engine';
+import { createEventLoopPacer } from '../generate/event-loop-pacer.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { createServedModels } from '../model/served-model.ts';
 import { createApp } from './app.ts';
@@ -25,11 +25,11 @@ const service = createTextService({
   models: createServedModels(() => undefined),
   admission: createAdmission(1, 1),
   observer: metrics,
-  turns: createTurns(),
+  nextTurn: createEventLoopPacer(),
 });
 const limits = { bodyBytes: 1024, requestSeconds: 5, connections: 10, maxSequences: 1, maxQueue: 1 };
 const app = createApp(
-  { service, metrics, keys: undefined, limits, turns: createTurns() },
+  { service, metrics, keys: undefined, limits, nextTurn: createEventLoopPacer() },
   pino({ level: 'silent' }),
   {
     headersMs: 300,

@@ -1,5 +1,5 @@
 import type { TextService } from '../generate/service.ts';
-import type { Turns } from '../generate/turns.ts';
+import type { EventLoopPacer } from '../generate/event-loop-pacer.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { ApiKeys } from './api-keys.ts';
 
@@ -16,7 +16,7 @@ export interface HttpLimits {
 export interface HttpContext {
   readonly service: TextService;
   readonly metrics: Metrics;
-  readonly turns: Turns;
+  readonly nextTurn: EventLoopPacer;
   /** Undefined where no key is asked for. */
   readonly keys: ApiKeys | undefined;
   readonly limits: HttpLimits;

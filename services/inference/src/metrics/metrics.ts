@@ -22,7 +22,7 @@ export interface RequestLabels {
 
 export interface MetricsSources {
   state(): EngineState;
-  /** Places of the admission that are taken: texts that wait or run. */
+  /** Slots of the admission that are held: texts that wait or run. */
   admitted(): number;
   readonly eventLoop: EventLoopStall;
 }

@@ -10,9 +10,9 @@ import type { HttpContext } from '../context.ts';
 import { sendEvents } from '../sse.ts';
 
 /** `POST /v1/completions` and `POST /v1/chat/completions` */
-export function textRoutes(app: FastifyInstance, { service, limits, turns }: HttpContext): void {
+export function textRoutes(app: FastifyInstance, { service, limits, nextTurn }: HttpContext): void {
   // Bodies are read and parsed one a turn.
-  const preParsing = () => turns();
+  const preParsing = () => nextTurn();
   app.post('/v1/completions', { preParsing }, async (request, reply) => {
     const { engine } = service.model(undefined);
     return await answer(request, reply, parseCompletion(request.body, engine.maxContext), completionFormat);

@@ -1,8 +1,8 @@
 import { EsparseError } from '@esparse/errors';
 import type { TokenPlaces } from '@esparse/kernels';
-import type { StepPart } from './engine.ts';
-import type { PagePool } from './page-pool.ts';
-import { PagedSequence } from './sequence.ts';
+import type { StepPart } from '../../engine.ts';
+import type { PagePool } from '../../paging/page-pool.ts';
+import { PagedSequence } from '../../paging/sequence.ts';
 
 /** Where the tokens of a step stand: memory for the largest step, filled anew for each. */
 export class StepPlaces implements TokenPlaces {

@@ -1,4 +1,4 @@
-import type { TopLogprobs } from '@esparse/engine';
+import type { TopLogprobs } from '../sampling/log-probabilities.ts';
 
 /** How the next token is drawn. */
 export interface Sampling {

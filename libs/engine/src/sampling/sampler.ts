@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { EsparseError } from '@esparse/errors';
-import { likeliest } from './likeliest.ts';
+import { argmax } from './argmax.ts';
 import { seededRandom } from './random.ts';
 
 /** How the next token is drawn. */
@@ -37,12 +37,12 @@ export function createSampler(options: SamplerOptions = {}): Sampler {
   requireThat(topP > 0 && topP <= 1, `a top-p of ${topP}`);
   requireThat(Number.isInteger(topK) && topK >= 0, `a top-k of ${topK}`);
   requireThat(seed === undefined || Number.isSafeInteger(seed), `a seed of ${seed ?? ''}`);
-  if (temperature === 0 || topK === 1) return { sample: likeliest };
+  if (temperature === 0 || topK === 1) return { sample: argmax };
   const random = seededRandom(seed ?? randomInt(2 ** 48 - 1));
   let memory = new Float64Array(0);
   return {
     sample(logits) {
-      const largest = logits[likeliest(logits)]!;
+      const largest = logits[argmax(logits)]!;
       if (memory.length < logits.length) memory = new Float64Array(logits.length);
       // Probabilities, not divided by their sum.
       const shares = memory.subarray(0, logits.length);

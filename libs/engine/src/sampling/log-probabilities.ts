@@ -1,4 +1,4 @@
-import { notNumbers } from './likeliest.ts';
+import { notNumbers } from './argmax.ts';
 
 /** Log-probabilities of a token and of the likeliest ones, in nats, of the plain softmax. */
 export interface TopLogprobs {

@@ -1,7 +1,7 @@
-import { createTurns } from './turns.ts';
+import { createEventLoopPacer } from './event-loop-pacer.ts';
 
-test('work is let through in order, one piece a turn of the event loop', async () => {
-  const turns = createTurns();
+test('work goes on in order, one piece a turn of the event loop', async () => {
+  const nextTurn = createEventLoopPacer();
   const order: string[] = [];
   let loop = 0;
   let counting = true;
@@ -13,7 +13,7 @@ test('work is let through in order, one piece a turn of the event loop', async (
   const at: number[] = [];
   await Promise.all(
     ['a', 'b', 'c'].map(async (name) => {
-      await turns();
+      await nextTurn();
       order.push(name);
       at.push(loop);
     }),

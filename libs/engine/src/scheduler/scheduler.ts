@@ -1,4 +1,4 @@
-import type { TopLogprobs } from '@esparse/engine';
+import type { TopLogprobs } from '../sampling/log-probabilities.ts';
 import { EsparseError, messageOf } from '@esparse/errors';
 import type { Job, JobEvent, Sampling } from './job.ts';
 import { shares } from './shares.ts';

@@ -5,7 +5,7 @@ import { EsparseError } from '@esparse/errors';
  *
  * @throws EsparseError 'numeric' where a logit is not a number, or none is finite
  */
-export function likeliest(logits: Float32Array): number {
+export function argmax(logits: Float32Array): number {
   let best = -1;
   let largest = -Infinity;
   for (let i = 0; i < logits.length; i++) {

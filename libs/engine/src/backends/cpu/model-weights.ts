@@ -4,7 +4,7 @@ import { biasSlot, type LinearSpec, type ModelDescription, type TensorSpec } fro
 import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
 import type { Run } from '@esparse/store';
-import { mapArray, type ArraySource, type GroupPlace } from './array-source.ts';
+import { mapArray, type ArraySource, type GroupPlace } from '../../weights/array-source.ts';
 
 /** The weights of a model, as they lie in the store. */
 export interface ModelWeights {
