@@ -5,16 +5,8 @@
 import { execFileSync } from 'node:child_process';
 import { Command, Option } from 'commander';
 import type { WeightSource } from '@esparse/checkpoint';
-import {
-  createBlockRunner,
-  DEVICES,
-  describeModel,
-  openDevice,
-  tensorsOfBlock,
-  type DeviceName,
-  type LoadedBlock,
-  type ModelDescription,
-} from '@esparse/model';
+import { describeModel, tensorsOfBlock, type ModelDescription } from '@esparse/model';
+import { createBlockRunner, DEVICES, openDevice, type DeviceName, type LoadedBlock } from '@esparse/onnx';
 import { llamaConfig, uniform, type LlamaShape } from '../support/random-model.ts';
 import { heading, print } from './table.ts';
 

@@ -5,7 +5,8 @@ import {
   openTokenizer,
   readText,
 } from '@esparse/checkpoint';
-import { createBlockRunner, describeModel, embedTokens, type TapOutput } from '@esparse/model';
+import { describeModel } from '@esparse/model';
+import { createBlockRunner, embedTokens, type TapOutput } from '@esparse/onnx';
 import { amplitude, entropy, entropyOf, type EntropyState } from '@esparse/statistics';
 import { exactEntropy } from '../support/exact-entropy.ts';
 import { heading, median, print, secondsOf } from './table.ts';

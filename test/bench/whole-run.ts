@@ -6,7 +6,8 @@ import {
   openTokenizer,
   readText,
 } from '@esparse/checkpoint';
-import { createBlockRunner, describeModel, embedTokens } from '@esparse/model';
+import { describeModel } from '@esparse/model';
+import { createBlockRunner, embedTokens } from '@esparse/onnx';
 import { esparseJson } from '../support/esparse.ts';
 import { heading, print, secondsOf } from './table.ts';
 

@@ -1,11 +1,6 @@
 import { checkpointWeights, openCheckpoint, openTokenizer, type WeightSource } from '@esparse/checkpoint';
-import {
-  createBlockRunner,
-  createHead,
-  describeModel,
-  embedTokens,
-  type ModelDescription,
-} from '@esparse/model';
+import { describeModel, type ModelDescription } from '@esparse/model';
+import { createBlockRunner, createHead, embedTokens } from '@esparse/onnx';
 import path from 'node:path';
 import { perplexity, windowsAtOnce, type PerplexityProgress } from './perplexity.ts';
 

@@ -1,12 +1,7 @@
 import { evaluationWindows, type WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import {
-  createBlockRunner,
-  createHead,
-  embedTokens,
-  type Device,
-  type ModelDescription,
-} from '@esparse/model';
+import type { ModelDescription } from '@esparse/model';
+import { createBlockRunner, createHead, embedTokens, type Device } from '@esparse/onnx';
 
 /**
  * Hidden states that are in memory at once, as f32: 256 MiB. Windows go through the model in chunks of that size, so

@@ -2,12 +2,18 @@ import * as laws from './index.ts';
 
 test('the public surface is this, and nothing else', () => {
   expect(Object.keys(laws).sort()).toEqual([
+    'ReferenceLlama',
     'marbles',
+    'memoryWeights',
     'metricLaws',
+    'referenceRope',
     'shuffleLaws',
+    'someTokens',
     'stageLaws',
     'statisticLaws',
     'syntheticSequence',
     'syntheticTiles',
+    'thrownBy',
+    'tinyLlama',
   ]);
 });

@@ -1,5 +1,16 @@
 export { metricLaws, type LawfulMetric } from './metric-laws.ts';
 export { marbles, type Marbles, type Watched } from './marbles.ts';
+export { ReferenceLlama, referenceRope, type ReferenceBlock } from './models/reference-llama.ts';
+export {
+  memoryWeights,
+  someTokens,
+  tinyLlama,
+  type MemoryWeights,
+  type TinyConfig,
+  type TinyLlama,
+  type TinyTensor,
+} from './models/tiny-llama.ts';
+export { thrownBy } from './thrown.ts';
 export type { LawOptions } from './every-case.ts';
 export type { LawfulReaders, LawPattern } from './linear-cases.ts';
 export type { LawTile } from './statistic-cases.ts';

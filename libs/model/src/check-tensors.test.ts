@@ -1,7 +1,6 @@
+import { thrownBy, tinyLlama } from '@esparse/laws';
 import { checkTensors, type StoredTensor } from './check-tensors.ts';
 import { describeModel } from './family.ts';
-import { tinyLlama } from './testing/tiny-llama.ts';
-import { thrownBy } from './testing/thrown.ts';
 
 const { config, tensors } = tinyLlama();
 const description = describeModel(config);

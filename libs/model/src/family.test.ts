@@ -1,8 +1,7 @@
+import { thrownBy, tinyLlama } from '@esparse/laws';
 import { tensorsOfBlock } from './check-tensors.ts';
 import { llama } from './families/llama.ts';
 import { describeModel, registerFamily } from './family.ts';
-import { tinyLlama } from './testing/tiny-llama.ts';
-import { thrownBy } from './testing/thrown.ts';
 
 const config = (part: Record<string, unknown> = {}) => ({ ...tinyLlama().config, ...part });
 

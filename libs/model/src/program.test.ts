@@ -1,6 +1,6 @@
+import { tinyLlama } from '@esparse/laws';
 import { describeModel } from './family.ts';
 import { BLOCK_INPUT, BLOCK_OUTPUT, inputsOf, neededFor } from './program.ts';
-import { tinyLlama } from './testing/tiny-llama.ts';
 
 const { program, taps, linears } = describeModel(tinyLlama().config);
 

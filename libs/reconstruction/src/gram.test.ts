@@ -1,5 +1,5 @@
 import { statisticLaws } from '@esparse/laws';
-import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
 import { gramStatistic } from './gram.ts';
 import { PANEL } from './panels.ts';
 import type { ProductState } from './product-sums.ts';

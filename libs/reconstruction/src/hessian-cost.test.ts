@@ -1,4 +1,4 @@
-import { createMatrixProducts } from '@esparse/model';
+import { createMatrixProducts } from '@esparse/onnx';
 import { driftStatistic } from './drift.ts';
 import { gramStatistic } from './gram.ts';
 import { hessianCost } from './hessian-cost.ts';

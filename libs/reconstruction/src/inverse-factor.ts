@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { MatrixProducts } from '@esparse/model';
+import type { MatrixProducts } from '@esparse/onnx';
 import { panelsOf, type Panel } from './panels.ts';
 
 /** Columns that are factored at once: products of this width reach the processor's speed. */

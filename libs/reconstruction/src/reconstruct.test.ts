@@ -1,5 +1,5 @@
 import { widenReference } from '@esparse/kernels';
-import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
 import { denseMatrix, reconstruct } from './index.ts';
 
 const stage = reconstruct();

@@ -1,6 +1,6 @@
 import { isEsparseError } from '@esparse/errors';
 import { narrow, widen } from '@esparse/kernels';
-import { productsId } from '@esparse/model';
+import { productsId } from '@esparse/onnx';
 import { defineStage, maskLinear, type StageInput } from '@esparse/sparsity';
 import { z } from 'zod';
 import { refineMask } from './refine-mask.ts';

@@ -1,4 +1,4 @@
-import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
 import { choiceInverse, groupChoices } from './group-choices.ts';
 import { denseMatrix } from './tap-matrix.ts';
 import { refineMask, type MaskProblem } from './refine-mask.ts';

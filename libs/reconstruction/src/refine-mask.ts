@@ -1,5 +1,5 @@
 import { groupDescent } from '@esparse/kernels';
-import type { MatrixProducts } from '@esparse/model';
+import type { MatrixProducts } from '@esparse/onnx';
 import type { Pattern } from '@esparse/sparsity';
 import { choiceInverse, groupChoices } from './group-choices.ts';
 import type { Hessian } from './tap-matrix.ts';

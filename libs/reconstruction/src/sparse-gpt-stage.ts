@@ -1,6 +1,6 @@
 import { isEsparseError } from '@esparse/errors';
 import { narrow, widen } from '@esparse/kernels';
-import { productsId } from '@esparse/model';
+import { productsId } from '@esparse/onnx';
 import { defineStage } from '@esparse/sparsity';
 import { z } from 'zod';
 import { sparseGpt } from './sparse-gpt.ts';

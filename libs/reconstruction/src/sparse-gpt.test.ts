@@ -1,5 +1,5 @@
 import { widenReference } from '@esparse/kernels';
-import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
 import { canonicalOrder, maskLinear } from '@esparse/sparsity';
 import { inverseFactor } from './inverse-factor.ts';
 import { denseMatrix } from './tap-matrix.ts';

@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { SPARSE_GPT_CHANNELS, sparseGptSweep } from '@esparse/kernels';
-import type { MatrixProducts } from '@esparse/model';
+import type { MatrixProducts } from '@esparse/onnx';
 import type { Pattern } from '@esparse/sparsity';
 import { inverseFactor } from './inverse-factor.ts';
 

@@ -1,4 +1,4 @@
-import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
 import { denseMatrix } from './tap-matrix.ts';
 import { solveSurvivors } from './survivors.ts';
 import { uniform } from './testing/uniform.ts';

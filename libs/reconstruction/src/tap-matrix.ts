@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
-import type { MatrixProducts } from '@esparse/model';
+import type { MatrixProducts } from '@esparse/onnx';
 import type { Panel } from './panels.ts';
 import type { Slab, Spill } from './spill.ts';
 import { sumAt, type TileSums } from './tile-sums.ts';

@@ -1,5 +1,5 @@
 import { addExactly, EXACT_SUM_DIGITS, EXACT_SUM_PART, free } from '@esparse/kernels';
-import type { MatrixProducts } from '@esparse/model';
+import type { MatrixProducts } from '@esparse/onnx';
 import { panelsOf, type Panel } from './panels.ts';
 import type { Slab, Spill } from './spill.ts';
 

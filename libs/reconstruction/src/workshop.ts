@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
 import { readerOf, type StatisticReader } from '@esparse/statistics';
 import { driftStatistic } from './drift.ts';
 import { gramStatistic } from './gram.ts';

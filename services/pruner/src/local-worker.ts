@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { EXIT_BAD_INPUT, EsparseError } from '@esparse/errors';
-import type { DeviceName } from '@esparse/model';
+import type { DeviceName } from '@esparse/onnx';
 
 /** A worker process that this process started and will stop. */
 export interface LocalWorker {

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { TapOutput } from '@esparse/model';
+import type { TapOutput } from '@esparse/onnx';
 import { tileMessages, type ActivationTile } from '@esparse/protocol';
 import { mapAhead } from './ahead.ts';
 

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { embedTokens, openDevice, type DeviceName, type LoadedBlock, type TapOutput } from '@esparse/model';
+import { embedTokens, openDevice, type DeviceName, type LoadedBlock, type TapOutput } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import { createModelCache, type OpenModel } from './models.ts';

@@ -1,7 +1,7 @@
 import { createGatherer, type Gatherer } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
-import type { TapOutput } from '@esparse/model';
+import type { TapOutput } from '@esparse/onnx';
 import {
   MAX_NAMES,
   MAX_SHARDS,

@@ -1,13 +1,6 @@
 import { checkpointWeights, openCheckpoint, type Checkpoint, type WeightSource } from '@esparse/checkpoint';
-import {
-  createBlockRunner,
-  describeCheckpoint,
-  openDevice,
-  type BlockRunner,
-  type Device,
-  type DeviceName,
-  type ModelDescription,
-} from '@esparse/model';
+import { describeCheckpoint, type ModelDescription } from '@esparse/model';
+import { createBlockRunner, openDevice, type BlockRunner, type Device, type DeviceName } from '@esparse/onnx';
 import { createSlot, type Held } from './slot.ts';
 
 /** A model that is open: its checkpoint, its shape, and the sessions that run its blocks. */

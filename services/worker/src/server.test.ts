@@ -3,13 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { credentials } from '@grpc/grpc-js';
 import { checkpointWeights, openCheckpoint, type WeightSource } from '@esparse/checkpoint';
-import {
-  createBlockRunner,
-  describeModel,
-  embedTokens,
-  type BlockRunner,
-  type ModelDescription,
-} from '@esparse/model';
+import { describeModel, type ModelDescription } from '@esparse/model';
+import { createBlockRunner, embedTokens, type BlockRunner } from '@esparse/onnx';
 import { createGatherer, stateName } from '@esparse/dataflow';
 import {
   connectWorker,

@@ -3,7 +3,7 @@ import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
 import { setPruningThreads } from '@esparse/kernels';
 import { showLocation } from '@esparse/location';
-import type { DeviceName } from '@esparse/model';
+import type { DeviceName } from '@esparse/onnx';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
   KEEPALIVE_MS,

@@ -1,5 +1,6 @@
 import { openEngine } from '@esparse/engine';
-import { createBlockRunner, describeModel, type LoadedBlock } from '@esparse/model';
+import { describeModel } from '@esparse/model';
+import { createBlockRunner, type LoadedBlock } from '@esparse/onnx';
 import { readRunAttributes, storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import { heading, median, print } from '../table.ts';

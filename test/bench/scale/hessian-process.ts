@@ -1,5 +1,5 @@
 /** Gathers a Hessian in a process of its own, whose memory `hessian.ts` reports. */
-import { createMatrixProducts } from '@esparse/model';
+import { createMatrixProducts } from '@esparse/onnx';
 import { createSpill, gramStatistic } from '@esparse/reconstruction';
 import { secondsOf } from '../table.ts';
 import type { HessianFigures } from './hessian.ts';

@@ -1,5 +1,6 @@
 import type { WeightSource } from '@esparse/checkpoint';
-import { createBlockRunner, createHead, embedTokens, type ModelDescription } from '@esparse/model';
+import type { ModelDescription } from '@esparse/model';
+import { createBlockRunner, createHead, embedTokens } from '@esparse/onnx';
 
 /** What the ONNX path says of sequences of one length. */
 export interface OnnxModel {

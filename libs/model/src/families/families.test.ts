@@ -1,6 +1,6 @@
+import { thrownBy } from '@esparse/laws';
 import { tensorsOfBlock } from '../check-tensors.ts';
 import { describeModel } from '../family.ts';
-import { thrownBy } from '../testing/thrown.ts';
 
 const OPT = {
   architectures: ['OPTForCausalLM'],

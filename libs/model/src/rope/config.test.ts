@@ -1,5 +1,5 @@
+import { thrownBy } from '@esparse/laws';
 import { ropeFromConfig, type RopeFields } from './config.ts';
-import { thrownBy } from '../testing/thrown.ts';
 
 const read = (config: RopeFields) => ropeFromConfig(config, 64, 4096);
 

@@ -1,6 +1,5 @@
+import { referenceRope, tinyLlama } from '@esparse/laws';
 import fc from 'fast-check';
-import { referenceRope } from '../testing/reference-llama.ts';
-import { tinyLlama } from '../testing/tiny-llama.ts';
 import { ropeFromConfig } from './config.ts';
 import { ropeFrequencies, ropeTables } from './tables.ts';
 

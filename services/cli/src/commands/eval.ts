@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { readText } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { openEngine } from '@esparse/engine';
-import { openDevice, type DeviceName } from '@esparse/model';
+import { openDevice, type DeviceName } from '@esparse/onnx';
 import { enginePerplexity, perplexity, type Perplexity } from '@esparse/evaluation';
 import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
 import { withCancellation } from '../cancel.ts';

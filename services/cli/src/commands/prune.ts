@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { EsparseError } from '@esparse/errors';
-import type { DeviceName } from '@esparse/model';
+import type { DeviceName } from '@esparse/onnx';
 import type { ClientTls } from '@esparse/protocol';
 import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import type { DeviceName } from '@esparse/model';
+import type { DeviceName } from '@esparse/onnx';
 import type { ServerTls } from '@esparse/protocol';
 import { DEFAULT_DRAIN_SECONDS, startWorker } from '@esparse/worker';
 import { pino, destination } from 'pino';

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Checkpoint, WeightSource } from '@esparse/checkpoint';
 import { scoreByChannel } from '@esparse/kernels';
-import { createBlockRunner, describeModel } from '@esparse/model';
+import { describeModel } from '@esparse/model';
+import { createBlockRunner } from '@esparse/onnx';
 import { maskLinear, packLinear, type Pattern, type Shuffle } from '@esparse/sparsity';
 import { amplitude, entropy } from '@esparse/statistics';
 

@@ -1,4 +1,4 @@
-import { createMatrixProducts, type MatrixProducts } from '@esparse/model';
+import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
 import { sparseGpt } from '@esparse/reconstruction';
 import { STAGE_COSTS } from './stage-cost.ts';
 

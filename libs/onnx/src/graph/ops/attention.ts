@@ -1,0 +1,74 @@
+import type { AttentionOp } from '@esparse/model';
+import type { EmitContext } from './context.ts';
+
+/** Rows of queries that meet the keys at once, at most: fewer rows skip more of the masked half. */
+const MAX_CHUNK = 128;
+/** The scores of one chunk, heads x chunk x keys in f32, stay under this: 64 MiB ... */
+const MAX_SCORES_BYTES = 64 << 20;
+/** ... unless that leaves fewer rows than these: the graph of the longest sequence has 2048 chunks, no more. */
+const MIN_CHUNK = 16;
+
+/** What a masked score becomes: exp() of it is zero, and no infinity enters the arithmetic. */
+const MASKED = -1e30;
+
+/**
+ * Causal attention, unrolled over chunks of query rows. A chunk that ends at row e meets only the keys 0 .. e - 1:
+ * nearly half of the products are never made, and the scores of the whole sequence never exist at once. Query heads
+ * that share a key head lie below one another in one matrix, so keys and values are never repeated.
+ */
+export function emitAttention(op: AttentionOp, { graph, rows }: EmitContext): void {
+  const { heads, kvHeads, headDim } = op;
+  const group = heads / kvHeads;
+  const chunk = attentionChunk(heads, rows);
+  const scaled = graph.node('Mul', [op.query, graph.constant(op.scale)]);
+  // (kvHeads x group x rows x headDim), (kvHeads x headDim x rows), (kvHeads x rows x headDim)
+  const query = graph.node('Transpose', [graph.reshape(scaled, [rows, kvHeads, group, headDim])], {
+    perm: [1, 2, 0, 3],
+  });
+  const key = graph.node('Transpose', [graph.reshape(op.key, [rows, kvHeads, headDim])], { perm: [1, 2, 0] });
+  const value = graph.node('Transpose', [graph.reshape(op.value, [rows, kvHeads, headDim])], {
+    perm: [1, 0, 2],
+  });
+  const mask = graph.constant(causalMask(chunk, rows), [chunk, rows]);
+  const slice = (data: string, axis: number, begin: number, end: number) =>
+    graph.node('Slice', [data, graph.integers([begin]), graph.integers([end]), graph.integers([axis])]);
+
+  const parts = chunks(rows, chunk).map(([begin, end]) => {
+    const size = end - begin;
+    const queries = graph.reshape(slice(query, 2, begin, end), [kvHeads, group * size, headDim]);
+    const products = graph.node('MatMul', [queries, slice(key, 2, 0, end)]);
+    const shift = rows - chunk - begin;
+    const seen = slice(slice(mask, 0, 0, size), 1, shift, shift + end);
+    const scores = graph.node('Add', [graph.reshape(products, [kvHeads, group, size, end]), seen]);
+    const shares = graph.reshape(graph.node('Softmax', [scores], { axis: -1 }), [kvHeads, group * size, end]);
+    const mixed = graph.node('MatMul', [shares, slice(value, 1, 0, end)]);
+    const byToken = graph.node('Transpose', [graph.reshape(mixed, [kvHeads, group, size, headDim])], {
+      perm: [2, 0, 1, 3],
+    });
+    return graph.reshape(byToken, [size, heads * headDim]);
+  });
+  graph.node('Concat', parts, { axis: 0 }, [op.output]);
+}
+
+/** Rows of a chunk, by the limits above. */
+export function attentionChunk(heads: number, rows: number): number {
+  const fitting = Math.floor(MAX_SCORES_BYTES / (4 * heads * rows));
+  return Math.min(rows, MAX_CHUNK, Math.max(MIN_CHUNK, fitting));
+}
+
+/** Rows 0 .. rows - 1 cut into [begin, end), all of `chunk` rows but the first, which takes the remainder. */
+function chunks(rows: number, chunk: number): [number, number][] {
+  const bounds: [number, number][] = [];
+  for (let end = rows; end > 0; end -= chunk) bounds.unshift([Math.max(end - chunk, 0), end]);
+  return bounds;
+}
+
+/**
+ * The mask of the last chunk, (chunk x rows): row r sees columns 0 .. rows - chunk + r. Every other chunk's mask is
+ * a part of it, further right.
+ */
+function causalMask(chunk: number, rows: number): Float32Array {
+  const mask = new Float32Array(chunk * rows);
+  for (let r = 0; r < chunk; r++) mask.fill(MASKED, r * rows + rows - chunk + r + 1, (r + 1) * rows);
+  return mask;
+}

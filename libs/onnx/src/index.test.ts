@@ -1,0 +1,17 @@
+import * as onnx from './index.ts';
+
+test('the public surface is this', () => {
+  expect(Object.keys(onnx).sort()).toEqual([
+    'CPU',
+    'DEVICES',
+    'buildBlockGraph',
+    'createBlockRunner',
+    'createHead',
+    'createMatrixProducts',
+    'embedTokens',
+    'instructionSet',
+    'numericsId',
+    'openDevice',
+    'productsId',
+  ]);
+});

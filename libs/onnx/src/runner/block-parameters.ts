@@ -1,0 +1,61 @@
+import type { WeightSource } from '@esparse/checkpoint';
+import { EsparseError } from '@esparse/errors';
+import { type ModelDescription, weightSlot } from '@esparse/model';
+import type { Parameters } from './block-session.ts';
+import type { DeviceValue, Value } from '../device/session.ts';
+
+/**
+ * Reads every parameter of a block, one after another, by slot.
+ * @param place what becomes of each value, before the next one is read
+ */
+export async function readParameters(
+  description: ModelDescription,
+  block: number,
+  weights: WeightSource,
+  place: (value: Value) => Promise<Value | DeviceValue>,
+  signal?: AbortSignal,
+): Promise<Parameters> {
+  if (!Number.isInteger(block) || block < 0 || block >= description.blocks) {
+    throw new EsparseError('usage', `there is no block ${block}: the model has ${description.blocks}`);
+  }
+  const parameters = new Map<string, Value | DeviceValue>();
+  const keep = async (slot: string, tensor: string, shape: readonly number[]) => {
+    parameters.set(slot, await place(await readTensor(weights, tensor, shape, signal)));
+  };
+  for (const { name, weight, rows, cols } of description.linears) {
+    await keep(weightSlot(name), weight(block), [rows, cols]);
+  }
+  for (const { slot, name, shape } of description.blockTensors(block)) {
+    await keep(slot, name, shape);
+  }
+  return parameters;
+}
+
+/**
+ * Reads a tensor and checks its size here, where the tensor has a name.
+ * @throws EsparseError 'checkpoint' naming the tensor
+ */
+export async function readTensor(
+  weights: WeightSource,
+  name: string,
+  shape: readonly number[],
+  signal?: AbortSignal,
+): Promise<Value> {
+  signal?.throwIfAborted();
+  return { data: requireSize(name, shape, await weights.read(name, signal)), shape };
+}
+
+/** @throws EsparseError 'checkpoint' naming the tensor where its elements are more or fewer than the shape's */
+export function requireSize(name: string, shape: readonly number[], data: Float32Array): Float32Array {
+  const expected = shape.reduce((product, size) => product * size, 1);
+  if (data.length !== expected) {
+    throw new EsparseError(
+      'checkpoint',
+      `tensor '${name}' has ${data.length} elements, not ${shape.join(' x ')}`,
+      {
+        context: { tensor: name },
+      },
+    );
+  }
+  return data;
+}
