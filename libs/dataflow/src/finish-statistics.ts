@@ -1,9 +1,9 @@
 import { concatMap, lastValueFrom, type OperatorFunction } from 'rxjs';
 import { EsparseError } from '@esparse/errors';
-import type { Partial, PartialState, ReadingContext, StatisticReader } from '@esparse/statistics';
+import type { StatisticSketch, SketchState, ReadingContext, StatisticReader } from '@esparse/statistics';
 import { callOfStatistic, stateName } from './gatherer.ts';
 import { guarded, type GuardOptions } from './guard.ts';
-import { letGo } from './let-go.ts';
+import { disposeStates } from './dispose-states.ts';
 import type { TapReadings } from './readings.ts';
 
 /** Takes the readings of every tap off the gathered states, which are let go: by tap, then by reader. */
@@ -11,12 +11,12 @@ export function finishStatistics(
   taps: readonly string[],
   readers: Iterable<StatisticReader>,
   { block, guard, ...context }: ReadingContext & { readonly block: number; readonly guard?: GuardOptions },
-): OperatorFunction<Partial, ReadonlyMap<string, TapReadings>> {
+): OperatorFunction<StatisticSketch, ReadonlyMap<string, TapReadings>> {
   return concatMap(async ({ states }) => {
     const finished = new Map<string, TapReadings>();
     for (const tap of taps) {
       const readings = new Map<StatisticReader, unknown>();
-      const used = new Map<string, PartialState>();
+      const used = new Map<string, SketchState>();
       for (const reader of readers) {
         const { statistic } = reader;
         const name = stateName(tap, statistic.name);
@@ -33,7 +33,7 @@ export function finishStatistics(
         readings.set(reader, await lastValueFrom(reading$));
         used.set(name, gathered);
       }
-      await letGo(used, guard);
+      await disposeStates(used, guard);
       finished.set(tap, readings);
     }
     return finished;

@@ -8,7 +8,7 @@ import {
   of,
   type OperatorFunction,
 } from 'rxjs';
-import type { Partial } from '@esparse/statistics';
+import type { StatisticSketch } from '@esparse/statistics';
 import { createGatherer, type GatherOptions, type TapTile } from './gatherer.ts';
 import type { Leased } from './leased.ts';
 
@@ -17,7 +17,7 @@ import type { Leased } from './leased.ts';
  * the stream completes: a shard whose stream breaks off, or that nobody waits for any more, counts for nothing, and its
  * states are let go. Where a statistic cannot do that, its error is told instead of the stream's.
  */
-export function gatherStatistics(options: GatherOptions): OperatorFunction<Leased<TapTile>, Partial> {
+export function gatherStatistics(options: GatherOptions): OperatorFunction<Leased<TapTile>, StatisticSketch> {
   return (tiles$) =>
     defer(() => {
       const gatherer = createGatherer(options);
@@ -38,7 +38,7 @@ export function gatherStatistics(options: GatherOptions): OperatorFunction<Lease
         all$,
         defer(() => {
           given = true;
-          return of(gatherer.partial());
+          return of(gatherer.sketch());
         }),
       ).pipe(
         catchError(async (error: unknown) => {

@@ -1,8 +1,8 @@
 import { lastValueFrom } from 'rxjs';
 import { EsparseError } from '@esparse/errors';
-import type { AnyStatistic, Partial, PartialState, StatisticState } from '@esparse/statistics';
+import type { AnyStatistic, StatisticSketch, SketchState, StatisticState } from '@esparse/statistics';
 import { blamed, guarded, type GuardOptions, type PluginCall } from './guard.ts';
-import { letGo } from './let-go.ts';
+import { disposeStates } from './dispose-states.ts';
 
 /** What a statistic needs of a tile, and where it comes from. */
 export interface TapTile {
@@ -34,19 +34,19 @@ export interface Gatherer {
   /** Counts a tile, which must not be changed until the promise settles. */
   add(tile: TapTile): Promise<void>;
   /** The statistics of all tiles; only where all of the shards' tiles are in. */
-  partial(): Partial;
+  sketch(): StatisticSketch;
   /** Lets go of what was gathered, which nobody will use, once the tile that is being counted is. */
   dispose(): Promise<void>;
 }
 
-/** The name of a tap's statistic in a partial. */
+/** The name of a tap's statistic in a sketch. */
 export function stateName(tap: string, statistic: string): string {
   return `${tap}/${statistic}`;
 }
 
 /** Opens a state for each statistic of each tap. */
 export function createGatherer({ taps, statistics, shards, guard }: GatherOptions): Gatherer {
-  const states = new Map<string, PartialState>();
+  const states = new Map<string, SketchState>();
   for (const [tap, channels] of taps) {
     for (const statistic of statistics) {
       states.set(stateName(tap, statistic.name), { statistic, state: stateOf(statistic, tap, channels) });
@@ -60,13 +60,13 @@ export function createGatherer({ taps, statistics, shards, guard }: GatherOption
       );
       return counting;
     },
-    partial: () => ({ shards, states }),
+    sketch: () => ({ shards, states }),
     async dispose() {
       // Kernels would go on writing to memory that is another's by then.
       await counting.catch(() => undefined);
       const left = [...states];
       states.clear();
-      await letGo(left, guard);
+      await disposeStates(left, guard);
     },
   };
 }
@@ -91,7 +91,7 @@ function stateOf(statistic: AnyStatistic, tap: string, channels: number): Statis
   }
 }
 
-async function count(counted: PartialState | undefined, tile: TapTile, guard?: GuardOptions): Promise<void> {
+async function count(counted: SketchState | undefined, tile: TapTile, guard?: GuardOptions): Promise<void> {
   const { block, tap } = tile;
   if (counted === undefined)
     throw new EsparseError('internal', `a tile of tap ${tap}, which nobody asked for`);

@@ -136,8 +136,8 @@ test.each<[string, unknown, string]>([
 test.each(['weights', 'permutation', 'mask'] as const)(
   'a plug-in that writes to the %s that it was given is refused: they are those of the steps after it',
   async (name) => {
-    const lent = structuredClone({ weights: linear.weights, scores: linear.scores, mask: linear.mask });
-    const given = { ...linear, ...lent, order: { ...linear.order, permutation: identityOrder(COLS) } };
+    const borrowed = structuredClone({ weights: linear.weights, scores: linear.scores, mask: linear.mask });
+    const given = { ...linear, ...borrowed, order: { ...linear.order, permutation: identityOrder(COLS) } };
     const writes = (input: StageInput) => {
       input[name][1] = 7;
       return Promise.resolve({});
@@ -161,7 +161,10 @@ test('metrics and shuffles write to nothing that they were given, either', async
   await expect(lastValueFrom(of(given()).pipe(score(writing)))).rejects.toThrow('written to the weights');
   const sorting: Shuffle = {
     name: 'bad',
-    order: ({ scores: lent }) => (lent.fill(1), Promise.resolve({ ...kept, permutation: identityOrder(4) })),
+    order: ({ scores: given }) => (
+      given.fill(1),
+      Promise.resolve({ ...kept, permutation: identityOrder(4) })
+    ),
   };
   await expect(lastValueFrom(of(given()).pipe(shuffle(sorting)))).rejects.toThrow('written to the scores');
 });

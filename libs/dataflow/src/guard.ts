@@ -1,6 +1,6 @@
 import { catchError, defer, finalize, map, tap as peek, throwError, timeout, type Observable } from 'rxjs';
 import { EsparseError, isEsparseError, toEsparseError, whereThrown } from '@esparse/errors';
-import { untouched, type LentArrays } from './untouched.ts';
+import { writeGuard, type BorrowedArrays } from './borrowed-arrays.ts';
 
 /** A call of a plug-in: whose it is, and what it is about. */
 export interface PluginCall {
@@ -41,11 +41,11 @@ export function callOn(
 /** How one call is guarded. */
 export interface CallOptions extends GuardOptions {
   /** What the plug-in is given to read, and nothing else. @default nothing */
-  readonly lent?: LentArrays;
+  readonly borrowed?: BorrowedArrays;
 }
 
 /**
- * Calls a plug-in, and checks what it gives and that it has left alone what it was lent. Whatever either throws becomes
+ * Calls a plug-in, and checks what it gives and that it has not written to what it borrows. Whatever either throws becomes
  * an error that names plug-in, block and linear; a call that does not settle becomes one after a while. Plain JavaScript
  * may give its result as it is, without a promise.
  */
@@ -53,15 +53,15 @@ export function guarded<Found, Checked>(
   call: PluginCall,
   work: () => Found | Promise<Found>,
   check: (found: Found) => Checked,
-  { timeoutMs = PLUGIN_TIMEOUT_MS, watch, lent = {} }: CallOptions = {},
+  { timeoutMs = PLUGIN_TIMEOUT_MS, watch, borrowed = {} }: CallOptions = {},
 ): Observable<Checked> {
   return defer(() => {
-    const checkLent = untouched(lent);
+    const checkBorrowed = writeGuard(borrowed);
     const leave = watch?.(call);
     // Awaited: RxJS would take a list that comes without a promise for a stream of its elements.
     return defer(async () => work()).pipe(
       timeout({ first: timeoutMs, with: () => throwError(() => hanging(timeoutMs)) }),
-      peek(checkLent),
+      peek(checkBorrowed),
       map(check),
       finalize(() => leave?.()),
     );

@@ -1,48 +1,55 @@
 import { concat, concatMap, defer, ignoreElements, lastValueFrom, of, type OperatorFunction } from 'rxjs';
-import { mergePartials, mergeSerialised, type Partial, type PartialExpectation } from '@esparse/statistics';
+import {
+  mergeSketches,
+  mergeSerialised,
+  type StatisticSketch,
+  type SketchExpectation,
+} from '@esparse/statistics';
 import { guarded, type GuardOptions } from './guard.ts';
 import type { Leased } from './leased.ts';
-import { letGo } from './let-go.ts';
+import { disposeStates } from './dispose-states.ts';
 
 /**
  * Merges the statistics of shards into those of all of them; emits once, when the last is in. The order in which they
  * come does not matter; each is given back once it is merged. A shard that comes twice is an error: it would count twice.
  */
-export function mergeShards(guard?: GuardOptions): OperatorFunction<Leased<Partial>, Partial> {
+export function mergeShards(
+  guard?: GuardOptions,
+): OperatorFunction<Leased<StatisticSketch>, StatisticSketch> {
   return merging(async (merged, { value: next, release }) => {
     if (merged === undefined) {
       release();
       return next;
     }
-    const both = await mergePartials(merged, next, (name, statistic, merge) => {
+    const both = await mergeSketches(merged, next, (name, statistic, merge) => {
       const call = { plugin: `statistic ${statistic.name}`, where: `merging ${name}` };
       return lastValueFrom(guarded(call, merge, () => undefined, guard));
     });
-    await letGo(next.states, guard);
+    await disposeStates(next.states, guard);
     release();
     return both;
   });
 }
 
-/** A partial from a worker, as bytes, and what it must be. */
+/** A sketch from a worker, as bytes, and what it must be. */
 export interface SerialisedShards {
   readonly bytes: Uint8Array;
-  readonly expected: PartialExpectation;
+  readonly expected: SketchExpectation;
 }
 
-/** As `mergeShards`, of partials that come as bytes: no more than one state of one of them is unpacked at a time. */
-export function mergeSerialisedShards(): OperatorFunction<SerialisedShards, Partial> {
+/** As `mergeShards`, of sketches that come as bytes: no more than one state of one of them is unpacked at a time. */
+export function mergeSerialisedShards(): OperatorFunction<SerialisedShards, StatisticSketch> {
   return merging((merged, { bytes, expected }) => mergeSerialised(merged, bytes, expected));
 }
 
 /** Merges what comes, one after the other, and emits the outcome of all. */
 function merging<T>(
-  merge: (merged: Partial | undefined, next: T) => Promise<Partial>,
-): OperatorFunction<T, Partial> {
-  return (partials$) =>
+  merge: (merged: StatisticSketch | undefined, next: T) => Promise<StatisticSketch>,
+): OperatorFunction<T, StatisticSketch> {
+  return (sketches$) =>
     defer(() => {
-      let merged: Partial | undefined;
-      const all$ = partials$.pipe(
+      let merged: StatisticSketch | undefined;
+      const all$ = sketches$.pipe(
         concatMap(async (next) => {
           merged = await merge(merged, next);
         }),

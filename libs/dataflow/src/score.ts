@@ -13,7 +13,7 @@ export function score(metric: Metric, guard?: GuardOptions): OperatorFunction<Lo
       callOn('metric', metric, linear),
       () => metric.score({ ...linear, statistics: readingsFor(metric, linear.readings) }, guard?.signal),
       (scores) => ({ scores: checkScores(linear, scores) }),
-      { ...guard, lent: { weights: linear.weights } },
+      { ...guard, borrowed: { weights: linear.weights } },
     ),
   );
 }

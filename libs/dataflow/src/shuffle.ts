@@ -15,7 +15,7 @@ export function shuffle(
       callOn('shuffle', strategy, linear),
       () => strategy.order(linear, linear.pattern, guard?.signal),
       (found) => ({ order: checkOrder(linear, found) }),
-      { ...guard, lent: { weights: linear.weights, scores: linear.scores } },
+      { ...guard, borrowed: { weights: linear.weights, scores: linear.scores } },
     ),
   );
 }

@@ -27,7 +27,7 @@ export function stage(
       callOn('stage', step, linear),
       () => step.run({ ...linear, permutation, statistics: readingsFor(step, readings) }, context),
       (found) => checkStage(linear, found),
-      { ...guard, lent: { weights, permutation, mask } },
+      { ...guard, borrowed: { weights, permutation, mask } },
     ).pipe(
       map((changed) => {
         // A view of what it was given takes its place without any memory of its own.

@@ -1,7 +1,7 @@
 import { NEVER, lastValueFrom, map, of, throwError, concat, type Observable } from 'rxjs';
 import { EsparseError } from '@esparse/errors';
 import { marbles } from '@esparse/laws';
-import type { Partial, AnyStatistic, StatisticState } from '@esparse/statistics';
+import type { StatisticSketch, AnyStatistic, StatisticState } from '@esparse/statistics';
 import { finishStatistics, gatherStatistics, mergeShards, type Leased, type TapTile } from './index.ts';
 
 /** Counts rows: the simplest statistic that there is. */
@@ -39,7 +39,7 @@ function leased(tap: string, count: number, released: string[] = []): Leased<Tap
 }
 
 const given = (released: string[] = []) =>
-  map((value: Partial): Leased<Partial> => ({
+  map((value: StatisticSketch): Leased<StatisticSketch> => ({
     value,
     release: () => released.push(`shard ${value.shards.join()}`),
   }));
@@ -193,9 +193,9 @@ test.each<[string, () => unknown]>([
 ])(
   'a statistic that %s where a state is let go is blamed, and the other states are let go',
   async (_, fail) => {
-    const letGo = (tap: string) => ({
+    const disposeStates = (tap: string) => ({
       kind: 'usage',
-      message: `statistic rows, letting go of ${tap}/rows: broken`,
+      message: `statistic rows, disposing of ${tap}/rows: broken`,
       hint: expect.stringContaining('the plug-in is at fault'),
     });
     let asked = 0;
@@ -208,18 +208,18 @@ test.each<[string, () => unknown]>([
     const tile$ = of(leased('in', 1));
 
     const gone$ = throwError(() => new Error('gone'));
-    await expect(lastValueFrom(gathered(0, tile$, gone$))).rejects.toMatchObject(letGo('in'));
+    await expect(lastValueFrom(gathered(0, tile$, gone$))).rejects.toMatchObject(disposeStates('in'));
     expect(asked).toBe(2);
 
     const merged$ = concat(gathered(0, tile$), gathered(1, tile$)).pipe(given(), mergeShards());
-    await expect(lastValueFrom(merged$)).rejects.toMatchObject(letGo('in'));
+    await expect(lastValueFrom(merged$)).rejects.toMatchObject(disposeStates('in'));
     expect(asked).toBe(4);
 
     const read = { ...count, statistic };
     const finished$ = gathered(0, tile$).pipe(
       finishStatistics([...TAPS.keys()], [read], { sequences: 1, block: 0 }),
     );
-    await expect(lastValueFrom(finished$)).rejects.toMatchObject(letGo('in'));
+    await expect(lastValueFrom(finished$)).rejects.toMatchObject(disposeStates('in'));
     expect(asked).toBe(5);
   },
 );

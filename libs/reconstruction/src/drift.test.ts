@@ -19,8 +19,8 @@ afterAll(async () => {
 function statisticOf(memory: number) {
   const spill = createSpill({ memory });
   spills.push(spill);
-  const workshop = { products: () => Promise.resolve(products), spill, waiting: { bytes: 0 } };
-  return { spill, workshop, statistic: driftStatistic(workshop) };
+  const resources = { products: () => Promise.resolve(products), spill, waiting: { bytes: 0 } };
+  return { spill, resources, statistic: driftStatistic(resources) };
 }
 const { statistic } = statisticOf(2 ** 30);
 
@@ -76,18 +76,18 @@ test('a wide tap has the same bits in memory and in a file, and gives all its ro
   const wide = PANEL + 24;
   const found: Float32Array[] = [];
   for (const memory of [2 ** 30, 20 * 2 ** 20, 0]) {
-    const { statistic: of, spill, workshop } = statisticOf(memory);
+    const { statistic: of, spill, resources } = statisticOf(memory);
     const states = [of.create(wide, {}), of.create(wide, {})] as const;
     for (const [i, state] of states.entries()) {
       await of.update(state, sequenceOf(wide, i));
       await of.settle(state);
     }
     await of.update(states[1], sequenceOf(wide, 2));
-    expect(workshop.waiting.bytes).toBe(2 * 4 * ROWS * wide);
+    expect(resources.waiting.bytes).toBe(2 * 4 * ROWS * wide);
     expect(spill.used().file > 0).toBe(memory < 2 ** 30);
     await of.merge(states[0], states[1]);
     const matrix = (await of.finishDrift(states[0]))!;
-    expect(workshop.waiting.bytes).toBe(0);
+    expect(resources.waiting.bytes).toBe(0);
     found.push(await matrix.dense());
     const row = new Float32Array(wide).fill(0);
     row[PANEL + 1] = 1;

@@ -14,10 +14,10 @@ test('a long sequence that comes in tiles is never held twice, and takes no more
   const [channels, rows, tiles] = [2 * PANEL, 64, 32];
   const products = await createMatrixProducts({ threads: 1 });
   const spill = createSpill({ memory: 0 });
-  const workshop = { products: () => Promise.resolve(products), spill, waiting: { bytes: 0 } };
+  const resources = { products: () => Promise.resolve(products), spill, waiting: { bytes: 0 } };
   const seqlen = rows * tiles;
   const cost = hessianCost({ taps: [channels], states: 1, seqlen, drift: true, memory: 0 });
-  const statistics = [gramStatistic(workshop), driftStatistic(workshop)];
+  const statistics = [gramStatistic(resources), driftStatistic(resources)];
   const states = statistics.map((statistic) => statistic.create(channels, {}));
   const data = Float32Array.from({ length: rows * channels }, (_, i) => Math.sin(i));
   const dense = data.map((value) => value / 2);
@@ -29,7 +29,7 @@ test('a long sequence that comes in tiles is never held twice, and takes no more
     }
     // One side of the Hessian's products, two of the drift's.
     const once = 3 * 4 * seqlen * channels;
-    expect(workshop.waiting.bytes).toBe(once);
+    expect(resources.waiting.bytes).toBe(once);
     expect(arrays.held()).toBe(once);
     expect(arrays.peak()).toBeLessThan(1.2 * once);
     expect(arrays.peak()).toBeLessThan(cost.gathering);

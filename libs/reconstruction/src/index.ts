@@ -11,4 +11,4 @@ export {
 } from './sparse-gpt.ts';
 export { sparseGptOptions, sparseGptStage } from './sparse-gpt-stage.ts';
 export { denseMatrix, type Hessian, type TapMatrix } from './tap-matrix.ts';
-export { hessianMemory, type Workshop } from './workshop.ts';
+export { hessianMemory } from './hessian-resources.ts';

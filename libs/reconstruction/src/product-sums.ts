@@ -4,7 +4,7 @@ import {
   checkAlike,
   checkChannels,
   checkTile,
-  inTurn,
+  withLock,
   type Statistic,
   type StatisticState,
   type StatisticTile,
@@ -12,7 +12,7 @@ import {
 import { OpenSequence, type RowPair } from './open-sequence.ts';
 import { createTapMatrix, type TapMatrix } from './tap-matrix.ts';
 import { TileSums, type PanelledRows, type TileShape } from './tile-sums.ts';
-import type { Workshop } from './workshop.ts';
+import type { ProductResources } from './hessian-resources.ts';
 
 /** Which products are summed. */
 export interface ProductDefinition {
@@ -73,7 +73,7 @@ export const WAITING_SHARE = 1 / 4;
  */
 export function productStatistic(
   { name, version, needsDense = false, shape, pairOf }: ProductDefinition,
-  { products, spill, waiting }: Pick<Workshop, 'products' | 'spill' | 'waiting'>,
+  { products, spill, waiting }: ProductResources,
 ): ProductStatistic {
   const heldBy = (state: ProductState) => state.waiting.reduce((sum, sequence) => sum + bytesOf(sequence), 0);
   /** What waits of a state, which waits no more. */
@@ -88,8 +88,8 @@ export function productStatistic(
     const { sums } = state;
     const some = taken(state);
     // Products are for one caller at a time.
-    await inTurn([opened], () => sums.add(some, opened));
-    letGo(some);
+    await withLock([opened], () => sums.add(some, opened));
+    freeSequences(some);
   };
   /** Takes a sequence in, after what waits has been added where there is no room for both. */
   const take = async (state: ProductState, sequence: PanelledRows): Promise<void> => {
@@ -125,7 +125,7 @@ export function productStatistic(
 
     async update(state, tile) {
       checkTile(name, state, tile, MAX_ROWS);
-      await inTurn([state], async () => {
+      await withLock([state], async () => {
         const { rows, endsSequence = false } = tile;
         const pair = pairOf(tile);
         if (pair !== undefined) {
@@ -145,7 +145,7 @@ export function productStatistic(
 
     async merge(into, from) {
       checkAlike(name, into, from);
-      await inTurn([into, from], async () => {
+      await withLock([into, from], async () => {
         requireEnded(name, from);
         into.tokens += from.tokens;
         into.sequences = countSequences(name, into.sequences + from.sequences);
@@ -163,10 +163,10 @@ export function productStatistic(
     serialise: () => noBytes(name),
     deserialise: () => noBytes(name),
 
-    settle: (state) => inTurn([state], () => fold(state)),
+    settle: (state) => withLock([state], () => fold(state)),
 
     finish: (state) =>
-      (state.matrix ??= inTurn([state], async () => {
+      (state.matrix ??= withLock([state], async () => {
         requireEnded(name, state);
         await fold(state);
         const sums = state.sums ?? (await TileSums.create(state.channels, shape, spill));
@@ -178,7 +178,7 @@ export function productStatistic(
       state.sums?.release();
       state.sums = undefined;
       state.rows.release();
-      letGo(taken(state));
+      freeSequences(taken(state));
     },
   };
 }
@@ -197,7 +197,7 @@ function panelsIn({ left, right }: PanelledRows): readonly Float32Array[] {
   return left === right ? left : [...left, ...right];
 }
 
-function letGo(sequences: readonly PanelledRows[]): void {
+function freeSequences(sequences: readonly PanelledRows[]): void {
   for (const sequence of sequences) for (const panel of panelsIn(sequence)) free(panel);
 }
 

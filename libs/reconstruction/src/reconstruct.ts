@@ -6,7 +6,8 @@ import { z } from 'zod';
 import { refineMask } from './refine-mask.ts';
 import { solveSurvivors } from './survivors.ts';
 import type { TapMatrix } from './tap-matrix.ts';
-import { driftOf, hessianOf, openWorkshop } from './workshop.ts';
+import { driftOf, hessianOf } from './hessian-readers.ts';
+import { openHessianResources } from './hessian-resources.ts';
 
 /** Steps of the solver that may be asked for: conjugate gradients that need more do not converge. */
 const MAX_STEPS = 10_000;
@@ -50,10 +51,10 @@ export const reconstruct = defineStage({
   // 3: damping toward the dense weights, masks chosen anew; the dense model's activations as a part of the target.
   version: 3,
   options: reconstructOptions,
-  open: openWorkshop,
-  statistics: ({ dense }, workshop) => ({
-    hessian: hessianOf(workshop),
-    ...(dense > 0 && { drift: driftOf(workshop) }),
+  open: openHessianResources,
+  statistics: ({ dense }, resources) => ({
+    hessian: hessianOf(resources),
+    ...(dense > 0 && { drift: driftOf(resources) }),
   }),
   async run(input, { options: { damping, dense, steps, sweeps }, held, signal, note, progress }) {
     const { rows, cols, dtype, statistics } = input;
@@ -85,7 +86,7 @@ export const reconstruct = defineStage({
     }
   },
   numerics: productsId,
-  release: (workshop) => workshop.release(),
+  release: (resources) => resources.release(),
 });
 
 /** What a share of the dense model's inputs adds to the right-hand side: (rows, cols). */

@@ -4,7 +4,8 @@ import { productsId } from '@esparse/onnx';
 import { defineStage } from '@esparse/sparsity';
 import { z } from 'zod';
 import { sparseGpt } from './sparse-gpt.ts';
-import { hessianOf, openWorkshop } from './workshop.ts';
+import { hessianOf } from './hessian-readers.ts';
+import { openHessianResources } from './hessian-resources.ts';
 
 /** Options of `sparseGptStage`. */
 export const sparseGptOptions = z.object({
@@ -22,8 +23,8 @@ export const sparseGptOptions = z.object({
 export const sparseGptStage = defineStage({
   name: 'sparsegpt',
   options: sparseGptOptions,
-  open: openWorkshop,
-  statistics: (_options, workshop) => ({ hessian: hessianOf(workshop) }),
+  open: openHessianResources,
+  statistics: (_options, resources) => ({ hessian: hessianOf(resources) }),
   async run(
     { rows, cols, dtype, weights, statistics: { hessian }, permutation, pattern },
     { options: { damping }, held, signal, note, progress },
@@ -46,5 +47,5 @@ export const sparseGptStage = defineStage({
     }
   },
   numerics: productsId,
-  release: (workshop) => workshop.release(),
+  release: (resources) => resources.release(),
 });

@@ -2,7 +2,7 @@ import { checkAlike, checkChannels, checkTile } from './checks.ts';
 import { open, seal } from './envelope.ts';
 import { checkPlugin } from './plugin-name.ts';
 import type { Statistic, StatisticParameters, StatisticState, StatisticTile } from './statistic.ts';
-import { checkIdle, inTurn } from './turns.ts';
+import { checkUnlocked, withLock } from './state-lock.ts';
 
 /** Rows of a tile at most, where a statistic does not say: far above a sequence. */
 const MAX_ROWS = 2 ** 20;
@@ -64,20 +64,20 @@ export function defineStatistic<Held extends object>(
     },
     async update(state, tile) {
       checkTile(name, state, tile, maxRows);
-      await inTurn([state], async () => {
+      await withLock([state], async () => {
         await definition.update(state, tile);
         state.tokens += tile.rows;
       });
     },
     async merge(into, from) {
       checkAlike(name, into, from);
-      await inTurn([into, from], async () => {
+      await withLock([into, from], async () => {
         await definition.merge(into, from);
         into.tokens += from.tokens;
       });
     },
     serialise(state) {
-      checkIdle(name, state);
+      checkUnlocked(name, state);
       return seal(identity, state, definition.serialise(state));
     },
     deserialise(bytes, expected) {

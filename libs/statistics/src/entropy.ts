@@ -16,7 +16,7 @@ import { refusedChannel } from './checks.ts';
 import { defineStatistic } from './define.ts';
 import { decodeHistograms, encodeHistograms } from './entropy-encoding.ts';
 import type { StatisticState } from './statistic.ts';
-import { inTurn } from './turns.ts';
+import { withLock } from './state-lock.ts';
 
 /**
  * A histogram of each channel, on a grid that follows the data, and at most `ENTROPY_PENDING_ROWS` rows that wait to be
@@ -104,7 +104,7 @@ export async function entropyOf(state: EntropyState, reading: EntropyReading = {
       `entropy: range is ${JSON.stringify(range)}, expected "channel" or "tap"`,
     );
   }
-  return inTurn([state], () => {
+  return withLock([state], () => {
     if (state.tokens === 0) {
       throw new EsparseError('usage', 'entropy: no activations were seen', {
         hint: 'calibrate on one sequence at least',

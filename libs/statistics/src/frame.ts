@@ -11,7 +11,7 @@ export function writeFrame(magic: string, header: object, bodies: readonly Uint8
   if (text.length > MAX_HEADER) {
     throw new EsparseError(
       'unsupported',
-      `the header of a partial takes ${text.length} bytes, over ${MAX_HEADER}`,
+      `the header of a sketch takes ${text.length} bytes, over ${MAX_HEADER}`,
     );
   }
   const size = bodies.reduce((sum, body) => sum + body.length, PREFIX + text.length);

@@ -1,16 +1,16 @@
 export { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
 export { checkAlike, checkChannels, checkTile, MAX_CHANNELS, sameParameters } from './checks.ts';
 export { damagedState, open as openState, seal as sealState } from './envelope.ts';
-export { inTurn } from './turns.ts';
+export { withLock } from './state-lock.ts';
 export { defineStatistic, type DefinedState, type StatisticDefinition } from './define.ts';
 export { entropy, entropyOf, type EntropyReading, type EntropyState } from './entropy.ts';
-export { mergePartials, type AnyStatistic, type Partial, type PartialState } from './partial.ts';
+export { mergeSketches, type SketchState, type StatisticSketch } from './sketch.ts';
 export {
-  maxPartialBytes,
+  maxSketchBytes,
   mergeSerialised,
-  serialisePartial,
-  type PartialExpectation,
-} from './partial-encoding.ts';
+  serialiseSketch,
+  type SketchExpectation,
+} from './sketch-encoding.ts';
 export {
   channelAmplitude,
   channelEntropy,
@@ -22,4 +22,10 @@ export {
 } from './reader.ts';
 export { checkPlugin } from './plugin-name.ts';
 export { parametersText, STATISTICS } from './registry.ts';
-export type { Statistic, StatisticParameters, StatisticState, StatisticTile } from './statistic.ts';
+export type {
+  AnyStatistic,
+  Statistic,
+  StatisticParameters,
+  StatisticState,
+  StatisticTile,
+} from './statistic.ts';

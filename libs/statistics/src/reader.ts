@@ -1,7 +1,6 @@
 import { amplitude, amplitudeOf } from './amplitude.ts';
 import { entropy, entropyOf, type EntropyReading } from './entropy.ts';
-import type { AnyStatistic } from './partial.ts';
-import type { Statistic, StatisticState } from './statistic.ts';
+import type { AnyStatistic, Statistic, StatisticState } from './statistic.ts';
 
 /** What a reading may depend on besides the state. */
 export interface ReadingContext {

@@ -1,7 +1,6 @@
 import { amplitude } from './amplitude.ts';
 import { entropy } from './entropy.ts';
-import type { AnyStatistic } from './partial.ts';
-import type { StatisticParameters } from './statistic.ts';
+import type { AnyStatistic, StatisticParameters } from './statistic.ts';
 
 /** Every statistic by its name: what a worker can be asked for. */
 export const STATISTICS: ReadonlyMap<string, AnyStatistic> = new Map<string, AnyStatistic>(

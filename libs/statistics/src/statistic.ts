@@ -81,3 +81,6 @@ export interface Statistic<State extends StatisticState, Options> {
    */
   dispose?(state: State): void;
 }
+
+/** Any statistic, whatever its state. */
+export type AnyStatistic = Statistic<StatisticState, unknown>;

@@ -12,7 +12,7 @@ import {
   type RunRef__Output,
   type WorkerHandlers,
 } from '@esparse/protocol';
-import { serialisePartial, type AnyStatistic } from '@esparse/statistics';
+import { serialiseSketch, type AnyStatistic } from '@esparse/statistics';
 import { tapSequence, type TapActivations } from './tap-activations.ts';
 
 export interface FakeHandlerOptions extends TapActivations {
@@ -129,7 +129,7 @@ export function fakeHandlers(options: FakeHandlerOptions): WorkerHandlers {
         }
         yield { tokens };
       }
-      for await (const data of serialisePartial(gatherer.partial())) yield { data: Buffer.from(data) };
+      for await (const data of serialiseSketch(gatherer.sketch())) yield { data: Buffer.from(data) };
     }),
     AdvanceShard: unary('AdvanceShard', () => ({})),
     AdvanceDenseShard: unary('AdvanceDenseShard', () => ({})),

@@ -73,13 +73,13 @@ test('statistics folded by the worker are those of the activations that it strea
     };
     const pieces: Buffer[] = [];
     for await (const { data } of worker.gatherStatistics(target, request)) pieces.push(data);
-    const partial = await mergeSerialised(undefined, Buffer.concat(pieces), {
+    const sketch = await mergeSerialised(undefined, Buffer.concat(pieces), {
       statistics: STATISTICS,
       channels: new Map([['out/amplitude', 4]]),
       shards: [3],
       tokens: 2 * SEQLEN,
     });
-    const gathered = partial.states.get('out/amplitude')!;
+    const gathered = sketch.states.get('out/amplitude')!;
     expect(gathered.statistic.serialise(gathered.state)).toEqual(amplitude.serialise(state));
   });
 });

@@ -11,7 +11,7 @@ import {
 import type { Activations } from '@esparse/laws';
 import { connectWorker, type WorkerConnection } from '@esparse/protocol';
 import type { PipelineParts } from '@esparse/sparsity';
-import type { AnyStatistic, Partial } from '@esparse/statistics';
+import type { AnyStatistic, StatisticSketch } from '@esparse/statistics';
 import { startFakeWorker } from './fake-worker.ts';
 
 /** Of each shard. */
@@ -60,7 +60,7 @@ function shard$(
   shard: number,
   statistics: readonly AnyStatistic[],
   { taps, seqlen, signal }: SyntheticReadingOptions,
-): Observable<Partial> {
+): Observable<StatisticSketch> {
   const target = { model: 'none', store: 'none', run: '0'.repeat(32), seqlen };
   const opening = { shard, sequences: SEQUENCES, tokens: new Uint32Array(SEQUENCES * seqlen) };
   const dense = statistics.some(({ needsDense }) => needsDense === true);

@@ -1,6 +1,6 @@
 import type { Shard } from './shards.ts';
 
-/** Batches of a block at most, however many workers there are: each costs a partial on the wire. */
+/** Batches of a block at most, however many workers there are: each costs a sketch on the wire. */
 export const MAX_BATCHES = 64;
 
 /**

@@ -10,7 +10,7 @@ import {
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
 import type { Tile, WorkerConnection } from '@esparse/protocol';
-import { maxPartialBytes, parametersText, STATISTICS, type Partial } from '@esparse/statistics';
+import { maxSketchBytes, parametersText, STATISTICS, type StatisticSketch } from '@esparse/statistics';
 import { attempt$ } from './attempt.ts';
 import { batchesOf } from './batches.ts';
 import type { RunContext } from './run-context.ts';
@@ -20,14 +20,14 @@ import type { Shard } from './shards.ts';
  * The statistics that metric and stages need of what a block's pruned linears read, over all shards; emits them once, when
  * the last shard is in. A shard counts once, and only when it is complete, however often it was tried.
  */
-export function calibrateBlock$(context: RunContext, block: number): Observable<Partial> {
+export function calibrateBlock$(context: RunContext, block: number): Observable<StatisticSketch> {
   return defer(() =>
     context.options.combine === 'worker' ? combined$(context, block) : streamed$(context, block),
   );
 }
 
 /** Activations cross the wire, and are folded here. */
-function streamed$(context: RunContext, block: number): Observable<Partial> {
+function streamed$(context: RunContext, block: number): Observable<StatisticSketch> {
   const { layers, readers, shards, pool, target, options } = context;
   const taps = new Map(layers.taps(block).map(({ name, channels }) => [name, channels]));
   const gathered = statisticsOf(readers);
@@ -83,8 +83,8 @@ function streamed$(context: RunContext, block: number): Observable<Partial> {
   );
 }
 
-/** Activations are folded where they arise, and one partial of each batch of shards crosses the wire. */
-function combined$(context: RunContext, block: number): Observable<Partial> {
+/** Activations are folded where they arise, and one sketch of each batch of shards crosses the wire. */
+function combined$(context: RunContext, block: number): Observable<StatisticSketch> {
   const { layers, readers, shards, pool, target, options } = context;
   const taps = layers.taps(block);
   const gathered = statisticsOf(readers);
@@ -96,7 +96,7 @@ function combined$(context: RunContext, block: number): Observable<Partial> {
   const channels = new Map(
     taps.flatMap((tap) => gathered.map(({ name }) => [stateName(tap.name, name), tap.channels] as const)),
   );
-  const limit = maxPartialBytes({ channels });
+  const limit = maxSketchBytes({ channels });
   const progress = progressOf(context, block);
 
   const gather = async (worker: WorkerConnection, batch: readonly Shard[], signal: AbortSignal) => {
@@ -185,7 +185,7 @@ function progressOf({ shards, options, emit }: RunContext, block: number) {
 }
 
 function tooLarge({ address }: WorkerConnection, limit: number): EsparseError {
-  return new EsparseError('protocol', `worker ${address} sent a partial of more than ${limit} bytes`, {
+  return new EsparseError('protocol', `worker ${address} sent a sketch of more than ${limit} bytes`, {
     context: { worker: address },
   });
 }

@@ -9,7 +9,7 @@ import {
   type GatherStatisticsReply,
   type StatisticRef__Output,
 } from '@esparse/protocol';
-import { parametersText, serialisePartial, STATISTICS, type AnyStatistic } from '@esparse/statistics';
+import { parametersText, serialiseSketch, STATISTICS, type AnyStatistic } from '@esparse/statistics';
 import { selected, sequencesOf, type ShardStates } from './activations.ts';
 
 export interface FoldOptions {
@@ -28,8 +28,8 @@ const MAX_STEPS = 32;
 const MESSAGE_BYTES = MAX_TILE_BYTES / 4;
 
 /**
- * Folds the activations of a block over shards into statistics and yields them as one partial, in messages. A sequence
- * is folded before the next is computed, so that memory is that of one sequence's activations and one partial, and a
+ * Folds the activations of a block over shards into statistics and yields them as one sketch, in messages. A sequence
+ * is folded before the next is computed, so that memory is that of one sequence's activations and one sketch, and a
  * worker of N threads never keeps more than N busy.
  */
 export async function* foldShards(
@@ -59,7 +59,7 @@ export async function* foldShards(
       if ((i + 1) % every === 0) yield { tokens };
     }
     if (gatherer === undefined) throw new EsparseError('internal', 'nothing was folded');
-    yield* messagesOf(serialisePartial(gatherer.partial()), signal);
+    yield* messagesOf(serialiseSketch(gatherer.sketch()), signal);
   } finally {
     await gatherer?.dispose();
   }

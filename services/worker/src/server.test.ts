@@ -18,9 +18,9 @@ import {
 import {
   mergeSerialised,
   parametersText,
-  serialisePartial,
+  serialiseSketch,
   STATISTICS,
-  type Partial,
+  type StatisticSketch,
 } from '@esparse/statistics';
 import { createOrOpenStore, openHidden } from '@esparse/store';
 import { loadPackageDefinition } from '@grpc/grpc-js';
@@ -221,8 +221,8 @@ test('tokens that do not fit the shard or the vocabulary are refused', async () 
   await expect(open(new Uint32Array(SEQLEN).fill(2048), 1)).rejects.toThrow(/2048/);
 });
 
-/** The worker's partial over shards, merged into what came before. */
-async function gathered(shards: number[], into?: Partial): Promise<Partial> {
+/** The worker's sketch over shards, merged into what came before. */
+async function gathered(shards: number[], into?: StatisticSketch): Promise<StatisticSketch> {
   const pieces: Buffer[] = [];
   for await (const { data } of worker.gatherStatistics(target, { ...REQUEST, shards })) {
     expect(data.length).toBeLessThanOrEqual(MAX_TILE_BYTES);
@@ -251,9 +251,9 @@ const REQUEST: GatherRequest = {
   })),
 };
 
-const bytesOf = async (partial: Partial) => {
+const bytesOf = async (sketch: StatisticSketch) => {
   const pieces: Uint8Array[] = [];
-  for await (const piece of serialisePartial(partial)) pieces.push(piece);
+  for await (const piece of serialiseSketch(sketch)) pieces.push(piece);
   return Buffer.concat(pieces);
 };
 
@@ -263,7 +263,7 @@ test('statistics that the worker gathers are those of its activations, however s
   for (const shard of [0, 7])
     for (const tile of await collect(worker.streamActivations(target, expected(0, shard))))
       await gatherer.add(tile);
-  const streamed = await bytesOf(gatherer.partial());
+  const streamed = await bytesOf(gatherer.sketch());
   expect(await bytesOf(await gathered([0, 7]))).toEqual(streamed);
   expect(await bytesOf(await gathered([0], await gathered([7])))).toEqual(streamed);
 });

@@ -14,9 +14,9 @@ const CHANNEL_BYTES = 19_700 + 24;
 const WAITING_ROWS = 2048;
 /** A connection's HTTP/2 window, and the tiles that are with the operators. */
 const CONNECTION_BYTES = 16 * MIB;
-/** One channel's part of a partial on the wire: 2 to 3.4 KB was seen on models' activations, and less of few tokens. */
-const PARTIAL_CHANNEL_BYTES = 4_500;
-const PARTIAL_TOKEN_BYTES = 8;
+/** One channel's part of a sketch on the wire: 2 to 3.4 KB was seen on models' activations, and less of few tokens. */
+const SKETCH_CHANNEL_BYTES = 4_500;
+const SKETCH_TOKEN_BYTES = 8;
 /** Sequences whose activations a worker holds: one that is sent, and those that are made meanwhile. */
 const SEQUENCES = 3;
 /** What lies about until the collector comes. */
@@ -49,10 +49,10 @@ export function prunerMemory(shape: MemoryShape): number {
   const inFlight = Math.min(workers, shards);
   const hessians = hessiansOf(shape);
   const merged = statesBytes(shape);
-  const partials = inFlight * channelsOf(description.taps) * partialChannelBytes(Infinity);
+  const sketches = inFlight * channelsOf(description.taps) * sketchChannelBytes(Infinity);
   const statistics =
     combine === 'worker'
-      ? merged + widestTap(description) * CHANNEL_BYTES + 2 * partials
+      ? merged + widestTap(description) * CHANNEL_BYTES + 2 * sketches
       : merged * statesAtOnce(shape) + inFlight * CONNECTION_BYTES + hessians.gathering;
   // As read, as f32 scores, and packed; f32 is rounded into a copy.
   const perWeight = weightBytes + (weightBytes === 4 ? 2 : 0) + 4 + 1 / 8;
@@ -92,9 +92,9 @@ export function workerMemory(shape: MemoryShape): number {
   return Math.ceil(WORKER_SLACK * (PROCESS_BYTES + block + activations + boundary + statistics));
 }
 
-/** Bytes that one channel takes at most in a partial of so many tokens. */
-export function partialChannelBytes(tokens: number): number {
-  return Math.min(PARTIAL_CHANNEL_BYTES, 64 + PARTIAL_TOKEN_BYTES * tokens);
+/** Bytes that one channel takes at most in a sketch of so many tokens. */
+export function sketchChannelBytes(tokens: number): number {
+  return Math.min(SKETCH_CHANNEL_BYTES, 64 + SKETCH_TOKEN_BYTES * tokens);
 }
 
 /** Channels of all taps. */

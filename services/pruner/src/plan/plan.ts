@@ -8,7 +8,7 @@ import { resolveLayers } from '../layers.ts';
 import { shardsOf } from '../shards.ts';
 import { checkedReaders, isKnownToWorkers } from '../statistics.ts';
 import { extraOf, OF_CHANNELS } from './costs.ts';
-import { channelsOf, hessiansOf, partialChannelBytes, prunerMemory, workerMemory } from './memory.ts';
+import { channelsOf, hessiansOf, sketchChannelBytes, prunerMemory, workerMemory } from './memory.ts';
 import { measureRates, type Rates } from './measure.ts';
 import { patternGroups, type PatternGroup } from './pattern-groups.ts';
 import { storeBytesOf, sum, type StoreBytes } from './store-bytes.ts';
@@ -159,7 +159,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const wire = {
       pruner: calibrates ? 4 * tokens * streamed : 0,
       ...(gathered.every(isKnownToWorkers) && {
-        worker: calibrates ? batches * channels * partialChannelBytes(tokens / batches) : 0,
+        worker: calibrates ? batches * channels * sketchChannelBytes(tokens / batches) : 0,
       }),
     };
     const compute = (2 * tokens * weights) / rates.flops / busy;

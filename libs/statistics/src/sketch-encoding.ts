@@ -2,21 +2,15 @@ import { promisify } from 'node:util';
 import { constants, deflateRaw, inflateRaw } from 'node:zlib';
 import { EsparseError } from '@esparse/errors';
 import { damaged, MAX_HEADER, readFrame, writeFrame } from './frame.ts';
-import {
-  checkDisjoint,
-  checkShards,
-  MAX_SHARDS,
-  type AnyStatistic,
-  type Partial,
-  type PartialState,
-} from './partial.ts';
+import { checkDisjoint, checkShards, MAX_SHARDS, type SketchState, type StatisticSketch } from './sketch.ts';
+import type { AnyStatistic } from './statistic.ts';
 
 const MAGIC = 'esp-part';
 /** Raised when the layout changes. */
 const VERSION = 2;
 /** Bytes before each state: its length, and that of what it is deflated to. */
 const STATE_PREFIX = 8;
-/** Most states in a partial: the taps of a block times the statistics of a run, with room for experts. */
+/** Most states in a sketch: the taps of a block times the statistics of a run, with room for experts. */
 const MAX_STATES = 2 ** 12;
 
 /** Bytes of one channel of any statistic at most, before they are deflated: a full histogram takes 35 KB. */
@@ -25,14 +19,14 @@ const MAX_CHANNEL_BYTES = 40_000;
 const MAX_STATE_HEADER = 4096;
 
 /**
- * A partial as bytes, piece by piece: a header, then each state, deflated. The same for the same shards, whatever the
+ * A sketch as bytes, piece by piece: a header, then each state, deflated. The same for the same shards, whatever the
  * order in which they were merged. No more than one state's bytes exist at a time.
  */
-export async function* serialisePartial(partial: Partial): AsyncGenerator<Uint8Array> {
-  checkShards(partial.shards);
-  const entries = [...partial.states].sort(([a], [b]) => (a < b ? -1 : 1));
+export async function* serialiseSketch(sketch: StatisticSketch): AsyncGenerator<Uint8Array> {
+  checkShards(sketch.shards);
+  const entries = [...sketch.states].sort(([a], [b]) => (a < b ? -1 : 1));
   const states = entries.map(([name, { statistic }]) => [name, statistic.name]);
-  yield writeFrame(MAGIC, { version: VERSION, shards: partial.shards, states }, []);
+  yield writeFrame(MAGIC, { version: VERSION, shards: sketch.shards, states }, []);
   for (const [, { statistic, state }] of entries) {
     const bytes = statistic.serialise(state);
     const deflated = await promisify(deflateRaw)(bytes, DEFLATE);
@@ -48,8 +42,8 @@ export async function* serialisePartial(partial: Partial): AsyncGenerator<Uint8A
 /** Columns hold no repeated strings, only skewed numbers: each byte by its own frequency, in a fraction of the time. */
 const DEFLATE = { strategy: constants.Z_HUFFMAN_ONLY, level: 1, memLevel: 9 };
 
-/** What the reader of a partial knows beforehand. */
-export interface PartialExpectation {
+/** What the reader of a sketch knows beforehand. */
+export interface SketchExpectation {
   /** The statistics of the run, by name. */
   readonly statistics: ReadonlyMap<string, AnyStatistic>;
   /** The states that it must have, by name, and the channels of each. */
@@ -59,25 +53,25 @@ export interface PartialExpectation {
   readonly tokens: number;
 }
 
-/** Bytes that a partial may have at most, so that its reader holds no more. */
-export function maxPartialBytes({ channels }: Pick<PartialExpectation, 'channels'>): number {
+/** Bytes that a sketch may have at most, so that its reader holds no more. */
+export function maxSketchBytes({ channels }: Pick<SketchExpectation, 'channels'>): number {
   let bytes = MAX_HEADER;
   for (const count of channels.values()) bytes += stateBytes(count) + STATE_PREFIX;
   return bytes;
 }
 
 /**
- * Merges a partial that `serialisePartial` wrote into another one, state by state, so that no more than one of its
+ * Merges a sketch that `serialiseSketch` wrote into another one, state by state, so that no more than one of its
  * states exists at a time; `into` must not be used again, whatever comes of it. Without `into`, just reads it.
  *
  * @throws EsparseError `protocol` for bytes that it cannot have written or that are not as expected, and where a
  *   shard is in both.
  */
 export async function mergeSerialised(
-  into: Partial | undefined,
+  into: StatisticSketch | undefined,
   bytes: Uint8Array,
-  expected: PartialExpectation,
-): Promise<Partial> {
+  expected: SketchExpectation,
+): Promise<StatisticSketch> {
   const { statistics, channels, tokens } = expected;
   const { shards, entries } = readIndex(bytes, statistics);
   if (shards.length !== expected.shards.length || shards.some((shard, i) => shard !== expected.shards[i])) {
@@ -87,7 +81,7 @@ export async function mergeSerialised(
     if (!channels.has(name)) throw damaged(WHAT, `it has "${name.slice(0, 80)}", which nobody asked for`);
   }
   if (entries.length !== channels.size) throw damaged(WHAT, 'it lacks states');
-  const states = new Map<string, PartialState>();
+  const states = new Map<string, SketchState>();
   if (into !== undefined) checkDisjoint(into.shards, shards);
   for (const { name, statistic, length, deflated } of entries) {
     const width = channels.get(name)!;
@@ -98,7 +92,7 @@ export async function mergeSerialised(
     if (into !== undefined && mine === undefined) {
       throw new EsparseError(
         'protocol',
-        `only one of two partials has "${name}": they are not of the same run`,
+        `only one of two sketches has "${name}": they are not of the same run`,
       );
     }
     if (mine !== undefined) {
@@ -118,9 +112,9 @@ interface Entry {
   readonly deflated: Uint8Array;
 }
 
-const WHAT = 'a partial';
+const WHAT = 'a sketch';
 
-/** Takes a partial's bytes apart: everything is checked but what is deflated. */
+/** Takes a sketch's bytes apart: everything is checked but what is deflated. */
 function readIndex(
   bytes: Uint8Array,
   statistics: ReadonlyMap<string, AnyStatistic>,

@@ -1,4 +1,5 @@
-import { hessianOf, openWorkshop } from './workshop.ts';
+import { hessianOf } from './hessian-readers.ts';
+import { openHessianResources } from './hessian-resources.ts';
 
 const BOUND = 'ESPARSE_HESSIAN_MEMORY';
 
@@ -8,7 +9,7 @@ afterEach(() => {
 
 test('stages that are open at once have one bound of memory, until the last of them has let go', async () => {
   process.env[BOUND] = '0.5';
-  const [one, other] = [openWorkshop(), openWorkshop()];
+  const [one, other] = [openHessianResources(), openHessianResources()];
   const slab = await one.spill.allocate(2 ** 29);
   expect(slab.inMemory).toBe(true);
   expect((await other.spill.allocate(8)).inMemory).toBe(false);
@@ -21,14 +22,14 @@ test('stages that are open at once have one bound of memory, until the last of t
   await other.release();
   await expect(other.spill.allocate(2 ** 30)).rejects.toMatchObject({ kind: 'cancelled' });
 
-  const next = openWorkshop();
+  const next = openHessianResources();
   expect(next.spill).not.toBe(one.spill);
   expect(next.spill.used()).toEqual({ memory: 0, file: 0 });
   await next.release();
 });
 
 test('what one stage has gathered, the other reads: the same Hessian, once', async () => {
-  const [one, other] = [openWorkshop(), openWorkshop()];
+  const [one, other] = [openHessianResources(), openHessianResources()];
   const [reader, second] = [hessianOf(one), hessianOf(other)];
   const state = reader.statistic.create(2, {});
   const data = Float32Array.of(1, 2, 3, 4);
@@ -48,9 +49,9 @@ test('what one stage has gathered, the other reads: the same Hessian, once', asy
 
 test('another bound is of another run', async () => {
   process.env[BOUND] = '0.5';
-  const one = openWorkshop();
+  const one = openHessianResources();
   process.env[BOUND] = '1';
-  const other = openWorkshop();
+  const other = openHessianResources();
   expect([one.spill.memory, other.spill.memory]).toEqual([2 ** 29, 2 ** 30]);
   await Promise.all([one.release(), other.release()]);
 });

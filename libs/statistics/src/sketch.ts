@@ -1,29 +1,29 @@
 import { EsparseError } from '@esparse/errors';
 import { checkAlike } from './checks.ts';
 import { damaged } from './frame.ts';
-import type { Statistic, StatisticState } from './statistic.ts';
+import type { AnyStatistic, StatisticState } from './statistic.ts';
 
 /** Most shards in a run: far above the calibration sets in use, and it bounds a hostile header. */
 export const MAX_SHARDS = 2 ** 16;
 
-/** Any statistic, whatever its state. */
-export type AnyStatistic = Statistic<StatisticState, unknown>;
-
 /** One statistic of one tap. */
-export interface PartialState {
+export interface SketchState {
   readonly statistic: AnyStatistic;
   readonly state: StatisticState;
 }
 
-/** The statistics of a block over some of its shards, all of them complete. */
-export interface Partial {
+/**
+ * The statistics of a block over some of its shards, each of these complete: a partial result, merged with the others and
+ * sent between processes as bytes (`serialiseSketch`).
+ */
+export interface StatisticSketch {
   /** The shards that the states have seen, ascending, each once. */
   readonly shards: readonly number[];
   /** By a name that the run chooses, such as `tap/statistic`. */
-  readonly states: ReadonlyMap<string, PartialState>;
+  readonly states: ReadonlyMap<string, SketchState>;
 }
 
-/** Carries the merge of one statistic out, such as within a time limit. */
+/** Performs the merge of one statistic, such as within a time limit. */
 export type MergeRunner = (
   name: string,
   statistic: AnyStatistic,
@@ -31,16 +31,16 @@ export type MergeRunner = (
 ) => Promise<void>;
 
 /**
- * Merges two partials of the same block; neither may be used again, only the one returned.
+ * Merges two sketches of the same block; neither may be used again, only the one returned.
  *
  * @throws EsparseError `protocol`, both still as they were, where a shard is in both, or where their states differ
  *   in names, statistics, versions, channels or parameters.
  */
-export async function mergePartials(
-  into: Partial,
-  from: Partial,
+export async function mergeSketches(
+  into: StatisticSketch,
+  from: StatisticSketch,
   run: MergeRunner = (_name, _statistic, merge) => merge(),
-): Promise<Partial> {
+): Promise<StatisticSketch> {
   checkDisjoint(into.shards, from.shards);
   const missing =
     [...into.states.keys()].find((name) => !from.states.has(name)) ??
@@ -48,7 +48,7 @@ export async function mergePartials(
   if (missing !== undefined) {
     throw new EsparseError(
       'protocol',
-      `only one of two partials has "${missing}": they are not of the same run`,
+      `only one of two sketches has "${missing}": they are not of the same run`,
     );
   }
   const pairs = [...into.states].map(([name, mine]) => ({ name, mine, theirs: from.states.get(name)! }));
@@ -59,7 +59,7 @@ export async function mergePartials(
     ) {
       throw new EsparseError(
         'protocol',
-        `"${name}" is ${label(theirs)} in one partial and ${label(mine)} in the other`,
+        `"${name}" is ${label(theirs)} in one sketch and ${label(mine)} in the other`,
       );
     }
     checkAlike(name, mine.state, theirs.state);
@@ -70,7 +70,7 @@ export async function mergePartials(
   return { shards: [...into.shards, ...from.shards].sort((a, b) => a - b), states: into.states };
 }
 
-function label({ statistic }: PartialState): string {
+function label({ statistic }: SketchState): string {
   return `${statistic.name} version ${statistic.version}`;
 }
 
@@ -79,8 +79,8 @@ export function checkDisjoint(into: readonly number[], from: readonly number[]):
   const seen = new Set(into);
   const twice = from.find((shard) => seen.has(shard));
   if (twice === undefined) return;
-  throw new EsparseError('protocol', `shard ${twice} is in both partials: merging would count it twice`, {
-    hint: 'merge each shard once; drop the later of two partials of the same shard',
+  throw new EsparseError('protocol', `shard ${twice} is in both sketches: merging would count it twice`, {
+    hint: 'merge each shard once; drop the later of two sketches of the same shard',
     context: { shard: twice },
   });
 }
@@ -91,6 +91,6 @@ export function checkShards(shards: readonly number[]): void {
     (shard, i) => Number.isSafeInteger(shard) && shard >= 0 && (i === 0 || shard > shards[i - 1]!),
   );
   if (!fine || shards.length > MAX_SHARDS) {
-    throw damaged('a partial', `its shards are not at most ${MAX_SHARDS} ascending indices`);
+    throw damaged('a sketch', `its shards are not at most ${MAX_SHARDS} ascending indices`);
   }
 }

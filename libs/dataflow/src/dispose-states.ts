@@ -1,17 +1,17 @@
 import { lastValueFrom } from 'rxjs';
-import type { PartialState } from '@esparse/statistics';
+import type { SketchState } from '@esparse/statistics';
 import { guarded, type GuardOptions } from './guard.ts';
 
 /**
- * Lets go of states that nobody will use, by name. `dispose` is the plug-in's like any other call: what it throws is told
- * as the statistic's, once all the others are let go.
+ * Disposes of states, by name, that nobody will use again. `dispose` is a call of the plug-in like any other: what it
+ * throws is thrown as an error of its statistic, after all other states are disposed of.
  */
-export async function letGo(
-  states: Iterable<readonly [string, PartialState]>,
+export async function disposeStates(
+  states: Iterable<readonly [string, SketchState]>,
   guard?: GuardOptions,
 ): Promise<void> {
   const calls = [...states].map(async ([name, { statistic, state }]) => {
-    const call = { plugin: `statistic ${statistic.name}`, where: `letting go of ${name}` };
+    const call = { plugin: `statistic ${statistic.name}`, where: `disposing of ${name}` };
     await lastValueFrom(
       guarded(
         call,

@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import {
   amplitude,
   entropy,
-  maxPartialBytes,
-  mergePartials,
+  maxSketchBytes,
+  mergeSketches,
   mergeSerialised,
-  serialisePartial as pieces,
+  serialiseSketch as pieces,
   type AnyStatistic,
-  type Partial,
+  type StatisticSketch,
 } from './index.ts';
 
 const STATISTICS = new Map<string, AnyStatistic>([
@@ -26,14 +26,14 @@ const expected = (...shards: number[]) => ({
   tokens: shards.length,
 });
 
-async function serialisePartial(partial: Partial): Promise<Buffer> {
+async function serialiseSketch(sketch: StatisticSketch): Promise<Buffer> {
   const all: Uint8Array[] = [];
-  for await (const piece of pieces(partial)) all.push(piece);
+  for await (const piece of pieces(sketch)) all.push(piece);
   return Buffer.concat(all);
 }
 
 /** Shard k holds one row, made of k. */
-async function partialOf(shard: number, channels = 2): Promise<Partial> {
+async function sketchOf(shard: number, channels = 2): Promise<StatisticSketch> {
   const tile = { data: Float32Array.from({ length: channels }, (_, c) => shard / 3 + c), rows: 1, channels };
   const [a, e] = [amplitude.create(channels, {}), entropy.create(channels, {})];
   await Promise.all([amplitude.update(a, tile), entropy.update(e, tile)]);
@@ -46,64 +46,64 @@ async function partialOf(shard: number, channels = 2): Promise<Partial> {
   };
 }
 
-test('partials merge to the same bytes in any order, and name their shards', async () => {
+test('sketches merge to the same bytes in any order, and name their shards', async () => {
   const order = fc.shuffledSubarray([0, 1, 2, 3, 4, 5], { minLength: 6 });
-  const merged = async (shards: readonly number[]): Promise<Partial> => {
-    let all = await partialOf(shards[0]!);
-    for (const shard of shards.slice(1)) all = await mergePartials(all, await partialOf(shard));
+  const merged = async (shards: readonly number[]): Promise<StatisticSketch> => {
+    let all = await sketchOf(shards[0]!);
+    for (const shard of shards.slice(1)) all = await mergeSketches(all, await sketchOf(shard));
     return all;
   };
-  const whole = await serialisePartial(await merged([0, 1, 2, 3, 4, 5]));
-  expect(whole.length).toBeLessThan(maxPartialBytes(expected()));
+  const whole = await serialiseSketch(await merged([0, 1, 2, 3, 4, 5]));
+  expect(whole.length).toBeLessThan(maxSketchBytes(expected()));
   await fc.assert(
     fc.asyncProperty(order, async (shards) => {
       const all = await merged(shards);
       expect(all.shards).toEqual([0, 1, 2, 3, 4, 5]);
-      expect(await serialisePartial(all)).toEqual(whole);
+      expect(await serialiseSketch(all)).toEqual(whole);
       expect(
-        await serialisePartial(await mergeSerialised(undefined, whole, expected(0, 1, 2, 3, 4, 5))),
+        await serialiseSketch(await mergeSerialised(undefined, whole, expected(0, 1, 2, 3, 4, 5))),
       ).toEqual(whole);
-      let received: Partial | undefined;
+      let received: StatisticSketch | undefined;
       for (const shard of shards) {
-        const bytes = await serialisePartial(await partialOf(shard));
+        const bytes = await serialiseSketch(await sketchOf(shard));
         received = await mergeSerialised(received, bytes, expected(shard));
       }
-      expect(await serialisePartial(received!)).toEqual(whole);
+      expect(await serialiseSketch(received!)).toEqual(whole);
     }),
     { seed: 14, numRuns: 12 },
   );
 });
 
 test('a shard is never counted twice, and a refused merge changes nothing', async () => {
-  const into = await mergePartials(await partialOf(3), await partialOf(7));
-  const before = await serialisePartial(into);
-  await expect(mergePartials(into, await partialOf(7))).rejects.toMatchObject({
+  const into = await mergeSketches(await sketchOf(3), await sketchOf(7));
+  const before = await serialiseSketch(into);
+  await expect(mergeSketches(into, await sketchOf(7))).rejects.toMatchObject({
     kind: 'protocol',
     message: expect.stringMatching(/shard 7 is in both/),
   });
-  expect(await serialisePartial(into)).toEqual(before);
+  expect(await serialiseSketch(into)).toEqual(before);
 });
 
-test('partials that differ in channels, names, versions or parameters are refused', async () => {
-  const into = await partialOf(1);
-  const before = await serialisePartial(into);
-  const other = await partialOf(2);
+test('sketches that differ in channels, names, versions or parameters are refused', async () => {
+  const into = await sketchOf(1);
+  const before = await serialiseSketch(into);
+  const other = await sketchOf(2);
   const entry = other.states.get('q/entropy')!;
-  const change = (name: string, changed: typeof entry): Partial => ({
+  const change = (name: string, changed: typeof entry): StatisticSketch => ({
     shards: [2],
     states: new Map([...other.states].filter(([key]) => key !== 'q/entropy').concat([[name, changed]])),
   });
-  const refusals: [Partial, RegExp][] = [
-    [await partialOf(2, 3), /channels/],
-    [change('k/entropy', entry), /only one of two partials has "q\/entropy"/],
+  const refusals: [StatisticSketch, RegExp][] = [
+    [await sketchOf(2, 3), /channels/],
+    [change('k/entropy', entry), /only one of two sketches has "q\/entropy"/],
     [
       change('q/entropy', { ...entry, statistic: { ...entry.statistic, version: 1 } }),
       /entropy version 1 in one/,
     ],
     [change('q/entropy', { ...entry, state: { ...entry.state, parameters: { words: 1 } } }), /parameters/],
   ];
-  for (const [from, message] of refusals) await expect(mergePartials(into, from)).rejects.toThrow(message);
-  expect(await serialisePartial(into)).toEqual(before);
+  for (const [from, message] of refusals) await expect(mergeSketches(into, from)).rejects.toThrow(message);
+  expect(await serialiseSketch(into)).toEqual(before);
 });
 
 test.each([
@@ -133,7 +133,7 @@ test.each([
   ],
   ['bytes left over', { states: [] }],
 ])('%s is refused', async (_name, change) => {
-  const bytes = await serialisePartial(await partialOf(1));
+  const bytes = await serialiseSketch(await sketchOf(1));
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true);
   const header: unknown = JSON.parse(Buffer.from(bytes.subarray(12, 12 + length)).toString());
   const text = Buffer.from(JSON.stringify({ ...(header as object), ...change }));
@@ -145,20 +145,20 @@ test.each([
   );
 });
 
-test('a partial of a shard that is merged already, or of other channels, is refused', async () => {
-  const bytes = await serialisePartial(await partialOf(1));
-  const again = mergeSerialised(await partialOf(1), bytes, expected(1));
+test('a sketch of a shard that is merged already, or of other channels, is refused', async () => {
+  const bytes = await serialiseSketch(await sketchOf(1));
+  const again = mergeSerialised(await sketchOf(1), bytes, expected(1));
   await expect(again).rejects.toThrow(/shard 1 is in both/);
   await expect(mergeSerialised(undefined, bytes, expected(1, 2))).rejects.toThrow(/other shards than 1, 2/);
   await expect(mergeSerialised(undefined, bytes, { ...expected(1), tokens: 2 })).rejects.toThrow(
     /1 tokens, not 2/,
   );
-  const wide = await serialisePartial(await partialOf(2, 3));
+  const wide = await serialiseSketch(await sketchOf(2, 3));
   await expect(mergeSerialised(undefined, wide, expected(2))).rejects.toThrow(/3 channels, not 2/);
 });
 
 test('a small message that inflates to a large one is refused before it does', async () => {
-  const bytes = await serialisePartial(await partialOf(1));
+  const bytes = await serialiseSketch(await sketchOf(1));
   const header = 12 + bytes.readUInt32LE(8);
   const bomb = deflateRawSync(Buffer.alloc(50e6));
   const prefix = Buffer.alloc(8);
@@ -176,7 +176,7 @@ test('a small message that inflates to a large one is refused before it does', a
 });
 
 test('any change or cut of the bytes is refused or harmless', async () => {
-  const bytes = await serialisePartial(await partialOf(1));
+  const bytes = await serialiseSketch(await sketchOf(1));
   await fc.assert(
     fc.asyncProperty(
       fc.nat(bytes.length - 1),
