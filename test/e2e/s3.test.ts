@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
-import { openObjects } from '@esparse/store';
+import { openObjects } from '@esparse/storage';
 import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { objectsOf } from '../support/objects.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { openObjects } from '@esparse/store';
+import { openObjects } from '@esparse/storage';
 
 /** Every object of a store with its digest, by the keys that it has in a folder. */
 export async function objectsOf(store: string): Promise<Record<string, string>> {

@@ -1,8 +1,7 @@
 import { EsparseError } from '@esparse/errors';
-import { readWhole, type ByteFolder } from './byte-source.ts';
+import { type ByteFolder, openFolder, readWhole } from '@esparse/storage';
 import { checkpointDigest } from './digest.ts';
 import { parseJsonObject } from './json.ts';
-import { openFolder } from './open-folder.ts';
 import { gatherRows, readRowRange } from './row-gather.ts';
 import { openShards, type Shards } from './shards.ts';
 import { isReadable, type TensorInfo } from './tensor-info.ts';

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { forEachBounded } from './bounded.ts';
+import { forEachBounded } from '@esparse/storage';
 import { canonicalJson } from './json.ts';
 import type { Shards } from './shards.ts';
 import type { StoredTensor } from './tensor-info.ts';

@@ -11,8 +11,6 @@ test('the public surface is this', () => {
      "checkpointWeights",
      "endTokensOf",
      "evaluationWindows",
-     "isPlainName",
-     "localFolder",
      "makeTokenText",
      "makeTokenizer",
      "openCheckpoint",

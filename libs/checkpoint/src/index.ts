@@ -1,8 +1,6 @@
-export { isPlainName, type ByteFolder, type ByteSource } from './byte-source.ts';
 export { openCheckpoint, openCheckpointIn, type Checkpoint } from './checkpoint.ts';
 export { tensorToF32, tensorToHalf, type HalfTensor } from './convert.ts';
 export { endTokensOf } from './end-tokens.ts';
-export { localFolder } from './local-folder.ts';
 export { type TensorDtype, type TensorInfo } from './tensor-info.ts';
 export { readText, DOCUMENT_SEPARATOR, MAX_TEXT_BYTES } from './text.ts';
 export { makeTokenText, type TextStream, type TokenText } from './token-text.ts';

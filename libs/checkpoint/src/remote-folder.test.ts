@@ -2,11 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parseLocation, type S3Location } from '@esparse/location';
-import { openBucket } from '@esparse/s3';
+import { openFolder, openObjects } from '@esparse/storage';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
 import { openCheckpoint } from './checkpoint.ts';
-import { openFolder } from './open-folder.ts';
 import { openTokenizer } from './tokenizer.ts';
 import { tokenizerFiles } from './tokenizer-files.ts';
 
@@ -39,8 +37,8 @@ beforeAll(async () => {
   address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   s3 = await startS3Server();
   Object.assign(process.env, s3.environment);
-  const bucket = openBucket(parseLocation(`s3://${s3.bucket}/models/llama 2m`) as S3Location);
-  for (const name of await readdir(MODEL)) await bucket.put(name, [await readFile(path.join(MODEL, name))]);
+  const objects = await openObjects(`s3://${s3.bucket}/models/llama 2m`);
+  for (const name of await readdir(MODEL)) await objects.put(name, [await readFile(path.join(MODEL, name))]);
 });
 afterAll(async () => {
   process.env = environment;
@@ -271,11 +269,11 @@ test('no message holds credentials', async () => {
 });
 
 test('an object that is replaced between two reads is an error', async () => {
-  const bucket = openBucket(parseLocation(s3Model()) as S3Location);
-  await bucket.put('other.safetensors', [Buffer.alloc(2_000_000, 1)]);
+  const objects = await openObjects(s3Model());
+  await objects.put('other.safetensors', [Buffer.alloc(2_000_000, 1)]);
   const source = await (await openFolder(s3Model())).open('other.safetensors');
   expect((await source!.read(1_000_000, 10))[0]).toBe(1);
-  await bucket.put('other.safetensors', [Buffer.alloc(2_000_000, 2)]);
+  await objects.put('other.safetensors', [Buffer.alloc(2_000_000, 2)]);
   await expect(source!.read(1_000_000, 10)).rejects.toMatchObject({
     kind: 'checkpoint',
     message: expect.stringContaining('was replaced'),

@@ -1,6 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { forEachBounded } from './bounded.ts';
-import type { ByteSource } from './byte-source.ts';
+import { type ByteSource, forEachBounded } from '@esparse/storage';
 import { elementCount, bytesPerElement, type TensorInfo } from './tensor-info.ts';
 
 /** Reads under way at once: twice the threads that Node gives to files. */

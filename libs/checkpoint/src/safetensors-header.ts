@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { ByteSource } from './byte-source.ts';
+import type { ByteSource } from '@esparse/storage';
 import { isObject, parseJsonObject } from './json.ts';
 import { bitsOf, elementCount, type StoredTensor } from './tensor-info.ts';
 

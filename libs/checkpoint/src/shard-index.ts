@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { isPlainName } from './byte-source.ts';
+import { isPlainName } from '@esparse/storage';
 import { isObject, parseJsonObject } from './json.ts';
 
 /** The file of a checkpoint that is not sharded. */

@@ -1,6 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { forEachBounded } from './bounded.ts';
-import { readWhole, type ByteFolder, type ByteSource } from './byte-source.ts';
+import { type ByteFolder, type ByteSource, forEachBounded, readWhole } from '@esparse/storage';
 import { readSafetensorsHeader } from './safetensors-header.ts';
 import { INDEX_FILE, MAX_INDEX_BYTES, parseShardIndex, SINGLE_FILE } from './shard-index.ts';
 import type { StoredTensor } from './tensor-info.ts';

@@ -1,6 +1,6 @@
 import { EsparseError, messageOf } from '@esparse/errors';
 import { readFile, stat } from 'node:fs/promises';
-import { throwIfCancelled } from './cancel.ts';
+import { throwIfCancelled } from '@esparse/storage';
 import { isObject } from './json.ts';
 
 /**

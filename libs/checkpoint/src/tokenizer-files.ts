@@ -1,5 +1,4 @@
-import { readWhole, type ByteFolder } from './byte-source.ts';
-import { openFolder } from './open-folder.ts';
+import { type ByteFolder, openFolder, readWhole } from '@esparse/storage';
 
 /** Longest tokenizer file that is read, in bytes; the largest public tokenizer.json has 35 MB. */
 export const MAX_TOKENIZER_FILE_BYTES = 128 * 1024 * 1024;

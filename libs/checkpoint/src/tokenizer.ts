@@ -1,11 +1,8 @@
 import { EsparseError, messageOf } from '@esparse/errors';
 import { Tokenizer } from 'tokenizers';
-import { forEachBounded } from './bounded.ts';
-import { readWhole } from './byte-source.ts';
-import { throwIfCancelled } from './cancel.ts';
+import { forEachBounded, openFolder, readWhole, throwIfCancelled } from '@esparse/storage';
 import { MAX_CONFIG_BYTES } from './checkpoint.ts';
 import { isObject, parseJsonObject } from './json.ts';
-import { openFolder } from './open-folder.ts';
 import { cutterFor } from './text-pieces.ts';
 import { tokenizerFilesIn, type TokenizerFile } from './tokenizer-files.ts';
 

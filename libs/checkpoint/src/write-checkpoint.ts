@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { mkdir, open, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { throwIfCancelled } from './cancel.ts';
+import { throwIfCancelled } from '@esparse/storage';
 import { INDEX_FILE, SINGLE_FILE } from './shard-index.ts';
 import { bytesPerElement, elementCount, type TensorDtype } from './tensor-info.ts';
 

@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { commitKey, isCommitted } from './commits.ts';
-import { joinKey } from './key.ts';
+import { joinKey, type ObjectStore } from '@esparse/storage';
 import {
   blockOfName,
   BLOCKS,
@@ -13,7 +13,6 @@ import {
   runFolder,
   ZARR_JSON,
 } from './layout.ts';
-import type { ObjectStore } from './object-store.ts';
 import type { Store } from './store.ts';
 
 /** Something in a store that nobody needs. */
@@ -64,7 +63,7 @@ export async function collectGarbage(store: Store, options: GarbageOptions = {})
       if (!dryRun) await remove(objects, garbage);
       found.push(garbage);
     }
-    for await (const { object, bytes } of objects.temporaries?.(!dryRun) ?? []) {
+    for await (const { object, bytes } of objects.temporaries?.(!dryRun, RUNS) ?? []) {
       signal?.throwIfAborted();
       // Those in a folder that goes, or has gone, are counted with it.
       if (!found.some((garbage) => object.startsWith(`${garbage.object}/`)))

@@ -1,6 +1,5 @@
-import { joinKey } from './key.ts';
+import { joinKey, type ObjectStore } from '@esparse/storage';
 import { blockFolder, blockOfName, BLOCKS, ZARR_JSON } from './layout.ts';
-import type { ObjectStore } from './object-store.ts';
 
 /** The object whose presence commits a group, written last. */
 export function commitKey(folder: string): string {

@@ -5,7 +5,7 @@ import { PIECE_BYTES } from './limits.ts';
 import { entryOf } from './manifest.ts';
 import { sealedGroup } from './sealed-document.ts';
 import { createOrOpenStore } from './store.ts';
-import { MemoryObjectStore } from './memory-object-store.ts';
+import { MemoryObjectStore } from '@esparse/storage';
 import { inTemporaryFolder } from './testing/temporary-folder.ts';
 
 const ARRAY = {

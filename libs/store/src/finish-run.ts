@@ -5,10 +5,9 @@ import { putNew } from './put-new.ts';
 import { readCommit } from './group-contents.ts';
 import { readFinished } from './finished.ts';
 import { readSmall } from './json-document.ts';
-import { folderOf, joinKey } from './key.ts';
+import { folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { BLOCKS, checkBlock, DENSE, FINISHED, runFolder, ZARR_JSON } from './layout.ts';
 import { entryOf, sortedEntries, type ManifestEntry } from './manifest.ts';
-import type { ObjectStore } from './object-store.ts';
 import { isRawFolder, readRawManifest } from './raw-objects.ts';
 import { readSealedGroup, sealedObject } from './sealed-document.ts';
 

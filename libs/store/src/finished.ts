@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { checkDocument } from './json-document.ts';
-import { joinKey } from './key.ts';
+import { joinKey, type ObjectStore } from '@esparse/storage';
 import { FINISHED } from './layout.ts';
 import { MAX_BLOCKS } from './limits.ts';
 import { manifestSchema, type ManifestEntry } from './manifest.ts';
-import type { ObjectStore } from './object-store.ts';
 import { readSealedObject, type Attributes } from './sealed-document.ts';
 
 /** What a finished run says of itself, and the manifest of its documents. */

@@ -3,11 +3,10 @@ import { z } from 'zod';
 import { arrayDocumentSchema, chunkBytesOf, chunkKeyOf, type ArrayDocument } from './array-document.ts';
 import { boundedMap } from './bounded-map.ts';
 import { checkDocument, parseJson, readSmall } from './json-document.ts';
-import { folderOf, joinKey } from './key.ts';
+import { folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { ZARR_JSON } from './layout.ts';
 import { SMALL_READS_IN_FLIGHT } from './limits.ts';
 import { entryOf, manifestSchema, type ManifestEntry } from './manifest.ts';
-import type { ObjectStore } from './object-store.ts';
 import { readSealedGroup, type Attributes } from './sealed-document.ts';
 
 /** A committed group's own document. */

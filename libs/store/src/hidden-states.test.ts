@@ -1,6 +1,5 @@
 import { hiddenStates } from './hidden-states.ts';
-import { fileObjectStore } from './file-object-store.ts';
-import { MemoryObjectStore } from './memory-object-store.ts';
+import { fileObjectStore, MemoryObjectStore } from '@esparse/storage';
 import { inTemporaryFolder, treeOf } from './testing/temporary-folder.ts';
 
 const shard = (value: number, shape = [2, 3, 4]) => ({

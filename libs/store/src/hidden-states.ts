@@ -2,10 +2,9 @@ import { EsparseError } from '@esparse/errors';
 import { arrayDocumentSchema } from './array-document.ts';
 import { encodeArray } from './encode-array.ts';
 import { checkDocument, parseJson, readSmall } from './json-document.ts';
-import { joinKey } from './key.ts';
+import { joinKey, type ObjectStore } from '@esparse/storage';
 import { blockOfName, checkBlock, HIDDEN, HIDDEN_DENSE, ZARR_JSON } from './layout.ts';
 import { FORMAT } from './limits.ts';
-import type { ObjectStore } from './object-store.ts';
 import { readArray } from './read-array.ts';
 import { checkSeal, seal, SEAL_PLACE } from './sealed-document.ts';
 

@@ -6,15 +6,10 @@ export type { ArrayData, ArrayDtype, ArrayInput, ArrayTypes } from './array-type
 export { checksumLarge, hexOf } from './checksum.ts';
 export { collectGarbage, type Garbage, type GarbageOptions } from './collect-garbage.ts';
 export type { ArrayInfo, CommittedGroup } from './committed-group.ts';
-export { fileObjectStore } from './file-object-store.ts';
 export type { FinishInput } from './finish-run.ts';
 export type { FinishedSummary } from './finished.ts';
 export type { HiddenShard, HiddenStates, RunHiddenStates } from './hidden-states.ts';
-export { checkKey } from './key.ts';
 export { FORMAT } from './limits.ts';
-export { MemoryObjectStore } from './memory-object-store.ts';
-export type { ObjectHandle, ObjectStore, PutOptions, WriterLease } from './object-store.ts';
-export { openObjects } from './open-objects.ts';
 export type { StoredArray } from './read-array.ts';
 export type { RunWriter } from './run-writer.ts';
 export type { Run } from './run.ts';

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { joinKey } from './key.ts';
+import { joinKey } from '@esparse/storage';
 import { MAX_BLOCKS } from './limits.ts';
 
 /** The metadata object of every Zarr node. */

@@ -13,10 +13,6 @@ export const MAX_BLOCKS = 100_000;
 export const MAX_RANK = 8;
 /** Largest array: Node 20 cannot allocate a buffer above 4 GiB. */
 export const MAX_ARRAY_BYTES = 2 ** 32 - 8;
-/** Longest key: the limit of S3. */
-export const MAX_KEY_LENGTH = 1024;
-/** Longest part of a key between slashes: the limit of common file systems. */
-export const MAX_SEGMENT_LENGTH = 255;
 
 /** Large objects are read and summed in pieces of this size; smaller ones cost more calls, larger ones cache. */
 export const PIECE_BYTES = 8 * 1024 * 1024;

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { checksum, crcOfTrailer, hexOf, TRAILER_BYTES } from './checksum.ts';
-import { isKey } from './key.ts';
+import { isKey, type ObjectStore } from '@esparse/storage';
 import { MAX_ARRAY_BYTES, MAX_MANIFEST_OBJECTS } from './limits.ts';
-import type { ObjectStore } from './object-store.ts';
 import { openObject, sumObject } from './read-object.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { ObjectStore } from './object-store.ts';
+import type { ObjectStore } from '@esparse/storage';
 
 /** Puts a small object that is not there yet; where the store can tell, one that came meanwhile is not replaced. */
 export async function putNew(store: ObjectStore, key: string, document: Uint8Array): Promise<void> {

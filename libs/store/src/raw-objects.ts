@@ -1,10 +1,9 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
 import { checkDocument } from './json-document.ts';
-import { checkKey, folderOf, joinKey } from './key.ts';
+import { checkKey, folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { BLOCKS, DENSE, HIDDEN, HIDDEN_DENSE, ZARR_JSON } from './layout.ts';
 import { entryOf, isChunk, manifestSchema, sortedEntries, type ManifestEntry } from './manifest.ts';
-import type { ObjectStore } from './object-store.ts';
 import { readSealedGroup, sealedGroup } from './sealed-document.ts';
 
 /** Raw objects of a run lie in folders such as tokenizer/, each a Zarr group whose attributes list them. */

@@ -2,9 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { chunkKeyOf, chunkBytesOf, payloadBytesOf, type ArrayDocument } from './array-document.ts';
 import { bytesOf, elementsFrom, type ArrayDtype, type ArrayTypes } from './array-types.ts';
 import { crcOfTrailer, hexOf, TRAILER_BYTES } from './checksum.ts';
-import { allocate } from './file-handle.ts';
-import { joinKey } from './key.ts';
-import type { ObjectStore } from './object-store.ts';
+import { allocate, joinKey, type ObjectStore } from '@esparse/storage';
 import { openObject, readSummed } from './read-object.ts';
 
 /** An array in memory of its own: `data.buffer` holds the elements and nothing else. */

@@ -1,7 +1,6 @@
-import { allocate } from './file-handle.ts';
+import { allocate, type ObjectHandle, type ObjectStore } from '@esparse/storage';
 import { checksum } from './checksum.ts';
 import { PIECE_BYTES, PIECES_IN_FLIGHT } from './limits.ts';
-import type { ObjectHandle, ObjectStore } from './object-store.ts';
 
 /** Opens an object of any store: one that cannot be read in pieces is fetched whole. */
 export async function openObject(store: ObjectStore, key: string): Promise<ObjectHandle | undefined> {

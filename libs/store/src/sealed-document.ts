@@ -4,7 +4,7 @@ import { canonicalJson } from './canonical-json.ts';
 import { checksum, hexOf } from './checksum.ts';
 import { checkDocument, parseJson, readSmall, where } from './json-document.ts';
 import { FORMAT } from './limits.ts';
-import type { ObjectStore } from './object-store.ts';
+import type { ObjectStore } from '@esparse/storage';
 
 /**
  * Documents that no manifest lists carry their own checksum, a member `"seal": "<8 hex digits>"`: the CRC32C of

@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { createOrOpenStore, openStore } from './store.ts';
 import { failing } from './testing/failing-object-store.ts';
 import { contentsOf, onEveryMedium } from './testing/media.ts';
-import { MemoryObjectStore } from './memory-object-store.ts';
+import { MemoryObjectStore } from '@esparse/storage';
 import {
   putSampleBlock,
   SAMPLE_ATTRIBUTES,

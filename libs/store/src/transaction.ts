@@ -4,10 +4,9 @@ import { canonicalJson } from './canonical-json.ts';
 import { hexOf } from './checksum.ts';
 import { commitKey, isCommitted } from './commits.ts';
 import { encodeArray } from './encode-array.ts';
-import { checkKey, folderOf, joinKey } from './key.ts';
+import { checkKey, folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { ZARR_JSON } from './layout.ts';
 import { entryOf, sortedEntries, type ManifestEntry } from './manifest.ts';
-import type { ObjectStore } from './object-store.ts';
 import { putNew } from './put-new.ts';
 import { sealedGroup, type Attributes } from './sealed-document.ts';
 

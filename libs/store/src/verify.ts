@@ -3,7 +3,7 @@ import { committedBlocks } from './commits.ts';
 import { readCurrent } from './current.ts';
 import { readFinished } from './finished.ts';
 import { readCommit, readGroupContents } from './group-contents.ts';
-import { joinKey } from './key.ts';
+import { joinKey, type ObjectStore } from '@esparse/storage';
 import {
   blockFolder,
   BLOCKS,
@@ -17,7 +17,6 @@ import {
   ZARR_JSON,
 } from './layout.ts';
 import { faultOfObject, type Fault, type ManifestEntry } from './manifest.ts';
-import type { ObjectStore } from './object-store.ts';
 import { isRawFolder, readRawManifest } from './raw-objects.ts';
 import { readSealedGroup } from './sealed-document.ts';
 

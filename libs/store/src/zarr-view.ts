@@ -1,5 +1,5 @@
 import type { AsyncReadable } from 'zarr';
-import type { ObjectStore } from './object-store.ts';
+import type { ObjectStore } from '@esparse/storage';
 
 /**
  * The objects of a store as zarrita (the package `zarr`) reads them, for tools that want Zarr's own API. Mind that

@@ -9,7 +9,7 @@ import {
   type WeightSource,
 } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { showLocation } from '@esparse/location';
+import { showLocation } from '@esparse/storage';
 import { describeCheckpoint, describeModel, type ModelDescription } from '@esparse/model';
 import { readRunAttributes, storeWeights } from '@esparse/model-store';
 import { openStore, type Run } from '@esparse/store';

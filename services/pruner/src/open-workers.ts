@@ -1,7 +1,7 @@
 import { from, lastValueFrom, mergeMap, type Observable } from 'rxjs';
 import { abortWith } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
-import { resolveLocation } from '@esparse/location';
+import { resolveLocation } from '@esparse/storage';
 import { requireIdentity, type WorkerConnection } from '@esparse/protocol';
 import { attempt$ } from './attempt.ts';
 import type { PruneEvent } from './events.ts';

@@ -1,6 +1,6 @@
 import { PLUGIN_TIMEOUT_MS, statisticsOf, type GuardOptions } from '@esparse/dataflow';
 import { tokenizerFiles } from '@esparse/checkpoint';
-import { nameOfLocation, resolveLocation, showLocation } from '@esparse/location';
+import { nameOfLocation, resolveLocation, showLocation } from '@esparse/storage';
 import { inspectBlocks, totalsOf, writeDense } from '@esparse/model-store';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';

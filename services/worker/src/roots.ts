@@ -4,11 +4,11 @@ import { EsparseError } from '@esparse/errors';
 import {
   formatLocation,
   isWithin,
+  type Location,
   parseLocation,
   resolveLocation,
   showLocation,
-  type Location,
-} from '@esparse/location';
+} from '@esparse/storage';
 import { MAX_NAME_LENGTH } from '@esparse/protocol';
 
 /** Resolves a location that came over the wire, or refuses it. */

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
 import { setPruningThreads } from '@esparse/kernels';
-import { showLocation } from '@esparse/location';
+import { showLocation } from '@esparse/storage';
 import type { DeviceName } from '@esparse/onnx';
 import {
   FLOW_CONTROL_WINDOW_BYTES,

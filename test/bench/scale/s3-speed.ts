@@ -1,5 +1,6 @@
 import { startS3Server, type S3Server } from '@esparse/s3-server';
-import { createOrOpenStore, openObjects } from '@esparse/store';
+import { openObjects } from '@esparse/storage';
+import { createOrOpenStore } from '@esparse/store';
 import { heading, median, print, secondsOf } from '../table.ts';
 
 /** A block of the 13B shape has arrays of such sizes. */

@@ -1,4 +1,4 @@
-import type { ByteFolder } from '../byte-source.ts';
+import type { ByteFolder } from '@esparse/storage';
 
 /** A folder in memory that records what is read of it. */
 export interface MemoryFolder extends ByteFolder {

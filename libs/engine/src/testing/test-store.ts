@@ -2,7 +2,8 @@ import { openCheckpoint } from '@esparse/checkpoint';
 import { describeModel, tensorsOfBlock, type ModelDescription } from '@esparse/model';
 import { densePath, writeLinear, type RunAttributes } from '@esparse/model-store';
 import { canonicalOrder, maskLinear, packLinear, type Pattern } from '@esparse/sparsity';
-import { createOrOpenStore, type ObjectStore, type Transaction } from '@esparse/store';
+import type { ObjectStore } from '@esparse/storage';
+import { createOrOpenStore, type Transaction } from '@esparse/store';
 import { widen } from '@esparse/kernels';
 import path from 'node:path';
 

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { MemoryObjectStore } from '@esparse/store';
+import { MemoryObjectStore } from '@esparse/storage';
 import { openEngine, type EngineOptions } from '../index.ts';
 import { randomModel, writeTestStore } from '../testing/test-store.ts';
 

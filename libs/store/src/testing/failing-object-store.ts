@@ -1,4 +1,4 @@
-import type { ObjectStore, PutOptions } from '../object-store.ts';
+import type { ObjectStore, PutOptions } from '@esparse/storage';
 
 /** A store whose process dies at its n-th change; what its medium then holds is what another process finds. */
 export interface FailingObjectStore extends ObjectStore {

@@ -2,10 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
-import { fileObjectStore } from '../file-object-store.ts';
-import { MemoryObjectStore } from '../memory-object-store.ts';
-import type { ObjectStore } from '../object-store.ts';
-import { openObjects } from '../open-objects.ts';
+import { fileObjectStore, MemoryObjectStore, type ObjectStore, openObjects } from '@esparse/storage';
 
 /** Makes an empty place for objects; the same place again, as another process sees it, by `again`. */
 export interface Medium {

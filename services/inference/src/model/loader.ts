@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { EsparseError, toEsparseError } from '@esparse/errors';
-import { nameOfLocation } from '@esparse/location';
+import { nameOfLocation } from '@esparse/storage';
 import { openStore } from '@esparse/store';
 import type { Logger } from 'pino';
 import type { EngineThread } from '../engine/start-engine.ts';

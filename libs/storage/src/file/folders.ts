@@ -1,0 +1,112 @@
+import { EsparseError } from '@esparse/errors';
+import { mkdir, open, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { codeOf, isAbsent } from './errors.ts';
+import { checkKey } from '../key.ts';
+
+/**
+ * The folders of a file store. A store may have been made by someone else, so a symbolic link in it that leads
+ * out of the store is never followed, neither to read nor to write.
+ */
+export class Folders {
+  readonly root: string;
+  #realRoot: string | undefined;
+
+  constructor(root: string) {
+    this.root = path.resolve(root);
+  }
+
+  /** The path of a key or folder ('' for the root). */
+  pathOf(key: string): string {
+    return key === '' ? this.root : path.join(this.root, checkKey(key));
+  }
+
+  /** The path with symbolic links resolved, or undefined where there is nothing. */
+  async locate(file: string): Promise<string | undefined> {
+    try {
+      return await this.#inside(file);
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Makes a folder and those above it, up to the root. */
+  async ensure(folder: string): Promise<void> {
+    if ((await this.locate(folder)) !== undefined) return;
+    if (folder === this.root) {
+      await makeRoot(folder);
+      return;
+    }
+    await this.ensure(path.dirname(folder));
+    await makeFolder(folder);
+    await this.#inside(folder);
+  }
+
+  /** Flushes these folders, and those above them up to the root, to the device. */
+  async sync(folders: readonly string[]): Promise<void> {
+    const all = new Set<string>();
+    for (const key of folders) {
+      for (let folder = this.pathOf(key); ; folder = path.dirname(folder)) {
+        all.add(folder);
+        if (folder === this.root) break;
+      }
+    }
+    // The deepest first: a name is durable only after what it names.
+    const deepestFirst = [...all].sort((a, b) => b.length - a.length);
+    for (const folder of deepestFirst) await syncFolder(folder);
+  }
+
+  async #inside(file: string): Promise<string> {
+    this.#realRoot ??= await realpath(this.root);
+    const real = await realpath(file);
+    if (real === this.#realRoot || real.startsWith(this.#realRoot + path.sep)) return real;
+    throw new EsparseError('store', `${file} is a link that leads out of the store, to ${real}`, {
+      hint: 'copy what it points to into the store',
+    });
+  }
+}
+
+/**
+ * Makes a store's folder and those above it, durably. One by one: Node's own way spins for ever where a file system lets nothing be
+ * made, as /proc.
+ */
+async function makeRoot(folder: string): Promise<void> {
+  const above = path.dirname(folder);
+  if (above !== folder && !(await exists(above))) await makeRoot(above);
+  if (await makeFolder(folder)) await syncFolder(above);
+}
+
+async function exists(folder: string): Promise<boolean> {
+  try {
+    await stat(folder);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Makes a folder; false where there is something of that name. */
+async function makeFolder(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    return false;
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some network file systems cannot sync a folder: their metadata is written through.
+    const code = codeOf(error);
+    if (code !== 'EINVAL' && code !== 'ENOTSUP') throw error;
+  } finally {
+    await handle.close();
+  }
+}

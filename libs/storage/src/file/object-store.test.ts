@@ -1,0 +1,193 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import fc from 'fast-check';
+import { onFile } from './errors.ts';
+import { fileObjectStore } from './object-store.ts';
+import type { ObjectStore } from '../object-store.ts';
+import { MemoryObjectStore } from '../memory-object-store.ts';
+import { inTemporaryFolder } from '../testing/temporary-folder.ts';
+
+const folder = fc
+  .array(fc.constantFrom('a', 'b'), { minLength: 1, maxLength: 2 })
+  .map((parts) => parts.join('/'));
+const key = fc.tuple(folder, fc.constantFrom('x', 'y')).map((parts) => parts.join('/'));
+const change = fc.oneof(
+  fc.record({ put: key, bytes: fc.uint8Array({ maxLength: 20 }) }),
+  fc.record({ delete: key }),
+  fc.record({ deletePrefix: folder }),
+);
+
+async function allOf(store: ObjectStore, folder: string): Promise<Record<string, number[]>> {
+  const found: Record<string, number[]> = {};
+  for await (const name of store.list(folder)) found[name] = [...((await store.get(name)) ?? [])];
+  return found;
+}
+
+test('files behave as a map of keys to bytes', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { maxLength: 12 }), async (changes) => {
+      await inTemporaryFolder(async (root) => {
+        const files = fileObjectStore(root);
+        const model = new MemoryObjectStore();
+        for (const step of changes) {
+          for (const store of [files, model]) {
+            if ('delete' in step) await store.delete(step.delete);
+            else if ('deletePrefix' in step) await store.deletePrefix(step.deletePrefix);
+            else await store.put(step.put, [step.bytes.subarray(0, 3), step.bytes.subarray(3)]);
+          }
+        }
+        for (const place of ['', 'a', 'b/a']) {
+          expect(await allOf(files, place)).toEqual(await allOf(model, place));
+          // Folders may outlive their objects.
+          expect(await files.children(place)).toEqual(expect.arrayContaining(await model.children(place)));
+        }
+      });
+    }),
+    { seed: 4, numRuns: 50 },
+  );
+});
+
+test('removing what is not there is no error', async () => {
+  await inTemporaryFolder(async (root) => {
+    const store = fileObjectStore(root);
+    await store.put('x', [new Uint8Array(1)]);
+    for (const absent of ['q', 'q/r', 'x/y']) {
+      await store.delete(absent);
+      await store.deletePrefix(absent);
+    }
+    expect(await store.size('x')).toBe(1);
+  });
+});
+
+test('a range is cut at the end of the object, and absent objects are undefined', async () => {
+  await inTemporaryFolder(async (root) => {
+    const store = fileObjectStore(root);
+    await store.put('x/y', [Uint8Array.from([1, 2, 3]), new Uint8Array(0), Uint8Array.from([4])]);
+    expect([...(await store.getRange('x/y', 1, 2))!]).toEqual([2, 3]);
+    expect([...(await store.getRange('x/y', 3, 100))!]).toEqual([4]);
+    expect([...(await store.getRange('x/y', 9, 100))!]).toEqual([]);
+    expect(await store.size('x/y')).toBe(4);
+    for (const absent of ['x/z', 'x/y/z', 'q/r']) {
+      expect(await store.get(absent)).toBeUndefined();
+      expect(await store.size(absent)).toBeUndefined();
+    }
+    await expect(store.get('x/y', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});
+
+test('a reader sees the old object or the new one, never a part of either', async () => {
+  await inTemporaryFolder(async (root) => {
+    const store = fileObjectStore(root);
+    const versions = [new Uint8Array(300_000).fill(1), new Uint8Array(500_000).fill(2)];
+    await store.put('x', [versions[0]!]);
+    let writing = true;
+    const write = async (): Promise<void> => {
+      for (let i = 0; i < 40; i++) {
+        const version = versions[i % 2]!;
+        await store.put('x', [version.subarray(0, 1000), version.subarray(1000)]);
+      }
+      writing = false;
+    };
+    const read = async (): Promise<void> => {
+      while (writing) {
+        const found = (await store.get('x'))!;
+        const expected = versions[found[0]! - 1]!;
+        expect(Buffer.compare(found, expected)).toBe(0);
+      }
+    };
+    await Promise.all([write(), read()]);
+  });
+});
+
+test('a put that fails leaves the old object and nothing else', async () => {
+  await inTemporaryFolder(async (root) => {
+    const store = fileObjectStore(root);
+    await store.put('x', [Uint8Array.from([1])]);
+    const unwritable = new Proxy(new Uint8Array(8), {
+      get() {
+        throw Object.assign(new Error('write failed'), { code: 'EIO' });
+      },
+    });
+    await expect(store.put('x', [Uint8Array.from([2]), unwritable])).rejects.toMatchObject({
+      kind: 'store',
+      message: expect.stringContaining(path.join(root, 'x')),
+    });
+    expect([...(await store.get('x'))!]).toEqual([1]);
+    expect(await readdir(root)).toEqual(['x']);
+  });
+});
+
+test('what crashed writers left is no object, and is cleaned away', async () => {
+  await inTemporaryFolder(async (root) => {
+    const store = fileObjectStore(root);
+    await store.put('x', [Uint8Array.from([1])]);
+    await writeFile(path.join(root, '.esparse-tmp-123'), 'half');
+    expect(await store.children('')).toEqual(['x']);
+    expect(Object.keys(await allOf(store, ''))).toEqual(['x']);
+    await store.cleanUp?.('');
+    expect(await readdir(root)).toEqual(['x']);
+  });
+});
+
+test('a link that leads out of the store is followed neither to read, nor to write, nor to remove', async () => {
+  await inTemporaryFolder(async (outer) => {
+    const root = path.join(outer, 'store');
+    const outside = path.join(outer, 'outside');
+    await mkdir(path.join(root, 'runs'), { recursive: true });
+    await mkdir(path.join(outside, 'sub'), { recursive: true });
+    await writeFile(path.join(outside, 'secret'), 'secret');
+    await symlink(outside, path.join(root, 'runs/out'));
+    await symlink(path.join(outside, 'secret'), path.join(root, 'runs/file'));
+    const store = fileObjectStore(root);
+    const refused = { kind: 'store', message: expect.stringContaining('leads out of the store') };
+    await expect(store.get('runs/out/secret')).rejects.toMatchObject(refused);
+    await expect(store.get('runs/file')).rejects.toMatchObject(refused);
+    await expect(store.put('runs/out/new/x', [new Uint8Array(1)])).rejects.toMatchObject(refused);
+    await expect(store.delete('runs/out/secret')).rejects.toMatchObject(refused);
+    await expect(store.deletePrefix('runs/out/sub')).rejects.toMatchObject(refused);
+    await store.deletePrefix('runs');
+    expect((await readdir(outside)).sort()).toEqual(['secret', 'sub']);
+  });
+});
+
+test('the root may itself be a link', async () => {
+  await inTemporaryFolder(async (outer) => {
+    await mkdir(path.join(outer, 'real'));
+    await symlink(path.join(outer, 'real'), path.join(outer, 'link'));
+    const store = fileObjectStore(path.join(outer, 'link'));
+    await store.put('a/b', [new Uint8Array(2)]);
+    expect(await store.size('a/b')).toBe(2);
+  });
+});
+
+test('a pipe in the place of an object is refused without waiting for its other end', async () => {
+  await inTemporaryFolder(async (root) => {
+    execFileSync('mkfifo', [path.join(root, 'pipe')]);
+    await expect(fileObjectStore(root).get('pipe')).rejects.toMatchObject({
+      kind: 'store',
+      message: expect.stringContaining('not a regular file'),
+    });
+  });
+});
+
+test('a full disk is the error of its own kind, and others say what was tried', async () => {
+  const failing = (code: string) => () =>
+    Promise.reject(Object.assign(new Error(code), { code, path: '/x' }));
+  await expect(onFile('write', '/x', failing('ENOSPC'))).rejects.toMatchObject({ kind: 'space' });
+  await expect(onFile('write', '/x', failing('EACCES'))).rejects.toMatchObject({
+    kind: 'store',
+    message: expect.stringContaining('cannot write /x'),
+    hint: expect.stringContaining('permissions'),
+  });
+});
+
+test('flushing reaches from a folder up to the root, and reports a folder that is not there', async () => {
+  await inTemporaryFolder(async (root) => {
+    const store = fileObjectStore(path.join(root, 'made/on/demand'));
+    await store.put('a/b/c', [new Uint8Array(1)], { durable: true });
+    await store.sync(['a/b', '']);
+    await expect(store.sync(['absent'])).rejects.toMatchObject({ kind: 'store' });
+    expect((await stat(path.join(root, 'made/on/demand/a/b/c'))).size).toBe(1);
+  });
+});

@@ -1,0 +1,143 @@
+import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { setTimeout } from 'node:timers/promises';
+import { EsparseError } from '@esparse/errors';
+import { showLocation } from '../location.ts';
+import { isBroken, isCode, isConditionFailed, s3Error } from './errors.ts';
+import { BODY_ATTEMPTS, BODY_PAUSE_MS, PREFETCH_BYTES } from './limits.ts';
+import type { Site } from './multipart.ts';
+
+/** One version of an object, open for reading. */
+export interface S3Object {
+  readonly size: number;
+  readonly etag: string;
+  /**
+   * Fills `target` with the bytes from `offset`.
+   *
+   * @returns false where the object ends too early
+   * @throws EsparseError 'store' where the object was replaced since it was opened
+   */
+  readInto(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<boolean>;
+}
+
+/** Opens an object by fetching its first bytes: a small one needs no second request. */
+export async function openS3Object(site: Site, key: string, signal?: AbortSignal): Promise<S3Object> {
+  const { first, size, etag } = await fetchFirst(site, key, signal);
+  return {
+    size,
+    etag,
+    async readInto(offset, target, abort) {
+      if (offset + target.byteLength > size) return false;
+      const known = first.subarray(offset, offset + target.byteLength);
+      target.set(known);
+      const rest = target.subarray(known.byteLength);
+      if (rest.byteLength > 0)
+        await readRange(site, key, { etag, size, from: offset + known.byteLength }, rest, abort);
+      return true;
+    },
+  };
+}
+
+async function fetchFirst(site: Site, key: string, signal?: AbortSignal) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await site.gate(async () => {
+        const answer = await get(site, key, { Range: `bytes=0-${PREFETCH_BYTES - 1}` }, signal);
+        const range = /^bytes 0-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '');
+        if (range === null || Number(range[1]) >= PREFETCH_BYTES) throw ignoresRanges(site, key, answer);
+        const first = new Uint8Array(Number(range[1]) + 1);
+        await drain(answer, first, signal);
+        return { first, size: Number(range[2]), etag: answer.ETag ?? '' };
+      });
+    } catch (error) {
+      // What has no bytes has no range of them, either.
+      if (isCode(error, 'InvalidRange')) return { first: new Uint8Array(0), size: 0, etag: '' };
+      await pauseOrThrow(error, attempt, signal);
+    }
+  }
+}
+
+/** Reads a range into memory; a body that breaks off is asked for again from there. */
+async function readRange(
+  site: Site,
+  key: string,
+  { etag, size, from }: { readonly etag: string; readonly size: number; readonly from: number },
+  target: Uint8Array,
+  signal?: AbortSignal,
+): Promise<void> {
+  const end = from + target.byteLength - 1;
+  const progress = { done: 0 };
+  for (let attempt = 1; progress.done < target.byteLength; attempt++) {
+    const begin = from + progress.done;
+    try {
+      const condition = etag === '' ? {} : { IfMatch: etag };
+      await site.gate(async () => {
+        const answer = await get(site, key, { Range: `bytes=${begin}-${end}`, ...condition }, signal);
+        // Servers that ignore the condition still name the version.
+        if (answer.ETag !== undefined && answer.ETag !== etag) throw replaced(site, key, answer);
+        if (answer.ContentRange !== `bytes ${begin}-${end}/${size}`) throw ignoresRanges(site, key, answer);
+        await drain(answer, target, signal, progress);
+      });
+    } catch (error) {
+      if (isConditionFailed(error)) throw replaced(site, key);
+      try {
+        await pauseOrThrow(error, attempt, signal);
+      } catch (last) {
+        throw s3Error('read', key, site, last);
+      }
+    }
+  }
+}
+
+function get(
+  { client, bucket: Bucket }: Site,
+  Key: string,
+  input: { Range: string; IfMatch?: string },
+  signal?: AbortSignal,
+): Promise<GetObjectCommandOutput> {
+  const command = new GetObjectCommand({ Bucket, Key, ...input });
+  return client.send(command, signal === undefined ? {} : { abortSignal: signal });
+}
+
+/** Reads a body to its end into memory, from `progress.done` on. */
+async function drain(
+  { Body }: GetObjectCommandOutput,
+  target: Uint8Array,
+  signal: AbortSignal | undefined,
+  progress = { done: 0 },
+): Promise<void> {
+  for await (const chunk of Body as AsyncIterable<Uint8Array>) {
+    signal?.throwIfAborted();
+    if (progress.done + chunk.byteLength > target.byteLength)
+      throw new EsparseError('store', 'S3 sent more than was asked for');
+    target.set(chunk, progress.done);
+    progress.done += chunk.byteLength;
+  }
+  if (progress.done < target.byteLength) {
+    throw Object.assign(new Error('the body ended early'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
+  }
+}
+
+async function pauseOrThrow(error: unknown, attempt: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  if (!isBroken(error) || attempt >= BODY_ATTEMPTS) throw error;
+  await setTimeout(BODY_PAUSE_MS * 2 ** (attempt - 1), undefined, signal === undefined ? {} : { signal });
+}
+
+function replaced({ bucket }: Site, key: string, answer?: GetObjectCommandOutput): EsparseError {
+  dismiss(answer);
+  return new EsparseError('store', `s3://${bucket}/${key} was replaced while it was read`);
+}
+
+function ignoresRanges(site: Site, key: string, answer: GetObjectCommandOutput): EsparseError {
+  dismiss(answer);
+  return new EsparseError(
+    'unsupported',
+    `${showLocation(site.endpoint)} answers another range of s3://${site.bucket}/${key} than was asked for (${answer.ContentRange ?? 'all of it'})`,
+    { hint: 'a server between does not keep to ranges: address S3 itself' },
+  );
+}
+
+/** A body that is not wanted is not read to its end: it may be of any length. */
+function dismiss(answer: GetObjectCommandOutput | undefined): void {
+  (answer?.Body as { destroy?: () => void } | undefined)?.destroy?.();
+}
