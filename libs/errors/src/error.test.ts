@@ -1,4 +1,4 @@
-import { EsparseError, exitCodeOf, isEsparseError, toEsparseError } from './index.ts';
+import { EsparseError, exitCodeOf, isErrorKind, isEsparseError, toEsparseError } from './index.ts';
 
 test('an esparse error keeps its kind, hint, context and cause', () => {
   const cause = new Error('below');
@@ -38,4 +38,11 @@ test('bad input exits with 2, what may be tried again with 75, a defect with 1, 
   expect(exitCodeOf('checkpoint')).toBe(2);
   expect(exitCodeOf('internal')).toBe(1);
   expect(exitCodeOf('cancelled')).toBe(130);
+});
+
+test('a kind is told from any other text', () => {
+  expect(['usage', 'slow_client', 'Usage', '', 'constructor'].filter(isErrorKind)).toEqual([
+    'usage',
+    'slow_client',
+  ]);
 });

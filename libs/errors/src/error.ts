@@ -1,36 +1,4 @@
-/**
- * What went wrong, as a closed set: each kind has one exit code (see `exit-codes.ts`) and one gRPC status
- * (see `@esparse/protocol`).
- */
-export type ErrorKind =
-  /** An option or argument that cannot be used as given. */
-  | 'usage'
-  /** A checkpoint that is missing, damaged, hostile or contradicts its own config.json. */
-  | 'checkpoint'
-  /** A model family, dtype or shape that this version does not know. */
-  | 'unsupported'
-  /** A calibration or evaluation text that cannot be used. */
-  | 'text'
-  /** NaN, infinity or a magnitude out of range in weights or activations. */
-  | 'numeric'
-  /** A store that is damaged, of another format, or lacks what was asked for. */
-  | 'store'
-  /** A store that another process is writing. */
-  | 'locked'
-  /** No space left, or a quota reached, where something had to be written. */
-  | 'space'
-  /** A worker that speaks another protocol version, or breaks the protocol. */
-  | 'protocol'
-  /** A path that a worker does not serve. */
-  | 'denied'
-  /** A worker that cannot be reached, or went away. */
-  | 'unavailable'
-  /** A worker that has as much work as it takes. */
-  | 'busy'
-  /** The work was cancelled by its caller. */
-  | 'cancelled'
-  /** A defect of esparse itself. */
-  | 'internal';
+import type { ErrorKind } from './error-kind.ts';
 
 /** What an error may carry beside its message. */
 export interface ErrorDetails {
@@ -90,7 +58,7 @@ export function whereThrown(value: unknown): string | undefined {
   return line?.trim();
 }
 
-/** Disk-full and cancellation, as Node reports them, in our words. */
+/** A full disk and a cancelled call, which Node reports in its own way. */
 function fromSystemError(value: unknown): EsparseError | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const code = 'code' in value ? value.code : undefined;

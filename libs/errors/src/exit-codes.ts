@@ -1,4 +1,4 @@
-import type { ErrorKind } from './error.ts';
+import type { ErrorKind } from './error-kind.ts';
 
 /** Success. */
 export const EXIT_OK = 0;
@@ -15,21 +15,32 @@ export const EXIT_TRY_AGAIN = 75;
 export const EXIT_CANCELLED = 130;
 /** Stopped by SIGTERM: 128 + 15. */
 export const EXIT_TERMINATED = 143;
-/** As a shell tells of SIGPIPE: whoever read the output has gone. */
+/** Whoever read the output has gone, by the shells' convention of 128 + SIGPIPE. */
 export const EXIT_BROKEN_PIPE = 141;
+
+const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
+  usage: EXIT_BAD_INPUT,
+  invalid: EXIT_BAD_INPUT,
+  not_found: EXIT_BAD_INPUT,
+  unauthenticated: EXIT_BAD_INPUT,
+  timeout: EXIT_TRY_AGAIN,
+  slow_client: EXIT_BAD_INPUT,
+  checkpoint: EXIT_BAD_INPUT,
+  unsupported: EXIT_BAD_INPUT,
+  text: EXIT_BAD_INPUT,
+  numeric: EXIT_BAD_INPUT,
+  store: EXIT_BAD_INPUT,
+  locked: EXIT_TRY_AGAIN,
+  space: EXIT_BAD_INPUT,
+  protocol: EXIT_BAD_INPUT,
+  denied: EXIT_BAD_INPUT,
+  unavailable: EXIT_TRY_AGAIN,
+  busy: EXIT_TRY_AGAIN,
+  cancelled: EXIT_CANCELLED,
+  internal: EXIT_FAILURE,
+};
 
 /** The exit code of a command that ended in an error of this kind. */
 export function exitCodeOf(kind: ErrorKind): number {
-  switch (kind) {
-    case 'internal':
-      return EXIT_FAILURE;
-    case 'unavailable':
-    case 'busy':
-    case 'locked':
-      return EXIT_TRY_AGAIN;
-    case 'cancelled':
-      return EXIT_CANCELLED;
-    default:
-      return EXIT_BAD_INPUT;
-  }
+  return EXIT_CODES[kind];
 }

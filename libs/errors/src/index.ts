@@ -5,8 +5,8 @@ export {
   toEsparseError,
   whereThrown,
   type ErrorDetails,
-  type ErrorKind,
 } from './error.ts';
+export { ERROR_KINDS, isErrorKind, type ErrorKind } from './error-kind.ts';
 export {
   EXIT_BAD_INPUT,
   EXIT_BROKEN_PIPE,
@@ -17,3 +17,4 @@ export {
   EXIT_TRY_AGAIN,
   exitCodeOf,
 } from './exit-codes.ts';
+export { invalidField, isRequestError, RequestError, type RequestErrorDetails } from './request-error.ts';

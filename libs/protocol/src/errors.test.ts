@@ -1,25 +1,8 @@
 import { Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
-import { EsparseError, type ErrorKind } from '@esparse/errors';
+import { ERROR_KINDS, EsparseError } from '@esparse/errors';
 import { connectWorker, fromServiceError, toServiceError, workerServiceDefinition } from './index.ts';
 
-const KINDS: ErrorKind[] = [
-  'usage',
-  'checkpoint',
-  'unsupported',
-  'text',
-  'numeric',
-  'store',
-  'locked',
-  'space',
-  'protocol',
-  'denied',
-  'unavailable',
-  'busy',
-  'cancelled',
-  'internal',
-];
-
-test.each(KINDS)('an error of kind %s crosses the wire with its message, hint and context', (kind) => {
+test.each(ERROR_KINDS)('an error of kind %s crosses the wire with its message, hint and context', (kind) => {
   const sent = new EsparseError(kind, 'tensor x is missing', {
     hint: 'look again',
     context: { block: 3, tap: 'a' },
@@ -31,12 +14,6 @@ test.each(KINDS)('an error of kind %s crosses the wire with its message, hint an
     hint: 'look again',
     context: { block: '3', tap: 'a', worker: 'w:1' },
   });
-});
-
-test('the gRPC status tells the class of an error to peers that do not know ours', () => {
-  expect(toServiceError(new EsparseError('denied', 'no')).code).toBe(status.PERMISSION_DENIED);
-  expect(toServiceError(new EsparseError('space', 'full')).code).toBe(status.RESOURCE_EXHAUSTED);
-  expect(toServiceError(new Error('bug')).code).toBe(status.INTERNAL);
 });
 
 test('what one error carries is bounded, so that it fits into the headers of a reply', () => {

@@ -1,5 +1,6 @@
-import { Metadata, status, type ServiceError } from '@grpc/grpc-js';
-import { EsparseError, toEsparseError, type ErrorKind } from '@esparse/errors';
+import { Metadata, type ServiceError } from '@grpc/grpc-js';
+import { EsparseError, isErrorKind, toEsparseError, type ErrorKind } from '@esparse/errors';
+import { grpcStatusOf, kindOfGrpcStatus } from './grpc-status.ts';
 import { ErrorDetailCodec } from './service.ts';
 
 /** Trailing metadata that carries an `esparse.v1.ErrorDetail`. */
@@ -7,24 +8,6 @@ const DETAIL_KEY = 'esparse-error-bin';
 
 /** Text of one error at most, so that it fits the HTTP/2 header limit of 16 KiB with room to spare. */
 const MAX_TEXT = 2000;
-
-/** The gRPC status of each kind of error. */
-const STATUS: Record<ErrorKind, status> = {
-  usage: status.INVALID_ARGUMENT,
-  checkpoint: status.FAILED_PRECONDITION,
-  unsupported: status.FAILED_PRECONDITION,
-  text: status.INVALID_ARGUMENT,
-  numeric: status.FAILED_PRECONDITION,
-  store: status.FAILED_PRECONDITION,
-  locked: status.FAILED_PRECONDITION,
-  space: status.RESOURCE_EXHAUSTED,
-  protocol: status.FAILED_PRECONDITION,
-  denied: status.PERMISSION_DENIED,
-  unavailable: status.UNAVAILABLE,
-  busy: status.RESOURCE_EXHAUSTED,
-  cancelled: status.CANCELLED,
-  internal: status.INTERNAL,
-};
 
 /** What grpc-js sends for a failed call: status, message, and the error's fields in the trailing metadata. */
 export function toServiceError(
@@ -44,7 +27,7 @@ export function toServiceError(
     ),
   });
   metadata.set(DETAIL_KEY, Buffer.from(detail));
-  return { name: 'ServiceError', message, code: STATUS[error.kind], details: message, metadata };
+  return { name: 'ServiceError', message, code: grpcStatusOf(error.kind), details: message, metadata };
 }
 
 /** The error of a failed call, as the peer had it; `worker` names the peer in what has no detail. */
@@ -61,29 +44,29 @@ export function fromServiceError(thrown: unknown, worker: string): EsparseError 
   return withoutDetail(thrown, worker);
 }
 
+/** Where the peer is no worker of ours, or the call did not reach it, the status is all there is. */
 function withoutDetail(error: ServiceError, worker: string): EsparseError {
-  const context = { worker };
-  switch (error.code) {
-    case status.CANCELLED:
-      return new EsparseError('cancelled', 'the call was cancelled', { context, cause: error });
-    case status.UNAVAILABLE:
-    case status.DEADLINE_EXCEEDED:
-      return new EsparseError('unavailable', `worker ${worker} cannot be reached: ${error.details}`, {
+  const kind = kindOfGrpcStatus(error.code);
+  const { message, hint } = explain(kind, worker, error.details);
+  return new EsparseError(kind, message, { hint, context: { worker }, cause: error });
+}
+
+function explain(kind: ErrorKind, worker: string, details: string): { message: string; hint?: string } {
+  switch (kind) {
+    case 'cancelled':
+      return { message: 'the call was cancelled' };
+    case 'unavailable':
+      return {
+        message: `worker ${worker} cannot be reached: ${details}`,
         hint: 'check that the worker runs and that the address is right',
-        context,
-        cause: error,
-      });
-    case status.UNIMPLEMENTED:
-      return new EsparseError('protocol', `worker ${worker} does not know this call: ${error.details}`, {
+      };
+    case 'protocol':
+      return {
+        message: `worker ${worker} does not know this call: ${details}`,
         hint: 'run the same esparse version on both sides, and check that the address is that of a worker',
-        context,
-        cause: error,
-      });
+      };
     default:
-      return new EsparseError('internal', `worker ${worker} failed: ${error.details}`, {
-        context,
-        cause: error,
-      });
+      return { message: `worker ${worker} failed: ${details}` };
   }
 }
 
@@ -92,14 +75,10 @@ function detailOf(error: ServiceError) {
   if (!Buffer.isBuffer(bytes)) return undefined;
   try {
     const detail = ErrorDetailCodec.deserialize(bytes);
-    return isKind(detail.kind) ? { ...detail, kind: detail.kind } : undefined;
+    return isErrorKind(detail.kind) ? { ...detail, kind: detail.kind } : undefined;
   } catch {
-    return undefined; // not a detail of ours: the status still tells
+    return undefined; // not a detail of ours: the status says what is left to say
   }
-}
-
-function isKind(kind: string): kind is ErrorKind {
-  return Object.hasOwn(STATUS, kind);
 }
 
 function isServiceError(value: unknown): value is ServiceError {

@@ -20,6 +20,7 @@ export type { GatherStatisticsReply__Output } from './generated/esparse/v1/Gathe
 export type { StatisticRef__Output } from './generated/esparse/v1/StatisticRef.ts';
 export type { RunRef__Output } from './generated/esparse/v1/RunRef.ts';
 export type { WorkerHandlers } from './generated/esparse/v1/Worker.ts';
+export { grpcStatusOf } from './grpc-status.ts';
 export { identityMetadata, requireIdentity, type WorkerIdentity } from './identity.ts';
 export { InferenceClient, inferencePackage, inferenceServiceDefinition } from './inference-service.ts';
 export {

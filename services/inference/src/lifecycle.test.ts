@@ -1,6 +1,8 @@
 import { cp, mkdtemp, open, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { credentials, status } from '@grpc/grpc-js';
+import { InferenceClient } from '@esparse/protocol';
 import { startServer, type RunningServer } from './server.ts';
 import { writeExampleRun } from './testing/example-store.ts';
 import { DEFAULTS, events, eventually, RUN, type Answer } from './testing/serving.ts';
@@ -91,12 +93,26 @@ test('streams that outlast the time to drain end with an error in the stream, an
   await ended;
 });
 
-test('a request that takes longer than its time ends with an error, and its place is free', async () => {
-  const server = await startServer({ ...DEFAULTS, store: await copy('slow'), requestSeconds: 0.05 });
+test('a request that takes longer than its time ends with an error over HTTP and gRPC, and its place is free', async () => {
+  const server = await startServer({
+    ...DEFAULTS,
+    store: await copy('slow'),
+    requestSeconds: 0.05,
+    grpc: '127.0.0.1:0',
+  });
   const response = await ask(server, { max_tokens: 1000 });
   expect(response.status).toBe(503);
   expect(await response.json()).toMatchObject({ error: { code: 'request_timeout' } });
   await expect(textOf(await ask(server, { max_tokens: 1000, stream: true }))).rejects.toThrow(/longer/);
+  const client = new InferenceClient(server.grpc!, credentials.createInsecure());
+  const reading = async () => {
+    for await (const reply of client.Generate({ text: 'The', maxTokens: 1000 })) expect(reply).toBeDefined();
+  };
+  await expect(reading()).rejects.toMatchObject({
+    code: status.DEADLINE_EXCEEDED,
+    details: expect.stringMatching(/longer/),
+  });
+  client.close();
   await server.close();
 });
 

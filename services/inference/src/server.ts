@@ -1,7 +1,6 @@
 import { isIP } from 'node:net';
-import { EsparseError, messageOf, toEsparseError } from '@esparse/errors';
+import { EsparseError, messageOf, RequestError, toEsparseError } from '@esparse/errors';
 import type { Logger } from 'pino';
-import { ApiError } from './api/api-error.ts';
 import { startEngine } from './engine/start-engine.ts';
 import { createAdmission } from '@esparse/engine';
 import { createEventLoopPacer } from './generate/event-loop-pacer.ts';
@@ -188,7 +187,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
         const seconds = options.drainSeconds ?? DEFAULT_DRAIN_SECONDS;
         log.info({ texts: admission.held, seconds }, 'draining');
         await until(() => admission.held === 0, seconds * 1000);
-        service.abort(new ApiError(503, 'the server is stopping', { code: 'draining' }));
+        service.abort(new RequestError('unavailable', 'the server is stopping', { code: 'draining' }));
         await until(() => answering === 0, FLUSH_MS);
         await stop();
         log.info('server stopped');

@@ -1,7 +1,7 @@
+import { invalidField } from '@esparse/errors';
 import { z } from 'zod';
 import type { ChatMessage } from '../model/chat-renderer.ts';
 import { DEFAULT_CHAT_TOKENS, MAX_CHAT_LOGPROBS, MAX_MESSAGES } from '../limits.ts';
-import { badField } from './api-error.ts';
 import { samplingOf, type ParsedRequest } from './completion-request.ts';
 import { chatOnlyFields, commonFields, tokenCount } from './fields.ts';
 import { requireShape } from './shape.ts';
@@ -32,15 +32,15 @@ const schema = z.strictObject({
   top_logprobs: z.int().min(0).max(MAX_CHAT_LOGPROBS).nullish(),
 });
 
-/** Reads the body of `POST /v1/chat/completions`. @throws ApiError 400 */
+/** Reads the body of `POST /v1/chat/completions`. @throws RequestError `invalid` */
 export function parseChat(body: unknown): ParsedRequest {
   const fields = validate(schema, requireShape(body));
   const { max_tokens, max_completion_tokens, top_logprobs } = fields;
   if (typeof max_tokens === 'number' && typeof max_completion_tokens === 'number') {
-    throw badField('max_tokens', 'max_tokens and max_completion_tokens mean the same: give one');
+    throw invalidField('max_tokens', 'max_tokens and max_completion_tokens mean the same: give one');
   }
   if (typeof top_logprobs === 'number' && fields.logprobs !== true) {
-    throw badField('top_logprobs', 'top_logprobs needs logprobs: true');
+    throw invalidField('top_logprobs', 'top_logprobs needs logprobs: true');
   }
   return {
     stream: fields.stream ?? false,

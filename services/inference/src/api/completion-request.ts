@@ -1,7 +1,7 @@
+import { invalidField } from '@esparse/errors';
 import { z } from 'zod';
 import type { Prompt, TextRequest } from '../generate/service.ts';
 import { DEFAULT_COMPLETION_TOKENS, MAX_COMPLETION_LOGPROBS, MAX_PROMPTS } from '../limits.ts';
-import { badField } from './api-error.ts';
 import { commonFields, completionOnlyFields } from './fields.ts';
 import { requireShape } from './shape.ts';
 import { validate } from './validate.ts';
@@ -24,13 +24,13 @@ export interface ParsedRequest {
  * Reads the body of `POST /v1/completions`.
  *
  * @param maxPromptTokens longest list of token ids that is looked at
- * @throws ApiError 400
+ * @throws RequestError `invalid`
  */
 export function parseCompletion(body: unknown, maxPromptTokens: number): ParsedRequest {
   const fields = validate(schema, requireShape(body, 'prompt'));
   const n = fields.n ?? 1;
   if (typeof fields.best_of === 'number' && fields.best_of !== n) {
-    throw badField('best_of', 'best_of is not supported: equal to n, or absent');
+    throw invalidField('best_of', 'best_of is not supported: equal to n, or absent');
   }
   return {
     stream: fields.stream ?? false,
@@ -64,17 +64,18 @@ export function samplingOf(fields: {
 
 /** A string, strings, token ids, or lists of those: by hand, since a list may have 500 thousand entries. */
 function promptsOf(value: unknown, maxTokens: number): Prompt[] {
-  if (value === undefined || value === null) throw badField('prompt', 'prompt is required', 'missing_field');
+  if (value === undefined || value === null)
+    throw invalidField('prompt', 'prompt is required', 'missing_field');
   if (typeof value === 'string') return [value];
-  if (!Array.isArray(value) || value.length === 0) throw badField('prompt', EXPECTED);
+  if (!Array.isArray(value) || value.length === 0) throw invalidField('prompt', EXPECTED);
   const entries = value as unknown[];
   if (typeof entries[0] === 'number') return [tokensOf(entries, maxTokens)];
   if (entries.length > MAX_PROMPTS) {
-    throw badField('prompt', `a request has at most ${MAX_PROMPTS} prompts, not ${entries.length}`);
+    throw invalidField('prompt', `a request has at most ${MAX_PROMPTS} prompts, not ${entries.length}`);
   }
   return entries.map((entry) => {
     if (typeof entry === 'string') return entry;
-    if (!Array.isArray(entry)) throw badField('prompt', EXPECTED);
+    if (!Array.isArray(entry)) throw invalidField('prompt', EXPECTED);
     return tokensOf(entry as unknown[], maxTokens);
   });
 }
@@ -83,14 +84,14 @@ const EXPECTED = 'prompt: expected a string, a list of strings, token ids, or a 
 
 function tokensOf(ids: readonly unknown[], most: number): number[] {
   if (ids.length > most) {
-    throw badField(
+    throw invalidField(
       'prompt',
       `this model's context is ${most} tokens, and the prompt has ${ids.length}`,
       'context_length_exceeded',
     );
   }
   for (const id of ids) {
-    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) throw badField('prompt', EXPECTED);
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) throw invalidField('prompt', EXPECTED);
   }
   return ids as number[];
 }

@@ -1,4 +1,4 @@
-import { ApiError, badField } from './api-error.ts';
+import { invalidField, RequestError } from '@esparse/errors';
 import { MAX_BODY_DEPTH, MAX_BODY_VALUES } from '../limits.ts';
 
 /**
@@ -9,13 +9,13 @@ import { MAX_BODY_DEPTH, MAX_BODY_VALUES } from '../limits.ts';
  */
 export function requireShape(body: unknown, except?: string): Record<string, unknown> {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new ApiError(400, 'the body must be a JSON object');
+    throw new RequestError('invalid', 'the body must be a JSON object');
   }
   let values = 0;
   for (const [name, value] of Object.entries(body)) {
     if (name === except) continue;
     if (!fits(value, 1)) {
-      throw badField(
+      throw invalidField(
         name.slice(0, 100),
         `the body has too many values or is nested too deep (at most ${MAX_BODY_VALUES} and ${MAX_BODY_DEPTH})`,
       );

@@ -1,10 +1,10 @@
+import { invalidField } from '@esparse/errors';
 import type { z } from 'zod';
-import { badField } from './api-error.ts';
 
 /** Fields named in one message. */
 const MAX_NAMED = 5;
 
-/** Validates a body. @throws ApiError 400 naming the first field at fault and what was expected of it */
+/** Validates a body. @throws RequestError `invalid` naming the first field at fault and what was expected of it */
 export function validate<S extends z.ZodType>(schema: S, body: unknown): z.infer<S> {
   const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
@@ -14,11 +14,11 @@ export function validate<S extends z.ZodType>(schema: S, body: unknown): z.infer
     const names = issue.keys.slice(0, MAX_NAMED).map((name) => name.slice(0, 100));
     const paths = names.map((name) => (where === '' ? name : `${where}.${name}`));
     const more = issue.keys.length > MAX_NAMED ? ` and ${issue.keys.length - MAX_NAMED} more` : '';
-    throw badField(
+    throw invalidField(
       paths[0]!,
       `unknown field${paths.length > 1 ? 's' : ''}: ${paths.join(', ')}${more}`,
       'unknown_field',
     );
   }
-  throw badField(where, where === '' ? issue.message : `${where}: ${issue.message}`, 'invalid_value');
+  throw invalidField(where, where === '' ? issue.message : `${where}: ${issue.message}`, 'invalid_value');
 }

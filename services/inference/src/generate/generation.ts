@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { ApiError } from '../api/api-error.ts';
+import { RequestError } from '@esparse/errors';
 import type { FinishReason, Job, JobEvent, Sampling, Slot } from '@esparse/engine';
 import type { EngineThread } from '../engine/start-engine.ts';
 import { MAX_UNREAD_BYTES } from '../limits.ts';
@@ -111,7 +111,7 @@ export function startGeneration(input: GenerationInput, dependencies: Generation
     unreadBytes += delta.text.length + delta.tokens.length * TOKEN_BYTES * (1 + (input.logprobs ?? 0));
     if (unreadBytes > MAX_UNREAD_BYTES) {
       unread.clear();
-      cancel(new ApiError(503, 'the client reads too slowly', { code: 'slow_client' }));
+      cancel(new RequestError('slow_client', 'the client reads too slowly', { code: 'slow_client' }));
     } else wake?.();
   };
 
@@ -125,7 +125,7 @@ export function startGeneration(input: GenerationInput, dependencies: Generation
   const hear = (choice: Choice, event: JobEvent) => {
     if ('error' in event) {
       release(choice);
-      cancel(new ApiError(500, `the engine failed: ${event.error}`, { code: 'engine_error' }));
+      cancel(new RequestError('internal', `the engine failed: ${event.error}`, { code: 'engine_error' }));
       return;
     }
     let text = '';

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { ApiError, badField } from '../api/api-error.ts';
+import { invalidField, RequestError } from '@esparse/errors';
 import type { EngineThread } from '../engine/start-engine.ts';
 import {
   MAX_CHARACTERS_PER_TOKEN,
@@ -44,17 +44,17 @@ export interface TextService {
    * Begins a generation: acquires slots, tokenizes, checks, submits.
    *
    * @param signal the client has gone, or the time is up: its reason is what the reader gets
-   * @throws ApiError
+   * @throws RequestError
    */
   begin(request: TextRequest, signal: AbortSignal): Promise<BegunGeneration>;
-  /** The model of that name, or whichever is served where none is given. @throws ApiError 404, 503 */
+  /** The model of that name, or whichever is served where none is given. @throws RequestError `not_found`, `unavailable` */
   model(name: string | undefined): ServedModel;
   /** Why requests are not served now, else undefined. */
   unready(): string | undefined;
   /** No more requests from now on. */
   drain(): void;
   /** Ends every generation that runs. */
-  abort(error: ApiError): void;
+  abort(error: RequestError): void;
 }
 
 export interface TextServiceDependencies {
@@ -85,27 +85,34 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
     const why = unready();
     if (why === undefined) return;
     const code = draining ? 'draining' : 'not_ready';
-    throw new ApiError(503, why, { code, retryAfter: UNREADY_RETRY_SECONDS });
+    throw new RequestError('unavailable', why, { code, retryAfter: UNREADY_RETRY_SECONDS });
   };
 
   const modelNamed = (name: string | undefined): ServedModel => {
     requireReady();
     const model = models.current!;
     if (name === undefined || name === model.name) return model;
-    throw new ApiError(404, `the model ${JSON.stringify(name.slice(0, 200))} is not served here`, {
-      param: 'model',
-      code: 'model_not_found',
-    });
+    throw new RequestError(
+      'not_found',
+      `the model ${JSON.stringify(name.slice(0, 200))} is not served here`,
+      {
+        param: 'model',
+        code: 'model_not_found',
+      },
+    );
   };
 
   const acquire = async (texts: number): Promise<Slot[]> => {
     if (texts > admission.slots) {
-      throw badField('n', `${texts} texts in one request are more than the ${admission.slots} that fit here`);
+      throw invalidField(
+        'n',
+        `${texts} texts in one request are more than the ${admission.slots} that fit here`,
+      );
     }
     const slots = admission.acquire(texts);
     if (slots !== undefined) return slots;
     await setTimeout(REFUSAL_DELAY_MS);
-    throw new ApiError(429, 'the server has as many requests as it can hold: try again later', {
+    throw new RequestError('busy', 'the server has as many requests as it can hold: try again later', {
       code: 'queue_full',
       retryAfter: admission.retryAfter(),
     });
@@ -175,7 +182,7 @@ async function tokenize(
   const { tokenizer, chatTemplate } = model.text;
   if ('messages' in prompts) {
     if (chatTemplate === undefined) {
-      throw new ApiError(400, `the model ${model.name} has no chat template: use /v1/completions`, {
+      throw new RequestError('invalid', `the model ${model.name} has no chat template: use /v1/completions`, {
         param: 'messages',
         code: 'no_chat_template',
       });
@@ -202,7 +209,7 @@ async function tokenize(
 function requireFewLogprobs(told: number): void {
   if (told <= MAX_TOLD_LOGPROBS) return;
   const message = `texts x max_tokens x (1 + likeliest tokens) may be ${told} probabilities, and at most ${MAX_TOLD_LOGPROBS} are told`;
-  throw badField('logprobs', message);
+  throw invalidField('logprobs', message);
 }
 
 /** Too long to fit whatever its tokens are, or to be tokenized at no cost to others. */
@@ -210,18 +217,18 @@ function requireLength(text: string, param: string, { engine: { maxContext } }: 
   const most = Math.min(MAX_PROMPT_CHARACTERS, maxContext * MAX_CHARACTERS_PER_TOKEN);
   if (text.length <= most) return;
   const message = `a prompt has at most ${most} characters here (context: ${maxContext} tokens), not ${text.length}`;
-  throw badField(param, message, 'context_length_exceeded');
+  throw invalidField(param, message, 'context_length_exceeded');
 }
 
 function tokensGiven(prompt: readonly number[], vocab: number): Uint32Array {
   const bad = prompt.find((id) => id >= vocab);
-  if (bad !== undefined) throw badField('prompt', `${bad} is no token: the vocabulary has ${vocab}`);
+  if (bad !== undefined) throw invalidField('prompt', `${bad} is no token: the vocabulary has ${vocab}`);
   return requireTokens(Uint32Array.from(prompt), 'prompt');
 }
 
 function requireTokens(tokens: Uint32Array, param: string): Uint32Array {
   if (tokens.length > 0) return tokens;
-  throw badField(param, 'a prompt has at least one token, and this model has no BOS token to begin with');
+  throw invalidField(param, 'a prompt has at least one token, and this model has no BOS token to begin with');
 }
 
 /** As many tokens as asked for, checked against the context and the memory; by default as many as fit. */
@@ -235,7 +242,7 @@ function tokensToGenerate(
   const left = context - longest;
   const wanted = maxTokens ?? Math.max(1, Math.min(defaultTokens, left));
   if (wanted <= left) return wanted;
-  throw badField(
+  throw invalidField(
     'messages' in given ? 'messages' : 'prompt',
     `this model's context is ${context} tokens; ${longest} in the prompt and ${wanted} to generate are ${longest + wanted}`,
     'context_length_exceeded',

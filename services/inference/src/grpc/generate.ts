@@ -1,14 +1,19 @@
 import { once } from 'node:events';
 import { Metadata, status, type ServerWritableStream } from '@grpc/grpc-js';
-import { toEsparseError } from '@esparse/errors';
-import type { GenerateReply, GenerateRequest__Output, InferenceHandlers } from '@esparse/protocol';
+import { isRequestError, RequestError } from '@esparse/errors';
+import {
+  grpcStatusOf,
+  type GenerateReply,
+  type GenerateRequest__Output,
+  type InferenceHandlers,
+} from '@esparse/protocol';
 import type { Logger } from 'pino';
-import { ApiError, isApiError } from '../api/api-error.ts';
 import type { BegunGeneration } from '../generate/service.ts';
 import type { HttpContext } from '../http/context.ts';
 import { UNREAD_TIMEOUT_MS } from '../limits.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import type { TextToken } from '../text/choice-text.ts';
+import { requestSignal } from '../request-signal.ts';
 import { readGenerateRequest } from './read-request.ts';
 
 type Call = ServerWritableStream<GenerateRequest__Output, GenerateReply>;
@@ -20,7 +25,10 @@ export function inferenceHandlers(
 ): InferenceHandlers {
   const generate = async (call: Call, signal: AbortSignal) => {
     if (keys?.accepts(call.metadata.get('authorization')[0]?.toString()) === false) {
-      throw new ApiError(401, 'give a valid API key in the metadata authorization: Bearer KEY');
+      throw new RequestError(
+        'unauthenticated',
+        'give a valid API key in the metadata authorization: Bearer KEY',
+      );
     }
     const { name } = service.model(undefined);
     const begun = await service.begin(readGenerateRequest(call.request, name), signal);
@@ -36,19 +44,10 @@ export function inferenceHandlers(
   return {
     Generate(call) {
       const received = performance.now();
-      const controller = new AbortController();
-      call.once('cancelled', () => {
-        controller.abort(new ApiError(499, 'the client has gone'));
-      });
-      const timer = setTimeout(() => {
-        controller.abort(
-          new ApiError(408, `the call took longer than ${limits.requestSeconds} s`, {
-            code: 'request_timeout',
-          }),
-        );
-      }, limits.requestSeconds * 1000);
+      const { signal, clientGone, done } = requestSignal(limits.requestSeconds);
+      call.once('cancelled', clientGone);
       let code: status = status.OK;
-      generate(call, controller.signal)
+      generate(call, signal)
         .then(
           () => call.end(),
           (thrown: unknown) => {
@@ -58,7 +57,7 @@ export function inferenceHandlers(
           },
         )
         .finally(() => {
-          clearTimeout(timer);
+          done();
           const seconds = (performance.now() - received) / 1000;
           metrics.request(
             { route: 'esparse.v1.Inference/Generate', method: 'gRPC', status: status[code] },
@@ -98,7 +97,7 @@ async function drained(call: Call, signal: AbortSignal): Promise<void> {
     controller.abort(signal.reason);
   };
   const timer = setTimeout(() => {
-    controller.abort(new ApiError(408, 'the client reads too slowly', { code: 'slow_client' }));
+    controller.abort(new RequestError('slow_client', 'the client reads too slowly', { code: 'slow_client' }));
   }, UNREAD_TIMEOUT_MS);
   signal.addEventListener('abort', gone);
   try {
@@ -111,26 +110,15 @@ async function drained(call: Call, signal: AbortSignal): Promise<void> {
   }
 }
 
-const STATUS: Readonly<Record<number, status>> = {
-  400: status.INVALID_ARGUMENT,
-  401: status.UNAUTHENTICATED,
-  404: status.NOT_FOUND,
-  408: status.DEADLINE_EXCEEDED,
-  429: status.RESOURCE_EXHAUSTED,
-  499: status.CANCELLED,
-  503: status.UNAVAILABLE,
-};
-
-/** An error as grpc-js sends it; where to try again is in the metadata `retry-after`. */
+/** An error as grpc-js sends it; when to try again is in the metadata `retry-after`. */
 function toStatus(thrown: unknown, log: Logger): { code: status; details: string; metadata: Metadata } {
   const metadata = new Metadata();
-  if (!isApiError(thrown)) {
-    const error = toEsparseError(thrown);
-    log.error({ err: error }, 'a call failed');
+  if (!isRequestError(thrown)) {
+    log.error({ err: thrown }, 'a call failed');
     return { code: status.INTERNAL, details: 'the server failed: its log says how', metadata };
   }
-  const { param, retryAfter } = thrown.details;
+  const { kind, message, param, retryAfter } = thrown;
   if (retryAfter !== undefined) metadata.set('retry-after', String(retryAfter));
   if (param !== undefined) metadata.set('param', param.replaceAll(/[^\x20-\x7e]/g, '?'));
-  return { code: STATUS[thrown.status] ?? status.INTERNAL, details: thrown.message, metadata };
+  return { code: grpcStatusOf(kind), details: message, metadata };
 }

@@ -1,9 +1,9 @@
+import { invalidField } from '@esparse/errors';
 import type { GenerateRequest__Output } from '@esparse/protocol';
-import { badField } from '../api/api-error.ts';
 import type { TextRequest } from '../generate/service.ts';
 import { DEFAULT_COMPLETION_TOKENS, MAX_CHAT_LOGPROBS, MAX_STOPS, MAX_STOP_CHARACTERS } from '../limits.ts';
 
-/** Reads a `GenerateRequest`. @param model what is served, for a request that names nothing @throws ApiError 400 */
+/** Reads a `GenerateRequest`. @param model what is served, for a request that names nothing @throws RequestError `invalid` */
 export function readGenerateRequest(request: GenerateRequest__Output, model: string): TextRequest {
   const { temperature = 1, topP = 1, topK, stop, logprobs, seed, maxTokens } = request;
   require(temperature >= 0 && temperature <= 2, 'temperature', 'from 0 to 2');
@@ -31,9 +31,9 @@ export function readGenerateRequest(request: GenerateRequest__Output, model: str
 function promptOf({ prompt, text, tokens }: GenerateRequest__Output): string | readonly number[] {
   if (prompt === 'text') return text ?? '';
   if (prompt === 'tokens') return tokens?.ids ?? [];
-  throw badField('prompt', 'give text or tokens');
+  throw invalidField('prompt', 'give text or tokens');
 }
 
 function require(condition: boolean, field: string, expected: string): void {
-  if (!condition) throw badField(field, `${field}: expected ${expected}`);
+  if (!condition) throw invalidField(field, `${field}: expected ${expected}`);
 }

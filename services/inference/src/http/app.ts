@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
+import { RequestError } from '@esparse/errors';
 import Fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { ApiError } from '../api/api-error.ts';
 import {
   BODY_TIMEOUT_MS,
   HEADERS_TIMEOUT_MS,
@@ -11,7 +11,8 @@ import {
   TCP_KEEP_ALIVE_MS,
 } from '../limits.ts';
 import type { HttpContext } from './context.ts';
-import { answerClientError, sendApiError, toApiError } from './errors.ts';
+import { answerBrokenRequest } from './broken-request.ts';
+import { errorAnswer, errorAnswerOf, sendError, type ErrorAnswer } from './error-answer.ts';
 import { parseJsonBody } from './json-body.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationRoutes } from './routes/operation.ts';
@@ -42,10 +43,10 @@ export function createApp(
     genReqId: () => `req-${randomBytes(8).toString('hex')}`,
     return503OnClosing: false,
     forceCloseConnections: true,
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, request, reply) => {
       void reply.header('x-request-id', request.id);
-      void sendApiError(reply, toApiError(error, request.log, limits.bodyBytes));
+      void sendError(reply, errorAnswerOf(error, request.log, limits.bodyBytes));
     },
     serverFactory: (handler) => {
       const server = createServer(
@@ -94,9 +95,9 @@ export function createApp(
   });
 
   app.setErrorHandler((error, request, reply) =>
-    sendApiError(reply, toApiError(error, request.log, limits.bodyBytes)),
+    sendError(reply, errorAnswerOf(error, request.log, limits.bodyBytes)),
   );
-  app.setNotFoundHandler((request, reply) => sendApiError(reply, noSuchRoute(app, request)));
+  app.setNotFoundHandler((request, reply) => sendError(reply, noSuchRoute(app, request)));
 
   operationRoutes(app, context);
   modelRoutes(app, context);
@@ -104,23 +105,22 @@ export function createApp(
   return app;
 }
 
-function unauthorized(): ApiError {
-  return new ApiError(401, 'give a valid API key as Authorization: Bearer KEY', {
+function unauthorized(): RequestError {
+  return new RequestError('unauthenticated', 'give a valid API key as Authorization: Bearer KEY', {
     code: 'invalid_api_key',
-    headers: { 'www-authenticate': 'Bearer' },
   });
 }
 
 /** 405 where the path is there for other methods, else 404. */
-function noSuchRoute(app: FastifyInstance, request: FastifyRequest): ApiError {
+function noSuchRoute(app: FastifyInstance, request: FastifyRequest): ErrorAnswer {
   const path = request.url.split('?', 1)[0]!;
   const methods = (['GET', 'HEAD', 'POST'] as const).filter((method) =>
     app.hasRoute({ method, url: path.startsWith('/v1/models/') ? '/v1/models/*' : path }),
   );
   const shown = `${request.method} ${path.slice(0, 200)}`;
-  if (methods.length === 0) return new ApiError(404, `there is no ${shown}`, { code: 'not_found' });
+  if (methods.length === 0) return errorAnswer(404, `there is no ${shown}`, { code: 'not_found' });
   const allow = methods.join(', ');
-  return new ApiError(405, `${shown} is not possible: ${allow}`, {
+  return errorAnswer(405, `${shown} is not possible: ${allow}`, {
     code: 'method_not_allowed',
     headers: { allow },
   });

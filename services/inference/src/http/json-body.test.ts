@@ -24,7 +24,7 @@ test.each([
   ['a key that changes prototypes', '{"__proto__":{}}', /as it is used here/],
 ])('%s is refused', (_, text, words) => {
   expect(() => parse(text)).toThrow(
-    expect.objectContaining({ status: 400, message: expect.stringMatching(words) }),
+    expect.objectContaining({ kind: 'invalid', message: expect.stringMatching(words) }),
   );
 });
 

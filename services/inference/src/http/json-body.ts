@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { ApiError } from '../api/api-error.ts';
+import { RequestError } from '@esparse/errors';
 import { MAX_BODY_DEPTH, MAX_BODY_VALUES, MAX_LIST_ENTRIES } from '../limits.ts';
 
 const QUOTE = 0x22;
@@ -9,7 +9,7 @@ const BACKSLASH = 0x5c;
  * Parses a body. What would take the parser long, or be refused anyway, is found first by one look at its bytes: half a
  * million brackets take `JSON.parse` a quarter of a second, and every stream would wait.
  *
- * @throws ApiError 400
+ * @throws RequestError `invalid`
  */
 export function parseJsonBody(body: Buffer): unknown {
   if (body.length === 0) throw badJson('the body is empty: expected a JSON object');
@@ -23,8 +23,8 @@ export function parseJsonBody(body: Buffer): unknown {
   }
 }
 
-function badJson(message: string): ApiError {
-  return new ApiError(400, message, { code: 'invalid_json' });
+function badJson(message: string): RequestError {
+  return new RequestError('invalid', message, { code: 'invalid_json' });
 }
 
 /** Counts brackets, colons and commas outside strings. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import type { ApiError } from '../api/api-error.ts';
 import { UNREAD_TIMEOUT_MS } from '../limits.ts';
+import type { ErrorAnswer } from './error-answer.ts';
 
 /**
  * Sends an answer as server-sent events, as fast as its client reads: while the connection is full nothing is taken
@@ -10,7 +10,7 @@ import { UNREAD_TIMEOUT_MS } from '../limits.ts';
 export async function sendEvents(
   response: ServerResponse,
   chunks: AsyncIterable<readonly object[]>,
-  describe: (thrown: unknown) => ApiError,
+  describe: (thrown: unknown) => ErrorAnswer,
 ): Promise<void> {
   let end = 'data: [DONE]\n\n';
   try {

@@ -22,7 +22,7 @@ test.each([
   ['writes too much', "{% for i in range(300000) %}{{ 'x' }}{% endfor %}", /characters|longer/],
 ])('a template that %s is 400, and the next one is rendered', async (_, source, words) => {
   const rendering = renderer.render(template(source), messages);
-  await expect(rendering).rejects.toMatchObject({ status: 400, message: expect.stringMatching(words) });
+  await expect(rendering).rejects.toMatchObject({ kind: 'invalid', message: expect.stringMatching(words) });
   await expect(renderer.render(template('ok'), messages)).resolves.toBe('ok');
 });
 

@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { ApiError } from '../api/api-error.ts';
+import { RequestError } from '@esparse/errors';
 import { builtScript } from '../built-script.ts';
 import { MAX_PROMPT_CHARACTERS, TEMPLATE_HEAP_MIB, TEMPLATE_TIMEOUT_MS } from '../limits.ts';
 import type { ChatTemplate } from './chat-template.ts';
@@ -22,7 +22,7 @@ export type RenderAnswer =
 
 /** Writes chats as prompts. */
 export interface ChatRenderer {
-  /** @throws ApiError 400 where the template refuses the messages, takes too long, or writes too much */
+  /** @throws RequestError `invalid` where the template refuses the messages, takes too long, or writes too much */
   render(template: ChatTemplate, messages: readonly ChatMessage[]): Promise<string>;
   close(): void;
 }
@@ -49,7 +49,7 @@ export function createChatRenderer(timeoutMs = TEMPLATE_TIMEOUT_MS): ChatRendere
   let closed = false;
 
   const refuse = (message: string) =>
-    new ApiError(400, `the model's chat template: ${message}`, { param: 'messages' });
+    new RequestError('invalid', `the model's chat template: ${message}`, { param: 'messages' });
 
   const answered = (answer: RenderAnswer) => {
     const found = calls.get(answer.id);
@@ -70,7 +70,8 @@ export function createChatRenderer(timeoutMs = TEMPLATE_TIMEOUT_MS): ChatRendere
     calls.delete(oldest.call.id);
     oldest.reject(refuse('needs too much time or memory'));
     if (closed) {
-      for (const { reject } of calls.values()) reject(new ApiError(503, 'the server is stopping'));
+      for (const { reject } of calls.values())
+        reject(new RequestError('unavailable', 'the server is stopping'));
       calls.clear();
     }
     for (const { call } of calls.values()) send(call);

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
+import { RequestError } from '@esparse/errors';
 import { SOFTWARE_VERSION } from '@esparse/protocol';
-import { ApiError } from '../../api/api-error.ts';
 import type { HttpContext } from '../context.ts';
 
 /** What those who run the server ask for: `/health`, `/ready`, `/metrics`, `/info`. */
@@ -9,7 +9,7 @@ export function operationRoutes(app: FastifyInstance, { service, metrics, limits
 
   app.get('/ready', () => {
     const why = service.unready();
-    if (why !== undefined) throw new ApiError(503, why, { code: 'not_ready', retryAfter: 1 });
+    if (why !== undefined) throw new RequestError('unavailable', why, { code: 'not_ready', retryAfter: 1 });
     return { status: 'ready' };
   });
 

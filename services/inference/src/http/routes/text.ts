@@ -4,8 +4,8 @@ import { parseChat } from '../../api/chat-request.ts';
 import { parseCompletion, type ParsedRequest } from '../../api/completion-request.ts';
 import { chatFormat, completionFormat } from '../../api/formats.ts';
 import { chunkedAnswer, wholeAnswer } from '../../api/write-answer.ts';
-import { toApiError } from '../errors.ts';
-import { requestSignal } from '../request-signal.ts';
+import { errorAnswerOf } from '../error-answer.ts';
+import { requestSignal } from '../../request-signal.ts';
 import type { HttpContext } from '../context.ts';
 import { sendEvents } from '../sse.ts';
 
@@ -27,7 +27,11 @@ export function textRoutes(app: FastifyInstance, { service, limits, nextTurn }: 
     parsed: ParsedRequest,
     format: AnswerFormat,
   ): Promise<unknown> {
-    const { signal, done } = requestSignal(reply.raw, limits.requestSeconds);
+    const { signal, clientGone, done } = requestSignal(limits.requestSeconds);
+    const closed = () => {
+      if (!reply.raw.writableFinished) clientGone();
+    };
+    reply.raw.once('close', closed);
     try {
       const begun = await service.begin(parsed.request, signal);
       const logprobs = parsed.request.logprobs !== undefined;
@@ -47,11 +51,12 @@ export function textRoutes(app: FastifyInstance, { service, limits, nextTurn }: 
       await sendEvents(
         reply.raw,
         chunkedAnswer(begun, format, { logprobs, includeUsage, choices }),
-        (thrown) => toApiError(thrown, request.log, limits.bodyBytes),
+        (thrown) => errorAnswerOf(thrown, request.log, limits.bodyBytes),
       );
       return undefined; // the answer has been sent
     } finally {
       done();
+      reply.raw.off('close', closed);
     }
   }
 }

@@ -1,0 +1,31 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import { errorAnswer, type ErrorAnswer } from './error-answer.ts';
+import { httpStatusOf } from './status.ts';
+
+/** Answers what is not HTTP, or comes too slowly to be a request: it never reaches the routes. */
+export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const { status, body } = answerTo(error.code);
+  const text = JSON.stringify(body);
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n` +
+      `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+  );
+}
+
+function answerTo(code: string | undefined): ErrorAnswer {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return errorAnswer(httpStatusOf('slow_client'), 'the request came too slowly', {
+        code: 'request_timeout',
+      });
+    case 'HPE_HEADER_OVERFLOW':
+      return errorAnswer(431, 'the headers are too large', { code: 'headers_too_large' });
+    default:
+      return errorAnswer(400, 'this is no HTTP request', { code: 'invalid_http' });
+  }
+}
