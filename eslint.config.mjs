@@ -33,6 +33,7 @@ export default tseslint.config(
             { sourceTag: 'lib', onlyDependOnLibsWithTags: ['lib'] },
             { sourceTag: 'pipeline', onlyDependOnLibsWithTags: ['lib'] },
             { sourceTag: 'api', onlyDependOnLibsWithTags: ['lib', 'pipeline'] },
+            { sourceTag: 'example', onlyDependOnLibsWithTags: ['lib', 'pipeline', 'api'] },
             { sourceTag: 'service', onlyDependOnLibsWithTags: ['lib', 'pipeline'] },
             { sourceTag: 'app', onlyDependOnLibsWithTags: ['lib', 'pipeline', 'api', 'service'] },
             { sourceTag: 'test', onlyDependOnLibsWithTags: ['*'] },

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { PROTO_FOLDER } from './proto-folder.ts';
 
 /**
  * The protocols as they were last agreed on. Nothing in this file may change or go: peers of other versions rely on it.
@@ -47,7 +48,7 @@ function placesOf(definition: PackageDefinition): Places {
   return places;
 }
 
-const options = { includeDirs: [path.join(import.meta.dirname, '../../../proto')] };
+const options = { includeDirs: [PROTO_FOLDER] };
 const now: Places = Object.assign({}, ...FILES.map((file) => placesOf(loadSync(file, options)))) as Places;
 
 test('the protocols have only grown: no field, value or method was removed, renumbered or retyped', () => {

@@ -1,15 +1,12 @@
-import path from 'node:path';
 import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { InferenceHandlers } from './generated/esparse/v1/Inference.ts';
 import type { ProtoGrpcType } from './generated/inference.ts';
-
-/** Folder of the `.proto` files: the same from the sources and from the build. */
-const PROTO = path.join(import.meta.dirname, '../../../proto');
+import { PROTO_FOLDER } from './proto-folder.ts';
 
 /** The package as proto-loader gives it: what the reflection service tells of. */
 export const inferencePackage = loadSync('esparse/v1/inference.proto', {
-  includeDirs: [PROTO],
+  includeDirs: [PROTO_FOLDER],
   longs: Number,
   enums: String,
   defaults: true,

@@ -1,17 +1,14 @@
-import path from 'node:path';
 import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { tileEncoder } from './encode-tile.ts';
 import type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';
 import type { WorkerHandlers } from './generated/esparse/v1/Worker.ts';
 import type { ProtoGrpcType } from './generated/worker.ts';
-
-/** Folder of the `.proto` files: the same from the sources and from the build. */
-const PROTO = path.join(import.meta.dirname, '../../../proto');
+import { PROTO_FOLDER } from './proto-folder.ts';
 
 const loaded = loadPackageDefinition(
   loadSync('esparse/v1/worker.proto', {
-    includeDirs: [PROTO],
+    includeDirs: [PROTO_FOLDER],
     longs: Number,
     enums: String,
     defaults: true,
