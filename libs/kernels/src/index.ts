@@ -1,4 +1,4 @@
-export { addon } from './addon.ts';
+export { addon } from './runtime/addon.ts';
 export {
   AMPLITUDE_DIGITS,
   AMPLITUDE_LIMIT,
@@ -6,7 +6,7 @@ export {
   amplitudeMerge,
   amplitudeUpdate,
   amplitudeUpdateReference,
-} from './amplitude.ts';
+} from './pruning/amplitude.ts';
 export {
   addExactly,
   addExactlyReference,
@@ -14,8 +14,8 @@ export {
   EXACT_SUM_LIMIT,
   EXACT_SUM_MAX_ADDENDS,
   EXACT_SUM_PART,
-} from './exact-sums.ts';
-export { entropyCount, entropyFinish, entropyMerge, entropyUpdate } from './entropy.ts';
+} from './pruning/exact-sums.ts';
+export { entropyCount, entropyFinish, entropyMerge, entropyUpdate } from './pruning/entropy.ts';
 export {
   ENTROPY_MAX_BINS,
   ENTROPY_MAX_ROWS,
@@ -26,35 +26,40 @@ export {
   entropyHistograms,
   entropyBins,
   type EntropyHistograms,
-} from './entropy-state.ts';
+} from './pruning/entropy-state.ts';
 export {
   entropyCountReference,
   entropyFinishReference,
   entropyMergeReference,
   entropyUpdateReference,
-} from './entropy-reference.ts';
-export { free } from './free.ts';
-export { groupDescent, type GroupDescentProblem } from './group-descent.ts';
-export { groupDescentReference } from './group-descent-reference.ts';
-export { setPruningThreads } from './pruning-threads.ts';
-export { narrow } from './narrow.ts';
-export { widen, widenReference, type HalfDtype } from './widen.ts';
-export { channelMeans, channelMeansReference, scoreByChannel, scoreByChannelReference } from './score.ts';
-export { keptScore, keptScoreReference } from './kept-score.ts';
-export { MAX_BLOCK, swapSearch, type SwapSearchResult } from './swap-search.ts';
-export { slotGains, slotGainsReference } from './slot-gains.ts';
-export { assign, assignReference } from './assignment.ts';
+} from './pruning/entropy-reference.ts';
+export { free } from './runtime/free.ts';
+export { groupDescent, type GroupDescentProblem } from './pruning/group-descent.ts';
+export { groupDescentReference } from './pruning/group-descent-reference.ts';
+export { setPruningThreads } from './pruning/pruning-threads.ts';
+export { narrow } from './runtime/narrow.ts';
+export { widen, widenReference, type HalfDtype } from './runtime/widen.ts';
+export {
+  channelMeans,
+  channelMeansReference,
+  scoreByChannel,
+  scoreByChannelReference,
+} from './pruning/score.ts';
+export { keptScore, keptScoreReference } from './pruning/kept-score.ts';
+export { MAX_BLOCK, swapSearch, type SwapSearchResult } from './pruning/swap-search.ts';
+export { slotGains, slotGainsReference } from './pruning/slot-gains.ts';
+export { assign, assignReference } from './pruning/assignment.ts';
 export {
   SPARSE_GPT_CHANNELS,
   sparseGptSweep,
   sparseGptSweepReference,
   type SparseGptBlock,
   type SparseGptSwept,
-} from './sparse-gpt.ts';
-export { maskOf, maskOfReference, maskRowBytes } from './mask.ts';
-export { MAX_DIMENSION, MAX_GROUP } from './shuffled-matrix.ts';
-export { packedLayout, TILE_ROWS, type PackedLayout } from './packed-layout.ts';
-export { pack, unpack, unpackToF32, type PackedArrays } from './pack.ts';
+} from './pruning/sparse-gpt.ts';
+export { maskOf, maskOfReference, maskRowBytes } from './pruning/mask.ts';
+export { MAX_DIMENSION, MAX_GROUP } from './runtime/shuffled-matrix.ts';
+export { packedLayout, TILE_ROWS, type PackedLayout } from './runtime/packed-layout.ts';
+export { pack, unpack, unpackToF32, type PackedArrays } from './pruning/pack.ts';
 export {
   attention,
   attentionReference,
@@ -84,5 +89,5 @@ export {
   type LinearWeights,
   type PackedWeights,
 } from './inference/linear.ts';
-export { mapFile } from './inference/map-file.ts';
+export { mapFile } from './runtime/map-file.ts';
 export { readBandwidth, readMemory } from './inference/read-bandwidth.ts';

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <chrono>
 
-#include "../promise_job.h"
+#include "runtime/promise_job.h"
 #include "kernels.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 namespace esparse {
 namespace {

@@ -4,9 +4,9 @@
 #include <atomic>
 #include <cstring>
 
-#include "../simd.h"
+#include "runtime/simd.h"
 #include "linear.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 namespace esparse {
 namespace {

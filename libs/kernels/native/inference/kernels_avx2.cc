@@ -7,7 +7,7 @@
 
 #include <cstring>
 
-#include "target.h"
+#include "runtime/target.h"
 
 ESPARSE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,popcnt")
 namespace esparse {

@@ -7,7 +7,7 @@
 
 #include <cstring>
 
-#include "target.h"
+#include "runtime/target.h"
 
 namespace esparse {
 namespace {

@@ -2,9 +2,9 @@
 
 #include <cstring>
 
-#include "../half.h"
+#include "runtime/half.h"
 #include "exact_fma.h"
-#include "target.h"
+#include "runtime/target.h"
 
 namespace esparse {
 namespace {

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "linear.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 namespace esparse {
 namespace {

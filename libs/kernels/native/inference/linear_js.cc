@@ -5,10 +5,10 @@
 #include <memory>
 #include <string>
 
-#include "../promise_job.h"
-#include "../shuffled.h"
+#include "runtime/promise_job.h"
+#include "runtime/shuffled.h"
 #include "linear.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 
 namespace esparse {
 namespace {

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "linear.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 #include "scratch.h"
 
 namespace esparse {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include "target.h"
+#include "runtime/target.h"
 
 namespace esparse {
 

@@ -3,12 +3,12 @@
 #include <cstdint>
 #include <cstring>
 
-#include "../half.h"
-#include "../simd.h"
-#include "parallel.h"
+#include "runtime/half.h"
+#include "runtime/simd.h"
+#include "runtime/parallel.h"
 #include "scratch.h"
 #include "small.h"
-#include "sync_call.h"
+#include "runtime/sync_call.h"
 
 namespace esparse {
 namespace {

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../addon.ts';
+import { addon } from '../runtime/addon.ts';
 
 /** More threads than any machine gains from. */
 const MAX_THREADS = 256;

@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../addon.ts';
-import { widenReference } from '../widen.ts';
+import { addon } from '../runtime/addon.ts';
+import { widenReference } from '../runtime/widen.ts';
 
 /** A matrix of row vectors as stored, row-major; 16-bit floats are held as their bits. */
 export type RowTable =

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../addon.ts';
+import { addon } from '../runtime/addon.ts';
 
 /**
  * The instructions that the inference kernels were written for. `avx512` needs VBMI2, `avx512-base` does without; `portable`

@@ -1,6 +1,6 @@
 /** The readable version of the linears: the sums that every instruction set makes, bit for bit. */
-import { packedLayout, TILE_ROWS } from '../packed-layout.ts';
-import { widenReference } from '../widen.ts';
+import { packedLayout, TILE_ROWS } from '../runtime/packed-layout.ts';
+import { widenReference } from '../runtime/widen.ts';
 import { damagedIndices } from './damaged-indices.ts';
 import { fusedMultiplyAdd } from './fused-multiply-add.ts';
 import type { DenseWeights, Linear, PackedWeights } from './linear.ts';

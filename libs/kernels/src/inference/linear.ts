@@ -1,8 +1,8 @@
 import { EsparseError } from '@esparse/errors';
-import { addon, type Addon } from '../addon.ts';
-import { packedLayout } from '../packed-layout.ts';
-import { MAX_DIMENSION, MAX_GROUP } from '../shuffled-matrix.ts';
-import type { HalfDtype } from '../widen.ts';
+import { addon, type Addon } from '../runtime/addon.ts';
+import { packedLayout } from '../runtime/packed-layout.ts';
+import { MAX_DIMENSION, MAX_GROUP } from '../runtime/shuffled-matrix.ts';
+import type { HalfDtype } from '../runtime/widen.ts';
 import { damagedIndices } from './damaged-indices.ts';
 import { computeInstructionSet, type InstructionSet } from './instruction-set.ts';
 import { denseReference, packedReference } from './linear-reference.ts';

@@ -11,9 +11,9 @@ import { bitsOf, denseCase, packedCase, randomInputs, randomNumbers } from '../t
 
 const COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = 'qemu-aarch64';
-const NATIVE = path.join(import.meta.dirname, '../../native/inference');
-/** Files of the kernels that speak to Node. */
-const FOR_NODE = ['bandwidth.cc', 'linear_js.cc', 'map_file.cc', 'small_js.cc'];
+const NATIVE = path.join(import.meta.dirname, '../../native');
+/** Files of the inference kernels that speak to Node. */
+const FOR_NODE = ['bandwidth.cc', 'linear_js.cc', 'small_js.cc'];
 
 const missing = [COMPILER, EMULATOR].filter((tool) => spawnSync(tool, ['--version']).status !== 0);
 if (missing.length > 0) {
@@ -63,11 +63,13 @@ testWithTools.each(['neon', 'portable'])(
 let compiled = false;
 function compile(): void {
   if (compiled) return;
-  const sources = readdirSync(NATIVE).filter((name) => name.endsWith('.cc') && !FOR_NODE.includes(name));
+  const kernels = readdirSync(path.join(NATIVE, 'inference'))
+    .filter((name) => name.endsWith('.cc') && !FOR_NODE.includes(name))
+    .map((name) => `inference/${name}`);
+  const sources = ['testing/apply_linears.cc', 'runtime/parallel.cc', ...kernels];
   const { status, stderr } = spawnSync(COMPILER, [
     ...['-std=c++17', '-O2', '-ffp-contract=off', '-Wall', '-Wextra', '-Werror', '-static', '-pthread'],
-    ...[path.join(NATIVE, 'harness/apply.cc'), ...sources.map((name) => path.join(NATIVE, name))],
-    ...['-o', harness],
+    ...['-I', NATIVE, ...sources.map((source) => path.join(NATIVE, source)), '-o', harness],
   ]);
   expect(stderr.toString()).toBe('');
   expect(status).toBe(0);
@@ -112,7 +114,7 @@ function someCases(): Case[] {
   );
 }
 
-/** As `native/inference/harness/apply.cc` reads it. */
+/** As `native/testing/apply_linears.cc` reads it. */
 function encoded({ weights, x, tokens }: Case): Uint8Array[] {
   const { rows, cols, bias, dtype } = weights;
   const kind = { bf16: 0, f16: 1, f32: 2 }[dtype];

@@ -1,4 +1,4 @@
-import { addon } from '../addon.ts';
+import { addon } from '../runtime/addon.ts';
 import { computeInstructionSet } from './instruction-set.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { addon } from '../addon.ts';
+import { addon } from '../runtime/addon.ts';
 import { laneTotal } from './lanes.ts';
 
 const f = Math.fround;

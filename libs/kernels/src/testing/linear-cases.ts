@@ -1,8 +1,8 @@
 import type { DenseWeights, PackedWeights } from '../inference/linear.ts';
-import { maskRowBytes } from '../mask.ts';
-import { packReference } from '../pack-reference.ts';
-import { packedLayout } from '../packed-layout.ts';
-import type { HalfDtype } from '../widen.ts';
+import { maskRowBytes } from '../pruning/mask.ts';
+import { packReference } from '../pruning/pack-reference.ts';
+import { packedLayout } from '../runtime/packed-layout.ts';
+import type { HalfDtype } from '../runtime/widen.ts';
 
 /** Numbers from 0 to 1, the same ones for a seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
