@@ -1,4 +1,5 @@
-import type { BlockOp } from './program.ts';
+import { EsparseError } from '@esparse/errors';
+import type { BlockOp } from './operations/index.ts';
 import type { RopeSpec } from './rope/spec.ts';
 
 /** A weight matrix of every block: `rows` outputs by `cols` inputs. */
@@ -88,4 +89,11 @@ export function weightSlot(linear: string): string {
 /** The slot of a linear's bias. */
 export function biasSlot(linear: string): string {
   return `${linear}.bias`;
+}
+
+/** @throws EsparseError 'internal' where the model has no linear of that name: its program is at fault */
+export function linearNamed({ family, linears }: ModelDescription, name: string): LinearSpec {
+  const linear = linears.find((candidate) => candidate.name === name);
+  if (linear === undefined) throw new EsparseError('internal', `family '${family}': no linear '${name}'`);
+  return linear;
 }

@@ -1,6 +1,7 @@
 export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors.ts';
 export {
   biasSlot,
+  linearNamed,
   weightSlot,
   type BlockTensorSpec,
   type FinalNormSpec,
@@ -14,22 +15,13 @@ export { describeCheckpoint } from './describe-checkpoint.ts';
 export { describeModel, registerFamily, type ModelFamily } from './family.ts';
 export { MAX_SEQLEN } from './limits.ts';
 export {
-  BLOCK_INPUT,
-  BLOCK_OUTPUT,
-  inputsOf,
-  neededFor,
-  type Activation,
-  type ActivationOp,
-  type AddOp,
-  type AttentionOp,
+  OPERATIONS,
+  operationOf,
   type BlockOp,
-  type GateActivation,
-  type GatedActivationOp,
-  type LayerNormOp,
-  type LinearOp,
-  type NormOp,
-  type RmsNormOp,
-  type RopeOp,
-} from './program.ts';
+  type OperationName,
+  type OpNamed,
+} from './operations/index.ts';
+export type { AttributeValue, EmitContext, GraphWriter, Operation } from './operations/operation.ts';
+export { BLOCK_INPUT, BLOCK_OUTPUT, neededFor } from './program.ts';
 export { type RopeScaling, type RopeSpec } from './rope/spec.ts';
 export { ropeFrequencies, ropeTables, type RopeTables } from './rope/tables.ts';

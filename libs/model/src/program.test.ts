@@ -1,13 +1,14 @@
 import { tinyLlama } from '@esparse/laws';
 import { describeModel } from './family.ts';
-import { BLOCK_INPUT, BLOCK_OUTPUT, inputsOf, neededFor } from './program.ts';
+import { operationOf } from './operations/index.ts';
+import { BLOCK_INPUT, BLOCK_OUTPUT, neededFor } from './program.ts';
 
 const { program, taps, linears } = describeModel(tinyLlama().config);
 
 test('a program defines each value once, before it is read, and ends with the output', () => {
   const defined = new Set([BLOCK_INPUT]);
   for (const op of program) {
-    for (const input of inputsOf(op)) expect(defined).toContain(input);
+    for (const input of operationOf(op).inputs(op)) expect(defined).toContain(input);
     expect(defined).not.toContain(op.output);
     defined.add(op.output);
   }

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { count, optional, positions, positive } from '../config.ts';
 import { biasSlot, type BlockTensorSpec, type LinearSpec, type ModelDescription } from '../description.ts';
 import { MAX_BLOCKS, MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_VOCAB } from '../limits.ts';
-import { BLOCK_INPUT, BLOCK_OUTPUT, type BlockOp } from '../program.ts';
+import type { BlockOp } from '../operations/index.ts';
+import { BLOCK_INPUT, BLOCK_OUTPUT } from '../program.ts';
 import { ROPE_FIELDS, ropeFromConfig } from '../rope/config.ts';
 
 /** The fields of config.json that all models of this shape have; defaults are those of Hugging Face's LlamaConfig. */

@@ -4,7 +4,8 @@ import { count, optional, parseConfig, positions } from '../config.ts';
 import { biasSlot, type BlockTensorSpec, type LinearSpec, type ModelDescription } from '../description.ts';
 import type { ModelFamily } from '../family.ts';
 import { MAX_BLOCKS, MAX_HEADS, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_VOCAB } from '../limits.ts';
-import { BLOCK_INPUT, BLOCK_OUTPUT, type BlockOp } from '../program.ts';
+import type { BlockOp } from '../operations/index.ts';
+import { BLOCK_INPUT, BLOCK_OUTPUT } from '../program.ts';
 
 /** Defaults are those of Hugging Face's OPTConfig. */
 const CONFIG = z.object({

@@ -1,8 +1,7 @@
+import { OPERATIONS } from '@esparse/model';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { GraphBuilder } from '../graph/builder.ts';
-import { emitGatedActivation } from '../graph/ops/gated-activation.ts';
-import { emitRmsNorm } from '../graph/ops/rms-norm.ts';
 import type { DeviceName } from './device-name.ts';
 import { createSession, type Value } from './session.ts';
 
@@ -41,12 +40,12 @@ function probeGraph(): Uint8Array {
   const graph = new GraphBuilder('probe');
   graph.input('x', [ROWS, CHANNELS]);
   graph.input('w', [CHANNELS, CHANNELS]);
-  emitRmsNorm(
+  OPERATIONS.rmsNorm.emit(
     { op: 'rmsNorm', input: 'x', output: 'normal', weight: 'scale', epsilon: 1e-5 },
     { graph, parameter: (slot) => graph.input(slot, [CHANNELS]) },
   );
   graph.node('Gemm', ['normal', 'w'], { transB: 1 }, ['product']);
-  emitGatedActivation(
+  OPERATIONS.gatedActivation.emit(
     { op: 'gatedActivation', activation: 'silu', gate: 'product', up: 'normal', output: 'gated' },
     { graph },
   );

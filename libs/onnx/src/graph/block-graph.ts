@@ -2,14 +2,14 @@ import { EsparseError } from '@esparse/errors';
 import {
   BLOCK_INPUT,
   BLOCK_OUTPUT,
+  type EmitContext,
   type ModelDescription,
   neededFor,
+  operationOf,
   ropeTables,
   weightSlot,
 } from '@esparse/model';
 import { GraphBuilder } from './builder.ts';
-import type { EmitContext } from './ops/context.ts';
-import { emit } from './ops/emit.ts';
 
 /**
  * How a graph gets the block's weights. 'inputs': at each run, so that one session serves every block. 'constants':
@@ -59,7 +59,9 @@ export function buildBlockGraph(
       return tables;
     },
   };
-  for (const op of neededFor(description.program, values)) emit(op, context);
+  for (const op of neededFor(description.program, values)) {
+    operationOf(op).emit(op, context);
+  }
   const outputs = new Map(values.map((name) => [name, [rows, channelsOf(description, name)]]));
   for (const [name, shape] of outputs) graph.output(name, shape);
   return { bytes: graph.toBytes(), parameters, outputs };

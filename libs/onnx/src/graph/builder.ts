@@ -1,3 +1,4 @@
+import type { AttributeValue, GraphWriter } from '@esparse/model';
 import { modelProto } from './schema.ts';
 
 /** Version of the standard operators: old enough for every provider, and the first where Split counts its outputs. */
@@ -14,11 +15,8 @@ const EXTERNAL = 1;
 /** A dimension: a size, or the name of one that is known at run time only. */
 export type Dimension = number | string;
 
-/** An attribute's value: one or several whole numbers, or a float. */
-export type AttributeValue = number | readonly number[] | { readonly float: number };
-
 /** Builds one ONNX graph, node by node, in execution order; then `toBytes` is the model file. */
-export class GraphBuilder {
+export class GraphBuilder implements GraphWriter {
   readonly #name: string;
   readonly #nodes: object[] = [];
   readonly #initializers: object[] = [];

@@ -1,6 +1,5 @@
-import { BLOCK_OUTPUT, type ModelDescription } from '@esparse/model';
+import { BLOCK_OUTPUT, OPERATIONS, type ModelDescription } from '@esparse/model';
 import { GraphBuilder } from './builder.ts';
-import { emitNorm } from './ops/norm.ts';
 
 /** Values of the two graphs behind the last block. */
 export const HEAD = {
@@ -20,10 +19,9 @@ export function buildFinalNormGraph(description: ModelDescription, rows: number)
   graph.input(HEAD.input, [rows, hidden]);
   const values = { input: HEAD.input, output: HEAD.normal, weight: HEAD.norm };
   const { kind: op, epsilon } = finalNorm;
-  emitNorm(op === 'rmsNorm' ? { op, ...values, epsilon } : { op, ...values, bias: HEAD.normBias, epsilon }, {
-    graph,
-    parameter: (slot) => graph.input(slot, [hidden]),
-  });
+  const context = { graph, parameter: (slot: string) => graph.input(slot, [hidden]) };
+  if (op === 'rmsNorm') OPERATIONS.rmsNorm.emit({ op, ...values, epsilon }, context);
+  else OPERATIONS.layerNorm.emit({ op, ...values, bias: HEAD.normBias, epsilon }, context);
   graph.output(HEAD.normal, [rows, hidden]);
   return graph.toBytes();
 }

@@ -1,14 +1,14 @@
 import { EsparseError } from '@esparse/errors';
-import { pageFloats } from '@esparse/kernels';
-import type { AttentionOp, ModelDescription } from '@esparse/model';
+import type { ModelDescription } from '@esparse/model';
+import { cpuOperationOf } from './operations.ts';
 
 /** The keys and values of all sequences, in pages of 16 tokens. A page number means the same page in every part. */
 export interface KeyValueCache {
   readonly pages: number;
   /** Bytes of one page, over all blocks. */
   readonly pageBytes: number;
-  /** The part of one attention of a block: (pages x pageFloats). */
-  part(block: number, attention: number): Float32Array;
+  /** The part of one operation of a block's program: (pages x its pageFloats), empty where it keeps nothing. */
+  part(block: number, operation: number): Float32Array;
 }
 
 /**
@@ -18,7 +18,7 @@ export interface KeyValueCache {
  * @throws EsparseError 'usage' where not one page fits, or more than one array can hold
  */
 export function createKeyValueCache(description: ModelDescription, bytes: number): KeyValueCache {
-  const sizes = attentionsOf(description).map(pageFloats);
+  const sizes = description.program.map((op) => cpuOperationOf(op).pageFloats?.(op) ?? 0);
   const floats = description.blocks * sizes.reduce((sum, size) => sum + size, 0);
   const pageBytes = floats * 4;
   const pages = Math.floor(bytes / Math.max(pageBytes, 1));
@@ -37,11 +37,7 @@ export function createKeyValueCache(description: ModelDescription, bytes: number
   for (let block = 0; block < description.blocks; block++) {
     parts.push(sizes.map((size) => memory.subarray(at, (at += pages * size))));
   }
-  return { pages, pageBytes, part: (block, attention) => parts[block]![attention]! };
-}
-
-function attentionsOf({ program }: ModelDescription): AttentionOp[] {
-  return program.filter((op): op is AttentionOp => op.op === 'attention');
+  return { pages, pageBytes, part: (block, operation) => parts[block]![operation]! };
 }
 
 function allocate(floats: number, bytes: number): Float32Array {

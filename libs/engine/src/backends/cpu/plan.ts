@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { BLOCK_INPUT, BLOCK_OUTPUT, inputsOf, type BlockOp, type ModelDescription } from '@esparse/model';
+import { BLOCK_INPUT, BLOCK_OUTPUT, operationOf, type ModelDescription } from '@esparse/model';
 
 /** A value of the program: how many channels it has, and in which buffer it lies. */
 export interface PlannedValue {
@@ -17,9 +17,6 @@ export interface Plan {
   readonly buffers: readonly number[];
 }
 
-/** Operations that may write where they read: element i of the output depends on elements i alone. */
-const IN_PLACE: ReadonlySet<BlockOp['op']> = new Set(['add', 'activation', 'gatedActivation']);
-
 /**
  * Gives each value a buffer that no other value needs while it lives. Block input and output share buffer 0, so that one
  * block's output is the next one's input.
@@ -29,10 +26,14 @@ const IN_PLACE: ReadonlySet<BlockOp['op']> = new Set(['add', 'activation', 'gate
 export function planProgram(description: ModelDescription): Plan {
   const { program, hidden } = description;
   const lastUse = new Map<string, number>();
-  for (const [i, op] of program.entries()) for (const input of inputsOf(op)) lastUse.set(input, i);
+  for (const [i, op] of program.entries())
+    for (const input of operationOf(op).inputs(op)) lastUse.set(input, i);
   const last = program.at(-1);
   const inputDies = lastUse.get(BLOCK_INPUT) ?? -1;
-  if (last?.output !== BLOCK_OUTPUT || (inputDies === program.length - 1 && !IN_PLACE.has(last.op))) {
+  if (
+    last?.output !== BLOCK_OUTPUT ||
+    (inputDies === program.length - 1 && operationOf(last).elementwise !== true)
+  ) {
     throw new EsparseError(
       'unsupported',
       `the program of a ${description.family} block cannot be run in place`,
@@ -42,12 +43,13 @@ export function planProgram(description: ModelDescription): Plan {
   const byName = new Map([[BLOCK_INPUT, 0]]);
   const buffers = [hidden];
   const free: number[] = [];
+  const widthOf = (name: string) => values[byName.get(name)!]!.width;
   for (const [i, op] of program.entries()) {
-    const width = widthOf(op, description, (name) => values[byName.get(name)!]!.width);
+    const width = operationOf(op).width(op, { description, widthOf });
     const buffer = op.output === BLOCK_OUTPUT ? 0 : (free.pop() ?? buffers.push(0) - 1);
     buffers[buffer] = Math.max(buffers[buffer]!, width);
     byName.set(op.output, values.push({ name: op.output, width, buffer }) - 1);
-    for (const input of new Set(inputsOf(op))) {
+    for (const input of new Set(operationOf(op).inputs(op))) {
       const used = values[byName.get(input)!]!.buffer;
       if (lastUse.get(input) === i && used !== 0) free.push(used);
     }
@@ -61,26 +63,4 @@ export function planProgram(description: ModelDescription): Plan {
       return index;
     },
   };
-}
-
-/** The channels of an operation's output. */
-function widthOf(op: BlockOp, { linears }: ModelDescription, of: (name: string) => number): number {
-  switch (op.op) {
-    case 'linear': {
-      const linear = linears.find(({ name }) => name === op.linear);
-      if (linear === undefined) throw new EsparseError('internal', `the model has no linear ${op.linear}`);
-      return linear.rows;
-    }
-    case 'attention':
-      return op.heads * op.headDim;
-    case 'rmsNorm':
-    case 'layerNorm':
-    case 'rope':
-    case 'activation':
-      return of(op.input);
-    case 'gatedActivation':
-      return of(op.gate);
-    case 'add':
-      return of(op.left);
-  }
 }

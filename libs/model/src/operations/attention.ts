@@ -1,5 +1,30 @@
-import type { AttentionOp } from '@esparse/model';
-import type { EmitContext } from './context.ts';
+import type { EmitContext, Operation } from './operation.ts';
+
+/**
+ * Causal attention: `softmax(scale · Q Kᵀ) V`, a row seeing itself and the rows before it. Grouped-query: head h
+ * of the `heads` query heads reads key and value head `floor(h / (heads / kvHeads))` (arXiv 2305.13245).
+ */
+export interface AttentionOp {
+  readonly op: 'attention';
+  /** (rows x heads * headDim) */
+  readonly query: string;
+  /** (rows x kvHeads * headDim) */
+  readonly key: string;
+  /** (rows x kvHeads * headDim) */
+  readonly value: string;
+  /** (rows x heads * headDim) */
+  readonly output: string;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly scale: number;
+}
+
+export const attention = {
+  inputs: ({ query, key, value }) => [query, key, value],
+  width: ({ heads, headDim }) => heads * headDim,
+  emit: emitAttention,
+} satisfies Operation<AttentionOp>;
 
 /** Rows of queries that meet the keys at once, at most: fewer rows skip more of the masked half. */
 const MAX_CHUNK = 128;
@@ -16,7 +41,7 @@ const MASKED = -1e30;
  * nearly half of the products are never made, and the scores of the whole sequence never exist at once. Query heads
  * that share a key head lie below one another in one matrix, so keys and values are never repeated.
  */
-export function emitAttention(op: AttentionOp, { graph, rows }: EmitContext): void {
+function emitAttention(op: AttentionOp, { graph, rows }: EmitContext): void {
   const { heads, kvHeads, headDim } = op;
   const group = heads / kvHeads;
   const chunk = attentionChunk(heads, rows);

@@ -1,5 +1,5 @@
-import { MAX_SEQLEN } from '@esparse/model';
 import fc from 'fast-check';
+import { MAX_SEQLEN } from '../limits.ts';
 import { attentionChunk } from './attention.ts';
 
 test('the scores of a chunk stay under 64 MiB, or are 16 rows, and there are at most 2048 chunks', () => {

@@ -1,0 +1,124 @@
+import { EsparseError } from '@esparse/errors';
+import {
+  add,
+  attention,
+  gatedSilu,
+  layerNorm,
+  pageFloats,
+  relu,
+  rmsNorm,
+  rope,
+  type TokenPlaces,
+} from '@esparse/kernels';
+import type { BlockOp, OperationName, OpNamed } from '@esparse/model';
+import type { BlockWeights } from './model-weights.ts';
+import type { RotaryTables } from './rotary-tables.ts';
+
+/** How an operation of a program runs on the CPU. */
+interface CpuOperation<Op> {
+  /** Looks up what the operation needs of a block, once; what it gives is called at every step. */
+  prepare(op: Op, context: BlockContext): Action;
+  /** Floats that it keeps of 16 tokens, for the steps to come. @default none */
+  pageFloats?(op: Op): number;
+}
+
+/** One operation of one block: reads and writes the values of the step. */
+export type Action = (values: readonly Float32Array[], tokens: number) => void;
+
+/** What operations may ask for. */
+export interface BlockContext {
+  /** Where the tokens of the step stand. */
+  readonly places: TokenPlaces;
+  readonly rotary: RotaryTables | undefined;
+  readonly weights: BlockWeights;
+  /** Index of a value by its name. */
+  readonly value: (name: string) => number;
+  /** Channels of a value. */
+  readonly width: (name: string) => number;
+  /** The part of the key-value cache that belongs to the operation. */
+  readonly cache: Float32Array;
+}
+
+/** One entry an operation: without it the library does not compile. */
+const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>> } = {
+  rmsNorm: {
+    prepare({ input, output, weight, epsilon }, { value, weights }) {
+      const [x, y, scale] = [value(input), value(output), named(weights.vectors, weight)];
+      return (values, tokens) => {
+        rmsNorm(values[x]!, scale, epsilon, tokens, values[y]!);
+      };
+    },
+  },
+  layerNorm: {
+    prepare({ input, output, weight, bias, epsilon }, { value, weights }) {
+      const [x, y] = [value(input), value(output)];
+      const [scale, shift] = [named(weights.vectors, weight), named(weights.vectors, bias)];
+      return (values, tokens) => {
+        layerNorm(values[x]!, scale, shift, epsilon, tokens, values[y]!);
+      };
+    },
+  },
+  linear: {
+    prepare({ input, output, linear: name }, { value, weights }) {
+      const [x, y, linear] = [value(input), value(output), named(weights.linears, name)];
+      return (values, tokens) => {
+        linear.apply(values[x]!, tokens, values[y]!);
+      };
+    },
+  },
+  rope: {
+    prepare({ input, output, heads, headDim }, { value, rotary, places }) {
+      if (rotary === undefined) throw new EsparseError('internal', 'the model describes no rotary embedding');
+      const [x, y, { cos, sin }] = [value(input), value(output), rotary];
+      return (values, tokens) => {
+        rope(values[x]!, heads, headDim, cos, sin, places.positions, tokens, values[y]!);
+      };
+    },
+  },
+  attention: {
+    prepare(op, { value, cache, places }) {
+      const [q, k, v, y] = [value(op.query), value(op.key), value(op.value), value(op.output)];
+      return (values, tokens) => {
+        attention(values[q]!, values[k]!, values[v]!, cache, op, places, tokens, values[y]!);
+      };
+    },
+    pageFloats,
+  },
+  activation: {
+    prepare({ activation, input, output }, { value, width }) {
+      const [x, y, channels] = [value(input), value(output), width(input)];
+      const run = { relu }[activation];
+      return (values, tokens) => {
+        run(values[x]!, tokens * channels, values[y]!);
+      };
+    },
+  },
+  gatedActivation: {
+    prepare({ activation, gate, up, output }, { value, width }) {
+      const [g, u, y, channels] = [value(gate), value(up), value(output), width(gate)];
+      const run = { silu: gatedSilu }[activation];
+      return (values, tokens) => {
+        run(values[g]!, values[u]!, tokens * channels, values[y]!);
+      };
+    },
+  },
+  add: {
+    prepare({ left, right, output }, { value, width }) {
+      const [a, b, y, channels] = [value(left), value(right), value(output), width(left)];
+      return (values, tokens) => {
+        add(values[a]!, values[b]!, tokens * channels, values[y]!);
+      };
+    },
+  },
+};
+
+/** How a program's operation runs on the CPU. */
+export function cpuOperationOf(op: BlockOp): CpuOperation<BlockOp> {
+  return OPERATIONS[op.op];
+}
+
+function named<T>(map: ReadonlyMap<string, T>, name: string): T {
+  const found = map.get(name);
+  if (found === undefined) throw new EsparseError('internal', `the block has no parameter '${name}'`);
+  return found;
+}

@@ -1,0 +1,44 @@
+import { EsparseError } from '@esparse/errors';
+import { activation } from './activation.ts';
+import { add } from './add.ts';
+import { attention } from './attention.ts';
+import { gatedActivation } from './gated-activation.ts';
+import { layerNorm } from './layer-norm.ts';
+import { linear } from './linear.ts';
+import type { Operation } from './operation.ts';
+import { rmsNorm } from './rms-norm.ts';
+import { rope } from './rope.ts';
+
+/** Every operation, by the name that programs know it by: a new one is a file beside this and its line here. */
+export const OPERATIONS = {
+  rmsNorm,
+  layerNorm,
+  linear,
+  rope,
+  attention,
+  activation,
+  gatedActivation,
+  add,
+};
+
+export type OperationName = keyof typeof OPERATIONS;
+
+/** The form in which a program writes the operation of this name. */
+export type OpNamed<Name extends OperationName> = Parameters<(typeof OPERATIONS)[Name]['inputs']>[0];
+
+/** An operation as a program writes it. */
+export type BlockOp = { [Name in OperationName]: OpNamed<Name> }[OperationName];
+
+/**
+ * What is said of a program's operation.
+ * @throws EsparseError 'usage' for a name that is none, as a family in plain JavaScript may give
+ */
+export function operationOf(op: BlockOp): Operation<BlockOp> {
+  if (!Object.hasOwn(OPERATIONS, op.op)) {
+    throw new EsparseError('usage', `a program has no operation '${op.op}'`, {
+      hint: `the operations are ${Object.keys(OPERATIONS).join(', ')}`,
+    });
+  }
+  // An operation is found by its own name; the compiler cannot follow that through the table.
+  return OPERATIONS[op.op] as unknown as Operation<BlockOp>;
+}
