@@ -90,12 +90,12 @@ try {
       const result = await runCell(cell, run);
       await results.add(cell, result);
       const { perplexity, seconds } = result;
-      tell(`[${++done}/${open.length}] ${label}: ${perplexity.toFixed(2)} after ${seconds.toFixed(1)} s`);
+      report(`[${++done}/${open.length}] ${label}: ${perplexity.toFixed(2)} after ${seconds.toFixed(1)} s`);
     } catch (error) {
       // Stopped on purpose: not measured, but nothing failed.
       if (run.signal.aborted) return;
       failed++;
-      tell(`[${++done}/${open.length}] ${label} failed: ${(error as Error).message}`);
+      report(`[${++done}/${open.length}] ${label} failed: ${(error as Error).message}`);
     }
   };
   await lastValueFrom(from(open).pipe(mergeMap(measure, flags.jobs)), { defaultValue: undefined });
@@ -120,6 +120,6 @@ function unlessStopped(error: unknown): void {
   if (!stopping.signal.aborted) throw error;
 }
 
-function tell(line: string): void {
+function report(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -152,7 +152,7 @@ function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** Of this process, and of the device where NVIDIA's tool is there to tell. */
+/** Of this process, and of the device where NVIDIA's tool is installed. */
 function memoryInUse(): string {
   const resident = `${Math.round(process.memoryUsage.rss() / 2 ** 20)} MiB resident`;
   try {

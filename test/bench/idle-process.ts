@@ -16,12 +16,12 @@ const SCRIPT = `
  */
 export function startIdleProcess(): () => Promise<number> {
   const child = spawn(process.execPath, ['-e', SCRIPT], { stdio: ['pipe', 'pipe', 'inherit'] });
-  let told = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (told += text));
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
   return async () => {
     const exited = once(child, 'close');
     child.stdin.end();
     await exited;
-    return Number(told);
+    return Number(printed);
   };
 }

@@ -19,8 +19,8 @@ import { heading, print } from './table.ts';
 
 const flags = new Command('bench:linear')
   .option('--threads <n>', 'compute threads (default: all processors)')
-  .option('--bytes <n>', 'weights of one shape that are gone through in turn, in MB', '1100')
-  .option('--rounds <n>', 'times that everything is gone through', '5')
+  .option('--bytes <n>', 'weights of one shape that are read in turn, in MB', '1100')
+  .option('--rounds <n>', 'rounds over everything', '5')
   .option('--only <kind...>', 'of 2:4, 4:8, dense', ['2:4', '4:8', 'dense'])
   .option('--prefill <tokens>', 'tokens of a long call', '128')
   .parse()

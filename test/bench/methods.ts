@@ -23,7 +23,7 @@ interface Flags {
   readonly python?: string;
 }
 
-/** The seconds of a run: of the whole process, and of the parts that it tells of itself. */
+/** The seconds of a run: of the whole process, and of the parts that it reports itself. */
 interface Run {
   readonly whole: number;
   readonly parts: Readonly<Record<string, number>>;
@@ -76,9 +76,9 @@ try {
 
 function report(method: string, ours: readonly Run[], theirs: readonly Run[], most: number): void {
   const whole = (runs: readonly Run[]) => median(runs.map((run) => run.whole));
-  tell(`${method}, esparse, processes and all`, ours);
+  printRow(`${method}, esparse, processes and all`, ours);
   if (theirs.length === 0) return;
-  tell(`${method}, PyTorch, ${availableParallelism()} threads, nothing written`, theirs);
+  printRow(`${method}, PyTorch, ${availableParallelism()} threads, nothing written`, theirs);
   const ratio = whole(ours) / whole(theirs);
   print({
     name: `${method}, ratio of medians`,
@@ -88,7 +88,7 @@ function report(method: string, ours: readonly Run[], theirs: readonly Run[], mo
   });
 }
 
-function tell(name: string, runs: readonly Run[]): void {
+function printRow(name: string, runs: readonly Run[]): void {
   const [seconds, all] = [median(runs.map((run) => run.whole)), runs.map((run) => run.whole.toFixed(1))];
   print({ name, measured: `${seconds.toFixed(1)} s`, target: `(${all.join(', ')})` });
   for (const part of Object.keys(runs[0]!.parts)) {

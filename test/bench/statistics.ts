@@ -12,7 +12,7 @@ import { exactEntropy } from '../support/exact-entropy.ts';
 import { heading, median, print, secondsOf } from './table.ts';
 
 const SEQLEN = 512;
-/** As many as `esparse prune` takes unless told otherwise: making the states is shared by all of them. */
+/** As many as `esparse prune` takes by default: making the states is shared by all of them. */
 const SEQUENCES = 128;
 const RUNS = 5;
 

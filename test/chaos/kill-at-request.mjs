@@ -1,6 +1,6 @@
 /**
  * Preloaded into an esparse process (`node --import`): ends it by SIGKILL at a request that would change a bucket, either
- * before it is sent or when its answer has come, which the process then never hears. See kill-at.mjs for files.
+ * before it is sent or when its answer has come, which the process then never sees. See kill-at.mjs for files.
  *
  * ESPARSE_CHAOS is JSON: `store`, an s3:// address; `kills.prune`, `{ kind }` such as "PUT block, answered"; `log`, a file
  * for the kinds of all requests of a run that ends by itself.

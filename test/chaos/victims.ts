@@ -30,7 +30,7 @@ export interface End {
 /** A run that is going on. */
 export interface Victim {
   readonly child: ChildProcess;
-  /** Settles when the process and the worker that it started are gone. */
+  /** Settles when the process and the worker that it started have ended. */
   readonly end: Promise<End>;
 }
 

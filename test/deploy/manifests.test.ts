@@ -233,7 +233,7 @@ test('bad input ends the job, what may be tried again and a crash are tried agai
   ]);
 });
 
-test('what is told to stop has the time to hear of it, to drain and to say its last words', () => {
+test('a pod that is stopped has time to notice, to drain and to write its last log lines', () => {
   for (const { template } of [workers.spec!, inference.spec!]) {
     const { args, lifecycle } = containerOf(template);
     const drain = Number(args!.find((arg) => arg.startsWith('--drain-seconds='))!.split('=')[1]);

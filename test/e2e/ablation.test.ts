@@ -41,7 +41,7 @@ test('a grid is measured once: cells that are alike are one run, and the same co
   });
 });
 
-test('a cell that fails is told and leaves the others', async () => {
+test('a cell that fails is reported and leaves the others', async () => {
   const cell = { pipeline: 'magnitude', set: {}, pattern: '2:4', samples: 2, seed: 0 };
   const grid = [
     { ...cell, name: 'bad', pipeline: 'none' },
@@ -77,22 +77,22 @@ test('many cells at once are no leak of listeners', async () => {
   });
 });
 
-test('a grid that is stopped tells of no failure, and keeps what it has', async () => {
+test('a grid that is stopped reports no failure, and keeps its results', async () => {
   const cell = { name: 'long', pipeline: 'e-sparse', set: {}, pattern: '2:4', samples: 512, seed: 0 };
   const short = { ...cell, name: 'short', pipeline: 'magnitude', seed: 7 };
   await writeFile(at('grid.json'), JSON.stringify([short, cell]));
   const child = spawn(process.execPath, command('--grid', at('grid.json')), { stdio: 'pipe' });
-  let told = '';
+  let printed = '';
   let table = '';
   child.stderr.on('data', (chunk: Buffer) => {
-    told += chunk.toString();
-    if (told.includes('[1/2] short')) child.kill('SIGTERM');
+    printed += chunk.toString();
+    if (printed.includes('[1/2] short')) child.kill('SIGTERM');
   });
   child.stdout.on('data', (chunk: Buffer) => {
     table += chunk.toString();
   });
   expect(await once(child, 'close')).toEqual([130, null]);
-  expect(told).not.toContain('failed');
+  expect(printed).not.toContain('failed');
   expect(table).toMatch(/\| short .*\| 1 \|[^]*\| long .*not measured/);
 });
 
@@ -107,15 +107,15 @@ test('so does one that is stopped before its first cell, while the checkpoint it
     stdio: 'pipe',
     env: { ...process.env, TMPDIR: at('temporary') },
   });
-  let told = '';
+  let printed = '';
   let table = '';
-  child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (printed += chunk.toString()));
   child.stdout.on('data', (chunk: Buffer) => (table += chunk.toString()));
   await begins;
   watcher.close();
   child.kill('SIGTERM');
   expect(await once(child, 'close')).toEqual([130, null]);
-  expect(told).toBe('');
+  expect(printed).toBe('');
   expect(table).toMatch(/\| first .*not measured/);
   expect(existsSync(at('none.json'))).toBe(false);
 });

@@ -20,7 +20,7 @@ test.each([
     `prune --model ${EXAMPLE_MODEL} --calibration ${EXAMPLE_CALIBRATION} --samples 2 --seqlen 64 --json`,
   ],
   ['a plan', `plan --model ${EXAMPLE_MODEL} --pipeline magnitude`],
-])('%s whose reader has gone ends without a word, as by SIGPIPE', async (_what, command) => {
+])('%s whose reader has closed the pipe ends silently, as by SIGPIPE', async (_what, command) => {
   const store = command.startsWith('prune') ? `--store ${at('store')}` : '';
   const script = `${process.execPath} ${ESPARSE} ${command} ${store} | true; echo "\${PIPESTATUS[0]}"`;
   const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { env: process.env });

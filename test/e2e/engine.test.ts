@@ -30,10 +30,10 @@ test('generate prints the text that follows a prompt, the same each time, or the
   const args = ['generate', '--store', at('store'), '--prompt', 'The old man', '--max-tokens', '20'];
   const { code, stdout } = await esparse(...args);
   expect(code).toBe(0);
-  const told = await esparseJson(...args);
-  expect(stdout).toBe(`${told.text as string}\n`);
-  expect(told.text).not.toBe('');
-  expect(told).toMatchObject({ finish: 'length', tokens: 20 });
+  const report = await esparseJson(...args);
+  expect(stdout).toBe(`${report.text as string}\n`);
+  expect(report.text).not.toBe('');
+  expect(report).toMatchObject({ finish: 'length', tokens: 20 });
   const drawn = (seed: string) =>
     esparseJson(...args, '--temperature', '1', '--top-p', '0.9', '--seed', seed);
   expect(await drawn('1')).toEqual(await drawn('1'));

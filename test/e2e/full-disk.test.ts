@@ -32,7 +32,7 @@ function place(name: string): string {
   return at(name);
 }
 
-onFullDisk('a full disk is told with exit code 2, and what is committed by then is whole', () => {
+onFullDisk('a full disk is reported with exit code 2, and what is committed by then is whole', () => {
   const output = withDisk(
     place('disk'),
     2 * MIB,

@@ -88,7 +88,7 @@ test('a cable that is pulled in the middle of a block costs time, and not a bit 
   await second!.mend();
 });
 
-test('a pruner without a certificate is turned away, and told what to do', async () => {
+test('a pruner without a certificate is refused, and the message says what to do', async () => {
   if (!possible) return;
   const [pruner] = network!.hosts;
   for (const options of [['--insecure'], credentials.slice(0, 2)]) {

@@ -40,7 +40,7 @@ function expected(block: number, linear: string): string | undefined {
   return block === 0 || (block === 2 && linear === 'q_proj') ? undefined : '2:4';
 }
 
-test('inspect tells the pattern of each linear, and the attributes tell the exceptions', async () => {
+test('inspect shows the pattern of each linear, and the attributes list the exceptions', async () => {
   const inspection = (await esparseJson('inspect', '--store', at('mixed'))) as {
     blocks: { linears: { name: string; pattern?: string }[] }[];
     options: { layers: Record<string, string> };
@@ -114,7 +114,7 @@ test('statistics of workers and of the pruner give one store', async () => {
   expect((await prune('combined', ...LAYERS, '--combine', 'worker')).run).toBe(mixed.run);
 });
 
-test('rules that change nothing leave the run its name; others give another, and --resume tells which linears differ', async () => {
+test('rules that change nothing leave the run its name; others give another, and --resume says which linears differ', async () => {
   const plain = await prune('plain');
   expect((await prune('plain', '--layer', '*=2:4')).run).toBe(plain.run);
   const args = ['prune', ...MODEL, '--calibration', EXAMPLE_CALIBRATION, '--store', at('plain'), ...SIZE];

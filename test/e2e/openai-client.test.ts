@@ -101,7 +101,7 @@ test('a stop string ends a completion before it', async () => {
   expect(choices[0]).toMatchObject({ text: whole.slice(0, whole.indexOf(stop)), finish_reason: 'stop' });
 });
 
-test('a completion tells probabilities where asked for', async () => {
+test('a completion reports probabilities where asked for', async () => {
   const { choices } = await openai.completions.create({
     model,
     prompt,
@@ -146,7 +146,7 @@ test('the helper that gathers a streamed chat gets the whole of it', async () =>
   expect(content).toBe(whole.choices[0]!.message.content);
 });
 
-test('a chat tells probabilities with the bytes of its tokens', async () => {
+test('a chat reports probabilities with the bytes of its tokens', async () => {
   const options = { model, messages, max_tokens: 6, temperature: 0, logprobs: true, top_logprobs: 3 };
   const { choices } = await openai.chat.completions.create(options);
   const { content } = choices[0]!.logprobs!;

@@ -45,7 +45,7 @@ test.each([
   const wire = report.wireBytes as number;
   if (options.includes('worker')) expect(wire).toBeLessThan(planned.wire.worker + 64 * 1024);
   else {
-    // Beside the activations: what tells of them, and the calls.
+    // Beside the activations: their headers, and the calls.
     expect(wire).toBeGreaterThanOrEqual(planned.wire.pruner);
     expect(wire).toBeLessThan(planned.wire.pruner * 1.01 + 64 * 1024);
   }

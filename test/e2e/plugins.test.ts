@@ -6,7 +6,7 @@ import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
 jest.setTimeout(180_000);
 
-/** Outside the repository: nothing but esparse itself tells where @esparse/api and zod are. */
+/** Outside the repository: only esparse itself knows where @esparse/api and zod are. */
 const at = scratchFolder();
 
 const SMALL = [
@@ -25,7 +25,7 @@ const prune = (pipeline: string, store: string, ...args: string[]): Promise<Outc
 /** Linears of a block of the example's model: a fault from the second block on has a block committed before it. */
 const LINEARS = 7;
 
-/** A pipeline that is in order until its second block, and then has the fault that it is told to have. */
+/** A pipeline that works until its second block, and then has the fault that its option names. */
 const FAULTY = `
 import { defineMetric, definePipeline, defineShuffle, defineStage, defineStatistic, none, readerOf, widen, z } from '@esparse/api';
 
@@ -168,7 +168,7 @@ test('blocks that were committed before a fault stay, and the run goes on from t
   expect(stdout).toContain('going on after block 1 of 4');
 });
 
-test('an endless loop is ended from outside, and told', async () => {
+test('an endless loop is ended from outside, and reported', async () => {
   const { code, stderr } = await prune(at('faulty.ts'), 'looping', '--set', 'fault=loops');
   expect(stderr).toMatch(/metric faulty-metric, block 1, q_proj: it has held the thread for 2 s/);
   expect(code).not.toBe(0);

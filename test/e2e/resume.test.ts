@@ -53,7 +53,7 @@ test('--resume of another run is refused, and says in what it differs', async ()
   expect(await contentsOf(at('whole'))).toEqual(before);
 });
 
-test('a new run beside an unfinished one is told in what it differs, and both can be finished', async () => {
+test('a new run beside an unfinished one reports in what it differs, and both can be finished', async () => {
   expect(await stopAfter(0, 'SIGKILL', 'two')).toBeNull();
   const other = await esparse(...pruneArgs('two', '--alpha', '2'));
   expect(other.code).toBe(0);

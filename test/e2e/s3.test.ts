@@ -160,7 +160,7 @@ test('a store in a bucket is evaluated, generated from and served through a cach
   expect(await readdir(at('caches/esparse'))).toHaveLength(1);
 });
 
-test('a second pruner is told who writes the store, and to try again', async () => {
+test('a second pruner is refused: the message says who writes the store, and to try again', async () => {
   const args = ['prune', ...options(store('two')), '--json'];
   const first = await esparseUntil((line) => line.includes('"progress"'), ...args);
   try {
@@ -203,7 +203,7 @@ test.each<[string, string[], Record<string, string>, number, RegExp]>([
     2,
     /refuses it \(InvalidAccessKeyId\)[\s\S]*credentials/,
   ],
-])('%s is told, with what to do', async (_, args, variables, code, words) => {
+])('%s is reported, with what to do', async (_, args, variables, code, words) => {
   const before = { ...process.env };
   Object.assign(process.env, variables);
   try {

@@ -17,7 +17,7 @@ const complete = (url: string, body: object) =>
     body: JSON.stringify({ model: 'llama-2m', prompt: 'Once upon a time', ...body }),
   });
 
-test('serve says where it listens, answers, and ends with 0 when it is told to stop, after its streams', async () => {
+test('serve says where it listens, answers, and ends with 0 on SIGTERM, after its streams', async () => {
   const server = await serve('--store', at('store'), '--threads', '1');
   expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
   const response = await complete(server.url, { max_tokens: 300, stream: true });

@@ -135,7 +135,7 @@ test('a certificate that expired while its server ran is refused, and so is clea
   }
 });
 
-test('why no worker can be reached is told: here, who signed its certificate', async () => {
+test('the error says why no worker can be reached: here, who signed its certificate', async () => {
   const args = ['--store', at('refused'), '--worker', mutual.address, '--tls-ca', theirs.ca];
   const { code, stderr } = await esparse('prune', ...PRUNE, ...args);
   expect(code).toBe(75);
@@ -182,7 +182,7 @@ test('clear text beyond this machine needs --insecure, on both sides', async () 
   await expect(clientCredentials({ insecure: true }, ['far:1'])).resolves.toBeDefined();
 });
 
-test('what is loopback is told from what only looks so', () => {
+test('loopback addresses are told apart from names that only look like them', () => {
   for (const near of [
     '127.0.0.1:1',
     'localhost:1',

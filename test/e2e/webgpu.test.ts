@@ -115,7 +115,7 @@ async function perplexityOf(store: string): Promise<number> {
   return perplexity as number;
 }
 
-/** A worker on the software device: the process, and the address that its log tells. */
+/** A worker on the software device: the process, and the address in its log. */
 async function startWorker() {
   const child = spawn(
     process.execPath,

@@ -103,15 +103,15 @@ test('a worker that stands still is noticed, and a worker that comes later is us
 test('a name that stands for several addresses is one target with several workers', async () => {
   const [first, second] = await Promise.all([worker(), worker()]);
   const target = `ipv4:${first.address},${second.address}`;
-  const told = await prune('name', '--worker', target, '--combine', 'worker');
-  expect((told.peakResidentBytes as { workers: number[] }).workers).toHaveLength(2);
+  const combined = await prune('name', '--worker', target, '--combine', 'worker');
+  expect((combined.peakResidentBytes as { workers: number[] }).workers).toHaveLength(2);
   expect(await contentsOf(at('name'))).toEqual(whole);
   const port = first.address.split(':')[1]!;
   await prune('dns', '--worker', `dns:///localhost:${port}`);
   expect(await contentsOf(at('dns'))).toEqual(whole);
 });
 
-test('a worker that is told to stop hands its shard back within its drain time, and ends with 0', async () => {
+test('a worker that is stopped gives its shard back within its drain time, and ends with 0', async () => {
   const [first, second] = await Promise.all([worker('--drain-seconds', '0'), worker()]);
   let ended: Promise<number | null> | undefined;
   await pruneWatched('drained', named(first, second), (line) => {

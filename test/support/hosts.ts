@@ -8,7 +8,7 @@ export interface Host {
   readonly address: string;
   /** What to put before a command so that it runs there. */
   readonly enter: readonly string[];
-  /** Pulls its cable: packets are lost in both directions, and nobody is told. */
+  /** Pulls its cable: packets are lost in both directions, and neither side is notified. */
   cut(): Promise<void>;
   mend(): Promise<void>;
 }

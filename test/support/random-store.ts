@@ -84,7 +84,7 @@ async function writeBlock(
   await transaction.commit({ block });
 }
 
-/** Norms are ones; matrices have a standard deviation of 1 / sqrt(inputs) unless told otherwise. */
+/** Norms are ones; matrices have a standard deviation of 1 / sqrt(inputs) unless given otherwise. */
 async function putDense(
   transaction: Transaction,
   path: string,

@@ -29,8 +29,8 @@ export async function startWorkerOn(enter: readonly string[], ...args: string[])
   const address = await new Promise<string>((resolve, reject) => {
     createInterface(child.stderr).on('line', (line) => {
       log.push(line);
-      const told = /"address":"([^"]+)".*worker listens/.exec(line)?.[1];
-      if (told !== undefined) resolve(told);
+      const listening = /"address":"([^"]+)".*worker listens/.exec(line)?.[1];
+      if (listening !== undefined) resolve(listening);
     });
     child.once('exit', () => {
       reject(new Error(`the worker ended: ${log.join('\n')}`));

@@ -12,7 +12,7 @@ const GIB = 2 ** 30;
 const MEMORY = GIB;
 const BOUND = 2 * GIB;
 
-/** What a process that gathers a Hessian tells when it is done. */
+/** What a process that gathers a Hessian reports when it is done. */
 export interface HessianFigures {
   readonly gather: number;
   readonly finish: number;
@@ -20,7 +20,7 @@ export interface HessianFigures {
   /** Bytes of the sums and of the Hessian in memory and in the file. */
   readonly sums: { readonly memory: number; readonly file: number };
   readonly hessian: { readonly memory: number; readonly file: number };
-  /** The highest resident size, as the kernel tells it. */
+  /** The highest resident size, as the kernel reports it. */
   readonly peak: number;
 }
 

@@ -10,7 +10,7 @@ export interface Resident {
   readonly peak: number;
 }
 
-/** Reads /proc/<pid>/status; undefined where the process is gone. */
+/** Reads /proc/<pid>/status; undefined where the process has ended. */
 export async function residentOf(pid: number): Promise<Resident | undefined> {
   try {
     const status = await readFile(`/proc/${pid}/status`, 'utf8');

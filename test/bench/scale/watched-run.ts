@@ -15,7 +15,7 @@ export interface WatchedRun {
   /** The last event: the report. */
   readonly report: Record<string, unknown>;
   readonly seconds: number;
-  /** Seconds of each block, as prune tells them. */
+  /** Seconds of each block, as prune reports them. */
   readonly blockSeconds: readonly number[];
   /** By block. */
   readonly pruner: readonly BlockPeak[];
