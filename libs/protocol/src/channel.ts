@@ -50,12 +50,12 @@ const SERVICE_CONFIG = {
   ],
 };
 
-/** What a channel tells of itself while it is used. */
+/** What a channel reports while it is used. */
 export interface ChannelListener {
   /** The number of workers that are connected may have changed; `trouble` says why there is none. */
-  readonly ready: ReadyListener;
+  readonly onReady: ReadyListener;
   /** A message of this many bytes was sent or received. */
-  message(bytes: number): void;
+  onMessage(bytes: number): void;
 }
 
 /** A client of the workers behind one target, over one channel. */
@@ -77,28 +77,28 @@ export function openChannel(
     'grpc.service_config_disable_resolution': 1,
     // Connections are this channel's own: nobody else's calls are among those it counts.
     'grpc.use_local_subchannel_pool': 1,
-    [READY_LISTENER]: listener.ready,
+    [READY_LISTENER]: listener.onReady,
   };
   const Client = makeClientConstructor(counting(listener), 'Worker') as unknown as typeof WorkerService;
   return new Client(
     target,
     credentials,
-    telemetryEnabled() ? { ...options, interceptors: [tellTrace] } : options,
+    telemetryEnabled() ? { ...options, interceptors: [propagateTrace] } : options,
   );
 }
 
-/** The service with encoders that tell the size of each message. */
-function counting({ message }: ChannelListener): ServiceDefinition {
+/** The service with encoders and decoders that report the size of each message. */
+function counting({ onMessage }: ChannelListener): ServiceDefinition {
   const methods = Object.entries(WorkerService.service as ServiceDefinition).map(([name, method]) => {
     const counted: typeof method = {
       ...method,
       requestSerialize: (value) => {
         const bytes = method.requestSerialize(value);
-        message(bytes.length);
+        onMessage(bytes.length);
         return bytes;
       },
       responseDeserialize: (bytes) => {
-        message(bytes.length);
+        onMessage(bytes.length);
         return method.responseDeserialize(bytes) as unknown;
       },
     };
@@ -108,7 +108,7 @@ function counting({ message }: ChannelListener): ServiceDefinition {
 }
 
 /** Names the active span in the metadata of each call, so that what the worker does becomes its child. */
-const tellTrace: Interceptor = (options, nextCall) =>
+const propagateTrace: Interceptor = (options, nextCall) =>
   new InterceptingCall(nextCall(options), {
     start(metadata, listener, next) {
       for (const [name, value] of Object.entries(traceHeaders())) metadata.set(name, value);

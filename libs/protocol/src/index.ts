@@ -1,11 +1,4 @@
-export {
-  connectWorker,
-  requireProtocol,
-  type GatherRequest,
-  type RunTarget,
-  type ShardTokens,
-  type WorkerConnection,
-} from './client.ts';
+export { connectWorker } from './connect-worker.ts';
 export { fromServiceError, toServiceError } from './errors.ts';
 export type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';
 export type { AdvanceShardRequest__Output } from './generated/esparse/v1/AdvanceShardRequest.ts';
@@ -38,4 +31,5 @@ export {
 export { workerServiceDefinition } from './service.ts';
 export { tileMessages, type Tile, type TileExpectation } from './tiles.ts';
 export { clientCredentials, isLoopback, serverCredentials, type ClientTls, type ServerTls } from './tls.ts';
-export { PROTOCOL_VERSION, SOFTWARE_VERSION } from './version.ts';
+export { PROTOCOL_VERSION, requireProtocol, SOFTWARE_VERSION } from './version.ts';
+export type { GatherRequest, RunTarget, ShardTokens, WorkerConnection } from './worker-connection.ts';

@@ -1,3 +1,5 @@
+import { EsparseError } from '@esparse/errors';
+
 /**
  * Version of the protocol in `proto/esparse/v1`. Raised only by a change that an older peer would misread; new
  * fields and methods do not raise it.
@@ -6,3 +8,15 @@ export const PROTOCOL_VERSION = 1;
 
 /** Version of the software, told by `Describe`. */
 export const SOFTWARE_VERSION = '0.1.0';
+
+/** @throws EsparseError `protocol` unless the peer speaks this version. */
+export function requireProtocol(version: number, peer: string): void {
+  if (version === PROTOCOL_VERSION) return;
+  throw new EsparseError(
+    'protocol',
+    `${peer} speaks protocol version ${version}, this esparse speaks ${PROTOCOL_VERSION}`,
+    {
+      hint: 'run the same esparse version on both sides',
+    },
+  );
+}
