@@ -10,7 +10,7 @@ import type { ModelWeights, WeightBytes } from './backends/cpu/model-weights.ts'
 import { PagePool } from './paging/page-pool.ts';
 import { rotaryTables } from './backends/cpu/rotary-tables.ts';
 import { PagedSequence, pagesFor, type Sequence } from './paging/sequence.ts';
-import { StepPlaces } from './backends/cpu/step-places.ts';
+import { StepLayout } from './backends/cpu/step-layout.ts';
 
 /** What a step does to one sequence. */
 export interface StepPart {
@@ -81,13 +81,13 @@ export function createEngine(parts: EngineParts): Engine {
   const { description, weights, cache, maxContext, maxStepTokens } = parts;
   const { vocab } = description;
   const pool = new PagePool(cache.pages);
-  const places = new StepPlaces(maxStepTokens, cache.pages);
+  const layout = new StepLayout(maxStepTokens, cache.pages);
   const interpreter = createInterpreter({
     description,
     blocks: weights.blocks,
     cache,
     rotary: rotaryTables(description, maxContext),
-    places,
+    layout,
     maxTokens: maxStepTokens,
   });
   const embed = createEmbedding(description, weights, maxStepTokens);
@@ -121,7 +121,7 @@ export function createEngine(parts: EngineParts): Engine {
     },
     step(stepParts) {
       if (!open) throw closed();
-      const sequences = places.place(stepParts, pool, vocab);
+      const sequences = layout.layOut(stepParts, pool, vocab);
       let count = 0;
       let rows = 0;
       for (const part of stepParts) {
@@ -131,7 +131,7 @@ export function createEngine(parts: EngineParts): Engine {
         for (let row = first; row < last; row++) wanted[rows++] = row;
         count = last;
       }
-      embed(tokens, count, places.positions, interpreter.hidden);
+      embed(tokens, count, layout.positions, interpreter.hidden);
       interpreter.run(count);
       const logits = rows === 0 ? NOTHING : head.logits(interpreter.hidden, wanted, rows);
       let at = 0;

@@ -66,7 +66,7 @@ export {
   pageFloats,
   PAGE_TOKENS,
   type AttentionShape,
-  type TokenPlaces,
+  type BatchLayout,
 } from './inference/attention.ts';
 export {
   add,

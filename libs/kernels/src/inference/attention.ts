@@ -15,13 +15,13 @@ export interface AttentionShape {
   readonly scale: number;
 }
 
-/** Where the tokens of a call stand in their sequences. A sequence's tokens come in order. */
-export interface TokenPlaces {
+/** Where the tokens of a batch stand in their sequences, and in which pages. A sequence's tokens come in order. */
+export interface BatchLayout {
   /** Each token's position in its sequence. */
   readonly positions: Int32Array;
-  /** Where in `pageTable` the pages of its sequence begin. */
-  readonly tables: Int32Array;
-  /** Pages of the cache: entry i of a sequence holds its positions 16 i to 16 i + 15. */
+  /** For each token, where in `pageTable` the pages of its sequence begin. */
+  readonly pageTableOffsets: Int32Array;
+  /** Pages of the cache, sequence after sequence: entry i of a sequence holds its positions 16 i to 16 i + 15. */
   readonly pageTable: Int32Array;
 }
 
@@ -44,17 +44,17 @@ export function attention(
   value: Float32Array,
   cache: Float32Array,
   shape: AttentionShape,
-  places: TokenPlaces,
+  layout: BatchLayout,
   tokens: number,
   out: Float32Array,
 ): void {
   const native = addon();
   if (native === null) {
-    attentionReference(query, key, value, cache, shape, places, tokens, out);
+    attentionReference(query, key, value, cache, shape, layout, tokens, out);
     return;
   }
   const { heads, kvHeads, headDim, scale } = shape;
-  const { positions, tables, pageTable } = places;
+  const { positions, pageTableOffsets, pageTable } = layout;
   native.attention(
     query,
     key,
@@ -65,7 +65,7 @@ export function attention(
     headDim,
     scale,
     positions,
-    tables,
+    pageTableOffsets,
     pageTable,
     tokens,
     out,
@@ -79,14 +79,14 @@ export function attentionReference(
   value: Float32Array,
   cache: Float32Array,
   shape: AttentionShape,
-  { positions, tables, pageTable }: TokenPlaces,
+  { positions, pageTableOffsets, pageTable }: BatchLayout,
   tokens: number,
   out: Float32Array,
 ): void {
   const { heads, kvHeads, headDim, scale } = shape;
   /** Where position i of token t's sequence has channel d of a key-value head: [key, value]. */
   const place = (t: number, i: number, head: number, d: number) => {
-    const page = pageTable[tables[t]! + Math.floor(i / PAGE_TOKENS)]! * pageFloats(shape);
+    const page = pageTable[pageTableOffsets[t]! + Math.floor(i / PAGE_TOKENS)]! * pageFloats(shape);
     const slot = i % PAGE_TOKENS;
     return [
       page + (head * headDim + d) * PAGE_TOKENS + slot,

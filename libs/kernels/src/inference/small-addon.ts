@@ -1,5 +1,5 @@
 import type { RowTable } from './gather-rows.ts';
-import type { TokenPlaces } from './attention.ts';
+import type { BatchLayout } from './attention.ts';
 
 /** What `native/inference/small_js.cc` exports: synchronous, the work spread over the compute threads. */
 export interface SmallKernels {
@@ -42,9 +42,9 @@ export interface SmallKernels {
     kvHeads: number,
     headDim: number,
     scale: number,
-    positions: TokenPlaces['positions'],
-    tables: TokenPlaces['tables'],
-    pageTable: TokenPlaces['pageTable'],
+    positions: BatchLayout['positions'],
+    pageTableOffsets: BatchLayout['pageTableOffsets'],
+    pageTable: BatchLayout['pageTable'],
     tokens: number,
     out: Float32Array,
   ): void;

@@ -22,11 +22,11 @@ for (const [heads, kvHeads, headDim] of [[1, 1, 6], [6, 2, 32], [7, 1, 80], [4, 
   const tokens = 75;
   const shape = { heads, kvHeads, headDim, scale: headDim ** -0.5 };
   const positions = Int32Array.from({ length: tokens }, (_, i) => i);
-  const places = { positions, tables: new Int32Array(tokens), pageTable: Int32Array.of(4, 2, 0, 1, 3) };
+  const layout = { positions, pageTableOffsets: new Int32Array(tokens), pageTable: Int32Array.of(4, 2, 0, 1, 3) };
   const out = new Float32Array(tokens * heads * headDim);
   const kv = tokens * kvHeads * headDim;
   const cache = new Float32Array(5 * pageFloats(shape));
-  attention(floats(out.length, 3), floats(kv, 2), floats(kv + 1, 1), cache, shape, places, tokens, out);
+  attention(floats(out.length, 3), floats(kv, 2), floats(kv + 1, 1), cache, shape, layout, tokens, out);
   keep(out);
 }
 console.log(hash.digest('hex'));

@@ -20,7 +20,7 @@ import {
   rope,
   ropeReference,
   type AttentionShape,
-  type TokenPlaces,
+  type BatchLayout,
 } from '../index.ts';
 import { expNegative } from './lanes.ts';
 import { uniform } from './testing/uniform.ts';
@@ -210,16 +210,16 @@ function sequencesOf(shape: AttentionShape, lengths: readonly number[]) {
         Float32Array.from(
           parts.flatMap(([s, from, to]) => [...tensors[s]![name].subarray(from * width, to * width)]),
         );
-      const places: TokenPlaces = {
+      const layout: BatchLayout = {
         positions: Int32Array.from(
           parts.flatMap(([, from, to]) => Array.from({ length: to - from }, (_, i) => from + i)),
         ),
-        tables: Int32Array.from(
+        pageTableOffsets: Int32Array.from(
           parts.flatMap(([s, from, to]) => Array.from({ length: to - from }, () => starts[s]!)),
         ),
         pageTable,
       };
-      const tokens = places.positions.length;
+      const tokens = layout.positions.length;
       const width = shape.heads * shape.headDim;
       const kvWidth = shape.kvHeads * shape.headDim;
       const out = new Float32Array(tokens * width);
@@ -229,7 +229,7 @@ function sequencesOf(shape: AttentionShape, lengths: readonly number[]) {
         join('value', kvWidth),
         cache,
         shape,
-        places,
+        layout,
         tokens,
         out,
       );
@@ -282,12 +282,20 @@ test('a sequence has the same bits alone, in a batch, and however it is cut into
 test('a token without pages in the cache is an error', () => {
   const shape = SHAPES[0]!;
   const x = floats(6);
-  const places = { positions: Int32Array.of(16), tables: Int32Array.of(0), pageTable: Int32Array.of(0) };
+  const layout = {
+    positions: Int32Array.of(16),
+    pageTableOffsets: Int32Array.of(0),
+    pageTable: Int32Array.of(0),
+  };
   const cache = new Float32Array(pageFloats(shape));
   expect(() => {
-    attention(x, x, x, cache, shape, places, 1, x.slice());
+    attention(x, x, x, cache, shape, layout, 1, x.slice());
   }).toThrow(/no pages/);
-  const beyond = { positions: Int32Array.of(0), tables: Int32Array.of(0), pageTable: Int32Array.of(1) };
+  const beyond = {
+    positions: Int32Array.of(0),
+    pageTableOffsets: Int32Array.of(0),
+    pageTable: Int32Array.of(1),
+  };
   expect(() => {
     attention(x, x, x, cache, shape, beyond, 1, x.slice());
   }).toThrow(/no pages/);

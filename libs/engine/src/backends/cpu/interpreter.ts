@@ -1,4 +1,4 @@
-import type { TokenPlaces } from '@esparse/kernels';
+import type { BatchLayout } from '@esparse/kernels';
 import { BLOCK_INPUT, type ModelDescription } from '@esparse/model';
 import type { KeyValueCache } from './key-value-cache.ts';
 import type { BlockWeights } from './model-weights.ts';
@@ -22,7 +22,7 @@ export interface InterpreterOptions {
   readonly cache: KeyValueCache;
   readonly rotary: RotaryTables | undefined;
   /** Where the tokens of the step stand; filled by the caller before each run. */
-  readonly places: TokenPlaces;
+  readonly layout: BatchLayout;
   /** The most tokens of a step. */
   readonly maxTokens: number;
 }

@@ -8,7 +8,7 @@ import {
   relu,
   rmsNorm,
   rope,
-  type TokenPlaces,
+  type BatchLayout,
 } from '@esparse/kernels';
 import type { BlockOp, OperationName, OpNamed } from '@esparse/model';
 import type { BlockWeights } from './model-weights.ts';
@@ -28,7 +28,7 @@ export type Action = (values: readonly Float32Array[], tokens: number) => void;
 /** What operations may ask for. */
 export interface BlockContext {
   /** Where the tokens of the step stand. */
-  readonly places: TokenPlaces;
+  readonly layout: BatchLayout;
   readonly rotary: RotaryTables | undefined;
   readonly weights: BlockWeights;
   /** Index of a value by its name. */
@@ -67,19 +67,19 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
     },
   },
   rope: {
-    prepare({ input, output, heads, headDim }, { value, rotary, places }) {
+    prepare({ input, output, heads, headDim }, { value, rotary, layout }) {
       if (rotary === undefined) throw new EsparseError('internal', 'the model describes no rotary embedding');
       const [x, y, { cos, sin }] = [value(input), value(output), rotary];
       return (values, tokens) => {
-        rope(values[x]!, heads, headDim, cos, sin, places.positions, tokens, values[y]!);
+        rope(values[x]!, heads, headDim, cos, sin, layout.positions, tokens, values[y]!);
       };
     },
   },
   attention: {
-    prepare(op, { value, cache, places }) {
+    prepare(op, { value, cache, layout }) {
       const [q, k, v, y] = [value(op.query), value(op.key), value(op.value), value(op.output)];
       return (values, tokens) => {
-        attention(values[q]!, values[k]!, values[v]!, cache, op, places, tokens, values[y]!);
+        attention(values[q]!, values[k]!, values[v]!, cache, op, layout, tokens, values[y]!);
       };
     },
     pageFloats,

@@ -1,28 +1,28 @@
 import { EsparseError } from '@esparse/errors';
-import type { TokenPlaces } from '@esparse/kernels';
+import type { BatchLayout } from '@esparse/kernels';
 import type { StepPart } from '../../engine.ts';
 import type { PagePool } from '../../paging/page-pool.ts';
 import { PagedSequence } from '../../paging/sequence.ts';
 
 /** Where the tokens of a step stand: memory for the largest step, filled anew for each. */
-export class StepPlaces implements TokenPlaces {
+export class StepLayout implements BatchLayout {
   readonly positions: Int32Array;
-  readonly tables: Int32Array;
+  readonly pageTableOffsets: Int32Array;
   readonly pageTable: Int32Array;
 
   /** @param pages of the cache: no step names more, since no two sequences share one */
   constructor(maxTokens: number, pages: number) {
     this.positions = new Int32Array(maxTokens);
-    this.tables = new Int32Array(maxTokens);
+    this.pageTableOffsets = new Int32Array(maxTokens);
     this.pageTable = new Int32Array(pages);
   }
 
   /**
-   * Checks a step and places its tokens; gives the parts' sequences.
+   * Checks a step and lays out its tokens; gives the parts' sequences.
    *
    * @throws EsparseError 'usage'; see `Engine.step`
    */
-  place(parts: readonly StepPart[], pool: PagePool, vocab: number): PagedSequence[] {
+  layOut(parts: readonly StepPart[], pool: PagePool, vocab: number): PagedSequence[] {
     const sequences = check(parts, pool, this.positions.length, vocab);
     let token = 0;
     let table = 0;
@@ -30,7 +30,7 @@ export class StepPlaces implements TokenPlaces {
       const count = parts[part]!.tokens.length;
       for (let i = 0; i < count; i++, token++) {
         this.positions[token] = length + i;
-        this.tables[token] = table;
+        this.pageTableOffsets[token] = table;
       }
       this.pageTable.set(pages, table);
       table += pages.length;
