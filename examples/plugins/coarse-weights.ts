@@ -13,6 +13,9 @@ const MAGNITUDE = 0x7fff;
 /** Exponents of all ones: rounding up must not reach them. */
 const INFINITE = { bf16: 0x7f80, f16: 0x7c00 };
 
+/** As seen on a processor of today. */
+const SECONDS_A_WEIGHT = 5e-9;
+
 const options = z.object({
   bits: z.int().min(0).max(10).default(3).describe('bits of the fraction that the survivors keep'),
 });
@@ -32,6 +35,8 @@ export const coarseWeights = defineStage({
     });
     return Promise.resolve({ weights: rounded });
   },
+  // What `esparse plan` adds up: a copy of the weights, and the time of rounding them.
+  cost: ({ rows, cols }) => ({ bytes: 2 * rows * cols, seconds: SECONDS_A_WEIGHT * rows * cols }),
 });
 
 export default definePipeline({

@@ -29,6 +29,9 @@ interface Moments {
 
 const FOURTH = DIGITS;
 
+/** To add one activation's square and fourth power, as seen on a processor of today. */
+const SECONDS_A_VALUE = 20e-9;
+
 /** Σx² and Σx⁴ of each channel, exact: any order of rows gives the same bits. */
 export const moments = defineStatistic<Moments>({
   name: 'moments',
@@ -75,15 +78,24 @@ export const moments = defineStatistic<Moments>({
     }
     return { sums };
   },
+
+  // What `esparse plan` adds up.
+  cost: ({ channels, seqlen }) => ({
+    bytes: 8 * 2 * DIGITS * channels,
+    seconds: SECONDS_A_VALUE * channels * seqlen,
+  }),
 });
 
 /** The kurtosis about zero of each channel, n Σx⁴ / (Σx²)²: 3 for a normal one, 1 for one that is always 0. */
-export const channelKurtosis = readerOf(moments, ({ sums, channels, tokens }) =>
-  Float32Array.from({ length: channels }, (_, c) => {
-    const second = valueOf(sums, c, channels);
-    return second === 0 ? 1 : (tokens * valueOf(sums, FOURTH * channels + c, channels)) / second ** 2;
-  }),
-);
+export const channelKurtosis = {
+  ...readerOf(moments, ({ sums, channels, tokens }) =>
+    Float32Array.from({ length: channels }, (_, c) => {
+      const second = valueOf(sums, c, channels);
+      return second === 0 ? 1 : (tokens * valueOf(sums, FOURTH * channels + c, channels)) / second ** 2;
+    }),
+  ),
+  perChannel: true,
+};
 
 const options = z.object({
   power: z.number().min(0).default(0.25).describe('power of the kurtosis: 0 is Wanda'),

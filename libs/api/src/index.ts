@@ -8,8 +8,11 @@ export {
   defineShuffle,
   defineStage,
   describeOptions,
+  type BlockShape,
   type ConfiguredPipeline,
   type DefinedPipeline,
+  type HeldCost,
+  type LinearShape,
   type Metric,
   type MetricDefinition,
   type MetricInput,
@@ -36,6 +39,7 @@ export {
   defineStatistic,
   readerOf,
   type AnyStatistic,
+  type Cost,
   type DefinedState,
   type ReadingContext,
   type Readings,
@@ -46,6 +50,7 @@ export {
   type StatisticReaders,
   type StatisticState,
   type StatisticTile,
+  type TapShape,
 } from '@esparse/statistics';
 
 // The built-in ones, to build on.

@@ -4,6 +4,7 @@ test('the public surface is what the documentation tells', () => {
   expect(Object.keys(dataflow).sort()).toEqual([
     'PLUGIN_TIMEOUT_MS',
     'abortWith',
+    'blamed',
     'commit',
     'createGatherer',
     'enrich',

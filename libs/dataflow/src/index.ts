@@ -5,7 +5,7 @@ export { finishStatistics } from './finish-statistics.ts';
 export { fromPull, type FromPullOptions } from './from-pull.ts';
 export { gatherStatistics } from './gather-statistics.ts';
 export { createGatherer, stateName, type Gatherer, type GatherOptions, type TapTile } from './gatherer.ts';
-export { guarded, PLUGIN_TIMEOUT_MS, type GuardOptions, type PluginCall } from './guard.ts';
+export { blamed, guarded, PLUGIN_TIMEOUT_MS, type GuardOptions, type PluginCall } from './guard.ts';
 export type { Leased } from './leased.ts';
 export type {
   LinearJob,

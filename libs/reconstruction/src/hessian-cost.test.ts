@@ -69,7 +69,7 @@ test.each([2 ** 30, 40 * MIB, 20 * MIB, 0])(
     expect(used.file).toBeLessThanOrEqual(cost.file);
     // The upper bounds are no more than the sums of a state too high.
     expect(cost.file).toBeLessThanOrEqual(2 * used.file);
-    expect(spill.used().memory).toBeLessThanOrEqual(cost.solving);
+    expect(spill.used().memory).toBeLessThanOrEqual(cost.pruning);
     hessian.release();
     await products.release();
     await spill.close();
@@ -80,7 +80,7 @@ test('the drift from the dense model is a whole matrix more of sums, and both si
   const shape = { taps: [PANEL, 2 * PANEL], states: 2, seqlen: 16, memory: 2 ** 40 };
   const [alone, both] = [hessianCost(shape), hessianCost({ ...shape, drift: true })];
   const entries = PANEL ** 2 * (1 + 4);
-  expect(both.solving - alone.solving).toBe(4 * entries);
+  expect(both.pruning - alone.pruning).toBe(4 * entries);
   expect(both.gathering - alone.gathering).toBeGreaterThanOrEqual(2 * 16 * entries + 4 * entries);
   expect(both.file).toBe(0);
 });

@@ -1,5 +1,4 @@
 export { gramStatistic } from './gram.ts';
-export { hessianCost, type HessianCost, type HessianShape } from './hessian-cost.ts';
 export { reconstruct, reconstructOptions } from './reconstruct.ts';
 export { createSpill, type Slab, type Spill, type SpillOptions } from './spill.ts';
 export { solveSurvivors, type SurvivorsOptions, type SurvivorsProblem } from './survivors.ts';
@@ -11,4 +10,3 @@ export {
 } from './sparse-gpt.ts';
 export { sparseGptOptions, sparseGptStage } from './sparse-gpt-stage.ts';
 export { denseMatrix, type Hessian, type TapMatrix } from './tap-matrix.ts';
-export { hessianMemory } from './hessian-resources.ts';

@@ -7,7 +7,9 @@ import { refineMask } from './refine-mask.ts';
 import { solveSurvivors } from './survivors.ts';
 import type { TapMatrix } from './tap-matrix.ts';
 import { driftOf, hessianOf } from './hessian-readers.ts';
-import { openHessianResources } from './hessian-resources.ts';
+import { hessianCost } from './hessian-cost.ts';
+import { hessianMemory, openHessianResources } from './hessian-resources.ts';
+import { reconstructCost } from './reconstruct-cost.ts';
 
 /** Steps of the solver that may be asked for: conjugate gradients that need more do not converge. */
 const MAX_STEPS = 10_000;
@@ -87,6 +89,9 @@ export const reconstruct = defineStage({
   },
   numerics: productsId,
   release: (resources) => resources.release(),
+  cost: (linear, { options }) => reconstructCost(linear, options),
+  heldCost: (block, { options: { dense } }) =>
+    hessianCost({ ...block, drift: dense > 0, memory: hessianMemory() }),
 });
 
 /** What a share of the dense model's inputs adds to the right-hand side: (rows, cols). */

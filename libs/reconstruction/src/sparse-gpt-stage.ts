@@ -5,7 +5,9 @@ import { defineStage } from '@esparse/sparsity';
 import { z } from 'zod';
 import { sparseGpt } from './sparse-gpt.ts';
 import { hessianOf } from './hessian-readers.ts';
-import { openHessianResources } from './hessian-resources.ts';
+import { hessianCost } from './hessian-cost.ts';
+import { hessianMemory, openHessianResources } from './hessian-resources.ts';
+import { sparseGptCost } from './sparse-gpt-cost.ts';
 
 /** Options of `sparseGptStage`. */
 export const sparseGptOptions = z.object({
@@ -48,4 +50,6 @@ export const sparseGptStage = defineStage({
   },
   numerics: productsId,
   release: (resources) => resources.release(),
+  cost: sparseGptCost,
+  heldCost: (block) => hessianCost({ ...block, memory: hessianMemory() }),
 });

@@ -32,7 +32,7 @@ export interface SurvivorsOptions {
 }
 
 /** Rows that are solved together: bounds the memory to some ten such matrices, and keeps the products large. */
-const ROWS_AT_ONCE = 1024;
+export const ROWS_AT_ONCE = 1024;
 
 /**
  * The least-squares weights of the survivors: per row the ŵ that is zero outside S and makes

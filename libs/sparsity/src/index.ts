@@ -1,4 +1,5 @@
 export { formatPattern, isPattern, parsePattern, requireDivisible, type Pattern } from './pattern.ts';
+export type { BlockShape, HeldCost, LinearShape } from './cost.ts';
 export type { Plugin, PluginContext, PluginDefinition, PluginFactory } from './plugin.ts';
 export {
   describeOptions,

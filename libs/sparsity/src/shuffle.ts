@@ -1,3 +1,5 @@
+import type { Cost } from '@esparse/statistics';
+import type { LinearShape } from './cost.ts';
 import type { Pattern } from './pattern.ts';
 import type { NoOptions, OptionsOf, OptionsSchema } from './plugin-options.ts';
 import {
@@ -33,6 +35,8 @@ export interface ShuffleResult {
 export interface Shuffle extends Plugin {
   /** @throws EsparseError 'cancelled' soon after `signal` has aborted, within a step that is long */
   order(scores: ScoreMatrix, pattern: Pattern, signal?: AbortSignal): Promise<ShuffleResult>;
+  /** The memory that it takes for one linear, for `esparse plan`, which measures its time. @default none */
+  cost?(linear: LinearShape): Pick<Cost, 'bytes'>;
 }
 
 /** See `defineShuffle`. */
@@ -43,6 +47,11 @@ export interface ShuffleDefinition<Schema extends OptionsSchema> extends PluginD
     pattern: Pattern,
     context: PluginContext<OptionsOf<Schema>['resolved']>,
   ): Promise<ShuffleResult>;
+  /** The memory that it takes for one linear, for `esparse plan`, which measures its time. @default none */
+  cost?(
+    linear: LinearShape,
+    context: { readonly options: OptionsOf<Schema>['resolved'] },
+  ): Pick<Cost, 'bytes'>;
 }
 
 /**
@@ -54,7 +63,9 @@ export interface ShuffleDefinition<Schema extends OptionsSchema> extends PluginD
 export function defineShuffle<Schema extends OptionsSchema = NoOptions>(
   definition: ShuffleDefinition<Schema>,
 ): PluginFactory<Schema, Shuffle & Required<Plugin>> {
+  const { order, cost } = definition;
   return factoryOf<Schema, Shuffle>('shuffle', definition, (options) => ({
-    order: (scores, pattern, signal) => definition.order(scores, pattern, { options, signal }),
+    order: (scores, pattern, signal) => order(scores, pattern, { options, signal }),
+    ...(cost === undefined ? {} : { cost: (linear: LinearShape) => cost(linear, { options }) }),
   }));
 }

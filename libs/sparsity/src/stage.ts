@@ -1,4 +1,5 @@
-import type { Readings, StatisticReaders } from '@esparse/statistics';
+import type { Cost, Readings, StatisticReaders } from '@esparse/statistics';
+import type { BlockShape, HeldCost, LinearShape } from './cost.ts';
 import type { MetricInput } from './metric.ts';
 import type { Pattern } from './pattern.ts';
 import type { NoOptions, OptionsOf, OptionsSchema } from './plugin-options.ts';
@@ -48,8 +49,16 @@ export interface Stage<Needs extends StatisticReaders = StatisticReaders> extend
   run(input: StageInput<Readings<Needs>>, context: StageContext): Promise<StageResult>;
   /** What the bits depend on besides the input, such as a runtime: part of the run's fingerprint. @default nothing */
   numerics?(): Promise<string>;
-  /** Lets go of what the stage holds, after the last linear. */
+  /** Releases what the stage holds, after the last linear. */
   release?(): Promise<void>;
+  /**
+   * What `run` takes for one linear, for `esparse plan`.
+   *
+   * @default not known: the plan says that it leaves this stage out
+   */
+  cost?(linear: LinearShape): Cost;
+  /** What the stage holds beside that, for `esparse plan`. @default nothing */
+  heldCost?(block: BlockShape): HeldCost;
 }
 
 /** See `defineStage`. */
@@ -59,8 +68,8 @@ export interface StageDefinition<
   Held,
 > extends PluginDefinition<Schema> {
   /**
-   * Makes what one stage holds for a whole run; `release` lets it go. It is called wherever a pipeline is configured, for a
-   * plan, too: what is slow or large, such as a session, is better opened when it is wanted first. @default nothing
+   * Opens what one stage holds for a whole run, until `release`. It is called wherever a pipeline is configured, also for a
+   * plan: open what is slow or large, such as a session, at its first use. @default nothing
    */
   open?(): Held;
   /** What `run` needs of a linear's input, by names of its own, or how that follows from options and what is held. */
@@ -73,6 +82,14 @@ export interface StageDefinition<
   /** What the bits depend on besides the input, such as a runtime. @default nothing */
   numerics?(): Promise<string>;
   release?(held: Held): Promise<void>;
+  /**
+   * What `run` takes for one linear, for `esparse plan`.
+   *
+   * @default not known: the plan says that it leaves this stage out
+   */
+  cost?(linear: LinearShape, context: { readonly options: OptionsOf<Schema>['resolved'] }): Cost;
+  /** What the stage holds beside that, for `esparse plan`: what `open` and `statistics` bring. @default nothing */
+  heldCost?(block: BlockShape, context: { readonly options: OptionsOf<Schema>['resolved'] }): HeldCost;
 }
 
 /**
@@ -86,7 +103,7 @@ export function defineStage<
   Schema extends OptionsSchema = NoOptions,
   Held = undefined,
 >(definition: StageDefinition<Schema, Needs, Held>): PluginFactory<Schema, Stage<Needs> & Required<Plugin>> {
-  const { statistics, numerics, release } = definition;
+  const { statistics, numerics, release, cost, heldCost } = definition;
   return factoryOf<Schema, Stage<Needs>>('stage', definition, (options) => {
     // Without `open`, `Held` is undefined.
     const held = definition.open?.() as Held;
@@ -95,6 +112,8 @@ export function defineStage<
       run: (input, context) => definition.run(input, { ...context, options, held }),
       ...(numerics === undefined ? {} : { numerics }),
       ...(release === undefined ? {} : { release: () => release(held) }),
+      ...(cost === undefined ? {} : { cost: (linear: LinearShape) => cost(linear, { options }) }),
+      ...(heldCost === undefined ? {} : { heldCost: (block: BlockShape) => heldCost(block, { options }) }),
     };
   });
 }

@@ -62,6 +62,8 @@ export const amplitude = defineStatistic<Pick<AmplitudeState, 'digits'>>({
     }
     return { digits };
   },
+
+  cost: ({ channels }) => ({ bytes: 8 * AMPLITUDE_DIGITS * channels }),
 });
 
 /** Unit and number of values of each digit. */

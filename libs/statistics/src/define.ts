@@ -1,3 +1,4 @@
+import type { Cost, TapShape } from './cost.ts';
 import { checkAlike, checkChannels, checkTile } from './checks.ts';
 import { open, seal } from './envelope.ts';
 import { checkPlugin } from './plugin-name.ts';
@@ -36,6 +37,12 @@ export interface StatisticDefinition<Held extends object> {
   deserialise(bytes: Uint8Array, channels: number, tokens: number): Held;
   /** Gives the memory of a state back at once. @default the collector does */
   dispose?(state: DefinedState<Held>): void;
+  /**
+   * What it takes, for `esparse plan`: `bytes` of one state of a tap, `flops` and `seconds` of one sequence.
+   *
+   * @default not known: the plan says that it leaves this statistic out
+   */
+  cost?(tap: TapShape): Cost;
 }
 
 /**
@@ -49,7 +56,15 @@ export interface StatisticDefinition<Held extends object> {
 export function defineStatistic<Held extends object>(
   definition: StatisticDefinition<Held>,
 ): Statistic<DefinedState<Held>, unknown> {
-  const { name, version = 1, parameters = {}, needsDense = false, maxRows = MAX_ROWS, dispose } = definition;
+  const {
+    name,
+    version = 1,
+    parameters = {},
+    needsDense = false,
+    maxRows = MAX_ROWS,
+    dispose,
+    cost,
+  } = definition;
   const maxTokens = definition.maxTokens ?? Number.MAX_SAFE_INTEGER;
   checkPlugin('statistic', name, version);
   const identity = { name, version, parameters };
@@ -85,5 +100,6 @@ export function defineStatistic<Held extends object>(
       return stateOf(channels, tokens, definition.deserialise(body, channels, tokens));
     },
     ...(dispose === undefined ? {} : { dispose }),
+    ...(cost === undefined ? {} : { cost }),
   };
 }

@@ -3,6 +3,7 @@ import {
   ENTROPY_MAX_BINS,
   ENTROPY_MAX_ROWS,
   ENTROPY_MAX_TOKENS,
+  ENTROPY_PENDING_ROWS,
   ENTROPY_WORDS,
   entropyCount,
   entropyFinish,
@@ -28,6 +29,8 @@ export interface EntropyState extends StatisticState {
 }
 
 const NAME = 'entropy';
+/** A channel's histogram, once something was counted. */
+const HISTOGRAM_BYTES = 19_700;
 
 /** Histograms of each channel, for `entropyOf`: bins and range are chosen there, not while counting. */
 export const entropy = defineStatistic<Pick<EntropyState, 'histograms'>>({
@@ -64,6 +67,10 @@ export const entropy = defineStatistic<Pick<EntropyState, 'histograms'>>({
     free(histograms.bins);
     free(histograms.pending);
   },
+
+  cost: ({ channels, seqlen, sequences }) => ({
+    bytes: channels * (HISTOGRAM_BYTES + 4 * Math.min(ENTROPY_PENDING_ROWS, seqlen * sequences)),
+  }),
 });
 
 /** How the entropy is read off the histograms. */

@@ -1,5 +1,6 @@
 export { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
 export { checkAlike, checkChannels, checkTile, MAX_CHANNELS, sameParameters } from './checks.ts';
+export type { Cost, TapShape } from './cost.ts';
 export { damagedState, open as openState, seal as sealState } from './envelope.ts';
 export { withLock } from './state-lock.ts';
 export { defineStatistic, type DefinedState, type StatisticDefinition } from './define.ts';

@@ -12,7 +12,9 @@ export interface ReadingContext {
 export interface StatisticReader<Reading = unknown> {
   readonly statistic: AnyStatistic;
   read(state: StatisticState, context: ReadingContext): Promise<Reading>;
-  /** Lets a reading go, after the last linear of its block, where it holds more than the collector sees. */
+  /** Whether a reading is a number for each channel, f32 (channels): the store keeps those, so a plan counts them. @default false */
+  readonly perChannel?: boolean;
+  /** Releases a reading after the last linear of its block, where it holds what no garbage collector frees, such as a file. */
   release?(reading: Reading): void;
 }
 
@@ -45,11 +47,12 @@ export function readerOf<State extends StatisticState, Reading>(
 }
 
 /** Amplitude of each channel, (channels): see `amplitudeOf`. */
-export const channelAmplitude: StatisticReader<Float32Array> = readerOf(amplitude, (state, { sequences }) =>
-  amplitudeOf(state, sequences),
-);
+export const channelAmplitude: StatisticReader<Float32Array> = {
+  ...readerOf(amplitude, (state, { sequences }) => amplitudeOf(state, sequences)),
+  perChannel: true,
+};
 
 /** Information entropy of each channel, (channels): see `entropyOf`. */
 export function channelEntropy(options: EntropyReading): StatisticReader<Float32Array> {
-  return readerOf(entropy, (state) => entropyOf(state, options));
+  return { ...readerOf(entropy, (state) => entropyOf(state, options)), perChannel: true };
 }

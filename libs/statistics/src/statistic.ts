@@ -1,3 +1,5 @@
+import type { Cost, TapShape } from './cost.ts';
+
 /** A piece of a tap's activations: f32 (rows, channels), row-major, one row per token. */
 export interface StatisticTile {
   readonly data: Float32Array;
@@ -80,6 +82,13 @@ export interface Statistic<State extends StatisticState, Options> {
    * time: too late where states are hundreds of megabytes.
    */
   dispose?(state: State): void;
+
+  /**
+   * What it takes, for `esparse plan`: `bytes` of one state of a tap, `flops` and `seconds` of one sequence.
+   *
+   * @default not known: the plan says that it leaves this statistic out
+   */
+  cost?(tap: TapShape): Cost;
 }
 
 /** Any statistic, whatever its state. */

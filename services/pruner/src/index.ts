@@ -8,6 +8,7 @@ export {
 } from './local-worker.ts';
 export type { PruneOptions } from './options.ts';
 export { prune, type PruneDependencies } from './prune.ts';
-export { planRun, type PlanOptions, type RunPlan } from './plan/plan.ts';
+export { planRun } from './plan/plan.ts';
+export type { PlanOptions, RunPlan } from './plan/run-plan.ts';
 export type { Phase } from './stopwatch.ts';
 export { startWatchdog, type Watchdog } from './watchdog.ts';

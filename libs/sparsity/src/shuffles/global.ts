@@ -1,4 +1,5 @@
-import { globalStep, shuffleOf } from './internals.ts';
+import { globalStep } from './global-step.ts';
+import { shuffleOf } from './internals.ts';
 
 /**
  * Global naive shuffle (E-Sparse, arXiv 2310.15929): ranks the channels by their mean score and deals them to

@@ -1,21 +1,22 @@
 import { EsparseError } from '@esparse/errors';
-import { channelMeans, keptScore, MAX_BLOCK, swapSearch } from '@esparse/kernels';
+import { keptScore } from '@esparse/kernels';
 import type { Pattern } from '../pattern.ts';
 import { canonicalOrder, identityOrder } from '../permutation.ts';
+import type { LinearShape } from '../cost.ts';
 import { defineShuffle, type ScoreMatrix, type Shuffle } from '../shuffle.ts';
 
-/** A step from one order to a better one; a long one ends early where the signal aborts. */
-export type ShuffleStep = (
-  matrix: ScoreMatrix,
-  pattern: Pattern,
-  order: Int32Array,
-  signal?: AbortSignal,
-) => Promise<Int32Array>;
+/** A step from one order to a better one. */
+export interface ShuffleStep {
+  /** Returns early where the signal aborts. */
+  run(matrix: ScoreMatrix, pattern: Pattern, order: Int32Array, signal?: AbortSignal): Promise<Int32Array>;
+  /** Bytes of memory at most. */
+  bytes(linear: LinearShape): number;
+}
 
 /**
- * What makes a shuffle that takes its steps one after the other, from the original order.
+ * Defines a shuffle that takes its steps one after the other, from the original order.
  *
- * @param version raised where the same scores may get another order
+ * @param version raised where the same scores may give another order
  */
 export function shuffleOf(name: string, steps: readonly ShuffleStep[], version = 1): () => Shuffle {
   return defineShuffle({
@@ -31,40 +32,10 @@ export function shuffleOf(name: string, steps: readonly ShuffleStep[], version =
         if (signal?.aborted === true) {
           throw new EsparseError('cancelled', `shuffle ${name}: cancelled`, { cause: signal.reason });
         }
-        permutation = canonicalOrder(await step(matrix, pattern, permutation, signal), pattern.group);
+        permutation = canonicalOrder(await step.run(matrix, pattern, permutation, signal), pattern.group);
       }
       return { permutation, keptBefore, keptAfter: await kept(permutation) };
     },
+    cost: (linear) => ({ bytes: Math.max(0, ...steps.map((step) => step.bytes(linear))) }),
   });
-}
-
-/**
- * Global naive shuffle: channels by mean score, descending (of equal ones the lower channel first), are dealt
- * to the groups one each, back and forth. Looks at the scores only, not at the order before.
- */
-export async function globalStep(matrix: ScoreMatrix, { group }: Pattern): Promise<Int32Array> {
-  const { scores, rows, cols } = matrix;
-  const means = await channelMeans(scores, rows, cols);
-  const ranked = identityOrder(cols).sort((a, b) => means[b]! - means[a]! || a - b);
-  const groups = cols / group;
-  const order = new Int32Array(cols);
-  ranked.forEach((channel, rank) => {
-    const pass = Math.floor(rank / groups);
-    const along = rank % groups;
-    const g = pass % 2 === 0 ? along : groups - 1 - along;
-    order[g * group + pass] = channel;
-  });
-  return order;
-}
-
-/** Local block shuffle: swaps within blocks of the largest multiple of the group up to 256 positions. */
-export async function localStep(
-  matrix: ScoreMatrix,
-  { keep, group }: Pattern,
-  order: Int32Array,
-  signal?: AbortSignal,
-): Promise<Int32Array> {
-  const { scores, rows, cols } = matrix;
-  const blockSize = MAX_BLOCK - (MAX_BLOCK % group);
-  return (await swapSearch(scores, rows, cols, order, keep, group, blockSize, signal)).permutation;
 }

@@ -1,4 +1,5 @@
-import { localStep, shuffleOf } from './internals.ts';
+import { shuffleOf } from './internals.ts';
+import { localStep } from './local-step.ts';
 
 /**
  * Local block shuffle (E-Sparse, arXiv 2310.15929): in blocks of up to 256 consecutive channels, swaps the two

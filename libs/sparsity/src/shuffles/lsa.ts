@@ -1,5 +1,6 @@
 import { assignmentStep } from './assignment-step.ts';
-import { globalStep, shuffleOf } from './internals.ts';
+import { globalStep } from './global-step.ts';
+import { shuffleOf } from './internals.ts';
 
 /**
  * Channel permutation by linear sum assignment (RIA, arXiv 2402.17946): the global shuffle's order, then channels of all

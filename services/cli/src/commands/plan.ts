@@ -71,7 +71,7 @@ function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
     `reading ${bytes(measured.read)}/s, writing ${bytes(measured.write)}/s.\n` +
     (uncounted.length === 0
       ? ''
-      : `Memory and time of ${uncounted.join(', ')} are not in it: nobody has told them.\n`)
+      : `Memory and time of ${uncounted.join(', ')} are not in it: they do not say what they take.\n`)
   );
 }
 

@@ -1,57 +1,74 @@
-import { hessianCost, hessianMemory, type HessianCost, type HessianShape } from '@esparse/reconstruction';
-import type { Plugin } from '@esparse/sparsity';
-import type { StatisticReader } from '@esparse/statistics';
-import { STAGE_COSTS, type StageCost } from './stage-cost.ts';
-import { sum } from './store-bytes.ts';
+import { blamed, statisticsOf } from '@esparse/dataflow';
+import { EsparseError } from '@esparse/errors';
+import type { BlockShape, ConfiguredPipeline, HeldCost, LinearShape } from '@esparse/sparsity';
+import type { Cost, StatisticReader, TapShape } from '@esparse/statistics';
+import { z } from 'zod';
+import { sum } from './sum.ts';
 
-/** What statistics and stages take beyond amplitude, entropy and the steps of every pipeline. */
-export interface Extra {
-  /** Of the process: ONNX Runtime, which multiplies for the Hessians. */
-  readonly processBytes: number;
-  /** Of a block's taps: memory that is bounded, and a file beyond it. */
-  readonly hessians: (shape: Omit<HessianShape, 'memory'>) => HessianCost;
-  /** Of one tap: the work of a token and of a sequence. */
-  readonly flopsPerToken: (channels: number) => number;
-  readonly secondsPerSequence: (channels: number) => number;
-  /** Of all stages: they follow each other. */
-  readonly stages: StageCost;
-  /** Statistics and stages whose memory and time nobody knows. */
+/** What the plug-ins of a pipeline say that they take. */
+export interface PluginCosts {
+  /** Of all statistics at one tap: bytes of a state of each, and the work of one sequence. */
+  tap(shape: TapShape): Required<Cost>;
+  /** Bytes that the shuffle takes for one linear. */
+  shuffle(linear: LinearShape): number;
+  /** Of all stages for one linear: the bytes of the largest, since they follow each other, and the work of all. */
+  stages(linear: LinearShape): Required<Cost>;
+  /** Of all stages, beside that. */
+  held(block: BlockShape): Required<HeldCost>;
+  /** Statistics and stages that do not say what they take. */
   readonly uncounted: readonly string[];
 }
 
-/** Statistics whose numbers of channels are in a plan as they are. */
-export const OF_CHANNELS: ReadonlySet<string> = new Set(['amplitude', 'entropy']);
-
-/** Statistics that are matrices of channels, and counted as such. */
-const OF_PRODUCTS: ReadonlySet<string> = new Set(['gram', 'drift']);
-
-/** ONNX Runtime within the pruner, and what lies about of its products: 105 MiB were seen. */
-const PRODUCTS_BYTES = 128 * 2 ** 20;
-/** Seconds to add an entry of a sequence's product to the sums: 1.5 to 3 ns were seen. */
-const GRAM_ADD_SECONDS = 2e-9;
-
-/** Adds up what a pipeline's statistics and stages take, so far as it is known. */
-export function extraOf(readers: Iterable<StatisticReader>, stages: readonly Plugin[]): Extra {
-  const names = new Set(Array.from(readers, ({ statistic }) => statistic.name));
-  const gram = names.has('gram') ? 1 : 0;
-  const drift = names.has('drift') ? 1 : 0;
-  const costs = stages.flatMap(({ name, options = {} }) => STAGE_COSTS.get(name)?.(options) ?? []);
+/** Asks the plug-ins of a pipeline: each is asked only for what it says of itself. */
+export function pluginCosts(
+  { shuffle, stages }: Pick<ConfiguredPipeline, 'shuffle' | 'stages'>,
+  readers: Iterable<StatisticReader>,
+): PluginCosts {
+  const statistics = statisticsOf(readers);
   return {
-    processBytes: gram * PRODUCTS_BYTES,
-    hessians: (shape) =>
-      gram === 0
-        ? { gathering: 0, solving: 0, file: 0 }
-        : hessianCost({ ...shape, drift: drift === 1, memory: hessianMemory() }),
-    flopsPerToken: (channels) => (gram + drift) * 2 * channels ** 2,
-    secondsPerSequence: (channels) => (gram / 2 + drift) * GRAM_ADD_SECONDS * channels ** 2,
-    stages: {
-      bytes: (linear) => Math.max(0, ...costs.map((cost) => cost.bytes(linear))),
-      flops: (linear) => sum(costs.map((cost) => cost.flops(linear))),
-      seconds: (linear) => sum(costs.map((cost) => cost.seconds(linear))),
+    tap(shape) {
+      const costs = statistics.map((statistic) =>
+        ask(COST, `statistic ${statistic.name}`, () => statistic.cost?.(shape)),
+      );
+      return { ...workOf(costs), bytes: sum(costs.map(({ bytes }) => bytes)) };
     },
-    uncounted: [
-      ...[...names].filter((name) => !OF_PRODUCTS.has(name) && !OF_CHANNELS.has(name)),
-      ...stages.flatMap(({ name }) => (STAGE_COSTS.has(name) ? [] : [name])),
-    ],
+    shuffle: (linear) => ask(SHUFFLE_COST, `shuffle ${shuffle.name}`, () => shuffle.cost?.(linear)).bytes,
+    stages(linear) {
+      const costs = stages.map((stage) => ask(COST, `stage ${stage.name}`, () => stage.cost?.(linear)));
+      return { ...workOf(costs), bytes: Math.max(0, ...costs.map(({ bytes }) => bytes)) };
+    },
+    held(block) {
+      const costs = stages.map((stage) =>
+        ask(HELD_COST, `stage ${stage.name}`, () => stage.heldCost?.(block)),
+      );
+      const of = (part: keyof HeldCost) => sum(costs.map((cost) => cost[part]));
+      return { run: of('run'), gathering: of('gathering'), pruning: of('pruning'), file: of('file') };
+    },
+    uncounted: [...statistics, ...stages].filter(({ cost }) => cost === undefined).map(({ name }) => name),
   };
+}
+
+function workOf(costs: readonly Required<Cost>[]): Pick<Required<Cost>, 'flops' | 'seconds'> {
+  return { flops: sum(costs.map(({ flops }) => flops)), seconds: sum(costs.map(({ seconds }) => seconds)) };
+}
+
+const AMOUNT = z.number().min(0).default(0);
+const SHUFFLE_COST = z.strictObject({ bytes: AMOUNT });
+const COST = z.strictObject({ bytes: AMOUNT, flops: AMOUNT, seconds: AMOUNT });
+const HELD_COST = z.strictObject({ run: AMOUNT, gathering: AMOUNT, pruning: AMOUNT, file: AMOUNT });
+
+/** The answer of a plug-in, all zeros where it gives none. Plain JavaScript may give anything. */
+function ask<Schema extends z.ZodType>(
+  schema: Schema,
+  plugin: string,
+  question: () => unknown,
+): z.output<Schema> {
+  try {
+    const answer = schema.safeParse(question() ?? {});
+    if (answer.success) return answer.data;
+    const [issue] = answer.error.issues;
+    throw new EsparseError('usage', `its cost: ${[...(issue?.path ?? []), issue?.message].join(': ')}`);
+  } catch (error) {
+    throw blamed({ plugin, where: 'cost()' }, error);
+  }
 }

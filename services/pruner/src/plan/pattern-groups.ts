@@ -1,7 +1,7 @@
 import type { ModelDescription } from '@esparse/model';
 import { formatPattern } from '@esparse/sparsity';
 import type { Layers } from '../layers.ts';
-import { sum } from './store-bytes.ts';
+import { sum } from './sum.ts';
 
 /** The linears of one pattern. */
 export interface PatternGroup {

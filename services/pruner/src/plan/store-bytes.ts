@@ -2,6 +2,7 @@ import { tokenizerFiles, type Checkpoint } from '@esparse/checkpoint';
 import type { ModelDescription, TensorSpec } from '@esparse/model';
 import { packedShapes } from '@esparse/sparsity';
 import type { Layers, PatternedLinear } from '../layers.ts';
+import { product, sum } from './sum.ts';
 
 /** The checksum behind every array. */
 const TRAILER_BYTES = 4;
@@ -23,16 +24,16 @@ export interface StoreBytes {
 }
 
 export interface StoreShape {
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: { info(name: string): Pick<ReturnType<Checkpoint['info']>, 'dtype'> };
   readonly description: ModelDescription;
   readonly layers: Layers;
-  /** Statistics that are kept of each tap. */
-  readonly statistics: number;
+  /** Readings of statistics that are kept of each tap. */
+  readonly readings: number;
 }
 
 /** Adds up what a finished run holds, array by array. */
 export async function storeBytesOf(model: string, shape: StoreShape): Promise<StoreBytes> {
-  const { description, layers, statistics } = shape;
+  const { description, layers, readings } = shape;
   const { outerTensors } = description;
   let arrays = sum(outerTensors.map((tensor) => denseBytes(shape, tensor)));
   let documents =
@@ -47,9 +48,9 @@ export async function storeBytesOf(model: string, shape: StoreShape): Promise<St
     arrays +=
       sum(pruned.map(packedBytes)) +
       sum(dense.map((tensor) => denseBytes(shape, tensor))) +
-      sum(taps.map(({ channels }) => statistics * (4 * channels + TRAILER_BYTES)));
-    const count = 3 * pruned.length + dense.length + statistics * taps.length;
-    const groups = pruned.length + (statistics > 0 ? taps.length : 0) + 1;
+      sum(taps.map(({ channels }) => readings * (4 * channels + TRAILER_BYTES)));
+    const count = 3 * pruned.length + dense.length + readings * taps.length;
+    const groups = pruned.length + (readings > 0 ? taps.length : 0) + 1;
     documents += count * ARRAY_DOCUMENT_BYTES + groups * GROUP_DOCUMENT_BYTES;
   }
   const tokenizer = sum((await tokenizerFiles(model)).map(({ bytes }) => bytes.byteLength));
@@ -65,12 +66,4 @@ export function packedBytes({ rows, cols, pattern }: PatternedLinear): number {
 /** A tensor that stays as it is. */
 function denseBytes({ checkpoint }: StoreShape, { name, shape }: TensorSpec): number {
   return product(shape) * (checkpoint.info(name).dtype === 'F32' ? 4 : 2) + TRAILER_BYTES;
-}
-
-function product(shape: readonly number[]): number {
-  return shape.reduce((all, length) => all * length, 1);
-}
-
-export function sum(numbers: readonly number[]): number {
-  return numbers.reduce((all, number) => all + number, 0);
 }

@@ -1,0 +1,25 @@
+import { channelMeans } from '@esparse/kernels';
+import { identityOrder } from '../permutation.ts';
+import type { ShuffleStep } from './internals.ts';
+
+/**
+ * Global naive shuffle: channels by mean score, descending (of equal ones the lower channel first), are dealt
+ * to the groups one each, back and forth. Looks at the scores only, not at the order before.
+ */
+export const globalStep: ShuffleStep = {
+  async run({ scores, rows, cols }, { group }) {
+    const means = await channelMeans(scores, rows, cols);
+    const ranked = identityOrder(cols).sort((a, b) => means[b]! - means[a]! || a - b);
+    const groups = cols / group;
+    const order = new Int32Array(cols);
+    ranked.forEach((channel, rank) => {
+      const pass = Math.floor(rank / groups);
+      const along = rank % groups;
+      const g = pass % 2 === 0 ? along : groups - 1 - along;
+      order[g * group + pass] = channel;
+    });
+    return order;
+  },
+  // Means in f64, ranks, and two orders.
+  bytes: ({ cols }) => 20 * cols,
+};

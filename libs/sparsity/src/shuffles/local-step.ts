@@ -1,0 +1,25 @@
+import { availableParallelism } from 'node:os';
+import { MAX_BLOCK, swapSearch } from '@esparse/kernels';
+import type { Pattern } from '../pattern.ts';
+import type { ShuffleStep } from './internals.ts';
+
+/** f32 values of a row in the panel that a thread copies a block into, and what else the thread takes. */
+const PANEL_COLS = 272;
+const THREAD_BYTES = 2 ** 19;
+
+/** Local block shuffle: swaps within blocks of the largest multiple of the group up to 256 positions. */
+export const localStep: ShuffleStep = {
+  async run({ scores, rows, cols }, pattern, order, signal) {
+    const { keep, group } = pattern;
+    const size = blockSize(pattern);
+    return (await swapSearch(scores, rows, cols, order, keep, group, size, signal)).permutation;
+  },
+  bytes({ rows, cols, pattern }) {
+    const threads = Math.min(Math.ceil(cols / blockSize(pattern)), availableParallelism());
+    return threads * (4 * PANEL_COLS * rows + THREAD_BYTES);
+  },
+};
+
+function blockSize({ group }: Pattern): number {
+  return MAX_BLOCK - (MAX_BLOCK % group);
+}

@@ -1,0 +1,70 @@
+import type { PluginCosts } from './costs.ts';
+import type { Rates } from './measure.ts';
+import type { RunPlan } from './run-plan.ts';
+import type { StoreBytes } from './store-bytes.ts';
+import { sum } from './sum.ts';
+import { packedBlockBytes } from './traffic.ts';
+import { channelsOf, type Workload } from './workload.ts';
+
+/** Estimates the time of each phase from what a machine was seen to do. */
+export function secondsOf(
+  workload: Workload,
+  store: StoreBytes,
+  costs: PluginCosts,
+  rates: Rates,
+): RunPlan['seconds'] {
+  const loading = (workload.weightBytes * workload.weights) / rates.read;
+  const seconds = {
+    calibrate: workload.calibrates ? calibrateSeconds(workload, costs, rates, loading) : 0,
+    prune: pruneSeconds(workload, costs, rates, loading),
+    commit: store.bytes / rates.write,
+    advance: advanceSeconds(workload, store, rates),
+  };
+  return { total: sum(Object.values(seconds)), ...seconds };
+}
+
+/** One pass of all tokens through a block, by all workers together. */
+function passSeconds({ tokens, weights, busy }: Workload, rates: Rates): number {
+  return (2 * tokens * weights) / rates.flops / busy;
+}
+
+/** Activations are computed and counted at the same time; the matrix products of statistics come on top. */
+function calibrateSeconds(workload: Workload, costs: PluginCosts, rates: Rates, loading: number): number {
+  const { tokens, taps, samples, calibrated, calibratedDense, combine, busy } = workload;
+  const passes = (calibrated + calibratedDense) * passSeconds(workload, rates);
+  const counting = tokens * channelsOf(taps) * rates.statistics;
+  const ofSequence = taps.map(({ channels }) => costs.tap({ ...sequencesOf(workload), channels }));
+  const products =
+    samples *
+    (sum(ofSequence.map(({ flops }) => flops)) / rates.flops + sum(ofSequence.map(({ seconds }) => seconds)));
+  return (
+    calibrated * loading + Math.max(passes, combine === 'worker' ? counting / busy : counting) + products
+  );
+}
+
+function pruneSeconds(
+  { description, weights, pruned }: Workload,
+  costs: PluginCosts,
+  rates: Rates,
+  loading: number,
+): number {
+  const stages = pruned.map((linear) => costs.stages(linear));
+  return (
+    description.blocks * (weights * rates.prune + loading) +
+    (sum(stages.map(({ flops }) => flops)) / rates.flops + sum(stages.map(({ seconds }) => seconds)))
+  );
+}
+
+function advanceSeconds(workload: Workload, store: StoreBytes, rates: Rates): number {
+  const { advances, models, boundary } = workload;
+  const taking = models * (passSeconds(workload, rates) + boundary / rates.write);
+  return advances * (taking + packedBlockBytes(workload, store) / rates.read);
+}
+
+/** The sequences of one shard, as statistics are asked about them. */
+export function sequencesOf({ seqlen, shards }: Workload): {
+  readonly seqlen: number;
+  readonly sequences: number;
+} {
+  return { seqlen, sequences: shards[0]!.sequences };
+}

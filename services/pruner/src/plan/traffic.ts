@@ -1,0 +1,67 @@
+import type { AnyStatistic } from '@esparse/statistics';
+import { batchesOf } from '../batches.ts';
+import { isKnownToWorkers } from '../statistics.ts';
+import type { RunPlan } from './run-plan.ts';
+import type { StoreBytes } from './store-bytes.ts';
+import { product, sum } from './sum.ts';
+import { channelsOf, type Workload } from './workload.ts';
+
+/** One channel's part of a sketch on the wire: 2 to 3.4 KB was seen on models' activations, and less of few tokens. */
+const SKETCH_CHANNEL_BYTES = 4_500;
+const SKETCH_TOKEN_BYTES = 8;
+
+/** Bytes that one channel takes at most in a sketch of so many tokens. */
+export function sketchChannelBytes(tokens: number): number {
+  return Math.min(SKETCH_CHANNEL_BYTES, 64 + SKETCH_TOKEN_BYTES * tokens);
+}
+
+/** Bytes of a packed block in the store. */
+export function packedBlockBytes(workload: Workload, store: StoreBytes): number {
+  return (store.arrays - outerBytes(workload)) / workload.description.blocks;
+}
+
+/** Bytes that are read in the whole run, by the pruner and by all workers together. */
+export function readBytes(workload: Workload, store: StoreBytes): RunPlan['read'] {
+  const { description, weightBytes, weights, calibrates, busy, boundary, advances } = workload;
+  const blockBytes = weightBytes * weights;
+  const { calibrated, calibratedDense, models } = workload;
+  return {
+    pruner: blockBytes * description.blocks + outerBytes(workload),
+    workers: calibrates
+      ? Math.round(
+          busy * (blockBytes * calibrated + packedBlockBytes(workload, store) * advances) +
+            boundary * (calibrated + calibratedDense + models * advances),
+        )
+      : 0,
+  };
+}
+
+/** Bytes that are written in the whole run. */
+export function writtenBytes(workload: Workload, store: StoreBytes): RunPlan['written'] {
+  const { calibrates, boundary, models, description } = workload;
+  return {
+    store: store.bytes,
+    hidden: calibrates ? boundary * (1 + models * (description.blocks - 1)) : 0,
+  };
+}
+
+/** Bytes on the wire in the whole run: activations, or sketches where workers know all statistics. */
+export function wireBytes(workload: Workload, statistics: readonly AnyStatistic[]): RunPlan['wire'] {
+  const { calibrates, tokens, streamed, shards, workers, taps } = workload;
+  const batches = batchesOf(shards, workers).length;
+  return {
+    pruner: calibrates ? 4 * tokens * streamed : 0,
+    ...(statistics.every(isKnownToWorkers) && {
+      worker: calibrates ? batches * channelsOf(taps) * sketchChannelBytes(tokens / batches) : 0,
+    }),
+  };
+}
+
+/** Bytes of hidden states that lie in the store at once, at most: before a block and behind it. */
+export function hiddenBytes({ calibrates, models, boundary }: Workload): number {
+  return calibrates ? 2 * models * boundary : 0;
+}
+
+function outerBytes({ description, weightBytes }: Workload): number {
+  return sum(description.outerTensors.map(({ shape }) => weightBytes * product(shape)));
+}

@@ -1,0 +1,97 @@
+import type { ModelDescription, TapSpec } from '@esparse/model';
+import type { AnyStatistic } from '@esparse/statistics';
+import type { Layers, PatternedLinear } from '../layers.ts';
+import { shardsOf, type Shard } from '../shards.ts';
+import type { PlanOptions } from './run-plan.ts';
+import { sum } from './sum.ts';
+
+/** What is to be pruned, how, and what is gathered for it. */
+export interface WorkloadInput {
+  readonly options: Pick<PlanOptions, 'samples' | 'seqlen' | 'workers' | 'combine'>;
+  readonly description: ModelDescription;
+  readonly layers: Layers;
+  readonly statistics: readonly AnyStatistic[];
+  /** Bytes of a weight in the checkpoint. */
+  readonly weightBytes: number;
+}
+
+/** The work of a run, counted: what its traffic, its memory and its time follow from. */
+export interface Workload {
+  readonly description: ModelDescription;
+  readonly samples: number;
+  readonly seqlen: number;
+  readonly tokens: number;
+  readonly workers: number;
+  readonly combine: 'pruner' | 'worker';
+  readonly weightBytes: number;
+  readonly shards: readonly Shard[];
+  /** Workers that have a shard to work on. */
+  readonly busy: number;
+  /** The linears that are pruned, of all blocks. */
+  readonly pruned: readonly PatternedLinear[];
+  /** Inputs of pruned linears, of all blocks: nothing is gathered of the others. */
+  readonly taps: readonly TapSpec[];
+  /** Weights of a block's linears. */
+  readonly weights: number;
+  /** Bytes of one block's input or output over all tokens. */
+  readonly boundary: number;
+  /** Whether metric or stages need statistics, and so activations. */
+  readonly calibrates: boolean;
+  /** Whether a statistic needs the dense model's activations, too. */
+  readonly needsDense: boolean;
+  /** Models whose hidden states are carried from block to block: the pruned one, and the dense one where it is needed. */
+  readonly models: number;
+  /** Blocks that activations are computed of. */
+  readonly calibrated: number;
+  /** Of these, those that they are computed of for the dense model, too: the first block's are the same. */
+  readonly calibratedDense: number;
+  /** Channels of all activations that are gathered, of both models. */
+  readonly streamed: number;
+  /** Blocks that hidden states are taken through with the pruned weights. */
+  readonly advances: number;
+}
+
+/** Counts the work of a run. */
+export function workloadOf({
+  options,
+  description,
+  layers,
+  statistics,
+  weightBytes,
+}: WorkloadInput): Workload {
+  const { samples, seqlen, workers, combine = 'pruner' } = options;
+  const { blocks, hidden, linears } = description;
+  const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
+  const calibrates = statistics.length > 0;
+  const needsDense = statistics.some((statistic) => statistic.needsDense === true);
+  const everyBlock = Array.from({ length: blocks }, (_, block) => block);
+  const calibrated = everyBlock.filter((block) => layers.taps(block).length > 0);
+  const calibratedDense = needsDense ? calibrated.filter((block) => block > 0) : [];
+  return {
+    description,
+    samples,
+    seqlen,
+    tokens: samples * seqlen,
+    workers,
+    combine,
+    weightBytes,
+    shards,
+    busy: Math.min(workers, shards.length),
+    pruned: everyBlock.flatMap((block) => layers.pruned(block)),
+    taps: everyBlock.flatMap((block) => layers.taps(block)),
+    weights: sum(linears.map(({ rows, cols }) => rows * cols)),
+    boundary: 4 * samples * seqlen * hidden,
+    calibrates,
+    needsDense,
+    models: needsDense ? 2 : 1,
+    calibrated: calibrated.length,
+    calibratedDense: calibratedDense.length,
+    streamed: sum([...calibrated, ...calibratedDense].map((block) => channelsOf(layers.taps(block)))),
+    advances: calibrates ? blocks - 1 : 0,
+  };
+}
+
+/** Channels of taps. */
+export function channelsOf(taps: readonly TapSpec[]): number {
+  return sum(taps.map(({ channels }) => channels));
+}
