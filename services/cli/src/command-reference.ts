@@ -17,14 +17,15 @@ export function commandReference(program: Command): string {
 }
 
 function sectionOf(command: Command): string[] {
+  return [`## esparse ${command.name()}`, '', command.description(), '', ...tableOf(command.options)];
+}
+
+function tableOf(options: readonly Option[]): string[] {
+  if (options.length === 0) return [];
   return [
-    `## esparse ${command.name()}`,
-    '',
-    command.description(),
-    '',
     '| option | meaning | default | environment |',
     '| --- | --- | --- | --- |',
-    ...command.options.map(rowOf),
+    ...options.map(rowOf),
     '',
   ];
 }

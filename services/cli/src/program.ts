@@ -3,6 +3,7 @@ import { Command } from 'commander';
 
 /** Each command in a module of its own, loaded when it is wanted: what prunes is not loaded to generate. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  demo: async () => (await import('./commands/demo.ts')).demoCommand(),
   plan: async () => (await import('./commands/plan.ts')).planCommand(),
   pipelines: async () => (await import('./commands/pipelines.ts')).pipelinesCommand(),
   graph: async () => (await import('./commands/graph.ts')).graphCommand(),

@@ -1,10 +1,10 @@
 import { Command, Option } from 'commander';
-import { EsparseError } from '@esparse/errors';
 import type { DeviceName } from '@esparse/onnx';
 import type { ClientTls } from '@esparse/protocol';
 import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
 import { deviceOption, integer, required, targets } from '../option-types.ts';
+import { ownScript } from '../own-command.ts';
 import { clientTlsOptions } from '../tls-options.ts';
 import { createReporter } from '../prune-reporter.ts';
 import { renderReport } from '../prune-report.ts';
@@ -102,6 +102,7 @@ async function run(
     const report = await prune(options, {
       signal,
       emit: reporter.emit,
+      // The worker that prune starts is `esparse worker`.
       startWorker: (roots) => startLocalWorker({ script: ownScript(), threads, device, roots }),
     });
     reporter.stop();
@@ -109,11 +110,4 @@ async function run(
   } finally {
     reporter.stop();
   }
-}
-
-/** The script of this very command: the worker that prune starts is `esparse worker`. */
-function ownScript(): string {
-  const script = process.argv[1];
-  if (script === undefined) throw new EsparseError('internal', 'the path of the esparse command is unknown');
-  return script;
 }
