@@ -43,6 +43,8 @@ export default tseslint.config(
       // A library is entered by its index only.
       'no-restricted-imports': ['error', { patterns: ['@esparse/*/*'] }],
       'no-console': 'error',
+      // A method that others override names the parameters that it does not use itself with a _.
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       '@typescript-eslint/consistent-type-imports': 'error',
       // Typed arrays under noUncheckedIndexedAccess: an index in bounds by construction says so with `!`.
       '@typescript-eslint/no-non-null-assertion': 'off',

@@ -1,5 +1,6 @@
 import { EsparseError } from '@esparse/errors';
-import { type ByteFolder, openFolder, readWhole } from '@esparse/storage';
+import { openFolder, type ByteFolder } from '@esparse/storage';
+import { readWhole } from './checkpoint-file.ts';
 import { checkpointDigest } from './digest.ts';
 import { parseJsonObject } from './json.ts';
 import { gatherRows, readRowRange } from './row-gather.ts';

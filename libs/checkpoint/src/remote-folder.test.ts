@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { openFolder, openObjects } from '@esparse/storage';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
+import { openCheckpointFile } from './checkpoint-file.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { openTokenizer } from './tokenizer.ts';
 import { tokenizerFiles } from './tokenizer-files.ts';
@@ -120,7 +121,7 @@ test('never is a file of weights read whole, and a place without a checkpoint is
 });
 
 async function readWeights(length = 100_000): Promise<Buffer> {
-  const source = await (await openFolder(httpModel())).open(FILE);
+  const source = await openCheckpointFile(await openFolder(httpModel()), FILE);
   return Buffer.from(await source!.read(1000, length));
 }
 const weights = (length = 100_000) =>
@@ -210,7 +211,7 @@ test('a server that is not there is unavailable, and one without sizes cannot be
   await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve));
   const folder = await openFolder(`http://127.0.0.1:${(gone.address() as AddressInfo).port}/x/`);
   await new Promise((resolve) => gone.close(resolve));
-  await expect(folder.open('config.json')).rejects.toMatchObject({
+  await expect(openCheckpointFile(folder, 'config.json')).rejects.toMatchObject({
     kind: 'unavailable',
     message: expect.stringContaining('ECONNREFUSED'),
   });
@@ -218,7 +219,7 @@ test('a server that is not there is unavailable, and one without sizes cannot be
     response.writeHead(200, { 'transfer-encoding': 'chunked' }).end();
     return true;
   };
-  await expect((await openFolder(httpModel())).open('config.json')).rejects.toMatchObject({
+  await expect(openCheckpointFile(await openFolder(httpModel()), 'config.json')).rejects.toMatchObject({
     kind: 'checkpoint',
     message: expect.stringContaining('does not tell its size'),
   });
@@ -240,7 +241,7 @@ test('redirections are followed, and the credentials stay with the server that t
     const model = `${httpModel().replace('//', '//user:p%40ss@')}?sig=secret`;
     const folder = await openFolder(model);
     expect(folder.location).toBe(`${address}/models/llama%202m`);
-    const source = await folder.open('config.json');
+    const source = await openCheckpointFile(folder, 'config.json');
     await source!.read(0, source!.size);
     const [here, there] = [false, true].map((elsewhere) =>
       requests.filter(({ url }) => url.startsWith('other') === elsewhere),
@@ -271,7 +272,7 @@ test('no message holds credentials', async () => {
 test('an object that is replaced between two reads is an error', async () => {
   const objects = await openObjects(s3Model());
   await objects.put('other.safetensors', [Buffer.alloc(2_000_000, 1)]);
-  const source = await (await openFolder(s3Model())).open('other.safetensors');
+  const source = await openCheckpointFile(await openFolder(s3Model()), 'other.safetensors');
   expect((await source!.read(1_000_000, 10))[0]).toBe(1);
   await objects.put('other.safetensors', [Buffer.alloc(2_000_000, 2)]);
   await expect(source!.read(1_000_000, 10)).rejects.toMatchObject({
@@ -283,14 +284,14 @@ test('an object that is replaced between two reads is an error', async () => {
 test('a signal ends a read, and names outside the folder are refused', async () => {
   for (const model of [httpModel(), s3Model()]) {
     const folder = await openFolder(model);
-    const source = await folder.open(FILE);
+    const source = await openCheckpointFile(folder, FILE);
     await expect(source!.read(0, 1_000_000, AbortSignal.abort())).rejects.toMatchObject({
       kind: 'cancelled',
     });
     await expect(source!.read(source!.size, 1)).rejects.toMatchObject({ kind: 'checkpoint' });
     for (const name of ['../config.json', 'a/b', '..', '']) {
-      await expect(folder.open(name)).rejects.toMatchObject({ kind: 'checkpoint' });
+      await expect(openCheckpointFile(folder, name)).rejects.toMatchObject({ kind: 'checkpoint' });
     }
-    expect(await folder.open('none')).toBeUndefined();
+    expect(await openCheckpointFile(folder, 'none')).toBeUndefined();
   }
 });

@@ -1,5 +1,6 @@
 import { EsparseError } from '@esparse/errors';
-import { type ByteSource, forEachBounded } from '@esparse/storage';
+import { forEachBounded } from '@esparse/storage';
+import type { CheckpointFile } from './checkpoint-file.ts';
 import { elementCount, bytesPerElement, type TensorInfo } from './tensor-info.ts';
 
 /** Reads under way at once: twice the threads that Node gives to files. */
@@ -19,7 +20,7 @@ export function rowBytes(info: TensorInfo): number {
 
 /** Consecutive rows `begin .. end - 1` of the first dimension. */
 export async function readRowRange(
-  source: ByteSource,
+  source: CheckpointFile,
   info: TensorInfo,
   begin: number,
   end: number,
@@ -42,7 +43,7 @@ export async function readRowRange(
  * Returns (rows.length, columns).
  */
 export async function gatherRows(
-  source: ByteSource,
+  source: CheckpointFile,
   info: TensorInfo,
   rows: Uint32Array,
   signal?: AbortSignal,

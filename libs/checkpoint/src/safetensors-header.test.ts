@@ -1,9 +1,10 @@
+import { openCheckpointFile } from './checkpoint-file.ts';
 import { memoryFolder } from './testing/memory-folder.ts';
 import { rawSafetensors } from './testing/raw-safetensors.ts';
 import { MAX_HEADER_BYTES, readSafetensorsHeader } from './safetensors-header.ts';
 
 async function read(file: Uint8Array) {
-  const source = await memoryFolder({ 'm.safetensors': file }).open('m.safetensors');
+  const source = await openCheckpointFile(memoryFolder({ 'm.safetensors': file }), 'm.safetensors');
   return readSafetensorsHeader(source!, 'm.safetensors', 'dir');
 }
 

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { ByteSource } from '@esparse/storage';
+import type { CheckpointFile } from './checkpoint-file.ts';
 import { isObject, parseJsonObject } from './json.ts';
 import { bitsOf, elementCount, type StoredTensor } from './tensor-info.ts';
 
@@ -24,7 +24,7 @@ const LENGTH_BYTES = 8;
  * @param folder for messages
  */
 export async function readSafetensorsHeader(
-  source: ByteSource,
+  source: CheckpointFile,
   file: string,
   folder: string,
   signal?: AbortSignal,

@@ -1,5 +1,6 @@
 import { EsparseError } from '@esparse/errors';
-import { type ByteFolder, type ByteSource, forEachBounded, readWhole } from '@esparse/storage';
+import { forEachBounded, type ByteFolder } from '@esparse/storage';
+import { openCheckpointFile, readWhole, type CheckpointFile } from './checkpoint-file.ts';
 import { readSafetensorsHeader } from './safetensors-header.ts';
 import { INDEX_FILE, MAX_INDEX_BYTES, parseShardIndex, SINGLE_FILE } from './shard-index.ts';
 import type { StoredTensor } from './tensor-info.ts';
@@ -12,7 +13,7 @@ export interface Shards {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Tensors that a shard holds but the index leaves out, by name: the file. */
   readonly unlisted: ReadonlyMap<string, string>;
-  source(file: string): ByteSource;
+  source(file: string): CheckpointFile;
   close(): Promise<void>;
 }
 
@@ -24,19 +25,19 @@ export interface Shards {
  * that asks for an unlisted tensor is told where it is.) A tensor that the index names must be where it says.
  */
 export async function openShards(folder: ByteFolder, signal?: AbortSignal): Promise<Shards> {
-  const sources = new Map<string, ByteSource>();
+  const sources = new Map<string, CheckpointFile>();
   const close = async (): Promise<void> => {
     await Promise.all([...sources.values()].map((source) => source.close()));
   };
   try {
-    const single = await folder.open(SINGLE_FILE);
+    const single = await openCheckpointFile(folder, SINGLE_FILE, signal);
     if (single !== undefined) sources.set(SINGLE_FILE, single);
     const index = single === undefined ? await readIndex(folder, signal) : undefined;
     const files = index === undefined ? [SINGLE_FILE] : [...new Set(index.values())].sort();
     const headers = new Array<StoredTensor[]>(files.length);
     await forEachBounded(files.length, OPENING_AT_ONCE, async (i) => {
       const file = files[i]!;
-      const source = sources.get(file) ?? (await folder.open(file));
+      const source = sources.get(file) ?? (await openCheckpointFile(folder, file, signal));
       if (source === undefined) {
         throw new EsparseError(
           'checkpoint',

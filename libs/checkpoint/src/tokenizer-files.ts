@@ -1,4 +1,5 @@
-import { type ByteFolder, openFolder, readWhole } from '@esparse/storage';
+import { openFolder, type ByteFolder } from '@esparse/storage';
+import { readWhole } from './checkpoint-file.ts';
 
 /** Longest tokenizer file that is read, in bytes; the largest public tokenizer.json has 35 MB. */
 export const MAX_TOKENIZER_FILE_BYTES = 128 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import { EsparseError, messageOf } from '@esparse/errors';
 import { Tokenizer } from 'tokenizers';
-import { forEachBounded, openFolder, readWhole, throwIfCancelled } from '@esparse/storage';
+import { forEachBounded, openFolder, throwIfCancelled } from '@esparse/storage';
+import { readWhole } from './checkpoint-file.ts';
 import { MAX_CONFIG_BYTES } from './checkpoint.ts';
 import { isObject, parseJsonObject } from './json.ts';
 import { cutterFor } from './text-pieces.ts';

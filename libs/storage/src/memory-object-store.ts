@@ -1,19 +1,17 @@
-import type { ObjectStore } from './object-store.ts';
+import type { ByteSource } from './byte-source.ts';
+import { ObjectStore } from './object-store.ts';
 
-/** A bucket in memory: only what every store must have, so no opening, locking or mapping. */
-export class MemoryObjectStore implements ObjectStore {
+/** Objects in memory: only what every medium must have, so no locking, flushing or mapping. For tests. */
+export class MemoryObjectStore extends ObjectStore {
   readonly objects = new Map<string, Uint8Array>();
 
-  get(key: string): Promise<Uint8Array | undefined> {
-    return Promise.resolve(this.objects.get(key)?.slice());
+  describe(): string {
+    return 'memory:';
   }
 
-  getRange(key: string, offset: number, length: number): Promise<Uint8Array | undefined> {
-    return Promise.resolve(this.objects.get(key)?.slice(offset, offset + length));
-  }
-
-  size(key: string): Promise<number | undefined> {
-    return Promise.resolve(this.objects.get(key)?.byteLength);
+  open(key: string): Promise<ByteSource | undefined> {
+    const bytes = this.objects.get(key);
+    return Promise.resolve(bytes && memorySource(bytes));
   }
 
   put(key: string, parts: readonly Uint8Array[]): Promise<void> {
@@ -27,26 +25,20 @@ export class MemoryObjectStore implements ObjectStore {
     }
   }
 
-  children(folder: string): Promise<string[]> {
-    const below = folder === '' ? '' : `${folder}/`;
-    const keys = [...this.objects.keys()].filter((key) => key.startsWith(below));
-    return Promise.resolve([...new Set(keys.map((key) => key.slice(below.length).split('/')[0]!))].sort());
-  }
-
   delete(key: string): Promise<void> {
     this.objects.delete(key);
     return Promise.resolve();
   }
+}
 
-  async deletePrefix(folder: string): Promise<void> {
-    for await (const key of this.list(folder)) this.objects.delete(key);
-  }
-
-  sync(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  describe(): string {
-    return 'memory:';
-  }
+function memorySource(bytes: Uint8Array): ByteSource {
+  return {
+    size: bytes.byteLength,
+    readInto(offset, target) {
+      const piece = bytes.subarray(offset, offset + target.byteLength);
+      target.set(piece);
+      return Promise.resolve(piece.byteLength === target.byteLength);
+    },
+    close: () => Promise.resolve(),
+  };
 }

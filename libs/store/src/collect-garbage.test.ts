@@ -3,7 +3,7 @@ import path from 'node:path';
 import { collectGarbage } from './collect-garbage.ts';
 import { MemoryObjectStore } from '@esparse/storage';
 import { createOrOpenStore, type Store } from './store.ts';
-import { failing } from './testing/failing-object-store.ts';
+import { FailingObjectStore } from './testing/failing-object-store.ts';
 import { putSampleBlock, SAMPLE_ATTRIBUTES, writeSampleRun } from './testing/sample-run.ts';
 import { inTemporaryFolder, treeOf } from './testing/temporary-folder.ts';
 
@@ -105,7 +105,7 @@ test('a removal that is cut off anywhere leaves no block that looks committed an
   for (let change = 1; ; change++) {
     const objects = new MemoryObjectStore();
     for (const [key, bytes] of made.objects) objects.objects.set(key, bytes);
-    const store = await createOrOpenStore(failing(objects, change, true));
+    const store = await createOrOpenStore(new FailingObjectStore(objects, change, true));
     const removal = collectGarbage(store, { runs: 'all-unfinished' });
     const whole = await removal.then(
       () => true,

@@ -53,17 +53,17 @@ export interface GarbageOptions {
 export async function collectGarbage(store: Store, options: GarbageOptions = {}): Promise<Garbage[]> {
   const { objects } = store;
   const { dryRun = false, signal } = options;
-  const lease = await objects.lock?.();
+  const lease = await objects.lock();
   try {
     const whole = await wholeRuns(store, options.runs);
     const found: Garbage[] = [];
     for (const garbage of await garbageOf(objects, whole)) {
       signal?.throwIfAborted();
-      if (lease?.lost !== undefined) throw lease.lost;
+      if (lease.lost !== undefined) throw lease.lost;
       if (!dryRun) await remove(objects, garbage);
       found.push(garbage);
     }
-    for await (const { object, bytes } of objects.temporaries?.(!dryRun, RUNS) ?? []) {
+    for await (const { object, bytes } of objects.temporaries(!dryRun, RUNS)) {
       signal?.throwIfAborted();
       // Those in a folder that goes, or has gone, are counted with it.
       if (!found.some((garbage) => object.startsWith(`${garbage.object}/`)))
@@ -71,7 +71,7 @@ export async function collectGarbage(store: Store, options: GarbageOptions = {})
     }
     return found;
   } finally {
-    await lease?.release();
+    await lease.release();
   }
 }
 

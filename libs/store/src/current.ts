@@ -18,7 +18,7 @@ export interface SeenCurrent {
 }
 
 export async function seenCurrent(store: ObjectStore): Promise<SeenCurrent> {
-  return { version: await store.version?.(CURRENT) };
+  return { version: await store.version(CURRENT) };
 }
 
 /**
@@ -32,8 +32,7 @@ export async function writeCurrent(
   seen: SeenCurrent,
 ): Promise<void> {
   const document = sealedObject({ run: fingerprint }, CURRENT);
-  if (store.putIf !== undefined) await store.putIf(CURRENT, document, seen.version);
-  else await store.put(CURRENT, [document], { durable: true });
+  await store.putIf(CURRENT, document, seen.version);
   await store.sync(['']);
-  seen.version = await store.version?.(CURRENT);
+  seen.version = await store.version(CURRENT);
 }

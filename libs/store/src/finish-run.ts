@@ -1,7 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { commitKey, committedBlocks, isCommitted } from './commits.ts';
 import { readCurrent, writeCurrent, type SeenCurrent } from './current.ts';
-import { putNew } from './put-new.ts';
 import { readCommit } from './group-contents.ts';
 import { readFinished } from './finished.ts';
 import { readSmall } from './json-document.ts';
@@ -37,7 +36,7 @@ export async function finishRun(
     await store.sync(objects.map(({ path }) => joinKey(folder, folderOf(path))));
     assertHeld();
     const document = sealedObject({ ...summary, bytes, objects }, `the summary of run ${fingerprint}`);
-    await putNew(store, joinKey(folder, FINISHED), document);
+    await store.putIf(joinKey(folder, FINISHED), document, undefined);
   }
   await store.sync([folder]);
   assertHeld();

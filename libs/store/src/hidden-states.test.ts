@@ -1,5 +1,5 @@
 import { hiddenStates } from './hidden-states.ts';
-import { fileObjectStore, MemoryObjectStore } from '@esparse/storage';
+import { MemoryObjectStore, openObjects } from '@esparse/storage';
 import { inTemporaryFolder, treeOf } from './testing/temporary-folder.ts';
 
 const shard = (value: number, shape = [2, 3, 4]) => ({
@@ -9,7 +9,7 @@ const shard = (value: number, shape = [2, 3, 4]) => ({
 
 test('a shard reads back as it was written, and is listed until it is removed', async () => {
   await inTemporaryFolder(async (root) => {
-    const { hidden } = hiddenStates(fileObjectStore(root), 'runs/a1');
+    const { hidden } = hiddenStates(await openObjects(root), 'runs/a1');
     for (const s of [10, 2, 0]) await hidden.write(1, s, shard(s));
     await hidden.write(0, 0, shard(3));
     await hidden.write(2, 0, shard(7));
@@ -44,7 +44,8 @@ test('the dense model’s hidden states lie beside the others, and go by themsel
 
 test('a shard may be written again, by several workers at once, and is always whole', async () => {
   await inTemporaryFolder(async (root) => {
-    const workers = [0, 1].map(() => hiddenStates(fileObjectStore(root), 'runs/a1').hidden);
+    const stores = await Promise.all([openObjects(root), openObjects(root)]);
+    const workers = stores.map((objects) => hiddenStates(objects, 'runs/a1').hidden);
     await workers[0]!.write(0, 0, shard(1, [16, 64, 64]));
     const write = Promise.all(
       workers.map(async (hidden) => {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { checksum, crcOfTrailer, hexOf, TRAILER_BYTES } from './checksum.ts';
 import { isKey, type ObjectStore } from '@esparse/storage';
 import { MAX_ARRAY_BYTES, MAX_MANIFEST_OBJECTS } from './limits.ts';
-import { openObject, sumObject } from './read-object.ts';
+import { sumObject } from './read-object.ts';
 
 /**
  * An object of a committed group, as its manifest lists it. `crc32c` is that of the object's bytes; of a chunk,
@@ -62,21 +62,21 @@ export async function faultOfObject(
   entry: ManifestEntry,
   signal?: AbortSignal,
 ): Promise<Fault | undefined> {
-  const handle = await openObject(store, key);
-  if (handle === undefined) return { problem: 'missing', message: 'is missing' };
+  const source = await store.open(key);
+  if (source === undefined) return { problem: 'missing', message: 'is missing' };
   try {
-    const { size } = handle;
+    const { size } = source;
     if (size !== entry.bytes) {
       return { problem: 'size', message: `has ${size} bytes instead of ${entry.bytes}` };
     }
     const chunk = isChunk(entry.path) && size >= TRAILER_BYTES;
     const length = chunk ? size - TRAILER_BYTES : size;
-    const crc = await sumObject(handle, length, signal);
+    const crc = await sumObject(source, length, signal);
     const trailer = new Uint8Array(TRAILER_BYTES);
-    const trailed = !chunk || ((await handle.readInto(length, trailer)) && crcOfTrailer(trailer) === crc);
+    const trailed = !chunk || ((await source.readInto(length, trailer)) && crcOfTrailer(trailer) === crc);
     if (crc !== undefined && trailed && hexOf(crc) === entry.crc32c) return undefined;
     return { problem: 'checksum', message: 'is damaged: its checksum does not match' };
   } finally {
-    await handle.close();
+    await source.close();
   }
 }

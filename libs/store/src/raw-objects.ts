@@ -83,7 +83,7 @@ export async function writeRawObject(
     });
   }
   const key = joinKey(run, path);
-  await store.cleanUp?.(folderOf(key));
+  await store.cleanUp(folderOf(key));
   const stored = before === undefined ? undefined : await store.getRange(key, 0, entry.bytes + 1);
   if (stored === undefined || !matches(entry, stored)) {
     await store.put(key, [bytes], { durable: true });

@@ -3,7 +3,7 @@ import { chunkKeyOf, chunkBytesOf, payloadBytesOf, type ArrayDocument } from './
 import { bytesOf, elementsFrom, type ArrayDtype, type ArrayTypes } from './array-types.ts';
 import { crcOfTrailer, hexOf, TRAILER_BYTES } from './checksum.ts';
 import { allocate, joinKey, type ObjectStore } from '@esparse/storage';
-import { openObject, readSummed } from './read-object.ts';
+import { readSummed } from './read-object.ts';
 
 /** An array in memory of its own: `data.buffer` holds the elements and nothing else. */
 export interface StoredArray<T extends ArrayDtype = ArrayDtype> {
@@ -41,24 +41,24 @@ export async function readArray<T extends ArrayDtype>(read: ArrayRead<T>): Promi
   if (chunkKey === undefined) {
     return { dtype, data: into ?? elementsFrom(dtype, new Uint8Array(0)), shape, attributes };
   }
-  const handle = await openObject(store, joinKey(folder, chunkKey));
-  if (handle === undefined) throw damaged(what, 'its data is missing');
+  const source = await store.open(joinKey(folder, chunkKey));
+  if (source === undefined) throw damaged(what, 'its data is missing');
   try {
     // Before anything is allocated: a hostile shape may claim any size.
     const expected = chunkBytesOf(document);
-    if (handle.size !== expected) {
-      throw damaged(what, `its data has ${handle.size} bytes instead of ${expected}`);
+    if (source.size !== expected) {
+      throw damaged(what, `its data has ${source.size} bytes instead of ${expected}`);
     }
     const bytes = into === undefined ? allocate(payloadBytesOf(document)) : bytesOf(into);
-    const crc = await readSummed(handle, bytes, signal);
+    const crc = await readSummed(source, bytes, signal);
     const trailer = new Uint8Array(TRAILER_BYTES);
-    const complete = crc !== undefined && (await handle.readInto(bytes.byteLength, trailer));
+    const complete = crc !== undefined && (await source.readInto(bytes.byteLength, trailer));
     if (!complete || crcOfTrailer(trailer) !== crc || (read.crc32c ?? hexOf(crc)) !== hexOf(crc)) {
       throw damaged(what, 'the checksum of its data does not match');
     }
     return { dtype, data: into ?? elementsFrom(dtype, bytes), shape, attributes };
   } finally {
-    await handle.close();
+    await source.close();
   }
 }
 

@@ -1,22 +1,6 @@
-import { allocate, type ObjectHandle, type ObjectStore } from '@esparse/storage';
+import { allocate, type ByteSource } from '@esparse/storage';
 import { checksum } from './checksum.ts';
 import { PIECE_BYTES, PIECES_IN_FLIGHT } from './limits.ts';
-
-/** Opens an object of any store: one that cannot be read in pieces is fetched whole. */
-export async function openObject(store: ObjectStore, key: string): Promise<ObjectHandle | undefined> {
-  if (store.open !== undefined) return store.open(key);
-  const bytes = await store.get(key);
-  if (bytes === undefined) return undefined;
-  return {
-    size: bytes.byteLength,
-    readInto: (offset, target) => {
-      const piece = bytes.subarray(offset, offset + target.byteLength);
-      target.set(piece);
-      return Promise.resolve(piece.byteLength === target.byteLength);
-    },
-    close: () => Promise.resolve(),
-  };
-}
 
 /**
  * Reads the first bytes of an object into `target`, several pieces at a time, and sums them in order meanwhile.
@@ -24,11 +8,11 @@ export async function openObject(store: ObjectStore, key: string): Promise<Objec
  * @returns their CRC32C, or undefined where the object ends too early
  */
 export async function readSummed(
-  handle: ObjectHandle,
+  source: ByteSource,
   target: Uint8Array,
   signal?: AbortSignal,
 ): Promise<number | undefined> {
-  return sumPieces(handle, target.byteLength, (from, to) => target.subarray(from, to), signal);
+  return sumPieces(source, target.byteLength, (from, to) => target.subarray(from, to), signal);
 }
 
 /**
@@ -37,7 +21,7 @@ export async function readSummed(
  * @returns the checksum, or undefined where the object ends too early
  */
 export async function sumObject(
-  handle: ObjectHandle,
+  source: ByteSource,
   length: number,
   signal?: AbortSignal,
 ): Promise<number | undefined> {
@@ -48,11 +32,11 @@ export async function sumObject(
     const buffer = (buffers[slot] ??= allocate(Math.min(PIECE_BYTES, length)));
     return buffer.subarray(0, to - from);
   };
-  return sumPieces(handle, length, bufferFor, signal);
+  return sumPieces(source, length, bufferFor, signal);
 }
 
 async function sumPieces(
-  handle: ObjectHandle,
+  source: ByteSource,
   length: number,
   bufferFor: (from: number, to: number) => Uint8Array,
   signal: AbortSignal | undefined,
@@ -63,7 +47,7 @@ async function sumPieces(
   const fill = (): void => {
     for (; from < length && inFlight.length < PIECES_IN_FLIGHT; from += PIECE_BYTES) {
       const piece = bufferFor(from, Math.min(from + PIECE_BYTES, length));
-      const filled = handle.readInto(from, piece);
+      const filled = source.readInto(from, piece);
       // One that fails before it is waited for is seen below.
       filled.catch(() => undefined);
       inFlight.push({ piece, filled });
@@ -81,7 +65,7 @@ async function sumPieces(
     }
     return crc;
   } finally {
-    // Nothing may still be writing into the memory, or use the handle, once this returns.
+    // Nothing may still be writing into the memory, or use the source, once this returns.
     await Promise.allSettled(inFlight.map(({ filled }) => filled));
   }
 }

@@ -5,7 +5,6 @@ import { seenCurrent, type SeenCurrent } from './current.ts';
 import { finishRun, type FinishInput } from './finish-run.ts';
 import { joinKey, type ObjectStore, type WriterLease } from '@esparse/storage';
 import { blockFolder, BLOCKS, DENSE, runFolder, RUNS, ZARR_JSON } from './layout.ts';
-import { putNew } from './put-new.ts';
 import { splitRawPath, writeRawObject } from './raw-objects.ts';
 import { openRunAt, type Run } from './run.ts';
 import { readSealedGroup, sealedGroup, type Attributes } from './sealed-document.ts';
@@ -44,10 +43,10 @@ export async function beginRunAt(
   attributes: Attributes,
 ): Promise<RunWriter> {
   const folder = runFolder(fingerprint);
-  const lease = await store.lock?.();
+  const lease = await store.lock();
   try {
     const current = await seenCurrent(store);
-    for (const place of ['', RUNS, folder, joinKey(folder, BLOCKS)]) await store.cleanUp?.(place);
+    for (const place of ['', RUNS, folder, joinKey(folder, BLOCKS)]) await store.cleanUp(place);
     await putOnce(store, joinKey(RUNS, ZARR_JSON), {});
     await putOnce(store, joinKey(folder, ZARR_JSON), attributes);
     await putOnce(store, joinKey(folder, BLOCKS, ZARR_JSON), {});
@@ -56,14 +55,14 @@ export async function beginRunAt(
     if (await isCommitted(store, joinKey(folder, DENSE))) committed.add(joinKey(folder, DENSE));
     return new StoreRunWriter(store, await openRunAt(store, fingerprint), { lease, current, committed });
   } catch (error) {
-    await lease?.release();
+    await lease.release();
     throw error;
   }
 }
 
 /** What a writer begins with. */
 interface Begun {
-  readonly lease: WriterLease | undefined;
+  readonly lease: WriterLease;
   readonly current: SeenCurrent;
   readonly committed: Set<string>;
 }
@@ -73,7 +72,7 @@ class StoreRunWriter implements RunWriter {
   readonly caution: string | undefined;
   readonly #store: ObjectStore;
   readonly #folder: string;
-  readonly #lease: WriterLease | undefined;
+  readonly #lease: WriterLease;
   /** Folders of the committed groups. */
   readonly #committed: Set<string>;
   /** The groups being written, by folder. */
@@ -87,7 +86,7 @@ class StoreRunWriter implements RunWriter {
 
   constructor(store: ObjectStore, run: Run, { lease, current, committed }: Begun) {
     this.run = run;
-    this.caution = lease?.caution;
+    this.caution = lease.caution;
     this.#current = current;
     this.#store = store;
     this.#folder = runFolder(run.fingerprint);
@@ -138,7 +137,7 @@ class StoreRunWriter implements RunWriter {
     // Before the next writer may begin: it must not lose what it writes to our cleaning up.
     await Promise.allSettled([...this.#begun.values()].map((transaction) => transaction.abort()));
     this.#closed = true;
-    await this.#lease?.release();
+    await this.#lease.release();
   }
 
   #begin(folder: string, label: string): Transaction {
@@ -168,7 +167,7 @@ class StoreRunWriter implements RunWriter {
 
   #assertHeld(): void {
     if (this.#closed) throw new EsparseError('internal', 'the writer of the run is closed');
-    if (this.#lease?.lost !== undefined) throw this.#lease.lost;
+    if (this.#lease.lost !== undefined) throw this.#lease.lost;
   }
 }
 
@@ -177,7 +176,7 @@ async function putOnce(store: ObjectStore, key: string, attributes: Attributes):
   const document = sealedGroup(attributes, key);
   const found = await readSealedGroup(store, key);
   if (found === undefined) {
-    await putNew(store, key, document);
+    await store.putIf(key, document, undefined);
     return;
   }
   const names = new Set([...Object.keys(found), ...Object.keys(attributes)]);

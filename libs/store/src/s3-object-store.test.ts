@@ -144,7 +144,7 @@ describe('with the clock in hand', () => {
   test('a lease is renewed, and one that another has taken is lost and left to it', async () => {
     jest.useFakeTimers({ doNotFake: [...real, 'Date', 'performance'] });
     const at = place();
-    const lease = await (await openObjects(at)).lock!();
+    const lease = await (await openObjects(at)).lock();
     const before = await readFile(leaseFile(at), 'utf8');
     jest.advanceTimersByTime(10_000);
     await until(async () => (await readFile(leaseFile(at), 'utf8')) !== before);
@@ -315,6 +315,6 @@ test('garbage is also what uploads of runs left that nobody completed, and nothi
   expect(await collectGarbage(store)).toEqual(found);
   expect(await collectGarbage(store)).toEqual([]);
   const left: string[] = [];
-  for await (const { object } of store.objects.temporaries!(false, '')) left.push(object);
+  for await (const { object } of store.objects.temporaries(false, '')) left.push(object);
   expect(left).toEqual(['elsewhere']);
 });

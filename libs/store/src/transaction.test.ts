@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { createOrOpenStore, openStore } from './store.ts';
-import { failing } from './testing/failing-object-store.ts';
+import { FailingObjectStore } from './testing/failing-object-store.ts';
 import { contentsOf, onEveryMedium } from './testing/media.ts';
 import { MemoryObjectStore } from '@esparse/storage';
 import {
@@ -14,7 +14,7 @@ import {
 onEveryMedium(({ name, make, again }) => {
   test('a crash at any change leaves every block whole or absent, and a resume makes the same bytes', async () => {
     const sound = await make();
-    const counting = failing(sound, Number.POSITIVE_INFINITY, false);
+    const counting = new FailingObjectStore(sound, Number.POSITIVE_INFINITY, false);
     await writeSampleRun(await createOrOpenStore(counting));
     expect(counting.changes).toBeGreaterThan(50);
     const contents = await contentsOf(sound);
@@ -23,7 +23,8 @@ onEveryMedium(({ name, make, again }) => {
     for (let failAt = 1; failAt <= counting.changes; failAt += step) {
       for (const happens of [false, true]) {
         const place = await make();
-        const run = async () => writeSampleRun(await createOrOpenStore(failing(place, failAt, happens)));
+        const run = async () =>
+          writeSampleRun(await createOrOpenStore(new FailingObjectStore(place, failAt, happens)));
         await expect(run()).rejects.toThrow('the process died');
 
         const found = await again(place);
@@ -101,9 +102,9 @@ test('the commit is put last, after everything it lists was flushed', async () =
       log.push(key);
       await super.put(key, parts);
     }
-    override async sync(): Promise<void> {
+    override async sync(folders: readonly string[]): Promise<void> {
       log.push('sync');
-      await super.sync();
+      await super.sync(folders);
     }
   }
   const writer = await (await createOrOpenStore(new Recording())).beginRun('a1', {});

@@ -7,7 +7,6 @@ import { encodeArray } from './encode-array.ts';
 import { checkKey, folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { ZARR_JSON } from './layout.ts';
 import { entryOf, sortedEntries, type ManifestEntry } from './manifest.ts';
-import { putNew } from './put-new.ts';
 import { sealedGroup, type Attributes } from './sealed-document.ts';
 
 /**
@@ -104,7 +103,7 @@ class GroupTransaction implements Transaction {
       await store.sync(this.#folders());
       assertHeld();
       // From here on a reader sees the group.
-      await putNew(store, commitKey(folder), document);
+      await store.putIf(commitKey(folder), document, undefined);
       await store.sync([folder]);
       this.#state = 'committed';
       onClosed(true);

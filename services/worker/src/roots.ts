@@ -1,14 +1,5 @@
-import { realpath } from 'node:fs/promises';
-import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
-import {
-  formatLocation,
-  isWithin,
-  type Location,
-  parseLocation,
-  resolveLocation,
-  showLocation,
-} from '@esparse/storage';
+import { parseLocation, showLocation, type Location } from '@esparse/storage';
 import { MAX_NAME_LENGTH } from '@esparse/protocol';
 
 /** Resolves a location that came over the wire, or refuses it. */
@@ -36,25 +27,22 @@ export async function guardRoots(roots: readonly string[]): Promise<PathGuard> {
     const location = await resolveRequested(requested).catch((cause: unknown) => {
       throw denied(cause);
     });
-    if (!resolved.some((root) => isWithin(root, location))) throw denied();
-    return formatLocation(location);
+    if (!resolved.some((root) => root.contains(location))) throw denied();
+    return location.text;
   };
 }
 
 async function resolveRoot(root: string): Promise<Location> {
   const location = parseLocation(root);
   try {
-    return parseLocation(await resolveLocation(root));
+    return await location.resolve();
   } catch (cause) {
-    throw location.kind === 'folder'
-      ? new EsparseError('usage', `--root ${root} does not exist`, { cause })
-      : cause;
+    throw new EsparseError('usage', `--root ${root} does not exist`, { cause });
   }
 }
 
 async function resolveRequested(requested: string): Promise<Location> {
   const location = parseLocation(requested);
-  if (location.kind !== 'folder') return location;
-  if (!path.isAbsolute(location.path)) throw new EsparseError('usage', 'the path is relative');
-  return { kind: 'folder', path: await realpath(location.path) };
+  if (!location.absolute) throw new EsparseError('usage', 'the path is relative');
+  return location.resolve();
 }

@@ -1,4 +1,4 @@
-import type { ByteFolder } from '@esparse/storage';
+import type { ByteFolder, ByteSource } from '@esparse/storage';
 
 /** A folder in memory that records what is read of it. */
 export interface MemoryFolder extends ByteFolder {
@@ -16,7 +16,6 @@ export function memoryFolder(files: Readonly<Record<string, Uint8Array | string>
     name,
     typeof content === 'string' ? new TextEncoder().encode(content) : content,
   ]);
-  let atOnce = 0;
   const folder: MemoryFolder = {
     location: 'memory',
     files: new Map(entries),
@@ -28,23 +27,29 @@ export function memoryFolder(files: Readonly<Record<string, Uint8Array | string>
       const bytes = folder.files.get(name);
       if (bytes === undefined) return undefined;
       folder.openFiles++;
-      return {
-        size: bytes.byteLength,
-        read: async (offset, length, signal) => {
-          signal?.throwIfAborted();
-          folder.reads.push([name, offset, length]);
-          folder.mostAtOnce = Math.max(folder.mostAtOnce, ++atOnce);
-          await new Promise(setImmediate);
-          atOnce--;
-          if (offset + length > bytes.byteLength) throw new Error('read past the end');
-          return bytes.slice(offset, offset + length);
-        },
-        close: () => {
-          folder.openFiles--;
-          return Promise.resolve();
-        },
-      };
+      return recording(folder, name, bytes);
     },
   };
   return folder;
+}
+
+let atOnce = 0;
+
+function recording(folder: MemoryFolder, name: string, bytes: Uint8Array): ByteSource {
+  return {
+    size: bytes.byteLength,
+    readInto: async (offset, target, signal) => {
+      signal?.throwIfAborted();
+      folder.reads.push([name, offset, target.byteLength]);
+      folder.mostAtOnce = Math.max(folder.mostAtOnce, ++atOnce);
+      await new Promise(setImmediate);
+      atOnce--;
+      target.set(bytes.subarray(offset, offset + target.byteLength));
+      return offset + target.byteLength <= bytes.byteLength;
+    },
+    close: () => {
+      folder.openFiles--;
+      return Promise.resolve();
+    },
+  };
 }

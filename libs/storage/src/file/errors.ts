@@ -29,6 +29,6 @@ function fileError(action: string, path: string, error: unknown): EsparseError {
   const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
   return new EsparseError('store', `cannot ${action} ${path}: ${messageOf(error)}`, {
     cause: error,
-    hint: denied ? 'check the permissions of the store and of the folders above it' : undefined,
+    hint: denied ? 'check its permissions and those of the folders above it' : undefined,
   });
 }

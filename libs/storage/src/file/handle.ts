@@ -1,17 +1,22 @@
 import { EsparseError } from '@esparse/errors';
 import { constants, open, type FileHandle } from 'node:fs/promises';
 import { onFile } from './errors.ts';
-import type { ObjectHandle } from '../object-store.ts';
+import type { ByteSource } from '../byte-source.ts';
+import { throwIfCancelled } from '../cancel.ts';
+
+/** Bytes asked of the system at once: below its limit of 2 GiB, and few enough to notice a cancellation soon. */
+const READ_BYTES = 32 * 1024 * 1024;
 
 /** Opens a regular file for reading; anything else (a pipe, a device, a folder) is refused without waiting. */
-export async function openFile(file: string): Promise<ObjectHandle> {
+export async function openFile(file: string): Promise<ByteSource> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const status = await handle.stat();
     if (!status.isFile()) throw new EsparseError('store', `${file} is not a regular file`);
     return {
       size: status.size,
-      readInto: (offset, target) => onFile('read', file, () => readFully(handle, offset, target)),
+      readInto: (offset, target, signal) =>
+        onFile('read', file, () => readFully({ file, handle }, offset, target, signal)),
       close: () => handle.close(),
     };
   } catch (error) {
@@ -20,11 +25,17 @@ export async function openFile(file: string): Promise<ObjectHandle> {
   }
 }
 
-/** One read returns at most 2 GiB, and less where a signal interrupts it. */
-async function readFully(handle: FileHandle, offset: number, target: Uint8Array): Promise<boolean> {
+/** One system call may give fewer bytes than were asked for, and gives none at the end of the file. */
+async function readFully(
+  { file, handle }: { readonly file: string; readonly handle: FileHandle },
+  offset: number,
+  target: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   let done = 0;
   while (done < target.byteLength) {
-    const length = Math.min(target.byteLength - done, 2 ** 30);
+    throwIfCancelled(signal, `reading ${file}`);
+    const length = Math.min(target.byteLength - done, READ_BYTES);
     const { bytesRead } = await handle.read(target, done, length, offset + done);
     if (bytesRead === 0) return false;
     done += bytesRead;

@@ -35,7 +35,7 @@ test('a store that another process writes is refused, naming it; once that is ki
   await inTemporaryFolder(async (root) => {
     const objects = fileObjectStore(root);
     await withHolder(root, async (holder) => {
-      await expect(objects.lock!()).rejects.toMatchObject({
+      await expect(objects.lock()).rejects.toMatchObject({
         kind: 'locked',
         message: expect.stringContaining(
           `process ${holder.pid} on host ${hostname()}, since 2024-05-06T07:08:09.000Z`,
@@ -44,7 +44,7 @@ test('a store that another process writes is refused, naming it; once that is ki
       });
       holder.kill('SIGKILL');
       await once(holder, 'exit');
-      await (await objects.lock!()).release();
+      await (await objects.lock()).release();
     });
   });
 });
@@ -130,7 +130,7 @@ test('of many that want a dead process’s lock, one gets it', async () => {
       await once(holder, 'exit');
     });
     const store = fileObjectStore(root);
-    const attempts = await Promise.allSettled(Array.from({ length: 6 }, () => store.lock!()));
+    const attempts = await Promise.allSettled(Array.from({ length: 6 }, () => store.lock()));
     const won = attempts.filter((attempt) => attempt.status === 'fulfilled');
     expect(won).toHaveLength(1);
     await won[0]!.value.release();

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { lock } from 'proper-lockfile';
 import { codeOf, isAbsent } from './errors.ts';
 import { OWN_PREFIX } from '../key.ts';
-import type { WriterLease } from '../object-store.ts';
+import type { WriterLease } from '../writer-lease.ts';
 import { isDead, lockedError, ownerSchema, thisProcess, type Owner } from '../writer-owner.ts';
 
 /** Age at which a lock of a process that we cannot see is taken over: six missed refreshes. */

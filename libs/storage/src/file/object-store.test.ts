@@ -125,7 +125,7 @@ test('what crashed writers left is no object, and is cleaned away', async () => 
     await writeFile(path.join(root, '.esparse-tmp-123'), 'half');
     expect(await store.children('')).toEqual(['x']);
     expect(Object.keys(await allOf(store, ''))).toEqual(['x']);
-    await store.cleanUp?.('');
+    await store.cleanUp('');
     expect(await readdir(root)).toEqual(['x']);
   });
 });

@@ -4,10 +4,11 @@ import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
 import { isAbsent, onFile } from './errors.ts';
 import { openFile, writeFully } from './handle.ts';
-import { allocate } from '../allocate.ts';
 import { Folders } from './folders.ts';
 import { isKey, joinKey, OWN_PREFIX } from '../key.ts';
-import type { ObjectHandle, ObjectStore, PutOptions, Temporary, WriterLease } from '../object-store.ts';
+import type { ByteSource } from '../byte-source.ts';
+import { ObjectStore, type PutOptions, type Temporary } from '../object-store.ts';
+import type { WriterLease } from '../writer-lease.ts';
 import { lockWriter } from './lock.ts';
 
 const TEMPORARY = `${OWN_PREFIX}tmp-`;
@@ -22,47 +23,20 @@ export function fileObjectStore(root: string): ObjectStore {
   return new FileObjectStore(root);
 }
 
-class FileObjectStore implements ObjectStore {
+class FileObjectStore extends ObjectStore {
   readonly #folders: Folders;
 
   constructor(root: string) {
+    super();
     this.#folders = new Folders(root);
   }
 
-  get(key: string, signal?: AbortSignal): Promise<Uint8Array | undefined> {
-    return this.getRange(key, 0, Number.MAX_SAFE_INTEGER, signal);
-  }
-
-  async getRange(
-    key: string,
-    offset: number,
-    length: number,
-    signal?: AbortSignal,
-  ): Promise<Uint8Array | undefined> {
-    signal?.throwIfAborted();
-    const handle = await this.open(key);
-    if (handle === undefined) return undefined;
-    try {
-      const target = allocate(Math.max(0, Math.min(length, handle.size - offset)));
-      if (await handle.readInto(offset, target)) return target;
-      throw new EsparseError('store', `${this.fileOf(key)} became shorter while it was read`);
-    } finally {
-      await handle.close();
-    }
-  }
-
-  async open(key: string): Promise<ObjectHandle | undefined> {
+  async open(key: string): Promise<ByteSource | undefined> {
     const file = this.fileOf(key);
     return onFile('read', file, async () => {
       const real = await this.#folders.locate(file);
       return real === undefined ? undefined : openFile(real);
     });
-  }
-
-  async size(key: string): Promise<number | undefined> {
-    const handle = await this.open(key);
-    await handle?.close();
-    return handle?.size;
   }
 
   async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
@@ -91,7 +65,7 @@ class FileObjectStore implements ObjectStore {
     }
   }
 
-  async children(folder: string): Promise<string[]> {
+  override async children(folder: string): Promise<string[]> {
     return (await this.#entries(this.#folders.pathOf(folder))).map((entry) => entry.name);
   }
 
@@ -100,17 +74,17 @@ class FileObjectStore implements ObjectStore {
     await this.#remove(file, () => rm(file, { force: true }));
   }
 
-  async deletePrefix(folder: string): Promise<void> {
+  override async deletePrefix(folder: string): Promise<void> {
     if (folder === '') throw new EsparseError('internal', 'a whole store is never removed');
     const directory = this.fileOf(folder);
     await this.#remove(directory, () => rm(directory, { recursive: true, force: true, maxRetries: 3 }));
   }
 
-  async sync(folders: readonly string[]): Promise<void> {
+  override async sync(folders: readonly string[]): Promise<void> {
     await onFile('flush', this.describe(), () => this.#folders.sync(folders));
   }
 
-  async cleanUp(folder: string): Promise<void> {
+  override async cleanUp(folder: string): Promise<void> {
     const directory = this.#folders.pathOf(folder);
     await onFile('clean', directory, async () => {
       for (const entry of await readFolder(this.#folders, directory)) {
@@ -119,7 +93,7 @@ class FileObjectStore implements ObjectStore {
     });
   }
 
-  async *temporaries(remove: boolean): AsyncGenerator<Temporary> {
+  override async *temporaries(remove: boolean): AsyncGenerator<Temporary> {
     const { root } = this.#folders;
     const folders = [root];
     for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
@@ -135,7 +109,7 @@ class FileObjectStore implements ObjectStore {
     }
   }
 
-  async lock(): Promise<WriterLease> {
+  override async lock(): Promise<WriterLease> {
     const { root } = this.#folders;
     return onFile('lock', root, async () => {
       await this.#folders.ensure(root);
@@ -143,7 +117,7 @@ class FileObjectStore implements ObjectStore {
     });
   }
 
-  fileOf(key: string): string {
+  override fileOf(key: string): string {
     return this.#folders.pathOf(key);
   }
 

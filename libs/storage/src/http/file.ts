@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import { showLocation } from '../location.ts';
+import { withoutSecrets } from '../secrets.ts';
 import { throwIfCancelled } from '../cancel.ts';
-import type { RemoteFile } from '../remote-source.ts';
+import type { ByteSource } from '../byte-source.ts';
 
 /** Tries of a request that fails by the server's or the network's fault; a body goes on from where it broke off. */
 const ATTEMPTS = 6;
@@ -32,17 +32,17 @@ export interface HttpPlace {
  * Opens a file of an HTTP server for reading by ranges; `undefined` where there is none. Its size and version (its ETag,
  * else its time) are asked for once, and every answer is compared with them: a file that is replaced is an error.
  *
- * @throws EsparseError 'checkpoint' for a server that does not answer ranges, whose answers would be whole files
+ * @throws EsparseError 'store' for a server that does not answer ranges, whose answers would be whole files
  */
-export async function openHttpFile(place: HttpPlace, signal?: AbortSignal): Promise<RemoteFile | undefined> {
-  const shown = showLocation(place.url.href);
+export async function openHttpFile(place: HttpPlace, signal?: AbortSignal): Promise<ByteSource | undefined> {
+  const shown = withoutSecrets(place.url.href);
   const opened = await withTries(shown, signal, () =>
     request(place, { method: 'HEAD', headers: PLAIN }, signal, (answer) => {
       if (answer.status === 404 || answer.status === 410) return Promise.resolve(undefined);
       if (answer.status !== 200) throw refused(shown, answer);
       const length = answer.headers.get('content-length');
       if (length === null || !/^\d{1,15}$/.test(length)) {
-        throw new EsparseError('checkpoint', `${shown}: the server does not tell its size`, {
+        throw new EsparseError('store', `${shown}: the server does not tell its size`, {
           hint: 'use a server that answers HEAD with Content-Length, or copy the checkpoint to a folder',
         });
       }
@@ -54,11 +54,15 @@ export async function openHttpFile(place: HttpPlace, signal?: AbortSignal): Prom
   return {
     size,
     async readInto(offset, target, abort) {
+      if (offset + target.byteLength > size) return false;
       const progress = { done: 0 };
       await withTries(shown, abort, () =>
         readPart(place, { size, version, offset }, target, progress, abort),
       );
+      return true;
     },
+    // Each read is a request of its own: nothing stays open between them.
+    close: () => Promise.resolve(),
   };
 }
 
@@ -76,13 +80,13 @@ async function readPart(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (progress.done === target.byteLength) return;
-  const shown = showLocation(place.url.href);
+  const shown = withoutSecrets(place.url.href);
   const begin = offset + progress.done;
   const end = offset + target.byteLength - 1;
   const headers = { ...PLAIN, range: `bytes=${begin}-${end}` };
   await request(place, { method: 'GET', headers }, signal, async (answer, silence) => {
     if (answer.status === 200) {
-      throw new EsparseError('checkpoint', `${shown}: the server does not answer ranges, only whole files`, {
+      throw new EsparseError('store', `${shown}: the server does not answer ranges, only whole files`, {
         hint: 'use a server that does, or copy the checkpoint to a folder',
       });
     }
@@ -95,14 +99,14 @@ async function readPart(
       (answer.headers.get('content-encoding') ?? 'identity') !== 'identity'
     ) {
       throw new EsparseError(
-        'checkpoint',
+        'store',
         `${shown}: the server answers ${range ?? 'no range'} where bytes ${begin} to ${end} were asked for`,
       );
     }
     for await (const chunk of (answer.body ?? []) as AsyncIterable<Uint8Array>) {
       silence.reset();
       if (progress.done + chunk.byteLength > target.byteLength) {
-        throw new EsparseError('checkpoint', `${shown}: the server sends more than it said`);
+        throw new EsparseError('store', `${shown}: the server sends more than it said`);
       }
       target.set(chunk, progress.done);
       progress.done += chunk.byteLength;
@@ -206,13 +210,13 @@ async function request<T>(
 
 /** Where a redirection leads, if it may lead there. */
 function follow(first: URL, from: URL, location: string, redirects: number): URL {
-  const shown = showLocation(first.href);
+  const shown = withoutSecrets(first.href);
   if (redirects >= MAX_REDIRECTS) {
-    throw new EsparseError('checkpoint', `${shown} is redirected more than ${MAX_REDIRECTS} times`);
+    throw new EsparseError('store', `${shown} is redirected more than ${MAX_REDIRECTS} times`);
   }
   const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
   if (to?.protocol === 'https:' || (to?.protocol === 'http:' && first.protocol === 'http:')) return to;
-  throw new EsparseError('checkpoint', `${shown} is redirected to where it must not be read from`, {
+  throw new EsparseError('store', `${shown} is redirected to where it must not be read from`, {
     hint: 'a redirection leads to https://, or from http:// to http://',
   });
 }
@@ -240,7 +244,7 @@ function reasonOf(error: unknown): string {
 function refused(shown: string, { status }: Response): EsparseError {
   const denied = status === 401 || status === 403;
   return new EsparseError(
-    denied ? 'denied' : 'checkpoint',
+    denied ? 'denied' : 'store',
     `${shown} cannot be read: the server answered ${status}`,
     {
       hint: denied
@@ -251,7 +255,7 @@ function refused(shown: string, { status }: Response): EsparseError {
 }
 
 function replaced(shown: string): EsparseError {
-  return new EsparseError('checkpoint', `${shown} was replaced while it was read`, {
+  return new EsparseError('store', `${shown} was replaced while it was read`, {
     hint: 'start again: a checkpoint must not change while it is used',
   });
 }

@@ -1,6 +1,5 @@
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parseLocation, type S3Location } from '../location.ts';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
 import { openBucket, type Bucket } from './bucket.ts';
 import { honoursConditions } from './conditions.ts';
@@ -27,7 +26,7 @@ beforeEach(async () => {
 let folder = 0;
 /** An empty prefix of its own. */
 function bucketAt(where: S3Server, text = `t${++folder}`): Bucket {
-  return openBucket(parseLocation(`s3://${where.bucket}/${text}`) as S3Location);
+  return openBucket({ bucket: where.bucket, prefix: text });
 }
 
 async function readWhole(bucket: Bucket, key: string): Promise<Buffer | undefined> {
@@ -227,7 +226,7 @@ test.each<[string, Record<string, string>, object]>([
 });
 
 test('an absent bucket is told apart from an absent object', async () => {
-  const bucket = openBucket(parseLocation('s3://no-such-bucket/x') as S3Location);
+  const bucket = openBucket({ bucket: 'no-such-bucket', prefix: 'x' });
   const absent = { kind: 'store', message: expect.stringContaining('no bucket no-such-bucket') };
   await expect(bucket.size('x')).rejects.toMatchObject(absent);
   await expect(bucket.open('x')).rejects.toMatchObject(absent);

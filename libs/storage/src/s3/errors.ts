@@ -1,8 +1,8 @@
 import { EsparseError, isEsparseError, messageOf, type ErrorKind } from '@esparse/errors';
-import { showLocation } from '../location.ts';
+import { withoutSecrets } from '../secrets.ts';
 
 /** What an error of the SDK says, as far as it says it. */
-interface Told {
+interface Facts {
   /** S3's code, or the system's, or the class of the error. */
   readonly code: string;
   readonly status: number | undefined;
@@ -29,7 +29,7 @@ const BROKEN = new Set([429, 500, 502, 503, 504]);
 
 /** Whether an object is not there (as opposed to its bucket). */
 export function isAbsent(error: unknown): boolean {
-  const { code, status } = toldBy(error);
+  const { code, status } = factsOf(error);
   return (
     code === 'NoSuchKey' ||
     code === 'NotFound' ||
@@ -39,17 +39,17 @@ export function isAbsent(error: unknown): boolean {
 
 /** Whether a condition on a write, or on a read, did not hold. */
 export function isConditionFailed(error: unknown): boolean {
-  const { code, status } = toldBy(error);
+  const { code, status } = factsOf(error);
   return code === 'PreconditionFailed' || status === 412;
 }
 
 export function isCode(error: unknown, ...codes: readonly string[]): boolean {
-  return codes.includes(toldBy(error).code);
+  return codes.includes(factsOf(error).code);
 }
 
 /** Whether to ask again can help. */
 export function isBroken(error: unknown): boolean {
-  const { code, status } = toldBy(error);
+  const { code, status } = factsOf(error);
   return NETWORK.has(code) || BROKEN.has(status ?? 0) || messageOf(error) === 'aborted';
 }
 
@@ -67,54 +67,54 @@ export function s3Error(
   error: unknown,
 ): EsparseError {
   if (isEsparseError(error)) return error;
-  const told = toldBy(error);
+  const facts = factsOf(error);
   const place = `s3://${bucket}${key === '' ? '' : `/${key}`}`;
   const fail = (kind: ErrorKind, why: string, hint?: string) =>
     new EsparseError(kind, `cannot ${action} ${place}: ${why}`, { hint, cause: error });
-  const server = showLocation(endpoint);
-  if (told.code === 'AbortError') return new EsparseError('cancelled', 'cancelled', { cause: error });
-  if (told.code === 'NoSuchBucket') {
+  const server = withoutSecrets(endpoint);
+  if (facts.code === 'AbortError') return new EsparseError('cancelled', 'cancelled', { cause: error });
+  if (facts.code === 'NoSuchBucket') {
     return fail('store', `${server} has no bucket ${bucket}`, 'make the bucket, or check AWS_ENDPOINT_URL');
   }
-  if (isRegion(told)) {
-    const region = told.region ?? 'its region';
+  if (isRegion(facts)) {
+    const region = facts.region ?? 'its region';
     return fail('usage', 'the bucket is in another region', `set AWS_REGION to ${region}`);
   }
   if (/region is missing/i.test(messageOf(error))) {
     return fail('usage', 'no region is known', 'set AWS_REGION, or the region of your AWS profile');
   }
-  if (told.code === 'CredentialsProviderError') {
+  if (facts.code === 'CredentialsProviderError') {
     return fail(
       'denied',
       'no credentials were found',
       'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE',
     );
   }
-  if (told.status === 401 || told.status === 403 || told.code === 'AccessDenied') {
+  if (facts.status === 401 || facts.status === 403 || facts.code === 'AccessDenied') {
     return fail(
       'denied',
-      `${server} refuses it (${told.code})`,
+      `${server} refuses it (${facts.code})`,
       'check the credentials, and that they may list the bucket and get, put and delete its objects; without s3:ListBucket, what is not there is refused, too',
     );
   }
-  if (told.status === 507 || told.code === 'QuotaExceeded' || told.code === 'XMinioStorageFull') {
+  if (facts.status === 507 || facts.code === 'QuotaExceeded' || facts.code === 'XMinioStorageFull') {
     return fail(
       'space',
-      `there is no space left (${told.code})`,
+      `there is no space left (${facts.code})`,
       'free some space, or choose another --store',
     );
   }
   if (isBroken(error)) {
     return fail(
       'unavailable',
-      `${server} cannot be reached, or does not answer as it should (${told.code})`,
+      `${server} cannot be reached, or does not answer as it should (${facts.code})`,
       'check AWS_ENDPOINT_URL and the network, then run again: what is committed stays',
     );
   }
-  return fail('store', `${messageOf(error)} (${told.code})`);
+  return fail('store', `${messageOf(error)} (${facts.code})`);
 }
 
-function isRegion({ code, status, region }: Told): boolean {
+function isRegion({ code, status, region }: Facts): boolean {
   if (
     ['PermanentRedirect', 'IllegalLocationConstraintException', 'AuthorizationHeaderMalformed'].includes(code)
   )
@@ -122,7 +122,7 @@ function isRegion({ code, status, region }: Told): boolean {
   return status === 301 || status === 307 || (status === 400 && region !== undefined);
 }
 
-function toldBy(error: unknown): Told {
+function factsOf(error: unknown): Facts {
   if (typeof error !== 'object' || error === null)
     return { code: 'unknown', status: undefined, region: undefined };
   const { name, code, Code, $metadata, $response, Region } = error as Record<string, unknown>;

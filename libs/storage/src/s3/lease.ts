@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { readFile, readlink } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { EsparseError } from '@esparse/errors';
-import { formatLocation } from '../location.ts';
-import type { Bucket, Inspected } from './bucket.ts';
+import type { Bucket } from './bucket.ts';
 import { honoursConditions } from './conditions.ts';
+import type { Inspected } from './inspect.ts';
+import { textOf } from './scheme.ts';
 import { z } from 'zod';
 import { OWN_PREFIX } from '../key.ts';
-import type { WriterLease } from '../object-store.ts';
+import type { WriterLease } from '../writer-lease.ts';
 import { isDead, lockedError, ownerSchema, thisProcess } from '../writer-owner.ts';
 
 /** Age at which a lease that was not renewed may be taken: six missed renewals, as of a folder's lock. */
@@ -200,7 +201,7 @@ function lostTo(bucket: Bucket, found: Inspected | undefined): EsparseError {
 }
 
 function nameOf(bucket: Bucket): string {
-  return formatLocation(bucket.location);
+  return textOf(bucket.place);
 }
 
 /**

@@ -6,15 +6,10 @@ import {
   ListPartsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import type { Connection } from './connect.ts';
-import { isCode } from './errors.ts';
+import { isCode, s3Error } from './errors.ts';
 import { PART_BYTES, PARTS_IN_FLIGHT } from './limits.ts';
 import { partsOf } from './parts.ts';
-
-/** Where requests of a bucket go. */
-export interface Site extends Connection {
-  readonly bucket: string;
-}
+import { send, type Site } from './site.ts';
 
 /**
  * Puts a large object in parts, several at a time: it is there as a whole when the last request is answered, and not at
@@ -36,15 +31,13 @@ export async function putInParts(
 }
 
 async function uploadOnce(
-  { client, gate, bucket: Bucket }: Site,
+  site: Site,
   Key: string,
   pieces: readonly Uint8Array[],
   signal?: AbortSignal,
 ): Promise<void> {
-  const options = optionsOf(signal);
-  const { UploadId } = await gate(() =>
-    client.send(new CreateMultipartUploadCommand({ Bucket, Key }), options),
-  );
+  const { bucket: Bucket } = site;
+  const { UploadId } = await send(site, new CreateMultipartUploadCommand({ Bucket, Key }), signal);
   const upload = { Bucket, Key, UploadId };
   const Parts: { ETag: string | undefined; PartNumber: number }[] = [];
   const parts = partsOf(pieces, PART_BYTES);
@@ -54,7 +47,7 @@ async function uploadOnce(
       const PartNumber = Parts.push({ ETag: undefined, PartNumber: Parts.length + 1 });
       try {
         const command = new UploadPartCommand({ ...upload, PartNumber, Body });
-        Parts[PartNumber - 1]!.ETag = (await gate(() => client.send(command, options))).ETag;
+        Parts[PartNumber - 1]!.ETag = (await send(site, command, signal)).ETag;
       } catch (error) {
         failure ??= { error };
       }
@@ -65,10 +58,10 @@ async function uploadOnce(
   try {
     if (failure !== undefined) throw failure.error;
     const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
-    await gate(() => client.send(command, options));
+    await send(site, command, signal);
   } catch (error) {
     // As far as it goes: what is left then is ended by the next writer, see `openUploads`.
-    await gate(() => client.send(new AbortMultipartUploadCommand(upload))).catch(() => undefined);
+    await send(site, new AbortMultipartUploadCommand(upload)).catch(() => undefined);
     throw error;
   }
 }
@@ -85,19 +78,21 @@ export interface Upload {
 
 /** The open uploads of keys that begin with a prefix; where a server cannot list them, none. */
 export async function* openUploads(site: Site, prefix: string, signal?: AbortSignal): AsyncGenerator<Upload> {
-  const { client, gate, bucket: Bucket } = site;
+  const { bucket: Bucket } = site;
   let KeyMarker: string | undefined;
   let UploadIdMarker: string | undefined;
   do {
     const command = new ListMultipartUploadsCommand({ Bucket, Prefix: prefix, KeyMarker, UploadIdMarker });
-    const page = await gate(() => client.send(command, optionsOf(signal))).catch(unlessUntold);
+    const page = await send(site, command, signal)
+      .catch(noneIfNotListed)
+      .catch(failing(site, 'list the uploads of', prefix));
     if (page === undefined) return;
     for (const { Key = '', UploadId } of page.Uploads ?? []) {
       const upload = { Bucket, Key, UploadId };
       yield {
         key: Key,
-        bytes: (abort) => bytesOf(site, upload, abort),
-        abort: (abort) => abortUpload(site, upload, abort),
+        bytes: (abort) => bytesOf(site, upload, abort).catch(failing(site, 'list the parts of', Key)),
+        abort: (abort) => abortUpload(site, upload, abort).catch(failing(site, 'end the upload of', Key)),
       };
     }
     KeyMarker = page.IsTruncated === true ? page.NextKeyMarker : undefined;
@@ -112,12 +107,12 @@ interface UploadName {
   readonly UploadId: string | undefined;
 }
 
-async function bytesOf({ client, gate }: Site, upload: UploadName, signal?: AbortSignal): Promise<number> {
+async function bytesOf(site: Site, upload: UploadName, signal?: AbortSignal): Promise<number> {
   let bytes = 0;
   let PartNumberMarker: string | undefined;
   do {
     const command = new ListPartsCommand({ ...upload, PartNumberMarker });
-    const page = await gate(() => client.send(command, optionsOf(signal))).catch(unlessUntold);
+    const page = await send(site, command, signal).catch(noneIfNotListed);
     if (page === undefined) return bytes;
     for (const { Size = 0 } of page.Parts ?? []) bytes += Size;
     PartNumberMarker = page.IsTruncated === true ? page.NextPartNumberMarker : undefined;
@@ -125,19 +120,21 @@ async function bytesOf({ client, gate }: Site, upload: UploadName, signal?: Abor
   return bytes;
 }
 
-async function abortUpload({ client, gate }: Site, upload: UploadName, signal?: AbortSignal): Promise<void> {
+async function abortUpload(site: Site, upload: UploadName, signal?: AbortSignal): Promise<void> {
   try {
-    await gate(() => client.send(new AbortMultipartUploadCommand(upload), optionsOf(signal)));
+    await send(site, new AbortMultipartUploadCommand(upload), signal);
   } catch (error) {
     if (!isCode(error, 'NoSuchUpload')) throw error;
   }
 }
 
-/** Servers that do not tell of uploads, or not us, cost the clean-up and nothing else. */
-function unlessUntold(error: unknown): undefined {
+/** Servers that do not list uploads, or not for us, cost the clean-up and nothing else. */
+function noneIfNotListed(error: unknown): undefined {
   if (!isCode(error, 'NotImplemented', 'MethodNotAllowed', 'AccessDenied')) throw error;
 }
 
-function optionsOf(abortSignal: AbortSignal | undefined) {
-  return abortSignal === undefined ? {} : { abortSignal };
+function failing(site: Site, action: string, key: string) {
+  return (error: unknown): never => {
+    throw s3Error(action, key, site, error);
+  };
 }

@@ -1,30 +1,17 @@
 import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { setTimeout } from 'node:timers/promises';
 import { EsparseError } from '@esparse/errors';
-import { showLocation } from '../location.ts';
+import type { ByteSource } from '../byte-source.ts';
+import { withoutSecrets } from '../secrets.ts';
 import { isBroken, isCode, isConditionFailed, s3Error } from './errors.ts';
 import { BODY_ATTEMPTS, BODY_PAUSE_MS, PREFETCH_BYTES } from './limits.ts';
-import type { Site } from './multipart.ts';
-
-/** One version of an object, open for reading. */
-export interface S3Object {
-  readonly size: number;
-  readonly etag: string;
-  /**
-   * Fills `target` with the bytes from `offset`.
-   *
-   * @returns false where the object ends too early
-   * @throws EsparseError 'store' where the object was replaced since it was opened
-   */
-  readInto(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<boolean>;
-}
+import { optionsOf, type Site } from './site.ts';
 
 /** Opens an object by fetching its first bytes: a small one needs no second request. */
-export async function openS3Object(site: Site, key: string, signal?: AbortSignal): Promise<S3Object> {
+export async function openS3Object(site: Site, key: string, signal?: AbortSignal): Promise<ByteSource> {
   const { first, size, etag } = await fetchFirst(site, key, signal);
   return {
     size,
-    etag,
     async readInto(offset, target, abort) {
       if (offset + target.byteLength > size) return false;
       const known = first.subarray(offset, offset + target.byteLength);
@@ -34,6 +21,8 @@ export async function openS3Object(site: Site, key: string, signal?: AbortSignal
         await readRange(site, key, { etag, size, from: offset + known.byteLength }, rest, abort);
       return true;
     },
+    // Each read is a request of its own: nothing stays open between them.
+    close: () => Promise.resolve(),
   };
 }
 
@@ -95,7 +84,7 @@ function get(
   signal?: AbortSignal,
 ): Promise<GetObjectCommandOutput> {
   const command = new GetObjectCommand({ Bucket, Key, ...input });
-  return client.send(command, signal === undefined ? {} : { abortSignal: signal });
+  return client.send(command, optionsOf(signal));
 }
 
 /** Reads a body to its end into memory, from `progress.done` on. */
@@ -132,7 +121,7 @@ function ignoresRanges(site: Site, key: string, answer: GetObjectCommandOutput):
   dismiss(answer);
   return new EsparseError(
     'unsupported',
-    `${showLocation(site.endpoint)} answers another range of s3://${site.bucket}/${key} than was asked for (${answer.ContentRange ?? 'all of it'})`,
+    `${withoutSecrets(site.endpoint)} answers another range of s3://${site.bucket}/${key} than was asked for (${answer.ContentRange ?? 'all of it'})`,
     { hint: 'a server between does not keep to ranges: address S3 itself' },
   );
 }

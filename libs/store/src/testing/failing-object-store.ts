@@ -1,37 +1,63 @@
-import type { ObjectStore, PutOptions } from '@esparse/storage';
-
-/** A store whose process dies at its n-th change; what its medium then holds is what another process finds. */
-export interface FailingObjectStore extends ObjectStore {
-  /** Changes made so far: puts, deletions and flushes. */
-  readonly changes: number;
-}
+import { ObjectStore, type ByteSource, type PutOptions } from '@esparse/storage';
 
 /**
- * Objects of a process that dies at its n-th change: that change happens or does not (`happens`), and no call works any
- * more. It takes no lock, which a process that dies would leave behind.
+ * Objects of a process that dies at its n-th change: that change happens or does not (`happens`), and no later one does.
+ * What the medium then holds is what another process finds. It takes no lock, which a process that dies would leave behind.
  */
-export function failing(objects: ObjectStore, failAt: number, happens: boolean): FailingObjectStore {
-  let changes = 0;
-  const change = async (make: () => Promise<void>): Promise<void> => {
-    changes++;
-    if (changes < failAt) return make();
-    if (changes === failAt && happens) await make();
+export class FailingObjectStore extends ObjectStore {
+  /** Changes made so far: puts, deletions and flushes. */
+  changes = 0;
+  readonly #objects: ObjectStore;
+  readonly #failAt: number;
+  readonly #happens: boolean;
+
+  constructor(objects: ObjectStore, failAt: number, happens: boolean) {
+    super();
+    this.#objects = objects;
+    this.#failAt = failAt;
+    this.#happens = happens;
+  }
+
+  describe(): string {
+    return this.#objects.describe();
+  }
+
+  open(key: string, signal?: AbortSignal): Promise<ByteSource | undefined> {
+    return this.#objects.open(key, signal);
+  }
+
+  list(folder: string): AsyncIterable<string> {
+    return this.#objects.list(folder);
+  }
+
+  override size(key: string): Promise<number | undefined> {
+    return this.#objects.size(key);
+  }
+
+  override children(folder: string): Promise<string[]> {
+    return this.#objects.children(folder);
+  }
+
+  put(key: string, parts: readonly Uint8Array[], options?: PutOptions): Promise<void> {
+    return this.#change(() => this.#objects.put(key, parts, options));
+  }
+
+  delete(key: string): Promise<void> {
+    return this.#change(() => this.#objects.delete(key));
+  }
+
+  override deletePrefix(folder: string): Promise<void> {
+    return this.#change(() => this.#objects.deletePrefix(folder));
+  }
+
+  override sync(folders: readonly string[]): Promise<void> {
+    return this.#change(() => this.#objects.sync(folders));
+  }
+
+  async #change(make: () => Promise<void>): Promise<void> {
+    this.changes++;
+    if (this.changes < this.#failAt) return make();
+    if (this.changes === this.#failAt && this.#happens) await make();
     throw new Error('the process died');
-  };
-  return {
-    get changes() {
-      return changes;
-    },
-    get: (key, signal) => objects.get(key, signal),
-    getRange: (key, offset, length, signal) => objects.getRange(key, offset, length, signal),
-    size: (key) => objects.size(key),
-    list: (folder) => objects.list(folder),
-    children: (folder) => objects.children(folder),
-    describe: () => objects.describe(),
-    put: (key: string, parts: readonly Uint8Array[], options?: PutOptions) =>
-      change(() => objects.put(key, parts, options)),
-    delete: (key) => change(() => objects.delete(key)),
-    deletePrefix: (folder) => change(() => objects.deletePrefix(folder)),
-    sync: (folders) => change(() => objects.sync(folders)),
-  };
+  }
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
-import { fileObjectStore, MemoryObjectStore, type ObjectStore, openObjects } from '@esparse/storage';
+import { MemoryObjectStore, type ObjectStore, openObjects } from '@esparse/storage';
 
 /** Makes an empty place for objects; the same place again, as another process sees it, by `again`. */
 export interface Medium {
@@ -36,7 +36,7 @@ export function onEveryMedium(laws: (medium: Medium) => void): void {
     },
     {
       name: 'files',
-      make: () => Promise.resolve(fileObjectStore(path.join(folder, String(++made)))),
+      make: () => openObjects(path.join(folder, String(++made))),
       again: (objects) => openObjects(objects.describe()),
     },
     {
