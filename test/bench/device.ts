@@ -7,7 +7,7 @@ import { Command, Option } from 'commander';
 import type { WeightSource } from '@esparse/checkpoint';
 import { describeModel, tensorsOfBlock, type ModelDescription } from '@esparse/model';
 import { createBlockRunner, DEVICES, openDevice, type DeviceName, type LoadedBlock } from '@esparse/onnx';
-import { llamaConfig, uniform, type LlamaShape } from '../support/random-model.ts';
+import { llamaConfig, seededNumbers, type LlamaShape } from '../support/random-model.ts';
 import { heading, print } from './table.ts';
 
 const SHAPES: Readonly<Record<string, LlamaShape>> = {
@@ -42,7 +42,7 @@ async function bench(shape: string, description: ModelDescription): Promise<void
   const { hidden, linears } = description;
   heading(`a block of the ${shape} shape, ${hidden} / ${linears.at(-1)!.cols}, ${seqlen} tokens a sequence`);
   const weights = noiseWeights(description);
-  const noise = uniform(1);
+  const noise = seededNumbers(1);
   const input = Float32Array.from({ length: seqlen * hidden }, () => noise() - 0.5);
   const processor = await measure('cpu', description, weights, input);
   const device = await measure(flags.device, description, weights, input);
@@ -100,7 +100,7 @@ async function runBoth(block: LoadedBlock, input: Float32Array): Promise<void> {
 
 /** Weights of a trained model's scale that cost no time to make: one piece of noise, again and again. */
 function noiseWeights(description: ModelDescription): WeightSource {
-  const random = uniform(2);
+  const random = seededNumbers(2);
   const piece = Float32Array.from({ length: 65521 }, () => 3.4 * (random() - 0.5));
   const shapes = new Map<string, readonly number[]>();
   for (let k = 0; k < description.blocks; k++) {

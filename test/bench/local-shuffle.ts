@@ -1,6 +1,6 @@
 import { both, global, parsePattern, type ScoreMatrix } from '@esparse/sparsity';
 import { greedyToConvergence } from '../support/greedy-shuffle.ts';
-import { uniform } from '../support/random-model.ts';
+import { seededNumbers } from '../support/random-model.ts';
 import { heading, print, secondsOf } from './table.ts';
 
 const SIZE = 4096;
@@ -44,7 +44,7 @@ export async function benchLocalShuffle(): Promise<void> {
 
 /** |Gaussian| times a scale per column, log-normal: what |W| (IE + AM) looks like. */
 function scoresOf(rows: number, cols: number): ScoreMatrix {
-  const random = uniform(7);
+  const random = seededNumbers(7);
   const gaussian = () => (random() + random() + random() + random() - 2) * 1.7;
   const scale = Float64Array.from({ length: cols }, () => Math.exp(0.5 * gaussian()));
   const scores = Float32Array.from(

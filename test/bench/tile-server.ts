@@ -10,7 +10,7 @@ import {
 } from '@esparse/protocol';
 import { serverStream, unary } from '@esparse/worker';
 import { pino } from 'pino';
-import { uniform } from '../support/random-model.ts';
+import { seededNumbers } from '../support/random-model.ts';
 
 export const TAP = 'mlp_out';
 export const CHANNELS = 1408;
@@ -18,7 +18,7 @@ export const SEQLEN = 512;
 export const SEQUENCES = 256;
 
 async function serve(): Promise<void> {
-  const random = uniform(1);
+  const random = seededNumbers(1);
   const data = Float32Array.from({ length: SEQLEN * CHANNELS }, () => random() + random() + random() - 1.5);
   const options = { log: pino({ level: 'silent' }), stopping: new AbortController().signal };
   const refuse = unary(options, 'none', () => Promise.reject(new Error('not measured')));

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { childrenOf } from '../support/processes.ts';
-import { uniform } from '../support/random-model.ts';
+import { seededNumbers } from '../support/random-model.ts';
 import { EXAMPLE_MODEL } from '../support/repository.ts';
 import { changesOf, killAtEach, pruneUntilDone, startPrune, startWorker, type KillEach } from './victims.ts';
 
@@ -106,7 +106,7 @@ test('so does either that is killed at a change of the dense model’s hidden st
 
 test('pruner, worker or both, killed at random instants: the run goes on, to the same bytes', async () => {
   process.stderr.write(`chaos: ESPARSE_CHAOS_SEED=${SEED} ESPARSE_CHAOS_KILLS=${KILLS}\n`);
-  const random = uniform(SEED);
+  const random = seededNumbers(SEED);
   let stores = 0;
   for (let kills = 0; kills < KILLS; stores++) {
     const store = at(`random-${stores}`);

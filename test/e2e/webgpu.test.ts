@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
+import { relativeError } from '@esparse/laws';
 import { describeCheckpoint } from '@esparse/model';
 import { createBlockRunner, embedTokens } from '@esparse/onnx';
 import { connectWorker } from '@esparse/protocol';
@@ -134,16 +135,4 @@ async function startWorker() {
     return { process: child, address: address! };
   }
   throw new Error('the worker ended before it listened');
-}
-
-/** The largest difference, relative to the largest value. A NaN is an infinite one. */
-function relativeError(found: Float32Array, expected: Float32Array): number {
-  let largest = 0;
-  let error = 0;
-  for (let i = 0; i < expected.length; i++) {
-    largest = Math.max(largest, Math.abs(expected[i]!));
-    const difference = Math.abs(found[i]! - expected[i]!);
-    if (!(difference <= error)) error = difference;
-  }
-  return Number.isNaN(error) ? Infinity : error / largest;
 }

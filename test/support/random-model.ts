@@ -62,7 +62,7 @@ function randomBf16(shape: readonly number[], seed: number): Uint8Array {
   const values = new Float32Array(count);
   if (shape.length === 1) values.fill(1);
   else {
-    const random = uniform(seed);
+    const random = seededNumbers(seed);
     const cols = shape[1]!;
     const scale = Float64Array.from({ length: cols }, () => Math.exp(random() - 0.5) / Math.sqrt(cols));
     // The sum of four uniforms is close enough to a Gaussian here.
@@ -74,8 +74,8 @@ function randomBf16(shape: readonly number[], seed: number): Uint8Array {
   return new Uint8Array(Uint16Array.from(bits, (word) => word >>> 16).buffer);
 }
 
-/** Uniform numbers in [0, 1). */
-export function uniform(seed: number): () => number {
+/** Numbers in [0, 1) for generated models and stores, by the million: the same ones for a seed. */
+export function seededNumbers(seed: number): () => number {
   const generator = xoroshiro128plus(seed);
   return () => (generator.next() >>> 0) / 2 ** 32;
 }

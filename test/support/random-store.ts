@@ -2,7 +2,7 @@ import { describeModel, type LinearSpec, type ModelDescription } from '@esparse/
 import { densePath, writeLinear } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
 import { createOrOpenStore, type RunWriter, type Transaction } from '@esparse/store';
-import { llamaConfig, uniform, type LlamaShape } from './random-model.ts';
+import { llamaConfig, seededNumbers, type LlamaShape } from './random-model.ts';
 import { syntheticTokenizer } from './synthetic-tokenizer.ts';
 
 /** The shape of TinyLLaMA 1.1B. */
@@ -136,7 +136,7 @@ function halves(count: number, deviation: number, seed: number): Uint16Array {
 
 /** The sum of four uniforms is close enough to a Gaussian here. */
 function gaussianPool(): Float32Array {
-  const random = uniform(1);
+  const random = seededNumbers(1);
   return Float32Array.from(
     { length: POOL },
     () => (random() + random() + random() + random() - 2) * Math.sqrt(3),
@@ -156,7 +156,7 @@ function pairPool(): Uint32Array {
   const choices = [0, 1, 2, 3].flatMap((low) =>
     [1, 2, 3].filter((high) => high > low).map((high) => [low, high]),
   );
-  const random = uniform(2);
+  const random = seededNumbers(2);
   const words = new Uint32Array(POOL);
   for (let at = 0; at < POOL; at += 2) {
     for (let row = 0; row < 16; row++) {
@@ -182,7 +182,7 @@ function repeated<T extends Uint16Array | Uint32Array>(pool: T, count: number, s
 }
 
 function permutation(length: number, seed: number): Int32Array {
-  const random = uniform(seed);
+  const random = seededNumbers(seed);
   const order = Int32Array.from({ length }, (_, i) => i);
   for (let i = length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));

@@ -1,3 +1,4 @@
+import { relativeError, uniform } from '@esparse/laws';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -6,7 +7,7 @@ import { storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import { argmax, logSumExp, openEngine, type Engine, type Sequence } from './index.ts';
 import { onnxModel, type OnnxModel } from './testing/onnx-logits.ts';
-import { exampleModel, randomModel, uniform, writeTestStore } from './testing/test-store.ts';
+import { exampleModel, randomModel, writeTestStore } from './testing/test-store.ts';
 
 let home: string;
 beforeAll(async () => {
@@ -31,17 +32,6 @@ function logitsOf(
   }
   sequence.release();
   return Float32Array.from(all);
-}
-
-/** max |a - b| / max |b| */
-function relativeError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let [error, largest] = [0, 0];
-  for (let i = 0; i < expected.length; i++) {
-    largest = Math.max(largest, Math.abs(expected[i]!));
-    const difference = Math.abs(found[i]! - expected[i]!);
-    if (!(difference <= error)) error = difference;
-  }
-  return error / largest;
 }
 
 /** Whether two arrays are the same to the last bit. */

@@ -1,3 +1,4 @@
+import { relativeError } from '@esparse/laws';
 /**
  * Every family gives the logits of another implementation, through ONNX Runtime and through the engine: the fixtures were
  * written by `test/python/family_fixtures.py`.
@@ -24,12 +25,6 @@ afterAll(() => rm(home, { recursive: true, force: true }));
 interface Expected {
   readonly tokens: readonly number[];
   readonly logits: readonly (readonly number[])[];
-}
-
-/** max |a - b| / max |b| */
-function relativeError(found: ArrayLike<number>, expected: readonly number[]): number {
-  const largest = Math.max(...expected.map(Math.abs));
-  return Math.max(...expected.map((value, i) => Math.abs(found[i]! - value))) / largest;
 }
 
 test.each(['llama', 'mistral', 'opt', 'qwen2'])(

@@ -10,6 +10,7 @@ export {
   type TinyLlama,
   type TinyTensor,
 } from './models/tiny-llama.ts';
+export { relativeError } from './relative-error.ts';
 export { thrownBy } from './thrown.ts';
 export type { LawOptions } from './every-case.ts';
 export type { LawfulReaders, LawPattern } from './linear-cases.ts';
@@ -24,3 +25,4 @@ export {
   type Activations,
   type SyntheticOptions,
 } from './synthetic-tiles.ts';
+export { uniform } from './uniform.ts';

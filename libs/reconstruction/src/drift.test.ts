@@ -1,10 +1,9 @@
-import { statisticLaws } from '@esparse/laws';
+import { statisticLaws, uniform } from '@esparse/laws';
 import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
 import { driftStatistic } from './drift.ts';
 import { PANEL } from './panels.ts';
 import type { ProductState } from './product-sums.ts';
 import { createSpill, type Spill } from './spill.ts';
-import { uniform } from './testing/uniform.ts';
 
 let products: MatrixProducts;
 const spills: Spill[] = [];
@@ -28,7 +27,7 @@ const ROWS = 6;
 
 /** A sequence of rows, and of the dense model's. */
 function sequenceOf(channels: number, seed: number) {
-  const random = uniform(seed);
+  const random = uniform(seed, -0.5, 0.5);
   const data = Float32Array.from({ length: ROWS * channels }, random);
   const dense = data.map((value) => value + 0.1 * random());
   return { data, dense, rows: ROWS, channels, endsSequence: true };

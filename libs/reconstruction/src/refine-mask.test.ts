@@ -1,3 +1,4 @@
+import { uniform } from '@esparse/laws';
 import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
 import { choiceInverse, groupChoices } from './group-choices.ts';
 import { denseMatrix } from './tap-matrix.ts';
@@ -9,17 +10,12 @@ beforeAll(async () => {
 });
 afterAll(() => products.release());
 
-const uniform = (seed: number) => () => {
-  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-  return seed / 2 ** 32 - 0.5;
-};
-
 /** A problem with a shift, and its H as a matrix. */
 type PosedProblem = MaskProblem & { readonly matrix: Float32Array; readonly shift: Float32Array };
 
 /** Dependent channels in a shuffled order, and a target that is shifted as far as the weights are large. */
 function problemOf(rows: number, cols: number, keep: number, group: number): PosedProblem {
-  const random = uniform(rows + cols);
+  const random = uniform(rows + cols, -0.5, 0.5);
   const hessian = new Float32Array(cols * cols);
   for (let token = 0; token < 2 * cols; token++) {
     const common = random();

@@ -2,7 +2,7 @@ import { copyFile } from 'node:fs/promises';
 import path from 'node:path';
 import { writeCheckpoint, type TensorToWrite } from '@esparse/checkpoint';
 import { describeModel, tensorsOfBlock } from '@esparse/model';
-import { llamaConfig, uniform, type LlamaShape } from '../../support/random-model.ts';
+import { llamaConfig, seededNumbers, type LlamaShape } from '../../support/random-model.ts';
 import { EXAMPLE_MODEL } from '../../support/repository.ts';
 
 /** Values of noise that are drawn; every tensor begins at a place of its own in them. */
@@ -38,7 +38,7 @@ export async function writeNoiseLlama(directory: string, shape: LlamaShape): Pro
 
 /** bf16 of nearly Gaussian values. */
 function noise(deviation: number): Uint16Array {
-  const random = uniform(7);
+  const random = seededNumbers(7);
   const values = new Float32Array(POOL);
   for (let i = 0; i < POOL; i++) {
     // The sum of four uniforms has a deviation of 1 / sqrt(3).

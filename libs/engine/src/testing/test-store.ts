@@ -1,3 +1,4 @@
+import { uniform } from '@esparse/laws';
 import { openCheckpoint } from '@esparse/checkpoint';
 import { describeModel, tensorsOfBlock, type ModelDescription } from '@esparse/model';
 import { densePath, writeLinear, type RunAttributes } from '@esparse/model-store';
@@ -150,15 +151,4 @@ function shuffled(length: number, random: () => number): Int32Array {
     [order[i], order[j]] = [order[j]!, order[i]!];
   }
   return order;
-}
-
-/** Uniform numbers in [0, 1), always the same for a seed. */
-export function uniform(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
 }

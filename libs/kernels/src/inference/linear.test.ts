@@ -1,3 +1,4 @@
+import { uniform } from '@esparse/laws';
 import {
   addon,
   createLinear,
@@ -7,14 +8,7 @@ import {
   type Linear,
   type LinearWeights,
 } from '../index.ts';
-import {
-  bitsOf,
-  denseCase,
-  packedCase,
-  randomInputs,
-  randomNumbers,
-  type PackedCase,
-} from '../testing/linear-cases.ts';
+import { bitsOf, denseCase, packedCase, randomInputs, type PackedCase } from '../testing/linear-cases.ts';
 import { fusedMultiplyAdd } from './fused-multiply-add.ts';
 
 afterEach(() => {
@@ -56,7 +50,7 @@ function expectSameBits(
   tokens: number,
   odd: boolean,
 ): void {
-  const x = randomInputs(tokens * weights.cols, odd, randomNumbers(tokens));
+  const x = randomInputs(tokens * weights.cols, odd, uniform(tokens));
   const expected = bitsOf(apply(createLinear(weights, 'reference'), x, tokens));
   const y = bitsOf(apply(createLinear(weights, set), x, tokens));
   const wrong = y.findIndex((bits, i) => bits !== expected[i]);
@@ -69,7 +63,7 @@ const SETS = instructionSets();
 
 describe.each(SETS)('%s', (set) => {
   test.each(PATTERNS)('%i:%i gives the bits of the reference, on any shape and input', (keep, group) => {
-    const random = randomNumbers(keep * 100 + group);
+    const random = uniform(keep * 100 + group);
     for (const [n, tokens] of TOKENS.entries()) {
       const input: PackedCase = {
         rows: 1 + Math.floor(random() * 70),
@@ -87,7 +81,7 @@ describe.each(SETS)('%s', (set) => {
   });
 
   test.each(['bf16', 'f16', 'f32'] as const)('dense %s gives the bits of the reference', (dtype) => {
-    const random = randomNumbers(dtype.length);
+    const random = uniform(dtype.length);
     for (const [n, tokens] of TOKENS.entries()) {
       const rows = 1 + Math.floor(random() * 30);
       const cols = 1 + Math.floor(random() * 90);
@@ -128,7 +122,7 @@ test.each(SETS)(
     ]) {
       const { rows, cols } = weights;
       const linear = createLinear(weights, set);
-      const x = randomInputs(37 * cols, false, randomNumbers(9));
+      const x = randomInputs(37 * cols, false, uniform(9));
       const alone = Array.from({ length: 37 }, (_, t) =>
         bitsOf(apply(linear, x.subarray(t * cols, (t + 1) * cols), 1)),
       );

@@ -6,8 +6,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { uniform } from '@esparse/laws';
 import { createLinear, packedLayout, type LinearWeights } from '../index.ts';
-import { bitsOf, denseCase, packedCase, randomInputs, randomNumbers } from '../testing/linear-cases.ts';
+import { bitsOf, denseCase, packedCase, randomInputs } from '../testing/linear-cases.ts';
 
 const COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = 'qemu-aarch64';
@@ -77,7 +78,7 @@ function compile(): void {
 }
 
 function someCases(): Case[] {
-  const random = randomNumbers(64);
+  const random = uniform(64);
   const upTo = (most: number) => 1 + Math.floor(random() * most);
   const all: LinearWeights[] = [];
   for (const [keep, group] of [

@@ -1,4 +1,5 @@
 /** The small kernels: native and TypeScript give the same bits, and a token's bits are its own. */
+import { uniform } from '@esparse/laws';
 import {
   add,
   addReference,
@@ -23,7 +24,6 @@ import {
   type BatchLayout,
 } from '../index.ts';
 import { expNegative } from './lanes.ts';
-import { uniform } from './testing/uniform.ts';
 
 test('the native addon is the one under test', () => {
   expect(addon()).not.toBeNull();

@@ -1,13 +1,9 @@
+import { uniform } from '@esparse/laws';
 import { addon, groupDescent, groupDescentReference, type GroupDescentProblem } from '../index.ts';
-
-const uniform = (seed: number) => () => {
-  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-  return seed / 2 ** 32 - 0.5;
-};
 
 /** 2:4 over `groups` groups of `rows` rows: dense weights pruned to their first two, and the gradient of that. */
 function problemOf(rows: number, groups: number) {
-  const random = uniform(rows * 31 + groups);
+  const random = uniform(rows * 31 + groups, -0.5, 0.5);
   const [width, tokens] = [groups * 4, groups * 12];
   const x = Array.from({ length: tokens }, () => {
     const common = random();

@@ -1,19 +1,9 @@
+import { uniform } from '@esparse/laws';
 import type { DenseWeights, PackedWeights } from '../inference/linear.ts';
 import { maskRowBytes } from '../pruning/mask.ts';
 import { packReference } from '../pruning/pack-reference.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
 import type { HalfDtype } from '../runtime/widen.ts';
-
-/** Numbers from 0 to 1, the same ones for a seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let z = Math.imul(state ^ (state >>> 15), state | 1);
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-    return ((z ^ (z >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 export interface PackedCase {
   readonly rows: number;
@@ -30,7 +20,7 @@ export interface PackedCase {
 
 /** A packed linear with random weights, of which a random N of M are kept. */
 export function packedCase({ rows, groups, keep, group, dtype, ...rest }: PackedCase): PackedWeights {
-  const random = randomNumbers(rest.seed);
+  const random = uniform(rest.seed);
   const cols = groups * group;
   const permutation = Int32Array.from({ length: cols }, (_, i) => i);
   if (rest.shuffled) shuffle(permutation, random);
@@ -74,7 +64,7 @@ export interface DenseCase {
 }
 
 export function denseCase({ rows, cols, dtype, biased, odd, seed }: DenseCase): DenseWeights {
-  const random = randomNumbers(seed);
+  const random = uniform(seed);
   const bias = biased ? randomFloats(rows, random) : undefined;
   if (dtype === 'f32') {
     return { kind: 'dense', dtype, rows, cols, bias, weights: randomFloats(rows * cols, random) };

@@ -10,14 +10,3 @@ export function exactEntropy(values: ArrayLike<number>, bins: number, low: numbe
   for (const count of counts.values()) entropy -= (count / values.length) * Math.log(count / values.length);
   return entropy;
 }
-
-/** Independent numbers in (0, 1), the same at every run (xorshift). */
-export function uniforms(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return ((state >>> 0) + 0.5) / 2 ** 32;
-  };
-}
