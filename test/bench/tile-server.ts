@@ -28,8 +28,8 @@ async function serve(): Promise<void> {
     OpenShard: refuse,
     AdvanceShard: refuse,
     GatherStatistics: refuse,
-    StreamActivations: serverStream(options, 'tiles', async function* (_, { tell }) {
-      tell(identityMetadata({ numerics: 'none', modelDigest: 'none' }));
+    StreamActivations: serverStream(options, 'tiles', async function* (_, { sendMetadata }) {
+      sendMetadata(identityMetadata({ numerics: 'none', modelDigest: 'none' }));
       let number = 0;
       for (let sequence = 0; sequence < SEQUENCES; sequence++) {
         const tile = {

@@ -48,12 +48,12 @@ export function createCaller<M extends Methods>(
     method: Name,
     argument: Parameters<M[Name]>[0],
   ): Promise<Awaited<ReturnType<M[Name]>>>;
-  /** Fails all calls that wait, and all that come: the other thread is gone. */
+  /** Fails all calls that wait, and all to come: the other thread has ended. */
   fail(error: Error): void;
 } {
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   let next = 0;
-  let gone: Error | undefined;
+  let failure: Error | undefined;
   channel.on('message', (answer: AnswerMessage) => {
     const call = waiting.get(answer.id);
     waiting.delete(answer.id);
@@ -64,16 +64,16 @@ export function createCaller<M extends Methods>(
   return {
     call: (method, argument) =>
       new Promise((resolve, reject) => {
-        if (gone !== undefined) {
-          reject(gone);
+        if (failure !== undefined) {
+          reject(failure);
           return;
         }
         const id = next++;
-        waiting.set(id, { resolve: resolve, reject });
+        waiting.set(id, { resolve, reject });
         channel.postMessage({ id, method, argument } satisfies CallMessage, arraysIn(argument));
       }),
     fail(error) {
-      gone = error;
+      failure = error;
       for (const { reject } of waiting.values()) reject(error);
       waiting.clear();
     },

@@ -27,8 +27,8 @@ async function serve(protocolVersion = 1) {
     OpenShard: refuse,
     AdvanceShard: refuse,
     GatherStatistics: refuse,
-    StreamActivations: serverStream(options, 'StreamActivations', async function* (_, { tell }) {
-      tell(identityMetadata({ numerics: 'n', modelDigest: 'm' }));
+    StreamActivations: serverStream(options, 'StreamActivations', async function* (_, { sendMetadata }) {
+      sendMetadata(identityMetadata({ numerics: 'n', modelDigest: 'm' }));
       try {
         for (let sequence = 0; sequence < SEQUENCES; sequence++) {
           const tile = {

@@ -14,12 +14,12 @@ export interface CallContext {
   /** Aborts when the client goes away, and when the worker stops. */
   readonly signal: AbortSignal;
   /** Sends metadata before the reply. */
-  readonly tell: (metadata: Metadata) => void;
+  readonly sendMetadata: (metadata: Metadata) => void;
 }
 
 /** What all calls of a worker share. */
 export interface HandlerOptions extends CallObservers {
-  /** Aborts what still runs when the worker stops: its reason is what clients are told. */
+  /** Aborts what still runs when the worker stops: its reason is the error that clients get. */
   readonly stopping: AbortSignal;
 }
 
@@ -34,7 +34,7 @@ export function unary<Request, Reply>(
     const answer = observeCall(options, name, call, () =>
       Promise.race([run(call.request, context), rejectionOf(context.signal)]),
     );
-    answer.finally(context.ended).then(
+    answer.finally(context.dispose).then(
       (reply) => {
         callback(null, reply);
       },
@@ -49,20 +49,20 @@ export function unary<Request, Reply>(
  * A server stream as an asynchronous generator, pulled: the next message is asked for only when the stream has
  * taken the one before, so a slow reader holds the generator, and a reader that goes away ends it.
  *
- * @param sent - Called once with each message that has been encoded: its memory may go.
+ * @param onSent - Called once with each message that has been encoded: its memory may be freed.
  */
 export function serverStream<Request, Message>(
   options: HandlerOptions,
   name: string,
   run: (request: Request, context: CallContext) => AsyncIterable<Message>,
-  sent: (message: Message) => void = () => undefined,
+  onSent: (message: Message) => void = () => undefined,
 ): handleServerStreamingCall<Request, Message> {
   return (call: ServerWritableStream<Request, Message>) => {
     const context = contextOf(call, options.stopping);
     const sending = observeCall(options, name, call, () =>
-      pump(call, run(call.request, context), context.signal, sent),
+      pump(call, run(call.request, context), context.signal, onSent),
     );
-    sending.finally(context.ended).then(
+    sending.finally(context.dispose).then(
       () => {
         call.end();
       },
@@ -80,27 +80,27 @@ async function pump<Request, Message>(
   call: ServerWritableStream<Request, Message>,
   messages: AsyncIterable<Message>,
   signal: AbortSignal,
-  sent: (message: Message) => void,
+  onSent: (message: Message) => void,
 ): Promise<void> {
-  const gone = rejectionOf(signal);
+  const aborted = rejectionOf(signal);
   const unwritten: Promise<void>[] = [];
   for await (const message of messages) {
     signal.throwIfAborted();
-    unwritten.push(written(call, message, sent));
-    // A write of a call whose client is gone never calls back.
-    if (unwritten.length >= MAX_UNWRITTEN) await Promise.race([unwritten.shift(), gone]);
+    unwritten.push(written(call, message, onSent));
+    // A write to a client that has gone never calls back.
+    if (unwritten.length >= MAX_UNWRITTEN) await Promise.race([unwritten.shift(), aborted]);
   }
-  await Promise.race([Promise.all(unwritten), gone]);
+  await Promise.race([Promise.all(unwritten), aborted]);
 }
 
 function written<Request, Message>(
   call: ServerWritableStream<Request, Message>,
   message: Message,
-  sent: (message: Message) => void,
+  onSent: (message: Message) => void,
 ): Promise<void> {
   const done = new Promise<void>((resolve, reject) => {
     call.write(message, (error?: Error | null) => {
-      sent(message);
+      onSent(message);
       if (error) reject(error);
       else resolve();
     });
@@ -126,22 +126,22 @@ interface Answerable {
   sendMetadata(metadata: Metadata): void;
 }
 
-function contextOf(call: Answerable, stopping: AbortSignal): CallContext & { ended(): void } {
-  const gone = new AbortController();
+function contextOf(call: Answerable, stopping: AbortSignal): CallContext & { dispose(): void } {
+  const controller = new AbortController();
   call.on('cancelled', () => {
-    gone.abort(new EsparseError('cancelled', 'the client went away'));
+    controller.abort(new EsparseError('cancelled', 'the client went away'));
   });
-  const handBack = () => {
-    gone.abort(stopping.reason);
+  const onStopping = () => {
+    controller.abort(stopping.reason);
   };
-  stopping.addEventListener('abort', handBack);
+  stopping.addEventListener('abort', onStopping);
   return {
-    signal: gone.signal,
-    tell(metadata) {
+    signal: controller.signal,
+    sendMetadata(metadata) {
       call.sendMetadata(metadata);
     },
-    ended() {
-      stopping.removeEventListener('abort', handBack);
+    dispose() {
+      stopping.removeEventListener('abort', onStopping);
     },
   };
 }

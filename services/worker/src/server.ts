@@ -20,7 +20,7 @@ import { createWorkerMetrics } from './metrics.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { guardRoots } from './roots.ts';
 import { startCompute } from './start-compute.ts';
-import { createTurns } from './turns.ts';
+import { createSerialQueue } from './serial-queue.ts';
 import { createWorkerService } from './worker-service.ts';
 
 export interface WorkerOptions extends ServerTls {
@@ -87,17 +87,17 @@ export async function startWorker({
     'grpc.max_concurrent_streams': MAX_CONCURRENT_CALLS,
     // No maximum age of a connection: grpc-js's client pings a connection that is told to close, cannot, and drops its
     // calls. Clients resolve names again by themselves.
-    // A pruner whose host vanished holds no turn.
+    // A pruner whose host vanished does not hold the queue.
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
   });
   const stopping = new AbortController();
-  const turns = createTurns();
+  const queue = createSerialQueue();
   const metrics =
-    metricsListen === undefined ? undefined : createWorkerMetrics({ waiting: () => turns.waiting });
+    metricsListen === undefined ? undefined : createWorkerMetrics({ waiting: () => queue.waiting });
   server.addService(
     workerServiceDefinition,
-    createWorkerService({ threads, compute, guard, turns, log, metrics, stopping: stopping.signal }),
+    createWorkerService({ threads, compute, guard, queue, log, metrics, stopping: stopping.signal }),
   );
   health.addToServer(server);
   let serving = true;

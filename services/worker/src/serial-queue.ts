@@ -1,34 +1,34 @@
 import { EsparseError } from '@esparse/errors';
 
 /**
- * Calls that wait while one computes: the next one is at hand when it ends, and a call that was given up has time to
- * leave. More are refused: a worker queues nothing without bound, and a pruner finds another.
+ * Calls that wait while one computes: the next one is at hand when it ends, and one that was cancelled has time to
+ * stop. More are refused: a worker queues nothing without bound, and a pruner finds another worker.
  */
 export const MAX_WAITING = 1;
 
-/** Hands out turns, one at a time, in the order in which they were asked for. */
-export interface Turns {
+/** Runs one piece of work at a time, in the order in which they were asked for. */
+export interface SerialQueue {
   /**
-   * Runs `work` in its turn.
+   * Runs `work` when all that was asked for before it has ended.
    *
    * @throws EsparseError `busy` where `MAX_WAITING` wait already; what the signal was aborted with where it is
    *   aborted meanwhile.
    */
-  take<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
-  /** As `take`, for a stream: its turn is that of the iteration. */
+  run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  /** As `run`, for a stream: the work is the iteration, from its first message to its end. */
   stream<T>(signal: AbortSignal, open: () => AsyncIterable<T>): AsyncGenerator<T>;
   /** How many wait. */
   readonly waiting: number;
 }
 
-export function createTurns(maxWaiting = MAX_WAITING): Turns {
+export function createSerialQueue(maxWaiting = MAX_WAITING): SerialQueue {
   const waiting: (() => void)[] = [];
-  let taken = false;
+  let running = false;
 
-  const begin = async (signal: AbortSignal) => {
+  const acquire = async (signal: AbortSignal) => {
     signal.throwIfAborted();
-    if (!taken) {
-      taken = true;
+    if (!running) {
+      running = true;
       return;
     }
     if (waiting.length >= maxWaiting) {
@@ -37,21 +37,21 @@ export function createTurns(maxWaiting = MAX_WAITING): Turns {
       });
     }
     await new Promise<void>((resolve, reject) => {
-      const leave = () => {
+      const giveUp = () => {
         waiting.splice(waiting.indexOf(start), 1);
         reject(signal.reason as Error);
       };
       const start = () => {
-        signal.removeEventListener('abort', leave);
+        signal.removeEventListener('abort', giveUp);
         resolve();
       };
-      signal.addEventListener('abort', leave, { once: true });
+      signal.addEventListener('abort', giveUp, { once: true });
       waiting.push(start);
     });
   };
-  const end = () => {
+  const release = () => {
     const next = waiting.shift();
-    if (next === undefined) taken = false;
+    if (next === undefined) running = false;
     else next();
   };
 
@@ -59,20 +59,20 @@ export function createTurns(maxWaiting = MAX_WAITING): Turns {
     get waiting() {
       return waiting.length;
     },
-    async take(signal, work) {
-      await begin(signal);
+    async run(signal, work) {
+      await acquire(signal);
       try {
         return await work();
       } finally {
-        end();
+        release();
       }
     },
     async *stream(signal, open) {
-      await begin(signal);
+      await acquire(signal);
       try {
         yield* open();
       } finally {
-        end();
+        release();
       }
     },
   };

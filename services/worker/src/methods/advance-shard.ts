@@ -1,0 +1,34 @@
+import type { AdvanceShardRequest__Output } from '@esparse/protocol';
+import { openHidden } from '@esparse/store';
+import { advanceStates } from '../activations.ts';
+import type { CallContext } from '../handlers.ts';
+import { denseStates } from './dense-states.ts';
+import { advanceOf, type WorkerParts } from './parts.ts';
+
+/** Runs a block over a shard, with the weights that the run has committed. */
+export async function advanceShard(
+  parts: WorkerParts,
+  { run: ref, block, shard }: AdvanceShardRequest__Output,
+  context: CallContext,
+): Promise<object> {
+  const { model, store, run, seqlen } = await parts.openRun(ref, context);
+  const { hidden } = await openHidden(store, run);
+  const states = await hidden.read(block, shard, context.signal);
+  const advance = advanceOf(parts, { model, seqlen, block, pruned: { store, run } });
+  await hidden.write(block + 1, shard, await advanceStates(advance, states, context.signal));
+  return {};
+}
+
+/** The same of the dense model's own hidden states, with the dense weights. */
+export async function advanceDenseShard(
+  parts: WorkerParts,
+  { run: ref, block, shard }: AdvanceShardRequest__Output,
+  context: CallContext,
+): Promise<object> {
+  const { model, store, run, seqlen } = await parts.openRun(ref, context);
+  const stored = await openHidden(store, run);
+  const states = await denseStates(stored, block).read(block, shard, context.signal);
+  const advance = advanceOf(parts, { model, seqlen, block });
+  await stored.hiddenDense.write(block + 1, shard, await advanceStates(advance, states, context.signal));
+  return {};
+}

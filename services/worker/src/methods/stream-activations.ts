@@ -1,0 +1,41 @@
+import { EsparseError } from '@esparse/errors';
+import { free } from '@esparse/kernels';
+import type { ActivationTile, StreamActivationsRequest__Output } from '@esparse/protocol';
+import { openHidden, type HiddenShard } from '@esparse/store';
+import { streamTiles } from '../activations.ts';
+import { checkNames } from '../gather.ts';
+import type { CallContext } from '../handlers.ts';
+import { denseStates } from './dense-states.ts';
+import { tapsOf, type WorkerParts } from './parts.ts';
+
+/** The activations of a block over a shard; each tile is followed by the dense model's rows where they are asked for. */
+export async function* streamActivations(
+  parts: WorkerParts,
+  { run: ref, block, shard, taps, dense: withDense }: StreamActivationsRequest__Output,
+  context: CallContext,
+): AsyncGenerator<ActivationTile> {
+  const { signal } = context;
+  checkNames('taps', taps);
+  const { model, store, run, seqlen } = await parts.openRun(ref, context);
+  const stored = await openHidden(store, run);
+  const states = await stored.hidden.read(block, shard, signal);
+  const dense = withDense ? await denseStates(stored, block).read(block, shard, signal) : undefined;
+  requireSameShape(states, dense);
+  const options = { block, shard, taps, dense, signal };
+  yield* streamTiles(tapsOf(parts, { model, seqlen, block }), states, options);
+}
+
+/** A tap's activations are cut into pieces, in order: with the last one sent, all of them may be freed. */
+export function freeLastPiece({ data }: ActivationTile): void {
+  const { buffer, byteOffset, byteLength } = data as Buffer;
+  if (byteOffset + byteLength === buffer.byteLength) free(new Uint8Array(buffer));
+}
+
+/** Refuses hidden states that are not of the same sequences. */
+function requireSameShape({ shape }: HiddenShard, other: HiddenShard | undefined): void {
+  if (other === undefined || shape.join() === other.shape.join()) return;
+  throw new EsparseError(
+    'store',
+    `hidden states of [${shape.join()}] beside dense ones of [${other.shape.join()}]`,
+  );
+}
