@@ -8,7 +8,11 @@ import {
   type Stage,
   type StageInput,
 } from '@esparse/sparsity';
-import { score, shuffle, stage, type GuardOptions, type MaskedLinear } from './index.ts';
+import type { GuardOptions } from './guard.ts';
+import type { MaskedLinear } from './linear.ts';
+import { score } from './score.ts';
+import { shuffle } from './shuffle.ts';
+import { stage } from './stage.ts';
 
 const [ROWS, COLS] = [2, 4];
 const linear: MaskedLinear = {

@@ -1,9 +1,12 @@
-import { lastValueFrom, of, pipe, toArray, from } from 'rxjs';
+import { lastValueFrom, of, toArray, from } from 'rxjs';
 import { keptScore } from '@esparse/kernels';
 import { marbles } from '@esparse/laws';
 import { both, eSparse, identityOrder, unpackLinear, type Metric, type Shuffle } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
-import { load, mask, oneByOne, pack, score, shuffle, type LinearJob, type LoadedLinear } from './index.ts';
+import { oneByOne, pruneLinear, type LinearJob, type LoadedLinear } from './index.ts';
+import { load } from './load.ts';
+import { score } from './score.ts';
+import { shuffle } from './shuffle.ts';
 
 const PATTERN = { keep: 2, group: 4 };
 const ROWS = 16;
@@ -27,7 +30,8 @@ const job = (name: string): LinearJob => ({
 const weights = Uint16Array.from({ length: ROWS * COLS }, (_, i) => 0x3f80 + ((i * 29) % 97));
 const read = () => Promise.resolve({ dtype: 'bf16' as const, weights });
 
-const chain = pipe(load(read), score(metric), shuffle(both()), mask(), pack());
+const report = { note: () => undefined, progress: () => undefined };
+const chain = pruneLinear({ load: read, metric, shuffle: both(), stages: [], report });
 
 test('a linear goes through the whole chain: half of its weights stay, as they were', async () => {
   const { packed, keptBefore, keptAfter } = await lastValueFrom(of(job('q')).pipe(chain));

@@ -1,7 +1,10 @@
 import { lastValueFrom, of } from 'rxjs';
 import { identityOrder, type Metric, type Stage } from '@esparse/sparsity';
 import { channelAmplitude, type StatisticReader } from '@esparse/statistics';
-import { readersOf, releaseReadings, score, stage, type MaskedLinear } from './index.ts';
+import type { MaskedLinear } from './linear.ts';
+import { readersOf, releaseReadings } from './readings.ts';
+import { score } from './score.ts';
+import { stage } from './stage.ts';
 
 const released: unknown[] = [];
 const readerOf = (): StatisticReader => ({

@@ -1,6 +1,7 @@
 import { lastValueFrom, of } from 'rxjs';
 import type { Stage } from '@esparse/sparsity';
-import { stage, type MaskedLinear } from './index.ts';
+import type { MaskedLinear } from './linear.ts';
+import { stage } from './stage.ts';
 
 const PATTERN = { keep: 1, group: 2 };
 const linear: MaskedLinear = {

@@ -7,7 +7,7 @@ import type { MaskedLinear } from './linear.ts';
 import { checkStage } from './plugin-results.ts';
 import { readingsFor } from './readings.ts';
 
-/** Runs a step between mask and pack: what it gives takes the place of weights and mask. */
+/** Runs one stage: the weights and the mask that it returns take the place of those it was given. */
 export function stage(
   step: Stage,
   { note, progress }: Omit<StageContext, 'signal'>,
@@ -37,4 +37,13 @@ export function stage(
       }),
     );
   });
+}
+
+/** Runs stages one after the other: each gets the weights and the mask that the one before left. */
+export function stages(
+  steps: readonly Stage[],
+  report: Omit<StageContext, 'signal'>,
+  guard?: GuardOptions,
+): OperatorFunction<MaskedLinear, MaskedLinear> {
+  return (linears$) => steps.reduce((through$, step) => through$.pipe(stage(step, report, guard)), linears$);
 }

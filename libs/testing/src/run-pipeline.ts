@@ -1,25 +1,7 @@
-import { from, lastValueFrom, of, pipe, toArray, type OperatorFunction } from 'rxjs';
-import {
-  load,
-  mask,
-  oneByOne,
-  pack,
-  releaseReadings,
-  score,
-  shuffle,
-  stage,
-  type LinearJob,
-  type MaskedLinear,
-} from '@esparse/dataflow';
+import { from, lastValueFrom, of, toArray } from 'rxjs';
+import { oneByOne, pruneLinear, releaseReadings, type LinearJob } from '@esparse/dataflow';
 import type { Activations } from '@esparse/laws';
-import {
-  none,
-  parsePattern,
-  unpackLinear,
-  type PipelineParts,
-  type Stage,
-  type StageContext,
-} from '@esparse/sparsity';
+import { none, parsePattern, unpackLinear, type PipelineParts } from '@esparse/sparsity';
 import { syntheticReadings } from './synthetic-readings.ts';
 import { syntheticWeights } from './synthetic-weights.ts';
 
@@ -95,15 +77,15 @@ export async function runPipeline(
   const { shards = 2, seqlen = 64, activations = 'outliers' } = options;
   const taps = new Map(linears.map(({ name, cols }) => [name, cols]));
   const readings = await syntheticReadings(parts, { taps, shards, seqlen, activations, seed, signal });
-  const prune = pipe(
-    // Copies: the memory of what is packed is given back.
-    load(({ name }: LinearJob) => of({ dtype, weights: dense.get(name)!.slice() })),
-    score(parts.metric, { signal }),
-    shuffle(parts.shuffle ?? none(), { signal }),
-    mask(),
-    stages(parts.stages ?? [], { signal, note: (message) => notes.push(message), progress: ignore }),
-    pack(),
-  );
+  const prune = pruneLinear({
+    metric: parts.metric,
+    shuffle: parts.shuffle ?? none(),
+    stages: parts.stages ?? [],
+    // Copies: the memory of what is packed is freed.
+    load: ({ name }) => of({ dtype, weights: dense.get(name)!.slice() }),
+    report: { note: (message) => notes.push(message), progress: () => undefined },
+    guard: { signal },
+  });
   const jobs = linears.map(({ name, rows, cols }): LinearJob => {
     return { block: 0, name, tap: name, rows, cols, pattern, readings: readings.get(name) ?? new Map() };
   });
@@ -130,19 +112,4 @@ export async function runPipeline(
       }),
     ),
   };
-}
-
-function stages(
-  steps: readonly Stage[],
-  context: StageContext,
-): OperatorFunction<MaskedLinear, MaskedLinear> {
-  return (linears$) =>
-    steps.reduce(
-      (through$, step) => through$.pipe(stage(step, context, { signal: context.signal })),
-      linears$,
-    );
-}
-
-function ignore(): void {
-  // Nobody watches.
 }

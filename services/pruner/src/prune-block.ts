@@ -1,69 +1,45 @@
-import {
-  concatMap,
-  finalize,
-  from,
-  lastValueFrom,
-  of,
-  pipe,
-  tap,
-  type Observable,
-  type OperatorFunction,
-} from 'rxjs';
+import { concatMap, finalize, from, lastValueFrom, of, pipe, tap, type Observable } from 'rxjs';
 import { tensorToHalf } from '@esparse/checkpoint';
 import {
   abortWith,
   commit,
   finishStatistics,
-  load,
-  mask,
   oneByOne,
-  pack,
+  pruneLinear,
   releaseReadings,
-  score,
-  shuffle,
-  stage,
-  type GuardOptions,
   type LinearJob,
   type LoadedLinear,
-  type MaskedLinear,
-  type PrunedLinear,
   type TapReadings,
 } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
-import { relativeGain } from '@esparse/model-store';
-import type { StageContext } from '@esparse/sparsity';
 import { blockSink } from './block-sink.ts';
 import { calibrateBlock$ } from './calibrate-block.ts';
+import { linearEvents } from './linear-events.ts';
 import type { RunContext } from './run-context.ts';
-
-/** Between two steps of a stage that are told. */
-const STAGE_PROGRESS_MS = 250;
 
 /**
  * Prunes one block: its activations stream into statistics, then its linears go one by one through score, shuffle,
- * mask and pack into a transaction of the store, which commits when the last is in.
+ * mask, stages and pack into a transaction of the store, which commits when the last is in.
  */
 export async function pruneBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<void> {
-  const { metric, stopwatch } = context;
-  const guard = { ...context.guard, signal };
-  let done = 0;
-  const progress = stageProgress(context, block, () => done);
-  const pruneLinear: OperatorFunction<LinearJob, PrunedLinear> = pipe(
-    load((job) => loadWeights(context, job, signal)),
-    score(metric, guard),
-    shuffle(context.shuffle, guard),
-    mask(),
-    stages(context, guard, progress),
-    pack(),
+  const { metric, shuffle, stages, stopwatch } = context;
+  const events = linearEvents(context, block);
+  const prune = pipe(
+    pruneLinear({
+      metric,
+      shuffle,
+      stages,
+      load: (job) => loadWeights(context, job, signal),
+      report: events.report,
+      guard: { ...context.guard, signal },
+    }),
     stopwatch.measure('prune', { 'esparse.block': block }),
   );
   const committed$ = readings$(context, block).pipe(
     concatMap((readings) =>
       from(linearJobs(context, block, readings)).pipe(
-        oneByOne(pruneLinear),
-        tap((linear) => {
-          tellLinear(context, linear, ++done);
-        }),
+        oneByOne(prune),
+        tap(events.pruned),
         commit(() => blockSink(context, block, readings, signal)),
         finalize(() => {
           releaseReadings(readings);
@@ -84,37 +60,6 @@ function readings$(context: RunContext, block: number): Observable<ReadonlyMap<s
     context.stopwatch.measure('calibrate'),
     finishStatistics(taps, readers, { sequences: options.samples, block, guard: context.guard }),
   );
-}
-
-/** The pipeline's steps between mask and pack, in their order. */
-function stages(
-  { stages: steps, emit }: RunContext,
-  guard: GuardOptions,
-  progress: StageContext['progress'],
-): OperatorFunction<MaskedLinear, MaskedLinear> {
-  const note = (message: string) => {
-    emit({ event: 'note', message });
-  };
-  return (linears$) =>
-    steps.reduce((through$, step) => through$.pipe(stage(step, { note, progress }, guard)), linears$);
-}
-
-/** Tells how far a stage is as part of its linear, not more often than people can see. */
-function stageProgress(
-  { emit, layers }: RunContext,
-  block: number,
-  linearsDone: () => number,
-): StageContext['progress'] {
-  const total = layers.pruned(block).length;
-  let told = 0;
-  return (done, of) => {
-    const now = performance.now();
-    if (now - told < STAGE_PROGRESS_MS || !(of > 0)) return;
-    told = now;
-    const share = Math.min(1, Math.max(0, done / of));
-    const linears = Math.round(100 * (linearsDone() + share)) / 100;
-    emit({ event: 'progress', block, phase: 'prune', done: linears, total, unit: 'linears' });
-  };
 }
 
 function linearJobs(
@@ -143,25 +88,4 @@ async function loadWeights(
   const tensor = linear.weight(block);
   const { dtype, bits } = tensorToHalf(checkpoint.info(tensor).dtype, await checkpoint.read(tensor, signal));
   return { dtype, weights: bits };
-}
-
-function tellLinear({ emit, layers }: RunContext, linear: PrunedLinear, done: number): void {
-  const { job, packed, keptBefore, keptAfter } = linear;
-  const { block, name, rows, cols } = job;
-  emit({
-    event: 'linear',
-    block,
-    linear: name,
-    keptScoreGain: relativeGain(keptBefore, keptAfter),
-    bytes: packed.values.byteLength + packed.indices.byteLength,
-    denseBytes: rows * cols * 2,
-  });
-  emit({
-    event: 'progress',
-    block,
-    phase: 'prune',
-    done,
-    total: layers.pruned(block).length,
-    unit: 'linears',
-  });
 }

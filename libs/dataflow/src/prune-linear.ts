@@ -1,0 +1,33 @@
+import { pipe, type OperatorFunction } from 'rxjs';
+import type { ConfiguredPipeline, StageContext } from '@esparse/sparsity';
+import type { GuardOptions } from './guard.ts';
+import type { LinearJob, PrunedLinear } from './linear.ts';
+import { load, type LoadWeights } from './load.ts';
+import { mask } from './mask.ts';
+import { pack } from './pack.ts';
+import { score } from './score.ts';
+import { shuffle } from './shuffle.ts';
+import { stages } from './stage.ts';
+
+/** How a linear is pruned. */
+export interface PruneLinearOptions extends Pick<ConfiguredPipeline, 'metric' | 'shuffle' | 'stages'> {
+  /** Reads its weights. */
+  readonly load: LoadWeights;
+  /** What stages report: notes, and how far they are. */
+  readonly report: Omit<StageContext, 'signal'>;
+  /** How calls of plug-ins are guarded. */
+  readonly guard?: GuardOptions;
+}
+
+/** The steps of a linear, from its weights in the checkpoint to what is committed: load, score, shuffle, mask, stages, pack. */
+export function pruneLinear(options: PruneLinearOptions): OperatorFunction<LinearJob, PrunedLinear> {
+  const { guard, report } = options;
+  return pipe(
+    load(options.load),
+    score(options.metric, guard),
+    shuffle(options.shuffle, guard),
+    mask(),
+    stages(options.stages, report, guard),
+    pack(),
+  );
+}

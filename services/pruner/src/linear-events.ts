@@ -1,0 +1,53 @@
+import type { PrunedLinear } from '@esparse/dataflow';
+import { relativeGain } from '@esparse/model-store';
+import type { StageContext } from '@esparse/sparsity';
+import type { RunContext } from './run-context.ts';
+
+/** The least time between two progress events of a stage: people see no more. */
+const STAGE_PROGRESS_MS = 250;
+
+/** Emits the events of a block whose linears are pruned one by one. */
+export interface LinearEvents {
+  /** For the block's stages: their notes, and their progress as a part of the linear that they work on. */
+  readonly report: Omit<StageContext, 'signal'>;
+  /** A linear is done. */
+  readonly pruned: (linear: PrunedLinear) => void;
+}
+
+export function linearEvents(
+  { emit, layers }: Pick<RunContext, 'emit' | 'layers'>,
+  block: number,
+  now: () => number = () => performance.now(),
+): LinearEvents {
+  const total = layers.pruned(block).length;
+  let linearsDone = 0;
+  let lastProgress = -Infinity;
+  const progress = (done: number) => {
+    emit({ event: 'progress', block, phase: 'prune', done, total, unit: 'linears' });
+  };
+  return {
+    report: {
+      note(message) {
+        emit({ event: 'note', message });
+      },
+      progress(done, of) {
+        const time = now();
+        if (time - lastProgress < STAGE_PROGRESS_MS || !(of > 0)) return;
+        lastProgress = time;
+        const share = Math.min(1, Math.max(0, done / of));
+        progress(Math.round(100 * (linearsDone + share)) / 100);
+      },
+    },
+    pruned({ job: { name, rows, cols }, packed, keptBefore, keptAfter }) {
+      emit({
+        event: 'linear',
+        block,
+        linear: name,
+        keptScoreGain: relativeGain(keptBefore, keptAfter),
+        bytes: packed.values.byteLength + packed.indices.byteLength,
+        denseBytes: rows * cols * 2,
+      });
+      progress(++linearsDone);
+    },
+  };
+}
