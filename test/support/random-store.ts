@@ -16,6 +16,8 @@ export const LLAMA_1B: LlamaShape = {
   tiedHead: false,
 };
 
+/** LLaMA's token embedding. */
+const EMBEDDING = 'model.embed_tokens.weight';
 const PATTERN = { keep: 2, group: 4 };
 /** Random numbers that every array repeats, each from another place on: speed does not depend on values. */
 const POOL = 1 << 20;
@@ -59,7 +61,7 @@ async function writeOuter(writer: RunWriter, description: ModelDescription): Pro
   const transaction = writer.beginDense();
   for (const { name, shape } of description.outerTensors) {
     // Large enough that the logits of two tokens are never a near tie.
-    await putDense(transaction, name, name, shape, name === description.embedding ? 1 : undefined);
+    await putDense(transaction, name, name, shape, name === EMBEDDING ? 1 : undefined);
   }
   await transaction.commit({});
 }

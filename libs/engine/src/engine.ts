@@ -2,8 +2,6 @@ import { EsparseError } from '@esparse/errors';
 import { PAGE_TOKENS } from '@esparse/kernels';
 import type { ModelDescription } from '@esparse/model';
 import type { RunAttributes } from '@esparse/model-store';
-import { createEmbedding } from './backends/cpu/embedding.ts';
-import { createLogitsHead } from './backends/cpu/head.ts';
 import { createInterpreter } from './backends/cpu/interpreter.ts';
 import type { KeyValueCache } from './backends/cpu/key-value-cache.ts';
 import type { ModelWeights, WeightBytes } from './backends/cpu/model-weights.ts';
@@ -84,15 +82,12 @@ export function createEngine(parts: EngineParts): Engine {
   const layout = new StepLayout(maxStepTokens, cache.pages);
   const interpreter = createInterpreter({
     description,
-    blocks: weights.blocks,
+    weights,
     cache,
     rotary: rotaryTables(description, maxContext),
     layout,
     maxTokens: maxStepTokens,
   });
-  const embed = createEmbedding(description, weights, maxStepTokens);
-  const head = createLogitsHead(description, weights.finalNorm, weights.head);
-  const tokens = new Uint32Array(maxStepTokens);
   const wanted = new Int32Array(maxStepTokens);
   let open = true;
 
@@ -125,15 +120,14 @@ export function createEngine(parts: EngineParts): Engine {
       let count = 0;
       let rows = 0;
       for (const part of stepParts) {
-        tokens.set(part.tokens, count);
+        interpreter.tokens.set(part.tokens, count);
         const last = count + part.tokens.length;
         const first = part.logits === 'all' ? count : part.logits === 'last' ? last - 1 : last;
         for (let row = first; row < last; row++) wanted[rows++] = row;
         count = last;
       }
-      embed(tokens, count, layout.positions, interpreter.hidden);
       interpreter.run(count);
-      const logits = rows === 0 ? NOTHING : head.logits(interpreter.hidden, wanted, rows);
+      const logits = rows === 0 ? NOTHING : interpreter.logits(wanted, rows);
       let at = 0;
       return stepParts.map((part, i) => {
         sequences[i]!.grow(part.tokens.length);

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { BlockOp } from './operations/index.ts';
+import type { ModelProgram } from './program.ts';
 import type { RopeSpec } from './rope/spec.ts';
 
 /** A weight matrix of every block: `rows` outputs by `cols` inputs. */
@@ -38,20 +38,7 @@ export interface BlockTensorSpec extends TensorSpec {
   readonly slot: string;
 }
 
-/** The norm between the last block and the head; `weight` and `bias` are the checkpoint's names, each (hidden). */
-export type FinalNormSpec =
-  | { readonly kind: 'rmsNorm'; readonly weight: string; readonly epsilon: number }
-  | { readonly kind: 'layerNorm'; readonly weight: string; readonly bias: string; readonly epsilon: number };
-
-/** A learned vector for each position, added to the token's. */
-export interface PositionEmbeddingSpec {
-  /** The checkpoint's name of the table, (positions + offset) x hidden. */
-  readonly table: string;
-  /** The row of position 0. */
-  readonly offset: number;
-}
-
-/** What a model is, told from its config.json alone: sizes, tensor names and the program of one block. */
+/** What a model is, told from its config.json alone: sizes, tensor names and program. */
 export interface ModelDescription {
   /** The family's name, such as 'llama'. */
   readonly family: string;
@@ -68,17 +55,9 @@ export interface ModelDescription {
   readonly blockTensors: (block: number) => readonly BlockTensorSpec[];
   /** Embeddings, final norm, and the head where it is a tensor of its own. */
   readonly outerTensors: readonly TensorSpec[];
-  /** Checkpoint name of the token embedding, (vocab x hidden). */
-  readonly embedding: string;
-  /** For families that learn their positions. */
-  readonly positionEmbedding?: PositionEmbeddingSpec;
-  readonly finalNorm: FinalNormSpec;
-  /** Checkpoint name of the head, (vocab x hidden): the embedding's where `tiedHead`. */
-  readonly head: string;
-  readonly tiedHead: boolean;
   /** The rotary embedding, for families whose program has a `rope`. */
   readonly rope?: RopeSpec;
-  readonly program: readonly BlockOp[];
+  readonly program: ModelProgram;
 }
 
 /** The slot of a linear's matrix. */
@@ -96,4 +75,19 @@ export function linearNamed({ family, linears }: ModelDescription, name: string)
   const linear = linears.find((candidate) => candidate.name === name);
   if (linear === undefined) throw new EsparseError('internal', `family '${family}': no linear '${name}'`);
   return linear;
+}
+
+/** @throws EsparseError 'internal' where the model has no tensor of that name outside its blocks: its program is at fault */
+export function outerTensor({ family, outerTensors }: ModelDescription, name: string): TensorSpec {
+  const tensor = outerTensors.find((candidate) => candidate.name === name);
+  if (tensor === undefined) throw new EsparseError('internal', `family '${family}': no tensor '${name}'`);
+  return tensor;
+}
+
+/** The shape of every parameter of a block, by slot. */
+export function slotShapes(description: ModelDescription): ReadonlyMap<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>();
+  for (const { name, rows, cols } of description.linears) shapes.set(weightSlot(name), [rows, cols]);
+  for (const { slot, shape } of description.blockTensors(0)) shapes.set(slot, shape);
+  return shapes;
 }

@@ -53,10 +53,8 @@ test('fields that may be left out have the defaults of Hugging Face', () => {
     vocab_size: 10,
   });
   expect(description).toMatchObject({
-    tiedHead: false,
-    head: 'lm_head.weight',
     maxPositions: 2048,
-    finalNorm: { epsilon: 1e-6 },
+    program: { head: [{ epsilon: 1e-6 }, { weight: 'lm_head.weight' }] },
     rope: { type: 'default', headDim: 16, theta: 10_000 },
   });
   expect(description.linears[1]).toMatchObject({ name: 'k_proj', rows: 64 });

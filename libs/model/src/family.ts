@@ -1,5 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
+import { checkProgram } from './check-program.ts';
 import { tensorsOfBlock } from './check-tensors.ts';
 import { optional, parseConfig } from './config.ts';
 import type { ModelDescription } from './description.ts';
@@ -49,7 +50,7 @@ const IDENTITY = z.object({
 /**
  * Describes the model of a parsed config.json.
  * @throws EsparseError 'unsupported' for a family that is not known (the message lists those that are) or for weights
- *   that are quantized already, 'checkpoint' for fields that are missing, out of range or contradict each other
+ *   that are quantized already, 'checkpoint' for fields that are missing, out of range or contradict each other, 'usage' for a family whose description does not hold together
  */
 export function describeModel(config: Readonly<Record<string, unknown>>): ModelDescription {
   const identity = parseConfig(IDENTITY, config);
@@ -64,6 +65,7 @@ export function describeModel(config: Readonly<Record<string, unknown>>): ModelD
     );
   }
   const description = family.describe(config);
+  checkProgram(description);
   for (const { name, shape } of [...description.outerTensors, ...tensorsOfBlock(description, 0)]) {
     if (shape.reduce((product, size) => product * size, 1) > MAX_TENSOR_ELEMENTS) {
       throw new EsparseError(

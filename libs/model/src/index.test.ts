@@ -4,6 +4,7 @@ test('the public surface is this', () => {
   expect(Object.keys(model).sort()).toEqual([
     'BLOCK_INPUT',
     'BLOCK_OUTPUT',
+    'LOGITS',
     'MAX_SEQLEN',
     'OPERATIONS',
     'biasSlot',
@@ -13,10 +14,13 @@ test('the public surface is this', () => {
     'linearNamed',
     'neededFor',
     'operationOf',
+    'outerTensor',
     'registerFamily',
     'ropeFrequencies',
     'ropeTables',
+    'slotShapes',
     'tensorsOfBlock',
     'weightSlot',
+    'widthsOf',
   ]);
 });

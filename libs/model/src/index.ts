@@ -2,12 +2,12 @@ export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors
 export {
   biasSlot,
   linearNamed,
+  outerTensor,
+  slotShapes,
   weightSlot,
   type BlockTensorSpec,
-  type FinalNormSpec,
   type LinearSpec,
   type ModelDescription,
-  type PositionEmbeddingSpec,
   type TapSpec,
   type TensorSpec,
 } from './description.ts';
@@ -20,8 +20,9 @@ export {
   type BlockOp,
   type OperationName,
   type OpNamed,
+  type ProgramOp,
 } from './operations/index.ts';
 export type { AttributeValue, EmitContext, GraphWriter, Operation } from './operations/operation.ts';
-export { BLOCK_INPUT, BLOCK_OUTPUT, neededFor } from './program.ts';
+export { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS, neededFor, widthsOf, type ModelProgram } from './program.ts';
 export { type RopeScaling, type RopeSpec } from './rope/spec.ts';
 export { ropeFrequencies, ropeTables, type RopeTables } from './rope/tables.ts';

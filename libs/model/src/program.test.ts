@@ -3,7 +3,8 @@ import { describeModel } from './family.ts';
 import { operationOf } from './operations/index.ts';
 import { BLOCK_INPUT, BLOCK_OUTPUT, neededFor } from './program.ts';
 
-const { program, taps, linears } = describeModel(tinyLlama().config);
+const { program: model, taps, linears } = describeModel(tinyLlama().config);
+const program = model.block;
 
 test('a program defines each value once, before it is read, and ends with the output', () => {
   const defined = new Set([BLOCK_INPUT]);

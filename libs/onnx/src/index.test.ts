@@ -4,7 +4,6 @@ test('the public surface is this', () => {
   expect(Object.keys(onnx).sort()).toEqual([
     'CPU',
     'DEVICES',
-    'buildBlockGraph',
     'createBlockRunner',
     'createHead',
     'createMatrixProducts',
@@ -13,5 +12,6 @@ test('the public surface is this', () => {
     'numericsId',
     'openDevice',
     'productsId',
+    'sequenceLogits',
   ]);
 });

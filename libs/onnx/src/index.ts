@@ -2,7 +2,6 @@ export { DEVICES, type DeviceName } from './device/device-name.ts';
 export { CPU, openDevice, type Device } from './device/device.ts';
 export { instructionSet } from './device/instruction-set.ts';
 export { numericsId } from './device/numerics.ts';
-export { buildBlockGraph, type BlockGraph } from './graph/block-graph.ts';
 export { createMatrixProducts, productsId, type MatrixProducts } from './matrix-products.ts';
 export {
   createBlockRunner,
@@ -13,3 +12,4 @@ export {
 } from './runner/block-runner.ts';
 export { embedTokens } from './runner/embed.ts';
 export { createHead, type Head, type HeadOptions } from './runner/head.ts';
+export { sequenceLogits } from './runner/logits.ts';

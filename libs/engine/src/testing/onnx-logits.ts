@@ -16,12 +16,15 @@ export async function onnxModel(
   weights: WeightSource,
   seqlen: number,
 ): Promise<OnnxModel> {
-  const { hidden: width, blocks, vocab, finalNorm, head } = description;
+  const { hidden: width, blocks, vocab, program } = description;
+  const [norm, head] = program.head;
+  if (norm?.op !== 'rmsNorm' && norm?.op !== 'layerNorm') throw new Error('a head of another form');
+  if (head?.op !== 'logits') throw new Error('a head of another form');
   const runner = await createBlockRunner(description, { seqlen });
   const nll = await createHead(description, weights, { seqlen });
-  const scale = await weights.read(finalNorm.weight);
-  const shift = finalNorm.kind === 'layerNorm' ? await weights.read(finalNorm.bias) : undefined;
-  const rows = await weights.read(head);
+  const scale = await weights.read(norm.weight);
+  const shift = norm.op === 'layerNorm' ? await weights.read(norm.bias) : undefined;
+  const rows = await weights.read(head.weight);
   const states = async (tokens: Uint32Array): Promise<Float32Array> => {
     let hidden = await embedTokens(description, weights, tokens, tokens.length);
     for (let block = 0; block < blocks; block++) {
@@ -36,7 +39,7 @@ export async function onnxModel(
         const x = hidden.subarray(t * width, (t + 1) * width);
         const mean = shift === undefined ? 0 : x.reduce((sum, value) => sum + value, 0) / width;
         const square = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / width;
-        const root = Math.sqrt(square + finalNorm.epsilon);
+        const root = Math.sqrt(square + norm.epsilon);
         const normal = Float64Array.from(
           x,
           (value, j) => ((value - mean) / root) * scale[j]! + (shift?.[j] ?? 0),

@@ -22,7 +22,11 @@ const ROTARY = {
 
 test('OPT has biases everywhere, two unused rows of positions and a tied head', () => {
   const description = describeModel(OPT);
-  expect(description).toMatchObject({ family: 'opt', maxPositions: 64, tiedHead: true });
+  expect(description).toMatchObject({
+    family: 'opt',
+    maxPositions: 64,
+    program: { head: [{ op: 'layerNorm' }, { weight: 'model.decoder.embed_tokens.weight' }] },
+  });
   expect(description.linears.map(({ name, tap, rows, cols }) => `${name} ${tap} ${rows}x${cols}`)).toEqual([
     'q_proj attn_in 32x32',
     'k_proj attn_in 32x32',

@@ -4,7 +4,7 @@ import { count, optional, positions, positive } from '../config.ts';
 import { biasSlot, type BlockTensorSpec, type LinearSpec, type ModelDescription } from '../description.ts';
 import { MAX_BLOCKS, MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_VOCAB } from '../limits.ts';
 import type { BlockOp } from '../operations/index.ts';
-import { BLOCK_INPUT, BLOCK_OUTPUT } from '../program.ts';
+import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS } from '../program.ts';
 import { ROPE_FIELDS, ropeFromConfig } from '../rope/config.ts';
 
 /** The fields of config.json that all models of this shape have; defaults are those of Hugging Face's LlamaConfig. */
@@ -74,12 +74,21 @@ export function describeLlamaDecoder(
     linears,
     blockTensors: (block) => blockTensors(block, hidden, linears),
     outerTensors: outer,
-    embedding,
-    finalNorm: { kind: 'rmsNorm', weight: finalNorm, epsilon: config.rms_norm_eps },
-    head,
-    tiedHead: config.tie_word_embeddings,
     rope,
-    program: program(sizes, config.rms_norm_eps),
+    program: {
+      embed: [{ op: 'embedding', table: embedding, index: 'token', offset: 0, output: BLOCK_INPUT }],
+      block: blockProgram(sizes, config.rms_norm_eps),
+      head: [
+        {
+          op: 'rmsNorm',
+          input: BLOCK_OUTPUT,
+          output: 'normal',
+          weight: finalNorm,
+          epsilon: config.rms_norm_eps,
+        },
+        { op: 'logits', input: 'normal', output: LOGITS, weight: head },
+      ],
+    },
   };
 }
 
@@ -154,7 +163,7 @@ function blockTensors(block: number, hidden: number, linears: readonly LinearSpe
   return tensors;
 }
 
-function program({ heads, kvHeads, headDim }: Sizes, epsilon: number): BlockOp[] {
+function blockProgram({ heads, kvHeads, headDim }: Sizes, epsilon: number): BlockOp[] {
   return [
     { op: 'rmsNorm', input: BLOCK_INPUT, output: 'attn_in', weight: 'input_layernorm', epsilon },
     { op: 'linear', linear: 'q_proj', input: 'attn_in', output: 'q_flat' },

@@ -5,7 +5,7 @@ import { biasSlot, type BlockTensorSpec, type LinearSpec, type ModelDescription 
 import type { ModelFamily } from '../family.ts';
 import { MAX_BLOCKS, MAX_HEADS, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_VOCAB } from '../limits.ts';
 import type { BlockOp } from '../operations/index.ts';
-import { BLOCK_INPUT, BLOCK_OUTPUT } from '../program.ts';
+import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS } from '../program.ts';
 
 /** Defaults are those of Hugging Face's OPTConfig. */
 const CONFIG = z.object({
@@ -70,17 +70,24 @@ function describe(config: OptConfig): ModelDescription {
     linears,
     blockTensors: (block) => blockTensors(block, hidden, linears),
     outerTensors: outer,
-    embedding,
-    positionEmbedding: { table: positionTable, offset: POSITION_OFFSET },
-    finalNorm: {
-      kind: 'layerNorm',
-      weight: `${finalNorm}.weight`,
-      bias: `${finalNorm}.bias`,
-      epsilon: EPSILON,
+    program: {
+      embed: [
+        { op: 'embedding', table: embedding, index: 'token', offset: 0, output: 'token' },
+        {
+          op: 'embedding',
+          table: positionTable,
+          index: 'position',
+          offset: POSITION_OFFSET,
+          output: 'position',
+        },
+        { op: 'add', left: 'token', right: 'position', output: BLOCK_INPUT },
+      ],
+      block: blockProgram(config.num_attention_heads, hidden / config.num_attention_heads),
+      head: [
+        norm(finalNorm, BLOCK_OUTPUT, 'normal'),
+        { op: 'logits', input: 'normal', output: LOGITS, weight: head },
+      ],
     },
-    head,
-    tiedHead: config.tie_word_embeddings,
-    program: program(config.num_attention_heads, hidden / config.num_attention_heads),
   };
 }
 
@@ -149,15 +156,11 @@ function blockTensors(block: number, hidden: number, linears: readonly LinearSpe
   return [...norms, ...biases];
 }
 
-function program(heads: number, headDim: number): BlockOp[] {
-  const norm = (name: (typeof NORMS)[number], input: string, output: string): BlockOp => ({
-    op: 'layerNorm',
-    input,
-    output,
-    weight: `${name}.weight`,
-    bias: `${name}.bias`,
-    epsilon: EPSILON,
-  });
+function norm(name: string, input: string, output: string): BlockOp {
+  return { op: 'layerNorm', input, output, weight: `${name}.weight`, bias: `${name}.bias`, epsilon: EPSILON };
+}
+
+function blockProgram(heads: number, headDim: number): BlockOp[] {
   return [
     norm('self_attn_layer_norm', BLOCK_INPUT, 'attn_in'),
     { op: 'linear', linear: 'q_proj', input: 'attn_in', output: 'q' },

@@ -21,6 +21,7 @@ export interface AttentionOp {
 }
 
 export const attention = {
+  part: 'block',
   inputs: ({ query, key, value }) => [query, key, value],
   width: ({ heads, headDim }) => heads * headDim,
   emit: emitAttention,

@@ -14,6 +14,7 @@ export interface LayerNormOp {
 
 export const layerNorm = {
   inputs: ({ input }) => [input],
+  parameters: ({ weight, bias }) => [weight, bias],
   width: ({ input }, { widthOf }) => widthOf(input),
   /** The standard operator (since opset 17), which every provider runs as one kernel. */
   emit(

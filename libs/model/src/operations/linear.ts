@@ -10,13 +10,16 @@ export interface LinearOp {
 }
 
 export const linear = {
+  part: 'block',
   inputs: ({ input }) => [input],
+  parameters(op, description) {
+    const weight = weightSlot(op.linear);
+    return linearNamed(description, op.linear).bias === undefined ? [weight] : [weight, biasSlot(op.linear)];
+  },
   width: (op, { description }) => linearNamed(description, op.linear).rows,
   /** One Gemm; the checkpoint's (outputs x inputs) matrix is read transposed, as it lies. */
   emit(op, { graph, description, parameter }): void {
-    const { bias } = linearNamed(description, op.linear);
-    const inputs = [op.input, parameter(weightSlot(op.linear))];
-    if (bias !== undefined) inputs.push(parameter(biasSlot(op.linear)));
-    graph.node('Gemm', inputs, { transB: 1 }, [op.output]);
+    const parameters = linear.parameters(op, description).map(parameter);
+    graph.node('Gemm', [op.input, ...parameters], { transB: 1 }, [op.output]);
   },
 } satisfies Operation<LinearOp>;

@@ -1,4 +1,5 @@
 import type { ModelDescription } from '../description.ts';
+import type { ModelProgram } from '../program.ts';
 import type { RopeTables } from '../rope/tables.ts';
 
 /**
@@ -8,10 +9,14 @@ import type { RopeTables } from '../rope/tables.ts';
 export interface Operation<Op> {
   /** The names of the values that it reads. */
   readonly inputs: (op: Op) => readonly string[];
+  /** The slots of the parameters that it reads. @default none */
+  readonly parameters?: (op: Op, description: ModelDescription) => readonly string[];
   /** Channels of its output. */
   readonly width: (op: Op, context: WidthContext) => number;
   /** Element i of the output depends on the elements i of the inputs alone, so it may write where it reads. */
   readonly elementwise?: boolean;
+  /** The only part of a model's program where it may stand. @default any */
+  readonly part?: keyof ModelProgram;
   /** Adds its nodes to an ONNX graph; the last one's output is named as the operation's. */
   readonly emit: (op: Op, context: EmitContext) => void;
 }
@@ -40,6 +45,8 @@ export type AttributeValue = number | readonly number[] | { readonly float: numb
 
 /** The part of a graph's builder that operations write with. Values are known by their names. */
 export interface GraphWriter {
+  /** Declares an f32 input and gives its name. */
+  input(name: string, shape: readonly number[]): string;
   /**
    * Adds a node of a standard operator and gives the name of its first output.
    * @param outputs the names of its outputs; by default one, named after the operator

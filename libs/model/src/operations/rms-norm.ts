@@ -12,6 +12,7 @@ export interface RmsNormOp {
 
 export const rmsNorm = {
   inputs: ({ input }) => [input],
+  parameters: ({ weight }) => [weight],
   width: ({ input }, { widthOf }) => widthOf(input),
   /**
    * The chain that ONNX Runtime recognises and runs as one kernel (SimplifiedLayerNormalization), written in standard

@@ -13,6 +13,7 @@ export interface RopeOp {
 }
 
 export const rope = {
+  part: 'block',
   inputs: ({ input }) => [input],
   width: ({ input }, { widthOf }) => widthOf(input),
   /** (a, b) becomes (a cos - b sin, b cos + a sin), where a and b are the halves of each head. */

@@ -1,6 +1,7 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { type ModelDescription, weightSlot } from '@esparse/model';
+import type { ProgramGraph } from '../graph/program-graph.ts';
 import type { Parameters } from './block-session.ts';
 import type { DeviceValue, Value } from '../device/session.ts';
 
@@ -29,6 +30,17 @@ export async function readParameters(
     await keep(slot, name, shape);
   }
   return parameters;
+}
+
+/** Reads the parameters of a graph outside the blocks, whose slots are the checkpoint's names of the tensors. */
+export async function readParametersOf(
+  { parameters }: Pick<ProgramGraph, 'parameters'>,
+  weights: WeightSource,
+  signal?: AbortSignal,
+): Promise<Map<string, Value>> {
+  const values = new Map<string, Value>();
+  for (const [name, shape] of parameters) values.set(name, await readTensor(weights, name, shape, signal));
+  return values;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { BLOCK_INPUT, type ModelDescription } from '@esparse/model';
-import { buildBlockGraph, type BlockGraph, type WeightBinding } from '../graph/block-graph.ts';
+import { blockPart } from '../graph/model-parts.ts';
+import { buildProgramGraph, type ProgramGraph, type WeightBinding } from '../graph/program-graph.ts';
 import type { DeviceName } from '../device/device-name.ts';
 import { createSession, type DeviceValue, type Session, type Value } from '../device/session.ts';
 
@@ -34,11 +35,11 @@ export function lazyBlockSession({
   threads,
   binding,
 }: BlockSessionOptions): LazyBlockSession {
-  let compiled: Promise<{ graph: BlockGraph; session: Session }> | undefined;
+  let compiled: Promise<{ graph: ProgramGraph; session: Session }> | undefined;
   let released = false;
 
-  async function compile(parameters: Parameters): Promise<{ graph: BlockGraph; session: Session }> {
-    const graph = buildBlockGraph(description, rows, values, binding);
+  async function compile(parameters: Parameters): Promise<{ graph: ProgramGraph; session: Session }> {
+    const graph = buildProgramGraph({ ...blockPart(description), binding }, rows, values);
     const constants = binding === 'constants' ? onHost(pick(parameters, graph)) : undefined;
     return { graph, session: await createSession(graph.bytes, { device, threads, constants }) };
   }
@@ -70,7 +71,7 @@ export function lazyBlockSession({
   };
 }
 
-function pick(parameters: Parameters, graph: BlockGraph): Map<string, Value | DeviceValue> {
+function pick(parameters: Parameters, graph: ProgramGraph): Map<string, Value | DeviceValue> {
   return new Map(
     [...graph.parameters.keys()].map((name) => {
       const value = parameters.get(name);

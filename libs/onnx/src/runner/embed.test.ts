@@ -1,5 +1,5 @@
 import { memoryWeights, tinyLlama } from '@esparse/laws';
-import { describeModel } from '@esparse/model';
+import { BLOCK_INPUT, describeModel, type ModelDescription } from '@esparse/model';
 import { embedTokens } from './embed.ts';
 
 test('a token is embedded as its row, as often as it occurs', async () => {
@@ -35,12 +35,23 @@ test('learned positions are added from their offset on, and begin anew with each
       ['positions', { shape: [6, 2], dtype: 'F32', data: table }],
     ]),
   );
-  const description = {
-    ...describeModel(tinyLlama().config),
+  const { program, ...llama } = describeModel(tinyLlama().config);
+  const description: ModelDescription = {
+    ...llama,
     hidden: 2,
     vocab: 3,
-    embedding: 'tokens',
-    positionEmbedding: { table: 'positions', offset: 2 },
+    outerTensors: [
+      { name: 'tokens', shape: [3, 2] },
+      { name: 'positions', shape: [6, 2] },
+    ],
+    program: {
+      ...program,
+      embed: [
+        { op: 'embedding', table: 'tokens', index: 'token', offset: 0, output: 'token' },
+        { op: 'embedding', table: 'positions', index: 'position', offset: 2, output: 'position' },
+        { op: 'add', left: 'token', right: 'position', output: BLOCK_INPUT },
+      ],
+    },
   };
   const hidden = await embedTokens(description, weights, Uint32Array.of(0, 1, 2, 0), 2);
   expect([...hidden]).toEqual([401, 502, 603, 704, 405, 506, 601, 702]);

@@ -1,8 +1,10 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import type { ModelDescription } from '@esparse/model';
-import { buildFinalNormGraph, buildLogitsGraph, HEAD, LOGITS } from '../graph/head-graph.ts';
-import { readTensor, requireSize } from './block-parameters.ts';
+import { BLOCK_OUTPUT, outerTensor, type ModelDescription, type OpNamed } from '@esparse/model';
+import { buildLogitsGraph, HEAD_ROWS, MAX, SUM } from '../graph/logits-graph.ts';
+import { headPart } from '../graph/model-parts.ts';
+import { buildProgramGraph } from '../graph/program-graph.ts';
+import { readParametersOf, readTensor, requireSize } from './block-parameters.ts';
 import { requireSeqlen } from './block-runner.ts';
 import { requireTokens } from './embed.ts';
 import { createSession, type Value } from '../device/session.ts';
@@ -25,7 +27,7 @@ export interface HeadOptions {
   readonly threads?: number | undefined;
 }
 
-/** What lies behind the last block: final norm and head. */
+/** What comes after the last block: final norm and logits. */
 export interface Head {
   /**
    * The negative log-likelihood, in nats, of each token but the first: entry i is that of `tokens[i + 1]` given
@@ -52,11 +54,10 @@ export async function createHead(
   if (seqlen < 2) throw new EsparseError('usage', 'seqlen 1 leaves nothing to predict: choose at least 2');
   const { hidden: width } = description;
   const rows = seqlen - 1;
-  const normParameters = await readFinalNorm(description, weights);
-  const norm = await createSession(buildFinalNormGraph(description, rows), { threads });
-  const head = await createSession(buildLogitsGraph(description, rows), { threads });
-  const chunks = vocabularyChunks(description, weights, rows, limits);
-  const normal = matrix(rows, width);
+  const op = logitsOf(description);
+  const before = await beforeLogits(description, op, weights, { rows, threads });
+  const logits = await createSession(buildLogitsGraph(description, op, rows), { threads });
+  const chunks = vocabularyChunks(description, op.weight, weights, rows, limits);
   const max = vector(rows);
   const sum = vector(rows);
 
@@ -69,26 +70,26 @@ export async function createHead(
       );
     }
     const input = { data: hidden.subarray(0, rows * width), shape: [rows, width] };
-    await norm.run(new Map([[HEAD.input, input], ...normParameters]), new Map([[HEAD.normal, normal]]));
+    const normal = await before.run(input);
     const total = new LogSumExp(rows);
     const target = new Float64Array(rows);
-    for await (const { begin, rows: headRows, logits } of chunks(signal)) {
-      await head.run(
+    for await (const { begin, rows: headRows, logits: out } of chunks(signal)) {
+      await logits.run(
         new Map([
-          [HEAD.normal, normal],
-          [HEAD.rows, headRows],
+          [op.input, normal],
+          [HEAD_ROWS, headRows],
         ]),
         new Map([
-          [LOGITS.logits, logits],
-          [LOGITS.max, max],
-          [LOGITS.sum, sum],
+          [op.output, out],
+          [MAX, max],
+          [SUM, sum],
         ]),
       );
       total.add(max.data, sum.data);
       const size = headRows.shape[0]!;
       for (let i = 0; i < rows; i++) {
         const column = tokens[i + 1]! - begin;
-        if (column >= 0 && column < size) target[i] = logits.data[i * size + column]!;
+        if (column >= 0 && column < size) target[i] = out.data[i * size + column]!;
       }
     }
     return total.values().map((value, i) => value - target[i]!);
@@ -103,21 +104,45 @@ export async function createHead(
       return result;
     },
     async release() {
-      await Promise.all([norm.release(), head.release()]);
+      await Promise.all([before.release(), logits.release()]);
     },
   };
 }
 
-/** The final norm's parameters, by the names of its graph's inputs. */
-async function readFinalNorm(
-  { finalNorm, hidden }: ModelDescription,
+/** The operation that a model ends with. */
+function logitsOf({ family, program }: ModelDescription): OpNamed<'logits'> {
+  const last = program.head.at(-1);
+  if (last?.op === 'logits') return last;
+  throw new EsparseError('internal', `model family '${family}': its head ends without logits`);
+}
+
+/** Between the last block and the logits: the final norm. */
+interface BeforeLogits {
+  /** What the logits are made from, (rows x channels): valid until the next run. */
+  run(hidden: Value): Promise<Value>;
+  release(): Promise<void>;
+}
+
+async function beforeLogits(
+  description: ModelDescription,
+  { input, weight }: OpNamed<'logits'>,
   weights: WeightSource,
-): Promise<[string, Value][]> {
-  const parameters: [string, Value][] = [[HEAD.norm, await readTensor(weights, finalNorm.weight, [hidden])]];
-  if (finalNorm.kind === 'layerNorm') {
-    parameters.push([HEAD.normBias, await readTensor(weights, finalNorm.bias, [hidden])]);
+  { rows, threads }: { readonly rows: number; readonly threads: number | undefined },
+): Promise<BeforeLogits> {
+  if (input === BLOCK_OUTPUT) {
+    return { run: (hidden) => Promise.resolve(hidden), release: () => Promise.resolve() };
   }
-  return parameters;
+  const graph = buildProgramGraph(headPart(description), rows, [input]);
+  const parameters = await readParametersOf(graph, weights);
+  const session = await createSession(graph.bytes, { threads });
+  const output = matrix(rows, outerTensor(description, weight).shape[1]!);
+  return {
+    async run(hidden) {
+      await session.run(new Map([[BLOCK_OUTPUT, hidden], ...parameters]), new Map([[input, output]]));
+      return output;
+    },
+    release: () => session.release(),
+  };
 }
 
 /** A running log Σ exp of each row, given piece by piece as a maximum and the sum relative to it. */
@@ -155,23 +180,25 @@ interface VocabularyChunk {
 
 /** Walks the head in chunks within the limits; a head that is one chunk is read once and kept. */
 function vocabularyChunks(
-  { head, vocab, hidden }: ModelDescription,
+  description: ModelDescription,
+  head: string,
   weights: WeightSource,
   rows: number,
   limits: HeadLimits,
 ): (signal?: AbortSignal) => AsyncGenerator<VocabularyChunk> {
-  const size = headChunk(vocab, hidden, rows, limits);
-  const kept = vocab * hidden * 4 <= limits.headBytes;
+  const [vocab, channels] = outerTensor(description, head).shape as [number, number];
+  const size = headChunk(vocab, channels, rows, limits);
+  const kept = vocab * channels * 4 <= limits.headBytes;
   const logits = new Float32Array(rows * size);
   let whole: Float32Array | undefined;
   return async function* (signal) {
-    if (kept) whole ??= (await readTensor(weights, head, [vocab, hidden], signal)).data;
+    if (kept) whole ??= (await readTensor(weights, head, [vocab, channels], signal)).data;
     for (let begin = 0; begin < vocab; begin += size) {
       signal?.throwIfAborted();
       const end = Math.min(begin + size, vocab);
-      const shape = [end - begin, hidden];
+      const shape = [end - begin, channels];
       const data =
-        whole?.subarray(begin * hidden, end * hidden) ??
+        whole?.subarray(begin * channels, end * channels) ??
         requireSize(head, shape, await weights.readRowRange(head, begin, end, signal));
       yield {
         begin,

@@ -1,24 +1,27 @@
 import type { BatchLayout } from '@esparse/kernels';
-import { BLOCK_INPUT, type ModelDescription } from '@esparse/model';
+import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS, type ModelDescription } from '@esparse/model';
 import type { KeyValueCache } from './key-value-cache.ts';
-import type { BlockWeights } from './model-weights.ts';
-import { cpuOperationOf } from './operations.ts';
-import { planProgram } from './plan.ts';
+import type { ModelWeights } from './model-weights.ts';
 import type { RotaryTables } from './rotary-tables.ts';
+import { createSection, type Section } from './section.ts';
 
-/** Runs every block of a model over the tokens of a step. */
+/** Runs a model over the tokens of a step. */
 export interface Interpreter {
+  /** The tokens of the step; filled by the caller before each run. */
+  readonly tokens: Uint32Array;
+  /** Takes the first `count` tokens through the embedding and every block. */
+  run(count: number): void;
   /**
-   * The residual stream, (maxTokens x hidden): the first `tokens` rows are what goes into block 0, and after `run` what
-   * comes out of the last one.
+   * The logits after some of the tokens of the last run, (count x vocab); valid until the next call.
+   *
+   * @param rows which tokens, as many as `count` says
    */
-  readonly hidden: Float32Array;
-  run(tokens: number): void;
+  logits(rows: Int32Array, count: number): Float32Array;
 }
 
 export interface InterpreterOptions {
   readonly description: ModelDescription;
-  readonly blocks: readonly BlockWeights[];
+  readonly weights: ModelWeights;
   readonly cache: KeyValueCache;
   readonly rotary: RotaryTables | undefined;
   /** Where the tokens of the step stand; filled by the caller before each run. */
@@ -27,36 +30,69 @@ export interface InterpreterOptions {
   readonly maxTokens: number;
 }
 
+const NO_CACHE = new Float32Array(0);
+
 /**
- * Turns the description's program, the one that the ONNX graph is built from, into calls of kernels, block by block.
- * Buffers for the largest step are made here, and nothing but views of them later.
+ * Turns the description's program, the one that the ONNX graphs are built from, into calls of kernels. Buffers for the
+ * largest step are made here, and nothing but views of them later; those of the head grow to the most rows that were ever
+ * wanted at once.
  */
 export function createInterpreter(options: InterpreterOptions): Interpreter {
-  const { description, blocks, cache, maxTokens } = options;
-  const plan = planProgram(description);
-  const buffers = plan.buffers.map((width) => new Float32Array(maxTokens * width));
-  const actions = blocks.flatMap((weights, block) =>
-    description.program.map((op, i) =>
-      cpuOperationOf(op).prepare(op, {
-        ...options,
-        value: plan.indexOf,
-        width: (name) => plan.values[plan.indexOf(name)]!.width,
-        weights,
-        cache: cache.part(block, i),
-      }),
-    ),
-  );
-  let values: Float32Array[] = [];
-  let sized = -1;
+  const { description, weights, cache, rotary, layout, maxTokens } = options;
+  const { program, hidden: width, vocab } = description;
+  const tokens = new Uint32Array(maxTokens);
+  const outside = () => ({ tokens, layout, rotary, weights: weights.outer, cache: NO_CACHE });
+  const embed = createSection({
+    description,
+    program: program.embed,
+    ends: { output: BLOCK_INPUT },
+    contexts: [outside],
+  });
+  const blocks = createSection({
+    description,
+    program: program.block,
+    ends: { input: BLOCK_INPUT, output: BLOCK_OUTPUT },
+    contexts: weights.blocks.map((own, block) => (operation) => ({
+      ...outside(),
+      weights: own,
+      cache: cache.part(block, operation),
+    })),
+  });
+  const head = createSection({
+    description,
+    program: program.head,
+    ends: { input: BLOCK_OUTPUT },
+    contexts: [outside],
+  });
+
+  /** The residual stream. */
+  const hidden = new Float32Array(maxTokens * width);
+  const embedBuffers = buffersOf(embed, maxTokens, hidden);
+  const blockBuffers = buffersOf(blocks, maxTokens, hidden);
+  let headBuffers: Float32Array[] = [];
+  let headRows = 0;
+
   return {
-    hidden: buffers[plan.values[plan.indexOf(BLOCK_INPUT)]!.buffer]!,
-    run(tokens) {
-      // Decoding steps have the same number of tokens again and again.
-      if (tokens !== sized) {
-        values = plan.values.map(({ buffer, width }) => buffers[buffer]!.subarray(0, tokens * width));
-        sized = tokens;
+    tokens,
+    run(count) {
+      embed.run(count, embedBuffers);
+      blocks.run(count, blockBuffers);
+    },
+    logits(rows, count) {
+      if (headRows < count) {
+        headBuffers = buffersOf(head, count, new Float32Array(count * width));
+        headRows = count;
       }
-      for (let i = 0; i < actions.length; i++) actions[i]!(values, tokens);
+      for (let i = 0; i < count; i++) {
+        const from = rows[i]! * width;
+        headBuffers[0]!.set(hidden.subarray(from, from + width), i * width);
+      }
+      head.run(count, headBuffers);
+      return headBuffers[head.bufferOf(LOGITS)]!.subarray(0, count * vocab);
     },
   };
+}
+
+function buffersOf({ buffers }: Section, rows: number, first: Float32Array): Float32Array[] {
+  return [first, ...buffers.slice(1).map((width) => new Float32Array(rows * width))];
 }

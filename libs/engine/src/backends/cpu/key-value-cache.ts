@@ -18,7 +18,7 @@ export interface KeyValueCache {
  * @throws EsparseError 'usage' where not one page fits, or more than one array can hold
  */
 export function createKeyValueCache(description: ModelDescription, bytes: number): KeyValueCache {
-  const sizes = description.program.map((op) => cpuOperationOf(op).pageFloats?.(op) ?? 0);
+  const sizes = description.program.block.map((op) => cpuOperationOf(op).pageFloats?.(op) ?? 0);
   const floats = description.blocks * sizes.reduce((sum, size) => sum + size, 0);
   const pageBytes = floats * 4;
   const pages = Math.floor(bytes / Math.max(pageBytes, 1));

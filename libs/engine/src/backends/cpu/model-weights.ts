@@ -8,32 +8,19 @@ import { mapArray, type ArraySource, type GroupPlace } from '../../weights/array
 
 /** The weights of a model, as they lie in the store. */
 export interface ModelWeights {
-  readonly blocks: readonly BlockWeights[];
-  readonly embedding: RowTable;
-  readonly positions: LearnedPositions | undefined;
-  readonly finalNorm: FinalNorm;
-  readonly head: Linear;
+  /** What the program reads before the first block and after the last one. */
+  readonly outer: SectionWeights;
+  readonly blocks: readonly SectionWeights[];
   readonly bytes: WeightBytes;
 }
 
-/** A vector for each position, where they are learned: position p's is row p + offset. */
-export interface LearnedPositions {
-  readonly table: RowTable;
-  readonly offset: number;
-}
-
-/** The norm before the head: a LayerNorm where there is a bias, else an RMSNorm. Vectors are (hidden). */
-export interface FinalNorm {
-  readonly weight: Float32Array;
-  readonly bias?: Float32Array;
-  readonly epsilon: number;
-}
-
-/** The weights of one block. */
-export interface BlockWeights {
+/** What a block, or the program outside of the blocks, reads: each by its slot. */
+export interface SectionWeights {
   readonly linears: ReadonlyMap<string, Linear>;
-  /** What is not a linear's, by slot: norms. */
+  /** Norms and the like, as f32. */
   readonly vectors: ReadonlyMap<string, Float32Array>;
+  /** Matrices that are no linear's: embeddings, head. */
+  readonly tables: ReadonlyMap<string, RowTable>;
 }
 
 /** Where the bytes of a model are. Every decoding step reads those of the linears and of the head. */
@@ -65,18 +52,12 @@ export async function mapWeights(
 ): Promise<ModelWeights> {
   const mapper = new Mapper(source);
   const outer = { group: await run.dense(), folder: 'dense' };
-  const shapeOf = (name: string) => description.outerTensors.find((tensor) => tensor.name === name)!;
-  const matrix = (name: string) => mapper.matrix(outer, name, shapeOf(name));
-  const vector = (name: string) => mapper.vector(outer, name, shapeOf(name));
-  const { finalNorm, positionEmbedding } = description;
-  const embedding = await matrix(description.embedding);
-  const headTable = description.tiedHead ? embedding : await matrix(description.head);
-  const weight = await vector(finalNorm.weight);
-  const positions = positionEmbedding && {
-    table: await matrix(positionEmbedding.table),
-    offset: positionEmbedding.offset,
-  };
-  const blocks: BlockWeights[] = [];
+  const [vectors, tables] = [new Map<string, Float32Array>(), new Map<string, RowTable>()];
+  for (const tensor of description.outerTensors) {
+    if (tensor.shape.length === 1) vectors.set(tensor.name, await mapper.vector(outer, tensor.name, tensor));
+    else tables.set(tensor.name, await mapper.matrix(outer, tensor.name, tensor));
+  }
+  const blocks: SectionWeights[] = [];
   for (let first = 0; first < description.blocks; first += BLOCKS_AT_ONCE) {
     const numbers = Array.from(
       { length: Math.min(BLOCKS_AT_ONCE, description.blocks - first) },
@@ -87,17 +68,14 @@ export async function mapWeights(
       blocks.push(await mapper.block({ group: groups[i]!, folder: `blocks/${block}` }, description, block));
     }
   }
+  const head = description.program.head.reduce(
+    (bytes, op) => bytes + (op.op === 'logits' ? tables.get(op.weight)!.data.byteLength : 0),
+    0,
+  );
   return {
+    outer: { linears: new Map(), vectors, tables },
     blocks,
-    embedding,
-    positions,
-    finalNorm: {
-      weight,
-      epsilon: finalNorm.epsilon,
-      ...(finalNorm.kind === 'layerNorm' && { bias: await vector(finalNorm.bias) }),
-    },
-    head: createLinear(denseOf(headTable, description.vocab)),
-    bytes: { ...mapper.bytes, head: headTable.data.byteLength },
+    bytes: { ...mapper.bytes, head },
   };
 }
 
@@ -109,7 +87,7 @@ class Mapper {
     this.#source = source;
   }
 
-  async block(place: GroupPlace, description: ModelDescription, block: number): Promise<BlockWeights> {
+  async block(place: GroupPlace, description: ModelDescription, block: number): Promise<SectionWeights> {
     const vectors = new Map<string, Float32Array>();
     for (const { slot, ...tensor } of description.blockTensors(block)) {
       vectors.set(slot, await this.vector(place, densePath(tensor.name), tensor));
@@ -123,7 +101,7 @@ class Mapper {
         throw named(error, `block ${block}: ${linear.name}`);
       }
     }
-    return { linears, vectors };
+    return { linears, vectors, tables: new Map() };
   }
 
   async #linear(
@@ -139,7 +117,7 @@ class Mapper {
       const tensor = { name: linear.weight(block), shape: [rows, cols] };
       const table = await this.matrix(place, densePath(tensor.name), tensor);
       this.bytes.linears += table.data.byteLength;
-      return createLinear({ ...denseOf(table, rows), bias });
+      return createLinear({ ...denseOf(table), bias });
     }
     if (attributes.rows !== rows || attributes.cols !== cols) {
       throw new EsparseError(
@@ -208,7 +186,8 @@ class Mapper {
 }
 
 /** A table as the weights of a linear: one object for all dtypes, each with the elements that go with it. */
-function denseOf({ data, ...table }: RowTable, rows: number): DenseWeights {
+export function denseOf({ data, ...table }: RowTable): DenseWeights {
+  const rows = data.length / table.cols;
   // A spread forgets that dtype and elements belong together; the table's type has said so.
   return { kind: 'dense', ...table, rows, weights: data } as DenseWeights;
 }

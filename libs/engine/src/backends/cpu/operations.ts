@@ -2,7 +2,9 @@ import { EsparseError } from '@esparse/errors';
 import {
   add,
   attention,
+  createLinear,
   gatedSilu,
+  gatherRows,
   layerNorm,
   pageFloats,
   relu,
@@ -10,27 +12,29 @@ import {
   rope,
   type BatchLayout,
 } from '@esparse/kernels';
-import type { BlockOp, OperationName, OpNamed } from '@esparse/model';
-import type { BlockWeights } from './model-weights.ts';
+import type { OperationName, OpNamed, ProgramOp } from '@esparse/model';
+import { denseOf, type SectionWeights } from './model-weights.ts';
 import type { RotaryTables } from './rotary-tables.ts';
 
 /** How an operation of a program runs on the CPU. */
 interface CpuOperation<Op> {
-  /** Looks up what the operation needs of a block, once; what it gives is called at every step. */
-  prepare(op: Op, context: BlockContext): Action;
+  /** Looks up what the operation needs, once for each block; what it gives is called at every step. */
+  prepare(op: Op, context: OperationContext): Action;
   /** Floats that it keeps of 16 tokens, for the steps to come. @default none */
   pageFloats?(op: Op): number;
 }
 
-/** One operation of one block: reads and writes the values of the step. */
+/** One operation of a block, or outside of them: reads and writes the values of the step. */
 export type Action = (values: readonly Float32Array[], tokens: number) => void;
 
 /** What operations may ask for. */
-export interface BlockContext {
+export interface OperationContext {
+  /** The tokens of the step. */
+  readonly tokens: Uint32Array;
   /** Where the tokens of the step stand. */
   readonly layout: BatchLayout;
   readonly rotary: RotaryTables | undefined;
-  readonly weights: BlockWeights;
+  readonly weights: SectionWeights;
   /** Index of a value by its name. */
   readonly value: (name: string) => number;
   /** Channels of a value. */
@@ -41,6 +45,17 @@ export interface BlockContext {
 
 /** One entry an operation: without it the library does not compile. */
 const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>> } = {
+  embedding: {
+    prepare({ table: name, index, offset, output }, { value, weights, tokens, layout }) {
+      const [y, table] = [value(output), named(weights.tables, name)];
+      const indices = index === 'token' ? tokens : layout.positions;
+      const rows = index === 'token' && offset === 0 ? tokens : new Uint32Array(indices.length);
+      return (values, count) => {
+        if (rows !== tokens) for (let i = 0; i < count; i++) rows[i] = indices[i]! + offset;
+        gatherRows(table, rows, count, values[y]!);
+      };
+    },
+  },
   rmsNorm: {
     prepare({ input, output, weight, epsilon }, { value, weights }) {
       const [x, y, scale] = [value(input), value(output), named(weights.vectors, weight)];
@@ -110,15 +125,28 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
       };
     },
   },
+  logits: {
+    prepare({ input, output, weight }, { value, weights }) {
+      const [x, y, head] = [
+        value(input),
+        value(output),
+        createLinear(denseOf(named(weights.tables, weight))),
+      ];
+      return (values, tokens) => {
+        head.apply(values[x]!, tokens, values[y]!);
+      };
+    },
+  },
 };
 
 /** How a program's operation runs on the CPU. */
-export function cpuOperationOf(op: BlockOp): CpuOperation<BlockOp> {
+export function cpuOperationOf(op: ProgramOp): CpuOperation<ProgramOp> {
   return OPERATIONS[op.op];
 }
 
 function named<T>(map: ReadonlyMap<string, T>, name: string): T {
   const found = map.get(name);
-  if (found === undefined) throw new EsparseError('internal', `the block has no parameter '${name}'`);
+  if (found === undefined)
+    throw new EsparseError('internal', `the program's parameter '${name}' is not there`);
   return found;
 }

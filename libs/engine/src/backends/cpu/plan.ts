@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { BLOCK_INPUT, BLOCK_OUTPUT, operationOf, type ModelDescription } from '@esparse/model';
+import { operationOf, type ModelDescription, type ProgramOp } from '@esparse/model';
 
 /** A value of the program: how many channels it has, and in which buffer it lies. */
 export interface PlannedValue {
@@ -8,7 +8,7 @@ export interface PlannedValue {
   readonly buffer: number;
 }
 
-/** Where the values of a block's program lie in memory, so that few buffers serve all of them. */
+/** Where the values of a part of the program lie in memory, so that few buffers serve all of them. */
 export interface Plan {
   readonly values: readonly PlannedValue[];
   /** Index into `values` by name. */
@@ -17,41 +17,53 @@ export interface Plan {
   readonly buffers: readonly number[];
 }
 
+/** What lies in buffer 0, which serves no other value. */
+export interface Ends {
+  /** The value, (rows x hidden), that is there before the first operation. @default none */
+  readonly input?: string;
+  /** The value that the last operation defines. @default it is given a buffer as any other is */
+  readonly output?: string;
+}
+
 /**
- * Gives each value a buffer that no other value needs while it lives. Block input and output share buffer 0, so that one
- * block's output is the next one's input.
+ * Gives each value a buffer that no other value needs while it lives. Where input and output share buffer 0, one block's
+ * output is the next one's input.
  *
  * @throws EsparseError 'unsupported' for a program whose last operation cannot write over its input
  */
-export function planProgram(description: ModelDescription): Plan {
-  const { program, hidden } = description;
+export function planProgram(
+  description: ModelDescription,
+  program: readonly ProgramOp[],
+  { input, output }: Ends,
+): Plan {
   const lastUse = new Map<string, number>();
-  for (const [i, op] of program.entries())
-    for (const input of operationOf(op).inputs(op)) lastUse.set(input, i);
-  const last = program.at(-1);
-  const inputDies = lastUse.get(BLOCK_INPUT) ?? -1;
-  if (
-    last?.output !== BLOCK_OUTPUT ||
-    (inputDies === program.length - 1 && operationOf(last).elementwise !== true)
-  ) {
+  for (const [i, op] of program.entries()) {
+    for (const value of operationOf(op).inputs(op)) lastUse.set(value, i);
+  }
+  const values: PlannedValue[] = [];
+  const byName = new Map<string, number>();
+  const buffers = [0];
+  const define = (name: string, width: number, buffer: number) => {
+    buffers[buffer] = Math.max(buffers[buffer]!, width);
+    byName.set(name, values.push({ name, width, buffer }) - 1);
+  };
+  const free: number[] = [];
+  const widthOf = (name: string) => values[byName.get(name)!]!.width;
+
+  if (input !== undefined) define(input, description.hidden, 0);
+  if (input !== undefined && output !== undefined && !canShare(program, lastUse.get(input))) {
     throw new EsparseError(
       'unsupported',
       `the program of a ${description.family} block cannot be run in place`,
     );
   }
-  const values: PlannedValue[] = [{ name: BLOCK_INPUT, width: hidden, buffer: 0 }];
-  const byName = new Map([[BLOCK_INPUT, 0]]);
-  const buffers = [hidden];
-  const free: number[] = [];
-  const widthOf = (name: string) => values[byName.get(name)!]!.width;
   for (const [i, op] of program.entries()) {
-    const width = operationOf(op).width(op, { description, widthOf });
-    const buffer = op.output === BLOCK_OUTPUT ? 0 : (free.pop() ?? buffers.push(0) - 1);
-    buffers[buffer] = Math.max(buffers[buffer]!, width);
-    byName.set(op.output, values.push({ name: op.output, width, buffer }) - 1);
-    for (const input of new Set(operationOf(op).inputs(op))) {
-      const used = values[byName.get(input)!]!.buffer;
-      if (lastUse.get(input) === i && used !== 0) free.push(used);
+    const operation = operationOf(op);
+    const width = operation.width(op, { description, widthOf });
+    define(op.output, width, op.output === output ? 0 : (free.pop() ?? buffers.push(0) - 1));
+    for (const value of new Set(operation.inputs(op))) {
+      const used = values[byName.get(value)!]!.buffer;
+      if (lastUse.get(value) === i && used !== 0) free.push(used);
     }
   }
   return {
@@ -63,4 +75,11 @@ export function planProgram(description: ModelDescription): Plan {
       return index;
     },
   };
+}
+
+/** Whether the last operation may write where the input lies, which is read last by operation `lastRead`. */
+function canShare(program: readonly ProgramOp[], lastRead: number | undefined): boolean {
+  const last = program.at(-1);
+  if (last === undefined) return false;
+  return lastRead !== program.length - 1 || operationOf(last).elementwise === true;
 }

@@ -1,0 +1,57 @@
+import { thrownBy, tinyLlama } from '@esparse/laws';
+import { checkProgram } from './check-program.ts';
+import type { ModelDescription } from './description.ts';
+import { describeModel } from './family.ts';
+import type { BlockOp } from './operations/index.ts';
+
+const description = describeModel(tinyLlama({ attention_bias: true }).config);
+const { program, taps, linears } = description;
+
+/** The description with one operation of its block replaced. */
+function withOp(at: number, op: Record<string, unknown>): ModelDescription {
+  const block = program.block.with(at, { ...program.block[at], ...op } as BlockOp);
+  return { ...description, program: { ...program, block } };
+}
+
+test('a description that holds together passes', () => {
+  expect(() => {
+    checkProgram(description);
+  }).not.toThrow();
+});
+
+test.each<[string, ModelDescription]>([
+  ["its block reads 'q_flat' before it is defined", withOp(1, { output: 'other' })],
+  ["its block defines 'q_flat' twice", withOp(2, { output: 'q_flat' })],
+  ["its block reads 'no_norm', which is no tensor of it", withOp(0, { weight: 'no_norm' })],
+  ["its block uses the linear 'x_proj', which it does not list", withOp(1, { linear: 'x_proj' })],
+  ["its linear 'q_proj' does not read the tap 'attn_in'", withOp(1, { input: 'hidden' })],
+  ["its block does not define 'output'", withOp(program.block.length - 1, { output: 'end' })],
+  [
+    "its head has the operation 'rope', which belongs to the block",
+    {
+      ...description,
+      program: { ...program, head: [{ op: 'rope', input: 'output', output: 'x', heads: 4, headDim: 8 }] },
+    },
+  ],
+  ["its embed does not define 'hidden'", { ...description, program: { ...program, embed: [] } }],
+  ["its head does not define 'logits'", { ...description, program: { ...program, head: [] } }],
+  ["'logits' of its head has 50 channels, not 51", { ...description, vocab: 51 }],
+  [
+    "'mlp_out' of its block has 48 channels, not 47",
+    { ...description, taps: [{ name: 'mlp_out', channels: 47 }] },
+  ],
+  ["'q_proj' reads the tap 'attn_in', which it does not list", { ...description, taps: taps.slice(1) }],
+  [
+    "its block uses the linear 'extra' 0 times, not once",
+    { ...description, linears: [...linears, { ...linears[0]!, name: 'extra' }] },
+  ],
+])('refused: %s', (message, broken) => {
+  expect(
+    thrownBy(() => {
+      checkProgram(broken);
+    }),
+  ).toMatchObject({
+    kind: 'usage',
+    message: expect.stringContaining(`model family 'llama' describes no model: ${message}`),
+  });
+});
