@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { computeThreads, setComputeThreads } from '../index.ts';
+import { computeThreads, setComputeThreads } from './compute-threads.ts';
 
 const ADDON = path.join(import.meta.dirname, '../../build/Release/esparse_kernels.node');
 

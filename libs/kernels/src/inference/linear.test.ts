@@ -1,13 +1,9 @@
 import { uniform } from '@esparse/laws';
-import {
-  addon,
-  createLinear,
-  instructionSets,
-  packedLayout,
-  setComputeThreads,
-  type Linear,
-  type LinearWeights,
-} from '../index.ts';
+import { addon } from '../runtime/addon.ts';
+import { createLinear, type Linear, type LinearWeights } from './linear.ts';
+import { instructionSets } from './instruction-set.ts';
+import { packedLayout } from '../runtime/packed-layout.ts';
+import { setComputeThreads } from './compute-threads.ts';
 import { bitsOf, denseCase, packedCase, randomInputs, type PackedCase } from '../testing/linear-cases.ts';
 import { fusedMultiplyAdd } from './fused-multiply-add.ts';
 

@@ -7,7 +7,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { uniform } from '@esparse/laws';
-import { createLinear, packedLayout, type LinearWeights } from '../index.ts';
+import { createLinear, type LinearWeights } from './linear.ts';
+import { packedLayout } from '../runtime/packed-layout.ts';
 import { bitsOf, denseCase, packedCase, randomInputs } from '../testing/linear-cases.ts';
 
 const COMPILER = 'aarch64-linux-gnu-g++';

@@ -1,7 +1,7 @@
 /** Every instruction set gives the same bits: each is forced in a process of its own. */
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
-import { instructionSets } from '../index.ts';
+import { instructionSets } from './instruction-set.ts';
 
 const SCRIPT = `
 import { createHash } from 'node:crypto';

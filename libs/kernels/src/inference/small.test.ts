@@ -1,28 +1,19 @@
 /** The small kernels: native and TypeScript give the same bits, and a token's bits are its own. */
 import { uniform } from '@esparse/laws';
+import { add, addReference, gatedSilu, gatedSiluReference, relu, reluReference } from './elementwise.ts';
+import { addon } from '../runtime/addon.ts';
 import {
-  add,
-  addReference,
-  addon,
   attention,
   attentionReference,
-  gatedSilu,
-  gatedSiluReference,
-  gatherRows,
-  gatherRowsReference,
-  layerNorm,
-  layerNormReference,
   pageFloats,
   PAGE_TOKENS,
-  relu,
-  reluReference,
-  rmsNorm,
-  rmsNormReference,
-  rope,
-  ropeReference,
   type AttentionShape,
   type BatchLayout,
-} from '../index.ts';
+} from './attention.ts';
+import { gatherRows, gatherRowsReference } from './gather-rows.ts';
+import { layerNorm, layerNormReference } from './layer-norm.ts';
+import { rmsNorm, rmsNormReference } from './rms-norm.ts';
+import { rope, ropeReference } from './rope.ts';
 import { expNegative } from './lanes.ts';
 
 test('the native addon is the one under test', () => {

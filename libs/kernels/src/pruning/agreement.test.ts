@@ -1,24 +1,14 @@
 /** Every sparsity kernel gives the same bits natively and in TypeScript. */
 import fc from 'fast-check';
-import {
-  addon,
-  channelMeans,
-  channelMeansReference,
-  keptScore,
-  keptScoreReference,
-  maskOf,
-  maskOfReference,
-  pack,
-  packedLayout,
-  scoreByChannel,
-  scoreByChannelReference,
-  slotGains,
-  slotGainsReference,
-  swapSearch,
-  unpack,
-  unpackToF32,
-  widenReference,
-} from '../index.ts';
+import { addon } from '../runtime/addon.ts';
+import { channelMeans, channelMeansReference, scoreByChannel, scoreByChannelReference } from './score.ts';
+import { keptScore, keptScoreReference } from './kept-score.ts';
+import { maskOf, maskOfReference } from './mask.ts';
+import { pack, unpack, unpackToF32 } from './pack.ts';
+import { packedLayout } from '../runtime/packed-layout.ts';
+import { slotGains, slotGainsReference } from './slot-gains.ts';
+import { swapSearch } from './swap-search.ts';
+import { widenReference } from '../runtime/widen.ts';
 import { packReference, unpackReference } from './pack-reference.ts';
 import { MAX_SWAPS_PER_CHANNEL, SWAP_TOLERANCE } from './swap-search.ts';
 import { swapSearchReference } from './swap-search-reference.ts';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { addon, amplitudeMerge, amplitudeUpdate, amplitudeUpdateReference } from '../index.ts';
+import { addon } from '../runtime/addon.ts';
+import { amplitudeMerge, amplitudeUpdate, amplitudeUpdateReference } from './amplitude.ts';
 
 const SEED = 1;
 /** Any finite f32 whose square the state can hold, zeros, subnormals and near-ties included. */

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
-import { assign, assignReference } from '../index.ts';
+import { assign, assignReference } from './assignment.ts';
 
 /** Square matrices: of few distinct values (ties), of unlike ones, and of products, where the paths are long. */
 const matrices = fc.integer({ min: 1, max: 6 }).chain((size) =>

@@ -1,17 +1,12 @@
 import fc from 'fast-check';
+import { ENTROPY_PENDING_ROWS, entropyHistograms, type EntropyHistograms } from './entropy-state.ts';
+import { entropyCount, entropyFinish, entropyMerge, entropyUpdate } from './entropy.ts';
 import {
-  ENTROPY_PENDING_ROWS,
-  entropyCount,
   entropyCountReference,
-  entropyFinish,
   entropyFinishReference,
-  entropyHistograms,
-  entropyMerge,
   entropyMergeReference,
-  entropyUpdate,
   entropyUpdateReference,
-  type EntropyHistograms,
-} from '../index.ts';
+} from './entropy-reference.ts';
 
 const SEED = 3;
 

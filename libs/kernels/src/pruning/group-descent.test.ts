@@ -1,5 +1,7 @@
 import { uniform } from '@esparse/laws';
-import { addon, groupDescent, groupDescentReference, type GroupDescentProblem } from '../index.ts';
+import { addon } from '../runtime/addon.ts';
+import { groupDescent, type GroupDescentProblem } from './group-descent.ts';
+import { groupDescentReference } from './group-descent-reference.ts';
 
 /** 2:4 over `groups` groups of `rows` rows: dense weights pruned to their first two, and the gradient of that. */
 function problemOf(rows: number, groups: number) {

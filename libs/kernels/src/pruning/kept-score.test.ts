@@ -1,4 +1,4 @@
-import { keptScore } from '../index.ts';
+import { keptScore } from './kept-score.ts';
 
 const scores = Float32Array.of(1, 2, 3, 4, 8, 7, 6, 5);
 

@@ -1,4 +1,4 @@
-import { maskOf } from '../index.ts';
+import { maskOf } from './mask.ts';
 
 test('bit i of a row says whether the weight at position i of the shuffled order is kept', async () => {
   const scores = Float32Array.of(1, 2, 3, 4, 8, 7, 6, 5);

@@ -1,4 +1,6 @@
-import { maskOf, pack, packedLayout, unpack } from '../index.ts';
+import { maskOf } from './mask.ts';
+import { pack, unpack } from './pack.ts';
+import { packedLayout } from '../runtime/packed-layout.ts';
 
 const identity = (cols: number) => Int32Array.from({ length: cols }, (_, i) => i);
 

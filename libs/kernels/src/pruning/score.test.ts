@@ -1,4 +1,4 @@
-import { channelMeans, scoreByChannel } from '../index.ts';
+import { channelMeans, scoreByChannel } from './score.ts';
 import { scoreByChannelReference } from './score.ts';
 
 test('a score is the magnitude of the weight times the importance of its channel', async () => {

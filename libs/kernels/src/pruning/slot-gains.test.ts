@@ -1,4 +1,6 @@
-import { assign, keptScore, slotGains } from '../index.ts';
+import { assign } from './assignment.ts';
+import { keptScore } from './kept-score.ts';
+import { slotGains } from './slot-gains.ts';
 
 test('the gains of an assignment add up to what the kept score grows by', async () => {
   const [rows, cols, keep, group] = [100, 24, 2, 4];

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { sparseGptSweep, sparseGptSweepReference } from '../index.ts';
+import { sparseGptSweep, sparseGptSweepReference } from './sparse-gpt.ts';
 
 /** Blocks of few distinct weights at times (ties), with a factor of positive diagonal. */
 const blocks = fc

@@ -2,7 +2,9 @@ import { setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { addon, keptScore, keptScoreReference, swapSearch } from '../index.ts';
+import { addon } from '../runtime/addon.ts';
+import { keptScore, keptScoreReference } from './kept-score.ts';
+import { swapSearch } from './swap-search.ts';
 
 /** Scores of columns of very different importance, from a small seeded generator. */
 function unevenScores(rows: number, cols: number, seed: number): Float32Array {

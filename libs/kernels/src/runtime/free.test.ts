@@ -1,4 +1,4 @@
-import { free } from '../index.ts';
+import { free } from './free.ts';
 
 test('a large array is empty after it was freed, and so is every view of its memory', () => {
   const array = new Float32Array(1 << 16);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { mapFile } from '../index.ts';
+import { mapFile } from './map-file.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'esparse-map-'));
 afterAll(() => {

@@ -1,4 +1,5 @@
-import { narrow, widenReference } from '../index.ts';
+import { narrow } from './narrow.ts';
+import { widenReference } from './widen.ts';
 
 const ALL = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
 

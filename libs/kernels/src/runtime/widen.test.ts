@@ -1,4 +1,5 @@
-import { addon, widen, widenReference } from '../index.ts';
+import { addon } from './addon.ts';
+import { widen, widenReference } from './widen.ts';
 
 /** Every 16-bit pattern there is. */
 const ALL = Uint16Array.from({ length: 65536 }, (_, i) => i);
