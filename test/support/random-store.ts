@@ -1,5 +1,5 @@
 import { describeModel, type LinearSpec, type ModelDescription } from '@esparse/model';
-import { densePath, writeLinear } from '@esparse/model-store';
+import { densePath, writeLinear, writeTokenizerFiles } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
 import { createOrOpenStore, type RunWriter, type Transaction } from '@esparse/store';
 import { llamaConfig, seededNumbers, type LlamaShape } from './random-model.ts';
@@ -44,9 +44,7 @@ export async function writeRandomStore(
     options: OPTIONS,
   });
   try {
-    for (const { name, bytes } of syntheticTokenizer(description.vocab)) {
-      await writer.putObject(`tokenizer/${name}`, bytes);
-    }
+    await writeTokenizerFiles(writer, syntheticTokenizer(description.vocab));
     await writeOuter(writer, description);
     for (let block = 0; block < description.blocks; block++) {
       await writeBlock(writer.beginBlock(block), description, block, linears);

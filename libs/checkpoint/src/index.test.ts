@@ -8,6 +8,7 @@ test('the public surface is this', () => {
      "MAX_TEXT_BYTES",
      "MAX_UNCUT_CHARACTERS",
      "calibrationWindows",
+     "canonicalJson",
      "checkpointWeights",
      "endTokensOf",
      "evaluationWindows",

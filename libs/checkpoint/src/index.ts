@@ -1,4 +1,5 @@
 export { openCheckpoint, openCheckpointIn, type Checkpoint } from './checkpoint.ts';
+export { canonicalJson } from './json.ts';
 export { tensorToF32, tensorToHalf, type HalfTensor } from './convert.ts';
 export { endTokensOf } from './end-tokens.ts';
 export { type TensorDtype, type TensorInfo } from './tensor-info.ts';

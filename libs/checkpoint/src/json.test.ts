@@ -41,3 +41,10 @@ test('the canonical form does not depend on the order of keys', () => {
     '{"a":true,"b":[1,{"c":"é","d":null}]}',
   );
 });
+
+test('canonical JSON is JSON', () => {
+  const value = { b: [1, null, { d: 'x"y', c: true }], a: 0.5 };
+  expect(canonicalJson({ ...value, c: undefined })).toBe(canonicalJson(value));
+  expect(JSON.parse(canonicalJson(value))).toEqual(value);
+  expect(canonicalJson(value)).toBe('{"a":0.5,"b":[1,null,{"c":true,"d":"x\\"y"}]}');
+});

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
 import { setComputeThreads } from '@esparse/kernels';
 import { describeModel } from '@esparse/model';
-import { readRunAttributes } from '@esparse/model-store';
+import { requireFinished } from '@esparse/model-store';
 import type { ObjectStore } from '@esparse/storage';
 import { openStore, type Run, type Store } from '@esparse/store';
 import { directSource, type ArraySource } from './weights/array-source.ts';
@@ -60,10 +60,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
   const store = await openStore(options.store);
   const run = await store.openRun(options.run);
-  const attributes = readRunAttributes(run.attributes);
+  const attributes = await requireFinished(run);
   const description = describeModel(attributes.config);
   const maxContext = contextOf(description, options.maxContext);
-  await requireFinished(run, description.blocks);
   if (options.verify === true) await requireSound(run);
   if (threads !== undefined) setComputeThreads(threads);
   const source = await sourceOf(run, store, options);
@@ -105,18 +104,6 @@ function defaultCacheDirectory(): string {
     caches !== undefined && path.isAbsolute(caches) ? caches : path.join(homedir(), '.cache'),
     'esparse',
   );
-}
-
-/** @throws EsparseError 'store' naming the first block that is missing */
-async function requireFinished(run: Run, blocks: number): Promise<void> {
-  const committed = new Set(await run.committedBlocks());
-  const missing = Array.from({ length: blocks }, (_, block) => block).find((block) => !committed.has(block));
-  if (missing === undefined && (await run.finished())) return;
-  const what = missing === undefined ? 'it was not brought to its end' : `block ${missing} is missing`;
-  throw new EsparseError('store', `run ${run.fingerprint} cannot be used: ${what}`, {
-    hint: 'finish it with the same `esparse prune` command, or name another run',
-    context: { run: run.fingerprint, ...(missing !== undefined && { block: missing }) },
-  });
 }
 
 /** @throws EsparseError 'store' naming the first damage */

@@ -15,5 +15,7 @@ export {
   type LinearAttributes,
 } from './linears.ts';
 export { densePath, statisticPath } from './paths.ts';
+export { requireFinished } from './require-finished.ts';
 export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
 export { storeWeights } from './store-weights.ts';
+export { readTokenizerFiles, writeTokenizerFiles } from './tokenizer.ts';

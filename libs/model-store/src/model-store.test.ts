@@ -1,11 +1,20 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { openCheckpoint, checkpointWeights, type Checkpoint } from '@esparse/checkpoint';
+import { openCheckpoint, checkpointWeights, tokenizerFiles, type Checkpoint } from '@esparse/checkpoint';
 import { describeCheckpoint, tensorsOfBlock } from '@esparse/model';
 import { identityOrder, maskLinear, packLinear, unpackToF32 } from '@esparse/sparsity';
 import { createOrOpenStore, type Run, type RunWriter } from '@esparse/store';
-import { densePath, inspectBlocks, storeWeights, totalsOf, writeDense, writeLinear } from './index.ts';
+import {
+  densePath,
+  inspectBlocks,
+  readTokenizerFiles,
+  storeWeights,
+  totalsOf,
+  writeDense,
+  writeLinear,
+  writeTokenizerFiles,
+} from './index.ts';
 
 const MODEL = path.join(import.meta.dirname, '../../../examples/models/llama-2m');
 const EMBEDDING = 'model.embed_tokens.weight';
@@ -101,4 +110,11 @@ test('an inspection tells committed and packed from what is not', async () => {
   expect(q!.bytes / q!.denseBytes).toBe(0.5625);
   expect(k!.pattern).toBeUndefined();
   expect(totalsOf(blocks).keptScoreGain).toBe(0.5);
+});
+
+test('the files of a tokenizer read back as they were in the checkpoint', async () => {
+  const files = await tokenizerFiles(MODEL);
+  await writeTokenizerFiles(writer, files);
+  const byName = (list: typeof files) => new Map(list.map(({ name, bytes }) => [name, Buffer.from(bytes)]));
+  expect(byName(await readTokenizerFiles(run))).toEqual(byName(files));
 });

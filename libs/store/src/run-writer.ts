@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { canonicalJson } from './canonical-json.ts';
+import { encodeJson } from './encode-json.ts';
 import { committedBlocks, isCommitted } from './commits.ts';
 import { seenCurrent, type SeenCurrent } from './current.ts';
 import { finishRun, type FinishInput } from './finish-run.ts';
@@ -190,5 +190,5 @@ async function putOnce(store: ObjectStore, key: string, attributes: Attributes):
 }
 
 function textOf(value: unknown): string {
-  return value === undefined ? '' : canonicalJson(value, 'attributes');
+  return value === undefined ? '' : encodeJson(value, 'attributes');
 }

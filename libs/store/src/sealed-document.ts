@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
-import { canonicalJson } from './canonical-json.ts';
+import { encodeJson } from './encode-json.ts';
 import { checksum, hexOf } from './checksum.ts';
 import { checkDocument, parseJson, readSmall, where } from './json-document.ts';
 import { FORMAT } from './limits.ts';
@@ -36,7 +36,7 @@ export function sealedObject(attributes: Attributes, what: string): Uint8Array {
 
 /** A sealed document of any form; `document` holds the member `seal: SEAL_PLACE` once. */
 export function seal(document: Attributes, what: string): Uint8Array {
-  const text = canonicalJson(document, what);
+  const text = encodeJson(document, what);
   if ([...text.matchAll(SEAL)].length !== 1) {
     throw new EsparseError('usage', `${what} cannot be stored: the name "seal" is reserved`);
   }

@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import type { ArrayInput } from './array-types.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { encodeJson } from './encode-json.ts';
 import { hexOf } from './checksum.ts';
 import { commitKey, isCommitted } from './commits.ts';
 import { encodeArray } from './encode-array.ts';
@@ -72,7 +72,7 @@ class GroupTransaction implements Transaction {
     this.#claim(path, 'array');
     await this.#write(async () => {
       const encoded = await encodeArray(array, `${this.#site.label}: array ${path}`);
-      const document = canonicalJson(encoded.document, `${this.#site.label}: array ${path}`);
+      const document = encodeJson(encoded.document, `${this.#site.label}: array ${path}`);
       const puts = [this.#putNode(path, Buffer.from(document))];
       if (encoded.chunk !== undefined) {
         const { key, parts, crc } = encoded.chunk;
@@ -189,7 +189,7 @@ class GroupTransaction implements Transaction {
 
   async #putGroupNode(path: string, attributes: Attributes): Promise<void> {
     const document = { zarr_format: 3, node_type: 'group', attributes };
-    await this.#putNode(path, Buffer.from(canonicalJson(document, `${this.#site.label}: group ${path}`)));
+    await this.#putNode(path, Buffer.from(encodeJson(document, `${this.#site.label}: group ${path}`)));
   }
 
   async #putNode(path: string, document: Uint8Array): Promise<void> {

@@ -1,18 +1,15 @@
-import path from 'node:path';
 import {
   checkpointWeights,
   makeTokenizer,
   openCheckpoint,
   openTokenizer,
   type TextTokenizer,
-  type TokenizerFile,
   type WeightSource,
 } from '@esparse/checkpoint';
-import { EsparseError } from '@esparse/errors';
 import { showLocation } from '@esparse/storage';
 import { describeCheckpoint, describeModel, type ModelDescription } from '@esparse/model';
-import { readRunAttributes, storeWeights } from '@esparse/model-store';
-import { openStore, type Run } from '@esparse/store';
+import { readTokenizerFiles, requireFinished, storeWeights } from '@esparse/model-store';
+import { openStore } from '@esparse/store';
 
 /** A model to evaluate, from wherever it comes. */
 export interface ModelSource {
@@ -47,32 +44,14 @@ export async function checkpointSource(directory: string): Promise<ModelSource> 
 /** A finished run of a store: the current one, or the one named. */
 export async function storeSource(directory: string, fingerprint?: string): Promise<ModelSource> {
   const run = await (await openStore(directory)).openRun(fingerprint);
-  if (!(await run.finished())) {
-    throw new EsparseError(
-      'store',
-      `run ${run.fingerprint} is not finished: it has no weights for every block`,
-      {
-        hint: 'finish it with the same `esparse prune` command, or name another with --run',
-      },
-    );
-  }
-  const { config } = readRunAttributes(run.attributes);
+  const { config } = await requireFinished(run);
   const description = describeModel(config);
   return {
     description,
     weights: storeWeights(run, description),
-    tokenizer: makeTokenizer(await tokenizerFilesOf(run), directory, config),
+    tokenizer: makeTokenizer(await readTokenizerFiles(run), directory, config),
     name: `${directory} (run ${run.fingerprint})`,
     stored: { store: directory, run: run.fingerprint },
     close: () => Promise.resolve(),
   };
-}
-
-/** The files of a run's tokenizer. */
-export async function tokenizerFilesOf(run: Run): Promise<TokenizerFile[]> {
-  const files: TokenizerFile[] = [];
-  for (const file of await run.objects('tokenizer')) {
-    files.push({ name: path.posix.basename(file), bytes: await run.object(file) });
-  }
-  return files;
 }

@@ -1,7 +1,7 @@
 import { PLUGIN_TIMEOUT_MS, statisticsOf, type GuardOptions } from '@esparse/dataflow';
 import { tokenizerFiles } from '@esparse/checkpoint';
 import { nameOfLocation, resolveLocation, showLocation } from '@esparse/storage';
-import { inspectBlocks, totalsOf, writeDense } from '@esparse/model-store';
+import { inspectBlocks, totalsOf, writeDense, writeTokenizerFiles } from '@esparse/model-store';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
@@ -229,8 +229,7 @@ async function writeOuter(
   { options, writer, description, checkpoint }: RunContext,
   signal?: AbortSignal,
 ): Promise<void> {
-  for (const { name, bytes } of await tokenizerFiles(options.model))
-    await writer.putObject(`tokenizer/${name}`, bytes);
+  await writeTokenizerFiles(writer, await tokenizerFiles(options.model));
   const transaction = writer.beginDense();
   try {
     for (const { name } of description.outerTensors)

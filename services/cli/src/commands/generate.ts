@@ -1,10 +1,10 @@
 import { Command, Option } from 'commander';
 import { endTokensOf, makeTokenText, makeTokenizer } from '@esparse/checkpoint';
 import { createSampler, generate, openEngine } from '@esparse/engine';
+import { readTokenizerFiles } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
 import { withCancellation } from '../cancel.ts';
-import { tokenizerFilesOf } from '../model-source.ts';
 import { anyInteger, integer, nonNegative, share } from '../option-types.ts';
 
 interface Flags extends CacheFlags {
@@ -92,7 +92,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const stored = await (await openStore(store)).openRun(flags.run);
   const engine = await openEngine({ store, run: stored.fingerprint, threads, ...cacheOf(flags) });
   try {
-    const files = await tokenizerFilesOf(stored);
+    const files = await readTokenizerFiles(stored);
     const { config } = engine.attributes;
     const tokenizer = makeTokenizer(files, store, config);
     const endTokens = await endTokensOf(files, config, tokenizer);

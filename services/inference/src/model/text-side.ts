@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import path from 'node:path';
 import {
   endTokensOf,
   makeTokenizer,
@@ -8,6 +7,7 @@ import {
   type TokenizerFile,
   type TokenText,
 } from '@esparse/checkpoint';
+import { readTokenizerFiles } from '@esparse/model-store';
 import type { Run } from '@esparse/store';
 import { chatTemplateIn, type ChatTemplate } from './chat-template.ts';
 
@@ -32,10 +32,7 @@ export async function openTextSide(
   config: Readonly<Record<string, unknown>>,
   before?: TextSide,
 ): Promise<TextSide> {
-  const files: TokenizerFile[] = [];
-  for (const file of await run.objects('tokenizer')) {
-    files.push({ name: path.posix.basename(file), bytes: await run.object(file) });
-  }
+  const files = await readTokenizerFiles(run);
   const digest = digestOf(files, config);
   if (digest === before?.digest) return before;
   const where = `run ${run.fingerprint}`;

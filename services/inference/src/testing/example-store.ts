@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { checkpointWeights, openCheckpoint, tokenizerFiles, type Checkpoint } from '@esparse/checkpoint';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
-import { densePath, writeDense, writeLinear } from '@esparse/model-store';
+import { densePath, writeDense, writeLinear, writeTokenizerFiles } from '@esparse/model-store';
 import { identityOrder, maskLinear, packLinear, type Pattern } from '@esparse/sparsity';
 import { createOrOpenStore, type RunWriter } from '@esparse/store';
 
@@ -40,10 +40,11 @@ export async function writeExampleRun(options: ExampleRun): Promise<void> {
     },
   });
   try {
-    for (const { name: file, bytes } of await tokenizerFiles(EXAMPLE_MODEL)) {
-      const isConfig = file === 'tokenizer_config.json' && chatTemplate !== undefined;
-      await writer.putObject(`tokenizer/${file}`, isConfig ? await configWith(chatTemplate) : bytes);
-    }
+    const files = (await tokenizerFiles(EXAMPLE_MODEL)).map(async (file) => {
+      const isConfig = file.name === 'tokenizer_config.json' && chatTemplate !== undefined;
+      return isConfig ? { ...file, bytes: await configWith(chatTemplate) } : file;
+    });
+    await writeTokenizerFiles(writer, await Promise.all(files));
     const outer = writer.beginDense();
     for (const tensor of description.outerTensors)
       await writeDense(outer, tensor.name, checkpoint, tensor.name);

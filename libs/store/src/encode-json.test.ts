@@ -1,11 +1,11 @@
 import fc from 'fast-check';
-import { canonicalJson } from './canonical-json.ts';
+import { encodeJson } from './encode-json.ts';
 
 test('the bytes do not depend on the order in which members were set, and read back as the same value', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
-      const text = canonicalJson(value, 'value');
-      expect(canonicalJson(reversed(value), 'value')).toBe(text);
+      const text = encodeJson(value, 'value');
+      expect(encodeJson(reversed(value), 'value')).toBe(text);
       expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
     }),
     { seed: 3, numRuns: 300 },
@@ -27,7 +27,7 @@ test.each([
   ['a function', { f: () => 1 }, 'value.f'],
   ['a big integer', 1n, 'value'],
 ])('%s is refused, naming where it is', (_name, value, place) => {
-  expect(() => canonicalJson(value, 'value')).toThrow(
+  expect(() => encodeJson(value, 'value')).toThrow(
     expect.objectContaining({
       kind: 'usage',
       message: expect.stringContaining(`${place} cannot be stored`),
@@ -38,5 +38,5 @@ test.each([
 test('a nest without end is refused', () => {
   const value: Record<string, unknown> = {};
   value.self = value;
-  expect(() => canonicalJson(value, 'value')).toThrow(expect.objectContaining({ kind: 'usage' }) as Error);
+  expect(() => encodeJson(value, 'value')).toThrow(expect.objectContaining({ kind: 'usage' }) as Error);
 });

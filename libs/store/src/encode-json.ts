@@ -5,13 +5,14 @@ import { MAX_JSON_BYTES, MAX_JSON_DEPTH } from './limits.ts';
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /**
- * Writes a value as JSON with the members of every object in the order of their names, so that the bytes depend
- * on the content only. Members that are undefined are left out.
+ * Writes a value as a JSON document of the store: indented for people, the members of every object in the order of their
+ * names (whole numbers first, by their value), so that the bytes depend on the content only. Members that are undefined
+ * are left out.
  *
  * @param what names the value in messages
  * @throws EsparseError 'usage' for what JSON cannot hold: NaN, infinity, typed arrays, functions, and too deep nests
  */
-export function canonicalJson(value: unknown, what: string): string {
+export function encodeJson(value: unknown, what: string): string {
   const text = `${JSON.stringify(canonical(value, what, 0), null, 2)}\n`;
   if (Buffer.byteLength(text) > MAX_JSON_BYTES) throw refuse(what, `is larger than ${MAX_JSON_BYTES} bytes`);
   return text;
