@@ -1,0 +1,86 @@
+// Checks plans of the decode linear over many shapes: each slice of each panel is read once, rings fit, CTAs end together.
+// Prints what is wrong and exits with 1, or prints how many plans it has seen.
+#include <cstdio>
+#include <vector>
+
+#include "../kernels/linear_plan.h"
+
+namespace {
+
+using namespace esparse;
+
+int seen = 0;
+
+bool wrong(const char* what, const LinearProblem& problem, const LinearTuning& tuning) {
+  std::printf("%s: panels %d %d %d (%d segments), %d inputs, %d tokens, %d warps, %d CTAs an SM\n", what,
+              problem.panels[0], problem.panels[1], problem.panels[2], problem.segments, problem.cols, problem.tokens,
+              tuning.warps, tuning.share);
+  return false;
+}
+
+bool check(const LinearProblem& problem, const LinearTuning& tuning) {
+  constexpr int kSms = 132;
+  LinearPlan plan;
+  try {
+    plan = plan_linear(problem, tuning, kSms);
+  } catch (const std::invalid_argument&) {
+    return true;  // too large, which is said
+  }
+  const int groups = kLinearWarps / tuning.warps, blocks = problem.cols / problem.format.inputs;
+  seen++;
+  if (plan.planes * tuning.warps != kSlices) return wrong("slices are lost", problem, tuning);
+  if (plan.shared > kSharedOfCta || tuning.share * (plan.shared + 1024) > kSharedOfSm) {
+    return wrong("does not fit", problem, tuning);
+  }
+  if (plan.depth < 1) return wrong("no ring", problem, tuning);
+
+  // As the kernel walks: how often is each panel read in a plane?
+  for (int s = 0; s < problem.segments; s++) {
+    const int end = s + 1 < problem.segments ? plan.first_cta[s + 1] : plan.ctas, ctas = end - plan.first_cta[s];
+    std::vector<int> reads(problem.panels[s]);
+    for (int cta = 0; cta < ctas; cta++) {
+      for (int group = 0; group < groups; group++) {
+        for (int round = 0; round < plan.rounds; round++) {
+          const int panel = cta * groups + group + round * ctas * groups;
+          if (panel < problem.panels[s]) reads[panel]++;
+        }
+      }
+    }
+    for (const int count : reads) {
+      if (count != 1) return wrong("a panel is not read once", problem, tuning);
+    }
+  }
+  if (slice_first(0, blocks) != 0 || slice_first(kSlices, blocks) != blocks) {
+    return wrong("the slices are not all inputs", problem, tuning);
+  }
+  return true;
+}
+
+}  // namespace
+
+int main() {
+  const int shapes[][4] = {{1, 0, 0, 1}, {64, 64, 64, 3}, {128, 32, 32, 3}, {344, 344, 0, 2}, {448, 448, 0, 2},
+                           {64, 8, 8, 3}, {4008, 0, 0, 1}, {7, 1, 3, 3},    {1000, 0, 0, 1},  {896, 0, 0, 1}};
+  const int inputs[] = {128, 384, 2048, 4096, 5632, 8192, 11008, 14336};
+  for (const auto& shape : shapes) {
+    for (const int cols : inputs) {
+      for (const int tokens : kTokenBuckets) {
+        for (const Format& format : {kSparseFormat, kDenseFormat}) {
+          for (const int warps : {1, 2, 4, 8}) {
+            for (const int share : {1, 2}) {
+              for (const int ring : {48, 96, 208}) {
+                for (const int sets : {1, 2}) {
+                  const LinearProblem problem{format,   {shape[0], shape[1], shape[2]}, shape[3], cols, tokens, sets,
+                                              sets == 2};
+                  if (!check(problem, {warps, share, ring << 10})) return 1;
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  std::printf("%d plans\n", seen);
+  return 0;
+}

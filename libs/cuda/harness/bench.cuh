@@ -1,0 +1,219 @@
+// Times, written as lines of tab-separated values: what, shape, tokens, variant, microseconds, bytes of weights.
+#pragma once
+#include "decoder.cuh"
+
+namespace harness {
+
+class Results {
+ public:
+  explicit Results(const char* path) : file_(std::fopen(path, "w")) {
+    if (file_ == nullptr) {
+      std::printf("cannot write %s\n", path);
+      std::exit(1);
+    }
+  }
+  Results(const Results&) = delete;
+  Results& operator=(const Results&) = delete;
+  ~Results() { std::fclose(file_); }
+  void add(const char* what, const char* shape, int tokens, const char* variant, double us, double bytes) {
+    std::fprintf(file_, "%s\t%s\t%d\t%s\t%.3f\t%.0f\n", what, shape, tokens, variant, us, bytes);
+    std::fflush(file_);
+  }
+
+ private:
+  std::FILE* file_;
+};
+
+constexpr const char* variant_name(bool sparse) { return sparse ? "2:4" : "dense"; }
+
+// Reads everything, 16 bytes a load, eight loads in flight.
+__global__ void __launch_bounds__(512) read_all(const uint4* from, std::size_t count, std::uint32_t* sink) {
+  const std::size_t step = static_cast<std::size_t>(gridDim.x) * blockDim.x;
+  std::uint32_t seen = 0;
+  for (std::size_t i = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x; i < count; i += 8 * step) {
+    uint4 loaded[8] = {};
+#pragma unroll
+    for (int j = 0; j < 8; j++) {
+      if (i + j * step < count) loaded[j] = __ldcs(from + i + j * step);
+    }
+#pragma unroll
+    for (int j = 0; j < 8; j++) seen ^= loaded[j].x ^ loaded[j].y ^ loaded[j].z ^ loaded[j].w;
+  }
+  if (seen == 0x12345678u) *sink = seen;
+}
+
+// Bytes a microsecond of a plain read: the best of a few grids.
+inline void bench_read(Results& results) {
+  const std::size_t bytes = std::size_t{1} << 30;
+  const Device<std::uint16_t> data(bytes / 2);
+  fill_bf16<<<1024, 256>>>(data, data.count(), 1, 1);
+  Device<std::uint32_t> sink(1);
+  double best = INFINITY;
+  for (const int grid : {1, 2, 4}) {
+    for (const int threads : {256, 512}) {
+      const Graph graph(false, [&](const Launcher& launch) {
+        launch(read_all, grid * sm_count(), threads, 0,
+               reinterpret_cast<const uint4*>(static_cast<std::uint16_t*>(data)), bytes / 16, sink);
+      });
+      best = std::min(best, graph.microseconds(9));
+    }
+  }
+  std::printf("plain read: %.0f GB/s\n", bytes / best * 1e-3);
+  results.add("read", "1 GiB", 0, "read", best, static_cast<double>(bytes));
+}
+
+// One linear after another over copies of the weights that do not fit into the L2 by far.
+inline void bench_linear(Results& results, int rows, int cols, std::uint64_t seed) {
+  for (const bool sparse : {false, true}) {
+    Matrix matrix = random_matrix(rows, cols, sparse, seed);
+    repack(matrix);
+    const std::size_t bytes = matrix.packed_bytes(), copies = 1200000000 / bytes + 2;
+    Device<std::uint8_t> weights(copies * bytes);
+    for (std::size_t i = 0; i < copies; i++) {
+      CHECK(cudaMemcpy(weights + i * bytes, matrix.packed, bytes, cudaMemcpyDeviceToDevice));
+    }
+    for (const int tokens : {1, 8, 16}) {
+      const std::vector<float> x = random_floats(static_cast<std::size_t>(tokens) * cols, seed + 1, 1);
+      const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
+      Device<float> out(static_cast<std::size_t>(kSlices) * tokens * rows);
+      const auto time = [&](const LinearTuning& tuning, int repeats) {
+        const Graph graph(true, [&](const Launcher& launch) {
+          for (std::size_t i = 0; i < copies; i++) {
+            LinearLaunch linear{sparse, cols, tokens};
+            linear.args.out = out;
+            linear.add(matrix, weights + i * bytes, {fragments});
+            linear(launch, tuning);
+          }
+        });
+        return graph.microseconds(repeats) / copies;
+      };
+      LinearTuning best = plain_tuning(tokens);
+      double least = INFINITY;
+      for (const LinearTuning& tuning : tunings(tokens)) {
+        try {
+          const double us = time(tuning, 5);
+          if (us < least) least = us, best = tuning;
+        } catch (const std::invalid_argument&) {
+        }
+      }
+      const double us = time(best, 15);
+      char shape[32];
+      std::snprintf(shape, sizeof shape, "%d x %d", rows, cols);
+      results.add("linear", shape, tokens, variant_name(sparse), us, static_cast<double>(bytes));
+      std::printf("linear %-14s %2d tokens %-5s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB)\n", shape, tokens,
+                  variant_name(sparse), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10);
+    }
+  }
+}
+
+inline double packed_bytes(const Decoder& decoder) {
+  double bytes = 0;
+  for (const Layer& layer : decoder.layers) {
+    for (const Matrix* m : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+      bytes += static_cast<double>(m->packed_bytes());
+    }
+  }
+  return bytes;
+}
+
+// The best tuning of each role, one role after another, for what `time` measures.
+template <class Time>
+StepTuning tuned(int tokens, const Time& time) {
+  StepTuning best(tokens);
+  double least = time(best);
+  for (LinearTuning StepTuning::*role : {&StepTuning::gate_up, &StepTuning::down, &StepTuning::qkv, &StepTuning::o,
+                                         &StepTuning::head}) {
+    for (const LinearTuning& tuning : tunings(tokens)) {
+      StepTuning candidate = best;
+      candidate.*role = tuning;
+      try {
+        const double us = time(candidate);
+        if (us < least) least = us, best = candidate;
+      } catch (const std::invalid_argument&) {  // no room
+      }
+    }
+  }
+  return best;
+}
+
+// All linears of the blocks in their order, nothing between them.
+inline void bench_stack(Results& results, const Decoder& decoder, int tokens) {
+  const Shape& s = decoder.shape;
+  const int widest = std::max(2 * s.inner, (s.heads + 2 * s.kv_heads) * s.dims);
+  Device<std::uint8_t> fragments(activation_bytes(s.inner, tokens));
+  fill_bf16<<<256, 256>>>(reinterpret_cast<std::uint16_t*>(static_cast<std::uint8_t*>(fragments)),
+                          fragments.count() / 2, 3, 1);
+  Device<float> out(static_cast<std::size_t>(kSlices) * tokens * widest);
+  const LinearActivations x{fragments, nullptr};
+  const auto time = [&](const StepTuning& tuning, int repeats) {
+    const Graph graph(true, [&](const Launcher& launch) {
+      const auto linear = [&](const std::vector<const Matrix*>& matrices, const LinearTuning& of) {
+        LinearLaunch plain{decoder.sparse, matrices[0]->cols, tokens};
+        plain.args.out = out;
+        for (const Matrix* matrix : matrices) plain.add(*matrix, matrix->packed, x);
+        plain(launch, of);
+      };
+      for (const Layer& layer : decoder.layers) {
+        linear({&layer.q, &layer.k, &layer.v}, tuning.qkv);
+        linear({&layer.o}, tuning.o);
+        LinearLaunch pair{decoder.sparse, s.hidden, tokens};
+        pair.args.out = out;
+        // As many bytes as a pair, read as one matrix.
+        pair.add(layer.gate, layer.gate_up, x);
+        pair.args.segments[0].panels = pair.args.segments[0].panels * 2;
+        pair.args.segments[0].rows = pair.args.out_rows = 2 * s.inner;
+        pair(launch, tuning.gate_up);
+        linear({&layer.down}, tuning.down);
+      }
+    });
+    return graph.microseconds(repeats);
+  };
+  const StepTuning best = tuned(tokens, [&](const StepTuning& tuning) { return time(tuning, 3); });
+  const double us = time(best, 25);
+  results.add("stack", s.name, tokens, variant_name(decoder.sparse), us, packed_bytes(decoder));
+  std::printf("stack %-4s %2d tokens %-5s %8.1f us %6.0f GB/s\n", s.name, tokens, variant_name(decoder.sparse), us,
+              packed_bytes(decoder) / us * 1e-3);
+}
+
+// A whole decode step with 512 positions a sequence.
+inline void bench_step(Results& results, const Decoder& decoder, int tokens) {
+  constexpr int kPositions = 512, kPages = kPositions / kPagePositions;
+  const Batch batch(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, kPositions - 1),
+                    random_permutation(tokens * kPages, 5));
+  Step step(decoder, batch);
+  const auto time = [&](const StepTuning& tuning, int repeats, bool overlapped, const Omitted& omitted) {
+    const Graph graph(overlapped, [&](const Launcher& launch) { step.enqueue(launch, tuning, omitted); });
+    return graph.microseconds(repeats);
+  };
+  const StepTuning best = tuned(tokens, [&](const StepTuning& tuning) { return time(tuning, 3, true, {}); });
+  const double us = time(best, 50, true, {}), apart = time(best, 15, false, {});
+  const double no_attention = time(best, 15, true, {true, false}), no_merge = time(best, 15, true, {true, true});
+  const double bytes = packed_bytes(decoder) + static_cast<double>(decoder.head.packed_bytes());
+  const char* name = decoder.shape.name;
+  results.add("step", name, tokens, variant_name(decoder.sparse), us, bytes);
+  results.add("step-apart", name, tokens, variant_name(decoder.sparse), apart, bytes);
+  std::printf("step  %-4s %2d tokens %-5s %8.1f us %6.0f tokens/s %6.0f GB/s (kernels apart %.1f us, without attention %.1f, merge %.1f);",
+              name, tokens, variant_name(decoder.sparse), us, tokens / us * 1e6, bytes / us * 1e-3, apart, no_attention,
+              no_merge);
+  for (const LinearTuning& t : {best.qkv, best.o, best.gate_up, best.down, best.head}) {
+    std::printf(" %dw%dx%dK", t.warps, t.share, t.ring_bytes >> 10);
+  }
+  std::printf("\n");
+}
+
+inline void run_bench(const char* path, std::uint64_t seed) {
+  Results results(path);
+  bench_read(results);
+  const int shapes[][2] = {{2048, 2048},  {5632, 2048},  {2048, 5632},  {4096, 4096}, {6144, 4096}, {11008, 4096},
+                           {14336, 4096}, {4096, 14336}, {28672, 4096}, {8192, 8192}, {28672, 8192}};
+  for (const auto& shape : shapes) bench_linear(results, shape[0], shape[1], seed);
+  for (const Shape& shape : {k1B, k8B}) {
+    for (const bool sparse : {false, true}) {
+      const Decoder decoder = random_decoder(shape, sparse, 16 * 512 / kPagePositions, 512, false, seed);
+      for (const int tokens : {1, 8, 16}) bench_stack(results, decoder, tokens);
+      for (const int tokens : {1, 2, 4, 8, 16}) bench_step(results, decoder, tokens);
+    }
+  }
+}
+
+}  // namespace harness

@@ -1,0 +1,203 @@
+// Each kernel against f64, on poisoned outputs; equal bits on repetition and in any batch.
+#pragma once
+#include <cstring>
+
+#include "reference_step.cuh"
+
+namespace harness {
+
+inline std::vector<double> reference_outputs(const Matrix& matrix, const std::vector<float>& x, int tokens) {
+  const Device<double> in(std::vector<double>(x.begin(), x.end()));
+  Device<double> out(static_cast<std::size_t>(tokens) * matrix.rows);
+  reference_linear(matrix, in, out, tokens);
+  CHECK(cudaDeviceSynchronize());
+  return out.host();
+}
+
+// [tokens][rows] of a linear alone; empty where its activations do not fit.
+inline std::vector<float> outputs_of(const Matrix& matrix, const std::vector<float>& x, int tokens,
+                                     const LinearTuning& tuning) {
+  const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
+  const std::size_t count = static_cast<std::size_t>(tokens) * matrix.rows;
+  Device<float> out(linear_planes(tuning.warps) * count);
+  LinearLaunch linear{matrix.sparse, matrix.cols, tokens};
+  linear.args.out = out;
+  linear.add(matrix, matrix.packed, {fragments});
+  try {
+    linear(Launcher{}, tuning);
+  } catch (const std::invalid_argument&) {
+    return {};
+  }
+  CHECK(cudaGetLastError());
+  CHECK(cudaDeviceSynchronize());
+  return sum_of_planes(out.host(), count);
+}
+
+// Every number of tokens and every tuning: near f64, and the bits that each token has alone.
+inline void check_linear(Report& report, int rows, int cols, bool sparse, std::uint64_t seed) {
+  Matrix matrix = random_matrix(rows, cols, sparse, seed);
+  repack(matrix);
+  const std::vector<float> x = random_floats(16 * static_cast<std::size_t>(cols), seed + 5, 1);
+  const std::vector<double> reference = reference_outputs(matrix, x, 16);
+  std::vector<float> alone;
+  for (int token = 0; token < 16; token++) {
+    const std::vector<float> one(x.begin() + token * cols, x.begin() + (token + 1) * cols);
+    const std::vector<float> y = outputs_of(matrix, one, 1, plain_tuning(1));
+    alone.insert(alone.end(), y.begin(), y.end());
+  }
+  const double error = relative_error(alone, reference);
+  report.expect(error < 1e-5, "linear: far from f64", error);
+  for (const int tokens : kTokenBuckets) {
+    const std::vector<float> some(x.begin(), x.begin() + tokens * cols);
+    report.expect(!outputs_of(matrix, some, tokens, plain_tuning(tokens)).empty(), "linear: does not fit", tokens);
+    for (const LinearTuning& tuning : tunings(tokens)) {
+      const std::vector<float> y = outputs_of(matrix, some, tokens, tuning);
+      report.expect(std::memcmp(y.data(), alone.data(), y.size() * 4) == 0, "linear: bits depend on the batch", tokens);
+    }
+  }
+  std::printf("linear %5d x %5d %s: error %.1e\n", rows, cols, sparse ? "2:4  " : "dense", error);
+}
+
+// Repacking finds a group that was damaged, the first of two.
+inline void check_damage(Report& report, std::uint64_t seed) {
+  const Matrix matrix = random_matrix(100, 256, true, seed);
+  std::vector<Words2> positions = matrix.positions.host();
+  positions[300].word[1] = positions[300].word[0];
+  positions[77].word[0] |= 3u << 10;
+  positions[77].word[1] &= ~(3u << 10);
+  const Device<Words2> damaged(positions);
+  Device<unsigned long long> wrong(1);
+  check_positions<<<static_cast<unsigned>((positions.size() + 255) / 256), 256>>>(damaged, positions.size(), wrong);
+  CHECK(cudaDeviceSynchronize());
+  report.expect(wrong.host()[0] == 77, "the first damaged group is not found", static_cast<double>(wrong.host()[0]));
+}
+
+// Samples follow the probabilities of the candidates, and depend on seed and position only.
+inline void check_sampling(Report& report, std::uint64_t seed, int samples) {
+  constexpr int kVocabulary = 5000, kTokens = 2, kParts = (kVocabulary + kPartLogits - 1) / kPartLogits;
+  constexpr int kPadded = 512;
+  static_assert(kParts * kMaxCandidates <= kPadded, "room to sort in");
+  std::vector<float> logits = random_floats(kTokens * kVocabulary, seed, 3);
+  const int best[4] = {17, 1024, 4999, 2500};
+  for (int i = 0; i < 4; i++) logits[best[i]] = 10 - static_cast<float>(i);
+  logits[kVocabulary + 40] = logits[kVocabulary + 3000] = 11;  // equal: the lowest id
+  const Device<float> device(logits);
+  const Planes planes{device, 1, kTokens, kVocabulary};
+  Device<std::uint64_t> keys(kTokens * kParts), candidates(kTokens * kParts * kMaxCandidates);
+  Device<std::int32_t> ids(kTokens), positions(std::vector<std::int32_t>{5, 6});
+  const Launcher launch{};
+  launch(argmax_parts, dim3(kParts, kTokens), kSampleThreads, 0, planes, keys);
+  launch(argmax, kTokens, kSampleThreads, 0, keys, kParts, Sequences{ids, positions});
+  CHECK(cudaDeviceSynchronize());
+  report.expect(ids.host() == std::vector<std::int32_t>({17, 40}), "argmax", ids.host()[0]);
+  report.expect(positions.host() == std::vector<std::int32_t>({6, 7}), "positions do not advance");
+
+  launch(candidates_of_parts, dim3(kParts, kTokens), kSampleThreads, 0, planes, candidates);
+  const Device<Sampling> sampling(std::vector<Sampling>{{1.5f, 3, 1, seed}, {1, 64, 0.5f, seed}});
+  int counts[3] = {}, others = 0;
+  positions.copy_from({0, 0});
+  for (int i = 0; i < samples; i++) {
+    launch(sample, kTokens, 1024, kPadded * 8, candidates, kParts, kPadded, sampling, Sequences{ids, positions});
+    const std::vector<std::int32_t> got = ids.host();
+    const auto* at = std::find(best, best + 3, got[0]);
+    if (at == best + 3) others++;
+    else counts[at - best]++;
+    report.expect(got[1] == 40 || got[1] == 3000, "a sample outside the nucleus", got[1]);
+  }
+  report.expect(others == 0, "a sample outside top-k", others);
+  const double total = 1 + std::exp(-1 / 1.5) + std::exp(-2 / 1.5);
+  for (int i = 0; i < 3; i++) {
+    const double expected = std::exp(-i / 1.5) / total, got = counts[i] / static_cast<double>(samples);
+    report.expect(std::abs(got - expected) < 2.5 / std::sqrt(samples), "samples do not follow their probabilities", got - expected);
+  }
+}
+
+// A step of some layers: near f64 for every number of sequences; logits and next tokens of a sequence are the same bits
+// alone and in any batch, over the edges of pages, replayed as a graph or launched.
+inline void check_step(Report& report, const Shape& shape, bool sparse, std::uint64_t seed) {
+  constexpr int kMaxPages = 10, kSteps = 3, kAll = 16;
+  const int starts[kAll] = {0, 1, 62, 63, 64, 65, 127, 128, 200, 255, 300, 383, 400, 511, 512, 600};
+  const Decoder decoder = random_decoder(shape, sparse, kAll * kMaxPages, kMaxPages * kPagePositions, true, seed);
+  const std::vector<std::int32_t> pages = random_permutation(kAll * kMaxPages, seed + 7);
+  std::vector<std::int32_t> ids(kAll);
+  for (int i = 0; i < kAll; i++) ids[i] = mixed(seed + i) % shape.vocabulary;
+
+  const auto sequences = [&](int first, int count) {
+    return Batch({ids.begin() + first, ids.begin() + first + count}, {starts + first, starts + first + count},
+                 {pages.begin() + first * kMaxPages, pages.begin() + (first + count) * kMaxPages});
+  };
+  // Logits of kSteps steps and the tokens they chose.
+  const auto generate = [&](const Batch& batch, const StepTuning& tuning, bool graph) {
+    Step step(decoder, batch);
+    std::vector<std::vector<float>> out;
+    const Graph replayed(true, [&](const Launcher& launch) { step.enqueue(launch, tuning); });
+    for (int i = 0; i < kSteps; i++) {
+      step.poison();
+      CHECK(cudaDeviceSynchronize());
+      if (graph) replayed.run();
+      else step.enqueue(Launcher{plain_stream(), false}, tuning);
+      CHECK(cudaGetLastError());
+      CHECK(cudaDeviceSynchronize());
+      out.push_back(step.logits());
+      CHECK(cudaMemcpy(batch.positions, batch.advanced, batch.positions.bytes(), cudaMemcpyDeviceToDevice));
+    }
+    return out;
+  };
+
+  std::vector<std::vector<std::vector<float>>> alone;
+  for (int i = 0; i < kAll; i++) alone.push_back(generate(sequences(i, 1), StepTuning(1), true));
+  const auto expect_equal = [&](const std::vector<std::vector<float>>& logits, int tokens) {
+    for (int step = 0; step < kSteps; step++) {
+      for (int t = 0; t < tokens; t++) {
+        const float* of_batch = logits[step].data() + static_cast<std::size_t>(t) * shape.vocabulary;
+        const float* of_one = alone[kAll - tokens + t][step].data();
+        report.expect(std::memcmp(of_batch, of_one, shape.vocabulary * 4) == 0, "step: bits depend on the batch", tokens);
+      }
+    }
+  };
+  double worst = 0;
+  for (const int tokens : kTokenBuckets) {
+    const Batch batch = sequences(kAll - tokens, tokens);
+    const std::vector<double> reference = reference_step(decoder, batch);
+    const auto logits = generate(batch, StepTuning(tokens), tokens != 2);
+    worst = std::max(worst, relative_error(logits[0], reference));
+    expect_equal(logits, tokens);
+    for (const int warps : {8, 4, 2, 1}) {
+      if (!linear_exists(tokens, warps)) continue;
+      StepTuning other(tokens);
+      other.qkv = other.o = other.gate_up = other.head = {warps, 1, 64 << 10};
+      try {
+        expect_equal(generate(sequences(kAll - tokens, tokens), other, true), tokens);
+      } catch (const std::invalid_argument&) {  // no room
+      }
+    }
+  }
+  report.expect(worst < 2e-3, "step: far from f64", worst);
+  std::printf("step of %s, %d layers, %s: error %.1e\n", shape.name, shape.layers, sparse ? "2:4" : "dense",
+              worst);
+}
+
+// `small`: little of everything, for a run under compute-sanitizer.
+inline int run_checks(std::uint64_t seed, bool small) {
+  Report report;
+  check_damage(report, seed);
+  check_sampling(report, seed + 1, small ? 40 : 4000);
+  for (const bool sparse : {true, false}) {
+    check_linear(report, 32, 128, sparse, seed + 2);
+    check_linear(report, 1000, 384, sparse, seed + 3);
+    check_step(report, {"a small one", 256, 512, 2, 4, 2, 64, 1500}, sparse, seed + 4);
+    if (small) continue;
+    const int shapes[][2] = {{2048, 2048}, {4096, 4096}, {2048, 5632}, {1040, 14336}};
+    for (const auto& shape : shapes) check_linear(report, shape[0], shape[1], sparse, seed + shape[0]);
+    for (Shape shape : {k1B, k8B}) {
+      shape.layers = 2;
+      shape.vocabulary = 8192;
+      check_step(report, shape, sparse, seed + 5);
+    }
+  }
+  if (report.failures == 0) std::printf("all checks passed\n");
+  else std::printf("%d checks failed\n", report.failures);
+  return report.failures;
+}
+
+}  // namespace harness

@@ -1,0 +1,101 @@
+// The few instructions of PTX that the kernels use, by name. Everything here needs sm_90 for the bulk copies and
+// programmatic dependent launch; the matrix products themselves are those of sm_80.
+#pragma once
+#include <cuda_bf16.h>
+
+#include "layout.h"
+
+namespace esparse {
+
+__device__ __forceinline__ std::uint32_t shared_address(const void* pointer) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
+}
+
+// Waits until all kernels before this one have finished and their writes are visible. What a kernel reads before it must
+// not be written by a kernel of the same step: weights, positions, page tables, older keys and values.
+__device__ __forceinline__ void wait_for_producers() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
+// Lets the next kernel begin (it waits for this one's results by itself).
+__device__ __forceinline__ void release_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
+__device__ __forceinline__ void barrier_init(std::uint32_t barrier, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
+}
+
+// Makes initialised barriers visible to the copy engine.
+__device__ __forceinline__ void barrier_init_fence() {
+  asm volatile("fence.mbarrier_init.release.cluster;\n fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+// Arrives, and says how many bytes have to arrive besides.
+__device__ __forceinline__ void barrier_expect(std::uint32_t barrier, int bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
+}
+
+__device__ __forceinline__ void barrier_wait(std::uint32_t barrier, std::uint32_t parity) {
+  std::uint32_t done;
+  do {
+    asm volatile(
+        "{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+        : "=r"(done)
+        : "r"(barrier), "r"(parity)
+        : "memory");
+  } while (done == 0);
+}
+
+// Copies `bytes` (a multiple of 16) to shared memory and reports them to the barrier.
+__device__ __forceinline__ void bulk_copy(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to), "l"(from),
+      "r"(bytes), "r"(barrier)
+      : "memory");
+}
+
+// The same for what is read once: first to leave the L2.
+__device__ __forceinline__ void bulk_copy_once(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
+  std::uint64_t policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(
+          to),
+      "l"(from), "r"(bytes), "r"(barrier), "l"(policy)
+      : "memory");
+}
+
+// sums (16 rows x 8 columns, f32) += a (16 x 16) b (16 x 8)
+__device__ __forceinline__ void multiply_dense(float (&sums)[4], const Words4& a, std::uint32_t b0, std::uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "r"(b0), "r"(b1));
+}
+
+// sums (16 rows x 8 columns, f32) += a (16 x 32, 2:4) b (32 x 8); which quads hold the metadata: see sparse_metadata.
+template <int kSelector>
+__device__ __forceinline__ void multiply_sparse(float (&sums)[4], const Words4& a, const Words4& b,
+                                                std::uint32_t metadata) {
+  asm volatile(
+      "mma.sp::ordered_metadata.sync.aligned.m16n8k32.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+      "{%8,%9,%10,%11}, {%0,%1,%2,%3}, %12, %13;"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "r"(b.word[0]), "r"(b.word[1]),
+        "r"(b.word[2]), "r"(b.word[3]), "r"(metadata), "n"(kSelector));
+}
+
+__device__ __forceinline__ std::uint16_t bf16_bits(float value) {
+  return __bfloat16_as_ushort(__float2bfloat16_rn(value));
+}
+
+ESPARSE_BOTH float bf16_value(std::uint32_t bits) {
+#ifdef __CUDA_ARCH__
+  return __uint_as_float(bits << 16);
+#else
+  union {
+    std::uint32_t bits;
+    float value;
+  } both{bits << 16};
+  return both.value;
+#endif
+}
+
+}  // namespace esparse

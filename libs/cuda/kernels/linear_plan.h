@@ -1,0 +1,103 @@
+// How the decode linear (`linear.cuh`) shares its work out: a pure function of shapes, so that it can be tested without a
+// GPU. Nothing here changes a sum: bits do not depend on it.
+#pragma once
+#include <algorithm>
+#include <stdexcept>
+
+#include "layout.h"
+
+namespace esparse {
+
+constexpr int kLinearWarps = 8, kLinearThreads = kLinearWarps * kLanes;
+constexpr int kMaxSegments = 3;
+// What a CTA can have of an SM's 228 KB, of which each CTA loses one.
+constexpr int kSharedOfSm = 228 * 1024, kSharedOfCta = 227 * 1024;
+
+struct Format {
+  int inputs;      // of a block
+  int tile_bytes;  // of a block of one tile
+};
+constexpr Format kSparseFormat{kSparseInputs, kSparseTileBytes}, kDenseFormat{kDenseInputs, kDenseTileBytes};
+
+// Sequences of a step: the kernel exists for these numbers, the rest are filled up.
+constexpr int kTokenBuckets[] = {1, 2, 4, 8, 16};
+
+// The warps of a CTA that share a panel, each with a slice of the inputs; its other warps take panels of their own.
+// The more warps, the fewer planes of outputs, and the more activations each CTA needs: 4 B x tokens x inputs / planes.
+constexpr bool linear_exists(int tokens, int warps) {
+  return warps == kSlices ? tokens <= 8 : tokens * warps >= 16 && tokens * warps <= 64;
+}
+constexpr int linear_planes(int warps) { return kSlices / warps; }
+// Up to so many tokens a linear norms its activations by itself; beyond, that is a kernel's work.
+constexpr int kNormedTokens = 2;
+
+struct LinearProblem {
+  Format format;
+  int panels[kMaxSegments];
+  int segments;
+  int cols, tokens;
+  int sets = 1;         // of activations that a CTA needs: 2 where the tiles of a panel have inputs of their own
+  bool normed = false;  // a row of f32 besides, to norm
+};
+
+struct LinearTuning {
+  int warps;       // that share a panel
+  int share;       // CTAs that stand on an SM at once
+  int ring_bytes;  // of all rings of a CTA, at most
+};
+
+struct LinearPlan {
+  int planes;
+  int rounds;                   // panels that a group of warps takes one after the other, the same for all CTAs
+  int first_cta[kMaxSegments];  // of each segment
+  int ctas;                     // in each plane
+  int depth;                    // stages of each warp's ring
+  // Shared memory, in bytes from its beginning: rings, barriers, sets of activations, partial sums, the row to norm.
+  int barriers, activations, set_bytes, partials, row, shared;
+};
+
+inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& tuning, int sms) {
+  const auto& [format, panels, segments, cols, tokens, sets, normed] = problem;
+  if (cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
+  if (!linear_exists(tokens, tuning.warps)) throw std::invalid_argument("no such kernel");
+  LinearPlan plan{};
+  plan.planes = linear_planes(tuning.warps);
+  const int warps = tuning.warps, groups = kLinearWarps / warps, blocks = cols / format.inputs;
+
+  // CTAs with as many rounds as the longest-working one must have, and no more of them than that takes: memory, not the
+  // SMs, is the limit, and equal work ends at one time.
+  int total = 0;
+  for (int s = 0; s < segments; s++) total += (panels[s] + groups - 1) / groups;
+  const int places = std::max(1, sms * tuning.share / plan.planes);
+  for (plan.rounds = (total + places - 1) / places;; plan.rounds++) {
+    plan.ctas = 0;
+    for (int s = 0; s < segments; s++) {
+      plan.first_cta[s] = plan.ctas;
+      plan.ctas += (panels[s] + groups * plan.rounds - 1) / (groups * plan.rounds);
+    }
+    if (plan.ctas <= places || plan.rounds >= total) break;
+  }
+
+  int slice = 0, plane = 0;  // the longest, in blocks
+  for (int s = 0; s < kSlices; s++) slice = std::max(slice, slice_first(s + 1, blocks) - slice_first(s, blocks));
+  for (int s = 0; s < kSlices; s += warps) {
+    plane = std::max(plane, slice_first(s + warps, blocks) - slice_first(s, blocks));
+  }
+  const auto aligned = [](int bytes) { return (bytes + 127) / 128 * 128; };
+  plan.set_bytes = aligned(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
+  const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4, row = normed ? cols * 4 : 0;
+  const int stage = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);  // one of each warp, with its barrier
+  const int room =
+      std::min(kSharedOfSm / tuning.share - 1024, kSharedOfCta) - sets * plan.set_bytes - partials - row - 512;
+  plan.depth = std::min({std::min(tuning.ring_bytes, room) / stage, plan.rounds * slice, 32});
+  if (plan.depth < 1) throw std::invalid_argument("the activations of a linear leave no room for its ring");
+
+  plan.barriers = kLinearWarps * plan.depth * kPanelTiles * format.tile_bytes;
+  plan.activations = aligned(plan.barriers + (kLinearWarps * plan.depth + 1) * 8);
+  plan.partials = plan.activations + sets * plan.set_bytes;
+  plan.row = plan.partials + partials;
+  plan.shared = plan.row + row;
+  return plan;
+}
+
+}  // namespace esparse

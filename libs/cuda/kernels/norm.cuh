@@ -1,0 +1,124 @@
+// The residual stream: embedding, and RMSNorm, which first adds the linear before it to the stream. What reads the norm
+// has its activations written in an order of its own. Up to two tokens, that reader norms by itself (`linear.cuh`).
+#pragma once
+#include "planes.cuh"
+
+namespace esparse {
+
+struct NormInput {
+  const float* residual;  // [tokens][channels]
+  float* updated;         // residual + added, another array; unused where nothing is added
+  Planes added;           // no data: nothing to add
+  const float* weight;
+  float epsilon;
+  int channels;
+};
+
+constexpr int kNormThreads = 256, kNormWarps = kNormThreads / kLanes;
+
+__device__ __forceinline__ void prefetch(const void* pointer) { asm volatile("prefetch.global.L2 [%0];" ::"l"(pointer)); }
+
+// Brings what no kernel of the step writes into the L2, before the wait.
+__device__ __forceinline__ void prefetch_norm(const NormInput& in) {
+  for (int c = 32 * threadIdx.x; c < in.channels; c += 32 * kNormThreads) prefetch(in.weight + c);
+}
+
+// The norm of a token, by a CTA of kNormThreads: leaves channel times weight in `row` (shared) and returns the factor
+// that is still missing. `update`: writes the sum to `updated`.
+__device__ __forceinline__ float normalise(const NormInput& in, int token, bool update, float* row, float* squares) {
+  constexpr int kAtOnce = 4;
+  const std::size_t at = static_cast<std::size_t>(token) * in.channels;
+  float square = 0;
+  for (int first = 4 * threadIdx.x; first < in.channels; first += kAtOnce * 4 * kNormThreads) {
+    float4 x[kAtOnce], weight[kAtOnce];
+#pragma unroll
+    for (int i = 0; i < kAtOnce; i++) {
+      const int c = first + i * 4 * kNormThreads;
+      if (c >= in.channels) break;
+      weight[i] = __ldg(reinterpret_cast<const float4*>(in.weight + c));
+      x[i] = __ldcg(reinterpret_cast<const float4*>(in.residual + at + c));
+      if (in.added.data != nullptr) x[i] = add(x[i], in.added.sum<float4>(token, c));
+    }
+#pragma unroll
+    for (int i = 0; i < kAtOnce; i++) {
+      const int c = first + i * 4 * kNormThreads;
+      if (c >= in.channels) break;
+      if (update && in.added.data != nullptr) *reinterpret_cast<float4*>(in.updated + at + c) = x[i];
+      square += (x[i].x * x[i].x + x[i].y * x[i].y) + (x[i].z * x[i].z + x[i].w * x[i].w);
+      *reinterpret_cast<float4*>(row + c) = make_float4(x[i].x * weight[i].x, x[i].y * weight[i].y,
+                                                        x[i].z * weight[i].z, x[i].w * weight[i].w);
+    }
+  }
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) square += __shfl_xor_sync(~0u, square, distance);
+  if (threadIdx.x % kLanes == 0) squares[threadIdx.x / kLanes] = square;
+  __syncthreads();
+  return 1 / sqrtf(tree_sum<kNormWarps>(squares, 1) / in.channels + in.epsilon);
+}
+
+// Eight channels of a normed row.
+__device__ __forceinline__ void gather_chunk(const float* row, float scale, const uint4& sources, float (&x)[kChunk]) {
+  const auto* source = reinterpret_cast<const std::uint16_t*>(&sources);
+#pragma unroll
+  for (int i = 0; i < kChunk; i++) x[i] = row[source[i]] * scale;
+}
+
+// A linear that reads the norm: element i of its activations (in fragment order) is channel sources[i].
+struct NormReader {
+  const std::uint16_t* sources;
+  std::uint8_t* fragments;
+};
+
+struct NormArguments {
+  NormInput input;
+  int tokens;
+  NormReader readers[3];
+  int reader_count;
+};
+
+// Grid (tokens); shared memory: 4 B a channel.
+__global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ NormArguments args) {
+  constexpr int kEarlyChunks = 6;
+  extern __shared__ __align__(16) float row[];
+  __shared__ float squares[kNormWarps];
+  const int token = blockIdx.x, thread = threadIdx.x, chunks = args.input.channels / kChunk;
+  release_dependents();
+  const auto sources_of = [&](int chunk) {
+    return __ldg(reinterpret_cast<const uint4*>(args.readers[chunk / chunks].sources) + chunk % chunks);
+  };
+  uint4 early[kEarlyChunks];  // known before the wait
+#pragma unroll
+  for (int i = 0; i < kEarlyChunks; i++) {
+    const int chunk = thread + i * kNormThreads;
+    if (chunk < chunks * args.reader_count) early[i] = sources_of(chunk);
+  }
+  prefetch_norm(args.input);
+  wait_for_producers();
+
+  const float scale = normalise(args.input, token, true, row, squares);
+  const auto write = [&](int chunk, const uint4& sources) {
+    float x[kChunk];
+    gather_chunk(row, scale, sources, x);
+    const int of = chunk / chunks, within = chunk % chunks;
+    write_chunk(args.readers[of].fragments, within / 4, within % 4, token, args.tokens, x);
+  };
+#pragma unroll
+  for (int i = 0; i < kEarlyChunks; i++) {
+    const int chunk = thread + i * kNormThreads;
+    if (chunk < chunks * args.reader_count) write(chunk, early[i]);
+  }
+  for (int chunk = thread + kEarlyChunks * kNormThreads; chunk < chunks * args.reader_count; chunk += kNormThreads) {
+    write(chunk, sources_of(chunk));
+  }
+}
+
+// residual[token] = table[ids[token]], bf16 widened. Grid (tokens).
+__global__ void embed(const std::int32_t* ids, const std::uint16_t* table, float* residual, int channels) {
+  release_dependents();
+  wait_for_producers();
+  const std::size_t token = blockIdx.x;
+  for (int c = threadIdx.x; c < channels; c += blockDim.x) {
+    residual[token * channels + c] = bf16_value(table[static_cast<std::size_t>(ids[token]) * channels + c]);
+  }
+}
+
+}  // namespace esparse

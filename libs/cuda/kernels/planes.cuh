@@ -1,0 +1,70 @@
+// What passes between linears. A linear leaves planes of partial sums, f32; whoever reads them adds them up, by the same
+// balanced tree as the linear's own warps. Activations for a linear are written as hi and lo parts, in fragment order.
+#pragma once
+#include "device.cuh"
+
+namespace esparse {
+
+// Outputs of a linear: [planes][tokens][rows] f32.
+struct Planes {
+  const float* data;
+  int planes;  // a power of two, up to kSlices
+  int tokens, rows;
+
+  // One output, or V consecutive ones (V = float, float2, float4).
+  template <class V = float>
+  __device__ __forceinline__ V sum(int token, int row) const;
+};
+
+__device__ __forceinline__ float add(float a, float b) { return a + b; }
+__device__ __forceinline__ float2 add(float2 a, float2 b) { return make_float2(a.x + b.x, a.y + b.y); }
+__device__ __forceinline__ float4 add(float4 a, float4 b) {
+  return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+}
+
+template <class V>
+__device__ __forceinline__ V Planes::sum(int token, int row) const {
+  const std::size_t stride = static_cast<std::size_t>(tokens) * rows;
+  const float* at = data + static_cast<std::size_t>(token) * rows + row;
+  const auto load = [&](int plane) { return __ldcg(reinterpret_cast<const V*>(at + plane * stride)); };
+  if (planes == 1) return load(0);
+  if (planes == 2) return add(load(0), load(1));
+  if (planes == 4) return add(add(load(0), load(1)), add(load(2), load(3)));
+  return add(add(add(load(0), load(1)), add(load(2), load(3))), add(add(load(4), load(5)), add(load(6), load(7))));
+}
+
+// The same tree over what lies in shared memory, `stride` floats apart.
+template <int kCount>
+__device__ __forceinline__ float tree_sum(const float* parts, int stride) {
+  if constexpr (kCount == 1) {
+    return parts[0];
+  } else {
+    return tree_sum<kCount / 2>(parts, stride) + tree_sum<kCount / 2>(parts + kCount / 2 * stride, stride);
+  }
+}
+
+// Writes one chunk of a token: eight activations as their hi and lo parts.
+__device__ __forceinline__ void write_chunk(std::uint8_t* fragments, int step, int quad, int token, int tokens,
+                                            const float (&x)[kChunk]) {
+  Words4 hi, lo;
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const __nv_bfloat162 h = __floats2bfloat162_rn(x[2 * i], x[2 * i + 1]);
+    const __nv_bfloat162 l = __floats2bfloat162_rn(x[2 * i] - __low2float(h), x[2 * i + 1] - __high2float(h));
+    hi.word[i] = reinterpret_cast<const std::uint32_t&>(h);
+    lo.word[i] = reinterpret_cast<const std::uint32_t&>(l);
+  }
+  std::uint8_t* to = fragments + chunk_offset(step, quad, token, tokens);
+  *reinterpret_cast<Words4*>(to) = hi;
+  *reinterpret_cast<Words4*>(to + kLoOffset) = lo;
+}
+
+// Writes one activation, where neighbours in fragment order are made by others.
+__device__ __forceinline__ void write_activation(std::uint8_t* fragments, int input, int token, int tokens, float x) {
+  std::uint8_t* to = fragments + activation_offset(input, token, tokens);
+  const __nv_bfloat16 hi = __float2bfloat16_rn(x);
+  *reinterpret_cast<__nv_bfloat16*>(to) = hi;
+  *reinterpret_cast<__nv_bfloat16*>(to + kLoOffset) = __float2bfloat16_rn(x - __bfloat162float(hi));
+}
+
+}  // namespace esparse
