@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { ModelDescription } from '@esparse/model';
 import { storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
-import { argmax, logSumExp, openEngine, type Engine, type Sequence } from './index.ts';
+import { argmax, logSumExp, openEngine, type Engine, type Sequence, type StepPart } from './index.ts';
 import { onnxModel, type OnnxModel } from './testing/onnx-logits.ts';
 import { exampleModel, randomModel, writeTestStore } from './testing/test-store.ts';
 
@@ -18,17 +18,18 @@ afterAll(() => rm(home, { recursive: true, force: true }));
 const SMALL = { kvBytes: 64 << 20, threads: 2 };
 
 /** The logits of each position, the tokens given in pieces. */
-function logitsOf(
+async function logitsOf(
   engine: Engine,
   tokens: Uint32Array,
   pieces: readonly number[] = [tokens.length],
-): Float32Array {
+): Promise<Float32Array> {
   const sequence = engine.reserve(tokens.length)!;
   const all: number[] = [];
   let at = 0;
   for (const length of pieces) {
-    const part = { sequence, tokens: tokens.subarray(at, (at += length)), logits: 'all' } as const;
-    for (const logit of engine.step([part])[0]!) all.push(logit);
+    const part = { sequence, tokens: tokens.subarray(at, (at += length)), want: 'allLogits' } as const;
+    const [logits] = await engine.step([part]);
+    for (const logit of logits) all.push(logit);
   }
   sequence.release();
   return Float32Array.from(all);
@@ -72,7 +73,7 @@ describe.each([
   test('has the logits of the ONNX path at every position, and its likelihoods', async () => {
     const { vocab } = engine.description;
     const tokens = randomTokens(LENGTH, vocab, 5);
-    const found = logitsOf(engine, tokens);
+    const found = await logitsOf(engine, tokens);
     const expected = await onnx.logits(tokens);
     expected.forEach((row, t) => {
       expect(relativeError(found.subarray(t * vocab, (t + 1) * vocab), row)).toBeLessThan(1e-5);
@@ -90,8 +91,9 @@ describe.each([
       tokens.set(randomTokens(LENGTH - 64, vocab, 100 + prompt));
       const sequence = engine.reserve(LENGTH)!;
       for (let at = LENGTH - 64, from = 0; at < LENGTH; from = at++) {
-        const [logits] = engine.step([{ sequence, tokens: tokens.subarray(from, at), logits: 'last' }]);
-        tokens[at] = argmax(logits!);
+        const part = { sequence, tokens: tokens.subarray(from, at), want: 'lastLogits' } as const;
+        const [logits] = await engine.step([part]);
+        tokens[at] = argmax(logits);
       }
       sequence.release();
       const greedy = (await onnx.logits(tokens)).map((row) =>
@@ -109,18 +111,19 @@ describe('a sequence', () => {
   });
   afterAll(() => engine.close());
 
-  test('has the same bits however its tokens are cut into steps', () => {
+  test('has the same bits however its tokens are cut into steps', async () => {
     const tokens = randomTokens(100, engine.description.vocab, 9);
-    const whole = logitsOf(engine, tokens);
+    const whole = await logitsOf(engine, tokens);
     for (const pieces of [Array<number>(100).fill(1), [7, 93], [16, 16, 16, 52], [33, 1, 1, 65]]) {
-      expect(sameBits(logitsOf(engine, tokens, pieces), whole)).toBe(true);
+      expect(sameBits(await logitsOf(engine, tokens, pieces), whole)).toBe(true);
     }
   });
 
-  test('has the same bits alone and in a batch of 16 of other lengths, some of them still reading their prompts', () => {
+  test('has the same bits alone and in a batch of 16 of other lengths, some of them still in prefill', async () => {
     const { vocab } = engine.description;
     const prompts = Array.from({ length: 16 }, (_, i) => randomTokens(3 + 5 * i, vocab, 20 + i));
-    const alone = prompts.map((prompt) => logitsOf(engine, prompt));
+    const alone: Float32Array[] = [];
+    for (const prompt of prompts) alone.push(await logitsOf(engine, prompt));
     const sequences = prompts.map((prompt) => engine.reserve(prompt.length)!);
     const found = prompts.map(() => new Array<number>());
     for (let round = 0; ; round++) {
@@ -128,10 +131,11 @@ describe('a sequence', () => {
         const sequence = sequences[i]!;
         // Each goes at a pace of its own.
         const tokens = prompt.subarray(sequence.length, sequence.length + 1 + ((i + round) % 9));
-        return tokens.length === 0 ? [] : [{ sequence, tokens, logits: 'all', i } as const];
+        return tokens.length === 0 ? [] : [{ sequence, tokens, want: 'allLogits', i } as const];
       });
       if (parts.length === 0) break;
-      engine.step(parts).forEach((logits, p) => found[parts[p]!.i]!.push(...logits));
+      const step = await engine.step(parts);
+      step.forEach((logits, p) => found[parts[p]!.i]!.push(...logits));
     }
     sequences.forEach((sequence) => {
       sequence.release();
@@ -141,17 +145,17 @@ describe('a sequence', () => {
     });
   });
 
-  test('gives its logits after its last token, after all, or not at all', () => {
+  test('gives its logits after its last token, after all, or not at all', async () => {
     const { vocab } = engine.description;
     const [a, b, c] = [engine.reserve(9)!, engine.reserve(9)!, engine.reserve(9)!];
     const tokens = randomTokens(4, vocab, 2);
-    const [all, none, last] = engine.step([
-      { sequence: a, tokens, logits: 'all' },
-      { sequence: b, tokens, logits: 'none' },
-      { sequence: c, tokens, logits: 'last' },
+    const [all, none, last] = await engine.step([
+      { sequence: a, tokens, want: 'allLogits' },
+      { sequence: b, tokens, want: 'nothing' },
+      { sequence: c, tokens, want: 'lastLogits' },
     ]);
-    expect([all!.length, none!.length, last!.length]).toEqual([4 * vocab, 0, vocab]);
-    expect(sameBits(last!, all!.subarray(3 * vocab))).toBe(true);
+    expect([all.length, none, last.length]).toEqual([4 * vocab, undefined, vocab]);
+    expect(sameBits(last, all.subarray(3 * vocab))).toBe(true);
     expect([a.length, b.length, c.length]).toEqual([4, 4, 4]);
     for (const sequence of [a, b, c]) sequence.release();
   });
@@ -184,18 +188,18 @@ describe('a sequence', () => {
     const one = await openEngine({ store: path.join(home, '2-4'), kvBytes: 3 * engine.pageBytes });
     const { vocab } = one.description;
     const long = randomTokens(48, vocab, 31);
-    const first = logitsOf(one, long.subarray(0, 5));
-    logitsOf(one, long);
-    expect(sameBits(logitsOf(one, long.subarray(0, 5)), first)).toBe(true);
+    const first = await logitsOf(one, long.subarray(0, 5));
+    await logitsOf(one, long);
+    expect(sameBits(await logitsOf(one, long.subarray(0, 5)), first)).toBe(true);
     await one.close();
   });
 
-  test('refuses a step that cannot be, and is unchanged by it', () => {
+  test('refuses a step that cannot be, and is unchanged by it', async () => {
     const { vocab } = engine.description;
     const sequence = engine.reserve(4)!;
     const tokens = Uint32Array.of(1, 2);
-    const step = (part: object, more: object[] = []) =>
-      engine.step([{ sequence, tokens, logits: 'last', ...part }, ...(more as never[])]);
+    const whole = { sequence, tokens, want: 'lastLogits' } as const;
+    const step = (part: object, ...more: StepPart[]) => engine.step([{ ...whole, ...part }, ...more]);
     const released = engine.reserve(4)!;
     released.release();
     const foreign = { length: 0, capacity: 9, release: () => undefined } satisfies Sequence;
@@ -206,18 +210,18 @@ describe('a sequence', () => {
       [{ sequence: released }, /released/],
       [{ sequence: foreign }, /another engine/],
     ] as const) {
-      expect(() => step(part)).toThrow(
+      await expect(step(part)).rejects.toEqual(
         expect.objectContaining({ kind: 'usage', message: expect.stringMatching(said) }),
       );
     }
-    expect(() => step({}, [{ sequence, tokens, logits: 'last' }])).toThrow(/twice/);
+    await expect(step({}, whole)).rejects.toThrow(/twice/);
     const long = engine.reserve(engine.maxStepTokens + 1)!;
-    expect(() => step({ sequence: long, tokens: new Uint32Array(engine.maxStepTokens + 1) })).toThrow(
-      /of a step/,
-    );
-    expect(() => engine.step([])).toThrow(/no tokens/);
+    const many = { sequence: long, tokens: new Uint32Array(engine.maxStepTokens + 1) };
+    await expect(step(many)).rejects.toThrow(/of a step/);
+    await expect(engine.step([])).rejects.toThrow(/no tokens/);
     expect(sequence.length).toBe(0);
-    expect(step({})[0]!.length).toBe(vocab);
+    const [logits] = await engine.step([whole]);
+    expect(logits.length).toBe(vocab);
     for (const one of [sequence, long]) one.release();
     expect(engine.freePages()).toBe(engine.pages);
   });
@@ -249,7 +253,7 @@ describe.each([
     const engine = await openEngine({ store, kvBytes: 1 << 22 });
     const onnx = await onnxOf(store, description, 50);
     const tokens = randomTokens(50, description.vocab, 4);
-    const found = logitsOf(engine, tokens, [13, 37]);
+    const found = await logitsOf(engine, tokens, [13, 37]);
     const { vocab } = description;
     (await onnx.logits(tokens)).forEach((row, t) => {
       expect(relativeError(found.subarray(t * vocab, (t + 1) * vocab), row)).toBeLessThan(1e-5);

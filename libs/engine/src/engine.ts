@@ -1,39 +1,43 @@
 import { EsparseError } from '@esparse/errors';
-import { PAGE_TOKENS } from '@esparse/kernels';
 import type { ModelDescription } from '@esparse/model';
 import type { RunAttributes } from '@esparse/model-store';
-import { createInterpreter } from './backends/cpu/interpreter.ts';
-import type { KeyValueCache } from './backends/cpu/key-value-cache.ts';
-import type { ModelWeights, WeightBytes } from './backends/cpu/model-weights.ts';
-import { PagePool } from './paging/page-pool.ts';
-import { rotaryTables } from './backends/cpu/rotary-tables.ts';
-import { PagedSequence, pagesFor, type Sequence } from './paging/sequence.ts';
-import { StepLayout } from './backends/cpu/step-layout.ts';
+import type { BackendModel, DeviceFacts, StepOutputs, Want, WeightBytes } from './backends/backend.ts';
+import { createInTurn } from './in-turn.ts';
+import { checkStep } from './paging/check-step.ts';
+import { SequencePool } from './paging/sequence-pool.ts';
+import type { Sequence } from './paging/sequence.ts';
+import type { SamplingParams } from './sampling/params.ts';
 
 /** What a step does to one sequence. */
-export interface StepPart {
+export interface StepPart<W extends Want = Want> {
   readonly sequence: Sequence;
-  /** Appended to the sequence: at least one. */
+  /** Appended to the sequence, at least one: a piece of its prompt (prefill), or its last token (decode). */
   readonly tokens: Uint32Array;
-  /** After which of these tokens the logits of the next one are wanted. */
-  readonly logits: 'none' | 'last' | 'all';
+  readonly want: W;
 }
 
-/** A model that generates, for many sequences at a time. Not thread-safe: it belongs to the thread that opened it. */
+/** What a step gives: for each part what it wants. */
+export type StepResults<P extends readonly StepPart[]> = {
+  -readonly [I in keyof P]: StepOutputs[P[I]['want']];
+};
+
+/** A model that generates, for many sequences at a time. It belongs to the thread that opened it. */
 export interface Engine {
   readonly description: ModelDescription;
   /** Fingerprint of the run. */
   readonly run: string;
   /** How the run was made: config.json, pipeline, pattern, shuffle. */
   readonly attributes: RunAttributes;
+  /** What it computes on and with. */
+  readonly device: DeviceFacts;
   readonly weightBytes: WeightBytes;
   /** The longest sequence. */
   readonly maxContext: number;
   /** The most tokens of a step, over all of its parts. */
   readonly maxStepTokens: number;
-  readonly pageTokens: typeof PAGE_TOKENS;
-  /** Pages of the key-value cache, and bytes of each. */
+  /** Pages of the key-value cache, tokens that fit into each, and bytes of each. */
   readonly pages: number;
+  readonly pageTokens: number;
   readonly pageBytes: number;
   /** Pages that no sequence holds. */
   freePages(): number;
@@ -43,102 +47,88 @@ export interface Engine {
    * Reserves pages for a sequence of up to `tokens`, all at once, so that it can never be stopped half-way for want of
    * memory. `undefined` where not enough are free.
    *
-   * @throws EsparseError 'usage' for less than one token or more than `maxContext`
+   * @param sampling how its tokens are chosen where a step wants them. @default the most probable one each time
+   * @throws EsparseError 'usage' for less than one token or more than `maxContext`, or parameters out of range
    */
-  reserve(tokens: number): Sequence | undefined;
+  reserve(tokens: number, sampling?: SamplingParams): Sequence | undefined;
   /**
-   * Appends each part's tokens to its sequence and gives, for each part, the logits that it asks for: (wanted x vocab),
-   * valid until the next step. Synchronous. A sequence's logits have the same bits alone and in any batch, and however
-   * its tokens are cut into steps. After an error no sequence has changed.
+   * Appends each part's tokens to its sequence and gives what each part wants. Steps run one after the other, in the order
+   * in which they were asked for; logits are valid until the next one begins. What a sequence is given has the same bits
+   * alone and in any batch, and however its tokens are cut into steps. After an error no sequence has changed.
    *
+   * @param signal ends the wait, and the step where the device can
    * @throws EsparseError 'usage' for a sequence that is released, of another engine, full, or named twice; for no tokens
    * or more than `maxStepTokens`; for a token outside the vocabulary
    */
-  step(parts: readonly StepPart[]): Float32Array[];
-  /** Lets go of the weights and the cache; every later step is refused. */
+  step<const P extends readonly StepPart[]>(parts: P, signal?: AbortSignal): Promise<StepResults<P>>;
+  /** Releases the weights and the cache once all steps that were asked for have ended; every later one is refused. */
   close(): Promise<void>;
 }
 
-/** What an engine is made of. */
-export interface EngineParts {
+/** What is known of an engine's model besides what its backend says. */
+export interface EngineModel {
+  /** Fingerprint of the run. */
   readonly run: string;
   readonly description: ModelDescription;
   readonly attributes: RunAttributes;
-  readonly weights: ModelWeights;
-  readonly cache: KeyValueCache;
   readonly maxContext: number;
   readonly maxStepTokens: number;
-  /** Called when the engine is closed. */
-  readonly release: () => Promise<void>;
+  /** Called when the engine has closed. */
+  readonly onClose?: (() => Promise<void>) | undefined;
 }
 
-const NOTHING = new Float32Array(0);
-
-/** Makes an engine of its parts; see `openEngine`. */
-export function createEngine(parts: EngineParts): Engine {
-  const { description, weights, cache, maxContext, maxStepTokens } = parts;
-  const { vocab } = description;
-  const pool = new PagePool(cache.pages);
-  const layout = new StepLayout(maxStepTokens, cache.pages);
-  const interpreter = createInterpreter({
-    description,
-    weights,
-    cache,
-    rotary: rotaryTables(description, maxContext),
-    layout,
-    maxTokens: maxStepTokens,
-  });
-  const wanted = new Int32Array(maxStepTokens);
+/** Makes an engine of a model that a backend has opened; `openEngine` does both. */
+export function createEngine(model: BackendModel, about: EngineModel): Engine {
+  const { description, maxContext, maxStepTokens } = about;
+  const { pages, pageTokens, pageBytes } = model;
+  const sequences = new SequencePool(pages, pageTokens);
+  const bounds = { sequences, vocab: description.vocab, maxStepTokens };
   let open = true;
+  const inTurn = createInTurn();
+
+  const step = async (parts: readonly StepPart[], signal: AbortSignal | undefined) => {
+    signal?.throwIfAborted();
+    checkStep(parts, bounds);
+    const outputs = await sequences.duringStep(() => model.run(parts, signal));
+    for (const part of parts) part.sequence.append(part);
+    return outputs;
+  };
 
   return {
-    run: parts.run,
+    run: about.run,
     description,
-    attributes: parts.attributes,
-    weightBytes: weights.bytes,
+    attributes: about.attributes,
+    device: model.device,
+    weightBytes: model.weightBytes,
     maxContext,
     maxStepTokens,
-    pageTokens: PAGE_TOKENS,
-    pages: cache.pages,
-    pageBytes: cache.pageBytes,
-    freePages: () => pool.free,
-    pagesFor,
-    reserve(count) {
+    pages,
+    pageTokens,
+    pageBytes,
+    freePages: () => sequences.free,
+    pagesFor: (tokens) => sequences.pagesFor(tokens),
+    reserve(tokens, sampling = {}) {
       if (!open) throw closed();
-      if (!Number.isInteger(count) || count < 1 || count > maxContext) {
+      if (!Number.isInteger(tokens) || tokens < 1 || tokens > maxContext) {
         throw new EsparseError(
           'usage',
-          `a sequence of ${count} tokens: at least 1 and at most ${maxContext} fit`,
+          `a sequence of ${tokens} tokens: at least 1 and at most ${maxContext} fit`,
         );
       }
-      const pages = pool.take(pagesFor(count));
-      return pages && new PagedSequence(pool, pages, count);
+      return sequences.reserve(tokens, sampling);
     },
-    step(stepParts) {
-      if (!open) throw closed();
-      const sequences = layout.layOut(stepParts, pool, vocab);
-      let count = 0;
-      let rows = 0;
-      for (const part of stepParts) {
-        interpreter.tokens.set(part.tokens, count);
-        const last = count + part.tokens.length;
-        const first = part.logits === 'all' ? count : part.logits === 'last' ? last - 1 : last;
-        for (let row = first; row < last; row++) wanted[rows++] = row;
-        count = last;
-      }
-      interpreter.run(count);
-      const logits = rows === 0 ? NOTHING : interpreter.logits(wanted, rows);
-      let at = 0;
-      return stepParts.map((part, i) => {
-        sequences[i]!.grow(part.tokens.length);
-        const length = part.logits === 'all' ? part.tokens.length : part.logits === 'last' ? 1 : 0;
-        return logits.subarray(at, (at += length * vocab));
-      });
+    step<const P extends readonly StepPart[]>(parts: P, signal?: AbortSignal) {
+      const outputs = open ? inTurn(() => step(parts, signal)) : Promise.reject(closed());
+      // A backend gives each part what it wants: the seam says so.
+      return outputs as Promise<unknown> as Promise<StepResults<P>>;
     },
     async close() {
       if (!open) return;
       open = false;
-      await parts.release();
+      await inTurn(async () => {
+        await model.close();
+        await about.onClose?.();
+      });
     },
   };
 }

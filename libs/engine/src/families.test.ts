@@ -55,9 +55,10 @@ test.each(['llama', 'mistral', 'opt', 'qwen2'])(
     const steps = [tokens.slice(0, 9), ...tokens.slice(9).map((token) => [token])];
     let at = 0;
     for (const step of steps) {
-      const [found] = engine.step([{ sequence, tokens: Uint32Array.from(step), logits: 'all' }]);
+      const part = { sequence, tokens: Uint32Array.from(step), want: 'allLogits' } as const;
+      const [found] = await engine.step([part]);
       for (let t = 0; t < step.length; t++, at++) {
-        const row = found!.subarray(t * description.vocab, (t + 1) * description.vocab);
+        const row = found.subarray(t * description.vocab, (t + 1) * description.vocab);
         expect(relativeError(row, logits[at]!)).toBeLessThan(TOLERANCE);
       }
     }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createSampler, generate, argmax, openEngine, type Engine, type GenerateOptions } from './index.ts';
+import { generate, argmax, openEngine, type Engine, type GenerateOptions } from './index.ts';
 import { randomModel, writeTestStore } from './testing/test-store.ts';
 
 let home: string;
@@ -20,7 +20,7 @@ const PROMPT = Uint32Array.from({ length: 19 }, (_, i) => (i * 29) % 70);
 
 /** All tokens, and why there are no more. */
 async function all(options: Partial<GenerateOptions> = {}): Promise<[number[], string]> {
-  const generated = generate(engine, { prompt: PROMPT, maxTokens: 10, sampler: createSampler(), ...options });
+  const generated = generate(engine, { prompt: PROMPT, maxTokens: 10, ...options });
   const tokens: number[] = [];
   for (;;) {
     const next = await generated.next();
@@ -36,10 +36,10 @@ test('tokens follow from the logits of all before them, whatever the size of a s
   const whole = await openEngine({ store: home, kvBytes: 1 << 22 });
   const sequence = whole.reserve(40)!;
   const inputs = Uint32Array.from([...PROMPT, ...tokens]);
-  const [logits] = whole.step([{ sequence, tokens: inputs, logits: 'all' }]);
+  const [logits] = await whole.step([{ sequence, tokens: inputs, want: 'allLogits' }]);
   tokens.forEach((token, i) => {
     const at = (PROMPT.length - 1 + i) * 70;
-    expect(argmax(logits!.subarray(at, at + 70))).toBe(token);
+    expect(argmax(logits.subarray(at, at + 70))).toBe(token);
   });
   await whole.close();
 });
@@ -55,7 +55,7 @@ test('it ends at an end token, which it does not give out, at the most tokens, o
 
 test('its pages come back when it ends, when it is left, and when it is cancelled', async () => {
   await all();
-  for await (const token of generate(engine, { prompt: PROMPT, maxTokens: 9, sampler: createSampler() })) {
+  for await (const token of generate(engine, { prompt: PROMPT, maxTokens: 9 })) {
     expect(engine.freePages()).toBeLessThan(engine.pages);
     expect(token).toBeLessThan(70);
     break;
@@ -63,7 +63,7 @@ test('its pages come back when it ends, when it is left, and when it is cancelle
   expect(engine.freePages()).toBe(engine.pages);
   const controller = new AbortController();
   const cancelled = async () => {
-    const options = { prompt: PROMPT, maxTokens: 9, sampler: createSampler(), signal: controller.signal };
+    const options = { prompt: PROMPT, maxTokens: 9, signal: controller.signal };
     for await (const token of generate(engine, options)) controller.abort(token);
   };
   await expect(cancelled()).rejects.toBeDefined();

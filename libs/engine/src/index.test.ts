@@ -2,13 +2,17 @@ import * as api from './index.ts';
 
 test('the public surface is what is meant to be', () => {
   expect(Object.keys(api).sort()).toEqual([
+    'SAMPLING_OPTIONS',
     'Scheduler',
     'argmax',
     'createAdmission',
+    'createEngine',
     'createSampler',
     'generate',
     'logSumExp',
     'openEngine',
+    'registerBackend',
+    'sampleToken',
     'topLogprobs',
   ]);
 });

@@ -1,12 +1,46 @@
-/** Runs a pruned model straight from a store: mapped weights, a paged key-value cache, batched steps. */
-export type { WeightBytes } from './backends/cpu/model-weights.ts';
-export type { Engine, StepPart } from './engine.ts';
+/**
+ * Runs pruned models straight from a store: engines over backends (the processor is one), sampling, and a scheduler that
+ * batches the texts of many clients.
+ */
+export type {
+  Backend,
+  BackendModel,
+  BackendOptions,
+  BatchPart,
+  BatchSequence,
+  DeviceFacts,
+  SampledToken,
+  SamplingFailure,
+  StepOutput,
+  StepOutputs,
+  StoredModel,
+  Want,
+  WeightBytes,
+} from './backends/backend.ts';
+export { registerBackend } from './backends/registry.ts';
+export { createEngine, type Engine, type EngineModel, type StepPart, type StepResults } from './engine.ts';
 export { generate, type GenerateOptions } from './generate.ts';
 export { openEngine, type EngineOptions } from './open-engine.ts';
 export type { Sequence } from './paging/sequence.ts';
 export { argmax } from './sampling/argmax.ts';
+export type { Candidates } from './sampling/candidates.ts';
 export { logSumExp, topLogprobs, type TopLogprobs } from './sampling/log-probabilities.ts';
-export { createSampler, type Sampler, type SamplerOptions } from './sampling/sampler.ts';
+export { SAMPLING_OPTIONS, type SamplingParams } from './sampling/params.ts';
+export { sampleToken } from './sampling/sample-token.ts';
+export { createSampler, type Sampler } from './sampling/sampler.ts';
+export type {
+  LogitsProcessor,
+  NumberField,
+  SamplingOption,
+  SamplingStage,
+  TokenHistory,
+} from './sampling/sampling-option.ts';
 export { createAdmission, type Admission, type Slot } from './scheduler/admission.ts';
-export type { FinishReason, Job, JobEvent, Sampling } from './scheduler/job.ts';
-export { Scheduler, type SchedulerLimits, type StepResult } from './scheduler/scheduler.ts';
+export type { FinishReason, Job, JobEvent } from './scheduler/job.ts';
+export {
+  Scheduler,
+  type SchedulerEngine,
+  type SchedulerLimits,
+  type StepResult,
+} from './scheduler/scheduler.ts';
+export type { ArraySource } from './weights/array-source.ts';

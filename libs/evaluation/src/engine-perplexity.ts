@@ -54,9 +54,9 @@ async function scoreWindow(
       await setImmediate();
       signal?.throwIfAborted();
       const part = inputs.subarray(at, at + rows);
-      const [logits] = engine.step([{ sequence, tokens: part, logits: 'all' }]);
+      const [logits] = await engine.step([{ sequence, tokens: part, want: 'allLogits' }], signal);
       for (let i = 0; i < part.length; i++) {
-        const row = logits!.subarray(i * vocab, (i + 1) * vocab);
+        const row = logits.subarray(i * vocab, (i + 1) * vocab);
         nll += logSumExp(row) - row[window[at + i + 1]!]!;
       }
     }

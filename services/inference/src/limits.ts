@@ -29,12 +29,12 @@ export const MAX_BODY_DEPTH = 16;
 /** Entries of all lists of a body, token ids too: more than 32 prompts of 4096 tokens. Parsing them takes 5 ms. */
 export const MAX_LIST_ENTRIES = 150_000;
 
-/** Likeliest tokens that are told beside each token: completions (OpenAI: 5) and chats (OpenAI: 20). */
+/** Most probable tokens that are reported beside each token: completions (OpenAI: 5) and chats (OpenAI: 20). */
 export const MAX_COMPLETION_LOGPROBS = 5;
 export const MAX_CHAT_LOGPROBS = 20;
 
-/** Probabilities told in one answer, over all its texts: writing so many as JSON takes 10 ms. */
-export const MAX_TOLD_LOGPROBS = 32 * 1024;
+/** Log-probabilities reported in one answer, over all its texts: writing so many as JSON takes 10 ms. */
+export const MAX_REPORTED_LOGPROBS = 32 * 1024;
 
 /** Tokens of a completion that says nothing (OpenAI: 16), and of a chat answer: memory is reserved for all of them. */
 export const DEFAULT_COMPLETION_TOKENS = 16;
@@ -49,9 +49,9 @@ export const DEFAULT_MAX_QUEUE = 256;
 /** A refusal for a full queue is held back so long: clients that try again at once must not take time from the others. */
 export const REFUSAL_DELAY_MS = 100;
 
-/** Prompt tokens of a step when nothing is being generated, and when something is and would wait for them. */
-export const STEP_PROMPT_TOKENS = 128;
-export const MIXED_STEP_PROMPT_TOKENS = 32;
+/** Prefill tokens of a step while no text is being generated, and while some are and wait for them. */
+export const STEP_PREFILL_TOKENS = 128;
+export const MIXED_STEP_PREFILL_TOKENS = 32;
 
 /** A request from its acceptance to its last token (option), in seconds: a place is never held for longer. */
 export const DEFAULT_REQUEST_SECONDS = 600;

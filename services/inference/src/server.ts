@@ -16,8 +16,8 @@ import {
   DEFAULT_MAX_SEQUENCES,
   DEFAULT_REQUEST_SECONDS,
   MAX_BODY_BYTES,
-  MIXED_STEP_PROMPT_TOKENS,
-  STEP_PROMPT_TOKENS,
+  MIXED_STEP_PREFILL_TOKENS,
+  STEP_PREFILL_TOKENS,
   WATCH_INTERVAL_MS,
 } from './limits.ts';
 import { watchEventLoop } from './metrics/event-loop.ts';
@@ -116,15 +116,19 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       kvBytes: options.kvBytes,
       cacheDirectory: options.cacheDirectory,
       cacheBytes: options.cacheBytes,
-      limits: { maxSequences, promptTokens: STEP_PROMPT_TOKENS, mixedPromptTokens: MIXED_STEP_PROMPT_TOKENS },
+      limits: {
+        maxSequences,
+        prefillTokens: STEP_PREFILL_TOKENS,
+        mixedPrefillTokens: MIXED_STEP_PREFILL_TOKENS,
+      },
     },
     {
-      step: (report) => {
+      onStep: (report) => {
         metrics.step(report);
       },
-      failed: (error) => {
+      onFailure: (error) => {
         service.drain();
-        log.fatal({ err: error }, 'the engine is gone');
+        log.fatal({ err: error }, 'the engine has failed');
         fail(error);
       },
     },

@@ -27,7 +27,7 @@ export async function benchOnnx(store: string, threads: number): Promise<void> {
     let hidden: Float32Array = new Float32Array(description.hidden).fill(0.1);
     for (const block of blocks) hidden = await block.advance(hidden);
     const between = performance.now();
-    engine.step([{ sequence, tokens: Uint32Array.of(7), logits: 'last' }]);
+    await engine.step([{ sequence, tokens: Uint32Array.of(7), want: 'lastLogits' }]);
     if (round === 0) continue;
     onnx.push((between - started) / 1000);
     native.push((performance.now() - between) / 1000);

@@ -21,7 +21,7 @@ export function argmax(logits: Float32Array): number {
   throw notNumbers();
 }
 
-/** What is said where logits are not numbers. */
+/** The error for logits that are not numbers. */
 export function notNumbers(): EsparseError {
   return new EsparseError('numeric', 'the logits of the next token are not numbers', {
     hint: 'a weight or an activation overflows or is not a number: check the model',

@@ -1,12 +1,12 @@
 import { notNumbers } from './argmax.ts';
 
-/** Log-probabilities of a token and of the likeliest ones, in nats, of the plain softmax. */
+/** Log-probabilities of a token and of the most probable ones in its place, in nats, of the plain softmax. */
 export interface TopLogprobs {
-  /** Of the token that was asked for. */
+  /** Of the token itself. */
   readonly logprob: number;
-  /** The likeliest tokens, from the likeliest down; of equal ones the lower first. */
+  /** The most probable tokens, the first of them first; of equal ones the lower first. */
   readonly ids: number[];
-  /** Theirs. */
+  /** Their log-probabilities. */
   readonly logprobs: number[];
 }
 
@@ -26,7 +26,7 @@ export function logSumExp(logits: Float32Array): number {
 }
 
 /**
- * The log-probability of a token, and those of the `k` likeliest.
+ * The log-probability of a token, and those of the `k` most probable ones.
  *
  * @throws EsparseError 'numeric' where logits are not numbers
  */

@@ -1,28 +1,31 @@
 import { createSampler } from './sampler.ts';
+import type { SamplingParams } from './params.ts';
+import type { SamplingOption } from './sampling-option.ts';
 import { logSumExp, topLogprobs } from './log-probabilities.ts';
 import { seededRandom } from './random.ts';
 
 const logits = Float32Array.of(0.5, 3, -1, 3, 2, -Infinity, 1);
+const HISTORY = { tokens: Uint32Array.of(2, 4), promptTokens: 1 };
 const probabilities = (temperature = 1) => {
   const powers = [...logits].map((logit) => Math.exp(logit / temperature));
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map((power) => power / sum);
 };
 
-/** How often each token is drawn. */
-function frequencies(options: Parameters<typeof createSampler>[0], draws = 20_000): number[] {
-  const sampler = createSampler({ temperature: 1, seed: 11, ...options });
+/** How often each token is sampled. */
+function frequencies(params: SamplingParams, times = 20_000): number[] {
+  const sampler = createSampler({ temperature: 1, seed: 11, ...params });
   const counts = new Array<number>(logits.length).fill(0);
-  for (let i = 0; i < draws; i++) counts[sampler.sample(logits)]!++;
-  return counts.map((count) => count / draws);
+  for (let i = 0; i < times; i++) counts[sampler.sample(logits, HISTORY)]!++;
+  return counts.map((count) => count / times);
 }
 
-test('temperature 0 takes the likeliest token, the lower of two equal ones', () => {
-  expect(createSampler().sample(logits)).toBe(1);
-  expect(createSampler({ temperature: 1, topK: 1, seed: 3 }).sample(logits)).toBe(1);
+test('temperature 0 takes the most probable token, the lower of two equal ones', () => {
+  expect(createSampler().sample(logits, HISTORY)).toBe(1);
+  expect(createSampler({ temperature: 1, topK: 1, seed: 3 }).sample(logits, HISTORY)).toBe(1);
 });
 
-test('tokens are drawn as often as the model and the temperature say, impossible ones never', () => {
+test('tokens are sampled as often as the model and the temperature say, impossible ones never', () => {
   for (const temperature of [0.5, 1, 2]) {
     const expected = probabilities(temperature);
     frequencies({ temperature }).forEach((frequency, token) => {
@@ -32,23 +35,59 @@ test('tokens are drawn as often as the model and the temperature say, impossible
   expect(frequencies({})[5]).toBe(0);
 });
 
-test('top-k draws among the k likeliest, top-p among the fewest that reach p', () => {
-  const drawn = (options: object) => frequencies(options).flatMap((f, token) => (f > 0 ? [token] : []));
-  expect(drawn({ topK: 2 })).toEqual([1, 3]);
-  expect(drawn({ topK: 3 })).toEqual([1, 3, 4]);
-  expect(drawn({ topK: 100 })).toEqual([0, 1, 2, 3, 4, 6]);
+test('top-k samples among the k most probable tokens, top-p among the fewest that reach p', () => {
+  const sampled = (options: object) => frequencies(options).flatMap((f, token) => (f > 0 ? [token] : []));
+  expect(sampled({ topK: 2 })).toEqual([1, 3]);
+  expect(sampled({ topK: 3 })).toEqual([1, 3, 4]);
+  expect(sampled({ topK: 100 })).toEqual([0, 1, 2, 3, 4, 6]);
   const [, first] = probabilities();
-  expect(drawn({ topP: first! * 0.9 })).toEqual([1]);
-  expect(drawn({ topP: first! * 1.1 })).toEqual([1, 3]);
-  expect(drawn({ topP: 0.9999 })).toEqual([0, 1, 2, 3, 4, 6]);
-  // Of the three likeliest, two reach 80 %.
-  expect(drawn({ topK: 3, topP: 0.8 })).toEqual([1, 3]);
+  expect(sampled({ topP: first! * 0.9 })).toEqual([1]);
+  expect(sampled({ topP: first! * 1.1 })).toEqual([1, 3]);
+  expect(sampled({ topP: 0.9999 })).toEqual([0, 1, 2, 3, 4, 6]);
+  // Of the three most probable, two reach 80 %.
+  expect(sampled({ topK: 3, topP: 0.8 })).toEqual([1, 3]);
+});
+
+test('an option sees the tokens so far and changes a copy of the logits, whatever the temperature', () => {
+  const unheard: SamplingOption = {
+    request: { min: 0, max: 1, default: 0 },
+    stage: () => ({
+      processLogits: (changed, { tokens, promptTokens }) => {
+        for (const token of tokens.subarray(promptTokens)) changed[token] = -Infinity;
+      },
+    }),
+  };
+  const before = logits.slice();
+  for (const temperature of [0, 1e-3]) {
+    const sampler = createSampler({ temperature, seed: 1 }, [unheard]);
+    expect(sampler.sample(logits, { tokens: Uint32Array.of(3, 1), promptTokens: 1 })).toBe(3);
+    expect(sampler.sample(logits, { tokens: Uint32Array.of(3, 1, 3), promptTokens: 1 })).toBe(4);
+  }
+  expect(logits).toEqual(before);
+});
+
+test('the tokens of a seed are these, on every processor and in every version', () => {
+  const tokens = (params: SamplingParams) => {
+    const sampler = createSampler({ seed: 42, ...params });
+    return Array.from({ length: 24 }, () => sampler.sample(logits, HISTORY)).join('');
+  };
+  expect([
+    tokens({ temperature: 1 }),
+    tokens({ temperature: 2, topK: 4 }),
+    tokens({ temperature: 1.5, topP: 0.9 }),
+    tokens({ temperature: 1.5, topK: 5, topP: 0.8 }),
+  ]).toEqual([
+    '136311131333131334341433',
+    '146311131334143434343443',
+    '146311131333143434341433',
+    '134311131333133334341433',
+  ]);
 });
 
 test('a seed fixes the tokens, another seed gives others, and so does none', () => {
   const tokens = (seed?: number) => {
     const sampler = createSampler({ temperature: 2, seed });
-    return Array.from({ length: 50 }, () => sampler.sample(logits)).join();
+    return Array.from({ length: 50 }, () => sampler.sample(logits, HISTORY)).join();
   };
   expect(tokens(5)).toBe(tokens(5));
   expect(new Set([tokens(5), tokens(6), tokens(-5), tokens(5 + 2 ** 40), tokens(), tokens()]).size).toBe(6);
@@ -67,18 +106,25 @@ test('logits that are not numbers are an error, options out of range too', () =>
   for (const options of [{}, { temperature: 1, seed: 1 }, { temperature: 1, topP: 0.5, seed: 1 }]) {
     const sampler = createSampler(options);
     for (const bad of [NaN, Infinity]) {
-      expect(() => sampler.sample(Float32Array.of(1, bad, 0))).toThrow(
+      expect(() => sampler.sample(Float32Array.of(1, bad, 0), HISTORY)).toThrow(
         expect.objectContaining({ kind: 'numeric' }),
       );
     }
-    expect(() => sampler.sample(new Float32Array(3).fill(-Infinity))).toThrow(/not numbers/);
+    expect(() => sampler.sample(new Float32Array(3).fill(-Infinity), HISTORY)).toThrow(/not numbers/);
   }
-  for (const options of [{ temperature: -1 }, { topP: 0 }, { topP: 1.1 }, { topK: 0.5 }, { seed: 0.5 }]) {
+  for (const options of [
+    { temperature: -1 },
+    { topP: 0 },
+    { topP: 1.1 },
+    { topK: 0.5 },
+    { topK: -2 },
+    { seed: 0.5 },
+  ]) {
     expect(() => createSampler(options)).toThrow(expect.objectContaining({ kind: 'usage' }));
   }
 });
 
-test('log-probabilities are those of the softmax, the likeliest first', () => {
+test('log-probabilities are those of the softmax, the most probable first', () => {
   const expected = probabilities().map(Math.log);
   const { logprob, ids, logprobs } = topLogprobs(logits, 6, 3);
   expect(ids).toEqual([1, 3, 4]);

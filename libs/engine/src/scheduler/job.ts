@@ -1,20 +1,9 @@
 import type { TopLogprobs } from '../sampling/log-probabilities.ts';
-
-/** How the next token is drawn. */
-export interface Sampling {
-  /** 0 takes the most likely token. */
-  readonly temperature: number;
-  /** Only the most likely tokens whose probabilities reach this sum; 1 for all. */
-  readonly topP: number;
-  /** Only so many of the most likely tokens; 0 for all. */
-  readonly topK: number;
-  /** Of this job's own generator: a text depends on nothing but its job. */
-  readonly seed: number;
-}
+import type { SamplingParams } from '../sampling/params.ts';
 
 /** One text to generate. What it gives depends on this alone, never on what else runs. */
 export interface Job {
-  /** Unique in the life of the server. */
+  /** Unique in the life of the scheduler. */
   readonly id: number;
   /** The loaded model that its prompt was tokenized for. */
   readonly model: number;
@@ -23,9 +12,7 @@ export interface Job {
   readonly maxTokens: number;
   /** Tokens that end the text; they are no part of it. */
   readonly endTokens: readonly number[];
-  readonly sampling: Sampling;
-  /** How many of the most likely tokens to tell beside the one drawn; undefined for no probabilities at all. */
-  readonly logprobs: number | undefined;
+  readonly sampling: SamplingParams;
 }
 
 /** Why a text ended: a token of its own, or as many tokens as were asked for. */

@@ -1,39 +1,20 @@
-import type { TopLogprobs } from '../sampling/log-probabilities.ts';
 import { EsparseError, messageOf } from '@esparse/errors';
-import type { Job, JobEvent, Sampling } from './job.ts';
-import { shares } from './shares.ts';
+import type { SampledToken, SamplingFailure } from '../backends/backend.ts';
+import type { Engine } from '../engine.ts';
+import type { Job, JobEvent } from './job.ts';
+import { prefillShares } from './prefill-shares.ts';
+import { RunningJob } from './running-job.ts';
 
-/** What the scheduler asks of an engine; see `Engine` in @esparse/engine. */
-export interface StepEngine<S extends StepSequence = StepSequence> {
-  reserve(tokens: number): S | undefined;
-  step(
-    parts: readonly { sequence: S; tokens: Uint32Array; logits: 'none' | 'last' | 'all' }[],
-  ): readonly Float32Array[];
-}
-
-export interface StepSequence {
-  release(): void;
-}
-
-/** Draws tokens for one job from its own generator. */
-export interface Sampler {
-  sample(logits: Float32Array): number;
-}
-
-export interface SchedulerDependencies<S extends StepSequence> {
-  /** The engine of a loaded model. */
-  engine(model: number): StepEngine<S>;
-  sampler(sampling: Sampling): Sampler;
-  logprob(logits: Float32Array, token: number, alternatives: number): TopLogprobs;
-}
+/** What the scheduler asks of an engine. */
+export type SchedulerEngine = Pick<Engine, 'reserve' | 'step'>;
 
 export interface SchedulerLimits {
   /** Sequences that run at once. */
   readonly maxSequences: number;
-  /** Prompt tokens of a step while nothing is being generated. */
-  readonly promptTokens: number;
-  /** Prompt tokens of a step while other sequences generate and wait for it. */
-  readonly mixedPromptTokens: number;
+  /** Prefill tokens of a step while no sequence decodes. */
+  readonly prefillTokens: number;
+  /** Prefill tokens of a step while other sequences decode and wait for it. */
+  readonly mixedPrefillTokens: number;
 }
 
 /** What one step did. */
@@ -41,46 +22,36 @@ export interface StepResult {
   readonly events: readonly JobEvent[];
   /** Jobs that left the queue and run from this step on. */
   readonly started: readonly number[];
-  /** Sequences in the step, and how many tokens of prompts it read. */
+  /** Sequences in the step, and how many tokens of prompts it took in. */
   readonly batch: number;
-  readonly promptTokens: number;
+  readonly prefillTokens: number;
 }
 
 /** One sequence in a step. */
-interface Part<S extends StepSequence> {
-  readonly running: Running<S>;
+interface Part {
+  readonly running: RunningJob;
   readonly tokens: Uint32Array;
-  /** Whether a token is drawn after these. */
-  readonly wants: boolean;
-}
-
-interface Running<S extends StepSequence> {
-  readonly job: Job;
-  readonly sequence: S;
-  readonly sampler: Sampler;
-  /** Prompt tokens read so far. */
-  read: number;
-  generated: number;
-  last: number;
+  readonly want: 'nothing' | 'token';
 }
 
 /**
- * Continuous batching: jobs wait in one queue, are admitted in its order when there is a place and memory for all
- * that they may need, and leave as soon as they end. Every step gives each sequence that generates its next token,
- * and reads some of the prompts of the others. Nothing here waits: a step is a call, and between two steps jobs may
- * be added and cancelled.
+ * Continuous batching: jobs wait in one queue, are admitted in its order when one fewer than the most sequences run and
+ * there is memory for all that they may need, and leave as soon as they end. Every step decodes one token of each sequence
+ * whose prompt is in the cache, and prefills some of the prompts of the others. One step runs at a time; during it and
+ * between two of them jobs may be added and cancelled.
  *
  * The queue is bounded by who submits (see `admission.ts`). A job at its head that does not fit yet keeps those
  * behind it waiting: else large jobs would wait for ever.
  */
-export class Scheduler<S extends StepSequence> {
-  readonly #dependencies: SchedulerDependencies<S>;
+export class Scheduler {
+  readonly #engineOf: (model: number) => SchedulerEngine;
   readonly #limits: SchedulerLimits;
   readonly #queue = new Map<number, Job>();
-  readonly #running = new Map<number, Running<S>>();
+  readonly #running = new Map<number, RunningJob>();
 
-  constructor(dependencies: SchedulerDependencies<S>, limits: SchedulerLimits) {
-    this.#dependencies = dependencies;
+  /** @param engineOf the engine of a loaded model */
+  constructor(engineOf: (model: number) => SchedulerEngine, limits: SchedulerLimits) {
+    this.#engineOf = engineOf;
     this.#limits = limits;
   }
 
@@ -100,41 +71,37 @@ export class Scheduler<S extends StepSequence> {
     this.#queue.set(job.id, job);
   }
 
-  /** Takes a job out, wherever it is; its place and its memory are free at once. */
+  /** Takes a job out, wherever it is: nothing more comes of it, and its memory is free once no step runs. */
   cancel(id: number): void {
     this.#queue.delete(id);
-    this.#leave(id);
+    this.#release(id);
   }
 
-  /** Admits what fits and runs every sequence once. */
-  step(): StepResult {
+  /** Admits what fits and runs every sequence once. Steps do not overlap: the last one is awaited first. */
+  async step(signal?: AbortSignal): Promise<StepResult> {
     const events: JobEvent[] = [];
     const started = this.#admit(events);
     const batch = this.#running.size;
-    const parts = this.#plan();
-    let promptTokens = 0;
-    for (const [model, ofModel] of byModel(parts)) {
+    let prefillTokens = 0;
+    for (const [model, parts] of byModel(this.#plan())) {
       try {
-        const logits = this.#dependencies.engine(model).step(
-          ofModel.map(({ running: { sequence }, tokens, wants }) => ({
-            sequence,
-            tokens,
-            logits: wants ? 'last' : 'none',
-          })),
+        const outputs = await this.#engineOf(model).step(
+          parts.map(({ running: { sequence }, tokens, want }) => ({ sequence, tokens, want })),
+          signal,
         );
-        ofModel.forEach((part, i) => {
-          if (part.running.read < part.running.job.prompt.length) {
-            part.running.read += part.tokens.length;
-            promptTokens += part.tokens.length;
-          }
-          if (part.wants) events.push(this.#draw(part.running, logits[i]!));
+        parts.forEach(({ running, tokens }, i) => {
+          prefillTokens += running.prefilled(tokens);
+          const output = outputs[i];
+          if (output !== undefined && this.#runs(running)) events.push(this.#take(running, output));
         });
       } catch (error) {
-        // The engine's state after a failed step is unknown for all that took part.
-        for (const { running } of ofModel) events.push(this.#fail(running.job.id, error));
+        // A device that fails may fail again: all that took part end here.
+        for (const { running } of parts) {
+          if (this.#runs(running)) events.push(this.#fail(running.job.id, error));
+        }
       }
     }
-    return { events, started, batch, promptTokens };
+    return { events, started, batch, prefillTokens };
   }
 
   #admit(events: JobEvent[]): number[] {
@@ -142,13 +109,13 @@ export class Scheduler<S extends StepSequence> {
     for (const [id, job] of this.#queue) {
       if (this.#running.size >= this.#limits.maxSequences) break;
       try {
-        const sampler = this.#dependencies.sampler(job.sampling);
-        const sequence = this.#dependencies.engine(job.model).reserve(job.prompt.length + job.maxTokens);
+        const capacity = job.prompt.length + job.maxTokens;
+        const sequence = this.#engineOf(job.model).reserve(capacity, job.sampling);
         if (sequence === undefined) {
           if (this.#running.size > 0) break;
           throw new EsparseError('internal', 'a job that can never fit was queued');
         }
-        this.#running.set(id, { job, sequence, sampler, read: 0, generated: 0, last: 0 });
+        this.#running.set(id, new RunningJob(job, sequence));
         started.push(id);
       } catch (error) {
         events.push(this.#fail(id, error));
@@ -158,61 +125,53 @@ export class Scheduler<S extends StepSequence> {
     return started;
   }
 
-  /** The tokens that each sequence takes in this step, and whether it draws a token after them. */
-  #plan(): Part<S>[] {
+  /** The tokens that each sequence takes in this step, and whether a token is wanted after them. */
+  #plan(): Part[] {
     const all = [...this.#running.values()];
-    const reading = all.filter(({ read, job }) => read < job.prompt.length);
-    const { promptTokens, mixedPromptTokens } = this.#limits;
-    const given = shares(
-      reading.map(({ read, job }) => job.prompt.length - read),
-      reading.length === all.length ? promptTokens : mixedPromptTokens,
+    const prefill = all.filter(({ promptLeft }) => promptLeft > 0);
+    const { prefillTokens, mixedPrefillTokens } = this.#limits;
+    const shares = prefillShares(
+      prefill.map(({ promptLeft }) => promptLeft),
+      prefill.length === all.length ? prefillTokens : mixedPrefillTokens,
     );
-    const shareOf = new Map(reading.map((running, i) => [running, given[i]!]));
+    const shareOf = new Map(prefill.map((running, i) => [running, shares[i]!]));
     return all.flatMap((running) => {
       const share = shareOf.get(running);
-      if (share === undefined) return { running, tokens: Uint32Array.of(running.last), wants: true };
-      const tokens = running.job.prompt.subarray(running.read, running.read + share);
-      return share === 0
-        ? []
-        : { running, tokens, wants: running.read + share === running.job.prompt.length };
+      const tokens = running.nextTokens(share ?? 0);
+      if (tokens.length === 0) return [];
+      const want = share === undefined || share === running.promptLeft ? 'token' : 'nothing';
+      return { running, tokens, want };
     });
   }
 
-  /** Draws the next token of a sequence, which may end it. */
-  #draw(running: Running<S>, logits: Float32Array): JobEvent {
-    const { job, sampler } = running;
-    try {
-      const token = sampler.sample(logits);
-      if (job.endTokens.includes(token)) {
-        this.#leave(job.id);
-        return { job: job.id, finish: 'stop' };
-      }
-      running.last = token;
-      running.generated++;
-      const logprob =
-        job.logprobs === undefined ? undefined : this.#dependencies.logprob(logits, token, job.logprobs);
-      const finish = running.generated === job.maxTokens ? 'length' : undefined;
-      if (finish !== undefined) this.#leave(job.id);
-      return { job: job.id, token, logprob, finish };
-    } catch (error) {
-      return this.#fail(job.id, error);
-    }
+  /** Takes in the next token of a sequence, which may end it. */
+  #take(running: RunningJob, output: SampledToken | SamplingFailure): JobEvent {
+    const { id } = running.job;
+    if ('error' in output) return this.#fail(id, output.error);
+    const event = running.append(output);
+    if (event.finish !== undefined) this.#release(id);
+    return event;
   }
 
   #fail(id: number, error: unknown): JobEvent {
-    this.#leave(id);
+    this.#release(id);
     return { job: id, error: messageOf(error) };
   }
 
-  #leave(id: number): void {
+  /** Whether a job was not cancelled meanwhile. */
+  #runs(running: RunningJob): boolean {
+    return this.#running.get(running.job.id) === running;
+  }
+
+  #release(id: number): void {
     this.#running.get(id)?.sequence.release();
     this.#running.delete(id);
   }
 }
 
 /** One model's parts are one step of its engine; there are two models only while one replaces the other. */
-function byModel<S extends StepSequence>(parts: readonly Part<S>[]): Map<number, Part<S>[]> {
-  const groups = new Map<number, Part<S>[]>();
+function byModel(parts: readonly Part[]): Map<number, Part[]> {
+  const groups = new Map<number, Part[]>();
   for (const part of parts) {
     const { model } = part.running.job;
     const group = groups.get(model);

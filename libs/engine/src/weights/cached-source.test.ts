@@ -27,8 +27,9 @@ const open = (options: Partial<EngineOptions> = {}) =>
 /** The logits after some tokens, of an engine that is closed then. */
 async function answer(options: Partial<EngineOptions> = {}): Promise<number[]> {
   const engine = await open(options);
-  const [logits] = engine.step([{ sequence: engine.reserve(5)!, tokens: TOKENS, logits: 'last' }]);
-  const copy = [...logits!];
+  const part = { sequence: engine.reserve(5)!, tokens: TOKENS, want: 'lastLogits' } as const;
+  const [logits] = await engine.step([part]);
+  const copy = [...logits];
   await engine.close();
   return copy;
 }

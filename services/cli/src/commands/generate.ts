@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { endTokensOf, makeTokenText, makeTokenizer } from '@esparse/checkpoint';
-import { createSampler, generate, openEngine } from '@esparse/engine';
+import { generate, openEngine } from '@esparse/engine';
 import { readTokenizerFiles } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
@@ -88,7 +88,7 @@ export function generateCommand(): Command {
 }
 
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
-  const { store, prompt, maxTokens, threads, json } = flags;
+  const { store, prompt, maxTokens, temperature, topP, topK, seed, threads, json } = flags;
   const stored = await (await openStore(store)).openRun(flags.run);
   const engine = await openEngine({ store, run: stored.fingerprint, threads, ...cacheOf(flags) });
   try {
@@ -105,7 +105,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
     const generated = generate(engine, {
       prompt: tokens,
       maxTokens,
-      sampler: createSampler(flags),
+      sampling: { temperature, topP, topK, seed },
       endTokens,
       signal,
     });

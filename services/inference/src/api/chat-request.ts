@@ -2,8 +2,9 @@ import { invalidField } from '@esparse/errors';
 import { z } from 'zod';
 import type { ChatMessage } from '../model/chat-renderer.ts';
 import { DEFAULT_CHAT_TOKENS, MAX_CHAT_LOGPROBS, MAX_MESSAGES } from '../limits.ts';
-import { samplingOf, type ParsedRequest } from './completion-request.ts';
+import type { ParsedRequest } from './completion-request.ts';
 import { chatOnlyFields, commonFields, tokenCount } from './fields.ts';
+import { samplingOf } from './sampling-fields.ts';
 import { requireShape } from './shape.ts';
 import { validate } from './validate.ts';
 
@@ -51,10 +52,12 @@ export function parseChat(body: unknown): ParsedRequest {
       n: fields.n ?? 1,
       maxTokens: max_completion_tokens ?? max_tokens ?? undefined,
       defaultTokens: DEFAULT_CHAT_TOKENS,
-      sampling: samplingOf(fields),
-      seed: fields.seed ?? undefined,
+      sampling: {
+        ...samplingOf(fields),
+        seed: fields.seed ?? undefined,
+        logprobs: fields.logprobs === true ? (top_logprobs ?? 0) : undefined,
+      },
       stops: fields.stop,
-      logprobs: fields.logprobs === true ? (top_logprobs ?? 0) : undefined,
     },
   };
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Prompt, TextRequest } from '../generate/service.ts';
 import { DEFAULT_COMPLETION_TOKENS, MAX_COMPLETION_LOGPROBS, MAX_PROMPTS } from '../limits.ts';
 import { commonFields, completionOnlyFields } from './fields.ts';
+import { samplingOf } from './sampling-fields.ts';
 import { requireShape } from './shape.ts';
 import { validate } from './validate.ts';
 
@@ -41,24 +42,13 @@ export function parseCompletion(body: unknown, maxPromptTokens: number): ParsedR
       n,
       maxTokens: fields.max_tokens ?? undefined,
       defaultTokens: DEFAULT_COMPLETION_TOKENS,
-      sampling: samplingOf(fields),
-      seed: fields.seed ?? undefined,
+      sampling: {
+        ...samplingOf(fields),
+        seed: fields.seed ?? undefined,
+        logprobs: fields.logprobs ?? undefined,
+      },
       stops: fields.stop,
-      logprobs: fields.logprobs ?? undefined,
     },
-  };
-}
-
-/** OpenAI's defaults: temperature 1, nothing cut off. */
-export function samplingOf(fields: {
-  readonly temperature?: number | null | undefined;
-  readonly top_p?: number | null | undefined;
-  readonly top_k?: number | null | undefined;
-}): TextRequest['sampling'] {
-  return {
-    temperature: fields.temperature ?? 1,
-    topP: fields.top_p ?? 1,
-    topK: Math.max(0, fields.top_k ?? 0),
   };
 }
 

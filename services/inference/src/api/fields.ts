@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MAX_N, MAX_STOPS, MAX_STOP_CHARACTERS } from '../limits.ts';
+import { samplingFields } from './sampling-fields.ts';
 
 /** A field that is supported only as if it were absent; whatever else it says is refused by name. */
 function only(allowed: z.ZodType, message: string) {
@@ -32,14 +33,8 @@ export const tokenCount = z.int().min(1).nullish();
 export const commonFields = {
   model: z.string(),
   max_tokens: tokenCount,
-  temperature: z.number().min(0).max(2).nullish(),
-  top_p: z.number().gt(0).max(1).nullish(),
-  /** Not OpenAI's: only so many of the most likely tokens; 0 or -1 for all. */
-  top_k: z
-    .int()
-    .min(-1)
-    .max(2 ** 31 - 1)
-    .nullish(),
+  /** `top_k` is not OpenAI's. */
+  ...samplingFields,
   seed: z.int().nullish(),
   stop,
   n: z.int().min(1).max(MAX_N).nullish(),

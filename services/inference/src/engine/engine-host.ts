@@ -1,14 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import { EsparseError, toEsparseError } from '@esparse/errors';
-import {
-  Scheduler,
-  createSampler,
-  openEngine,
-  topLogprobs,
-  type Engine,
-  type Sequence,
-} from '@esparse/engine';
-import { computeInstructionSet, computeThreads } from '@esparse/kernels';
+import { Scheduler, openEngine, type Engine } from '@esparse/engine';
 import type { EngineFacts, EngineSettings, EngineState, FromEngine, ToEngine } from './messages.ts';
 
 /**
@@ -19,23 +12,16 @@ const MAX_UNSEEN_REPORTS = 64;
 
 /**
  * The engine's side of the channel: opens models, and steps the scheduler as long as there is work. Between two steps
- * the thread turns to its messages, so that a request that joins or is cancelled waits for one step at most.
+ * the thread handles its messages, so that a request that joins or is cancelled waits for one step at most.
  */
 export function hostEngine(port: MessagePort, settings: EngineSettings): void {
   const { limits, ...open } = settings;
   const engines = new Map<number, Engine>();
-  const scheduler = new Scheduler<Sequence>(
-    {
-      engine(model) {
-        const engine = engines.get(model);
-        if (engine === undefined) throw new EsparseError('internal', `model ${model} is not open`);
-        return engine;
-      },
-      sampler: createSampler,
-      logprob: topLogprobs,
-    },
-    limits,
-  );
+  const scheduler = new Scheduler((model) => {
+    const engine = engines.get(model);
+    if (engine === undefined) throw new EsparseError('internal', `model ${model} is not open`);
+    return engine;
+  }, limits);
   let unseen = 0;
   let stepping = false;
 
@@ -53,23 +39,22 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
     return { queued: scheduler.queued, running: scheduler.running, pages, freePages };
   };
 
-  const turn = () => {
-    if (scheduler.idle || unseen >= MAX_UNSEEN_REPORTS) {
-      stepping = false;
-      return;
+  const runSteps = async () => {
+    while (!scheduler.idle && unseen < MAX_UNSEEN_REPORTS) {
+      const started = performance.now();
+      const result = await scheduler.step();
+      unseen++;
+      const seconds = (performance.now() - started) / 1000;
+      post({ type: 'step', report: { ...result, state: state(), seconds } });
+      await setImmediate();
     }
-    const started = performance.now();
-    const result = scheduler.step();
-    unseen++;
-    const seconds = (performance.now() - started) / 1000;
-    post({ type: 'step', report: { ...result, state: state(), seconds } });
-    setImmediate(turn);
+    stepping = false;
   };
 
   const wake = () => {
     if (stepping) return;
     stepping = true;
-    setImmediate(turn);
+    void setImmediate().then(runSteps);
   };
 
   const load = async (model: number, run: string) => {
@@ -77,7 +62,7 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
       const engine = await openEngine({
         ...open,
         run,
-        maxStepTokens: limits.maxSequences + Math.max(limits.promptTokens, limits.mixedPromptTokens),
+        maxStepTokens: limits.maxSequences + Math.max(limits.prefillTokens, limits.mixedPrefillTokens),
       });
       engines.set(model, engine);
       post({ type: 'loaded', model, facts: factsOf(engine) });
@@ -121,7 +106,6 @@ function factsOf(engine: Engine): EngineFacts {
     pageBytes: engine.pageBytes,
     pages: engine.pages,
     weightBytes: { ...engine.weightBytes },
-    threads: computeThreads(),
-    instructionSet: computeInstructionSet(),
+    device: engine.device,
   };
 }

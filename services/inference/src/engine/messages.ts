@@ -1,6 +1,6 @@
 import type { ErrorDetails, ErrorKind } from '@esparse/errors';
 import type { ServeOptions } from '../server.ts';
-import type { Job, SchedulerLimits, StepResult } from '@esparse/engine';
+import type { DeviceFacts, Job, SchedulerLimits, StepResult } from '@esparse/engine';
 
 /** What the engine's thread is started with. */
 export interface EngineSettings extends Pick<
@@ -20,9 +20,8 @@ export interface EngineFacts {
   readonly pageBytes: number;
   readonly pages: number;
   readonly weightBytes: Readonly<Record<string, number>>;
-  readonly instructionSet: string;
-  /** Of a step, the engine's own among them. */
-  readonly threads: number;
+  /** What it computes on and with. */
+  readonly device: DeviceFacts;
 }
 
 /** How full the engine is. */
@@ -34,7 +33,7 @@ export interface EngineState {
   readonly freePages: number;
 }
 
-/** One step, told to the main thread: a few numbers for each token. */
+/** One step, reported to the main thread: a few numbers for each token. */
 export interface StepReport extends StepResult {
   readonly state: EngineState;
   readonly seconds: number;

@@ -11,11 +11,11 @@ import type {
   ToEngine,
 } from './messages.ts';
 
-/** Hears of one job. */
-export interface JobListener {
-  /** A token, the end, or an error; nothing comes after an end or an error, nor once it is cancelled. */
-  event(event: JobEvent): void;
-}
+/**
+ * Called with the events of one job: tokens, its end, or an error. Nothing comes after an end or an error, nor once the
+ * job is cancelled.
+ */
+export type JobListener = (event: JobEvent) => void;
 
 /** The engine on its own thread, as the main thread sees it. */
 export interface EngineThread {
@@ -23,7 +23,7 @@ export interface EngineThread {
   load(run: string): Promise<{ readonly model: number; readonly facts: EngineFacts }>;
   /** Closes a model; none of its jobs may be left. */
   unload(model: number): void;
-  submit(jobs: readonly Job[], listener: (job: Job) => JobListener): void;
+  submit(jobs: readonly Job[], listenerOf: (job: Job) => JobListener): void;
   /** Ends jobs within one step; those that have ended already are passed over. */
   cancel(jobs: readonly number[]): void;
   /** As of the last message. */
@@ -32,10 +32,10 @@ export interface EngineThread {
 }
 
 export interface EngineObserver {
-  /** Every step, after its events were delivered. */
-  step(report: StepReport): void;
-  /** The thread died: every job has been told, and no other will run. */
-  failed(error: EsparseError): void;
+  /** After every step, when its events were delivered. */
+  onStep(report: StepReport): void;
+  /** When the thread has died: every job had its error, and no other will run. */
+  onFailure(error: EsparseError): void;
 }
 
 /** Starts the engine's thread; it opens nothing by itself. */
@@ -46,7 +46,7 @@ export function startEngine(settings: EngineSettings, observer: EngineObserver):
   let state: EngineState = { queued: 0, running: 0, pages: 0, freePages: 0 };
   let nextModel = 0;
   let stopping = false;
-  let gone: EsparseError | undefined;
+  let failure: EsparseError | undefined;
 
   const post = (message: ToEngine) => {
     thread.postMessage(message);
@@ -56,7 +56,7 @@ export function startEngine(settings: EngineSettings, observer: EngineObserver):
     const listener = jobs.get(event.job);
     if (listener === undefined) return; // cancelled meanwhile
     if ('error' in event || event.finish !== undefined) jobs.delete(event.job);
-    listener.event(event);
+    listener(event);
   };
 
   thread.on('message', (message: FromEngine) => {
@@ -66,7 +66,7 @@ export function startEngine(settings: EngineSettings, observer: EngineObserver):
         state = report.state;
         post({ type: 'seen' });
         for (const event of report.events) deliver(event);
-        observer.step(report);
+        observer.onStep(report);
         return;
       }
       case 'state':
@@ -85,12 +85,12 @@ export function startEngine(settings: EngineSettings, observer: EngineObserver):
   });
 
   const fail = (error: EsparseError) => {
-    if (gone !== undefined) return;
-    gone = error;
+    if (failure !== undefined) return;
+    failure = error;
     for (const { reject } of loads.values()) reject(error);
     loads.clear();
     for (const job of [...jobs.keys()]) deliver({ job, error: error.message });
-    if (!stopping) observer.failed(error);
+    if (!stopping) observer.onFailure(error);
   };
   thread.on('error', (cause) => {
     fail(new EsparseError('internal', `the engine's thread failed: ${cause.message}`, { cause }));
@@ -101,7 +101,7 @@ export function startEngine(settings: EngineSettings, observer: EngineObserver):
 
   return {
     load: async (run) => {
-      if (gone !== undefined) throw gone;
+      if (failure !== undefined) throw failure;
       const model = nextModel++;
       const facts = await new Promise<EngineFacts>((resolve, reject) => {
         loads.set(model, { resolve, reject });
@@ -112,10 +112,10 @@ export function startEngine(settings: EngineSettings, observer: EngineObserver):
     unload(model) {
       post({ type: 'unload', model });
     },
-    submit(submitted, listener) {
-      for (const job of submitted) jobs.set(job.id, listener(job));
-      if (gone === undefined) post({ type: 'submit', jobs: submitted });
-      else for (const job of submitted) deliver({ job: job.id, error: gone.message });
+    submit(submitted, listenerOf) {
+      for (const job of submitted) jobs.set(job.id, listenerOf(job));
+      if (failure === undefined) post({ type: 'submit', jobs: submitted });
+      else for (const job of submitted) deliver({ job: job.id, error: failure.message });
     },
     cancel(cancelled) {
       const left = cancelled.filter((job) => jobs.delete(job));

@@ -1,17 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 import { invalidField, RequestError } from '@esparse/errors';
 import type { EngineThread } from '../engine/start-engine.ts';
-import {
-  MAX_CHARACTERS_PER_TOKEN,
-  MAX_PROMPT_CHARACTERS,
-  MAX_TOLD_LOGPROBS,
-  REFUSAL_DELAY_MS,
-} from '../limits.ts';
+import { MAX_REPORTED_LOGPROBS, REFUSAL_DELAY_MS } from '../limits.ts';
 import type { ChatMessage, ChatRenderer } from '../model/chat-renderer.ts';
 import type { Lease, ServedModel, ServedModels } from '../model/served-model.ts';
-import type { Admission, Sampling, Slot } from '@esparse/engine';
+import type { Admission, SamplingParams, Slot } from '@esparse/engine';
 import type { EventLoopPacer } from './event-loop-pacer.ts';
-import { startGeneration, type Generation, type GenerationObserver } from './generation.ts';
+import { startGeneration, type Generation } from './generation.ts';
+import { tokenizePrompts, tokensToGenerate } from './prompt-tokens.ts';
+import type { GenerationObserver } from './token-times.ts';
 
 /** A prompt as a client gives it: text, or token ids. */
 export type Prompt = string | readonly number[];
@@ -26,10 +23,9 @@ export interface TextRequest {
   readonly maxTokens: number | undefined;
   /** Used where `maxTokens` is absent, less where less fits. */
   readonly defaultTokens: number;
-  readonly sampling: Omit<Sampling, 'seed'>;
-  readonly seed?: number | undefined;
+  /** Of the first text of each prompt; the j-th further one has seed + j. */
+  readonly sampling: SamplingParams;
   readonly stops: readonly string[];
-  readonly logprobs?: number | undefined;
 }
 
 /** A generation and the model that it runs on. */
@@ -71,7 +67,7 @@ export interface TextServiceDependencies {
 const UNREADY_RETRY_SECONDS = 5;
 
 export function createTextService(dependencies: TextServiceDependencies): TextService {
-  const { engine, models, admission, observer, nextTurn } = dependencies;
+  const { engine, models, admission, renderer, observer, nextTurn } = dependencies;
   let draining = false;
   /** What ends each generation that runs. */
   const running = new Set<(error: Error) => void>();
@@ -135,13 +131,12 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
       let lease: Lease | undefined;
       try {
         lease = models.lease()!;
-        const prompts = await tokenize(request, lease.model, dependencies, signal);
+        const prompts = await tokenizePrompts(request.prompts, lease.model, { renderer, nextTurn, signal });
         await nextTurn();
         signal.throwIfAborted();
         const maxTokens = tokensToGenerate(request, prompts, lease.model);
-        if (request.logprobs !== undefined) {
-          requireFewLogprobs(slots.length * maxTokens * (1 + request.logprobs));
-        }
+        const { logprobs } = request.sampling;
+        if (logprobs !== undefined) requireFewLogprobs(slots.length * maxTokens * (1 + logprobs));
         const generation = startGeneration(
           { ...request, prompts, maxTokens },
           {
@@ -150,7 +145,7 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
             slots,
             observer,
             received,
-            ended: () => {
+            onEnd: () => {
               running.delete(generation.cancel);
             },
           },
@@ -173,78 +168,8 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
   };
 }
 
-async function tokenize(
-  { prompts }: TextRequest,
-  model: ServedModel,
-  { renderer, nextTurn }: TextServiceDependencies,
-  signal: AbortSignal,
-): Promise<Uint32Array[]> {
-  const { tokenizer, chatTemplate } = model.text;
-  if ('messages' in prompts) {
-    if (chatTemplate === undefined) {
-      throw new RequestError('invalid', `the model ${model.name} has no chat template: use /v1/completions`, {
-        param: 'messages',
-        code: 'no_chat_template',
-      });
-    }
-    // A template writes the BOS token itself.
-    const text = await renderer.render(chatTemplate, prompts.messages);
-    requireLength(text, 'messages', model);
-    return [requireTokens(await tokenizer.encode(text, { bos: false, signal }), 'messages')];
-  }
-  const tokens: Uint32Array[] = [];
-  for (const prompt of prompts) {
-    if (typeof prompt === 'string') {
-      requireLength(prompt, 'prompt', model);
-      await nextTurn();
-      const encoded = await tokenizer.encode(prompt, { bos: tokenizer.addsBos, signal });
-      // An empty prompt begins a text of the model's own.
-      const begin = encoded.length === 0 && tokenizer.bosId !== undefined ? [tokenizer.bosId] : encoded;
-      tokens.push(requireTokens(Uint32Array.from(begin), 'prompt'));
-    } else tokens.push(tokensGiven(prompt, model.engine.vocab));
-  }
-  return tokens;
-}
-
-function requireFewLogprobs(told: number): void {
-  if (told <= MAX_TOLD_LOGPROBS) return;
-  const message = `texts x max_tokens x (1 + likeliest tokens) may be ${told} probabilities, and at most ${MAX_TOLD_LOGPROBS} are told`;
+function requireFewLogprobs(reported: number): void {
+  if (reported <= MAX_REPORTED_LOGPROBS) return;
+  const message = `texts x max_tokens x (1 + most probable tokens) may be ${reported} log-probabilities, and at most ${MAX_REPORTED_LOGPROBS} are reported`;
   throw invalidField('logprobs', message);
-}
-
-/** Too long to fit whatever its tokens are, or to be tokenized at no cost to others. */
-function requireLength(text: string, param: string, { engine: { maxContext } }: ServedModel): void {
-  const most = Math.min(MAX_PROMPT_CHARACTERS, maxContext * MAX_CHARACTERS_PER_TOKEN);
-  if (text.length <= most) return;
-  const message = `a prompt has at most ${most} characters here (context: ${maxContext} tokens), not ${text.length}`;
-  throw invalidField(param, message, 'context_length_exceeded');
-}
-
-function tokensGiven(prompt: readonly number[], vocab: number): Uint32Array {
-  const bad = prompt.find((id) => id >= vocab);
-  if (bad !== undefined) throw invalidField('prompt', `${bad} is no token: the vocabulary has ${vocab}`);
-  return requireTokens(Uint32Array.from(prompt), 'prompt');
-}
-
-function requireTokens(tokens: Uint32Array, param: string): Uint32Array {
-  if (tokens.length > 0) return tokens;
-  throw invalidField(param, 'a prompt has at least one token, and this model has no BOS token to begin with');
-}
-
-/** As many tokens as asked for, checked against the context and the memory; by default as many as fit. */
-function tokensToGenerate(
-  { maxTokens, defaultTokens, prompts: given }: TextRequest,
-  prompts: readonly Uint32Array[],
-  { engine: { maxContext, pages, pageTokens } }: ServedModel,
-): number {
-  const longest = Math.max(...prompts.map(({ length }) => length));
-  const context = Math.min(maxContext, pages * pageTokens);
-  const left = context - longest;
-  const wanted = maxTokens ?? Math.max(1, Math.min(defaultTokens, left));
-  if (wanted <= left) return wanted;
-  throw invalidField(
-    'messages' in given ? 'messages' : 'prompt',
-    `this model's context is ${context} tokens; ${longest} in the prompt and ${wanted} to generate are ${longest + wanted}`,
-    'context_length_exceeded',
-  );
 }

@@ -1,13 +1,13 @@
 import { invalidField } from '@esparse/errors';
 import type { GenerateRequest__Output } from '@esparse/protocol';
+import { readSampling } from '../api/sampling-fields.ts';
 import type { TextRequest } from '../generate/service.ts';
 import { DEFAULT_COMPLETION_TOKENS, MAX_CHAT_LOGPROBS, MAX_STOPS, MAX_STOP_CHARACTERS } from '../limits.ts';
 
 /** Reads a `GenerateRequest`. @param model what is served, for a request that names nothing @throws RequestError `invalid` */
 export function readGenerateRequest(request: GenerateRequest__Output, model: string): TextRequest {
-  const { temperature = 1, topP = 1, topK, stop, logprobs, seed, maxTokens } = request;
-  require(temperature >= 0 && temperature <= 2, 'temperature', 'from 0 to 2');
-  require(topP > 0 && topP <= 1, 'top_p', 'above 0, at most 1');
+  const { stop, logprobs, seed, maxTokens } = request;
+  const numbers = readSampling(request);
   require(stop.length <= MAX_STOPS, 'stop', `at most ${MAX_STOPS} strings`);
   for (const text of stop) {
     const fits = text.length > 0 && text.length <= MAX_STOP_CHARACTERS;
@@ -21,10 +21,8 @@ export function readGenerateRequest(request: GenerateRequest__Output, model: str
     n: 1,
     maxTokens: maxTokens === 0 ? undefined : maxTokens,
     defaultTokens: DEFAULT_COMPLETION_TOKENS,
-    sampling: { temperature, topP, topK },
-    seed,
+    sampling: { ...numbers, seed, logprobs },
     stops: stop,
-    logprobs,
   };
 }
 

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EngineState, StepReport } from '../engine/messages.ts';
-import type { GenerationObserver } from '../generate/generation.ts';
+import type { GenerationObserver } from '../generate/token-times.ts';
 import type { EventLoopStall } from './event-loop.ts';
 
 /** What the server counts and measures. */
@@ -101,10 +101,10 @@ export function createMetrics({ state, admitted, eventLoop }: MetricsSources): M
   ]);
 
   return {
-    step({ batch: sequences, promptTokens: read, events, seconds }) {
+    step({ batch: sequences, prefillTokens, events, seconds }) {
       batch.observe(sequences);
       stepSeconds.observe(seconds);
-      promptTokens.inc(read);
+      promptTokens.inc(prefillTokens);
       generatedTokens.inc(events.filter((event) => !('error' in event) && event.token !== undefined).length);
     },
     firstToken(seconds) {

@@ -4,6 +4,7 @@ import { biasSlot, type LinearSpec, type ModelDescription, type TensorSpec } fro
 import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
 import type { Run } from '@esparse/store';
+import type { WeightBytes } from '../backend.ts';
 import { mapArray, type ArraySource, type GroupPlace } from '../../weights/array-source.ts';
 
 /** The weights of a model, as they lie in the store. */
@@ -23,19 +24,6 @@ export interface SectionWeights {
   readonly tables: ReadonlyMap<string, RowTable>;
 }
 
-/** Where the bytes of a model are. Every decoding step reads those of the linears and of the head. */
-export interface WeightBytes {
-  /** All that is mapped. A tied head is the embedding. */
-  readonly mapped: number;
-  /** The blocks' linears as stored: values and indices, or the matrix of one that is not pruned. */
-  readonly linears: number;
-  /** The permutations, which the kernels keep in memory of their own. */
-  readonly permutations: number;
-  /** The same linears as 16-bit matrices. */
-  readonly denseLinears: number;
-  readonly head: number;
-}
-
 /** Blocks whose documents are read at the same time. */
 const BLOCKS_AT_ONCE = 4;
 
@@ -49,6 +37,7 @@ export async function mapWeights(
   run: Run,
   description: ModelDescription,
   source: ArraySource,
+  signal?: AbortSignal,
 ): Promise<ModelWeights> {
   const mapper = new Mapper(source);
   const outer = { group: await run.dense(), folder: 'dense' };
@@ -59,6 +48,7 @@ export async function mapWeights(
   }
   const blocks: SectionWeights[] = [];
   for (let first = 0; first < description.blocks; first += BLOCKS_AT_ONCE) {
+    signal?.throwIfAborted();
     const numbers = Array.from(
       { length: Math.min(BLOCKS_AT_ONCE, description.blocks - first) },
       (_, i) => first + i,

@@ -1,36 +1,7 @@
-import { EsparseError } from '@esparse/errors';
 import { ropeTables, type ModelDescription, type RopeTables } from '@esparse/model';
 
 /** Cosines and sines of the positions of a context. */
 export type RotaryTables = RopeTables;
-
-/** How many positions the engine serves at most where nothing else is asked for. */
-const DEFAULT_CONTEXT = 4096;
-
-/**
- * The longest sequence that an engine takes.
- *
- * With rotary scaling of the type 'dynamic' the angles depend on the length of the whole sequence once it exceeds the
- * trained one: keys that lie in the cache would have to be turned anew with every token. So such a model is served up to
- * its trained length, where it is exact.
- *
- * @throws EsparseError 'usage' for a context that the model does not reach
- */
-export function contextOf({ family, maxPositions, rope }: ModelDescription, wanted?: number): number {
-  const dynamic = rope?.type === 'dynamic';
-  const most = dynamic ? Math.min(rope.original, maxPositions) : maxPositions;
-  if (wanted === undefined) return Math.min(most, DEFAULT_CONTEXT);
-  if (Number.isInteger(wanted) && wanted >= 1 && wanted <= most) return wanted;
-  throw new EsparseError(
-    'usage',
-    `a context of ${wanted} tokens is not within 1 to ${most}, what this ${family} model has`,
-    {
-      hint: dynamic
-        ? 'its rotary embedding is scaled by the length of the sequence (dynamic): only the trained length is served'
-        : undefined,
-    },
-  );
-}
 
 /** The tables of a model's positions 0 .. context - 1. */
 export function rotaryTables({ rope }: ModelDescription, context: number): RotaryTables | undefined {

@@ -1,8 +1,5 @@
-import { EsparseError } from '@esparse/errors';
 import type { BatchLayout } from '@esparse/kernels';
-import type { StepPart } from '../../engine.ts';
-import type { PagePool } from '../../paging/page-pool.ts';
-import { PagedSequence } from '../../paging/sequence.ts';
+import type { BatchPart } from '../backend.ts';
 
 /** Where the tokens of a step stand: memory for the largest step, filled anew for each. */
 export class StepLayout implements BatchLayout {
@@ -17,55 +14,18 @@ export class StepLayout implements BatchLayout {
     this.pageTable = new Int32Array(pages);
   }
 
-  /**
-   * Checks a step and lays out its tokens; gives the parts' sequences.
-   *
-   * @throws EsparseError 'usage'; see `Engine.step`
-   */
-  layOut(parts: readonly StepPart[], pool: PagePool, vocab: number): PagedSequence[] {
-    const sequences = check(parts, pool, this.positions.length, vocab);
+  /** Lays out the tokens of a step, one part after the other. */
+  fill(parts: readonly BatchPart[]): void {
     let token = 0;
     let table = 0;
-    for (const [part, { length, pages }] of sequences.entries()) {
-      const count = parts[part]!.tokens.length;
-      for (let i = 0; i < count; i++, token++) {
+    for (const { sequence, tokens } of parts) {
+      const { length, pages } = sequence;
+      for (let i = 0; i < tokens.length; i++, token++) {
         this.positions[token] = length + i;
         this.pageTableOffsets[token] = table;
       }
       this.pageTable.set(pages, table);
       table += pages.length;
     }
-    return sequences;
   }
-}
-
-function check(
-  parts: readonly StepPart[],
-  pool: PagePool,
-  maxTokens: number,
-  vocab: number,
-): PagedSequence[] {
-  const seen = new Set<PagedSequence>();
-  let total = 0;
-  for (const { sequence, tokens } of parts) {
-    if (!(sequence instanceof PagedSequence) || !sequence.isOf(pool))
-      throw usage('a sequence of another engine');
-    if (sequence.released) throw usage('a sequence that has been released');
-    if (seen.has(sequence)) throw usage('the same sequence twice');
-    seen.add(sequence);
-    if (tokens.length === 0) throw usage('a part without tokens');
-    if (sequence.length + tokens.length > sequence.capacity) {
-      throw usage(`${sequence.length + tokens.length} tokens in a sequence of at most ${sequence.capacity}`);
-    }
-    const outside = tokens.find((token) => token >= vocab);
-    if (outside !== undefined) throw usage(`token ${outside}, outside the vocabulary of ${vocab}`);
-    total += tokens.length;
-  }
-  if (total === 0) throw usage('no tokens');
-  if (total > maxTokens) throw usage(`${total} tokens, more than the ${maxTokens} of a step`);
-  return [...seen];
-}
-
-function usage(what: string): EsparseError {
-  return new EsparseError('usage', `a step was given ${what}`);
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { RequestError } from '@esparse/errors';
 import { SOFTWARE_VERSION } from '@esparse/protocol';
+import { snakeCased } from '../../api/snake-case.ts';
 import type { HttpContext } from '../context.ts';
 
 /** What those who run the server ask for: `/health`, `/ready`, `/metrics`, `/info`. */
@@ -34,8 +35,7 @@ export function operationRoutes(app: FastifyInstance, { service, metrics, limits
       kv_page_tokens: engine.pageTokens,
       kv_page_bytes: engine.pageBytes,
       chat_template: text.chatTemplate !== undefined,
-      instruction_set: engine.instructionSet,
-      threads: engine.threads,
+      ...snakeCased(engine.device),
       limits,
     };
   });

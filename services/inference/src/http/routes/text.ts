@@ -34,7 +34,7 @@ export function textRoutes(app: FastifyInstance, { service, limits, nextTurn }: 
     reply.raw.once('close', closed);
     try {
       const begun = await service.begin(parsed.request, signal);
-      const logprobs = parsed.request.logprobs !== undefined;
+      const logprobs = parsed.request.sampling.logprobs !== undefined;
       if (!parsed.stream) return await wholeAnswer(begun, format, logprobs);
       const { prompts, n } = parsed.request;
       const choices = 'messages' in prompts ? n : n * prompts.length;

@@ -1,0 +1,27 @@
+import { EsparseError } from '@esparse/errors';
+import { computeThreads, setComputeThreads } from '@esparse/kernels';
+import type { Backend } from '../backend.ts';
+import { createCpuModel } from './cpu-model.ts';
+import { createKeyValueCache } from './key-value-cache.ts';
+import { mapWeights } from './model-weights.ts';
+
+/** The processor: weights are mapped, not read, and all processes that serve the same store share one copy of them. */
+export const cpuBackend: Backend = {
+  async open({ run, description, arrays }, { device, threads, maxContext, maxStepTokens, kvBytes, signal }) {
+    if (device !== undefined) {
+      throw new EsparseError('usage', `there is one processor, and no 'cpu:${device}'`, {
+        hint: "use 'cpu'",
+      });
+    }
+    if (threads !== undefined) setComputeThreads(threads);
+    const weights = await mapWeights(run, description, arrays, signal);
+    return createCpuModel({
+      description,
+      weights,
+      cache: createKeyValueCache(description, kvBytes),
+      maxContext,
+      maxStepTokens,
+      threads: threads ?? computeThreads(),
+    });
+  },
+};

@@ -1,0 +1,85 @@
+import { PAGE_TOKENS, computeInstructionSet, computeThreads, setComputeThreads } from '@esparse/kernels';
+import type { ModelDescription } from '@esparse/model';
+import { sampleToken } from '../../sampling/sample-token.ts';
+import type { BatchPart, BackendModel, StepOutput } from '../backend.ts';
+import { createInterpreter } from './interpreter.ts';
+import type { KeyValueCache } from './key-value-cache.ts';
+import type { ModelWeights } from './model-weights.ts';
+import { rotaryTables } from './rotary-tables.ts';
+import { StepLayout } from './step-layout.ts';
+
+export interface CpuModelParts {
+  readonly description: ModelDescription;
+  readonly weights: ModelWeights;
+  readonly cache: KeyValueCache;
+  readonly maxContext: number;
+  readonly maxStepTokens: number;
+  readonly threads: number;
+}
+
+const NO_LOGITS = new Float32Array(0);
+
+/** A model on the processor: mapped weights, kernels, and buffers for the largest step. A step is one call. */
+export function createCpuModel(parts: CpuModelParts): BackendModel {
+  const { description, weights, cache, maxContext, maxStepTokens, threads } = parts;
+  const layout = new StepLayout(maxStepTokens, cache.pages);
+  const interpreter = createInterpreter({
+    description,
+    weights,
+    cache,
+    rotary: rotaryTables(description, maxContext),
+    layout,
+    maxTokens: maxStepTokens,
+  });
+  const wanted = new Int32Array(maxStepTokens);
+
+  const step = (batch: readonly BatchPart[]): StepOutput[] => {
+    // The kernels' threads are the process's: another model may have had others.
+    if (computeThreads() !== threads) setComputeThreads(threads);
+    layout.fill(batch);
+    let count = 0;
+    let rows = 0;
+    for (const part of batch) {
+      interpreter.tokens.set(part.tokens, count);
+      const last = count + part.tokens.length;
+      for (let row = last - rowsOf(part); row < last; row++) wanted[rows++] = row;
+      count = last;
+    }
+    interpreter.run(count);
+    const logits = rows === 0 ? NO_LOGITS : interpreter.logits(wanted, rows);
+    let at = 0;
+    return batch.map((part) => outputOf(part, logits.subarray(at, (at += rowsOf(part) * description.vocab))));
+  };
+
+  return {
+    device: { instructionSet: computeInstructionSet(), threads },
+    weightBytes: weights.bytes,
+    pages: cache.pages,
+    pageTokens: PAGE_TOKENS,
+    pageBytes: cache.pageBytes,
+    run: (batch) =>
+      new Promise((resolve) => {
+        resolve(step(batch));
+      }),
+    // Mapped files and the cache go when nobody refers to them.
+    close: () => Promise.resolve(),
+  };
+}
+
+/** After how many of a part's tokens logits are computed. */
+function rowsOf({ want, tokens }: BatchPart): number {
+  if (want === 'nothing') return 0;
+  return want === 'allLogits' ? tokens.length : 1;
+}
+
+function outputOf(part: BatchPart, logits: Float32Array): StepOutput {
+  switch (part.want) {
+    case 'nothing':
+      return undefined;
+    case 'token':
+      return sampleToken(part, logits);
+    case 'lastLogits':
+    case 'allLogits':
+      return logits;
+  }
+}
