@@ -25,7 +25,7 @@ export async function advanceBlock(context: RunContext, block: number, signal?: 
             .run$({
               kind: 'advance',
               size,
-              of: { block, shards: [shard.index] },
+              ids: { block, shards: [shard.index] },
               run$: (worker) =>
                 attempt$((cancelled) => worker[advance](target, block, shard.index, cancelled)),
             })

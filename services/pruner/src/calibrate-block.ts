@@ -68,7 +68,7 @@ function streamed$(context: RunContext, block: number): Observable<StatisticSket
         .run$({
           kind: 'calibrate',
           size,
-          of: { block, shards: [shard.index] },
+          ids: { block, shards: [shard.index] },
           run$: (worker) => tilesOf$(worker, shard),
         })
         .pipe(
@@ -139,7 +139,7 @@ function combined$(context: RunContext, block: number): Observable<StatisticSket
         .run$({
           kind: 'combine',
           size: tokens,
-          of: { block, shards: expected.shards },
+          ids: { block, shards: expected.shards },
           run$: (worker) =>
             attempt$(async (signal) => ({ bytes: await gather(worker, batch, signal), expected })),
         })

@@ -7,9 +7,9 @@ import { attempt$ } from './attempt.ts';
 import type { PruneEvent } from './events.ts';
 import type { PruneOptions } from './options.ts';
 import type { Preparation } from './prepare.ts';
-import { noWorker } from './retry.ts';
+import { noWorker } from './pool/no-worker.ts';
 import type { RunContext } from './run-context.ts';
-import type { WorkerPool } from './worker-pool.ts';
+import type { WorkerPool } from './pool/worker-pool.ts';
 
 /** Stands for the run in calls that are made before it has a name. */
 const NO_RUN = '0'.repeat(32);
@@ -78,7 +78,7 @@ export async function openShards({ shards, pool, target }: RunContext, signal?: 
         pool.run$({
           kind: 'open',
           size: tokens.length,
-          of: { shards: [shard] },
+          ids: { shards: [shard] },
           run$: (worker) =>
             attempt$((cancelled) => worker.openShard(target, { shard, sequences, tokens }, cancelled)),
         }),

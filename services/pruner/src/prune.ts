@@ -22,7 +22,7 @@ import { numericsOf, thenRelease } from './stages.ts';
 import { checkedReaders } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
-import { createWorkerPool, type WorkerPool } from './worker-pool.ts';
+import { createWorkerPool, type WorkerPool } from './pool/worker-pool.ts';
 
 /** How long tasks wait for the worker that was started here: nobody starts it again. */
 const LOCAL_WAIT_MS = 3_000;
@@ -72,8 +72,8 @@ async function pruneTraced(
     {
       inFlight: options.inFlight,
       waitMs: local === undefined ? undefined : LOCAL_WAIT_MS,
-      retry: ({ of, ...told }) => {
-        emit({ event: 'retry', ...of, ...told });
+      onRetry: ({ ids, ...retry }) => {
+        emit({ event: 'retry', ...ids, ...retry });
       },
     },
   );

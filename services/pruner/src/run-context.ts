@@ -10,7 +10,7 @@ import type { Layers } from './layers.ts';
 import type { PruneOptions } from './options.ts';
 import type { Shard } from './shards.ts';
 import type { Stopwatch } from './stopwatch.ts';
-import type { WorkerPool } from './worker-pool.ts';
+import type { WorkerPool } from './pool/worker-pool.ts';
 
 /** What every step of a run has at hand. */
 export interface RunContext {

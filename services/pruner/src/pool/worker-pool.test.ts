@@ -15,7 +15,8 @@ import {
 import { TestScheduler } from 'rxjs/testing';
 import { EsparseError, type ErrorKind } from '@esparse/errors';
 import type { WorkerConnection } from '@esparse/protocol';
-import { createWorkerPool, type PoolOptions, type Task } from './worker-pool.ts';
+import type { Task } from './task.ts';
+import { createWorkerPool, type PoolOptions } from './worker-pool.ts';
 
 /** A connection whose workers come and go as a test says. */
 function connection(address: string, ready = 1) {
@@ -61,7 +62,7 @@ const failing = (kind: ErrorKind) => throwError(() => new EsparseError(kind, `it
 const lasting = <T>(ms: number, begin: () => void, end: () => T): Task<T> => ({
   kind: 'k',
   size: 1,
-  of: { shards: [] },
+  ids: { shards: [] },
   run$: () =>
     defer(() => {
       begin();
@@ -80,7 +81,7 @@ function record(scheduler: TestScheduler, workers: readonly WorkerConnection[], 
   const watched = (name: string, attempt: Task<string>['run$']): Task<string> => ({
     kind: 'k',
     size: 1,
-    of: { shards: [] },
+    ids: { shards: [] },
     run$: (worker) =>
       new Observable((subscriber) => {
         let ended = false;

@@ -1,4 +1,4 @@
-import { noWorker } from './retry.ts';
+import { noWorker } from './no-worker.ts';
 
 test.each([
   [
@@ -13,7 +13,7 @@ test.each([
     'Name resolution failed for target dns:nowhere:7070',
     'Name resolution failed for target dns:nowhere:7070',
   ],
-])('of what gRPC tells, %j, the cause is repeated', (trouble, cause) => {
+])('of the trouble that gRPC reports, %j, the cause is repeated', (trouble, cause) => {
   const error = noWorker([{ address: 'gpu-1:7070', trouble }], 10_000);
   expect(error).toMatchObject({
     kind: 'unavailable',
