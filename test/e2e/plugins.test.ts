@@ -205,10 +205,10 @@ test.each<[string, string, RegExp]>([
   [
     'exports by name only',
     'export const a = { name: "a" };',
-    /is no pipeline: it has no default export that is an object/,
+    /is not a pipeline: it has no default export that is an object/,
   ],
-  ['exports a number', 'export default 5;', /is no pipeline: it has no default export that is an object/],
-  ['has no create()', 'export default { name: "x" };', /is no pipeline: it has no create\(\)/],
+  ['exports a number', 'export default 5;', /is not a pipeline: it has no default export that is an object/],
+  ['has no create()', 'export default { name: "x" };', /is not a pipeline: it has no create\(\)/],
   ['has a name that none may have', definition('My Pipeline'), /a pipeline is called "My Pipeline"/],
   [
     'has the name of an installed one',

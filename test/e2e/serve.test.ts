@@ -57,7 +57,7 @@ test('a damaged store, a folder that is none, a missing run, and bad options end
   await refused(/has no run/, '--store', at('store'), '--run', 'ffffffff');
   await refused(/API keys/, '--store', at('store'), '--api-key-file', at('nokeys'));
   await writeFile(at('empty'), '');
-  await refused(/no file of API keys/, '--store', at('store'), '--api-key-file', at('empty'));
+  await refused(/not a file of API keys/, '--store', at('store'), '--api-key-file', at('empty'));
   await refused(/max-sequences/, '--store', at('store'), '--max-sequences', '0');
 
   await pruneExample(at('bad'));

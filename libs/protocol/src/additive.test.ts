@@ -10,8 +10,8 @@ import { PROTO_FOLDER } from './proto-folder.ts';
 const BASELINE = path.join(import.meta.dirname, '../../../proto/baseline.json');
 const FILES = ['esparse/v1/worker.proto', 'esparse/v1/inference.proto'];
 
-/** A place that must never mean anything else, such as a message's field number, and what it means. */
-type Places = Record<string, string>;
+/** An identifier on the wire that must never change its meaning, such as a message's field number, and what it means. */
+type Identifiers = Record<string, string>;
 
 interface Field {
   readonly name: string;
@@ -24,43 +24,46 @@ interface Field {
 }
 
 /** Every field, enum value and method of a package. */
-function placesOf(definition: PackageDefinition): Places {
-  const places: Places = {};
+function identifiersOf(definition: PackageDefinition): Identifiers {
+  const identifiers: Identifiers = {};
   for (const [name, entry] of Object.entries(definition)) {
     if (!name.startsWith('esparse.')) continue;
     if ('format' in entry) {
       const type = entry.type as { field?: Field[]; value?: { name: string; number: number }[] };
       for (const field of type.field ?? []) {
         const what = [field.label, field.type, field.typeName, field.name].filter((part) => part !== '');
-        places[`${name} ${field.number}`] = what.join(' ');
+        identifiers[`${name} ${field.number}`] = what.join(' ');
       }
-      for (const value of type.value ?? []) places[`${name} ${value.number}`] = value.name;
+      for (const value of type.value ?? []) identifiers[`${name} ${value.number}`] = value.name;
     } else {
       for (const [method, { requestType, responseType, requestStream, responseStream }] of Object.entries(
         entry,
       )) {
         const nameOf = ({ type }: { type: object }) => (type as { name: string }).name;
-        places[`${name} ${method}`] =
+        identifiers[`${name} ${method}`] =
           `${requestStream ? 'stream ' : ''}${nameOf(requestType)} to ${responseStream ? 'stream ' : ''}${nameOf(responseType)}`;
       }
     }
   }
-  return places;
+  return identifiers;
 }
 
 const options = { includeDirs: [PROTO_FOLDER] };
-const now: Places = Object.assign({}, ...FILES.map((file) => placesOf(loadSync(file, options)))) as Places;
+const now: Identifiers = Object.assign(
+  {},
+  ...FILES.map((file) => identifiersOf(loadSync(file, options))),
+) as Identifiers;
 
 test('the protocols have only grown: no field, value or method was removed, renumbered or retyped', () => {
-  const agreed = JSON.parse(readFileSync(BASELINE, 'utf8')) as Places;
-  const broken = Object.entries(agreed).filter(([place, what]) => now[place] !== what);
-  expect(broken.map(([place, what]) => `${place}: ${what} became ${now[place] ?? 'nothing'}`)).toEqual([]);
+  const agreed = JSON.parse(readFileSync(BASELINE, 'utf8')) as Identifiers;
+  const broken = Object.entries(agreed).filter(([id, what]) => now[id] !== what);
+  expect(broken.map(([id, what]) => `${id}: ${what} became ${now[id] ?? 'nothing'}`)).toEqual([]);
 
-  const added = Object.entries(now).filter(([place]) => !(place in agreed));
+  const added = Object.entries(now).filter(([id]) => !(id in agreed));
   if (process.env.ACCEPT_PROTO === '1') {
     writeFileSync(BASELINE, `${JSON.stringify({ ...agreed, ...Object.fromEntries(added) }, null, 2)}\n`);
     return;
   }
-  // New places are agreed on by adding them to the baseline: see there.
+  // New identifiers are added to the baseline: see there.
   expect(added).toEqual([]);
 });

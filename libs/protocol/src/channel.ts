@@ -26,7 +26,7 @@ const LEAST_BETWEEN_RESOLUTIONS_MS = 5_000;
 const seconds = (count: number) => ({ seconds: count, nanos: 0 });
 
 /**
- * How gRPC places calls: on the least busy worker, leaving out for a while one that fails nearly everything in an
+ * How gRPC schedules calls: on the least busy worker, leaving out for a while one that fails nearly everything in an
  * interval (no disk, no memory, another pruner's work) while others do not. At least half of the workers stay.
  */
 const SERVICE_CONFIG = {
@@ -52,7 +52,7 @@ const SERVICE_CONFIG = {
 
 /** What a channel reports while it is used. */
 export interface ChannelListener {
-  /** The number of workers that are connected may have changed; `trouble` says why there is none. */
+  /** The number of workers that are connected may have changed; the second argument says why there is none. */
   readonly onReady: ReadyListener;
   /** A message of this many bytes was sent or received. */
   onMessage(bytes: number): void;
@@ -73,9 +73,9 @@ export function openChannel(
     'grpc.max_reconnect_backoff_ms': MAX_RECONNECT_BACKOFF_MS,
     'grpc.dns_min_time_between_resolutions_ms': LEAST_BETWEEN_RESOLUTIONS_MS,
     'grpc.service_config': JSON.stringify(SERVICE_CONFIG),
-    // A name server has no say in how calls are placed.
+    // A name server must not change how calls are scheduled.
     'grpc.service_config_disable_resolution': 1,
-    // Connections are this channel's own: nobody else's calls are among those it counts.
+    // Connections are this channel's own: calls of other channels are not among those it counts.
     'grpc.use_local_subchannel_pool': 1,
     [READY_LISTENER]: listener.onReady,
   };

@@ -25,7 +25,7 @@ test('what one error carries is bounded, so that it fits into the headers of a r
   expect(size).toBeLessThan(12_000);
 });
 
-test('a failure without our detail is told by its status', () => {
+test('a failure without our detail has the kind of its status', () => {
   const failure = (code: status) =>
     fromServiceError(Object.assign(new Error('x'), { code, details: 'why', metadata: new Metadata() }), 'w:1')
       .kind;
@@ -36,7 +36,7 @@ test('a failure without our detail is told by its status', () => {
   expect(failure(status.DATA_LOSS)).toBe('internal');
 });
 
-test('a worker of an older version, which lacks a call, is told from one that failed: by what to do', async () => {
+test('a worker of an older version, which lacks a call, is not reported as one that failed: the hint says what to do', async () => {
   const server = new Server();
   server.addService({ Describe: workerServiceDefinition.Describe }, {});
   const port = await new Promise<number>((resolve, reject) => {
@@ -62,6 +62,6 @@ test('a worker of an older version, which lacks a call, is told from one that fa
 test('a detail that is garbage or of an unknown kind falls back to the status', () => {
   const metadata = new Metadata();
   metadata.set('esparse-error-bin', Buffer.from([0xff, 0xff, 0xff, 0x01]));
-  const error = Object.assign(new Error('x'), { code: status.UNAVAILABLE, details: 'gone', metadata });
+  const error = Object.assign(new Error('x'), { code: status.UNAVAILABLE, details: 'lost', metadata });
   expect(fromServiceError(error, 'w:1')).toMatchObject({ kind: 'unavailable' });
 });

@@ -44,7 +44,7 @@ export function fromServiceError(thrown: unknown, worker: string): EsparseError 
   return withoutDetail(thrown, worker);
 }
 
-/** Where the peer is no worker of ours, or the call did not reach it, the status is all there is. */
+/** Where the peer is not an esparse worker, or the call did not reach it, there is only the status. */
 function withoutDetail(error: ServiceError, worker: string): EsparseError {
   const kind = kindOfGrpcStatus(error.code);
   const { message, hint } = explain(kind, worker, error.details);
@@ -77,7 +77,7 @@ function detailOf(error: ServiceError) {
     const detail = ErrorDetailCodec.deserialize(bytes);
     return isErrorKind(detail.kind) ? { ...detail, kind: detail.kind } : undefined;
   } catch {
-    return undefined; // not a detail of ours: the status says what is left to say
+    return undefined; // not a detail of ours: the status is all there is
   }
 }
 

@@ -26,7 +26,7 @@ test.each<[ErrorKind, keyof typeof status]>([
   },
 );
 
-test('what is no error of ours is INTERNAL', () => {
+test('any other error is INTERNAL', () => {
   expect(toServiceError(new Error('bug')).code).toBe(status.INTERNAL);
 });
 

@@ -47,7 +47,7 @@ export function checkIdentity(
     },
     requireIdentified() {
       if (expected === undefined || identified) return;
-      throw new EsparseError('protocol', `worker ${worker()} does not tell how it computes`, {
+      throw new EsparseError('protocol', `worker ${worker()} does not say how it computes`, {
         hint: 'run the same esparse version on both sides',
         context: { worker: worker() },
       });

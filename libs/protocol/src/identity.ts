@@ -1,7 +1,7 @@
 import { Metadata } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
 
-/** What decides the bits that a worker gives: how it computes, and of which model. */
+/** What decides the bits of a worker's results: how it computes, and which model. */
 export interface WorkerIdentity {
   /** Runtime version, execution provider, instruction set, rows per run. */
   readonly numerics: string;
@@ -20,16 +20,16 @@ export function identityMetadata({ numerics, modelDigest }: WorkerIdentity): Met
   return metadata;
 }
 
-/** The identity in a reply's metadata, empty where it is not told. */
+/** The identity in a reply's metadata, empty where it is missing. */
 export function identityOf(metadata: Metadata): WorkerIdentity {
   const text = (key: string) => String(metadata.get(key)[0] ?? '');
   return { numerics: text(NUMERICS_KEY), modelDigest: text(MODEL_KEY) };
 }
 
 /**
- * Refuses a worker that would give other bits than those of the run.
+ * Refuses a worker whose results would differ in their bits from those of the run.
  *
- * @param expected - What the run was begun with; fields that are empty are not known yet and fit anything.
+ * @param expected - What the run was begun with; empty fields are not known yet and match anything.
  * @throws EsparseError `usage` for other numerics, `checkpoint` for another model; both name what was expected.
  */
 export function requireIdentity(expected: WorkerIdentity, found: WorkerIdentity, worker: string): void {
@@ -38,14 +38,14 @@ export function requireIdentity(expected: WorkerIdentity, found: WorkerIdentity,
   if (differs('numerics')) {
     throw new EsparseError(
       'usage',
-      `workers compute differently: the run was begun with ${expected.numerics}, ${worker} is ${found.numerics || 'not told'}`,
+      `workers compute differently: the run was begun with ${expected.numerics}, ${worker} is ${found.numerics || 'unknown'}`,
       { hint: 'use workers of one runtime version, device and instruction set', context },
     );
   }
   if (differs('modelDigest')) {
     throw new EsparseError(
       'checkpoint',
-      `${worker} sees another model: its digest is ${found.modelDigest || 'not told'}, that of the run is ${expected.modelDigest}`,
+      `${worker} sees another model: its digest is ${found.modelDigest || 'unknown'}, that of the run is ${expected.modelDigest}`,
       { hint: 'give every worker the same checkpoint under the same path', context },
     );
   }

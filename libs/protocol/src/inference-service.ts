@@ -4,7 +4,7 @@ import type { InferenceHandlers } from './generated/esparse/v1/Inference.ts';
 import type { ProtoGrpcType } from './generated/inference.ts';
 import { PROTO_FOLDER } from './proto-folder.ts';
 
-/** The package as proto-loader gives it: what the reflection service tells of. */
+/** The package as proto-loader gives it: what the reflection service describes. */
 export const inferencePackage = loadSync('esparse/v1/inference.proto', {
   includeDirs: [PROTO_FOLDER],
   longs: Number,

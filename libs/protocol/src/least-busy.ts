@@ -3,7 +3,7 @@ import { connectivityState, experimental, type ChannelOptions } from '@grpc/grpc
 /** Name of the policy in a service config. */
 export const LEAST_BUSY = 'esparse_least_busy';
 
-/** Called with the number of connected workers whenever it may have changed, and with what keeps others away. */
+/** Called whenever the number of connected workers may have changed, with why others cannot be reached. */
 export type ReadyListener = (workers: number, trouble: string | null) => void;
 
 /** Channel option: a `ReadyListener`. */
@@ -35,8 +35,8 @@ class LeastBusyConfig implements experimental.TypedLoadBalancingConfig {
 }
 
 /**
- * Sends each call to the connected worker with the fewest calls under way; among equals, in turn. gRPC's round_robin,
- * which it wraps, keeps all workers connected: with long calls of unequal length, taking turns alone would queue work
+ * Sends each call to the connected worker with the fewest calls under way; among equals, round robin. gRPC's round_robin,
+ * which it wraps, keeps all workers connected: with long calls of unequal length, round robin alone would queue work
  * behind a busy worker while another idles.
  */
 class LeastBusyBalancer implements experimental.LoadBalancer {
@@ -92,11 +92,11 @@ class LeastBusyPicker implements experimental.Picker {
   readonly #picks: readonly (experimental.PickResult & { readonly subchannel: Subchannel })[];
   #next = 0;
 
-  /** @param turns - Hands out the connected workers in turn. */
-  constructor(turns: experimental.Picker) {
+  /** @param roundRobin - Picks the connected workers one after another. */
+  constructor(roundRobin: experimental.Picker) {
     const picks = new Map<object, experimental.PickResult & { readonly subchannel: Subchannel }>();
     for (let i = 0; i < MAX_WORKERS; i++) {
-      const pick = turns.pick(NO_ARGUMENTS);
+      const pick = roundRobin.pick(NO_ARGUMENTS);
       const { subchannel } = pick;
       if (subchannel === null || picks.has(subchannel.getRealSubchannel())) break;
       picks.set(subchannel.getRealSubchannel(), { ...pick, subchannel });
@@ -139,7 +139,7 @@ function counted(pick: experimental.PickResult): experimental.PickResult {
   };
 }
 
-/** round_robin and its leaves ask for nothing. */
+/** The pickers of round_robin use no arguments. */
 const NO_ARGUMENTS = {} as experimental.PickArgs;
 
 function roundRobin(): experimental.TypedLoadBalancingConfig {

@@ -4,7 +4,7 @@ import { readTile, type Tile, type TileExpectation } from './tiles.ts';
 
 /**
  * The tiles of a stream, each checked, with the dense model's rows beside them where they were asked for. Each sequence of a
- * tap comes whole, row by row: a gap, a row that comes twice and one too many are refused at once.
+ * tap must arrive whole, row by row: a gap, a repeated row and one too many are refused at once.
  *
  * @throws EsparseError `protocol` where the stream is not what was asked for, or ends too soon
  */
@@ -13,8 +13,10 @@ export async function* readTiles(
   expected: TileExpectation,
   address: string,
 ): AsyncGenerator<Tile> {
-  /** How many rows of each sequence have come, by tap. */
-  const come = new Map([...expected.taps.keys()].map((tap) => [tap, new Uint32Array(expected.sequences)]));
+  /** Rows received of each sequence, by tap. */
+  const received = new Map(
+    [...expected.taps.keys()].map((tap) => [tap, new Uint32Array(expected.sequences)]),
+  );
   const due = expected.sequences * expected.seqlen * expected.taps.size;
   let rows = 0;
   let number = 0;
@@ -25,7 +27,7 @@ export async function* readTiles(
       before = tile;
       continue;
     }
-    countRows(come.get(tile.tap)!, tile, address);
+    countRows(received.get(tile.tap)!, tile, address);
     rows += tile.rows;
     yield before === undefined ? tile : { ...before, dense: rowsBeside(before, tile, address) };
     before = undefined;
@@ -34,14 +36,18 @@ export async function* readTiles(
   throw refused(expected, `worker ${address} sent ${rows} of ${due} rows of block ${expected.block}`);
 }
 
-/** Counts a tile's rows, which must be those that are due of their sequence. */
-function countRows(come: Uint32Array, { sequence, firstRow, rows, ...tile }: Tile, address: string): void {
-  const due = come[sequence]!;
+/** Counts a tile's rows, which must follow those received of their sequence. */
+function countRows(
+  received: Uint32Array,
+  { sequence, firstRow, rows, ...tile }: Tile,
+  address: string,
+): void {
+  const due = received[sequence]!;
   if (firstRow !== due) {
     const where = `sequence ${sequence} of tap ${tile.tap}`;
     throw refused(tile, `worker ${address} sent row ${firstRow} of ${where}, where row ${due} was due`);
   }
-  come[sequence] = due + rows;
+  received[sequence] = due + rows;
 }
 
 /** The dense model's rows, which must be those of the tile before them. */

@@ -33,7 +33,7 @@ const readAll = async (messages: Iterable<ActivationTile__Output>, expected: Til
   return tiles;
 };
 
-test('a tile is cut into whole rows and comes back as it was, wherever its bytes lie', () => {
+test('a tile is cut into whole rows and comes back as it was, however its bytes are aligned', () => {
   const shapes = fc.tuple(
     fc.integer({ min: 1, max: 300 }),
     fc.integer({ min: 1, max: 1500 }),

@@ -55,7 +55,7 @@ export function* tileMessages(
   }
 }
 
-/** What the receiver of a stream asked for, and so what its tiles must say. */
+/** What the receiver of a stream asked for, which its tiles must match. */
 export interface TileExpectation {
   readonly block: number;
   readonly shard: number;
@@ -63,7 +63,7 @@ export interface TileExpectation {
   readonly sequences: number;
   /** Channels of each tap. */
   readonly taps: ReadonlyMap<string, number>;
-  /** Whether each tile comes with the same rows of the dense model. @default false */
+  /** Whether each tile is followed by the same rows of the dense model. @default false */
   readonly dense?: boolean;
 }
 

@@ -7,20 +7,20 @@ import { EsparseError, messageOf } from '@esparse/errors';
 export interface ServerTls {
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
-  /** Who signs the certificates of clients: with it a client must have one (mutual TLS). */
+  /** The authority that signs the certificates of clients: with it a client must have one (mutual TLS). */
   readonly tlsClientCa?: string | undefined;
-  /** Serves in clear text, and whoever asks, also where other hosts reach it. */
+  /** Serves in clear text, to any client, also where other hosts reach it. */
   readonly insecure?: boolean | undefined;
 }
 
 /** PEM files of a client. */
 export interface ClientTls {
-  /** Who signs the certificates of servers. @default the authorities that Node knows, where a certificate is given */
+  /** The authority that signs the certificates of servers. @default the authorities that Node knows, where a certificate is given */
   readonly tlsCa?: string | undefined;
-  /** What the client shows to servers that want to know it (mutual TLS). */
+  /** The client's own certificate, for servers that ask for one (mutual TLS). */
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
-  /** Speaks in clear text, and to whoever answers, also over a network. */
+  /** Connects in clear text, to any server, also over a network. */
   readonly insecure?: boolean | undefined;
 }
 
@@ -78,10 +78,10 @@ export async function clientCredentials(
   return credentials.createSsl(ca, pair?.key ?? null, pair?.cert ?? null);
 }
 
-/** True where nobody beyond this machine is concerned: HOST:PORT, or a name of gRPC. */
+/** True for a target on this machine: HOST:PORT, or a name of gRPC. */
 export function isLoopback(target: string): boolean {
-  const places = target.replace(/^(dns|ipv4|ipv6):(\/\/[^/]*\/)?/, '').split(',');
-  return places.every((place) => /^(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d+)?$/.test(place));
+  const addresses = target.replace(/^(dns|ipv4|ipv6):(\/\/[^/]*\/)?/, '').split(',');
+  return addresses.every((address) => /^(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d+)?$/.test(address));
 }
 
 /** A certificate and its key, checked to belong together. */
@@ -103,7 +103,7 @@ async function keyPair(
   try {
     privateKey = createPrivateKey(key);
   } catch {
-    // Whatever the parser has to say of a key is not repeated.
+    // What the parser says of a key is not repeated: it could hold parts of it.
     throw bad(
       `--tls-key ${keyFile} is not a PEM file with a private key`,
       'a key that needs a passphrase has to be decrypted first',
@@ -128,7 +128,7 @@ async function readPem(option: string, file: string): Promise<Buffer> {
   } catch (cause) {
     throw bad(`${option} ${file} cannot be read: ${messageOf(cause)}`);
   }
-  throw bad(`${option} ${file} has more than ${MAX_PEM_BYTES} bytes: that is no PEM file`);
+  throw bad(`${option} ${file} has more than ${MAX_PEM_BYTES} bytes: that is not a PEM file`);
 }
 
 /** Every certificate in a PEM file, the first being its owner's. */
@@ -138,7 +138,7 @@ function certificatesIn(option: string, file: string, pem: Buffer): [X509Certifi
     const [first, ...others] = (blocks ?? []).map((block) => new X509Certificate(block));
     if (first !== undefined) return [first, ...others];
   } catch {
-    // Told below, without what the parser read.
+    // Reported below, without what the parser read.
   }
   throw bad(`${option} ${file} is not a PEM file with certificates`);
 }

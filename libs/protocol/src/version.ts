@@ -6,7 +6,7 @@ import { EsparseError } from '@esparse/errors';
  */
 export const PROTOCOL_VERSION = 1;
 
-/** Version of the software, told by `Describe`. */
+/** Version of the software, as `Describe` reports it. */
 export const SOFTWARE_VERSION = '0.1.0';
 
 /** @throws EsparseError `protocol` unless the peer speaks this version. */

@@ -8,7 +8,7 @@ export function traceHeaders(): Readonly<Record<string, string>> {
 }
 
 /**
- * Runs work as what the span of another process has begun. A header that is missing or malformed counts as none.
+ * Runs work as a child of a span of another process. A header that is missing or malformed counts as none.
  *
  * @param header - Gives a header of the request by its name.
  */

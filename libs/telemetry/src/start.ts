@@ -1,4 +1,4 @@
-/** How long the last spans may take to leave at the end of a process: nobody waits for a collector. */
+/** How long sending the last spans may take at the end of a process: it does not wait for a slow collector. */
 const FLUSH_MS = 3_000;
 
 /** True where the environment names a collector, by the variables of OpenTelemetry. */
@@ -11,7 +11,7 @@ export function telemetryEnabled(env: NodeJS.ProcessEnv = process.env): boolean 
  * Begins to collect and send spans where the environment names a collector; the SDK is loaded only then.
  *
  * @param service - What the process is called, unless OTEL_SERVICE_NAME says so.
- * @returns sends what is left, within 3 s, and never fails
+ * @returns a function that sends what is left, within 3 s, and never fails
  */
 export async function startTelemetry(service: string, version: string): Promise<() => Promise<void>> {
   if (!telemetryEnabled()) return () => Promise.resolve();

@@ -1,20 +1,20 @@
 import { context, SpanStatusCode, trace as api, type Context } from '@opentelemetry/api';
 
-/** What a span tells of its work. Names begin with `esparse.`; what is undefined is left out. */
+/** Attributes of a span. Names begin with `esparse.`; what is undefined is left out. */
 export type SpanAttributes = Readonly<
   Record<string, string | number | boolean | readonly number[] | undefined>
 >;
 
 /** A span that is open. */
 export interface OpenSpan {
-  /** Runs something inside: what it begins, at once or later, is a child of this span. */
+  /** Runs something inside: spans that it begins, at once or later, are children of this one. */
   within<T>(work: () => T): T;
   set(attributes: SpanAttributes): void;
   /** Ends it; once ended, nothing changes it. @param error - What the work failed with. */
   end(error?: unknown): void;
 }
 
-/** Where spans come from: of the provider that `startTelemetry` has registered, and else of one that does nothing. */
+/** Makes spans: of the provider that `startTelemetry` has registered, else of one that does nothing. */
 const tracer = () => api.getTracer('esparse');
 
 /** Opens a span. @param under - Its parent. @default the one that is active here */
@@ -51,7 +51,7 @@ export function activeSpan(): OpenParent {
   return { context: here, within: (work) => context.with(here, work) };
 }
 
-/** Runs work as a span, a child of the one that is active here; an error marks it and goes on. */
+/** Runs work as a span, a child of the one that is active here; an error marks it and is thrown on. */
 export async function trace<T>(
   name: string,
   attributes: SpanAttributes,

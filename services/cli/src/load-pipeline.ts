@@ -18,7 +18,7 @@ export interface FoundPipeline {
  * can be resolved from the current folder; of the latter two the default export. They find `@esparse/api` and `zod`
  * wherever they lie.
  *
- * @throws EsparseError 'usage' where there is none of that name, it does not load, or is no pipeline
+ * @throws EsparseError 'usage' where there is none of that name, it does not load, or is not a pipeline
  */
 export async function findPipeline(named: string): Promise<FoundPipeline> {
   if (PIPELINES.has(named)) return { pipeline: pipelineNamed(named) };
@@ -105,7 +105,7 @@ function defaultOf({ default: found }: { readonly default?: unknown }): unknown 
 /** Plain JavaScript may export anything. */
 function checkPipeline(found: unknown, named: string): Pipeline {
   const refused = (why: string) =>
-    new EsparseError('usage', `${named} is no pipeline: ${why}`, {
+    new EsparseError('usage', `${named} is not a pipeline: ${why}`, {
       hint: 'export default definePipeline({ name, summary, create }): see docs/plugins.md',
     });
   const parts: Readonly<Record<string, unknown>> = { ...(found as object | undefined) };
@@ -114,7 +114,7 @@ function checkPipeline(found: unknown, named: string): Pipeline {
   if (typeof parts.name !== 'string') throw refused('it has no name');
   if (typeof parts.create !== 'function') throw refused('it has no create()');
   if (parts.options !== undefined && !isSchema(parts.options))
-    throw refused('its options are no object of zod');
+    throw refused('its options are not a zod object');
   if (PIPELINES.has(parts.name)) {
     throw new EsparseError('usage', `${named} calls itself ${parts.name}, which is a pipeline of esparse`, {
       hint: 'give it a name of its own: runs are told apart by it',

@@ -7,7 +7,7 @@ const CHAT = '/v1/chat/completions';
 const good = { model: 'llama-2m', prompt: 'Once', max_tokens: 2 };
 const chat = { model: 'llama-2m', messages: [{ role: 'user', content: 'Hi' }], max_tokens: 2 };
 
-interface Told {
+interface ErrorBody {
   readonly error: {
     readonly message: string;
     readonly type: string;
@@ -16,8 +16,8 @@ interface Told {
   };
 }
 
-async function refused(response: Response, status: number, words: RegExp): Promise<Told['error']> {
-  const { error } = (await response.json()) as Told;
+async function refused(response: Response, status: number, words: RegExp): Promise<ErrorBody['error']> {
+  const { error } = (await response.json()) as ErrorBody;
   expect({ status: response.status, message: error.message }).toEqual({
     status,
     message: expect.stringMatching(words),
@@ -38,7 +38,7 @@ test.each<[string, string, unknown, RegExp, string | null]>([
   ['too many prompts', COMPLETIONS, { ...good, prompt: Array(33).fill('a') }, /32/, 'prompt'],
   ['a token beyond the vocabulary', COMPLETIONS, { ...good, prompt: [5, 2048] }, /2048/, 'prompt'],
   ['a token that is negative', COMPLETIONS, { ...good, prompt: [-1] }, /prompt/, 'prompt'],
-  ['a token that is no whole number', COMPLETIONS, { ...good, prompt: [1.5] }, /prompt/, 'prompt'],
+  ['a token that is not a whole number', COMPLETIONS, { ...good, prompt: [1.5] }, /prompt/, 'prompt'],
   ['a list without tokens', COMPLETIONS, { ...good, prompt: [[]] }, /at least one token/, 'prompt'],
   [
     'more tokens than the context',
@@ -67,12 +67,12 @@ test.each<[string, string, unknown, RegExp, string | null]>([
   ['a temperature above 2', COMPLETIONS, { ...good, temperature: 2.1 }, /temperature/, 'temperature'],
   ['top_p of 0', COMPLETIONS, { ...good, top_p: 0 }, /top_p/, 'top_p'],
   ['top_k of -2', COMPLETIONS, { ...good, top_k: -2 }, /top_k/, 'top_k'],
-  ['a seed that is no whole number', COMPLETIONS, { ...good, seed: 0.5 }, /seed/, 'seed'],
+  ['a seed that is not a whole number', COMPLETIONS, { ...good, seed: 0.5 }, /seed/, 'seed'],
   ['five stop strings', COMPLETIONS, { ...good, stop: ['a', 'b', 'c', 'd', 'e'] }, /stop/, 'stop'],
   ['an empty stop string', COMPLETIONS, { ...good, stop: '' }, /stop/, 'stop'],
   ['a stop string that is too long', COMPLETIONS, { ...good, stop: 'x'.repeat(300) }, /stop/, 'stop'],
   ['n of 17', COMPLETIONS, { ...good, n: 17 }, /n: /, 'n'],
-  ['more texts than there are places', COMPLETIONS, { ...good, n: 5 }, /5 texts.*4/, 'n'],
+  ['more texts than there are slots', COMPLETIONS, { ...good, n: 5 }, /5 texts.*4/, 'n'],
   ['logprobs of 6', COMPLETIONS, { ...good, logprobs: 6 }, /logprobs/, 'logprobs'],
   ['echo', COMPLETIONS, { ...good, echo: true }, /echo/, 'echo'],
   ['a suffix', COMPLETIONS, { ...good, suffix: 'end' }, /suffix/, 'suffix'],
@@ -119,7 +119,7 @@ test.each<[string, string, unknown, RegExp, string | null]>([
     'response_format',
   ],
   ['both limits of tokens', CHAT, { ...chat, max_completion_tokens: 2 }, /one/, 'max_tokens'],
-  ['likeliest tokens without logprobs', CHAT, { ...chat, top_logprobs: 2 }, /logprobs/, 'top_logprobs'],
+  ['top logprobs without logprobs', CHAT, { ...chat, top_logprobs: 2 }, /logprobs/, 'top_logprobs'],
   ['a model without a chat template', CHAT, chat, /no chat template/, 'messages'],
 ])('%s is refused with 400 and named', async (_, route, body, words, param) => {
   const error = await refused(await server.post(route, body), 400, words);
@@ -133,7 +133,7 @@ function nested(depth: number): object {
 test.each<[string, string, number, RegExp]>([
   ['malformed JSON', '{"model":', 400, /JSON/],
   ['an empty body', '', 400, /empty/],
-  ['JSON that is no object', '[1]', 400, /object/],
+  ['JSON that is not an object', '[1]', 400, /object/],
   ['null', 'null', 400, /object/],
   [
     'a key that poisons prototypes',

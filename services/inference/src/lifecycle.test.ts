@@ -31,7 +31,7 @@ async function copy(name: string): Promise<string> {
 }
 
 /** Makes the other run current. */
-const turn = (store: string) => cp(other, path.join(store, 'current'));
+const makeOtherCurrent = (store: string) => cp(other, path.join(store, 'current'));
 
 const ask = (server: RunningServer, body: object) =>
   fetch(`${server.url}/v1/completions`, {
@@ -69,7 +69,7 @@ async function damage(store: string, run: string): Promise<string> {
   return values;
 }
 
-test('a server that is told to stop lets its streams end, refuses new requests, and is gone', async () => {
+test('a server that is asked to stop lets its streams end, refuses new requests, and closes its port', async () => {
   const server = await startServer({ ...DEFAULTS, store: await copy('drain') });
   const running = await ask(server, { max_tokens: 600, stream: true });
   const text = textOf(running);
@@ -93,7 +93,7 @@ test('streams that outlast the time to drain end with an error in the stream, an
   await ended;
 });
 
-test('a request that takes longer than its time ends with an error over HTTP and gRPC, and its place is free', async () => {
+test('a request that takes longer than its time ends with an error over HTTP and gRPC, and its slot is free', async () => {
   const server = await startServer({
     ...DEFAULTS,
     store: await copy('slow'),
@@ -116,7 +116,7 @@ test('a request that takes longer than its time ends with an error over HTTP and
   await server.close();
 });
 
-test('a full queue is answered 429 with Retry-After, and a place that is left is taken', async () => {
+test('a full queue is answered 429 with Retry-After, and a slot that is freed is used', async () => {
   const store = await copy('full');
   const server = await startServer({ ...DEFAULTS, store, maxSequences: 1, maxQueue: 1 });
   const controller = new AbortController();
@@ -148,7 +148,7 @@ test('a new current run is swapped in without one failed request: running ones e
     while (!stop) results.push(await textOf(await ask(server, options)));
   };
   const clients = Promise.all([client(), client(), client()]);
-  await turn(store);
+  await makeOtherCurrent(store);
   await server.reload();
   expect(server.run()).toBe(NEXT);
   const fresh = await textOf(await ask(server, options));
@@ -168,18 +168,18 @@ test('a new current run is swapped in without one failed request: running ones e
 test('with --watch a new run is found by itself', async () => {
   const store = await copy('watch');
   const server = await startServer({ ...DEFAULTS, store, watch: true });
-  await turn(store);
+  await makeOtherCurrent(store);
   await eventually(() => server.run() === NEXT);
   await server.close();
 });
 
-test('a new run that is damaged is refused and the old one stays; mended, it is taken', async () => {
+test('a new run that is damaged is refused and the old one stays; once repaired, it is served', async () => {
   const store = await copy('damaged');
   const server = await startServer({ ...DEFAULTS, store, verify: 'full' });
   const mended = path.join(home, 'mended');
   await cp(path.join(store, 'runs', NEXT), mended, { recursive: true });
   await damage(store, NEXT);
-  await turn(store);
+  await makeOtherCurrent(store);
   await server.reload();
   expect(server.run()).toBe(RUN);
   expect((await ask(server, { max_tokens: 2 })).status).toBe(200);

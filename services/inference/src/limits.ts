@@ -3,10 +3,10 @@
 /** Body of a request, in bytes (option). A prompt of 4096 tokens has some 20 KB; parsing 1 MiB of JSON takes under 10 ms. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 
-/** Characters of one prompt: what becomes of them, up to three tokens each, is handled on the event loop. */
+/** Characters of one prompt: their tokens, up to three each, are handled on the event loop. */
 export const MAX_PROMPT_CHARACTERS = 256 * 1024;
 
-/** Characters for each token of the context at most: text has 4, and a prompt with more than 16 is none that fits. */
+/** Characters for each token of the context at most: text has 4, and a prompt with more than 16 does not fit. */
 export const MAX_CHARACTERS_PER_TOKEN = 16;
 
 /** Prompts of one completion request. */
@@ -40,23 +40,23 @@ export const MAX_REPORTED_LOGPROBS = 32 * 1024;
 export const DEFAULT_COMPLETION_TOKENS = 16;
 export const DEFAULT_CHAT_TOKENS = 1024;
 
-/** Sequences that run at once (option): decoding is bound by memory up to about so many. */
+/** Sequences that run at once (option): up to about this many, decoding is bound by memory. */
 export const DEFAULT_MAX_SEQUENCES = 16;
 
-/** Texts that wait (option): sixteen batches' worth. Beyond it a client is better told to come back later. */
+/** Texts that wait (option): sixteen batches' worth. Beyond it a client had better come back later. */
 export const DEFAULT_MAX_QUEUE = 256;
 
-/** A refusal for a full queue is held back so long: clients that try again at once must not take time from the others. */
+/** How long a refusal for a full queue is held back: clients that try again at once must not take time from others. */
 export const REFUSAL_DELAY_MS = 100;
 
 /** Prefill tokens of a step while no text is being generated, and while some are and wait for them. */
 export const STEP_PREFILL_TOKENS = 128;
 export const MIXED_STEP_PREFILL_TOKENS = 32;
 
-/** A request from its acceptance to its last token (option), in seconds: a place is never held for longer. */
+/** A request from its acceptance to its last token (option), in seconds: its slots are never held for longer. */
 export const DEFAULT_REQUEST_SECONDS = 600;
 
-/** How long running requests may take to end when the server is told to stop (option). */
+/** How long running requests may take to end when the server is asked to stop (option). */
 export const DEFAULT_DRAIN_SECONDS = 30;
 
 /** Connections (option): a stream holds one each; files and memory are reserved for each. */
@@ -69,19 +69,19 @@ export const BODY_TIMEOUT_MS = 30_000;
 /** An idle connection is kept for the next request of its client. */
 export const KEEP_ALIVE_MS = 75_000;
 
-/** After so much silence the system asks whether the peer is still there: finds half-open connections. */
+/** Silence after which the system asks whether the peer is still there: finds half-open connections. */
 export const TCP_KEEP_ALIVE_MS = 30_000;
 
 /** Bytes of all headers. */
 export const MAX_HEADER_BYTES = 16 * 1024;
 
-/** Text and probabilities that a client has not read yet, in bytes: beyond it the request is cancelled. */
+/** Text and probabilities that a client has not read yet, in bytes: beyond it the request is refused as a slow client's. */
 export const MAX_UNREAD_BYTES = 1024 * 1024;
 
 /** How long a client may take to read what its connection holds before the request is cancelled. */
 export const UNREAD_TIMEOUT_MS = 30_000;
 
-/** A chat template may take so long, and its process so much memory. */
+/** Time that a chat template may take, and memory of its process. */
 export const TEMPLATE_TIMEOUT_MS = 2_000;
 export const TEMPLATE_HEAP_MIB = 128;
 

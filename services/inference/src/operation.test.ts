@@ -2,7 +2,7 @@ import { RUN, serving } from './testing/serving.ts';
 
 const server = serving();
 
-test('the server is alive and ready, and tells what it serves', async () => {
+test('the server is alive and ready, and says what it serves', async () => {
   expect(await (await server.get('/health')).json()).toEqual({ status: 'alive' });
   expect(await (await server.get('/ready')).json()).toEqual({ status: 'ready' });
   expect(await (await server.get('/info')).json()).toMatchObject({

@@ -74,7 +74,7 @@ export interface RunningServer {
   run(): string | undefined;
   /** Looks for a new current run, and serves it; tries again one that was refused. */
   reload(): Promise<void>;
-  /** Takes no more requests, lets those that run end within the time to drain, and stops. */
+  /** Refuses new requests, lets running ones end within the time to drain, and stops. */
   close(): Promise<void>;
   /** Rejects when the server cannot go on. */
   readonly failed: Promise<never>;
@@ -106,7 +106,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const admission = createAdmission(maxSequences, maxQueue);
   let fail: (error: Error) => void = () => undefined;
   const failed = new Promise<never>((_, reject) => (fail = reject));
-  failed.catch(() => undefined); // who waits for it hears of it; nobody need
+  failed.catch(() => undefined); // whoever awaits it gets the error; no one has to
 
   const engine = startEngine(
     {
@@ -218,7 +218,7 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-/** Waits until something holds, at most so long. */
+/** Waits until a condition holds, at most this long. */
 async function until(holds: () => boolean, milliseconds: number): Promise<void> {
   const end = performance.now() + milliseconds;
   while (!holds() && performance.now() < end) {

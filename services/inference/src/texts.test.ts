@@ -98,26 +98,26 @@ test('a stop string ends the text exactly before it, and is no part of it, strea
   expect(chunks.at(-1)!.choices[0]!.finish_reason).toBe('stop');
 });
 
-test('probabilities come with the tokens of the text: the one drawn, the likeliest, and where each begins', async () => {
+test('log-probabilities come with the tokens of the text: the sampled one, the most likely, and where each begins', async () => {
   const options = { prompt: PROMPTS[0], max_tokens: 8, temperature: 0, logprobs: 3 };
   const { text, logprobs } = (await server.ask(COMPLETIONS, options)).choices[0]!;
   const { tokens, token_logprobs, top_logprobs, text_offset } = logprobs!;
   expect(tokens.join('')).toBe(text);
   expect(text_offset).toEqual(tokens.map((_, i) => tokens.slice(0, i).join('').length));
   tokens.forEach((token, i) => {
-    // Greedy: the one drawn is the likeliest.
+    // Greedy: the sampled token is the argmax.
     expect(Math.max(...Object.values(top_logprobs[i]!))).toBe(token_logprobs[i]);
     expect(top_logprobs[i]![token]).toBe(token_logprobs[i]);
     expect(Object.keys(top_logprobs[i]!)).toHaveLength(3);
     expect(token_logprobs[i]).toBeLessThan(0);
   });
   const { chunks } = await streamed(options);
-  expect(
-    chunks.flatMap(({ choices }) => choices.flatMap(({ logprobs: told }) => told?.tokens ?? [])),
-  ).toEqual(tokens);
+  expect(chunks.flatMap(({ choices }) => choices.flatMap(({ logprobs }) => logprobs?.tokens ?? []))).toEqual(
+    tokens,
+  );
 });
 
-test('a stream tells its usage at the end where asked for, and null before', async () => {
+test('a stream reports its usage at the end where asked for, and null before', async () => {
   const { chunks } = await streamed({
     prompt: 'The',
     max_tokens: 5,
@@ -127,7 +127,7 @@ test('a stream tells its usage at the end where asked for, and null before', asy
   for (const chunk of chunks.slice(0, -1)) expect(chunk.usage).toBeNull();
 });
 
-test('a stream that is cancelled frees its place and its memory', async () => {
+test('a stream that is cancelled frees its slot and its memory', async () => {
   const controller = new AbortController();
   const response = await server.post(
     COMPLETIONS,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { mapAhead } from './ahead.ts';
 
-test('results come in order, and at any time exactly so many more are being made than were consumed', async () => {
+test('results keep their order, and at any time exactly so many more are being made than were consumed', async () => {
   await fc.assert(
     fc.asyncProperty(fc.nat({ max: 6 }), fc.nat({ max: 20 }), async (ahead, count) => {
       let made = 0;

@@ -1,7 +1,7 @@
 /**
- * Runs `make` over the items, in order, `ahead` results before the consumer asks for them: what is made (a sequence's
- * activations) and what is done with it (sending) overlap, at the cost of holding that many results more. With two,
- * the maker has its next item already while the consumer is too busy to hand it over.
+ * Runs `make` over the items, in order, `ahead` results before the consumer asks for them: making (a sequence's
+ * activations) and consuming (sending them) overlap, at the cost of holding that many results more. With two, `make`
+ * has its next item already while the consumer is busy.
  */
 export async function* mapAhead<T, R>(
   items: Iterable<T>,

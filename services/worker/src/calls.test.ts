@@ -45,11 +45,11 @@ test('an error keeps its kind, hint and context', async () => {
   close();
 });
 
-test('a thread that is gone fails the calls that wait and those that come', async () => {
+test('a thread that has ended fails the calls that wait and those to come', async () => {
   const { call, fail, close } = connect({ never: () => new Promise(() => undefined) });
   const waiting = call('never', undefined as never);
-  fail(new Error('gone'));
-  await expect(waiting).rejects.toThrow('gone');
-  await expect(call('never', undefined as never)).rejects.toThrow('gone');
+  fail(new Error('ended'));
+  await expect(waiting).rejects.toThrow('ended');
+  await expect(call('never', undefined as never)).rejects.toThrow('ended');
   close();
 });

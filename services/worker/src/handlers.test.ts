@@ -74,7 +74,7 @@ async function serve(protocolVersion = 1) {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-test('a reader that stops holds the worker: it makes no more than the bounded window', async () => {
+test('a reader that stops holds back the worker: it makes only what the bounded window takes', async () => {
   const { state, worker, close } = await serve();
   const tiles = worker.streamActivations(TARGET, EXPECTED)[Symbol.asyncIterator]();
   await tiles.next();

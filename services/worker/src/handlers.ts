@@ -47,7 +47,7 @@ export function unary<Request, Reply>(
 
 /**
  * A server stream as an asynchronous generator, pulled: the next message is asked for only when the stream has
- * taken the one before, so a slow reader holds the generator, and a reader that goes away ends it.
+ * taken the one before, so a slow reader holds back the generator, and a reader that leaves ends it.
  *
  * @param onSent - Called once with each message that has been encoded: its memory may be freed.
  */

@@ -1,7 +1,7 @@
 import { createWorkerMetrics } from './metrics.ts';
 import { serveMetrics } from './metrics-server.ts';
 
-test('metrics tell what was counted, and health whether the worker takes calls', async () => {
+test('metrics show what was counted, and health whether the worker takes calls', async () => {
   const metrics = createWorkerMetrics({ waiting: () => 1 });
   let serving = true;
   const server = await serveMetrics(metrics, () => serving, '127.0.0.1:0');

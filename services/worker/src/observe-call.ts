@@ -4,7 +4,7 @@ import { trace, withRemoteParent } from '@esparse/telemetry';
 import type { Logger } from 'pino';
 import type { WorkerMetrics } from './metrics.ts';
 
-/** Where what is seen of calls goes. */
+/** Where calls are recorded. */
 export interface CallObservers {
   readonly log: Logger;
   readonly metrics?: WorkerMetrics | undefined;
@@ -17,11 +17,11 @@ interface ObservedCall {
 }
 
 /** Shards that a log line or a span names at most: one call may be of thousands. */
-const MAX_SHARDS_TOLD = 16;
+const MAX_SHARDS_NAMED = 16;
 
 /**
- * Looks on while a call is carried out: a span that continues the pruner's, a line of the log at its end, and the
- * metrics; line and span say of which run, block and shards.
+ * Records a call while it runs: a span that continues the pruner's, a line of the log at its end, and the metrics;
+ * line and span name run, block and shards.
  */
 export async function observeCall<T>(
   { log, metrics }: CallObservers,
@@ -52,7 +52,7 @@ interface Ids {
   readonly shards?: readonly number[];
 }
 
-/** What a request is about; what does not look like it is not repeated. */
+/** What a request is about; a run that does not look like one is not repeated. */
 function idsOf(request: unknown): Ids {
   const { run, block, shard, shards } = request as {
     readonly run?: { readonly run: string } | null;
@@ -60,10 +60,10 @@ function idsOf(request: unknown): Ids {
     readonly shard?: number;
     readonly shards?: readonly number[];
   };
-  const told = shards ?? (shard === undefined ? undefined : [shard]);
+  const named = shards ?? (shard === undefined ? undefined : [shard]);
   return {
     ...(run != null && /^[0-9a-f]{8,64}$/.test(run.run) ? { run: run.run } : {}),
     ...(block === undefined ? {} : { block }),
-    ...(told === undefined ? {} : { shards: told.slice(0, MAX_SHARDS_TOLD) }),
+    ...(named === undefined ? {} : { shards: named.slice(0, MAX_SHARDS_NAMED) }),
   };
 }

@@ -31,7 +31,7 @@ function opener(guard = (_: string, requested: string) => Promise.resolve(`/root
   };
 }
 
-test('a run is opened under the paths that the guard gives, and the client is told who answers', async () => {
+test('a run is opened under the paths that the guard gives, and the client learns who answers', async () => {
   const { open, opened, sent } = opener();
   expect(await open({})).toEqual({ model: '/root/m', store: '/root/s', run: REF.run, seqlen: 8 });
   expect(opened).toEqual([{ model: '/root/m', seqlen: 8 }]);
@@ -60,7 +60,7 @@ test.each([
   ['numerics', { numerics: 'other' }, 'usage'],
   ['a model', { modelDigest: 'other' }, 'checkpoint'],
 ] as const)(
-  'a run that was begun with %s of another kind is refused, and the client still told who answered',
+  'a run that was begun with %s of another kind is refused, and the client still learns who answered',
   async (_, change, kind) => {
     const { open, sent } = opener();
     await expect(open(change)).rejects.toMatchObject({ kind });

@@ -13,7 +13,7 @@ export interface RunTarget extends ModelTarget {
 }
 
 /**
- * Opens the model of a run, tells the client who answers, and refuses a run that was begun with other numerics or
+ * Opens the model of a run, sends the client who answers, and refuses a run that was begun with other numerics or
  * another model.
  *
  * @throws EsparseError `protocol`, `usage`, `denied`, `checkpoint`

@@ -8,7 +8,7 @@ import {
 
 const TARGET = { model: '/m', store: '/s', run: '0'.repeat(32), seqlen: 8 };
 
-/** A worker that holds every AdvanceShard until it is told to answer. */
+/** A worker that holds every AdvanceShard until the test lets it answer. */
 async function holdingWorker() {
   const held: (() => void)[] = [];
   const server = new Server();
@@ -40,7 +40,7 @@ async function holdingWorker() {
 
 type Holding = Awaited<ReturnType<typeof holdingWorker>>;
 
-/** Waits until the connection has so many workers: each change is told. */
+/** Waits until the connection has so many workers: each change is reported. */
 function ready(connection: WorkerConnection, workers: number): Promise<void> {
   return new Promise((resolve) => {
     const look = () => {
@@ -65,18 +65,18 @@ afterEach(() => {
 
 const call = () => connection.advanceShard(TARGET, 0, 0);
 const load = () => workers.map(({ held }) => held.length);
-/** Until as many calls are held as this, wherever. */
+/** Waits until this many calls are held, by any of the workers. */
 const heldIs = async (count: number) => {
   while (load().reduce((sum, calls) => sum + calls, 0) !== count) await new Promise(setImmediate);
 };
 
-test('calls are placed on the worker with the fewest under way, not in turn', async () => {
+test('a call goes to the worker with the fewest under way, not round robin', async () => {
   let ended = 0;
   const counted = () => call().then(() => ended++);
   const calls = [counted(), counted(), counted()];
   await heldIs(3);
   expect(load()).toEqual([1, 1, 1]);
-  // Whoever ends gets the next one, and the next one again.
+  // A worker that becomes free gets the next call, each time.
   for (let i = 1; i <= 4; i++) {
     workers[1]!.held.pop()!();
     while (ended < i) await new Promise(setImmediate);

@@ -94,7 +94,7 @@ async function withRunner(
   await checkpoint.close();
 }
 
-test('the worker tells who it is', async () => {
+test('the worker describes itself', async () => {
   await expect(worker.describe()).resolves.toMatchObject({ protocolVersion: 1, threads: 1 });
 });
 
@@ -119,7 +119,7 @@ test('the activations of a block are those of the block runner, to the last bit'
   expect(tiles).toHaveLength(SEQUENCES * TAPS.size);
 });
 
-test('the dense model’s rows come beside the others, out of hidden states of their own', async () => {
+test('the dense model’s rows follow the others, from hidden states of their own', async () => {
   const shard = 5;
   await worker.openShard(target, { shard, sequences: SEQUENCES, tokens: TOKENS });
   const both = (block: number) =>
@@ -185,8 +185,8 @@ test.each<[string, (at: RunTarget) => { [K in keyof RunTarget]?: RunTarget[K] },
   ['a model outside the roots', () => ({ model: '/etc' }), 'denied'],
   ['a store outside the roots', () => ({ store: '/' }), 'denied'],
   ['a path that climbs out', ({ store }) => ({ store: `${store}/../../..` }), 'denied'],
-  ['a folder that is no model', ({ store }) => ({ model: store }), 'checkpoint'],
-  ['a run that is no fingerprint', () => ({ run: '../../etc' }), 'usage'],
+  ['a folder that is not a model', ({ store }) => ({ model: store }), 'checkpoint'],
+  ['a run that is not a fingerprint', () => ({ run: '../../etc' }), 'usage'],
   ['a run that does not exist', () => ({ run: 'f'.repeat(32) }), 'store'],
   ['a sequence length of nothing', () => ({ seqlen: 0 }), 'usage'],
 ])('%s is refused', async (_, change, kind) => {
@@ -347,7 +347,7 @@ test('an address that is taken is an error that says so', async () => {
 });
 
 test('a worker that is not there is unavailable', async () => {
-  const nobody = connectWorker('127.0.0.1:1');
-  await expect(nobody.describe()).rejects.toMatchObject({ kind: 'unavailable' });
-  nobody.close();
+  const missing = connectWorker('127.0.0.1:1');
+  await expect(missing.describe()).rejects.toMatchObject({ kind: 'unavailable' });
+  missing.close();
 });

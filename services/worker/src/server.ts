@@ -85,7 +85,7 @@ export async function startWorker({
     'grpc.max_send_message_length': MAX_REPLY_BYTES,
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
     'grpc.max_concurrent_streams': MAX_CONCURRENT_CALLS,
-    // No maximum age of a connection: grpc-js's client pings a connection that is told to close, cannot, and drops its
+    // No maximum age of a connection: grpc-js's client pings a connection that is asked to close, cannot, and drops its
     // calls. Clients resolve names again by themselves.
     // A pruner whose host vanished does not hold the queue.
     'grpc.keepalive_time_ms': KEEPALIVE_MS,

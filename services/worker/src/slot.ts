@@ -5,13 +5,13 @@ export interface Held<V> {
 }
 
 /**
- * Keeps the value used last, for the next who wants the same: a worker holds one model and one block, whatever the
- * number of calls. A value that is replaced is disposed of as soon as nobody uses it any more.
+ * Keeps the value used last, for the next caller that needs the same: a worker holds one model and one block, whatever the
+ * number of calls. A value that is replaced is disposed of as soon as it is no longer used.
  */
 export interface Slot<V> {
   /** The value of this key: the one that is kept, or a newly opened one. An opening that fails is not kept. */
   hold(key: string, open: () => Promise<V>): Promise<Held<V>>;
-  /** Lets the kept value go. */
+  /** Releases the kept value. */
   clear(): void;
 }
 

@@ -20,7 +20,7 @@ const STOP_MS = 10_000;
 /** What the thread is started with. */
 export interface ComputeThreadData {
   readonly options: ComputeOptions;
-  /** Not zero once calls that have not begun are to be refused. */
+  /** Not zero once calls that have not started are to be refused. */
   readonly stopping: Int32Array;
 }
 
@@ -32,7 +32,7 @@ const SCRIPT = new URL(
 
 /** Starts the thread that computes. */
 export function startCompute(options: ComputeOptions): ComputeThread {
-  // cuBLAS would round f32 to 10 bits (TF32) unless told not to. It asks the process, which a thread cannot tell.
+  // cuBLAS rounds f32 to 10 bits (TF32) unless this variable of the process says otherwise; a thread cannot set it.
   if (options.device === 'cuda') process.env.NVIDIA_TF32_OVERRIDE ??= '0';
   const stopping = new Int32Array(new SharedArrayBuffer(4));
   const workerData: ComputeThreadData = { options, stopping };

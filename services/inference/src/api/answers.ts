@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Generation } from '../generate/generation.ts';
 import type { ServedModel } from '../model/served-model.ts';
 
-/** What every answer, and every chunk of one, begins with. */
+/** The fields that every answer, and every chunk of one, begins with. */
 export interface AnswerHead {
   readonly id: string;
   readonly object: string;
@@ -37,16 +37,16 @@ export interface AnswerFormat {
   readonly chunkObject: string;
   /** A choice of a whole answer. */
   choice(index: number, text: string, logprobs: unknown, finish: string): object;
-  /** What comes before the text of a choice, where anything does. */
+  /** A chunk before the text of a choice, in formats that have one. */
   opening?(index: number): object;
   /** A choice of a chunk. */
   delta(index: number, text: string, logprobs: unknown, finish: string | null): object;
   /** Probabilities of some tokens of a text. */
-  logprobs(tokens: readonly ToldToken[]): object;
+  logprobs(tokens: readonly SpelledToken[]): object;
 }
 
 /** A token of an answer, with its spelling. */
-export interface ToldToken {
+export interface SpelledToken {
   readonly bytes: Uint8Array;
   readonly logprob: number;
   readonly offset: number;

@@ -16,7 +16,7 @@ const stopString = z
   .min(1, 'a stop string is not empty')
   .max(MAX_STOP_CHARACTERS, `a stop string has at most ${MAX_STOP_CHARACTERS} characters`);
 
-/** Text or a list of some, as `stop` is given. */
+/** `stop`: a string, or a list of strings. */
 const stop = z
   .union([stopString, z.array(stopString).max(MAX_STOPS)], {
     error: `expected a string, or up to ${MAX_STOPS}, each of 1 to ${MAX_STOP_CHARACTERS} characters`,
@@ -26,7 +26,7 @@ const stop = z
     value === undefined || value === null ? [] : typeof value === 'string' ? [value] : value,
   );
 
-/** Tokens to generate. Whether they fit is asked once the prompt is known. */
+/** Tokens to generate. Whether they fit is checked once the prompt is known. */
 export const tokenCount = z.int().min(1).nullish();
 
 /** What both ways to ask for text have in common. */
@@ -43,7 +43,7 @@ export const commonFields = {
     .strictObject({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
     .nullish(),
 
-  // Taken and not used: they change no text.
+  // Accepted and ignored: they change no text.
   user: z.string().nullish(),
   metadata: z.record(z.string(), z.unknown()).nullish(),
   store: z.boolean().nullish(),

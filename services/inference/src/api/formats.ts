@@ -1,4 +1,4 @@
-import type { AnswerFormat, ToldToken } from './answers.ts';
+import type { AnswerFormat, SpelledToken } from './answers.ts';
 
 const lossy = new TextDecoder('utf-8', { ignoreBOM: true });
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -51,14 +51,14 @@ export const completionFormat: AnswerFormat = {
   }),
 };
 
-function topOf({ top, bytes, logprob }: ToldToken): Record<string, number> {
-  // The token that was drawn is told too where it is none of the likeliest, as OpenAI does.
+function topOf({ top, bytes, logprob }: SpelledToken): Record<string, number> {
+  // The sampled token is listed too where it is not among the most likely, as OpenAI does.
   return Object.fromEntries(
     [...top, { bytes, logprob }].map((token) => [nameOf(token.bytes), token.logprob]),
   );
 }
 
-/** A token by its text; one that is no whole character by its bytes, in the manner of OpenAI. */
+/** A token by its text; one that is not whole characters by its bytes, as OpenAI does. */
 function nameOf(bytes: Uint8Array): string {
   try {
     return strict.decode(bytes);

@@ -2,7 +2,7 @@ import { invalidField, RequestError } from '@esparse/errors';
 import { MAX_BODY_DEPTH, MAX_BODY_VALUES } from '../limits.ts';
 
 /**
- * Refuses a body with so many values, or nested so deep, that to validate it would hold the event loop; validation
+ * Refuses a body with so many values, or nested so deep, that validating it would block the event loop; validation
  * itself can then take its time for good messages.
  *
  * @param except a field that is checked by itself

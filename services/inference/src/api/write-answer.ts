@@ -1,7 +1,7 @@
 import type { BegunGeneration } from '../generate/service.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import type { TextToken } from '../text/choice-text.ts';
-import { answerHead, usageOf, type AnswerFormat, type ToldToken } from './answers.ts';
+import { answerHead, usageOf, type AnswerFormat, type SpelledToken } from './answers.ts';
 
 /** The whole answer, once every text has ended. */
 export async function wholeAnswer(
@@ -21,13 +21,13 @@ export async function wholeAnswer(
   return {
     ...answerHead(format.idPrefix, format.object, model),
     choices: choices.map(({ text, tokens, finish }, index) =>
-      format.choice(index, text, logprobs ? format.logprobs(told(tokens, model)) : null, finish),
+      format.choice(index, text, logprobs ? format.logprobs(spelled(tokens, model)) : null, finish),
     ),
     usage: usageOf(generation),
   };
 }
 
-/** The answer in chunks, each a JSON value; all that one turn of the engine brought comes together. */
+/** The answer in chunks, each a JSON value; what one step of the engine brought is yielded together. */
 export async function* chunkedAnswer(
   { generation, model }: BegunGeneration,
   format: AnswerFormat,
@@ -43,7 +43,7 @@ export async function* chunkedAnswer(
         format.delta(
           index,
           text,
-          logprobs && tokens.length > 0 ? format.logprobs(told(tokens, model)) : null,
+          logprobs && tokens.length > 0 ? format.logprobs(spelled(tokens, model)) : null,
           finish ?? null,
         ),
       ),
@@ -52,7 +52,7 @@ export async function* chunkedAnswer(
   if (includeUsage) yield [{ ...head, choices: [], usage: usageOf(generation) }];
 }
 
-function told(tokens: readonly TextToken[], { text: { tokenText } }: ServedModel): ToldToken[] {
+function spelled(tokens: readonly TextToken[], { text: { tokenText } }: ServedModel): SpelledToken[] {
   return tokens.map(({ token, offset, logprob }) => ({
     bytes: tokenText.spelling(token),
     offset,

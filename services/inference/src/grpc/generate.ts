@@ -90,23 +90,23 @@ function probability(token: number, logprob: number, { text: { tokenText } }: Se
   return { token, text: Buffer.from(tokenText.spelling(token)), logprob };
 }
 
-/** Waits until the client has read what its stream holds, or is gone; one that reads nothing for long is cut off. */
+/** Waits until the client has read what its stream holds, or has disconnected; one that reads nothing for long is refused. */
 async function drained(call: Call, signal: AbortSignal): Promise<void> {
   const controller = new AbortController();
-  const gone = () => {
+  const onAbort = () => {
     controller.abort(signal.reason);
   };
   const timer = setTimeout(() => {
     controller.abort(new RequestError('slow_client', 'the client reads too slowly', { code: 'slow_client' }));
   }, UNREAD_TIMEOUT_MS);
-  signal.addEventListener('abort', gone);
+  signal.addEventListener('abort', onAbort);
   try {
     await once(call, 'drain', { signal: controller.signal });
   } catch {
     throw controller.signal.reason as Error;
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', gone);
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

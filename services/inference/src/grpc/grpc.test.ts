@@ -37,7 +37,7 @@ async function generate(request: GenerateRequest, metadata = withKey()): Promise
 const refusedWith = (code: status) => expect.objectContaining({ code }) as ServiceError;
 const headers = { authorization: 'Bearer secret', 'content-type': 'application/json' };
 
-test('a text comes as a stream, and is that of HTTP for the same request', async () => {
+test('a text is streamed, and is that of HTTP for the same request', async () => {
   const replies = await generate({
     text: 'Once upon a time',
     maxTokens: 12,
@@ -59,11 +59,11 @@ test('a text comes as a stream, and is that of HTTP for the same request', async
   });
 });
 
-test('tokens are taken as a prompt, and told with their probabilities', async () => {
+test('a prompt may be token ids, and tokens are returned with their probabilities', async () => {
   const replies = await generate({ tokens: { ids: [5, 6, 7] }, maxTokens: 3, temperature: 0, logprobs: 2 });
-  const told = replies.flatMap(({ tokens }) => tokens);
-  expect(told).toHaveLength(3);
-  for (const { token, top, logprob } of told) {
+  const tokens = replies.flatMap((reply) => reply.tokens);
+  expect(tokens).toHaveLength(3);
+  for (const { token, top, logprob } of tokens) {
     expect(top).toHaveLength(2);
     expect(top[0]).toMatchObject({ token, logprob });
   }
@@ -75,7 +75,7 @@ test.each<[string, GenerateRequest, status]>([
   ['a token beyond the vocabulary', { tokens: { ids: [9999] } }, status.INVALID_ARGUMENT],
   ['an empty list of tokens', { tokens: { ids: [] } }, status.INVALID_ARGUMENT],
   ['a temperature beyond its range', { text: 'a', temperature: 3 }, status.INVALID_ARGUMENT],
-  ['a temperature that is no number', { text: 'a', temperature: NaN }, status.INVALID_ARGUMENT],
+  ['a temperature that is not a number', { text: 'a', temperature: NaN }, status.INVALID_ARGUMENT],
   ['too many stop strings', { text: 'a', stop: ['a', 'b', 'c', 'd', 'e'] }, status.INVALID_ARGUMENT],
   ['more tokens than fit', { text: 'a', maxTokens: 5000 }, status.INVALID_ARGUMENT],
   ['another model', { text: 'a', model: 'other' }, status.NOT_FOUND],
@@ -91,7 +91,7 @@ test('a wrong key and none are unauthenticated', async () => {
   await expect(generate({ text: 'a' }, new Metadata())).rejects.toEqual(refusedWith(status.UNAUTHENTICATED));
 });
 
-test('a full queue is RESOURCE_EXHAUSTED, and a call that is cancelled frees its place', async () => {
+test('a full queue is RESOURCE_EXHAUSTED, and a call that is cancelled frees its slot', async () => {
   const calls = [1, 2].map(() => client.Generate({ text: 'a', maxTokens: 1000 }, withKey()));
   for (const call of calls) call.on('error', () => undefined).resume();
   await expect(

@@ -12,7 +12,7 @@ export interface ApiKeys {
 const MAX_KEYS = 1000;
 const MAX_KEY_CHARACTERS = 512;
 
-/** Reads a file of keys, one a line; empty lines and those that begin with # are passed over. @throws EsparseError 'usage' */
+/** Reads a file of keys, one a line; empty lines and those that begin with # are skipped. @throws EsparseError 'usage' */
 export async function readApiKeys(file: string): Promise<ApiKeys> {
   let text: string;
   try {
@@ -31,7 +31,7 @@ export async function readApiKeys(file: string): Promise<ApiKeys> {
     keys.length > MAX_KEYS ||
     keys.some((key) => !/^[\x21-\x7e]+$/.test(key) || key.length > MAX_KEY_CHARACTERS)
   ) {
-    throw new EsparseError('usage', `${file} is no file of API keys`, {
+    throw new EsparseError('usage', `${file} is not a file of API keys`, {
       hint: `put 1 to ${MAX_KEYS} keys in it, one a line, each of 1 to ${MAX_KEY_CHARACTERS} printable characters without spaces`,
     });
   }
@@ -39,7 +39,7 @@ export async function readApiKeys(file: string): Promise<ApiKeys> {
 }
 
 /**
- * Only digests are kept, and they are compared in constant time, each of them: how long it takes tells neither which
+ * Only digests are kept, and they are compared in constant time, each of them: how long it takes shows neither which
  * key it was nor how much of one was right.
  */
 export function apiKeys(keys: readonly string[]): ApiKeys {

@@ -56,7 +56,7 @@ function send(bytes: string): Promise<string> {
   });
 }
 
-test('before the model is loaded the server is alive, not ready, and says when to come again', async () => {
+test('before the model is loaded the server is alive, not ready, and says when to try again', async () => {
   const ask = (route: string, init?: RequestInit) => fetch(`http://127.0.0.1:${port}${route}`, init);
   expect((await ask('/health')).status).toBe(200);
   const answers = [

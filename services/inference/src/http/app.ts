@@ -18,10 +18,10 @@ import { modelRoutes } from './routes/models.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { textRoutes } from './routes/text.ts';
 
-/** How often Node looks for requests that come too slowly. */
+/** How often Node looks for requests that arrive too slowly. */
 const TIMEOUT_CHECK_MS = 1_000;
 
-/** Asked for every few seconds, by machines: neither counted, so that reading changes nothing, nor logged. */
+/** Polled by machines every few seconds: neither counted, so that reading changes nothing, nor logged. */
 const PROBES: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics']);
 
 export interface HttpTimeouts {
@@ -67,7 +67,7 @@ export function createApp(
     },
   }) as unknown as FastifyInstance;
 
-  // Nothing but JSON is read.
+  // Only JSON is accepted.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, body, done) => {
     try {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { errorAnswer, type ErrorAnswer } from './error-answer.ts';
 import { httpStatusOf } from './status.ts';
 
-/** Answers what is not HTTP, or comes too slowly to be a request: it never reaches the routes. */
+/** Answers input that is not HTTP, or arrives too slowly: it never reaches the routes. */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
@@ -26,6 +26,6 @@ function answerTo(code: string | undefined): ErrorAnswer {
     case 'HPE_HEADER_OVERFLOW':
       return errorAnswer(431, 'the headers are too large', { code: 'headers_too_large' });
     default:
-      return errorAnswer(400, 'this is no HTTP request', { code: 'invalid_http' });
+      return errorAnswer(400, 'this is not an HTTP request', { code: 'invalid_http' });
   }
 }

@@ -3,7 +3,7 @@ import type { EventLoopPacer } from '../generate/event-loop-pacer.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { ApiKeys } from './api-keys.ts';
 
-/** Limits that clients meet; told by `/info`. */
+/** Limits that clients meet; `/info` shows them. */
 export interface HttpLimits {
   readonly bodyBytes: number;
   readonly requestSeconds: number;
@@ -17,7 +17,7 @@ export interface HttpContext {
   readonly service: TextService;
   readonly metrics: Metrics;
   readonly nextTurn: EventLoopPacer;
-  /** Undefined where no key is asked for. */
+  /** Undefined where no key is needed. */
   readonly keys: ApiKeys | undefined;
   readonly limits: HttpLimits;
 }

@@ -8,7 +8,7 @@ const answerTo = (thrown: unknown) => errorAnswerOf(thrown, log, 100);
 
 beforeEach(() => logged.splice(0));
 
-test('an error of a request is told in the form of OpenAI, with when to try again', () => {
+test('an error of a request is answered in the form of OpenAI, with when to try again', () => {
   const error = new RequestError('busy', 'full', { code: 'queue_full', param: 'n', retryAfter: 7 });
   expect(answerTo(error)).toEqual({
     status: 429,
@@ -26,7 +26,7 @@ test('a request without a valid key is told how to give one', () => {
   });
 });
 
-test('a failure of the engine is told as a fault of the server', () => {
+test('a failure of the engine is answered as a fault of the server', () => {
   const error = new RequestError('internal', 'the engine failed: NaN', { code: 'engine_error' });
   expect(answerTo(error)).toMatchObject({
     status: 500,
@@ -34,7 +34,7 @@ test('a failure of the engine is told as a fault of the server', () => {
   });
 });
 
-test('what is no error of a request is logged, and its message is kept from the client', () => {
+test('any other error is logged, and its message is kept from the client', () => {
   const errors = [new EsparseError('not_found', '/etc/secret is missing'), new Error('bug'), 'odd'];
   for (const error of errors) {
     const { status, body } = answerTo(error);

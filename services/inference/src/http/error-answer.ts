@@ -22,7 +22,7 @@ interface ErrorAnswerDetails {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An answer of a status; most have one by their kind, see `errorAnswerOf`, and the others are matters of HTTP only. */
+/** An answer for errors that only HTTP knows; the status of any other follows from its kind, see `errorAnswerOf`. */
 export function errorAnswer(
   status: number,
   message: string,
@@ -32,7 +32,7 @@ export function errorAnswer(
   return { status, headers, body: { error: { message, type, param: param ?? null, code: code ?? null } } };
 }
 
-/** What a client is told of anything that was thrown; what is no error of its request goes to the log instead. */
+/** The answer to anything that was thrown; an error that is not one of the request goes to the log instead. */
 export function errorAnswerOf(thrown: unknown, log: FastifyBaseLogger, bodyLimit: number): ErrorAnswer {
   if (isRequestError(thrown)) return answerOfRequestError(thrown);
   const known = isFastifyError(thrown) ? answerOfFastifyError(thrown, bodyLimit) : undefined;

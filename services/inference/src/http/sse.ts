@@ -4,8 +4,8 @@ import { UNREAD_TIMEOUT_MS } from '../limits.ts';
 import type { ErrorAnswer } from './error-answer.ts';
 
 /**
- * Sends an answer as server-sent events, as fast as its client reads: while the connection is full nothing is taken
- * from the answer, which gathers, within its bound. An error after the headers is an event of its own.
+ * Sends an answer as server-sent events, as fast as its client reads: while the connection is full nothing is read
+ * from the answer, which is buffered, within its bound. An error after the headers is an event of its own.
  */
 export async function sendEvents(
   response: ServerResponse,

@@ -12,7 +12,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   not_found: 404,
   slow_client: 408,
   busy: 429,
-  cancelled: 499, // nginx's number for a client that closed the connection; nobody reads it but logs and metrics
+  cancelled: 499, // nginx's number for a client that closed the connection; only logs and metrics show it
   timeout: 503,
   unavailable: 503,
   usage: SERVER_FAULT,

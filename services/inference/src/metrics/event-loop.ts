@@ -2,16 +2,16 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /** How long the event loop was held up. */
 export interface EventLoopStall {
-  /** Over the last whole window and the one that runs, in seconds. */
+  /** The longest over the last whole window and the current one, in seconds. */
   recent(): { readonly max: number; readonly p99: number };
   /** The longest since the server was ready, in seconds. */
   longest(): number;
-  /** Forgets what was: to start is no stall that anybody waits for. */
+  /** Forgets the stalls so far: no client waits while the server starts. */
   ready(): void;
   stop(): void;
 }
 
-/** The monitor looks so often; a stall shows with an error of at most so much. */
+/** How often the monitor looks: a stall is measured with an error of at most this. */
 const RESOLUTION_MS = 2;
 
 const WINDOW_MS = 30_000;

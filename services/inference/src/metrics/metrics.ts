@@ -14,7 +14,7 @@ export interface Metrics extends GenerationObserver {
 }
 
 export interface RequestLabels {
-  /** The route's pattern, never the path that was asked for: labels are few. */
+  /** The route's pattern, never the requested path: labels must be few. */
   readonly route: string;
   readonly method: string;
   readonly status: number | string;

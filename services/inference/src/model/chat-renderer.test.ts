@@ -17,7 +17,7 @@ test('a template sees the messages and the special tokens, and text in a message
 
 test.each([
   ['refuses', "{{ raise_exception('only one message') }}", /only one message/],
-  ['is no template', '{% for %}', /chat template/],
+  ['is not a template', '{% for %}', /chat template/],
   ['never ends', '{% for i in range(1000000000) %}{% endfor %}', /longer than 0\.5 s|memory/],
   ['writes too much', "{% for i in range(300000) %}{{ 'x' }}{% endfor %}", /characters|longer/],
 ])('a template that %s is 400, and the next one is rendered', async (_, source, words) => {

@@ -33,7 +33,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** What the process has beyond the time of one rendering to start and to answer. */
+/** Time to start the process and to answer, beyond that of one rendering. */
 const GRACE_MS = 3_000;
 
 /**
@@ -51,7 +51,7 @@ export function createChatRenderer(timeoutMs = TEMPLATE_TIMEOUT_MS): ChatRendere
   const refuse = (message: string) =>
     new RequestError('invalid', `the model's chat template: ${message}`, { param: 'messages' });
 
-  const answered = (answer: RenderAnswer) => {
+  const onAnswer = (answer: RenderAnswer) => {
     const found = calls.get(answer.id);
     calls.delete(answer.id);
     watch();
@@ -62,8 +62,8 @@ export function createChatRenderer(timeoutMs = TEMPLATE_TIMEOUT_MS): ChatRendere
     } else found.resolve(answer.text);
   };
 
-  /** The process is gone: the call that it was at, the oldest, is to blame; another takes the rest. */
-  const gone = () => {
+  /** The process has ended because of the call that it was working on, the oldest; a new one takes the rest. */
+  const onExit = () => {
     child = undefined;
     const [oldest] = calls.values();
     if (oldest === undefined) return;
@@ -91,8 +91,8 @@ export function createChatRenderer(timeoutMs = TEMPLATE_TIMEOUT_MS): ChatRendere
       env: {},
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    started.on('message', answered);
-    started.once('exit', gone).once('error', gone);
+    started.on('message', onAnswer);
+    started.once('exit', onExit).once('error', onExit);
     started.unref();
     started.channel?.unref();
     return started;
@@ -100,7 +100,7 @@ export function createChatRenderer(timeoutMs = TEMPLATE_TIMEOUT_MS): ChatRendere
 
   const send = (call: RenderCall) => {
     child ??= start();
-    // Where it cannot be sent the process is going, and `gone` sends it again.
+    // Where it cannot be sent the process is ending, and `onExit` sends it again.
     child.send(call, () => undefined);
   };
 

@@ -24,7 +24,7 @@ export interface Loader {
   /** Opens the run that is to be served. @throws EsparseError where it cannot be */
   open(): Promise<void>;
   /**
-   * Looks whether the store's current run is another now, and if so opens it beside the old one and serves it. A run
+   * Opens the store's current run beside the old one and serves it, if it is another by now. A run
    * that cannot be served is logged and the old one stays.
    *
    * @param again also tries a run that was refused before
@@ -97,7 +97,7 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
       swapped('done');
     } catch (thrown) {
       if (stopping.signal.aborted) return;
-      if (wanted === refused && !again) return; // said already
+      if (wanted === refused && !again) return; // logged already
       refused = wanted;
       const error = toEsparseError(thrown);
       log.error({ err: error, run: wanted }, 'the new run is refused, the old one stays');

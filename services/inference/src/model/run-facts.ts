@@ -1,7 +1,7 @@
 import { requireFinished } from '@esparse/model-store';
 import type { Run } from '@esparse/store';
 
-/** What the server tells of a run. */
+/** What `/info` shows of a run. */
 export interface RunFacts {
   /** config.json of the checkpoint. */
   readonly config: Readonly<Record<string, unknown>>;

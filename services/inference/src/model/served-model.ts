@@ -2,7 +2,7 @@ import type { EngineFacts } from '../engine/messages.ts';
 import type { RunFacts } from './run-facts.ts';
 import type { TextSide } from './text-side.ts';
 
-/** A model that is open: its engine, its text side, and what is known of it. */
+/** An open model: its engine, its text side, and facts about it. */
 export interface ServedModel {
   /** Its number on the engine's thread. */
   readonly id: number;
@@ -24,7 +24,7 @@ export interface Lease {
   release(): void;
 }
 
-/** The model that new requests use, and older ones that still have requests. */
+/** The model that new requests use, and older ones that still serve requests. */
 export interface ServedModels {
   readonly current: ServedModel | undefined;
   lease(): Lease | undefined;

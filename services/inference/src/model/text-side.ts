@@ -13,7 +13,7 @@ import { chatTemplateIn, type ChatTemplate } from './chat-template.ts';
 
 /** Everything about a model that is text: how prompts become tokens and tokens text, how chats are written. */
 export interface TextSide {
-  /** Of the files it was made of: equal digests, equal behaviour. */
+  /** Digest of the files it was made of: equal digests, equal behaviour. */
   readonly digest: string;
   readonly tokenizer: TextTokenizer;
   readonly tokenText: TokenText;
@@ -24,7 +24,7 @@ export interface TextSide {
 }
 
 /**
- * Reads the tokenizer of a run. Where its files are those of `before`, that is given again: to parse a large
+ * Reads the tokenizer of a run. Where its files are those of `before`, `before` is returned: to parse a large
  * tokenizer takes a quarter of a second, and a new run of the same model has the same one.
  */
 export async function openTextSide(

@@ -1,7 +1,7 @@
 /**
- * Looks again and again, each time when the last look has ended: stores on networks have no events to wait for.
+ * Polls, each time once the last poll has ended: stores on networks have no events to wait for.
  *
- * @returns what ends it
+ * @returns a function that stops it
  */
 export function watch(look: () => Promise<void>, intervalMs: number): () => void {
   let timer: NodeJS.Timeout | undefined;

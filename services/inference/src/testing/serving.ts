@@ -7,7 +7,7 @@ import { writeExampleRun } from './example-store.ts';
 
 export const RUN = 'aaaa0123456789abcdef0123456789ab';
 
-/** A chat template in the manner of many: refuses what it does not know, begins with BOS. */
+/** A typical chat template: refuses roles that it does not know, begins with BOS. */
 export const CHAT_TEMPLATE =
   "{{ bos_token }}{% for message in messages %}{% if message['role'] not in ['system', 'user', 'assistant'] %}" +
   "{{ raise_exception('a role of another kind') }}{% endif %}" +

@@ -4,7 +4,7 @@ import { SOFTWARE_VERSION } from '@esparse/protocol';
 import { snakeCased } from '../../api/snake-case.ts';
 import type { HttpContext } from '../context.ts';
 
-/** What those who run the server ask for: `/health`, `/ready`, `/metrics`, `/info`. */
+/** Routes for operators: `/health`, `/ready`, `/metrics`, `/info`. */
 export function operationRoutes(app: FastifyInstance, { service, metrics, limits }: HttpContext): void {
   app.get('/health', () => ({ status: 'alive' }));
 

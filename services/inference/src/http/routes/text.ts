@@ -42,7 +42,7 @@ export function textRoutes(app: FastifyInstance, { service, limits, nextTurn }: 
       reply.raw.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',
         'cache-control': 'no-store',
-        // Proxies that gather answers must not gather this one.
+        // Proxies that buffer answers must not buffer this one.
         'x-accel-buffering': 'no',
         'x-request-id': request.id,
       });
