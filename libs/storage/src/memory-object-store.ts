@@ -1,4 +1,5 @@
 import type { ByteSource } from './byte-source.ts';
+import { checkKey } from './key.ts';
 import { ObjectStore } from './object-store.ts';
 
 /** Objects in memory: only what every medium must have, so no locking, flushing or mapping. For tests. */
@@ -9,14 +10,13 @@ export class MemoryObjectStore extends ObjectStore {
     return 'memory:';
   }
 
-  open(key: string): Promise<ByteSource | undefined> {
-    const bytes = this.objects.get(key);
-    return Promise.resolve(bytes && memorySource(bytes));
+  async open(key: string): Promise<ByteSource | undefined> {
+    const bytes = await Promise.resolve(this.objects.get(checkKey(key)));
+    return bytes && memorySource(bytes);
   }
 
-  put(key: string, parts: readonly Uint8Array[]): Promise<void> {
-    this.objects.set(key, new Uint8Array(Buffer.concat(parts)));
-    return Promise.resolve();
+  async put(key: string, parts: readonly Uint8Array[]): Promise<void> {
+    this.objects.set(checkKey(key), await Promise.resolve(new Uint8Array(Buffer.concat(parts))));
   }
 
   async *list(folder: string): AsyncGenerator<string> {

@@ -40,7 +40,7 @@ export interface Commit {
 }
 
 /** Where a transaction works, and what it asks of its writer. */
-export interface TransactionSite {
+export interface TransactionTarget {
   readonly store: ObjectStore;
   readonly folder: string;
   /** Names run and block in messages. */
@@ -51,12 +51,12 @@ export interface TransactionSite {
 }
 
 /** Begins a transaction; what a crashed attempt left is removed before the first object is put. */
-export function beginTransaction(site: TransactionSite): Transaction {
-  return new GroupTransaction(site);
+export function beginTransaction(target: TransactionTarget): Transaction {
+  return new GroupTransaction(target);
 }
 
 class GroupTransaction implements Transaction {
-  readonly #site: TransactionSite;
+  readonly #target: TransactionTarget;
   readonly #entries = new Map<string, ManifestEntry>();
   readonly #nodes = new Map<string, 'array' | 'group'>();
   #prepared: Promise<void> | undefined;
@@ -64,15 +64,15 @@ class GroupTransaction implements Transaction {
   readonly #pending = new Set<Promise<unknown>>();
   #state: 'open' | 'failed' | 'committed' | 'aborted' = 'open';
 
-  constructor(site: TransactionSite) {
-    this.#site = site;
+  constructor(target: TransactionTarget) {
+    this.#target = target;
   }
 
   async putArray(path: string, array: ArrayInput): Promise<void> {
     this.#claim(path, 'array');
     await this.#write(async () => {
-      const encoded = await encodeArray(array, `${this.#site.label}: array ${path}`);
-      const document = encodeJson(encoded.document, `${this.#site.label}: array ${path}`);
+      const encoded = await encodeArray(array, `${this.#target.label}: array ${path}`);
+      const document = encodeJson(encoded.document, `${this.#target.label}: array ${path}`);
       const puts = [this.#putNode(path, Buffer.from(document))];
       if (encoded.chunk !== undefined) {
         const { key, parts, crc } = encoded.chunk;
@@ -89,7 +89,7 @@ class GroupTransaction implements Transaction {
   }
 
   async commit(attributes: Attributes): Promise<Commit> {
-    const { store, folder, label, assertHeld, onClosed } = this.#site;
+    const { store, folder, label, assertHeld, onClosed } = this.#target;
     this.#assertOpen();
     if (this.#pending.size > 0)
       throw new EsparseError('internal', `${label}: commit before all arrays were put`);
@@ -119,7 +119,7 @@ class GroupTransaction implements Transaction {
   }
 
   async #takeBack(): Promise<void> {
-    const { store, folder, onClosed, assertHeld } = this.#site;
+    const { store, folder, onClosed, assertHeld } = this.#target;
     await Promise.allSettled(this.#pending);
     // A commit may have failed after its document was put: then the group is there, whole.
     const visible = await isCommitted(store, folder);
@@ -129,7 +129,7 @@ class GroupTransaction implements Transaction {
 
   /** Reserves a path before anything is written, so that concurrent puts cannot collide. */
   #claim(path: string, kind: 'array' | 'group'): void {
-    const { label } = this.#site;
+    const { label } = this.#target;
     this.#assertOpen();
     checkKey(path);
     if (path.split('/').includes(ZARR_JSON)) {
@@ -150,7 +150,7 @@ class GroupTransaction implements Transaction {
   async #write<T>(work: () => Promise<T>): Promise<T> {
     this.#prepared ??= this.#prepare();
     const writing = this.#prepared.then(() => {
-      this.#site.assertHeld();
+      this.#target.assertHeld();
       return work();
     });
     this.#pending.add(writing);
@@ -165,7 +165,7 @@ class GroupTransaction implements Transaction {
   }
 
   async #prepare(): Promise<void> {
-    const { store, folder, label, assertHeld } = this.#site;
+    const { store, folder, label, assertHeld } = this.#target;
     assertHeld();
     if (await isCommitted(store, folder)) {
       throw new EsparseError(
@@ -189,7 +189,7 @@ class GroupTransaction implements Transaction {
 
   async #putGroupNode(path: string, attributes: Attributes): Promise<void> {
     const document = { zarr_format: 3, node_type: 'group', attributes };
-    await this.#putNode(path, Buffer.from(encodeJson(document, `${this.#site.label}: group ${path}`)));
+    await this.#putNode(path, Buffer.from(encodeJson(document, `${this.#target.label}: group ${path}`)));
   }
 
   async #putNode(path: string, document: Uint8Array): Promise<void> {
@@ -197,20 +197,20 @@ class GroupTransaction implements Transaction {
   }
 
   async #put(entry: ManifestEntry, parts: readonly Uint8Array[]): Promise<void> {
-    const { store, folder } = this.#site;
+    const { store, folder } = this.#target;
     await store.put(joinKey(folder, entry.path), parts, { durable: true });
     this.#entries.set(entry.path, entry);
   }
 
   #folders(): string[] {
-    const { folder } = this.#site;
+    const { folder } = this.#target;
     const all = new Set([...this.#entries.keys()].map((path) => joinKey(folder, folderOf(path))));
     return [...all].sort();
   }
 
   #assertOpen(): void {
     if (this.#state === 'open') return;
-    throw new EsparseError('internal', `${this.#site.label}: the transaction is ${this.#state}`, {
+    throw new EsparseError('internal', `${this.#target.label}: the transaction is ${this.#state}`, {
       hint: this.#state === 'failed' ? 'abort it, and begin again' : undefined,
     });
   }

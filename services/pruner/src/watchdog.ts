@@ -6,6 +6,11 @@ import type { WatchedProcess } from './watchdog-thread.ts';
 const BEAT_MS = 250;
 /** Bytes of the name of a call. */
 const LABEL_BYTES = 512;
+/** A thread runs built JavaScript, also where this file is run from its source (in tests). */
+const SCRIPT = new URL(
+  import.meta.url.endsWith('.ts') ? '../dist/watchdog-thread.js' : './watchdog-thread.js',
+  import.meta.url,
+);
 
 /** Ends a process whose thread is held by a plug-in: see `startWatchdog`. */
 export interface Watchdog {
@@ -24,7 +29,7 @@ export function startWatchdog(timeoutMs: number): Watchdog {
   const beats = new Int32Array(new SharedArrayBuffer(8));
   const label = new Uint8Array(new SharedArrayBuffer(LABEL_BYTES));
   const workerData: WatchedProcess = { beats, label, timeoutMs };
-  const thread = new Worker(new URL('./watchdog-thread.js', import.meta.url), { workerData });
+  const thread = new Worker(SCRIPT, { workerData });
   thread.unref();
   const heart = setInterval(() => Atomics.add(beats, 0, 1), BEAT_MS);
   heart.unref();

@@ -1,80 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import fc from 'fast-check';
 import { onFile } from './errors.ts';
 import { fileObjectStore } from './object-store.ts';
 import type { ObjectStore } from '../object-store.ts';
-import { MemoryObjectStore } from '../memory-object-store.ts';
 import { inTemporaryFolder } from '../testing/temporary-folder.ts';
-
-const folder = fc
-  .array(fc.constantFrom('a', 'b'), { minLength: 1, maxLength: 2 })
-  .map((parts) => parts.join('/'));
-const key = fc.tuple(folder, fc.constantFrom('x', 'y')).map((parts) => parts.join('/'));
-const change = fc.oneof(
-  fc.record({ put: key, bytes: fc.uint8Array({ maxLength: 20 }) }),
-  fc.record({ delete: key }),
-  fc.record({ deletePrefix: folder }),
-);
 
 async function allOf(store: ObjectStore, folder: string): Promise<Record<string, number[]>> {
   const found: Record<string, number[]> = {};
   for await (const name of store.list(folder)) found[name] = [...((await store.get(name)) ?? [])];
   return found;
 }
-
-test('files behave as a map of keys to bytes', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(change, { maxLength: 12 }), async (changes) => {
-      await inTemporaryFolder(async (root) => {
-        const files = fileObjectStore(root);
-        const model = new MemoryObjectStore();
-        for (const step of changes) {
-          for (const store of [files, model]) {
-            if ('delete' in step) await store.delete(step.delete);
-            else if ('deletePrefix' in step) await store.deletePrefix(step.deletePrefix);
-            else await store.put(step.put, [step.bytes.subarray(0, 3), step.bytes.subarray(3)]);
-          }
-        }
-        for (const place of ['', 'a', 'b/a']) {
-          expect(await allOf(files, place)).toEqual(await allOf(model, place));
-          // Folders may outlive their objects.
-          expect(await files.children(place)).toEqual(expect.arrayContaining(await model.children(place)));
-        }
-      });
-    }),
-    { seed: 4, numRuns: 50 },
-  );
-});
-
-test('removing what is not there is no error', async () => {
-  await inTemporaryFolder(async (root) => {
-    const store = fileObjectStore(root);
-    await store.put('x', [new Uint8Array(1)]);
-    for (const absent of ['q', 'q/r', 'x/y']) {
-      await store.delete(absent);
-      await store.deletePrefix(absent);
-    }
-    expect(await store.size('x')).toBe(1);
-  });
-});
-
-test('a range is cut at the end of the object, and absent objects are undefined', async () => {
-  await inTemporaryFolder(async (root) => {
-    const store = fileObjectStore(root);
-    await store.put('x/y', [Uint8Array.from([1, 2, 3]), new Uint8Array(0), Uint8Array.from([4])]);
-    expect([...(await store.getRange('x/y', 1, 2))!]).toEqual([2, 3]);
-    expect([...(await store.getRange('x/y', 3, 100))!]).toEqual([4]);
-    expect([...(await store.getRange('x/y', 9, 100))!]).toEqual([]);
-    expect(await store.size('x/y')).toBe(4);
-    for (const absent of ['x/z', 'x/y/z', 'q/r']) {
-      expect(await store.get(absent)).toBeUndefined();
-      expect(await store.size(absent)).toBeUndefined();
-    }
-    await expect(store.get('x/y', AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
-  });
-});
 
 test('a reader sees the old object or the new one, never a part of either', async () => {
   await inTemporaryFolder(async (root) => {

@@ -1,7 +1,7 @@
 import { GetObjectCommand, HeadObjectCommand, type HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import { EsparseError } from '@esparse/errors';
 import { isAbsent, s3Error } from './errors.ts';
-import { optionsOf, send, type Site } from './site.ts';
+import { optionsOf, send, type BucketConnection } from './bucket-connection.ts';
 
 /** A small object as it is now. */
 export interface Inspected {
@@ -16,35 +16,39 @@ const MAX_INSPECTED_BYTES = 64 * 1024;
 
 /** What a server says of an object without its bytes; undefined where there is none, or no such bucket. */
 export async function headOf(
-  site: Site,
+  connection: BucketConnection,
   key: string,
   signal?: AbortSignal,
 ): Promise<HeadObjectCommandOutput | undefined> {
   try {
-    return await send(site, new HeadObjectCommand({ Bucket: site.bucket, Key: key }), signal);
+    return await send(connection, new HeadObjectCommand({ Bucket: connection.bucket, Key: key }), signal);
   } catch (error) {
     if (isAbsent(error)) return undefined;
-    throw s3Error('read', key, site, error);
+    throw s3Error('read', key, connection, error);
   }
 }
 
 /** A small object, what tells its version, and its age; undefined where there is none. */
-export async function inspect(site: Site, key: string, signal?: AbortSignal): Promise<Inspected | undefined> {
-  const command = new GetObjectCommand({ Bucket: site.bucket, Key: key });
+export async function inspect(
+  connection: BucketConnection,
+  key: string,
+  signal?: AbortSignal,
+): Promise<Inspected | undefined> {
+  const command = new GetObjectCommand({ Bucket: connection.bucket, Key: key });
   const date = noteDate(command);
   try {
     // The gate is passed once the body has come, too.
-    return await site.gate(async () => {
-      const found = await site.client.send(command, optionsOf(signal));
+    return await connection.gate(async () => {
+      const found = await connection.client.send(command, optionsOf(signal));
       if ((found.ContentLength ?? 0) > MAX_INSPECTED_BYTES) {
-        throw new EsparseError('store', `s3://${site.bucket}/${key} is too large for what it is`);
+        throw new EsparseError('store', `s3://${connection.bucket}/${key} is too large for what it is`);
       }
       const bytes = (await found.Body?.transformToByteArray()) ?? new Uint8Array(0);
       return { bytes, etag: found.ETag ?? '', age: secondsBetween(found.LastModified, date()) };
     });
   } catch (error) {
     if (isAbsent(error)) return undefined;
-    throw s3Error('read', key, site, error);
+    throw s3Error('read', key, connection, error);
   }
 }
 

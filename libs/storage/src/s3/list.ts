@@ -1,6 +1,6 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { s3Error } from './errors.ts';
-import { send, type Site } from './site.ts';
+import { send, type BucketConnection } from './bucket-connection.ts';
 
 /** What one page of a list is asked for beside its prefix. */
 export interface ListOptions {
@@ -11,39 +11,52 @@ export interface ListOptions {
 
 /** One page of the keys that begin with a prefix. */
 export async function listPage(
-  site: Site,
+  connection: BucketConnection,
   prefix: string,
   options: ListOptions,
   signal?: AbortSignal,
 ): Promise<ListObjectsV2CommandOutput> {
   try {
-    const input = { Bucket: site.bucket, Prefix: prefix, ...options };
-    return await send(site, new ListObjectsV2Command(input), signal);
+    const input = { Bucket: connection.bucket, Prefix: prefix, ...options };
+    return await send(connection, new ListObjectsV2Command(input), signal);
   } catch (error) {
-    throw s3Error('list', prefix, site, error);
+    throw s3Error('list', prefix, connection, error);
   }
 }
 
-async function* pages(site: Site, prefix: string, options: ListOptions, signal?: AbortSignal) {
+async function* pages(
+  connection: BucketConnection,
+  prefix: string,
+  options: ListOptions,
+  signal?: AbortSignal,
+) {
   let token: string | undefined;
   do {
-    const page = await listPage(site, prefix, { ...options, ContinuationToken: token }, signal);
+    const page = await listPage(connection, prefix, { ...options, ContinuationToken: token }, signal);
     yield page;
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
   } while (token !== undefined);
 }
 
 /** Every key that begins with a prefix, a page of up to 1000 at a time. */
-export async function* listKeys(site: Site, prefix: string, signal?: AbortSignal): AsyncGenerator<string[]> {
-  for await (const { Contents = [] } of pages(site, prefix, {}, signal)) {
+export async function* listKeys(
+  connection: BucketConnection,
+  prefix: string,
+  signal?: AbortSignal,
+): AsyncGenerator<string[]> {
+  for await (const { Contents = [] } of pages(connection, prefix, {}, signal)) {
     yield Contents.map((object) => object.Key ?? '');
   }
 }
 
 /** The names behind a prefix up to the next slash, once each. */
-export async function listNames(site: Site, prefix: string, signal?: AbortSignal): Promise<string[]> {
+export async function listNames(
+  connection: BucketConnection,
+  prefix: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
   const names = new Set<string>();
-  for await (const page of pages(site, prefix, { Delimiter: '/' }, signal)) {
+  for await (const page of pages(connection, prefix, { Delimiter: '/' }, signal)) {
     for (const { Key = '' } of page.Contents ?? []) names.add(Key.slice(prefix.length));
     for (const { Prefix = '' } of page.CommonPrefixes ?? []) names.add(Prefix.slice(prefix.length, -1));
   }

@@ -9,35 +9,35 @@ import {
 import { isCode, s3Error } from './errors.ts';
 import { PART_BYTES, PARTS_IN_FLIGHT } from './limits.ts';
 import { partsOf } from './parts.ts';
-import { send, type Site } from './site.ts';
+import { send, type BucketConnection } from './bucket-connection.ts';
 
 /**
  * Puts a large object in parts, several at a time: it is there as a whole when the last request is answered, and not at
  * all before. The memory of `pieces` is sent as it is. On failure the upload is ended, so that nothing is left of it.
  */
 export async function putInParts(
-  site: Site,
+  connection: BucketConnection,
   key: string,
   pieces: readonly Uint8Array[],
   signal?: AbortSignal,
 ): Promise<void> {
   try {
-    await uploadOnce(site, key, pieces, signal);
+    await uploadOnce(connection, key, pieces, signal);
   } catch (error) {
     // The answer to the last request was lost, and its repetition found the upload complete. Nobody else writes this key.
     if (!isCode(error, 'NoSuchUpload')) throw error;
-    await uploadOnce(site, key, pieces, signal);
+    await uploadOnce(connection, key, pieces, signal);
   }
 }
 
 async function uploadOnce(
-  site: Site,
+  connection: BucketConnection,
   Key: string,
   pieces: readonly Uint8Array[],
   signal?: AbortSignal,
 ): Promise<void> {
-  const { bucket: Bucket } = site;
-  const { UploadId } = await send(site, new CreateMultipartUploadCommand({ Bucket, Key }), signal);
+  const { bucket: Bucket } = connection;
+  const { UploadId } = await send(connection, new CreateMultipartUploadCommand({ Bucket, Key }), signal);
   const upload = { Bucket, Key, UploadId };
   const Parts: { ETag: string | undefined; PartNumber: number }[] = [];
   const parts = partsOf(pieces, PART_BYTES);
@@ -47,7 +47,7 @@ async function uploadOnce(
       const PartNumber = Parts.push({ ETag: undefined, PartNumber: Parts.length + 1 });
       try {
         const command = new UploadPartCommand({ ...upload, PartNumber, Body });
-        Parts[PartNumber - 1]!.ETag = (await send(site, command, signal)).ETag;
+        Parts[PartNumber - 1]!.ETag = (await send(connection, command, signal)).ETag;
       } catch (error) {
         failure ??= { error };
       }
@@ -58,10 +58,10 @@ async function uploadOnce(
   try {
     if (failure !== undefined) throw failure.error;
     const command = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
-    await send(site, command, signal);
+    await send(connection, command, signal);
   } catch (error) {
     // As far as it goes: what is left then is ended by the next writer, see `openUploads`.
-    await send(site, new AbortMultipartUploadCommand(upload)).catch(() => undefined);
+    await send(connection, new AbortMultipartUploadCommand(upload)).catch(() => undefined);
     throw error;
   }
 }
@@ -77,22 +77,28 @@ export interface Upload {
 }
 
 /** The open uploads of keys that begin with a prefix; where a server cannot list them, none. */
-export async function* openUploads(site: Site, prefix: string, signal?: AbortSignal): AsyncGenerator<Upload> {
-  const { bucket: Bucket } = site;
+export async function* openUploads(
+  connection: BucketConnection,
+  prefix: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Upload> {
+  const { bucket: Bucket } = connection;
   let KeyMarker: string | undefined;
   let UploadIdMarker: string | undefined;
   do {
     const command = new ListMultipartUploadsCommand({ Bucket, Prefix: prefix, KeyMarker, UploadIdMarker });
-    const page = await send(site, command, signal)
+    const page = await send(connection, command, signal)
       .catch(noneIfNotListed)
-      .catch(failing(site, 'list the uploads of', prefix));
+      .catch(failing(connection, 'list the uploads of', prefix));
     if (page === undefined) return;
     for (const { Key = '', UploadId } of page.Uploads ?? []) {
       const upload = { Bucket, Key, UploadId };
       yield {
         key: Key,
-        bytes: (abort) => bytesOf(site, upload, abort).catch(failing(site, 'list the parts of', Key)),
-        abort: (abort) => abortUpload(site, upload, abort).catch(failing(site, 'end the upload of', Key)),
+        bytes: (abort) =>
+          bytesOf(connection, upload, abort).catch(failing(connection, 'list the parts of', Key)),
+        abort: (abort) =>
+          abortUpload(connection, upload, abort).catch(failing(connection, 'end the upload of', Key)),
       };
     }
     KeyMarker = page.IsTruncated === true ? page.NextKeyMarker : undefined;
@@ -107,12 +113,16 @@ interface UploadName {
   readonly UploadId: string | undefined;
 }
 
-async function bytesOf(site: Site, upload: UploadName, signal?: AbortSignal): Promise<number> {
+async function bytesOf(
+  connection: BucketConnection,
+  upload: UploadName,
+  signal?: AbortSignal,
+): Promise<number> {
   let bytes = 0;
   let PartNumberMarker: string | undefined;
   do {
     const command = new ListPartsCommand({ ...upload, PartNumberMarker });
-    const page = await send(site, command, signal).catch(noneIfNotListed);
+    const page = await send(connection, command, signal).catch(noneIfNotListed);
     if (page === undefined) return bytes;
     for (const { Size = 0 } of page.Parts ?? []) bytes += Size;
     PartNumberMarker = page.IsTruncated === true ? page.NextPartNumberMarker : undefined;
@@ -120,9 +130,13 @@ async function bytesOf(site: Site, upload: UploadName, signal?: AbortSignal): Pr
   return bytes;
 }
 
-async function abortUpload(site: Site, upload: UploadName, signal?: AbortSignal): Promise<void> {
+async function abortUpload(
+  connection: BucketConnection,
+  upload: UploadName,
+  signal?: AbortSignal,
+): Promise<void> {
   try {
-    await send(site, new AbortMultipartUploadCommand(upload), signal);
+    await send(connection, new AbortMultipartUploadCommand(upload), signal);
   } catch (error) {
     if (!isCode(error, 'NoSuchUpload')) throw error;
   }
@@ -133,8 +147,8 @@ function noneIfNotListed(error: unknown): undefined {
   if (!isCode(error, 'NotImplemented', 'MethodNotAllowed', 'AccessDenied')) throw error;
 }
 
-function failing(site: Site, action: string, key: string) {
+function failing(connection: BucketConnection, action: string, key: string) {
   return (error: unknown): never => {
-    throw s3Error(action, key, site, error);
+    throw s3Error(action, key, connection, error);
   };
 }

@@ -33,7 +33,7 @@ class S3ObjectStore extends ObjectStore {
     return this.#bucket.size(checkKey(key));
   }
 
-  put(key: string, parts: readonly Uint8Array[]): Promise<void> {
+  async put(key: string, parts: readonly Uint8Array[]): Promise<void> {
     return this.#bucket.put(checkKey(key), parts);
   }
 

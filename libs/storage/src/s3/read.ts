@@ -5,11 +5,15 @@ import type { ByteSource } from '../byte-source.ts';
 import { withoutSecrets } from '../secrets.ts';
 import { isBroken, isCode, isConditionFailed, s3Error } from './errors.ts';
 import { BODY_ATTEMPTS, BODY_PAUSE_MS, PREFETCH_BYTES } from './limits.ts';
-import { optionsOf, type Site } from './site.ts';
+import { optionsOf, type BucketConnection } from './bucket-connection.ts';
 
 /** Opens an object by fetching its first bytes: a small one needs no second request. */
-export async function openS3Object(site: Site, key: string, signal?: AbortSignal): Promise<ByteSource> {
-  const { first, size, etag } = await fetchFirst(site, key, signal);
+export async function openS3Object(
+  connection: BucketConnection,
+  key: string,
+  signal?: AbortSignal,
+): Promise<ByteSource> {
+  const { first, size, etag } = await fetchFirst(connection, key, signal);
   return {
     size,
     async readInto(offset, target, abort) {
@@ -18,7 +22,7 @@ export async function openS3Object(site: Site, key: string, signal?: AbortSignal
       target.set(known);
       const rest = target.subarray(known.byteLength);
       if (rest.byteLength > 0)
-        await readRange(site, key, { etag, size, from: offset + known.byteLength }, rest, abort);
+        await readRange(connection, key, { etag, size, from: offset + known.byteLength }, rest, abort);
       return true;
     },
     // Each read is a request of its own: nothing stays open between them.
@@ -26,13 +30,14 @@ export async function openS3Object(site: Site, key: string, signal?: AbortSignal
   };
 }
 
-async function fetchFirst(site: Site, key: string, signal?: AbortSignal) {
+async function fetchFirst(connection: BucketConnection, key: string, signal?: AbortSignal) {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await site.gate(async () => {
-        const answer = await get(site, key, { Range: `bytes=0-${PREFETCH_BYTES - 1}` }, signal);
+      return await connection.gate(async () => {
+        const answer = await get(connection, key, { Range: `bytes=0-${PREFETCH_BYTES - 1}` }, signal);
         const range = /^bytes 0-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '');
-        if (range === null || Number(range[1]) >= PREFETCH_BYTES) throw ignoresRanges(site, key, answer);
+        if (range === null || Number(range[1]) >= PREFETCH_BYTES)
+          throw ignoresRanges(connection, key, answer);
         const first = new Uint8Array(Number(range[1]) + 1);
         await drain(answer, first, signal);
         return { first, size: Number(range[2]), etag: answer.ETag ?? '' };
@@ -47,7 +52,7 @@ async function fetchFirst(site: Site, key: string, signal?: AbortSignal) {
 
 /** Reads a range into memory; a body that breaks off is asked for again from there. */
 async function readRange(
-  site: Site,
+  connection: BucketConnection,
   key: string,
   { etag, size, from }: { readonly etag: string; readonly size: number; readonly from: number },
   target: Uint8Array,
@@ -59,26 +64,27 @@ async function readRange(
     const begin = from + progress.done;
     try {
       const condition = etag === '' ? {} : { IfMatch: etag };
-      await site.gate(async () => {
-        const answer = await get(site, key, { Range: `bytes=${begin}-${end}`, ...condition }, signal);
+      await connection.gate(async () => {
+        const answer = await get(connection, key, { Range: `bytes=${begin}-${end}`, ...condition }, signal);
         // Servers that ignore the condition still name the version.
-        if (answer.ETag !== undefined && answer.ETag !== etag) throw replaced(site, key, answer);
-        if (answer.ContentRange !== `bytes ${begin}-${end}/${size}`) throw ignoresRanges(site, key, answer);
+        if (answer.ETag !== undefined && answer.ETag !== etag) throw replaced(connection, key, answer);
+        if (answer.ContentRange !== `bytes ${begin}-${end}/${size}`)
+          throw ignoresRanges(connection, key, answer);
         await drain(answer, target, signal, progress);
       });
     } catch (error) {
-      if (isConditionFailed(error)) throw replaced(site, key);
+      if (isConditionFailed(error)) throw replaced(connection, key);
       try {
         await pauseOrThrow(error, attempt, signal);
       } catch (last) {
-        throw s3Error('read', key, site, last);
+        throw s3Error('read', key, connection, last);
       }
     }
   }
 }
 
 function get(
-  { client, bucket: Bucket }: Site,
+  { client, bucket: Bucket }: BucketConnection,
   Key: string,
   input: { Range: string; IfMatch?: string },
   signal?: AbortSignal,
@@ -112,16 +118,20 @@ async function pauseOrThrow(error: unknown, attempt: number, signal?: AbortSigna
   await setTimeout(BODY_PAUSE_MS * 2 ** (attempt - 1), undefined, signal === undefined ? {} : { signal });
 }
 
-function replaced({ bucket }: Site, key: string, answer?: GetObjectCommandOutput): EsparseError {
+function replaced({ bucket }: BucketConnection, key: string, answer?: GetObjectCommandOutput): EsparseError {
   dismiss(answer);
   return new EsparseError('store', `s3://${bucket}/${key} was replaced while it was read`);
 }
 
-function ignoresRanges(site: Site, key: string, answer: GetObjectCommandOutput): EsparseError {
+function ignoresRanges(
+  connection: BucketConnection,
+  key: string,
+  answer: GetObjectCommandOutput,
+): EsparseError {
   dismiss(answer);
   return new EsparseError(
     'unsupported',
-    `${withoutSecrets(site.endpoint)} answers another range of s3://${site.bucket}/${key} than was asked for (${answer.ContentRange ?? 'all of it'})`,
+    `${withoutSecrets(connection.endpoint)} answers another range of s3://${connection.bucket}/${key} than was asked for (${answer.ContentRange ?? 'all of it'})`,
     { hint: 'a server between does not keep to ranges: address S3 itself' },
   );
 }

@@ -6,23 +6,23 @@ import { headOf } from './inspect.ts';
 import { CONFLICT_ATTEMPTS, MAX_DELETE_KEYS, PART_BYTES } from './limits.ts';
 import { putInParts } from './multipart.ts';
 import { joined, totalOf } from './parts.ts';
-import { send, type Site } from './site.ts';
+import { send, type BucketConnection } from './bucket-connection.ts';
 
 /** Writes an object, whole or not at all; large ones in parts. `parts` are written one after the other. */
 export async function putObject(
-  site: Site,
+  connection: BucketConnection,
   key: string,
   parts: readonly Uint8Array[],
   signal?: AbortSignal,
 ): Promise<void> {
   try {
-    if (totalOf(parts) > PART_BYTES) await putInParts(site, key, parts, signal);
+    if (totalOf(parts) > PART_BYTES) await putInParts(connection, key, parts, signal);
     else {
-      const input = { Bucket: site.bucket, Key: key, Body: joined(parts) };
-      await send(site, new PutObjectCommand(input), signal);
+      const input = { Bucket: connection.bucket, Key: key, Body: joined(parts) };
+      await send(connection, new PutObjectCommand(input), signal);
     }
   } catch (error) {
-    throw s3Error('write', key, site, error);
+    throw s3Error('write', key, connection, error);
   }
 }
 
@@ -33,7 +33,7 @@ export async function putObject(
  * @returns the new ETag; undefined where the condition did not hold. A server that ignores conditions writes always.
  */
 export async function putObjectIf(
-  site: Site,
+  connection: BucketConnection,
   key: string,
   bytes: Uint8Array,
   seen: string | undefined,
@@ -42,7 +42,7 @@ export async function putObjectIf(
   // A write whose answer was lost is repeated, and finds its own work in the way: it knows it by this mark.
   const mark = randomUUID();
   const input = {
-    Bucket: site.bucket,
+    Bucket: connection.bucket,
     Key: key,
     Body: bytes,
     Metadata: { 'esparse-write': mark },
@@ -50,12 +50,12 @@ export async function putObjectIf(
   };
   for (let attempt = 1; ; attempt++) {
     try {
-      return (await send(site, new PutObjectCommand(input), signal)).ETag ?? '';
+      return (await send(connection, new PutObjectCommand(input), signal)).ETag ?? '';
     } catch (error) {
       if (isCode(error, 'ConditionalRequestConflict') && attempt < CONFLICT_ATTEMPTS) continue;
       const refused = isConditionFailed(error) || (seen !== undefined && isAbsent(error));
-      if (!refused) throw s3Error('write', key, site, error);
-      const found = await headOf(site, key, signal);
+      if (!refused) throw s3Error('write', key, connection, error);
+      const found = await headOf(connection, key, signal);
       return found?.Metadata?.['esparse-write'] === mark ? found.ETag : undefined;
     }
   }
@@ -63,29 +63,33 @@ export async function putObjectIf(
 
 /** Removes objects, up to 1000 in a request; one that is not there is no error. */
 export async function deleteObjects(
-  site: Site,
+  connection: BucketConnection,
   keys: readonly string[],
   signal?: AbortSignal,
 ): Promise<void> {
   const [only = ''] = keys;
   try {
     if (keys.length === 1) {
-      await send(site, new DeleteObjectCommand({ Bucket: site.bucket, Key: only }), signal);
+      await send(connection, new DeleteObjectCommand({ Bucket: connection.bucket, Key: only }), signal);
       return;
     }
     for (let from = 0; from < keys.length; from += MAX_DELETE_KEYS) {
-      await deletePage(site, keys.slice(from, from + MAX_DELETE_KEYS), signal);
+      await deletePage(connection, keys.slice(from, from + MAX_DELETE_KEYS), signal);
     }
   } catch (error) {
-    throw s3Error('remove', only, site, error);
+    throw s3Error('remove', only, connection, error);
   }
 }
 
-async function deletePage(site: Site, keys: readonly string[], signal?: AbortSignal): Promise<void> {
+async function deletePage(
+  connection: BucketConnection,
+  keys: readonly string[],
+  signal?: AbortSignal,
+): Promise<void> {
   const Objects = keys.map((Key) => ({ Key }));
-  const command = new DeleteObjectsCommand({ Bucket: site.bucket, Delete: { Objects, Quiet: true } });
-  const { Errors: [failed] = [] } = await send(site, command, signal);
+  const command = new DeleteObjectsCommand({ Bucket: connection.bucket, Delete: { Objects, Quiet: true } });
+  const { Errors: [failed] = [] } = await send(connection, command, signal);
   if (failed === undefined) return;
   const why = failed.Message ?? failed.Code ?? '';
-  throw new EsparseError('store', `cannot remove s3://${site.bucket}/${failed.Key ?? ''}: ${why}`);
+  throw new EsparseError('store', `cannot remove s3://${connection.bucket}/${failed.Key ?? ''}: ${why}`);
 }

@@ -7,7 +7,7 @@ import type {
 import type { Connection } from './connect.ts';
 
 /** Where requests about one bucket go. */
-export interface Site extends Connection {
+export interface BucketConnection extends Connection {
   readonly bucket: string;
 }
 
@@ -21,7 +21,7 @@ type Command<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>
 
 /** Makes one request, when there is room for it among those under way. Errors are those of the SDK, see `s3Error`. */
 export function send<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
-  { client, gate }: Site,
+  { client, gate }: BucketConnection,
   command: Command<Input, Output>,
   signal?: AbortSignal,
 ): Promise<Output> {

@@ -1,0 +1,43 @@
+import { answeringBucket, s3Refusal } from '../testing/answering-bucket.ts';
+import { listKeys, listNames } from './list.ts';
+
+const pages = [
+  { Contents: [{ Key: 'a/x' }, { Key: 'a/y' }], IsTruncated: true, NextContinuationToken: 'next' },
+  { Contents: [{ Key: 'a/z' }], IsTruncated: false, NextContinuationToken: 'not to be used' },
+];
+
+test('keys are listed page by page, each asked for with the token of the one before', async () => {
+  const bucket = answeringBucket((_, count) => pages[count - 1]);
+  const listed: string[][] = [];
+  for await (const keys of listKeys(bucket, 'a/')) listed.push(keys);
+  expect(listed).toEqual([['a/x', 'a/y'], ['a/z']]);
+  expect(bucket.asked.map(({ input }) => [input.Prefix, input.ContinuationToken])).toEqual([
+    ['a/', undefined],
+    ['a/', 'next'],
+  ]);
+});
+
+test('names are of objects and folders, once each, without the mark that consoles make a folder with', async () => {
+  const bucket = answeringBucket(() => ({
+    Contents: [{ Key: 'a/' }, { Key: 'a/x' }],
+    CommonPrefixes: [{ Prefix: 'a/b/' }, { Prefix: 'a/b/' }],
+  }));
+  expect(await listNames(bucket, 'a/')).toEqual(['x', 'b']);
+  expect(bucket.asked[0]!.input.Delimiter).toBe('/');
+});
+
+test('an empty answer lists nothing, and a refusal says what was listed', async () => {
+  expect(
+    await listNames(
+      answeringBucket(() => ({})),
+      '',
+    ),
+  ).toEqual([]);
+  const refusing = answeringBucket(() => {
+    throw s3Refusal('AccessDenied', 403);
+  });
+  await expect(listNames(refusing, 'a/')).rejects.toMatchObject({
+    kind: 'denied',
+    message: expect.stringContaining('cannot list s3://models/a/'),
+  });
+});
