@@ -3,20 +3,20 @@ import { EXIT_BROKEN_PIPE } from '@esparse/errors';
 const listeners = new Set<() => void>();
 let broken = false;
 
-/** Whether nobody reads what this process prints any more. */
+/** Whether the reader of this process's output has gone. */
 export function pipeIsBroken(): boolean {
   return broken;
 }
 
-/** Calls `listener` when nobody reads any more; gives what takes it back. */
+/** Calls `listener` when the reader has gone; returns a function that removes it. */
 export function onBrokenPipe(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
 /**
- * Makes the command end without a word where nobody reads its output, such as `head` that has read enough. Node ignores SIGPIPE, and its
- * streams fail instead.
+ * Makes the command end without a message where the reader of its output has gone, such as `head` that has read enough.
+ * Node ignores SIGPIPE, and its streams fail instead.
  */
 export function endQuietlyOnBrokenPipe(): void {
   for (const stream of [process.stdout, process.stderr]) {

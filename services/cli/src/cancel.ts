@@ -9,8 +9,8 @@ export function cancelledBy(): NodeJS.Signals | undefined {
 }
 
 /**
- * Runs a command so that Ctrl-C, SIGTERM and a reader who has left (`| head`) cancel it: what runs is told through the signal
- * and cleans up; a second signal ends the process at once.
+ * Runs a command so that Ctrl-C, SIGTERM and a reader that has gone (`| head`) cancel it: the signal aborts, and what
+ * runs cleans up; a second one ends the process at once.
  */
 export async function withCancellation<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
@@ -21,7 +21,7 @@ export async function withCancellation<T>(run: (signal: AbortSignal) => Promise<
   };
   process.on('SIGINT', cancel).on('SIGTERM', cancel);
   const unlisten = onBrokenPipe(() => {
-    controller.abort(new EsparseError('cancelled', 'nobody reads the output'));
+    controller.abort(new EsparseError('cancelled', 'the reader of the output has gone'));
   });
   try {
     return await run(controller.signal);

@@ -32,7 +32,7 @@ function tableOf(options: readonly Option[]): string[] {
 
 function rowOf(option: Option): string {
   const choices = option.argChoices === undefined ? '' : ` (${option.argChoices.join(', ')})`;
-  // A default that is no plain value has a description.
+  // A default that is not a plain value has a description.
   const value =
     option.defaultValueDescription ?? (option.defaultValue as string | number | boolean | undefined);
   const fallback = option.mandatory ? 'required' : value === undefined ? '' : `\`${String(value)}\``;

@@ -7,26 +7,26 @@ import { EsparseError, isEsparseError, messageOf, whereThrown } from '@esparse/e
 import { PIPELINES, pipelineNamed } from '@esparse/pipelines';
 import type { Pipeline, PipelineSource } from '@esparse/sparsity';
 
-/** A pipeline, and where it was loaded from unless it comes with esparse. */
+/** A pipeline, and where it was loaded from, unless it is built in. */
 export interface FoundPipeline {
   readonly pipeline: Pipeline;
   readonly source?: PipelineSource;
 }
 
 /**
- * The pipeline that `--pipeline` names: one that comes with esparse, a file of TypeScript or JavaScript, or a package that
- * can be resolved from the current folder; of the latter two the default export. They find `@esparse/api` and `zod`
- * wherever they lie.
+ * The pipeline that `--pipeline` names: a built-in one, a file of TypeScript or JavaScript, or a package that can be
+ * resolved from the current folder; of a file or package the default export. Wherever it lies, it can import
+ * `@esparse/api` and `zod`.
  *
  * @throws EsparseError 'usage' where there is none of that name, it does not load, or is not a pipeline
  */
 export async function findPipeline(named: string): Promise<FoundPipeline> {
   if (PIPELINES.has(named)) return { pipeline: pipelineNamed(named) };
   const jiti = createJiti(pathToFileURL(path.resolve('pipeline.js')).href, {
-    // A file that was changed is another file.
+    // A changed file must be read again.
     fsCache: false,
     moduleCache: false,
-    // Without it, a file with no default export would be its own.
+    // Otherwise a file without a default export would itself count as one.
     interopDefault: false,
     // One copy of everything: the plug-in's statistics must be those of the run.
     virtualModules: { '@esparse/api': await import('@esparse/api'), zod: await import('zod') },
@@ -70,7 +70,7 @@ async function sourceOf(file: string, named: string): Promise<PipelineSource> {
   return isFile(named) ? { sha256 } : { sha256, package: await packageOf(file, named) };
 }
 
-/** Name and version of the package that a file is of. */
+/** Name and version of the package that a file belongs to. */
 async function packageOf(file: string, named: string): Promise<string> {
   for (let folder = path.dirname(file); folder !== path.dirname(folder); folder = path.dirname(folder)) {
     try {
@@ -89,7 +89,7 @@ async function load(jiti: Jiti, file: string, named: string): Promise<unknown> {
     return defaultOf(await jiti.import(file));
   } catch (error) {
     throw new EsparseError('usage', `the pipeline ${named} does not load: ${messageOf(error)}`, {
-      // A definition that esparse itself refuses has said it well.
+      // An error of esparse itself has its own hint.
       hint: isEsparseError(error) ? error.hint : whereThrown(error),
       cause: error,
     });
@@ -102,7 +102,7 @@ function defaultOf({ default: found }: { readonly default?: unknown }): unknown 
   return compiled?.__esModule === true ? compiled.default : found;
 }
 
-/** Plain JavaScript may export anything. */
+/** Checks what a file exports: plain JavaScript may export anything. */
 function checkPipeline(found: unknown, named: string): Pipeline {
   const refused = (why: string) =>
     new EsparseError('usage', `${named} is not a pipeline: ${why}`, {
@@ -117,14 +117,14 @@ function checkPipeline(found: unknown, named: string): Pipeline {
     throw refused('its options are not a zod object');
   if (PIPELINES.has(parts.name)) {
     throw new EsparseError('usage', `${named} calls itself ${parts.name}, which is a pipeline of esparse`, {
-      hint: 'give it a name of its own: runs are told apart by it',
+      hint: 'give it a name of its own: it identifies runs',
     });
   }
   const { summary = '' } = parts;
   return { ...(found as Pipeline), summary: String(summary) };
 }
 
-/** By its methods: a file may bring its own zod. */
+/** Recognised by its methods: a file may bring its own zod. */
 function isSchema(value: unknown): boolean {
   const { safeParse, strict, shape } = value as Readonly<Record<string, unknown>>;
   return typeof safeParse === 'function' && typeof strict === 'function' && typeof shape === 'object';

@@ -3,8 +3,8 @@ import { EsparseError } from '@esparse/errors';
 import { startWatchdog } from '@esparse/pruner';
 
 /**
- * Runs what loads code of the user's, and ends it where that hangs: a promise that never settles becomes an error, and a loop
- * that never ends is killed from outside (see `startWatchdog`).
+ * Runs the loading of user code, and ends it where that hangs: a promise that never settles becomes an error, and a
+ * loop that never ends is killed from outside (see `startWatchdog`).
  *
  * @throws EsparseError 'usage' after `timeoutMs`, naming the pipeline
  */

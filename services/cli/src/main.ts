@@ -1,23 +1,23 @@
 import { endQuietlyOnBrokenPipe, pipeIsBroken } from './broken-pipe.ts';
-import { collectInOneGo } from './collect-in-one-go.ts';
+import { disableIncrementalMarking } from './disable-incremental-marking.ts';
 import { createProgram } from './program.ts';
-import { neverEndUntold } from './never-end-untold.ts';
 import { reportError } from './report-error.ts';
 import { traced } from './traced.ts';
+import { reportUnfinishedExit } from './unfinished-exit.ts';
 
-/** What else is there ends in milliseconds. */
+/** How long anything that a failed command left running may take to end: usually milliseconds. */
 const EXIT_GRACE_MS = 5_000;
 
 const [command = ''] = process.argv.slice(2);
-// Before anything is loaded: V8 must not be marking when it is told.
-if (command === 'prune' || command === 'worker') collectInOneGo();
+// Before anything is loaded: V8 must not be marking when the flag is set.
+if (command === 'prune' || command === 'worker') disableIncrementalMarking();
 
 endQuietlyOnBrokenPipe();
-const done = neverEndUntold();
+const done = reportUnfinishedExit();
 try {
   await traced(command, async () => (await createProgram(command)).parseAsync());
 } catch (error) {
-  // Where nobody reads, there is an exit code already.
+  // Where the reader has gone, the exit code is set already.
   if (!pipeIsBroken()) process.exitCode = reportError(error);
   // What a plug-in has left running must not keep the command alive.
   setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();

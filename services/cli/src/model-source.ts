@@ -11,14 +11,14 @@ import { describeCheckpoint, describeModel, type ModelDescription } from '@espar
 import { readTokenizerFiles, requireFinished, storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 
-/** A model to evaluate, from wherever it comes. */
+/** A model to evaluate, of a checkpoint or of a store. */
 export interface ModelSource {
   readonly description: ModelDescription;
   readonly weights: WeightSource;
   readonly tokenizer: TextTokenizer;
   /** What it is called: the directory, or the run. */
   readonly name: string;
-  /** Where it can be run by the engine. */
+  /** Store and run, where the engine can run it. */
   readonly stored?: { readonly store: string; readonly run: string };
   close(): Promise<void>;
 }

@@ -68,9 +68,9 @@ export function pipelineGraph(
 export function mermaidOf({ nodes, edges }: PipelineGraph): string {
   const ids = new Map(nodes.map(({ id }, i) => [id, `n${i}`]));
   const lines = nodes.map(({ id, kind, label, options = {} }) => {
-    const told = Object.entries(options).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+    const settings = Object.entries(options).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
     // Quotes would end the label.
-    const text = [label, ...told].join('<br/>').replaceAll('"', "'");
+    const text = [label, ...settings].join('<br/>').replaceAll('"', "'");
     const [open, close] = SHAPES[kind];
     return `  ${ids.get(id)!}${open}"${text}"${close}`;
   });

@@ -4,10 +4,11 @@ import { EsparseError } from '@esparse/errors';
 import { openEngine } from '@esparse/engine';
 import { openDevice, type DeviceName } from '@esparse/onnx';
 import { enginePerplexity, perplexity, type Perplexity } from '@esparse/evaluation';
-import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
+import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
 import { checkpointSource, storeSource, type ModelSource } from '../model-source.ts';
-import { deviceOption, integer } from '../option-types.ts';
+import { deviceOption, jsonOption, runOption, threadsOption } from '../options/shared.ts';
+import { integer } from '../options/values.ts';
 
 /** What computes: the engine that serves stores, or ONNX Runtime. */
 type Backend = 'native' | 'onnx';
@@ -36,12 +37,7 @@ export function evalCommand(): Command {
         .conflicts('store'),
     )
     .addOption(new Option('--store <dir|s3://…>', 'store of a pruned model').env('ESPARSE_STORE'))
-    .addOption(
-      new Option(
-        '--run <fingerprint>',
-        'run of the store, or its first digits (default: the current one)',
-      ).env('ESPARSE_RUN'),
-    )
+    .addOption(runOption())
     .addOption(
       new Option(
         '--text <file>',
@@ -67,17 +63,13 @@ export function evalCommand(): Command {
         .choices(['native', 'onnx'])
         .env('ESPARSE_ENGINE'),
     )
-    .addOption(
-      new Option('--threads <n>', 'threads of the runtime (default: all processors)')
-        .env('ESPARSE_THREADS')
-        .argParser(integer(1, 1024)),
-    )
+    .addOption(threadsOption('threads of the runtime'))
     .addOption(cacheDirectory)
     .addOption(cacheSize)
     .addOption(
       deviceOption('what runs the blocks, in ONNX Runtime only; the head stays on the CPU (default: "cpu")'),
     )
-    .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
+    .addOption(jsonOption())
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 

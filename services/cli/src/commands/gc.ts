@@ -3,6 +3,7 @@ import { EsparseError } from '@esparse/errors';
 import { collectGarbage, openStore, type Garbage } from '@esparse/store';
 import { withCancellation } from '../cancel.ts';
 import { bytes, table } from '../table.ts';
+import { jsonOption, runOption, storeOption } from '../options/shared.ts';
 
 interface Flags {
   readonly store: string;
@@ -26,14 +27,9 @@ export function gcCommand(): Command {
       'Removes what abandoned runs left in a store: blocks that were not committed, hidden states, temporary files, uploads to S3. ' +
         'What is committed stays, so that a run can go on.',
     )
+    .addOption(storeOption('store to clean'))
     .addOption(
-      new Option('--store <dir|s3://…>', 'store to clean').env('ESPARSE_STORE').makeOptionMandatory(),
-    )
-    .addOption(
-      new Option(
-        '--run <fingerprint>',
-        'remove this unfinished run as a whole, its committed blocks too (or its first digits)',
-      ).env('ESPARSE_RUN'),
+      runOption('remove this unfinished run as a whole, its committed blocks too (or its first digits)'),
     )
     .addOption(
       new Option('--all-unfinished', 'remove all unfinished runs as a whole')
@@ -41,9 +37,11 @@ export function gcCommand(): Command {
         .env('ESPARSE_ALL_UNFINISHED'),
     )
     .addOption(
-      new Option('--dry-run', 'tell what would go, and remove nothing').default(false).env('ESPARSE_DRY_RUN'),
+      new Option('--dry-run', 'list what would be removed, and remove nothing')
+        .default(false)
+        .env('ESPARSE_DRY_RUN'),
     )
-    .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
+    .addOption(jsonOption())
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 

@@ -3,9 +3,10 @@ import { endTokensOf, makeTokenText, makeTokenizer } from '@esparse/checkpoint';
 import { generate, openEngine } from '@esparse/engine';
 import { readTokenizerFiles } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
-import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
+import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
-import { anyInteger, integer, nonNegative, share } from '../option-types.ts';
+import { jsonOption, runOption, storeOption, threadsOption } from '../options/shared.ts';
+import { anyInteger, integer, nonNegative, share } from '../options/values.ts';
 
 interface Flags extends CacheFlags {
   readonly store: string;
@@ -26,22 +27,11 @@ export function generateCommand(): Command {
   const [cacheDirectory, cacheSize] = cacheOptions();
   return new Command('generate')
     .description(
-      'Goes on from a prompt with a pruned model, straight from its store, printing tokens as they come.',
+      'Continues a prompt with a pruned model, straight from its store, printing tokens as they are generated.',
     )
-    .addOption(
-      new Option('--store <dir|s3://…>', 'store of a pruned model')
-        .env('ESPARSE_STORE')
-        .makeOptionMandatory(),
-    )
-    .addOption(
-      new Option(
-        '--run <fingerprint>',
-        'run of the store, or its first digits (default: the current one)',
-      ).env('ESPARSE_RUN'),
-    )
-    .addOption(
-      new Option('--prompt <text>', 'text to go on from').env('ESPARSE_PROMPT').makeOptionMandatory(),
-    )
+    .addOption(storeOption())
+    .addOption(runOption())
+    .addOption(new Option('--prompt <text>', 'text to continue').env('ESPARSE_PROMPT').makeOptionMandatory())
     .addOption(
       new Option('--max-tokens <n>', 'the most tokens to generate')
         .default(128)
@@ -49,25 +39,28 @@ export function generateCommand(): Command {
         .argParser(integer(1, 1_000_000)),
     )
     .addOption(
-      new Option('--temperature <t>', '0 takes the likeliest token each time, 1 draws as the model says')
+      new Option(
+        '--temperature <t>',
+        '0 takes the most likely token each time, 1 samples from the distribution of the model',
+      )
         .default(0)
         .env('ESPARSE_TEMPERATURE')
         .argParser(nonNegative),
     )
     .addOption(
-      new Option('--top-p <p>', 'draw among the likeliest tokens that together have this probability')
+      new Option('--top-p <p>', 'sample among the most likely tokens that together have this probability')
         .default(1)
         .env('ESPARSE_TOP_P')
         .argParser(share),
     )
     .addOption(
-      new Option('--top-k <n>', 'draw among so many of the likeliest tokens; 0 for all')
+      new Option('--top-k <n>', 'sample among this many of the most likely tokens; 0 for all')
         .default(0)
         .env('ESPARSE_TOP_K')
         .argParser(integer(0, 1_000_000)),
     )
     .addOption(
-      new Option('--seed <n>', 'seed of the draws (default: another one each time)')
+      new Option('--seed <n>', 'seed of the sampling (default: another one each time)')
         .env('ESPARSE_SEED')
         .argParser(anyInteger),
     )
@@ -76,14 +69,10 @@ export function generateCommand(): Command {
         .default(false)
         .env('ESPARSE_BOS'),
     )
-    .addOption(
-      new Option('--threads <n>', 'compute threads (default: all processors)')
-        .env('ESPARSE_THREADS')
-        .argParser(integer(1, 256)),
-    )
+    .addOption(threadsOption('compute threads', 256))
     .addOption(cacheDirectory)
     .addOption(cacheSize)
-    .addOption(new Option('--json', 'print one JSON object at the end').default(false).env('ESPARSE_JSON'))
+    .addOption(jsonOption('print one JSON object at the end'))
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { openCheckpoint } from '@esparse/checkpoint';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
 import { mermaidOf, pipelineGraph } from '../pipeline-graph.ts';
-import { configuredPipeline, pipelineOptions, type PipelineFlags } from '../pipeline-options.ts';
+import { configuredPipeline, pipelineOptions, type PipelineFlags } from '../options/pipeline.ts';
 
 interface Flags extends PipelineFlags {
   readonly model?: string;

@@ -1,7 +1,8 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { openStore } from '@esparse/store';
 import { inspectRun, type RunInspection } from '../inspect-run.ts';
 import { bytes, percent, table } from '../table.ts';
+import { jsonOption, runOption, storeOption } from '../options/shared.ts';
 
 interface Flags {
   readonly store: string;
@@ -13,17 +14,11 @@ interface Flags {
 export function inspectCommand(): Command {
   return new Command('inspect')
     .description(
-      'Tells what a store holds: runs, options, blocks, and per linear its size and what the shuffle gained.',
+      'Shows what a store holds: runs, options, blocks, and per linear its size and what the shuffle gained.',
     )
-    .addOption(
-      new Option('--store <dir|s3://…>', 'store to look into').env('ESPARSE_STORE').makeOptionMandatory(),
-    )
-    .addOption(
-      new Option('--run <fingerprint>', 'run to look at, or its first digits (default: the current one)').env(
-        'ESPARSE_RUN',
-      ),
-    )
-    .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
+    .addOption(storeOption('store to look into'))
+    .addOption(runOption('run to look at, or its first digits (default: the current one)'))
+    .addOption(jsonOption())
     .action(run);
 }
 
@@ -31,7 +26,7 @@ async function run({ store: directory, run: fingerprint, json }: Flags): Promise
   const store = await openStore(directory);
   const runs = await store.runs();
   const current = await store.current();
-  // Before any run has finished there is no current one: the only run there is can still be looked at.
+  // Before any run has finished there is no current one: the first can still be shown.
   const chosen = fingerprint ?? current ?? runs[0]?.fingerprint;
   const inspection = await inspectRun(await store.openRun(chosen));
   process.stdout.write(

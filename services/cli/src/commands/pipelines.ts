@@ -1,6 +1,7 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { PIPELINES } from '@esparse/pipelines';
 import { describeOptions, type OptionDescription, type Pipeline } from '@esparse/sparsity';
+import { jsonOption } from '../options/shared.ts';
 
 interface Flags {
   readonly json: boolean;
@@ -12,7 +13,7 @@ export function pipelinesCommand(): Command {
     .description(
       'Lists the pipelines that come with esparse, one line each, with the options that --set takes.',
     )
-    .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
+    .addOption(jsonOption())
     .action(({ json }: Flags) => {
       const all = [...PIPELINES.values()].map(describe);
       process.stdout.write(json ? `${JSON.stringify({ pipelines: all })}\n` : all.map(render).join(''));

@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander';
 import { planRun, type RunPlan } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
-import { integer, required } from '../option-types.ts';
-import { configuredPipeline } from '../pipeline-options.ts';
-import { runOptions, type RunFlags } from '../run-options.ts';
+import { jsonOption, required, threadsOption } from '../options/shared.ts';
+import { integer } from '../options/values.ts';
+import { configuredPipeline } from '../options/pipeline.ts';
+import { runOptions, type RunFlags } from '../options/run.ts';
 import { bytes, table } from '../table.ts';
 
 interface Flags extends RunFlags {
@@ -17,7 +18,7 @@ interface Flags extends RunFlags {
 export function planCommand(): Command {
   const command = new Command('plan')
     .description(
-      'Tells beforehand what `prune` will read, send, write and hold with the same options, and about how long it will ' +
+      'Shows beforehand what `prune` will read, send, write and hold with the same options, and about how long it will ' +
         'take on a machine like this one.',
     )
     .addOption(required('--model <dir|s3://…|https://…>', 'checkpoint that will be pruned', 'ESPARSE_MODEL'));
@@ -29,12 +30,8 @@ export function planCommand(): Command {
         .env('ESPARSE_WORKERS')
         .argParser(integer(1, 4096)),
     )
-    .addOption(
-      new Option('--threads <n>', 'threads of a worker, for the estimate (default: all processors)')
-        .env('ESPARSE_THREADS')
-        .argParser(integer(1, 1024)),
-    )
-    .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'));
+    .addOption(threadsOption('threads of a worker, for the estimate'))
+    .addOption(jsonOption());
   return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
@@ -87,8 +84,8 @@ function patternsOf({ pattern: usual, patterns }: RunPlan): string {
 
 /** Such as ' (alpha 1, bins 100)'. */
 function optionsOf(options: RunPlan['options']): string {
-  const told = Object.entries(options).map(
+  const settings = Object.entries(options).map(
     ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
-  return told.length === 0 ? '' : ` (${told.join(', ')})`;
+  return settings.length === 0 ? '' : ` (${settings.join(', ')})`;
 }

@@ -3,13 +3,14 @@ import type { DeviceName } from '@esparse/onnx';
 import type { ClientTls } from '@esparse/protocol';
 import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
-import { deviceOption, integer, required, targets } from '../option-types.ts';
+import { deviceOption, jsonOption, required, threadsOption } from '../options/shared.ts';
+import { integer, targets } from '../options/values.ts';
 import { ownScript } from '../own-command.ts';
-import { clientTlsOptions } from '../tls-options.ts';
+import { clientTlsOptions } from '../options/tls.ts';
 import { createReporter } from '../prune-reporter.ts';
 import { renderReport } from '../prune-report.ts';
-import { configuredPipeline } from '../pipeline-options.ts';
-import { runOptions, type RunFlags } from '../run-options.ts';
+import { configuredPipeline } from '../options/pipeline.ts';
+import { runOptions, type RunFlags } from '../options/run.ts';
 
 interface Flags extends ClientTls, RunFlags {
   readonly model: string;
@@ -38,14 +39,14 @@ export function pruneCommand(): Command {
       ),
     )
     .addOption(
-      required('--store <dir|s3://…>', 'store to commit to; made where there is none', 'ESPARSE_STORE'),
+      required('--store <dir|s3://…>', 'store to commit to; created where there is none', 'ESPARSE_STORE'),
     );
   for (const option of runOptions()) command.addOption(option);
   command
     .addOption(
       new Option(
         '--resume',
-        'go on with an earlier attempt only: where there is none, tell why and do nothing',
+        'only go on with an earlier attempt: where there is none, say why and do nothing',
       )
         .default(false)
         .env('ESPARSE_RESUME'),
@@ -70,17 +71,13 @@ export function pruneCommand(): Command {
         .env('ESPARSE_IN_FLIGHT')
         .argParser(integer(1, 4096)),
     )
-    .addOption(
-      new Option('--threads <n>', 'threads of the worker that is started (default: all processors)')
-        .env('ESPARSE_THREADS')
-        .argParser(integer(1, 1024)),
-    )
+    .addOption(threadsOption('threads of the worker that is started'))
     .addOption(
       deviceOption('what runs the blocks, for the worker that is started (default: "cpu")').conflicts(
         'worker',
       ),
     )
-    .addOption(new Option('--json', 'print one JSON event a line').default(false).env('ESPARSE_JSON'));
+    .addOption(jsonOption('print one JSON event a line'));
   for (const option of clientTlsOptions()) command.addOption(option);
   return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
@@ -89,7 +86,7 @@ async function run(
   { worker = [], layer, threads, device, json, ...flags }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
-  // gRPC greets a worker by its address where it has no name, of which Node warns: nothing that a user could mend.
+  // For a worker without a name gRPC sends its address as the TLS server name, of which Node warns: no user can mend it.
   if (flags.tlsCa !== undefined) process.noDeprecation = true;
   const options: PruneOptions = {
     ...flags,

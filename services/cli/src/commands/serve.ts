@@ -12,9 +12,17 @@ import {
 import type { ServerTls } from '@esparse/protocol';
 import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
-import { cacheOf, cacheOptions, type CacheFlags } from '../cache-options.ts';
-import { hostPort, integer, numeric } from '../option-types.ts';
-import { serverTlsOptions } from '../tls-options.ts';
+import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
+import {
+  drainOption,
+  logLevelOption,
+  numeric,
+  runOption,
+  storeOption,
+  threadsOption,
+} from '../options/shared.ts';
+import { hostPort, integer } from '../options/values.ts';
+import { serverTlsOptions } from '../options/tls.ts';
 
 interface Flags extends CacheFlags, ServerTls {
   readonly store: string;
@@ -45,16 +53,9 @@ export function serveCommand(): Command {
   const [cacheDirectory, cacheSize] = cacheOptions();
   const command = new Command('serve')
     .description('Serves a pruned model from a store: OpenAI-compatible HTTP, and gRPC.')
+    .addOption(storeOption())
     .addOption(
-      new Option('--store <dir|s3://…>', 'store of a pruned model')
-        .env('ESPARSE_STORE')
-        .makeOptionMandatory(),
-    )
-    .addOption(
-      new Option(
-        '--run <fingerprint>',
-        'run of the store, or its first digits (default: the current one, followed when it changes)',
-      ).env('ESPARSE_RUN'),
+      runOption('run of the store, or its first digits (default: the current one, followed when it changes)'),
     )
     .addOption(
       new Option(
@@ -96,11 +97,7 @@ export function serveCommand(): Command {
         .env('ESPARSE_MAX_CONTEXT')
         .argParser(integer(2, 1_048_576)),
     )
-    .addOption(
-      new Option('--threads <n>', 'threads of the engine (default: all processors)')
-        .env('ESPARSE_THREADS')
-        .argParser(integer(1, 1024)),
-    )
+    .addOption(threadsOption('threads of the engine'))
     .addOption(
       numeric(
         '--kv-memory <mib>',
@@ -148,15 +145,7 @@ export function serveCommand(): Command {
         integer(1, 86_400),
       ),
     )
-    .addOption(
-      numeric(
-        '--drain-seconds <n>',
-        'time that running requests have to end when the server is told to stop',
-        DEFAULT_DRAIN_SECONDS,
-        'ESPARSE_DRAIN_SECONDS',
-        integer(0, 86_400),
-      ),
-    )
+    .addOption(drainOption('requests', DEFAULT_DRAIN_SECONDS))
     .addOption(
       new Option('--watch', "serve the store's new current run as soon as there is one (else: on SIGHUP)")
         .default(false)
@@ -171,12 +160,7 @@ export function serveCommand(): Command {
         .default('full')
         .env('ESPARSE_VERIFY'),
     )
-    .addOption(
-      new Option('--log-level <level>', 'least level that is logged, to standard error')
-        .choices(['debug', 'info', 'warn', 'error', 'silent'])
-        .default('info')
-        .env('ESPARSE_LOG_LEVEL'),
-    );
+    .addOption(logLevelOption());
   for (const option of serverTlsOptions()) command.addOption(option);
   return command.action(run);
 }
@@ -191,7 +175,7 @@ async function run({ kvMemory, maxBody, logLevel, ...flags }: Flags): Promise<vo
     maxBodyBytes: maxBody,
     log,
   });
-  // A server that is told to stop before it is ready has nothing to drain.
+  // A server that is stopped before it is ready has nothing to drain.
   const server = await Promise.race([starting, stopped]);
   if (server === undefined) process.exit();
   process.stdout.write(

@@ -1,7 +1,8 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { EXIT_FAILURE } from '@esparse/errors';
 import { openStore, type Damage } from '@esparse/store';
 import { withCancellation } from '../cancel.ts';
+import { jsonOption, runOption, storeOption } from '../options/shared.ts';
 
 interface Flags {
   readonly store: string;
@@ -13,13 +14,9 @@ interface Flags {
 export function verifyCommand(): Command {
   return new Command('verify')
     .description('Checks every checksum of a store; ends with 1 and a list where something is damaged.')
-    .addOption(
-      new Option('--store <dir|s3://…>', 'store to check').env('ESPARSE_STORE').makeOptionMandatory(),
-    )
-    .addOption(
-      new Option('--run <fingerprint>', 'check this run only (default: every run)').env('ESPARSE_RUN'),
-    )
-    .addOption(new Option('--json', 'print one JSON object').default(false).env('ESPARSE_JSON'))
+    .addOption(storeOption('store to check'))
+    .addOption(runOption('check this run only (default: every run)'))
+    .addOption(jsonOption())
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 

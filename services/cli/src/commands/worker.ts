@@ -3,8 +3,9 @@ import type { DeviceName } from '@esparse/onnx';
 import type { ServerTls } from '@esparse/protocol';
 import { DEFAULT_DRAIN_SECONDS, startWorker } from '@esparse/worker';
 import { pino, destination } from 'pino';
-import { collect, deviceOption, hostPort, integer } from '../option-types.ts';
-import { serverTlsOptions } from '../tls-options.ts';
+import { deviceOption, drainOption, logLevelOption, threadsOption } from '../options/shared.ts';
+import { collect, hostPort } from '../options/values.ts';
+import { serverTlsOptions } from '../options/tls.ts';
 
 interface Flags extends ServerTls {
   readonly listen: string;
@@ -26,11 +27,7 @@ export function workerCommand(): Command {
         .env('ESPARSE_LISTEN')
         .argParser(hostPort),
     )
-    .addOption(
-      new Option('--threads <n>', 'threads of the runtime (default: all processors)')
-        .env('ESPARSE_THREADS')
-        .argParser(integer(1, 1024)),
-    )
+    .addOption(threadsOption('threads of the runtime'))
     .addOption(deviceOption('what runs the blocks').default('cpu'))
     .addOption(
       new Option(
@@ -40,12 +37,7 @@ export function workerCommand(): Command {
         .env('ESPARSE_ROOT')
         .argParser((text: string, before: readonly string[] | undefined) => collect(text, before)),
     )
-    .addOption(
-      new Option('--drain-seconds <n>', 'time that running calls have to end when the worker is told to stop')
-        .default(DEFAULT_DRAIN_SECONDS)
-        .env('ESPARSE_DRAIN_SECONDS')
-        .argParser(integer(0, 86_400)),
-    )
+    .addOption(drainOption('calls', DEFAULT_DRAIN_SECONDS))
     .addOption(
       new Option(
         '--metrics <host:port>',
@@ -54,12 +46,7 @@ export function workerCommand(): Command {
         .env('ESPARSE_METRICS')
         .argParser(hostPort),
     )
-    .addOption(
-      new Option('--log-level <level>', 'least level that is logged, to standard error')
-        .choices(['debug', 'info', 'warn', 'error', 'silent'])
-        .default('info')
-        .env('ESPARSE_LOG_LEVEL'),
-    );
+    .addOption(logLevelOption());
   for (const option of serverTlsOptions()) command.addOption(option);
   return command.action(run);
 }

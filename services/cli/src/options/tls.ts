@@ -7,10 +7,10 @@ export function serverTlsOptions(): Option[] {
     file('--tls-key <file>', 'its key, PEM', 'ESPARSE_TLS_KEY'),
     file(
       '--tls-client-ca <file>',
-      'who signs the certificates of gRPC clients, PEM: they must have one then (mutual TLS)',
+      'authority that signs the certificates of gRPC clients, PEM: they must then have one (mutual TLS)',
       'ESPARSE_TLS_CLIENT_CA',
     ),
-    new Option('--insecure', 'serve gRPC in clear text, to whoever asks, also beyond this machine')
+    new Option('--insecure', 'serve gRPC in clear text, to any client, also beyond this machine')
       .default(false)
       .env('ESPARSE_INSECURE'),
   ];
@@ -21,12 +21,12 @@ export function clientTlsOptions(): Option[] {
   return [
     file(
       '--tls-ca <file>',
-      'who signs the certificates of workers, PEM: they must have one then',
+      'authority that signs the certificates of workers, PEM: they must then have one',
       'ESPARSE_TLS_CA',
     ),
     file('--tls-cert <file>', 'certificate to show to workers, PEM (mutual TLS)', 'ESPARSE_TLS_CERT'),
     file('--tls-key <file>', 'its key, PEM', 'ESPARSE_TLS_KEY'),
-    new Option('--insecure', 'speak to workers in clear text, also on other hosts')
+    new Option('--insecure', 'connect to workers in clear text, also on other hosts')
       .default(false)
       .env('ESPARSE_INSECURE'),
   ];

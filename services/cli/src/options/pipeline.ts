@@ -2,9 +2,10 @@ import { InvalidArgumentError, Option } from 'commander';
 import { EsparseError } from '@esparse/errors';
 import { PIPELINES } from '@esparse/pipelines';
 import { configurePipeline, SHUFFLES, type ConfiguredPipeline } from '@esparse/sparsity';
-import { findPipeline } from './load-pipeline.ts';
-import { loadWithin } from './load-within.ts';
-import { integer, numeric } from './option-types.ts';
+import { findPipeline } from '../load-pipeline.ts';
+import { loadWithin } from '../load-within.ts';
+import { numeric } from './shared.ts';
+import { integer } from './values.ts';
 
 /** How a run prunes. */
 export interface PipelineFlags {
@@ -20,7 +21,7 @@ export interface PipelineFlags {
 /** Solving for the weights of the widest linears takes minutes. */
 const PLUGIN_TIMEOUT_SECONDS = 1800;
 
-/** Loading computes nothing: what takes longer hangs. */
+/** Loading computes nothing: if it takes longer, it hangs. */
 const LOAD_TIMEOUT_SECONDS = 60;
 
 /** Timers of Node count milliseconds in 31 bits. */
@@ -68,7 +69,7 @@ function shorthand(flags: string, option: string, meaning: string, variable: str
 }
 
 /**
- * The pipeline that the flags name, with the options that they give it. One of the user's own is loaded and made within
+ * The pipeline that the flags name, with the options that they give it. One that is not built in must load within
  * `--plugin-timeout`, and a minute at most: see `loadWithin`.
  *
  * @throws EsparseError 'usage' for a pipeline that is not there, hangs, or has not or does not take an option

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
-import { integer } from './option-types.ts';
+import { integer } from './values.ts';
 
-/** What the options of the cache give. */
+/** Values of the options of the cache. */
 export interface CacheFlags {
   readonly cacheDir?: string;
   readonly cacheSize: number;
@@ -9,21 +9,21 @@ export interface CacheFlags {
 
 const GIB = 2 ** 30;
 
-/** Where copies of weights lie that cannot be mapped where they are, and how many of them. */
+/** Where copies of weights are kept that cannot be mapped in their store, and how much of them. */
 export function cacheOptions(): readonly [directory: Option, size: Option] {
   return [
     new Option(
       '--cache-dir <dir>',
       'folder on a local disk for checked copies of the weights, for a store on a network (default: none; in S3: ~/.cache/esparse)',
     ).env('ESPARSE_CACHE_DIR'),
-    new Option('--cache-size <gib>', 'bound of that folder; runs that were not used for longest leave first')
+    new Option('--cache-size <gib>', 'bound of that folder; the least recently used runs are removed first')
       .default(64)
       .env('ESPARSE_CACHE_SIZE')
       .argParser(integer(1, 65_536)),
   ];
 }
 
-/** The same as the engine takes them. */
+/** The same, as the engine takes them. */
 export function cacheOf({ cacheDir, cacheSize }: CacheFlags) {
   return { cacheDirectory: cacheDir, cacheBytes: cacheSize * GIB };
 }

@@ -1,4 +1,4 @@
-import { collect, hostPort, integer, nonNegative, pattern } from './option-types.ts';
+import { collect, hostPort, integer, nonNegative, pattern } from './values.ts';
 
 test('a whole number is taken within its bounds and refused outside them', () => {
   const parse = integer(1, 8);

@@ -2,10 +2,11 @@ import { InvalidArgumentError, Option } from 'commander';
 import { isEsparseError } from '@esparse/errors';
 import { parseLayerRule, type LayerRule } from '@esparse/pruner';
 import type { Pattern } from '@esparse/sparsity';
-import { integer, numeric, pattern } from './option-types.ts';
-import { pipelineOptions, type PipelineFlags } from './pipeline-options.ts';
+import { numeric } from './shared.ts';
+import { integer, pattern } from './values.ts';
+import { pipelineOptions, type PipelineFlags } from './pipeline.ts';
 
-/** What a run does, whoever carries it out. */
+/** What a run does, planned or carried out. */
 export interface RunFlags extends PipelineFlags {
   readonly pattern: Pattern;
   readonly layer?: readonly LayerRule[];
@@ -28,7 +29,7 @@ export function runOptions(): Option[] {
     new Option(
       '--layer <names=pattern>',
       "another pattern, or `dense`, for linears by a glob of their names blocks.K.LINEAR: 'blocks.0.*=dense', " +
-        "'*.down_proj=4:8'; may be repeated, the last that fits a linear holds",
+        "'*.down_proj=4:8'; may be repeated, the last that matches a linear holds",
     )
       .env('ESPARSE_LAYER')
       .argParser(layerRules),

@@ -1,4 +1,4 @@
-import { configuredPipeline, settings, settingValue } from './pipeline-options.ts';
+import { configuredPipeline, settings, settingValue } from './pipeline.ts';
 
 test('a value is JSON where it reads as JSON, else text', () => {
   expect(['2', '0.5', 'true', '[1,2]', '"2"', 'tap', '2:4'].map(settingValue)).toEqual([

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import { isEsparseError } from '@esparse/errors';
 import { parsePattern, type Pattern } from '@esparse/sparsity';
 
@@ -70,29 +70,8 @@ export function hostPort(text: string): string {
   return text;
 }
 
-/** --device, of the commands that run blocks. `DEVICES` of @esparse/model, which costs too much to load for a help text. */
-export function deviceOption(description: string): Option {
-  return new Option('--device <name>', description).choices(['cpu', 'webgpu', 'cuda']).env('ESPARSE_DEVICE');
-}
-
-/** An option that must be given, or its variable set. */
-export function required(flags: string, description: string, variable: string): Option {
-  return new Option(flags, description).env(variable).makeOptionMandatory().argParser(notEmpty);
-}
-
-/** Such as that of a variable of the shell that is not set: it would mean the current folder. */
-function notEmpty(text: string): string {
+/** Text with something in it: an empty path, such as that of an unset variable of the shell, is the current folder. */
+export function notEmpty(text: string): string {
   if (text === '') throw new InvalidArgumentError('It is empty.');
   return text;
-}
-
-/** An option with a value that is read from a text. */
-export function numeric(
-  flags: string,
-  description: string,
-  value: number,
-  variable: string,
-  parse: (text: string) => number,
-): Option {
-  return new Option(flags, description).default(value).env(variable).argParser(parse);
 }
