@@ -2,7 +2,7 @@ import { reconstruct, reconstructOptions } from '@esparse/reconstruction';
 import { definePipeline } from '@esparse/sparsity';
 import { eSparsePipeline } from './e-sparse.ts';
 
-/** E-Sparse's order, and mask and weights that give back the dense output: see `reconstruct`. */
+/** E-Sparse's order, and mask and weights that reproduce the dense output: see `reconstruct`. */
 export const eSparseReconstructPipeline = definePipeline({
   name: 'e-sparse-reconstruct',
   summary: 'E-Sparse, then least-squares weights of the survivors, and masks chosen anew by them',

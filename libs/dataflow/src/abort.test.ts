@@ -12,7 +12,7 @@ test('a signal that aborts ends the stream with a cancelled error, at once where
   });
 });
 
-test('a stream that completes lets go of the signal', async () => {
+test('a stream that completes stops listening to the signal', async () => {
   const { signal } = new AbortController();
   const removed = jest.spyOn(signal, 'removeEventListener');
   await expect(lastValueFrom(of(1).pipe(abortWith(signal)))).resolves.toBe(1);

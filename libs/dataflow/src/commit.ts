@@ -17,7 +17,7 @@ export interface BlockSink<T, Committed> {
   write(part: T): ObservableInput<unknown>;
   /** Makes the block visible: everything written, at once. */
   commit(): ObservableInput<Committed>;
-  /** Takes everything written back. */
+  /** Removes everything that was written. */
   abort(): ObservableInput<unknown>;
 }
 
@@ -55,7 +55,7 @@ export function commit<T, Committed>(open: () => BlockSink<T, Committed>): Opera
         .subscribe(subscriber);
       return () => {
         running.unsubscribe();
-        // Nobody waits any more: what could not be removed is removed when the block is begun again.
+        // There is no subscriber for an error: what could not be removed is removed when the block is begun again.
         if (!ended) from(sink.abort()).subscribe({ error: () => undefined });
       };
     });

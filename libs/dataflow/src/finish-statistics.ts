@@ -6,7 +6,7 @@ import { guarded, type GuardOptions } from './guard.ts';
 import { disposeStates } from './dispose-states.ts';
 import type { TapReadings } from './readings.ts';
 
-/** Takes the readings of every tap off the gathered states, which are let go: by tap, then by reader. */
+/** Reads every tap from its gathered states, which are disposed of: readings by tap, then by reader. */
 export function finishStatistics(
   taps: readonly string[],
   readers: Iterable<StatisticReader>,

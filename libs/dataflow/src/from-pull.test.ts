@@ -2,7 +2,7 @@ import { firstValueFrom, take, type Subscription } from 'rxjs';
 import { fromPull } from './from-pull.ts';
 import type { Leased } from './leased.ts';
 
-/** Lets everything that is ready run. */
+/** Waits until everything that is ready has run. */
 const settle = () => new Promise(setImmediate);
 
 function counter(until = Infinity) {

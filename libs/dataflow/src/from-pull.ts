@@ -1,7 +1,7 @@
 import { Observable } from 'rxjs';
 import type { Leased } from './leased.ts';
 
-/** How values are pulled, and given back. */
+/** How values are pulled and released. */
 export interface FromPullOptions<T> {
   /**
    * How many values may be with consumers at once. The source is not asked for another before one is released.
@@ -10,7 +10,7 @@ export interface FromPullOptions<T> {
    * @default 2
    */
   readonly inFlight?: number;
-  /** Called once with each value that is released: nobody uses it any more. */
+  /** Called once with each value that is released: it is used no more. */
   readonly dispose?: (value: T) => void;
 }
 

@@ -13,9 +13,9 @@ import { createGatherer, type GatherOptions, type TapTile } from './gatherer.ts'
 import type { Leased } from './leased.ts';
 
 /**
- * Folds a shard's tiles into statistics, tap by tap, and gives each tile back once it is counted. Emits once, when
- * the stream completes: a shard whose stream breaks off, or that nobody waits for any more, counts for nothing, and its
- * states are let go. Where a statistic cannot do that, its error is told instead of the stream's.
+ * Folds a shard's tiles into statistics, tap by tap, and releases each tile once it is counted. Emits once, when the
+ * stream completes. A shard whose stream fails, or is unsubscribed from, counts for nothing: its states are disposed of,
+ * and where that fails, its error takes the place of the stream's.
  */
 export function gatherStatistics(options: GatherOptions): OperatorFunction<Leased<TapTile>, StatisticSketch> {
   return (tiles$) =>
@@ -46,7 +46,7 @@ export function gatherStatistics(options: GatherOptions): OperatorFunction<Lease
           throw error;
         }),
         finalize(() => {
-          // Unsubscribed: nobody is there to be told of an error.
+          // Unsubscribed: an error has no subscriber.
           dispose().catch(() => undefined);
         }),
       );

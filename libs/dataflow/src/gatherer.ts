@@ -4,7 +4,7 @@ import type { AnyStatistic, StatisticSketch, SketchState, StatisticState } from 
 import { blamed, guarded, type GuardOptions, type PluginCall } from './guard.ts';
 import { disposeStates } from './dispose-states.ts';
 
-/** What a statistic needs of a tile, and where it comes from. */
+/** A tile of activations, and the tap that it is of. */
 export interface TapTile {
   readonly block: number;
   readonly tap: string;
@@ -33,9 +33,9 @@ export interface GatherOptions {
 export interface Gatherer {
   /** Counts a tile, which must not be changed until the promise settles. */
   add(tile: TapTile): Promise<void>;
-  /** The statistics of all tiles; only where all of the shards' tiles are in. */
+  /** The statistics of all tiles, to be called once all tiles of the shards are in. */
   sketch(): StatisticSketch;
-  /** Lets go of what was gathered, which nobody will use, once the tile that is being counted is. */
+  /** Disposes of the states, once the tile that is being counted is. */
   dispose(): Promise<void>;
 }
 
@@ -62,7 +62,7 @@ export function createGatherer({ taps, statistics, shards, guard }: GatherOption
     },
     sketch: () => ({ shards, states }),
     async dispose() {
-      // Kernels would go on writing to memory that is another's by then.
+      // Kernels would go on writing to memory that is freed by then.
       await counting.catch(() => undefined);
       const left = [...states];
       states.clear();
@@ -71,14 +71,14 @@ export function createGatherer({ taps, statistics, shards, guard }: GatherOption
   };
 }
 
-/** All at once, since the kernels' queue need not wait for this thread between two; an error is told when all have ended. */
+/** All at once, since the kernels' queue need not wait for this thread between two; an error is thrown when all have ended. */
 async function counted(updates: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(updates)) {
     if (outcome.status === 'rejected') throw outcome.reason;
   }
 }
 
-/** The call of a statistic: NaN in an activation is told with the place where it stands. */
+/** The call of a statistic: its errors, such as NaN in an activation, name block and tap. */
 export function callOfStatistic({ name }: AnyStatistic, block: number, tap: string): PluginCall {
   return { plugin: `statistic ${name}`, where: `block ${block}, tap ${tap}`, context: { block, tap } };
 }
@@ -94,7 +94,7 @@ function stateOf(statistic: AnyStatistic, tap: string, channels: number): Statis
 async function count(counted: SketchState | undefined, tile: TapTile, guard?: GuardOptions): Promise<void> {
   const { block, tap } = tile;
   if (counted === undefined)
-    throw new EsparseError('internal', `a tile of tap ${tap}, which nobody asked for`);
+    throw new EsparseError('internal', `a tile of tap ${tap}, which is not gathered`);
   const { statistic, state } = counted;
   const call = callOfStatistic(statistic, block, tap);
   const update$ = guarded(

@@ -193,7 +193,7 @@ test('an order is brought into its canonical form: ascending in each group', asy
   expect(ordered.order.permutation).toEqual(Int32Array.of(0, 1, 2, 3));
 });
 
-test('the error of a plug-in of one’s own is told with the line that threw it', async () => {
+test('the error of a user’s plug-in names the line that threw it', async () => {
   const error = await through(score(metric(() => Promise.reject(new Error('broken'))))).catch(
     (e: unknown) => e,
   );
@@ -203,7 +203,7 @@ test('the error of a plug-in of one’s own is told with the line that threw it'
   });
 });
 
-test('a call that never settles ends after its time, and what it was is told', () => {
+test('a call that never settles ends after its time, and the error names it', () => {
   new TestScheduler((actual, expected) => {
     expect(actual).toEqual(expected);
   }).run(({ cold, expectObservable }) => {
@@ -217,11 +217,11 @@ test('a call that never settles ends after its time, and what it was is told', (
   });
 });
 
-test('a watch is told of each call, and of its end, however it ends', async () => {
-  const told: string[] = [];
+test('a watch sees each call begin, and end, however it ends', async () => {
+  const seen: string[] = [];
   const watch: GuardOptions['watch'] = ({ plugin, where }) => {
-    told.push(`${plugin}, ${where}`);
-    return () => told.push('end');
+    seen.push(`${plugin}, ${where}`);
+    return () => seen.push('end');
   };
   await through(shuffle(none(), { watch }));
   await through(
@@ -230,5 +230,5 @@ test('a watch is told of each call, and of its end, however it ends', async () =
       { watch },
     ),
   ).catch(() => undefined);
-  expect(told).toEqual(['shuffle none, block 3, q_proj', 'end', 'metric bad, block 3, q_proj', 'end']);
+  expect(seen).toEqual(['shuffle none, block 3, q_proj', 'end', 'metric bad, block 3, q_proj', 'end']);
 });

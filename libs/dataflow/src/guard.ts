@@ -17,11 +17,11 @@ export interface GuardOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long one call may take. @default PLUGIN_TIMEOUT_MS */
   readonly timeoutMs?: number | undefined;
-  /** Told when a call begins; what it gives is called when the call has ended. */
+  /** Called when a call begins; what it returns is called when the call has ended. */
   readonly watch?: ((call: PluginCall) => () => void) | undefined;
 }
 
-/** A call of a plug-in at most: solving for the weights of the widest linears takes minutes. */
+/** How long one call of a plug-in may take: solving for the weights of the widest linears takes minutes. */
 export const PLUGIN_TIMEOUT_MS = 30 * 60 * 1000;
 
 /** A call about a linear. */
@@ -40,14 +40,14 @@ export function callOn(
 
 /** How one call is guarded. */
 export interface CallOptions extends GuardOptions {
-  /** What the plug-in is given to read, and nothing else. @default nothing */
+  /** Arrays that the plug-in may read and must not write. @default none */
   readonly borrowed?: BorrowedArrays;
 }
 
 /**
- * Calls a plug-in, and checks what it gives and that it has not written to what it borrows. Whatever either throws becomes
+ * Calls a plug-in, and checks its result and that it has not written to what it borrows. Whatever either throws becomes
  * an error that names plug-in, block and linear; a call that does not settle becomes one after a while. Plain JavaScript
- * may give its result as it is, without a promise.
+ * may return its result without a promise.
  */
 export function guarded<Found, Checked>(
   call: PluginCall,
@@ -68,7 +68,7 @@ export function guarded<Found, Checked>(
   }).pipe(catchError((error: unknown) => throwError(() => blamed(call, error))));
 }
 
-/** An error as that of a call. One of esparse keeps its kind; any other is a defect of the plug-in. */
+/** Attributes an error to a call. An EsparseError keeps its kind; any other error is a defect of the plug-in. */
 export function blamed({ plugin, where, context }: PluginCall, error: unknown): EsparseError {
   const known = toEsparseError(error);
   if (known.kind === 'cancelled') return known;

@@ -122,18 +122,18 @@ test('unsubscribing begins no more work, and what comes of that under way is dro
   expect(begun).toEqual([{ ...loaded, statistics: {} }]);
 });
 
-test('a shuffle is told of the signal that ends the run', async () => {
+test('a shuffle gets the signal that ends the run', async () => {
   const { signal } = new AbortController();
-  const told: unknown[] = [];
+  const signals: unknown[] = [];
   const order = { permutation: identityOrder(COLS), keptBefore: 1, keptAfter: 2 };
   const strategy: Shuffle = {
     name: 'listens',
     order: (_matrix, _pattern, given) => {
-      told.push(given);
+      signals.push(given);
       return Promise.resolve(order);
     },
   };
   const scored = { ...loaded, scores: new Float32Array(ROWS * COLS) };
   await lastValueFrom(of(scored).pipe(shuffle(strategy, { signal })));
-  expect(told).toEqual([signal]);
+  expect(signals).toEqual([signal]);
 });

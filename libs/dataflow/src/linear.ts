@@ -19,7 +19,7 @@ export interface LinearJob {
   readonly readings: TapReadings;
 }
 
-/** With its weights, rows x cols, as the checkpoint stores them, in memory of their own: `pack` gives it back. */
+/** With its weights, rows x cols, as the checkpoint stores them, in memory of their own, which `pack` frees. */
 export interface LoadedLinear extends LinearJob {
   readonly dtype: HalfDtype;
   readonly weights: Uint16Array;
@@ -40,7 +40,7 @@ export interface MaskedLinear extends ShuffledLinear {
   readonly mask: Uint8Array;
 }
 
-/** Packed: what is committed. Its weights, scores and mask are let go. */
+/** Packed: what is committed. Its weights, scores and mask are freed. */
 export interface PrunedLinear {
   readonly job: LinearJob;
   readonly packed: PackedLinear;

@@ -11,7 +11,7 @@ import { disposeStates } from './dispose-states.ts';
 
 /**
  * Merges the statistics of shards into those of all of them; emits once, when the last is in. The order in which they
- * come does not matter; each is given back once it is merged. A shard that comes twice is an error: it would count twice.
+ * come does not matter; each is released once it is merged. A shard that comes twice is an error: it would count twice.
  */
 export function mergeShards(
   guard?: GuardOptions,

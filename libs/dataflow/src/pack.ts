@@ -4,8 +4,8 @@ import { packLinear } from '@esparse/sparsity';
 import type { MaskedLinear, PrunedLinear } from './linear.ts';
 
 /**
- * Packs what the mask keeps into the layout of the store, and lets weights, scores and mask go: their memory is given
- * back at once, since those of the next linear are about to come.
+ * Packs what the mask keeps into the layout of the store, and frees weights, scores and mask at once, since those
+ * of the next linear are about to come.
  */
 export function pack(): OperatorFunction<MaskedLinear, PrunedLinear> {
   return concatMap((linear) => {

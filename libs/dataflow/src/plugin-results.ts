@@ -76,7 +76,7 @@ function checkMask({ rows, cols, pattern }: MaskedLinear, mask: unknown): Uint8A
   return checked;
 }
 
-/** What plain JavaScript gives may be anything. By its tag: `instanceof` fails across realms. */
+/** Plain JavaScript may return anything. Its tag decides: `instanceof` fails across realms. */
 function arrayOf(what: string, type: string, value: unknown, length: number): unknown {
   const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
   if (tag !== type) throw new EsparseError('usage', `${what}: ${tag}, expected ${type}`);
@@ -85,7 +85,7 @@ function arrayOf(what: string, type: string, value: unknown, length: number): un
   throw new EsparseError('usage', `${what} of ${found} elements, expected ${length}`);
 }
 
-/** A name that is not known is a misspelt one: what it holds would be lost untold. */
+/** An unknown name is a misspelt one: what it holds would be lost silently. */
 function fieldsOf(value: unknown, known: readonly string[]): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null)
     throw new EsparseError('usage', `its result is ${String(value)}, expected an object`);

@@ -18,12 +18,12 @@ const readings = new Map([
   [both, 3],
 ]);
 
-const told: unknown[] = [];
+const seen: unknown[] = [];
 const metric: Metric = {
   name: 'mine',
   statistics: { size: mine, shared: both },
   score: ({ statistics }) => {
-    told.push(statistics);
+    seen.push(statistics);
     return Promise.resolve(Float32Array.of(1, 2));
   },
 };
@@ -31,7 +31,7 @@ const step: Stage = {
   name: 'yours',
   statistics: { size: yours, other: both },
   run: ({ statistics }) => {
-    told.push(statistics);
+    seen.push(statistics);
     return Promise.resolve({});
   },
 };
@@ -54,19 +54,19 @@ const linear: MaskedLinear = {
 test('metric and stage get what they need by names of their own, and one name may stand for two readings', async () => {
   await lastValueFrom(of(linear).pipe(score(metric)));
   await lastValueFrom(of(linear).pipe(stage(step, { note: () => undefined, progress: () => undefined })));
-  expect(told).toEqual([
+  expect(seen).toEqual([
     { size: 1, shared: 3 },
     { size: 2, other: 3 },
   ]);
 });
 
-test('a reader that both of them use is there once, and its reading is let go once', () => {
+test('a reader that both of them use is there once, and its reading is released once', () => {
   expect([...readersOf([metric, step])]).toEqual([mine, both, yours]);
   releaseReadings(new Map([['in', readings]]));
   expect(released).toEqual([1, 2, 3]);
 });
 
-test('what nobody has read is told by the name that it was to have', async () => {
+test('a reading that is missing is named as its part calls it', async () => {
   const missing$ = of({ ...linear, readings: new Map() }).pipe(score(metric));
   await expect(lastValueFrom(missing$)).rejects.toThrow('nothing was read as size');
 });

@@ -33,7 +33,7 @@ export function readingsFor({ statistics }: Part, readings: TapReadings): Readon
   );
 }
 
-/** Lets go of readings that hold more than the collector sees, such as parts of a file. */
+/** Releases readings that hold what no garbage collector frees, such as parts of a file. */
 export function releaseReadings(readings: ReadonlyMap<string, TapReadings>): void {
   for (const tapReadings of readings.values()) {
     for (const [reader, reading] of tapReadings) reader.release?.(reading);

@@ -53,7 +53,7 @@ test('weights or a mask of another size are refused, naming stage, block and lin
 });
 
 test('a view of the weights and mask that a stage was given takes their place, and stays whole', async () => {
-  // Large enough that memory is given back at once.
+  // Large enough to be freed at once.
   const [rows, cols] = [512, 1024];
   const large = { ...linear, rows, cols, weights: new Uint16Array(rows * cols).fill(3) };
   const mask = new Uint8Array((rows * cols) / 8).fill(0b01010101);
@@ -71,7 +71,7 @@ test('a view of the weights and mask that a stage was given takes their place, a
   expect(changed.mask).toHaveLength((rows * cols) / 8);
 });
 
-test('what a stage notes is told with block, linear and stage', async () => {
+test('notes of a stage name block, linear and stage', async () => {
   const notes: string[] = [];
   await through(
     step((_, { note }) => {

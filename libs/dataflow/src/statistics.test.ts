@@ -47,7 +47,7 @@ const given = (released: string[] = []) =>
 const gather = (tiles$: Observable<Leased<TapTile>>, shard: number) =>
   tiles$.pipe(gatherStatistics({ taps: TAPS, statistics: [rows], shards: [shard] }));
 
-test('every tile is counted at its tap and given back, and the shard is emitted once at the end', async () => {
+test('every tile is counted at its tap and released, and the shard is emitted once at the end', async () => {
   const released: string[] = [];
   const tiles$ = of(leased('in', 1, released), leased('out', 5, released), leased('in', 2, released));
   const finished = await lastValueFrom(gather(tiles$, 0).pipe(finish()));
@@ -70,7 +70,7 @@ test('each subscription starts from nothing', async () => {
   expect((await lastValueFrom(gathered$)).get('in')?.get(count)).toBe(4);
 });
 
-test('a statistic that refuses a tile is told with block and tap', async () => {
+test('the error of a statistic that refuses a tile names block and tap', async () => {
   const refusing: AnyStatistic = {
     ...rows,
     update: () =>
@@ -86,7 +86,7 @@ test('a statistic that refuses a tile is told with block and tap', async () => {
   });
 });
 
-test('shards merge to the same in any order, and each is given back once it is merged', async () => {
+test('shards merge to the same in any order, and each is released once it is merged', async () => {
   const shard$ = (index: number) => gather(of(leased('in', 10 ** index)), index);
   for (const order of [
     [0, 1, 2],
@@ -117,7 +117,7 @@ test('unsubscribing stops the tiles', async () => {
   });
 });
 
-/** A statistic whose states are watched: those let go of, and whether an update is under way. */
+/** A statistic whose states are watched: those that are disposed of, and whether an update is under way. */
 function watched(update: AnyStatistic['update']) {
   const disposed: StatisticState[] = [];
   let busy = 0;
@@ -128,7 +128,7 @@ function watched(update: AnyStatistic['update']) {
       await update(state, tile).finally(() => busy--);
     },
     dispose(state) {
-      if (busy > 0) throw new Error('let go of while it is counted');
+      if (busy > 0) throw new Error('disposed of while it is counted');
       disposed.push(state);
     },
   };
@@ -137,7 +137,7 @@ function watched(update: AnyStatistic['update']) {
   return { disposed, gathered };
 }
 
-test('states of a shard that breaks off are let go, and those of one that is complete are not', async () => {
+test('states of a shard whose stream fails are disposed of, and those of one that is complete are not', async () => {
   const { disposed, gathered } = watched(rows.update);
   await lastValueFrom(gathered(of(leased('in', 1))));
   expect(disposed).toEqual([]);
@@ -150,7 +150,7 @@ test('states of a shard that breaks off are let go, and those of one that is com
   expect(disposed).toHaveLength(TAPS.size);
 });
 
-test('states of a shard that nobody waits for any more are let go when the tile under way is counted', async () => {
+test('states of a shard that is unsubscribed from are disposed of when the tile under way is counted', async () => {
   let counted: () => void = () => undefined;
   const { disposed, gathered } = watched(() => new Promise((resolve) => (counted = resolve)));
   const running = gathered(concat(of(leased('in', 1)), NEVER)).subscribe();
@@ -162,7 +162,7 @@ test('states of a shard that nobody waits for any more are let go when the tile 
   expect(disposed).toHaveLength(TAPS.size);
 });
 
-test('two readers of one statistic read one state, which is let go when both have', async () => {
+test('two readers of one statistic read one state, which is disposed of when both have', async () => {
   const disposed: StatisticState[] = [];
   const statistic: AnyStatistic = { ...rows, dispose: (state) => disposed.push(state) };
   const all = { statistic, read: ({ tokens }: StatisticState) => Promise.resolve([tokens, disposed.length]) };
@@ -191,9 +191,9 @@ test.each<[string, () => unknown]>([
   ],
   ['rejects', () => Promise.reject(new Error('broken'))],
 ])(
-  'a statistic that %s where a state is let go is blamed, and the other states are let go',
+  'a statistic that %s when a state is disposed of is blamed, and the other states are disposed of',
   async (_, fail) => {
-    const disposeStates = (tap: string) => ({
+    const failure = (tap: string) => ({
       kind: 'usage',
       message: `statistic rows, disposing of ${tap}/rows: broken`,
       hint: expect.stringContaining('the plug-in is at fault'),
@@ -208,23 +208,23 @@ test.each<[string, () => unknown]>([
     const tile$ = of(leased('in', 1));
 
     const gone$ = throwError(() => new Error('gone'));
-    await expect(lastValueFrom(gathered(0, tile$, gone$))).rejects.toMatchObject(disposeStates('in'));
+    await expect(lastValueFrom(gathered(0, tile$, gone$))).rejects.toMatchObject(failure('in'));
     expect(asked).toBe(2);
 
     const merged$ = concat(gathered(0, tile$), gathered(1, tile$)).pipe(given(), mergeShards());
-    await expect(lastValueFrom(merged$)).rejects.toMatchObject(disposeStates('in'));
+    await expect(lastValueFrom(merged$)).rejects.toMatchObject(failure('in'));
     expect(asked).toBe(4);
 
     const read = { ...count, statistic };
     const finished$ = gathered(0, tile$).pipe(
       finishStatistics([...TAPS.keys()], [read], { sequences: 1, block: 0 }),
     );
-    await expect(lastValueFrom(finished$)).rejects.toMatchObject(disposeStates('in'));
+    await expect(lastValueFrom(finished$)).rejects.toMatchObject(failure('in'));
     expect(asked).toBe(5);
   },
 );
 
-test('nobody is told of a statistic that cannot let go of a state after all have left', async () => {
+test('a statistic that cannot dispose of a state after the last subscriber has left fails silently', async () => {
   let asked = 0;
   const statistic: AnyStatistic = {
     ...rows,

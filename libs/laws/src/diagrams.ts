@@ -9,7 +9,7 @@ export interface MarbleEvent {
   readonly notification: ObservableNotification<unknown>;
 }
 
-/** From when to when somebody was subscribed; to infinity where nobody left. */
+/** From when to when a subscription lasted; to infinity where it was never ended. */
 export interface Span {
   readonly from: number;
   to: number;
@@ -18,7 +18,7 @@ export interface Span {
 /** RxJS counts so many units of time a character. */
 const UNITS = 10;
 
-/** What a diagram says, a character a frame. */
+/** The events of a diagram, a character a frame. */
 export function parse(diagram: string, values?: MarbleValues, error?: unknown): MarbleEvent[] {
   return TestScheduler.parseMarbles(diagram, values, error, undefined, true).map(
     ({ frame, notification }) => ({
@@ -28,7 +28,7 @@ export function parse(diagram: string, values?: MarbleValues, error?: unknown): 
   );
 }
 
-/** When `^` and `!` of a diagram are. */
+/** The frames of `^` and `!` in a diagram. */
 export function spanOf(diagram: string): Span {
   const { subscribedFrame, unsubscribedFrame } = TestScheduler.parseMarblesAsSubscriptions(diagram, true);
   const frame = (time: number) => time / UNITS;

@@ -7,6 +7,7 @@ test('the public surface is this, and nothing else', () => {
     'memoryWeights',
     'metricLaws',
     'referenceRope',
+    'relativeError',
     'shuffleLaws',
     'someTokens',
     'stageLaws',
@@ -15,5 +16,6 @@ test('the public surface is this, and nothing else', () => {
     'syntheticTiles',
     'thrownBy',
     'tinyLlama',
+    'uniform',
   ]);
 });

@@ -76,7 +76,7 @@ test.each<[string, Parameters<typeof marbles>[0]]>([
     },
   ],
   [
-    'a source that nobody left',
+    'a source that is subscribed to for ever',
     ({ cold, expectObservable, expectSubscriptions }) => {
       const a$ = cold('-a');
       expectObservable(from(a$)).toBe('-a');

@@ -7,7 +7,7 @@ import { createClock } from './virtual-clock.ts';
 export interface Marbles {
   /** A source that begins anew with each subscription. */
   cold<T = string>(marbles: string, values?: MarbleValues<T>, error?: unknown): Watched<T>;
-  /** A source that runs from the start, whoever listens. */
+  /** A source that runs from the start, whether or not it has subscribers. */
   hot<T = string>(marbles: string, values?: MarbleValues<T>, error?: unknown): Watched<T>;
   /** A promise that settles when its one value, or its error, comes: what a project function returns. */
   promise<T = string>(marbles: string, values?: MarbleValues<T>, error?: unknown): Promise<T>;
@@ -20,7 +20,7 @@ export interface Marbles {
   expectSubscriptions(subscriptions: readonly Span[]): { toBe(...diagrams: string[]): void };
 }
 
-/** A source that remembers who subscribed. */
+/** A source that records its subscriptions. */
 export type Watched<T> = Observable<T> & { readonly subscriptions: readonly Span[] };
 
 /**
@@ -34,7 +34,7 @@ export type Watched<T> = Observable<T> & { readonly subscriptions: readonly Span
  *   expectObservable(hot('ab|').pipe(concatMap(double))).toBe('--x-(y|)', { x: 'aa', y: 'bb' });
  * });
  *
- * @returns what the test gives, once all is over: what it collected, to be looked at
+ * @returns what the test returns, once all frames have run
  * @throws Error with both sides, event by event, where something else happened than was expected
  */
 export async function marbles<T>(test: (helpers: Marbles) => T): Promise<T> {
@@ -95,7 +95,7 @@ export async function marbles<T>(test: (helpers: Marbles) => T): Promise<T> {
           });
         }
       });
-      // Whoever waits for it is told; where nobody does any more, nobody need be.
+      // Those who await it get the error; without them, it is not an unhandled rejection.
       promised.catch(() => undefined);
       return promised;
     },

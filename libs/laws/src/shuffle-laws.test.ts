@@ -2,8 +2,8 @@ import { shuffleLaws, type LawfulShuffle } from './index.ts';
 
 type Order = (...args: Parameters<LawfulShuffle['order']>) => number[];
 
-/** A shuffle of some order, which tells the kept scores truly. */
-function shuffleOf(order: Order, told = 1): LawfulShuffle {
+/** A shuffle of some order, which reports its kept scores times a factor. */
+function shuffleOf(order: Order, factor = 1): LawfulShuffle {
   return {
     name: 'mine',
     order(matrix, pattern) {
@@ -22,7 +22,7 @@ function shuffleOf(order: Order, told = 1): LawfulShuffle {
         return sum;
       };
       const keptBefore = kept(Int32Array.from({ length: matrix.cols }, (_, i) => i));
-      return Promise.resolve({ permutation, keptBefore, keptAfter: told * kept(permutation) });
+      return Promise.resolve({ permutation, keptBefore, keptAfter: factor * kept(permutation) });
     },
   };
 }
@@ -44,7 +44,7 @@ test.each<[string, LawfulShuffle, boolean]>([
   ['channels for', shuffleOf(({ cols }) => channels(cols - 1)), false],
   ['its order is no permutation', shuffleOf(({ cols }) => channels(cols).fill(0)), false],
   ['not ascending within the group', shuffleOf(({ cols }) => channels(cols).reverse()), false],
-  ['it tells a kept score of', shuffleOf(dealt, 1.01), false],
+  ['it reports a kept score of', shuffleOf(dealt, 1.01), false],
   ['less than the', shuffleOf(dealt), true],
   [
     'the same scores give another order',

@@ -35,7 +35,7 @@ const ROUNDING = 1e-9;
 
 /**
  * Checks the laws of a shuffle on drawn scores: its order is a permutation, ascending within each group; the kept scores
- * that it tells are those of the original order and of its own; it depends on the scores alone, which stay as they were;
+ * that it reports are those of the original order and of its own; it depends on the scores alone, which stay as they were;
  * and, where it promises so, it never keeps less than before.
  *
  * @throws Error that names shuffle, law and the simplest scores found that break it
@@ -55,13 +55,13 @@ export async function shuffleLaws(
     must(unsorted < 0, `its order is not ascending within the group at ${unsorted}: ${String(permutation)}`);
 
     const original = Int32Array.from(sorted);
-    const told = (what: string, value: number, order: Int32Array) => {
+    const reported = (what: string, value: number, order: Int32Array) => {
       const kept = keptScore(scores, rows, order, pattern);
       const fits = Math.abs(value - kept) <= ROUNDING * Math.abs(kept);
-      must(fits, `it tells a kept score of ${value} ${what}, where ${kept} is kept`);
+      must(fits, `it reports a kept score of ${value} ${what}, where ${kept} is kept`);
     };
-    told('before', keptBefore, original);
-    told('after', keptAfter, permutation);
+    reported('before', keptBefore, original);
+    reported('after', keptAfter, permutation);
     if (improves) {
       const lost = keptBefore - keptAfter;
       must(lost <= ROUNDING * keptBefore, `it keeps ${keptAfter}, less than the ${keptBefore} before`);

@@ -62,5 +62,5 @@ function orderOf({ cols, pattern: { group } }: LinearCase): Int32Array {
 }
 
 function ignore(): void {
-  // Nobody listens.
+  // Notes and progress are not looked at.
 }

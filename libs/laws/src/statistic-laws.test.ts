@@ -144,7 +144,7 @@ test('a statistic that needs the dense model’s rows gets them beside the other
   await expect(statisticLaws({ ...above, needsDense: false })).rejects.toThrow('no rows of the dense model');
 });
 
-test('what breaks a law is told as simply as can be, with the seed', async () => {
+test('the case that breaks a law is reported in its simplest form, with the seed', async () => {
   const noNegative: LawfulStatistic<LargestState> = {
     ...largest,
     update: (state, tile) =>

@@ -43,7 +43,7 @@ const LONGEST = 5;
 
 /**
  * Checks the laws of a statistic, to the last bit of what it serialises: any order of rows, cut into tiles and shards
- * anyhow and merged in any tree, gives the same bytes; a fresh state changes nothing; bytes survive a round trip, and
+ * in any way and merged in any tree, gives the same bytes; a fresh state changes nothing; bytes survive a round trip, and
  * what is read from them carries on; a tile is left as it was.
  *
  * @example

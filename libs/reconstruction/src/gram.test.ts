@@ -50,7 +50,7 @@ async function seen(order: readonly number[], piece?: number): Promise<ProductSt
   return state;
 }
 
-/** Millions of elements: what tells Jest how two arrays differ would take seconds. */
+/** Millions of elements: for Jest to describe how two arrays differ would take seconds. */
 const sameBits = (a: Float32Array, b: Float32Array) =>
   a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
 
@@ -161,7 +161,7 @@ test('sums that were begun in two states are merged, too', async () => {
   expect(spill.used()).toEqual({ memory: 0, file: 0 });
 });
 
-test('a state that is let go of gives its room back, and what waits', async () => {
+test('a state that is disposed of releases its room and the sequences that wait', async () => {
   const { statistic: of, spill } = statisticOf(2 ** 24);
   const state = of.create(WIDE, {});
   await add(state, wide[0]!, ROWS, of);

@@ -12,7 +12,7 @@ export interface HessianShape extends BlockShape {
   readonly memory: number;
 }
 
-/** ONNX Runtime within the pruner, and the memory of products that it has not given back: 105 MiB were seen. */
+/** ONNX Runtime within the pruner, and the memory that it keeps after products: 105 MiB were seen. */
 const PRODUCTS_BYTES = 128 * 2 ** 20;
 
 /**

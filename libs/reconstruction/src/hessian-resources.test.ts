@@ -7,7 +7,7 @@ afterEach(() => {
   Reflect.deleteProperty(process.env, BOUND);
 });
 
-test('stages that are open at once have one bound of memory, until the last of them has let go', async () => {
+test('stages that are open at once have one bound of memory, until the last of them has released it', async () => {
   process.env[BOUND] = '0.5';
   const [one, other] = [openHessianResources(), openHessianResources()];
   const slab = await one.spill.allocate(2 ** 29);
@@ -39,7 +39,7 @@ test('what one stage has gathered, the other reads: the same Hessian, once', asy
   expect(await second.read(state, { sequences: 1 })).toBe(hessian);
   expect(Array.from(hessian.diagonal)).toEqual([10, 20]);
   expect(other.spill.used().memory).toBe(memory);
-  // Each of them lets it go.
+  // Each of them releases it.
   reader.release?.(hessian);
   second.release?.(hessian);
   reader.statistic.dispose?.(state);
@@ -47,7 +47,7 @@ test('what one stage has gathered, the other reads: the same Hessian, once', asy
   await Promise.all([one.release(), other.release()]);
 });
 
-test('another bound is of another run', async () => {
+test('another bound of memory opens other resources', async () => {
   process.env[BOUND] = '0.5';
   const one = openHessianResources();
   process.env[BOUND] = '1';

@@ -44,9 +44,9 @@ export interface ProductState extends StatisticState {
   open: boolean;
   /** Whole sequences that have not been added to the sums. */
   readonly waiting: PanelledRows[];
-  /** Absent until something has been added: the few sequences of a shard go on waiting in the state it is merged into. */
+  /** Absent until something has been added: the few sequences of a shard go on waiting in the state that it is merged into. */
   sums: TileSums | undefined;
-  /** What has become of the sums once somebody has asked for it. */
+  /** The matrix that the sums are made into, once it is read. */
   matrix: Promise<TapMatrix> | undefined;
 }
 
@@ -182,7 +182,7 @@ export function productStatistic(
         return createTapMatrix(sums, await products(), spill);
       })),
 
-    // Memory is that of `resources`: whoever opened them tells it.
+    // The memory is that of `resources`, which are in the cost of the stage that opened them.
     cost: ({ channels, seqlen }) => ({
       flops: 2 * seqlen * channels ** 2,
       seconds: (shape === 'lower' ? 1 / 2 : 1) * SUM_SECONDS * channels ** 2,

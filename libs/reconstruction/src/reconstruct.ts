@@ -30,9 +30,7 @@ export const reconstructOptions = z.object({
     .min(0)
     .max(1)
     .default(0.5)
-    .describe(
-      "share of the dense model's own inputs in what is to be given back; 0 spares their forward pass",
-    ),
+    .describe("share of the dense model's own inputs in the target; 0 spares their forward pass"),
   steps: z.int().min(1).max(MAX_STEPS).default(64).describe('steps of the solver at most'),
   sweeps: z
     .int()
@@ -43,7 +41,7 @@ export const reconstructOptions = z.object({
 });
 
 /**
- * Gives the survivors of a mask the weights that best give back the dense linear's output on the calibration inputs
+ * Gives the survivors of a mask the weights that best reproduce the dense linear's output on the calibration inputs
  * (`solveSurvivors`): of the inputs behind the pruned blocks, and of the dense model's own, so that a linear also mends what
  * the blocks before it did. Then it lets each group choose its survivors anew (`refineMask`), and solves for their weights again. Where
  * that cannot be solved the weights stay, with a warning.

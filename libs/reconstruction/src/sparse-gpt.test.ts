@@ -201,7 +201,7 @@ test('an aborted run ends', async () => {
   await expect(sparseGpt(problem, products, { signal: AbortSignal.abort() })).rejects.toThrow();
 });
 
-test('as a stage it gives mask and weights, and leaves both where there is nothing to go by', async () => {
+test('as a stage it gives mask and weights, and leaves both where the Hessian is zero', async () => {
   const stage = sparseGptStage();
   const notes: string[] = [];
   const context = { note: (text: string) => notes.push(text), progress: () => undefined };

@@ -22,7 +22,7 @@ export interface SparseGptSettings {
   /** Added to H's diagonal, in parts of the mean of what is not zero there. @default 0.01 */
   readonly damping?: number;
   readonly signal?: AbortSignal | undefined;
-  /** Told of the channels that are done. */
+  /** Called with the channels that are done. */
   readonly progress?: (done: number, total: number) => void;
 }
 
@@ -36,8 +36,8 @@ export interface SparseGptSolution {
 
 /**
  * SparseGPT (Frantar and Alistarh, arXiv 2301.00774, algorithm 1) in the order of a permutation: channel by channel, what
- * is pruned is made up for by the channels that follow, so that the linear's output on the calibration inputs changes
- * least. The mask of a group is chosen when its turn has come, by w² / d² of the weights as they are then.
+ * is pruned is compensated by the channels that follow, so that the linear's output on the calibration inputs changes
+ * least. The mask of a group is chosen when its channels are reached, by w² / d² of the weights as they are then.
  *
  * An input that is always zero prunes its weights and touches no others.
  *
@@ -61,7 +61,7 @@ export async function sparseGpt(
     signal?.throwIfAborted();
     const channels = Math.min(width, cols - first);
     const block = weights.subarray(first * rows, (first + channels) * rows);
-    // What the channels before have left to make up for: a row of U for each of them, times its errors.
+    // The compensation of the channels before: a row of U for each of them, times its errors.
     if (first > 0) {
       const shares = new Float32Array(channels * first);
       for (let k = 0; k < first; k++) {
@@ -108,7 +108,10 @@ function dampedHessian(
   }
   const mean = trace / alive;
   if (!(mean > 0 && mean < Infinity)) {
-    throw new EsparseError('numeric', 'the inputs’ Hessian is zero or not finite: there is nothing to go by');
+    throw new EsparseError(
+      'numeric',
+      'the inputs’ Hessian is zero or not finite: it says nothing about the weights',
+    );
   }
   const damped = new Float32Array(cols * cols);
   for (let i = 0, at = 0; i < cols; i++) {

@@ -27,7 +27,7 @@ test('slabs lie in memory as long as there is room, then in a file, and keep wha
   for (const [i, slab] of slabs.entries()) expect(await first(slab)).toBe(i + 1);
 });
 
-test('room that is given back is used again, and begins as zeros', async () => {
+test('room that is released is used again, and begins as zeros', async () => {
   const [inMemory, inFile] = [await spill.allocate(1000), await spill.allocate(500)];
   await write(inMemory, 7);
   await write(inFile, 7);
@@ -56,7 +56,7 @@ test('the file has no name, so that nothing is left behind however the process e
   expect(await readdir(folder)).toEqual([]);
 });
 
-test('where the disk has no room, or no file can be made, that is told before anything is written', async () => {
+test('a disk without room, or a folder without permission, is an error before anything is written', async () => {
   const noRoom = { kind: 'space', hint: expect.stringContaining('TMPDIR') };
   await expect(spill.allocate(2 ** 52)).rejects.toMatchObject(noRoom);
   const nowhere = createSpill({ memory: 0, folder: path.join(folder, 'none') });

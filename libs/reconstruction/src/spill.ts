@@ -13,7 +13,7 @@ export interface Slab {
   use<R>(access: 'read' | 'change', work: (bytes: ArrayBuffer) => R | Promise<R>): Promise<R>;
   /** Copies a part of them, from `offset` on. */
   read(offset: number, into: Uint8Array): Promise<void>;
-  /** Gives the room to others. */
+  /** Releases the room. */
   release(): void;
 }
 
@@ -25,7 +25,7 @@ export interface Spill {
   allocate(bytes: number): Promise<Slab>;
   /** Bytes that slabs have in memory, and in the file. */
   used(): { readonly memory: number; readonly file: number };
-  /** Removes the file; whoever still uses a slab gets an error. */
+  /** Removes the file; the use of a slab is an error afterwards. */
   close(): Promise<void>;
 }
 
@@ -37,13 +37,13 @@ export interface SpillOptions {
 }
 
 /**
- * The file has no name as soon as it is open: the system takes it back however this process ends.
+ * Opens a spill. Its file has no name as soon as it is open: the system removes it however this process ends.
  */
 export function createSpill({ memory, folder = tmpdir() }: SpillOptions): Spill {
   let inMemory = 0;
   let inFile = 0;
   let opened: Promise<FileHandle> | undefined;
-  /** Where the file ends, and room within it that was given back, by its size. */
+  /** Where the file ends, and room within it that was released, by its size. */
   let end = 0;
   const vacant = new Map<number, number[]>();
   /** Buffers for what comes from the file and goes back, by their size. */
@@ -51,12 +51,12 @@ export function createSpill({ memory, folder = tmpdir() }: SpillOptions): Spill 
 
   let closed = false;
 
-  /** What goes on after the run has ended, such as a sum that was under way when it was cancelled, ends here. */
+  /** Work that goes on after the run has ended, such as a sum that was under way when it was cancelled, ends here. */
   const requireOpen = () => {
-    if (closed) throw new EsparseError('cancelled', 'the Hessians were given up');
+    if (closed) throw new EsparseError('cancelled', 'the run has ended: its Hessians are released');
   };
   const file = () => {
-    // What was under way when the file was closed must not open another, which nobody would close.
+    // What was under way when the file was closed must not open another, which would never be closed.
     requireOpen();
     return (opened ??= openNameless(folder));
   };
@@ -143,7 +143,7 @@ export function createSpill({ memory, folder = tmpdir() }: SpillOptions): Spill 
   };
 }
 
-/** The unit of `blocks` in what `stat` tells. */
+/** The unit of `blocks` in the result of `stat`. */
 const BLOCK_BYTES = 512;
 
 async function openNameless(folder: string): Promise<FileHandle> {

@@ -36,7 +36,7 @@ export const ROWS_AT_ONCE = 1024;
 
 /**
  * The least-squares weights of the survivors: per row the ŵ that is zero outside S and makes
- * (ŵ - w) (H + λI) (ŵ - w)ᵀ least, ŵ_S = (H_SS + λI)⁻¹ (w (H + λI))_S. It best gives back the output of the dense row on
+ * (ŵ - w) (H + λI) (ŵ - w)ᵀ least, ŵ_S = (H_SS + λI)⁻¹ (w (H + λI))_S. It best reproduces the output of the dense row on
  * the calibration inputs, and stays near the dense weights where these say little. With a shift s the right-hand side is
  * w (H + λI) + s: that of another target.
  *
@@ -135,9 +135,9 @@ async function solveRows(
         after += value * value * scale[j]!;
       }
       energy[r] = after;
-      const turn = after / before;
+      const beta = after / before;
       for (let j = 0; j < cols; j++) {
-        direction[at + j] = residual[at + j]! * scale[j]! + turn * direction[at + j]!;
+        direction[at + j] = residual[at + j]! * scale[j]! + beta * direction[at + j]!;
       }
     }
   }

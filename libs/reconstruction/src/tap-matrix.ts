@@ -19,7 +19,7 @@ export interface TapMatrix {
   rows(which: Int32Array): Promise<Float32Array>;
   /** The matrix, f32 (channels, channels). @throws EsparseError 'unsupported' where it is too large to be held */
   dense(): Promise<Float32Array>;
-  /** Gives its room to others. */
+  /** Releases its room. */
   release(): void;
 }
 
@@ -29,7 +29,7 @@ export type Hessian = TapMatrix;
 /** Channels of a matrix that is held whole at most: 1 GiB. */
 const MAX_DENSE_CHANNELS = 2 ** 14;
 
-/** Makes a matrix of sums, which are released. */
+/** Makes a matrix of sums, and releases these. */
 export async function createTapMatrix(
   sums: TileSums,
   products: MatrixProducts,

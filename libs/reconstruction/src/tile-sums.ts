@@ -94,7 +94,7 @@ export class TileSums {
     return this.#use('read', row, col, work);
   }
 
-  /** Gives the room of a tile to others. */
+  /** Releases the room of a tile. */
   releaseTile(row: number, col: number): void {
     this.#slabs[row]![col]?.release();
     this.#slabs[row]![col] = undefined;

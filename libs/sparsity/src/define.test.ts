@@ -78,20 +78,20 @@ test('a name or a version that no plug-in may have is refused when it is defined
   expect(() => defineShuffle({ name: 'fine', version: 0.5, order })).toThrow('has the version 0.5');
 });
 
-test('a stage opens what it holds once, and lets go of that', async () => {
-  const told: string[] = [];
+test('a stage opens what it holds once, and releases it', async () => {
+  const calls: string[] = [];
   const stage = defineStage({
     name: 'holds',
-    open: () => ({ session: told.push('opened') }),
+    open: () => ({ session: calls.push('opened') }),
     statistics: (_options, { session }) => (session > 0 ? { amplitude: channelAmplitude } : {}),
-    run: (_input, { held }) => Promise.resolve(told.push(`run ${held.session}`)).then(() => ({})),
-    release: ({ session }) => Promise.resolve(told.push(`released ${session}`)).then(() => undefined),
+    run: (_input, { held }) => Promise.resolve(calls.push(`run ${held.session}`)).then(() => ({})),
+    release: ({ session }) => Promise.resolve(calls.push(`released ${session}`)).then(() => undefined),
   })();
   const context = { note: () => undefined, progress: () => undefined };
   const linear = { ...input, pattern: { keep: 1, group: 2 }, permutation: Int32Array.of(0, 1) };
   for (let i = 0; i < 2; i++) await stage.run({ ...linear, mask: Uint8Array.of(1) }, context);
   await stage.release?.();
-  expect(told).toEqual(['opened', 'run 1', 'run 1', 'released 1']);
+  expect(calls).toEqual(['opened', 'run 1', 'run 1', 'released 1']);
 });
 
 test('options are described by name, type, default and meaning', () => {
@@ -155,7 +155,7 @@ test('plain objects of the same structure are parts as good as defined ones, and
   expect(() => made({ metric, stages: [stage, { ...stage }] })).toThrow('two stages called twice');
 });
 
-test('what create() throws is told as the pipeline’s, with the options that it has', () => {
+test('what create() throws is an error of the pipeline, with the options that it has', () => {
   const failing = definePipeline({
     name: 'failing',
     summary: '',

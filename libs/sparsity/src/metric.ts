@@ -48,7 +48,7 @@ export interface MetricDefinition<
 }
 
 /**
- * Defines a metric; gives what makes it with its options.
+ * Defines a metric: returns a factory that takes its options.
  *
  * @example
  * const wanda = defineMetric({

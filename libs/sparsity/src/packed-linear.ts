@@ -71,7 +71,7 @@ export function packedShapes(pattern: Pattern, rows: number, cols: number): Pack
 export function checkPackedLinear(packed: PackedLinear): void {
   const { encoding, pattern, rows, cols, permutation } = packed;
   const shapes = packedShapes(pattern, rows, cols);
-  // A reader of the store hands over what it found: the types are a wish.
+  // The values come from a store: their types are not checked yet.
   const found: { encoding: string; tileRows: number; dtype: string } = packed;
   if (found.encoding !== shapes.encoding || found.tileRows !== TILE_ROWS) {
     throw new EsparseError(

@@ -77,7 +77,7 @@ export function definePipeline<Schema extends OptionsSchema = NoOptions>(
 }
 
 /**
- * Gives a pipeline its options.
+ * Configures a pipeline: checks its options and makes its parts.
  *
  * @param given by name; those left out have their defaults
  * @throws EsparseError 'usage' for options that it did not declare, where its parts refuse theirs, and where what it makes is
@@ -112,7 +112,7 @@ export function configurePipeline<Schema extends OptionsSchema>(
   };
 }
 
-/** What `create` gives; what it throws is told as the pipeline's, with the options that may be the reason. */
+/** What `create` returns; what it throws becomes an error of the pipeline, with the options that may be the reason. */
 function partsOf(who: string, schema: OptionsSchema | undefined, create: () => unknown): PipelineParts {
   try {
     return checkParts(create());
@@ -128,7 +128,7 @@ function partsOf(who: string, schema: OptionsSchema | undefined, create: () => u
 
 const PARTS: readonly string[] = ['metric', 'shuffle', 'stages'];
 
-/** Plain JavaScript may give anything, and a misspelt name compiles: what it holds would be left out untold. */
+/** Plain JavaScript may return anything, and a misspelt name compiles: what it holds would be left out silently. */
 function checkParts(made: unknown): PipelineParts {
   if (typeof made !== 'object' || made === null || 'then' in made) {
     const what = typeof made === 'object' && made !== null ? 'a promise' : String(made);
@@ -140,7 +140,7 @@ function checkParts(made: unknown): PipelineParts {
   return made as PipelineParts;
 }
 
-/** Parts may be plain objects of plain JavaScript: what they must have is looked at before a run begins. */
+/** Parts may be plain objects of plain JavaScript: what they must have is checked before a run begins. */
 function checkPart(who: string, kind: string, part: unknown, method: string): void {
   const {
     name,

@@ -55,7 +55,7 @@ export interface ShuffleDefinition<Schema extends OptionsSchema> extends PluginD
 }
 
 /**
- * Defines a shuffle; gives what makes it with its options.
+ * Defines a shuffle: returns a factory that takes its options.
  *
  * @throws EsparseError 'usage' for a name or version that no plug-in may have; the factory, for options that it did not
  *   declare

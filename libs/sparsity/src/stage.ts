@@ -20,7 +20,7 @@ export interface StageInput<Statistics = Readonly<Record<string, unknown>>> exte
   readonly mask: Uint8Array;
 }
 
-/** What a stage changes, in memory of its own, which is given back when the linear is packed; what it leaves out stays. */
+/** What a stage changes, in memory of its own, which is freed when the linear is packed; what it leaves out stays. */
 export interface StageResult {
   /** (rows, cols), as bits of the same dtype; only those of survivors are stored. */
   readonly weights?: Uint16Array;
@@ -32,9 +32,9 @@ export interface StageResult {
 export interface StageContext {
   /** Aborts when the run is cancelled: a stage that takes more than a second looks at it. */
   readonly signal?: AbortSignal | undefined;
-  /** Tells the user of something that is no error. */
+  /** Reports something to the user that is no error. */
   readonly note: (message: string) => void;
-  /** Tells how far the stage is with this linear, in units of its own. */
+  /** Reports how far the stage is with this linear, in units of its own. */
   readonly progress: (done: number, total: number) => void;
 }
 
@@ -93,7 +93,7 @@ export interface StageDefinition<
 }
 
 /**
- * Defines a stage; gives what makes it with its options.
+ * Defines a stage: returns a factory that takes its options.
  *
  * @throws EsparseError 'usage' for a name or version that no plug-in may have; the factory, for options that it did not
  *   declare

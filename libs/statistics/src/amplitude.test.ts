@@ -20,7 +20,7 @@ test('it is the root of the mean over sequences of the sum of squares', async ()
   expect(() => amplitudeOf(state, 0)).toThrow(/0 sequences/);
 });
 
-test('an overlapping update waits for its turn', async () => {
+test('an overlapping update waits until the one before has settled', async () => {
   const tile = { data: new Float32Array(512 * 64).fill(1), rows: 512, channels: 64 };
   const state = amplitude.create(64, {});
   await Promise.all(Array.from({ length: 20 }, () => amplitude.update(state, tile)));

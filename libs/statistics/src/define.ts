@@ -17,7 +17,7 @@ export interface StatisticDefinition<Held extends object> {
   readonly name: string;
   /** Raised when the same rows would give another state, or other bytes. @default 1 */
   readonly version?: number;
-  /** What tells its states from others of the same name and version. @default none */
+  /** What distinguishes its states from others of the same name and version. @default none */
   readonly parameters?: StatisticParameters;
   /** Whether tiles must have the dense model's rows: see `Statistic`. @default false */
   readonly needsDense?: boolean;
@@ -35,7 +35,7 @@ export interface StatisticDefinition<Held extends object> {
   serialise(state: DefinedState<Held>): Uint8Array;
   /** What `serialise` wrote. @throws EsparseError `protocol` (see `damagedState`) for what it cannot have written */
   deserialise(bytes: Uint8Array, channels: number, tokens: number): Held;
-  /** Gives the memory of a state back at once. @default the collector does */
+  /** Frees the memory of a state at once. @default the garbage collector does */
   dispose?(state: DefinedState<Held>): void;
   /**
    * What it takes, for `esparse plan`: `bytes` of one state of a tap, `flops` and `seconds` of one sequence.
@@ -46,10 +46,10 @@ export interface StatisticDefinition<Held extends object> {
 }
 
 /**
- * Makes a statistic of its arithmetic: names are checked, tiles and states are refused where they do not fit, tokens are
- * counted, `update` and `merge` of one state take turns, and bytes get their header.
+ * Defines a statistic by its arithmetic: names are checked, tiles and states are refused where they do not fit, tokens are
+ * counted, `update` and `merge` of one state never overlap, and bytes get their header.
  *
- * The law stays its author's: any order of rows, cut into tiles, shards and merges anyhow, must give the same bytes.
+ * The law is left to its author: any order of rows, and any cut into tiles, shards and merges, must give the same bytes.
  *
  * @throws EsparseError 'usage' for a name or version that no plug-in may have
  */

@@ -5,7 +5,7 @@ import { damaged } from './frame.ts';
 /** Least bytes of a channel that has seen something: its range, its zeros, one bin. */
 const LEAST_CHANNEL = 4 + 4 + 1 + 4;
 
-/** Like with like: a column of small numbers compresses to its entropy, the same numbers in turn do not. */
+/** By column: a column of small numbers compresses to its entropy, the same numbers interleaved do not. */
 interface Columns<T> {
   /** For each channel: minimum and maximum (f32), the count of zeros. */
   readonly heads: T;

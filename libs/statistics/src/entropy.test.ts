@@ -16,7 +16,7 @@ test('the entropy is a commutative monoid over rows, to the last bit', async () 
   await statisticLaws(entropy, { values: value, seed: 12, runs: 60 });
 });
 
-test('whoever reads, merges or serialises, and when, the same rows give the same bytes', async () => {
+test('the same rows give the same bytes, whenever states are read, merged or serialised', async () => {
   const channels = 3;
   const draw = uniform(21, 2 ** -33, 1 + 2 ** -33);
   // Ranges that grow late and early, zeros, and tiles on both sides of the rows that may wait.

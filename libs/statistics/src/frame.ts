@@ -59,7 +59,7 @@ export function damaged(what: string, why: string, cause?: unknown): EsparseErro
   });
 }
 
-/** Typed access to the fields of a header that nobody has checked yet. */
+/** Typed access to the fields of a header that is not checked yet. */
 export class Header {
   readonly #fields: Readonly<Record<string, unknown>>;
   readonly #what: string;

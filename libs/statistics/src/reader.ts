@@ -8,7 +8,7 @@ export interface ReadingContext {
   readonly sequences: number;
 }
 
-/** A statistic, and how what somebody wants of it is read off its state, into memory of its own. */
+/** A statistic, and how a reading is taken from its state, into memory of its own. */
 export interface StatisticReader<Reading = unknown> {
   readonly statistic: AnyStatistic;
   read(state: StatisticState, context: ReadingContext): Promise<Reading>;

@@ -78,7 +78,7 @@ export async function mergeSerialised(
     throw damaged(WHAT, `it is of other shards than ${expected.shards.join(', ')}`);
   }
   for (const { name } of entries) {
-    if (!channels.has(name)) throw damaged(WHAT, `it has "${name.slice(0, 80)}", which nobody asked for`);
+    if (!channels.has(name)) throw damaged(WHAT, `it has "${name.slice(0, 80)}", which was not asked for`);
   }
   if (entries.length !== channels.size) throw damaged(WHAT, 'it lacks states');
   const states = new Map<string, SketchState>();

@@ -123,7 +123,7 @@ test.each([
     },
   ],
   [
-    'a state that nobody asked for',
+    'a state that was not asked for',
     {
       states: [
         ['q/amplitude', 'amplitude'],

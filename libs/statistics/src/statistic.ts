@@ -17,7 +17,7 @@ export interface StatisticTile {
   readonly dense?: Float32Array | undefined;
 }
 
-/** What tells two statistics of the same name and version apart; states that differ in it never merge. */
+/** What distinguishes two statistics of the same name and version; states that differ in it never merge. */
 export type StatisticParameters = Readonly<Record<string, string | number>>;
 
 /** What every state of a statistic says of itself. */
@@ -36,7 +36,7 @@ export interface StatisticState {
  * and shards, or on the tree in which states were merged: `serialise` gives the same bytes. A fresh state is the
  * identity of `merge`.
  *
- * `update` and `merge` on the same state take turns in the order in which they were called.
+ * `update` and `merge` on the same state run one after the other, in the order in which they were called.
  */
 export interface Statistic<State extends StatisticState, Options> {
   /** Lower-case words joined by dashes; unique among the statistics of a run. */
@@ -78,7 +78,7 @@ export interface Statistic<State extends StatisticState, Options> {
   deserialise(bytes: Uint8Array, channels?: number): State;
 
   /**
-   * Gives the memory of a state back at once, which must not be used again. Without it, the collector does so in its own
+   * Frees the memory of a state at once; it must not be used again. Without it the garbage collector does so in its own
    * time: too late where states are hundreds of megabytes.
    */
   dispose?(state: State): void;

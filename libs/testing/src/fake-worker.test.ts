@@ -31,7 +31,7 @@ async function collect(tiles: AsyncIterable<Tile>): Promise<Tile[]> {
   return all;
 }
 
-test('a pruner sees a worker of its own model that computes, and every call is told', async () => {
+test('a pruner sees a worker of its own model that computes, and every call is recorded', async () => {
   await connected(async (worker) => {
     expect(await worker.describe()).toMatchObject({ threads: 1 });
     expect(await worker.openModel(target)).toMatchObject({ modelDigest: 'any', numerics: 'fake' });

@@ -20,7 +20,7 @@ export interface FakeWorkerOptions {
   readonly seed?: number;
   /** Statistics that it folds itself, under `--combine worker`. @default those of esparse */
   readonly statistics?: readonly AnyStatistic[];
-  /** The numerics id that it tells. @default 'fake' */
+  /** The numerics id that it reports. @default 'fake' */
   readonly numerics?: string;
 }
 

@@ -27,7 +27,7 @@ test('activations reach the metric, and the shuffle raises the kept score: equal
   expect(plain!.weights).not.toEqual(linears[0]!.weights);
 });
 
-test('stages run in their order, and what they note is told', async () => {
+test('stages run in their order, and their notes are returned', async () => {
   const negate = defineStage({
     name: 'negate',
     statistics: {},
@@ -47,7 +47,7 @@ test('stages run in their order, and what they note is told', async () => {
   expect(notes).toEqual([expect.stringContaining('one: negate: turned')]);
 });
 
-test('what a plug-in throws is thrown', async () => {
+test('an error of a plug-in is thrown', async () => {
   const broken = defineMetric({
     name: 'broken',
     statistics: {},

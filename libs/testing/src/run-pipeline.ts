@@ -32,7 +32,7 @@ export interface RunPipelineOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What became of a linear. */
+/** A linear after the run. */
 export interface RunLinear extends SyntheticLinear {
   readonly dtype: 'bf16' | 'f16';
   /** (rows, cols), as bits of `dtype`: before, and after, where what was pruned is 0. */
@@ -44,10 +44,10 @@ export interface RunLinear extends SyntheticLinear {
   readonly keptAfter: number;
 }
 
-/** What became of the block. */
+/** The block after the run. */
 export interface PipelineRun {
   readonly linears: readonly RunLinear[];
-  /** What its stages told. */
+  /** What its stages noted. */
   readonly notes: readonly string[];
 }
 
@@ -62,7 +62,7 @@ const LINEARS: readonly SyntheticLinear[] = [
  * `release` it.
  *
  * @param parts - What a pipeline's `create` gives, or a configured pipeline.
- * @throws what the pipeline throws, as a run would tell it
+ * @throws what the pipeline throws, as an error of a run
  */
 export async function runPipeline(
   parts: PipelineParts,

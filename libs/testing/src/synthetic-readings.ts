@@ -66,7 +66,7 @@ function shard$(
   const dense = statistics.some(({ needsDense }) => needsDense === true);
   const expected = { block: 0, shard, seqlen, sequences: SEQUENCES, taps, dense };
   return from(worker.openShard(target, opening, signal)).pipe(
-    mergeMap(() => fromPull((gone) => worker.streamActivations(target, expected, gone))),
+    mergeMap(() => fromPull((unsubscribed) => worker.streamActivations(target, expected, unsubscribed))),
     gatherStatistics({ taps, statistics, shards: [shard] }),
   );
 }

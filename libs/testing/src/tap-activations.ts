@@ -9,7 +9,7 @@ export interface TapActivations {
   readonly seed: number;
 }
 
-/** Where a sequence stands. */
+/** Which sequence of which tap. */
 export interface SequencePlace {
   readonly block: number;
   readonly tap: string;
@@ -17,7 +17,7 @@ export interface SequencePlace {
   readonly sequence: number;
 }
 
-/** The activations of one sequence at one tap: f32 (seqlen, channels), the same whoever asks, and when. */
+/** The activations of one sequence at one tap: f32 (seqlen, channels), the same at every call. */
 export function tapSequence(
   { taps, activations, seed }: TapActivations,
   { block, tap, shard, sequence }: SequencePlace,

@@ -5,7 +5,7 @@ import type { Commit, Transaction } from '@esparse/store';
 import type { RunContext } from './run-context.ts';
 
 /**
- * A block's transaction as the end of its stream: each pruned linear is written as it comes; with the commit go what
+ * A block's transaction as the end of its stream: each pruned linear is written as it comes; the commit adds what
  * stays dense (norms, biases, linears that are not pruned) and the statistics of the taps, for the report.
  */
 export function blockSink(
@@ -35,8 +35,8 @@ export function blockSink(
 }
 
 /**
- * Of what was read off the taps, the numbers of channels: matrices would outweigh the weights. Where two parts of a
- * pipeline have different ones by one name, those of the first are kept.
+ * Keeps the readings of each tap that are a number for each channel: matrices would outweigh the weights. Where two parts
+ * of a pipeline have different ones of one name, those of the first are kept.
  */
 async function writeReadings(
   { description, metric, stages }: RunContext,

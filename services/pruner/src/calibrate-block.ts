@@ -38,7 +38,7 @@ function streamed$(context: RunContext, block: number): Observable<StatisticSket
 
   const tilesOf$ = (worker: WorkerConnection, shard: Shard) =>
     defer(() => {
-      const told = progress.attempt();
+      const attempt = progress.attempt();
       return fromPull<Tile>(
         (signal) =>
           worker.streamActivations(
@@ -54,10 +54,10 @@ function streamed$(context: RunContext, block: number): Observable<StatisticSket
         },
       ).pipe(
         peek(({ value: tile }) => {
-          if (tile.tap === firstTap) told.add(tile.rows);
+          if (tile.tap === firstTap) attempt.add(tile.rows);
         }),
         gatherStatistics({ taps, statistics: gathered, shards: [shard.index], guard: context.guard }),
-        finalize(told.end),
+        finalize(attempt.end),
       );
     });
 
@@ -100,7 +100,7 @@ function combined$(context: RunContext, block: number): Observable<StatisticSket
   const progress = progressOf(context, block);
 
   const gather = async (worker: WorkerConnection, batch: readonly Shard[], signal: AbortSignal) => {
-    const told = progress.attempt();
+    const attempt = progress.attempt();
     try {
       const request = {
         block,
@@ -113,7 +113,7 @@ function combined$(context: RunContext, block: number): Observable<StatisticSket
       let tokens = 0;
       for await (const message of worker.gatherStatistics(target, request, signal)) {
         if (message.tokens > tokens) {
-          told.add(message.tokens - tokens);
+          attempt.add(message.tokens - tokens);
           tokens = message.tokens;
         }
         size += message.data.length;
@@ -122,7 +122,7 @@ function combined$(context: RunContext, block: number): Observable<StatisticSket
       }
       return Buffer.concat(pieces);
     } finally {
-      told.end();
+      attempt.end();
     }
   };
 
@@ -153,19 +153,19 @@ function combined$(context: RunContext, block: number): Observable<StatisticSket
   );
 }
 
-/** Tells the tokens that are done, and those of attempts that are under way: what an attempt had is lost with it. */
+/** Emits the tokens that are done, and those of attempts under way: those of an attempt that fails are taken off again. */
 function progressOf({ shards, options, emit }: RunContext, block: number) {
   const total = shards.reduce((sum, { sequences }) => sum + sequences * options.seqlen, 0);
   let finished = 0;
   let underWay = 0;
-  const tell = () => {
+  const report = () => {
     const done = Math.min(total, finished + underWay);
     emit({ event: 'progress', block, phase: 'calibrate', done, total, unit: 'tokens' });
   };
   return {
     done(tokens: number) {
       finished += tokens;
-      tell();
+      report();
     },
     attempt() {
       let tokens = 0;
@@ -173,7 +173,7 @@ function progressOf({ shards, options, emit }: RunContext, block: number) {
         add(more: number) {
           tokens += more;
           underWay += more;
-          tell();
+          report();
         },
         end() {
           underWay -= tokens;

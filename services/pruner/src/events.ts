@@ -1,6 +1,6 @@
 import type { Phase } from './stopwatch.ts';
 
-/** What a run tells while it goes on, in order; which run, from `started` on. */
+/** The events of a run, in order; from `started` on, each names the run. */
 export type PruneEvent = RunEvent & { readonly run?: string };
 
 type RunEvent =
@@ -18,7 +18,7 @@ type RunEvent =
       readonly shards: number;
       readonly workers: readonly string[];
     }
-  /** A step forward within a phase: tokens seen, or linears done, of all those of the block. */
+  /** Progress within a phase: tokens processed, or linears done, of all those of the block. */
   | {
       readonly event: 'progress';
       readonly block: number;
@@ -37,7 +37,7 @@ type RunEvent =
       readonly denseBytes: number;
     }
   | { readonly event: 'committed'; readonly block: number; readonly blocks: number; readonly seconds: number }
-  /** A task that goes to a worker once more: it has failed there, or is overdue. Its result counts once all the same. */
+  /** A task that is given to a worker again, since it has failed or is overdue. Its result counts once. */
   | {
       readonly event: 'retry';
       readonly task: string;
@@ -62,7 +62,7 @@ export interface PruneReport {
   /** Mean relative growth of the kept score over the linears. */
   readonly keptScoreGain: number;
   readonly seconds: Readonly<Record<Phase | 'total', number>>;
-  /** Peak resident bytes of this process and of each worker, as their kernels report them. */
+  /** Peak resident bytes of this process and of each worker, as their operating systems report them. */
   readonly peakResidentBytes: { readonly pruner: number; readonly workers: readonly number[] };
   /** Bytes of all messages to and from the workers. */
   readonly wireBytes: number;

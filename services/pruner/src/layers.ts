@@ -3,7 +3,7 @@ import type { LinearSpec, ModelDescription, TapSpec } from '@esparse/model';
 import { formatPattern, parsePattern, requireDivisible, type Pattern } from '@esparse/sparsity';
 import { Minimatch } from 'minimatch';
 
-/** What becomes of the linears that a glob names. */
+/** A rule for the linears that a glob names: another pattern, or dense. */
 export interface LayerRule {
   /** Of names `blocks.<k>.<linear>`, such as `blocks.0.*` or `*.down_proj`: a `*` stands for dots, too. */
   readonly glob: string;
@@ -15,7 +15,7 @@ export interface PatternedLinear extends LinearSpec {
   readonly pattern: Pattern;
 }
 
-/** What becomes of every linear of a model. */
+/** Which linears of a model are pruned, and to which pattern. */
 export interface Layers {
   /** Linears of a block that are pruned, in the model's order. */
   pruned(block: number): readonly PatternedLinear[];
@@ -24,8 +24,8 @@ export interface Layers {
   /** Inputs of the block's pruned linears: nothing need be known of the others. */
   taps(block: number): readonly TapSpec[];
   /**
-   * Linears that have become something else than without any rules, by name: `dense`, or their pattern. Rules that come
-   * to the same give the same.
+   * Linears that differ from what they would be without rules, by name: `dense`, or their pattern. Rules with the same
+   * effect have the same exceptions.
    */
   readonly exceptions: Readonly<Record<string, string>>;
 }
@@ -46,7 +46,7 @@ export function parseLayerRule(text: string): LayerRule {
   return { glob, pattern: value === 'dense' ? value : parsePattern(value) };
 }
 
-/** What decides over linears: the options of a run by these names. */
+/** The options of a run that decide on linears. */
 export interface LayerOptions {
   /** Of linears that no rule names. */
   readonly pattern: Pattern;
@@ -57,7 +57,7 @@ export interface LayerOptions {
 }
 
 /**
- * Finds what becomes of every linear.
+ * Resolves pattern and rules for every linear.
  *
  * @throws EsparseError 'usage' for a rule that names no linear, 'unsupported' for a pattern that does not divide a
  * linear's inputs

@@ -18,7 +18,7 @@ export interface LocalWorkerOptions {
   readonly roots: readonly string[];
 }
 
-/** What a worker that was forked tells its parent once it listens. */
+/** The message of a forked worker to its parent once it listens. */
 export interface WorkerReady {
   readonly address: string;
 }

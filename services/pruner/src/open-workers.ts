@@ -14,12 +14,12 @@ import type { WorkerPool } from './pool/worker-pool.ts';
 /** Stands for the run in calls that are made before it has a name. */
 const NO_RUN = '0'.repeat(32);
 
-/** How long a run waits for its workers to be there. With one of them it begins; the others may join later. */
+/** How long a run waits until all its workers are connected. Then one is enough to begin; the others may join later. */
 const START_WAIT_MS = 10_000;
 const LOOK_MS = 20;
 
 /**
- * Opens the model on every worker that is there: each must speak this protocol, see the very checkpoint that the
+ * Opens the model on every connected worker: each must speak this protocol, see the very checkpoint that the
  * pruner sees, and compute like the others. Those that join later are checked with every call.
  *
  * @returns the numerics id that the workers share
@@ -88,10 +88,10 @@ export async function openShards({ shards, pool, target }: RunContext, signal?: 
   );
 }
 
-/** Peak resident bytes of the workers that are there, as their kernels report them. */
+/** Peak resident bytes of the connected workers, as their operating systems report them. */
 export async function peaksOf({ workers }: WorkerPool): Promise<number[]> {
   // The least busy one is asked: as many calls at once reach all those behind a name.
   const asked = workers.flatMap((worker) => Array.from({ length: worker.ready }, () => worker.describe()));
-  const told = await Promise.allSettled(asked);
-  return told.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value.peakResidentBytes] : []));
+  const replies = await Promise.allSettled(asked);
+  return replies.flatMap((reply) => (reply.status === 'fulfilled' ? [reply.value.peakResidentBytes] : []));
 }

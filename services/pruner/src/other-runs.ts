@@ -9,7 +9,7 @@ export interface AskedRun {
   readonly attributes: RunAttributes;
 }
 
-/** A run of the store, and what tells it from the one that is asked for: at least one thing. */
+/** A run of the store, and how it differs from the one that is asked for: in at least one way. */
 interface OtherRun {
   readonly summary: RunSummary;
   readonly differences: readonly string[];
@@ -18,7 +18,7 @@ interface OtherRun {
 /**
  * Refuses to begin a run that is not in the store yet.
  *
- * @throws EsparseError 'usage' naming what tells it from the run that comes nearest
+ * @throws EsparseError 'usage' naming how it differs from the most similar run
  */
 export async function requireExistingRun(store: Store, asked: AskedRun): Promise<void> {
   const runs = await store.runs();
@@ -52,7 +52,7 @@ function nearestRun(runs: readonly RunSummary[], asked: AskedRun): OtherRun | un
     .sort((a, b) => a.differences.length - b.differences.length)[0];
 }
 
-/** What tells a run of the store from another, in words: `there` is the store's. */
+/** How a run of the store differs from the one that is asked for, in words: `there` is the store's. */
 function differencesOf({ fingerprint, attributes }: RunSummary, asked: AskedRun): string[] {
   const there = attributesIfKnown(attributes);
   if (there === undefined) return ['what this version cannot read: it was made by another, or is damaged'];

@@ -24,7 +24,7 @@ import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
 import { createWorkerPool, type WorkerPool } from './pool/worker-pool.ts';
 
-/** How long tasks wait for the worker that was started here: nobody starts it again. */
+/** How long tasks wait for the worker that was started here: it is not started again. */
 const LOCAL_WAIT_MS = 3_000;
 
 export interface PruneDependencies {
@@ -143,7 +143,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     shards: shards.length,
     workers: pool.workers.map(({ address }) => address),
   });
-  await tellOfOthers(store, { run, attributes }, emit);
+  await noteOtherRun(store, { run, attributes }, emit);
   const writer = await store.beginRun(run, attributes);
   if (writer.caution !== undefined) emit({ event: 'note', message: writer.caution });
   try {
@@ -170,7 +170,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       emit,
     };
     await pruneBlocks(context, signal);
-    // What a server calls the model unless told otherwise.
+    // The name that a server gives the model by default.
     const name = nameOfLocation(await resolveLocation(options.model));
     await writer.finish({ blocks: description.blocks, name });
     const report = await reportOf(context, session);
@@ -181,14 +181,14 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   }
 }
 
-/** All that is committed before the first block, then every block in turn, from where an earlier attempt ended. */
+/** Commits what lies outside the blocks, then block after block, from where an earlier attempt ended. */
 async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<void> {
   const { description, stopwatch, writer, emit } = context;
   if (!(await writer.run.isDenseCommitted()))
     await stopwatch.time('commit', () => writeOuter(context, signal));
   const first = await firstOpenBlock(context);
   if (first > 0)
-    emit({ event: 'note', message: whereItGoesOn(first, description.blocks, await writer.run.finished()) });
+    emit({ event: 'note', message: resumeMessage(first, description.blocks, await writer.run.finished()) });
   // Where no statistic is needed, no activations are.
   const needsActivations = context.readers.size > 0;
   if (needsActivations && first < description.blocks) await bringHiddenStatesTo(context, first, signal);
@@ -205,14 +205,14 @@ async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<v
   await removeHiddenStates(context);
 }
 
-function whereItGoesOn(first: number, blocks: number, finished: boolean): string {
+function resumeMessage(first: number, blocks: number, finished: boolean): string {
   return finished
     ? `this run is finished already: nothing to do but to name it the one that is served`
     : `going on after block ${first} of ${blocks}`;
 }
 
-/** A new run beside an unfinished one may be a mistake in an option: it is told which. */
-async function tellOfOthers(store: Store, asked: AskedRun, emit: PruneDependencies['emit']): Promise<void> {
+/** A new run beside an unfinished one may be due to a mistake in an option: the note says which. */
+async function noteOtherRun(store: Store, asked: AskedRun, emit: PruneDependencies['emit']): Promise<void> {
   const other = await nearestUnfinished(store, asked);
   if (other === undefined) return;
   const { summary, differences } = other;

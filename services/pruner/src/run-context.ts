@@ -12,7 +12,7 @@ import type { Shard } from './shards.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { WorkerPool } from './pool/worker-pool.ts';
 
-/** What every step of a run has at hand. */
+/** What every step of a run works with. */
 export interface RunContext {
   readonly options: PruneOptions;
   readonly checkpoint: Checkpoint;

@@ -9,7 +9,7 @@ const stage = (parts: Partial<Stage>): Stage => ({
 });
 const guard = { timeoutMs: 50 };
 
-test('what stages hold is let go however the work ends, of each stage', async () => {
+test('what each stage holds is released however the work ends', async () => {
   let released = 0;
   const release = () => {
     released++;
@@ -24,7 +24,7 @@ test('what stages hold is let go however the work ends, of each stage', async ()
   expect(released).toBe(4);
 });
 
-test('a stage that cannot let go, or never does, is told by its name, after what went wrong before', async () => {
+test('a stage that cannot be released, or never is, is named, after an error of the work', async () => {
   const failing = [stage({ release: () => Promise.reject(new Error('stuck')) })];
   const work = () => Promise.resolve();
   await expect(thenRelease(failing, guard, work)).rejects.toMatchObject({

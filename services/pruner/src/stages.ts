@@ -3,7 +3,7 @@ import { guarded, type GuardOptions, type PluginCall } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import type { Stage } from '@esparse/sparsity';
 
-/** What the bits of a run depend on besides the workers' arithmetic, stage by stage. */
+/** What the bits of a run depend on besides the arithmetic of the workers: the numerics ids of its stages. */
 export async function numericsOf(stages: readonly Stage[], guard: GuardOptions): Promise<string[]> {
   const all: string[] = [];
   for (const stage of stages) {
@@ -15,8 +15,7 @@ export async function numericsOf(stages: readonly Stage[], guard: GuardOptions):
 }
 
 /**
- * Runs `work`, and lets go of what stages hold when it has ended, however it has. An error of the work comes before those of
- * letting go.
+ * Runs `work`, and releases what stages hold however it has ended. An error of the work comes before those of releasing.
  */
 export async function thenRelease<T>(
   stages: readonly Stage[],
@@ -53,7 +52,7 @@ function callOf({ name }: Stage, where: string): PluginCall {
   return { plugin: `stage ${name}`, where };
 }
 
-/** Plain JavaScript may give anything. */
+/** Plain JavaScript may return anything. */
 function checkNumerics(found: unknown): string {
   if (typeof found === 'string') return found;
   throw new EsparseError('usage', `it gives ${String(found)}, expected a text`);

@@ -65,7 +65,7 @@ function isSame(one: AnyStatistic, other: AnyStatistic): boolean {
 /** Readings are kept in the store under their names. */
 const READING_NAME = /^[A-Za-z][\w-]{0,63}$/;
 
-/** Plain JavaScript may give anything. */
+/** Plain JavaScript may pass anything. */
 function checkReader(who: string, name: string, reader: Partial<StatisticReader> | undefined): void {
   if (!READING_NAME.test(name)) {
     throw new EsparseError('usage', `${who}: it calls a reading ${JSON.stringify(name)}`, {

@@ -3,18 +3,18 @@ import { workerData } from 'node:worker_threads';
 
 /** What the watched thread and this one share. */
 export interface WatchedProcess {
-  /** How often it has beaten, and how many bytes of `label` name the call that it is in: none where it is in none. */
+  /** How often the watched thread has beaten, and how many bytes of `label` name the call that it is in: 0 outside calls. */
   readonly beats: Int32Array;
   readonly label: Uint8Array;
   readonly timeoutMs: number;
 }
 
-/** How often it is looked at. */
+/** How often the watched thread is checked. */
 const LOOK_MS = 250;
 
 const { beats, label, timeoutMs } = workerData as WatchedProcess;
 let seen = 0;
-/** Looks in a row that saw no beat: time itself would run on while both threads are stopped, as by Ctrl-Z. */
+/** Checks in a row without a beat. Not a time: it would run on while both threads are stopped, as by Ctrl-Z. */
 let silent = 0;
 
 setInterval(() => {

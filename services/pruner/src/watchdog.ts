@@ -20,8 +20,8 @@ export interface Watchdog {
 }
 
 /**
- * A plug-in that never gives the thread back (an endless loop) cannot be timed out from within: a thread of its own looks
- * whether this one still beats, and otherwise says which plug-in holds it and kills the process. Every state of a store is
+ * A plug-in that never gives the thread back (an endless loop) cannot be timed out from within: a thread of its own checks
+ * whether this one still beats, and otherwise reports which plug-in holds it and kills the process. Every state of a store is
  * one that a run goes on from, so nothing is lost but the block under way.
  */
 export function startWatchdog(timeoutMs: number): Watchdog {
@@ -34,20 +34,20 @@ export function startWatchdog(timeoutMs: number): Watchdog {
   const heart = setInterval(() => Atomics.add(beats, 0, 1), BEAT_MS);
   heart.unref();
   const running = new Set<PluginCall>();
-  const tell = () => {
+  const showCall = () => {
     const call = [...running].at(-1);
     const text = call === undefined ? '' : `${call.plugin}, ${call.where}`;
     Atomics.store(beats, 1, encoder.encodeInto(text, label).written);
   };
   return {
     watch(call) {
-      // Calls may be equal; this one is told by what it is.
+      // Calls may be equal: a copy differs from the others by its identity.
       const own = { ...call };
       running.add(own);
-      tell();
+      showCall();
       return () => {
         running.delete(own);
-        tell();
+        showCall();
       };
     },
     async stop() {

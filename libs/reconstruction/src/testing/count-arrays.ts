@@ -1,4 +1,4 @@
-/** Bytes of the arrays that were made with `new Float32Array` since `countArrays`, and that nobody has freed. */
+/** Bytes of the arrays that were made with `new Float32Array` since `countArrays` and not freed. */
 export interface ArrayCount {
   /** Now. */
   held(): number;
@@ -9,8 +9,8 @@ export interface ArrayCount {
 }
 
 /**
- * Counts arrays as they are made. What is held until then is what `free` has not given back, so the figures are the same
- * in every run, whenever the garbage collector comes and whatever it takes.
+ * Counts arrays as they are made. Only `free` takes one off, so the figures are the same in every run, whenever the
+ * garbage collector runs.
  */
 export function countArrays(): ArrayCount {
   const Original = globalThis.Float32Array;

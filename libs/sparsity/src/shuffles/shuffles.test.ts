@@ -43,7 +43,7 @@ const cases = patterns.chain((pattern) =>
     }),
 );
 
-test('every shuffle returns a permutation, ascending in each group, and tells the kept score of both orders', () =>
+test('every shuffle returns a permutation, ascending in each group, and reports the kept score of both orders', () =>
   fc.assert(
     fc.asyncProperty(cases, async ({ pattern, matrix }) => {
       const { scores, rows, cols } = matrix;

@@ -15,7 +15,7 @@ const PROCESS_BYTES = 230 * MIB;
 const CONNECTION_BYTES = 16 * MIB;
 /** Sequences whose activations a worker holds: one that is sent, and those that are made meanwhile. */
 const SEQUENCES = 3;
-/** Memory that is free already but not given back to the system yet, as a factor. */
+/** Memory that is garbage but not collected yet, as a factor. */
 const PRUNER_SLACK = 1.05;
 const WORKER_SLACK = 1.15;
 

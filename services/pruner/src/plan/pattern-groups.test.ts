@@ -27,7 +27,7 @@ test('without rules there is one group of all linears', () => {
   expect(groups([])).toEqual([{ pattern: '2:4', linears: 42, names: ['*'] }]);
 });
 
-test('linears of one pattern are told by block and name, ranges as ranges', () => {
+test('linears of one pattern are named by block and name, ranges as ranges', () => {
   expect(groups(['blocks.{0,1,2,5}.*=dense', '*.{q,k}_proj=1:4', 'blocks.3.q_proj=dense'])).toEqual([
     { pattern: '1:4', linears: 11, names: ['blocks.{{0..2},{4..5}}.{q_proj,k_proj}', 'blocks.3.k_proj'] },
     {
@@ -45,7 +45,7 @@ test.each([
   [['*=dense']],
   [['blocks.0.*=dense', 'blocks.{2,4}.up_proj=1:4']],
   [['*.o_proj=5:8', 'blocks.?.{gate,up}_proj=dense', 'blocks.{1..3}.*_proj=1:4', 'blocks.5.down_proj=dense']],
-])('given back as rules, the groups of %j come to the same, and name every linear once', (rules) => {
+])('used as rules, the groups of %j have the same effect, and name every linear once', (rules) => {
   const found = groups(rules);
   expect(found.reduce((sum, { linears }) => sum + linears, 0)).toBe(42);
   const again = found.flatMap(({ pattern, names }) => names.map((glob) => `${glob}=${pattern}`));

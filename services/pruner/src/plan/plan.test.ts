@@ -92,22 +92,22 @@ function pipelineOf(costs: { statistic?: Cost; stage?: Cost; held?: object; shuf
     ...(stage && { cost: () => stage }),
     ...(held && { heldCost: () => held }),
   });
-  const turn = defineShuffle({
-    name: 'turn',
+  const reverse = defineShuffle({
+    name: 'reverse',
     order: () => Promise.reject(new Error('not run')),
     ...(shuffle && { cost: () => shuffle }),
   });
   return configurePipeline({
     name: 'mine',
     summary: 'mine',
-    create: () => ({ metric: magnitude(), shuffle: turn(), stages: [solve()] }),
+    create: () => ({ metric: magnitude(), shuffle: reverse(), stages: [solve()] }),
   });
 }
 
 test('statistics and stages that do not say what they take are named', async () => {
   expect((await planOf({ pipeline: pipelineOf({}) })).uncounted).toEqual(['count', 'solve']);
-  const told = pipelineOf({ statistic: {}, stage: {} });
-  expect((await planOf({ pipeline: told })).uncounted).toEqual([]);
+  const known = pipelineOf({ statistic: {}, stage: {} });
+  expect((await planOf({ pipeline: known })).uncounted).toEqual([]);
 });
 
 test('what plug-ins say that they take is in the plan', async () => {

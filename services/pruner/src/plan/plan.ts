@@ -16,7 +16,7 @@ import { hiddenBytes, readBytes, wireBytes, writtenBytes } from './traffic.ts';
 import { workloadOf } from './workload.ts';
 
 /**
- * Tells what a run will take, without running it: of the weights it reads headers, the samples by which a checkpoint is
+ * Computes what a run will take, without running it: of the weights it reads headers, the samples by which a checkpoint is
  * known, and one piece to see how fast they can be read.
  *
  * @throws EsparseError as `prune` for a model that cannot be pruned

@@ -58,7 +58,7 @@ function run(test: (scheduler: TestScheduler) => void): void {
 const after = <T>(ms: number, end: Observable<T>) => concat(timer(ms).pipe(ignoreElements()), end);
 const failing = (kind: ErrorKind) => throwError(() => new EsparseError(kind, `it is ${kind}`));
 
-/** A task of so many milliseconds, which tells when an attempt begins and when it ends. */
+/** A task of so many milliseconds, which calls back when an attempt begins and when it ends. */
 const lasting = <T>(ms: number, begin: () => void, end: () => T): Task<T> => ({
   kind: 'k',
   size: 1,
@@ -77,7 +77,7 @@ const lasting = <T>(ms: number, begin: () => void, end: () => T): Task<T> => ({
 function record(scheduler: TestScheduler, workers: readonly WorkerConnection[], options?: PoolOptions) {
   const pool = createWorkerPool(workers, options);
   const events: string[] = [];
-  const tell = (event: string) => events.push(`${scheduler.now()} ${event}`);
+  const record = (event: string) => events.push(`${scheduler.now()} ${event}`);
   const watched = (name: string, attempt: Task<string>['run$']): Task<string> => ({
     kind: 'k',
     size: 1,
@@ -85,7 +85,7 @@ function record(scheduler: TestScheduler, workers: readonly WorkerConnection[], 
     run$: (worker) =>
       new Observable((subscriber) => {
         let ended = false;
-        tell(`${name} at ${worker.address}`);
+        record(`${name} at ${worker.address}`);
         const inner = attempt(worker).subscribe({
           next: (value) => {
             subscriber.next(value);
@@ -101,14 +101,14 @@ function record(scheduler: TestScheduler, workers: readonly WorkerConnection[], 
         });
         return () => {
           inner.unsubscribe();
-          if (!ended) tell(`${name} cancelled at ${worker.address}`);
+          if (!ended) record(`${name} cancelled at ${worker.address}`);
         };
       }),
   });
   const submit = (name: string, attempt: Task<string>['run$']) =>
     pool.run$(watched(name, attempt)).subscribe({
-      next: (value) => tell(`${name} = ${value}`),
-      error: (error: Error) => tell(`${name} fails: ${error.message}`),
+      next: (value) => record(`${name} = ${value}`),
+      error: (error: Error) => record(`${name} fails: ${error.message}`),
     });
   return { pool, events, submit };
 }
@@ -149,7 +149,7 @@ test.each([
   ['two workers', 2, undefined, 3],
   ['one attempt at a time', 5, 1, 2],
 ])(
-  'of %s, attempts and results that wait are one more at most, and go on as these are given back',
+  'of %s, attempts and results that wait are one more at most, and go on as these are released',
   (_what, ready, inFlight, bound) => {
     run((scheduler) => {
       const { pool } = record(scheduler, [connection('a', ready)], { inFlight });
@@ -175,7 +175,7 @@ test.each([
           results.push(pool.hold());
           count();
         });
-      // Results are used up slowly, and given back twice: once counts.
+      // Results are used up slowly, and released twice: once counts.
       interval(100)
         .pipe(take(10))
         .subscribe(() => {
