@@ -201,19 +201,4 @@ inline void bench_step(Results& results, const Decoder& decoder, int tokens) {
   std::printf("\n");
 }
 
-inline void run_bench(const char* path, std::uint64_t seed) {
-  Results results(path);
-  bench_read(results);
-  const int shapes[][2] = {{2048, 2048},  {5632, 2048},  {2048, 5632},  {4096, 4096}, {6144, 4096}, {11008, 4096},
-                           {14336, 4096}, {4096, 14336}, {28672, 4096}, {8192, 8192}, {28672, 8192}};
-  for (const auto& shape : shapes) bench_linear(results, shape[0], shape[1], seed);
-  for (const Shape& shape : {k1B, k8B}) {
-    for (const bool sparse : {false, true}) {
-      const Decoder decoder = random_decoder(shape, sparse, 16 * 512 / kPagePositions, 512, false, seed);
-      for (const int tokens : {1, 8, 16}) bench_stack(results, decoder, tokens);
-      for (const int tokens : {1, 2, 4, 8, 16}) bench_step(results, decoder, tokens);
-    }
-  }
-}
-
 }  // namespace harness

@@ -177,27 +177,4 @@ inline void check_step(Report& report, const Shape& shape, bool sparse, std::uin
               worst);
 }
 
-// `small`: little of everything, for a run under compute-sanitizer.
-inline int run_checks(std::uint64_t seed, bool small) {
-  Report report;
-  check_damage(report, seed);
-  check_sampling(report, seed + 1, small ? 40 : 4000);
-  for (const bool sparse : {true, false}) {
-    check_linear(report, 32, 128, sparse, seed + 2);
-    check_linear(report, 1000, 384, sparse, seed + 3);
-    check_step(report, {"a small one", 256, 512, 2, 4, 2, 64, 1500}, sparse, seed + 4);
-    if (small) continue;
-    const int shapes[][2] = {{2048, 2048}, {4096, 4096}, {2048, 5632}, {1040, 14336}};
-    for (const auto& shape : shapes) check_linear(report, shape[0], shape[1], sparse, seed + shape[0]);
-    for (Shape shape : {k1B, k8B}) {
-      shape.layers = 2;
-      shape.vocabulary = 8192;
-      check_step(report, shape, sparse, seed + 5);
-    }
-  }
-  if (report.failures == 0) std::printf("all checks passed\n");
-  else std::printf("%d checks failed\n", report.failures);
-  return report.failures;
-}
-
 }  // namespace harness

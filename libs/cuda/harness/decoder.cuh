@@ -243,7 +243,7 @@ class Step {
       return;
     }
     const Planes planes = gate_up(launch, tuning);
-    launch(swiglu, dim3((inner / kChunk + kSwigluThreads - 1) / kSwigluThreads, batch_.tokens), kSwigluThreads, 0, planes,
+    launch(swiglu, dim3((inner / 2 + kSwigluThreads - 1) / kSwigluThreads, batch_.tokens), kSwigluThreads, 0, planes,
            activated_, inner);
   }
 
@@ -262,8 +262,10 @@ class Step {
     args.scale = 1 / std::sqrt(static_cast<float>(s.dims));
     args.outputs = page_outputs_;
     args.weights = page_weights_;
-    const AttentionVariant variant = attention_variant(s.dims, s.heads / s.kv_heads);
-    if (!omitted.attention) launch(variant.kernel, dim3(batch_.max_pages, s.kv_heads, batch_.tokens), kAttentionThreads, variant.shared, args);
+    if (!omitted.attention) {
+      launch(attention_kernel(s.dims, s.heads / s.kv_heads), dim3(batch_.max_pages, s.kv_heads, batch_.tokens),
+             kAttentionThreads, 0, args);
+    }
     if (!omitted.merge) launch(merge_pages, dim3(s.heads, batch_.tokens), s.dims, 0, args, layer.inverse_o, attended_);
   }
 

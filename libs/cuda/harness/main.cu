@@ -7,6 +7,60 @@
 
 #include "bench.cuh"
 #include "checks.cuh"
+#include "prefill.cuh"
+
+namespace harness {
+namespace {
+
+// `small`: little of everything, for a run under compute-sanitizer.
+int run_checks(std::uint64_t seed, bool small) {
+  Report report;
+  check_damage(report, seed);
+  check_sampling(report, seed + 1, small ? 40 : 4000);
+  check_prefill(report, 1000, 384, 300, seed + 6);
+  check_prefill(report, 72, 128, 9, seed + 7);
+  if (!small) {
+    check_prefill(report, 4096, 4096, 700, seed + 8);
+    check_prefill(report, 2048, 5632, 520, seed + 9);
+  }
+  for (const bool sparse : {true, false}) {
+    check_linear(report, 32, 128, sparse, seed + 2);
+    check_linear(report, 1000, 384, sparse, seed + 3);
+    check_step(report, {"a small one", 256, 512, 2, 4, 2, 64, 1500}, sparse, seed + 4);
+    if (small) continue;
+    const int shapes[][2] = {{2048, 2048}, {4096, 4096}, {2048, 5632}, {1040, 14336}};
+    for (const auto& shape : shapes) check_linear(report, shape[0], shape[1], sparse, seed + shape[0]);
+    for (Shape shape : {k1B, k8B}) {
+      shape.layers = 2;
+      shape.vocabulary = 8192;
+      check_step(report, shape, sparse, seed + 5);
+    }
+  }
+  if (report.failures == 0) std::printf("all checks passed\n");
+  else std::printf("%d checks failed\n", report.failures);
+  return report.failures;
+}
+
+void run_bench(const char* path, std::uint64_t seed) {
+  Results results(path);
+  bench_read(results);
+  const int shapes[][2] = {{2048, 2048},  {5632, 2048},  {2048, 5632},  {4096, 4096}, {6144, 4096}, {11008, 4096},
+                           {14336, 4096}, {4096, 14336}, {28672, 4096}, {8192, 8192}, {28672, 8192}};
+  for (const auto& shape : shapes) bench_linear(results, shape[0], shape[1], seed);
+  for (const auto& shape : {std::pair(4096, 4096), {11008, 4096}, {4096, 14336}, {28672, 4096}}) {
+    bench_prefill(results, shape.first, shape.second, seed);
+  }
+  for (const Shape& shape : {k1B, k8B}) {
+    for (const bool sparse : {false, true}) {
+      const Decoder decoder = random_decoder(shape, sparse, 16 * 512 / kPagePositions, 512, false, seed);
+      for (const int tokens : {1, 8, 16}) bench_stack(results, decoder, tokens);
+      for (const int tokens : {1, 2, 4, 8, 16}) bench_step(results, decoder, tokens);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace harness
 
 int main(int argc, char** argv) {
   cudaDeviceProp properties;

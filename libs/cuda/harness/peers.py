@@ -39,8 +39,8 @@ def microseconds(work, repeats=15):
     return sorted(times[2:])[repeats // 2]
 
 
-def linear(rows, cols, tokens):
-    copies = 1_200_000_000 // (rows * cols * 2) + 2
+def linear(rows, cols, tokens, copies=None):
+    copies = copies or 1_200_000_000 // (rows * cols * 2) + 2
     weights = [random(rows, cols) for _ in range(copies)]
     x = random(tokens, cols)
 
@@ -97,20 +97,23 @@ class Model:
         a, b = x.chunk(2, -1)
         return x * self.cos + torch.cat((-b, a), -1) * self.sin
 
-    def step(self):
-        x = self.embedding[self.ids]
+    def block(self, x, layer):
         q_rows, kv_rows = self.heads * self.dims, self.kv_heads * self.dims
+        y = F.rms_norm(x, (x.shape[-1],), layer["norms"][0], 1e-5)
+        q, k, v = F.linear(y, layer["qkv"]).split([q_rows, kv_rows, kv_rows], -1)
+        q = self.rotate(q.view(self.tokens, self.heads, 1, self.dims))
+        layer["keys"].index_copy_(2, self.position, self.rotate(k.view(self.tokens, self.kv_heads, 1, self.dims)))
+        layer["values"].index_copy_(2, self.position, v.view(self.tokens, self.kv_heads, 1, self.dims))
+        y = F.scaled_dot_product_attention(q, layer["keys"], layer["values"], enable_gqa=True)
+        x = x + F.linear(y.reshape(self.tokens, q_rows), layer["o"])
+        y = F.rms_norm(x, (x.shape[-1],), layer["norms"][1], 1e-5)
+        gate, up = F.linear(y, layer["gate_up"]).chunk(2, -1)
+        return x + F.linear(F.silu(gate) * up, layer["down"])
+
+    def step(self, block):
+        x = self.embedding[self.ids]
         for layer in self.layers:
-            y = F.rms_norm(x, (x.shape[-1],), layer["norms"][0], 1e-5)
-            q, k, v = F.linear(y, layer["qkv"]).split([q_rows, kv_rows, kv_rows], -1)
-            q = self.rotate(q.view(self.tokens, self.heads, 1, self.dims))
-            layer["keys"].index_copy_(2, self.position, self.rotate(k.view(self.tokens, self.kv_heads, 1, self.dims)))
-            layer["values"].index_copy_(2, self.position, v.view(self.tokens, self.kv_heads, 1, self.dims))
-            y = F.scaled_dot_product_attention(q, layer["keys"], layer["values"], enable_gqa=True)
-            x = x + F.linear(y.reshape(self.tokens, q_rows), layer["o"])
-            y = F.rms_norm(x, (x.shape[-1],), layer["norms"][1], 1e-5)
-            gate, up = F.linear(y, layer["gate_up"]).chunk(2, -1)
-            x = x + F.linear(F.silu(gate) * up, layer["down"])
+            x = block(x, layer)
         x = F.rms_norm(x, (x.shape[-1],), self.norm, 1e-5)
         self.ids.copy_(F.linear(x, self.head).argmax(-1))
 
@@ -130,12 +133,19 @@ def main():
                 add("linear", f"{rows} x {cols}", 16, "semi-structured", us)
             except RuntimeError as error:
                 print("semi-structured:", error)
+        for rows, cols in [(4096, 4096), (11008, 4096), (4096, 14336), (28672, 4096)]:
+            for tokens in (512, 2048, 8192):
+                add("prefill", f"{rows} x {cols}", tokens, "torch", linear(rows, cols, tokens, copies=4))
         for name, shape in MODELS.items():
             for tokens in (1, 2, 4, 8, 16):
                 model = Model(**shape, tokens=tokens)
                 if tokens in (1, 8, 16):
                     add("stack", name, tokens, "torch", microseconds(model.stack))
-                add("step", name, tokens, "torch", microseconds(model.step))
+                add("step", name, tokens, "torch", microseconds(lambda: model.step(model.block)))
+                if tokens in (1, 16):
+                    torch._dynamo.reset()
+                    block = torch.compile(model.block, dynamic=False)
+                    add("step", name, tokens, "torch-compiled", microseconds(lambda: model.step(block)))
                 del model
                 torch.cuda.empty_cache()
 

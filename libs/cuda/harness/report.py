@@ -17,12 +17,17 @@ for (what, shape, tokens), of in times.items():
     if what not in ("linear", "stack", "step") or "2:4" not in of:
         continue
     us, nan = of["2:4"], float("nan")
+    torch = min(of.get("torch", nan), of.get("torch-compiled", float("inf")))
     share = sizes[what, shape, tokens, "2:4"] / us / bandwidth
     rate = f"{tokens / us * 1e6:.0f}" if what == "step" else ""
     print(
-        f"| {what} {shape} | {tokens} | {of.get('torch', nan):.2f} | {of['dense']:.2f} | {us:.2f} "
-        f"| {of.get('torch', nan) / us:.2f} x | {of['dense'] / us:.2f} x | {share:.0%} | {rate} |"
+        f"| {what} {shape} | {tokens} | {torch:.2f} | {of['dense']:.2f} | {us:.2f} "
+        f"| {torch / us:.2f} x | {of['dense'] / us:.2f} x | {share:.0%} | {rate} |"
     )
 for (what, shape, tokens), of in times.items():
     if "semi-structured" in of:
         print(f"semi-structured {shape}, {tokens} tokens: {of['torch'] / of['semi-structured']:.2f} x torch's dense")
+print("\n| prefill | tokens | torch us | 2:4 us | against torch |\n| --- | --- | --- | --- | --- |")
+for (what, shape, tokens), of in times.items():
+    if what == "prefill":
+        print(f"| {shape} | {tokens} | {of['torch']:.1f} | {of['2:4']:.1f} | {of['torch'] / of['2:4']:.2f} x |")

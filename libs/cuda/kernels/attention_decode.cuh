@@ -4,6 +4,8 @@
 // head for all query heads that share it, and what the pages give is merged in their order. So a sequence's bits depend
 // on its own length only. The page of the new position also gets its key and value, rotated and rounded.
 #pragma once
+#include <type_traits>
+
 #include "planes.cuh"
 
 namespace esparse {
@@ -25,12 +27,11 @@ struct AttentionArguments {
 
 template <int kDims, int kQueries>
 struct AttentionShared {
-  std::uint16_t keys[kPagePositions][kDims], values[kPagePositions][kDims];
   float queries[kQueries][kDims];
+  std::uint16_t key[kDims], value[kDims];  // of the new position
   float outputs[kAttentionWarps][kQueries][kDims];
   float weights[kPagePositions][kQueries];
   float maxima[kAttentionWarps][kQueries], sums[kAttentionWarps][kQueries];
-  std::uint64_t arrived;
 };
 
 // The pair (i, i + dims / 2) turned by its angle.
@@ -51,10 +52,11 @@ __device__ __forceinline__ void widen8(const uint4& packed, float (&out)[8]) {
 // Grid (pages, kv_heads, tokens).
 template <int kDims, int kQueries>
 __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_constant__ AttentionArguments args) {
-  extern __shared__ __align__(128) std::uint8_t memory[];
-  auto& shared = *reinterpret_cast<AttentionShared<kDims, kQueries>*>(memory);
+  __shared__ __align__(16) AttentionShared<kDims, kQueries> shared;
   constexpr int kPairs = kDims / 2, kHeadsAtOnce = kAttentionThreads / kPairs;
   constexpr int kKeysOfWarp = kPagePositions / kAttentionWarps, kKeysAtOnce = 4;
+  constexpr int kChunks = kDims / 64, kDimsOfLane = kDims / kLanes;
+  using ValueWords = std::conditional_t<kDimsOfLane == 4, uint2, std::uint32_t>;
   const int page = blockIdx.x, kv_head = blockIdx.y, token = blockIdx.z;
   const int thread = threadIdx.x, warp = thread / kLanes, lane = thread % kLanes;
   release_dependents();
@@ -64,20 +66,27 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
   const bool newest = older < kPagePositions;
   const int count = older + newest;
 
-  // What is known before the wait: the page, but for the new position, and the angles.
+  // What is known before the wait: the page, but for the new position, and the angles. A warp takes 16 positions; of
+  // their keys a lane holds one in four, eight dims of each 64, of their values all, two or four dims.
   const std::size_t at =
       (static_cast<std::size_t>(args.page_table[token * args.max_pages + page]) * args.kv_heads + kv_head) *
       kPagePositions * kDims;
-  const std::uint32_t arrived = shared_address(&shared.arrived);
-  if (thread == 0) {
-    barrier_init(arrived, 1);
-    barrier_init_fence();
-    const int bytes = older * kDims * 2;
-    barrier_expect(arrived, 2 * bytes);
-    if (bytes > 0) {
-      bulk_copy(shared_address(shared.keys), args.keys + at, bytes, arrived);
-      bulk_copy(shared_address(shared.values), args.values + at, bytes, arrived);
+  const int of_key = lane / 8, part = lane % 8, first = warp * kKeysOfWarp;
+  uint4 keys[kKeysOfWarp / kKeysAtOnce][kChunks];
+  ValueWords values[kKeysOfWarp];
+#pragma unroll
+  for (int i = 0; i < kKeysOfWarp / kKeysAtOnce; i++) {
+    const int key = first + i * kKeysAtOnce + of_key;
+#pragma unroll
+    for (int chunk = 0; chunk < kChunks; chunk++) {
+      const std::uint16_t* from = args.keys + at + key * kDims + (chunk * 8 + part) * 8;
+      keys[i][chunk] = key < older ? __ldcg(reinterpret_cast<const uint4*>(from)) : make_uint4(0, 0, 0, 0);
     }
+  }
+#pragma unroll
+  for (int i = 0; i < kKeysOfWarp; i++) {
+    const std::uint16_t* from = args.values + at + (first + i) * kDims + lane * kDimsOfLane;
+    values[i] = first + i < older ? __ldcg(reinterpret_cast<const ValueWords*>(from)) : ValueWords{};
   }
   const int pair = thread % kPairs;
   const float2 turn = args.rotary[static_cast<std::size_t>(position) * kPairs + pair];
@@ -96,22 +105,20 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
     std::uint16_t* const value = args.values + at + older * kDims;
     if (thread < kPairs) {
       const float2 turned = rotate(args.qkv.sum(token, row + pair), args.qkv.sum(token, row + pair + kPairs), turn);
-      shared.keys[older][pair] = key[pair] = bf16_bits(turned.x);
-      shared.keys[older][pair + kPairs] = key[pair + kPairs] = bf16_bits(turned.y);
+      shared.key[pair] = key[pair] = bf16_bits(turned.x);
+      shared.key[pair + kPairs] = key[pair + kPairs] = bf16_bits(turned.y);
     }
     if (thread < kDims) {
       const float v = args.qkv.sum(token, row + args.kv_heads * kDims + thread);
-      shared.values[older][thread] = value[thread] = bf16_bits(v);
+      shared.value[thread] = value[thread] = bf16_bits(v);
     }
   }
   __syncthreads();
-  barrier_wait(arrived, 0);
 
   // Scores of a warp's 16 keys: 4 at a time, 8 lanes a key.
-  const int of_key = lane / 8, part = lane % 8, first = warp * kKeysOfWarp;
   float scores[kKeysOfWarp / kKeysAtOnce][kQueries] = {};
 #pragma unroll
-  for (int chunk = 0; chunk < kDims / 64; chunk++) {
+  for (int chunk = 0; chunk < kChunks; chunk++) {
     const int dim = (chunk * 8 + part) * 8;
     float query[kQueries][8];
 #pragma unroll
@@ -121,8 +128,10 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
     }
 #pragma unroll
     for (int i = 0; i < kKeysOfWarp / kKeysAtOnce; i++) {
+      uint4 words = keys[i][chunk];
+      if (first + i * kKeysAtOnce + of_key == older) words = *reinterpret_cast<const uint4*>(&shared.key[dim]);
       float key[8];
-      widen8(*reinterpret_cast<const uint4*>(&shared.keys[first + i * kKeysAtOnce + of_key][dim]), key);
+      widen8(words, key);
 #pragma unroll
       for (int q = 0; q < kQueries; q++) {
 #pragma unroll
@@ -139,7 +148,7 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
       for (int distance = 4; distance > 0; distance /= 2) {
         scores[i][q] += __shfl_xor_sync(~0u, scores[i][q], distance);
       }
-      if (first + i * kKeysAtOnce + of_key >= count) scores[i][q] = -INFINITY;  // not there: whatever lies in shared memory
+      if (first + i * kKeysAtOnce + of_key >= count) scores[i][q] = -INFINITY;  // not there
       maximum = fmaxf(maximum, scores[i][q]);
     }
     maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 8));
@@ -162,22 +171,20 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
   __syncwarp();
 
   // Values, weighted: a lane has its dims of all of the warp's keys.
-  constexpr int kDimsOfLane = kDims / kLanes;
   float outputs[kQueries][kDimsOfLane] = {};
-  const int end = min(first + kKeysOfWarp, count);
-#pragma unroll 4
-  for (int key = first; key < end; key++) {
-    float value[kDimsOfLane];
+#pragma unroll
+  for (int i = 0; i < kKeysOfWarp; i++) {
+    ValueWords words = values[i];
+    if (first + i == older) words = *reinterpret_cast<const ValueWords*>(&shared.value[lane * kDimsOfLane]);
 #pragma unroll
     for (int d = 0; d < kDimsOfLane; d += 2) {
-      const auto two = *reinterpret_cast<const std::uint32_t*>(&shared.values[key][lane * kDimsOfLane + d]);
-      value[d] = __uint_as_float(two << 16);
-      value[d + 1] = __uint_as_float(two & 0xffff0000u);
-    }
+      const std::uint32_t two = reinterpret_cast<const std::uint32_t*>(&words)[d / 2];
 #pragma unroll
-    for (int q = 0; q < kQueries; q++) {
-#pragma unroll
-      for (int d = 0; d < kDimsOfLane; d++) outputs[q][d] = fmaf(shared.weights[key][q], value[d], outputs[q][d]);
+      for (int q = 0; q < kQueries; q++) {
+        const float weight = shared.weights[first + i][q];  // 0 where no key is
+        outputs[q][d] = fmaf(weight, __uint_as_float(two << 16), outputs[q][d]);
+        outputs[q][d + 1] = fmaf(weight, __uint_as_float(two & 0xffff0000u), outputs[q][d + 1]);
+      }
     }
   }
 #pragma unroll
@@ -244,26 +251,20 @@ __global__ void merge_pages(const __grid_constant__ AttentionArguments args, con
 
 using AttentionKernel = void (*)(AttentionArguments);
 
-struct AttentionVariant {
-  AttentionKernel kernel;
-  int shared;
-};
-
 template <int kDims>
-AttentionVariant attention_variant_of(int queries) {
+AttentionKernel attention_kernel_of(int queries) {
   switch (queries) {
-    case 1: return {attend_page<kDims, 1>, sizeof(AttentionShared<kDims, 1>)};
-    case 2: return {attend_page<kDims, 2>, sizeof(AttentionShared<kDims, 2>)};
-    case 4: return {attend_page<kDims, 4>, sizeof(AttentionShared<kDims, 4>)};
-    case 8: return {attend_page<kDims, 8>, sizeof(AttentionShared<kDims, 8>)};
-    default: return {nullptr, 0};
+    case 1: return attend_page<kDims, 1>;
+    case 2: return attend_page<kDims, 2>;
+    case 4: return attend_page<kDims, 4>;
+    case 8: return attend_page<kDims, 8>;
+    default: return nullptr;
   }
 }
 
-// The kernel for heads of `dims` where `queries` query heads share a key-value head.
-inline AttentionVariant attention_variant(int dims, int queries) {
-  return dims == 64 ? attention_variant_of<64>(queries) : dims == 128 ? attention_variant_of<128>(queries)
-                                                                       : AttentionVariant{nullptr, 0};
+// The kernel for heads of `dims` where `queries` query heads share a key-value head; null where there is none.
+inline AttentionKernel attention_kernel(int dims, int queries) {
+  return dims == 64 ? attention_kernel_of<64>(queries) : dims == 128 ? attention_kernel_of<128>(queries) : nullptr;
 }
 
 }  // namespace esparse

@@ -158,6 +158,9 @@ ESPARSE_BOTH std::size_t activation_bytes(int inputs, int tokens) {
   return static_cast<std::size_t>(inputs) * tokens * kColumnsPerToken * 2;
 }
 
+// The channels whose squares a warp adds up at once in a norm.
+constexpr int kNormRun = 4 * kLanes, kMaxNormRuns = 256;
+
 // Inputs are summed in eight slices, whatever the number of tokens, and the slices' sums by a balanced tree: however
 // many warps and planes share the work, the additions are the same.
 constexpr int kSlices = 8;

@@ -113,7 +113,6 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   static_assert(kInput == Input::kFragments || kWarps == kSlices, "a CTA norms what it needs of a row: all");
   static_assert(kOutput != Output::kSwiglu || kWarps == kSlices, "only whole sums can be activated");
   extern __shared__ __align__(128) std::uint8_t shared[];
-  __shared__ float squares[kNormWarps];
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, group = warp / kWarps;
   const int plane = blockIdx.y, slice = plane * kWarps + warp % kWarps;
   const LinearPlan& plan = args.plan;
@@ -165,8 +164,9 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
     prefetch_norm(args.norm);
     wait_for_producers();
     float* const row = reinterpret_cast<float*>(shared + plan.row);
+    float* const squares = row + args.norm.channels;
     for (int token = 0; token < kTokens; token++) {
-      const float scale = normalise(args.norm, token, blockIdx.x == 0, row, squares);
+      const float scale = normalise<kLinearThreads>(args.norm, token, blockIdx.x == 0, row, squares);
 #pragma unroll
       for (int set = 0; set < kSets; set++) {
         const auto write = [&](int chunk, const uint4& sources) {

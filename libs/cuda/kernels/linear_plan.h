@@ -52,7 +52,8 @@ struct LinearPlan {
   int first_cta[kMaxSegments];  // of each segment
   int ctas;                     // in each plane
   int depth;                    // stages of each warp's ring
-  // Shared memory, in bytes from its beginning: rings, barriers, sets of activations, partial sums, the row to norm.
+  // Shared memory, in bytes from its beginning: rings, barriers, sets of activations, partial sums, the row to norm
+  // and its squares.
   int barriers, activations, set_bytes, partials, row, shared;
 };
 
@@ -85,7 +86,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   }
   const auto aligned = [](int bytes) { return (bytes + 127) / 128 * 128; };
   plan.set_bytes = aligned(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
-  const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4, row = normed ? cols * 4 : 0;
+  const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4, row = normed ? (cols + kMaxNormRuns) * 4 : 0;
   const int stage = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);  // one of each warp, with its barrier
   const int room =
       std::min(kSharedOfSm / tuning.share - 1024, kSharedOfCta) - sets * plan.set_bytes - partials - row - 512;

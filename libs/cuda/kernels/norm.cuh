@@ -11,29 +11,37 @@ struct NormInput {
   Planes added;           // no data: nothing to add
   const float* weight;
   float epsilon;
-  int channels;
+  int channels;  // a multiple of 128, up to 32768
 };
 
-constexpr int kNormThreads = 256, kNormWarps = kNormThreads / kLanes;
+constexpr int kNormThreads = 1024;  // of the kernel
 
 __device__ __forceinline__ void prefetch(const void* pointer) { asm volatile("prefetch.global.L2 [%0];" ::"l"(pointer)); }
 
 // Brings what no kernel of the step writes into the L2, before the wait.
 __device__ __forceinline__ void prefetch_norm(const NormInput& in) {
-  for (int c = 32 * threadIdx.x; c < in.channels; c += 32 * kNormThreads) prefetch(in.weight + c);
+  for (int c = 32 * threadIdx.x; c < in.channels; c += 32 * blockDim.x) prefetch(in.weight + c);
 }
 
-// The norm of a token, by a CTA of kNormThreads: leaves channel times weight in `row` (shared) and returns the factor
-// that is still missing. `update`: writes the sum to `updated`.
+__device__ __forceinline__ float sum_of_lanes(float x) {
+#pragma unroll
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(~0u, x, distance);
+  return x;
+}
+
+// The norm of a token, by all kThreads of a CTA: leaves channel times weight in `row` (shared) and returns the factor
+// that is still missing. `update`: writes the sum to `updated`. Squares are added up by runs of 128 channels, and these
+// by one warp's tree: the same bits for any number of threads.
+template <int kThreads>
 __device__ __forceinline__ float normalise(const NormInput& in, int token, bool update, float* row, float* squares) {
-  constexpr int kAtOnce = 4;
+  constexpr int kAtOnce = kThreads >= 1024 ? 1 : 4;
   const std::size_t at = static_cast<std::size_t>(token) * in.channels;
-  float square = 0;
-  for (int first = 4 * threadIdx.x; first < in.channels; first += kAtOnce * 4 * kNormThreads) {
+  const int lane = threadIdx.x % kLanes, runs = in.channels / kNormRun;
+  for (int first = 4 * threadIdx.x; first < in.channels; first += kAtOnce * 4 * kThreads) {
     float4 x[kAtOnce], weight[kAtOnce];
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const int c = first + i * 4 * kNormThreads;
+      const int c = first + i * 4 * kThreads;
       if (c >= in.channels) break;
       weight[i] = __ldg(reinterpret_cast<const float4*>(in.weight + c));
       x[i] = __ldcg(reinterpret_cast<const float4*>(in.residual + at + c));
@@ -41,18 +49,19 @@ __device__ __forceinline__ float normalise(const NormInput& in, int token, bool 
     }
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const int c = first + i * 4 * kNormThreads;
+      const int c = first + i * 4 * kThreads;
       if (c >= in.channels) break;
       if (update && in.added.data != nullptr) *reinterpret_cast<float4*>(in.updated + at + c) = x[i];
-      square += (x[i].x * x[i].x + x[i].y * x[i].y) + (x[i].z * x[i].z + x[i].w * x[i].w);
+      const float square = sum_of_lanes((x[i].x * x[i].x + x[i].y * x[i].y) + (x[i].z * x[i].z + x[i].w * x[i].w));
+      if (lane == 0) squares[c / kNormRun] = square;
       *reinterpret_cast<float4*>(row + c) = make_float4(x[i].x * weight[i].x, x[i].y * weight[i].y,
                                                         x[i].z * weight[i].z, x[i].w * weight[i].w);
     }
   }
-  for (int distance = kLanes / 2; distance > 0; distance /= 2) square += __shfl_xor_sync(~0u, square, distance);
-  if (threadIdx.x % kLanes == 0) squares[threadIdx.x / kLanes] = square;
   __syncthreads();
-  return 1 / sqrtf(tree_sum<kNormWarps>(squares, 1) / in.channels + in.epsilon);
+  float square = 0;
+  for (int run = lane; run < runs; run += kLanes) square += squares[run];
+  return 1 / sqrtf(sum_of_lanes(square) / in.channels + in.epsilon);
 }
 
 // Eight channels of a normed row.
@@ -77,9 +86,9 @@ struct NormArguments {
 
 // Grid (tokens); shared memory: 4 B a channel.
 __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ NormArguments args) {
-  constexpr int kEarlyChunks = 6;
+  constexpr int kEarlyChunks = 2;
   extern __shared__ __align__(16) float row[];
-  __shared__ float squares[kNormWarps];
+  __shared__ float squares[kMaxNormRuns];
   const int token = blockIdx.x, thread = threadIdx.x, chunks = args.input.channels / kChunk;
   release_dependents();
   const auto sources_of = [&](int chunk) {
@@ -94,7 +103,7 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   prefetch_norm(args.input);
   wait_for_producers();
 
-  const float scale = normalise(args.input, token, true, row, squares);
+  const float scale = normalise<kNormThreads>(args.input, token, true, row, squares);
   const auto write = [&](int chunk, const uint4& sources) {
     float x[kChunk];
     gather_chunk(row, scale, sources, x);

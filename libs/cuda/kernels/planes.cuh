@@ -43,20 +43,38 @@ __device__ __forceinline__ float tree_sum(const float* parts, int stride) {
   }
 }
 
-// Writes one chunk of a token: eight activations as their hi and lo parts.
+// Two activations as their hi and lo parts, the first in the low halves.
+struct Split {
+  std::uint32_t hi, lo;
+};
+__device__ __forceinline__ Split split(float first, float second) {
+  const __nv_bfloat162 hi = __floats2bfloat162_rn(first, second);
+  const __nv_bfloat162 lo = __floats2bfloat162_rn(first - __low2float(hi), second - __high2float(hi));
+  return {reinterpret_cast<const std::uint32_t&>(hi), reinterpret_cast<const std::uint32_t&>(lo)};
+}
+
+// Writes one chunk of a token: eight activations.
 __device__ __forceinline__ void write_chunk(std::uint8_t* fragments, int step, int quad, int token, int tokens,
                                             const float (&x)[kChunk]) {
   Words4 hi, lo;
 #pragma unroll
   for (int i = 0; i < 4; i++) {
-    const __nv_bfloat162 h = __floats2bfloat162_rn(x[2 * i], x[2 * i + 1]);
-    const __nv_bfloat162 l = __floats2bfloat162_rn(x[2 * i] - __low2float(h), x[2 * i + 1] - __high2float(h));
-    hi.word[i] = reinterpret_cast<const std::uint32_t&>(h);
-    lo.word[i] = reinterpret_cast<const std::uint32_t&>(l);
+    const Split both = split(x[2 * i], x[2 * i + 1]);
+    hi.word[i] = both.hi;
+    lo.word[i] = both.lo;
   }
   std::uint8_t* to = fragments + chunk_offset(step, quad, token, tokens);
   *reinterpret_cast<Words4*>(to) = hi;
   *reinterpret_cast<Words4*>(to + kLoOffset) = lo;
+}
+
+// Writes inputs `input` (even) and input + 1, which are neighbours in fragment order too.
+__device__ __forceinline__ void write_pair(std::uint8_t* fragments, int input, int token, int tokens, float first,
+                                           float second) {
+  std::uint8_t* to = fragments + activation_offset(input, token, tokens);
+  const Split both = split(first, second);
+  *reinterpret_cast<std::uint32_t*>(to) = both.hi;
+  *reinterpret_cast<std::uint32_t*>(to + kLoOffset) = both.lo;
 }
 
 // Writes one activation, where neighbours in fragment order are made by others.

@@ -1,0 +1,59 @@
+// The sparse tensor cores' products of Hopper (sm_90a): 64 rows of four warps, 128 or 256 tokens from shared memory.
+#pragma once
+#include "device.cuh"
+
+namespace esparse {
+
+// A tile of activations in shared memory: rows of 64 inputs (128 B), as the copy engine writes them with its 128-byte
+// swizzle, eight rows 1024 B. 32 inputs further: 4 more.
+__device__ __forceinline__ std::uint64_t swizzled_tile(std::uint32_t address) {
+  return std::uint64_t{1} << 62 | std::uint64_t{1024 >> 4} << 32 | std::uint64_t{1} << 16 | (address & 0x3ffff) >> 4;
+}
+
+__device__ __forceinline__ void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ __forceinline__ void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+// Waits until at most kPending groups of products are under way.
+template <int kPending>
+__device__ __forceinline__ void products_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+}
+
+#define ESPARSE_SUMS_4(i) "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3])
+#define ESPARSE_SUMS_16(i) ESPARSE_SUMS_4(i), ESPARSE_SUMS_4(i + 4), ESPARSE_SUMS_4(i + 8), ESPARSE_SUMS_4(i + 12)
+
+// sums (64 rows x 128 or 256 tokens) += a (64 x 32, 2:4: a warp's 16 rows as in multiply_sparse) b (32 x tokens). A lane
+// has, of tokens 8 j + 2 quad and the next, sums 4 j and 4 j + 1 in its row, 4 j + 2 and 4 j + 3 eight rows below.
+template <int kSelector>
+__device__ __forceinline__ void multiply_tokens(float (&sums)[64], const Words4& a, std::uint64_t b, std::uint32_t metadata) {
+  asm volatile(
+      "wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+      "{%64, %65, %66, %67}, %68, %69, %70, 1, 1, 1, 0;"
+      : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16), ESPARSE_SUMS_16(32), ESPARSE_SUMS_16(48)
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b), "r"(metadata), "n"(kSelector));
+}
+
+template <int kSelector>
+__device__ __forceinline__ void multiply_tokens(float (&sums)[128], const Words4& a, std::uint64_t b, std::uint32_t metadata) {
+  asm volatile(
+      "wgmma.mma_async.sp.sync.aligned.m64n256k32.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "
+      "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "
+      "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "
+      "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
+      "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
+      "{%128, %129, %130, %131}, %132, %133, %134, 1, 1, 1, 0;"
+      : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16), ESPARSE_SUMS_16(32), ESPARSE_SUMS_16(48), ESPARSE_SUMS_16(64), ESPARSE_SUMS_16(80), ESPARSE_SUMS_16(96), ESPARSE_SUMS_16(112)
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b), "r"(metadata), "n"(kSelector));
+}
+
+#undef ESPARSE_SUMS_16
+#undef ESPARSE_SUMS_4
+
+}  // namespace esparse
