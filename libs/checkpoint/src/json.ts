@@ -42,7 +42,7 @@ export function canonicalJson(value: unknown): string {
   return `{${entries.join(',')}}`;
 }
 
-/** Walks over text that `JSON.parse` has accepted; only what that does not tell is looked for. */
+/** Walks over text that `JSON.parse` has accepted, to find what that passes over: repeated keys, deep nests. */
 function checkKeysAndDepth(text: string, where: string): void {
   /** For each open bracket: the keys so far of an object, or null for an array. */
   const open: (Set<string> | null)[] = [];

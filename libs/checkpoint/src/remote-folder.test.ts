@@ -108,7 +108,7 @@ test.each([
   await expect(remote.read(name)).rejects.toMatchObject({ kind: 'internal' });
 });
 
-test('never is a file of weights read whole, and a place without a checkpoint is told as such', async () => {
+test('never is a file of weights read whole, and the error for a place without a checkpoint says so', async () => {
   await (await openCheckpoint(httpModel())).close();
   const ofWeights = requests.filter(({ url }) => url.includes(FILE));
   expect(ofWeights.filter(({ method }) => method === 'HEAD')).toHaveLength(1);
@@ -201,16 +201,16 @@ test.each<[string, Answer, object]>([
     (_, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
     { kind: 'checkpoint', message: expect.stringContaining('must not be read') },
   ],
-])('a server that %s is told as what it is', async (_, answer, error) => {
+])('the error for a server that %s says so', async (_, answer, error) => {
   nextRanges(Number.POSITIVE_INFINITY, answer);
   await expect(readWeights()).rejects.toMatchObject(error);
 });
 
 test('a server that is not there is unavailable, and one without sizes cannot be read by ranges', async () => {
-  const gone = createServer();
-  await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve));
-  const folder = await openFolder(`http://127.0.0.1:${(gone.address() as AddressInfo).port}/x/`);
-  await new Promise((resolve) => gone.close(resolve));
+  const stopped = createServer();
+  await new Promise<void>((resolve) => stopped.listen(0, '127.0.0.1', resolve));
+  const folder = await openFolder(`http://127.0.0.1:${(stopped.address() as AddressInfo).port}/x/`);
+  await new Promise((resolve) => stopped.close(resolve));
   await expect(openCheckpointFile(folder, 'config.json')).rejects.toMatchObject({
     kind: 'unavailable',
     message: expect.stringContaining('ECONNREFUSED'),

@@ -21,8 +21,8 @@ export interface Shards {
  * Opens `model.safetensors` or, where there is none, the shards named in the index.
  *
  * The index decides: a tensor that a shard holds but the index does not name, or names in another shard, is no part
- * of the checkpoint. (Tied weights are sometimes written twice, so to refuse would refuse sound checkpoints; a model
- * that asks for an unlisted tensor is told where it is.) A tensor that the index names must be where it says.
+ * of the checkpoint. (Tied weights are sometimes written twice, so to refuse would refuse sound checkpoints; the error
+ * for an unlisted tensor that a model needs says where it is.) A tensor that the index names must be where it says.
  */
 export async function openShards(folder: ByteFolder, signal?: AbortSignal): Promise<Shards> {
   const sources = new Map<string, CheckpointFile>();

@@ -29,7 +29,7 @@ export interface TextTokenizer {
    * `text` error, a BOS asked for where none is known a `checkpoint` error.
    */
   encode(text: string, options: EncodeOptions): Promise<Uint32Array>;
-  /** The text of token ids, special tokens included unless told otherwise. */
+  /** The text of token ids, special tokens included unless the options say otherwise. */
   decode(ids: Iterable<number>, options?: DecodeOptions): Promise<string>;
 }
 
@@ -142,11 +142,11 @@ function concatenate(parts: readonly Uint32Array[]): Uint32Array {
 }
 
 /** `add_bos_token` of tokenizer_config.json; where it says nothing, whether the post-processor puts that token first. */
-function beginsWith(processor: unknown, bosId: number, told: unknown): boolean {
-  if (typeof told === 'boolean') return told;
+function beginsWith(processor: unknown, bosId: number, configured: unknown): boolean {
+  if (typeof configured === 'boolean') return configured;
   if (!isObject(processor)) return false;
   if (processor.type === 'Sequence' && Array.isArray(processor.processors)) {
-    return processor.processors.some((inner) => beginsWith(inner, bosId, told));
+    return processor.processors.some((inner) => beginsWith(inner, bosId, configured));
   }
   const [first] = Array.isArray(processor.single) ? (processor.single as unknown[]) : [];
   const name = isObject(first) && isObject(first.SpecialToken) ? first.SpecialToken.id : undefined;

@@ -39,8 +39,8 @@ export async function writeLinear(
     tileRows,
     keptScore,
   };
-  // At once: one waits for the disk while the other is summed. All have ended before an error is thrown, since whoever
-  // hears of it may take the memory back.
+  // At once: one waits for the disk while the other is summed. All have ended before an error is thrown, since the
+  // caller may reuse the memory after it.
   const puts = [
     transaction.putArray(`${name}/values`, {
       data: packed.values,

@@ -6,7 +6,7 @@ import process from 'node:process';
 import { Transform } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import S3rver from 's3rver';
-import { createTurns } from './turns.mjs';
+import { serialByKey } from './serial-by-key.mjs';
 import { withUploads } from './uploads.mjs';
 import { makeWritesWhole } from './whole-writes.mjs';
 
@@ -44,7 +44,7 @@ function faultFor(ctx) {
 
 async function refuse(ctx, status, code, headers = {}) {
   ctx.req.resume();
-  // Answered in the middle of its body, a client may find its connection gone before it reads the answer, and try again.
+  // Answered in the middle of its body, a client may find its connection closed before it reads the answer, and try again.
   await finished(ctx.req, { writable: false }).catch(() => undefined);
   ctx.status = status;
   ctx.type = 'application/xml';
@@ -58,7 +58,7 @@ async function withFaults(ctx, next) {
   if (fault?.reset === 'before') return ctx.req.socket.destroy();
   if (fault?.status !== undefined) return refuse(ctx, fault.status, fault.code, fault.headers);
   await next();
-  // It happened, and nobody is told.
+  // It was done, and the client gets no answer.
   if (fault?.reset === 'after') return ctx.req.socket.destroy();
   if (fault?.cutAfter !== undefined && ctx.body?.pipe !== undefined) ctx.body = cut(ctx, fault.cutAfter);
 }
@@ -82,11 +82,11 @@ function cut(ctx, bytes) {
 }
 
 /** Writes of one key happen one after the other, so that condition and write are one step. */
-const inTurn = createTurns();
+const serial = serialByKey();
 
 async function withConditions(ctx, next) {
   if (!['PUT', 'DELETE'].includes(ctx.method) || ctx.querystring.includes('uploadId')) return next();
-  return inTurn(ctx.path, async () => {
+  return serial(ctx.path, async () => {
     const [, name, ...key] = decodeURIComponent(ctx.path).split('/');
     const found = await server.store.getMetadata(name, key.join('/')).catch(() => undefined);
     const { 'if-none-match': none, 'if-match': match } = ctx.headers;

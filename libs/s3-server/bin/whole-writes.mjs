@@ -9,17 +9,17 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createTurns } from './turns.mjs';
+import { serialByKey } from './serial-by-key.mjs';
 
 /** How often a list is tried: it walks through open uploads, too, and those that end take their files from under it. */
 const LIST_TRIES = 100;
 
 /** Makes the writes of a store of s3rver whole. */
 export function makeWritesWhole(store, directory) {
-  /** The store as s3rver made it: within a turn, what it calls of itself must not wait for another. */
+  /** The store as s3rver made it: within a task, what it calls of itself must not wait for another task. */
   const plain = Object.assign(Object.create(Object.getPrototypeOf(store)), store);
-  /** Turns of a bucket, and not of a key: a removal takes the empty folder, into which another key is being put. */
-  const inTurn = createTurns();
+  /** One task of a bucket at a time, and not of a key: a removal takes the empty folder, into which another key is being put. */
+  const serial = serialByKey();
 
   let writes = 0;
   const writeBeside = async (content) => {
@@ -50,7 +50,7 @@ export function makeWritesWhole(store, directory) {
 
   store.putObject = async ({ bucket, key, content, metadata }) => {
     const { beside, written } = await writeBeside(content);
-    await inTurn(bucket, async () => {
+    await serial(bucket, async () => {
       await putAt(store.getResourcePath(bucket, key, 'object'), beside);
       await plain.putMetadata(bucket, key, metadata, written.md5);
     });
@@ -64,14 +64,14 @@ export function makeWritesWhole(store, directory) {
     await fs.writeFile(`${place}.md5`, written.md5);
     return written;
   };
-  // What is read is open when the turn ends: a file that is replaced stays what it was for those who have it open.
+  // What is read is open when the task ends: a file that is replaced stays what it was for those who have it open.
   for (const name of ['getMetadata', 'getObject', 'deleteObject']) {
-    store[name] = (bucket, ...rest) => inTurn(bucket, () => plain[name](bucket, ...rest));
+    store[name] = (bucket, ...rest) => serial(bucket, () => plain[name](bucket, ...rest));
   }
   store.listObjects = async (bucket, options) => {
     for (let tries = 1; ; tries++) {
       try {
-        return await inTurn(bucket, () => plain.listObjects(bucket, options));
+        return await serial(bucket, () => plain.listObjects(bucket, options));
       } catch (error) {
         if (error.code !== 'ENOENT' || tries === LIST_TRIES) throw error;
       }

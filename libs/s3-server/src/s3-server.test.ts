@@ -24,7 +24,7 @@ test('without conditions it writes whatever was asked', async () => {
   expect(await put('a', { 'if-none-match': '*' })).toBe(200);
 });
 
-test('a fault answers as often as it was asked for, and requests are told', async () => {
+test('a fault answers as often as it was asked for, and requests are reported', async () => {
   server = await startS3Server();
   await server.fault({ method: 'PUT', url: '/a$', times: 2, status: 503, code: 'SlowDown' });
   expect([await put('a'), await put('b'), await put('a'), await put('a')]).toEqual([503, 200, 503, 200]);
@@ -83,7 +83,7 @@ test('a list is one of whole objects, while objects come, change and go', async 
     }
     state.written = true;
   };
-  // Two in one folder, which is gone whenever both are.
+  // Two in one folder, which is removed whenever both are.
   const comeAndGo = async (name: string) => {
     while (!state.written) {
       expect((await fetch(`${bucket}/folder/${name}`, { method: 'PUT', body: name })).status).toBe(200);

@@ -24,7 +24,7 @@ export interface S3Fault {
   readonly status?: number;
   readonly code?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The connection ends before anything is done, or after it was done and before anybody is told. */
+  /** The connection ends before anything is done, or after it was done and before it is answered. */
   readonly reset?: 'before' | 'after';
   /** The connection ends after so many bytes of the body. */
   readonly cutAfter?: number;
@@ -98,7 +98,7 @@ export async function startS3Server({ conditional = true }: S3ServerOptions = {}
   };
 }
 
-/** What the script is told. */
+/** What the script is started with. */
 interface Launch {
   readonly directory: string;
   readonly bucket: string;

@@ -37,7 +37,7 @@ export function showLocation(text: string): string {
   return knownSchemeOf(text)?.show(text) ?? text;
 }
 
-/** The text of a location as one process tells it another, see `Location.resolve`. */
+/** The text of a location that means the same in every process of a machine, see `Location.resolve`. */
 export async function resolveLocation(text: string): Promise<string> {
   return (await parseLocation(text).resolve()).text;
 }

@@ -82,7 +82,7 @@ export abstract class ObjectStore {
   /** Memory mapping. The absolute path of an object. Absent where objects are no local files. */
   fileOf?(key: string): string;
 
-  /** Versions. What tells the version of an object; undefined where there is none. @default undefined: nothing tells them apart */
+  /** Versions. The version of an object, such as its ETag; undefined where there is none. @default undefined: versions are not distinguished */
   version(_key: string): Promise<string | undefined> {
     return Promise.resolve(undefined);
   }
@@ -111,7 +111,7 @@ export abstract class ObjectStore {
   /**
    * Leftovers. Finds what crashed `put`s left, and removes it where asked to; only the one writer may call it.
    *
-   * @param own a folder that nobody else writes: what does not say whose it is is looked for there only
+   * @param own a folder that only this store writes: leftovers that do not say who made them are looked for there only
    * @default none
    */
   async *temporaries(_remove: boolean, _own: string): AsyncGenerator<Temporary> {

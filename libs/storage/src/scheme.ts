@@ -2,8 +2,8 @@ import type { ByteFolder } from './byte-source.ts';
 import type { ObjectStore } from './object-store.ts';
 
 /**
- * A kind of place that models and stores can be in. All that is known of it is behind this type: a further scheme is one
- * implementation of it, and its registration (see `registerScheme`).
+ * A kind of place that models and stores can be in. No other code names it: a further scheme is one implementation of
+ * this type, and its registration (see `registerScheme`).
  */
 export interface Scheme {
   readonly name: string;
@@ -32,7 +32,7 @@ export interface Location {
   readonly absolute: boolean;
   /** Whether another location of the same scheme is this one or lies below it. Folders as written: resolve them before. */
   contains(other: Location): boolean;
-  /** As one process tells it another: a folder by its real path. @throws the system's error for no such folder */
+  /** The same location as every process of a machine understands it: a folder by its real path. @throws the system's error for no such folder */
   resolve(): Promise<Location>;
   /** The files directly in it, to be read by range. */
   openFolder(): Promise<ByteFolder>;

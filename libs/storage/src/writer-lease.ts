@@ -4,8 +4,8 @@ import type { EsparseError } from '@esparse/errors';
 export interface WriterLease {
   /** Set once the lock was lost to another process (a clock jump, a suspended machine): stop writing. */
   readonly lost: EsparseError | undefined;
-  /** What a user should know of this lock, where it does not keep all that it promises. */
-  readonly caution?: string;
+  /** A warning for the user, where the medium cannot keep all that the lock promises. */
+  readonly caution?: string | undefined;
   release(): Promise<void>;
 }
 

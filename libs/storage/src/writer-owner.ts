@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
@@ -19,7 +19,7 @@ export function thisProcess(): Owner {
 /** True only where the owner certainly is no longer running. */
 export async function isDead(owner: Owner): Promise<boolean> {
   if (owner.host !== hostname()) return false;
-  // A restarted container has the same host name and process number: only the start time tells them apart.
+  // A restarted container has the same host name and process number: only the start time distinguishes them.
   if (owner.pid === process.pid) return Date.parse(owner.since) < Date.now() - process.uptime() * 1000;
   try {
     process.kill(owner.pid, 0);
@@ -36,12 +36,25 @@ async function isZombie(pid: number): Promise<boolean> {
     // pid (name) state …: the name may hold anything, so the state is what follows the last bracket.
     return /^[ZX]/.test(status.slice(status.lastIndexOf(')') + 2));
   } catch {
-    // Not Linux, or gone just now: taken for alive, and tried again.
+    // Not Linux, or the process has just ended: taken for alive, and tried again.
     return false;
   }
 }
 
-/** What a second writer is told. @param seconds after which the lock of a dead process expires */
+/**
+ * This boot of this machine and this set of process numbers; '' where the system does not say. Host names are not enough:
+ * hosts that share a bucket may share a name, and containers share a machine.
+ */
+export async function thisMachine(): Promise<string> {
+  try {
+    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8');
+    return `${boot.trim()}/${await readlink('/proc/self/ns/pid')}`;
+  } catch {
+    return '';
+  }
+}
+
+/** The error for a second writer. @param seconds after which the lock of a dead process expires */
 export function lockedError(store: string, owner: Owner | undefined, seconds: number): EsparseError {
   const who =
     owner === undefined

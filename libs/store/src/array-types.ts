@@ -26,7 +26,7 @@ export const ELEMENT_BYTES: Readonly<Record<ArrayDtype, number>> = {
   float32: 4,
 };
 
-/** The dtype of a typed array, told by its tag: `instanceof` fails across realms. */
+/** The dtype of a typed array, by its tag: `instanceof` fails across realms. */
 export function dtypeOf(data: ArrayData): ArrayDtype {
   switch (data[Symbol.toStringTag]) {
     case 'Uint8Array':

@@ -14,7 +14,7 @@ export function checksum(bytes: Uint8Array, before = 0): number {
   return crc32c(bytes, before);
 }
 
-/** The same for large inputs: lets other work in between pieces of 8 MiB. */
+/** The same for large inputs: other work can run between pieces of 8 MiB. */
 export async function checksumLarge(bytes: Uint8Array, signal?: AbortSignal): Promise<number> {
   let crc = 0;
   for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) {

@@ -57,7 +57,7 @@ test('temporary files of writes that were cut off go, wherever they lie', async 
   });
 });
 
-test('a dry run tells the same and changes nothing', async () => {
+test('a dry run reports the same and changes nothing', async () => {
   await inTemporaryFolder(async (folder) => {
     const store = await createOrOpenStore(folder);
     await abandonRun(store, 'left');
@@ -89,7 +89,7 @@ test('whole runs go only where they are named, and only unfinished ones', async 
   expect((await store.runs()).map(({ fingerprint }) => fingerprint)).toEqual(['current', 'old']);
 });
 
-test('nothing goes while somebody writes', async () => {
+test('nothing is removed while another process writes', async () => {
   await inTemporaryFolder(async (folder) => {
     const store = await createOrOpenStore(folder);
     const writer = await store.beginRun('writing', SAMPLE_ATTRIBUTES);
@@ -122,7 +122,7 @@ test('a removal that is cut off anywhere leaves no block that looks committed an
   }
 });
 
-test('a folder of a run whose document is gone is no run any more, and goes', async () => {
+test('a folder of a run whose document is missing is no run any more, and is removed', async () => {
   await inTemporaryFolder(async (folder) => {
     const store = await createOrOpenStore(folder);
     await abandonRun(store, 'left');

@@ -48,7 +48,7 @@ export interface GarbageOptions {
  * the one writer, so never beside a run that goes on.
  *
  * @returns what was removed, or would be
- * @throws EsparseError 'locked' where somebody writes; 'usage' for a finished run; 'store' for one that is not there
+ * @throws EsparseError 'locked' where another process writes; 'usage' for a finished run; 'store' for one that is not there
  */
 export async function collectGarbage(store: Store, options: GarbageOptions = {}): Promise<Garbage[]> {
   const { objects } = store;
@@ -65,7 +65,7 @@ export async function collectGarbage(store: Store, options: GarbageOptions = {})
     }
     for await (const { object, bytes } of objects.temporaries(!dryRun, RUNS)) {
       signal?.throwIfAborted();
-      // Those in a folder that goes, or has gone, are counted with it.
+      // Those in a folder that is removed are counted with it.
       if (!found.some((garbage) => object.startsWith(`${garbage.object}/`)))
         found.push({ kind: 'temporary', object, bytes });
     }

@@ -24,7 +24,7 @@ export async function seenCurrent(store: ObjectStore): Promise<SeenCurrent> {
 /**
  * Names the run to be served, durably, in one step.
  *
- * @throws EsparseError 'locked' where another writer has named one since, and the store can tell
+ * @throws EsparseError 'locked' where another writer has named one since, and the store knows conditional writes
  */
 export async function writeCurrent(
   store: ObjectStore,

@@ -10,10 +10,10 @@ import { openRunAt, type Run } from './run.ts';
 import { readSealedGroup, sealedGroup, type Attributes } from './sealed-document.ts';
 import { beginTransaction, type Transaction } from './transaction.ts';
 
-/** Writes one run. There is one writer of a store at a time; `close` lets the next one in. */
+/** Writes one run. There is one writer of a store at a time; `close` releases the lock for the next one. */
 export interface RunWriter {
   readonly run: Run;
-  /** What a user should know of the lock, where it does not keep all that it promises. */
+  /** A warning for the user, where the medium cannot keep all that the lock promises. */
   readonly caution: string | undefined;
   /** Stores a raw object such as 'tokenizer/tokenizer.json'; the same bytes again are no change. */
   putObject(path: string, bytes: Uint8Array): Promise<void>;

@@ -30,7 +30,7 @@ const place = () => `s3://test-bucket/lease/${++made}`;
 /** The lease of a place, as a file of the server. */
 const leaseFile = (at: string, { directory } = server) =>
   path.join(directory, at.slice('s3://'.length), '.esparse-writer.json._S3rver_object');
-/** Where a key of a place is for those who know nothing of its keys' rules. */
+/** The URL of a key, by which tests write what the store itself would refuse. */
 const urlOf = (at: string, key: string) =>
   `${server.environment.AWS_ENDPOINT_URL!}/${at.slice('s3://'.length)}/${key}`;
 const put = (objects: ObjectStore, key: string, text: string) => objects.put(key, [Buffer.from(text)]);

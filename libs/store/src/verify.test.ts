@@ -59,7 +59,7 @@ test('every object that is cut, grown or removed is found', async () => {
       if (other === undefined) objects.objects.delete(key);
       else objects.objects.set(key, other);
       const damage = (await verify(objects)).filter(({ severity }) => severity === 'error');
-      // Nothing says that a run should be served, once the object that says so is gone.
+      // Nothing says that a run should be served once the object that says so is removed.
       const expected = key === 'current' && other === undefined ? [] : [key];
       expect(damage.map(({ object }) => object)).toEqual(expected);
     }

@@ -68,8 +68,8 @@ export class Folders {
 }
 
 /**
- * Makes a store's folder and those above it, durably. One by one: Node's own way spins for ever where a file system lets nothing be
- * made, as /proc.
+ * Makes a store's folder and those above it, durably. One by one: Node's own `recursive` never returns where a file
+ * system allows no new folder, as /proc.
  */
 async function makeRoot(folder: string): Promise<void> {
   const above = path.dirname(folder);

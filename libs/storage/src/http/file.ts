@@ -221,7 +221,7 @@ function follow(first: URL, from: URL, location: string, redirects: number): URL
   });
 }
 
-/** What tells one version of a file from another. */
+/** The version of a file, as far as its headers say: the ETag, else the time of its last change. */
 function versionOf({ headers }: Response): string | undefined {
   return headers.get('etag') ?? headers.get('last-modified') ?? undefined;
 }

@@ -62,7 +62,7 @@ test('what is put is there: nothing, a byte, several pieces, and an object in pa
   expect(await bucket.open('byte')).toBeUndefined();
 });
 
-test('a range is read across what was fetched first, and one beyond the end is told', async () => {
+test('a range is read across what was fetched first, and a read beyond the end returns false', async () => {
   const bucket = bucketAt(server);
   const bytes = pattern(1 * MIB);
   await bucket.put('x', [bytes]);
@@ -225,7 +225,7 @@ test.each<[string, Record<string, string>, object]>([
   await expect(bucketAt(server).put('x', [Uint8Array.of(1)])).rejects.toMatchObject(error);
 });
 
-test('an absent bucket is told apart from an absent object', async () => {
+test('an absent bucket is another error than an absent object', async () => {
   const bucket = openBucket({ bucket: 'no-such-bucket', prefix: 'x' });
   const absent = { kind: 'store', message: expect.stringContaining('no bucket no-such-bucket') };
   await expect(bucket.size('x')).rejects.toMatchObject(absent);
@@ -234,7 +234,7 @@ test('an absent bucket is told apart from an absent object', async () => {
   await expect(bucket.names('')).rejects.toMatchObject(absent);
 });
 
-test('another region is told with its name, refusals and a full server as what they are', async () => {
+test('errors name another region, a refusal and a full server as what they are', async () => {
   const bucket = bucketAt(server);
   await server.fault({
     url: '/x',
@@ -278,7 +278,7 @@ async function beginUpload(key: string, bytes: number): Promise<void> {
   await fetch(`${url}?partNumber=1&uploadId=${id}`, { method: 'PUT', body: Buffer.alloc(bytes) });
 }
 
-test('uploads that nobody completed are listed with their bytes, page by page, and can be ended', async () => {
+test('uploads that were not completed are listed with their bytes, page by page, and can be ended', async () => {
   const bucket = bucketAt(server, 'open');
   await beginUpload('open/a/x', 1);
   await beginUpload('open/a/y', 20);

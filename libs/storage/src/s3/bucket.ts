@@ -42,12 +42,12 @@ export class Bucket {
   async size(key: string, signal?: AbortSignal): Promise<number | undefined> {
     const found = await headOf(this.#connection, this.#below + key, signal);
     if (found !== undefined) return found.ContentLength;
-    // The answer to HEAD has no body: whether the bucket or the object is missing is told by listing.
+    // The answer to HEAD has no body: a list says whether the bucket or the object is missing.
     await this.#requireBucket(signal);
     return undefined;
   }
 
-  /** A small object, what tells its version, and its age by the server's own clock. */
+  /** A small object, its ETag, and its age by the server's own clock. */
   inspect(key: string, signal?: AbortSignal): Promise<Inspected | undefined> {
     return inspect(this.#connection, this.#below + key, signal);
   }

@@ -1,7 +1,7 @@
 import { EsparseError, isEsparseError, messageOf, type ErrorKind } from '@esparse/errors';
 import { withoutSecrets } from '../secrets.ts';
 
-/** What an error of the SDK says, as far as it says it. */
+/** What is known of an error of the SDK. */
 interface Facts {
   /** S3's code, or the system's, or the class of the error. */
   readonly code: string;

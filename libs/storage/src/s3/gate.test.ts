@@ -1,6 +1,6 @@
 import { createGate } from './gate.ts';
 
-test('no more tasks run at once than the gate lets through, failures among them', async () => {
+test('no more tasks run at once than the gate allows, failures among them', async () => {
   const gate = createGate(3);
   let running = 0;
   let most = 0;

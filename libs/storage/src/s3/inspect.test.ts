@@ -1,7 +1,7 @@
 import { answeringBucket, s3Refusal } from '../testing/answering-bucket.ts';
 import { headOf, inspect, secondsBetween } from './inspect.ts';
 
-test('an age is known where the server tells both times, to the second', () => {
+test('an age is known where the server says both times, to the second', () => {
   const written = new Date('2024-05-06T07:08:09Z');
   expect(secondsBetween(written, 'Mon, 06 May 2024 07:09:09 GMT')).toBe(60);
   expect(secondsBetween(written, undefined)).toBeUndefined();

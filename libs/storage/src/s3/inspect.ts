@@ -7,7 +7,7 @@ import { optionsOf, send, type BucketConnection } from './bucket-connection.ts';
 export interface Inspected {
   readonly bytes: Uint8Array;
   readonly etag: string;
-  /** Seconds since it was written, by the clock of the server alone; undefined where it does not tell the time. */
+  /** Seconds since it was written, by the clock of the server alone; undefined where it does not say the time. */
   readonly age: number | undefined;
 }
 
@@ -28,7 +28,7 @@ export async function headOf(
   }
 }
 
-/** A small object, what tells its version, and its age; undefined where there is none. */
+/** A small object, its ETag and its age; undefined where there is none. */
 export async function inspect(
   connection: BucketConnection,
   key: string,
@@ -66,8 +66,8 @@ function noteDate(command: GetObjectCommand): () => string | undefined {
   return () => date;
 }
 
-/** Seconds from when something was written to when that was told, where both are known. */
-export function secondsBetween(written: Date | undefined, told: string | undefined): number | undefined {
-  const age = (Date.parse(told ?? '') - (written?.getTime() ?? Number.NaN)) / 1000;
+/** Seconds from a time of writing to the time of an answer, where both are known. */
+export function secondsBetween(written: Date | undefined, answered: string | undefined): number | undefined {
+  const age = (Date.parse(answered ?? '') - (written?.getTime() ?? Number.NaN)) / 1000;
   return Number.isNaN(age) ? undefined : age;
 }

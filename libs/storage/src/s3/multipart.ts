@@ -70,9 +70,9 @@ async function uploadOnce(
 export interface Upload {
   /** Of the object that it would make. */
   readonly key: string;
-  /** Of the parts that have arrived; 0 where the server does not tell. */
+  /** Of the parts that have arrived; 0 where the server does not say. */
   bytes(signal?: AbortSignal): Promise<number>;
-  /** Ends it: its parts go. One that is gone already is no error. */
+  /** Ends it and removes its parts. One that has ended already is no error. */
   abort(signal?: AbortSignal): Promise<void>;
 }
 

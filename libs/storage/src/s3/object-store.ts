@@ -71,7 +71,7 @@ class S3ObjectStore extends ObjectStore {
     for await (const keys of this.#bucket.list(prefix)) if (keys.length > 0) await this.#bucket.delete(keys);
   }
 
-  /** Uploads that nobody completed: one does not say whose it is, so only those of a folder that is the writer's own count. */
+  /** Uploads that were not completed. An upload does not say who began it, so only those in the store's own folder count. */
   override async *temporaries(remove: boolean, own: string): AsyncGenerator<Temporary> {
     for await (const upload of this.#bucket.uploads(below(own))) {
       const bytes = await upload.bytes();
