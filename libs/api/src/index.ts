@@ -53,7 +53,34 @@ export {
   type TapShape,
 } from '@esparse/statistics';
 
+export {
+  BLOCK_INPUT,
+  BLOCK_OUTPUT,
+  defineFamily,
+  LOGITS,
+  type BlockOp,
+  type BlockTensorSpec,
+  type FamilyDefinition,
+  type FamilyDescription,
+  type LinearSpec,
+  type ModelDescription,
+  type ModelFamily,
+  type ModelProgram,
+  type ProgramOp,
+  type RopeSpec,
+  type TapSpec,
+  type TensorSpec,
+} from '@esparse/model';
+
 // The built-in ones, to build on.
+export {
+  biasSlot,
+  describeLlamaDecoder,
+  LLAMA_FIELDS,
+  ROPE_FIELDS,
+  ropeFromConfig,
+  type LlamaVariant,
+} from '@esparse/model';
 export {
   amplitude,
   amplitudeOf,

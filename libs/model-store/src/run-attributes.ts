@@ -1,6 +1,9 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
 
+/** Of code that does not come with esparse: SHA-256 of its file, and its package with the version. */
+const source = z.object({ sha256: z.string(), package: z.string().optional() });
+
 /** A metric, a shuffle or a stage. */
 const part = z.object({ name: z.string(), version: z.number() });
 
@@ -22,9 +25,10 @@ const schema = z.object({
       options: z.record(z.string(), z.json()),
       /** What it is made of; earlier runs do not say. */
       parts: z.object({ metric: part, shuffle: part, stages: z.array(part) }).optional(),
-      /** Of one that does not come with esparse: SHA-256 of its file, and its package with the version. */
-      source: z.object({ sha256: z.string(), package: z.string().optional() }).optional(),
+      source: source.optional(),
     }),
+    /** Where the model's family was loaded from; absent where it comes with esparse. */
+    family: source.optional(),
     pattern: z.object({ keep: z.number().int(), group: z.number().int() }),
     /** Linears that have another pattern, or are `dense`, by `blocks.<k>.<linear>`; absent where there are none. */
     layers: z.record(z.string(), z.string()).optional(),

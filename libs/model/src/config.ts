@@ -27,7 +27,11 @@ export function optional<T extends z.ZodType>(schema: T): z.ZodOptional<z.ZodNul
  * @param where what is checked, for the message: 'config.json' or a path within it
  * @throws EsparseError 'checkpoint' naming each field that is missing or out of range
  */
-export function parseConfig<T>(schema: z.ZodType<T>, value: unknown, where = 'config.json'): T {
+export function parseConfig<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  where = 'config.json',
+): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || where}: ${issue.message}`);

@@ -21,20 +21,27 @@ export interface ModelFamily {
   describe(config: Readonly<Record<string, unknown>>): ModelDescription;
 }
 
+const NAMES = new Set<string>();
 const BY_ARCHITECTURE = new Map<string, ModelFamily>();
 const BY_MODEL_TYPE = new Map<string, ModelFamily>();
 
 /**
  * Makes a family known to `describeModel`. The built-in ones come through here too.
- * @throws EsparseError 'usage' where one of its architectures is taken
+ * @throws EsparseError 'usage' where its name or one of its architectures is taken
  */
 export function registerFamily(family: ModelFamily): void {
+  if (NAMES.has(family.name)) {
+    throw new EsparseError('usage', `there is a model family '${family.name}' already`, {
+      hint: 'give it a name of its own',
+    });
+  }
   const taken =
     family.architectures.find((name) => BY_ARCHITECTURE.has(name)) ??
     family.modelTypes.find((name) => BY_MODEL_TYPE.has(name));
   if (taken !== undefined) {
     throw new EsparseError('usage', `model family '${family.name}': '${taken}' is registered already`);
   }
+  NAMES.add(family.name);
   for (const name of family.architectures) BY_ARCHITECTURE.set(name, family);
   for (const name of family.modelTypes) BY_MODEL_TYPE.set(name, family);
 }
@@ -84,6 +91,8 @@ function familyOf(architecture: string | undefined, modelType: string | undefine
   throw new EsparseError(
     'unsupported',
     `model architecture '${architecture ?? modelType ?? '(none named)'}' of config.json is not known`,
-    { hint: `the known architectures are ${[...BY_ARCHITECTURE.keys()].join(', ')}` },
+    {
+      hint: `the known architectures are ${[...BY_ARCHITECTURE.keys()].join(', ')}; --family brings one of your own`,
+    },
   );
 }

@@ -12,7 +12,11 @@ export {
   type TensorSpec,
 } from './description.ts';
 export { describeCheckpoint } from './describe-checkpoint.ts';
+export { count, optional, positions, positive } from './config.ts';
+export { defineFamily, type FamilyDefinition, type FamilyDescription } from './define-family.ts';
+export { describeLlamaDecoder, LLAMA_FIELDS, type LlamaVariant } from './families/llama-decoder.ts';
 export { describeModel, registerFamily, type ModelFamily } from './family.ts';
+export { loadFamily, type FamilyLoader } from './load-family.ts';
 export { MAX_SEQLEN } from './limits.ts';
 export {
   OPERATIONS,
@@ -24,5 +28,6 @@ export {
 } from './operations/index.ts';
 export type { AttributeValue, EmitContext, GraphWriter, Operation } from './operations/operation.ts';
 export { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS, neededFor, widthsOf, type ModelProgram } from './program.ts';
+export { ROPE_FIELDS, ropeFromConfig } from './rope/config.ts';
 export { type RopeScaling, type RopeSpec } from './rope/spec.ts';
 export { ropeFrequencies, ropeTables, type RopeTables } from './rope/tables.ts';

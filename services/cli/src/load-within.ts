@@ -2,14 +2,18 @@ import { setTimeout } from 'node:timers/promises';
 import { EsparseError } from '@esparse/errors';
 import { startWatchdog } from '@esparse/pruner';
 
+/** Loading computes nothing: if it takes longer, it hangs. */
+export const LOAD_TIMEOUT_SECONDS = 60;
+
 /**
  * Runs the loading of user code, and ends it where that hangs: a promise that never settles becomes an error, and a
  * loop that never ends is killed from outside (see `startWatchdog`).
  *
- * @throws EsparseError 'usage' after `timeoutMs`, naming the pipeline
+ * @param plugin what is loaded, such as 'pipeline ./mine.ts'
+ * @throws EsparseError 'usage' after `timeoutMs`, naming the plug-in
  */
-export async function loadWithin<T>(timeoutMs: number, pipeline: string, load: () => Promise<T>): Promise<T> {
-  const call = { plugin: `pipeline ${pipeline}`, where: 'loading' };
+export async function loadWithin<T>(timeoutMs: number, plugin: string, load: () => Promise<T>): Promise<T> {
+  const call = { plugin, where: 'loading' };
   const watchdog = startWatchdog(timeoutMs);
   const done = new AbortController();
   // It keeps the process alive: without it, Node would end with 0 where nothing else is left to do.

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { EsparseError, messageOf, RequestError, toEsparseError } from '@esparse/errors';
+import type { FamilyLoader } from '@esparse/model';
 import type { Logger } from 'pino';
 import { startEngine } from './engine/start-engine.ts';
 import { createAdmission } from '@esparse/engine';
@@ -57,6 +58,8 @@ export interface ServeOptions extends ServerTls {
   readonly maxConnections?: number | undefined;
   readonly requestSeconds?: number | undefined;
   readonly drainSeconds?: number | undefined;
+  /** A model family that does not come with esparse. @default none */
+  readonly family?: FamilyLoader | undefined;
   /** Follow the store's current run. */
   readonly watch?: boolean | undefined;
   /** @default 'full' */
@@ -116,6 +119,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       kvBytes: options.kvBytes,
       cacheDirectory: options.cacheDirectory,
       cacheBytes: options.cacheBytes,
+      family: options.family,
       limits: {
         maxSequences,
         prefillTokens: STEP_PREFILL_TOKENS,

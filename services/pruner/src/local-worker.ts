@@ -15,6 +15,8 @@ export interface LocalWorkerOptions {
   readonly threads?: number | undefined;
   /** What runs its blocks. @default 'cpu' */
   readonly device?: DeviceName | undefined;
+  /** The file or package of a model family that it is to know. @default none */
+  readonly family?: string | undefined;
   readonly roots: readonly string[];
 }
 
@@ -37,12 +39,14 @@ export async function startLocalWorker({
   script,
   threads,
   device,
+  family,
   roots,
 }: LocalWorkerOptions): Promise<LocalWorker> {
   const args = ['worker', '--listen', '127.0.0.1:0', '--log-level', 'warn'];
   for (const root of roots) args.push('--root', root);
   if (threads !== undefined) args.push('--threads', String(threads));
   if (device !== undefined) args.push('--device', device);
+  if (family !== undefined) args.push('--family', family);
   const child = fork(script, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: withoutTls() });
   const { address } = await readiness(child);
   return {

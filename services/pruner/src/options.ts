@@ -1,5 +1,5 @@
 import type { ClientTls } from '@esparse/protocol';
-import type { ConfiguredPipeline, Pattern } from '@esparse/sparsity';
+import type { ConfiguredPipeline, Pattern, PipelineSource } from '@esparse/sparsity';
 import type { LayerRule } from './layers.ts';
 
 /** What a run does. All of it but paths and workers is part of the run's fingerprint. */
@@ -11,6 +11,8 @@ export interface PruneOptions extends ClientTls {
   /** Store that the run is committed to: a directory, or `s3://bucket/prefix`. */
   readonly store: string;
   readonly pipeline: ConfiguredPipeline;
+  /** A model family that does not come with esparse, and where it was loaded from. @default none */
+  readonly family?: { readonly name: string; readonly source: PipelineSource } | undefined;
   readonly pattern: Pattern;
   /** Other patterns for some linears, or none: of several that name a linear, the last. @default none */
   readonly layers?: readonly LayerRule[] | undefined;

@@ -71,15 +71,21 @@ export function attributesOf(
     model: checkpoint.digest,
     tokens,
     numerics,
-    options: runOptions(options, layers),
+    options: runOptions(options, description, layers),
   };
 }
 
 /** The options of a run as the store keeps them: those that change its bytes. */
-function runOptions(options: PruneOptions, { exceptions }: Layers): RunAttributes['options'] {
-  const { pattern, samples, seqlen, seed, bos, skipIndivisible } = options;
+function runOptions(
+  options: PruneOptions,
+  description: ModelDescription,
+  { exceptions }: Layers,
+): RunAttributes['options'] {
+  const { family, pattern, samples, seqlen, seed, bos, skipIndivisible } = options;
   return {
     pipeline: describePipeline(options.pipeline),
+    // One that is loaded, and describes another model, changes nothing.
+    ...(family?.name === description.family && { family: family.source }),
     pattern: { keep: pattern.keep, group: pattern.group },
     ...(Object.keys(exceptions).length > 0 && { layers: exceptions }),
     calibration: { samples, seqlen, seed, bos },

@@ -1,6 +1,7 @@
 /** The script of the thread that computes: see `compute.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
+import { loadFamily } from '@esparse/model';
 import { serveCalls, type Methods } from './calls.ts';
 import { createCompute } from './compute.ts';
 import type { ComputeThreadData } from './start-compute.ts';
@@ -20,4 +21,5 @@ function untilStopped(methods: Methods): Methods {
   return Object.fromEntries(entries);
 }
 
+if (options.family !== undefined) await loadFamily(options.family);
 serveCalls(parentPort, untilStopped(createCompute(options)));

@@ -1,4 +1,5 @@
 import { EsparseError } from '@esparse/errors';
+import type { FamilyLoader } from '@esparse/model';
 import { embedTokens, openDevice, type DeviceName, type LoadedBlock, type TapOutput } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
@@ -28,6 +29,8 @@ export interface ComputeOptions {
   readonly threads: number;
   /** What runs blocks. @default 'cpu' */
   readonly device?: DeviceName | undefined;
+  /** A model family that does not come with esparse. @default none */
+  readonly family?: FamilyLoader | undefined;
 }
 
 /**

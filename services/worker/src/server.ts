@@ -3,6 +3,7 @@ import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { EsparseError } from '@esparse/errors';
 import { setPruningThreads } from '@esparse/kernels';
 import { showLocation } from '@esparse/storage';
+import type { FamilyLoader } from '@esparse/model';
 import type { DeviceName } from '@esparse/onnx';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
@@ -30,6 +31,8 @@ export interface WorkerOptions extends ServerTls {
   readonly threads?: number | undefined;
   /** What runs blocks. @default 'cpu' */
   readonly device?: DeviceName | undefined;
+  /** A model family that does not come with esparse. @default none */
+  readonly family?: FamilyLoader | undefined;
   /** Directories whose models and stores are served. Paths outside them are refused. */
   readonly roots: readonly string[];
   readonly log: Logger;
@@ -64,6 +67,7 @@ export async function startWorker({
   listen,
   threads = availableParallelism(),
   device = 'cpu',
+  family,
   roots,
   log,
   metrics: metricsListen,
@@ -73,7 +77,7 @@ export async function startWorker({
   const secrets = await serverCredentials(tls, listen, '--listen');
   const guard = await guardRoots(roots);
   setPruningThreads(threads);
-  const compute = startCompute({ threads, device });
+  const compute = startCompute({ threads, device, family });
   const giveUp = async (error: unknown): Promise<never> => {
     await compute.stop();
     throw error;

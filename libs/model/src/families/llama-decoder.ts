@@ -1,7 +1,8 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
 import { count, optional, positions, positive } from '../config.ts';
-import { biasSlot, type BlockTensorSpec, type LinearSpec, type ModelDescription } from '../description.ts';
+import type { FamilyDescription } from '../define-family.ts';
+import { biasSlot, type BlockTensorSpec, type LinearSpec } from '../description.ts';
 import { MAX_BLOCKS, MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_VOCAB } from '../limits.ts';
 import type { BlockOp } from '../operations/index.ts';
 import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS } from '../program.ts';
@@ -26,8 +27,6 @@ export type LlamaFields = z.infer<z.ZodObject<typeof LLAMA_FIELDS>>;
 
 /** In what the families of this shape differ. */
 export interface LlamaVariant {
-  /** The family's name. */
-  readonly family: string;
   /** Names of the linears that have a bias. */
   readonly biased: ReadonlySet<string>;
 }
@@ -40,10 +39,7 @@ export const MLP_LINEARS = ['gate_proj', 'up_proj', 'down_proj'] as const;
  * Describes a decoder of LLaMA's shape: RMSNorm, rotary embedding, grouped-query attention, SwiGLU, optional biases, tied
  * or separate head.
  */
-export function describeLlamaDecoder(
-  config: LlamaFields,
-  { family, biased }: LlamaVariant,
-): ModelDescription {
+export function describeLlamaDecoder(config: LlamaFields, { biased }: LlamaVariant): FamilyDescription {
   const sizes = sizesOf(config);
   const { hidden } = sizes;
   const vocab = config.vocab_size;
@@ -58,7 +54,6 @@ export function describeLlamaDecoder(
   ];
   if (!config.tie_word_embeddings) outer.push({ name: head, shape: [vocab, hidden] });
   return {
-    family,
     hidden,
     blocks: config.num_hidden_layers,
     vocab,

@@ -1,8 +1,8 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
-import { count, optional, parseConfig, positions } from '../config.ts';
-import { biasSlot, type BlockTensorSpec, type LinearSpec, type ModelDescription } from '../description.ts';
-import type { ModelFamily } from '../family.ts';
+import { count, optional, positions } from '../config.ts';
+import { defineFamily, type FamilyDescription } from '../define-family.ts';
+import { biasSlot, type BlockTensorSpec, type LinearSpec } from '../description.ts';
 import { MAX_BLOCKS, MAX_HEADS, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_VOCAB } from '../limits.ts';
 import type { BlockOp } from '../operations/index.ts';
 import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS } from '../program.ts';
@@ -33,14 +33,15 @@ const EPSILON = 1e-5;
 const DECODER = 'model.decoder';
 
 /** OPT (arXiv 2205.01068): LayerNorm before each part, learned positions, biases, ReLU. */
-export const opt: ModelFamily = {
+export const opt = defineFamily({
   name: 'opt',
   architectures: ['OPTForCausalLM'],
   modelTypes: ['opt'],
-  describe: (raw) => describe(parseConfig(CONFIG, raw)),
-};
+  config: CONFIG,
+  describe,
+});
 
-function describe(config: OptConfig): ModelDescription {
+function describe(config: OptConfig): FamilyDescription {
   requireSupported(config);
   const { hidden_size: hidden, vocab_size: vocab, ffn_dim: inner } = config;
   const linears = linearsOf(config);
@@ -56,7 +57,6 @@ function describe(config: OptConfig): ModelDescription {
   ];
   if (!config.tie_word_embeddings) outer.push({ name: head, shape: [vocab, hidden] });
   return {
-    family: 'opt',
     hidden,
     blocks: config.num_hidden_layers,
     vocab,

@@ -7,13 +7,14 @@ import { enginePerplexity, perplexity, type Perplexity } from '@esparse/evaluati
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
 import { checkpointSource, storeSource, type ModelSource } from '../model-source.ts';
+import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
 import { deviceOption, jsonOption, runOption, threadsOption } from '../options/shared.ts';
 import { integer } from '../options/values.ts';
 
 /** What computes: the engine that serves stores, or ONNX Runtime. */
 type Backend = 'native' | 'onnx';
 
-interface Flags extends CacheFlags {
+interface Flags extends CacheFlags, FamilyFlags {
   readonly model?: string;
   readonly store?: string;
   readonly run?: string;
@@ -64,6 +65,7 @@ export function evalCommand(): Command {
         .env('ESPARSE_ENGINE'),
     )
     .addOption(threadsOption('threads of the runtime'))
+    .addOption(familyOption())
     .addOption(cacheDirectory)
     .addOption(cacheSize)
     .addOption(
@@ -77,6 +79,7 @@ async function run(
   { text, seqlen, bos, threads, device, json, engine, ...flags }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
+  await loadedFamily(flags);
   const source = await openSource(flags);
   try {
     const backend = backendOf(source, engine, device);

@@ -5,10 +5,11 @@ import { readTokenizerFiles } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
+import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
 import { jsonOption, runOption, storeOption, threadsOption } from '../options/shared.ts';
 import { anyInteger, integer, nonNegative, share } from '../options/values.ts';
 
-interface Flags extends CacheFlags {
+interface Flags extends CacheFlags, FamilyFlags {
   readonly store: string;
   readonly run?: string;
   readonly prompt: string;
@@ -70,6 +71,7 @@ export function generateCommand(): Command {
         .env('ESPARSE_BOS'),
     )
     .addOption(threadsOption('compute threads', 256))
+    .addOption(familyOption())
     .addOption(cacheDirectory)
     .addOption(cacheSize)
     .addOption(jsonOption('print one JSON object at the end'))
@@ -78,6 +80,7 @@ export function generateCommand(): Command {
 
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const { store, prompt, maxTokens, temperature, topP, topK, seed, threads, json } = flags;
+  await loadedFamily(flags);
   const stored = await (await openStore(store)).openRun(flags.run);
   const engine = await openEngine({ store, run: stored.fingerprint, threads, ...cacheOf(flags) });
   try {

@@ -1,10 +1,11 @@
 import { Command, Option } from 'commander';
 import { openCheckpoint } from '@esparse/checkpoint';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
+import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
 import { mermaidOf, pipelineGraph } from '../pipeline-graph.ts';
 import { configuredPipeline, pipelineOptions, type PipelineFlags } from '../options/pipeline.ts';
 
-interface Flags extends PipelineFlags {
+interface Flags extends PipelineFlags, FamilyFlags {
   readonly model?: string;
   readonly format: 'mermaid' | 'json';
 }
@@ -16,6 +17,7 @@ export function graphCommand(): Command {
   );
   for (const option of pipelineOptions()) command.addOption(option);
   return command
+    .addOption(familyOption())
     .addOption(
       new Option(
         '--model <dir|s3://…|https://…>',
@@ -32,6 +34,7 @@ export function graphCommand(): Command {
 }
 
 async function run({ model, format, ...flags }: Flags): Promise<void> {
+  await loadedFamily(flags);
   const pipeline = await configuredPipeline(flags);
   const graph = pipelineGraph(pipeline, model === undefined ? undefined : await describe(model));
   process.stdout.write(format === 'json' ? `${JSON.stringify(graph)}\n` : mermaidOf(graph));

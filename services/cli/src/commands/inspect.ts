@@ -2,9 +2,10 @@ import { Command } from 'commander';
 import { openStore } from '@esparse/store';
 import { inspectRun, type RunInspection } from '../inspect-run.ts';
 import { bytes, percent, table } from '../table.ts';
+import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
 import { jsonOption, runOption, storeOption } from '../options/shared.ts';
 
-interface Flags {
+interface Flags extends FamilyFlags {
   readonly store: string;
   readonly run?: string;
   readonly json: boolean;
@@ -18,11 +19,13 @@ export function inspectCommand(): Command {
     )
     .addOption(storeOption('store to look into'))
     .addOption(runOption('run to look at, or its first digits (default: the current one)'))
+    .addOption(familyOption())
     .addOption(jsonOption())
     .action(run);
 }
 
-async function run({ store: directory, run: fingerprint, json }: Flags): Promise<void> {
+async function run({ store: directory, run: fingerprint, json, family }: Flags): Promise<void> {
+  await loadedFamily({ family });
   const store = await openStore(directory);
   const runs = await store.runs();
   const current = await store.current();

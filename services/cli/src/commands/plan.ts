@@ -3,6 +3,7 @@ import { planRun, type RunPlan } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
 import { jsonOption, required, threadsOption } from '../options/shared.ts';
 import { integer } from '../options/values.ts';
+import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
 import { runOptions, type RunFlags } from '../options/run.ts';
 import { bytes, table } from '../table.ts';
@@ -35,7 +36,8 @@ export function planCommand(): Command {
   return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
-async function run({ json, layer, ...flags }: Flags, signal: AbortSignal): Promise<void> {
+async function run({ json, layer, family, ...flags }: Flags, signal: AbortSignal): Promise<void> {
+  await loadedFamily({ family });
   const plan = await planRun({ ...flags, layers: layer, pipeline: await configuredPipeline(flags) }, signal);
   process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags.combine));
 }

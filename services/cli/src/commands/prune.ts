@@ -9,6 +9,7 @@ import { ownScript } from '../own-command.ts';
 import { clientTlsOptions } from '../options/tls.ts';
 import { createReporter } from '../prune-reporter.ts';
 import { renderReport } from '../prune-report.ts';
+import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
 import { runOptions, type RunFlags } from '../options/run.ts';
 
@@ -83,16 +84,18 @@ export function pruneCommand(): Command {
 }
 
 async function run(
-  { worker = [], layer, threads, device, json, ...flags }: Flags,
+  { worker = [], layer, threads, device, json, family: named, ...flags }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   // For a worker without a name gRPC sends its address as the TLS server name, of which Node warns: no user can mend it.
   if (flags.tlsCa !== undefined) process.noDeprecation = true;
+  const found = await loadedFamily({ family: named });
   const options: PruneOptions = {
     ...flags,
     layers: layer,
     pipeline: await configuredPipeline(flags),
     workers: worker,
+    family: found && { name: found.family.name, source: found.source },
   };
   const reporter = createReporter({ json, stream: process.stdout });
   try {
@@ -100,7 +103,8 @@ async function run(
       signal,
       emit: reporter.emit,
       // The worker that prune starts is `esparse worker`.
-      startWorker: (roots) => startLocalWorker({ script: ownScript(), threads, device, roots }),
+      startWorker: (roots) =>
+        startLocalWorker({ script: ownScript(), threads, device, family: named, roots }),
     });
     reporter.stop();
     if (!json) process.stdout.write(renderReport(report));

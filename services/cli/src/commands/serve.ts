@@ -21,10 +21,11 @@ import {
   storeOption,
   threadsOption,
 } from '../options/shared.ts';
+import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
 import { hostPort, integer } from '../options/values.ts';
 import { serverTlsOptions } from '../options/tls.ts';
 
-interface Flags extends CacheFlags, ServerTls {
+interface Flags extends CacheFlags, FamilyFlags, ServerTls {
   readonly store: string;
   readonly run?: string;
   readonly modelName?: string;
@@ -107,6 +108,7 @@ export function serveCommand(): Command {
         integer(1, 1_048_576),
       ),
     )
+    .addOption(familyOption())
     .addOption(cacheDirectory)
     .addOption(cacheSize)
     .addOption(
@@ -166,10 +168,12 @@ export function serveCommand(): Command {
 }
 
 async function run({ kvMemory, maxBody, logLevel, ...flags }: Flags): Promise<void> {
+  const family = await familyLoader(flags);
   const log = pino({ name: 'esparse-serve', level: logLevel }, destination(2));
   const stopped = stopSignal();
   const starting = startServer({
     ...flags,
+    family,
     kvBytes: kvMemory * MIB,
     ...cacheOf(flags),
     maxBodyBytes: maxBody,

@@ -3,11 +3,12 @@ import type { DeviceName } from '@esparse/onnx';
 import type { ServerTls } from '@esparse/protocol';
 import { DEFAULT_DRAIN_SECONDS, startWorker } from '@esparse/worker';
 import { pino, destination } from 'pino';
+import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
 import { deviceOption, drainOption, logLevelOption, threadsOption } from '../options/shared.ts';
 import { collect, hostPort } from '../options/values.ts';
 import { serverTlsOptions } from '../options/tls.ts';
 
-interface Flags extends ServerTls {
+interface Flags extends FamilyFlags, ServerTls {
   readonly listen: string;
   readonly threads?: number;
   readonly device: DeviceName;
@@ -29,6 +30,7 @@ export function workerCommand(): Command {
     )
     .addOption(threadsOption('threads of the runtime'))
     .addOption(deviceOption('what runs the blocks').default('cpu'))
+    .addOption(familyOption())
     .addOption(
       new Option(
         '--root <dir|s3://…|https://…>',
@@ -59,6 +61,7 @@ async function run({
   drainSeconds,
   metrics,
   logLevel,
+  family,
   ...tls
 }: Flags): Promise<void> {
   const log = pino({ name: 'esparse-worker', level: logLevel }, destination(2));
@@ -66,6 +69,7 @@ async function run({
     listen,
     threads,
     device,
+    family: await familyLoader({ family }),
     roots: root,
     drainSeconds,
     metrics,

@@ -3,7 +3,7 @@ import { EsparseError } from '@esparse/errors';
 import { PIPELINES } from '@esparse/pipelines';
 import { configurePipeline, SHUFFLES, type ConfiguredPipeline } from '@esparse/sparsity';
 import { findPipeline } from '../load-pipeline.ts';
-import { loadWithin } from '../load-within.ts';
+import { LOAD_TIMEOUT_SECONDS, loadWithin } from '../load-within.ts';
 import { numeric } from './shared.ts';
 import { integer } from './values.ts';
 
@@ -20,9 +20,6 @@ export interface PipelineFlags {
 
 /** Solving for the weights of the widest linears takes minutes. */
 const PLUGIN_TIMEOUT_SECONDS = 1800;
-
-/** Loading computes nothing: if it takes longer, it hangs. */
-const LOAD_TIMEOUT_SECONDS = 60;
 
 /** Timers of Node count milliseconds in 31 bits. */
 const MAX_TIMEOUT_SECONDS = 2_000_000;
@@ -82,7 +79,7 @@ export async function configuredPipeline(flags: PipelineFlags): Promise<Configur
   };
   if (PIPELINES.has(flags.pipeline)) return load();
   const seconds = Math.min(flags.pluginTimeout, LOAD_TIMEOUT_SECONDS);
-  return loadWithin(1000 * seconds, flags.pipeline, load);
+  return loadWithin(1000 * seconds, `pipeline ${flags.pipeline}`, load);
 }
 
 function settingsOf({ set = {}, alpha, bins, entropyRange, shuffle }: PipelineFlags): Settings {

@@ -2,12 +2,13 @@ import { InvalidArgumentError, Option } from 'commander';
 import { isEsparseError } from '@esparse/errors';
 import { parseLayerRule, type LayerRule } from '@esparse/pruner';
 import type { Pattern } from '@esparse/sparsity';
+import { familyOption, type FamilyFlags } from './family.ts';
 import { numeric } from './shared.ts';
 import { integer, pattern } from './values.ts';
 import { pipelineOptions, type PipelineFlags } from './pipeline.ts';
 
 /** What a run does, planned or carried out. */
-export interface RunFlags extends PipelineFlags {
+export interface RunFlags extends PipelineFlags, FamilyFlags {
   readonly pattern: Pattern;
   readonly layer?: readonly LayerRule[];
   readonly samples: number;
@@ -22,6 +23,7 @@ export interface RunFlags extends PipelineFlags {
 export function runOptions(): Option[] {
   return [
     ...pipelineOptions(),
+    familyOption(),
     new Option('--pattern <keep:group>', 'weights kept of every group of consecutive inputs')
       .default({ keep: 2, group: 4 }, '2:4')
       .env('ESPARSE_PATTERN')

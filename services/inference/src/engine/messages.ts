@@ -5,7 +5,7 @@ import type { DeviceFacts, Job, SchedulerLimits, StepResult } from '@esparse/eng
 /** What the engine's thread is started with. */
 export interface EngineSettings extends Pick<
   ServeOptions,
-  'store' | 'threads' | 'maxContext' | 'kvBytes' | 'cacheDirectory' | 'cacheBytes'
+  'store' | 'threads' | 'maxContext' | 'kvBytes' | 'cacheDirectory' | 'cacheBytes' | 'family'
 > {
   readonly limits: SchedulerLimits;
 }
