@@ -176,7 +176,8 @@ export function addon(): Addon | null {
   } catch (error) {
     process.emitWarning(
       `the native kernels could not be loaded (${messageOf(error).split('\n')[0]}): using the TypeScript reference, ` +
-        'many times slower. Run `npm run native -w @esparse/kernels` to build them.',
+        'many times slower. `npm run native -w @esparse/kernels` builds them in a checkout, ' +
+        '`npm rebuild @esparse/kernels` (or `npm rebuild -g`) where it is installed.',
       { code: 'ESPARSE_KERNELS' },
     );
   }
