@@ -14,12 +14,13 @@ export interface Manifest {
   readonly exports?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly files?: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
   /** Fields that the package has once it is packed, instead of those of the workspace. */
   readonly publishConfig?: Partial<PackedManifest>;
 }
 
 /** A package.json as it is packed. */
-export interface PackedManifest extends Omit<Manifest, 'private' | 'publishConfig'> {
+export interface PackedManifest extends Omit<Manifest, 'private' | 'publishConfig' | 'devDependencies'> {
   readonly scripts?: Readonly<Record<string, string>>;
   readonly bundleDependencies?: readonly string[];
 }

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { EsparseError } from '@esparse/errors';
 
 /**
@@ -6,8 +7,10 @@ import { EsparseError } from '@esparse/errors';
  */
 export const PROTOCOL_VERSION = 1;
 
+const manifest = createRequire(import.meta.url)('../package.json') as { readonly version: string };
+
 /** Version of the software, as `Describe` reports it. */
-export const SOFTWARE_VERSION = '0.1.0';
+export const SOFTWARE_VERSION = manifest.version;
 
 /** @throws EsparseError `protocol` unless the peer speaks this version. */
 export function requireProtocol(version: number, peer: string): void {
