@@ -34,7 +34,7 @@ export default tseslint.config(
       '@nx/enforce-module-boundaries': [
         'error',
         {
-          // Examples are no project of their own: the tests try them as they are.
+          // The tests try the plug-ins of the examples as they are.
           allow: ['../../examples/plugins/*'],
           depConstraints: FLOORS,
         },
