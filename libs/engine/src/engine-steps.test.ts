@@ -62,7 +62,7 @@ test('an engine that is closed ends its step first, and refuses what was asked f
   await engine.close();
 });
 
-test('a sampler is told where the prompt ends and what was generated since', async () => {
+test('a sampler sees the tokens so far, and where the prompt ends', async () => {
   const { engine, model } = standInEngine();
   const histories: unknown[] = [];
   const run = model.run.bind(model);

@@ -55,7 +55,7 @@ test.each([
     /block 1.*q_proj\/values/,
   ],
   [
-    'a chunk that is gone',
+    'a chunk missing',
     'blocks/0/up_proj/indices/c/0/0/0',
     (file: string) => rm(file),
     /block 0.*up_proj\/indices/,
@@ -67,8 +67,8 @@ test.each([
     /block 1: k_proj: packed weights are damaged/,
   ],
   ['a permutation that is none', 'blocks/0/q_proj/permutation/c/0', flip(0), /block 0: q_proj.*permutation/],
-  ['a commit that is gone', 'blocks/1/zarr.json', (file: string) => rm(file), /block 1 is missing/],
-  ['an end that is gone', 'finished.json', (file: string) => rm(file), /not brought to its end/],
+  ['a commit missing', 'blocks/1/zarr.json', (file: string) => rm(file), /block 1 is missing/],
+  ['its end missing', 'finished.json', (file: string) => rm(file), /not brought to its end/],
   ['metadata that is damaged', 'blocks/0/q_proj/values/zarr.json', flip(20), /block 0.*q_proj\/values/],
   [
     'a newer format',

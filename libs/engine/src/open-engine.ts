@@ -25,7 +25,7 @@ export interface EngineOptions {
    * @default the files of the store itself are mapped; where it has none, `~/.cache/esparse`
    */
   readonly cacheDirectory?: string | undefined;
-  /** The most bytes of all runs in it; runs that nobody uses make room, the longest unused first. @default 64 GiB */
+  /** The most bytes of all runs in it; runs that are not in use make room, the longest unused first. @default 64 GiB */
   readonly cacheBytes?: number | undefined;
   /** Compare every byte of the run with its checksums before anything else. @default false */
   readonly verify?: boolean | undefined;

@@ -29,7 +29,7 @@ export interface OpenedModel extends StoredModel {
 const DEFAULT_CACHE_BYTES = 64 * 2 ** 30;
 
 /**
- * Opens a finished run of a store, and the files that its arrays are mapped from; whoever opens it closes `arrays`.
+ * Opens a finished run of a store, and the files that its arrays are mapped from; the caller closes `arrays`.
  *
  * @throws EsparseError 'store' for a run that is not finished, damaged or of a newer format; 'usage' for a context that
  * the model does not reach
@@ -58,7 +58,7 @@ async function sourceOf(
   });
 }
 
-/** Where copies lie unless somebody says otherwise, by the XDG Base Directory Specification. */
+/** Where copies lie by default, by the XDG Base Directory Specification. */
 function defaultCacheDirectory(): string {
   const { XDG_CACHE_HOME: caches } = process.env;
   return path.join(

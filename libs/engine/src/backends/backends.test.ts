@@ -118,7 +118,7 @@ test('a name is given to one backend only', () => {
   expect(again).toThrow(expect.objectContaining({ kind: 'usage' }));
 });
 
-test('what a device cannot do is the error of who opens a model on it', async () => {
+test('a device that cannot be used is an error of opening a model on it', async () => {
   await expect(open('stand-in:broken')).rejects.toMatchObject({ kind: 'unsupported' });
 });
 

@@ -6,8 +6,8 @@ const backends = new Map<string, () => Promise<Backend>>();
 /**
  * Makes a backend known by a name.
  *
- * @param load gives it: called when a model is first opened on it, so that nobody loads the libraries of a device that
- * nobody uses
+ * @param load gives the backend: called when a model is opened on it, so that the libraries of a device are loaded only
+ * where it is used
  * @throws EsparseError 'usage' where the name is taken
  */
 export function registerBackend(name: string, load: () => Promise<Backend>): void {
@@ -15,7 +15,7 @@ export function registerBackend(name: string, load: () => Promise<Backend>): voi
   backends.set(name, load);
 }
 
-/** @throws EsparseError 'usage' for a name that nobody registered */
+/** @throws EsparseError 'usage' for a name that is not registered */
 export async function loadBackend(name: string): Promise<Backend> {
   const load = backends.get(name);
   if (load !== undefined) return load();

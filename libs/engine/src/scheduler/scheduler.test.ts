@@ -188,7 +188,7 @@ test('a step that is aborted ends the jobs that took part', async () => {
   expect(engine.freePages()).toBe(10_000);
 });
 
-test('a job that can never fit, or asks for what cannot be, ends with an error and holds up nobody', async () => {
+test('a job that can never fit, or asks for what cannot be, ends with an error and holds up no other', async () => {
   const scheduler = schedulerOf(20);
   scheduler.submit(job(0, 50, 5));
   scheduler.submit(job(1, 5, 1, { sampling: { temperature: -1 } }));

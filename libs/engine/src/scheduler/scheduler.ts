@@ -40,7 +40,7 @@ interface Part {
  * whose prompt is in the cache, and prefills some of the prompts of the others. One step runs at a time; during it and
  * between two of them jobs may be added and cancelled.
  *
- * The queue is bounded by who submits (see `admission.ts`). A job at its head that does not fit yet keeps those
+ * The queue is bounded by the caller (see `admission.ts`). A job at its head that does not fit yet keeps those
  * behind it waiting: else large jobs would wait for ever.
  */
 export class Scheduler {

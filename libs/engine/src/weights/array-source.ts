@@ -10,7 +10,7 @@ export interface ArraySource {
    * @param folder of the group in the run, such as 'blocks/3' or 'dense'
    */
   file(group: CommittedGroup, folder: string, array: string): Promise<string>;
-  /** Tells that the files are no longer used. */
+  /** Ends the use of the files. */
   close(): Promise<void>;
 }
 

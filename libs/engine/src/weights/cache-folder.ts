@@ -5,8 +5,9 @@ import { EsparseError, toEsparseError } from '@esparse/errors';
 
 /**
  * A folder of runs, `<fingerprint>/…`, that several processes fill, use and clear at the same time. Files appear whole, by
- * a rename. Who uses a run has a file `.use-…` in it whose time is renewed every 10 s; without one that is younger than
- * 60 s a run may be removed, the longest unused first. (A process that has mapped a file keeps it, whoever removes it.)
+ * a rename. A process that uses a run has a file `.use-…` in it whose time is renewed every 10 s; without one that is
+ * younger than 60 s a run may be removed, the longest unused first. (A process that has mapped a file keeps it when it
+ * is removed.)
  */
 const USE = '.use-';
 const TEMPORARY = '.part-';
@@ -26,7 +27,7 @@ export async function beginUse(run: string): Promise<Use> {
   await writeFile(mark, '');
   const renew = setInterval(() => {
     const now = new Date();
-    // A mark that somebody removed is not worth an end of service.
+    // A mark that another process removed is no reason to stop serving.
     utimes(mark, now, now).catch(() => undefined);
   }, RENEW_MS);
   renew.unref();
@@ -60,7 +61,7 @@ export async function writeWhole(run: string, file: string, bytes: Uint8Array): 
   }
 }
 
-/** A full disk is told as one of the cache: the store has nothing to do with it. */
+/** Reports a full disk as the cache's: the store has nothing to do with it. */
 function fullOr(error: unknown, folder: string): unknown {
   if (toEsparseError(error).kind !== 'space') return error;
   return new EsparseError('space', `no space is left for copies of the weights in ${path.dirname(folder)}`, {
@@ -78,7 +79,7 @@ interface CachedRun {
 }
 
 /**
- * Removes runs that nobody uses, the longest unused first, until so many more bytes fit below the bound.
+ * Removes runs that are not in use, the longest unused first, until so many more bytes fit below the bound.
  *
  * @returns the bytes that are left in the cache
  * @throws EsparseError 'space' where that is not enough
@@ -89,7 +90,7 @@ export async function makeRoom(directory: string, wanted: number, bound: number)
   const unused = runs.filter(({ used }) => !used).sort((a, b) => a.lastUse - b.lastUse);
   for (const { folder, bytes } of unused) {
     if (total + wanted <= bound) break;
-    // Out of the way first: nobody begins to use half a run.
+    // Renamed first, so that no process begins to use half a run.
     const removed = path.join(directory, `${REMOVED}${randomUUID()}`);
     if (
       await rename(folder, removed).then(

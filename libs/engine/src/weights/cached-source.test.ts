@@ -105,7 +105,7 @@ test('damage in the store is not cached', async () => {
   });
 });
 
-test('runs that nobody uses make room, those in use do not', async () => {
+test('runs that are not in use make room, those in use stay', async () => {
   await answer();
   const first = await used();
   const engine = await open({ run: 'second' });

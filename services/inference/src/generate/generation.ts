@@ -7,7 +7,7 @@ import { choicesOf, type Choice, type ChoiceDelta, type GenerationInput } from '
 import { TokenTimes, type GenerationObserver } from './token-times.ts';
 import { UnreadDeltas } from './unread-deltas.ts';
 
-/** Texts on their way. Whoever began it must read it to its end, or cancel it. */
+/** Texts on their way. The caller reads it to its end, or cancels it. */
 export interface Generation extends AsyncIterable<readonly ChoiceDelta[]> {
   readonly promptTokens: number;
   /** Tokens of the texts so far; a token that ends a text is no part of it. */

@@ -18,7 +18,7 @@ const logprob = { logprob: -1, ids: [], logprobs: [] };
 const offsets = (tokens: readonly { token: number; offset: number }[]) =>
   tokens.map(({ token, offset }) => [token, offset]);
 
-test('each token is told with the text that it begins, at its offset', () => {
+test('each token is reported with the text that it begins, at its offset', () => {
   const choice = new ChoiceText(table, []);
   const first = choice.push(0, logprob);
   expect(first).toMatchObject({ text: 'ab', stopped: false });
@@ -32,7 +32,7 @@ test('each token is told with the text that it begins, at its offset', () => {
   ]);
 });
 
-test('tokens of a stop string are not told, and one that is cut is', () => {
+test('tokens of a stop string are not reported, and one that is cut is', () => {
   const choice = new ChoiceText(table, ['b\n']);
   expect(choice.push(0, logprob)).toMatchObject({ text: 'a', tokens: [{ token: 0 }] });
   expect(choice.push(2, logprob)).toEqual({ text: '', tokens: [], stopped: true });
@@ -50,7 +50,7 @@ test('at the end comes what was held back, and half a character as U+FFFD', () =
   ]);
 });
 
-test('without probabilities there are no tokens to tell', () => {
+test('without log-probabilities no tokens are reported', () => {
   const choice = new ChoiceText(table, []);
   expect(choice.push(0, undefined)).toEqual({ text: 'ab', tokens: [], stopped: false });
 });

@@ -2,7 +2,7 @@ import type { TextStream, TokenText } from '@esparse/checkpoint';
 import type { TopLogprobs } from '@esparse/engine';
 import { createStopText, type StopText } from './stop-text.ts';
 
-/** A token of a text with its probability, and those of the likeliest in its place. */
+/** A token of a text with its log-probability, and those of the most probable tokens in its place. */
 export interface TextToken {
   readonly token: number;
   /** Characters of the text before it. */
@@ -13,7 +13,7 @@ export interface TextToken {
 /** Some more of a text. */
 export interface TextPiece {
   readonly text: string;
-  /** The tokens whose text begins in what has been given out; empty where no probabilities are told. */
+  /** The tokens whose text begins in what has been given out; empty where no log-probabilities are reported. */
   readonly tokens: readonly TextToken[];
 }
 
