@@ -47,7 +47,7 @@ export interface Engine {
    * Reserves pages for a sequence of up to `tokens`, all at once, so that it can never be stopped half-way for want of
    * memory. `undefined` where not enough are free.
    *
-   * @param sampling how its tokens are chosen where a step wants them. @default the most probable one each time
+   * @param sampling how its tokens are chosen where a step wants them. @default the most likely one each time
    * @throws EsparseError 'usage' for less than one token or more than `maxContext`, or parameters out of range
    */
   reserve(tokens: number, sampling?: SamplingParams): Sequence | undefined;

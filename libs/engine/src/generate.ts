@@ -10,7 +10,7 @@ export interface GenerateOptions {
   readonly prompt: Uint32Array;
   /** The most tokens to generate. The engine's context bounds them too. */
   readonly maxTokens: number;
-  /** How each token is chosen. @default the most probable one */
+  /** How each token is chosen. @default the most likely one */
   readonly sampling?: SamplingParams | undefined;
   /** Tokens that end the text; they are not given out. @default none */
   readonly endTokens?: ReadonlySet<number>;

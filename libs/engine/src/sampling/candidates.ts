@@ -3,7 +3,7 @@ export interface Candidates {
   /** (vocab): the probability of each token, times a factor that all share. */
   readonly weights: Float64Array;
   /**
-   * The tokens that are left, the most probable first, of equal ones the lower first; `undefined` while all are: a whole
+   * The tokens that are left, the most likely first, of equal ones the lower first; `undefined` while all are: a whole
    * vocabulary is not sorted for nothing.
    */
   readonly ranked: readonly number[] | undefined;
@@ -41,7 +41,7 @@ export function candidateAt({ weights, ranked }: Candidates, point: number): num
 }
 
 /**
- * The most probable tokens, ranked: at least as many as are enough.
+ * The most likely tokens, ranked: at least as many as are enough.
  *
  * @param enough whether so many tokens, with this sum of weights, are
  */

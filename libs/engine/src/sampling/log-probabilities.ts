@@ -1,10 +1,10 @@
 import { notNumbers } from './argmax.ts';
 
-/** Log-probabilities of a token and of the most probable ones in its place, in nats, of the plain softmax. */
+/** Log-probabilities of a token and of the most likely ones in its place, in nats, of the plain softmax. */
 export interface TopLogprobs {
   /** Of the token itself. */
   readonly logprob: number;
-  /** The most probable tokens, the first of them first; of equal ones the lower first. */
+  /** The most likely tokens, the first of them first; of equal ones the lower first. */
   readonly ids: number[];
   /** Their log-probabilities. */
   readonly logprobs: number[];
@@ -26,7 +26,7 @@ export function logSumExp(logits: Float32Array): number {
 }
 
 /**
- * The log-probability of a token, and those of the `k` most probable ones.
+ * The log-probability of a token, and those of the `k` most likely ones.
  *
  * @throws EsparseError 'numeric' where logits are not numbers
  */

@@ -7,16 +7,16 @@ import { topP } from './top-p.ts';
  * the sampler. What is left out does nothing.
  */
 export interface SamplingParams {
-  /** 0 takes the most probable token, 1 samples as the model says, more makes tokens more alike. @default 0 */
+  /** 0 takes the most likely token, 1 samples as the model says, more makes tokens more alike. @default 0 */
   readonly temperature?: number | undefined;
-  /** Samples among so many of the most probable tokens; 0 and -1 mean all. @default 0 */
+  /** Samples among so many of the most likely tokens; 0 and -1 mean all. @default 0 */
   readonly topK?: number | undefined;
-  /** Samples among the fewest of the most probable tokens that together have this probability. @default 1, all */
+  /** Samples among the fewest of the most likely tokens that together have this probability. @default 1, all */
   readonly topP?: number | undefined;
   /** The same model, prompt and seed give the same tokens. @default a random one */
   readonly seed?: number | undefined;
   /**
-   * Reports the log-probability of each token, and those of so many of the most probable ones in its place: the model's
+   * Reports the log-probability of each token, and those of so many of the most likely ones in its place: the model's
    * own, whatever the other fields say. @default none at all
    */
   readonly logprobs?: number | undefined;

@@ -20,7 +20,7 @@ function frequencies(params: SamplingParams, times = 20_000): number[] {
   return counts.map((count) => count / times);
 }
 
-test('temperature 0 takes the most probable token, the lower of two equal ones', () => {
+test('temperature 0 takes the most likely token, the lower of two equal ones', () => {
   expect(createSampler().sample(logits, HISTORY)).toBe(1);
   expect(createSampler({ temperature: 1, topK: 1, seed: 3 }).sample(logits, HISTORY)).toBe(1);
 });
@@ -35,7 +35,7 @@ test('tokens are sampled as often as the model and the temperature say, impossib
   expect(frequencies({})[5]).toBe(0);
 });
 
-test('top-k samples among the k most probable tokens, top-p among the fewest that reach p', () => {
+test('top-k samples among the k most likely tokens, top-p among the fewest that reach p', () => {
   const sampled = (options: object) => frequencies(options).flatMap((f, token) => (f > 0 ? [token] : []));
   expect(sampled({ topK: 2 })).toEqual([1, 3]);
   expect(sampled({ topK: 3 })).toEqual([1, 3, 4]);
@@ -44,7 +44,7 @@ test('top-k samples among the k most probable tokens, top-p among the fewest tha
   expect(sampled({ topP: first! * 0.9 })).toEqual([1]);
   expect(sampled({ topP: first! * 1.1 })).toEqual([1, 3]);
   expect(sampled({ topP: 0.9999 })).toEqual([0, 1, 2, 3, 4, 6]);
-  // Of the three most probable, two reach 80 %.
+  // Of the three most likely, two reach 80 %.
   expect(sampled({ topK: 3, topP: 0.8 })).toEqual([1, 3]);
 });
 
@@ -124,7 +124,7 @@ test('logits that are not numbers are an error, options out of range too', () =>
   }
 });
 
-test('log-probabilities are those of the softmax, the most probable first', () => {
+test('log-probabilities are those of the softmax, the most likely first', () => {
   const expected = probabilities().map(Math.log);
   const { logprob, ids, logprobs } = topLogprobs(logits, 6, 3);
   expect(ids).toEqual([1, 3, 4]);

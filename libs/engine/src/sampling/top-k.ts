@@ -1,7 +1,7 @@
 import { rankedTokens } from './candidates.ts';
 import { requireUsable, type SamplingOption } from './sampling-option.ts';
 
-/** Leaves so many of the most probable tokens. */
+/** Leaves so many of the most likely tokens. */
 export const topK: SamplingOption = {
   request: { integer: true, min: -1, max: 2 ** 31 - 1, default: 0 },
   stage({ topK: k = 0 }) {

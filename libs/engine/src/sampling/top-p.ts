@@ -1,7 +1,7 @@
 import { rankedTokens } from './candidates.ts';
 import { requireUsable, type SamplingOption } from './sampling-option.ts';
 
-/** Leaves the fewest of the most probable tokens that together have this share of the probability: nucleus sampling. */
+/** Leaves the fewest of the most likely tokens that together have this share of the probability: nucleus sampling. */
 export const topP: SamplingOption = {
   request: { above: 0, max: 1, default: 1 },
   stage({ topP: p = 1 }) {

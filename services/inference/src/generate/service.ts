@@ -170,6 +170,6 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
 
 function requireFewLogprobs(reported: number): void {
   if (reported <= MAX_REPORTED_LOGPROBS) return;
-  const message = `texts x max_tokens x (1 + most probable tokens) may be ${reported} log-probabilities, and at most ${MAX_REPORTED_LOGPROBS} are reported`;
+  const message = `texts x max_tokens x (1 + most likely tokens) may be ${reported} log-probabilities, and at most ${MAX_REPORTED_LOGPROBS} are reported`;
   throw invalidField('logprobs', message);
 }

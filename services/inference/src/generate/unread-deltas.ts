@@ -1,6 +1,6 @@
 import type { ChoiceDelta } from './choice.ts';
 
-/** Estimated bytes of a token that is reported, and of each of the most probable ones beside it, as JSON. */
+/** Estimated bytes of a token that is reported, and of each of the most likely ones beside it, as JSON. */
 const TOKEN_BYTES = 96;
 
 export interface UnreadDeltasOptions {

@@ -2,7 +2,7 @@ import type { TextStream, TokenText } from '@esparse/checkpoint';
 import type { TopLogprobs } from '@esparse/engine';
 import { createStopText, type StopText } from './stop-text.ts';
 
-/** A token of a text with its log-probability, and those of the most probable tokens in its place. */
+/** A token of a text with its log-probability, and those of the most likely tokens in its place. */
 export interface TextToken {
   readonly token: number;
   /** Characters of the text before it. */
