@@ -1,5 +1,5 @@
 import type { ErrorDetails, ErrorKind } from '@esparse/errors';
-import type { ServeOptions } from '../server.ts';
+import type { ServeOptions } from '../serve-options.ts';
 import type { DeviceFacts, Job, SchedulerLimits, StepResult } from '@esparse/engine';
 
 /** What the engine's thread is started with. */

@@ -9,7 +9,7 @@ import {
 } from '@esparse/protocol';
 import type { Logger } from 'pino';
 import type { BegunGeneration } from '../generate/service.ts';
-import type { HttpContext } from '../http/context.ts';
+import type { ServerContext } from '../server-context.ts';
 import { UNREAD_TIMEOUT_MS } from '../limits.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import type { TextToken } from '../text/choice-text.ts';
@@ -20,7 +20,7 @@ type Call = ServerWritableStream<GenerateRequest__Output, GenerateReply>;
 
 /** `esparse.v1.Inference`: the same service as the HTTP routes, with the same limits. */
 export function inferenceHandlers(
-  { service, keys, limits, metrics }: HttpContext,
+  { service, keys, limits, metrics }: ServerContext,
   log: Logger,
 ): InferenceHandlers {
   const generate = async (call: Call, signal: AbortSignal) => {

@@ -9,7 +9,7 @@ import {
 } from '@esparse/protocol';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
-import type { HttpContext } from '../http/context.ts';
+import type { ServerContext } from '../server-context.ts';
 import { MAX_HEADER_BYTES, TCP_KEEP_ALIVE_MS } from '../limits.ts';
 import { inferenceHandlers } from './generate.ts';
 
@@ -27,7 +27,7 @@ export interface GrpcServer {
 
 /** Starts the inference service with the standard health and reflection services. */
 export async function startGrpc(
-  context: HttpContext,
+  context: ServerContext,
   listen: string,
   tls: ServerTls,
   log: Logger,

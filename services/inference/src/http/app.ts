@@ -10,7 +10,7 @@ import {
   MAX_HEADER_BYTES,
   TCP_KEEP_ALIVE_MS,
 } from '../limits.ts';
-import type { HttpContext } from './context.ts';
+import type { ServerContext } from '../server-context.ts';
 import { answerBrokenRequest } from './broken-request.ts';
 import { errorAnswer, errorAnswerOf, sendError, type ErrorAnswer } from './error-answer.ts';
 import { parseJsonBody } from './json-body.ts';
@@ -31,7 +31,7 @@ export interface HttpTimeouts {
 
 /** The HTTP server with all its routes; it does not listen yet. */
 export function createApp(
-  context: HttpContext,
+  context: ServerContext,
   log: Logger,
   { headersMs, bodyMs }: HttpTimeouts = { headersMs: HEADERS_TIMEOUT_MS, bodyMs: BODY_TIMEOUT_MS },
 ): FastifyInstance {

@@ -2,7 +2,8 @@ import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
-import { startServer, type RunningServer, type ServeOptions } from '../server.ts';
+import { startServer, type RunningServer } from '../server.ts';
+import type { ServeOptions } from '../serve-options.ts';
 import { writeExampleRun } from './example-store.ts';
 
 export const RUN = 'aaaa0123456789abcdef0123456789ab';

@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify';
 import { RequestError } from '@esparse/errors';
 import { SOFTWARE_VERSION } from '@esparse/protocol';
 import { snakeCased } from '../../api/snake-case.ts';
-import type { HttpContext } from '../context.ts';
+import type { ServerContext } from '../../server-context.ts';
 
 /** Routes for operators: `/health`, `/ready`, `/metrics`, `/info`. */
-export function operationRoutes(app: FastifyInstance, { service, metrics, limits }: HttpContext): void {
+export function operationRoutes(app: FastifyInstance, { service, metrics, limits }: ServerContext): void {
   app.get('/health', () => ({ status: 'alive' }));
 
   app.get('/ready', () => {

@@ -6,11 +6,11 @@ import { chatFormat, completionFormat } from '../../api/formats.ts';
 import { chunkedAnswer, wholeAnswer } from '../../api/write-answer.ts';
 import { errorAnswerOf } from '../error-answer.ts';
 import { requestSignal } from '../../request-signal.ts';
-import type { HttpContext } from '../context.ts';
+import type { ServerContext } from '../../server-context.ts';
 import { sendEvents } from '../sse.ts';
 
 /** `POST /v1/completions` and `POST /v1/chat/completions` */
-export function textRoutes(app: FastifyInstance, { service, limits, nextTurn }: HttpContext): void {
+export function textRoutes(app: FastifyInstance, { service, limits, nextTurn }: ServerContext): void {
   // Bodies are read and parsed one a turn.
   const preParsing = () => nextTurn();
   app.post('/v1/completions', { preParsing }, async (request, reply) => {

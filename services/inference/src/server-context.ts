@@ -1,10 +1,10 @@
-import type { TextService } from '../generate/service.ts';
-import type { EventLoopPacer } from '../generate/event-loop-pacer.ts';
-import type { Metrics } from '../metrics/metrics.ts';
+import type { TextService } from './generate/service.ts';
+import type { EventLoopPacer } from './generate/event-loop-pacer.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import type { ApiKeys } from './api-keys.ts';
 
 /** Limits that clients meet; `/info` shows them. */
-export interface HttpLimits {
+export interface ServerLimits {
   readonly bodyBytes: number;
   readonly requestSeconds: number;
   readonly connections: number;
@@ -12,12 +12,12 @@ export interface HttpLimits {
   readonly maxQueue: number;
 }
 
-/** What the routes work with. */
-export interface HttpContext {
+/** What HTTP routes and gRPC methods work with. */
+export interface ServerContext {
   readonly service: TextService;
   readonly metrics: Metrics;
   readonly nextTurn: EventLoopPacer;
   /** Undefined where no key is needed. */
   readonly keys: ApiKeys | undefined;
-  readonly limits: HttpLimits;
+  readonly limits: ServerLimits;
 }

@@ -1,0 +1,96 @@
+import { createAdmission, type Admission } from '@esparse/engine';
+import { startEngine } from './engine/start-engine.ts';
+import { createEventLoopPacer, type EventLoopPacer } from './generate/event-loop-pacer.ts';
+import { createTextService, type TextService } from './generate/service.ts';
+import { MIXED_STEP_PREFILL_TOKENS, STEP_PREFILL_TOKENS } from './limits.ts';
+import { watchEventLoop } from './metrics/event-loop.ts';
+import { createMetrics, type Metrics } from './metrics/metrics.ts';
+import { createChatRenderer } from './model/chat-renderer.ts';
+import { createLoader, type Loader } from './model/loader.ts';
+import { createServedModels, type ServedModels } from './model/served-model.ts';
+import { limitsOf, type ServeOptions } from './serve-options.ts';
+
+/** The server without its protocols: engine, models, and the service that HTTP and gRPC share. */
+export interface Core {
+  readonly service: TextService;
+  readonly admission: Admission;
+  readonly metrics: Metrics;
+  readonly models: ServedModels;
+  readonly loader: Loader;
+  readonly nextTurn: EventLoopPacer;
+  /** The server is ready: the event loop is measured from now on. */
+  ready(): void;
+  /** Ends the loading of models, and the processes and threads beside this one; not the engine's. */
+  close(): void;
+  /** Ends the engine, once nothing uses it any more. */
+  stopEngine(): Promise<void>;
+  /** Rejects when the engine has failed. */
+  readonly failed: Promise<never>;
+}
+
+export function createCore(options: ServeOptions): Core {
+  const { store, log } = options;
+  const { maxSequences, maxQueue } = limitsOf(options);
+  const eventLoop = watchEventLoop();
+  const admission = createAdmission(maxSequences, maxQueue);
+  let fail: (error: Error) => void = () => undefined;
+  const failed = new Promise<never>((_, reject) => (fail = reject));
+  failed.catch(() => undefined); // whoever awaits it gets the error; no one has to
+
+  const engine = startEngine(
+    {
+      store,
+      threads: options.threads,
+      maxContext: options.maxContext,
+      kvBytes: options.kvBytes,
+      cacheDirectory: options.cacheDirectory,
+      cacheBytes: options.cacheBytes,
+      family: options.family,
+      limits: {
+        maxSequences,
+        prefillTokens: STEP_PREFILL_TOKENS,
+        mixedPrefillTokens: MIXED_STEP_PREFILL_TOKENS,
+      },
+    },
+    {
+      onStep: (report) => {
+        metrics.step(report);
+      },
+      onFailure: (error) => {
+        service.drain();
+        log.fatal({ err: error }, 'the engine has failed');
+        fail(error);
+      },
+    },
+  );
+  const metrics = createMetrics({ state: engine.state, admitted: () => admission.held, eventLoop });
+  const models = createServedModels(({ id, run }) => {
+    engine.unload(id);
+    log.info({ run }, 'model is closed');
+  });
+  const renderer = createChatRenderer();
+  const nextTurn = createEventLoopPacer();
+  const service = createTextService({ engine, models, admission, renderer, observer: metrics, nextTurn });
+  const loader = createLoader(
+    { store, run: options.run, modelName: options.modelName, verify: options.verify ?? 'full' },
+    { engine, models, log, swapped: metrics.swap },
+  );
+  return {
+    service,
+    admission,
+    metrics,
+    models,
+    loader,
+    nextTurn,
+    failed,
+    ready: () => {
+      eventLoop.ready();
+    },
+    close() {
+      loader.close();
+      eventLoop.stop();
+      renderer.close();
+    },
+    stopEngine: () => engine.stop(),
+  };
+}

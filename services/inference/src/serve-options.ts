@@ -1,0 +1,61 @@
+import type { FamilyLoader } from '@esparse/model';
+import type { ServerTls } from '@esparse/protocol';
+import type { Logger } from 'pino';
+import {
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MAX_QUEUE,
+  DEFAULT_MAX_SEQUENCES,
+  DEFAULT_REQUEST_SECONDS,
+  MAX_BODY_BYTES,
+} from './limits.ts';
+import type { VerifyMode } from './model/loader.ts';
+import type { ServerLimits } from './server-context.ts';
+
+/** Options of a server; those that are absent have the defaults of `limits.ts`. TLS is that of gRPC. */
+export interface ServeOptions extends ServerTls {
+  readonly store: string;
+  /** Run to serve, or its first digits. @default the current one, followed when it changes */
+  readonly run?: string | undefined;
+  /** What clients call the model. @default what it was called when it was pruned, else the store's name */
+  readonly modelName?: string | undefined;
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** HOST:PORT of the gRPC service. @default none */
+  readonly grpc?: string | undefined;
+  readonly apiKeyFile?: string | undefined;
+  readonly maxSequences?: number | undefined;
+  /** @default the engine's: the model's positions, at most 4096 */
+  readonly maxContext?: number | undefined;
+  /** Threads of the engine. @default all processors */
+  readonly threads?: number | undefined;
+  /** Bound of the key-value cache in bytes. @default the engine's, 1 GiB */
+  readonly kvBytes?: number | undefined;
+  /** Folder on a local disk for copies of the arrays, for a store on a network. @default the store's files are mapped */
+  readonly cacheDirectory?: string | undefined;
+  /** Bound of that folder. @default the engine's, 64 GiB */
+  readonly cacheBytes?: number | undefined;
+  readonly maxQueue?: number | undefined;
+  readonly maxBodyBytes?: number | undefined;
+  readonly maxConnections?: number | undefined;
+  readonly requestSeconds?: number | undefined;
+  readonly drainSeconds?: number | undefined;
+  /** A model family that does not come with esparse. @default none */
+  readonly family?: FamilyLoader | undefined;
+  /** Follow the store's current run. */
+  readonly watch?: boolean | undefined;
+  /** @default 'full' */
+  readonly verify?: VerifyMode | undefined;
+  readonly log: Logger;
+}
+
+/** The limits that clients meet, with their defaults. */
+export function limitsOf(options: ServeOptions): ServerLimits {
+  return {
+    bodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
+    requestSeconds: options.requestSeconds ?? DEFAULT_REQUEST_SECONDS,
+    connections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+    maxSequences: options.maxSequences ?? DEFAULT_MAX_SEQUENCES,
+    maxQueue: options.maxQueue ?? DEFAULT_MAX_QUEUE,
+  };
+}
