@@ -94,6 +94,35 @@ test('a stage opens what it holds once, and releases it', async () => {
   expect(calls).toEqual(['opened', 'run 1', 'run 1', 'released 1']);
 });
 
+test('a plug-in says what it takes by its options, and nothing where it does not know', () => {
+  const linear = { rows: 2, cols: 8, pattern: { keep: 2, group: 4 } };
+  const options = z.object({ tries: z.int().default(3) });
+  const order = () => Promise.reject(new Error());
+  const run = () => Promise.resolve({});
+  const shuffle = defineShuffle({
+    name: 'tries',
+    options,
+    order,
+    cost: ({ cols, pattern }, { options: { tries } }) => ({ bytes: tries * cols * pattern.group }),
+  });
+  expect(shuffle({ tries: 5 }).cost!(linear)).toEqual({ bytes: 160 });
+  const stage = defineStage({
+    name: 'tries',
+    options,
+    statistics: {},
+    run,
+    cost: ({ rows }, { options: { tries } }) => ({ flops: tries * rows }),
+    heldCost: ({ taps, states }, { options: { tries } }) => ({ gathering: tries * states * taps.length }),
+  })();
+  expect(stage.cost!(linear)).toEqual({ flops: 6 });
+  expect(stage.heldCost!({ taps: [8, 8], states: 2, seqlen: 4 })).toEqual({ gathering: 12 });
+  for (const silent of [
+    defineShuffle({ name: 'silent', order })(),
+    defineStage({ name: 'silent', statistics: {}, run })(),
+  ])
+    expect(silent).not.toHaveProperty('cost');
+});
+
 test('options are described by name, type, default and meaning', () => {
   const { options } = definePipeline({
     name: 'p',

@@ -102,6 +102,20 @@ test('a reading has the type of what it reads', async () => {
   });
 });
 
+test('a statistic says what it takes of a tap, where its author knows', () => {
+  const counting = defineStatistic<object>({
+    name: 'counting',
+    create: () => ({}),
+    update: () => undefined,
+    merge: () => undefined,
+    serialise: () => new Uint8Array(),
+    deserialise: () => ({}),
+    cost: ({ channels, seqlen, sequences }) => ({ bytes: 8 * channels, seconds: seqlen * sequences }),
+  });
+  expect(counting.cost!({ channels: 2, seqlen: 3, sequences: 4 })).toEqual({ bytes: 16, seconds: 12 });
+  expect(peak).not.toHaveProperty('cost');
+});
+
 test('a definition without its arithmetic does not compile', () => {
   // @ts-expect-error a statistic that cannot merge
   defineStatistic<object>({ name: 'half', create: () => ({}), update: () => undefined });
