@@ -1,9 +1,22 @@
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { familyLaws } from '@esparse/testing';
+import parallelLlama from '../../examples/plugins/parallel-llama.ts';
 import { esparse, esparseJson } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
 import { serve } from '../support/serve.ts';
+
+/** A small config.json of the example's family. */
+const SMALL = {
+  architectures: ['ParallelLlamaForCausalLM'],
+  hidden_size: 32,
+  intermediate_size: 48,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  vocab_size: 40,
+};
 
 jest.setTimeout(240_000);
 
@@ -38,6 +51,10 @@ beforeAll(async () => {
   await mkdir(at('.'), { recursive: true });
   model = await parallelModel();
   ({ run } = await esparseJson(...pruning(model, '--family', await familyFile('family.ts'))));
+});
+
+test('the example’s family keeps the laws: both runtimes make the same logits of it', async () => {
+  await familyLaws(parallelLlama, SMALL);
 });
 
 test('a model of a family of one’s own is refused without it, and pruned, evaluated and served with it', async () => {

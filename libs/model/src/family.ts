@@ -21,7 +21,7 @@ export interface ModelFamily {
   describe(config: Readonly<Record<string, unknown>>): ModelDescription;
 }
 
-const NAMES = new Set<string>();
+const BY_NAME = new Map<string, ModelFamily>();
 const BY_ARCHITECTURE = new Map<string, ModelFamily>();
 const BY_MODEL_TYPE = new Map<string, ModelFamily>();
 
@@ -30,7 +30,7 @@ const BY_MODEL_TYPE = new Map<string, ModelFamily>();
  * @throws EsparseError 'usage' where its name or one of its architectures is taken
  */
 export function registerFamily(family: ModelFamily): void {
-  if (NAMES.has(family.name)) {
+  if (BY_NAME.has(family.name)) {
     throw new EsparseError('usage', `there is a model family '${family.name}' already`, {
       hint: 'give it a name of its own',
     });
@@ -41,9 +41,14 @@ export function registerFamily(family: ModelFamily): void {
   if (taken !== undefined) {
     throw new EsparseError('usage', `model family '${family.name}': '${taken}' is registered already`);
   }
-  NAMES.add(family.name);
+  BY_NAME.set(family.name, family);
   for (const name of family.architectures) BY_ARCHITECTURE.set(name, family);
   for (const name of family.modelTypes) BY_MODEL_TYPE.set(name, family);
+}
+
+/** The family of that name, where it is known. */
+export function familyNamed(name: string): ModelFamily | undefined {
+  return BY_NAME.get(name);
 }
 
 for (const family of [llama, mistral, opt, qwen2]) registerFamily(family);

@@ -16,6 +16,7 @@ test('the public surface is this', () => {
     'describeCheckpoint',
     'describeLlamaDecoder',
     'describeModel',
+    'familyNamed',
     'linearNamed',
     'loadFamily',
     'neededFor',

@@ -15,7 +15,7 @@ export { describeCheckpoint } from './describe-checkpoint.ts';
 export { count, optional, positions, positive } from './config.ts';
 export { defineFamily, type FamilyDefinition, type FamilyDescription } from './define-family.ts';
 export { describeLlamaDecoder, LLAMA_FIELDS, type LlamaVariant } from './families/llama-decoder.ts';
-export { describeModel, registerFamily, type ModelFamily } from './family.ts';
+export { describeModel, familyNamed, registerFamily, type ModelFamily } from './family.ts';
 export { loadFamily, type FamilyLoader } from './load-family.ts';
 export { MAX_SEQLEN } from './limits.ts';
 export {

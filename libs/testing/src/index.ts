@@ -15,6 +15,7 @@ export {
   type SyntheticOptions,
   type Watched,
 } from '@esparse/laws';
+export { familyLaws, type FamilyLawOptions } from './family-laws.ts';
 export { startFakeWorker, type FakeWorker, type FakeWorkerOptions } from './fake-worker.ts';
 export {
   runPipeline,
