@@ -18,6 +18,7 @@ export interface StoredModelOptions {
   readonly cacheBytes?: number | undefined;
   readonly verify?: boolean | undefined;
   readonly maxContext?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A stored model, how it was made, and how long its sequences may be. */
@@ -40,7 +41,7 @@ export async function openStoredModel(options: StoredModelOptions): Promise<Open
   const attributes = await requireFinished(run);
   const description = describeModel(attributes.config);
   const maxContext = contextOf(description, options.maxContext);
-  if (options.verify === true) await requireSound(run);
+  if (options.verify === true) await requireSound(run, options.signal);
   return { run, attributes, description, maxContext, arrays: await sourceOf(run, store, options) };
 }
 
@@ -68,8 +69,8 @@ function defaultCacheDirectory(): string {
 }
 
 /** @throws EsparseError 'store' naming the first damage */
-async function requireSound(run: Run): Promise<void> {
-  const damages = (await run.verify()).filter(({ severity }) => severity === 'error');
+async function requireSound(run: Run, signal: AbortSignal | undefined): Promise<void> {
+  const damages = (await run.verify(undefined, signal)).filter(({ severity }) => severity === 'error');
   if (damages[0] === undefined) return;
   const more = damages.length > 1 ? ` (and ${damages.length - 1} more)` : '';
   throw new EsparseError('store', `run ${run.fingerprint} is damaged: ${damages[0].message}${more}`, {
