@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { collectGarbage } from './collect-garbage.ts';
 import { MemoryObjectStore } from '@esparse/storage';
+import { collectGarbage } from './collect-garbage.ts';
 import { createOrOpenStore, type Store } from './store.ts';
 import { FailingObjectStore } from './testing/failing-object-store.ts';
 import { putSampleBlock, SAMPLE_ATTRIBUTES, writeSampleRun } from './testing/sample-run.ts';

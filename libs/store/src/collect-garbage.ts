@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
-import { commitKey, isCommitted } from './commits.ts';
 import { joinKey, type ObjectStore } from '@esparse/storage';
+import { commitKey, isCommitted } from './commits.ts';
 import {
   blockOfName,
   BLOCKS,

@@ -1,11 +1,11 @@
 import { open, truncate } from 'node:fs/promises';
 import path from 'node:path';
+import { MemoryObjectStore } from '@esparse/storage';
 import { openGroup } from './committed-group.ts';
 import { PIECE_BYTES } from './limits.ts';
 import { entryOf } from './manifest.ts';
 import { sealedGroup } from './sealed-document.ts';
 import { createOrOpenStore } from './store.ts';
-import { MemoryObjectStore } from '@esparse/storage';
 import { inTemporaryFolder } from './testing/temporary-folder.ts';
 
 const ARRAY = {

@@ -1,9 +1,9 @@
 import { EsparseError } from '@esparse/errors';
+import { joinKey, type ObjectStore } from '@esparse/storage';
 import type { ArrayDocument } from './array-document.ts';
 import { chunkKeyOf, payloadBytesOf } from './array-document.ts';
 import { dtypeOf, elementsOf, type ArrayData, type ArrayDtype } from './array-types.ts';
 import { readGroupContents } from './group-contents.ts';
-import { joinKey, type ObjectStore } from '@esparse/storage';
 import { readArray, type StoredArray } from './read-array.ts';
 import type { Attributes } from './sealed-document.ts';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import type { ObjectStore } from '@esparse/storage';
 import { checkDocument } from './json-document.ts';
 import { CURRENT } from './layout.ts';
-import type { ObjectStore } from '@esparse/storage';
 import { readSealedObject, sealedObject } from './sealed-document.ts';
 
 const currentSchema = z.looseObject({ run: z.string().max(128) });

@@ -1,10 +1,10 @@
 import { EsparseError } from '@esparse/errors';
+import { folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { commitKey, committedBlocks, isCommitted } from './commits.ts';
 import { readCurrent, writeCurrent, type SeenCurrent } from './current.ts';
 import { readCommit } from './group-contents.ts';
 import { readFinished } from './finished.ts';
 import { readSmall } from './json-document.ts';
-import { folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { BLOCKS, checkBlock, DENSE, FINISHED, runFolder, ZARR_JSON } from './layout.ts';
 import { entryOf, sortedEntries, type ManifestEntry } from './manifest.ts';
 import { isRawFolder, readRawManifest } from './raw-objects.ts';

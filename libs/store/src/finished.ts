@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { checkDocument } from './json-document.ts';
 import { joinKey, type ObjectStore } from '@esparse/storage';
+import { checkDocument } from './json-document.ts';
 import { FINISHED } from './layout.ts';
 import { MAX_BLOCKS } from './limits.ts';
 import { manifestSchema, type ManifestEntry } from './manifest.ts';

@@ -1,9 +1,8 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
+import { forEachBounded, folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { arrayDocumentSchema, chunkBytesOf, chunkKeyOf, type ArrayDocument } from './array-document.ts';
-import { boundedMap } from './bounded-map.ts';
 import { checkDocument, parseJson, readSmall } from './json-document.ts';
-import { folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { ZARR_JSON } from './layout.ts';
 import { SMALL_READS_IN_FLIGHT } from './limits.ts';
 import { entryOf, manifestSchema, type ManifestEntry } from './manifest.ts';
@@ -64,9 +63,10 @@ export async function readGroupContents(
     if (entry.path.endsWith(`/${ZARR_JSON}`)) nodes.push(entry);
     else data.set(entry.path, entry);
   }
-  const documents = await boundedMap(nodes, SMALL_READS_IN_FLIGHT, (entry) =>
-    readNode(store, folder, label, entry),
-  );
+  const documents = new Array<Awaited<ReturnType<typeof readNode>>>(nodes.length);
+  await forEachBounded(nodes.length, SMALL_READS_IN_FLIGHT, async (i) => {
+    documents[i] = await readNode(store, folder, label, nodes[i]!);
+  });
   for (const [i, document] of documents.entries()) {
     const path = folderOf(nodes[i]!.path);
     if (document.node_type === 'group') {

@@ -1,5 +1,5 @@
-import { hiddenStates } from './hidden-states.ts';
 import { MemoryObjectStore, openObjects } from '@esparse/storage';
+import { hiddenStates } from './hidden-states.ts';
 import { inTemporaryFolder, treeOf } from './testing/temporary-folder.ts';
 
 const shard = (value: number, shape = [2, 3, 4]) => ({

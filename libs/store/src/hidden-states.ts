@@ -1,8 +1,8 @@
 import { EsparseError } from '@esparse/errors';
+import { joinKey, type ObjectStore } from '@esparse/storage';
 import { arrayDocumentSchema } from './array-document.ts';
 import { encodeArray } from './encode-array.ts';
 import { checkDocument, parseJson, readSmall } from './json-document.ts';
-import { joinKey, type ObjectStore } from '@esparse/storage';
 import { blockOfName, checkBlock, HIDDEN, HIDDEN_DENSE, ZARR_JSON } from './layout.ts';
 import { FORMAT } from './limits.ts';
 import { readArray } from './read-array.ts';

@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import type { z } from 'zod';
-import { MAX_JSON_BYTES } from './limits.ts';
 import type { ObjectStore } from '@esparse/storage';
+import { MAX_JSON_BYTES } from './limits.ts';
 
 /** Reads a small object whole; undefined where there is none. @throws EsparseError 'store' where it is too large */
 export async function readSmall(store: ObjectStore, key: string): Promise<Uint8Array | undefined> {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { checksum, crcOfTrailer, hexOf, TRAILER_BYTES } from './checksum.ts';
 import { isKey, type ObjectStore } from '@esparse/storage';
+import { checksum, crcOfTrailer, hexOf, TRAILER_BYTES } from './checksum.ts';
 import { MAX_ARRAY_BYTES, MAX_MANIFEST_OBJECTS } from './limits.ts';
 import { sumObject } from './read-object.ts';
 

@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
-import { checkDocument } from './json-document.ts';
 import { checkKey, folderOf, joinKey, type ObjectStore } from '@esparse/storage';
+import { checkDocument } from './json-document.ts';
 import { BLOCKS, DENSE, HIDDEN, HIDDEN_DENSE, ZARR_JSON } from './layout.ts';
 import { entryOf, isChunk, manifestSchema, sortedEntries, type ManifestEntry } from './manifest.ts';
 import { readSealedGroup, sealedGroup } from './sealed-document.ts';

@@ -1,8 +1,8 @@
 import { EsparseError } from '@esparse/errors';
+import { allocate, joinKey, type ObjectStore } from '@esparse/storage';
 import { chunkKeyOf, chunkBytesOf, payloadBytesOf, type ArrayDocument } from './array-document.ts';
 import { bytesOf, elementsFrom, type ArrayDtype, type ArrayTypes } from './array-types.ts';
 import { crcOfTrailer, hexOf, TRAILER_BYTES } from './checksum.ts';
-import { allocate, joinKey, type ObjectStore } from '@esparse/storage';
 import { readSummed } from './read-object.ts';
 
 /** An array in memory of its own: `data.buffer` holds the elements and nothing else. */

@@ -1,9 +1,9 @@
 import { EsparseError } from '@esparse/errors';
+import { joinKey, type ObjectStore, type WriterLease } from '@esparse/storage';
 import { encodeJson } from './encode-json.ts';
 import { committedBlocks, isCommitted } from './commits.ts';
 import { seenCurrent, type SeenCurrent } from './current.ts';
 import { finishRun, type FinishInput } from './finish-run.ts';
-import { joinKey, type ObjectStore, type WriterLease } from '@esparse/storage';
 import { blockFolder, BLOCKS, DENSE, runFolder, RUNS, ZARR_JSON } from './layout.ts';
 import { splitRawPath, writeRawObject } from './raw-objects.ts';
 import { openRunAt, type Run } from './run.ts';

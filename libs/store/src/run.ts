@@ -1,9 +1,9 @@
 import { EsparseError } from '@esparse/errors';
+import { joinKey, type ObjectStore } from '@esparse/storage';
 import { openGroup, type CommittedGroup } from './committed-group.ts';
 import { committedBlocks, isCommitted } from './commits.ts';
 import { readFinished, type FinishedSummary } from './finished.ts';
 import { hiddenStates, type RunHiddenStates } from './hidden-states.ts';
-import { joinKey, type ObjectStore } from '@esparse/storage';
 import { blockFolder, DENSE, FINISHED, runFolder, ZARR_JSON } from './layout.ts';
 import { isRawFolder, readRawManifest, readRawObject } from './raw-objects.ts';
 import { readSealedGroup, type Attributes } from './sealed-document.ts';

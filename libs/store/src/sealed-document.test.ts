@@ -1,3 +1,4 @@
+import { MemoryObjectStore } from '@esparse/storage';
 import {
   checkSeal,
   readSealedGroup,
@@ -5,7 +6,6 @@ import {
   sealedGroup,
   sealedObject,
 } from './sealed-document.ts';
-import { MemoryObjectStore } from '@esparse/storage';
 
 const attributes = { pattern: '2:4', note: 'a "seal": "00000000" in a string', crc32c: '00000000' };
 

@@ -1,10 +1,10 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
+import type { ObjectStore } from '@esparse/storage';
 import { encodeJson } from './encode-json.ts';
 import { checksum, hexOf } from './checksum.ts';
 import { checkDocument, parseJson, readSmall, where } from './json-document.ts';
 import { FORMAT } from './limits.ts';
-import type { ObjectStore } from '@esparse/storage';
 
 /**
  * Documents that no manifest lists carry their own checksum, a member `"seal": "<8 hex digits>"`: the CRC32C of

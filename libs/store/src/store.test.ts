@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { MemoryObjectStore } from '@esparse/storage';
 import { seal, SEAL_PLACE } from './sealed-document.ts';
 import { createOrOpenStore, openHidden, openStore } from './store.ts';
-import { MemoryObjectStore } from '@esparse/storage';
 import { contentsOf, onEveryMedium } from './testing/media.ts';
 import { SAMPLE_ATTRIBUTES, SAMPLE_FINGERPRINT, writeSampleRun } from './testing/sample-run.ts';
 import { inTemporaryFolder, treeOf } from './testing/temporary-folder.ts';

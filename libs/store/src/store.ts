@@ -1,8 +1,8 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
+import { joinKey, type ObjectStore, openObjects } from '@esparse/storage';
 import { committedBlocks } from './commits.ts';
 import { readCurrent } from './current.ts';
 import type { RunHiddenStates } from './hidden-states.ts';
-import { joinKey, type ObjectStore, openObjects } from '@esparse/storage';
 import { CURRENT, FINISHED, isFingerprint, runFolder, RUNS, ZARR_JSON } from './layout.ts';
 import { beginRunAt, type RunWriter } from './run-writer.ts';
 import { openRunAt, type Run } from './run.ts';

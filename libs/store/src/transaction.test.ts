@@ -1,8 +1,8 @@
 import { EsparseError } from '@esparse/errors';
+import { MemoryObjectStore } from '@esparse/storage';
 import { createOrOpenStore, openStore } from './store.ts';
 import { FailingObjectStore } from './testing/failing-object-store.ts';
 import { contentsOf, onEveryMedium } from './testing/media.ts';
-import { MemoryObjectStore } from '@esparse/storage';
 import {
   putSampleBlock,
   SAMPLE_ATTRIBUTES,

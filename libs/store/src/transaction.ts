@@ -1,10 +1,10 @@
 import { EsparseError } from '@esparse/errors';
+import { checkKey, folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import type { ArrayInput } from './array-types.ts';
 import { encodeJson } from './encode-json.ts';
 import { hexOf } from './checksum.ts';
 import { commitKey, isCommitted } from './commits.ts';
 import { encodeArray } from './encode-array.ts';
-import { checkKey, folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { ZARR_JSON } from './layout.ts';
 import { entryOf, sortedEntries, type ManifestEntry } from './manifest.ts';
 import { sealedGroup, type Attributes } from './sealed-document.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { createOrOpenStore, openStore } from './store.ts';
 import { MemoryObjectStore } from '@esparse/storage';
+import { createOrOpenStore, openStore } from './store.ts';
 import { SAMPLE_FINGERPRINT, writeSampleRun } from './testing/sample-run.ts';
 import { verifyRun, type Damage, type VerifyProgress } from './verify.ts';
 

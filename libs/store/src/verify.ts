@@ -1,9 +1,9 @@
 import { isEsparseError, messageOf } from '@esparse/errors';
+import { joinKey, type ObjectStore } from '@esparse/storage';
 import { committedBlocks } from './commits.ts';
 import { readCurrent } from './current.ts';
 import { readFinished } from './finished.ts';
 import { readCommit, readGroupContents } from './group-contents.ts';
-import { joinKey, type ObjectStore } from '@esparse/storage';
 import {
   blockFolder,
   BLOCKS,

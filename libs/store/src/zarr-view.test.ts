@@ -1,7 +1,7 @@
 import * as zarr from 'zarr';
+import { MemoryObjectStore } from '@esparse/storage';
 import { MAX_JSON_BYTES } from './limits.ts';
 import { createOrOpenStore } from './store.ts';
-import { MemoryObjectStore } from '@esparse/storage';
 import { writeSampleRun } from './testing/sample-run.ts';
 import { zarrView } from './zarr-view.ts';
 

@@ -1,8 +1,8 @@
 import { EsparseError } from '@esparse/errors';
 import { constants, open, type FileHandle } from 'node:fs/promises';
-import { onFile } from './errors.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { throwIfCancelled } from '../cancel.ts';
+import { onFile } from './errors.ts';
 
 /** Bytes asked of the system at once: below its limit of 2 GiB, and few enough to notice a cancellation soon. */
 const READ_BYTES = 32 * 1024 * 1024;

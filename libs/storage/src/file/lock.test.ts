@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { inTemporaryFolder } from '../testing/temporary-folder.ts';
 import { lockWriter } from './lock.ts';
 import { fileObjectStore } from './object-store.ts';
-import { inTemporaryFolder } from '../testing/temporary-folder.ts';
 
 /** Takes the lock as another process does, by the names on disk only, and waits to be killed. */
 const HOLDER = `

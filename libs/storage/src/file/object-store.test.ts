@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { onFile } from './errors.ts';
-import { fileObjectStore } from './object-store.ts';
 import type { ObjectStore } from '../object-store.ts';
 import { inTemporaryFolder } from '../testing/temporary-folder.ts';
+import { onFile } from './errors.ts';
+import { fileObjectStore } from './object-store.ts';
 
 async function allOf(store: ObjectStore, folder: string): Promise<Record<string, number[]>> {
   const found: Record<string, number[]> = {};

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
-import { isAbsent, onFile } from './errors.ts';
-import { openFile, writeFully } from './handle.ts';
-import { Folders } from './folders.ts';
 import { isKey, joinKey, OWN_PREFIX } from '../key.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { ObjectStore, type PutOptions, type Temporary } from '../object-store.ts';
 import type { WriterLease } from '../writer-lease.ts';
+import { isAbsent, onFile } from './errors.ts';
+import { openFile, writeFully } from './handle.ts';
+import { Folders } from './folders.ts';
 import { lockWriter } from './lock.ts';
 
 const TEMPORARY = `${OWN_PREFIX}tmp-`;
