@@ -41,7 +41,7 @@ export async function* streamTiles(
   states: ShardStates,
   { block, shard, taps, dense, signal }: StreamOptions,
 ): AsyncGenerator<ActivationTile> {
-  const runUnlessGone = async (hidden: Float32Array) => {
+  const runUnlessAborted = async (hidden: Float32Array) => {
     signal.throwIfAborted();
     return selected(await run(hidden), taps);
   };
@@ -49,7 +49,11 @@ export async function* streamTiles(
   let number = 0;
   let sequence = 0;
   let outputs: TapOutput[][] = [];
-  for await (const output of mapAhead(byTurns(models.map(sequencesOf)), SEQUENCES_AHEAD, runUnlessGone)) {
+  for await (const output of mapAhead(
+    interleave(models.map(sequencesOf)),
+    SEQUENCES_AHEAD,
+    runUnlessAborted,
+  )) {
     outputs.push(output);
     if (outputs.length < models.length) continue;
     const [own, others] = outputs;
@@ -84,8 +88,8 @@ export async function advanceStates(
   return { data, shape: states.shape };
 }
 
-/** What some generators give that give equally many, by turns. */
-function* byTurns<T>(sources: readonly Generator<T>[]): Generator<T> {
+/** Interleaves generators of the same length: the first value of each, then the second of each, and so on. */
+function* interleave<T>(sources: readonly Generator<T>[]): Generator<T> {
   for (;;) {
     for (const source of sources) {
       const next = source.next();

@@ -21,8 +21,8 @@ export interface FoldOptions {
   readonly signal: AbortSignal;
 }
 
-/** Steps forward that are told of one call at most: they do not grow with the tokens. */
-const MAX_STEPS = 32;
+/** The most progress reports of one call, however many tokens it has. */
+const MAX_REPORTS = 32;
 
 /** A message carries this much or, where a state is larger, up to what a message may hold. */
 const MESSAGE_BYTES = MAX_TILE_BYTES / 4;
@@ -39,7 +39,7 @@ export async function* foldShards(
 ): AsyncGenerator<GatherStatisticsReply> {
   let gatherer: Gatherer | undefined;
   let tokens = 0;
-  const every = Math.ceil(shards.length / MAX_STEPS);
+  const every = Math.ceil(shards.length / MAX_REPORTS);
   try {
     for (const [i, shard] of shards.entries()) {
       for (const hidden of sequencesOf(await read(shard))) {

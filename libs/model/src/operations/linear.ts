@@ -17,7 +17,7 @@ export const linear = {
     return linearNamed(description, op.linear).bias === undefined ? [weight] : [weight, biasSlot(op.linear)];
   },
   width: (op, { description }) => linearNamed(description, op.linear).rows,
-  /** One Gemm; the checkpoint's (outputs x inputs) matrix is read transposed, as it lies. */
+  /** One Gemm with `transB`: the matrix is (outputs x inputs), as the checkpoint stores it. */
   emit(op, { graph, description, parameter }): void {
     const parameters = linear.parameters(op, description).map(parameter);
     graph.node('Gemm', [op.input, ...parameters], { transB: 1 }, [op.output]);

@@ -5,7 +5,7 @@
 export type RopeSpec = RopeBase & RopeScaling;
 
 interface RopeBase {
-  /** Channels of a head that turn: all of them. Even. */
+  /** Channels of a head that are rotated: all of them. Even. */
   readonly headDim: number;
   /** `rope_theta`. */
   readonly theta: number;

@@ -27,7 +27,7 @@ export function ropeTables(rope: RopeSpec, rows: number): RopeTables {
 }
 
 /**
- * The angle by which each pair of channels turns per position, (headDim / 2).
+ * The angle by which each pair of channels is rotated per position, (headDim / 2).
  * @param rows length of the sequence: only the dynamic type depends on it
  */
 export function ropeFrequencies(rope: RopeSpec, rows: number): Float64Array {
@@ -57,19 +57,19 @@ function dynamicTheta(rope: RopeSpec & { type: 'dynamic' }, rows: number): numbe
 }
 
 function llama3Frequency(rope: RopeSpec & { type: 'llama3' }, frequency: number): number {
-  // How often the wave turns within the original context.
-  const turns = (rope.original * frequency) / (2 * Math.PI);
-  if (turns < rope.lowFrequencyFactor) return frequency / rope.factor;
-  if (turns > rope.highFrequencyFactor) return frequency;
-  const kept = (turns - rope.lowFrequencyFactor) / (rope.highFrequencyFactor - rope.lowFrequencyFactor);
+  // Rotations within the original context.
+  const rotations = (rope.original * frequency) / (2 * Math.PI);
+  if (rotations < rope.lowFrequencyFactor) return frequency / rope.factor;
+  if (rotations > rope.highFrequencyFactor) return frequency;
+  const kept = (rotations - rope.lowFrequencyFactor) / (rope.highFrequencyFactor - rope.lowFrequencyFactor);
   return (1 - kept) * (frequency / rope.factor) + kept * frequency;
 }
 
 function yarnFrequencies(rope: RopeSpec & { type: 'yarn' }): Float64Array {
   const { headDim, theta, original, truncate } = rope;
-  // The (fractional) pair whose wave turns this often within the original context.
-  const pairOf = (turns: number) =>
-    (headDim * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  // The (fractional) pair of channels that makes so many rotations within the original context.
+  const pairOf = (rotations: number) =>
+    (headDim * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta));
   let first = pairOf(rope.betaFast);
   let last = pairOf(rope.betaSlow);
   if (truncate) {

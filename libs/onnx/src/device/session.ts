@@ -9,7 +9,7 @@ export interface Value {
   readonly shape: readonly number[];
 }
 
-/** A value in the memory of a device: sessions of that device read it where it lies. */
+/** A value in the memory of a device: sessions of that device read it in place. */
 export interface DeviceValue {
   readonly tensor: Tensor;
   /** Gives the memory back. */
@@ -32,7 +32,7 @@ export interface Session {
   /**
    * Fills `outputs` from `inputs`, both by name. ONNX Runtime's Node binding computes on the calling thread: the
    * event loop waits. Serve a network from another thread than this.
-   * @throws EsparseError 'unavailable' where a device fails: it has gone, or has not memory enough
+   * @throws EsparseError 'unavailable' where a device fails: it was removed, or its memory is full
    */
   run(inputs: ReadonlyMap<string, Value | DeviceValue>, outputs: ReadonlyMap<string, Value>): Promise<void>;
   /** The outputs, by name, in the memory of the device. */
@@ -60,7 +60,7 @@ export async function createSession(
     // A thread that spins for its next task holds a core that the kernels, the reads or a neighbour could use: on two
     // busy cores a block took 1.5 to 2 times as long with it.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
-    // Errors only: a log line of ours names what failed.
+    // Errors only: esparse logs what failed itself.
     logSeverityLevel: 3,
   }).catch((error: unknown) => {
     throw failed(device, 'ONNX Runtime refuses the graph', error);
@@ -88,7 +88,7 @@ function provider(device: DeviceName) {
   return device === 'webgpu' ? { name: device, storageBufferCacheMode: 'simple' as const } : device;
 }
 
-/** On the CPU a failure is a defect of ours; a device may be gone, or its memory may be full. */
+/** On the CPU a failure is a defect of esparse; a device may have been removed, or its memory may be full. */
 function failed(device: DeviceName, what: string, error: unknown): EsparseError {
   if (device === 'cpu') return new EsparseError('internal', `${what}: ${messageOf(error)}`, { cause: error });
   return new EsparseError('unavailable', `${what} on ${device}: ${messageOf(error)}`, {

@@ -88,7 +88,10 @@ function storeRope(
   graph: GraphBuilder,
 ): ReturnType<EmitContext['rope']> {
   if (rope === undefined)
-    throw new EsparseError('internal', `family '${family}' turns, but describes no rope`);
+    throw new EsparseError(
+      'internal',
+      `family '${family}' has a rotary embedding in its program, but describes no rope`,
+    );
   const { cos, sin } = ropeTables(rope, rows);
   // As the halves of a head lie: (rows x heads x half x pair).
   const shape = [rows, 1, 1, rope.headDim / 2];
