@@ -1,4 +1,5 @@
-// One linear, computed as the device computes it: repacked, activations in fragment order, products of an emulated warp.
+// One linear, computed as the device computes it: repacked, activations in fragment order, products of an emulated
+// warp.
 //
 //   linear sparse|dense < input > output
 //
@@ -148,9 +149,9 @@ int main(int argc, char** argv) {
   const RowOrder row_order{shape[3] != 0 ? order.data() : nullptr, rows};
   const int blocks = cols / (sparse ? kSparseInputs : kDenseInputs);
   const int tile_bytes = sparse ? kSparseTileBytes : kDenseTileBytes;
-  const auto packed =
-      sparse ? repacked(StoredSparse{values.data(), indices.data(), cols / kGroup, row_order}, panels, blocks, tile_bytes)
-             : repacked(StoredDense{values.data(), cols, row_order}, panels, blocks, tile_bytes);
+  const auto packed = sparse ? repacked(StoredSparse{values.data(), indices.data(), cols / kGroup, row_order}, panels,
+                                        blocks, tile_bytes)
+                             : repacked(StoredDense{values.data(), cols, row_order}, panels, blocks, tile_bytes);
 
   const int columns = tokens * kColumnsPerToken;
   std::vector<double> out(static_cast<std::size_t>(tokens) * rows);

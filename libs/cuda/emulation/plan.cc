@@ -1,5 +1,5 @@
-// Checks plans of the decode linear over many shapes: each slice of each panel is read once, rings fit, CTAs end together.
-// Prints what is wrong and exits with 1, or prints how many plans it has seen.
+// Checks plans of the decode linear over many shapes: each slice of each panel is read once, rings fit, CTAs end
+// together. Prints what is wrong and exits with 1, or prints how many plans it has seen.
 #include <cstdio>
 #include <vector>
 
@@ -59,8 +59,8 @@ bool check(const LinearProblem& problem, const LinearTuning& tuning) {
 }  // namespace
 
 int main() {
-  const int shapes[][4] = {{1, 0, 0, 1}, {64, 64, 64, 3}, {128, 32, 32, 3}, {344, 344, 0, 2}, {448, 448, 0, 2},
-                           {64, 8, 8, 3}, {4008, 0, 0, 1}, {7, 1, 3, 3},    {1000, 0, 0, 1},  {896, 0, 0, 1}};
+  const int shapes[][4] = {{1, 0, 0, 1},  {64, 64, 64, 3}, {128, 32, 32, 3}, {344, 344, 0, 2}, {448, 448, 0, 2},
+                           {64, 8, 8, 3}, {4008, 0, 0, 1}, {7, 1, 3, 3},     {1000, 0, 0, 1},  {896, 0, 0, 1}};
   const int inputs[] = {128, 384, 2048, 4096, 5632, 8192, 11008, 14336};
   for (const auto& shape : shapes) {
     for (const int cols : inputs) {

@@ -31,7 +31,8 @@ void columns(const std::uint32_t (&b)[kLanes][kRegisters], double (&out)[8 * kRe
 
 using Sums = double[16][8];
 
-// mma.sync.m16n8k16, bf16: lane 4 g + t holds of a, in register i, row g + 8 (i % 2), columns 2 t + 8 (i / 2) and the next.
+// mma.sync.m16n8k16, bf16: lane 4 g + t holds of a, in register i, row g + 8 (i % 2), columns 2 t + 8 (i / 2) and the
+// next.
 inline void mma(Sums& sums, const std::uint32_t (&a)[kLanes][4], const std::uint32_t (&b)[kLanes][2]) {
   double x[16][8];
   columns(b, x);
@@ -45,9 +46,9 @@ inline void mma(Sums& sums, const std::uint32_t (&a)[kLanes][4], const std::uint
   }
 }
 
-// mma.sp.sync.m16n8k32, bf16: lane 4 g + t holds of the kept elements of a, in register i, row g + 8 (i % 2), the two of
-// columns 4 t + 16 (i / 2) to the third after. Lane 4 g + 2 selector + h holds their positions: columns 16 h + 4 k to the
-// third after at bit 4 k for row g, 16 + 4 k for row g + 8, two bits each, the first of the two lowest.
+// mma.sp.sync.m16n8k32, bf16: lane 4 g + t holds of the kept elements of a, in register i, row g + 8 (i % 2), the two
+// of columns 4 t + 16 (i / 2) to the third after. Lane 4 g + 2 selector + h holds their positions: columns 16 h + 4 k
+// to the third after at bit 4 k for row g, 16 + 4 k for row g + 8, two bits each, the first of the two lowest.
 inline void mma_sparse(Sums& sums, const std::uint32_t (&a)[kLanes][4], const std::uint32_t (&b)[kLanes][4],
                        const std::uint32_t (&metadata)[kLanes], int selector) {
   double x[32][8];

@@ -121,8 +121,8 @@ template <class Time>
 StepTuning tuned(int tokens, const Time& time) {
   StepTuning best(tokens);
   double least = time(best);
-  for (LinearTuning StepTuning::*role : {&StepTuning::gate_up, &StepTuning::down, &StepTuning::qkv, &StepTuning::o,
-                                         &StepTuning::head}) {
+  for (LinearTuning StepTuning::* role :
+       {&StepTuning::gate_up, &StepTuning::down, &StepTuning::qkv, &StepTuning::o, &StepTuning::head}) {
     for (const LinearTuning& tuning : tunings(tokens)) {
       StepTuning candidate = best;
       candidate.*role = tuning;
@@ -192,9 +192,11 @@ inline void bench_step(Results& results, const Decoder& decoder, int tokens) {
   const char* name = decoder.shape.name;
   results.add("step", name, tokens, variant_name(decoder.sparse), us, bytes);
   results.add("step-apart", name, tokens, variant_name(decoder.sparse), apart, bytes);
-  std::printf("step  %-4s %2d tokens %-5s %8.1f us %6.0f tokens/s %6.0f GB/s (kernels apart %.1f us, without attention %.1f, merge %.1f);",
-              name, tokens, variant_name(decoder.sparse), us, tokens / us * 1e6, bytes / us * 1e-3, apart, no_attention,
-              no_merge);
+  std::printf(
+      "step  %-4s %2d tokens %-5s %8.1f us %6.0f tokens/s %6.0f GB/s (kernels apart %.1f us, without attention %.1f, "
+      "merge %.1f);",
+      name, tokens, variant_name(decoder.sparse), us, tokens / us * 1e6, bytes / us * 1e-3, apart, no_attention,
+      no_merge);
   for (const LinearTuning& t : {best.qkv, best.o, best.gate_up, best.down, best.head}) {
     std::printf(" %dw%dx%dK", t.warps, t.share, t.ring_bytes >> 10);
   }

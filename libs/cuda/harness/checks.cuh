@@ -100,15 +100,18 @@ inline void check_sampling(Report& report, std::uint64_t seed, int samples) {
     launch(sample, kTokens, 1024, kPadded * 8, candidates, kParts, kPadded, sampling, Sequences{ids, positions});
     const std::vector<std::int32_t> got = ids.host();
     const auto* at = std::find(best, best + 3, got[0]);
-    if (at == best + 3) others++;
-    else counts[at - best]++;
+    if (at == best + 3)
+      others++;
+    else
+      counts[at - best]++;
     report.expect(got[1] == 40 || got[1] == 3000, "a sample outside the nucleus", got[1]);
   }
   report.expect(others == 0, "a sample outside top-k", others);
   const double total = 1 + std::exp(-1 / 1.5) + std::exp(-2 / 1.5);
   for (int i = 0; i < 3; i++) {
     const double expected = std::exp(-i / 1.5) / total, got = counts[i] / static_cast<double>(samples);
-    report.expect(std::abs(got - expected) < 2.5 / std::sqrt(samples), "samples do not follow their probabilities", got - expected);
+    report.expect(std::abs(got - expected) < 2.5 / std::sqrt(samples), "samples do not follow their probabilities",
+                  got - expected);
   }
 }
 
@@ -134,8 +137,10 @@ inline void check_step(Report& report, const Shape& shape, bool sparse, std::uin
     for (int i = 0; i < kSteps; i++) {
       step.poison();
       CHECK(cudaDeviceSynchronize());
-      if (graph) replayed.run();
-      else step.enqueue(Launcher{plain_stream(), false}, tuning);
+      if (graph)
+        replayed.run();
+      else
+        step.enqueue(Launcher{plain_stream(), false}, tuning);
       CHECK(cudaGetLastError());
       CHECK(cudaDeviceSynchronize());
       out.push_back(step.logits());
@@ -151,7 +156,8 @@ inline void check_step(Report& report, const Shape& shape, bool sparse, std::uin
       for (int t = 0; t < tokens; t++) {
         const float* of_batch = logits[step].data() + static_cast<std::size_t>(t) * shape.vocabulary;
         const float* of_one = alone[kAll - tokens + t][step].data();
-        report.expect(std::memcmp(of_batch, of_one, shape.vocabulary * 4) == 0, "step: bits depend on the batch", tokens);
+        report.expect(std::memcmp(of_batch, of_one, shape.vocabulary * 4) == 0, "step: bits depend on the batch",
+                      tokens);
       }
     }
   };
@@ -173,8 +179,7 @@ inline void check_step(Report& report, const Shape& shape, bool sparse, std::uin
     }
   }
   report.expect(worst < 2e-3, "step: far from f64", worst);
-  std::printf("step of %s, %d layers, %s: error %.1e\n", shape.name, shape.layers, sparse ? "2:4" : "dense",
-              worst);
+  std::printf("step of %s, %d layers, %s: error %.1e\n", shape.name, shape.layers, sparse ? "2:4" : "dense", worst);
 }
 
 }  // namespace harness

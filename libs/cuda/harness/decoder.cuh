@@ -35,8 +35,19 @@ struct Decoder {
   Device<float2> rotary;
 };
 
-// `pages`: of each layer's cache, whose contents are random. `keep_stored`: for the reference; else only what is repacked
-// stays.
+// Cosine and sine of each position and pair of dims.
+inline std::vector<float2> rotary_table(int positions, int dims) {
+  std::vector<float2> out(static_cast<std::size_t>(positions) * dims / 2);
+  for (std::size_t i = 0; i < out.size(); i++) {
+    const int pair = static_cast<int>(i % (dims / 2)), position = static_cast<int>(i / (dims / 2));
+    const double angle = position * std::pow(5e5, -2.0 * pair / dims);
+    out[i] = {static_cast<float>(std::cos(angle)), static_cast<float>(std::sin(angle))};
+  }
+  return out;
+}
+
+// `pages`: of each layer's cache, whose contents are random. `keep_stored`: for the reference; else only what is
+// repacked stays.
 inline Decoder random_decoder(const Shape& shape, bool sparse, int pages, int positions, bool keep_stored,
                               std::uint64_t seed) {
   Decoder decoder;
@@ -86,13 +97,7 @@ inline Decoder random_decoder(const Shape& shape, bool sparse, int pages, int po
   repack(decoder.head);
   if (!keep_stored) decoder.head.values = {};
   decoder.head_sources = Device<std::uint16_t>(fragment_sources(decoder.head));
-  std::vector<float2> rotary(static_cast<std::size_t>(positions) * shape.dims / 2);
-  for (std::size_t i = 0; i < rotary.size(); i++) {
-    const int pair = static_cast<int>(i % (shape.dims / 2)), position = static_cast<int>(i / (shape.dims / 2));
-    const double angle = position * std::pow(5e5, -2.0 * pair / shape.dims);
-    rotary[i] = {static_cast<float>(std::cos(angle)), static_cast<float>(std::sin(angle))};
-  }
-  decoder.rotary = Device<float2>(rotary);
+  decoder.rotary = Device<float2>(rotary_table(positions, shape.dims));
   CHECK(cudaDeviceSynchronize());
   return decoder;
 }
@@ -115,9 +120,7 @@ struct Batch {
 
 struct StepTuning {
   LinearTuning qkv, o, gate_up, down, head;
-  explicit StepTuning(int tokens) {
-    qkv = o = gate_up = down = head = plain_tuning(tokens);
-  }
+  explicit StepTuning(int tokens) { qkv = o = gate_up = down = head = plain_tuning(tokens); }
 };
 
 // What a step leaves out, to see what it costs: the results are wrong then.

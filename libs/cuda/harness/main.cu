@@ -8,6 +8,7 @@
 #include "bench.cuh"
 #include "checks.cuh"
 #include "prefill.cuh"
+#include "prefill_attention.cuh"
 
 namespace harness {
 namespace {
@@ -19,7 +20,12 @@ int run_checks(std::uint64_t seed, bool small) {
   check_sampling(report, seed + 1, small ? 40 : 4000);
   check_prefill(report, 1000, 384, 300, seed + 6);
   check_prefill(report, 72, 128, 9, seed + 7);
+  check_shuffle(report, 1024, 5, seed + 14);
+  check_prefill_attention(report, {8, 2, 64}, 64, 70, seed + 10);
+  check_prefill_attention(report, {4, 4, 128}, 0, 9, seed + 11);
   if (!small) {
+    check_prefill_attention(report, {32, 8, 128}, 640, 300, seed + 12);
+    check_prefill_attention(report, {32, 4, 64}, 0, 517, seed + 13);
     check_prefill(report, 4096, 4096, 700, seed + 8);
     check_prefill(report, 2048, 5632, 520, seed + 9);
   }
@@ -36,8 +42,10 @@ int run_checks(std::uint64_t seed, bool small) {
       check_step(report, shape, sparse, seed + 5);
     }
   }
-  if (report.failures == 0) std::printf("all checks passed\n");
-  else std::printf("%d checks failed\n", report.failures);
+  if (report.failures == 0)
+    std::printf("all checks passed\n");
+  else
+    std::printf("%d checks failed\n", report.failures);
   return report.failures;
 }
 
@@ -49,6 +57,10 @@ void run_bench(const char* path, std::uint64_t seed) {
   for (const auto& shape : shapes) bench_linear(results, shape[0], shape[1], seed);
   for (const auto& shape : {std::pair(4096, 4096), {11008, 4096}, {4096, 14336}, {28672, 4096}}) {
     bench_prefill(results, shape.first, shape.second, seed);
+  }
+  for (const int tokens : {512, 2048, 8192}) {
+    bench_prefill_attention(results, "attention of 8B", {32, 8, 128}, tokens);
+    bench_prefill_attention(results, "attention of 1.1B", {32, 4, 64}, tokens);
   }
   for (const Shape& shape : {k1B, k8B}) {
     for (const bool sparse : {false, true}) {

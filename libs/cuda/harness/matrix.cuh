@@ -182,7 +182,8 @@ struct LinearLaunch {
 inline std::vector<float> sum_of_planes(std::vector<float> planes, std::size_t count) {
   for (std::size_t left = planes.size() / count; left > 1; left /= 2) {
     for (std::size_t p = 0; p < left / 2; p++) {
-      for (std::size_t i = 0; i < count; i++) planes[p * count + i] = planes[2 * p * count + i] + planes[(2 * p + 1) * count + i];
+      for (std::size_t i = 0; i < count; i++)
+        planes[p * count + i] = planes[2 * p * count + i] + planes[(2 * p + 1) * count + i];
     }
   }
   planes.resize(count);

@@ -51,6 +51,11 @@ def linear(rows, cols, tokens, copies=None):
     return microseconds(work) / copies
 
 
+def attention(heads, kv_heads, dims, tokens):
+    q, k, v = random(1, heads, tokens, dims), random(1, kv_heads, tokens, dims), random(1, kv_heads, tokens, dims)
+    return microseconds(lambda: F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True))
+
+
 def semi_structured(rows, cols, tokens):
     copies = 1_200_000_000 // (rows * cols * 9 // 8) + 2
     mask = torch.tensor([0, 0, 1, 1], device="cuda", dtype=torch.bool).tile(rows, cols // 4)
@@ -136,6 +141,10 @@ def main():
         for rows, cols in [(4096, 4096), (11008, 4096), (4096, 14336), (28672, 4096)]:
             for tokens in (512, 2048, 8192):
                 add("prefill", f"{rows} x {cols}", tokens, "torch", linear(rows, cols, tokens, copies=4))
+        for name, shape in MODELS.items():
+            for tokens in (512, 2048, 8192):
+                us = attention(shape["heads"], shape["kv_heads"], shape["dims"], tokens)
+                add("prefill", f"attention of {name}", tokens, "torch", us)
         for name, shape in MODELS.items():
             for tokens in (1, 2, 4, 8, 16):
                 model = Model(**shape, tokens=tokens)

@@ -18,10 +18,9 @@ inline CUtensorMap activation_map(const std::uint16_t* x, int inputs, int tokens
   const cuuint64_t sizes[] = {static_cast<cuuint64_t>(inputs), static_cast<cuuint64_t>(tokens)};
   const cuuint64_t strides[] = {static_cast<cuuint64_t>(inputs) * 2};
   const cuuint32_t box[] = {kStageInputs, static_cast<cuuint32_t>(tile)}, steps[] = {1, 1};
-  const CUresult result =
-      encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<std::uint16_t*>(x), sizes, strides, box, steps,
-             CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result = encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<std::uint16_t*>(x), sizes,
+                                 strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                                 CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS) {
     std::printf("tensor map: %d\n", result);
     std::exit(1);
@@ -35,8 +34,10 @@ inline void launch_prefill(const Launcher& launch, const Matrix& matrix, const s
   const PrefillArguments args{weights, matrix.blocks(), matrix.rows, tokens, out};
   const CUtensorMap map = activation_map(x, matrix.cols, tokens, tile);
   const dim3 grid((matrix.rows + kPrefillRows - 1) / kPrefillRows, (tokens + tile - 1) / tile);
-  if (tile == 128) launch(prefill_linear<128>, grid, kPrefillThreads, PrefillShared<128>::kBytes, map, args);
-  else launch(prefill_linear<256>, grid, kPrefillThreads, PrefillShared<256>::kBytes, map, args);
+  if (tile == 128)
+    launch(prefill_linear<128>, grid, kPrefillThreads, PrefillShared<128>::kBytes, map, args);
+  else
+    launch(prefill_linear<256>, grid, kPrefillThreads, PrefillShared<256>::kBytes, map, args);
 }
 
 // Near f64 (but for rounding to bf16), and the same bits of a token in any tile and with any other tokens.

@@ -5,8 +5,8 @@
 namespace harness {
 
 // y[token][row], natural order of rows and inputs. Grid (rows, tokens).
-__global__ void reference_linear(const std::uint16_t* values, const Words2* positions,
-                                        const std::int32_t* permutation, const double* x, double* y, int cols) {
+__global__ void reference_linear(const std::uint16_t* values, const Words2* positions, const std::int32_t* permutation,
+                                 const double* x, double* y, int cols) {
   __shared__ double parts[256];
   const int row = blockIdx.x, token = blockIdx.y, thread = threadIdx.x, rows = gridDim.x;
   const double* input = x + static_cast<std::size_t>(token) * cols;
@@ -36,8 +36,8 @@ __global__ void reference_linear(const std::uint16_t* values, const Words2* posi
 }
 
 inline void reference_linear(const Matrix& matrix, const double* x, double* y, int tokens) {
-  reference_linear<<<dim3(matrix.rows, tokens), 256>>>(matrix.values, matrix.positions, matrix.permutation_device, x,
-                                                       y, matrix.cols);
+  reference_linear<<<dim3(matrix.rows, tokens), 256>>>(matrix.values, matrix.positions, matrix.permutation_device, x, y,
+                                                       matrix.cols);
   CHECK(cudaGetLastError());
 }
 
@@ -75,10 +75,10 @@ struct ReferenceCache {
   const float2* rotary;
 };
 
-// Attention of one new position; its key and value are rounded to bf16 as in the cache. Grid (heads, tokens), a thread a
-// dim; shared: dims + positions f64.
+// Attention of one new position; its key and value are rounded to bf16 as in the cache. Grid (heads, tokens), a thread
+// a dim; shared: dims + positions f64.
 __global__ void reference_attention(const ReferenceCache cache, const double* q, const double* k, const double* v,
-                                           double* out) {
+                                    double* out) {
   extern __shared__ double scores[];
   const int head = blockIdx.x, token = blockIdx.y, dim = threadIdx.x, dims = cache.dims, half = dims / 2;
   const int kv_head = head / (cache.heads / cache.kv_heads), position = cache.positions[token];

@@ -1,5 +1,5 @@
 // The variants that need most registers, for the test that none of them keeps any in memory.
-#include "../kernels/attention_decode.cuh"
+#include "../kernels/attention_prefill.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/prefill_linear.cuh"
 #include "../kernels/repack.cuh"
@@ -7,11 +7,16 @@
 
 namespace esparse {
 
-template __global__ void linear<Sparse, 16, 4, Input::kFragments, Output::kPairedPlanes>(const __grid_constant__ LinearArguments);
-template __global__ void linear<Dense, 16, 1, Input::kFragments, Output::kPlanes>(const __grid_constant__ LinearArguments);
-template __global__ void linear<Sparse, 8, 8, Input::kFragments, Output::kPlanes>(const __grid_constant__ LinearArguments);
+template __global__ void linear<Sparse, 16, 4, Input::kFragments, Output::kPairedPlanes>(
+    const __grid_constant__ LinearArguments);
+template __global__ void linear<Dense, 16, 1, Input::kFragments, Output::kPlanes>(
+    const __grid_constant__ LinearArguments);
+template __global__ void linear<Sparse, 8, 8, Input::kFragments, Output::kPlanes>(
+    const __grid_constant__ LinearArguments);
 template __global__ void linear<Sparse, 2, 8, Input::kNormed, Output::kSwiglu>(const __grid_constant__ LinearArguments);
-template __global__ void prefill_linear<256>(const __grid_constant__ CUtensorMap, const __grid_constant__ PrefillArguments);
+template __global__ void prefill_linear<256>(const __grid_constant__ CUtensorMap,
+                                             const __grid_constant__ PrefillArguments);
+template __global__ void attend_chunk<128>(const __grid_constant__ PrefillAttention);
 template __global__ void attend_page<128, 8>(const __grid_constant__ AttentionArguments);
 
 }  // namespace esparse

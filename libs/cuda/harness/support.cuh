@@ -14,13 +14,13 @@
 
 namespace harness {
 
-#define CHECK(call)                                                                                    \
-  do {                                                                                                 \
-    const cudaError_t error_ = (call);                                                                 \
-    if (error_ != cudaSuccess) {                                                                       \
-      std::printf("%s:%d: %s: %s\n", __FILE__, __LINE__, #call, cudaGetErrorString(error_));           \
-      std::exit(1);                                                                                    \
-    }                                                                                                  \
+#define CHECK(call)                                                                          \
+  do {                                                                                       \
+    const cudaError_t error_ = (call);                                                       \
+    if (error_ != cudaSuccess) {                                                             \
+      std::printf("%s:%d: %s: %s\n", __FILE__, __LINE__, #call, cudaGetErrorString(error_)); \
+      std::exit(1);                                                                          \
+    }                                                                                        \
   } while (0)
 
 // An array on the device. Begins poisoned: all bits set, which is NaN as a float, so that what nobody wrote is seen.
@@ -44,9 +44,7 @@ class Device {
   std::size_t count() const { return count_; }
   std::size_t bytes() const { return count_ * sizeof(T); }
   void poison() { CHECK(cudaMemset(data_, 0xff, bytes())); }
-  void copy_from(const std::vector<T>& from) {
-    CHECK(cudaMemcpy(data_, from.data(), bytes(), cudaMemcpyHostToDevice));
-  }
+  void copy_from(const std::vector<T>& from) { CHECK(cudaMemcpy(data_, from.data(), bytes(), cudaMemcpyHostToDevice)); }
   std::vector<T> host() const {
     std::vector<T> out(count_);
     CHECK(cudaMemcpy(out.data(), data_, bytes(), cudaMemcpyDeviceToHost));

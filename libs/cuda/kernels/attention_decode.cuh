@@ -21,7 +21,7 @@ struct AttentionArguments {
   int max_pages;
   const float2* rotary;  // [positions][dims / 2]: cosine and sine
   float scale;
-  float* outputs;  // [tokens][heads][max_pages][dims]: sums of values, each relative to its page's maximum
+  float* outputs;   // [tokens][heads][max_pages][dims]: sums of values, each relative to its page's maximum
   float2* weights;  // [tokens][heads][max_pages]: maximum of the scores (by powers of 2), sum of the weights
 };
 
@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
   const int page = blockIdx.x, kv_head = blockIdx.y, token = blockIdx.z;
   const int thread = threadIdx.x, warp = thread / kLanes, lane = thread % kLanes;
   release_dependents();
-  const int position = args.positions[token];
+  const int position = args.positions[token], cache_page = args.page_table[token * args.max_pages + page];
   const int older = min(kPagePositions, position - page * kPagePositions);
   if (older < 0) return;
   const bool newest = older < kPagePositions;
@@ -68,9 +68,7 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
 
   // What is known before the wait: the page, but for the new position, and the angles. A warp takes 16 positions; of
   // their keys a lane holds one in four, eight dims of each 64, of their values all, two or four dims.
-  const std::size_t at =
-      (static_cast<std::size_t>(args.page_table[token * args.max_pages + page]) * args.kv_heads + kv_head) *
-      kPagePositions * kDims;
+  const std::size_t at = (static_cast<std::size_t>(cache_page) * args.kv_heads + kv_head) * kPagePositions * kDims;
   const int of_key = lane / 8, part = lane % 8, first = warp * kKeysOfWarp;
   uint4 keys[kKeysOfWarp / kKeysAtOnce][kChunks];
   ValueWords values[kKeysOfWarp];
@@ -205,7 +203,8 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
       output = fmaf(factor, shared.outputs[w][q][dim], output);
       sum = fmaf(factor, shared.sums[w][q], sum);
     }
-    const std::size_t to = (static_cast<std::size_t>(token) * args.heads + kv_head * kQueries + q) * args.max_pages + page;
+    const std::size_t to =
+        (static_cast<std::size_t>(token) * args.heads + kv_head * kQueries + q) * args.max_pages + page;
     args.outputs[to * kDims + dim] = output;
     if (dim == 0) args.weights[to] = make_float2(maximum, sum);
   }
@@ -254,11 +253,16 @@ using AttentionKernel = void (*)(AttentionArguments);
 template <int kDims>
 AttentionKernel attention_kernel_of(int queries) {
   switch (queries) {
-    case 1: return attend_page<kDims, 1>;
-    case 2: return attend_page<kDims, 2>;
-    case 4: return attend_page<kDims, 4>;
-    case 8: return attend_page<kDims, 8>;
-    default: return nullptr;
+    case 1:
+      return attend_page<kDims, 1>;
+    case 2:
+      return attend_page<kDims, 2>;
+    case 4:
+      return attend_page<kDims, 4>;
+    case 8:
+      return attend_page<kDims, 8>;
+    default:
+      return nullptr;
   }
 }
 

@@ -1,8 +1,8 @@
-// Where every weight and activation lies on the device: the order of the tensor cores' fragments. Index arithmetic only,
-// the same source for the kernels (nvcc) and for the tests without a GPU (g++).
+// Where every weight and activation lies on the device: the order of the tensor cores' fragments. Index arithmetic
+// only, the same source for the kernels (nvcc) and for the tests without a GPU (g++).
 //
-// Rows are stored 16 to a tile (`docs/store-format.md`); on the device two tiles make a panel of 32 rows, and a panel is
-// a sequence of blocks along the inputs, one contiguous piece of memory each:
+// Rows are stored 16 to a tile (`docs/store-format.md`); on the device two tiles make a panel of 32 rows, and a panel
+// is a sequence of blocks along the inputs, one contiguous piece of memory each:
 //
 //   sparse (2:4)  block = 2 tiles x 128 inputs, 2 x 2304 B, as many bytes as in the store
 //   dense         block = 2 tiles x 64 inputs, 2 x 2048 B
@@ -49,8 +49,8 @@ struct RowOrder {
   ESPARSE_BOTH int stored(int row) const { return row >= rows ? -1 : order != nullptr ? order[row] : row; }
 };
 
-// A 2:4 matrix as the store has it, encoding `index-v1`: for each (tile, group) two slots of 16 values, and two words of
-// 16 positions of 2 bits.
+// A 2:4 matrix as the store has it, encoding `index-v1`: for each (tile, group) two slots of 16 values, and two words
+// of 16 positions of 2 bits.
 struct StoredSparse {
   const std::uint16_t* values;
   const std::uint32_t* indices;
@@ -77,21 +77,23 @@ struct StoredSparse {
   }
 };
 
-// Whether every row of a (tile, group) keeps two positions, the second above the first: a metadata word of anything else
-// is not defined by the hardware.
+// Whether every row of a (tile, group) keeps two positions, the second above the first: a metadata word of anything
+// else is not defined by the hardware.
 ESPARSE_BOTH bool positions_ascend(std::uint32_t first, std::uint32_t second) {
   const std::uint32_t above = second & ~first, equal = ~(first ^ second);
   return ((above >> 1 | (equal >> 1 & above)) & 0x55555555u) == 0x55555555u;
 }
 
-// What a lane holds of step `step` of a sparse block: rows row, row + 8 of group `quad`, then the same of group quad + 4.
+// What a lane holds of step `step` of a sparse block: rows row, row + 8 of group `quad`, then the same of group quad
+// + 4.
 ESPARSE_BOTH Words4 sparse_values(const StoredSparse& from, int tile, int block, int step, int lane) {
   const int row = tile * kTileRows + lane / 4, group = block * kSparseGroups + step * kStepGroups + lane % 4;
   return {{from.pair(row, group), from.pair(row + 8, group), from.pair(row, group + 4), from.pair(row + 8, group + 4)}};
 }
 
-// A lane's metadata of a sparse block. Word j serves steps 2j and 2j + 1: quads 0 and 1 hold step 2j's (selector 0), quads
-// 2 and 3 step 2j + 1's (selector 1), each of them four groups: row `row` in the low half, row + 8 in the high half.
+// A lane's metadata of a sparse block. Word j serves steps 2j and 2j + 1: quads 0 and 1 hold step 2j's (selector 0),
+// quads 2 and 3 step 2j + 1's (selector 1), each of them four groups: row `row` in the low half, row + 8 in the high
+// half.
 ESPARSE_BOTH Words2 sparse_metadata(const StoredSparse& from, int tile, int block, int lane) {
   const int row = tile * kTileRows + lane / 4, quad = lane % 4;
   Words2 out{};
@@ -132,8 +134,8 @@ ESPARSE_BOTH std::size_t tile_block_offset(int tile, int block, int blocks, int 
 }
 
 // Activations. A token takes two columns of the matrix product: hi = bf16(x) and lo = bf16(x - hi), so that products
-// have 16 bits of x and their sums stand side by side in one lane. The order is [inputs / 32][columns][quad][8]: a chunk
-// of 16 bytes is what one lane needs of a step.
+// have 16 bits of x and their sums stand side by side in one lane. The order is [inputs / 32][columns][quad][8]: a
+// chunk of 16 bytes is what one lane needs of a step.
 constexpr int kChunk = 8, kChunkBytes = kChunk * 2, kColumnsPerToken = 2;
 
 // The (shuffled) input that is element `element` of chunk `quad` of step `step`.

@@ -4,8 +4,8 @@
 // another through a ring of its own, filled by bulk copies that begin before the kernel may read its activations; so
 // the memory is busy while the kernel before ends, and the main loop has no barrier of the CTA.
 //
-// Grid (CTAs, planes). A CTA belongs to one segment (q, k or v, say: rows with weights and activations of their own) and
-// one plane of the inputs; `kWarps` of its warps share a panel, and add up their sums through shared memory.
+// Grid (CTAs, planes). A CTA belongs to one segment (q, k or v, say: rows with weights and activations of their own)
+// and one plane of the inputs; `kWarps` of its warps share a panel, and add up their sums through shared memory.
 //
 // Three things are done on the way that would cost a kernel of their own, some 2 us each:
 // - Input::kNormed: the activations are the norm of the residual stream, made by each CTA for itself.
@@ -40,8 +40,8 @@ struct LinearArguments {
   int segment_count;
   int blocks;  // along the inputs
   LinearPlan plan;
-  NormInput norm;        // Input::kNormed
-  float* out;            // planes: [planes][tokens][out_rows]; of pairs, gate's rows before up's
+  NormInput norm;  // Input::kNormed
+  float* out;      // planes: [planes][tokens][out_rows]; of pairs, gate's rows before up's
   int out_rows;
   std::uint8_t* fragments;  // Output::kSwiglu
 };
@@ -76,8 +76,8 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kPanelTiles][(kToke
   }
 }
 
-// A warp's slice of the activations, by plain loads: sooner there than by the copy engine (0.7 instead of 1.1 us) as long
-// as they are few.
+// A warp's slice of the activations, by plain loads: sooner there than by the copy engine (0.7 instead of 1.1 us) as
+// long as they are few.
 constexpr int kLoadedSliceBytes = 4096;
 
 __device__ __forceinline__ void load_slice(std::uint8_t* to, const std::uint8_t* from, int bytes, int lane) {
@@ -96,7 +96,8 @@ __device__ __forceinline__ void load_slice(std::uint8_t* to, const std::uint8_t*
 // A warp's eighth of a set of activations, by the copy engine.
 __device__ __forceinline__ void request_eighth(std::uint8_t* to, const std::uint8_t* from, int bytes, int warp,
                                                std::uint32_t arrived) {
-  const int chunks = bytes / 16, begin = chunks * warp / kLinearWarps * 16, end = chunks * (warp + 1) / kLinearWarps * 16;
+  const int chunks = bytes / 16, begin = chunks * warp / kLinearWarps * 16,
+            end = chunks * (warp + 1) / kLinearWarps * 16;
   barrier_expect(arrived, end - begin);
   if (end > begin) bulk_copy(shared_address(to) + begin, from + begin, end - begin, arrived);
 }
@@ -235,8 +236,8 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
     }
 
     // Column 2 token is hi, 2 token + 1 lo: a lane's first and second sum, and its third and fourth eight rows below.
-    float* const parts = reinterpret_cast<float*>(shared + plan.partials) +
-                         round % 2 * (kLinearWarps * kPanelRows * kTokens);
+    float* const parts =
+        reinterpret_cast<float*>(shared + plan.partials) + round % 2 * (kLinearWarps * kPanelRows * kTokens);
 #pragma unroll
     for (int tile = 0; tile < kPanelTiles; tile++) {
 #pragma unroll
@@ -285,8 +286,10 @@ constexpr LinearKernel linear_variant() {
   constexpr bool kWhole = kWarps == kSlices, kNorms = kTokens <= kNormedTokens, kPlain = kOutput == Output::kPlanes;
   constexpr bool kExists = linear_exists(kTokens, kWarps) && (kPlain || kWhole == (kOutput == Output::kSwiglu)) &&
                            (kInput == Input::kNormed ? kNorms : kPlain || !kNorms);
-  if constexpr (kExists) return linear<Weights, kTokens, kWarps, kInput, kOutput>;
-  else return nullptr;
+  if constexpr (kExists)
+    return linear<Weights, kTokens, kWarps, kInput, kOutput>;
+  else
+    return nullptr;
 }
 
 template <class Weights, int kTokens, int kWarps>
@@ -308,11 +311,16 @@ LinearKernel linear_kernel_of(Input input, Output output) {
 template <class Weights, int kTokens>
 LinearKernel linear_kernel_for(int warps, Input input, Output output) {
   switch (warps) {
-    case 1: return linear_kernel_of<Weights, kTokens, 1>(input, output);
-    case 2: return linear_kernel_of<Weights, kTokens, 2>(input, output);
-    case 4: return linear_kernel_of<Weights, kTokens, 4>(input, output);
-    case 8: return linear_kernel_of<Weights, kTokens, 8>(input, output);
-    default: return nullptr;
+    case 1:
+      return linear_kernel_of<Weights, kTokens, 1>(input, output);
+    case 2:
+      return linear_kernel_of<Weights, kTokens, 2>(input, output);
+    case 4:
+      return linear_kernel_of<Weights, kTokens, 4>(input, output);
+    case 8:
+      return linear_kernel_of<Weights, kTokens, 8>(input, output);
+    default:
+      return nullptr;
   }
 }
 
@@ -320,12 +328,18 @@ LinearKernel linear_kernel_for(int warps, Input input, Output output) {
 template <class Weights>
 LinearKernel linear_kernel(int tokens, int warps, Input input, Output output) {
   switch (tokens) {
-    case 1: return linear_kernel_for<Weights, 1>(warps, input, output);
-    case 2: return linear_kernel_for<Weights, 2>(warps, input, output);
-    case 4: return linear_kernel_for<Weights, 4>(warps, input, output);
-    case 8: return linear_kernel_for<Weights, 8>(warps, input, output);
-    case 16: return linear_kernel_for<Weights, 16>(warps, input, output);
-    default: return nullptr;
+    case 1:
+      return linear_kernel_for<Weights, 1>(warps, input, output);
+    case 2:
+      return linear_kernel_for<Weights, 2>(warps, input, output);
+    case 4:
+      return linear_kernel_for<Weights, 4>(warps, input, output);
+    case 8:
+      return linear_kernel_for<Weights, 8>(warps, input, output);
+    case 16:
+      return linear_kernel_for<Weights, 16>(warps, input, output);
+    default:
+      return nullptr;
   }
 }
 

@@ -1,5 +1,5 @@
-// How the decode linear (`linear.cuh`) shares its work out: a pure function of shapes, so that it can be tested without a
-// GPU. Nothing here changes a sum: bits do not depend on it.
+// How the decode linear (`linear.cuh`) shares its work out: a pure function of shapes, so that it can be tested without
+// a GPU. Nothing here changes a sum: bits do not depend on it.
 #pragma once
 #include <algorithm>
 #include <stdexcept>
@@ -86,7 +86,8 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   }
   const auto aligned = [](int bytes) { return (bytes + 127) / 128 * 128; };
   plan.set_bytes = aligned(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
-  const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4, row = normed ? (cols + kMaxNormRuns) * 4 : 0;
+  const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4,
+            row = normed ? (cols + kMaxNormRuns) * 4 : 0;
   const int stage = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);  // one of each warp, with its barrier
   const int room =
       std::min(kSharedOfSm / tuning.share - 1024, kSharedOfCta) - sets * plan.set_bytes - partials - row - 512;

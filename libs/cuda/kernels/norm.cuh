@@ -16,7 +16,9 @@ struct NormInput {
 
 constexpr int kNormThreads = 1024;  // of the kernel
 
-__device__ __forceinline__ void prefetch(const void* pointer) { asm volatile("prefetch.global.L2 [%0];" ::"l"(pointer)); }
+__device__ __forceinline__ void prefetch(const void* pointer) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(pointer));
+}
 
 // Brings what no kernel of the step writes into the L2, before the wait.
 __device__ __forceinline__ void prefetch_norm(const NormInput& in) {
@@ -54,8 +56,8 @@ __device__ __forceinline__ float normalise(const NormInput& in, int token, bool 
       if (update && in.added.data != nullptr) *reinterpret_cast<float4*>(in.updated + at + c) = x[i];
       const float square = sum_of_lanes((x[i].x * x[i].x + x[i].y * x[i].y) + (x[i].z * x[i].z + x[i].w * x[i].w));
       if (lane == 0) squares[c / kNormRun] = square;
-      *reinterpret_cast<float4*>(row + c) = make_float4(x[i].x * weight[i].x, x[i].y * weight[i].y,
-                                                        x[i].z * weight[i].z, x[i].w * weight[i].w);
+      *reinterpret_cast<float4*>(row + c) =
+          make_float4(x[i].x * weight[i].x, x[i].y * weight[i].y, x[i].z * weight[i].z, x[i].w * weight[i].w);
     }
   }
   __syncthreads();

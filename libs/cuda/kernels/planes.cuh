@@ -1,5 +1,6 @@
-// What passes between linears. A linear leaves planes of partial sums, f32; whoever reads them adds them up, by the same
-// balanced tree as the linear's own warps. Activations for a linear are written as hi and lo parts, in fragment order.
+// What passes between linears. A linear leaves planes of partial sums, f32; whoever reads them adds them up, by the
+// same balanced tree as the linear's own warps. Activations for a linear are written as hi and lo parts, in fragment
+// order.
 #pragma once
 #include "device.cuh"
 

@@ -1,5 +1,5 @@
-// The linear of prefill: y = W x for hundreds of tokens and more, W in 2:4 as the decode linear has it, x and y in bf16,
-// sums in f32. For Hopper's sparse tensor cores.
+// The linear of prefill: y = W x for hundreds of tokens and more, W in 2:4 as the decode linear has it, x and y in
+// bf16, sums in f32. For Hopper's sparse tensor cores.
 //
 // Grid (rows / 128, tokens / kTile), both rounded up. One warpgroup brings activations, 64 inputs of kTile tokens a
 // stage; two multiply 64 rows each, their weights from the L2 straight to registers, two blocks ahead. A token's bits
@@ -33,8 +33,8 @@ struct PrefillShared {
 __device__ __forceinline__ void copy_tile(std::uint32_t to, const CUtensorMap* map, int input, int token,
                                           std::uint32_t barrier) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(
-          to),
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::
+          "r"(to),
       "l"(map), "r"(input), "r"(token), "r"(barrier)
       : "memory");
 }
@@ -93,7 +93,8 @@ __global__ void __launch_bounds__(kPrefillThreads, 1)
       copy_tile(stages + stage * Shared::kStageBytes, &activations, s * kStageInputs, first_token, arrived);
       const int block = s / 2 + kAhead;
       if (s % 2 != 0 || block >= args.blocks) continue;
-      for (int panel = blockIdx.x * 4; panel < min(blockIdx.x * 4 + 4, (args.rows + kPanelRows - 1) / kPanelRows); panel++) {
+      for (int panel = blockIdx.x * 4; panel < min(blockIdx.x * 4 + 4, (args.rows + kPanelRows - 1) / kPanelRows);
+           panel++) {
         const std::size_t at = tile_block_offset(panel * kPanelTiles, block, args.blocks, kSparseTileBytes);
         asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(args.weights + at),
                      "r"(kPanelTiles * kSparseTileBytes)
@@ -154,8 +155,8 @@ __global__ void __launch_bounds__(kPrefillThreads, 1)
       const __nv_bfloat162 rounded = __floats2bfloat162_rn(two[0], two[1]);
       packed[i] = reinterpret_cast<const std::uint32_t&>(rounded);
     }
-    const std::uint32_t to = stages + (j * 16 + lane / 16 * 8 + lane % 8) * Shared::kOutRow +
-                             (own_row + lane / 8 % 2 * 8) * 2;
+    const std::uint32_t to =
+        stages + (j * 16 + lane / 16 * 8 + lane % 8) * Shared::kOutRow + (own_row + lane / 8 % 2 * 8) * 2;
     asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(packed[0]),
                  "r"(packed[1]), "r"(packed[2]), "r"(packed[3])
                  : "memory");
@@ -163,7 +164,8 @@ __global__ void __launch_bounds__(kPrefillThreads, 1)
   consumers_sync();
   const std::uint8_t* outputs = memory + (stages - shared_address(memory));
   for (int i = threadIdx.x - 128; i < kTile * (kPrefillRows / 8); i += 256) {
-    const int token = i / (kPrefillRows / 8), chunk = i % (kPrefillRows / 8), row = blockIdx.x * kPrefillRows + chunk * 8;
+    const int token = i / (kPrefillRows / 8), chunk = i % (kPrefillRows / 8),
+              row = blockIdx.x * kPrefillRows + chunk * 8;
     if (first_token + token >= args.tokens || row >= args.rows) continue;
     *reinterpret_cast<uint4*>(args.out + static_cast<std::size_t>(first_token + token) * args.rows + row) =
         *reinterpret_cast<const uint4*>(outputs + token * Shared::kOutRow + chunk * 16);

@@ -1,5 +1,5 @@
-// From logits to the next token, on the device: argmax, or a sample of the top candidates. Both end a step: they write the
-// token that the next one embeds and advance the sequence's position.
+// From logits to the next token, on the device: argmax, or a sample of the top candidates. Both end a step: they write
+// the token that the next one embeds and advance the sequence's position.
 #pragma once
 #include "planes.cuh"
 
@@ -61,7 +61,8 @@ __global__ void __launch_bounds__(kSampleThreads) argmax_parts(const Planes logi
 }
 
 // Grid (tokens).
-__global__ void __launch_bounds__(kSampleThreads) argmax(const std::uint64_t* keys, int parts, const Sequences sequences) {
+__global__ void __launch_bounds__(kSampleThreads)
+    argmax(const std::uint64_t* keys, int parts, const Sequences sequences) {
   release_dependents();
   wait_for_producers();
   std::uint64_t key = 0;

@@ -1,5 +1,5 @@
-// How a warp holds and gets its weights: a tile's block in registers, in either format, and the ring through which blocks
-// come from memory.
+// How a warp holds and gets its weights: a tile's block in registers, in either format, and the ring through which
+// blocks come from memory.
 #pragma once
 #include "device.cuh"
 #include "linear_plan.h"

@@ -21,10 +21,11 @@ __device__ __forceinline__ void products_wait() {
 #define ESPARSE_SUMS_4(i) "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3])
 #define ESPARSE_SUMS_16(i) ESPARSE_SUMS_4(i), ESPARSE_SUMS_4(i + 4), ESPARSE_SUMS_4(i + 8), ESPARSE_SUMS_4(i + 12)
 
-// sums (64 rows x 128 or 256 tokens) += a (64 x 32, 2:4: a warp's 16 rows as in multiply_sparse) b (32 x tokens). A lane
-// has, of tokens 8 j + 2 quad and the next, sums 4 j and 4 j + 1 in its row, 4 j + 2 and 4 j + 3 eight rows below.
+// sums (64 rows x 128 or 256 tokens) += a (64 x 32, 2:4: a warp's 16 rows as in multiply_sparse) b (32 x tokens). A
+// lane has, of tokens 8 j + 2 quad and the next, sums 4 j and 4 j + 1 in its row, 4 j + 2 and 4 j + 3 eight rows below.
 template <int kSelector>
-__device__ __forceinline__ void multiply_tokens(float (&sums)[64], const Words4& a, std::uint64_t b, std::uint32_t metadata) {
+__device__ __forceinline__ void multiply_tokens(float (&sums)[64], const Words4& a, std::uint64_t b,
+                                                std::uint32_t metadata) {
   asm volatile(
       "wgmma.mma_async.sp.sync.aligned.m64n128k32.f32.bf16.bf16 "
       "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
@@ -37,7 +38,8 @@ __device__ __forceinline__ void multiply_tokens(float (&sums)[64], const Words4&
 }
 
 template <int kSelector>
-__device__ __forceinline__ void multiply_tokens(float (&sums)[128], const Words4& a, std::uint64_t b, std::uint32_t metadata) {
+__device__ __forceinline__ void multiply_tokens(float (&sums)[128], const Words4& a, std::uint64_t b,
+                                                std::uint32_t metadata) {
   asm volatile(
       "wgmma.mma_async.sp.sync.aligned.m64n256k32.f32.bf16.bf16 "
       "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
@@ -49,7 +51,8 @@ __device__ __forceinline__ void multiply_tokens(float (&sums)[128], const Words4
       "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
       "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
       "{%128, %129, %130, %131}, %132, %133, %134, 1, 1, 1, 0;"
-      : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16), ESPARSE_SUMS_16(32), ESPARSE_SUMS_16(48), ESPARSE_SUMS_16(64), ESPARSE_SUMS_16(80), ESPARSE_SUMS_16(96), ESPARSE_SUMS_16(112)
+      : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16), ESPARSE_SUMS_16(32), ESPARSE_SUMS_16(48), ESPARSE_SUMS_16(64),
+        ESPARSE_SUMS_16(80), ESPARSE_SUMS_16(96), ESPARSE_SUMS_16(112)
       : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b), "r"(metadata), "n"(kSelector));
 }
 

@@ -1,0 +1,183 @@
+// Attention of prefill: launched, checked and timed.
+#pragma once
+#include "../kernels/attention_prefill.cuh"
+#include "bench.cuh"
+
+namespace harness {
+
+struct AttentionShape {
+  int heads, kv_heads, dims;
+  int width() const { return (heads + 2 * kv_heads) * dims; }
+};
+
+// f64, from q as it stands and the cache. Grid (heads, tokens), a thread a dim; shared: a score for each position.
+__global__ void reference_chunk(const PrefillAttention args, double* out) {
+  extern __shared__ double scores[];
+  const int head = blockIdx.x, token = blockIdx.y, dim = threadIdx.x, dims = blockDim.x;
+  const int kv_head = head / (args.heads / args.kv_heads), position = args.first_position + token;
+  const std::uint16_t* q =
+      args.qkv + (static_cast<std::size_t>(token) * (args.heads + 2 * args.kv_heads) + head) * dims;
+  for (int p = dim; p <= position; p += dims) {
+    const std::uint16_t* key = args.keys + cache_row(args, p, kv_head, dims);
+    double score = 0;
+    for (int d = 0; d < dims; d++) score += static_cast<double>(bf16_value(q[d])) * bf16_value(key[d]);
+    scores[p] = score * args.scale;
+  }
+  __syncthreads();
+  double maximum = -INFINITY, sum = 0, output = 0;
+  for (int p = 0; p <= position; p++) maximum = fmax(maximum, scores[p]);
+  for (int p = 0; p <= position; p++) {
+    const double weight = exp(scores[p] - maximum);
+    sum += weight;
+    output += weight * bf16_value(args.values[cache_row(args, p, kv_head, dims) + dim]);
+  }
+  out[static_cast<std::size_t>(token) * args.heads * dims + head * dims + dim] = output / sum;
+}
+
+inline void launch_append(const Launcher& launch, const PrefillAttention& args, int dims) {
+  launch(append_kernel(dims), args.tokens, kAppendThreads, 0, args);
+}
+inline void launch_attention(const Launcher& launch, const PrefillAttention& args, int dims) {
+  const dim3 grid((args.tokens + kQueryTile - 1) / kQueryTile, args.heads);
+  launch(prefill_attention_kernel(dims), grid, kAttentionThreads, prefill_attention_shared(dims), args);
+}
+
+// A chunk's q, k, v and the sequence's cache; pages that nobody has written are poisoned.
+struct PrefillCase {
+  AttentionShape shape;
+  int tokens, first_position, pages;
+  Device<std::uint16_t> qkv, keys, values, out;
+  Device<std::int32_t> page_table;
+  Device<float2> rotary;
+
+  PrefillCase(const AttentionShape& shape, int first_position, int tokens, std::uint64_t seed)
+      : shape(shape), tokens(tokens), first_position(first_position) {
+    const int end = first_position + tokens;
+    pages = (end + kPagePositions - 1) / kPagePositions;
+    qkv = Device<std::uint16_t>(static_cast<std::size_t>(tokens) * shape.width());
+    fill_bf16<<<1024, 256>>>(qkv, qkv.count(), seed, 2);
+    const std::size_t page = static_cast<std::size_t>(shape.kv_heads) * kPagePositions * shape.dims;
+    keys = Device<std::uint16_t>(pages * page);
+    values = Device<std::uint16_t>(pages * page);
+    const std::vector<std::int32_t> order = random_permutation(pages, seed + 1);
+    page_table = Device<std::int32_t>(order);
+    // What earlier chunks wrote: whole pages here, so that the rest of the last one is what append writes, or poison.
+    for (int p = 0; p < first_position / kPagePositions; p++) {
+      fill_bf16<<<64, 256>>>(keys + order[p] * page, page, seed + 2 + p, 1);
+      fill_bf16<<<64, 256>>>(values + order[p] * page, page, seed + 1000 + p, 1);
+    }
+    out = Device<std::uint16_t>(static_cast<std::size_t>(tokens) * shape.heads * shape.dims);
+    rotary = Device<float2>(rotary_table(end, shape.dims));
+    CHECK(cudaDeviceSynchronize());
+  }
+
+  // Tokens `from` to the end of the chunk, or `count` of them.
+  PrefillAttention part(int from, int count) const {
+    return {qkv + static_cast<std::size_t>(from) * shape.width(),
+            count,
+            shape.heads,
+            shape.kv_heads,
+            keys,
+            values,
+            page_table,
+            first_position + from,
+            rotary,
+            1 / std::sqrt(static_cast<float>(shape.dims)),
+            out + static_cast<std::size_t>(from) * shape.heads * shape.dims};
+  }
+};
+
+// Near f64, whatever lies behind the last position; the same bits however the chunk is cut.
+inline void check_prefill_attention(Report& report, const AttentionShape& shape, int first_position, int tokens,
+                                    std::uint64_t seed) {
+  PrefillCase chunk(shape, first_position, tokens, seed);
+  const PrefillAttention whole = chunk.part(0, tokens);
+  const std::vector<std::uint16_t> before = chunk.qkv.host();
+  launch_append(Launcher{}, whole, shape.dims);
+  launch_attention(Launcher{}, whole, shape.dims);
+  CHECK(cudaGetLastError());
+  CHECK(cudaDeviceSynchronize());
+  const std::vector<std::uint16_t> bits = chunk.out.host(), after = chunk.qkv.host(), keys = chunk.keys.host();
+  const std::vector<std::int32_t> page_table = chunk.page_table.host();
+  const std::vector<float2> rotary = chunk.rotary.host();
+
+  // The last token's first query and key head, turned.
+  std::vector<float> turned;
+  std::vector<double> expected;
+  const int last = first_position + tokens - 1, half = shape.dims / 2;
+  for (const int head : {0, shape.heads}) {
+    const std::size_t row = static_cast<std::size_t>(tokens - 1) * shape.width() + head * shape.dims;
+    const std::size_t cached =
+        (static_cast<std::size_t>(page_table[last / kPagePositions]) * shape.kv_heads * kPagePositions +
+         last % kPagePositions) *
+        shape.dims;
+    for (int d = 0; d < shape.dims; d++) {
+      const float2 turn = rotary[static_cast<std::size_t>(last) * half + d % half];
+      const double a = bf16_value(before[row + d % half]), b = bf16_value(before[row + d % half + half]);
+      expected.push_back(d < half ? a * turn.x - b * turn.y : b * turn.x + a * turn.y);
+      turned.push_back(bf16_value(head == 0 ? after[row + d] : keys[cached + d]));
+    }
+  }
+  report.expect(relative_error(turned, expected) < 3e-3, "append: far from f64", relative_error(turned, expected));
+
+  Device<double> reference(bits.size());
+  reference_chunk<<<dim3(shape.heads, tokens), shape.dims, (last + 1) * sizeof(double)>>>(whole, reference);
+  CHECK(cudaGetLastError());
+  CHECK(cudaDeviceSynchronize());
+  std::vector<float> outputs(bits.size());
+  for (std::size_t i = 0; i < bits.size(); i++) outputs[i] = bf16_value(bits[i]);
+  const double error = relative_error(outputs, reference.host());
+  report.expect(error < 4e-3, "attention of prefill: far from f64", error);
+
+  for (const int cut : {1, tokens / 3, tokens - 1}) {
+    chunk.out.poison();
+    launch_attention(Launcher{}, chunk.part(0, cut), shape.dims);
+    launch_attention(Launcher{}, chunk.part(cut, tokens - cut), shape.dims);
+    CHECK(cudaDeviceSynchronize());
+    report.expect(chunk.out.host() == bits, "attention of prefill: bits depend on the cut", cut);
+  }
+  std::printf("attention of prefill, %2d heads of %3d, %4d tokens from %4d: error %.1e\n", shape.heads, shape.dims,
+              tokens, first_position, error);
+}
+
+// Every row in the order that is asked for.
+inline void check_shuffle(Report& report, int inputs, int tokens, std::uint64_t seed) {
+  const std::vector<std::int32_t> order = random_permutation(inputs, seed);
+  const Device<std::uint16_t> sources(std::vector<std::uint16_t>(order.begin(), order.end()));
+  Device<std::uint16_t> x(static_cast<std::size_t>(tokens) * inputs), out(x.count());
+  fill_bf16<<<256, 256>>>(x, x.count(), seed, 1);
+  Launcher{}(shuffle, tokens, kShuffleThreads, inputs * 2, x, sources, inputs, out);
+  CHECK(cudaDeviceSynchronize());
+  const std::vector<std::uint16_t> from = x.host(), to = out.host();
+  for (std::size_t i = 0; i < to.size(); i++) {
+    if (to[i] == from[i / inputs * inputs + order[i % inputs]]) continue;
+    report.expect(false, "shuffle", static_cast<double>(i));
+    return;
+  }
+}
+
+inline void bench_prefill_attention(Results& results, const char* name, const AttentionShape& shape, int tokens) {
+  const PrefillCase chunk(shape, 0, tokens, 1);
+  const PrefillAttention whole = chunk.part(0, tokens);
+  launch_append(Launcher{}, whole, shape.dims);
+  const int inputs = shape.heads * shape.dims;
+  const std::vector<std::int32_t> order = random_permutation(inputs, 2);
+  const Device<std::uint16_t> sources(std::vector<std::uint16_t>(order.begin(), order.end()));
+  Device<std::uint16_t> shuffled(chunk.out.count());
+  const auto time = [&](const std::function<void(const Launcher&)>& what) {
+    const Graph graph(true, [&](const Launcher& launch) {
+      for (int i = 0; i < 4; i++) what(launch);
+    });
+    return graph.microseconds(15) / 4;
+  };
+  const double attention = time([&](const Launcher& launch) { launch_attention(launch, whole, shape.dims); });
+  const double appended = time([&](const Launcher& launch) { launch_append(launch, whole, shape.dims); });
+  const double shuffling = time([&](const Launcher& launch) {
+    launch(shuffle, tokens, kShuffleThreads, inputs * 2, chunk.out, sources, inputs, shuffled);
+  });
+  results.add("prefill", name, tokens, "2:4", attention, 0);
+  std::printf("%s, %d tokens: %.1f us %.0f TFLOP/s, append %.1f us, shuffle %.1f us\n", name, tokens, attention,
+              2.0 * shape.heads * shape.dims * tokens * tokens / attention * 1e-6, appended, shuffling);
+}
+
+}  // namespace harness
