@@ -6,7 +6,7 @@
 
 #include "runtime/simd.h"
 #include "linear.h"
-#include "runtime/parallel.h"
+#include "runtime/thread_pool.h"
 
 namespace esparse {
 namespace {

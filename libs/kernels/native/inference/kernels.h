@@ -1,5 +1,5 @@
 // What an instruction set provides: functions for a few tiles or rows and a few tokens at a time, from which
-// `linear.cc` builds whole products.
+// `linear_packed.cc` and `linear_dense.cc` build whole products.
 //
 // The laws that every one of them keeps, so that a token's outputs have the same bits whatever else is in the call, on
 // any number of threads, and on any instruction set (of a NaN, only that it is one):
@@ -11,7 +11,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 namespace esparse {
@@ -73,8 +72,8 @@ const Kernels* neon_kernels();
 const Kernels* portable_kernels();
 
 // Those that are there, the fastest first.
-std::vector<const Kernels*> all_kernels();
+const std::vector<const Kernels*>& all_kernels();
 // Those of that name; null where they are not there.
-const Kernels* kernels_named(const std::string& name);
+const Kernels* kernels_named(const char* name);
 
 }  // namespace esparse

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "linear.h"
-#include "runtime/parallel.h"
+#include "runtime/thread_pool.h"
 
 namespace esparse {
 namespace {

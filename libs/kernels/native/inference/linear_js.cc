@@ -1,23 +1,31 @@
-// Linears and JavaScript. A linear is made once and applied thousands of times a second: the calls that apply it use
-// Node-API itself, make no objects and take no references.
-#include <napi.h>
-
+// Linears as JavaScript makes and applies them: see src/inference/linear.ts.
 #include <memory>
-#include <string>
 
-#include "runtime/promise_job.h"
-#include "runtime/shuffled.h"
+#include "instruction_set.h"
 #include "linear.h"
-#include "runtime/parallel.h"
+#include "runtime/shuffled.h"
 
 namespace esparse {
-namespace {
 
 struct Linear {
   std::size_t rows = 0, cols = 0;
   virtual ~Linear() = default;
   virtual void apply(const float* x, std::size_t tokens, float* y) const = 0;
 };
+
+// A linear as an argument: what createPackedLinear or createDenseLinear gave.
+template <>
+struct Argument<const Linear*> {
+  static constexpr const char* kType = "linear";
+  static bool read(napi_env env, napi_value value, const Linear*& to) {
+    void* handle = nullptr;
+    if (napi_get_value_external(env, value, &handle) != napi_ok) return false;
+    to = static_cast<const Linear*>(handle);
+    return true;
+  }
+};
+
+namespace {
 
 struct PackedLinear : Linear {
   PackedWeights weights = {};
@@ -35,132 +43,117 @@ struct DenseLinear : Linear {
   }
 };
 
-const Kernels* chosen(const Napi::CallbackInfo& info) {
-  const Kernels* found = kernels_named(info[0].ToString());
-  if (found == nullptr) {
-    Napi::Error::New(info.Env(), "this build or processor has no such instruction set").ThrowAsJavaScriptException();
-  }
-  return found;
-}
-
-template <typename T>
-const T* optional_array(Call& call, const Napi::CallbackInfo& info, std::size_t index, std::size_t length) {
-  return info[index].IsNull() ? nullptr : call.array<T>(index, length).data;
-}
-
 Napi::Value handle_of(Napi::Env env, std::unique_ptr<Linear> linear) {
-  return Napi::External<Linear>::New(env, linear.release(), [](Napi::Env, Linear* gone) { delete gone; });
+  return Napi::External<Linear>::New(env, linear.release(), [](Napi::Env, Linear* unused) { delete unused; });
 }
 
-// createPackedLinear(instructionSet, f16, rows, cols, keep, group, bits, values, indices, permutation | null, bias | null): a handle, or
-// the first tile * groups + group whose indices are wrong. The arrays must live as long as the handle.
-Napi::Value create_packed(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  Call call(info);
-  auto linear = std::make_unique<PackedLinear>();
-  PackedWeights& w = linear->weights;
-  w.f16 = info[1].ToBoolean();
-  w.rows = linear->rows = call.size(2);
-  w.cols = linear->cols = call.size(3);
-  w.keep = call.size(4);
-  w.group = call.size(5);
-  w.bits = call.size(6);
-  if (call.failed()) return env.Undefined();
-  std::size_t bits = 0;
-  while ((std::size_t{1} << bits) < w.group) bits++;
-  if (w.rows < 1 || w.rows > kMaxDimension || w.cols < 1 || w.cols > kMaxDimension || w.group > kMaxGroup ||
-      w.keep < 1 || w.keep >= w.group || w.cols % w.group != 0 || (w.bits != 0 && w.bits != bits)) {
-    Napi::RangeError::New(env, "no packed linear has this shape").ThrowAsJavaScriptException();
-    return env.Undefined();
+// The arrays must live as long as the linear; the permutation is copied.
+struct CreatePackedArguments {
+  InstructionSet set;
+  Dtype dtype;  // of the values: bf16 or f16
+  std::size_t rows, cols, keep, group, bits;
+  Span<std::uint16_t> values;
+  Span<std::uint8_t> indices;
+  Optional<std::int32_t> permutation;  // (cols)
+  Optional<float> bias;                // (rows)
+  template <typename Each>
+  void fields(Each& each) {
+    each("instructionSet", set), each("dtype", dtype), each("rows", rows), each("cols", cols), each("keep", keep);
+    each("group", group), each("bits", bits), each("values", values), each("indices", indices);
+    each("permutation", permutation), each("bias", bias);
   }
-  const std::size_t count = w.tiles() * w.groups();
-  w.values = call.array<std::uint16_t>(7, count * w.group_values()).data;
-  w.indices = call.array<std::uint8_t>(8, count * w.group_bytes()).data;
-  const std::int32_t* permutation = optional_array<std::int32_t>(call, info, 9, w.cols);
-  w.bias = optional_array<float>(call, info, 10, w.rows);
-  if (call.failed() || (linear->with = chosen(info)) == nullptr) return env.Undefined();
+};
+
+void check_matrix(Call& call, std::size_t rows, std::size_t cols, const Optional<float>& bias) {
+  if (rows < 1 || rows > kMaxDimension) call.refuse("rows", "no linear has as many");
+  if (cols < 1 || cols > kMaxDimension) call.refuse("cols", "no linear has as many");
+  if (bias.data != nullptr) call.exactly("bias", bias, rows);
+}
+
+// Copies the order of the inputs, that of the columns where there is no permutation.
+void take_order(Call& call, const Optional<std::int32_t>& permutation, PackedWeights& w) {
   w.order.reserve(w.cols);
   for (std::size_t i = 0; i < w.cols; i++) {
-    const auto channel = permutation == nullptr ? static_cast<std::int32_t>(i) : permutation[i];
+    const auto channel = permutation.data == nullptr ? static_cast<std::int32_t>(i) : permutation.data[i];
     if (channel < 0 || static_cast<std::size_t>(channel) >= w.cols) {
-      Napi::RangeError::New(env, "a channel is out of range").ThrowAsJavaScriptException();
-      return env.Undefined();
+      return call.refuse("permutation", "a channel is out of range");
     }
     w.order.push_back(static_cast<std::uint32_t>(channel));
   }
+}
+
+// Gives a linear, or the first tile * groups + group whose indices are wrong.
+Napi::Value create_packed(Call& call, const CreatePackedArguments& a) {
+  check_matrix(call, a.rows, a.cols, a.bias);
+  check_pattern(call, a.keep, a.group, a.cols);
+  std::size_t bits = 0;
+  while (bits < 5 && (std::size_t{1} << bits) < a.group) bits++;
+  if (a.bits != 0 && a.bits != bits) call.refuse("bits", "a position in the group has " + std::to_string(bits));
+  if (call.failed()) return call.nothing();
+  auto linear = std::make_unique<PackedLinear>();
+  linear->rows = a.rows, linear->cols = a.cols, linear->with = a.set.kernels;
+  PackedWeights& w = linear->weights;
+  w.rows = a.rows, w.cols = a.cols, w.keep = a.keep, w.group = a.group, w.bits = a.bits, w.f16 = a.dtype == kF16;
+  w.values = a.values.data, w.indices = a.indices.data, w.bias = a.bias.data;
+  const std::size_t count = w.tiles() * w.groups();
+  call.exactly("values", a.values, count * w.group_values());
+  call.exactly("indices", a.indices, count * w.group_bytes());
+  if (a.permutation.data != nullptr) call.exactly("permutation", a.permutation, w.cols);
+  if (!call.failed()) take_order(call, a.permutation, w);
+  if (call.failed()) return call.nothing();
   const std::size_t wrong = first_wrong_group(w);
-  if (wrong != kAllRight) return Napi::Number::New(env, static_cast<double>(wrong));
-  return handle_of(env, std::move(linear));
+  if (wrong != kAllRight) return Napi::Number::New(call.env(), static_cast<double>(wrong));
+  return handle_of(call.env(), std::move(linear));
 }
 
-// createDenseLinear(instructionSet, kind: 0 bf16 | 1 f16 | 2 f32, rows, cols, weights, bias | null): a handle.
-Napi::Value create_dense(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  Call call(info);
+// The arrays must live as long as the linear.
+struct CreateDenseArguments {
+  InstructionSet set;
+  Dtype dtype;
+  std::size_t rows, cols;
+  StoredFloats weights;  // (rows, cols)
+  Optional<float> bias;  // (rows)
+  template <typename Each>
+  void fields(Each& each) {
+    each("instructionSet", set), each("dtype", dtype), each("rows", rows), each("cols", cols);
+    each("weights", weights), each("bias", bias);
+  }
+};
+
+Napi::Value create_dense(Call& call, const CreateDenseArguments& a) {
+  check_matrix(call, a.rows, a.cols, a.bias);
+  if (a.weights.wide() != (a.dtype == kF32)) call.refuse("weights", "its elements are not of that dtype");
+  if (a.weights.length() != a.rows * a.cols) call.refuse("weights", "it has not rows * cols elements");
+  if (call.failed()) return call.nothing();
+  constexpr DenseKind kKinds[] = {kDenseBf16, kDenseF16, kDenseF32};  // in the order of Dtype
   auto linear = std::make_unique<DenseLinear>();
-  DenseWeights& w = linear->weights;
-  const std::size_t kind = call.size(1);
-  w.rows = linear->rows = call.size(2);
-  w.cols = linear->cols = call.size(3);
-  if (call.failed()) return env.Undefined();
-  if (kind >= kDenseKinds || w.rows < 1 || w.rows > kMaxDimension || w.cols < 1 || w.cols > kMaxDimension) {
-    Napi::RangeError::New(env, "no dense linear has this shape").ThrowAsJavaScriptException();
-    return env.Undefined();
+  linear->rows = a.rows, linear->cols = a.cols, linear->with = a.set.kernels;
+  linear->weights = {a.weights.data(), kKinds[a.dtype], a.rows, a.cols, a.bias.data};
+  return handle_of(call.env(), std::move(linear));
+}
+
+struct ApplyArguments {
+  const Linear* linear;
+  Span<float> x;  // (tokens, cols)
+  std::size_t tokens;
+  Span<float> y;  // (tokens, rows)
+  template <typename Each>
+  void fields(Each& each) {
+    each("linear", linear), each("x", x), each("tokens", tokens), each("y", y);
   }
-  w.kind = static_cast<DenseKind>(kind);
-  if (w.kind == kDenseF32) w.weights = call.array<float>(4, w.rows * w.cols).data;
-  else w.weights = call.array<std::uint16_t>(4, w.rows * w.cols).data;
-  w.bias = optional_array<float>(call, info, 5, w.rows);
-  if (call.failed() || (linear->with = chosen(info)) == nullptr) return env.Undefined();
-  return handle_of(env, std::move(linear));
-}
+};
 
-// The memory of argument `value` if it is a Float32Array of `length` elements.
-float* floats(napi_env env, napi_value value, std::size_t length) {
-  napi_typedarray_type type;
-  std::size_t elements = 0;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &elements, &data, nullptr, nullptr) != napi_ok) return nullptr;
-  return type == napi_float32_array && elements == length ? static_cast<float*>(data) : nullptr;
-}
-
-// applyLinear(handle, x: Float32Array, tokens, y: Float32Array): void
-napi_value apply(napi_env env, napi_callback_info info) {
-  napi_value arguments[4];
-  std::size_t count = 4;
-  void* handle = nullptr;
-  std::uint32_t tokens = 0;
-  if (napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr) != napi_ok || count != 4 ||
-      napi_get_value_external(env, arguments[0], &handle) != napi_ok ||
-      napi_get_value_uint32(env, arguments[2], &tokens) != napi_ok || tokens == 0) {
-    napi_throw_type_error(env, nullptr, "a linear, inputs, a number of tokens and outputs were expected");
-    return nullptr;
-  }
-  const Linear& linear = *static_cast<const Linear*>(handle);
-  const float* x = floats(env, arguments[1], tokens * linear.cols);
-  float* y = floats(env, arguments[3], tokens * linear.rows);
-  if (x == nullptr || y == nullptr) {
-    const std::string shape = std::to_string(tokens) + " tokens of " + std::to_string(linear.cols) + " inputs and " +
-                              std::to_string(linear.rows) + " outputs were expected, as Float32Array";
-    napi_throw_range_error(env, nullptr, shape.c_str());
-    return nullptr;
-  }
-  linear.apply(x, tokens, y);
-  return nullptr;
-}
-
-Napi::Value set_compute_threads_js(const Napi::CallbackInfo& info) {
-  set_compute_threads(info[0].ToNumber().Uint32Value());
-  return info.Env().Undefined();
-}
-
-Napi::Value compute_threads_js(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(compute_threads()));
+Napi::Value apply(Call& call, const ApplyArguments& a) {
+  if (a.tokens == 0) call.refuse("tokens", "at least one was expected");
+  call.exactly("x", a.x, a.tokens * a.linear->cols);
+  call.exactly("y", a.y, a.tokens * a.linear->rows);
+  if (!call.failed()) a.linear->apply(a.x.data, a.tokens, a.y.data);
+  return call.nothing();
 }
 
 // instructionSets(): string[], the fastest first.
 Napi::Value instruction_sets(const Napi::CallbackInfo& info) {
-  const auto there = all_kernels();
+  const auto& there = all_kernels();
   Napi::Array names = Napi::Array::New(info.Env(), there.size());
   for (std::uint32_t i = 0; i < there.size(); i++) names.Set(i, there[i]->name);
   return names;
@@ -168,15 +161,11 @@ Napi::Value instruction_sets(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void register_linear(Napi::Env env, Napi::Object exports) {
-  exports.Set("setComputeThreads", Napi::Function::New(env, set_compute_threads_js));
-  exports.Set("computeThreads", Napi::Function::New(env, compute_threads_js));
-  exports.Set("instructionSets", Napi::Function::New(env, instruction_sets));
-  exports.Set("createPackedLinear", Napi::Function::New(env, create_packed));
-  exports.Set("createDenseLinear", Napi::Function::New(env, create_dense));
-  napi_value function;
-  napi_create_function(env, "applyLinear", NAPI_AUTO_LENGTH, apply, nullptr, &function);
-  exports.Set("applyLinear", Napi::Value(env, function));
+void register_linear(Napi::Object exports) {
+  exports.Set("instructionSets", Napi::Function::New(exports.Env(), instruction_sets));
+  add_kernel(exports, "createPackedLinear", create_packed);
+  add_kernel(exports, "createDenseLinear", create_dense);
+  add_kernel(exports, "applyLinear", apply);
 }
 
 }  // namespace esparse

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "linear.h"
-#include "runtime/parallel.h"
+#include "runtime/thread_pool.h"
 #include "scratch.h"
 
 namespace esparse {

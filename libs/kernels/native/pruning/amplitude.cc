@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "runtime/promise_job.h"
+#include "runtime/kernel.h"
 #include "runtime/simd.h"
 
 namespace esparse {
@@ -91,34 +91,41 @@ struct Update {
   double offender = -1;
 };
 
-// amplitudeUpdate(state: Float64Array(3 * channels), tile: Float32Array, rows, channels): Promise<number>
-Napi::Value amplitude_update(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const std::size_t rows = call.size(2);
-  const std::size_t channels = call.size(3);
-  const auto state = call.array<double>(0, 3 * channels);
-  const auto tile = call.array<float>(1, rows * channels);
-  if (call.failed()) return info.Env().Undefined();
-  const std::size_t chunks = (channels + kStripe - 1) / kStripe;
-  auto update = std::make_shared<Update>(channels, chunks);
+struct AmplitudeUpdateArguments {
+  Span<double> state;  // (3, channels)
+  Span<float> tile;    // (rows, channels)
+  std::size_t rows, channels;
+  template <typename Each>
+  void fields(Each& each) {
+    each("state", state), each("tile", tile), each("rows", rows), each("channels", channels);
+  }
+};
+
+// Resolves to -1, or the first channel out of range.
+Napi::Value amplitude_update(Call& call, const AmplitudeUpdateArguments& a) {
+  call.exactly("state", a.state, 3 * a.channels);
+  call.exactly("tile", a.tile, a.rows * a.channels);
+  if (call.failed()) return call.nothing();
+  const std::size_t chunks = (a.channels + kStripe - 1) / kStripe;
+  auto update = std::make_shared<Update>(a.channels, chunks);
   return call.promise(
       chunks,
       [=](std::size_t chunk) {
         const std::size_t begin = chunk * kStripe;
-        const std::size_t width = std::min(kStripe, channels - begin);
+        const std::size_t width = std::min(kStripe, a.channels - begin);
         Sums& sums = update->sums;
-        sum_squares(tile.data + begin, rows, channels, width, sums.large.data() + begin, sums.middle.data() + begin,
+        sum_squares(a.tile.data + begin, a.rows, a.channels, width, sums.large.data() + begin, sums.middle.data() + begin,
                     sums.small.data() + begin);
         // The last chunk to finish adds them all: nothing is added before every value was seen.
-        if (update->left.fetch_sub(1) == 1) update->offender = add(state.data, sums, channels);
+        if (update->left.fetch_sub(1) == 1) update->offender = add(a.state.data, sums, a.channels);
       },
       [=](Napi::Env env) { return Napi::Number::New(env, update->offender); });
 }
 
 }  // namespace
 
-void register_amplitude(Napi::Env env, Napi::Object exports) {
-  exports.Set("amplitudeUpdate", Napi::Function::New(env, amplitude_update));
+void register_amplitude(Napi::Object exports) {
+  add_kernel(exports, "amplitudeUpdate", amplitude_update);
 }
 
 }  // namespace esparse

@@ -12,7 +12,7 @@
 #include <numeric>
 #include <vector>
 
-#include "runtime/promise_job.h"
+#include "runtime/kernel.h"
 #include "runtime/simd.h"
 
 namespace esparse {
@@ -205,29 +205,35 @@ class Assignment {
   std::vector<std::int32_t> row_of_, column_of_;
 };
 
-// assign(values: Float32Array(size²), size, out: Int32Array(size), cancel: Int32Array(1)): Promise<void>. out[i] = the
-// column of row i. The values are finite: checked by the caller.
-Napi::Value assign(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const std::size_t size = call.size(1, kMaxSide);
-  const auto values = call.array<float>(0, size * size);
-  const auto out = call.array<std::int32_t>(2, size);
-  const CancelFlag cancel(call.array<std::int32_t>(3, 1));
-  if (call.failed()) return info.Env().Undefined();
+struct AssignArguments {
+  Span<float> values;  // (size, size), finite: checked by the caller
+  std::size_t size;
+  Span<std::int32_t> out;  // (size): the column of each row
+  CancelFlag cancel;
+  template <typename Each>
+  void fields(Each& each) {
+    each("values", values), each("size", size), each("out", out), each("cancel", cancel);
+  }
+};
+
+Napi::Value assign(Call& call, const AssignArguments& a) {
+  call.at_most("size", a.size, kMaxSide);
+  call.exactly("values", a.values, a.size * a.size);
+  call.exactly("out", a.out, a.size);
+  if (call.failed()) return call.nothing();
   return call.promise(
       1,
       [=](std::size_t) {
-        Assignment assignment(values.data, size, cancel);
+        Assignment assignment(a.values.data, a.size, a.cancel);
         const auto& columns = assignment.solve();
-        std::copy(columns.begin(), columns.end(), out.data);
-      },
-      [](Napi::Env env) { return env.Undefined(); });
+        std::copy(columns.begin(), columns.end(), a.out.data);
+      });
 }
 
 }  // namespace
 
-void register_assignment(Napi::Env env, Napi::Object exports) {
-  exports.Set("assign", Napi::Function::New(env, assign));
+void register_assignment(Napi::Object exports) {
+  add_kernel(exports, "assign", assign);
 }
 
 }  // namespace esparse

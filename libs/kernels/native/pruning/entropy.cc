@@ -6,8 +6,6 @@
 
 namespace esparse {
 
-Napi::Value entropy_update(const Napi::CallbackInfo& info);
-
 namespace {
 
 // Most coarse bins: see ENTROPY_MAX_BINS.
@@ -26,30 +24,32 @@ void merge_stripe(const Histograms& into, const Histograms& from, std::size_t be
   }
 }
 
-// entropyMerge(...into, ...from): Promise<void>
-Napi::Value entropy_merge(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const Histograms into = take(call, 0), from = take(call, kStateArguments);
-  if (call.failed()) return info.Env().Undefined();
-  if (into.channels != from.channels) {
-    Napi::TypeError::New(info.Env(), "the two states differ in channels").ThrowAsJavaScriptException();
-    return info.Env().Undefined();
+struct EntropyMergeArguments {
+  HistogramArguments into, from;
+  template <typename Each>
+  void fields(Each& each) {
+    into.fields(each), from.fields(each, HistogramArguments::kOtherNames);
   }
+};
+
+Napi::Value entropy_merge(Call& call, const EntropyMergeArguments& a) {
+  const Histograms into = checked(call, a.into);
+  const Histograms from = checked(call, a.from, HistogramArguments::kOtherNames);
+  if (into.channels != from.channels) call.refuse("fromZeros", "the two states differ in channels");
+  if (call.failed()) return call.nothing();
   return call.promise(
       from.seen_nothing() ? 0 : stripes(into.channels),
       [=](std::size_t chunk) {
         const std::size_t begin = chunk * kStripe;
         merge_stripe(into, from, begin, std::min(kStripe, into.channels - begin));
-      },
-      [](Napi::Env env) { return env.Undefined(); });
+      });
 }
 
-// entropyCount(...state): void. At once and on this thread: for a caller that cannot wait.
-Napi::Value entropy_count(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const Histograms state = take(call, 0);
+// At once and on this thread: for a caller that cannot wait.
+Napi::Value entropy_count(Call& call, const HistogramArguments& a) {
+  const Histograms state = checked(call, a);
   if (!call.failed()) count_waiting(state, 0, state.channels, state.waiting);
-  return info.Env().Undefined();
+  return call.nothing();
 }
 
 // The mass of channel c in each equal bin between low and high: see src/entropy-rebin.ts.
@@ -116,26 +116,35 @@ void rebin(const Histograms& state, std::size_t c, double low, double high, std:
   if (state.zeros[c] > 0) mass[coarse((0 - low) * scale)] += state.zeros[c];
 }
 
-// entropyFinish(...state, bounds: Float32Array(2 * channels), tokens, bins, out): Promise<void>. Counts what waits.
-Napi::Value entropy_finish(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const Histograms state = take(call, 0);
-  const std::size_t channels = state.channels;
-  const auto bounds = call.array<float>(kStateArguments, 2 * channels);
-  const double tokens = call.number(kStateArguments + 1);
-  const std::size_t bins = call.size(kStateArguments + 2, kMaxBins);
-  const auto out = call.array<float>(kStateArguments + 3, channels);
-  if (call.failed()) return info.Env().Undefined();
-  if (bins == 0) {
-    Napi::RangeError::New(info.Env(), "at least one bin was expected").ThrowAsJavaScriptException();
-    return info.Env().Undefined();
+struct EntropyFinishArguments : HistogramArguments {
+  Span<float> bounds;  // (2, channels): the lower ones, then the upper
+  double tokens;
+  std::size_t intervals;
+  Span<float> out;  // (channels)
+  template <typename Each>
+  void fields(Each& each) {
+    HistogramArguments::fields(each), each("bounds", bounds), each("tokens", tokens);
+    each("intervals", intervals), each("out", out);
   }
+};
+
+// Counts what waits.
+Napi::Value entropy_finish(Call& call, const EntropyFinishArguments& a) {
+  const Histograms state = checked(call, a);
+  const std::size_t channels = state.channels, intervals = a.intervals;
+  const auto bounds = a.bounds, out = a.out;
+  const double tokens = a.tokens;
+  call.exactly("bounds", bounds, 2 * channels);
+  call.exactly("out", out, channels);
+  call.at_most("intervals", intervals, kMaxBins);
+  if (intervals == 0) call.refuse("intervals", "at least one was expected");
+  if (call.failed()) return call.nothing();
   return call.promise(
       stripes(channels),
       [=](std::size_t chunk) {
         const std::size_t begin = chunk * kStripe, end = std::min(begin + kStripe, channels);
         count_waiting(state, begin, end - begin, state.waiting);
-        std::vector<double> mass(bins);
+        std::vector<double> mass(intervals);
         for (std::size_t c = begin; c < end; c++) {
           const double low = bounds.data[c], high = bounds.data[channels + c];
           out.data[c] = 0;
@@ -148,17 +157,15 @@ Napi::Value entropy_finish(const Napi::CallbackInfo& info) {
           }
           out.data[c] = static_cast<float>(entropy);
         }
-      },
-      [](Napi::Env env) { return env.Undefined(); });
+      });
 }
 
 }  // namespace
 
-void register_entropy(Napi::Env env, Napi::Object exports) {
-  exports.Set("entropyUpdate", Napi::Function::New(env, entropy_update));
-  exports.Set("entropyCount", Napi::Function::New(env, entropy_count));
-  exports.Set("entropyMerge", Napi::Function::New(env, entropy_merge));
-  exports.Set("entropyFinish", Napi::Function::New(env, entropy_finish));
+void register_entropy(Napi::Object exports) {
+  add_kernel(exports, "entropyCount", entropy_count);
+  add_kernel(exports, "entropyMerge", entropy_merge);
+  add_kernel(exports, "entropyFinish", entropy_finish);
 }
 
 }  // namespace esparse

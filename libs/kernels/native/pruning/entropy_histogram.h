@@ -1,7 +1,7 @@
 // The histograms of the entropy statistic: their memory, and how one takes in another. See src/entropy.ts.
 #pragma once
 #include "entropy_grid.h"
-#include "runtime/promise_job.h"
+#include "runtime/kernel.h"
 
 namespace esparse {
 
@@ -29,17 +29,36 @@ struct Histograms {
   bool seen_nothing() const { return waiting + counted == 0; }
 };
 
-// The arguments of a state, from argument `at` on.
-inline Histograms take(Call& call, std::size_t at) {
-  const auto zeros = call.array<std::uint32_t>(at + 1);
-  const std::size_t channels = zeros.length;
-  const auto ranges = call.array<float>(at, 2 * channels);
-  const auto bins = call.array<std::uint32_t>(at + 2, 2 * kSlots * channels);
+// A state as arguments: its fields have other names where a kernel takes a second one.
+struct HistogramArguments {
+  Span<float> ranges;  // (2, channels)
+  Span<std::uint32_t> zeros;  // (channels)
+  Span<std::uint32_t> bins;   // (channels, 2 * kSlots)
+  Span<float> pending;        // (channels / kLanes, kPendingRows, kLanes)
+  std::size_t waiting, counted;
+
+  using Names = const char* const[6];
+  static constexpr Names kNames = {"ranges", "zeros", "bins", "pending", "waiting", "counted"};
+  static constexpr Names kOtherNames = {"fromRanges",  "fromZeros",   "fromBins",
+                                        "fromPending", "fromWaiting", "fromCounted"};
+
+  template <typename Each>
+  void fields(Each& each, const Names& names = kNames) {
+    each(names[0], ranges), each(names[1], zeros), each(names[2], bins), each(names[3], pending);
+    each(names[4], waiting), each(names[5], counted);
+  }
+};
+
+inline Histograms checked(Call& call, const HistogramArguments& a,
+                          const HistogramArguments::Names& names = HistogramArguments::kNames) {
+  const std::size_t channels = a.zeros.length;
   const std::size_t groups = (channels + kLanes - 1) / kLanes;
-  const auto pending = call.array<float>(at + 3, groups * kLanes * kPendingRows);
-  const std::size_t waiting = call.size(at + 4, kPendingRows - 1), counted = call.size(at + 5);
-  return {ranges.data,  ranges.data + channels, zeros.data, reinterpret_cast<Bin*>(bins.data),
-          pending.data, channels,               waiting,    counted};
+  call.exactly(names[0], a.ranges, 2 * channels);
+  call.exactly(names[2], a.bins, 2 * kSlots * channels);
+  call.exactly(names[3], a.pending, groups * kLanes * kPendingRows);
+  call.at_most(names[4], a.waiting, kPendingRows - 1);
+  return {a.ranges.data,  a.ranges.data + channels, a.zeros.data, reinterpret_cast<Bin*>(a.bins.data),
+          a.pending.data, channels,                 a.waiting,    a.counted};
 }
 constexpr std::size_t kStateArguments = 6;
 

@@ -85,16 +85,22 @@ void admit(const Histograms& into, const Summary& summary, std::size_t c) {
   into.zeros[c] += summary.zeros[c];
 }
 
-}  // namespace
+struct EntropyUpdateArguments : HistogramArguments {
+  Span<float> tile;  // (rows, channels)
+  std::size_t rows;
+  template <typename Each>
+  void fields(Each& each) {
+    HistogramArguments::fields(each), each("tile", tile), each("rows", rows);
+  }
+};
 
-// entropyUpdate(...state, tile: Float32Array, rows, channels): Promise<number>
-Napi::Value entropy_update(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const Histograms into = take(call, 0);
-  const std::size_t channels = into.channels;
-  const std::size_t rows = call.size(kStateArguments + 1);
-  const auto tile = call.array<float>(kStateArguments, rows * channels);
-  if (call.failed()) return info.Env().Undefined();
+// Resolves to -1, or the first channel that holds NaN or infinity.
+Napi::Value entropy_update(Call& call, const EntropyUpdateArguments& a) {
+  const Histograms into = checked(call, a);
+  const std::size_t channels = into.channels, rows = a.rows;
+  const auto tile = a.tile;
+  call.exactly("tile", tile, rows * channels);
+  if (call.failed()) return call.nothing();
   const std::size_t room = std::min(rows, kPendingRows - into.waiting);
   const std::size_t reads = (channels + kReadStripe - 1) / kReadStripe;
   auto summary = std::make_shared<Summary>(channels, reads);
@@ -124,5 +130,9 @@ Napi::Value entropy_update(const Napi::CallbackInfo& info) {
       },
       [=](Napi::Env env) { return Napi::Number::New(env, summary->offender); });
 }
+
+}  // namespace
+
+void register_entropy_update(Napi::Object exports) { add_kernel(exports, "entropyUpdate", entropy_update); }
 
 }  // namespace esparse

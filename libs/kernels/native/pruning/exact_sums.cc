@@ -1,7 +1,7 @@
 // Sums of f32 matrices that are exact, and so the same in any order. See src/exact-sums.ts for the arithmetic.
 #include <algorithm>
 
-#include "runtime/promise_job.h"
+#include "runtime/kernel.h"
 #include "runtime/simd.h"
 
 namespace esparse {
@@ -26,28 +26,33 @@ void add(double* __restrict whole, double* __restrict part, const float* addends
   }
 }
 
-// addExactly(sums: Float64Array(2 * length), addends: Float32Array(count * length), count): Promise<void>
-Napi::Value add_exactly(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const std::size_t count = call.size(2);
-  const auto sums = call.array<double>(0);
-  const std::size_t length = sums.length / 2;
-  const auto addends = call.array<float>(1, count * length);
-  if (call.failed()) return info.Env().Undefined();
+struct AddExactlyArguments {
+  Span<double> sums;    // (2, length)
+  Span<float> addends;  // (count, length)
+  std::size_t count;
+  template <typename Each>
+  void fields(Each& each) {
+    each("sums", sums), each("addends", addends), each("count", count);
+  }
+};
+
+Napi::Value add_exactly(Call& call, const AddExactlyArguments& a) {
+  const std::size_t length = a.sums.length / 2;
+  call.exactly("addends", a.addends, a.count * length);
+  if (call.failed()) return call.nothing();
   return call.promise(
       (length + kElements - 1) / kElements,
       [=](std::size_t chunk) {
         const std::size_t begin = chunk * kElements;
-        add(sums.data + begin, sums.data + length + begin, addends.data + begin, count, length,
+        add(a.sums.data + begin, a.sums.data + length + begin, a.addends.data + begin, a.count, length,
             std::min(kElements, length - begin));
-      },
-      [](Napi::Env env) { return env.Undefined(); });
+      });
 }
 
 }  // namespace
 
-void register_exact_sums(Napi::Env env, Napi::Object exports) {
-  exports.Set("addExactly", Napi::Function::New(env, add_exactly));
+void register_exact_sums(Napi::Object exports) {
+  add_kernel(exports, "addExactly", add_exactly);
 }
 
 }  // namespace esparse

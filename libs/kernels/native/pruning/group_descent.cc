@@ -3,14 +3,13 @@
 #include <cstdint>
 #include <limits>
 
-#include "runtime/promise_job.h"
+#include "runtime/shuffled.h"
 #include "runtime/simd.h"
 
 namespace esparse {
 namespace {
 
 constexpr std::size_t kRows = 16;
-constexpr std::size_t kMaxGroup = 16;
 
 struct Problem {
   std::size_t width, keep, group, choices;
@@ -65,26 +64,33 @@ void descend_row(const Problem& p, float* weights, float* gradient) {
   }
 }
 
-// groupDescent(rows, width, keep, group, places: Int32Array, inverses: Float64Array, hessian: Float32Array,
-//              weights: Float32Array, gradient: Float32Array): Promise<void>
-Napi::Value group_descent(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const std::size_t rows = call.size(0);
-  Problem p{};
-  p.width = call.size(1, 1 << 16);
-  p.keep = call.size(2, kMaxGroup);
-  p.group = call.size(3, kMaxGroup);
-  const auto places = call.array<std::int32_t>(4);
-  if (call.failed()) return info.Env().Undefined();
-  p.choices = places.length / p.keep;
-  const auto inverses = call.array<double>(5, p.width / p.group * p.choices * p.keep * p.keep);
-  const auto hessian = call.array<float>(6, p.width * p.width);
-  const auto weights = call.array<float>(7, rows * p.width);
-  const auto gradient = call.array<float>(8, rows * p.width);
-  if (call.failed()) return info.Env().Undefined();
-  p.places = places.data;
-  p.inverses = inverses.data;
-  p.hessian = hessian.data;
+struct GroupDescentArguments {
+  std::size_t rows, width, keep, group;
+  Span<std::int32_t> places;  // (choices, keep)
+  Span<double> inverses;      // (groups, choices, keep, keep)
+  Span<float> hessian;        // (width, width)
+  Span<float> weights;        // (rows, width)
+  Span<float> gradient;       // (rows, width)
+  template <typename Each>
+  void fields(Each& each) {
+    each("rows", rows), each("width", width), each("keep", keep), each("group", group), each("places", places);
+    each("inverses", inverses), each("hessian", hessian), each("weights", weights), each("gradient", gradient);
+  }
+};
+
+Napi::Value group_descent(Call& call, const GroupDescentArguments& a) {
+  call.at_most("width", a.width, 1 << 16);
+  check_pattern(call, a.keep, a.group, a.width);
+  if (call.failed()) return call.nothing();
+  const std::size_t choices = a.places.length / a.keep;
+  const Problem p{a.width, a.keep, a.group, choices, a.places.data, a.inverses.data, a.hessian.data};
+  call.exactly("inverses", a.inverses, p.width / p.group * choices * p.keep * p.keep);
+  call.exactly("hessian", a.hessian, p.width * p.width);
+  call.exactly("weights", a.weights, a.rows * p.width);
+  call.exactly("gradient", a.gradient, a.rows * p.width);
+  if (call.failed()) return call.nothing();
+  const auto rows = a.rows;
+  const auto weights = a.weights, gradient = a.gradient;
   const std::size_t chunks = (rows + kRows - 1) / kRows;
   return call.promise(
       chunks,
@@ -94,14 +100,13 @@ Napi::Value group_descent(const Napi::CallbackInfo& info) {
             descend_row(p, weights.data + r * p.width, gradient.data + r * p.width);
           }
         });
-      },
-      [](Napi::Env env) { return env.Undefined(); });
+      });
 }
 
 }  // namespace
 
-void register_group_descent(Napi::Env env, Napi::Object exports) {
-  exports.Set("groupDescent", Napi::Function::New(env, group_descent));
+void register_group_descent(Napi::Object exports) {
+  add_kernel(exports, "groupDescent", group_descent);
 }
 
 }  // namespace esparse

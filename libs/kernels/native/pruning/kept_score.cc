@@ -33,13 +33,20 @@ double row_score(const Shuffled& shape, const std::uint32_t* columns, const floa
   return sum;
 }
 
-// keptScore(scores, rows, cols, permutation, keep, group): Promise<number>
-// f64: a group's scores in descending order, then groups in order, then rows in order.
-Napi::Value kept_score(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const auto shape = take_shuffled(call, info.Env(), 1);
-  const auto scores = call.array<float>(0, shape->rows * shape->cols);
-  if (call.failed()) return info.Env().Undefined();
+struct KeptScoreArguments : ShuffledArguments {
+  Span<float> scores;  // (rows, cols)
+  template <typename Each>
+  void fields(Each& each) {
+    each("scores", scores), ShuffledArguments::fields(each);
+  }
+};
+
+// Resolves to a sum in f64: a group's scores in descending order, then groups in order, then rows in order.
+Napi::Value kept_score(Call& call, const KeptScoreArguments& a) {
+  const auto shape = checked(call, a);
+  const auto scores = a.scores;
+  call.exactly("scores", scores, a.rows * a.cols);
+  if (call.failed()) return call.nothing();
   const std::size_t groups = shape->groups();
   auto columns = std::make_shared<std::vector<std::uint32_t>>(shape->cols);
   for (std::size_t i = 0; i < shape->cols; i++) {
@@ -63,8 +70,8 @@ Napi::Value kept_score(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void register_kept_score(Napi::Env env, Napi::Object exports) {
-  exports.Set("keptScore", Napi::Function::New(env, kept_score));
+void register_kept_score(Napi::Object exports) {
+  add_kernel(exports, "keptScore", kept_score);
 }
 
 }  // namespace esparse

@@ -67,14 +67,23 @@ void mask_row(const Shuffled& shape, const Columns& columns, const float* row, s
   }
 }
 
-// maskOf(scores, rows, cols, permutation, keep, group, out: Uint8Array, zeros): Promise<void>
-Napi::Value mask_of(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const auto shape = take_shuffled(call, info.Env(), 1);
-  const auto scores = call.array<float>(0, shape->rows * shape->cols);
-  const std::size_t row_bytes = (shape->cols + 7) / 8;
-  const auto out = call.array<std::uint8_t>(6, shape->rows * row_bytes);
-  if (call.failed()) return info.Env().Undefined();
+struct MaskArguments : ShuffledArguments {
+  Span<float> scores;      // (rows, cols)
+  Span<std::uint8_t> out;  // (rows, cols bits), zeros: bits are set, none is cleared
+  template <typename Each>
+  void fields(Each& each) {
+    each("scores", scores), ShuffledArguments::fields(each), each("out", out);
+  }
+};
+
+Napi::Value mask_of(Call& call, const MaskArguments& a) {
+  const auto shape = checked(call, a);
+  const auto scores = a.scores;
+  const auto out = a.out;
+  const std::size_t row_bytes = (a.cols + 7) / 8;
+  call.exactly("scores", scores, a.rows * a.cols);
+  call.exactly("out", out, a.rows * row_bytes);
+  if (call.failed()) return call.nothing();
   auto columns = std::make_shared<const Columns>(by_channel(*shape));
   const std::size_t chunks = (shape->rows + kRowsPerChunk - 1) / kRowsPerChunk;
   return call.promise(
@@ -85,14 +94,13 @@ Napi::Value mask_of(const Napi::CallbackInfo& info) {
             mask_row(*shape, *columns, scores.data + r * shape->cols, out.data + r * row_bytes);
           }
         });
-      },
-      [](Napi::Env env) { return env.Undefined(); });
+      });
 }
 
 }  // namespace
 
-void register_mask(Napi::Env env, Napi::Object exports) {
-  exports.Set("maskOf", Napi::Function::New(env, mask_of));
+void register_mask(Napi::Object exports) {
+  add_kernel(exports, "maskOf", mask_of);
 }
 
 }  // namespace esparse

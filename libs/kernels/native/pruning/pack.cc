@@ -1,4 +1,4 @@
-// N:M weights to and from the packed layout, version 1 (docs: src/packed-layout.ts).
+// N:M weights to and from the packed layout, version 1 (see src/runtime/packed-layout.ts).
 #include <algorithm>
 #include <atomic>
 
@@ -28,7 +28,17 @@ Napi::Value first_wrong(Napi::Env env, const FirstWrong& wrong) {
   return Napi::Number::New(env, index == kAllGood ? -1.0 : static_cast<double>(index));
 }
 
-// The arguments that packing and unpacking share; `bits` = 0 means the mask encoding.
+// The arguments that packing and unpacking share.
+struct PackedArguments : ShuffledArguments {
+  std::size_t bits;  // of a position; 0 means the mask encoding
+  Span<std::uint16_t> values;
+  Span<std::uint8_t> indices;
+  template <typename Each>
+  void fields(Each& each) {
+    ShuffledArguments::fields(each), each("bits", bits), each("values", values), each("indices", indices);
+  }
+};
+
 struct Packed {
   std::shared_ptr<const Shuffled> shape;
   std::size_t bits = 0;
@@ -39,17 +49,13 @@ struct Packed {
   std::size_t group_bytes() const { return bits == 0 ? 2 * shape->group : 2 * bits * shape->keep; }
 };
 
-Packed take_packed(Call& call, Napi::Env env, std::size_t first) {
-  Packed packed;
-  packed.shape = take_shuffled(call, env, first);
-  packed.bits = call.size(first + 5);
-  if (!call.failed() && packed.bits > kMaxBits) {
-    Napi::RangeError::New(env, "a position of more than 4 bits").ThrowAsJavaScriptException();
-  }
+Packed checked_packed(Call& call, const PackedArguments& a) {
+  const Packed packed{checked(call, a), a.bits, a.values, a.indices};
+  call.at_most("bits", a.bits, kMaxBits);
   if (call.failed()) return packed;
   const std::size_t count = packed.tiles() * packed.shape->groups();
-  packed.values = call.array<std::uint16_t>(first + 6, count * packed.group_values());
-  packed.indices = call.array<std::uint8_t>(first + 7, count * packed.group_bytes());
+  call.exactly("values", a.values, count * packed.group_values());
+  call.exactly("indices", a.indices, count * packed.group_bytes());
   return packed;
 }
 
@@ -132,15 +138,23 @@ void pack_tile(const Packed& packed, const std::uint16_t* weights, const std::ui
   }
 }
 
-// pack(weights, mask, rows, cols, permutation, keep, group, bits, values, indices): Promise<number>
+struct PackArguments : PackedArguments {
+  Span<std::uint16_t> weights;  // (rows, cols)
+  Span<std::uint8_t> mask;      // (rows, cols bits)
+  template <typename Each>
+  void fields(Each& each) {
+    each("weights", weights), each("mask", mask), PackedArguments::fields(each);
+  }
+};
+
 // Resolves to the first tile * groups + group whose mask does not keep N of M, or -1.
-Napi::Value pack(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const Packed packed = take_packed(call, info.Env(), 2);
-  const Shuffled& shape = *packed.shape;
-  const auto weights = call.array<std::uint16_t>(0, shape.rows * shape.cols);
-  const auto mask = call.array<std::uint8_t>(1, shape.rows * ((shape.cols + 7) / 8));
-  if (call.failed()) return info.Env().Undefined();
+Napi::Value pack(Call& call, const PackArguments& a) {
+  const Packed packed = checked_packed(call, a);
+  const auto weights = a.weights;
+  const auto mask = a.mask;
+  call.exactly("weights", weights, a.rows * a.cols);
+  call.exactly("mask", mask, a.rows * ((a.cols + 7) / 8));
+  if (call.failed()) return call.nothing();
   auto wrong = std::make_shared<std::atomic<std::uint64_t>>(kAllGood);
   return call.promise(
       packed.tiles(),
@@ -213,17 +227,22 @@ void unpack_tile(const Packed& packed, Out* dense, std::size_t tile, const First
   }
 }
 
-// unpack(kind: 0 bits | 1 bf16 to f32 | 2 f16 to f32, out: Uint16Array | Float32Array, zeros, rows, cols,
-// permutation, keep, group, bits, values, indices): Promise<number>
+struct UnpackArguments : PackedArguments {
+  Dtype dtype;       // of the values, where `out` is f32: bf16 or f16
+  StoredFloats out;  // (rows, cols), zeros; 16 bits get the values as they are
+  template <typename Each>
+  void fields(Each& each) {
+    each("dtype", dtype), each("out", out), PackedArguments::fields(each);
+  }
+};
+
 // Resolves to the first tile * groups + group that `pack` cannot have written, or -1.
-Napi::Value unpack(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const std::size_t kind = call.size(0);
-  const Packed packed = take_packed(call, info.Env(), 2);
-  const std::size_t weights = packed.shape->rows * packed.shape->cols;
-  const auto bits = kind == 0 ? call.array<std::uint16_t>(1, weights) : Span<std::uint16_t>{};
-  const auto floats = kind == 0 ? Span<float>{} : call.array<float>(1, weights);
-  if (call.failed()) return info.Env().Undefined();
+Napi::Value unpack(Call& call, const UnpackArguments& a) {
+  const Packed packed = checked_packed(call, a);
+  const auto out = a.out;
+  const Dtype dtype = a.dtype;
+  if (out.length() != a.rows * a.cols) call.refuse("out", "it has not one element a weight");
+  if (call.failed()) return call.nothing();
   auto wrong = std::make_shared<std::atomic<std::uint64_t>>(kAllGood);
   return call.promise(
       packed.tiles(),
@@ -231,18 +250,18 @@ Napi::Value unpack(const Napi::CallbackInfo& info) {
         const auto bf16 = [](std::uint16_t half) { return float_of(Bf16::widen(half)); };
         const auto f16 = [](std::uint16_t half) { return float_of(F16::widen(half)); };
         const auto same = [](std::uint16_t half) { return half; };
-        if (kind == 0) unpack_tile(packed, bits.data, tile, wrong, same);
-        else if (kind == 1) unpack_tile(packed, floats.data, tile, wrong, bf16);
-        else unpack_tile(packed, floats.data, tile, wrong, f16);
+        if (!out.wide()) unpack_tile(packed, out.halves.data, tile, wrong, same);
+        else if (dtype == kBf16) unpack_tile(packed, out.floats.data, tile, wrong, bf16);
+        else unpack_tile(packed, out.floats.data, tile, wrong, f16);
       },
       [wrong](Napi::Env env) { return first_wrong(env, wrong); });
 }
 
 }  // namespace
 
-void register_pack(Napi::Env env, Napi::Object exports) {
-  exports.Set("pack", Napi::Function::New(env, pack));
-  exports.Set("unpack", Napi::Function::New(env, unpack));
+void register_pack(Napi::Object exports) {
+  add_kernel(exports, "pack", pack);
+  add_kernel(exports, "unpack", unpack);
 }
 
 }  // namespace esparse

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "runtime/half.h"
-#include "runtime/promise_job.h"
+#include "runtime/kernel.h"
 #include "runtime/simd.h"
 
 namespace esparse {
@@ -37,24 +37,34 @@ bool score_row_f16(const std::uint16_t* weights, const float* importance, float*
   return score_row<F16>(weights, importance, out, cols);
 }
 
-// scoreByChannel(kind: 0 bf16 | 1 f16, weights, rows, cols, importance, out): Promise<boolean>, all finite
-Napi::Value score_by_channel(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const std::size_t kind = call.size(0);
-  const std::size_t rows = call.size(2), cols = call.size(3);
-  const auto weights = call.array<std::uint16_t>(1, rows * cols);
-  const auto importance = call.array<float>(4, cols);
-  const auto out = call.array<float>(5, rows * cols);
-  if (call.failed()) return info.Env().Undefined();
-  const std::size_t chunks = (rows * cols + kWeightsPerChunk - 1) / kWeightsPerChunk;
+struct ScoreArguments {
+  Dtype dtype;  // of the weights: bf16 or f16
+  Span<std::uint16_t> weights;  // (rows, cols)
+  std::size_t rows, cols;
+  Span<float> importance;  // (cols)
+  Span<float> out;         // (rows, cols)
+  template <typename Each>
+  void fields(Each& each) {
+    each("dtype", dtype), each("weights", weights), each("rows", rows), each("cols", cols);
+    each("importance", importance), each("out", out);
+  }
+};
+
+// Resolves to whether all scores are finite.
+Napi::Value score_by_channel(Call& call, const ScoreArguments& a) {
+  call.exactly("weights", a.weights, a.rows * a.cols);
+  call.exactly("importance", a.importance, a.cols);
+  call.exactly("out", a.out, a.rows * a.cols);
+  if (call.failed()) return call.nothing();
+  const std::size_t chunks = (a.rows * a.cols + kWeightsPerChunk - 1) / kWeightsPerChunk;
   auto finite = std::make_shared<std::atomic<bool>>(true);
   return call.promise(
       chunks,
       [=](std::size_t chunk) {
-        const auto row = kind == 0 ? score_row_bf16 : score_row_f16;
-        in_range(rows, chunks, chunk, [&](std::size_t begin, std::size_t end) {
+        const auto row = a.dtype == kBf16 ? score_row_bf16 : score_row_f16;
+        in_range(a.rows, chunks, chunk, [&](std::size_t begin, std::size_t end) {
           for (std::size_t r = begin; r < end; r++) {
-            if (!row(weights.data + r * cols, importance.data, out.data + r * cols, cols)) *finite = false;
+            if (!row(a.weights.data + r * a.cols, a.importance.data, a.out.data + r * a.cols, a.cols)) *finite = false;
           }
         });
       },
@@ -66,32 +76,38 @@ void add_row(const float* row, double* sums, std::size_t count) {
   for (std::size_t j = 0; j < count; j++) sums[j] += static_cast<double>(row[j]);
 }
 
-// channelMeans(scores, rows, cols, out: Float64Array, zeros): Promise<void>. Rows are added in order.
-Napi::Value channel_means(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const std::size_t rows = call.size(1), cols = call.size(2);
-  const auto scores = call.array<float>(0, rows * cols);
-  const auto out = call.array<double>(3, cols);
-  if (call.failed()) return info.Env().Undefined();
-  const std::size_t chunks = (cols + kColumnsPerChunk - 1) / kColumnsPerChunk;
+struct MeansArguments {
+  Span<float> scores;  // (rows, cols)
+  std::size_t rows, cols;
+  Span<double> out;  // (cols), zeros
+  template <typename Each>
+  void fields(Each& each) {
+    each("scores", scores), each("rows", rows), each("cols", cols), each("out", out);
+  }
+};
+
+Napi::Value channel_means(Call& call, const MeansArguments& a) {
+  call.exactly("scores", a.scores, a.rows * a.cols);
+  call.exactly("out", a.out, a.cols);
+  if (call.failed()) return call.nothing();
+  const std::size_t chunks = (a.cols + kColumnsPerChunk - 1) / kColumnsPerChunk;
   return call.promise(
       chunks,
       [=](std::size_t chunk) {
-        in_range(cols, chunks, chunk, [&](std::size_t begin, std::size_t end) {
-          for (std::size_t r = 0; r < rows; r++) {
-            add_row(scores.data + r * cols + begin, out.data + begin, end - begin);
+        in_range(a.cols, chunks, chunk, [&](std::size_t begin, std::size_t end) {
+          for (std::size_t r = 0; r < a.rows; r++) {
+            add_row(a.scores.data + r * a.cols + begin, a.out.data + begin, end - begin);
           }
-          for (std::size_t j = begin; j < end; j++) out.data[j] /= static_cast<double>(rows);
+          for (std::size_t j = begin; j < end; j++) a.out.data[j] /= static_cast<double>(a.rows);
         });
-      },
-      [](Napi::Env env) { return env.Undefined(); });
+      });
 }
 
 }  // namespace
 
-void register_score(Napi::Env env, Napi::Object exports) {
-  exports.Set("scoreByChannel", Napi::Function::New(env, score_by_channel));
-  exports.Set("channelMeans", Napi::Function::New(env, channel_means));
+void register_score(Napi::Object exports) {
+  add_kernel(exports, "scoreByChannel", score_by_channel);
+  add_kernel(exports, "channelMeans", channel_means);
 }
 
 }  // namespace esparse

@@ -98,43 +98,53 @@ void measure(const Shuffled& shape, const float* scores, const std::uint32_t* sl
   }
 }
 
-// slotGains(scores, rows, cols, permutation, keep, group, slots: Int32Array(groups), out: Float32Array(groups²),
-// cancel: Int32Array(1)): Promise<void>. slots[g] is a position of group g. out[g][h] = D[slots[g]][h's channel] - D[slots[g]][g's own].
-Napi::Value slot_gains(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const auto shape = take_shuffled(call, info.Env(), 1);
-  const auto scores = call.array<float>(0, shape->rows * shape->cols);
-  if (call.failed()) return info.Env().Undefined();
+struct SlotGainsArguments : ShuffledArguments {
+  Span<float> scores;        // (rows, cols)
+  Span<std::int32_t> slots;  // (groups): slots[g] is a position of group g
+  Span<float> out;           // (groups, groups): out[g][h] = D[slots[g]][h's channel] - D[slots[g]][g's own]
+  CancelFlag cancel;
+  template <typename Each>
+  void fields(Each& each) {
+    each("scores", scores), ShuffledArguments::fields(each);
+    each("slots", slots), each("out", out), each("cancel", cancel);
+  }
+};
+
+Napi::Value slot_gains(Call& call, const SlotGainsArguments& a) {
+  const auto shape = checked(call, a);
+  if (call.failed()) return call.nothing();
   const std::size_t groups = shape->groups();
-  const auto slots = call.array<std::int32_t>(6, groups);
-  const auto out = call.array<float>(7, groups * groups);
-  const CancelFlag cancel(call.array<std::int32_t>(8, 1));
-  if (call.failed()) return info.Env().Undefined();
+  const auto scores = a.scores, out = a.out;
+  const auto slots = a.slots;
+  const auto cancel = a.cancel;
+  call.exactly("scores", scores, a.rows * a.cols);
+  call.exactly("slots", slots, groups);
+  call.exactly("out", out, groups * groups);
+  if (call.failed()) return call.nothing();
   auto places = std::make_shared<std::vector<std::uint32_t>>();
   for (std::size_t g = 0; g < groups; g++) {
     const std::int32_t place = slots.data[g];
     if (place < 0 || static_cast<std::size_t>(place) / shape->group != g) {
-      Napi::RangeError::New(info.Env(), "a slot is not in its group").ThrowAsJavaScriptException();
-      return info.Env().Undefined();
+      call.refuse("slots", "position " + std::to_string(place) + " is not in group " + std::to_string(g));
+      return call.nothing();
     }
     places->push_back(static_cast<std::uint32_t>(place));
   }
   const auto chunks_of = [=](std::size_t most) { return (groups + most - 1) / most; };
-  const std::size_t chunks = std::max(chunks_of(kMostGroups), std::min(threads(), chunks_of(kFewestGroups)));
+  const std::size_t chunks = std::max(chunks_of(kMostGroups), std::min(job_threads(), chunks_of(kFewestGroups)));
   return call.promise(
       chunks,
       [=](std::size_t chunk) {
         in_range(groups, chunks, chunk, [&](std::size_t begin, std::size_t end) {
           measure(*shape, scores.data, places->data(), begin, end, cancel, out.data);
         });
-      },
-      [](Napi::Env env) { return env.Undefined(); });
+      });
 }
 
 }  // namespace
 
-void register_slot_gains(Napi::Env env, Napi::Object exports) {
-  exports.Set("slotGains", Napi::Function::New(env, slot_gains));
+void register_slot_gains(Napi::Object exports) {
+  add_kernel(exports, "slotGains", slot_gains);
 }
 
 }  // namespace esparse

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "runtime/promise_job.h"
 #include "runtime/shuffled.h"
 #include "runtime/simd.h"
 
@@ -62,45 +61,50 @@ void sweep(Lanes* w, Lanes* errors, std::int32_t (*keeps)[kLanes], const float* 
   }
 }
 
-// sparseGptSweep(weights: Float32Array(channels * rows), channels, rows, factor: Float32Array(channels²), keep, group,
-// errors: Float32Array(channels * rows), kept: Uint8Array(channels * rows)): Promise<void>. Matrices have a row a channel;
-// `factor` is upper triangular. `weights` changes in place.
-Napi::Value sparse_gpt_sweep(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const std::size_t channels = call.size(1, kMaxChannels);
-  const std::size_t rows = call.size(2, kMaxDimension);
-  const auto weights = call.array<float>(0, channels * rows);
-  const auto factor = call.array<float>(3, channels * channels);
-  const std::size_t keep = call.size(4);
-  const std::size_t group = call.size(5, kMaxGroup);
-  const auto errors = call.array<float>(6, channels * rows);
-  const auto kept = call.array<std::uint8_t>(7, channels * rows);
-  if (!call.failed() && (keep < 1 || keep >= group || channels % group != 0)) {
-    Napi::RangeError::New(info.Env(), "no N:M pattern that divides the channels").ThrowAsJavaScriptException();
+struct SweepArguments {
+  Span<float> weights;  // (channels, rows): changes in place
+  std::size_t channels, rows;
+  Span<float> factor;  // (channels, channels), upper triangular
+  std::size_t keep, group;
+  Span<float> errors;       // (channels, rows)
+  Span<std::uint8_t> kept;  // (channels, rows)
+  template <typename Each>
+  void fields(Each& each) {
+    each("weights", weights), each("channels", channels), each("rows", rows), each("factor", factor);
+    each("keep", keep), each("group", group), each("errors", errors), each("kept", kept);
   }
-  if (call.failed()) return info.Env().Undefined();
+};
+
+Napi::Value sparse_gpt_sweep(Call& call, const SweepArguments& a) {
+  call.at_most("channels", a.channels, kMaxChannels);
+  call.at_most("rows", a.rows, kMaxDimension);
+  check_pattern(call, a.keep, a.group, a.channels);
+  call.exactly("weights", a.weights, a.channels * a.rows);
+  call.exactly("factor", a.factor, a.channels * a.channels);
+  call.exactly("errors", a.errors, a.channels * a.rows);
+  call.exactly("kept", a.kept, a.channels * a.rows);
+  if (call.failed()) return call.nothing();
   return call.promise(
-      (rows + kLanes - 1) / kLanes,
+      (a.rows + kLanes - 1) / kLanes,
       [=](std::size_t chunk) {
         const std::size_t first = chunk * kLanes;
-        const std::size_t count = std::min(kLanes, rows - first);
+        const std::size_t count = std::min(kLanes, a.rows - first);
         Lanes w[kMaxChannels] = {}, lost[kMaxChannels];
         std::int32_t keeps[kMaxChannels][kLanes];
-        for (std::size_t i = 0; i < channels; i++) std::copy_n(weights.data + i * rows + first, count, w[i]);
-        sweep(w, lost, keeps, factor.data, channels, keep, group);
-        for (std::size_t i = 0; i < channels; i++) {
-          std::copy_n(w[i], count, weights.data + i * rows + first);
-          std::copy_n(lost[i], count, errors.data + i * rows + first);
-          std::copy_n(keeps[i], count, kept.data + i * rows + first);
+        for (std::size_t i = 0; i < a.channels; i++) std::copy_n(a.weights.data + i * a.rows + first, count, w[i]);
+        sweep(w, lost, keeps, a.factor.data, a.channels, a.keep, a.group);
+        for (std::size_t i = 0; i < a.channels; i++) {
+          std::copy_n(w[i], count, a.weights.data + i * a.rows + first);
+          std::copy_n(lost[i], count, a.errors.data + i * a.rows + first);
+          std::copy_n(keeps[i], count, a.kept.data + i * a.rows + first);
         }
-      },
-      [](Napi::Env env) { return env.Undefined(); });
+      });
 }
 
 }  // namespace
 
-void register_sparse_gpt(Napi::Env env, Napi::Object exports) {
-  exports.Set("sparseGptSweep", Napi::Function::New(env, sparse_gpt_sweep));
+void register_sparse_gpt(Napi::Object exports) {
+  add_kernel(exports, "sparseGptSweep", sparse_gpt_sweep);
 }
 
 }  // namespace esparse

@@ -147,22 +147,34 @@ class BlockSearch {
   double spare_[kMaxBlock] = {};    // D of the positions that fill up the last max_plus
 };
 
-// swapSearch(scores, rows, cols, permutation, keep, group, blockSize, tolerance, maxSwaps, out: Int32Array(cols),
-// cancel: Int32Array(1)): Promise<number>, the swaps made. `out` is the new permutation.
-Napi::Value swap_search(const Napi::CallbackInfo& info) {
-  Call call(info);
-  const auto shape = take_shuffled(call, info.Env(), 1);
-  const auto scores = call.array<float>(0, shape->rows * shape->cols);
-  const std::size_t block = call.size(6);
-  const double tolerance = call.number(7);
-  const std::size_t max_swaps = call.size(8);
-  const auto out = call.array<std::int32_t>(9, shape->cols);
-  const CancelFlag cancel(call.array<std::int32_t>(10, 1));
-  if (!call.failed() && (block == 0 || block > kMaxBlock || block % shape->group != 0)) {
-    Napi::RangeError::New(info.Env(), "the block is not a multiple of the group, up to 256")
-        .ThrowAsJavaScriptException();
+struct SwapSearchArguments : ShuffledArguments {
+  Span<float> scores;  // (rows, cols)
+  std::size_t block_size;
+  double tolerance;
+  std::size_t max_swaps;
+  Span<std::int32_t> out;  // (cols): the new permutation
+  CancelFlag cancel;
+  template <typename Each>
+  void fields(Each& each) {
+    each("scores", scores), ShuffledArguments::fields(each), each("blockSize", block_size);
+    each("tolerance", tolerance), each("maxSwaps", max_swaps), each("out", out), each("cancel", cancel);
   }
-  if (call.failed()) return info.Env().Undefined();
+};
+
+// Resolves to the swaps made.
+Napi::Value swap_search(Call& call, const SwapSearchArguments& a) {
+  const auto shape = checked(call, a);
+  const auto scores = a.scores;
+  const auto out = a.out;
+  const auto cancel = a.cancel;
+  const std::size_t block = a.block_size, max_swaps = a.max_swaps;
+  const double tolerance = a.tolerance;
+  call.exactly("scores", scores, a.rows * a.cols);
+  call.exactly("out", out, a.cols);
+  if (!call.failed() && (block == 0 || block > kMaxBlock || block % shape->group != 0)) {
+    call.refuse("blockSize", "it is no multiple of the group up to " + std::to_string(kMaxBlock));
+  }
+  if (call.failed()) return call.nothing();
   const std::size_t blocks = (shape->cols + block - 1) / block;
   auto swaps = std::make_shared<std::vector<std::size_t>>(blocks);
   return call.promise(
@@ -187,8 +199,8 @@ Napi::Value swap_search(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void register_swap_search(Napi::Env env, Napi::Object exports) {
-  exports.Set("swapSearch", Napi::Function::New(env, swap_search));
+void register_swap_search(Napi::Object exports) {
+  add_kernel(exports, "swapSearch", swap_search);
 }
 
 }  // namespace esparse

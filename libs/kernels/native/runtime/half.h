@@ -1,5 +1,6 @@
 // 16-bit floating point, held as its bits, to the bits of an f32: exact.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -31,5 +32,9 @@ struct F16 {
     return ((half & 0x8000u) << 16) | (magnitude >= 0x7c00u ? special : finite);
   }
 };
+
+// The same for `count` of them, with the processor's widest vectors; see widen.cc.
+void widen_bf16(const std::uint16_t* from, std::uint32_t* to, std::size_t count);
+void widen_f16(const std::uint16_t* from, std::uint32_t* to, std::size_t count);
 
 }  // namespace esparse

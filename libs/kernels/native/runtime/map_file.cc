@@ -77,11 +77,11 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void register_map_file(Napi::Env env, Napi::Object exports) {
+void register_map_file(Napi::Object exports) {
 #if !defined(_WIN32)
-  exports.Set("mapFile", Napi::Function::New(env, map_file));
+  exports.Set("mapFile", Napi::Function::New(exports.Env(), map_file));
 #else
-  exports.Set("mapFile", env.Undefined());
+  exports.Set("mapFile", exports.Env().Undefined());
 #endif
 }
 

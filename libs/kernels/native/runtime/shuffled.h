@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "promise_job.h"
+#include "kernel.h"
 
 namespace esparse {
 
@@ -16,6 +16,17 @@ constexpr std::size_t kGroupsAtOnce = 64;
 // More rows or columns than any linear has, and few enough that no product of sizes overflows.
 constexpr std::size_t kMaxDimension = 1u << 30;
 
+// The arguments that say in which order columns are taken, and what is kept of them.
+struct ShuffledArguments {
+  std::size_t rows, cols;
+  Span<std::int32_t> permutation;
+  std::size_t keep, group;
+  template <typename Each>
+  void fields(Each& each) {
+    each("rows", rows), each("cols", cols), each("permutation", permutation), each("keep", keep), each("group", group);
+  }
+};
+
 // The shape of a job, and a private copy of its permutation: JavaScript may change the array meanwhile.
 struct Shuffled {
   std::size_t rows = 0, cols = 0, keep = 0, group = 0;
@@ -23,31 +34,27 @@ struct Shuffled {
   std::size_t groups() const { return cols / group; }
 };
 
-// Reads (rows, cols, permutation, keep, group) from arguments `first` to `first + 4`; refuses a shape or a
-// channel out of range, so that no kernel can read or write out of bounds.
-inline std::shared_ptr<const Shuffled> take_shuffled(Call& call, Napi::Env env, std::size_t first) {
-  const auto refuse = [env](const char* why) { Napi::RangeError::New(env, why).ThrowAsJavaScriptException(); };
+// Refuses a pattern that is none or does not divide the columns.
+inline void check_pattern(Call& call, std::size_t keep, std::size_t group, std::size_t cols) {
+  if (group > kMaxGroup || keep < 1 || keep >= group || cols % group != 0) {
+    call.refuse("group", "no N:M pattern that divides the columns");
+  }
+}
+
+// Refuses a shape or a channel out of range, so that no kernel can read or write out of bounds.
+inline std::shared_ptr<const Shuffled> checked(Call& call, const ShuffledArguments& a) {
   auto shape = std::make_shared<Shuffled>();
-  shape->rows = call.size(first);
-  shape->cols = call.size(first + 1);
-  const auto permutation = call.array<std::int32_t>(first + 2, shape->cols);
-  shape->keep = call.size(first + 3);
-  shape->group = call.size(first + 4);
+  call.at_most("rows", a.rows, kMaxDimension);
+  call.at_most("cols", a.cols, kMaxDimension);
+  call.exactly("permutation", a.permutation, a.cols);
+  check_pattern(call, a.keep, a.group, a.cols);
   if (call.failed()) return shape;
-  if (shape->rows > kMaxDimension || shape->cols > kMaxDimension) {
-    refuse("too many rows or columns");
-    return shape;
-  }
-  if (shape->group > kMaxGroup || shape->keep < 1 || shape->keep >= shape->group ||
-      shape->cols % shape->group != 0) {
-    refuse("no N:M pattern that divides the columns");
-    return shape;
-  }
-  shape->order.reserve(shape->cols);
-  for (std::size_t i = 0; i < shape->cols; i++) {
-    const std::int32_t channel = permutation.data[i];
-    if (channel < 0 || static_cast<std::size_t>(channel) >= shape->cols) {
-      refuse("a channel is out of range");
+  shape->rows = a.rows, shape->cols = a.cols, shape->keep = a.keep, shape->group = a.group;
+  shape->order.reserve(a.cols);
+  for (std::size_t i = 0; i < a.cols; i++) {
+    const std::int32_t channel = a.permutation.data[i];
+    if (channel < 0 || static_cast<std::size_t>(channel) >= a.cols) {
+      call.refuse("permutation", "a channel is out of range");
       return shape;
     }
     shape->order.push_back(static_cast<std::uint32_t>(channel));

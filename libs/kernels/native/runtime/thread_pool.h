@@ -1,5 +1,9 @@
-// The kernels' own threads. A job is a number of independent chunks; idle threads take them one by one.
-// Jobs run one after the other, in the order in which they were submitted.
+// The addon's own threads, which serve two kinds of work:
+// - A job is a number of independent chunks that are computed while JavaScript goes on. Idle threads take them one by one.
+//   Jobs run one after the other, in the order in which they were submitted.
+// - A parallel loop is computed while its caller waits, and helps. Threads that took part in one keep looking for the next
+//   for a moment, since those of a decoding step follow each other within microseconds. Between two chunks of a job a
+//   thread takes part in a loop first.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -14,11 +18,32 @@ struct Job {
   std::function<void()> done;
 };
 
-// Adds a job to the queue and returns at once. The first call starts the threads.
+// Adds a job to the queue and returns at once.
 void submit(Job job);
 
-// Number of threads. Takes effect at the first job; later calls return false and change nothing.
-bool set_threads(std::size_t threads);
-std::size_t threads();
+// How many threads compute jobs; at first as many as there are processors. Fixed by the first job: false where it is
+// another number by then.
+bool set_job_threads(std::size_t threads);
+std::size_t job_threads();
+
+// A call of `body(part)` without an allocation: lives on the caller's stack, valid until `parallel_for` returns.
+struct PartRef {
+  const void* body;
+  void (*call)(const void* body, std::size_t part);
+};
+
+void run_parts(std::size_t parts, PartRef body);
+
+// Runs body(part) once for each part in [0, parts), in any order, on the calling thread and the pool's threads. Threads
+// that call at the same time take turns. Must not be called from within a body.
+template <typename Body>
+void parallel_for(std::size_t parts, const Body& body) {
+  run_parts(parts, {&body, [](const void* b, std::size_t part) { (*static_cast<const Body*>(b))(part); }});
+}
+
+// How many threads compute a parallel loop, the caller included; at first as many as there are processors. Takes effect at
+// the next loop.
+void set_compute_threads(std::size_t threads);
+std::size_t compute_threads();
 
 }  // namespace esparse

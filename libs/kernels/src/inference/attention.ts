@@ -1,4 +1,4 @@
-import { addon } from '../runtime/addon.ts';
+import { vectorKernels } from './instruction-set.ts';
 import { expNegative, laneTotal } from './lanes.ts';
 
 const f = Math.fround;
@@ -48,28 +48,19 @@ export function attention(
   tokens: number,
   out: Float32Array,
 ): void {
-  const native = addon();
-  if (native === null) {
+  const on = vectorKernels();
+  if (on === null) {
     attentionReference(query, key, value, cache, shape, layout, tokens, out);
     return;
   }
   const { heads, kvHeads, headDim, scale } = shape;
   const { positions, pageTableOffsets, pageTable } = layout;
-  native.attention(
-    query,
-    key,
-    value,
-    cache,
-    heads,
-    kvHeads,
-    headDim,
-    scale,
-    positions,
-    pageTableOffsets,
-    pageTable,
-    tokens,
-    out,
-  );
+  on.native.attention({
+    instructionSet: on.instructionSet,
+    ...{ query, key, value, cache, tokens, out },
+    ...{ heads, kvHeads, headDim, scale },
+    ...{ positions, pageTableOffsets, pageTable },
+  });
 }
 
 /** The readable version of `attention`: the same bits. */

@@ -8,7 +8,7 @@ const ADDON = path.join(import.meta.dirname, '../../build/Release/esparse_kernel
 function run(script: string): { status: number | null; signal: string | null; output: string } {
   const linear = `function linear(addon, times) {
     const weights = new Float32Array(512 * 512).fill(0.5);
-    const handle = addon.createDenseLinear(addon.instructionSets()[0], 2, 512, 512, weights, null);
+    const handle = addon.createDenseLinear(addon.instructionSets()[0], 'f32', 512, 512, weights, null);
     const y = new Float32Array(512);
     for (let i = 0; i < times; i++) addon.applyLinear(handle, new Float32Array(512).fill(1), 1, y);
     return y.every((value) => value === 256) ? 'right' : 'wrong';

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 
 /** More threads than any machine gains from. */
 const MAX_THREADS = 256;
@@ -17,7 +17,7 @@ export function setComputeThreads(threads: number): void {
       `${threads} compute threads: a whole number from 1 to ${MAX_THREADS} was expected`,
     );
   }
-  addon()?.setComputeThreads(threads);
+  addon()?.setComputeThreads({ threads });
 }
 
 /** How many threads work on a call of an inference kernel; 1 where there is no addon. */

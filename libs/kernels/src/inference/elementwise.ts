@@ -1,13 +1,13 @@
-import { addon } from '../runtime/addon.ts';
+import { vectorKernels } from './instruction-set.ts';
 import { expNegative } from './lanes.ts';
 
 const f = Math.fround;
 
 /** `y = a + b` for the first `count` elements. */
 export function add(a: Float32Array, b: Float32Array, count: number, y: Float32Array): void {
-  const native = addon();
-  if (native === null) addReference(a, b, count, y);
-  else native.add(a, b, count, y);
+  const on = vectorKernels();
+  if (on === null) addReference(a, b, count, y);
+  else on.native.add({ instructionSet: on.instructionSet, a, b, count, y });
 }
 
 /** The readable version of `add`: the same bits. */
@@ -17,9 +17,9 @@ export function addReference(a: Float32Array, b: Float32Array, count: number, y:
 
 /** `y = gate / (1 + e^-gate) * up` for the first `count` elements, within 1e-6 relatively. */
 export function gatedSilu(gate: Float32Array, up: Float32Array, count: number, y: Float32Array): void {
-  const native = addon();
-  if (native === null) gatedSiluReference(gate, up, count, y);
-  else native.gatedSilu(gate, up, count, y);
+  const on = vectorKernels();
+  if (on === null) gatedSiluReference(gate, up, count, y);
+  else on.native.gatedSilu({ instructionSet: on.instructionSet, gate, up, count, y });
 }
 
 /** The readable version of `gatedSilu`: the same bits. */
@@ -39,9 +39,9 @@ export function gatedSiluReference(
 
 /** `y = max(x, 0)` for the first `count` elements; NaN stays NaN. */
 export function relu(x: Float32Array, count: number, y: Float32Array): void {
-  const native = addon();
-  if (native === null) reluReference(x, count, y);
-  else native.relu(x, count, y);
+  const on = vectorKernels();
+  if (on === null) reluReference(x, count, y);
+  else on.native.relu({ instructionSet: on.instructionSet, x, count, y });
 }
 
 /** The readable version of `relu`: the same bits. */

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../runtime/addon.ts';
+import { addon, type Addon } from '../addon.ts';
 
 /**
  * The instructions that the inference kernels were written for. `avx512` needs VBMI2, `avx512-base` does without; `portable`
@@ -28,4 +28,18 @@ export function computeInstructionSet(): InstructionSet | 'reference' {
   throw new EsparseError('unsupported', `ESPARSE_ISA asks for ${forced}, which is not there`, {
     hint: `one of ${[...there, 'reference'].join(', ')}`,
   });
+}
+
+let chosen: { readonly native: Addon; readonly instructionSet: InstructionSet } | null | undefined;
+
+/**
+ * What the kernels that work on vectors (norms, rope, attention, element by element) run on in this process: chosen at the
+ * first call, see `computeInstructionSet`. Null where that is the TypeScript reference.
+ */
+export function vectorKernels(): Exclude<typeof chosen, undefined> {
+  if (chosen !== undefined) return chosen;
+  const instructionSet = computeInstructionSet();
+  const native = addon();
+  chosen = native === null || instructionSet === 'reference' ? null : { native, instructionSet };
+  return chosen;
 }

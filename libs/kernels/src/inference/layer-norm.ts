@@ -1,4 +1,4 @@
-import { addon } from '../runtime/addon.ts';
+import { vectorKernels } from './instruction-set.ts';
 import { laneTotal } from './lanes.ts';
 
 const f = Math.fround;
@@ -16,9 +16,9 @@ export function layerNorm(
   tokens: number,
   y: Float32Array,
 ): void {
-  const native = addon();
-  if (native === null) layerNormReference(x, weight, bias, epsilon, tokens, y);
-  else native.layerNorm(x, weight, bias, epsilon, tokens, y);
+  const on = vectorKernels();
+  if (on === null) layerNormReference(x, weight, bias, epsilon, tokens, y);
+  else on.native.layerNorm({ instructionSet: on.instructionSet, x, weight, bias, epsilon, tokens, y });
 }
 
 /** The readable version of `layerNorm`: the same bits. */

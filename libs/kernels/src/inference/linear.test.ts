@@ -1,5 +1,5 @@
 import { uniform } from '@esparse/laws';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { createLinear, type Linear, type LinearWeights } from './linear.ts';
 import { instructionSets } from './instruction-set.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';

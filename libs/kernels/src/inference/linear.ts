@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon, type Addon } from '../runtime/addon.ts';
+import { addon, type Addon } from '../addon.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
 import { MAX_DIMENSION, MAX_GROUP } from '../runtime/shuffled-matrix.ts';
 import type { HalfDtype } from '../runtime/widen.ts';
@@ -77,20 +77,13 @@ export function createLinear(
   const handle =
     weights.kind === 'packed'
       ? createPacked(native, instructionSet, weights)
-      : native.createDenseLinear(
-          instructionSet,
-          { bf16: 0, f16: 1, f32: 2 }[weights.dtype],
-          rows,
-          cols,
-          weights.weights,
-          weights.bias ?? null,
-        );
+      : native.createDenseLinear({ instructionSet, ...weights, bias: weights.bias ?? null });
   const { applyLinear } = native;
   const linear = {
     rows,
     cols,
     apply(x: Float32Array, tokens: number, y: Float32Array): void {
-      applyLinear(handle, x, tokens, y);
+      applyLinear({ linear: handle, x, tokens, y });
     },
     // The native side holds addresses only: what has the handle must have the arrays.
     weights,
@@ -99,21 +92,15 @@ export function createLinear(
 }
 
 function createPacked(native: Addon, instructionSet: InstructionSet, weights: PackedWeights): object {
-  const { dtype, rows, cols, keep, group, values, indices, permutation, bias } = weights;
+  const { rows, cols, keep, group, permutation, bias } = weights;
   const { bits, groups } = packedLayout(rows, cols, keep, group);
-  const made = native.createPackedLinear(
+  const made = native.createPackedLinear({
     instructionSet,
-    dtype === 'f16',
-    rows,
-    cols,
-    keep,
-    group,
+    ...weights,
     bits,
-    values,
-    indices,
-    permutation ?? null,
-    bias ?? null,
-  );
+    permutation: permutation ?? null,
+    bias: bias ?? null,
+  });
   if (typeof made !== 'number') return made;
   throw damagedIndices(made, groups);
 }

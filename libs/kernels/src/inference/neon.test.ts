@@ -14,8 +14,6 @@ import { bitsOf, denseCase, packedCase, randomInputs } from '../testing/linear-c
 const COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = 'qemu-aarch64';
 const NATIVE = path.join(import.meta.dirname, '../../native');
-/** Files of the inference kernels that speak to Node. */
-const FOR_NODE = ['bandwidth.cc', 'linear_js.cc', 'small_js.cc'];
 
 const missing = [COMPILER, EMULATOR].filter((tool) => spawnSync(tool, ['--version']).status !== 0);
 if (missing.length > 0) {
@@ -66,9 +64,9 @@ let compiled = false;
 function compile(): void {
   if (compiled) return;
   const kernels = readdirSync(path.join(NATIVE, 'inference'))
-    .filter((name) => name.endsWith('.cc') && !FOR_NODE.includes(name))
+    .filter((name) => name.endsWith('.cc') && !name.endsWith('_js.cc'))
     .map((name) => `inference/${name}`);
-  const sources = ['testing/apply_linears.cc', 'runtime/parallel.cc', ...kernels];
+  const sources = ['testing/apply_linears.cc', 'runtime/thread_pool.cc', ...kernels];
   const { status, stderr } = spawnSync(COMPILER, [
     ...['-std=c++17', '-O2', '-ffp-contract=off', '-Wall', '-Wextra', '-Werror', '-static', '-pthread'],
     ...['-I', NATIVE, ...sources.map((source) => path.join(NATIVE, source)), '-o', harness],

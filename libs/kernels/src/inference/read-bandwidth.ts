@@ -1,13 +1,12 @@
-import { addon } from '../runtime/addon.ts';
-import { computeInstructionSet } from './instruction-set.ts';
+import { vectorKernels } from './instruction-set.ts';
 
 /**
  * Seconds in which all compute threads together read an array once: what a product that reads its weights once is measured
  * against.
  */
 export function readMemory(array: Float32Array): number {
-  const native = addon();
-  if (native !== null) return native.readMemory(computeInstructionSet(), array);
+  const on = vectorKernels();
+  if (on !== null) return on.native.readMemory({ instructionSet: on.instructionSet, array });
   const began = performance.now();
   let sum = 0;
   for (let i = 0; i < array.length; i++) sum += array[i]!;

@@ -1,4 +1,4 @@
-import { addon } from '../runtime/addon.ts';
+import { vectorKernels } from './instruction-set.ts';
 import { laneTotal } from './lanes.ts';
 
 const f = Math.fround;
@@ -14,9 +14,9 @@ export function rmsNorm(
   tokens: number,
   y: Float32Array,
 ): void {
-  const native = addon();
-  if (native === null) rmsNormReference(x, weight, epsilon, tokens, y);
-  else native.rmsNorm(x, weight, epsilon, tokens, y);
+  const on = vectorKernels();
+  if (on === null) rmsNormReference(x, weight, epsilon, tokens, y);
+  else on.native.rmsNorm({ instructionSet: on.instructionSet, x, weight, epsilon, tokens, y });
 }
 
 /** The readable version of `rmsNorm`: the same bits. */

@@ -1,4 +1,4 @@
-import { addon } from '../runtime/addon.ts';
+import { vectorKernels } from './instruction-set.ts';
 
 const f = Math.fround;
 
@@ -16,9 +16,10 @@ export function rope(
   tokens: number,
   y: Float32Array,
 ): void {
-  const native = addon();
-  if (native === null) ropeReference(x, heads, headDim, cos, sin, positions, tokens, y);
-  else native.rope(x, heads, headDim, cos, sin, positions, tokens, y);
+  const on = vectorKernels();
+  if (on === null) ropeReference(x, heads, headDim, cos, sin, positions, tokens, y);
+  else
+    on.native.rope({ instructionSet: on.instructionSet, x, heads, headDim, cos, sin, positions, tokens, y });
 }
 
 /** The readable version of `rope`: the same bits. */

@@ -1,6 +1,6 @@
 /** Every sparsity kernel gives the same bits natively and in TypeScript. */
 import fc from 'fast-check';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { channelMeans, channelMeansReference, scoreByChannel, scoreByChannelReference } from './score.ts';
 import { keptScore, keptScoreReference } from './kept-score.ts';
 import { maskOf, maskOfReference } from './mask.ts';
@@ -90,19 +90,11 @@ test('the swap search finds the same order in the same number of swaps', () =>
     const blockSize = group * 4;
     const native = await swapSearch(scores, rows, cols, permutation, keep, group, blockSize);
     const expected = new Int32Array(cols);
-    const limit = MAX_SWAPS_PER_CHANNEL * blockSize;
-    const swaps = swapSearchReference(
-      scores,
-      rows,
-      cols,
-      permutation,
-      keep,
-      group,
-      blockSize,
-      SWAP_TOLERANCE,
-      limit,
-      expected,
-    );
+    const swaps = swapSearchReference({
+      ...{ scores, rows, cols, permutation, keep, group, blockSize, out: expected },
+      tolerance: SWAP_TOLERANCE,
+      maxSwaps: MAX_SWAPS_PER_CHANNEL * blockSize,
+    });
     expect(native).toMatchObject({ permutation: expected, swaps });
   }));
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { amplitudeMerge, amplitudeUpdate, amplitudeUpdateReference } from './amplitude.ts';
 
 const SEED = 1;

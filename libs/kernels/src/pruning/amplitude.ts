@@ -1,4 +1,4 @@
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 
 /** Numbers per channel in an amplitude state: the digits of Σx², see `amplitudeUpdate`. */
 export const AMPLITUDE_DIGITS = 3;
@@ -39,7 +39,7 @@ export async function amplitudeUpdate(
   if (rows > AMPLITUDE_MAX_ROWS) throw new RangeError(`${rows} rows in one tile: cut it up`);
   const native = addon();
   if (native === null) return amplitudeUpdateReference(state, tile, rows, channels);
-  return native.amplitudeUpdate(state, tile, rows, channels);
+  return native.amplitudeUpdate({ state, tile, rows, channels });
 }
 
 /** The readable version of `amplitudeUpdate`: the same bits. */

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { cancellable } from './cancellable.ts';
 import { checkMatrix } from '../runtime/shuffled-matrix.ts';
 
@@ -28,7 +28,7 @@ export async function assign(values: Float32Array, size: number, signal?: AbortS
   const native = addon();
   if (native === null) return assignReference(values, size);
   const columns = new Int32Array(size);
-  await cancellable(signal, (cancel) => native.assign(values, size, columns, cancel));
+  await cancellable(signal, (cancel) => native.assign({ values, size, out: columns, cancel }));
   return columns;
 }
 

@@ -1,4 +1,4 @@
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import {
   entropyCountReference,
   entropyFinishReference,
@@ -31,7 +31,7 @@ export async function entropyUpdate(
   if (rows > ENTROPY_MAX_ROWS) throw new RangeError(`${rows} rows in one tile: cut it up`);
   const native = addon();
   if (native === null) return entropyUpdateReference(state, tile, rows, channels);
-  const refused = await native.entropyUpdate(...argumentsOf(state), tile, rows, channels);
+  const refused = await native.entropyUpdate({ ...state, tile, rows });
   if (refused < 0) arrived(state, rows);
   return refused;
 }
@@ -46,7 +46,15 @@ export async function entropyMerge(into: EntropyHistograms, from: EntropyHistogr
     entropyMergeReference(into, from);
     return;
   }
-  await native.entropyMerge(...argumentsOf(into), ...argumentsOf(from));
+  await native.entropyMerge({
+    ...into,
+    fromRanges: from.ranges,
+    fromZeros: from.zeros,
+    fromBins: from.bins,
+    fromPending: from.pending,
+    fromWaiting: from.waiting,
+    fromCounted: from.counted,
+  });
   into.counted += from.counted;
   arrived(into, from.waiting);
 }
@@ -58,7 +66,7 @@ export function entropyCount(state: EntropyHistograms): void {
     entropyCountReference(state);
     return;
   }
-  native.entropyCount(...argumentsOf(state));
+  native.entropyCount(state);
   nothingWaits(state);
 }
 
@@ -83,14 +91,9 @@ export async function entropyFinish(
   const native = addon();
   const out = new Float32Array(state.zeros.length);
   if (native === null || out.length === 0) return entropyFinishReference(state, bounds, tokens, bins);
-  await native.entropyFinish(...argumentsOf(state), bounds, tokens, bins, out);
+  await native.entropyFinish({ ...state, bounds, tokens, intervals: bins, out });
   nothingWaits(state);
   return out;
-}
-
-function argumentsOf(state: EntropyHistograms) {
-  const { ranges, zeros, bins, pending, waiting, counted } = state;
-  return [ranges, zeros, bins, pending, waiting, counted] as const;
 }
 
 /** Notes rows that the kernel has put behind those that wait, counting whenever they filled the room. */

@@ -1,4 +1,4 @@
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 
 /** Numbers of an exact sum: its whole part, then what is left in units of `EXACT_SUM_PART`. */
 export const EXACT_SUM_DIGITS = 2;
@@ -22,7 +22,7 @@ const ROUND = 1.5 * 2 ** 52;
 export async function addExactly(sums: Float64Array, addends: Float32Array, count: number): Promise<void> {
   const native = addon();
   if (native === null) addExactlyReference(sums, addends, count);
-  else await native.addExactly(sums, addends, count);
+  else await native.addExactly({ sums, addends, count });
 }
 
 /** The readable version of `addExactly`: the same bits. */

@@ -1,5 +1,5 @@
 import { uniform } from '@esparse/laws';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { groupDescent, type GroupDescentProblem } from './group-descent.ts';
 import { groupDescentReference } from './group-descent-reference.ts';
 

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { groupDescentReference } from './group-descent-reference.ts';
 
 /** A block of columns of some rows, in the order in which their groups are formed. Matrices are row-major. */
@@ -38,5 +38,5 @@ export async function groupDescent(problem: GroupDescentProblem): Promise<void> 
   if (!fits) throw new EsparseError('usage', 'groupDescent: its arrays do not fit one another');
   const native = addon();
   if (native === null) groupDescentReference(problem);
-  else await native.groupDescent(rows, width, keep, group, places, inverses, hessian, weights, gradient);
+  else await native.groupDescent(problem);
 }

@@ -1,4 +1,4 @@
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { checkShuffledMatrix } from '../runtime/shuffled-matrix.ts';
 
 /**
@@ -19,7 +19,7 @@ export async function keptScore(
   checkShuffledMatrix('scores', scores.length, rows, cols, permutation, keep, group);
   const native = addon();
   if (native === null) return keptScoreReference(scores, rows, cols, permutation, keep, group);
-  return native.keptScore(scores, rows, cols, permutation, keep, group);
+  return native.keptScore({ scores, rows, cols, permutation, keep, group });
 }
 
 /** The readable version of `keptScore`. */

@@ -1,4 +1,4 @@
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { checkShuffledMatrix } from '../runtime/shuffled-matrix.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function maskOf(
   const native = addon();
   if (native === null) return maskOfReference(scores, rows, cols, permutation, keep, group);
   const out = new Uint8Array(rows * maskRowBytes(cols));
-  await native.maskOf(scores, rows, cols, permutation, keep, group, out);
+  await native.maskOf({ scores, rows, cols, permutation, keep, group, out });
   return out;
 }
 

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { maskRowBytes } from './mask.ts';
 import { packReference, unpackReference } from './pack-reference.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
@@ -39,7 +39,7 @@ export async function pack(
   const wrong =
     native === null
       ? packReference(weights, mask, rows, cols, permutation, keep, group, values, indices)
-      : await native.pack(weights, mask, rows, cols, permutation, keep, group, bits, values, indices);
+      : await native.pack({ weights, mask, rows, cols, permutation, keep, group, bits, values, indices });
   if (wrong !== -1) {
     const [tile, g] = [Math.floor(wrong / groups), wrong % groups];
     throw new EsparseError(
@@ -67,11 +67,12 @@ export async function unpack(
   const { bits, groups } = packedLayout(rows, cols, keep, group);
   const { values, indices } = packed;
   const out = new Uint16Array(rows * cols);
+  const shape = { rows, cols, permutation, keep, group };
   const native = addon();
   const wrong =
     native === null
       ? unpackReference(out, rows, cols, permutation, keep, group, values, indices)
-      : await native.unpack(0, out, rows, cols, permutation, keep, group, bits, values, indices);
+      : await native.unpack({ ...shape, bits, values, indices, dtype: 'bf16', out });
   checkGroups(wrong, groups);
   return out;
 }
@@ -94,11 +95,8 @@ export async function unpackToF32(
   const { bits, groups } = packedLayout(rows, cols, keep, group);
   const { values, indices } = packed;
   const out = new Float32Array(rows * cols);
-  const kind = dtype === 'bf16' ? 1 : 2;
-  checkGroups(
-    await native.unpack(kind, out, rows, cols, permutation, keep, group, bits, values, indices),
-    groups,
-  );
+  const shape = { rows, cols, permutation, keep, group };
+  checkGroups(await native.unpack({ ...shape, bits, values, indices, dtype, out }), groups);
   return out;
 }
 

@@ -1,4 +1,4 @@
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 
 /**
  * How many threads work on the kernels of pruning (statistics, scores, masks, packing). They belong to the process and
@@ -7,5 +7,5 @@ import { addon } from '../runtime/addon.ts';
  * @default the number of processors
  */
 export function setPruningThreads(threads: number): void {
-  addon()?.setThreads(threads);
+  addon()?.setJobThreads({ threads });
 }

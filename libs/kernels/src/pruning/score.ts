@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { checkLength, checkMatrix } from '../runtime/shuffled-matrix.ts';
 import { widenReference, type HalfDtype } from '../runtime/widen.ts';
 
@@ -23,7 +23,7 @@ export async function scoreByChannel(
   const native = addon();
   if (native === null) return scoreByChannelReference(dtype, weights, rows, cols, importance);
   const out = new Float32Array(rows * cols);
-  if (!(await native.scoreByChannel(dtype === 'bf16' ? 0 : 1, weights, rows, cols, importance, out))) {
+  if (!(await native.scoreByChannel({ dtype, weights, rows, cols, importance, out }))) {
     refuseNotFinite(out, cols);
   }
   return out;
@@ -67,7 +67,7 @@ export async function channelMeans(scores: Float32Array, rows: number, cols: num
   const native = addon();
   if (native === null) return channelMeansReference(scores, rows, cols);
   const out = new Float64Array(cols);
-  await native.channelMeans(scores, rows, cols, out);
+  await native.channelMeans({ scores, rows, cols, out });
   return out;
 }
 

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { cancellable } from './cancellable.ts';
 import { column, maxPlus, nthLargest } from './max-plus-reference.ts';
 import { checkLength, checkShuffledMatrix } from '../runtime/shuffled-matrix.ts';
@@ -35,7 +35,7 @@ export async function slotGains(
   if (native === null) return slotGainsReference(scores, rows, cols, permutation, keep, group, slots);
   const gains = new Float32Array(slots.length ** 2);
   await cancellable(signal, (cancel) =>
-    native.slotGains(scores, rows, cols, permutation, keep, group, slots, gains, cancel),
+    native.slotGains({ scores, rows, cols, permutation, keep, group, slots, out: gains, cancel }),
   );
   return gains;
 }

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { checkLength } from '../runtime/shuffled-matrix.ts';
 
 /** Channels of one call of `sparseGptSweep` at most: with 64 rows they fit the processor's nearest caches. */
@@ -44,7 +44,7 @@ export async function sparseGptSweep(block: SparseGptBlock): Promise<SparseGptSw
   if (native === null) return sparseGptSweepReference(block);
   const errors = new Float32Array(channels * rows);
   const kept = new Uint8Array(channels * rows);
-  await native.sparseGptSweep(weights, channels, rows, factor, keep, group, errors, kept);
+  await native.sparseGptSweep({ ...block, errors, kept });
   return { errors, kept };
 }
 

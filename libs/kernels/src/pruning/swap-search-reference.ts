@@ -1,21 +1,14 @@
+import type { PruningKernels } from './kernels.ts';
 import { column, maxPlus, nthLargest } from './max-plus-reference.ts';
+
+type SwapSearchArguments = Omit<Parameters<PruningKernels['swapSearch']>[0], 'cancel'>;
 
 /**
  * The readable version of the native `swapSearch`, with its arguments and the same bits. Writes the new order
  * to `out` and returns the number of swaps. See native/pruning/swap_search.cc for the formulas.
  */
-export function swapSearchReference(
-  scores: Float32Array,
-  rows: number,
-  cols: number,
-  permutation: Int32Array,
-  keep: number,
-  group: number,
-  blockSize: number,
-  tolerance: number,
-  maxSwaps: number,
-  out: Int32Array,
-): number {
+export function swapSearchReference(problem: SwapSearchArguments): number {
+  const { scores, rows, cols, permutation, keep, group, blockSize, tolerance, maxSwaps, out } = problem;
   let swaps = 0;
   for (let first = 0; first < cols; first += blockSize) {
     const order = out.subarray(first, Math.min(first + blockSize, cols));

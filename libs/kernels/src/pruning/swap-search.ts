@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import { cancellable } from './cancellable.ts';
 import { keptScore } from './kept-score.ts';
 import { checkShuffledMatrix } from '../runtime/shuffled-matrix.ts';
@@ -60,13 +60,16 @@ export async function swapSearch(
   }
   const keptBefore = await keptScore(scores, rows, cols, permutation, keep, group);
   const found = permutation.slice();
-  const limit = MAX_SWAPS_PER_CHANNEL * blockSize;
-  const problem = [scores, rows, cols, permutation, keep, group, blockSize, SWAP_TOLERANCE, limit] as const;
+  const problem = {
+    ...{ scores, rows, cols, permutation, keep, group, blockSize, out: found },
+    tolerance: SWAP_TOLERANCE,
+    maxSwaps: MAX_SWAPS_PER_CHANNEL * blockSize,
+  };
   const native = addon();
   const swaps = await cancellable(signal, (cancel) =>
     native === null
-      ? Promise.resolve(swapSearchReference(...problem, found))
-      : native.swapSearch(...problem, found, cancel),
+      ? Promise.resolve(swapSearchReference(problem))
+      : native.swapSearch({ ...problem, cancel }),
   );
   const keptAfter = await keptScore(scores, rows, cols, found, keep, group);
   // Gains within the rounding may add up to a loss of a few units in the last place.

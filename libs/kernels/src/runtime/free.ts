@@ -1,4 +1,4 @@
-import { addon } from './addon.ts';
+import { addon } from '../addon.ts';
 
 /**
  * A smaller array may share its memory with others: Node's pool has 8 KiB, and what comes from a socket lies in

@@ -1,4 +1,4 @@
-import { addon } from './addon.ts';
+import { addon } from '../addon.ts';
 
 /**
  * The array given, its memory asked for in huge pages, where the system has them: for a large array that will be

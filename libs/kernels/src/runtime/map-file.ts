@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { EsparseError, messageOf } from '@esparse/errors';
-import { addon } from './addon.ts';
+import { addon } from '../addon.ts';
 
 /**
  * The bytes of a file without reading it: mapped into memory, read-only. Pages come from the disk when they are touched,

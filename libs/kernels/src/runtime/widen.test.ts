@@ -1,4 +1,4 @@
-import { addon } from './addon.ts';
+import { addon } from '../addon.ts';
 import { widen, widenReference } from './widen.ts';
 
 /** Every 16-bit pattern there is. */

@@ -1,4 +1,4 @@
-import { addon } from './addon.ts';
+import { addon } from '../addon.ts';
 
 /** The 16-bit floating-point types of checkpoints. */
 export type HalfDtype = 'bf16' | 'f16';
@@ -8,7 +8,7 @@ export async function widen(dtype: HalfDtype, bits: Uint16Array): Promise<Float3
   const native = addon();
   if (native === null) return widenReference(dtype, bits);
   const out = new Float32Array(bits.length);
-  await native.widen(dtype === 'bf16' ? 0 : 1, bits, out);
+  await native.widen({ dtype, from: bits, to: out });
   return out;
 }
 

@@ -1,7 +1,7 @@
-/** The small kernels: native and TypeScript give the same bits, and a token's bits are its own. */
+/** The kernels that work on vectors: native and TypeScript give the same bits, and a token's bits are its own. */
 import { uniform } from '@esparse/laws';
 import { add, addReference, gatedSilu, gatedSiluReference, relu, reluReference } from './elementwise.ts';
-import { addon } from '../runtime/addon.ts';
+import { addon } from '../addon.ts';
 import {
   attention,
   attentionReference,
@@ -11,6 +11,7 @@ import {
   type BatchLayout,
 } from './attention.ts';
 import { gatherRows, gatherRowsReference } from './gather-rows.ts';
+import { instructionSets } from './instruction-set.ts';
 import { layerNorm, layerNormReference } from './layer-norm.ts';
 import { rmsNorm, rmsNormReference } from './rms-norm.ts';
 import { rope, ropeReference } from './rope.ts';
@@ -236,6 +237,32 @@ const SHAPES: AttentionShape[] = [
   { heads: 4, kvHeads: 2, headDim: 80, scale: 80 ** -0.5 },
   { heads: 14, kvHeads: 2, headDim: 64, scale: 0.125 },
 ];
+
+test.each(instructionSets())('%s gives the bits of the reference', (instructionSet) => {
+  const native = addon()!;
+  const run: typeof attention = (query, key, value, cache, shape, layout, tokens, out) => {
+    const { heads, kvHeads, headDim, scale } = shape;
+    const tensors = { query, key, value, cache, tokens, out };
+    native.attention({ instructionSet, ...tensors, heads, kvHeads, headDim, scale, ...layout });
+  };
+  for (const shape of SHAPES) {
+    const whole = [[0, 0, 37] as const, [1, 0, 5] as const];
+    const sequences = sequencesOf(shape, [37, 5]);
+    const found = sequences.call(run, whole).map((out) => bitsOf(out.slice()));
+    const expected = sequences.call(attentionReference, whole).map((out) => bitsOf(out.slice()));
+    expect(found).toEqual(expected);
+  }
+  const [x, weight, bias] = [floats(500, 5), floats(500), floats(500)];
+  agree(
+    x.length,
+    (y) => {
+      native.layerNorm({ instructionSet, x, weight, bias, epsilon: 1e-5, tokens: 1, y });
+    },
+    (y) => {
+      layerNormReference(x, weight, bias, 1e-5, 1, y);
+    },
+  );
+});
 
 test.each(SHAPES)(
   'attention with $heads / $kvHeads heads of $headDim has the bits of the reference',

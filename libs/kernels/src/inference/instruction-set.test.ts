@@ -1,11 +1,11 @@
 /** Every instruction set gives the same bits: each is forced in a process of its own. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { instructionSets } from './instruction-set.ts';
 
 const SCRIPT = `
 import { createHash } from 'node:crypto';
-import { attention, gatedSilu, layerNorm, pageFloats, rmsNorm } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/index.js'))};
+import { add, attention, gatedSilu, gatherRows, layerNorm, pageFloats, relu, rmsNorm, rope } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/index.js'))};
 const hash = createHash('sha256');
 const floats = (length, scale) => Float32Array.from({ length }, (_, i) => Math.sin(i * i + length) * scale);
 const keep = (y) => hash.update(y);
@@ -16,6 +16,14 @@ for (const n of [7, 48, 500]) {
   gatedSilu(x, w, n, y);
   keep(y);
   layerNorm(x, w, floats(n, 2), 1e-5, 1, y);
+  keep(y);
+  add(x, w, n, y);
+  keep(y);
+  relu(x, n, y);
+  keep(y);
+  rope(x, 1, n - (n % 2), w, floats(n, 2), Int32Array.of(0), 1, y);
+  keep(y);
+  gatherRows({ dtype: 'f32', data: x, cols: n }, Uint32Array.of(0), 1, y);
   keep(y);
 }
 for (const [heads, kvHeads, headDim] of [[1, 1, 6], [6, 2, 32], [7, 1, 80], [4, 2, 64]]) {
@@ -40,5 +48,16 @@ function digest(env: Record<string, string>): string {
 test('every instruction set, and the reference, gives the same bits', () => {
   const expected = digest({ ESPARSE_KERNELS: 'reference' });
   expect(instructionSets().length).toBeGreaterThan(0);
-  for (const set of instructionSets()) expect([set, digest({ ESPARSE_ISA: set })]).toEqual([set, expected]);
+  for (const set of [...instructionSets(), 'reference']) {
+    expect([set, digest({ ESPARSE_ISA: set })]).toEqual([set, expected]);
+  }
+});
+
+test('an instruction set that is not there is refused by the first kernel that would run on it', () => {
+  const args = ['--input-type=module', '-e', SCRIPT];
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    env: { ...process.env, ESPARSE_ISA: 'mmx' },
+  });
+  expect(status).toBe(1);
+  expect(stderr.toString()).toContain('ESPARSE_ISA asks for mmx, which is not there');
 });

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels.h"
+
 namespace esparse {
 
 // Tokens of a page of the key-value cache.
@@ -31,7 +33,8 @@ inline std::size_t scratch_floats(std::size_t heads, std::size_t head_dim, std::
   return heads * (head_dim + (positions + kPageTokens - 1) / kPageTokens * kPageTokens);
 }
 
-struct SmallKernels {
+// Each works on vectors; the products with a matrix are in linear.h.
+struct VectorKernels {
   // y = x / sqrt(mean(x²) + epsilon) * weight
   void (*rms_norm)(const float* x, const float* weight, float epsilon, std::size_t channels, float* y);
   // y = (x - mean) / sqrt(mean((x - mean)²) + epsilon) * weight + bias
@@ -40,8 +43,15 @@ struct SmallKernels {
   void (*attend)(const AttendJob& job);
   // y = gate / (1 + e^-gate) * up
   void (*gated_silu)(const float* gate, const float* up, std::size_t count, float* y);
+  // Turns the pairs (x[j], x[j + half]) by the angles whose cosines and sines are given.
+  void (*rotate)(const float* x, const float* cos, const float* sin, std::size_t half, float* y);
+  // y = a + b
+  void (*add)(const float* a, const float* b, std::size_t count, float* y);
+  // y = max(x, 0); NaN stays NaN
+  void (*relu)(const float* x, std::size_t count, float* y);
 };
 
-const SmallKernels& small_kernels();
+// Those of an instruction set.
+const VectorKernels& vector_kernels(const Kernels& set);
 
 }  // namespace esparse

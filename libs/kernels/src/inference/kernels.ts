@@ -1,0 +1,97 @@
+import type { KernelsOf, Signature } from '../runtime/kernel.ts';
+
+/** The kernels of inference, as `native/inference` states them too: a test compares the two. They return when they are done. */
+export const INFERENCE_SIGNATURES = {
+  createPackedLinear: {
+    instructionSet: 'instructionSet',
+    dtype: 'dtype',
+    rows: 'size',
+    cols: 'size',
+    keep: 'size',
+    group: 'size',
+    bits: 'size',
+    values: 'u16',
+    indices: 'u8',
+    permutation: 'i32?',
+    bias: 'f32?',
+  },
+  createDenseLinear: {
+    instructionSet: 'instructionSet',
+    dtype: 'dtype',
+    rows: 'size',
+    cols: 'size',
+    weights: 'u16|f32',
+    bias: 'f32?',
+  },
+  applyLinear: { linear: 'linear', x: 'f32', tokens: 'size', y: 'f32' },
+  rmsNorm: {
+    instructionSet: 'instructionSet',
+    x: 'f32',
+    weight: 'f32',
+    epsilon: 'number',
+    tokens: 'size',
+    y: 'f32',
+  },
+  layerNorm: {
+    instructionSet: 'instructionSet',
+    x: 'f32',
+    weight: 'f32',
+    bias: 'f32',
+    epsilon: 'number',
+    tokens: 'size',
+    y: 'f32',
+  },
+  rope: {
+    instructionSet: 'instructionSet',
+    x: 'f32',
+    heads: 'size',
+    headDim: 'size',
+    cos: 'f32',
+    sin: 'f32',
+    positions: 'i32',
+    tokens: 'size',
+    y: 'f32',
+  },
+  attention: {
+    instructionSet: 'instructionSet',
+    query: 'f32',
+    key: 'f32',
+    value: 'f32',
+    cache: 'f32',
+    heads: 'size',
+    kvHeads: 'size',
+    headDim: 'size',
+    scale: 'number',
+    positions: 'i32',
+    pageTableOffsets: 'i32',
+    pageTable: 'i32',
+    tokens: 'size',
+    out: 'f32',
+  },
+  gatedSilu: { instructionSet: 'instructionSet', gate: 'f32', up: 'f32', count: 'size', y: 'f32' },
+  add: { instructionSet: 'instructionSet', a: 'f32', b: 'f32', count: 'size', y: 'f32' },
+  relu: { instructionSet: 'instructionSet', x: 'f32', count: 'size', y: 'f32' },
+  gatherRows: { dtype: 'dtype', table: 'u16|f32', cols: 'size', rows: 'u32', count: 'size', y: 'f32' },
+  readMemory: { instructionSet: 'instructionSet', array: 'f32' },
+} as const satisfies Readonly<Record<string, Signature>>;
+
+export type InferenceKernels = KernelsOf<
+  typeof INFERENCE_SIGNATURES,
+  {
+    /** A linear, or the first tile * groups + group whose indices are wrong. The arrays must live as long as the linear. */
+    createPackedLinear: object | number;
+    /** The arrays must live as long as the linear. */
+    createDenseLinear: object;
+    applyLinear: undefined;
+    rmsNorm: undefined;
+    layerNorm: undefined;
+    rope: undefined;
+    attention: undefined;
+    gatedSilu: undefined;
+    add: undefined;
+    relu: undefined;
+    gatherRows: undefined;
+    /** Seconds that all compute threads took to read the array once. */
+    readMemory: number;
+  }
+>;

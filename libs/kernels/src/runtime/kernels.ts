@@ -1,0 +1,18 @@
+import type { KernelsOf, Signature } from './kernel.ts';
+
+/** The kernels that pruning and inference share, as `native/runtime` states them too: a test compares the two. */
+export const RUNTIME_SIGNATURES = {
+  widen: { dtype: 'dtype', from: 'u16', to: 'f32' },
+  setJobThreads: { threads: 'size' },
+  setComputeThreads: { threads: 'size' },
+} as const satisfies Readonly<Record<string, Signature>>;
+
+export type RuntimeKernels = KernelsOf<
+  typeof RUNTIME_SIGNATURES,
+  {
+    widen: Promise<void>;
+    /** False where jobs run on another number of threads already. */
+    setJobThreads: boolean;
+    setComputeThreads: undefined;
+  }
+>;
