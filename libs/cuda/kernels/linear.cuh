@@ -12,39 +12,10 @@
 // - Output::kPairedPlanes, kSwiglu: gate and up lie tile by tile beside each other in a panel; where a CTA sums whole
 //   rows, it writes silu(gate) * up as the activations of down.
 #pragma once
-#include "norm.cuh"
-#include "swiglu.cuh"
-#include "weights.cuh"
+#include "linear_input.cuh"
+#include "linear_output.cuh"
 
 namespace esparse {
-
-enum class Input { kFragments, kNormed };
-enum class Output { kPlanes, kPairedPlanes, kSwiglu };
-
-struct LinearSegment {
-  const std::uint8_t* weights;
-  int panels;
-  int first_cta;
-  int rows, first_row;  // of the outputs
-};
-
-// Where activations come from: one array a segment, or, where the tiles of a panel have their own, one a tile.
-struct LinearActivations {
-  const std::uint8_t* fragments;  // Input::kFragments
-  const std::uint16_t* sources;   // Input::kNormed: the channel of each element, in fragment order
-};
-
-struct LinearArguments {
-  LinearSegment segments[kMaxSegments];
-  LinearActivations activations[kMaxSegments];
-  int segment_count;
-  int blocks;  // along the inputs
-  LinearPlan plan;
-  NormInput norm;  // Input::kNormed
-  float* out;      // planes: [planes][tokens][out_rows]; of pairs, gate's rows before up's
-  int out_rows;
-  std::uint8_t* fragments;  // Output::kSwiglu
-};
 
 // A lane's part of eight columns of a step; columns beyond the tokens' are zeros.
 template <int kColumns>
@@ -76,30 +47,12 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kPanelTiles][(kToke
   }
 }
 
-// A warp's slice of the activations, by plain loads: sooner there than by the copy engine (0.7 instead of 1.1 us) as
-// long as they are few.
-constexpr int kLoadedSliceBytes = 4096;
-
-__device__ __forceinline__ void load_slice(std::uint8_t* to, const std::uint8_t* from, int bytes, int lane) {
-  constexpr int kLoads = kLoadedSliceBytes / 16 / kLanes;
-  uint4 loaded[kLoads];
-#pragma unroll
-  for (int i = 0; i < kLoads; i++) {
-    if ((i * kLanes + lane) * 16 < bytes) loaded[i] = __ldcg(reinterpret_cast<const uint4*>(from) + i * kLanes + lane);
-  }
-#pragma unroll
-  for (int i = 0; i < kLoads; i++) {
-    if ((i * kLanes + lane) * 16 < bytes) reinterpret_cast<uint4*>(to)[i * kLanes + lane] = loaded[i];
-  }
-}
-
-// A warp's eighth of a set of activations, by the copy engine.
-__device__ __forceinline__ void request_eighth(std::uint8_t* to, const std::uint8_t* from, int bytes, int warp,
-                                               std::uint32_t arrived) {
-  const int chunks = bytes / 16, begin = chunks * warp / kLinearWarps * 16,
-            end = chunks * (warp + 1) / kLinearWarps * 16;
-  barrier_expect(arrived, end - begin);
-  if (end > begin) bulk_copy(shared_address(to) + begin, from + begin, end - begin, arrived);
+template <int kWarps>
+__device__ __forceinline__ InputSlice input_slice(int blocks, int plane, int warp) {
+  const int slice = plane * kWarps + warp % kWarps;
+  const int first = slice_first(slice, blocks), plane_first = slice_first(plane * kWarps, blocks);
+  return {first, slice_first(slice + 1, blocks) - first, plane_first,
+          slice_first(plane * kWarps + kWarps, blocks) - plane_first};
 }
 
 template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
@@ -109,13 +62,11 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   constexpr bool kPaired = kOutput != Output::kPlanes;
   constexpr int kSets = kPaired && Weights::kShuffled ? 2 : 1;
   constexpr int kGroups = kLinearWarps / kWarps, kEights = (kTokens + 3) / 4;
-  constexpr int kBlockChunks = Weights::kFormat.inputs / kChunk;
-  constexpr int kBlockActivations = kBlockChunks * kTokens * kColumnsPerToken * kChunkBytes;
   static_assert(kInput == Input::kFragments || kWarps == kSlices, "a CTA norms what it needs of a row: all");
   static_assert(kOutput != Output::kSwiglu || kWarps == kSlices, "only whole sums can be activated");
   extern __shared__ __align__(128) std::uint8_t shared[];
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, group = warp / kWarps;
-  const int plane = blockIdx.y, slice = plane * kWarps + warp % kWarps;
+  const InputSlice slice = input_slice<kWarps>(args.blocks, blockIdx.y, warp);
   const LinearPlan& plan = args.plan;
 
   int s = 0;
@@ -123,19 +74,17 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   const LinearSegment& segment = args.segments[s];
   const int ctas = (s + 1 < args.segment_count ? args.segments[s + 1].first_cta : gridDim.x) - segment.first_cta;
   const int first_panel = (blockIdx.x - segment.first_cta) * kGroups + group, panel_step = ctas * kGroups;
-  const int first = slice_first(slice, args.blocks), blocks = slice_first(slice + 1, args.blocks) - first;
-  const int plane_first = slice_first(plane * kWarps, args.blocks);
   const int panels = first_panel < segment.panels ? (segment.panels - 1 - first_panel) / panel_step + 1 : 0;
 
   const std::uint32_t barriers = shared_address(shared + plan.barriers), depth = plan.depth;
   const std::uint8_t* const ring = shared + warp * depth * Stream::kStage;
-  Stream stream{segment.weights + (static_cast<std::size_t>(first_panel) * args.blocks + first) * Stream::kStage,
+  Stream stream{segment.weights + (static_cast<std::size_t>(first_panel) * args.blocks + slice.first) * Stream::kStage,
                 static_cast<std::size_t>(panel_step) * args.blocks * Stream::kStage,
                 shared_address(ring),
                 barriers + warp * depth * 8,
-                blocks,
+                slice.blocks,
                 0,
-                panels * blocks,
+                panels * slice.blocks,
                 false};
   const std::uint32_t arrived = barriers + kLinearWarps * depth * 8;  // the activations
   if (lane == 0) {
@@ -147,78 +96,20 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   for (int i = 0; i < depth; i++) stream.request(i, lane);
 
   std::uint8_t* const sets = shared + plan.activations;
-  std::uint8_t* const own = sets + (first - plane_first) * kBlockActivations;
   if constexpr (kInput == Input::kNormed) {
-    constexpr int kEarly = 2;
-    const int chunks = blocks * kBlockChunks;
-    const auto sources_of = [&](int set, int chunk) {
-      return __ldg(reinterpret_cast<const uint4*>(args.activations[s + set].sources) + first * kBlockChunks + chunk);
-    };
-    uint4 early[kSets][kEarly];  // known before the wait
-#pragma unroll
-    for (int set = 0; set < kSets; set++) {
-#pragma unroll
-      for (int i = 0; i < kEarly; i++) {
-        if (i * kLanes + lane < chunks) early[set][i] = sources_of(set, i * kLanes + lane);
-      }
-    }
-    prefetch_norm(args.norm);
-    wait_for_producers();
-    float* const row = reinterpret_cast<float*>(shared + plan.row);
-    float* const squares = row + args.norm.channels;
-    for (int token = 0; token < kTokens; token++) {
-      const float scale = normalise<kLinearThreads>(args.norm, token, blockIdx.x == 0, row, squares);
-#pragma unroll
-      for (int set = 0; set < kSets; set++) {
-        const auto write = [&](int chunk, const uint4& sources) {
-          float x[kChunk];
-          gather_chunk(row, scale, sources, x);
-          write_chunk(own + set * plan.set_bytes, chunk / 4, chunk % 4, token, kTokens, x);
-        };
-#pragma unroll
-        for (int i = 0; i < kEarly; i++) {
-          if (i * kLanes + lane < chunks) write(i * kLanes + lane, early[set][i]);
-        }
-        for (int chunk = kEarly * kLanes + lane; chunk < chunks; chunk += kLanes) write(chunk, sources_of(set, chunk));
-      }
-      if (token + 1 < kTokens) __syncthreads();
-    }
-    __syncwarp();
+    norm_activations<Weights, kTokens, kSets>(args, args.activations + s, slice, sets,
+                                              reinterpret_cast<float*>(shared + plan.row));
   } else {
-    __syncthreads();
-    wait_for_producers();
-    if (kWarps == kSlices && blocks * kBlockActivations <= kLoadedSliceBytes) {
-#pragma unroll
-      for (int set = 0; set < kSets; set++) {
-        load_slice(own + set * plan.set_bytes, args.activations[s + set].fragments + first * kBlockActivations,
-                   blocks * kBlockActivations, lane);
-      }
-      __syncwarp();
-    } else {
-      const int bytes = (slice_first(plane * kWarps + kWarps, args.blocks) - plane_first) * kBlockActivations;
-      if (lane == 0) {
-        for (int set = 0; set < kSets; set++) {
-          request_eighth(sets + set * plan.set_bytes,
-                         args.activations[s + set].fragments + plane_first * kBlockActivations, bytes, warp, arrived);
-        }
-      }
-      barrier_wait(arrived, 0);
-    }
+    fetch_activations<Weights, kTokens, kWarps, kSets>(args, args.activations + s, slice, sets, arrived);
   }
 
-  // Where an output goes: row `within` of a panel is a row of the segment, or of gate (the first tile) or up.
-  const auto store = [&](int token, int panel, int within, float sum) {
-    const int tile = within / kTileRows;
-    const int row = kPaired ? panel * kTileRows + within % kTileRows : panel * kPanelRows + within;
-    if (row >= segment.rows) return;
-    const int first_row = kPaired ? tile * segment.rows : segment.first_row;
-    args.out[(static_cast<std::size_t>(plane) * kTokens + token) * args.out_rows + first_row + row] = sum;
-  };
+  constexpr int kBlock = kBlockActivations<Weights, kTokens>;
+  const std::uint8_t* const own = sets + (slice.first - slice.plane_first) * kBlock;
   std::uint32_t stage = 0, parity = 0;
   for (int round = 0; round < plan.rounds; round++) {
     float sums[kPanelTiles][kEights][4] = {};
     const int panel = first_panel + round * panel_step;
-    const int count = panel < segment.panels ? blocks : 0;
+    const int count = panel < segment.panels ? slice.blocks : 0;
     for (int block = 0; block < count; block++) {
       barrier_wait(stream.barriers + stage * 8, parity);
       Weights weights[kPanelTiles];
@@ -226,7 +117,7 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
       for (int tile = 0; tile < kPanelTiles; tile++) {
         weights[tile].load(ring + stage * Stream::kStage + tile * Weights::kFormat.tile_bytes, lane);
       }
-      multiply_block<Weights, kTokens, kSets>(sums, weights, own + block * kBlockActivations, plan.set_bytes, lane);
+      multiply_block<Weights, kTokens, kSets>(sums, weights, own + block * kBlock, plan.set_bytes, lane);
       __syncwarp();
       stream.request(stage, lane);
       if (++stage == depth) {
@@ -235,47 +126,9 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
       }
     }
 
-    // Column 2 token is hi, 2 token + 1 lo: a lane's first and second sum, and its third and fourth eight rows below.
     float* const parts =
         reinterpret_cast<float*>(shared + plan.partials) + round % 2 * (kLinearWarps * kPanelRows * kTokens);
-#pragma unroll
-    for (int tile = 0; tile < kPanelTiles; tile++) {
-#pragma unroll
-      for (int eight = 0; eight < kEights; eight++) {
-        const int token = eight * 4 + lane % 4;
-        if (token >= kTokens) continue;
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-          const float sum = sums[tile][eight][2 * half] + sums[tile][eight][2 * half + 1];
-          const int within = tile * kTileRows + half * 8 + lane / 4;
-          if constexpr (kWarps > 1) {
-            parts[(warp * kTokens + token) * kPanelRows + within] = sum;
-          } else if (panel < segment.panels) {
-            store(token, panel, within, sum);
-          }
-        }
-      }
-    }
-    if constexpr (kWarps > 1) {
-      __syncthreads();
-      constexpr int kPanelOutputs = kTokens * kPanelRows;
-      if constexpr (kOutput == Output::kSwiglu) {
-        for (int i = threadIdx.x; i < kTokens * kTileRows; i += kLinearThreads) {
-          const int token = i / kTileRows, input = panel * kTileRows + i % kTileRows;
-          const float* part = parts + token * kPanelRows + i % kTileRows;
-          const float gate = tree_sum<kWarps>(part, kPanelOutputs);
-          const float up = tree_sum<kWarps>(part + kTileRows, kPanelOutputs);
-          if (input < segment.rows) write_activation(args.fragments, input, token, kTokens, swiglu_of(gate, up));
-        }
-      } else {
-        for (int i = threadIdx.x; i < kGroups * kPanelOutputs; i += kLinearThreads) {
-          const int of = i / kPanelOutputs, output = i % kPanelOutputs;
-          const int of_panel = first_panel - group + of + round * panel_step;
-          const float sum = tree_sum<kWarps>(parts + of * kWarps * kPanelOutputs + output, kPanelOutputs);
-          if (of_panel < segment.panels) store(output / kPanelRows, of_panel, output % kPanelRows, sum);
-        }
-      }
-    }
+    finish_round<kTokens, kWarps, kOutput>(args, segment, panel, panel - group, sums, parts);
   }
 }
 
