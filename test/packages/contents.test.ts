@@ -38,7 +38,7 @@ describe.each([
   ['@esparse/api', 400],
   ['@esparse/cli', 5 * KIB],
   ['@esparse/kernels', 2 * KIB],
-  ['@esparse/testing', 300],
+  ['@esparse/testing', 600],
 ])('%s', (name, mostKib) => {
   test(`takes at most ${mostKib} KiB`, () => {
     expect(statSync(tarballs.get(name)!).size).toBeLessThanOrEqual(mostKib * KIB);

@@ -64,6 +64,7 @@ describe('a plug-in in a project of its own', () => {
     await writeFile(project('tsconfig.json'), JSON.stringify({ compilerOptions: COMPILER_OPTIONS }));
     await writeFile(project('mine.ts'), await exampleOf('api'));
     await writeFile(project('mine.test.ts'), await exampleOf('testing'));
+    await cp(path.join(REPOSITORY, 'examples/plugins'), project('examples'), { recursive: true });
     const { devDependencies } = JSON.parse(await readFile(path.join(REPOSITORY, 'package.json'), 'utf8')) as {
       readonly devDependencies: Readonly<Record<string, string>>;
     };
@@ -72,10 +73,10 @@ describe('a plug-in in a project of its own', () => {
   }, 5 * MINUTES);
 
   test(
-    'is type-checked by the strictest rules, the declarations of esparse included, and its tests run',
+    'compiles by the strictest rules with all examples, the declarations of esparse included, and its tests run',
     async () => {
       await mustRun(place(), 'tsc');
-      await mustRun(place(), 'node', '--test', 'dist/mine.test.js');
+      await mustRun(place(), 'node', '--test', 'dist/mine.test.js', 'dist/examples/steady/steady.test.js');
     },
     3 * MINUTES,
   );
@@ -121,6 +122,7 @@ const COMPILER_OPTIONS = {
   strict: true,
   exactOptionalPropertyTypes: true,
   noUncheckedIndexedAccess: true,
+  rewriteRelativeImportExtensions: true,
   skipLibCheck: false,
   declaration: true,
   types: ['node'],

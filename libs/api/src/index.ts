@@ -16,6 +16,7 @@ export {
   type Metric,
   type MetricDefinition,
   type MetricInput,
+  type NoOptions,
   type OptionDescription,
   type OptionsSchema,
   type Pipeline,
