@@ -3,6 +3,7 @@ import * as laws from './index.ts';
 test('the public surface is this, and nothing else', () => {
   expect(Object.keys(laws).sort()).toEqual([
     'ReferenceLlama',
+    'inTemporaryFolder',
     'marbles',
     'memoryWeights',
     'metricLaws',
@@ -16,6 +17,7 @@ test('the public surface is this, and nothing else', () => {
     'syntheticTiles',
     'thrownBy',
     'tinyLlama',
+    'treeOf',
     'uniform',
   ]);
 });

@@ -11,6 +11,7 @@ export {
   type TinyTensor,
 } from './models/tiny-llama.ts';
 export { relativeError } from './relative-error.ts';
+export { inTemporaryFolder, treeOf } from './temporary-folder.ts';
 export { thrownBy } from './thrown.ts';
 export type { LawOptions } from './every-case.ts';
 export type { LawfulReaders, LawPattern } from './linear-cases.ts';

@@ -5,7 +5,7 @@ import { collectGarbage } from './collect-garbage.ts';
 import { createOrOpenStore, type Store } from './store.ts';
 import { FailingObjectStore } from './testing/failing-object-store.ts';
 import { putSampleBlock, SAMPLE_ATTRIBUTES, writeSampleRun } from './testing/sample-run.ts';
-import { inTemporaryFolder, treeOf } from './testing/temporary-folder.ts';
+import { inTemporaryFolder, treeOf } from '@esparse/laws';
 
 /** A run with block 0 committed, block 1 begun, and hidden states before block 1. */
 async function abandonRun(store: Store, fingerprint: string): Promise<void> {

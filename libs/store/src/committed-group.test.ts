@@ -6,7 +6,7 @@ import { PIECE_BYTES } from './limits.ts';
 import { entryOf } from './manifest.ts';
 import { sealedGroup } from './sealed-document.ts';
 import { createOrOpenStore } from './store.ts';
-import { inTemporaryFolder } from './testing/temporary-folder.ts';
+import { inTemporaryFolder } from '@esparse/laws';
 
 const ARRAY = {
   zarr_format: 3,

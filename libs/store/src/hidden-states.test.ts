@@ -1,6 +1,6 @@
 import { MemoryObjectStore, openObjects } from '@esparse/storage';
 import { hiddenStates } from './hidden-states.ts';
-import { inTemporaryFolder, treeOf } from './testing/temporary-folder.ts';
+import { inTemporaryFolder, treeOf } from '@esparse/laws';
 
 const shard = (value: number, shape = [2, 3, 4]) => ({
   data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value),

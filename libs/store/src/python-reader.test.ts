@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createOrOpenStore } from './store.ts';
 import { packByHand } from './testing/packed-linear.ts';
-import { inTemporaryFolder } from './testing/temporary-folder.ts';
+import { inTemporaryFolder } from '@esparse/laws';
 
 const SCRIPT = path.resolve(__dirname, '../../../test/python/read_store.py');
 const python = spawnSync('python3', ['--version']).status === 0;

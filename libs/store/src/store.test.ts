@@ -5,7 +5,7 @@ import { seal, SEAL_PLACE } from './sealed-document.ts';
 import { createOrOpenStore, openHidden, openStore } from './store.ts';
 import { contentsOf, onEveryMedium } from './testing/media.ts';
 import { SAMPLE_ATTRIBUTES, SAMPLE_FINGERPRINT, writeSampleRun } from './testing/sample-run.ts';
-import { inTemporaryFolder, treeOf } from './testing/temporary-folder.ts';
+import { inTemporaryFolder, treeOf } from '@esparse/laws';
 
 onEveryMedium(({ name, make, again }) => {
   test('a run that was written reads back: attributes, arrays, raw objects, summary', async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { inTemporaryFolder } from '../testing/temporary-folder.ts';
+import { inTemporaryFolder } from '@esparse/laws';
 import { lockWriter } from './lock.ts';
 import { fileObjectStore } from './object-store.ts';
 

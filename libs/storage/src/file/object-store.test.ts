@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ObjectStore } from '../object-store.ts';
-import { inTemporaryFolder } from '../testing/temporary-folder.ts';
+import { inTemporaryFolder } from '@esparse/laws';
 import { onFile } from './errors.ts';
 import { fileObjectStore } from './object-store.ts';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 
 /** Calls `use` with a new folder, which is removed afterwards. */
 export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(path.join(tmpdir(), 'esparse-store-'));
+  const folder = await mkdtemp(path.join(tmpdir(), 'esparse-test-'));
   try {
     return await use(folder);
   } finally {
