@@ -39,7 +39,7 @@ try {
   const wanted = new Set(flags.only ?? SECTIONS);
   const threads = Number(flags.threads);
   if (wanted.has('engines')) await benchEngines(sparse, dense, threads);
-  if (wanted.has('linears')) await benchLinears(sparse, dense);
+  if (wanted.has('linears')) await benchLinears(sparse, dense, threads);
   if (wanted.has('onnx')) await benchOnnx(sparse, threads);
   if (wanted.has('process')) await benchProcess(sparse, threads);
 } finally {

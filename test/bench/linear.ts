@@ -4,16 +4,7 @@
  * one token and readings of as many bytes alternate; each is timed by itself, and of both the same quantile counts: what
  * else runs on the machine disturbs single calls, and both kinds alike.
  */
-import {
-  computeInstructionSet,
-  computeThreads,
-  createLinear,
-  packedLayout,
-  readMemory,
-  setComputeThreads,
-  type Linear,
-  type LinearWeights,
-} from '@esparse/kernels';
+import { openInferenceKernels, packedLayout, type Linear, type LinearWeights } from '@esparse/kernels';
 import { Command } from 'commander';
 import { heading, print } from './table.ts';
 
@@ -40,10 +31,12 @@ const QUANTILE = 0.2;
 /** Multiplications of one round of the long call: it need not leave the caches. */
 const LONG_WORK = 20e9;
 
-if (flags.threads !== undefined) setComputeThreads(Number(flags.threads));
+const kernels = openInferenceKernels({
+  threads: flags.threads === undefined ? undefined : Number(flags.threads),
+});
 const memory = new Float32Array(600e6 / 4).fill(1);
 let nextByte = 0;
-heading(`linears of a LLaMA 1.1B on ${computeInstructionSet()}, ${computeThreads()} threads`);
+heading(`linears of a LLaMA 1.1B on ${kernels.instructionSet}, ${kernels.threads} threads`);
 for (const kind of flags.only) bench(kind);
 
 function bench(kind: string): void {
@@ -127,7 +120,7 @@ function readingSeconds(bytes: number): number {
   if (nextByte + bytes > memory.byteLength) nextByte = 0;
   const first = nextByte / 4;
   nextByte += Math.ceil(bytes / 4096) * 4096;
-  return readMemory(memory.subarray(first, first + bytes / 4));
+  return kernels.readMemory(memory.subarray(first, first + bytes / 4));
 }
 
 function quantile(values: readonly number[]): number {
@@ -141,7 +134,7 @@ function copies(kind: string, rows: number, cols: number): { linears: Linear[]; 
       ? weights.weights.byteLength
       : weights.values.byteLength + weights.indices.byteLength;
   const linears = Array.from({ length: Math.ceil((Number(flags.bytes) * 1e6) / bytes) }, () =>
-    createLinear(
+    kernels.createLinear(
       weights.kind === 'dense'
         ? ({ ...weights, weights: weights.weights.slice() } as LinearWeights)
         : { ...weights, values: weights.values.slice(), indices: weights.indices.slice() },

@@ -27,6 +27,7 @@ void register_sparse_gpt(Napi::Object exports);
 void register_mask(Napi::Object exports);
 void register_group_descent(Napi::Object exports);
 void register_pack(Napi::Object exports);
+void register_compute(Napi::Object exports);
 void register_linear(Napi::Object exports);
 void register_norms(Napi::Object exports);
 void register_rope(Napi::Object exports);
@@ -60,8 +61,8 @@ constexpr void (*kRegister[])(Napi::Object) = {
     register_memory, register_map_file, register_widen, register_threads, register_amplitude, register_exact_sums,
     register_entropy, register_entropy_update, register_score, register_kept_score, register_swap_search,
     register_slot_gains, register_assignment, register_sparse_gpt, register_mask, register_group_descent,
-    register_pack, register_linear, register_norms, register_rope, register_attention, register_elementwise,
-    register_gather_rows, register_bandwidth,
+    register_pack, register_compute, register_linear, register_norms, register_rope, register_attention,
+    register_elementwise, register_gather_rows, register_bandwidth,
 };
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {

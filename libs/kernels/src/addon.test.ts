@@ -39,8 +39,8 @@ test('an array of another length is refused, with the length that was expected',
 test('an instruction set or a dtype that is none is refused', () => {
   const native = addon()!;
   const x = new Float32Array(4);
-  expect(() => {
-    native.relu({ instructionSet: 'mmx', x, count: 4, y: x });
-  }).toThrow('relu: instructionSet: instructionSet was expected');
+  expect(() => native.createCompute({ instructionSet: 'mmx', threads: 1 })).toThrow(
+    'createCompute: instructionSet: instructionSet was expected',
+  );
   expect(() => native.widen({ dtype: 'f64' as 'f32', from: new Uint16Array(1), to: x })).toThrow(/dtype/);
 });

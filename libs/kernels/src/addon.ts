@@ -1,17 +1,18 @@
 import { createRequire } from 'node:module';
 import { messageOf } from '@esparse/errors';
-import type { InferenceKernels } from './inference/kernels.ts';
+import type { NativeInferenceKernels } from './inference/kernels.ts';
 import type { PruningKernels } from './pruning/kernels.ts';
 import { bindKernel, type Signature } from './runtime/kernel.ts';
 import type { RuntimeKernels } from './runtime/kernels.ts';
 
 /** What `native/` exports: kernels, which take their arguments by name, and a few plain functions. */
-export interface Addon extends RuntimeKernels, PruningKernels, InferenceKernels {
+export interface Addon extends RuntimeKernels, PruningKernels, NativeInferenceKernels {
   /** The arguments of each kernel, as the addon states them. */
   readonly signatures: Readonly<Record<string, Signature>>;
   free(array: Float32Array | Uint32Array | Uint16Array | Uint8Array): void;
   hugePages(array: Float32Array | Uint32Array): void;
-  computeThreads(): number;
+  /** How many processors there are. */
+  processors(): number;
   /** Those that this build and processor have, the fastest first. */
   instructionSets(): string[];
   /** Null where the file is empty; absent where the system has no memory maps. */

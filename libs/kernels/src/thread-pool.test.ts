@@ -1,6 +1,6 @@
 /** Jobs of pruning and loops of inference run on the same threads. */
 import { uniform } from '@esparse/laws';
-import { createLinear } from './inference/linear.ts';
+import { openInferenceKernels } from './inference/inference-kernels.ts';
 import { swapSearch } from './pruning/swap-search.ts';
 
 test('linears that are applied while a job runs give their results, and so does the job', async () => {
@@ -10,7 +10,7 @@ test('linears that are applied while a job runs give their results, and so does 
   const order = Int32Array.from({ length: cols }, (_, i) => i);
   const alone = await swapSearch(scores, rows, cols, order, 2, 4, 256);
   const weights = new Float32Array(rows * cols).fill(0.5);
-  const linear = createLinear({ kind: 'dense', dtype: 'f32', rows, cols, weights });
+  const linear = openInferenceKernels().createLinear({ kind: 'dense', dtype: 'f32', rows, cols, weights });
   const x = new Float32Array(cols).fill(1);
 
   const state = { searching: true };

@@ -1,5 +1,5 @@
 import { openEngine, type Engine, type Sequence } from '@esparse/engine';
-import { readBandwidth } from '@esparse/kernels';
+import { openInferenceKernels, readBandwidth } from '@esparse/kernels';
 import { mappedBandwidth } from './mapped-bandwidth.ts';
 import { heading, median, print } from '../table.ts';
 
@@ -28,8 +28,9 @@ export async function benchEngines(sparseStore: string, denseStore: string, thre
       eightDense: [] as number[],
     };
     const bandwidths: number[] = [];
-    const mapped = await mappedBandwidth(denseStore);
-    const anonymous = readBandwidth();
+    const kernels = openInferenceKernels({ threads });
+    const mapped = await mappedBandwidth(denseStore, kernels);
+    const anonymous = readBandwidth(kernels);
     const ratios: number[] = [];
     await alone.sparse();
     await alone.dense();

@@ -1,4 +1,4 @@
-import { createLinear, mapFile, type Linear } from '@esparse/kernels';
+import { mapFile, openInferenceKernels, type InferenceKernels, type Linear } from '@esparse/kernels';
 import { linearAttributesOf } from '@esparse/model-store';
 import { heading, median, print } from '../table.ts';
 import { storedLinears, type StoredLinear } from './stored-linears.ts';
@@ -6,10 +6,11 @@ import { storedLinears, type StoredLinear } from './stored-linears.ts';
 const ROUNDS = 9;
 
 /** Every linear of both models once, one token, nothing else: what sparsity is worth without head, attention and norms. */
-export async function benchLinears(sparseStore: string, denseStore: string): Promise<void> {
+export async function benchLinears(sparseStore: string, denseStore: string, threads: number): Promise<void> {
   heading('the linears alone, one token');
-  const sparse = await linearsOf(sparseStore);
-  const dense = await linearsOf(denseStore);
+  const kernels = openInferenceKernels({ threads });
+  const sparse = await linearsOf(sparseStore, kernels);
+  const dense = await linearsOf(denseStore, kernels);
   const ratios: number[] = [];
   const seconds: number[] = [];
   pass(sparse);
@@ -38,19 +39,19 @@ function pass(linears: readonly Linear[]): number {
   return (performance.now() - started) / 1000;
 }
 
-async function linearsOf(store: string): Promise<Linear[]> {
-  return (await storedLinears(store)).map(open);
+async function linearsOf(store: string, kernels: InferenceKernels): Promise<Linear[]> {
+  return (await storedLinears(store)).map((stored) => open(stored, kernels));
 }
 
-function open({ group, name, dense, rows, cols }: StoredLinear): Linear {
+function open({ group, name, dense, rows, cols }: StoredLinear, kernels: InferenceKernels): Linear {
   const mapped = (array: string) => mapFile(group.chunkFile!(array));
   const attributes = linearAttributesOf(group, name);
   if (attributes === undefined) {
-    return createLinear({ kind: 'dense', dtype: 'bf16', rows, cols, weights: words(mapped(dense)) });
+    return kernels.createLinear({ kind: 'dense', dtype: 'bf16', rows, cols, weights: words(mapped(dense)) });
   }
   const { dtype, keep, group: size } = attributes;
   const permutation = mapped(`${name}/permutation`);
-  return createLinear({
+  return kernels.createLinear({
     kind: 'packed',
     dtype,
     rows,

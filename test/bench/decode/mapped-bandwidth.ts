@@ -1,4 +1,4 @@
-import { mapFile, readMemory } from '@esparse/kernels';
+import { mapFile, type InferenceKernels } from '@esparse/kernels';
 import { storedLinears } from './stored-linears.ts';
 
 /**
@@ -7,11 +7,11 @@ import { storedLinears } from './stored-linears.ts';
  *
  * @returns reads all of them once, and gives the rate
  */
-export async function mappedBandwidth(store: string): Promise<() => number> {
+export async function mappedBandwidth(store: string, kernels: InferenceKernels): Promise<() => number> {
   const arrays = (await storedLinears(store)).map(({ group, dense }) => {
     const file = mapFile(group.chunkFile!(dense));
     return new Float32Array(file.buffer, file.byteOffset, Math.floor(file.byteLength / 4));
   });
   const bytes = arrays.reduce((sum, array) => sum + array.byteLength, 0);
-  return () => bytes / arrays.reduce((seconds, array) => seconds + readMemory(array), 0);
+  return () => bytes / arrays.reduce((seconds, array) => seconds + kernels.readMemory(array), 0);
 }

@@ -1,11 +1,10 @@
 // Attention over the paged cache: see src/inference/attention.ts.
 #include <cstring>
 
-#include "instruction_set.h"
+#include "compute_argument.h"
 #include "runtime/kernel.h"
 #include "scratch.h"
 #include "split.h"
-#include "vector_kernels.h"
 
 namespace esparse {
 namespace {
@@ -29,7 +28,7 @@ void append(const Cache& cache, const float* key, const float* value, std::int32
 }
 
 struct AttentionArguments {
-  InstructionSet set;
+  const Compute* compute;
   Span<float> query;       // (tokens, heads, headDim)
   Span<float> key, value;  // (tokens, kvHeads, headDim)
   Span<float> cache;       // (pages, ...)
@@ -42,7 +41,7 @@ struct AttentionArguments {
   Span<float> out;  // (tokens, heads, headDim)
   template <typename Each>
   void fields(Each& each) {
-    each("instructionSet", set), each("query", query), each("key", key), each("value", value), each("cache", cache);
+    each("compute", compute), each("query", query), each("key", key), each("value", value), each("cache", cache);
     each("heads", heads), each("kvHeads", kv_heads), each("headDim", head_dim), each("scale", scale);
     each("positions", positions), each("pageTableOffsets", page_table_offsets), each("pageTable", page_table);
     each("tokens", tokens), each("out", out);
@@ -87,8 +86,8 @@ Napi::Value attention(Call& call, const AttentionArguments& a) {
   const std::size_t group = cache.heads / cache.kv_heads;
   const std::size_t per_group = (group + kMaxHeads - 1) / kMaxHeads;
   const std::size_t per_token = cache.kv_heads * per_group;
-  const auto run = vector_kernels(*a.set.kernels).attend;
-  split(tokens * per_token, work / (tokens * per_token), [&](std::size_t begin, std::size_t end) {
+  const auto run = a.compute->vector->attend;
+  split(a.compute->threads, tokens * per_token, work / (tokens * per_token), [&](std::size_t begin, std::size_t end) {
     static thread_local Scratch scratch;
     for (std::size_t unit = begin; unit < end; unit++) {
       const std::size_t t = unit / per_token;

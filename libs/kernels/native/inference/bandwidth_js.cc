@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "instruction_set.h"
+#include "compute_argument.h"
 #include "runtime/kernel.h"
 #include "runtime/thread_pool.h"
 
@@ -12,11 +12,11 @@ namespace {
 constexpr std::size_t kPartFloats = (256 << 10) / sizeof(float);
 
 struct ReadMemoryArguments {
-  InstructionSet set;
+  const Compute* compute;
   Span<float> array;
   template <typename Each>
   void fields(Each& each) {
-    each("instructionSet", set), each("array", array);
+    each("compute", compute), each("array", array);
   }
 };
 
@@ -25,9 +25,9 @@ Napi::Value read_memory(Call& call, const ReadMemoryArguments& a) {
   const std::size_t parts = (a.array.length + kPartFloats - 1) / kPartFloats;
   volatile float seen = 0;
   const auto began = std::chrono::steady_clock::now();
-  parallel_for(parts, [&](std::size_t part) {
+  parallel_for(a.compute->threads, parts, [&](std::size_t part) {
     const std::size_t first = part * kPartFloats;
-    seen = a.set.kernels->read(a.array.data + first, std::min(kPartFloats, a.array.length - first));
+    seen = a.compute->matrix->read(a.array.data + first, std::min(kPartFloats, a.array.length - first));
   });
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   return Napi::Number::New(call.env(), took.count());

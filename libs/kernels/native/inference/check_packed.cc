@@ -97,10 +97,10 @@ bool groups_right(const PackedWeights& w, const std::uint8_t* indices, std::size
 
 }  // namespace
 
-std::size_t first_wrong_group(const PackedWeights& weights) {
+std::size_t first_wrong_group(const PackedWeights& weights, std::size_t threads) {
   const std::size_t groups = weights.groups();
   std::atomic<std::size_t> first{kAllRight};
-  parallel_for(weights.tiles(), [&](std::size_t tile) {
+  parallel_for(threads, weights.tiles(), [&](std::size_t tile) {
     const std::uint8_t* indices = weights.indices + tile * groups * weights.group_bytes();
     if (tile * groups > first.load() || groups_right(weights, indices, groups)) return;
     std::size_t g = 0;

@@ -1,20 +1,19 @@
 // Element by element: see src/inference/elementwise.ts.
-#include "instruction_set.h"
+#include "compute_argument.h"
 #include "runtime/kernel.h"
 #include "split.h"
-#include "vector_kernels.h"
 
 namespace esparse {
 namespace {
 
 struct GatedSiluArguments {
-  InstructionSet set;
+  const Compute* compute;
   Span<float> gate, up;
   std::size_t count;
   Span<float> y;
   template <typename Each>
   void fields(Each& each) {
-    each("instructionSet", set), each("gate", gate), each("up", up), each("count", count), each("y", y);
+    each("compute", compute), each("gate", gate), each("up", up), each("count", count), each("y", y);
   }
 };
 
@@ -23,8 +22,8 @@ Napi::Value gated_silu(Call& call, const GatedSiluArguments& a) {
   call.at_least("up", a.up, a.count);
   call.at_least("y", a.y, a.count);
   if (call.failed()) return call.nothing();
-  const auto run = vector_kernels(*a.set.kernels).gated_silu;
-  split((a.count + 15) / 16, 64, [&](std::size_t begin, std::size_t end) {
+  const auto run = a.compute->vector->gated_silu;
+  split(a.compute->threads, (a.count + 15) / 16, 64, [&](std::size_t begin, std::size_t end) {
     const std::size_t from = begin * 16;
     run(a.gate.data + from, a.up.data + from, std::min(a.count, end * 16) - from, a.y.data + from);
   });
@@ -32,13 +31,13 @@ Napi::Value gated_silu(Call& call, const GatedSiluArguments& a) {
 }
 
 struct AddArguments {
-  InstructionSet set;
+  const Compute* compute;
   Span<float> a, b;
   std::size_t count;
   Span<float> y;
   template <typename Each>
   void fields(Each& each) {
-    each("instructionSet", set), each("a", a), each("b", b), each("count", count), each("y", y);
+    each("compute", compute), each("a", a), each("b", b), each("count", count), each("y", y);
   }
 };
 
@@ -47,21 +46,21 @@ Napi::Value add(Call& call, const AddArguments& args) {
   call.at_least("b", args.b, args.count);
   call.at_least("y", args.y, args.count);
   if (call.failed()) return call.nothing();
-  const auto run = vector_kernels(*args.set.kernels).add;
-  split(args.count, 1, [&](std::size_t begin, std::size_t end) {
+  const auto run = args.compute->vector->add;
+  split(args.compute->threads, args.count, 1, [&](std::size_t begin, std::size_t end) {
     run(args.a.data + begin, args.b.data + begin, end - begin, args.y.data + begin);
   });
   return call.nothing();
 }
 
 struct ReluArguments {
-  InstructionSet set;
+  const Compute* compute;
   Span<float> x;
   std::size_t count;
   Span<float> y;
   template <typename Each>
   void fields(Each& each) {
-    each("instructionSet", set), each("x", x), each("count", count), each("y", y);
+    each("compute", compute), each("x", x), each("count", count), each("y", y);
   }
 };
 
@@ -69,8 +68,10 @@ Napi::Value relu(Call& call, const ReluArguments& a) {
   call.at_least("x", a.x, a.count);
   call.at_least("y", a.y, a.count);
   if (call.failed()) return call.nothing();
-  const auto run = vector_kernels(*a.set.kernels).relu;
-  split(a.count, 1, [&](std::size_t begin, std::size_t end) { run(a.x.data + begin, end - begin, a.y.data + begin); });
+  const auto run = a.compute->vector->relu;
+  split(a.compute->threads, a.count, 1, [&](std::size_t begin, std::size_t end) {
+    run(a.x.data + begin, end - begin, a.y.data + begin);
+  });
   return call.nothing();
 }
 

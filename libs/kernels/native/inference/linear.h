@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels.h"
+#include "compute.h"
 
 namespace esparse {
 
@@ -32,12 +32,12 @@ struct DenseWeights {
 };
 
 // x (tokens, cols) and y (tokens, rows), row-major; they do not overlap.
-void apply_packed(const Kernels& kernels, const PackedWeights& weights, const float* x, std::size_t tokens, float* y);
-void apply_dense(const Kernels& kernels, const DenseWeights& weights, const float* x, std::size_t tokens, float* y);
+void apply_packed(const Compute& compute, const PackedWeights& weights, const float* x, std::size_t tokens, float* y);
+void apply_dense(const Compute& compute, const DenseWeights& weights, const float* x, std::size_t tokens, float* y);
 
 constexpr std::size_t kAllRight = ~static_cast<std::size_t>(0);
 
 // The first tile * groups + group whose indices are not N of M ascending positions for each row; kAllRight if none.
-std::size_t first_wrong_group(const PackedWeights& weights);
+std::size_t first_wrong_group(const PackedWeights& weights, std::size_t threads);
 
 }  // namespace esparse

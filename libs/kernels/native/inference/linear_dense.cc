@@ -11,14 +11,15 @@ constexpr std::size_t kPartBytes = 256 << 10;
 
 }  // namespace
 
-void apply_dense(const Kernels& kernels, const DenseWeights& weights, const float* x, std::size_t tokens, float* y) {
+void apply_dense(const Compute& compute, const DenseWeights& weights, const float* x, std::size_t tokens, float* y) {
+  const Kernels& kernels = *compute.matrix;
   const auto& kernel = kernels.dense[weights.kind];
   const std::size_t row_bytes = weights.cols * (weights.kind == kDenseF32 ? 4 : 2);
   const std::size_t together = kernels.dense_rows;
   const std::size_t blocks = (tokens + kernels.dense_tokens - 1) / kernels.dense_tokens;
-  const std::size_t rows = std::min(kPartBytes / row_bytes, weights.rows / (4 * compute_threads()));
+  const std::size_t rows = std::min(kPartBytes / row_bytes, weights.rows / (4 * compute.threads));
   const std::size_t size = std::max<std::size_t>(1, rows / together) * together;
-  parallel_for((weights.rows + size - 1) / size, [&](std::size_t part) {
+  parallel_for(compute.threads, (weights.rows + size - 1) / size, [&](std::size_t part) {
     const std::size_t begin = part * size, count = std::min(weights.rows - begin, size);
     // Rows far from each other, one of each quarter of the part: as many streams of memory without a gap.
     const std::size_t apart = count / together;

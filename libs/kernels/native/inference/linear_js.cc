@@ -1,7 +1,7 @@
 // Linears as JavaScript makes and applies them: see src/inference/linear.ts.
 #include <memory>
 
-#include "instruction_set.h"
+#include "compute_argument.h"
 #include "linear.h"
 #include "runtime/shuffled.h"
 
@@ -29,17 +29,17 @@ namespace {
 
 struct PackedLinear : Linear {
   PackedWeights weights = {};
-  const Kernels* with = nullptr;
+  Compute with;
   void apply(const float* x, std::size_t tokens, float* y) const override {
-    apply_packed(*with, weights, x, tokens, y);
+    apply_packed(with, weights, x, tokens, y);
   }
 };
 
 struct DenseLinear : Linear {
   DenseWeights weights = {};
-  const Kernels* with = nullptr;
+  Compute with;
   void apply(const float* x, std::size_t tokens, float* y) const override {
-    apply_dense(*with, weights, x, tokens, y);
+    apply_dense(with, weights, x, tokens, y);
   }
 };
 
@@ -49,7 +49,7 @@ Napi::Value handle_of(Napi::Env env, std::unique_ptr<Linear> linear) {
 
 // The arrays must live as long as the linear; the permutation is copied.
 struct CreatePackedArguments {
-  InstructionSet set;
+  const Compute* compute;
   Dtype dtype;  // of the values: bf16 or f16
   std::size_t rows, cols, keep, group, bits;
   Span<std::uint16_t> values;
@@ -58,7 +58,7 @@ struct CreatePackedArguments {
   Optional<float> bias;                // (rows)
   template <typename Each>
   void fields(Each& each) {
-    each("instructionSet", set), each("dtype", dtype), each("rows", rows), each("cols", cols), each("keep", keep);
+    each("compute", compute), each("dtype", dtype), each("rows", rows), each("cols", cols), each("keep", keep);
     each("group", group), each("bits", bits), each("values", values), each("indices", indices);
     each("permutation", permutation), each("bias", bias);
   }
@@ -91,7 +91,7 @@ Napi::Value create_packed(Call& call, const CreatePackedArguments& a) {
   if (a.bits != 0 && a.bits != bits) call.refuse("bits", "a position in the group has " + std::to_string(bits));
   if (call.failed()) return call.nothing();
   auto linear = std::make_unique<PackedLinear>();
-  linear->rows = a.rows, linear->cols = a.cols, linear->with = a.set.kernels;
+  linear->rows = a.rows, linear->cols = a.cols, linear->with = *a.compute;
   PackedWeights& w = linear->weights;
   w.rows = a.rows, w.cols = a.cols, w.keep = a.keep, w.group = a.group, w.bits = a.bits, w.f16 = a.dtype == kF16;
   w.values = a.values.data, w.indices = a.indices.data, w.bias = a.bias.data;
@@ -101,21 +101,21 @@ Napi::Value create_packed(Call& call, const CreatePackedArguments& a) {
   if (a.permutation.data != nullptr) call.exactly("permutation", a.permutation, w.cols);
   if (!call.failed()) take_order(call, a.permutation, w);
   if (call.failed()) return call.nothing();
-  const std::size_t wrong = first_wrong_group(w);
+  const std::size_t wrong = first_wrong_group(w, a.compute->threads);
   if (wrong != kAllRight) return Napi::Number::New(call.env(), static_cast<double>(wrong));
   return handle_of(call.env(), std::move(linear));
 }
 
 // The arrays must live as long as the linear.
 struct CreateDenseArguments {
-  InstructionSet set;
+  const Compute* compute;
   Dtype dtype;
   std::size_t rows, cols;
   StoredFloats weights;  // (rows, cols)
   Optional<float> bias;  // (rows)
   template <typename Each>
   void fields(Each& each) {
-    each("instructionSet", set), each("dtype", dtype), each("rows", rows), each("cols", cols);
+    each("compute", compute), each("dtype", dtype), each("rows", rows), each("cols", cols);
     each("weights", weights), each("bias", bias);
   }
 };
@@ -127,7 +127,7 @@ Napi::Value create_dense(Call& call, const CreateDenseArguments& a) {
   if (call.failed()) return call.nothing();
   constexpr DenseKind kKinds[] = {kDenseBf16, kDenseF16, kDenseF32};  // in the order of Dtype
   auto linear = std::make_unique<DenseLinear>();
-  linear->rows = a.rows, linear->cols = a.cols, linear->with = a.set.kernels;
+  linear->rows = a.rows, linear->cols = a.cols, linear->with = *a.compute;
   linear->weights = {a.weights.data(), kKinds[a.dtype], a.rows, a.cols, a.bias.data};
   return handle_of(call.env(), std::move(linear));
 }
@@ -151,18 +151,9 @@ Napi::Value apply(Call& call, const ApplyArguments& a) {
   return call.nothing();
 }
 
-// instructionSets(): string[], the fastest first.
-Napi::Value instruction_sets(const Napi::CallbackInfo& info) {
-  const auto& there = all_kernels();
-  Napi::Array names = Napi::Array::New(info.Env(), there.size());
-  for (std::uint32_t i = 0; i < there.size(); i++) names.Set(i, there[i]->name);
-  return names;
-}
-
 }  // namespace
 
 void register_linear(Napi::Object exports) {
-  exports.Set("instructionSets", Napi::Function::New(exports.Env(), instruction_sets));
   add_kernel(exports, "createPackedLinear", create_packed);
   add_kernel(exports, "createDenseLinear", create_dense);
   add_kernel(exports, "applyLinear", apply);

@@ -175,16 +175,16 @@ struct Product {
 
 }  // namespace
 
-void apply_packed(const Kernels& kernels, const PackedWeights& weights, const float* x, std::size_t tokens, float* y) {
-  const auto& kernel = kernels.packed[kind_of(weights)][weights.f16];
+void apply_packed(const Compute& compute, const PackedWeights& weights, const float* x, std::size_t tokens, float* y) {
+  const auto& kernel = compute.matrix->packed[kind_of(weights)][weights.f16];
   const Blocks blocks(kernel[0], tokens);
   const std::size_t groups = weights.groups();
   const InputLayout layout(weights);
   static thread_local Scratch scratch;
   float* gathered = scratch.floats(tokens * layout.floats());
   const std::size_t vectors = layout.vectors();
-  const std::size_t shares = tokens * weights.cols < kGatheredAlone ? 1 : std::min(vectors, 2 * compute_threads());
-  parallel_for(shares, [&](std::size_t share) {
+  const std::size_t shares = tokens * weights.cols < kGatheredAlone ? 1 : std::min(vectors, 2 * compute.threads);
+  parallel_for(compute.threads, shares, [&](std::size_t share) {
     for (const auto& block : blocks.of) {
       layout.gather(x + block.first * weights.cols, block.tokens, gathered + block.first * layout.floats(),
                     vectors * share / shares, vectors * (share + 1) / shares);
@@ -201,9 +201,9 @@ void apply_packed(const Kernels& kernels, const PackedWeights& weights, const fl
   const std::size_t tile_bytes = groups * (2 * weights.group_values() + weights.group_bytes());
   // Four parts for each thread where there are enough tiles, and as many tiles as go together.
   const std::size_t tiles = weights.tiles();
-  const std::size_t wanted = std::min(kPartBytes / tile_bytes, tiles / (4 * compute_threads()));
+  const std::size_t wanted = std::min(kPartBytes / tile_bytes, tiles / (4 * compute.threads));
   const std::size_t size = std::max<std::size_t>(1, wanted / kMaxTiles) * kMaxTiles;
-  parallel_for((tiles + size - 1) / size,
+  parallel_for(compute.threads, (tiles + size - 1) / size,
                [&](std::size_t part) { product.run_range(part * size, std::min(tiles, (part + 1) * size)); });
 }
 

@@ -1,14 +1,13 @@
 // rmsNorm and layerNorm: see src/inference/rms-norm.ts and layer-norm.ts.
-#include "instruction_set.h"
+#include "compute_argument.h"
 #include "runtime/kernel.h"
 #include "split.h"
-#include "vector_kernels.h"
 
 namespace esparse {
 namespace {
 
 struct RmsNormArguments {
-  InstructionSet set;
+  const Compute* compute;
   Span<float> x;       // (tokens, channels)
   Span<float> weight;  // (channels)
   double epsilon;
@@ -16,7 +15,7 @@ struct RmsNormArguments {
   Span<float> y;  // (tokens, channels)
   template <typename Each>
   void fields(Each& each) {
-    each("instructionSet", set), each("x", x), each("weight", weight), each("epsilon", epsilon);
+    each("compute", compute), each("x", x), each("weight", weight), each("epsilon", epsilon);
     each("tokens", tokens), each("y", y);
   }
 };
@@ -26,8 +25,8 @@ Napi::Value rms_norm(Call& call, const RmsNormArguments& a) {
   call.at_least("x", a.x, a.tokens * channels);
   call.at_least("y", a.y, a.tokens * channels);
   if (call.failed()) return call.nothing();
-  const auto run = vector_kernels(*a.set.kernels).rms_norm;
-  split(a.tokens, channels, [&](std::size_t begin, std::size_t end) {
+  const auto run = a.compute->vector->rms_norm;
+  split(a.compute->threads, a.tokens, channels, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; t++) {
       run(a.x.data + t * channels, a.weight.data, static_cast<float>(a.epsilon), channels, a.y.data + t * channels);
     }
@@ -36,7 +35,7 @@ Napi::Value rms_norm(Call& call, const RmsNormArguments& a) {
 }
 
 struct LayerNormArguments {
-  InstructionSet set;
+  const Compute* compute;
   Span<float> x;             // (tokens, channels)
   Span<float> weight, bias;  // (channels)
   double epsilon;
@@ -44,7 +43,7 @@ struct LayerNormArguments {
   Span<float> y;  // (tokens, channels)
   template <typename Each>
   void fields(Each& each) {
-    each("instructionSet", set), each("x", x), each("weight", weight), each("bias", bias);
+    each("compute", compute), each("x", x), each("weight", weight), each("bias", bias);
     each("epsilon", epsilon), each("tokens", tokens), each("y", y);
   }
 };
@@ -55,8 +54,8 @@ Napi::Value layer_norm(Call& call, const LayerNormArguments& a) {
   call.at_least("x", a.x, a.tokens * channels);
   call.at_least("y", a.y, a.tokens * channels);
   if (call.failed()) return call.nothing();
-  const auto run = vector_kernels(*a.set.kernels).layer_norm;
-  split(a.tokens, channels, [&](std::size_t begin, std::size_t end) {
+  const auto run = a.compute->vector->layer_norm;
+  split(a.compute->threads, a.tokens, channels, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; t++) {
       run(a.x.data + t * channels, a.weight.data, a.bias.data, static_cast<float>(a.epsilon), channels,
           a.y.data + t * channels);

@@ -1,14 +1,13 @@
 // Rotary embedding: see src/inference/rope.ts.
-#include "instruction_set.h"
+#include "compute_argument.h"
 #include "runtime/kernel.h"
 #include "split.h"
-#include "vector_kernels.h"
 
 namespace esparse {
 namespace {
 
 struct RopeArguments {
-  InstructionSet set;
+  const Compute* compute;
   Span<float> x;  // (tokens, heads, headDim)
   std::size_t heads, head_dim;
   Span<float> cos, sin;  // (positions, headDim / 2)
@@ -17,7 +16,7 @@ struct RopeArguments {
   Span<float> y;  // (tokens, heads, headDim)
   template <typename Each>
   void fields(Each& each) {
-    each("instructionSet", set), each("x", x), each("heads", heads), each("headDim", head_dim), each("cos", cos);
+    each("compute", compute), each("x", x), each("heads", heads), each("headDim", head_dim), each("cos", cos);
     each("sin", sin), each("positions", positions), each("tokens", tokens), each("y", y);
   }
 };
@@ -35,8 +34,8 @@ Napi::Value rope(Call& call, const RopeArguments& a) {
     }
   }
   if (call.failed()) return call.nothing();
-  const auto run = vector_kernels(*a.set.kernels).rotate;
-  split(a.tokens, width, [&](std::size_t begin, std::size_t end) {
+  const auto run = a.compute->vector->rotate;
+  split(a.compute->threads, a.tokens, width, [&](std::size_t begin, std::size_t end) {
     for (std::size_t t = begin; t < end; t++) {
       const std::size_t row = static_cast<std::size_t>(a.positions.data[t]) * half;
       for (std::size_t h = 0; h < a.heads; h++) {

@@ -15,10 +15,11 @@
 #endif
 
 namespace esparse {
+
+std::size_t processors() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxThreads); }
+
 namespace {
 
-// More threads than any machine gains from.
-constexpr std::size_t kMaxThreads = 256;
 // How long a thread that took part in a loop looks for the next one before it sleeps: waking it takes some 20 to 50
 // microseconds, longer than a small linear. At first it keeps its processor, as the loops of one decoding step follow each
 // other within that time; then it gives it to whoever asks. (Giving it away at once is worse: a busy neighbour keeps it for
@@ -34,11 +35,9 @@ void pause() {
 #endif
 }
 
-std::size_t processors() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxThreads); }
-
 struct Loop {
   PartRef body;
-  std::size_t parts;
+  std::size_t threads, parts;
   std::atomic<std::size_t> next{0};
 
   void take() {
@@ -59,7 +58,7 @@ struct RunningJob {
 // Never destroyed: its threads sleep until the process ends. They count from 1; a loop's caller is thread 0.
 struct Pool {
   std::mutex callers;  // one loop at a time
-  std::atomic<std::size_t> loop_threads{processors()};
+  std::atomic<std::size_t> loop_threads{1};  // of the latest loop that was begun
   std::atomic<Loop*> loop{nullptr};
   std::atomic<std::uint64_t> loops{0};  // begun so far
   // Threads between entering and leaving a loop. A thread enters before it reads `loop`, and the caller takes `loop` back
@@ -86,9 +85,11 @@ bool loop_began(const Pool& p, std::uint64_t seen, std::size_t id) {
   return p.loops.load() != seen && id < p.loop_threads.load();
 }
 
-void take_part(Pool& p) {
+void take_part(Pool& p, std::size_t id) {
   p.inside.fetch_add(1);
-  if (Loop* current = p.loop.load()) current->take();
+  // The loop may be a later one than the one that was noticed, of fewer threads.
+  Loop* current = p.loop.load();
+  if (current != nullptr && id < current->threads) current->take();
   p.inside.fetch_sub(1);
 }
 
@@ -142,7 +143,7 @@ void work(std::size_t id) {
     }
     while (loop_began(p, seen, id)) {
       seen = p.loops.load();
-      take_part(p);
+      take_part(p, id);
       await_next_loop(p, seen, id);
     }
   }
@@ -190,22 +191,24 @@ std::size_t job_threads() {
   return p.job_threads;
 }
 
-void run_parts(std::size_t parts, PartRef body) {
+void run_parts(std::size_t threads, std::size_t parts, PartRef body) {
   Pool& p = pool();
   std::lock_guard<std::mutex> turn(p.callers);
-  Loop mine{body, parts};
-  const std::size_t threads = std::min(p.loop_threads.load(), parts);
-  if (threads <= 1) {
+  Loop mine{body, threads, parts};
+  const std::size_t useful = std::min(threads, parts);
+  if (useful <= 1) {
     mine.take();
     return;
   }
-  if (p.started.load() + 1 < threads) {
+  if (p.started.load() + 1 < useful) {
     std::lock_guard<std::mutex> lock(p.mutex);
-    start_threads(p, threads - 1);
+    start_threads(p, useful - 1);
   }
+  // Those that took no part in the loops before are not counted as asleep.
+  const bool more = p.loop_threads.exchange(threads) < threads;
   p.loop.store(&mine);
   p.loops.fetch_add(1);
-  if (p.sleepers.load() != 0) wake_all(p);
+  if (more || p.sleepers.load() != 0) wake_all(p);
   mine.take();
   p.loop.store(nullptr);
   for (std::size_t looks = 0; p.inside.load() != 0; looks++) {
@@ -214,15 +217,5 @@ void run_parts(std::size_t parts, PartRef body) {
     if (looks > 2000) std::this_thread::yield();
   }
 }
-
-void set_compute_threads(std::size_t threads) {
-  Pool& p = pool();
-  std::lock_guard<std::mutex> turn(p.callers);
-  p.loop_threads.store(std::clamp<std::size_t>(threads, 1, kMaxThreads));
-  // Those asleep count themselves anew.
-  wake_all(p);
-}
-
-std::size_t compute_threads() { return pool().loop_threads.load(); }
 
 }  // namespace esparse

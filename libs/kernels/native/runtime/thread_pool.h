@@ -10,6 +10,12 @@
 
 namespace esparse {
 
+// More threads than any machine gains from: the most that a kind of work may have.
+constexpr std::size_t kMaxThreads = 256;
+
+// How many processors there are, for default numbers of threads.
+std::size_t processors();
+
 struct Job {
   // Calls run(chunk) once for each chunk in [0, chunks), from any thread, in any order.
   std::size_t chunks = 0;
@@ -32,18 +38,14 @@ struct PartRef {
   void (*call)(const void* body, std::size_t part);
 };
 
-void run_parts(std::size_t parts, PartRef body);
+void run_parts(std::size_t threads, std::size_t parts, PartRef body);
 
-// Runs body(part) once for each part in [0, parts), in any order, on the calling thread and the pool's threads. Threads
-// that call at the same time take turns. Must not be called from within a body.
+// Runs body(part) once for each part in [0, parts), in any order, on at most `threads` threads: the calling one and some of
+// the pool, which grows to what is asked for. Threads that call at the same time take turns. Must not be called from within
+// a body.
 template <typename Body>
-void parallel_for(std::size_t parts, const Body& body) {
-  run_parts(parts, {&body, [](const void* b, std::size_t part) { (*static_cast<const Body*>(b))(part); }});
+void parallel_for(std::size_t threads, std::size_t parts, const Body& body) {
+  run_parts(threads, parts, {&body, [](const void* b, std::size_t part) { (*static_cast<const Body*>(b))(part); }});
 }
-
-// How many threads compute a parallel loop, the caller included; at first as many as there are processors. Takes effect at
-// the next loop.
-void set_compute_threads(std::size_t threads);
-std::size_t compute_threads();
 
 }  // namespace esparse

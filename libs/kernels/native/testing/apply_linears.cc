@@ -10,6 +10,8 @@ using namespace esparse;
 
 namespace {
 
+constexpr std::size_t kThreads = 2;
+
 bool take(void* to, std::size_t bytes) { return std::fread(to, 1, bytes, stdin) == bytes; }
 
 template <typename T>
@@ -27,8 +29,9 @@ struct Header {
 }  // namespace
 
 int main(int, char** arguments) {
-  const Kernels* with = kernels_named(arguments[1]);
-  if (with == nullptr) return 2;
+  const Kernels* set = kernels_named(arguments[1]);
+  if (set == nullptr) return 2;
+  const Compute with(*set, kThreads);
   Header h;
   while (take(&h, sizeof h)) {
     const std::size_t rows = h.rows, cols = h.cols, tokens = h.tokens;
@@ -43,15 +46,15 @@ int main(int, char** arguments) {
       const auto bias = array<float>(h.biased != 0 ? rows : 0);
       const auto x = array<float>(tokens * cols);
       w.values = values.data(), w.indices = indices.data(), w.bias = h.biased != 0 ? bias.data() : nullptr;
-      if (first_wrong_group(w) != kAllRight) return 4;
-      apply_packed(*with, w, x.data(), tokens, y.data());
+      if (first_wrong_group(w, kThreads) != kAllRight) return 4;
+      apply_packed(with, w, x.data(), tokens, y.data());
     } else {
       const auto weights = array<std::uint8_t>(rows * cols * (h.kind == kDenseF32 ? 4 : 2));
       const auto bias = array<float>(h.biased != 0 ? rows : 0);
       const auto x = array<float>(tokens * cols);
       const DenseWeights w = {weights.data(), static_cast<DenseKind>(h.kind), rows, cols,
                               h.biased != 0 ? bias.data() : nullptr};
-      apply_dense(*with, w, x.data(), tokens, y.data());
+      apply_dense(with, w, x.data(), tokens, y.data());
     }
     std::fwrite(y.data(), sizeof(float), y.size(), stdout);
   }

@@ -1,4 +1,3 @@
-import { vectorKernels } from './instruction-set.ts';
 import { expNegative, laneTotal } from './lanes.ts';
 
 const f = Math.fround;
@@ -30,40 +29,7 @@ export function pageFloats({ kvHeads, headDim }: Pick<AttentionShape, 'kvHeads' 
   return 2 * kvHeads * headDim * PAGE_TOKENS;
 }
 
-/**
- * Causal attention over a paged cache: appends the keys and values of the tokens to their pages, then gives for each
- * token `softmax(scale · q Kᵀ) V` over its sequence up to itself. query, out (tokens x heads * headDim); key, value
- * (tokens x kvHeads * headDim); cache (pages x pageFloats).
- *
- * A token's bits depend on its sequence alone: not on the other tokens of the call, nor on how its sequence was cut into
- * calls. e^x is within 3e-7 relatively, see `expNegative`.
- */
-export function attention(
-  query: Float32Array,
-  key: Float32Array,
-  value: Float32Array,
-  cache: Float32Array,
-  shape: AttentionShape,
-  layout: BatchLayout,
-  tokens: number,
-  out: Float32Array,
-): void {
-  const on = vectorKernels();
-  if (on === null) {
-    attentionReference(query, key, value, cache, shape, layout, tokens, out);
-    return;
-  }
-  const { heads, kvHeads, headDim, scale } = shape;
-  const { positions, pageTableOffsets, pageTable } = layout;
-  on.native.attention({
-    instructionSet: on.instructionSet,
-    ...{ query, key, value, cache, tokens, out },
-    ...{ heads, kvHeads, headDim, scale },
-    ...{ positions, pageTableOffsets, pageTable },
-  });
-}
-
-/** The readable version of `attention`: the same bits. */
+/** The readable version of `InferenceKernels.attention`: the same bits. */
 export function attentionReference(
   query: Float32Array,
   key: Float32Array,

@@ -1,14 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { computeThreads, setComputeThreads } from './compute-threads.ts';
 
 const ADDON = path.join(import.meta.dirname, '../../build/Release/esparse_kernels.node');
 
-/** Runs a script in a process of its own, with `linear(addon)` to make a dense linear and apply it some times. */
+/** Runs a script in a process of its own, with `linear(addon, …)` to make a dense linear and apply it some times. */
 function run(script: string): { status: number | null; signal: string | null; output: string } {
-  const linear = `function linear(addon, times) {
+  const linear = `function linear(addon, times, threads = 2) {
     const weights = new Float32Array(512 * 512).fill(0.5);
-    const handle = addon.createDenseLinear(addon.instructionSets()[0], 'f32', 512, 512, weights, null);
+    const handle = addon.createDenseLinear(addon.createCompute(addon.instructionSets()[0], threads), 'f32', 512, 512, weights, null);
     const y = new Float32Array(512);
     for (let i = 0; i < times; i++) addon.applyLinear(handle, new Float32Array(512).fill(1), 1, y);
     return y.every((value) => value === 256) ? 'right' : 'wrong';
@@ -22,24 +21,12 @@ function run(script: string): { status: number | null; signal: string | null; ou
   return { status, signal, output: stdout.toString() + stderr.toString() };
 }
 
-test('the number of compute threads can be set at any time, within reason', () => {
-  const before = computeThreads();
-  setComputeThreads(3);
-  expect(computeThreads()).toBe(3);
-  setComputeThreads(before);
-  for (const wrong of [0, -1, 1.5, 1000, NaN]) {
-    expect(() => {
-      setComputeThreads(wrong);
-    }).toThrow(expect.objectContaining({ kind: 'usage' }));
-  }
-});
-
-test('worker threads that compute at the same time all get their results, with threads coming and going', () => {
+test('worker threads that compute at the same time, on any number of threads, all get their results', () => {
   const { status, output } = run(`
-    const code = "require('node:worker_threads').parentPort.postMessage(linear(addon, 300));";
+    const code = (threads) => "require('node:worker_threads').parentPort.postMessage(linear(addon, 300, " + threads + "));";
     const addon = require(ADDON);
-    for (let i = 0; i < 4; i++) worker(code).on('message', (it) => console.log(it));
-    for (let i = 0; i < 50; i++) { addon.setComputeThreads(1 + i % 4); linear(addon, 3); }
+    for (let i = 0; i < 4; i++) worker(code(1 + i)).on('message', (it) => console.log(it));
+    for (let i = 0; i < 50; i++) linear(addon, 3, 1 + i % 4);
     console.log(linear(addon, 100));`);
   expect({ status, output }).toEqual({ status: 0, output: 'right\n'.repeat(5) });
 });
@@ -55,3 +42,20 @@ test('a process ends while its compute threads are idle or a worker thread is in
     worker('for (;;) linear(addon, 100)').on('online', () => setTimeout(() => process.exit(7), 200));`);
   expect({ status, output }).toEqual({ status: 7, output: '' });
 });
+
+const testOnLinux = process.platform === 'linux' ? test : test.skip;
+
+testOnLinux(
+  'a process has as many threads as the largest call asked for, and one thread needs no other',
+  () => {
+    const { status, output } = run(`
+    const addon = require(ADDON);
+    const threads = () => require('node:fs').readdirSync('/proc/self/task').length;
+    const before = threads();
+    for (const asked of [1, 3, 1, 2, 4]) {
+      linear(addon, 20, asked);
+      console.log(threads() - before);
+    }`);
+    expect({ status, output }).toEqual({ status: 0, output: '0\n2\n2\n2\n3\n' });
+  },
+);

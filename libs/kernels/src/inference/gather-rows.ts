@@ -1,5 +1,4 @@
 import { EsparseError } from '@esparse/errors';
-import { vectorKernels } from './instruction-set.ts';
 import { widenReference } from '../runtime/widen.ts';
 
 /** A matrix of row vectors as stored, row-major; 16-bit floats are held as their bits. */
@@ -7,14 +6,7 @@ export type RowTable =
   | { readonly dtype: 'bf16' | 'f16'; readonly data: Uint16Array; readonly cols: number }
   | { readonly dtype: 'f32'; readonly data: Float32Array; readonly cols: number };
 
-/** The rows named by the first `count` of `rows`, as f32, exact: y is (count x cols). */
-export function gatherRows(table: RowTable, rows: Uint32Array, count: number, y: Float32Array): void {
-  const on = vectorKernels();
-  if (on === null) gatherRowsReference(table, rows, count, y);
-  else on.native.gatherRows({ dtype: table.dtype, table: table.data, cols: table.cols, rows, count, y });
-}
-
-/** The readable version of `gatherRows`. */
+/** The readable version of `InferenceKernels.gatherRows`. */
 export function gatherRowsReference(
   table: RowTable,
   rows: Uint32Array,

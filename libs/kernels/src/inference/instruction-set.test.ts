@@ -1,11 +1,13 @@
 /** Every instruction set gives the same bits: each is forced in a process of its own. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
+import { openInferenceKernels } from './inference-kernels.ts';
 import { instructionSets } from './instruction-set.ts';
 
 const SCRIPT = `
 import { createHash } from 'node:crypto';
-import { add, attention, gatedSilu, gatherRows, layerNorm, pageFloats, relu, rmsNorm, rope } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/index.js'))};
+import { openInferenceKernels, pageFloats } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/index.js'))};
+const { add, attention, gatedSilu, gatherRows, layerNorm, relu, rmsNorm, rope } = openInferenceKernels();
 const hash = createHash('sha256');
 const floats = (length, scale) => Float32Array.from({ length }, (_, i) => Math.sin(i * i + length) * scale);
 const keep = (y) => hash.update(y);
@@ -53,11 +55,15 @@ test('every instruction set, and the reference, gives the same bits', () => {
   }
 });
 
-test('an instruction set that is not there is refused by the first kernel that would run on it', () => {
+test('an instruction set that is not there is refused when kernels are opened', () => {
   const args = ['--input-type=module', '-e', SCRIPT];
   const { status, stderr } = spawnSync(process.execPath, args, {
     env: { ...process.env, ESPARSE_ISA: 'mmx' },
   });
   expect(status).toBe(1);
   expect(stderr.toString()).toContain('ESPARSE_ISA asks for mmx, which is not there');
+  const absent = process.arch === 'arm64' ? 'avx2' : 'neon';
+  expect(() => openInferenceKernels({ instructionSet: absent })).toThrow(
+    expect.objectContaining({ kind: 'unsupported', message: expect.stringContaining(absent) }),
+  );
 });

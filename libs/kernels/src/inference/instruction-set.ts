@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { addon, type Addon } from '../addon.ts';
+import { addon } from '../addon.ts';
 
 /**
  * The instructions that the inference kernels were written for. `avx512` needs VBMI2, `avx512-base` does without; `portable`
@@ -13,33 +13,20 @@ export function instructionSets(): readonly InstructionSet[] {
 }
 
 /**
- * What the inference kernels run on: the fastest instruction set there is, or `reference`, TypeScript, where there is no
- * addon. `ESPARSE_ISA` forces one, for tests and benchmarks: the results are the same bits.
+ * The instruction set that is asked for, by an option or by `ESPARSE_ISA`, for tests and benchmarks: the results are the
+ * same bits. Without either the fastest there is, or `reference`, TypeScript, where there is no addon.
  *
- * @throws EsparseError 'unsupported' where `ESPARSE_ISA` names one that is not there
+ * @throws EsparseError 'unsupported' where it is not there
  */
-export function computeInstructionSet(): InstructionSet | 'reference' {
+export function chooseInstructionSet(asked?: InstructionSet | 'reference'): InstructionSet | 'reference' {
   const there = instructionSets();
-  const forced = process.env.ESPARSE_ISA;
-  if (forced === undefined || forced === '') return there[0] ?? 'reference';
-  if (forced === 'reference') return forced;
-  const found = there.find((name) => name === forced);
+  const name = asked ?? process.env.ESPARSE_ISA;
+  if (name === undefined || name === '') return there[0] ?? 'reference';
+  if (name === 'reference') return name;
+  const found = there.find((set) => set === name);
   if (found !== undefined) return found;
-  throw new EsparseError('unsupported', `ESPARSE_ISA asks for ${forced}, which is not there`, {
+  const who = asked === undefined ? 'ESPARSE_ISA' : 'an option';
+  throw new EsparseError('unsupported', `${who} asks for ${name}, which is not there`, {
     hint: `one of ${[...there, 'reference'].join(', ')}`,
   });
-}
-
-let chosen: { readonly native: Addon; readonly instructionSet: InstructionSet } | null | undefined;
-
-/**
- * What the kernels that work on vectors (norms, rope, attention, element by element) run on in this process: chosen at the
- * first call, see `computeInstructionSet`. Null where that is the TypeScript reference.
- */
-export function vectorKernels(): Exclude<typeof chosen, undefined> {
-  if (chosen !== undefined) return chosen;
-  const instructionSet = computeInstructionSet();
-  const native = addon();
-  chosen = native === null || instructionSet === 'reference' ? null : { native, instructionSet };
-  return chosen;
 }

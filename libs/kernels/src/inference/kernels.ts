@@ -2,8 +2,9 @@ import type { KernelsOf, Signature } from '../runtime/kernel.ts';
 
 /** The kernels of inference, as `native/inference` states them too: a test compares the two. They return when they are done. */
 export const INFERENCE_SIGNATURES = {
+  createCompute: { instructionSet: 'instructionSet', threads: 'size' },
   createPackedLinear: {
-    instructionSet: 'instructionSet',
+    compute: 'compute',
     dtype: 'dtype',
     rows: 'size',
     cols: 'size',
@@ -16,7 +17,7 @@ export const INFERENCE_SIGNATURES = {
     bias: 'f32?',
   },
   createDenseLinear: {
-    instructionSet: 'instructionSet',
+    compute: 'compute',
     dtype: 'dtype',
     rows: 'size',
     cols: 'size',
@@ -25,7 +26,7 @@ export const INFERENCE_SIGNATURES = {
   },
   applyLinear: { linear: 'linear', x: 'f32', tokens: 'size', y: 'f32' },
   rmsNorm: {
-    instructionSet: 'instructionSet',
+    compute: 'compute',
     x: 'f32',
     weight: 'f32',
     epsilon: 'number',
@@ -33,7 +34,7 @@ export const INFERENCE_SIGNATURES = {
     y: 'f32',
   },
   layerNorm: {
-    instructionSet: 'instructionSet',
+    compute: 'compute',
     x: 'f32',
     weight: 'f32',
     bias: 'f32',
@@ -42,7 +43,7 @@ export const INFERENCE_SIGNATURES = {
     y: 'f32',
   },
   rope: {
-    instructionSet: 'instructionSet',
+    compute: 'compute',
     x: 'f32',
     heads: 'size',
     headDim: 'size',
@@ -53,7 +54,7 @@ export const INFERENCE_SIGNATURES = {
     y: 'f32',
   },
   attention: {
-    instructionSet: 'instructionSet',
+    compute: 'compute',
     query: 'f32',
     key: 'f32',
     value: 'f32',
@@ -68,16 +69,18 @@ export const INFERENCE_SIGNATURES = {
     tokens: 'size',
     out: 'f32',
   },
-  gatedSilu: { instructionSet: 'instructionSet', gate: 'f32', up: 'f32', count: 'size', y: 'f32' },
-  add: { instructionSet: 'instructionSet', a: 'f32', b: 'f32', count: 'size', y: 'f32' },
-  relu: { instructionSet: 'instructionSet', x: 'f32', count: 'size', y: 'f32' },
+  gatedSilu: { compute: 'compute', gate: 'f32', up: 'f32', count: 'size', y: 'f32' },
+  add: { compute: 'compute', a: 'f32', b: 'f32', count: 'size', y: 'f32' },
+  relu: { compute: 'compute', x: 'f32', count: 'size', y: 'f32' },
   gatherRows: { dtype: 'dtype', table: 'u16|f32', cols: 'size', rows: 'u32', count: 'size', y: 'f32' },
-  readMemory: { instructionSet: 'instructionSet', array: 'f32' },
+  readMemory: { compute: 'compute', array: 'f32' },
 } as const satisfies Readonly<Record<string, Signature>>;
 
-export type InferenceKernels = KernelsOf<
+export type NativeInferenceKernels = KernelsOf<
   typeof INFERENCE_SIGNATURES,
   {
+    /** What the others compute with: an instruction set, and at most so many threads. */
+    createCompute: object;
     /** A linear, or the first tile * groups + group whose indices are wrong. The arrays must live as long as the linear. */
     createPackedLinear: object | number;
     /** The arrays must live as long as the linear. */
@@ -91,7 +94,7 @@ export type InferenceKernels = KernelsOf<
     add: undefined;
     relu: undefined;
     gatherRows: undefined;
-    /** Seconds that all compute threads took to read the array once. */
+    /** Seconds that all threads took to read the array once. */
     readMemory: number;
   }
 >;

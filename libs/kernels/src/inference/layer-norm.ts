@@ -1,27 +1,8 @@
-import { vectorKernels } from './instruction-set.ts';
 import { laneTotal } from './lanes.ts';
 
 const f = Math.fround;
 
-/**
- * `y = (x - mean) / sqrt(variance + epsilon) * weight + bias` for each of the first `tokens` rows of x (tokens x
- * channels), where channels is the length of `weight` and of `bias`; the variance is that of the whole row (divided by
- * channels). A row's bits depend on that row alone.
- */
-export function layerNorm(
-  x: Float32Array,
-  weight: Float32Array,
-  bias: Float32Array,
-  epsilon: number,
-  tokens: number,
-  y: Float32Array,
-): void {
-  const on = vectorKernels();
-  if (on === null) layerNormReference(x, weight, bias, epsilon, tokens, y);
-  else on.native.layerNorm({ instructionSet: on.instructionSet, x, weight, bias, epsilon, tokens, y });
-}
-
-/** The readable version of `layerNorm`: the same bits. */
+/** The readable version of `InferenceKernels.layerNorm`: the same bits. */
 export function layerNormReference(
   x: Float32Array,
   weight: Float32Array,

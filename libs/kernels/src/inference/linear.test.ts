@@ -1,15 +1,19 @@
 import { uniform } from '@esparse/laws';
 import { addon } from '../addon.ts';
-import { createLinear, type Linear, type LinearWeights } from './linear.ts';
-import { instructionSets } from './instruction-set.ts';
+import type { Linear, LinearWeights } from './linear.ts';
+import { openInferenceKernels } from './inference-kernels.ts';
+import { instructionSets, type InstructionSet } from './instruction-set.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
-import { setComputeThreads } from './compute-threads.ts';
 import { bitsOf, denseCase, packedCase, randomInputs, type PackedCase } from '../testing/linear-cases.ts';
 import { fusedMultiplyAdd } from './fused-multiply-add.ts';
 
-afterEach(() => {
-  setComputeThreads(2);
-});
+function createLinear(
+  weights: LinearWeights,
+  instructionSet?: InstructionSet | 'reference',
+  threads = 2,
+): Linear {
+  return openInferenceKernels({ instructionSet, threads }).createLinear(weights);
+}
 
 test('the native addon is the one under test, with portable code at least', () => {
   expect(addon()).not.toBeNull();
@@ -130,9 +134,8 @@ test.each(SETS)(
         [7, 11],
         [1, 2],
       ] as const) {
-        setComputeThreads(threads);
         const first = 37 - tokens;
-        const y = bitsOf(apply(linear, x.subarray(first * cols), tokens));
+        const y = bitsOf(apply(createLinear(weights, set, threads), x.subarray(first * cols), tokens));
         for (let t = 0; t < tokens; t++) {
           expect(y.subarray(t * rows, (t + 1) * rows)).toEqual(alone[first + t]);
         }

@@ -1,10 +1,9 @@
 import { EsparseError } from '@esparse/errors';
-import { addon, type Addon } from '../addon.ts';
+import type { Addon } from '../addon.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
 import { MAX_DIMENSION, MAX_GROUP } from '../runtime/shuffled-matrix.ts';
 import type { HalfDtype } from '../runtime/widen.ts';
 import { damagedIndices } from './damaged-indices.ts';
-import { computeInstructionSet, type InstructionSet } from './instruction-set.ts';
 import { denseReference, packedReference } from './linear-reference.ts';
 
 /** The weights of an N:M linear as a store holds them: see `PackedLayout`. */
@@ -44,8 +43,8 @@ export interface Linear {
   readonly rows: number;
   readonly cols: number;
   /**
-   * y = x Wᵀ (+ bias): from x (tokens, cols) to y (tokens, rows), row-major f32. Returns when it is done; all compute
-   * threads work on it.
+   * y = x Wᵀ (+ bias): from x (tokens, cols) to y (tokens, rows), row-major f32. Returns when it is done; all threads
+   * of the kernels that made it work on it.
    *
    * A token's outputs have the same bits whatever other tokens are in the call, on any number of threads and any
    * instruction set: see `linear-reference.ts` for the sums. (Of a NaN, only that it is one.)
@@ -53,31 +52,24 @@ export interface Linear {
   apply(x: Float32Array, tokens: number, y: Float32Array): void;
 }
 
+/** The readable version of `InferenceKernels.createLinear`: the same bits. */
+export function createReferenceLinear(weights: LinearWeights): Linear {
+  checkWeights(weights);
+  return weights.kind === 'packed' ? packedReference(weights) : denseReference(weights);
+}
+
 /**
- * A linear over arrays that it does not copy: they must not change, nor their memory be given back, as long as it is used.
- * The permutation is the exception.
+ * As `InferenceKernels.createLinear`.
  *
- * @param instructionSet what it runs on. @default `computeInstructionSet()`
- * @throws EsparseError 'store' where the arrays do not fit the shape, the permutation is none, or the indices are not an
- * N:M choice: they may come from anywhere
+ * @param compute with what it is checked and applied: threads and instruction set, from `createCompute`
  */
-export function createLinear(
-  weights: LinearWeights,
-  instructionSet: InstructionSet | 'reference' = computeInstructionSet(),
-): Linear {
-  checkShape(weights);
+export function createNativeLinear(native: Addon, compute: object, weights: LinearWeights): Linear {
+  checkWeights(weights);
   const { rows, cols } = weights;
-  const native = instructionSet === 'reference' ? null : addon();
-  if (weights.kind === 'packed') checkPacked(weights);
-  else checkLength('weights', weights.weights, rows * cols);
-  if (weights.bias !== undefined) checkLength('bias', weights.bias, rows);
-  if (native === null || instructionSet === 'reference') {
-    return weights.kind === 'packed' ? packedReference(weights) : denseReference(weights);
-  }
   const handle =
     weights.kind === 'packed'
-      ? createPacked(native, instructionSet, weights)
-      : native.createDenseLinear({ instructionSet, ...weights, bias: weights.bias ?? null });
+      ? createPacked(native, compute, weights)
+      : native.createDenseLinear({ compute, ...weights, bias: weights.bias ?? null });
   const { applyLinear } = native;
   const linear = {
     rows,
@@ -91,11 +83,11 @@ export function createLinear(
   return linear;
 }
 
-function createPacked(native: Addon, instructionSet: InstructionSet, weights: PackedWeights): object {
+function createPacked(native: Addon, compute: object, weights: PackedWeights): object {
   const { rows, cols, keep, group, permutation, bias } = weights;
   const { bits, groups } = packedLayout(rows, cols, keep, group);
   const made = native.createPackedLinear({
-    instructionSet,
+    compute,
     ...weights,
     bits,
     permutation: permutation ?? null,
@@ -103,6 +95,13 @@ function createPacked(native: Addon, instructionSet: InstructionSet, weights: Pa
   });
   if (typeof made !== 'number') return made;
   throw damagedIndices(made, groups);
+}
+
+function checkWeights(weights: LinearWeights): void {
+  checkShape(weights);
+  if (weights.kind === 'packed') checkPacked(weights);
+  else checkLength('weights', weights.weights, weights.rows * weights.cols);
+  if (weights.bias !== undefined) checkLength('bias', weights.bias, weights.rows);
 }
 
 function checkShape({ rows, cols }: LinearWeights): void {

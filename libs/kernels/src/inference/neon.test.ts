@@ -7,7 +7,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { uniform } from '@esparse/laws';
-import { createLinear, type LinearWeights } from './linear.ts';
+import { createReferenceLinear, type LinearWeights } from './linear.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
 import { bitsOf, denseCase, packedCase, randomInputs } from '../testing/linear-cases.ts';
 
@@ -47,7 +47,7 @@ testWithTools.each(['neon', 'portable'])(
     let at = 0;
     for (const { weights, x, tokens } of cases) {
       const expected = new Float32Array(tokens * weights.rows);
-      createLinear(weights, 'reference').apply(x, tokens, expected);
+      createReferenceLinear(weights).apply(x, tokens, expected);
       const y = outputs.subarray(at, (at += expected.length));
       const { kind, dtype, rows, cols } = weights;
       expect({ kind, dtype, rows, cols, tokens, y: bitsOf(y) }).toEqual({

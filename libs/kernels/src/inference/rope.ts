@@ -1,28 +1,6 @@
-import { vectorKernels } from './instruction-set.ts';
-
 const f = Math.fround;
 
-/**
- * Rotary embedding of x (tokens x heads * headDim), half-split: in each head, channels j and j + headDim / 2 turn by the
- * angle of the token's own position. `cos` and `sin` are (positions x headDim / 2).
- */
-export function rope(
-  x: Float32Array,
-  heads: number,
-  headDim: number,
-  cos: Float32Array,
-  sin: Float32Array,
-  positions: Int32Array,
-  tokens: number,
-  y: Float32Array,
-): void {
-  const on = vectorKernels();
-  if (on === null) ropeReference(x, heads, headDim, cos, sin, positions, tokens, y);
-  else
-    on.native.rope({ instructionSet: on.instructionSet, x, heads, headDim, cos, sin, positions, tokens, y });
-}
-
-/** The readable version of `rope`: the same bits. */
+/** The readable version of `InferenceKernels.rope`: the same bits. */
 export function ropeReference(
   x: Float32Array,
   heads: number,

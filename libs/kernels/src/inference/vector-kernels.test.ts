@@ -1,21 +1,23 @@
 /** The kernels that work on vectors: native and TypeScript give the same bits, and a token's bits are its own. */
 import { uniform } from '@esparse/laws';
-import { add, addReference, gatedSilu, gatedSiluReference, relu, reluReference } from './elementwise.ts';
+import { addReference, gatedSiluReference, reluReference } from './elementwise.ts';
 import { addon } from '../addon.ts';
 import {
-  attention,
   attentionReference,
   pageFloats,
   PAGE_TOKENS,
   type AttentionShape,
   type BatchLayout,
 } from './attention.ts';
-import { gatherRows, gatherRowsReference } from './gather-rows.ts';
+import { gatherRowsReference } from './gather-rows.ts';
+import { openInferenceKernels } from './inference-kernels.ts';
 import { instructionSets } from './instruction-set.ts';
-import { layerNorm, layerNormReference } from './layer-norm.ts';
-import { rmsNorm, rmsNormReference } from './rms-norm.ts';
-import { rope, ropeReference } from './rope.ts';
+import { layerNormReference } from './layer-norm.ts';
+import { rmsNormReference } from './rms-norm.ts';
+import { ropeReference } from './rope.ts';
 import { expNegative } from './lanes.ts';
+
+const { add, attention, gatedSilu, gatherRows, layerNorm, relu, rmsNorm, rope } = openInferenceKernels();
 
 test('the native addon is the one under test', () => {
   expect(addon()).not.toBeNull();
@@ -239,16 +241,11 @@ const SHAPES: AttentionShape[] = [
 ];
 
 test.each(instructionSets())('%s gives the bits of the reference', (instructionSet) => {
-  const native = addon()!;
-  const run: typeof attention = (query, key, value, cache, shape, layout, tokens, out) => {
-    const { heads, kvHeads, headDim, scale } = shape;
-    const tensors = { query, key, value, cache, tokens, out };
-    native.attention({ instructionSet, ...tensors, heads, kvHeads, headDim, scale, ...layout });
-  };
+  const native = openInferenceKernels({ instructionSet });
   for (const shape of SHAPES) {
     const whole = [[0, 0, 37] as const, [1, 0, 5] as const];
     const sequences = sequencesOf(shape, [37, 5]);
-    const found = sequences.call(run, whole).map((out) => bitsOf(out.slice()));
+    const found = sequences.call(native.attention, whole).map((out) => bitsOf(out.slice()));
     const expected = sequences.call(attentionReference, whole).map((out) => bitsOf(out.slice()));
     expect(found).toEqual(expected);
   }
@@ -256,7 +253,7 @@ test.each(instructionSets())('%s gives the bits of the reference', (instructionS
   agree(
     x.length,
     (y) => {
-      native.layerNorm({ instructionSet, x, weight, bias, epsilon: 1e-5, tokens: 1, y });
+      native.layerNorm(x, weight, bias, 1e-5, 1, y);
     },
     (y) => {
       layerNormReference(x, weight, bias, 1e-5, 1, y);

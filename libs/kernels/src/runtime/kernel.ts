@@ -19,6 +19,8 @@ interface ArgumentKinds {
   readonly cancel: Int32Array;
   /** Its name. */
   readonly instructionSet: string;
+  /** What `createCompute` gave. */
+  readonly compute: object;
   /** What `createPackedLinear` or `createDenseLinear` gave. */
   readonly linear: object;
 }

@@ -4,7 +4,6 @@ import type { KernelsOf, Signature } from './kernel.ts';
 export const RUNTIME_SIGNATURES = {
   widen: { dtype: 'dtype', from: 'u16', to: 'f32' },
   setJobThreads: { threads: 'size' },
-  setComputeThreads: { threads: 'size' },
 } as const satisfies Readonly<Record<string, Signature>>;
 
 export type RuntimeKernels = KernelsOf<
@@ -13,6 +12,5 @@ export type RuntimeKernels = KernelsOf<
     widen: Promise<void>;
     /** False where jobs run on another number of threads already. */
     setJobThreads: boolean;
-    setComputeThreads: undefined;
   }
 >;

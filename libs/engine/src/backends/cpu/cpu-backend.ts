@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { computeThreads, setComputeThreads } from '@esparse/kernels';
+import { openInferenceKernels } from '@esparse/kernels';
 import type { Backend } from '../backend.ts';
 import { createCpuModel } from './cpu-model.ts';
 import { createKeyValueCache } from './key-value-cache.ts';
@@ -13,15 +13,15 @@ export const cpuBackend: Backend = {
         hint: "use 'cpu'",
       });
     }
-    if (threads !== undefined) setComputeThreads(threads);
-    const weights = await mapWeights(run, description, arrays, signal);
+    const kernels = openInferenceKernels({ threads });
+    const weights = await mapWeights(run, description, arrays, kernels, signal);
     return createCpuModel({
       description,
+      kernels,
       weights,
       cache: createKeyValueCache(description, kvBytes),
       maxContext,
       maxStepTokens,
-      threads: threads ?? computeThreads(),
     });
   },
 };

@@ -1,4 +1,4 @@
-import { PAGE_TOKENS, computeInstructionSet, computeThreads, setComputeThreads } from '@esparse/kernels';
+import { PAGE_TOKENS, type InferenceKernels } from '@esparse/kernels';
 import type { ModelDescription } from '@esparse/model';
 import { sampleToken } from '../../sampling/sample-token.ts';
 import type { BatchPart, BackendModel, StepOutput } from '../backend.ts';
@@ -10,21 +10,22 @@ import { StepLayout } from './step-layout.ts';
 
 export interface CpuModelParts {
   readonly description: ModelDescription;
+  readonly kernels: InferenceKernels;
   readonly weights: ModelWeights;
   readonly cache: KeyValueCache;
   readonly maxContext: number;
   readonly maxStepTokens: number;
-  readonly threads: number;
 }
 
 const NO_LOGITS = new Float32Array(0);
 
 /** A model on the processor: mapped weights, kernels, and buffers for the largest step. A step is one call. */
 export function createCpuModel(parts: CpuModelParts): BackendModel {
-  const { description, weights, cache, maxContext, maxStepTokens, threads } = parts;
+  const { description, kernels, weights, cache, maxContext, maxStepTokens } = parts;
   const layout = new StepLayout(maxStepTokens, cache.pages);
   const interpreter = createInterpreter({
     description,
+    kernels,
     weights,
     cache,
     rotary: rotaryTables(description, maxContext),
@@ -34,8 +35,6 @@ export function createCpuModel(parts: CpuModelParts): BackendModel {
   const wanted = new Int32Array(maxStepTokens);
 
   const step = (batch: readonly BatchPart[]): StepOutput[] => {
-    // The kernels' threads are the process's: another model may have had others.
-    if (computeThreads() !== threads) setComputeThreads(threads);
     layout.fill(batch);
     let count = 0;
     let rows = 0;
@@ -52,7 +51,7 @@ export function createCpuModel(parts: CpuModelParts): BackendModel {
   };
 
   return {
-    device: { instructionSet: computeInstructionSet(), threads },
+    device: { instructionSet: kernels.instructionSet, threads: kernels.threads },
     weightBytes: weights.bytes,
     pages: cache.pages,
     pageTokens: PAGE_TOKENS,

@@ -1,4 +1,4 @@
-import type { BatchLayout } from '@esparse/kernels';
+import type { BatchLayout, InferenceKernels } from '@esparse/kernels';
 import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS, type ModelDescription } from '@esparse/model';
 import type { KeyValueCache } from './key-value-cache.ts';
 import type { ModelWeights } from './model-weights.ts';
@@ -21,6 +21,7 @@ export interface Interpreter {
 
 export interface InterpreterOptions {
   readonly description: ModelDescription;
+  readonly kernels: InferenceKernels;
   readonly weights: ModelWeights;
   readonly cache: KeyValueCache;
   readonly rotary: RotaryTables | undefined;
@@ -38,10 +39,10 @@ const NO_CACHE = new Float32Array(0);
  * wanted at once.
  */
 export function createInterpreter(options: InterpreterOptions): Interpreter {
-  const { description, weights, cache, rotary, layout, maxTokens } = options;
+  const { description, kernels, weights, cache, rotary, layout, maxTokens } = options;
   const { program, hidden: width, vocab } = description;
   const tokens = new Uint32Array(maxTokens);
-  const outside = () => ({ tokens, layout, rotary, weights: weights.outer, cache: NO_CACHE });
+  const outside = () => ({ kernels, tokens, layout, rotary, weights: weights.outer, cache: NO_CACHE });
   const embed = createSection({
     description,
     program: program.embed,

@@ -1,5 +1,5 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import { createLinear, gatherRows, type DenseWeights, type Linear, type RowTable } from '@esparse/kernels';
+import type { DenseWeights, InferenceKernels, Linear, RowTable } from '@esparse/kernels';
 import { biasSlot, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
@@ -37,9 +37,10 @@ export async function mapWeights(
   run: Run,
   description: ModelDescription,
   source: ArraySource,
+  kernels: InferenceKernels,
   signal?: AbortSignal,
 ): Promise<ModelWeights> {
-  const mapper = new Mapper(source);
+  const mapper = new Mapper(source, kernels);
   const outer = { group: await run.dense(), folder: 'dense' };
   const [vectors, tables] = [new Map<string, Float32Array>(), new Map<string, RowTable>()];
   for (const tensor of description.outerTensors) {
@@ -72,9 +73,11 @@ export async function mapWeights(
 class Mapper {
   readonly bytes = { mapped: 0, linears: 0, permutations: 0, denseLinears: 0 };
   readonly #source: ArraySource;
+  readonly #kernels: InferenceKernels;
 
-  constructor(source: ArraySource) {
+  constructor(source: ArraySource, kernels: InferenceKernels) {
     this.#source = source;
+    this.#kernels = kernels;
   }
 
   async block(place: GroupPlace, description: ModelDescription, block: number): Promise<SectionWeights> {
@@ -107,7 +110,7 @@ class Mapper {
       const tensor = { name: linear.weight(block), shape: [rows, cols] };
       const table = await this.matrix(place, densePath(tensor.name), tensor);
       this.bytes.linears += table.data.byteLength;
-      return createLinear({ ...denseOf(table), bias });
+      return this.#kernels.createLinear({ ...denseOf(table), bias });
     }
     if (attributes.rows !== rows || attributes.cols !== cols) {
       throw new EsparseError(
@@ -124,7 +127,7 @@ class Mapper {
       : undefined;
     this.bytes.linears += values.byteLength + indices.byteLength;
     this.bytes.permutations += permutation?.byteLength ?? 0;
-    return createLinear({
+    return this.#kernels.createLinear({
       kind: 'packed',
       dtype,
       rows,
@@ -159,7 +162,7 @@ class Mapper {
   async vector(place: GroupPlace, array: string, tensor: TensorSpec): Promise<Float32Array> {
     const table = await this.matrix(place, array, tensor);
     const vector = new Float32Array(table.cols);
-    gatherRows(table, Uint32Array.of(0), 1, vector);
+    this.#kernels.gatherRows(table, Uint32Array.of(0), 1, vector);
     return vector;
   }
 

@@ -1,17 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import {
-  add,
-  attention,
-  createLinear,
-  gatedSilu,
-  gatherRows,
-  layerNorm,
-  pageFloats,
-  relu,
-  rmsNorm,
-  rope,
-  type BatchLayout,
-} from '@esparse/kernels';
+import { pageFloats, type BatchLayout, type InferenceKernels } from '@esparse/kernels';
 import type { OperationName, OpNamed, ProgramOp } from '@esparse/model';
 import { denseOf, type SectionWeights } from './model-weights.ts';
 import type { RotaryTables } from './rotary-tables.ts';
@@ -29,6 +17,8 @@ export type Action = (values: readonly Float32Array[], tokens: number) => void;
 
 /** What operations may ask for. */
 export interface OperationContext {
+  /** What it calls. */
+  readonly kernels: InferenceKernels;
   /** The tokens of the step. */
   readonly tokens: Uint32Array;
   /** Where the tokens of the step stand. */
@@ -46,30 +36,30 @@ export interface OperationContext {
 /** One entry an operation: without it the library does not compile. */
 const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>> } = {
   embedding: {
-    prepare({ table: name, index, offset, output }, { value, weights, tokens, layout }) {
+    prepare({ table: name, index, offset, output }, { kernels, value, weights, tokens, layout }) {
       const [y, table] = [value(output), named(weights.tables, name)];
       const indices = index === 'token' ? tokens : layout.positions;
       const rows = index === 'token' && offset === 0 ? tokens : new Uint32Array(indices.length);
       return (values, count) => {
         if (rows !== tokens) for (let i = 0; i < count; i++) rows[i] = indices[i]! + offset;
-        gatherRows(table, rows, count, values[y]!);
+        kernels.gatherRows(table, rows, count, values[y]!);
       };
     },
   },
   rmsNorm: {
-    prepare({ input, output, weight, epsilon }, { value, weights }) {
+    prepare({ input, output, weight, epsilon }, { kernels, value, weights }) {
       const [x, y, scale] = [value(input), value(output), named(weights.vectors, weight)];
       return (values, tokens) => {
-        rmsNorm(values[x]!, scale, epsilon, tokens, values[y]!);
+        kernels.rmsNorm(values[x]!, scale, epsilon, tokens, values[y]!);
       };
     },
   },
   layerNorm: {
-    prepare({ input, output, weight, bias, epsilon }, { value, weights }) {
+    prepare({ input, output, weight, bias, epsilon }, { kernels, value, weights }) {
       const [x, y] = [value(input), value(output)];
       const [scale, shift] = [named(weights.vectors, weight), named(weights.vectors, bias)];
       return (values, tokens) => {
-        layerNorm(values[x]!, scale, shift, epsilon, tokens, values[y]!);
+        kernels.layerNorm(values[x]!, scale, shift, epsilon, tokens, values[y]!);
       };
     },
   },
@@ -82,55 +72,55 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
     },
   },
   rope: {
-    prepare({ input, output, heads, headDim }, { value, rotary, layout }) {
+    prepare({ input, output, heads, headDim }, { kernels, value, rotary, layout }) {
       if (rotary === undefined) throw new EsparseError('internal', 'the model describes no rotary embedding');
       const [x, y, { cos, sin }] = [value(input), value(output), rotary];
       return (values, tokens) => {
-        rope(values[x]!, heads, headDim, cos, sin, layout.positions, tokens, values[y]!);
+        kernels.rope(values[x]!, heads, headDim, cos, sin, layout.positions, tokens, values[y]!);
       };
     },
   },
   attention: {
-    prepare(op, { value, cache, layout }) {
+    prepare(op, { kernels, value, cache, layout }) {
       const [q, k, v, y] = [value(op.query), value(op.key), value(op.value), value(op.output)];
       return (values, tokens) => {
-        attention(values[q]!, values[k]!, values[v]!, cache, op, layout, tokens, values[y]!);
+        kernels.attention(values[q]!, values[k]!, values[v]!, cache, op, layout, tokens, values[y]!);
       };
     },
     pageFloats,
   },
   activation: {
-    prepare({ activation, input, output }, { value, width }) {
+    prepare({ activation, input, output }, { kernels, value, width }) {
       const [x, y, channels] = [value(input), value(output), width(input)];
-      const run = { relu }[activation];
+      const run = { relu: kernels.relu }[activation];
       return (values, tokens) => {
         run(values[x]!, tokens * channels, values[y]!);
       };
     },
   },
   gatedActivation: {
-    prepare({ activation, gate, up, output }, { value, width }) {
+    prepare({ activation, gate, up, output }, { kernels, value, width }) {
       const [g, u, y, channels] = [value(gate), value(up), value(output), width(gate)];
-      const run = { silu: gatedSilu }[activation];
+      const run = { silu: kernels.gatedSilu }[activation];
       return (values, tokens) => {
         run(values[g]!, values[u]!, tokens * channels, values[y]!);
       };
     },
   },
   add: {
-    prepare({ left, right, output }, { value, width }) {
+    prepare({ left, right, output }, { kernels, value, width }) {
       const [a, b, y, channels] = [value(left), value(right), value(output), width(left)];
       return (values, tokens) => {
-        add(values[a]!, values[b]!, tokens * channels, values[y]!);
+        kernels.add(values[a]!, values[b]!, tokens * channels, values[y]!);
       };
     },
   },
   logits: {
-    prepare({ input, output, weight }, { value, weights }) {
+    prepare({ input, output, weight }, { kernels, value, weights }) {
       const [x, y, head] = [
         value(input),
         value(output),
-        createLinear(denseOf(named(weights.tables, weight))),
+        kernels.createLinear(denseOf(named(weights.tables, weight))),
       ];
       return (values, tokens) => {
         head.apply(values[x]!, tokens, values[y]!);
