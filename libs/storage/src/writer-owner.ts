@@ -2,7 +2,7 @@ import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
-import { codeOf } from './file/errors.ts';
+import { codeOf } from './error-code.ts';
 
 /** Who writes a store. */
 export const ownerSchema = z.object({

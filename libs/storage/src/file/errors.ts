@@ -1,10 +1,5 @@
 import { EsparseError, isEsparseError, messageOf, toEsparseError } from '@esparse/errors';
-
-/** The error code of the operating system, such as 'ENOENT', or undefined. */
-export function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
-}
+import { codeOf } from '../error-code.ts';
 
 /** True where a path, or a folder on the way to it, does not exist. */
 export function isAbsent(error: unknown): boolean {

@@ -1,8 +1,9 @@
 import { EsparseError } from '@esparse/errors';
 import { mkdir, open, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { codeOf } from '../error-code.ts';
 import { checkKey } from '../key.ts';
-import { codeOf, isAbsent } from './errors.ts';
+import { isAbsent } from './errors.ts';
 
 /**
  * The folders of a file store. A store may have been made by someone else, so a symbolic link in it that leads

@@ -2,10 +2,11 @@ import { EsparseError } from '@esparse/errors';
 import { readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { lock } from 'proper-lockfile';
+import { codeOf } from '../error-code.ts';
 import { OWN_PREFIX } from '../key.ts';
 import type { WriterLease } from '../writer-lease.ts';
 import { isDead, lockedError, ownerSchema, thisProcess, type Owner } from '../writer-owner.ts';
-import { codeOf, isAbsent } from './errors.ts';
+import { isAbsent } from './errors.ts';
 
 /** Age at which a lock of a process that we cannot see is taken over: six missed refreshes. */
 const STALE_MS = 60_000;
