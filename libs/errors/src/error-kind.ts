@@ -43,6 +43,7 @@ export const ERROR_KINDS = [
   'internal',
 ] as const;
 
+/** One of `ERROR_KINDS`. */
 export type ErrorKind = (typeof ERROR_KINDS)[number];
 
 /** Tells a kind from any other text, such as one that a peer sent. */

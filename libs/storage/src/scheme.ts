@@ -19,6 +19,7 @@ export interface Scheme {
   show(text: string): string;
 }
 
+/** Throws the error that names a location and what is wrong with it, such as 'names no bucket'. */
 export type Refuse = (fault: string) => never;
 
 /** A place that its scheme has understood. Nothing is asked of it before something in it is opened. */

@@ -30,6 +30,7 @@ export interface StoredModel {
   readonly arrays: ArraySource;
 }
 
+/** On which device a model is opened, and for how much at once. */
 export interface BackendOptions {
   /** Which of several devices: what follows the colon in `--device name:which`. */
   readonly device: string | undefined;
@@ -104,9 +105,12 @@ export interface StepOutputs {
   readonly token: SampledToken | SamplingFailure;
 }
 
+/** What a step gives for a part, whatever was wanted of it. */
 export type StepOutput = StepOutputs[Want];
 
+/** The token that was sampled to follow a sequence. */
 export interface SampledToken {
+  /** Its id in the vocabulary. */
   readonly token: number;
   /** Where the sequence's sampling parameters ask for them. */
   readonly logprobs: TopLogprobs | undefined;
@@ -117,6 +121,7 @@ export interface SamplingFailure {
   readonly error: EsparseError;
 }
 
+/** Facts about what a model is computed on and with, by name. */
 export type DeviceFacts = Readonly<Record<string, string | number>>;
 
 /** Where the bytes of a model are. Every decoding step reads those of the linears and of the head. */

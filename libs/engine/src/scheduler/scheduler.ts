@@ -8,6 +8,7 @@ import { RunningJob } from './running-job.ts';
 /** What the scheduler asks of an engine. */
 export type SchedulerEngine = Pick<Engine, 'reserve' | 'step'>;
 
+/** How many sequences run at once, and how many tokens a step may prefill. */
 export interface SchedulerLimits {
   /** Sequences that run at once. */
   readonly maxSequences: number;

@@ -36,6 +36,7 @@ export type DenseWeights = {
   | { readonly dtype: 'f32'; readonly weights: Float32Array }
 );
 
+/** The weights of a linear, pruned or not, told apart by `kind`. */
 export type LinearWeights = PackedWeights | DenseWeights;
 
 /** A linear that can be applied. */

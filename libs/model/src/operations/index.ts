@@ -25,6 +25,7 @@ export const OPERATIONS = {
   logits,
 };
 
+/** The name of an operation in a program. */
 export type OperationName = keyof typeof OPERATIONS;
 
 /** The form in which a program writes the operation of this name. */

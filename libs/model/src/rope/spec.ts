@@ -11,6 +11,7 @@ interface RopeBase {
   readonly theta: number;
 }
 
+/** How frequencies change to reach beyond the positions that a model was trained on; not at all for `default`. */
 export type RopeScaling =
   | { readonly type: 'default' }
   /** Positions divided by `factor`. */
