@@ -11,7 +11,7 @@ const PASSAGE =
   'opened the basket, took out a piece of bread, and began to eat. A little boy came along the path and asked ' +
   'him what he was doing there so early in the morning.';
 const SEQLEN = 32;
-/** Computed with the f64 reference of @esparse/model (its src/testing/reference-llama.ts). */
+/** Computed with the f64 reference of @esparse/laws (its src/models/reference-llama.ts). */
 const GOLDEN = 17.454146615;
 
 interface Example {

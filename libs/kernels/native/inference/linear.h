@@ -8,7 +8,7 @@
 
 namespace esparse {
 
-// Tiles of 16 rows, N:M; see src/packed-layout.ts.
+// Tiles of 16 rows, N:M; see src/runtime/packed-layout.ts.
 struct PackedWeights {
   const std::uint16_t* values;
   const std::uint8_t* indices;

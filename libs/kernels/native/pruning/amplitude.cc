@@ -1,4 +1,4 @@
-// The exact, order-free sum of squares per channel. See src/amplitude.ts for the arithmetic.
+// The exact, order-free sum of squares per channel. See src/pruning/amplitude.ts for the arithmetic.
 #include <algorithm>
 #include <atomic>
 #include <cmath>

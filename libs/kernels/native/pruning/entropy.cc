@@ -1,4 +1,4 @@
-// Merging and reading the histograms of the entropy statistic. See src/entropy.ts.
+// Merging and reading the histograms of the entropy statistic. See src/pruning/entropy.ts.
 #include <vector>
 
 #include "entropy_pending.h"
@@ -52,7 +52,7 @@ Napi::Value entropy_count(Call& call, const HistogramArguments& a) {
   return call.nothing();
 }
 
-// The mass of channel c in each equal bin between low and high: see src/entropy-rebin.ts.
+// The mass of channel c in each equal bin between low and high: see src/pruning/entropy-rebin.ts.
 void rebin(const Histograms& state, std::size_t c, double low, double high, std::vector<double>& mass) {
   std::fill(mass.begin(), mass.end(), 0.0);
   const Bin* grid = state.bins + c * kSlots;

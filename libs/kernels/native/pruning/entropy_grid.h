@@ -1,4 +1,4 @@
-// The grid of the entropy histograms: where a value falls. See src/entropy-grid.ts for what it is and why.
+// The grid of the entropy histograms: where a value falls. See src/pruning/entropy-grid.ts for what it is and why.
 #pragma once
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-// The histograms of the entropy statistic: their memory, and how one takes in another. See src/entropy.ts.
+// The histograms of the entropy statistic: their memory, and how one takes in another. See src/pruning/entropy.ts.
 #pragma once
 #include "entropy_grid.h"
 #include "runtime/kernel.h"

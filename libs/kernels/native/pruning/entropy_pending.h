@@ -1,4 +1,4 @@
-// The rows of a state that wait to be counted: f32 as (channel / kLanes, kPendingRows, kLanes). See src/entropy.ts.
+// The rows of a state that wait to be counted: f32 as (channel / kLanes, kPendingRows, kLanes). See src/pruning/entropy.ts.
 #pragma once
 #include "entropy_histogram.h"
 

@@ -1,4 +1,4 @@
-// Counts a tile of activations: the entropy statistic's hot loop. See src/entropy.ts.
+// Counts a tile of activations: the entropy statistic's hot loop. See src/pruning/entropy.ts.
 #include <atomic>
 #include <condition_variable>
 #include <limits>

@@ -1,4 +1,4 @@
-// Sums of f32 matrices that are exact, and so the same in any order. See src/exact-sums.ts for the arithmetic.
+// Sums of f32 matrices that are exact, and so the same in any order. See src/pruning/exact-sums.ts for the arithmetic.
 #include <algorithm>
 
 #include "runtime/kernel.h"

@@ -1,4 +1,4 @@
-// One step of the mask's descent over a block of columns: see src/group-descent-reference.ts for what it computes.
+// One step of the mask's descent over a block of columns: see src/pruning/group-descent-reference.ts for what it computes.
 #include <cmath>
 #include <cstdint>
 #include <limits>
