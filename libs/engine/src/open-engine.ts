@@ -12,7 +12,7 @@ export interface EngineOptions {
   readonly run?: string | undefined;
   /** What computes: a backend's name, or `name:which` where it has several devices. @default 'cpu' */
   readonly device?: string | undefined;
-  /** Threads of a step, the caller's among them. @default all processors, or as another engine of the process has set */
+  /** Threads of a step, the caller's among them. @default all processors */
   readonly threads?: number | undefined;
   /** The longest sequence. @default what the model reaches, at most 4096 */
   readonly maxContext?: number | undefined;

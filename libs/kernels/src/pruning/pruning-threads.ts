@@ -1,8 +1,9 @@
 import { addon } from '../addon.ts';
 
 /**
- * How many threads work on the kernels of pruning (statistics, scores, masks, packing). They belong to the process and
- * are started with its first such kernel: later calls change nothing.
+ * How many threads work on the kernels of pruning (statistics, scores, masks, packing), in the whole process: plug-ins
+ * call these kernels as plain functions, so there is no object that could hold the number. The first such kernel starts
+ * the threads; calls after it are ignored.
  *
  * @default the number of processors
  */
