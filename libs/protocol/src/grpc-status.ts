@@ -24,8 +24,10 @@ const STATUS_OF_KIND: Readonly<Record<ErrorKind, status>> = {
 };
 
 /**
- * The way back, for an error that comes without the kind beside its status: gRPC itself made it, or a peer that is not
- * esparse. A deadline that passed is a worker that does not answer.
+ * The way back, for an error that comes without our `ErrorDetail`, in which the kind crosses exactly (see `errors.ts`):
+ * gRPC itself made it, or a peer that is not esparse. It loses most kinds on purpose. The pruner's retries and the exit
+ * codes follow the kind, and a bare status does not say that input or store are at fault: it stays 'internal', which is
+ * tried again. A deadline that passed is a worker that does not answer.
  */
 const KIND_OF_STATUS: Readonly<Record<status, ErrorKind>> = {
   [status.OK]: 'internal',
