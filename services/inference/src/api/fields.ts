@@ -33,8 +33,6 @@ export const tokenCount = z.int().min(1).nullish();
 export const commonFields = {
   model: z.string(),
   max_tokens: tokenCount,
-  /** `top_k` is not OpenAI's. */
-  ...samplingFields,
   seed: z.int().nullish(),
   stop,
   n: z.int().min(1).max(MAX_N).nullish(),
@@ -56,6 +54,10 @@ export const commonFields = {
   frequency_penalty: only(z.literal(0), 'penalties are not supported: 0 or absent'),
   presence_penalty: only(z.literal(0), 'penalties are not supported: 0 or absent'),
   logit_bias: only(z.strictObject({}), 'is not supported: empty or absent'),
+
+  // After the refusals: a sampling option that the engine comes to have replaces the one of its name. `top_k` is not
+  // OpenAI's.
+  ...samplingFields,
 } as const;
 
 /** Fields of a chat that are supported at their defaults only. */

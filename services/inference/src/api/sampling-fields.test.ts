@@ -1,5 +1,6 @@
 import { SAMPLING_OPTIONS } from '@esparse/engine';
 import { z } from 'zod';
+import { commonFields } from './fields.ts';
 import { readSampling, samplingFields, samplingOf } from './sampling-fields.ts';
 import { snakeCase } from './snake-case.ts';
 
@@ -8,6 +9,12 @@ const schema = z.strictObject(samplingFields);
 test('every option of the engine is a field, by its name in the API', () => {
   expect(Object.keys(samplingFields)).toEqual(Object.keys(SAMPLING_OPTIONS).map(snakeCase));
   expect(Object.keys(samplingFields)).toEqual(expect.arrayContaining(['temperature', 'top_p', 'top_k']));
+});
+
+test('no other field of a request, such as a refusal, takes the place of an option', () => {
+  for (const [name, field] of Object.entries(samplingFields)) {
+    expect(commonFields[name as keyof typeof commonFields]).toBe(field);
+  }
 });
 
 test('what a body says reaches the parameters, and OpenAI’s defaults hold where it says nothing', () => {
