@@ -4,9 +4,6 @@ test('the public surface is this', () => {
   expect(Object.keys(checkpoint).sort()).toMatchInlineSnapshot(`
    [
      "CALIBRATION_ALGORITHM",
-     "DOCUMENT_SEPARATOR",
-     "MAX_TEXT_BYTES",
-     "MAX_UNCUT_CHARACTERS",
      "calibrationWindows",
      "canonicalJson",
      "checkpointWeights",
@@ -15,13 +12,11 @@ test('the public surface is this', () => {
      "makeTokenText",
      "makeTokenizer",
      "openCheckpoint",
-     "openCheckpointIn",
      "openTokenizer",
      "readText",
      "tensorToF32",
      "tensorToHalf",
      "tokenizerFiles",
-     "tokenizerFilesIn",
      "writeCheckpoint",
    ]
   `);

@@ -1,19 +1,18 @@
-export { openCheckpoint, openCheckpointIn, type Checkpoint } from './checkpoint.ts';
+export { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 export { canonicalJson } from './json.ts';
 export { tensorToF32, tensorToHalf, type HalfTensor } from './convert.ts';
 export { endTokensOf } from './end-tokens.ts';
 export { type TensorDtype, type TensorInfo } from './tensor-info.ts';
-export { readText, DOCUMENT_SEPARATOR, MAX_TEXT_BYTES } from './text.ts';
+export { readText } from './text.ts';
 export { makeTokenText, type TextStream, type TokenText } from './token-text.ts';
 export {
   makeTokenizer,
-  MAX_UNCUT_CHARACTERS,
   openTokenizer,
   type DecodeOptions,
   type EncodeOptions,
   type TextTokenizer,
 } from './tokenizer.ts';
-export { tokenizerFiles, tokenizerFilesIn, type TokenizerFile } from './tokenizer-files.ts';
+export { tokenizerFiles, type TokenizerFile } from './tokenizer-files.ts';
 export { checkpointWeights, type WeightSource } from './weight-source.ts';
 export {
   calibrationWindows,

@@ -10,7 +10,7 @@ import { isObject } from './json.ts';
 export const MAX_TEXT_BYTES = 256 * 1024 * 1024;
 
 /** What joins the documents of a JSONL file into one text. */
-export const DOCUMENT_SEPARATOR = '\n\n';
+const DOCUMENT_SEPARATOR = '\n\n';
 
 /**
  * Reads a text for calibration or evaluation, at most 256 MiB of valid UTF-8 (a byte order mark is dropped).

@@ -1,4 +1,4 @@
-export { readDenseF32, writeDense } from './dense.ts';
+export { writeDense } from './dense.ts';
 export {
   inspectBlocks,
   relativeGain,
@@ -7,13 +7,7 @@ export {
   type LinearInspection,
   type LinearTotals,
 } from './inspect.ts';
-export {
-  linearAttributesOf,
-  readLinear,
-  readLinearF32,
-  writeLinear,
-  type LinearAttributes,
-} from './linears.ts';
+export { linearAttributesOf, writeLinear, type LinearAttributes } from './linears.ts';
 export { densePath, statisticPath } from './paths.ts';
 export { requireFinished } from './require-finished.ts';
 export { readRunAttributes, type RunAttributes } from './run-attributes.ts';

@@ -68,11 +68,7 @@ export function linearAttributesOf(group: CommittedGroup, name: string): LinearA
 }
 
 /** Reads a packed linear, its checksums verified. */
-export async function readLinear(
-  group: CommittedGroup,
-  name: string,
-  signal?: AbortSignal,
-): Promise<PackedLinear> {
+async function readLinear(group: CommittedGroup, name: string, signal?: AbortSignal): Promise<PackedLinear> {
   const attributes = linearAttributesOf(group, name);
   if (attributes === undefined) throw new EsparseError('store', `the block holds no packed linear ${name}`);
   const { encoding, dtype, rows, cols, keep, group: size, tileRows } = attributes;

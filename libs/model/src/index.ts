@@ -1,7 +1,6 @@
 export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors.ts';
 export {
   biasSlot,
-  linearNamed,
   outerTensor,
   slotShapes,
   weightSlot,
@@ -30,4 +29,4 @@ export type { AttributeValue, EmitContext, GraphWriter, Operation } from './oper
 export { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS, neededFor, widthsOf, type ModelProgram } from './program.ts';
 export { ROPE_FIELDS, ropeFromConfig } from './rope/config.ts';
 export { type RopeScaling, type RopeSpec } from './rope/spec.ts';
-export { ropeFrequencies, ropeTables, type RopeTables } from './rope/tables.ts';
+export { ropeTables, type RopeTables } from './rope/tables.ts';

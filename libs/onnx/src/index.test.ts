@@ -9,7 +9,6 @@ test('the public surface is this', () => {
     'createMatrixProducts',
     'embedTokens',
     'instructionSet',
-    'numericsId',
     'openDevice',
     'productsId',
     'sequenceLogits',

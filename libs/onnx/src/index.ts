@@ -1,7 +1,6 @@
 export { DEVICES, type DeviceName } from './device/device-name.ts';
 export { CPU, openDevice, type Device } from './device/device.ts';
 export { instructionSet } from './device/instruction-set.ts';
-export { numericsId } from './device/numerics.ts';
 export { createMatrixProducts, productsId, type MatrixProducts } from './matrix-products.ts';
 export {
   createBlockRunner,

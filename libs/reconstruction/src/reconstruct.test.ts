@@ -1,6 +1,7 @@
 import { widenReference } from '@esparse/kernels';
 import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
-import { denseMatrix, reconstruct } from './index.ts';
+import { reconstruct } from './reconstruct.ts';
+import { denseMatrix } from './tap-matrix.ts';
 
 const stage = reconstruct();
 let products: MatrixProducts;

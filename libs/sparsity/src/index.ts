@@ -1,9 +1,8 @@
-export { formatPattern, isPattern, parsePattern, requireDivisible, type Pattern } from './pattern.ts';
+export { formatPattern, parsePattern, requireDivisible, type Pattern } from './pattern.ts';
 export type { BlockShape, HeldCost, LinearShape } from './cost.ts';
 export type { Plugin, PluginContext, PluginDefinition, PluginFactory } from './plugin.ts';
 export {
   describeOptions,
-  resolveOptions,
   type Json,
   type JsonObject,
   type NoOptions,
@@ -49,11 +48,5 @@ export { SHUFFLES, shuffleOption, type ShuffleName } from './shuffles/by-name.ts
 export { canonicalOrder, identityOrder, isPermutation } from './permutation.ts';
 export { maskLinear } from './mask-linear.ts';
 export { packLinear, type DenseLinear } from './pack-linear.ts';
-export {
-  checkPackedLinear,
-  packedShapes,
-  type PackedEncoding,
-  type PackedLinear,
-  type PackedShapes,
-} from './packed-linear.ts';
+export { packedShapes, type PackedEncoding, type PackedLinear, type PackedShapes } from './packed-linear.ts';
 export { unpackLinear, unpackToF32 } from './unpack-linear.ts';

@@ -1,7 +1,7 @@
 export { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
-export { checkAlike, checkChannels, checkTile, MAX_CHANNELS, sameParameters } from './checks.ts';
+export { checkAlike, checkChannels, checkTile, sameParameters } from './checks.ts';
 export type { Cost, TapShape } from './cost.ts';
-export { damagedState, open as openState, seal as sealState } from './envelope.ts';
+export { damagedState } from './envelope.ts';
 export { withLock } from './state-lock.ts';
 export { defineStatistic, type DefinedState, type StatisticDefinition } from './define.ts';
 export { entropy, entropyOf, type EntropyReading, type EntropyState } from './entropy.ts';

@@ -2,13 +2,11 @@ import * as api from './index.ts';
 
 test('the public surface is what is meant to be', () => {
   expect(Object.keys(api).sort()).toEqual([
-    'FORMAT',
     'checksumLarge',
     'collectGarbage',
     'createOrOpenStore',
     'hexOf',
     'openHidden',
     'openStore',
-    'zarrView',
   ]);
 });

@@ -3,7 +3,7 @@ import { MemoryObjectStore } from '@esparse/storage';
 import { MAX_JSON_BYTES } from './limits.ts';
 import { createOrOpenStore } from './store.ts';
 import { writeSampleRun } from './testing/sample-run.ts';
-import { zarrView } from './zarr-view.ts';
+import { zarrView } from './testing/zarr-view.ts';
 
 test('zarrita opens every node with its own code and reads every array as we do', async () => {
   const objects = new MemoryObjectStore();

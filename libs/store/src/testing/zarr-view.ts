@@ -1,16 +1,7 @@
 import type { AsyncReadable } from 'zarr';
 import type { ObjectStore } from '@esparse/storage';
 
-/**
- * The objects of a store as zarrita (the package `zarr`) reads them, for tools that want Zarr's own API. Mind that
- * zarrita 0.7 skips the checksums of chunks; `CommittedGroup.read` checks them, and is faster.
- *
- * @example
- * ```ts
- * const group = zarr.root(zarrView(store.objects)).resolve('runs/a1b2/blocks/0/q_proj/values');
- * const values = await zarr.open.v3(group, { kind: 'array' });
- * ```
- */
+/** The objects of a store as zarrita (the package `zarr`), a reader that is not ours, reads them. */
 export function zarrView(objects: ObjectStore): Required<AsyncReadable> {
   return {
     get: (key, options) => objects.get(key.slice(1), options?.signal),
