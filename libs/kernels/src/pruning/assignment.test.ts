@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
+import { uniform } from '@esparse/laws';
 import fc from 'fast-check';
 import { assign, assignReference } from './assignment.ts';
 
@@ -56,11 +57,8 @@ test('natively and in TypeScript the same columns are found, ties and all', () =
       fc.constantFrom(1, 1e4),
       fc.nat(),
       async (size, distinct, scale, seed) => {
-        let state = seed;
-        const values = Float32Array.from({ length: size * size }, () => {
-          state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-          return ((state >>> 8) % distinct) / 7;
-        });
+        const random = uniform(seed, 0, distinct);
+        const values = Float32Array.from({ length: size * size }, () => Math.floor(random()) / 7);
         // A column, and a row, far beyond the others.
         for (let i = 0; i < size; i++) values[i * size] = values[i * size]! * scale;
         for (let j = 0; j < size; j++) values[j] = values[j]! * scale;
@@ -72,8 +70,7 @@ test('natively and in TypeScript the same columns are found, ties and all', () =
 
 test('where all columns are alike but for the last place, and where some rows are the same, no other pairs add up to more', async () => {
   const size = 200;
-  let state = 5;
-  const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+  const random = uniform(5);
   for (const kinds of [1, 7, size]) {
     const rows = Array.from({ length: kinds }, () =>
       Float32Array.from({ length: size }, () => 1 + Math.round(4 * random()) * 2 ** -23),

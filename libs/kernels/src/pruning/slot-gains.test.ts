@@ -1,14 +1,12 @@
+import { uniform } from '@esparse/laws';
 import { assign } from './assignment.ts';
 import { keptScore } from './kept-score.ts';
 import { slotGains } from './slot-gains.ts';
 
 test('the gains of an assignment add up to what the kept score grows by', async () => {
   const [rows, cols, keep, group] = [100, 24, 2, 4];
-  let state = 7;
-  const scores = Float32Array.from({ length: rows * cols }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return (state / 2 ** 32) ** 4;
-  });
+  const random = uniform(7);
+  const scores = Float32Array.from({ length: rows * cols }, () => random() ** 4);
   const order = Int32Array.from({ length: cols }, (_, i) => (i * 7) % cols);
   const slots = Int32Array.of(1, 6, 8, 15, 19, 20);
   const gains = await slotGains(scores, rows, cols, order, keep, group, slots);

@@ -1,3 +1,4 @@
+import { uniform } from '@esparse/laws';
 import fc from 'fast-check';
 import { sparseGptSweep, sparseGptSweepReference } from './sparse-gpt.ts';
 
@@ -12,11 +13,7 @@ const blocks = fc
     seed: fc.nat(),
   })
   .map(({ rows, group, groups, part, distinct, seed }) => {
-    let state = seed;
-    const random = () => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      return (state >>> 8) / 2 ** 24 - 0.5;
-    };
+    const random = uniform(seed, -0.5, 0.5);
     const channels = group * groups;
     return {
       channels,

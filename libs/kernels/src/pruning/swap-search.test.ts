@@ -1,18 +1,15 @@
 import { setTimeout } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { uniform } from '@esparse/laws';
 import fc from 'fast-check';
 import { addon } from '../addon.ts';
 import { keptScore, keptScoreReference } from './kept-score.ts';
 import { swapSearch } from './swap-search.ts';
 
-/** Scores of columns of very different importance, from a small seeded generator. */
+/** Scores of columns of very different importance. */
 function unevenScores(rows: number, cols: number, seed: number): Float32Array {
-  let state = seed;
-  const random = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
+  const random = uniform(seed);
   const scale = Array.from({ length: cols }, () => Math.exp(3 * random()));
   return Float32Array.from({ length: rows * cols }, (_, i) => random() * scale[i % cols]!);
 }
