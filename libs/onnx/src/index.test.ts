@@ -10,6 +10,7 @@ test('the public surface is this', () => {
     'embedTokens',
     'instructionSet',
     'openDevice',
+    'prepareProcess',
     'productsId',
     'sequenceLogits',
   ]);

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
+import { prepareProcess } from '@esparse/onnx';
 import { createCaller } from './calls.ts';
 import type { Compute, ComputeOptions } from './compute.ts';
 
@@ -32,8 +33,7 @@ const SCRIPT = new URL(
 
 /** Starts the thread that computes. */
 export function startCompute(options: ComputeOptions): ComputeThread {
-  // cuBLAS rounds f32 to 10 bits (TF32) unless this variable of the process says otherwise; a thread cannot set it.
-  if (options.device === 'cuda') process.env.NVIDIA_TF32_OVERRIDE ??= '0';
+  if (options.device !== undefined) prepareProcess(options.device);
   const stopping = new Int32Array(new SharedArrayBuffer(4));
   const workerData: ComputeThreadData = { options, stopping };
   const thread = new Worker(SCRIPT, { workerData });

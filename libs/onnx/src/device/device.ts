@@ -1,4 +1,5 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
+import type { WeightBinding } from '../graph/program-graph.ts';
 import type { DeviceName } from './device-name.ts';
 import { identify } from './device-identity.ts';
 import { instructionSet } from './instruction-set.ts';
@@ -11,6 +12,8 @@ export interface Device {
   readonly name: DeviceName;
   /** Names its arithmetic: part of the numerics id. */
   readonly arithmetic: string;
+  /** How its sessions get the weights of a block. */
+  readonly weights: WeightBinding;
   /**
    * Copies a value into the memory of the device, where the runs of any session find it. Absent where there is nothing
    * to copy (CPU) or no way to keep it (CUDA in onnxruntime-node).
@@ -23,6 +26,7 @@ export interface Device {
 export const CPU: Device = {
   name: 'cpu',
   arithmetic: `cpu/${instructionSet()}`,
+  weights: 'inputs',
   release: () => Promise.resolve(),
 };
 
@@ -43,12 +47,14 @@ export async function openDevice(name: DeviceName): Promise<Device> {
   }
   try {
     if (name === 'cuda') {
-      return { name, arithmetic: `cuda/${await identify(name)}`, release: () => Promise.resolve() };
+      const arithmetic = `cuda/${await identify(name)}`;
+      // Inputs would be copied at every run.
+      return { name, arithmetic, weights: 'constants', release: () => Promise.resolve() };
     }
     // It is open as long as this session is: without any, WebGPU's context and its compiled shaders would go.
     const uploader = await createUploader(name);
     try {
-      return { name, arithmetic: `webgpu/${await identify(name)}`, ...uploader };
+      return { name, arithmetic: `webgpu/${await identify(name)}`, weights: 'inputs', ...uploader };
     } catch (error) {
       await uploader.release();
       throw error;

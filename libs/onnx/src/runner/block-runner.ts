@@ -63,11 +63,11 @@ export async function createBlockRunner(
   { seqlen, threads, device = CPU }: BlockRunnerOptions,
 ): Promise<BlockRunner> {
   requireSeqlen(description, seqlen);
-  const ownSessions = device.name !== 'cpu' && device.place === undefined;
+  const ownSessions = device.weights === 'constants';
+  const holdsDeviceMemory = ownSessions || device.place !== undefined;
   const numerics = await numericsId(seqlen, device);
   const createSessions = (): Sessions => {
-    const binding = ownSessions ? 'constants' : 'inputs';
-    const shared = { description, rows: seqlen, device: device.name, threads, binding } as const;
+    const shared = { description, rows: seqlen, device: device.name, threads, binding: device.weights };
     return {
       taps: lazyBlockSession({ ...shared, values: description.taps.map(({ name }) => name) }),
       output: lazyBlockSession({ ...shared, values: [BLOCK_OUTPUT] }),
@@ -95,7 +95,7 @@ export async function createBlockRunner(
         placed.push(there);
         return there;
       };
-      if (device.name !== 'cpu') releases.add(release);
+      if (holdsDeviceMemory) releases.add(release);
       try {
         const parameters = await readParameters(description, block, weights, place, signal);
         const held = () => {

@@ -8,7 +8,8 @@ import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
 import { checkpointSource, storeSource, type ModelSource } from '../model-source.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
-import { deviceOption, jsonOption, runOption, threadsOption } from '../options/shared.ts';
+import { deviceOption } from '../options/device.ts';
+import { jsonOption, runOption, threadsOption } from '../options/shared.ts';
 import { integer } from '../options/values.ts';
 
 /** What computes: the engine that serves stores, or ONNX Runtime. */

@@ -4,7 +4,8 @@ import type { ServerTls } from '@esparse/protocol';
 import { DEFAULT_DRAIN_SECONDS, startWorker } from '@esparse/worker';
 import { pino, destination } from 'pino';
 import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
-import { deviceOption, drainOption, logLevelOption, threadsOption } from '../options/shared.ts';
+import { deviceOption } from '../options/device.ts';
+import { drainOption, logLevelOption, threadsOption } from '../options/shared.ts';
 import { collect, hostPort } from '../options/values.ts';
 import { serverTlsOptions } from '../options/tls.ts';
 

@@ -36,11 +36,6 @@ export function threadsOption(description: string, most = 1024): Option {
     .argParser(integer(1, most));
 }
 
-/** --device, of the commands that run blocks. `DEVICES` of @esparse/onnx costs too much to load for a help text. */
-export function deviceOption(description: string): Option {
-  return new Option('--device <name>', description).choices(['cpu', 'webgpu', 'cuda']).env('ESPARSE_DEVICE');
-}
-
 /** --json, of the commands whose result a program may read. */
 export function jsonOption(description = 'print one JSON object'): Option {
   return new Option('--json', description).default(false).env('ESPARSE_JSON');
