@@ -6,7 +6,7 @@ import { openStoredModel } from './stored-model.ts';
 
 /** Which model, on which device, and how much memory and how many threads it may have. */
 export interface EngineOptions {
-  /** The store of the model: a directory, `s3://bucket/prefix`, or objects anywhere. */
+  /** The store of the model: its location (see @esparse/storage), or its objects. */
   readonly store: string | ObjectStore;
   /** The run, or its first letters. @default the current run */
   readonly run?: string | undefined;

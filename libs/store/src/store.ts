@@ -49,7 +49,7 @@ export interface RunSummary {
 /**
  * Opens a store to write, making it where the folder is empty or absent.
  *
- * @param root a folder, `s3://bucket/prefix`, or objects anywhere
+ * @param root a location (see @esparse/storage), or the objects of a store
  * @throws EsparseError 'store' for a folder with other things in it, or a store of a newer format
  */
 export async function createOrOpenStore(root: string | ObjectStore): Promise<Store> {
@@ -75,7 +75,7 @@ export async function createOrOpenStore(root: string | ObjectStore): Promise<Sto
 /**
  * Opens a store to read.
  *
- * @param root a folder, `s3://bucket/prefix`, or objects anywhere
+ * @param root a location (see @esparse/storage), or the objects of a store
  * @throws EsparseError 'store' where there is none, or one of a newer format
  */
 export async function openStore(root: string | ObjectStore): Promise<Store> {

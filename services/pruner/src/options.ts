@@ -4,11 +4,11 @@ import type { LayerRule } from './layers.ts';
 
 /** What a run does. All of it but paths and workers is part of the run's fingerprint. */
 export interface PruneOptions extends ClientTls {
-  /** Hugging Face checkpoint: a directory, `s3://bucket/prefix`, or `https://host/path/`. */
+  /** Location of a Hugging Face checkpoint (see @esparse/storage). */
   readonly model: string;
   /** Calibration text: plain text, or JSONL with a `text` field. */
   readonly calibration: string;
-  /** Store that the run is committed to: a directory, or `s3://bucket/prefix`. */
+  /** Location of the store that the run is committed to (see @esparse/storage). */
   readonly store: string;
   readonly pipeline: ConfiguredPipeline;
   /** A model family that does not come with esparse, and where it was loaded from. @default none */
