@@ -25,9 +25,10 @@ export interface TokenizerFile {
 }
 
 /**
- * The files of a checkpoint's folder that belong to its tokenizer and generation, those that exist among:
- * tokenizer.json, tokenizer_config.json, special_tokens_map.json, added_tokens.json, generation_config.json,
- * chat_template.jinja, chat_template.json, vocab.json, merges.txt, tokenizer.model. Each may have 128 MiB.
+ * Reads the files of a checkpoint that its tokenizer and its chats need, such as tokenizer.json, generation_config.json
+ * and chat_template.jinja (all names: `NAMES`). Those that are not in its folder are left out.
+ *
+ * @throws EsparseError 'checkpoint' for a file of more than 128 MiB
  */
 export async function tokenizerFiles(location: string): Promise<TokenizerFile[]> {
   return tokenizerFilesIn(await openFolder(location));

@@ -1,7 +1,7 @@
 /** Runs pieces of asynchronous work one after the other, in the order in which they were given. */
 export type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
 
-/** What finds nothing under way begins at once. */
+/** Work that is given while none is under way begins within the call, without waiting for a microtask. */
 export function createInTurn(): InTurn {
   let last: Promise<void> | undefined;
   return (work) => {

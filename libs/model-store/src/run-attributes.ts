@@ -23,7 +23,7 @@ const schema = z.object({
       name: z.string(),
       version: z.number(),
       options: z.record(z.string(), z.json()),
-      /** What it is made of; earlier runs do not say. */
+      /** Its metric, shuffle and stages; absent in runs of versions that did not write them. */
       parts: z.object({ metric: part, shuffle: part, stages: z.array(part) }).optional(),
       source: source.optional(),
     }),

@@ -7,7 +7,7 @@ export const ALGORITHM_VERSION = 3;
 /** Hex digits of a fingerprint: 128 bits. */
 const DIGITS = 32;
 
-/** JSON; what is undefined is not there. */
+/** A JSON value. Members that are undefined are left out of the fingerprint: they are as good as absent. */
 export type Json =
   null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 

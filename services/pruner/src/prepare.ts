@@ -84,7 +84,7 @@ function runOptions(
   const { family, pattern, samples, seqlen, seed, bos, skipIndivisible } = options;
   return {
     pipeline: describePipeline(options.pipeline),
-    // One that is loaded, and describes another model, changes nothing.
+    // A family that was loaded but describes another kind of model does not change the bytes of this run.
     ...(family?.name === description.family && { family: family.source }),
     pattern: { keep: pattern.keep, group: pattern.group },
     ...(Object.keys(exceptions).length > 0 && { layers: exceptions }),

@@ -43,7 +43,7 @@ export function createStopwatch(now: () => number = () => performance.now()): St
               span.end();
             }),
           );
-          // What comes out is of the span around this one again.
+          // What the subscriber does with a value is no part of this phase: it runs in the span that was active before.
           const watcher = {
             next(value: T) {
               around.within(() => {

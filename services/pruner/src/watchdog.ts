@@ -41,7 +41,7 @@ export function startWatchdog(timeoutMs: number): Watchdog {
   };
   return {
     watch(call) {
-      // Calls may be equal: a copy differs from the others by its identity.
+      // A set tells objects apart by identity: a copy, so that a call object that is passed twice counts twice.
       const own = { ...call };
       running.add(own);
       showCall();

@@ -77,7 +77,10 @@ export interface BatchPart {
   readonly want: Want;
 }
 
-/** A sequence as a backend sees it. The same object in every step: what a backend knows of it may hang on it. */
+/**
+ * A sequence as a backend sees it. It is the same object in every step, so a backend may keep what it knows of the
+ * sequence in a `WeakMap` under this object.
+ */
 export interface BatchSequence {
   /** Tokens whose keys and values are in its pages. */
   readonly length: number;

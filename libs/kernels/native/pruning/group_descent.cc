@@ -13,7 +13,7 @@ constexpr std::size_t kRows = 16;
 
 struct Problem {
   std::size_t width, keep, group, choices;
-  const std::int32_t* places;  // (choices, keep)
+  const std::int32_t* places;  // (choices, keep): the ways to keep N of M, as positions in the group
   const double* inverses;      // (groups, choices, keep, keep)
   const float* hessian;        // (width, width)
 };

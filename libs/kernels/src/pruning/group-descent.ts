@@ -9,7 +9,7 @@ export interface GroupDescentProblem {
   readonly width: number;
   readonly keep: number;
   readonly group: number;
-  /** (choices, keep): the ways to keep N of M, as places in the group. */
+  /** (choices, keep): the ways to keep N of M, as positions in the group. */
   readonly places: Int32Array;
   /** (groups, choices, keep, keep): the inverse of what each choice keeps of the group's Hessian. */
   readonly inverses: Float64Array;

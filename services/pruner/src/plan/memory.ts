@@ -44,7 +44,8 @@ export function workerMemory(workload: Workload, costs: PluginCosts): number {
   const { description, seqlen, calibrates, combine, needsDense, weightBytes } = workload;
   const weights = description.linears.map(({ rows, cols }) => rows * cols);
   const block = 4 * sum(weights) + weightBytes * Math.max(...weights);
-  // Where the dense model's go along, those of the other wait for them.
+  // Where the dense model's activations are sent, too, a sequence is sent once it was run in both models: until then
+  // those of the pruned model are held, as one sequence more.
   const held = SEQUENCES + (needsDense ? 2 : 1);
   const activations = 4 * seqlen * (channelsOf(description.taps) + 4 * description.hidden) * held;
   const { sequences } = workload.shards[0]!;
@@ -85,7 +86,10 @@ function stateBytes({ description, seqlen, shards }: Workload, costs: PluginCost
   return sum(description.taps.map(({ channels }) => tapBytes({ channels, seqlen, sequences }, costs)));
 }
 
-/** Every plan has room for amplitude and entropy, whichever of them the pipeline gathers. */
+/**
+ * The states of all statistics at one tap, and at least as much as amplitude and entropy take together: the figures
+ * above were measured in runs that gather both, so a pipeline that gathers less is planned with memory to spare.
+ */
 function tapBytes(tap: Parameters<PluginCosts['tap']>[0], costs: PluginCosts): number {
   const usual = sum([amplitude, entropy].map((statistic) => statistic.cost?.(tap).bytes ?? 0));
   return Math.max(usual, costs.tap(tap).bytes);

@@ -4,7 +4,10 @@ import type { Rates } from './measure.ts';
 import type { PatternGroup } from './pattern-groups.ts';
 import type { StoreBytes } from './store-bytes.ts';
 
-/** What is planned: a run's options, without its texts and places, and with a number of workers for their addresses. */
+/**
+ * What is planned: the options of a run without those that do not change what it takes (which text and seed, which
+ * store, whether it is resumed), and with the number of workers instead of their addresses.
+ */
 export type PlanOptions = Omit<
   PruneOptions,
   'calibration' | 'store' | 'workers' | 'seed' | 'bos' | 'resume'

@@ -12,7 +12,7 @@ const ARRAY_DOCUMENT_BYTES = 820;
 const GROUP_DOCUMENT_BYTES = 310;
 /** A run's own document with the model's config, and those that hold its parts together. */
 const RUN_DOCUMENT_BYTES = 2500;
-/** A linear's line in it where its pattern is not the run's. */
+/** What the run's document says of a linear whose pattern is not that of the run. */
 const EXCEPTION_BYTES = 50;
 
 /** What a run will hold. */

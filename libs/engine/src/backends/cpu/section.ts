@@ -23,12 +23,12 @@ export interface SectionOptions {
 /** Turns a part of the program into calls of kernels, over buffers that are made by the caller. */
 export function createSection({ description, program, ends, contexts }: SectionOptions): Section {
   const plan = planProgram(description, program, ends);
-  const places = {
+  const lookups = {
     value: plan.indexOf,
     width: (name: string) => plan.values[plan.indexOf(name)]!.width,
   };
   const actions = contexts.flatMap((contextOf) =>
-    program.map((op, i) => cpuOperationOf(op).prepare(op, { ...contextOf(i), ...places })),
+    program.map((op, i) => cpuOperationOf(op).prepare(op, { ...contextOf(i), ...lookups })),
   );
   return {
     buffers: plan.buffers,
