@@ -1,0 +1,71 @@
+import { heldOf, prunerMemory, workerMemory } from './memory.ts';
+import { smallWorkload, statistic, takes } from './testing/small-workload.ts';
+
+const GIB = 2 ** 30;
+const NOTHING = takes({});
+
+type Change = Parameters<typeof smallWorkload>[0];
+const dense = [statistic('drift', { needsDense: true })];
+
+test.each<[string, Change, Change]>([
+  ['more workers', { workers: 2 }, { workers: 4 }],
+  ['longer sequences', { samples: 3 }, { samples: 3, seqlen: 2048 }],
+  ['more sequences', { samples: 3 }, { samples: 32 }],
+  ['weights of 32 bits', { weightBytes: 2 }, { weightBytes: 4 }],
+  ['the dense model beside the pruned one', {}, { statistics: dense }],
+  ['statistics', { statistics: [] }, {}],
+])('with %s no process needs less', (_what, less, more) => {
+  const large = takes({ tap: { bytes: GIB } });
+  for (const combine of ['pruner', 'worker'] as const) {
+    const [one, other] = [smallWorkload({ ...less, combine }), smallWorkload({ ...more, combine })];
+    for (const memory of [prunerMemory, workerMemory]) {
+      for (const costs of [NOTHING, large]) {
+        expect(memory(other, costs)).toBeGreaterThanOrEqual(memory(one, costs));
+      }
+    }
+  }
+});
+
+test('states are held by whoever gathers them: the pruner one for each shard under way, a worker its own', () => {
+  const costs = takes({ tap: { bytes: GIB } });
+  const taps = smallWorkload().description.taps.length;
+  const of = (combine: 'pruner' | 'worker') => {
+    const workload = smallWorkload({ combine });
+    return {
+      pruner: prunerMemory(workload, costs) - prunerMemory(workload, NOTHING),
+      worker: workerMemory(workload, costs) - workerMemory(workload, NOTHING),
+    };
+  };
+  const [byPruner, byWorker] = [of('pruner'), of('worker')];
+  // Of the shards of two workers, one that is merged, and the one that it is merged into.
+  expect(byPruner.pruner).toBeGreaterThan(0.99 * 4 * taps * GIB);
+  expect(byPruner.worker).toBe(0);
+  expect(byWorker.worker).toBeGreaterThan(0.99 * taps * GIB);
+  expect(byWorker.pruner).toBeLessThan(byPruner.pruner);
+});
+
+test('gathering and pruning follow each other: the larger of them counts, and what is held throughout on top', () => {
+  const of = (held: { run?: number; gathering?: number; pruning?: number }) =>
+    prunerMemory(smallWorkload(), takes({ held }));
+  const both = of({ gathering: 20 * GIB, pruning: 10 * GIB });
+  expect(both).toBe(of({ gathering: 20 * GIB }));
+  expect(of({ run: GIB, gathering: 20 * GIB }) - both).toBeCloseTo(1.05 * GIB, -1);
+});
+
+test('shuffle and stages follow each other, too, each beside the one linear that is pruned', () => {
+  const of = (given: Parameters<typeof takes>[0]) => prunerMemory(smallWorkload(), takes(given));
+  const stages = of({ stages: { bytes: 20 * GIB } });
+  expect(stages).toBeGreaterThan(20 * GIB);
+  expect(of({ stages: { bytes: 20 * GIB }, shuffle: 10 * GIB })).toBe(stages);
+});
+
+test('stages are asked of all taps of a block, and of no more states than there are shards', () => {
+  const asked = (workers: number) => {
+    const held = jest.fn(NOTHING.held);
+    heldOf(smallWorkload({ workers }), { ...NOTHING, held });
+    return held.mock.calls[0]![0];
+  };
+  const taps = smallWorkload().description.taps.map(({ channels }) => channels);
+  expect(asked(2)).toEqual({ taps, states: 4, seqlen: 1024 });
+  expect(asked(100).states).toBe(8);
+});
