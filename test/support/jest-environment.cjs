@@ -1,6 +1,7 @@
 /**
  * Node's test environment, with the typed arrays of the outer realm: native code (our kernels, ONNX Runtime)
- * makes and checks those, and Jest's own copies would fail its `instanceof`.
+ * makes and checks those, and Jest's own copies would fail its `instanceof`. Programs that tests start print plain text,
+ * also where whoever runs the tests forces colours on its own programs.
  */
 const { TestEnvironment } = require('jest-environment-node');
 
@@ -25,5 +26,6 @@ module.exports = class extends TestEnvironment {
   async setup() {
     await super.setup();
     for (const name of SHARED) this.global[name] = globalThis[name];
+    delete this.global.process.env.FORCE_COLOR;
   }
 };

@@ -54,7 +54,7 @@ testOnLinux(
     const before = threads();
     for (const asked of [1, 3, 1, 2, 4]) {
       linear(addon, 20, asked);
-      console.log(String(threads() - before));
+      console.log(threads() - before);
     }`);
     expect({ status, output }).toEqual({ status: 0, output: '0\n2\n2\n2\n3\n' });
   },
