@@ -22,10 +22,11 @@ const SHARED = [
   'BigUint64Array',
 ];
 
+delete process.env.FORCE_COLOR;
+
 module.exports = class extends TestEnvironment {
   async setup() {
     await super.setup();
     for (const name of SHARED) this.global[name] = globalThis[name];
-    delete this.global.process.env.FORCE_COLOR;
   }
 };
