@@ -163,13 +163,17 @@ test('a store in a bucket is evaluated, generated from and served through a cach
 test('a second pruner is refused: the message says who writes the store, and to try again', async () => {
   const args = ['prune', ...options(store('two')), '--json'];
   const first = await esparseUntil((line) => line.includes('"progress"'), ...args);
+  const ended = once(first, 'exit');
+  // It holds the lock and stands still, however long the second one takes to start.
+  first.kill('SIGSTOP');
   try {
     const second = await esparse(...args);
     expect(second.code).toBe(75);
     expect(second.stderr).toContain(`is being written by process ${first.pid}`);
   } finally {
     first.kill('SIGINT');
-    await once(first, 'exit');
+    first.kill('SIGCONT');
+    await ended;
   }
 });
 
