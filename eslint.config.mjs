@@ -34,8 +34,8 @@ export default tseslint.config(
       '@nx/enforce-module-boundaries': [
         'error',
         {
-          // The tests try the plug-ins of the examples as they are.
-          allow: ['../../examples/plugins/*'],
+          // The tests try the plug-ins of the examples, and the packing, as they are.
+          allow: ['../../examples/plugins/*', '../../scripts/pack/*'],
           depConstraints: FLOORS,
         },
       ],
