@@ -4,7 +4,7 @@ import { embedTokens, openDevice, type DeviceName, type LoadedBlock, type TapOut
 import { storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import { createModelCache, type OpenModel } from './models.ts';
-import { createSlot, type Held } from './slot.ts';
+import type { Held } from './slot.ts';
 
 /** A model and a sequence length; paths are checked already. */
 export interface ModelTarget {
@@ -40,7 +40,6 @@ export interface ComputeOptions {
  */
 export function createCompute({ threads, device = 'cpu' }: ComputeOptions) {
   const models = createModelCache({ threads, device });
-  const blocks = createSlot<LoadedBlock>((block) => void block.release());
 
   const withModel = async <R>(
     { model, seqlen }: ModelTarget,
@@ -54,26 +53,10 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions) {
     }
   };
 
-  const holdBlock = (
-    open: OpenModel,
-    { model, seqlen, block, pruned }: BlockTarget,
-  ): Promise<Held<LoadedBlock>> => {
-    if (block >= open.description.blocks) {
-      throw new EsparseError('usage', `block ${block} of ${open.description.blocks} does not exist`);
-    }
-    if (pruned === undefined) {
-      return blocks.hold(`dense:${seqlen}:${model}:${block}`, () => open.runner.load(block, open.weights));
-    }
-    const { store, run } = pruned;
-    return blocks.hold(`pruned:${seqlen}:${store}:${run}:${block}`, async () => {
-      const weights = storeWeights(await (await openStore(store)).openRun(run), open.description);
-      return open.runner.load(block, weights);
-    });
-  };
-
-  const withBlock = <R>(target: BlockTarget, use: (block: LoadedBlock) => Promise<R>): Promise<R> =>
-    withModel(target, async (open) => {
-      const { value, release } = await holdBlock(open, target);
+  const withBlock = <R>(input: SequenceInput, use: (block: LoadedBlock) => Promise<R>): Promise<R> =>
+    withModel(input.target, async (open) => {
+      requireStates(open, input);
+      const { value, release } = await holdBlock(open, input.target);
       try {
         return await use(value);
       } finally {
@@ -108,13 +91,36 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions) {
       })),
 
     /** The inputs of the block's linears over one sequence. */
-    taps: ({ target, hidden }: SequenceInput): Promise<TapOutput[]> =>
-      withBlock(target, (block) => block.taps(hidden)),
+    taps: (input: SequenceInput): Promise<TapOutput[]> =>
+      withBlock(input, (block) => block.taps(input.hidden)),
 
     /** The block's output over one sequence: (seqlen x hidden). */
-    advance: ({ target, hidden }: SequenceInput): Promise<Float32Array> =>
-      withBlock(target, (block) => block.advance(hidden)),
+    advance: (input: SequenceInput): Promise<Float32Array> =>
+      withBlock(input, (block) => block.advance(input.hidden)),
   };
+}
+
+/** @throws EsparseError 'store' for hidden states of another model or sequence length */
+function requireStates({ description }: OpenModel, { target, hidden }: SequenceInput): void {
+  if (hidden.length === target.seqlen * description.hidden) return;
+  throw new EsparseError(
+    'store',
+    `hidden states of ${hidden.length} values a sequence, not ${target.seqlen} x ${description.hidden}`,
+  );
+}
+
+/** The block in use where it is the one wanted, else that one, loaded. */
+function holdBlock(open: OpenModel, { block, pruned }: BlockTarget): Promise<Held<LoadedBlock>> {
+  const { description, runner, blocks } = open;
+  if (block >= description.blocks) {
+    throw new EsparseError('usage', `block ${block} of ${description.blocks} does not exist`);
+  }
+  if (pruned === undefined) return blocks.hold(`dense:${block}`, () => runner.load(block, open.weights));
+  const { store, run } = pruned;
+  return blocks.hold(`pruned:${store}:${run}:${block}`, async () => {
+    const weights = storeWeights(await (await openStore(store)).openRun(run), description);
+    return runner.load(block, weights);
+  });
 }
 
 export type Compute = ReturnType<typeof createCompute>;

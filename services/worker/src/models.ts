@@ -1,14 +1,23 @@
 import { checkpointWeights, openCheckpoint, type Checkpoint, type WeightSource } from '@esparse/checkpoint';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
-import { createBlockRunner, openDevice, type BlockRunner, type Device, type DeviceName } from '@esparse/onnx';
-import { createSlot, type Held } from './slot.ts';
+import {
+  createBlockRunner,
+  openDevice,
+  type BlockRunner,
+  type Device,
+  type DeviceName,
+  type LoadedBlock,
+} from '@esparse/onnx';
+import { createSlot, type Held, type Slot } from './slot.ts';
 
-/** A model that is open: its checkpoint, its shape, and the sessions that run its blocks. */
+/** A model that is open: its checkpoint, its shape, the sessions that run its blocks, and the block in use. */
 export interface OpenModel {
   readonly checkpoint: Checkpoint;
   readonly description: ModelDescription;
   readonly weights: WeightSource;
   readonly runner: BlockRunner;
+  /** It runs in the sessions of this model, and goes with it. */
+  readonly blocks: Slot<LoadedBlock>;
   /** Opened for this model: what it keeps of the device's memory goes with the model. */
   readonly device: Device;
 }
@@ -24,7 +33,8 @@ export interface ModelCacheOptions {
 }
 
 export function createModelCache(options: ModelCacheOptions): ModelCache {
-  const slot = createSlot<OpenModel>(({ checkpoint, runner, device }) => {
+  const slot = createSlot<OpenModel>(({ checkpoint, blocks, runner, device }) => {
+    blocks.clear();
     void Promise.allSettled([runner.release().finally(() => device.release()), checkpoint.close()]);
   });
   return {
@@ -44,7 +54,8 @@ async function openModel(
     const description = describeCheckpoint(checkpoint);
     device = await openDevice(name);
     const runner = await createBlockRunner(description, { seqlen, threads, device });
-    return { checkpoint, description, weights: checkpointWeights(checkpoint), runner, device };
+    const blocks = createSlot<LoadedBlock>((block) => void block.release());
+    return { checkpoint, description, weights: checkpointWeights(checkpoint), runner, blocks, device };
   } catch (error) {
     await Promise.allSettled([device?.release(), checkpoint.close()]);
     throw error;

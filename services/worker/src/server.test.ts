@@ -119,6 +119,22 @@ test('the activations of a block are those of the block runner, to the last bit'
   expect(tiles).toHaveLength(SEQUENCES * TAPS.size);
 });
 
+test('a worker that opened another model meanwhile goes on with the first', async () => {
+  const before = await collect(worker.streamActivations(target, expected(0)));
+  await worker.openModel({ ...target, seqlen: SEQLEN * 2 });
+  expect(await collect(worker.streamActivations(target, expected(0)))).toEqual(before);
+});
+
+test('hidden states of another sequence length are the store’s fault', async () => {
+  const shard = 6;
+  const { hidden } = await openHidden(target.store, RUN);
+  await hidden.write(0, shard, { data: new Float32Array(2 * 192), shape: [1, 2, 192] });
+  await expect(worker.advanceShard(target, 0, shard)).rejects.toMatchObject({
+    kind: 'store',
+    message: expect.stringContaining('not 16 x 192'),
+  });
+});
+
 test('the dense model’s rows follow the others, from hidden states of their own', async () => {
   const shard = 5;
   await worker.openShard(target, { shard, sequences: SEQUENCES, tokens: TOKENS });
