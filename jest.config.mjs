@@ -1,11 +1,20 @@
-/** One Jest configuration for every package: `jest -c ../../jest.config.mjs --rootDir .` runs a package's own tests. */
+/**
+ * One Jest configuration for every package: `npx jest` runs all tests, `npx jest -c ../../jest.config.mjs --rootDir .` those
+ * of the package in the current folder.
+ */
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 
 const here = import.meta.dirname;
 /** Packages that ship ES modules only; Jest runs everything as CommonJS. */
 const ESM_ONLY = ['zarr', 'zarrita', '@zarrita', 'numcodecs', 'p-limit', 'yocto-queue'];
+/** Where tests are. The plug-ins of `examples` have tests of their own, for Node's runner. */
+const PACKAGES = ['libs', 'services', 'pipelines', 'test'].map((folder) => path.join(here, folder));
 
 export default {
+  ...(process.cwd() === here && { roots: PACKAGES }),
+  // Two files at a time also on two cores, where Jest would leave one to itself: it has little to do meanwhile.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   testMatch: ['**/*.test.ts'],
   testEnvironment: path.join(here, 'test/support/jest-environment.cjs'),
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'default'] },

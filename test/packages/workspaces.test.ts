@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { readRepository } from '../../scripts/pack/workspaces.ts';
 import { REPOSITORY } from '../support/repository.ts';
 
@@ -21,5 +23,23 @@ test('every dependency of a workspace is in the lockfile', () => {
       if (repository.workspaces.has(name)) continue;
       expect(repository.lockedVersion(workspace, name)).toMatch(/\d+\.\d+\.\d+/);
     }
+  }
+});
+
+test('a package is built after those that it depends on: its tsconfig.build.json refers to theirs', () => {
+  const configOf = (folder: string) => path.join(folder, 'tsconfig.build.json');
+  const built = workspaces.filter(({ folder }) => existsSync(configOf(folder)));
+  for (const { folder, manifest } of built) {
+    const { references = [] } = JSON.parse(readFileSync(configOf(folder), 'utf8')) as {
+      readonly references?: readonly { readonly path: string }[];
+    };
+    const needed = built.filter((other) => other.manifest.name in (manifest.dependencies ?? {}));
+    expect({
+      of: manifest.name,
+      references: references.map((to) => path.join(folder, to.path)).sort(),
+    }).toEqual({
+      of: manifest.name,
+      references: needed.map((other) => configOf(other.folder)).sort(),
+    });
   }
 });
