@@ -14,8 +14,25 @@ test('the server is alive and ready, and says what it serves', async () => {
     vocabulary: 2048,
     context_length: 1024,
     threads: 1,
-    limits: { bodyBytes: 1_048_576, maxSequences: 16, maxQueue: 256 },
+    weight_bytes: { linears: expect.any(Number), dense_linears: expect.any(Number) },
+    limits: { body_bytes: 1_048_576, max_sequences: 16, max_queue: 256 },
   });
+});
+
+test('every name in /info is spelled in one way', async () => {
+  const names: string[] = [];
+  JSON.parse(await (await server.get('/info')).text(), (name: string, value: unknown) => {
+    names.push(name);
+    return value;
+  });
+  expect(names.filter((name) => !/^[a-z0-9_]*$/.test(name))).toEqual([]);
+});
+
+test('the pages of the cache are counted before the first request', async () => {
+  const { kv_pages: pages } = (await (await server.get('/info')).json()) as { kv_pages: number };
+  expect(pages).toBeGreaterThan(0);
+  expect(await server.metric('kv_pages')).toBe(pages);
+  expect(await server.metric('kv_pages_free')).toBe(pages);
 });
 
 test('the models are the one', async () => {

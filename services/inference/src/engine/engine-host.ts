@@ -65,7 +65,7 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
         maxStepTokens: limits.maxSequences + Math.max(limits.prefillTokens, limits.mixedPrefillTokens),
       });
       engines.set(model, engine);
-      post({ type: 'loaded', model, facts: factsOf(engine) });
+      post({ type: 'loaded', model, facts: factsOf(engine), state: state() });
     } catch (thrown) {
       const { kind, message, hint, context } = toEsparseError(thrown);
       post({ type: 'refused', model, error: { kind, message, hint, context } });

@@ -48,7 +48,12 @@ export type ToEngine =
   | { readonly type: 'seen' };
 
 export type FromEngine =
-  | { readonly type: 'loaded'; readonly model: number; readonly facts: EngineFacts }
+  | {
+      readonly type: 'loaded';
+      readonly model: number;
+      readonly facts: EngineFacts;
+      readonly state: EngineState;
+    }
   | {
       readonly type: 'refused';
       readonly model: number;

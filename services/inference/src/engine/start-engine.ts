@@ -73,6 +73,7 @@ export function startEngine(settings: EngineSettings, observer: EngineObserver):
         state = message.state;
         return;
       case 'loaded':
+        state = message.state;
         loads.get(message.model)?.resolve(message.facts);
         loads.delete(message.model);
         return;

@@ -18,7 +18,7 @@ export function operationRoutes(app: FastifyInstance, { service, metrics, limits
 
   app.get('/info', () => {
     const { name, run, created, facts, engine, text } = service.model(undefined);
-    return {
+    return snakeCased({
       version: SOFTWARE_VERSION,
       model: name,
       run,
@@ -27,16 +27,16 @@ export function operationRoutes(app: FastifyInstance, { service, metrics, limits
       blocks: facts.blocks,
       pattern: facts.pattern,
       pipeline: facts.pipeline,
-      store_bytes: facts.bytes,
-      weight_bytes: engine.weightBytes,
+      storeBytes: facts.bytes,
+      weightBytes: engine.weightBytes,
       vocabulary: engine.vocab,
-      context_length: engine.maxContext,
-      kv_pages: engine.pages,
-      kv_page_tokens: engine.pageTokens,
-      kv_page_bytes: engine.pageBytes,
-      chat_template: text.chatTemplate !== undefined,
-      ...snakeCased(engine.device),
+      contextLength: engine.maxContext,
+      kvPages: engine.pages,
+      kvPageTokens: engine.pageTokens,
+      kvPageBytes: engine.pageBytes,
+      chatTemplate: text.chatTemplate !== undefined,
+      ...engine.device,
       limits,
-    };
+    });
   });
 }
