@@ -30,6 +30,11 @@ export interface Checkpoint {
   readRowRange(name: string, begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
   /** The bytes of some rows of a 2-D tensor, (rows.length, columns); each distinct row is read once. */
   readRows(name: string, rows: Uint32Array, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * The file that holds a tensor, to be memory-mapped: its bytes begin at `info(name).begin`. Absent where the checkpoint
+   * is not on this machine.
+   */
+  readonly fileOf?: (name: string) => string;
   /** Closes the files once the reads under way have ended. Idempotent; a read afterwards is an error. */
   close(): Promise<void>;
 }
@@ -59,7 +64,7 @@ export async function openCheckpointIn(folder: ByteFolder, signal?: AbortSignal)
   const shards = await openShards(folder, signal);
   try {
     const digest = await checkpointDigest(config, shards, tokenizer, signal);
-    return makeCheckpoint(folder.location, config, shards, digest);
+    return makeCheckpoint(folder, config, shards, digest);
   } catch (error) {
     await shards.close();
     throw error;
@@ -67,7 +72,7 @@ export async function openCheckpointIn(folder: ByteFolder, signal?: AbortSignal)
 }
 
 function makeCheckpoint(
-  directory: string,
+  { location: directory, fileOf }: ByteFolder,
   config: Readonly<Record<string, unknown>>,
   shards: Shards,
   digest: string,
@@ -95,6 +100,7 @@ function makeCheckpoint(
       const tensor = info(name);
       return gatherRows(sourceOf(tensor), tensor, rows, signal);
     },
+    ...(fileOf !== undefined && { fileOf: (name: string) => fileOf(info(name).file) }),
     close: () => shards.close(),
   };
 }

@@ -1,6 +1,5 @@
 import { EsparseError } from '@esparse/errors';
 import type { ModelDescription } from '@esparse/model';
-import type { RunAttributes } from '@esparse/model-store';
 import type { BackendModel, DeviceFacts, StepOutputs, Want, WeightBytes } from './backends/backend.ts';
 import { createInTurn } from './in-turn.ts';
 import { checkStep } from './paging/check-step.ts';
@@ -24,10 +23,16 @@ export type StepResults<P extends readonly StepPart[]> = {
 /** A model that generates, for many sequences at a time. It belongs to the thread that opened it. */
 export interface Engine {
   readonly description: ModelDescription;
-  /** Fingerprint of the run. */
-  readonly run: string;
-  /** How the run was made: config.json, pipeline, pattern, shuffle. */
-  readonly attributes: RunAttributes;
+  /** Fingerprint of the run; undefined for a checkpoint. */
+  readonly run: string | undefined;
+  /** config.json of the checkpoint, or of the one that the run was made of. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /**
+   * Resolves once every checksum is compared that was to be (see `EngineOptions.verify`).
+   *
+   * @throws EsparseError 'store' naming what is damaged: what was computed until then means nothing
+   */
+  readonly verified: Promise<void>;
   /** What it computes on and with. */
   readonly device: DeviceFacts;
   readonly weightBytes: WeightBytes;
@@ -67,10 +72,10 @@ export interface Engine {
 
 /** What is known of an engine's model besides what its backend says. */
 export interface EngineModel {
-  /** Fingerprint of the run. */
-  readonly run: string;
+  readonly run: string | undefined;
   readonly description: ModelDescription;
-  readonly attributes: RunAttributes;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly verified: Promise<void>;
   readonly maxContext: number;
   readonly maxStepTokens: number;
   /** Called when the engine has closed. */
@@ -97,7 +102,8 @@ export function createEngine(model: BackendModel, about: EngineModel): Engine {
   return {
     run: about.run,
     description,
-    attributes: about.attributes,
+    config: about.config,
+    verified: about.verified,
     device: model.device,
     weightBytes: model.weightBytes,
     maxContext,

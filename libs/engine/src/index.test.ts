@@ -9,9 +9,11 @@ test('the public surface is what is meant to be', () => {
     'createEngine',
     'createSampler',
     'generate',
+    'isCopied',
     'logSumExp',
     'openEngine',
     'registerBackend',
+    'requireSound',
     'sampleToken',
     'topLogprobs',
   ]);

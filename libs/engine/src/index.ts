@@ -1,5 +1,5 @@
 /**
- * Runs pruned models straight from a store: engines over backends (the processor is one), sampling, and a scheduler that
+ * Runs models straight from a store or a checkpoint: engines over backends (the processor is one), sampling, and a scheduler that
  * batches the texts of many clients.
  */
 export type {
@@ -43,4 +43,6 @@ export {
   type SchedulerLimits,
   type StepResult,
 } from './scheduler/scheduler.ts';
-export type { ArraySource } from './weights/array-source.ts';
+export { isCopied } from './stored-model.ts';
+export { requireSound, type VerifyMode } from './verify.ts';
+export type { ArrayGroup, FilePlace, ModelArrays } from './weights/model-arrays.ts';

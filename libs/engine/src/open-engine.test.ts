@@ -38,9 +38,9 @@ const refused = (message: RegExp): unknown =>
   expect.objectContaining({ kind: 'store', message: expect.stringMatching(message) });
 
 test('a sound store opens, its bytes verified or not, and says what it is', async () => {
-  const engine = await open(sound, { verify: true, run: 'abc' });
+  const engine = await open(sound, { verify: 'full', run: 'abc' });
   expect(engine.run).toBe('abcdef0123456789');
-  expect(engine.attributes.options.pattern).toEqual(PATTERN);
+  expect(engine.config.num_hidden_layers).toBe(2);
   expect(engine.weightBytes.linears / engine.weightBytes.denseLinears).toBe(0.5625);
   expect(engine.maxContext).toBe(256);
   await engine.close();
@@ -81,10 +81,16 @@ test.each([
   await expect(open(await harmed(name, file, harm))).rejects.toEqual(refused(message));
 });
 
-test('a weight that was changed is found by verifying, and named', async () => {
+test('a weight that was changed is found by verifying, before or meanwhile, and named', async () => {
   const store = await harmed('weight', 'blocks/1/down_proj/values/c/0/0/0', flip(8));
-  await (await open(store)).close();
-  await expect(open(store, { verify: true })).rejects.toEqual(refused(/block 1.*down_proj\/values/));
+  const unseen = await open(store, { verify: 'none' });
+  await unseen.verified;
+  await unseen.close();
+  const damage = refused(/block 1.*down_proj\/values/);
+  await expect(open(store, { verify: 'full' })).rejects.toEqual(damage);
+  const engine = await open(store, { verify: 'background' });
+  await expect(engine.verified).rejects.toEqual(damage);
+  await engine.close();
 });
 
 test('a run that is not finished is refused, naming the block that is missing', async () => {

@@ -2,14 +2,17 @@ import { EsparseError } from '@esparse/errors';
 import type { ObjectStore } from '@esparse/storage';
 import { loadBackend } from './backends/registry.ts';
 import { createEngine, type Engine } from './engine.ts';
-import { openStoredModel } from './stored-model.ts';
+import { openModel } from './open-model.ts';
+import type { VerifyMode } from './verify.ts';
 
 /** Which model, on which device, and how much memory and how many threads it may have. */
 export interface EngineOptions {
-  /** The store of the model: its location (see @esparse/storage), or its objects. */
-  readonly store: string | ObjectStore;
+  /** The store of a pruned model: its location (see @esparse/storage), or its objects. This, or `model`. */
+  readonly store?: string | ObjectStore | undefined;
   /** The run, or its first letters. @default the current run */
   readonly run?: string | undefined;
+  /** A Hugging Face checkpoint in a folder of this machine, run as it is: its weights in their own types. */
+  readonly model?: string | undefined;
   /** What computes: a backend's name, or `name:which` where it has several devices. @default 'cpu' */
   readonly device?: string | undefined;
   /** Threads of a step, the caller's among them. @default all processors */
@@ -27,9 +30,13 @@ export interface EngineOptions {
   readonly cacheDirectory?: string | undefined;
   /** The most bytes of all runs in it; runs that are not in use make room, the longest unused first. @default 64 GiB */
   readonly cacheBytes?: number | undefined;
-  /** Compare every byte of the run with its checksums before anything else. @default false */
-  readonly verify?: boolean | undefined;
-  /** Ends the opening. */
+  /**
+   * When every byte of the run is compared with its checksums: before the engine is given, meanwhile (see
+   * `Engine.verified`), or never. Of copies in the cache folder, those that are used are compared, before. A checkpoint has
+   * no checksums. @default 'none'
+   */
+  readonly verify?: VerifyMode | undefined;
+  /** Ends the opening, and the comparing. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,11 +45,12 @@ const DEFAULT_KV_BYTES = 2 ** 30;
 const DEFAULT_STEP_TOKENS = 512;
 
 /**
- * Opens a finished run of a store for generation. On the processor the weights are mapped, not read: a process is ready in
- * the time that its checks take, and all processes that serve the same store share one copy of it in memory.
+ * Opens a finished run of a store, or a checkpoint, for generation. On the processor the weights are mapped, not read: a process is ready in
+ * the time that its checks take, and all processes that serve the same files share one copy of it in memory.
  *
- * @throws EsparseError 'store' naming what is missing, of another size, damaged or of a newer format; 'usage' for options
- * out of range; 'unsupported' for a model that the engine cannot run
+ * @throws EsparseError 'store' or 'checkpoint' naming what is missing, of another size, damaged or of a newer format;
+ * 'usage' for options out of range, and for a checkpoint that is not on this machine; 'unsupported' for a model that the
+ * engine cannot run
  * @example
  * const engine = await openEngine({ store: 'out/e.zarr' });
  * const sequence = engine.reserve(64)!;
@@ -55,22 +63,16 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
   const [name, device] = deviceOf(options.device ?? DEFAULT_DEVICE);
   const backend = await loadBackend(name);
-  const stored = await openStoredModel(options);
+  const opened = await openModel(options);
   try {
-    const { run, description, attributes, maxContext, arrays } = stored;
+    const { arrays, ...about } = opened;
+    const { maxContext } = about;
     signal?.throwIfAborted();
-    const model = await backend.open(stored, { device, threads, maxContext, maxStepTokens, kvBytes, signal });
+    const model = await backend.open(opened, { device, threads, maxContext, maxStepTokens, kvBytes, signal });
     const onClose = () => arrays.close();
-    return createEngine(model, {
-      run: run.fingerprint,
-      description,
-      attributes,
-      maxContext,
-      maxStepTokens,
-      onClose,
-    });
+    return createEngine(model, { ...about, maxStepTokens, onClose });
   } catch (error) {
-    await stored.arrays.close();
+    await opened.arrays.close();
     throw error;
   }
 }

@@ -1,14 +1,14 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { EsparseError } from '@esparse/errors';
 import { describeModel } from '@esparse/model';
-import { requireFinished, type RunAttributes } from '@esparse/model-store';
+import { requireFinished } from '@esparse/model-store';
 import type { ObjectStore } from '@esparse/storage';
-import { openStore, type Run, type Store } from '@esparse/store';
-import type { StoredModel } from './backends/backend.ts';
+import { openStore, type Run } from '@esparse/store';
 import { contextOf } from './context.ts';
-import { directSource, type ArraySource } from './weights/array-source.ts';
+import type { OpenedModel } from './open-model.ts';
+import { requireSound, type VerifyMode } from './verify.ts';
 import { cachedSource } from './weights/cached-source.ts';
+import { directSource, storeArrays, type ArraySource } from './weights/store-arrays.ts';
 
 /** Which run of which store, and where its arrays are mapped from: see `EngineOptions`. */
 export interface StoredModelOptions {
@@ -16,47 +16,59 @@ export interface StoredModelOptions {
   readonly run?: string | undefined;
   readonly cacheDirectory?: string | undefined;
   readonly cacheBytes?: number | undefined;
-  readonly verify?: boolean | undefined;
+  readonly verify?: VerifyMode | undefined;
   readonly maxContext?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** A stored model, how it was made, and how long its sequences may be. */
-export interface OpenedModel extends StoredModel {
-  readonly attributes: RunAttributes;
-  readonly maxContext: number;
 }
 
 const DEFAULT_CACHE_BYTES = 64 * 2 ** 30;
 
 /**
- * Opens a finished run of a store, and the files that its arrays are mapped from; the caller closes `arrays`.
+ * Opens a finished run of a store, and the files that its arrays are mapped from.
  *
  * @throws EsparseError 'store' for a run that is not finished, damaged or of a newer format; 'usage' for a context that
  * the model does not reach
  */
 export async function openStoredModel(options: StoredModelOptions): Promise<OpenedModel> {
+  const { verify = 'none' } = options;
   const store = await openStore(options.store);
   const run = await store.openRun(options.run);
-  const attributes = await requireFinished(run);
-  const description = describeModel(attributes.config);
+  const { config } = await requireFinished(run);
+  const description = describeModel(config);
   const maxContext = contextOf(description, options.maxContext);
-  if (options.verify === true) await requireSound(run, options.signal);
-  return { run, attributes, description, maxContext, arrays: await sourceOf(run, store, options) };
+  const opened = { run: run.fingerprint, config, description, maxContext };
+  if (isCopied(store.objects, options.cacheDirectory)) {
+    const arrays = storeArrays(run, await copiesOf(run, options));
+    return { ...opened, arrays, verified: Promise.resolve() };
+  }
+  const closing = new AbortController();
+  const signal = AbortSignal.any([closing.signal, ...(options.signal ? [options.signal] : [])]);
+  const verified = verify === 'none' ? Promise.resolve() : requireSound(run, signal);
+  // Whoever awaits it gets the error; after the end of the model nobody does.
+  verified.catch(() => undefined);
+  if (verify === 'full') await verified;
+  const source = directSource();
+  const close = () => {
+    closing.abort();
+    return source.close();
+  };
+  return { ...opened, arrays: storeArrays(run, { ...source, close }), verified };
 }
 
-/** Maps the store's own files, or a copy. */
-async function sourceOf(
+/**
+ * Whether the arrays of a store are copied before they are mapped. What is copied is always compared with its checksums;
+ * where the copies are there already, `verify` says whether they are.
+ */
+export function isCopied(objects: ObjectStore, cacheDirectory: string | undefined): boolean {
+  return cacheDirectory !== undefined || objects.fileOf === undefined;
+}
+
+function copiesOf(
   run: Run,
-  { objects }: Store,
-  { cacheDirectory, cacheBytes: bytes = DEFAULT_CACHE_BYTES, verify = false }: StoredModelOptions,
+  { cacheDirectory, cacheBytes: bytes = DEFAULT_CACHE_BYTES, verify = 'none' }: StoredModelOptions,
 ): Promise<ArraySource> {
-  if (cacheDirectory === undefined && objects.fileOf !== undefined) return directSource();
-  return cachedSource(run.fingerprint, {
-    directory: cacheDirectory ?? defaultCacheDirectory(),
-    bytes,
-    verify,
-  });
+  const directory = cacheDirectory ?? defaultCacheDirectory();
+  return cachedSource(run.fingerprint, { directory, bytes, verify: verify !== 'none' });
 }
 
 /** Where copies lie by default, by the XDG Base Directory Specification. */
@@ -66,15 +78,4 @@ function defaultCacheDirectory(): string {
     caches !== undefined && path.isAbsolute(caches) ? caches : path.join(homedir(), '.cache'),
     'esparse',
   );
-}
-
-/** @throws EsparseError 'store' naming the first damage */
-async function requireSound(run: Run, signal: AbortSignal | undefined): Promise<void> {
-  const damages = (await run.verify(undefined, signal)).filter(({ severity }) => severity === 'error');
-  if (damages[0] === undefined) return;
-  const more = damages.length > 1 ? ` (and ${damages.length - 1} more)` : '';
-  throw new EsparseError('store', `run ${run.fingerprint} is damaged: ${damages[0].message}${more}`, {
-    hint: 'restore the store from a copy, or prune again into another one',
-    context: { object: damages[0].object },
-  });
 }

@@ -37,7 +37,13 @@ function nextToken(logit: number): BackendModel {
 
 /** An engine on that device whose steps are shorter than a window. */
 function engineOf(logit: number) {
-  const about = { run: 'none', description: DESCRIPTION, attributes: undefined as never, maxContext: 32 };
+  const about = {
+    run: 'none',
+    description: DESCRIPTION,
+    config: {},
+    verified: Promise.resolve(),
+    maxContext: 32,
+  };
   return createEngine(nextToken(logit), { ...about, maxStepTokens: 5 });
 }
 

@@ -16,7 +16,7 @@ export interface Addon extends RuntimeKernels, PruningKernels, NativeInferenceKe
   /** Those that this build and processor have, the fastest first. */
   instructionSets(): string[];
   /** Null where the file is empty; absent where the system has no memory maps. */
-  mapFile?(path: string): Uint8Array | null;
+  mapFile?(path: string, offset?: number, length?: number): Uint8Array | null;
 }
 
 let loaded: Addon | null | undefined;

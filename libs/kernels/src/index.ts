@@ -43,5 +43,5 @@ export { pageFloats, PAGE_TOKENS, type BatchLayout } from './inference/attention
 export type { RowTable } from './inference/gather-rows.ts';
 export { openInferenceKernels, type InferenceKernels } from './inference/inference-kernels.ts';
 export type { DenseWeights, Linear, LinearWeights } from './inference/linear.ts';
-export { mapFile } from './runtime/map-file.ts';
+export { mapFile, type FileRange } from './runtime/map-file.ts';
 export { readBandwidth } from './inference/read-bandwidth.ts';

@@ -56,7 +56,10 @@ export async function writeLinear(
 }
 
 /** The attributes of a packed linear, or `undefined` where the linear is not packed. */
-export function linearAttributesOf(group: CommittedGroup, name: string): LinearAttributes | undefined {
+export function linearAttributesOf(
+  group: Pick<CommittedGroup, 'arrays' | 'groupAttributes'>,
+  name: string,
+): LinearAttributes | undefined {
   if (!group.arrays.has(`${name}/values`)) return undefined;
   const parsed = linearAttributes.safeParse(group.groupAttributes(name));
   if (parsed.success) return parsed.data;

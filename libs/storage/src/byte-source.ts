@@ -18,6 +18,8 @@ export interface ByteFolder {
   readonly location: string;
   /** Opens a file by its plain name (see `isPlainName`); `undefined` where there is none. */
   open(name: string, signal?: AbortSignal): Promise<ByteSource | undefined>;
+  /** Memory mapping. The path of a file, by its plain name. Absent where the files are not local. */
+  readonly fileOf?: (name: string) => string;
 }
 
 /** Whether a name can only mean a file of the folder itself: no separator, drive, `..`, control or empty name. */

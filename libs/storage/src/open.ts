@@ -10,9 +10,10 @@ import { registeredSchemes } from './registry.ts';
  * @throws EsparseError 'usage' for a text that is no location; 'store' where a file is opened by what is no plain name
  */
 export async function openFolder(text: string): Promise<ByteFolder> {
-  const { location, open } = await parseLocation(text).openFolder();
+  const folder = await parseLocation(text).openFolder();
+  const { location, open } = folder;
   return {
-    location,
+    ...folder,
     async open(name, signal) {
       if (isPlainName(name)) return open(name, signal);
       throw new EsparseError('store', `${location}: ${JSON.stringify(name)} is not a plain file name`);

@@ -1,11 +1,10 @@
 import type { ModelDescription } from '@esparse/model';
 import type { EsparseError } from '@esparse/errors';
-import type { Run } from '@esparse/store';
 import type { TopLogprobs } from '../sampling/log-probabilities.ts';
 import type { SamplingParams } from '../sampling/params.ts';
 import type { Sampler } from '../sampling/sampler.ts';
 import type { TokenHistory } from '../sampling/sampling-option.ts';
-import type { ArraySource } from '../weights/array-source.ts';
+import type { ModelArrays } from '../weights/model-arrays.ts';
 
 /**
  * What computes: a kind of device, and how a model is run on it. The engine library keeps the books (which sequence holds
@@ -14,7 +13,7 @@ import type { ArraySource } from '../weights/array-source.ts';
  */
 export interface Backend {
   /**
-   * Opens a stored model on a device: from then on the memory of the model is the backend's.
+   * Opens a model on a device: from then on the memory of the model is the backend's.
    *
    * @throws EsparseError 'usage' for options that it cannot follow, 'unsupported' for a model or a device that it cannot
    * use, 'store' for weights that cannot be used
@@ -22,12 +21,11 @@ export interface Backend {
   open(model: StoredModel, options: BackendOptions): Promise<BackendModel>;
 }
 
-/** A finished run of a store, as a backend opens it. */
+/** A finished run of a store, or a checkpoint, as a backend opens it. */
 export interface StoredModel {
-  readonly run: Run;
   readonly description: ModelDescription;
-  /** Local files of the run's arrays, to be mapped. They stay until the model is closed. */
-  readonly arrays: ArraySource;
+  /** Its arrays, in local files that can be mapped. They stay until the model is closed. */
+  readonly arrays: ModelArrays;
 }
 
 /** On which device a model is opened, and for how much at once. */

@@ -125,7 +125,7 @@ test('a device that cannot be used is an error of opening a model on it', async 
 test('the opening of a model ends with its signal', async () => {
   const signal = AbortSignal.abort(new Error('no longer'));
   await expect(open('cpu', { signal })).rejects.toThrow('no longer');
-  await expect(open('cpu', { signal, verify: true })).rejects.toThrow('no longer');
+  await expect(open('cpu', { signal, verify: 'full' })).rejects.toThrow('no longer');
 });
 
 test('the threads of the processor belong to the engine that was opened with them', async () => {

@@ -116,7 +116,7 @@ export function standInEngine(options: Partial<StandInOptions> = {}): {
   const { config } = randomModel({ vocab_size: options.vocab ?? 50, max_position_embeddings: 4096 });
   const description = describeModel(config);
   const model = standInModel({ vocab: description.vocab, ...options });
-  const about = { run: 'stand-in', description, attributes: undefined as never, maxContext: 4096 };
+  const about = { run: 'stand-in', description, config: {}, verified: Promise.resolve(), maxContext: 4096 };
   return { engine: createEngine(model, { ...about, maxStepTokens: 512 }), model };
 }
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
 import { checksumLarge, hexOf, type ArrayInfo, type CommittedGroup } from '@esparse/store';
-import type { ArraySource } from './array-source.ts';
+import type { ArraySource } from './store-arrays.ts';
 import { beginUse, makeRoom, writeWhole } from './cache-folder.ts';
 
 export interface CacheOptions {

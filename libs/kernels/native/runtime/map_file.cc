@@ -1,5 +1,5 @@
-// The bytes of a file as an array, without reading it: pages come when they are touched, and every process that maps the
-// file shares them.
+// The bytes of a file, or of a part of it, as an array, without reading it: pages come when they are touched, and every
+// process that maps the file shares them.
 #include <napi.h>
 
 #include <cerrno>
@@ -18,6 +18,7 @@ namespace {
 
 #if !defined(_WIN32)
 
+// What was mapped: whole pages.
 struct Mapping {
   void* data;
   std::size_t bytes;
@@ -31,7 +32,13 @@ void keep_out_of_the_books(Napi::Env env, const Mapping& mapping, bool mapped) {
   Napi::MemoryManagement::AdjustExternalMemory(env, mapped ? -bytes : bytes);
 }
 
-// mapFile(path): Uint8Array, or null where the file is empty; throws an Error with the system's message.
+// A number that may be left out.
+std::int64_t number_or(const Napi::Value& value, std::int64_t otherwise) {
+  return value.IsNumber() ? value.As<Napi::Number>().Int64Value() : otherwise;
+}
+
+// mapFile(path, offset = 0, length = all that follows): Uint8Array, or null where there is nothing to map; throws an Error
+// with the system's message, or with what the file has where it ends too early.
 Napi::Value map_file(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const std::string path = info[0].ToString();
@@ -50,19 +57,31 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
     errno = error;
     return refuse();
   }
-  const auto bytes = static_cast<std::size_t>(status.st_size);
-  if (bytes == 0) {
+  const std::int64_t size = status.st_size;
+  const std::int64_t offset = number_or(info[1], 0);
+  const std::int64_t length = number_or(info[2], size - offset);
+  if (offset < 0 || length < 0 || offset > size || length > size - offset) {
+    close(file);
+    const std::string what = "it has " + std::to_string(size) + " bytes, not " + std::to_string(length) +
+                             " from byte " + std::to_string(offset);
+    Napi::Error::New(env, what).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  if (length == 0) {
     close(file);
     return env.Null();
   }
-  void* data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file, 0);
+  // Mappings begin where pages do.
+  const std::int64_t lead = offset % sysconf(_SC_PAGESIZE);
+  const auto bytes = static_cast<std::size_t>(lead + length);
+  void* data = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file, offset - lead);
   const int error = errno;
   close(file);
   errno = error;
   if (data == MAP_FAILED) return refuse();
   madvise(data, bytes, MADV_WILLNEED);
   auto* const mapping = new Mapping{data, bytes};
-  const auto buffer = Napi::ArrayBuffer::New(env, data, bytes,
+  const auto buffer = Napi::ArrayBuffer::New(env, static_cast<char*>(data) + lead, static_cast<std::size_t>(length),
                                              [](Napi::Env of, void*, Mapping* mapping) {
                                                keep_out_of_the_books(of, *mapping, false);
                                                munmap(mapping->data, mapping->bytes);
@@ -70,7 +89,7 @@ Napi::Value map_file(const Napi::CallbackInfo& info) {
                                              },
                                              mapping);
   keep_out_of_the_books(env, *mapping, true);
-  return Napi::Uint8Array::New(env, bytes, buffer, 0);
+  return Napi::Uint8Array::New(env, static_cast<std::size_t>(length), buffer, 0);
 }
 
 #endif

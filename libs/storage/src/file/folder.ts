@@ -7,6 +7,7 @@ import { openFile } from './handle.ts';
 export function localFolder(directory: string): ByteFolder {
   return {
     location: directory,
+    fileOf: (name) => path.join(directory, name),
     async open(name) {
       const file = path.join(directory, name);
       return onFile('read', file, () => openFile(file).catch(unlessAbsent));

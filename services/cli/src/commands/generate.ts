@@ -85,7 +85,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const engine = await openEngine({ store, run: stored.fingerprint, threads, ...cacheOf(flags) });
   try {
     const files = await readTokenizerFiles(stored);
-    const { config } = engine.attributes;
+    const { config } = engine;
     const tokenizer = makeTokenizer(files, store, config);
     const endTokens = await endTokensOf(files, config, tokenizer);
     const tokens = await tokenizer.encode(prompt, { bos: flags.bos || tokenizer.addsBos, signal });

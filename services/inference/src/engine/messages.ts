@@ -12,7 +12,7 @@ export interface EngineSettings extends Pick<
 
 /** What is known of a model once its engine is open. */
 export interface EngineFacts {
-  readonly run: string;
+  readonly run: string | undefined;
   readonly vocab: number;
   /** Tokens of a prompt and its text together, at most. */
   readonly maxContext: number;

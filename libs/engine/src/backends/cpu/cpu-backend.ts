@@ -5,16 +5,16 @@ import { createCpuModel } from './cpu-model.ts';
 import { createKeyValueCache } from './key-value-cache.ts';
 import { mapWeights } from './model-weights.ts';
 
-/** The processor: weights are mapped, not read, and all processes that serve the same store share one copy of them. */
+/** The processor: weights are mapped, not read, and all processes that serve the same files share one copy of them. */
 export const cpuBackend: Backend = {
-  async open({ run, description, arrays }, { device, threads, maxContext, maxStepTokens, kvBytes, signal }) {
+  async open({ description, arrays }, { device, threads, maxContext, maxStepTokens, kvBytes, signal }) {
     if (device !== undefined) {
       throw new EsparseError('usage', `there is one processor, and no 'cpu:${device}'`, {
         hint: "use 'cpu'",
       });
     }
     const kernels = openInferenceKernels({ threads });
-    const weights = await mapWeights(run, description, arrays, kernels, signal);
+    const weights = await mapWeights(description, arrays, kernels, signal);
     return createCpuModel({
       description,
       kernels,

@@ -3,11 +3,11 @@ import type { DenseWeights, InferenceKernels, Linear, RowTable } from '@esparse/
 import { biasSlot, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
-import type { Run } from '@esparse/store';
 import type { WeightBytes } from '../backend.ts';
-import { mapArray, type ArraySource, type GroupPlace } from '../../weights/array-source.ts';
+import { mapArray } from '../../weights/map-array.ts';
+import type { ArrayGroup, ModelArrays } from '../../weights/model-arrays.ts';
 
-/** The weights of a model, as they lie in the store. */
+/** The weights of a model, as they lie in the store or the checkpoint. */
 export interface ModelWeights {
   /** What the program reads before the first block and after the last one. */
   readonly outer: SectionWeights;
@@ -28,20 +28,19 @@ export interface SectionWeights {
 const BLOCKS_AT_ONCE = 4;
 
 /**
- * Maps the weights of a run. Nothing is read but what has to be checked: the sizes of everything, the indices of the
+ * Maps the weights of a model. Nothing is read but what has to be checked: the sizes of everything, the indices of the
  * linears.
  *
  * @throws EsparseError 'store' naming the block and array that is missing, of another size, or not a choice of N of M
  */
 export async function mapWeights(
-  run: Run,
   description: ModelDescription,
-  source: ArraySource,
+  arrays: ModelArrays,
   kernels: InferenceKernels,
   signal?: AbortSignal,
 ): Promise<ModelWeights> {
-  const mapper = new Mapper(source, kernels);
-  const outer = { group: await run.dense(), folder: 'dense' };
+  const mapper = new Mapper(kernels);
+  const outer = await arrays.dense();
   const [vectors, tables] = [new Map<string, Float32Array>(), new Map<string, RowTable>()];
   for (const tensor of description.outerTensors) {
     if (tensor.shape.length === 1) vectors.set(tensor.name, await mapper.vector(outer, tensor.name, tensor));
@@ -54,9 +53,9 @@ export async function mapWeights(
       { length: Math.min(BLOCKS_AT_ONCE, description.blocks - first) },
       (_, i) => first + i,
     );
-    const groups = await Promise.all(numbers.map((block) => run.block(block)));
+    const groups = await Promise.all(numbers.map((block) => arrays.block(block)));
     for (const [i, block] of numbers.entries()) {
-      blocks.push(await mapper.block({ group: groups[i]!, folder: `blocks/${block}` }, description, block));
+      blocks.push(await mapper.block(groups[i]!, description, block));
     }
   }
   const head = description.program.head.reduce(
@@ -72,24 +71,22 @@ export async function mapWeights(
 
 class Mapper {
   readonly bytes = { mapped: 0, linears: 0, permutations: 0, denseLinears: 0 };
-  readonly #source: ArraySource;
   readonly #kernels: InferenceKernels;
 
-  constructor(source: ArraySource, kernels: InferenceKernels) {
-    this.#source = source;
+  constructor(kernels: InferenceKernels) {
     this.#kernels = kernels;
   }
 
-  async block(place: GroupPlace, description: ModelDescription, block: number): Promise<SectionWeights> {
+  async block(group: ArrayGroup, description: ModelDescription, block: number): Promise<SectionWeights> {
     const vectors = new Map<string, Float32Array>();
     for (const { slot, ...tensor } of description.blockTensors(block)) {
-      vectors.set(slot, await this.vector(place, densePath(tensor.name), tensor));
+      vectors.set(slot, await this.vector(group, densePath(tensor.name), tensor));
     }
     const linears = new Map<string, Linear>();
     for (const linear of description.linears) {
       const bias = vectors.get(biasSlot(linear.name));
       try {
-        linears.set(linear.name, await this.#linear(place, linear, block, bias));
+        linears.set(linear.name, await this.#linear(group, linear, block, bias));
       } catch (error) {
         throw named(error, `block ${block}: ${linear.name}`);
       }
@@ -98,17 +95,17 @@ class Mapper {
   }
 
   async #linear(
-    place: GroupPlace,
+    group: ArrayGroup,
     linear: LinearSpec,
     block: number,
     bias: Float32Array | undefined,
   ): Promise<Linear> {
     const { name, rows, cols } = linear;
-    const attributes = linearAttributesOf(place.group, name);
+    const attributes = linearAttributesOf(group, name);
     this.bytes.denseLinears += rows * cols * 2;
     if (attributes === undefined) {
       const tensor = { name: linear.weight(block), shape: [rows, cols] };
-      const table = await this.matrix(place, densePath(tensor.name), tensor);
+      const table = await this.matrix(group, densePath(tensor.name), tensor);
       this.bytes.linears += table.data.byteLength;
       return this.#kernels.createLinear({ ...denseOf(table), bias });
     }
@@ -118,12 +115,12 @@ class Mapper {
         `it is ${attributes.rows} x ${attributes.cols} where the model has ${rows} x ${cols}`,
       );
     }
-    const { dtype, keep, group } = attributes;
-    const shapes = packedShapes({ keep, group }, rows, cols);
-    const values = await this.#map(place, `${name}/values`, 'uint16', shapes.values);
-    const indices = await this.#map(place, `${name}/indices`, 'uint8', shapes.indices);
-    const permutation = place.group.arrays.has(`${name}/permutation`)
-      ? await this.#map(place, `${name}/permutation`, 'int32', [cols])
+    const { dtype, keep, group: size } = attributes;
+    const shapes = packedShapes({ keep, group: size }, rows, cols);
+    const values = await this.#map(group, `${name}/values`, 'uint16', shapes.values);
+    const indices = await this.#map(group, `${name}/indices`, 'uint8', shapes.indices);
+    const permutation = group.arrays.has(`${name}/permutation`)
+      ? await this.#map(group, `${name}/permutation`, 'int32', [cols])
       : undefined;
     this.bytes.linears += values.byteLength + indices.byteLength;
     this.bytes.permutations += permutation?.byteLength ?? 0;
@@ -133,7 +130,7 @@ class Mapper {
       rows,
       cols,
       keep,
-      group,
+      group: size,
       values,
       indices,
       permutation,
@@ -142,37 +139,37 @@ class Mapper {
   }
 
   /** A matrix that was not pruned, mapped. */
-  async matrix(place: GroupPlace, array: string, { shape }: TensorSpec): Promise<RowTable> {
+  async matrix(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<RowTable> {
     const cols = shape.at(-1)!;
-    const dtype = place.group.arrays.get(array)?.attributes.dtype;
-    if (dtype === 'f32') return { dtype, cols, data: await this.#map(place, array, 'float32', shape) };
+    const dtype = group.arrays.get(array)?.attributes.dtype;
+    if (dtype === 'f32') return { dtype, cols, data: await this.#map(group, array, 'float32', shape) };
     if (dtype === 'bf16' || dtype === 'f16') {
-      return { dtype, cols, data: await this.#map(place, array, 'uint16', shape) };
+      return { dtype, cols, data: await this.#map(group, array, 'uint16', shape) };
     }
-    if (!place.group.arrays.has(array)) {
-      throw new EsparseError('store', `${place.folder}: array ${array} is missing`);
+    if (!group.arrays.has(array)) {
+      throw new EsparseError('store', `${group.name}: array ${array} is missing`);
     }
     throw new EsparseError(
       'store',
-      `${place.folder}: array ${array} has a dtype that this version does not know`,
+      `${group.name}: array ${array} has a dtype that this version does not know`,
     );
   }
 
   /** A vector that was not pruned, as f32 in memory of its own. */
-  async vector(place: GroupPlace, array: string, tensor: TensorSpec): Promise<Float32Array> {
-    const table = await this.matrix(place, array, tensor);
+  async vector(group: ArrayGroup, array: string, tensor: TensorSpec): Promise<Float32Array> {
+    const table = await this.matrix(group, array, tensor);
     const vector = new Float32Array(table.cols);
     this.#kernels.gatherRows(table, Uint32Array.of(0), 1, vector);
     return vector;
   }
 
   async #map<T extends 'uint8' | 'uint16' | 'int32' | 'float32'>(
-    place: GroupPlace,
+    group: ArrayGroup,
     array: string,
     dtype: T,
     shape: readonly number[],
   ) {
-    const data = await mapArray(this.#source, place, array, dtype, shape);
+    const data = await mapArray(group, array, dtype, shape);
     this.bytes.mapped += data.byteLength;
     return data;
   }
