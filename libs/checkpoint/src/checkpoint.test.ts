@@ -125,6 +125,13 @@ test.each<[string, Record<string, Uint8Array | string | undefined>, RegExp]>([
   expect(folder.openFiles).toBe(0);
 });
 
+test('the name of a model on the hub is refused with the command that fetches it', async () => {
+  await expect(openCheckpoint('meta-llama/Llama-2-7b-hf')).rejects.toMatchObject({
+    kind: 'checkpoint',
+    hint: expect.stringContaining('hf download meta-llama/Llama-2-7b-hf --local-dir Llama-2-7b-hf'),
+  });
+});
+
 describe('on disk', () => {
   const writeSharded = () => {
     const directory = tempDir();

@@ -56,7 +56,7 @@ export async function openCheckpointIn(folder: ByteFolder, signal?: AbortSignal)
   const configBytes = await readWhole(folder, 'config.json', MAX_CONFIG_BYTES, signal);
   if (configBytes === undefined) {
     throw new EsparseError('checkpoint', `${folder.location} has no config.json`, {
-      hint: 'give the folder of a Hugging Face checkpoint',
+      hint: 'give the folder of a Hugging Face checkpoint' + hubHint(folder.location),
     });
   }
   const config = Object.freeze(parseJsonObject(configBytes, `${folder.location}/config.json`));
@@ -69,6 +69,13 @@ export async function openCheckpointIn(folder: ByteFolder, signal?: AbortSignal)
     await shards.close();
     throw error;
   }
+}
+
+/** How to fetch a model, for what looks like a name on the Hugging Face hub, which is no location. */
+function hubHint(name: string): string {
+  const [, folder] = /^\w[\w.-]*\/(\w[\w.-]*)$/.exec(name) ?? [];
+  if (folder === undefined) return '';
+  return `; a model of the Hugging Face hub is fetched first: hf download ${name} --local-dir ${folder}`;
 }
 
 function makeCheckpoint(

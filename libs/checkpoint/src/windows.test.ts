@@ -84,10 +84,20 @@ test('a text shorter than one window is an error that says what was found and wh
   expect(thrownBy(() => calibrationWindows(tokens(3), options))).toMatchObject(expected);
 });
 
+test('more tokens than are drawn is an error about the samples, with how many there may be', () => {
+  const error = thrownBy(() =>
+    calibrationWindows(tokens(1000), { samples: 1_000_000, seqlen: 512, seed: 0 }),
+  );
+  expect(error).toMatchObject({
+    kind: 'usage',
+    message: expect.stringMatching(/^1000000 samples of 512 tokens/),
+    hint: expect.stringContaining('at most 524288 samples'),
+  });
+});
+
 test.each([
   { samples: 0 },
   { samples: 1.5 },
-  { samples: 2 ** 20, seqlen: 2 ** 20 },
   { seqlen: 0 },
   { seqlen: NaN },
   { seed: -1 },

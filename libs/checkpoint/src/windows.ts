@@ -31,7 +31,8 @@ export function calibrationWindows(
   { samples, seqlen, seed }: CalibrationOptions,
 ): Uint32Array {
   checkSize('samples', samples, MAX_TOKENS);
-  checkSize('seqlen', seqlen, Math.floor(MAX_TOKENS / samples));
+  checkSize('seqlen', seqlen, MAX_TOKENS);
+  checkProduct(samples, seqlen);
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
     throw new EsparseError('usage', `seed is ${seed}; it must be a whole number from 0 to 4294967295`);
   }
@@ -58,6 +59,16 @@ export function evaluationWindows(tokens: Uint32Array, seqlen: number): Uint32Ar
 function checkSize(option: string, value: number, limit: number): void {
   if (Number.isInteger(value) && value >= 1 && value <= limit) return;
   throw new EsparseError('usage', `${option} is ${value}; it must be a whole number from 1 to ${limit}`);
+}
+
+function checkProduct(samples: number, seqlen: number): void {
+  if (samples * seqlen <= MAX_TOKENS) return;
+  const most = Math.floor(MAX_TOKENS / seqlen);
+  throw new EsparseError(
+    'usage',
+    `${samples} samples of ${seqlen} tokens are ${samples * seqlen} tokens; at most ${MAX_TOKENS} are drawn`,
+    { hint: `give at most ${most} samples of ${seqlen} tokens: some hundred are enough to calibrate` },
+  );
 }
 
 function checkLength(tokens: Uint32Array, seqlen: number): void {

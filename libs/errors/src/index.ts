@@ -17,4 +17,5 @@ export {
   EXIT_TRY_AGAIN,
   exitCodeOf,
 } from './exit-codes.ts';
+export { faultInWords } from './fault-in-words.ts';
 export { invalidField, isRequestError, RequestError, type RequestErrorDetails } from './request-error.ts';

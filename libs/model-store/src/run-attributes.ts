@@ -1,4 +1,4 @@
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, faultInWords } from '@esparse/errors';
 import { z } from 'zod';
 
 /** Of code that does not come with esparse: SHA-256 of its file, and its package with the version. */
@@ -46,7 +46,7 @@ export type RunAttributes = z.infer<typeof schema>;
 
 /** Reads a run's attributes. @throws EsparseError `store` where they are not what this version writes. */
 export function readRunAttributes(attributes: Readonly<Record<string, unknown>>): RunAttributes {
-  const parsed = schema.safeParse(attributes);
+  const parsed = schema.safeParse(attributes, { error: faultInWords });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new EsparseError(

@@ -1,4 +1,4 @@
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, faultInWords } from '@esparse/errors';
 import { z } from 'zod';
 import { MAX_POSITIONS } from './limits.ts';
 
@@ -32,7 +32,7 @@ export function parseConfig<Schema extends z.ZodType>(
   value: unknown,
   where = 'config.json',
 ): z.output<Schema> {
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { error: faultInWords });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || where}: ${issue.message}`);
   throw new EsparseError('checkpoint', `${where} cannot be used: ${problems.join('; ')}`, {

@@ -53,9 +53,7 @@ test('an option that is not declared is refused with the name of the plug-in and
 });
 
 test('an option out of range is refused with its value and what was expected', () => {
-  expect(() => powers({ power: -1 })).toThrow(
-    'metric powers: power is -1: Too small: expected number to be >=0',
-  );
+  expect(() => powers({ power: -1 })).toThrow('metric powers: power is -1: expected at least 0');
   expect(() => powers({ power: NaN })).toThrow('power is NaN');
   expect(() => powers({ side: 'up' as 'in' })).toThrow('side is "up"');
 });

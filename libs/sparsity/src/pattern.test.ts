@@ -27,6 +27,15 @@ test('what keeps all or nothing, is too wide or is no pattern is refused by its 
   );
 });
 
+test.each([
+  ['16:32', /"16:32".*groups go to 16/],
+  ['2:100', /groups go to 16/],
+  ['4:4', /not none and not all/],
+  ['0:4', /not none and not all/],
+])('the limit that %s breaks is named', (text, limit) => {
+  expect(() => parsePattern(text)).toThrow(limit);
+});
+
 test('a linear whose inputs are no multiple of the group is refused by name', () => {
   requireDivisible('mlp.down_proj', 8, { keep: 2, group: 4 });
   let caught: unknown;

@@ -16,10 +16,11 @@ export interface Pattern {
  * @throws EsparseError 'usage' for anything else, naming the text
  */
 export function parsePattern(text: string): Pattern {
-  const [, keep, group] = /^(\d{1,2}):(\d{1,2})$/.exec(text.trim()) ?? [];
+  const [, keep, group] = /^(\d+):(\d+)$/.exec(text.trim()) ?? [];
   if (keep === undefined || group === undefined) throw noPattern(text);
   const pattern = { keep: Number(keep), group: Number(group) };
-  if (!isPattern(pattern)) throw noPattern(text);
+  if (pattern.group > MAX_GROUP) throw noPattern(text, ` (groups go to ${MAX_GROUP})`);
+  if (!isPattern(pattern)) throw noPattern(text, ' (some of a group are kept, not none and not all)');
   return pattern;
 }
 
@@ -50,8 +51,8 @@ export function requireDivisible(linearName: string, cols: number, pattern: Patt
   );
 }
 
-function noPattern(text: string): EsparseError {
-  return new EsparseError('usage', `"${text}" is no N:M pattern`, {
+function noPattern(text: string, why = ''): EsparseError {
+  return new EsparseError('usage', `"${text}" is no N:M pattern${why}`, {
     hint: `write keep:group with 1 <= keep < group <= ${MAX_GROUP}, such as 2:4, which keeps 2 of every 4`,
   });
 }

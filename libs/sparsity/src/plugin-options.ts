@@ -1,4 +1,4 @@
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, faultInWords } from '@esparse/errors';
 import { z } from 'zod';
 
 /** The options that a plug-in declares: an object of zod. */
@@ -41,7 +41,7 @@ export function resolveOptions<Schema extends OptionsSchema>(
   schema: Schema | undefined,
   given: unknown,
 ): { readonly values: OptionsOf<Schema>['resolved']; readonly json: JsonObject } {
-  const parsed = (schema ?? z.object({})).strict().safeParse(given);
+  const parsed = (schema ?? z.object({})).strict().safeParse(given, { error: faultInWords });
   if (!parsed.success) throw refused(who, schema, given, parsed.error.issues[0]);
   // Options that may be left out, and are, do not exist.
   const present = Object.entries<unknown>(parsed.data).filter(([, value]) => value !== undefined);
@@ -85,7 +85,9 @@ function refused(
     return new EsparseError('usage', `${who} has no option ${issue.keys.join(', ')}`, { hint });
   const path = issue?.path ?? [];
   if (path.length === 0) return new EsparseError('usage', `${who}: its options are no object`, { hint });
-  const message = `${who}: ${path.map(String).join('.')} is ${shown(at(given, path))}: ${issue?.message ?? ''}`;
+  const value = at(given, path);
+  const found = value === undefined ? '' : ` is ${shown(value)}`;
+  const message = `${who}: ${path.map(String).join('.')}${found}: ${issue?.message ?? ''}`;
   return new EsparseError('usage', message, { hint });
 }
 
@@ -99,6 +101,5 @@ function at(value: unknown, path: readonly PropertyKey[]): unknown {
 
 /** A value in a message: numbers as they are (JSON has no NaN), all else as JSON. */
 function shown(value: unknown): string {
-  if (value === undefined) return 'missing';
   return typeof value === 'number' ? String(value) : JSON.stringify(value);
 }

@@ -1,4 +1,4 @@
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, faultInWords } from '@esparse/errors';
 import type { z } from 'zod';
 import type { ObjectStore } from '@esparse/storage';
 import { MAX_JSON_BYTES } from './limits.ts';
@@ -21,7 +21,7 @@ export function parseJson(store: ObjectStore, key: string, bytes: Uint8Array): u
 
 /** Checks a parsed document. @throws EsparseError 'store' naming the object and its first fault */
 export function checkDocument<T>(store: ObjectStore, key: string, schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: faultInWords });
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   const at = issue === undefined || issue.path.length === 0 ? '' : ` at ${issue.path.map(String).join('.')}`;

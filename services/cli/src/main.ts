@@ -1,5 +1,6 @@
 import { endQuietlyOnBrokenPipe, pipeIsBroken } from './broken-pipe.ts';
 import { disableIncrementalMarking } from './disable-incremental-marking.ts';
+import { reportUnknownOptionsFirst } from './options/unknown.ts';
 import { createProgram } from './program.ts';
 import { reportError } from './report-error.ts';
 import { traced } from './traced.ts';
@@ -15,7 +16,11 @@ if (command === 'prune' || command === 'worker') disableIncrementalMarking();
 endQuietlyOnBrokenPipe();
 const done = reportUnfinishedExit();
 try {
-  await traced(command, async () => (await createProgram(command)).parseAsync());
+  await traced(command, async () => {
+    const program = await createProgram(command);
+    program.commands.forEach(reportUnknownOptionsFirst);
+    await program.parseAsync();
+  });
 } catch (error) {
   // Where the reader has gone, the exit code is set already.
   if (!pipeIsBroken()) process.exitCode = reportError(error);

@@ -30,9 +30,12 @@ export async function createProgram(wanted?: string): Promise<Command> {
       'Prunes large language models to N:M sparsity, one block at a time (E-Sparse, arXiv 2310.15929).',
     )
     .version(version)
-    .showHelpAfterError('(see esparse COMMAND --help)');
+    .showHelpAfterError('(see esparse --help)');
   const names = wanted !== undefined && Object.hasOwn(COMMANDS, wanted) ? [wanted] : Object.keys(COMMANDS);
   for (const name of names) program.addCommand(await COMMANDS[name]!());
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const command of program.commands) {
+    command.showHelpAfterError(`(see esparse ${command.name()} --help)`).exitOverride();
+  }
+  program.exitOverride();
   return program;
 }

@@ -28,8 +28,8 @@ async function refused(response: Response, status: number, words: RegExp): Promi
 }
 
 test.each<[string, string, unknown, RegExp, string | null]>([
-  ['no prompt', COMPLETIONS, { model: 'llama-2m' }, /prompt/, 'prompt'],
-  ['no model', COMPLETIONS, { prompt: 'x' }, /model/, 'model'],
+  ['no prompt', COMPLETIONS, { model: 'llama-2m' }, /^prompt is required$/, 'prompt'],
+  ['no model', COMPLETIONS, { prompt: 'x' }, /^model is required$/, 'model'],
   ['a field that is unknown', COMPLETIONS, { ...good, max_token: 3 }, /max_token/, 'max_token'],
   ['two fields that are unknown', COMPLETIONS, { ...good, a: 1, b: 2 }, /a, b/, 'a'],
   ['a prompt that is a number', COMPLETIONS, { ...good, prompt: 3 }, /prompt/, 'prompt'],

@@ -43,7 +43,7 @@ export function pattern(text: string): Pattern {
   try {
     return parsePattern(text);
   } catch (error) {
-    throw isEsparseError(error) ? new InvalidArgumentError(error.message) : error;
+    throw isEsparseError(error) ? new InvalidArgumentError(`${error.message}: ${error.hint ?? ''}`) : error;
   }
 }
 

@@ -10,7 +10,7 @@ import { validate } from './validate.ts';
 const schema = z.strictObject({
   ...commonFields,
   ...completionOnlyFields,
-  prompt: z.unknown(),
+  prompt: z.unknown().optional(),
   logprobs: z.int().min(0).max(MAX_COMPLETION_LOGPROBS).nullish(),
 });
 

@@ -1,4 +1,4 @@
-import { invalidField } from '@esparse/errors';
+import { faultInWords, invalidField } from '@esparse/errors';
 import type { z } from 'zod';
 
 /** Fields named in one message. */
@@ -6,7 +6,7 @@ const MAX_NAMED = 5;
 
 /** Validates a body. @throws RequestError `invalid` naming the first field at fault and what was expected of it */
 export function validate<S extends z.ZodType>(schema: S, body: unknown): z.infer<S> {
-  const parsed = schema.safeParse(body);
+  const parsed = schema.safeParse(body, { error: faultInWords, reportInput: true });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const where = issue.path.map(String).join('.');
@@ -20,5 +20,7 @@ export function validate<S extends z.ZodType>(schema: S, body: unknown): z.infer
       'unknown_field',
     );
   }
+  if (issue.code === 'invalid_type' && issue.input === undefined)
+    throw invalidField(where, `${where} is required`, 'missing_field');
   throw invalidField(where, where === '' ? issue.message : `${where}: ${issue.message}`, 'invalid_value');
 }

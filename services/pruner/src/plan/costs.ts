@@ -1,5 +1,5 @@
 import { blamed, statisticsOf } from '@esparse/dataflow';
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, faultInWords } from '@esparse/errors';
 import type { BlockShape, ConfiguredPipeline, HeldCost, LinearShape } from '@esparse/sparsity';
 import type { Cost, StatisticReader, TapShape } from '@esparse/statistics';
 import { z } from 'zod';
@@ -64,7 +64,7 @@ function ask<Schema extends z.ZodType>(
   question: () => unknown,
 ): z.output<Schema> {
   try {
-    const answer = schema.safeParse(question() ?? {});
+    const answer = schema.safeParse(question() ?? {}, { error: faultInWords });
     if (answer.success) return answer.data;
     const [issue] = answer.error.issues;
     throw new EsparseError('usage', `its cost: ${[...(issue?.path ?? []), issue?.message].join(': ')}`);
