@@ -1,18 +1,9 @@
-import { EsparseError } from '@esparse/errors';
-import { joinKey, type ObjectStore } from '@esparse/storage';
-import { commitKey, isCommitted } from './commits.ts';
-import {
-  blockOfName,
-  BLOCKS,
-  DENSE,
-  FINISHED,
-  HIDDEN,
-  HIDDEN_DENSE,
-  isFingerprint,
-  RUNS,
-  runFolder,
-  ZARR_JSON,
-} from './layout.ts';
+import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
+import { joinKey, type ObjectStore, type WriterLease } from '@esparse/storage';
+import { readCurrent } from './current.ts';
+import { blockOfName, BLOCKS, DENSE, FINISHED, HIDDEN, HIDDEN_DENSE, RUNS, ZARR_JSON } from './layout.ts';
+import { isRun, readRunState, removeRun, runNames, type RunState } from './run-state.ts';
+import { readSealedGroup } from './sealed-document.ts';
 import type { Store } from './store.ts';
 
 /** Something in a store that nobody needs. */
@@ -22,13 +13,28 @@ export interface Garbage {
     | 'uncommitted'
     /** Boundary hidden states: a resume computes them again. */
     | 'hidden'
-    /** A run that was never finished, as a whole. */
+    /** A run that was never finished, as a whole, or what is left of one. */
     | 'run'
     /** What a write that was cut off left: a temporary file, or an upload that was not completed. */
     | 'temporary';
   /** Its key, or that of its folder. */
   readonly object: string;
   readonly bytes: number;
+}
+
+/** A run that looks damaged: it is left as it is. */
+export interface DamagedRun {
+  readonly run: string;
+  /** What is wrong with it, and what to do, as a sentence. */
+  readonly message: string;
+}
+
+/** What was found in a store. */
+export interface Collected {
+  /** What was removed, or would be. */
+  readonly garbage: readonly Garbage[];
+  /** What might be garbage and might be somebody's work. */
+  readonly damaged: readonly DamagedRun[];
 }
 
 export interface GarbageOptions {
@@ -42,89 +48,128 @@ export interface GarbageOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What is to be removed, and how. */
+interface Finding {
+  readonly garbage: Garbage;
+  readonly remove: () => Promise<void>;
+}
+
 /**
- * Removes what abandoned runs left: blocks that were not committed, hidden states, temporary files, open uploads, and the runs that
- * the options name. A finished run is never touched, what is committed only with its whole run. Runs under the lock of
- * the one writer, so never beside a run that goes on.
+ * Removes what abandoned runs left: blocks that were not committed, hidden states, temporary files, open uploads, and the
+ * runs that the options name. Never touched is a run for which `finished.json` or `current` speaks; what is committed goes
+ * only with its whole run, and only where the run's own document can be read or the options name the run itself. A folder
+ * for which neither these nor a commit nor a document speaks is what a removal left that was cut off.
  *
- * @returns what was removed, or would be
- * @throws EsparseError 'locked' where another process writes; 'usage' for a finished run; 'store' for one that is not there
+ * Works under the lock of the one writer, so never beside a run that goes on. It may be killed at any moment: the run that
+ * was being removed then can go on as before, or is garbage.
+ *
+ * @throws EsparseError 'locked' where another process writes; 'usage' for a finished run; 'store' for one that is not
+ *   there, and where `current` is damaged: it may speak for any run
  */
-export async function collectGarbage(store: Store, options: GarbageOptions = {}): Promise<Garbage[]> {
+export async function collectGarbage(store: Store, options: GarbageOptions = {}): Promise<Collected> {
   const { objects } = store;
   const { dryRun = false, signal } = options;
   const lease = await objects.lock();
   try {
-    const whole = await wholeRuns(store, options.runs);
-    const found: Garbage[] = [];
-    for (const garbage of await garbageOf(objects, whole)) {
-      signal?.throwIfAborted();
-      if (lease.lost !== undefined) throw lease.lost;
-      if (!dryRun) await remove(objects, garbage);
-      found.push(garbage);
+    const { findings, damaged } = await searchRuns(store, options);
+    const garbage: Garbage[] = [];
+    for (const finding of findings) {
+      assertHeld(lease, signal);
+      if (!dryRun) await finding.remove();
+      garbage.push(finding.garbage);
     }
     for await (const { object, bytes } of objects.temporaries(!dryRun, RUNS)) {
-      signal?.throwIfAborted();
+      assertHeld(lease, signal);
       // Those in a folder that is removed are counted with it.
-      if (!found.some((garbage) => object.startsWith(`${garbage.object}/`)))
-        found.push({ kind: 'temporary', object, bytes });
+      if (!garbage.some((other) => object.startsWith(`${other.object}/`)))
+        garbage.push({ kind: 'temporary', object, bytes });
     }
-    return found;
+    return { garbage, damaged };
   } finally {
     await lease.release();
   }
 }
 
-/** The folders of the runs that go as a whole. */
-async function wholeRuns(store: Store, runs: GarbageOptions['runs']): Promise<ReadonlySet<string>> {
-  if (runs === undefined) return new Set();
-  const summaries = await store.runs();
-  if (runs === 'all-unfinished') {
-    return new Set(summaries.filter(isUnfinished).map(({ fingerprint }) => runFolder(fingerprint)));
-  }
-  const { fingerprint } = await store.openRun(runs.fingerprint);
-  const summary = summaries.find((candidate) => candidate.fingerprint === fingerprint);
-  if (summary === undefined || !isUnfinished(summary)) {
-    throw new EsparseError('usage', `run ${fingerprint} is finished: only unfinished runs are removed`, {
-      hint: 'to save the space of finished runs, prune the one to keep into a store of its own',
-    });
-  }
-  return new Set([runFolder(fingerprint)]);
+function assertHeld(lease: WriterLease, signal: AbortSignal | undefined): void {
+  signal?.throwIfAborted();
+  if (lease.lost !== undefined) throw lease.lost;
 }
 
-function isUnfinished({
-  finished,
-  current,
-}: {
-  readonly finished: boolean;
-  readonly current: boolean;
-}): boolean {
-  return !finished && !current;
+async function searchRuns(
+  store: Store,
+  { runs, signal }: GarbageOptions,
+): Promise<{ findings: Finding[]; damaged: DamagedRun[] }> {
+  const { objects } = store;
+  const current = await readCurrent(objects);
+  const named = typeof runs === 'object' ? await store.findRun(runs.fingerprint) : undefined;
+  const findings: Finding[] = [];
+  const damaged: DamagedRun[] = [];
+  for (const fingerprint of await runNames(objects)) {
+    const state = await readRunState(objects, fingerprint);
+    const isCurrent = fingerprint === current;
+    const isNeeded = state.finished || isCurrent;
+    if (fingerprint === named && isNeeded) throw finishedError(fingerprint);
+    const fault = fingerprint === named ? undefined : await faultOf(objects, state, isCurrent);
+    if (fault !== undefined) {
+      damaged.push({ run: fingerprint, message: fault });
+    } else if (fingerprint === named || !isRun(state) || (runs === 'all-unfinished' && !isNeeded)) {
+      const garbage = await measure(objects, 'run', state.folder, signal);
+      if (garbage !== undefined) findings.push({ garbage, remove: () => removeRun(objects, state) });
+    } else findings.push(...(await leftovers(objects, state, signal)));
+  }
+  return { findings, damaged };
 }
 
-async function garbageOf(objects: ObjectStore, whole: ReadonlySet<string>): Promise<Garbage[]> {
-  const found: Garbage[] = [];
-  const add = async (kind: Garbage['kind'], folder: string): Promise<void> => {
-    const size = await bytesBelow(objects, folder);
-    if (size !== undefined) found.push({ kind, object: folder, bytes: size });
+function finishedError(fingerprint: string): EsparseError {
+  return new EsparseError('usage', `run ${fingerprint} is finished: only unfinished runs are removed`, {
+    hint: 'to save the space of finished runs, prune the one to keep into a store of its own',
+  });
+}
+
+/** Why a run must be taken for damaged, and not for abandoned; undefined where it need not. */
+async function faultOf(
+  objects: ObjectStore,
+  { fingerprint, folder, hasDocument, finished, committed }: RunState,
+  isCurrent: boolean,
+): Promise<string | undefined> {
+  const document = joinKey(folder, ZARR_JSON);
+  const mend = 'run the same `esparse prune` again to mend it';
+  if (!hasDocument) {
+    const missing = (though: string) => `${document} is missing, though ${though}; ${mend}`;
+    if (finished) return missing('the run is finished');
+    if (isCurrent) return missing('current names the run');
+    if (committed.length === 0) return undefined;
+    return `${missing('parts of the run are committed')}, or \`esparse gc --run ${fingerprint}\` to remove it`;
+  }
+  if (isCurrent && !finished)
+    return `${joinKey(folder, FINISHED)} is missing, though current names the run; ${mend}`;
+  try {
+    await readSealedGroup(objects, document);
+    return undefined;
+  } catch (error) {
+    if (!isEsparseError(error) || error.kind !== 'store') throw error;
+    return `${messageOf(error)}; restore it from a copy`;
+  }
+}
+
+/** What a run that stays does not need. */
+async function leftovers(
+  objects: ObjectStore,
+  { folder, finished, committed }: RunState,
+  signal: AbortSignal | undefined,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const add = async (kind: Garbage['kind'], place: string): Promise<void> => {
+    const garbage = await measure(objects, kind, place, signal);
+    if (garbage !== undefined) findings.push({ garbage, remove: () => objects.deletePrefix(place) });
   };
-  for (const name of await objects.children(RUNS)) {
-    if (name === ZARR_JSON || !isFingerprint(name)) continue;
-    const run = runFolder(name);
-    // A removal that was cut off may have left a folder without its document: no run any more.
-    const isRun = (await objects.size(joinKey(run, ZARR_JSON))) !== undefined;
-    if (whole.has(run) || !isRun) {
-      await add('run', run);
-      continue;
+  if (!finished) {
+    for (const group of await groupsOf(objects, folder)) {
+      if (!committed.includes(group)) await add('uncommitted', group);
     }
-    if ((await objects.size(joinKey(run, FINISHED))) === undefined) {
-      for (const group of await groupsOf(objects, run)) {
-        if (!(await isCommitted(objects, group))) await add('uncommitted', group);
-      }
-    }
-    for (const folder of [HIDDEN, HIDDEN_DENSE]) await add('hidden', joinKey(run, folder));
   }
-  return found;
+  for (const name of [HIDDEN, HIDDEN_DENSE]) await add('hidden', joinKey(folder, name));
+  return findings;
 }
 
 /** The folders of a run's blocks and of its dense arrays, committed or not. */
@@ -134,23 +179,18 @@ async function groupsOf(objects: ObjectStore, run: string): Promise<string[]> {
   return [joinKey(run, DENSE), ...names.map((name) => joinKey(run, BLOCKS, name))];
 }
 
-/** Bytes of all objects below a folder; undefined where there are none, nor folders. */
-async function bytesBelow(objects: ObjectStore, folder: string): Promise<number | undefined> {
+/** A folder with the bytes of all objects below it; undefined where there are none, nor folders. */
+async function measure(
+  objects: ObjectStore,
+  kind: Garbage['kind'],
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<Garbage | undefined> {
   let bytes = 0;
   for await (const key of objects.list(folder)) {
+    signal?.throwIfAborted();
     if (!key.endsWith('/')) bytes += (await objects.size(key)) ?? 0;
   }
-  return bytes > 0 || (await objects.children(folder)).length > 0 ? bytes : undefined;
-}
-
-/** A run loses its commits first: what a removal that is cut off leaves must not look committed. */
-async function remove(objects: ObjectStore, { kind, object }: Garbage): Promise<void> {
-  if (kind === 'run') {
-    for (const group of await groupsOf(objects, object)) {
-      if (!(await isCommitted(objects, group))) continue;
-      await objects.delete(commitKey(group));
-      await objects.sync([group]);
-    }
-  }
-  await objects.deletePrefix(object);
+  const isThere = bytes > 0 || (await objects.children(folder)).length > 0;
+  return isThere ? { kind, object: folder, bytes } : undefined;
 }

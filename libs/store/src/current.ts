@@ -1,3 +1,4 @@
+import { isEsparseError } from '@esparse/errors';
 import { z } from 'zod';
 import type { ObjectStore } from '@esparse/storage';
 import { checkDocument } from './json-document.ts';
@@ -10,6 +11,16 @@ const currentSchema = z.looseObject({ run: z.string().max(128) });
 export async function readCurrent(store: ObjectStore): Promise<string | undefined> {
   const sealed = await readSealedObject(store, CURRENT);
   return sealed === undefined ? undefined : checkDocument(store, CURRENT, currentSchema, sealed).run;
+}
+
+/** The same for those who do not depend on it, or write it anew: undefined also where it is damaged. */
+export async function readCurrentIfSound(store: ObjectStore): Promise<string | undefined> {
+  try {
+    return await readCurrent(store);
+  } catch (error) {
+    if (isEsparseError(error) && error.kind === 'store') return undefined;
+    throw error;
+  }
 }
 
 /** The version of `current` that a writer has seen last. */

@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { folderOf, joinKey, type ObjectStore } from '@esparse/storage';
 import { commitKey, committedBlocks, isCommitted } from './commits.ts';
-import { readCurrent, writeCurrent, type SeenCurrent } from './current.ts';
+import { readCurrentIfSound, writeCurrent, type SeenCurrent } from './current.ts';
 import { readCommit } from './group-contents.ts';
 import { readFinished } from './finished.ts';
 import { readSmall } from './json-document.ts';
@@ -40,7 +40,7 @@ export async function finishRun(
   }
   await store.sync([folder]);
   assertHeld();
-  if ((await readCurrent(store)) !== fingerprint) await writeCurrent(store, fingerprint, current);
+  if ((await readCurrentIfSound(store)) !== fingerprint) await writeCurrent(store, fingerprint, current);
 }
 
 async function assertComplete(

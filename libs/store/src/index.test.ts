@@ -8,5 +8,6 @@ test('the public surface is what is meant to be', () => {
     'hexOf',
     'openHidden',
     'openStore',
+    'verifyStore',
   ]);
 });

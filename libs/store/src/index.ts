@@ -4,7 +4,13 @@
  */
 export type { ArrayData, ArrayDtype, ArrayInput, ArrayTypes } from './array-types.ts';
 export { checksumLarge, hexOf } from './checksum.ts';
-export { collectGarbage, type Garbage, type GarbageOptions } from './collect-garbage.ts';
+export {
+  collectGarbage,
+  type Collected,
+  type DamagedRun,
+  type Garbage,
+  type GarbageOptions,
+} from './collect-garbage.ts';
 export type { ArrayInfo, CommittedGroup } from './committed-group.ts';
 export type { FinishInput } from './finish-run.ts';
 export type { FinishedSummary } from './finished.ts';
@@ -16,3 +22,4 @@ export type { Attributes } from './sealed-document.ts';
 export { createOrOpenStore, openHidden, openStore, type RunSummary, type Store } from './store.ts';
 export type { Commit, Transaction } from './transaction.ts';
 export type { Damage, VerifyProgress } from './verify.ts';
+export { verifyStore, type StoreDamage, type StoreVerification } from './verify-store.ts';

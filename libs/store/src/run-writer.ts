@@ -6,6 +6,7 @@ import { seenCurrent, type SeenCurrent } from './current.ts';
 import { finishRun, type FinishInput } from './finish-run.ts';
 import { blockFolder, BLOCKS, DENSE, runFolder, RUNS, ZARR_JSON } from './layout.ts';
 import { splitRawPath, writeRawObject } from './raw-objects.ts';
+import { holdsRun } from './run-state.ts';
 import { openRunAt, type Run } from './run.ts';
 import { readSealedGroup, sealedGroup, type Attributes } from './sealed-document.ts';
 import { beginTransaction, type Transaction } from './transaction.ts';
@@ -47,6 +48,8 @@ export async function beginRunAt(
   try {
     const current = await seenCurrent(store);
     for (const place of ['', RUNS, folder, joinKey(folder, BLOCKS)]) await store.cleanUp(place);
+    // A removal that was cut off may have left anything but a commit: also manifests of objects that are gone.
+    if (!(await holdsRun(store, fingerprint))) await store.deletePrefix(folder);
     await putOnce(store, joinKey(RUNS, ZARR_JSON), {});
     await putOnce(store, joinKey(folder, ZARR_JSON), attributes);
     await putOnce(store, joinKey(folder, BLOCKS, ZARR_JSON), {});

@@ -43,9 +43,11 @@ export interface Run extends RunHiddenStates {
 export async function openRunAt(store: ObjectStore, fingerprint: string): Promise<Run> {
   const folder = runFolder(fingerprint);
   const label = `run ${fingerprint}`;
-  const attributes = await readSealedGroup(store, joinKey(folder, ZARR_JSON));
+  const key = joinKey(folder, ZARR_JSON);
+  const attributes = await readSealedGroup(store, key);
   if (attributes === undefined) {
-    throw new EsparseError('store', `${label} is not in ${store.describe()}`, {
+    throw new EsparseError('store', `${label} is not in ${store.describe()}: ${key} is missing`, {
+      hint: 'where the rest of the run is there, the same `esparse prune` as before writes it anew',
       context: { store: store.describe(), run: fingerprint },
     });
   }

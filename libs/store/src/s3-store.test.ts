@@ -309,11 +309,14 @@ test('garbage is also what uploads of runs left that nobody completed, and nothi
   const run = `runs/${'ab'.repeat(16)}`;
   await begin(`${run}/blocks/7/q/values/c/0`);
   await begin('elsewhere');
-  const found = [{ kind: 'temporary', object: `${run}/blocks/7/q/values/c/0`, bytes: 12 }];
+  const found = {
+    garbage: [{ kind: 'temporary', object: `${run}/blocks/7/q/values/c/0`, bytes: 12 }],
+    damaged: [],
+  };
   const store = await openStore(at);
   expect(await collectGarbage(store, { dryRun: true })).toEqual(found);
   expect(await collectGarbage(store)).toEqual(found);
-  expect(await collectGarbage(store)).toEqual([]);
+  expect(await collectGarbage(store)).toEqual({ garbage: [], damaged: [] });
   const left: string[] = [];
   for await (const { object } of store.objects.temporaries(false, '')) left.push(object);
   expect(left).toEqual(['elsewhere']);

@@ -82,7 +82,7 @@ onEveryMedium(({ name, make, again }) => {
     expect(await writer.run.finished()).toBe(false);
     await writer.close();
     await expect(store.openRun()).rejects.toMatchObject({
-      message: expect.stringContaining('no finished run'),
+      message: expect.stringContaining('no current run'),
       hint: expect.stringContaining('a1'),
     });
   });

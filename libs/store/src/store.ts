@@ -1,9 +1,9 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
-import { joinKey, type ObjectStore, openObjects } from '@esparse/storage';
-import { committedBlocks } from './commits.ts';
-import { readCurrent } from './current.ts';
+import { type ObjectStore, openObjects } from '@esparse/storage';
+import { readCurrent, readCurrentIfSound } from './current.ts';
 import type { RunHiddenStates } from './hidden-states.ts';
-import { CURRENT, FINISHED, isFingerprint, runFolder, RUNS, ZARR_JSON } from './layout.ts';
+import { CURRENT, ZARR_JSON } from './layout.ts';
+import { holdsRun, isRun, readRunState, runNames, type RunState } from './run-state.ts';
 import { beginRunAt, type RunWriter } from './run-writer.ts';
 import { openRunAt, type Run } from './run.ts';
 import { readSealedGroup, sealedGroup, type Attributes } from './sealed-document.ts';
@@ -23,6 +23,8 @@ export interface Store {
    * @throws EsparseError 'store' where there is no such run, listing those that there are
    */
   openRun(fingerprint?: string): Promise<Run>;
+  /** The fingerprint of the run that `openRun` would open, also of one whose own document is missing. @throws as `openRun` */
+  findRun(fingerprint?: string): Promise<string>;
   /**
    * Begins a run, or resumes it, and takes the lock of the one writer.
    *
@@ -106,10 +108,11 @@ class ObjectsStore implements Store {
   }
 
   async runs(): Promise<RunSummary[]> {
-    const current = await this.current();
+    const current = await readCurrentIfSound(this.objects);
     const summaries: RunSummary[] = [];
-    for (const fingerprint of await this.#fingerprints()) {
-      summaries.push(await this.#summary(fingerprint, current));
+    for (const name of await runNames(this.objects)) {
+      const state = await readRunState(this.objects, name);
+      if (isRun(state)) summaries.push(await this.#summary(state, current));
     }
     return summaries;
   }
@@ -119,14 +122,14 @@ class ObjectsStore implements Store {
   }
 
   async openRun(fingerprint?: string): Promise<Run> {
-    return openRunAt(this.objects, await this.#resolve(fingerprint));
+    return openRunAt(this.objects, await this.findRun(fingerprint));
   }
 
   beginRun(fingerprint: string, attributes: Attributes): Promise<RunWriter> {
     return beginRunAt(this.objects, fingerprint, attributes);
   }
 
-  async #resolve(wanted: string | undefined): Promise<string> {
+  async findRun(wanted?: string): Promise<string> {
     const known = await this.#fingerprints();
     const current = wanted === undefined ? await this.current() : undefined;
     const exact = wanted ?? current;
@@ -143,33 +146,27 @@ class ObjectsStore implements Store {
   #unresolved(wanted: string | undefined, current: string | undefined, begins: readonly string[]): string {
     const store = this.objects.describe();
     if (current !== undefined) return `${store}: ${CURRENT} names the run ${current}, which is not there`;
-    if (wanted === undefined) return `${store} has no finished run: say which run is meant`;
+    if (wanted === undefined)
+      return `${store} has no current run (none has finished, or ${CURRENT} was lost): say which run is meant`;
     if (begins.length > 1)
       return `${store}: ${begins.length} runs begin with ${wanted}: ${begins.join(', ')}`;
     return `${store} has no run ${JSON.stringify(wanted.slice(0, 128))}`;
   }
 
-  /** Folders that hold a run; what else lies there is passed over. */
+  /** Of the folders that hold a run; what else lies there is passed over. */
   async #fingerprints(): Promise<string[]> {
     const found: string[] = [];
-    for (const name of await this.objects.children(RUNS)) {
-      if (name === ZARR_JSON || !isFingerprint(name)) continue;
-      if ((await this.objects.size(joinKey(runFolder(name), ZARR_JSON))) !== undefined) found.push(name);
-    }
+    for (const name of await runNames(this.objects)) if (await holdsRun(this.objects, name)) found.push(name);
     return found;
   }
 
-  async #summary(fingerprint: string, current: string | undefined): Promise<RunSummary> {
-    const { objects } = this;
-    const folder = runFolder(fingerprint);
-    const summary = {
-      fingerprint,
-      current: fingerprint === current,
-      finished: (await objects.size(joinKey(folder, FINISHED))) !== undefined,
-      blocks: (await committedBlocks(objects, folder)).length,
-    };
+  async #summary(
+    { fingerprint, finished, blocks }: RunState,
+    current: string | undefined,
+  ): Promise<RunSummary> {
+    const summary = { fingerprint, current: fingerprint === current, finished, blocks: blocks.length };
     try {
-      const run = await openRunAt(objects, fingerprint);
+      const run = await openRunAt(this.objects, fingerprint);
       return { ...summary, attributes: run.attributes, damage: undefined };
     } catch (error) {
       if (!isEsparseError(error) || error.kind !== 'store') throw error;

@@ -6,6 +6,7 @@ import { readFinished } from './finished.ts';
 import { readCommit, readGroupContents } from './group-contents.ts';
 import {
   blockFolder,
+  blockOfName,
   BLOCKS,
   CURRENT,
   DENSE,
@@ -72,6 +73,7 @@ class Verification {
   readonly #parts: Part[] = [];
   /** Keys of the objects that belong to the run. */
   readonly #known = new Set<string>();
+  #isFinished = false;
 
   constructor(store: ObjectStore, fingerprint: string) {
     this.#store = store;
@@ -83,12 +85,7 @@ class Verification {
   async readDocuments(): Promise<void> {
     const store = this.#store;
     const run = this.#run;
-    for (const key of [
-      ZARR_JSON,
-      joinKey(RUNS, ZARR_JSON),
-      joinKey(run, ZARR_JSON),
-      joinKey(run, BLOCKS, ZARR_JSON),
-    ]) {
+    for (const key of [ZARR_JSON, joinKey(RUNS, ZARR_JSON), joinKey(run, ZARR_JSON)]) {
       await this.#document(key, () => readSealedGroup(store, key));
     }
     const current = await this.#document(CURRENT, () => readCurrent(store), { optional: true });
@@ -99,6 +96,9 @@ class Verification {
       this.#parts.push({ folder: run, label: 'the run', objects: finished.objects, arrays: false });
     }
     const isFinished = finished !== undefined;
+    this.#isFinished = isFinished;
+    const blocksKey = joinKey(run, BLOCKS, ZARR_JSON);
+    await this.#document(blocksKey, () => readSealedGroup(store, blocksKey), { optional: !isFinished });
     await this.#commit(joinKey(run, DENSE), 'dense', undefined, !isFinished);
     const expected = Array.from({ length: finished?.summary.blocks ?? 0 }, (_, k) => k);
     const blocks = new Set([...expected, ...(await committedBlocks(store, run))]);
@@ -144,11 +144,10 @@ class Verification {
     }
   }
 
-  /** Objects in the run's folder that no manifest lists: harmless, and worth knowing. */
+  /** Objects in the run's folder that no manifest lists and no writer may be writing: harmless, and worth knowing. */
   async findUnlisted(): Promise<void> {
-    const hidden = [HIDDEN, HIDDEN_DENSE].map((name) => `${joinKey(this.#run, name)}/`);
     for await (const key of this.#store.list(this.#run)) {
-      if (this.#known.has(key) || hidden.some((folder) => key.startsWith(folder))) continue;
+      if (this.#known.has(key) || this.#isInTheMaking(key.slice(this.#run.length + 1))) continue;
       this.damages.push({
         severity: 'warning',
         problem: 'unlisted',
@@ -156,6 +155,23 @@ class Verification {
         message: `${key} is in no manifest: left by an attempt that did not commit, or put there by someone else`,
       });
     }
+  }
+
+  /**
+   * Whether an object is where a run writes before it commits: hidden states, and in a run that is not finished the groups
+   * that were not committed when their commits were read, and the folders of raw objects.
+   *
+   * @param path below the run
+   */
+  #isInTheMaking(path: string): boolean {
+    const [top = '', second = ''] = path.split('/');
+    if (!path.includes('/')) return false;
+    if (top === HIDDEN || top === HIDDEN_DENSE) return true;
+    if (this.#isFinished) return false;
+    if (isRawFolder(top)) return true;
+    const group = top === BLOCKS ? joinKey(BLOCKS, second) : top;
+    const isGroup = top === DENSE || (top === BLOCKS && blockOfName(second) !== undefined);
+    return isGroup && !this.#parts.some(({ folder }) => folder === joinKey(this.#run, group));
   }
 
   async #commit(folder: string, label: string, block: number | undefined, optional: boolean): Promise<void> {

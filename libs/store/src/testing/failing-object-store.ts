@@ -46,8 +46,12 @@ export class FailingObjectStore extends ObjectStore {
     return this.#change(() => this.#objects.delete(key));
   }
 
-  override deletePrefix(folder: string): Promise<void> {
-    return this.#change(() => this.#objects.deletePrefix(folder));
+  /** A medium removes a folder in whatever order it likes: here one object after the other, from the first or the last. */
+  override async deletePrefix(folder: string): Promise<void> {
+    const keys: string[] = [];
+    for await (const key of this.#objects.list(folder)) keys.push(key);
+    for (const key of this.#happens ? keys : keys.reverse()) await this.delete(key);
+    await this.#change(() => this.#objects.deletePrefix(folder));
   }
 
   override sync(folders: readonly string[]): Promise<void> {

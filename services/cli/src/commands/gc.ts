@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { EsparseError } from '@esparse/errors';
-import { collectGarbage, openStore, type Garbage } from '@esparse/store';
+import { collectGarbage, openStore, type DamagedRun, type Garbage } from '@esparse/store';
 import { withCancellation } from '../cancel.ts';
 import { bytes, table } from '../table.ts';
 import { jsonOption, runOption, storeOption } from '../options/shared.ts';
@@ -52,7 +52,7 @@ async function run(
   if (fingerprint !== undefined && allUnfinished) {
     throw new EsparseError('usage', '--run and --all-unfinished exclude each other');
   }
-  const garbage = await collectGarbage(await openStore(directory), {
+  const { garbage, damaged } = await collectGarbage(await openStore(directory), {
     runs: allUnfinished ? 'all-unfinished' : fingerprint === undefined ? undefined : { fingerprint },
     dryRun,
     signal,
@@ -60,8 +60,8 @@ async function run(
   const total = garbage.reduce((sum, item) => sum + item.bytes, 0);
   process.stdout.write(
     json
-      ? `${JSON.stringify({ store: directory, removed: !dryRun, bytes: total, garbage })}\n`
-      : render(garbage, total, dryRun),
+      ? `${JSON.stringify({ store: directory, removed: !dryRun, bytes: total, garbage, damaged })}\n`
+      : render(garbage, total, dryRun) + renderDamaged(damaged),
   );
 }
 
@@ -70,4 +70,9 @@ function render(garbage: readonly Garbage[], total: number, dryRun: boolean): st
   const rows = garbage.map(({ kind, object, bytes: size }) => [object, WHAT[kind], bytes(size)]);
   rows.push([dryRun ? 'would be removed' : 'removed', '', bytes(total)]);
   return table(['object', 'what', 'bytes'], rows);
+}
+
+/** Runs that were left, since they look damaged and not abandoned. */
+function renderDamaged(damaged: readonly DamagedRun[]): string {
+  return damaged.map(({ run: name, message }) => `run ${name} is left as it is: ${message}\n`).join('');
 }
