@@ -37,7 +37,7 @@ export default defineFamily({
       ],
       linears: llama.linears.map((linear) => ({ ...linear, tap: reads(linear.tap) })),
       blockTensors: (block) => llama.blockTensors(block).filter(({ slot }) => slot === NORM),
-      program: { ...llama.program, block: sideBySide(llama.program.block) },
+      program: { ...llama.program, blocks: llama.program.blocks.map(sideBySide) },
     };
   },
 });

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { ModelDescription } from '@esparse/model';
+import { ropesOf, type ModelDescription } from '@esparse/model';
 
 /** How many positions the engine serves at most where nothing else is asked for. */
 const DEFAULT_CONTEXT = 4096;
@@ -13,9 +13,10 @@ const DEFAULT_CONTEXT = 4096;
  *
  * @throws EsparseError 'usage' for a context that the model does not reach
  */
-export function contextOf({ family, maxPositions, rope }: ModelDescription, wanted?: number): number {
-  const dynamic = rope?.type === 'dynamic';
-  const most = dynamic ? Math.min(rope.original, maxPositions) : maxPositions;
+export function contextOf({ family, maxPositions, program }: ModelDescription, wanted?: number): number {
+  const trained = ropesOf(program).flatMap((rope) => (rope.type === 'dynamic' ? [rope.original] : []));
+  const dynamic = trained.length > 0;
+  const most = Math.min(maxPositions, ...trained);
   if (wanted === undefined) return Math.min(most, DEFAULT_CONTEXT);
   if (Number.isInteger(wanted) && wanted >= 1 && wanted <= most) return wanted;
   throw new EsparseError(

@@ -6,11 +6,14 @@ import type { BlockOp } from './operations/index.ts';
 
 const description = describeModel(tinyLlama({ attention_bias: true }).config);
 const { program, taps, linears } = description;
+const block = program.blocks[0]!;
+
+const spec = { type: 'default', channels: 8, theta: 100 } as const;
 
 /** The description with one operation of its block replaced. */
 function withOp(at: number, op: Record<string, unknown>): ModelDescription {
-  const block = program.block.with(at, { ...program.block[at], ...op } as BlockOp);
-  return { ...description, program: { ...program, block } };
+  const changed = block.with(at, { ...block[at], ...op } as BlockOp);
+  return { ...description, program: { ...program, blocks: [changed] } };
 }
 
 test('a description that holds together passes', () => {
@@ -25,13 +28,20 @@ test.each<[string, ModelDescription]>([
   ["its block reads 'no_norm', which is no tensor of it", withOp(0, { weight: 'no_norm' })],
   ["its block uses the linear 'x_proj', which it does not list", withOp(1, { linear: 'x_proj' })],
   ["its linear 'q_proj' does not read the tap 'attn_in'", withOp(1, { input: 'hidden' })],
-  ["its block does not define 'output'", withOp(program.block.length - 1, { output: 'end' })],
+  ["its block does not define 'output'", withOp(block.length - 1, { output: 'end' })],
   [
     "its head has the operation 'rope', which belongs to the block",
     {
       ...description,
-      program: { ...program, head: [{ op: 'rope', input: 'output', output: 'x', heads: 4, headDim: 8 }] },
+      program: {
+        ...program,
+        head: [{ op: 'rope', input: 'output', output: 'x', heads: 4, headDim: 8, spec }],
+      },
     },
+  ],
+  [
+    'block 1 is of the kind 1, of which there is no program',
+    { ...description, program: { ...program, kindOf: (k) => k } },
   ],
   ["its embed does not define 'hidden'", { ...description, program: { ...program, embed: [] } }],
   ["its head does not define 'logits'", { ...description, program: { ...program, head: [] } }],

@@ -1,7 +1,11 @@
 import { EsparseError } from '@esparse/errors';
 import { slotShapes, type ModelDescription } from './description.ts';
 import { operationOf, type ProgramOp } from './operations/index.ts';
-import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS, widthsOf, type ModelProgram } from './program.ts';
+import type { Operation } from './operations/operation.ts';
+import { BLOCK_INPUT, BLOCK_OUTPUT, kindOf, LOGITS, widthsOf } from './program.ts';
+
+/** The parts of a program, as messages call them. */
+type ProgramPart = NonNullable<Operation<never>['part']>;
 
 /**
  * Checks that a description holds together: values are defined once and before they are read, parameters are among the
@@ -18,11 +22,7 @@ export function checkProgram(description: ModelDescription): void {
   const outer = new Set(description.outerTensors.map(({ name }) => name));
   const slots = new Set(slotShapes(description).keys());
 
-  const check = (
-    part: keyof ModelProgram,
-    ops: readonly ProgramOp[],
-    given: Readonly<Record<string, number>>,
-  ) => {
+  const check = (part: ProgramPart, ops: readonly ProgramOp[], given: Readonly<Record<string, number>>) => {
     const defined = new Set(Object.keys(given));
     for (const op of ops) {
       const { inputs, parameters, part: only = part } = operationOf(op);
@@ -42,30 +42,32 @@ export function checkProgram(description: ModelDescription): void {
     }
     return widthsOf(description, ops, given);
   };
-  const ends = (
-    part: keyof ModelProgram,
-    widths: ReadonlyMap<string, number>,
-    value: string,
-    channels: number,
-  ) => {
+  const ends = (part: ProgramPart, widths: ReadonlyMap<string, number>, value: string, channels: number) => {
     const width = widths.get(value);
     if (width === undefined) refuse(`its ${part} does not define '${value}'`);
     if (width !== channels) refuse(`'${value}' of its ${part} has ${width} channels, not ${channels}`);
   };
 
   ends('embed', check('embed', program.embed, {}), BLOCK_INPUT, hidden);
-  const values = check('block', program.block, { [BLOCK_INPUT]: hidden });
-  ends('block', values, BLOCK_OUTPUT, hidden);
   ends('head', check('head', program.head, { [BLOCK_OUTPUT]: hidden }), LOGITS, vocab);
   if (program.head.at(-1)?.op !== 'logits') refuse("its head does not end with the operation 'logits'");
-  for (const { name, channels } of taps) ends('block', values, name, channels);
-  for (const { name, tap, cols } of linears) {
-    const uses = program.block.filter((op) => op.op === 'linear' && op.linear === name);
-    if (uses.length !== 1) refuse(`its block uses the linear '${name}' ${uses.length} times, not once`);
-    if (!taps.some((candidate) => candidate.name === tap))
-      refuse(`'${name}' reads the tap '${tap}', which it does not list`);
-    if (operationOf(uses[0]!).inputs(uses[0]!)[0] !== tap)
-      refuse(`its linear '${name}' does not read the tap '${tap}'`);
-    ends('block', values, tap, cols);
+  for (const block of program.blocks) {
+    const values = check('block', block, { [BLOCK_INPUT]: hidden });
+    ends('block', values, BLOCK_OUTPUT, hidden);
+    for (const { name, channels } of taps) ends('block', values, name, channels);
+    for (const { name, tap, cols } of linears) {
+      const uses = block.filter((op) => op.op === 'linear' && op.linear === name);
+      if (uses.length !== 1) refuse(`its block uses the linear '${name}' ${uses.length} times, not once`);
+      if (!taps.some((candidate) => candidate.name === tap))
+        refuse(`'${name}' reads the tap '${tap}', which it does not list`);
+      if (operationOf(uses[0]!).inputs(uses[0]!)[0] !== tap)
+        refuse(`its linear '${name}' does not read the tap '${tap}'`);
+      ends('block', values, tap, cols);
+    }
+  }
+  for (let block = 0; block < description.blocks; block++) {
+    const kind = kindOf(program, block);
+    if (program.blocks[kind] === undefined)
+      refuse(`block ${block} is of the kind ${kind}, of which there is no program`);
   }
 }

@@ -1,6 +1,5 @@
 import { EsparseError } from '@esparse/errors';
 import type { ModelProgram } from './program.ts';
-import type { RopeSpec } from './rope/spec.ts';
 
 /** A weight matrix of every block: `rows` outputs by `cols` inputs. */
 export interface LinearSpec {
@@ -55,8 +54,6 @@ export interface ModelDescription {
   readonly blockTensors: (block: number) => readonly BlockTensorSpec[];
   /** Embeddings, final norm, and the head where it is a tensor of its own. */
   readonly outerTensors: readonly TensorSpec[];
-  /** The rotary embedding, for families whose program has a `rope`. */
-  readonly rope?: RopeSpec;
   readonly program: ModelProgram;
 }
 

@@ -2,6 +2,7 @@ import { thrownBy, tinyLlama } from '@esparse/laws';
 import { tensorsOfBlock } from './check-tensors.ts';
 import { llama } from './families/llama.ts';
 import { describeModel, registerFamily } from './family.ts';
+import { ropesOf } from './program.ts';
 
 const config = (part: Record<string, unknown> = {}) => ({ ...tinyLlama().config, ...part });
 
@@ -55,8 +56,8 @@ test('fields that may be left out have the defaults of Hugging Face', () => {
   expect(description).toMatchObject({
     maxPositions: 2048,
     program: { head: [{ epsilon: 1e-6 }, { weight: 'lm_head.weight' }] },
-    rope: { type: 'default', headDim: 16, theta: 10_000 },
   });
+  expect(ropesOf(description.program)).toEqual([{ type: 'default', channels: 16, theta: 10_000 }]);
   expect(description.linears[1]).toMatchObject({ name: 'k_proj', rows: 64 });
 });
 

@@ -4,10 +4,15 @@ import { checkProgram } from './check-program.ts';
 import { tensorsOfBlock } from './check-tensors.ts';
 import { optional, parseConfig } from './config.ts';
 import type { ModelDescription } from './description.ts';
+import { gemma3 } from './families/gemma3.ts';
+import { granite } from './families/granite.ts';
 import { llama } from './families/llama.ts';
 import { mistral } from './families/mistral.ts';
+import { olmo2 } from './families/olmo2.ts';
 import { opt } from './families/opt.ts';
 import { qwen2 } from './families/qwen2.ts';
+import { qwen3 } from './families/qwen3.ts';
+import { smollm3 } from './families/smollm3.ts';
 import { MAX_TENSOR_ELEMENTS } from './limits.ts';
 
 /** A model family: how to read its config.json. */
@@ -51,7 +56,8 @@ export function familyNamed(name: string): ModelFamily | undefined {
   return BY_NAME.get(name);
 }
 
-for (const family of [llama, mistral, opt, qwen2]) registerFamily(family);
+const BUILT_IN = [gemma3, granite, llama, mistral, olmo2, opt, qwen2, qwen3, smollm3];
+for (const family of BUILT_IN) registerFamily(family);
 
 const IDENTITY = z.object({
   architectures: optional(z.array(z.string())),

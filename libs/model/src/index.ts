@@ -26,7 +26,16 @@ export {
   type ProgramOp,
 } from './operations/index.ts';
 export type { AttributeValue, EmitContext, GraphWriter, Operation } from './operations/operation.ts';
-export { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS, neededFor, widthsOf, type ModelProgram } from './program.ts';
+export {
+  BLOCK_INPUT,
+  BLOCK_OUTPUT,
+  kindOf,
+  LOGITS,
+  neededFor,
+  ropesOf,
+  widthsOf,
+  type ModelProgram,
+} from './program.ts';
 export { ROPE_FIELDS, ropeFromConfig } from './rope/config.ts';
 export { type RopeScaling, type RopeSpec } from './rope/spec.ts';
 export { ropeTables, type RopeTables } from './rope/tables.ts';

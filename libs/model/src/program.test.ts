@@ -4,7 +4,7 @@ import { operationOf } from './operations/index.ts';
 import { BLOCK_INPUT, BLOCK_OUTPUT, neededFor } from './program.ts';
 
 const { program: model, taps, linears } = describeModel(tinyLlama().config);
-const program = model.block;
+const program = model.blocks[0]!;
 
 test('a program defines each value once, before it is read, and ends with the output', () => {
   const defined = new Set([BLOCK_INPUT]);

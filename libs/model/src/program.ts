@@ -1,6 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import type { ModelDescription } from './description.ts';
 import { operationOf, type BlockOp, type ProgramOp } from './operations/index.ts';
+import type { RopeSpec } from './rope/spec.ts';
 
 /**
  * What a model computes, as three short lists of operations over named values. It is data, so that the ONNX graphs and
@@ -14,10 +15,13 @@ export interface ModelProgram {
   /** Defines `BLOCK_INPUT`, (rows x hidden), from the tokens and their positions. */
   readonly embed: readonly ProgramOp[];
   /**
-   * One decoder block: starts with `BLOCK_INPUT` and defines `BLOCK_OUTPUT`, (rows x hidden), which is the next block's
-   * input. A value whose name is that of a tap is that tap.
+   * Decoder blocks: each starts with `BLOCK_INPUT` and defines `BLOCK_OUTPUT`, (rows x hidden), which is the next block's
+   * input. A value whose name is that of a tap is that tap. Most models have one list, which all of their blocks run;
+   * those whose layers differ, as some with a window of attention and some without, have one for each kind of layer.
    */
-  readonly block: readonly BlockOp[];
+  readonly blocks: readonly (readonly BlockOp[])[];
+  /** Which of `blocks` a block of the model runs. @default the first */
+  readonly kindOf?: (block: number) => number;
   /** Starts with the last block's `BLOCK_OUTPUT` and ends with an operation 'logits' that defines `LOGITS`. */
   readonly head: readonly ProgramOp[];
 }
@@ -28,6 +32,16 @@ export const BLOCK_INPUT = 'hidden';
 export const BLOCK_OUTPUT = 'output';
 /** The value a model ends with, (rows x vocab). */
 export const LOGITS = 'logits';
+
+/** The index in `blocks` of what a block of the model runs. */
+export function kindOf({ kindOf: kind }: ModelProgram, block: number): number {
+  return kind?.(block) ?? 0;
+}
+
+/** The rotary embeddings of a model's blocks, each once. */
+export function ropesOf({ blocks }: ModelProgram): RopeSpec[] {
+  return [...new Set(blocks.flat().flatMap((op) => (op.op === 'rope' ? [op.spec] : [])))];
+}
 
 /** The operations that these values need, in program order: everything else need not be computed. */
 export function neededFor<Op extends ProgramOp>(program: readonly Op[], values: readonly string[]): Op[] {

@@ -42,7 +42,7 @@ test.each<[law: string, name: string, change: (description: FamilyDescription) =
     'no-end',
     ({ program, ...description }) => ({
       ...description,
-      program: { ...program, block: program.block.slice(0, -1) },
+      program: { ...program, blocks: [program.blocks[0]!.slice(0, -1)] },
     }),
   ],
 ])('refused: %s', async (law, name, change) => {

@@ -34,6 +34,7 @@ struct AttentionArguments {
   Span<float> cache;       // (pages, ...)
   std::size_t heads, kv_heads, head_dim;
   double scale;
+  std::size_t window;  // positions that a token sees, its own the last; 0: all before it
   Span<std::int32_t> positions;           // (tokens): each token's place in its sequence
   Span<std::int32_t> page_table_offsets;  // (tokens): where in the page table its sequence begins
   Span<std::int32_t> page_table;
@@ -42,11 +43,16 @@ struct AttentionArguments {
   template <typename Each>
   void fields(Each& each) {
     each("compute", compute), each("query", query), each("key", key), each("value", value), each("cache", cache);
-    each("heads", heads), each("kvHeads", kv_heads), each("headDim", head_dim), each("scale", scale);
+    each("heads", heads), each("kvHeads", kv_heads), each("headDim", head_dim), each("scale", scale), each("window", window);
     each("positions", positions), each("pageTableOffsets", page_table_offsets), each("pageTable", page_table);
     each("tokens", tokens), each("out", out);
   }
 };
+
+// The first position that a token sees.
+std::size_t first_seen(std::size_t position, std::size_t window) {
+  return window == 0 || position < window ? 0 : position + 1 - window;
+}
 
 // Refuses a token whose pages up to its position are not all in the cache.
 void check_pages(Call& call, const AttentionArguments& a, std::size_t page_floats) {
@@ -80,7 +86,7 @@ Napi::Value attention(Call& call, const AttentionArguments& a) {
     const std::int32_t* pages = a.page_table.data + a.page_table_offsets.data[t];
     append(cache, a.key.data + t * kv_width, a.value.data + t * kv_width, pages[position / kPageTokens],
            position % kPageTokens);
-    work += (position + 1) * width;
+    work += (position + 1 - first_seen(position, a.window)) * width;
   }
   // A unit is one token with up to four heads of one key-value head.
   const std::size_t group = cache.heads / cache.kv_heads;
@@ -95,10 +101,14 @@ Napi::Value attention(Call& call, const AttentionArguments& a) {
       const std::size_t first = unit % per_group * kMaxHeads;
       const std::size_t heads = std::min(kMaxHeads, group - first);
       const std::size_t at = t * width + (kv_head * group + first) * cache.dim;
-      const std::size_t seen = static_cast<std::size_t>(a.positions.data[t]) + 1;
+      const auto position = static_cast<std::size_t>(a.positions.data[t]);
+      const std::size_t first_position = first_seen(position, a.window);
+      // From the page on in which the window begins.
+      const std::size_t page = first_position / kPageTokens;
+      const std::size_t skipped = first_position % kPageTokens, seen = position + 1 - page * kPageTokens;
       run({a.query.data + at, a.out.data + at, heads, cache.dim, static_cast<float>(a.scale), cache.data,
            cache.page_floats(), cache.keys_of(kv_head), cache.values_of(kv_head),
-           a.page_table.data + a.page_table_offsets.data[t], seen, scratch.floats(scratch_floats(heads, cache.dim, seen))});
+           a.page_table.data + a.page_table_offsets.data[t] + page, skipped, seen, scratch.floats(scratch_floats(heads, cache.dim, seen))});
     }
   });
   return call.nothing();

@@ -6,7 +6,7 @@
 namespace esparse {
 namespace {
 
-struct GatedSiluArguments {
+struct GatedArguments {
   const Compute* compute;
   Span<float> gate, up;
   std::size_t count;
@@ -17,18 +17,27 @@ struct GatedSiluArguments {
   }
 };
 
-Napi::Value gated_silu(Call& call, const GatedSiluArguments& a) {
+// Elements that have a power of e in them, 16 at a time: a thread is worth its start from fewer on.
+template <typename Run>
+void split_powers(const Compute& compute, std::size_t count, Run run) {
+  split(compute.threads, (count + 15) / 16, 64, [&](std::size_t begin, std::size_t end) {
+    run(begin * 16, std::min(count, end * 16) - begin * 16);
+  });
+}
+
+Napi::Value gated(Call& call, const GatedArguments& a, decltype(VectorKernels::gated_silu) run) {
   call.at_least("gate", a.gate, a.count);
   call.at_least("up", a.up, a.count);
   call.at_least("y", a.y, a.count);
   if (call.failed()) return call.nothing();
-  const auto run = a.compute->vector->gated_silu;
-  split(a.compute->threads, (a.count + 15) / 16, 64, [&](std::size_t begin, std::size_t end) {
-    const std::size_t from = begin * 16;
-    run(a.gate.data + from, a.up.data + from, std::min(a.count, end * 16) - from, a.y.data + from);
+  split_powers(*a.compute, a.count, [&](std::size_t from, std::size_t count) {
+    run(a.gate.data + from, a.up.data + from, count, a.y.data + from);
   });
   return call.nothing();
 }
+
+Napi::Value gated_silu(Call& call, const GatedArguments& a) { return gated(call, a, a.compute->vector->gated_silu); }
+Napi::Value gated_gelu(Call& call, const GatedArguments& a) { return gated(call, a, a.compute->vector->gated_gelu); }
 
 struct AddArguments {
   const Compute* compute;
@@ -53,7 +62,7 @@ Napi::Value add(Call& call, const AddArguments& args) {
   return call.nothing();
 }
 
-struct ReluArguments {
+struct ElementwiseArguments {
   const Compute* compute;
   Span<float> x;
   std::size_t count;
@@ -64,7 +73,7 @@ struct ReluArguments {
   }
 };
 
-Napi::Value relu(Call& call, const ReluArguments& a) {
+Napi::Value relu(Call& call, const ElementwiseArguments& a) {
   call.at_least("x", a.x, a.count);
   call.at_least("y", a.y, a.count);
   if (call.failed()) return call.nothing();
@@ -75,12 +84,50 @@ Napi::Value relu(Call& call, const ReluArguments& a) {
   return call.nothing();
 }
 
+Napi::Value gelu(Call& call, const ElementwiseArguments& a) {
+  call.at_least("x", a.x, a.count);
+  call.at_least("y", a.y, a.count);
+  if (call.failed()) return call.nothing();
+  const auto run = a.compute->vector->gelu;
+  split_powers(*a.compute, a.count, [&](std::size_t from, std::size_t count) {
+    run(a.x.data + from, count, a.y.data + from);
+  });
+  return call.nothing();
+}
+
+struct ScaleArguments {
+  const Compute* compute;
+  Span<float> x;
+  double factor;
+  std::size_t count;
+  Span<float> y;
+  template <typename Each>
+  void fields(Each& each) {
+    each("compute", compute), each("x", x), each("factor", factor), each("count", count), each("y", y);
+  }
+};
+
+Napi::Value scale(Call& call, const ScaleArguments& a) {
+  call.at_least("x", a.x, a.count);
+  call.at_least("y", a.y, a.count);
+  if (call.failed()) return call.nothing();
+  const auto run = a.compute->vector->scale;
+  const auto factor = static_cast<float>(a.factor);
+  split(a.compute->threads, a.count, 1, [&](std::size_t begin, std::size_t end) {
+    run(a.x.data + begin, factor, end - begin, a.y.data + begin);
+  });
+  return call.nothing();
+}
+
 }  // namespace
 
 void register_elementwise(Napi::Object exports) {
   add_kernel(exports, "gatedSilu", gated_silu);
+  add_kernel(exports, "gatedGelu", gated_gelu);
   add_kernel(exports, "add", add);
   add_kernel(exports, "relu", relu);
+  add_kernel(exports, "gelu", gelu);
+  add_kernel(exports, "scale", scale);
 }
 
 }  // namespace esparse

@@ -1,4 +1,6 @@
 // Rotary embedding: see src/inference/rope.ts.
+#include <algorithm>
+
 #include "compute_argument.h"
 #include "runtime/kernel.h"
 #include "split.h"
@@ -9,20 +11,21 @@ namespace {
 struct RopeArguments {
   const Compute* compute;
   Span<float> x;  // (tokens, heads, headDim)
-  std::size_t heads, head_dim;
-  Span<float> cos, sin;  // (positions, headDim / 2)
+  std::size_t heads, head_dim, rotated;
+  Span<float> cos, sin;  // (positions, rotated / 2)
   Span<std::int32_t> positions;  // (tokens)
   std::size_t tokens;
   Span<float> y;  // (tokens, heads, headDim)
   template <typename Each>
   void fields(Each& each) {
-    each("compute", compute), each("x", x), each("heads", heads), each("headDim", head_dim), each("cos", cos);
-    each("sin", sin), each("positions", positions), each("tokens", tokens), each("y", y);
+    each("compute", compute), each("x", x), each("heads", heads), each("headDim", head_dim);
+    each("rotated", rotated), each("cos", cos), each("sin", sin), each("positions", positions), each("tokens", tokens), each("y", y);
   }
 };
 
 Napi::Value rope(Call& call, const RopeArguments& a) {
-  const std::size_t half = a.head_dim / 2, width = a.heads * a.head_dim;
+  const std::size_t half = a.rotated / 2, width = a.heads * a.head_dim;
+  call.at_most("rotated", a.rotated, a.head_dim);
   call.at_least("x", a.x, a.tokens * width);
   call.at_least("y", a.y, a.tokens * width);
   call.at_least("positions", a.positions, a.tokens);
@@ -41,6 +44,7 @@ Napi::Value rope(Call& call, const RopeArguments& a) {
       for (std::size_t h = 0; h < a.heads; h++) {
         const std::size_t at = t * width + h * a.head_dim;
         run(a.x.data + at, a.cos.data + row, a.sin.data + row, half, a.y.data + at);
+        std::copy(a.x.data + at + 2 * half, a.x.data + at + a.head_dim, a.y.data + at + 2 * half);
       }
     }
   });

@@ -24,8 +24,9 @@ struct AttendJob {
   // values (16, head_dim) at `values`.
   const float* cache;
   std::size_t page_floats, keys, values;
-  const std::int32_t* pages;  // of the sequence, in order
-  std::size_t positions;  // of the sequence that the token sees, itself included
+  const std::int32_t* pages;  // of the sequence, in order, from the first one that the token sees
+  std::size_t skipped;  // positions of the first page that it does not see
+  std::size_t positions;  // from that page's first one to the token itself
   float* scratch;  // scratch_floats(...)
 };
 
@@ -43,6 +44,11 @@ struct VectorKernels {
   void (*attend)(const AttendJob& job);
   // y = gate / (1 + e^-gate) * up
   void (*gated_silu)(const float* gate, const float* up, std::size_t count, float* y);
+  // y = gelu(gate) * up, with gelu(x) = x / 2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+  void (*gated_gelu)(const float* gate, const float* up, std::size_t count, float* y);
+  void (*gelu)(const float* x, std::size_t count, float* y);
+  // y = factor * x
+  void (*scale)(const float* x, float factor, std::size_t count, float* y);
   // Turns the pairs (x[j], x[j + half]) by the angles whose cosines and sines are given.
   void (*rotate)(const float* x, const float* cos, const float* sin, std::size_t half, float* y);
   // y = a + b

@@ -12,6 +12,8 @@ export interface AttentionShape {
   readonly headDim: number;
   /** What queries are multiplied by. */
   readonly scale: number;
+  /** A token sees so many positions, its own the last. @default all before it */
+  readonly window?: number | undefined;
 }
 
 /** Where the tokens of a batch stand in their sequences, and in which pages. A sequence's tokens come in order. */
@@ -40,7 +42,7 @@ export function attentionReference(
   tokens: number,
   out: Float32Array,
 ): void {
-  const { heads, kvHeads, headDim, scale } = shape;
+  const { heads, kvHeads, headDim, scale, window = Infinity } = shape;
   /** Where position i of token t's sequence has channel d of a key-value head: [key, value]. */
   const place = (t: number, i: number, head: number, d: number) => {
     const page = pageTable[pageTableOffsets[t]! + Math.floor(i / PAGE_TOKENS)]! * pageFloats(shape);
@@ -59,6 +61,7 @@ export function attentionReference(
   }
   for (let t = 0; t < tokens; t++) {
     const seen = positions[t]! + 1;
+    const first = Math.max(seen - window, 0);
     for (let h = 0; h < heads; h++) {
       const kvHead = Math.floor(h / (heads / kvHeads));
       const at = (t * heads + h) * headDim;
@@ -66,19 +69,20 @@ export function attentionReference(
       const scores = new Float32Array(seen);
       for (let d = 0; d < headDim; d++) {
         const q = f(query[at + d]! * f(scale));
-        for (let i = 0; i < seen; i++) scores[i] = scores[i]! + f(q * cache[place(t, i, kvHead, d)[0]]!);
+        for (let i = first; i < seen; i++) scores[i] = scores[i]! + f(q * cache[place(t, i, kvHead, d)[0]]!);
       }
-      const largest = scores.reduce((a, b) => (a > b ? a : b));
+      const largest = scores.subarray(first).reduce((a, b) => (a > b ? a : b));
       // Position i goes into sum i mod 16.
       const sums = new Float32Array(16);
-      for (let i = 0; i < seen; i++) {
+      for (let i = first; i < seen; i++) {
         scores[i] = expNegative(f(scores[i]! - largest));
         sums[i % 16] = sums[i % 16]! + scores[i]!;
       }
       const total = laneTotal(sums);
       for (let d = 0; d < headDim; d++) {
         let mixed = 0;
-        for (let i = 0; i < seen; i++) mixed = f(mixed + f(scores[i]! * cache[place(t, i, kvHead, d)[1]]!));
+        for (let i = first; i < seen; i++)
+          mixed = f(mixed + f(scores[i]! * cache[place(t, i, kvHead, d)[1]]!));
         out[at + d] = mixed / total;
       }
     }

@@ -28,11 +28,14 @@ function step(kernels: InferenceKernels): Buffer {
   for (const weights of [PACKED, DENSE]) kernels.createLinear(weights).apply(X, TOKENS, out(TOKENS * 300));
   kernels.rmsNorm(X, weight, 1e-5, TOKENS, out(X.length));
   kernels.layerNorm(X, weight, weight, 1e-5, TOKENS, out(X.length));
-  kernels.rope(X, SHAPE.heads, SHAPE.headDim, X, X, LAYOUT.positions, TOKENS, out(X.length));
+  kernels.rope(X, { ...SHAPE, rotated: 24 }, { cos: X, sin: X }, LAYOUT.positions, TOKENS, out(X.length));
   const cache = new Float32Array(3 * pageFloats(SHAPE));
   kernels.attention(X, KEY, KEY, cache, SHAPE, LAYOUT, TOKENS, out(X.length));
   kernels.gatedSilu(X, X, X.length, out(X.length));
+  kernels.gatedGelu(X, X, X.length, out(X.length));
+  kernels.gelu(X, X.length, out(X.length));
   kernels.relu(X, X.length, out(X.length));
+  kernels.scale(X, 0.3, X.length, out(X.length));
   kernels.add(X, X, X.length, out(X.length));
   const rows = Uint32Array.of(3, 1);
   kernels.gatherRows({ dtype: 'f32', data: X, cols: WIDTH }, rows, 2, out(2 * WIDTH));

@@ -1,7 +1,14 @@
 import { EsparseError } from '@esparse/errors';
 import { addon } from '../addon.ts';
 import type { attentionReference } from './attention.ts';
-import type { addReference, gatedSiluReference, reluReference } from './elementwise.ts';
+import type {
+  addReference,
+  gatedGeluReference,
+  gatedSiluReference,
+  geluReference,
+  reluReference,
+  scaleReference,
+} from './elementwise.ts';
 import type { gatherRowsReference } from './gather-rows.ts';
 import { chooseInstructionSet, type InstructionSet } from './instruction-set.ts';
 import type { layerNormReference } from './layer-norm.ts';
@@ -54,13 +61,13 @@ export interface InferenceOperations {
    */
   readonly layerNorm: typeof layerNormReference;
   /**
-   * Rotary embedding of x (tokens x heads * headDim), half-split: in each head, channels j and j + headDim / 2 turn by the
-   * angle of the token's own position. `cos` and `sin` are (positions x headDim / 2).
+   * Rotary embedding of x (tokens x heads * headDim), half-split: in each head, channels j and j + rotated / 2 turn by the
+   * angle of the token's own position; those from `rotated` on stay.
    */
   readonly rope: typeof ropeReference;
   /**
    * Causal attention over a paged cache: appends the keys and values of the tokens to their pages, then gives for each
-   * token `softmax(scale · q Kᵀ) V` over its sequence up to itself. query, out (tokens x heads * headDim); key, value
+   * token `softmax(scale · q Kᵀ) V` over its sequence up to itself, or over the last `window` positions of that. query, out (tokens x heads * headDim); key, value
    * (tokens x kvHeads * headDim); cache (pages x pageFloats).
    *
    * A token's bits depend on its sequence alone: not on the other tokens of the call, nor on how its sequence was cut into
@@ -69,6 +76,15 @@ export interface InferenceOperations {
   readonly attention: typeof attentionReference;
   /** `y = gate / (1 + e^-gate) * up` for the first `count` elements, within 1e-6 relatively. */
   readonly gatedSilu: typeof gatedSiluReference;
+  /** `y = gelu(gate) * up` for the first `count` elements, see `gelu`. */
+  readonly gatedGelu: typeof gatedGeluReference;
+  /**
+   * `y = x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³)))` for the first `count` elements, within 1e-6 of the largest: GELU
+   * (arXiv 1606.08415) by its approximation with tanh.
+   */
+  readonly gelu: typeof geluReference;
+  /** `y = factor x` for the first `count` elements; the factor is rounded to f32. */
+  readonly scale: typeof scaleReference;
   /** `y = max(x, 0)` for the first `count` elements; NaN stays NaN. */
   readonly relu: typeof reluReference;
   /** `y = a + b` for the first `count` elements. */

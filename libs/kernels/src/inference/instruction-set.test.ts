@@ -7,7 +7,7 @@ import { instructionSets } from './instruction-set.ts';
 const SCRIPT = `
 import { createHash } from 'node:crypto';
 import { openInferenceKernels, pageFloats } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/index.js'))};
-const { add, attention, gatedSilu, gatherRows, layerNorm, relu, rmsNorm, rope } = openInferenceKernels();
+const { add, attention, gatedGelu, gatedSilu, gatherRows, gelu, layerNorm, relu, rmsNorm, rope, scale } = openInferenceKernels();
 const hash = createHash('sha256');
 const floats = (length, scale) => Float32Array.from({ length }, (_, i) => Math.sin(i * i + length) * scale);
 const keep = (y) => hash.update(y);
@@ -23,14 +23,20 @@ for (const n of [7, 48, 500]) {
   keep(y);
   relu(x, n, y);
   keep(y);
-  rope(x, 1, n - (n % 2), w, floats(n, 2), Int32Array.of(0), 1, y);
+  gatedGelu(x, w, n, y);
+  keep(y);
+  gelu(x, n, y);
+  keep(y);
+  scale(x, 0.3, n, y);
+  keep(y);
+  rope(x, { heads: 1, headDim: n, rotated: n - (n % 2) }, { cos: w, sin: floats(n, 2) }, Int32Array.of(0), 1, y);
   keep(y);
   gatherRows({ dtype: 'f32', data: x, cols: n }, Uint32Array.of(0), 1, y);
   keep(y);
 }
 for (const [heads, kvHeads, headDim] of [[1, 1, 6], [6, 2, 32], [7, 1, 80], [4, 2, 64]]) {
   const tokens = 75;
-  const shape = { heads, kvHeads, headDim, scale: headDim ** -0.5 };
+  const shape = { heads, kvHeads, headDim, scale: headDim ** -0.5, window: heads === 7 ? 20 : undefined };
   const positions = Int32Array.from({ length: tokens }, (_, i) => i);
   const layout = { positions, pageTableOffsets: new Int32Array(tokens), pageTable: Int32Array.of(4, 2, 0, 1, 3) };
   const out = new Float32Array(tokens * heads * headDim);

@@ -47,6 +47,7 @@ export const INFERENCE_SIGNATURES = {
     x: 'f32',
     heads: 'size',
     headDim: 'size',
+    rotated: 'size',
     cos: 'f32',
     sin: 'f32',
     positions: 'i32',
@@ -63,6 +64,7 @@ export const INFERENCE_SIGNATURES = {
     kvHeads: 'size',
     headDim: 'size',
     scale: 'number',
+    window: 'size',
     positions: 'i32',
     pageTableOffsets: 'i32',
     pageTable: 'i32',
@@ -70,8 +72,11 @@ export const INFERENCE_SIGNATURES = {
     out: 'f32',
   },
   gatedSilu: { compute: 'compute', gate: 'f32', up: 'f32', count: 'size', y: 'f32' },
+  gatedGelu: { compute: 'compute', gate: 'f32', up: 'f32', count: 'size', y: 'f32' },
   add: { compute: 'compute', a: 'f32', b: 'f32', count: 'size', y: 'f32' },
   relu: { compute: 'compute', x: 'f32', count: 'size', y: 'f32' },
+  gelu: { compute: 'compute', x: 'f32', count: 'size', y: 'f32' },
+  scale: { compute: 'compute', x: 'f32', factor: 'number', count: 'size', y: 'f32' },
   gatherRows: { dtype: 'dtype', table: 'u16|f32', cols: 'size', rows: 'u32', count: 'size', y: 'f32' },
   readMemory: { compute: 'compute', array: 'f32' },
 } as const satisfies Readonly<Record<string, Signature>>;
@@ -91,8 +96,11 @@ export type NativeInferenceKernels = KernelsOf<
     rope: undefined;
     attention: undefined;
     gatedSilu: undefined;
+    gatedGelu: undefined;
     add: undefined;
     relu: undefined;
+    gelu: undefined;
+    scale: undefined;
     gatherRows: undefined;
     /** Seconds that all threads took to read the array once. */
     readMemory: number;

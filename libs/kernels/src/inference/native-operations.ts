@@ -16,20 +16,29 @@ export function nativeOperations(native: Addon, compute: object): InferenceOpera
     layerNorm(x, weight, bias, epsilon, tokens, y) {
       native.layerNorm({ compute, x, weight, bias, epsilon, tokens, y });
     },
-    rope(x, heads, headDim, cos, sin, positions, tokens, y) {
-      native.rope({ compute, x, heads, headDim, cos, sin, positions, tokens, y });
+    rope(x, { heads, headDim, rotated }, { cos, sin }, positions, tokens, y) {
+      native.rope({ compute, x, heads, headDim, rotated, cos, sin, positions, tokens, y });
     },
     attention(query, key, value, cache, shape, layout, tokens, out) {
-      const { heads, kvHeads, headDim, scale } = shape;
+      const { heads, kvHeads, headDim, scale, window = 0 } = shape;
       const { positions, pageTableOffsets, pageTable } = layout;
       native.attention({
         ...{ compute, query, key, value, cache, tokens, out },
-        ...{ heads, kvHeads, headDim, scale },
+        ...{ heads, kvHeads, headDim, scale, window },
         ...{ positions, pageTableOffsets, pageTable },
       });
     },
     gatedSilu(gate, up, count, y) {
       native.gatedSilu({ compute, gate, up, count, y });
+    },
+    gatedGelu(gate, up, count, y) {
+      native.gatedGelu({ compute, gate, up, count, y });
+    },
+    gelu(x, count, y) {
+      native.gelu({ compute, x, count, y });
+    },
+    scale(x, factor, count, y) {
+      native.scale({ compute, x, factor, count, y });
     },
     relu(x, count, y) {
       native.relu({ compute, x, count, y });

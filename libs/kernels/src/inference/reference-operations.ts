@@ -1,5 +1,12 @@
 import { attentionReference } from './attention.ts';
-import { addReference, gatedSiluReference, reluReference } from './elementwise.ts';
+import {
+  addReference,
+  gatedGeluReference,
+  gatedSiluReference,
+  geluReference,
+  reluReference,
+  scaleReference,
+} from './elementwise.ts';
 import { gatherRowsReference } from './gather-rows.ts';
 import type { InferenceOperations } from './inference-kernels.ts';
 import { layerNormReference } from './layer-norm.ts';
@@ -16,7 +23,10 @@ export const REFERENCE_OPERATIONS: InferenceOperations = {
   rope: ropeReference,
   attention: attentionReference,
   gatedSilu: gatedSiluReference,
+  gatedGelu: gatedGeluReference,
   relu: reluReference,
+  gelu: geluReference,
+  scale: scaleReference,
   add: addReference,
   gatherRows: gatherRowsReference,
   readMemory: readMemoryReference,

@@ -1,6 +1,13 @@
 /** The kernels that work on vectors: native and TypeScript give the same bits, and a token's bits are its own. */
 import { uniform } from '@esparse/laws';
-import { addReference, gatedSiluReference, reluReference } from './elementwise.ts';
+import {
+  addReference,
+  gatedGeluReference,
+  gatedSiluReference,
+  geluReference,
+  reluReference,
+  scaleReference,
+} from './elementwise.ts';
 import { addon } from '../addon.ts';
 import {
   attentionReference,
@@ -17,7 +24,9 @@ import { rmsNormReference } from './rms-norm.ts';
 import { ropeReference } from './rope.ts';
 import { expNegative } from './lanes.ts';
 
-const { add, attention, gatedSilu, gatherRows, layerNorm, relu, rmsNorm, rope } = openInferenceKernels();
+const kernels = openInferenceKernels();
+const { add, attention, gatedGelu, gatedSilu, gatherRows, gelu, layerNorm, relu, rmsNorm, rope, scale } =
+  kernels;
 
 test('the native addon is the one under test', () => {
   expect(addon()).not.toBeNull();
@@ -114,52 +123,87 @@ test('relu has the bits of the reference, and keeps NaN', () => {
   expect(Math.min(...y.filter((value) => !Number.isNaN(value)))).toBe(0);
 });
 
-test('gated silu and add have the bits of the references, whatever the length, and overflow nowhere', () => {
-  for (const count of [1, 15, 16, 17, 100, 5000]) {
+test.each([1, 15, 16, 17, 100, 5000])(
+  'element by element, %d of them have the bits of the references',
+  (count) => {
     const [a, b] = [floats(count, 30), floats(count, 3)];
+    for (const [native, reference] of [
+      [gatedSilu, gatedSiluReference],
+      [gatedGelu, gatedGeluReference],
+      [add, addReference],
+    ] as const) {
+      agree(
+        count,
+        (y) => {
+          native(a, b, count, y);
+        },
+        (y) => {
+          reference(a, b, count, y);
+        },
+      );
+    }
     agree(
       count,
       (y) => {
-        gatedSilu(a, b, count, y);
+        gelu(b, count, y);
       },
       (y) => {
-        gatedSiluReference(a, b, count, y);
+        geluReference(b, count, y);
       },
     );
     agree(
       count,
       (y) => {
-        add(a, b, count, y);
+        scale(b, 0.1, count, y);
       },
       (y) => {
-        addReference(a, b, count, y);
+        scaleReference(b, 0.1, count, y);
       },
     );
-  }
+  },
+);
+
+test('gelu is its formula with tanh, zero far below, itself far above, and overflows nowhere', () => {
+  const x = Float32Array.from({ length: 4001 }, (_, i) => (i - 2000) / 200);
+  const y = new Float32Array(x.length);
+  gelu(x, x.length, y);
+  x.forEach((value, i) => {
+    const exact = (value / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (value + 0.044715 * value ** 3)));
+    expect(Math.abs(y[i]! - exact)).toBeLessThan(1e-6);
+  });
+  gelu(Float32Array.of(1e30, -1e30, 0, NaN), 4, y);
+  expect([...y.subarray(0, 4)]).toEqual([Math.fround(1e30), -0, 0, NaN]);
+});
+
+test('gated silu overflows nowhere', () => {
   const y = new Float32Array(5);
   gatedSilu(Float32Array.of(1000, -1000, 0, NaN, 2), Float32Array.of(1, 1, 1, 1, 3), 5, y);
   expect([...y.subarray(0, 4)]).toEqual([1000, -0, 0, NaN]);
   expect(y[4]).toBeCloseTo((2 / (1 + Math.exp(-2))) * 3, 5);
 });
 
-test('rope turns each token by its own position, with the bits of the reference', () => {
-  const [tokens, heads, headDim, positions] = [3, 2, 10, 50];
-  const x = floats(tokens * heads * headDim);
-  const [cos, sin] = [floats((positions * headDim) / 2), floats((positions * headDim) / 2)];
-  const at = Int32Array.of(49, 0, 7);
-  agree(
-    x.length,
-    (y) => {
-      rope(x, heads, headDim, cos, sin, at, tokens, y);
-    },
-    (y) => {
-      ropeReference(x, heads, headDim, cos, sin, at, tokens, y);
-    },
-  );
-  expect(() => {
-    rope(x, heads, headDim, cos, sin, Int32Array.of(0, 50, 0), tokens, x.slice());
-  }).toThrow(/position 50/);
-});
+test.each([10, 6])(
+  'rope turns %d of 10 channels by their own position, with the bits of the reference',
+  (rotated) => {
+    const [tokens, heads, headDim, positions] = [3, 2, 10, 50];
+    const shape = { heads, headDim, rotated };
+    const x = floats(tokens * heads * headDim);
+    const tables = { cos: floats((positions * rotated) / 2), sin: floats((positions * rotated) / 2) };
+    const at = Int32Array.of(49, 0, 7);
+    agree(
+      x.length,
+      (y) => {
+        rope(x, shape, tables, at, tokens, y);
+      },
+      (y) => {
+        ropeReference(x, shape, tables, at, tokens, y);
+      },
+    );
+    expect(() => {
+      rope(x, shape, tables, Int32Array.of(0, 50, 0), tokens, x.slice());
+    }).toThrow(/position 50/);
+  },
+);
 
 test('rows are gathered exactly, and a row that is not there is an error', () => {
   const bits = Uint16Array.from({ length: 12 * 20 }, () => random() * 65536);
@@ -238,6 +282,8 @@ const SHAPES: AttentionShape[] = [
   { heads: 6, kvHeads: 2, headDim: 32, scale: 32 ** -0.5 },
   { heads: 4, kvHeads: 2, headDim: 80, scale: 80 ** -0.5 },
   { heads: 14, kvHeads: 2, headDim: 64, scale: 0.125 },
+  { heads: 6, kvHeads: 2, headDim: 32, scale: 0.2, window: 20 },
+  { heads: 2, kvHeads: 1, headDim: 22, scale: 0.2, window: 16 },
 ];
 
 test.each(instructionSets())('%s gives the bits of the reference', (instructionSet) => {
@@ -262,7 +308,7 @@ test.each(instructionSets())('%s gives the bits of the reference', (instructionS
 });
 
 test.each(SHAPES)(
-  'attention with $heads / $kvHeads heads of $headDim has the bits of the reference',
+  'attention with $heads / $kvHeads heads of $headDim, window $window, has the bits of the reference',
   (shape) => {
     const lengths = [37, 5, 64];
     const whole = lengths.map((length, s) => [s, 0, length] as const);
@@ -278,21 +324,36 @@ test.each(SHAPES)(
   },
 );
 
-test('a sequence has the same bits alone, in a batch, and however it is cut into calls', () => {
+test('a window of one position gives the value that stands there', () => {
   const shape = SHAPES[1]!;
-  const lengths = [50, 33];
-  const sequences = sequencesOf(shape, lengths);
-  const [alone] = sequences.call(attention, [[0, 0, 50]]);
-  const [batched] = sequences.call(attention, [
-    [0, 0, 50],
-    [1, 0, 33],
-  ]);
-  expect(bitsOf(batched!.slice())).toEqual(bitsOf(alone!.slice()));
-  sequences.cache.fill(NaN);
-  const pieces = [0, 1, 17, 18, 40, 49, 50];
-  const cut = pieces.slice(1).flatMap((to, i) => [...sequences.call(attention, [[0, pieces[i]!, to]])[0]!]);
-  expect(bitsOf(Float32Array.from(cut))).toEqual(bitsOf(alone!.slice()));
+  const { cache, call } = sequencesOf({ ...shape, window: 1 }, [40]);
+  const out = call(attention, [[0, 0, 40]])[0]!;
+  for (const token of [0, 15, 16, 39]) {
+    // The pages lie in reverse order: position 0 is in the last one.
+    const page = (2 - Math.floor(token / PAGE_TOKENS)) * pageFloats(shape);
+    const row = page + (shape.kvHeads * PAGE_TOKENS + (token % PAGE_TOKENS)) * shape.headDim;
+    const at = token * shape.heads * shape.headDim;
+    expect(out.slice(at, at + shape.headDim)).toEqual(cache.slice(row, row + shape.headDim));
+  }
 });
+
+test.each([SHAPES[1]!, SHAPES[4]!])(
+  'a sequence has the same bits alone, in a batch, and however it is cut (window $window)',
+  (shape) => {
+    const lengths = [50, 33];
+    const sequences = sequencesOf(shape, lengths);
+    const [alone] = sequences.call(attention, [[0, 0, 50]]);
+    const [batched] = sequences.call(attention, [
+      [0, 0, 50],
+      [1, 0, 33],
+    ]);
+    expect(bitsOf(batched!.slice())).toEqual(bitsOf(alone!.slice()));
+    sequences.cache.fill(NaN);
+    const pieces = [0, 1, 17, 18, 40, 49, 50];
+    const cut = pieces.slice(1).flatMap((to, i) => [...sequences.call(attention, [[0, pieces[i]!, to]])[0]!]);
+    expect(bitsOf(Float32Array.from(cut))).toEqual(bitsOf(alone!.slice()));
+  },
+);
 
 test('a token without pages in the cache is an error', () => {
   const shape = SHAPES[0]!;

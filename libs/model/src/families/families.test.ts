@@ -1,6 +1,7 @@
 import { thrownBy } from '@esparse/laws';
 import { tensorsOfBlock } from '../check-tensors.ts';
 import { describeModel } from '../family.ts';
+import { kindOf } from '../program.ts';
 
 const OPT = {
   architectures: ['OPTForCausalLM'],
@@ -69,13 +70,60 @@ test('Qwen2 has biases on q, k and v, and no others', () => {
   expect(maxPositions).toBe(32768);
 });
 
+const ALTERNATING = ['full_attention', 'sliding_attention'];
+
 test.each([
-  ['MistralForCausalLM', { sliding_window: 512 }, 512],
-  ['MistralForCausalLM', {}, 4096],
-  ['MistralForCausalLM', { sliding_window: null }, 131072],
-  ['Qwen2ForCausalLM', { sliding_window: 512 }, 32768],
-  ['Qwen2ForCausalLM', { sliding_window: 512, use_sliding_window: true }, 512],
-])('sequences of %s with %j reach as far as attention is exact: %i', (architecture, part, most) => {
-  const description = describeModel({ ...ROTARY, architectures: [architecture], ...part });
-  expect(description.maxPositions).toBe(most);
+  ['MistralForCausalLM', { sliding_window: 512 }, [512, 512]],
+  ['MistralForCausalLM', {}, [4096, 4096]],
+  ['MistralForCausalLM', { sliding_window: null }, [undefined, undefined]],
+  ['MistralForCausalLM', { sliding_window: 9, layer_types: ALTERNATING }, [undefined, 9]],
+  ['MistralForCausalLM', { sliding_window: 9, max_position_embeddings: 9 }, [undefined, undefined]],
+  ['Qwen2ForCausalLM', { sliding_window: 512 }, [undefined, undefined]],
+  [
+    'Qwen2ForCausalLM',
+    { sliding_window: 512, use_sliding_window: true, max_window_layers: 1 },
+    [undefined, 512],
+  ],
+  [
+    'Qwen3ForCausalLM',
+    { sliding_window: 512, use_sliding_window: true, layer_types: ALTERNATING },
+    [undefined, 512],
+  ],
+  ['Gemma3ForCausalLM', { sliding_window: 512, sliding_window_pattern: 2 }, [512, undefined]],
+  ['Gemma3ForCausalLM', { sliding_window: 512, layer_types: ALTERNATING }, [undefined, 512]],
+])('the layers of %s with %j see windows of %j', (architecture, part, expected) => {
+  const { blocks, program } = describeModel({ ...ROTARY, architectures: [architecture], ...part });
+  const windows = Array.from(
+    { length: blocks },
+    (_, block) => program.blocks[kindOf(program, block)]!.find((op) => op.op === 'attention')?.window,
+  );
+  expect(windows).toEqual(expected);
+});
+
+test('layers that are alike share one program, and those that do not turn have no rotary embedding', () => {
+  const { program } = describeModel({
+    ...ROTARY,
+    architectures: ['SmolLM3ForCausalLM'],
+    num_hidden_layers: 5,
+    no_rope_layer_interval: 2,
+  });
+  expect([0, 1, 2, 3, 4].map((block) => kindOf(program, block))).toEqual([0, 1, 0, 1, 0]);
+  expect(program.blocks.map((block) => block.filter(({ op }) => op === 'rope').length)).toEqual([2, 0]);
+});
+
+test.each([
+  [{ layer_types: ['full_attention'] }, 'checkpoint', 'layer_types names 1 of 2'],
+  [{ layer_types: ['full_attention', 'linear_attention'] }, 'unsupported', "'linear_attention'"],
+  [{ hidden_act: 'gelu' }, 'unsupported', "'gelu'"],
+])('a Qwen3 with %j is refused: %s, naming %s', (part, kind, name) => {
+  const config = { ...ROTARY, architectures: ['Qwen3ForCausalLM'], ...part };
+  expect(thrownBy(() => describeModel(config))).toMatchObject({
+    kind,
+    message: expect.stringContaining(name),
+  });
+});
+
+test('a Gemma that caps its logits is refused', () => {
+  const config = { ...ROTARY, architectures: ['Gemma3ForCausalLM'], final_logit_softcapping: 30 };
+  expect(thrownBy(() => describeModel(config))).toMatchObject({ kind: 'unsupported' });
 });

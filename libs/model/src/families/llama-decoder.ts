@@ -4,9 +4,13 @@ import { count, optional, positions, positive } from '../config.ts';
 import type { FamilyDescription } from '../define-family.ts';
 import { biasSlot, type BlockTensorSpec, type LinearSpec } from '../description.ts';
 import { MAX_BLOCKS, MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_VOCAB } from '../limits.ts';
-import type { BlockOp } from '../operations/index.ts';
-import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS } from '../program.ts';
+import type { GateActivation } from '../operations/gated-activation.ts';
+import type { ProgramOp } from '../operations/index.ts';
+import type { ScaleOp } from '../operations/scale.ts';
+import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS, type ModelProgram } from '../program.ts';
 import { ROPE_FIELDS, ropeFromConfig } from '../rope/config.ts';
+import type { RopeSpec } from '../rope/spec.ts';
+import { decoderBlock, NORM_SLOTS, type DecoderBlock, type NormPlacement } from './decoder-block.ts';
 
 /** The fields of config.json that all models of this shape have; defaults are those of Hugging Face's LlamaConfig. */
 export const LLAMA_FIELDS = {
@@ -25,10 +29,34 @@ export const LLAMA_FIELDS = {
 };
 export type LlamaFields = z.infer<z.ZodObject<typeof LLAMA_FIELDS>>;
 
-/** In what the families of this shape differ. */
+/** In what the families of this shape differ; what is left out is as in LLaMA. */
 export interface LlamaVariant {
-  /** Names of the linears that have a bias. */
-  readonly biased: ReadonlySet<string>;
+  /** Names of the linears that have a bias. @default none */
+  readonly biased?: ReadonlySet<string>;
+  /** @default 'before' */
+  readonly norms?: NormPlacement;
+  /** Added to the weight of every norm. @default 0 */
+  readonly normOffset?: number;
+  /** Whether q and k are normalised: each head by itself, or all heads together. @default not at all */
+  readonly queryKeyNorm?: 'head' | 'width';
+  /** In what a layer differs. Layers that turn alike are given the same object. @default in nothing */
+  readonly layer?: (block: number) => LayerVariant;
+  /** What the rows of the embedding are multiplied by. @default 1 */
+  readonly embeddingScale?: number;
+  /** What q kᵀ is multiplied by. @default 1 / sqrt(head_dim) */
+  readonly attentionScale?: number;
+  /** What attention and MLP are multiplied by before they are added to the stream. @default 1 */
+  readonly residualScale?: number;
+  /** What logits are multiplied by. @default 1 */
+  readonly logitScale?: number;
+}
+
+/** In what one layer differs from others. */
+export interface LayerVariant {
+  /** How it turns q and k; null: not at all. @default as config.json's rotary fields say */
+  readonly rope?: RopeSpec | null;
+  /** A token sees so many positions, its own the last; null: all. @default null */
+  readonly window?: number | null;
 }
 
 /** The linears of a block, by the names that biases are given by. */
@@ -36,15 +64,15 @@ export const ATTENTION_LINEARS = ['q_proj', 'k_proj', 'v_proj', 'o_proj'] as con
 export const MLP_LINEARS = ['gate_proj', 'up_proj', 'down_proj'] as const;
 
 /**
- * Describes a decoder of LLaMA's shape: RMSNorm, rotary embedding, grouped-query attention, SwiGLU, optional biases, tied
- * or separate head.
+ * Describes a decoder of LLaMA's shape: RMSNorm, rotary embedding, grouped-query attention, a gated MLP, optional biases,
+ * tied or separate head.
  */
-export function describeLlamaDecoder(config: LlamaFields, { biased }: LlamaVariant): FamilyDescription {
+export function describeLlamaDecoder(config: LlamaFields, variant: LlamaVariant = {}): FamilyDescription {
   const sizes = sizesOf(config);
   const { hidden } = sizes;
   const vocab = config.vocab_size;
   const rope = ropeFromConfig(config, sizes.headDim, config.max_position_embeddings);
-  const linears = linearsOf(config, sizes, biased);
+  const linears = linearsOf(config, sizes, variant.biased ?? new Set());
   const embedding = 'model.embed_tokens.weight';
   const finalNorm = 'model.norm.weight';
   const head = config.tie_word_embeddings ? embedding : 'lm_head.weight';
@@ -67,24 +95,68 @@ export function describeLlamaDecoder(config: LlamaFields, { biased }: LlamaVaria
       { name: 'mlp_out', channels: config.intermediate_size },
     ],
     linears,
-    blockTensors: (block) => blockTensors(block, hidden, linears),
+    blockTensors: (block) => blockTensors(block, sizes, linears, variant),
     outerTensors: outer,
-    rope,
     program: {
-      embed: [{ op: 'embedding', table: embedding, index: 'token', offset: 0, output: BLOCK_INPUT }],
-      block: blockProgram(sizes, config.rms_norm_eps),
+      embed: scaled(variant.embeddingScale, BLOCK_INPUT, (output) => ({
+        op: 'embedding',
+        table: embedding,
+        index: 'token',
+        offset: 0,
+        output,
+      })),
+      ...blockPrograms(config, sizes, rope, variant),
       head: [
-        {
+        ...scaled<ProgramOp>(variant.logitScale, 'normal', (output) => ({
           op: 'rmsNorm',
           input: BLOCK_OUTPUT,
-          output: 'normal',
+          output,
           weight: finalNorm,
           epsilon: config.rms_norm_eps,
-        },
+          offset: variant.normOffset ?? 0,
+        })),
         { op: 'logits', input: 'normal', output: LOGITS, weight: head },
       ],
     },
   };
+}
+
+/** An operation whose output is multiplied by a factor, where that is another than 1. */
+function scaled<Op extends ProgramOp>(
+  factor: number | undefined,
+  output: string,
+  op: (output: string) => Op,
+): (Op | ScaleOp)[] {
+  if (factor === undefined || factor === 1) return [op(output)];
+  const input = `${output}_unscaled`;
+  return [op(input), { op: 'scale', input, output, factor }];
+}
+
+/** The programs of the kinds of layers that there are, and which layer is of which kind. */
+function blockPrograms(
+  config: LlamaFields,
+  sizes: Sizes,
+  rope: RopeSpec,
+  variant: LlamaVariant,
+): Pick<ModelProgram, 'blocks' | 'kindOf'> {
+  const shared = {
+    ...sizes,
+    epsilon: config.rms_norm_eps,
+    norms: variant.norms ?? 'before',
+    normOffset: variant.normOffset ?? 0,
+    queryKeyNorm: variant.queryKeyNorm,
+    scale: variant.attentionScale ?? sizes.headDim ** -0.5,
+    residual: variant.residualScale ?? 1,
+  } as const;
+  const kinds: DecoderBlock[] = [];
+  const kindsOfLayers = Array.from({ length: config.num_hidden_layers }, (_, layer) => {
+    const { rope: own = rope, window: within = null } = variant.layer?.(layer) ?? {};
+    // What no sequence exceeds is no window.
+    const window = within !== null && within < config.max_position_embeddings ? within : undefined;
+    const same = kinds.findIndex((kind) => kind.rope === (own ?? undefined) && kind.window === window);
+    return same >= 0 ? same : kinds.push({ ...shared, rope: own ?? undefined, window }) - 1;
+  });
+  return { blocks: kinds.map(decoderBlock), kindOf: (block) => kindsOfLayers[block] ?? 0 };
 }
 
 interface Sizes {
@@ -92,16 +164,26 @@ interface Sizes {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
+  readonly activation: GateActivation;
 }
+
+/** By the names that config.json gives them. */
+const GATE_ACTIVATIONS: ReadonlyMap<string, GateActivation> = new Map([
+  ['silu', 'silu'],
+  ['swish', 'silu'],
+  ['gelu_pytorch_tanh', 'gelu'],
+  ['gelu_new', 'gelu'],
+]);
 
 function sizesOf(config: LlamaFields): Sizes {
   const hidden = config.hidden_size;
   const heads = config.num_attention_heads;
   const kvHeads = config.num_key_value_heads ?? heads;
   const headDim = config.head_dim ?? hidden / heads;
-  if (config.hidden_act !== 'silu') {
+  const activation = GATE_ACTIVATIONS.get(config.hidden_act);
+  if (activation === undefined) {
     throw new EsparseError('unsupported', `config.json: hidden_act '${config.hidden_act}' is not supported`, {
-      hint: "blocks of this shape are known with 'silu'",
+      hint: `blocks of this shape are known with ${[...GATE_ACTIVATIONS.keys()].join(', ')}`,
     });
   }
   if (!Number.isInteger(headDim) || headDim % 2 !== 0) {
@@ -117,7 +199,7 @@ function sizesOf(config: LlamaFields): Sizes {
       `config.json: num_attention_heads ${heads} is not a multiple of num_key_value_heads ${kvHeads}`,
     );
   }
-  return { hidden, heads, kvHeads, headDim };
+  return { hidden, heads, kvHeads, headDim, activation };
 }
 
 function linearsOf(
@@ -143,47 +225,30 @@ function linearsOf(
   ];
 }
 
-const NORMS = ['input_layernorm', 'post_attention_layernorm'] as const;
-
-function blockTensors(block: number, hidden: number, linears: readonly LinearSpec[]): BlockTensorSpec[] {
-  const tensors: BlockTensorSpec[] = NORMS.map((slot) => ({
+function blockTensors(
+  block: number,
+  { heads, kvHeads, headDim }: Sizes,
+  linears: readonly LinearSpec[],
+  { norms = 'before', queryKeyNorm }: LlamaVariant,
+): BlockTensorSpec[] {
+  const hidden = linears[0]!.cols;
+  const tensors: BlockTensorSpec[] = NORM_SLOTS[norms].map((slot) => ({
     slot,
     name: `model.layers.${block}.${slot}.weight`,
     shape: [hidden],
   }));
+  if (queryKeyNorm !== undefined) {
+    for (const [slot, width] of [
+      ['q_norm', heads * headDim],
+      ['k_norm', kvHeads * headDim],
+    ] as const) {
+      const shape = [queryKeyNorm === 'head' ? headDim : width];
+      tensors.push({ slot, name: `model.layers.${block}.self_attn.${slot}.weight`, shape });
+    }
+  }
   for (const linear of linears) {
     const name = linear.bias?.(block);
     if (name !== undefined) tensors.push({ slot: biasSlot(linear.name), name, shape: [linear.rows] });
   }
   return tensors;
-}
-
-function blockProgram({ heads, kvHeads, headDim }: Sizes, epsilon: number): BlockOp[] {
-  return [
-    { op: 'rmsNorm', input: BLOCK_INPUT, output: 'attn_in', weight: 'input_layernorm', epsilon },
-    { op: 'linear', linear: 'q_proj', input: 'attn_in', output: 'q_flat' },
-    { op: 'linear', linear: 'k_proj', input: 'attn_in', output: 'k_flat' },
-    { op: 'linear', linear: 'v_proj', input: 'attn_in', output: 'v' },
-    { op: 'rope', input: 'q_flat', output: 'q', heads, headDim },
-    { op: 'rope', input: 'k_flat', output: 'k', heads: kvHeads, headDim },
-    {
-      op: 'attention',
-      query: 'q',
-      key: 'k',
-      value: 'v',
-      output: 'attn_out',
-      heads,
-      kvHeads,
-      headDim,
-      scale: headDim ** -0.5,
-    },
-    { op: 'linear', linear: 'o_proj', input: 'attn_out', output: 'attn_delta' },
-    { op: 'add', left: BLOCK_INPUT, right: 'attn_delta', output: 'middle' },
-    { op: 'rmsNorm', input: 'middle', output: 'mlp_in', weight: 'post_attention_layernorm', epsilon },
-    { op: 'linear', linear: 'gate_proj', input: 'mlp_in', output: 'gate' },
-    { op: 'linear', linear: 'up_proj', input: 'mlp_in', output: 'up' },
-    { op: 'gatedActivation', activation: 'silu', gate: 'gate', up: 'up', output: 'mlp_out' },
-    { op: 'linear', linear: 'down_proj', input: 'mlp_out', output: 'mlp_delta' },
-    { op: 'add', left: 'middle', right: 'mlp_delta', output: BLOCK_OUTPUT },
-  ];
 }

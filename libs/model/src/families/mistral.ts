@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { positions } from '../config.ts';
 import { defineFamily } from '../define-family.ts';
 import { describeLlamaDecoder, LLAMA_FIELDS } from './llama-decoder.ts';
-import { withinWindow } from './sliding-window.ts';
+import { LAYER_TYPE_FIELDS, slidingLayers } from './layer-types.ts';
 
-/** Mistral, without mixture of experts: LLaMA's shape, with attention over a window in the first version. */
+/** Mistral and Ministral, without mixture of experts: LLaMA's shape, with attention over a window in some versions. */
 export const mistral = defineFamily({
   name: 'mistral',
   architectures: ['MistralForCausalLM'],
@@ -12,9 +12,14 @@ export const mistral = defineFamily({
   /** Defaults are those of Hugging Face's MistralConfig: a window that is not named is one of 4096, `null` is none. */
   config: z.object({
     ...LLAMA_FIELDS,
+    ...LAYER_TYPE_FIELDS,
     max_position_embeddings: positions().default(4096 * 32),
     sliding_window: positions().nullable().default(4096),
   }),
-  describe: (config) =>
-    withinWindow(describeLlamaDecoder(config, { biased: new Set() }), config.sliding_window),
+  describe(config) {
+    const sliding = slidingLayers(config, () => true);
+    return describeLlamaDecoder(config, {
+      layer: (layer) => ({ window: sliding(layer) ? config.sliding_window : null }),
+    });
+  },
 });

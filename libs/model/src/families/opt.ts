@@ -82,7 +82,7 @@ function describe(config: OptConfig): FamilyDescription {
         },
         { op: 'add', left: 'token', right: 'position', output: BLOCK_INPUT },
       ],
-      block: blockProgram(config.num_attention_heads, hidden / config.num_attention_heads),
+      blocks: [blockProgram(config.num_attention_heads, hidden / config.num_attention_heads)],
       head: [
         norm(finalNorm, BLOCK_OUTPUT, 'normal'),
         { op: 'logits', input: 'normal', output: LOGITS, weight: head },

@@ -18,6 +18,8 @@ export interface AttentionOp {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly scale: number;
+  /** A row sees so many rows, its own the last (arXiv 2310.06825). @default all before it */
+  readonly window?: number;
 }
 
 export const attention = {
@@ -38,12 +40,12 @@ const MIN_CHUNK = 16;
 const MASKED = -1e30;
 
 /**
- * Causal attention, unrolled over chunks of query rows. A chunk that ends at row e meets only the keys 0 .. e - 1:
- * nearly half of the products are never made, and the scores of the whole sequence never exist at once. Query heads
+ * Causal attention, unrolled over chunks of query rows. A chunk that ends at row e meets only the keys 0 .. e - 1, or
+ * those of them in its rows' windows: nearly half of the products are never made, and the scores of the whole sequence never exist at once. Query heads
  * that share a key head lie below one another in one matrix, so keys and values are never repeated.
  */
 function emitAttention(op: AttentionOp, { graph, rows }: EmitContext): void {
-  const { heads, kvHeads, headDim } = op;
+  const { heads, kvHeads, headDim, window = rows } = op;
   const group = heads / kvHeads;
   const chunk = attentionChunk(heads, rows);
   const scaled = graph.node('Mul', [op.query, graph.constant(op.scale)]);
@@ -55,19 +57,26 @@ function emitAttention(op: AttentionOp, { graph, rows }: EmitContext): void {
   const value = graph.node('Transpose', [graph.reshape(op.value, [rows, kvHeads, headDim])], {
     perm: [1, 0, 2],
   });
-  const mask = graph.constant(causalMask(chunk, rows), [chunk, rows]);
+  // Keys before a chunk's first row that its rows see, at most.
+  const reach = Math.min(window - 1, rows - chunk);
+  const mask = graph.constant(causalMask(chunk, reach, window), [chunk, reach + chunk]);
   const slice = (data: string, axis: number, begin: number, end: number) =>
     graph.node('Slice', [data, graph.integers([begin]), graph.integers([end]), graph.integers([axis])]);
 
   const parts = chunks(rows, chunk).map(([begin, end]) => {
     const size = end - begin;
+    const first = Math.max(begin - reach, 0);
     const queries = graph.reshape(slice(query, 2, begin, end), [kvHeads, group * size, headDim]);
-    const products = graph.node('MatMul', [queries, slice(key, 2, 0, end)]);
-    const shift = rows - chunk - begin;
-    const seen = slice(slice(mask, 0, 0, size), 1, shift, shift + end);
-    const scores = graph.node('Add', [graph.reshape(products, [kvHeads, group, size, end]), seen]);
-    const shares = graph.reshape(graph.node('Softmax', [scores], { axis: -1 }), [kvHeads, group * size, end]);
-    const mixed = graph.node('MatMul', [shares, slice(value, 1, 0, end)]);
+    const products = graph.node('MatMul', [queries, slice(key, 2, first, end)]);
+    const seen = slice(slice(mask, 0, 0, size), 1, reach - (begin - first), reach + size);
+    const keys = end - first;
+    const scores = graph.node('Add', [graph.reshape(products, [kvHeads, group, size, keys]), seen]);
+    const shares = graph.reshape(graph.node('Softmax', [scores], { axis: -1 }), [
+      kvHeads,
+      group * size,
+      keys,
+    ]);
+    const mixed = graph.node('MatMul', [shares, slice(value, 1, first, end)]);
     const byToken = graph.node('Transpose', [graph.reshape(mixed, [kvHeads, group, size, headDim])], {
       perm: [2, 0, 1, 3],
     });
@@ -90,11 +99,15 @@ function chunks(rows: number, chunk: number): [number, number][] {
 }
 
 /**
- * The mask of the last chunk, (chunk x rows): row r sees columns 0 .. rows - chunk + r. Every other chunk's mask is
- * a part of it, further right.
+ * The mask of the last chunk, (chunk x reach + chunk): its columns begin `reach` keys before its first row, and row r sees
+ * those up to itself, at most `window` of them. Every other chunk's mask is a part of it, further right.
  */
-function causalMask(chunk: number, rows: number): Float32Array {
-  const mask = new Float32Array(chunk * rows);
-  for (let r = 0; r < chunk; r++) mask.fill(MASKED, r * rows + rows - chunk + r + 1, (r + 1) * rows);
+function causalMask(chunk: number, reach: number, window: number): Float32Array {
+  const columns = reach + chunk;
+  const mask = new Float32Array(chunk * columns).fill(MASKED);
+  for (let r = 0; r < chunk; r++) {
+    const own = reach + r;
+    mask.fill(0, r * columns + Math.max(own + 1 - window, 0), r * columns + own + 1);
+  }
   return mask;
 }

@@ -1,7 +1,8 @@
-import type { EmitContext, Operation } from './operation.ts';
+import { gelu } from './activation.ts';
+import type { EmitContext, GraphWriter, Operation } from './operation.ts';
 
-/** The activations of gates. */
-export type GateActivation = 'silu';
+/** The activations of gates: silu, or gelu by its approximation with tanh. */
+export type GateActivation = 'silu' | 'gelu';
 
 /** `output = activation(gate) * up`, element by element (arXiv 2002.05202). */
 export interface GatedActivationOp {
@@ -16,9 +17,13 @@ export const gatedActivation = {
   inputs: ({ gate, up }) => [gate, up],
   width: ({ gate }, { widthOf }) => widthOf(gate),
   elementwise: true,
-  /** silu(x) = x · sigmoid(x). */
-  emit({ gate, up, output }, { graph }: Pick<EmitContext, 'graph'>): void {
-    const activated = graph.node('Mul', [gate, graph.node('Sigmoid', [gate])]);
+  emit({ activation, gate, up, output }, { graph }: Pick<EmitContext, 'graph'>): void {
+    const activated = activation === 'gelu' ? gelu(graph, gate) : silu(graph, gate);
     graph.node('Mul', [activated, up], {}, [output]);
   },
 } satisfies Operation<GatedActivationOp>;
+
+/** silu(x) = x · sigmoid(x). */
+function silu(graph: GraphWriter, x: string): string {
+  return graph.node('Mul', [x, graph.node('Sigmoid', [x])]);
+}

@@ -10,6 +10,7 @@ import { logits, type LogitsOp } from './logits.ts';
 import type { Operation } from './operation.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { rope } from './rope.ts';
+import { scale } from './scale.ts';
 
 /** Every operation, by the name that programs know it by: a new one is a file beside this and its line here. */
 export const OPERATIONS = {
@@ -22,6 +23,7 @@ export const OPERATIONS = {
   activation,
   gatedActivation,
   add,
+  scale,
   logits,
 };
 

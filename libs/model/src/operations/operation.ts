@@ -1,5 +1,5 @@
 import type { ModelDescription } from '../description.ts';
-import type { ModelProgram } from '../program.ts';
+import type { RopeSpec } from '../rope/spec.ts';
 import type { RopeTables } from '../rope/tables.ts';
 
 /**
@@ -16,7 +16,7 @@ export interface Operation<Op> {
   /** Element i of the output depends on the elements i of the inputs alone, so it may write where it reads. */
   readonly elementwise?: boolean;
   /** The only part of a model's program where it may stand. @default any */
-  readonly part?: keyof ModelProgram;
+  readonly part?: 'embed' | 'block' | 'head';
   /** Adds its nodes to an ONNX graph; the last one's output is named as the operation's. */
   readonly emit: (op: Op, context: EmitContext) => void;
 }
@@ -34,10 +34,12 @@ export interface EmitContext {
   readonly description: ModelDescription;
   /** Rows of a run: tokens of one sequence. */
   readonly rows: number;
+  /** Channels of a value. */
+  readonly width: (value: string) => number;
   /** The graph input, or constant, of a parameter: declared at its first use. */
   readonly parameter: (slot: string) => string;
-  /** The rotary tables as constants of the graph: stored at their first use. */
-  readonly rope: () => { readonly [K in keyof RopeTables]: string };
+  /** Rotary tables as constants of the graph: stored at their first use. */
+  readonly rope: (spec: RopeSpec) => { readonly [K in keyof RopeTables]: string };
 }
 
 /** An attribute's value: one or several whole numbers, or a float. */

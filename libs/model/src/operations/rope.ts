@@ -1,8 +1,9 @@
+import type { RopeSpec } from '../rope/spec.ts';
 import type { Operation } from './operation.ts';
 
 /**
- * Rotary position embedding (arXiv 2104.09864), half-split as in Hugging Face: within each head of `headDim`
- * channels, channel j < headDim / 2 is paired with channel j + headDim / 2. Angles come from the description's `rope`.
+ * Rotary position embedding (arXiv 2104.09864), half-split as in Hugging Face: of each head the first `spec.channels`
+ * are rotated, channel j of the first half with channel j of the second. Those behind them stay as they are.
  */
 export interface RopeOp {
   readonly op: 'rope';
@@ -10,22 +11,26 @@ export interface RopeOp {
   readonly output: string;
   readonly heads: number;
   readonly headDim: number;
+  /** The angles. Operations that turn alike share the object, so that their tables are made once. */
+  readonly spec: RopeSpec;
 }
 
 export const rope = {
   part: 'block',
   inputs: ({ input }) => [input],
   width: ({ input }, { widthOf }) => widthOf(input),
-  /** (a, b) becomes (a cos - b sin, b cos + a sin), where a and b are the halves of each head. */
-  emit({ input, output, heads, headDim }, { graph, rows, rope }): void {
-    const { cos, sin } = rope();
-    const split = graph.reshape(input, [rows, heads, 2, headDim / 2]);
-    const a = `${output}_a`;
-    const b = `${output}_b`;
-    graph.node('Split', [split], { axis: 2, num_outputs: 2 }, [a, b]);
+  /** (a, b) becomes (a cos - b sin, b cos + a sin), where a and b are the halves of what is rotated of each head. */
+  emit({ input, output, heads, headDim, spec }, { graph, rows, rope }): void {
+    const { cos, sin } = rope(spec);
+    const half = spec.channels / 2;
+    const part = (begin: number, end: number) =>
+      graph.node('Slice', [byHead, graph.integers([begin]), graph.integers([end]), graph.integers([2])]);
     const turn = (x: string, y: string, combine: 'Add' | 'Sub') =>
       graph.node(combine, [graph.node('Mul', [x, cos]), graph.node('Mul', [y, sin])]);
-    const turned = graph.node('Concat', [turn(a, b, 'Sub'), turn(b, a, 'Add')], { axis: 2 });
+    const byHead = graph.reshape(input, [rows, heads, headDim]);
+    const [a, b] = [part(0, half), part(half, 2 * half)];
+    const still = 2 * half < headDim ? [part(2 * half, headDim)] : [];
+    const turned = graph.node('Concat', [turn(a, b, 'Sub'), turn(b, a, 'Add'), ...still], { axis: 2 });
     graph.reshape(turned, [rows, heads * headDim], output);
   },
 } satisfies Operation<RopeOp>;

@@ -4,7 +4,7 @@ import { ropeFromConfig, type RopeFields } from './config.ts';
 const read = (config: RopeFields) => ropeFromConfig(config, 64, 4096);
 
 test('without any field, θ is 10000 and nothing is scaled', () => {
-  expect(read({})).toEqual({ type: 'default', headDim: 64, theta: 10_000 });
+  expect(read({})).toEqual({ type: 'default', channels: 64, theta: 10_000 });
   expect(read({ rope_scaling: null, rope_theta: 500_000 })).toMatchObject({ theta: 500_000 });
 });
 
@@ -14,7 +14,7 @@ test('rope_parameters win over rope_scaling, and their θ over rope_theta', () =
     rope_scaling: { type: 'linear', factor: 3 },
     rope_parameters: { rope_type: 'linear', factor: 2, rope_theta: 7 },
   };
-  expect(read(config)).toEqual({ type: 'linear', factor: 2, headDim: 64, theta: 7 });
+  expect(read(config)).toEqual({ type: 'linear', factor: 2, channels: 64, theta: 7 });
 });
 
 test('YaRN takes its factor from the original positions and its scale from the factor, where they are not given', () => {
@@ -39,7 +39,15 @@ test('a type that is not known is refused by name', () => {
     message: expect.stringContaining("'longrope'"),
     hint: expect.stringContaining('llama3'),
   });
-  expect(thrownBy(() => read({ partial_rotary_factor: 0.5 }))).toMatchObject({ kind: 'unsupported' });
+});
+
+test('a part of each head is rotated where config.json says so', () => {
+  expect(read({ partial_rotary_factor: 0.75 })).toMatchObject({ channels: 48 });
+  expect(read({ rope_parameters: { partial_rotary_factor: 0.5 } })).toMatchObject({ channels: 32 });
+  expect(thrownBy(() => read({ partial_rotary_factor: 0.4 }))).toMatchObject({
+    kind: 'checkpoint',
+    message: expect.stringContaining('partial_rotary_factor 0.4'),
+  });
 });
 
 test.each([

@@ -45,14 +45,16 @@ export function ropeFromConfig(config: RopeFields, headDim: number, maxPositions
   const where = config.rope_parameters ? 'rope_parameters' : 'rope_scaling';
   const scaling = parseConfig(SCALING, config[where] ?? {}, where);
   const part = scaling.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
-  if (part !== 1) {
+  // As in Hugging Face, what is left over of a channel is cut off.
+  const channels = Math.trunc(headDim * part);
+  if (channels < 2 || channels > headDim || channels % 2 !== 0) {
     throw new EsparseError(
-      'unsupported',
-      `config.json: partial_rotary_factor ${part} is not supported, only 1 is`,
+      'checkpoint',
+      `config.json: partial_rotary_factor ${part} rotates ${channels} of the ${headDim} channels of a head: not an even number from 2 on`,
     );
   }
   const theta = scaling.rope_theta ?? config.rope_theta ?? DEFAULT_THETA;
-  return { headDim, theta, ...scalingOf(scaling, where, maxPositions) };
+  return { channels, theta, ...scalingOf(scaling, where, maxPositions) };
 }
 
 function scalingOf(scaling: Scaling, where: string, maxPositions: number): RopeScaling {

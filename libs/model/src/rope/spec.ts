@@ -5,8 +5,8 @@
 export type RopeSpec = RopeBase & RopeScaling;
 
 interface RopeBase {
-  /** Channels of a head that are rotated: all of them. Even. */
-  readonly headDim: number;
+  /** Channels of a head that are rotated, the first ones: all of them, or a part (`partial_rotary_factor`). Even. */
+  readonly channels: number;
   /** `rope_theta`. */
   readonly theta: number;
 }

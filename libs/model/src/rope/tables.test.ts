@@ -34,7 +34,7 @@ test.each([
 });
 
 test('position 0 does not turn, and every angle grows by its frequency per position', () => {
-  const rope = { type: 'default', headDim: 8, theta: 10_000 } as const;
+  const rope = { type: 'default', channels: 8, theta: 10_000 } as const;
   const { cos, sin } = ropeTables(rope, 10);
   const frequencies = ropeFrequencies(rope, 10);
   expect([...cos.subarray(0, 4), ...sin.subarray(0, 4)]).toEqual([1, 1, 1, 1, 0, 0, 0, 0]);

@@ -1,6 +1,6 @@
 import type { RopeSpec } from './spec.ts';
 
-/** Cosines and sines of every position's angles, each (rows x headDim / 2). */
+/** Cosines and sines of every position's angles, each (rows x channels / 2). */
 export interface RopeTables {
   readonly cos: Float32Array;
   readonly sin: Float32Array;
@@ -11,7 +11,7 @@ export interface RopeTables {
  * differs in the last bits only). YaRN's attention factor multiplies both tables.
  */
 export function ropeTables(rope: RopeSpec, rows: number): RopeTables {
-  const half = rope.headDim / 2;
+  const half = rope.channels / 2;
   const frequencies = ropeFrequencies(rope, rows);
   const scale = rope.type === 'yarn' ? rope.attentionFactor : 1;
   const cos = new Float32Array(rows * half);
@@ -27,33 +27,33 @@ export function ropeTables(rope: RopeSpec, rows: number): RopeTables {
 }
 
 /**
- * The angle by which each pair of channels is rotated per position, (headDim / 2).
+ * The angle by which each pair of channels is rotated per position, (channels / 2).
  * @param rows length of the sequence: only the dynamic type depends on it
  */
 export function ropeFrequencies(rope: RopeSpec, rows: number): Float64Array {
   switch (rope.type) {
     case 'default':
-      return plain(rope.theta, rope.headDim);
+      return plain(rope.theta, rope.channels);
     case 'linear':
-      return plain(rope.theta, rope.headDim).map((frequency) => frequency / rope.factor);
+      return plain(rope.theta, rope.channels).map((frequency) => frequency / rope.factor);
     case 'dynamic':
-      return plain(dynamicTheta(rope, rows), rope.headDim);
+      return plain(dynamicTheta(rope, rows), rope.channels);
     case 'llama3':
-      return plain(rope.theta, rope.headDim).map((frequency) => llama3Frequency(rope, frequency));
+      return plain(rope.theta, rope.channels).map((frequency) => llama3Frequency(rope, frequency));
     case 'yarn':
       return yarnFrequencies(rope);
   }
 }
 
-/** θ^(-2j / headDim) for j in 0 .. headDim / 2 - 1. */
-function plain(theta: number, headDim: number): Float64Array {
-  return Float64Array.from({ length: headDim / 2 }, (_, j) => theta ** ((-2 * j) / headDim));
+/** θ^(-2j / channels) for j in 0 .. channels / 2 - 1. */
+function plain(theta: number, channels: number): Float64Array {
+  return Float64Array.from({ length: channels / 2 }, (_, j) => theta ** ((-2 * j) / channels));
 }
 
 function dynamicTheta(rope: RopeSpec & { type: 'dynamic' }, rows: number): number {
   const length = Math.max(rows, rope.original);
   const growth = (rope.factor * length) / rope.original - (rope.factor - 1);
-  return rope.theta * growth ** (rope.headDim / (rope.headDim - 2));
+  return rope.theta * growth ** (rope.channels / (rope.channels - 2));
 }
 
 function llama3Frequency(rope: RopeSpec & { type: 'llama3' }, frequency: number): number {
@@ -66,10 +66,10 @@ function llama3Frequency(rope: RopeSpec & { type: 'llama3' }, frequency: number)
 }
 
 function yarnFrequencies(rope: RopeSpec & { type: 'yarn' }): Float64Array {
-  const { headDim, theta, original, truncate } = rope;
+  const { channels, theta, original, truncate } = rope;
   // The (fractional) pair of channels that makes so many rotations within the original context.
   const pairOf = (rotations: number) =>
-    (headDim * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta));
+    (channels * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta));
   let first = pairOf(rope.betaFast);
   let last = pairOf(rope.betaSlow);
   if (truncate) {
@@ -77,10 +77,10 @@ function yarnFrequencies(rope: RopeSpec & { type: 'yarn' }): Float64Array {
     last = Math.ceil(last);
   }
   first = Math.max(first, 0);
-  last = Math.min(last, headDim - 1);
+  last = Math.min(last, channels - 1);
   // As the original: no division by zero where both ends meet.
   const width = first === last ? 0.001 : last - first;
-  return plain(theta, headDim).map((frequency, j) => {
+  return plain(theta, channels).map((frequency, j) => {
     const interpolated = Math.min(Math.max((j - first) / width, 0), 1);
     return (frequency / rope.factor) * interpolated + frequency * (1 - interpolated);
   });

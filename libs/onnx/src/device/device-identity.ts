@@ -42,7 +42,7 @@ function probeGraph(): Uint8Array {
   graph.input('w', [CHANNELS, CHANNELS]);
   OPERATIONS.rmsNorm.emit(
     { op: 'rmsNorm', input: 'x', output: 'normal', weight: 'scale', epsilon: 1e-5 },
-    { graph, parameter: (slot) => graph.input(slot, [CHANNELS]) },
+    { graph, rows: ROWS, width: () => CHANNELS, parameter: (slot) => graph.input(slot, [CHANNELS]) },
   );
   graph.node('Gemm', ['normal', 'w'], { transB: 1 }, ['product']);
   OPERATIONS.gatedActivation.emit(

@@ -1,12 +1,15 @@
 import { BLOCK_INPUT, BLOCK_OUTPUT, slotShapes, type ModelDescription } from '@esparse/model';
 import type { ProgramPart } from './program-graph.ts';
 
-/** A block: from `BLOCK_INPUT` to `BLOCK_OUTPUT`, by way of the taps. */
-export function blockPart(description: ModelDescription): ProgramPart {
+/**
+ * A block: from `BLOCK_INPUT` to `BLOCK_OUTPUT`, by way of the taps.
+ * @param kind index in the program's `blocks`
+ */
+export function blockPart(description: ModelDescription, kind: number): ProgramPart {
   return {
     name: 'block',
     description,
-    program: description.program.block,
+    program: description.program.blocks[kind]!,
     given: { [BLOCK_INPUT]: description.hidden },
     slots: slotShapes(description),
   };

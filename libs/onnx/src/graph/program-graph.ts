@@ -7,6 +7,7 @@ import {
   type EmitContext,
   type ModelDescription,
   type ProgramOp,
+  type RopeSpec,
 } from '@esparse/model';
 import { GraphBuilder } from './builder.ts';
 
@@ -53,48 +54,44 @@ export function buildProgramGraph(
   const graph = new GraphBuilder(`${description.family}-${name}`);
   const parameters = new Map<string, readonly number[]>();
   for (const [input, channels] of Object.entries(given)) graph.input(input, [rows, channels]);
-  let tables: ReturnType<EmitContext['rope']> | undefined;
+  const tables = new Map<RopeSpec, ReturnType<EmitContext['rope']>>();
 
+  const widths = widthsOf(description, program, given);
   const context: EmitContext = {
     graph,
     description,
     rows,
+    width(value) {
+      const channels = widths.get(value);
+      if (channels === undefined) throw wrongFamily(description, `no value '${value}'`);
+      return channels;
+    },
     parameter(slot) {
       const shape = slots.get(slot);
       if (shape === undefined) throw wrongFamily(description, `no parameter '${slot}'`);
       parameters.set(slot, shape);
       return binding === 'inputs' ? graph.input(slot, shape) : graph.external(slot, shape);
     },
-    rope() {
-      tables ??= storeRope(description, rows, graph);
-      return tables;
+    rope(spec) {
+      const stored = tables.get(spec) ?? storeRope(spec, rows, graph);
+      tables.set(spec, stored);
+      return stored;
     },
   };
-  const widths = widthsOf(description, program, given);
   for (const op of neededFor(program, values)) operationOf(op).emit(op, context);
   const outputs = new Map<string, readonly number[]>();
   for (const value of values) {
-    const channels = widths.get(value);
-    if (channels === undefined) throw wrongFamily(description, `no value '${value}'`);
-    outputs.set(value, [rows, channels]);
-    graph.output(value, [rows, channels]);
+    const shape = [rows, context.width(value)];
+    outputs.set(value, shape);
+    graph.output(value, shape);
   }
   return { bytes: graph.toBytes(), parameters, outputs };
 }
 
-function storeRope(
-  { family, rope }: ModelDescription,
-  rows: number,
-  graph: GraphBuilder,
-): ReturnType<EmitContext['rope']> {
-  if (rope === undefined)
-    throw new EsparseError(
-      'internal',
-      `family '${family}' has a rotary embedding in its program, but describes no rope`,
-    );
-  const { cos, sin } = ropeTables(rope, rows);
-  // As the halves of a head lie: (rows x heads x half x pair).
-  const shape = [rows, 1, 1, rope.headDim / 2];
+function storeRope(spec: RopeSpec, rows: number, graph: GraphBuilder): ReturnType<EmitContext['rope']> {
+  const { cos, sin } = ropeTables(spec, rows);
+  // As what is rotated of a head lies: (rows x heads x pair).
+  const shape = [rows, 1, spec.channels / 2];
   return { cos: graph.constant(cos, shape), sin: graph.constant(sin, shape) };
 }
 

@@ -1,6 +1,6 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { BLOCK_OUTPUT, MAX_SEQLEN, type ModelDescription } from '@esparse/model';
+import { BLOCK_OUTPUT, kindOf, MAX_SEQLEN, type ModelDescription } from '@esparse/model';
 import { readParameters } from './block-parameters.ts';
 import { lazyBlockSession, type LazyBlockSession, type Parameters } from './block-session.ts';
 import { CPU, type Device } from '../device/device.ts';
@@ -49,7 +49,7 @@ export interface BlockRunner {
 
 /**
  * Prepares to run the blocks of a model, one sequence a run. The graphs carry no weights: each of the two sessions
- * (taps, output) is made once, at its first use, and serves every block. Weights are inputs of a run, passed by pointer
+ * (taps, output) is made once, at its first use, and serves every block of its kind. Weights are inputs of a run, passed by pointer
  * on the CPU and placed on a WebGPU device once a block. CUDA would copy inputs at every run, so there each block has
  * sessions of its own, with the weights as constants.
  * @throws EsparseError 'usage' where `seqlen` is out of the model's range
@@ -66,14 +66,14 @@ export async function createBlockRunner(
   const ownSessions = device.weights === 'constants';
   const holdsDeviceMemory = ownSessions || device.place !== undefined;
   const numerics = await numericsId(seqlen, device);
-  const createSessions = (): Sessions => {
-    const shared = { description, rows: seqlen, device: device.name, threads, binding: device.weights };
+  const createSessions = (kind: number): Sessions => {
+    const shared = { description, kind, rows: seqlen, device: device.name, threads, binding: device.weights };
     return {
       taps: lazyBlockSession({ ...shared, values: description.taps.map(({ name }) => name) }),
       output: lazyBlockSession({ ...shared, values: [BLOCK_OUTPUT] }),
     };
   };
-  const common = createSessions();
+  const common = description.program.blocks.map((_, kind) => createSessions(kind));
   /** Of the blocks that hold memory of the device. */
   const releases = new Set<() => Promise<void>>();
 
@@ -81,7 +81,8 @@ export async function createBlockRunner(
     numerics,
     async load(block, weights, signal) {
       const placed: DeviceValue[] = [];
-      const sessions = ownSessions ? createSessions() : common;
+      const kind = kindOf(description.program, block);
+      const sessions = ownSessions ? createSessions(kind) : common[kind]!;
       let released = false;
       const release = async () => {
         released = true;
@@ -110,7 +111,7 @@ export async function createBlockRunner(
     },
     async release() {
       await Promise.all([...releases].map((release) => release()));
-      await releaseSessions(common);
+      await Promise.all(common.map(releaseSessions));
     },
   };
 }

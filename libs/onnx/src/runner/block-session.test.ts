@@ -20,7 +20,14 @@ const outputOf = async (session: LazyBlockSession, hidden: Value, parameters: Re
 
 test('a session whose weights are constants computes what one computes that is given them at each run', async () => {
   const { description, parameters, hidden } = await prepared(1);
-  const shared = { description, rows: ROWS, values: [BLOCK_OUTPUT], device: 'cpu', threads: 1 } as const;
+  const shared = {
+    description,
+    kind: 0,
+    rows: ROWS,
+    values: [BLOCK_OUTPUT],
+    device: 'cpu',
+    threads: 1,
+  } as const;
   const own = lazyBlockSession({ ...shared, binding: 'constants' });
   const common = lazyBlockSession({ ...shared, binding: 'inputs' });
   const values = parameters as ReadonlyMap<string, Value>;

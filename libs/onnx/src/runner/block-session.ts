@@ -17,6 +17,8 @@ export interface LazyBlockSession {
 
 export interface BlockSessionOptions {
   readonly description: ModelDescription;
+  /** Index in the program's `blocks`. */
+  readonly kind: number;
   /** Tokens of a sequence. */
   readonly rows: number;
   /** Names of taps, or `BLOCK_OUTPUT`. */
@@ -29,6 +31,7 @@ export interface BlockSessionOptions {
 
 export function lazyBlockSession({
   description,
+  kind,
   rows,
   values,
   device,
@@ -39,7 +42,7 @@ export function lazyBlockSession({
   let released = false;
 
   async function compile(parameters: Parameters): Promise<{ graph: ProgramGraph; session: Session }> {
-    const graph = buildProgramGraph({ ...blockPart(description), binding }, rows, values);
+    const graph = buildProgramGraph({ ...blockPart(description, kind), binding }, rows, values);
     const constants = binding === 'constants' ? onHost(pick(parameters, graph)) : undefined;
     return { graph, session: await createSession(graph.bytes, { device, threads, constants }) };
   }

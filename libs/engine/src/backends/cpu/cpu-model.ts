@@ -28,7 +28,7 @@ export function createCpuModel(parts: CpuModelParts): BackendModel {
     kernels,
     weights,
     cache,
-    rotary: rotaryTables(description, maxContext),
+    rotary: rotaryTables(maxContext),
     layout,
     maxTokens: maxStepTokens,
   });

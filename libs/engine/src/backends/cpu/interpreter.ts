@@ -1,9 +1,9 @@
 import type { BatchLayout, InferenceKernels } from '@esparse/kernels';
-import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS, type ModelDescription } from '@esparse/model';
+import { BLOCK_INPUT, BLOCK_OUTPUT, kindOf, LOGITS, type ModelDescription } from '@esparse/model';
 import type { KeyValueCache } from './key-value-cache.ts';
 import type { ModelWeights } from './model-weights.ts';
 import type { RotaryTables } from './rotary-tables.ts';
-import { createSection, type Section } from './section.ts';
+import { createSection, type Section, type SectionOptions } from './section.ts';
 
 /** Runs a model over the tokens of a step. */
 export interface Interpreter {
@@ -24,7 +24,7 @@ export interface InterpreterOptions {
   readonly kernels: InferenceKernels;
   readonly weights: ModelWeights;
   readonly cache: KeyValueCache;
-  readonly rotary: RotaryTables | undefined;
+  readonly rotary: RotaryTables;
   /** Where the tokens of the step stand; filled by the caller before each run. */
   readonly layout: BatchLayout;
   /** The most tokens of a step. */
@@ -49,16 +49,24 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     ends: { output: BLOCK_INPUT },
     contexts: [outside],
   });
-  const blocks = createSection({
-    description,
-    program: program.block,
-    ends: { input: BLOCK_INPUT, output: BLOCK_OUTPUT },
-    contexts: weights.blocks.map((own, block) => (operation) => ({
+  const contexts = program.blocks.map((): SectionOptions['contexts'][number][] => []);
+  const order = weights.blocks.map((own, block) => {
+    const kind = kindOf(program, block);
+    const context = (operation: number) => ({
       ...outside(),
       weights: own,
       cache: cache.part(block, operation),
-    })),
+    });
+    return { kind, repetition: contexts[kind]!.push(context) - 1 };
   });
+  const kinds = program.blocks.map((operations, kind) =>
+    createSection({
+      description,
+      program: operations,
+      ends: { input: BLOCK_INPUT, output: BLOCK_OUTPUT },
+      contexts: contexts[kind]!,
+    }),
+  );
   const head = createSection({
     description,
     program: program.head,
@@ -68,8 +76,8 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
 
   /** The residual stream. */
   const hidden = new Float32Array(maxTokens * width);
-  const embedBuffers = buffersOf(embed, maxTokens, hidden);
-  const blockBuffers = buffersOf(blocks, maxTokens, hidden);
+  const embedBuffers = buffersOf([embed], maxTokens, hidden);
+  const blockBuffers = buffersOf(kinds, maxTokens, hidden);
   let headBuffers: Float32Array[] = [];
   let headRows = 0;
 
@@ -77,11 +85,11 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
     tokens,
     run(count) {
       embed.run(count, embedBuffers);
-      blocks.run(count, blockBuffers);
+      for (const { kind, repetition } of order) kinds[kind]!.run(count, blockBuffers, repetition);
     },
     logits(rows, count) {
       if (headRows < count) {
-        headBuffers = buffersOf(head, count, new Float32Array(count * width));
+        headBuffers = buffersOf([head], count, new Float32Array(count * width));
         headRows = count;
       }
       for (let i = 0; i < count; i++) {
@@ -94,6 +102,11 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   };
 }
 
-function buffersOf({ buffers }: Section, rows: number, first: Float32Array): Float32Array[] {
-  return [first, ...buffers.slice(1).map((width) => new Float32Array(rows * width))];
+/** Buffers that serve each of the sections: as many as the one with most has, as wide as any needs them. */
+function buffersOf(sections: readonly Section[], rows: number, first: Float32Array): Float32Array[] {
+  const most = Math.max(...sections.map(({ buffers }) => buffers.length));
+  const widths = Array.from({ length: most }, (_, i) =>
+    Math.max(...sections.map(({ buffers }) => buffers[i] ?? 0)),
+  );
+  return [first, ...widths.slice(1).map((width) => new Float32Array(rows * width))];
 }

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { ModelDescription } from '@esparse/model';
+import { kindOf, type ModelDescription } from '@esparse/model';
 import { cpuOperationOf } from './operations.ts';
 
 /** The keys and values of all sequences, in pages of 16 tokens. A page number means the same page in every part. */
@@ -18,8 +18,14 @@ export interface KeyValueCache {
  * @throws EsparseError 'usage' where not one page fits, or more than one array can hold
  */
 export function createKeyValueCache(description: ModelDescription, bytes: number): KeyValueCache {
-  const sizes = description.program.block.map((op) => cpuOperationOf(op).pageFloats?.(op) ?? 0);
-  const floats = description.blocks * sizes.reduce((sum, size) => sum + size, 0);
+  const kinds = description.program.blocks.map((block) =>
+    block.map((op) => cpuOperationOf(op).pageFloats?.(op) ?? 0),
+  );
+  const sizes = Array.from(
+    { length: description.blocks },
+    (_, block) => kinds[kindOf(description.program, block)]!,
+  );
+  const floats = sizes.flat().reduce((sum, size) => sum + size, 0);
   const pageBytes = floats * 4;
   const pages = Math.floor(bytes / Math.max(pageBytes, 1));
   if (pages < 1) {
@@ -34,8 +40,8 @@ export function createKeyValueCache(description: ModelDescription, bytes: number
   const memory = allocate(pages * floats, bytes);
   const parts: Float32Array[][] = [];
   let at = 0;
-  for (let block = 0; block < description.blocks; block++) {
-    parts.push(sizes.map((size) => memory.subarray(at, (at += pages * size))));
+  for (const block of sizes) {
+    parts.push(block.map((size) => memory.subarray(at, (at += pages * size))));
   }
   return { pages, pageBytes, part: (block, operation) => parts[block]![operation]! };
 }

@@ -23,7 +23,7 @@ export interface OperationContext {
   readonly tokens: Uint32Array;
   /** Where the tokens of the step stand. */
   readonly layout: BatchLayout;
-  readonly rotary: RotaryTables | undefined;
+  readonly rotary: RotaryTables;
   readonly weights: SectionWeights;
   /** Index of a value by its name. */
   readonly value: (name: string) => number;
@@ -47,10 +47,11 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
     },
   },
   rmsNorm: {
-    prepare({ input, output, weight, epsilon }, { kernels, value, weights }) {
-      const [x, y, scale] = [value(input), value(output), named(weights.vectors, weight)];
+    prepare({ input, output, weight, epsilon, offset = 0, groups = 1 }, { kernels, value, weights }) {
+      const [x, y, given] = [value(input), value(output), named(weights.vectors, weight)];
+      const scale = offset === 0 ? given : given.map((element) => element + offset);
       return (values, tokens) => {
-        kernels.rmsNorm(values[x]!, scale, epsilon, tokens, values[y]!);
+        kernels.rmsNorm(values[x]!, scale, epsilon, tokens * groups, values[y]!);
       };
     },
   },
@@ -72,11 +73,11 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
     },
   },
   rope: {
-    prepare({ input, output, heads, headDim }, { kernels, value, rotary, layout }) {
-      if (rotary === undefined) throw new EsparseError('internal', 'the model describes no rotary embedding');
-      const [x, y, { cos, sin }] = [value(input), value(output), rotary];
+    prepare({ input, output, heads, headDim, spec }, { kernels, value, rotary, layout }) {
+      const [x, y, tables] = [value(input), value(output), rotary(spec)];
+      const shape = { heads, headDim, rotated: spec.channels };
       return (values, tokens) => {
-        kernels.rope(values[x]!, heads, headDim, cos, sin, layout.positions, tokens, values[y]!);
+        kernels.rope(values[x]!, shape, tables, layout.positions, tokens, values[y]!);
       };
     },
   },
@@ -92,7 +93,7 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
   activation: {
     prepare({ activation, input, output }, { kernels, value, width }) {
       const [x, y, channels] = [value(input), value(output), width(input)];
-      const run = { relu: kernels.relu }[activation];
+      const run = { relu: kernels.relu, gelu: kernels.gelu }[activation];
       return (values, tokens) => {
         run(values[x]!, tokens * channels, values[y]!);
       };
@@ -101,7 +102,7 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
   gatedActivation: {
     prepare({ activation, gate, up, output }, { kernels, value, width }) {
       const [g, u, y, channels] = [value(gate), value(up), value(output), width(gate)];
-      const run = { silu: kernels.gatedSilu }[activation];
+      const run = { silu: kernels.gatedSilu, gelu: kernels.gatedGelu }[activation];
       return (values, tokens) => {
         run(values[g]!, values[u]!, tokens * channels, values[y]!);
       };
@@ -112,6 +113,14 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
       const [a, b, y, channels] = [value(left), value(right), value(output), width(left)];
       return (values, tokens) => {
         kernels.add(values[a]!, values[b]!, tokens * channels, values[y]!);
+      };
+    },
+  },
+  scale: {
+    prepare({ input, output, factor }, { kernels, value, width }) {
+      const [x, y, channels] = [value(input), value(output), width(input)];
+      return (values, tokens) => {
+        kernels.scale(values[x]!, factor, tokens * channels, values[y]!);
       };
     },
   },

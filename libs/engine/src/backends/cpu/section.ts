@@ -8,15 +8,18 @@ export interface Section {
   readonly buffers: readonly number[];
   /** The buffer of a value. */
   bufferOf(value: string): number;
-  /** Runs the operations over so many rows, with the values in these buffers. */
-  run(rows: number, buffers: readonly Float32Array[]): void;
+  /**
+   * Runs the operations over so many rows, with the values in these buffers.
+   * @param repetition of which context. @default 0, the first
+   */
+  run(rows: number, buffers: readonly Float32Array[], repetition?: number): void;
 }
 
 export interface SectionOptions {
   readonly description: ModelDescription;
   readonly program: readonly ProgramOp[];
   readonly ends: Ends;
-  /** For each repetition of the program, what its operations find; once for each block. */
+  /** For each repetition of the program, what its operations find: one for each block that runs it. */
   readonly contexts: readonly ((operation: number) => Omit<OperationContext, 'value' | 'width'>)[];
 }
 
@@ -27,7 +30,7 @@ export function createSection({ description, program, ends, contexts }: SectionO
     value: plan.indexOf,
     width: (name: string) => plan.values[plan.indexOf(name)]!.width,
   };
-  const actions = contexts.flatMap((contextOf) =>
+  const actions = contexts.map((contextOf) =>
     program.map((op, i) => cpuOperationOf(op).prepare(op, { ...contextOf(i), ...lookups })),
   );
   return {
@@ -37,17 +40,18 @@ export function createSection({ description, program, ends, contexts }: SectionO
   };
 }
 
-function runner(plan: Plan, actions: readonly Action[]): Section['run'] {
+function runner(plan: Plan, repetitions: readonly (readonly Action[])[]): Section['run'] {
   let values: Float32Array[] = [];
   let sized = -1;
   let seen: readonly Float32Array[] | undefined;
-  return (rows, buffers) => {
+  return (rows, buffers, repetition = 0) => {
     // Decoding steps have the same number of tokens again and again.
     if (rows !== sized || buffers !== seen) {
       values = plan.values.map(({ buffer, width }) => buffers[buffer]!.subarray(0, rows * width));
       sized = rows;
       seen = buffers;
     }
+    const actions = repetitions[repetition]!;
     for (let i = 0; i < actions.length; i++) actions[i]!(values, rows);
   };
 }

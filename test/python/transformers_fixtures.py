@@ -1,0 +1,119 @@
+"""Writes test/fixtures/transformers: small random checkpoints of the model families, made and computed by the Hugging Face
+library itself: config.json and weights as it saves them, logits of sequences of several lengths, and the inputs of the
+linears of the last block. The library's tests compare both of its runtimes with them.
+
+    python3 -m venv .venv && .venv/bin/pip install torch==2.13.0 transformers==5.24.0
+    .venv/bin/python test/python/transformers_fixtures.py [NAME…]
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+
+FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "transformers"
+LENGTHS = (1, 7, 24)
+VOCABULARY = 40
+
+# Sizes that all of them have, by the names of most; two key-value heads for four query heads.
+SIZES = dict(
+    vocab_size=VOCABULARY,
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=64,
+    pad_token_id=None,
+    bos_token_id=None,
+    eos_token_id=None,
+)
+LLAMA3 = dict(
+    rope_type="llama3",
+    rope_theta=10000.0,
+    factor=8.0,
+    low_freq_factor=1.0,
+    high_freq_factor=4.0,
+    original_max_position_embeddings=16,
+)
+SLIDING = ["full_attention", "sliding_attention", "sliding_attention"]
+GATED = {"attn_in": "self_attn.q_proj", "attn_out": "self_attn.o_proj", "mlp_in": "mlp.gate_proj", "mlp_out": "mlp.down_proj"}
+
+# name: (the library's classes, what differs in config.json, the modules whose inputs are the taps)
+FAMILIES = {
+    "llama": ("Llama", dict(tie_word_embeddings=True, rope_parameters=LLAMA3), GATED),
+    "mistral": ("Mistral", dict(sliding_window=9), GATED),
+    "qwen2": ("Qwen2", dict(use_sliding_window=True, sliding_window=6, max_window_layers=1), GATED),
+    "qwen3": ("Qwen3", dict(head_dim=12, tie_word_embeddings=True), GATED),
+    "smollm3": ("SmolLM3", dict(no_rope_layer_interval=2, tie_word_embeddings=True), GATED),
+    "olmo2": ("Olmo2", dict(), GATED),
+    "granite": (
+        "Granite",
+        dict(embedding_multiplier=12.0, attention_multiplier=0.2, residual_multiplier=0.22, logits_scaling=8.0),
+        GATED,
+    ),
+    "gemma3": (
+        "Gemma3",
+        dict(head_dim=16, sliding_window=5, layer_types=SLIDING[::-1], query_pre_attn_scalar=24),
+        GATED,
+    ),
+}
+
+
+def model_of(name, differences):
+    kind = f"{name}Text" if name == "Gemma3" else name
+    config = getattr(transformers, f"{kind}Config")(**{**SIZES, **differences})
+    config._attn_implementation = "eager"
+    return getattr(transformers, f"{name}ForCausalLM")(config).eval()
+
+
+def randomise(model, seed):
+    """Weights that are exact in bf16 and large enough that every part of a block counts."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        noise = torch.randn(parameter.shape, generator=generator)
+        if parameter.ndim == 1:
+            # Norms stay about what they are by default, 1 or 0; biases about 0.
+            values = parameter.detach() + 0.3 * noise
+        else:
+            values = noise * 1.5 / parameter.shape[-1] ** 0.5
+        parameter.data = values.to(torch.bfloat16).to(torch.float64)
+
+
+def write(name):
+    architecture, differences, taps = FAMILIES[name]
+    model = model_of(architecture, differences).double()
+    randomise(model, sum(map(ord, name)))
+    generator = torch.Generator().manual_seed(len(name))
+    layers = model.base_model.layers if hasattr(model.base_model, "layers") else model.base_model.h
+    caught = {}
+    for tap, module in taps.items():
+        layers[-1].get_submodule(module).register_forward_pre_hook(
+            lambda _, inputs, tap=tap: caught.update({tap: inputs[0][0]})
+        )
+    sequences = []
+    with torch.no_grad():
+        for length in LENGTHS:
+            tokens = torch.randint(VOCABULARY, (1, length), generator=generator)
+            logits = model(tokens, use_cache=False).logits[0]
+            sequences.append({"tokens": tokens[0].tolist(), "logits": rounded(logits)})
+    folder = FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    expected = {"sequences": sequences, "taps": {tap: rounded(value) for tap, value in caught.items()}}
+    (folder / "expected.json").write_text(json.dumps(expected) + "\n")
+    print(name, sum(file.stat().st_size for file in folder.iterdir()), "bytes")
+
+
+def rounded(values):
+    return [[float(f"{value:.7g}") for value in row] for row in values.tolist()]
+
+
+if __name__ == "__main__":
+    print("torch", torch.__version__, "transformers", transformers.__version__)
+    for name in sys.argv[1:] or FAMILIES:
+        write(name)
