@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { writeCheckpoint, type TensorDtype } from '@esparse/checkpoint';
@@ -97,8 +100,39 @@ test('tensors at odd places of a file are the same tensors', async () => {
   expect(await logitsOf({ model })).toEqual(expected);
 });
 
-test('one model is opened: a store or a checkpoint, and one that is elsewhere is refused with what to do', async () => {
+test('one model is opened: a store or a checkpoint', async () => {
   await expect(open({})).rejects.toMatchObject({ kind: 'usage' });
   await expect(open({ store: home, model: home })).rejects.toMatchObject({ kind: 'usage' });
   await expect(open({ model: path.join(home, 'nowhere') })).rejects.toMatchObject({ kind: 'checkpoint' });
+});
+
+test('a checkpoint that is on a server is refused, with what to do', async () => {
+  const server = createServer((request, response) => {
+    void readFile(path.join(FIXTURES, 'llama', path.basename(request.url!)))
+      .catch(() => undefined)
+      .then((bytes) => {
+        const [from, to] = (/(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? []).slice(1).map(Number);
+        const part = from === undefined ? bytes : bytes?.subarray(from, to! + 1);
+        const status = bytes === undefined ? 404 : from === undefined ? 200 : 206;
+        const range = `bytes ${from}-${to}/${bytes?.length}`;
+        response.writeHead(status, {
+          'content-length': part?.length ?? 0,
+          'content-range': range,
+          etag: '"1"',
+        });
+        response.end(request.method === 'HEAD' ? undefined : part);
+      });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  try {
+    await expect(open({ model: `http://127.0.0.1:${port}/llama` })).rejects.toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('is not on this machine'),
+      hint: expect.stringContaining('copy the checkpoint to a local folder'),
+    });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });

@@ -2,37 +2,64 @@ import {
   checkpointWeights,
   makeTokenizer,
   openCheckpoint,
-  openTokenizer,
+  tokenizerFiles,
   type TextTokenizer,
+  type TokenizerFile,
   type WeightSource,
 } from '@esparse/checkpoint';
+import { EsparseError } from '@esparse/errors';
 import { showLocation } from '@esparse/storage';
 import { describeCheckpoint, describeModel, type ModelDescription } from '@esparse/model';
 import { readTokenizerFiles, requireFinished, storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
+import type { SourceFlags } from './options/source.ts';
 
-/** A model to evaluate, of a checkpoint or of a store. */
+/** A model to compute with, of a checkpoint or of a store. */
 export interface ModelSource {
   readonly description: ModelDescription;
+  /** config.json */
+  readonly config: Readonly<Record<string, unknown>>;
   readonly weights: WeightSource;
   readonly tokenizer: TextTokenizer;
+  readonly tokenizerFiles: readonly TokenizerFile[];
   /** What it is called: the directory, or the run. */
   readonly name: string;
-  /** Store and run, where the engine can run it. */
-  readonly stored?: { readonly store: string; readonly run: string };
+  /** What the engine opens. */
+  readonly place: { readonly store: string; readonly run: string } | { readonly model: string };
+  /** Names it in a report: the same, and what tells its content from another's. */
+  readonly identity: Readonly<Record<string, string>>;
+  /** Whether the engine can run it: a checkpoint only where its files are on this machine. */
+  readonly isLocal: boolean;
   close(): Promise<void>;
 }
 
+/** @throws EsparseError 'usage' where neither is named */
+export function openSource({ model, store, run }: SourceFlags): Promise<ModelSource> {
+  if (model !== undefined) return checkpointSource(model);
+  if (store !== undefined) return storeSource(store, run);
+  throw new EsparseError('usage', 'no model is named', {
+    hint: 'give --store, a store of a pruned model, or --model, a checkpoint',
+  });
+}
+
 /** A Hugging Face checkpoint. */
-export async function checkpointSource(directory: string): Promise<ModelSource> {
+async function checkpointSource(directory: string): Promise<ModelSource> {
   const checkpoint = await openCheckpoint(directory);
   try {
+    const { config, digest } = checkpoint;
     const description = describeCheckpoint(checkpoint);
+    const files = await tokenizerFiles(directory);
+    const name = showLocation(directory);
     return {
       description,
+      config,
       weights: checkpointWeights(checkpoint),
-      tokenizer: await openTokenizer(directory),
-      name: showLocation(directory),
+      tokenizer: makeTokenizer(files, name, config),
+      tokenizerFiles: files,
+      name,
+      place: { model: directory },
+      identity: { model: name, checkpoint: digest },
+      isLocal: checkpoint.fileOf !== undefined,
       close: () => checkpoint.close(),
     };
   } catch (error) {
@@ -42,16 +69,22 @@ export async function checkpointSource(directory: string): Promise<ModelSource> 
 }
 
 /** A finished run of a store: the current one, or the one named. */
-export async function storeSource(directory: string, fingerprint?: string): Promise<ModelSource> {
+async function storeSource(directory: string, fingerprint: string | undefined): Promise<ModelSource> {
   const run = await (await openStore(directory)).openRun(fingerprint);
   const { config } = await requireFinished(run);
   const description = describeModel(config);
+  const files = await readTokenizerFiles(run);
+  const store = showLocation(directory);
   return {
     description,
+    config,
     weights: storeWeights(run, description),
-    tokenizer: makeTokenizer(await readTokenizerFiles(run), directory, config),
-    name: `${directory} (run ${run.fingerprint})`,
-    stored: { store: directory, run: run.fingerprint },
+    tokenizer: makeTokenizer(files, store, config),
+    tokenizerFiles: files,
+    name: `${store} (run ${run.fingerprint})`,
+    place: { store: directory, run: run.fingerprint },
+    identity: { store, run: run.fingerprint },
+    isLocal: true,
     close: () => Promise.resolve(),
   };
 }

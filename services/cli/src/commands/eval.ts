@@ -1,24 +1,25 @@
+import { createHash } from 'node:crypto';
 import { Command, Option } from 'commander';
 import { readText } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { openEngine } from '@esparse/engine';
 import { openDevice, type DeviceName } from '@esparse/onnx';
-import { enginePerplexity, perplexity, type Perplexity } from '@esparse/evaluation';
+import { enginePerplexity, perplexity, type Perplexity, type PerplexityProgress } from '@esparse/evaluation';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
-import { checkpointSource, storeSource, type ModelSource } from '../model-source.ts';
+import { openSource, type ModelSource } from '../model-source.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
 import { deviceOption } from '../options/device.ts';
-import { jsonOption, runOption, threadsOption } from '../options/shared.ts';
+import { jsonOption, threadsOption } from '../options/shared.ts';
+import { sourceOptions, type SourceFlags } from '../options/source.ts';
 import { integer } from '../options/values.ts';
+import { verifyOption, type VerifyFlags } from '../options/verify.ts';
+import { createProgress } from '../progress.ts';
+import { withEngine } from '../with-engine.ts';
 
-/** What computes: the engine that serves stores, or ONNX Runtime. */
+/** What computes: the engine of `esparse serve`, or ONNX Runtime. */
 type Backend = 'native' | 'onnx';
 
-interface Flags extends CacheFlags, FamilyFlags {
-  readonly model?: string;
-  readonly store?: string;
-  readonly run?: string;
+interface Flags extends CacheFlags, FamilyFlags, SourceFlags, VerifyFlags {
   readonly text: string;
   readonly seqlen: number;
   readonly bos: boolean;
@@ -31,15 +32,11 @@ interface Flags extends CacheFlags, FamilyFlags {
 /** `esparse eval` */
 export function evalCommand(): Command {
   const [cacheDirectory, cacheSize] = cacheOptions();
-  return new Command('eval')
-    .description('Measures the perplexity of a checkpoint, or of a pruned model in a store, on a text.')
-    .addOption(
-      new Option('--model <dir|s3://…|https://…>', 'Hugging Face checkpoint')
-        .env('ESPARSE_MODEL')
-        .conflicts('store'),
-    )
-    .addOption(new Option('--store <dir|s3://…>', 'store of a pruned model').env('ESPARSE_STORE'))
-    .addOption(runOption())
+  const command = new Command('eval').description(
+    'Measures the perplexity of a pruned model in a store, or of a checkpoint, on a text.',
+  );
+  for (const option of sourceOptions('dir|s3://…|https://…')) command.addOption(option);
+  return command
     .addOption(
       new Option(
         '--text <file>',
@@ -60,13 +57,14 @@ export function evalCommand(): Command {
     .addOption(
       new Option(
         '--engine <name>',
-        'what computes: the kernels of `esparse serve`, straight from a store (its default: as exact, and without dense copies), or ONNX Runtime',
+        'what computes: the engine of `esparse serve`, or ONNX Runtime (default: native; onnx for a checkpoint in S3 or on a server, and with another --device than cpu)',
       )
         .choices(['native', 'onnx'])
         .env('ESPARSE_ENGINE'),
     )
     .addOption(threadsOption('threads of the runtime'))
     .addOption(familyOption())
+    .addOption(verifyOption())
     .addOption(cacheDirectory)
     .addOption(cacheSize)
     .addOption(
@@ -77,37 +75,58 @@ export function evalCommand(): Command {
 }
 
 async function run(
-  { text, seqlen, bos, threads, device, json, engine, ...flags }: Flags,
+  { seqlen, bos, threads, device, json, verify, ...flags }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   await loadedFamily(flags);
   const source = await openSource(flags);
+  const progress = createProgress(process.stderr);
   try {
-    const backend = backendOf(source, engine, device);
-    const tokens = await source.tokenizer.encode(await readText(text), { bos });
-    const measure = { native: byEngine, onnx: byOnnx }[backend];
-    const cache = cacheOf(flags);
-    const result = await measure(source, { tokens, seqlen, threads, device, cache, signal });
+    const engine = backendOf(source, flags.engine, device);
+    const text = await readText(flags.text);
+    const tokens = await source.tokenizer.encode(text, { bos, signal });
+    const measure = { native: byEngine, onnx: byOnnx }[engine];
+    const result = await measure(source, {
+      ...{ tokens, seqlen, threads, device, verify, signal },
+      cache: cacheOf(flags),
+      onProgress: (done) => {
+        progress.show(lineOf(done));
+      },
+    });
+    progress.end();
+    const { perplexity: value, seconds, ...counts } = result;
+    const report = {
+      ...{ perplexity: value, ...counts, seqlen, bos, ...source.identity },
+      text: { file: flags.text, sha256: createHash('sha256').update(text).digest('hex') },
+      ...{ engine, seconds },
+    };
     process.stdout.write(
       json
-        ? `${JSON.stringify({ perplexity: result.perplexity, tokens: result.tokens, windows: result.windows, seqlen, engine: backend, seconds: result.seconds })}\n`
-        : `perplexity ${result.perplexity.toFixed(3)} on ${result.tokens} tokens of ${text} (${source.name}, ` +
-            `${result.windows} windows of ${seqlen}, ${backend}, ${result.seconds.toFixed(1)} s)\n`,
+        ? `${JSON.stringify(report)}\n`
+        : `perplexity ${value.toFixed(3)} on ${counts.tokens} tokens of ${flags.text} (${source.name}, ` +
+            `${counts.windows} windows of ${seqlen}, ${engine}, ${seconds.toFixed(1)} s)\n`,
     );
   } finally {
+    progress.end();
     await source.close();
   }
 }
 
-interface Measurement {
+function lineOf({ done, windows, totalWindows }: PerplexityProgress): string {
+  return `evaluating: ${Math.floor(100 * done)} %, ${windows} of ${totalWindows} windows`;
+}
+
+interface Measurement extends VerifyFlags {
   readonly tokens: Uint32Array;
   readonly seqlen: number;
   readonly threads: number | undefined;
   readonly cache: ReturnType<typeof cacheOf>;
   readonly device: DeviceName | undefined;
   readonly signal: AbortSignal;
+  readonly onProgress: (progress: PerplexityProgress) => void;
 }
 
+/** Reads the weights block by block; a store's are compared with their checksums as they are read. */
 async function byOnnx(source: ModelSource, measurement: Measurement): Promise<Perplexity> {
   const device = await openDevice(measurement.device ?? 'cpu');
   try {
@@ -118,37 +137,24 @@ async function byOnnx(source: ModelSource, measurement: Measurement): Promise<Pe
   }
 }
 
-async function byEngine({ stored }: ModelSource, measurement: Measurement): Promise<Perplexity> {
-  const { seqlen, threads, cache } = measurement;
-  const engine = await openEngine({ ...stored!, ...cache, maxContext: seqlen, threads });
-  try {
-    return await enginePerplexity({ engine, ...measurement });
-  } finally {
-    await engine.close();
-  }
+function byEngine({ place }: ModelSource, measurement: Measurement): Promise<Perplexity> {
+  const { seqlen, threads, cache, verify, signal } = measurement;
+  return withEngine({ ...place, ...cache, maxContext: seqlen, threads, verify, signal }, (engine, stopped) =>
+    enginePerplexity({ engine, ...measurement, signal: stopped }),
+  );
 }
 
-/** @throws EsparseError 'usage' for a checkpoint, or a device, on the engine */
+/** @throws EsparseError 'usage' for a device that the engine does not have */
 function backendOf(
-  { stored, name }: ModelSource,
+  { isLocal }: ModelSource,
   wanted: Backend | undefined,
   device: DeviceName | undefined,
 ): Backend {
-  if (device !== undefined && device !== 'cpu' && wanted !== 'onnx' && stored !== undefined) {
+  const isOther = device !== undefined && device !== 'cpu';
+  if (isOther && wanted === 'native') {
     throw new EsparseError('usage', 'the native engine computes on the processor', {
-      hint: `add --engine onnx to evaluate on ${device}`,
+      hint: `use --engine onnx to evaluate on ${device}`,
     });
   }
-  if (wanted === 'native' && stored === undefined) {
-    throw new EsparseError('usage', `${name} is a checkpoint: the native engine runs stores`, {
-      hint: 'use --engine onnx, or prune it into a store first',
-    });
-  }
-  return wanted ?? (stored === undefined ? 'onnx' : 'native');
-}
-
-function openSource({ model, store, run }: Pick<Flags, 'model' | 'store' | 'run'>): Promise<ModelSource> {
-  if (model !== undefined) return checkpointSource(model);
-  if (store !== undefined) return storeSource(store, run);
-  throw new EsparseError('usage', 'nothing to evaluate', { hint: 'give --model or --store' });
+  return wanted ?? (isOther || !isLocal ? 'onnx' : 'native');
 }

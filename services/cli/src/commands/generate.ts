@@ -1,17 +1,17 @@
 import { Command, Option } from 'commander';
-import { endTokensOf, makeTokenText, makeTokenizer } from '@esparse/checkpoint';
-import { generate, openEngine } from '@esparse/engine';
-import { readTokenizerFiles } from '@esparse/model-store';
-import { openStore } from '@esparse/store';
+import { endTokensOf, makeTokenText } from '@esparse/checkpoint';
+import { generate, type Engine } from '@esparse/engine';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
-import { jsonOption, runOption, storeOption, threadsOption } from '../options/shared.ts';
+import { openSource, type ModelSource } from '../model-source.ts';
+import { jsonOption, threadsOption } from '../options/shared.ts';
+import { sourceOptions, type SourceFlags } from '../options/source.ts';
 import { anyInteger, integer, nonNegative, share } from '../options/values.ts';
+import { verifyOption, type VerifyFlags } from '../options/verify.ts';
+import { withEngine } from '../with-engine.ts';
 
-interface Flags extends CacheFlags, FamilyFlags {
-  readonly store: string;
-  readonly run?: string;
+interface Flags extends CacheFlags, FamilyFlags, SourceFlags, VerifyFlags {
   readonly prompt: string;
   readonly maxTokens: number;
   readonly temperature: number;
@@ -26,12 +26,11 @@ interface Flags extends CacheFlags, FamilyFlags {
 /** `esparse generate` */
 export function generateCommand(): Command {
   const [cacheDirectory, cacheSize] = cacheOptions();
-  return new Command('generate')
-    .description(
-      'Continues a prompt with a pruned model, straight from its store, printing tokens as they are generated.',
-    )
-    .addOption(storeOption())
-    .addOption(runOption())
+  const command = new Command('generate').description(
+    'Continues a prompt with a pruned model, straight from its store, or with a checkpoint, printing tokens as they are generated.',
+  );
+  for (const option of sourceOptions()) command.addOption(option);
+  return command
     .addOption(new Option('--prompt <text>', 'text to continue').env('ESPARSE_PROMPT').makeOptionMandatory())
     .addOption(
       new Option('--max-tokens <n>', 'the most tokens to generate')
@@ -72,6 +71,7 @@ export function generateCommand(): Command {
     )
     .addOption(threadsOption('compute threads', 256))
     .addOption(familyOption())
+    .addOption(verifyOption())
     .addOption(cacheDirectory)
     .addOption(cacheSize)
     .addOption(jsonOption('print one JSON object at the end'))
@@ -79,48 +79,49 @@ export function generateCommand(): Command {
 }
 
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
-  const { store, prompt, maxTokens, temperature, topP, topK, seed, threads, json } = flags;
+  const { threads, verify } = flags;
   await loadedFamily(flags);
-  const stored = await (await openStore(store)).openRun(flags.run);
-  const engine = await openEngine({ store, run: stored.fingerprint, threads, ...cacheOf(flags) });
+  const source = await openSource(flags);
   try {
-    const files = await readTokenizerFiles(stored);
-    const { config } = engine;
-    const tokenizer = makeTokenizer(files, store, config);
-    const endTokens = await endTokensOf(files, config, tokenizer);
-    const tokens = await tokenizer.encode(prompt, { bos: flags.bos || tokenizer.addsBos, signal });
-    const stream = makeTokenText(files, store).stream();
-    const write = (text: string) => {
-      if (!json) process.stdout.write(text);
-      return text;
-    };
-    const generated = generate(engine, {
-      prompt: tokens,
-      maxTokens,
-      sampling: { temperature, topP, topK, seed },
-      endTokens,
-      signal,
-    });
-    let text = '';
-    let count = 0;
-    let finish = await generated.next();
-    for (; finish.done !== true; finish = await generated.next()) {
-      count++;
-      text += write(stream.push(finish.value));
-    }
-    text += write(stream.end());
-    if (!json) process.stdout.write('\n');
-    else {
-      const report = {
-        run: engine.run,
-        text,
-        finish: finish.value,
-        promptTokens: tokens.length,
-        tokens: count,
-      };
-      process.stdout.write(`${JSON.stringify(report)}\n`);
-    }
+    await withEngine({ ...source.place, threads, verify, ...cacheOf(flags), signal }, (engine, stopped) =>
+      write(engine, source, flags, stopped),
+    );
   } finally {
-    await engine.close();
+    await source.close();
   }
+}
+
+/** Writes what follows the prompt as it comes, or a report at its end. */
+async function write(engine: Engine, source: ModelSource, flags: Flags, signal: AbortSignal): Promise<void> {
+  const { prompt, maxTokens, temperature, topP, topK, seed, json } = flags;
+  const { tokenizer, tokenizerFiles: files, config, name } = source;
+  const endTokens = await endTokensOf(files, config, tokenizer);
+  const tokens = await tokenizer.encode(prompt, { bos: flags.bos || tokenizer.addsBos, signal });
+  const stream = makeTokenText(files, name).stream();
+  const show = (text: string) => {
+    if (!json) process.stdout.write(text);
+    return text;
+  };
+  const generated = generate(engine, {
+    prompt: tokens,
+    maxTokens,
+    sampling: { temperature, topP, topK, seed },
+    endTokens,
+    signal,
+  });
+  let text = '';
+  let count = 0;
+  let finish = await generated.next();
+  for (; finish.done !== true; finish = await generated.next()) {
+    count++;
+    text += show(stream.push(finish.value));
+  }
+  text += show(stream.end());
+  // Not a result of weights that are damaged.
+  await engine.verified;
+  const report = {
+    ...source.identity,
+    ...{ text, finish: finish.value, promptTokens: tokens.length, tokens: count },
+  };
+  process.stdout.write(json ? `${JSON.stringify(report)}\n` : '\n');
 }
