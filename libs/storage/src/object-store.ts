@@ -79,6 +79,11 @@ export abstract class ObjectStore {
     return Promise.resolve();
   }
 
+  /** Space. Bytes that can still be written. @default undefined: the medium has no bound, or does not say it */
+  free(): Promise<number | undefined> {
+    return Promise.resolve(undefined);
+  }
+
   /** Memory mapping. The absolute path of an object. Absent where objects are no local files. */
   fileOf?(key: string): string;
 

@@ -6,6 +6,10 @@ export interface WriterLease {
   readonly lost: EsparseError | undefined;
   /** A warning for the user, where the medium cannot keep all that the lock promises. */
   readonly caution?: string | undefined;
+  /**
+   * Gives the lock back. Never fails, and so never hides the error after which it is called: a lock that cannot be removed is
+   * void by its age, or at once where its process is known to be dead.
+   */
   release(): Promise<void>;
 }
 

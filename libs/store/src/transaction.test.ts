@@ -147,6 +147,31 @@ test('a failed put closes the transaction to everything but abort', async () => 
   await writer.close();
 });
 
+test('what cannot be taken back hides no error, neither of an abort nor of a writer that closes', async () => {
+  const objects = new MemoryObjectStore();
+  const writer = await (await createOrOpenStore(objects)).beginRun('a1', {});
+  const readOnly = new EsparseError('store', 'its file system is read-only');
+  for (const k of [0, 1]) {
+    const block = writer.beginBlock(k);
+    await block.putArray('x', { data: new Uint8Array(3), shape: [3] });
+    if (k === 0) {
+      objects.deletePrefix = () => Promise.reject(readOnly);
+      await expect(block.abort()).resolves.toBeUndefined();
+      Reflect.deleteProperty(objects, 'deletePrefix');
+    }
+  }
+  objects.deletePrefix = () => Promise.reject(readOnly);
+  await expect(writer.close()).resolves.toBeUndefined();
+  Reflect.deleteProperty(objects, 'deletePrefix');
+  // What was left is removed before the block is written again.
+  const next = await (await createOrOpenStore(objects)).beginRun('a1', {});
+  const again = next.beginBlock(0);
+  await again.putArray('y', { data: new Uint8Array(3), shape: [3] });
+  await again.commit({});
+  expect((await next.run.verify()).map(({ object }) => object)).toEqual([]);
+  await next.close();
+});
+
 test.each([
   ['a path put twice', ['a', 'a']],
   ['an array below an array', ['a', 'a/b']],

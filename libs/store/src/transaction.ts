@@ -26,7 +26,8 @@ export interface Transaction {
   commit(attributes: Attributes): Promise<Commit>;
   /**
    * Removes what was put, once what is being put has ended. After a commit that failed halfway, one that did become
-   * visible stays. Called again, it waits for the same end.
+   * visible stays. Called again, it waits for the same end. Never fails, and so never hides the error after which it is
+   * called: what cannot be removed is removed when the group is begun again.
    */
   abort(): Promise<void>;
 }
@@ -121,10 +122,16 @@ class GroupTransaction implements Transaction {
   async #takeBack(): Promise<void> {
     const { store, folder, onClosed, assertHeld } = this.#target;
     await Promise.allSettled(this.#pending);
-    // A commit may have failed after its document was put: then the group is there, whole.
-    const visible = await isCommitted(store, folder);
-    onClosed(visible);
-    if (!visible && isHeld(assertHeld)) await store.deletePrefix(folder);
+    let visible = false;
+    try {
+      // A commit may have failed after its document was put: then the group is there, whole.
+      visible = await isCommitted(store, folder);
+      if (!visible && isHeld(assertHeld)) await store.deletePrefix(folder);
+    } catch {
+      // Left for the next attempt.
+    } finally {
+      onClosed(visible);
+    }
   }
 
   /** Reserves a path before anything is written, so that concurrent puts cannot collide. */

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { EsparseError, messageOf, RequestError, toEsparseError } from '@esparse/errors';
+import { openStore } from '@esparse/store';
 import type { FastifyInstance } from 'fastify';
 import { readApiKeys } from './api-keys.ts';
 import { createCore } from './core.ts';
@@ -38,6 +39,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   if (keys === undefined && !isLoopback(options.host)) {
     log.warn({ host: options.host }, 'listening beyond this machine without an API key: set --api-key-file');
   }
+  // What is no store at all is refused before anything listens.
+  await openStore(options.store);
   const core = createCore(options);
   const { service, admission, metrics, models, loader, nextTurn } = core;
   const context: ServerContext = { service, metrics, keys, limits: limitsOf(options), nextTurn };

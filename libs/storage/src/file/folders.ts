@@ -59,13 +59,21 @@ export class Folders {
   }
 
   async #inside(file: string): Promise<string> {
-    this.#realRoot ??= await realpath(this.root);
+    this.#realRoot ??= await requireFolder(await realpath(this.root), this.root);
     const real = await realpath(file);
     if (real === this.#realRoot || real.startsWith(this.#realRoot + path.sep)) return real;
     throw new EsparseError('store', `${file} is a link that leads out of the store, to ${real}`, {
       hint: 'copy what it points to into the store',
     });
   }
+}
+
+/** @returns the folder itself @throws EsparseError 'store' where it is something else, such as a file */
+async function requireFolder(real: string, shown: string): Promise<string> {
+  if ((await stat(real)).isDirectory()) return real;
+  throw new EsparseError('store', `${shown} is a file, and a store is a folder`, {
+    hint: 'name the folder of the store, or one that is empty or not there yet',
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { inTemporaryFolder } from '@esparse/laws';
@@ -57,6 +57,17 @@ test('this process is one writer too, and the lock leaves nothing behind', async
     await lease.release();
     expect(await readdir(root)).toEqual([]);
     await (await lockWriter(root)).release();
+  });
+});
+
+test('a lock that cannot be given back is no error', async () => {
+  await inTemporaryFolder(async (root) => {
+    const lease = await lockWriter(root);
+    // As on a file system that has become read-only: neither the file nor the folder of the lock can be removed.
+    await rm(path.join(root, '.esparse-writer.json'));
+    await mkdir(path.join(root, '.esparse-writer.json/x'), { recursive: true });
+    await writeFile(path.join(root, '.esparse-writer.lock/x'), '');
+    await expect(lease.release()).resolves.toBeUndefined();
   });
 });
 

@@ -50,12 +50,13 @@ export async function lockWriter(root: string): Promise<WriterLease> {
       },
       async release() {
         if (state.lost !== undefined) return;
-        await rm(ownerPath, { force: true });
-        await unlock();
+        await rm(ownerPath, { force: true }).catch(() => undefined);
+        await unlock().catch(() => undefined);
       },
     };
   } finally {
-    await releaseGuard();
+    // As the lock itself: one that cannot be removed expires.
+    await releaseGuard().catch(() => undefined);
   }
 }
 

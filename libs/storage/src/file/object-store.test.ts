@@ -107,14 +107,63 @@ test('a pipe in the place of an object is refused without waiting for its other 
   });
 });
 
-test('a full disk is the error of its own kind, and others say what was tried', async () => {
+test('an error of the system says what was tried, on what, what is wrong and what to do', async () => {
   const failing = (code: string) => () =>
-    Promise.reject(Object.assign(new Error(code), { code, path: '/x' }));
-  await expect(onFile('write', '/x', failing('ENOSPC'))).rejects.toMatchObject({ kind: 'space' });
-  await expect(onFile('write', '/x', failing('EACCES'))).rejects.toMatchObject({
+    Promise.reject(Object.assign(new Error(`${code}: write`), { code, path: '/elsewhere' }));
+  await expect(onFile('write', '/x/y', failing('EIO'))).rejects.toMatchObject({
     kind: 'store',
-    message: expect.stringContaining('cannot write /x'),
-    hint: expect.stringContaining('permissions'),
+    message: 'cannot write /x/y: EIO: write',
+    hint: undefined,
+  });
+  for (const [code, why, hint] of [
+    ['EACCES', 'permission denied', 'permissions'],
+    ['EROFS', 'read-only', 'mount it for writing'],
+    ['ENOTDIR', 'a file is in the place of one of its folders', 'another place'],
+  ] as const) {
+    await expect(onFile('write', '/x/y', failing(code))).rejects.toMatchObject({
+      kind: 'store',
+      message: expect.stringMatching(`^cannot write /x/y: .*${why}`),
+      hint: expect.stringContaining(hint),
+    });
+  }
+});
+
+test('a full disk names the file, the bytes that it needs and those that are free', async () => {
+  await inTemporaryFolder(async (root) => {
+    const file = path.join(root, 'not there yet/x');
+    const full = () => Promise.reject(Object.assign(new Error('ENOSPC: write'), { code: 'ENOSPC' }));
+    await expect(onFile('write', file, full, () => 4096)).rejects.toMatchObject({
+      kind: 'space',
+      message: expect.stringMatching(
+        `^cannot write ${file}: no space left on the device \\(4096 bytes are needed, \\d+ bytes are free\\)$`,
+      ),
+    });
+  });
+});
+
+test('the space that is free is known before the folder is there', async () => {
+  await inTemporaryFolder(async (root) => {
+    const free = await fileObjectStore(path.join(root, 'a/b')).free();
+    expect(free).toBeGreaterThan(0);
+    expect(await readdir(root)).toEqual([]);
+  });
+});
+
+test('a file is no store, and says so to whoever reads or writes', async () => {
+  await inTemporaryFolder(async (root) => {
+    await writeFile(path.join(root, 'file'), 'x');
+    const store = fileObjectStore(path.join(root, 'file'));
+    const refused = {
+      kind: 'store',
+      message: expect.stringMatching(/file is a file, and a store is a folder/),
+    };
+    await expect(store.get('x')).rejects.toMatchObject(refused);
+    await expect(store.children('')).rejects.toMatchObject(refused);
+    await expect(store.put('x', [])).rejects.toMatchObject(refused);
+    await expect(store.lock()).rejects.toMatchObject(refused);
+    await expect(fileObjectStore(path.join(root, 'file/below')).put('x', [])).rejects.toMatchObject({
+      message: expect.stringContaining('a file is in the place of one of its folders'),
+    });
   });
 });
 

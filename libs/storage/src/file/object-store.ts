@@ -4,9 +4,10 @@ import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
 import { isKey, joinKey, OWN_PREFIX } from '../key.ts';
 import type { ByteSource } from '../byte-source.ts';
+import { totalOf } from '../parts.ts';
 import { ObjectStore, type PutOptions, type Temporary } from '../object-store.ts';
 import type { WriterLease } from '../writer-lease.ts';
-import { isAbsent, onFile } from './errors.ts';
+import { freeBytes, isAbsent, onFile } from './errors.ts';
 import { openFile, writeFully } from './handle.ts';
 import { Folders } from './folders.ts';
 import { lockWriter } from './lock.ts';
@@ -41,7 +42,7 @@ class FileObjectStore extends ObjectStore {
 
   async put(key: string, parts: readonly Uint8Array[], options: PutOptions = {}): Promise<void> {
     const file = this.fileOf(key);
-    await onFile('write', file, async () => {
+    const write = async (): Promise<void> => {
       const folder = path.dirname(file);
       await this.#folders.ensure(folder);
       const temporary = path.join(folder, TEMPORARY + randomUUID());
@@ -49,10 +50,12 @@ class FileObjectStore extends ObjectStore {
         await writeNew(temporary, parts, options.durable ?? false);
         await rename(temporary, file);
       } catch (error) {
-        await rm(temporary, { force: true });
+        // What failed is what counts: on a disk that has become read-only the removal fails as well.
+        await rm(temporary, { force: true }).catch(() => undefined);
         throw error;
       }
-    });
+    };
+    await onFile('write', file, write, () => totalOf(parts));
   }
 
   async *list(folder: string): AsyncGenerator<string> {
@@ -119,6 +122,10 @@ class FileObjectStore extends ObjectStore {
 
   override fileOf(key: string): string {
     return this.#folders.pathOf(key);
+  }
+
+  override free(): Promise<number | undefined> {
+    return freeBytes(this.#folders.root);
   }
 
   describe(): string {

@@ -68,6 +68,10 @@ export class HeldLease implements WriterLease {
     clearInterval(this.#timer);
     await this.#renewing;
     if (this.lost !== undefined) return;
+    await this.#remove().catch(() => undefined);
+  }
+
+  async #remove(): Promise<void> {
     if (isHeldBy(this.#holder, await this.#bucket.inspect(LEASE))) await this.#bucket.delete([LEASE]);
   }
 

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { isCode, s3Error } from './errors.ts';
 import { PART_BYTES, PARTS_IN_FLIGHT } from './limits.ts';
-import { partsOf } from './parts.ts';
+import { partsOf } from '../parts.ts';
 import { send, type BucketConnection } from './bucket-connection.ts';
 
 /**

@@ -5,7 +5,7 @@ import { isAbsent, isCode, isConditionFailed, s3Error } from './errors.ts';
 import { headOf } from './inspect.ts';
 import { CONFLICT_ATTEMPTS, MAX_DELETE_KEYS, PART_BYTES } from './limits.ts';
 import { putInParts } from './multipart.ts';
-import { joined, totalOf } from './parts.ts';
+import { joined, totalOf } from '../parts.ts';
 import { send, type BucketConnection } from './bucket-connection.ts';
 
 /** Writes an object, whole or not at all; large ones in parts. `parts` are written one after the other. */
