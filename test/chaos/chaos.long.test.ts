@@ -1,16 +1,10 @@
 import { existsSync } from 'node:fs';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
-import { childrenOf } from '../support/processes.ts';
-import { seededNumbers } from '../support/random-model.ts';
 import { EXAMPLE_MODEL } from '../support/repository.ts';
 import { changesOf, killAtEach, pruneUntilDone, startPrune, startWorker, type KillEach } from './victims.ts';
 
 /** With ESPARSE_CHAOS_ALL, every single change of a run is one at which it is killed: that takes an hour. */
 const ALL = process.env.ESPARSE_CHAOS_ALL !== undefined;
-/** Kills at random instants. */
-const KILLS = Number(process.env.ESPARSE_CHAOS_KILLS ?? 24);
-/** A run that failed is played again with the seed that it printed, as far as time can be. */
-const SEED = Number(process.env.ESPARSE_CHAOS_SEED ?? Date.now() % 2 ** 31);
 
 jest.setTimeout(ALL ? 4 * 3600_000 : 300_000);
 
@@ -18,14 +12,10 @@ jest.setTimeout(ALL ? 4 * 3600_000 : 300_000);
 const at = scratchFolder(existsSync('/dev/shm') ? '/dev/shm' : undefined);
 let undisturbed: Record<string, string> = {};
 let changes: { prune: string[]; worker: string[] } = { prune: [], worker: [] };
-/** How long an undisturbed run takes, in milliseconds. */
-let duration = 0;
 
 beforeAll(async () => {
   const store = at('undisturbed');
-  const started = performance.now();
   const { code, stderr } = await startPrune({ store, log: at('changes') }).end;
-  duration = performance.now() - started;
   if (code !== 0) throw new Error(stderr);
   undisturbed = await contentsOf(store);
   changes = {
@@ -103,41 +93,3 @@ test('so does either that is killed at a change of the dense model’s hidden st
     }
   },
 );
-
-test('pruner, worker or both, killed at random instants: the run goes on, to the same bytes', async () => {
-  process.stderr.write(`chaos: ESPARSE_CHAOS_SEED=${SEED} ESPARSE_CHAOS_KILLS=${KILLS}\n`);
-  const random = seededNumbers(SEED);
-  let stores = 0;
-  for (let kills = 0; kills < KILLS; stores++) {
-    const store = at(`random-${stores}`);
-    let finished = false;
-    while (!finished && kills < KILLS) {
-      const { child, end } = startPrune({ store });
-      const [instant, victims] = [random() * duration, random()];
-      const timer = setTimeout(() => {
-        void killSome(child.pid!, victims);
-      }, instant);
-      const { code, signal } = await end;
-      clearTimeout(timer);
-      finished = code === 0;
-      if (!finished) kills++;
-      expect([0, 75, null]).toContain(code);
-      expect([null, 'SIGKILL']).toContain(signal);
-    }
-    await pruneUntilDone(store);
-    expect(await contentsOf(store)).toEqual(undisturbed);
-  }
-});
-
-/** A third of the time the pruner, the worker that it has started, or both. */
-async function killSome(pid: number, choice: number): Promise<void> {
-  const workers = await childrenOf(pid);
-  const victims = [...(choice < 2 / 3 ? [pid] : []), ...(choice > 1 / 3 ? workers : [])];
-  for (const victim of victims) {
-    try {
-      process.kill(victim, 'SIGKILL');
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-}

@@ -2,7 +2,7 @@
  * Preloaded into an esparse process (`node --import`): ends it by SIGKILL at a change that it is about to make to the
  * store, so that every instant at which a crash can matter can be chosen. The product knows nothing of it.
  *
- * ESPARSE_CHAOS is JSON: `store`, a folder; `kills`, by command (prune, worker), either `{ kind }`, the first change of
+ * ESPARSE_CHAOS is JSON: `store`, a folder; `kills`, by command (prune, worker, gc), either `{ kind }`, the first change of
  * a kind such as "rename block", or `{ change }`, the n-th of all; `log`, a file for the kinds of all changes of a run
  * that ends by itself, a line each, with the command appended to its name.
  */
@@ -25,7 +25,7 @@ if (isMainThread) {
 
 function watch() {
   const files = new WeakMap();
-  const { open, rename, rm, mkdir } = promises;
+  const { open, rename, mkdir } = promises;
   promises.open = async (file, flags, ...rest) => {
     if (/[wa+]/.test(String(flags))) before('open', file);
     const handle = await open(file, flags, ...rest);
@@ -34,7 +34,7 @@ function watch() {
     return handle;
   };
   promises.rename = (from, to) => (before('rename', to), rename(from, to));
-  promises.rm = (file, options) => (before('remove', file), rm(file, options));
+  promises.rm = removeAndDie(promises.rm);
   promises.mkdir = (folder, options) => (before('mkdir', folder), mkdir(folder, options));
   // The writer's lock is a folder, and made by a library that uses callbacks.
   for (const name of ['mkdir', 'rmdir']) {
@@ -42,6 +42,18 @@ function watch() {
     fs[name] = (folder, ...rest) => (before(name, folder), original(folder, ...rest));
   }
   syncBuiltinESMExports();
+}
+
+/** A removal of a folder that is killed has removed half of the files in it. */
+function removeAndDie(rm) {
+  return async (file, options) => {
+    if (!isTheOne('remove', file)) return rm(file, options);
+    if (fs.existsSync(file) && fs.statSync(file).isDirectory()) {
+      const files = fs.readdirSync(file, { recursive: true, withFileTypes: true }).filter((it) => it.isFile());
+      for (const it of files.slice(0, files.length / 2)) fs.rmSync(path.join(it.parentPath, it.name));
+    }
+    return die();
+  };
 }
 
 /** A write that is killed has written half of its bytes. */

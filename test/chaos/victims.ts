@@ -16,7 +16,8 @@ export type KillAt = { readonly kind: string } | { readonly change: number };
 
 export interface Chaos {
   readonly store: string;
-  readonly kills?: { readonly prune?: KillAt; readonly worker?: KillAt };
+  /** By command. */
+  readonly kills?: { readonly prune?: KillAt; readonly worker?: KillAt; readonly gc?: KillAt };
   readonly log?: string;
 }
 
@@ -36,13 +37,21 @@ export interface Victim {
 
 /** Starts `esparse prune` on a store, watched and perhaps killed at a change that it makes. */
 export function startPrune(chaos: Chaos, ...args: readonly string[]): Victim {
+  return start(chaos, 'prune', ...SMALL_RUN, '--store', chaos.store, ...args);
+}
+
+/** The same of `esparse gc`. */
+export function startGc(chaos: Chaos, ...args: readonly string[]): Victim {
+  return start(chaos, 'gc', '--store', chaos.store, ...args);
+}
+
+function start(chaos: Chaos, ...args: readonly string[]): Victim {
   const script = chaos.store.startsWith('s3://') ? 'kill-at-request.mjs' : 'kill-at.mjs';
   const preload = path.join(import.meta.dirname, script);
-  const child = spawn(
-    process.execPath,
-    ['--import', preload, ESPARSE, 'prune', ...SMALL_RUN, '--store', chaos.store, ...args],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ESPARSE_CHAOS: JSON.stringify(chaos) } },
-  );
+  const child = spawn(process.execPath, ['--import', preload, ESPARSE, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ESPARSE_CHAOS: JSON.stringify(chaos) },
+  });
   let stderr = '';
   child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
   // The worker shares its parent's standard error: 'close' comes when both have let it go.

@@ -66,6 +66,8 @@ function raw(bytes: string, then?: (socket: ReturnType<typeof connect>) => void)
 
 test('input that is not HTTP, or has too many headers, is answered in the same form and closed', async () => {
   expect(await raw('nonsense\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"invalid_http"/);
+  const withoutHost = await raw('GET /health HTTP/1.1\r\nconnection: close\r\n\r\n');
+  expect(withoutHost).toMatch(/^HTTP\/1\.1 400 [\s\S]*"code":"missing_host"/);
   const large = `GET /health HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`;
   expect(await raw(large)).toMatch(/^HTTP\/1\.1 431 [\s\S]*"code":"headers_too_large"/);
 });

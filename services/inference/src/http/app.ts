@@ -59,6 +59,8 @@ export function createApp(
           keepAlive: true,
           keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
           noDelay: true,
+          // Node's own refusal has no body; ours is made below.
+          requireHostHeader: false,
         },
         handler,
       );
@@ -89,7 +91,8 @@ export function createApp(
       metrics.request({ route, method: request.method, status }, seconds);
       request.log.info({ method: request.method, route, status, seconds }, 'request');
     });
-    if (keys === undefined || request.routeOptions.url === '/health') done();
+    if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) done(withoutHost());
+    else if (keys === undefined || request.routeOptions.url === '/health') done();
     else if (keys.accepts(request.headers.authorization)) done();
     else done(unauthorized());
   });
@@ -103,6 +106,11 @@ export function createApp(
   modelRoutes(app, context);
   textRoutes(app, context);
   return app;
+}
+
+/** Every request of HTTP/1.1 names the host that it is for (RFC 9112, 3.2). */
+function withoutHost(): RequestError {
+  return new RequestError('invalid', 'the request has no Host header', { code: 'missing_host' });
 }
 
 function unauthorized(): RequestError {

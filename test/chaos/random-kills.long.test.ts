@@ -1,0 +1,126 @@
+/**
+ * Pruner, worker and `gc`, killed at random: at an instant, or at a change that they make to the store, commits above all.
+ * After each kill the store verifies, and the same command goes on to the same bytes.
+ */
+import { existsSync } from 'node:fs';
+import { openStore } from '@esparse/store';
+import { esparse } from '../support/esparse.ts';
+import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { childrenOf } from '../support/processes.ts';
+import { seededNumbers } from '../support/random-model.ts';
+import { changesOf, pruneUntilDone, startGc, startPrune, type End, type Victim } from './victims.ts';
+
+/** How many kills there are: 300 by `npm run test:chaos`. */
+const KILLS = Number(process.env.ESPARSE_CHAOS_KILLS ?? 24);
+/** The kills of a seed are the same ones, as far as time can be. */
+const SEED = Number(process.env.ESPARSE_CHAOS_SEED ?? 1);
+/** After so many kills a store is left in peace until its run has finished. */
+const KILLS_OF_A_STORE = 8;
+/** A removal of an unfinished run changes the store about so often. */
+const CHANGES_OF_GC = 12;
+
+jest.setTimeout(60_000 + KILLS * 20_000);
+
+// In memory where the system has such a place: a killed process loses nothing there, and flushes cost no time.
+const at = scratchFolder(existsSync('/dev/shm') ? '/dev/shm' : undefined);
+let undisturbed: Record<string, string> = {};
+/** The kinds of change by which something becomes visible, or stops being so. */
+let commits: string[] = [];
+/** How long an undisturbed run takes, in milliseconds. */
+let duration = 0;
+
+beforeAll(async () => {
+  const started = performance.now();
+  await finished(startPrune({ store: at('undisturbed'), log: at('changes') }));
+  duration = performance.now() - started;
+  undisturbed = await contentsOf(at('undisturbed'));
+  const changes = await changesOf(at('changes'), 'prune');
+  commits = [...new Set(changes)].filter((kind) => /^(rename|flush) (block|dense|run|root|tokenizer)$/.test(kind));
+});
+
+async function finished({ end }: Victim): Promise<void> {
+  const { code, stderr } = await end;
+  if (code !== 0) throw new Error(stderr);
+}
+
+test('killed at random, every run goes on to the same bytes, and the store is sound after each kill', async () => {
+  const random = seededNumbers(SEED);
+  const kills: Record<string, number> = {};
+  const total = () => Object.values(kills).reduce((sum, times) => sum + times, 0);
+  for (let stores = 0; total() < KILLS; stores++) {
+    const store = at(`random-${stores}`);
+    for (let ofStore = 0; ofStore < KILLS_OF_A_STORE && total() < KILLS;) {
+      const name = pick(Object.keys(VICTIMS) as (keyof typeof VICTIMS)[], random);
+      const { code, signal, stderr } = await VICTIMS[name](store, random);
+      // A worker that is killed takes the run along: 75, since the same command goes on.
+      const killed = signal === 'SIGKILL' || code === 75;
+      if (!killed && code !== 0) throw new Error(`${name} ended with ${String(code ?? signal)}: ${stderr}`);
+      await requireSound(store, name);
+      if (killed) {
+        kills[name] = (kills[name] ?? 0) + 1;
+        ofStore++;
+      } else if (name !== 'gc') break;
+    }
+    await finished(startGc({ store }));
+    await pruneUntilDone(store);
+    expect(await contentsOf(store)).toEqual(undisturbed);
+    expect(await esparse('verify', '--store', store)).toMatchObject({ code: 0 });
+  }
+  const tally = Object.entries(kills).map(([name, times]) => `${times} x ${name}`);
+  process.stderr.write(`chaos: ESPARSE_CHAOS_SEED=${SEED} ESPARSE_CHAOS_KILLS=${KILLS}: ${tally.join(', ')}\n`);
+});
+
+const VICTIMS = {
+  /** A pruner at a step of a commit. */
+  commit: (store, random) => startPrune({ store, kills: { prune: { kind: pick(commits, random) } } }).end,
+  pruner: (store, random) => killAfter(startPrune({ store }), random, (pid) => [pid]),
+  worker: (store, random) => killAfter(startPrune({ store }), random, (_, workers) => workers),
+  both: (store, random) => killAfter(startPrune({ store }), random, (pid, workers) => [pid, ...workers]),
+  /** A removal, of what is in the making or of the whole run. */
+  gc: async (store, random) => {
+    if (!existsSync(store)) return { code: 0, signal: null, stderr: '' };
+    const change = 1 + Math.floor(random() * CHANGES_OF_GC);
+    const whole = random() < 0.7 ? ['--all-unfinished'] : [];
+    return startGc({ store, kills: { gc: { change } } }, ...whole).end;
+  },
+} satisfies Record<string, (store: string, random: () => number) => Promise<End>>;
+
+/** Kills processes of a run at an instant of it. */
+async function killAfter(
+  { child, end }: Victim,
+  random: () => number,
+  victims: (pid: number, workers: readonly number[]) => readonly number[],
+): Promise<End> {
+  const timer = setTimeout(() => {
+    void childrenOf(child.pid!).then((workers) => {
+      for (const pid of victims(child.pid!, workers)) kill(pid);
+    });
+  }, random() * duration);
+  try {
+    return await end;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+/** Whatever a kill has left: no reader finds damage in it. */
+async function requireSound(location: string, victim: string): Promise<void> {
+  if (!existsSync(`${location}/zarr.json`)) return;
+  const store = await openStore(location);
+  for (const { fingerprint } of await store.runs()) {
+    const damages = await (await store.openRun(fingerprint)).verify();
+    expect([victim, damages.filter(({ severity }) => severity === 'error')]).toEqual([victim, []]);
+  }
+}
+
+function pick<T>(list: readonly T[], random: () => number): T {
+  return list[Math.floor(random() * list.length)]!;
+}

@@ -1,0 +1,102 @@
+import type { Random } from './random.ts';
+
+type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+/** Values that no author of a document meant. */
+const HOSTILE: readonly Json[] = [
+  ...[null, true, false, '', ' ', 'a', '../../etc/hostname', '/', '\u0000', '\ud800', 'NaN', '9'.repeat(400)],
+  ...[0, -0, 1, -1, 2, 3, 7, 0.5, -0.5, 1e-320, 1e308, 255, 65_536, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53)],
+  ...[[], {}, [[]], [null], [0, 0], { a: 1 }],
+];
+/** Names with a meaning of their own in JavaScript. */
+const NAMES = ['__proto__', 'constructor', 'toString', 'length', '', 'x'.repeat(1000)];
+/** As deep as stacks are, and deeper. */
+const DEPTHS = [100, 1_000, 100_000];
+
+/** A place in a document: a member of an object, or an element of a list. */
+interface Place {
+  readonly owner: Json[] | { [name: string]: Json };
+  readonly name: string | number;
+}
+
+/** The text of another document than the one given, and what was done to it; undefined where it is no JSON. */
+export function mutateJson(text: string, random: Random): readonly [text: string, what: string] | undefined {
+  const document = parsed(text);
+  if (document === undefined) return undefined;
+  if (random.chance(0.02)) {
+    const depth = random.pick(DEPTHS);
+    return ['['.repeat(depth) + (random.chance(0.5) ? ']'.repeat(depth) : ''), `lists ${depth} deep`];
+  }
+  const places = [...placesOf(document)];
+  if (places.length === 0) return [JSON.stringify(random.pick(HOSTILE)), 'another document'];
+  const what: string[] = [];
+  const changes = random.chance(0.8) ? 1 : 2 + random.int(3);
+  for (let i = 0; i < changes; i++) what.push(change(random.pick(places), places, random));
+  return [JSON.stringify(document, undefined, 2) + '\n', what.join(', ')];
+}
+
+function change({ owner, name }: Place, places: readonly Place[], random: Random): string {
+  const set = (value: Json, what: string) => {
+    if (Array.isArray(owner)) owner[Number(name)] = value;
+    else owner[name] = value;
+    return `${JSON.stringify(name)} ${what}`;
+  };
+  const value = Array.isArray(owner) ? owner[Number(name)] : owner[name];
+  switch (random.int(6)) {
+    case 0: {
+      if (Array.isArray(owner)) owner.splice(Number(name), 1);
+      else Reflect.deleteProperty(owner, name);
+      return `without ${JSON.stringify(name)}`;
+    }
+    case 1: {
+      const other = random.pick(places);
+      const copy = Array.isArray(other.owner) ? other.owner[Number(other.name)] : other.owner[other.name];
+      return set(structuredClone(copy ?? null), `as ${JSON.stringify(other.name)}`);
+    }
+    case 2: {
+      if (Array.isArray(owner)) owner.push(...structuredClone(owner.slice(0, 1 + random.int(owner.length))));
+      else owner[random.pick(NAMES)] = structuredClone(value ?? null);
+      return `another one beside ${JSON.stringify(name)}`;
+    }
+    case 3: {
+      if (typeof value === 'number') return set(near(value, random), `near ${value}`);
+      if (typeof value === 'string') return set(nearText(value, random), 'another text');
+    }
+    // falls through
+    default: {
+      const hostile = random.pick(HOSTILE);
+      return set(structuredClone(hostile), `is ${JSON.stringify(hostile).slice(0, 40)}`);
+    }
+  }
+}
+
+function near(value: number, random: Random): number {
+  return random.pick([value + 1, value - 1, value * 2, value / 2, -value, value + 0.5, value * 1e6]);
+}
+
+function nearText(value: string, random: Random): string {
+  const at = random.int(value.length + 1);
+  return random.pick([
+    value.slice(0, at),
+    value.slice(0, at) + random.pick(['é', '\u0000', '/', '.', '{', '￿']) + value.slice(at),
+    value.toUpperCase(),
+    value + value,
+  ]);
+}
+
+function* placesOf(document: Json): Generator<Place> {
+  if (typeof document !== 'object' || document === null) return;
+  const names = Array.isArray(document) ? [...document.keys()] : Object.keys(document);
+  for (const name of names) {
+    yield { owner: document, name };
+    yield* placesOf((document as { [name: string | number]: Json })[name]!);
+  }
+}
+
+function parsed(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}
