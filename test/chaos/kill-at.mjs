@@ -49,7 +49,9 @@ function removeAndDie(rm) {
   return async (file, options) => {
     if (!isTheOne('remove', file)) return rm(file, options);
     if (fs.existsSync(file) && fs.statSync(file).isDirectory()) {
-      const files = fs.readdirSync(file, { recursive: true, withFileTypes: true }).filter((it) => it.isFile());
+      const files = fs
+        .readdirSync(file, { recursive: true, withFileTypes: true })
+        .filter((it) => it.isFile());
       for (const it of files.slice(0, files.length / 2)) fs.rmSync(path.join(it.parentPath, it.name));
     }
     return die();

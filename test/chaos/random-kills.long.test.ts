@@ -3,12 +3,23 @@
  * After each kill the store verifies, and the same command goes on to the same bytes.
  */
 import { existsSync } from 'node:fs';
-import { openStore } from '@esparse/store';
+import { readdir, utimes } from 'node:fs/promises';
+import path from 'node:path';
+import { openStore, verifyStore } from '@esparse/store';
 import { esparse } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { childrenOf } from '../support/processes.ts';
 import { seededNumbers } from '../support/random-model.ts';
-import { changesOf, pruneUntilDone, startGc, startPrune, type End, type Victim } from './victims.ts';
+import { EXAMPLE_MODEL } from '../support/repository.ts';
+import {
+  changesOf,
+  pruneUntilDone,
+  startGc,
+  startPrune,
+  startWorker,
+  type End,
+  type Victim,
+} from './victims.ts';
 
 /** How many kills there are: 300 by `npm run test:chaos`. */
 const KILLS = Number(process.env.ESPARSE_CHAOS_KILLS ?? 24);
@@ -28,15 +39,21 @@ let undisturbed: Record<string, string> = {};
 let commits: string[] = [];
 /** How long an undisturbed run takes, in milliseconds. */
 let duration = 0;
+/** A worker that outlives the pruners: one start instead of one for each. */
+let worker: Awaited<ReturnType<typeof startWorker>>;
 
 beforeAll(async () => {
+  worker = await startWorker(EXAMPLE_MODEL, at());
   const started = performance.now();
   await finished(startPrune({ store: at('undisturbed'), log: at('changes') }));
   duration = performance.now() - started;
   undisturbed = await contentsOf(at('undisturbed'));
   const changes = await changesOf(at('changes'), 'prune');
-  commits = [...new Set(changes)].filter((kind) => /^(rename|flush) (block|dense|run|root|tokenizer)$/.test(kind));
+  commits = [...new Set(changes)].filter((kind) =>
+    /^(rename|flush) (block|dense|run|root|tokenizer)$/.test(kind),
+  );
 });
+afterAll(() => worker.stop());
 
 async function finished({ end }: Victim): Promise<void> {
   const { code, stderr } = await end;
@@ -50,11 +67,12 @@ test('killed at random, every run goes on to the same bytes, and the store is so
   for (let stores = 0; total() < KILLS; stores++) {
     const store = at(`random-${stores}`);
     for (let ofStore = 0; ofStore < KILLS_OF_A_STORE && total() < KILLS;) {
-      const name = pick(Object.keys(VICTIMS) as (keyof typeof VICTIMS)[], random);
+      const name = pick(SHARES, random);
       const { code, signal, stderr } = await VICTIMS[name](store, random);
       // A worker that is killed takes the run along: 75, since the same command goes on.
       const killed = signal === 'SIGKILL' || code === 75;
       if (!killed && code !== 0) throw new Error(`${name} ended with ${String(code ?? signal)}: ${stderr}`);
+      await letLocksExpire(store);
       await requireSound(store, name);
       if (killed) {
         kills[name] = (kills[name] ?? 0) + 1;
@@ -62,28 +80,39 @@ test('killed at random, every run goes on to the same bytes, and the store is so
       } else if (name !== 'gc') break;
     }
     await finished(startGc({ store }));
-    await pruneUntilDone(store);
+    await pruneUntilDone(store, ...shared());
     expect(await contentsOf(store)).toEqual(undisturbed);
     expect(await esparse('verify', '--store', store)).toMatchObject({ code: 0 });
   }
   const tally = Object.entries(kills).map(([name, times]) => `${times} x ${name}`);
-  process.stderr.write(`chaos: ESPARSE_CHAOS_SEED=${SEED} ESPARSE_CHAOS_KILLS=${KILLS}: ${tally.join(', ')}\n`);
+  process.stderr.write(
+    `chaos: ESPARSE_CHAOS_SEED=${SEED} ESPARSE_CHAOS_KILLS=${KILLS}: ${tally.join(', ')}\n`,
+  );
 });
+
+const shared = () => ['--worker', worker.address];
 
 const VICTIMS = {
   /** A pruner at a step of a commit. */
-  commit: (store, random) => startPrune({ store, kills: { prune: { kind: pick(commits, random) } } }).end,
-  pruner: (store, random) => killAfter(startPrune({ store }), random, (pid) => [pid]),
+  commit: (store, random) =>
+    startPrune({ store, kills: { prune: { kind: pick(commits, random) } } }, ...shared()).end,
+  pruner: (store, random) => killAfter(startPrune({ store }, ...shared()), random, (pid) => [pid]),
+  /** A worker that the pruner has started. */
   worker: (store, random) => killAfter(startPrune({ store }), random, (_, workers) => workers),
   both: (store, random) => killAfter(startPrune({ store }), random, (pid, workers) => [pid, ...workers]),
   /** A removal, of what is in the making or of the whole run. */
   gc: async (store, random) => {
-    if (!existsSync(store)) return { code: 0, signal: null, stderr: '' };
+    if (!existsSync(`${store}/zarr.json`)) return { code: 0, signal: null, stderr: '' };
     const change = 1 + Math.floor(random() * CHANGES_OF_GC);
     const whole = random() < 0.7 ? ['--all-unfinished'] : [];
     return startGc({ store, kills: { gc: { change } } }, ...whole).end;
   },
 } satisfies Record<string, (store: string, random: () => number) => Promise<End>>;
+
+/** Each as often as it stands here. */
+const SHARES: readonly (keyof typeof VICTIMS)[] = [
+  ...(['commit', 'commit', 'commit', 'pruner', 'pruner', 'gc', 'gc', 'gc', 'worker', 'both'] as const),
+];
 
 /** Kills processes of a run at an instant of it. */
 async function killAfter(
@@ -111,14 +140,18 @@ function kill(pid: number): void {
   }
 }
 
+/** A process that was killed before it had signed its lock holds others up for a minute, which passes here. */
+async function letLocksExpire(store: string): Promise<void> {
+  const names = existsSync(store) ? await readdir(store) : [];
+  const locks = names.filter((name) => /^\.esparse-writer\.(lock|guard)$/.test(name));
+  for (const name of locks) await utimes(path.join(store, name), 0, 0);
+}
+
 /** Whatever a kill has left: no reader finds damage in it. */
 async function requireSound(location: string, victim: string): Promise<void> {
   if (!existsSync(`${location}/zarr.json`)) return;
-  const store = await openStore(location);
-  for (const { fingerprint } of await store.runs()) {
-    const damages = await (await store.openRun(fingerprint)).verify();
-    expect([victim, damages.filter(({ severity }) => severity === 'error')]).toEqual([victim, []]);
-  }
+  const { damages } = await verifyStore(await openStore(location));
+  expect([victim, damages.filter(({ severity }) => severity === 'error')]).toEqual([victim, []]);
 }
 
 function pick<T>(list: readonly T[], random: () => number): T {

@@ -1,6 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { REPOSITORY } from '../support/repository.ts';
 import type { Answer } from './subject-process.ts';
@@ -26,10 +28,12 @@ export async function fuzz(name: SubjectName, count: number): Promise<string[]> 
   const seeds = ONLY === undefined ? Array.from({ length: count }, (_, i) => FIRST_SEED + i) : [Number(ONLY)];
   const outcomes = new Map<string, number>();
   const failures: string[] = [];
+  // In memory where the system has such a place: files are written and removed by the ten thousand.
+  const home = await mkdtemp(path.join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'esparse-fuzz-'));
   let child: ChildProcess | undefined;
   try {
     for (const seed of seeds) {
-      child ??= await start(name);
+      child ??= await start(name, await mkdtemp(path.join(home, 'try-')));
       const answer = await answerOf(child, seed);
       if (ONLY !== undefined) process.stderr.write(`${JSON.stringify(answer)}\n`);
       const { outcome, broken } = answer;
@@ -41,17 +45,16 @@ export async function fuzz(name: SubjectName, count: number): Promise<string[]> 
     }
   } finally {
     if (child !== undefined) await stop(child);
+    await rm(home, { recursive: true });
   }
   const tally = [...outcomes].sort((a, b) => b[1] - a[1]).map(([outcome, times]) => `${times} ${outcome}`);
   process.stderr.write(`fuzz ${name}: seeds ${seeds[0]} to ${seeds.at(-1)}: ${tally.join(', ')}\n`);
   return failures;
 }
 
-async function start(name: SubjectName): Promise<ChildProcess> {
-  const child = fork(path.join(REPOSITORY, 'test/dist/fuzz/subject-process.js'), [name], {
+async function start(name: SubjectName, home: string): Promise<ChildProcess> {
+  const child = fork(path.join(REPOSITORY, 'test/dist/fuzz/subject-process.js'), [name, home], {
     execArgv: ['--max-old-space-size=1024'],
-    // In memory where the system has such a place: files are written and removed by the ten thousand.
-    env: { ...process.env, ESPARSE_FUZZ_HOME: existsSync('/dev/shm') ? '/dev/shm' : undefined },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let said = '';
@@ -69,17 +72,20 @@ async function start(name: SubjectName): Promise<ChildProcess> {
 /** What comes of a seed; 'ended' where the process did not answer, and is gone. */
 async function answerOf(child: ChildProcess, seed: number): Promise<Pick<Answer, 'outcome' | 'broken'>> {
   const timer = setTimeout(() => child.kill('SIGKILL'), HANG_MS);
+  const settled = new AbortController();
+  const { signal } = settled;
   try {
     child.send(seed);
     return await Promise.race([
-      once(child, 'message').then(([answer]) => withinMemory(answer as Answer)),
-      once(child, 'ended').then(([how]) => ({
+      once(child, 'message', { signal }).then(([answer]) => withinMemory(answer as Answer)),
+      once(child, 'ended', { signal }).then(([how]) => ({
         outcome: 'ended',
         broken: `the process ended, or was killed after ${HANG_MS / 1000} s, with ${String(how)}`,
       })),
     ]);
   } finally {
     clearTimeout(timer);
+    settled.abort();
   }
 }
 

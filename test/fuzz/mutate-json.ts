@@ -1,6 +1,9 @@
 import type { Random } from './random.ts';
 
-type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+type Json = null | boolean | number | string | Json[] | JsonObject;
+interface JsonObject {
+  [name: string]: Json;
+}
 
 /** Values that no author of a document meant. */
 const HOSTILE: readonly Json[] = [
@@ -15,7 +18,7 @@ const DEPTHS = [100, 1_000, 100_000];
 
 /** A place in a document: a member of an object, or an element of a list. */
 interface Place {
-  readonly owner: Json[] | { [name: string]: Json };
+  readonly owner: Json[] | JsonObject;
   readonly name: string | number;
 }
 
@@ -35,39 +38,44 @@ export function mutateJson(text: string, random: Random): readonly [text: string
   return [JSON.stringify(document, undefined, 2) + '\n', what.join(', ')];
 }
 
-function change({ owner, name }: Place, places: readonly Place[], random: Random): string {
-  const set = (value: Json, what: string) => {
-    if (Array.isArray(owner)) owner[Number(name)] = value;
-    else owner[name] = value;
-    return `${JSON.stringify(name)} ${what}`;
-  };
-  const value = Array.isArray(owner) ? owner[Number(name)] : owner[name];
-  switch (random.int(6)) {
-    case 0: {
-      if (Array.isArray(owner)) owner.splice(Number(name), 1);
-      else Reflect.deleteProperty(owner, name);
-      return `without ${JSON.stringify(name)}`;
-    }
-    case 1: {
-      const other = random.pick(places);
-      const copy = Array.isArray(other.owner) ? other.owner[Number(other.name)] : other.owner[other.name];
-      return set(structuredClone(copy ?? null), `as ${JSON.stringify(other.name)}`);
-    }
-    case 2: {
-      if (Array.isArray(owner)) owner.push(...structuredClone(owner.slice(0, 1 + random.int(owner.length))));
-      else owner[random.pick(NAMES)] = structuredClone(value ?? null);
-      return `another one beside ${JSON.stringify(name)}`;
-    }
-    case 3: {
-      if (typeof value === 'number') return set(near(value, random), `near ${value}`);
-      if (typeof value === 'string') return set(nearText(value, random), 'another text');
-    }
-    // falls through
-    default: {
-      const hostile = random.pick(HOSTILE);
-      return set(structuredClone(hostile), `is ${JSON.stringify(hostile).slice(0, 40)}`);
-    }
+function change(place: Place, places: readonly Place[], random: Random): string {
+  const value = valueAt(place);
+  const way = random.int(6);
+  if (way === 0) return remove(place);
+  if (way === 1) {
+    const other = random.pick(places);
+    return set(place, valueAt(other), `as ${JSON.stringify(other.name)}`);
   }
+  if (way === 2) return repeat(place, random);
+  if (way === 3 && typeof value === 'number') return set(place, near(value, random), `near ${value}`);
+  if (way === 3 && typeof value === 'string') return set(place, nearText(value, random), 'another text');
+  const hostile = random.pick(HOSTILE);
+  return set(place, hostile, `is ${JSON.stringify(hostile).slice(0, 40)}`);
+}
+
+function valueAt({ owner, name }: Place): Json {
+  return (Array.isArray(owner) ? owner[Number(name)] : owner[name]) ?? null;
+}
+
+function set({ owner, name }: Place, value: Json, what: string): string {
+  const copy = structuredClone(value);
+  if (Array.isArray(owner)) owner[Number(name)] = copy;
+  else owner[name] = copy;
+  return `${JSON.stringify(name)} ${what}`;
+}
+
+function remove({ owner, name }: Place): string {
+  if (Array.isArray(owner)) owner.splice(Number(name), 1);
+  else Reflect.deleteProperty(owner, name);
+  return `without ${JSON.stringify(name)}`;
+}
+
+/** The first elements once more at the end, or the value under another name as well. */
+function repeat(place: Place, random: Random): string {
+  const { owner, name } = place;
+  if (Array.isArray(owner)) owner.push(...structuredClone(owner.slice(0, 1 + random.int(owner.length))));
+  else owner[random.pick(NAMES)] = structuredClone(valueAt(place));
+  return `another one beside ${JSON.stringify(name)}`;
 }
 
 function near(value: number, random: Random): number {
@@ -89,7 +97,7 @@ function* placesOf(document: Json): Generator<Place> {
   const names = Array.isArray(document) ? [...document.keys()] : Object.keys(document);
   for (const name of names) {
     yield { owner: document, name };
-    yield* placesOf((document as { [name: string | number]: Json })[name]!);
+    yield* placesOf(valueAt({ owner: document, name }));
   }
 }
 

@@ -2,9 +2,6 @@
  * The process in which a subject is tried: the test sends seeds, one at a time, and gets what came of each. What ends this
  * process, or keeps it from answering, is a broken law of the seed that it had.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { inspect } from 'node:util';
 import { randomOf } from './random.ts';
 import { SUBJECTS, type SubjectName } from './subjects/index.ts';
@@ -18,22 +15,22 @@ export interface Answer {
   readonly peakMiB: number;
 }
 
-const home = await mkdtemp(path.join(process.env.ESPARSE_FUZZ_HOME ?? tmpdir(), 'esparse-fuzz-'));
-const subject = await (await SUBJECTS[process.argv[2] as SubjectName]()).open(home);
+const [name, home] = process.argv.slice(2) as [name: SubjectName, home: string];
+const subject = await (await SUBJECTS[name]()).open(home);
 
 process.on('message', (seed: number) => {
   void attempt(seed).then((answer) => process.send!(answer));
 });
 process.once('disconnect', () => {
-  void subject
-    .close()
-    .then(() => rm(home, { recursive: true, force: true }))
-    .then(() => process.exit(0));
+  void subject.close().then(() => process.exit(0));
 });
 process.send!('ready');
 
 async function attempt(seed: number): Promise<Answer> {
-  const ended = (answer: Omit<Answer, 'peakMiB'>) => ({ ...answer, peakMiB: process.resourceUsage().maxRSS / 1024 });
+  const ended = (answer: Omit<Answer, 'peakMiB'>) => ({
+    ...answer,
+    peakMiB: process.resourceUsage().maxRSS / 1024,
+  });
   try {
     return ended(await subject.try(randomOf(seed)));
   } catch (error) {

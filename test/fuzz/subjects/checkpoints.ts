@@ -37,7 +37,10 @@ export const checkpoints: Subject = {
         const label = `${path.basename(folder.folder)}: ${what}`;
         await folder.apply(changes);
         try {
-          return { what: label, outcome: (await refusedAs(KINDS, label, () => run(folder.folder))) ?? 'accepted' };
+          return {
+            what: label,
+            outcome: (await refusedAs(KINDS, label, () => run(folder.folder))) ?? 'accepted',
+          };
         } finally {
           await folder.restore(changes);
         }
@@ -50,9 +53,12 @@ export const checkpoints: Subject = {
 /** The same checkpoint in two files with an index. */
 async function inShards(from: string, to: string): Promise<string> {
   const checkpoint = await openCheckpoint(from);
-  const tensors = [...checkpoint.tensors].map(
-    ([name, { dtype, shape }]): TensorToWrite => ({ name, dtype, shape, data: () => checkpoint.read(name) }),
-  );
+  const tensors = [...checkpoint.tensors].map(([name, { dtype, shape }]): TensorToWrite => ({
+    name,
+    dtype,
+    shape,
+    data: () => checkpoint.read(name),
+  }));
   await writeCheckpoint(to, checkpoint.config, tensors, { shards: 2 });
   await checkpoint.close();
   return to;

@@ -26,9 +26,18 @@ const BODIES: readonly (readonly [route: string, body: object])[] = [
   ['/v1/completions', { ...COMMON, prompt: 'Once upon a time', top_p: 0.9, top_k: 5, logprobs: 2 }],
   ['/v1/completions', { ...COMMON, prompt: [1, 2, 3] }],
   ['/v1/completions', { ...COMMON, prompt: [[1, 2], [3]], n: 2 }],
-  ['/v1/completions', { ...COMMON, prompt: ['a', 'b'], stream: true, stream_options: { include_usage: true } }],
-  ['/v1/chat/completions', { ...COMMON, messages: [{ role: 'user', content: 'Hello' }], top_logprobs: 2, logprobs: true }],
-  ['/v1/chat/completions', { ...COMMON, messages: [{ role: 'system', content: [{ type: 'text', text: 'Hi' }] }] }],
+  [
+    '/v1/completions',
+    { ...COMMON, prompt: ['a', 'b'], stream: true, stream_options: { include_usage: true } },
+  ],
+  [
+    '/v1/chat/completions',
+    { ...COMMON, messages: [{ role: 'user', content: 'Hello' }], top_logprobs: 2, logprobs: true },
+  ],
+  [
+    '/v1/chat/completions',
+    { ...COMMON, messages: [{ role: 'system', content: [{ type: 'text', text: 'Hi' }] }] },
+  ],
 ];
 const ROUTES = ['/v1/models', '/v1/models/tiny', '/health', '/ready', '/metrics', '/info'];
 
@@ -85,7 +94,10 @@ function mutatedRequest(random: Random): { readonly bytes: Uint8Array; readonly 
     }
     case 2: {
       const other = random.pick(ROUTES);
-      const [bytes, what] = mutateBytes(httpRequest(random.pick(['GET', 'POST', 'HEAD', 'PUT']), other, ''), random);
+      const [bytes, what] = mutateBytes(
+        httpRequest(random.pick(['GET', 'POST', 'HEAD', 'PUT']), other, ''),
+        random,
+      );
       return { bytes, what: `${other}: ${what}` };
     }
     default: {

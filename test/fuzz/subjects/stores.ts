@@ -4,7 +4,7 @@ import { openEngine } from '@esparse/engine';
 import type { ErrorKind } from '@esparse/errors';
 import { describeModel } from '@esparse/model';
 import { inspectBlocks, readRunAttributes, readTokenizerFiles } from '@esparse/model-store';
-import { collectGarbage, createOrOpenStore, openStore } from '@esparse/store';
+import { collectGarbage, createOrOpenStore, openStore, verifyStore } from '@esparse/store';
 import { writeRandomStore } from '../../support/random-store.ts';
 import { forge } from '../forge.ts';
 import { MutableFolder, type Changes } from '../mutable-folder.ts';
@@ -36,7 +36,10 @@ export const stores: Subject = {
         await folder.apply(changes);
         try {
           const label = `${forged ? 'forged' : 'damaged'}: ${what}`;
-          return { what: label, outcome: await read(location, label, !forged && ofFinished(changes), random) };
+          return {
+            what: label,
+            outcome: await read(location, label, !forged && ofFinished(changes), random),
+          };
         } finally {
           await folder.restore(changes);
         }
@@ -83,13 +86,8 @@ async function read(location: string, what: string, isDamage: boolean, random: R
 const READERS = [inspect, generate, generate, listGarbage];
 
 async function isSound(location: string): Promise<boolean> {
-  const store = await openStore(location);
-  let sound = true;
-  for (const { fingerprint } of await store.runs()) {
-    const damages = await (await store.openRun(fingerprint)).verify();
-    if (damages.some(({ severity }) => severity === 'error')) sound = false;
-  }
-  return sound;
+  const { damages } = await verifyStore(await openStore(location));
+  return damages.every(({ severity }) => severity !== 'error');
 }
 
 async function listGarbage(location: string): Promise<void> {
