@@ -49,7 +49,9 @@ const scratch = await mkdtemp(path.join(tmpdir(), 'esparse-bench-'));
 try {
   const model = flags.model ?? (await generated());
   const windows = path.join(scratch, 'windows');
-  const tokens = await (await openTokenizer(model)).encode(await readText(flags.calibration), { bos: false });
+  const tokenizer = await openTokenizer(model);
+  const tokens = await tokenizer.encode(await readText(flags.calibration), { bos: false });
+  tokenizer.close();
   const samples = Number(flags.samples);
   await writeFile(windows, calibrationWindows(tokens, { samples, seqlen: SEQLEN, seed: SEED }));
   const python = await findTorch(

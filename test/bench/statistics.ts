@@ -84,7 +84,9 @@ async function activations(model: string, calibration: string): Promise<readonly
   const checkpoint = await openCheckpoint(model);
   const description = describeModel(checkpoint.config);
   const weights = checkpointWeights(checkpoint);
-  const tokens = await (await openTokenizer(model)).encode(await readText(calibration), { bos: false });
+  const tokenizer = await openTokenizer(model);
+  const tokens = await tokenizer.encode(await readText(calibration), { bos: false });
+  tokenizer.close();
   const windows = calibrationWindows(tokens, { samples: SEQUENCES, seqlen: SEQLEN, seed: 0 });
   const runner = await createBlockRunner(description, { seqlen: SEQLEN });
   const emptyTaps = () => new Map<string, TapOutput[]>(description.taps.map(({ name }) => [name, []]));

@@ -54,7 +54,9 @@ async function forwardPasses(model: string, calibration: string, samples: number
   const checkpoint = await openCheckpoint(model);
   const description = describeModel(checkpoint.config);
   const weights = checkpointWeights(checkpoint);
-  const tokens = await (await openTokenizer(model)).encode(await readText(calibration), { bos: false });
+  const tokenizer = await openTokenizer(model);
+  const tokens = await tokenizer.encode(await readText(calibration), { bos: false });
+  tokenizer.close();
   const windows = calibrationWindows(tokens, { samples, seqlen: SEQLEN, seed: 0 });
   const runner = await createBlockRunner(description, { seqlen: SEQLEN });
   const states: Float32Array[] = [];

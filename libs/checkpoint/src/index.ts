@@ -8,9 +8,9 @@ export { makeTokenText, type TextStream, type TokenText } from './token-text.ts'
 export {
   makeTokenizer,
   openTokenizer,
-  type DecodeOptions,
   type EncodeOptions,
   type TextTokenizer,
+  type TokenizerOptions,
 } from './tokenizer.ts';
 export { tokenizerFiles, type TokenizerFile } from './tokenizer-files.ts';
 export { checkpointWeights, type WeightSource } from './weight-source.ts';

@@ -7,8 +7,10 @@ import { startS3Server, type S3Server } from '@esparse/s3-server';
 import { openCheckpointFile } from './checkpoint-file.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { openTokenizer } from './tokenizer.ts';
+import { openTokenizers } from './testing/open-tokenizers.ts';
 import { tokenizerFiles } from './tokenizer-files.ts';
 
+const tokenizers = openTokenizers();
 const MODEL = path.join(import.meta.dirname, '../../../examples/models/llama-2m');
 const FILE = 'model.safetensors';
 
@@ -100,10 +102,10 @@ test.each([
   const rows = Uint32Array.of(5, 3, 5, 100);
   expect(await remote.readRows(name, rows)).toEqual(await local.readRows(name, rows));
   expect(await tokenizerFiles(model())).toEqual(await tokenizerFiles(MODEL));
-  const tokenizer = await openTokenizer(model());
-  expect(await tokenizer.encode('Once upon a time', { bos: false })).toEqual(
-    await (await openTokenizer(MODEL)).encode('Once upon a time', { bos: false }),
-  );
+  const [here, there] = await Promise.all([MODEL, model()].map(tokenizers.at));
+  const ids = await here!.encode('Once upon a time', { bos: false });
+  expect(await there!.encode('Once upon a time', { bos: false })).toEqual(ids);
+  tokenizers.close();
   await Promise.all([local.close(), remote.close()]);
   await expect(remote.read(name)).rejects.toMatchObject({ kind: 'internal' });
 });

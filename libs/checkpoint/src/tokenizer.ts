@@ -1,11 +1,13 @@
-import { EsparseError, messageOf } from '@esparse/errors';
-import { Tokenizer } from 'tokenizers';
+import { EsparseError } from '@esparse/errors';
+import { isolateCalls, type CallOptions, type IsolatedCalls } from '@esparse/isolation';
 import { forEachBounded, openFolder, throwIfCancelled } from '@esparse/storage';
 import { readWhole } from './checkpoint-file.ts';
 import { MAX_CONFIG_BYTES } from './checkpoint.ts';
 import { isObject, parseJsonObject } from './json.ts';
 import { cutterFor } from './text-pieces.ts';
+import { checkTokenizerDocument } from './tokenizer-document.ts';
 import { tokenizerFilesIn, type TokenizerFile } from './tokenizer-files.ts';
+import type { TokenizerCall } from './tokenizer-process.ts';
 
 /**
  * Longest text, in UTF-16 units, that is tokenized in one go: some 3 GB of memory at the measured peak of 185 bytes a
@@ -16,7 +18,26 @@ export const MAX_UNCUT_CHARACTERS = 16 * 1024 * 1024;
 /** Pieces tokenized at once: the threads that Node has for such work by default. */
 const PIECES_AT_ONCE = 4;
 
-/** Text to token ids and back. */
+/** A process runs built JavaScript, also where this file is run from its source (in tests). */
+const SCRIPT = new URL(
+  import.meta.url.endsWith('.ts') ? '../dist/tokenizer-process.js' : './tokenizer-process.js',
+  import.meta.url,
+);
+
+/** Memory of the process; a tokenizer takes 15 times the size of its document, measured, and twice while it is read. */
+const PROCESS_BYTES = 1024 * 1024 * 1024;
+const BYTES_PER_DOCUMENT_BYTE = 40;
+/** What a text may take beyond that: nearly three times what is measured at the peak. */
+const BYTES_PER_CHARACTER = 512;
+
+/** Time to open a tokenizer: a document of 15 MB took 4.6 s on a busy machine. */
+const OPEN_MS = 20_000;
+const OPEN_MS_PER_BYTE = 0.001;
+/** Time of a text: on a busy machine, and beside three others, 0.02 ms a character were measured. */
+const TEXT_MS = 15_000;
+const TEXT_MS_PER_CHARACTER = 0.08;
+
+/** Text to token ids, in a process of its own. */
 export interface TextTokenizer {
   /** The id that `bos: true` puts first, where the checkpoint names one. */
   readonly bosId?: number;
@@ -24,13 +45,16 @@ export interface TextTokenizer {
   readonly addsBos: boolean;
   /**
    * The token ids of a text: exactly those of the whole text tokenized at once, with no special tokens added but the
-   * optional BOS. (Special tokens that are spelled out in the text are recognised.) Runs on other threads, long texts
-   * in pieces where that is exact, see `cutterFor`; a text of more than 16 Mi characters that cannot be cut is a
-   * `text` error, a BOS asked for where none is known a `checkpoint` error.
+   * optional BOS. (Special tokens that are spelled out in the text are recognised.) Long texts go in pieces where that
+   * is exact, see `cutterFor`. Texts that are tokenized at the same time do not disturb each other, whatever one of them
+   * does to the process.
+   *
+   * @throws EsparseError 'text' for one that has no tokens in this tokenizer, crashes it, takes too long or too much
+   *   memory, or of which more than 16 Mi characters cannot be cut; 'checkpoint' for a BOS where none is known
    */
   encode(text: string, options: EncodeOptions): Promise<Uint32Array>;
-  /** The text of token ids, special tokens included unless the options say otherwise. */
-  decode(ids: Iterable<number>, options?: DecodeOptions): Promise<string>;
+  /** Ends its process. */
+  close(): void;
 }
 
 export interface EncodeOptions {
@@ -39,87 +63,100 @@ export interface EncodeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface DecodeOptions {
-  /** Leaves out special tokens, for text that is shown to people. @default false */
-  readonly skipSpecialTokens?: boolean;
-}
-
 /**
  * Opens the tokenizer in a checkpoint's folder. `tokenizer.json` is required; `tokenizer_config.json` and
  * `config.json` are asked for the BOS token.
  */
-export async function openTokenizer(location: string): Promise<TextTokenizer> {
+export async function openTokenizer(location: string, signal?: AbortSignal): Promise<TextTokenizer> {
   const folder = await openFolder(location);
   const config = await readWhole(folder, 'config.json', MAX_CONFIG_BYTES);
-  return makeTokenizer(
-    await tokenizerFilesIn(folder),
-    folder.location,
-    config && parseJsonObject(config, `${folder.location}/config.json`),
-  );
+  return makeTokenizer(await tokenizerFilesIn(folder), folder.location, {
+    config: config && parseJsonObject(config, `${folder.location}/config.json`),
+    signal,
+  });
+}
+
+export interface TokenizerOptions {
+  /** The model's config.json: its `bos_token_id` counts if tokenizer_config.json names no token. @default not known */
+  readonly config?: Readonly<Record<string, unknown>> | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A tokenizer from its files, wherever they came from (see `tokenizerFiles`).
+ * A tokenizer from its files, wherever they came from (see `tokenizerFiles`). It is tried on texts on which bad ones
+ * fail. Close it in the end.
  *
  * @param where how messages name the place
- * @param config the model's config.json, where known: its `bos_token_id` counts if tokenizer_config.json names no token
+ * @throws EsparseError 'checkpoint' for a tokenizer that cannot be used
  */
-export function makeTokenizer(
+export async function makeTokenizer(
   files: readonly TokenizerFile[],
   where: string,
-  config?: Readonly<Record<string, unknown>>,
-): TextTokenizer {
-  const bytes = files.find(({ name }) => name === 'tokenizer.json')?.bytes;
-  if (bytes === undefined) {
+  { config, signal }: TokenizerOptions = {},
+): Promise<TextTokenizer> {
+  const document = files.find(({ name }) => name === 'tokenizer.json')?.bytes;
+  if (document === undefined) {
     throw new EsparseError('checkpoint', `${where} has no tokenizer.json`, {
       hint: 'save the fast tokenizer beside the model: AutoTokenizer.from_pretrained(…).save_pretrained(…)',
     });
   }
-  const json = parseJsonObject(bytes, `${where}/tokenizer.json`);
-  const tokenizer = loadTokenizer(bytes, where);
+  const json = parseJsonObject(document, `${where}/tokenizer.json`);
+  checkTokenizerDocument(json, where);
   const settings = files.find(({ name }) => name === 'tokenizer_config.json')?.bytes;
   const parsed = settings && parseJsonObject(settings, `${where}/tokenizer_config.json`);
-  const bosId = findBos(tokenizer, parsed?.bos_token, config?.bos_token_id);
-  const cut = cutterFor(json) ?? ((text: string) => [text]);
-  return {
-    ...(bosId !== undefined && { bosId }),
-    addsBos: bosId !== undefined && beginsWith(json.post_processor, bosId, parsed?.add_bos_token),
-    async encode(text, { bos, signal }) {
-      if (bos && bosId === undefined) {
-        throw new EsparseError('checkpoint', `${where} names no BOS token, and one was asked for`, {
-          hint: 'tokenize without BOS, or set bos_token in tokenizer_config.json',
-        });
-      }
-      // Slices of a string share its memory, so to have all of them is cheap.
-      const pieces = [...cut(text)];
-      const parts = new Array<Uint32Array>(pieces.length);
-      await forEachBounded(pieces.length, PIECES_AT_ONCE, async (i) => {
-        throwIfCancelled(signal, 'tokenizing');
-        parts[i] = await encodePiece(tokenizer, pieces[i]!);
-      });
-      if (bos) parts.unshift(Uint32Array.of(bosId!));
-      return concatenate(parts);
-    },
-    decode: async (ids, options) => tokenizer.decode([...ids], options?.skipSpecialTokens ?? false),
-  };
-}
-
-function loadTokenizer(bytes: Uint8Array, where: string): Tokenizer {
+  const tokenize = isolateCalls<TokenizerCall, Uint32Array>({
+    script: SCRIPT,
+    setup: document,
+    atOnce: PIECES_AT_ONCE,
+    memoryBytes: PROCESS_BYTES + BYTES_PER_DOCUMENT_BYTE * document.length,
+  });
   try {
-    const tokenizer = Tokenizer.fromString(new TextDecoder().decode(bytes));
-    // Files saved after training carry these; a text must neither lose its end nor gain one.
-    tokenizer.disableTruncation();
-    tokenizer.disablePadding();
-    return tokenizer;
+    const find = namesOfBos(parsed?.bos_token, config?.bos_token_id);
+    const timeMs = OPEN_MS + OPEN_MS_PER_BYTE * document.length;
+    const outcome = await tokenize.call({ find }, { timeMs, signal });
+    if ('refusal' in outcome) throw unusable(where, outcome.refusal);
+    const [bosId] = outcome.answer;
+    const cut = cutterFor(json) ?? ((text: string) => [text]);
+    return {
+      ...(bosId !== undefined && { bosId }),
+      addsBos: bosId !== undefined && beginsWith(json.post_processor, bosId, parsed?.add_bos_token),
+      async encode(text, { bos, signal }) {
+        if (bos && bosId === undefined) throw noBos(where);
+        // Slices of a string share its memory, so to have all of them is cheap.
+        const pieces = [...cut(text)];
+        const parts = new Array<Uint32Array>(pieces.length);
+        await forEachBounded(pieces.length, PIECES_AT_ONCE, async (i) => {
+          throwIfCancelled(signal, 'tokenizing');
+          parts[i] = await encodePiece(tokenize, pieces[i]!, signal);
+        });
+        if (bos) parts.unshift(Uint32Array.of(bosId!));
+        return concatenate(parts);
+      },
+      close: tokenize.close,
+    };
   } catch (error) {
-    throw new EsparseError('checkpoint', `${where}/tokenizer.json cannot be used: ${messageOf(error)}`, {
-      hint: 'it is damaged, or made by a later version of the tokenizers library',
-      cause: error,
-    });
+    tokenize.close();
+    throw error;
   }
 }
 
-async function encodePiece(tokenizer: Tokenizer, text: string): Promise<Uint32Array> {
+function unusable(where: string, why: string): EsparseError {
+  return new EsparseError('checkpoint', `${where}/tokenizer.json cannot be used: ${why}`, {
+    hint: 'it is damaged, or made for a later version of the tokenizers library',
+  });
+}
+
+function noBos(where: string): EsparseError {
+  return new EsparseError('checkpoint', `${where} names no BOS token, and one was asked for`, {
+    hint: 'tokenize without BOS, or set bos_token in tokenizer_config.json',
+  });
+}
+
+async function encodePiece(
+  tokenize: IsolatedCalls<TokenizerCall, Uint32Array>,
+  text: string,
+  signal: AbortSignal | undefined,
+): Promise<Uint32Array> {
   if (text.length > MAX_UNCUT_CHARACTERS) {
     throw new EsparseError(
       'text',
@@ -128,7 +165,16 @@ async function encodePiece(tokenizer: Tokenizer, text: string): Promise<Uint32Ar
       { hint: 'use a shorter text' },
     );
   }
-  return Uint32Array.from((await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds());
+  const options: CallOptions = {
+    timeMs: TEXT_MS + TEXT_MS_PER_CHARACTER * text.length,
+    extraBytes: BYTES_PER_CHARACTER * text.length,
+    signal,
+  };
+  const outcome = await tokenize.call({ text }, options);
+  if ('answer' in outcome) return outcome.answer;
+  throw new EsparseError('text', `the tokenizer cannot take the text: ${outcome.refusal}`, {
+    hint: 'look for characters that this tokenizer does not know, or for very long runs of one character',
+  });
 }
 
 function concatenate(parts: readonly Uint32Array[]): Uint32Array {
@@ -155,11 +201,9 @@ function beginsWith(processor: unknown, bosId: number, configured: unknown): boo
   return isObject(token) && Array.isArray(token.ids) && token.ids[0] === bosId;
 }
 
-/** `bos_token` of tokenizer_config.json, text or `{content}`; else `bos_token_id` of config.json if it is a token. */
-function findBos(tokenizer: Tokenizer, token: unknown, id: unknown): number | undefined {
+/** `bos_token` of tokenizer_config.json, text or `{content}`; else `bos_token_id` of config.json, if it is a token. */
+function namesOfBos(token: unknown, id: unknown): (string | number)[] {
   const content = isObject(token) ? token.content : token;
-  const named = typeof content === 'string' ? tokenizer.tokenToId(content) : null;
-  if (named !== null) return named;
   const isId = typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < 2 ** 32;
-  return isId && tokenizer.idToToken(id) !== null ? id : undefined;
+  return [...(typeof content === 'string' ? [content] : []), ...(isId ? [id] : [])];
 }

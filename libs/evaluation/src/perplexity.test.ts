@@ -23,11 +23,9 @@ interface Example {
 async function example(): Promise<Example> {
   const checkpoint = await openCheckpoint(EXAMPLE);
   const tokenizer = await openTokenizer(EXAMPLE);
-  return {
-    description: describeModel(checkpoint.config),
-    weights: checkpointWeights(checkpoint),
-    tokens: await tokenizer.encode(PASSAGE, { bos: false }),
-  };
+  const tokens = await tokenizer.encode(PASSAGE, { bos: false });
+  tokenizer.close();
+  return { description: describeModel(checkpoint.config), weights: checkpointWeights(checkpoint), tokens };
 }
 
 let model: Example;

@@ -20,6 +20,7 @@ export interface ModelSource {
   /** config.json */
   readonly config: Readonly<Record<string, unknown>>;
   readonly weights: WeightSource;
+  /** May be closed once everything is tokenized: its process takes memory. */
   readonly tokenizer: TextTokenizer;
   readonly tokenizerFiles: readonly TokenizerFile[];
   /** What it is called: the directory, or the run. */
@@ -34,33 +35,37 @@ export interface ModelSource {
 }
 
 /** @throws EsparseError 'usage' where neither is named */
-export function openSource({ model, store, run }: SourceFlags): Promise<ModelSource> {
-  if (model !== undefined) return checkpointSource(model);
-  if (store !== undefined) return storeSource(store, run);
+export function openSource({ model, store, run }: SourceFlags, signal: AbortSignal): Promise<ModelSource> {
+  if (model !== undefined) return checkpointSource(model, signal);
+  if (store !== undefined) return storeSource(store, run, signal);
   throw new EsparseError('usage', 'no model is named', {
     hint: 'give --store, a store of a pruned model, or --model, a checkpoint',
   });
 }
 
 /** A Hugging Face checkpoint. */
-async function checkpointSource(directory: string): Promise<ModelSource> {
+async function checkpointSource(directory: string, signal: AbortSignal): Promise<ModelSource> {
   const checkpoint = await openCheckpoint(directory);
   try {
     const { config, digest } = checkpoint;
     const description = describeCheckpoint(checkpoint);
     const files = await tokenizerFiles(directory);
     const name = showLocation(directory);
+    const tokenizer = await makeTokenizer(files, name, { config, signal });
     return {
       description,
       config,
       weights: checkpointWeights(checkpoint),
-      tokenizer: makeTokenizer(files, name, config),
+      tokenizer,
       tokenizerFiles: files,
       name,
       place: { model: directory },
       identity: { model: name, checkpoint: digest },
       isLocal: checkpoint.fileOf !== undefined,
-      close: () => checkpoint.close(),
+      async close() {
+        tokenizer.close();
+        await checkpoint.close();
+      },
     };
   } catch (error) {
     await checkpoint.close();
@@ -69,22 +74,30 @@ async function checkpointSource(directory: string): Promise<ModelSource> {
 }
 
 /** A finished run of a store: the current one, or the one named. */
-async function storeSource(directory: string, fingerprint: string | undefined): Promise<ModelSource> {
+async function storeSource(
+  directory: string,
+  fingerprint: string | undefined,
+  signal: AbortSignal,
+): Promise<ModelSource> {
   const run = await (await openStore(directory)).openRun(fingerprint);
   const { config } = await requireFinished(run);
   const description = describeModel(config);
   const files = await readTokenizerFiles(run);
   const store = showLocation(directory);
+  const tokenizer = await makeTokenizer(files, store, { config, signal });
   return {
     description,
     config,
     weights: storeWeights(run, description),
-    tokenizer: makeTokenizer(files, store, config),
+    tokenizer,
     tokenizerFiles: files,
     name: `${store} (run ${run.fingerprint})`,
     place: { store: directory, run: run.fingerprint },
     identity: { store, run: run.fingerprint },
     isLocal: true,
-    close: () => Promise.resolve(),
+    close() {
+      tokenizer.close();
+      return Promise.resolve();
+    },
   };
 }

@@ -64,9 +64,14 @@ export function createCore(options: ServeOptions): Core {
     },
   );
   const metrics = createMetrics({ state: engine.state, admitted: () => admission.held, eventLoop });
-  const models = createServedModels(({ id, run }) => {
-    engine.unload(id);
-    log.info({ run }, 'model is closed');
+  const models = createServedModels({
+    model({ id, run }) {
+      engine.unload(id);
+      log.info({ run }, 'model is closed');
+    },
+    text: ({ tokenizer }) => {
+      tokenizer.close();
+    },
   });
   const renderer = createChatRenderer();
   const nextTurn = createEventLoopPacer();
@@ -90,6 +95,7 @@ export function createCore(options: ServeOptions): Core {
       loader.close();
       eventLoop.stop();
       renderer.close();
+      models.closeTexts();
     },
     stopEngine: () => engine.stop(),
   };

@@ -81,9 +81,10 @@ export const MAX_UNREAD_BYTES = 1024 * 1024;
 /** How long a client may take to read what its connection holds before the request is cancelled. */
 export const UNREAD_TIMEOUT_MS = 30_000;
 
-/** Time that a chat template may take, and memory of its process. */
+/** Time that a chat template may take, and memory: that of JavaScript, and of its whole process. */
 export const TEMPLATE_TIMEOUT_MS = 2_000;
 export const TEMPLATE_HEAP_MIB = 128;
+export const TEMPLATE_PROCESS_MIB = 512;
 
 /** How often `--watch` looks at the store. */
 export const WATCH_INTERVAL_MS = 2_000;

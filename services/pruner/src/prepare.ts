@@ -34,10 +34,7 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
   try {
     const description = describeCheckpoint(checkpoint);
     const layers = resolveLayers(description, options);
-    const tokenizer = await openTokenizer(options.model);
-    const tokens = await tokenizer.encode(await readText(options.calibration), { bos: options.bos });
-    signal?.throwIfAborted();
-    const windows = calibrationWindows(tokens, options);
+    const windows = calibrationWindows(await calibrationTokens(options, signal), options);
     return {
       checkpoint,
       description,
@@ -48,6 +45,19 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
   } catch (error) {
     await checkpoint.close();
     throw error;
+  }
+}
+
+/** The calibration text, tokenized. */
+async function calibrationTokens(
+  { model, calibration, bos }: PruneOptions,
+  signal?: AbortSignal,
+): Promise<Uint32Array> {
+  const tokenizer = await openTokenizer(model, signal);
+  try {
+    return await tokenizer.encode(await readText(calibration, signal), { bos, signal });
+  } finally {
+    tokenizer.close();
   }
 }
 

@@ -79,12 +79,13 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   await loadedFamily(flags);
-  const source = await openSource(flags);
+  const source = await openSource(flags, signal);
   const progress = createProgress(process.stderr);
   try {
     const engine = backendOf(source, flags.engine, device);
-    const text = await readText(flags.text);
+    const text = await readText(flags.text, signal);
     const tokens = await source.tokenizer.encode(text, { bos, signal });
+    source.tokenizer.close();
     const measure = { native: byEngine, onnx: byOnnx }[engine];
     const result = await measure(source, {
       ...{ tokens, seqlen, threads, device, verify, signal },

@@ -81,7 +81,7 @@ export function generateCommand(): Command {
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const { threads, verify } = flags;
   await loadedFamily(flags);
-  const source = await openSource(flags);
+  const source = await openSource(flags, signal);
   try {
     await withEngine({ ...source.place, threads, verify, ...cacheOf(flags), signal }, (engine, stopped) =>
       write(engine, source, flags, stopped),
@@ -97,6 +97,7 @@ async function write(engine: Engine, source: ModelSource, flags: Flags, signal: 
   const { tokenizer, tokenizerFiles: files, config, name } = source;
   const endTokens = await endTokensOf(files, config, tokenizer);
   const tokens = await tokenizer.encode(prompt, { bos: flags.bos || tokenizer.addsBos, signal });
+  tokenizer.close();
   const stream = makeTokenText(files, name).stream();
   const show = (text: string) => {
     if (!json) process.stdout.write(text);

@@ -1,4 +1,5 @@
-import { invalidField, RequestError } from '@esparse/errors';
+import { invalidField, isEsparseError, RequestError } from '@esparse/errors';
+import type { EncodeOptions } from '@esparse/checkpoint';
 import { MAX_CHARACTERS_PER_TOKEN, MAX_PROMPT_CHARACTERS } from '../limits.ts';
 import type { ChatMessage, ChatRenderer } from '../model/chat-renderer.ts';
 import type { ServedModel } from '../model/served-model.ts';
@@ -24,7 +25,7 @@ export async function tokenizePrompts(
     if (typeof prompt === 'string') {
       requireLength(prompt, 'prompt', model);
       await nextTurn();
-      const encoded = await tokenizer.encode(prompt, { bos: tokenizer.addsBos, signal });
+      const encoded = await encode(prompt, 'prompt', model, { bos: tokenizer.addsBos, signal });
       // An empty prompt begins a text of the model's own.
       const begin = encoded.length === 0 && tokenizer.bosId !== undefined ? [tokenizer.bosId] : encoded;
       tokens.push(requireTokens(Uint32Array.from(begin), 'prompt'));
@@ -39,17 +40,32 @@ async function tokenizeChat(
   renderer: ChatRenderer,
   signal: AbortSignal,
 ): Promise<Uint32Array> {
-  const { tokenizer, chatTemplate } = model.text;
+  const { chatTemplate } = model.text;
   if (chatTemplate === undefined) {
     throw new RequestError('invalid', `the model ${model.name} has no chat template: use /v1/completions`, {
       param: 'messages',
       code: 'no_chat_template',
     });
   }
-  // A template writes the BOS token itself.
-  const text = await renderer.render(chatTemplate, messages);
+  const text = await renderer.render(chatTemplate, messages, signal);
   requireLength(text, 'messages', model);
-  return requireTokens(await tokenizer.encode(text, { bos: false, signal }), 'messages');
+  // A template writes the BOS token itself.
+  return requireTokens(await encode(text, 'messages', model, { bos: false, signal }), 'messages');
+}
+
+/** The tokens of a text. One that the tokenizer cannot take is a fault of the field that it came from. */
+async function encode(
+  text: string,
+  param: string,
+  model: ServedModel,
+  options: EncodeOptions,
+): Promise<Uint32Array> {
+  try {
+    return await model.text.tokenizer.encode(text, options);
+  } catch (error) {
+    if (!isEsparseError(error) || error.kind !== 'text') throw error;
+    throw invalidField(param, error.message, 'text_not_tokenizable');
+  }
 }
 
 /** Refuses what is too long to fit whatever its tokens are, or to be tokenized at no cost to others. */

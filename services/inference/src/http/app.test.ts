@@ -22,7 +22,7 @@ const metrics = createMetrics({
 const service = createTextService({
   engine: undefined as never,
   renderer: undefined as never,
-  models: createServedModels(() => undefined),
+  models: createServedModels({ model: () => undefined, text: () => undefined }),
   admission: createAdmission(1, 1),
   observer: metrics,
   nextTurn: createEventLoopPacer(),

@@ -52,8 +52,12 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
     const facts = await readRunFacts(run);
     const target = { store: options.store, run: run.fingerprint };
     if (options.verify === 'full') await verifyRun(target, stopping.signal);
-    const text = await openTextSide(run, facts.config, models.current?.text);
-    const { model: id, facts: engineFacts } = await engine.load(run.fingerprint);
+    const before = models.current?.text;
+    const text = await openTextSide(run, facts.config, before, stopping.signal);
+    const { model: id, facts: engineFacts } = await engine.load(run.fingerprint).catch((error: unknown) => {
+      if (text !== before) text.tokenizer.close();
+      throw error;
+    });
     return {
       id,
       name: options.modelName ?? facts.name ?? path.basename(nameOfLocation(options.store), '.zarr'),

@@ -30,15 +30,26 @@ export interface ServedModels {
   lease(): Lease | undefined;
   /** New requests use this one; the one before is closed when its last request has ended. */
   replace(model: ServedModel): void;
+  /** The server is stopping: closes every text side. */
+  closeTexts(): void;
 }
 
-export function createServedModels(close: (model: ServedModel) => void): ServedModels {
+/** Closes what nothing uses any more; several models may have one text side. */
+export interface ModelClosing {
+  model(model: ServedModel): void;
+  text(text: TextSide): void;
+}
+
+export function createServedModels(closing: ModelClosing): ServedModels {
   let current: ServedModel | undefined;
   const uses = new Map<ServedModel, number>();
 
+  const open = () => [...(current === undefined ? [] : [current]), ...uses.keys()];
+
   const closeIfUnused = (model: ServedModel) => {
     if (model === current || uses.has(model)) return;
-    close(model);
+    closing.model(model);
+    if (!open().some(({ text }) => text === model.text)) closing.text(model.text);
   };
 
   return {
@@ -68,6 +79,9 @@ export function createServedModels(close: (model: ServedModel) => void): ServedM
       const before = current;
       current = model;
       if (before !== undefined) closeIfUnused(before);
+    },
+    closeTexts() {
+      for (const text of new Set(open().map((model) => model.text))) closing.text(text);
     },
   };
 }

@@ -15,6 +15,7 @@ import { chatTemplateIn, type ChatTemplate } from './chat-template.ts';
 export interface TextSide {
   /** Digest of the files it was made of: equal digests, equal behaviour. */
   readonly digest: string;
+  /** To be closed when no model has this text side any more. */
   readonly tokenizer: TextTokenizer;
   readonly tokenText: TokenText;
   /** Undefined where the checkpoint has none. */
@@ -30,20 +31,26 @@ export interface TextSide {
 export async function openTextSide(
   run: Run,
   config: Readonly<Record<string, unknown>>,
-  before?: TextSide,
+  before: TextSide | undefined,
+  signal: AbortSignal,
 ): Promise<TextSide> {
   const files = await readTokenizerFiles(run);
   const digest = digestOf(files, config);
   if (digest === before?.digest) return before;
   const where = `run ${run.fingerprint}`;
-  const tokenizer = makeTokenizer(files, where, config);
-  return {
-    digest,
-    tokenizer,
-    tokenText: makeTokenText(files, where),
-    chatTemplate: chatTemplateIn(files),
-    endTokens: [...(await endTokensOf(files, config, tokenizer))],
-  };
+  const tokenizer = await makeTokenizer(files, where, { config, signal });
+  try {
+    return {
+      digest,
+      tokenizer,
+      tokenText: makeTokenText(files, where),
+      chatTemplate: chatTemplateIn(files),
+      endTokens: [...(await endTokensOf(files, config, tokenizer))],
+    };
+  } catch (error) {
+    tokenizer.close();
+    throw error;
+  }
 }
 
 function digestOf(files: readonly TokenizerFile[], config: Readonly<Record<string, unknown>>): string {

@@ -1,0 +1,8 @@
+export { answerCalls } from './answer-calls.ts';
+export {
+  isolateCalls,
+  type CallOptions,
+  type IsolatedCalls,
+  type IsolationOptions,
+  type Outcome,
+} from './isolated-calls.ts';
