@@ -42,6 +42,8 @@ LLAMA3 = dict(
 SLIDING = ["full_attention", "sliding_attention", "sliding_attention"]
 GATED = {"attn_in": "self_attn.q_proj", "attn_out": "self_attn.o_proj", "mlp_in": "mlp.gate_proj", "mlp_out": "mlp.down_proj"}
 
+FUSED = {**GATED, "attn_in": "self_attn.qkv_proj", "mlp_in": "mlp.gate_up_proj"}
+
 # name: (the library's classes, what differs in config.json, the modules whose inputs are the taps)
 FAMILIES = {
     "llama": ("Llama", dict(tie_word_embeddings=True, rope_parameters=LLAMA3), GATED),
@@ -50,6 +52,21 @@ FAMILIES = {
     "qwen3": ("Qwen3", dict(head_dim=12, tie_word_embeddings=True), GATED),
     "smollm3": ("SmolLM3", dict(no_rope_layer_interval=2, tie_word_embeddings=True), GATED),
     "olmo2": ("Olmo2", dict(), GATED),
+    "phi3": ("Phi3", dict(sliding_window=11, rope_parameters=dict(rope_theta=10000.0, partial_rotary_factor=0.75)), FUSED),
+    "phi3-long": (
+        "Phi3",
+        dict(
+            original_max_position_embeddings=16,
+            rope_parameters=dict(
+                rope_type="longrope",
+                rope_theta=10000.0,
+                short_factor=[1.0, 1.1, 1.2, 1.5],
+                long_factor=[1.0, 2.0, 3.0, 4.5],
+                original_max_position_embeddings=16,
+            ),
+        ),
+        FUSED,
+    ),
     "granite": (
         "Granite",
         dict(embedding_multiplier=12.0, attention_multiplier=0.2, residual_multiplier=0.22, logits_scaling=8.0),

@@ -5,6 +5,7 @@ import { checkpointDigest } from './digest.ts';
 import { parseJsonObject } from './json.ts';
 import { gatherRows, readRowRange } from './row-gather.ts';
 import { openShards, type Shards } from './shards.ts';
+import { partsOf, type FusedTensor } from './fused-tensor.ts';
 import { isReadable, type TensorInfo } from './tensor-info.ts';
 import { MAX_TOKENIZER_FILE_BYTES } from './tokenizer-files.ts';
 
@@ -20,6 +21,13 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Identity of the content, SHA-256 in hexadecimal; see `checkpointDigest` for what it covers. */
   readonly digest: string;
+  /**
+   * Makes the parts of a tensor known as tensors of their own, where a model keeps several in one. What is known already
+   * stays as it is.
+   *
+   * @throws EsparseError 'checkpoint' where there is no such tensor, or it has another shape
+   */
+  split(fused: FusedTensor): void;
   /** Whether there is a tensor of that name, be its type readable or not. */
   has(name: string): boolean;
   /** Throws `checkpoint` where there is no such tensor, `unsupported` where it is not BF16, F16 or F32. */
@@ -88,13 +96,19 @@ function makeCheckpoint(
   for (const tensor of shards.tensors.values()) if (isReadable(tensor)) tensors.set(tensor.name, tensor);
   const info = (name: string): TensorInfo => tensors.get(name) ?? failFor(name, shards, directory);
   const sourceOf = (tensor: TensorInfo) => shards.source(tensor.file);
+  const split = (fused: FusedTensor) => {
+    for (const part of partsOf(fused, info(fused.name))) {
+      if (!shards.tensors.has(part.name)) tensors.set(part.name, part);
+    }
+  };
   return {
     directory,
     config,
     tensors,
     digest,
     info,
-    has: (name) => shards.tensors.has(name),
+    split,
+    has: (name) => shards.tensors.has(name) || tensors.has(name),
     async read(name, signal) {
       const tensor = info(name);
       return sourceOf(tensor).read(tensor.begin, tensor.end - tensor.begin, signal);

@@ -1,6 +1,7 @@
 export { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 export { canonicalJson } from './json.ts';
 export { tensorToF32, tensorToHalf, type HalfTensor } from './convert.ts';
+export { type FusedTensor } from './fused-tensor.ts';
 export { endTokensOf } from './end-tokens.ts';
 export { type TensorDtype, type TensorInfo } from './tensor-info.ts';
 export { readText } from './text.ts';

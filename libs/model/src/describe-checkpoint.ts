@@ -5,14 +5,17 @@ import { describeModel } from './family.ts';
 
 /**
  * Describes the model of a checkpoint and checks that every tensor of it is there, in its shape and of a type that
- * can be read.
+ * can be read. Those that it keeps several in one are known to the checkpoint as tensors of their own from then on.
  *
  * @throws EsparseError as `describeModel` and `checkTensors`; 'unsupported' for a tensor of an unknown type
  */
 export function describeCheckpoint(
-  checkpoint: Pick<Checkpoint, 'config' | 'tensors' | 'has' | 'info'>,
+  checkpoint: Pick<Checkpoint, 'config' | 'tensors' | 'has' | 'info' | 'split'>,
 ): ModelDescription {
   const description = describeModel(checkpoint.config);
+  for (let block = 0; block < description.blocks; block++) {
+    for (const fused of description.fusedTensors?.(block) ?? []) checkpoint.split(fused);
+  }
   const names = description.outerTensors.map(({ name }) => name);
   for (let block = 0; block < description.blocks; block++) {
     for (const { name } of tensorsOfBlock(description, block)) names.push(name);

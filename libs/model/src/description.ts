@@ -1,4 +1,5 @@
 import { EsparseError } from '@esparse/errors';
+import type { FusedTensor } from '@esparse/checkpoint';
 import type { ModelProgram } from './program.ts';
 
 /** A weight matrix of every block: `rows` outputs by `cols` inputs. */
@@ -52,6 +53,8 @@ export interface ModelDescription {
   readonly linears: readonly LinearSpec[];
   /** Every tensor of a block other than the linears' matrices: norms, biases. */
   readonly blockTensors: (block: number) => readonly BlockTensorSpec[];
+  /** Tensors of a block in which the checkpoint keeps several of those above in one. @default none */
+  readonly fusedTensors?: (block: number) => readonly FusedTensor[];
   /** Embeddings, final norm, and the head where it is a tensor of its own. */
   readonly outerTensors: readonly TensorSpec[];
   readonly program: ModelProgram;

@@ -1,6 +1,6 @@
 import { uniform } from '@esparse/laws';
 import { openCheckpoint } from '@esparse/checkpoint';
-import { describeModel, tensorsOfBlock, type ModelDescription } from '@esparse/model';
+import { describeCheckpoint, describeModel, tensorsOfBlock, type ModelDescription } from '@esparse/model';
 import { densePath, writeLinear, type RunAttributes } from '@esparse/model-store';
 import { canonicalOrder, maskLinear, packLinear, type Pattern } from '@esparse/sparsity';
 import type { ObjectStore } from '@esparse/storage';
@@ -35,7 +35,7 @@ export const exampleModel = (): Promise<TestModel> => checkpointModel(EXAMPLE);
 /** A checkpoint in bf16, read whole. */
 export async function checkpointModel(directory: string): Promise<TestModel> {
   const checkpoint = await openCheckpoint(directory);
-  const description = describeModel(checkpoint.config);
+  const description = describeCheckpoint(checkpoint);
   const blocks = Array.from({ length: description.blocks }, (_, block) => block);
   const names = [
     ...description.outerTensors.map(({ name }) => name),

@@ -34,9 +34,9 @@ test('YaRN takes its factor from the original positions and its scale from the f
 });
 
 test('a type that is not known is refused by name', () => {
-  expect(thrownBy(() => read({ rope_scaling: { rope_type: 'longrope' } }))).toMatchObject({
+  expect(thrownBy(() => read({ rope_scaling: { rope_type: 'su' } }))).toMatchObject({
     kind: 'unsupported',
-    message: expect.stringContaining("'longrope'"),
+    message: expect.stringContaining("'su'"),
     hint: expect.stringContaining('llama3'),
   });
 });
@@ -47,6 +47,25 @@ test('a part of each head is rotated where config.json says so', () => {
   expect(thrownBy(() => read({ partial_rotary_factor: 0.4 }))).toMatchObject({
     kind: 'checkpoint',
     message: expect.stringContaining('partial_rotary_factor 0.4'),
+  });
+});
+
+test('LongRoPE has a factor for each frequency, and takes its scale from how far it reaches', () => {
+  const factors = Array.from({ length: 32 }, (_, j) => 1 + j);
+  const longrope = {
+    type: 'longrope',
+    short_factor: factors,
+    long_factor: factors.map((factor) => 2 * factor),
+    original_max_position_embeddings: 1024,
+  };
+  expect(read({ rope_scaling: longrope })).toMatchObject({
+    original: 1024,
+    attentionFactor: Math.sqrt(1 + Math.log(4) / Math.log(1024)),
+  });
+  const short = { ...longrope, long_factor: [1] };
+  expect(thrownBy(() => read({ rope_scaling: short }))).toMatchObject({
+    kind: 'checkpoint',
+    message: expect.stringContaining('long_factor has 1 factors: 32'),
   });
 });
 

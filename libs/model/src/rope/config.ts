@@ -22,6 +22,8 @@ const SCALING = z.object({
   mscale: optional(z.number().min(0)),
   mscale_all_dim: optional(z.number().min(0)),
   truncate: optional(z.boolean()),
+  short_factor: optional(z.array(positive())),
+  long_factor: optional(z.array(positive())),
 });
 type Scaling = z.infer<typeof SCALING>;
 
@@ -54,7 +56,9 @@ export function ropeFromConfig(config: RopeFields, headDim: number, maxPositions
     );
   }
   const theta = scaling.rope_theta ?? config.rope_theta ?? DEFAULT_THETA;
-  return { channels, theta, ...scalingOf(scaling, where, maxPositions) };
+  const scaled = scalingOf(scaling, where, maxPositions);
+  if (scaled.type === 'longrope') requireFactors(scaled, channels / 2, where);
+  return { channels, theta, ...scaled };
 }
 
 function scalingOf(scaling: Scaling, where: string, maxPositions: number): RopeScaling {
@@ -87,6 +91,7 @@ const READERS = new Map<string, Reader>([
   ],
   ['llama3', readLlama3],
   ['yarn', readYarn],
+  ['longrope', readLongRope],
 ]);
 
 function readLlama3(scaling: Scaling, where: string): RopeScaling {
@@ -122,6 +127,34 @@ function readYarn(scaling: Scaling, where: string, maxPositions: number): RopeSc
     truncate: scaling.truncate ?? true,
     attentionFactor: scaling.attention_factor ?? yarnAttentionFactor(factor, scaling),
   };
+}
+
+function readLongRope(scaling: Scaling, where: string, maxPositions: number): RopeScaling {
+  const original = required(scaling, 'original_max_position_embeddings', where);
+  const factor = scaling.factor ?? maxPositions / original;
+  const suggested = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+  return {
+    type: 'longrope',
+    original,
+    shortFactors: scaling.short_factor ?? [],
+    longFactors: scaling.long_factor ?? [],
+    attentionFactor: scaling.attention_factor ?? suggested,
+  };
+}
+
+/** @throws EsparseError 'checkpoint' where LongRoPE has not a factor for each frequency */
+function requireFactors(
+  { shortFactors, longFactors }: RopeScaling & { type: 'longrope' },
+  frequencies: number,
+  where: string,
+): void {
+  for (const [name, factors] of Object.entries({ short_factor: shortFactors, long_factor: longFactors })) {
+    if (factors.length === frequencies) continue;
+    throw new EsparseError(
+      'checkpoint',
+      `config.json: ${where}.${name} has ${factors.length} factors: ${frequencies} were expected, one for each pair of channels that is rotated`,
+    );
+  }
 }
 
 /** YaRN's temperature: 0.1 ln(factor) + 1, or the ratio of two of them where `mscale` and `mscale_all_dim` are given. */

@@ -26,6 +26,18 @@ export type RopeScaling =
       readonly lowFrequencyFactor: number;
       readonly highFrequencyFactor: number;
     }
+  /**
+   * LongRoPE (arXiv 2402.13753): a factor for each frequency, of one list up to `original` positions and of another beyond
+   * them, and a scale on cos and sin.
+   */
+  | {
+      readonly type: 'longrope';
+      readonly original: number;
+      /** (channels / 2) each. */
+      readonly shortFactors: readonly number[];
+      readonly longFactors: readonly number[];
+      readonly attentionFactor: number;
+    }
   /** YaRN (arXiv 2309.00071): a ramp over channels from extrapolation to interpolation, and a scale on cos and sin. */
   | {
       readonly type: 'yarn';

@@ -8,12 +8,12 @@ export interface RopeTables {
 
 /**
  * The tables of positions 0 .. rows - 1. Computed in f64 and rounded once (Hugging Face computes them in f32, which
- * differs in the last bits only). YaRN's attention factor multiplies both tables.
+ * differs in the last bits only). The attention factor of YaRN and LongRoPE multiplies both tables.
  */
 export function ropeTables(rope: RopeSpec, rows: number): RopeTables {
   const half = rope.channels / 2;
   const frequencies = ropeFrequencies(rope, rows);
-  const scale = rope.type === 'yarn' ? rope.attentionFactor : 1;
+  const scale = rope.type === 'yarn' || rope.type === 'longrope' ? rope.attentionFactor : 1;
   const cos = new Float32Array(rows * half);
   const sin = new Float32Array(rows * half);
   for (let position = 0; position < rows; position++) {
@@ -28,7 +28,7 @@ export function ropeTables(rope: RopeSpec, rows: number): RopeTables {
 
 /**
  * The angle by which each pair of channels is rotated per position, (channels / 2).
- * @param rows length of the sequence: only the dynamic type depends on it
+ * @param rows length of the sequence: only the types 'dynamic' and 'longrope' depend on it
  */
 export function ropeFrequencies(rope: RopeSpec, rows: number): Float64Array {
   switch (rope.type) {
@@ -42,6 +42,10 @@ export function ropeFrequencies(rope: RopeSpec, rows: number): Float64Array {
       return plain(rope.theta, rope.channels).map((frequency) => llama3Frequency(rope, frequency));
     case 'yarn':
       return yarnFrequencies(rope);
+    case 'longrope': {
+      const factors = rows > rope.original ? rope.longFactors : rope.shortFactors;
+      return plain(rope.theta, rope.channels).map((frequency, j) => frequency / factors[j]!);
+    }
   }
 }
 
