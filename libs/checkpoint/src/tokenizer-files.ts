@@ -30,15 +30,15 @@ export interface TokenizerFile {
  *
  * @throws EsparseError 'checkpoint' for a file of more than 128 MiB
  */
-export async function tokenizerFiles(location: string): Promise<TokenizerFile[]> {
-  return tokenizerFilesIn(await openFolder(location));
+export async function tokenizerFiles(location: string, signal?: AbortSignal): Promise<TokenizerFile[]> {
+  return tokenizerFilesIn(await openFolder(location), signal);
 }
 
 /** `tokenizerFiles` of a folder that is anywhere. */
-export async function tokenizerFilesIn(folder: ByteFolder): Promise<TokenizerFile[]> {
+export async function tokenizerFilesIn(folder: ByteFolder, signal?: AbortSignal): Promise<TokenizerFile[]> {
   const files: TokenizerFile[] = [];
   for (const name of NAMES) {
-    const bytes = await readWhole(folder, name, MAX_TOKENIZER_FILE_BYTES);
+    const bytes = await readWhole(folder, name, MAX_TOKENIZER_FILE_BYTES, signal);
     if (bytes !== undefined) files.push({ name, bytes });
   }
   return files;

@@ -69,8 +69,8 @@ export interface EncodeOptions {
  */
 export async function openTokenizer(location: string, signal?: AbortSignal): Promise<TextTokenizer> {
   const folder = await openFolder(location);
-  const config = await readWhole(folder, 'config.json', MAX_CONFIG_BYTES);
-  return makeTokenizer(await tokenizerFilesIn(folder), folder.location, {
+  const config = await readWhole(folder, 'config.json', MAX_CONFIG_BYTES, signal);
+  return makeTokenizer(await tokenizerFilesIn(folder, signal), folder.location, {
     config: config && parseJsonObject(config, `${folder.location}/config.json`),
     signal,
   });

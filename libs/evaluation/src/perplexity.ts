@@ -63,7 +63,7 @@ export async function perplexity(options: PerplexityOptions): Promise<Perplexity
   const runner = await createBlockRunner(description, { seqlen, threads, device });
   let total = 0;
   try {
-    const head = await createHead(description, weights, { seqlen, threads });
+    const head = await createHead(description, weights, { seqlen, threads, signal });
     try {
       const step = windowsAtOnce(description, seqlen);
       for (let first = 0; first < totalWindows; first += step) {

@@ -1,4 +1,5 @@
 import { endQuietlyOnBrokenPipe, pipeIsBroken } from './broken-pipe.ts';
+import { exitCodeOfSignal, listenToSignals } from './cancel.ts';
 import { disableIncrementalMarking } from './disable-incremental-marking.ts';
 import { reportUnknownOptionsFirst } from './options/unknown.ts';
 import { createProgram } from './program.ts';
@@ -8,7 +9,10 @@ import { reportUnfinishedExit } from './unfinished-exit.ts';
 
 /** How long anything that a failed command left running may take to end: usually milliseconds. */
 const EXIT_GRACE_MS = 5_000;
+/** The same for a command that a signal has stopped: it has had its time to clean up. */
+const STOPPED_GRACE_MS = 500;
 
+listenToSignals();
 const [command = ''] = process.argv.slice(2);
 // Before anything is loaded: V8 must not be marking when the flag is set.
 if (command === 'prune' || command === 'worker') disableIncrementalMarking();
@@ -25,7 +29,8 @@ try {
   // Where the reader has gone, the exit code is set already.
   if (!pipeIsBroken()) process.exitCode = reportError(error);
   // What a plug-in has left running must not keep the command alive.
-  setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
+  const grace = exitCodeOfSignal() === undefined ? EXIT_GRACE_MS : STOPPED_GRACE_MS;
+  setTimeout(() => process.exit(), grace).unref();
 } finally {
   done();
 }

@@ -45,11 +45,11 @@ export function openSource({ model, store, run }: SourceFlags, signal: AbortSign
 
 /** A Hugging Face checkpoint. */
 async function checkpointSource(directory: string, signal: AbortSignal): Promise<ModelSource> {
-  const checkpoint = await openCheckpoint(directory);
+  const checkpoint = await openCheckpoint(directory, signal);
   try {
     const { config, digest } = checkpoint;
     const description = describeCheckpoint(checkpoint);
-    const files = await tokenizerFiles(directory);
+    const files = await tokenizerFiles(directory, signal);
     const name = showLocation(directory);
     const tokenizer = await makeTokenizer(files, name, { config, signal });
     return {

@@ -46,6 +46,8 @@ export interface ServeOptions extends ServerTls {
   readonly watch?: boolean | undefined;
   /** @default 'full' */
   readonly verify?: VerifyMode | undefined;
+  /** Ends the start: a server that is ready is stopped by its `close`. */
+  readonly signal?: AbortSignal | undefined;
   readonly log: Logger;
 }
 

@@ -11,6 +11,7 @@ import { DEFAULT_DRAIN_SECONDS, WATCH_INTERVAL_MS } from './limits.ts';
 import { watch as watchStore } from './model/watch.ts';
 import { limitsOf, type ServeOptions } from './serve-options.ts';
 import type { ServerContext } from './server-context.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** A server that answers. */
 export interface RunningServer {
@@ -31,7 +32,8 @@ export interface RunningServer {
 /**
  * Starts a server. It listens at once, `/ready` answering 503, and is given when the model is loaded.
  *
- * @throws EsparseError where the store is damaged or cannot be served, or an address cannot be had
+ * @throws EsparseError where the store is damaged or cannot be served, or an address cannot be had; what `signal` was
+ * aborted with where it ends the start
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
   const { log } = options;
@@ -59,7 +61,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   try {
     const url = await listen(app, options);
     if (options.grpc !== undefined) grpc = await startGrpc(context, options.grpc, options, log);
-    await loader.open();
+    await unlessAborted(loader.open(), options.signal);
     grpc?.setServing(true);
     core.ready();
     if (options.watch === true) stopWatching = watchStore(() => loader.reload(false), WATCH_INTERVAL_MS);

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { EXIT_BAD_INPUT, EsparseError } from '@esparse/errors';
 import type { DeviceName } from '@esparse/onnx';
 
@@ -18,6 +19,8 @@ export interface LocalWorkerOptions {
   /** The file or package of a model family that it is to know. @default none */
   readonly family?: string | undefined;
   readonly roots: readonly string[];
+  /** Ends the start. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The message of a forked worker to its parent once it listens. */
@@ -28,8 +31,11 @@ export interface WorkerReady {
 /** How long a worker may take to listen: loading the runtime from a cold disk takes seconds. */
 const START_TIMEOUT_MS = 60_000;
 
-/** How long it may take to stop before it is killed. */
-const STOP_TIMEOUT_MS = 5_000;
+/** How long it may take to stop before it is killed: what it still computes is wanted by nobody. */
+const STOP_TIMEOUT_MS = 2_000;
+
+/** Who stops this process may stop the worker a moment earlier: so long the signal to this one is waited for. */
+const SIGNAL_MS = 200;
 
 /**
  * Starts a worker process and waits until it listens. The worker ends by itself when this process dies: it watches
@@ -41,23 +47,25 @@ export async function startLocalWorker({
   device,
   family,
   roots,
+  signal,
 }: LocalWorkerOptions): Promise<LocalWorker> {
   const args = ['worker', '--listen', '127.0.0.1:0', '--log-level', 'warn'];
   for (const root of roots) args.push('--root', root);
   if (threads !== undefined) args.push('--threads', String(threads));
   if (device !== undefined) args.push('--device', device);
   if (family !== undefined) args.push('--family', family);
+  signal?.throwIfAborted();
   const child = fork(script, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: withoutTls() });
-  const { address } = await readiness(child);
+  const { address } = await readiness(child, signal);
   return {
     address,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
       child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      await Promise.race([exited, setTimeout(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+      child.kill('SIGKILL');
       await exited;
-      clearTimeout(timer);
     },
   };
 }
@@ -67,32 +75,43 @@ function withoutTls(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ESPARSE_TLS_')));
 }
 
-async function readiness(child: ChildProcess): Promise<WorkerReady> {
-  const giveUp = new AbortController();
-  const timer = setTimeout(() => {
-    giveUp.abort();
-  }, START_TIMEOUT_MS);
+/** @throws EsparseError where it ends or hangs; what the signal was aborted with. Either way it is killed. */
+async function readiness(child: ChildProcess, signal: AbortSignal | undefined): Promise<WorkerReady> {
+  const settled = new AbortController();
+  const late = AbortSignal.timeout(START_TIMEOUT_MS);
+  const giveUp = AbortSignal.any([settled.signal, late, ...(signal === undefined ? [] : [signal])]);
   try {
     return await Promise.race([
-      once(child, 'message', { signal: giveUp.signal }).then(([message]) => message as WorkerReady),
-      once(child, 'exit', { signal: giveUp.signal }).then(([code]) => {
-        const kind = code === EXIT_BAD_INPUT ? 'usage' : 'unavailable';
-        throw new EsparseError(kind, `the worker process ended with exit code ${String(code)}`, {
-          hint: 'what it said stands above',
-        });
+      once(child, 'message', { signal: giveUp }).then(([message]) => message as WorkerReady),
+      once(child, 'exit', { signal: giveUp }).then(async ([code, killedBy]) => {
+        if (code === null) await setTimeout(SIGNAL_MS, undefined, { signal: giveUp });
+        throw ended(code as number | null, killedBy as NodeJS.Signals | null);
       }),
     ]);
   } catch (error) {
     child.kill('SIGKILL');
-    if (giveUp.signal.aborted) {
-      throw new EsparseError(
-        'unavailable',
-        `the worker process did not listen within ${START_TIMEOUT_MS / 1000} s`,
-      );
-    }
-    throw error;
+    signal?.throwIfAborted();
+    if (!late.aborted) throw error;
+    throw new EsparseError(
+      'unavailable',
+      `the worker process did not listen within ${START_TIMEOUT_MS / 1000} s`,
+    );
   } finally {
-    clearTimeout(timer);
-    giveUp.abort(); // lets the listener of the other race partner go
+    settled.abort();
   }
+}
+
+function ended(code: number | null, signal: NodeJS.Signals | null): EsparseError {
+  if (code === null) {
+    return new EsparseError('unavailable', `the worker process was ended by ${signal ?? 'a signal'}`, {
+      hint:
+        signal === 'SIGKILL'
+          ? 'by the system, for want of memory? `esparse plan` says how much a worker takes'
+          : 'run the same command again: it goes on',
+    });
+  }
+  const kind = code === EXIT_BAD_INPUT ? 'usage' : 'unavailable';
+  return new EsparseError(kind, `the worker process ended with exit code ${code}`, {
+    hint: 'what it said stands above',
+  });
 }

@@ -30,7 +30,7 @@ export interface Preparation {
  * refused here.
  */
 export async function prepare(options: PruneOptions, signal?: AbortSignal): Promise<Preparation> {
-  const checkpoint = await openCheckpoint(options.model);
+  const checkpoint = await openCheckpoint(options.model, signal);
   try {
     const description = describeCheckpoint(checkpoint);
     const layers = resolveLayers(description, options);

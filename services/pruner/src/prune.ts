@@ -8,6 +8,7 @@ import type { StatisticReader } from '@esparse/statistics';
 import { createOrOpenStore, openStore, type Store } from '@esparse/store';
 import { peakResidentBytes, trace, type OpenSpan } from '@esparse/telemetry';
 import { advanceBlock } from './advance-block.ts';
+import { cancelledRun, type KeptBlocks } from './cancelled-run.ts';
 import { openWorkers, peaksOf } from './open-workers.ts';
 import { removeHiddenBefore, removeHiddenStates } from './hidden-states.ts';
 import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
@@ -29,7 +30,7 @@ const LOCAL_WAIT_MS = 3_000;
 
 export interface PruneDependencies {
   /** Starts the worker that serves a run where the options name none. */
-  readonly startWorker: (roots: readonly string[]) => Promise<LocalWorker>;
+  readonly startWorker: (roots: readonly string[], signal?: AbortSignal) => Promise<LocalWorker>;
   readonly emit: (event: PruneEvent) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -38,18 +39,27 @@ export interface PruneDependencies {
  * Prunes a checkpoint into a store: one block at a time, each committed before the next is begun, so that neither
  * this process nor a worker ever holds more than one block. A run that is finished already is not done again.
  *
- * @throws EsparseError on bad input (before anything is written), a worker or a store that fails, or cancellation.
+ * @throws EsparseError on bad input (before anything is written), a worker or a store that fails, or cancellation: it then
+ *   says what is kept.
  */
-export function prune(options: PruneOptions, dependencies: PruneDependencies): Promise<PruneReport> {
-  return trace('run', { 'esparse.pipeline': options.pipeline.name }, (span) =>
-    pruneTraced(options, dependencies, span),
-  );
+export async function prune(options: PruneOptions, dependencies: PruneDependencies): Promise<PruneReport> {
+  const kept: KeptBlocks = {};
+  try {
+    return await trace('run', { 'esparse.pipeline': options.pipeline.name }, (span) =>
+      pruneTraced(options, dependencies, span, kept),
+    );
+  } catch (error) {
+    const { signal } = dependencies;
+    // Whatever fails because the run was cancelled, it was cancelled.
+    throw signal?.aborted === true ? cancelledRun(signal.reason, kept) : error;
+  }
 }
 
 async function pruneTraced(
   options: PruneOptions,
   dependencies: PruneDependencies,
   span: OpenSpan,
+  kept: KeptBlocks,
 ): Promise<PruneReport> {
   const { signal } = dependencies;
   // Once the run has its name, every event has it.
@@ -91,6 +101,7 @@ async function pruneTraced(
       started,
       span,
       guard,
+      kept,
     };
     return await thenRelease(options.pipeline.stages, guard, () => pruneOn(pool, store, session));
   } finally {
@@ -101,9 +112,9 @@ async function pruneTraced(
 
 async function startLocal(
   { model, store }: PruneOptions,
-  { startWorker }: PruneDependencies,
+  { startWorker, signal }: PruneDependencies,
 ): Promise<LocalWorker> {
-  return startWorker(await Promise.all([resolveLocation(model), resolveLocation(store)]));
+  return startWorker(await Promise.all([resolveLocation(model), resolveLocation(store)]), signal);
 }
 
 interface Session {
@@ -116,6 +127,8 @@ interface Session {
   readonly span: OpenSpan;
   /** Of calls of plug-ins. */
   readonly guard: GuardOptions;
+  /** Kept up to date. */
+  readonly kept: KeptBlocks;
 }
 
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
@@ -169,7 +182,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       stopwatch,
       emit,
     };
-    await pruneBlocks(context, signal);
+    await pruneBlocks(context, session.kept, signal);
     // The name that a server gives the model by default.
     const name = nameOfLocation(await resolveLocation(options.model));
     await writer.finish({ blocks: description.blocks, name });
@@ -182,11 +195,12 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
 }
 
 /** Commits what lies outside the blocks, then block after block, from where an earlier attempt ended. */
-async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<void> {
+async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: AbortSignal): Promise<void> {
   const { description, stopwatch, writer, emit } = context;
   if (!(await writer.run.isDenseCommitted()))
     await stopwatch.time('commit', () => writeOuter(context, signal));
   const first = await firstOpenBlock(context);
+  kept.blocks = { committed: first, of: description.blocks };
   if (first > 0)
     emit({ event: 'note', message: resumeMessage(first, description.blocks, await writer.run.finished()) });
   // Where no statistic is needed, no activations are.
@@ -196,6 +210,7 @@ async function pruneBlocks(context: RunContext, signal?: AbortSignal): Promise<v
     await trace('block', { 'esparse.block': block }, async () => {
       const started = performance.now();
       await pruneBlock(context, block, signal);
+      kept.blocks = { committed: block + 1, of: description.blocks };
       const seconds = (performance.now() - started) / 1000;
       emit({ event: 'committed', block, blocks: description.blocks, seconds });
       if (needsActivations && block + 1 < description.blocks) await advanceBlock(context, block, signal);
@@ -229,7 +244,7 @@ async function writeOuter(
   { options, writer, description, checkpoint }: RunContext,
   signal?: AbortSignal,
 ): Promise<void> {
-  await writeTokenizerFiles(writer, await tokenizerFiles(options.model));
+  await writeTokenizerFiles(writer, await tokenizerFiles(options.model, signal));
   const transaction = writer.beginDense();
   try {
     for (const { name } of description.outerTensors)

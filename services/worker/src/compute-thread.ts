@@ -4,7 +4,7 @@ import { EsparseError } from '@esparse/errors';
 import { loadFamily } from '@esparse/model';
 import { serveCalls, type Methods } from './calls.ts';
 import { createCompute } from './compute.ts';
-import type { ComputeThreadData } from './start-compute.ts';
+import type { ComputeThreadData, ComputeThreadMethods } from './start-compute.ts';
 
 if (parentPort === null) throw new EsparseError('internal', 'compute-thread is started as a thread');
 const { options, stopping } = workerData as ComputeThreadData;
@@ -21,5 +21,13 @@ function untilStopped(methods: Methods): Methods {
   return Object.fromEntries(entries);
 }
 
+/** Ends what waits for a disk or a server. */
+const stopped = new AbortController();
+
+const stop: ComputeThreadMethods['stop'] = () => {
+  stopped.abort(new EsparseError('unavailable', 'the worker is stopping'));
+  return Promise.resolve();
+};
+
 if (options.family !== undefined) await loadFamily(options.family);
-serveCalls(parentPort, untilStopped(createCompute(options)));
+serveCalls(parentPort, { ...untilStopped(createCompute(options, stopped.signal)), stop });

@@ -37,9 +37,11 @@ export interface ComputeOptions {
  * Everything that computes: opens models, embeds tokens, runs blocks. One model and one block are held at a time.
  * ONNX Runtime's `run` holds its thread, so this lives on a thread of its own (see `compute-thread.ts`) and the one
  * that speaks gRPC stays free to send.
+ *
+ * @param signal ends the reading of models; what computes ends by itself
  */
-export function createCompute({ threads, device = 'cpu' }: ComputeOptions) {
-  const models = createModelCache({ threads, device });
+export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signal?: AbortSignal) {
+  const models = createModelCache({ threads, device, signal });
 
   const withModel = async <R>(
     { model, seqlen }: ModelTarget,
@@ -56,7 +58,7 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions) {
   const withBlock = <R>(input: SequenceInput, use: (block: LoadedBlock) => Promise<R>): Promise<R> =>
     withModel(input.target, async (open) => {
       requireStates(open, input);
-      const { value, release } = await holdBlock(open, input.target);
+      const { value, release } = await holdBlock(open, input.target, signal);
       try {
         return await use(value);
       } finally {
@@ -86,7 +88,7 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions) {
     /** The embedded tokens: (tokens x hidden). */
     embed: ({ target, tokens }: { readonly target: ModelTarget; readonly tokens: Uint32Array }) =>
       withModel(target, async ({ description, weights }) => ({
-        data: await embedTokens(description, weights, tokens, target.seqlen),
+        data: await embedTokens(description, weights, tokens, target.seqlen, signal),
         hidden: description.hidden,
       })),
 
@@ -110,16 +112,21 @@ function requireStates({ description }: OpenModel, { target, hidden }: SequenceI
 }
 
 /** The block in use where it is the one wanted, else that one, loaded. */
-function holdBlock(open: OpenModel, { block, pruned }: BlockTarget): Promise<Held<LoadedBlock>> {
+function holdBlock(
+  open: OpenModel,
+  { block, pruned }: BlockTarget,
+  signal: AbortSignal | undefined,
+): Promise<Held<LoadedBlock>> {
   const { description, runner, blocks } = open;
   if (block >= description.blocks) {
     throw new EsparseError('usage', `block ${block} of ${description.blocks} does not exist`);
   }
-  if (pruned === undefined) return blocks.hold(`dense:${block}`, () => runner.load(block, open.weights));
+  if (pruned === undefined)
+    return blocks.hold(`dense:${block}`, () => runner.load(block, open.weights, signal));
   const { store, run } = pruned;
   return blocks.hold(`pruned:${store}:${run}:${block}`, async () => {
     const weights = storeWeights(await (await openStore(store)).openRun(run), description);
-    return runner.load(block, weights);
+    return runner.load(block, weights, signal);
   });
 }
 

@@ -84,13 +84,19 @@ async function pump<Request, Message>(
 ): Promise<void> {
   const aborted = rejectionOf(signal);
   const unwritten: Promise<void>[] = [];
-  for await (const message of messages) {
+  try {
+    for await (const message of messages) {
+      signal.throwIfAborted();
+      unwritten.push(written(call, message, onSent));
+      // A write to a client that has gone never calls back.
+      if (unwritten.length >= MAX_UNWRITTEN) await Promise.race([unwritten.shift(), aborted]);
+    }
+    await Promise.race([Promise.all(unwritten), aborted]);
+  } catch (error) {
+    // What fails once the call has ended, fails because of that.
     signal.throwIfAborted();
-    unwritten.push(written(call, message, onSent));
-    // A write to a client that has gone never calls back.
-    if (unwritten.length >= MAX_UNWRITTEN) await Promise.race([unwritten.shift(), aborted]);
+    throw error;
   }
-  await Promise.race([Promise.all(unwritten), aborted]);
 }
 
 function written<Request, Message>(

@@ -30,6 +30,8 @@ export interface ModelCache {
 export interface ModelCacheOptions {
   readonly threads: number;
   readonly device: DeviceName;
+  /** Ends the opening of a model. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export function createModelCache(options: ModelCacheOptions): ModelCache {
@@ -46,9 +48,9 @@ export function createModelCache(options: ModelCacheOptions): ModelCache {
 async function openModel(
   directory: string,
   seqlen: number,
-  { threads, device: name }: ModelCacheOptions,
+  { threads, device: name, signal }: ModelCacheOptions,
 ): Promise<OpenModel> {
-  const checkpoint = await openCheckpoint(directory);
+  const checkpoint = await openCheckpoint(directory, signal);
   let device: Device | undefined;
   try {
     const description = describeCheckpoint(checkpoint);

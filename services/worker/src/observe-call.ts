@@ -41,7 +41,9 @@ export async function observeCall<T>(
   } catch (error) {
     const { code, message } = toServiceError(error);
     metrics?.call(method, status[code], (performance.now() - started) / 1000);
-    log.warn({ call: method, ...ids, code, err: message }, 'failed');
+    // Who cancels a call knows it: that is no failure.
+    const level = code === status.CANCELLED ? 'debug' : 'warn';
+    log[level]({ call: method, ...ids, code, err: message }, 'failed');
     throw error;
   }
 }

@@ -51,7 +51,7 @@ export interface RunningWorker {
   close(): Promise<void>;
 }
 
-/** How long running calls may take to end: below the 5 s after which prune kills a worker that it started. */
+/** How long running calls may take to end. */
 export const DEFAULT_DRAIN_SECONDS = 3;
 
 /** How long calls that are handed back may take to leave. */

@@ -2,14 +2,20 @@ import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
 import { prepareProcess } from '@esparse/onnx';
-import { createCaller } from './calls.ts';
+import { createCaller, type Methods } from './calls.ts';
 import type { Compute, ComputeOptions } from './compute.ts';
 
 /** `Compute` on a thread of its own. */
 export interface ComputeThread {
   readonly call: ReturnType<typeof createCaller<Compute>>['call'];
-  /** Lets the call that computes end, refuses those behind it, and ends the thread. */
+  /** Lets the call that computes end, cuts off one that reads, refuses those behind it, and ends the thread. */
   stop(): Promise<void>;
+}
+
+/** What the thread answers. */
+export interface ComputeThreadMethods extends Compute {
+  /** Ends all reading. */
+  readonly stop: (nothing: undefined) => Promise<void>;
 }
 
 /**
@@ -37,7 +43,7 @@ export function startCompute(options: ComputeOptions): ComputeThread {
   const stopping = new Int32Array(new SharedArrayBuffer(4));
   const workerData: ComputeThreadData = { options, stopping };
   const thread = new Worker(SCRIPT, { workerData });
-  const { call, fail } = createCaller<Compute>(thread);
+  const { call, fail } = createCaller<ComputeThreadMethods & Methods>(thread);
   const underWay = new Set<Promise<unknown>>();
   thread.on('error', (cause) => {
     fail(new EsparseError('internal', `the computing thread failed: ${cause.message}`, { cause }));
@@ -59,6 +65,7 @@ export function startCompute(options: ComputeOptions): ComputeThread {
     },
     async stop() {
       Atomics.store(stopping, 0, 1);
+      call('stop', undefined).catch(() => undefined); // the thread may have ended
       await Promise.race([Promise.allSettled(underWay), setTimeout(STOP_MS, undefined, { ref: false })]);
       await thread.terminate();
     },

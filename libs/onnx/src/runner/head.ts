@@ -25,6 +25,8 @@ export interface HeadOptions {
   readonly seqlen: number;
   /** Threads of a run. @default the number of cores */
   readonly threads?: number | undefined;
+  /** Ends the reading of what comes before the logits. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What comes after the last block: final norm and logits. */
@@ -47,7 +49,7 @@ export interface Head {
 export async function createHead(
   description: ModelDescription,
   weights: WeightSource,
-  { seqlen, threads }: HeadOptions,
+  { seqlen, threads, signal }: HeadOptions,
   limits: HeadLimits = LIMITS,
 ): Promise<Head> {
   requireSeqlen(description, seqlen);
@@ -55,7 +57,7 @@ export async function createHead(
   const { hidden: width } = description;
   const rows = seqlen - 1;
   const op = logitsOf(description);
-  const before = await beforeLogits(description, op, weights, { rows, threads });
+  const before = await beforeLogits(description, op, weights, { rows, threads, signal });
   const logits = await createSession(buildLogitsGraph(description, op, rows), { threads });
   const chunks = vocabularyChunks(description, op.weight, weights, rows, limits);
   const max = vector(rows);
@@ -127,13 +129,13 @@ async function beforeLogits(
   description: ModelDescription,
   { input, weight }: OpNamed<'logits'>,
   weights: WeightSource,
-  { rows, threads }: { readonly rows: number; readonly threads: number | undefined },
+  { rows, threads, signal }: Omit<HeadOptions, 'seqlen'> & { readonly rows: number },
 ): Promise<BeforeLogits> {
   if (input === BLOCK_OUTPUT) {
     return { run: (hidden) => Promise.resolve(hidden), release: () => Promise.resolve() };
   }
   const graph = buildProgramGraph(headPart(description), rows, [input]);
-  const parameters = await readParametersOf(graph, weights);
+  const parameters = await readParametersOf(graph, weights, signal);
   const session = await createSession(graph.bytes, { threads });
   const output = matrix(rows, outerTensor(description, weight).shape[1]!);
   return {

@@ -1,7 +1,8 @@
 import { EsparseError } from '@esparse/errors';
 import type { ByteSource } from '../byte-source.ts';
 import { withoutSecrets } from '../secrets.ts';
-import { request, type HttpPlace, type Silence } from './request.ts';
+import type { Pace } from './pace.ts';
+import { request, type HttpPlace } from './request.ts';
 import { Broken, withTries } from './tries.ts';
 
 /** A compressed answer has another size, other ranges and another version. */
@@ -65,9 +66,9 @@ async function readPart(
   const begin = offset + progress.done;
   const end = offset + target.byteLength - 1;
   const headers = { ...PLAIN, range: `bytes=${begin}-${end}` };
-  await request(place, { method: 'GET', headers }, signal, async (answer, silence) => {
+  await request(place, { method: 'GET', headers }, signal, async (answer, pace) => {
     checkRange(shown, answer, { size, version, begin, end });
-    await fill(shown, answer, target, progress, silence);
+    await fill(shown, answer, target, progress, pace);
   });
 }
 
@@ -101,10 +102,10 @@ async function fill(
   { body }: Response,
   target: Uint8Array,
   progress: { done: number },
-  silence: Silence,
+  pace: Pace,
 ): Promise<void> {
   for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
-    silence.reset();
+    pace.received(chunk.byteLength);
     if (progress.done + chunk.byteLength > target.byteLength) {
       throw new EsparseError('store', `${shown}: the server sends more than it said`);
     }

@@ -1,9 +1,8 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
 import { withoutSecrets } from '../secrets.ts';
+import { keepPace, type Pace } from './pace.ts';
 import { Broken } from './tries.ts';
 
-/** How long a server may be silent. */
-const SILENCE_MS = 60_000;
 /** Redirections followed for one request: public model hubs make one or two. */
 const MAX_REDIRECTS = 5;
 
@@ -17,29 +16,18 @@ export interface HttpPlace {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Restarts the time that a server may be silent. */
-export interface Silence {
-  reset(): void;
-}
-
 /** One request, its redirections followed, and what becomes of its answer; the rest of the answer is not read. */
 export async function request<T>(
   { url, headers }: HttpPlace,
   init: { readonly method: string; readonly headers?: Readonly<Record<string, string>> },
   signal: AbortSignal | undefined,
-  use: (answer: Response, silence: Silence) => Promise<T>,
+  use: (answer: Response, pace: Pace) => Promise<T>,
 ): Promise<T> {
   const ending = new AbortController();
   const end = (): void => {
     ending.abort();
   };
-  let timer = setTimeout(end, SILENCE_MS);
-  const silence = {
-    reset() {
-      clearTimeout(timer);
-      timer = setTimeout(end, SILENCE_MS);
-    },
-  };
+  const pace = keepPace(end);
   signal?.addEventListener('abort', end);
   try {
     let target = url;
@@ -51,20 +39,20 @@ export async function request<T>(
         redirect: 'manual',
         signal: ending.signal,
       });
-      silence.reset();
       const next = REDIRECT.has(answer.status) ? answer.headers.get('location') : null;
       if (next === null) {
+        pace.answered();
         if (BUSY.has(answer.status))
           throw new Broken(`the server answered ${answer.status}`, { pauseMs: retryAfter(answer) });
-        return await use(answer, silence);
+        return await use(answer, pace);
       }
       target = follow(url, target, next, redirects);
     }
   } catch (error) {
     if (isEsparseError(error) || error instanceof Broken) throw error;
-    throw new Broken(reasonOf(error), { cause: error });
+    throw new Broken(pace.fault ?? reasonOf(error), { cause: error });
   } finally {
-    clearTimeout(timer);
+    pace.stop();
     signal?.removeEventListener('abort', end);
     // What is left of the answer.
     ending.abort();
@@ -93,7 +81,6 @@ function retryAfter({ headers }: Response): number | undefined {
 function reasonOf(error: unknown): string {
   for (let inner = error, depth = 0; depth < 4 && typeof inner === 'object' && inner !== null; depth++) {
     if ('code' in inner && typeof inner.code === 'string') return inner.code;
-    if ('name' in inner && inner.name === 'AbortError') return `no answer within ${SILENCE_MS / 1000} s`;
     inner = 'cause' in inner ? inner.cause : undefined;
   }
   return 'the connection failed';

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { openCheckpoint } from '@esparse/checkpoint';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
+import { withCancellation } from '../cancel.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
 import { mermaidOf, pipelineGraph } from '../pipeline-graph.ts';
 import { configuredPipeline, pipelineOptions, type PipelineFlags } from '../options/pipeline.ts';
@@ -30,18 +31,18 @@ export function graphCommand(): Command {
         .default('mermaid')
         .env('ESPARSE_FORMAT'),
     )
-    .action(run);
+    .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
-async function run({ model, format, ...flags }: Flags): Promise<void> {
+async function run({ model, format, ...flags }: Flags, signal: AbortSignal): Promise<void> {
   await loadedFamily(flags);
   const pipeline = await configuredPipeline(flags);
-  const graph = pipelineGraph(pipeline, model === undefined ? undefined : await describe(model));
+  const graph = pipelineGraph(pipeline, model === undefined ? undefined : await describe(model, signal));
   process.stdout.write(format === 'json' ? `${JSON.stringify(graph)}\n` : mermaidOf(graph));
 }
 
-async function describe(model: string): Promise<ModelDescription> {
-  const checkpoint = await openCheckpoint(model);
+async function describe(model: string, signal: AbortSignal): Promise<ModelDescription> {
+  const checkpoint = await openCheckpoint(model, signal);
   try {
     return describeCheckpoint(checkpoint);
   } finally {

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { openStore } from '@esparse/store';
+import { withCancellation } from '../cancel.ts';
 import { inspectRun, type RunInspection } from '../inspect-run.ts';
 import { bytes, percent, table } from '../table.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
@@ -21,7 +22,7 @@ export function inspectCommand(): Command {
     .addOption(runOption('run to look at, or its first digits (default: the current one)'))
     .addOption(familyOption())
     .addOption(jsonOption())
-    .action(run);
+    .action((flags: Flags) => withCancellation(() => run(flags)));
 }
 
 async function run({ store: directory, run: fingerprint, json, family }: Flags): Promise<void> {

@@ -26,6 +26,9 @@ interface Flags extends ClientTls, RunFlags {
   readonly json: boolean;
 }
 
+/** What is not committed is taken back, which takes a few requests to S3. */
+const CLEANUP_MS = 10_000;
+
 /** `esparse prune` */
 export function pruneCommand(): Command {
   const command = new Command('prune')
@@ -81,7 +84,9 @@ export function pruneCommand(): Command {
     )
     .addOption(jsonOption('print one JSON event a line'));
   for (const option of clientTlsOptions()) command.addOption(option);
-  return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
+  return command.action((flags: Flags) =>
+    withCancellation((signal) => run(flags, signal), { cleanupMs: CLEANUP_MS }),
+  );
 }
 
 async function run(
@@ -104,8 +109,8 @@ async function run(
       signal,
       emit: reporter.emit,
       // The worker that prune starts is `esparse worker`.
-      startWorker: (roots) =>
-        startLocalWorker({ script: ownScript(), threads, device, family: named, roots }),
+      startWorker: (roots, cancelled) =>
+        startLocalWorker({ script: ownScript(), threads, device, family: named, roots, signal: cancelled }),
     });
     reporter.stop();
     if (!json) process.stdout.write(renderReport(report));

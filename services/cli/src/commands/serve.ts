@@ -12,6 +12,7 @@ import {
 import type { ServerTls } from '@esparse/protocol';
 import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
+import { aborted, withCancellation } from '../cancel.ts';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import {
   drainOption,
@@ -48,6 +49,9 @@ interface Flags extends CacheFlags, FamilyFlags, ServerTls {
 }
 
 const MIB = 1024 * 1024;
+
+/** What stopping takes at most beside the draining: answers leave, threads and processes end. */
+const STOP_MS = 5_000;
 
 /** `esparse serve` */
 export function serveCommand(): Command {
@@ -164,45 +168,34 @@ export function serveCommand(): Command {
     )
     .addOption(logLevelOption());
   for (const option of serverTlsOptions()) command.addOption(option);
-  return command.action(run);
+  return command.action((flags: Flags) =>
+    withCancellation((signal) => run(flags, signal), { cleanupMs: 1000 * flags.drainSeconds + STOP_MS }),
+  );
 }
 
-async function run({ kvMemory, maxBody, logLevel, ...flags }: Flags): Promise<void> {
+/** Before the model is open, a signal cancels; later it stops the server, which is a good end. */
+async function run({ kvMemory, maxBody, logLevel, ...flags }: Flags, signal: AbortSignal): Promise<void> {
   const family = await familyLoader(flags);
   const log = pino({ name: 'esparse-serve', level: logLevel }, destination(2));
-  const stopped = stopSignal();
-  const starting = startServer({
+  const server = await startServer({
     ...flags,
     family,
     kvBytes: kvMemory * MIB,
     ...cacheOf(flags),
     maxBodyBytes: maxBody,
     log,
+    signal,
   });
-  // A server that is stopped before it is ready has nothing to drain.
-  const server = await Promise.race([starting, stopped]);
-  if (server === undefined) process.exit();
   process.stdout.write(
     `serving on ${server.url}${server.grpc === undefined ? '' : `, gRPC on ${server.grpc}`}\n`,
   );
   const unhook = onHangUp(server);
   try {
-    await Promise.race([stopped, server.failed]);
+    await Promise.race([aborted(signal), server.failed]);
   } finally {
     unhook();
     await server.close();
   }
-}
-
-/** Resolves at SIGINT or SIGTERM; a second one ends the process at once. */
-function stopSignal(): Promise<undefined> {
-  return new Promise((resolve) => {
-    const stop = () => {
-      process.off('SIGINT', stop).off('SIGTERM', stop);
-      resolve(undefined);
-    };
-    process.on('SIGINT', stop).on('SIGTERM', stop);
-  });
 }
 
 function onHangUp(server: RunningServer): () => void {

@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { Command, Option } from 'commander';
 import type { DeviceName } from '@esparse/onnx';
 import type { ServerTls } from '@esparse/protocol';
 import { DEFAULT_DRAIN_SECONDS, startWorker } from '@esparse/worker';
 import { pino, destination } from 'pino';
+import { aborted, withCancellation } from '../cancel.ts';
 import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
 import { deviceOption } from '../options/device.ts';
 import { drainOption, logLevelOption, threadsOption } from '../options/shared.ts';
@@ -18,6 +20,9 @@ interface Flags extends FamilyFlags, ServerTls {
   readonly metrics?: string;
   readonly logLevel: string;
 }
+
+/** What stopping takes at most beside the draining: what computes has 10 s to end. */
+const STOP_MS = 12_000;
 
 /** `esparse worker` */
 export function workerCommand(): Command {
@@ -51,20 +56,19 @@ export function workerCommand(): Command {
     )
     .addOption(logLevelOption());
   for (const option of serverTlsOptions()) command.addOption(option);
-  return command.action(run);
+  return command.action((flags: Flags) =>
+    withCancellation((signal) => run(flags, signal), { cleanupMs: 1000 * flags.drainSeconds + STOP_MS }),
+  );
 }
 
-async function run({
-  listen,
-  threads,
-  device,
-  root = ['.'],
-  drainSeconds,
-  metrics,
-  logLevel,
-  family,
-  ...tls
-}: Flags): Promise<void> {
+/** Before the worker listens, a signal cancels; later it stops the worker, which is a good end. */
+async function run(
+  { listen, threads, device, root = ['.'], drainSeconds, metrics, logLevel, family, ...tls }: Flags,
+  signal: AbortSignal,
+): Promise<void> {
+  // A pruner that started this worker waits for its address, and its end is the worker's end.
+  const orphaned =
+    process.send !== undefined && !process.connected ? Promise.resolve() : once(process, 'disconnect');
   const log = pino({ name: 'esparse-worker', level: logLevel }, destination(2));
   const worker = await startWorker({
     listen,
@@ -77,14 +81,12 @@ async function run({
     log,
     ...tls,
   });
-  // A pruner that started this worker waits for its address, and its end is the worker's end.
-  process.send?.({ address: worker.address });
-  await new Promise<void>((resolve) => {
-    const stop = () => {
-      resolve();
-    };
-    process.once('SIGINT', stop).once('SIGTERM', stop).once('disconnect', stop);
-  });
+  if (signal.aborted) {
+    await worker.close();
+    throw signal.reason;
+  }
+  if (process.connected) process.send?.({ address: worker.address });
+  await Promise.race([aborted(signal), orphaned]);
   await worker.close();
   if (process.connected) process.disconnect();
 }

@@ -32,7 +32,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const { shuffle } = pipeline;
     const rates = await measureRates({ checkpoint, tensor, pattern, shuffle, threads, signal });
     const shape = { checkpoint, description, layers, readings: keptReadings(pipeline) };
-    const store = await storeBytesOf(options.model, shape);
+    const store = await storeBytesOf(options.model, shape, signal);
     const weightBytes = checkpoint.info(tensor).dtype === 'F32' ? 4 : 2;
     return composePlan({ options, description, layers, readers, store, weightBytes, rates });
   } finally {

@@ -32,7 +32,11 @@ export interface StoreShape {
 }
 
 /** Adds up what a finished run holds, array by array. */
-export async function storeBytesOf(model: string, shape: StoreShape): Promise<StoreBytes> {
+export async function storeBytesOf(
+  model: string,
+  shape: StoreShape,
+  signal?: AbortSignal,
+): Promise<StoreBytes> {
   const { description, layers, readings } = shape;
   const { outerTensors } = description;
   let arrays = sum(outerTensors.map((tensor) => denseBytes(shape, tensor)));
@@ -53,7 +57,7 @@ export async function storeBytesOf(model: string, shape: StoreShape): Promise<St
     const groups = pruned.length + (readings > 0 ? taps.length : 0) + 1;
     documents += count * ARRAY_DOCUMENT_BYTES + groups * GROUP_DOCUMENT_BYTES;
   }
-  const tokenizer = sum((await tokenizerFiles(model)).map(({ bytes }) => bytes.byteLength));
+  const tokenizer = sum((await tokenizerFiles(model, signal)).map(({ bytes }) => bytes.byteLength));
   return { bytes: arrays + documents + tokenizer, arrays };
 }
 

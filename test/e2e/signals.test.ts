@@ -1,0 +1,66 @@
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { serveUntilSilent } from '../support/falling-silent.ts';
+import { scratchFolder } from '../support/folders.ts';
+import { startInterruptible } from '../support/interrupted.ts';
+import { childrenOf } from '../support/processes.ts';
+import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { pruneExample } from '../support/serve.ts';
+
+jest.setTimeout(60_000);
+
+const at = scratchFolder();
+
+const prune = (model: string, store: string) => [
+  ...['prune', '--model', model, '--calibration', EXAMPLE_CALIBRATION, '--store', at(store)],
+  ...['--samples', '2', '--seqlen', '32', '--threads', '1', '--json'],
+];
+
+test('prune obeys the first signal where a web server sends its worker a byte and no more', async () => {
+  // The pruner has opened the checkpoint, the worker is about to.
+  const server = await serveUntilSilent(EXAMPLE_MODEL, { answers: 150, drips: true });
+  const { ended, interrupt } = startInterruptible(...prune(server.url, 'drip'));
+  await Promise.race([server.silent, ended]);
+  interrupt();
+  const { code, said } = await ended;
+  server.close();
+  expect({ code, said }).toEqual({
+    code: 130,
+    said: expect.stringMatching(/^stopped by SIGINT\n.*the same command/),
+  });
+});
+
+test('Ctrl-C while the worker of prune starts ends with 130, says what is kept, and leaves no process', async () => {
+  const { child, ended, interrupt } = startInterruptible(...prune(EXAMPLE_MODEL, 'starting'));
+  // As soon as there is a worker, both are signalled.
+  while ((await childrenOf(child.pid!)).length === 0) await sleep(5);
+  interrupt();
+  // Its standard error is that of its parent: it has closed when both have ended.
+  expect(await ended).toEqual({
+    code: 130,
+    said: 'stopped by SIGINT\n  what was committed before is kept: the same command goes on from there\n',
+  });
+});
+
+test('a run that is stopped says how many blocks are kept', async () => {
+  const { child, ended } = startInterruptible(...prune(EXAMPLE_MODEL, 'stopped'));
+  createInterface(child.stdout!).on('line', (line) => {
+    if (line.includes('"event":"committed"')) child.kill('SIGTERM');
+  });
+  const { code, said } = await ended;
+  expect(code).toBe(143);
+  expect(said).toMatch(
+    /^stopped by SIGTERM\n {2}[12] of 4 blocks are committed and kept: the same command goes on/,
+  );
+});
+
+test('a server that is stopped while it opens its model ends with the code of the signal, and blames nobody', async () => {
+  await pruneExample(at('store'));
+  const { child, ended } = startInterruptible('serve', '--store', at('store'), '--port', '0');
+  createInterface(child.stderr!).on('line', (line) => {
+    if (line.includes('Server listening')) child.kill('SIGTERM');
+  });
+  const { code, said } = await ended;
+  expect(code).toBe(143);
+  expect(said.trim().split('\n').at(-1)).toBe('stopped by SIGTERM');
+});
