@@ -189,6 +189,29 @@ test('busy answers and lost connections are met with another try', async () => {
   expect((await readWhole(bucket, 'x'))!.equals(bytes)).toBe(true);
 });
 
+test.each([
+  ['before it is answered', { reset: 'before' }],
+  ['in its body', { cutAfter: 1000 }],
+  ['with an answer of a busy server', { status: 503, code: 'SlowDown' }],
+] as const)(
+  'a read that is always broken off %s is tried as often as AWS_MAX_ATTEMPTS says',
+  async (_, fault) => {
+    await bucketAt(server, 'tried').put('x', [pattern(MIB)]);
+    process.env.AWS_MAX_ATTEMPTS = '3';
+    const bucket = bucketAt(server, 'tried');
+    const gets = async () => (await server.requests()).filter((line) => line.startsWith('GET')).length;
+    const object = (await bucket.open('x'))!;
+    await gets();
+    await server.fault({ method: 'GET', url: '/x', times: 99, ...fault });
+    await expect(bucket.open('x')).rejects.toThrow('cannot read s3://test-bucket/tried/x');
+    expect(await gets()).toBe(3);
+    await expect(object.readInto(0, Buffer.alloc(MIB))).rejects.toThrow(
+      'cannot read s3://test-bucket/tried/x',
+    );
+    expect(await gets()).toBe(3);
+  },
+);
+
 test('an upload in parts that fails leaves nothing, and one whose last answer is lost is done again', async () => {
   const bucket = bucketAt(server);
   const bytes = pattern(33 * MIB);

@@ -8,6 +8,8 @@ export interface Connection {
   readonly client: S3Client;
   /** Bounds what is under way: every request goes through it. */
   readonly gate: ReturnType<typeof createGate>;
+  /** Tries of a request, and of a body that breaks off. */
+  readonly attempts: number;
   /** How messages name the server: 'S3', or its endpoint. */
   readonly endpoint: string;
 }
@@ -32,11 +34,12 @@ function makeConnection(): Connection {
   const endpoint = env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;
   const region =
     env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? (endpoint === undefined ? undefined : 'us-east-1');
+  const attempts = Number(env.AWS_MAX_ATTEMPTS) || MAX_ATTEMPTS;
   const client = new S3Client({
     ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
     ...(region !== undefined && { region }),
     retryMode: 'standard',
-    ...(env.AWS_MAX_ATTEMPTS === undefined && { maxAttempts: MAX_ATTEMPTS }),
+    maxAttempts: attempts,
     // Trailing checksums, the SDK's default, are unknown to many servers. The store has checksums of its own.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -47,5 +50,5 @@ function makeConnection(): Connection {
       httpsAgent: { keepAlive: true, maxSockets: MAX_REQUESTS },
     }),
   });
-  return { client, gate: createGate(MAX_REQUESTS), endpoint: endpoint ?? 'S3' };
+  return { client, gate: createGate(MAX_REQUESTS), attempts, endpoint: endpoint ?? 'S3' };
 }

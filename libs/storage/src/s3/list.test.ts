@@ -1,5 +1,6 @@
 import { answeringBucket, s3Refusal } from '../testing/answering-bucket.ts';
 import { listKeys, listNames } from './list.ts';
+import { openUploads } from './multipart.ts';
 
 const pages = [
   { Contents: [{ Key: 'a/x' }, { Key: 'a/y' }], IsTruncated: true, NextContinuationToken: 'next' },
@@ -40,4 +41,41 @@ test('an empty answer lists nothing, and a refusal says what was listed', async 
     kind: 'denied',
     message: expect.stringContaining('cannot list s3://models/a/'),
   });
+});
+
+test.each([
+  ['the same token again', () => 'next'],
+  ['two tokens in turn', (count: number) => `${count % 2}`],
+])('a list whose server gives %s ends, and the server is named', async (_, token) => {
+  const bucket = answeringBucket((_asked, count) => ({
+    Contents: [{ Key: `a/${count}` }],
+    IsTruncated: true,
+    NextContinuationToken: token(count),
+  }));
+  const listAll = async () => {
+    for await (const keys of listKeys(bucket, 'a/')) expect(keys).toHaveLength(1);
+  };
+  await expect(listAll()).rejects.toMatchObject({
+    kind: 'unsupported',
+    message: 'S3 lists s3://models/a/ without an end: it gives the same page again',
+  });
+  await expect(listNames(bucket, 'a/')).rejects.toMatchObject({ kind: 'unsupported' });
+  expect(bucket.asked.length).toBeLessThanOrEqual(6);
+});
+
+test('so does a list of open uploads, and of the parts of one', async () => {
+  const uploads = answeringBucket(() => ({
+    Uploads: [{ Key: 'a/x', UploadId: '1' }],
+    IsTruncated: true,
+    NextKeyMarker: 'a/x',
+    NextUploadIdMarker: '1',
+    NextPartNumberMarker: '1',
+  }));
+  const endless = { kind: 'unsupported', message: expect.stringContaining('without an end') };
+  const listAll = async () => {
+    for await (const upload of openUploads(uploads, 'a/')) {
+      await expect(upload.bytes()).rejects.toMatchObject(endless);
+    }
+  };
+  await expect(listAll()).rejects.toMatchObject(endless);
 });

@@ -1,5 +1,6 @@
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { s3Error } from './errors.ts';
+import { pagesOf } from './pages.ts';
 import { send, type BucketConnection } from './bucket-connection.ts';
 
 /** What one page of a list is asked for beside its prefix. */
@@ -24,18 +25,19 @@ export async function listPage(
   }
 }
 
-async function* pages(
+function pages(
   connection: BucketConnection,
   prefix: string,
   options: ListOptions,
   signal?: AbortSignal,
-) {
-  let token: string | undefined;
-  do {
-    const page = await listPage(connection, prefix, { ...options, ContinuationToken: token }, signal);
-    yield page;
-    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-  } while (token !== undefined);
+): AsyncGenerator<ListObjectsV2CommandOutput> {
+  return pagesOf(
+    connection,
+    `s3://${connection.bucket}/${prefix}`,
+    (ContinuationToken: string | undefined) =>
+      listPage(connection, prefix, { ...options, ContinuationToken }, signal),
+    ({ IsTruncated, NextContinuationToken }) => (IsTruncated === true ? NextContinuationToken : undefined),
+  );
 }
 
 /** Every key that begins with a prefix, a page of up to 1000 at a time. */

@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { isCode, s3Error } from './errors.ts';
 import { PART_BYTES, PARTS_IN_FLIGHT } from './limits.ts';
+import { pagesOf } from './pages.ts';
 import { partsOf } from '../parts.ts';
 import { send, type BucketConnection } from './bucket-connection.ts';
 
@@ -83,15 +84,20 @@ export async function* openUploads(
   signal?: AbortSignal,
 ): AsyncGenerator<Upload> {
   const { bucket: Bucket } = connection;
-  let KeyMarker: string | undefined;
-  let UploadIdMarker: string | undefined;
-  do {
-    const command = new ListMultipartUploadsCommand({ Bucket, Prefix: prefix, KeyMarker, UploadIdMarker });
-    const page = await send(connection, command, signal)
-      .catch(noneIfNotListed)
-      .catch(failing(connection, 'list the uploads of', prefix));
-    if (page === undefined) return;
-    for (const { Key = '', UploadId } of page.Uploads ?? []) {
+  const pages = pagesOf(
+    connection,
+    `the uploads of s3://${Bucket}/${prefix}`,
+    (mark: { KeyMarker: string; UploadIdMarker: string | undefined } | undefined) =>
+      send(connection, new ListMultipartUploadsCommand({ Bucket, Prefix: prefix, ...mark }), signal)
+        .catch(noneIfNotListed)
+        .catch(failing(connection, 'list the uploads of', prefix)),
+    (page) =>
+      page?.IsTruncated === true && page.NextKeyMarker !== undefined
+        ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
+        : undefined,
+  );
+  for await (const page of pages) {
+    for (const { Key = '', UploadId } of page?.Uploads ?? []) {
       const upload = { Bucket, Key, UploadId };
       yield {
         key: Key,
@@ -101,9 +107,7 @@ export async function* openUploads(
           abortUpload(connection, upload, abort).catch(failing(connection, 'end the upload of', Key)),
       };
     }
-    KeyMarker = page.IsTruncated === true ? page.NextKeyMarker : undefined;
-    UploadIdMarker = page.NextUploadIdMarker;
-  } while (KeyMarker !== undefined);
+  }
 }
 
 /** How S3 names an upload. */
@@ -118,15 +122,15 @@ async function bytesOf(
   upload: UploadName,
   signal?: AbortSignal,
 ): Promise<number> {
+  const pages = pagesOf(
+    connection,
+    `the parts of s3://${upload.Bucket}/${upload.Key}`,
+    (PartNumberMarker: string | undefined) =>
+      send(connection, new ListPartsCommand({ ...upload, PartNumberMarker }), signal).catch(noneIfNotListed),
+    (page) => (page?.IsTruncated === true ? page.NextPartNumberMarker : undefined),
+  );
   let bytes = 0;
-  let PartNumberMarker: string | undefined;
-  do {
-    const command = new ListPartsCommand({ ...upload, PartNumberMarker });
-    const page = await send(connection, command, signal).catch(noneIfNotListed);
-    if (page === undefined) return bytes;
-    for (const { Size = 0 } of page.Parts ?? []) bytes += Size;
-    PartNumberMarker = page.IsTruncated === true ? page.NextPartNumberMarker : undefined;
-  } while (PartNumberMarker !== undefined);
+  for await (const page of pages) for (const { Size = 0 } of page?.Parts ?? []) bytes += Size;
   return bytes;
 }
 

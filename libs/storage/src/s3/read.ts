@@ -4,7 +4,7 @@ import { EsparseError } from '@esparse/errors';
 import type { ByteSource } from '../byte-source.ts';
 import { withoutSecrets } from '../secrets.ts';
 import { isBroken, isCode, isConditionFailed, s3Error } from './errors.ts';
-import { BODY_ATTEMPTS, BODY_PAUSE_MS, PREFETCH_BYTES } from './limits.ts';
+import { BODY_PAUSE_MS, PREFETCH_BYTES } from './limits.ts';
 import { optionsOf, type BucketConnection } from './bucket-connection.ts';
 
 /** Opens an object by fetching its first bytes: a small one needs no second request. */
@@ -31,22 +31,19 @@ export async function openS3Object(
 }
 
 async function fetchFirst(connection: BucketConnection, key: string, signal?: AbortSignal) {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await connection.gate(async () => {
-        const answer = await get(connection, key, { Range: `bytes=0-${PREFETCH_BYTES - 1}` }, signal);
-        const range = /^bytes 0-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '');
-        if (range === null || Number(range[1]) >= PREFETCH_BYTES)
-          throw ignoresRanges(connection, key, answer);
-        const first = new Uint8Array(Number(range[1]) + 1);
-        await drain(answer, first, signal);
-        return { first, size: Number(range[2]), etag: answer.ETag ?? '' };
-      });
-    } catch (error) {
-      // What has no bytes has no range of them, either.
-      if (isCode(error, 'InvalidRange')) return { first: new Uint8Array(0), size: 0, etag: '' };
-      await pauseOrThrow(error, attempt, signal);
-    }
+  const ask = () => get(connection, key, { Range: `bytes=0-${PREFETCH_BYTES - 1}` }, signal);
+  try {
+    return await untilWhole(connection, signal, ask, async (answer) => {
+      const range = /^bytes 0-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '');
+      if (range === null || Number(range[1]) >= PREFETCH_BYTES) throw ignoresRanges(connection, key, answer);
+      const first = new Uint8Array(Number(range[1]) + 1);
+      await drain(answer, first, signal);
+      return { first, size: Number(range[2]), etag: answer.ETag ?? '' };
+    });
+  } catch (error) {
+    // What has no bytes has no range of them, either.
+    if (isCode(error, 'InvalidRange')) return { first: new Uint8Array(0), size: 0, etag: '' };
+    throw error;
   }
 }
 
@@ -60,25 +57,44 @@ async function readRange(
 ): Promise<void> {
   const end = from + target.byteLength - 1;
   const progress = { done: 0 };
-  for (let attempt = 1; progress.done < target.byteLength; attempt++) {
-    const begin = from + progress.done;
+  const rangeLeft = () => `${from + progress.done}-${end}`;
+  const condition = etag === '' ? {} : { IfMatch: etag };
+  const ask = () => get(connection, key, { Range: `bytes=${rangeLeft()}`, ...condition }, signal);
+  try {
+    await untilWhole(connection, signal, ask, async (answer) => {
+      // Servers that ignore the condition still name the version.
+      if (answer.ETag !== undefined && answer.ETag !== etag) throw replaced(connection, key, answer);
+      if (answer.ContentRange !== `bytes ${rangeLeft()}/${size}`)
+        throw ignoresRanges(connection, key, answer);
+      await drain(answer, target, signal, progress);
+    });
+  } catch (error) {
+    throw isConditionFailed(error) ? replaced(connection, key) : s3Error('read', key, connection, error);
+  }
+}
+
+/**
+ * Asks for an object, and again while its body breaks off. A request that fails before its body comes is not asked for
+ * again: the SDK has done so as often as it may, and tries of tries would multiply.
+ */
+async function untilWhole<T>(
+  { gate, attempts }: BucketConnection,
+  signal: AbortSignal | undefined,
+  ask: () => Promise<GetObjectCommandOutput>,
+  use: (answer: GetObjectCommandOutput) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    let answered = false as boolean;
     try {
-      const condition = etag === '' ? {} : { IfMatch: etag };
-      await connection.gate(async () => {
-        const answer = await get(connection, key, { Range: `bytes=${begin}-${end}`, ...condition }, signal);
-        // Servers that ignore the condition still name the version.
-        if (answer.ETag !== undefined && answer.ETag !== etag) throw replaced(connection, key, answer);
-        if (answer.ContentRange !== `bytes ${begin}-${end}/${size}`)
-          throw ignoresRanges(connection, key, answer);
-        await drain(answer, target, signal, progress);
+      return await gate(async () => {
+        const answer = await ask();
+        answered = true;
+        return use(answer);
       });
     } catch (error) {
-      if (isConditionFailed(error)) throw replaced(connection, key);
-      try {
-        await pauseOrThrow(error, attempt, signal);
-      } catch (last) {
-        throw s3Error('read', key, connection, last);
-      }
+      signal?.throwIfAborted();
+      if (!answered || !isBroken(error) || attempt >= attempts) throw error;
+      await setTimeout(BODY_PAUSE_MS * 2 ** (attempt - 1), undefined, signal === undefined ? {} : { signal });
     }
   }
 }
@@ -100,22 +116,21 @@ async function drain(
   signal: AbortSignal | undefined,
   progress = { done: 0 },
 ): Promise<void> {
-  for await (const chunk of Body as AsyncIterable<Uint8Array>) {
-    signal?.throwIfAborted();
-    if (progress.done + chunk.byteLength > target.byteLength)
-      throw new EsparseError('store', 'S3 sent more than was asked for');
-    target.set(chunk, progress.done);
-    progress.done += chunk.byteLength;
+  try {
+    for await (const chunk of Body as AsyncIterable<Uint8Array>) {
+      signal?.throwIfAborted();
+      if (progress.done + chunk.byteLength > target.byteLength)
+        throw new EsparseError('store', 'S3 sent more than was asked for');
+      target.set(chunk, progress.done);
+      progress.done += chunk.byteLength;
+    }
+  } catch (error) {
+    // A connection that breaks behind the last byte has done its work.
+    if (progress.done < target.byteLength || !isBroken(error)) throw error;
   }
   if (progress.done < target.byteLength) {
     throw Object.assign(new Error('the body ended early'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
   }
-}
-
-async function pauseOrThrow(error: unknown, attempt: number, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted();
-  if (!isBroken(error) || attempt >= BODY_ATTEMPTS) throw error;
-  await setTimeout(BODY_PAUSE_MS * 2 ** (attempt - 1), undefined, signal === undefined ? {} : { signal });
 }
 
 function replaced({ bucket }: BucketConnection, key: string, answer?: GetObjectCommandOutput): EsparseError {

@@ -20,6 +20,7 @@ export function answeringBucket(
   return {
     client: { send } as unknown as S3Client,
     gate: (task) => task(),
+    attempts: 3,
     endpoint: 'S3',
     bucket: 'models',
     asked,
