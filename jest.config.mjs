@@ -6,8 +6,11 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 
 const here = import.meta.dirname;
-/** Packages that ship ES modules only; Jest runs everything as CommonJS. */
-const ESM_ONLY = ['zarr', 'zarrita', '@zarrita', 'numcodecs', 'p-limit', 'yocto-queue'];
+/** Packages that ship ES modules only, they or those inside them; Jest runs everything as CommonJS. */
+const ESM_ONLY = [
+  ...['zarr', 'zarrita', '@zarrita', 'numcodecs', 'p-limit', 'yocto-queue'],
+  ...['log-update', 'cli-truncate', 'slice-ansi', 'environment', 'mimic-function', 'get-east-asian-width'],
+];
 /** Where tests are. The plug-ins of `examples` have tests of their own, for Node's runner. */
 const PACKAGES = ['libs', 'services', 'pipelines', 'test'].map((folder) => path.join(here, folder));
 
@@ -31,6 +34,6 @@ export default {
     '^@zarrita/storage/(\\w+)$': path.join(here, 'node_modules/@zarrita/storage/dist/src/$1.js'),
     '^numcodecs/(\\w+)$': path.join(here, 'node_modules/numcodecs/dist/$1.js'),
   },
-  transformIgnorePatterns: [`/node_modules/(?!(${ESM_ONLY.join('|')})/)`],
+  transformIgnorePatterns: [`^(?!.*/node_modules/(${ESM_ONLY.join('|')})/).*/node_modules/`],
   testTimeout: 60_000,
 };

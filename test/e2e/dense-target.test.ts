@@ -39,9 +39,9 @@ test('the dense model’s share changes every block but the first, whose inputs 
 test('its hidden states lie in the store while they are needed, and not without a share', async () => {
   const dense = (files: Record<string, string>) =>
     Object.keys(files).filter((key) => key.includes('/hidden-dense/'));
-  await killAfter(1, ...pruneArgs('killed', 0.5));
+  await killAfter(2, ...pruneArgs('killed', 0.5));
   expect(dense(await contentsOf(at('killed')))).not.toEqual([]);
-  await killAfter(1, ...pruneArgs('killed-none', 0));
+  await killAfter(2, ...pruneArgs('killed-none', 0));
   expect(dense(await contentsOf(at('killed-none')))).toEqual([]);
   const { garbage } = await esparseJson('gc', '--store', at('killed'), '--dry-run');
   const folders = (garbage as { object: string }[]).map(({ object }) => path.basename(object));

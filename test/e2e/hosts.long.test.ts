@@ -77,7 +77,7 @@ test('a cable that is pulled in the middle of a block costs time, and not a bit 
   let cut: Promise<void> | undefined;
   const retries: string[] = [];
   const outcome = await pruneOn(pruner!, ['--store', at('hosts'), ...targets, ...credentials], (line) => {
-    if (line.includes('"block":1,"phase":"calibrate"')) cut ??= second!.cut();
+    if (line.includes('"block":2,"phase":"calibrate"')) cut ??= second!.cut();
     if (line.includes('"event":"retry"')) retries.push(line);
   });
   await cut;

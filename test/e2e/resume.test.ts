@@ -25,7 +25,7 @@ async function stopAfter(block: number, signal: NodeJS.Signals, store: string): 
 
 test('SIGTERM ends a run with 143, takes back what is not committed, and the run goes on from there', async () => {
   const report = await esparseJson(...pruneArgs('whole'));
-  expect(await stopAfter(1, 'SIGTERM', 'stopped')).toBe(143);
+  expect(await stopAfter(2, 'SIGTERM', 'stopped')).toBe(143);
   const left = await esparseJson('gc', '--store', at('stopped'), '--dry-run');
   const kinds = (left.garbage as { kind: string }[]).map(({ kind }) => kind);
   expect(new Set(kinds)).toEqual(new Set(['hidden']));
@@ -54,7 +54,7 @@ test('--resume of another run is refused, and says in what it differs', async ()
 });
 
 test('a new run beside an unfinished one reports in what it differs, and both can be finished', async () => {
-  expect(await stopAfter(0, 'SIGKILL', 'two')).toBeNull();
+  expect(await stopAfter(1, 'SIGKILL', 'two')).toBeNull();
   const other = await esparse(...pruneArgs('two', '--alpha', '2'));
   expect(other.code).toBe(0);
   expect(other.stdout).toMatch(
@@ -66,7 +66,7 @@ test('a new run beside an unfinished one reports in what it differs, and both ca
 });
 
 test('a damaged manifest stops a resume at once; nothing is begun again silently', async () => {
-  await stopAfter(1, 'SIGKILL', 'damaged');
+  await stopAfter(2, 'SIGKILL', 'damaged');
   const { run } = await esparseJson(...pruneArgs('whole'));
   const manifest = path.join(at('damaged'), 'runs', String(run), 'blocks/0/zarr.json');
   const sound = await readFile(manifest);

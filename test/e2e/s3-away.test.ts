@@ -34,7 +34,7 @@ const prune = (store: string) => [
 async function pruneAndKill(
   store: string,
 ): Promise<{ end: Promise<{ code: number | null; stderr: string }> }> {
-  const isAt = (line: string) => line.includes('"event":"linear"') && line.includes('"block":1');
+  const isAt = (line: string) => line.includes('"event":"linear"') && line.includes('"block":2');
   const child = await esparseUntil(isAt, ...prune(store), '--json');
   let stderr = '';
   child.stderr!.on('data', (text: Buffer) => (stderr += text.toString()));

@@ -87,7 +87,7 @@ test('a checkpoint in a bucket pruned into a bucket gives the objects of a folde
 test('a run that was killed goes on at once, and ends with the same objects', async () => {
   const args = ['prune', ...options(store('killed')), '--json'];
   const killed = await esparseUntil(
-    (line) => line.includes('"committed"') && line.includes('"block":1'),
+    (line) => line.includes('"committed"') && line.includes('"block":2'),
     ...args,
   );
   killed.kill('SIGKILL');

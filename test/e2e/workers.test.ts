@@ -77,7 +77,7 @@ test.each(['pruner', 'worker'])(
       `killed-${combine}`,
       ['--combine', combine, ...named(first, second)],
       (line) => {
-        if (killed || !line.includes('"block":1,"phase":"calibrate"')) return;
+        if (killed || !line.includes('"block":2,"phase":"calibrate"')) return;
         killed = true;
         first.child.kill('SIGKILL');
       },
@@ -93,7 +93,7 @@ test('a worker that stands still is noticed, and a worker that comes later is us
   let second: Promise<WorkerProcess> | undefined;
   const address = first.address.replace(/\d+$/, (port) => String(Number(port) + 1));
   await pruneWatched('stopped', ['--worker', `${first.address},${address}`], (line) => {
-    if (second !== undefined || !line.includes('"block":1,"phase":"calibrate"')) return;
+    if (second !== undefined || !line.includes('"block":2,"phase":"calibrate"')) return;
     first.child.kill('SIGSTOP');
     second = worker('--listen', address);
   });
@@ -115,7 +115,7 @@ test('a worker that is stopped gives its shard back within its drain time, and e
   const [first, second] = await Promise.all([worker('--drain-seconds', '0'), worker()]);
   let ended: Promise<number | null> | undefined;
   await pruneWatched('drained', named(first, second), (line) => {
-    if (line.includes('"block":1,"phase":"calibrate"')) ended ??= first.end('SIGTERM');
+    if (line.includes('"block":2,"phase":"calibrate"')) ended ??= first.end('SIGTERM');
   });
   await expect(ended).resolves.toBe(0);
 });

@@ -32,7 +32,8 @@ export async function advanceBlock(context: RunContext, block: number, signal?: 
             .pipe(
               tap(() => {
                 done += size;
-                emit({ event: 'progress', block, phase: 'advance', done, total, unit: 'tokens' });
+                const workers = pool.ready;
+                emit({ event: 'progress', block, phase: 'advance', done, total, unit: 'tokens', workers });
               }),
             );
         }),

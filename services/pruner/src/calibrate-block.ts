@@ -154,13 +154,14 @@ function combined$(context: RunContext, block: number): Observable<StatisticSket
 }
 
 /** Emits the tokens that are done, and those of attempts under way: those of an attempt that fails are taken off again. */
-function progressOf({ shards, options, emit }: RunContext, block: number) {
+function progressOf({ shards, options, pool, emit }: RunContext, block: number) {
   const total = shards.reduce((sum, { sequences }) => sum + sequences * options.seqlen, 0);
   let finished = 0;
   let underWay = 0;
   const report = () => {
     const done = Math.min(total, finished + underWay);
-    emit({ event: 'progress', block, phase: 'calibrate', done, total, unit: 'tokens' });
+    const workers = pool.ready;
+    emit({ event: 'progress', block, phase: 'calibrate', done, total, unit: 'tokens', workers });
   };
   return {
     done(tokens: number) {

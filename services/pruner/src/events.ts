@@ -1,9 +1,14 @@
 import type { Phase } from './stopwatch.ts';
 
-/** The events of a run, in order; from `started` on, each names the run. */
-export type PruneEvent = RunEvent & { readonly run?: string };
+/** The events of a run as they leave it, in order. From `started` on, each names the run. */
+export type PruneEvent = RunEvent & {
+  /** When it was emitted, by ISO 8601 in UTC. */
+  readonly time: string;
+  readonly run?: string;
+};
 
-type RunEvent =
+/** What the steps of a run emit. `stampEvents` makes `PruneEvent`s of it, in which blocks count from 1. */
+export type RunEvent =
   | {
       readonly event: 'started';
       readonly run: string;
@@ -26,6 +31,8 @@ type RunEvent =
       readonly done: number;
       readonly total: number;
       readonly unit: 'tokens' | 'linears';
+      /** Workers that are connected. */
+      readonly workers?: number;
     }
   | {
       readonly event: 'linear';
@@ -55,6 +62,8 @@ export interface PruneReport {
   readonly run: string;
   readonly store: string;
   readonly blocks: number;
+  /** Blocks that this attempt pruned: the others were committed already. */
+  readonly blocksPruned: number;
   /** Bytes of the packed linears (values and indices), of their permutations, and of the same linears dense. */
   readonly linearBytes: number;
   readonly permutationBytes: number;

@@ -1,14 +1,14 @@
 import type { PrunedLinear } from '@esparse/dataflow';
-import type { PruneEvent } from './events.ts';
+import type { RunEvent } from './events.ts';
 import { linearEvents } from './linear-events.ts';
 import type { RunContext } from './run-context.ts';
 
 /** Of a block of two linears, with a clock of the test's. */
 function recorded() {
-  const emitted: PruneEvent[] = [];
+  const emitted: RunEvent[] = [];
   const clock = { ms: 1000 };
   const layers = { pruned: () => [{}, {}] } as unknown as RunContext['layers'];
-  const emit = (event: PruneEvent) => emitted.push(event);
+  const emit = (event: RunEvent) => emitted.push(event);
   return { emitted, clock, events: linearEvents({ emit, layers }, 3, () => clock.ms) };
 }
 
@@ -19,7 +19,7 @@ const linear = {
   keptAfter: 125,
 } as unknown as PrunedLinear;
 
-const done = (emitted: readonly PruneEvent[]) =>
+const done = (emitted: readonly RunEvent[]) =>
   emitted.flatMap((event) => (event.event === 'progress' ? [event.done] : []));
 
 test('a linear that is pruned is reported with its gain and its bytes, and moves the progress by one', () => {

@@ -4,7 +4,7 @@ import { EsparseError } from '@esparse/errors';
 import { resolveLocation } from '@esparse/storage';
 import { requireIdentity, type WorkerConnection } from '@esparse/protocol';
 import { attempt$ } from './attempt.ts';
-import type { PruneEvent } from './events.ts';
+import type { RunEvent } from './events.ts';
 import type { PruneOptions } from './options.ts';
 import type { Preparation } from './prepare.ts';
 import { noWorker } from './pool/no-worker.ts';
@@ -28,7 +28,7 @@ export async function openWorkers(
   pool: WorkerPool,
   { model, store, seqlen }: PruneOptions,
   { checkpoint }: Preparation,
-  emit: (event: PruneEvent) => void,
+  emit: (event: RunEvent) => void,
   signal?: AbortSignal,
 ): Promise<string> {
   const target = {
@@ -54,7 +54,7 @@ export async function openWorkers(
 /** The connections that have a worker: all of them, or those that have one when the wait is over. */
 async function workersThere(
   { workers }: WorkerPool,
-  emit: (event: PruneEvent) => void,
+  emit: (event: RunEvent) => void,
   signal?: AbortSignal,
 ): Promise<WorkerConnection[]> {
   const until = Date.now() + START_WAIT_MS;

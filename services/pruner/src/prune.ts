@@ -12,7 +12,7 @@ import { cancelledRun, type KeptBlocks } from './cancelled-run.ts';
 import { openWorkers, peaksOf } from './open-workers.ts';
 import { removeHiddenBefore, removeHiddenStates } from './hidden-states.ts';
 import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
-import type { PruneEvent, PruneReport } from './events.ts';
+import type { PruneEvent, PruneReport, RunEvent } from './events.ts';
 import type { LocalWorker } from './local-worker.ts';
 import type { PruneOptions } from './options.ts';
 import { nearestUnfinished, requireExistingRun, type AskedRun } from './other-runs.ts';
@@ -20,6 +20,7 @@ import { attributesFingerprint, attributesOf, prepare, type Preparation } from '
 import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
 import { numericsOf, thenRelease } from './stages.ts';
+import { stampEvents } from './stamp-events.ts';
 import { checkedReaders } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -62,12 +63,7 @@ async function pruneTraced(
   kept: KeptBlocks,
 ): Promise<PruneReport> {
   const { signal } = dependencies;
-  // Once the run has its name, every event has it.
-  let run: string | undefined;
-  const emit = (event: PruneEvent) => {
-    if (event.event === 'started') ({ run } = event);
-    dependencies.emit(run === undefined ? event : { run, ...event });
-  };
+  const emit = stampEvents(dependencies.emit);
   const stopwatch = createStopwatch();
   const started = performance.now();
   // Refused before anything is read or written.
@@ -94,7 +90,8 @@ async function pruneTraced(
   try {
     const session: Session = {
       options,
-      dependencies: { ...dependencies, emit },
+      signal,
+      emit,
       preparation,
       readers,
       stopwatch,
@@ -119,7 +116,8 @@ async function startLocal(
 
 interface Session {
   readonly options: PruneOptions;
-  readonly dependencies: PruneDependencies;
+  readonly signal: AbortSignal | undefined;
+  readonly emit: (event: RunEvent) => void;
   readonly preparation: Preparation;
   readonly readers: ReadonlySet<StatisticReader>;
   readonly stopwatch: Stopwatch;
@@ -132,8 +130,7 @@ interface Session {
 }
 
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
-  const { options, dependencies, preparation, readers, stopwatch, span, guard } = session;
-  const { signal, emit } = dependencies;
+  const { options, signal, emit, preparation, readers, stopwatch, span, guard } = session;
   const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
   const { metric, shuffle, stages } = options.pipeline;
@@ -182,11 +179,11 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       stopwatch,
       emit,
     };
-    await pruneBlocks(context, session.kept, signal);
+    const blocksPruned = await pruneBlocks(context, session.kept, signal);
     // The name that a server gives the model by default.
     const name = nameOfLocation(await resolveLocation(options.model));
     await writer.finish({ blocks: description.blocks, name });
-    const report = await reportOf(context, session);
+    const report = await reportOf(context, session, blocksPruned);
     emit({ event: 'finished', ...report });
     return report;
   } finally {
@@ -194,8 +191,12 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   }
 }
 
-/** Commits what lies outside the blocks, then block after block, from where an earlier attempt ended. */
-async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: AbortSignal): Promise<void> {
+/**
+ * Commits what lies outside the blocks, then block after block, from where an earlier attempt ended.
+ *
+ * @returns how many blocks it pruned
+ */
+async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: AbortSignal): Promise<number> {
   const { description, stopwatch, writer, emit } = context;
   if (!(await writer.run.isDenseCommitted()))
     await stopwatch.time('commit', () => writeOuter(context, signal));
@@ -218,6 +219,7 @@ async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: Abort
     });
   }
   await removeHiddenStates(context);
+  return description.blocks - first;
 }
 
 function resumeMessage(first: number, blocks: number, finished: boolean): string {
@@ -227,7 +229,7 @@ function resumeMessage(first: number, blocks: number, finished: boolean): string
 }
 
 /** A new run beside an unfinished one may be due to a mistake in an option: the note says which. */
-async function noteOtherRun(store: Store, asked: AskedRun, emit: PruneDependencies['emit']): Promise<void> {
+async function noteOtherRun(store: Store, asked: AskedRun, emit: Session['emit']): Promise<void> {
   const other = await nearestUnfinished(store, asked);
   if (other === undefined) return;
   const { summary, differences } = other;
@@ -259,6 +261,7 @@ async function writeOuter(
 async function reportOf(
   { pool, description, writer }: RunContext,
   { options, stopwatch, started }: Session,
+  blocksPruned: number,
 ): Promise<PruneReport> {
   const workers = await peaksOf(pool);
   const { bytes, permutationBytes, denseBytes, keptScoreGain } = totalsOf(
@@ -268,6 +271,7 @@ async function reportOf(
     run: writer.run.fingerprint,
     store: options.store,
     blocks: description.blocks,
+    blocksPruned,
     linearBytes: bytes,
     permutationBytes,
     denseLinearBytes: denseBytes,

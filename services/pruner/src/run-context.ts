@@ -5,7 +5,7 @@ import type { Metric, Shuffle, Stage } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
 import type { RunWriter } from '@esparse/store';
 import type { Checkpoint } from '@esparse/checkpoint';
-import type { PruneEvent } from './events.ts';
+import type { RunEvent } from './events.ts';
 import type { Layers } from './layers.ts';
 import type { PruneOptions } from './options.ts';
 import type { Shard } from './shards.ts';
@@ -32,5 +32,5 @@ export interface RunContext {
   readonly writer: RunWriter;
   readonly pool: WorkerPool;
   readonly stopwatch: Stopwatch;
-  readonly emit: (event: PruneEvent) => void;
+  readonly emit: (event: RunEvent) => void;
 }

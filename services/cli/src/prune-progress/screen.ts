@@ -1,0 +1,106 @@
+import type { PruneEvent } from '@esparse/pruner';
+import { TimeLeft } from './time-left.ts';
+
+type Progress = Extract<PruneEvent, { readonly event: 'progress' }>;
+type Started = Extract<PruneEvent, { readonly event: 'started' }>;
+
+/** The widest bar, and the narrowest that says anything. */
+const MAX_BAR = 30;
+const MIN_BAR = 8;
+
+/** Names stand before what they name, in columns of this width. */
+const NAME_WIDTH = 11;
+
+/** What a terminal shows of a run at a moment: blocks, phase, rate, time left, workers, the last note. */
+export class PruneScreen {
+  readonly #now: () => number;
+  #started: Started | undefined;
+  #timeLeft: TimeLeft | undefined;
+  #progress: Progress | undefined;
+  #phaseBegun = { time: 0, done: 0 };
+  #workers: number | undefined;
+  #latestNote: string | undefined;
+  #note: string | undefined;
+
+  /** @param now milliseconds */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  update(event: PruneEvent): void {
+    if (event.event === 'started') {
+      this.#started = event;
+      this.#timeLeft = new TimeLeft(event.blocks, this.#now);
+    } else if (event.event === 'progress') {
+      this.#step(event);
+    } else if (event.event === 'committed') {
+      this.#timeLeft?.committed(event);
+      // A note stands right above until another line has come between.
+      this.#note = this.#latestNote;
+    } else if (event.event === 'note' || event.event === 'retry') {
+      this.#latestNote = event.message;
+    }
+  }
+
+  lines(columns: number): string[] {
+    if (this.#started === undefined) return ['opening the model and its workers ...'];
+    const { blocks, workers } = this.#started;
+    const lines = [this.#overall(columns, blocks), this.#phase()];
+    const connected = this.#workers === undefined ? '' : `${this.#workers} connected: `;
+    lines.push(named('workers', connected + workers.join(', ')));
+    if (this.#note !== undefined) lines.push(named('note', this.#note));
+    return lines;
+  }
+
+  #step(event: Progress): void {
+    if (event.block !== this.#progress?.block || event.phase !== this.#progress.phase) {
+      this.#phaseBegun = { time: this.#now(), done: event.done };
+    }
+    this.#progress = event;
+    this.#workers = event.workers ?? this.#workers;
+    this.#timeLeft?.progress(event);
+  }
+
+  /** All blocks, with a bar where there is room for one. */
+  #overall(columns: number, blocks: number): string {
+    const done = this.#timeLeft?.done() ?? 0;
+    const left = this.#timeLeft?.left();
+    const block =
+      this.#progress === undefined ? `${blocks} blocks` : `block ${this.#progress.block}/${blocks}`;
+    const time = left === undefined ? 'time left known after a block' : `${duration(left)} left`;
+    const text = `${Math.floor(100 * done)} %  ${block}  ${time}`;
+    const room = Math.min(MAX_BAR, columns - text.length - 2);
+    return room < MIN_BAR ? text : `${bar(done, room)}  ${text}`;
+  }
+
+  #phase(): string {
+    if (this.#progress === undefined) return named('open', 'tokens become hidden states');
+    const { phase, done, total, unit } = this.#progress;
+    const seconds = (this.#now() - this.#phaseBegun.time) / 1000;
+    const rate = (done - this.#phaseBegun.done) / seconds;
+    return named(phase, `${round(done)}/${total} ${unit}${rate > 0 ? `, ${round(rate)}/s` : ''}`);
+  }
+}
+
+function named(name: string, text: string): string {
+  return name.padEnd(NAME_WIDTH) + text;
+}
+
+function bar(share: number, width: number): string {
+  const full = Math.round(share * width);
+  return '█'.repeat(full) + '░'.repeat(width - full);
+}
+
+/** A number with the digits that say something: 1830, 12, 0.42. */
+function round(value: number): string {
+  return value >= 10 || Number.isInteger(value) ? value.toFixed(0) : value.toPrecision(2);
+}
+
+/** Such as 41s, 2m 05s, 1h 02m. */
+export function duration(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  const two = (value: number) => String(value).padStart(2, '0');
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${two(seconds % 60)}s`;
+  return `${Math.floor(seconds / 3600)}h ${two(Math.floor((seconds % 3600) / 60))}m`;
+}
