@@ -13,7 +13,6 @@ test('the public surface is what is meant to be', () => {
     'logSumExp',
     'openEngine',
     'registerBackend',
-    'requireSound',
     'sampleToken',
     'topLogprobs',
   ]);

@@ -44,5 +44,5 @@ export {
   type StepResult,
 } from './scheduler/scheduler.ts';
 export { isCopied } from './stored-model.ts';
-export { requireSound, type VerifyMode } from './verify.ts';
+export type { VerifyMode } from './verify-mode.ts';
 export type { ArrayGroup, FilePlace, ModelArrays } from './weights/model-arrays.ts';

@@ -3,7 +3,7 @@ import type { ObjectStore } from '@esparse/storage';
 import { loadBackend } from './backends/registry.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { openModel } from './open-model.ts';
-import type { VerifyMode } from './verify.ts';
+import type { VerifyMode } from './verify-mode.ts';
 
 /** Which model, on which device, and how much memory and how many threads it may have. */
 export interface EngineOptions {

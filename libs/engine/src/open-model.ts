@@ -3,7 +3,7 @@ import type { ObjectStore } from '@esparse/storage';
 import type { StoredModel } from './backends/backend.ts';
 import { openCheckpointModel } from './checkpoint-model.ts';
 import { openStoredModel } from './stored-model.ts';
-import type { VerifyMode } from './verify.ts';
+import type { VerifyMode } from './verify-mode.ts';
 
 /** Which model, and where its arrays are mapped from: see `EngineOptions`. */
 export interface ModelOptions {

@@ -3,10 +3,10 @@ import path from 'node:path';
 import { describeModel } from '@esparse/model';
 import { requireFinished } from '@esparse/model-store';
 import type { ObjectStore } from '@esparse/storage';
-import { openStore, type Run } from '@esparse/store';
+import { openStore, requireSound, type Run } from '@esparse/store';
 import { contextOf } from './context.ts';
 import type { OpenedModel } from './open-model.ts';
-import { requireSound, type VerifyMode } from './verify.ts';
+import type { VerifyMode } from './verify-mode.ts';
 import { cachedSource } from './weights/cached-source.ts';
 import { directSource, storeArrays, type ArraySource } from './weights/store-arrays.ts';
 

@@ -8,6 +8,7 @@ test('the public surface is what is meant to be', () => {
     'hexOf',
     'openHidden',
     'openStore',
+    'requireSound',
     'verifyStore',
   ]);
 });

@@ -7,6 +7,7 @@ import { watchEventLoop } from './metrics/event-loop.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { createChatRenderer } from './model/chat-renderer.ts';
 import { createLoader, type Loader } from './model/loader.ts';
+import { placeOf } from './model/model-place.ts';
 import { createServedModels, type ServedModels } from './model/served-model.ts';
 import { limitsOf, type ServeOptions } from './serve-options.ts';
 
@@ -29,7 +30,8 @@ export interface Core {
 }
 
 export function createCore(options: ServeOptions): Core {
-  const { store, log } = options;
+  const { log } = options;
+  const place = placeOf(options);
   const { maxSequences, maxQueue } = limitsOf(options);
   const eventLoop = watchEventLoop();
   const admission = createAdmission(maxSequences, maxQueue);
@@ -39,7 +41,7 @@ export function createCore(options: ServeOptions): Core {
 
   const engine = startEngine(
     {
-      store,
+      ...place,
       threads: options.threads,
       maxContext: options.maxContext,
       kvBytes: options.kvBytes,
@@ -65,9 +67,9 @@ export function createCore(options: ServeOptions): Core {
   );
   const metrics = createMetrics({ state: engine.state, admitted: () => admission.held, eventLoop });
   const models = createServedModels({
-    model({ id, run }) {
+    model({ id, identity }) {
       engine.unload(id);
-      log.info({ run }, 'model is closed');
+      log.info({ run: identity }, 'model is closed');
     },
     text: ({ tokenizer }) => {
       tokenizer.close();
@@ -77,7 +79,10 @@ export function createCore(options: ServeOptions): Core {
   const nextTurn = createEventLoopPacer();
   const service = createTextService({ engine, models, admission, renderer, observer: metrics, nextTurn });
   const loader = createLoader(
-    { store, run: options.run, modelName: options.modelName, verify: options.verify ?? 'full' },
+    {
+      ...{ place, run: options.run, modelName: options.modelName },
+      ...{ cacheDirectory: options.cacheDirectory, verify: options.verify ?? 'full' },
+    },
     { engine, models, log, swapped: metrics.swap },
   );
   return {

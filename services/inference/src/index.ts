@@ -1,6 +1,5 @@
 export { startServer, type RunningServer } from './server.ts';
 export type { ServeOptions } from './serve-options.ts';
-export type { VerifyMode } from './model/loader.ts';
 export {
   DEFAULT_DRAIN_SECONDS,
   DEFAULT_MAX_CONNECTIONS,

@@ -8,15 +8,18 @@ import {
   DEFAULT_REQUEST_SECONDS,
   MAX_BODY_BYTES,
 } from './limits.ts';
-import type { VerifyMode } from './model/loader.ts';
+import type { VerifyMode } from '@esparse/engine';
 import type { ServerLimits } from './server-context.ts';
 
 /** Options of a server; those that are absent have the defaults of `limits.ts`. TLS is that of gRPC. */
 export interface ServeOptions extends ServerTls {
-  readonly store: string;
+  /** The store of a pruned model; this, or `model`. */
+  readonly store?: string | undefined;
+  /** A checkpoint in a folder of this machine, served as it is. */
+  readonly model?: string | undefined;
   /** Run to serve, or its first digits. @default the current one, followed when it changes */
   readonly run?: string | undefined;
-  /** What clients call the model. @default what it was called when it was pruned, else the store's name */
+  /** What clients call the model. @default what it was called when it was pruned, else the name of the store or the checkpoint */
   readonly modelName?: string | undefined;
   readonly host: string;
   /** 0 picks a free one. */

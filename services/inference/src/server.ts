@@ -8,6 +8,7 @@ import { drain } from './drain.ts';
 import { startGrpc } from './grpc/server.ts';
 import { createApp } from './http/app.ts';
 import { DEFAULT_DRAIN_SECONDS, WATCH_INTERVAL_MS } from './limits.ts';
+import { placeOf } from './model/model-place.ts';
 import { watch as watchStore } from './model/watch.ts';
 import { limitsOf, type ServeOptions } from './serve-options.ts';
 import type { ServerContext } from './server-context.ts';
@@ -19,7 +20,7 @@ export interface RunningServer {
   readonly url: string;
   /** HOST:PORT of the gRPC service, where there is one. */
   readonly grpc: string | undefined;
-  /** Fingerprint of the run that new requests use. */
+  /** Fingerprint of the run that new requests use, or digest of the checkpoint. */
   run(): string | undefined;
   /** Looks for a new current run, and serves it; tries again one that was refused. */
   reload(): Promise<void>;
@@ -42,7 +43,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     log.warn({ host: options.host }, 'listening beyond this machine without an API key: set --api-key-file');
   }
   // What is no store at all is refused before anything listens.
-  await openStore(options.store);
+  const place = placeOf(options);
+  if ('store' in place) await openStore(place.store);
   const core = createCore(options);
   const { service, admission, metrics, models, loader, nextTurn } = core;
   const context: ServerContext = { service, metrics, keys, limits: limitsOf(options), nextTurn };
@@ -65,12 +67,12 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     grpc?.setServing(true);
     core.ready();
     if (options.watch === true) stopWatching = watchStore(() => loader.reload(false), WATCH_INTERVAL_MS);
-    log.info({ url, grpc: grpc?.address, run: models.current?.run }, 'server is ready');
+    log.info({ url, grpc: grpc?.address, run: models.current?.identity }, 'server is ready');
     return {
       url,
       grpc: grpc?.address,
       failed: core.failed,
-      run: () => models.current?.run,
+      run: () => models.current?.identity,
       reload: () => loader.reload(true),
       async close() {
         service.drain();

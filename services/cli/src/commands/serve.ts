@@ -7,28 +7,20 @@ import {
   MAX_BODY_BYTES,
   startServer,
   type RunningServer,
-  type VerifyMode,
 } from '@esparse/inference';
 import type { ServerTls } from '@esparse/protocol';
 import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
 import { aborted, withCancellation } from '../cancel.ts';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
-import {
-  drainOption,
-  logLevelOption,
-  numeric,
-  runOption,
-  storeOption,
-  threadsOption,
-} from '../options/shared.ts';
+import { drainOption, logLevelOption, numeric, threadsOption } from '../options/shared.ts';
+import { sourceOptions, type SourceFlags } from '../options/source.ts';
+import { verifyOption, type VerifyFlags } from '../options/verify.ts';
 import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
 import { hostPort, integer } from '../options/values.ts';
 import { serverTlsOptions } from '../options/tls.ts';
 
-interface Flags extends CacheFlags, FamilyFlags, ServerTls {
-  readonly store: string;
-  readonly run?: string;
+interface Flags extends CacheFlags, FamilyFlags, ServerTls, SourceFlags, VerifyFlags {
   readonly modelName?: string;
   readonly host: string;
   readonly port: number;
@@ -44,7 +36,6 @@ interface Flags extends CacheFlags, FamilyFlags, ServerTls {
   readonly requestSeconds: number;
   readonly drainSeconds: number;
   readonly watch: boolean;
-  readonly verify: VerifyMode;
   readonly logLevel: string;
 }
 
@@ -56,12 +47,12 @@ const STOP_MS = 5_000;
 /** `esparse serve` */
 export function serveCommand(): Command {
   const [cacheDirectory, cacheSize] = cacheOptions();
-  const command = new Command('serve')
-    .description('Serves a pruned model from a store: OpenAI-compatible HTTP, and gRPC.')
-    .addOption(storeOption())
-    .addOption(
-      runOption('run of the store, or its first digits (default: the current one, followed when it changes)'),
-    )
+  const command = new Command('serve').description(
+    'Serves a pruned model from a store, or a checkpoint: OpenAI-compatible HTTP, and gRPC.',
+  );
+  const ofRun = 'run of the store, or its first digits (default: the current one, followed when it changes)';
+  for (const option of sourceOptions('dir', ofRun)) command.addOption(option);
+  command
     .addOption(
       new Option(
         '--model-name <name>',
@@ -155,17 +146,10 @@ export function serveCommand(): Command {
     .addOption(
       new Option('--watch', "serve the store's new current run as soon as there is one (else: on SIGHUP)")
         .default(false)
+        .conflicts('model')
         .env('ESPARSE_WATCH'),
     )
-    .addOption(
-      new Option(
-        '--verify <when>',
-        'when every checksum is compared: before a run is served, meanwhile, never',
-      )
-        .choices(['full', 'background', 'none'])
-        .default('full')
-        .env('ESPARSE_VERIFY'),
-    )
+    .addOption(verifyOption())
     .addOption(logLevelOption());
   for (const option of serverTlsOptions()) command.addOption(option);
   return command.action((flags: Flags) =>

@@ -18,7 +18,7 @@ export function answerHead(prefix: string, object: string, model: ServedModel): 
     object,
     created: Math.floor(Date.now() / 1000),
     model: model.name,
-    system_fingerprint: model.run,
+    system_fingerprint: model.identity,
   };
 }
 

@@ -2,7 +2,14 @@ import { setImmediate } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import { EsparseError, toEsparseError } from '@esparse/errors';
 import { Scheduler, openEngine, type Engine } from '@esparse/engine';
-import type { EngineFacts, EngineSettings, EngineState, FromEngine, ToEngine } from './messages.ts';
+import type {
+  EngineFacts,
+  EngineSettings,
+  EngineState,
+  FromEngine,
+  LoadRequest,
+  ToEngine,
+} from './messages.ts';
 
 /**
  * Reports on their way to the main thread, at most. Where it falls behind (it parses, it collects garbage) the engine
@@ -57,11 +64,11 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
     void setImmediate().then(runSteps);
   };
 
-  const load = async (model: number, run: string) => {
+  const load = async (model: number, request: LoadRequest) => {
     try {
       const engine = await openEngine({
         ...open,
-        run,
+        ...request,
         maxStepTokens: limits.maxSequences + Math.max(limits.prefillTokens, limits.mixedPrefillTokens),
       });
       engines.set(model, engine);
@@ -75,7 +82,7 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
   port.on('message', (message: ToEngine) => {
     switch (message.type) {
       case 'load':
-        void load(message.model, message.run);
+        void load(message.model, { run: message.run, verify: message.verify });
         return;
       case 'unload':
         void engines.get(message.model)?.close();

@@ -1,11 +1,11 @@
 import type { ErrorDetails, ErrorKind } from '@esparse/errors';
 import type { ServeOptions } from '../serve-options.ts';
-import type { DeviceFacts, Job, SchedulerLimits, StepResult } from '@esparse/engine';
+import type { DeviceFacts, Job, SchedulerLimits, StepResult, VerifyMode } from '@esparse/engine';
 
 /** What the engine's thread is started with. */
 export interface EngineSettings extends Pick<
   ServeOptions,
-  'store' | 'threads' | 'maxContext' | 'kvBytes' | 'cacheDirectory' | 'cacheBytes' | 'family'
+  'store' | 'model' | 'threads' | 'maxContext' | 'kvBytes' | 'cacheDirectory' | 'cacheBytes' | 'family'
 > {
   readonly limits: SchedulerLimits;
 }
@@ -39,8 +39,17 @@ export interface StepReport extends StepResult {
   readonly seconds: number;
 }
 
+/** What is opened beside the settings. */
+export interface LoadRequest {
+  /** Undefined for a checkpoint. */
+  readonly run: string | undefined;
+  /** When the engine compares checksums: see `EngineOptions`. */
+  readonly verify: VerifyMode;
+}
+
 export type ToEngine =
-  | { readonly type: 'load'; readonly model: number; readonly run: string }
+  /** Opens a run of the store, or the checkpoint. */
+  | ({ readonly type: 'load'; readonly model: number } & LoadRequest)
   | { readonly type: 'unload'; readonly model: number }
   | { readonly type: 'submit'; readonly jobs: readonly Job[] }
   | { readonly type: 'cancel'; readonly jobs: readonly number[] }

@@ -7,6 +7,7 @@ import type {
   EngineSettings,
   EngineState,
   FromEngine,
+  LoadRequest,
   StepReport,
   ToEngine,
 } from './messages.ts';
@@ -19,8 +20,8 @@ export type JobListener = (event: JobEvent) => void;
 
 /** The engine on its own thread, as the main thread sees it. */
 export interface EngineThread {
-  /** Opens a run of the store beside those that are open. @throws EsparseError where it is damaged or unknown */
-  load(run: string): Promise<{ readonly model: number; readonly facts: EngineFacts }>;
+  /** Opens a run of the store, or the checkpoint, beside those that are open. @throws EsparseError where it is damaged or unknown */
+  load(request: LoadRequest): Promise<{ readonly model: number; readonly facts: EngineFacts }>;
   /** Closes a model; none of its jobs may be left. */
   unload(model: number): void;
   submit(jobs: readonly Job[], listenerOf: (job: Job) => JobListener): void;
@@ -101,12 +102,12 @@ export function startEngine(settings: EngineSettings, observer: EngineObserver):
   });
 
   return {
-    load: async (run) => {
+    load: async (request) => {
       if (failure !== undefined) throw failure;
       const model = nextModel++;
       const facts = await new Promise<EngineFacts>((resolve, reject) => {
         loads.set(model, { resolve, reject });
-        post({ type: 'load', model, run });
+        post({ type: 'load', model, ...request });
       });
       return { model, facts };
     },

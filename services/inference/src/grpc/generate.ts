@@ -35,7 +35,7 @@ export function inferenceHandlers(
     let first = true;
     for await (const [delta] of begun.generation) {
       if (delta === undefined) continue;
-      const head = first ? { model: begun.model.name, run: begun.model.run } : {};
+      const head = first ? { model: begun.model.name, run: begun.model.identity } : {};
       first = false;
       if (!call.write({ ...head, ...replyOf(delta, begun) })) await drained(call, signal);
     }

@@ -2,21 +2,22 @@ import path from 'node:path';
 import { EsparseError, toEsparseError } from '@esparse/errors';
 import { nameOfLocation } from '@esparse/storage';
 import { openStore } from '@esparse/store';
+import { isCopied, type VerifyMode } from '@esparse/engine';
 import type { Logger } from 'pino';
+import type { LoadRequest } from '../engine/messages.ts';
 import type { EngineThread } from '../engine/start-engine.ts';
-import { readRunFacts } from './run-facts.ts';
+import { findCheckpoint, findRun, type FoundModel } from './model-facts.ts';
+import type { ModelPlace } from './model-place.ts';
 import type { ServedModel, ServedModels } from './served-model.ts';
 import { openTextSide } from './text-side.ts';
 import { verifyRun } from './verify-run.ts';
 
-/** When the checksums of a run are compared: before it is served, while it is, or never. */
-export type VerifyMode = 'full' | 'background' | 'none';
-
 export interface LoaderOptions {
-  readonly store: string;
+  readonly place: ModelPlace;
   /** The run to serve, or its first digits. @default the store's current one, followed when it changes */
   readonly run?: string | undefined;
   readonly modelName?: string | undefined;
+  readonly cacheDirectory?: string | undefined;
   readonly verify: VerifyMode;
 }
 
@@ -40,28 +41,37 @@ export interface LoaderDependencies {
   swapped(outcome: 'done' | 'refused'): void;
 }
 
-/** Opens runs of a store as models to serve. */
+/** Opens runs of a store, or a checkpoint, as models to serve. */
 export function createLoader(options: LoaderOptions, dependencies: LoaderDependencies): Loader {
   const { engine, models, log, swapped } = dependencies;
   const stopping = new AbortController();
   let refused: string | undefined;
   let busy: Promise<void> = Promise.resolve();
 
-  const openModel = async (fingerprint: string | undefined): Promise<ServedModel> => {
-    const run = await (await openStore(options.store)).openRun(fingerprint);
-    const facts = await readRunFacts(run);
-    const target = { store: options.store, run: run.fingerprint };
-    if (options.verify === 'full') await verifyRun(target, stopping.signal);
+  const openRun = async (store: string, fingerprint: string | undefined): Promise<ServedModel> => {
+    const opened = await openStore(store);
+    const found = await findRun(await opened.openRun(fingerprint));
+    const run = found.facts.run!;
+    // The engine compares the copies that it maps. Files of the store are read on a thread of their own: serving goes on.
+    const copied = isCopied(opened.objects, options.cacheDirectory);
+    if (!copied && options.verify === 'full') await verifyRun({ store, run }, stopping.signal);
+    const model = await openModel(found, { run, verify: copied ? options.verify : 'none' }, store);
+    if (!copied && options.verify === 'background') void verifyLater(store, run);
+    return model;
+  };
+
+  const openModel = async (found: FoundModel, request: LoadRequest, at: string): Promise<ServedModel> => {
+    const { facts } = found;
     const before = models.current?.text;
-    const text = await openTextSide(run, facts.config, before, stopping.signal);
-    const { model: id, facts: engineFacts } = await engine.load(run.fingerprint).catch((error: unknown) => {
+    const text = await openTextSide(found, before, stopping.signal);
+    const { model: id, facts: engineFacts } = await engine.load(request).catch((error: unknown) => {
       if (text !== before) text.tokenizer.close();
       throw error;
     });
     return {
       id,
-      name: options.modelName ?? facts.name ?? path.basename(nameOfLocation(options.store), '.zarr'),
-      run: run.fingerprint,
+      name: options.modelName ?? facts.name ?? path.basename(nameOfLocation(at), '.zarr'),
+      identity: facts.run ?? facts.checkpoint,
       created: Math.floor(Date.now() / 1000),
       engine: engineFacts,
       facts,
@@ -71,13 +81,13 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
 
   const serve = (model: ServedModel) => {
     models.replace(model);
-    log.info({ run: model.run, model: model.name, pattern: model.facts.pattern }, 'model is served');
-    if (options.verify === 'background') void verifyLater(model.run);
+    const { pattern } = model.facts;
+    log.info({ run: model.identity, model: model.name, pattern }, 'model is served');
   };
 
-  const verifyLater = async (run: string) => {
+  const verifyLater = async (store: string, run: string) => {
     try {
-      await verifyRun({ store: options.store, run }, stopping.signal);
+      await verifyRun({ store, run }, stopping.signal);
       log.info({ run }, 'every checksum is right');
     } catch (error) {
       if (!stopping.signal.aborted) log.error({ err: error, run }, 'the run that is served is damaged');
@@ -85,17 +95,23 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
   };
 
   const reload = async (again: boolean): Promise<void> => {
+    const { place } = options;
+    if (!('store' in place)) {
+      log.warn(place, 'a checkpoint is served: it stays');
+      return;
+    }
+    const { store } = place;
     if (options.run !== undefined) {
       log.warn({ run: options.run }, 'a run was named with --run: it stays');
       return;
     }
     let wanted: string | undefined = 'current';
     try {
-      wanted = await (await openStore(options.store)).current();
-      if (wanted === undefined || wanted === models.current?.run) return;
+      wanted = await (await openStore(store)).current();
+      if (wanted === undefined || wanted === models.current?.identity) return;
       if (wanted === refused && !again) return;
       const started = performance.now();
-      serve(await openModel(wanted));
+      serve(await openRun(store, wanted));
       refused = undefined;
       log.info({ run: wanted, seconds: (performance.now() - started) / 1000 }, 'swapped to the new run');
       swapped('done');
@@ -109,9 +125,16 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
     }
   };
 
+  const first = async (): Promise<ServedModel> => {
+    const { place, run } = options;
+    if ('store' in place) return openRun(place.store, run);
+    const found = await findCheckpoint(place.model, stopping.signal);
+    return openModel(found, { run: undefined, verify: 'none' }, place.model);
+  };
+
   return {
     async open() {
-      serve(await openModel(options.run));
+      serve(await first());
     },
     reload(again) {
       busy = busy.then(() => reload(again));

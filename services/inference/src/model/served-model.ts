@@ -1,5 +1,5 @@
 import type { EngineFacts } from '../engine/messages.ts';
-import type { RunFacts } from './run-facts.ts';
+import type { ModelFacts } from './model-facts.ts';
 import type { TextSide } from './text-side.ts';
 
 /** An open model: its engine, its text side, and facts about it. */
@@ -8,12 +8,12 @@ export interface ServedModel {
   readonly id: number;
   /** What clients call it. */
   readonly name: string;
-  /** Fingerprint of its run. */
-  readonly run: string;
+  /** What its texts come from: the fingerprint of its run, or the digest of the checkpoint. */
+  readonly identity: string;
   /** When it was opened, in seconds since 1970. */
   readonly created: number;
   readonly engine: EngineFacts;
-  readonly facts: RunFacts;
+  readonly facts: ModelFacts;
   readonly text: TextSide;
 }
 

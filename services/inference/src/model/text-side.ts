@@ -7,8 +7,7 @@ import {
   type TokenizerFile,
   type TokenText,
 } from '@esparse/checkpoint';
-import { readTokenizerFiles } from '@esparse/model-store';
-import type { Run } from '@esparse/store';
+import type { FoundModel } from './model-facts.ts';
 import { chatTemplateIn, type ChatTemplate } from './chat-template.ts';
 
 /** Everything about a model that is text: how prompts become tokens and tokens text, how chats are written. */
@@ -25,19 +24,16 @@ export interface TextSide {
 }
 
 /**
- * Reads the tokenizer of a run. Where its files are those of `before`, `before` is returned: to parse a large
+ * Opens the tokenizer of a model. Where its files are those of `before`, `before` is returned: to parse a large
  * tokenizer takes a quarter of a second, and a new run of the same model has the same one.
  */
 export async function openTextSide(
-  run: Run,
-  config: Readonly<Record<string, unknown>>,
+  { facts: { config }, files, where }: FoundModel,
   before: TextSide | undefined,
   signal: AbortSignal,
 ): Promise<TextSide> {
-  const files = await readTokenizerFiles(run);
   const digest = digestOf(files, config);
   if (digest === before?.digest) return before;
-  const where = `run ${run.fingerprint}`;
   const tokenizer = await makeTokenizer(files, where, { config, signal });
   try {
     return {

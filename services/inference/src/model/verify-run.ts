@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, type ErrorDetails, type ErrorKind } from '@esparse/errors';
 import { builtScript } from '../built-script.ts';
 
 export interface VerifyTarget {
@@ -9,12 +9,9 @@ export interface VerifyTarget {
 }
 
 export interface VerifyAnswer {
-  /** What is damaged, each by its name. */
-  readonly damages: readonly string[];
+  /** What is damaged; absent for a sound run. */
+  readonly error?: { readonly kind: ErrorKind; readonly message: string } & ErrorDetails;
 }
-
-/** Damages named in one message. */
-const MAX_NAMED = 5;
 
 /**
  * Checks every byte of a run against its checksums, on a thread of its own.
@@ -24,14 +21,8 @@ const MAX_NAMED = 5;
 export async function verifyRun(target: VerifyTarget, signal?: AbortSignal): Promise<void> {
   const thread = new Worker(builtScript('model/verify-thread'), { workerData: target });
   try {
-    const [{ damages }] = (await once(thread, 'message', signal && { signal })) as [VerifyAnswer];
-    if (damages.length === 0) return;
-    const named = damages.slice(0, MAX_NAMED).join('; ');
-    const more = damages.length > MAX_NAMED ? ` and ${damages.length - MAX_NAMED} more` : '';
-    throw new EsparseError('store', `run ${target.run} is damaged: ${named}${more}`, {
-      hint: 'restore it from a copy, or prune again; `esparse verify` lists everything',
-      context: { store: target.store },
-    });
+    const [{ error }] = (await once(thread, 'message', signal && { signal })) as [VerifyAnswer];
+    if (error !== undefined) throw new EsparseError(error.kind, error.message, error);
   } finally {
     await thread.terminate();
   }

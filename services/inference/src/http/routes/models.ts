@@ -8,6 +8,7 @@ export function modelRoutes(app: FastifyInstance, { service }: ServerContext): v
   app.get<{ Params: { '*': string } }>('/v1/models/*', ({ params }) => describe(service.model(params['*'])));
 }
 
-function describe({ name, created, run, engine }: ServedModel) {
+function describe({ name, created, facts, engine }: ServedModel) {
+  const { run = null } = facts;
   return { id: name, object: 'model', created, owned_by: 'esparse', run, context_length: engine.maxContext };
 }

@@ -17,17 +17,18 @@ export function operationRoutes(app: FastifyInstance, { service, metrics, limits
   app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.read()));
 
   app.get('/info', () => {
-    const { name, run, created, facts, engine, text } = service.model(undefined);
+    const { name, created, facts, engine, text } = service.model(undefined);
     return snakeCased({
       version: SOFTWARE_VERSION,
       model: name,
-      run,
+      run: facts.run ?? null,
+      checkpoint: facts.checkpoint,
       opened: created,
       family: facts.family,
       blocks: facts.blocks,
-      pattern: facts.pattern,
-      pipeline: facts.pipeline,
-      storeBytes: facts.bytes,
+      pattern: facts.pattern ?? null,
+      pipeline: facts.pipeline ?? null,
+      storeBytes: facts.bytes ?? null,
       weightBytes: engine.weightBytes,
       vocabulary: engine.vocab,
       contextLength: engine.maxContext,

@@ -1,8 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { Run } from '@esparse/store';
-
-/** When the checksums of a run are compared: before anything is computed, meanwhile, or never. */
-export type VerifyMode = 'full' | 'background' | 'none';
+import type { Run } from './run.ts';
 
 /** Damages named in one message. */
 const MAX_NAMED = 5;
