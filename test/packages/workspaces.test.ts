@@ -43,3 +43,11 @@ test('a package is built after those that it depends on: its tsconfig.build.json
     });
   }
 });
+
+test('no version of npm runs the install script of onnxruntime-node, which would download CUDA’s libraries', () => {
+  const read = (file: string): unknown => JSON.parse(readFileSync(path.join(REPOSITORY, file), 'utf8'));
+  expect(read('package.json')).toMatchObject({ allowScripts: { 'onnxruntime-node': false } });
+  // What npm does not know `allowScripts` goes by (docs/decisions/packages.md); `npm install` of a new version says it again.
+  const { packages } = read('package-lock.json') as { readonly packages: Readonly<Record<string, object>> };
+  expect(packages['node_modules/onnxruntime-node']).not.toHaveProperty('hasInstallScript');
+});

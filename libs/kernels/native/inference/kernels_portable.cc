@@ -1,3 +1,7 @@
+// -O3 unrolls sixteen lanes in hundreds of kernels, which takes the compiler a minute; there are no vectors to fill here.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2")
+#endif
 #include "kernels.h"
 
 #include <cstring>

@@ -26,7 +26,8 @@ struct LanesPortable {
     for (int l = 0; l < 16; l++) a.lane[l] += b.lane[l];
     return a;
   }
-  ESPARSE_INLINE V fma(V a, V b, V c) {
+  // Called, not inlined: where the processor has no such instruction it is long, and there are hundreds of kernels.
+  static __attribute__((noinline)) V fma(const V& a, const V& b, V c) {
     for (int l = 0; l < 16; l++) c.lane[l] = exact_fma(a.lane[l], b.lane[l], c.lane[l]);
     return c;
   }
@@ -72,7 +73,7 @@ struct LanesPortable {
     }
     return v;
   }
-  ESPARSE_INLINE V fma_where(Mask where, V w, const float* x, V sum) {
+  static __attribute__((noinline)) V fma_where(Mask where, const V& w, const float* x, V sum) {
     for (int l = 0; l < 16; l++) {
       if ((where >> l) & 1) sum.lane[l] = exact_fma(w.lane[l], *x, sum.lane[l]);
     }
