@@ -5,7 +5,7 @@
  *   npx esparse prune --pipeline examples/plugins/kurtosis.ts --set power=0.25 \
  *     --model examples/models/llama-2m --calibration examples/text/calibration.txt --store out/kurtosis.zarr
  *
- * The law that every statistic keeps is tested in test/e2e/examples.test.ts with `statisticLaws`.
+ * The law that every statistic keeps is tested in test/e2e/examples.long.test.ts with `statisticLaws`.
  */
 import {
   channelAmplitude,

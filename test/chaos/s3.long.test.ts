@@ -5,8 +5,6 @@ import { objectsOf } from '../support/objects.ts';
 import { EXAMPLE_MODEL } from '../support/repository.ts';
 import { changesOf, killAtEach, startPrune, startWorker } from './victims.ts';
 
-jest.setTimeout(300_000);
-
 const at = scratchFolder();
 const environment = { ...process.env };
 let s3: S3Server;

@@ -7,8 +7,6 @@ import { promisify } from 'node:util';
 import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
 
-jest.setTimeout(120_000);
-
 const at = scratchFolder();
 const command = (...args: string[]) => [
   path.join(REPOSITORY, 'test/dist/bench/ablation.js'),

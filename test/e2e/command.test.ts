@@ -5,8 +5,6 @@ import { promisify } from 'node:util';
 import { scratchFolder } from '../support/folders.ts';
 import { ESPARSE, EXAMPLE_CALIBRATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
 
-jest.setTimeout(60_000);
-
 const at = scratchFolder();
 
 // The package esprima, which many tools bring along, has a command of the same name.

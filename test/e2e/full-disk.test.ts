@@ -3,8 +3,6 @@ import { mkdirSync } from 'node:fs';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { ESPARSE, EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
-jest.setTimeout(60_000);
-
 const MIB = 1024 * 1024;
 
 const at = scratchFolder();

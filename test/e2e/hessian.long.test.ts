@@ -4,8 +4,6 @@ import { esparseJson, esparseJsonWith, esparseWith } from '../support/esparse.ts
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
-jest.setTimeout(120_000);
-
 const at = scratchFolder();
 const args = (store: string) => [
   ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--store', at(store)],

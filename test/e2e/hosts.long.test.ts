@@ -9,8 +9,6 @@ import { canMakeHosts, makeNetwork, type Host, type Network } from '../support/h
 import { ESPARSE, EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 import { startWorkerOn, type WorkerProcess } from '../support/workers.ts';
 
-jest.setTimeout(300_000);
-
 const at = scratchFolder();
 /** Three shards. */
 const PRUNE = [

@@ -6,8 +6,6 @@ import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
 import { bytesOfRun } from '../support/run-bytes.ts';
 
-jest.setTimeout(180_000);
-
 const at = scratchFolder();
 const MODEL = ['--model', EXAMPLE_MODEL];
 const SIZE = ['--samples', '8', '--seqlen', '64'];

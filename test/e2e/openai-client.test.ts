@@ -3,8 +3,6 @@ import { writeFile } from 'node:fs/promises';
 import { scratchFolder } from '../support/folders.ts';
 import { pruneExample, serve, type ServeProcess } from '../support/serve.ts';
 
-jest.setTimeout(60_000);
-
 const at = scratchFolder();
 const model = 'llama-2m';
 const prompt = 'Once upon a time';

@@ -1,66 +1,29 @@
-import { createReadStream } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
 import { openObjects } from '@esparse/storage';
-import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
+import { esparse, esparseJson } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { objectsOf } from '../support/objects.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
 import { serve } from '../support/serve.ts';
 
-jest.setTimeout(120_000);
-
 const at = scratchFolder();
 const environment = { ...process.env };
 let s3: S3Server;
-let web: Server;
-let models: string;
 beforeAll(async () => {
+  await writeFile(at('text.txt'), (await readFile(EXAMPLE_EVALUATION, 'utf8')).slice(0, 20_000));
   s3 = await startS3Server();
   Object.assign(process.env, s3.environment, { XDG_CACHE_HOME: at('caches') });
   const bucket = await openObjects(`s3://${s3.bucket}/models/llama-2m`);
   for (const name of await readdir(EXAMPLE_MODEL)) {
     await bucket.put(name, [await readFile(path.join(EXAMPLE_MODEL, name))]);
   }
-  web = createServer((request, response) => {
-    void sendRange(request.url!, request.headers.range, request.method === 'HEAD').then(
-      ({ status, headers, body }) => {
-        response.writeHead(status, headers);
-        if (body === undefined) response.end();
-        else body.pipe(response);
-      },
-    );
-  });
-  await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve));
-  models = `http://127.0.0.1:${(web.address() as AddressInfo).port}/models`;
 });
 afterAll(async () => {
   process.env = environment;
-  web.closeAllConnections();
-  await Promise.all([new Promise((resolve) => web.close(resolve)), s3.stop()]);
+  await s3.stop();
 });
-beforeEach(() => s3.fault());
-
-/** The example model as a server of static files gives it. */
-async function sendRange(url: string, range: string | undefined, head: boolean) {
-  const file = path.join(EXAMPLE_MODEL, path.posix.basename(new URL(url, 'http://host').pathname));
-  const found = await stat(file).catch(() => undefined);
-  if (found?.isFile() !== true) return { status: 404, headers: {}, body: undefined };
-  const etag = `"${found.mtimeMs}-${found.size}"`;
-  const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
-  if (head || from === undefined)
-    return { status: 200, headers: { etag, 'content-length': found.size }, body: undefined };
-  const headers = {
-    etag,
-    'content-range': `bytes ${from}-${to!}/${found.size}`,
-    'content-length': Number(to) - Number(from) + 1,
-  };
-  return { status: 206, headers, body: createReadStream(file, { start: Number(from), end: Number(to) }) };
-}
 
 const store = (name: string) => `s3://${s3.bucket}/stores/${name}`;
 const SMALL = ['--calibration', EXAMPLE_CALIBRATION, '--samples', '4', '--seqlen', '32'];
@@ -84,59 +47,9 @@ test('a checkpoint in a bucket pruned into a bucket gives the objects of a folde
   ).toEqual([]);
 });
 
-test('a run that was killed goes on at once, and ends with the same objects', async () => {
-  const args = ['prune', ...options(store('killed')), '--json'];
-  const killed = await esparseUntil(
-    (line) => line.includes('"committed"') && line.includes('"block":2'),
-    ...args,
-  );
-  killed.kill('SIGKILL');
-  await once(killed, 'exit');
-  const { stdout, code } = await esparse(...args);
-  expect(code).toBe(0);
-  expect(stdout).toContain('going on after block');
-  expect(await objectsOf(store('killed'))).toEqual(await objectsOf(store('whole')));
-});
-
-test('a worker elsewhere reads and writes the bucket, and opens checkpoints of a server below its roots only', async () => {
-  let address = '';
-  const worker = await esparseUntil(
-    (line) => {
-      if (line.startsWith('{')) address = (JSON.parse(line) as { address?: string }).address ?? '';
-      return address !== '';
-    },
-    ...['worker', '--listen', '127.0.0.1:0', '--root', `s3://${s3.bucket}/stores`, '--root', models],
-  );
-  try {
-    const model = `${models.replace('//', '//user:secret@')}/llama-2m?sig=secret`;
-    const { code, stdout, stderr } = await esparse(
-      'prune',
-      ...options(store('remote'), model),
-      '--worker',
-      address,
-      '--json',
-    );
-    expect(stderr).toBe('');
-    expect(code).toBe(0);
-    expect(stdout).not.toContain('secret');
-    expect(await objectsOf(store('remote'))).toEqual(await objectsOf(store('whole')));
-    const elsewhere = await esparse(
-      'prune',
-      ...options(`s3://${s3.bucket}/other`, model),
-      '--worker',
-      address,
-    );
-    expect(elsewhere.code).toBe(2);
-    expect(elsewhere.stderr).toMatch(/does not serve the store s3:\/\/test-bucket\/other/);
-  } finally {
-    worker.kill('SIGTERM');
-    await once(worker, 'exit');
-  }
-});
-
 test('a store in a bucket is evaluated, generated from and served through a cache of this machine', async () => {
   const evaluate = (where: string) =>
-    esparseJson('eval', '--store', where, '--text', EXAMPLE_EVALUATION, '--seqlen', '128').then(
+    esparseJson('eval', '--store', where, '--text', at('text.txt'), '--seqlen', '128').then(
       ({ perplexity }) => perplexity,
     );
   expect(await evaluate(store('whole'))).toBe(await evaluate(at('folder')));
@@ -158,64 +71,4 @@ test('a store in a bucket is evaluated, generated from and served through a cach
   }
   expect(await readdir(at('cache'))).toHaveLength(1);
   expect(await readdir(at('caches/esparse'))).toHaveLength(1);
-});
-
-test('a second pruner is refused: the message says who writes the store, and to try again', async () => {
-  const args = ['prune', ...options(store('two')), '--json'];
-  const first = await esparseUntil((line) => line.includes('"progress"'), ...args);
-  const ended = once(first, 'exit');
-  // It holds the lock and stands still, however long the second one takes to start.
-  first.kill('SIGSTOP');
-  try {
-    const second = await esparse(...args);
-    expect(second.code).toBe(75);
-    expect(second.stderr).toContain(`is being written by process ${first.pid}`);
-  } finally {
-    first.kill('SIGINT');
-    first.kill('SIGCONT');
-    await ended;
-  }
-});
-
-test.each<[string, string[], Record<string, string>, number, RegExp]>([
-  [
-    'a bucket that is not there',
-    ['--store', 's3://no-such-bucket/x'],
-    {},
-    2,
-    /has no bucket no-such-bucket[\s\S]*AWS_ENDPOINT_URL/,
-  ],
-  ['a prefix without a store', ['--store', 's3://test-bucket/nothing'], {}, 2, /is not an esparse store/],
-  [
-    'an address without a bucket',
-    ['--store', 's3:///x'],
-    {},
-    2,
-    /names no bucket[\s\S]*s3:\/\/BUCKET\/PREFIX/,
-  ],
-  [
-    'a server that is not there',
-    ['--store', 's3://test-bucket/x'],
-    { AWS_ENDPOINT_URL: 'http://127.0.0.1:9', AWS_MAX_ATTEMPTS: '2' },
-    75,
-    /cannot be reached[\s\S]*ECONNREFUSED[\s\S]*AWS_ENDPOINT_URL/,
-  ],
-  [
-    'credentials that are refused',
-    ['--store', 's3://test-bucket/x'],
-    { AWS_ACCESS_KEY_ID: 'somebody' },
-    2,
-    /refuses it \(InvalidAccessKeyId\)[\s\S]*credentials/,
-  ],
-])('%s is reported, with what to do', async (_, args, variables, code, words) => {
-  const before = { ...process.env };
-  Object.assign(process.env, variables);
-  try {
-    const outcome = await esparse('inspect', ...args);
-    expect(outcome.stderr).toMatch(words);
-    expect(outcome.stderr).not.toContain('secret');
-    expect(outcome.code).toBe(code);
-  } finally {
-    process.env = before;
-  }
 });

@@ -5,8 +5,6 @@ import { esparse } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { pruneExample, serve } from '../support/serve.ts';
 
-jest.setTimeout(60_000);
-
 const at = scratchFolder();
 beforeAll(() => pruneExample(at('store')));
 

@@ -13,8 +13,6 @@ import { scratchFolder } from '../support/folders.ts';
 import { objectsOf } from '../support/objects.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
-jest.setTimeout(120_000);
-
 /** All that there is to a further scheme: `memory://NAME` is what a map in this process holds. */
 const places = new Map<string, MemoryObjectStore>();
 

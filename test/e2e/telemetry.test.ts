@@ -4,8 +4,6 @@ import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { ESPARSE, EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 import { startCollector, type CollectedSpan } from '../support/trace-collector.ts';
 
-jest.setTimeout(180_000);
-
 const at = scratchFolder();
 const SMALL = [
   '--model',

@@ -16,8 +16,6 @@ import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 import { serve } from '../support/serve.ts';
 import { startWorkerProcess, type WorkerProcess } from '../support/workers.ts';
 
-jest.setTimeout(120_000);
-
 const at = scratchFolder();
 let ours: Authority;
 let theirs: Authority;

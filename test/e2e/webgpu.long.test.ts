@@ -16,8 +16,6 @@ import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, ESPARSE } from '../support/repository.ts';
 import { NO_VULKAN, softwareVulkan } from '../support/software-vulkan.ts';
 
-jest.setTimeout(300_000);
-
 const environment = softwareVulkan();
 const testOnWebGpu = environment === undefined ? test.skip : test;
 const at = scratchFolder();

@@ -61,6 +61,24 @@ export async function esparseJsonWith(
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, unknown>;
 }
 
+/** Runs `esparse`, which must succeed, and gives the lines that it prints; `on` is called with each as it comes. */
+export async function esparseWatched(on: (line: string) => void, ...args: string[]): Promise<string[]> {
+  const child = spawn(process.execPath, [ESPARSE, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: process.env,
+  });
+  const exited = once(child, 'exit');
+  const lines: string[] = [];
+  for await (const line of createInterface(child.stdout)) {
+    lines.push(line);
+    on(line);
+  }
+  const [code] = (await exited) as [number | null];
+  if (code !== 0)
+    throw new Error(`esparse ${args.join(' ')} ended with ${code}: ${lines.slice(-5).join('\n')}`);
+  return lines;
+}
+
 /** Starts `esparse`, and gives the process when a line of its output satisfies `until`. */
 export async function esparseUntil(
   until: (line: string) => boolean,

@@ -225,7 +225,7 @@ test('a server that is not there is unavailable, and one without sizes cannot be
     kind: 'checkpoint',
     message: expect.stringContaining('does not tell its size'),
   });
-}, 30_000);
+});
 
 test('redirections are followed, and the credentials stay with the server that they are for', async () => {
   const other = createServer((request, response) => {

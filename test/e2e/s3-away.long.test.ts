@@ -6,8 +6,6 @@ import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { objectsOf } from '../support/objects.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
-jest.setTimeout(180_000);
-
 const at = scratchFolder();
 const environment = { ...process.env };
 let s3: S3Server;

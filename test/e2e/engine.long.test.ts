@@ -5,8 +5,6 @@ import { esparse, esparseJson } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
-jest.setTimeout(120_000);
-
 const at = scratchFolder();
 let run: string;
 beforeAll(async () => {

@@ -8,8 +8,6 @@ import { scratchFolder } from '../support/folders.ts';
 import { writeRandomLlama } from '../support/random-model.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
-jest.setTimeout(60_000);
-
 const at = scratchFolder();
 
 /** A copy of the example model that a test may damage. */

@@ -4,8 +4,6 @@ import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 import { bytesOfRun } from '../support/run-bytes.ts';
 
-jest.setTimeout(120_000);
-
 const at = scratchFolder();
 
 interface Plan {

@@ -10,8 +10,6 @@ import { esparseJson, esparseJsonWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
 
-jest.setTimeout(240_000);
-
 const at = scratchFolder();
 const example = (name: string) => path.join(REPOSITORY, 'examples/plugins', name);
 

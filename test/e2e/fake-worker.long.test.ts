@@ -6,8 +6,6 @@ import { esparseJson } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
-jest.setTimeout(120_000);
-
 const at = scratchFolder();
 let fake: FakeWorker;
 

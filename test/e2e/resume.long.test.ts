@@ -5,8 +5,6 @@ import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
-jest.setTimeout(120_000);
-
 const at = scratchFolder();
 const OPTIONS = [
   ...['--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION],
