@@ -4,6 +4,7 @@ import type { DeviceName } from './device-name.ts';
 import { identify } from './device-identity.ts';
 import { instructionSet } from './instruction-set.ts';
 import { loadRuntime } from './load-runtime.ts';
+import { prepareProcess } from './prepare-process.ts';
 import type { DeviceValue, Value } from './session.ts';
 import { createUploader } from './upload.ts';
 
@@ -37,6 +38,7 @@ export const CPU: Device = {
  */
 export async function openDevice(name: DeviceName): Promise<Device> {
   if (name === 'cpu') return CPU;
+  prepareProcess(name);
   const { listSupportedBackends } = await loadRuntime();
   if (!listSupportedBackends().some((backend) => backend.name === name)) {
     throw new EsparseError(

@@ -1,3 +1,4 @@
+import { openDevice } from './device.ts';
 import { prepareProcess } from './prepare-process.ts';
 
 const before = process.env.NVIDIA_TF32_OVERRIDE;
@@ -17,6 +18,14 @@ test.each(['cpu', 'webgpu'] as const)('nothing is set for %s', (device) => {
 
 test('CUDA is told to compute in whole f32', () => {
   prepareProcess('cuda');
+  expect(process.env.NVIDIA_TF32_OVERRIDE).toBe('0');
+});
+
+test('so is it by whoever opens the device, whether it is there or not', async () => {
+  await openDevice('cuda').then(
+    (device) => device.release(),
+    () => undefined,
+  );
   expect(process.env.NVIDIA_TF32_OVERRIDE).toBe('0');
 });
 

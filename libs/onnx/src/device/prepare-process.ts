@@ -9,8 +9,9 @@ const ENVIRONMENT: Readonly<Record<DeviceName, Readonly<Record<string, string>>>
 };
 
 /**
- * Sets the environment variables that a device needs; those that are set already stay as they are. To be called on the
- * main thread, before a thread opens the device: a thread sets variables for itself only, not for native libraries.
+ * Sets the environment variables that a device needs; those that are set already stay as they are. `openDevice` does so,
+ * which is enough on the main thread; where another thread opens the device, call it on the main thread before: a thread
+ * sets variables for itself only, not for native libraries.
  */
 export function prepareProcess(device: DeviceName): void {
   for (const [name, value] of Object.entries(ENVIRONMENT[device])) process.env[name] ??= value;

@@ -6,6 +6,7 @@ import type { Lease } from '../model/served-model.ts';
 import { choicesOf, type Choice, type ChoiceDelta, type GenerationInput } from './choice.ts';
 import { TokenTimes, type GenerationObserver } from './token-times.ts';
 import { UnreadDeltas } from './unread-deltas.ts';
+import { slowClient } from './slow-client.ts';
 
 /** Texts on their way. The caller reads it to its end, or cancels it. */
 export interface Generation extends AsyncIterable<readonly ChoiceDelta[]> {
@@ -77,7 +78,7 @@ export function startGeneration(input: GenerationInput, dependencies: Generation
       one.times.end();
     } else if (delta.text === '' && delta.tokens.length === 0) return;
     if (!unread.add(delta)) {
-      cancel(new RequestError('slow_client', 'the client reads too slowly', { code: 'slow_client' }));
+      cancel(slowClient());
     } else if (running.size === 0) unread.end();
   };
 

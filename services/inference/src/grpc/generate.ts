@@ -15,6 +15,7 @@ import type { ServedModel } from '../model/served-model.ts';
 import type { TextToken } from '../text/choice-text.ts';
 import { requestSignal } from '../request-signal.ts';
 import { readGenerateRequest } from './read-request.ts';
+import { slowClient } from '../generate/slow-client.ts';
 
 type Call = ServerWritableStream<GenerateRequest__Output, GenerateReply>;
 
@@ -97,7 +98,7 @@ async function drained(call: Call, signal: AbortSignal): Promise<void> {
     controller.abort(signal.reason);
   };
   const timer = setTimeout(() => {
-    controller.abort(new RequestError('slow_client', 'the client reads too slowly', { code: 'slow_client' }));
+    controller.abort(slowClient());
   }, UNREAD_TIMEOUT_MS);
   signal.addEventListener('abort', onAbort);
   try {
