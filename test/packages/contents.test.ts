@@ -25,10 +25,11 @@ function filesOf(name: string): string[] {
 const read = (name: string, file: string) =>
   execFileSync('tar', ['-xzOf', tarballs.get(name)!, `package/${file}`], { encoding: 'utf8' });
 
-test('people install four packages', () => {
+test('people install five packages', () => {
   expect([...tarballs.keys()].sort()).toEqual([
     '@esparse/api',
     '@esparse/cli',
+    '@esparse/cuda',
     '@esparse/kernels',
     '@esparse/testing',
   ]);
@@ -37,6 +38,7 @@ test('people install four packages', () => {
 describe.each([
   ['@esparse/api', 400],
   ['@esparse/cli', 5 * KIB],
+  ['@esparse/cuda', 600],
   ['@esparse/kernels', 2 * KIB],
   ['@esparse/testing', 600],
 ])('%s', (name, mostKib) => {
@@ -72,24 +74,27 @@ describe.each([
 });
 
 test('types are in the packages that code is written against, and not in the command', () => {
-  for (const name of ['@esparse/api', '@esparse/testing', '@esparse/kernels']) {
+  for (const name of ['@esparse/api', '@esparse/testing', '@esparse/kernels', '@esparse/cuda']) {
     expect(filesOf(name)).toContain('dist/index.d.ts');
   }
   expect(filesOf('@esparse/cli').filter((file) => file.endsWith('.d.ts'))).toEqual([]);
 });
 
-test('every file that a source of the addon includes is there', () => {
-  const sources = filesOf('@esparse/kernels').filter((file) => file.startsWith('native/'));
-  expect(sources.filter((file) => file.endsWith('.cc')).length).toBeGreaterThan(0);
-  const missing = sources.flatMap((source) =>
-    [...read('@esparse/kernels', source).matchAll(/^\s*#\s*include "([^"]+)"/gm)]
-      .map(([, file]) => file!)
-      .filter((file) =>
-        ['native', path.posix.dirname(source)].every(
-          (folder) => !sources.includes(path.posix.join(folder, file)),
-        ),
-      )
-      .map((file) => `${file}, included by ${source}`),
-  );
-  expect(missing).toEqual([]);
-});
+test.each(['@esparse/cuda', '@esparse/kernels'])(
+  'every file that a source of %s includes is there',
+  (name) => {
+    const sources = filesOf(name).filter((file) => /^(native|kernels)\//.test(file));
+    expect(sources.filter((file) => file.endsWith('.cc')).length).toBeGreaterThan(0);
+    const missing = sources.flatMap((source) =>
+      [...read(name, source).matchAll(/^\s*#\s*include "([^"]+)"/gm)]
+        .map(([, file]) => file!)
+        .filter((file) =>
+          ['native', path.posix.dirname(source)].every(
+            (folder) => !sources.includes(path.posix.join(folder, file)),
+          ),
+        )
+        .map((file) => `${file}, included by ${source}`),
+    );
+    expect(missing).toEqual([]);
+  },
+);

@@ -86,7 +86,7 @@ inline void check_sampling(Report& report, std::uint64_t seed, int samples) {
   Device<std::uint64_t> keys(kTokens * kParts), candidates(kTokens * kParts * kMaxCandidates);
   Device<std::int32_t> ids(kTokens), positions(std::vector<std::int32_t>{5, 6});
   const Launcher launch{};
-  launch(argmax_parts, dim3(kParts, kTokens), kSampleThreads, 0, planes, keys);
+  launch(argmax_parts, dim3(kParts, kTokens), kSampleThreads, 0, planes, kVocabulary, nullptr, keys);
   launch(argmax, kTokens, kSampleThreads, 0, keys, kParts, Sequences{ids, positions});
   CHECK(cudaDeviceSynchronize());
   report.expect(ids.host() == std::vector<std::int32_t>({17, 40}), "argmax", ids.host()[0]);

@@ -179,7 +179,8 @@ class Step {
     head.add(decoder_.head, decoder_.head.packed, x[0]);
     const Planes logits = head(launch, tuning.head);
     logit_planes_ = logits.planes;
-    launch(argmax_parts, dim3(logit_parts(), batch_.tokens), kSampleThreads, 0, logits, keys_);
+    launch(argmax_parts, dim3(logit_parts(), batch_.tokens), kSampleThreads, 0, logits, decoder_.shape.vocabulary, nullptr,
+           keys_);
     launch(argmax, batch_.tokens, kSampleThreads, 0, keys_, logit_parts(), Sequences{batch_.ids, batch_.advanced});
   }
 

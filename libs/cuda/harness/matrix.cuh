@@ -125,7 +125,7 @@ inline std::vector<LinearTuning> tunings(int tokens) {
 }
 
 // One that every linear can have.
-inline LinearTuning plain_tuning(int tokens) { return {tokens <= 2 ? 8 : 16 / tokens, 1, 192 << 10}; }
+inline LinearTuning plain_tuning(int tokens) { return {plain_warps(tokens), 1, 192 << 10}; }
 
 inline int sm_count() {
   static const int count = [] {

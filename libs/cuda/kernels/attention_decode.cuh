@@ -10,20 +10,7 @@
 
 namespace esparse {
 
-constexpr int kPagePositions = 64, kAttentionThreads = 128, kAttentionWarps = kAttentionThreads / kLanes;
-
-struct AttentionArguments {
-  Planes qkv;  // rows: heads * dims of q, kv_heads * dims of k, the same of v
-  int heads, kv_heads;
-  std::uint16_t *keys, *values;    // [page][kv_heads][kPagePositions][dims]
-  const std::int32_t* page_table;  // [tokens][max_pages]: the pages of a sequence, in order
-  const std::int32_t* positions;   // [tokens]: of the new token; -1: no sequence
-  int max_pages;
-  const float2* rotary;  // [positions][dims / 2]: cosine and sine
-  float scale;
-  float* outputs;   // [tokens][heads][max_pages][dims]: sums of values, each relative to its page's maximum
-  float2* weights;  // [tokens][heads][max_pages]: maximum of the scores (by powers of 2), sum of the weights
-};
+constexpr int kAttentionWarps = kAttentionThreads / kLanes;
 
 template <int kDims, int kQueries>
 struct AttentionShared {
@@ -34,9 +21,38 @@ struct AttentionShared {
   float maxima[kAttentionWarps][kQueries], sums[kAttentionWarps][kQueries];
 };
 
-// The pair (i, i + dims / 2) turned by its angle.
+// The pair (i, i + dims / 2) turned by its angle. Rounded as it is written here, whichever kernel it is part of: a key
+// has the same bits wherever it was made.
 __device__ __forceinline__ float2 rotate(float a, float b, float2 turn) {
-  return make_float2(a * turn.x - b * turn.y, b * turn.x + a * turn.y);
+  return make_float2(fmaf(a, turn.x, -__fmul_rn(b, turn.y)), fmaf(b, turn.x, __fmul_rn(a, turn.y)));
+}
+
+// Where the cache has a token's position, of a key-value head.
+__device__ __forceinline__ std::size_t cache_at(const AttentionArguments& args, int token, int position, int kv_head,
+                                                int dims) {
+  const std::size_t page = args.page_table[token * args.max_pages + position / kPagePositions];
+  return ((page * args.kv_heads + kv_head) * kPagePositions + position % kPagePositions) * dims;
+}
+
+// Puts the rotated keys, and the values, of all tokens of the step into the cache. Grid (kv_heads, tokens), a thread a
+// dim.
+template <int kDims>
+__global__ void __launch_bounds__(kDims) append_positions(const __grid_constant__ AttentionArguments args) {
+  constexpr int kPairs = kDims / 2;
+  const int kv_head = blockIdx.x, token = blockIdx.y, dim = threadIdx.x, pair = dim % kPairs;
+  release_dependents();
+  const int position = args.positions[token];
+  if (position < 0) return;
+  const std::size_t at = cache_at(args, token, position, kv_head, kDims);
+  const float2 turn = args.rotary[static_cast<std::size_t>(position) * kPairs + pair];
+  wait_for_producers();
+  const int row = (args.heads + kv_head) * kDims;
+  if (dim < kPairs) {
+    const float2 turned = rotate(args.qkv.sum(token, row + pair), args.qkv.sum(token, row + pair + kPairs), turn);
+    args.keys[at + pair] = bf16_bits(turned.x);
+    args.keys[at + pair + kPairs] = bf16_bits(turned.y);
+  }
+  args.values[at + dim] = bf16_bits(args.qkv.sum(token, row + args.kv_heads * kDims + dim));
 }
 
 // Eight bf16 as f32.
@@ -63,6 +79,7 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
   const int position = args.positions[token], cache_page = args.page_table[token * args.max_pages + page];
   const int older = min(kPagePositions, position - page * kPagePositions);
   if (older < 0) return;
+  if (args.appended) wait_for_producers();
   const bool newest = older < kPagePositions;
   const int count = older + newest;
 
@@ -103,12 +120,17 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
     std::uint16_t* const value = args.values + at + older * kDims;
     if (thread < kPairs) {
       const float2 turned = rotate(args.qkv.sum(token, row + pair), args.qkv.sum(token, row + pair + kPairs), turn);
-      shared.key[pair] = key[pair] = bf16_bits(turned.x);
-      shared.key[pair + kPairs] = key[pair + kPairs] = bf16_bits(turned.y);
+      shared.key[pair] = bf16_bits(turned.x);
+      shared.key[pair + kPairs] = bf16_bits(turned.y);
+      if (!args.appended) {
+        key[pair] = shared.key[pair];
+        key[pair + kPairs] = shared.key[pair + kPairs];
+      }
     }
     if (thread < kDims) {
       const float v = args.qkv.sum(token, row + args.kv_heads * kDims + thread);
-      shared.value[thread] = value[thread] = bf16_bits(v);
+      shared.value[thread] = bf16_bits(v);
+      if (!args.appended) value[thread] = shared.value[thread];
     }
   }
   __syncthreads();

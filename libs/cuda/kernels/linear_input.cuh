@@ -1,10 +1,16 @@
 // How a decode linear gets its activations into shared memory: those that a kernel before it wrote, or the norm of the
 // residual stream, which each CTA makes for itself.
 #pragma once
-#include "linear_arguments.cuh"
+#include "norm.cuh"
 #include "weights.cuh"
 
 namespace esparse {
+
+// The blocks of inputs that a warp multiplies, and those of its plane.
+struct InputSlice {
+  int first, blocks;
+  int plane_first, plane_blocks;
+};
 
 // Bytes of a block's activations.
 template <class Weights, int kTokens>

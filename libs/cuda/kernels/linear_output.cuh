@@ -1,7 +1,6 @@
 // What a decode linear does with the sums of a panel: adds those of its warps up, and stores them, as planes or
 // activated.
 #pragma once
-#include "linear_arguments.cuh"
 #include "swiglu.cuh"
 
 namespace esparse {

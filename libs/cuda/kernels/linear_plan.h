@@ -28,6 +28,8 @@ constexpr bool linear_exists(int tokens, int warps) {
   return warps == kSlices ? tokens <= 8 : tokens * warps >= 16 && tokens * warps <= 64;
 }
 constexpr int linear_planes(int warps) { return kSlices / warps; }
+// Warps that every linear can have.
+constexpr int plain_warps(int tokens) { return tokens <= 2 ? kSlices : 16 / tokens; }
 // Up to so many tokens a linear norms its activations by itself; beyond, that is a kernel's work.
 constexpr int kNormedTokens = 2;
 

@@ -5,17 +5,6 @@
 
 namespace esparse {
 
-struct NormInput {
-  const float* residual;  // [tokens][channels]
-  float* updated;         // residual + added, another array; unused where nothing is added
-  Planes added;           // no data: nothing to add
-  const float* weight;
-  float epsilon;
-  int channels;  // a multiple of 128, up to 32768
-};
-
-constexpr int kNormThreads = 1024;  // of the kernel
-
 __device__ __forceinline__ void prefetch(const void* pointer) {
   asm volatile("prefetch.global.L2 [%0];" ::"l"(pointer));
 }
@@ -72,19 +61,6 @@ __device__ __forceinline__ void gather_chunk(const float* row, float scale, cons
 #pragma unroll
   for (int i = 0; i < kChunk; i++) x[i] = row[source[i]] * scale;
 }
-
-// A linear that reads the norm: element i of its activations (in fragment order) is channel sources[i].
-struct NormReader {
-  const std::uint16_t* sources;
-  std::uint8_t* fragments;
-};
-
-struct NormArguments {
-  NormInput input;
-  int tokens;
-  NormReader readers[3];
-  int reader_count;
-};
 
 // Grid (tokens); shared memory: 4 B a channel.
 __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ NormArguments args) {

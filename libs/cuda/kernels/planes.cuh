@@ -2,20 +2,10 @@
 // same balanced tree as the linear's own warps. Activations for a linear are written as hi and lo parts, in fragment
 // order.
 #pragma once
+#include "arguments.h"
 #include "device.cuh"
 
 namespace esparse {
-
-// Outputs of a linear: [planes][tokens][rows] f32.
-struct Planes {
-  const float* data;
-  int planes;  // a power of two, up to kSlices
-  int tokens, rows;
-
-  // One output, or V consecutive ones (V = float, float2, float4).
-  template <class V = float>
-  __device__ __forceinline__ V sum(int token, int row) const;
-};
 
 __device__ __forceinline__ float add(float a, float b) { return a + b; }
 __device__ __forceinline__ float2 add(float2 a, float2 b) { return make_float2(a.x + b.x, a.y + b.y); }

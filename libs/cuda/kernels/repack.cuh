@@ -1,10 +1,9 @@
 // From the store's order to the order of fragments, once when a model is opened.
 #pragma once
+#include "arguments.h"
 #include "device.cuh"
 
 namespace esparse {
-
-constexpr unsigned long long kAllRight = ~0ull;
 
 // Lowers *wrong (kAllRight before) to the first tile * groups + group whose positions `pack` cannot have written.
 // One thread a (tile, group).
@@ -14,13 +13,6 @@ __global__ void check_positions(const Words2* indices, std::size_t count, unsign
     atomicMin(wrong, static_cast<unsigned long long>(i));
   }
 }
-
-// Which tiles of the device are written: tile t of the matrix becomes tile first + step * t. Two matrices of as many
-// rows can share their panels, a tile each: gate (0, 2) and up (1, 2).
-struct TilePlaces {
-  int first, step;
-  ESPARSE_BOTH int of(int tile) const { return first + step * tile; }
-};
 
 // Grid (blocks, tiles), one warp.
 __global__ void repack_sparse(const StoredSparse from, std::uint8_t* to, const TilePlaces places) {

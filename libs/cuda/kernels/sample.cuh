@@ -5,19 +5,16 @@
 
 namespace esparse {
 
-constexpr int kPartLogits = 1024, kSampleThreads = 256, kMaxCandidates = 64;
+constexpr int kMaxCandidates = 64;
 
-// Orders logits, and equal ones by their ids, the lowest first. No two keys are equal.
+// Orders logits, and equal ones by their ids, the lowest first. No two keys are equal. What is not a number comes before
+// all others, so that it is seen.
 __device__ __forceinline__ std::uint64_t logit_key(float logit, int id) {
-  const std::uint32_t bits = __float_as_uint(logit);
+  const std::uint32_t bits = isnan(logit) ? 0x7fffffffu : __float_as_uint(logit + 0.0f);  // -0 as 0
   const std::uint32_t ordered = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
   return static_cast<std::uint64_t>(ordered) << 32 | ~static_cast<std::uint32_t>(id);
 }
-__device__ __forceinline__ int key_id(std::uint64_t key) { return static_cast<int>(~static_cast<std::uint32_t>(key)); }
-__device__ __forceinline__ float key_logit(std::uint64_t key) {
-  const auto ordered = static_cast<std::uint32_t>(key >> 32);
-  return __uint_as_float(ordered & 0x80000000u ? ordered & 0x7fffffffu : ~ordered);
-}
+__device__ __forceinline__ float key_logit(std::uint64_t key) { return __uint_as_float(key_logit_bits(key)); }
 
 __device__ __forceinline__ std::uint64_t greatest(std::uint64_t a, std::uint64_t b) { return a > b ? a : b; }
 
@@ -45,16 +42,22 @@ __device__ __forceinline__ void advance(const Sequences& sequences, int token, i
   sequences.positions[token]++;
 }
 
-// keys[token][part] = the greatest of kPartLogits logits. Grid (parts, tokens).
-__global__ void __launch_bounds__(kSampleThreads) argmax_parts(const Planes logits, std::uint64_t* keys) {
+// keys[token][part] = the greatest of kPartLogits logits; sums[token][id] = the planes added up, where they are wanted.
+// Rows of planes are filled up to a multiple of four; ids from `vocabulary` on are none. Grid (parts, tokens).
+__global__ void __launch_bounds__(kSampleThreads)
+    argmax_parts(const Planes logits, int vocabulary, float* sums, std::uint64_t* keys) {
   release_dependents();
   const int token = blockIdx.y, id = blockIdx.x * kPartLogits + threadIdx.x * 4;
   wait_for_producers();
   std::uint64_t key = 0;
-  if (id < logits.rows) {
+  if (id < vocabulary) {
     const float4 four = logits.sum<float4>(token, id);
-    key = greatest(greatest(logit_key(four.x, id), logit_key(four.y, id + 1)),
-                   greatest(logit_key(four.z, id + 2), logit_key(four.w, id + 3)));
+    if (sums != nullptr) *reinterpret_cast<float4*>(sums + static_cast<std::size_t>(token) * logits.rows + id) = four;
+    const float each[4] = {four.x, four.y, four.z, four.w};
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      if (id + i < vocabulary) key = greatest(key, logit_key(each[i], id + i));
+    }
   }
   key = cta_greatest(key);
   if (threadIdx.x == 0) keys[static_cast<std::size_t>(token) * gridDim.x + blockIdx.x] = key;

@@ -8,8 +8,6 @@ namespace esparse {
 
 __device__ __forceinline__ float swiglu_of(float gate, float up) { return gate / (1 + expf(-gate)) * up; }
 
-constexpr int kSwigluThreads = 256;
-
 // A thread makes two neighbours. Grid (inputs / 2 / kSwigluThreads, rounded up; tokens); rows of `gate_up`: gate's,
 // then up's.
 __global__ void __launch_bounds__(kSwigluThreads) swiglu(const Planes gate_up, std::uint8_t* fragments, int inputs) {

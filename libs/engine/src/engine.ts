@@ -1,4 +1,4 @@
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, isEsparseError } from '@esparse/errors';
 import type { ModelDescription } from '@esparse/model';
 import type { BackendModel, DeviceFacts, StepOutputs, Want, WeightBytes } from './backends/backend.ts';
 import { createInTurn } from './in-turn.ts';
@@ -44,6 +44,8 @@ export interface Engine {
   readonly pages: number;
   readonly pageTokens: number;
   readonly pageBytes: number;
+  /** Why no step will succeed any more: the device is lost, and the process must be started again. */
+  failure(): EsparseError | undefined;
   /** Pages that no sequence holds. */
   freePages(): number;
   /** Pages that a sequence of so many tokens takes. */
@@ -89,12 +91,18 @@ export function createEngine(model: BackendModel, about: EngineModel): Engine {
   const sequences = new SequencePool(pages, pageTokens);
   const bounds = { sequences, vocab: description.vocab, maxStepTokens };
   let open = true;
+  let failure: EsparseError | undefined;
   const inTurn = createInTurn();
 
   const step = async (parts: readonly StepPart[], signal: AbortSignal | undefined) => {
     signal?.throwIfAborted();
     checkStep(parts, bounds);
-    const outputs = await sequences.duringStep(() => model.run(parts, signal));
+    const outputs = await sequences
+      .duringStep(() => model.run(parts, signal))
+      .catch((error: unknown) => {
+        if (isEsparseError(error) && error.context.device === 'lost') failure = error;
+        throw error;
+      });
     for (const part of parts) part.sequence.append(part);
     return outputs;
   };
@@ -111,6 +119,7 @@ export function createEngine(model: BackendModel, about: EngineModel): Engine {
     pages,
     pageTokens,
     pageBytes,
+    failure: () => failure,
     freePages: () => sequences.free,
     pagesFor: (tokens) => sequences.pagesFor(tokens),
     reserve(tokens, sampling = {}) {

@@ -21,7 +21,10 @@ export interface EngineOptions {
   readonly maxContext?: number | undefined;
   /** The most tokens of one step: sizes the buffers, which take some 100 bytes for each channel. @default 512 */
   readonly maxStepTokens?: number | undefined;
-  /** Bound of the key-value cache; memory is taken as it is used. @default 1 GiB */
+  /**
+   * Bound of the key-value cache; the processor takes memory as it is used.
+   * @default 1 GiB on the processor, nine tenths of what memory the model leaves on a GPU
+   */
   readonly kvBytes?: number | undefined;
   /**
    * A folder on a local disk to copy the weights to, once: useful for a store on a network file system.
@@ -41,7 +44,6 @@ export interface EngineOptions {
 }
 
 const DEFAULT_DEVICE = 'cpu';
-const DEFAULT_KV_BYTES = 2 ** 30;
 const DEFAULT_STEP_TOKENS = 512;
 
 /**
@@ -57,7 +59,7 @@ const DEFAULT_STEP_TOKENS = 512;
  * const [logits] = await engine.step([{ sequence, tokens: prompt, want: 'lastLogits' }]);
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { maxStepTokens = DEFAULT_STEP_TOKENS, kvBytes = DEFAULT_KV_BYTES, threads, signal } = options;
+  const { maxStepTokens = DEFAULT_STEP_TOKENS, kvBytes, threads, signal } = options;
   if (!Number.isInteger(maxStepTokens) || maxStepTokens < 1) {
     throw new EsparseError('usage', `steps of ${maxStepTokens} tokens: a whole number above 0 was expected`);
   }

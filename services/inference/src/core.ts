@@ -42,6 +42,7 @@ export function createCore(options: ServeOptions): Core {
   const engine = startEngine(
     {
       ...place,
+      device: options.device,
       threads: options.threads,
       maxContext: options.maxContext,
       kvBytes: options.kvBytes,

@@ -30,9 +30,11 @@ export interface ServeOptions extends ServerTls {
   readonly maxSequences?: number | undefined;
   /** @default the engine's: the model's positions, at most 4096 */
   readonly maxContext?: number | undefined;
+  /** What computes: `cpu`, or an NVIDIA GPU as `cuda` or `cuda:N`. @default 'cpu' */
+  readonly device?: string | undefined;
   /** Threads of the engine. @default all processors */
   readonly threads?: number | undefined;
-  /** Bound of the key-value cache in bytes. @default the engine's, 1 GiB */
+  /** Bound of the key-value cache in bytes. @default the engine's: 1 GiB, or on a GPU what memory is left */
   readonly kvBytes?: number | undefined;
   /** Folder on a local disk for copies of the arrays, for a store on a network. @default the store's files are mapped */
   readonly cacheDirectory?: string | undefined;

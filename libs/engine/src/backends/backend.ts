@@ -38,8 +38,8 @@ export interface BackendOptions {
   readonly maxContext: number;
   /** The most tokens of one step, over all of its sequences. */
   readonly maxStepTokens: number;
-  /** The most bytes of the key-value cache. */
-  readonly kvBytes: number;
+  /** The most bytes of the key-value cache. @default as the backend chooses */
+  readonly kvBytes: number | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -61,6 +61,7 @@ export interface BackendModel {
    * chosen from are the part's own outcome.
    *
    * @param signal ends the step where that is possible
+   * @throws EsparseError 'unavailable' with `device: 'lost'` in its context where no step will succeed any more
    */
   run(parts: readonly BatchPart[], signal: AbortSignal | undefined): Promise<StepOutput[]>;
   /** Releases the device's memory. No step is under way, and none follows. */

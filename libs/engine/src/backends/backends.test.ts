@@ -107,7 +107,7 @@ test('a backend is asked for by its name, and which of its devices behind a colo
   await expect(open('abacus')).rejects.toMatchObject({
     kind: 'usage',
     message: expect.stringMatching(/abacus/),
-    hint: expect.stringMatching(/cpu, stand-in/),
+    hint: expect.stringMatching(/cpu, cuda, stand-in/),
   });
 });
 

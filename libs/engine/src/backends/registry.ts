@@ -25,3 +25,4 @@ export async function loadBackend(name: string): Promise<Backend> {
 }
 
 registerBackend('cpu', async () => (await import('./cpu/cpu-backend.ts')).cpuBackend);
+registerBackend('cuda', async () => (await import('./cuda/cuda-backend.ts')).cudaBackend);

@@ -12,6 +12,8 @@ import {
 
 /** Chooses the tokens of one sequence. */
 export interface Sampler {
+  /** Whether it takes the token with the largest logit, as the model gives them: a device can do that by itself. */
+  readonly greedy: boolean;
   /**
    * The next token, from the logits of the whole vocabulary. Of equal logits the lower token comes first.
    *
@@ -41,9 +43,10 @@ export function createSampler(
   const filters = stages.flatMap(({ filter }) => filter ?? []);
 
   const choose = temperature === 0 ? argmax : sampleWith(temperature, filters, seed);
-  if (processors.length === 0) return { sample: choose };
+  if (processors.length === 0) return { greedy: temperature === 0, sample: choose };
   let copy = new Float32Array(0);
   return {
+    greedy: false,
     sample(logits, history) {
       if (copy.length !== logits.length) copy = new Float32Array(logits.length);
       copy.set(logits);

@@ -122,7 +122,10 @@ export function standInEngine(options: Partial<StandInOptions> = {}): {
 
 /** Opens any stored model: reads nothing of it but its vocabulary. */
 export const standInBackend: Backend = {
-  open: ({ description }: { description: ModelDescription }, { device, kvBytes }: BackendOptions) => {
+  open: (
+    { description }: { description: ModelDescription },
+    { device, kvBytes = 1 << 20 }: BackendOptions,
+  ) => {
     if (device === 'broken') return Promise.reject(new EsparseError('unsupported', 'the device is broken'));
     const pageTokens = 4;
     const pages = Math.floor(kvBytes / (4 * pageTokens));

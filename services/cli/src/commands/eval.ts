@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { readText } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { openDevice, type DeviceName } from '@esparse/onnx';
+import { DEVICES, openDevice, type DeviceName } from '@esparse/onnx';
 import { enginePerplexity, perplexity, type Perplexity, type PerplexityProgress } from '@esparse/evaluation';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
 import { openSource, type ModelSource } from '../model-source.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
-import { deviceOption } from '../options/device.ts';
+import { isEngineDevice } from '../options/engine-device.ts';
 import { jsonOption, threadsOption } from '../options/shared.ts';
 import { sourceOptions, type SourceFlags } from '../options/source.ts';
 import { integer } from '../options/values.ts';
@@ -25,7 +25,7 @@ interface Flags extends CacheFlags, FamilyFlags, SourceFlags, VerifyFlags {
   readonly bos: boolean;
   readonly engine?: Backend;
   readonly threads?: number;
-  readonly device?: DeviceName;
+  readonly device?: string;
   readonly json: boolean;
 }
 
@@ -57,7 +57,7 @@ export function evalCommand(): Command {
     .addOption(
       new Option(
         '--engine <name>',
-        'what computes: the engine of `esparse serve`, or ONNX Runtime (default: native; onnx for a checkpoint in S3 or on a server, and with another --device than cpu)',
+        'what computes: the engine of `esparse serve`, or ONNX Runtime (default: native; onnx for a checkpoint in S3 or on a server, and with --device webgpu)',
       )
         .choices(['native', 'onnx'])
         .env('ESPARSE_ENGINE'),
@@ -68,7 +68,13 @@ export function evalCommand(): Command {
     .addOption(cacheDirectory)
     .addOption(cacheSize)
     .addOption(
-      deviceOption('what runs the blocks, in ONNX Runtime only; the head stays on the CPU (default: "cpu")'),
+      new Option(
+        '--device <name>',
+        'what computes: cpu, cuda or cuda:N, an NVIDIA GPU by its number; or, with --engine onnx, what runs the blocks ' +
+          'in ONNX Runtime: cpu, webgpu or cuda (default: "cpu")',
+      )
+        .env('ESPARSE_DEVICE')
+        .argParser(deviceOfEither),
     )
     .addOption(jsonOption())
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
@@ -122,14 +128,14 @@ interface Measurement extends VerifyFlags {
   readonly seqlen: number;
   readonly threads: number | undefined;
   readonly cache: ReturnType<typeof cacheOf>;
-  readonly device: DeviceName | undefined;
+  readonly device: string | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: PerplexityProgress) => void;
 }
 
 /** Reads the weights block by block; a store's are compared with their checksums as they are read. */
 async function byOnnx(source: ModelSource, measurement: Measurement): Promise<Perplexity> {
-  const device = await openDevice(measurement.device ?? 'cpu');
+  const device = await openDevice(onnxDevice(measurement.device ?? 'cpu'));
   try {
     const { description, weights } = source;
     return await perplexity({ description, weights, ...measurement, device });
@@ -139,21 +145,39 @@ async function byOnnx(source: ModelSource, measurement: Measurement): Promise<Pe
 }
 
 function byEngine({ place }: ModelSource, measurement: Measurement): Promise<Perplexity> {
-  const { seqlen, threads, cache, verify, signal } = measurement;
-  return withEngine({ ...place, ...cache, maxContext: seqlen, threads, verify, signal }, (engine, stopped) =>
-    enginePerplexity({ engine, ...measurement, signal: stopped }),
+  const { seqlen, threads, device, cache, verify, signal } = measurement;
+  return withEngine(
+    { ...place, ...cache, maxContext: seqlen, threads, device, verify, signal },
+    (engine, stopped) => enginePerplexity({ engine, ...measurement, signal: stopped }),
   );
+}
+
+/** What either of the two may compute on. */
+function deviceOfEither(text: string): string {
+  if (isEngineDevice(text) || isOnnxDevice(text)) return text;
+  throw new InvalidArgumentError(`Expected one of ${DEVICES.join(', ')}, or cuda:N.`);
+}
+
+function isOnnxDevice(text: string): text is DeviceName {
+  return (DEVICES as readonly string[]).includes(text);
+}
+
+function onnxDevice(device: string): DeviceName {
+  if (isOnnxDevice(device)) return device;
+  throw new EsparseError('usage', `ONNX Runtime has no device '${device}'`, {
+    hint: `use one of ${DEVICES.join(', ')}`,
+  });
 }
 
 /** @throws EsparseError 'usage' for a device that the engine does not have */
 function backendOf(
   { isLocal }: ModelSource,
   wanted: Backend | undefined,
-  device: DeviceName | undefined,
+  device: string | undefined,
 ): Backend {
-  const isOther = device !== undefined && device !== 'cpu';
+  const isOther = device !== undefined && !isEngineDevice(device);
   if (isOther && wanted === 'native') {
-    throw new EsparseError('usage', 'the native engine computes on the processor', {
+    throw new EsparseError('usage', `the native engine does not compute on ${device}`, {
       hint: `use --engine onnx to evaluate on ${device}`,
     });
   }

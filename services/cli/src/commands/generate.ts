@@ -3,6 +3,7 @@ import { endTokensOf, makeTokenText } from '@esparse/checkpoint';
 import { generate, type Engine } from '@esparse/engine';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
+import { engineDeviceOption } from '../options/engine-device.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
 import { openSource, type ModelSource } from '../model-source.ts';
 import { jsonOption, threadsOption } from '../options/shared.ts';
@@ -20,6 +21,7 @@ interface Flags extends CacheFlags, FamilyFlags, SourceFlags, VerifyFlags {
   readonly seed?: number;
   readonly bos: boolean;
   readonly threads?: number;
+  readonly device?: string;
   readonly json: boolean;
 }
 
@@ -69,6 +71,7 @@ export function generateCommand(): Command {
         .default(false)
         .env('ESPARSE_BOS'),
     )
+    .addOption(engineDeviceOption())
     .addOption(threadsOption('compute threads', 256))
     .addOption(familyOption())
     .addOption(verifyOption())
@@ -79,12 +82,13 @@ export function generateCommand(): Command {
 }
 
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
-  const { threads, verify } = flags;
+  const { threads, device, verify } = flags;
   await loadedFamily(flags);
   const source = await openSource(flags, signal);
   try {
-    await withEngine({ ...source.place, threads, verify, ...cacheOf(flags), signal }, (engine, stopped) =>
-      write(engine, source, flags, stopped),
+    await withEngine(
+      { ...source.place, threads, device, verify, ...cacheOf(flags), signal },
+      (engine, stopped) => write(engine, source, flags, stopped),
     );
   } finally {
     await source.close();

@@ -13,6 +13,7 @@ import { Command, Option } from 'commander';
 import { destination, pino } from 'pino';
 import { aborted, withCancellation } from '../cancel.ts';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
+import { engineDeviceOption } from '../options/engine-device.ts';
 import { drainOption, logLevelOption, numeric, threadsOption } from '../options/shared.ts';
 import { sourceOptions, type SourceFlags } from '../options/source.ts';
 import { verifyOption, type VerifyFlags } from '../options/verify.ts';
@@ -29,7 +30,8 @@ interface Flags extends CacheFlags, FamilyFlags, ServerTls, SourceFlags, VerifyF
   readonly maxSequences: number;
   readonly maxContext?: number;
   readonly threads?: number;
-  readonly kvMemory: number;
+  readonly device?: string;
+  readonly kvMemory?: number;
   readonly maxQueue: number;
   readonly maxBody: number;
   readonly maxConnections: number;
@@ -93,15 +95,15 @@ export function serveCommand(): Command {
         .env('ESPARSE_MAX_CONTEXT')
         .argParser(integer(2, 1_048_576)),
     )
+    .addOption(engineDeviceOption())
     .addOption(threadsOption('threads of the engine'))
     .addOption(
-      numeric(
+      new Option(
         '--kv-memory <mib>',
-        'bound of the key-value cache',
-        1024,
-        'ESPARSE_KV_MEMORY',
-        integer(1, 1_048_576),
-      ),
+        'bound of the key-value cache (default: 1024; on a GPU, nine tenths of what memory the model leaves)',
+      )
+        .env('ESPARSE_KV_MEMORY')
+        .argParser(integer(1, 1_048_576)),
     )
     .addOption(familyOption())
     .addOption(cacheDirectory)
@@ -164,7 +166,7 @@ async function run({ kvMemory, maxBody, logLevel, ...flags }: Flags, signal: Abo
   const server = await startServer({
     ...flags,
     family,
-    kvBytes: kvMemory * MIB,
+    kvBytes: kvMemory === undefined ? undefined : kvMemory * MIB,
     ...cacheOf(flags),
     maxBodyBytes: maxBody,
     log,

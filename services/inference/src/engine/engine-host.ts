@@ -8,6 +8,7 @@ import type {
   EngineState,
   FromEngine,
   LoadRequest,
+  PlainError,
   ToEngine,
 } from './messages.ts';
 
@@ -53,6 +54,13 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
       unseen++;
       const seconds = (performance.now() - started) / 1000;
       post({ type: 'step', report: { ...result, state: state(), seconds } });
+      const failure = [...engines.values()]
+        .map((engine) => engine.failure())
+        .find((found) => found !== undefined);
+      if (failure !== undefined) {
+        post({ type: 'failed', error: plain(failure) });
+        return;
+      }
       await setImmediate();
     }
     stepping = false;
@@ -74,8 +82,7 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
       engines.set(model, engine);
       post({ type: 'loaded', model, facts: factsOf(engine), state: state() });
     } catch (thrown) {
-      const { kind, message, hint, context } = toEsparseError(thrown);
-      post({ type: 'refused', model, error: { kind, message, hint, context } });
+      post({ type: 'refused', model, error: plain(thrown) });
     }
   };
 
@@ -102,6 +109,12 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
         wake();
     }
   });
+}
+
+/** What of an error can be told another thread. */
+function plain(thrown: unknown): PlainError {
+  const { kind, message, hint, context } = toEsparseError(thrown);
+  return { kind, message, hint, context };
 }
 
 function factsOf(engine: Engine): EngineFacts {

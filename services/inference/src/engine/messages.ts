@@ -5,7 +5,15 @@ import type { DeviceFacts, Job, SchedulerLimits, StepResult, VerifyMode } from '
 /** What the engine's thread is started with. */
 export interface EngineSettings extends Pick<
   ServeOptions,
-  'store' | 'model' | 'threads' | 'maxContext' | 'kvBytes' | 'cacheDirectory' | 'cacheBytes' | 'family'
+  | 'store'
+  | 'model'
+  | 'device'
+  | 'threads'
+  | 'maxContext'
+  | 'kvBytes'
+  | 'cacheDirectory'
+  | 'cacheBytes'
+  | 'family'
 > {
   readonly limits: SchedulerLimits;
 }
@@ -47,6 +55,9 @@ export interface LoadRequest {
   readonly verify: VerifyMode;
 }
 
+/** An error on its way between threads. */
+export type PlainError = { readonly kind: ErrorKind; readonly message: string } & ErrorDetails;
+
 export type ToEngine =
   /** Opens a run of the store, or the checkpoint. */
   | ({ readonly type: 'load'; readonly model: number } & LoadRequest)
@@ -66,8 +77,10 @@ export type FromEngine =
   | {
       readonly type: 'refused';
       readonly model: number;
-      readonly error: { readonly kind: ErrorKind; readonly message: string } & ErrorDetails;
+      readonly error: PlainError;
     }
   | { readonly type: 'step'; readonly report: StepReport }
+  /** No step will succeed any more: the thread ends. */
+  | { readonly type: 'failed'; readonly error: PlainError }
   /** Something changed between steps. */
   | { readonly type: 'state'; readonly state: EngineState };

@@ -73,6 +73,9 @@ export function startEngine(settings: EngineSettings, observer: EngineObserver):
       case 'state':
         state = message.state;
         return;
+      case 'failed':
+        fail(new EsparseError(message.error.kind, message.error.message, message.error));
+        return;
       case 'loaded':
         state = message.state;
         loads.get(message.model)?.resolve(message.facts);

@@ -5,9 +5,14 @@ import { createCpuModel } from './cpu-model.ts';
 import { createKeyValueCache } from './key-value-cache.ts';
 import { mapWeights } from './model-weights.ts';
 
+const DEFAULT_KV_BYTES = 2 ** 30;
+
 /** The processor: weights are mapped, not read, and all processes that serve the same files share one copy of them. */
 export const cpuBackend: Backend = {
-  async open({ description, arrays }, { device, threads, maxContext, maxStepTokens, kvBytes, signal }) {
+  async open(
+    { description, arrays },
+    { device, threads, maxContext, maxStepTokens, kvBytes = DEFAULT_KV_BYTES, signal },
+  ) {
     if (device !== undefined) {
       throw new EsparseError('usage', `there is one processor, and no 'cpu:${device}'`, {
         hint: "use 'cpu'",

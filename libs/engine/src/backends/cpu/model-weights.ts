@@ -5,6 +5,7 @@ import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
 import type { WeightBytes } from '../backend.ts';
 import { mapArray } from '../../weights/map-array.ts';
+import { mapMatrix } from '../../weights/map-matrix.ts';
 import type { ArrayGroup, ModelArrays } from '../../weights/model-arrays.ts';
 
 /** The weights of a model, as they lie in the store or the checkpoint. */
@@ -140,19 +141,9 @@ class Mapper {
 
   /** A matrix that was not pruned, mapped. */
   async matrix(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<RowTable> {
-    const cols = shape.at(-1)!;
-    const dtype = group.arrays.get(array)?.attributes.dtype;
-    if (dtype === 'f32') return { dtype, cols, data: await this.#map(group, array, 'float32', shape) };
-    if (dtype === 'bf16' || dtype === 'f16') {
-      return { dtype, cols, data: await this.#map(group, array, 'uint16', shape) };
-    }
-    if (!group.arrays.has(array)) {
-      throw new EsparseError('store', `${group.name}: array ${array} is missing`);
-    }
-    throw new EsparseError(
-      'store',
-      `${group.name}: array ${array} has a dtype that this version does not know`,
-    );
+    const table = await mapMatrix(group, array, shape);
+    this.bytes.mapped += table.data.byteLength;
+    return table;
   }
 
   /** A vector that was not pruned, as f32 in memory of its own. */
@@ -163,7 +154,7 @@ class Mapper {
     return vector;
   }
 
-  async #map<T extends 'uint8' | 'uint16' | 'int32' | 'float32'>(
+  async #map<T extends 'uint8' | 'uint16' | 'int32'>(
     group: ArrayGroup,
     array: string,
     dtype: T,

@@ -1,0 +1,283 @@
+// A driver without a GPU: libcuda.so.1 as far as esparse calls it, for tests of what the host does. Memory is the host's,
+// kernels compute nothing, graphs remember how many kernels they hold; what is wrong in a call ends the process.
+//
+// FAKE_CUDA (environment): words such as `version=12040 count=0 major=8 memory=1000000 cuGraphLaunch=719:2`; the last lets
+// every call of that name from the second on fail with that error. FAKE_CUDA_LOG: a file that gets, when the process ends
+// or a context is released, the counts of all that is still held.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <set>
+#include <string>
+
+#include "../native/driver.h"
+
+using namespace esparse;
+
+namespace {
+
+// A word of FAKE_CUDA, or what it is by default.
+std::string setting(const std::string& name, const std::string& otherwise) {
+  const char* const all = std::getenv("FAKE_CUDA");
+  const std::string words = " " + std::string(all ? all : "") + " ", key = " " + name + "=";
+  const auto at = words.find(key);
+  if (at == std::string::npos) return otherwise;
+  const auto from = at + key.size();
+  return words.substr(from, words.find(' ', from) - from);
+}
+long long number(const std::string& name, long long otherwise) {
+  return std::atoll(setting(name, std::to_string(otherwise)).c_str());
+}
+
+[[noreturn]] void wrong(const std::string& what) {
+  std::fprintf(stderr, "fake driver: %s\n", what.c_str());
+  std::_Exit(99);
+}
+
+struct Held {
+  std::map<CuPointer, std::size_t> memory;
+  std::size_t bytes = 0;
+  std::set<void*> pinned, streams, events, graphs, execs, modules;
+  int contexts = 0, capturing = 0, kernels = 0, launched = 0;
+  std::set<std::string> names;
+  std::map<std::string, int> calls;
+  std::string ptx;
+};
+Held held;
+thread_local bool current = false;
+
+void report() {
+  const char* const path = std::getenv("FAKE_CUDA_LOG");
+  if (path == nullptr) return;
+  std::FILE* const file = std::fopen(path, "w");
+  std::fprintf(file,
+               "{\"allocations\":%zu,\"bytes\":%zu,\"pinned\":%zu,\"streams\":%zu,\"events\":%zu,\"graphs\":%zu,"
+               "\"execs\":%zu,\"modules\":%zu,\"contexts\":%d,\"launched\":%d,\"kernels\":[",
+               held.memory.size(), held.bytes, held.pinned.size(), held.streams.size(), held.events.size(),
+               held.graphs.size(), held.execs.size(), held.modules.size(), held.contexts, held.launched);
+  bool first = true;
+  for (const auto& name : held.names) {
+    std::fprintf(file, "%s\"%s\"", first ? "" : ",", name.c_str());
+    first = false;
+  }
+  std::fprintf(file, "]}\n");
+  std::fclose(file);
+}
+
+// What every call begins with: the failures that were asked for.
+CuResult begin(const char* name, bool needs_context = true) {
+  const int call = ++held.calls[name];
+  const std::string failing = setting(name, "");
+  if (!failing.empty()) {
+    const auto colon = failing.find(':');
+    const int first = colon == std::string::npos ? 1 : std::atoi(failing.c_str() + colon + 1);
+    if (call >= first) return static_cast<CuResult>(std::atoi(failing.c_str()));
+  }
+  if (needs_context && !current) wrong(std::string(name) + " without a context");
+  return kCuSuccess;
+}
+#define BEGIN(...)                                                  \
+  if (const CuResult failed = begin(__VA_ARGS__); failed != kCuSuccess) return failed;
+
+template <class Handle>
+CuResult make(std::set<void*>& of, Handle* out) {
+  void* const made = std::malloc(16);
+  of.insert(made);
+  *out = static_cast<Handle>(made);
+  return kCuSuccess;
+}
+CuResult release(std::set<void*>& of, void* handle, const char* what) {
+  if (of.erase(handle) == 0) wrong(std::string("released twice, or never made: ") + what);
+  std::free(handle);
+  return kCuSuccess;
+}
+
+// Whether bytes from an address are of one allocation.
+void require_inside(CuPointer pointer, std::size_t bytes, const char* what) {
+  auto after = held.memory.upper_bound(pointer);
+  if (after == held.memory.begin()) wrong(std::string(what) + ": no memory of the device");
+  --after;
+  if (pointer + bytes > after->first + after->second) wrong(std::string(what) + ": beyond its memory");
+}
+
+}  // namespace
+
+extern "C" {
+
+CuResult cuInit(unsigned) {
+  std::atexit(report);
+  return begin("cuInit", false);
+}
+CuResult cuDriverGetVersion(int* version) {
+  *version = static_cast<int>(number("version", 13000));
+  return kCuSuccess;
+}
+CuResult cuGetErrorName(CuResult result, const char** name) {
+  *name = result == 719 ? "CUDA_ERROR_LAUNCH_FAILED" : result == 2 ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR_FAKE";
+  return kCuSuccess;
+}
+CuResult cuGetErrorString(CuResult, const char** text) {
+  *text = "a made fault";
+  return kCuSuccess;
+}
+CuResult cuDeviceGetCount(int* count) {
+  *count = static_cast<int>(number("count", 1));
+  return kCuSuccess;
+}
+CuResult cuDeviceGet(CuDevice* device, int ordinal) {
+  *device = ordinal;
+  return kCuSuccess;
+}
+CuResult cuDeviceGetName(char* name, int size, CuDevice) {
+  std::strncpy(name, "Fake GPU", size);
+  return kCuSuccess;
+}
+CuResult cuDeviceGetAttribute(int* value, CuDeviceAttribute which, CuDevice) {
+  *value = which == kCuMajor           ? static_cast<int>(number("major", 9))
+           : which == kCuMinor         ? 0
+           : which == kCuSharedOfBlock ? static_cast<int>(number("shared", 227 * 1024))
+                                       : 132;
+  return kCuSuccess;
+}
+CuResult cuDevicePrimaryCtxRetain(CuContext* context, CuDevice) {
+  BEGIN("cuDevicePrimaryCtxRetain", false)
+  held.contexts++;
+  *context = reinterpret_cast<CuContext>(&held);
+  return kCuSuccess;
+}
+CuResult cuDevicePrimaryCtxRelease_v2(CuDevice) {
+  if (--held.contexts < 0) wrong("a context released twice");
+  report();
+  return kCuSuccess;
+}
+CuResult cuCtxSetCurrent(CuContext context) {
+  current = context != nullptr;
+  return begin("cuCtxSetCurrent", false);
+}
+CuResult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
+  BEGIN("cuMemGetInfo")
+  *total = number("total", number("memory", 1 << 30));
+  *free = number("memory", 1 << 30) - held.bytes;
+  return kCuSuccess;
+}
+CuResult cuMemAlloc_v2(CuPointer* pointer, std::size_t bytes) {
+  BEGIN("cuMemAlloc")
+  if (held.capturing > 0) wrong("memory allocated while a graph is recorded");
+  if (held.bytes + bytes > static_cast<std::size_t>(number("memory", 1 << 30))) return kCuOutOfMemory;
+  *pointer = reinterpret_cast<CuPointer>(std::calloc(bytes, 1));
+  held.memory[*pointer] = bytes;
+  held.bytes += bytes;
+  return kCuSuccess;
+}
+CuResult cuMemFree_v2(CuPointer pointer) {
+  const auto found = held.memory.find(pointer);
+  if (found == held.memory.end()) wrong("memory freed twice, or never allocated");
+  held.bytes -= found->second;
+  held.memory.erase(found);
+  std::free(reinterpret_cast<void*>(pointer));
+  return kCuSuccess;
+}
+CuResult cuMemHostAlloc(void** out, std::size_t bytes, unsigned) {
+  BEGIN("cuMemHostAlloc")
+  *out = std::calloc(bytes, 1);
+  held.pinned.insert(*out);
+  return kCuSuccess;
+}
+CuResult cuMemFreeHost(void* memory) { return release(held.pinned, memory, "pinned memory"); }
+CuResult cuMemcpyHtoDAsync_v2(CuPointer to, const void* from, std::size_t bytes, CuStream) {
+  BEGIN("cuMemcpyHtoDAsync")
+  require_inside(to, bytes, "a copy to the device");
+  std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+  return kCuSuccess;
+}
+CuResult cuMemcpyDtoHAsync_v2(void* to, CuPointer from, std::size_t bytes, CuStream) {
+  BEGIN("cuMemcpyDtoHAsync")
+  require_inside(from, bytes, "a copy from the device");
+  std::memcpy(to, reinterpret_cast<void*>(from), bytes);
+  return kCuSuccess;
+}
+CuResult cuMemsetD8Async(CuPointer to, unsigned char value, std::size_t bytes, CuStream) {
+  BEGIN("cuMemsetD8Async")
+  require_inside(to, bytes, "memory to be filled");
+  std::memset(reinterpret_cast<void*>(to), value, bytes);
+  return kCuSuccess;
+}
+CuResult cuModuleLoadDataEx(CuModule* module, const void* image, unsigned, int*, void**) {
+  BEGIN("cuModuleLoadDataEx")
+  held.ptx = static_cast<const char*>(image);
+  return make(held.modules, module);
+}
+CuResult cuModuleUnload(CuModule module) { return release(held.modules, module, "a module"); }
+CuResult cuModuleGetFunction(CuFunction* function, CuModule, const char* name) {
+  BEGIN("cuModuleGetFunction")
+  if (held.ptx.find(std::string(".entry ") + name + "(") == std::string::npos) {
+    wrong(std::string("no such kernel in the PTX: ") + name);
+  }
+  *function = reinterpret_cast<CuFunction>(const_cast<char*>(held.names.insert(name).first->c_str()));
+  return kCuSuccess;
+}
+CuResult cuFuncGetAttribute(int* value, CuFunctionAttribute, CuFunction) {
+  *value = 1024;
+  return kCuSuccess;
+}
+CuResult cuFuncSetAttribute(CuFunction, CuFunctionAttribute, int) { return kCuSuccess; }
+CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction, void** arguments, void**) {
+  BEGIN("cuLaunchKernelEx")
+  for (const unsigned size : config->grid) {
+    if (size == 0) wrong("a grid of no blocks");
+  }
+  if (config->grid[1] > 65535 || config->grid[2] > 65535) wrong("a grid that is too large");
+  if (config->block[0] == 0 || config->block[0] > 1024) wrong("a block of no size");
+  if (config->shared_bytes > 227 * 1024 - 1024) wrong("more shared memory than a block has");
+  if (arguments == nullptr) wrong("no arguments");
+  held.kernels++;
+  return kCuSuccess;
+}
+CuResult cuStreamCreate(CuStream* stream, unsigned) {
+  BEGIN("cuStreamCreate")
+  return make(held.streams, stream);
+}
+CuResult cuStreamDestroy_v2(CuStream stream) { return release(held.streams, stream, "a stream"); }
+CuResult cuStreamSynchronize(CuStream) {
+  BEGIN("cuStreamSynchronize")
+  return kCuSuccess;
+}
+CuResult cuStreamBeginCapture_v2(CuStream, unsigned) {
+  BEGIN("cuStreamBeginCapture")
+  held.capturing++;
+  return kCuSuccess;
+}
+CuResult cuStreamEndCapture(CuStream, CuGraph* graph) {
+  held.capturing--;
+  BEGIN("cuStreamEndCapture")
+  return make(held.graphs, graph);
+}
+CuResult cuGraphInstantiateWithFlags(CuGraphExec* exec, CuGraph graph, unsigned long long) {
+  BEGIN("cuGraphInstantiate")
+  if (held.graphs.count(graph) == 0) wrong("a graph that is not there");
+  return make(held.execs, exec);
+}
+CuResult cuGraphLaunch(CuGraphExec exec, CuStream) {
+  BEGIN("cuGraphLaunch")
+  if (held.execs.count(exec) == 0) wrong("a graph that is not there");
+  held.launched++;
+  return kCuSuccess;
+}
+CuResult cuGraphExecDestroy(CuGraphExec exec) { return release(held.execs, exec, "a prepared graph"); }
+CuResult cuGraphDestroy(CuGraph graph) { return release(held.graphs, graph, "a graph"); }
+CuResult cuEventCreate(CuEvent* event, unsigned) {
+  BEGIN("cuEventCreate")
+  return make(held.events, event);
+}
+CuResult cuEventDestroy_v2(CuEvent event) { return release(held.events, event, "an event"); }
+CuResult cuEventRecord(CuEvent, CuStream) {
+  BEGIN("cuEventRecord")
+  return kCuSuccess;
+}
+CuResult cuEventSynchronize(CuEvent) {
+  BEGIN("cuEventSynchronize")
+  return kCuSuccess;
+}
+
+}  // extern "C"

@@ -1,0 +1,112 @@
+// What the kernels of a decode step are given. Plain C++: the host fills these in without CUDA.
+#pragma once
+#include "linear_plan.h"
+
+#ifdef __CUDACC__
+#define ESPARSE_DEVICE __device__ __forceinline__
+#else
+#define ESPARSE_DEVICE
+struct float2;  // CUDA's own; the host hands pointers on
+#endif
+
+namespace esparse {
+
+constexpr int kNormThreads = 1024, kSwigluThreads = 256, kEmbedThreads = 256;
+constexpr int kPagePositions = 64, kAttentionThreads = 128;
+constexpr int kPartLogits = 1024, kSampleThreads = 256;
+constexpr int kMaxChannels = 32768;  // of a norm
+
+// Outputs of a linear: [planes][tokens][rows] f32.
+struct Planes {
+  const float* data;
+  int planes;  // a power of two, up to kSlices
+  int tokens, rows;
+
+  // One output, or V consecutive ones (V = float, float2, float4).
+  template <class V = float>
+  ESPARSE_DEVICE V sum(int token, int row) const;
+};
+
+struct NormInput {
+  const float* residual;  // [tokens][channels]
+  float* updated;         // residual + added, another array; unused where nothing is added
+  Planes added;           // no data: nothing to add
+  const float* weight;
+  float epsilon;
+  int channels;  // a multiple of 128, up to kMaxChannels
+};
+
+// A linear that reads the norm: element i of its activations (in fragment order) is channel sources[i].
+struct NormReader {
+  const std::uint16_t* sources;
+  std::uint8_t* fragments;
+};
+
+struct NormArguments {
+  NormInput input;
+  int tokens;
+  NormReader readers[3];
+  int reader_count;
+};
+
+enum class Input { kFragments, kNormed };
+enum class Output { kPlanes, kPairedPlanes, kSwiglu };
+
+struct LinearSegment {
+  const std::uint8_t* weights;
+  int panels;
+  int first_cta;
+  int rows, first_row;  // of the outputs
+};
+
+// Where activations come from: one array a segment, or, where the tiles of a panel have their own, one a tile.
+struct LinearActivations {
+  const std::uint8_t* fragments;  // Input::kFragments
+  const std::uint16_t* sources;   // Input::kNormed: the channel of each element, in fragment order
+};
+
+struct LinearArguments {
+  LinearSegment segments[kMaxSegments];
+  LinearActivations activations[kMaxSegments];
+  int segment_count;
+  int blocks;  // along the inputs
+  LinearPlan plan;
+  NormInput norm;  // Input::kNormed
+  float* out;      // planes: [planes][tokens][out_rows]; of pairs, gate's rows before up's
+  int out_rows;
+  std::uint8_t* fragments;  // Output::kSwiglu
+};
+
+struct AttentionArguments {
+  Planes qkv;  // rows: heads * dims of q, kv_heads * dims of k, the same of v
+  int heads, kv_heads;
+  std::uint16_t *keys, *values;    // [page][kv_heads][kPagePositions][dims]
+  const std::int32_t* page_table;  // [tokens][max_pages]: the pages of a token's sequence, in order
+  const std::int32_t* positions;   // [tokens]: of the new token; -1: no token
+  int max_pages;
+  // Whether `append_positions` has written the keys and values of the step: where a sequence has several tokens in it,
+  // each attends to those before it.
+  bool appended;
+  const float2* rotary;  // [positions][dims / 2]: cosine and sine
+  float scale;
+  float* outputs;   // [tokens][heads][max_pages][dims]: sums of values, each relative to its page's maximum
+  float2* weights;  // [tokens][heads][max_pages]: maximum of the scores (by powers of 2), sum of the weights
+};
+
+// Which tiles of the device are written: tile t of the matrix becomes tile first + step * t. Two matrices of as many
+// rows can share their panels, a tile each: gate (0, 2) and up (1, 2).
+struct TilePlaces {
+  int first, step;
+  ESPARSE_BOTH int of(int tile) const { return first + step * tile; }
+};
+
+constexpr unsigned long long kAllRight = ~0ull;  // see check_positions
+
+// Of a key (`logit_key`): which token, and its logit.
+ESPARSE_BOTH int key_id(std::uint64_t key) { return static_cast<int>(~static_cast<std::uint32_t>(key)); }
+ESPARSE_BOTH std::uint32_t key_logit_bits(std::uint64_t key) {
+  const auto ordered = static_cast<std::uint32_t>(key >> 32);
+  return ordered & 0x80000000u ? ordered & 0x7fffffffu : ~ordered;
+}
+
+}  // namespace esparse

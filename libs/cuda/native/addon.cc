@@ -1,0 +1,271 @@
+// What JavaScript sees: a decoder on one GPU. Calls block, and come from one thread at a time. The sizes of arrays are
+// checked here; what they mean is checked in TypeScript (`src/decoder.ts`).
+#include <napi.h>
+
+#include <optional>
+
+#include "failure.h"
+#include "step.h"
+
+namespace esparse {
+namespace {
+
+[[noreturn]] void throw_js(Napi::Env env, const Failure& failure) {
+  Napi::Error error = Napi::Error::New(env, failure.what());
+  error.Value().Set("kind", failure.kind);
+  if (!failure.hint.empty()) error.Value().Set("hint", failure.hint);
+  error.Value().Set("lost", failure.lost);
+  throw error;
+}
+
+// Runs what may fail on the device.
+template <class Work>
+auto guarded(Napi::Env env, const Work& work) {
+  try {
+    return work();
+  } catch (const Failure& failure) {
+    throw_js(env, failure);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw_js(env, Failure("internal", error.what()));
+  }
+}
+
+// The elements of a typed array that has so many of this size.
+template <class T>
+T* elements(const Napi::Value& value, std::size_t count, const char* what) {
+  if (value.IsTypedArray()) {
+    const auto array = value.As<Napi::TypedArray>();
+    if (array.ElementSize() == sizeof(T) && array.ElementLength() == count) {
+      return reinterpret_cast<T*>(static_cast<std::uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset());
+    }
+  }
+  throw Failure("internal", std::string(what) + ": an array of " + std::to_string(count) + " elements was expected");
+}
+
+int integer(const Napi::Object& from, const char* name) { return from.Get(name).ToNumber().Int32Value(); }
+float number(const Napi::Object& from, const char* name) { return from.Get(name).ToNumber().FloatValue(); }
+std::size_t size(const Napi::Value& value) { return static_cast<std::size_t>(value.ToNumber().DoubleValue()); }
+bool absent(const Napi::Value& value) { return value.IsUndefined() || value.IsNull(); }
+
+HostLinear linear_of(const Napi::Object& from) {
+  HostLinear linear{integer(from, "rows"), integer(from, "cols"), nullptr, nullptr, nullptr};
+  const std::size_t rows = linear.rows, cols = linear.cols;
+  if (absent(from.Get("indices"))) {
+    linear.values = elements<std::uint16_t>(from.Get("values"), rows * cols, "values");
+    return linear;
+  }
+  const std::size_t stored = (rows + kTileRows - 1) / kTileRows * kTileRows;
+  linear.values = elements<std::uint16_t>(from.Get("values"), stored * cols / 2, "values");
+  linear.indices = reinterpret_cast<const std::uint32_t*>(
+      elements<std::uint8_t>(from.Get("indices"), stored / kTileRows * (cols / kGroup) * sizeof(Words2), "indices"));
+  if (!absent(from.Get("permutation"))) {
+    linear.permutation = elements<std::int32_t>(from.Get("permutation"), cols, "permutation");
+  }
+  return linear;
+}
+
+class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "CudaDecoder",
+                       {
+                           InstanceMethod<&CudaDecoder::facts>("facts"),
+                           InstanceMethod<&CudaDecoder::begin>("begin"),
+                           InstanceMethod<&CudaDecoder::outer>("outer"),
+                           InstanceMethod<&CudaDecoder::block>("block"),
+                           InstanceMethod<&CudaDecoder::finish>("finish"),
+                           InstanceMethod<&CudaDecoder::run>("run"),
+                           InstanceMethod<&CudaDecoder::greatest>("greatest"),
+                           InstanceMethod<&CudaDecoder::logits>("logits"),
+                           InstanceMethod<&CudaDecoder::close>("close"),
+                       });
+  }
+
+  // (ordinal)
+  explicit CudaDecoder(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CudaDecoder>(info) {
+    guarded(info.Env(), [&] { device_.emplace(info[0].ToNumber().Int32Value()); });
+  }
+  ~CudaDecoder() override { release(); }
+
+ private:
+  Napi::Value facts(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value {
+      const DeviceFacts& facts = device_->facts();
+      Napi::Object out = Napi::Object::New(info.Env());
+      out.Set("name", facts.name);
+      out.Set("driverVersion", facts.driver_version);
+      out.Set("major", facts.major);
+      out.Set("minor", facts.minor);
+      out.Set("multiprocessors", facts.multiprocessors);
+      out.Set("freeBytes", static_cast<double>(facts.free_bytes));
+      out.Set("totalBytes", static_cast<double>(facts.total_bytes));
+      return out;
+    });
+  }
+
+  // (shape, pages of the longest sequence, PTX, bytes that the weights take on the device)
+  Napi::Value begin(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      const auto from = info[0].As<Napi::Object>();
+      shape_ = {integer(from, "hidden"), integer(from, "inner"),   integer(from, "layers"),
+                integer(from, "heads"),  integer(from, "kvHeads"), integer(from, "headDim"),
+                integer(from, "vocab"),  number(from, "epsilon"),  number(from, "scale")};
+      max_pages_ = info[1].ToNumber().Int32Value();
+      require_room(size(info[3]) + Step::bytes(shape_, max_pages_) + page_bytes_of(shape_));
+      device_->load_kernels(info[2].ToString().Utf8Value().c_str());
+      stream_ = make_stream();
+      loader_.emplace(*device_, shape_, stream_.get());
+      return info.Env().Undefined();
+    });
+  }
+
+  // (embedding, head or null where it is tied, norm, rotary)
+  Napi::Value outer(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      const std::size_t table = static_cast<std::size_t>(shape_.vocabulary) * shape_.hidden;
+      const std::size_t rotary = info[3].As<Napi::TypedArray>().ElementLength();
+      loading().outer(elements<std::uint16_t>(info[0], table, "embedding"),
+                      absent(info[1]) ? nullptr : elements<std::uint16_t>(info[1], table, "head"),
+                      elements<float>(info[2], shape_.hidden, "norm"), elements<float>(info[3], rotary, "rotary"), rotary);
+      return info.Env().Undefined();
+    });
+  }
+
+  // (index, attention norm, MLP norm, linears by role)
+  Napi::Value block(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      const auto from = info[3].As<Napi::Array>();
+      HostLinear linears[kRoles];
+      for (unsigned role = 0; role < kRoles; role++) linears[role] = linear_of(from.Get(role).As<Napi::Object>());
+      loading().block(info[0].ToNumber().Int32Value(), elements<float>(info[1], shape_.hidden, "norm"),
+                      elements<float>(info[2], shape_.hidden, "norm"), linears);
+      return info.Env().Undefined();
+    });
+  }
+
+  // (bytes of the cache, or 0 for nine tenths of what memory is left): gives its pages, and the bytes of each
+  Napi::Value finish(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value {
+      decoder_ = loading().finish();
+      loader_.reset();
+      step_.emplace(*device_, *decoder_, max_pages_, stream_.get());
+      const std::size_t page = page_bytes_of(shape_), wanted = size(info[0]), free = device_->free_bytes();
+      const std::size_t bytes = wanted != 0 ? wanted : free / 10 * 9;
+      const std::size_t pages = std::min<std::size_t>(bytes / page, INT32_MAX);
+      if (pages < 1) {
+        throw Failure("usage", "a key-value cache of " + std::to_string(bytes) + " bytes holds no page of " +
+                                   std::to_string(page) + " bytes",
+                      "give the cache more memory");
+      }
+      if (pages * page > free) {
+        throw Failure("usage", "a key-value cache of " + std::to_string(bytes) + " bytes does not fit: " +
+                                   std::to_string(free) + " bytes of the GPU's memory are free beside the model",
+                      "give the cache less memory");
+      }
+      step_->use_cache({static_cast<int>(pages), page, DeviceArray<std::uint16_t>(pages * page / 2)});
+      Napi::Object out = Napi::Object::New(info.Env());
+      out.Set("pages", static_cast<double>(pages));
+      out.Set("pageBytes", static_cast<double>(page));
+      return out;
+    });
+  }
+
+  // (inputs, rows, several, head): see Step::run
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      const std::size_t count = static_cast<std::size_t>(kMaxRows) * (2 + max_pages_);
+      running().run(elements<std::int32_t>(info[0], count, "inputs"), info[1].ToNumber().Int32Value(),
+                    info[2].ToBoolean(), info[3].ToBoolean());
+      return info.Env().Undefined();
+    });
+  }
+
+  // (row): the token with the greatest logit; -1 where that is not a finite number
+  Napi::Value greatest(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value {
+      const std::uint64_t key = running().greatest(info[0].ToNumber().Int32Value());
+      constexpr std::uint32_t kExponent = 0x7f800000u;
+      const bool finite = (key_logit_bits(key) & kExponent) != kExponent;
+      return Napi::Number::New(info.Env(), finite ? key_id(key) : -1);
+    });
+  }
+
+  // (row, out)
+  Napi::Value logits(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      running().logits(info[0].ToNumber().Int32Value(), elements<float>(info[1], shape_.vocabulary, "logits"));
+      return info.Env().Undefined();
+    });
+  }
+
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    release();
+    return info.Env().Undefined();
+  }
+
+  template <class Work>
+  Napi::Value call(const Napi::CallbackInfo& info, const Work& work) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      if (!device_) throw Failure("internal", "the decoder has been closed");
+      device_->use();
+      return work();
+    });
+  }
+
+  // Before anything is loaded.
+  void require_room(std::size_t needed) const {
+    const DeviceFacts& facts = device_->facts();
+    const std::size_t free = device_->free_bytes();
+    if (needed <= free) return;
+    const auto mib = [](std::size_t bytes) { return std::to_string((bytes >> 20) + 1) + " MiB"; };
+    const std::string needs = "the model needs " + mib(needed) + " of the memory of " + facts.name;
+    if (needed > facts.total_bytes) {
+      throw Failure("unsupported", needs + ", which has " + mib(facts.total_bytes),
+                    "use a GPU with more memory, a smaller model, or a shorter --max-context");
+    }
+    throw Failure("unavailable", needs + ", of which " + mib(free) + " are free",
+                  "another process holds the rest: nvidia-smi shows it");
+  }
+
+  DecoderLoader& loading() {
+    if (!loader_) throw Failure("internal", "the decoder is not being loaded");
+    return *loader_;
+  }
+  Step& running() {
+    if (!step_) throw Failure("internal", "the decoder is not loaded");
+    return *step_;
+  }
+
+  // In the order in which they depend on each other, with the context current.
+  void release() {
+    if (!device_) return;
+    driver().set_context(device_->context());
+    if (stream_.get() != nullptr) driver().wait_for_stream(stream_.get());
+    step_.reset();
+    loader_.reset();
+    decoder_.reset();
+    stream_ = Stream();
+    device_.reset();
+  }
+
+  std::optional<Device> device_;
+  DecoderShape shape_{};
+  int max_pages_ = 0;
+  Stream stream_;
+  std::optional<DecoderLoader> loader_;
+  std::unique_ptr<Decoder> decoder_;
+  std::optional<Step> step_;
+};
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("CudaDecoder", CudaDecoder::define(env));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(esparse_cuda, init)
+
+}  // namespace esparse

@@ -1,0 +1,160 @@
+#include "decoder.h"
+
+#include "failure.h"
+#include "kernel_names.h"
+
+namespace esparse {
+namespace {
+
+// The channel of each element of a linear's activations, in fragment order.
+std::vector<std::uint16_t> fragment_sources(int inputs, const std::int32_t* permutation) {
+  std::vector<std::uint16_t> out(inputs);
+  for (int i = 0; i < inputs; i++) {
+    const int place = chunk_input(i / kStepInputs, i / kChunk % 4, i % kChunk);
+    out[i] = static_cast<std::uint16_t>(permutation != nullptr ? permutation[place] : place);
+  }
+  return out;
+}
+
+// The place of each channel in a linear's order.
+std::vector<std::uint16_t> places_of_channels(int inputs, const std::int32_t* permutation) {
+  std::vector<std::uint16_t> out(inputs);
+  for (int i = 0; i < inputs; i++) {
+    out[permutation != nullptr ? permutation[i] : i] = static_cast<std::uint16_t>(i);
+  }
+  return out;
+}
+
+// Room for at least so many bytes; what was there before may be gone.
+void grow(DeviceArray<std::uint8_t>& array, std::size_t bytes) {
+  if (array.bytes() >= bytes) return;
+  array = DeviceArray<std::uint8_t>();
+  array = DeviceArray<std::uint8_t>(bytes);
+}
+
+}  // namespace
+
+DecoderLoader::DecoderLoader(const Device& device, const DecoderShape& shape, CuStream stream)
+    : device_(device), stream_(stream), uploader_(stream), decoder_(std::make_unique<Decoder>()) {
+  decoder_->shape = shape;
+  decoder_->layers.resize(shape.layers);
+  wrong_ = DeviceArray<unsigned long long>(static_cast<std::size_t>(shape.layers) * kRoles);
+  check(driver().fill(wrong_.address(), 0xff, wrong_.bytes(), stream_), "clear memory");
+}
+
+Linear DecoderLoader::describe(const HostLinear& from) const {
+  Linear linear;
+  linear.sparse = from.indices != nullptr;
+  linear.rows = from.rows;
+  linear.cols = from.cols;
+  return linear;
+}
+
+void DecoderLoader::pack_dense(const std::uint16_t* rows, const Linear& linear, const std::int32_t* order,
+                               std::uint8_t* to, int tiles, TilePlaces places) {
+  const StoredDense stored{rows, linear.cols, {order, linear.rows}};
+  device_.launch(stream_, kRepackDense,
+                 {{static_cast<unsigned>(linear.blocks()), static_cast<unsigned>(tiles), 1}, kLanes}, stored, to, places);
+}
+
+void DecoderLoader::pack(const HostLinear& from, const Linear& linear, const std::int32_t* order, std::uint8_t* to,
+                         int tiles, TilePlaces places, std::size_t checked) {
+  const std::size_t stored_rows = static_cast<std::size_t>(linear.tiles()) * kTileRows;
+  if (!linear.sparse) {
+    const std::size_t bytes = static_cast<std::size_t>(linear.rows) * linear.cols * 2;
+    grow(staged_values_, bytes);
+    uploader_.copy(staged_values_.address(), from.values, bytes);
+    pack_dense(reinterpret_cast<const std::uint16_t*>(staged_values_.data()), linear, order, to, tiles, places);
+    return;
+  }
+  const int groups = linear.cols / kGroup;
+  const std::size_t pairs = stored_rows / kTileRows * groups, values = stored_rows * linear.cols / 2 * 2;
+  grow(staged_values_, values);
+  grow(staged_indices_, pairs * sizeof(Words2));
+  uploader_.copy(staged_values_.address(), from.values, values);
+  uploader_.copy(staged_indices_.address(), from.indices, pairs * sizeof(Words2));
+  const auto* const indices = reinterpret_cast<const Words2*>(staged_indices_.data());
+  constexpr unsigned kCheckThreads = 256;
+  device_.launch(stream_, kCheckPositions,
+                 {{static_cast<unsigned>((pairs + kCheckThreads - 1) / kCheckThreads), 1, 1}, kCheckThreads}, indices,
+                 pairs, wrong_.data() + checked);
+  const StoredSparse stored{reinterpret_cast<const std::uint16_t*>(staged_values_.data()),
+                            reinterpret_cast<const std::uint32_t*>(indices), groups, {order, linear.rows}};
+  device_.launch(stream_, kRepackSparse,
+                 {{static_cast<unsigned>(linear.blocks()), static_cast<unsigned>(tiles), 1}, kLanes}, stored, to, places);
+}
+
+void DecoderLoader::pack_whole(const HostLinear& from, Linear& linear, std::size_t checked) {
+  linear = describe(from);
+  const int tiles = linear.panels() * kPanelTiles;
+  linear.packed = DeviceArray<std::uint8_t>(static_cast<std::size_t>(tiles) * linear.blocks() *
+                                            linear.format().tile_bytes);
+  pack(from, linear, nullptr, linear.packed.data(), tiles, {0, 1}, checked);
+}
+
+void DecoderLoader::outer(const std::uint16_t* embedding, const std::uint16_t* head, const float* norm,
+                          const float* rotary, std::size_t rotary_floats) {
+  Decoder& decoder = *decoder_;
+  const DecoderShape& shape = decoder.shape;
+  decoder.embedding = uploader_.array(embedding, static_cast<std::size_t>(shape.vocabulary) * shape.hidden);
+  decoder.norm = uploader_.array(norm, shape.hidden);
+  decoder.rotary = uploader_.array(rotary, rotary_floats);
+  decoder.natural = uploader_.array(fragment_sources(shape.hidden, nullptr).data(), shape.hidden);
+  const HostLinear from{shape.vocabulary, shape.hidden, head, nullptr, nullptr};
+  if (head != nullptr) {
+    pack_whole(from, decoder.head, 0);
+    return;
+  }
+  decoder.head = describe(from);
+  const int tiles = decoder.head.panels() * kPanelTiles;
+  decoder.head.packed = DeviceArray<std::uint8_t>(static_cast<std::size_t>(tiles) * decoder.head.blocks() *
+                                                  kDenseTileBytes);
+  pack_dense(decoder.embedding.data(), decoder.head, nullptr, decoder.head.packed.data(), tiles, {0, 1});
+}
+
+void DecoderLoader::block(int index, const float* attention_norm, const float* mlp_norm,
+                          const HostLinear (&linears)[kRoles]) {
+  Layer& layer = decoder_->layers.at(index);
+  const int hidden = decoder_->shape.hidden;
+  const std::size_t checked = static_cast<std::size_t>(index) * kRoles;
+  layer.attention_norm = uploader_.array(attention_norm, hidden);
+  layer.mlp_norm = uploader_.array(mlp_norm, hidden);
+  Linear* const whole[] = {&layer.q, &layer.k, &layer.v, &layer.o, nullptr, nullptr, &layer.down};
+  for (int role = 0; role < kRoles; role++) {
+    if (whole[role] != nullptr) pack_whole(linears[role], *whole[role], checked + role);
+  }
+  const HostLinear& down = linears[kDown];
+  if (down.permutation != nullptr) layer.down_order = uploader_.array(down.permutation, down.cols);
+  layer.gate = describe(linears[kGate]);
+  layer.up = describe(linears[kUp]);
+  layer.gate_up = DeviceArray<std::uint8_t>(static_cast<std::size_t>(layer.gate.tiles()) * kPanelTiles *
+                                            layer.gate.blocks() * layer.gate.format().tile_bytes);
+  const std::int32_t* const order = down.permutation != nullptr ? layer.down_order.data() : nullptr;
+  pack(linears[kGate], layer.gate, order, layer.gate_up.data(), layer.gate.tiles(), {0, 2}, checked + kGate);
+  pack(linears[kUp], layer.up, order, layer.gate_up.data(), layer.up.tiles(), {1, 2}, checked + kUp);
+  const Role readers[] = {kQ, kK, kV, kGate, kUp};
+  for (int i = 0; i < 5; i++) {
+    const HostLinear& reader = linears[readers[i]];
+    if (reader.indices == nullptr) continue;
+    layer.sources[i] = uploader_.array(fragment_sources(hidden, reader.permutation).data(), hidden);
+  }
+  const HostLinear& o = linears[kO];
+  layer.inverse_o = uploader_.array(places_of_channels(o.cols, o.permutation).data(), o.cols);
+}
+
+std::unique_ptr<Decoder> DecoderLoader::finish() {
+  PinnedArray<unsigned long long> wrong(wrong_.count());
+  check(driver().copy_to_host(wrong.data(), wrong_.address(), wrong_.bytes(), stream_), "check the weights");
+  check(driver().wait_for_stream(stream_), "take the weights");
+  for (std::size_t i = 0; i < wrong.count(); i++) {
+    if (wrong.data()[i] == kAllRight) continue;
+    throw Failure("store",
+                  "block " + std::to_string(i / kRoles) + ": " + kRoleNames[i % kRoles] +
+                      ": the indices of (tile, group) " + std::to_string(wrong.data()[i]) +
+                      " are not a choice of 2 of 4",
+                  "the store is damaged: try `esparse verify`");
+  }
+  return std::move(decoder_);
+}
+
+}  // namespace esparse

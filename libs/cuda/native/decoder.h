@@ -1,0 +1,87 @@
+// The weights of a decoder of LLaMA's shape on the device, in the order of the kernels.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "../kernels/arguments.h"
+#include "device.h"
+#include "uploader.h"
+
+namespace esparse {
+
+struct DecoderShape {
+  int hidden, inner, layers, heads, kv_heads, dims, vocabulary;
+  float epsilon, scale;
+};
+
+// The linears of a block, in the order in which they are given.
+enum Role { kQ, kK, kV, kO, kGate, kUp, kDown, kRoles };
+constexpr const char* kRoleNames[kRoles] = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
+
+// A linear in the host's memory: 2:4 as the store has it (`StoredSparse`), or, without indices, dense rows.
+struct HostLinear {
+  int rows, cols;
+  const std::uint16_t* values;
+  const std::uint32_t* indices;
+  const std::int32_t* permutation;  // 2:4: the channel at each place of the shuffled order
+};
+
+struct Linear {
+  bool sparse = false;
+  int rows = 0, cols = 0;
+  DeviceArray<std::uint8_t> packed;
+  const Format& format() const { return sparse ? kSparseFormat : kDenseFormat; }
+  int blocks() const { return cols / format().inputs; }
+  int tiles() const { return (rows + kTileRows - 1) / kTileRows; }
+  int panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
+};
+
+struct Layer {
+  DeviceArray<float> attention_norm, mlp_norm;
+  Linear q, k, v, o, gate, up, down;         // gate and up have no memory of their own:
+  DeviceArray<std::uint8_t> gate_up;         // a tile of each in a panel, rows in the order of down's inputs
+  DeviceArray<std::uint16_t> sources[5];     // of q, k, v, gate, up; none where dense
+  DeviceArray<std::uint16_t> inverse_o;      // place of each channel in o's order
+  DeviceArray<std::int32_t> down_order;      // 2:4: down's permutation
+};
+
+struct Decoder {
+  DecoderShape shape;
+  std::vector<Layer> layers;
+  DeviceArray<std::uint16_t> embedding;      // rows
+  DeviceArray<float> norm;
+  Linear head;                               // dense: heads are not pruned
+  DeviceArray<std::uint16_t> natural;        // what dense linears that read a norm are given: sources in natural order
+  DeviceArray<float> rotary;                 // [positions][dims / 2]: cosine and sine
+};
+
+// Fills a decoder in.
+class DecoderLoader {
+ public:
+  DecoderLoader(const Device& device, const DecoderShape& shape, CuStream stream);
+
+  // A tied head is null.
+  void outer(const std::uint16_t* embedding, const std::uint16_t* head, const float* norm, const float* rotary,
+             std::size_t rotary_floats);
+  // q, k and v are all 2:4 or all dense; so are gate and up.
+  void block(int index, const float* attention_norm, const float* mlp_norm, const HostLinear (&linears)[kRoles]);
+  // Throws Failure 'store' where a group's positions cannot be, naming it. Frees what only loading needs.
+  std::unique_ptr<Decoder> finish();
+
+ private:
+  Linear describe(const HostLinear& from) const;
+  void pack(const HostLinear& from, const Linear& linear, const std::int32_t* order, std::uint8_t* to, int tiles,
+            TilePlaces places, std::size_t checked);
+  void pack_dense(const std::uint16_t* rows, const Linear& linear, const std::int32_t* order, std::uint8_t* to,
+                  int tiles, TilePlaces places);
+  void pack_whole(const HostLinear& from, Linear& linear, std::size_t checked);
+
+  const Device& device_;
+  CuStream stream_;
+  Uploader uploader_;
+  std::unique_ptr<Decoder> decoder_;
+  DeviceArray<std::uint8_t> staged_values_, staged_indices_;
+  DeviceArray<unsigned long long> wrong_;  // [layers][roles]
+};
+
+}  // namespace esparse

@@ -1,0 +1,108 @@
+#include "device.h"
+
+#include "../kernels/linear_plan.h"
+#include "failure.h"
+
+namespace esparse {
+namespace {
+
+int attribute(CuDevice device, CuDeviceAttribute which) {
+  int value = 0;
+  check(driver().device_attribute(&value, which, device), "say what it is");
+  return value;
+}
+
+// The kernels are written for Hopper: bulk copies, dependent launches, 227 KB of shared memory for a block.
+void require_kernels_run(const DeviceFacts& facts, int shared_of_block) {
+  const std::string who = facts.name + " (compute capability " + std::to_string(facts.major) + "." +
+                          std::to_string(facts.minor) + ")";
+  if (facts.major < 9) {
+    throw Failure("unsupported", who + " is older than what the kernels run on",
+                  "--device cuda needs compute capability 9.0 (H100, H200) or newer");
+  }
+  if (shared_of_block < kSharedOfCta) {
+    throw Failure("unsupported", who + " has " + std::to_string(shared_of_block >> 10) +
+                                     " KB of shared memory a block, and the kernels need " +
+                                     std::to_string(kSharedOfCta >> 10),
+                  "--device cuda needs a data-centre GPU (H100, H200, or newer)");
+  }
+}
+
+}  // namespace
+
+Device::Device(int ordinal) {
+  int count = 0;
+  check(driver().device_count(&count), "be counted");
+  if (ordinal < 0 || ordinal >= count) {
+    throw Failure("usage", "there is no GPU " + std::to_string(ordinal) + ": this machine has " +
+                               std::to_string(count) + ", counted from 0",
+                  "CUDA_VISIBLE_DEVICES and containers hide GPUs; nvidia-smi lists them");
+  }
+  check(driver().device_get(&device_, ordinal), "be found");
+  char name[256] = {};
+  check(driver().device_name(name, sizeof name - 1, device_), "say its name");
+  facts_.name = name;
+  facts_.driver_version = driver().version;
+  facts_.major = attribute(device_, kCuMajor);
+  facts_.minor = attribute(device_, kCuMinor);
+  facts_.multiprocessors = attribute(device_, kCuMultiprocessors);
+  require_kernels_run(facts_, attribute(device_, kCuSharedOfBlock));
+  check(driver().retain_context(&context_, device_), "make a context");
+  try {
+    use();
+    check(driver().memory_info(&facts_.free_bytes, &facts_.total_bytes), "say how much memory it has");
+  } catch (...) {
+    driver().release_context(device_);
+    throw;
+  }
+}
+
+Device::~Device() {
+  driver().set_context(context_);
+  module_ = Module();
+  driver().release_context(device_);
+}
+
+void Device::use() const { check(driver().set_context(context_), "be used"); }
+
+std::size_t Device::free_bytes() const {
+  std::size_t free = 0, total = 0;
+  check(driver().memory_info(&free, &total), "say how much memory it has");
+  return free;
+}
+
+void Device::load_kernels(const char* ptx) {
+  CuModule module{};
+  check(driver().load_module(&module, ptx, 0, nullptr, nullptr), "load the kernels");
+  module_ = Module(module);
+}
+
+CuFunction Device::function(const std::string& name) const {
+  const auto known = functions_.find(name);
+  if (known != functions_.end()) return known->second;
+  CuFunction function{};
+  check(driver().module_function(&function, module_.get(), name.c_str()), ("find the kernel " + name).c_str());
+  // All kernels ask for the same division of an SM's memory: one with another cannot start beside them.
+  int fixed = 0;
+  check(driver().function_attribute(&fixed, kCuStaticShared, function), "describe a kernel");
+  check(driver().set_function_attribute(function, kCuMostDynamicShared, kSharedOfCta - fixed), "prepare a kernel");
+  check(driver().set_function_attribute(function, kCuSharedCarveout, 100), "prepare a kernel");
+  return functions_[name] = function;
+}
+
+void Device::launch_kernel(CuStream stream, const std::string& kernel, const Launch& how, void** arguments) const {
+  CuLaunchAttribute overlapped{};
+  overlapped.id = kCuProgrammaticSerialization;
+  overlapped.enabled = 1;
+  CuLaunchConfig config{};
+  std::copy(how.grid, how.grid + 3, config.grid);
+  config.block[0] = how.threads;
+  config.block[1] = config.block[2] = 1;
+  config.shared_bytes = how.shared;
+  config.stream = stream;
+  config.attributes = &overlapped;
+  config.attribute_count = how.overlapped ? 1 : 0;
+  check(driver().launch(&config, function(kernel), arguments, nullptr), "launch a kernel");
+}
+
+}  // namespace esparse

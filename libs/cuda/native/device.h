@@ -1,0 +1,57 @@
+// A GPU: what it is, its context, and the module of kernels, which the driver compiles for it at the first use and keeps
+// in its cache.
+#pragma once
+#include <string>
+#include <unordered_map>
+
+#include "memory.h"
+
+namespace esparse {
+
+struct DeviceFacts {
+  std::string name;
+  int driver_version;
+  int major, minor;  // compute capability
+  int multiprocessors;
+  std::size_t free_bytes, total_bytes;  // of memory, when the device was opened
+};
+
+class Device {
+ public:
+  // Throws Failure 'usage' where there is no such GPU, 'unsupported' where the kernels do not run on it.
+  explicit Device(int ordinal);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  const DeviceFacts& facts() const { return facts_; }
+  std::size_t free_bytes() const;
+  // A context belongs to a thread: every call from JavaScript begins with this.
+  void use() const;
+  CuContext context() const { return context_; }
+
+  void load_kernels(const char* ptx);
+  struct Launch {
+    unsigned grid[3];
+    unsigned threads;
+    unsigned shared = 0;      // bytes
+    bool overlapped = false;  // it may begin before the one before it has ended, and waits for that one by itself
+  };
+  template <class... Arguments>
+  void launch(CuStream stream, const std::string& kernel, const Launch& how, const Arguments&... arguments) const {
+    const void* pointers[] = {&arguments...};
+    launch_kernel(stream, kernel, how, const_cast<void**>(pointers));
+  }
+
+ private:
+  void launch_kernel(CuStream stream, const std::string& kernel, const Launch& how, void** arguments) const;
+  CuFunction function(const std::string& name) const;
+
+  CuDevice device_{};
+  CuContext context_{};
+  DeviceFacts facts_;
+  Module module_;
+  mutable std::unordered_map<std::string, CuFunction> functions_;
+};
+
+}  // namespace esparse

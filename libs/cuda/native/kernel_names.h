@@ -1,0 +1,34 @@
+// The kernels' names in the module, as every C++ compiler makes them of namespace, template and parameters (the Itanium
+// ABI). A test holds them against the PTX.
+#pragma once
+#include <string>
+
+#include "../kernels/arguments.h"
+
+namespace esparse {
+
+constexpr const char* kEmbed = "_ZN7esparse5embedEPKiPKtPfi";
+constexpr const char* kNorm = "_ZN7esparse4normENS_13NormArgumentsE";
+constexpr const char* kSwigluKernel = "_ZN7esparse6swigluENS_6PlanesEPhi";
+constexpr const char* kMergePages = "_ZN7esparse11merge_pagesENS_18AttentionArgumentsEPKtPh";
+constexpr const char* kArgmaxParts = "_ZN7esparse12argmax_partsENS_6PlanesEiPfPm";
+constexpr const char* kCheckPositions = "_ZN7esparse15check_positionsEPKNS_6Words2EmPy";
+constexpr const char* kRepackSparse = "_ZN7esparse13repack_sparseENS_12StoredSparseEPhNS_10TilePlacesE";
+constexpr const char* kRepackDense = "_ZN7esparse12repack_denseENS_11StoredDenseEPhNS_10TilePlacesE";
+
+inline std::string attend_page_name(int dims, int queries) {
+  return "_ZN7esparse11attend_pageILi" + std::to_string(dims) + "ELi" + std::to_string(queries) +
+         "EEEvNS_18AttentionArgumentsE";
+}
+
+inline std::string append_positions_name(int dims) {
+  return "_ZN7esparse16append_positionsILi" + std::to_string(dims) + "EEEvNS_18AttentionArgumentsE";
+}
+
+inline std::string linear_name(bool sparse, int tokens, Input input, Output output) {
+  return std::string("_ZN7esparse6linearINS_") + (sparse ? "6Sparse" : "5Dense") + "ELi" + std::to_string(tokens) +
+         "ELi" + std::to_string(plain_warps(tokens)) + "ELNS_5InputE" + std::to_string(static_cast<int>(input)) +
+         "ELNS_6OutputE" + std::to_string(static_cast<int>(output)) + "EEEvNS_15LinearArgumentsE";
+}
+
+}  // namespace esparse

@@ -1,0 +1,77 @@
+// Runs a decoder over up to 16 tokens at once, on the key-value cache: one CUDA graph for each number of tokens and of
+// pages that there may be.
+#pragma once
+#include <map>
+#include <tuple>
+#include <vector>
+
+#include "decoder.h"
+
+namespace esparse {
+
+constexpr int kMaxRows = 16;
+
+// Pages of the cache, each with room for kPagePositions of a sequence in every layer.
+struct Cache {
+  int pages;
+  std::size_t page_bytes;  // over all layers
+  DeviceArray<std::uint16_t> memory;
+};
+
+std::size_t page_bytes_of(const DecoderShape& shape);
+
+class Step {
+ public:
+  // `max_pages` of one sequence.
+  Step(const Device& device, const Decoder& decoder, int max_pages, CuStream stream);
+  // What the buffers of a step take.
+  static std::size_t bytes(const DecoderShape& shape, int max_pages);
+
+  void use_cache(Cache cache) { cache_ = std::move(cache); }
+  const Cache& cache() const { return cache_; }
+  int max_pages() const { return max_pages_; }
+
+  // Each row is a token: its id, its position in its sequence, and the pages of that sequence: `inputs` is
+  // [kMaxRows] ids, [kMaxRows] positions, [kMaxRows][max_pages] pages. `several`: a sequence has several tokens among
+  // them, in order. `head`: logits are wanted.
+  void run(const std::int32_t* inputs, int rows, bool several, bool head);
+  // After a run with the head: the key of the greatest logit of a row; all of its logits.
+  std::uint64_t greatest(int row) const;
+  void logits(int row, float* out) const;
+
+ private:
+  struct Variant {
+    int tokens, pages;
+    bool several, head;
+    bool operator<(const Variant& other) const {
+      return std::tie(tokens, pages, several, head) < std::tie(other.tokens, other.pages, other.several, other.head);
+    }
+  };
+  struct LinearLaunch;
+  CuGraphExec graph_of(const Variant& variant);
+  void enqueue(const Variant& variant);
+  std::vector<LinearActivations> norm(const Variant& variant, LinearLaunch& linear, const Planes& added,
+                                      const DeviceArray<float>& weight, const DeviceArray<std::uint16_t>* sources,
+                                      int readers);
+  Planes launch(const LinearLaunch& linear);
+  void attend(const Variant& variant, const Layer& layer, int index, const Planes& qkv);
+  int logit_rows() const { return (decoder_.shape.vocabulary + 3) / 4 * 4; }
+  int logit_parts() const { return (decoder_.shape.vocabulary + kPartLogits - 1) / kPartLogits; }
+
+  const Device& device_;
+  const Decoder& decoder_;
+  int max_pages_;
+  CuStream stream_;
+  Cache cache_{};
+  PinnedArray<std::int32_t> host_inputs_;
+  PinnedArray<std::uint64_t> host_keys_;
+  PinnedArray<float> host_logits_;
+  DeviceArray<std::int32_t> inputs_;
+  DeviceArray<float> residual_[2], qkv_, o_, gate_up_, down_, logit_planes_, logits_, page_outputs_, page_weights_;
+  DeviceArray<std::uint8_t> normed_[3], attended_, activated_;
+  DeviceArray<std::uint64_t> keys_;
+  int current_ = 0;  // which residual is the stream's, while kernels are enqueued
+  std::map<Variant, GraphExec> graphs_;
+};
+
+}  // namespace esparse

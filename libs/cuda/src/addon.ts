@@ -1,0 +1,64 @@
+import { createRequire } from 'node:module';
+import { EsparseError, isErrorKind, messageOf } from '@esparse/errors';
+import type { DecoderShape, GpuFacts, StoredLinear } from './decoder.ts';
+
+/** What `native/addon.cc` exports. */
+export interface Addon {
+  readonly CudaDecoder: new (ordinal: number) => NativeDecoder;
+}
+
+/** A decoder on one GPU; every call throws a `NativeFailure` where it fails. */
+export interface NativeDecoder {
+  facts(): GpuFacts;
+  begin(shape: DecoderShape, maxPages: number, ptx: string, weightBytes: number): void;
+  outer(embedding: Uint16Array, head: Uint16Array | null, norm: Float32Array, rotary: Float32Array): void;
+  block(
+    index: number,
+    inputNorm: Float32Array,
+    middleNorm: Float32Array,
+    linears: readonly StoredLinear[],
+  ): void;
+  finish(cacheBytes: number): { readonly pages: number; readonly pageBytes: number };
+  run(inputs: Int32Array, rows: number, several: boolean, head: boolean): void;
+  greatest(row: number): number;
+  logits(row: number, out: Float32Array): void;
+  close(): void;
+}
+
+/** @throws EsparseError 'unsupported' where it was not built, or does not load */
+export function loadAddon(): Addon {
+  try {
+    return createRequire(import.meta.url)('../build/Release/esparse_cuda.node') as Addon;
+  } catch (error) {
+    throw new EsparseError(
+      'unsupported',
+      `the addon for NVIDIA GPUs cannot be loaded: ${messageOf(error).split('\n')[0]}`,
+      {
+        hint: '`npm run native -w @esparse/cuda` builds it in a checkout, `npm rebuild @esparse/cuda` where it is installed; it is for Linux',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** What the addon throws: an error with the fields of an esparse error. */
+interface NativeFailure {
+  readonly kind?: unknown;
+  readonly hint?: unknown;
+  readonly lost?: unknown;
+}
+
+/** Calls the addon; its errors become esparse's. `lost` devices are known by their context. */
+export function calling<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    const { kind, hint, lost } = error as NativeFailure;
+    if (typeof kind !== 'string' || !isErrorKind(kind)) throw error;
+    throw new EsparseError(kind, messageOf(error), {
+      hint: typeof hint === 'string' ? hint : undefined,
+      context: lost === true ? { device: 'lost' } : undefined,
+      cause: error,
+    });
+  }
+}

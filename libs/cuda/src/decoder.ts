@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { EsparseError } from '@esparse/errors';
+import { calling, loadAddon, type NativeDecoder } from './addon.ts';
+import { requireRunnable } from './limits.ts';
+
+/** A decoder of LLaMA's shape. */
+export interface DecoderShape {
+  readonly hidden: number;
+  /** Channels between gate, up and down. */
+  readonly inner: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly vocab: number;
+  /** Of every RMSNorm. */
+  readonly epsilon: number;
+  /** Of the scores of attention. */
+  readonly scale: number;
+}
+
+/** The linears of a block, in the order in which `block` takes them. */
+export const DECODER_LINEARS = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const;
+
+/** A linear's weights in bf16: 2:4 as the store has it (index-v1), or, without indices, dense rows. */
+export interface StoredLinear {
+  readonly rows: number;
+  readonly cols: number;
+  readonly values: Uint16Array;
+  readonly indices?: Uint8Array;
+  /** 2:4: the channel at each place of the shuffled order. @default the natural order */
+  readonly permutation?: Int32Array | undefined;
+}
+
+/** What is known of a GPU. */
+export interface GpuFacts {
+  readonly name: string;
+  /** 1000 * major + 10 * minor: the newest CUDA that the driver serves. */
+  readonly driverVersion: number;
+  /** Compute capability. */
+  readonly major: number;
+  readonly minor: number;
+  readonly multiprocessors: number;
+  /** Of its memory, when it was opened. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+/** The weights outside of the blocks. */
+export interface OuterWeights {
+  /** (vocab x hidden), bf16. */
+  readonly embedding: Uint16Array;
+  /** (vocab x hidden), bf16. @default the embedding: a tied head */
+  readonly head: Uint16Array | undefined;
+  /** (hidden) */
+  readonly norm: Float32Array;
+  /** (positions x headDim / 2), each: cosines and sines. */
+  readonly rotary: { readonly cos: Float32Array; readonly sin: Float32Array };
+}
+
+/** Positions of a page of the key-value cache. */
+export const PAGE_POSITIONS = 64;
+/** Tokens of one run, at most. */
+export const MAX_ROWS = 16;
+
+/** The tokens of one run: `MAX_ROWS` ids, as many positions, and for each the pages of its sequence. */
+export interface RunInputs {
+  /** [MAX_ROWS ids][MAX_ROWS positions][MAX_ROWS][maxPages] */
+  readonly values: Int32Array;
+  readonly maxPages: number;
+}
+
+/**
+ * A decoder on a GPU. It is given its weights (`outer`, every `block`, `finish`), and then runs up to `MAX_ROWS` tokens at
+ * a time. Calls block; they may come from one thread at a time.
+ */
+export class CudaDecoder {
+  readonly facts: GpuFacts;
+  readonly #native: NativeDecoder;
+
+  /** @throws EsparseError 'unsupported' where there is no driver, or no GPU that the kernels run on; 'usage' for its number */
+  constructor(ordinal: number) {
+    const { CudaDecoder: Native } = loadAddon();
+    this.#native = calling(() => new Native(ordinal));
+    this.facts = calling(() => this.#native.facts());
+  }
+
+  /**
+   * Begins to load a model, for sequences of up to so many pages.
+   *
+   * @param weightBytes what its weights take on the device, and what loading takes besides
+   * @throws EsparseError 'unsupported' for a shape that the kernels do not have, or a GPU with too little memory;
+   * 'unavailable' where others hold it
+   */
+  begin(shape: DecoderShape, maxPages: number, weightBytes: number): void {
+    requireRunnable(shape);
+    const ptx = readFileSync(path.join(import.meta.dirname, '../ptx/decode.ptx'), 'utf8');
+    calling(() => {
+      this.#native.begin(shape, maxPages, ptx, weightBytes);
+    });
+  }
+
+  outer({ embedding, head, norm, rotary }: OuterWeights): void {
+    const turns = new Float32Array(rotary.cos.length * 2);
+    rotary.cos.forEach((cos, i) => {
+      turns[2 * i] = cos;
+      turns[2 * i + 1] = rotary.sin[i]!;
+    });
+    calling(() => {
+      this.#native.outer(embedding, head ?? null, norm, turns);
+    });
+  }
+
+  /** @param linears by the order of `DECODER_LINEARS`; q, k and v are all 2:4 or all dense, as are gate and up */
+  block(
+    index: number,
+    norms: { readonly input: Float32Array; readonly middle: Float32Array },
+    linears: readonly StoredLinear[],
+  ): void {
+    const sparse = linears.map(({ indices }) => indices !== undefined);
+    if (sparse[0] !== sparse[1] || sparse[0] !== sparse[2] || sparse[4] !== sparse[5]) {
+      throw new EsparseError('internal', 'linears that are read together are 2:4 together, or none is');
+    }
+    calling(() => {
+      this.#native.block(index, norms.input, norms.middle, linears);
+    });
+  }
+
+  /**
+   * Ends the loading, and makes the key-value cache.
+   *
+   * @param cacheBytes the most that it may take. @default nine tenths of what memory is left
+   * @throws EsparseError 'store' naming the block and linear whose indices are no choice of 2 of 4; 'usage' for a cache
+   * that does not fit
+   */
+  finish(cacheBytes = 0): { readonly pages: number; readonly pageBytes: number } {
+    return calling(() => this.#native.finish(cacheBytes));
+  }
+
+  /**
+   * Runs some tokens, and waits for them.
+   *
+   * @param several whether a sequence has several tokens among them, in order
+   * @param head whether logits are wanted of any
+   * @throws EsparseError 'unavailable' where the device is lost
+   */
+  run({ values }: RunInputs, rows: number, several: boolean, head: boolean): void {
+    calling(() => {
+      this.#native.run(values, rows, several, head);
+    });
+  }
+
+  /** The token with the greatest logit, the lowest of equal ones, or -1 where that is not a finite number. */
+  greatest(row: number): number {
+    return calling(() => this.#native.greatest(row));
+  }
+
+  /** Copies a row's logits (vocab). */
+  logits(row: number, out: Float32Array): void {
+    calling(() => {
+      this.#native.logits(row, out);
+    });
+  }
+
+  /** Frees the device's memory. */
+  close(): void {
+    this.#native.close();
+  }
+}

@@ -1,0 +1,133 @@
+import { fakeDriver, runWithAddon } from './testing/fake-driver.ts';
+
+const driver = fakeDriver();
+afterAll(() => {
+  driver.remove();
+});
+
+/** Opens a small decoder, runs it with one token and with several, and says how it ended. */
+const WALK = `
+const shape = { hidden: 256, inner: 384, layers: 2, heads: 4, kvHeads: 2, headDim: 64, vocab: 501, epsilon: 1e-5, scale: 0.125 };
+const order = (n) => Int32Array.from({ length: n }, (_, i) => n - 1 - i);
+const sparse = (rows, cols) => ({ rows, cols, values: new Uint16Array(rows * cols / 2), indices: new Uint8Array(rows * cols / 8), permutation: order(cols) });
+const dense = (rows, cols) => ({ rows, cols, values: new Uint16Array(rows * cols) });
+const linears = (make) => [make(256, 256), make(128, 256), make(128, 256), make(256, 256), make(384, 256), make(384, 256), make(256, 384)];
+let decoder;
+try {
+  decoder = new CudaDecoder(0);
+  decoder.begin(shape, 4, ptx, 1 << 20);
+  decoder.outer(new Uint16Array(501 * 256), null, new Float32Array(256), new Float32Array(256 * 64));
+  decoder.block(0, new Float32Array(256), new Float32Array(256), linears(sparse));
+  decoder.block(1, new Float32Array(256), new Float32Array(256), linears(dense));
+  const { pages } = decoder.finish(0);
+  const inputs = new Int32Array(16 * 6);
+  for (const rows of [1, 2, 3, 5, 16, 1]) {
+    for (const several of [false, true]) decoder.run(inputs, rows, several, true);
+  }
+  decoder.logits(0, new Float32Array(501));
+  console.log(pages > 0 ? 'ran' : 'no pages');
+} catch (error) {
+  console.log(JSON.stringify({ kind: error.kind, message: error.message, hint: error.hint, lost: error.lost }));
+}
+decoder?.close();
+`;
+
+const walk = (faults = '') => runWithAddon(WALK, driver.environment(faults));
+const failure = (faults: string) => JSON.parse(walk(faults).out) as Record<string, unknown>;
+
+const NOTHING = {
+  ...{
+    allocations: 0,
+    bytes: 0,
+    pinned: 0,
+    streams: 0,
+    events: 0,
+    graphs: 0,
+    execs: 0,
+    modules: 0,
+    contexts: 0,
+  },
+};
+
+test('a decoder is loaded and run through the driver alone, by kernels of the PTX, and gives everything back', () => {
+  const { status, out } = walk();
+  expect(out).toBe('ran\n');
+  expect(status).toBe(0);
+  expect(driver.held()).toMatchObject(NOTHING);
+  const looked = driver.held().kernels.map((name) => /esparse\d+([a-z_]+?)(?:I|E)/.exec(name)?.[1]);
+  expect(new Set(looked)).toEqual(
+    new Set([
+      ...[
+        'append_positions',
+        'attend_page',
+        'merge_pages',
+        'embed',
+        'norm',
+        'linear',
+        'swiglu',
+        'argmax_parts',
+      ],
+      ...['check_positions', 'repack_sparse', 'repack_dense'],
+    ]),
+  );
+});
+
+test('what a machine lacks is said, each with what it needs', () => {
+  const without = runWithAddon(WALK, driver.without());
+  expect(JSON.parse(without.out)).toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining('no NVIDIA driver'),
+    hint: expect.stringContaining('--gpus all'),
+  });
+  for (const [fault, message] of [
+    ['version=12040', 'serves CUDA 12.4'],
+    ['cuInit=100', 'finds no GPU'],
+    ['cuInit=802', 'does not start'],
+    ['major=8', 'older than what the kernels run on'],
+    ['shared=101376', '99 KB of shared memory'],
+    ['memory=1000000', 'the model needs'],
+    ['cuModuleLoadDataEx=222', 'cannot load the kernels'],
+  ] as const) {
+    expect(failure(fault)).toMatchObject({ kind: 'unsupported', message: expect.stringContaining(message) });
+  }
+  expect(failure('count=0')).toMatchObject({
+    kind: 'usage',
+    message: expect.stringContaining('there is no GPU 0'),
+  });
+});
+
+test('memory that other processes hold is another thing than a GPU that is too small', () => {
+  const held = failure('memory=1000000 total=80000000000');
+  expect(held).toMatchObject({ kind: 'unavailable', hint: expect.stringContaining('another process') });
+});
+
+test('a device that is lost in the middle of a step says so, and whatever fails, nothing is kept', () => {
+  expect(failure('cuGraphLaunch=719:3')).toMatchObject({
+    kind: 'unavailable',
+    lost: true,
+    message: 'the GPU cannot run a step: a made fault (CUDA_ERROR_LAUNCH_FAILED)',
+  });
+  const calls = [
+    'cuMemAlloc=2',
+    'cuMemHostAlloc=2',
+    'cuStreamCreate=1',
+    'cuEventCreate=1',
+    'cuLaunchKernelEx=700',
+  ];
+  const later = [
+    'cuMemAlloc=2:9',
+    'cuMemcpyHtoDAsync=1:20',
+    'cuLaunchKernelEx=700:40',
+    'cuGraphInstantiate=2',
+  ];
+  const last = [
+    'cuStreamEndCapture=901',
+    'cuMemcpyDtoHAsync=719:2',
+    'cuStreamSynchronize=719:2',
+    'cuModuleLoadDataEx=2',
+  ];
+  for (const fault of [...calls, ...later, ...last]) {
+    expect([fault, failure(fault).message]).toEqual([fault, expect.stringContaining('a made fault')]);
+    expect([fault, driver.held()]).toEqual([fault, expect.objectContaining(NOTHING)]);
+  }
+});

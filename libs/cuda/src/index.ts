@@ -1,0 +1,13 @@
+/** A decoder on an NVIDIA GPU, its linears in 2:4: the kernels, and the addon that runs them through the driver. */
+export {
+  CudaDecoder,
+  DECODER_LINEARS,
+  MAX_ROWS,
+  PAGE_POSITIONS,
+  type DecoderShape,
+  type GpuFacts,
+  type OuterWeights,
+  type RunInputs,
+  type StoredLinear,
+} from './decoder.ts';
+export { packedBytes, requireRunnable } from './limits.ts';

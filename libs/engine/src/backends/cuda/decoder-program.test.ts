@@ -1,0 +1,80 @@
+import { describeModel } from '@esparse/model';
+import { thrownBy } from '@esparse/laws';
+import { decoderProgramOf } from './decoder-program.ts';
+
+const LLAMA = {
+  architectures: ['LlamaForCausalLM'],
+  hidden_size: 256,
+  intermediate_size: 384,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  vocab_size: 500,
+  rms_norm_eps: 1e-5,
+};
+
+test('a decoder of the shape of LLaMA is recognised by its program, whatever its family', () => {
+  const program = decoderProgramOf(describeModel(LLAMA), 100);
+  expect(program).toMatchObject({
+    shape: {
+      hidden: 256,
+      inner: 384,
+      layers: 2,
+      heads: 4,
+      kvHeads: 2,
+      headDim: 64,
+      vocab: 500,
+      epsilon: 1e-5,
+    },
+    linears: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+    inputNorm: 'input_layernorm',
+    middleNorm: 'post_attention_layernorm',
+    embedding: 'model.embed_tokens.weight',
+    head: 'lm_head.weight',
+  });
+  const tied = describeModel({ ...LLAMA, architectures: ['MistralForCausalLM'], tie_word_embeddings: true });
+  expect(decoderProgramOf(tied, 100).head).toBe('model.embed_tokens.weight');
+});
+
+test('what the kernels do not have is refused by name', () => {
+  const refusal = (config: Record<string, unknown>) =>
+    thrownBy(() => decoderProgramOf(describeModel(config), 100));
+  expect(refusal({ ...LLAMA, attention_bias: true })).toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining('q_proj has a bias'),
+  });
+  const windowed = { ...LLAMA, architectures: ['MistralForCausalLM'], sliding_window: 64 };
+  expect(refusal(windowed)).toMatchObject({ message: expect.stringContaining('window of 64') });
+  expect(refusal({ ...LLAMA, hidden_act: 'gelu_new' })).toMatchObject({
+    message: expect.stringContaining('not silu'),
+  });
+  expect(refusal({ ...LLAMA, partial_rotary_factor: 0.5 })).toMatchObject({
+    message: expect.stringContaining('rotated'),
+  });
+  const opt = {
+    architectures: ['OPTForCausalLM'],
+    hidden_size: 128,
+    ffn_dim: 256,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    vocab_size: 100,
+    word_embed_proj_dim: 128,
+    max_position_embeddings: 64,
+  };
+  expect(refusal(opt)).toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining("'layerNorm'"),
+  });
+});
+
+test('a program whose operations stand in that order but read other values is refused', () => {
+  const description = describeModel(LLAMA);
+  const block = description.program.blocks[0]!.map((op) =>
+    op.op === 'rmsNorm' && op.weight === 'post_attention_layernorm' ? { ...op, input: 'attn_delta' } : op,
+  );
+  const other = { ...description, program: { ...description.program, blocks: [block] } };
+  expect(thrownBy(() => decoderProgramOf(other, 100))).toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining('reads other values'),
+  });
+});

@@ -1,0 +1,204 @@
+import { DECODER_LINEARS, packedBytes, type CudaDecoder, type StoredLinear } from '@esparse/cuda';
+import { EsparseError } from '@esparse/errors';
+import { widenReference, type RowTable } from '@esparse/kernels';
+import { ropeTables, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
+import { densePath, linearAttributesOf } from '@esparse/model-store';
+import { isPermutation, packedShapes, unpackLinear } from '@esparse/sparsity';
+import { mapArray } from '../../weights/map-array.ts';
+import { mapMatrix } from '../../weights/map-matrix.ts';
+import type { ArrayGroup, ModelArrays } from '../../weights/model-arrays.ts';
+import type { WeightBytes } from '../backend.ts';
+import type { DecoderProgram } from './decoder-program.ts';
+
+/** Linears that are read together, by their places in `DECODER_LINEARS`: one kernel, so one format. */
+const TOGETHER = [[0, 1, 2], [3], [4, 5], [6]] as const;
+
+/** Which of a block's linears stay 2:4 on the device; the others are dense there. */
+type Sparse = readonly boolean[];
+
+/** The weights of a model, and how they come to the device. */
+export class DecoderWeights {
+  readonly bytes: WeightBytes;
+  /** What the device needs for them, and while they are loaded. */
+  readonly deviceBytes: number;
+  /** Linears that are packed in another pattern than 2:4, or read together with one that is not, and so are dense there. */
+  readonly expanded: number;
+  readonly #description: ModelDescription;
+  readonly #program: DecoderProgram;
+  readonly #outer: ArrayGroup;
+  readonly #blocks: readonly { readonly group: ArrayGroup; readonly sparse: Sparse }[];
+
+  private constructor(
+    description: ModelDescription,
+    program: DecoderProgram,
+    outer: ArrayGroup,
+    places: readonly ArrayGroup[],
+  ) {
+    this.#description = description;
+    this.#program = program;
+    this.#outer = outer;
+    const specs = this.#specs();
+    this.#blocks = places.map((group) => ({ group, sparse: sparseOf(group, specs) }));
+    const { shape } = program;
+    const table = shape.vocab * shape.hidden * 2;
+    const head = packedBytes({ rows: shape.vocab, cols: shape.hidden }, false);
+    let [linears, dense, expanded] = [0, 0, 0];
+    for (const { group, sparse } of this.#blocks) {
+      for (const [i, spec] of specs.entries()) {
+        linears += packedBytes(spec, sparse[i]!);
+        dense += spec.rows * spec.cols * 2;
+        if (!sparse[i]! && linearAttributesOf(group, spec.name) !== undefined) expanded++;
+      }
+    }
+    this.expanded = expanded;
+    this.bytes = { mapped: linears + table + head, linears, permutations: 0, denseLinears: dense, head };
+    const staging = Math.max(table, ...specs.map(({ rows, cols }) => rows * cols * 2));
+    this.deviceBytes = linears + table + head + staging;
+  }
+
+  /**
+   * Reads what the store says of a model's arrays, and none of them.
+   *
+   * @throws EsparseError 'unsupported' for a dtype that the kernels do not have
+   */
+  static async open(
+    arrays: ModelArrays,
+    description: ModelDescription,
+    program: DecoderProgram,
+  ): Promise<DecoderWeights> {
+    const blocks: ArrayGroup[] = [];
+    for (let block = 0; block < description.blocks; block++) blocks.push(await arrays.block(block));
+    return new DecoderWeights(description, program, await arrays.dense(), blocks);
+  }
+
+  /**
+   * Copies everything to the device.
+   *
+   * @throws EsparseError 'store' naming what is missing, of another size, or damaged
+   */
+  async load(decoder: CudaDecoder, positions: number, signal: AbortSignal | undefined): Promise<void> {
+    const [program, description] = [this.#program, this.#description];
+    const outer = (name: string) => named(description.outerTensors, name);
+    decoder.outer({
+      embedding: await this.#matrix(this.#outer, program.embedding, outer(program.embedding)),
+      head:
+        program.head === program.embedding
+          ? undefined
+          : await this.#matrix(this.#outer, program.head, outer(program.head)),
+      norm: await this.#vector(this.#outer, program.finalNorm, outer(program.finalNorm)),
+      rotary: ropeTables(program.rope, positions),
+    });
+    const specs = this.#specs();
+    for (const [block, { group, sparse }] of this.#blocks.entries()) {
+      signal?.throwIfAborted();
+      const norm = (slot: string) => {
+        const tensor = description.blockTensors(block).find((candidate) => candidate.slot === slot)!;
+        return this.#vector(group, densePath(tensor.name), tensor);
+      };
+      const linears: StoredLinear[] = [];
+      for (const [i, spec] of specs.entries()) {
+        linears.push(await this.#linear(group, spec, block, sparse[i]!));
+      }
+      decoder.block(
+        block,
+        { input: await norm(program.inputNorm), middle: await norm(program.middleNorm) },
+        linears,
+      );
+    }
+  }
+
+  /** The linears of a block, in the order of `DECODER_LINEARS`. */
+  #specs(): LinearSpec[] {
+    return DECODER_LINEARS.map((_, i) => named(this.#description.linears, this.#program.linears[i]!));
+  }
+
+  async #linear(group: ArrayGroup, spec: LinearSpec, block: number, sparse: boolean): Promise<StoredLinear> {
+    const { name, rows, cols } = spec;
+    const attributes = linearAttributesOf(group, name);
+    if (attributes === undefined) {
+      const weight = spec.weight(block);
+      return {
+        rows,
+        cols,
+        values: await this.#matrix(group, densePath(weight), { name: weight, shape: [rows, cols] }),
+      };
+    }
+    const where = `block ${block}: ${name}`;
+    if (attributes.rows !== rows || attributes.cols !== cols) {
+      throw new EsparseError(
+        'store',
+        `${where}: it is ${attributes.rows} x ${attributes.cols} where the model has ${rows} x ${cols}`,
+      );
+    }
+    const { keep, group: size, dtype, encoding, tileRows } = attributes;
+    requireBf16(dtype, where);
+    const shapes = packedShapes({ keep, group: size }, rows, cols);
+    const values = await mapArray(group, `${name}/values`, 'uint16', shapes.values);
+    const indices = await mapArray(group, `${name}/indices`, 'uint8', shapes.indices);
+    const permutation = await mapArray(group, `${name}/permutation`, 'int32', [cols]);
+    if (!isPermutation(permutation, cols)) {
+      throw new EsparseError(
+        'store',
+        `${where}: its permutation does not name each of ${cols} channels once`,
+      );
+    }
+    if (sparse) return { rows, cols, values, indices, permutation };
+    const pattern = { keep, group: size };
+    return {
+      rows,
+      cols,
+      values: await unpackLinear({
+        encoding,
+        dtype,
+        rows,
+        cols,
+        pattern,
+        tileRows,
+        values,
+        indices,
+        permutation,
+      }),
+    };
+  }
+
+  async #matrix(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<Uint16Array> {
+    const { dtype, data } = await mapMatrix(group, array, shape);
+    requireBf16(dtype, `${group.name}: ${array}`);
+    return data as Uint16Array;
+  }
+
+  async #vector(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<Float32Array> {
+    return f32Of(await mapMatrix(group, array, shape));
+  }
+}
+
+/** A linear is 2:4 on the device where it is in the store, and so are all that are read together with it. */
+function sparseOf(group: ArrayGroup, specs: readonly LinearSpec[]): Sparse {
+  const is = specs.map(({ name }) => {
+    const attributes = linearAttributesOf(group, name);
+    return attributes?.keep === 2 && attributes.group === 4;
+  });
+  return specs.map((_, i) =>
+    TOGETHER.find((places) => places.some((group) => group === i))!.every((group) => is[group]),
+  );
+}
+
+function f32Of(table: RowTable): Float32Array {
+  return table.dtype === 'f32'
+    ? table.data.slice()
+    : Float32Array.from(widenReference(table.dtype, table.data));
+}
+
+function requireBf16(dtype: string, where: string): void {
+  if (dtype === 'bf16') return;
+  throw new EsparseError('unsupported', `${where} is ${dtype}: the CUDA kernels take bf16`, {
+    hint: 'use --device cpu',
+  });
+}
+
+function named<T extends { readonly name: string }>(all: readonly T[], name: string): T {
+  const found = all.find((candidate) => candidate.name === name);
+  if (found === undefined)
+    throw new EsparseError('internal', `the program's parameter '${name}' is not there`);
+  return found;
+}

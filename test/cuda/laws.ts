@@ -1,0 +1,149 @@
+/**
+ * What holds of `--device cuda`, on a machine with a GPU: `npm run test:cuda`. It needs Node only.
+ *
+ * ESPARSE_TEST_STORE: the store of a LLaMA; by default one with random weights is made.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { generate, openEngine, type Engine, type SamplingParams } from '@esparse/engine';
+import { writeRandomStore } from './random-store.ts';
+
+const CONTEXT = 512;
+const SIZES = {
+  hidden_size: 512,
+  intermediate_size: 1408,
+  num_hidden_layers: 4,
+  num_attention_heads: 8,
+  num_key_value_heads: 2,
+  vocab_size: 5003,
+};
+
+let folder: string;
+let cpu: Engine;
+let gpu: Engine;
+before(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'esparse-cuda-'));
+  const { ESPARSE_TEST_STORE: given } = process.env;
+  const store = given ?? path.join(folder, 'random.zarr');
+  if (given === undefined) await writeRandomStore(store, SIZES);
+  cpu = await openEngine({ store, maxContext: CONTEXT });
+  gpu = await openEngine({ store, maxContext: CONTEXT, device: 'cuda' });
+});
+after(async () => {
+  await Promise.all([cpu.close(), gpu.close()]);
+  await rm(folder, { recursive: true });
+});
+
+const prompt = (length: number, seed: number) =>
+  Uint32Array.from({ length }, (_, i) => ((i + 1) * 7919 * (seed + 1) + seed) % gpu.description.vocab);
+
+/** Logits after each token, the prompt given in pieces that end at these places. */
+async function logitsOf(engine: Engine, tokens: Uint32Array, cuts: readonly number[] = []) {
+  const sequence = engine.reserve(tokens.length)!;
+  const all: Float32Array[] = [];
+  const ends = [...cuts, tokens.length];
+  for (const [i, end] of ends.entries()) {
+    const part = tokens.subarray(i === 0 ? 0 : ends[i - 1]!, end);
+    const [logits] = await engine.step([{ sequence, tokens: part, want: 'allLogits' }]);
+    const { vocab } = engine.description;
+    for (let t = 0; t < part.length; t++) all.push(logits.slice(t * vocab, (t + 1) * vocab));
+  }
+  sequence.release();
+  return all;
+}
+
+async function generated(engine: Engine, tokens: Uint32Array, count: number, sampling: SamplingParams = {}) {
+  const out: number[] = [];
+  for await (const token of generate(engine, { prompt: tokens, maxTokens: count, sampling })) out.push(token);
+  return out;
+}
+
+function relativeError(got: Float32Array, expected: Float32Array): number {
+  let [difference, size] = [0, 0];
+  for (const [i, value] of expected.entries()) {
+    difference += (got[i]! - value) ** 2;
+    size += value ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
+
+test('logits are within 1e-2 of those of the processor at every position', async (t) => {
+  const tokens = prompt(300, 1);
+  const [got, expected] = [await logitsOf(gpu, tokens), await logitsOf(cpu, tokens)];
+  const errors = got.map((logits, i) => relativeError(logits, expected[i]!));
+  t.diagnostic(`largest relative error ${Math.max(...errors).toExponential(2)}`);
+  assert.ok(Math.max(...errors) < 1e-2);
+});
+
+test('the likeliest tokens are those of the processor, up to ties', async (t) => {
+  let equal = 0;
+  for (let seed = 0; seed < 20; seed++) {
+    const tokens = prompt(5 + 3 * seed, seed);
+    const [got, expected] = [await generated(gpu, tokens, 64), await generated(cpu, tokens, 64)];
+    const first = got.findIndex((token, i) => token !== expected[i]);
+    if (first < 0) {
+      equal++;
+      continue;
+    }
+    const before = Uint32Array.from([...tokens, ...expected.slice(0, first)]);
+    const logits = (await logitsOf(cpu, before)).at(-1)!;
+    const apart = Math.abs(logits[got[first]!]! - logits[expected[first]!]!);
+    const size = Math.sqrt(logits.reduce((sum, value) => sum + value * value, 0) / logits.length);
+    t.diagnostic(`text ${seed} differs at token ${first}: logits ${(apart / size).toExponential(1)} apart`);
+    assert.ok(apart / size < 1e-2, `text ${seed} differs at token ${first}`);
+  }
+  t.diagnostic(`${equal} of 20 texts of 64 tokens are the same`);
+});
+
+test('bits do not depend on how a prompt is cut', async () => {
+  const tokens = prompt(150, 2);
+  const whole = await logitsOf(gpu, tokens);
+  for (const cuts of [
+    [1],
+    [7],
+    [16, 17, 19],
+    [63, 64, 65],
+    [100, 149],
+    Array.from({ length: 149 }, (_, i) => i + 1),
+  ]) {
+    const cut = await logitsOf(gpu, tokens, cuts);
+    for (const [i, logits] of cut.entries())
+      assert.deepEqual(logits, whole[i], `cut at ${cuts.join()}: ${i}`);
+  }
+});
+
+test('bits do not depend on what else is in a step', async () => {
+  const texts = Array.from({ length: 16 }, (_, i) =>
+    prompt([1, 2, 15, 16, 17, 63, 64, 65, 127, 128][i % 10]! + i, i),
+  );
+  const alone: Float32Array[] = [];
+  for (const text of texts) alone.push((await logitsOf(gpu, text)).at(-1)!);
+  for (const count of [1, 2, 3, 4, 7, 8, 15, 16]) {
+    const some = texts.slice(0, count);
+    const sequences = some.map((text) => gpu.reserve(text.length)!);
+    const parts = (from: (text: Uint32Array) => Uint32Array) =>
+      some.map((text, i) => ({ sequence: sequences[i]!, tokens: from(text), want: 'lastLogits' as const }));
+    for (const part of parts((text) => text.subarray(0, -1))) {
+      if (part.tokens.length > 0) await gpu.step([part]);
+    }
+    const last = await gpu.step(parts((text) => text.subarray(-1)));
+    for (const [i, logits] of last.entries()) assert.deepEqual(logits, alone[i], `text ${i} of ${count}`);
+    for (const sequence of sequences) sequence.release();
+  }
+});
+
+test('a text with a seed is the same alone and beside others', async () => {
+  const texts = Array.from({ length: 12 }, (_, i) => ({
+    tokens: prompt(9 + 5 * i, i),
+    sampling: { temperature: 1, seed: i },
+  }));
+  const together = await Promise.all(
+    texts.map(({ tokens, sampling }) => generated(gpu, tokens, 24, sampling)),
+  );
+  for (const [i, { tokens, sampling }] of texts.entries()) {
+    assert.deepEqual(await generated(gpu, tokens, 24, sampling), together[i]);
+  }
+});

@@ -1,0 +1,140 @@
+import { TILE_ROWS } from '@esparse/kernels';
+import { describeModel } from '@esparse/model';
+import { densePath, writeLinear } from '@esparse/model-store';
+import { packedShapes } from '@esparse/sparsity';
+import { createOrOpenStore, type Transaction } from '@esparse/store';
+
+/** The sizes of a decoder, by the names of config.json. */
+export interface Sizes {
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly num_key_value_heads: number;
+  readonly vocab_size: number;
+}
+
+const PATTERN = { keep: 2, group: 4 };
+/** Random numbers are made once, and taken from random places: a model of gigabytes takes seconds. */
+const POOL = 1 << 20;
+
+/** Stores a LLaMA with random weights in 2:4, random permutations and a head of its own; `dense`: without pruning. */
+export async function writeRandomStore(folder: string, sizes: Sizes, dense = false): Promise<void> {
+  const config = {
+    architectures: ['LlamaForCausalLM'],
+    max_position_embeddings: 4096,
+    rms_norm_eps: 1e-5,
+    tie_word_embeddings: false,
+    ...sizes,
+  };
+  const description = describeModel(config);
+  const store = await createOrOpenStore(folder);
+  const run = await store.beginRun(dense ? 'dddddddddddddddd' : 'abcdef0123456789', {
+    config,
+    family: description.family,
+    blocks: description.blocks,
+    model: 'random',
+    tokens: 'none',
+    numerics: 'none',
+    options: {
+      pipeline: { name: 'magnitude', version: 1, options: {} },
+      pattern: PATTERN,
+      calibration: { samples: 0, seqlen: 0, seed: 0, bos: false },
+      skipIndivisible: false,
+    },
+  });
+  const random = randomBits();
+  const tensor = async (to: Transaction, at: string, name: string, shape: readonly number[]) => {
+    const length = shape.reduce((product, size) => product * size, 1);
+    const data = shape.length === 1 ? random.aroundOne(length) : random.values(length, scaleOf(shape[1]!));
+    await to.putArray(at, { data, shape, attributes: { dtype: 'bf16', tensor: name } });
+  };
+  const outer = run.beginDense();
+  for (const { name, shape } of description.outerTensors) await tensor(outer, name, name, shape);
+  await outer.commit({});
+  for (let block = 0; block < description.blocks; block++) {
+    const to = run.beginBlock(block);
+    for (const { name, shape } of description.blockTensors(block)) {
+      await tensor(to, densePath(name), name, shape);
+    }
+    for (const { name, rows, cols, weight } of description.linears) {
+      if (dense) {
+        await tensor(to, densePath(weight(block)), weight(block), [rows, cols]);
+        continue;
+      }
+      const shapes = packedShapes(PATTERN, rows, cols);
+      const [tiles, groups] = shapes.values;
+      const packed = {
+        encoding: shapes.encoding,
+        dtype: 'bf16' as const,
+        rows,
+        cols,
+        pattern: PATTERN,
+        tileRows: shapes.tileRows,
+        values: random.values(tiles * groups * 32, scaleOf(cols / 2)),
+        indices: random.positions(tiles * groups),
+        permutation: random.permutation(cols),
+      };
+      await writeLinear(to, name, packed, { before: 1, after: 1 });
+    }
+    await to.commit({});
+  }
+  await run.finish({ blocks: description.blocks });
+  await run.close();
+}
+
+/** Outputs are as large as inputs. */
+const scaleOf = (inputs: number) => Math.sqrt(3 / inputs);
+
+function randomBits() {
+  let state = 0x9e3779b9;
+  const next = () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+  const floats = Float32Array.from({ length: POOL }, () => next() / 2 ** 31 - 1);
+  const words = Uint32Array.from({ length: 2 * POOL }, () => 0);
+  for (let i = 0; i < POOL; i++) {
+    for (let row = 0; row < TILE_ROWS; row++) {
+      const pair = [1, 2, 3, 6, 7, 11][next() % 6]!; // first position * 4 + second
+      words[2 * i]! |= (pair >> 2) << (2 * row);
+      words[2 * i + 1]! |= (pair & 3) << (2 * row);
+    }
+  }
+  const filled = <T extends Uint16Array | Uint32Array>(to: T, pool: T): T => {
+    for (let at = 0; at < to.length;) {
+      const from = (next() % (pool.length >> 2)) * 2;
+      const some = pool.subarray(from, Math.min(pool.length, from + to.length - at));
+      to.set(some, at);
+      at += some.length;
+    }
+    return to;
+  };
+  const pools = new Map<number, Uint16Array>();
+  const poolOf = (scale: number) => {
+    const known = pools.get(scale);
+    if (known !== undefined) return known;
+    const pool = bf16(floats.map((value) => value * scale));
+    pools.set(scale, pool);
+    return pool;
+  };
+  return {
+    values: (length: number, scale: number) => filled(new Uint16Array(length), poolOf(scale)),
+    aroundOne: (length: number) => bf16(Float32Array.from({ length }, (_, i) => 1 + floats[i % POOL]! / 4)),
+    positions: (pairs: number) => new Uint8Array(filled(new Uint32Array(2 * pairs), words).buffer),
+    permutation(length: number) {
+      const order = Int32Array.from({ length }, (_, i) => i);
+      for (let i = length - 1; i > 0; i--) {
+        const j = next() % (i + 1);
+        [order[i], order[j]] = [order[j]!, order[i]!];
+      }
+      return order;
+    },
+  };
+}
+
+function bf16(values: Float32Array): Uint16Array {
+  return Uint16Array.from(new Uint32Array(values.slice().buffer), (word) => word >>> 16);
+}
