@@ -244,3 +244,16 @@ test('help names every option with its default and environment variable', async 
     expect(stdout).toContain(variable);
   expect(stdout).toContain('default: 2:4');
 });
+
+test('a tokenizer that crashes its library, and a text that it has no token for, end a command with 2', async () => {
+  const model = await modelCopy('bad-tokenizer');
+  const file = path.join(model, 'tokenizer.json');
+  const tokenizer = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+  const catastrophic = { Regex: String.raw`(?=(?:\p{L}|\p{Ll})+\s\d)\w+|\w+` };
+  const pre_tokenizer = { type: 'Split', pattern: catastrophic, behavior: 'Isolated', invert: false };
+  await writeFile(file, JSON.stringify({ ...tokenizer, pre_tokenizer }));
+  await refused(/tokenizer\.json cannot be used: .*retry-limit-in-match/, { model });
+  const unigram = { type: 'Unigram', unk_id: null, byte_fallback: false, vocab: [['a', -1]] };
+  await writeFile(file, JSON.stringify({ ...tokenizer, pre_tokenizer: null, model: unigram }));
+  await refused(/the tokenizer cannot take the text: .*unk_id/, { model });
+});

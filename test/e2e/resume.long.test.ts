@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
@@ -88,4 +88,25 @@ test('hidden states that are damaged are computed again', async () => {
   for (const chunk of chunks) await writeFile(path.join(at('cut'), chunk), '');
   await esparseJson(...pruneArgs('cut'));
   expect(await contentsOf(at('cut'))).toEqual(await contentsOf(at('whole')));
+});
+
+test('a chat template that the checkpoint was given later reaches the finished run, and changes nothing else in it', async () => {
+  const model = at('with-template');
+  await cp(EXAMPLE_MODEL, model, { recursive: true });
+  const args = ['prune', ...OPTIONS, '--pipeline', 'magnitude', '--model', model, '--store', at('renewed')];
+  const { run } = await esparseJson(...args);
+  const before = await contentsOf(at('renewed'));
+  await writeFile(path.join(model, 'chat_template.jinja'), '{{ messages[0].content }}');
+  const again = await esparse(...args);
+  expect(again.stdout).toContain('renewed in the store, as the checkpoint has them now: chat_template.jinja');
+  const after = await contentsOf(at('renewed'));
+  const folder = `runs/${String(run)}`;
+  const others = Object.keys(after).filter((name) => after[name] !== before[name]);
+  expect(others).toEqual([
+    `${folder}/finished.json`,
+    `${folder}/tokenizer/chat_template.jinja`,
+    `${folder}/tokenizer/zarr.json`,
+  ]);
+  expect((await esparse('verify', '--store', at('renewed'))).code).toBe(0);
+  expect((await esparse(...args)).stdout).not.toContain('as the checkpoint has them now');
 });

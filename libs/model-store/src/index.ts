@@ -12,4 +12,4 @@ export { densePath, statisticPath } from './paths.ts';
 export { requireFinished } from './require-finished.ts';
 export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
 export { storeWeights } from './store-weights.ts';
-export { readTokenizerFiles, writeTokenizerFiles } from './tokenizer.ts';
+export { readTokenizerFiles, tokenizerVersion, writeTokenizerFiles } from './tokenizer.ts';

@@ -44,6 +44,11 @@ export function entryOf(path: string, bytes: Uint8Array): ManifestEntry {
   return { path, bytes: bytes.byteLength, crc32c: hexOf(checksum(bytes)) };
 }
 
+/** Whether two entries say the same of an object. */
+export function sameEntry(a: ManifestEntry, b: ManifestEntry): boolean {
+  return a.path === b.path && a.bytes === b.bytes && a.crc32c === b.crc32c;
+}
+
 /** True for the object of an array's chunk, whose last four bytes are a trailer. */
 export function isChunk(path: string): boolean {
   return /(^|\/)c(\/0)*$/.test(path);

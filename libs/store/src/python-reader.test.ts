@@ -25,7 +25,7 @@ const weightAt = (row: number, position: number): number => (row * 31 + position
 
 async function writeRun(root: string, kept = keepIn(SHAPE)): Promise<void> {
   const writer = await (await createOrOpenStore(root)).beginRun('a1', { pattern: SHAPE });
-  await writer.putObject('tokenizer/tokenizer.json', Buffer.from('{}'));
+  await writer.putObjects('tokenizer', new Map([['tokenizer.json', Buffer.from('{}')]]));
   const dense = writer.beginDense();
   await dense.putArray('norm', { data: Float32Array.from([1, 2]), shape: [2] });
   await dense.commit({});

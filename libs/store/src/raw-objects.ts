@@ -1,9 +1,16 @@
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
-import { checkKey, folderOf, joinKey, type ObjectStore } from '@esparse/storage';
+import { checkKey, joinKey, type ObjectStore } from '@esparse/storage';
 import { checkDocument } from './json-document.ts';
 import { BLOCKS, DENSE, HIDDEN, HIDDEN_DENSE, ZARR_JSON } from './layout.ts';
-import { entryOf, isChunk, manifestSchema, sortedEntries, type ManifestEntry } from './manifest.ts';
+import {
+  entryOf,
+  isChunk,
+  manifestSchema,
+  sameEntry,
+  sortedEntries,
+  type ManifestEntry,
+} from './manifest.ts';
 import { readSealedGroup, sealedGroup } from './sealed-document.ts';
 
 /** Raw objects of a run lie in folders such as tokenizer/, each a Zarr group whose attributes list them. */
@@ -60,42 +67,17 @@ export async function readRawObject(
   });
 }
 
-/**
- * Stores a raw object, then lists it. The same bytes again are no change; other bytes are refused.
- *
- * @throws EsparseError 'store' where other bytes are stored under this path
- */
-export async function writeRawObject(
+/** Lists the objects of a folder, instead of whatever was listed before. */
+export async function writeRawManifest(
   store: ObjectStore,
-  run: string,
-  path: string,
-  bytes: Uint8Array,
-  label: string,
+  folder: string,
+  entries: Iterable<ManifestEntry>,
 ): Promise<void> {
-  const { folder: name, name: below } = splitRawPath(path);
-  const folder = joinKey(run, name);
-  const entries = await readRawManifest(store, folder);
-  const entry = entryOf(below, bytes);
-  const before = entries.find((candidate) => candidate.path === below);
-  if (before !== undefined && !matches(before, bytes)) {
-    throw new EsparseError('store', `${label}: other bytes are stored as ${path}`, {
-      hint: 'what is stored is never overwritten; prune into another store',
-    });
-  }
-  const key = joinKey(run, path);
-  await store.cleanUp(folderOf(key));
-  const stored = before === undefined ? undefined : await store.getRange(key, 0, entry.bytes + 1);
-  if (stored === undefined || !matches(entry, stored)) {
-    await store.put(key, [bytes], { durable: true });
-    await store.sync([folderOf(key)]);
-  }
-  if (before !== undefined) return;
-  const document = sealedGroup({ objects: sortedEntries([...entries, entry]) }, `${label}: ${name}`);
+  const document = sealedGroup({ objects: sortedEntries(entries) }, folder);
   await store.put(joinKey(folder, ZARR_JSON), [document], { durable: true });
   await store.sync([folder]);
 }
 
 function matches(entry: ManifestEntry, bytes: Uint8Array): boolean {
-  const found = entryOf(entry.path, bytes);
-  return found.bytes === entry.bytes && found.crc32c === entry.crc32c;
+  return sameEntry(entry, entryOf(entry.path, bytes));
 }

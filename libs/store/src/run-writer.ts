@@ -5,7 +5,7 @@ import { committedBlocks, isCommitted } from './commits.ts';
 import { seenCurrent, type SeenCurrent } from './current.ts';
 import { finishRun, type FinishInput } from './finish-run.ts';
 import { blockFolder, BLOCKS, DENSE, runFolder, RUNS, ZARR_JSON } from './layout.ts';
-import { splitRawPath, writeRawObject } from './raw-objects.ts';
+import { replaceFolder } from './replace-folder.ts';
 import { holdsRun } from './run-state.ts';
 import { openRunAt, type Run } from './run.ts';
 import { readSealedGroup, sealedGroup, type Attributes } from './sealed-document.ts';
@@ -16,8 +16,13 @@ export interface RunWriter {
   readonly run: Run;
   /** A warning for the user, where the medium cannot keep all that the lock promises. */
   readonly caution: string | undefined;
-  /** Stores a raw object such as 'tokenizer/tokenizer.json'; the same bytes again are no change. */
-  putObject(path: string, bytes: Uint8Array): Promise<void>;
+  /**
+   * Makes a folder of raw objects such as 'tokenizer' hold these and no others, also where the run is finished; the same
+   * again is no change. See `replaceFolder`.
+   *
+   * @returns the names of the objects that were added, changed or removed
+   */
+  putObjects(folder: string, objects: ReadonlyMap<string, Uint8Array>): Promise<string[]>;
   /** Begins block k. @throws EsparseError 'store' where it is committed, 'internal' where it is begun already */
   beginBlock(k: number): Transaction;
   /** Begins the arrays outside the blocks. @throws as `beginBlock` */
@@ -97,11 +102,10 @@ class StoreRunWriter implements RunWriter {
     this.#committed = committed;
   }
 
-  async putObject(path: string, bytes: Uint8Array): Promise<void> {
-    splitRawPath(path);
-    const write = async (): Promise<void> => {
+  async putObjects(folder: string, objects: ReadonlyMap<string, Uint8Array>): Promise<string[]> {
+    const write = (): Promise<string[]> => {
       this.#assertHeld();
-      await writeRawObject(this.#store, this.#folder, path, bytes, `run ${this.run.fingerprint}`);
+      return replaceFolder(this.#store, this.#folder, folder, objects);
     };
     const written = this.#lastRaw.then(write, write);
     this.#lastRaw = written.catch(() => undefined);

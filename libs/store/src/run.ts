@@ -31,6 +31,8 @@ export interface Run extends RunHiddenStates {
   object(path: string): Promise<Uint8Array>;
   /** The paths of the raw objects in a folder such as 'tokenizer', in order. */
   objects(folder: string): Promise<string[]>;
+  /** A text that is another one when a folder of raw objects has other objects or bytes, without reading them. */
+  version(folder: string): Promise<string>;
   /**
    * Reads every object of the run, hidden states excepted, and compares it with its manifest.
    *
@@ -67,6 +69,7 @@ export async function openRunAt(store: ObjectStore, fingerprint: string): Promis
       const entries = await readRawManifest(store, joinKey(folder, name));
       return entries.map((entry) => joinKey(name, entry.path));
     },
+    version: async (name) => JSON.stringify(await readRawManifest(store, joinKey(folder, name))),
     ...hiddenStates(store, folder),
     verify: (onProgress, signal) => verifyRun(store, fingerprint, onProgress, signal),
   };

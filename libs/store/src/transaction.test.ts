@@ -205,7 +205,7 @@ test('a closed writer writes nothing', async () => {
   await writer.close();
   expect(() => writer.beginBlock(1)).toThrow('closed');
   await expect(block.putArray('x', { data: new Uint8Array(1), shape: [1] })).rejects.toThrow('aborted');
-  await expect(writer.putObject('tokenizer/a', new Uint8Array(1))).rejects.toThrow('closed');
+  await expect(writer.putObjects('tokenizer', new Map())).rejects.toThrow('closed');
   await expect(writer.finish({ blocks: 0 })).rejects.toThrow('closed');
 });
 

@@ -5,7 +5,7 @@ import { createTextService, type TextService } from './generate/service.ts';
 import { MIXED_STEP_PREFILL_TOKENS, STEP_PREFILL_TOKENS } from './limits.ts';
 import { watchEventLoop } from './metrics/event-loop.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
-import { createChatRenderer } from './model/chat-renderer.ts';
+import type { ChatRenderer } from './model/chat-renderer.ts';
 import { createLoader, type Loader } from './model/loader.ts';
 import { placeOf } from './model/model-place.ts';
 import { createServedModels, type ServedModels } from './model/served-model.ts';
@@ -29,7 +29,10 @@ export interface Core {
   readonly failed: Promise<never>;
 }
 
-export function createCore(options: ServeOptions): Core {
+export function createCore(
+  options: ServeOptions,
+  { renderer, chatTemplate }: { renderer: ChatRenderer; chatTemplate: string | undefined },
+): Core {
   const { log } = options;
   const place = placeOf(options);
   const { maxSequences, maxQueue } = limitsOf(options);
@@ -76,13 +79,13 @@ export function createCore(options: ServeOptions): Core {
       tokenizer.close();
     },
   });
-  const renderer = createChatRenderer();
   const nextTurn = createEventLoopPacer();
   const service = createTextService({ engine, models, admission, renderer, observer: metrics, nextTurn });
   const loader = createLoader(
     {
       ...{ place, run: options.run, modelName: options.modelName },
       ...{ cacheDirectory: options.cacheDirectory, verify: options.verify ?? 'full' },
+      chatTemplate,
     },
     { engine, models, log, swapped: metrics.swap },
   );

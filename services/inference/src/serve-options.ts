@@ -21,6 +21,8 @@ export interface ServeOptions extends ServerTls {
   readonly run?: string | undefined;
   /** What clients call the model. @default what it was called when it was pruned, else the name of the store or the checkpoint */
   readonly modelName?: string | undefined;
+  /** File of a Jinja template to write chats with. @default the checkpoint's own */
+  readonly chatTemplateFile?: string | undefined;
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;

@@ -9,6 +9,8 @@ import { startGrpc } from './grpc/server.ts';
 import { createApp } from './http/app.ts';
 import { DEFAULT_DRAIN_SECONDS, WATCH_INTERVAL_MS } from './limits.ts';
 import { placeOf } from './model/model-place.ts';
+import { createChatRenderer, type ChatRenderer } from './model/chat-renderer.ts';
+import { readChatTemplate } from './model/read-chat-template.ts';
 import { watch as watchStore } from './model/watch.ts';
 import { limitsOf, type ServeOptions } from './serve-options.ts';
 import type { ServerContext } from './server-context.ts';
@@ -45,7 +47,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   // What is no store at all is refused before anything listens.
   const place = placeOf(options);
   if ('store' in place) await openStore(place.store);
-  const core = createCore(options);
+  const renderer = createChatRenderer();
+  const core = createCore(options, { renderer, chatTemplate: await chatTemplateOf(options, renderer) });
   const { service, admission, metrics, models, loader, nextTurn } = core;
   const context: ServerContext = { service, metrics, keys, limits: limitsOf(options), nextTurn };
   const app = createApp(context, log);
@@ -91,6 +94,20 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   } catch (error) {
     await stop();
     throw toEsparseError(error);
+  }
+}
+
+/** The template that the options name, tried. */
+async function chatTemplateOf(
+  { chatTemplateFile }: ServeOptions,
+  renderer: ChatRenderer,
+): Promise<string | undefined> {
+  if (chatTemplateFile === undefined) return undefined;
+  try {
+    return await readChatTemplate(chatTemplateFile, renderer);
+  } catch (error) {
+    renderer.close();
+    throw error;
   }
 }
 

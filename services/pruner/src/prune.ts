@@ -198,6 +198,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
  */
 async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: AbortSignal): Promise<number> {
   const { description, stopwatch, writer, emit } = context;
+  await stopwatch.time('commit', () => writeTokenizer(context, signal));
   if (!(await writer.run.isDenseCommitted()))
     await stopwatch.time('commit', () => writeOuter(context, signal));
   const first = await firstOpenBlock(context);
@@ -241,12 +242,26 @@ async function noteOtherRun(store: Store, asked: AskedRun, emit: Session['emit']
   });
 }
 
-/** What a store needs to be served alone: the tokenizer, and the tensors outside the blocks. */
+/**
+ * What a store needs to be served alone: the tokenizer's files. tokenizer.json is part of the checkpoint's digest, and so
+ * of the run's name; the others (chat template, settings) change nothing that is pruned, and a run that has older ones
+ * gets those of the checkpoint.
+ */
+async function writeTokenizer({ options, writer, emit }: RunContext, signal?: AbortSignal): Promise<void> {
+  const isNew = !(await writer.run.isDenseCommitted());
+  const renewed = await writeTokenizerFiles(writer, await tokenizerFiles(options.model, signal));
+  if (isNew || renewed.length === 0) return;
+  emit({
+    event: 'note',
+    message: `renewed in the store, as the checkpoint has them now: ${renewed.join(', ')}`,
+  });
+}
+
+/** And the tensors outside the blocks. */
 async function writeOuter(
-  { options, writer, description, checkpoint }: RunContext,
+  { writer, description, checkpoint }: RunContext,
   signal?: AbortSignal,
 ): Promise<void> {
-  await writeTokenizerFiles(writer, await tokenizerFiles(options.model, signal));
   const transaction = writer.beginDense();
   try {
     for (const { name } of description.outerTensors)

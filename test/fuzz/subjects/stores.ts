@@ -53,7 +53,7 @@ export const stores: Subject = {
 async function beginAnother(location: string): Promise<void> {
   const store = await createOrOpenStore(location);
   const writer = await store.beginRun(UNFINISHED, (await store.openRun(FINISHED)).attributes);
-  await writer.putObject('tokenizer/tokenizer.json', Buffer.from('{}'));
+  await writer.putObjects('tokenizer', new Map([['tokenizer.json', Buffer.from('{}')]]));
   const data = new Uint16Array(24).fill(0x3f80);
   const first = writer.beginBlock(0);
   await first.putArray('dense/norm', { data, shape: [24], attributes: { dtype: 'bf16', tensor: 'norm' } });

@@ -4,6 +4,11 @@ import type { Transaction } from '../transaction.ts';
 
 /** What the sample run is begun with. */
 export const SAMPLE_ATTRIBUTES = { pattern: { keep: 2, group: 4 }, model: { type: 'llama', layers: 2 } };
+/** Its folder 'tokenizer'. */
+export const SAMPLE_OBJECTS: ReadonlyMap<string, Uint8Array> = new Map([
+  ['tokenizer.json', Buffer.from('{"model":{}}')],
+  ['extra/chat_template.jinja', Buffer.from('{{ bos }}')],
+]);
 export const SAMPLE_FINGERPRINT = 'a1b2c3';
 export const SAMPLE_BLOCKS = 2;
 
@@ -26,8 +31,7 @@ export async function putSampleBlock(transaction: Transaction, k: number): Promi
 export async function writeSampleRun(store: Store, fingerprint = SAMPLE_FINGERPRINT): Promise<Run> {
   const writer = await store.beginRun(fingerprint, SAMPLE_ATTRIBUTES);
   try {
-    await writer.putObject('tokenizer/tokenizer.json', Buffer.from('{"model":{}}'));
-    await writer.putObject('tokenizer/extra/chat_template.jinja', Buffer.from('{{ bos }}'));
+    await writer.putObjects('tokenizer', SAMPLE_OBJECTS);
     if (!(await writer.run.isDenseCommitted())) {
       const dense = writer.beginDense();
       await dense.putArray('embedding', { data: Uint16Array.from([1, 2, 3, 4]), shape: [2, 2] });

@@ -23,6 +23,7 @@ import { serverTlsOptions } from '../options/tls.ts';
 
 interface Flags extends CacheFlags, FamilyFlags, ServerTls, SourceFlags, VerifyFlags {
   readonly modelName?: string;
+  readonly chatTemplate?: string;
   readonly host: string;
   readonly port: number;
   readonly grpc?: string;
@@ -60,6 +61,12 @@ export function serveCommand(): Command {
         '--model-name <name>',
         "what clients call the model (default: the name of its checkpoint's folder, else of the store)",
       ).env('ESPARSE_MODEL_NAME'),
+    )
+    .addOption(
+      new Option(
+        '--chat-template <file>',
+        "Jinja template that chats are written with (default: the checkpoint's own)",
+      ).env('ESPARSE_CHAT_TEMPLATE'),
     )
     .addOption(
       new Option('--host <address>', 'address to listen on').default('127.0.0.1').env('ESPARSE_HOST'),
@@ -160,7 +167,10 @@ export function serveCommand(): Command {
 }
 
 /** Before the model is open, a signal cancels; later it stops the server, which is a good end. */
-async function run({ kvMemory, maxBody, logLevel, ...flags }: Flags, signal: AbortSignal): Promise<void> {
+async function run(
+  { kvMemory, maxBody, logLevel, chatTemplate, ...flags }: Flags,
+  signal: AbortSignal,
+): Promise<void> {
   const family = await familyLoader(flags);
   const log = pino({ name: 'esparse-serve', level: logLevel }, destination(2));
   const server = await startServer({
@@ -169,6 +179,7 @@ async function run({ kvMemory, maxBody, logLevel, ...flags }: Flags, signal: Abo
     kvBytes: kvMemory === undefined ? undefined : kvMemory * MIB,
     ...cacheOf(flags),
     maxBodyBytes: maxBody,
+    chatTemplateFile: chatTemplate,
     log,
     signal,
   });

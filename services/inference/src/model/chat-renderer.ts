@@ -55,7 +55,7 @@ export function createChatRenderer(timeMs = TEMPLATE_TIMEOUT_MS): ChatRenderer {
 }
 
 function refused(why: string): RequestError {
-  return new RequestError('invalid', `the model's chat template: ${why.slice(0, 500)}`, {
+  return new RequestError('invalid', `the chat template: ${why.slice(0, 500)}`, {
     param: 'messages',
   });
 }

@@ -8,19 +8,17 @@ export interface ChatTemplate {
 }
 
 /** The special tokens that templates know by name. */
-const SPECIAL_TOKENS = ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'sep_token', 'cls_token'];
+export const SPECIAL_TOKENS = ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'sep_token', 'cls_token'];
 
 /**
  * Finds the template: the file `chat_template.jinja`, else `chat_template.json`, else `chat_template` in
  * tokenizer_config.json; of several that are named, the one called `default`.
+ *
+ * @param instead the source of a template that is used instead
  */
-export function chatTemplateIn(files: readonly TokenizerFile[]): ChatTemplate | undefined {
+export function chatTemplateIn(files: readonly TokenizerFile[], instead?: string): ChatTemplate | undefined {
   const config = jsonOf(files, 'tokenizer_config.json');
-  const file = files.find(({ name }) => name === 'chat_template.jinja');
-  const source =
-    file === undefined
-      ? (sourceOf(jsonOf(files, 'chat_template.json').chat_template) ?? sourceOf(config.chat_template))
-      : new TextDecoder().decode(file.bytes);
+  const source = instead ?? sourceIn(files, config);
   if (source === undefined) return undefined;
   const specialTokens: Record<string, string> = {};
   for (const name of SPECIAL_TOKENS) {
@@ -29,6 +27,15 @@ export function chatTemplateIn(files: readonly TokenizerFile[]): ChatTemplate | 
     if (typeof content === 'string') specialTokens[name] = content;
   }
   return { source, specialTokens };
+}
+
+function sourceIn(
+  files: readonly TokenizerFile[],
+  config: Readonly<Record<string, unknown>>,
+): string | undefined {
+  const file = files.find(({ name }) => name === 'chat_template.jinja');
+  if (file !== undefined) return new TextDecoder().decode(file.bytes);
+  return sourceOf(jsonOf(files, 'chat_template.json').chat_template) ?? sourceOf(config.chat_template);
 }
 
 function sourceOf(value: unknown): string | undefined {

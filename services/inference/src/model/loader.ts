@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { EsparseError, toEsparseError } from '@esparse/errors';
 import { nameOfLocation } from '@esparse/storage';
+import { tokenizerVersion } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import { isCopied, type VerifyMode } from '@esparse/engine';
 import type { Logger } from 'pino';
@@ -19,14 +20,16 @@ export interface LoaderOptions {
   readonly modelName?: string | undefined;
   readonly cacheDirectory?: string | undefined;
   readonly verify: VerifyMode;
+  /** Source of a template that is used instead of the checkpoint's. @default the checkpoint's */
+  readonly chatTemplate?: string | undefined;
 }
 
 export interface Loader {
   /** Opens the run that is to be served. @throws EsparseError where it cannot be */
   open(): Promise<void>;
   /**
-   * Opens the store's current run beside the old one and serves it, if it is another by now. A run
-   * that cannot be served is logged and the old one stays.
+   * Opens the store's current run beside the old one and serves it, if it is another by now, or has other files of its
+   * tokenizer (a chat template that was added). A run that cannot be served is logged and the old one stays.
    *
    * @param again also tries a run that was refused before
    */
@@ -45,6 +48,7 @@ export interface LoaderDependencies {
 export function createLoader(options: LoaderOptions, dependencies: LoaderDependencies): Loader {
   const { engine, models, log, swapped } = dependencies;
   const stopping = new AbortController();
+  /** The run that could not be served, and the version of its tokenizer. */
   let refused: string | undefined;
   let busy: Promise<void> = Promise.resolve();
 
@@ -63,7 +67,8 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
   const openModel = async (found: FoundModel, request: LoadRequest, at: string): Promise<ServedModel> => {
     const { facts } = found;
     const before = models.current?.text;
-    const text = await openTextSide(found, before, stopping.signal);
+    const { chatTemplate } = options;
+    const text = await openTextSide(found, { before, chatTemplate, signal: stopping.signal });
     const { model: id, facts: engineFacts } = await engine.load(request).catch((error: unknown) => {
       if (text !== before) text.tokenizer.close();
       throw error;
@@ -72,6 +77,7 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
       id,
       name: options.modelName ?? facts.name ?? path.basename(nameOfLocation(at), '.zarr'),
       identity: facts.run ?? facts.checkpoint,
+      version: found.version,
       created: Math.floor(Date.now() / 1000),
       engine: engineFacts,
       facts,
@@ -105,22 +111,30 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
       log.warn({ run: options.run }, 'a run was named with --run: it stays');
       return;
     }
-    let wanted: string | undefined = 'current';
+    let run: string | undefined = 'current';
+    let wanted = run;
     try {
-      wanted = await (await openStore(store)).current();
-      if (wanted === undefined || wanted === models.current?.identity) return;
+      const opened = await openStore(store);
+      run = await opened.current();
+      if (run === undefined) return;
+      const version = await tokenizerVersion(await opened.openRun(run));
+      wanted = `${run} ${version}`;
+      const { current } = models;
+      const isServed = run === current?.identity;
+      if (isServed && version === current.version) return;
       if (wanted === refused && !again) return;
       const started = performance.now();
-      serve(await openRun(store, wanted));
+      serve(await openRun(store, run));
       refused = undefined;
-      log.info({ run: wanted, seconds: (performance.now() - started) / 1000 }, 'swapped to the new run');
+      const what = isServed ? 'the renewed tokenizer files of the run' : 'the new run';
+      log.info({ run, seconds: (performance.now() - started) / 1000 }, `swapped to ${what}`);
       swapped('done');
     } catch (thrown) {
       if (stopping.signal.aborted) return;
       if (wanted === refused && !again) return; // logged already
       refused = wanted;
       const error = toEsparseError(thrown);
-      log.error({ err: error, run: wanted }, 'the new run is refused, the old one stays');
+      log.error({ err: error, run }, 'the new run is refused, the old one stays');
       swapped('refused');
     }
   };

@@ -1,6 +1,6 @@
 import { openCheckpoint, tokenizerFiles, type TokenizerFile } from '@esparse/checkpoint';
 import { describeCheckpoint } from '@esparse/model';
-import { readTokenizerFiles, requireFinished } from '@esparse/model-store';
+import { readTokenizerFiles, requireFinished, tokenizerVersion } from '@esparse/model-store';
 import { showLocation } from '@esparse/storage';
 import type { Run } from '@esparse/store';
 
@@ -9,6 +9,8 @@ export interface FoundModel {
   readonly facts: ModelFacts;
   /** Its tokenizer, and what chats need. */
   readonly files: readonly TokenizerFile[];
+  /** Of these files: those of a run may be renewed, see `tokenizerVersion`. */
+  readonly version: string;
   /** How messages name it. */
   readonly where: string;
 }
@@ -48,7 +50,9 @@ export async function findRun(run: Run): Promise<FoundModel> {
     bytes,
     blocks,
   };
-  return { facts, files: await readTokenizerFiles(run), where: `run ${run.fingerprint}` };
+  // The version first: files that are renewed meanwhile are seen by the next look.
+  const version = await tokenizerVersion(run);
+  return { facts, files: await readTokenizerFiles(run), version, where: `run ${run.fingerprint}` };
 }
 
 /** @throws EsparseError 'checkpoint' or 'unsupported' for one that cannot be used */
@@ -59,7 +63,12 @@ export async function findCheckpoint(location: string, signal: AbortSignal): Pro
     const { config, digest } = checkpoint;
     const ofRuns = { run: undefined, pattern: undefined, pipeline: undefined, bytes: undefined };
     const facts = { ...ofRuns, name: undefined, checkpoint: digest, config, family, blocks };
-    return { facts, files: await tokenizerFiles(location), where: showLocation(location) };
+    return {
+      facts,
+      files: await tokenizerFiles(location, signal),
+      version: '',
+      where: showLocation(location),
+    };
   } finally {
     await checkpoint.close();
   }

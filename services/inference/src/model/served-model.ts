@@ -10,6 +10,8 @@ export interface ServedModel {
   readonly name: string;
   /** What its texts come from: the fingerprint of its run, or the digest of the checkpoint. */
   readonly identity: string;
+  /** Of the files of its tokenizer, which may be renewed in a run. */
+  readonly version: string;
   /** When it was opened, in seconds since 1970. */
   readonly created: number;
   readonly engine: EngineFacts;

@@ -23,14 +23,21 @@ export interface TextSide {
   readonly endTokens: readonly number[];
 }
 
+export interface TextSideOptions {
+  /** A text side that may do. */
+  readonly before: TextSide | undefined;
+  /** The source of a template that is used instead of the checkpoint's. */
+  readonly chatTemplate: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Opens the tokenizer of a model. Where its files are those of `before`, `before` is returned: to parse a large
  * tokenizer takes a quarter of a second, and a new run of the same model has the same one.
  */
 export async function openTextSide(
   { facts: { config }, files, where }: FoundModel,
-  before: TextSide | undefined,
-  signal: AbortSignal,
+  { before, chatTemplate, signal }: TextSideOptions,
 ): Promise<TextSide> {
   const digest = digestOf(files, config);
   if (digest === before?.digest) return before;
@@ -40,7 +47,7 @@ export async function openTextSide(
       digest,
       tokenizer,
       tokenText: makeTokenText(files, where),
-      chatTemplate: chatTemplateIn(files),
+      chatTemplate: chatTemplateIn(files, chatTemplate),
       endTokens: [...(await endTokensOf(files, config, tokenizer))],
     };
   } catch (error) {

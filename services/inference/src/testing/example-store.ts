@@ -1,10 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { checkpointWeights, openCheckpoint, tokenizerFiles, type Checkpoint } from '@esparse/checkpoint';
+import {
+  checkpointWeights,
+  openCheckpoint,
+  tokenizerFiles,
+  type Checkpoint,
+  type TokenizerFile,
+} from '@esparse/checkpoint';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
-import { densePath, writeDense, writeLinear, writeTokenizerFiles } from '@esparse/model-store';
+import {
+  densePath,
+  readTokenizerFiles,
+  writeDense,
+  writeLinear,
+  writeTokenizerFiles,
+} from '@esparse/model-store';
 import { identityOrder, maskLinear, packLinear, type Pattern } from '@esparse/sparsity';
-import { createOrOpenStore, type RunWriter } from '@esparse/store';
+import { createOrOpenStore, openStore, type RunWriter } from '@esparse/store';
 
 export const EXAMPLE_MODEL = path.join(import.meta.dirname, '../../../../examples/models/llama-2m');
 
@@ -56,6 +68,22 @@ export async function writeExampleRun(options: ExampleRun): Promise<void> {
   } finally {
     await writer.close();
     await checkpoint.close();
+  }
+}
+
+/** Gives a run other files of its tokenizer, as `esparse prune` does after they have changed in the checkpoint. */
+export async function renewTokenizer(
+  location: string,
+  fingerprint: string,
+  change: (files: readonly TokenizerFile[]) => readonly TokenizerFile[],
+): Promise<void> {
+  const store = await openStore(location);
+  const run = await store.openRun(fingerprint);
+  const writer = await store.beginRun(fingerprint, run.attributes);
+  try {
+    await writeTokenizerFiles(writer, change(await readTokenizerFiles(run)));
+  } finally {
+    await writer.close();
   }
 }
 
