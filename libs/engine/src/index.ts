@@ -25,6 +25,7 @@ export type { Sequence } from './paging/sequence.ts';
 export { argmax } from './sampling/argmax.ts';
 export type { Candidates } from './sampling/candidates.ts';
 export { logSumExp, topLogprobs, type TopLogprobs } from './sampling/log-probabilities.ts';
+export { isWithin, rangeInWords } from './sampling/number-field.ts';
 export { SAMPLING_OPTIONS, type SamplingParams } from './sampling/params.ts';
 export { sampleToken } from './sampling/sample-token.ts';
 export { createSampler, type Sampler } from './sampling/sampler.ts';

@@ -12,7 +12,7 @@ export interface Terminal extends Writable {
 /** Lines at the bottom of a terminal that are redrawn in their place, below lines that stay. */
 export interface LiveArea {
   /** Writes a line that stays, above the area. */
-  print(line: string): void;
+  readonly print: (line: string) => void;
   /** Removes the area; what was printed stays. */
   stop(): void;
 }

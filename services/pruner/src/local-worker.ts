@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { EXIT_BAD_INPUT, EsparseError } from '@esparse/errors';
 import type { DeviceName } from '@esparse/onnx';
@@ -19,6 +20,8 @@ export interface LocalWorkerOptions {
   /** The file or package of a model family that it is to know. @default none */
   readonly family?: string | undefined;
   readonly roots: readonly string[];
+  /** Takes each line that it writes to standard error. @default they go to that of this process */
+  readonly print?: ((line: string) => void) | undefined;
   /** Ends the start. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -47,6 +50,7 @@ export async function startLocalWorker({
   device,
   family,
   roots,
+  print,
   signal,
 }: LocalWorkerOptions): Promise<LocalWorker> {
   const args = ['worker', '--listen', '127.0.0.1:0', '--log-level', 'warn'];
@@ -55,7 +59,9 @@ export async function startLocalWorker({
   if (device !== undefined) args.push('--device', device);
   if (family !== undefined) args.push('--family', family);
   signal?.throwIfAborted();
-  const child = fork(script, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: withoutTls() });
+  const stderr = print === undefined ? 'inherit' : 'pipe';
+  const child = fork(script, args, { stdio: ['ignore', 'ignore', stderr, 'ipc'], env: withoutTls() });
+  if (print !== undefined && child.stderr !== null) createInterface(child.stderr).on('line', print);
   const { address } = await readiness(child, signal);
   return {
     address,
@@ -83,7 +89,8 @@ async function readiness(child: ChildProcess, signal: AbortSignal | undefined): 
   try {
     return await Promise.race([
       once(child, 'message', { signal: giveUp }).then(([message]) => message as WorkerReady),
-      once(child, 'exit', { signal: giveUp }).then(async ([code, killedBy]) => {
+      // Once all that it said has been read, too.
+      once(child, 'close', { signal: giveUp }).then(async ([code, killedBy]) => {
         if (code === null) await setTimeout(SIGNAL_MS, undefined, { signal: giveUp });
         throw ended(code as number | null, killedBy as NodeJS.Signals | null);
       }),

@@ -54,7 +54,7 @@ interface Ids {
   readonly shards?: readonly number[];
 }
 
-/** What a request is about; a run that does not look like one is not repeated. */
+/** What a request is about; a run that does not look like one, or is all zeros since it has no name yet, is not repeated. */
 function idsOf(request: unknown): Ids {
   const { run, block, shard, shards } = request as {
     readonly run?: { readonly run: string } | null;
@@ -64,7 +64,7 @@ function idsOf(request: unknown): Ids {
   };
   const named = shards ?? (shard === undefined ? undefined : [shard]);
   return {
-    ...(run != null && /^[0-9a-f]{8,64}$/.test(run.run) ? { run: run.run } : {}),
+    ...(run != null && /^(?!0+$)[0-9a-f]{8,64}$/.test(run.run) ? { run: run.run } : {}),
     ...(block === undefined ? {} : { block }),
     ...(named === undefined ? {} : { shards: named.slice(0, MAX_SHARDS_NAMED) }),
   };

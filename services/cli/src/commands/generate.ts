@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { endTokensOf, makeTokenText } from '@esparse/checkpoint';
-import { generate, type Engine } from '@esparse/engine';
+import { generate, SAMPLING_OPTIONS, type Engine } from '@esparse/engine';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
 import { engineDeviceOption } from '../options/engine-device.ts';
@@ -8,7 +8,8 @@ import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.
 import { openSource, type ModelSource } from '../model-source.ts';
 import { jsonOption, threadsOption } from '../options/shared.ts';
 import { sourceOptions, type SourceFlags } from '../options/source.ts';
-import { anyInteger, integer, nonNegative, share } from '../options/values.ts';
+import { within } from '../options/sampling.ts';
+import { anyInteger, integer } from '../options/values.ts';
 import { verifyOption, type VerifyFlags } from '../options/verify.ts';
 import { withEngine } from '../with-engine.ts';
 
@@ -47,19 +48,19 @@ export function generateCommand(): Command {
       )
         .default(0)
         .env('ESPARSE_TEMPERATURE')
-        .argParser(nonNegative),
+        .argParser(within(SAMPLING_OPTIONS.temperature.request)),
     )
     .addOption(
       new Option('--top-p <p>', 'sample among the most likely tokens that together have this probability')
         .default(1)
         .env('ESPARSE_TOP_P')
-        .argParser(share),
+        .argParser(within(SAMPLING_OPTIONS.topP.request)),
     )
     .addOption(
-      new Option('--top-k <n>', 'sample among this many of the most likely tokens; 0 for all')
+      new Option('--top-k <n>', 'sample among this many of the most likely tokens; 0 or -1 for all')
         .default(0)
         .env('ESPARSE_TOP_K')
-        .argParser(integer(0, 1_000_000)),
+        .argParser(within(SAMPLING_OPTIONS.topK.request)),
     )
     .addOption(
       new Option('--seed <n>', 'seed of the sampling (default: another one each time)')

@@ -6,9 +6,10 @@ import { withCancellation } from '../cancel.ts';
 import { deviceOption } from '../options/device.ts';
 import { jsonOption, required, threadsOption } from '../options/shared.ts';
 import { integer, targets } from '../options/values.ts';
+import { linesForPeople } from '../log.ts';
 import { ownScript } from '../own-command.ts';
 import { clientTlsOptions } from '../options/tls.ts';
-import { createReporter } from '../prune-progress/reporter.ts';
+import { createReporter, type Reporter } from '../prune-progress/reporter.ts';
 import { renderReport } from '../prune-progress/report.ts';
 import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
@@ -104,17 +105,35 @@ async function run(
     family: found && { name: found.family.name, source: found.source },
   };
   const reporter = createReporter({ json, stream: process.stdout });
+  const print = await workerLines(reporter);
   try {
     const report = await prune(options, {
       signal,
       emit: reporter.emit,
       // The worker that prune starts is `esparse worker`.
       startWorker: (roots, cancelled) =>
-        startLocalWorker({ script: ownScript(), threads, device, family: named, roots, signal: cancelled }),
+        startLocalWorker({
+          script: ownScript(),
+          threads,
+          device,
+          family: named,
+          roots,
+          print,
+          signal: cancelled,
+        }),
     });
     reporter.stop();
     if (!json) process.stdout.write(renderReport(report));
   } finally {
     reporter.stop();
   }
+}
+
+/** Where standard error is the terminal that is redrawn, the worker's lines go above that; elsewhere it writes them itself. */
+async function workerLines({ print }: Reporter): Promise<((line: string) => void) | undefined> {
+  if (print === undefined || !process.stderr.isTTY) return undefined;
+  const readable = await linesForPeople();
+  return (line) => {
+    print(readable(line));
+  };
 }

@@ -10,8 +10,8 @@ import {
 } from '@esparse/inference';
 import type { ServerTls } from '@esparse/protocol';
 import { Command, Option } from 'commander';
-import { destination, pino } from 'pino';
 import { aborted, withCancellation } from '../cancel.ts';
+import { createLog } from '../log.ts';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { engineDeviceOption } from '../options/engine-device.ts';
 import { drainOption, logLevelOption, numeric, threadsOption } from '../options/shared.ts';
@@ -172,7 +172,7 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   const family = await familyLoader(flags);
-  const log = pino({ name: 'esparse-serve', level: logLevel }, destination(2));
+  const log = await createLog('esparse-serve', logLevel);
   const server = await startServer({
     ...flags,
     family,

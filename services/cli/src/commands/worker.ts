@@ -3,8 +3,8 @@ import { Command, Option } from 'commander';
 import type { DeviceName } from '@esparse/onnx';
 import type { ServerTls } from '@esparse/protocol';
 import { DEFAULT_DRAIN_SECONDS, startWorker } from '@esparse/worker';
-import { pino, destination } from 'pino';
 import { aborted, withCancellation } from '../cancel.ts';
+import { createLog } from '../log.ts';
 import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
 import { deviceOption } from '../options/device.ts';
 import { drainOption, logLevelOption, threadsOption } from '../options/shared.ts';
@@ -69,7 +69,7 @@ async function run(
   // A pruner that started this worker waits for its address, and its end is the worker's end.
   const orphaned =
     process.send !== undefined && !process.connected ? Promise.resolve() : once(process, 'disconnect');
-  const log = pino({ name: 'esparse-worker', level: logLevel }, destination(2));
+  const log = await createLog('esparse-worker', logLevel);
   const worker = await startWorker({
     listen,
     threads,

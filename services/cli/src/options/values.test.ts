@@ -1,15 +1,10 @@
-import { collect, hostPort, integer, nonNegative, pattern } from './values.ts';
+import { collect, hostPort, integer, pattern } from './values.ts';
 
 test('a whole number is taken within its bounds and refused outside them', () => {
   const parse = integer(1, 8);
   expect(parse('8')).toBe(8);
   for (const bad of ['0', '9', '1.5', 'one', '', '1e0', ' 1'])
     expect(() => parse(bad)).toThrow(/from 1 to 8/);
-});
-
-test('alpha is any finite number that is not negative', () => {
-  expect(nonNegative('0.5')).toBe(0.5);
-  for (const bad of ['-1', 'NaN', 'Infinity', '']) expect(() => nonNegative(bad)).toThrow(/0 or more/);
 });
 
 test('a pattern is keep:group', () => {

@@ -22,22 +22,6 @@ export function anyInteger(text: string): number {
   return value;
 }
 
-/** A number above 0, at most 1. */
-export function share(text: string): number {
-  const value = nonNegative(text);
-  if (value === 0 || value > 1) throw new InvalidArgumentError('Expected a number above 0, at most 1.');
-  return value;
-}
-
-/** A finite number, not negative. */
-export function nonNegative(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < 0) {
-    throw new InvalidArgumentError('Expected a number of 0 or more.');
-  }
-  return value;
-}
-
 /** keep:group, such as 2:4. */
 export function pattern(text: string): Pattern {
   try {

@@ -7,6 +7,8 @@ import { PruneScreen } from './screen.ts';
 /** Shows a run's events while it goes on. */
 export interface Reporter {
   readonly emit: (event: PruneEvent) => void;
+  /** Writes a line of another process above what is redrawn; absent where nothing is, and it can write for itself. */
+  readonly print?: (line: string) => void;
   /** Removes what is redrawn, if anything is. */
   stop(): void;
 }
@@ -46,6 +48,7 @@ function terminalReporter(stream: Terminal): Reporter {
       const line = lineOf(event);
       if (line !== undefined) area.print(line);
     },
+    print: area.print,
     stop() {
       area.stop();
     },

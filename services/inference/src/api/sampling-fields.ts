@@ -1,4 +1,10 @@
-import { SAMPLING_OPTIONS, type NumberField, type SamplingParams } from '@esparse/engine';
+import {
+  isWithin,
+  rangeInWords,
+  SAMPLING_OPTIONS,
+  type NumberField,
+  type SamplingParams,
+} from '@esparse/engine';
 import { invalidField } from '@esparse/errors';
 import { z } from 'zod';
 import { snakeCase, type SnakeCase } from './snake-case.ts';
@@ -30,7 +36,7 @@ export function readSampling(message: SamplingNumbers): SamplingNumbers {
       const field: NumberField = SAMPLING_OPTIONS[name].request;
       const value = message[name] ?? field.default;
       if (!isWithin(value, field)) {
-        throw invalidField(snakeCase(name), `${snakeCase(name)}: expected ${inWords(field)}`);
+        throw invalidField(snakeCase(name), `${snakeCase(name)}: expected ${rangeInWords(field)}`);
       }
       return [name, value];
     }),
@@ -42,13 +48,4 @@ function schemaOf({ integer = false, min, above, max }: NumberField): z.ZodType<
   if (min !== undefined) number = number.min(min);
   if (above !== undefined) number = number.gt(above);
   return number.max(max).nullish();
-}
-
-function isWithin(value: number, { integer = false, min = -Infinity, above = -Infinity, max }: NumberField) {
-  return value >= min && value > above && value <= max && (!integer || Number.isInteger(value));
-}
-
-function inWords({ integer = false, min, above, max }: NumberField): string {
-  const range = min === undefined ? `above ${above}, at most ${max}` : `from ${min} to ${max}`;
-  return integer ? `a whole number ${range}` : range;
 }
