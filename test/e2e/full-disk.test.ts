@@ -30,39 +30,61 @@ function place(name: string): string {
   return at(name);
 }
 
-onFullDisk('a full disk is reported with exit code 2, and what is committed by then is whole', () => {
-  const output = withDisk(
-    place('disk'),
-    2 * MIB,
-    `${prune('"$1/store"', '--pipeline magnitude')}; ${esparse} verify --store "$1/store"; echo "verified: $?"`,
-  );
-  expect(output).toContain('block 1/4 committed');
-  expect(output).not.toContain('block 4/4 committed');
-  expect(output).toContain('no space left on the device');
-  expect(output).toContain('pruned: 2');
-  expect(output).toContain('verified: 0');
+/** Prunes in the background, and goes on once its first block is committed, or it has ended. */
+const pruneToFirstBlock = (store: string) =>
+  `{ ${prune(store)}; } > "$1.log" 2>&1 & until grep -Eq 'block 1/4 committed|pruned:' "$1.log"; do sleep 0.02; done`;
+
+/** A file system is busy, and stays as it is, while a file of it is being written. */
+const REMOUNT = 'until mount -o remount,ro "$1" 2> /dev/null; do sleep 0.01; done';
+
+onFullDisk('a disk that is too small for the run is seen before anything is pruned', () => {
+  const output = withDisk(place('small'), 2 * MIB, `${prune('"$1/store"')}; ls "$1/store"`);
+  expect(output).toMatch(/no room for the run: \d+ bytes are needed, \d+ bytes are free/);
+  expect(output).toContain('pruned: 2\nzarr.json\n');
+  expect(output).not.toContain('committed');
 });
 
 onFullDisk(
-  'with space again the same command goes on, to the store of a run that had it all along',
+  'a disk that fills up is reported with file and bytes; what is committed is whole, and with space again the run goes on, to the same store',
   async () => {
-    const folder = place('filled');
-    // The store has some 3.2 MiB in the end; a file takes the space of its second half.
     const output = withDisk(
-      folder,
-      16 * MIB,
-      `head -c ${14 * MIB} /dev/zero > "$1/other"; ${prune('"$1/store"')}; rm "$1/other"; echo again; ` +
+      place('filled'),
+      8 * MIB,
+      `${pruneToFirstBlock('"$1/store"')}; cat /dev/zero > "$1/other"; wait; cat "$1.log"; ` +
+        `${esparse} verify --store "$1/store"; echo "verified: $?"; rm "$1/other"; echo again; ` +
         `${prune('"$1/store"')}; cp -r "$1/store" '${at('resumed')}'`,
     );
     const [first, second] = output.split('again\n');
-    expect(first).toContain('block 1/4 committed');
-    expect(first).toContain('no space left on the device');
+    expect(first).not.toContain('block 4/4 committed');
+    expect(first).toMatch(
+      /cannot write .*: no space left on the device \(\d+ bytes are needed, \d+ bytes are free\)/,
+    );
     expect(first).toContain('pruned: 2');
+    expect(first).toContain('verified: 0');
     expect(second).toMatch(/going on after block [123] of 4/);
     expect(second).toContain('pruned: 0');
     expect(execFileSync('sh', ['-c', prune(`'${at('whole')}'`)], { encoding: 'utf8' })).toContain(
       'pruned: 0',
     );
     expect(await contentsOf(at('resumed'))).toEqual(await contentsOf(at('whole')));
+  },
+);
+
+onFullDisk(
+  'a file system that becomes read-only is named as what it is, at the start and in the middle',
+  () => {
+    const output = withDisk(
+      place('read-only'),
+      16 * MIB,
+      `${pruneToFirstBlock('"$1/store"')}; ${REMOUNT}; wait; cat "$1.log"; ` +
+        `echo then; ${prune('"$1/store"')}; ${esparse} gc --store "$1/store"; echo "collected: $?"`,
+    );
+    const [during, after] = output.split('then\n');
+    expect(during).toMatch(/error: cannot (write|remove|flush) .*: its file system is read-only/);
+    expect(during).toContain('pruned: 2');
+    expect(after).toMatch(/error: cannot lock .*: its file system is read-only/);
+    expect(after).toContain('pruned: 2');
+    expect(after).toContain('collected: 2');
+    expect(output).not.toContain('EROFS');
   },
 );

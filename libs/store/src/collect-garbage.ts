@@ -1,7 +1,8 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
 import { joinKey, type ObjectStore, type WriterLease } from '@esparse/storage';
 import { readCurrent } from './current.ts';
-import { blockOfName, BLOCKS, DENSE, FINISHED, HIDDEN, HIDDEN_DENSE, RUNS, ZARR_JSON } from './layout.ts';
+import { FINISHED, RUNS, ZARR_JSON } from './layout.ts';
+import { bytesBelow, leftoversOf, type Leftover } from './leftovers.ts';
 import { isRun, readRunState, removeRun, runNames, type RunState } from './run-state.ts';
 import { readSealedGroup } from './sealed-document.ts';
 import type { Store } from './store.ts';
@@ -9,10 +10,7 @@ import type { Store } from './store.ts';
 /** Something in a store that nobody needs. */
 export interface Garbage {
   readonly kind:
-    /** A block, or the dense arrays, whose transaction was never committed. */
-    | 'uncommitted'
-    /** Boundary hidden states: a resume computes them again. */
-    | 'hidden'
+    | Leftover['kind']
     /** A run that was never finished, as a whole, or what is left of one. */
     | 'run'
     /** What a write that was cut off left: a temporary file, or an upload that was not completed. */
@@ -113,9 +111,14 @@ async function searchRuns(
     if (fault !== undefined) {
       damaged.push({ run: fingerprint, message: fault });
     } else if (fingerprint === named || !isRun(state) || (runs === 'all-unfinished' && !isNeeded)) {
-      const garbage = await measure(objects, 'run', state.folder, signal);
-      if (garbage !== undefined) findings.push({ garbage, remove: () => removeRun(objects, state) });
-    } else findings.push(...(await leftovers(objects, state, signal)));
+      const bytes = await bytesBelow(objects, state.folder, signal);
+      if (bytes === undefined) continue;
+      const garbage = { kind: 'run', object: state.folder, bytes } as const;
+      findings.push({ garbage, remove: () => removeRun(objects, state) });
+    } else {
+      for (const garbage of await leftoversOf(objects, state, signal))
+        findings.push({ garbage, remove: () => objects.deletePrefix(garbage.object) });
+    }
   }
   return { findings, damaged };
 }
@@ -150,47 +153,4 @@ async function faultOf(
     if (!isEsparseError(error) || error.kind !== 'store') throw error;
     return `${messageOf(error)}; restore it from a copy`;
   }
-}
-
-/** What a run that stays does not need. */
-async function leftovers(
-  objects: ObjectStore,
-  { folder, finished, committed }: RunState,
-  signal: AbortSignal | undefined,
-): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  const add = async (kind: Garbage['kind'], place: string): Promise<void> => {
-    const garbage = await measure(objects, kind, place, signal);
-    if (garbage !== undefined) findings.push({ garbage, remove: () => objects.deletePrefix(place) });
-  };
-  if (!finished) {
-    for (const group of await groupsOf(objects, folder)) {
-      if (!committed.includes(group)) await add('uncommitted', group);
-    }
-  }
-  for (const name of [HIDDEN, HIDDEN_DENSE]) await add('hidden', joinKey(folder, name));
-  return findings;
-}
-
-/** The folders of a run's blocks and of its dense arrays, committed or not. */
-async function groupsOf(objects: ObjectStore, run: string): Promise<string[]> {
-  const blocks = await objects.children(joinKey(run, BLOCKS));
-  const names = blocks.filter((name) => blockOfName(name) !== undefined);
-  return [joinKey(run, DENSE), ...names.map((name) => joinKey(run, BLOCKS, name))];
-}
-
-/** A folder with the bytes of all objects below it; undefined where there are none, nor folders. */
-async function measure(
-  objects: ObjectStore,
-  kind: Garbage['kind'],
-  folder: string,
-  signal: AbortSignal | undefined,
-): Promise<Garbage | undefined> {
-  let bytes = 0;
-  for await (const key of objects.list(folder)) {
-    signal?.throwIfAborted();
-    if (!key.endsWith('/')) bytes += (await objects.size(key)) ?? 0;
-  }
-  const isThere = bytes > 0 || (await objects.children(folder)).length > 0;
-  return isThere ? { kind, object: folder, bytes } : undefined;
 }

@@ -5,7 +5,9 @@ import { committedBlocks, isCommitted } from './commits.ts';
 import { readFinished, type FinishedSummary } from './finished.ts';
 import { hiddenStates, type RunHiddenStates } from './hidden-states.ts';
 import { blockFolder, DENSE, FINISHED, runFolder, ZARR_JSON } from './layout.ts';
+import { leftoversOf } from './leftovers.ts';
 import { isRawFolder, readRawManifest, readRawObject } from './raw-objects.ts';
+import { readRunState } from './run-state.ts';
 import { readSealedGroup, type Attributes } from './sealed-document.ts';
 import { verifyRun, type Damage, type VerifyProgress } from './verify.ts';
 
@@ -23,6 +25,8 @@ export interface Run extends RunHiddenStates {
   /** Whether block k is committed. */
   isCommitted(k: number): Promise<boolean>;
   isDenseCommitted(): Promise<boolean>;
+  /** Bytes in its folder that are not committed: of blocks that were begun, and hidden states. */
+  uncommittedBytes(): Promise<number>;
   /** Opens a committed block. @throws EsparseError 'store' where it is not committed or damaged */
   block(k: number): Promise<CommittedGroup>;
   /** Opens the arrays outside the blocks. @throws EsparseError 'store' where they are not committed or damaged */
@@ -61,6 +65,10 @@ export async function openRunAt(store: ObjectStore, fingerprint: string): Promis
     committedBlocks: () => committedBlocks(store, folder),
     isCommitted: async (k) => isCommitted(store, blockFolder(folder, k)),
     isDenseCommitted: () => isCommitted(store, joinKey(folder, DENSE)),
+    async uncommittedBytes() {
+      const leftovers = await leftoversOf(store, await readRunState(store, fingerprint));
+      return leftovers.reduce((sum, { bytes }) => sum + bytes, 0);
+    },
     block: async (k) => openGroup(store, blockFolder(folder, k), `${label}, block ${k}`),
     dense: () => openGroup(store, joinKey(folder, DENSE), `${label}, dense`),
     object: (path) => readRawObject(store, folder, path, label),

@@ -44,3 +44,8 @@ export function bytes(count: number): string {
 export function percent(share: number): string {
   return `${(share * 100).toFixed(2)} %`;
 }
+
+/** A part as a percentage of the whole; a dash where there is nothing to have a part of. */
+export function percentOf(part: number, whole: number): string {
+  return whole === 0 ? '-' : percent(part / whole);
+}

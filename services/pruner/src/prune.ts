@@ -19,6 +19,7 @@ import { nearestUnfinished, requireExistingRun, type AskedRun } from './other-ru
 import { attributesFingerprint, attributesOf, prepare, type Preparation } from './prepare.ts';
 import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
+import { requireSpace } from './require-space.ts';
 import { numericsOf, thenRelease } from './stages.ts';
 import { stampEvents } from './stamp-events.ts';
 import { checkedReaders } from './statistics.ts';
@@ -69,6 +70,19 @@ async function pruneTraced(
   // Refused before anything is read or written.
   const readers = checkedReaders(options.pipeline, options);
   const preparation = await stopwatch.time('open', () => prepare(options, signal));
+  try {
+    const session = { options, signal, emit, preparation, readers, stopwatch, started, span, kept };
+    return await prunePrepared(session, dependencies);
+  } finally {
+    await preparation.checkpoint.close();
+  }
+}
+
+async function prunePrepared(
+  prepared: Omit<Session, 'guard'>,
+  dependencies: PruneDependencies,
+): Promise<PruneReport> {
+  const { options, emit } = prepared;
   const store = await (options.resume === true ? openStore : createOrOpenStore)(options.store);
   const remote = await clientCredentials(options, options.workers);
   const local = options.workers.length > 0 ? undefined : await startLocal(options, dependencies);
@@ -88,22 +102,12 @@ async function pruneTraced(
   const watchdog = startWatchdog(timeoutMs);
   const guard = { timeoutMs, watch: watchdog.watch };
   try {
-    const session: Session = {
-      options,
-      signal,
-      emit,
-      preparation,
-      readers,
-      stopwatch,
-      started,
-      span,
-      guard,
-      kept,
-    };
-    return await thenRelease(options.pipeline.stages, guard, () => pruneOn(pool, store, session));
+    return await thenRelease(options.pipeline.stages, guard, () =>
+      pruneOn(pool, store, { ...prepared, guard }),
+    );
   } finally {
     pool.close();
-    await Promise.allSettled([watchdog.stop(), local?.stop(), preparation.checkpoint.close()]);
+    await Promise.allSettled([watchdog.stop(), local?.stop()]);
   }
 }
 
@@ -138,6 +142,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   const attributes = attributesOf(options, preparation, arithmetic);
   const run = attributesFingerprint(attributes);
   if (options.resume === true) await requireExistingRun(store, { run, attributes });
+  await requireSpace(store, run, options, preparation, readers);
   span.set({ 'esparse.run': run, 'esparse.blocks': description.blocks });
   emit({
     event: 'started',

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { openStore } from '@esparse/store';
 import { withCancellation } from '../cancel.ts';
 import { inspectRun, type RunInspection } from '../inspect-run.ts';
-import { bytes, percent, table } from '../table.ts';
+import { bytes, percent, percentOf, table } from '../table.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
 import { jsonOption, runOption, storeOption } from '../options/shared.ts';
 
@@ -51,7 +51,7 @@ function render(
   const head =
     `run ${run} (${state}; ${runs} in the store)\n` +
     `${model}, ${pipeline} ${pattern}${otherwise}, shuffle ${shuffle ?? 'unknown'}\n` +
-    `linears ${bytes(totals.bytes)} of ${bytes(totals.denseBytes)} dense (${percent(totals.bytes / totals.denseBytes)}), ` +
+    `linears ${bytes(totals.bytes)} of ${bytes(totals.denseBytes)} dense (${percentOf(totals.bytes, totals.denseBytes)}), ` +
     `permutations ${bytes(totals.permutationBytes)}\n\n`;
   const rows = blocks.flatMap(({ block, committed, linears }) =>
     committed

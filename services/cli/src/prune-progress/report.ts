@@ -1,5 +1,5 @@
 import type { PruneReport } from '@esparse/pruner';
-import { bytes, percent, table } from '../table.ts';
+import { bytes, percent, percentOf, table } from '../table.ts';
 
 /** What a run has done, as a table; a line where an earlier attempt had done all of it. */
 export function renderReport(report: PruneReport): string {
@@ -26,5 +26,5 @@ export function renderReport(report: PruneReport): string {
 }
 
 function packed({ linearBytes, denseLinearBytes }: PruneReport): string {
-  return `${bytes(linearBytes)} (${percent(linearBytes / denseLinearBytes)})`;
+  return `${bytes(linearBytes)} (${percentOf(linearBytes, denseLinearBytes)})`;
 }

@@ -39,26 +39,44 @@ export async function storeBytesOf(
 ): Promise<StoreBytes> {
   const { description, layers, readings } = shape;
   const { outerTensors } = description;
-  let arrays = sum(outerTensors.map((tensor) => denseBytes(shape, tensor)));
+  let arrays = outerArrayBytes(shape);
   let documents =
     RUN_DOCUMENT_BYTES +
     Object.keys(layers.exceptions).length * EXCEPTION_BYTES +
     outerTensors.length * ARRAY_DOCUMENT_BYTES;
   for (let block = 0; block < description.blocks; block++) {
     const [pruned, taps] = [layers.pruned(block), layers.taps(block)];
-    const dense: TensorSpec[] = [...description.blockTensors(block)];
-    for (const { weight, rows, cols } of layers.dense(block))
-      dense.push({ name: weight(block), shape: [rows, cols] });
-    arrays +=
-      sum(pruned.map(packedBytes)) +
-      sum(dense.map((tensor) => denseBytes(shape, tensor))) +
-      sum(taps.map(({ channels }) => readings * (4 * channels + TRAILER_BYTES)));
+    const dense = denseTensors(shape, block);
+    arrays += blockArrayBytes(shape, block);
     const count = 3 * pruned.length + dense.length + readings * taps.length;
     const groups = pruned.length + (readings > 0 ? taps.length : 0) + 1;
     documents += count * ARRAY_DOCUMENT_BYTES + groups * GROUP_DOCUMENT_BYTES;
   }
   const tokenizer = sum((await tokenizerFiles(model, signal)).map(({ bytes }) => bytes.byteLength));
   return { bytes: arrays + documents + tokenizer, arrays };
+}
+
+/** The arrays outside the blocks. */
+export function outerArrayBytes(shape: StoreShape): number {
+  return sum(shape.description.outerTensors.map((tensor) => denseBytes(shape, tensor)));
+}
+
+/** The arrays of a block: exact, as they are stored. */
+export function blockArrayBytes(shape: StoreShape, block: number): number {
+  const { layers, readings } = shape;
+  return (
+    sum(layers.pruned(block).map(packedBytes)) +
+    sum(denseTensors(shape, block).map((tensor) => denseBytes(shape, tensor))) +
+    sum(layers.taps(block).map(({ channels }) => readings * (4 * channels + TRAILER_BYTES)))
+  );
+}
+
+/** What of a block stays as it is. */
+function denseTensors({ description, layers }: StoreShape, block: number): TensorSpec[] {
+  const dense: TensorSpec[] = [...description.blockTensors(block)];
+  for (const { weight, rows, cols } of layers.dense(block))
+    dense.push({ name: weight(block), shape: [rows, cols] });
+  return dense;
 }
 
 /** A packed linear: its values, indices and permutation. */
