@@ -18,4 +18,5 @@ export {
   exitCodeOf,
 } from './exit-codes.ts';
 export { faultInWords } from './fault-in-words.ts';
+export { cannotListen } from './listen-error.ts';
 export { invalidField, isRequestError, RequestError, type RequestErrorDetails } from './request-error.ts';

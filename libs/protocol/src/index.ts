@@ -19,6 +19,7 @@ export type { StatisticRef__Output } from './generated/esparse/v1/StatisticRef.t
 export type { RunRef__Output } from './generated/esparse/v1/RunRef.ts';
 export type { WorkerHandlers } from './generated/esparse/v1/Worker.ts';
 export { grpcStatusOf } from './grpc-status.ts';
+export { hostGuard, type HostGuard } from './host-guard.ts';
 export { identityMetadata, requireIdentity, type WorkerIdentity } from './identity.ts';
 export { InferenceClient, inferencePackage, inferenceServiceDefinition } from './inference-service.ts';
 export {
@@ -30,8 +31,10 @@ export {
   MAX_REPLY_BYTES,
   MAX_REQUEST_BYTES,
   MAX_SHARDS,
+  MAX_SHARD_BYTES,
   MAX_SHARD_TOKENS,
   MAX_TILE_BYTES,
+  UNREAD_TIMEOUT_MS,
 } from './limits.ts';
 export { workerServiceDefinition } from './service.ts';
 export { tileMessages, type Tile, type TileExpectation } from './tiles.ts';

@@ -9,11 +9,14 @@ export const MESSAGE_OVERHEAD_BYTES = 64 * 1024;
 /** What a pruner accepts from a worker in one message. */
 export const MAX_REPLY_BYTES = MAX_TILE_BYTES + MESSAGE_OVERHEAD_BYTES;
 
-/** What a worker accepts in one message: the largest is a shard's tokens, at most 5 bytes each on the wire. */
-export const MAX_REQUEST_BYTES = 8 * MIB;
+/** Hidden states of one shard at most, so that a worker never holds more of them; a longer sequence is a shard alone. */
+export const MAX_SHARD_BYTES = 16 * MIB;
 
-/** Tokens of one shard at most, so that `OpenShard` fits into a message. */
-export const MAX_SHARD_TOKENS = 1_500_000;
+/** Tokens of one shard at most: those of `MAX_SHARD_BYTES` where a token has 16 channels, fewer than any model's. */
+export const MAX_SHARD_TOKENS = MAX_SHARD_BYTES / (16 * 4);
+
+/** What a worker accepts in one message: the largest is a shard's tokens, at most 5 bytes each on the wire. */
+export const MAX_REQUEST_BYTES = 5 * MAX_SHARD_TOKENS + MESSAGE_OVERHEAD_BYTES;
 
 /** HTTP/2 window of a connection: grpc-js's default holds a stream at 290 MB/s, 8 MiB lets it reach over 1 GB/s. */
 export const FLOW_CONTROL_WINDOW_BYTES = 8 * MIB;
@@ -30,6 +33,12 @@ export const MAX_NAMES = 256;
 /** Between two pings of a connection with calls on it, and how long the answer may take: a host that vanished shows. */
 export const KEEPALIVE_MS = 10_000;
 export const KEEPALIVE_TIMEOUT_MS = 10_000;
+
+/**
+ * How long a client may read nothing of what is sent to it, as over HTTP: a pruner reads again within seconds, also while it
+ * multiplies matrices, and one that never does holds the worker from others.
+ */
+export const UNREAD_TIMEOUT_MS = 30_000;
 
 /** How long a worker may take to answer who it is. */
 export const DESCRIBE_DEADLINE_MS = 10_000;

@@ -1,10 +1,13 @@
-import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
+import { loadPackageDefinition, logVerbosity, setLogVerbosity, type ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { tileEncoder } from './encode-tile.ts';
 import type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';
 import type { WorkerHandlers } from './generated/esparse/v1/Worker.ts';
 import type { ProtoGrpcType } from './generated/worker.ts';
 import { PROTO_FOLDER } from './proto-folder.ts';
+
+// What gRPC reports we report as errors: on standard error its lines would stand before ours.
+if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 
 const loaded = loadPackageDefinition(
   loadSync('esparse/v1/worker.proto', {

@@ -29,6 +29,8 @@ export interface ServeOptions extends ServerTls {
   /** HOST:PORT of the gRPC service. @default none */
   readonly grpc?: string | undefined;
   readonly apiKeyFile?: string | undefined;
+  /** Names that requests over HTTP may give as their Host, see `hostGuard`. @default any */
+  readonly allowedHosts?: readonly string[] | undefined;
   readonly maxSequences?: number | undefined;
   /** @default the engine's: the model's positions, at most 4096 */
   readonly maxContext?: number | undefined;

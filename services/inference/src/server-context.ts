@@ -1,3 +1,4 @@
+import type { HostGuard } from '@esparse/protocol';
 import type { TextService } from './generate/service.ts';
 import type { EventLoopPacer } from './generate/event-loop-pacer.ts';
 import type { Metrics } from './metrics/metrics.ts';
@@ -20,4 +21,6 @@ export interface ServerContext {
   /** Undefined where no key is needed. */
   readonly keys: ApiKeys | undefined;
   readonly limits: ServerLimits;
+  /** Which Host a request over HTTP may name. */
+  readonly allowsHost: HostGuard;
 }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
-import { EsparseError, messageOf, RequestError, toEsparseError } from '@esparse/errors';
+import { cannotListen, RequestError, toEsparseError } from '@esparse/errors';
 import { openStore } from '@esparse/store';
+import { hostGuard } from '@esparse/protocol';
 import type { FastifyInstance } from 'fastify';
 import { readApiKeys } from './api-keys.ts';
 import { createCore } from './core.ts';
@@ -50,7 +51,14 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const renderer = createChatRenderer();
   const core = createCore(options, { renderer, chatTemplate: await chatTemplateOf(options, renderer) });
   const { service, admission, metrics, models, loader, nextTurn } = core;
-  const context: ServerContext = { service, metrics, keys, limits: limitsOf(options), nextTurn };
+  const context: ServerContext = {
+    service,
+    metrics,
+    keys,
+    limits: limitsOf(options),
+    nextTurn,
+    allowsHost: hostGuard(options.allowedHosts),
+  };
   const app = createApp(context, log);
   const answers = countAnswers(app);
   let grpc: Awaited<ReturnType<typeof startGrpc>> | undefined;
@@ -126,10 +134,7 @@ async function listen(app: FastifyInstance, { host, port }: ServeOptions): Promi
   try {
     return await app.listen({ host, port });
   } catch (error) {
-    throw new EsparseError('usage', `cannot listen on ${host}:${port}: ${messageOf(error)}`, {
-      hint: 'give --host and --port with a port that is free',
-      cause: error,
-    });
+    throw cannotListen(`${host}:${port}`, '--port', error);
   }
 }
 

@@ -1,4 +1,5 @@
-import { MAX_SHARD_BYTES, shardsOf } from './shards.ts';
+import { MAX_SHARD_BYTES } from '@esparse/protocol';
+import { shardsOf } from './shards.ts';
 
 test('shards hold every sequence once, in order, and none is over the limit', () => {
   const seqlen = 4;

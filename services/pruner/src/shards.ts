@@ -1,5 +1,4 @@
-/** Hidden states of one shard at most, so that a worker never holds more at a block's boundary. */
-export const MAX_SHARD_BYTES = 16 * 1024 * 1024;
+import { MAX_SHARD_BYTES, MAX_SHARD_TOKENS } from '@esparse/protocol';
 
 /** A slice of the calibration sequences: the unit of work, with a block. */
 export interface Shard {
@@ -9,10 +8,10 @@ export interface Shard {
   readonly tokens: Uint32Array;
 }
 
-/** Splits the calibration windows (samples x seqlen) into shards of whole sequences, at most `MAX_SHARD_BYTES` each. */
+/** Splits the calibration windows (samples x seqlen) into shards of whole sequences, as large as a worker takes them. */
 export function shardsOf(windows: Uint32Array, seqlen: number, hidden: number): Shard[] {
   const samples = windows.length / seqlen;
-  const each = Math.max(1, Math.floor(MAX_SHARD_BYTES / (seqlen * hidden * 4)));
+  const each = Math.max(1, Math.floor(Math.min(MAX_SHARD_BYTES / (hidden * 4), MAX_SHARD_TOKENS) / seqlen));
   const count = Math.ceil(samples / each);
   return Array.from({ length: count }, (_, index) => {
     const tokens = windows.subarray(index * each * seqlen, (index + 1) * each * seqlen);

@@ -2,6 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import type { FamilyLoader } from '@esparse/model';
 import { embedTokens, openDevice, type DeviceName, type LoadedBlock, type TapOutput } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
+import { MAX_SHARD_BYTES } from '@esparse/protocol';
 import { openStore } from '@esparse/store';
 import { createModelCache, type OpenModel } from './models.ts';
 import type { Held } from './slot.ts';
@@ -87,10 +88,11 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
 
     /** The embedded tokens: (tokens x hidden). */
     embed: ({ target, tokens }: { readonly target: ModelTarget; readonly tokens: Uint32Array }) =>
-      withModel(target, async ({ description, weights }) => ({
-        data: await embedTokens(description, weights, tokens, target.seqlen, signal),
-        hidden: description.hidden,
-      })),
+      withModel(target, async ({ description, weights }) => {
+        const { hidden } = description;
+        requireShardSize(tokens.length, target.seqlen, hidden);
+        return { data: await embedTokens(description, weights, tokens, target.seqlen, signal), hidden };
+      }),
 
     /** The inputs of the block's linears over one sequence. */
     taps: (input: SequenceInput): Promise<TapOutput[]> =>
@@ -100,6 +102,16 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     advance: (input: SequenceInput): Promise<Float32Array> =>
       withBlock(input, (block) => block.advance(input.hidden)),
   };
+}
+
+/** A shard is cut so that its hidden states are not too large. @throws EsparseError 'usage' for one that is not */
+export function requireShardSize(tokens: number, seqlen: number, hidden: number): void {
+  const bytes = 4 * tokens * hidden;
+  if (tokens <= seqlen || bytes <= MAX_SHARD_BYTES) return;
+  throw new EsparseError(
+    'usage',
+    `a shard of ${tokens} tokens has hidden states of ${bytes} bytes: expected at most ${MAX_SHARD_BYTES}, or one sequence`,
+  );
 }
 
 /** @throws EsparseError 'store' for hidden states of another model or sequence length */

@@ -5,8 +5,9 @@ import type {
   handleServerStreamingCall,
   handleUnaryCall,
 } from '@grpc/grpc-js';
-import { EsparseError } from '@esparse/errors';
-import { toServiceError } from '@esparse/protocol';
+import { EsparseError, isEsparseError } from '@esparse/errors';
+import { toServiceError, UNREAD_TIMEOUT_MS } from '@esparse/protocol';
+import { resetStream } from './reset-stream.ts';
 import { observeCall, type CallObservers } from './observe-call.ts';
 
 /** What a handler has at hand beside its request. */
@@ -21,6 +22,8 @@ export interface CallContext {
 export interface HandlerOptions extends CallObservers {
   /** Aborts what still runs when the worker stops: its reason is the error that clients get. */
   readonly stopping: AbortSignal;
+  /** How long the client of a stream may read nothing. @default UNREAD_TIMEOUT_MS */
+  readonly unreadMs?: number | undefined;
 }
 
 /** A unary call as an asynchronous function, answered at once where its signal aborts. */
@@ -60,7 +63,7 @@ export function serverStream<Request, Message>(
   return (call: ServerWritableStream<Request, Message>) => {
     const context = contextOf(call, options.stopping);
     const sending = observeCall(options, name, call, () =>
-      pump(call, run(call.request, context), context.signal, onSent),
+      pump(call, run(call.request, context), { ...options, ...context, onSent }),
     );
     sending.finally(context.dispose).then(
       () => {
@@ -68,6 +71,7 @@ export function serverStream<Request, Message>(
       },
       (error: unknown) => {
         call.emit('error', toServiceError(error));
+        if (isEsparseError(error) && error.kind === 'slow_client') resetStream(call);
       },
     );
   };
@@ -76,26 +80,51 @@ export function serverStream<Request, Message>(
 /** Messages handed to the HTTP/2 stream and not yet taken by it: two keep the connection busy while one is made. */
 const MAX_UNWRITTEN = 2;
 
+interface PumpOptions<Message> {
+  readonly signal: AbortSignal;
+  readonly unreadMs?: number | undefined;
+  readonly onSent: (message: Message) => void;
+}
+
 async function pump<Request, Message>(
   call: ServerWritableStream<Request, Message>,
   messages: AsyncIterable<Message>,
-  signal: AbortSignal,
-  onSent: (message: Message) => void,
+  { signal, unreadMs = UNREAD_TIMEOUT_MS, onSent }: PumpOptions<Message>,
 ): Promise<void> {
   const aborted = rejectionOf(signal);
   const unwritten: Promise<void>[] = [];
+  // A write to a client that has gone, or does not read, never calls back.
+  const taken = (writing: Promise<unknown>) => within(unreadMs, Promise.race([writing, aborted]));
   try {
     for await (const message of messages) {
       signal.throwIfAborted();
       unwritten.push(written(call, message, onSent));
-      // A write to a client that has gone never calls back.
-      if (unwritten.length >= MAX_UNWRITTEN) await Promise.race([unwritten.shift(), aborted]);
+      if (unwritten.length >= MAX_UNWRITTEN) await taken(unwritten.shift()!);
     }
-    await Promise.race([Promise.all(unwritten), aborted]);
+    for (const writing of unwritten) await taken(writing);
   } catch (error) {
     // What fails once the call has ended, fails because of that.
     signal.throwIfAborted();
     throw error;
+  }
+}
+
+/** @throws EsparseError 'slow_client' where the client has not taken a message after some time */
+async function within(milliseconds: number, taken: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new EsparseError('slow_client', `the client has read nothing for ${milliseconds / 1000} s`, {
+          hint: 'the machine of the pruner may have too much to do: run it with fewer workers',
+        }),
+      );
+    }, milliseconds);
+  });
+  try {
+    await Promise.race([taken, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { EsparseError, messageOf } from '@esparse/errors';
+import { cannotListen, messageOf } from '@esparse/errors';
+import type { HostGuard } from '@esparse/protocol';
 import type { WorkerMetrics } from './metrics.ts';
 
 /** The HTTP side of a worker. */
@@ -20,11 +21,13 @@ const REQUEST_MS = 5_000;
  * those of gRPC cannot be used: the ones of Kubernetes speak no TLS.
  *
  * @param listen - HOST:PORT; port 0 picks a free one.
+ * @param allowsHost - Which Host a request may name.
  */
 export async function serveMetrics(
   metrics: WorkerMetrics,
   serving: () => boolean,
   listen: string,
+  allowsHost: HostGuard,
 ): Promise<MetricsServer> {
   const colon = listen.lastIndexOf(':');
   const host = listen.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
@@ -34,7 +37,8 @@ export async function serveMetrics(
       const answer = (status: number, type: string, body: string) => {
         response.writeHead(status, { 'content-type': type }).end(body);
       };
-      if (request.method !== 'GET') answer(405, 'text/plain', 'GET only\n');
+      if (!allowsHost(request.headers.host)) answer(421, 'text/plain', 'no such host: see --allowed-hosts\n');
+      else if (request.method !== 'GET') answer(405, 'text/plain', 'GET only\n');
       else if (request.url === '/health')
         answer(serving() ? 200 : 503, 'text/plain', serving() ? 'serving\n' : 'stopping\n');
       else if (request.url === '/metrics') {
@@ -54,10 +58,7 @@ export async function serveMetrics(
   try {
     await once(server, 'listening');
   } catch (error) {
-    throw new EsparseError('usage', `cannot listen on ${listen}: ${messageOf(error)}`, {
-      hint: 'give --metrics HOST:PORT, with a port that is free',
-      cause: error,
-    });
+    throw cannotListen(listen, '--metrics', error);
   }
   return {
     address: `${listen.slice(0, colon)}:${(server.address() as AddressInfo).port}`,

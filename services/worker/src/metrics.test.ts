@@ -1,10 +1,12 @@
+import { request } from 'node:http';
+import { hostGuard } from '@esparse/protocol';
 import { createWorkerMetrics } from './metrics.ts';
 import { serveMetrics } from './metrics-server.ts';
 
 test('metrics show what was counted, and health whether the worker takes calls', async () => {
   const metrics = createWorkerMetrics({ waiting: () => 1 });
   let serving = true;
-  const server = await serveMetrics(metrics, () => serving, '127.0.0.1:0');
+  const server = await serveMetrics(metrics, () => serving, '127.0.0.1:0', hostGuard([]));
   const get = async (path: string, method = 'GET') => {
     const response = await fetch(`http://${server.address}${path}`, { method });
     return { status: response.status, text: await response.text() };
@@ -24,10 +26,18 @@ test('metrics show what was counted, and health whether the worker takes calls',
   expect(text).toContain('esparse_worker_block 7');
   expect(text).toContain('esparse_worker_waiting_calls 1');
   expect(await get('/health')).toMatchObject({ status: 200 });
+  const misdirected = await new Promise((resolve) => {
+    request(`http://${server.address}/metrics`, { headers: { host: 'attacker.example' } }, (answer) => {
+      resolve(answer.resume().statusCode);
+    }).end();
+  });
+  expect(misdirected).toBe(421);
   serving = false;
   expect(await get('/health')).toMatchObject({ status: 503 });
   expect(await get('/nowhere')).toMatchObject({ status: 404 });
   expect(await get('/metrics', 'POST')).toMatchObject({ status: 405 });
-  await expect(serveMetrics(metrics, () => true, server.address)).rejects.toMatchObject({ kind: 'usage' });
+  await expect(serveMetrics(metrics, () => true, server.address, hostGuard([]))).rejects.toMatchObject({
+    kind: 'usage',
+  });
   await server.close();
 });

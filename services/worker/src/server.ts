@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { Server, type ServerCredentials } from '@grpc/grpc-js';
-import { EsparseError } from '@esparse/errors';
+import { cannotListen, EsparseError } from '@esparse/errors';
 import { setPruningThreads } from '@esparse/kernels';
 import { showLocation } from '@esparse/storage';
 import type { FamilyLoader } from '@esparse/model';
 import type { DeviceName } from '@esparse/onnx';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
+  hostGuard,
   KEEPALIVE_MS,
   KEEPALIVE_TIMEOUT_MS,
   MAX_REPLY_BYTES,
@@ -38,6 +39,8 @@ export interface WorkerOptions extends ServerTls {
   readonly log: Logger;
   /** HOST:PORT of `/metrics` and `/health` over HTTP; port 0 picks a free one. @default none */
   readonly metrics?: string | undefined;
+  /** Names that requests over HTTP may give as their Host, see `hostGuard`. @default any */
+  readonly allowedHosts?: readonly string[] | undefined;
   /** Seconds that running calls have to end when the worker stops. @default DEFAULT_DRAIN_SECONDS */
   readonly drainSeconds?: number | undefined;
 }
@@ -71,6 +74,7 @@ export async function startWorker({
   roots,
   log,
   metrics: metricsListen,
+  allowedHosts,
   drainSeconds = DEFAULT_DRAIN_SECONDS,
   ...tls
 }: WorkerOptions): Promise<RunningWorker> {
@@ -111,7 +115,9 @@ export async function startWorker({
     throw error;
   };
   if (metrics !== undefined && metricsListen !== undefined) {
-    metricsServer = await serveMetrics(metrics, () => serving, metricsListen).catch(unwind);
+    metricsServer = await serveMetrics(metrics, () => serving, metricsListen, hostGuard(allowedHosts)).catch(
+      unwind,
+    );
   }
   const port = await bind(server, listen, secrets).catch(unwind);
   const address = `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
@@ -163,12 +169,7 @@ function bind(server: Server, listen: string, secrets: ServerCredentials): Promi
     server.bindAsync(listen, secrets, (error, port) => {
       if (error === null) resolve(port);
       else {
-        reject(
-          new EsparseError('usage', `cannot listen on ${listen}: ${error.message}`, {
-            hint: 'give --listen HOST:PORT, with a port that is free',
-            cause: error,
-          }),
-        );
+        reject(cannotListen(listen, '--listen', error));
       }
     });
   });

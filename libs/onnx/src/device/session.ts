@@ -60,8 +60,8 @@ export async function createSession(
     // A thread that spins for its next task holds a core that the kernels, the reads or a neighbour could use: on two
     // busy cores a block took 1.5 to 2 times as long with it.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
-    // Errors only: esparse logs what failed itself.
-    logSeverityLevel: 3,
+    // What failed is in the error that comes of it.
+    logSeverityLevel: 4,
   }).catch((error: unknown) => {
     throw failed(device, 'ONNX Runtime refuses the graph', error);
   });

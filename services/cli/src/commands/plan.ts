@@ -1,44 +1,46 @@
 import { Command, Option } from 'commander';
 import { planRun, type RunPlan } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
-import { jsonOption, required, threadsOption } from '../options/shared.ts';
+import { jsonOption } from '../options/shared.ts';
 import { integer } from '../options/values.ts';
 import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
-import { runOptions, type RunFlags } from '../options/run.ts';
+import { pruneOptions, type PruneFlags } from '../options/prune.ts';
 import { bytes, table } from '../table.ts';
 
-interface Flags extends RunFlags {
-  readonly model: string;
-  readonly workers: number;
-  readonly threads?: number;
+interface Flags extends Omit<PruneFlags, 'calibration' | 'store'> {
+  readonly calibration?: string;
+  readonly workers?: number;
   readonly json: boolean;
 }
 
+/** What is planned without: the memory of a text is counted where it is named, a store changes nothing. */
+const NOT_NEEDED: ReadonlySet<string> = new Set(['calibration', 'store']);
+
 /** `esparse plan` */
 export function planCommand(): Command {
-  const command = new Command('plan')
-    .description(
-      'Shows beforehand what `prune` will read, send, write and hold with the same options, and about how long it will ' +
-        'take on a machine like this one.',
-    )
-    .addOption(required('--model <dir|s3://…|https://…>', 'checkpoint that will be pruned', 'ESPARSE_MODEL'));
-  for (const option of runOptions()) command.addOption(option);
+  const command = new Command('plan').description(
+    'Shows beforehand what `prune` will read, send, write and hold with the same options, and about how long it will ' +
+      'take on a machine like this one. Every option of `prune` is taken; those that change none of this have no effect.',
+  );
+  for (const option of pruneOptions()) {
+    command.addOption(NOT_NEEDED.has(option.name()) ? option.makeOptionMandatory(false) : option);
+  }
   command
     .addOption(
-      new Option('--workers <n>', 'workers that will be used')
-        .default(1)
+      new Option('--workers <n>', 'workers that will be used (default: as many as --worker names, or 1)')
         .env('ESPARSE_WORKERS')
         .argParser(integer(1, 4096)),
     )
-    .addOption(threadsOption('threads of a worker, for the estimate'))
     .addOption(jsonOption());
   return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
-async function run({ json, layer, family, ...flags }: Flags, signal: AbortSignal): Promise<void> {
+async function run({ json, layer, family, worker, ...flags }: Flags, signal: AbortSignal): Promise<void> {
   await loadedFamily({ family });
-  const plan = await planRun({ ...flags, layers: layer, pipeline: await configuredPipeline(flags) }, signal);
+  const workers = flags.workers ?? worker?.length ?? 1;
+  const pipeline = await configuredPipeline(flags);
+  const plan = await planRun({ ...flags, workers, layers: layer, pipeline }, signal);
   process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags.combine));
 }
 

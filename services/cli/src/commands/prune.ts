@@ -1,29 +1,16 @@
-import { Command, Option } from 'commander';
-import type { DeviceName } from '@esparse/onnx';
-import type { ClientTls } from '@esparse/protocol';
+import { Command } from 'commander';
 import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
-import { deviceOption } from '../options/device.ts';
-import { jsonOption, required, threadsOption } from '../options/shared.ts';
-import { integer, targets } from '../options/values.ts';
 import { linesForPeople } from '../log.ts';
+import { jsonOption } from '../options/shared.ts';
 import { ownScript } from '../own-command.ts';
-import { clientTlsOptions } from '../options/tls.ts';
 import { createReporter, type Reporter } from '../prune-progress/reporter.ts';
 import { renderReport } from '../prune-progress/report.ts';
 import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
-import { runOptions, type RunFlags } from '../options/run.ts';
+import { pruneOptions, type PruneFlags } from '../options/prune.ts';
 
-interface Flags extends ClientTls, RunFlags {
-  readonly model: string;
-  readonly calibration: string;
-  readonly store: string;
-  readonly resume: boolean;
-  readonly worker?: readonly string[];
-  readonly inFlight?: number;
-  readonly threads?: number;
-  readonly device?: DeviceName;
+interface Flags extends PruneFlags {
   readonly json: boolean;
 }
 
@@ -32,59 +19,11 @@ const CLEANUP_MS = 10_000;
 
 /** `esparse prune` */
 export function pruneCommand(): Command {
-  const command = new Command('prune')
-    .description('Prunes a checkpoint to N:M sparsity into a store, one block at a time.')
-    .addOption(
-      required('--model <dir|s3://…|https://…>', 'Hugging Face checkpoint to prune', 'ESPARSE_MODEL'),
-    )
-    .addOption(
-      required(
-        '--calibration <file>',
-        'calibration text: plain, or JSONL with a "text" field in a file named .jsonl or .json; at most 256 MiB',
-        'ESPARSE_CALIBRATION',
-      ),
-    )
-    .addOption(
-      required('--store <dir|s3://…>', 'store to commit to; created where there is none', 'ESPARSE_STORE'),
-    );
-  for (const option of runOptions()) command.addOption(option);
-  command
-    .addOption(
-      new Option(
-        '--resume',
-        'only go on with an earlier attempt: where there is none, say why and do nothing',
-      )
-        .default(false)
-        .env('ESPARSE_RESUME'),
-    )
-    .addOption(
-      new Option(
-        '--worker <targets>',
-        'workers to use: HOST:PORT, or dns:///NAME:PORT for all behind a name; may be repeated or separated by ' +
-          'commas (default: one is started on loopback)',
-      )
-        .env('ESPARSE_WORKER')
-        .argParser((text: string, before: readonly string[] | undefined) => [
-          ...(before ?? []),
-          ...targets(text),
-        ]),
-    )
-    .addOption(
-      new Option(
-        '--in-flight <n>',
-        'tasks that workers have at once (default: as many as workers are connected)',
-      )
-        .env('ESPARSE_IN_FLIGHT')
-        .argParser(integer(1, 4096)),
-    )
-    .addOption(threadsOption('threads of the worker that is started'))
-    .addOption(
-      deviceOption('what runs the blocks, for the worker that is started (default: "cpu")').conflicts(
-        'worker',
-      ),
-    )
-    .addOption(jsonOption('print one JSON event a line'));
-  for (const option of clientTlsOptions()) command.addOption(option);
+  const command = new Command('prune').description(
+    'Prunes a checkpoint to N:M sparsity into a store, one block at a time.',
+  );
+  for (const option of pruneOptions()) command.addOption(option);
+  command.addOption(jsonOption('print one JSON event a line'));
   return command.action((flags: Flags) =>
     withCancellation((signal) => run(flags, signal), { cleanupMs: CLEANUP_MS }),
   );

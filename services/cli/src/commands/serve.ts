@@ -14,7 +14,13 @@ import { aborted, withCancellation } from '../cancel.ts';
 import { createLog } from '../log.ts';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { engineDeviceOption } from '../options/engine-device.ts';
-import { drainOption, logLevelOption, numeric, threadsOption } from '../options/shared.ts';
+import {
+  allowedHostsOption,
+  drainOption,
+  logLevelOption,
+  numeric,
+  threadsOption,
+} from '../options/shared.ts';
 import { sourceOptions, type SourceFlags } from '../options/source.ts';
 import { verifyOption, type VerifyFlags } from '../options/verify.ts';
 import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
@@ -28,6 +34,7 @@ interface Flags extends CacheFlags, FamilyFlags, ServerTls, SourceFlags, VerifyF
   readonly port: number;
   readonly grpc?: string;
   readonly apiKeyFile?: string;
+  readonly allowedHosts?: readonly string[];
   readonly maxSequences: number;
   readonly maxContext?: number;
   readonly threads?: number;
@@ -85,6 +92,7 @@ export function serveCommand(): Command {
         'file of keys, one a line: every route but /health then needs one (default: none)',
       ).env('ESPARSE_API_KEY_FILE'),
     )
+    .addOption(allowedHostsOption())
     .addOption(
       numeric(
         '--max-sequences <n>',

@@ -7,7 +7,7 @@ import { aborted, withCancellation } from '../cancel.ts';
 import { createLog } from '../log.ts';
 import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
 import { deviceOption } from '../options/device.ts';
-import { drainOption, logLevelOption, threadsOption } from '../options/shared.ts';
+import { allowedHostsOption, drainOption, logLevelOption, threadsOption } from '../options/shared.ts';
 import { collect, hostPort } from '../options/values.ts';
 import { serverTlsOptions } from '../options/tls.ts';
 
@@ -18,6 +18,7 @@ interface Flags extends FamilyFlags, ServerTls {
   readonly root?: readonly string[];
   readonly drainSeconds: number;
   readonly metrics?: string;
+  readonly allowedHosts?: readonly string[];
   readonly logLevel: string;
 }
 
@@ -54,6 +55,7 @@ export function workerCommand(): Command {
         .env('ESPARSE_METRICS')
         .argParser(hostPort),
     )
+    .addOption(allowedHostsOption())
     .addOption(logLevelOption());
   for (const option of serverTlsOptions()) command.addOption(option);
   return command.action((flags: Flags) =>
@@ -63,7 +65,18 @@ export function workerCommand(): Command {
 
 /** Before the worker listens, a signal cancels; later it stops the worker, which is a good end. */
 async function run(
-  { listen, threads, device, root = ['.'], drainSeconds, metrics, logLevel, family, ...tls }: Flags,
+  {
+    listen,
+    threads,
+    device,
+    root = ['.'],
+    drainSeconds,
+    metrics,
+    allowedHosts,
+    logLevel,
+    family,
+    ...tls
+  }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   // A pruner that started this worker waits for its address, and its end is the worker's end.
@@ -78,6 +91,7 @@ async function run(
     roots: root,
     drainSeconds,
     metrics,
+    allowedHosts,
     log,
     ...tls,
   });

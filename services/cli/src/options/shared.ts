@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { integer, notEmpty } from './values.ts';
+import { hostNames, integer, notEmpty } from './values.ts';
 
 /** An option that must be given, or its variable set. */
 export function required(flags: string, description: string, variable: string): Option {
@@ -47,6 +47,17 @@ export function logLevelOption(): Option {
     .choices(['debug', 'info', 'warn', 'error', 'silent'])
     .default('info')
     .env('ESPARSE_LOG_LEVEL');
+}
+
+/** --allowed-hosts, of the servers. */
+export function allowedHostsOption(): Option {
+  return new Option(
+    '--allowed-hosts <names>',
+    'names that requests over HTTP may give as their Host, beside localhost and IP addresses: against web pages that have ' +
+      'their name point at this machine; may be repeated or separated by commas (default: any)',
+  )
+    .env('ESPARSE_ALLOWED_HOSTS')
+    .argParser(hostNames);
 }
 
 /** --drain-seconds, of the servers. */

@@ -45,6 +45,15 @@ export function targets(text: string): string[] {
   );
 }
 
+/** Names of hosts, separated by commas, added to those before. */
+export function hostNames(text: string, before: readonly string[] | undefined): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.some((name) => !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(name))) {
+    throw new InvalidArgumentError('Expected names of hosts without ports, such as models.example.org.');
+  }
+  return [...(before ?? []), ...names];
+}
+
 /** HOST:PORT, where HOST may be a bracketed IPv6 address. */
 export function hostPort(text: string): string {
   const match = /^(\[[0-9a-fA-F:]+\]|[^\s:]+):(\d{1,5})$/.exec(text);

@@ -1,6 +1,6 @@
 import { Server } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
-import { EsparseError } from '@esparse/errors';
+import { cannotListen } from '@esparse/errors';
 import {
   inferencePackage,
   inferenceServiceDefinition,
@@ -48,8 +48,7 @@ export async function startGrpc(
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(listen, secrets, (error, bound) => {
       if (error === null) resolve(bound);
-      else
-        reject(new EsparseError('usage', `cannot listen on ${listen}: ${error.message}`, { cause: error }));
+      else reject(cannotListen(listen, '--grpc', error));
     });
   });
   return {

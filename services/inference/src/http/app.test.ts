@@ -5,6 +5,7 @@ import { createAdmission } from '@esparse/engine';
 import { createEventLoopPacer } from '../generate/event-loop-pacer.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { createServedModels } from '../model/served-model.ts';
+import { hostGuard } from '@esparse/protocol';
 import { createApp } from './app.ts';
 
 /** A server without a model, and quick to lose its patience. */
@@ -29,7 +30,10 @@ const service = createTextService({
 });
 const limits = { bodyBytes: 1024, requestSeconds: 5, connections: 10, maxSequences: 1, maxQueue: 1 };
 const app = createApp(
-  { service, metrics, keys: undefined, limits, nextTurn: createEventLoopPacer() },
+  {
+    ...{ service, metrics, keys: undefined, limits, nextTurn: createEventLoopPacer() },
+    allowsHost: hostGuard(['models.example', 'x']),
+  },
   pino({ level: 'silent' }),
   {
     headersMs: 300,
@@ -74,6 +78,18 @@ test('before the model is loaded the server is alive, not ready, and says when t
     expect(await answer.json()).toMatchObject({ error: { code: 'not_ready', type: 'server_error' } });
   }
   expect((await ask('/metrics')).status).toBe(200);
+});
+
+test('a request that names a host that is not allowed is refused before its route, with the name of the option', async () => {
+  const status = async (host: string, route = '/health') =>
+    (await send(`GET ${route} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).split('\r\n')[0];
+  for (const host of ['models.example', `127.0.0.1:${port}`, 'localhost'])
+    expect(await status(host)).toBe('HTTP/1.1 200 OK');
+  for (const route of ['/health', '/v1/models', '/nowhere'])
+    expect(await status('attacker.example', route)).toBe('HTTP/1.1 421 Misdirected Request');
+  const answer = await send('GET /info HTTP/1.1\r\nHost: attacker.example\r\nConnection: close\r\n\r\n');
+  expect(answer).toContain('"code":"unknown_host"');
+  expect(answer).toContain('--allowed-hosts');
 });
 
 test('headers that never end, and a body that never comes, are answered 408 and closed', async () => {

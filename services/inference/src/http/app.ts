@@ -35,7 +35,7 @@ export function createApp(
   log: Logger,
   { headersMs, bodyMs }: HttpTimeouts = { headersMs: HEADERS_TIMEOUT_MS, bodyMs: BODY_TIMEOUT_MS },
 ): FastifyInstance {
-  const { keys, limits, metrics } = context;
+  const { keys, limits, metrics, allowsHost } = context;
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -92,6 +92,7 @@ export function createApp(
       request.log.info({ method: request.method, route, status, seconds }, 'request');
     });
     if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) done(withoutHost());
+    else if (!allowsHost(request.headers.host)) void sendError(reply, unknownHost());
     else if (keys === undefined || request.routeOptions.url === '/health') done();
     else if (keys.accepts(request.headers.authorization)) done();
     else done(unauthorized());
@@ -111,6 +112,13 @@ export function createApp(
 /** Every request of HTTP/1.1 names the host that it is for (RFC 9112, 3.2). */
 function withoutHost(): RequestError {
   return new RequestError('invalid', 'the request has no Host header', { code: 'missing_host' });
+}
+
+/** 421 of HTTP: the request was directed at a server that does not answer for that name. */
+function unknownHost(): ErrorAnswer {
+  return errorAnswer(421, 'this server does not answer for the Host of the request: see --allowed-hosts', {
+    code: 'unknown_host',
+  });
 }
 
 function unauthorized(): RequestError {

@@ -35,14 +35,14 @@ export function createRetryPolicy(waitMs: number, now: () => number): RetryPolic
 
 /**
  * Whether another worker, or another attempt, may succeed: a worker is gone or has stopped answering, a stream broke, a
- * worker has a defect or is busy. What is wrong with the input, the store or a worker's options stays wrong.
+ * worker has a defect or is busy, or this process was too busy to read. What is wrong with the input, the store or a worker's options stays wrong.
  */
 export function mayPass(error: EsparseError): boolean {
   return error.kind === 'busy' || isWorkersFault(error);
 }
 
 function isWorkersFault({ kind }: EsparseError): boolean {
-  return kind === 'unavailable' || kind === 'internal' || kind === 'cancelled';
+  return kind === 'unavailable' || kind === 'internal' || kind === 'cancelled' || kind === 'slow_client';
 }
 
 function pauseMs(failures: number): number {

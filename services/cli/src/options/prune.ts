@@ -1,0 +1,56 @@
+import { Option } from 'commander';
+import type { DeviceName } from '@esparse/onnx';
+import type { ClientTls } from '@esparse/protocol';
+import { deviceOption } from './device.ts';
+import { runOptions, type RunFlags } from './run.ts';
+import { required, threadsOption } from './shared.ts';
+import { clientTlsOptions } from './tls.ts';
+import { integer, targets } from './values.ts';
+
+/** A run: what it does, to what, and with which workers. */
+export interface PruneFlags extends ClientTls, RunFlags {
+  readonly model: string;
+  readonly calibration: string;
+  readonly store: string;
+  readonly resume: boolean;
+  readonly worker?: readonly string[];
+  readonly inFlight?: number;
+  readonly threads?: number;
+  readonly device?: DeviceName;
+}
+
+/** The options of `PruneFlags`: all that `prune` takes, and so all that `plan` takes. */
+export function pruneOptions(): Option[] {
+  return [
+    required('--model <dir|s3://…|https://…>', 'Hugging Face checkpoint to prune', 'ESPARSE_MODEL'),
+    required(
+      '--calibration <file>',
+      'calibration text: plain, or JSONL with a "text" field in a file named .jsonl or .json; at most 256 MiB',
+      'ESPARSE_CALIBRATION',
+    ),
+    required('--store <dir|s3://…>', 'store to commit to; created where there is none', 'ESPARSE_STORE'),
+    ...runOptions(),
+    new Option('--resume', 'only go on with an earlier attempt: where there is none, say why and do nothing')
+      .default(false)
+      .env('ESPARSE_RESUME'),
+    new Option(
+      '--worker <targets>',
+      'workers to use: HOST:PORT, or dns:///NAME:PORT for all behind a name; may be repeated or separated by ' +
+        'commas (default: one is started on loopback)',
+    )
+      .env('ESPARSE_WORKER')
+      .argParser((text: string, before: readonly string[] | undefined) => [
+        ...(before ?? []),
+        ...targets(text),
+      ]),
+    new Option(
+      '--in-flight <n>',
+      'tasks that workers have at once (default: as many as workers are connected)',
+    )
+      .env('ESPARSE_IN_FLIGHT')
+      .argParser(integer(1, 4096)),
+    threadsOption('threads of the worker that is started'),
+    deviceOption('what runs the blocks, for the worker that is started (default: "cpu")').conflicts('worker'),
+    ...clientTlsOptions(),
+  ];
+}

@@ -1,0 +1,14 @@
+import { MAX_SHARD_BYTES } from '@esparse/protocol';
+import { requireShardSize } from './compute.ts';
+
+const HIDDEN = 256;
+const SEQLEN = 512;
+const MOST = MAX_SHARD_BYTES / (4 * HIDDEN);
+
+test('a shard is refused whose hidden states are larger than a worker holds, unless it is one sequence', () => {
+  requireShardSize(MOST, SEQLEN, HIDDEN);
+  requireShardSize(2 * MOST, 2 * MOST, HIDDEN);
+  expect(() => {
+    requireShardSize(MOST + SEQLEN, SEQLEN, HIDDEN);
+  }).toThrow(/expected at most 16777216, or one sequence/);
+});
