@@ -1,11 +1,12 @@
 import { EsparseError } from '@esparse/errors';
-import { openFolder, type ByteFolder } from '@esparse/storage';
+import type { ByteFolder } from '@esparse/storage';
 import { readWhole } from './checkpoint-file.ts';
 import { checkpointDigest } from './digest.ts';
+import { partsOf, type FusedTensor } from './fused-tensor.ts';
+import { openModelFolder } from './gguf/folder.ts';
 import { parseJsonObject } from './json.ts';
 import { gatherRows, readRowRange } from './row-gather.ts';
 import { openShards, type Shards } from './shards.ts';
-import { partsOf, type FusedTensor } from './fused-tensor.ts';
 import { isReadable, type TensorInfo } from './tensor-info.ts';
 import { MAX_TOKENIZER_FILE_BYTES } from './tokenizer-files.ts';
 
@@ -56,7 +57,7 @@ export interface Checkpoint {
  * const weight = await tensorToF32('BF16', await checkpoint.read('model.norm.weight'));
  */
 export async function openCheckpoint(location: string, signal?: AbortSignal): Promise<Checkpoint> {
-  return openCheckpointIn(await openFolder(location), signal);
+  return openCheckpointIn(await openModelFolder(location), signal);
 }
 
 /** `openCheckpoint` for a checkpoint that is anywhere: a bucket, an HTTP server, memory. */

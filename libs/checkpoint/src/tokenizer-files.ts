@@ -1,5 +1,6 @@
-import { openFolder, type ByteFolder } from '@esparse/storage';
+import type { ByteFolder } from '@esparse/storage';
 import { readWhole } from './checkpoint-file.ts';
+import { openModelFolder } from './gguf/folder.ts';
 
 /** Longest tokenizer file that is read, in bytes; the largest public tokenizer.json has 35 MB. */
 export const MAX_TOKENIZER_FILE_BYTES = 128 * 1024 * 1024;
@@ -31,7 +32,7 @@ export interface TokenizerFile {
  * @throws EsparseError 'checkpoint' for a file of more than 128 MiB
  */
 export async function tokenizerFiles(location: string, signal?: AbortSignal): Promise<TokenizerFile[]> {
-  return tokenizerFilesIn(await openFolder(location), signal);
+  return tokenizerFilesIn(await openModelFolder(location), signal);
 }
 
 /** `tokenizerFiles` of a folder that is anywhere. */

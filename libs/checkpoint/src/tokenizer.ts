@@ -1,8 +1,9 @@
 import { EsparseError } from '@esparse/errors';
 import { isolateCalls, type CallOptions, type IsolatedCalls } from '@esparse/isolation';
-import { forEachBounded, openFolder, throwIfCancelled } from '@esparse/storage';
+import { forEachBounded, throwIfCancelled } from '@esparse/storage';
 import { readWhole } from './checkpoint-file.ts';
 import { MAX_CONFIG_BYTES } from './checkpoint.ts';
+import { openModelFolder } from './gguf/folder.ts';
 import { isObject, parseJsonObject } from './json.ts';
 import { cutterFor } from './text-pieces.ts';
 import { checkTokenizerDocument } from './tokenizer-document.ts';
@@ -68,7 +69,7 @@ export interface EncodeOptions {
  * `config.json` are asked for the BOS token.
  */
 export async function openTokenizer(location: string, signal?: AbortSignal): Promise<TextTokenizer> {
-  const folder = await openFolder(location);
+  const folder = await openModelFolder(location);
   const config = await readWhole(folder, 'config.json', MAX_CONFIG_BYTES, signal);
   return makeTokenizer(await tokenizerFilesIn(folder, signal), folder.location, {
     config: config && parseJsonObject(config, `${folder.location}/config.json`),

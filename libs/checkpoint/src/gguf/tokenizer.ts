@@ -1,0 +1,230 @@
+import { EsparseError } from '@esparse/errors';
+import type { GgufHeader } from './header.ts';
+import { Metadata } from './metadata.ts';
+
+/** ggml's kinds of tokens. */
+const UNKNOWN = 2;
+const CONTROL = 3;
+const USER_DEFINED = 4;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * The files of a tokenizer, by name, made of a file's metadata: byte-level BPE ("gpt2") or SentencePiece's BPE ("llama").
+ * @throws EsparseError 'unsupported' for another kind of tokenizer
+ */
+export function ggufTokenizer(header: GgufHeader, where: string): ReadonlyMap<string, Json> {
+  const metadata = new Metadata(header, where);
+  const model = metadata.optionalText('tokenizer.ggml.model');
+  if (model === undefined) return new Map();
+  const make = MODELS.get(model);
+  if (make === undefined) {
+    throw new EsparseError('unsupported', `${where}: the tokenizer '${model}' of GGUF is not known`, {
+      hint: `known are ${[...MODELS.keys()].join(', ')}`,
+    });
+  }
+  const tokens = metadata.texts('tokenizer.ggml.tokens');
+  const id = (name: string) => metadata.optionalNumber(`tokenizer.ggml.${name}_token_id`);
+  const named = Object.fromEntries(
+    (['bos', 'eos', 'unknown', 'padding'] as const).flatMap((name) => {
+      const found = id(name);
+      const content = found === undefined ? undefined : tokens[found];
+      return content === undefined ? [] : [[`${SHORT[name]}_token`, content]];
+    }),
+  );
+  const template = metadata.optionalText('tokenizer.chat_template');
+  const addsBos = metadata.optionalFlag('tokenizer.ggml.add_bos_token') ?? model === 'llama';
+  const files = new Map<string, Json>([
+    ['tokenizer.json', documentOf(make(metadata, where), { metadata, tokens, addsBos })],
+    [
+      'tokenizer_config.json',
+      {
+        ...named,
+        add_bos_token: addsBos,
+        ...(template !== undefined && { chat_template: template }),
+      },
+    ],
+  ]);
+  const [bos, eos] = [id('bos'), id('eos')];
+  files.set('generation_config.json', {
+    ...(bos !== undefined && { bos_token_id: bos }),
+    ...(eos !== undefined && { eos_token_id: eos }),
+  });
+  return files;
+}
+
+const SHORT = { bos: 'bos', eos: 'eos', unknown: 'unk', padding: 'pad' } as const;
+
+/** What of a tokenizer.json depends on the kind of tokenizer. */
+type Parts = Readonly<Record<'normalizer' | 'pre_tokenizer' | 'decoder' | 'model', Json | null>>;
+
+const MODELS: ReadonlyMap<string, (metadata: Metadata, where: string) => Parts> = new Map([
+  ['gpt2', byteLevelParts],
+  ['llama', sentencePieceParts],
+]);
+
+function documentOf(
+  parts: Parts,
+  { metadata, tokens, addsBos }: { metadata: Metadata; tokens: readonly string[]; addsBos: boolean },
+): Json {
+  const types = metadata.optionalNumbers('tokenizer.ggml.token_type') ?? [];
+  const added = [...tokens.entries()].flatMap(([id, content]) => {
+    const type = types[id];
+    if (type !== CONTROL && type !== USER_DEFINED && type !== UNKNOWN) return [];
+    const special = type !== USER_DEFINED;
+    return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }];
+  });
+  const bosId = metadata.optionalNumber('tokenizer.ggml.bos_token_id');
+  const bos = bosId === undefined ? undefined : tokens[bosId];
+  const begins = addsBos && bos !== undefined;
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: added,
+    ...parts,
+    post_processor: begins
+      ? {
+          type: 'TemplateProcessing',
+          single: [{ SpecialToken: { id: bos, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+          pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }],
+          special_tokens: { [bos]: { id: bos, ids: [bosId], tokens: [bos] } },
+        }
+      : null,
+  };
+}
+
+const BYTE_LEVEL = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true } as const;
+const split = (regex: string) => ({
+  type: 'Split',
+  pattern: { Regex: regex },
+  behavior: 'Isolated',
+  invert: false,
+});
+const sequence = (...pretokenizers: readonly object[]) => ({ type: 'Sequence', pretokenizers });
+
+/** How texts are cut before BPE, by the names that llama.cpp gives to what models do (its `pre`). */
+const PRE_TOKENIZERS: ReadonlyMap<string, Partial<Parts> & { readonly ignoreMerges?: boolean }> = new Map([
+  ['gpt-2', { pre_tokenizer: { ...BYTE_LEVEL, use_regex: true } }],
+  ['default', { pre_tokenizer: { ...BYTE_LEVEL, use_regex: true } }],
+  [
+    'smollm',
+    {
+      pre_tokenizer: sequence(
+        { type: 'Digits', individual_digits: true },
+        { ...BYTE_LEVEL, use_regex: true },
+      ),
+    },
+  ],
+  [
+    'llama-bpe',
+    {
+      pre_tokenizer: sequence(
+        split(
+          "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+        ),
+        { ...BYTE_LEVEL, use_regex: false },
+      ),
+      ignoreMerges: true,
+    },
+  ],
+  [
+    'qwen2',
+    {
+      normalizer: { type: 'NFC' },
+      pre_tokenizer: sequence(
+        split(
+          "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+        ),
+        { ...BYTE_LEVEL, use_regex: false },
+      ),
+    },
+  ],
+]);
+
+function byteLevelParts(metadata: Metadata, where: string): Parts {
+  const pre = metadata.optionalText('tokenizer.ggml.pre') ?? 'default';
+  const known = PRE_TOKENIZERS.get(pre);
+  if (known === undefined) {
+    throw new EsparseError(
+      'unsupported',
+      `${where}: its tokenizer cuts texts as '${pre}' does, which is not known`,
+      {
+        hint: `known are ${[...PRE_TOKENIZERS.keys()].join(', ')}; read the model from its safetensors checkpoint`,
+      },
+    );
+  }
+  return {
+    normalizer: known.normalizer ?? null,
+    pre_tokenizer: known.pre_tokenizer ?? null,
+    decoder: { ...BYTE_LEVEL, use_regex: true },
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: known.ignoreMerges ?? false,
+      vocab: vocabularyOf(metadata),
+      // A space parts the two; it is in neither, since byte-level BPE writes it as another letter.
+      merges: metadata.texts('tokenizer.ggml.merges').map((merge) => merge.split(' ')),
+    },
+  };
+}
+
+function vocabularyOf(metadata: Metadata): Readonly<Record<string, number>> {
+  return Object.fromEntries(metadata.texts('tokenizer.ggml.tokens').map((token, id) => [token, id]));
+}
+
+function sentencePieceParts(metadata: Metadata): Parts {
+  const prefix = metadata.optionalFlag('tokenizer.ggml.add_space_prefix') ?? true;
+  const unknown = metadata.optionalNumber('tokenizer.ggml.unknown_token_id');
+  const tokens = metadata.texts('tokenizer.ggml.tokens');
+  const spaces = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
+  const decoders = [
+    { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
+    { type: 'ByteFallback' },
+    { type: 'Fuse' },
+    ...(prefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
+  ];
+  return {
+    normalizer: prefix
+      ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, spaces] }
+      : spaces,
+    pre_tokenizer: null,
+    decoder: { type: 'Sequence', decoders },
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: unknown === undefined ? null : (tokens[unknown] ?? null),
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: true,
+      byte_fallback: true,
+      ignore_merges: false,
+      vocab: vocabularyOf(metadata),
+      merges: mergesByScore(tokens, metadata.numbers('tokenizer.ggml.scores')),
+    },
+  };
+}
+
+/**
+ * The merges of SentencePiece's BPE, which keeps none: every way to part a token into two, those of tokens with a higher
+ * score first.
+ */
+function mergesByScore(tokens: readonly string[], scores: readonly number[]): [string, string][] {
+  const ids = new Map(tokens.map((token, id) => [token, id]));
+  const merges = tokens.flatMap((token, id) => {
+    const letters = Array.from(token);
+    const ways: [string, string][] = [];
+    for (let at = 1; at < letters.length; at++) {
+      const way: [string, string] = [letters.slice(0, at).join(''), letters.slice(at).join('')];
+      if (ids.has(way[0]) && ids.has(way[1])) ways.push(way);
+    }
+    ways.sort((a, b) => ids.get(a[0])! - ids.get(b[0])! || ids.get(a[1])! - ids.get(b[1])!);
+    return ways.map((way) => ({ way, score: scores[id] ?? -Infinity }));
+  });
+  return merges.sort((a, b) => b.score - a.score).map(({ way }) => way);
+}
