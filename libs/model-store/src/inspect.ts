@@ -24,6 +24,8 @@ export interface BlockInspection {
   readonly committed: boolean;
   /** Empty where the block is not committed. */
   readonly linears: readonly LinearInspection[];
+  /** Sums over its linears. */
+  readonly totals: LinearTotals;
 }
 
 /** Sums over linears. */
@@ -41,18 +43,21 @@ export async function inspectBlocks(run: Run, description: ModelDescription): Pr
   const blocks: BlockInspection[] = [];
   for (let block = 0; block < description.blocks; block++) {
     if (!committed.has(block)) {
-      blocks.push({ block, committed: false, linears: [] });
+      blocks.push({ block, committed: false, linears: [], totals: sumsOf([]) });
       continue;
     }
     const group = await run.block(block);
     const linears = description.linears.map((linear) => inspectLinear(group, linear));
-    blocks.push({ block, committed: true, linears });
+    blocks.push({ block, committed: true, linears, totals: sumsOf(linears) });
   }
   return blocks;
 }
 
 export function totalsOf(blocks: readonly BlockInspection[]): LinearTotals {
-  const linears = blocks.flatMap((block) => block.linears);
+  return sumsOf(blocks.flatMap((block) => block.linears));
+}
+
+function sumsOf(linears: readonly LinearInspection[]): LinearTotals {
   const sum = (of: (linear: LinearInspection) => number) =>
     linears.reduce((total, linear) => total + of(linear), 0);
   const pruned = linears.filter(({ pattern }) => pattern !== undefined).length;

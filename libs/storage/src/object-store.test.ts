@@ -43,6 +43,15 @@ describe.each<{ where: string; runs: number; make: () => Promise<ObjectStore> }>
   { where: 'a folder', runs: 50, make: () => openObjects(path.join(home, String(++made))) },
   { where: 'S3', runs: 15, make: () => openObjects(`s3://${server.bucket}/laws/${++made}`) },
 ])('$where', ({ where, runs, make }) => {
+  test('it says when an object was written, where its medium does', async () => {
+    const store = await make();
+    expect(await store.written('a/x')).toBeUndefined();
+    await store.put('a/x', [Uint8Array.of(1)]);
+    const age = Date.now() - ((await store.written('a/x'))?.getTime() ?? Number.NaN);
+    if (where === 'memory') expect(age).toBeNaN();
+    else expect(Math.abs(age)).toBeLessThan(60_000);
+  });
+
   test('it behaves as a map of keys to bytes', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 12 }), async (changes) => {

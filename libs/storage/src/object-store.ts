@@ -84,6 +84,11 @@ export abstract class ObjectStore {
     return Promise.resolve(undefined);
   }
 
+  /** Times. When an object was written; undefined where there is none. @default undefined: the medium does not say */
+  written(_key: string): Promise<Date | undefined> {
+    return Promise.resolve(undefined);
+  }
+
   /** Memory mapping. The absolute path of an object. Absent where objects are no local files. */
   fileOf?(key: string): string;
 

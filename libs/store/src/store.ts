@@ -1,8 +1,8 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
-import { type ObjectStore, openObjects } from '@esparse/storage';
+import { joinKey, type ObjectStore, openObjects } from '@esparse/storage';
 import { readCurrent, readCurrentIfSound } from './current.ts';
 import type { RunHiddenStates } from './hidden-states.ts';
-import { CURRENT, ZARR_JSON } from './layout.ts';
+import { CURRENT, FINISHED, runFolder, ZARR_JSON } from './layout.ts';
 import { holdsRun, isRun, readRunState, runNames, type RunState } from './run-state.ts';
 import { beginRunAt, type RunWriter } from './run-writer.ts';
 import { openRunAt, type Run } from './run.ts';
@@ -42,6 +42,8 @@ export interface RunSummary {
   readonly finished: boolean;
   /** How many blocks are committed. */
   readonly blocks: number;
+  /** When it was finished, or begun where it is not finished; undefined where the medium does not say. */
+  readonly written: Date | undefined;
   /** What was given to `beginRun`; empty where `damage` is set. */
   readonly attributes: Attributes;
   /** Why the run's own document cannot be read, else undefined. */
@@ -164,7 +166,11 @@ class ObjectsStore implements Store {
     { fingerprint, finished, blocks }: RunState,
     current: string | undefined,
   ): Promise<RunSummary> {
-    const summary = { fingerprint, current: fingerprint === current, finished, blocks: blocks.length };
+    const document = joinKey(runFolder(fingerprint), finished ? FINISHED : ZARR_JSON);
+    const summary = {
+      ...{ fingerprint, current: fingerprint === current, finished, blocks: blocks.length },
+      written: await this.objects.written(document),
+    };
     try {
       const run = await openRunAt(this.objects, fingerprint);
       return { ...summary, attributes: run.attributes, damage: undefined };

@@ -83,6 +83,14 @@ class FileObjectStore extends ObjectStore {
     await this.#remove(directory, () => rm(directory, { recursive: true, force: true, maxRetries: 3 }));
   }
 
+  override async written(key: string): Promise<Date | undefined> {
+    const file = this.fileOf(key);
+    return onFile('read', file, async () => {
+      const real = await this.#folders.locate(file);
+      return real === undefined ? undefined : (await stat(real)).mtime;
+    });
+  }
+
   override async sync(folders: readonly string[]): Promise<void> {
     await onFile('flush', this.describe(), () => this.#folders.sync(folders));
   }

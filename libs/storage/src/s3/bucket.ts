@@ -47,6 +47,11 @@ export class Bucket {
     return undefined;
   }
 
+  /** When an object was written, by the server's clock; undefined where there is none. */
+  async written(key: string, signal?: AbortSignal): Promise<Date | undefined> {
+    return (await headOf(this.#connection, this.#below + key, signal))?.LastModified;
+  }
+
   /** A small object, its ETag, and its age by the server's own clock. */
   inspect(key: string, signal?: AbortSignal): Promise<Inspected | undefined> {
     return inspect(this.#connection, this.#below + key, signal);

@@ -33,6 +33,10 @@ class S3ObjectStore extends ObjectStore {
     return this.#bucket.size(checkKey(key));
   }
 
+  override written(key: string): Promise<Date | undefined> {
+    return this.#bucket.written(checkKey(key));
+  }
+
   async put(key: string, parts: readonly Uint8Array[]): Promise<void> {
     return this.#bucket.put(checkKey(key), parts);
   }
