@@ -46,7 +46,9 @@ function optionCells(attributes: RunSummary['attributes']): string[] {
     return ['-', '-', '-', '-', '-'];
   }
   const { pipeline, pattern, calibration } = options;
-  const given = Object.entries(pipeline.options).map(([name, value]) => `${name}=${String(value)}`);
+  const given = Object.entries(pipeline.options).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
   const { samples, seqlen, seed } = calibration;
   return [pipeline.name, given.join(' ') || '-', formatPattern(pattern), `${samples} x ${seqlen}`, `${seed}`];
 }
