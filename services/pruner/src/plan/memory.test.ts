@@ -69,3 +69,10 @@ test('stages are asked of all taps of a block, and of no more states than there 
   expect(asked(2)).toEqual({ taps, states: 4, seqlen: 1024 });
   expect(asked(100).states).toBe(8);
 });
+
+test('a text is counted while it is tokenized, before anything else is held', () => {
+  const workload = smallWorkload({});
+  const without = prunerMemory(workload, NOTHING);
+  expect(prunerMemory(workload, NOTHING, 1000)).toBe(without);
+  expect(prunerMemory(workload, NOTHING, GIB)).toBeGreaterThan(6 * GIB);
+});

@@ -11,6 +11,11 @@ const MIB = 2 ** 20;
 
 /** A process with all its libraries and no model: 180 to 215 MiB were seen of either. */
 const PROCESS_BYTES = 230 * MIB;
+/**
+ * Of the calibration text while it is tokenized, in a process of its own: its bytes, the text and its tokens, twice. Texts of
+ * 30 and 120 MB took 2 to 5 for each of theirs beyond an idle process.
+ */
+const TEXT_FACTOR = 6;
 /** A connection's HTTP/2 window, and the tiles that are with the operators. */
 const CONNECTION_BYTES = 16 * MIB;
 /** Sequences whose activations a worker holds: one that is sent, and those that are made meanwhile. */
@@ -19,8 +24,8 @@ const SEQUENCES = 3;
 const PRUNER_SLACK = 1.05;
 const WORKER_SLACK = 1.15;
 
-/** The most that the pruner holds: statistics, then one linear at a time, and once the largest tensor that stays. */
-export function prunerMemory(workload: Workload, costs: PluginCosts): number {
+/** The most that the pruner holds: the text, then statistics, then one linear at a time, and once the largest tensor that stays. */
+export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes = 0): number {
   const held = heldOf(workload, costs);
   const statistics = workload.calibrates ? gatheringBytes(workload, costs) + gatheringOf(workload, held) : 0;
   const linear = Math.max(0, ...workload.pruned.map((each) => linearBytes(each, workload, costs)));
@@ -28,7 +33,7 @@ export function prunerMemory(workload: Workload, costs: PluginCosts): number {
     0,
     ...workload.description.outerTensors.map(({ shape }) => product(shape) * workload.weightBytes),
   );
-  const most = Math.max(statistics, held.pruning + linear, outer);
+  const most = Math.max(TEXT_FACTOR * textBytes, statistics, held.pruning + linear, outer);
   return Math.ceil(PRUNER_SLACK * (PROCESS_BYTES + held.run + most));
 }
 

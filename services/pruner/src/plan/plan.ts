@@ -1,5 +1,7 @@
+import { stat } from 'node:fs/promises';
 import { openCheckpoint } from '@esparse/checkpoint';
 import { statisticsOf } from '@esparse/dataflow';
+import { EsparseError, messageOf } from '@esparse/errors';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
 import { formatPattern, type ConfiguredPipeline, type Plugin } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
@@ -34,9 +36,20 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const shape = { checkpoint, description, layers, readings: keptReadings(pipeline) };
     const store = await storeBytesOf(options.model, shape, signal);
     const weightBytes = checkpoint.info(tensor).dtype === 'F32' ? 4 : 2;
-    return composePlan({ options, description, layers, readers, store, weightBytes, rates });
+    const textBytes = await sizeOf(options.calibration);
+    return composePlan({ options, description, layers, readers, store, weightBytes, textBytes, rates });
   } finally {
     await checkpoint.close();
+  }
+}
+
+/** Bytes of the text, where one is named. @throws EsparseError 'text' where it cannot be read */
+async function sizeOf(file: string | undefined): Promise<number> {
+  if (file === undefined) return 0;
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    throw new EsparseError('text', `${file} cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -49,6 +62,8 @@ export interface PlanFacts {
   readonly store: StoreBytes;
   /** Bytes of a weight in the checkpoint. */
   readonly weightBytes: number;
+  /** Bytes of the calibration text. @default 0 */
+  readonly textBytes?: number | undefined;
   readonly rates: Rates;
 }
 
@@ -60,6 +75,7 @@ export function composePlan({
   readers,
   store,
   weightBytes,
+  textBytes,
   rates,
 }: PlanFacts): RunPlan {
   const { pipeline } = options;
@@ -84,7 +100,7 @@ export function composePlan({
     wire: wireBytes(workload, statistics),
     store: { ...store, hidden: hiddenBytes(workload) },
     written: writtenBytes(workload, store),
-    memory: { pruner: prunerMemory(workload, costs), worker: workerMemory(workload, costs) },
+    memory: { pruner: prunerMemory(workload, costs, textBytes), worker: workerMemory(workload, costs) },
     spilled: workload.calibrates ? heldOf(workload, costs).file : 0,
     seconds: secondsOf(workload, store, costs, rates),
     measured: rates,

@@ -5,13 +5,15 @@ import type { PatternGroup } from './pattern-groups.ts';
 import type { StoreBytes } from './store-bytes.ts';
 
 /**
- * What is planned: the options of a run without those that do not change what it takes (which text and seed, which
- * store, whether it is resumed), and with the number of workers instead of their addresses.
+ * What is planned: the options of a run without those that do not change what it takes (which seed, which store, whether it
+ * is resumed), and with the number of workers instead of their addresses.
  */
 export type PlanOptions = Omit<
   PruneOptions,
   'calibration' | 'store' | 'workers' | 'seed' | 'bos' | 'resume'
 > & {
+  /** Calibration text, whose size is looked at. @default its memory is not counted */
+  readonly calibration?: string | undefined;
   /** Workers, each with the threads of this machine. */
   readonly workers: number;
   /** Threads of the runtime in the short measurement. @default all processors */
