@@ -61,6 +61,7 @@ async function finished({ end }: Victim): Promise<void> {
 }
 
 test('killed at random, every run goes on to the same bytes, and the store is sound after each kill', async () => {
+  process.stderr.write(`chaos: ESPARSE_CHAOS_SEED=${SEED} ESPARSE_CHAOS_KILLS=${KILLS}\n`);
   const random = seededNumbers(SEED);
   const kills: Record<string, number> = {};
   const total = () => Object.values(kills).reduce((sum, times) => sum + times, 0);
@@ -147,11 +148,13 @@ async function letLocksExpire(store: string): Promise<void> {
   for (const name of locks) await utimes(path.join(store, name), 0, 0);
 }
 
-/** Whatever a kill has left: no reader finds damage in it. */
+/** Whatever a kill has left: no reader finds damage in it, but that a run has finished that is not yet named as current. */
 async function requireSound(location: string, victim: string): Promise<void> {
   if (!existsSync(`${location}/zarr.json`)) return;
   const { damages } = await verifyStore(await openStore(location));
-  expect([victim, damages.filter(({ severity }) => severity === 'error')]).toEqual([victim, []]);
+  const errors = damages.filter(({ severity }) => severity === 'error');
+  const unnamed = errors.filter(({ object, problem }) => object === 'current' && problem === 'missing');
+  expect([victim, errors]).toEqual([victim, unnamed]);
 }
 
 function pick<T>(list: readonly T[], random: () => number): T {
