@@ -84,11 +84,9 @@ test('killed at random, every run goes on to the same bytes, and the store is so
     await pruneUntilDone(store, ...shared());
     expect(await contentsOf(store)).toEqual(undisturbed);
     expect(await esparse('verify', '--store', store)).toMatchObject({ code: 0 });
+    const tally = Object.entries(kills).map(([name, times]) => `${times} x ${name}`);
+    process.stderr.write(`chaos: seed ${SEED}, ${total()} kills of ${KILLS}: ${tally.join(', ')}\n`);
   }
-  const tally = Object.entries(kills).map(([name, times]) => `${times} x ${name}`);
-  process.stderr.write(
-    `chaos: ESPARSE_CHAOS_SEED=${SEED} ESPARSE_CHAOS_KILLS=${KILLS}: ${tally.join(', ')}\n`,
-  );
 });
 
 const shared = () => ['--worker', worker.address];
