@@ -12,8 +12,17 @@ import type { SubjectName } from './subjects/index.ts';
 const FIRST_SEED = Number(process.env.ESPARSE_FUZZ_SEED ?? 1);
 /** The one seed to try again, as a failure prints it. */
 const ONLY = process.env.ESPARSE_FUZZ_ONLY;
-/** How long a mutation may take: far more than any does, on a busy machine too. */
-const HANG_MS = 20_000;
+/**
+ * How long a mutation may take. A tokenizer may take longer than anything else before it is given up: 20 s to be opened, and
+ * 15 s for a text.
+ */
+const HANG_MS: Readonly<Record<SubjectName, number>> = {
+  stores: 20_000,
+  checkpoints: 20_000,
+  requests: 20_000,
+  calls: 20_000,
+  tokenizers: 60_000,
+};
 /** The most memory that a mutation of some kilobytes may cost. */
 const MAX_PEAK_MIB = 1536;
 /** Failures after which a subject is not tried further. */
@@ -34,7 +43,7 @@ export async function fuzz(name: SubjectName, count: number): Promise<string[]> 
   try {
     for (const seed of seeds) {
       child ??= await start(name, await mkdtemp(path.join(home, 'try-')));
-      const answer = await answerOf(child, seed);
+      const answer = await answerOf(child, seed, HANG_MS[name]);
       if (ONLY !== undefined) process.stderr.write(`${JSON.stringify(answer)}\n`);
       const { outcome, broken } = answer;
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
@@ -70,8 +79,12 @@ async function start(name: SubjectName, home: string): Promise<ChildProcess> {
 }
 
 /** What comes of a seed; 'ended' where the process did not answer, and is gone. */
-async function answerOf(child: ChildProcess, seed: number): Promise<Pick<Answer, 'outcome' | 'broken'>> {
-  const timer = setTimeout(() => child.kill('SIGKILL'), HANG_MS);
+async function answerOf(
+  child: ChildProcess,
+  seed: number,
+  hangMs: number,
+): Promise<Pick<Answer, 'outcome' | 'broken'>> {
+  const timer = setTimeout(() => child.kill('SIGKILL'), hangMs);
   const settled = new AbortController();
   const { signal } = settled;
   try {
@@ -80,7 +93,7 @@ async function answerOf(child: ChildProcess, seed: number): Promise<Pick<Answer,
       once(child, 'message', { signal }).then(([answer]) => withinMemory(answer as Answer)),
       once(child, 'ended', { signal }).then(([how]) => ({
         outcome: 'ended',
-        broken: `the process ended, or was killed after ${HANG_MS / 1000} s, with ${String(how)}`,
+        broken: `the process ended, or was killed after ${hangMs / 1000} s, with ${String(how)}`,
       })),
     ]);
   } finally {
