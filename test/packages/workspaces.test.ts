@@ -44,6 +44,16 @@ test('a package is built after those that it depends on: its tsconfig.build.json
   }
 });
 
+test('no package builds itself: the one build of the repository builds all of them, in order', () => {
+  const builders = workspaces.filter(({ folder }) => {
+    const { scripts = {} } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8')) as {
+      readonly scripts?: Readonly<Record<string, string>>;
+    };
+    return 'build' in scripts;
+  });
+  expect(builders.map(({ manifest }) => manifest.name)).toEqual([]);
+});
+
 test('no version of npm runs the install script of onnxruntime-node, which would download CUDA’s libraries', () => {
   const read = (file: string): unknown => JSON.parse(readFileSync(path.join(REPOSITORY, file), 'utf8'));
   expect(read('package.json')).toMatchObject({ allowScripts: { 'onnxruntime-node': false } });
