@@ -1,5 +1,5 @@
 // Applies linears without Node, for instruction sets that only an emulator has here: `apply <instruction set>` reads cases
-// from its standard input and writes their outputs to its standard output. src/inference/neon.test.ts makes the cases.
+// from its standard input and writes their outputs to its standard output. src/inference/neon.long.test.ts makes the cases.
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
