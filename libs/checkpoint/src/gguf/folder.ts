@@ -42,6 +42,8 @@ export function ggufFolder(parent: ByteFolder, name: string): ByteFolder {
     header.catch(() => (header = undefined));
     return header;
   };
+  // Made once for all of its files: the vocabulary of a large model takes a while.
+  let tokenizer: ReturnType<typeof ggufTokenizer> | undefined;
   return {
     location,
     async open(wanted, signal) {
@@ -54,7 +56,7 @@ export function ggufFolder(parent: ByteFolder, name: string): ByteFolder {
         const made =
           wanted === 'config.json'
             ? await configOf(found, ggufModel(found, location), file, signal)
-            : ggufTokenizer(found, location).get(wanted);
+            : (tokenizer ??= ggufTokenizer(found, location)).get(wanted);
         await file.close();
         return made === undefined ? undefined : bytesOf(Buffer.from(JSON.stringify(made)));
       } catch (error) {

@@ -158,24 +158,28 @@ function byteLevelParts(metadata: Metadata, where: string): Parts {
     normalizer: known.normalizer ?? null,
     pre_tokenizer: known.pre_tokenizer ?? null,
     decoder: { ...BYTE_LEVEL, use_regex: true },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
+    model: bpe(metadata, {
       ignore_merges: known.ignoreMerges ?? false,
-      vocab: vocabularyOf(metadata),
       // A space parts the two; it is in neither, since byte-level BPE writes it as another letter.
       merges: metadata.texts('tokenizer.ggml.merges').map((merge) => merge.split(' ')),
-    },
+    }),
   };
 }
 
-function vocabularyOf(metadata: Metadata): Readonly<Record<string, number>> {
-  return Object.fromEntries(metadata.texts('tokenizer.ggml.tokens').map((token, id) => [token, id]));
+/** The model of a tokenizer.json, with what is not the same for all of them. */
+function bpe(metadata: Metadata, own: Json): Json {
+  return {
+    type: 'BPE',
+    dropout: null,
+    unk_token: null,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: false,
+    byte_fallback: false,
+    ignore_merges: false,
+    vocab: Object.fromEntries(metadata.texts('tokenizer.ggml.tokens').map((token, id) => [token, id])),
+    ...own,
+  };
 }
 
 function sentencePieceParts(metadata: Metadata): Parts {
@@ -195,18 +199,12 @@ function sentencePieceParts(metadata: Metadata): Parts {
       : spaces,
     pre_tokenizer: null,
     decoder: { type: 'Sequence', decoders },
-    model: {
-      type: 'BPE',
-      dropout: null,
+    model: bpe(metadata, {
       unk_token: unknown === undefined ? null : (tokens[unknown] ?? null),
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
       fuse_unk: true,
       byte_fallback: true,
-      ignore_merges: false,
-      vocab: vocabularyOf(metadata),
       merges: mergesByScore(tokens, metadata.numbers('tokenizer.ggml.scores')),
-    },
+    }),
   };
 }
 
