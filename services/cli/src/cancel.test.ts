@@ -1,17 +1,18 @@
 import { EsparseError } from '@esparse/errors';
 import { listenToSignals, withCancellation } from './cancel.ts';
 
-const interrupt = () => process.emit('SIGINT', 'SIGINT');
+// Not Ctrl-C: a process that another one has started and talks to, as those of Jest may be, leaves that to the other.
+const terminate = () => process.emit('SIGTERM', 'SIGTERM');
 
 beforeEach(listenToSignals);
 
 test('a signal aborts the command, and whatever it fails with because of that, it ends as cancelled', async () => {
   const ended = withCancellation((signal) => {
-    interrupt();
+    terminate();
     expect(signal.aborted).toBe(true);
     return Promise.reject(new EsparseError('unavailable', 'the worker is gone'));
   });
-  await expect(ended).rejects.toMatchObject({ kind: 'cancelled', message: 'stopped by SIGINT' });
+  await expect(ended).rejects.toMatchObject({ kind: 'cancelled', message: 'stopped by SIGTERM' });
 });
 
 test('an error of a command that nobody stopped stays as it is, and so does its result', async () => {
@@ -22,6 +23,6 @@ test('an error of a command that nobody stopped stays as it is, and so does its 
 
 test('a command that hangs when it is stopped is left after its time', async () => {
   const hanging = withCancellation(() => new Promise(() => undefined), { cleanupMs: 1 });
-  interrupt();
+  terminate();
   await expect(hanging).rejects.toMatchObject({ kind: 'cancelled' });
 });

@@ -1,4 +1,4 @@
-/** A process that does what it is told, for tests. */
+/** A process that does what it is told, for tests: they start it, so it is built, but no package contains it. */
 import { setTimeout } from 'node:timers/promises';
 import { answerCalls } from '../answer-calls.ts';
 
