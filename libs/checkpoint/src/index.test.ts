@@ -4,6 +4,8 @@ test('the public surface is this', () => {
   expect(Object.keys(checkpoint).sort()).toMatchInlineSnapshot(`
    [
      "CALIBRATION_ALGORITHM",
+     "INDEX_FILE",
+     "SINGLE_FILE",
      "calibrationWindows",
      "canonicalJson",
      "checkpointWeights",
@@ -14,6 +16,9 @@ test('the public surface is this', () => {
      "openCheckpoint",
      "openTokenizer",
      "readText",
+     "safetensorsHeader",
+     "shardName",
+     "tensorBytes",
      "tensorToF32",
      "tensorToHalf",
      "tokenizerFiles",

@@ -3,6 +3,7 @@ export { canonicalJson } from './json.ts';
 export { tensorToF32, tensorToHalf, type HalfTensor } from './convert.ts';
 export { type FusedTensor } from './fused-tensor.ts';
 export { endTokensOf } from './end-tokens.ts';
+export { INDEX_FILE, SINGLE_FILE } from './shard-index.ts';
 export { type TensorDtype, type TensorInfo } from './tensor-info.ts';
 export { readText } from './text.ts';
 export { makeTokenText, type TextStream, type TokenText } from './token-text.ts';
@@ -21,4 +22,10 @@ export {
   evaluationWindows,
   type CalibrationOptions,
 } from './windows.ts';
-export { writeCheckpoint, type TensorToWrite, type WriteCheckpointOptions } from './write-checkpoint.ts';
+export {
+  shardName,
+  writeCheckpoint,
+  type TensorToWrite,
+  type WriteCheckpointOptions,
+} from './write-checkpoint.ts';
+export { safetensorsHeader, tensorBytes, type TensorToList } from './write-safetensors-header.ts';

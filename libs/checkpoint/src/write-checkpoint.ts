@@ -3,7 +3,8 @@ import { mkdir, open, rm, stat, writeFile, type FileHandle } from 'node:fs/promi
 import path from 'node:path';
 import { throwIfCancelled } from '@esparse/storage';
 import { INDEX_FILE, SINGLE_FILE } from './shard-index.ts';
-import { bytesPerElement, elementCount, type TensorDtype } from './tensor-info.ts';
+import { elementCount, type TensorDtype } from './tensor-info.ts';
+import { safetensorsHeader, tensorBytes } from './write-safetensors-header.ts';
 
 /** A tensor to be written. */
 export interface TensorToWrite {
@@ -19,9 +20,6 @@ export interface WriteCheckpointOptions {
   readonly shards?: number;
   readonly signal?: AbortSignal | undefined;
 }
-
-/** Headers are padded with spaces so that the data begins at a multiple of this, as the format advises. */
-const ALIGNMENT = 8;
 
 /**
  * Writes a checkpoint in Hugging Face form: `model.safetensors`, or with several shards the index and its files, and
@@ -52,7 +50,7 @@ export async function writeCheckpoint(
     for (const { name } of group) weightMap.push([name, file]);
   }
   if (groups.length > 1) {
-    const metadata = { total_size: all.reduce((sum, tensor) => sum + byteLength(tensor), 0) };
+    const metadata = { total_size: all.reduce((sum, tensor) => sum + tensorBytes(tensor), 0) };
     await writeJson(path.join(directory, INDEX_FILE), {
       metadata,
       weight_map: Object.fromEntries(weightMap),
@@ -68,11 +66,11 @@ async function writeSafetensors(
 ): Promise<void> {
   const handle = await open(file, 'w');
   try {
-    await writeAll(handle, headerOf(tensors));
+    await writeAll(handle, safetensorsHeader(tensors));
     for (const tensor of tensors) {
       throwIfCancelled(signal, `writing ${file}`);
       const data = await tensor.data();
-      const expected = byteLength(tensor);
+      const expected = tensorBytes(tensor);
       if (data.byteLength !== expected) {
         throw new EsparseError(
           'usage',
@@ -87,24 +85,6 @@ async function writeSafetensors(
   }
 }
 
-function headerOf(tensors: readonly TensorToWrite[]): Uint8Array {
-  let at = 0;
-  const entries = tensors.map((tensor): [string, unknown] => {
-    const { name, dtype, shape } = tensor;
-    const begin = at;
-    at += byteLength(tensor);
-    return [name, { dtype, shape, data_offsets: [begin, at] }];
-  });
-  const json = Buffer.from(
-    JSON.stringify(Object.fromEntries([['__metadata__', { format: 'pt' }], ...entries])),
-  );
-  const length = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
-  const header = Buffer.alloc(8 + length, ' ');
-  header.writeBigUInt64LE(BigInt(length), 0);
-  json.copy(header, 8);
-  return header;
-}
-
 /** A write may take fewer bytes than given, above 2 GiB it always does. */
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   const chunk = 2 ** 30;
@@ -116,7 +96,7 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
 /** Consecutive groups of about the same number of bytes, none empty (but the only one). */
 function spread(tensors: readonly TensorToWrite[], shards: number): TensorToWrite[][] {
   const count = Math.max(1, Math.min(shards, tensors.length));
-  const total = tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0);
+  const total = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
   const groups: TensorToWrite[][] = [[]];
   let written = 0;
   for (const [i, tensor] of tensors.entries()) {
@@ -125,7 +105,7 @@ function spread(tensors: readonly TensorToWrite[], shards: number): TensorToWrit
     const open = groups.at(-1)!;
     if (open.length > 0 && groups.length < count && (full || needed)) groups.push([tensor]);
     else open.push(tensor);
-    written += byteLength(tensor);
+    written += tensorBytes(tensor);
   }
   return groups;
 }
@@ -146,11 +126,8 @@ function checkTensors(tensors: readonly TensorToWrite[]): void {
   }
 }
 
-function byteLength({ shape, dtype }: TensorToWrite): number {
-  return elementCount(shape)! * bytesPerElement(dtype);
-}
-
-function shardName(number: number, count: number): string {
+/** The name of one of several files of a checkpoint, counted from 1. */
+export function shardName(number: number, count: number): string {
   const digits = (value: number): string => String(value).padStart(5, '0');
   return `model-${digits(number)}-of-${digits(count)}.safetensors`;
 }

@@ -1,3 +1,4 @@
+export { readCheckpointLayout, writeCheckpointLayout, type CheckpointLayout } from './checkpoint-layout.ts';
 export { writeDense } from './dense.ts';
 export {
   inspectBlocks,
@@ -11,5 +12,6 @@ export { linearAttributesOf, writeLinear, type LinearAttributes } from './linear
 export { densePath, statisticPath } from './paths.ts';
 export { requireFinished } from './require-finished.ts';
 export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
+export { runTensors, type RunTensors } from './run-tensors.ts';
 export { storeWeights } from './store-weights.ts';
 export { readTokenizerFiles, tokenizerVersion, writeTokenizerFiles } from './tokenizer.ts';

@@ -70,8 +70,12 @@ export function linearAttributesOf(
   });
 }
 
-/** Reads a packed linear, its checksums verified. */
-async function readLinear(group: CommittedGroup, name: string, signal?: AbortSignal): Promise<PackedLinear> {
+/** Reads a packed linear, its checksums verified. @throws EsparseError 'store' where the block holds none of that name */
+export async function readLinear(
+  group: CommittedGroup,
+  name: string,
+  signal?: AbortSignal,
+): Promise<PackedLinear> {
   const attributes = linearAttributesOf(group, name);
   if (attributes === undefined) throw new EsparseError('store', `the block holds no packed linear ${name}`);
   const { encoding, dtype, rows, cols, keep, group: size, tileRows } = attributes;

@@ -3,10 +3,17 @@
  * range; objects are read, written and locked. A scheme is one implementation of `Scheme` and its registration.
  */
 export { allocate } from './allocate.ts';
+export {
+  bytesInParts,
+  writeInParts,
+  type FilePart,
+  type WriteInPartsOptions,
+} from './file/write-in-parts.ts';
+export { freeBytes, onFile } from './file/errors.ts';
 export { forEachBounded } from './bounded.ts';
 export { isPlainName, type ByteFolder, type ByteSource } from './byte-source.ts';
 export { throwIfCancelled } from './cancel.ts';
-export { checkKey, folderOf, isKey, joinKey } from './key.ts';
+export { checkKey, folderOf, isKey, joinKey, OWN_PREFIX } from './key.ts';
 export { nameOfLocation, parseLocation, resolveLocation, showLocation } from './location.ts';
 export { MemoryObjectStore } from './memory-object-store.ts';
 export { ObjectStore, type PutOptions, type Temporary } from './object-store.ts';

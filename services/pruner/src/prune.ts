@@ -1,7 +1,13 @@
 import { PLUGIN_TIMEOUT_MS, statisticsOf, type GuardOptions } from '@esparse/dataflow';
 import { tokenizerFiles } from '@esparse/checkpoint';
 import { nameOfLocation, resolveLocation, showLocation } from '@esparse/storage';
-import { inspectBlocks, totalsOf, writeDense, writeTokenizerFiles } from '@esparse/model-store';
+import {
+  inspectBlocks,
+  totalsOf,
+  writeCheckpointLayout,
+  writeDense,
+  writeTokenizerFiles,
+} from '@esparse/model-store';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
@@ -204,6 +210,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
 async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: AbortSignal): Promise<number> {
   const { description, stopwatch, writer, emit } = context;
   await stopwatch.time('commit', () => writeTokenizer(context, signal));
+  await stopwatch.time('commit', () => writeCheckpointLayout(writer, context.checkpoint));
   if (!(await writer.run.isDenseCommitted()))
     await stopwatch.time('commit', () => writeOuter(context, signal));
   const first = await firstOpenBlock(context);

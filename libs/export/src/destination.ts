@@ -1,0 +1,113 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { EsparseError } from '@esparse/errors';
+import { bytesInParts, freeBytes, isPlainName, onFile, openObjects, OWN_PREFIX } from '@esparse/storage';
+import type { ExportFile, ExportFormat } from './format.ts';
+
+/** What an export is, so that one that was cut off is known again. */
+export interface ExportIdentity {
+  readonly run: string;
+  readonly format: string;
+  /** Bytes by file. */
+  readonly files: Readonly<Record<string, number>>;
+}
+
+/** Where an export is written. */
+export interface Destination {
+  readonly folder: string;
+  pathOf(file: string): string;
+  /** What says that an export into this place is not finished. */
+  readonly marker: string;
+}
+
+/** @throws EsparseError 'usage' for a place that is not on this machine */
+export function destinationOf(out: string, form: ExportFormat['form']): Destination {
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(out)) {
+    throw new EsparseError('usage', `${out} is not on this machine`, {
+      hint: 'export into a folder, and copy it from there',
+    });
+  }
+  const place = path.resolve(out);
+  if (form === 'folder') {
+    return {
+      folder: place,
+      pathOf: (file) => path.join(place, file),
+      marker: path.join(place, `${OWN_PREFIX}export.json`),
+    };
+  }
+  const folder = path.dirname(place);
+  const marker = path.join(folder, `${OWN_PREFIX}export-${path.basename(place)}.json`);
+  return { folder, pathOf: () => place, marker };
+}
+
+/**
+ * Makes a place ready: nothing else is in it, or an attempt at the same export that was cut off. From then on it is marked
+ * as unfinished.
+ *
+ * @throws EsparseError 'usage' where something else is there, 'space' where the files find no room
+ */
+export async function beginExport(
+  { folder, pathOf, marker }: Destination,
+  form: ExportFormat['form'],
+  identity: ExportIdentity,
+): Promise<void> {
+  const text = `${JSON.stringify(identity)}\n`;
+  const found = await onFile('read', marker, () => readFile(marker, 'utf8').catch(() => undefined));
+  if (found !== text) await refuseOther(folder, form === 'file' ? pathOf('') : undefined, found);
+  let missing = 0;
+  for (const [file, bytes] of Object.entries(identity.files)) {
+    missing += bytes - (await bytesInParts(pathOf(file))).bytes;
+  }
+  const free = await freeBytes(folder);
+  if (free !== undefined && missing > free) {
+    throw new EsparseError(
+      'space',
+      `${folder} has no room for the export: ${missing} bytes are needed, ${free} bytes are free`,
+      { hint: 'free some space, or choose another --out' },
+    );
+  }
+  await onFile('write', marker, () => writeFile(marker, text));
+}
+
+/** The export is whole. */
+export async function endExport({ marker }: Destination): Promise<void> {
+  await onFile('remove', marker, () => rm(marker));
+}
+
+async function refuseOther(
+  folder: string,
+  file: string | undefined,
+  marker: string | undefined,
+): Promise<void> {
+  const place = file ?? folder;
+  if (marker !== undefined) {
+    throw new EsparseError('usage', `${place} holds an unfinished export of another kind`, {
+      hint: `finish it with the same command as before (${marker.trim().slice(0, 200)}), or choose another --out`,
+    });
+  }
+  const objects = await openObjects(folder);
+  const names = await objects.children('');
+  if (file === undefined ? names.length === 0 : !names.includes(path.basename(file))) return;
+  throw new EsparseError(
+    'usage',
+    `${place} ${file === undefined ? 'is not empty' : 'exists'}: nothing is overwritten`,
+    {
+      hint: 'choose another --out',
+    },
+  );
+}
+
+/** Files come from a format: their names become paths. @throws EsparseError 'internal' */
+export function checkFiles(files: readonly ExportFile[]): Readonly<Record<string, number>> {
+  const bytes: Record<string, number> = {};
+  for (const { name, parts } of files) {
+    if (!isPlainName(name) || Object.hasOwn(bytes, name)) {
+      throw new EsparseError(
+        'internal',
+        `an export cannot have a file ${JSON.stringify(name)}, or has it twice`,
+      );
+    }
+    bytes[name] = parts.reduce((sum, part) => sum + part.bytes, 0);
+  }
+  return bytes;
+}

@@ -1,0 +1,5 @@
+import type { ExportFormat } from '../format.ts';
+import { safetensors } from './safetensors.ts';
+
+/** The formats that a run can be exported in. */
+export const FORMATS: readonly ExportFormat[] = [safetensors];

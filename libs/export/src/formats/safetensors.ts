@@ -1,0 +1,78 @@
+import { INDEX_FILE, safetensorsHeader, shardName, SINGLE_FILE, tensorBytes } from '@esparse/checkpoint';
+import { checkpointTensors, type CheckpointTensor } from '../checkpoint-tensors.ts';
+import { jsonFile, partOf, type ExportFile, type ExportFormat } from '../format.ts';
+import type { ExportSource } from '../source.ts';
+
+/** Bytes of a file where it is not known how the checkpoint lay: as the Hugging Face library writes them. */
+const SHARD_BYTES = 5e9;
+
+/** A Hugging Face checkpoint with zeros where weights were pruned, in the files that the input had. */
+export const safetensors: ExportFormat = {
+  name: 'safetensors',
+  description: 'Hugging Face checkpoint with zeros, in the files that the input had',
+  form: 'folder',
+  async files(source) {
+    const shards = shardsOf(await checkpointTensors(source), source.layout);
+    const weights = [...shards].map(([name, tensors]) => safetensorsFile(name, tensors));
+    const isSingle = shards.size === 1 && shards.has(SINGLE_FILE);
+    return [
+      ...weights,
+      ...(isSingle ? [] : [indexFile(shards)]),
+      ...source.tokenizerFiles.map(({ name, bytes }) => ({ name, parts: [partOf(bytes)] })),
+      // Last: without it the folder is no checkpoint.
+      jsonFile('config.json', source.attributes.config),
+    ];
+  },
+};
+
+/** A safetensors file of some tensors. */
+export function safetensorsFile(name: string, tensors: readonly CheckpointTensor[]): ExportFile {
+  return { name, parts: [partOf(safetensorsHeader(tensors)), ...tensors.flatMap(({ parts }) => parts)] };
+}
+
+type Shards = ReadonlyMap<string, readonly CheckpointTensor[]>;
+
+/** Which tensors lie in which file. */
+function shardsOf(tensors: readonly CheckpointTensor[], layout: ExportSource['layout']): Shards {
+  const isKnown = layout !== undefined && tensors.every(({ name }) => layout.tensors.has(name));
+  return isKnown ? shardsAsBefore(tensors, layout) : shardsBySize(tensors);
+}
+
+function shardsAsBefore(
+  tensors: readonly CheckpointTensor[],
+  { files, tensors: known }: NonNullable<ExportSource['layout']>,
+): Shards {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const shards = new Map<string, CheckpointTensor[]>(files.map((file) => [file, []]));
+  for (const [name, [, file]] of known) {
+    const tensor = byName.get(name);
+    if (tensor !== undefined) shards.get(files[file]!)!.push(tensor);
+  }
+  return new Map([...shards].filter(([, held]) => held.length > 0));
+}
+
+function shardsBySize(tensors: readonly CheckpointTensor[]): Shards {
+  const groups: CheckpointTensor[][] = [[]];
+  let bytes = 0;
+  for (const tensor of tensors) {
+    const size = tensorBytes(tensor);
+    if (bytes > 0 && bytes + size > SHARD_BYTES) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)!.push(tensor);
+    bytes += size;
+  }
+  if (groups.length === 1) return new Map([[SINGLE_FILE, tensors]]);
+  return new Map(groups.map((group, i) => [shardName(i + 1, groups.length), group]));
+}
+
+function indexFile(shards: Shards): ExportFile {
+  const all = [...shards.values()].flat();
+  const total = all.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
+  const places = [...shards].flatMap(([file, tensors]) => tensors.map(({ name }) => [name, file] as const));
+  return jsonFile(INDEX_FILE, {
+    metadata: { total_size: total },
+    weight_map: Object.fromEntries(places),
+  });
+}

@@ -1,0 +1,106 @@
+import path from 'node:path';
+import {
+  openCheckpoint,
+  tensorToF32,
+  tensorToHalf,
+  tokenizerFiles,
+  type Checkpoint,
+} from '@esparse/checkpoint';
+import { uniform } from '@esparse/laws';
+import { describeCheckpoint, tensorsOfBlock, type ModelDescription } from '@esparse/model';
+import {
+  densePath,
+  writeCheckpointLayout,
+  writeDense,
+  writeLinear,
+  writeTokenizerFiles,
+} from '@esparse/model-store';
+import { maskLinear, packLinear } from '@esparse/sparsity';
+import { MemoryObjectStore } from '@esparse/storage';
+import { createOrOpenStore, type Run, type Transaction } from '@esparse/store';
+
+/** Random checkpoints of the families, as the Hugging Face library writes them. */
+export const FIXTURES = path.join(import.meta.dirname, '../../../../test/fixtures/transformers');
+export const PATTERN = { keep: 2, group: 4 };
+
+export interface PrunedRunOptions {
+  /** Linears that stay dense, by name. @default none */
+  readonly dense?: readonly string[];
+  /** Order of the channels of a linear. @default random, another one in each linear */
+  readonly order?: (linear: string, block: number, cols: number) => Int32Array;
+  /** Whether the run says how the checkpoint lay in its files. @default true */
+  readonly layout?: boolean;
+}
+
+/** Prunes a checkpoint to 2:4 by magnitude, in random orders, into a new store in memory. */
+export async function prunedRun(
+  model: string,
+  { dense = [], order = randomOrder, layout = true }: PrunedRunOptions = {},
+): Promise<Run> {
+  const checkpoint = await openCheckpoint(model);
+  const description = describeCheckpoint(checkpoint);
+  const writer = await (
+    await createOrOpenStore(new MemoryObjectStore())
+  ).beginRun('0123456789abcdef', attributesOf(checkpoint, description));
+  try {
+    await writeTokenizerFiles(writer, await tokenizerFiles(model));
+    if (layout) await writeCheckpointLayout(writer, checkpoint);
+    const outer = writer.beginDense();
+    for (const { name } of description.outerTensors) await writeDense(outer, name, checkpoint, name);
+    await outer.commit({});
+    for (let block = 0; block < description.blocks; block++) {
+      const group = writer.beginBlock(block);
+      const packed = new Set<string>();
+      for (const linear of description.linears.filter(({ name }) => !dense.includes(name))) {
+        const tensor = linear.weight(block);
+        packed.add(tensor);
+        await prune(group, checkpoint, linear.name, tensor, order(linear.name, block, linear.cols));
+      }
+      for (const { name } of tensorsOfBlock(description, block)) {
+        if (!packed.has(name)) await writeDense(group, densePath(name), checkpoint, name);
+      }
+      await group.commit({});
+    }
+    await writer.finish({ blocks: description.blocks });
+    return writer.run;
+  } finally {
+    await writer.close();
+    await checkpoint.close();
+  }
+}
+
+async function prune(
+  group: Transaction,
+  checkpoint: Checkpoint,
+  linear: string,
+  tensor: string,
+  order: Int32Array,
+): Promise<void> {
+  const { dtype, shape } = checkpoint.info(tensor);
+  const [rows, cols] = [shape[0]!, shape[1]!];
+  const bytes = await checkpoint.read(tensor);
+  const scores = (await tensorToF32(dtype, bytes)).map(Math.abs);
+  const { bits, dtype: half } = tensorToHalf(dtype, bytes);
+  const mask = await maskLinear({ scores, rows, cols }, order, PATTERN);
+  const packed = await packLinear({ dtype: half, weights: bits, rows, cols }, order, mask, PATTERN);
+  await writeLinear(group, linear, packed, { before: 1, after: 1 });
+}
+
+/** Another order for each linear of each block. */
+export function randomOrder(linear: string, block: number, cols: number): Int32Array {
+  const random = uniform(1 + 2 * (block * 128 + linear.charCodeAt(0)));
+  const keyed = Array.from({ length: cols }, (_, channel) => ({ channel, key: random() }));
+  return Int32Array.from(keyed.sort((a, b) => a.key - b.key).map(({ channel }) => channel));
+}
+
+function attributesOf({ config, digest }: Checkpoint, { family, blocks }: ModelDescription) {
+  return {
+    ...{ config, family, blocks, model: digest, tokens: 'none', numerics: 'none' },
+    options: {
+      pipeline: { name: 'magnitude', version: 1, options: {} },
+      pattern: PATTERN,
+      calibration: { samples: 1, seqlen: 2, seed: 0, bos: false },
+      skipIndivisible: false,
+    },
+  };
+}

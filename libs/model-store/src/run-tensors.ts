@@ -1,0 +1,75 @@
+import { free } from '@esparse/kernels';
+import type { TensorDtype, TensorInfo } from '@esparse/checkpoint';
+import { EsparseError } from '@esparse/errors';
+import type { ModelDescription } from '@esparse/model';
+import { unpackLinear, type PackedLinear } from '@esparse/sparsity';
+import type { CommittedGroup, Run } from '@esparse/store';
+import { linearAttributesOf, readLinear } from './linears.ts';
+import { densePath } from './paths.ts';
+import { placesIn, type Place } from './places.ts';
+
+/** The tensors of a run by their names in the checkpoint, in the types and bits that are stored. */
+export interface RunTensors {
+  /** @throws EsparseError 'store' where the model has no such tensor */
+  info(name: string): Promise<Pick<TensorInfo, 'name' | 'dtype' | 'shape'>>;
+  /** Its bytes, row-major and little-endian, pruned weights zero, in the original order of channels. */
+  read(name: string, signal?: AbortSignal): Promise<Uint8Array>;
+  /** A matrix as it is packed; undefined where the tensor is dense. */
+  packed(name: string, signal?: AbortSignal): Promise<PackedLinear | undefined>;
+}
+
+/** By the names that stores give them. */
+const DTYPES: Readonly<Record<string, TensorDtype>> = { bf16: 'BF16', f16: 'F16', f32: 'F32' };
+
+/** The tensors of a run of a store; each is read when it is asked for. */
+export function runTensors(run: Run, description: ModelDescription): RunTensors {
+  const { placeOf, groupOf } = placesIn(run, description);
+  const packed = async (name: string, signal?: AbortSignal) => {
+    const place = placeOf(name);
+    const linear = packedName(await groupOf(place), place);
+    return linear === undefined ? undefined : readLinear(await groupOf(place), linear, signal);
+  };
+  return {
+    packed,
+    async info(name) {
+      const place = placeOf(name);
+      const group = await groupOf(place);
+      const linear = packedName(group, place);
+      const stored =
+        linear === undefined
+          ? group.arrays.get(pathOf(place, name))?.attributes.dtype
+          : linearAttributesOf(group, linear)!.dtype;
+      const dtype = DTYPES[String(stored)];
+      if (dtype !== undefined) return { name, dtype, shape: place.shape };
+      throw new EsparseError('store', `tensor ${name} has a dtype that this version does not know`, {
+        hint: 'the store may be of a newer esparse, or damaged: try `esparse verify`',
+        context: { tensor: name },
+      });
+    },
+    async read(name, signal) {
+      const linear = await packed(name, signal);
+      if (linear !== undefined) {
+        const dense = await unpackLinear(linear);
+        for (const array of [linear.values, linear.indices]) free(array);
+        return bytesOf(dense);
+      }
+      const place = placeOf(name);
+      const { data } = await (await groupOf(place)).read(pathOf(place, name), signal);
+      return bytesOf(data);
+    },
+  };
+}
+
+/** The name of a packed linear at a place, undefined where what stands there is dense. */
+function packedName(group: CommittedGroup, place: Place): string | undefined {
+  const linear = place.kind === 'block' ? place.linear?.name : undefined;
+  return linear !== undefined && linearAttributesOf(group, linear) !== undefined ? linear : undefined;
+}
+
+function pathOf(place: Place, name: string): string {
+  return place.kind === 'outer' ? name : densePath(name);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
