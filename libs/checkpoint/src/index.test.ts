@@ -4,13 +4,16 @@ test('the public surface is this', () => {
   expect(Object.keys(checkpoint).sort()).toMatchInlineSnapshot(`
    [
      "CALIBRATION_ALGORITHM",
+     "GGUF_ARCHITECTURES",
      "INDEX_FILE",
      "SINGLE_FILE",
      "calibrationWindows",
      "canonicalJson",
+     "chatTemplateSource",
      "checkpointWeights",
      "endTokensOf",
      "evaluationWindows",
+     "ggufFile",
      "makeTokenText",
      "makeTokenizer",
      "openCheckpoint",

@@ -1,9 +1,12 @@
+export { chatTemplateSource } from './chat-template.ts';
 export { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 export { canonicalJson } from './json.ts';
 export { tensorToF32, tensorToHalf, type HalfTensor } from './convert.ts';
 export { type FusedTensor } from './fused-tensor.ts';
 export { endTokensOf } from './end-tokens.ts';
 export { INDEX_FILE, SINGLE_FILE } from './shard-index.ts';
+export { ARCHITECTURES as GGUF_ARCHITECTURES } from './gguf/architectures.ts';
+export { ggufFile, type GgufFile, type GgufOptions, type GgufTensorSource } from './gguf/write-gguf.ts';
 export { type TensorDtype, type TensorInfo } from './tensor-info.ts';
 export { readText } from './text.ts';
 export { makeTokenText, type TextStream, type TokenText } from './token-text.ts';

@@ -189,7 +189,7 @@ function concatenate(parts: readonly Uint32Array[]): Uint32Array {
 }
 
 /** `add_bos_token` of tokenizer_config.json; where it says nothing, whether the post-processor puts that token first. */
-function beginsWith(processor: unknown, bosId: number, configured: unknown): boolean {
+export function beginsWith(processor: unknown, bosId: number, configured: unknown): boolean {
   if (typeof configured === 'boolean') return configured;
   if (!isObject(processor)) return false;
   if (processor.type === 'Sequence' && Array.isArray(processor.processors)) {

@@ -1,35 +1,53 @@
-import { EsparseError } from '@esparse/errors';
-import type { GgufHeader } from './header.ts';
-import { Metadata } from './metadata.ts';
+import type { RowTransform } from './row-transforms.ts';
 
-/** How the rows of a tensor become those of the checkpoint that it was made from. */
-export type RowTransform =
-  /** Within each head the two halves of a rotary pair lie side by side: they are put into halves again. */
-  | { readonly kind: 'unpair'; readonly heads: number }
-  /** A constant was added to each element. */
-  | { readonly kind: 'subtract'; readonly amount: number };
-
-/** A GGUF file as a Hugging Face checkpoint. */
-export interface GgufModel {
-  readonly config: Readonly<Record<string, unknown>>;
-  /** By the checkpoint's names. */
-  readonly tensors: ReadonlyMap<string, { readonly source: string; readonly transform?: RowTransform }>;
-  /** A tensor of factors that rotary frequencies are divided by, which belongs into config.json. */
-  readonly ropeFactors?: string;
+/** An entry of the metadata, under the architecture's prefix, that is a field of config.json. */
+export interface ConfigField {
+  readonly key: string;
+  readonly field: string;
+  readonly type: 'u32' | 'f32';
+  /** What a file without it means; without one it is an error. */
+  readonly otherwise?: number | ((config: Numbers) => number);
 }
+type Numbers = Readonly<Record<string, number>>;
 
 /** In what the architectures of ggml that are known differ. */
-interface Architecture {
+export interface Architecture {
   readonly architectures: readonly [string];
   readonly modelType: string;
   /** Norms of a block: ggml's name and Hugging Face's. */
   readonly norms: readonly (readonly [string, string])[];
-  /** q and k were put into ggml's order of rotary pairs. */
+  /** q and k are in ggml's order of rotary pairs. */
   readonly paired?: boolean;
-  /** Norms were given their weight + 1. */
+  /** Norms have their weight + 1. */
   readonly norm1?: boolean;
-  readonly config?: (metadata: Metadata, prefix: string) => Readonly<Record<string, unknown>>;
+  /** Beside `FIELDS`. */
+  readonly fields?: readonly ConfigField[];
+  /** Fields of config.json that follow from others, as llama.cpp has them. */
+  readonly implied?: (config: Numbers) => Numbers;
 }
+
+/** The fields that all of them have. */
+export const FIELDS: readonly ConfigField[] = [
+  { key: 'block_count', field: 'num_hidden_layers', type: 'u32' },
+  { key: 'context_length', field: 'max_position_embeddings', type: 'u32' },
+  { key: 'embedding_length', field: 'hidden_size', type: 'u32' },
+  { key: 'feed_forward_length', field: 'intermediate_size', type: 'u32' },
+  { key: 'attention.head_count', field: 'num_attention_heads', type: 'u32' },
+  {
+    key: 'attention.head_count_kv',
+    field: 'num_key_value_heads',
+    type: 'u32',
+    otherwise: (config) => config.num_attention_heads!,
+  },
+  {
+    key: 'attention.key_length',
+    field: 'head_dim',
+    type: 'u32',
+    otherwise: (config) => config.hidden_size! / config.num_attention_heads!,
+  },
+  { key: 'attention.layer_norm_rms_epsilon', field: 'rms_norm_eps', type: 'f32' },
+  { key: 'rope.freq_base', field: 'rope_theta', type: 'f32', otherwise: 10_000 },
+];
 
 const LLAMA_NORMS = [
   ['attn_norm', 'input_layernorm'],
@@ -40,7 +58,8 @@ const HEAD_NORMS = [
   ['attn_k_norm', 'self_attn.k_norm'],
 ] as const;
 
-const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map([
+/** By ggml's names. */
+export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map<string, Architecture>([
   ['llama', { architectures: ['LlamaForCausalLM'], modelType: 'llama', norms: LLAMA_NORMS, paired: true }],
   ['qwen2', { architectures: ['Qwen2ForCausalLM'], modelType: 'qwen2', norms: LLAMA_NORMS }],
   [
@@ -60,14 +79,59 @@ const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map([
         ['post_ffw_norm', 'post_feedforward_layernorm'],
         ...HEAD_NORMS,
       ],
-      config: (metadata, prefix) => ({
-        sliding_window: metadata.number(`${prefix}.attention.sliding_window`),
-        rope_local_base_freq: metadata.optionalNumber(`${prefix}.rope.freq_base_swa`) ?? 10_000,
-        query_pre_attn_scalar: metadata.number(`${prefix}.attention.key_length`),
+      fields: [
+        { key: 'attention.sliding_window', field: 'sliding_window', type: 'u32' },
+        { key: 'rope.freq_base_swa', field: 'rope_local_base_freq', type: 'f32', otherwise: 10_000 },
+      ],
+      // The model of 62 blocks alone is scaled by another width than that of its heads.
+      implied: ({ num_hidden_layers, hidden_size, num_attention_heads, head_dim }) => ({
+        query_pre_attn_scalar: num_hidden_layers === 62 ? hidden_size! / num_attention_heads! : head_dim!,
       }),
     },
   ],
-] as [string, Architecture][]);
+  [
+    'olmo2',
+    {
+      architectures: ['Olmo2ForCausalLM'],
+      modelType: 'olmo2',
+      norms: [
+        ['post_attention_norm', 'post_attention_layernorm'],
+        ['post_ffw_norm', 'post_feedforward_layernorm'],
+        ...HEAD_NORMS,
+      ],
+    },
+  ],
+  [
+    'smollm3',
+    { architectures: ['SmolLM3ForCausalLM'], modelType: 'smollm3', norms: LLAMA_NORMS, paired: true },
+  ],
+  [
+    'granite',
+    {
+      architectures: ['GraniteForCausalLM'],
+      modelType: 'granite',
+      norms: LLAMA_NORMS,
+      paired: true,
+      fields: [
+        { key: 'embedding_scale', field: 'embedding_multiplier', type: 'f32', otherwise: 1 },
+        {
+          key: 'attention.scale',
+          field: 'attention_multiplier',
+          type: 'f32',
+          otherwise: (config) => config.head_dim! ** -0.5,
+        },
+        { key: 'residual_scale', field: 'residual_multiplier', type: 'f32', otherwise: 1 },
+        { key: 'logit_scale', field: 'logits_scaling', type: 'f32' },
+      ],
+    },
+  ],
+]);
+
+const OUTER = [
+  ['token_embd', 'model.embed_tokens'],
+  ['output_norm', 'model.norm'],
+  ['output', 'lm_head'],
+] as const;
 
 const LINEARS = [
   ['attn_q', 'self_attn.q_proj'],
@@ -79,110 +143,43 @@ const LINEARS = [
   ['ffn_down', 'mlp.down_proj'],
 ] as const;
 
-/** Blocks of a model, at most: names are made for each. */
-const MAX_BLOCKS = 4096;
+/** The embedding, which is the head too where there is no tensor `HEAD`. */
+export const EMBEDDING = 'token_embd.weight';
+export const HEAD = 'output.weight';
+/** Factors that rotary frequencies are divided by. */
+export const ROPE_FACTORS = 'rope_freqs.weight';
 
-/**
- * Reads a file's architecture, as config.json and tensor names.
- * @throws EsparseError 'unsupported' for an architecture that is not known, 'checkpoint' for metadata that is missing
- */
-export function ggufModel(header: GgufHeader, where: string): GgufModel {
-  const metadata = new Metadata(header, where);
-  const prefix = metadata.text('general.architecture');
-  const known = ARCHITECTURES.get(prefix);
-  if (known === undefined) {
-    throw new EsparseError('unsupported', `${where}: the architecture '${prefix}' of GGUF is not known`, {
-      hint: `known are ${[...ARCHITECTURES.keys()].join(', ')}; any family can be read from its safetensors checkpoint`,
-    });
-  }
-  const number = (key: string) => metadata.number(`${prefix}.${key}`);
-  const optional = (key: string) => metadata.optionalNumber(`${prefix}.${key}`);
-  const heads = number('attention.head_count');
-  const kvHeads = optional('attention.head_count_kv') ?? heads;
-  const headDim = optional('attention.key_length') ?? number('embedding_length') / heads;
-  const blocks = number('block_count');
-  if (!Number.isInteger(blocks) || blocks < 1 || blocks > MAX_BLOCKS) {
-    throw new EsparseError('checkpoint', `${where}: block_count of its metadata is ${blocks}`);
-  }
-  const config = {
-    architectures: known.architectures,
-    model_type: known.modelType,
-    hidden_size: number('embedding_length'),
-    intermediate_size: number('feed_forward_length'),
-    num_hidden_layers: blocks,
-    num_attention_heads: heads,
-    num_key_value_heads: kvHeads,
-    head_dim: headDim,
-    vocab_size: header.tensors.get('token_embd.weight')?.shape[0] ?? number('vocab_size'),
-    max_position_embeddings: number('context_length'),
-    rms_norm_eps: singlePrecision(number('attention.layer_norm_rms_epsilon')),
-    rope_theta: optional('rope.freq_base') ?? 10_000,
-    ...ropeScaling(metadata, prefix),
-    tie_word_embeddings: !header.tensors.has('output.weight'),
-    ...tokenIds(metadata),
-    ...known.config?.(metadata, prefix),
-  };
-  const ropeFactors = header.tensors.has('rope_freqs.weight') ? 'rope_freqs.weight' : undefined;
-  return {
-    config,
-    tensors: namesOf(header, known, { blocks, heads, kvHeads }),
-    ...(ropeFactors !== undefined && { ropeFactors }),
-  };
+/** A tensor in a GGUF file, and in the checkpoint. */
+export interface NamedTensor {
+  /** ggml's name. */
+  readonly source: string;
+  /** Hugging Face's. */
+  readonly name: string;
+  readonly transform?: RowTransform;
 }
 
-/** The shortest decimal number that is this f32: 1e-6 where the file has 9.999999974752427e-7. */
-function singlePrecision(value: number): number {
-  return Number(Math.fround(value).toPrecision(7));
-}
-
-function ropeScaling(metadata: Metadata, prefix: string): Readonly<Record<string, unknown>> {
-  const type = metadata.optionalText(`${prefix}.rope.scaling.type`);
-  if (type === undefined || type === 'none') return {};
-  return {
-    rope_scaling: {
-      rope_type: type,
-      factor: metadata.number(`${prefix}.rope.scaling.factor`),
-      original_max_position_embeddings: metadata.optionalNumber(
-        `${prefix}.rope.scaling.original_context_length`,
-      ),
-    },
-  };
-}
-
-function tokenIds(metadata: Metadata): Readonly<Record<string, number>> {
-  const id = (name: string) => metadata.optionalNumber(`tokenizer.ggml.${name}_token_id`);
-  return Object.fromEntries(
-    (['bos', 'eos'] as const).flatMap((name) => {
-      const found = id(name);
-      return found === undefined ? [] : [[`${name}_token_id`, found]];
-    }),
-  );
-}
-
-function namesOf(
-  { tensors }: GgufHeader,
+/** The tensors that models of an architecture may have. */
+export function tensorNames(
   { norms, paired = false, norm1 = false }: Architecture,
-  { blocks, heads, kvHeads }: { blocks: number; heads: number; kvHeads: number },
-): GgufModel['tensors'] {
-  const names = new Map<string, { source: string; transform?: RowTransform }>();
-  const add = (source: string, name: string, transform?: RowTransform) => {
-    if (tensors.has(source)) names.set(name, { source, ...(transform !== undefined && { transform }) });
-  };
-  const norm: RowTransform | undefined = norm1 ? { kind: 'subtract', amount: 1 } : undefined;
-  add('token_embd.weight', 'model.embed_tokens.weight');
-  add('output_norm.weight', 'model.norm.weight', norm);
-  add('output.weight', 'lm_head.weight');
+  { blocks, heads, kvHeads }: { readonly blocks: number; readonly heads: number; readonly kvHeads: number },
+): NamedTensor[] {
+  const named: NamedTensor[] = [];
+  const add = (source: string, name: string, transform?: RowTransform) =>
+    named.push({ source, name, ...(transform !== undefined && { transform }) });
+  const norm: RowTransform | undefined = norm1 ? { kind: 'added', amount: 1 } : undefined;
+  for (const [source, name] of OUTER) {
+    add(`${source}.weight`, `${name}.weight`, source === 'output_norm' ? norm : undefined);
+  }
   for (let block = 0; block < blocks; block++) {
     const [from, to] = [`blk.${block}`, `model.layers.${block}`];
     for (const [source, name] of norms) add(`${from}.${source}.weight`, `${to}.${name}.weight`, norm);
     for (const [source, name] of LINEARS) {
       const turned = paired && (source === 'attn_q' || source === 'attn_k');
-      const unpair: RowTransform | undefined = turned
-        ? { kind: 'unpair', heads: source === 'attn_q' ? heads : kvHeads }
+      const pairs: RowTransform | undefined = turned
+        ? { kind: 'paired', heads: source === 'attn_q' ? heads : kvHeads }
         : undefined;
-      for (const part of ['weight', 'bias'])
-        add(`${from}.${source}.${part}`, `${to}.${name}.${part}`, unpair);
+      for (const part of ['weight', 'bias']) add(`${from}.${source}.${part}`, `${to}.${name}.${part}`, pairs);
     }
   }
-  return names;
+  return named;
 }

@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { openFolder, throwIfCancelled, type ByteFolder, type ByteSource } from '@esparse/storage';
 import { openCheckpointFile, type CheckpointFile } from '../checkpoint-file.ts';
-import { ggufModel, type GgufModel } from './architectures.ts';
+import { ggufModel, type GgufModel } from './model.ts';
 import { readGgufHeader, type GgufHeader } from './header.ts';
 import { GGUF_TYPES } from './quantized.ts';
 import { readableTensors, type ReadableTensor } from './tensors.ts';

@@ -1,5 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import type { CheckpointFile } from '../checkpoint-file.ts';
+import { DEFAULT_ALIGNMENT, MAGIC, NUMBER_TYPES, VALUE_TYPES, VERSIONS } from './format.ts';
 
 /** A value of a GGUF file's metadata. 64-bit numbers are exact up to 2^53. */
 export type GgufValue =
@@ -24,10 +25,6 @@ export interface GgufHeader {
   readonly dataBegin: number;
 }
 
-/** "GGUF", little-endian. */
-const MAGIC = 0x46554747;
-/** Versions whose form is the one below. */
-const VERSIONS = new Set([2, 3]);
 /** What is read first; more only where the header is longer. */
 const FIRST_BYTES = 4 << 20;
 /** Vocabulary, merges and scores of a quarter of a million tokens take some 20 MB. */
@@ -37,7 +34,6 @@ const MAX_ENTRIES = 4096;
 const MAX_ARRAY = 2 << 20;
 const MAX_TENSORS = 1 << 17;
 const MAX_DIMENSIONS = 4;
-const DEFAULT_ALIGNMENT = 32;
 const MAX_ALIGNMENT = 1 << 20;
 
 /**
@@ -89,25 +85,25 @@ class Reader {
 
   /** A whole number that counts something, at most `most`. */
   count(what: string, most: number): number {
-    const value = this.number(10);
+    const value = this.number(VALUE_TYPES.u64);
     if (value > most) throw this.wrong(`it says that it has ${value} ${what}, more than ${most}`);
     return value;
   }
 
   string(): string {
-    const length = this.number(10);
+    const length = this.number(VALUE_TYPES.u64);
     if (length > MAX_HEADER_BYTES) throw this.wrong(`it has a text of ${length} bytes`);
     return Buffer.from(this.#take(length)).toString('utf8');
   }
 
   /** A number or truth value of a type of the metadata. */
   scalar(type: number): number | boolean {
-    if (type !== 7) return this.number(type);
+    if (type !== VALUE_TYPES.flag) return this.number(type);
     return this.#take(1)[0] !== 0;
   }
 
   number(type: number): number {
-    const read = NUMBERS.get(type);
+    const read = NUMBER_TYPES.get(type);
     if (read === undefined) throw this.wrong(`it has a value of the type ${type}, which is not known`);
     const at = this.#at;
     this.#take(read.bytes);
@@ -120,27 +116,12 @@ class Reader {
   }
 }
 
-const NUMBERS: ReadonlyMap<number, { bytes: number; get: (view: DataView, at: number) => number }> = new Map([
-  [0, { bytes: 1, get: (view, at) => view.getUint8(at) }],
-  [1, { bytes: 1, get: (view, at) => view.getInt8(at) }],
-  [2, { bytes: 2, get: (view, at) => view.getUint16(at, true) }],
-  [3, { bytes: 2, get: (view, at) => view.getInt16(at, true) }],
-  [4, { bytes: 4, get: (view, at) => view.getUint32(at, true) }],
-  [5, { bytes: 4, get: (view, at) => view.getInt32(at, true) }],
-  [6, { bytes: 4, get: (view, at) => view.getFloat32(at, true) }],
-  [10, { bytes: 8, get: (view, at) => Number(view.getBigUint64(at, true)) }],
-  [11, { bytes: 8, get: (view, at) => Number(view.getBigInt64(at, true)) }],
-  [12, { bytes: 8, get: (view, at) => view.getFloat64(at, true) }],
-]);
-const STRING = 8;
-const ARRAY = 9;
-
 function parse(reader: Reader): GgufHeader {
-  if (reader.number(4) !== MAGIC) throw reader.wrong('it does not begin with GGUF');
-  const version = reader.number(4);
-  if (!VERSIONS.has(version)) {
+  if (reader.number(VALUE_TYPES.u32) !== MAGIC) throw reader.wrong('it does not begin with GGUF');
+  const version = reader.number(VALUE_TYPES.u32);
+  if (!VERSIONS.includes(version)) {
     throw new EsparseError('unsupported', `GGUF version ${version} is not known`, {
-      hint: `versions ${[...VERSIONS].join(' and ')}, little-endian, are`,
+      hint: `versions ${VERSIONS.join(' and ')}, little-endian, are`,
     });
   }
   const tensorCount = reader.count('tensors', MAX_TENSORS);
@@ -148,19 +129,19 @@ function parse(reader: Reader): GgufHeader {
   const metadata = new Map<string, GgufValue>();
   for (let i = 0; i < entries; i++) {
     const key = reader.string();
-    metadata.set(key, valueOf(reader, reader.number(4), key));
+    metadata.set(key, valueOf(reader, reader.number(VALUE_TYPES.u32), key));
   }
   const tensors = new Map<string, GgufTensor>();
   for (let i = 0; i < tensorCount; i++) {
     const name = reader.string();
-    const dimensions = reader.number(4);
+    const dimensions = reader.number(VALUE_TYPES.u32);
     if (dimensions < 1 || dimensions > MAX_DIMENSIONS) {
       throw reader.wrong(`its tensor ${JSON.stringify(name)} has ${dimensions} dimensions`);
     }
     const shape = Array.from({ length: dimensions }, () =>
       reader.count(`elements in a row of ${JSON.stringify(name)}`, Number.MAX_SAFE_INTEGER),
     ).reverse();
-    const type = reader.number(4);
+    const type = reader.number(VALUE_TYPES.u32);
     const offset = reader.count('bytes of data', Number.MAX_SAFE_INTEGER);
     if (tensors.has(name)) throw reader.wrong(`it lists the tensor ${JSON.stringify(name)} twice`);
     tensors.set(name, { name, shape, type, offset });
@@ -173,15 +154,15 @@ function parse(reader: Reader): GgufHeader {
 }
 
 function valueOf(reader: Reader, type: number, key: string): GgufValue {
-  if (type === STRING) return reader.string();
-  if (type !== ARRAY) return reader.scalar(type);
-  const element = reader.number(4);
-  if (element === ARRAY) throw reader.wrong(`${key} is an array of arrays`);
+  if (type === VALUE_TYPES.text) return reader.string();
+  if (type !== VALUE_TYPES.list) return reader.scalar(type);
+  const element = reader.number(VALUE_TYPES.u32);
+  if (element === VALUE_TYPES.list) throw reader.wrong(`${key} is an array of arrays`);
   const length = reader.count(`elements of ${key}`, MAX_ARRAY);
   // Grown one by one: a length that lies takes no memory before the bytes end.
   const values: (string | number | boolean)[] = [];
   for (let i = 0; i < length; i++) {
-    values.push(element === STRING ? reader.string() : reader.scalar(element));
+    values.push(element === VALUE_TYPES.text ? reader.string() : reader.scalar(element));
   }
   return values as readonly string[] | readonly number[] | readonly boolean[];
 }

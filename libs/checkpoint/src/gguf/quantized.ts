@@ -1,3 +1,4 @@
+import { EsparseError } from '@esparse/errors';
 import type { TensorDtype } from '../tensor-info.ts';
 
 /** A type of ggml's tensors: elements lie in blocks, each of so many bytes. */
@@ -114,3 +115,9 @@ export const GGUF_TYPES: ReadonlyMap<number, GgufType> = new Map([
   [14, { name: 'Q6_K', elements: 256, bytes: 210, dtype: 'BF16', dequantize: q6_k }],
   [30, { name: 'BF16', elements: 1, bytes: 2, dtype: 'BF16' }],
 ]);
+
+/** ggml's number of a type that is kept as it is. */
+export function ggufTypeOf(dtype: TensorDtype): number {
+  for (const [number, { name }] of GGUF_TYPES) if (name === dtype) return number;
+  throw new EsparseError('internal', `no type of ggml is called ${dtype}`);
+}

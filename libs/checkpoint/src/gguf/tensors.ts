@@ -2,9 +2,10 @@ import { EsparseError } from '@esparse/errors';
 import { narrow } from '@esparse/kernels';
 import type { CheckpointFile } from '../checkpoint-file.ts';
 import { bytesPerElement, elementCount, type TensorDtype } from '../tensor-info.ts';
-import type { GgufModel, RowTransform } from './architectures.ts';
+import type { GgufModel } from './model.ts';
 import type { GgufHeader } from './header.ts';
 import { GGUF_TYPES, type GgufType } from './quantized.ts';
+import { toCheckpoint } from './row-transforms.ts';
 
 /** A tensor of a GGUF file as the checkpoint has it. */
 export interface ReadableTensor {
@@ -30,7 +31,7 @@ export function readableTensors(
   file: CheckpointFile,
   where: string,
 ): ReadableTensor[] {
-  return [...model.tensors].map(([name, { source, transform }]) => {
+  return model.tensors.map(({ name, source, transform }) => {
     const tensor = tensors.get(source)!;
     const type = GGUF_TYPES.get(tensor.type);
     if (type === undefined) {
@@ -55,7 +56,7 @@ export function readableTensors(
     const storedRow = (cols / type.elements) * type.bytes;
     const begin = dataBegin + tensor.offset;
     if (begin + rows * storedRow > file.size) refuse('ends beyond the file');
-    const heads = transform?.kind === 'unpair' ? transform.heads : undefined;
+    const heads = transform?.kind === 'paired' ? transform.heads : undefined;
     // The bias of a linear whose rows are reordered is reordered as well: it is one row of heads.
     const ordered = shape.length === 1 ? elements : rows;
     if (heads !== undefined && ordered % (2 * heads) !== 0) refuse(`has ${ordered} rows for ${heads} heads`);
@@ -70,7 +71,7 @@ export function readableTensors(
       async read(first, last, signal) {
         const bytes = await file.read(begin + first * storedRow, (last - first) * storedRow, signal);
         const values = asStored(bytes, type, (last - first) * cols);
-        return transformed(values, transform, {
+        return toCheckpoint(values, transform, {
           dtype: type.dtype,
           perHead,
           rowBytes: shape.length === 1 ? bytesPerElement(type.dtype) : cols * bytesPerElement(type.dtype),
@@ -88,44 +89,4 @@ function asStored(bytes: Uint8Array, type: GgufType, elements: number): Uint8Arr
   type.dequantize(view, elements / type.elements, values);
   const halves = narrow('bf16', values);
   return new Uint8Array(halves.buffer, halves.byteOffset, halves.byteLength);
-}
-
-interface Rows {
-  readonly dtype: TensorDtype;
-  readonly perHead: number;
-  readonly rowBytes: number;
-}
-
-function transformed(bytes: Uint8Array, transform: RowTransform | undefined, rows: Rows): Uint8Array {
-  switch (transform?.kind) {
-    case undefined:
-      return bytes;
-    case 'subtract': {
-      if (rows.dtype !== 'F32') {
-        throw new EsparseError(
-          'unsupported',
-          `a norm of the type ${rows.dtype} in a GGUF file of this architecture`,
-          {
-            hint: 'norms are read in F32, as converters write them',
-          },
-        );
-      }
-      const values = new Float32Array(bytes.slice().buffer).map((value) => value - transform.amount);
-      return new Uint8Array(values.buffer);
-    }
-    case 'unpair':
-      return unpaired(bytes, rows);
-  }
-}
-
-/** Puts rows 2 i and 2 i + 1 of each head into its first and second half. */
-function unpaired(bytes: Uint8Array, { perHead, rowBytes }: Rows): Uint8Array {
-  const out = new Uint8Array(bytes.length);
-  const half = perHead / 2;
-  for (let row = 0; row * rowBytes < bytes.length; row++) {
-    const within = row % perHead;
-    const to = row - within + (within % 2) * half + (within >> 1);
-    out.set(bytes.subarray(row * rowBytes, (row + 1) * rowBytes), to * rowBytes);
-  }
-  return out;
 }

@@ -1,13 +1,15 @@
 import { EsparseError } from '@esparse/errors';
 import type { GgufHeader } from './header.ts';
 import { Metadata } from './metadata.ts';
+import { BYTE_LEVEL, PRE_TOKENIZERS, type Json } from './pre-tokenizers.ts';
 
 /** ggml's kinds of tokens. */
-const UNKNOWN = 2;
-const CONTROL = 3;
-const USER_DEFINED = 4;
-
-type Json = Readonly<Record<string, unknown>>;
+export const TOKEN_KINDS = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+const ADDED: ReadonlySet<number> = new Set([
+  TOKEN_KINDS.unknown,
+  TOKEN_KINDS.control,
+  TOKEN_KINDS.userDefined,
+]);
 
 /**
  * The files of a tokenizer, by name, made of a file's metadata: byte-level BPE ("gpt2") or SentencePiece's BPE ("llama").
@@ -70,8 +72,8 @@ function documentOf(
   const types = metadata.optionalNumbers('tokenizer.ggml.token_type') ?? [];
   const added = [...tokens.entries()].flatMap(([id, content]) => {
     const type = types[id];
-    if (type !== CONTROL && type !== USER_DEFINED && type !== UNKNOWN) return [];
-    const special = type !== USER_DEFINED;
+    if (type === undefined || !ADDED.has(type)) return [];
+    const special = type !== TOKEN_KINDS.userDefined;
     return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }];
   });
   const bosId = metadata.optionalNumber('tokenizer.ggml.bos_token_id');
@@ -94,54 +96,6 @@ function documentOf(
   };
 }
 
-const BYTE_LEVEL = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true } as const;
-const split = (regex: string) => ({
-  type: 'Split',
-  pattern: { Regex: regex },
-  behavior: 'Isolated',
-  invert: false,
-});
-const sequence = (...pretokenizers: readonly object[]) => ({ type: 'Sequence', pretokenizers });
-
-/** How texts are cut before BPE, by the names that llama.cpp gives to what models do (its `pre`). */
-const PRE_TOKENIZERS: ReadonlyMap<string, Partial<Parts> & { readonly ignoreMerges?: boolean }> = new Map([
-  ['gpt-2', { pre_tokenizer: { ...BYTE_LEVEL, use_regex: true } }],
-  ['default', { pre_tokenizer: { ...BYTE_LEVEL, use_regex: true } }],
-  [
-    'smollm',
-    {
-      pre_tokenizer: sequence(
-        { type: 'Digits', individual_digits: true },
-        { ...BYTE_LEVEL, use_regex: true },
-      ),
-    },
-  ],
-  [
-    'llama-bpe',
-    {
-      pre_tokenizer: sequence(
-        split(
-          "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-        ),
-        { ...BYTE_LEVEL, use_regex: false },
-      ),
-      ignoreMerges: true,
-    },
-  ],
-  [
-    'qwen2',
-    {
-      normalizer: { type: 'NFC' },
-      pre_tokenizer: sequence(
-        split(
-          "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-        ),
-        { ...BYTE_LEVEL, use_regex: false },
-      ),
-    },
-  ],
-]);
-
 function byteLevelParts(metadata: Metadata, where: string): Parts {
   const pre = metadata.optionalText('tokenizer.ggml.pre') ?? 'default';
   const known = PRE_TOKENIZERS.get(pre);
@@ -155,11 +109,11 @@ function byteLevelParts(metadata: Metadata, where: string): Parts {
     );
   }
   return {
-    normalizer: known.normalizer ?? null,
-    pre_tokenizer: known.pre_tokenizer ?? null,
-    decoder: { ...BYTE_LEVEL, use_regex: true },
+    normalizer: known.normalizer,
+    pre_tokenizer: known.pre_tokenizer,
+    decoder: BYTE_LEVEL,
     model: bpe(metadata, {
-      ignore_merges: known.ignoreMerges ?? false,
+      ignore_merges: known.ignoreMerges,
       // A space parts the two; it is in neither, since byte-level BPE writes it as another letter.
       merges: metadata.texts('tokenizer.ggml.merges').map((merge) => merge.split(' ')),
     }),
@@ -212,7 +166,7 @@ function sentencePieceParts(metadata: Metadata): Parts {
  * The merges of SentencePiece's BPE, which keeps none: every way to part a token into two, those of tokens with a higher
  * score first.
  */
-function mergesByScore(tokens: readonly string[], scores: readonly number[]): [string, string][] {
+export function mergesByScore(tokens: readonly string[], scores: readonly number[]): [string, string][] {
   const ids = new Map(tokens.map((token, id) => [token, id]));
   const merges = tokens.flatMap((token, id) => {
     const letters = Array.from(token);
