@@ -1,20 +1,19 @@
-import { tensorBytes, tensorToF32, type TensorDtype, type TensorToList } from '@esparse/checkpoint';
+import { tensorBytes, tensorToF32, type TensorDtype } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { tensorsOfBlock, type ModelDescription } from '@esparse/model';
-import type { FilePart } from '@esparse/storage';
+import { tensorsOfBlock, type ModelDescription, type TensorSpec } from '@esparse/model';
 import type { ExportSource } from './source.ts';
+import type { ListedTensor } from './tensor-file.ts';
 
 /** A tensor as the checkpoint had it: of one tensor of the model, or of several, one below the other. */
-export interface CheckpointTensor extends TensorToList {
+export interface CheckpointTensor extends ListedTensor {
   readonly dtype: TensorDtype;
-  readonly parts: readonly FilePart[];
 }
 
 /** The tensors of the checkpoint that a run was made from, with the run's weights, in the order of the model. */
 export async function checkpointTensors(source: ExportSource): Promise<CheckpointTensor[]> {
   const all: CheckpointTensor[] = [];
   for (const { name, shape, parts } of tensorsOf(source.description)) {
-    const infos = await Promise.all(parts.map((part) => source.tensors.info(part)));
+    const infos = await Promise.all(parts.map((part) => source.tensors.info(part.name)));
     const dtype = source.layout?.tensors.get(name)?.[0] ?? widestOf(infos.map((info) => info.dtype));
     all.push({
       name,
@@ -29,23 +28,23 @@ export async function checkpointTensors(source: ExportSource): Promise<Checkpoin
   return all;
 }
 
+/** A tensor of the checkpoint, and the tensors of the model that it holds, one below the other: itself, or several. */
+export interface NamedTensor extends TensorSpec {
+  readonly parts: readonly TensorSpec[];
+}
+
 /** Every tensor of the checkpoint once: outside the blocks, then block by block; fused ones in the place of their parts. */
-export function tensorsOf(
-  description: ModelDescription,
-): { readonly name: string; readonly shape: readonly number[]; readonly parts: readonly string[] }[] {
-  const own = ({ name, shape }: { readonly name: string; readonly shape: readonly number[] }) => ({
-    name,
-    shape,
-    parts: [name],
-  });
+export function tensorsOf(description: ModelDescription): NamedTensor[] {
+  const own = ({ name, shape }: TensorSpec): NamedTensor => ({ name, shape, parts: [{ name, shape }] });
   const all = description.outerTensors.map(own);
   for (let block = 0; block < description.blocks; block++) {
-    const fused = description.fusedTensors?.(block) ?? [];
+    const fused = (description.fusedTensors?.(block) ?? []).map(({ name, shape, parts }) => ({
+      ...{ name, shape },
+      parts: parts.map((part) => ({ name: part.name, shape: [part.rows, shape[1]] })),
+    }));
     const isPart = new Set(fused.flatMap(({ parts }) => parts.map(({ name }) => name)));
-    for (const { name, shape, parts } of fused)
-      all.push({ name, shape, parts: parts.map((part) => part.name) });
-    for (const tensor of tensorsOfBlock(description, block))
-      if (!isPart.has(tensor.name)) all.push(own(tensor));
+    const others = tensorsOfBlock(description, block).filter(({ name }) => !isPart.has(name));
+    all.push(...fused, ...others.map(own));
   }
   return all;
 }

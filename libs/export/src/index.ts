@@ -2,3 +2,9 @@
 export { exportRun, type ExportOptions, type ExportProgress, type ExportReport } from './export-run.ts';
 export type { ExportFile, ExportFormat } from './format.ts';
 export { FORMATS } from './formats/index.ts';
+export {
+  importWeights,
+  type ImportOptions,
+  type ImportProgress,
+  type ImportReport,
+} from './import-weights.ts';

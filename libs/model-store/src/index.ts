@@ -12,6 +12,6 @@ export { linearAttributesOf, writeLinear, type LinearAttributes } from './linear
 export { densePath, statisticPath } from './paths.ts';
 export { requireFinished } from './require-finished.ts';
 export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
-export { runTensors, type RunTensors } from './run-tensors.ts';
+export { runTensors, type ChannelOrder, type RunTensors } from './run-tensors.ts';
 export { storeWeights } from './store-weights.ts';
 export { readTokenizerFiles, tokenizerVersion, writeTokenizerFiles } from './tokenizer.ts';

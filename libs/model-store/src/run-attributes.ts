@@ -18,6 +18,8 @@ const schema = z.object({
   tokens: z.string(),
   /** Runtime version, execution provider, instruction set, rows per run. */
   numerics: z.string(),
+  /** The run whose masks and orders this one has, where its weights were imported; absent where they were pruned here. */
+  masksOf: z.string().optional(),
   options: z.object({
     pipeline: z.object({
       name: z.string(),

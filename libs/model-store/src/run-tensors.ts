@@ -2,7 +2,7 @@ import { free } from '@esparse/kernels';
 import type { TensorDtype, TensorInfo } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import type { ModelDescription } from '@esparse/model';
-import { unpackLinear, type PackedLinear } from '@esparse/sparsity';
+import { keptIn, unpackLinear, type Pattern } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import { linearAttributesOf, readLinear } from './linears.ts';
 import { densePath } from './paths.ts';
@@ -14,8 +14,17 @@ export interface RunTensors {
   info(name: string): Promise<Pick<TensorInfo, 'name' | 'dtype' | 'shape'>>;
   /** Its bytes, row-major and little-endian, pruned weights zero, in the original order of channels. */
   read(name: string, signal?: AbortSignal): Promise<Uint8Array>;
-  /** A matrix as it is packed; undefined where the tensor is dense. */
-  packed(name: string, signal?: AbortSignal): Promise<PackedLinear | undefined>;
+  /** Which weights of a matrix are kept: 1 where kept, 0 where pruned; undefined where the tensor is dense. */
+  mask(name: string, signal?: AbortSignal): Promise<Uint8Array | undefined>;
+  /** The order of a matrix's channels in which its groups are consecutive; undefined where the tensor is dense. */
+  order(name: string, signal?: AbortSignal): Promise<ChannelOrder | undefined>;
+}
+
+/** The channels of a matrix in the order in which so many consecutive ones are a group. */
+export interface ChannelOrder {
+  /** (cols): p[i] is the original channel at position i. */
+  readonly permutation: Int32Array;
+  readonly pattern: Pattern;
 }
 
 /** By the names that stores give them. */
@@ -30,7 +39,22 @@ export function runTensors(run: Run, description: ModelDescription): RunTensors 
     return linear === undefined ? undefined : readLinear(await groupOf(place), linear, signal);
   };
   return {
-    packed,
+    async mask(name, signal) {
+      const linear = await packed(name, signal);
+      if (linear === undefined) return undefined;
+      const kept = await keptIn(linear);
+      for (const array of [linear.values, linear.indices]) free(array);
+      return kept;
+    },
+    async order(name, signal) {
+      const place = placeOf(name);
+      const group = await groupOf(place);
+      const linear = packedName(group, place);
+      if (linear === undefined) return undefined;
+      const { keep, group: size } = linearAttributesOf(group, linear)!;
+      const { data: permutation } = await group.readAs(`${linear}/permutation`, 'int32', signal);
+      return { permutation, pattern: { keep, group: size } };
+    },
     async info(name) {
       const place = placeOf(name);
       const group = await groupOf(place);

@@ -49,4 +49,4 @@ export { canonicalOrder, identityOrder, isPermutation } from './permutation.ts';
 export { maskLinear } from './mask-linear.ts';
 export { packLinear, type DenseLinear } from './pack-linear.ts';
 export { packedShapes, type PackedEncoding, type PackedLinear, type PackedShapes } from './packed-linear.ts';
-export { unpackLinear, unpackToF32 } from './unpack-linear.ts';
+export { keptIn, unpackLinear, unpackToF32 } from './unpack-linear.ts';

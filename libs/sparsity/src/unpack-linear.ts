@@ -1,4 +1,4 @@
-import { unpack, unpackToF32 as unpackArraysToF32 } from '@esparse/kernels';
+import { free, unpack, unpackToF32 as unpackArraysToF32 } from '@esparse/kernels';
 import { checkPackedLinear, type PackedLinear } from './packed-linear.ts';
 
 /**
@@ -18,4 +18,17 @@ export async function unpackToF32(packed: PackedLinear): Promise<Float32Array> {
   checkPackedLinear(packed);
   const { dtype, rows, cols, permutation, pattern } = packed;
   return unpackArraysToF32(dtype, packed, rows, cols, permutation, pattern.keep, pattern.group);
+}
+
+/**
+ * Which weights of a packed linear are kept, (rows, cols) in the original channel order: 1 where kept, 0 where pruned. A
+ * kept weight may be zero, so the values do not tell.
+ *
+ * @throws as `unpackLinear`
+ */
+export async function keptIn(packed: PackedLinear): Promise<Uint8Array> {
+  const marked = await unpackLinear({ ...packed, values: new Uint16Array(packed.values.length).fill(1) });
+  const kept = Uint8Array.from(marked);
+  free(marked);
+  return kept;
 }

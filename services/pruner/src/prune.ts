@@ -210,7 +210,6 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
 async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: AbortSignal): Promise<number> {
   const { description, stopwatch, writer, emit } = context;
   await stopwatch.time('commit', () => writeTokenizer(context, signal));
-  await stopwatch.time('commit', () => writeCheckpointLayout(writer, context.checkpoint));
   if (!(await writer.run.isDenseCommitted()))
     await stopwatch.time('commit', () => writeOuter(context, signal));
   const first = await firstOpenBlock(context);
@@ -269,11 +268,12 @@ async function writeTokenizer({ options, writer, emit }: RunContext, signal?: Ab
   });
 }
 
-/** And the tensors outside the blocks. */
+/** And the tensors outside the blocks; before them, how the checkpoint lies in its files, which an export wants to know. */
 async function writeOuter(
   { writer, description, checkpoint }: RunContext,
   signal?: AbortSignal,
 ): Promise<void> {
+  await writeCheckpointLayout(writer, checkpoint);
   const transaction = writer.beginDense();
   try {
     for (const { name } of description.outerTensors)

@@ -1,5 +1,6 @@
 import type { ExportFormat } from '../format.ts';
+import { masks } from './masks.ts';
 import { safetensors } from './safetensors.ts';
 
 /** The formats that a run can be exported in. */
-export const FORMATS: readonly ExportFormat[] = [safetensors];
+export const FORMATS: readonly ExportFormat[] = [safetensors, masks];

@@ -1,6 +1,7 @@
-import { INDEX_FILE, safetensorsHeader, shardName, SINGLE_FILE, tensorBytes } from '@esparse/checkpoint';
+import { INDEX_FILE, shardName, SINGLE_FILE, tensorBytes } from '@esparse/checkpoint';
 import { checkpointTensors, type CheckpointTensor } from '../checkpoint-tensors.ts';
 import { jsonFile, partOf, type ExportFile, type ExportFormat } from '../format.ts';
+import { tensorFile } from '../tensor-file.ts';
 import type { ExportSource } from '../source.ts';
 
 /** Bytes of a file where it is not known how the checkpoint lay: as the Hugging Face library writes them. */
@@ -13,7 +14,7 @@ export const safetensors: ExportFormat = {
   form: 'folder',
   async files(source) {
     const shards = shardsOf(await checkpointTensors(source), source.layout);
-    const weights = [...shards].map(([name, tensors]) => safetensorsFile(name, tensors));
+    const weights = [...shards].map(([name, tensors]) => tensorFile(name, tensors));
     const isSingle = shards.size === 1 && shards.has(SINGLE_FILE);
     return [
       ...weights,
@@ -24,11 +25,6 @@ export const safetensors: ExportFormat = {
     ];
   },
 };
-
-/** A safetensors file of some tensors. */
-export function safetensorsFile(name: string, tensors: readonly CheckpointTensor[]): ExportFile {
-  return { name, parts: [partOf(safetensorsHeader(tensors)), ...tensors.flatMap(({ parts }) => parts)] };
-}
 
 type Shards = ReadonlyMap<string, readonly CheckpointTensor[]>;
 

@@ -16,7 +16,7 @@ import {
   writeTokenizerFiles,
 } from '@esparse/model-store';
 import { maskLinear, packLinear } from '@esparse/sparsity';
-import { MemoryObjectStore } from '@esparse/storage';
+import { MemoryObjectStore, type ObjectStore } from '@esparse/storage';
 import { createOrOpenStore, type Run, type Transaction } from '@esparse/store';
 
 /** Random checkpoints of the families, as the Hugging Face library writes them. */
@@ -30,17 +30,24 @@ export interface PrunedRunOptions {
   readonly order?: (linear: string, block: number, cols: number) => Int32Array;
   /** Whether the run says how the checkpoint lay in its files. @default true */
   readonly layout?: boolean;
+  /** Where the store is made. @default in new memory */
+  readonly objects?: ObjectStore;
 }
 
-/** Prunes a checkpoint to 2:4 by magnitude, in random orders, into a new store in memory. */
+/** Prunes a checkpoint to 2:4 by magnitude, in random orders, into a new store. */
 export async function prunedRun(
   model: string,
-  { dense = [], order = randomOrder, layout = true }: PrunedRunOptions = {},
+  {
+    dense = [],
+    order = randomOrder,
+    layout = true,
+    objects = new MemoryObjectStore(),
+  }: PrunedRunOptions = {},
 ): Promise<Run> {
   const checkpoint = await openCheckpoint(model);
   const description = describeCheckpoint(checkpoint);
   const writer = await (
-    await createOrOpenStore(new MemoryObjectStore())
+    await createOrOpenStore(objects)
   ).beginRun('0123456789abcdef', attributesOf(checkpoint, description));
   try {
     await writeTokenizerFiles(writer, await tokenizerFiles(model));
