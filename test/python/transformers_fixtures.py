@@ -42,6 +42,9 @@ LLAMA3 = dict(
 SLIDING = ["full_attention", "sliding_attention", "sliding_attention"]
 GATED = {"attn_in": "self_attn.q_proj", "attn_out": "self_attn.o_proj", "mlp_in": "mlp.gate_proj", "mlp_out": "mlp.down_proj"}
 
+# A mixture's experts get the tokens that are routed to each: their taps follow from what the module of all of them gets.
+ROUTED = {"attn_in": "self_attn.q_proj", "attn_out": "self_attn.o_proj", "experts": "mlp.experts"}
+
 FUSED = {**GATED, "attn_in": "self_attn.qkv_proj", "mlp_in": "mlp.gate_up_proj"}
 
 # name: (the library's classes, what differs in config.json, the modules whose inputs are the taps)
@@ -72,6 +75,24 @@ FAMILIES = {
         dict(embedding_multiplier=12.0, attention_multiplier=0.2, residual_multiplier=0.22, logits_scaling=8.0),
         GATED,
     ),
+    "mixtral": ("Mixtral", dict(num_local_experts=4, num_experts_per_tok=2, sliding_window=9), ROUTED),
+    "qwen3-moe": (
+        "Qwen3Moe",
+        dict(
+            head_dim=12,
+            num_experts=6,
+            num_experts_per_tok=2,
+            moe_intermediate_size=16,
+            norm_topk_prob=True,
+            mlp_only_layers=[1],
+        ),
+        ROUTED,
+    ),
+    "qwen3-moe-shares": (
+        "Qwen3Moe",
+        dict(head_dim=12, num_experts=4, moe_intermediate_size=16, num_experts_per_tok=3, decoder_sparse_step=3),
+        ROUTED,
+    ),
     "gemma3": (
         "Gemma3",
         dict(head_dim=16, sliding_window=5, layer_types=SLIDING[::-1], query_pre_attn_scalar=24),
@@ -84,6 +105,7 @@ def model_of(name, differences):
     kind = f"{name}Text" if name == "Gemma3" else name
     config = getattr(transformers, f"{kind}Config")(**{**SIZES, **differences})
     config._attn_implementation = "eager"
+    config._experts_implementation = "eager"
     return getattr(transformers, f"{name}ForCausalLM")(config).eval()
 
 
@@ -109,7 +131,9 @@ def write(name):
     caught = {}
     for tap, module in taps.items():
         layers[-1].get_submodule(module).register_forward_pre_hook(
-            lambda _, inputs, tap=tap: caught.update({tap: inputs[0][0]})
+            lambda of, inputs, tap=tap: caught.update(
+                taps_of_experts(of, *inputs) if tap == "experts" else {tap: inputs[0][0]}
+            )
         )
     sequences = []
     with torch.no_grad():
@@ -124,6 +148,17 @@ def write(name):
     expected = {"sequences": sequences, "taps": {tap: rounded(value) for tap, value in caught.items()}}
     (folder / "expected.json").write_text(json.dumps(expected) + "\n")
     print(name, sum(file.stat().st_size for file in folder.iterdir()), "bytes")
+
+
+def taps_of_experts(experts, hidden, chosen, _):
+    """The inputs of each expert's linears: of gate and up, and of down."""
+    taps = {}
+    for expert, gate_up in enumerate(experts.gate_up_proj):
+        rows = hidden[(chosen == expert).any(-1)]
+        gate, up = (rows @ gate_up.T).chunk(2, -1)
+        taps[f"experts.{expert}.mlp_in"] = rows
+        taps[f"experts.{expert}.mlp_out"] = experts.act_fn(gate) * up
+    return taps
 
 
 def rounded(values):

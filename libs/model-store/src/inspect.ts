@@ -1,4 +1,4 @@
-import type { LinearSpec, ModelDescription } from '@esparse/model';
+import { linearsOf, type LinearSpec, type ModelDescription } from '@esparse/model';
 import { formatPattern } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import { linearAttributesOf } from './linears.ts';
@@ -47,7 +47,7 @@ export async function inspectBlocks(run: Run, description: ModelDescription): Pr
       continue;
     }
     const group = await run.block(block);
-    const linears = description.linears.map((linear) => inspectLinear(group, linear));
+    const linears = linearsOf(description, block).map((linear) => inspectLinear(group, linear));
     blocks.push({ block, committed: true, linears, totals: sumsOf(linears) });
   }
   return blocks;

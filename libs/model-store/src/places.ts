@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { tensorsOfBlock, type LinearSpec, type ModelDescription } from '@esparse/model';
+import { linearsOf, tensorsOfBlock, type LinearSpec, type ModelDescription } from '@esparse/model';
 import type { CommittedGroup, Run } from '@esparse/store';
 
 /** Where a tensor of the model stands in the store. */
@@ -50,7 +50,7 @@ function placesOf(description: ModelDescription): ReadonlyMap<string, Place> {
   for (let block = 0; block < description.blocks; block++) {
     for (const { name, shape } of tensorsOfBlock(description, block))
       places.set(name, { kind: 'block', shape, block });
-    for (const linear of description.linears) {
+    for (const linear of linearsOf(description, block)) {
       const name = linear.weight(block);
       places.set(name, { kind: 'block', shape: [linear.rows, linear.cols], block, linear });
     }

@@ -65,3 +65,49 @@ test.each<[string, ModelDescription]>([
     message: expect.stringContaining(`model family 'llama' describes no model: ${message}`),
   });
 });
+
+describe('a mixture of experts', () => {
+  const mixtral = describeModel({
+    architectures: ['MixtralForCausalLM'],
+    ...{
+      hidden_size: 32,
+      intermediate_size: 48,
+      num_hidden_layers: 1,
+      num_attention_heads: 4,
+      vocab_size: 40,
+    },
+    num_local_experts: 2,
+  });
+  const withExperts = (change: Record<string, unknown>): ModelDescription => {
+    const ops = mixtral.program.blocks[0]!.map((op) => (op.op === 'experts' ? { ...op, ...change } : op));
+    return { ...mixtral, program: { ...mixtral.program, blocks: [ops] } };
+  };
+  const ofLinear = (name: string, change: object): ModelDescription => ({
+    ...mixtral,
+    linears: mixtral.linears.map((each) => (each.name === name ? { ...each, ...change } : each)),
+  });
+
+  test.each<[string, ModelDescription]>([
+    ['its block has linears of 2 experts, and runs 3', withExperts({ experts: 3 })],
+    ["its block does not define 'mlp_delta'", withExperts({ program: [] })],
+    ['the linears of its expert 1 are not those of its first', ofLinear('experts.1.up_proj', { rows: 47 })],
+    [
+      "its block uses the linear 'gate_proj', which it does not list",
+      ['experts.0.gate_proj', 'experts.1.gate_proj'].reduce<ModelDescription>(
+        (description, name) => ({
+          ...description,
+          linears: description.linears.map((each) =>
+            each.name === name ? { ...each, name: name.replace('_proj', '') } : each,
+          ),
+        }),
+        mixtral,
+      ),
+    ],
+  ])('refused: %s', (message, broken) => {
+    expect(
+      thrownBy(() => {
+        checkProgram(broken);
+      }),
+    ).toMatchObject({ kind: 'usage', message: expect.stringContaining(message) });
+  });
+});

@@ -1,6 +1,9 @@
 import { EsparseError } from '@esparse/errors';
-import { slotShapes, type ModelDescription } from './description.ts';
-import { operationOf, type ProgramOp } from './operations/index.ts';
+import { ofKind, slotShapes } from './block-parts.ts';
+import type { ModelDescription } from './description.ts';
+import { describeExpert } from './expert.ts';
+import type { ExpertsOp } from './operations/experts.ts';
+import { operationOf, type BlockOp, type ProgramOp } from './operations/index.ts';
 import type { Operation } from './operations/operation.ts';
 import { BLOCK_INPUT, BLOCK_OUTPUT, kindOf, LOGITS, widthsOf } from './program.ts';
 
@@ -13,61 +16,150 @@ type ProgramPart = NonNullable<Operation<never>['part']>;
  * @throws EsparseError 'usage' naming the family and what is wrong: the family is at fault, not the checkpoint
  */
 export function checkProgram(description: ModelDescription): void {
-  const { family, hidden, vocab, program, linears, taps } = description;
-  const refuse = (what: string) => {
-    throw new EsparseError('usage', `model family '${family}' describes no model: ${what}`, {
-      hint: 'what a description must hold is in docs/families.md',
-    });
-  };
-  const outer = new Set(description.outerTensors.map(({ name }) => name));
-  const slots = new Set(slotShapes(description).keys());
-
-  const check = (part: ProgramPart, ops: readonly ProgramOp[], given: Readonly<Record<string, number>>) => {
-    const defined = new Set(Object.keys(given));
-    for (const op of ops) {
-      const { inputs, parameters, part: only = part } = operationOf(op);
-      if (only !== part) refuse(`its ${part} has the operation '${op.op}', which belongs to the ${only}`);
-      for (const input of inputs(op)) {
-        if (!defined.has(input)) refuse(`its ${part} reads '${input}' before it is defined`);
-      }
-      if (defined.has(op.output)) refuse(`its ${part} defines '${op.output}' twice`);
-      defined.add(op.output);
-      if (op.op === 'linear' && !linears.some(({ name }) => name === op.linear)) {
-        refuse(`its ${part} uses the linear '${op.linear}', which it does not list`);
-      }
-      for (const slot of parameters?.(op, description) ?? []) {
-        if (!(part === 'block' ? slots : outer).has(slot))
-          refuse(`its ${part} reads '${slot}', which is no tensor of it`);
-      }
-    }
-    return widthsOf(description, ops, given);
-  };
-  const ends = (part: ProgramPart, widths: ReadonlyMap<string, number>, value: string, channels: number) => {
-    const width = widths.get(value);
-    if (width === undefined) refuse(`its ${part} does not define '${value}'`);
-    if (width !== channels) refuse(`'${value}' of its ${part} has ${width} channels, not ${channels}`);
-  };
-
-  ends('embed', check('embed', program.embed, {}), BLOCK_INPUT, hidden);
-  ends('head', check('head', program.head, { [BLOCK_OUTPUT]: hidden }), LOGITS, vocab);
-  if (program.head.at(-1)?.op !== 'logits') refuse("its head does not end with the operation 'logits'");
-  for (const block of program.blocks) {
-    const values = check('block', block, { [BLOCK_INPUT]: hidden });
-    ends('block', values, BLOCK_OUTPUT, hidden);
-    for (const { name, channels } of taps) ends('block', values, name, channels);
-    for (const { name, tap, cols } of linears) {
-      const uses = block.filter((op) => op.op === 'linear' && op.linear === name);
-      if (uses.length !== 1) refuse(`its block uses the linear '${name}' ${uses.length} times, not once`);
-      if (!taps.some((candidate) => candidate.name === tap))
-        refuse(`'${name}' reads the tap '${tap}', which it does not list`);
-      if (operationOf(uses[0]!).inputs(uses[0]!)[0] !== tap)
-        refuse(`its linear '${name}' does not read the tap '${tap}'`);
-      ends('block', values, tap, cols);
-    }
+  const { hidden, vocab, program, outerTensors } = description;
+  const outer = { part: 'embed', slots: new Set(outerTensors.map(({ name }) => name)) } as const;
+  const embed = checkOps(description, outer, program.embed, {});
+  checkEnd(description, 'embed', embed, BLOCK_INPUT, hidden);
+  const head = checkOps(description, { ...outer, part: 'head' }, program.head, { [BLOCK_OUTPUT]: hidden });
+  checkEnd(description, 'head', head, LOGITS, vocab);
+  if (program.head.at(-1)?.op !== 'logits')
+    refuse(description, "its head does not end with the operation 'logits'");
+  for (const [kind, block] of program.blocks.entries()) {
+    const slots = new Set(slotShapes(description, kind).keys());
+    const ofThisKind = {
+      ...description,
+      linears: ofKind(description.linears, kind),
+      taps: ofKind(description.taps, kind),
+    };
+    checkBlock(ofThisKind, slots, block);
   }
   for (let block = 0; block < description.blocks; block++) {
     const kind = kindOf(program, block);
     if (program.blocks[kind] === undefined)
-      refuse(`block ${block} is of the kind ${kind}, of which there is no program`);
+      refuse(description, `block ${block} is of the kind ${kind}, of which there is no program`);
   }
+}
+
+/** A kind of block: what is outside of its experts, then each of these. */
+function checkBlock(
+  description: ModelDescription,
+  slots: ReadonlySet<string>,
+  block: readonly BlockOp[],
+): void {
+  const own = {
+    ...description,
+    linears: description.linears.filter(({ expert }) => expert === undefined),
+    taps: description.taps.filter(({ expert }) => expert === undefined),
+  };
+  const values = checkOps(own, { part: 'block', slots }, block, { [BLOCK_INPUT]: description.hidden });
+  checkEnd(own, 'block', values, BLOCK_OUTPUT, description.hidden);
+  checkLinears(own, block, values);
+  const mixtures = block.filter((op) => op.op === 'experts');
+  const experts = Math.max(...description.linears.map(({ expert = -1 }) => expert)) + 1;
+  if (mixtures.length > 1) refuse(description, 'its block has more than one mixture of experts');
+  if ((mixtures[0]?.experts ?? 0) !== experts)
+    refuse(description, `its block has linears of ${experts} experts, and runs ${mixtures[0]?.experts ?? 0}`);
+  for (const mixture of mixtures) checkExperts(description, slots, mixture, values);
+}
+
+/** Every expert has the same linears, so that one graph serves all of them. */
+function checkExperts(
+  description: ModelDescription,
+  slots: ReadonlySet<string>,
+  { input, output, experts, routing, program }: ExpertsOp,
+  values: ReadonlyMap<string, number>,
+): void {
+  checkEnd(description, 'block', values, routing, experts);
+  const shapeOf = ({ linears }: ModelDescription) =>
+    linears
+      .map(({ name, tap, rows, cols, bias }) => [name, tap, rows, cols, bias !== undefined].join(' '))
+      .join();
+  const first = shapeOf(describeExpert(description, 0));
+  for (let expert = 0; expert < experts; expert++) {
+    const own = describeExpert(description, expert);
+    if (shapeOf(own) !== first)
+      refuse(description, `the linears of its expert ${expert} are not those of its first`);
+    const prefix = `experts.${expert}.`;
+    const ownSlots = [...slots].filter((slot) => slot.startsWith(prefix));
+    const within = {
+      part: 'block',
+      slots: new Set(ownSlots.map((slot) => slot.slice(prefix.length))),
+    } as const;
+    const width = values.get(input)!;
+    const found = checkOps(own, within, program, { [input]: width });
+    checkEnd(own, 'block', found, output, width);
+    checkLinears(own, program, found);
+  }
+}
+
+/** What the operations of a part may name, beside values. */
+interface Scope {
+  readonly part: ProgramPart;
+  readonly slots: ReadonlySet<string>;
+}
+
+/** @returns the channels of every value */
+function checkOps(
+  description: ModelDescription,
+  { part, slots }: Scope,
+  ops: readonly ProgramOp[],
+  given: Readonly<Record<string, number>>,
+): ReadonlyMap<string, number> {
+  const defined = new Set(Object.keys(given));
+  for (const op of ops) {
+    const { inputs, parameters, part: only = part } = operationOf(op);
+    if (only !== part)
+      refuse(description, `its ${part} has the operation '${op.op}', which belongs to the ${only}`);
+    for (const input of inputs(op)) {
+      if (!defined.has(input)) refuse(description, `its ${part} reads '${input}' before it is defined`);
+    }
+    if (defined.has(op.output)) refuse(description, `its ${part} defines '${op.output}' twice`);
+    defined.add(op.output);
+    if (op.op === 'linear' && !description.linears.some(({ name }) => name === op.linear)) {
+      refuse(description, `its ${part} uses the linear '${op.linear}', which it does not list`);
+    }
+    for (const slot of parameters?.(op, description) ?? []) {
+      if (!slots.has(slot)) refuse(description, `its ${part} reads '${slot}', which is no tensor of it`);
+    }
+  }
+  return widthsOf(description, ops, given);
+}
+
+/** Every linear is used once, and reads its tap. */
+function checkLinears(
+  description: ModelDescription,
+  ops: readonly BlockOp[],
+  values: ReadonlyMap<string, number>,
+): void {
+  const { linears, taps } = description;
+  for (const { name, channels } of taps) checkEnd(description, 'block', values, name, channels);
+  for (const { name, tap, cols } of linears) {
+    const uses = ops.filter((op) => op.op === 'linear' && op.linear === name);
+    if (uses.length !== 1)
+      refuse(description, `its block uses the linear '${name}' ${uses.length} times, not once`);
+    if (!taps.some((candidate) => candidate.name === tap))
+      refuse(description, `'${name}' reads the tap '${tap}', which it does not list`);
+    if (operationOf(uses[0]!).inputs(uses[0]!)[0] !== tap)
+      refuse(description, `its linear '${name}' does not read the tap '${tap}'`);
+    checkEnd(description, 'block', values, tap, cols);
+  }
+}
+
+function checkEnd(
+  description: ModelDescription,
+  part: ProgramPart,
+  widths: ReadonlyMap<string, number>,
+  value: string,
+  channels: number,
+): void {
+  const width = widths.get(value);
+  if (width === undefined) refuse(description, `its ${part} does not define '${value}'`);
+  if (width !== channels)
+    refuse(description, `'${value}' of its ${part} has ${width} channels, not ${channels}`);
+}
+
+function refuse({ family }: ModelDescription, what: string): never {
+  throw new EsparseError('usage', `model family '${family}' describes no model: ${what}`, {
+    hint: 'what a description must hold is in docs/families.md',
+  });
 }

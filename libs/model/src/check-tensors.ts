@@ -1,4 +1,5 @@
 import { EsparseError } from '@esparse/errors';
+import { linearsOf } from './block-parts.ts';
 import type { ModelDescription, TensorSpec } from './description.ts';
 
 /** What is known of a stored tensor before it is read. */
@@ -10,7 +11,10 @@ export interface StoredTensor {
 /** The tensors of one block: the linears' matrices, then everything that stays dense. */
 export function tensorsOfBlock(description: ModelDescription, block: number): TensorSpec[] {
   return [
-    ...description.linears.map(({ weight, rows, cols }) => ({ name: weight(block), shape: [rows, cols] })),
+    ...linearsOf(description, block).map(({ weight, rows, cols }) => ({
+      name: weight(block),
+      shape: [rows, cols],
+    })),
     ...description.blockTensors(block),
   ];
 }

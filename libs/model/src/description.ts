@@ -16,13 +16,24 @@ export interface LinearSpec {
   readonly weight: (block: number) => string;
   /** The checkpoint's name of the bias, (rows), where the linear has one. It is among `blockTensors` too. */
   readonly bias?: (block: number) => string;
+  /** Which expert of the block it is a part of: only the tokens that are routed there pass it. @default none */
+  readonly expert?: number;
+  /** The kinds of blocks that have it: indices in the program's `blocks`. @default all */
+  readonly kinds?: readonly number[];
 }
 
 /** The input of one or more linears. */
 export interface TapSpec {
-  /** 'attn_in' (q, k, v), 'attn_out' (o), 'mlp_in' (gate and up, or fc1), 'mlp_out' (down, or fc2). */
+  /**
+   * 'attn_in' (q, k, v), 'attn_out' (o), 'mlp_in' (gate and up, or fc1), 'mlp_out' (down, or fc2); those of an expert
+   * begin with its name, as 'experts.3.mlp_in'.
+   */
   readonly name: string;
   readonly channels: number;
+  /** Which expert of the block it is a part of: it has the rows of the tokens that are routed there. @default none */
+  readonly expert?: number;
+  /** The kinds of blocks that have it: indices in the program's `blocks`. @default all */
+  readonly kinds?: readonly number[];
 }
 
 /** A tensor that the checkpoint must hold. */
@@ -47,9 +58,9 @@ export interface ModelDescription {
   readonly vocab: number;
   /** The longest sequence that the model's positions reach. */
   readonly maxPositions: number;
-  /** In the order in which the program defines them. */
+  /** In the order in which the program defines them. `tapsOf` tells those of one block. */
   readonly taps: readonly TapSpec[];
-  /** In the order in which the program uses them. */
+  /** In the order in which the program uses them. `linearsOf` tells those of one block. */
   readonly linears: readonly LinearSpec[];
   /** Every tensor of a block other than the linears' matrices: norms, biases. */
   readonly blockTensors: (block: number) => readonly BlockTensorSpec[];
@@ -82,12 +93,4 @@ export function outerTensor({ family, outerTensors }: ModelDescription, name: st
   const tensor = outerTensors.find((candidate) => candidate.name === name);
   if (tensor === undefined) throw new EsparseError('internal', `family '${family}': no tensor '${name}'`);
   return tensor;
-}
-
-/** The shape of every parameter of a block, by slot. */
-export function slotShapes(description: ModelDescription): ReadonlyMap<string, readonly number[]> {
-  const shapes = new Map<string, readonly number[]>();
-  for (const { name, rows, cols } of description.linears) shapes.set(weightSlot(name), [rows, cols]);
-  for (const { slot, shape } of description.blockTensors(0)) shapes.set(slot, shape);
-  return shapes;
 }

@@ -8,11 +8,13 @@ import { gemma3 } from './families/gemma3.ts';
 import { granite } from './families/granite.ts';
 import { llama } from './families/llama.ts';
 import { mistral } from './families/mistral.ts';
+import { mixtral } from './families/mixtral.ts';
 import { olmo2 } from './families/olmo2.ts';
 import { opt } from './families/opt.ts';
 import { phi3 } from './families/phi3.ts';
 import { qwen2 } from './families/qwen2.ts';
 import { qwen3 } from './families/qwen3.ts';
+import { qwen3Moe } from './families/qwen3-moe.ts';
 import { smollm3 } from './families/smollm3.ts';
 import { MAX_TENSOR_ELEMENTS } from './limits.ts';
 
@@ -57,7 +59,20 @@ export function familyNamed(name: string): ModelFamily | undefined {
   return BY_NAME.get(name);
 }
 
-const BUILT_IN = [gemma3, granite, llama, mistral, olmo2, opt, phi3, qwen2, qwen3, smollm3];
+const BUILT_IN = [
+  gemma3,
+  granite,
+  llama,
+  mistral,
+  mixtral,
+  olmo2,
+  opt,
+  phi3,
+  qwen2,
+  qwen3,
+  qwen3Moe,
+  smollm3,
+];
 for (const family of BUILT_IN) registerFamily(family);
 
 const IDENTITY = z.object({

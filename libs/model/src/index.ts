@@ -1,8 +1,8 @@
+export { linearsOf, ofKind, slotShapes, tapsOf } from './block-parts.ts';
 export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors.ts';
 export {
   biasSlot,
   outerTensor,
-  slotShapes,
   weightSlot,
   type BlockTensorSpec,
   type LinearSpec,
@@ -11,6 +11,7 @@ export {
   type TensorSpec,
 } from './description.ts';
 export { describeCheckpoint } from './describe-checkpoint.ts';
+export { describeExpert, expertPart, isExpertSlot } from './expert.ts';
 export { count, optional, positions, positive } from './config.ts';
 export { defineFamily, type FamilyDefinition, type FamilyDescription } from './define-family.ts';
 export { describeLlamaDecoder, LLAMA_FIELDS, type LlamaVariant } from './families/llama-decoder.ts';

@@ -9,6 +9,8 @@ export const MAX_BLOCKS = 2048;
 export const MAX_HIDDEN = 1 << 17;
 /** Width of the feed-forward part. Largest seen: 73728. */
 export const MAX_INTERMEDIATE = 1 << 19;
+/** Experts of a block. Largest seen: 512 (Qwen3-Next). */
+export const MAX_EXPERTS = 2048;
 /** Query heads. Largest seen: 128. */
 export const MAX_HEADS = 2048;
 /** Channels of one head. Largest seen: 256. */

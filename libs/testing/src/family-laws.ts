@@ -66,11 +66,12 @@ export async function familyLaws(
 
     const runner = await createBlockRunner(description, { seqlen: count });
     const block = await runner.load(0, weights);
-    for (const { tap, data: values } of await block.taps(
+    for (const { tap, rows, data: values } of await block.taps(
       await embedTokens(description, weights, tokens, count),
     )) {
-      const { channels } = description.taps.find(({ name }) => name === tap)!;
-      must(values.length === count * channels, `the tap ${tap} has not ${channels} channels`);
+      const { channels, expert } = description.taps.find(({ name }) => name === tap)!;
+      must(expert !== undefined || rows === count, `the tap ${tap} has not ${count} rows`);
+      must(values.length === rows * channels, `the tap ${tap} has not ${channels} channels`);
       must(values.every(Number.isFinite), `the tap ${tap} is not finite`);
     }
     await runner.release();

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { LinearSpec, ModelDescription, TapSpec } from '@esparse/model';
+import { linearsOf, tapsOf, type LinearSpec, type ModelDescription, type TapSpec } from '@esparse/model';
 import { formatPattern, parsePattern, requireDivisible, type Pattern } from '@esparse/sparsity';
 import { Minimatch } from 'minimatch';
 
@@ -63,9 +63,10 @@ export interface LayerOptions {
  * linear's inputs
  */
 export function resolveLayers(
-  { blocks, linears, taps }: ModelDescription,
+  description: ModelDescription,
   { pattern, layers: rules = [], skipIndivisible }: LayerOptions,
 ): Layers {
+  const { blocks, linears } = description;
   const matchers = rules.map(({ glob, pattern: value }) => ({
     glob,
     value,
@@ -94,12 +95,13 @@ export function resolveLayers(
   const resolved = Array.from({ length: blocks }, (_, block) => {
     const pruned: PatternedLinear[] = [];
     const dense: LinearSpec[] = [];
-    for (const linear of linears) {
+    for (const linear of linearsOf(description, block)) {
       const value = patternOf(`blocks.${block}.${linear.name}`, linear);
       if (value === 'dense') dense.push(linear);
       else pruned.push({ ...linear, pattern: value });
     }
-    return { pruned, dense, taps: taps.filter(({ name }) => pruned.some(({ tap }) => tap === name)) };
+    const read = new Set(pruned.map(({ tap }) => tap));
+    return { pruned, dense, taps: tapsOf(description, block).filter(({ name }) => read.has(name)) };
   });
   for (const { glob, met } of matchers) if (!met) throw namesNothing(glob, blocks, linears);
 

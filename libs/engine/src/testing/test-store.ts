@@ -1,6 +1,12 @@
 import { uniform } from '@esparse/laws';
 import { openCheckpoint } from '@esparse/checkpoint';
-import { describeCheckpoint, describeModel, tensorsOfBlock, type ModelDescription } from '@esparse/model';
+import {
+  describeCheckpoint,
+  describeModel,
+  linearsOf,
+  tensorsOfBlock,
+  type ModelDescription,
+} from '@esparse/model';
 import { densePath, writeLinear, type RunAttributes } from '@esparse/model-store';
 import { canonicalOrder, maskLinear, packLinear, type Pattern } from '@esparse/sparsity';
 import type { ObjectStore } from '@esparse/storage';
@@ -105,7 +111,7 @@ export async function writeTestStore(
     for (let block = 0; block < blocks; block++) {
       const transaction = writer.beginBlock(block);
       const packed = new Set<string>();
-      for (const { name, rows, cols, weight } of description.linears) {
+      for (const { name, rows, cols, weight } of linearsOf(description, block)) {
         if (pattern === undefined || dense.includes(name)) continue;
         packed.add(weight(block));
         const weights = await tensor(weight(block), [rows, cols]);

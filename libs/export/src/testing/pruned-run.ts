@@ -7,7 +7,7 @@ import {
   type Checkpoint,
 } from '@esparse/checkpoint';
 import { uniform } from '@esparse/laws';
-import { describeCheckpoint, tensorsOfBlock, type ModelDescription } from '@esparse/model';
+import { describeCheckpoint, linearsOf, tensorsOfBlock, type ModelDescription } from '@esparse/model';
 import {
   densePath,
   writeCheckpointLayout,
@@ -58,7 +58,7 @@ export async function prunedRun(
     for (let block = 0; block < description.blocks; block++) {
       const group = writer.beginBlock(block);
       const packed = new Set<string>();
-      for (const linear of description.linears.filter(({ name }) => !dense.includes(name))) {
+      for (const linear of linearsOf(description, block).filter(({ name }) => !dense.includes(name))) {
         const tensor = linear.weight(block);
         packed.add(tensor);
         await prune(group, checkpoint, linear.name, tensor, order(linear.name, block, linear.cols));

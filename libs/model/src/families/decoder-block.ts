@@ -2,6 +2,7 @@ import type { GateActivation } from '../operations/gated-activation.ts';
 import type { BlockOp } from '../operations/index.ts';
 import { BLOCK_INPUT, BLOCK_OUTPUT } from '../program.ts';
 import type { RopeSpec } from '../rope/spec.ts';
+import { mixtureOps, type Mixture } from './mixture.ts';
 
 /**
  * Where a block's RMSNorms stand: before attention and MLP (LLaMA), after each of them, before the sum (OLMo 2), or on both
@@ -28,6 +29,8 @@ export interface DecoderBlock {
   /** A token sees so many positions, its own the last. Without it, all before it. */
   readonly window: number | undefined;
   readonly activation: GateActivation;
+  /** The experts that are its MLP. Without it, it has one MLP. */
+  readonly mixture: Mixture | undefined;
   /** What attention and MLP are multiplied by before they are added to the stream. */
   readonly residual: number;
 }
@@ -60,7 +63,7 @@ export function decoderBlock(block: DecoderBlock): BlockOp[] {
     ...attention(block),
     ...leave(block, { from: 'attn_delta', norm: after?.[0], onto: BLOCK_INPUT, output: 'middle' }),
     ...enter(block, 'middle', before?.[1], 'mlp_in'),
-    ...gatedMlp(block),
+    ...(block.mixture === undefined ? gatedMlp(block) : mixtureOps(block.mixture, gatedMlp(block))),
     ...leave(block, { from: 'mlp_delta', norm: after?.[1], onto: 'middle', output: BLOCK_OUTPUT }),
   ];
 }

@@ -1,4 +1,5 @@
 import { thrownBy } from '@esparse/laws';
+import { linearsOf, tapsOf } from '../block-parts.ts';
 import { tensorsOfBlock } from '../check-tensors.ts';
 import { describeModel } from '../family.ts';
 import { kindOf } from '../program.ts';
@@ -126,4 +127,55 @@ test.each([
 test('a Gemma that caps its logits is refused', () => {
   const config = { ...ROTARY, architectures: ['Gemma3ForCausalLM'], final_logit_softcapping: 30 };
   expect(thrownBy(() => describeModel(config))).toMatchObject({ kind: 'unsupported' });
+});
+
+const MIXTURE = { ...ROTARY, architectures: ['Qwen3MoeForCausalLM'], num_experts_per_tok: 2 };
+
+test('each linear of an expert is one of the block, with a tap of its own, and the router stays as it is', () => {
+  const description = describeModel({
+    ...ROTARY,
+    architectures: ['MixtralForCausalLM'],
+    num_local_experts: 3,
+  });
+  const linears = linearsOf(description, 1);
+  expect(linears.slice(4).map(({ name, tap, rows, cols }) => `${name} ${tap} ${rows}x${cols}`)).toEqual(
+    [0, 1, 2].flatMap((expert) => [
+      `experts.${expert}.gate_proj experts.${expert}.mlp_in 48x32`,
+      `experts.${expert}.up_proj experts.${expert}.mlp_in 48x32`,
+      `experts.${expert}.down_proj experts.${expert}.mlp_out 32x48`,
+    ]),
+  );
+  expect(linears.at(-1)!.weight(1)).toBe('model.layers.1.block_sparse_moe.experts.2.w2.weight');
+  expect(tensorsOfBlock(description, 1).at(-1)).toMatchObject({
+    name: 'model.layers.1.block_sparse_moe.gate.weight',
+    shape: [3, 32],
+  });
+});
+
+test.each([
+  [{ num_experts: 4 }, 4, [true, true, true, true]],
+  [{ num_local_experts: 4 }, 4, [true, true, true, true]],
+  [{ num_experts: 4, mlp_only_layers: [0, 2] }, 4, [false, true, false, true]],
+  [{ num_experts: 4, decoder_sparse_step: 2 }, 4, [false, true, false, true]],
+  [{ num_experts: 4, decoder_sparse_step: 2, mlp_only_layers: [1] }, 4, [false, false, false, true]],
+  [{}, 128, [true, true, true, true]],
+])('a Qwen3-MoE with %j has mixtures of %i experts in the layers %j', (part, experts, expected) => {
+  const description = describeModel({ ...MIXTURE, num_hidden_layers: 4, ...part });
+  for (const [block, mixed] of expected.entries()) {
+    const names = linearsOf(description, block).map(({ name }) => name);
+    expect(names).toHaveLength(mixed ? 4 + 3 * experts : 7);
+    expect(names.includes('gate_proj')).toBe(!mixed);
+    expect(tapsOf(description, block).map(({ name }) => name)).toHaveLength(mixed ? 2 + 2 * experts : 4);
+  }
+});
+
+test.each([
+  [{ num_experts: 4, num_local_experts: 8 }, 'num_local_experts'],
+  [{ num_experts: 4, num_experts_per_tok: 5 }, 'to 5 experts (num_experts_per_tok), and there are 4'],
+  [{ num_experts: -1 }, 'num_experts'],
+])('a Qwen3-MoE with %j is refused, naming %s', (part, name) => {
+  expect(thrownBy(() => describeModel({ ...MIXTURE, ...part }))).toMatchObject({
+    kind: 'checkpoint',
+    message: expect.stringContaining(name),
+  });
 });

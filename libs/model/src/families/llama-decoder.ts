@@ -2,14 +2,15 @@ import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
 import { count, optional, positions, positive } from '../config.ts';
 import type { FamilyDescription } from '../define-family.ts';
-import { biasSlot, type BlockTensorSpec, type LinearSpec } from '../description.ts';
+import { biasSlot, type BlockTensorSpec, type LinearSpec, type TapSpec } from '../description.ts';
 import { MAX_BLOCKS, MAX_HEAD_DIM, MAX_HEADS, MAX_HIDDEN, MAX_INTERMEDIATE, MAX_VOCAB } from '../limits.ts';
 import type { GateActivation } from '../operations/gated-activation.ts';
 import type { ProgramOp } from '../operations/index.ts';
 import type { ScaleOp } from '../operations/scale.ts';
-import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS, type ModelProgram } from '../program.ts';
+import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS } from '../program.ts';
 import { ROPE_FIELDS, ropeFromConfig } from '../rope/config.ts';
 import type { RopeSpec } from '../rope/spec.ts';
+import { checkMixture, mixtureLinears, mixtureTaps, mixtureTensors, type Mixture } from './mixture.ts';
 import { decoderBlock, NORM_SLOTS, type DecoderBlock, type NormPlacement } from './decoder-block.ts';
 
 /** The fields of config.json that all models of this shape have; defaults are those of Hugging Face's LlamaConfig. */
@@ -41,6 +42,8 @@ export interface LlamaVariant {
   readonly queryKeyNorm?: 'head' | 'width';
   /** In what a layer differs. Layers that turn alike are given the same object. @default in nothing */
   readonly layer?: (block: number) => LayerVariant;
+  /** What takes the place of the MLP, in the layers that have it. @default none */
+  readonly mixture?: Mixture;
   /** What the rows of the embedding are multiplied by. @default 1 */
   readonly embeddingScale?: number;
   /** What q kᵀ is multiplied by. @default 1 / sqrt(head_dim) */
@@ -57,6 +60,8 @@ export interface LayerVariant {
   readonly rope?: RopeSpec | null;
   /** A token sees so many positions, its own the last; null: all. @default null */
   readonly window?: number | null;
+  /** Whether it has the variant's mixture of experts. @default where there is one, it has */
+  readonly mixture?: boolean;
 }
 
 /** The linears of a block, by the names that biases are given by. */
@@ -72,7 +77,9 @@ export function describeLlamaDecoder(config: LlamaFields, variant: LlamaVariant 
   const { hidden } = sizes;
   const vocab = config.vocab_size;
   const rope = ropeFromConfig(config, sizes.headDim, config.max_position_embeddings);
-  const linears = linearsOf(config, sizes, variant.biased ?? new Set());
+  if (variant.mixture !== undefined) checkMixture(variant.mixture);
+  const kinds = kindsOf(config, sizes, rope, variant);
+  const { linears, taps } = linearsOf(config, sizes, variant, kinds.kinds);
   const embedding = 'model.embed_tokens.weight';
   const finalNorm = 'model.norm.weight';
   const head = config.tie_word_embeddings ? embedding : 'lm_head.weight';
@@ -88,14 +95,9 @@ export function describeLlamaDecoder(config: LlamaFields, variant: LlamaVariant 
     // Linear and dynamic scaling stretch the trained positions, and config.json keeps the unstretched number.
     maxPositions:
       config.max_position_embeddings * (rope.type === 'linear' || rope.type === 'dynamic' ? rope.factor : 1),
-    taps: [
-      { name: 'attn_in', channels: hidden },
-      { name: 'attn_out', channels: sizes.heads * sizes.headDim },
-      { name: 'mlp_in', channels: hidden },
-      { name: 'mlp_out', channels: config.intermediate_size },
-    ],
+    taps,
     linears,
-    blockTensors: (block) => blockTensors(block, sizes, linears, variant),
+    blockTensors: (block) => blockTensors(block, sizes, linears, kinds.of(block), variant),
     outerTensors: outer,
     program: {
       embed: scaled(variant.embeddingScale, BLOCK_INPUT, (output) => ({
@@ -105,7 +107,8 @@ export function describeLlamaDecoder(config: LlamaFields, variant: LlamaVariant 
         offset: 0,
         output,
       })),
-      ...blockPrograms(config, sizes, rope, variant),
+      blocks: kinds.kinds.map(decoderBlock),
+      kindOf: kinds.indexOf,
       head: [
         ...scaled<ProgramOp>(variant.logitScale, 'normal', (output) => ({
           op: 'rmsNorm',
@@ -132,13 +135,14 @@ function scaled<Op extends ProgramOp>(
   return [op(input), { op: 'scale', input, output, factor }];
 }
 
-/** The programs of the kinds of layers that there are, and which layer is of which kind. */
-function blockPrograms(
-  config: LlamaFields,
-  sizes: Sizes,
-  rope: RopeSpec,
-  variant: LlamaVariant,
-): Pick<ModelProgram, 'blocks' | 'kindOf'> {
+/** The kinds of layers that there are, and which layer is of which kind. */
+interface LayerKinds {
+  readonly kinds: readonly DecoderBlock[];
+  indexOf(layer: number): number;
+  of(layer: number): DecoderBlock;
+}
+
+function kindsOf(config: LlamaFields, sizes: Sizes, rope: RopeSpec, variant: LlamaVariant): LayerKinds {
   const shared = {
     ...sizes,
     epsilon: config.rms_norm_eps,
@@ -150,13 +154,18 @@ function blockPrograms(
   } as const;
   const kinds: DecoderBlock[] = [];
   const kindsOfLayers = Array.from({ length: config.num_hidden_layers }, (_, layer) => {
-    const { rope: own = rope, window: within = null } = variant.layer?.(layer) ?? {};
+    const { rope: own = rope, window: within = null, mixture: mixed = true } = variant.layer?.(layer) ?? {};
+    const mixture = mixed ? variant.mixture : undefined;
     // What no sequence exceeds is no window.
     const window = within !== null && within < config.max_position_embeddings ? within : undefined;
-    const same = kinds.findIndex((kind) => kind.rope === (own ?? undefined) && kind.window === window);
-    return same >= 0 ? same : kinds.push({ ...shared, rope: own ?? undefined, window }) - 1;
+    const kind = { ...shared, rope: own ?? undefined, window, mixture };
+    const same = kinds.findIndex(
+      (known) => known.rope === kind.rope && known.window === window && known.mixture === mixture,
+    );
+    return same >= 0 ? same : kinds.push(kind) - 1;
   });
-  return { blocks: kinds.map(decoderBlock), kindOf: (block) => kindsOfLayers[block] ?? 0 };
+  const indexOf = (layer: number) => kindsOfLayers[layer] ?? 0;
+  return { kinds, indexOf, of: (layer) => kinds[indexOf(layer)]! };
 }
 
 interface Sizes {
@@ -202,33 +211,61 @@ function sizesOf(config: LlamaFields): Sizes {
   return { hidden, heads, kvHeads, headDim, activation };
 }
 
+/** Linears and taps of all kinds of layers: attention, then one MLP or the experts. */
 function linearsOf(
   { intermediate_size: inner }: LlamaFields,
   { hidden, heads, kvHeads, headDim }: Sizes,
-  biased: ReadonlySet<string>,
-): LinearSpec[] {
-  const of = (part: string) => (name: string, tap: string, rows: number, cols: number) => {
-    const stem = (block: number) => `model.layers.${block}.${part}.${name}`;
-    const linear = { name, tap, rows, cols, weight: (block: number) => `${stem(block)}.weight` };
-    return biased.has(name) ? { ...linear, bias: (block: number) => `${stem(block)}.bias` } : linear;
+  { biased = new Set(), mixture }: LlamaVariant,
+  kinds: readonly DecoderBlock[],
+): { linears: LinearSpec[]; taps: TapSpec[] } {
+  const numbers = [...kinds.keys()];
+  const mixed = mixture === undefined ? [] : numbers.filter((kind) => kinds[kind]!.mixture !== undefined);
+  const plain = numbers.filter((kind) => !mixed.includes(kind));
+  const only = mixed.length === 0 ? {} : { kinds: plain };
+  const of = (part: string, ofKinds: { readonly kinds?: readonly number[] }) => {
+    return (name: string, tap: string, rows: number, cols: number): LinearSpec => {
+      const stem = (block: number) => `model.layers.${block}.${part}.${name}`;
+      const linear = {
+        name,
+        tap,
+        rows,
+        cols,
+        weight: (block: number) => `${stem(block)}.weight`,
+        ...ofKinds,
+      };
+      return biased.has(name) ? { ...linear, bias: (block: number) => `${stem(block)}.bias` } : linear;
+    };
   };
-  const attention = of('self_attn');
-  const mlp = of('mlp');
-  return [
+  const attention = of('self_attn', {});
+  const mlp = of('mlp', only);
+  const linears = [
     attention('q_proj', 'attn_in', heads * headDim, hidden),
     attention('k_proj', 'attn_in', kvHeads * headDim, hidden),
     attention('v_proj', 'attn_in', kvHeads * headDim, hidden),
     attention('o_proj', 'attn_out', hidden, heads * headDim),
-    mlp('gate_proj', 'mlp_in', inner, hidden),
-    mlp('up_proj', 'mlp_in', inner, hidden),
-    mlp('down_proj', 'mlp_out', hidden, inner),
   ];
+  const taps: TapSpec[] = [
+    { name: 'attn_in', channels: hidden },
+    { name: 'attn_out', channels: heads * headDim },
+  ];
+  if (plain.length > 0) {
+    linears.push(mlp('gate_proj', 'mlp_in', inner, hidden));
+    linears.push(mlp('up_proj', 'mlp_in', inner, hidden));
+    linears.push(mlp('down_proj', 'mlp_out', hidden, inner));
+    taps.push({ name: 'mlp_in', channels: hidden, ...only }, { name: 'mlp_out', channels: inner, ...only });
+  }
+  if (mixture !== undefined && mixed.length > 0) {
+    linears.push(...mixtureLinears(mixture, hidden, mixed));
+    taps.push(...mixtureTaps(mixture, hidden, mixed));
+  }
+  return { linears, taps };
 }
 
 function blockTensors(
   block: number,
   { heads, kvHeads, headDim }: Sizes,
   linears: readonly LinearSpec[],
+  { mixture }: DecoderBlock,
   { norms = 'before', queryKeyNorm }: LlamaVariant,
 ): BlockTensorSpec[] {
   const hidden = linears[0]!.cols;
@@ -246,7 +283,10 @@ function blockTensors(
       tensors.push({ slot, name: `model.layers.${block}.self_attn.${slot}.weight`, shape });
     }
   }
+  if (mixture !== undefined) tensors.push(...mixtureTensors(mixture, hidden, block));
   for (const linear of linears) {
+    // Linears without kinds are those of all layers; a mixture's layers have no other MLP.
+    if (linear.kinds !== undefined && (linear.expert === undefined) === (mixture !== undefined)) continue;
     const name = linear.bias?.(block);
     if (name !== undefined) tensors.push({ slot: biasSlot(linear.name), name, shape: [linear.rows] });
   }

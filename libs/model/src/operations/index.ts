@@ -3,6 +3,7 @@ import { activation } from './activation.ts';
 import { add } from './add.ts';
 import { attention } from './attention.ts';
 import { embedding, type EmbeddingOp } from './embedding.ts';
+import { experts } from './experts.ts';
 import { gatedActivation } from './gated-activation.ts';
 import { layerNorm } from './layer-norm.ts';
 import { linear } from './linear.ts';
@@ -10,6 +11,7 @@ import { logits, type LogitsOp } from './logits.ts';
 import type { Operation } from './operation.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { rope } from './rope.ts';
+import { router } from './router.ts';
 import { scale } from './scale.ts';
 
 /** Every operation, by the name that programs know it by: a new one is a file beside this and its line here. */
@@ -22,6 +24,8 @@ export const OPERATIONS = {
   attention,
   activation,
   gatedActivation,
+  router,
+  experts,
   add,
   scale,
   logits,

@@ -1,4 +1,5 @@
 import type { ModelDescription } from '../description.ts';
+import type { ProgramOp } from './index.ts';
 import type { RopeSpec } from '../rope/spec.ts';
 import type { RopeTables } from '../rope/tables.ts';
 
@@ -38,12 +39,15 @@ export interface EmitContext {
   readonly width: (value: string) => number;
   /** The graph input, or constant, of a parameter: declared at its first use. */
   readonly parameter: (slot: string) => string;
+  /** Adds the nodes of another operation: for one that holds a program. */
+  readonly emit: (op: ProgramOp, context: EmitContext) => void;
   /** Rotary tables as constants of the graph: stored at their first use. */
   readonly rope: (spec: RopeSpec) => { readonly [K in keyof RopeTables]: string };
 }
 
-/** An attribute's value: one or several whole numbers, or a float. */
-export type AttributeValue = number | readonly number[] | { readonly float: number };
+/** An attribute's value: one or several whole numbers, a float, or a word. */
+export type AttributeValue =
+  number | readonly number[] | { readonly float: number } | { readonly word: string };
 
 /** The part of a graph's builder that operations write with. Values are known by their names. */
 export interface GraphWriter {

@@ -147,9 +147,10 @@ function valueInfo(name: string, shape: readonly Dimension[]): object {
   return { name, type: { tensor_type: { elem_type: FLOAT, shape: { dim } } } };
 }
 
-/** AttributeProto.AttributeType: FLOAT = 1, INT = 2, INTS = 7. */
+/** AttributeProto.AttributeType: FLOAT = 1, INT = 2, STRING = 3, INTS = 7. */
 function attribute(name: string, value: AttributeValue): object {
   if (typeof value === 'number') return { name, type: 2, i: value };
+  if ('word' in value) return { name, type: 3, s: new TextEncoder().encode(value.word) };
   return 'float' in value ? { name, type: 1, f: value.float } : { name, type: 7, ints: value };
 }
 

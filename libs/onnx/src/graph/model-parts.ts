@@ -11,7 +11,7 @@ export function blockPart(description: ModelDescription, kind: number): ProgramP
     description,
     program: description.program.blocks[kind]!,
     given: { [BLOCK_INPUT]: description.hidden },
-    slots: slotShapes(description),
+    slots: slotShapes(description, kind),
   };
 }
 

@@ -9,7 +9,7 @@ import {
   type ProgramOp,
   type RopeSpec,
 } from '@esparse/model';
-import { GraphBuilder } from './builder.ts';
+import { GraphBuilder, type Dimension } from './builder.ts';
 
 /**
  * How a graph gets its weights. 'inputs': at each run, so that one session serves every block. 'constants': when its
@@ -31,24 +31,25 @@ export interface ProgramPart {
   readonly binding?: WeightBinding;
 }
 
-/** A graph of a part of a program, for sequences of one length. */
+/** A graph of a part of a program, for sequences of one length or, where its rows are not known, of any. */
 export interface ProgramGraph {
   /** The ONNX file: no weights in it. */
   readonly bytes: Uint8Array;
   /** The slots that it reads, as graph inputs or as constants, and their shapes. */
   readonly parameters: ReadonlyMap<string, readonly number[]>;
-  /** Its outputs and their shapes. */
-  readonly outputs: ReadonlyMap<string, readonly number[]>;
+  /** Its outputs and their shapes: rows, where they are known, and channels. */
+  readonly outputs: ReadonlyMap<string, readonly [rows: Dimension, channels: number]>;
 }
 
 /**
  * Writes a part of a program as an ONNX graph that computes some of its values; mask and rotary tables are constants in
  * it.
+ * @param rows tokens of a run; 'tokens' where each run has another number, as an expert's
  * @param values what is wanted; operations that they do not need are left out
  */
 export function buildProgramGraph(
   { name, description, program, given, slots, binding = 'inputs' }: ProgramPart,
-  rows: number,
+  rows: number | 'tokens',
   values: readonly string[],
 ): ProgramGraph {
   const graph = new GraphBuilder(`${description.family}-${name}`);
@@ -60,7 +61,10 @@ export function buildProgramGraph(
   const context: EmitContext = {
     graph,
     description,
-    rows,
+    get rows() {
+      if (rows !== 'tokens') return rows;
+      throw wrongFamily(description, 'an expert has an operation that must know the number of tokens');
+    },
     width(value) {
       const channels = widths.get(value);
       if (channels === undefined) throw wrongFamily(description, `no value '${value}'`);
@@ -72,16 +76,19 @@ export function buildProgramGraph(
       parameters.set(slot, shape);
       return binding === 'inputs' ? graph.input(slot, shape) : graph.external(slot, shape);
     },
+    emit: (op, within) => {
+      operationOf(op).emit(op, within);
+    },
     rope(spec) {
-      const stored = tables.get(spec) ?? storeRope(spec, rows, graph);
+      const stored = tables.get(spec) ?? storeRope(spec, context.rows, graph);
       tables.set(spec, stored);
       return stored;
     },
   };
   for (const op of neededFor(program, values)) operationOf(op).emit(op, context);
-  const outputs = new Map<string, readonly number[]>();
+  const outputs = new Map<string, readonly [Dimension, number]>();
   for (const value of values) {
-    const shape = [rows, context.width(value)];
+    const shape = [rows, context.width(value)] as const;
     outputs.set(value, shape);
     graph.output(value, shape);
   }

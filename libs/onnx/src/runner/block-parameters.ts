@@ -1,12 +1,19 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { type ModelDescription, weightSlot } from '@esparse/model';
+import {
+  isExpertSlot,
+  linearsOf,
+  weightSlot,
+  type BlockTensorSpec,
+  type LinearSpec,
+  type ModelDescription,
+} from '@esparse/model';
 import type { ProgramGraph } from '../graph/program-graph.ts';
-import type { Parameters } from './block-session.ts';
+import type { Parameters } from './part-session.ts';
 import type { DeviceValue, Value } from '../device/session.ts';
 
 /**
- * Reads every parameter of a block, one after another, by slot.
+ * Reads every parameter of a block but those of its experts, one after another, by slot.
  * @param place what becomes of each value, before the next one is read
  */
 export async function readParameters(
@@ -19,17 +26,43 @@ export async function readParameters(
   if (!Number.isInteger(block) || block < 0 || block >= description.blocks) {
     throw new EsparseError('usage', `there is no block ${block}: the model has ${description.blocks}`);
   }
+  const linears = linearsOf(description, block).filter(({ expert }) => expert === undefined);
+  const tensors = description.blockTensors(block).filter(({ slot }) => !isExpertSlot(description, slot));
   const parameters = new Map<string, Value | DeviceValue>();
-  const keep = async (slot: string, tensor: string, shape: readonly number[]) => {
-    parameters.set(slot, await place(await readTensor(weights, tensor, shape, signal)));
-  };
-  for (const { name, weight, rows, cols } of description.linears) {
-    await keep(weightSlot(name), weight(block), [rows, cols]);
-  }
-  for (const { slot, name, shape } of description.blockTensors(block)) {
-    await keep(slot, name, shape);
+  for (const { slot, name, shape } of slotsOf(linears, tensors, block)) {
+    parameters.set(slot, await place(await readTensor(weights, name, shape, signal)));
   }
   return parameters;
+}
+
+/** Reads those parameters of one expert that are wanted, by the slots that its program knows them by. */
+export async function readExpertParameters(
+  expert: ModelDescription,
+  block: number,
+  weights: WeightSource,
+  wanted: ReadonlySet<string>,
+  signal?: AbortSignal,
+): Promise<Parameters> {
+  const parameters = new Map<string, Value>();
+  for (const { slot, name, shape } of slotsOf(expert.linears, expert.blockTensors(block), block)) {
+    if (wanted.has(slot)) parameters.set(slot, await readTensor(weights, name, shape, signal));
+  }
+  return parameters;
+}
+
+function slotsOf(
+  linears: readonly LinearSpec[],
+  tensors: readonly BlockTensorSpec[],
+  block: number,
+): BlockTensorSpec[] {
+  return [
+    ...linears.map(({ name, weight, rows, cols }) => ({
+      slot: weightSlot(name),
+      name: weight(block),
+      shape: [rows, cols],
+    })),
+    ...tensors,
+  ];
 }
 
 /** Reads the parameters of a graph outside the blocks, whose slots are the checkpoint's names of the tensors. */

@@ -1,8 +1,10 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { BLOCK_OUTPUT, kindOf, MAX_SEQLEN, type ModelDescription } from '@esparse/model';
+import { kindOf, MAX_SEQLEN, type ModelDescription } from '@esparse/model';
 import { readParameters } from './block-parameters.ts';
-import { lazyBlockSession, type LazyBlockSession, type Parameters } from './block-session.ts';
+import { wholeBlockKind, type BlockKind, type HeldBlock } from './block-kind.ts';
+import { mixtureKind } from './mixture-kind.ts';
+import { mixtureParts } from './mixture-parts.ts';
 import { CPU, type Device } from '../device/device.ts';
 import { numericsId } from '../device/numerics.ts';
 import type { DeviceValue, Value } from '../device/session.ts';
@@ -19,15 +21,24 @@ export interface BlockRunnerOptions {
 /** The activations of one tap for one sequence: (rows x channels), row-major. */
 export interface TapOutput {
   readonly tap: string;
+  /** Of the sequence's tokens or, of an expert, those that are routed there: maybe none. */
   readonly rows: number;
   readonly channels: number;
   readonly data: Float32Array;
 }
 
-/** One block with its weights in memory, the device's where there is one. */
+/** Which activations of a block. */
+export interface TapOptions {
+  /** Names of taps. Experts that have none of them are not read. @default all */
+  readonly taps?: readonly string[] | undefined;
+  /** Sends all tokens to every expert, instead of those that are routed there. @default false */
+  readonly allTokens?: boolean | undefined;
+}
+
+/** One block with its weights in memory, but those of its experts, the device's where there is one. */
 export interface LoadedBlock {
   /** The inputs of the block's linears, in the order of the description's taps. `hidden` is (seqlen x hidden). */
-  taps(hidden: Float32Array): Promise<TapOutput[]>;
+  taps(hidden: Float32Array, options?: TapOptions): Promise<TapOutput[]>;
   /** The block's output, (seqlen x hidden). `hidden` is left as it is. */
   advance(hidden: Float32Array): Promise<Float32Array>;
   /** Gives the device's memory back: the block can no longer run. On the CPU, dropping it is enough. */
@@ -51,7 +62,8 @@ export interface BlockRunner {
  * Prepares to run the blocks of a model, one sequence a run. The graphs carry no weights: each of the two sessions
  * (taps, output) is made once, at its first use, and serves every block of its kind. Weights are inputs of a run, passed by pointer
  * on the CPU and placed on a WebGPU device once a block. CUDA would copy inputs at every run, so there each block has
- * sessions of its own, with the weights as constants.
+ * sessions of its own, with the weights as constants. The weights of a mixture's experts are read one expert at a time,
+ * at each sequence: no two are in memory together.
  * @throws EsparseError 'usage' where `seqlen` is out of the model's range
  * @example
  * const runner = await createBlockRunner(description, { seqlen: 512 });
@@ -66,14 +78,14 @@ export async function createBlockRunner(
   const ownSessions = device.weights === 'constants';
   const holdsDeviceMemory = ownSessions || device.place !== undefined;
   const numerics = await numericsId(seqlen, device);
-  const createSessions = (kind: number): Sessions => {
-    const shared = { description, kind, rows: seqlen, device: device.name, threads, binding: device.weights };
-    return {
-      taps: lazyBlockSession({ ...shared, values: description.taps.map(({ name }) => name) }),
-      output: lazyBlockSession({ ...shared, values: [BLOCK_OUTPUT] }),
-    };
+  const createKind = (kind: number): BlockKind => {
+    const options = { description, kind, seqlen, binding: device.weights, device: device.name, threads };
+    const parts = mixtureParts(description, kind);
+    if (parts === undefined) return wholeBlockKind(options);
+    requireProcessor(description, device);
+    return mixtureKind(options, parts);
   };
-  const common = description.program.blocks.map((_, kind) => createSessions(kind));
+  const common = description.program.blocks.map((_, kind) => createKind(kind));
   /** Of the blocks that hold memory of the device. */
   const releases = new Set<() => Promise<void>>();
 
@@ -82,13 +94,13 @@ export async function createBlockRunner(
     async load(block, weights, signal) {
       const placed: DeviceValue[] = [];
       const kind = kindOf(description.program, block);
-      const sessions = ownSessions ? createSessions(kind) : common[kind]!;
+      const runner = ownSessions ? createKind(kind) : common[kind]!;
       let released = false;
       const release = async () => {
         released = true;
         releases.delete(release);
         for (const value of placed.splice(0)) value.release();
-        if (ownSessions) await releaseSessions(sessions);
+        if (ownSessions) await runner.release();
       };
       const place = async (value: Value) => {
         if (device.place === undefined) return value;
@@ -101,9 +113,9 @@ export async function createBlockRunner(
         const parameters = await readParameters(description, block, weights, place, signal);
         const held = () => {
           if (released) throw new EsparseError('internal', 'the block has been released');
-          return parameters;
+          return { block, parameters, weights, signal };
         };
-        return { ...runnable({ description, seqlen, sessions, parameters: held }), release };
+        return { ...runnable({ description, seqlen, runner, held }), release };
       } catch (error) {
         await release();
         throw error;
@@ -111,35 +123,32 @@ export async function createBlockRunner(
     },
     async release() {
       await Promise.all([...releases].map((release) => release()));
-      await Promise.all(common.map(releaseSessions));
+      await Promise.all(common.map((kind) => kind.release()));
     },
   };
 }
 
-/** The two sessions that a block needs. */
-interface Sessions {
-  readonly taps: LazyBlockSession;
-  readonly output: LazyBlockSession;
-}
-
-async function releaseSessions({ taps, output }: Sessions): Promise<void> {
-  await Promise.all([taps.release(), output.release()]);
+/** @throws EsparseError 'unsupported' for a device that has no memory to spare for an expert of any number of tokens */
+function requireProcessor({ family }: ModelDescription, { name }: Device): void {
+  if (name === 'cpu') return;
+  throw new EsparseError(
+    'unsupported',
+    `${name} does not run this ${family} model: it has a mixture of experts`,
+    {
+      hint: 'use --device cpu',
+    },
+  );
 }
 
 interface Runnable {
   readonly description: ModelDescription;
   readonly seqlen: number;
+  readonly runner: BlockKind;
   /** Throws once the block has been released. */
-  readonly parameters: () => Parameters;
-  readonly sessions: Sessions;
+  readonly held: () => HeldBlock;
 }
 
-function runnable({
-  description,
-  seqlen,
-  parameters,
-  sessions,
-}: Runnable): Pick<LoadedBlock, 'taps' | 'advance'> {
+function runnable({ description, seqlen, runner, held }: Runnable): Pick<LoadedBlock, 'taps' | 'advance'> {
   const input = (hidden: Float32Array): Value => {
     const shape = [seqlen, description.hidden];
     if (hidden.length !== seqlen * description.hidden) {
@@ -151,19 +160,8 @@ function runnable({
     return { data: hidden, shape };
   };
   return {
-    async taps(hidden) {
-      const values = await sessions.taps.run(input(hidden), parameters());
-      return description.taps.map(({ name, channels }) => ({
-        tap: name,
-        rows: seqlen,
-        channels,
-        data: values.get(name)!.data,
-      }));
-    },
-    async advance(hidden) {
-      const values = await sessions.output.run(input(hidden), parameters());
-      return values.get(BLOCK_OUTPUT)!.data;
-    },
+    taps: async (hidden, options) => runner.taps(input(hidden), held(), options),
+    advance: async (hidden) => runner.advance(input(hidden), held()),
   };
 }
 

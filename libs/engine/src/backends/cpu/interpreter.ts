@@ -3,6 +3,7 @@ import { BLOCK_INPUT, BLOCK_OUTPUT, kindOf, LOGITS, type ModelDescription } from
 import type { KeyValueCache } from './key-value-cache.ts';
 import type { ModelWeights } from './model-weights.ts';
 import type { RotaryTables } from './rotary-tables.ts';
+import { Scratch } from './scratch.ts';
 import { createSection, type Section, type SectionOptions } from './section.ts';
 
 /** Runs a model over the tokens of a step. */
@@ -42,7 +43,12 @@ export function createInterpreter(options: InterpreterOptions): Interpreter {
   const { description, kernels, weights, cache, rotary, layout, maxTokens } = options;
   const { program, hidden: width, vocab } = description;
   const tokens = new Uint32Array(maxTokens);
-  const outside = () => ({ kernels, tokens, layout, rotary, weights: weights.outer, cache: NO_CACHE });
+  const scratch = new Scratch();
+  const outside = () => ({
+    ...{ kernels, tokens, layout, rotary, scratch },
+    weights: weights.outer,
+    cache: NO_CACHE,
+  });
   const embed = createSection({
     description,
     program: program.embed,

@@ -1,6 +1,6 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
 import type { DenseWeights, InferenceKernels, Linear, RowTable } from '@esparse/kernels';
-import { biasSlot, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
+import { biasSlot, linearsOf, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
 import type { WeightBytes } from '../backend.ts';
@@ -21,7 +21,7 @@ export interface SectionWeights {
   readonly linears: ReadonlyMap<string, Linear>;
   /** Norms and the like, as f32. */
   readonly vectors: ReadonlyMap<string, Float32Array>;
-  /** Matrices that are no linear's: embeddings, head. */
+  /** Matrices that are no linear's: embeddings, head, routers. */
   readonly tables: ReadonlyMap<string, RowTable>;
 }
 
@@ -80,19 +80,22 @@ class Mapper {
 
   async block(group: ArrayGroup, description: ModelDescription, block: number): Promise<SectionWeights> {
     const vectors = new Map<string, Float32Array>();
+    const tables = new Map<string, RowTable>();
     for (const { slot, ...tensor } of description.blockTensors(block)) {
-      vectors.set(slot, await this.vector(group, densePath(tensor.name), tensor));
+      const array = densePath(tensor.name);
+      if (tensor.shape.length === 1) vectors.set(slot, await this.vector(group, array, tensor));
+      else tables.set(slot, await this.matrix(group, array, tensor));
     }
     const linears = new Map<string, Linear>();
-    for (const linear of description.linears) {
+    for (const linear of linearsOf(description, block)) {
       const bias = vectors.get(biasSlot(linear.name));
       try {
         linears.set(linear.name, await this.#linear(group, linear, block, bias));
       } catch (error) {
-        throw named(error, `block ${block}: ${linear.name}`);
+        throw about(error, `block ${block}: ${linear.name}`);
       }
     }
-    return { linears, vectors, tables: new Map() };
+    return { linears, vectors, tables };
   }
 
   async #linear(
@@ -173,8 +176,16 @@ export function denseOf({ data, ...table }: RowTable): DenseWeights {
   return { kind: 'dense', ...table, rows, weights: data } as DenseWeights;
 }
 
+/** What a program's parameter is. @throws EsparseError 'internal' where there is none of that name */
+export function named<T>(map: ReadonlyMap<string, T>, name: string): T {
+  const found = map.get(name);
+  if (found === undefined)
+    throw new EsparseError('internal', `the program's parameter '${name}' is not there`);
+  return found;
+}
+
 /** The same error with what it is about in front. */
-function named(error: unknown, what: string): unknown {
+function about(error: unknown, what: string): unknown {
   if (!isEsparseError(error)) return error;
   const { kind, message, hint, context } = error;
   return new EsparseError(kind, `${what}: ${message}`, { hint, context, cause: error });

@@ -1,8 +1,11 @@
-import { EsparseError } from '@esparse/errors';
 import { pageFloats, type BatchLayout, type InferenceKernels } from '@esparse/kernels';
-import type { OperationName, OpNamed, ProgramOp } from '@esparse/model';
-import { denseOf, type SectionWeights } from './model-weights.ts';
+import type { ModelDescription, OperationName, OpNamed, ProgramOp } from '@esparse/model';
+import { prepareExperts } from './experts.ts';
+import { denseOf, named, type SectionWeights } from './model-weights.ts';
 import type { RotaryTables } from './rotary-tables.ts';
+import { prepareRouter } from './router.ts';
+import type { Scratch } from './scratch.ts';
+import type { createSection } from './section.ts';
 
 /** How an operation of a program runs on the CPU. */
 interface CpuOperation<Op> {
@@ -25,6 +28,12 @@ export interface OperationContext {
   readonly layout: BatchLayout;
   readonly rotary: RotaryTables;
   readonly weights: SectionWeights;
+  /** What the program is of. */
+  readonly description: ModelDescription;
+  /** Memory for as long as the operation runs. */
+  readonly scratch: Scratch;
+  /** Makes a program within the operation ready to run. */
+  readonly section: typeof createSection;
   /** Index of a value by its name. */
   readonly value: (name: string) => number;
   /** Channels of a value. */
@@ -108,6 +117,8 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
       };
     },
   },
+  router: { prepare: prepareRouter },
+  experts: { prepare: prepareExperts },
   add: {
     prepare({ left, right, output }, { kernels, value, width }) {
       const [a, b, y, channels] = [value(left), value(right), value(output), width(left)];
@@ -141,11 +152,4 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
 /** How a program's operation runs on the CPU. */
 export function cpuOperationOf(op: ProgramOp): CpuOperation<ProgramOp> {
   return OPERATIONS[op.op];
-}
-
-function named<T>(map: ReadonlyMap<string, T>, name: string): T {
-  const found = map.get(name);
-  if (found === undefined)
-    throw new EsparseError('internal', `the program's parameter '${name}' is not there`);
-  return found;
 }

@@ -20,13 +20,18 @@ export interface SectionOptions {
   readonly program: readonly ProgramOp[];
   readonly ends: Ends;
   /** For each repetition of the program, what its operations find: one for each block that runs it. */
-  readonly contexts: readonly ((operation: number) => Omit<OperationContext, 'value' | 'width'>)[];
+  readonly contexts: readonly ((operation: number) => Omit<OperationContext, keyof Lookups>)[];
 }
+
+/** What a section itself gives its operations. */
+type Lookups = Pick<OperationContext, 'value' | 'width' | 'description' | 'section'>;
 
 /** Turns a part of the program into calls of kernels, over buffers that are made by the caller. */
 export function createSection({ description, program, ends, contexts }: SectionOptions): Section {
   const plan = planProgram(description, program, ends);
-  const lookups = {
+  const lookups: Lookups = {
+    description,
+    section: createSection,
     value: plan.indexOf,
     width: (name: string) => plan.values[plan.indexOf(name)]!.width,
   };

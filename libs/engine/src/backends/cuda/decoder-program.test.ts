@@ -51,6 +51,11 @@ test('what the kernels do not have is refused by name', () => {
   expect(refusal({ ...LLAMA, partial_rotary_factor: 0.5 })).toMatchObject({
     message: expect.stringContaining('rotated'),
   });
+  const mixture = { ...LLAMA, architectures: ['MixtralForCausalLM'] };
+  expect(refusal(mixture)).toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining('mixtral model: it has a mixture of experts'),
+  });
   const opt = {
     architectures: ['OPTForCausalLM'],
     hidden_size: 128,

@@ -39,6 +39,7 @@ export function decoderProgramOf(description: ModelDescription, maxContext: numb
     });
   };
   const [block, ...otherKinds] = program.blocks as readonly [readonly BlockOp[], ...(readonly BlockOp[])[]];
+  if (program.blocks.flat().some(({ op }) => op === 'experts')) refuse('it has a mixture of experts');
   if (otherKinds.length > 0) refuse('its layers are of several kinds');
   checkOperations(block, refuse);
   checkFlow(block, refuse);

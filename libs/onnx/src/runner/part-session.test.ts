@@ -1,7 +1,8 @@
 import { someTokens, tinyLlama } from '@esparse/laws';
-import { BLOCK_OUTPUT, describeModel } from '@esparse/model';
+import { BLOCK_INPUT, BLOCK_OUTPUT, describeModel } from '@esparse/model';
 import { readParameters } from './block-parameters.ts';
-import { lazyBlockSession, type LazyBlockSession } from './block-session.ts';
+import { blockPart } from '../graph/model-parts.ts';
+import { lazySession, type LazySession } from './part-session.ts';
 import { embedTokens } from './embed.ts';
 import type { Value } from '../device/session.ts';
 
@@ -15,21 +16,20 @@ async function prepared(block: number) {
   return { description, parameters, hidden: { data, shape: [ROWS, description.hidden] } };
 }
 
-const outputOf = async (session: LazyBlockSession, hidden: Value, parameters: ReadonlyMap<string, Value>) =>
-  (await session.run(hidden, parameters)).get(BLOCK_OUTPUT)!.data;
+const outputOf = async (session: LazySession, hidden: Value, parameters: ReadonlyMap<string, Value>) =>
+  (await session.run(new Map([[BLOCK_INPUT, hidden]]), parameters)).get(BLOCK_OUTPUT)!.data;
 
 test('a session whose weights are constants computes what one computes that is given them at each run', async () => {
   const { description, parameters, hidden } = await prepared(1);
+  const part = blockPart(description, 0);
   const shared = {
-    description,
-    kind: 0,
     rows: ROWS,
     values: [BLOCK_OUTPUT],
     device: 'cpu',
     threads: 1,
   } as const;
-  const own = lazyBlockSession({ ...shared, binding: 'constants' });
-  const common = lazyBlockSession({ ...shared, binding: 'inputs' });
+  const own = lazySession({ ...shared, part: { ...part, binding: 'constants' } });
+  const common = lazySession({ ...shared, part });
   const values = parameters as ReadonlyMap<string, Value>;
   const found = await outputOf(own, hidden, values);
   const expected = await outputOf(common, hidden, values);
