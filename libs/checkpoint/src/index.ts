@@ -8,7 +8,8 @@ export { INDEX_FILE, SINGLE_FILE } from './shard-index.ts';
 export { ARCHITECTURES as GGUF_ARCHITECTURES } from './gguf/architectures.ts';
 export { ggufFile, type GgufFile, type GgufOptions, type GgufTensorSource } from './gguf/write-gguf.ts';
 export { type TensorDtype, type TensorInfo } from './tensor-info.ts';
-export { readText } from './text.ts';
+export { badLine, parseJsonLines, wholeCharacters, type JsonLine, type LineFault } from './json-lines.ts';
+export { readText, readUtf8 } from './text.ts';
 export { makeTokenText, type TextStream, type TokenText } from './token-text.ts';
 export {
   makeTokenizer,

@@ -1,7 +1,7 @@
 import { EsparseError, messageOf } from '@esparse/errors';
 import { readFile, stat } from 'node:fs/promises';
 import { throwIfCancelled } from '@esparse/storage';
-import { isObject } from './json.ts';
+import { badLine, parseJsonLines, wholeCharacters } from './json-lines.ts';
 
 /**
  * Longest text file that is read, in bytes. Calibration needs about 1 MB, an evaluation a few; this much is tokenized
@@ -12,6 +12,9 @@ export const MAX_TEXT_BYTES = 256 * 1024 * 1024;
 /** What joins the documents of a JSONL file into one text. */
 const DOCUMENT_SEPARATOR = '\n\n';
 
+/** How a line of such a file looks. */
+const EXPECTED = 'each line must be a JSON object with a string field "text"';
+
 /**
  * Reads a text for calibration or evaluation, at most 256 MiB of valid UTF-8 (a byte order mark is dropped).
  *
@@ -21,8 +24,13 @@ const DOCUMENT_SEPARATOR = '\n\n';
  * Errors are of kind `text` and name the file and, for JSONL, the line.
  */
 export async function readText(file: string, signal?: AbortSignal): Promise<string> {
-  const text = decode(file, await readBytes(file, signal));
+  const text = await readUtf8(file, signal);
   return /\.jsonl?$/i.test(file) ? joinDocuments(file, text) : text;
+}
+
+/** A text file as it is, without its byte order mark. @throws EsparseError 'text', see `readText` */
+export async function readUtf8(file: string, signal?: AbortSignal): Promise<string> {
+  return decode(file, await readBytes(file, signal));
 }
 
 async function readBytes(file: string, signal?: AbortSignal): Promise<Uint8Array> {
@@ -58,38 +66,12 @@ function decode(file: string, bytes: Uint8Array): string {
 }
 
 function joinDocuments(file: string, text: string): string {
-  const documents: string[] = [];
-  let number = 0;
-  for (let begin = 0; begin < text.length;) {
-    const newline = text.indexOf('\n', begin);
-    const end = newline < 0 ? text.length : newline;
-    const line = text.slice(begin, end);
-    begin = end + 1;
-    number++;
-    if (line.trim() !== '') documents.push(parseLine(file, number, line));
-  }
+  const documents = Array.from(parseJsonLines(file, text, EXPECTED), ({ number, value }) => {
+    const place = { file, number, hint: EXPECTED };
+    if (typeof value.text === 'string') return wholeCharacters(value.text, place);
+    throw badLine({ ...place, why: 'no string field "text"' });
+  });
   if (documents.length === 0)
     throw new EsparseError('text', `${file} has no documents`, { context: { file } });
   return documents.join(DOCUMENT_SEPARATOR);
-}
-
-function parseLine(file: string, line: number, json: string): string {
-  const refuse = (why: string, cause?: unknown): never => {
-    throw new EsparseError('text', `${file}, line ${line}: ${why}`, {
-      hint: 'each line must be a JSON object with a string field "text"',
-      context: { file, line },
-      cause,
-    });
-  };
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (error) {
-    return refuse(`not JSON (${messageOf(error)})`, error);
-  }
-  if (!isObject(value)) return refuse('not an object');
-  if (typeof value.text !== 'string') return refuse('no string field "text"');
-  // An escape such as \ud800 alone is no character, and would silently become another one.
-  if (/\p{Surrogate}/u.test(value.text)) return refuse('the text has half a surrogate pair');
-  return value.text;
 }

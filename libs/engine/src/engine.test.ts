@@ -84,6 +84,26 @@ describe.each([
     });
   });
 
+  test('a sequence that is taken back gives what follows the bits that it has by itself', async () => {
+    const { vocab } = engine.description;
+    const [start, one, other] = [
+      randomTokens(40, vocab, 1),
+      randomTokens(30, vocab, 2),
+      randomTokens(20, vocab, 3),
+    ];
+    const expected = await logitsOf(engine, Uint32Array.of(...start, ...other));
+    const sequence = engine.reserve(80)!;
+    await engine.step([{ sequence, tokens: Uint32Array.of(...start, ...one), want: 'nothing' }]);
+    sequence.rewind(start.length);
+    expect(sequence.length).toBe(start.length);
+    const [found] = await engine.step([{ sequence, tokens: other, want: 'allLogits' }]);
+    expect(sameBits(found, expected.subarray(start.length * vocab))).toBe(true);
+    expect(() => {
+      sequence.rewind(61);
+    }).toThrow(/60 tokens is not taken back to 61/);
+    sequence.release();
+  });
+
   test('takes the tokens that the ONNX path ranks first, 64 after each of 20 prompts', async () => {
     const { vocab } = engine.description;
     for (let prompt = 0; prompt < 20; prompt++) {
@@ -202,7 +222,12 @@ describe('a sequence', () => {
     const step = (part: object, ...more: StepPart[]) => engine.step([{ ...whole, ...part }, ...more]);
     const released = engine.reserve(4)!;
     released.release();
-    const foreign = { length: 0, capacity: 9, release: () => undefined } satisfies Sequence;
+    const foreign = {
+      length: 0,
+      capacity: 9,
+      rewind: () => undefined,
+      release: () => undefined,
+    } satisfies Sequence;
     for (const [part, said] of [
       [{ tokens: Uint32Array.of(0, vocab) }, /outside the vocabulary/],
       [{ tokens: new Uint32Array(5) }, /at most 4/],

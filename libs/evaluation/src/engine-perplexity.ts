@@ -3,9 +3,7 @@ import { evaluationWindows } from '@esparse/checkpoint';
 import { EsparseError, isEsparseError } from '@esparse/errors';
 import { logSumExp, type Engine, type Sequence } from '@esparse/engine';
 import { perplexityOf, type Perplexity, type PerplexityProgress } from './perplexity.ts';
-
-/** Logits that are in memory at once. */
-const MAX_LOGITS_BYTES = 64 << 20;
+import { rowsAtOnce } from './rows-at-once.ts';
 
 export interface EnginePerplexityOptions {
   /** Its context holds a window. */
@@ -28,12 +26,12 @@ export async function enginePerplexity(options: EnginePerplexityOptions): Promis
   const started = performance.now();
   const windows = evaluationWindows(tokens, seqlen);
   const count = windows.length / seqlen;
-  let total = 0;
+  const nll: number[] = [];
   for (let window = 0; window < count; window++) {
-    total += await scoreWindow(options, windows.subarray(window * seqlen, (window + 1) * seqlen), window);
+    nll.push(await scoreWindow(options, windows.subarray(window * seqlen, (window + 1) * seqlen), window));
     onProgress?.({ done: (window + 1) / count, windows: window + 1, totalWindows: count });
   }
-  return perplexityOf(total, count, seqlen, started);
+  return perplexityOf(nll, seqlen, started);
 }
 
 /** The negative log-likelihood of a window's tokens but the first, added in order of position. */
@@ -43,7 +41,7 @@ async function scoreWindow(
   index: number,
 ): Promise<number> {
   const { vocab } = engine.description;
-  const rows = Math.max(1, Math.min(engine.maxStepTokens, Math.floor(MAX_LOGITS_BYTES / (4 * vocab))));
+  const rows = Math.min(engine.maxStepTokens, rowsAtOnce(vocab));
   const sequence: Sequence | undefined = engine.reserve(window.length);
   if (sequence === undefined) throw new EsparseError('unavailable', 'the key-value cache holds no window');
   try {

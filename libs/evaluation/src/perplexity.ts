@@ -1,6 +1,7 @@
 import { evaluationWindows, type WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import type { ModelDescription } from '@esparse/model';
+import { standardError } from './estimate.ts';
 import { createBlockRunner, createHead, embedTokens, type Device } from '@esparse/onnx';
 
 /**
@@ -38,9 +39,13 @@ export interface PerplexityProgress {
 export interface Perplexity {
   /** exp(mean negative log-likelihood in nats). */
   readonly perplexity: number;
+  /** How far off it may be, from how much the windows differ; NaN of a single window. */
+  readonly standardError: number;
   /** Tokens that were predicted: windows * (seqlen - 1). */
   readonly tokens: number;
   readonly windows: number;
+  /** Of each window, in nats a token: its mean negative log-likelihood. */
+  readonly perToken: readonly number[];
   /** Wall-clock time. */
   readonly seconds: number;
 }
@@ -61,7 +66,7 @@ export async function perplexity(options: PerplexityOptions): Promise<Perplexity
   const progress = progressOf(options, totalWindows);
 
   const runner = await createBlockRunner(description, { seqlen, threads, device });
-  let total = 0;
+  const nll: number[] = [];
   try {
     const head = await createHead(description, weights, { seqlen, threads, signal });
     try {
@@ -82,7 +87,7 @@ export async function perplexity(options: PerplexityOptions): Promise<Perplexity
         }
         for (const [i, window] of chunk.entries()) {
           signal?.throwIfAborted();
-          total += sumOf(await head.nll(states[i]!, window, signal), first + i);
+          nll.push(sumOf(await head.nll(states[i]!, window, signal), first + i));
           progress.scored();
         }
       }
@@ -92,18 +97,32 @@ export async function perplexity(options: PerplexityOptions): Promise<Perplexity
   } finally {
     await runner.release();
   }
-  return perplexityOf(total, totalWindows, seqlen, started);
+  return perplexityOf(nll, seqlen, started);
 }
 
-/** The figure of so many windows whose likelihoods come to `total` nats. */
-export function perplexityOf(total: number, windows: number, seqlen: number, started: number): Perplexity {
-  const tokens = windows * (seqlen - 1);
+/** The figure of windows by their negative log-likelihoods in nats, added in their order. */
+export function perplexityOf(nll: readonly number[], seqlen: number, started: number): Perplexity {
+  const perToken = nll.map((total) => total / (seqlen - 1));
+  const tokens = nll.length * (seqlen - 1);
+  const perplexity = Math.exp(nll.reduce((sum, one) => sum + one, 0) / tokens);
   return {
-    perplexity: Math.exp(total / tokens),
+    perplexity,
+    // The derivative of exp.
+    standardError: perplexity * standardError(perToken),
     tokens,
-    windows,
+    windows: nll.length,
+    perToken,
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/**
+ * Bits that the model needs for a byte of the text: comparable between tokenizers, as perplexity is not.
+ *
+ * @param text that was tokenized to so many tokens
+ */
+export function bitsPerByte({ perplexity }: Perplexity, text: string, tokens: number): number {
+  return (Math.log2(perplexity) * tokens) / Buffer.byteLength(text);
 }
 
 /** Windows whose hidden states fit the budget, at least one. */

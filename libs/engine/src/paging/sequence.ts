@@ -1,3 +1,4 @@
+import { EsparseError } from '@esparse/errors';
 import type { BatchPart, BatchSequence } from '../backends/backend.ts';
 import type { SamplingParams } from '../sampling/params.ts';
 import type { Sampler } from '../sampling/sampler.ts';
@@ -9,6 +10,13 @@ export interface Sequence {
   readonly length: number;
   /** The most tokens, as reserved. */
   readonly capacity: number;
+  /**
+   * Takes it back to its first `length` tokens: others may follow them, and are given the same bits as in a sequence of
+   * their own. So texts that begin alike share the work for their beginning. No step with it is under way.
+   *
+   * @throws EsparseError 'usage' for a length that it does not have
+   */
+  rewind(length: number): void;
   /** Gives its pages back, after the step that is under way; again, does nothing. */
   release(): void;
 }
@@ -65,6 +73,14 @@ export class PagedSequence implements Sequence, BatchSequence {
     this.#tokens.set(tokens, this.#length);
     this.#length += tokens.length;
     if (want === 'token') this.#promptTokens ??= this.#length;
+  }
+
+  rewind(length: number): void {
+    if (!Number.isInteger(length) || length < 0 || length > this.#length) {
+      throw new EsparseError('usage', `a sequence of ${this.#length} tokens is not taken back to ${length}`);
+    }
+    this.#length = length;
+    if (this.#promptTokens !== undefined && this.#promptTokens > length) this.#promptTokens = undefined;
   }
 
   release(): void {

@@ -1,29 +1,23 @@
-import { createHash } from 'node:crypto';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { readText } from '@esparse/checkpoint';
-import { EsparseError } from '@esparse/errors';
-import { DEVICES, openDevice, type DeviceName } from '@esparse/onnx';
-import { enginePerplexity, perplexity, type Perplexity, type PerplexityProgress } from '@esparse/evaluation';
-import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
+import { Command, Option } from 'commander';
+import { openFolder } from '@esparse/storage';
 import { withCancellation } from '../cancel.ts';
-import { openSource, type ModelSource } from '../model-source.ts';
+import { deviceOfEither, type EvalBackend } from '../eval/backend.ts';
+import { measure, type MeasureOptions } from '../eval/figures.ts';
+import { renderOne, renderSeveral } from '../eval/render.ts';
+import { differenceOf, reportOf, type Evaluated } from '../eval/report.ts';
+import { readEvalRequest, type EvalRequest, type EvalRequestFlags } from '../eval/request.ts';
+import { openSource } from '../model-source.ts';
+import { cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
-import { isEngineDevice } from '../options/engine-device.ts';
 import { jsonOption, threadsOption } from '../options/shared.ts';
 import { sourceOptions, type SourceFlags } from '../options/source.ts';
-import { integer } from '../options/values.ts';
+import { collect, integer } from '../options/values.ts';
 import { verifyOption, type VerifyFlags } from '../options/verify.ts';
 import { createProgress } from '../progress.ts';
-import { withEngine } from '../with-engine.ts';
 
-/** What computes: the engine of `esparse serve`, or ONNX Runtime. */
-type Backend = 'native' | 'onnx';
-
-interface Flags extends CacheFlags, FamilyFlags, SourceFlags, VerifyFlags {
-  readonly text: string;
-  readonly seqlen: number;
-  readonly bos: boolean;
-  readonly engine?: Backend;
+interface Flags extends CacheFlags, EvalRequestFlags, FamilyFlags, SourceFlags, VerifyFlags {
+  readonly compare?: readonly string[];
+  readonly engine?: EvalBackend;
   readonly threads?: number;
   readonly device?: string;
   readonly json: boolean;
@@ -33,26 +27,44 @@ interface Flags extends CacheFlags, FamilyFlags, SourceFlags, VerifyFlags {
 export function evalCommand(): Command {
   const [cacheDirectory, cacheSize] = cacheOptions();
   const command = new Command('eval').description(
-    'Measures the perplexity of a pruned model in a store, or of a checkpoint, on a text.',
+    'Measures a pruned model in a store, or a checkpoint: the perplexity of a text, and how many multiple-choice questions it ' +
+      'answers rightly; and sets several models side by side.',
   );
   for (const option of sourceOptions('dir|s3://…|https://…')) command.addOption(option);
   return command
     .addOption(
       new Option(
-        '--text <file>',
-        'text to predict: plain, or JSONL with a "text" field in a file named .jsonl or .json; at most 256 MiB',
+        '--compare <places...>',
+        'further models, each a store or a checkpoint: all figures side by side, and how each differs from the first model',
       )
-        .env('ESPARSE_TEXT')
-        .makeOptionMandatory(),
+        .env('ESPARSE_COMPARE')
+        .argParser(collect),
     )
     .addOption(
-      new Option('--seqlen <n>', 'tokens of a window; each window is scored alone')
+      new Option(
+        '--text <file>',
+        'text to predict: plain, or JSONL with a "text" field in a file named .jsonl or .json; at most 256 MiB',
+      ).env('ESPARSE_TEXT'),
+    )
+    .addOption(
+      new Option(
+        '--tasks <files...>',
+        'multiple-choice questions, JSONL: context, choices and answer, or lines of HellaSwag, ARC, PIQA or WinoGrande; scored ' +
+          'by log-likelihood, as lm-evaluation-harness does',
+      )
+        .env('ESPARSE_TASKS')
+        .argParser(collect),
+    )
+    .addOption(
+      new Option('--seqlen <n>', 'tokens of a window of the text; each window is scored alone')
         .default(512)
         .env('ESPARSE_SEQLEN')
         .argParser(integer(2, 131_072)),
     )
     .addOption(
-      new Option('--bos', 'begin the tokenized text with the BOS token').default(false).env('ESPARSE_BOS'),
+      new Option('--bos', 'begin the tokenized text, and the context of each question, with the BOS token')
+        .default(false)
+        .env('ESPARSE_BOS'),
     )
     .addOption(
       new Option(
@@ -80,106 +92,55 @@ export function evalCommand(): Command {
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
-async function run(
-  { seqlen, bos, threads, device, json, verify, ...flags }: Flags,
-  signal: AbortSignal,
-): Promise<void> {
+async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   await loadedFamily(flags);
-  const source = await openSource(flags, signal);
+  const { compare = [], json } = flags;
+  const request = await readEvalRequest(flags, signal);
+  const models: Evaluated[] = [];
+  for (const source of [flags, ...(await Promise.all(compare.map((place) => flagsOf(place, signal))))]) {
+    models.push(await evaluate(source, request, { ...flags, signal }));
+  }
+  process.stdout.write(json ? `${JSON.stringify(reportsOf(models, request))}\n` : render(models, request));
+}
+
+async function evaluate(
+  flags: SourceFlags,
+  request: EvalRequest,
+  options: Omit<MeasureOptions, 'onProgress'>,
+): Promise<Evaluated> {
+  const source = await openSource(flags, options.signal);
   const progress = createProgress(process.stderr);
   try {
-    const engine = backendOf(source, flags.engine, device);
-    const text = await readText(flags.text, signal);
-    const tokens = await source.tokenizer.encode(text, { bos, signal });
-    source.tokenizer.close();
-    const measure = { native: byEngine, onnx: byOnnx }[engine];
-    const result = await measure(source, {
-      ...{ tokens, seqlen, threads, device, verify, signal },
-      cache: cacheOf(flags),
-      onProgress: (done) => {
-        progress.show(lineOf(done));
-      },
-    });
-    progress.end();
-    const { perplexity: value, seconds, ...counts } = result;
-    const report = {
-      ...{ perplexity: value, ...counts, seqlen, bos, ...source.identity },
-      text: { file: flags.text, sha256: createHash('sha256').update(text).digest('hex') },
-      ...{ engine, seconds },
+    const onProgress = (line: string) => {
+      progress.show(line);
     };
-    process.stdout.write(
-      json
-        ? `${JSON.stringify(report)}\n`
-        : `perplexity ${value.toFixed(3)} on ${counts.tokens} tokens of ${flags.text} (${source.name}, ` +
-            `${counts.windows} windows of ${seqlen}, ${engine}, ${seconds.toFixed(1)} s)\n`,
-    );
+    const { name, identity } = source;
+    return { name, identity, figures: await measure(source, request, { ...options, onProgress }) };
   } finally {
     progress.end();
     await source.close();
   }
 }
 
-function lineOf({ done, windows, totalWindows }: PerplexityProgress): string {
-  return `evaluating: ${Math.floor(100 * done)} %, ${windows} of ${totalWindows} windows`;
+/** Whether a place is a store, by the file that every store has, or a checkpoint. */
+async function flagsOf(place: string, signal: AbortSignal): Promise<SourceFlags> {
+  if (/\.gguf$/i.test(place)) return { model: place };
+  const root = await (await openFolder(place)).open('zarr.json', signal);
+  await root?.close();
+  return root === undefined ? { model: place } : { store: place };
 }
 
-interface Measurement extends VerifyFlags {
-  readonly tokens: Uint32Array;
-  readonly seqlen: number;
-  readonly threads: number | undefined;
-  readonly cache: ReturnType<typeof cacheOf>;
-  readonly device: string | undefined;
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: PerplexityProgress) => void;
+function reportsOf(models: readonly Evaluated[], request: EvalRequest): object {
+  const [first, ...others] = models;
+  const report = reportOf(first!, request);
+  if (others.length === 0) return report;
+  const compared = others.map((other) => ({
+    ...reportOf(other, request),
+    difference: differenceOf(other, first!),
+  }));
+  return { models: [report, ...compared] };
 }
 
-/** Reads the weights block by block; a store's are compared with their checksums as they are read. */
-async function byOnnx(source: ModelSource, measurement: Measurement): Promise<Perplexity> {
-  const device = await openDevice(onnxDevice(measurement.device ?? 'cpu'));
-  try {
-    const { description, weights } = source;
-    return await perplexity({ description, weights, ...measurement, device });
-  } finally {
-    await device.release();
-  }
-}
-
-function byEngine({ place }: ModelSource, measurement: Measurement): Promise<Perplexity> {
-  const { seqlen, threads, device, cache, verify, signal } = measurement;
-  return withEngine(
-    { ...place, ...cache, maxContext: seqlen, threads, device, verify, signal },
-    (engine, stopped) => enginePerplexity({ engine, ...measurement, signal: stopped }),
-  );
-}
-
-/** What either of the two may compute on. */
-function deviceOfEither(text: string): string {
-  if (isEngineDevice(text) || isOnnxDevice(text)) return text;
-  throw new InvalidArgumentError(`Expected one of ${DEVICES.join(', ')}, or cuda:N.`);
-}
-
-function isOnnxDevice(text: string): text is DeviceName {
-  return (DEVICES as readonly string[]).includes(text);
-}
-
-function onnxDevice(device: string): DeviceName {
-  if (isOnnxDevice(device)) return device;
-  throw new EsparseError('usage', `ONNX Runtime has no device '${device}'`, {
-    hint: `use one of ${DEVICES.join(', ')}`,
-  });
-}
-
-/** @throws EsparseError 'usage' for a device that the engine does not have */
-function backendOf(
-  { isLocal }: ModelSource,
-  wanted: Backend | undefined,
-  device: string | undefined,
-): Backend {
-  const isOther = device !== undefined && !isEngineDevice(device);
-  if (isOther && wanted === 'native') {
-    throw new EsparseError('usage', `the native engine does not compute on ${device}`, {
-      hint: `use --engine onnx to evaluate on ${device}`,
-    });
-  }
-  return wanted ?? (isOther || !isLocal ? 'onnx' : 'native');
+function render(models: readonly Evaluated[], request: EvalRequest): string {
+  return models.length === 1 ? renderOne(models[0]!, request) : renderSeveral(models, request);
 }
