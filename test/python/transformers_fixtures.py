@@ -39,6 +39,7 @@ LLAMA3 = dict(
     high_freq_factor=4.0,
     original_max_position_embeddings=16,
 )
+GPT2 = {"attn_in": "attn.c_attn", "attn_out": "attn.c_proj", "mlp_in": "mlp.c_fc", "mlp_out": "mlp.c_proj"}
 SLIDING = ["full_attention", "sliding_attention", "sliding_attention"]
 GATED = {"attn_in": "self_attn.q_proj", "attn_out": "self_attn.o_proj", "mlp_in": "mlp.gate_proj", "mlp_out": "mlp.down_proj"}
 
@@ -50,6 +51,7 @@ FUSED = {**GATED, "attn_in": "self_attn.qkv_proj", "mlp_in": "mlp.gate_up_proj"}
 # name: (the library's classes, what differs in config.json, the modules whose inputs are the taps)
 FAMILIES = {
     "llama": ("Llama", dict(tie_word_embeddings=True, rope_parameters=LLAMA3), GATED),
+    "gpt2": ("GPT2", dict(n_inner=48), GPT2),
     "mistral": ("Mistral", dict(sliding_window=9), GATED),
     "qwen2": ("Qwen2", dict(use_sliding_window=True, sliding_window=6, max_window_layers=1), GATED),
     "qwen3": ("Qwen3", dict(head_dim=12, tie_word_embeddings=True), GATED),
@@ -103,10 +105,13 @@ FAMILIES = {
 
 def model_of(name, differences):
     kind = f"{name}Text" if name == "Gemma3" else name
-    config = getattr(transformers, f"{kind}Config")(**{**SIZES, **differences})
+    config_class = getattr(transformers, f"{kind}Config")
+    sizes = {field: size for field, size in SIZES.items() if hasattr(config_class(), field)}
+    config = config_class(**{**sizes, **differences})
     config._attn_implementation = "eager"
     config._experts_implementation = "eager"
-    return getattr(transformers, f"{name}ForCausalLM")(config).eval()
+    head = "LMHeadModel" if name == "GPT2" else "ForCausalLM"
+    return getattr(transformers, f"{name}{head}")(config).eval()
 
 
 def randomise(model, seed):

@@ -20,6 +20,8 @@ export interface Checkpoint {
   readonly config: Readonly<Record<string, unknown>>;
   /** The tensors that can be read, by name. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** What the files list, be its type readable or not. */
+  readonly names: ReadonlySet<string>;
   /** Identity of the content, SHA-256 in hexadecimal; see `checkpointDigest` for what it covers. */
   readonly digest: string;
   /**
@@ -29,6 +31,12 @@ export interface Checkpoint {
    * @throws EsparseError 'checkpoint' where there is no such tensor, or it has another shape
    */
   split(fused: FusedTensor): void;
+  /**
+   * Makes a tensor known by another name, too.
+   *
+   * @throws EsparseError as `info`
+   */
+  alias(name: string, tensor: string): void;
   /** Whether there is a tensor of that name, be its type readable or not. */
   has(name: string): boolean;
   /** Throws `checkpoint` where there is no such tensor, `unsupported` where it is not BF16, F16 or F32. */
@@ -40,8 +48,8 @@ export interface Checkpoint {
   /** The bytes of some rows of a 2-D tensor, (rows.length, columns); each distinct row is read once. */
   readRows(name: string, rows: Uint32Array, signal?: AbortSignal): Promise<Uint8Array>;
   /**
-   * The file that holds a tensor, to be memory-mapped: its bytes begin at `info(name).begin`. Absent where the checkpoint
-   * is not on this machine.
+   * The file that holds a tensor, to be memory-mapped: its bytes begin at `info(name).begin` (of one that is `transposed`,
+   * those of the matrix that it is columns of). Absent where the checkpoint is not on this machine.
    */
   readonly fileOf?: (name: string) => string;
   /** Closes the files once the reads under way have ended. Idempotent; a read afterwards is an error. */
@@ -106,13 +114,17 @@ function makeCheckpoint(
     directory,
     config,
     tensors,
+    names: new Set(shards.tensors.keys()),
     digest,
     info,
     split,
+    alias: (name, tensor) => void tensors.set(name, info(tensor)),
     has: (name) => shards.tensors.has(name) || tensors.has(name),
     async read(name, signal) {
       const tensor = info(name);
-      return sourceOf(tensor).read(tensor.begin, tensor.end - tensor.begin, signal);
+      const { begin, end, transposed, shape } = tensor;
+      if (transposed !== undefined) return readRowRange(sourceOf(tensor), tensor, 0, shape[0]!, signal);
+      return sourceOf(tensor).read(begin, end - begin, signal);
     },
     async readRowRange(name, begin, end, signal) {
       const tensor = info(name);

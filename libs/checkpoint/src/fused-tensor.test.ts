@@ -12,7 +12,11 @@ beforeAll(async () => {
   // The upper half of an f32 is a bf16, exact for small whole numbers.
   const halves = Uint16Array.from(new Uint32Array(numbers.buffer), (bits) => bits >>> 16);
   const data = () => new Uint8Array(halves.buffer);
-  await writeCheckpoint(folder, {}, [{ name: 'qkv', dtype: 'BF16', shape: [5, 4], data }]);
+  const bias = () => new Uint8Array(halves.buffer, 0, 10);
+  await writeCheckpoint(folder, {}, [
+    { name: 'qkv', dtype: 'BF16', shape: [5, 4], data },
+    { name: 'bias', dtype: 'BF16', shape: [5], data: bias },
+  ]);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -44,6 +48,22 @@ test('the parts of a tensor are tensors: whole, by rows, and where they lie', as
     end: whole.begin + 32,
   });
   expect(checkpoint.tensors.has('qkv')).toBe(true);
+  await checkpoint.close();
+});
+
+test('the parts of a list are lists', async () => {
+  const checkpoint = await openCheckpoint(folder);
+  checkpoint.split({
+    name: 'bias',
+    shape: [5],
+    parts: [
+      { name: 'q.bias', rows: 3 },
+      { name: 'k.bias', rows: 2 },
+    ],
+  });
+  const weights = checkpointWeights(checkpoint);
+  expect(weights.shape('k.bias')).toEqual([2]);
+  expect([...(await weights.read('k.bias'))]).toEqual([3, 4]);
   await checkpoint.close();
 });
 

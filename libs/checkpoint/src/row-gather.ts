@@ -2,6 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { forEachBounded } from '@esparse/storage';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { elementCount, bytesPerElement, type TensorInfo } from './tensor-info.ts';
+import { readColumns } from './transposed.ts';
 
 /** Reads under way at once: twice the threads that Node gives to files. */
 const READS_AT_ONCE = 8;
@@ -34,6 +35,9 @@ export async function readRowRange(
     throw new EsparseError('usage', `rows ${begin} to ${end} of tensor ${info.name}, which has ${rows}`, {
       context: { tensor: info.name, rows },
     });
+  }
+  if (info.transposed !== undefined) {
+    return readColumns(source, info, info.transposed.first + begin, end - begin, signal);
   }
   return source.read(info.begin + begin * stride, (end - begin) * stride, signal);
 }

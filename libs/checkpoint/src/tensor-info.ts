@@ -13,6 +13,11 @@ export interface TensorInfo {
   readonly begin: number;
   /** Byte offset in the file after the tensor's last byte. */
   readonly end: number;
+  /**
+   * The file has a transposed matrix, (shape[1] x columns): its columns from `first` on are the rows of this tensor, and
+   * `begin` to `end` are all of it.
+   */
+  readonly transposed?: { readonly first: number; readonly columns: number };
 }
 
 /** A tensor as a file lists it, of whatever type. */

@@ -136,3 +136,11 @@ test('a checkpoint that is on a server is refused, with what to do', async () =>
     server.close();
   }
 });
+
+test('a checkpoint whose matrices are transposed is refused by name: what is mapped lies as it is computed with', async () => {
+  const model = path.join(FIXTURES, '../transformers/gpt2');
+  await expect(open({ model })).rejects.toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining('transformer.h.0.attn.c_attn.weight'),
+  });
+});

@@ -1,6 +1,6 @@
 import { openCheckpoint } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { describeCheckpoint } from '@esparse/model';
+import { describeCheckpoint, type ModelDescription } from '@esparse/model';
 import { contextOf } from './context.ts';
 import type { OpenedModel } from './open-model.ts';
 import { checkpointArrays } from './weights/checkpoint-arrays.ts';
@@ -16,7 +16,8 @@ export interface CheckpointModelOptions {
  * Opens a checkpoint whose files are on this machine, to be mapped. It has no checksums; names, types, shapes and sizes of
  * all tensors are checked.
  *
- * @throws EsparseError 'checkpoint' for one that is not whole; 'unsupported' for a model or types that are not known;
+ * @throws EsparseError 'checkpoint' for one that is not whole; 'unsupported' for a model or types that are not known, or for
+ * one whose matrices are transposed;
  * 'usage' for one that is elsewhere
  */
 export async function openCheckpointModel(options: CheckpointModelOptions): Promise<OpenedModel> {
@@ -25,6 +26,7 @@ export async function openCheckpointModel(options: CheckpointModelOptions): Prom
     const { config, directory, fileOf } = checkpoint;
     if (fileOf === undefined) throw elsewhere(directory);
     const description = describeCheckpoint(checkpoint);
+    refuseTransposed(description, directory);
     return {
       run: undefined,
       config,
@@ -37,6 +39,17 @@ export async function openCheckpointModel(options: CheckpointModelOptions): Prom
     // Where each tensor is, is known; its file is mapped by its name.
     await checkpoint.close();
   }
+}
+
+/** What is mapped must lie as the kernels read it. */
+function refuseTransposed({ fusedTensors }: ModelDescription, directory: string): void {
+  const turned = fusedTensors?.(0).find(({ transposed }) => transposed);
+  if (turned === undefined) return;
+  throw new EsparseError(
+    'unsupported',
+    `${directory}: tensor '${turned.name}' is transposed, and the files of a checkpoint are mapped as they are`,
+    { hint: 'prune it into a store and serve that; eval reads the checkpoint itself' },
+  );
 }
 
 function elsewhere(directory: string): EsparseError {

@@ -21,7 +21,6 @@ export function tensorsOfBlock(description: ModelDescription, block: number): Te
 
 /**
  * Checks that a checkpoint holds every tensor of the model in the shape that config.json implies, before any work.
- * Tensors beyond those are left alone (old checkpoints carry rotary tables).
  * @throws EsparseError 'checkpoint' naming the tensor, what was expected and what was found
  */
 export function checkTensors(
@@ -32,6 +31,42 @@ export function checkTensors(
   for (let block = 0; block < description.blocks; block++) {
     for (const tensor of tensorsOfBlock(description, block)) check(tensor, tensors);
   }
+}
+
+/** Tensors that checkpoints of any family may carry, and that nothing is computed with. */
+const IGNORED = [
+  // Tables that old versions of the Hugging Face library saved.
+  /\.rotary_emb\.(inv_freq|cos_cached|sin_cached)$/,
+  // A head that config.json ties to the embedding: what is written beside it is not read, there or here.
+  /^lm_head\.weight$/,
+];
+/** As many are named. */
+const NAMED = 3;
+
+/**
+ * Refuses a checkpoint that holds tensors of which the model knows nothing: whoever trained it computed with them.
+ *
+ * @param known the names of all tensors that the model has, in whatever form
+ * @throws EsparseError 'checkpoint' naming some of the others
+ */
+export function refuseOthers(
+  { family, ignoredTensors = [] }: ModelDescription,
+  known: ReadonlySet<string>,
+  found: Iterable<string>,
+): void {
+  const ignored = [...IGNORED, ...ignoredTensors];
+  const others = [...found].filter((name) => !known.has(name) && !ignored.some((form) => form.test(name)));
+  if (others.length === 0) return;
+  const named = others.slice(0, NAMED).map((name) => `'${name}'`);
+  const rest = others.length > NAMED ? ` and ${others.length - NAMED} more` : '';
+  throw new EsparseError(
+    'checkpoint',
+    `the checkpoint has tensors that a model of the family '${family}' with this config.json does not: ${named.join(', ')}${rest}`,
+    {
+      hint: 'config.json and the safetensors files must be of the same model; a family of your own (--family) may know more tensors, or ignore some',
+      context: { tensor: others[0]! },
+    },
+  );
 }
 
 function check(expected: TensorSpec, tensors: ReadonlyMap<string, StoredTensor>): void {

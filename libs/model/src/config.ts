@@ -40,3 +40,14 @@ export function parseConfig<Schema extends z.ZodType>(
     cause: parsed.error,
   });
 }
+
+/**
+ * Refuses settings that a family does not compute.
+ * @param problems each as it is called in config.json; false: not set so
+ * @throws EsparseError 'unsupported' naming all of them
+ */
+export function refuseSettings(problems: readonly (string | false)[], hint: string): void {
+  const set = problems.filter((problem) => problem !== false);
+  if (set.length === 0) return;
+  throw new EsparseError('unsupported', `config.json: ${set.join(', ')}: not supported`, { hint });
+}

@@ -64,10 +64,18 @@ export interface ModelDescription {
   readonly linears: readonly LinearSpec[];
   /** Every tensor of a block other than the linears' matrices: norms, biases. */
   readonly blockTensors: (block: number) => readonly BlockTensorSpec[];
-  /** Tensors of a block in which the checkpoint keeps several of those above in one. @default none */
+  /** Tensors of a block in which the checkpoint keeps some of those above: several in one, or transposed. @default none */
   readonly fusedTensors?: (block: number) => readonly FusedTensor[];
   /** Embeddings, final norm, and the head where it is a tensor of its own. */
   readonly outerTensors: readonly TensorSpec[];
+  /**
+   * What all names of tensors begin with, but for the head's, where the whole model was saved; a checkpoint of the model
+   * without its head has them without it.
+   * @default names are as they are
+   */
+  readonly basePrefix?: string;
+  /** Names of tensors that checkpoints carry and that the model does not compute with. @default none */
+  readonly ignoredTensors?: readonly RegExp[];
   readonly program: ModelProgram;
 }
 

@@ -5,6 +5,7 @@ import { tensorsOfBlock } from './check-tensors.ts';
 import { optional, parseConfig } from './config.ts';
 import type { ModelDescription } from './description.ts';
 import { gemma3 } from './families/gemma3.ts';
+import { gpt2 } from './families/gpt2.ts';
 import { granite } from './families/granite.ts';
 import { llama } from './families/llama.ts';
 import { mistral } from './families/mistral.ts';
@@ -61,6 +62,7 @@ export function familyNamed(name: string): ModelFamily | undefined {
 
 const BUILT_IN = [
   gemma3,
+  gpt2,
   granite,
   llama,
   mistral,

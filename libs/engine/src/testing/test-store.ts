@@ -137,7 +137,7 @@ function attributesOf(config: TestModel['config'], pattern: Pattern = { keep: 2,
   return {
     config,
     family: describeModel(config).family,
-    blocks: Number(config.num_hidden_layers),
+    blocks: describeModel(config).blocks,
     model: 'test',
     tokens: 'none',
     numerics: 'none',

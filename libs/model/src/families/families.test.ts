@@ -47,13 +47,51 @@ test('OPT has biases everywhere, two unused rows of positions and a tied head', 
   expect(names).toContain('model.decoder.layers.1.final_layer_norm.bias');
 });
 
+const GPT2 = { architectures: ['GPT2LMHeadModel'], n_embd: 32, n_layer: 2, n_head: 4, vocab_size: 40 };
+
+test('GPT-2 has what OPT has, four times as many inner channels, and its matrices transposed', () => {
+  const description = describeModel(GPT2);
+  expect(description).toMatchObject({ family: 'gpt2', maxPositions: 1024 });
+  expect(description.linears.map(({ name, tap, rows, cols }) => `${name} ${tap} ${rows}x${cols}`)).toEqual([
+    'q_proj attn_in 32x32',
+    'k_proj attn_in 32x32',
+    'v_proj attn_in 32x32',
+    'out_proj attn_out 32x32',
+    'fc1 mlp_in 128x32',
+    'fc2 mlp_out 32x128',
+  ]);
+  expect(description.fusedTensors!(1).map(({ name, shape }) => `${name} ${shape.join('x')}`)).toEqual([
+    'transformer.h.1.attn.c_attn.weight 32x96',
+    'transformer.h.1.attn.c_attn.bias 96',
+    'transformer.h.1.attn.c_proj.weight 32x32',
+    'transformer.h.1.attn.c_proj.bias 32',
+    'transformer.h.1.mlp.c_fc.weight 32x128',
+    'transformer.h.1.mlp.c_fc.bias 128',
+    'transformer.h.1.mlp.c_proj.weight 128x32',
+    'transformer.h.1.mlp.c_proj.bias 32',
+  ]);
+});
+
+test.each([
+  [{ activation_function: 'gelu' }, 'unsupported', "activation_function 'gelu'"],
+  [{ scale_attn_weights: false }, 'unsupported', 'scale_attn_weights'],
+  [{ scale_attn_by_inverse_layer_idx: true }, 'unsupported', 'scale_attn_by_inverse_layer_idx'],
+  [{ add_cross_attention: true }, 'unsupported', 'add_cross_attention'],
+  [{ n_head: 5 }, 'checkpoint', '32 channels are no multiple of 5 heads'],
+])('a GPT-2 with %j is refused: %s, naming %s', (part, kind, name) => {
+  expect(thrownBy(() => describeModel({ ...GPT2, ...part }))).toMatchObject({
+    kind,
+    message: expect.stringContaining(name),
+  });
+});
+
 test.each([
   [{ activation_function: 'gelu' }, 'unsupported', "activation_function 'gelu'"],
   [{ do_layer_norm_before: false, word_embed_proj_dim: 16 }, 'unsupported', 'word_embed_proj_dim 16'],
   [{ enable_bias: false }, 'unsupported', 'enable_bias'],
   [{ layer_norm_elementwise_affine: false }, 'unsupported', 'layer_norm_elementwise_affine'],
   [{ _remove_final_layer_norm: true }, 'unsupported', '_remove_final_layer_norm'],
-  [{ num_attention_heads: 5 }, 'checkpoint', 'not a multiple of num_attention_heads 5'],
+  [{ num_attention_heads: 5 }, 'checkpoint', '32 channels are no multiple of 5 heads'],
 ])('an OPT with %j is refused: %s, naming %s', (part, kind, name) => {
   expect(thrownBy(() => describeModel({ ...OPT, ...part }))).toMatchObject({
     kind,

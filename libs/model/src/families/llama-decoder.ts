@@ -99,6 +99,7 @@ export function describeLlamaDecoder(config: LlamaFields, variant: LlamaVariant 
     linears,
     blockTensors: (block) => blockTensors(block, sizes, linears, kinds.of(block), variant),
     outerTensors: outer,
+    basePrefix: 'model.',
     program: {
       embed: scaled(variant.embeddingScale, BLOCK_INPUT, (output) => ({
         op: 'embedding',
