@@ -57,7 +57,7 @@ export async function writeRandomLlama(directory: string, shape: LlamaShape, see
 }
 
 /** Norms are ones; matrices have a standard deviation of 1 / sqrt(inputs), their columns of unequal scale. */
-function randomBf16(shape: readonly number[], seed: number): Uint8Array {
+export function randomBf16(shape: readonly number[], seed: number): Uint8Array {
   const count = shape.reduce((product, size) => product * size, 1);
   const values = new Float32Array(count);
   if (shape.length === 1) values.fill(1);

@@ -28,6 +28,7 @@ test('the public surface is this', () => {
      "tensorToF32",
      "tensorToHalf",
      "tokenizerFiles",
+     "transposedBytes",
      "wholeCharacters",
      "writeCheckpoint",
    ]

@@ -19,6 +19,7 @@ export {
   type TokenizerOptions,
 } from './tokenizer.ts';
 export { tokenizerFiles, type TokenizerFile } from './tokenizer-files.ts';
+export { transposedBytes } from './transposed.ts';
 export { checkpointWeights, type WeightSource } from './weight-source.ts';
 export {
   calibrationWindows,

@@ -22,21 +22,49 @@ export async function readColumns(
     throw new EsparseError('internal', `tensor ${name} is not stored transposed`);
   }
   const size = bytesPerElement(dtype);
-  const elementsOf = ({ buffer, byteOffset, length }: Uint8Array) =>
-    size === 4
-      ? new Uint32Array(buffer, byteOffset, length / 4)
-      : new Uint16Array(buffer, byteOffset, length / 2);
   const rowBytes = transposed.columns * size;
   const rowsAtOnce = Math.max(1, Math.floor(PIECE_BYTES / rowBytes));
   const out = allocate(count * rows * size);
-  const result = elementsOf(out);
+  const result = elementsOf(size, out);
   for (let row = 0; row < rows; row += rowsAtOnce) {
     const height = Math.min(rowsAtOnce, rows - row);
-    const piece = elementsOf(await source.read(begin + row * rowBytes, height * rowBytes, signal));
+    const piece = elementsOf(size, await source.read(begin + row * rowBytes, height * rowBytes, signal));
     for (let c = 0; c < count; c++) {
       const [from, to] = [first + c, c * rows + row];
       for (let r = 0; r < height; r++) result[to + r] = piece[r * transposed.columns + from]!;
     }
   }
   return out;
+}
+
+/**
+ * The transposed matrix (columns x all rows) of some matrices below one another, as a file has it from which `readColumns`
+ * reads them.
+ *
+ * @param matrices each (its rows x columns), row-major
+ * @param size bytes of an element
+ */
+export function transposedBytes(matrices: readonly Uint8Array[], columns: number, size: number): Uint8Array {
+  const parts = matrices.map((bytes) => elementsOf(size, bytes));
+  const rows = parts.reduce((sum, { length }) => sum + length / columns, 0);
+  const out = allocate(rows * columns * size);
+  const result = elementsOf(size, out);
+  let first = 0;
+  for (const part of parts) {
+    const height = part.length / columns;
+    for (let c = 0; c < columns; c++) {
+      const to = c * rows + first;
+      for (let r = 0; r < height; r++) result[to + r] = part[r * columns + c]!;
+    }
+    first += height;
+  }
+  return out;
+}
+
+/** The elements' bits; where their address is none that typed arrays accept, of a copy. */
+function elementsOf(size: number, bytes: Uint8Array): Uint8Array | Uint16Array | Uint32Array {
+  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+  if (size === 1) return new Uint8Array(buffer, byteOffset, length);
+  if (size === 2) return new Uint16Array(buffer, byteOffset, length / 2);
+  return new Uint32Array(buffer, byteOffset, length / 4);
 }

@@ -1,6 +1,6 @@
 import { openCheckpoint } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { describeCheckpoint, type ModelDescription } from '@esparse/model';
+import { describeCheckpoint, transposedTensor, type ModelDescription } from '@esparse/model';
 import { contextOf } from './context.ts';
 import type { OpenedModel } from './open-model.ts';
 import { checkpointArrays } from './weights/checkpoint-arrays.ts';
@@ -42,13 +42,13 @@ export async function openCheckpointModel(options: CheckpointModelOptions): Prom
 }
 
 /** What is mapped must lie as the kernels read it. */
-function refuseTransposed({ fusedTensors }: ModelDescription, directory: string): void {
-  const turned = fusedTensors?.(0).find(({ transposed }) => transposed);
-  if (turned === undefined) return;
+function refuseTransposed(description: ModelDescription, directory: string): void {
+  const tensor = transposedTensor(description);
+  if (tensor === undefined) return;
   throw new EsparseError(
     'unsupported',
-    `${directory}: tensor '${turned.name}' is transposed, and the files of a checkpoint are mapped as they are`,
-    { hint: 'prune it into a store and serve that; eval reads the checkpoint itself' },
+    `${directory}: tensor '${tensor}' is transposed, and the files of a checkpoint are mapped as they are`,
+    { hint: 'prune it into a store and use that; eval reads the checkpoint itself, by --engine onnx' },
   );
 }
 

@@ -1,10 +1,11 @@
 import { tensorBytes, tensorToF32, type TensorDtype } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { tensorsOfBlock, type ModelDescription, type TensorSpec } from '@esparse/model';
+import { laidOut } from './laid-out.ts';
 import type { ExportSource } from './source.ts';
 import type { ListedTensor } from './tensor-file.ts';
 
-/** A tensor as the checkpoint had it: of one tensor of the model, or of several, one below the other. */
+/** A tensor as the checkpoint had it, of one tensor of the model or of several. */
 export interface CheckpointTensor extends ListedTensor {
   readonly dtype: TensorDtype;
 }
@@ -12,18 +13,16 @@ export interface CheckpointTensor extends ListedTensor {
 /** The tensors of the checkpoint that a run was made from, with the run's weights, in the order of the model. */
 export async function checkpointTensors(source: ExportSource): Promise<CheckpointTensor[]> {
   const all: CheckpointTensor[] = [];
-  for (const { name, shape, parts } of tensorsOf(source.description)) {
-    const infos = await Promise.all(parts.map((part) => source.tensors.info(part.name)));
+  for (const tensor of tensorsOf(source.description)) {
+    const { name, shape } = tensor;
+    const infos = await Promise.all(tensor.parts.map((part) => source.tensors.info(part.name)));
     const dtype = source.layout?.tensors.get(name)?.[0] ?? widestOf(infos.map((info) => info.dtype));
-    all.push({
-      name,
-      shape,
-      dtype,
-      parts: infos.map((info) => ({
-        bytes: tensorBytes({ ...info, dtype }),
-        read: async (signal) => converted(await source.tensors.read(info.name, signal), info.dtype, dtype),
-      })),
-    });
+    const parts = infos.map((info) => ({
+      bytes: tensorBytes({ ...info, dtype }),
+      read: async (signal?: AbortSignal) =>
+        converted(await source.tensors.read(info.name, signal), info.dtype, dtype),
+    }));
+    all.push({ name, shape, dtype, parts: laidOut(tensor, parts) });
   }
   return all;
 }
@@ -31,17 +30,27 @@ export async function checkpointTensors(source: ExportSource): Promise<Checkpoin
 /** A tensor of the checkpoint, and the tensors of the model that it holds, one below the other: itself, or several. */
 export interface NamedTensor extends TensorSpec {
   readonly parts: readonly TensorSpec[];
+  /** The checkpoint has the matrix of all parts transposed. */
+  readonly transposed: boolean;
 }
 
 /** Every tensor of the checkpoint once: outside the blocks, then block by block; fused ones in the place of their parts. */
 export function tensorsOf(description: ModelDescription): NamedTensor[] {
-  const own = ({ name, shape }: TensorSpec): NamedTensor => ({ name, shape, parts: [{ name, shape }] });
+  const own = ({ name, shape }: TensorSpec): NamedTensor => ({
+    ...{ name, shape, transposed: false },
+    parts: [{ name, shape }],
+  });
   const all = description.outerTensors.map(own);
   for (let block = 0; block < description.blocks; block++) {
-    const fused = (description.fusedTensors?.(block) ?? []).map(({ name, shape, parts }) => ({
-      ...{ name, shape },
-      parts: parts.map((part) => ({ name: part.name, shape: [part.rows, shape[1]] })),
-    }));
+    const fused = (description.fusedTensors?.(block) ?? []).map(
+      ({ name, shape, parts, transposed = false }): NamedTensor => ({
+        ...{ name, shape, transposed },
+        parts: parts.map((part) => ({
+          name: part.name,
+          shape: [part.rows, ...(transposed ? shape.slice(0, 1) : shape.slice(1))],
+        })),
+      }),
+    );
     const isPart = new Set(fused.flatMap(({ parts }) => parts.map(({ name }) => name)));
     const others = tensorsOfBlock(description, block).filter(({ name }) => !isPart.has(name));
     all.push(...fused, ...others.map(own));

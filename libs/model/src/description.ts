@@ -102,3 +102,8 @@ export function outerTensor({ family, outerTensors }: ModelDescription, name: st
   if (tensor === undefined) throw new EsparseError('internal', `family '${family}': no tensor '${name}'`);
   return tensor;
 }
+
+/** The name of a tensor that the checkpoint has transposed, where there is one: its bytes are none to compute with. */
+export function transposedTensor({ fusedTensors }: ModelDescription): string | undefined {
+  return fusedTensors?.(0).find(({ transposed }) => transposed)?.name;
+}

@@ -37,6 +37,7 @@ test('the public surface is this', () => {
     'slotShapes',
     'tapsOf',
     'tensorsOfBlock',
+    'transposedTensor',
     'weightSlot',
     'widthsOf',
   ]);

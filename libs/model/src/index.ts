@@ -3,6 +3,7 @@ export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors
 export {
   biasSlot,
   outerTensor,
+  transposedTensor,
   weightSlot,
   type BlockTensorSpec,
   type LinearSpec,

@@ -9,7 +9,7 @@ import {
 } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { showLocation } from '@esparse/storage';
-import { describeCheckpoint, describeModel, type ModelDescription } from '@esparse/model';
+import { describeCheckpoint, describeModel, transposedTensor, type ModelDescription } from '@esparse/model';
 import { readTokenizerFiles, requireFinished, storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import type { SourceFlags } from './options/source.ts';
@@ -29,8 +29,8 @@ export interface ModelSource {
   readonly place: { readonly store: string; readonly run: string } | { readonly model: string };
   /** Names it in a report: the same, and what tells its content from another's. */
   readonly identity: Readonly<Record<string, string>>;
-  /** Whether the engine can run it: a checkpoint only where its files are on this machine. */
-  readonly isLocal: boolean;
+  /** Whether the engine can run it: a checkpoint only where its files are on this machine and lie as the engine reads them. */
+  readonly canBeMapped: boolean;
   close(): Promise<void>;
 }
 
@@ -61,7 +61,7 @@ async function checkpointSource(directory: string, signal: AbortSignal): Promise
       name,
       place: { model: directory },
       identity: { model: name, checkpoint: digest },
-      isLocal: checkpoint.fileOf !== undefined,
+      canBeMapped: checkpoint.fileOf !== undefined && transposedTensor(description) === undefined,
       async close() {
         tokenizer.close();
         await checkpoint.close();
@@ -94,7 +94,7 @@ async function storeSource(
     name: `${store} (run ${run.fingerprint})`,
     place: { store: directory, run: run.fingerprint },
     identity: { store, run: run.fingerprint },
-    isLocal: true,
+    canBeMapped: true,
     close() {
       tokenizer.close();
       return Promise.resolve();

@@ -79,3 +79,20 @@ test('masks have the names and shapes of the checkpoint, and keep 2 of every 4 i
     }
     await checkpoint.close();
   }));
+
+test('masks of matrices that the checkpoint has transposed lie as those do', () =>
+  inTemporaryFolder(async (home) => {
+    const run = await prunedRun(path.join(FIXTURES, 'gpt2'));
+    await exportRun({ run, format: masks, out: path.join(home, 'masks') });
+    await exportRun({ run, format: safetensors, out: path.join(home, 'weights') });
+    const kept = await tensorsIn(path.join(home, 'masks/masks.safetensors'));
+    const checkpoint = await openCheckpoint(path.join(home, 'weights'));
+    expect(kept.size).toBe(3 * 4);
+    for (const [name, { shape, bytes }] of kept) {
+      expect(shape).toEqual(checkpoint.info(name).shape);
+      const weights = new Uint16Array(new Uint8Array(await checkpoint.read(name)).buffer);
+      expect(weights.every((value, i) => value === 0 || bytes[i] === 1)).toBe(true);
+      expect(bytes.reduce((sum, value) => sum + value, 0)).toBe(bytes.length / 2);
+    }
+    await checkpoint.close();
+  }));

@@ -2,6 +2,7 @@ import { tensorBytes } from '@esparse/checkpoint';
 import { identityOrder } from '@esparse/sparsity';
 import { tensorsOf, type NamedTensor } from '../checkpoint-tensors.ts';
 import type { ExportFormat } from '../format.ts';
+import { laidOut } from '../laid-out.ts';
 import type { ExportSource } from '../source.ts';
 import { tensorFile, type ListedTensor } from '../tensor-file.ts';
 
@@ -36,22 +37,22 @@ async function prunedTensors({ description, tensors }: ExportSource): Promise<Na
 }
 
 /** True where a weight is kept, in the shape of the weights. Of a part that was left dense, all are. */
-function maskOf({ tensors }: ExportSource, { name, shape, parts }: NamedTensor): ListedTensor {
-  return {
-    ...{ name, shape, dtype: 'BOOL' },
-    parts: parts.map((part) => {
-      const bytes = tensorBytes({ ...part, dtype: 'BOOL' });
-      return {
-        bytes,
-        read: async (signal) => (await tensors.mask(part.name, signal)) ?? new Uint8Array(bytes).fill(1),
-      };
-    }),
-  };
+function maskOf({ tensors }: ExportSource, tensor: NamedTensor): ListedTensor {
+  const { name, shape } = tensor;
+  const parts = tensor.parts.map((part) => {
+    const bytes = tensorBytes({ ...part, dtype: 'BOOL' });
+    return {
+      bytes,
+      read: async (signal?: AbortSignal) =>
+        (await tensors.mask(part.name, signal)) ?? new Uint8Array(bytes).fill(1),
+    };
+  });
+  return { name, shape, dtype: 'BOOL', parts: laidOut(tensor, parts) };
 }
 
 /** (cols) the original channel at each position; (parts, cols) of a fused tensor. */
-function permutationsOf({ tensors }: ExportSource, { name, shape, parts }: NamedTensor): ListedTensor {
-  const cols = shape[1]!;
+function permutationsOf({ tensors }: ExportSource, { name, parts }: NamedTensor): ListedTensor {
+  const cols = parts[0]!.shape[1]!;
   return {
     ...{ name, shape: parts.length === 1 ? [cols] : [parts.length, cols], dtype: 'I32' },
     parts: parts.map((part) => ({

@@ -27,7 +27,7 @@ export function onnxDevice(device: string): DeviceName {
 
 /** @throws EsparseError 'usage' for a device that the engine does not have */
 export function evalBackendOf(
-  { isLocal }: ModelSource,
+  { canBeMapped }: ModelSource,
   wanted: EvalBackend | undefined,
   device: string | undefined,
 ): EvalBackend {
@@ -37,5 +37,5 @@ export function evalBackendOf(
       hint: `use --engine onnx to evaluate on ${device}`,
     });
   }
-  return wanted ?? (isOther || !isLocal ? 'onnx' : 'native');
+  return wanted ?? (isOther || !canBeMapped ? 'onnx' : 'native');
 }

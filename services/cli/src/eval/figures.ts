@@ -153,9 +153,9 @@ function showWindows(show: (line: string) => void): (progress: PerplexityProgres
   };
 }
 
-function questionsOnOnnx({ isLocal, name }: ModelSource): EsparseError {
+function questionsOnOnnx({ canBeMapped, name }: ModelSource): EsparseError {
   return new EsparseError('usage', 'questions are scored by the native engine, not by ONNX Runtime', {
-    hint: isLocal
+    hint: canBeMapped
       ? 'leave --engine onnx and --device webgpu out'
       : `copy ${name} to a local folder, or prune it into a store`,
   });
