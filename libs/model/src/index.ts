@@ -40,4 +40,4 @@ export {
 } from './program.ts';
 export { ROPE_FIELDS, ropeFromConfig } from './rope/config.ts';
 export { type RopeScaling, type RopeSpec } from './rope/spec.ts';
-export { ropeTables, type RopeTables } from './rope/tables.ts';
+export { ropeFrequencies, ropeTables, type RopeTables } from './rope/tables.ts';

@@ -20,6 +20,8 @@ export interface Architecture {
   readonly paired?: boolean;
   /** Norms have their weight + 1. */
   readonly norm1?: boolean;
+  /** llama.cpp reads factors of rotary frequencies. */
+  readonly ropeFactors?: boolean;
   /** Beside `FIELDS`. */
   readonly fields?: readonly ConfigField[];
   /** Fields of config.json that follow from others, as llama.cpp has them. */
@@ -60,7 +62,16 @@ const HEAD_NORMS = [
 
 /** By ggml's names. */
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map<string, Architecture>([
-  ['llama', { architectures: ['LlamaForCausalLM'], modelType: 'llama', norms: LLAMA_NORMS, paired: true }],
+  [
+    'llama',
+    {
+      architectures: ['LlamaForCausalLM'],
+      modelType: 'llama',
+      norms: LLAMA_NORMS,
+      paired: true,
+      ropeFactors: true,
+    },
+  ],
   ['qwen2', { architectures: ['Qwen2ForCausalLM'], modelType: 'qwen2', norms: LLAMA_NORMS }],
   [
     'qwen3',
@@ -112,6 +123,7 @@ export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map<string, 
       modelType: 'granite',
       norms: LLAMA_NORMS,
       paired: true,
+      ropeFactors: true,
       fields: [
         { key: 'embedding_scale', field: 'embedding_multiplier', type: 'f32', otherwise: 1 },
         {

@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { openFolder, throwIfCancelled, type ByteFolder, type ByteSource } from '@esparse/storage';
 import { openCheckpointFile, type CheckpointFile } from '../checkpoint-file.ts';
-import { ggufModel, type GgufModel } from './model.ts';
+import { ggufModel, withRopeFactors, type GgufModel } from './model.ts';
 import { readGgufHeader, type GgufHeader } from './header.ts';
 import { GGUF_TYPES } from './quantized.ts';
 import { readableTensors, type ReadableTensor } from './tensors.ts';
@@ -82,15 +82,7 @@ async function configOf(
   }
   const bytes = await file.read(dataBegin + offset, length * 4, signal);
   const factors = [...new Float32Array(bytes.slice().buffer)];
-  // LLaMA 3's scaling, already worked out: the same factors whatever the length.
-  const rope_scaling = {
-    rope_type: 'longrope',
-    short_factor: factors,
-    long_factor: factors,
-    original_max_position_embeddings: config.max_position_embeddings,
-    attention_factor: 1,
-  };
-  return { ...config, rope_scaling };
+  return withRopeFactors(config, factors);
 }
 
 /** A file in memory. */

@@ -49,6 +49,8 @@ export function ggufModel(header: GgufHeader, where: string): GgufModel {
     vocab_size: header.tensors.get(EMBEDDING)?.shape[0] ?? metadata.number(`${prefix}.vocab_size`),
     ...ropeScaling(metadata, prefix),
     tie_word_embeddings: !header.tensors.has(HEAD),
+    attention_bias: header.tensors.has('blk.0.attn_output.bias'),
+    mlp_bias: header.tensors.has('blk.0.ffn_down.bias'),
     ...tokenIds(metadata),
   };
   const names = tensorNames(known, {
@@ -61,6 +63,21 @@ export function ggufModel(header: GgufHeader, where: string): GgufModel {
     tensors: names.filter(({ source }) => header.tensors.has(source)),
     ...(header.tensors.has(ROPE_FACTORS) && { ropeFactors: ROPE_FACTORS }),
   };
+}
+
+/** LLaMA 3's scaling, already worked out: the same factors whatever the length. */
+export function withRopeFactors(
+  config: GgufModel['config'],
+  factors: readonly number[],
+): GgufModel['config'] {
+  const rope_scaling = {
+    rope_type: 'longrope',
+    short_factor: factors,
+    long_factor: factors,
+    original_max_position_embeddings: config.max_position_embeddings,
+    attention_factor: 1,
+  };
+  return { ...config, rope_scaling };
 }
 
 /** The fields of config.json that are numbers. */

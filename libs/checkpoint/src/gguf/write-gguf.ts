@@ -5,7 +5,7 @@ import { tensorToF32 } from '../convert.ts';
 import { bytesPerElement, elementCount, type TensorDtype } from '../tensor-info.ts';
 import type { TokenizerFile } from '../tokenizer-files.ts';
 import { ARCHITECTURES, FIELDS, ROPE_FACTORS, tensorNames, type NamedTensor } from './architectures.ts';
-import { ggufModel } from './model.ts';
+import { ggufModel, withRopeFactors } from './model.ts';
 import { ggufTypeOf } from './quantized.ts';
 import { toGguf } from './row-transforms.ts';
 import { ggufHeaderBytes, padding, type GgufEntry, type TensorToList } from './write-header.ts';
@@ -67,7 +67,7 @@ export function ggufFile(options: GgufOptions): GgufFile {
   const head = ggufHeaderBytes(metadata, tensors);
   return {
     parts: [{ bytes: head.length, read: () => Promise.resolve(head) }, ...tensors.map(padded)],
-    config: readBack(metadata, tensors),
+    config: readBack(metadata, tensors, options.ropeFactors),
   };
 }
 
@@ -197,13 +197,15 @@ interface RopeScaling {
 function readBack(
   metadata: ReadonlyMap<string, GgufEntry>,
   tensors: readonly WrittenTensor[],
+  ropeFactors: readonly number[] | undefined,
 ): Readonly<Record<string, unknown>> {
   const header = {
     metadata: new Map([...metadata].map(([key, { value }]) => [key, value])),
     tensors: new Map(tensors.map((tensor) => [tensor.name, { ...tensor, offset: 0 }])),
     dataBegin: 0,
   };
-  return ggufModel(header, 'the GGUF file').config;
+  const { config } = ggufModel(header, 'the GGUF file');
+  return ropeFactors === undefined ? config : withRopeFactors(config, ropeFactors);
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {

@@ -1,0 +1,94 @@
+import { cp, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
+import { inTemporaryFolder, relativeError } from '@esparse/laws';
+import { describeCheckpoint, describeModel, tensorsOfBlock } from '@esparse/model';
+import { readRunAttributes, storeWeights } from '@esparse/model-store';
+import type { Run } from '@esparse/store';
+import { exportRun } from '../export-run.ts';
+import { differenceOf } from '../same-model.ts';
+import { FIXTURES, prunedRun } from '../testing/pruned-run.ts';
+import { gguf } from './gguf.ts';
+
+const GGUF_FIXTURES = path.join(FIXTURES, '../gguf');
+
+/** A fixture with another config.json, pruned. */
+async function changedRun(
+  home: string,
+  name: string,
+  changes: Readonly<Record<string, unknown>>,
+): Promise<Run> {
+  const model = path.join(home, 'model');
+  await cp(path.join(FIXTURES, name), model, { recursive: true });
+  const file = path.join(model, 'config.json');
+  const config = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+  await writeFile(file, JSON.stringify({ ...config, ...changes }));
+  return prunedRun(model);
+}
+
+/** Exports a run, and compares what is read of the file with what the store has. */
+async function expectSame(run: Run, out: string): Promise<void> {
+  await exportRun({ run, format: gguf, out });
+  const exported = await openCheckpoint(out);
+  const description = describeCheckpoint(exported);
+  const original = describeModel(readRunAttributes(run.attributes).config);
+  expect(differenceOf(original, description)).toBeUndefined();
+  const [stored, read] = [storeWeights(run, original), checkpointWeights(exported)];
+  const blocks = Array.from({ length: original.blocks }, (_, block) => tensorsOfBlock(original, block));
+  for (const { name, shape } of [...original.outerTensors, ...blocks.flat()]) {
+    const [found, expected] = [await read.read(name), await stored.read(name)];
+    // Gemma's norms are written with their 1 added.
+    if (shape.length === 1) expect(relativeError(found, expected)).toBeLessThan(1e-6);
+    else expect(Buffer.from(found.buffer).equals(Buffer.from(expected.buffer))).toBe(true);
+  }
+  await exported.close();
+}
+
+test.each([
+  ...['granite', 'llama', 'mistral', 'olmo2', 'qwen2', 'qwen3'].map((name) => [
+    name,
+    path.join(FIXTURES, name),
+  ]),
+  ...['gemma3', 'llama', 'qwen3'].map((name) => [
+    `${name} of a GGUF file`,
+    path.join(GGUF_FIXTURES, name, 'model.gguf'),
+  ]),
+])('%s: what is read of the file is the model and the weights of the store, bit for bit', (_, model) =>
+  inTemporaryFolder(async (home) => expectSame(await prunedRun(model), path.join(home, 's.gguf'))),
+);
+
+test.each([
+  ['smollm3', { no_rope_layers: null, no_rope_layer_interval: 4 }],
+  ['qwen2', { use_sliding_window: false, layer_types: null }],
+  ['llama', { rope_parameters: { rope_type: 'linear', factor: 4, rope_theta: 5000 } }],
+  [
+    'qwen3',
+    {
+      rope_parameters: {
+        rope_type: 'yarn',
+        factor: 4,
+        rope_theta: 1e6,
+        original_max_position_embeddings: 16,
+      },
+    },
+  ],
+])('%s with %j: the same', (name, changes) =>
+  inTemporaryFolder(async (home) =>
+    expectSame(await changedRun(home, name, changes), path.join(home, 's.gguf')),
+  ),
+);
+
+test.each<[string, object, string]>([
+  ['phi3', {}, "a model of the family 'phi3' cannot be written as GGUF"],
+  ['smollm3', {}, 'cannot hold this smollm3: block 1'],
+  ['gemma3', {}, 'cannot hold this gemma3: block 0, attention: scale'],
+  ['llama', { rope_parameters: { rope_type: 'dynamic', factor: 2 } }, "positions of the type 'dynamic'"],
+])('%s with %j is refused, and said why', (name, changes, message) =>
+  inTemporaryFolder(async (home) => {
+    const run = await changedRun(home, name, changes as Readonly<Record<string, unknown>>);
+    await expect(exportRun({ run, format: gguf, out: path.join(home, 's.gguf') })).rejects.toMatchObject({
+      kind: 'unsupported',
+      message: expect.stringContaining(message),
+    });
+  }),
+);
