@@ -22,7 +22,7 @@ import {
 } from './victims.ts';
 
 /** How many kills there are: 300 by `npm run test:chaos`. */
-const KILLS = Number(process.env.ESPARSE_CHAOS_KILLS ?? 24);
+const KILLS = Number(process.env.ESPARSE_CHAOS_KILLS ?? 8);
 /** The kills of a seed are the same ones, as far as time can be. */
 const SEED = Number(process.env.ESPARSE_CHAOS_SEED ?? 1);
 /** After so many kills a store is left in peace until its run has finished. */

@@ -5,6 +5,9 @@ import { objectsOf } from '../support/objects.ts';
 import { EXAMPLE_MODEL } from '../support/repository.ts';
 import { changesOf, killAtEach, startPrune, startWorker } from './victims.ts';
 
+// A bound of what hangs, not of what is slow: a run for each kind of request.
+jest.setTimeout(20 * 60_000);
+
 const at = scratchFolder();
 const environment = { ...process.env };
 let s3: S3Server;

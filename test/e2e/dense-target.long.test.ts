@@ -4,8 +4,10 @@ import path from 'node:path';
 import { esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { shareWorker } from '../support/workers.ts';
 
 const at = scratchFolder();
+shareWorker(at);
 const pruneArgs = (store: string, dense: number) => [
   ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--store', at(store)],
   ...['--pipeline', 'e-sparse-reconstruct', '--set', `dense=${dense}`, '--samples', '8', '--seqlen', '64'],

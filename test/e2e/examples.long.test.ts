@@ -9,8 +9,10 @@ import { channelKurtosis, moments, tailed } from '../../examples/plugins/kurtosi
 import { esparseJson, esparseJsonWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
+import { shareWorker } from '../support/workers.ts';
 
 const at = scratchFolder();
+shareWorker(at);
 const example = (name: string) => path.join(REPOSITORY, 'examples/plugins', name);
 
 const pruning = (...args: string[]) => [

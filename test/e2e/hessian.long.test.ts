@@ -3,8 +3,10 @@ import path from 'node:path';
 import { esparseJson, esparseJsonWith, esparseWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { shareWorker } from '../support/workers.ts';
 
 const at = scratchFolder();
+shareWorker(at);
 const args = (store: string) => [
   ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--store', at(store)],
   ...['--pipeline', 'e-sparse-reconstruct', '--samples', '8', '--seqlen', '64'],

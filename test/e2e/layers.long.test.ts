@@ -5,8 +5,10 @@ import { esparse, esparseJson } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
 import { bytesOfRun } from '../support/run-bytes.ts';
+import { shareWorker } from '../support/workers.ts';
 
 const at = scratchFolder();
+shareWorker(at);
 const MODEL = ['--model', EXAMPLE_MODEL];
 const SIZE = ['--samples', '8', '--seqlen', '64'];
 const LAYERS = ['blocks.0.*=dense', '*.down_proj=4:8', 'blocks.2.q_proj=dense', 'blocks.3.*=dense'].flatMap(

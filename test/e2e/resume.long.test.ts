@@ -4,8 +4,10 @@ import path from 'node:path';
 import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { shareWorker } from '../support/workers.ts';
 
 const at = scratchFolder();
+shareWorker(at);
 const OPTIONS = [
   ...['--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION],
   ...['--samples', '2', '--seqlen', '32', '--shuffle', 'global'],

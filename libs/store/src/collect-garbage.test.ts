@@ -105,7 +105,7 @@ onEveryMedium(({ name, make, again }) => {
   test('a removal that is cut off anywhere leaves a sound store, in which the run can go on or is removed', async () => {
     const left = new Set<string>();
     // Where every request takes its time, some of the changes.
-    const step = { memory: 1, files: 7, S3: 37 }[name];
+    const step = { memory: 1, files: 7, S3: 97 }[name];
     for (const happens of [false, true]) {
       for (let change = 1, whole = false; !whole; change += step) {
         const objects = await make();

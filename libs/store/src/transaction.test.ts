@@ -19,7 +19,7 @@ onEveryMedium(({ name, make, again }) => {
     expect(counting.changes).toBeGreaterThan(50);
     const contents = await contentsOf(sound);
     // Where every request takes its time, some of the changes.
-    const step = { memory: 1, files: 7, S3: 23 }[name];
+    const step = { memory: 1, files: 7, S3: 61 }[name];
     for (let failAt = 1; failAt <= counting.changes; failAt += step) {
       for (const happens of [false, true]) {
         const place = await make();
