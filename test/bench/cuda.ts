@@ -1,5 +1,6 @@
 /**
- * Decoding and prefill on an NVIDIA GPU, through the engine: `npm run bench:cuda -- [--shape 1b|8b] [--store FOLDER]`.
+ * Decoding and prefill on an NVIDIA GPU, through the engine: `npm run bench:cuda -- [--shape 1b|8b] [--store FOLDER]`;
+ * `--layers N` for a model of fewer, under a profiler.
  * Random weights, 2:4 and dense, in one run.
  */
 import { existsSync } from 'node:fs';
@@ -31,26 +32,41 @@ const SHAPES = {
 };
 const PROMPT = 512;
 const STEPS = 40;
+const PROMPTS = [16, 128, 512, 2048];
 
 const { values: flags } = parseArgs({
   options: {
     shape: { type: 'string', default: '1b' },
     store: { type: 'string' },
+    layers: { type: 'string' },
     sparse: { type: 'boolean', default: false },
   },
 });
-const sizes = SHAPES[flags.shape as keyof typeof SHAPES];
+const shape = SHAPES[flags.shape as keyof typeof SHAPES];
+const sizes = { ...shape, num_hidden_layers: Number(flags.layers ?? shape.num_hidden_layers) };
 const home = flags.store ?? (await mkdtemp(path.join(tmpdir(), 'esparse-bench-')));
 
-/** Seconds of a decoding step of so many sequences, and of the prefill of one prompt. */
-async function decode(engine: Engine, count: number): Promise<{ step: number; prefill: number }> {
-  const sequences = Array.from({ length: count }, () => engine.reserve(PROMPT + STEPS + 8)!);
-  let prefill = 0;
-  for (const [i, sequence] of sequences.entries()) {
-    const tokens = Uint32Array.from({ length: PROMPT }, (_, t) => (t * 7919 + i) % engine.description.vocab);
+const promptOf = (engine: Engine, length: number, seed: number) =>
+  Uint32Array.from({ length }, (_, t) => (t * 7919 + seed) % engine.description.vocab);
+
+/** Seconds from a prompt to the first token after it. */
+async function prefill(engine: Engine, length: number): Promise<number> {
+  const seconds: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const sequence = engine.reserve(length)!;
     const started = performance.now();
-    await engine.step([{ sequence, tokens, want: 'nothing' }]);
-    prefill = (performance.now() - started) / 1000;
+    await engine.step([{ sequence, tokens: promptOf(engine, length, i), want: 'token' }]);
+    seconds.push((performance.now() - started) / 1000);
+    sequence.release();
+  }
+  return median(seconds.slice(1));
+}
+
+/** Seconds of a decoding step of so many sequences. */
+async function decode(engine: Engine, count: number): Promise<number> {
+  const sequences = Array.from({ length: count }, () => engine.reserve(PROMPT + STEPS + 8)!);
+  for (const [i, sequence] of sequences.entries()) {
+    await engine.step([{ sequence, tokens: promptOf(engine, PROMPT, i), want: 'token' }]);
   }
   const seconds: number[] = [];
   for (let step = 0; step < STEPS + 3; step++) {
@@ -61,7 +77,7 @@ async function decode(engine: Engine, count: number): Promise<{ step: number; pr
     if (step >= 3) seconds.push((performance.now() - started) / 1000);
   }
   for (const sequence of sequences) sequence.release();
-  return { step: median(seconds), prefill };
+  return median(seconds);
 }
 
 try {
@@ -69,17 +85,21 @@ try {
     const store = path.join(home, `${flags.shape}-${dense ? 'dense' : 'sparse'}.zarr`);
     if (!existsSync(store)) await writeRandomStore(store, sizes, dense);
     const started = performance.now();
-    const engine = await openEngine({ store, device: 'cuda', maxContext: 1024 });
+    const engine = await openEngine({ store, device: 'cuda', maxContext: 4096 });
     const opened = (performance.now() - started) / 1000;
     heading(
       `${flags.shape}, ${dense ? 'dense' : '2:4'}, ${String(engine.device.gpu)}, ${PROMPT} tokens in the cache`,
     );
     print({ name: 'opened', measured: `${opened.toFixed(2)} s` });
+    for (const length of PROMPTS) {
+      const seconds = await prefill(engine, length);
+      print({ name: `a prompt of ${length}`, measured: `${(seconds * 1e3).toFixed(2)} ms` });
+      print({ name: `  tokens a second`, measured: (length / seconds).toFixed(0) });
+    }
     for (const count of [1, 2, 4, 8, 16]) {
-      const { step, prefill } = await decode(engine, count);
+      const step = await decode(engine, count);
       print({ name: `a step of ${count}`, measured: `${(step * 1e6).toFixed(0)} us` });
       print({ name: `  tokens a second`, measured: (count / step).toFixed(0) });
-      print({ name: `  prefill, tokens a second`, measured: (PROMPT / prefill).toFixed(0) });
     }
     await engine.close();
   }

@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { generate, openEngine, type Engine, type SamplingParams } from '@esparse/engine';
+import { generate, openEngine, type Engine, type SamplingParams, type Sequence } from '@esparse/engine';
 import { writeRandomStore } from './random-store.ts';
 
 const CONTEXT = 512;
@@ -57,6 +57,19 @@ async function logitsOf(engine: Engine, tokens: Uint32Array, cuts: readonly numb
   return all;
 }
 
+/** Logits after each token of a text that stands for what was sampled after a prompt. */
+async function decodedLogits(engine: Engine, tokens: Uint32Array, text: Uint32Array) {
+  const sequence = engine.reserve(tokens.length + text.length)!;
+  await engine.step([{ sequence, tokens, want: 'token' }]);
+  const all: Float32Array[] = [];
+  for (const token of text) {
+    const [logits] = await engine.step([{ sequence, tokens: Uint32Array.of(token), want: 'lastLogits' }]);
+    all.push(logits.slice());
+  }
+  sequence.release();
+  return all;
+}
+
 async function generated(engine: Engine, tokens: Uint32Array, count: number, sampling: SamplingParams = {}) {
   const out: number[] = [];
   for await (const token of generate(engine, { prompt: tokens, maxTokens: count, sampling })) out.push(token);
@@ -75,6 +88,14 @@ function relativeError(got: Float32Array, expected: Float32Array): number {
 test('logits are within 1e-2 of those of the processor at every position', async (t) => {
   const tokens = prompt(300, 1);
   const [got, expected] = [await logitsOf(gpu, tokens), await logitsOf(cpu, tokens)];
+  const errors = got.map((logits, i) => relativeError(logits, expected[i]!));
+  t.diagnostic(`largest relative error ${Math.max(...errors).toExponential(2)}`);
+  assert.ok(Math.max(...errors) < 1e-2);
+});
+
+test('logits after sampled tokens are within 1e-2 of those of the processor', async (t) => {
+  const [tokens, text] = [prompt(100, 3), prompt(70, 4)];
+  const [got, expected] = [await decodedLogits(gpu, tokens, text), await decodedLogits(cpu, tokens, text)];
   const errors = got.map((logits, i) => relativeError(logits, expected[i]!));
   t.diagnostic(`largest relative error ${Math.max(...errors).toExponential(2)}`);
   assert.ok(Math.max(...errors) < 1e-2);
@@ -117,21 +138,42 @@ test('bits do not depend on how a prompt is cut', async () => {
   }
 });
 
-test('bits do not depend on what else is in a step', async () => {
+test('bits do not depend on what else is in a step, prompts and sampled tokens beside each other', async () => {
   const texts = Array.from({ length: 16 }, (_, i) =>
     prompt([1, 2, 15, 16, 17, 63, 64, 65, 127, 128][i % 10]! + i, i),
   );
+  // Of every other text the last token follows one that was sampled.
+  const before = (text: Uint32Array, i: number, sequence: Sequence) =>
+    text.length === 1
+      ? []
+      : [
+          {
+            sequence,
+            tokens: text.subarray(0, -1),
+            want: i % 2 === 0 ? ('token' as const) : ('nothing' as const),
+          },
+        ];
   const alone: Float32Array[] = [];
-  for (const text of texts) alone.push((await logitsOf(gpu, text)).at(-1)!);
+  for (const [i, text] of texts.entries()) {
+    const sequence = gpu.reserve(text.length)!;
+    for (const part of before(text, i, sequence)) await gpu.step([part]);
+    const [logits] = await gpu.step([{ sequence, tokens: text.subarray(-1), want: 'lastLogits' }]);
+    alone.push(logits.slice());
+    sequence.release();
+  }
   for (const count of [1, 2, 3, 4, 7, 8, 15, 16]) {
     const some = texts.slice(0, count);
     const sequences = some.map((text) => gpu.reserve(text.length)!);
-    const parts = (from: (text: Uint32Array) => Uint32Array) =>
-      some.map((text, i) => ({ sequence: sequences[i]!, tokens: from(text), want: 'lastLogits' as const }));
-    for (const part of parts((text) => text.subarray(0, -1))) {
-      if (part.tokens.length > 0) await gpu.step([part]);
-    }
-    const last = await gpu.step(parts((text) => text.subarray(-1)));
+    // All prompts in one step, then all last tokens.
+    const prompts = some.flatMap((text, i) => before(text, i, sequences[i]!));
+    if (prompts.length > 0) await gpu.step(prompts);
+    const last = await gpu.step(
+      some.map((text, i) => ({
+        sequence: sequences[i]!,
+        tokens: text.subarray(-1),
+        want: 'lastLogits' as const,
+      })),
+    );
     for (const [i, logits] of last.entries()) assert.deepEqual(logits, alone[i], `text ${i} of ${count}`);
     for (const sequence of sequences) sequence.release();
   }

@@ -42,7 +42,7 @@ struct Held {
   int contexts = 0, capturing = 0, kernels = 0, launched = 0;
   std::set<std::string> names;
   std::map<std::string, int> calls;
-  std::string ptx;
+  std::map<void*, std::string> ptx;
 };
 Held held;
 thread_local bool current = false;
@@ -197,6 +197,21 @@ CuResult cuMemcpyDtoHAsync_v2(void* to, CuPointer from, std::size_t bytes, CuStr
   std::memcpy(to, reinterpret_cast<void*>(from), bytes);
   return kCuSuccess;
 }
+CuResult cuMemcpyDtoDAsync_v2(CuPointer to, CuPointer from, std::size_t bytes, CuStream) {
+  BEGIN("cuMemcpyDtoDAsync")
+  require_inside(to, bytes, "a copy on the device, to");
+  require_inside(from, bytes, "a copy on the device, from");
+  std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), bytes);
+  return kCuSuccess;
+}
+CuResult cuTensorMapEncodeTiled(void*, int, unsigned rank, void* from, const unsigned long long* sizes,
+                                const unsigned long long* strides, const unsigned* box, const unsigned*, int, int, int,
+                                int) {
+  BEGIN("cuTensorMapEncodeTiled")
+  if (rank != 2 || strides[0] % 16 != 0 || box[0] > 256 || box[1] > 256) wrong("a tensor map that cannot be");
+  require_inside(reinterpret_cast<CuPointer>(from), strides[0] * sizes[1], "a tensor map");
+  return kCuSuccess;
+}
 CuResult cuMemsetD8Async(CuPointer to, unsigned char value, std::size_t bytes, CuStream) {
   BEGIN("cuMemsetD8Async")
   require_inside(to, bytes, "memory to be filled");
@@ -205,15 +220,14 @@ CuResult cuMemsetD8Async(CuPointer to, unsigned char value, std::size_t bytes, C
 }
 CuResult cuModuleLoadDataEx(CuModule* module, const void* image, unsigned, int*, void**) {
   BEGIN("cuModuleLoadDataEx")
-  held.ptx = static_cast<const char*>(image);
-  return make(held.modules, module);
+  const CuResult made = make(held.modules, module);
+  held.ptx[*module] = static_cast<const char*>(image);
+  return made;
 }
 CuResult cuModuleUnload(CuModule module) { return release(held.modules, module, "a module"); }
-CuResult cuModuleGetFunction(CuFunction* function, CuModule, const char* name) {
+CuResult cuModuleGetFunction(CuFunction* function, CuModule module, const char* name) {
   BEGIN("cuModuleGetFunction")
-  if (held.ptx.find(std::string(".entry ") + name + "(") == std::string::npos) {
-    wrong(std::string("no such kernel in the PTX: ") + name);
-  }
+  if (held.ptx[module].find(std::string(".entry ") + name + "(") == std::string::npos) return kCuNotFound;
   *function = reinterpret_cast<CuFunction>(const_cast<char*>(held.names.insert(name).first->c_str()));
   return kCuSuccess;
 }

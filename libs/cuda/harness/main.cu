@@ -18,16 +18,19 @@ int run_checks(std::uint64_t seed, bool small) {
   Report report;
   check_damage(report, seed);
   check_sampling(report, seed + 1, small ? 40 : 4000);
-  check_prefill(report, 1000, 384, 300, seed + 6);
-  check_prefill(report, 72, 128, 9, seed + 7);
+  for (const bool sparse : {true, false}) {
+    check_prefill(report, 1000, 384, sparse, 300, seed + 6);
+    check_prefill(report, 72, 128, sparse, 9, seed + 7);
+  }
   check_shuffle(report, 1024, 5, seed + 14);
   check_prefill_attention(report, {8, 2, 64}, 64, 70, seed + 10);
   check_prefill_attention(report, {4, 4, 128}, 0, 9, seed + 11);
   if (!small) {
     check_prefill_attention(report, {32, 8, 128}, 640, 300, seed + 12);
     check_prefill_attention(report, {32, 4, 64}, 0, 517, seed + 13);
-    check_prefill(report, 4096, 4096, 700, seed + 8);
-    check_prefill(report, 2048, 5632, 520, seed + 9);
+    check_prefill(report, 4096, 4096, true, 700, seed + 8);
+    check_prefill(report, 2048, 5632, true, 520, seed + 9);
+    check_prefill(report, 4096, 1024, false, 700, seed + 15);
   }
   for (const bool sparse : {true, false}) {
     check_linear(report, 32, 128, sparse, seed + 2);

@@ -1,4 +1,5 @@
-"""Times what PyTorch makes of the same work, each as a CUDA graph: peers.py FILE. Lines as those of `bench.cuh`."""
+"""Times what PyTorch makes of the same work, each as a CUDA graph: peers.py FILE [prompts], the latter for those
+of prefill alone. Lines as those of `bench.cuh`."""
 
 import sys
 
@@ -123,12 +124,79 @@ class Model:
         self.ids.copy_(F.linear(x, self.head).argmax(-1))
 
 
+class Prompt:
+    """A whole prompt through a decoder with random weights, and the logits of its last token."""
+
+    def __init__(self, hidden, inner, layers, heads, kv_heads, dims, vocabulary, tokens):
+        self.heads, self.kv_heads, self.dims, self.inner = heads, kv_heads, dims, inner
+        self.layers = [
+            dict(
+                qkv=random((heads + 2 * kv_heads) * dims, hidden),
+                o=random(hidden, heads * dims),
+                gate_up=random(2 * inner, hidden),
+                down=random(hidden, inner),
+                norms=[random(hidden), random(hidden)],
+            )
+            for _ in range(layers)
+        ]
+        self.embedding, self.head, self.norm = random(vocabulary, hidden), random(vocabulary, hidden), random(hidden)
+        self.cos, self.sin = random(tokens, dims), random(tokens, dims)
+        self.ids = torch.randint(0, vocabulary, (tokens,), device="cuda")
+        self.keys = [random(1, kv_heads, tokens, dims) for _ in range(layers)]
+        self.values = [random(1, kv_heads, tokens, dims) for _ in range(layers)]
+
+    def rotate(self, x):
+        a, b = x.chunk(2, -1)
+        return x * self.cos + torch.cat((-b, a), -1) * self.sin
+
+    def block(self, x, layer, keys, values):
+        tokens, q_rows, kv_rows = len(x), self.heads * self.dims, self.kv_heads * self.dims
+        y = F.rms_norm(x, (x.shape[-1],), layer["norms"][0], 1e-5)
+        q, k, v = F.linear(y, layer["qkv"]).split([q_rows, kv_rows, kv_rows], -1)
+        q = self.rotate(q.view(1, tokens, self.heads, self.dims).transpose(1, 2))
+        keys.copy_(self.rotate(k.view(1, tokens, self.kv_heads, self.dims).transpose(1, 2)))
+        values.copy_(v.view(1, tokens, self.kv_heads, self.dims).transpose(1, 2))
+        y = F.scaled_dot_product_attention(q, keys, values, is_causal=True, enable_gqa=True)
+        x = x + F.linear(y.transpose(1, 2).reshape(tokens, q_rows), layer["o"])
+        y = F.rms_norm(x, (x.shape[-1],), layer["norms"][1], 1e-5)
+        gate, up = F.linear(y, layer["gate_up"]).chunk(2, -1)
+        return x + F.linear(F.silu(gate) * up, layer["down"])
+
+    def run(self, block):
+        x = self.embedding[self.ids]
+        for layer, keys, values in zip(self.layers, self.keys, self.values):
+            x = block(x, layer, keys, values)
+        F.linear(F.rms_norm(x[-1:], (x.shape[-1],), self.norm, 1e-5), self.head)
+
+
+def time_prompts(add):
+    for name, shape in MODELS.items():
+        for tokens in (512, 2048):
+            model = Prompt(**shape, tokens=tokens)
+            add("prompt", name, tokens, "torch", microseconds(lambda: model.run(model.block), repeats=7))
+            torch._dynamo.reset()
+            block = torch.compile(model.block, dynamic=False)
+            add("prompt", name, tokens, "torch-compiled", microseconds(lambda: model.run(block), repeats=7))
+            del model
+            torch.cuda.empty_cache()
+
+
 def main():
     with open(sys.argv[1], "w") as out, torch.no_grad():
 
         def add(what, shape, tokens, variant, us):
             print(what, shape, tokens, variant, f"{us:.3f}", 0, sep="\t", file=out, flush=True)
 
+        for rows, cols in [(4096, 4096), (11008, 4096), (4096, 14336), (28672, 4096)]:
+            for tokens in (512, 2048, 8192):
+                add("prefill", f"{rows} x {cols}", tokens, "torch", linear(rows, cols, tokens, copies=4))
+        for name, shape in MODELS.items():
+            for tokens in (512, 2048, 8192):
+                us = attention(shape["heads"], shape["kv_heads"], shape["dims"], tokens)
+                add("prefill", f"attention of {name}", tokens, "torch", us)
+        time_prompts(add)
+        if "prompts" in sys.argv[2:]:
+            return
         for rows, cols in SHAPES:
             for tokens in (1, 8, 16):
                 add("linear", f"{rows} x {cols}", tokens, "torch", linear(rows, cols, tokens))
@@ -138,13 +206,6 @@ def main():
                 add("linear", f"{rows} x {cols}", 16, "semi-structured", us)
             except RuntimeError as error:
                 print("semi-structured:", error)
-        for rows, cols in [(4096, 4096), (11008, 4096), (4096, 14336), (28672, 4096)]:
-            for tokens in (512, 2048, 8192):
-                add("prefill", f"{rows} x {cols}", tokens, "torch", linear(rows, cols, tokens, copies=4))
-        for name, shape in MODELS.items():
-            for tokens in (512, 2048, 8192):
-                us = attention(shape["heads"], shape["kv_heads"], shape["dims"], tokens)
-                add("prefill", f"attention of {name}", tokens, "torch", us)
         for name, shape in MODELS.items():
             for tokens in (1, 2, 4, 8, 16):
                 model = Model(**shape, tokens=tokens)

@@ -1,5 +1,7 @@
 // The linear of prefill: launched, checked and timed.
 #pragma once
+#include <cuda.h>
+
 #include "../kernels/prefill_linear.cuh"
 #include "bench.cuh"
 #include "reference.cuh"
@@ -7,19 +9,21 @@
 namespace harness {
 
 // Activations [tokens][inputs] for the copy engine, in boxes of kStageInputs x `tile`.
-inline CUtensorMap activation_map(const std::uint16_t* x, int inputs, int tokens, int tile) {
+inline TensorMap activation_map(const std::uint16_t* x, int inputs, int tokens, int tile) {
   static const auto encode = [] {
     void* found = nullptr;
     cudaDriverEntryPointQueryResult result;
     CHECK(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found, 12000, cudaEnableDefault, &result));
     return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(found);
   }();
-  CUtensorMap map;
+  static_assert(sizeof(TensorMap) == sizeof(CUtensorMap));
+  TensorMap map;
   const cuuint64_t sizes[] = {static_cast<cuuint64_t>(inputs), static_cast<cuuint64_t>(tokens)};
   const cuuint64_t strides[] = {static_cast<cuuint64_t>(inputs) * 2};
   const cuuint32_t box[] = {kStageInputs, static_cast<cuuint32_t>(tile)}, steps[] = {1, 1};
-  const CUresult result = encode(&map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, const_cast<std::uint16_t*>(x), sizes,
-                                 strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+  const CUresult result = encode(reinterpret_cast<CUtensorMap*>(&map), CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2,
+                                 const_cast<std::uint16_t*>(x), sizes, strides, box, steps,
+                                 CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
                                  CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS) {
     std::printf("tensor map: %d\n", result);
@@ -28,21 +32,42 @@ inline CUtensorMap activation_map(const std::uint16_t* x, int inputs, int tokens
   return map;
 }
 
-// `x` in the matrix's shuffled order.
+using PrefillKernel = void (*)(PrefillArguments);
+template <class Weights, int kTile>
+PrefillKernel prefill_kernel_of(PrefillOutput output) {
+  switch (output) {
+    case PrefillOutput::kRows:
+      return prefill_linear<Weights, kTile, PrefillOutput::kRows>;
+    case PrefillOutput::kAdded:
+      return prefill_linear<Weights, kTile, PrefillOutput::kAdded>;
+    default:
+      return prefill_linear<Weights, kTile, PrefillOutput::kGated>;
+  }
+}
+inline PrefillKernel prefill_kernel(bool sparse, int tile, PrefillOutput output) {
+  if (tile == 128) return sparse ? prefill_kernel_of<Sparse, 128>(output) : prefill_kernel_of<Dense, 128>(output);
+  return sparse ? prefill_kernel_of<Sparse, 256>(output) : prefill_kernel_of<Dense, 256>(output);
+}
+
+// `x` in the matrix's own order. What `out` is, depends on the output: rows of bf16, or of f32 (kAdded).
 inline void launch_prefill(const Launcher& launch, const Matrix& matrix, const std::uint8_t* weights,
-                           const std::uint16_t* x, int tokens, int tile, std::uint16_t* out) {
-  const PrefillArguments args{weights, matrix.blocks(), matrix.rows, tokens, out};
-  const CUtensorMap map = activation_map(x, matrix.cols, tokens, tile);
+                           const std::uint16_t* x, int tokens, int tile, PrefillOutput output, void* out) {
+  PrefillArguments args{};
+  args.activations[0] = activation_map(x, matrix.cols, tokens, tile);
+  args.segments[0] = {weights, {0, 1}, matrix.rows, 0, 0};
+  args.segment_count = 1;
+  args.blocks = matrix.blocks();
+  args.tokens = tokens;
+  args.out_rows = matrix.rows;
+  args.out = static_cast<std::uint16_t*>(out);
+  args.added = static_cast<float*>(out);
   const dim3 grid((matrix.rows + kPrefillRows - 1) / kPrefillRows, (tokens + tile - 1) / tile);
-  if (tile == 128)
-    launch(prefill_linear<128>, grid, kPrefillThreads, PrefillShared<128>::kBytes, map, args);
-  else
-    launch(prefill_linear<256>, grid, kPrefillThreads, PrefillShared<256>::kBytes, map, args);
+  launch(prefill_kernel(matrix.sparse, tile, output), grid, kPrefillThreads, kPrefillShared, args);
 }
 
 // Near f64 (but for rounding to bf16), and the same bits of a token in any tile and with any other tokens.
-inline void check_prefill(Report& report, int rows, int cols, int tokens, std::uint64_t seed) {
-  Matrix matrix = random_matrix(rows, cols, true, seed);
+inline void check_prefill(Report& report, int rows, int cols, bool sparse, int tokens, std::uint64_t seed) {
+  Matrix matrix = random_matrix(rows, cols, sparse, seed);
   repack(matrix);
   std::vector<std::uint16_t> natural(static_cast<std::size_t>(tokens) * cols), shuffled(natural.size());
   std::vector<float> exact(natural.size());
@@ -52,16 +77,18 @@ inline void check_prefill(Report& report, int rows, int cols, int tokens, std::u
     exact[i] = __bfloat162float(x);
   }
   for (std::size_t i = 0; i < natural.size(); i++) {
-    shuffled[i] = natural[i / cols * cols + matrix.permutation[i % cols]];
+    shuffled[i] = sparse ? natural[i / cols * cols + matrix.permutation[i % cols]] : natural[i];
   }
   const Device<std::uint16_t> x(shuffled);
   const Device<double> in(std::vector<double>(exact.begin(), exact.end()));
-  Device<double> reference(static_cast<std::size_t>(tokens) * rows);
-  reference_linear(matrix, in, reference, tokens);
+  Device<double> reference_device(static_cast<std::size_t>(tokens) * rows);
+  reference_linear(matrix, in, reference_device, tokens);
+  const std::vector<double> reference = reference_device.host();
 
   const auto outputs = [&](int first, int count, int tile) {
     Device<std::uint16_t> out(static_cast<std::size_t>(count) * rows);
-    launch_prefill(Launcher{}, matrix, matrix.packed, x + static_cast<std::size_t>(first) * cols, count, tile, out);
+    launch_prefill(Launcher{}, matrix, matrix.packed, x + static_cast<std::size_t>(first) * cols, count, tile,
+                   PrefillOutput::kRows, out);
     CHECK(cudaGetLastError());
     CHECK(cudaDeviceSynchronize());
     return out.host();
@@ -69,7 +96,7 @@ inline void check_prefill(Report& report, int rows, int cols, int tokens, std::u
   const std::vector<std::uint16_t> all = outputs(0, tokens, 256);
   std::vector<float> values(all.size());
   for (std::size_t i = 0; i < all.size(); i++) values[i] = bf16_value(all[i]);
-  const double error = relative_error(values, reference.host());
+  const double error = relative_error(values, reference);
   report.expect(error < 3e-3, "prefill: far from f64", error);
   report.expect(all == outputs(0, tokens, 128), "prefill: bits depend on the tile", tokens);
   for (const int first : {1, tokens / 2, tokens - 1}) {
@@ -77,33 +104,67 @@ inline void check_prefill(Report& report, int rows, int cols, int tokens, std::u
     report.expect(std::equal(some.begin(), some.end(), all.begin() + static_cast<std::ptrdiff_t>(first) * rows),
                   "prefill: bits depend on the other tokens", first);
   }
-  std::printf("prefill %5d x %5d, %4d tokens: error %.1e\n", rows, cols, tokens, error);
+
+  // Added to what is there, and as up of a gate that is there.
+  for (const int tile : {128, 256}) {
+    std::vector<float> before(all.size());
+    std::vector<std::uint16_t> gate(all.size());
+    std::vector<double> sums(all.size()), products(all.size());
+    for (std::size_t i = 0; i < all.size(); i++) {
+      before[i] = uniform_of(seed + 10, i, 2);
+      const __nv_bfloat16 of_gate = __float2bfloat16_rn(before[i]);
+      memcpy(&gate[i], &of_gate, 2);
+      const double g = __bfloat162float(of_gate);
+      sums[i] = before[i] + reference[i];
+      products[i] = g / (1 + std::exp(-g)) * reference[i];
+    }
+    Device<float> added(before);
+    launch_prefill(Launcher{}, matrix, matrix.packed, x, tokens, tile, PrefillOutput::kAdded, added);
+    Device<std::uint16_t> gated(gate);
+    launch_prefill(Launcher{}, matrix, matrix.packed, x, tokens, tile, PrefillOutput::kGated, gated);
+    CHECK(cudaGetLastError());
+    CHECK(cudaDeviceSynchronize());
+    const double of_sums = relative_error(added.host(), sums);
+    report.expect(of_sums < 1e-5, "prefill, added: far from f64", of_sums);
+    const std::vector<std::uint16_t> bits = gated.host();
+    for (std::size_t i = 0; i < bits.size(); i++) values[i] = bf16_value(bits[i]);
+    const double of_products = relative_error(values, products);
+    report.expect(of_products < 5e-3, "prefill, gated: far from f64", of_products);
+  }
+  std::printf("prefill %5d x %5d %s, %4d tokens: error %.1e\n", rows, cols, sparse ? "2:4  " : "dense", tokens, error);
 }
 
 inline void bench_prefill(Results& results, int rows, int cols, std::uint64_t seed) {
-  Matrix matrix = random_matrix(rows, cols, true, seed);
-  repack(matrix);
-  constexpr int kCopies = 4;
-  const std::size_t bytes = matrix.packed_bytes();
-  Device<std::uint8_t> weights(kCopies * bytes);
-  for (int i = 0; i < kCopies; i++) {
-    CHECK(cudaMemcpy(weights + i * bytes, matrix.packed, bytes, cudaMemcpyDeviceToDevice));
-  }
-  for (const int tokens : {512, 2048, 8192}) {
-    Device<std::uint16_t> x(static_cast<std::size_t>(tokens) * cols), out(static_cast<std::size_t>(tokens) * rows);
-    fill_bf16<<<1024, 256>>>(x, x.count(), seed + 1, 1);
-    double best = INFINITY;
-    for (const int tile : {128, 256}) {
-      const Graph graph(true, [&](const Launcher& launch) {
-        for (int i = 0; i < kCopies; i++) launch_prefill(launch, matrix, weights + i * bytes, x, tokens, tile, out);
-      });
-      best = std::min(best, graph.microseconds(11) / kCopies);
+  for (const bool sparse : {false, true}) {
+    Matrix matrix = random_matrix(rows, cols, sparse, seed);
+    repack(matrix);
+    constexpr int kCopies = 4;
+    const std::size_t bytes = matrix.packed_bytes();
+    Device<std::uint8_t> weights(kCopies * bytes);
+    for (int i = 0; i < kCopies; i++) {
+      CHECK(cudaMemcpy(weights + i * bytes, matrix.packed, bytes, cudaMemcpyDeviceToDevice));
     }
-    char shape[32];
-    std::snprintf(shape, sizeof shape, "%d x %d", rows, cols);
-    results.add("prefill", shape, tokens, "2:4", best, static_cast<double>(bytes));
-    std::printf("prefill %-14s %4d tokens %8.1f us %5.0f TFLOP/s (dense)\n", shape, tokens, best,
-                2.0 * rows * cols * tokens / best * 1e-6);
+    for (const int tokens : {512, 2048, 8192}) {
+      Device<std::uint16_t> x(static_cast<std::size_t>(tokens) * cols), out(static_cast<std::size_t>(tokens) * rows);
+      fill_bf16<<<1024, 256>>>(x, x.count(), seed + 1, 1);
+      double times[2];
+      for (const int tile : {128, 256}) {
+        const Graph graph(true, [&](const Launcher& launch) {
+          for (int i = 0; i < kCopies; i++) {
+            launch_prefill(launch, matrix, weights + i * bytes, x, tokens, tile, PrefillOutput::kRows, out);
+          }
+        });
+        times[tile / 256] = graph.microseconds(11) / kCopies;
+      }
+      char shape[32];
+      std::snprintf(shape, sizeof shape, "%d x %d", rows, cols);
+      const double best = std::min(times[0], times[1]);
+      results.add("prefill", shape, tokens, sparse ? "2:4" : "dense", best, static_cast<double>(bytes));
+      std::printf("prefill %-14s %s %4d tokens: tiles of 128 %8.1f us, of 256 %8.1f us, chosen %d; %5.0f TFLOP/s\n", shape,
+                  sparse ? "2:4  " : "dense", tokens, times[0], times[1],
+                  prefill_tile((rows + kPrefillRows - 1) / kPrefillRows, tokens, sm_count()),
+                  2.0 * rows * cols * tokens / best * 1e-6);
+    }
   }
 }
 

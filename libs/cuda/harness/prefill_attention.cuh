@@ -10,15 +10,17 @@ struct AttentionShape {
   int width() const { return (heads + 2 * kv_heads) * dims; }
 };
 
-// f64, from q as it stands and the cache. Grid (heads, tokens), a thread a dim; shared: a score for each position.
+// f64, from q as it stands and the cache. Grid (heads, tokens of one prompt), a thread a dim; shared: a score for each
+// position.
 __global__ void reference_chunk(const PrefillAttention args, double* out) {
   extern __shared__ double scores[];
   const int head = blockIdx.x, token = blockIdx.y, dim = threadIdx.x, dims = blockDim.x;
-  const int kv_head = head / (args.heads / args.kv_heads), position = args.first_position + token;
+  const int kv_head = head / (args.heads / args.kv_heads), position = args.positions[token];
+  const std::int32_t* const pages = args.pages + args.first_page[token];
   const std::uint16_t* q =
       args.qkv + (static_cast<std::size_t>(token) * (args.heads + 2 * args.kv_heads) + head) * dims;
   for (int p = dim; p <= position; p += dims) {
-    const std::uint16_t* key = args.keys + cache_row(args, p, kv_head, dims);
+    const std::uint16_t* key = args.keys + cache_row(args, pages, p, kv_head, dims);
     double score = 0;
     for (int d = 0; d < dims; d++) score += static_cast<double>(bf16_value(q[d])) * bf16_value(key[d]);
     scores[p] = score * args.scale;
@@ -29,17 +31,41 @@ __global__ void reference_chunk(const PrefillAttention args, double* out) {
   for (int p = 0; p <= position; p++) {
     const double weight = exp(scores[p] - maximum);
     sum += weight;
-    output += weight * bf16_value(args.values[cache_row(args, p, kv_head, dims) + dim]);
+    output += weight * bf16_value(args.values[cache_row(args, pages, p, kv_head, dims) + dim]);
   }
   out[static_cast<std::size_t>(token) * args.heads * dims + head * dims + dim] = output / sum;
 }
 
-inline void launch_append(const Launcher& launch, const PrefillAttention& args, int dims) {
-  launch(append_kernel(dims), args.tokens, kAppendThreads, 0, args);
+// Some tokens of a prompt, and what the kernels are told of them.
+struct PromptPiece {
+  PrefillAttention args;
+  int tokens, tile_count;
+  Device<std::int32_t> positions, first_page;
+  Device<QueryTile> tiles;
+
+  PromptPiece(const PrefillAttention& of, int tokens, int first_position) : args(of), tokens(tokens) {
+    std::vector<std::int32_t> at(tokens);
+    for (int i = 0; i < tokens; i++) at[i] = first_position + i;
+    positions = Device<std::int32_t>(at);
+    first_page = Device<std::int32_t>(std::vector<std::int32_t>(tokens, 0));
+    std::vector<QueryTile> of_queries;
+    for (int i = 0; i < tokens; i += kQueryTile) {
+      of_queries.insert(of_queries.begin(), {i, std::min(kQueryTile, tokens - i), first_position + i, 0});
+    }
+    tiles = Device<QueryTile>(of_queries);
+    tile_count = static_cast<int>(of_queries.size());
+    args.positions = positions;
+    args.first_page = first_page;
+    args.tiles = tiles;
+  }
+};
+
+inline void launch_append(const Launcher& launch, const PromptPiece& piece, int dims) {
+  launch(append_kernel(dims), piece.tokens, kAppendThreads, 0, piece.args);
 }
-inline void launch_attention(const Launcher& launch, const PrefillAttention& args, int dims) {
-  const dim3 grid((args.tokens + kQueryTile - 1) / kQueryTile, args.heads);
-  launch(prefill_attention_kernel(dims), grid, kAttentionThreads, prefill_attention_shared(dims), args);
+inline void launch_attention(const Launcher& launch, const PromptPiece& piece, int dims) {
+  launch(prefill_attention_kernel(dims), dim3(piece.tile_count, piece.args.heads), kAttentionThreads,
+         prefill_attention_shared(dims), piece.args);
 }
 
 // A chunk's q, k, v and the sequence's cache; pages that nobody has written are poisoned.
@@ -71,19 +97,19 @@ struct PrefillCase {
     CHECK(cudaDeviceSynchronize());
   }
 
-  // Tokens `from` to the end of the chunk, or `count` of them.
-  PrefillAttention part(int from, int count) const {
-    return {qkv + static_cast<std::size_t>(from) * shape.width(),
-            count,
-            shape.heads,
-            shape.kv_heads,
-            keys,
-            values,
-            page_table,
-            first_position + from,
-            rotary,
-            1 / std::sqrt(static_cast<float>(shape.dims)),
-            out + static_cast<std::size_t>(from) * shape.heads * shape.dims};
+  // `count` tokens from `from` on.
+  PromptPiece part(int from, int count) const {
+    PrefillAttention args{};
+    args.qkv = qkv + static_cast<std::size_t>(from) * shape.width();
+    args.heads = shape.heads;
+    args.kv_heads = shape.kv_heads;
+    args.keys = keys;
+    args.values = values;
+    args.pages = page_table;
+    args.rotary = rotary;
+    args.scale = 1 / std::sqrt(static_cast<float>(shape.dims));
+    args.out = out + static_cast<std::size_t>(from) * shape.heads * shape.dims;
+    return PromptPiece(args, count, first_position + from);
   }
 };
 
@@ -91,7 +117,7 @@ struct PrefillCase {
 inline void check_prefill_attention(Report& report, const AttentionShape& shape, int first_position, int tokens,
                                     std::uint64_t seed) {
   PrefillCase chunk(shape, first_position, tokens, seed);
-  const PrefillAttention whole = chunk.part(0, tokens);
+  const PromptPiece whole = chunk.part(0, tokens);
   const std::vector<std::uint16_t> before = chunk.qkv.host();
   launch_append(Launcher{}, whole, shape.dims);
   launch_attention(Launcher{}, whole, shape.dims);
@@ -121,7 +147,7 @@ inline void check_prefill_attention(Report& report, const AttentionShape& shape,
   report.expect(relative_error(turned, expected) < 3e-3, "append: far from f64", relative_error(turned, expected));
 
   Device<double> reference(bits.size());
-  reference_chunk<<<dim3(shape.heads, tokens), shape.dims, (last + 1) * sizeof(double)>>>(whole, reference);
+  reference_chunk<<<dim3(shape.heads, tokens), shape.dims, (last + 1) * sizeof(double)>>>(whole.args, reference);
   CHECK(cudaGetLastError());
   CHECK(cudaDeviceSynchronize());
   std::vector<float> outputs(bits.size());
@@ -131,8 +157,9 @@ inline void check_prefill_attention(Report& report, const AttentionShape& shape,
 
   for (const int cut : {1, tokens / 3, tokens - 1}) {
     chunk.out.poison();
-    launch_attention(Launcher{}, chunk.part(0, cut), shape.dims);
-    launch_attention(Launcher{}, chunk.part(cut, tokens - cut), shape.dims);
+    const PromptPiece before_cut = chunk.part(0, cut), after_cut = chunk.part(cut, tokens - cut);
+    launch_attention(Launcher{}, before_cut, shape.dims);
+    launch_attention(Launcher{}, after_cut, shape.dims);
     CHECK(cudaDeviceSynchronize());
     report.expect(chunk.out.host() == bits, "attention of prefill: bits depend on the cut", cut);
   }
@@ -158,7 +185,7 @@ inline void check_shuffle(Report& report, int inputs, int tokens, std::uint64_t 
 
 inline void bench_prefill_attention(Results& results, const char* name, const AttentionShape& shape, int tokens) {
   const PrefillCase chunk(shape, 0, tokens, 1);
-  const PrefillAttention whole = chunk.part(0, tokens);
+  const PromptPiece whole = chunk.part(0, tokens);
   launch_append(Launcher{}, whole, shape.dims);
   const int inputs = shape.heads * shape.dims;
   const std::vector<std::int32_t> order = random_permutation(inputs, 2);

@@ -4,33 +4,24 @@
 // beyond its position change nothing.
 #pragma once
 #include "attention_decode.cuh"
+#include "prefill_arguments.h"
 
 namespace esparse {
 
-struct PrefillAttention {
-  std::uint16_t* qkv;  // [tokens][heads q, kv_heads k, kv_heads v], dims each, bf16; q is rotated in place
-  int tokens, heads, kv_heads;
-  std::uint16_t *keys, *values;    // [page][kv_heads][kPagePositions][dims]
-  const std::int32_t* page_table;  // the sequence's pages, in order
-  int first_position;
-  const float2* rotary;  // [positions][dims / 2]: cosine and sine
-  float scale;
-  std::uint16_t* out;  // [tokens][heads * dims], bf16
-};
-
-__device__ __forceinline__ std::size_t cache_row(const PrefillAttention& args, int position, int kv_head, int dims) {
-  const std::size_t page = args.page_table[position / kPagePositions];
+// The element of the cache where a position of the prompt begins whose pages these are.
+__device__ __forceinline__ std::size_t cache_row(const PrefillAttention& args, const std::int32_t* pages, int position,
+                                                 int kv_head, int dims) {
+  const std::size_t page = pages[position / kPagePositions];
   return ((page * args.kv_heads + kv_head) * kPagePositions + position % kPagePositions) * dims;
 }
-
-constexpr int kAppendThreads = 256;
 
 // Rotates q and k and puts k and v into the cache. Grid (tokens).
 template <int kDims>
 __global__ void __launch_bounds__(kAppendThreads) append(const __grid_constant__ PrefillAttention args) {
   constexpr int kPairs = kDims / 2, kItems = kPairs / 2;  // an item: two neighbours and their partners
   release_dependents();
-  const int token = blockIdx.x, position = args.first_position + token, all = args.heads + 2 * args.kv_heads;
+  const int token = blockIdx.x, position = args.positions[token], all = args.heads + 2 * args.kv_heads;
+  const std::int32_t* const pages = args.pages + args.first_page[token];
   wait_for_producers();
   for (int i = threadIdx.x; i < all * kItems; i += kAppendThreads) {
     const int head = i / kItems, pair = i % kItems * 2;
@@ -40,7 +31,7 @@ __global__ void __launch_bounds__(kAppendThreads) append(const __grid_constant__
     std::uint16_t* to = from;
     if (head >= args.heads) {
       std::uint16_t* const cache = head < args.heads + args.kv_heads ? args.keys : args.values;
-      to = cache + cache_row(args, position, (head - args.heads) % args.kv_heads, kDims) + pair;
+      to = cache + cache_row(args, pages, position, (head - args.heads) % args.kv_heads, kDims) + pair;
     }
     if (head < args.heads + args.kv_heads) {
       const float2* turns = args.rotary + static_cast<std::size_t>(position) * kPairs + pair;
@@ -53,8 +44,6 @@ __global__ void __launch_bounds__(kAppendThreads) append(const __grid_constant__
     *reinterpret_cast<std::uint32_t*>(to + kPairs) = high;
   }
 }
-
-constexpr int kShuffleThreads = 256;
 
 // Rows [tokens][inputs] of bf16 in the shuffled order of the linear that reads them: input i is sources[i] of the
 // natural order. Grid (tokens); shared memory: a row.
@@ -121,14 +110,12 @@ struct PrefillPage {
   std::uint16_t keys[kPagePositions][kRow], values[kPagePositions][kRow];
 };
 
-constexpr int kQueryTile = 64;
-
 // Requests a page's keys and values of a head; zeros beyond the last position, where anything may lie.
 template <int kDims>
-__device__ __forceinline__ void request_page(const PrefillAttention& args, PrefillPage<kDims>& to, int page,
-                                             int kv_head, int last_position) {
+__device__ __forceinline__ void request_page(const PrefillAttention& args, PrefillPage<kDims>& to,
+                                             const std::int32_t* pages, int page, int kv_head, int last_position) {
   constexpr int kChunks = kDims / 8;
-  const std::size_t at = cache_row(args, page * kPagePositions, kv_head, kDims);
+  const std::size_t at = cache_row(args, pages, page * kPagePositions, kv_head, kDims);
   for (int i = threadIdx.x; i < kPagePositions * kChunks; i += kAttentionThreads) {
     const int row = i / kChunks, col = i % kChunks * 8;
     const bool there = page * kPagePositions + row <= last_position;
@@ -138,22 +125,23 @@ __device__ __forceinline__ void request_page(const PrefillAttention& args, Prefi
   copies_commit();
 }
 
-// Grid (tokens / kQueryTile, rounded up; heads): a warp takes 16 queries. Shared memory: two PrefillPages.
+// Grid (tiles, heads): a warp takes 16 queries. Shared memory: two PrefillPages.
 template <int kDims>
 __global__ void __launch_bounds__(kAttentionThreads, 3) attend_chunk(const __grid_constant__ PrefillAttention args) {
   constexpr int kSteps = kDims / 16, kKeyEights = kPagePositions / 8, kDimEights = kDims / 8;
   extern __shared__ __align__(128) std::uint8_t page_memory[];
   auto* const pages = reinterpret_cast<PrefillPage<kDims>*>(page_memory);
-  const int tile = gridDim.x - 1 - blockIdx.x;  // the longest first
+  const QueryTile tile = args.tiles[blockIdx.x];
+  const std::int32_t* const table = args.pages + tile.first_page;
   const int head = blockIdx.y, kv_head = head / (args.heads / args.kv_heads);
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, quad = lane % 4;
-  const int first_query = tile * kQueryTile + warp * 16 + lane / 4;  // and eight further
+  const int first_query = warp * 16 + lane / 4;  // of the tile, and eight further
   release_dependents();
   wait_for_producers();
 
-  const int last_position = args.first_position + min((tile + 1) * kQueryTile, args.tokens) - 1;
+  const int last_position = tile.first_position + tile.rows - 1;
   const int page_count = last_position / kPagePositions + 1;
-  request_page(args, pages[0], 0, kv_head, last_position);
+  request_page(args, pages[0], table, 0, kv_head, last_position);
 
   Words4 queries[kSteps];
   const int width = (args.heads + 2 * args.kv_heads) * kDims;
@@ -162,8 +150,8 @@ __global__ void __launch_bounds__(kAttentionThreads, 3) attend_chunk(const __gri
 #pragma unroll
     for (int i = 0; i < 4; i++) {
       const int query = first_query + i % 2 * 8, dim = step * 16 + i / 2 * 8 + quad * 2;
-      const std::uint16_t* from = args.qkv + static_cast<std::size_t>(query) * width + head * kDims + dim;
-      queries[step].word[i] = query < args.tokens ? *reinterpret_cast<const std::uint32_t*>(from) : 0;
+      const std::uint16_t* from = args.qkv + static_cast<std::size_t>(tile.first_row + query) * width + head * kDims + dim;
+      queries[step].word[i] = query < tile.rows ? *reinterpret_cast<const std::uint32_t*>(from) : 0;
     }
   }
 
@@ -171,7 +159,7 @@ __global__ void __launch_bounds__(kAttentionThreads, 3) attend_chunk(const __gri
   float outputs[kDimEights][4] = {}, maxima[2] = {-INFINITY, -INFINITY}, sums[2] = {};
   for (int page = 0; page < page_count; page++) {
     if (page + 1 < page_count) {
-      request_page(args, pages[(page + 1) % 2], page + 1, kv_head, last_position);
+      request_page(args, pages[(page + 1) % 2], table, page + 1, kv_head, last_position);
       copies_wait<1>();
     } else {
       copies_wait<0>();
@@ -190,13 +178,13 @@ __global__ void __launch_bounds__(kAttentionThreads, 3) attend_chunk(const __gri
         multiply_dense(scores[two + 1], queries[step], keys.word[2], keys.word[3]);
       }
     }
-    if (page * kPagePositions + kPagePositions - 1 > args.first_position + first_query - lane / 4) {
+    if (page * kPagePositions + kPagePositions - 1 > tile.first_position + first_query - lane / 4) {
 #pragma unroll
       for (int eight = 0; eight < kKeyEights; eight++) {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
           const int key = page * kPagePositions + eight * 8 + quad * 2 + i % 2;
-          if (key > args.first_position + first_query + i / 2 * 8) scores[eight][i] = -INFINITY;
+          if (key > tile.first_position + first_query + i / 2 * 8) scores[eight][i] = -INFINITY;
         }
       }
     }
@@ -253,8 +241,9 @@ __global__ void __launch_bounds__(kAttentionThreads, 3) attend_chunk(const __gri
     sum += __shfl_xor_sync(~0u, sum, 1);
     sum += __shfl_xor_sync(~0u, sum, 2);
     const int query = first_query + half * 8;
-    if (query >= args.tokens) continue;
-    std::uint16_t* const out = args.out + (static_cast<std::size_t>(query) * args.heads + head) * kDims + quad * 2;
+    if (query >= tile.rows) continue;
+    std::uint16_t* const out =
+        args.out + (static_cast<std::size_t>(tile.first_row + query) * args.heads + head) * kDims + quad * 2;
     const float factor = 1 / sum;
 #pragma unroll
     for (int eight = 0; eight < kDimEights; eight++) {
@@ -274,6 +263,5 @@ inline PrefillAttentionKernel append_kernel(int dims) {
 inline PrefillAttentionKernel prefill_attention_kernel(int dims) {
   return dims == 64 ? attend_chunk<64> : dims == 128 ? attend_chunk<128> : nullptr;
 }
-constexpr int prefill_attention_shared(int dims) { return 2 * 2 * kPagePositions * (dims + 8) * 2; }
 
 }  // namespace esparse

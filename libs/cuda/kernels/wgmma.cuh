@@ -1,4 +1,5 @@
-// The sparse tensor cores' products of Hopper (sm_90a): 64 rows of four warps, 128 or 256 tokens from shared memory.
+// The tensor cores' products of Hopper (sm_90a): 64 rows of four warps, 2:4 or dense, by 128 or 256 tokens from shared
+// memory.
 #pragma once
 #include "device.cuh"
 
@@ -54,6 +55,36 @@ __device__ __forceinline__ void multiply_tokens(float (&sums)[128], const Words4
       : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16), ESPARSE_SUMS_16(32), ESPARSE_SUMS_16(48), ESPARSE_SUMS_16(64),
         ESPARSE_SUMS_16(80), ESPARSE_SUMS_16(96), ESPARSE_SUMS_16(112)
       : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b), "r"(metadata), "n"(kSelector));
+}
+
+// The same of a dense a (64 x 16) and b (16 x tokens).
+__device__ __forceinline__ void multiply_tokens(float (&sums)[64], const Words4& a, std::uint64_t b) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+      "{%64, %65, %66, %67}, %68, 1, 1, 1, 0;"
+      : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16), ESPARSE_SUMS_16(32), ESPARSE_SUMS_16(48)
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b));
+}
+
+__device__ __forceinline__ void multiply_tokens(float (&sums)[128], const Words4& a, std::uint64_t b) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "
+      "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "
+      "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "
+      "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
+      "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
+      "{%128, %129, %130, %131}, %132, 1, 1, 1, 0;"
+      : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16), ESPARSE_SUMS_16(32), ESPARSE_SUMS_16(48), ESPARSE_SUMS_16(64),
+        ESPARSE_SUMS_16(80), ESPARSE_SUMS_16(96), ESPARSE_SUMS_16(112)
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b));
 }
 
 #undef ESPARSE_SUMS_16

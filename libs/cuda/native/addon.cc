@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "failure.h"
-#include "step.h"
+#include "prefill.h"
 
 namespace esparse {
 namespace {
@@ -77,6 +77,8 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
                            InstanceMethod<&CudaDecoder::block>("block"),
                            InstanceMethod<&CudaDecoder::finish>("finish"),
                            InstanceMethod<&CudaDecoder::run>("run"),
+                           InstanceMethod<&CudaDecoder::prefill>("prefill"),
+                           InstanceMethod<&CudaDecoder::head>("head"),
                            InstanceMethod<&CudaDecoder::greatest>("greatest"),
                            InstanceMethod<&CudaDecoder::logits>("logits"),
                            InstanceMethod<&CudaDecoder::close>("close"),
@@ -101,11 +103,13 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       out.Set("multiprocessors", facts.multiprocessors);
       out.Set("freeBytes", static_cast<double>(facts.free_bytes));
       out.Set("totalBytes", static_cast<double>(facts.total_bytes));
+      out.Set("prefills", device_->prefills());
       return out;
     });
   }
 
-  // (shape, pages of the longest sequence, PTX, bytes that the weights take on the device)
+  // (shape, pages of the longest sequence, PTX of decoding and of prefill, bytes that the weights take on the device, most
+  // tokens of a prefill)
   Napi::Value begin(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       const auto from = info[0].As<Napi::Object>();
@@ -113,8 +117,13 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
                 integer(from, "heads"),  integer(from, "kvHeads"), integer(from, "headDim"),
                 integer(from, "vocab"),  number(from, "epsilon"),  number(from, "scale")};
       max_pages_ = info[1].ToNumber().Int32Value();
-      require_room(size(info[3]) + Step::bytes(shape_, max_pages_) + page_bytes_of(shape_));
-      device_->load_kernels(info[2].ToString().Utf8Value().c_str());
+      most_prompt_tokens_ = device_->prefills() ? info[4].ToNumber().Int32Value() : 0;
+      require_room(size(info[3]) + Step::bytes(shape_, max_pages_) + Prefill::bytes(shape_, most_prompt_tokens_) +
+                   page_bytes_of(shape_));
+      const auto ptx = info[2].As<Napi::Array>();
+      for (unsigned i = 0; i < (device_->prefills() ? 2 : 1); i++) {
+        device_->load_kernels(ptx.Get(i).ToString().Utf8Value().c_str());
+      }
       stream_ = make_stream();
       loader_.emplace(*device_, shape_, stream_.get());
       return info.Env().Undefined();
@@ -151,6 +160,9 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       decoder_ = loading().finish();
       loader_.reset();
       step_.emplace(*device_, *decoder_, max_pages_, stream_.get());
+      if (device_->prefills()) {
+        prefill_.emplace(*device_, *decoder_, step_->cache(), most_prompt_tokens_, stream_.get());
+      }
       const std::size_t page = page_bytes_of(shape_), wanted = size(info[0]), free = device_->free_bytes();
       const std::size_t bytes = wanted != 0 ? wanted : free / 10 * 9;
       const std::size_t pages = std::min<std::size_t>(bytes / page, INT32_MAX);
@@ -178,6 +190,42 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       const std::size_t count = static_cast<std::size_t>(kMaxRows) * (2 + max_pages_);
       running().run(elements<std::int32_t>(info[0], count, "inputs"), info[1].ToNumber().Int32Value(),
                     info[2].ToBoolean(), info[3].ToBoolean());
+      return info.Env().Undefined();
+    });
+  }
+
+  // (parts): pieces of prompts, each with its tokens, the position of the first, and the pages of its sequence
+  Napi::Value prefill(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      if (!prefill_) throw Failure("internal", "the GPU has no kernels of prefill");
+      const auto from = info[0].As<Napi::Array>();
+      std::vector<PromptPart> parts;
+      for (unsigned i = 0; i < from.Length(); i++) {
+        const auto part = from.Get(i).As<Napi::Object>();
+        const int count = part.Get("tokens").As<Napi::TypedArray>().ElementLength(), position = integer(part, "position");
+        const auto pages = part.Get("pages").As<Napi::TypedArray>();
+        if (count < 1 || position < 0 || position + count > static_cast<int>(pages.ElementLength()) * kPagePositions) {
+          throw Failure("internal", "a piece of a prompt that its pages do not hold");
+        }
+        parts.push_back({elements<std::uint32_t>(part.Get("tokens"), count, "tokens"), count, position,
+                         elements<std::int32_t>(pages, pages.ElementLength(), "pages")});
+      }
+      prefill_->run(parts);
+      return info.Env().Undefined();
+    });
+  }
+
+  // (rows): logits of these rows of the last prefill, as `greatest` and `logits` give them
+  Napi::Value head(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      if (!prefill_) throw Failure("internal", "the GPU has no kernels of prefill");
+      const int count = info[0].As<Napi::TypedArray>().ElementLength();
+      if (count < 1 || count > kMaxRows) throw Failure("internal", "logits of " + std::to_string(count) + " rows");
+      const auto* const rows = elements<std::int32_t>(info[0], count, "rows");
+      for (int i = 0; i < count; i++) {
+        if (rows[i] < 0 || rows[i] >= most_prompt_tokens_) throw Failure("internal", "logits of a row that is not there");
+      }
+      running().head(prefill_->residual(), rows, count);
       return info.Env().Undefined();
     });
   }
@@ -243,6 +291,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     if (!device_) return;
     driver().set_context(device_->context());
     if (stream_.get() != nullptr) driver().wait_for_stream(stream_.get());
+    prefill_.reset();
     step_.reset();
     loader_.reset();
     decoder_.reset();
@@ -252,11 +301,12 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
 
   std::optional<Device> device_;
   DecoderShape shape_{};
-  int max_pages_ = 0;
+  int max_pages_ = 0, most_prompt_tokens_ = 0;
   Stream stream_;
   std::optional<DecoderLoader> loader_;
   std::unique_ptr<Decoder> decoder_;
   std::optional<Step> step_;
+  std::optional<Prefill> prefill_;
 };
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {

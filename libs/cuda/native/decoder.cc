@@ -138,6 +138,13 @@ void DecoderLoader::block(int index, const float* attention_norm, const float* m
     if (reader.indices == nullptr) continue;
     layer.sources[i] = uploader_.array(fragment_sources(hidden, reader.permutation).data(), hidden);
   }
+  for (int role = 0; role < kRoles; role++) {
+    const HostLinear& linear = linears[role];
+    // Down's inputs stand in its order by themselves: it is that of the rows of gate and up.
+    if (role == kDown || linear.permutation == nullptr || !device_.prefills()) continue;
+    const std::vector<std::uint16_t> order(linear.permutation, linear.permutation + linear.cols);
+    layer.orders[role] = uploader_.array(order.data(), order.size());
+  }
   const HostLinear& o = linears[kO];
   layer.inverse_o = uploader_.array(places_of_channels(o.cols, o.permutation).data(), o.cols);
 }

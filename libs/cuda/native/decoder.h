@@ -41,6 +41,7 @@ struct Layer {
   Linear q, k, v, o, gate, up, down;         // gate and up have no memory of their own:
   DeviceArray<std::uint8_t> gate_up;         // a tile of each in a panel, rows in the order of down's inputs
   DeviceArray<std::uint16_t> sources[5];     // of q, k, v, gate, up; none where dense
+  DeviceArray<std::uint16_t> orders[kRoles];  // for prefill: the channel at each place; none where dense
   DeviceArray<std::uint16_t> inverse_o;      // place of each channel in o's order
   DeviceArray<std::int32_t> down_order;      // 2:4: down's permutation
 };

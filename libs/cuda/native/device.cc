@@ -59,7 +59,7 @@ Device::Device(int ordinal) {
 
 Device::~Device() {
   driver().set_context(context_);
-  module_ = Module();
+  modules_.clear();
   driver().release_context(device_);
 }
 
@@ -74,14 +74,19 @@ std::size_t Device::free_bytes() const {
 void Device::load_kernels(const char* ptx) {
   CuModule module{};
   check(driver().load_module(&module, ptx, 0, nullptr, nullptr), "load the kernels");
-  module_ = Module(module);
+  modules_.push_back(Module(module));
 }
 
 CuFunction Device::function(const std::string& name) const {
   const auto known = functions_.find(name);
   if (known != functions_.end()) return known->second;
   CuFunction function{};
-  check(driver().module_function(&function, module_.get(), name.c_str()), ("find the kernel " + name).c_str());
+  CuResult found = kCuNotFound;
+  for (const Module& module : modules_) {
+    found = driver().module_function(&function, module.get(), name.c_str());
+    if (found != kCuNotFound) break;
+  }
+  check(found, ("find the kernel " + name).c_str());
   // All kernels ask for the same division of an SM's memory: one with another cannot start beside them.
   int fixed = 0;
   check(driver().function_attribute(&fixed, kCuStaticShared, function), "describe a kernel");

@@ -1,8 +1,9 @@
-// A GPU: what it is, its context, and the module of kernels, which the driver compiles for it at the first use and keeps
-// in its cache.
+// A GPU: what it is, its context, and the modules of kernels, which the driver compiles for it at the first use and
+// keeps in its cache.
 #pragma once
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "memory.h"
 
@@ -30,6 +31,10 @@ class Device {
   void use() const;
   CuContext context() const { return context_; }
 
+  // Whether the kernels of prefill run on it: their instructions are those of Hopper alone.
+  bool prefills() const { return facts_.major == 9 && facts_.minor == 0; }
+
+  // Adds a module.
   void load_kernels(const char* ptx);
   struct Launch {
     unsigned grid[3];
@@ -50,7 +55,7 @@ class Device {
   CuDevice device_{};
   CuContext context_{};
   DeviceFacts facts_;
-  Module module_;
+  std::vector<Module> modules_;
   mutable std::unordered_map<std::string, CuFunction> functions_;
 };
 

@@ -23,12 +23,16 @@ enum CuResult : int {
   kCuNoDevice = 100,
   kCuInvalidDevice = 101,
   kCuUnsupportedPtx = 222,
+  kCuNotFound = 500,
 };
 
 enum CuDeviceAttribute : int { kCuMultiprocessors = 16, kCuMajor = 75, kCuMinor = 76, kCuSharedOfBlock = 97 };
 enum CuFunctionAttribute : int { kCuStaticShared = 1, kCuMostDynamicShared = 8, kCuSharedCarveout = 9 };
 
 constexpr unsigned kCuStreamNonBlocking = 1, kCuEventNoTiming = 2, kCuCaptureRelaxed = 2;
+
+// Of tensor maps: bf16, rows of 128 bytes swizzled, brought to the L2 by 256 bytes.
+constexpr int kCuTensorBf16 = 9, kCuSwizzle128 = 3, kCuPromote256 = 3;
 
 struct CuLaunchAttribute {
   int id;
@@ -69,7 +73,12 @@ struct CuLaunchConfig {
   CALL("cuMemFreeHost", free_host, (void*))                                                                          \
   CALL("cuMemcpyHtoDAsync_v2", copy_to_device, (CuPointer, const void*, std::size_t bytes, CuStream))                \
   CALL("cuMemcpyDtoHAsync_v2", copy_to_host, (void*, CuPointer, std::size_t bytes, CuStream))                        \
+  CALL("cuMemcpyDtoDAsync_v2", copy_on_device, (CuPointer to, CuPointer from, std::size_t bytes, CuStream))          \
   CALL("cuMemsetD8Async", fill, (CuPointer, unsigned char, std::size_t bytes, CuStream))                             \
+  CALL("cuTensorMapEncodeTiled", encode_tensor_map,                                                                  \
+       (void* map, int type, unsigned rank, void* from, const unsigned long long* sizes,                             \
+        const unsigned long long* strides, const unsigned* box, const unsigned* steps, int interleave, int swizzle,  \
+        int promotion, int beyond))                                                                                  \
   CALL("cuModuleLoadDataEx", load_module, (CuModule*, const void* image, unsigned options, int* names, void** values)) \
   CALL("cuModuleUnload", unload_module, (CuModule))                                                                  \
   CALL("cuModuleGetFunction", module_function, (CuFunction*, CuModule, const char* name))                            \

@@ -3,7 +3,7 @@
 #pragma once
 #include <string>
 
-#include "../kernels/arguments.h"
+#include "../kernels/prefill_arguments.h"
 
 namespace esparse {
 
@@ -29,6 +29,21 @@ inline std::string linear_name(bool sparse, int tokens, Input input, Output outp
   return std::string("_ZN7esparse6linearINS_") + (sparse ? "6Sparse" : "5Dense") + "ELi" + std::to_string(tokens) +
          "ELi" + std::to_string(plain_warps(tokens)) + "ELNS_5InputE" + std::to_string(static_cast<int>(input)) +
          "ELNS_6OutputE" + std::to_string(static_cast<int>(output)) + "EEEvNS_15LinearArgumentsE";
+}
+
+constexpr const char* kNormRows = "_ZN7esparse9norm_rowsENS_11PrefillNormE";
+constexpr const char* kShuffle = "_ZN7esparse7shuffleEPKtS1_iPt";
+
+inline std::string append_name(int dims) {
+  return "_ZN7esparse6appendILi" + std::to_string(dims) + "EEEvNS_16PrefillAttentionE";
+}
+inline std::string attend_chunk_name(int dims) {
+  return "_ZN7esparse12attend_chunkILi" + std::to_string(dims) + "EEEvNS_16PrefillAttentionE";
+}
+inline std::string prefill_linear_name(bool sparse, int tile, PrefillOutput output) {
+  return std::string("_ZN7esparse14prefill_linearINS_") + (sparse ? "6Sparse" : "5Dense") + "ELi" +
+         std::to_string(tile) + "ELNS_13PrefillOutputE" + std::to_string(static_cast<int>(output)) +
+         "EEEvNS_16PrefillArgumentsE";
 }
 
 }  // namespace esparse

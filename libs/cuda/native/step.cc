@@ -108,16 +108,31 @@ void Step::run(const std::int32_t* inputs, int rows, bool several, bool head) {
   while (pages < used) pages *= 2;
   std::memset(to + 2 * kMaxRows + static_cast<std::size_t>(rows) * max_pages_, 0,
               static_cast<std::size_t>(tokens - rows) * max_pages_ * 4);
-  const CuGraphExec graph = graph_of({tokens, std::min(pages, max_pages_), several, head});
+  const CuGraphExec graph = graph_of({tokens, std::min(pages, max_pages_), several, head, true});
   const std::size_t bytes = (2 * kMaxRows + static_cast<std::size_t>(tokens) * max_pages_) * 4;
   check(driver().copy_to_device(inputs_.address(), to, bytes, stream_), "take the tokens of a step");
   check(driver().launch_graph(graph, stream_), "run a step");
-  if (head) {
-    check(driver().copy_to_host(host_keys_.data(), keys_.address(),
-                                static_cast<std::size_t>(tokens) * logit_parts() * 8, stream_),
-          "give the logits");
-  }
+  if (head) take_keys(tokens);
   check(driver().wait_for_stream(stream_), "run a step");
+}
+
+void Step::head(const DeviceArray<float>& residual, const std::int32_t* rows, int count) {
+  const std::size_t bytes = static_cast<std::size_t>(decoder_.shape.hidden) * 4;
+  for (int i = 0; i < count; i++) {
+    check(driver().copy_on_device(residual_[0].address() + i * bytes, residual.address() + rows[i] * bytes, bytes,
+                                  stream_),
+          "take the rows of a prompt");
+  }
+  const int tokens = bucket_of(count);
+  check(driver().launch_graph(graph_of({tokens, 0, false, true, false}), stream_), "run the head");
+  take_keys(tokens);
+  check(driver().wait_for_stream(stream_), "run the head");
+}
+
+void Step::take_keys(int tokens) {
+  check(driver().copy_to_host(host_keys_.data(), keys_.address(), static_cast<std::size_t>(tokens) * logit_parts() * 8,
+                              stream_),
+        "give the logits");
 }
 
 std::uint64_t Step::greatest(int row) const {
@@ -227,10 +242,9 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
                  attended_.data());
 }
 
-void Step::enqueue(const Variant& variant) {
+Planes Step::enqueue_blocks(const Variant& variant) {
   const DecoderShape& s = decoder_.shape;
   const unsigned tokens = variant.tokens;
-  current_ = 0;
   device_.launch(stream_, kEmbed, {{tokens, 1, 1}, kEmbedThreads, 0, true}, inputs_.data(), decoder_.embedding.data(),
                  residual_[0].data(), s.hidden);
   Planes added{};
@@ -257,6 +271,14 @@ void Step::enqueue(const Variant& variant) {
     down.add(layer.down, {activated_.data(), nullptr});
     added = launch(down);
   }
+  return added;
+}
+
+void Step::enqueue(const Variant& variant) {
+  const DecoderShape& s = decoder_.shape;
+  const unsigned tokens = variant.tokens;
+  current_ = 0;
+  const Planes added = variant.blocks ? enqueue_blocks(variant) : Planes{};
   if (!variant.head) return;
   LinearLaunch head(variant.tokens, decoder_.head, logit_planes_.data());
   const auto x = norm(variant, head, added, decoder_.norm, nullptr, 1);

@@ -35,6 +35,8 @@ class Step {
   // [kMaxRows] ids, [kMaxRows] positions, [kMaxRows][max_pages] pages. `several`: a sequence has several tokens among
   // them, in order. `head`: logits are wanted.
   void run(const std::int32_t* inputs, int rows, bool several, bool head);
+  // The head alone, of rows of a residual stream, up to kMaxRows of them.
+  void head(const DeviceArray<float>& residual, const std::int32_t* rows, int count);
   // After a run with the head: the key of the greatest logit of a row; all of its logits.
   std::uint64_t greatest(int row) const;
   void logits(int row, float* out) const;
@@ -42,14 +44,17 @@ class Step {
  private:
   struct Variant {
     int tokens, pages;
-    bool several, head;
+    bool several, head, blocks;
     bool operator<(const Variant& other) const {
-      return std::tie(tokens, pages, several, head) < std::tie(other.tokens, other.pages, other.several, other.head);
+      return std::tie(tokens, pages, several, head, blocks) <
+             std::tie(other.tokens, other.pages, other.several, other.head, other.blocks);
     }
   };
   struct LinearLaunch;
   CuGraphExec graph_of(const Variant& variant);
+  void take_keys(int tokens);
   void enqueue(const Variant& variant);
+  Planes enqueue_blocks(const Variant& variant);
   std::vector<LinearActivations> norm(const Variant& variant, LinearLaunch& linear, const Planes& added,
                                       const DeviceArray<float>& weight, const DeviceArray<std::uint16_t>* sources,
                                       int readers);

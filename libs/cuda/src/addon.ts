@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { EsparseError, isErrorKind, messageOf } from '@esparse/errors';
-import type { DecoderShape, GpuFacts, StoredLinear } from './decoder.ts';
+import type { DecoderShape, GpuFacts, PromptPart, StoredLinear } from './decoder.ts';
 
 /** What `native/addon.cc` exports. */
 export interface Addon {
@@ -10,7 +10,13 @@ export interface Addon {
 /** A decoder on one GPU; every call throws a `NativeFailure` where it fails. */
 export interface NativeDecoder {
   facts(): GpuFacts;
-  begin(shape: DecoderShape, maxPages: number, ptx: string, weightBytes: number): void;
+  begin(
+    shape: DecoderShape,
+    maxPages: number,
+    ptx: readonly [decode: string, prefill: string],
+    weightBytes: number,
+    promptTokens: number,
+  ): void;
   outer(embedding: Uint16Array, head: Uint16Array | null, norm: Float32Array, rotary: Float32Array): void;
   block(
     index: number,
@@ -20,6 +26,8 @@ export interface NativeDecoder {
   ): void;
   finish(cacheBytes: number): { readonly pages: number; readonly pageBytes: number };
   run(inputs: Int32Array, rows: number, several: boolean, head: boolean): void;
+  prefill(parts: readonly PromptPart[]): void;
+  head(rows: Int32Array): void;
   greatest(row: number): number;
   logits(row: number, out: Float32Array): void;
   close(): void;

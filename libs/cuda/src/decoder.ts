@@ -45,6 +45,8 @@ export interface GpuFacts {
   /** Of its memory, when it was opened. */
   readonly freeBytes: number;
   readonly totalBytes: number;
+  /** Whether it takes prompts in by kernels of their own, which are for Hopper: see `prefill`. */
+  readonly prefills: boolean;
 }
 
 /** The weights outside of the blocks. */
@@ -71,6 +73,15 @@ export interface RunInputs {
   readonly maxPages: number;
 }
 
+/** Consecutive tokens of one prompt. */
+export interface PromptPart {
+  readonly tokens: Uint32Array;
+  /** Of the first token, in its sequence. */
+  readonly position: number;
+  /** Of its sequence, in order. */
+  readonly pages: Int32Array;
+}
+
 /**
  * A decoder on a GPU. It is given its weights (`outer`, every `block`, `finish`), and then runs up to `MAX_ROWS` tokens at
  * a time. Calls block; they may come from one thread at a time.
@@ -90,14 +101,15 @@ export class CudaDecoder {
    * Begins to load a model, for sequences of up to so many pages.
    *
    * @param weightBytes what its weights take on the device, and what loading takes besides
+   * @param promptTokens the most tokens of a `prefill`
    * @throws EsparseError 'unsupported' for a shape that the kernels do not have, or a GPU with too little memory;
    * 'unavailable' where others hold it
    */
-  begin(shape: DecoderShape, maxPages: number, weightBytes: number): void {
+  begin(shape: DecoderShape, maxPages: number, weightBytes: number, promptTokens: number): void {
     requireRunnable(shape);
-    const ptx = readFileSync(path.join(import.meta.dirname, '../ptx/decode.ptx'), 'utf8');
+    const ptx = (name: string) => readFileSync(path.join(import.meta.dirname, `../ptx/${name}.ptx`), 'utf8');
     calling(() => {
-      this.#native.begin(shape, maxPages, ptx, weightBytes);
+      this.#native.begin(shape, maxPages, [ptx('decode'), ptx('prefill')], weightBytes, promptTokens);
     });
   }
 
@@ -148,6 +160,25 @@ export class CudaDecoder {
   run({ values }: RunInputs, rows: number, several: boolean, head: boolean): void {
     calling(() => {
       this.#native.run(values, rows, several, head);
+    });
+  }
+
+  /**
+   * Takes in pieces of prompts by the kernels of prefill, and waits for them; their tokens are rows, one part after the
+   * other. Only where `facts.prefills`.
+   *
+   * @throws EsparseError 'unavailable' where the device is lost
+   */
+  prefill(parts: readonly PromptPart[]): void {
+    calling(() => {
+      this.#native.prefill(parts);
+    });
+  }
+
+  /** Computes the logits of up to `MAX_ROWS` rows of the last prefill: `greatest(i)` and `logits(i)` are those of `rows[i]`. */
+  head(rows: Int32Array): void {
+    calling(() => {
+      this.#native.head(rows);
     });
   }
 

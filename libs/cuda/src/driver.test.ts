@@ -15,7 +15,7 @@ const linears = (make) => [make(256, 256), make(128, 256), make(128, 256), make(
 let decoder;
 try {
   decoder = new CudaDecoder(0);
-  decoder.begin(shape, 4, ptx, 1 << 20);
+  decoder.begin(shape, 4, ptx, 1 << 20, 200);
   decoder.outer(new Uint16Array(501 * 256), null, new Float32Array(256), new Float32Array(256 * 64));
   decoder.block(0, new Float32Array(256), new Float32Array(256), linears(sparse));
   decoder.block(1, new Float32Array(256), new Float32Array(256), linears(dense));
@@ -23,6 +23,11 @@ try {
   const inputs = new Int32Array(16 * 6);
   for (const rows of [1, 2, 3, 5, 16, 1]) {
     for (const several of [false, true]) decoder.run(inputs, rows, several, true);
+  }
+  const part = (count, position, pages) => ({ tokens: new Uint32Array(count), position, pages: new Int32Array(pages) });
+  if (decoder.facts().prefills) {
+    decoder.prefill([part(1, 0, 1), part(70, 63, 3), part(129, 0, 4)]);
+    decoder.head(Int32Array.of(0, 70, 199));
   }
   decoder.logits(0, new Float32Array(501));
   console.log(pages > 0 ? 'ran' : 'no pages');
@@ -68,6 +73,7 @@ test('a decoder is loaded and run through the driver alone, by kernels of the PT
         'argmax_parts',
       ],
       ...['check_positions', 'repack_sparse', 'repack_dense'],
+      ...['norm_rows', 'prefill_linear', 'append', 'attend_chunk', 'shuffle'],
     ]),
   );
 });

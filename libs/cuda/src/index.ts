@@ -7,6 +7,7 @@ export {
   type DecoderShape,
   type GpuFacts,
   type OuterWeights,
+  type PromptPart,
   type RunInputs,
   type StoredLinear,
 } from './decoder.ts';

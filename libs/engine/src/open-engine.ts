@@ -19,7 +19,10 @@ export interface EngineOptions {
   readonly threads?: number | undefined;
   /** The longest sequence. @default what the model reaches, at most 4096 */
   readonly maxContext?: number | undefined;
-  /** The most tokens of one step: sizes the buffers, which take some 100 bytes for each channel. @default 512 */
+  /**
+   * The most tokens of one step: sizes the buffers, which take some 100 bytes for each channel.
+   * @default 512; 2048 on a GPU, whose tensor cores fewer do not fill
+   */
   readonly maxStepTokens?: number | undefined;
   /**
    * Bound of the key-value cache; the processor takes memory as it is used.
@@ -44,7 +47,7 @@ export interface EngineOptions {
 }
 
 const DEFAULT_DEVICE = 'cpu';
-const DEFAULT_STEP_TOKENS = 512;
+const DEFAULT_STEP_TOKENS = { cpu: 512, cuda: 2048 };
 
 /**
  * Opens a finished run of a store, or a checkpoint, for generation. On the processor the weights are mapped, not read: a process is ready in
@@ -59,11 +62,12 @@ const DEFAULT_STEP_TOKENS = 512;
  * const [logits] = await engine.step([{ sequence, tokens: prompt, want: 'lastLogits' }]);
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { maxStepTokens = DEFAULT_STEP_TOKENS, kvBytes, threads, signal } = options;
+  const { kvBytes, threads, signal } = options;
+  const [name, device] = deviceOf(options.device ?? DEFAULT_DEVICE);
+  const { maxStepTokens = DEFAULT_STEP_TOKENS[name === 'cuda' ? name : 'cpu'] } = options;
   if (!Number.isInteger(maxStepTokens) || maxStepTokens < 1) {
     throw new EsparseError('usage', `steps of ${maxStepTokens} tokens: a whole number above 0 was expected`);
   }
-  const [name, device] = deviceOf(options.device ?? DEFAULT_DEVICE);
   const backend = await loadBackend(name);
   const opened = await openModel(options);
   try {

@@ -2,7 +2,7 @@ import { createAdmission, type Admission } from '@esparse/engine';
 import { startEngine } from './engine/start-engine.ts';
 import { createEventLoopPacer, type EventLoopPacer } from './generate/event-loop-pacer.ts';
 import { createTextService, type TextService } from './generate/service.ts';
-import { MIXED_STEP_PREFILL_TOKENS, STEP_PREFILL_TOKENS } from './limits.ts';
+import { stepPrefillTokens } from './limits.ts';
 import { watchEventLoop } from './metrics/event-loop.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import type { ChatRenderer } from './model/chat-renderer.ts';
@@ -52,11 +52,7 @@ export function createCore(
       cacheDirectory: options.cacheDirectory,
       cacheBytes: options.cacheBytes,
       family: options.family,
-      limits: {
-        maxSequences,
-        prefillTokens: STEP_PREFILL_TOKENS,
-        mixedPrefillTokens: MIXED_STEP_PREFILL_TOKENS,
-      },
+      limits: { maxSequences, ...stepPrefillTokens(options.device) },
     },
     {
       onStep: (report) => {

@@ -49,9 +49,18 @@ export const DEFAULT_MAX_QUEUE = 256;
 /** How long a refusal for a full queue is held back: clients that try again at once must not take time from others. */
 export const REFUSAL_DELAY_MS = 100;
 
-/** Prefill tokens of a step while no text is being generated, and while some are and wait for them. */
-export const STEP_PREFILL_TOKENS = 128;
-export const MIXED_STEP_PREFILL_TOKENS = 32;
+/**
+ * Prefill tokens of a step while no text is being generated, and while some are and wait for them: on a GPU as many as
+ * fill its tensor cores, and as take some ten milliseconds of those who wait.
+ */
+export function stepPrefillTokens(device: string | undefined): {
+  readonly prefillTokens: number;
+  readonly mixedPrefillTokens: number;
+} {
+  return device?.startsWith('cuda') === true
+    ? { prefillTokens: 2048, mixedPrefillTokens: 512 }
+    : { prefillTokens: 128, mixedPrefillTokens: 32 };
+}
 
 /** A request from its acceptance to its last token (option), in seconds: its slots are never held for longer. */
 export const DEFAULT_REQUEST_SECONDS = 600;

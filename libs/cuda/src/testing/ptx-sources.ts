@@ -6,9 +6,12 @@ const HOME = path.join(import.meta.dirname, '../..');
 
 /** The kernels' sources. */
 export const KERNELS = path.join(HOME, 'kernels');
-/** What they were compiled to, and the digest of what was compiled. */
-export const PTX = path.join(HOME, 'ptx/decode.ptx');
-export const PTX_SOURCES = path.join(HOME, 'ptx/decode.json');
+/** What they are compiled to. */
+export const PTX = path.join(HOME, 'ptx');
+/** The modules, and the architectures that they are for: 90a is Hopper alone. */
+export const MODULES = { decode: '90', prefill: '90a' } as const;
+/** The digest of what was compiled. */
+export const PTX_SOURCES = path.join(PTX, 'sources.json');
 
 /** A digest of all sources of the kernels, their names among them. */
 export function sourceDigest(): string {

@@ -83,6 +83,8 @@ export interface BatchPart {
 export interface BatchSequence {
   /** Tokens whose keys and values are in its pages. */
   readonly length: number;
+  /** Where its prompt ends: before the first token that was sampled. None was so far where it is undefined. */
+  readonly promptTokens: number | undefined;
   /** Its pages, in order: the token at position p is in page p / pageTokens. */
   readonly pages: Int32Array;
   /** How its tokens are chosen, for a device that chooses them itself. */

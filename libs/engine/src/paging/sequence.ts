@@ -57,6 +57,10 @@ export class PagedSequence implements Sequence, BatchSequence {
     return this.#length;
   }
 
+  get promptTokens(): number | undefined {
+    return this.#promptTokens;
+  }
+
   get released(): boolean {
     return this.#released;
   }

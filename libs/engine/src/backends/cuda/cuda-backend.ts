@@ -7,13 +7,13 @@ import { DecoderWeights } from './load-weights.ts';
 
 /** An NVIDIA GPU: weights are copied to it once, in the order of its tensor cores; nothing is computed elsewhere. */
 export const cudaBackend: Backend = {
-  async open({ description, arrays }, { device, maxContext, kvBytes, signal }) {
+  async open({ description, arrays }, { device, maxContext, maxStepTokens, kvBytes, signal }) {
     const program = decoderProgramOf(description, maxContext);
     const decoder = new CudaDecoder(ordinalOf(device));
     try {
       const weights = await DecoderWeights.open(arrays, description, program);
       const maxPages = Math.ceil(maxContext / PAGE_POSITIONS);
-      decoder.begin(program.shape, maxPages, weights.deviceBytes);
+      decoder.begin(program.shape, maxPages, weights.deviceBytes, maxStepTokens);
       await weights.load(decoder, maxContext, signal);
       return createCudaModel({
         decoder,

@@ -1,7 +1,7 @@
 import { MAX_ROWS, PAGE_POSITIONS, type CudaDecoder } from '@esparse/cuda';
 import { sampleToken } from '../../sampling/sample-token.ts';
 import type { BackendModel, BatchPart, DeviceFacts, StepOutput, WeightBytes } from '../backend.ts';
-import { passesOf, type Row } from './passes.ts';
+import { passesOf, promptsOf, rowsOf, slicesOf, type Row } from './passes.ts';
 
 export interface CudaModelParts {
   readonly decoder: CudaDecoder;
@@ -13,7 +13,10 @@ export interface CudaModelParts {
   readonly facts: DeviceFacts;
 }
 
-/** A model on a GPU: a step is cut into passes of `MAX_ROWS` tokens, each a graph of kernels. */
+/**
+ * A model on a GPU. Prompts go through the kernels of prefill, all at once; what was sampled through those of decoding, in
+ * passes of `MAX_ROWS` tokens, each a graph of kernels. Which of them computes a token depends on its own text alone.
+ */
 export function createCudaModel({
   decoder,
   vocab,
@@ -24,9 +27,9 @@ export function createCudaModel({
 }: CudaModelParts): BackendModel {
   const inputs = { values: new Int32Array(MAX_ROWS * (2 + maxPages)), maxPages };
 
-  const fill = (parts: readonly BatchPart[], rows: readonly Row[]) => {
+  const fill = (rows: readonly Row[]) => {
     for (const [row, { part, index }] of rows.entries()) {
-      const { sequence, tokens } = parts[part]!;
+      const { sequence, tokens } = part;
       inputs.values[row] = tokens[index]!;
       inputs.values[MAX_ROWS + row] = sequence.length + index;
       inputs.values.set(sequence.pages.subarray(0, maxPages), 2 * MAX_ROWS + row * maxPages);
@@ -50,25 +53,41 @@ export function createCudaModel({
   };
 
   const step = (parts: readonly BatchPart[], signal: AbortSignal | undefined): StepOutput[] => {
-    const outputs = parts.map(({ tokens, want }) =>
-      want === 'allLogits' ? new Float32Array(tokens.length * vocab) : undefined,
-    ) as StepOutput[];
-    const all = [...outputs] as (Float32Array | undefined)[];
-    for (const rows of passesOf(parts, MAX_ROWS)) {
-      signal?.throwIfAborted();
-      fill(parts, rows);
-      const several = rows.some(({ part }, i) => i > 0 && rows[i - 1]!.part === part);
-      decoder.run(
-        inputs,
-        rows.length,
-        several,
-        rows.some(({ wanted }) => wanted),
-      );
+    const outputs = new Map<BatchPart, StepOutput>(
+      parts.map((part) => [
+        part,
+        part.want === 'allLogits' ? new Float32Array(part.tokens.length * vocab) : undefined,
+      ]),
+    );
+    const all = new Map(outputs) as Map<BatchPart, Float32Array | undefined>;
+    const takeRows = (rows: readonly Row[]) => {
       for (const [row, { part, index, wanted }] of rows.entries()) {
-        if (wanted) outputs[part] = take(parts[part]!, row, index, all[part]);
+        if (wanted) outputs.set(part, take(part, row, index, all.get(part)));
+      }
+    };
+    const { prompts, others } = promptsOf(parts, decoder.facts.prefills);
+    if (prompts.length > 0) {
+      signal?.throwIfAborted();
+      decoder.prefill(
+        prompts.map(({ sequence: { length, pages }, tokens }) => ({ tokens, position: length, pages })),
+      );
+      const places = rowsOf(prompts).map((row, place) => ({ ...row, place }));
+      const wanted = places.filter((row) => row.wanted);
+      for (const rows of slicesOf(wanted, MAX_ROWS)) {
+        signal?.throwIfAborted();
+        decoder.head(Int32Array.from(rows, ({ place }) => place));
+        takeRows(rows);
       }
     }
-    return outputs;
+    for (const rows of passesOf(others, MAX_ROWS)) {
+      signal?.throwIfAborted();
+      fill(rows);
+      const several = rows.some(({ part }, i) => i > 0 && rows[i - 1]!.part === part);
+      const head = rows.some(({ wanted }) => wanted);
+      decoder.run(inputs, rows.length, several, head);
+      takeRows(rows);
+    }
+    return parts.map((part) => outputs.get(part));
   };
 
   return {

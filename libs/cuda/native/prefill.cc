@@ -1,0 +1,203 @@
+#include "prefill.h"
+
+#include "failure.h"
+#include "kernel_names.h"
+
+namespace esparse {
+namespace {
+
+unsigned ceil_div(int count, int by) { return static_cast<unsigned>((count + by - 1) / by); }
+
+std::size_t elements(int tokens, int channels) { return static_cast<std::size_t>(tokens) * channels; }
+
+int qkv_rows(const DecoderShape& s) { return (s.heads + 2 * s.kv_heads) * s.dims; }
+
+}  // namespace
+
+// One linear, or several that write beside each other.
+struct Prefill::LinearLaunch {
+  PrefillOutput output;
+  PrefillArguments args{};
+  bool sparse = false;
+  const Activations* from[kMaxSegments];
+  int row_tiles = 0;
+
+  LinearLaunch(PrefillOutput output, int out_rows) : output(output) { args.out_rows = out_rows; }
+  void add(const Linear& linear, const std::uint8_t* weights, TilePlaces places, const Activations& activations) {
+    sparse = linear.sparse;
+    args.blocks = linear.blocks();
+    const int before = args.segment_count == 0 ? 0 : args.segments[args.segment_count - 1].first_row +
+                                                         args.segments[args.segment_count - 1].rows;
+    args.segments[args.segment_count] = {weights, places, linear.rows, row_tiles, before};
+    from[args.segment_count++] = &activations;
+    row_tiles += ceil_div(linear.rows, kPrefillRows);
+  }
+};
+
+Prefill::Activations::Activations(int inputs, int most_tokens) : rows(elements(most_tokens, inputs)) {
+  for (int i = 0; i < 2; i++) {
+    const unsigned long long sizes[] = {static_cast<unsigned long long>(inputs),
+                                        static_cast<unsigned long long>(most_tokens)};
+    const unsigned long long strides[] = {static_cast<unsigned long long>(inputs) * 2};
+    const unsigned box[] = {kStageInputs, static_cast<unsigned>(kPrefillTiles[i])}, steps[] = {1, 1};
+    check(driver().encode_tensor_map(&maps[i], kCuTensorBf16, 2, rows.data(), sizes, strides, box, steps, 0,
+                                     kCuSwizzle128, kCuPromote256, 0),
+          "prepare prefill");
+  }
+}
+
+Prefill::Prefill(const Device& device, const Decoder& decoder, const Cache& cache, int most_tokens, CuStream stream)
+    : device_(device), decoder_(decoder), cache_(cache), most_tokens_(most_tokens), stream_(stream) {
+  const DecoderShape& s = decoder.shape;
+  residual_ = DeviceArray<float>(elements(most_tokens, s.hidden));
+  qkv_ = DeviceArray<std::uint16_t>(elements(most_tokens, qkv_rows(s)));
+  heads_ = DeviceArray<std::uint16_t>(elements(most_tokens, s.heads * s.dims));
+  for (auto& normed : normed_) normed = Activations(s.hidden, most_tokens);
+  attended_ = Activations(s.heads * s.dims, most_tokens);
+  activated_ = Activations(s.inner, most_tokens);
+}
+
+std::size_t Prefill::bytes(const DecoderShape& s, int most_tokens) {
+  return elements(most_tokens, 4 * s.hidden + 2 * (qkv_rows(s) + 2 * s.heads * s.dims + 3 * s.hidden + s.inner));
+}
+
+void Prefill::run(const std::vector<PromptPart>& parts) {
+  take(parts);
+  enqueue();
+  check(driver().wait_for_stream(stream_), "take in a prompt");
+}
+
+void Prefill::take(const std::vector<PromptPart>& parts) {
+  std::vector<QueryTile> tiles;
+  std::vector<std::int32_t> ids, positions, first_pages, pages;
+  for (const PromptPart& part : parts) {
+    const int row = static_cast<int>(ids.size()), first_page = static_cast<int>(pages.size());
+    for (int i = 0; i < part.count; i++) {
+      ids.push_back(static_cast<std::int32_t>(part.ids[i]));
+      positions.push_back(part.position + i);
+      first_pages.push_back(first_page);
+    }
+    for (int i = 0; i < part.count; i += kQueryTile) {
+      tiles.push_back({row + i, std::min(kQueryTile, part.count - i), part.position + i, first_page});
+    }
+    const int used = static_cast<int>(ceil_div(part.position + part.count, kPagePositions));
+    pages.insert(pages.end(), part.pages, part.pages + used);
+  }
+  tokens_ = static_cast<int>(ids.size());
+  tiles_ = static_cast<int>(tiles.size());
+  if (tokens_ < 1 || tokens_ > most_tokens_) {
+    throw Failure("internal", "a prefill of " + std::to_string(tokens_) + " tokens");
+  }
+  // Those with most positions before them first, so that they do not end last.
+  std::stable_sort(tiles.begin(), tiles.end(),
+                   [](const QueryTile& a, const QueryTile& b) { return a.first_position > b.first_position; });
+  first_tile_ = (3 * static_cast<std::size_t>(tokens_) + 3) / 4 * 4;
+  first_page_ = first_tile_ + 4 * tiles.size();
+  const std::size_t count = first_page_ + pages.size();
+  if (inputs_.count() < count) {
+    host_inputs_ = PinnedArray<std::int32_t>(2 * count);
+    inputs_ = DeviceArray<std::int32_t>(2 * count);
+  }
+  std::int32_t* const to = host_inputs_.data();
+  std::copy(ids.begin(), ids.end(), to);
+  std::copy(positions.begin(), positions.end(), to + tokens_);
+  std::copy(first_pages.begin(), first_pages.end(), to + 2 * tokens_);
+  std::memcpy(to + first_tile_, tiles.data(), tiles.size() * sizeof(QueryTile));
+  std::copy(pages.begin(), pages.end(), to + first_page_);
+  check(driver().copy_to_device(inputs_.address(), to, count * 4, stream_), "take in a prompt");
+}
+
+void Prefill::norm(const DeviceArray<float>& weight,
+                   const DeviceArray<std::uint16_t>* const (&orders)[kMaxSegments], int readers) {
+  const DecoderShape& s = decoder_.shape;
+  PrefillNorm args{{residual_.data(), nullptr, {}, weight.data(), s.epsilon, s.hidden}, {}, readers};
+  for (int i = 0; i < readers; i++) {
+    args.readers[i] = {orders[i]->count() == 0 ? nullptr : orders[i]->data(), normed_[i].rows.data()};
+  }
+  device_.launch(stream_, kNormRows,
+                 {{static_cast<unsigned>(tokens_), 1, 1}, kPrefillNormThreads, static_cast<unsigned>(s.hidden * 4), true},
+                 args);
+}
+
+void Prefill::launch(const LinearLaunch& linear) {
+  const int tile = prefill_tile(linear.row_tiles, tokens_, device_.facts().multiprocessors);
+  PrefillArguments args = linear.args;
+  args.tokens = tokens_;
+  for (int i = 0; i < args.segment_count; i++) {
+    args.activations[i] = linear.from[i]->maps[tile == kPrefillTiles[0] ? 0 : 1];
+  }
+  device_.launch(stream_, prefill_linear_name(linear.sparse, tile, linear.output),
+                 {{static_cast<unsigned>(linear.row_tiles), ceil_div(tokens_, tile), 1},
+                  kPrefillThreads,
+                  kPrefillShared,
+                  true},
+                 args);
+}
+
+void Prefill::attend(const Layer& layer, int index) {
+  const DecoderShape& s = decoder_.shape;
+  const std::size_t half = static_cast<std::size_t>(cache_.pages) * s.kv_heads * kPagePositions * s.dims;
+  const bool shuffled = layer.orders[kO].count() != 0;
+  PrefillAttention args{};
+  args.qkv = qkv_.data();
+  args.heads = s.heads;
+  args.kv_heads = s.kv_heads;
+  args.keys = cache_.memory.data() + 2 * half * index;
+  args.values = args.keys + half;
+  args.pages = inputs_.data() + first_page_;
+  args.positions = inputs_.data() + tokens_;
+  args.first_page = inputs_.data() + 2 * tokens_;
+  args.tiles = reinterpret_cast<const QueryTile*>(inputs_.data() + first_tile_);
+  args.rotary = reinterpret_cast<const float2*>(decoder_.rotary.data());
+  args.scale = s.scale;
+  args.out = shuffled ? heads_.data() : attended_.rows.data();
+  const unsigned tokens = tokens_, heads = s.heads;
+  device_.launch(stream_, append_name(s.dims), {{tokens, 1, 1}, kAppendThreads, 0, true}, args);
+  device_.launch(stream_, attend_chunk_name(s.dims),
+                 {{static_cast<unsigned>(tiles_), heads, 1},
+                  kAttentionThreads,
+                  static_cast<unsigned>(prefill_attention_shared(s.dims)),
+                  true},
+                 args);
+  if (!shuffled) return;
+  const int inputs = s.heads * s.dims;
+  device_.launch(stream_, kShuffle, {{tokens, 1, 1}, kShuffleThreads, static_cast<unsigned>(inputs * 2), true},
+                 heads_.data(), layer.orders[kO].data(), inputs, attended_.rows.data());
+}
+
+void Prefill::enqueue() {
+  const DecoderShape& s = decoder_.shape;
+  device_.launch(stream_, kEmbed, {{static_cast<unsigned>(tokens_), 1, 1}, kEmbedThreads, 0, true}, inputs_.data(),
+                 decoder_.embedding.data(), residual_.data(), s.hidden);
+  for (int index = 0; index < s.layers; index++) {
+    const Layer& layer = decoder_.layers[index];
+    const auto& orders = layer.orders;
+    norm(layer.attention_norm, {&orders[kQ], &orders[kK], &orders[kV]}, layer.q.sparse ? 3 : 1);
+    LinearLaunch qkv(PrefillOutput::kRows, qkv_rows(s));
+    qkv.args.out = qkv_.data();
+    qkv.add(layer.q, layer.q.packed.data(), {0, 1}, normed_[0]);
+    qkv.add(layer.k, layer.k.packed.data(), {0, 1}, normed_[layer.k.sparse ? 1 : 0]);
+    qkv.add(layer.v, layer.v.packed.data(), {0, 1}, normed_[layer.v.sparse ? 2 : 0]);
+    launch(qkv);
+    attend(layer, index);
+    LinearLaunch o(PrefillOutput::kAdded, s.hidden);
+    o.args.added = residual_.data();
+    o.add(layer.o, layer.o.packed.data(), {0, 1}, attended_);
+    launch(o);
+    norm(layer.mlp_norm, {&orders[kGate], &orders[kUp], nullptr}, layer.gate.sparse ? 2 : 1);
+    LinearLaunch gate(PrefillOutput::kRows, s.inner);
+    gate.args.out = activated_.rows.data();
+    gate.add(layer.gate, layer.gate_up.data(), {0, 2}, normed_[0]);
+    launch(gate);
+    LinearLaunch up(PrefillOutput::kGated, s.inner);
+    up.args.out = activated_.rows.data();
+    up.add(layer.up, layer.gate_up.data(), {1, 2}, normed_[layer.up.sparse ? 1 : 0]);
+    launch(up);
+    LinearLaunch down(PrefillOutput::kAdded, s.hidden);
+    down.args.added = residual_.data();
+    down.add(layer.down, layer.down.packed.data(), {0, 1}, activated_);
+    launch(down);
+  }
+}
+
+}  // namespace esparse
