@@ -22,6 +22,7 @@ export default tseslint.config(
       'examples/plugins/**/*.js',
       'out/',
       '.nx/',
+      '.venv/',
     ],
   },
   ...tseslint.configs.strictTypeChecked,

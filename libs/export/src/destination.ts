@@ -8,6 +8,7 @@ import type { ExportFile, ExportFormat } from './format.ts';
 export interface ExportIdentity {
   readonly run: string;
   readonly format: string;
+  readonly fold: boolean;
   /** Bytes by file. */
   readonly files: Readonly<Record<string, number>>;
 }

@@ -3,6 +3,7 @@ import { bytesInParts, onFile, openObjects, writeInParts } from '@esparse/storag
 import type { Run } from '@esparse/store';
 import { beginExport, checkFiles, destinationOf, endExport } from './destination.ts';
 import type { ExportFormat } from './format.ts';
+import { foldSource, type FoldedLinear } from './fold/fold-source.ts';
 import { openExportSource } from './source.ts';
 
 export interface ExportOptions {
@@ -10,6 +11,8 @@ export interface ExportOptions {
   readonly format: ExportFormat;
   /** A folder that is empty or new; the path of a new file where the format is one file. */
   readonly out: string;
+  /** Moves the orders of linears into those before them, where that is exact. @default false: the original order */
+  readonly fold?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: ExportProgress) => void;
 }
@@ -29,6 +32,8 @@ export interface ExportReport {
   readonly out: string;
   readonly files: number;
   readonly bytes: number;
+  /** With `fold`: what became of every pruned linear. */
+  readonly linears?: readonly FoldedLinear[];
 }
 
 /**
@@ -42,18 +47,22 @@ export async function exportRun({
   run,
   format,
   out,
+  fold = false,
   signal,
   onProgress,
 }: ExportOptions): Promise<ExportReport> {
   const destination = destinationOf(out, format.form);
-  const source = await openExportSource(run);
+  const opened = await openExportSource(run);
+  const { source, linears } = fold
+    ? await foldSource(opened, signal)
+    : { source: opened, linears: undefined };
   const files = await format.files(source, signal);
   const sizes = checkFiles(files);
   const totalBytes = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
   await onFile('make', destination.folder, () => mkdir(destination.folder, { recursive: true }));
   const lease = await (await openObjects(destination.folder)).lock();
   try {
-    const identity = { run: run.fingerprint, format: format.name, files: sizes };
+    const identity = { run: run.fingerprint, format: format.name, fold, files: sizes };
     await beginExport(destination, format.form, identity);
     let done = 0;
     for (const { name, parts } of files) {
@@ -70,5 +79,8 @@ export async function exportRun({
   } finally {
     await lease.release();
   }
-  return { run: run.fingerprint, format: format.name, out, files: files.length, bytes: totalBytes };
+  return {
+    ...{ run: run.fingerprint, format: format.name, out, files: files.length, bytes: totalBytes },
+    ...(linears !== undefined && { linears }),
+  };
 }

@@ -1,5 +1,6 @@
 /** Pruned models in the formats of other programs: a format says which files make a run up, `exportRun` writes them. */
 export { exportRun, type ExportOptions, type ExportProgress, type ExportReport } from './export-run.ts';
+export type { FoldedLinear } from './fold/fold-source.ts';
 export type { ExportFile, ExportFormat } from './format.ts';
 export { FORMATS } from './formats/index.ts';
 export {

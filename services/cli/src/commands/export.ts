@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { exportRun, FORMATS, type ExportProgress } from '@esparse/export';
+import { exportRun, FORMATS, type ExportProgress, type FoldedLinear } from '@esparse/export';
 import { openStore } from '@esparse/store';
 import { withCancellation } from '../cancel.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
@@ -12,6 +12,7 @@ interface Flags extends FamilyFlags {
   readonly run?: string;
   readonly out: string;
   readonly format: string;
+  readonly fold: boolean;
   readonly json: boolean;
 }
 
@@ -37,13 +38,21 @@ export function exportCommand(): Command {
         .default('safetensors')
         .env('ESPARSE_FORMAT'),
     )
+    .addOption(
+      new Option(
+        '--fold',
+        'move the order of inputs into the linears before, where that is exact, so that groups of N:M are consecutive in memory',
+      )
+        .default(false)
+        .env('ESPARSE_FOLD'),
+    )
     .addOption(familyOption())
     .addOption(jsonOption())
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
 async function run(
-  { store, run: named, out, format, json, family }: Flags,
+  { store, run: named, out, format, fold, json, family }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   await loadedFamily({ family });
@@ -52,8 +61,7 @@ async function run(
     const report = await exportRun({
       run: await (await openStore(store)).openRun(named),
       format: FORMATS.find(({ name }) => name === format)!,
-      out,
-      signal,
+      ...{ out, fold, signal },
       onProgress: (at) => {
         progress.show(lineOf(at));
       },
@@ -63,7 +71,7 @@ async function run(
     process.stdout.write(
       json
         ? `${JSON.stringify({ store, ...report })}\n`
-        : `${out}: ${files} ${files === 1 ? 'file' : 'files'}, ${bytes(size)} (${format}, run ${report.run})\n`,
+        : `${out}: ${files} ${files === 1 ? 'file' : 'files'}, ${bytes(size)} (${format}, run ${report.run})\n${foldingOf(report.linears)}`,
     );
   } finally {
     progress.end();
@@ -73,4 +81,25 @@ async function run(
 function lineOf({ file, bytes: done, totalBytes }: ExportProgress): string {
   const share = totalBytes === 0 ? 100 : Math.floor((100 * done) / totalBytes);
   return `exporting: ${share} %, ${bytes(done)} of ${bytes(totalBytes)}, ${file}`;
+}
+
+const ORDERS: Readonly<Record<FoldedLinear['order'], string>> = {
+  folded: 'folded into the linears before',
+  contiguous: 'consecutive without',
+  residual: 'in the original order, since they read the residual stream',
+  heads: 'in the original order, since their groups cross heads of attention',
+};
+
+/** What was folded, a line for each fate. */
+function foldingOf(linears: readonly FoldedLinear[] = []): string {
+  return Object.entries(ORDERS)
+    .map(([order, words]) => {
+      const found = linears.filter((linear) => linear.order === order).map(({ linear }) => linear);
+      const names = [...new Set(found)].map((name) => {
+        const blocks = found.filter((one) => one === name).length;
+        return `${name} (${blocks} ${blocks === 1 ? 'block' : 'blocks'})`;
+      });
+      return names.length === 0 ? '' : `${words}: ${names.join(', ')}\n`;
+    })
+    .join('');
 }

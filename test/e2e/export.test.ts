@@ -1,0 +1,53 @@
+import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { esparse, esparseJson } from '../support/esparse.ts';
+import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { startInterruptible } from '../support/interrupted.ts';
+import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
+
+const at = scratchFolder();
+const evaluate = async (...args: string[]) =>
+  (await esparseJson('eval', '--text', at('text.txt'), '--seqlen', '128', ...args)).perplexity as number;
+const exportTo = (out: string, ...args: string[]) => [
+  'export',
+  '--store',
+  at('store'),
+  '--out',
+  at(out),
+  ...args,
+];
+
+let run: unknown;
+beforeAll(async () => {
+  await writeFile(at('text.txt'), (await readFile(EXAMPLE_EVALUATION, 'utf8')).slice(0, 4_000));
+  const calibration = ['--calibration', EXAMPLE_CALIBRATION, '--samples', '4', '--seqlen', '64'];
+  ({ run } = await esparseJson('prune', '--model', EXAMPLE_MODEL, ...calibration, '--store', at('store')));
+});
+
+test('an export is a checkpoint that evaluates as the store does, folded too', async () => {
+  const report = await esparseJson(...exportTo('hf'));
+  expect(report).toMatchObject({ run, format: 'safetensors', files: 4 });
+  expect((await readdir(at('hf'))).sort()).toEqual([
+    'config.json',
+    'model.safetensors',
+    'tokenizer.json',
+    'tokenizer_config.json',
+  ]);
+  const folded = await esparse(...exportTo('folded', '--fold'));
+  expect(folded.stdout).toContain('folded into the linears before: down_proj');
+  const stored = await evaluate('--store', at('store'));
+  // Sums are added in another order.
+  for (const out of ['hf', 'folded']) expect((await evaluate('--model', at(out))) / stored).toBeCloseTo(1, 5);
+});
+
+test('an export that is killed, or stopped by Ctrl-C, goes on with the same command; another folder is refused', async () => {
+  const killed = startInterruptible(...exportTo('again'));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  killed.child.kill('SIGKILL');
+  await killed.ended;
+  await esparseJson(...exportTo('again'));
+  expect(await contentsOf(at('again'))).toEqual(await contentsOf(at('hf')));
+  await expect(esparse(...exportTo('again'))).resolves.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('is not empty: nothing is overwritten'),
+  });
+});
