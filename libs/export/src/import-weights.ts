@@ -11,6 +11,7 @@ import { free } from '@esparse/kernels';
 import {
   describeCheckpoint,
   describeModel,
+  linearsOf,
   tensorsOfBlock,
   type LinearSpec,
   type ModelDescription,
@@ -131,7 +132,7 @@ async function checkOutside(session: Session): Promise<number> {
   const found: { readonly name: string; readonly count: number }[] = [];
   for (let block = 0; block < description.blocks; block++) {
     onProgress?.({ phase: 'checking', block, blocks: description.blocks });
-    for (const linear of description.linears) {
+    for (const linear of linearsOf(description, block)) {
       throwIfCancelled(signal, `reading ${model}`);
       const name = linear.weight(block);
       const tuned = await masked(session, name);
@@ -178,7 +179,7 @@ async function write(writer: RunWriter, session: Session): Promise<void> {
 async function writeBlock(group: Transaction, block: number, session: Session): Promise<void> {
   const { description, checkpoint, signal } = session;
   const dense = new Set(tensorsOfBlock(description, block).map(({ name }) => name));
-  for (const linear of description.linears) {
+  for (const linear of linearsOf(description, block)) {
     throwIfCancelled(signal, 'importing weights');
     if (await writeMasked(group, linear, block, session)) dense.delete(linear.weight(block));
   }

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
 import { inTemporaryFolder, relativeError } from '@esparse/laws';
-import { describeCheckpoint, describeModel } from '@esparse/model';
+import { describeCheckpoint, describeModel, linearsOf } from '@esparse/model';
 import { storeWeights } from '@esparse/model-store';
 import { sequenceLogits } from '@esparse/onnx';
 import { exportRun } from '../export-run.ts';
@@ -35,14 +35,14 @@ test.each(readdirSync(FIXTURES))(
         fold: true,
       });
       const ordersOf = (linear: string) =>
-        new Set(linears!.filter((one) => one.linear === linear).map(({ order }) => order));
+        new Set(linears!.filter((one) => one.linear.endsWith(linear)).map(({ order }) => order));
       for (const linear of ['o_proj', 'down_proj']) expect(ordersOf(linear)).toEqual(new Set(['folded']));
       for (const linear of ['q_proj', 'gate_proj']) expect(ordersOf(linear)).toEqual(new Set(['residual']));
 
       const folded = await openCheckpoint(path.join(home, 'out'));
       const description = describeCheckpoint(folded);
       const weights = checkpointWeights(folded);
-      for (const linear of description.linears.filter(({ tap }) => tap === 'attn_out' || tap === 'mlp_out')) {
+      for (const linear of linearsOf(description, 1).filter(({ tap }) => /(attn|mlp)_out$/.test(tap))) {
         const matrix = await weights.read(linear.weight(1));
         for (let first = 0; first < matrix.length; first += PATTERN.group) {
           const group = matrix.subarray(first, first + PATTERN.group);

@@ -1,4 +1,4 @@
-import { kindOf, type LinearSpec } from '@esparse/model';
+import { kindOf, linearsOf, type LinearSpec } from '@esparse/model';
 import type { ChannelOrder, RunTensors } from '@esparse/model-store';
 import { identityOrder } from '@esparse/sparsity';
 import type { ExportSource } from '../source.ts';
@@ -34,7 +34,7 @@ export async function foldSource(source: ExportSource, signal?: AbortSignal): Pr
   const orders = new Map<string, MatrixOrders>();
   const linears: FoldedLinear[] = [];
   for (let block = 0; block < description.blocks; block++) {
-    for (const linear of description.linears) {
+    for (const linear of linearsOf(description, block)) {
       const order = await tensors.order(linear.weight(block), signal);
       if (order === undefined) continue;
       const fold = isContiguous(order) ? 'contiguous' : foldOf(source, linear, block, order);
@@ -66,7 +66,7 @@ function foldOf(
   order: ChannelOrder,
 ): Fold | 'residual' | 'heads' {
   const program = description.program.blocks[kindOf(description.program, block)]!;
-  const found = producersOf(program, linear.name);
+  const found = producersOf(program, linear);
   if (found === undefined) return 'residual';
   const producers = description.linears.filter(({ name }) => found.linears.includes(name));
   if (found.heads === undefined) {

@@ -1,4 +1,4 @@
-import { operationOf, type BlockOp } from '@esparse/model';
+import { expertPart, operationOf, type BlockOp, type LinearSpec } from '@esparse/model';
 import type { Heads } from './within-heads.ts';
 
 /** What makes the input of a linear: the linears whose outputs become it, channel by channel. */
@@ -12,8 +12,17 @@ export interface Producers {
  * The linears that make the input of a linear and nothing else, so that their outputs can be put in another order with it;
  * undefined where something else reads or makes it too, such as the residual stream.
  */
-export function producersOf(program: readonly BlockOp[], linear: string): Producers | undefined {
-  const consumer = program.find((op) => op.op === 'linear' && op.linear === linear);
+export function producersOf(
+  program: readonly BlockOp[],
+  { name, expert }: Pick<LinearSpec, 'name' | 'expert'>,
+): Producers | undefined {
+  if (expert !== undefined) {
+    const mixture = program.find((op) => op.op === 'experts');
+    if (mixture?.op !== 'experts') return undefined;
+    const found = producersOf(mixture.program, { name: name.slice(expertPart(expert, '').length) });
+    return found && { ...found, linears: found.linears.map((linear) => expertPart(expert, linear)) };
+  }
+  const consumer = program.find((op) => op.op === 'linear' && op.linear === name);
   return consumer?.op === 'linear' ? producersOfValue(program, consumer.input) : undefined;
 }
 
