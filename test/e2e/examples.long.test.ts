@@ -9,7 +9,7 @@ import { channelKurtosis, moments, tailed } from '../../examples/plugins/kurtosi
 import { esparseJson, esparseJsonWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
-import { shareWorker } from '../support/workers.ts';
+import { shareWorker } from '../support/share-worker.ts';
 
 const at = scratchFolder();
 shareWorker(at);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { esparseJson, esparseJsonWith, esparseWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
-import { shareWorker } from '../support/workers.ts';
+import { shareWorker } from '../support/share-worker.ts';
 
 const at = scratchFolder();
 shareWorker(at);

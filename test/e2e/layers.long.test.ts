@@ -5,7 +5,7 @@ import { esparse, esparseJson } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
 import { bytesOfRun } from '../support/run-bytes.ts';
-import { shareWorker } from '../support/workers.ts';
+import { shareWorker } from '../support/share-worker.ts';
 
 const at = scratchFolder();
 shareWorker(at);

@@ -4,7 +4,7 @@ import { esparse, esparseJson, type Outcome } from '../support/esparse.ts';
 import { FAULTY_PIPELINE } from '../support/faulty-pipeline.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
-import { shareWorker } from '../support/workers.ts';
+import { shareWorker } from '../support/share-worker.ts';
 
 /** Outside the repository: only esparse itself knows where @esparse/api and zod are. */
 const at = scratchFolder();

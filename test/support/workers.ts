@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { ESPARSE, EXAMPLE_MODEL } from './repository.ts';
+import { ESPARSE } from './repository.ts';
 
 /** An `esparse worker` process that listens. */
 export interface WorkerProcess {
@@ -49,20 +49,4 @@ export async function startWorkerOn(enter: readonly string[], ...args: string[])
       return ((await exited) as [number | null])[0];
     },
   };
-}
-
-/**
- * One worker for all runs of a test file, on the example model and a folder: starting one takes longer than a small run.
- * Commands find it in their environment, as `--worker` would name it.
- */
-export function shareWorker(folder: () => string): void {
-  let worker: WorkerProcess;
-  beforeAll(async () => {
-    worker = await startWorkerProcess('--root', EXAMPLE_MODEL, '--root', folder());
-    process.env.ESPARSE_WORKER = worker.address;
-  });
-  afterAll(async () => {
-    delete process.env.ESPARSE_WORKER;
-    await worker.end('SIGTERM');
-  });
 }
