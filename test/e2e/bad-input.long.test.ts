@@ -103,8 +103,8 @@ test.each<[string, (model: string) => Promise<void>, RegExp]>([
   ['a missing tensor', (m) => editConfig(m, { num_hidden_layers: 5 }), /model\.layers\.4/],
   [
     'an unknown architecture',
-    (m) => editConfig(m, { architectures: ['GPT2LMHeadModel'] }),
-    /GPT2LMHeadModel[\s\S]*LlamaForCausalLM/,
+    (m) => editConfig(m, { architectures: ['BloomForCausalLM'] }),
+    /BloomForCausalLM[\s\S]*LlamaForCausalLM/,
   ],
   [
     'an index that names a shard that is missing',

@@ -19,6 +19,7 @@ const ONLY = process.env.ESPARSE_FUZZ_ONLY;
 const HANG_MS: Readonly<Record<SubjectName, number>> = {
   stores: 20_000,
   checkpoints: 20_000,
+  headers: 20_000,
   requests: 20_000,
   calls: 20_000,
   tokenizers: 60_000,

@@ -1,11 +1,12 @@
 import { cp, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { checkpointWeights, openCheckpoint, writeCheckpoint, type TensorToWrite } from '@esparse/checkpoint';
+import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
 import type { ErrorKind } from '@esparse/errors';
 import { perplexity } from '@esparse/evaluation';
 import { describeCheckpoint } from '@esparse/model';
 import { CPU } from '@esparse/onnx';
 import { REPOSITORY } from '../../support/repository.ts';
+import { inShards } from '../in-shards.ts';
 import { MutableFolder } from '../mutable-folder.ts';
 import { refusedAs, type Subject } from '../subject.ts';
 
@@ -49,20 +50,6 @@ export const checkpoints: Subject = {
     };
   },
 };
-
-/** The same checkpoint in two files with an index. */
-async function inShards(from: string, to: string): Promise<string> {
-  const checkpoint = await openCheckpoint(from);
-  const tensors = [...checkpoint.tensors].map(([name, { dtype, shape }]): TensorToWrite => ({
-    name,
-    dtype,
-    shape,
-    data: () => checkpoint.read(name),
-  }));
-  await writeCheckpoint(to, checkpoint.config, tensors, { shards: 2 });
-  await checkpoint.close();
-  return to;
-}
 
 async function run(location: string): Promise<void> {
   const checkpoint = await openCheckpoint(location);

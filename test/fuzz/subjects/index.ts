@@ -4,6 +4,7 @@ import type { Subject } from '../subject.ts';
 export const SUBJECTS = {
   stores: async () => (await import('./stores.ts')).stores,
   checkpoints: async () => (await import('./checkpoints.ts')).checkpoints,
+  headers: async () => (await import('./headers.ts')).headers,
   tokenizers: async () => (await import('./tokenizers.ts')).tokenizers,
   requests: async () => (await import('./requests.ts')).requests,
   calls: async () => (await import('./calls.ts')).calls,

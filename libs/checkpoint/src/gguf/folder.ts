@@ -1,5 +1,13 @@
+import { stat } from 'node:fs/promises';
 import { EsparseError } from '@esparse/errors';
-import { openFolder, throwIfCancelled, type ByteFolder, type ByteSource } from '@esparse/storage';
+import {
+  openFolder,
+  parseLocation,
+  resolveLocation,
+  throwIfCancelled,
+  type ByteFolder,
+  type ByteSource,
+} from '@esparse/storage';
 import { openCheckpointFile, type CheckpointFile } from '../checkpoint-file.ts';
 import { ggufModel, withRopeFactors, type GgufModel } from './model.ts';
 import { readGgufHeader, type GgufHeader } from './header.ts';
@@ -15,10 +23,20 @@ const PIECE_BYTES = 4 << 20;
  * @throws EsparseError 'usage' for a text that is no location
  */
 export async function openModelFolder(location: string): Promise<ByteFolder> {
-  if (!/\.gguf$/i.test(location)) return openFolder(location);
-  const end = location.lastIndexOf('/');
-  const parent = end === -1 ? '.' : location.slice(0, Math.max(end, 1));
-  return ggufFolder(await openFolder(parent), location.slice(end + 1));
+  if (!(await isFile(location))) return openFolder(location);
+  // A file that is named may be a link: it is that file which is meant.
+  const file = await resolveLocation(location).catch(() => location);
+  const end = file.lastIndexOf('/');
+  const parent = end === -1 ? '.' : file.slice(0, Math.max(end, 1));
+  return ggufFolder(await openFolder(parent), file.slice(end + 1));
+}
+
+/** By its name; on this machine, where the cache of the Hugging Face hub has files without one, by what it is. */
+async function isFile(location: string): Promise<boolean> {
+  if (/\.gguf$/i.test(location)) return true;
+  if (parseLocation(location).scheme !== 'file') return false;
+  const found = await stat(location).catch(() => undefined);
+  return found?.isFile() === true;
 }
 
 /**

@@ -84,6 +84,12 @@ test.each<[string, () => Uint8Array, string, string]>([
     "ggml's type 17",
   ],
   [
+    'a tensor that the architecture does not have',
+    () => changed('blk.0.attn_q.weigh', 0, Buffer.from('T')),
+    'unsupported',
+    'blk.0.attn_q.weighT',
+  ],
+  [
     'a tensor behind the end',
     () => changed('blk.0.attn_q.weight', 24, u64(1n << 40n)),
     'checkpoint',

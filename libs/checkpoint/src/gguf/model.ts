@@ -25,7 +25,8 @@ const MAX_BLOCKS = 4096;
 
 /**
  * Reads a file's architecture, as config.json and tensor names.
- * @throws EsparseError 'unsupported' for an architecture that is not known, 'checkpoint' for metadata that is missing
+ * @throws EsparseError 'unsupported' for an architecture or a tensor that is not known, 'checkpoint' for metadata that is
+ * missing
  */
 export function ggufModel(header: GgufHeader, where: string): GgufModel {
   const metadata = new Metadata(header, where);
@@ -58,6 +59,7 @@ export function ggufModel(header: GgufHeader, where: string): GgufModel {
     heads: numbers.num_attention_heads!,
     kvHeads: numbers.num_key_value_heads!,
   });
+  refuseOthers(header, new Set(names.map(({ source }) => source)), where);
   return {
     config,
     tensors: names.filter(({ source }) => header.tensors.has(source)),
@@ -78,6 +80,20 @@ export function withRopeFactors(
     attention_factor: 1,
   };
   return { ...config, rope_scaling };
+}
+
+/** @throws EsparseError 'unsupported' naming a tensor that no part of the model is made of: whoever wrote it computed with it */
+function refuseOthers({ tensors }: GgufHeader, known: ReadonlySet<string>, where: string): void {
+  const other = [...tensors.keys()].find((name) => name !== ROPE_FACTORS && !known.has(name));
+  if (other === undefined) return;
+  throw new EsparseError(
+    'unsupported',
+    `${where} has a tensor ${JSON.stringify(other)}, which is not known`,
+    {
+      hint: 'it is of another architecture than it says, or of a newer version of it: read the safetensors checkpoint',
+      context: { tensor: other },
+    },
+  );
 }
 
 /** The fields of config.json that are numbers. */
