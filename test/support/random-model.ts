@@ -40,10 +40,18 @@ export function llamaConfig(shape: LlamaShape): Record<string, unknown> {
 
 /** Writes a LLaMA with random bf16 weights of a trained model's scale, tensor by tensor. */
 export async function writeRandomLlama(directory: string, shape: LlamaShape, seed = 1): Promise<void> {
-  const config = llamaConfig(shape);
+  await writeRandomModel(directory, llamaConfig(shape), seed);
+}
+
+/** The same of a model of any family, by its config.json. */
+export async function writeRandomModel(
+  directory: string,
+  config: Record<string, unknown>,
+  seed = 1,
+): Promise<void> {
   const description = describeModel(config);
   const specs = [...description.outerTensors];
-  for (let block = 0; block < shape.blocks; block++) specs.push(...tensorsOfBlock(description, block));
+  for (let block = 0; block < description.blocks; block++) specs.push(...tensorsOfBlock(description, block));
   const tensors = specs.map(({ name, shape: size }, index): TensorToWrite => ({
     name,
     shape: size,

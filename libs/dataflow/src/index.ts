@@ -1,5 +1,6 @@
 export { abortWith } from './abort.ts';
 export { commit, type BlockSink } from './commit.ts';
+export { disposeStates } from './dispose-states.ts';
 export { finishStatistics } from './finish-statistics.ts';
 export { fromPull, type FromPullOptions } from './from-pull.ts';
 export { gatherStatistics } from './gather-statistics.ts';

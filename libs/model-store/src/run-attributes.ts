@@ -40,6 +40,8 @@ const schema = z.object({
       seed: z.number().int(),
       bos: z.boolean(),
     }),
+    /** Tokens that an expert must have seen to be pruned by its own statistics; absent where there are no experts. */
+    expertTokens: z.number().int().positive().optional(),
     skipIndivisible: z.boolean(),
   }),
 });

@@ -8,6 +8,7 @@ export {
   type BlockRunner,
   type BlockRunnerOptions,
   type LoadedBlock,
+  type TapOptions,
   type TapOutput,
 } from './runner/block-runner.ts';
 export { embedTokens } from './runner/embed.ts';

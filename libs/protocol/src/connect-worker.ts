@@ -57,20 +57,21 @@ export function connectWorker(
       );
     },
     streamActivations(target, expected, signal) {
-      const { block, shard, taps, dense = false } = expected;
-      const request = { run: refOf(target), block, shard, taps: [...taps.keys()], dense };
+      const { block, shard, taps, dense = false, allTokens = false } = expected;
+      const request = { run: refOf(target), block, shard, taps: [...taps.keys()], dense, allTokens };
       const messages = streamCall(to(target, signal), () =>
         client.streamActivations(request, within(SHARD_DEADLINE_MS)),
       );
       return readTiles(messages, expected, address);
     },
-    gatherStatistics(target, { block, shards, taps, statistics }, signal) {
+    gatherStatistics(target, { block, shards, taps, statistics, allTokens = false }, signal) {
       const request = {
         run: refOf(target),
         block,
         shards: [...shards],
         taps: [...taps],
         statistics: [...statistics],
+        allTokens,
       };
       const deadline = within(SHARD_DEADLINE_MS * Math.max(1, shards.length));
       return streamCall(to(target, signal), () => client.gatherStatistics(request, deadline));

@@ -27,8 +27,8 @@ export const MAX_NAME_LENGTH = 4096;
 /** Shards of one call at most: those of the largest run, and it bounds what a request names. */
 export const MAX_SHARDS = 65_536;
 
-/** Taps or statistics that one call names at most: far above any block's. */
-export const MAX_NAMES = 256;
+/** Taps or statistics that one call names at most: a mixture of 512 experts has 1026 taps. */
+export const MAX_NAMES = 8192;
 
 /** Between two pings of a connection with calls on it, and how long the answer may take: a host that vanished shows. */
 export const KEEPALIVE_MS = 10_000;

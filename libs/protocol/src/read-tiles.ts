@@ -13,12 +13,7 @@ export async function* readTiles(
   expected: TileExpectation,
   address: string,
 ): AsyncGenerator<Tile> {
-  /** Rows received of each sequence, by tap. */
-  const received = new Map(
-    [...expected.taps.keys()].map((tap) => [tap, new Uint32Array(expected.sequences)]),
-  );
-  const due = expected.sequences * expected.seqlen * expected.taps.size;
-  let rows = 0;
+  const received = new Map([...expected.taps.keys()].map((tap) => [tap, rowsOf(expected, tap)]));
   let number = 0;
   let before: Tile | undefined;
   for await (const message of messages) {
@@ -28,26 +23,51 @@ export async function* readTiles(
       continue;
     }
     countRows(received.get(tile.tap)!, tile, address);
-    rows += tile.rows;
     yield before === undefined ? tile : { ...before, dense: rowsBeside(before, tile, address) };
     before = undefined;
   }
+  const rows = sum([...received.values()].map((counted) => counted.rows));
+  const due = sum([...received.values()].map((counted) => counted.due));
   if (rows === due && before === undefined) return;
   throw refused(expected, `worker ${address} sent ${rows} of ${due} rows of block ${expected.block}`);
 }
 
+/** The rows of one tap, of each sequence: those that were received, and how many there are. */
+interface Received {
+  readonly rows: Uint32Array;
+  readonly due: Uint32Array;
+}
+
+/** An expert's rows are known once the first of them comes: there may be none. */
+function rowsOf({ sequences, seqlen, routed }: TileExpectation, tap: string): Received {
+  const due = new Uint32Array(sequences);
+  return { rows: new Uint32Array(sequences), due: routed?.has(tap) === true ? due : due.fill(seqlen) };
+}
+
+function sum(counts: readonly Uint32Array[]): number {
+  return counts.reduce((all, each) => each.reduce((total, count) => total + count, all), 0);
+}
+
 /** Counts a tile's rows, which must follow those received of their sequence. */
 function countRows(
-  received: Uint32Array,
-  { sequence, firstRow, rows, ...tile }: Tile,
+  received: Received,
+  { sequence, firstRow, rows, sequenceRows = 0, ...tile }: Tile,
   address: string,
 ): void {
-  const due = received[sequence]!;
+  const due = received.rows[sequence]!;
+  if (received.due[sequence] === 0) received.due[sequence] = sequenceRows;
+  if (received.due[sequence] !== sequenceRows) {
+    const where = `sequence ${sequence} of tap ${tile.tap}`;
+    throw refused(
+      tile,
+      `worker ${address} says that ${where} has ${sequenceRows} rows, and said another number`,
+    );
+  }
   if (firstRow !== due) {
     const where = `sequence ${sequence} of tap ${tile.tap}`;
     throw refused(tile, `worker ${address} sent row ${firstRow} of ${where}, where row ${due} was due`);
   }
-  received[sequence] = due + rows;
+  received.rows[sequence] = due + rows;
 }
 
 /** The dense model's rows, which must be those of the tile before them. */

@@ -174,3 +174,48 @@ test.each([
     expect.objectContaining({ kind: 'protocol' }),
   );
 });
+
+describe('an expert’s tap', () => {
+  const expected: TileExpectation = { ...shard, routed: new Set(['b']) };
+  /** Tiles of `a` whole, and of `b` as routed: [sequence, first row, rows, rows in the sequence]. */
+  function* routed(...pieces: readonly (readonly number[])[]): Generator<ActivationTile__Output> {
+    let number = 0;
+    const tiles = [
+      ...[0, 1].map((sequence) => ({ ...tileOf(3, 4), tap: 'a', sequence })),
+      ...pieces.map(([sequence, firstRow, rows, sequenceRows]) => ({
+        ...{ ...tileOf(rows!, 4), tap: 'b' },
+        ...{ sequence: sequence!, firstRow: firstRow!, sequenceRows },
+      })),
+    ];
+    for (const tile of tiles) {
+      for (const message of tileMessages(tile, number)) {
+        number++;
+        yield message as ActivationTile__Output;
+      }
+    }
+  }
+
+  test('has the rows that it says, maybe none, and ends its sequence with the last of them', async () => {
+    const tiles = await readAll(routed([1, 0, 1, 2], [1, 1, 1, 2]), expected);
+    expect(tiles.slice(2).map(({ endsSequence }) => endsSequence)).toEqual([false, true]);
+    expect(await readAll(routed(), expected)).toHaveLength(2);
+    expect(await readAll(routed([0, 0, 3, 0]), expected)).toHaveLength(3);
+  });
+
+  test.each<[string, number[][], TileExpectation]>([
+    ['ends too soon', [[0, 0, 1, 2]], expected],
+    ['has more rows than it says', [[0, 0, 2, 1]], expected],
+    ['has more rows than the sequence', [[0, 0, 1, 4]], expected],
+    [
+      'says another number in between',
+      [
+        [0, 0, 1, 2],
+        [0, 1, 2, 3],
+      ],
+      expected,
+    ],
+    ['is no expert’s', [[0, 0, 1, 1]], shard],
+  ])('is refused where it %s', async (_, pieces, of) => {
+    await expect(readAll(routed(...pieces), of)).rejects.toMatchObject({ kind: 'protocol' });
+  });
+});

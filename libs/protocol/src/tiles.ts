@@ -18,6 +18,8 @@ export interface Tile {
   readonly data: Float32Array;
   /** Whether its rows are the last of their sequence. */
   readonly endsSequence: boolean;
+  /** Rows of the tap in the sequence, where they are not those of all of its tokens: an expert's. */
+  readonly sequenceRows?: number | undefined;
   /** The same rows of the dense model, (rows x channels), where they were asked for. */
   readonly dense?: Float32Array;
 }
@@ -49,6 +51,7 @@ export function* tileMessages(
       dtype: 'DTYPE_F32',
       data: Buffer.from(values.buffer, values.byteOffset + row * rowBytes, rows * rowBytes),
       dense: ofDense,
+      sequenceRows: tile.sequenceRows ?? 0,
     });
     yield message(data, false);
     if (dense !== undefined) yield message(dense, true);
@@ -63,6 +66,10 @@ export interface TileExpectation {
   readonly sequences: number;
   /** Channels of each tap. */
   readonly taps: ReadonlyMap<string, number>;
+  /** Taps of experts, which have the rows of the tokens that are routed there: maybe none. @default none */
+  readonly routed?: ReadonlySet<string> | undefined;
+  /** Whether all tokens go to every expert. @default false */
+  readonly allTokens?: boolean;
   /** Whether each tile is followed by the same rows of the dense model. @default false */
   readonly dense?: boolean;
 }
@@ -91,14 +98,20 @@ export function readTile(message: ActivationTile__Output, number: number, expect
   const denseDue = expected.dense === true && number % 2 === 1;
   if (message.dense !== denseDue) refuse(`rows of the ${denseDue ? 'dense model' : 'model'} are due`);
   if (message.dtype !== 'DTYPE_F32') refuse(`dtype ${message.dtype} is unknown`);
-  if (sequence >= expected.sequences || rows === 0 || firstRow + rows > expected.seqlen) {
+  const { sequenceRows } = message;
+  if (sequenceRows > (expected.routed?.has(tap) === true ? expected.seqlen : 0)) {
+    refuse(`tap ${tap} has ${sequenceRows} rows in sequence ${sequence}`);
+  }
+  const last = sequenceRows === 0 ? expected.seqlen : sequenceRows;
+  if (sequence >= expected.sequences || rows === 0 || firstRow + rows > last) {
     refuse(`rows ${firstRow} to ${firstRow + rows} of sequence ${sequence} are outside the shard`);
   }
   if (data.length !== rows * channels * 4 || data.length > MAX_TILE_BYTES) {
     refuse(`${data.length} bytes for ${rows} x ${channels} values`);
   }
-  const endsSequence = firstRow + rows === expected.seqlen;
-  return { block, tap, shard, sequence, firstRow, rows, channels, data: asFloats(data), endsSequence };
+  const endsSequence = firstRow + rows === last;
+  const place = { block, tap, shard, sequence, firstRow, rows, channels, sequenceRows: last };
+  return { ...place, data: asFloats(data), endsSequence };
 }
 
 /** The little-endian floats in a message's bytes; copied only where they are not aligned. */

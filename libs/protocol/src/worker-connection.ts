@@ -31,6 +31,8 @@ export interface GatherRequest {
     readonly version: number;
     readonly parameters: string;
   }[];
+  /** Whether all tokens go to every expert. @default false */
+  readonly allTokens?: boolean;
 }
 
 /**

@@ -1,8 +1,18 @@
 import type { BlockSink, PrunedLinear, TapReadings } from '@esparse/dataflow';
 import { free } from '@esparse/kernels';
+import { tapsOf } from '@esparse/model';
 import { densePath, statisticPath, writeDense, writeLinear } from '@esparse/model-store';
 import type { Commit, Transaction } from '@esparse/store';
 import type { RunContext } from './run-context.ts';
+import type { StarvedExpert } from './starved-experts.ts';
+
+/** What was found out of a block before its linears are pruned. */
+export interface BlockFindings {
+  readonly block: number;
+  readonly readings: ReadonlyMap<string, TapReadings>;
+  /** Its experts that were pruned by the statistics of all tokens. */
+  readonly starved: readonly StarvedExpert[];
+}
 
 /**
  * A block's transaction as the end of its stream: each pruned linear is written as it comes; the commit adds what
@@ -10,8 +20,7 @@ import type { RunContext } from './run-context.ts';
  */
 export function blockSink(
   context: RunContext,
-  block: number,
-  readings: ReadonlyMap<string, TapReadings>,
+  { block, readings, starved }: BlockFindings,
   signal?: AbortSignal,
 ): BlockSink<PrunedLinear, Commit> {
   const { writer, stopwatch, checkpoint, description, layers } = context;
@@ -27,8 +36,8 @@ export function blockSink(
         const dense = [...description.blockTensors(block).map(({ name }) => name)];
         for (const linear of layers.dense(block)) dense.push(linear.weight(block));
         for (const name of dense) await writeDense(transaction, densePath(name), checkpoint, name, signal);
-        await writeReadings(context, transaction, readings);
-        return transaction.commit({ block });
+        await writeReadings(context, transaction, block, readings);
+        return transaction.commit({ block, ...(starved.length > 0 && { starvedExperts: starved }) });
       }),
     abort: () => transaction.abort(),
   };
@@ -41,10 +50,11 @@ export function blockSink(
 async function writeReadings(
   { description, metric, stages }: RunContext,
   transaction: Transaction,
+  block: number,
   readings: ReadonlyMap<string, TapReadings>,
 ): Promise<void> {
   const named = [metric, ...stages].flatMap(({ statistics }) => Object.entries(statistics));
-  for (const { name: tap, channels } of description.taps) {
+  for (const { name: tap, channels } of tapsOf(description, block)) {
     const written = new Set<string>();
     for (const [name, reader] of named) {
       const data = readings.get(tap)?.get(reader);

@@ -1,3 +1,4 @@
+import type { TapSpec } from '@esparse/model';
 import { defer, finalize, from, map, mergeMap, tap as peek, type Observable } from 'rxjs';
 import {
   fromPull,
@@ -20,16 +21,31 @@ import type { Shard } from './shards.ts';
  * The statistics that metric and stages need of what a block's pruned linears read, over all shards; emits them once, when
  * the last shard is in. A shard counts once, and only when it is complete, however often it was tried.
  */
-export function calibrateBlock$(context: RunContext, block: number): Observable<StatisticSketch> {
+export function calibrateBlock$(context: RunContext, wanted: Activations): Observable<StatisticSketch> {
   return defer(() =>
-    context.options.combine === 'worker' ? combined$(context, block) : streamed$(context, block),
+    context.options.combine === 'worker' ? combined$(context, wanted) : streamed$(context, wanted),
   );
 }
 
+/** Which activations of a block are gathered. */
+export interface Activations {
+  readonly block: number;
+  readonly taps: readonly TapSpec[];
+  /** Whether all tokens go to every expert, instead of those that are routed there. */
+  readonly allTokens: boolean;
+}
+
+/** Those of the taps that have the rows of some tokens only. */
+function routedTaps({ taps, allTokens }: Activations): readonly TapSpec[] {
+  return allTokens ? [] : taps.filter(({ expert }) => expert !== undefined);
+}
+
 /** Activations cross the wire, and are folded here. */
-function streamed$(context: RunContext, block: number): Observable<StatisticSketch> {
-  const { layers, readers, shards, pool, target, options } = context;
-  const taps = new Map(layers.taps(block).map(({ name, channels }) => [name, channels]));
+function streamed$(context: RunContext, wanted: Activations): Observable<StatisticSketch> {
+  const { readers, shards, pool, target, options } = context;
+  const { block, allTokens } = wanted;
+  const taps = new Map(wanted.taps.map(({ name, channels }) => [name, channels]));
+  const routed = new Set(routedTaps(wanted).map(({ name }) => name));
   const gathered = statisticsOf(readers);
   const [firstTap] = taps.keys();
   const progress = progressOf(context, block);
@@ -43,7 +59,10 @@ function streamed$(context: RunContext, block: number): Observable<StatisticSket
         (signal) =>
           worker.streamActivations(
             target,
-            { block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences, taps, dense },
+            {
+              ...{ block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences },
+              ...{ taps, routed, allTokens, dense },
+            },
             signal,
           ),
         {
@@ -84,9 +103,9 @@ function streamed$(context: RunContext, block: number): Observable<StatisticSket
 }
 
 /** Activations are folded where they arise, and one sketch of each batch of shards crosses the wire. */
-function combined$(context: RunContext, block: number): Observable<StatisticSketch> {
-  const { layers, readers, shards, pool, target, options } = context;
-  const taps = layers.taps(block);
+function combined$(context: RunContext, wanted: Activations): Observable<StatisticSketch> {
+  const { readers, shards, pool, target, options } = context;
+  const { block, taps, allTokens } = wanted;
   const gathered = statisticsOf(readers);
   const refs = gathered.map(({ name, version, parameters }) => ({
     name,
@@ -95,6 +114,9 @@ function combined$(context: RunContext, block: number): Observable<StatisticSket
   }));
   const channels = new Map(
     taps.flatMap((tap) => gathered.map(({ name }) => [stateName(tap.name, name), tap.channels] as const)),
+  );
+  const fewer = new Set(
+    routedTaps(wanted).flatMap((tap) => gathered.map(({ name }) => stateName(tap.name, name))),
   );
   const limit = maxSketchBytes({ channels });
   const progress = progressOf(context, block);
@@ -107,6 +129,7 @@ function combined$(context: RunContext, block: number): Observable<StatisticSket
         shards: batch.map(({ index }) => index),
         taps: taps.map(({ name }) => name),
         statistics: refs,
+        allTokens,
       };
       const pieces: Buffer[] = [];
       let size = 0;
@@ -134,6 +157,7 @@ function combined$(context: RunContext, block: number): Observable<StatisticSket
         channels,
         shards: batch.map(({ index }) => index),
         tokens,
+        fewer,
       };
       return pool
         .run$({

@@ -1,3 +1,4 @@
+import type { StarvedExpert } from './starved-experts.ts';
 import type { Phase } from './stopwatch.ts';
 
 /** The events of a run as they leave it, in order. From `started` on, each names the run. */
@@ -53,6 +54,13 @@ export type RunEvent =
       readonly shards?: readonly number[];
       readonly worker: string;
       readonly message: string;
+    }
+  /** Experts that fewer tokens were routed to than `threshold`: they are pruned by the statistics of all tokens. */
+  | {
+      readonly event: 'experts';
+      readonly block: number;
+      readonly threshold: number;
+      readonly starved: readonly StarvedExpert[];
     }
   | { readonly event: 'note'; readonly message: string }
   | ({ readonly event: 'finished' } & PruneReport);

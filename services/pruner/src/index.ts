@@ -11,4 +11,5 @@ export { prune, type PruneDependencies } from './prune.ts';
 export { planRun } from './plan/plan.ts';
 export type { PlanOptions, RunPlan } from './plan/run-plan.ts';
 export type { Phase } from './stopwatch.ts';
+export { MIN_EXPERT_TOKENS } from './starved-experts.ts';
 export { startWatchdog, type Watchdog } from './watchdog.ts';

@@ -13,6 +13,7 @@ import { fingerprintOf, tokensDigest } from './fingerprint.ts';
 import { resolveLayers, type Layers } from './layers.ts';
 import type { PruneOptions } from './options.ts';
 import { shardsOf, type Shard } from './shards.ts';
+import { MIN_EXPERT_TOKENS } from './starved-experts.ts';
 
 /** Everything that is known before the first block: the model, what to calibrate on, what stays dense. */
 export interface Preparation {
@@ -91,7 +92,16 @@ function runOptions(
   description: ModelDescription,
   { exceptions }: Layers,
 ): RunAttributes['options'] {
-  const { family, pattern, samples, seqlen, seed, bos, skipIndivisible } = options;
+  const {
+    family,
+    pattern,
+    samples,
+    seqlen,
+    seed,
+    bos,
+    skipIndivisible,
+    expertTokens = MIN_EXPERT_TOKENS,
+  } = options;
   return {
     pipeline: describePipeline(options.pipeline),
     // A family that was loaded but describes another kind of model does not change the bytes of this run.
@@ -99,6 +109,8 @@ function runOptions(
     pattern: { keep: pattern.keep, group: pattern.group },
     ...(Object.keys(exceptions).length > 0 && { layers: exceptions }),
     calibration: { samples, seqlen, seed, bos },
+    // A model without experts has the same bytes whatever is asked of them.
+    ...(description.linears.some(({ expert }) => expert !== undefined) && { expertTokens }),
     skipIndivisible,
   };
 }

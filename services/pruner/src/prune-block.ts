@@ -3,19 +3,23 @@ import { tensorToHalf } from '@esparse/checkpoint';
 import {
   abortWith,
   commit,
+  disposeStates,
   finishStatistics,
   oneByOne,
   pruneLinear,
   releaseReadings,
+  statisticsOf,
   type LinearJob,
   type LoadedLinear,
   type TapReadings,
 } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
+import type { AnyStatistic } from '@esparse/statistics';
 import { blockSink } from './block-sink.ts';
 import { calibrateBlock$ } from './calibrate-block.ts';
 import { linearEvents } from './linear-events.ts';
 import type { RunContext } from './run-context.ts';
+import { fallBack, MIN_EXPERT_TOKENS, starvedExperts, type StarvedExpert } from './starved-experts.ts';
 
 /**
  * Prunes one block: its activations stream into statistics, then its linears go one by one through score, shuffle,
@@ -35,12 +39,13 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
     }),
     stopwatch.measure('prune', { 'esparse.block': block }),
   );
-  const committed$ = readings$(context, block).pipe(
+  const starved: StarvedExpert[] = [];
+  const committed$ = readings$(context, block, starved).pipe(
     concatMap((readings) =>
       from(linearJobs(context, block, readings)).pipe(
         oneByOne(prune),
         tap(events.pruned),
-        commit(() => blockSink(context, block, readings, signal)),
+        commit(() => blockSink(context, { block, readings, starved }, signal)),
         finalize(() => {
           releaseReadings(readings);
         }),
@@ -51,14 +56,39 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
   await lastValueFrom(committed$);
 }
 
-/** What metric and stages need, tap by tap; nothing is streamed where they need nothing, or nothing is pruned. */
-function readings$(context: RunContext, block: number): Observable<ReadonlyMap<string, TapReadings>> {
-  const { layers, options, readers } = context;
-  const taps = layers.taps(block).map(({ name }) => name);
+/**
+ * What metric and stages need, tap by tap; nothing is streamed where they need nothing, or nothing is pruned. Experts that saw
+ * too few tokens have readings of all tokens of the layer.
+ *
+ * @param starved gets these experts
+ */
+function readings$(
+  context: RunContext,
+  block: number,
+  starved: StarvedExpert[],
+): Observable<ReadonlyMap<string, TapReadings>> {
+  const { layers, options, readers, guard, emit } = context;
+  const taps = layers.taps(block);
   if (readers.size === 0 || taps.length === 0) return of(new Map<string, TapReadings>());
-  return calibrateBlock$(context, block).pipe(
+  const [statistic] = statisticsOf(readers) as [AnyStatistic];
+  const threshold = options.expertTokens ?? MIN_EXPERT_TOKENS;
+  return calibrateBlock$(context, { block, taps, allTokens: false }).pipe(
+    fallBack({
+      taps,
+      starved: (sketch) => starvedExperts(sketch, taps, statistic, threshold),
+      gather$: (again) => calibrateBlock$(context, { block, taps: again, allTokens: true }),
+      dispose: (states) => disposeStates(states, guard),
+      report: (experts) => {
+        starved.push(...experts);
+        emit({ event: 'experts', block, threshold, starved: experts });
+      },
+    }),
     context.stopwatch.measure('calibrate'),
-    finishStatistics(taps, readers, { sequences: options.samples, block, guard: context.guard }),
+    finishStatistics(
+      taps.map(({ name }) => name),
+      readers,
+      { sequences: options.samples, block, guard },
+    ),
   );
 }
 

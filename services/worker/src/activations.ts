@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { TapOutput } from '@esparse/onnx';
+import type { TapOptions, TapOutput } from '@esparse/onnx';
 import { tileMessages, type ActivationTile } from '@esparse/protocol';
 import { mapAhead } from './ahead.ts';
 
@@ -8,6 +8,8 @@ export interface StreamOptions {
   readonly shard: number;
   /** Taps to stream; empty for all. */
   readonly taps: readonly string[];
+  /** Whether all tokens go to every expert. @default false */
+  readonly allTokens?: boolean | undefined;
   /** The dense model's states of the same shard, where each tile is followed by its rows. @default none */
   readonly dense?: ShardStates | undefined;
   readonly signal: AbortSignal;
@@ -37,28 +39,25 @@ export function* sequencesOf({ data, shape }: ShardStates): Generator<Float32Arr
  * sequence, then tap, then row, then model. While a sequence's tiles are sent the next ones are computed.
  */
 export async function* streamTiles(
-  run: (hidden: Float32Array) => Promise<TapOutput[]>,
+  run: (hidden: Float32Array, options: TapOptions) => Promise<TapOutput[]>,
   states: ShardStates,
-  { block, shard, taps, dense, signal }: StreamOptions,
+  { block, shard, taps, allTokens, dense, signal }: StreamOptions,
 ): AsyncGenerator<ActivationTile> {
-  const runUnlessAborted = async (hidden: Float32Array) => {
+  const runUnlessAborted = async ({ hidden, routedBy }: SequenceStates) => {
     signal.throwIfAborted();
-    return selected(await run(hidden), taps);
+    return selected(await run(hidden, { taps, allTokens, routedBy }), taps);
   };
-  const models = dense === undefined ? [states] : [states, dense];
+  const seqlen = states.shape[1]!;
   let number = 0;
   let sequence = 0;
   let outputs: TapOutput[][] = [];
-  for await (const output of mapAhead(
-    interleave(models.map(sequencesOf)),
-    SEQUENCES_AHEAD,
-    runUnlessAborted,
-  )) {
+  for await (const output of mapAhead(sequencesOfModels(states, dense), SEQUENCES_AHEAD, runUnlessAborted)) {
     outputs.push(output);
-    if (outputs.length < models.length) continue;
+    if (outputs.length < (dense === undefined ? 1 : 2)) continue;
     const [own, others] = outputs;
     for (const [i, tap] of own!.entries()) {
-      const tile = { block, shard, sequence, firstRow: 0, ...tap };
+      const sequenceRows = tap.rows === seqlen ? undefined : tap.rows;
+      const tile = { block, shard, sequence, firstRow: 0, sequenceRows, ...tap };
       for (const message of tileMessages(
         others === undefined ? tile : { ...tile, dense: others[i]!.data },
         number,
@@ -88,14 +87,22 @@ export async function advanceStates(
   return { data, shape: states.shape };
 }
 
-/** Interleaves generators of the same length: the first value of each, then the second of each, and so on. */
-function* interleave<T>(sources: readonly Generator<T>[]): Generator<T> {
-  for (;;) {
-    for (const source of sources) {
-      const next = source.next();
-      if (next.done === true) return;
-      yield next.value;
-    }
+/** The states of one sequence in one model. */
+interface SequenceStates {
+  readonly hidden: Float32Array;
+  /** Those that decide which experts its tokens go to, where these are another model's. */
+  readonly routedBy?: Float32Array;
+}
+
+/** Each sequence in turn; with `dense` in both models, the rows of whose experts are the same. */
+function* sequencesOfModels(states: ShardStates, dense: ShardStates | undefined): Generator<SequenceStates> {
+  const others = dense === undefined ? undefined : sequencesOf(dense);
+  for (const hidden of sequencesOf(states)) {
+    const beside = others?.next().value;
+    // What is run is moved to another thread.
+    const routedBy = beside === undefined ? undefined : hidden.slice();
+    yield { hidden };
+    if (beside !== undefined && routedBy !== undefined) yield { hidden: beside, routedBy };
   }
 }
 

@@ -1,6 +1,13 @@
 import { EsparseError } from '@esparse/errors';
 import type { FamilyLoader } from '@esparse/model';
-import { embedTokens, openDevice, type DeviceName, type LoadedBlock, type TapOutput } from '@esparse/onnx';
+import {
+  embedTokens,
+  openDevice,
+  type DeviceName,
+  type LoadedBlock,
+  type TapOptions,
+  type TapOutput,
+} from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
 import { MAX_SHARD_BYTES } from '@esparse/protocol';
 import { openStore } from '@esparse/store';
@@ -95,8 +102,8 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
       }),
 
     /** The inputs of the block's linears over one sequence. */
-    taps: (input: SequenceInput): Promise<TapOutput[]> =>
-      withBlock(input, (block) => block.taps(input.hidden)),
+    taps: (input: SequenceInput & { readonly options?: TapOptions }): Promise<TapOutput[]> =>
+      withBlock(input, (block) => block.taps(input.hidden, input.options)),
 
     /** The block's output over one sequence: (seqlen x hidden). */
     advance: (input: SequenceInput): Promise<Float32Array> =>

@@ -1,7 +1,7 @@
 import { createGatherer, type Gatherer } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
-import type { TapOutput } from '@esparse/onnx';
+import type { TapOptions, TapOutput } from '@esparse/onnx';
 import {
   MAX_NAMES,
   MAX_SHARDS,
@@ -17,6 +17,8 @@ export interface FoldOptions {
   readonly shards: readonly number[];
   /** Taps to fold; empty for all. */
   readonly taps: readonly string[];
+  /** Whether all tokens go to every expert. @default false */
+  readonly allTokens?: boolean | undefined;
   readonly statistics: readonly AnyStatistic[];
   readonly signal: AbortSignal;
 }
@@ -33,28 +35,30 @@ const MESSAGE_BYTES = MAX_TILE_BYTES / 4;
  * worker of N threads never keeps more than N busy.
  */
 export async function* foldShards(
-  run: (hidden: Float32Array) => Promise<TapOutput[]>,
+  run: (hidden: Float32Array, options: TapOptions) => Promise<TapOutput[]>,
   read: (shard: number) => Promise<ShardStates>,
-  { block, shards, taps, statistics, signal }: FoldOptions,
+  { block, shards, taps, allTokens, statistics, signal }: FoldOptions,
 ): AsyncGenerator<GatherStatisticsReply> {
   let gatherer: Gatherer | undefined;
   let tokens = 0;
   const every = Math.ceil(shards.length / MAX_REPORTS);
   try {
     for (const [i, shard] of shards.entries()) {
-      for (const hidden of sequencesOf(await read(shard))) {
+      const states = await read(shard);
+      for (const hidden of sequencesOf(states)) {
         signal.throwIfAborted();
-        const outputs = selected(await run(hidden), taps);
+        const outputs = selected(await run(hidden, { taps, allTokens }), taps);
         gatherer ??= createGatherer({
           taps: new Map(outputs.map(({ tap, channels }) => [tap, channels])),
           statistics,
           shards,
         });
         for (const output of outputs) {
-          await gatherer.add({ block, ...output, endsSequence: true });
+          // No token of the sequence may have gone to an expert.
+          if (output.rows > 0) await gatherer.add({ block, ...output, endsSequence: true });
           free(output.data);
         }
-        tokens += outputs[0]?.rows ?? 0;
+        tokens += states.shape[1]!;
       }
       if ((i + 1) % every === 0) yield { tokens };
     }

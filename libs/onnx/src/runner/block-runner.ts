@@ -33,6 +33,11 @@ export interface TapOptions {
   readonly taps?: readonly string[] | undefined;
   /** Sends all tokens to every expert, instead of those that are routed there. @default false */
   readonly allTokens?: boolean | undefined;
+  /**
+   * Hidden states, (seqlen x hidden), whose tokens decide where these are sent: so that the rows of an expert are the same
+   * in two models. @default these themselves
+   */
+  readonly routedBy?: Float32Array | undefined;
 }
 
 /** One block with its weights in memory, but those of its experts, the device's where there is one. */

@@ -23,6 +23,7 @@ export function mixtureKind(options: BlockKindOptions, parts: MixtureParts): Blo
   const inner = ofKind(ofDescription.taps, kind).map(({ name }) => name);
   const sessions = {
     taps: session(unique([...outside, ...routed]), before, seqlen),
+    route: session([op.routing], before, seqlen),
     enter: session(unique([...carried, ...routed].filter((value) => value !== BLOCK_INPUT)), before, seqlen),
     expertTaps: session(
       inner.filter((name) => name !== op.input),
@@ -48,7 +49,7 @@ export function mixtureKind(options: BlockKindOptions, parts: MixtureParts): Blo
   };
 
   return {
-    taps: (hidden, held, { taps: wanted = [], allTokens = false } = {}) =>
+    taps: (hidden, held, { taps: wanted = [], allTokens = false, routedBy } = {}) =>
       inTurn(async () => {
         const isWanted = ({ name }: TapSpec) => wanted.length === 0 || wanted.includes(name);
         const values = await sessions.taps.run(new Map([[BLOCK_INPUT, hidden]]), held.parameters);
@@ -58,7 +59,15 @@ export function mixtureKind(options: BlockKindOptions, parts: MixtureParts): Blo
         for (const tap of specs) {
           if (tap.expert === undefined && isWanted(tap)) add(tap, seqlen, values.get(tap.name)!.data);
         }
-        const [input, routing] = routed.map((name) => values.get(name)!.data) as [Float32Array, Float32Array];
+        const input = values.get(op.input)!.data;
+        const others =
+          routedBy === undefined
+            ? values
+            : await sessions.route.run(
+                new Map([[BLOCK_INPUT, { data: routedBy, shape: hidden.shape }]]),
+                held.parameters,
+              );
+        const routing = others.get(op.routing)!.data;
         for (let number = 0; number < op.experts; number++) {
           const own = specs.filter((tap) => tap.expert === number && isWanted(tap));
           if (own.length === 0) continue;

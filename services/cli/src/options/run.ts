@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { isEsparseError } from '@esparse/errors';
-import { parseLayerRule, type LayerRule } from '@esparse/pruner';
+import { MIN_EXPERT_TOKENS, parseLayerRule, type LayerRule } from '@esparse/pruner';
 import type { Pattern } from '@esparse/sparsity';
 import { familyOption, type FamilyFlags } from './family.ts';
 import { numeric } from './shared.ts';
@@ -16,6 +16,7 @@ export interface RunFlags extends PipelineFlags, FamilyFlags {
   readonly seed: number;
   readonly bos: boolean;
   readonly skipIndivisible: boolean;
+  readonly expertTokens: number;
   readonly combine: 'pruner' | 'worker';
 }
 
@@ -44,6 +45,13 @@ export function runOptions(): Option[] {
     new Option('--skip-indivisible', 'leave linears dense whose inputs are not divisible by the group')
       .default(false)
       .env('ESPARSE_SKIP_INDIVISIBLE'),
+    numeric(
+      '--expert-tokens <n>',
+      'tokens that must have gone to an expert for its own statistics to be used; with fewer, those of all tokens of the layer are',
+      MIN_EXPERT_TOKENS,
+      'ESPARSE_EXPERT_TOKENS',
+      integer(1, 1_000_000_000),
+    ),
     new Option(
       '--combine <where>',
       'where activations become statistics: worker sends far fewer bytes, the store is the same',

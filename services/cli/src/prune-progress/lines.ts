@@ -10,6 +10,11 @@ export function lineOf(event: PruneEvent): string | undefined {
       );
     case 'committed':
       return `block ${event.block}/${event.blocks} committed after ${event.seconds.toFixed(1)} s`;
+    case 'experts':
+      return (
+        `block ${event.block}: ${event.starved.length} experts saw fewer than ${event.threshold} tokens, and are pruned by the ` +
+        `statistics of all: ${event.starved.map(({ expert, tokens }) => `${expert} (${tokens})`).join(', ')}`
+      );
     case 'note':
     case 'retry':
       return event.message;

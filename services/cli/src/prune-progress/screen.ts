@@ -1,4 +1,5 @@
 import type { PruneEvent } from '@esparse/pruner';
+import { lineOf } from './lines.ts';
 import { TimeLeft } from './time-left.ts';
 
 type Progress = Extract<PruneEvent, { readonly event: 'progress' }>;
@@ -37,8 +38,8 @@ export class PruneScreen {
       this.#timeLeft?.committed(event);
       // A note stands right above until another line has come between.
       this.#note = this.#latestNote;
-    } else if (event.event === 'note' || event.event === 'retry') {
-      this.#latestNote = event.message;
+    } else if (event.event === 'note' || event.event === 'retry' || event.event === 'experts') {
+      this.#latestNote = lineOf(event);
     }
   }
 

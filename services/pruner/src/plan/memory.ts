@@ -5,7 +5,7 @@ import type { PluginCosts } from './costs.ts';
 import { packedBytes } from './store-bytes.ts';
 import { product, sum } from './sum.ts';
 import { sketchChannelBytes } from './traffic.ts';
-import { channelsOf, type Workload } from './workload.ts';
+import { channelsOf, routedChannels, type Workload } from './workload.ts';
 
 const MIB = 2 ** 20;
 
@@ -41,22 +41,23 @@ export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes =
 
 /** What stages hold of the pruner beside their work: memory, and a temporary file. */
 export function heldOf(workload: Workload, costs: PluginCosts): Required<HeldCost> {
-  const { description, seqlen } = workload;
-  const taps = description.taps.map(({ channels }) => channels);
+  const { largest, seqlen } = workload;
+  const taps = largest.taps.map(({ channels }) => channels);
   return costs.held({ taps, states: statesAtOnce(workload), seqlen });
 }
 
-/** The most that a worker holds: one block as f32, a linear as it is read, and the activations of some sequences. */
+/** The most that a worker holds: one block as f32, of whose experts one, a linear as it is read, and the activations of some sequences. */
 export function workerMemory(workload: Workload, costs: PluginCosts): number {
-  const { description, seqlen, calibrates, combine, needsDense, weightBytes } = workload;
-  const weights = description.linears.map(({ rows, cols }) => rows * cols);
+  const { description, largest, routed, seqlen, calibrates, combine, needsDense, weightBytes } = workload;
+  const held = largest.linears.filter(({ expert = 0 }) => expert === 0);
+  const weights = held.map(({ rows, cols }) => rows * cols);
   const block = 4 * sum(weights) + weightBytes * Math.max(...weights);
   // Where the dense model's activations are sent, too, a sequence is sent once it was run in both models: until then
   // those of the pruned model are held, as one sequence more.
-  const held = SEQUENCES + (needsDense ? 2 : 1);
-  const activations = 4 * seqlen * (channelsOf(description.taps) + 4 * description.hidden) * held;
-  const { sequences } = workload.shards[0]!;
-  const boundary = (needsDense ? 4 : 3) * 4 * sequences * seqlen * description.hidden;
+  const sequences = SEQUENCES + (needsDense ? 2 : 1);
+  const channels = routedChannels(largest.taps, routed) + 4 * description.hidden;
+  const activations = 4 * seqlen * channels * sequences;
+  const boundary = (needsDense ? 4 : 3) * 4 * workload.shards[0]!.sequences * seqlen * description.hidden;
   const statistics =
     calibrates && combine === 'worker' ? stateBytes(workload, costs) * 1.5 : CONNECTION_BYTES;
   return Math.ceil(
@@ -66,11 +67,11 @@ export function workerMemory(workload: Workload, costs: PluginCosts): number {
 
 /** States while shards are gathered and merged; where workers gather, their sketches. */
 function gatheringBytes(workload: Workload, costs: PluginCosts): number {
-  const { description, combine, busy } = workload;
+  const { largest, combine, busy } = workload;
   if (combine === 'pruner')
     return stateBytes(workload, costs) * statesAtOnce(workload) + busy * CONNECTION_BYTES;
-  const widest = Math.max(...description.taps.map(({ channels }) => channels));
-  const sketches = busy * channelsOf(description.taps) * sketchChannelBytes(Infinity);
+  const widest = Math.max(...largest.taps.map(({ channels }) => channels));
+  const sketches = busy * channelsOf(largest.taps) * sketchChannelBytes(Infinity);
   // One state of one tap is unpacked at a time: no rows wait in it to be counted.
   const unpacked = tapBytes({ channels: widest, seqlen: workload.seqlen, sequences: 0 }, costs);
   return stateBytes(workload, costs) + unpacked + 2 * sketches;
@@ -90,9 +91,9 @@ function linearBytes(linear: PatternedLinear, { weightBytes }: Workload, costs: 
 }
 
 /** One state of each statistic at each tap of a block. */
-function stateBytes({ description, seqlen, shards }: Workload, costs: PluginCosts): number {
+function stateBytes({ largest, seqlen, shards }: Workload, costs: PluginCosts): number {
   const { sequences } = shards[0]!;
-  return sum(description.taps.map(({ channels }) => tapBytes({ channels, seqlen, sequences }, costs)));
+  return sum(largest.taps.map(({ channels }) => tapBytes({ channels, seqlen, sequences }, costs)));
 }
 
 /**

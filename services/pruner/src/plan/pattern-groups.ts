@@ -1,4 +1,4 @@
-import type { ModelDescription } from '@esparse/model';
+import { linearsOf, type ModelDescription } from '@esparse/model';
 import { formatPattern } from '@esparse/sparsity';
 import type { Layers } from '../layers.ts';
 import { sum } from './sum.ts';
@@ -14,10 +14,11 @@ export interface PatternGroup {
 }
 
 /** What each linear is pruned to, in few words. Given back as rules, the groups come to the same. */
-export function patternGroups({ blocks, linears }: ModelDescription, layers: Layers): PatternGroup[] {
+export function patternGroups(description: ModelDescription, layers: Layers): PatternGroup[] {
+  const { blocks } = description;
   const patternsOf = Array.from({ length: blocks }, (_, block) => {
     const pruned = new Map(layers.pruned(block).map(({ name, pattern }) => [name, formatPattern(pattern)]));
-    return linears.map(({ name }) => ({ name, pattern: pruned.get(name) ?? 'dense' }));
+    return linearsOf(description, block).map(({ name }) => ({ name, pattern: pruned.get(name) ?? 'dense' }));
   });
   const patterns = [...new Set(patternsOf.flat().map(({ pattern }) => pattern))];
   return patterns.map((pattern) => {
@@ -26,7 +27,7 @@ export function patternGroups({ blocks, linears }: ModelDescription, layers: Lay
     for (const [block, all] of patternsOf.entries()) {
       const names = all.filter((linear) => linear.pattern === pattern).map(({ name }) => name);
       if (names.length === 0) continue;
-      const glob = names.length === linears.length ? '*' : anyOf(names);
+      const glob = names.length === all.length ? '*' : anyOf(names);
       blocksOf.set(glob, [...(blocksOf.get(glob) ?? []), block]);
     }
     return {

@@ -4,7 +4,7 @@ import type { RunPlan } from './run-plan.ts';
 import type { StoreBytes } from './store-bytes.ts';
 import { sum } from './sum.ts';
 import { packedBlockBytes } from './traffic.ts';
-import { channelsOf, type Workload } from './workload.ts';
+import { routedChannels, type Workload } from './workload.ts';
 
 /** Estimates the time of each phase from what a machine was seen to do. */
 export function secondsOf(
@@ -24,15 +24,15 @@ export function secondsOf(
 }
 
 /** One pass of all tokens through a block, by all workers together. */
-function passSeconds({ tokens, weights, busy }: Workload, rates: Rates): number {
-  return (2 * tokens * weights) / rates.flops / busy;
+function passSeconds({ tokens, activeWeights, busy }: Workload, rates: Rates): number {
+  return (2 * tokens * activeWeights) / rates.flops / busy;
 }
 
 /** Activations are computed and counted at the same time; the matrix products of statistics come on top. */
 function calibrateSeconds(workload: Workload, costs: PluginCosts, rates: Rates, loading: number): number {
-  const { tokens, taps, samples, calibrated, calibratedDense, combine, busy } = workload;
+  const { tokens, taps, routed, samples, calibrated, calibratedDense, combine, busy } = workload;
   const passes = (calibrated + calibratedDense) * passSeconds(workload, rates);
-  const counting = tokens * channelsOf(taps) * rates.statistics;
+  const counting = tokens * routedChannels(taps, routed) * rates.statistics;
   const ofSequence = taps.map(({ channels }) => costs.tap({ ...sequencesOf(workload), channels }));
   const products =
     samples *

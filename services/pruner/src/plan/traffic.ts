@@ -22,18 +22,25 @@ export function packedBlockBytes(workload: Workload, store: StoreBytes): number 
 
 /** Bytes that are read in the whole run, by the pruner and by all workers together. */
 export function readBytes(workload: Workload, store: StoreBytes): RunPlan['read'] {
-  const { description, weightBytes, weights, calibrates, busy, boundary, advances } = workload;
+  const { description, weightBytes, weights, calibrates, boundary, advances } = workload;
   const blockBytes = weightBytes * weights;
   const { calibrated, calibratedDense, models } = workload;
   return {
     pruner: blockBytes * description.blocks + outerBytes(workload),
     workers: calibrates
       ? Math.round(
-          busy * (blockBytes * calibrated + packedBlockBytes(workload, store) * advances) +
+          blocksRead(workload, blockBytes) * calibrated +
+            blocksRead(workload, packedBlockBytes(workload, store)) * advances +
             boundary * (calibrated + calibratedDense + models * advances),
         )
       : 0,
   };
+}
+
+/** What all workers read of a block of so many bytes: each the whole of it once, but experts once a sequence. */
+function blocksRead({ busy, samples, weights, expertWeights }: Workload, bytes: number): number {
+  const experts = expertWeights / weights;
+  return bytes * (busy * (1 - experts) + samples * experts);
 }
 
 /** Bytes that are written in the whole run. */

@@ -1,4 +1,4 @@
-import type { ModelDescription, TapSpec } from '@esparse/model';
+import { linearsOf, tapsOf, type LinearSpec, type ModelDescription, type TapSpec } from '@esparse/model';
 import type { AnyStatistic } from '@esparse/statistics';
 import type { Layers, PatternedLinear } from '../layers.ts';
 import { shardsOf, type Shard } from '../shards.ts';
@@ -31,8 +31,16 @@ export interface Workload {
   readonly pruned: readonly PatternedLinear[];
   /** Inputs of pruned linears, of all blocks: nothing is gathered of the others. */
   readonly taps: readonly TapSpec[];
-  /** Weights of a block's linears. */
+  /** Weights of a block's linears, in the mean. */
   readonly weights: number;
+  /** Of which those of experts, which a worker reads anew for each sequence. */
+  readonly expertWeights: number;
+  /** Of which those that one token passes. */
+  readonly activeWeights: number;
+  /** The linears and the taps of the block that has most of them. */
+  readonly largest: { readonly linears: readonly LinearSpec[]; readonly taps: readonly TapSpec[] };
+  /** Of an expert's tokens, in the mean: a share of all. */
+  readonly routed: number;
   /** Bytes of one block's input or output over all tokens. */
   readonly boundary: number;
   /** Whether metric or stages need statistics, and so activations. */
@@ -60,11 +68,21 @@ export function workloadOf({
   weightBytes,
 }: WorkloadInput): Workload {
   const { samples, seqlen, workers, combine = 'pruner' } = options;
-  const { blocks, hidden, linears } = description;
+  const { blocks, hidden, program } = description;
   const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
   const calibrates = statistics.length > 0;
   const needsDense = statistics.some((statistic) => statistic.needsDense === true);
   const everyBlock = Array.from({ length: blocks }, (_, block) => block);
+  const router = program.blocks.flat().find((op) => op.op === 'router');
+  const routed = router === undefined ? 1 : router.top / router.experts;
+  const linears = everyBlock.map((block) => linearsOf(description, block));
+  const experts = linears.map((all) => all.filter(({ expert }) => expert !== undefined));
+  const weights = sum(linears.map(weightsOf)) / blocks;
+  const expertWeights = sum(experts.map(weightsOf)) / blocks;
+  const largest = everyBlock.reduce(
+    (most, block) => (weightsOf(linears[block]!) > weightsOf(linears[most]!) ? block : most),
+    0,
+  );
   const calibrated = everyBlock.filter((block) => layers.taps(block).length > 0);
   const calibratedDense = needsDense ? calibrated.filter((block) => block > 0) : [];
   return {
@@ -79,16 +97,31 @@ export function workloadOf({
     busy: Math.min(workers, shards.length),
     pruned: everyBlock.flatMap((block) => layers.pruned(block)),
     taps: everyBlock.flatMap((block) => layers.taps(block)),
-    weights: sum(linears.map(({ rows, cols }) => rows * cols)),
+    weights,
+    expertWeights,
+    activeWeights: weights - expertWeights + routed * expertWeights,
+    largest: { linears: linears[largest]!, taps: tapsOf(description, largest) },
+    routed,
     boundary: 4 * samples * seqlen * hidden,
     calibrates,
     needsDense,
     models: needsDense ? 2 : 1,
     calibrated: calibrated.length,
     calibratedDense: calibratedDense.length,
-    streamed: sum([...calibrated, ...calibratedDense].map((block) => channelsOf(layers.taps(block)))),
+    streamed: sum(
+      [...calibrated, ...calibratedDense].map((block) => routedChannels(layers.taps(block), routed)),
+    ),
     advances: calibrates ? blocks - 1 : 0,
   };
+}
+
+function weightsOf(linears: readonly LinearSpec[]): number {
+  return sum(linears.map(({ rows, cols }) => rows * cols));
+}
+
+/** Channels of taps, those of an expert by its share of the tokens. */
+export function routedChannels(taps: readonly TapSpec[], routed: number): number {
+  return sum(taps.map(({ channels, expert }) => (expert === undefined ? channels : routed * channels)));
 }
 
 /** Channels of taps. */

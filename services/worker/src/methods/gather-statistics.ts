@@ -7,7 +7,7 @@ import { tapsOf, type WorkerParts } from './parts.ts';
 /** The statistics of a block over shards, folded here: only the sketch crosses the network. */
 export async function* gatherStatistics(
   parts: WorkerParts,
-  { run: ref, block, shards, taps, statistics }: GatherStatisticsRequest__Output,
+  { run: ref, block, shards, taps, statistics, allTokens }: GatherStatisticsRequest__Output,
   context: CallContext,
 ): AsyncGenerator<GatherStatisticsReply> {
   const { signal } = context;
@@ -16,6 +16,6 @@ export async function* gatherStatistics(
   const { model, store, run, seqlen } = await parts.openRun(ref, context);
   const { hidden } = await openHidden(store, run);
   const read = (shard: number) => hidden.read(block, shard, signal);
-  const options = { block, shards, taps, statistics: statisticsOf(statistics), signal };
+  const options = { block, shards, taps, allTokens, statistics: statisticsOf(statistics), signal };
   yield* foldShards(tapsOf(parts, { model, seqlen, block }), read, options);
 }

@@ -115,7 +115,9 @@ test('activations come with the dense rows beside them where they are asked for'
   await advanceShard(parts, at(0), context);
   await advanceDenseShard(parts, at(0), context);
   const firsts = async (dense: boolean) => {
-    const tiles = await all(streamActivations(parts, { ...at(1), taps: [], dense }, context));
+    const tiles = await all(
+      streamActivations(parts, { ...at(1), taps: [], dense, allTokens: false }, context),
+    );
     return tiles.map(({ data }) => {
       const bytes = data as Buffer;
       return bytes.readFloatLE(0);
@@ -130,7 +132,7 @@ test('dense states of other sequences are refused by both shapes', async () => {
   const { hiddenDense } = await openHidden(store, RUN);
   await hiddenDense.write(1, 0, { data: new Float32Array(6), shape: [1, SEQLEN, WIDTH] });
   await expect(
-    all(streamActivations(parts, { ...at(1), taps: [], dense: true }, context)),
+    all(streamActivations(parts, { ...at(1), taps: [], dense: true, allTokens: false }, context)),
   ).rejects.toMatchObject({ kind: 'store', message: expect.stringMatching(/\[2,2,3\].*\[1,2,3\]/) });
 });
 
@@ -140,7 +142,7 @@ test.each<[string, object]>([
   ['no statistic', { statistics: [] }],
 ])('%s are refused before anything is computed', async (_, change) => {
   computed = [];
-  const asked = { run: null, block: 0, shards: [0], taps: [], statistics: [], ...change };
+  const asked = { run: null, block: 0, shards: [0], taps: [], statistics: [], allTokens: false, ...change };
   await expect(all(gatherStatistics(parts, asked, context))).rejects.toMatchObject({ kind: 'usage' });
   expect(computed).toEqual([]);
 });

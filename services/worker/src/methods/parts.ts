@@ -1,4 +1,4 @@
-import type { TapOutput } from '@esparse/onnx';
+import type { TapOptions, TapOutput } from '@esparse/onnx';
 import type { BlockTarget } from '../compute.ts';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { OpenRun } from '../open-run.ts';
@@ -13,8 +13,8 @@ export interface WorkerParts {
 
 /** Gives the inputs of a block's linears over one sequence at a time, counted. */
 export function tapsOf(parts: WorkerParts, target: BlockTarget) {
-  return (hidden: Float32Array): Promise<TapOutput[]> =>
-    counted(parts, target, parts.compute.call('taps', { target, hidden }));
+  return (hidden: Float32Array, options: TapOptions): Promise<TapOutput[]> =>
+    counted(parts, target, parts.compute.call('taps', { target, hidden, options }));
 }
 
 /** Gives a block's output over one sequence at a time, counted. */

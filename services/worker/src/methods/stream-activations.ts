@@ -11,7 +11,7 @@ import { tapsOf, type WorkerParts } from './parts.ts';
 /** The activations of a block over a shard; each tile is followed by the dense model's rows where they are asked for. */
 export async function* streamActivations(
   parts: WorkerParts,
-  { run: ref, block, shard, taps, dense: withDense }: StreamActivationsRequest__Output,
+  { run: ref, block, shard, taps, dense: withDense, allTokens }: StreamActivationsRequest__Output,
   context: CallContext,
 ): AsyncGenerator<ActivationTile> {
   const { signal } = context;
@@ -21,7 +21,7 @@ export async function* streamActivations(
   const states = await stored.hidden.read(block, shard, signal);
   const dense = withDense ? await denseStates(stored, block).read(block, shard, signal) : undefined;
   requireSameShape(states, dense);
-  const options = { block, shard, taps, dense, signal };
+  const options = { block, shard, taps, allTokens, dense, signal };
   yield* streamTiles(tapsOf(parts, { model, seqlen, block }), states, options);
 }
 
