@@ -1,6 +1,7 @@
 import { linearsOf, type LinearSpec, type ModelDescription } from '@esparse/model';
 import { formatPattern } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
+import { z } from 'zod';
 import { linearAttributesOf } from './linears.ts';
 
 /** What a store knows of one linear, from its block's manifest: no weights are read. */
@@ -26,7 +27,14 @@ export interface BlockInspection {
   readonly linears: readonly LinearInspection[];
   /** Sums over its linears. */
   readonly totals: LinearTotals;
+  /** Experts that saw too few tokens, and were pruned by the statistics of all. @default none */
+  readonly starvedExperts?: readonly StarvedExpert[];
 }
+
+const starved = z.array(z.object({ expert: z.number(), tokens: z.number() }));
+
+/** An expert, and the tokens that were routed to it. */
+export type StarvedExpert = z.infer<typeof starved>[number];
 
 /** Sums over linears. */
 export interface LinearTotals {
@@ -48,7 +56,9 @@ export async function inspectBlocks(run: Run, description: ModelDescription): Pr
     }
     const group = await run.block(block);
     const linears = linearsOf(description, block).map((linear) => inspectLinear(group, linear));
-    blocks.push({ block, committed: true, linears, totals: sumsOf(linears) });
+    const { data: starvedExperts } = starved.safeParse(group.attributes.starvedExperts);
+    const totals = sumsOf(linears);
+    blocks.push({ block, committed: true, linears, totals, ...(starvedExperts && { starvedExperts }) });
   }
   return blocks;
 }

@@ -59,11 +59,15 @@ function minuteOf(date: Date): string {
 }
 
 function linearTable(blocks: readonly BlockInspection[]): string {
-  const rows = blocks.flatMap(({ block, committed, linears, totals }) => {
+  const rows = blocks.flatMap(({ block, committed, linears, totals, starvedExperts = [] }) => {
     if (!committed) return [[`block ${block}`, 'not committed', '', '', '', '']];
     const sums = [bytes(totals.bytes), bytes(totals.denseBytes), percent(totals.keptScoreGain)];
     const name = `block ${block}`;
-    return [[name, '', `${linears.length} linears`, ...sums], ...linears.map((one) => linearRow(block, one))];
+    const experts = starvedExperts.length === 0 ? '' : `, ${starvedExperts.length} experts by all tokens`;
+    return [
+      [name, '', `${linears.length} linears${experts}`, ...sums],
+      ...linears.map((one) => linearRow(block, one)),
+    ];
   });
   return table(['linear', 'pattern', 'rows x cols', 'bytes', 'dense bytes', 'kept score gain'], rows);
 }

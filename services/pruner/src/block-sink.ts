@@ -6,12 +6,13 @@ import type { Commit, Transaction } from '@esparse/store';
 import type { RunContext } from './run-context.ts';
 import type { StarvedExpert } from './starved-experts.ts';
 
-/** What was found out of a block before its linears are pruned. */
+/** What is found out of a block while its linears are pruned. */
 export interface BlockFindings {
   readonly block: number;
-  readonly readings: ReadonlyMap<string, TapReadings>;
-  /** Its experts that were pruned by the statistics of all tokens. */
-  readonly starved: readonly StarvedExpert[];
+  /** Those that are kept, by tap. */
+  readonly readings: Map<string, TapReadings>;
+  /** Its experts that are pruned by the statistics of all tokens. */
+  readonly starved: StarvedExpert[];
 }
 
 /**
@@ -24,22 +25,25 @@ export function blockSink(
   signal?: AbortSignal,
 ): BlockSink<PrunedLinear, Commit> {
   const { writer, stopwatch, checkpoint, description, layers } = context;
-  const transaction = writer.beginBlock(block);
+  // Begun with the first linear: until then there is nothing that would have to be taken back.
+  let begun: Transaction | undefined;
+  const begin = () => (begun ??= writer.beginBlock(block));
   return {
     write: ({ job, packed, keptBefore, keptAfter }) =>
       stopwatch.time('commit', async () => {
-        await writeLinear(transaction, job.name, packed, { before: keptBefore, after: keptAfter });
+        await writeLinear(begin(), job.name, packed, { before: keptBefore, after: keptAfter });
         for (const array of [packed.values, packed.indices]) free(array);
       }),
     commit: () =>
       stopwatch.time('commit', async () => {
+        const transaction = begin();
         const dense = [...description.blockTensors(block).map(({ name }) => name)];
         for (const linear of layers.dense(block)) dense.push(linear.weight(block));
         for (const name of dense) await writeDense(transaction, densePath(name), checkpoint, name, signal);
         await writeReadings(context, transaction, block, readings);
         return transaction.commit({ block, ...(starved.length > 0 && { starvedExperts: starved }) });
       }),
-    abort: () => transaction.abort(),
+    abort: () => begun?.abort() ?? Promise.resolve(),
   };
 }
 

@@ -14,16 +14,19 @@ import {
   type TapReadings,
 } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
+import type { TapSpec } from '@esparse/model';
 import type { AnyStatistic } from '@esparse/statistics';
-import { blockSink } from './block-sink.ts';
+import { blockSink, type BlockFindings } from './block-sink.ts';
 import { calibrateBlock$ } from './calibrate-block.ts';
 import { linearEvents } from './linear-events.ts';
 import type { RunContext } from './run-context.ts';
-import { fallBack, MIN_EXPERT_TOKENS, starvedExperts, type StarvedExpert } from './starved-experts.ts';
+import { fallBack, MIN_EXPERT_TOKENS, starvedExperts } from './starved-experts.ts';
+import { tapGroups } from './tap-groups.ts';
 
 /**
  * Prunes one block: its activations stream into statistics, then its linears go one by one through score, shuffle,
- * mask, stages and pack into a transaction of the store, which commits when the last is in.
+ * mask, stages and pack into a transaction of the store, which commits when the last is in. Where the statistics of all of
+ * a mixture's experts would take too much memory, some experts come after the others.
  */
 export async function pruneBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<void> {
   const { metric, shuffle, stages, stopwatch } = context;
@@ -39,36 +42,53 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
     }),
     stopwatch.measure('prune', { 'esparse.block': block }),
   );
-  const starved: StarvedExpert[] = [];
-  const committed$ = readings$(context, block, starved).pipe(
-    concatMap((readings) =>
-      from(linearJobs(context, block, readings)).pipe(
-        oneByOne(prune),
-        tap(events.pruned),
-        commit(() => blockSink(context, { block, readings, starved }, signal)),
-        finalize(() => {
-          releaseReadings(readings);
+  const findings: BlockFindings = { block, readings: new Map(), starved: [] };
+  const pruned$ = from(tapGroups(context.layers.taps(block), (each) => stateBytes(context, each))).pipe(
+    concatMap((taps) =>
+      readings$(context, findings, taps).pipe(
+        concatMap((readings) => {
+          keepVectors(findings, readings);
+          return from(linearJobs(context, block, taps, readings)).pipe(
+            oneByOne(prune),
+            finalize(() => {
+              releaseReadings(readings);
+            }),
+          );
         }),
       ),
     ),
+  );
+  const committed$ = pruned$.pipe(
+    tap(events.pruned),
+    commit(() => blockSink(context, findings, signal)),
     abortWith(signal),
   );
   await lastValueFrom(committed$);
 }
 
+/** What the states of a tap's statistics take, as these say. */
+function stateBytes({ readers, options, shards }: RunContext, { channels }: TapSpec): number {
+  const shape = { channels, seqlen: options.seqlen, sequences: shards[0]!.sequences };
+  return statisticsOf(readers).reduce((sum, { cost }) => sum + (cost?.(shape).bytes ?? 0), 0);
+}
+
+/** Keeps those readings that the block will: the others are released with the linears that they are for. */
+function keepVectors({ readings: kept }: BlockFindings, readings: ReadonlyMap<string, TapReadings>): void {
+  for (const [name, found] of readings) {
+    kept.set(name, new Map([...found].filter(([, reading]) => reading instanceof Float32Array)));
+  }
+}
+
 /**
  * What metric and stages need, tap by tap; nothing is streamed where they need nothing, or nothing is pruned. Experts that saw
- * too few tokens have readings of all tokens of the layer.
- *
- * @param starved gets these experts
+ * too few tokens have readings of all tokens of the layer, and are among the findings.
  */
 function readings$(
   context: RunContext,
-  block: number,
-  starved: StarvedExpert[],
+  { block, starved }: BlockFindings,
+  taps: readonly TapSpec[],
 ): Observable<ReadonlyMap<string, TapReadings>> {
-  const { layers, options, readers, guard, emit } = context;
-  const taps = layers.taps(block);
+  const { options, readers, guard, emit } = context;
   if (readers.size === 0 || taps.length === 0) return of(new Map<string, TapReadings>());
   const [statistic] = statisticsOf(readers) as [AnyStatistic];
   const threshold = options.expertTokens ?? MIN_EXPERT_TOKENS;
@@ -92,12 +112,15 @@ function readings$(
   );
 }
 
+/** The linears that read these taps. */
 function linearJobs(
   { layers }: RunContext,
   block: number,
+  taps: readonly TapSpec[],
   readings: ReadonlyMap<string, TapReadings>,
 ): LinearJob[] {
-  return layers.pruned(block).map(({ name, tap: tapName, rows, cols, pattern }) => ({
+  const linears = layers.pruned(block).filter((linear) => taps.some(({ name }) => name === linear.tap));
+  return linears.map(({ name, tap: tapName, rows, cols, pattern }) => ({
     block,
     name,
     tap: tapName,

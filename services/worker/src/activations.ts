@@ -28,10 +28,11 @@ export interface ShardStates {
 const SEQUENCES_AHEAD = 2;
 
 /** A copy of the hidden states of each sequence in turn, to be moved to another thread. */
-export function* sequencesOf({ data, shape }: ShardStates): Generator<Float32Array> {
+export function* sequencesOf({ data, shape }: ShardStates): Generator<Float32Array, undefined> {
   const [sequences, seqlen, hidden] = shape as [number, number, number];
   const size = seqlen * hidden;
   for (let s = 0; s < sequences; s++) yield data.slice(s * size, (s + 1) * size);
+  return undefined;
 }
 
 /**

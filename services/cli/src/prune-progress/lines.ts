@@ -12,8 +12,8 @@ export function lineOf(event: PruneEvent): string | undefined {
       return `block ${event.block}/${event.blocks} committed after ${event.seconds.toFixed(1)} s`;
     case 'experts':
       return (
-        `block ${event.block}: ${event.starved.length} experts saw fewer than ${event.threshold} tokens, and are pruned by the ` +
-        `statistics of all: ${event.starved.map(({ expert, tokens }) => `${expert} (${tokens})`).join(', ')}`
+        `block ${event.block}: experts that saw fewer than ${event.threshold} tokens are pruned by the statistics of all: ` +
+        namesOf(event.starved)
       );
     case 'note':
     case 'retry':
@@ -23,4 +23,13 @@ export function lineOf(event: PruneEvent): string | undefined {
     case 'finished':
       return undefined;
   }
+}
+
+/** Experts that a line names, at most: the events and the store have all of them. */
+const MAX_NAMED = 8;
+
+function namesOf(experts: readonly { readonly expert: number; readonly tokens: number }[]): string {
+  const names = experts.slice(0, MAX_NAMED).map(({ expert, tokens }) => `${expert} (${tokens})`);
+  const more = experts.length - names.length;
+  return names.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }

@@ -1,6 +1,8 @@
 import type { HeldCost } from '@esparse/sparsity';
 import { amplitude, entropy } from '@esparse/statistics';
+import type { TapSpec } from '@esparse/model';
 import type { PatternedLinear } from '../layers.ts';
+import { tapGroups } from '../tap-groups.ts';
 import type { PluginCosts } from './costs.ts';
 import { packedBytes } from './store-bytes.ts';
 import { product, sum } from './sum.ts';
@@ -90,10 +92,13 @@ function linearBytes(linear: PatternedLinear, { weightBytes }: Workload, costs: 
   return linear.rows * linear.cols * perWeight + beside;
 }
 
-/** One state of each statistic at each tap of a block. */
+/** One state of each statistic at each tap of a block that is gathered at once. */
 function stateBytes({ largest, seqlen, shards }: Workload, costs: PluginCosts): number {
   const { sequences } = shards[0]!;
-  return sum(largest.taps.map(({ channels }) => tapBytes({ channels, seqlen, sequences }, costs)));
+  const bytes = ({ channels }: TapSpec) => tapBytes({ channels, seqlen, sequences }, costs);
+  // Experts are gathered in groups, by what their statistics say that they take.
+  const groups = tapGroups(largest.taps, ({ channels }) => costs.tap({ channels, seqlen, sequences }).bytes);
+  return Math.max(...groups.map((group) => sum(group.map(bytes))));
 }
 
 /**
