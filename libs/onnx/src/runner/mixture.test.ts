@@ -8,6 +8,7 @@ import {
   slotShapes,
   type ModelDescription,
 } from '@esparse/model';
+import { CPU } from '../device/device.ts';
 import { createSession, type Value } from '../device/session.ts';
 import { blockPart } from '../graph/model-parts.ts';
 import { buildProgramGraph } from '../graph/program-graph.ts';
@@ -46,6 +47,15 @@ beforeEach(() => {
 afterAll(() => checkpoint.close());
 
 const inOrder = Array.from({ length: EXPERTS }, (_, expert) => `experts.${expert}`);
+
+test('another device than the processor is refused by name, before anything is read', async () => {
+  const device = { ...CPU, name: 'webgpu' as const };
+  await expect(createBlockRunner(description, { seqlen: ROWS, device })).rejects.toMatchObject({
+    kind: 'unsupported',
+    message: 'webgpu does not run this mixtral model: it has a mixture of experts',
+  });
+  expect(read).toEqual([]);
+});
 
 test('experts are read one after the other, also where sequences are run at the same time', async () => {
   const runner = await createBlockRunner(description, { seqlen: ROWS });
