@@ -74,22 +74,51 @@ function checkExperts(
     linears
       .map(({ name, tap, rows, cols, bias }) => [name, tap, rows, cols, bias !== undefined].join(' '))
       .join();
-  const first = shapeOf(describeExpert(description, 0));
+  const [linears, taps] = [byExpert(description.linears), byExpert(description.taps)];
+  const ofExpert = (expert: number) =>
+    describeExpert(
+      { ...description, linears: linears.get(expert) ?? [], taps: taps.get(expert) ?? [] },
+      expert,
+    );
+  const slotsOf = shortSlots(slots);
+  const first = shapeOf(ofExpert(0));
   for (let expert = 0; expert < experts; expert++) {
-    const own = describeExpert(description, expert);
+    const own = ofExpert(expert);
     if (shapeOf(own) !== first)
       refuse(description, `the linears of its expert ${expert} are not those of its first`);
-    const prefix = `experts.${expert}.`;
-    const ownSlots = [...slots].filter((slot) => slot.startsWith(prefix));
-    const within = {
-      part: 'block',
-      slots: new Set(ownSlots.map((slot) => slot.slice(prefix.length))),
-    } as const;
+    const within = { part: 'block', slots: slotsOf.get(expert) ?? new Set<string>() } as const;
     const width = values.get(input)!;
     const found = checkOps(own, within, program, { [input]: width });
     checkEnd(own, 'block', found, output, width);
     checkLinears(own, program, found);
   }
+}
+
+/** Linears, or taps, by their expert: there may be thousands. */
+function byExpert<Spec extends { readonly expert?: number }>(
+  specs: readonly Spec[],
+): ReadonlyMap<number, readonly Spec[]> {
+  const found = new Map<number, Spec[]>();
+  for (const spec of specs) {
+    if (spec.expert === undefined) continue;
+    const own = found.get(spec.expert) ?? [];
+    found.set(spec.expert, own);
+    own.push(spec);
+  }
+  return found;
+}
+
+/** The slots of each expert, as its program knows them. */
+function shortSlots(slots: ReadonlySet<string>): ReadonlyMap<number, ReadonlySet<string>> {
+  const found = new Map<number, Set<string>>();
+  for (const slot of slots) {
+    const [, expert, name] = /^experts\.(\d+)\.(.*)$/.exec(slot) ?? [];
+    if (expert === undefined || name === undefined) continue;
+    const own = found.get(Number(expert)) ?? new Set();
+    found.set(Number(expert), own);
+    own.add(name);
+  }
+  return found;
 }
 
 /** What the operations of a part may name, beside values. */

@@ -31,6 +31,7 @@ test('the public surface is this', () => {
     'positions',
     'positive',
     'registerFamily',
+    'ropeFrequencies',
     'ropeFromConfig',
     'ropeTables',
     'ropesOf',

@@ -11,6 +11,8 @@ export const MAX_HIDDEN = 1 << 17;
 export const MAX_INTERMEDIATE = 1 << 19;
 /** Experts of a block. Largest seen: 512 (Qwen3-Next). */
 export const MAX_EXPERTS = 2048;
+/** Experts of all blocks together, each of which is three linears. Largest seen: 24,576. */
+export const MAX_ALL_EXPERTS = 1 << 17;
 /** Query heads. Largest seen: 128. */
 export const MAX_HEADS = 2048;
 /** Channels of one head. Largest seen: 256. */

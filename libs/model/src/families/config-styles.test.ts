@@ -142,6 +142,20 @@ test.each<[family: string, old: object, current: object]>([
     },
   ],
   ['Olmo2', { rope_theta: 500_000 }, plain(500_000)],
+  [
+    'Mixtral',
+    { rope_theta: 1e6, num_local_experts: 4, sliding_window: null },
+    { ...plain(1e6), num_local_experts: 4, head_dim: null, sliding_window: null },
+  ],
+  [
+    'Qwen3Moe',
+    { rope_theta: 1e6, num_experts: 8, mlp_only_layers: [1], head_dim: 12, use_sliding_window: false },
+    {
+      ...plain(1e6),
+      ...{ num_local_experts: 8, mlp_only_layers: [1], head_dim: 12 },
+      ...{ use_sliding_window: false, sliding_window: null },
+    },
+  ],
   ['Granite', { rope_theta: 10_000, logits_scaling: 8 }, { ...plain(10_000), logits_scaling: 8 }],
 ])('%s: %j is what transformers 5 makes of it', (family, old, current) => {
   const architectures = [`${family}ForCausalLM`];

@@ -211,6 +211,7 @@ test.each([
   [{ num_experts: 4, num_local_experts: 8 }, 'num_local_experts'],
   [{ num_experts: 4, num_experts_per_tok: 5 }, 'to 5 experts (num_experts_per_tok), and there are 4'],
   [{ num_experts: -1 }, 'num_experts'],
+  [{ num_experts: 2048, num_hidden_layers: 65 }, '65 layers of 2048 experts are more than'],
 ])('a Qwen3-MoE with %j is refused, naming %s', (part, name) => {
   expect(thrownBy(() => describeModel({ ...MIXTURE, ...part }))).toMatchObject({
     kind: 'checkpoint',

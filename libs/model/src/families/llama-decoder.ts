@@ -77,7 +77,7 @@ export function describeLlamaDecoder(config: LlamaFields, variant: LlamaVariant 
   const { hidden } = sizes;
   const vocab = config.vocab_size;
   const rope = ropeFromConfig(config, sizes.headDim, config.max_position_embeddings);
-  if (variant.mixture !== undefined) checkMixture(variant.mixture);
+  if (variant.mixture !== undefined) checkMixture(variant.mixture, config.num_hidden_layers);
   const kinds = kindsOf(config, sizes, rope, variant);
   const { linears, taps } = linearsOf(config, sizes, variant, kinds.kinds);
   const embedding = 'model.embed_tokens.weight';

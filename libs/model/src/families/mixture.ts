@@ -1,6 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import type { BlockTensorSpec, LinearSpec, TapSpec } from '../description.ts';
 import { expertPart } from '../expert.ts';
+import { MAX_ALL_EXPERTS } from '../limits.ts';
 import type { BlockOp } from '../operations/index.ts';
 
 /** A mixture of experts in the place of a block's MLP: each is a gated MLP of its own. */
@@ -18,8 +19,14 @@ export interface Mixture {
   readonly names: readonly [gate: string, up: string, down: string];
 }
 
-/** @throws EsparseError 'checkpoint' where a token is sent to more experts than there are */
-export function checkMixture({ experts, top }: Mixture): void {
+/** @throws EsparseError 'checkpoint' where a token is sent to more experts than there are, or there are absurdly many */
+export function checkMixture({ experts, top }: Mixture, layers: number): void {
+  if (experts * layers > MAX_ALL_EXPERTS) {
+    throw new EsparseError(
+      'checkpoint',
+      `config.json: ${layers} layers of ${experts} experts are more than ${MAX_ALL_EXPERTS} experts`,
+    );
+  }
   if (top <= experts) return;
   throw new EsparseError(
     'checkpoint',
