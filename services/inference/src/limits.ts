@@ -15,8 +15,8 @@ export const MAX_PROMPTS = 32;
 /** Texts for one prompt: the field `n`. */
 export const MAX_N = 16;
 
-/** Stop strings, as OpenAI has it, and characters of each: as much text is held back. */
-export const MAX_STOPS = 4;
+/** Stop strings (OpenAI: 4; tasks of lm-evaluation-harness have up to a dozen), and characters of each: as much text is held back. */
+export const MAX_STOPS = 16;
 export const MAX_STOP_CHARACTERS = 256;
 
 /** Messages of a chat. */
@@ -33,7 +33,7 @@ export const MAX_LIST_ENTRIES = 150_000;
 export const MAX_COMPLETION_LOGPROBS = 5;
 export const MAX_CHAT_LOGPROBS = 20;
 
-/** Log-probabilities reported in one answer, over all its texts: writing so many as JSON takes 10 ms. */
+/** Log-probabilities reported in one answer, over all its texts, echoed prompts included: writing so many as JSON takes 10 ms. */
 export const MAX_REPORTED_LOGPROBS = 32 * 1024;
 
 /** Tokens of a completion that says nothing (OpenAI: 16), and of a chat answer: memory is reserved for all of them. */

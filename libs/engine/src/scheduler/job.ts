@@ -8,8 +8,13 @@ export interface Job {
   /** The loaded model that its prompt was tokenized for. */
   readonly model: number;
   readonly prompt: Uint32Array;
-  /** Tokens to generate at most, 1 or more. */
+  /** Tokens to generate at most; 0 where nothing but the scores of the prompt is wanted. */
   readonly maxTokens: number;
+  /**
+   * Reports the log-probability of every token of the prompt but the first, as `sampling.logprobs` says. All of its positions
+   * are computed. @default false
+   */
+  readonly scoresPrompt?: boolean | undefined;
   /** Tokens that end the text; they are no part of it. */
   readonly endTokens: readonly number[];
   readonly sampling: SamplingParams;
@@ -25,6 +30,8 @@ export type JobEvent =
       /** Absent where the token is one that ends the text. */
       readonly token?: number;
       readonly logprob?: TopLogprobs | undefined;
+      /** Of some more tokens of the prompt, in their order, from its second token on. */
+      readonly prompt?: readonly TopLogprobs[] | undefined;
       /** Set on the last event of a job. */
       readonly finish?: FinishReason | undefined;
     }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { standInEngine } from '../testing/stand-in-backend.ts';
+import { topLogprobs } from '../sampling/log-probabilities.ts';
+import { standInEngine, standInLogits } from '../testing/stand-in-backend.ts';
 import type { Job, JobEvent } from './job.ts';
 import { Scheduler, type SchedulerLimits, type StepResult } from './scheduler.ts';
 
@@ -75,6 +76,69 @@ test('a text is the same alone and in any batch, whatever comes before, beside a
     { seed: 1, numRuns: 40 },
   );
 });
+
+test('the scores of a prompt are those of its tokens by themselves, in any batch and however it is cut', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      jobs,
+      fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }),
+      fc.integer({ min: 1, max: 20 }),
+      async (shapes, generates, prefillTokens) => {
+        const all = shapes.map(({ prompt, max }, id) =>
+          job(id, prompt, generates[id] === true ? max : 0, {
+            scoresPrompt: true,
+            sampling: { logprobs: 2 },
+          }),
+        );
+        const { scheduler, engine } = onStandIn(10_000, { prefillTokens, mixedPrefillTokens: 3 });
+        for (const one of all) scheduler.submit(one);
+        const results = await finish(scheduler);
+        for (const { id, prompt, maxTokens } of all) {
+          const given = textOf(results, id);
+          const scores = given.flatMap((event) => ('prompt' in event ? (event.prompt ?? []) : []));
+          const logits = [...prompt.slice(1).keys()].map((i) =>
+            standInLogits(hashOf(prompt.subarray(0, i + 1)), VOCAB),
+          );
+          expect(scores).toEqual(logits.map((row, i) => topLogprobs(row, prompt[i + 1]!, 2)));
+          expect(given.filter((event) => 'token' in event)).toHaveLength(maxTokens);
+          expect(given.at(-1)).toMatchObject({ finish: 'length' });
+        }
+        expect(engine.freePages()).toBe(engine.pages);
+      },
+    ),
+    { seed: 1, numRuns: 20 },
+  );
+});
+
+test('logits of scored prompts are bounded in a step: of a large vocabulary few tokens are scored at once', async () => {
+  // 32 MiB hold four rows.
+  const vocab = 2 ** 21;
+  const rows: number[] = [];
+  const engine = {
+    description: { vocab } as never,
+    reserve: () => ({ length: 0, capacity: 99, rewind: () => undefined, release: () => undefined }),
+    step: (parts: readonly { tokens: Uint32Array }[]) => {
+      rows.push(parts.reduce((sum, { tokens }) => sum + tokens.length, 0));
+      return Promise.resolve(parts.map(({ tokens }) => new Float32Array(tokens.length * 4)));
+    },
+  };
+  const scheduler = new Scheduler(() => engine as never, {
+    maxSequences: 4,
+    prefillTokens: 16,
+    mixedPrefillTokens: 8,
+  });
+  for (const id of [0, 1]) {
+    scheduler.submit({ ...job(id, 11, 0, { scoresPrompt: true }), prompt: new Uint32Array(11) });
+  }
+  await finish(scheduler);
+  expect(rows.reduce((a, b) => a + b)).toBe(20);
+  expect(Math.max(...rows)).toBe(4);
+});
+
+/** As the stand-in hashes tokens. */
+function hashOf(tokens: Uint32Array): number {
+  return tokens.reduce((hash, token) => (hash * 31 + token) % 9973, 7);
+}
 
 test('never more sequences than allowed, nor more prefill tokens in a step, and all memory comes back', async () => {
   await fc.assert(

@@ -1,12 +1,15 @@
 import { EsparseError, messageOf } from '@esparse/errors';
-import type { SampledToken, SamplingFailure } from '../backends/backend.ts';
+import type { StepOutput } from '../backends/backend.ts';
 import type { Engine } from '../engine.ts';
 import type { Job, JobEvent } from './job.ts';
 import { prefillShares } from './prefill-shares.ts';
-import { RunningJob } from './running-job.ts';
+import { promptInputs, RunningJob, type JobInput } from './running-job.ts';
 
 /** What the scheduler asks of an engine. */
-export type SchedulerEngine = Pick<Engine, 'reserve' | 'step'>;
+export type SchedulerEngine = Pick<Engine, 'description' | 'reserve' | 'step'>;
+
+/** Logits of prompts that are scored, in one step: of a vocabulary of 152 thousand, after 55 tokens. */
+const MAX_SCORED_BYTES = 32 << 20;
 
 /** How many sequences run at once, and how many tokens a step may prefill. */
 export interface SchedulerLimits {
@@ -29,10 +32,8 @@ export interface StepResult {
 }
 
 /** One sequence in a step. */
-interface Part {
+interface Part extends JobInput {
   readonly running: RunningJob;
-  readonly tokens: Uint32Array;
-  readonly want: 'nothing' | 'token';
 }
 
 /**
@@ -93,7 +94,8 @@ export class Scheduler {
         parts.forEach(({ running, tokens }, i) => {
           prefillTokens += running.prefilled(tokens);
           const output = outputs[i];
-          if (output !== undefined && this.#runs(running)) events.push(this.#take(running, output));
+          if (output === undefined || !this.#runs(running)) return;
+          events.push(this.#take(running, tokens, output));
         });
       } catch (error) {
         // A device that fails may fail again: all that took part end here.
@@ -109,6 +111,13 @@ export class Scheduler {
     const started: number[] = [];
     for (const [id, job] of this.#queue) {
       if (this.#running.size >= this.#limits.maxSequences) break;
+      if (promptInputs(job) === 0) {
+        // Nothing is wanted of the model.
+        events.push({ job: id, finish: 'length' });
+        started.push(id);
+        this.#queue.delete(id);
+        continue;
+      }
       try {
         const capacity = job.prompt.length + job.maxTokens;
         const sequence = this.#engineOf(job.model).reserve(capacity, job.sampling);
@@ -126,7 +135,7 @@ export class Scheduler {
     return started;
   }
 
-  /** The tokens that each sequence takes in this step, and whether a token is wanted after them. */
+  /** The tokens that each sequence takes in this step, and what is wanted after them. */
   #plan(): Part[] {
     const all = [...this.#running.values()];
     const prefill = all.filter(({ promptLeft }) => promptLeft > 0);
@@ -136,22 +145,33 @@ export class Scheduler {
       prefill.length === all.length ? prefillTokens : mixedPrefillTokens,
     );
     const shareOf = new Map(prefill.map((running, i) => [running, shares[i]!]));
+    let scoredBytes = MAX_SCORED_BYTES;
     return all.flatMap((running) => {
-      const share = shareOf.get(running);
-      const tokens = running.nextTokens(share ?? 0);
-      if (tokens.length === 0) return [];
-      const want = share === undefined || share === running.promptLeft ? 'token' : 'nothing';
-      return { running, tokens, want };
+      let share = shareOf.get(running) ?? 0;
+      if (running.scores) {
+        const rowBytes = 4 * this.#engineOf(running.job.model).description.vocab;
+        // The first of them always takes one.
+        const most = Math.floor(scoredBytes / rowBytes) || Number(scoredBytes === MAX_SCORED_BYTES);
+        share = Math.min(share, most);
+        scoredBytes -= share * rowBytes;
+      }
+      const { tokens, want } = running.next(share);
+      return tokens.length === 0 ? [] : { running, tokens, want };
     });
   }
 
-  /** Takes in the next token of a sequence, which may end it. */
-  #take(running: RunningJob, output: SampledToken | SamplingFailure): JobEvent {
+  /** Takes in the next token of a sequence, or the scores of its prompt: either may end it. */
+  #take(running: RunningJob, tokens: Uint32Array, output: NonNullable<StepOutput>): JobEvent {
     const { id } = running.job;
-    if ('error' in output) return this.#fail(id, output.error);
-    const event = running.append(output);
-    if (event.finish !== undefined) this.#release(id);
-    return event;
+    try {
+      if ('error' in output) throw output.error;
+      const event =
+        output instanceof Float32Array ? running.score(tokens.length, output) : running.append(output);
+      if (event.finish !== undefined) this.#release(id);
+      return event;
+    } catch (error) {
+      return this.#fail(id, error);
+    }
   }
 
   #fail(id: number, error: unknown): JobEvent {

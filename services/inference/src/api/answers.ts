@@ -48,7 +48,8 @@ export interface AnswerFormat {
 /** A token of an answer, with its spelling. */
 export interface SpelledToken {
   readonly bytes: Uint8Array;
-  readonly logprob: number;
+  /** Null of the first token of a prompt: nothing stands before it. */
+  readonly logprob: number | null;
   readonly offset: number;
   readonly top: readonly { readonly bytes: Uint8Array; readonly logprob: number }[];
 }

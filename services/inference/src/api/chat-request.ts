@@ -50,6 +50,7 @@ export function parseChat(body: unknown): ParsedRequest {
       model: fields.model,
       prompts: { messages: fields.messages.map(toMessage) },
       n: fields.n ?? 1,
+      echo: false,
       maxTokens: max_completion_tokens ?? max_tokens ?? undefined,
       defaultTokens: DEFAULT_CHAT_TOKENS,
       sampling: {

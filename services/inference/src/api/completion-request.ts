@@ -11,6 +11,9 @@ const schema = z.strictObject({
   ...commonFields,
   ...completionOnlyFields,
   prompt: z.unknown().optional(),
+  /** 0 generates nothing: the prompt is echoed and scored. */
+  max_tokens: z.int().min(0).nullish(),
+  echo: z.boolean().nullish(),
   logprobs: z.int().min(0).max(MAX_COMPLETION_LOGPROBS).nullish(),
 });
 
@@ -33,6 +36,10 @@ export function parseCompletion(body: unknown, maxPromptTokens: number): ParsedR
   if (typeof fields.best_of === 'number' && fields.best_of !== n) {
     throw invalidField('best_of', 'best_of is not supported: equal to n, or absent');
   }
+  const echo = fields.echo ?? false;
+  if (fields.max_tokens === 0 && !echo) {
+    throw invalidField('max_tokens', 'max_tokens: 0 generates nothing: at least 1, or echo: true beside it');
+  }
   return {
     stream: fields.stream ?? false,
     includeUsage: fields.stream_options?.include_usage ?? false,
@@ -40,6 +47,7 @@ export function parseCompletion(body: unknown, maxPromptTokens: number): ParsedR
       model: fields.model,
       prompts: promptsOf(fields.prompt, maxPromptTokens),
       n,
+      echo,
       maxTokens: fields.max_tokens ?? undefined,
       defaultTokens: DEFAULT_COMPLETION_TOKENS,
       sampling: {

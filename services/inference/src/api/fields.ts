@@ -78,7 +78,6 @@ export const chatOnlyFields = {
 
 /** Fields of a completion that are supported at their defaults only. */
 export const completionOnlyFields = {
-  echo: only(z.literal(false), 'is not supported: false or absent'),
   suffix: only(z.literal(''), 'is not supported: empty or absent'),
   best_of: z.int().min(1).max(MAX_N).nullish(),
 } as const;

@@ -32,7 +32,7 @@ export const chatFormat: AnswerFormat = {
   }),
 };
 
-function spelled({ bytes, logprob }: { readonly bytes: Uint8Array; readonly logprob: number }) {
+function spelled({ bytes, logprob }: { readonly bytes: Uint8Array; readonly logprob: number | null }) {
   return { token: lossy.decode(bytes), logprob, bytes: [...bytes] };
 }
 
@@ -51,11 +51,13 @@ export const completionFormat: AnswerFormat = {
   }),
 };
 
-function topOf({ top, bytes, logprob }: SpelledToken): Record<string, number> {
-  // The sampled token is listed too where it is not among the most likely, as OpenAI does.
-  return Object.fromEntries(
-    [...top, { bytes, logprob }].map((token) => [nameOf(token.bytes), token.logprob]),
-  );
+function topOf({ top, bytes, logprob }: SpelledToken): Record<string, number> | null {
+  if (logprob === null) return null;
+  // The token itself is listed too where it is not among the most likely, as OpenAI does. Of two that are written alike the
+  // likelier counts: whoever asks whether a token was the most likely one compares with the largest.
+  const named: Record<string, number> = {};
+  for (const token of [...top, { bytes, logprob }]) named[nameOf(token.bytes)] ??= token.logprob;
+  return named;
 }
 
 /** A token by its text; one that is not whole characters by its bytes, as OpenAI does. */

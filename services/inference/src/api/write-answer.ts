@@ -56,7 +56,10 @@ function spelled(tokens: readonly TextToken[], { text: { tokenText } }: ServedMo
   return tokens.map(({ token, offset, logprob }) => ({
     bytes: tokenText.spelling(token),
     offset,
-    logprob: logprob.logprob,
-    top: logprob.ids.map((id, i) => ({ bytes: tokenText.spelling(id), logprob: logprob.logprobs[i]! })),
+    logprob: logprob?.logprob ?? null,
+    top: (logprob?.ids ?? []).map((id, i) => ({
+      bytes: tokenText.spelling(id),
+      logprob: logprob!.logprobs[i]!,
+    })),
   }));
 }

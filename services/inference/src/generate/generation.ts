@@ -40,8 +40,10 @@ interface RunningChoice {
 export function startGeneration(input: GenerationInput, dependencies: GenerationDependencies): Generation {
   const { engine, lease, slots, observer, received } = dependencies;
   const running = new Map<number, RunningChoice>();
+  const choices = choicesOf(input, lease.model);
   const unread = new UnreadDeltas({
-    maxBytes: MAX_UNREAD_BYTES,
+    // Prompts that are echoed come at once, and their client has sent as much.
+    maxBytes: choices.reduce((sum, choice) => sum + choice.echoedCharacters, MAX_UNREAD_BYTES),
     alternatives: input.sampling.logprobs ?? 0,
   });
   let completionTokens = 0;
@@ -82,7 +84,7 @@ export function startGeneration(input: GenerationInput, dependencies: Generation
     } else if (running.size === 0) unread.end();
   };
 
-  for (const choice of choicesOf(input, lease.model)) {
+  for (const choice of choices) {
     const times = new TokenTimes(observer, received);
     running.set(choice.job.id, { choice, slot: slots[choice.index]!, times });
   }

@@ -20,6 +20,9 @@ export interface TextRequest {
   /** Prompts to go on with, or a chat to answer. */
   readonly prompts: readonly Prompt[] | { readonly messages: readonly ChatMessage[] };
   readonly n: number;
+  /** Whether each text begins with its prompt, which has log-probabilities, too, where `sampling` asks for them. */
+  readonly echo: boolean;
+  /** 0 only with `echo`. */
   readonly maxTokens: number | undefined;
   /** Used where `maxTokens` is absent, less where less fits. */
   readonly defaultTokens: number;
@@ -136,9 +139,12 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
         signal.throwIfAborted();
         const maxTokens = tokensToGenerate(request, prompts, lease.model);
         const { logprobs } = request.sampling;
-        if (logprobs !== undefined) requireFewLogprobs(slots.length * maxTokens * (1 + logprobs));
+        if (logprobs !== undefined) {
+          const echoed = request.echo ? prompts.reduce((sum, { length }) => sum + length, 0) : 0;
+          requireFewLogprobs((slots.length * maxTokens + request.n * echoed) * (1 + logprobs));
+        }
         const generation = startGeneration(
-          { ...request, prompts, maxTokens },
+          { ...request, prompts, maxTokens, echoed: echoedOf(request) },
           {
             engine,
             lease,
@@ -168,8 +174,14 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
   };
 }
 
+/** The prompts as they were written, where each text begins with its own. */
+function echoedOf({ echo, prompts }: TextRequest): (string | undefined)[] | undefined {
+  if (!echo || 'messages' in prompts) return undefined;
+  return prompts.map((prompt) => (typeof prompt === 'string' ? prompt : undefined));
+}
+
 function requireFewLogprobs(reported: number): void {
   if (reported <= MAX_REPORTED_LOGPROBS) return;
-  const message = `texts x max_tokens x (1 + most likely tokens) may be ${reported} log-probabilities, and at most ${MAX_REPORTED_LOGPROBS} are reported`;
+  const message = `texts x tokens of each (an echoed prompt's, too) x (1 + most likely tokens) may be ${reported} log-probabilities, and at most ${MAX_REPORTED_LOGPROBS} are reported: send fewer prompts at once`;
   throw invalidField('logprobs', message);
 }

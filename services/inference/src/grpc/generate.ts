@@ -77,8 +77,9 @@ function replyOf(
   return {
     text,
     tokens: tokens.map(({ token, logprob }) => ({
-      ...probability(token, logprob.logprob, model),
-      top: logprob.ids.map((id, i) => probability(id, logprob.logprobs[i]!, model)),
+      // Prompts are not echoed here: every token has one.
+      ...probability(token, logprob!.logprob, model),
+      top: logprob!.ids.map((id, i) => probability(id, logprob!.logprobs[i]!, model)),
     })),
     ...(finish !== undefined && {
       finishReason: finish === 'stop' ? 'FINISH_REASON_STOP' : 'FINISH_REASON_LENGTH',

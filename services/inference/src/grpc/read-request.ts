@@ -19,6 +19,7 @@ export function readGenerateRequest(request: GenerateRequest__Output, model: str
     model: request.model === '' ? model : request.model,
     prompts: [promptOf(request)],
     n: 1,
+    echo: false,
     maxTokens: maxTokens === 0 ? undefined : maxTokens,
     defaultTokens: DEFAULT_COMPLETION_TOKENS,
     sampling: { ...numbers, seed, logprobs },

@@ -7,7 +7,8 @@ export interface TextToken {
   readonly token: number;
   /** Characters of the text before it. */
   readonly offset: number;
-  readonly logprob: TopLogprobs;
+  /** Undefined of the first token of a prompt: nothing stands before it. */
+  readonly logprob: TopLogprobs | undefined;
 }
 
 /** Some more of a text. */
@@ -23,12 +24,15 @@ export class ChoiceText {
   readonly #stop: StopText;
   /** Tokens whose text is held back. */
   #waiting: TextToken[] = [];
-  #made = 0;
-  #given = 0;
+  #made: number;
+  #given: number;
 
-  constructor(tokens: TokenText, stops: readonly string[]) {
+  /** @param offset characters that stand before the text, where its prompt is echoed */
+  constructor(tokens: TokenText, stops: readonly string[], offset = 0) {
     this.#stream = tokens.stream();
     this.#stop = createStopText(stops);
+    this.#made = offset;
+    this.#given = offset;
   }
 
   push(token: number, logprob: TopLogprobs | undefined): TextPiece & { readonly stopped: boolean } {
