@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { clozeQuestions } from '../support/cloze-questions.ts';
 import { esparse, esparseJson } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
-import { EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
+import { EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
 import { pruneExample } from '../support/serve.ts';
 
 interface Estimate {
@@ -27,11 +27,8 @@ const at = scratchFolder();
 
 beforeAll(async () => {
   await pruneExample(at('store'));
-  const { clozeQuestions } = (await import(path.join(REPOSITORY, 'examples/tasks/cloze-questions.mjs'))) as {
-    clozeQuestions: (text: string, count: number) => object[];
-  };
   const text = await readFile(EXAMPLE_EVALUATION, 'utf8');
-  const lines = clozeQuestions(text, QUESTIONS).map((question) => JSON.stringify(question));
+  const lines = (await clozeQuestions(text, QUESTIONS)).map((question) => JSON.stringify(question));
   await writeFile(at('cloze.jsonl'), `${lines.join('\n')}\n`);
   await writeFile(
     at('piqa.jsonl'),
