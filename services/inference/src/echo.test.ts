@@ -156,7 +156,7 @@ test('an echo is streamed as it is answered whole', async () => {
   for await (const data of events(response)) {
     if (data === '[DONE]') break;
     for (const choice of (JSON.parse(data) as Answer).choices) {
-      texts[choice.index] += choice.text;
+      texts[choice.index] = texts[choice.index]! + choice.text;
       logprobs[choice.index]!.push(...(choice.logprobs?.token_logprobs ?? []));
     }
   }
