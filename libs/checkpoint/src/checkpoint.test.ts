@@ -125,10 +125,10 @@ test.each<[string, Record<string, Uint8Array | string | undefined>, RegExp]>([
   expect(folder.openFiles).toBe(0);
 });
 
-test('the name of a model on the hub is refused with the command that fetches it', async () => {
+test('the name of a model on the hub is refused with how to write it', async () => {
   await expect(openCheckpoint('meta-llama/Llama-2-7b-hf')).rejects.toMatchObject({
     kind: 'checkpoint',
-    hint: expect.stringContaining('hf download meta-llama/Llama-2-7b-hf --local-dir Llama-2-7b-hf'),
+    hint: expect.stringContaining('hf:meta-llama/Llama-2-7b-hf'),
   });
 });
 

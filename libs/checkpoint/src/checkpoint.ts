@@ -88,11 +88,9 @@ export async function openCheckpointIn(folder: ByteFolder, signal?: AbortSignal)
   }
 }
 
-/** How to fetch a model, for what looks like a name on the Hugging Face hub, which is no location. */
+/** How to name a model, for what looks like a name on the Hugging Face hub, which is a folder as it stands. */
 function hubHint(name: string): string {
-  const [, folder] = /^\w[\w.-]*\/(\w[\w.-]*)$/.exec(name) ?? [];
-  if (folder === undefined) return '';
-  return `; a model of the Hugging Face hub is fetched first: hf download ${name} --local-dir ${folder}`;
+  return /^\w[\w.-]*\/\w[\w.-]*$/.test(name) ? `; a model of the Hugging Face hub is hf:${name}` : '';
 }
 
 function makeCheckpoint(

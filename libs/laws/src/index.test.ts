@@ -12,6 +12,7 @@ test('the public surface is this, and nothing else', () => {
     'shuffleLaws',
     'someTokens',
     'stageLaws',
+    'startHubServer',
     'statisticLaws',
     'syntheticSequence',
     'syntheticTiles',

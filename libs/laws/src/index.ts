@@ -1,4 +1,5 @@
 export { metricLaws, type LawfulMetric } from './metric-laws.ts';
+export { startHubServer, type HubModel, type HubRequest, type HubServer } from './hub-server.ts';
 export { marbles, type Marbles, type Watched } from './marbles.ts';
 export { ReferenceLlama, referenceRope, type ReferenceBlock } from './models/reference-llama.ts';
 export {

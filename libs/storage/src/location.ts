@@ -18,17 +18,18 @@ export function parseLocation(text: string): Location {
   };
   if (text.length > MAX_LENGTH) return refuse(`is longer than ${MAX_LENGTH} characters`);
   const prefix = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1];
-  if (prefix === undefined) {
+  const short = prefix === undefined ? shortSchemeOf(text) : undefined;
+  if (prefix === undefined && short === undefined) {
     if (knownSchemeOf(text) !== undefined) return refuse('has no // behind its scheme');
     return fileScheme.parse(text, refuse);
   }
   if (/[\p{Cc}\\]/u.test(text)) return refuse('has a backslash or a control character');
-  const scheme = schemeOfPrefix(prefix);
+  const scheme = short ?? schemeOfPrefix(prefix!);
   if (scheme !== undefined) return scheme.parse(text, refuse);
   return refuse(
-    schemeOfPrefix(prefix.toLowerCase()) === undefined
-      ? `begins with ${prefix}://, which is not known`
-      : `begins with ${prefix}:// instead of ${prefix.toLowerCase()}://`,
+    schemeOfPrefix(prefix!.toLowerCase()) === undefined
+      ? `begins with ${prefix!}://, which is not known`
+      : `begins with ${prefix!}:// instead of ${prefix!.toLowerCase()}://`,
   );
 }
 
@@ -51,6 +52,12 @@ export function nameOfLocation(text: string): string {
 function knownSchemeOf(text: string): Scheme | undefined {
   const prefix = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1];
   return prefix === undefined ? undefined : schemeOfPrefix(prefix.toLowerCase());
+}
+
+/** The scheme of a text that is written without slashes, where its scheme allows that. */
+function shortSchemeOf(text: string): Scheme | undefined {
+  const scheme = schemeOfPrefix(/^([a-z][a-z0-9+.-]*):/.exec(text)?.[1] ?? '');
+  return scheme?.short === true ? scheme : undefined;
 }
 
 function hint(): string {

@@ -11,12 +11,16 @@ import { registeredSchemes } from './registry.ts';
  */
 export async function openFolder(text: string): Promise<ByteFolder> {
   const folder = await parseLocation(text).openFolder();
-  const { location, open } = folder;
+  const { fileOf } = folder;
   return {
-    ...folder,
+    // Some say more of it once something was opened.
+    get location() {
+      return folder.location;
+    },
+    ...(fileOf && { fileOf }),
     async open(name, signal) {
-      if (isPlainName(name)) return open(name, signal);
-      throw new EsparseError('store', `${location}: ${JSON.stringify(name)} is not a plain file name`);
+      if (isPlainName(name)) return folder.open(name, signal);
+      throw new EsparseError('store', `${folder.location}: ${JSON.stringify(name)} is not a plain file name`);
     },
   };
 }

@@ -44,7 +44,7 @@ test('what it refuses is refused in its words, and hints know its form', () => {
     expect.objectContaining({
       kind: 'usage',
       message: 'held:// names nothing',
-      hint: 'give a folder, s3://BUCKET/PREFIX, held://NAME or, for a checkpoint, https://HOST/PATH/',
+      hint: 'give a folder, s3://BUCKET/PREFIX, held://NAME or, for a checkpoint, https://HOST/PATH/, hf:ORG/NAME[@REVISION]',
     }) as Error,
   );
   expect(() => parseLocation('held:a')).toThrow('has no // behind its scheme');

@@ -1,5 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { fileScheme } from './file/scheme.ts';
+import { hfScheme } from './hf/scheme.ts';
 import { httpScheme } from './http/scheme.ts';
 import { s3Scheme } from './s3/scheme.ts';
 import type { Scheme } from './scheme.ts';
@@ -16,7 +17,7 @@ export function registerScheme(scheme: Scheme): void {
   for (const prefix of scheme.prefixes) byPrefix.set(prefix, scheme);
 }
 
-for (const scheme of [fileScheme, s3Scheme, httpScheme]) registerScheme(scheme);
+for (const scheme of [fileScheme, s3Scheme, httpScheme, hfScheme]) registerScheme(scheme);
 
 export function registeredSchemes(): readonly Scheme[] {
   return schemes;

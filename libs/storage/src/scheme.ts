@@ -9,6 +9,8 @@ export interface Scheme {
   readonly name: string;
   /** What its locations begin with, without `://`, in lower case. None for folders, which are what has no scheme. */
   readonly prefixes: readonly string[];
+  /** Whether a location may be written without the slashes: `hf:org/name`. @default false */
+  readonly short?: boolean;
   /** How hints write a location of it: 's3://BUCKET/PREFIX'. */
   readonly form: string;
   /** Whether a store can be there: its locations have `openObjects`. */

@@ -47,10 +47,10 @@ export function openSource({ model, store, run }: SourceFlags, signal: AbortSign
 async function checkpointSource(directory: string, signal: AbortSignal): Promise<ModelSource> {
   const checkpoint = await openCheckpoint(directory, signal);
   try {
-    const { config, digest } = checkpoint;
+    // Of a model on the hub, with the commit that is read.
+    const { config, digest, directory: name } = checkpoint;
     const description = describeCheckpoint(checkpoint);
     const files = await tokenizerFiles(directory, signal);
-    const name = showLocation(directory);
     const tokenizer = await makeTokenizer(files, name, { config, signal });
     return {
       description,

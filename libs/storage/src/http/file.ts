@@ -19,7 +19,7 @@ export async function openHttpFile(place: HttpPlace, signal?: AbortSignal): Prom
   const opened = await withTries(shown, signal, () =>
     request(place, { method: 'HEAD', headers: PLAIN }, signal, (answer) => {
       if (answer.status === 404 || answer.status === 410) return Promise.resolve(undefined);
-      if (answer.status !== 200) throw refused(shown, answer);
+      if (answer.status !== 200) throw refused(place, answer);
       const length = answer.headers.get('content-length');
       if (length === null || !/^\d{1,15}$/.test(length)) {
         throw new EsparseError('store', `${shown}: the server does not tell its size`, {
@@ -29,16 +29,29 @@ export async function openHttpFile(place: HttpPlace, signal?: AbortSignal): Prom
       return Promise.resolve({ size: Number(length), version: versionOf(answer) });
     }),
   );
-  if (opened === undefined) return undefined;
-  const { size, version } = opened;
+  return opened && httpFile(place, { ...opened, isPinned: false });
+}
+
+/** What is known of a file before it is read. */
+export interface KnownFile {
+  readonly size: number;
+  /** See `versionOf`. */
+  readonly version: string | undefined;
+  /** Whether its address always means the same bytes: its version is not compared then. */
+  readonly isPinned: boolean;
+}
+
+/** A file whose size is known; every answer is compared with it. */
+export function httpFile(place: HttpPlace, known: KnownFile): ByteSource {
+  const { size } = known;
+  const shown = withoutSecrets(place.url.href);
   return {
     size,
     async readInto(offset, target, abort) {
       if (offset + target.byteLength > size) return false;
       const progress = { done: 0 };
-      await withTries(shown, abort, () =>
-        readPart(place, { size, version, offset }, target, progress, abort),
-      );
+      const read = () => readPart(place, { ...known, offset }, target, progress, abort);
+      await withTries(shown, abort, read, place.refusal);
       return true;
     },
     // Each read is a request of its own: nothing stays open between them.
@@ -47,16 +60,14 @@ export async function openHttpFile(place: HttpPlace, signal?: AbortSignal): Prom
 }
 
 /** One version of a file, and where in it a read begins. */
-interface Part {
-  readonly size: number;
-  readonly version: string | undefined;
+interface Part extends KnownFile {
   readonly offset: number;
 }
 
 /** Fills memory with a part of a file, from where `progress` has come to. */
 async function readPart(
   place: HttpPlace,
-  { size, version, offset }: Part,
+  { offset, ...known }: Part,
   target: Uint8Array,
   progress: { done: number },
   signal: AbortSignal | undefined,
@@ -67,27 +78,29 @@ async function readPart(
   const end = offset + target.byteLength - 1;
   const headers = { ...PLAIN, range: `bytes=${begin}-${end}` };
   await request(place, { method: 'GET', headers }, signal, async (answer, pace) => {
-    checkRange(shown, answer, { size, version, begin, end });
+    checkRange(place, answer, { ...known, begin, end });
     await fill(shown, answer, target, progress, pace);
   });
 }
 
 /** Whether an answer is what was asked for: that range, of that version, as it is stored. */
 function checkRange(
-  shown: string,
+  place: HttpPlace,
   answer: Response,
-  asked: { size: number; version: string | undefined; begin: number; end: number },
+  asked: KnownFile & { readonly begin: number; readonly end: number },
 ): void {
-  const { size, version, begin, end } = asked;
+  const { size, version, isPinned, begin, end } = asked;
+  const shown = withoutSecrets(place.url.href);
   if (answer.status === 200) {
     throw new EsparseError('store', `${shown}: the server does not answer ranges, only whole files`, {
       hint: 'use a server that does, or copy the checkpoint to a folder',
     });
   }
   if (answer.status === 404 || answer.status === 412 || answer.status === 416) throw replaced(shown);
-  if (answer.status !== 206) throw refused(shown, answer);
+  if (answer.status !== 206) throw refused(place, answer);
   const range = answer.headers.get('content-range');
-  if (range?.endsWith(`/${size}`) === false || versionOf(answer) !== version) throw replaced(shown);
+  const isOther = !isPinned && versionOf(answer) !== version;
+  if (range?.endsWith(`/${size}`) === false || isOther) throw replaced(shown);
   const encoding = answer.headers.get('content-encoding') ?? 'identity';
   if (range === `bytes ${begin}-${end}/${size}` && encoding === 'identity') return;
   throw new EsparseError(
@@ -120,7 +133,10 @@ function versionOf({ headers }: Response): string | undefined {
   return headers.get('etag') ?? headers.get('last-modified') ?? undefined;
 }
 
-function refused(shown: string, { status }: Response): EsparseError {
+function refused({ url, refusal }: HttpPlace, answer: Response): EsparseError {
+  if (refusal !== undefined) return refusal(answer);
+  const { status } = answer;
+  const shown = withoutSecrets(url.href);
   const denied = status === 401 || status === 403;
   return new EsparseError(
     denied ? 'denied' : 'store',

@@ -14,6 +14,8 @@ const REDIRECT = new Set([301, 302, 303, 307, 308]);
 export interface HttpPlace {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+  /** What an answer means that is no success. @default the status, and to check address and credentials */
+  readonly refusal?: (answer: Response) => EsparseError;
 }
 
 /** One request, its redirections followed, and what becomes of its answer; the rest of the answer is not read. */
@@ -43,7 +45,7 @@ export async function request<T>(
       if (next === null) {
         pace.answered();
         if (BUSY.has(answer.status))
-          throw new Broken(`the server answered ${answer.status}`, { pauseMs: retryAfter(answer) });
+          throw new Broken(`the server answered ${answer.status}`, { pauseMs: retryAfter(answer), answer });
         return await use(answer, pace);
       }
       target = follow(url, target, next, redirects);

@@ -21,7 +21,7 @@ export function graphCommand(): Command {
     .addOption(familyOption())
     .addOption(
       new Option(
-        '--model <dir|s3://…|https://…>',
+        '--model <dir|s3://…|https://…|hf:…>',
         'checkpoint whose taps and linears are drawn, too (default: none)',
       ).env('ESPARSE_MODEL'),
     )

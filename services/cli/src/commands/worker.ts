@@ -40,7 +40,7 @@ export function workerCommand(): Command {
     .addOption(familyOption())
     .addOption(
       new Option(
-        '--root <dir|s3://…|https://…>',
+        '--root <dir|s3://…|https://…|hf:…>',
         'serve models and stores under this place only; may be repeated (default: .)',
       )
         .env('ESPARSE_ROOT')
