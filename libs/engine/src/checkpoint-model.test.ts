@@ -106,7 +106,8 @@ test('one model is opened: a store or a checkpoint', async () => {
   await expect(open({ model: path.join(home, 'nowhere') })).rejects.toMatchObject({ kind: 'checkpoint' });
 });
 
-test('a checkpoint that is on a server is refused, with what to do', async () => {
+test('a checkpoint that is on a server is copied once, and has the logits of the same files in a folder', async () => {
+  let sent = 0;
   const server = createServer((request, response) => {
     void readFile(path.join(FIXTURES, 'llama', path.basename(request.url!)))
       .catch(() => undefined)
@@ -120,16 +121,26 @@ test('a checkpoint that is on a server is refused, with what to do', async () =>
           'content-range': range,
           etag: '"1"',
         });
+        sent += request.method === 'HEAD' ? 0 : (part?.length ?? 0);
         response.end(request.method === 'HEAD' ? undefined : part);
       });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   try {
-    await expect(open({ model: `http://127.0.0.1:${port}/llama` })).rejects.toMatchObject({
-      kind: 'usage',
-      message: expect.stringContaining('is not on this machine'),
-      hint: expect.stringContaining('copy the checkpoint to a local folder'),
+    const model = `http://127.0.0.1:${port}/llama`;
+    const copied = { model, cacheDirectory: path.join(home, 'copies') };
+    const expected = await logitsOf({ model: path.join(FIXTURES, 'llama') });
+    expect(await logitsOf(copied)).toEqual(expected);
+    const first = sent;
+    sent = 0;
+    expect(await logitsOf(copied)).toEqual(expected);
+    // Headers, and what the digest covers.
+    expect(sent).toBeLessThan(first);
+    await expect(
+      open({ ...copied, cacheDirectory: path.join(home, 'small'), cacheBytes: 10 }),
+    ).rejects.toMatchObject({
+      kind: 'space',
     });
   } finally {
     server.closeAllConnections();

@@ -11,7 +11,7 @@ export interface EngineOptions {
   readonly store?: string | ObjectStore | undefined;
   /** The run, or its first letters. @default the current run */
   readonly run?: string | undefined;
-  /** A Hugging Face checkpoint in a folder of this machine, run as it is: its weights in their own types. */
+  /** A Hugging Face checkpoint, run as it is: its weights in their own types; those of a GGUF file de-quantized. */
   readonly model?: string | undefined;
   /** What computes: a backend's name, or `name:which` where it has several devices. @default 'cpu' */
   readonly device?: string | undefined;
@@ -31,7 +31,7 @@ export interface EngineOptions {
   readonly kvBytes?: number | undefined;
   /**
    * A folder on a local disk to copy the weights to, once: useful for a store on a network file system.
-   * @default the files of the store itself are mapped; where it has none, `~/.cache/esparse`
+   * @default the files of the store or checkpoint itself are mapped; where it has none, `~/.cache/esparse`
    */
   readonly cacheDirectory?: string | undefined;
   /** The most bytes of all runs in it; runs that are not in use make room, the longest unused first. @default 64 GiB */
@@ -54,7 +54,7 @@ const DEFAULT_STEP_TOKENS = { cpu: 512, cuda: 2048 };
  * the time that its checks take, and all processes that serve the same files share one copy of it in memory.
  *
  * @throws EsparseError 'store' or 'checkpoint' naming what is missing, of another size, damaged or of a newer format;
- * 'usage' for options out of range, and for a checkpoint that is not on this machine; 'unsupported' for a model that the
+ * 'usage' for options out of range; 'unsupported' for a model that the
  * engine cannot run
  * @example
  * const engine = await openEngine({ store: 'out/e.zarr' });

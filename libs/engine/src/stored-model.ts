@@ -1,5 +1,3 @@
-import { homedir } from 'node:os';
-import path from 'node:path';
 import { describeModel } from '@esparse/model';
 import { requireFinished } from '@esparse/model-store';
 import type { ObjectStore } from '@esparse/storage';
@@ -7,6 +5,7 @@ import { openStore, requireSound, type Run } from '@esparse/store';
 import { contextOf } from './context.ts';
 import type { OpenedModel } from './open-model.ts';
 import type { VerifyMode } from './verify-mode.ts';
+import { cachePlace } from './weights/cache-place.ts';
 import { cachedSource } from './weights/cached-source.ts';
 import { directSource, storeArrays, type ArraySource } from './weights/store-arrays.ts';
 
@@ -20,8 +19,6 @@ export interface StoredModelOptions {
   readonly maxContext?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-const DEFAULT_CACHE_BYTES = 64 * 2 ** 30;
 
 /**
  * Opens a finished run of a store, and the files that its arrays are mapped from.
@@ -63,19 +60,7 @@ export function isCopied(objects: ObjectStore, cacheDirectory: string | undefine
   return cacheDirectory !== undefined || objects.fileOf === undefined;
 }
 
-function copiesOf(
-  run: Run,
-  { cacheDirectory, cacheBytes: bytes = DEFAULT_CACHE_BYTES, verify = 'none' }: StoredModelOptions,
-): Promise<ArraySource> {
-  const directory = cacheDirectory ?? defaultCacheDirectory();
-  return cachedSource(run.fingerprint, { directory, bytes, verify: verify !== 'none' });
-}
-
-/** Where copies lie by default, by the XDG Base Directory Specification. */
-function defaultCacheDirectory(): string {
-  const { XDG_CACHE_HOME: caches } = process.env;
-  return path.join(
-    caches !== undefined && path.isAbsolute(caches) ? caches : path.join(homedir(), '.cache'),
-    'esparse',
-  );
+function copiesOf(run: Run, options: StoredModelOptions): Promise<ArraySource> {
+  const verify = (options.verify ?? 'none') !== 'none';
+  return cachedSource(run.fingerprint, { ...cachePlace(options), verify });
 }

@@ -3,7 +3,7 @@ import { EsparseError } from '@esparse/errors';
 import { tensorsOfBlock, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { densePath } from '@esparse/model-store';
 import type { ArrayInfo } from '@esparse/store';
-import type { ArrayGroup, ModelArrays } from './model-arrays.ts';
+import type { ArrayGroup, FilePlace, ModelArrays } from './model-arrays.ts';
 
 /** How a store would call each type: 16-bit floats are their bits. */
 const DTYPES = {
@@ -13,14 +13,14 @@ const DTYPES = {
 } as const satisfies Record<TensorDtype, Pick<ArrayInfo, 'dtype' | 'attributes'>>;
 
 /**
- * The tensors of a checkpoint where they lie in its safetensors files, which are row-major as the dense kernels read them.
+ * The tensors of a checkpoint as a run's arrays: row-major, as the dense kernels read them.
  *
- * @param fileOf the file of a tensor
+ * @param placeOf where a tensor lies on this machine
  */
 export function checkpointArrays(
   checkpoint: Pick<Checkpoint, 'info' | 'directory'>,
-  fileOf: (tensor: string) => string,
   description: ModelDescription,
+  placeOf: (tensor: string) => FilePlace | Promise<FilePlace>,
 ): ModelArrays {
   const groupOf = (
     name: string,
@@ -34,10 +34,7 @@ export function checkpointArrays(
       groupAttributes(path) {
         throw new EsparseError('internal', `a checkpoint has no packed linear ${path}`);
       },
-      locate(array) {
-        const { name: tensor, begin } = infos.get(array)!;
-        return Promise.resolve({ file: fileOf(tensor), offset: begin });
-      },
+      locate: async (array) => placeOf(infos.get(array)!.name),
     };
   };
   return {

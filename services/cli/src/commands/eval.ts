@@ -30,7 +30,7 @@ export function evalCommand(): Command {
     'Measures a pruned model in a store, or a checkpoint: the perplexity of a text, and how many multiple-choice questions it ' +
       'answers rightly; and sets several models side by side.',
   );
-  for (const option of sourceOptions('dir|s3://…|https://…|hf:…')) command.addOption(option);
+  for (const option of sourceOptions()) command.addOption(option);
   return command
     .addOption(
       new Option(

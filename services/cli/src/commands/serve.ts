@@ -61,7 +61,7 @@ export function serveCommand(): Command {
     'Serves a pruned model from a store, or a checkpoint: OpenAI-compatible HTTP, and gRPC.',
   );
   const ofRun = 'run of the store, or its first digits (default: the current one, followed when it changes)';
-  for (const option of sourceOptions('dir', ofRun)) command.addOption(option);
+  for (const option of sourceOptions(ofRun)) command.addOption(option);
   command
     .addOption(
       new Option(

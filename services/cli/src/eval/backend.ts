@@ -25,11 +25,13 @@ export function onnxDevice(device: string): DeviceName {
   });
 }
 
-/** @throws EsparseError 'usage' for a device that the engine does not have */
+/**
+ * @param streams whether the weights of a checkpoint that is elsewhere can be read block by block, without a copy
+ * @throws EsparseError 'usage' for a device that the engine does not have
+ */
 export function evalBackendOf(
   { canBeMapped }: ModelSource,
-  wanted: EvalBackend | undefined,
-  device: string | undefined,
+  { engine: wanted, device, streams }: { engine?: EvalBackend; device?: string; streams: boolean },
 ): EvalBackend {
   const isOther = device !== undefined && !isEngineDevice(device);
   if (isOther && wanted === 'native') {
@@ -37,5 +39,5 @@ export function evalBackendOf(
       hint: `use --engine onnx to evaluate on ${device}`,
     });
   }
-  return wanted ?? (isOther || !canBeMapped ? 'onnx' : 'native');
+  return wanted ?? (isOther || (!canBeMapped && streams) ? 'onnx' : 'native');
 }

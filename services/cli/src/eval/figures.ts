@@ -64,8 +64,8 @@ export async function measure(
 ): Promise<Figures> {
   const { sets, seqlen, bos } = request;
   const { threads, device, verify, signal } = options;
-  const engine = evalBackendOf(source, options.engine, device);
-  if (sets.length > 0 && engine === 'onnx') throw questionsOnOnnx(source);
+  const engine = evalBackendOf(source, { ...options, streams: sets.length === 0 });
+  if (sets.length > 0 && engine === 'onnx') throw questionsOnOnnx();
   const ids = request.text && (await source.tokenizer.encode(request.text.content, { bos, signal }));
   const encoded: EncodedChoice[][][] = [];
   const [beginning] = await endTokensOf(source.tokenizerFiles, source.config, source.tokenizer);
@@ -153,10 +153,8 @@ function showWindows(show: (line: string) => void): (progress: PerplexityProgres
   };
 }
 
-function questionsOnOnnx({ canBeMapped, name }: ModelSource): EsparseError {
+function questionsOnOnnx(): EsparseError {
   return new EsparseError('usage', 'questions are scored by the native engine, not by ONNX Runtime', {
-    hint: canBeMapped
-      ? 'leave --engine onnx and --device webgpu out'
-      : `copy ${name} to a local folder, or prune it into a store`,
+    hint: 'leave --engine onnx and --device webgpu out',
   });
 }

@@ -14,7 +14,7 @@ export function cacheOptions(): readonly [directory: Option, size: Option] {
   return [
     new Option(
       '--cache-dir <dir>',
-      'folder on a local disk for checked copies of the weights, for a store on a network (default: none; in S3: ~/.cache/esparse)',
+      'folder on a local disk for checked copies of the weights, for a store on a network, or a checkpoint that is not on this machine (default: none; elsewhere: ~/.cache/esparse)',
     ).env('ESPARSE_CACHE_DIR'),
     new Option('--cache-size <gib>', 'bound of that folder; the least recently used runs are removed first')
       .default(64)

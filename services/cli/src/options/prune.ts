@@ -22,7 +22,11 @@ export interface PruneFlags extends ClientTls, RunFlags {
 /** The options of `PruneFlags`: all that `prune` takes, and so all that `plan` takes. */
 export function pruneOptions(): Option[] {
   return [
-    required('--model <dir|s3://…|https://…|hf:…>', 'Hugging Face checkpoint to prune; hf:org/name[@revision] is a model of the Hugging Face hub', 'ESPARSE_MODEL'),
+    required(
+      '--model <dir|s3://…|https://…|hf:…>',
+      'Hugging Face checkpoint to prune; hf:org/name[@revision] is a model of the Hugging Face hub',
+      'ESPARSE_MODEL',
+    ),
     required(
       '--calibration <file>',
       'calibration text: plain, or JSONL with a "text" field in a file named .jsonl or .json; at most 256 MiB',

@@ -12,14 +12,16 @@ export interface SourceFlags {
 /**
  * The options of `SourceFlags`: one of --store and --model is given.
  *
- * @param forms of the places where a checkpoint may be @default a folder
  * @param run says more of --run
  */
-export function sourceOptions(forms = 'dir', run?: string): readonly Option[] {
+export function sourceOptions(run?: string): readonly Option[] {
   return [
     new Option('--store <dir|s3://…>', 'store of a pruned model').env('ESPARSE_STORE').argParser(notEmpty),
     runOption(run),
-    new Option(`--model <${forms}>`, 'Hugging Face checkpoint, run as it is, in the place of a store')
+    new Option(
+      '--model <dir|s3://…|https://…|hf:…>',
+      'Hugging Face checkpoint, run as it is, in the place of a store; hf:org/name[@revision] is a model of the Hugging Face hub',
+    )
       .env('ESPARSE_MODEL')
       .argParser(notEmpty)
       .conflicts(['store', 'run']),
