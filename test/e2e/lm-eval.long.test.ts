@@ -13,6 +13,7 @@ import { serve, type ServeProcess } from '../support/serve.ts';
 const PYTHON = pythonWith(
   ['lm_eval', 'transformers', 'datasets', 'aiohttp', 'tenacity'],
   'lm_eval[api]==0.4.13 transformers==5.24.0',
+  'ESPARSE_TEST_LM_EVAL',
 );
 const withPython = PYTHON === undefined ? test.skip : test;
 const at = scratchFolder();
