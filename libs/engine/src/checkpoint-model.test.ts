@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { writeCheckpoint, type TensorDtype } from '@esparse/checkpoint';
 import { narrow, widen } from '@esparse/kernels';
+import { relativeError } from '@esparse/laws';
 import { describeModel, tensorsOfBlock } from '@esparse/model';
 import { openEngine, type EngineOptions } from './index.ts';
 import { checkpointModel, randomModel, writeTestStore } from './testing/test-store.ts';
@@ -31,22 +32,21 @@ async function logitsOf(options: EngineOptions): Promise<number[]> {
   return copy;
 }
 
-/** The random model as a checkpoint of some type, in some files. */
-async function writeModel(folder: string, dtype: TensorDtype, shards: number): Promise<void> {
+/** The random model as a checkpoint of some type, or of several by turns, in some files. */
+async function writeModel(folder: string, types: TensorDtype | TensorDtype[], shards: number): Promise<void> {
+  const dtypes = [types].flat();
   const { config, tensor } = randomModel();
   const description = describeModel(config);
   const specs = [...description.outerTensors, ...[0, 1].flatMap((k) => tensorsOfBlock(description, k))];
-  const bytesOf = async (bits: Uint16Array): Promise<Uint8Array> => {
+  const bytesOf = async (bits: Uint16Array, dtype: TensorDtype): Promise<Uint8Array> => {
     if (dtype === 'BF16') return new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
     const values = await widen('bf16', bits);
     return new Uint8Array((dtype === 'F32' ? values : narrow('f16', values)).buffer);
   };
-  const tensors = specs.map(({ name, shape }) => ({
-    name,
-    shape,
-    dtype,
-    data: async () => bytesOf(await tensor(name, shape)),
-  }));
+  const tensors = specs.map(({ name, shape }, i) => {
+    const dtype = dtypes[i % dtypes.length]!;
+    return { name, shape, dtype, data: async () => bytesOf(await tensor(name, shape), dtype) };
+  });
   await writeCheckpoint(folder, config, tensors, { shards });
 }
 
@@ -90,6 +90,15 @@ test.each<[TensorDtype, number]>([
   // F16 has values near to those of bf16.
   if (dtype === 'F16') expect(Math.abs(found[0]! / expected[0]! - 1)).toBeLessThan(0.01);
   else expect(found).toEqual(expected);
+});
+
+test('tensors of several types in one checkpoint are computed with, each in its own', async () => {
+  const [mixed, plain] = [path.join(home, 'mixed'), path.join(home, 'plain')];
+  await writeModel(mixed, ['BF16', 'F16', 'F32', 'F16'], 2);
+  await writeModel(plain, 'F32', 1);
+  expect(relativeError(await logitsOf({ model: mixed }), await logitsOf({ model: plain }))).toBeLessThan(
+    1e-4,
+  );
 });
 
 test('tensors at odd places of a file are the same tensors', async () => {
