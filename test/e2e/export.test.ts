@@ -1,8 +1,9 @@
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { esparse, esparseJson } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { startInterruptible } from '../support/interrupted.ts';
-import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { ESPARSE, EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
 const at = scratchFolder();
 const evaluate = async (...args: string[]) =>
@@ -51,3 +52,35 @@ test('an export that is killed, or stopped by Ctrl-C, goes on with the same comm
     stderr: expect.stringContaining('is not empty: nothing is overwritten'),
   });
 });
+
+/** A namespace in which an ordinary user may mount: not given on every system. */
+const NAMESPACE = ['--mount', '--map-root-user'];
+const permitted = spawnSync('unshare', [...NAMESPACE, 'true']).status === 0;
+if (!permitted) process.emitWarning('unshare is not permitted here: exports onto a full disk are not tested');
+
+(permitted ? test : test.skip)(
+  'a disk that takes no more is named with file and bytes, leaves nothing half-named, and with room again the export goes on',
+  async () => {
+    await mkdir(at('disk'));
+    const command = `'${process.execPath}' '${ESPARSE}' ${exportTo('disk/out').join(' ')} 2>&1; echo "exported: $?"`;
+    const remount = (options: string) => `mount -o remount,${options} '${at('disk')}'`;
+    const script = [
+      `mount -t tmpfs -o size=1m none '${at('disk')}'`,
+      command,
+      // There is room, and no more files can be made than the folder, the lock and what says that it is not finished.
+      remount('size=16m,nr_inodes=5'),
+      command,
+      `ls '${at('disk/out')}'`,
+      remount('size=16m,nr_inodes=100'),
+      command,
+      `cp -r '${at('disk/out')}' '${at('copied')}'`,
+    ].join('; ');
+    const output = execFileSync('unshare', [...NAMESPACE, 'sh', '-c', script], { encoding: 'utf8' });
+    expect(output).toMatch(/has no room for the export: \d+ bytes are needed, \d+ bytes are free/);
+    expect(output).toMatch(
+      /cannot write .*: no space left on the device \(\d+ bytes are needed, \d+ bytes are free\)/,
+    );
+    expect(output.match(/exported: \d/g)).toEqual(['exported: 2', 'exported: 2', 'exported: 0']);
+    expect(await contentsOf(at('copied'))).toEqual(await contentsOf(at('hf')));
+  },
+);

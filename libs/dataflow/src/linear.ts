@@ -1,4 +1,4 @@
-import type { Metric, PackedLinear, Pattern, ShuffleResult } from '@esparse/sparsity';
+import type { Metric, PackedLinear, Pattern, ScoreMatrix, ShuffleResult } from '@esparse/sparsity';
 import type { TapReadings } from './readings.ts';
 
 /** The dtype of weights as a checkpoint stores them. */
@@ -15,6 +15,8 @@ export interface LinearJob {
   readonly cols: number;
   /** What it is pruned to: linears of one block may differ. */
   readonly pattern: Pattern;
+  /** Which orders of its inputs can be folded into the linears before. @default all */
+  readonly reach?: ScoreMatrix['reach'];
   /** What is known of its input; only what metric and stages ask for is there. */
   readonly readings: TapReadings;
 }

@@ -30,6 +30,7 @@ test('the public surface is this', () => {
     'outerTensor',
     'positions',
     'positive',
+    'producersOf',
     'registerFamily',
     'ropeFrequencies',
     'ropeFromConfig',

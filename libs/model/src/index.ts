@@ -38,6 +38,7 @@ export {
   widthsOf,
   type ModelProgram,
 } from './program.ts';
+export { producersOf, type Producers } from './producers.ts';
 export { ROPE_FIELDS, ropeFromConfig } from './rope/config.ts';
 export { type RopeScaling, type RopeSpec } from './rope/spec.ts';
 export { ropeFrequencies, ropeTables, type RopeTables } from './rope/tables.ts';

@@ -34,12 +34,14 @@ export { ria, riaOptions } from './metrics/ria.ts';
 export { wanda } from './metrics/wanda.ts';
 export {
   defineShuffle,
+  type InputHeads,
   type ScoreMatrix,
   type Shuffle,
   type ShuffleDefinition,
   type ShuffleResult,
 } from './shuffle.ts';
 export { both } from './shuffles/both.ts';
+export { foldable } from './shuffles/foldable.ts';
 export { global } from './shuffles/global.ts';
 export { local } from './shuffles/local.ts';
 export { lsa } from './shuffles/lsa.ts';

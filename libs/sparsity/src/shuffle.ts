@@ -15,6 +15,19 @@ export interface ScoreMatrix {
   readonly scores: Float32Array;
   readonly rows: number;
   readonly cols: number;
+  /**
+   * Which orders of the inputs an export can fold into the linears before: all, none but the original one, or those within
+   * the heads of an attention, which are equal where heads share values. For `foldable` alone. @default 'all'
+   */
+  readonly reach?: 'all' | 'none' | InputHeads | undefined;
+}
+
+/** The heads of an attention whose output is the input of a linear. */
+export interface InputHeads {
+  readonly heads: number;
+  /** Each is read by `heads / kvHeads` query heads that follow one another. */
+  readonly kvHeads: number;
+  readonly headDim: number;
 }
 
 /** The order that a shuffle found, and what it is worth. */
@@ -30,7 +43,7 @@ export interface ShuffleResult {
 /**
  * Chooses the order of the inputs in which the groups are formed.
  *
- * Law: the result is a permutation in canonical form (see `canonicalOrder`) and depends on the scores alone.
+ * Law: the result is a permutation in canonical form (see `canonicalOrder`) and depends on the scores and their reach alone.
  */
 export interface Shuffle extends Plugin {
   /** @throws EsparseError 'cancelled' soon after `signal` has aborted, within a step that is long */

@@ -14,7 +14,7 @@ import {
   type TapReadings,
 } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
-import type { TapSpec } from '@esparse/model';
+import { kindOf, producersOf, type Producers, type TapSpec } from '@esparse/model';
 import type { AnyStatistic } from '@esparse/statistics';
 import { blockSink, type BlockFindings } from './block-sink.ts';
 import { calibrateBlock$ } from './calibrate-block.ts';
@@ -114,21 +114,28 @@ function readings$(
 
 /** The linears that read these taps. */
 function linearJobs(
-  { layers }: RunContext,
+  { layers, description }: RunContext,
   block: number,
   taps: readonly TapSpec[],
   readings: ReadonlyMap<string, TapReadings>,
 ): LinearJob[] {
   const linears = layers.pruned(block).filter((linear) => taps.some(({ name }) => name === linear.tap));
-  return linears.map(({ name, tap: tapName, rows, cols, pattern }) => ({
+  const program = description.program.blocks[kindOf(description.program, block)] ?? [];
+  return linears.map((linear) => ({
     block,
-    name,
-    tap: tapName,
-    rows,
-    cols,
-    pattern,
-    readings: readings.get(tapName) ?? new Map(),
+    name: linear.name,
+    tap: linear.tap,
+    rows: linear.rows,
+    cols: linear.cols,
+    pattern: linear.pattern,
+    reach: reachOf(producersOf(program, linear)),
+    readings: readings.get(linear.tap) ?? new Map(),
   }));
+}
+
+/** Which orders of a linear's inputs an export can fold into the linears that make them. */
+function reachOf(producers: Producers | undefined): LinearJob['reach'] {
+  return producers === undefined ? 'none' : (producers.heads ?? 'all');
 }
 
 async function loadWeights(

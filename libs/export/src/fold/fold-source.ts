@@ -1,9 +1,8 @@
-import { kindOf, linearsOf, type LinearSpec } from '@esparse/model';
+import { kindOf, linearsOf, producersOf, type LinearSpec } from '@esparse/model';
 import type { ChannelOrder, RunTensors } from '@esparse/model-store';
 import { identityOrder } from '@esparse/sparsity';
 import type { ExportSource } from '../source.ts';
 import { permuted, type MatrixOrders } from './permuted.ts';
-import { producersOf } from './producers.ts';
 import { throughAttention, withinHeads } from './within-heads.ts';
 
 /** What became of a pruned linear: its groups are consecutive in the export, or it lies in the original order. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { throughAttention, withinHeads, type Heads } from './within-heads.ts';
+import type { InputHeads } from '@esparse/sparsity';
+import { throughAttention, withinHeads } from './within-heads.ts';
 
 const PATTERN = { keep: 2, group: 4 };
 
@@ -14,7 +15,7 @@ const attentions = fc
     const headDim = groups * PATTERN.group;
     const channels = [...Array(headDim).keys()];
     return fc.record({
-      heads: fc.constant<Heads>({ heads: kvHeads * shared, kvHeads, headDim }),
+      heads: fc.constant<InputHeads>({ heads: kvHeads * shared, kvHeads, headDim }),
       orders: fc.array(fc.shuffledSubarray(channels, { minLength: headDim }), {
         minLength: kvHeads,
         maxLength: kvHeads,

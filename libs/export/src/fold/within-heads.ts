@@ -1,12 +1,5 @@
 import type { ChannelOrder } from '@esparse/model-store';
-
-/** The heads of an attention. */
-export interface Heads {
-  readonly heads: number;
-  /** Each is read by `heads / kvHeads` query heads that follow one another. */
-  readonly kvHeads: number;
-  readonly headDim: number;
-}
+import type { InputHeads } from '@esparse/sparsity';
 
 /**
  * An order of the outputs of v in which the groups of the linear behind the attention are consecutive: heads stay where they
@@ -16,7 +9,7 @@ export interface Heads {
  * @param order of the attention's outputs, (heads * headDim)
  * @returns (kvHeads * headDim) the original output of v at each position, undefined where there is none
  */
-export function withinHeads(order: ChannelOrder, heads: Heads): Int32Array | undefined {
+export function withinHeads(order: ChannelOrder, heads: InputHeads): Int32Array | undefined {
   const { permutation, pattern } = order;
   const { headDim, kvHeads } = heads;
   const shared = heads.heads / kvHeads;
@@ -38,7 +31,7 @@ export function withinHeads(order: ChannelOrder, heads: Heads): Int32Array | und
 }
 
 /** The order of the attention's outputs that follows from one of v's. */
-export function throughAttention(values: Int32Array, { heads, kvHeads, headDim }: Heads): Int32Array {
+export function throughAttention(values: Int32Array, { heads, kvHeads, headDim }: InputHeads): Int32Array {
   const shared = heads / kvHeads;
   return Int32Array.from({ length: heads * headDim }, (_, i) => {
     const head = Math.floor(i / headDim);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   both,
   canonicalOrder,
+  foldable,
   global,
   identityOrder,
   isPermutation,
@@ -15,7 +16,7 @@ import {
   type ScoreMatrix,
 } from '../index.ts';
 
-const shuffles = [none(), global(), local(), both(), lsa()];
+const shuffles = [none(), global(), local(), both(), lsa(), foldable()];
 
 const patterns: fc.Arbitrary<Pattern> = fc
   .integer({ min: 2, max: 16 })
@@ -155,3 +156,37 @@ test.each([local(), lsa()])(
     expect(performance.now() - (await aborted)).toBeLessThan(1000);
   },
 );
+
+test('foldable orders stay within heads, equal where heads share values; the residual stream stays as it is', () =>
+  fc.assert(
+    fc.asyncProperty(cases, fc.integer({ min: 1, max: 3 }), async ({ pattern, matrix }, shared) => {
+      const { scores, rows, cols: headDim } = matrix;
+      // Two value heads, each read by `shared` query heads; every head has the scores of the matrix.
+      const heads = 2 * shared;
+      const cols = heads * headDim;
+      const wide = new Float32Array(rows * cols);
+      for (let i = 0; i < wide.length; i++) {
+        const [row, col] = [Math.floor(i / cols), i % cols];
+        wide[i] = scores[row * headDim + (col % headDim)]! * (1 + Math.floor(col / headDim));
+      }
+      const reach = { heads, kvHeads: 2, headDim };
+      const { permutation } = await foldable().order({ scores: wide, rows, cols, reach }, pattern);
+      for (let head = 0; head < heads; head++) {
+        const own = permutation
+          .slice(head * headDim, (head + 1) * headDim)
+          .map((channel) => channel - head * headDim);
+        expect(isPermutation(own, headDim)).toBe(true);
+        const first = Math.floor(head / shared) * shared;
+        expect(own).toEqual(
+          permutation
+            .slice(first * headDim, (first + 1) * headDim)
+            .map((channel) => channel - first * headDim),
+        );
+      }
+      const stream = await foldable().order({ ...matrix, reach: 'none' }, pattern);
+      expect(stream.permutation).toEqual(identityOrder(headDim));
+      const free = await foldable().order(matrix, pattern);
+      expect(free).toEqual(await both().order(matrix, pattern));
+    }),
+    { numRuns: 10, seed: 2310 },
+  ));

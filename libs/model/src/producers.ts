@@ -1,11 +1,12 @@
-import { expertPart, operationOf, type BlockOp, type LinearSpec } from '@esparse/model';
-import type { Heads } from './within-heads.ts';
+import type { LinearSpec } from './description.ts';
+import { expertPart } from './expert.ts';
+import { operationOf, type BlockOp } from './operations/index.ts';
 
 /** What makes the input of a linear: the linears whose outputs become it, channel by channel. */
 export interface Producers {
   readonly linears: readonly string[];
   /** Where the channels pass an attention on their way: they may move within its heads alone. */
-  readonly heads?: Heads;
+  readonly heads?: { readonly heads: number; readonly kvHeads: number; readonly headDim: number };
 }
 
 /**
