@@ -1,36 +1,11 @@
 // The linear of prefill: launched, checked and timed.
 #pragma once
-#include <cuda.h>
-
 #include "../kernels/prefill_linear.cuh"
 #include "bench.cuh"
+#include "tensor_map.cuh"
 #include "reference.cuh"
 
 namespace harness {
-
-// Activations [tokens][inputs] for the copy engine, in boxes of kStageInputs x `tile`.
-inline TensorMap activation_map(const std::uint16_t* x, int inputs, int tokens, int tile) {
-  static const auto encode = [] {
-    void* found = nullptr;
-    cudaDriverEntryPointQueryResult result;
-    CHECK(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &found, 12000, cudaEnableDefault, &result));
-    return reinterpret_cast<decltype(&cuTensorMapEncodeTiled)>(found);
-  }();
-  static_assert(sizeof(TensorMap) == sizeof(CUtensorMap));
-  TensorMap map;
-  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(inputs), static_cast<cuuint64_t>(tokens)};
-  const cuuint64_t strides[] = {static_cast<cuuint64_t>(inputs) * 2};
-  const cuuint32_t box[] = {kStageInputs, static_cast<cuuint32_t>(tile)}, steps[] = {1, 1};
-  const CUresult result = encode(reinterpret_cast<CUtensorMap*>(&map), CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2,
-                                 const_cast<std::uint16_t*>(x), sizes, strides, box, steps,
-                                 CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
-                                 CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
-  if (result != CUDA_SUCCESS) {
-    std::printf("tensor map: %d\n", result);
-    std::exit(1);
-  }
-  return map;
-}
 
 using PrefillKernel = void (*)(PrefillArguments);
 template <class Weights, int kTile>
@@ -53,7 +28,7 @@ inline PrefillKernel prefill_kernel(bool sparse, int tile, PrefillOutput output)
 inline void launch_prefill(const Launcher& launch, const Matrix& matrix, const std::uint8_t* weights,
                            const std::uint16_t* x, int tokens, int tile, PrefillOutput output, void* out) {
   PrefillArguments args{};
-  args.activations[0] = activation_map(x, matrix.cols, tokens, tile);
+  args.activations[0] = map_of(x, matrix.cols, tokens, tile);
   args.segments[0] = {weights, {0, 1}, matrix.rows, 0, 0};
   args.segment_count = 1;
   args.blocks = matrix.blocks();

@@ -2,6 +2,7 @@
 #pragma once
 #include "../kernels/attention_prefill.cuh"
 #include "bench.cuh"
+#include "tensor_map.cuh"
 
 namespace harness {
 
@@ -64,7 +65,7 @@ inline void launch_append(const Launcher& launch, const PromptPiece& piece, int 
   launch(append_kernel(dims), piece.tokens, kAppendThreads, 0, piece.args);
 }
 inline void launch_attention(const Launcher& launch, const PromptPiece& piece, int dims) {
-  launch(prefill_attention_kernel(dims), dim3(piece.tile_count, piece.args.heads), kAttentionThreads,
+  launch(prefill_attention_kernel(dims), dim3(piece.tile_count, piece.args.heads), kChunkThreads,
          prefill_attention_shared(dims), piece.args);
 }
 
@@ -72,7 +73,8 @@ inline void launch_attention(const Launcher& launch, const PromptPiece& piece, i
 struct PrefillCase {
   AttentionShape shape;
   int tokens, first_position, pages;
-  Device<std::uint16_t> qkv, keys, values, out;
+  Device<std::uint16_t> qkv, cache, out;  // of the cache all pages' keys, then all their values
+  std::uint16_t *keys, *values;
   Device<std::int32_t> page_table;
   Device<float2> rotary;
 
@@ -83,8 +85,9 @@ struct PrefillCase {
     qkv = Device<std::uint16_t>(static_cast<std::size_t>(tokens) * shape.width());
     fill_bf16<<<1024, 256>>>(qkv, qkv.count(), seed, 2);
     const std::size_t page = static_cast<std::size_t>(shape.kv_heads) * kPagePositions * shape.dims;
-    keys = Device<std::uint16_t>(pages * page);
-    values = Device<std::uint16_t>(pages * page);
+    cache = Device<std::uint16_t>(2 * pages * page);
+    keys = cache;
+    values = cache + pages * page;
     const std::vector<std::int32_t> order = random_permutation(pages, seed + 1);
     page_table = Device<std::int32_t>(order);
     // What earlier chunks wrote: whole pages here, so that the rest of the last one is what append writes, or poison.
@@ -105,6 +108,8 @@ struct PrefillCase {
     args.kv_heads = shape.kv_heads;
     args.keys = keys;
     args.values = values;
+    args.cache = map_of(cache, shape.dims, cache.count() / shape.dims, kPagePositions);
+    args.first_value = static_cast<int>(cache.count() / shape.dims / 2);
     args.pages = page_table;
     args.rotary = rotary;
     args.scale = 1 / std::sqrt(static_cast<float>(shape.dims));
@@ -123,7 +128,7 @@ inline void check_prefill_attention(Report& report, const AttentionShape& shape,
   launch_attention(Launcher{}, whole, shape.dims);
   CHECK(cudaGetLastError());
   CHECK(cudaDeviceSynchronize());
-  const std::vector<std::uint16_t> bits = chunk.out.host(), after = chunk.qkv.host(), keys = chunk.keys.host();
+  const std::vector<std::uint16_t> bits = chunk.out.host(), after = chunk.qkv.host(), keys = chunk.cache.host();
   const std::vector<std::int32_t> page_table = chunk.page_table.host();
   const std::vector<float2> rotary = chunk.rotary.host();
 

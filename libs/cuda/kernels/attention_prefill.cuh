@@ -5,6 +5,7 @@
 #pragma once
 #include "attention_decode.cuh"
 #include "prefill_arguments.h"
+#include "wgmma.cuh"
 
 namespace esparse {
 
@@ -76,73 +77,88 @@ __device__ __forceinline__ float power_of_2(float x) {
   return out;
 }
 
-// 16 bytes, or zeros.
-__device__ __forceinline__ void copy_16(std::uint32_t to, const void* from, bool there) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(there ? 16 : 0) : "memory");
-}
-__device__ __forceinline__ void copies_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-template <int kPending>
-__device__ __forceinline__ void copies_wait() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
-}
-
-// Four 8 x 8 matrices of bf16 from shared memory; lane l gives the address of row l % 8 of matrix l / 8.
-template <bool kTransposed>
-__device__ __forceinline__ Words4 load_matrices(std::uint32_t row) {
-  Words4 out;
-  if constexpr (kTransposed) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(out.word[0]), "=r"(out.word[1]), "=r"(out.word[2]), "=r"(out.word[3])
-                 : "r"(row)
-                 : "memory");
-  } else {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(out.word[0]), "=r"(out.word[1]), "=r"(out.word[2]), "=r"(out.word[3])
-                 : "r"(row)
-                 : "memory");
-  }
-  return out;
-}
+// The keys and values of a block in shared memory: [dims / 64][kBlockKeys][64] each, as the copy engine writes boxes of a
+// page with its 128-byte swizzle.
+constexpr int kBlockKeys = 2 * kPagePositions, kAttentionStages = 3;
+constexpr int kPartBytes = kBlockKeys * 128;  // 64 dims of all keys of a block
 
 template <int kDims>
-struct PrefillPage {
-  static constexpr int kRow = kDims + 8;  // in elements: banks differ
-  std::uint16_t keys[kPagePositions][kRow], values[kPagePositions][kRow];
+struct BlockRing {
+  static constexpr int kHalf = kDims / 64 * kPartBytes, kStage = 2 * kHalf;  // keys, then values
 };
 
-// Requests a page's keys and values of a head; zeros beyond the last position, where anything may lie.
+// Requests the pages of a block that there are.
 template <int kDims>
-__device__ __forceinline__ void request_page(const PrefillAttention& args, PrefillPage<kDims>& to,
-                                             const std::int32_t* pages, int page, int kv_head, int last_position) {
-  constexpr int kChunks = kDims / 8;
-  const std::size_t at = cache_row(args, pages, page * kPagePositions, kv_head, kDims);
-  for (int i = threadIdx.x; i < kPagePositions * kChunks; i += kAttentionThreads) {
-    const int row = i / kChunks, col = i % kChunks * 8;
-    const bool there = page * kPagePositions + row <= last_position;
-    copy_16(shared_address(&to.keys[row][col]), args.keys + at + row * kDims + col, there);
-    copy_16(shared_address(&to.values[row][col]), args.values + at + row * kDims + col, there);
+__device__ __forceinline__ void request_block(const PrefillAttention& args, const std::int32_t* pages, int page_count,
+                                              int kv_head, std::uint32_t to, std::uint32_t arrived) {
+  using Ring = BlockRing<kDims>;
+  constexpr int kBox = kPagePositions * 128;
+  barrier_expect(arrived, page_count * 2 * (kDims / 64) * kBox);
+  for (int page = 0; page < page_count; page++) {
+    const int row = (pages[page] * args.kv_heads + kv_head) * kPagePositions;
+#pragma unroll
+    for (int part = 0; part < kDims / 64; part++) {
+      const std::uint32_t at = to + part * kPartBytes + page * kBox;
+      copy_tile(at, &args.cache, part * 64, args.first_key + row, arrived);
+      copy_tile(at + Ring::kHalf, &args.cache, part * 64, args.first_value + row, arrived);
+    }
   }
-  copies_commit();
 }
 
-// Grid (tiles, heads): a warp takes 16 queries. Shared memory: two PrefillPages.
+// Values behind the last position are anything: zeros, so that a weight of zero takes nothing of them. By all threads
+// that multiply.
 template <int kDims>
-__global__ void __launch_bounds__(kAttentionThreads, 3) attend_chunk(const __grid_constant__ PrefillAttention args) {
-  constexpr int kSteps = kDims / 16, kKeyEights = kPagePositions / 8, kDimEights = kDims / 8;
-  extern __shared__ __align__(128) std::uint8_t page_memory[];
-  auto* const pages = reinterpret_cast<PrefillPage<kDims>*>(page_memory);
+__device__ __forceinline__ void clear_values(std::uint8_t* values, int first_row) {
+  constexpr int kWords = 128 / 16;
+  for (int i = threadIdx.x - 128 + first_row * kWords; i < kBlockKeys * kWords; i += 256) {
+#pragma unroll
+    for (int part = 0; part < kDims / 64; part++) {
+      reinterpret_cast<uint4*>(values + part * kPartBytes)[i] = make_uint4(0, 0, 0, 0);
+    }
+  }
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+  asm volatile("bar.sync 1, 256;" ::: "memory");
+}
+
+// Grid (tiles, heads). One warpgroup brings blocks of keys and values, two take 64 queries each; while the products with
+// the values of a block run, the scores of the next one are made and settled. Shared memory: kAttentionStages blocks.
+template <int kDims>
+__global__ void __launch_bounds__(kChunkThreads, 1) attend_chunk(const __grid_constant__ PrefillAttention args) {
+  using Ring = BlockRing<kDims>;
+  constexpr int kSteps = kDims / 16, kKeySteps = kBlockKeys / 16;
+  extern __shared__ __align__(1024) std::uint8_t memory[];
+  __shared__ __align__(8) std::uint64_t full[kAttentionStages], empty[kAttentionStages];
+  const std::uint32_t stages = (shared_address(memory) + 1023) & ~1023u;
   const QueryTile tile = args.tiles[blockIdx.x];
-  const std::int32_t* const table = args.pages + tile.first_page;
   const int head = blockIdx.y, kv_head = head / (args.heads / args.kv_heads);
-  const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, quad = lane % 4;
-  const int first_query = warp * 16 + lane / 4;  // of the tile, and eight further
+  const int warpgroup = threadIdx.x / 128, warp = threadIdx.x / kLanes % 4, lane = threadIdx.x % kLanes, quad = lane % 4;
+  const int last_position = tile.first_position + tile.rows - 1;
+  const int page_count = last_position / kPagePositions + 1, block_count = last_position / kBlockKeys + 1;
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < kAttentionStages; i++) {
+      barrier_init(shared_address(&full[i]), 1);
+      barrier_init(shared_address(&empty[i]), 8);  // the warps that multiply
+    }
+    barrier_init_fence();
+  }
+  __syncthreads();
   release_dependents();
   wait_for_producers();
 
-  const int last_position = tile.first_position + tile.rows - 1;
-  const int page_count = last_position / kPagePositions + 1;
-  request_page(args, pages[0], table, 0, kv_head, last_position);
+  if (warpgroup == 0) {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
+    if (threadIdx.x != 0) return;
+    for (int block = 0; block < block_count; block++) {
+      const int stage = block % kAttentionStages;
+      barrier_wait(shared_address(&empty[stage]), block / kAttentionStages % 2 ^ 1);
+      request_block<kDims>(args, args.pages + tile.first_page + 2 * block, min(2, page_count - 2 * block), kv_head,
+                           stages + stage * Ring::kStage, shared_address(&full[stage]));
+    }
+    return;
+  }
 
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
+  const int first_query = (warpgroup - 1) * 64 + warp * 16 + lane / 4;  // of the tile, and eight further
   Words4 queries[kSteps];
   const int width = (args.heads + 2 * args.kv_heads) * kDims;
 #pragma unroll
@@ -150,90 +166,108 @@ __global__ void __launch_bounds__(kAttentionThreads, 3) attend_chunk(const __gri
 #pragma unroll
     for (int i = 0; i < 4; i++) {
       const int query = first_query + i % 2 * 8, dim = step * 16 + i / 2 * 8 + quad * 2;
-      const std::uint16_t* from = args.qkv + static_cast<std::size_t>(tile.first_row + query) * width + head * kDims + dim;
+      const std::uint16_t* from =
+          args.qkv + static_cast<std::size_t>(tile.first_row + query) * width + head * kDims + dim;
       queries[step].word[i] = query < tile.rows ? *reinterpret_cast<const std::uint32_t*>(from) : 0;
     }
   }
 
   const float scale = args.scale * 1.4426950408889634f;  // of powers of 2
-  float outputs[kDimEights][4] = {}, maxima[2] = {-INFINITY, -INFINITY}, sums[2] = {};
-  for (int page = 0; page < page_count; page++) {
-    if (page + 1 < page_count) {
-      request_page(args, pages[(page + 1) % 2], table, page + 1, kv_head, last_position);
-      copies_wait<1>();
-    } else {
-      copies_wait<0>();
+  float outputs[kDims / 2] = {}, maxima[2] = {-INFINITY, -INFINITY}, sums[2] = {}, kept[2];
+  float scores[kBlockKeys / 2];
+  Words4 weights[kKeySteps];
+  // Waits for a block, and begins its scores.
+  const auto score = [&](int block) {
+    const int stage = block % kAttentionStages;
+    barrier_wait(shared_address(&full[stage]), block / kAttentionStages % 2);
+    const int behind = last_position + 1 - block * kBlockKeys;
+    if (behind < kBlockKeys) {
+      clear_values<kDims>(memory + (stages - shared_address(memory)) + stage * Ring::kStage + Ring::kHalf, behind);
     }
-    __syncthreads();
-    const PrefillPage<kDims>& here = pages[page % 2];
-
-    float scores[kKeyEights][4] = {};
+#pragma unroll
+    for (int i = 0; i < kBlockKeys / 2; i++) scores[i] = 0;
+    products_begin();
 #pragma unroll
     for (int step = 0; step < kSteps; step++) {
-#pragma unroll
-      for (int two = 0; two < kKeyEights; two += 2) {
-        const int key = two * 8 + lane / 16 * 8 + lane % 8, dim = step * 16 + lane / 8 % 2 * 8;
-        const Words4 keys = load_matrices<false>(shared_address(&here.keys[key][dim]));
-        multiply_dense(scores[two], queries[step], keys.word[0], keys.word[1]);
-        multiply_dense(scores[two + 1], queries[step], keys.word[2], keys.word[3]);
-      }
+      multiply_tokens(scores, queries[step],
+                      swizzled_tile(stages + stage * Ring::kStage + step / 4 * kPartBytes) + step % 4 * 2);
     }
-    if (page * kPagePositions + kPagePositions - 1 > tile.first_position + first_query - lane / 4) {
+    products_commit();
+  };
+  // Scores into weights, relative to the greatest score so far; `kept` is what that leaves of the sums before.
+  const auto settle = [&](int block) {
+    if ((block + 1) * kBlockKeys - 1 > tile.first_position + first_query - lane / 4) {
 #pragma unroll
-      for (int eight = 0; eight < kKeyEights; eight++) {
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-          const int key = page * kPagePositions + eight * 8 + quad * 2 + i % 2;
-          if (key > tile.first_position + first_query + i / 2 * 8) scores[eight][i] = -INFINITY;
-        }
+      for (int i = 0; i < kBlockKeys / 2; i++) {
+        const int key = block * kBlockKeys + i / 4 * 8 + quad * 2 + i % 2;
+        if (key > tile.first_position + first_query + i / 2 % 2 * 8) scores[i] = -INFINITY;
       }
     }
 #pragma unroll
     for (int half = 0; half < 2; half++) {  // the first query of the lane, and that eight further
       float maximum = maxima[half];
 #pragma unroll
-      for (int eight = 0; eight < kKeyEights; eight++) {
-        maximum = fmaxf(maximum, fmaxf(scores[eight][2 * half], scores[eight][2 * half + 1]));
+      for (int i = 0; i < kBlockKeys / 8; i++) {
+        maximum = fmaxf(maximum, fmaxf(scores[4 * i + 2 * half], scores[4 * i + 2 * half + 1]));
       }
       maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 1));
       maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 2));
-      const float kept = power_of_2((maxima[half] - maximum) * scale), offset = -maximum * scale;
+      kept[half] = power_of_2((maxima[half] - maximum) * scale);
       maxima[half] = maximum;
+      const float offset = -maximum * scale;
       float sum = 0;
 #pragma unroll
-      for (int eight = 0; eight < kKeyEights; eight++) {
+      for (int i = 0; i < kBlockKeys / 8; i++) {
 #pragma unroll
-        for (int i = 2 * half; i < 2 * half + 2; i++) {
-          scores[eight][i] = power_of_2(fmaf(scores[eight][i], scale, offset));
-          sum += scores[eight][i];
+        for (int j = 4 * i + 2 * half; j < 4 * i + 2 * half + 2; j++) {
+          scores[j] = power_of_2(fmaf(scores[j], scale, offset));
+          sum += scores[j];
         }
       }
-      sums[half] = fmaf(sums[half], kept, sum);
-#pragma unroll
-      for (int eight = 0; eight < kDimEights; eight++) {
-        outputs[eight][2 * half] *= kept;
-        outputs[eight][2 * half + 1] *= kept;
-      }
+      sums[half] = fmaf(sums[half], kept[half], sum);
     }
+  };
+  const auto pack = [&] {
 #pragma unroll
-    for (int step = 0; step < kPagePositions / 16; step++) {
-      Words4 weights;
+    for (int step = 0; step < kKeySteps; step++) {
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        const float* two = &scores[2 * step + i / 2][i % 2 * 2];
+        const float* two = &scores[8 * step + i / 2 * 4 + i % 2 * 2];
         const __nv_bfloat162 rounded = __floats2bfloat162_rn(two[0], two[1]);
-        weights.word[i] = reinterpret_cast<const std::uint32_t&>(rounded);
-      }
-#pragma unroll
-      for (int two = 0; two < kDimEights; two += 2) {
-        const int key = step * 16 + lane / 8 % 2 * 8 + lane % 8, dim = two * 8 + lane / 16 * 8;
-        const Words4 values = load_matrices<true>(shared_address(&here.values[key][dim]));
-        multiply_dense(outputs[two], weights, values.word[0], values.word[1]);
-        multiply_dense(outputs[two + 1], weights, values.word[2], values.word[3]);
+        weights[step].word[i] = reinterpret_cast<const std::uint32_t&>(rounded);
       }
     }
-    __syncthreads();
+  };
+
+  const auto weigh = [&](int stage) {
+    products_begin();
+#pragma unroll
+    for (int step = 0; step < kKeySteps; step++) {
+      add_weighted(outputs, weights[step],
+                   swizzled_rows(stages + stage * Ring::kStage + Ring::kHalf + step * 16 * 128, kPartBytes));
+    }
+    products_commit();
+  };
+
+  score(0);
+  products_wait<0>();
+  settle(0);
+  pack();
+#pragma unroll 1
+  for (int block = 0; block + 1 < block_count; block++) {
+    const int stage = block % kAttentionStages;
+    score(block + 1);
+    weigh(stage);
+    products_wait<1>();
+    settle(block + 1);
+    products_wait<0>();
+    if (lane == 0) barrier_arrive(shared_address(&empty[stage]));
+#pragma unroll
+    for (int i = 0; i < kDims / 2; i++) outputs[i] *= kept[i / 2 % 2];
+    pack();
   }
+  weigh((block_count - 1) % kAttentionStages);
+  products_wait<0>();
 
 #pragma unroll
   for (int half = 0; half < 2; half++) {
@@ -246,10 +280,9 @@ __global__ void __launch_bounds__(kAttentionThreads, 3) attend_chunk(const __gri
         args.out + (static_cast<std::size_t>(tile.first_row + query) * args.heads + head) * kDims + quad * 2;
     const float factor = 1 / sum;
 #pragma unroll
-    for (int eight = 0; eight < kDimEights; eight++) {
-      const __nv_bfloat162 two =
-          __floats2bfloat162_rn(outputs[eight][2 * half] * factor, outputs[eight][2 * half + 1] * factor);
-      *reinterpret_cast<__nv_bfloat162*>(out + eight * 8) = two;
+    for (int eight = 0; eight < kDims / 8; eight++) {
+      const float* two = &outputs[4 * eight + 2 * half];
+      *reinterpret_cast<__nv_bfloat162*>(out + eight * 8) = __floats2bfloat162_rn(two[0] * factor, two[1] * factor);
     }
   }
 }

@@ -16,13 +16,13 @@ constexpr int kPrefillTiles[] = {128, 256};
 
 constexpr int kPrefillRing = 196608, kPrefillShared = kPrefillRing + 1024;  // stages begin at a multiple of 1024
 
-// The tile that takes the linear the least time: waves of CTAs, a half tile being some six tenths of a whole one's work.
+// The tile that takes the linear the least time: waves of CTAs, where half the tokens take eight tenths of the time.
 inline int prefill_tile(int rows_tiles, int tokens, int sms) {
   const auto cost = [&](int tile, int work) {
     const int ctas = rows_tiles * ((tokens + tile - 1) / tile);
     return (ctas + sms - 1) / sms * work;
   };
-  return cost(256, 10) <= cost(128, 6) ? 256 : 128;
+  return cost(256, 10) <= cost(128, 8) ? 256 : 128;
 }
 
 // What becomes of a linear's sums: rows in bf16; added to the residual stream, f32; or, of up, silu(gate) times them,
@@ -52,6 +52,7 @@ struct PrefillArguments {
 // The norm of rows of the residual stream, for linears that each read it in an order of their own.
 struct PrefillNorm {
   NormInput input;
+  int tokens;
   struct Reader {
     const std::uint16_t* order;  // the channel at each place; null: the natural order
     std::uint16_t* out;          // [tokens][channels], bf16
@@ -60,7 +61,7 @@ struct PrefillNorm {
 };
 constexpr int kPrefillNormThreads = 256;
 
-constexpr int kQueryTile = 64;
+constexpr int kQueryTile = 128;
 
 // Up to kQueryTile consecutive tokens of one prompt.
 struct QueryTile {
@@ -71,6 +72,8 @@ struct PrefillAttention {
   std::uint16_t* qkv;  // [tokens][heads q, kv_heads k, kv_heads v], dims each, bf16; q is rotated in place
   int heads, kv_heads;
   std::uint16_t *keys, *values;    // [page][kv_heads][kPagePositions][dims]
+  TensorMap cache;                 // all of it as rows of dims, in boxes of 64 x kPagePositions
+  int first_key, first_value;      // rows where keys and values of the layer begin
   const std::int32_t* pages;       // of all prompts, each's in order
   const std::int32_t* positions;   // [tokens]
   const std::int32_t* first_page;  // [tokens]: where the pages of a token's prompt begin
@@ -82,6 +85,8 @@ struct PrefillAttention {
 
 constexpr int kAppendThreads = 256, kShuffleThreads = 256;
 
-constexpr int prefill_attention_shared(int dims) { return 2 * 2 * kPagePositions * (dims + 8) * 2; }
+constexpr int kChunkThreads = 384;
+// Three blocks of 128 keys and values, which begin at a multiple of 1024.
+constexpr int prefill_attention_shared(int dims) { return 3 * 2 * 128 * dims * 2 + 1024; }
 
 }  // namespace esparse

@@ -14,20 +14,6 @@
 
 namespace esparse {
 
-// A box of kStageInputs x kTile of the activations, [tokens][inputs]; zeros beyond the last token.
-__device__ __forceinline__ void copy_tile(std::uint32_t to, const TensorMap* map, int input, int token,
-                                          std::uint32_t barrier) {
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::
-          "r"(to),
-      "l"(map), "r"(input), "r"(token), "r"(barrier)
-      : "memory");
-}
-
-__device__ __forceinline__ void barrier_arrive(std::uint32_t barrier) {
-  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
-}
-
 __device__ __forceinline__ Words4 load_words(const std::uint8_t* from) {
   Words4 out;
   asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
@@ -90,18 +76,23 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
 
   if (warpgroup == 0) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
-    if (threadIdx.x != 0) return;
-    constexpr int kAhead = 6 * kSparseInputs / Weights::kFormat.inputs;  // blocks brought to the L2 ahead
     const int stage_count = args.blocks * kBlockStages;
-    wait_for_producers();
-    for (int i = 0; i < stage_count; i++) {
-      const int stage = i % kStages, block = i / kBlockStages + kAhead;
-      barrier_wait(shared_address(&empty[stage]), i / kStages % 2 ^ 1);
-      const std::uint32_t arrived = shared_address(&full[stage]);
-      barrier_expect(arrived, kStageBytes);
-      copy_tile(stages + stage * kStageBytes, &args.activations[s], i * kStageInputs, first_token, arrived);
-      if (i % kBlockStages != 0 || block >= args.blocks) continue;
-      for (int tile = cta_row / kTileRows; tile <= min(cta_row / kTileRows + 7, last_tile); tile++) {
+    if (threadIdx.x == 0) {
+      wait_for_producers();
+      for (int i = 0; i < stage_count; i++) {
+        const int stage = i % kStages;
+        barrier_wait(shared_address(&empty[stage]), i / kStages % 2 ^ 1);
+        const std::uint32_t arrived = shared_address(&full[stage]);
+        barrier_expect(arrived, kStageBytes);
+        copy_tile(stages + stage * kStageBytes, &args.activations[s], i * kStageInputs, first_token, arrived);
+      }
+    } else if (warp == 1 && lane < kPrefillRows / kTileRows) {
+      // Brings weights to the L2, a lane a tile, as far ahead of those who multiply as the activations, and some blocks.
+      constexpr int kAhead = 6 * kSparseInputs / Weights::kFormat.inputs;
+      const int tile = cta_row / kTileRows + lane;
+      for (int block = kAhead; block < args.blocks && tile <= last_tile; block++) {
+        const int i = (block - kAhead) * kBlockStages;
+        barrier_wait(shared_address(&empty[i % kStages]), i / kStages % 2 ^ 1);
         asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(block_at(tile, block)), "r"(kTileBytes)
                      : "memory");
       }
@@ -144,11 +135,12 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
   }
   products_wait<0>();
   wait_for_producers();
+  std::uint8_t* const ring = memory + (stages - shared_address(memory));
   const PrefillPlace place{first_token, cta_row, own_row, segment.first_row, segment.rows};
   if constexpr (kOutput == PrefillOutput::kAdded) {
-    add_sums<kTile>(args, place, sums);
+    add_sums<kTile>(args, place, sums, ring);
   } else {
-    store_sums<kTile, kOutput == PrefillOutput::kGated>(args, place, sums, memory, stages);
+    store_sums<kTile, kOutput == PrefillOutput::kGated>(args, place, sums, ring);
   }
 }
 

@@ -2,6 +2,7 @@
 // memory.
 #pragma once
 #include "device.cuh"
+#include "prefill_arguments.h"
 
 namespace esparse {
 
@@ -9,6 +10,28 @@ namespace esparse {
 // swizzle, eight rows 1024 B. 32 inputs further: 4 more.
 __device__ __forceinline__ std::uint64_t swizzled_tile(std::uint32_t address) {
   return std::uint64_t{1} << 62 | std::uint64_t{1024 >> 4} << 32 | std::uint64_t{1} << 16 | (address & 0x3ffff) >> 4;
+}
+
+// Rows of keys by 64 dims each (128 B) as the second operand the other way round: 16 keys from `address` on, by all dims,
+// 64 of them `part` bytes after the 64 before.
+__device__ __forceinline__ std::uint64_t swizzled_rows(std::uint32_t address, int part) {
+  return std::uint64_t{1} << 62 | std::uint64_t{1024 >> 4} << 32 | static_cast<std::uint64_t>(part >> 4) << 16 |
+         (address & 0x3ffff) >> 4;
+}
+
+// A box of an array of rows, which the copy engine knows by `map`: 64 elements from (column, row) on; zeros beyond the
+// last row.
+__device__ __forceinline__ void copy_tile(std::uint32_t to, const TensorMap* map, int column, int row,
+                                          std::uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::
+          "r"(to),
+      "l"(map), "r"(column), "r"(row), "r"(barrier)
+      : "memory");
+}
+
+__device__ __forceinline__ void barrier_arrive(std::uint32_t barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
 __device__ __forceinline__ void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
@@ -84,6 +107,29 @@ __device__ __forceinline__ void multiply_tokens(float (&sums)[128], const Words4
       "{%128, %129, %130, %131}, %132, 1, 1, 1, 0;"
       : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16), ESPARSE_SUMS_16(32), ESPARSE_SUMS_16(48), ESPARSE_SUMS_16(64),
         ESPARSE_SUMS_16(80), ESPARSE_SUMS_16(96), ESPARSE_SUMS_16(112)
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b));
+}
+
+// sums (64 queries x 64 or 128 dims) += a (64 x 16 keys) b (16 keys x dims, as rows of keys).
+__device__ __forceinline__ void add_weighted(float (&sums)[32], const Words4& a, std::uint64_t b) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "{%32, %33, %34, %35}, %36, 1, 1, 1, 1;"
+      : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16)
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b));
+}
+
+__device__ __forceinline__ void add_weighted(float (&sums)[64], const Words4& a, std::uint64_t b) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+      "{%64, %65, %66, %67}, %68, 1, 1, 1, 1;"
+      : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16), ESPARSE_SUMS_16(32), ESPARSE_SUMS_16(48)
       : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b));
 }
 

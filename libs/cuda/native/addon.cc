@@ -177,6 +177,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
                       "give the cache less memory");
       }
       step_->use_cache({static_cast<int>(pages), page, DeviceArray<std::uint16_t>(pages * page / 2)});
+      if (prefill_) prefill_->use_cache();
       Napi::Object out = Napi::Object::New(info.Env());
       out.Set("pages", static_cast<double>(pages));
       out.Set("pageBytes", static_cast<double>(page));

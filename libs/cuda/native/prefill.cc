@@ -10,6 +10,18 @@ unsigned ceil_div(int count, int by) { return static_cast<unsigned>((count + by 
 
 std::size_t elements(int tokens, int channels) { return static_cast<std::size_t>(tokens) * channels; }
 
+// Rows of bf16 for the copy engine, in boxes of 64 columns.
+TensorMap map_of(std::uint16_t* from, int columns, unsigned long long rows, int box_rows) {
+  TensorMap map;
+  const unsigned long long sizes[] = {static_cast<unsigned long long>(columns), rows};
+  const unsigned long long strides[] = {static_cast<unsigned long long>(columns) * 2};
+  const unsigned box[] = {kStageInputs, static_cast<unsigned>(box_rows)}, steps[] = {1, 1};
+  check(driver().encode_tensor_map(&map, kCuTensorBf16, 2, from, sizes, strides, box, steps, 0, kCuSwizzle128,
+                                   kCuPromote256, 0),
+        "prepare prefill");
+  return map;
+}
+
 int qkv_rows(const DecoderShape& s) { return (s.heads + 2 * s.kv_heads) * s.dims; }
 
 }  // namespace
@@ -35,15 +47,7 @@ struct Prefill::LinearLaunch {
 };
 
 Prefill::Activations::Activations(int inputs, int most_tokens) : rows(elements(most_tokens, inputs)) {
-  for (int i = 0; i < 2; i++) {
-    const unsigned long long sizes[] = {static_cast<unsigned long long>(inputs),
-                                        static_cast<unsigned long long>(most_tokens)};
-    const unsigned long long strides[] = {static_cast<unsigned long long>(inputs) * 2};
-    const unsigned box[] = {kStageInputs, static_cast<unsigned>(kPrefillTiles[i])}, steps[] = {1, 1};
-    check(driver().encode_tensor_map(&maps[i], kCuTensorBf16, 2, rows.data(), sizes, strides, box, steps, 0,
-                                     kCuSwizzle128, kCuPromote256, 0),
-          "prepare prefill");
-  }
+  for (int i = 0; i < 2; i++) maps[i] = map_of(rows.data(), inputs, most_tokens, kPrefillTiles[i]);
 }
 
 Prefill::Prefill(const Device& device, const Decoder& decoder, const Cache& cache, int most_tokens, CuStream stream)
@@ -59,6 +63,11 @@ Prefill::Prefill(const Device& device, const Decoder& decoder, const Cache& cach
 
 std::size_t Prefill::bytes(const DecoderShape& s, int most_tokens) {
   return elements(most_tokens, 4 * s.hidden + 2 * (qkv_rows(s) + 2 * s.heads * s.dims + 3 * s.hidden + s.inner));
+}
+
+void Prefill::use_cache() {
+  const int dims = decoder_.shape.dims;
+  cache_map_ = map_of(cache_.memory.data(), dims, cache_.memory.count() / dims, kPagePositions);
 }
 
 void Prefill::run(const std::vector<PromptPart>& parts) {
@@ -110,12 +119,12 @@ void Prefill::take(const std::vector<PromptPart>& parts) {
 void Prefill::norm(const DeviceArray<float>& weight,
                    const DeviceArray<std::uint16_t>* const (&orders)[kMaxSegments], int readers) {
   const DecoderShape& s = decoder_.shape;
-  PrefillNorm args{{residual_.data(), nullptr, {}, weight.data(), s.epsilon, s.hidden}, {}, readers};
+  PrefillNorm args{{residual_.data(), nullptr, {}, weight.data(), s.epsilon, s.hidden}, tokens_, {}, readers};
   for (int i = 0; i < readers; i++) {
     args.readers[i] = {orders[i]->count() == 0 ? nullptr : orders[i]->data(), normed_[i].rows.data()};
   }
   device_.launch(stream_, kNormRows,
-                 {{static_cast<unsigned>(tokens_), 1, 1}, kPrefillNormThreads, static_cast<unsigned>(s.hidden * 4), true},
+                 {{ceil_div(tokens_, 2), 1, 1}, kPrefillNormThreads, static_cast<unsigned>(s.hidden * 8), true},
                  args);
 }
 
@@ -144,6 +153,9 @@ void Prefill::attend(const Layer& layer, int index) {
   args.kv_heads = s.kv_heads;
   args.keys = cache_.memory.data() + 2 * half * index;
   args.values = args.keys + half;
+  args.cache = cache_map_;
+  args.first_key = static_cast<int>(2 * half * index / s.dims);
+  args.first_value = args.first_key + static_cast<int>(half / s.dims);
   args.pages = inputs_.data() + first_page_;
   args.positions = inputs_.data() + tokens_;
   args.first_page = inputs_.data() + 2 * tokens_;
@@ -155,7 +167,7 @@ void Prefill::attend(const Layer& layer, int index) {
   device_.launch(stream_, append_name(s.dims), {{tokens, 1, 1}, kAppendThreads, 0, true}, args);
   device_.launch(stream_, attend_chunk_name(s.dims),
                  {{static_cast<unsigned>(tiles_), heads, 1},
-                  kAttentionThreads,
+                  kChunkThreads,
                   static_cast<unsigned>(prefill_attention_shared(s.dims)),
                   true},
                  args);

@@ -24,6 +24,8 @@ class Prefill {
   // What its buffers take.
   static std::size_t bytes(const DecoderShape& shape, int most_tokens);
 
+  // The cache is there from now on.
+  void use_cache();
   // The parts' tokens stand one after the other, as rows.
   void run(const std::vector<PromptPart>& parts);
   // [rows][hidden], after a run: before the last norm.
@@ -60,6 +62,7 @@ class Prefill {
   DeviceArray<float> residual_;
   DeviceArray<std::uint16_t> qkv_, heads_;
   Activations normed_[kMaxSegments], attended_, activated_;
+  TensorMap cache_map_{};
 };
 
 }  // namespace esparse
