@@ -27,7 +27,15 @@ export {
   type OpNamed,
   type ProgramOp,
 } from './operations/index.ts';
-export type { AttributeValue, EmitContext, GraphWriter, Operation } from './operations/operation.ts';
+export { renaming } from './operations/renaming.ts';
+export { MASKED } from './operations/operation.ts';
+export type {
+  AttributeValue,
+  EmitContext,
+  GraphWriter,
+  ModelContext,
+  Operation,
+} from './operations/operation.ts';
 export {
   BLOCK_INPUT,
   BLOCK_OUTPUT,

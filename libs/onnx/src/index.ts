@@ -2,6 +2,7 @@ export { DEVICES, type DeviceName } from './device/device-name.ts';
 export { CPU, openDevice, type Device } from './device/device.ts';
 export { instructionSet } from './device/instruction-set.ts';
 export { prepareProcess } from './device/prepare-process.ts';
+export { buildModelGraph, type ModelGraph, type ModelTensor } from './graph/model-graph.ts';
 export { createMatrixProducts, productsId, type MatrixProducts } from './matrix-products.ts';
 export {
   createBlockRunner,

@@ -1,4 +1,4 @@
-import type { EmitContext, Operation } from './operation.ts';
+import { MASKED, type EmitContext, type ModelContext, type Operation } from './operation.ts';
 
 /**
  * Causal attention: `softmax(scale · Q Kᵀ) V`, a row seeing itself and the rows before it. Grouped-query: head h
@@ -27,6 +27,7 @@ export const attention = {
   inputs: ({ query, key, value }) => [query, key, value],
   width: ({ heads, headDim }) => heads * headDim,
   emit: emitAttention,
+  emitInModel,
 } satisfies Operation<AttentionOp>;
 
 /** Rows of queries that meet the keys at once, at most: fewer rows skip more of the masked half. */
@@ -35,9 +36,6 @@ const MAX_CHUNK = 128;
 const MAX_SCORES_BYTES = 64 << 20;
 /** ... unless that leaves fewer rows than these: the graph of the longest sequence has 2048 chunks, no more. */
 const MIN_CHUNK = 16;
-
-/** What a masked score becomes: exp() of it is zero, and no infinity enters the arithmetic. */
-const MASKED = -1e30;
 
 /**
  * Causal attention, unrolled over chunks of query rows. A chunk that ends at row e meets only the keys 0 .. e - 1, or
@@ -83,6 +81,29 @@ function emitAttention(op: AttentionOp, { graph, rows }: EmitContext): void {
     return graph.reshape(byToken, [size, heads * headDim]);
   });
   graph.node('Concat', parts, { axis: 0 }, [op.output]);
+}
+
+/** Causal attention over a cache. Query heads that share a key head are a dimension of their own, which keys do not have. */
+function emitInModel(op: AttentionOp, { graph, batch, mask, cached }: ModelContext): void {
+  const { heads, kvHeads, headDim, window } = op;
+  const parted = (value: string, ...sizes: number[]) =>
+    graph.node('Reshape', [value, graph.node('Concat', [batch, graph.integers(sizes)], { axis: 0 })]);
+  const fresh = (part: 'key' | 'value') => {
+    const byHead = graph.node('Transpose', [parted(op[part], kvHeads, headDim)], { perm: [0, 2, 1, 3] });
+    const all = cached(part, byHead, { heads: kvHeads, channels: headDim });
+    return graph.node('Unsqueeze', [all, graph.integers([2])]);
+  };
+  const scaled = graph.node('Mul', [op.query, graph.constant(op.scale)]);
+  // (sequences x kvHeads x group x new tokens x headDim)
+  const query = graph.node('Transpose', [parted(scaled, kvHeads, heads / kvHeads, headDim)], {
+    perm: [0, 2, 3, 1, 4],
+  });
+  const keys = graph.node('Transpose', [fresh('key')], { perm: [0, 1, 2, 4, 3] });
+  const scores = graph.node('Add', [graph.node('MatMul', [query, keys]), mask(window)]);
+  const shares = graph.node('Softmax', [scores], { axis: -1 });
+  const mixed = graph.node('MatMul', [shares, fresh('value')]);
+  const byToken = graph.node('Transpose', [mixed], { perm: [0, 3, 1, 2, 4] });
+  graph.reshape(byToken, [-1, heads * headDim], op.output);
 }
 
 /** Rows of a chunk, by the limits above. */

@@ -22,4 +22,9 @@ export const embedding = {
   emit({ table, output }, { graph, description, rows }): void {
     graph.input(output, [rows, outerTensor(description, table).shape[1]!]);
   },
+  emitInModel({ table, index: kind, offset, output }, { graph, index, parameter }): void {
+    const row = index(kind);
+    const at = offset === 0 ? row : graph.node('Add', [row, graph.integers([offset])]);
+    graph.node('Gather', [parameter(table), at], { axis: 0 }, [output]);
+  },
 } satisfies Operation<EmbeddingOp>;

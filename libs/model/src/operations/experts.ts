@@ -1,6 +1,7 @@
 import { describeExpert, expertPart } from '../expert.ts';
 import type { BlockOp } from './index.ts';
-import type { EmitContext, GraphWriter, Operation } from './operation.ts';
+import type { EmitContext, Operation } from './operation.ts';
+import { renaming } from './renaming.ts';
 
 /**
  * A mixture of experts: `output = Σ share of e · expert e(input)` over the experts that a token is routed to. All experts
@@ -28,8 +29,8 @@ export const experts = {
    * one of the experts' program instead, and runs it expert by expert.
    */
   emit(op, context): void {
-    const { graph, rows, width } = context;
-    let sum = graph.constant(new Float32Array(rows * width(op.input)), [rows, width(op.input)]);
+    const { graph, rows } = context;
+    let sum = graph.node('Mul', [op.input, graph.constant(0)]);
     for (let expert = 0; expert < op.experts; expert++) {
       const share = graph.node('Gather', [op.routing, graph.integers([expert])], { axis: 1 });
       const tokens = graph.node('NonZero', [graph.reshape(share, [rows])]);
@@ -58,18 +59,4 @@ function emitExpert(op: ExpertsOp, expert: number, input: string, context: EmitC
   };
   for (const each of op.program) context.emit(each, within);
   return rename(op.output);
-}
-
-/** A graph in which some values have other names. */
-function renaming(graph: GraphWriter, rename: (name: string) => string): GraphWriter {
-  return {
-    input: (name, shape) => graph.input(name, shape),
-    node: (operator, inputs, attributes, outputs) =>
-      graph.node(operator, inputs.map(rename), attributes, outputs?.map(rename)),
-    constant: (value: number | Float32Array, shape?: readonly number[]) =>
-      typeof value === 'number' ? graph.constant(value) : graph.constant(value, shape!),
-    integers: (values) => graph.integers(values),
-    reshape: (value, shape, output) =>
-      graph.reshape(rename(value), shape, output === undefined ? undefined : rename(output)),
-  };
 }

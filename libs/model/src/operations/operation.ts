@@ -20,6 +20,8 @@ export interface Operation<Op> {
   readonly part?: 'embed' | 'block' | 'head';
   /** Adds its nodes to an ONNX graph; the last one's output is named as the operation's. */
   readonly emit: (op: Op, context: EmitContext) => void;
+  /** The same in the graph of a whole model, see `ModelContext`. @default `emit`, for what each row is by itself */
+  readonly emitInModel?: (op: Op, context: ModelContext) => void;
 }
 
 /** What an operation may ask for to tell the channels of its output. */
@@ -33,7 +35,7 @@ export interface WidthContext {
 export interface EmitContext {
   readonly graph: GraphWriter;
   readonly description: ModelDescription;
-  /** Rows of a run: tokens of one sequence. */
+  /** Rows of a run: tokens of one sequence. -1 where that is known at run time only: `reshape` takes it. */
   readonly rows: number;
   /** Channels of a value. */
   readonly width: (value: string) => number;
@@ -44,6 +46,31 @@ export interface EmitContext {
   /** Rotary tables as constants of the graph: stored at their first use. */
   readonly rope: (spec: RopeSpec) => { readonly [K in keyof RopeTables]: string };
 }
+
+/**
+ * What an operation may ask for besides to write itself into the graph of a whole model, for a batch of sequences of any
+ * length that go on from a cache. Rows are the tokens of all sequences, one sequence after the other.
+ */
+export interface ModelContext extends EmitContext {
+  /** (rows), the token or the position of each row. */
+  readonly index: (kind: 'token' | 'position') => string;
+  /** (2), how many sequences there are, and how many tokens of each are new. */
+  readonly batch: string;
+  /**
+   * What is added to scores, (sequences x 1 x 1 x new tokens x all tokens): nothing where a token sees another, `MASKED`
+   * elsewhere.
+   */
+  readonly mask: (window: number | undefined) => string;
+  /** Keys or values of the new tokens behind those of the cache: (sequences x heads x tokens x channels), both. */
+  readonly cached: (
+    part: 'key' | 'value',
+    fresh: string,
+    shape: { heads: number; channels: number },
+  ) => string;
+}
+
+/** What a masked score becomes: exp() of it is zero, and no infinity enters the arithmetic. */
+export const MASKED = -1e30;
 
 /** An attribute's value: one or several whole numbers, a float, or a word. */
 export type AttributeValue =

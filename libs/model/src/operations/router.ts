@@ -25,15 +25,15 @@ export const router = {
   inputs: ({ input }) => [input],
   parameters: ({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias]),
   width: ({ experts }) => experts,
-  emit(op, { graph, rows, parameter }: Pick<EmitContext, 'graph' | 'rows' | 'parameter'>): void {
-    const { input, output, experts, top, normalise } = op;
+  emit(op, { graph, parameter }: Pick<EmitContext, 'graph' | 'parameter'>): void {
+    const { input, output, top, normalise } = op;
     const gate = graph.node('Gemm', [input, ...router.parameters(op).map(parameter)], { transB: 1 });
     const shares = graph.node('Softmax', [gate], { axis: -1 });
     const [largest, chosen] = [`${output}_shares`, `${output}_chosen`];
     graph.node('TopK', [shares, graph.integers([top])], { axis: -1 }, [largest, chosen]);
     const sum = () => graph.node('ReduceSum', [largest, graph.integers([-1])], { keepdims: 1 });
     const values = normalise ? graph.node('Div', [largest, sum()]) : largest;
-    const none = graph.constant(new Float32Array(rows * experts), [rows, experts]);
+    const none = graph.node('Mul', [shares, graph.constant(0)]);
     graph.node('ScatterElements', [none, chosen, values], { axis: -1 }, [output]);
   },
 } satisfies Operation<RouterOp>;

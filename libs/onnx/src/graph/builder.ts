@@ -29,20 +29,25 @@ export class GraphBuilder implements GraphWriter {
     this.#name = name;
   }
 
-  /** Declares an f32 input. Once declared, declaring it again is of no effect. */
-  input(name: string, shape: readonly Dimension[]): string {
+  /** Declares an input, of f32 or of whole numbers. Once declared, declaring it again is of no effect. */
+  input(name: string, shape: readonly Dimension[], type: 'f32' | 'i64' = 'f32'): string {
     if (!this.#declared.has(name)) {
       this.#declared.add(name);
-      this.#inputs.push(valueInfo(name, shape));
+      this.#inputs.push(valueInfo(name, shape, type === 'f32' ? FLOAT : INT64));
     }
     return name;
   }
 
   /**
-   * Declares an f32 constant whose elements are not in the file: a session takes them from memory, under the constant's
-   * name. Once declared, declaring it again is of no effect.
+   * Declares an f32 constant whose elements are not in the file. Once declared, declaring it again is of no effect.
+   * @param place the file that holds them, and where they begin there.
+   *   @default none: a session takes them from memory, under the constant's name
    */
-  external(name: string, shape: readonly number[]): string {
+  external(
+    name: string,
+    shape: readonly number[],
+    place: { readonly location: string; readonly offset: number } = { location: name, offset: 0 },
+  ): string {
     if (!this.#declared.has(name)) {
       this.#declared.add(name);
       const length = 4 * shape.reduce((product, size) => product * size, 1);
@@ -51,9 +56,10 @@ export class GraphBuilder implements GraphWriter {
         dims: shape,
         data_type: FLOAT,
         data_location: EXTERNAL,
-        external_data: Object.entries({ location: name, offset: '0', length: String(length) }).map(
-          ([key, value]) => ({ key, value }),
-        ),
+        external_data: Object.entries({ ...place, length }).map(([key, value]) => ({
+          key,
+          value: String(value),
+        })),
       });
     }
     return name;
@@ -142,9 +148,9 @@ export class GraphBuilder implements GraphWriter {
   }
 }
 
-function valueInfo(name: string, shape: readonly Dimension[]): object {
+function valueInfo(name: string, shape: readonly Dimension[], type = FLOAT): object {
   const dim = shape.map((size) => (typeof size === 'number' ? { dim_value: size } : { dim_param: size }));
-  return { name, type: { tensor_type: { elem_type: FLOAT, shape: { dim } } } };
+  return { name, type: { tensor_type: { elem_type: type, shape: { dim } } } };
 }
 
 /** AttributeProto.AttributeType: FLOAT = 1, INT = 2, STRING = 3, INTS = 7. */
