@@ -4,6 +4,7 @@ test('the public surface is this', () => {
   expect(Object.keys(onnx).sort()).toEqual([
     'CPU',
     'DEVICES',
+    'buildModelGraph',
     'createBlockRunner',
     'createHead',
     'createMatrixProducts',
