@@ -14,7 +14,7 @@ export function heading(text: string): void {
 export function print({ name, measured, target, met }: Line): void {
   const verdict = met === undefined ? '' : met ? 'met' : 'MISSED';
   process.stdout.write(
-    `${name.padEnd(58)}${measured.padStart(16)}   ${(target ?? '').padEnd(20)}${verdict}\n`,
+    `${name.padEnd(57)} ${measured.padStart(16)}   ${(target ?? '').padEnd(20)}${verdict}\n`,
   );
 }
 
