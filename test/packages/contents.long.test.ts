@@ -38,7 +38,7 @@ test('people install five packages', () => {
 describe.each([
   ['@esparse/api', 400],
   ['@esparse/cli', 5 * KIB],
-  ['@esparse/cuda', 600],
+  ['@esparse/cuda', 900],
   ['@esparse/kernels', 2 * KIB],
   ['@esparse/testing', 600],
 ])('%s', (name, mostKib) => {
