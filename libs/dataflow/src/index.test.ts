@@ -7,6 +7,7 @@ test('the public surface is this, and nothing else', () => {
     'blamed',
     'commit',
     'createGatherer',
+    'disposeStates',
     'finishStatistics',
     'fromPull',
     'gatherStatistics',

@@ -13,6 +13,7 @@ const tiles = fc.record({
   sequenceNumber: fc.maxSafeNat(),
   sequence: fc.nat(),
   firstRow: fc.nat(),
+  sequenceRows: fc.nat(),
   rows: fc.nat(),
   channels: fc.nat(),
   dtype: fc.constant('DTYPE_F32' as const),
