@@ -3,7 +3,7 @@ import { startS3Server, type S3Server } from '@esparse/s3-server';
 import { scratchFolder } from '../support/folders.ts';
 import { objectsOf } from '../support/objects.ts';
 import { EXAMPLE_MODEL } from '../support/repository.ts';
-import { changesOf, killAtEach, startPrune, startWorker } from './victims.ts';
+import { changesOf, chosen, killAtEach, startPrune, startWorker } from './victims.ts';
 
 // A bound of what hangs, not of what is slow: a run for each kind of request.
 jest.setTimeout(20 * 60_000);
@@ -32,7 +32,7 @@ test('a pruner that is killed before or after a request of any kind goes on, to 
     for (const kind of ['PUT lock', 'PUT array', 'PUT block', 'PUT dense', 'PUT run', 'PUT root']) {
       expect(kinds).toEqual(expect.arrayContaining([`${kind}, unsent`, `${kind}, answered`]));
     }
-    const kills = kinds.map((kind) => ({ prune: { kind } }));
+    const kills = chosen(kinds).map((kind) => ({ prune: { kind } }));
     const check = async (store: string) => {
       expect(await objectsOf(store)).toEqual(whole);
     };
