@@ -12,6 +12,7 @@ const FLOORS = Array.from({ length: HIGHEST_FLOOR + 1 }, (_, floor) => ({
 export default tseslint.config(
   {
     ignores: [
+      '**/.venv/',
       '**/dist/',
       '**/build/',
       '**/generated/',

@@ -81,7 +81,8 @@ test('killed at random, every run goes on to the same bytes, and the store is so
         ofStore++;
       } else if (name !== 'gc') break;
     }
-    await finished(startGc({ store }));
+    // Where every kill came before there was a store, there is nothing to collect.
+    if (existsSync(path.join(store, 'zarr.json'))) await finished(startGc({ store }));
     await pruneUntilDone(store, ...shared());
     expect(await contentsOf(store)).toEqual(undisturbed);
     expect(await esparse('verify', '--store', store)).toMatchObject({ code: 0 });
