@@ -2,8 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { esparseUntil } from '../support/esparse.ts';
 import { ESPARSE, EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { startWorkerProcess } from '../support/workers.ts';
 
 /** Options of a run that is over in a moment: what is killed is the writing, not the numbers. */
 export const SMALL_RUN = [
@@ -116,26 +116,12 @@ export async function killAtEach(
 
 /** Starts a worker that outlives the pruners that are killed: one start instead of one each. */
 export async function startWorker(...roots: string[]): Promise<{ address: string; stop(): Promise<void> }> {
-  let address: string | undefined;
-  const listens = (line: string) => {
-    if (line.startsWith('{')) address ??= (JSON.parse(line) as { address?: string }).address;
-    return address !== undefined;
-  };
   const options = roots.flatMap((root) => ['--root', root]);
-  const child = await esparseUntil(
-    listens,
-    'worker',
-    '--listen',
-    '127.0.0.1:0',
-    '--threads',
-    '1',
-    ...options,
-  );
+  const worker = await startWorkerProcess('--threads', '1', ...options);
   return {
-    address: address!,
+    address: worker.address,
     async stop() {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
+      await worker.end('SIGTERM');
     },
   };
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { startWorkerProcess } from '../support/workers.ts';
 
 const at = scratchFolder();
 const SMALL = [
@@ -21,25 +22,9 @@ const evaluate = async (...args: string[]) =>
 beforeAll(() => prune('whole'));
 
 test('a worker that runs elsewhere gives the same bytes as one that prune starts', async () => {
-  let address = '';
-  const worker = await esparseUntil(
-    (line) => {
-      if (!line.startsWith('{')) return false;
-      address = (JSON.parse(line) as { address?: string }).address ?? '';
-      return address !== '';
-    },
-    'worker',
-    '--listen',
-    '127.0.0.1:0',
-    '--root',
-    EXAMPLE_MODEL,
-    '--root',
-    at(),
-  );
-  await prune('remote', '--worker', address);
-  worker.kill('SIGTERM');
-  const [code] = (await once(worker, 'exit')) as [number];
-  expect(code).toBe(0);
+  const worker = await startWorkerProcess('--root', EXAMPLE_MODEL, '--root', at());
+  await prune('remote', '--worker', worker.address);
+  expect(await worker.end('SIGTERM')).toBe(0);
   expect(await contentsOf(at('remote'))).toEqual(await contentsOf(at('whole')));
 });
 

@@ -24,6 +24,8 @@ export async function startWorkerOn(enter: readonly string[], ...args: string[])
   const [command, ...rest] = [...enter, process.execPath, ESPARSE, 'worker', ...listen, ...args];
   const child = spawn(command!, rest, {
     stdio: ['ignore', 'ignore', 'pipe'],
+    // As the tests see it, which is not as the process that runs them does.
+    env: process.env,
   });
   const log: string[] = [];
   const address = await new Promise<string>((resolve, reject) => {

@@ -20,6 +20,7 @@ export {
 } from './tokenizer.ts';
 export { tokenizerFiles, type TokenizerFile } from './tokenizer-files.ts';
 export { transposedBytes } from './transposed.ts';
+export { bytesOf, elementsOf } from './views.ts';
 export { checkpointWeights, type WeightSource } from './weight-source.ts';
 export {
   calibrationWindows,

@@ -2,6 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { allocate } from '@esparse/storage';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { bytesPerElement, type TensorInfo } from './tensor-info.ts';
+import { elementsOf } from './views.ts';
 
 /** Bytes of the file that are in memory beside the result: they stay in the processor's cache while they are turned. */
 const PIECE_BYTES = 1024 * 1024;
@@ -59,12 +60,4 @@ export function transposedBytes(matrices: readonly Uint8Array[], columns: number
     first += height;
   }
   return out;
-}
-
-/** The elements' bits; where their address is none that typed arrays accept, of a copy. */
-function elementsOf(size: number, bytes: Uint8Array): Uint8Array | Uint16Array | Uint32Array {
-  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
-  if (size === 1) return new Uint8Array(buffer, byteOffset, length);
-  if (size === 2) return new Uint16Array(buffer, byteOffset, length / 2);
-  return new Uint32Array(buffer, byteOffset, length / 4);
 }

@@ -14,7 +14,8 @@ const ALIGNMENT = 8;
 /**
  * The first bytes of a safetensors file: the header's length, and the header. The tensors' bytes follow in this order.
  *
- * @param metadata texts by name @default that of a PyTorch checkpoint, which Hugging Face libraries want to see
+ * @param metadata texts by name; none is written where there are none.
+ *   @default that of a PyTorch checkpoint, which Hugging Face libraries want to see
  */
 export function safetensorsHeader(
   tensors: readonly TensorToList[],
@@ -27,7 +28,8 @@ export function safetensorsHeader(
     at += tensorBytes(tensor);
     return [name, { dtype, shape, data_offsets: [begin, at] }];
   });
-  const json = Buffer.from(JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...entries])));
+  if (Object.keys(metadata).length > 0) entries.unshift(['__metadata__', metadata]);
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
   const length = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
   const header = Buffer.alloc(8 + length, ' ');
   header.writeBigUInt64LE(BigInt(length), 0);

@@ -21,7 +21,7 @@ export interface EngineOptions {
   readonly maxContext?: number | undefined;
   /**
    * The most tokens of one step: sizes the buffers, which take some 100 bytes for each channel.
-   * @default 512; 2048 on a GPU, whose tensor cores fewer do not fill
+   * @default what the backend says: 512; 2048 on a GPU, whose tensor cores fewer do not fill
    */
   readonly maxStepTokens?: number | undefined;
   /**
@@ -47,7 +47,7 @@ export interface EngineOptions {
 }
 
 const DEFAULT_DEVICE = 'cpu';
-const DEFAULT_STEP_TOKENS = { cpu: 512, cuda: 2048 };
+const DEFAULT_STEP_TOKENS = 512;
 
 /**
  * Opens a finished run of a store, or a checkpoint, for generation. On the processor the weights are mapped, not read: a process is ready in
@@ -64,11 +64,11 @@ const DEFAULT_STEP_TOKENS = { cpu: 512, cuda: 2048 };
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { kvBytes, threads, signal } = options;
   const [name, device] = deviceOf(options.device ?? DEFAULT_DEVICE);
-  const { maxStepTokens = DEFAULT_STEP_TOKENS[name === 'cuda' ? name : 'cpu'] } = options;
+  const backend = await loadBackend(name);
+  const { maxStepTokens = backend.stepTokens ?? DEFAULT_STEP_TOKENS } = options;
   if (!Number.isInteger(maxStepTokens) || maxStepTokens < 1) {
     throw new EsparseError('usage', `steps of ${maxStepTokens} tokens: a whole number above 0 was expected`);
   }
-  const backend = await loadBackend(name);
   const opened = await openModel(options);
   try {
     const { arrays, ...about } = opened;

@@ -1,4 +1,4 @@
-import { tensorBytes, tensorToF32, type TensorDtype } from '@esparse/checkpoint';
+import { bytesOf, tensorBytes, tensorToF32, type TensorDtype } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { tensorsOfBlock, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { laidOut } from './laid-out.ts';
@@ -67,6 +67,5 @@ function widestOf(dtypes: readonly TensorDtype[]): TensorDtype {
 async function converted(bytes: Uint8Array, from: TensorDtype, to: TensorDtype): Promise<Uint8Array> {
   if (from === to) return bytes;
   if (to !== 'F32') throw new EsparseError('internal', `weights stored as ${from} are not narrowed to ${to}`);
-  const { buffer, byteOffset, byteLength } = await tensorToF32(from, bytes);
-  return new Uint8Array(buffer, byteOffset, byteLength);
+  return bytesOf(await tensorToF32(from, bytes));
 }

@@ -1,5 +1,5 @@
 import { free } from '@esparse/kernels';
-import type { TensorDtype, TensorInfo } from '@esparse/checkpoint';
+import { bytesOf, type TensorDtype, type TensorInfo } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import type { ModelDescription } from '@esparse/model';
 import { keptIn, unpackLinear, type Pattern } from '@esparse/sparsity';
@@ -92,8 +92,4 @@ function packedName(group: CommittedGroup, place: Place): string | undefined {
 
 function pathOf(place: Place, name: string): string {
   return place.kind === 'outer' ? name : densePath(name);
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -9,6 +9,7 @@ import {
   type ByteSource,
 } from '@esparse/storage';
 import { openCheckpointFile, type CheckpointFile } from '../checkpoint-file.ts';
+import { safetensorsHeader } from '../write-safetensors-header.ts';
 import { ggufModel, withRopeFactors, type GgufModel } from './model.ts';
 import { readGgufHeader, type GgufHeader } from './header.ts';
 import { GGUF_TYPES } from './quantized.ts';
@@ -124,16 +125,7 @@ function safetensorsOf(tensors: readonly ReadableTensor[], file: CheckpointFile)
     at += tensor.rows * tensor.rowBytes;
     return { tensor, begin, end: at };
   });
-  const listed = entries.map(({ tensor: { name, dtype, shape }, begin, end }) => [
-    name,
-    { dtype, shape, data_offsets: [begin, end] },
-  ]);
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(listed)));
-  const padded = Buffer.alloc(Math.ceil(json.length / 8) * 8, ' ');
-  json.copy(padded);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(padded.length));
-  const head = Buffer.concat([length, padded]);
+  const head = safetensorsHeader(tensors, {});
   return {
     size: head.length + at,
     async readInto(offset, target, signal) {

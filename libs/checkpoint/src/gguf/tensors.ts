@@ -2,6 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { narrow } from '@esparse/kernels';
 import type { CheckpointFile } from '../checkpoint-file.ts';
 import { bytesPerElement, elementCount, type TensorDtype } from '../tensor-info.ts';
+import { bytesOf } from '../views.ts';
 import type { GgufModel } from './model.ts';
 import type { GgufHeader } from './header.ts';
 import { GGUF_TYPES, type GgufType } from './quantized.ts';
@@ -87,6 +88,5 @@ function asStored(bytes: Uint8Array, type: GgufType, elements: number): Uint8Arr
   const values = new Float32Array(elements);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   type.dequantize(view, elements / type.elements, values);
-  const halves = narrow('bf16', values);
-  return new Uint8Array(halves.buffer, halves.byteOffset, halves.byteLength);
+  return bytesOf(narrow('bf16', values));
 }

@@ -4,6 +4,7 @@ import type { FilePart } from '@esparse/storage';
 import { tensorToF32 } from '../convert.ts';
 import { bytesPerElement, elementCount, type TensorDtype } from '../tensor-info.ts';
 import type { TokenizerFile } from '../tokenizer-files.ts';
+import { bytesOf } from '../views.ts';
 import { ARCHITECTURES, FIELDS, ROPE_FACTORS, tensorNames, type NamedTensor } from './architectures.ts';
 import { ggufModel, withRopeFactors } from './model.ts';
 import { ggufTypeOf } from './quantized.ts';
@@ -206,8 +207,4 @@ function readBack(
   };
   const { config } = ggufModel(header, 'the GGUF file');
   return ropeFactors === undefined ? config : withRopeFactors(config, ropeFactors);
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

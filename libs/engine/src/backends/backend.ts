@@ -12,6 +12,8 @@ import type { ModelArrays } from '../weights/model-arrays.ts';
  * weights, the memory of the key-value cache, its buffers, threads and the state of its samplers.
  */
 export interface Backend {
+  /** The most tokens of a step, where an engine is not told: so many as fill the device. @default 512 */
+  readonly stepTokens?: number;
   /**
    * Opens a model on a device: from then on the memory of the model is the backend's.
    *

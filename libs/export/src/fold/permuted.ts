@@ -1,3 +1,5 @@
+import { elementsOf } from '@esparse/checkpoint';
+
 /** Orders of a matrix: the original row and column at each place; what is left out stays as it is. */
 export interface MatrixOrders {
   readonly rows?: Int32Array;
@@ -17,7 +19,7 @@ export function permuted(
   orders: MatrixOrders,
 ): Uint8Array {
   const out = new Uint8Array(bytes.byteLength);
-  const [from, to] = [elementsOf(bytes, bytesPerElement), elementsOf(out, bytesPerElement)];
+  const [from, to] = [elementsOf(bytesPerElement, bytes), elementsOf(bytesPerElement, out)];
   for (let row = 0; row < rows; row++) {
     const source = (orders.rows?.[row] ?? row) * cols;
     const target = row * cols;
@@ -25,14 +27,4 @@ export function permuted(
     else for (let col = 0; col < cols; col++) to[target + col] = from[source + orders.cols[col]!]!;
   }
   return out;
-}
-
-/** The same memory as whole numbers of an element's size: bits are moved, not values, so that none is changed. */
-function elementsOf(
-  { buffer, byteOffset, byteLength }: Uint8Array,
-  size: number,
-): Uint8Array | Uint16Array | Uint32Array {
-  if (size === 4) return new Uint32Array(buffer, byteOffset, byteLength / 4);
-  if (size === 2) return new Uint16Array(buffer, byteOffset, byteLength / 2);
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -1,4 +1,4 @@
-import { tensorBytes } from '@esparse/checkpoint';
+import { bytesOf, tensorBytes } from '@esparse/checkpoint';
 import { identityOrder } from '@esparse/sparsity';
 import { tensorsOf, type NamedTensor } from '../checkpoint-tensors.ts';
 import type { ExportFormat } from '../format.ts';
@@ -59,8 +59,7 @@ function permutationsOf({ tensors }: ExportSource, { name, parts }: NamedTensor)
       bytes: cols * 4,
       read: async (signal) => {
         const order = await tensors.order(part.name, signal);
-        const { buffer, byteOffset, byteLength } = order?.permutation ?? identityOrder(cols);
-        return new Uint8Array(buffer, byteOffset, byteLength);
+        return bytesOf(order?.permutation ?? identityOrder(cols));
       },
     })),
   };

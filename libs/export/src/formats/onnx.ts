@@ -1,4 +1,4 @@
-import { tensorToF32 } from '@esparse/checkpoint';
+import { bytesOf, tensorToF32 } from '@esparse/checkpoint';
 import { buildModelGraph, type ModelTensor } from '@esparse/onnx';
 import type { FilePart } from '@esparse/storage';
 import { jsonFile, partOf, type ExportFormat } from '../format.ts';
@@ -35,8 +35,7 @@ function weights(
     bytes,
     async read(signal) {
       const { dtype } = await tensors.info(name);
-      const values = await tensorToF32(dtype, await tensors.read(name, signal));
-      const elements = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      const elements = bytesOf(await tensorToF32(dtype, await tensors.read(name, signal)));
       return bytes === size ? elements : Buffer.concat([elements, Buffer.alloc(bytes - size)]);
     },
   };

@@ -3,17 +3,17 @@ import {
   BLOCK_INPUT,
   BLOCK_OUTPUT,
   kindOf,
+  linearsOf,
   LOGITS,
   operationOf,
   renaming,
-  tensorsOfBlock,
-  weightSlot,
   widthsOf,
   type ModelContext,
   type ModelDescription,
   type ProgramOp,
   type RopeSpec,
 } from '@esparse/model';
+import { slotsOf } from './block-slots.ts';
 import { GraphBuilder } from './builder.ts';
 import { batchInputs, CACHE_DIMENSIONS, type BatchInputs } from './model-inputs.ts';
 import { ropeAt } from './model-rope.ts';
@@ -65,7 +65,9 @@ export function buildModelGraph(description: ModelDescription, location: string)
   let hidden = `embed/${BLOCK_INPUT}`;
   for (let block = 0; block < description.blocks; block++) {
     const program = description.program.blocks[kindOf(description.program, block)]!;
-    part(`block.${block}`, program, slotsOf(description, block), { [BLOCK_INPUT]: hidden }, block);
+    const all = slotsOf(linearsOf(description, block), description.blockTensors(block), block);
+    const slots = new Map(all.map((tensor) => [tensor.slot, tensor]));
+    part(`block.${block}`, program, slots, { [BLOCK_INPUT]: hidden }, block);
     hidden = `block.${block}/${BLOCK_OUTPUT}`;
   }
   part('head', description.program.head, outer, { [BLOCK_OUTPUT]: hidden });
@@ -76,19 +78,6 @@ export function buildModelGraph(description: ModelDescription, location: string)
 }
 
 type Slots = ReadonlyMap<string, { readonly name: string; readonly shape: readonly number[] }>;
-
-/** The tensors of a block by the slots in which its program reads them. */
-function slotsOf(description: ModelDescription, block: number): Slots {
-  const shapes = new Map(tensorsOfBlock(description, block).map(({ name, shape }) => [name, shape]));
-  const slots = new Map<string, { name: string; shape: readonly number[] }>();
-  for (const linear of description.linears) {
-    const name = linear.weight(block);
-    const shape = shapes.get(name);
-    if (shape !== undefined) slots.set(weightSlot(linear.name), { name, shape });
-  }
-  for (const { slot, name, shape } of description.blockTensors(block)) slots.set(slot, { name, shape });
-  return slots;
-}
 
 interface Shared {
   readonly graph: GraphBuilder;

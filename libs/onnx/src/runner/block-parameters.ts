@@ -1,13 +1,7 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import {
-  isExpertSlot,
-  linearsOf,
-  weightSlot,
-  type BlockTensorSpec,
-  type LinearSpec,
-  type ModelDescription,
-} from '@esparse/model';
+import { isExpertSlot, linearsOf, type ModelDescription } from '@esparse/model';
+import { slotsOf } from '../graph/block-slots.ts';
 import type { ProgramGraph } from '../graph/program-graph.ts';
 import type { Parameters } from './part-session.ts';
 import type { DeviceValue, Value } from '../device/session.ts';
@@ -48,21 +42,6 @@ export async function readExpertParameters(
     if (wanted.has(slot)) parameters.set(slot, await readTensor(weights, name, shape, signal));
   }
   return parameters;
-}
-
-function slotsOf(
-  linears: readonly LinearSpec[],
-  tensors: readonly BlockTensorSpec[],
-  block: number,
-): BlockTensorSpec[] {
-  return [
-    ...linears.map(({ name, weight, rows, cols }) => ({
-      slot: weightSlot(name),
-      name: weight(block),
-      shape: [rows, cols],
-    })),
-    ...tensors,
-  ];
 }
 
 /** Reads the parameters of a graph outside the blocks, whose slots are the checkpoint's names of the tensors. */

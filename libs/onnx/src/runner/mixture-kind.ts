@@ -21,6 +21,10 @@ export function mixtureKind(options: BlockKindOptions, parts: MixtureParts): Blo
     lazySession({ part, rows, values, device, threads });
   const ofDescription = describeExpert(description, 0);
   const inner = ofKind(ofDescription.taps, kind).map(({ name }) => name);
+  /** The taps of each expert, and what its program calls them. */
+  const ofExpert = Array.from({ length: op.experts }, (_, number) =>
+    specs.filter((tap) => tap.expert === number).map((tap, i) => ({ tap, short: inner[i]! })),
+  );
   const sessions = {
     taps: session(unique([...outside, ...routed]), before, seqlen),
     route: session([op.routing], before, seqlen),
@@ -49,9 +53,10 @@ export function mixtureKind(options: BlockKindOptions, parts: MixtureParts): Blo
   };
 
   return {
-    taps: (hidden, held, { taps: wanted = [], allTokens = false, routedBy } = {}) =>
+    taps: (hidden, held, { taps = [], allTokens = false, routedBy } = {}) =>
       inTurn(async () => {
-        const isWanted = ({ name }: TapSpec) => wanted.length === 0 || wanted.includes(name);
+        const wanted = new Set(taps);
+        const isWanted = ({ name }: TapSpec) => wanted.size === 0 || wanted.has(name);
         const values = await sessions.taps.run(new Map([[BLOCK_INPUT, hidden]]), held.parameters);
         const outputs = new Map<string, TapOutput>();
         const add = ({ name, channels }: TapSpec, rows: number, data: Float32Array) =>
@@ -68,19 +73,18 @@ export function mixtureKind(options: BlockKindOptions, parts: MixtureParts): Blo
                 held.parameters,
               );
         const routing = others.get(op.routing)!.data;
-        for (let number = 0; number < op.experts; number++) {
-          const own = specs.filter((tap) => tap.expert === number && isWanted(tap));
+        for (const [number, all] of ofExpert.entries()) {
+          const own = all.filter(({ tap }) => isWanted(tap));
           if (own.length === 0) continue;
           const tokens = allTokens ? allOf(seqlen) : tokensOf(routing, op.experts, number);
           const rows = gathered(input, description.hidden, tokens);
-          const short = (tap: TapSpec) => inner[specs.filter((each) => each.expert === number).indexOf(tap)]!;
-          const further = own.filter((tap) => short(tap) !== op.input);
+          const further = own.filter(({ short }) => short !== op.input);
           const found =
             further.length === 0 || tokens.length === 0
               ? new Map<string, Value>()
               : await runExpert(sessions.expertTaps, number, rows, held);
-          for (const tap of own) {
-            const data = short(tap) === op.input ? rows : found.get(short(tap))?.data;
+          for (const { tap, short } of own) {
+            const data = short === op.input ? rows : found.get(short)?.data;
             add(tap, tokens.length, data ?? new Float32Array(0));
           }
         }

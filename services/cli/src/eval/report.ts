@@ -1,3 +1,4 @@
+import { bytesOf } from '@esparse/checkpoint';
 import {
   accuracyOf,
   pairedDifference,
@@ -74,8 +75,4 @@ function accuracyDifference(one: Answers, other: Answers): Accuracy {
     accNorm: pairedDifference(one.accNorm, other.accNorm),
     accBytes: pairedDifference(one.accBytes, other.accBytes),
   };
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Uint32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -7,6 +7,8 @@ import { DecoderWeights } from './load-weights.ts';
 
 /** An NVIDIA GPU: weights are copied to it once, in the order of its tensor cores; nothing is computed elsewhere. */
 export const cudaBackend: Backend = {
+  // Fewer do not fill the tensor cores.
+  stepTokens: 2048,
   async open({ description, arrays }, { device, maxContext, maxStepTokens, kvBytes, signal }) {
     const program = decoderProgramOf(description, maxContext);
     const decoder = new CudaDecoder(ordinalOf(device));
