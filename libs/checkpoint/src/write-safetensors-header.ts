@@ -38,6 +38,6 @@ export function safetensorsHeader(
 }
 
 /** Bytes of a tensor's elements. */
-export function tensorBytes({ shape, dtype }: TensorToList): number {
+export function tensorBytes({ shape, dtype }: Omit<TensorToList, 'name'>): number {
   return (elementCount(shape)! * bitsOf(dtype)!) / 8;
 }

@@ -9,6 +9,8 @@ export interface ExportIdentity {
   readonly run: string;
   readonly format: string;
   readonly fold: boolean;
+  /** As it was asked for. */
+  readonly dtype?: string | undefined;
   /** Bytes by file. */
   readonly files: Readonly<Record<string, number>>;
 }

@@ -4,6 +4,7 @@ import { inTemporaryFolder, treeOf } from '@esparse/laws';
 import type { Run } from '@esparse/store';
 import { exportRun, type ExportProgress } from './export-run.ts';
 import { partOf, type ExportFormat } from './format.ts';
+import { masks } from './formats/masks.ts';
 import { safetensors } from './formats/safetensors.ts';
 import { FIXTURES, prunedRun } from './testing/pruned-run.ts';
 
@@ -94,6 +95,12 @@ test('a folder with other things in it, a finished export and an unfinished one 
       kind: 'usage',
       message: expect.stringContaining('unfinished export of another kind'),
     });
+    await expect(
+      exportRun({ run, format: safetensors, out: `${out}-3`, dtype: 'bf16' }),
+    ).rejects.toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('unfinished export of another kind'),
+    });
     await expect(exportRun({ run, format: safetensors, out: 's3://bucket/out' })).rejects.toMatchObject({
       kind: 'usage',
     });
@@ -133,6 +140,14 @@ test('a disk that is too small is foreseen with the bytes that are needed', () =
     await expect(exportRun({ run, format, out })).rejects.toMatchObject({
       kind: 'space',
       message: expect.stringMatching(/4503599627370496 bytes are needed, \d+ bytes are free/),
+    });
+  }));
+
+test('a format without weights has no type of weights', () =>
+  withOut(async (out) => {
+    await expect(exportRun({ run, format: masks, out, dtype: 'f32' })).rejects.toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining('masks has no weights'),
     });
   }));
 

@@ -1,10 +1,13 @@
 import { mkdir } from 'node:fs/promises';
+import { EsparseError } from '@esparse/errors';
 import { bytesInParts, onFile, openObjects, writeInParts } from '@esparse/storage';
 import type { Run } from '@esparse/store';
 import { beginExport, checkFiles, destinationOf, endExport } from './destination.ts';
+import type { ExportDtype } from './dtype/dtypes.ts';
+import { roundedBetween, type RoundedTensors } from './dtype/in-dtype.ts';
 import type { ExportFormat } from './format.ts';
 import { foldSource, type FoldedLinear } from './fold/fold-source.ts';
-import { openExportSource } from './source.ts';
+import { openExportSource, type ExportSource } from './source.ts';
 
 export interface ExportOptions {
   readonly run: Run;
@@ -13,6 +16,8 @@ export interface ExportOptions {
   readonly out: string;
   /** Moves the orders of linears into those before them, where that is exact. @default false: the original order */
   readonly fold?: boolean;
+  /** Type of the weights. @default the format's: as they are stored, or f32 */
+  readonly dtype?: ExportDtype | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: ExportProgress) => void;
 }
@@ -34,6 +39,8 @@ export interface ExportReport {
   readonly bytes: number;
   /** With `fold`: what became of every pruned linear. */
   readonly linears?: readonly FoldedLinear[];
+  /** With `dtype`: what was rounded; empty where every weight is what it was. */
+  readonly rounded?: readonly RoundedTensors[];
 }
 
 /**
@@ -41,28 +48,30 @@ export interface ExportReport {
  * is whole; what an attempt that was cut off has written is kept.
  *
  * @throws EsparseError 'store' for a run that is not finished, 'usage' for a place where other things are, 'space' where
- *   the disk is too small, 'locked' where another process exports to the same folder
+ *   the disk is too small, 'unsupported' for a weight that `dtype` does not hold, 'locked' where another process exports to the same folder
  */
 export async function exportRun({
   run,
   format,
   out,
   fold = false,
+  dtype,
   signal,
   onProgress,
 }: ExportOptions): Promise<ExportReport> {
   const destination = destinationOf(out, format.form);
   const opened = await openExportSource(run);
-  const { source, linears } = fold
+  const { source: inOrder, linears } = fold
     ? await foldSource(opened, signal)
     : { source: opened, linears: undefined };
+  const source = inDtype(inOrder, format, dtype);
   const files = await format.files(source, signal);
   const sizes = checkFiles(files);
   const totalBytes = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
   await onFile('make', destination.folder, () => mkdir(destination.folder, { recursive: true }));
   const lease = await (await openObjects(destination.folder)).lock();
   try {
-    const identity = { run: run.fingerprint, format: format.name, fold, files: sizes };
+    const identity = { run: run.fingerprint, format: format.name, fold, dtype, files: sizes };
     await beginExport(destination, format.form, identity);
     let done = 0;
     for (const { name, parts } of files) {
@@ -82,5 +91,17 @@ export async function exportRun({
   return {
     ...{ run: run.fingerprint, format: format.name, out, files: files.length, bytes: totalBytes },
     ...(linears !== undefined && { linears }),
+    ...(dtype !== undefined && { rounded: await roundedBetween(opened, source) }),
   };
+}
+
+/** @throws EsparseError 'usage' where a type is asked of a format without weights */
+function inDtype(source: ExportSource, { name, weights }: ExportFormat, asked?: ExportDtype): ExportSource {
+  if (asked !== undefined && weights === undefined) {
+    throw new EsparseError('usage', `the format ${name} has no weights that could be of the type ${asked}`, {
+      hint: 'leave --dtype out',
+    });
+  }
+  const dtype = asked ?? weights?.dtype;
+  return dtype === undefined ? source : weights!.inDtype(source, dtype);
 }

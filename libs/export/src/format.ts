@@ -1,4 +1,5 @@
 import type { FilePart } from '@esparse/storage';
+import type { ExportDtype } from './dtype/dtypes.ts';
 import type { ExportSource } from './source.ts';
 
 /** A file of an export. Its size follows from its parts, so that a full disk is foreseen before anything is written. */
@@ -20,6 +21,13 @@ export interface ExportFormat {
   readonly description: string;
   /** Whether an export is a folder of files, or one file, which is then named by the user. */
   readonly form: 'folder' | 'file';
+  /** Absent in a format that has no weights. */
+  readonly weights?: {
+    /** The run with its weights, as far as `--dtype` is about them, in another type. */
+    readonly inDtype: (source: ExportSource, dtype: ExportDtype) => ExportSource;
+    /** @default as they are stored */
+    readonly dtype?: ExportDtype;
+  };
   /**
    * The files, in the order in which they are written: one without which other programs do not open the rest comes last.
    * Reads manifests and small documents, no weights.

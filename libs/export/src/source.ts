@@ -1,5 +1,5 @@
 import type { TokenizerFile } from '@esparse/checkpoint';
-import { describeModel, type ModelDescription } from '@esparse/model';
+import { describeModel, tensorsOfBlock, type ModelDescription, type TensorSpec } from '@esparse/model';
 import {
   readCheckpointLayout,
   readTokenizerFiles,
@@ -40,4 +40,10 @@ export async function openExportSource(run: Run): Promise<ExportSource> {
     tokenizerFiles: await readTokenizerFiles(run),
     layout: await readCheckpointLayout(run),
   };
+}
+
+/** Every tensor of a model: outside the blocks, then block by block. */
+export function modelTensors(description: ModelDescription): readonly TensorSpec[] {
+  const blocks = Array.from({ length: description.blocks }, (_, block) => tensorsOfBlock(description, block));
+  return [...description.outerTensors, ...blocks.flat()];
 }

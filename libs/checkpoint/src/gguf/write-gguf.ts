@@ -1,5 +1,4 @@
 import { EsparseError } from '@esparse/errors';
-import { narrow, type HalfDtype } from '@esparse/kernels';
 import type { FilePart } from '@esparse/storage';
 import { tensorToF32 } from '../convert.ts';
 import { bytesPerElement, elementCount, type TensorDtype } from '../tensor-info.ts';
@@ -31,8 +30,7 @@ export interface GgufOptions {
   readonly ropeFactors?: readonly number[] | undefined;
   /** See `tokenizerFiles`. */
   readonly tokenizer: readonly TokenizerFile[];
-  /** The type of matrices; vectors are f32, as llama.cpp wants them. */
-  readonly dtype: HalfDtype;
+  /** Matrices keep their types; vectors become f32, as llama.cpp wants them. */
   readonly tensors: readonly GgufTensorSource[];
 }
 
@@ -43,25 +41,24 @@ export interface GgufFile {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** `general.file_type`: which type most tensors have, by llama.cpp's numbers. */
-const FILE_TYPES: Readonly<Record<HalfDtype, number>> = { f16: 1, bf16: 32 };
-const HALVES: Readonly<Record<HalfDtype, TensorDtype>> = { f16: 'F16', bf16: 'BF16' };
+/** `general.file_type`: which type most matrices have, by llama.cpp's numbers. */
+const FILE_TYPES: Readonly<Record<TensorDtype, number>> = { F32: 0, F16: 1, BF16: 32 };
 
 /**
  * A model as a GGUF file: the header first, then a tensor at a time.
  * @throws EsparseError 'unsupported' for a tensor or a tokenizer that GGUF's architecture has no place for
  */
 export function ggufFile(options: GgufOptions): GgufFile {
-  const { architecture, config, dtype } = options;
+  const { architecture, config } = options;
   const names = namesOf(options);
   const tensors = [
-    ...options.tensors.map((tensor) => converted(tensor, names(tensor.name), dtype)),
+    ...options.tensors.map((tensor) => converted(tensor, names(tensor.name))),
     ...ropeTensor(options.ropeFactors),
   ];
   const metadata = new Map<string, GgufEntry>([
     ['general.architecture', { type: 'text', value: architecture }],
     ['general.type', { type: 'text', value: 'model' }],
-    ['general.file_type', { type: 'u32', value: FILE_TYPES[dtype] }],
+    ['general.file_type', { type: 'u32', value: FILE_TYPES[mostFrequent(options.tensors)] }],
     ...configMetadata(architecture, config),
     ...tokenizerMetadata({ files: options.tokenizer, config, vocab: Number(config.vocab_size) }),
   ]);
@@ -96,42 +93,31 @@ function namesOf({ architecture, config }: GgufOptions): (name: string) => Named
 }
 
 function converted(
-  { shape, dtype: from, read }: GgufTensorSource,
-  { source, name, transform }: NamedTensor,
-  dtype: HalfDtype,
+  { shape, dtype, read }: GgufTensorSource,
+  { source, transform }: NamedTensor,
 ): WrittenTensor {
-  const to = shape.length === 1 ? 'F32' : HALVES[dtype];
-  const elements = elementCount(shape)!;
-  const rowBytes = (shape.length === 1 ? 1 : shape.at(-1)!) * bytesPerElement(to);
+  const isVector = shape.length === 1;
+  const to = isVector ? 'F32' : dtype;
+  const rowBytes = (isVector ? 1 : shape.at(-1)!) * bytesPerElement(to);
   return {
     name: source,
     shape,
     type: ggufTypeOf(to),
-    bytes: elements * bytesPerElement(to),
+    bytes: elementCount(shape)! * bytesPerElement(to),
     async read(signal) {
-      const bytes = await inType(await read(signal), from, to, name);
+      const stored = await read(signal);
+      const bytes = isVector ? bytesOf(await tensorToF32(dtype, stored)) : stored;
       const perHead = transform?.kind === 'paired' ? shape[0]! / transform.heads : 1;
       return toGguf(bytes, transform, { dtype: to, perHead, rowBytes });
     },
   };
 }
 
-async function inType(
-  bytes: Uint8Array,
-  from: TensorDtype,
-  to: TensorDtype,
-  name: string,
-): Promise<Uint8Array> {
-  if (from === to) return bytes;
-  const values = await tensorToF32(from, bytes);
-  if (to === 'F32') return bytesOf(values);
-  const halves = narrow(to === 'F16' ? 'f16' : 'bf16', values);
-  const lost = halves.findIndex((bits, i) => (bits & 0x7fff) === 0x7c00 && Number.isFinite(values[i]));
-  if (to === 'BF16' || lost === -1) return bytesOf(halves);
-  throw new EsparseError('unsupported', `tensor ${name} holds ${values[lost]}, which f16 cannot`, {
-    hint: 'export it as bf16',
-    context: { tensor: name },
-  });
+/** The type that most matrices have. */
+function mostFrequent(tensors: readonly GgufTensorSource[]): TensorDtype {
+  const dtypes = tensors.filter(({ shape }) => shape.length > 1).map(({ dtype }) => dtype);
+  const countOf = (dtype: TensorDtype) => dtypes.filter((one) => one === dtype).length;
+  return dtypes.reduce((best, dtype) => (countOf(dtype) > countOf(best) ? dtype : best), dtypes[0] ?? 'F32');
 }
 
 function ropeTensor(factors: readonly number[] | undefined): WrittenTensor[] {

@@ -1,9 +1,10 @@
 import { ggufFile } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { describeModel, tensorsOfBlock } from '@esparse/model';
+import { describeModel } from '@esparse/model';
+import { matricesIn } from '../dtype/in-dtype.ts';
 import type { ExportFormat } from '../format.ts';
 import { differenceOf } from '../same-model.ts';
-import type { ExportSource } from '../source.ts';
+import { modelTensors, type ExportSource } from '../source.ts';
 import { ggufConfig } from './gguf-config.ts';
 
 /** One file for llama.cpp and what is built on it, with zeros where weights were pruned. */
@@ -11,13 +12,13 @@ export const gguf: ExportFormat = {
   name: 'gguf',
   description: 'one file for llama.cpp, with zeros',
   form: 'file',
+  weights: { inDtype: matricesIn },
   async files(source) {
     const { description, attributes } = source;
     const said = ggufConfig(description, attributes.config);
     const file = ggufFile({
       ...said,
       tokenizer: source.tokenizerFiles,
-      dtype: 'bf16',
       tensors: await tensorsIn(source),
     });
     const difference = differenceOf(description, describeModel(file.config));
@@ -31,10 +32,8 @@ export const gguf: ExportFormat = {
 };
 
 async function tensorsIn({ description, tensors }: ExportSource) {
-  const blocks = Array.from({ length: description.blocks }, (_, block) => tensorsOfBlock(description, block));
-  const all = [...description.outerTensors, ...blocks.flat()];
   return Promise.all(
-    all.map(async ({ name }) => ({
+    modelTensors(description).map(async ({ name }) => ({
       ...(await tensors.info(name)),
       read: (signal?: AbortSignal) => tensors.read(name, signal),
     })),

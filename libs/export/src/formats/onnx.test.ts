@@ -1,11 +1,12 @@
 import { readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { inTemporaryFolder, relativeError } from '@esparse/laws';
 import { describeModel } from '@esparse/model';
 import { readRunAttributes, storeWeights } from '@esparse/model-store';
 import { sequenceLogits } from '@esparse/onnx';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { ExportDtype } from '../dtype/dtypes.ts';
 import { exportRun } from '../export-run.ts';
 import { FIXTURES, prunedRun } from '../testing/pruned-run.ts';
 import { onnx } from './onnx.ts';
@@ -36,6 +37,15 @@ async function step(
   }
   const found = (await session.run(feeds)) as Values;
   return { logits: found.logits!.data as Float32Array, shape: found.logits!.dims, present: found };
+}
+
+/** The logits of one sequence by an export. */
+async function logitsOf(out: string, tokens: readonly number[]): Promise<Float32Array> {
+  const session = await InferenceSession.create(path.join(out, 'model.onnx'));
+  const inputs = { mask: [ones(tokens.length)], positions: [counted(0, tokens.length)] };
+  const { logits } = await step(session, [tokens], inputs);
+  await session.release();
+  return logits;
 }
 
 const counted = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
@@ -111,4 +121,21 @@ test("names, shapes and files are those of Hugging Face's exporter", () =>
     await session.release();
     // No weights in the graph itself.
     expect((await readFile(path.join(out, 'model.onnx'))).length).toBeLessThan(60_000);
+  }));
+
+test('matrices in 16 bits are half as many bytes, and the same model', () =>
+  inTemporaryFolder(async (home) => {
+    const run = await prunedRun(path.join(FIXTURES, 'llama'));
+    const exported = async (dtype?: ExportDtype) => {
+      const out = path.join(home, dtype ?? 'default');
+      await exportRun({ run, format: onnx, out, dtype });
+      const logits = await logitsOf(out, counted(3, 20));
+      return { logits, bytes: (await stat(path.join(out, 'model.onnx_data'))).size };
+    };
+    const wide = await exported();
+    for (const dtype of ['bf16', 'f16'] as const) {
+      const { logits, bytes } = await exported(dtype);
+      expect(relativeError(logits, wide.logits)).toBeLessThan(TOLERANCE);
+      expect(bytes / wide.bytes).toBeLessThan(0.75);
+    }
   }));

@@ -1,4 +1,5 @@
 import { INDEX_FILE, shardName, SINGLE_FILE, tensorBytes } from '@esparse/checkpoint';
+import { allIn } from '../dtype/in-dtype.ts';
 import { checkpointTensors, type CheckpointTensor } from '../checkpoint-tensors.ts';
 import { jsonFile, partOf, type ExportFile, type ExportFormat } from '../format.ts';
 import { tensorFile } from '../tensor-file.ts';
@@ -12,6 +13,7 @@ export const safetensors: ExportFormat = {
   name: 'safetensors',
   description: 'Hugging Face checkpoint with zeros, in the files that the input had',
   form: 'folder',
+  weights: { inDtype: allIn },
   async files(source) {
     const shards = shardsOf(await checkpointTensors(source), source.layout);
     const weights = [...shards].map(([name, tensors]) => tensorFile(name, tensors));

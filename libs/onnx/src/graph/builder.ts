@@ -1,3 +1,4 @@
+import { tensorBytes, type TensorDtype } from '@esparse/checkpoint';
 import type { AttributeValue, GraphWriter } from '@esparse/model';
 import { modelProto } from './schema.ts';
 
@@ -9,11 +10,22 @@ const IR_VERSION = 8;
 /** TensorProto.DataType */
 const FLOAT = 1;
 const INT64 = 7;
+const FLOATS: Readonly<Record<TensorDtype, number>> = { F32: FLOAT, F16: 10, BF16: 16 };
 /** TensorProto.DataLocation */
 const EXTERNAL = 1;
 
 /** A dimension: a size, or the name of one that is known at run time only. */
 export type Dimension = number | string;
+
+/** Where the elements of a constant are. */
+export interface ExternalPlace {
+  /** A file beside the graph's own. */
+  readonly location: string;
+  /** In bytes. */
+  readonly offset: number;
+  /** @default F32 */
+  readonly dtype?: TensorDtype;
+}
 
 /** Builds one ONNX graph, node by node, in execution order; then `toBytes` is the model file. */
 export class GraphBuilder implements GraphWriter {
@@ -40,29 +52,32 @@ export class GraphBuilder implements GraphWriter {
 
   /**
    * Declares an f32 constant whose elements are not in the file. Once declared, declaring it again is of no effect.
-   * @param place the file that holds them, and where they begin there.
-   *   @default none: a session takes them from memory, under the constant's name
+   * @param place the file that holds them, where they begin there, and the type that they have there.
+   *   @default none: a session takes them from memory, under the constant's name, in f32
+   * @returns its f32 value
    */
   external(
     name: string,
     shape: readonly number[],
-    place: { readonly location: string; readonly offset: number } = { location: name, offset: 0 },
+    { dtype = 'F32', ...place }: ExternalPlace = { location: name, offset: 0 },
   ): string {
+    const value = dtype === 'F32' ? name : `${name}/f32`;
     if (!this.#declared.has(name)) {
       this.#declared.add(name);
-      const length = 4 * shape.reduce((product, size) => product * size, 1);
+      const length = tensorBytes({ shape, dtype });
       this.#initializers.push({
         name,
         dims: shape,
-        data_type: FLOAT,
+        data_type: FLOATS[dtype],
         data_location: EXTERNAL,
-        external_data: Object.entries({ ...place, length }).map(([key, value]) => ({
+        external_data: Object.entries({ ...place, length }).map(([key, entry]) => ({
           key,
-          value: String(value),
+          value: String(entry),
         })),
       });
+      if (value !== name) this.node('Cast', [name], { to: FLOAT }, [value]);
     }
-    return name;
+    return value;
   }
 
   /** Declares an f32 output. */

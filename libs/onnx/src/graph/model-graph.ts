@@ -1,3 +1,4 @@
+import { tensorBytes, type TensorDtype } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import {
   BLOCK_INPUT,
@@ -23,7 +24,8 @@ export interface ModelTensor {
   /** The checkpoint's name. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** Where its f32 elements begin in the file. */
+  readonly dtype: TensorDtype;
+  /** Where its elements begin in the file. */
   readonly offset: number;
 }
 
@@ -44,20 +46,24 @@ const ALIGNMENT = 4096;
  * number of sequences, of any length, go on from what the past holds (of 0 tokens for a new sequence).
  *
  * @param location name of the file that holds the weights, beside the graph's own
+ * @param dtypeOf the type that a tensor has in that file: whatever it is, it is computed with in f32. @default F32
  */
-export function buildModelGraph(description: ModelDescription, location: string): ModelGraph {
+export function buildModelGraph(
+  description: ModelDescription,
+  location: string,
+  dtypeOf: (tensor: string) => TensorDtype = () => 'F32',
+): ModelGraph {
   const graph = new GraphBuilder(description.family);
   const inputs = batchInputs(graph);
   const tensors = new Map<string, ModelTensor>();
   let end = 0;
   const parameter = (name: string, shape: readonly number[]): string => {
+    const { dtype, offset } = tensors.get(name) ?? { dtype: dtypeOf(name), offset: end };
     if (!tensors.has(name)) {
-      tensors.set(name, { name, shape, offset: end });
-      graph.external(name, shape, { location, offset: end });
-      const bytes = 4 * shape.reduce((product, size) => product * size, 1);
-      end = Math.ceil((end + bytes) / ALIGNMENT) * ALIGNMENT;
+      tensors.set(name, { name, shape, dtype, offset });
+      end = Math.ceil((end + tensorBytes({ shape, dtype })) / ALIGNMENT) * ALIGNMENT;
     }
-    return name;
+    return graph.external(name, shape, { location, offset, dtype });
   };
   const part = partWriter({ graph, inputs, description, parameter, ropes: new Map() });
   const outer = new Map(description.outerTensors.map((tensor) => [tensor.name, tensor]));

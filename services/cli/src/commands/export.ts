@@ -1,5 +1,13 @@
 import { Command, Option } from 'commander';
-import { exportRun, FORMATS, type ExportProgress, type FoldedLinear } from '@esparse/export';
+import {
+  EXPORT_DTYPES,
+  exportRun,
+  FORMATS,
+  type ExportDtype,
+  type ExportProgress,
+  type FoldedLinear,
+  type RoundedTensors,
+} from '@esparse/export';
 import { openStore } from '@esparse/store';
 import { withCancellation } from '../cancel.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
@@ -13,6 +21,7 @@ interface Flags extends FamilyFlags {
   readonly out: string;
   readonly format: string;
   readonly fold: boolean;
+  readonly dtype?: ExportDtype;
   readonly json: boolean;
 }
 
@@ -46,13 +55,21 @@ export function exportCommand(): Command {
         .default(false)
         .env('ESPARSE_FOLD'),
     )
+    .addOption(
+      new Option(
+        '--dtype <name>',
+        'type of the weights; what is rounded is said, and a weight that the type does not hold is refused (default: as they are stored; f32 for onnx)',
+      )
+        .choices(EXPORT_DTYPES)
+        .env('ESPARSE_DTYPE'),
+    )
     .addOption(familyOption())
     .addOption(jsonOption())
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
 async function run(
-  { store, run: named, out, format, fold, json, family }: Flags,
+  { store, run: named, out, format, fold, dtype, json, family }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   await loadedFamily({ family });
@@ -61,7 +78,7 @@ async function run(
     const report = await exportRun({
       run: await (await openStore(store)).openRun(named),
       format: FORMATS.find(({ name }) => name === format)!,
-      ...{ out, fold, signal },
+      ...{ out, fold, dtype, signal },
       onProgress: (at) => {
         progress.show(lineOf(at));
       },
@@ -71,7 +88,7 @@ async function run(
     process.stdout.write(
       json
         ? `${JSON.stringify({ store, ...report })}\n`
-        : `${out}: ${files} ${files === 1 ? 'file' : 'files'}, ${bytes(size)} (${format}, run ${report.run})\n${foldingOf(report.linears)}`,
+        : `${out}: ${files} ${files === 1 ? 'file' : 'files'}, ${bytes(size)} (${format}, run ${report.run})\n${foldingOf(report.linears)}${roundingOf(report.rounded)}`,
     );
   } finally {
     progress.end();
@@ -101,5 +118,15 @@ function foldingOf(linears: readonly FoldedLinear[] = []): string {
       });
       return names.length === 0 ? '' : `${words}: ${names.join(', ')}\n`;
     })
+    .join('');
+}
+
+/** What was rounded, a line for each pair of types. */
+function roundingOf(rounded: readonly RoundedTensors[] = []): string {
+  return rounded
+    .map(
+      ({ from, to, tensors }) =>
+        `rounded from ${from} to ${to}: ${tensors} ${tensors === 1 ? 'tensor' : 'tensors'}\n`,
+    )
     .join('');
 }
