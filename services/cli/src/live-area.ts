@@ -1,13 +1,7 @@
 import { clearScreenDown, cursorTo, moveCursor } from 'node:readline';
-import type { Writable } from 'node:stream';
 import cliTruncate from 'cli-truncate';
 import { createLogUpdate } from 'log-update';
-
-/** A stream that may be a terminal. */
-export interface Terminal extends Writable {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-}
+import type { Terminal } from './terminal.ts';
 
 /** Lines at the bottom of a terminal that are redrawn in their place, below lines that stay. */
 export interface LiveArea {
@@ -25,11 +19,6 @@ const MAX_COLUMNS = 100;
 
 /** The width of a terminal that does not say it. */
 const USUAL_COLUMNS = 80;
-
-/** Whether lines can be redrawn on a stream: a terminal that is not a log of a build, and knows where its cursor is. */
-export function isInteractive({ isTTY }: Terminal, env: NodeJS.ProcessEnv = process.env): boolean {
-  return isTTY === true && env.TERM !== 'dumb' && (env.CI ?? '') === '';
-}
 
 /**
  * Draws what `lines` gives for a width, again and again until it is stopped. Lines are cut at the width, so that none is

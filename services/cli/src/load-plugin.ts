@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { createJiti, type Jiti } from 'jiti';
+import type { Jiti } from 'jiti';
 import { EsparseError, isEsparseError, messageOf, whereThrown } from '@esparse/errors';
 import type { PipelineSource } from '@esparse/sparsity';
 
@@ -27,6 +27,8 @@ export interface LoadedPlugin {
  * @throws EsparseError 'usage' where there is none of that name, or it does not load
  */
 export async function loadPlugin(kind: PluginKind, named: string): Promise<LoadedPlugin> {
+  // What loads plug-ins is itself loaded where there is one: it would double the start of a command that has none.
+  const { createJiti } = await import('jiti');
   const jiti = createJiti(pathToFileURL(path.resolve('plugin.js')).href, {
     // A changed file must be read again.
     fsCache: false,

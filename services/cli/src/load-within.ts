@@ -1,6 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
 import { EsparseError } from '@esparse/errors';
-import { startWatchdog } from '@esparse/pruner';
 
 /** Loading computes nothing: if it takes longer, it hangs. */
 export const LOAD_TIMEOUT_SECONDS = 60;
@@ -14,6 +13,8 @@ export const LOAD_TIMEOUT_SECONDS = 60;
  */
 export async function loadWithin<T>(timeoutMs: number, plugin: string, load: () => Promise<T>): Promise<T> {
   const call = { plugin, where: 'loading' };
+  // Not before there is a plug-in: a server or a worker needs nothing else of the pruner.
+  const { startWatchdog } = await import('@esparse/pruner');
   const watchdog = startWatchdog(timeoutMs);
   const done = new AbortController();
   // It keeps the process alive: without it, Node would end with 0 where nothing else is left to do.

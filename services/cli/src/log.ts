@@ -1,6 +1,6 @@
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import type { PrettyOptions } from 'pino-pretty';
-import type { Terminal } from './live-area.ts';
+import type { Terminal } from './terminal.ts';
 
 /** A line for each message, with the time of day; the process is the one that is looked at. */
 const FOR_PEOPLE: PrettyOptions = {
@@ -19,6 +19,8 @@ export async function createLog(
   level: string,
   stream: Terminal = process.stderr,
 ): Promise<Logger> {
+  // Commands that only read such a log do without it.
+  const { pino } = await import('pino');
   if (stream.isTTY !== true) return pino({ name, level }, stream);
   const { default: pretty } = await import('pino-pretty');
   const colorize = (stream as Partial<NodeJS.WriteStream>).hasColors?.() ?? false;

@@ -9,7 +9,6 @@ import {
   type TapOutput,
 } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
-import { MAX_SHARD_BYTES } from '@esparse/protocol';
 import { openStore } from '@esparse/store';
 import { createModelCache, type OpenModel } from './models.ts';
 import type { Held } from './slot.ts';
@@ -30,6 +29,14 @@ export interface BlockTarget extends ModelTarget {
 export interface SequenceInput {
   readonly target: BlockTarget;
   readonly hidden: Float32Array;
+}
+
+/** Tokens of a shard, and how large their hidden states may be. */
+export interface ShardTokens {
+  readonly target: ModelTarget;
+  readonly tokens: Uint32Array;
+  /** More only where the shard is one sequence. */
+  readonly maxBytes: number;
 }
 
 export interface ComputeOptions {
@@ -93,11 +100,11 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
         }),
       ),
 
-    /** The embedded tokens: (tokens x hidden). */
-    embed: ({ target, tokens }: { readonly target: ModelTarget; readonly tokens: Uint32Array }) =>
+    /** The embedded tokens: (tokens x hidden), `maxBytes` at most. */
+    embed: ({ target, tokens, maxBytes }: ShardTokens) =>
       withModel(target, async ({ description, weights }) => {
         const { hidden } = description;
-        requireShardSize(tokens.length, target.seqlen, hidden);
+        requireShardSize(tokens.length, target.seqlen, hidden, maxBytes);
         return { data: await embedTokens(description, weights, tokens, target.seqlen, signal), hidden };
       }),
 
@@ -112,12 +119,12 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
 }
 
 /** A shard is cut so that its hidden states are not too large. @throws EsparseError 'usage' for one that is not */
-export function requireShardSize(tokens: number, seqlen: number, hidden: number): void {
+export function requireShardSize(tokens: number, seqlen: number, hidden: number, maxBytes: number): void {
   const bytes = 4 * tokens * hidden;
-  if (tokens <= seqlen || bytes <= MAX_SHARD_BYTES) return;
+  if (tokens <= seqlen || bytes <= maxBytes) return;
   throw new EsparseError(
     'usage',
-    `a shard of ${tokens} tokens has hidden states of ${bytes} bytes: expected at most ${MAX_SHARD_BYTES}, or one sequence`,
+    `a shard of ${tokens} tokens has hidden states of ${bytes} bytes: expected at most ${maxBytes}, or one sequence`,
   );
 }
 

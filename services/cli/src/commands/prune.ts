@@ -43,7 +43,7 @@ async function run(
     workers: worker,
     family: found && { name: found.family.name, source: found.source },
   };
-  const reporter = createReporter({ json, stream: process.stdout });
+  const reporter = await createReporter({ json, stream: process.stdout });
   const print = await workerLines(reporter);
   try {
     const report = await prune(options, {

@@ -24,27 +24,27 @@ const LINES = [
 ];
 
 /** What a pipe gets. */
-function piped(json: boolean, isTTY = false, env: NodeJS.ProcessEnv = {}): string {
+async function piped(json: boolean, isTTY = false, env: NodeJS.ProcessEnv = {}): Promise<string> {
   const stream = Object.assign(new PassThrough(), { isTTY, columns: 120 });
-  const reporter = createReporter({ json, stream, env });
+  const reporter = await createReporter({ json, stream, env });
   for (const event of EVENTS) reporter.emit(event);
   reporter.stop();
   return String(stream.read() ?? '');
 }
 
-test('--json prints every event as one line of JSON, on a terminal too', () => {
-  const lines = piped(true, true).trim().split('\n');
+test('--json prints every event as one line of JSON, on a terminal too', async () => {
+  const lines = (await piped(true, true)).trim().split('\n');
   expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(EVENTS);
 });
 
-test('without a terminal there are plain lines for the run, its blocks and its notes, and none for each step', () => {
-  expect(piped(false)).toBe(`${LINES.join('\n')}\n`);
+test('without a terminal there are plain lines for the run, its blocks and its notes, and none for each step', async () => {
+  expect(await piped(false)).toBe(`${LINES.join('\n')}\n`);
 });
 
 test.each([{ TERM: 'dumb' }, { CI: 'true' }])(
   'a terminal that cannot redraw, %j, gets the same lines',
-  (env) => {
-    expect(piped(false, true, env)).toBe(piped(false));
+  async (env) => {
+    expect(await piped(false, true, env)).toBe(await piped(false));
   },
 );
 
@@ -54,9 +54,9 @@ describe('on a terminal', () => {
   );
   afterEach(() => jest.useRealTimers());
 
-  const run = (columns: number) => {
+  const run = async (columns: number) => {
     const terminal = virtualTerminal(columns);
-    const reporter = createReporter({ json: false, stream: terminal.stream, env: {} });
+    const reporter = await createReporter({ json: false, stream: terminal.stream, env: {} });
     for (const event of EVENTS) {
       jest.advanceTimersByTime(2_000);
       reporter.emit(event);
@@ -69,7 +69,7 @@ describe('on a terminal', () => {
   test.each([40, 80, 110, 200])(
     'of %d columns what a pipe shows stays, and live lines stand below it, none wrapped',
     async (columns) => {
-      const { terminal, reporter } = run(columns);
+      const { terminal, reporter } = await run(columns);
       const rows = await terminal.rows();
       expect(unwrapped(rows)).toContain(LINES.join(''));
       const live = rows.slice(rows.findIndex((row) => row.includes('committed after')) + 1);
@@ -86,7 +86,7 @@ describe('on a terminal', () => {
   );
 
   test('that becomes narrower or wider, nothing that was drawn is left behind, and nothing printed is lost', async () => {
-    const { terminal, reporter } = run(110);
+    const { terminal, reporter } = await run(110);
     for (const columns of [60, 40, 30, 110, 200, 80]) {
       await terminal.resize(columns);
       jest.advanceTimersByTime(500);
@@ -101,7 +101,7 @@ describe('on a terminal', () => {
 
   test('nothing is counted before there is something to count', async () => {
     const terminal = virtualTerminal(80);
-    const reporter = createReporter({ json: false, stream: terminal.stream, env: {} });
+    const reporter = await createReporter({ json: false, stream: terminal.stream, env: {} });
     expect(await terminal.rows()).toEqual(['opening the model and its workers ...']);
     reporter.emit(started(2));
     expect(unwrapped(await terminal.rows())).not.toMatch(/0\/0|NaN|Infinity|0s left/);

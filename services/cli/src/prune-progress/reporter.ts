@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { PruneEvent } from '@esparse/pruner';
-import { createLiveArea, isInteractive, type Terminal } from '../live-area.ts';
+import { isInteractive, type Terminal } from '../terminal.ts';
 import { lineOf } from './lines.ts';
 import { PruneScreen } from './screen.ts';
 
@@ -22,7 +22,7 @@ export interface ReporterOptions {
 }
 
 /** JSON events; or plain lines, on a terminal with lines below them that are redrawn. */
-export function createReporter({ json, stream, env }: ReporterOptions): Reporter {
+export async function createReporter({ json, stream, env }: ReporterOptions): Promise<Reporter> {
   if (json) {
     return { emit: (event) => stream.write(`${JSON.stringify(event)}\n`), stop: () => undefined };
   }
@@ -39,7 +39,9 @@ function lineReporter(stream: Writable): Reporter {
   };
 }
 
-function terminalReporter(stream: Terminal): Reporter {
+async function terminalReporter(stream: Terminal): Promise<Reporter> {
+  // Most runs have no terminal, and what draws on one takes as long to load as Node to start.
+  const { createLiveArea } = await import('../live-area.ts');
   const screen = new PruneScreen();
   const area = createLiveArea(stream, (columns) => screen.lines(columns));
   return {

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { Terminal as Emulator } from '@xterm/headless';
-import type { Terminal } from '../live-area.ts';
+import type { Terminal } from '../terminal.ts';
 
 /** A terminal without a screen: takes what is written as a real one does, wraps, scrolls, and can change its width. */
 export interface VirtualTerminal {

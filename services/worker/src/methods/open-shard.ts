@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { MAX_SHARD_TOKENS, type OpenShardRequest__Output } from '@esparse/protocol';
+import { MAX_SHARD_BYTES, MAX_SHARD_TOKENS, type OpenShardRequest__Output } from '@esparse/protocol';
 import { openHidden } from '@esparse/store';
 import type { CallContext } from '../handlers.ts';
 import type { WorkerParts } from './parts.ts';
@@ -15,7 +15,11 @@ export async function openShard(
   if (tokens.length !== sequences * seqlen || tokens.length > MAX_SHARD_TOKENS || tokens.length === 0) {
     throw new EsparseError('usage', `shard ${shard}: ${tokens.length} tokens for ${sequences} sequences`);
   }
-  const embedded = await compute.call('embed', { target, tokens: Uint32Array.from(tokens) });
+  const embedded = await compute.call('embed', {
+    target,
+    tokens: Uint32Array.from(tokens),
+    maxBytes: MAX_SHARD_BYTES,
+  });
   context.signal.throwIfAborted();
   const { hidden } = await openHidden(target.store, target.run);
   await hidden.write(0, shard, { data: embedded.data, shape: [sequences, seqlen, embedded.hidden] });
