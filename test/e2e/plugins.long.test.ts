@@ -154,7 +154,7 @@ export`,
   [
     'makes a part that is misspelt',
     definition('x', 'metric: magnitude(), shufle: 3'),
-    /pipeline x: create\(\) gives shufle, which is none of metric, shuffle, stages/,
+    /pipeline x: create\(\) gives shufle, which is none of metric, shuffle, stages, blockStages/,
   ],
   [
     'has a metric that is none',

@@ -20,6 +20,7 @@ test('the public surface is this, and nothing else: what is taken away breaks pl
      "channelEntropy",
      "configurePipeline",
      "damagedState",
+     "defineBlockStage",
      "defineFamily",
      "defineMetric",
      "definePipeline",

@@ -1,4 +1,18 @@
-import { catchError, defer, finalize, map, tap as peek, throwError, timeout, type Observable } from 'rxjs';
+import {
+  catchError,
+  defer,
+  finalize,
+  map,
+  merge,
+  NEVER,
+  startWith,
+  switchMap,
+  take,
+  tap as peek,
+  throwError,
+  timer,
+  type Observable,
+} from 'rxjs';
 import { EsparseError, isEsparseError, toEsparseError, whereThrown } from '@esparse/errors';
 import { writeGuard, type BorrowedArrays } from './borrowed-arrays.ts';
 
@@ -42,6 +56,8 @@ export function callOn(
 export interface CallOptions extends GuardOptions {
   /** Arrays that the plug-in may read and must not write. @default none */
   readonly borrowed?: BorrowedArrays;
+  /** Signs of life: the call may take `timeoutMs` from the last of them. @default none */
+  readonly beats$?: Observable<unknown>;
 }
 
 /**
@@ -53,14 +69,20 @@ export function guarded<Found, Checked>(
   call: PluginCall,
   work: () => Found | Promise<Found>,
   check: (found: Found) => Checked,
-  { timeoutMs = PLUGIN_TIMEOUT_MS, watch, borrowed = {} }: CallOptions = {},
+  { timeoutMs = PLUGIN_TIMEOUT_MS, watch, borrowed = {}, beats$ = NEVER }: CallOptions = {},
 ): Observable<Checked> {
   return defer(() => {
     const checkBorrowed = writeGuard(borrowed);
     const leave = watch?.(call);
     // Awaited: RxJS would take a list that comes without a promise for a stream of its elements.
-    return defer(async () => work()).pipe(
-      timeout({ first: timeoutMs, with: () => throwError(() => hanging(timeoutMs)) }),
+    const found$ = defer(async () => work());
+    const late$ = beats$.pipe(
+      startWith(undefined),
+      switchMap(() => timer(timeoutMs)),
+      switchMap(() => throwError(() => hanging(timeoutMs))),
+    );
+    return merge(found$, late$).pipe(
+      take(1),
       peek(checkBorrowed),
       map(check),
       finalize(() => leave?.()),

@@ -5,6 +5,7 @@ test('the public surface is this, and nothing else', () => {
     'PLUGIN_TIMEOUT_MS',
     'abortWith',
     'blamed',
+    'blockStages',
     'commit',
     'createGatherer',
     'disposeStates',

@@ -1,4 +1,11 @@
 export { abortWith } from './abort.ts';
+export {
+  blockStages,
+  type BlockStageOptions,
+  type BlockStageReport,
+  type BlockSurroundings,
+  type PrunedBlock,
+} from './block-stage.ts';
 export { commit, type BlockSink } from './commit.ts';
 export { disposeStates } from './dispose-states.ts';
 export { finishStatistics } from './finish-statistics.ts';

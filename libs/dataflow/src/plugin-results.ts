@@ -7,6 +7,7 @@ import {
   type StageResult,
 } from '@esparse/sparsity';
 import type { LoadedLinear, MaskedLinear } from './linear.ts';
+import { arrayOf, fieldsOf, halfMatrix } from './plugin-values.ts';
 
 /** Scores must be (rows, cols) f32, finite and not negative. */
 export function checkScores({ rows, cols }: LoadedLinear, scores: unknown): Float32Array {
@@ -41,21 +42,9 @@ export function checkOrder({ cols, pattern }: LoadedLinear, found: unknown): Shu
 export function checkStage(linear: MaskedLinear, found: unknown): StageResult {
   const { weights, mask } = fieldsOf(found, ['weights', 'mask']);
   return {
-    ...(weights === undefined ? {} : { weights: checkWeights(linear, weights) }),
+    ...(weights === undefined ? {} : { weights: halfMatrix('weights', linear, weights) }),
     ...(mask === undefined ? {} : { mask: checkMask(linear, mask) }),
   };
-}
-
-function checkWeights({ rows, cols, dtype }: MaskedLinear, weights: unknown): Uint16Array {
-  const checked = arrayOf('weights', 'Uint16Array', weights, rows * cols) as Uint16Array;
-  // All bits of the exponent: an infinity or no number.
-  const exponent = dtype === 'bf16' ? 0x7f80 : 0x7c00;
-  const at = checked.findIndex((bits) => (bits & exponent) === exponent);
-  if (at < 0) return checked;
-  throw new EsparseError(
-    'numeric',
-    `the weight of row ${Math.floor(at / cols)}, channel ${at % cols} is not finite`,
-  );
 }
 
 function checkMask({ rows, cols, pattern }: MaskedLinear, mask: unknown): Uint8Array {
@@ -74,22 +63,4 @@ function checkMask({ rows, cols, pattern }: MaskedLinear, mask: unknown): Uint8A
     }
   }
   return checked;
-}
-
-/** Plain JavaScript may return anything. Its tag decides: `instanceof` fails across realms. */
-function arrayOf(what: string, type: string, value: unknown, length: number): unknown {
-  const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
-  if (tag !== type) throw new EsparseError('usage', `${what}: ${tag}, expected ${type}`);
-  const found = (value as Float32Array).length;
-  if (found === length) return value;
-  throw new EsparseError('usage', `${what} of ${found} elements, expected ${length}`);
-}
-
-/** An unknown name is a misspelt one: what it holds would be lost silently. */
-function fieldsOf(value: unknown, known: readonly string[]): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null)
-    throw new EsparseError('usage', `its result is ${String(value)}, expected an object`);
-  const unknown = Object.keys(value).find((name) => !known.includes(name));
-  if (unknown === undefined) return value as Readonly<Record<string, unknown>>;
-  throw new EsparseError('usage', `its result has ${unknown}, which is none of ${known.join(', ')}`);
 }

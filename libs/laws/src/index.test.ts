@@ -3,6 +3,7 @@ import * as laws from './index.ts';
 test('the public surface is this, and nothing else', () => {
   expect(Object.keys(laws).sort()).toEqual([
     'ReferenceLlama',
+    'blockStageLaws',
     'inTemporaryFolder',
     'marbles',
     'memoryWeights',

@@ -79,6 +79,12 @@ export const linearCases: fc.Arbitrary<LinearCase> = fc
     });
   });
 
+/** Channels dealt to the groups one each, and ascending within each: an order that is none of the usual ones. */
+export function dealtOrder({ cols, pattern: { group } }: LinearCase): Int32Array {
+  const groups = cols / group;
+  return Int32Array.from({ length: cols }, (_, i) => (i % group) * groups + Math.floor(i / group));
+}
+
 /** What the readers read off the case's inputs. */
 export async function readingsOf(
   readers: LawfulReaders,

@@ -1,6 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { everyCase, must, type LawOptions } from './every-case.ts';
-import { linearCases, readingsOf, showLinear, type LawfulReaders, type LinearCase } from './linear-cases.ts';
+import {
+  dealtOrder,
+  linearCases,
+  readingsOf,
+  showLinear,
+  type LawfulReaders,
+  type LinearCase,
+} from './linear-cases.ts';
 import { maskOfLargest, whereNotPattern } from './masks.ts';
 
 /** What the laws need of a stage: any `Stage` of esparse is one. */
@@ -11,7 +18,7 @@ export interface LawfulStage {
 }
 
 /** Exponents of all ones: infinities and NaN. */
-const NOT_FINITE = { bf16: 0x7f80, f16: 0x7c00 };
+export const NOT_FINITE = { bf16: 0x7f80, f16: 0x7c00 };
 
 /**
  * Checks the laws of a stage on drawn linears, masks and orders, with readings that its own statistics make of drawn
@@ -27,7 +34,7 @@ export async function stageLaws(stage: LawfulStage, options: LawOptions = {}): P
     const statistics = await readingsOf(stage.statistics, example);
     const weights = Uint16Array.from(bits);
     const mask = maskOfLargest(draws, rows, cols, pattern);
-    return { rows, cols, dtype, weights, statistics, pattern, permutation: orderOf(example), mask };
+    return { rows, cols, dtype, weights, statistics, pattern, permutation: dealtOrder(example), mask };
   };
   const check = async (example: LinearCase) => {
     const { rows, cols, dtype, pattern } = example;
@@ -53,12 +60,6 @@ export async function stageLaws(stage: LawfulStage, options: LawOptions = {}): P
     );
   };
   await everyCase(`stage ${stage.name}`, linearCases, check, showLinear, options);
-}
-
-/** Channels dealt to the groups one each, and ascending within each: an order that is none of the usual ones. */
-function orderOf({ cols, pattern: { group } }: LinearCase): Int32Array {
-  const groups = cols / group;
-  return Int32Array.from({ length: cols }, (_, i) => (i % group) * groups + Math.floor(i / group));
 }
 
 function ignore(): void {

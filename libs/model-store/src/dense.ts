@@ -1,6 +1,6 @@
-import { tensorToF32, tensorToHalf, type Checkpoint } from '@esparse/checkpoint';
+import { tensorToF32, tensorToHalf, type Checkpoint, type TensorDtype } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { widen } from '@esparse/kernels';
+import { narrow, widen } from '@esparse/kernels';
 import type { CommittedGroup, Transaction } from '@esparse/store';
 
 /** Writes a tensor of the checkpoint as it is: 16-bit types as their bits, f32 as f32. */
@@ -20,6 +20,25 @@ export async function writeDense(
   }
   const half = tensorToHalf(dtype, bytes);
   await transaction.putArray(path, { data: half.bits, shape, attributes: { dtype: half.dtype, tensor } });
+}
+
+/** Writes other values of a tensor of the checkpoint, rounded to the type that `writeDense` would store it in. */
+export async function writeChanged(
+  transaction: Transaction,
+  path: string,
+  checkpoint: Pick<Checkpoint, 'info'>,
+  tensor: string,
+  values: Float32Array,
+): Promise<void> {
+  const { dtype, shape } = checkpoint.info(tensor);
+  const stored = storedDtype(dtype);
+  const data = stored === 'f32' ? values : narrow(stored, values);
+  await transaction.putArray(path, { data, shape, attributes: { dtype: stored, tensor } });
+}
+
+/** The type in which a dense tensor of the checkpoint is stored. */
+export function storedDtype(dtype: TensorDtype): 'bf16' | 'f16' | 'f32' {
+  return dtype === 'F32' ? 'f32' : dtype === 'F16' ? 'f16' : 'bf16';
 }
 
 /** Reads a dense array as f32: exact. */

@@ -1,5 +1,5 @@
 export { readCheckpointLayout, writeCheckpointLayout, type CheckpointLayout } from './checkpoint-layout.ts';
-export { writeDense } from './dense.ts';
+export { storedDtype, writeChanged, writeDense } from './dense.ts';
 export {
   inspectBlocks,
   relativeGain,

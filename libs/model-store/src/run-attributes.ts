@@ -26,7 +26,15 @@ const schema = z.object({
       version: z.number(),
       options: z.record(z.string(), z.json()),
       /** Its metric, shuffle and stages; absent in runs of versions that did not write them. */
-      parts: z.object({ metric: part, shuffle: part, stages: z.array(part) }).optional(),
+      parts: z
+        .object({
+          metric: part,
+          shuffle: part,
+          stages: z.array(part),
+          /** Absent where there are none. */
+          blockStages: z.array(part).optional(),
+        })
+        .optional(),
       source: source.optional(),
     }),
     /** Where the model's family was loaded from; absent where it comes with esparse. */

@@ -2,6 +2,7 @@ import { channelAmplitude } from '@esparse/statistics';
 import { z } from 'zod';
 import {
   configurePipeline,
+  defineBlockStage,
   defineMetric,
   definePipeline,
   defineShuffle,
@@ -121,6 +122,24 @@ test('a plug-in says what it takes by its options, and nothing where it does not
     expect(silent).not.toHaveProperty('cost');
 });
 
+test('a block stage says which states it needs and what it takes, by its options', async () => {
+  const stage = defineBlockStage({
+    name: 'steps',
+    options: z.object({ steps: z.int().default(3) }),
+    states: ({ steps }) => (steps > 0 ? 'both' : 'none'),
+    run: (_input, { options: { steps } }) => Promise.resolve({ report: { steps } }),
+    cost: ({ weights }, { options: { steps } }) => ({ flops: steps * weights }),
+  });
+  expect([stage().states, stage({ steps: 0 }).states]).toEqual(['both', 'none']);
+  const block = { weights: 5, others: 0, values: 1, hidden: 1, sequences: 1, seqlen: 1 };
+  expect(stage().cost!(block)).toEqual({ flops: 15 });
+  expect(await stage({ steps: 7 }).run({} as never, {} as never)).toEqual({ report: { steps: 7 } });
+  const silent = defineBlockStage({ name: 'silent', run: () => Promise.resolve({}) })();
+  expect(silent).toMatchObject({ states: 'pruned', version: 1, options: {} });
+  expect(silent).not.toHaveProperty('cost');
+  expect(() => stage({ steps: 0.5 })).toThrow('block stage steps: steps is 0.5');
+});
+
 test('options are described by name, type, default and meaning', () => {
   const { options } = definePipeline({
     name: 'p',
@@ -170,10 +189,23 @@ test('plain objects of the same structure are parts as good as defined ones, and
   expect(() => made(undefined)).toThrow('pipeline plain: create() gives undefined, expected { metric');
   expect(() => made(Promise.resolve({ metric: magnitude() }))).toThrow('create() gives a promise');
   expect(() => made({ metric: magnitude(), shufle: none() })).toThrow(
-    'create() gives shufle, which is none of metric, shuffle, stages',
+    'create() gives shufle, which is none of metric, shuffle, stages, blockStages',
   );
   expect(() => made({ metric, stages: 5 })).toThrow('pipeline plain: its stages are no list');
   expect(() => made({ metric: magnitude })).toThrow('its metric has no score()');
+  const blockStage = { name: 'own', states: 'none', run: () => Promise.resolve({}) };
+  expect(made({ metric, blockStages: [blockStage] }).blockStages).toEqual([blockStage]);
+  expect(made({ metric }).blockStages).toEqual([]);
+  expect(() => made({ metric, blockStages: 5 })).toThrow('its block stages are no list');
+  expect(() => made({ metric, blockStages: [blockStage, { ...blockStage }] })).toThrow(
+    'two block stages called own',
+  );
+  expect(() => made({ metric, blockStages: [{ ...blockStage, states: 'all' }] })).toThrow(
+    'its block stage own does not say which states it needs',
+  );
+  expect(() => made({ metric, blockStages: [{}] })).toThrow(
+    expect.objectContaining({ hint: expect.stringContaining('defineBlockStage') }),
+  );
   expect(() => made({ metric, shuffle: {} })).toThrow('its shuffle has no order()');
   expect(() => made({ metric, stages: [none()] })).toThrow('its stage has no run()');
   expect(() => made({ metric: { ...metric, name: 'No Name' } })).toThrow('a metric is called "No Name"');

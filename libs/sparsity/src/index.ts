@@ -1,5 +1,6 @@
 export { formatPattern, parsePattern, requireDivisible, type Pattern } from './pattern.ts';
 export type { BlockShape, HeldCost, LinearShape } from './cost.ts';
+export type { BlockCost, BlockStageShape } from './block-cost.ts';
 export type { Plugin, PluginContext, PluginDefinition, PluginFactory } from './plugin.ts';
 export {
   describeOptions,
@@ -19,6 +20,21 @@ export {
   type StageInput,
   type StageResult,
 } from './stage.ts';
+export {
+  defineBlockStage,
+  type BlockChains,
+  type BlockLinear,
+  type BlockOperation,
+  type BlockReport,
+  type BlockStage,
+  type BlockStageContext,
+  type BlockStageDefinition,
+  type BlockStageInput,
+  type BlockStageResult,
+  type BlockTensor,
+  type SequenceStates,
+} from './block-stage.ts';
+export type { TuneRequest } from './tune-request.ts';
 export {
   configurePipeline,
   definePipeline,
@@ -50,5 +66,6 @@ export { SHUFFLES, shuffleOption, type ShuffleName } from './shuffles/by-name.ts
 export { canonicalOrder, identityOrder, isPermutation } from './permutation.ts';
 export { maskLinear } from './mask-linear.ts';
 export { packLinear, type DenseLinear } from './pack-linear.ts';
+export { repackLinear } from './repack-linear.ts';
 export { packedShapes, type PackedEncoding, type PackedLinear, type PackedShapes } from './packed-linear.ts';
 export { keptIn, unpackLinear, unpackToF32 } from './unpack-linear.ts';

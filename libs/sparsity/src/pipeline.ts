@@ -1,6 +1,7 @@
 import { EsparseError, isEsparseError, messageOf, whereThrown } from '@esparse/errors';
 import { checkPlugin } from '@esparse/statistics';
 import { z } from 'zod';
+import type { BlockStage } from './block-stage.ts';
 import type { Metric } from './metric.ts';
 import {
   resolveOptions,
@@ -11,6 +12,7 @@ import {
 } from './plugin-options.ts';
 import type { Shuffle } from './shuffle.ts';
 import { none } from './shuffles/none.ts';
+import type { Plugin } from './plugin.ts';
 import type { Stage } from './stage.ts';
 
 /** What a pipeline does between the statistics of a block and its commit. */
@@ -20,6 +22,8 @@ export interface PipelineParts {
   readonly shuffle?: Shuffle;
   /** Steps between mask and pack, in their order. @default none */
   readonly stages?: readonly Stage[];
+  /** Steps between the masks of all linears of a block and its commit, in their order. @default none */
+  readonly blockStages?: readonly BlockStage[];
 }
 
 /** A way to prune: the same stream for all, with another metric, another order and other stages. Data plus functions. */
@@ -59,6 +63,7 @@ export interface ConfiguredPipeline {
   readonly metric: Metric;
   readonly shuffle: Shuffle;
   readonly stages: readonly Stage[];
+  readonly blockStages: readonly BlockStage[];
   readonly source?: PipelineSource;
 }
 
@@ -92,14 +97,16 @@ export function configurePipeline<Schema extends OptionsSchema>(
   checkPlugin('pipeline', name, version);
   const who = `pipeline ${name}`;
   const { values, json } = resolveOptions(who, schema, given);
-  const { metric, shuffle = none(), stages = [] } = partsOf(who, schema, () => pipeline.create(values));
+  const {
+    metric,
+    shuffle = none(),
+    stages = [],
+    blockStages = [],
+  } = partsOf(who, schema, () => pipeline.create(values));
   checkPart(who, 'metric', metric, 'score');
   checkPart(who, 'shuffle', shuffle, 'order');
-  const list: unknown = stages;
-  if (!Array.isArray(list)) throw new EsparseError('usage', `${who}: its stages are no list`);
-  for (const stage of stages) checkPart(who, 'stage', stage, 'run');
-  const twice = stages.find((stage, i) => stages.findIndex((other) => other.name === stage.name) < i);
-  if (twice !== undefined) throw new EsparseError('usage', `${who} has two stages called ${twice.name}`);
+  checkList(who, 'stage', stages);
+  checkList(who, 'block stage', blockStages);
   return {
     name,
     summary,
@@ -108,6 +115,7 @@ export function configurePipeline<Schema extends OptionsSchema>(
     metric,
     shuffle,
     stages,
+    blockStages,
     ...(source === undefined ? {} : { source }),
   };
 }
@@ -126,18 +134,31 @@ function partsOf(who: string, schema: OptionsSchema | undefined, create: () => u
   }
 }
 
-const PARTS: readonly string[] = ['metric', 'shuffle', 'stages'];
+const PARTS: readonly string[] = ['metric', 'shuffle', 'stages', 'blockStages'];
 
 /** Plain JavaScript may return anything, and a misspelt name compiles: what it holds would be left out silently. */
 function checkParts(made: unknown): PipelineParts {
   if (typeof made !== 'object' || made === null || 'then' in made) {
     const what = typeof made === 'object' && made !== null ? 'a promise' : String(made);
-    throw new EsparseError('usage', `create() gives ${what}, expected { metric, shuffle, stages }`);
+    throw new EsparseError(
+      'usage',
+      `create() gives ${what}, expected { metric, shuffle, stages, blockStages }`,
+    );
   }
   const unknown = Object.keys(made).find((name) => !PARTS.includes(name));
   if (unknown !== undefined)
     throw new EsparseError('usage', `create() gives ${unknown}, which is none of ${PARTS.join(', ')}`);
   return made as PipelineParts;
+}
+
+/** Parts of one kind that follow each other, no two of one name. */
+function checkList(who: string, kind: string, list: readonly Plugin[]): void {
+  // Plain JavaScript may give anything.
+  const given: unknown = list;
+  if (!Array.isArray(given)) throw new EsparseError('usage', `${who}: its ${kind}s are no list`);
+  for (const part of list) checkPart(who, kind, part, 'run');
+  const twice = list.find((part, i) => list.findIndex((other) => other.name === part.name) < i);
+  if (twice !== undefined) throw new EsparseError('usage', `${who} has two ${kind}s called ${twice.name}`);
 }
 
 /** Parts may be plain objects of plain JavaScript: what they must have is checked before a run begins. */
@@ -149,14 +170,33 @@ function checkPart(who: string, kind: string, part: unknown, method: string): vo
   } = (typeof part === 'object' && part !== null ? part : {}) as Record<string, unknown>;
   if (typeof rest[method] !== 'function') {
     throw new EsparseError('usage', `${who}: its ${kind} has no ${method}()`, {
-      hint: `make it with define${kind[0]!.toUpperCase()}${kind.slice(1)} of @esparse/api, and call what that gives`,
+      hint: `make it with ${definitionOf(kind)} of @esparse/api, and call what that gives`,
     });
   }
   checkPlugin(kind, name, version);
+  if (kind === 'block stage') {
+    const { states } = rest;
+    if (states === 'none' || states === 'pruned' || states === 'both') return;
+    throw new EsparseError(
+      'usage',
+      `${who}: its block stage ${String(name)} does not say which states it needs`,
+      {
+        hint: "states: 'none', 'pruned' or 'both'",
+      },
+    );
+  }
   if (kind !== 'shuffle' && (typeof rest.statistics !== 'object' || rest.statistics === null))
     throw new EsparseError(
       'usage',
       `${who}: its ${kind} ${String(name)} does not say which statistics it needs`,
       { hint: 'declare them by name; statistics: {} for none' },
     );
+}
+
+/** Such as defineBlockStage. */
+function definitionOf(kind: string): string {
+  return `define${kind
+    .split(' ')
+    .map((word) => word[0]!.toUpperCase() + word.slice(1))
+    .join('')}`;
 }

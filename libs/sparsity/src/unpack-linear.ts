@@ -1,4 +1,4 @@
-import { free, unpack, unpackToF32 as unpackArraysToF32 } from '@esparse/kernels';
+import { free, TILE_ROWS, unpack, unpackToF32 as unpackArraysToF32 } from '@esparse/kernels';
 import { checkPackedLinear, type PackedLinear } from './packed-linear.ts';
 
 /**
@@ -27,8 +27,11 @@ export async function unpackToF32(packed: PackedLinear): Promise<Float32Array> {
  * @throws as `unpackLinear`
  */
 export async function keptIn(packed: PackedLinear): Promise<Uint8Array> {
-  const marked = await unpackLinear({ ...packed, values: new Uint16Array(packed.values.length).fill(1) });
-  const kept = Uint8Array.from(marked);
+  const { rows, cols } = packed;
+  // Of whole tiles: rows that fill up the last one must be zero where they are known to be none of the matrix's.
+  const whole = { ...packed, rows: Math.ceil(rows / TILE_ROWS) * TILE_ROWS };
+  const marked = await unpackLinear({ ...whole, values: new Uint16Array(packed.values.length).fill(1) });
+  const kept = Uint8Array.from(marked.subarray(0, rows * cols));
   free(marked);
   return kept;
 }

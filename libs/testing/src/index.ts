@@ -1,4 +1,5 @@
 export {
+  blockStageLaws,
   marbles,
   metricLaws,
   shuffleLaws,

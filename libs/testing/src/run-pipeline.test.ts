@@ -1,4 +1,4 @@
-import { both, defineMetric, defineStage, magnitude, wanda } from '@esparse/sparsity';
+import { both, defineBlockStage, defineMetric, defineStage, magnitude, wanda } from '@esparse/sparsity';
 import { runPipeline } from './index.ts';
 
 /** Whether each weight is 0. */
@@ -45,6 +45,38 @@ test('stages run in their order, and their notes are returned', async () => {
     expect([0, linear!.dense[i]! ^ 0x8000]).toContain(bits);
   });
   expect(notes).toEqual([expect.stringContaining('one: negate: turned')]);
+});
+
+test('block stages get the block that is pruned, and what they change and find comes back', async () => {
+  const doubled = defineBlockStage({
+    name: 'doubled',
+    states: 'both',
+    async run({ linears: [linear], tensors: [norm], states, sequences }, { tune }) {
+      let seen = 0;
+      let drift = 0;
+      for await (const { output, dense } of states()) {
+        seen++;
+        drift = Math.max(drift, Math.abs(output[0]! - dense![0]!));
+      }
+      const { report } = await tune({ steps: 2, learningRate: 0, batch: 1, dense: 0, heldOut: 0 });
+      // A sign more doubles nothing, and shows.
+      const weights = (await linear!.weights()).map((bits) => bits ^ 0x8000);
+      const values = await norm!.values();
+      return {
+        weights: { [linear!.name]: weights },
+        tensors: { [norm!.slot]: values.map((value) => 2 * value) },
+        report: { seen, all: sequences, drifts: drift > 0 ? 'yes' : 'no', steps: report.steps! },
+      };
+    },
+  });
+  const plain = await runPipeline({ metric: magnitude() });
+  const { linears, norm, reports } = await runPipeline({ metric: magnitude(), blockStages: [doubled()] });
+  expect(reports).toEqual([{ stage: 'doubled', report: { seen: 4, all: 4, drifts: 'yes', steps: 2 } }]);
+  expect(norm).toEqual(plain.norm.map((value) => 2 * value));
+  expect(linears[0]!.weights).toEqual(
+    plain.linears[0]!.weights.map((bits) => (bits === 0 ? 0 : bits ^ 0x8000)),
+  );
+  expect(linears[1]).toEqual(plain.linears[1]);
 });
 
 test('an error of a plug-in is thrown', async () => {

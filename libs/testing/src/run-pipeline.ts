@@ -1,8 +1,17 @@
-import { from, lastValueFrom, of, toArray } from 'rxjs';
-import { oneByOne, pruneLinear, releaseReadings, type LinearJob } from '@esparse/dataflow';
+import { concatMap, from, lastValueFrom, of, toArray } from 'rxjs';
+import {
+  blockStages,
+  oneByOne,
+  pruneLinear,
+  releaseReadings,
+  type BlockStageReport,
+  type LinearJob,
+  type PrunedBlock,
+} from '@esparse/dataflow';
 import type { Activations } from '@esparse/laws';
 import { none, parsePattern, unpackLinear, type PipelineParts } from '@esparse/sparsity';
-import { syntheticReadings } from './synthetic-readings.ts';
+import { NORM, syntheticSurroundings, untuned } from './synthetic-block.ts';
+import { SEQUENCES, syntheticReadings } from './synthetic-readings.ts';
 import { syntheticWeights } from './synthetic-weights.ts';
 
 /** A linear of a made-up block; its tap has its name. */
@@ -49,6 +58,10 @@ export interface PipelineRun {
   readonly linears: readonly RunLinear[];
   /** What its stages noted. */
   readonly notes: readonly string[];
+  /** The block's norm, as its block stages have left it. */
+  readonly norm: Float32Array;
+  /** What its block stages have found, in their order. */
+  readonly reports: readonly BlockStageReport[];
 }
 
 const LINEARS: readonly SyntheticLinear[] = [
@@ -58,7 +71,8 @@ const LINEARS: readonly SyntheticLinear[] = [
 
 /**
  * Runs a pipeline over one made-up block, through the operators of `esparse prune` and the protocol of a worker, without
- * a model: random weights, and the activations of a fake worker. Its stages stay the caller's: where one holds something,
+ * a model: random weights, and the activations of a fake worker; for its block stages random hidden states, and a norm beside the
+ * linears, which `tune` gives back as they are. Its stages stay the caller's: where one holds something,
  * `release` it.
  *
  * @param parts - What a pipeline's `create` gives, or a configured pipeline.
@@ -89,13 +103,29 @@ export async function runPipeline(
   const jobs = linears.map(({ name, rows, cols }): LinearJob => {
     return { block: 0, name, tap: name, rows, cols, pattern, readings: readings.get(name) ?? new Map() };
   });
-  const pruned = await lastValueFrom(from(jobs).pipe(oneByOne(prune), toArray())).finally(() => {
+  const surroundings = syntheticSurroundings({ sequences: SEQUENCES * shards, seqlen, seed });
+  const block = await lastValueFrom(
+    from(jobs).pipe(
+      oneByOne(prune),
+      toArray(),
+      concatMap((pruned) => of<PrunedBlock>({ block: 0, linears: pruned, tensors: new Map(), reports: [] })),
+      blockStages(parts.blockStages ?? [], () => ({
+        surroundings,
+        note: (message) => notes.push(message),
+        progress: () => undefined,
+        tune: (pruned, { steps }, { progress }) => untuned(pruned, steps, progress),
+        guard: { signal },
+      })),
+    ),
+  ).finally(() => {
     releaseReadings(readings);
   });
   return {
     notes,
+    norm: block.tensors.get(NORM) ?? (await surroundings.tensors[0]!.values()),
+    reports: block.reports,
     linears: await Promise.all(
-      pruned.map(async ({ job: { name, rows, cols }, packed, keptBefore, keptAfter }) => {
+      block.linears.map(async ({ job: { name, rows, cols }, packed, keptBefore, keptAfter }) => {
         const weights = await unpackLinear(packed);
         const { permutation } = packed;
         return {

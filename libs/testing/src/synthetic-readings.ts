@@ -15,7 +15,7 @@ import type { AnyStatistic, StatisticSketch } from '@esparse/statistics';
 import { startFakeWorker } from './fake-worker.ts';
 
 /** Of each shard. */
-const SEQUENCES = 2;
+export const SEQUENCES = 2;
 
 export interface SyntheticReadingOptions {
   /** Channels of each tap. */

@@ -1,8 +1,9 @@
-import type { BlockSink, PrunedLinear, TapReadings } from '@esparse/dataflow';
+import type { BlockSink, BlockStageReport, PrunedLinear, TapReadings } from '@esparse/dataflow';
 import { free } from '@esparse/kernels';
 import { tapsOf } from '@esparse/model';
-import { densePath, statisticPath, writeDense, writeLinear } from '@esparse/model-store';
+import { statisticPath, writeLinear } from '@esparse/model-store';
 import type { Commit, Transaction } from '@esparse/store';
+import { writeBlockTensors } from './block-tensors.ts';
 import type { RunContext } from './run-context.ts';
 import type { StarvedExpert } from './starved-experts.ts';
 
@@ -13,18 +14,22 @@ export interface BlockFindings {
   readonly readings: Map<string, TapReadings>;
   /** Its experts that are pruned by the statistics of all tokens. */
   readonly starved: StarvedExpert[];
+  /** What block stages have changed beside the pruned linears, by slot. */
+  readonly tensors: Map<string, Float32Array>;
+  /** What they have found. */
+  readonly reports: BlockStageReport[];
 }
 
 /**
  * A block's transaction as the end of its stream: each pruned linear is written as it comes; the commit adds what
- * stays dense (norms, biases, linears that are not pruned) and the statistics of the taps, for the report.
+ * is not pruned (norms, biases, linears that stay dense) and the statistics of the taps, for the report.
  */
 export function blockSink(
   context: RunContext,
-  { block, readings, starved }: BlockFindings,
+  { block, readings, starved, tensors, reports }: BlockFindings,
   signal?: AbortSignal,
 ): BlockSink<PrunedLinear, Commit> {
-  const { writer, stopwatch, checkpoint, description, layers } = context;
+  const { writer, stopwatch } = context;
   // Begun with the first linear: until then there is nothing that would have to be taken back.
   let begun: Transaction | undefined;
   const begin = () => (begun ??= writer.beginBlock(block));
@@ -37,11 +42,13 @@ export function blockSink(
     commit: () =>
       stopwatch.time('commit', async () => {
         const transaction = begin();
-        const dense = [...description.blockTensors(block).map(({ name }) => name)];
-        for (const linear of layers.dense(block)) dense.push(linear.weight(block));
-        for (const name of dense) await writeDense(transaction, densePath(name), checkpoint, name, signal);
+        await writeBlockTensors(context, transaction, block, tensors, signal);
         await writeReadings(context, transaction, block, readings);
-        return transaction.commit({ block, ...(starved.length > 0 && { starvedExperts: starved }) });
+        return transaction.commit({
+          block,
+          ...(starved.length > 0 && { starvedExperts: starved }),
+          ...(reports.length > 0 && { stages: reports.map(({ stage, report }) => ({ stage, ...report })) }),
+        });
       }),
     abort: () => begun?.abort() ?? Promise.resolve(),
   };

@@ -50,7 +50,7 @@ function streamed$(context: RunContext, wanted: Activations): Observable<Statist
   const [firstTap] = taps.keys();
   const progress = progressOf(context, block);
   // Before the first block both models are the same.
-  const dense = context.needsDense && block > 0;
+  const dense = gathered.some(({ needsDense }) => needsDense === true) && block > 0;
 
   const tilesOf$ = (worker: WorkerConnection, shard: Shard) =>
     defer(() => {

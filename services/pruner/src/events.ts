@@ -1,3 +1,4 @@
+import type { BlockReport } from '@esparse/sparsity';
 import type { StarvedExpert } from './starved-experts.ts';
 import type { Phase } from './stopwatch.ts';
 
@@ -24,14 +25,14 @@ export type RunEvent =
       readonly shards: number;
       readonly workers: readonly string[];
     }
-  /** Progress within a phase: tokens processed, or linears done, of all those of the block. */
+  /** Progress within a phase: tokens processed, linears done or steps made, of all those of the block. */
   | {
       readonly event: 'progress';
       readonly block: number;
       readonly phase: Phase;
       readonly done: number;
       readonly total: number;
-      readonly unit: 'tokens' | 'linears';
+      readonly unit: 'tokens' | 'linears' | 'steps';
       /** Workers that are connected. */
       readonly workers?: number;
     }
@@ -44,6 +45,8 @@ export type RunEvent =
       readonly bytes: number;
       readonly denseBytes: number;
     }
+  /** What a block stage has found, such as the loss before and after. */
+  | { readonly event: 'stage'; readonly block: number; readonly stage: string; readonly report: BlockReport }
   | { readonly event: 'committed'; readonly block: number; readonly blocks: number; readonly seconds: number }
   /** A task that is given to a worker again, since it has failed or is overdue. Its result counts once. */
   | {

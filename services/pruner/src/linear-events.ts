@@ -10,6 +10,8 @@ const STAGE_PROGRESS_MS = 250;
 export interface LinearEvents {
   /** For the block's stages: their notes, and their progress as a part of the linear that they work on. */
   readonly report: Omit<StageContext, 'signal'>;
+  /** For its block stages: notes, and their progress in steps of their own. */
+  readonly blockReport: Omit<StageContext, 'signal'>;
   /** A linear is done. */
   readonly pruned: (linear: PrunedLinear) => void;
 }
@@ -25,11 +27,22 @@ export function linearEvents(
   const progress = (done: number) => {
     emit({ event: 'progress', block, phase: 'prune', done, total, unit: 'linears' });
   };
+  const note = (message: string) => {
+    emit({ event: 'note', message });
+  };
   return {
-    report: {
-      note(message) {
-        emit({ event: 'note', message });
+    blockReport: {
+      note,
+      progress(done, of) {
+        const time = now();
+        // The last one is always shown.
+        if ((time - lastProgress < STAGE_PROGRESS_MS && done < of) || !(of > 0)) return;
+        lastProgress = time;
+        emit({ event: 'progress', block, phase: 'tune', done, total: of, unit: 'steps' });
       },
+    },
+    report: {
+      note,
       progress(done, of) {
         const time = now();
         if (time - lastProgress < STAGE_PROGRESS_MS || !(of > 0)) return;

@@ -117,13 +117,19 @@ function runOptions(
 
 /** A pipeline as the store keeps it: the code by names, versions and digest, the options as they are. */
 function describePipeline(pipeline: ConfiguredPipeline): RunAttributes['options']['pipeline'] {
-  const { name, version, options, metric, shuffle, stages, source } = pipeline;
+  const { name, version, options, metric, shuffle, stages, blockStages, source } = pipeline;
   const part = (plugin: Plugin) => ({ name: plugin.name, version: plugin.version ?? 1 });
   return {
     name,
     version,
     options: { ...options },
-    parts: { metric: part(metric), shuffle: part(shuffle), stages: stages.map(part) },
+    parts: {
+      metric: part(metric),
+      shuffle: part(shuffle),
+      stages: stages.map(part),
+      // Runs without any keep the name that they had before there were block stages.
+      ...(blockStages.length > 0 && { blockStages: blockStages.map(part) }),
+    },
     ...(source === undefined ? {} : { source }),
   };
 }

@@ -17,6 +17,7 @@ import { EsparseError } from '@esparse/errors';
 import { kindOf, producersOf, type Producers, type TapSpec } from '@esparse/model';
 import type { AnyStatistic } from '@esparse/statistics';
 import { blockSink, type BlockFindings } from './block-sink.ts';
+import { throughBlockStages } from './block-stages.ts';
 import { calibrateBlock$ } from './calibrate-block.ts';
 import { linearEvents } from './linear-events.ts';
 import type { RunContext } from './run-context.ts';
@@ -25,7 +26,8 @@ import { tapGroups } from './tap-groups.ts';
 
 /**
  * Prunes one block: its activations stream into statistics, then its linears go one by one through score, shuffle,
- * mask, stages and pack into a transaction of the store, which commits when the last is in. Where the statistics of all of
+ * mask, stages and pack into a transaction of the store, which commits when the last is in. Where there are block stages, the
+ * linears wait for each other, packed, and go through these together before they are written. Where the statistics of all of
  * a mixture's experts would take too much memory, some experts come after the others.
  */
 export async function pruneBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<void> {
@@ -42,7 +44,13 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
     }),
     stopwatch.measure('prune', { 'esparse.block': block }),
   );
-  const findings: BlockFindings = { block, readings: new Map(), starved: [] };
+  const findings: BlockFindings = {
+    block,
+    readings: new Map(),
+    starved: [],
+    tensors: new Map(),
+    reports: [],
+  };
   const pruned$ = from(tapGroups(context.layers.taps(block), (each) => stateBytes(context, each))).pipe(
     concatMap((taps) =>
       readings$(context, findings, taps).pipe(
@@ -60,6 +68,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
   );
   const committed$ = pruned$.pipe(
     tap(events.pruned),
+    throughBlockStages(context, findings, events, signal),
     commit(() => blockSink(context, findings, signal)),
     abortWith(signal),
   );

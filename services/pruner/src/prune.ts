@@ -1,4 +1,4 @@
-import { PLUGIN_TIMEOUT_MS, statisticsOf, type GuardOptions } from '@esparse/dataflow';
+import { PLUGIN_TIMEOUT_MS, type GuardOptions } from '@esparse/dataflow';
 import { tokenizerFiles } from '@esparse/checkpoint';
 import { nameOfLocation, resolveLocation, showLocation } from '@esparse/storage';
 import {
@@ -28,6 +28,7 @@ import type { RunContext } from './run-context.ts';
 import { requireSpace } from './require-space.ts';
 import { numericsOf, thenRelease } from './stages.ts';
 import { stampEvents } from './stamp-events.ts';
+import { needsDenseStates, needsHiddenStates } from './states-needed.ts';
 import { checkedReaders } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -143,7 +144,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   const { options, signal, emit, preparation, readers, stopwatch, span, guard } = session;
   const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
-  const { metric, shuffle, stages } = options.pipeline;
+  const { metric, shuffle, stages, blockStages } = options.pipeline;
   const arithmetic = [numerics, ...(await numericsOf(stages, guard))].join(' ');
   const attributes = attributesOf(options, preparation, arithmetic);
   const run = attributesFingerprint(attributes);
@@ -173,8 +174,9 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       options,
       metric,
       stages,
+      blockStages,
       readers,
-      needsDense: statisticsOf(readers).some(({ needsDense }) => needsDense === true),
+      needsDense: needsDenseStates(readers, blockStages),
       shuffle,
       guard,
       target: {
@@ -216,8 +218,7 @@ async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: Abort
   kept.blocks = { committed: first, of: description.blocks };
   if (first > 0)
     emit({ event: 'note', message: resumeMessage(first, description.blocks, await writer.run.finished()) });
-  // Where no statistic is needed, no activations are.
-  const needsActivations = context.readers.size > 0;
+  const needsActivations = needsHiddenStates(context.readers, context.blockStages);
   if (needsActivations && first < description.blocks) await bringHiddenStatesTo(context, first, signal);
   for (let block = first; block < description.blocks; block++) {
     await trace('block', { 'esparse.block': block }, async () => {

@@ -1,4 +1,3 @@
-import { statisticsOf } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import type { StatisticReader } from '@esparse/statistics';
 import type { Store } from '@esparse/store';
@@ -6,6 +5,7 @@ import type { PruneOptions } from './options.ts';
 import { keptReadings } from './plan/plan.ts';
 import { blockArrayBytes, outerArrayBytes } from './plan/store-bytes.ts';
 import type { Preparation } from './prepare.ts';
+import { needsDenseStates, needsHiddenStates } from './states-needed.ts';
 
 /** What a run has still to write, in bytes. */
 export interface BytesToCome {
@@ -53,9 +53,10 @@ export async function requireSpace(
   const done = new Set(await before?.committedBlocks());
   const isDenseCommitted = before !== undefined && (await before.isDenseCommitted());
   const shape = { checkpoint, description, layers, readings: keptReadings(options.pipeline) };
-  const statistics = statisticsOf(readers);
-  const models = statistics.some(({ needsDense }) => needsDense === true) ? 2 : 1;
-  const boundary = statistics.length === 0 ? 0 : 4 * options.samples * options.seqlen * description.hidden;
+  const { blockStages } = options.pipeline;
+  const models = needsDenseStates(readers, blockStages) ? 2 : 1;
+  const states = 4 * options.samples * options.seqlen * description.hidden;
+  const boundary = needsHiddenStates(readers, blockStages) ? states : 0;
   const needed = peakBytes({
     outer: isDenseCommitted ? 0 : outerArrayBytes(shape),
     blocks: Array.from({ length: description.blocks }, (_, block) =>

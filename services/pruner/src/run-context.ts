@@ -1,7 +1,7 @@
 import type { GuardOptions } from '@esparse/dataflow';
 import type { ModelDescription } from '@esparse/model';
 import type { RunTarget } from '@esparse/protocol';
-import type { Metric, Shuffle, Stage } from '@esparse/sparsity';
+import type { BlockStage, Metric, Shuffle, Stage } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
 import type { RunWriter } from '@esparse/store';
 import type { Checkpoint } from '@esparse/checkpoint';
@@ -21,9 +21,10 @@ export interface RunContext {
   readonly shards: readonly Shard[];
   readonly metric: Metric;
   readonly stages: readonly Stage[];
+  readonly blockStages: readonly BlockStage[];
   /** What metric and stages need of each tap, and nothing else. */
   readonly readers: ReadonlySet<StatisticReader>;
-  /** Whether a statistic needs the dense model's activations: its hidden states then lie beside the others. */
+  /** Whether a statistic or a block stage needs the dense model's activations: its hidden states then lie beside the others. */
   readonly needsDense: boolean;
   readonly shuffle: Shuffle;
   /** How calls of plug-ins are guarded. */

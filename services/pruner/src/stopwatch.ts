@@ -1,8 +1,11 @@
 import { Observable, finalize, tap, type MonoTypeOperatorFunction } from 'rxjs';
 import { activeSpan, beginSpan, trace, type SpanAttributes } from '@esparse/telemetry';
 
-/** What a run spends its time on. Phases may overlap: writing a linear goes on while the next is scored. */
-export type Phase = 'open' | 'calibrate' | 'prune' | 'commit' | 'advance';
+/**
+ * What a run spends its time on: block stages are 'tune'. Phases may overlap: writing a linear goes on while the next is
+ * scored.
+ */
+export type Phase = 'open' | 'calibrate' | 'prune' | 'tune' | 'commit' | 'advance';
 
 /** Adds up the seconds of each phase; each time is a span of its name. */
 export interface Stopwatch {
@@ -13,7 +16,7 @@ export interface Stopwatch {
 }
 
 export function createStopwatch(now: () => number = () => performance.now()): Stopwatch {
-  const total: Record<Phase, number> = { open: 0, calibrate: 0, prune: 0, commit: 0, advance: 0 };
+  const total: Record<Phase, number> = { open: 0, calibrate: 0, prune: 0, tune: 0, commit: 0, advance: 0 };
   const start = (phase: Phase) => {
     const started = now();
     return () => {

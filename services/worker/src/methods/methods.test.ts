@@ -127,6 +127,23 @@ test('activations come with the dense rows beside them where they are asked for'
   expect(await firsts(true)).toEqual([11, 2, 13, 4]);
 });
 
+test('what the dense block gives comes as a tap would, of either model', async () => {
+  await advanceShard(parts, at(0), context);
+  await advanceDenseShard(parts, at(0), context);
+  computed = [];
+  const asked = { ...at(1), taps: ['output'], dense: true, allTokens: false };
+  const tiles = await all(streamActivations(parts, asked, context));
+  expect(tiles.map(({ tap, data }) => [tap, (data as Buffer).readFloatLE(0)])).toEqual([
+    ['output', 12],
+    ['output', 3],
+    ['output', 14],
+    ['output', 5],
+  ]);
+  expect(computed.map(({ method, target }) => [method, target.pruned])).toEqual(
+    Array(4).fill(['advance', undefined]),
+  );
+});
+
 test('dense states of other sequences are refused by both shapes', async () => {
   await advanceShard(parts, at(0), context);
   const { hiddenDense } = await openHidden(store, RUN);

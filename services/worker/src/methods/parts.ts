@@ -1,3 +1,4 @@
+import { BLOCK_OUTPUT } from '@esparse/model';
 import type { TapOptions, TapOutput } from '@esparse/onnx';
 import type { BlockTarget } from '../compute.ts';
 import type { WorkerMetrics } from '../metrics.ts';
@@ -15,6 +16,16 @@ export interface WorkerParts {
 export function tapsOf(parts: WorkerParts, target: BlockTarget) {
   return (hidden: Float32Array, options: TapOptions): Promise<TapOutput[]> =>
     counted(parts, target, parts.compute.call('taps', { target, hidden, options }));
+}
+
+/** The same for what the block itself gives, by the name of that value, as if it were a tap. */
+export function outputOf(parts: WorkerParts, target: BlockTarget) {
+  const advance = advanceOf(parts, target);
+  return async (hidden: Float32Array): Promise<TapOutput[]> => {
+    const rows = target.seqlen;
+    const channels = hidden.length / rows;
+    return [{ tap: BLOCK_OUTPUT, rows, channels, data: await advance(hidden) }];
+  };
 }
 
 /** Gives a block's output over one sequence at a time, counted. */

@@ -1,14 +1,15 @@
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
+import { BLOCK_OUTPUT } from '@esparse/model';
 import type { ActivationTile, StreamActivationsRequest__Output } from '@esparse/protocol';
 import { openHidden, type HiddenShard } from '@esparse/store';
 import { streamTiles } from '../activations.ts';
 import { checkNames } from '../gather.ts';
 import type { CallContext } from '../handlers.ts';
 import { denseStates } from './dense-states.ts';
-import { tapsOf, type WorkerParts } from './parts.ts';
+import { outputOf, tapsOf, type WorkerParts } from './parts.ts';
 
-/** The activations of a block over a shard; each tile is followed by the dense model's rows where they are asked for. */
+/** The activations of a block over a shard, or its output; each tile is followed by the dense model's rows where they are asked for. */
 export async function* streamActivations(
   parts: WorkerParts,
   { run: ref, block, shard, taps, dense: withDense, allTokens }: StreamActivationsRequest__Output,
@@ -22,7 +23,9 @@ export async function* streamActivations(
   const dense = withDense ? await denseStates(stored, block).read(block, shard, signal) : undefined;
   requireSameShape(states, dense);
   const options = { block, shard, taps, allTokens, dense, signal };
-  yield* streamTiles(tapsOf(parts, { model, seqlen, block }), states, options);
+  const computed = { model, seqlen, block };
+  const isOutput = taps.length === 1 && taps[0] === BLOCK_OUTPUT;
+  yield* streamTiles(isOutput ? outputOf(parts, computed) : tapsOf(parts, computed), states, options);
 }
 
 /** A tap's activations are cut into pieces, in order: with the last one sent, all of them may be freed. */
