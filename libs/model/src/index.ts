@@ -32,6 +32,7 @@ export { MASKED } from './operations/operation.ts';
 export type {
   AttributeValue,
   EmitContext,
+  Gradients,
   GraphWriter,
   ModelContext,
   Operation,

@@ -5,6 +5,7 @@ test('the public surface is this', () => {
     'CPU',
     'DEVICES',
     'buildModelGraph',
+    'createBlockLoss',
     'createBlockRunner',
     'createHead',
     'createMatrixProducts',

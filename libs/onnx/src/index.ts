@@ -4,6 +4,7 @@ export { instructionSet } from './device/instruction-set.ts';
 export { prepareProcess } from './device/prepare-process.ts';
 export { buildModelGraph, type ModelGraph, type ModelTensor } from './graph/model-graph.ts';
 export { createMatrixProducts, productsId, type MatrixProducts } from './matrix-products.ts';
+export { createBlockLoss, type BlockLoss, type BlockLossOptions, type Example } from './runner/block-loss.ts';
 export {
   createBlockRunner,
   type BlockRunner,

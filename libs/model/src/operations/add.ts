@@ -15,4 +15,5 @@ export const add = {
   emit({ left, right, output }, { graph }): void {
     graph.node('Add', [left, right], {}, [output]);
   },
+  gradient: (_, output) => ({ inputs: [output, output] }),
 } satisfies Operation<AddOp>;

@@ -1,4 +1,4 @@
-import { MASKED, type EmitContext, type ModelContext, type Operation } from './operation.ts';
+import { MASKED, type EmitContext, type Gradients, type ModelContext, type Operation } from './operation.ts';
 
 /**
  * Causal attention: `softmax(scale · Q Kᵀ) V`, a row seeing itself and the rows before it. Grouped-query: head h
@@ -28,6 +28,7 @@ export const attention = {
   width: ({ heads, headDim }) => heads * headDim,
   emit: emitAttention,
   emitInModel,
+  gradient: attentionGradient,
 } satisfies Operation<AttentionOp>;
 
 /** Rows of queries that meet the keys at once, at most: fewer rows skip more of the masked half. */
@@ -42,45 +43,146 @@ const MIN_CHUNK = 16;
  * those of them in its rows' windows: nearly half of the products are never made, and the scores of the whole sequence never exist at once. Query heads
  * that share a key head lie below one another in one matrix, so keys and values are never repeated.
  */
-function emitAttention(op: AttentionOp, { graph, rows }: EmitContext): void {
-  const { heads, kvHeads, headDim, window = rows } = op;
+function emitAttention(op: AttentionOp, context: EmitContext): void {
+  const { graph, rows } = context;
+  const layout = layoutOf(op, context);
+  const parts = chunksOf(op, context, layout).map(({ size, mixed }) => layout.byToken(mixed, size));
+  graph.reshape(graph.node('Concat', parts, { axis: 1 }), [rows, op.heads * op.headDim], op.output);
+}
+
+/**
+ * Of `O = P V` with `P = softmax(S)` and `S = scale · Q Kᵀ`, given the gradient G of O: that of V is `Pᵀ G`, that of S is
+ * `P · (G Vᵀ - rows' sums of G · O)`, from which those of Q and K follow. Chunk by chunk, as the forward pass.
+ */
+function attentionGradient(op: AttentionOp, output: string, context: EmitContext): Gradients {
+  const { heads, kvHeads, headDim } = op;
+  const { graph, rows } = context;
+  const layout = layoutOf(op, context);
+  const { tokens, lanes, slice, transposed } = layout;
+  const given = layout.queries(output);
+  const keys = layout.keyRows(op.key);
+  const values = layout.keyColumns(op.value);
+  const ofQueries: string[] = [];
+  let ofKeys: string | undefined;
+  let ofValues: string | undefined;
+  for (const { begin, end, first, size, queries, shares, mixed } of chunksOf(op, context, layout)) {
+    /** (lanes x headDim x keys of the chunk) widened to all keys, and added to those of the chunks before. */
+    const added = (sum: string | undefined, part: string) => {
+      const pads = graph.integers([0, 0, first, 0, 0, tokens - end]);
+      const wide = end - first === tokens ? part : graph.node('Pad', [part, pads]);
+      return sum === undefined ? wide : graph.node('Add', [sum, wide]);
+    };
+    const of = layout.rowsOf(given, begin, end);
+    ofValues = added(ofValues, graph.node('MatMul', [transposed(of), shares]));
+    const level = graph.node('ReduceSum', [graph.node('Mul', [of, mixed]), graph.integers([-1])], {
+      keepdims: 1,
+    });
+    const ofShares = graph.node('MatMul', [of, slice(values, 2, first, end)]);
+    const ofScores = graph.node('Mul', [shares, graph.node('Sub', [ofShares, level])]);
+    const ofQuery = graph.node('MatMul', [ofScores, slice(keys, 1, first, end)]);
+    ofQueries.push(layout.byToken(ofQuery, size));
+    ofKeys = added(ofKeys, graph.node('MatMul', [transposed(queries), ofScores]));
+  }
+  const ofScaled = graph.reshape(graph.node('Concat', ofQueries, { axis: 1 }), [rows, heads * headDim]);
+  /** (lanes x headDim x tokens) as (rows x kvHeads * headDim). */
+  const columnsByToken = (value: string) => {
+    const byLane = graph.reshape(value, [lanes / kvHeads, kvHeads, headDim, tokens]);
+    return graph.reshape(graph.node('Transpose', [byLane], { perm: [0, 3, 1, 2] }), [
+      rows,
+      kvHeads * headDim,
+    ]);
+  };
+  return {
+    inputs: [
+      graph.node('Mul', [ofScaled, graph.constant(op.scale)]),
+      columnsByToken(ofKeys!),
+      columnsByToken(ofValues!),
+    ],
+  };
+}
+
+/**
+ * How rows of tokens are laid out by heads. A lane is a key head of a sequence, and the query heads that read it: lanes
+ * know nothing of each other.
+ */
+function layoutOf({ heads, kvHeads, headDim }: AttentionOp, { graph, rows, sequences }: EmitContext) {
   const group = heads / kvHeads;
-  const chunk = attentionChunk(heads, rows);
-  const scaled = graph.node('Mul', [op.query, graph.constant(op.scale)]);
-  // (kvHeads x group x rows x headDim), (kvHeads x headDim x rows), (kvHeads x rows x headDim)
-  const query = graph.node('Transpose', [graph.reshape(scaled, [rows, kvHeads, group, headDim])], {
-    perm: [1, 2, 0, 3],
-  });
-  const key = graph.node('Transpose', [graph.reshape(op.key, [rows, kvHeads, headDim])], { perm: [1, 2, 0] });
-  const value = graph.node('Transpose', [graph.reshape(op.value, [rows, kvHeads, headDim])], {
-    perm: [1, 0, 2],
-  });
-  // Keys before a chunk's first row that its rows see, at most.
-  const reach = Math.min(window - 1, rows - chunk);
-  const mask = graph.constant(causalMask(chunk, reach, window), [chunk, reach + chunk]);
+  const tokens = rows / sequences;
+  const lanes = sequences * kvHeads;
+  const ordered = (value: string, parted: number[], perm: number[], shape: number[]) =>
+    graph.reshape(
+      graph.node('Transpose', [graph.reshape(value, [sequences, tokens, ...parted])], { perm }),
+      shape,
+    );
   const slice = (data: string, axis: number, begin: number, end: number) =>
     graph.node('Slice', [data, graph.integers([begin]), graph.integers([end]), graph.integers([axis])]);
+  return {
+    group,
+    tokens,
+    lanes,
+    slice,
+    /** (lanes x group x tokens x headDim) */
+    queries: (value: string) =>
+      ordered(value, [kvHeads, group, headDim], [0, 2, 3, 1, 4], [lanes, group, tokens, headDim]),
+    /** (lanes x tokens x headDim) */
+    keyRows: (value: string) => ordered(value, [kvHeads, headDim], [0, 2, 1, 3], [lanes, tokens, headDim]),
+    /** (lanes x headDim x tokens) */
+    keyColumns: (value: string) => ordered(value, [kvHeads, headDim], [0, 2, 3, 1], [lanes, headDim, tokens]),
+    /** Some rows of what `queries` gives, (lanes x group * size x headDim). */
+    rowsOf: (value: string, begin: number, end: number) =>
+      graph.reshape(slice(value, 2, begin, end), [lanes, group * (end - begin), headDim]),
+    /** The other way round: (sequences x size x heads * headDim). */
+    byToken: (value: string, size: number) => {
+      const byLane = graph.reshape(value, [sequences, kvHeads, group, size, headDim]);
+      const byRow = graph.node('Transpose', [byLane], { perm: [0, 3, 1, 2, 4] });
+      return graph.reshape(byRow, [sequences, size, heads * headDim]);
+    },
+    transposed: (value: string) => graph.node('Transpose', [value], { perm: [0, 2, 1] }),
+  };
+}
 
-  const parts = chunks(rows, chunk).map(([begin, end]) => {
+/** A chunk of query rows, and the values that it computes. */
+interface Chunk {
+  /** Its rows are begin .. end - 1 of each sequence ... */
+  readonly begin: number;
+  readonly end: number;
+  /** ... which are so many ... */
+  readonly size: number;
+  /** ... and meet the keys first .. end - 1. */
+  readonly first: number;
+  /** (lanes x group * size x headDim), multiplied by the scale */
+  readonly queries: string;
+  /** (lanes x group * size x keys): how much of each key's value a row takes. */
+  readonly shares: string;
+  /** (lanes x group * size x headDim): the chunk's output. */
+  readonly mixed: string;
+}
+
+/** Adds the nodes of the forward pass. */
+function chunksOf(op: AttentionOp, context: EmitContext, layout: ReturnType<typeof layoutOf>): Chunk[] {
+  const { graph } = context;
+  const { group, tokens, lanes, slice } = layout;
+  const { window = tokens } = op;
+  const chunk = attentionChunk(lanes * group, tokens);
+  const query = layout.queries(graph.node('Mul', [op.query, graph.constant(op.scale)]));
+  const key = layout.keyColumns(op.key);
+  const value = layout.keyRows(op.value);
+  // Keys before a chunk's first row that its rows see, at most.
+  const reach = Math.min(window - 1, tokens - chunk);
+  const mask = graph.constant(causalMask(chunk, reach, window), [chunk, reach + chunk]);
+  return chunks(tokens, chunk).map(([begin, end]) => {
     const size = end - begin;
     const first = Math.max(begin - reach, 0);
-    const queries = graph.reshape(slice(query, 2, begin, end), [kvHeads, group * size, headDim]);
+    const keys = end - first;
+    const queries = layout.rowsOf(query, begin, end);
     const products = graph.node('MatMul', [queries, slice(key, 2, first, end)]);
     const seen = slice(slice(mask, 0, 0, size), 1, reach - (begin - first), reach + size);
-    const keys = end - first;
-    const scores = graph.node('Add', [graph.reshape(products, [kvHeads, group, size, keys]), seen]);
-    const shares = graph.reshape(graph.node('Softmax', [scores], { axis: -1 }), [
-      kvHeads,
-      group * size,
-      keys,
-    ]);
+    const scores = graph.node('Add', [graph.reshape(products, [lanes, group, size, keys]), seen]);
+    const softmax = graph.node('Softmax', [scores], { axis: -1 });
+    const shares = graph.reshape(softmax, [lanes, group * size, keys]);
     const mixed = graph.node('MatMul', [shares, slice(value, 1, first, end)]);
-    const byToken = graph.node('Transpose', [graph.reshape(mixed, [kvHeads, group, size, headDim])], {
-      perm: [2, 0, 1, 3],
-    });
-    return graph.reshape(byToken, [size, heads * headDim]);
+    return { begin, end, size, first, queries, shares, mixed };
   });
-  graph.node('Concat', parts, { axis: 0 }, [op.output]);
 }
 
 /** Causal attention over a cache. Query heads that share a key head are a dimension of their own, which keys do not have. */

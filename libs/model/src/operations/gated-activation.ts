@@ -1,4 +1,5 @@
-import { gelu } from './activation.ts';
+import { gelu, geluSlope } from './activation.ts';
+import { complement } from './gradients.ts';
 import type { EmitContext, GraphWriter, Operation } from './operation.ts';
 
 /** The activations of gates: silu, or gelu by its approximation with tanh. */
@@ -21,9 +22,25 @@ export const gatedActivation = {
     const activated = activation === 'gelu' ? gelu(graph, gate) : silu(graph, gate);
     graph.node('Mul', [activated, up], {}, [output]);
   },
+  gradient({ activation, gate, up }, output, { graph }) {
+    const isGelu = activation === 'gelu';
+    const slope = isGelu ? geluSlope(graph, gate) : siluSlope(graph, gate);
+    const ofActivated = graph.node('Mul', [output, up]);
+    const activated = isGelu ? gelu(graph, gate) : silu(graph, gate);
+    return {
+      inputs: [graph.node('Mul', [ofActivated, slope]), graph.node('Mul', [output, activated])],
+    };
+  },
 } satisfies Operation<GatedActivationOp>;
 
 /** silu(x) = x · sigmoid(x). */
 function silu(graph: GraphWriter, x: string): string {
   return graph.node('Mul', [x, graph.node('Sigmoid', [x])]);
+}
+
+/** The derivative of `silu` at x: with s = sigmoid(x), it is `s (1 + x (1 - s))`. */
+function siluSlope(graph: GraphWriter, x: string): string {
+  const gate = graph.node('Sigmoid', [x]);
+  const ofGate = graph.node('Mul', [x, complement(graph, gate)]);
+  return graph.node('Mul', [gate, graph.node('Add', [ofGate, graph.constant(1)])]);
 }

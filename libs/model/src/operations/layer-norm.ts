@@ -1,3 +1,4 @@
+import { meanOfChannels, sumOfRows } from './gradients.ts';
 import type { EmitContext, Operation } from './operation.ts';
 
 /** `output = (input - mean) / sqrt(variance + epsilon) * weight + bias`, per row (arXiv 1607.06450). */
@@ -23,5 +24,20 @@ export const layerNorm = {
   ): void {
     const inputs = [input, parameter(weight), parameter(bias)];
     graph.node('LayerNormalization', inputs, { axis: -1, epsilon: { float: epsilon } }, [output]);
+  },
+  /** With n the normalised row, r its root and g = output · weight: (g - mean(g) - n · mean(g · n)) / r. */
+  gradient({ input, weight, epsilon }, output, { graph, parameter }) {
+    const centred = graph.node('Sub', [input, meanOfChannels(graph, input)]);
+    const variance = meanOfChannels(graph, graph.node('Mul', [centred, centred]));
+    const root = graph.node('Sqrt', [graph.node('Add', [variance, graph.constant(epsilon)])]);
+    const normal = graph.node('Div', [centred, root]);
+    const ofNormal = graph.node('Mul', [output, parameter(weight)]);
+    const along = meanOfChannels(graph, graph.node('Mul', [ofNormal, normal]));
+    const level = graph.node('Sub', [ofNormal, meanOfChannels(graph, ofNormal)]);
+    const across = graph.node('Sub', [level, graph.node('Mul', [normal, along])]);
+    return {
+      inputs: [graph.node('Div', [across, root])],
+      parameters: [sumOfRows(graph, graph.node('Mul', [output, normal])), sumOfRows(graph, output)],
+    };
   },
 } satisfies Operation<LayerNormOp>;

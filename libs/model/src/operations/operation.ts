@@ -22,6 +22,22 @@ export interface Operation<Op> {
   readonly emit: (op: Op, context: EmitContext) => void;
   /** The same in the graph of a whole model, see `ModelContext`. @default `emit`, for what each row is by itself */
   readonly emitInModel?: (op: Op, context: ModelContext) => void;
+  /**
+   * Adds the nodes that carry a gradient back, from the operation's output to what it reads. `emit` has written to the
+   * same graph: a value of the forward pass is had by writing the node that computes it, which is there once (see
+   * `GraphWriter.node`).
+   * @param output the gradient of its output, shaped as that is
+   * @default none: blocks that have the operation are not tuned
+   */
+  readonly gradient?: (op: Op, output: string, context: EmitContext) => Gradients;
+}
+
+/** Gradients of what an operation reads, by the names of values in the graph, each shaped as what it is the gradient of. */
+export interface Gradients {
+  /** In the order of the operation's `inputs`. */
+  readonly inputs: readonly string[];
+  /** In the order of its `parameters`. @default none */
+  readonly parameters?: readonly string[];
 }
 
 /** What an operation may ask for to tell the channels of its output. */
@@ -35,8 +51,13 @@ export interface WidthContext {
 export interface EmitContext {
   readonly graph: GraphWriter;
   readonly description: ModelDescription;
-  /** Rows of a run: tokens of one sequence. -1 where that is known at run time only: `reshape` takes it. */
+  /**
+   * Rows of a run: the tokens of its sequences, one sequence after the other. -1 where that is known at run time only:
+   * `reshape` takes it.
+   */
   readonly rows: number;
+  /** Sequences of a run, all of the same length. -1 where that is known at run time only. */
+  readonly sequences: number;
   /** Channels of a value. */
   readonly width: (value: string) => number;
   /** The graph input, or constant, of a parameter: declared at its first use. */
@@ -81,7 +102,8 @@ export interface GraphWriter {
   /** Declares an f32 input and gives its name. */
   input(name: string, shape: readonly number[]): string;
   /**
-   * Adds a node of a standard operator and gives the name of its first output.
+   * Adds a node of a standard operator and gives the name of its first output. Without names of its outputs, a node that is
+   * there already is not added again.
    * @param outputs the names of its outputs; by default one, named after the operator
    */
   node(

@@ -16,4 +16,7 @@ export const scale = {
   emit({ input, output, factor }, { graph }): void {
     graph.node('Mul', [input, graph.constant(factor)], {}, [output]);
   },
+  gradient: ({ factor }, output, { graph }) => ({
+    inputs: [graph.node('Mul', [output, graph.constant(factor)])],
+  }),
 } satisfies Operation<ScaleOp>;

@@ -1,5 +1,5 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
-import type { WeightBinding } from '../graph/program-graph.ts';
+import type { WeightBinding } from '../graph/program-writer.ts';
 import type { DeviceName } from './device-name.ts';
 import { identify } from './device-identity.ts';
 import { instructionSet } from './instruction-set.ts';

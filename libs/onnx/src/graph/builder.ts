@@ -1,5 +1,6 @@
 import { tensorBytes, type TensorDtype } from '@esparse/checkpoint';
 import type { AttributeValue, GraphWriter } from '@esparse/model';
+import { createHash } from 'node:crypto';
 import { modelProto } from './schema.ts';
 
 /** Version of the standard operators: old enough for every provider, and the first where Split counts its outputs. */
@@ -27,15 +28,26 @@ export interface ExternalPlace {
   readonly dtype?: TensorDtype;
 }
 
+/** A NodeProto. */
+interface Node {
+  readonly name: string;
+  readonly op_type: string;
+  readonly input: readonly string[];
+  readonly output: readonly string[];
+  readonly attribute: readonly object[];
+}
+
 /** Builds one ONNX graph, node by node, in execution order; then `toBytes` is the model file. */
 export class GraphBuilder implements GraphWriter {
   readonly #name: string;
-  readonly #nodes: object[] = [];
+  readonly #nodes: Node[] = [];
   readonly #initializers: object[] = [];
   readonly #inputs: object[] = [];
-  readonly #outputs: object[] = [];
+  readonly #outputs = new Map<string, object>();
   readonly #declared = new Set<string>();
   readonly #constants = new Map<string, string>();
+  /** The first output of each node, by what it computes. */
+  readonly #computed = new Map<string, string>();
 
   constructor(name: string) {
     this.#name = name;
@@ -80,36 +92,45 @@ export class GraphBuilder implements GraphWriter {
     return value;
   }
 
-  /** Declares an f32 output. */
+  /** Declares an f32 output. Once declared, declaring it again is of no effect. */
   output(name: string, shape: readonly Dimension[]): void {
-    this.#outputs.push(valueInfo(name, shape));
+    this.#outputs.set(name, valueInfo(name, shape));
   }
 
   /**
-   * Adds a node and returns its first output.
+   * Adds a node and returns its first output. Without names of its outputs, a node that is there already is not added again.
    * @param outputs the names of its outputs; by default one, named after the operator
    */
   node(
     operator: string,
     inputs: readonly string[],
     attributes: Readonly<Record<string, AttributeValue>> = {},
-    outputs: readonly string[] = [`${operator}_${this.#nodes.length}`],
+    outputs?: readonly string[],
   ): string {
+    const computes = JSON.stringify([operator, inputs, attributes]);
+    const known = this.#computed.get(computes);
+    if (known !== undefined && outputs === undefined) return known;
+    const name = `${operator}_${this.#nodes.length}`;
+    const output = outputs ?? [name];
     this.#nodes.push({
-      name: `${operator}_${this.#nodes.length}`,
+      name,
       op_type: operator,
       input: inputs,
-      output: outputs,
-      attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+      output,
+      attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
     });
-    return outputs[0]!;
+    this.#computed.set(computes, output[0]!);
+    return output[0]!;
   }
 
-  /** An f32 constant; a number is a scalar. The same scalar is stored once. */
+  /** An f32 constant; a number is a scalar. The same constant is stored once. */
   constant(value: number): string;
   constant(value: Float32Array, shape: readonly number[]): string;
   constant(value: number | Float32Array, shape: readonly number[] = []): string {
-    if (typeof value !== 'number') return this.#store(value, FLOAT, shape);
+    if (typeof value !== 'number') {
+      const hash = createHash('sha256').update(littleEndian(value)).digest('hex');
+      return this.#once(`f32 ${shape.join()} ${hash}`, () => this.#store(value, FLOAT, shape));
+    }
     return this.#once(`f32 ${value}`, () => this.#store(Float32Array.of(value), FLOAT, []));
   }
 
@@ -130,7 +151,7 @@ export class GraphBuilder implements GraphWriter {
     );
   }
 
-  /** The ONNX file. */
+  /** The ONNX file. Nodes that no output needs are left out. */
   toBytes(): Uint8Array {
     const message = {
       ir_version: IR_VERSION,
@@ -138,13 +159,25 @@ export class GraphBuilder implements GraphWriter {
       opset_import: [{ domain: '', version: OPSET }],
       graph: {
         name: this.#name,
-        node: this.#nodes,
+        node: this.#needed(),
         initializer: this.#initializers,
         input: this.#inputs,
-        output: this.#outputs,
+        output: [...this.#outputs.values()],
       },
     };
     return modelProto().encode(message).finish();
+  }
+
+  /** The nodes that the outputs need, in their order. */
+  #needed(): Node[] {
+    const wanted = new Set(this.#outputs.keys());
+    const needed: Node[] = [];
+    for (const node of this.#nodes.toReversed()) {
+      if (!node.output.some((name) => wanted.has(name))) continue;
+      needed.push(node);
+      for (const input of node.input) wanted.add(input);
+    }
+    return needed.reverse();
   }
 
   #once(key: string, store: () => string): string {

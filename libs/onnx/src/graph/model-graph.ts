@@ -122,6 +122,7 @@ function partWriter({ graph, inputs, description, parameter, ropes }: Shared) {
         operationOf(op).emit(op, within);
       },
       rows: -1,
+      sequences: -1,
       width: (value) => widths.get(value)!,
       parameter(slot) {
         const tensor = slots.get(slot);

@@ -1,5 +1,5 @@
 import { BLOCK_INPUT, BLOCK_OUTPUT, slotShapes, type ModelDescription } from '@esparse/model';
-import type { ProgramPart } from './program-graph.ts';
+import type { ProgramPart } from './program-writer.ts';
 
 /**
  * A block: from `BLOCK_INPUT` to `BLOCK_OUTPUT`, by way of the taps.

@@ -1,7 +1,7 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { BLOCK_INPUT, BLOCK_OUTPUT, ofKind, type ModelDescription } from '@esparse/model';
 import type { Value } from '../device/session.ts';
-import type { WeightBinding } from '../graph/program-graph.ts';
+import type { WeightBinding } from '../graph/program-writer.ts';
 import { blockPart } from '../graph/model-parts.ts';
 import type { TapOptions, TapOutput } from './block-runner.ts';
 import { lazySession, type LazySessionOptions, type Parameters } from './part-session.ts';

@@ -10,7 +10,7 @@ import {
   type ModelDescription,
   type OpNamed,
 } from '@esparse/model';
-import type { ProgramPart } from '../graph/program-graph.ts';
+import type { ProgramPart } from '../graph/program-writer.ts';
 
 /** A block with a mixture of experts, in three parts, so that its experts can be run one after the other. */
 export interface MixtureParts {

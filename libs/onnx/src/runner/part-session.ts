@@ -1,6 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { neededFor, operationOf } from '@esparse/model';
-import { buildProgramGraph, type ProgramGraph, type ProgramPart } from '../graph/program-graph.ts';
+import { buildProgramGraph, type ProgramGraph } from '../graph/program-graph.ts';
+import type { ProgramPart } from '../graph/program-writer.ts';
 import type { DeviceName } from '../device/device-name.ts';
 import { createSession, type DeviceValue, type Session, type Value } from '../device/session.ts';
 

@@ -1,0 +1,110 @@
+import { EsparseError } from '@esparse/errors';
+import {
+  BLOCK_OUTPUT,
+  neededFor,
+  operationOf,
+  type BlockOp,
+  type EmitContext,
+  type ModelDescription,
+} from '@esparse/model';
+import { openProgramWriter, type ProgramPart } from './program-writer.ts';
+
+/** The input of a loss graph that the block's output is compared with. */
+export const TARGET = 'target';
+/** Its output: the mean squared error. */
+export const LOSS = 'loss';
+
+/** A graph of how far a block's output is from a target, and of the gradients of that. */
+export interface LossGraph {
+  /** The ONNX file: no weights in it. */
+  readonly bytes: Uint8Array;
+  /** The slots that it reads, all graph inputs, and their shapes. */
+  readonly parameters: ReadonlyMap<string, readonly number[]>;
+  /** The outputs that are the gradients, by what they are of. Two may share one. */
+  readonly gradients: ReadonlyMap<string, string>;
+}
+
+export interface LossGraphOptions {
+  /** Tokens of a sequence. */
+  readonly tokens: number;
+  /** Sequences of a run. */
+  readonly sequences: number;
+  /** What is wanted the gradients of: slots of parameters, or values that are given. @default none: the loss alone */
+  readonly of?: readonly string[];
+}
+
+/**
+ * Writes the forward pass of a block, `LOSS` = the mean of (output - target)², a scalar, and gradients of the loss, by
+ * reverse mode.
+ * @throws EsparseError 'unsupported' for a block with an operation that has no gradient
+ */
+export function buildLossGraph(
+  part: ProgramPart & { readonly program: readonly BlockOp[] },
+  { tokens, sequences, of = [] }: LossGraphOptions,
+): LossGraph {
+  const { graph, context, parameters } = openProgramWriter(part, tokens, sequences);
+  const shape = [context.rows, context.width(BLOCK_OUTPUT)];
+  const program = neededFor(part.program, [BLOCK_OUTPUT]);
+  for (const op of program) operationOf(op).emit(op, context);
+
+  const difference = graph.node('Sub', [BLOCK_OUTPUT, graph.input(TARGET, shape)]);
+  const squares = graph.node('Mul', [difference, difference]);
+  // Rows first: a sum of all elements one after the other would lose the last bits of f32.
+  const ofRows = graph.node('ReduceMean', [squares, graph.integers([1])], { keepdims: 0 });
+  graph.node('ReduceMean', [ofRows, graph.integers([0])], { keepdims: 0 }, [LOSS]);
+  graph.output(LOSS, []);
+
+  const gradients = new Map<string, string>();
+  if (of.length > 0) {
+    const start = graph.node('Mul', [difference, graph.constant(2 / (shape[0]! * shape[1]!))]);
+    const all = carryBack(program, new Map([[BLOCK_OUTPUT, start]]), context);
+    for (const name of of) gradients.set(name, all.get(name)!);
+  }
+  for (const [name, output] of gradients) {
+    graph.output(output, parameters.get(name) ?? [context.rows, context.width(name)]);
+  }
+  return { bytes: graph.toBytes(), parameters, gradients };
+}
+
+/**
+ * From the last operation to the first, each turns the gradient of its output into those of what it reads. What several read
+ * has the sum of theirs.
+ * @returns of every value and parameter, by name
+ */
+function carryBack(
+  program: readonly BlockOp[],
+  given: ReadonlyMap<string, string>,
+  context: EmitContext,
+): ReadonlyMap<string, string> {
+  const { graph, description } = context;
+  const gradients = new Map(given);
+  const add = (name: string, part: string) => {
+    const sum = gradients.get(name);
+    gradients.set(name, sum === undefined ? part : graph.node('Add', [sum, part]));
+  };
+  for (const op of program.toReversed()) {
+    const operation = operationOf(op);
+    if (operation.gradient === undefined) throw noGradient(description, op);
+    const { inputs, parameters = [] } = operation.gradient(op, gradients.get(op.output)!, context);
+    operation.inputs(op).forEach((name, i) => {
+      add(name, inputs[i]!);
+    });
+    operation.parameters?.(op, description).forEach((slot, i) => {
+      add(slot, parameters[i]!);
+    });
+  }
+  return gradients;
+}
+
+/** @throws EsparseError 'unsupported' where a block of a kind has an operation without a gradient */
+export function requireGradients(description: ModelDescription, kind: number): void {
+  const without = description.program.blocks[kind]!.find((op) => operationOf(op).gradient === undefined);
+  if (without !== undefined) throw noGradient(description, without);
+}
+
+function noGradient({ family }: ModelDescription, { op }: BlockOp): EsparseError {
+  const what = op === 'router' || op === 'experts' ? 'a mixture of experts' : `the operation '${op}'`;
+  return new EsparseError('unsupported', `a block of this ${family} model has ${what}, which is not tuned`, {
+    hint: 'choose a pipeline without tuning',
+  });
+}

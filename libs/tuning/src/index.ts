@@ -1,0 +1,9 @@
+export {
+  tuneBlock,
+  type TuneBlockOptions,
+  type TunedBlock,
+  type TunedParameter,
+  type TuneProgress,
+  type TuneReport,
+} from './tune-block.ts';
+export { TUNE_DEFAULTS, TUNE_LIMITS, type TuneOptions } from './tune-options.ts';

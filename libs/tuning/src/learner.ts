@@ -1,0 +1,44 @@
+import { Adam } from './adam.ts';
+import type { TunedParameter } from './tune-block.ts';
+
+/** Values of parameters, f32, by slot. */
+export type Values = ReadonlyMap<string, Float32Array>;
+
+/** The parameters of a block while they are learnt. */
+export interface Learner {
+  /** Slots of those that are not fixed. */
+  readonly slots: readonly string[];
+  /** All of them, as they are now: `step` changes them in place. */
+  readonly values: Values;
+  /** One step down the gradients of those that are not fixed. */
+  step(gradients: Values, rate: number): void;
+  /** Remembers those that are not fixed as they are now. */
+  keep(): void;
+  /** What was remembered last; the start otherwise. */
+  kept(): Values;
+}
+
+/** Begins at the given values, which are left as they are; what is pruned is 0. */
+export function createLearner(parameters: ReadonlyMap<string, TunedParameter>): Learner {
+  const learnt = [...parameters].filter(([, { fixed = false }]) => !fixed);
+  const values = new Map([...parameters].map(([slot, parameter]) => [slot, parameter.values]));
+  for (const [slot, parameter] of learnt) values.set(slot, survivorsOf(parameter));
+  const kept = new Map(learnt.map(([slot]) => [slot, values.get(slot)!.slice()]));
+  const adams = new Map(learnt.map(([slot, { mask }]) => [slot, new Adam(values.get(slot)!, mask)]));
+  return {
+    slots: [...kept.keys()],
+    values,
+    step(gradients, rate) {
+      for (const [slot, adam] of adams) adam.step(gradients.get(slot)!, rate);
+    },
+    keep() {
+      for (const [slot, copy] of kept) copy.set(values.get(slot)!);
+    },
+    kept: () => kept,
+  };
+}
+
+/** A copy, 0 where the mask prunes. */
+export function survivorsOf({ values, mask }: TunedParameter): Float32Array {
+  return mask === undefined ? values.slice() : values.map((value, i) => (mask[i] === 1 ? value : 0));
+}

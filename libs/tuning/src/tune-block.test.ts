@@ -1,0 +1,184 @@
+import { narrow, widenReference } from '@esparse/kernels';
+import { tinyLlama, uniform } from '@esparse/laws';
+import { describeModel, linearsOf, weightSlot } from '@esparse/model';
+import { createBlockRunner } from '@esparse/onnx';
+import { tuneBlock, type TuneBlockOptions, type TunedParameter } from './tune-block.ts';
+
+const SEQLEN = 32;
+const SEQUENCES = 80;
+
+/** A block of a small LLaMA, a fourth of whose weights are pruned; its target is what it gave before. */
+async function prunedBlock(): Promise<TuneBlockOptions> {
+  const { config, weights } = tinyLlama({ hidden_size: 16, intermediate_size: 24, head_dim: 4 });
+  const description = describeModel(config);
+  const random = uniform(1, -1, 1);
+  const inputs = Array.from({ length: SEQUENCES }, () =>
+    Float32Array.from({ length: SEQLEN * description.hidden }, random),
+  );
+  const runner = await createBlockRunner(description, { seqlen: SEQLEN, threads: 1 });
+  const dense = await runner.load(0, weights);
+  const targets: Float32Array[] = [];
+  for (const input of inputs) targets.push(await dense.advance(input));
+  await runner.release();
+  const parameters = new Map<string, TunedParameter>();
+  for (const { name, weight, cols } of linearsOf(description, 0)) {
+    const values = await weights.read(weight(0));
+    const mask = Uint8Array.from(values, (_, i) => (((i % cols) + Math.floor(i / cols)) % 4 === 0 ? 0 : 1));
+    parameters.set(weightSlot(name), { values, mask, dtype: 'bf16' });
+  }
+  for (const { slot, name } of description.blockTensors(0)) {
+    parameters.set(slot, { values: await weights.read(name), dtype: 'f16' });
+  }
+  return {
+    description,
+    block: 0,
+    parameters,
+    sequences: SEQUENCES,
+    seqlen: SEQLEN,
+    inputs: (sequence) => Promise.resolve(inputs[sequence]!),
+    targets: (sequence) => Promise.resolve(targets[sequence]!),
+    options: { steps: 60, batch: 8, learningRate: 5e-3 },
+    seed: 3,
+    threads: 1,
+  };
+}
+
+let block: TuneBlockOptions;
+beforeAll(async () => {
+  block = await prunedBlock();
+});
+
+/** What comes back where nothing is learnt: the survivors, unrounded. */
+function asGiven(): Map<string, Float32Array> {
+  return new Map(
+    [...block.parameters].map(([slot, { values, mask }]) => [
+      slot,
+      mask === undefined ? values : values.map((value, i) => (mask[i] === 1 ? value : 0)),
+    ]),
+  );
+}
+
+test('the output comes nearer to the target, on sequences that were not tuned on too; masks are kept, values rounded', async () => {
+  const { parameters, report } = await tuneBlock(block);
+  expect(report).toMatchObject({ steps: 60, stopped: 'done' });
+  expect(report.lossAfter).toBeLessThan(0.8 * report.lossBefore);
+  expect(report.heldOutAfter).toBeLessThan(0.8 * report.heldOutBefore);
+  expect([...parameters.keys()]).toEqual([...block.parameters.keys()]);
+  for (const [slot, values] of parameters) {
+    const { mask, dtype, values: before } = block.parameters.get(slot)!;
+    expect(values).not.toEqual(before);
+    if (dtype !== 'f32') expect(values).toEqual(widenReference(dtype, narrow(dtype, values)));
+    expect(values.every((value, i) => (mask?.[i] ?? 1) === 1 || value === 0)).toBe(true);
+  }
+});
+
+test('equal calls give equal bits, whatever the threads; another seed gives others', async () => {
+  const few = { ...block, options: { ...block.options, steps: 5 } };
+  const [one, two, other] = [
+    await tuneBlock(few),
+    await tuneBlock({ ...few, threads: 2 }),
+    await tuneBlock({ ...few, seed: 4 }),
+  ];
+  expect(two).toEqual(one);
+  expect(other.parameters).not.toEqual(one.parameters);
+});
+
+test('a parameter that is fixed is not changed, and others are', async () => {
+  const parameters = new Map(
+    [...block.parameters].map(([slot, value]) => [slot, { ...value, fixed: value.mask === undefined }]),
+  );
+  const tuned = await tuneBlock({ ...block, parameters, options: { ...block.options, steps: 5 } });
+  expect([...tuned.parameters.keys()]).toEqual(
+    linearsOf(block.description, 0).map(({ name }) => weightSlot(name)),
+  );
+});
+
+test('no steps change nothing', async () => {
+  const { parameters, report } = await tuneBlock({ ...block, options: { steps: 0 } });
+  expect(parameters).toEqual(asGiven());
+  expect(report).toMatchObject({ steps: 0, stopped: 'done', heldOutAfter: report.heldOutBefore });
+});
+
+test('where the loss grows, or is no number, the block stays as it was, and the report says so', async () => {
+  // Nothing is pruned: it cannot become better.
+  const parameters = new Map(
+    [...block.parameters].map(([slot, { values, dtype }]) => [slot, { values, dtype }]),
+  );
+  const perfect = await tuneBlock({ ...block, parameters, options: { ...block.options, steps: 10 } });
+  expect(perfect.report.stopped).toBe('diverged');
+  expect(perfect.report.heldOutAfter).toBe(perfect.report.heldOutBefore);
+  for (const [slot, { values }] of parameters) expect(perfect.parameters.get(slot)).toEqual(values);
+  const odd = await tuneBlock({
+    ...block,
+    targets: async (sequence) => (await block.targets(sequence)).slice().fill(NaN, 3, 4),
+    options: { ...block.options, steps: 2 },
+  });
+  expect(odd.report).toMatchObject({ stopped: 'diverged', steps: 0 });
+  expect(odd.parameters).toEqual(asGiven());
+});
+
+test('it ends early where the held-out sequences gain no more', async () => {
+  const noise = uniform(9, -1, 1);
+  const watched = new Set<number>();
+  const inputs = (sequence: number) => {
+    watched.add(sequence);
+    return block.inputs(sequence);
+  };
+  const few = { ...block, sequences: 10 };
+  await tuneBlock({ ...few, inputs, options: { steps: 0 } });
+  const { report } = await tuneBlock({
+    ...few,
+    // What is tuned on leads astray, after a while.
+    targets: async (sequence) => {
+      const target = await block.targets(sequence);
+      return watched.has(sequence) ? target : target.map((value) => value + 3 * noise());
+    },
+    options: { ...block.options, steps: 200, learningRate: 1e-2 },
+  });
+  expect(report.stopped).toBe('early');
+  expect(report.steps).toBeLessThan(200);
+  expect(report.heldOutAfter).toBeLessThan(report.heldOutBefore);
+});
+
+test('it tells each step, and stops between two runs when it is aborted', async () => {
+  const abort = new AbortController();
+  const steps: number[] = [];
+  const tuning = tuneBlock({
+    ...block,
+    signal: abort.signal,
+    onProgress({ step, steps: all, loss }) {
+      steps.push(step);
+      expect([all, Number.isFinite(loss)]).toEqual([60, true]);
+      if (step === 3) abort.abort(new Error('enough'));
+    },
+  });
+  await expect(tuning).rejects.toThrow('enough');
+  expect(steps).toEqual([1, 2, 3]);
+});
+
+test('a mixture of experts, a single sequence and options out of range are refused', async () => {
+  const { description } = block;
+  const mixture = description.program.blocks.map((ops) => [
+    ...ops,
+    { op: 'router', input: 'hidden', output: 'r', weight: 'w', experts: 2, top: 1, normalise: true } as const,
+  ]);
+  const of = { ...description, program: { ...description.program, blocks: mixture } };
+  await expect(tuneBlock({ ...block, description: of })).rejects.toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining('a mixture of experts'),
+  });
+  await expect(tuneBlock({ ...block, sequences: 1 })).rejects.toMatchObject({ kind: 'usage' });
+  for (const options of [
+    { steps: -1 },
+    { steps: 1.5 },
+    { learningRate: 0 },
+    { batch: 0 },
+    { heldOut: NaN },
+  ]) {
+    const [name] = Object.keys(options);
+    await expect(tuneBlock({ ...block, options })).rejects.toMatchObject({
+      kind: 'usage',
+      message: expect.stringMatching(`^${name} is`),
+    });
+  }
+});

@@ -1,0 +1,154 @@
+import { EsparseError } from '@esparse/errors';
+import type { HalfDtype } from '@esparse/kernels';
+import type { ModelDescription } from '@esparse/model';
+import { createBlockLoss, type Device } from '@esparse/onnx';
+import { createBatches } from './batches.ts';
+import { createExamples } from './examples.ts';
+import { learningRateAt } from './learning-rate.ts';
+import { createLearner, survivorsOf, type Values } from './learner.ts';
+import { rounded } from './rounded.ts';
+import { tuneOptions, type TuneOptions } from './tune-options.ts';
+
+/** A parameter of a block: a linear's matrix, a bias, a norm's weight. */
+export interface TunedParameter {
+  /** f32, row-major. A matrix's are (rows x cols) in the original order of channels. */
+  readonly values: Float32Array;
+  /** As many as there are values: 1 where a weight survives, 0 where it is pruned, and stays 0. @default all survive */
+  readonly mask?: Uint8Array | undefined;
+  /** The type in which it is stored: what is learnt is rounded to it, once, at the end. */
+  readonly dtype: HalfDtype | 'f32';
+  /** It stays as it is. @default false */
+  readonly fixed?: boolean | undefined;
+}
+
+/** How far tuning is. */
+export interface TuneProgress {
+  /** Steps that are done. */
+  readonly step: number;
+  readonly steps: number;
+  /** Of the last step's sequences, before it. */
+  readonly loss: number;
+}
+
+/** What came of tuning. Losses are mean squared errors of the block's output. */
+export interface TuneReport {
+  /** Of some sequences that are tuned on, as many as are held out. */
+  readonly lossBefore: number;
+  readonly lossAfter: number;
+  /** Of the sequences that are held out. */
+  readonly heldOutBefore: number;
+  readonly heldOutAfter: number;
+  /** Steps that were done. */
+  readonly steps: number;
+  /**
+   * 'done': all steps. 'early': the loss of the held-out sequences fell no more. 'diverged': it never fell, or a loss was no
+   * number; the parameters are those that were given.
+   */
+  readonly stopped: 'done' | 'early' | 'diverged';
+}
+
+export interface TunedBlock {
+  /** The values of every parameter that is not fixed, by slot: in memory of their own. */
+  readonly parameters: Values;
+  readonly report: TuneReport;
+}
+
+export interface TuneBlockOptions {
+  readonly description: ModelDescription;
+  /** The block's number. */
+  readonly block: number;
+  /** All of the block's parameters, by the slots that its program reads. They are left as they are. */
+  readonly parameters: ReadonlyMap<string, TunedParameter>;
+  /** Calibration sequences, at least two. */
+  readonly sequences: number;
+  /** Tokens of each. */
+  readonly seqlen: number;
+  /** The block's input of a sequence, (seqlen x hidden). Asked for each time that it is needed. */
+  readonly inputs: (sequence: number) => Promise<Float32Array>;
+  /** What the block should make of it, (seqlen x hidden). */
+  readonly targets: (sequence: number) => Promise<Float32Array>;
+  /** @default TUNE_DEFAULTS, one by one */
+  readonly options?: Partial<TuneOptions> | undefined;
+  /** Decides which sequences are held out, and the order of the others: a whole number from 0 to 2^32 - 1. */
+  readonly seed: number;
+  /** What computes. It stays open. @default the processor */
+  readonly device?: Device | undefined;
+  /** Threads of a run; bits do not depend on it. @default the number of cores */
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each step. */
+  readonly onProgress?: ((progress: TuneProgress) => void) | undefined;
+}
+
+/** How often the held-out sequences are asked, at most, the end included. */
+const EVALUATIONS = 10;
+/** So many times in a row that they show nothing better, tuning ends. */
+const PATIENCE = 3;
+
+/**
+ * Tunes a block by gradient descent, so that its output on some inputs comes near to some targets: Adam on the surviving
+ * weights, norms and biases, in f32, by the mean squared error. What is given back are the parameters with which the loss
+ * of the held-out sequences was least. Equal calls give equal bits on one device.
+ * @throws EsparseError 'unsupported' for a block with an operation that has no gradient, 'usage' for options out of range
+ *   or a single sequence; what the signal was aborted with
+ */
+export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
+  const { description, block, parameters, seqlen, sequences, seed, device, threads } = given;
+  const options = tuneOptions(given.options);
+  const { steps, learningRate } = options;
+  if (sequences < 2) {
+    throw new EsparseError('usage', 'tuning takes at least two calibration sequences: one is held out');
+  }
+  const learner = createLearner(parameters);
+  const loss = createBlockLoss(description, { block, seqlen, of: learner.slots, device, threads });
+  const examples = createExamples(given, loss, learner.slots);
+  const batches = createBatches(sequences, options.heldOut, options.batch, seed);
+  /** As many of those that are tuned on as are held out. */
+  const watched = batches.training.slice(0, batches.heldOut.length);
+  const every = Math.max(1, Math.ceil(steps / EVALUATIONS));
+
+  /** Steps until there is no more to gain. */
+  const descend = async (heldOutBefore: number) => {
+    let least = heldOutBefore;
+    let since = 0;
+    for (let step = 1; step <= steps; step++) {
+      const found = await examples.gradients(batches.next(), learner.values);
+      if (!Number.isFinite(found.loss)) return { steps: step - 1, stopped: 'diverged' } as const;
+      learner.step(found.gradients, learningRateAt(step, steps, learningRate));
+      given.onProgress?.({ step, steps, loss: found.loss });
+      if (step % every !== 0 && step !== steps) continue;
+      const heldOut = await examples.loss(batches.heldOut, learner.values);
+      if (heldOut < least) {
+        least = heldOut;
+        since = 0;
+        learner.keep();
+      } else if (++since === PATIENCE && step < steps) return { steps: step, stopped: 'early' } as const;
+    }
+    return { steps, stopped: 'done' } as const;
+  };
+
+  try {
+    const lossBefore = await examples.loss(watched, learner.values);
+    const heldOutBefore = await examples.loss(batches.heldOut, learner.values);
+    const before = { lossBefore, lossAfter: lossBefore, heldOutBefore, heldOutAfter: heldOutBefore };
+    const asGiven = (end: Pick<TuneReport, 'steps' | 'stopped'>): TunedBlock => ({
+      parameters: new Map(learner.slots.map((slot) => [slot, survivorsOf(parameters.get(slot)!)])),
+      report: { ...before, ...end },
+    });
+    if (steps === 0) return asGiven({ steps, stopped: 'done' });
+    const end = await descend(heldOutBefore);
+    if (end.stopped === 'diverged') return asGiven(end);
+    const tuned = new Map<string, Float32Array>();
+    for (const [slot, values] of learner.kept()) {
+      tuned.set(slot, await rounded(parameters.get(slot)!.dtype, values));
+    }
+    const all = new Map([...learner.values, ...tuned]);
+    const heldOutAfter = await examples.loss(batches.heldOut, all);
+    // Not less: what is no number is neither.
+    if (!(heldOutAfter < heldOutBefore)) return asGiven({ ...end, stopped: 'diverged' });
+    const lossAfter = await examples.loss(watched, all);
+    return { parameters: tuned, report: { ...before, lossAfter, heldOutAfter, ...end } };
+  } finally {
+    await loss.release();
+  }
+}

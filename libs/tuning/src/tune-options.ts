@@ -1,0 +1,34 @@
+import { EsparseError } from '@esparse/errors';
+
+/** How a block is tuned. */
+export interface TuneOptions {
+  /** Steps of gradient descent at most; 0 leaves everything as it is. @default 300 */
+  readonly steps: number;
+  /** Of the first step; it falls to 0 along a cosine. @default 3e-4 */
+  readonly learningRate: number;
+  /** Sequences of a step. @default 16 */
+  readonly batch: number;
+  /** Share of the sequences that is not tuned on, and decides when to stop: at least one. @default 0.1 */
+  readonly heldOut: number;
+}
+
+export const TUNE_DEFAULTS: TuneOptions = { steps: 300, learningRate: 3e-4, batch: 16, heldOut: 0.1 };
+
+/** The largest values that are taken: each is far beyond what helps. */
+export const TUNE_LIMITS = { steps: 1_000_000, learningRate: 1, batch: 4096, heldOut: 0.9 } as const;
+
+/** @throws EsparseError 'usage' naming the option that is out of range */
+export function tuneOptions(given: Partial<TuneOptions> = {}): TuneOptions {
+  const options = { ...TUNE_DEFAULTS, ...given };
+  const { steps, learningRate, batch, heldOut } = options;
+  requireRange('steps', steps, Number.isInteger(steps) && steps >= 0, 'a whole number from 0');
+  requireRange('learningRate', learningRate, learningRate > 0, 'above 0');
+  requireRange('batch', batch, Number.isInteger(batch) && batch >= 1, 'a whole number from 1');
+  requireRange('heldOut', heldOut, heldOut > 0, 'above 0');
+  return options;
+}
+
+function requireRange(option: keyof TuneOptions, value: number, isEnough: boolean, least: string): void {
+  if (isEnough && value <= TUNE_LIMITS[option]) return;
+  throw new EsparseError('usage', `${option} is ${value}; it must be ${least} to ${TUNE_LIMITS[option]}`);
+}
