@@ -6,20 +6,12 @@ import { createAuthority } from '../support/certificates.ts';
 import { esparse } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { canMakeHosts, makeNetwork, type Host, type Network } from '../support/hosts.ts';
-import { ESPARSE, EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { ESPARSE } from '../support/repository.ts';
+import { shardedRun, writeShardedModel } from '../support/sharded-model.ts';
 import { startWorkerOn, type WorkerProcess } from '../support/workers.ts';
 
 const at = scratchFolder();
-/** Three shards. */
-const PRUNE = [
-  'prune',
-  '--model',
-  EXAMPLE_MODEL,
-  '--calibration',
-  EXAMPLE_CALIBRATION,
-  '--samples',
-  '176',
-].concat(['--seqlen', '256', '--shuffle', 'global', '--json']);
+const prune = () => ['prune', ...shardedRun(at('model'), 3), '--json'];
 
 let network: Network | undefined;
 let workers: WorkerProcess[] = [];
@@ -33,6 +25,7 @@ beforeAll(async () => {
     process.stderr.write('SKIPPED: hosts need Linux, root and the command ip (iproute2)\n');
     return;
   }
+  await writeShardedModel(at('model'));
   network = await makeNetwork(3);
   const authority = await createAuthority(at(), 'authority');
   workers = await Promise.all(
@@ -40,7 +33,7 @@ beforeAll(async () => {
       const { cert, key } = await authority.issue(`worker-${i}`, 1, address);
       return startWorkerOn(
         enter,
-        ...['--listen', `${address}:7070`, '--threads', '1', '--root', EXAMPLE_MODEL, '--root', at()],
+        ...['--listen', `${address}:7070`, '--threads', '1', '--root', at()],
         ...['--tls-cert', cert, '--tls-key', key, '--tls-client-ca', authority.ca],
       );
     }),
@@ -56,7 +49,7 @@ afterAll(async () => {
 
 /** Prunes on a host; `on` is called with each line that it prints. */
 async function pruneOn({ enter }: Host, args: readonly string[], on: (line: string) => void) {
-  const [command, ...rest] = [...enter, process.execPath, ESPARSE, ...PRUNE, ...args];
+  const [command, ...rest] = [...enter, process.execPath, ESPARSE, ...prune(), ...args];
   const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   const errors: string[] = [];
   createInterface(child.stderr).on('line', (line) => errors.push(line));
@@ -69,7 +62,7 @@ async function pruneOn({ enter }: Host, args: readonly string[], on: (line: stri
 test('a cable that is pulled in the middle of a block costs time, and not a bit of the store', async () => {
   if (!possible) return;
   const [pruner, , second] = network!.hosts;
-  const local = await esparse(...PRUNE, '--store', at('local'));
+  const local = await esparse(...prune(), '--store', at('local'));
   expect(local.code).toBe(0);
 
   let cut: Promise<void> | undefined;

@@ -32,13 +32,15 @@ const SMALL = [
   ...['--samples', '2', '--seqlen', '32', '--pipeline', 'wanda'],
 ];
 
-test('a device that is not there is refused at the start, by worker and prune alike, with what it needs', async () => {
+test('a device that is not there is refused at the start, by all alike, with what it needs, and no line stands before that', async () => {
+  const evaluate = ['eval', '--model', EXAMPLE_MODEL, '--text', EXAMPLE_EVALUATION, '--device', 'webgpu'];
+  const evaluated = await esparseWith(NO_VULKAN, ...evaluate);
   const worker = await esparseWith(NO_VULKAN, 'worker', '--listen', '127.0.0.1:0', '--device', 'webgpu');
   const prune = await esparseWith(NO_VULKAN, 'prune', ...SMALL, '--store', at('none'), '--device', 'webgpu');
-  for (const { code, stderr } of [worker, prune]) {
+  for (const { code, stderr } of [evaluated, worker, prune]) {
     expect(code).toBe(2);
-    expect(stderr).toContain('there is no webgpu device');
-    expect(stderr).toContain('Vulkan');
+    // Where the worker of prune has said it, prune says that it stands above.
+    expect(stderr).toMatch(/^error: there is no webgpu device that works: .*\n {2}install .*Vulkan/);
   }
 });
 

@@ -8,7 +8,7 @@ import { MutableFolder } from './mutable-folder.ts';
 import { randomOf } from './random.ts';
 
 /** A command takes a second; ten thousand mutations are tried without one. */
-const COUNT = 40;
+const COUNT = 24;
 /** How long a command may take, before it counts as hanging. */
 const HANG_MS = 20_000;
 const EXIT_CODES = [0, 1, 2, 75, 130, 143];

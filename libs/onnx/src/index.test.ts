@@ -15,5 +15,6 @@ test('the public surface is this', () => {
     'prepareProcess',
     'productsId',
     'sequenceLogits',
+    'tryDevice',
   ]);
 });

@@ -2,7 +2,6 @@ import { EsparseError } from '@esparse/errors';
 import type { FamilyLoader } from '@esparse/model';
 import {
   embedTokens,
-  openDevice,
   type DeviceName,
   type LoadedBlock,
   type TapOptions,
@@ -82,13 +81,6 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     });
 
   return {
-    /** Tries the device, and names its arithmetic. @throws EsparseError 'usage' where there is none */
-    tryDevice: async () => {
-      const opened = await openDevice(device);
-      await opened.release();
-      return opened.arithmetic;
-    },
-
     /** Opens the model and checks it. */
     openModel: (target: ModelTarget) =>
       withModel(target, ({ checkpoint, description, runner }) =>

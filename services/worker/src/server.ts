@@ -4,7 +4,7 @@ import { cannotListen, EsparseError } from '@esparse/errors';
 import { setPruningThreads } from '@esparse/kernels';
 import { showLocation } from '@esparse/storage';
 import type { FamilyLoader } from '@esparse/model';
-import type { DeviceName } from '@esparse/onnx';
+import { tryDevice, type DeviceName } from '@esparse/onnx';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
   hostGuard,
@@ -81,12 +81,8 @@ export async function startWorker({
   const secrets = await serverCredentials(tls, listen, '--listen');
   const guard = await guardRoots(roots);
   setPruningThreads(threads);
+  const arithmetic = await tryDevice(device);
   const compute = startCompute({ threads, device, family });
-  const giveUp = async (error: unknown): Promise<never> => {
-    await compute.stop();
-    throw error;
-  };
-  const arithmetic = await compute.call('tryDevice', undefined).catch(giveUp);
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   const server = new Server({
     'grpc.max_receive_message_length': MAX_REQUEST_BYTES,

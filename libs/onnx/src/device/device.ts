@@ -62,11 +62,16 @@ export async function openDevice(name: DeviceName): Promise<Device> {
       throw error;
     }
   } catch (error) {
-    throw new EsparseError('usage', `there is no ${name} device that works: ${reasonOf(error)}`, {
-      hint: NEEDS[name],
-      cause: error,
-    });
+    throw noDevice(name, reasonOf(error), error);
   }
+}
+
+/** The error for a device that cannot be used, with what it needs. */
+export function noDevice(name: Exclude<DeviceName, 'cpu'>, reason: string, cause?: unknown): EsparseError {
+  return new EsparseError('usage', `there is no ${name} device that works: ${reason}`, {
+    hint: NEEDS[name],
+    cause,
+  });
 }
 
 /** What ONNX Runtime says, without the place in its sources. */

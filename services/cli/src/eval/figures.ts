@@ -14,7 +14,7 @@ import {
   type PerplexityProgress,
   type QuestionSet,
 } from '@esparse/evaluation';
-import { openDevice } from '@esparse/onnx';
+import { openDevice, tryDevice } from '@esparse/onnx';
 import type { CacheFlags } from '../options/cache.ts';
 import { cacheOf } from '../options/cache.ts';
 import type { VerifyFlags } from '../options/verify.ts';
@@ -138,7 +138,9 @@ async function byOnnx(
   seqlen: number,
   { device: name = 'cpu', threads, signal, onProgress }: MeasureOptions,
 ): Promise<Perplexity> {
-  const device = await openDevice(onnxDevice(name));
+  const wanted = onnxDevice(name);
+  await tryDevice(wanted);
+  const device = await openDevice(wanted);
   try {
     const options = { description, weights, tokens, seqlen, threads, device, signal };
     return await perplexity({ ...options, onProgress: showWindows(onProgress) });
