@@ -1,6 +1,7 @@
 export { readCheckpointLayout, writeCheckpointLayout, type CheckpointLayout } from './checkpoint-layout.ts';
 export { storedDtype, writeChanged, writeDense } from './dense.ts';
 export {
+  inspectBlock,
   inspectBlocks,
   relativeGain,
   totalsOf,

@@ -2,7 +2,7 @@ import { linearsOf, type LinearSpec, type ModelDescription } from '@esparse/mode
 import { formatPattern } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import { z } from 'zod';
-import { linearAttributesOf } from './linears.ts';
+import { linearAttributesOf, type LinearAttributes } from './linears.ts';
 
 /** What a store knows of one linear, from its block's manifest: no weights are read. */
 export interface LinearInspection {
@@ -18,6 +18,8 @@ export interface LinearInspection {
   readonly denseBytes: number;
   /** Relative growth of the kept score that the shuffle brought. */
   readonly keptScoreGain?: number;
+  /** The kept score in the original order of channels, and in the shuffled one. */
+  readonly keptScore?: LinearAttributes['keptScore'];
 }
 
 export interface BlockInspection {
@@ -54,13 +56,21 @@ export async function inspectBlocks(run: Run, description: ModelDescription): Pr
       blocks.push({ block, committed: false, linears: [], totals: sumsOf([]) });
       continue;
     }
-    const group = await run.block(block);
-    const linears = linearsOf(description, block).map((linear) => inspectLinear(group, linear));
-    const { data: starvedExperts } = starved.safeParse(group.attributes.starvedExperts);
-    const totals = sumsOf(linears);
-    blocks.push({ block, committed: true, linears, totals, ...(starvedExperts && { starvedExperts }) });
+    blocks.push(inspectBlock(await run.block(block), description, block));
   }
   return blocks;
+}
+
+/** One committed block. */
+export function inspectBlock(
+  group: CommittedGroup,
+  description: ModelDescription,
+  block: number,
+): BlockInspection {
+  const linears = linearsOf(description, block).map((linear) => inspectLinear(group, linear));
+  const { data: starvedExperts } = starved.safeParse(group.attributes.starvedExperts);
+  const totals = sumsOf(linears);
+  return { block, committed: true, linears, totals, ...(starvedExperts && { starvedExperts }) };
 }
 
 export function totalsOf(blocks: readonly BlockInspection[]): LinearTotals {
@@ -95,6 +105,7 @@ function inspectLinear(group: CommittedGroup, { name, rows, cols }: LinearSpec):
     permutationBytes: bytesOf('permutation'),
     denseBytes,
     keptScoreGain: relativeGain(before, after),
+    keptScore: { before, after },
   };
 }
 

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
-import { openFolder } from '@esparse/storage';
 import { withCancellation } from '../cancel.ts';
 import { deviceOfEither, type EvalBackend } from '../eval/backend.ts';
+import { flagsOf } from '../eval/place.ts';
 import { measure, type MeasureOptions } from '../eval/figures.ts';
 import { renderOne, renderSeveral } from '../eval/render.ts';
 import { differenceOf, reportOf, type Evaluated } from '../eval/report.ts';
@@ -120,14 +120,6 @@ async function evaluate(
     progress.end();
     await source.close();
   }
-}
-
-/** Whether a place is a store, by the file that every store has, or a checkpoint. */
-async function flagsOf(place: string, signal: AbortSignal): Promise<SourceFlags> {
-  if (/\.gguf$/i.test(place)) return { model: place };
-  const root = await (await openFolder(place)).open('zarr.json', signal);
-  await root?.close();
-  return root === undefined ? { model: place } : { store: place };
 }
 
 function reportsOf(models: readonly Evaluated[], request: EvalRequest): object {

@@ -1,0 +1,190 @@
+import type { LinearData, ReportData } from '../../src/data.ts';
+import { choice, element } from '../dom.ts';
+import { ChartFigure } from '../figure.ts';
+import { percent, shortNumber } from '../format.ts';
+import { medianOf, rangeOf } from '../histogram.ts';
+import { axis, colourBar, type Drawing, type HeatmapSeriesOption } from '../plot.ts';
+import type { ShownRun } from '../run.ts';
+import { section } from './section.ts';
+
+/** What can be shown of every linear. */
+interface Measure {
+  readonly name: string;
+  readonly title: string;
+  readonly note: string;
+  readonly of: (linear: LinearData) => number | undefined;
+}
+
+const MEASURES: readonly Measure[] = [
+  {
+    name: 'Output error',
+    title: 'Where pruning changes the outputs of linears most',
+    note: 'Relative change of a linear’s output on calibration inputs, ‖XW − XŴ‖ / ‖XW‖: 0 % is as before.',
+    of: ({ outputError }) => outputError,
+  },
+  {
+    name: 'Score lost',
+    title: 'Where pruning takes most of the score away',
+    note: 'The share of all scores that the pruned weights carried, in the order that was found.',
+    of: ({ keptScore, totalScore }) =>
+      keptScore === undefined || totalScore === undefined ? undefined : 1 - keptScore.after / totalScore,
+  },
+  {
+    name: 'Gain of the shuffle',
+    title: 'Where another order of channels keeps more of the score',
+    note: 'How much more score the pattern keeps in the shuffled order of channels than in the original one.',
+    of: ({ keptScore }) =>
+      keptScore === undefined || !(keptScore.before > 0) ? undefined : keptScore.after / keptScore.before - 1,
+  },
+  {
+    name: 'Size',
+    title: 'How many of its bytes each linear has left',
+    note: 'Values and indices as a share of the same linear in 16 bits.',
+    of: ({ bytes, rows, cols, pattern }) => (pattern === undefined ? undefined : bytes / (2 * rows * cols)),
+  },
+];
+
+/** Figures of every linear, block by block. */
+export function depthSection(run: ShownRun): { element: HTMLElement; draw: () => void } {
+  const { data } = run;
+  const measures = MEASURES.filter(({ of }) =>
+    data.blocks.some(({ linears }) => linears.some((linear) => of(linear) !== undefined)),
+  );
+  const figure = new ChartFigure('depth');
+  const outliers = element('p', { class: 'findings' });
+  let measure = measures[0];
+  const draw = () => {
+    if (measure !== undefined) drawMeasure(figure, outliers, run, measure);
+  };
+  figure.controls.append(
+    choice(
+      'Show',
+      measures.map(({ name }) => [name, name] as const),
+      (name) => {
+        measure = measures.find((one) => one.name === name);
+        draw();
+      },
+    ),
+  );
+  const lead =
+    measures.length === 0
+      ? 'No linear is pruned yet.'
+      : 'Each cell is a linear: blocks from left to right in the order in which a token passes them, linears from top to bottom.';
+  return {
+    element: section('Depth', lead, ...(measures.length === 0 ? [] : [figure.element, outliers])),
+    draw,
+  };
+}
+
+/** With more blocks, a cell is narrower than its figure. */
+const MAX_LABELLED_BLOCKS = 12;
+
+interface Found {
+  readonly block: number;
+  readonly name: string;
+  readonly value: number;
+}
+
+function drawMeasure(figure: ChartFigure, outliers: HTMLElement, run: ShownRun, measure: Measure): void {
+  const { data, linearNames } = run;
+  const found = valuesOf(data, measure);
+  const far = outliersOf(found);
+  outliers.textContent =
+    far.length === 0 ? 'No linear stands far out.' : `Far out: ${far.map(inWords).join('; ')}.`;
+  const most = found.reduce((best, one) => (one.value > best.value ? one : best), found[0]!);
+  figure.draw(
+    {
+      title: measure.title,
+      note: measure.note,
+      alt: `Heat map of ${data.blocks.length} blocks by ${linearNames.length} linears. The largest is ${inWords(most)}. ${outliers.textContent}`,
+      table: {
+        columns: ['linear', 'block', 'rows', 'cols', ...MEASURES.map(({ name }) => name.toLowerCase())],
+        rows: data.blocks.flatMap(({ block, linears }) =>
+          linears.map((linear) => [
+            linear.name,
+            block,
+            linear.rows,
+            linear.cols,
+            ...MEASURES.map(({ of }) => of(linear)),
+          ]),
+        ),
+      },
+    },
+    heatMap(run, found, new Set(far)),
+    Math.min(900, 120 + 24 * linearNames.length),
+  );
+}
+
+function heatMap({ data, linearNames }: ShownRun, found: readonly Found[], far: ReadonlySet<Found>): Drawing {
+  const [low, high] = rangeOf(found.map(({ value }) => value));
+  return (theme) => ({
+    grid: { left: 8, right: 16, top: 8, bottom: 76, containLabel: true },
+    tooltip: { formatter: (at: unknown) => inWords(found[(at as { dataIndex: number }).dataIndex]!) },
+    xAxis: {
+      type: 'category',
+      data: data.blocks.map(({ block }) => String(block)),
+      ...axis(theme, 'block', { splitLine: { show: false } }),
+    },
+    yAxis: {
+      type: 'category',
+      inverse: true,
+      data: [...linearNames],
+      axisLabel: { color: theme.text },
+      axisLine: { show: false },
+      axisTick: { show: false },
+    },
+    visualMap: colourBar(theme, low, high),
+    series: [
+      {
+        type: 'heatmap',
+        // Figures in the cells, where there is room for them.
+        label: {
+          show: data.blocks.length <= MAX_LABELLED_BLOCKS,
+          fontSize: 11,
+          color: '#10151d',
+          backgroundColor: 'rgba(255, 255, 255, 0.72)',
+          borderRadius: 3,
+          padding: [1, 4],
+          formatter: (at: unknown) => percent(found[(at as { dataIndex: number }).dataIndex]!.value),
+        },
+        data: found.map((one) => ({
+          value: [one.block, linearNames.indexOf(one.name), one.value],
+          // What stands far out has a frame, so that colour is not the only mark.
+          itemStyle: far.has(one)
+            ? { borderColor: theme.text, borderWidth: 2 }
+            : { borderColor: theme.surface, borderWidth: 1 },
+        })),
+        emphasis: { itemStyle: { borderColor: theme.text, borderWidth: 2 } },
+      } satisfies HeatmapSeriesOption,
+    ],
+  });
+}
+
+function valuesOf({ blocks }: ReportData, { of }: Measure): Found[] {
+  return blocks.flatMap(({ block, linears }) =>
+    linears.flatMap((linear) => {
+      const value = of(linear);
+      return value === undefined ? [] : [{ block, name: linear.name, value }];
+    }),
+  );
+}
+
+/** Beyond so many times the usual distance from the median, a value is far out (Iglewicz and Hoaglin, 1993). */
+const FAR = 3.5;
+
+/** Those named at most. */
+const MAX_NAMED = 6;
+
+function outliersOf(found: readonly Found[]): Found[] {
+  const median = medianOf(found.map(({ value }) => value));
+  const usual = medianOf(found.map(({ value }) => Math.abs(value - median)));
+  const distance = ({ value }: Found) => Math.abs(value - median);
+  return found
+    .filter((one) => 0.6745 * distance(one) > FAR * usual && distance(one) > 1e-9)
+    .sort((a, b) => distance(b) - distance(a))
+    .slice(0, MAX_NAMED);
+}
+
+function inWords({ block, name, value }: Found): string {
+  return `${name} of block ${block}, ${Math.abs(value) < 10 ? percent(value) : shortNumber(value)}`;
+}

@@ -1,0 +1,53 @@
+import type { Missing } from '@esparse/report-page';
+import { prunedLinears, type Gathered } from './gathered.ts';
+import type { ReportOptions } from './gather.ts';
+
+/** What the page could show, and this store does not have: what it is, and how to get it. */
+export function missingOf(
+  gathered: Gathered,
+  { log, frontier = [], roofline }: Pick<ReportOptions, 'log' | 'frontier' | 'roofline'>,
+): Missing[] {
+  const { blocks, detail, damage } = gathered;
+  const missing: Missing[] = damage.map((what) => ({
+    what,
+    how: '`esparse verify` lists all damage; restore the store from a copy, or prune again into another one',
+  }));
+  const add = (what: string, how: string) => missing.push({ what, how });
+  const open = blocks.filter(({ state }) => state === 'not committed').length;
+  if (open > 0) {
+    add(
+      `${open} of ${blocks.length} blocks are not committed: the run has not come to its end`,
+      'the same `esparse prune` command goes on with it',
+    );
+  }
+  if (detail.everyBlock > 1) {
+    add(
+      `channels and masks are shown of every ${detail.everyBlock}th block, so that the page opens at once`,
+      'figures of all blocks are in the depth chart and its table',
+    );
+  }
+  const taps = blocks.flatMap((block) => block.taps);
+  const has = (statistic: 'entropy' | 'amplitude') => taps.some((tap) => tap[statistic] !== undefined);
+  if (prunedLinears(blocks).length > 0) {
+    if (!has('entropy')) {
+      add('the entropy of channels', 'prune with a pipeline that reads it, such as `--pipeline e-sparse`');
+    }
+    if (!has('amplitude')) {
+      add('the amplitude of channels', 'prune with a pipeline that reads it, such as `wanda` or `e-sparse`');
+    }
+  }
+  if (log === undefined) {
+    add(
+      'times, memory and workers, which are no part of a store',
+      'keep what `esparse prune --json` prints, and give the file by `--events`',
+    );
+  }
+  if (!frontier.some(({ perplexity }) => perplexity !== undefined)) {
+    add(
+      'perplexity',
+      'name a text by `--text`; `--compare` sets other stores and checkpoints beside this one',
+    );
+  }
+  if (roofline === undefined) add('the speed of decoding, and what bounds it', 'measure it by `--speed`');
+  return missing;
+}

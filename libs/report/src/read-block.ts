@@ -1,0 +1,123 @@
+import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
+import { tapsOf, linearsOf, type ModelDescription } from '@esparse/model';
+import { inspectBlock, linearAttributesOf, statisticPath, type LinearInspection } from '@esparse/model-store';
+import type { BlockData, LinearData, TapData } from '@esparse/report-page';
+import { isPermutation } from '@esparse/sparsity';
+import type { CommittedGroup, Run } from '@esparse/store';
+import type { Attachment } from './attachment.ts';
+import type { Detail } from './detail.ts';
+import { keptByPosition, TILE_ROWS, type Indices } from './kept-positions.ts';
+import { maskRows } from './mask-rows.ts';
+
+/** What a block is read into, and how much of it. */
+export interface BlockReading {
+  readonly run: Run;
+  readonly description: ModelDescription;
+  readonly attachment: Attachment;
+  readonly detail: Detail;
+  readonly signal: AbortSignal | undefined;
+  /** Called with what is damaged, in a sentence. */
+  readonly onDamage: (what: string) => void;
+}
+
+/** Reads a committed block: what is damaged is left out, and said. */
+export async function readBlock(reading: BlockReading, block: number): Promise<BlockData> {
+  const { run, description, detail } = reading;
+  const opened = await unlessDamaged(reading, async () => {
+    const group = await run.block(block);
+    return { group, linears: inspectBlock(group, description, block).linears };
+  });
+  if (opened === undefined) return { block, state: 'damaged', linears: [], taps: [] };
+  const { group } = opened;
+  const linears: LinearData[] = [];
+  for (const inspection of opened.linears) {
+    const { tap } = linearsOf(description, block).find(({ name }) => name === inspection.name)!;
+    const arrays = detail.covers(block)
+      ? await unlessDamaged(reading, () => linearArrays(reading, group, block, inspection))
+      : undefined;
+    linears.push({ ...figuresOf(group, inspection, tap), ...arrays });
+  }
+  const taps: TapData[] = [];
+  for (const { name, channels } of tapsOf(description, block)) {
+    const arrays = detail.covers(block)
+      ? await unlessDamaged(reading, () => tapArrays(reading, group, name, channels))
+      : undefined;
+    taps.push({ name, channels, ...arrays });
+  }
+  return { block, state: 'committed', linears, taps };
+}
+
+/** What `work` gives; nothing where it meets damage, which is reported. */
+async function unlessDamaged<T>({ onDamage }: BlockReading, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isEsparseError(error) || error.kind !== 'store') throw error;
+    onDamage(messageOf(error));
+    return undefined;
+  }
+}
+
+function figuresOf(
+  group: CommittedGroup,
+  { name, rows, cols, bytes, permutationBytes, keptScore }: LinearInspection,
+  tap: string,
+): LinearData {
+  const { keep, group: size } = linearAttributesOf(group, name) ?? {};
+  return {
+    ...{ name, tap, rows, cols, bytes, permutationBytes },
+    ...(keep !== undefined && size !== undefined && { pattern: { keep, group: size } }),
+    ...(keptScore && { keptScore }),
+  };
+}
+
+/** Shares of channels, order and rows of the mask of a packed linear: its indices are read, its weights are not. */
+async function linearArrays(
+  { attachment, detail, signal, run }: BlockReading,
+  group: CommittedGroup,
+  block: number,
+  { name }: LinearInspection,
+): Promise<Pick<LinearData, 'keptShare' | 'permutation' | 'mask'>> {
+  const attributes = linearAttributesOf(group, name);
+  if (attributes === undefined) return {};
+  const [{ data: bytes }, { data: permutation }] = await Promise.all([
+    group.readAs(`${name}/indices`, 'uint8', signal),
+    group.readAs(`${name}/permutation`, 'int32', signal),
+  ]);
+  const { rows, cols } = attributes;
+  const where = `run ${run.fingerprint}, block ${block}: ${name}`;
+  if (!isPermutation(permutation, cols)) {
+    throw new EsparseError('store', `${where}: its order does not name each channel once`);
+  }
+  const indices: Indices = { ...attributes, bytes };
+  const kept = keptByPosition(indices, where);
+  const share = new Uint8Array(cols);
+  permutation.forEach((channel, position) => (share[channel] = Math.round((255 * kept[position]!) / rows)));
+  const tiles = detail.tilesOf(block, name, Math.ceil(rows / TILE_ROWS));
+  return {
+    keptShare: attachment.add(share),
+    permutation: attachment.addOrder(permutation),
+    mask: { tiles: tiles.map((tile) => tile * TILE_ROWS), bits: attachment.add(maskRows(indices, tiles)) },
+  };
+}
+
+/** A tap's statistics of the names that the page knows. */
+async function tapArrays(
+  { attachment, signal }: BlockReading,
+  group: CommittedGroup,
+  tap: string,
+  channels: number,
+): Promise<Pick<TapData, 'entropy' | 'amplitude'>> {
+  const read = async (statistic: string) => {
+    const path = statisticPath(tap, statistic);
+    const info = group.arrays.get(path);
+    if (info?.dtype !== 'float32' || info.shape.length !== 1 || info.shape[0] !== channels) return undefined;
+    return (await group.readAs(path, 'float32', signal)).data;
+  };
+  const entropy = await read('entropy');
+  const amplitude = await read('amplitude');
+  return {
+    ...(entropy && { entropy: attachment.addLevels(entropy) }),
+    ...(amplitude && { amplitude: attachment.addLogLevels(amplitude) }),
+  };
+}

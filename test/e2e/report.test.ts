@@ -1,0 +1,175 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import type { AxeResults } from 'axe-core';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromiumPath } from '../support/chromium.ts';
+import { esparse, esparseJson } from '../support/esparse.ts';
+import { scratchFolder } from '../support/folders.ts';
+import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
+
+const at = scratchFolder();
+
+/** A model that others measured, with a name that would be a script if it were markup. */
+const HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
+
+beforeAll(async () => {
+  await writeFile(at('text.txt'), (await readFile(EXAMPLE_EVALUATION, 'utf8')).slice(0, 4_000));
+  await writeFile(at('points.json'), JSON.stringify([{ name: HOSTILE, bitsPerWeight: 4.5, perplexity: 30 }]));
+  const calibration = ['--calibration', EXAMPLE_CALIBRATION, '--samples', '4', '--seqlen', '64'];
+  const options = ['--model', EXAMPLE_MODEL, ...calibration, '--store', at('store.zarr'), '--json'];
+  const { stdout } = await esparse('prune', ...options);
+  await writeFile(at('events.jsonl'), stdout);
+});
+
+/** Writes a report of the store, and gives what the command says. */
+const report = (out: string, ...args: string[]) =>
+  esparseJson('report', '--store', at('store.zarr'), '--out', at(out), ...args);
+
+test('a report is one file, and says what it lacks and how to get it', async () => {
+  const written = await report('plain.html');
+  expect(written.damage).toEqual([]);
+  expect(written.missing).toContainEqual({
+    what: 'perplexity',
+    how: expect.stringContaining('--text'),
+  });
+  const size = (await readFile(at('plain.html'))).length;
+  expect(written.bytes).toBe(size);
+  expect(size).toBeLessThan(2 * 2 ** 20);
+});
+
+const executablePath = chromiumPath();
+const describeIn = executablePath === undefined ? describe.skip : describe;
+
+describeIn('in a browser', () => {
+  let browser: Browser;
+  let page: Page;
+  /** What the page complained of. */
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    const measured = ['--text', at('text.txt'), '--seqlen', '128', '--compare', EXAMPLE_MODEL];
+    await report('full.html', ...measured, '--points', at('points.json'), '--events', at('events.jsonl'));
+    browser = await chromium.launch({ executablePath: executablePath!, args: ['--no-sandbox'] });
+    page = await browser.newPage({ viewport: { width: 1200, height: 900 }, colorScheme: 'light' });
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('request', (request) => {
+      if (!/^(file|data|blob):/.test(request.url())) complaints.push(`asked for ${request.url()}`);
+    });
+    await page.goto(pathToFileURL(at('full.html')).href);
+    await page.waitForSelector('html[data-ready]');
+  });
+  afterAll(() => browser.close());
+  // What a test does must leave the console empty.
+  afterEach(() => {
+    expect(complaints.splice(0)).toEqual([]);
+  });
+
+  test('it begins with what was done in words, and has every section', async () => {
+    await expect(page.textContent('header')).resolves.toMatch(
+      /llama-2m was pruned to 2:4 by e-sparse: its linears take 56\.25 % .*Its perplexity is/s,
+    );
+    await expect(page.locator('main > section > h2').allTextContents()).resolves.toEqual([
+      'Depth',
+      'Channels',
+      'Groups',
+      'Frontier',
+    ]);
+    await expect(page.textContent('.facts')).resolves.toContain('Peak memory, pruner');
+  });
+
+  test('a name that looks like markup is text', async () => {
+    const frontier = page.locator('figure', { hasText: 'Perplexity at its price' });
+    await frontier.locator('summary').click();
+    await expect(frontier.locator('td', { hasText: HOSTILE }).count()).resolves.toBe(1);
+    await expect(page.locator('img').count()).resolves.toBe(0);
+    await expect(page.title()).resolves.toBe('llama-2m: esparse report');
+  });
+
+  test.each([
+    ['wide and light', { width: 1200, height: 900 }, 'light'],
+    ['narrow and dark', { width: 360, height: 740 }, 'dark'],
+  ] as const)('%s, it fits the window, and axe finds nothing', async (_, size, colorScheme) => {
+    await page.setViewportSize(size);
+    await page.emulateMedia({ colorScheme });
+    await expect(
+      page.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth'),
+    ).resolves.toBe(true);
+    const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+    await page.evaluate(await readFile(axe, 'utf8'));
+    const { violations } = await page.evaluate<AxeResults>('axe.run()');
+    expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html.slice(0, 200))])).toEqual([]);
+  });
+
+  test('every picture has a title, words for those who do not see it, and its numbers as a file', async () => {
+    for (const figure of await page.locator('figure').all()) {
+      await expect(figure.locator('h3').textContent()).resolves.toMatch(/\w{3}/);
+      await expect(figure.locator('[role=img]').getAttribute('aria-label')).resolves.toMatch(/\w{3}/);
+      const details = figure.locator('details');
+      if ((await details.getAttribute('open')) === null) await details.locator('summary').click();
+      const saved = page.waitForEvent('download');
+      await details.getByRole('button', { name: 'Download CSV' }).click();
+      const lines = (await readFile(await (await saved).path(), 'utf8')).split('\r\n');
+      expect(lines.length).toBeGreaterThan(2);
+      expect(await details.locator('tbody tr').count()).toBe(Math.min(200, lines.length - 1));
+    }
+  });
+
+  test('the head of a column sorts the numbers by it', async () => {
+    const numbers = page
+      .locator('figure', { hasText: 'says much' })
+      .or(page.locator('figure', { hasText: 'Loud' }))
+      .first();
+    const column = async (i: number) =>
+      (await numbers.locator(`tbody td:nth-child(${i})`).allTextContents()).map(Number);
+    await numbers.getByRole('button', { name: 'amplitude' }).click();
+    const ascending = await column(3);
+    expect(ascending).toEqual([...ascending].sort((a, b) => a - b));
+    await numbers.getByRole('button', { name: 'amplitude' }).click();
+    expect((await column(3))[0]).toBe(ascending.at(-1));
+  });
+
+  test('a channel that is named opens its page; Escape closes it', async () => {
+    await page.getByLabel('Channel', { exact: true }).fill('17');
+    await page.keyboard.press('Enter');
+    const dialog = page.getByRole('dialog', { name: 'Channel 17 of attn_in, block 0' });
+    await expect(dialog.locator('dt').allTextContents()).resolves.toEqual([
+      'Entropy',
+      'Amplitude',
+      'Rank by E-Sparse',
+      'Rank by Wanda',
+      'Weights kept',
+    ]);
+    await expect(dialog.locator('tbody tr').first().locator('td').first().textContent()).resolves.toBe(
+      'q_proj',
+    );
+    await page.keyboard.press('Escape');
+    await expect(page.locator('dialog').count()).resolves.toBe(0);
+  });
+
+  test('the mask of another linear is shown in its original order, and near, by keys alone', async () => {
+    await page.getByRole('combobox', { name: 'Linear' }).selectOption('down_proj');
+    await page.getByRole('combobox', { name: 'Channels in' }).selectOption('original');
+    const figure = page.locator('figure', { has: page.locator('.mask') });
+    await expect(figure.locator('h3').textContent()).resolves.toContain(
+      'In the original order, down_proj of block 0',
+    );
+    const picture = () =>
+      page
+        .locator('.mask canvas')
+        .evaluate((canvas) => (canvas as unknown as { toDataURL(): string }).toDataURL());
+    // What is asked for is drawn in the next frame.
+    const drawn = () =>
+      page.evaluate('new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))');
+    const whole = await picture();
+    await page.locator('.mask').focus();
+    await page.keyboard.press('+');
+    await page.keyboard.press('ArrowRight');
+    await drawn();
+    expect(await picture()).not.toBe(whole);
+    await page.keyboard.press('0');
+    await drawn();
+    expect(await picture()).toBe(whole);
+  });
+});
