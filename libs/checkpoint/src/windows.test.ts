@@ -74,6 +74,8 @@ test('the draw is the one that its name says, on any version of the library', ()
 test('evaluation windows are the text itself without the tail', () => {
   expect(evaluationWindows(tokens(11), 4)).toEqual(tokens(8));
   expect(evaluationWindows(tokens(4), 4)).toEqual(tokens(4));
+  expect(evaluationWindows(tokens(11), 4, 1)).toEqual(tokens(4));
+  expect(evaluationWindows(tokens(11), 4, 9)).toEqual(tokens(8));
 });
 
 test('a text shorter than one window is an error that says what was found and what is needed', () => {

@@ -47,13 +47,15 @@ export function calibrationWindows(
 }
 
 /**
- * Cuts tokens into consecutive windows of `seqlen` and drops the tail: (floor(tokens / seqlen), seqlen). Throws
- * `text` where there are fewer tokens than one window.
+ * Cuts tokens into consecutive windows of `seqlen` and drops the tail: (floor(tokens / seqlen), seqlen), or the first of
+ * them. Throws `text` where there are fewer tokens than one window.
+ *
+ * @param most windows at most. @default all
  */
-export function evaluationWindows(tokens: Uint32Array, seqlen: number): Uint32Array {
+export function evaluationWindows(tokens: Uint32Array, seqlen: number, most = Infinity): Uint32Array {
   checkSize('seqlen', seqlen, MAX_TOKENS);
   checkLength(tokens, seqlen);
-  return tokens.slice(0, tokens.length - (tokens.length % seqlen));
+  return tokens.slice(0, seqlen * Math.min(most, Math.floor(tokens.length / seqlen)));
 }
 
 function checkSize(option: string, value: number, limit: number): void {

@@ -51,6 +51,8 @@ test('perplexity needs of an engine nothing but its steps, whatever its backend'
   const counting = Uint32Array.from({ length: 40 }, (_, i) => i % VOCAB);
   const found = await enginePerplexity({ engine: engineOf(3), tokens: counting, seqlen: 13 });
   expect(found.windows).toBe(3);
+  const first = await enginePerplexity({ engine: engineOf(3), tokens: counting, seqlen: 13, windows: 2 });
+  expect(first.perToken).toEqual(found.perToken.slice(0, 2));
   expect(found.perplexity).toBeCloseTo((Math.exp(3) + VOCAB - 1) / Math.exp(3), 9);
   const constant = await enginePerplexity({ engine: engineOf(0), tokens: counting, seqlen: 13 });
   expect(constant.perplexity).toBeCloseTo(VOCAB, 9);

@@ -12,6 +12,8 @@ export interface EnginePerplexityOptions {
   readonly tokens: Uint32Array;
   /** Tokens of a window. */
   readonly seqlen: number;
+  /** The first windows of the text, at most so many. @default all */
+  readonly windows?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called whenever a window is scored. */
   readonly onProgress?: ((progress: PerplexityProgress) => void) | undefined;
@@ -24,7 +26,7 @@ export interface EnginePerplexityOptions {
 export async function enginePerplexity(options: EnginePerplexityOptions): Promise<Perplexity> {
   const { tokens, seqlen, onProgress } = options;
   const started = performance.now();
-  const windows = evaluationWindows(tokens, seqlen);
+  const windows = evaluationWindows(tokens, seqlen, options.windows);
   const count = windows.length / seqlen;
   const nll: number[] = [];
   for (let window = 0; window < count; window++) {

@@ -60,6 +60,8 @@ test('perplexity is exp of the mean over whole windows, their first tokens not p
   const whole = model.tokens.slice(0, model.tokens.length - tail);
   expect(tail).toBeGreaterThan(0);
   expect((await perplexity({ ...model, tokens: whole, seqlen: SEQLEN })).perplexity).toBe(result.perplexity);
+  const first = await perplexity({ ...model, seqlen: SEQLEN, windows: 2 });
+  expect(first.perToken).toEqual(result.perToken.slice(0, 2));
 });
 
 test('the example model finds English likely: the figure that an f64 implementation gives', async () => {

@@ -18,6 +18,8 @@ export interface PerplexityOptions {
   readonly tokens: Uint32Array;
   /** Tokens of a window. */
   readonly seqlen: number;
+  /** The first windows of the text, at most so many. @default all */
+  readonly windows?: number | undefined;
   /** Threads of a run. @default the number of cores */
   readonly threads?: number | undefined;
   /** What computes the blocks; the head stays on the CPU. @default CPU */
@@ -61,7 +63,7 @@ export interface Perplexity {
 export async function perplexity(options: PerplexityOptions): Promise<Perplexity> {
   const { description, weights, tokens, seqlen, threads, device, signal } = options;
   const started = performance.now();
-  const windows = evaluationWindows(tokens, seqlen);
+  const windows = evaluationWindows(tokens, seqlen, options.windows);
   const totalWindows = windows.length / seqlen;
   const progress = progressOf(options, totalWindows);
 

@@ -62,6 +62,14 @@ export function evalCommand(): Command {
         .argParser(integer(2, 131_072)),
     )
     .addOption(
+      new Option(
+        '--windows <n>',
+        'only the first so many windows of the text: the standard error says how near that is to all of them (default: all)',
+      )
+        .env('ESPARSE_WINDOWS')
+        .argParser(integer(1, 1_000_000)),
+    )
+    .addOption(
       new Option('--bos', 'begin the tokenized text, and the context of each question, with the BOS token')
         .default(false)
         .env('ESPARSE_BOS'),

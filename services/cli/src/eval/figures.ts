@@ -62,7 +62,7 @@ export async function measure(
   request: EvalRequest,
   options: MeasureOptions,
 ): Promise<Figures> {
-  const { sets, seqlen, bos } = request;
+  const { sets, seqlen, windows, bos } = request;
   const { threads, device, verify, signal } = options;
   const engine = evalBackendOf(source, { ...options, streams: sets.length === 0 });
   if (sets.length > 0 && engine === 'onnx') throw questionsOnOnnx();
@@ -78,7 +78,7 @@ export async function measure(
   };
   const onProgress = showWindows(options.onProgress);
   if (engine === 'onnx') {
-    return { engine, tasks: [], text: ids && (await ofText(byOnnx(source, ids, seqlen, options), ids)) };
+    return { engine, tasks: [], text: ids && (await ofText(byOnnx(source, ids, request, options), ids)) };
   }
   const maxContext = sets.length === 0 || seqlen > DEFAULT_CONTEXT ? seqlen : undefined;
   return withEngine(
@@ -87,7 +87,7 @@ export async function measure(
       const text =
         ids &&
         (await ofText(
-          enginePerplexity({ engine: opened, tokens: ids, seqlen, signal: stopped, onProgress }),
+          enginePerplexity({ engine: opened, tokens: ids, seqlen, windows, signal: stopped, onProgress }),
           ids,
         ));
       const tasks: TaskFigures[] = [];
@@ -135,14 +135,14 @@ async function scoreSet(
 async function byOnnx(
   { description, weights }: ModelSource,
   tokens: Uint32Array,
-  seqlen: number,
+  { seqlen, windows }: EvalRequest,
   { device: name = 'cpu', threads, signal, onProgress }: MeasureOptions,
 ): Promise<Perplexity> {
   const wanted = onnxDevice(name);
   await tryDevice(wanted);
   const device = await openDevice(wanted);
   try {
-    const options = { description, weights, tokens, seqlen, threads, device, signal };
+    const options = { description, weights, tokens, seqlen, windows, threads, device, signal };
     return await perplexity({ ...options, onProgress: showWindows(onProgress) });
   } finally {
     await device.release();

@@ -14,9 +14,10 @@ export function renderOne({ name, figures }: Evaluated, { text: file, seqlen }: 
   const { text, tasks, engine } = figures;
   const lines: string[] = [];
   if (text !== undefined) {
-    const { perplexity, standardError, bitsPerByte, tokens, windows, seconds } = text;
+    const { perplexity, standardError, bitsPerByte, tokens, windows, seconds, ids } = text;
+    const all = Math.floor(ids.length / seqlen);
     lines.push(
-      `perplexity ${perplexity.toFixed(3)} on ${tokens} tokens of ${file!.file} (${name}, ${windows} windows of ${seqlen}, ` +
+      `perplexity ${perplexity.toFixed(3)} on ${tokens} tokens of ${file!.file} (${name}, ${windows === all ? windows : `the first ${windows} of ${all}`} windows of ${seqlen}, ` +
         `standard error ${shownError(standardError, 3)}, ${bitsPerByte.toFixed(4)} bits per byte, ${engine}, ${seconds.toFixed(1)} s)\n`,
     );
   }
@@ -38,7 +39,11 @@ export function renderOne({ name, figures }: Evaluated, { text: file, seqlen }: 
 export function renderSeveral(models: readonly Evaluated[], { seqlen }: EvalRequest): string {
   const [base, ...others] = models;
   const differences = others.map((other) => differenceOf(other, base!));
-  const head = [`seqlen ${seqlen}`, placeOf(base!), ...others.flatMap((one) => [placeOf(one), 'difference'])];
+  const head = [
+    headOf(base!, seqlen),
+    placeOf(base!),
+    ...others.flatMap((one) => [placeOf(one), 'difference']),
+  ];
   const rows: string[][] = [];
   const row = (label: string, cells: readonly string[], changes: readonly string[]) => {
     rows.push([label, cells[0]!, ...others.flatMap((_, i) => [cells[i + 1]!, changes[i]!])]);
@@ -76,6 +81,12 @@ export function renderSeveral(models: readonly Evaluated[], { seqlen }: EvalRequ
     }
   }
   return `${table(head, rows)}${cutNote(models)}`;
+}
+
+/** How long the windows are, and where they are not all of the text, how many. */
+function headOf({ figures: { text } }: Evaluated, seqlen: number): string {
+  const isWhole = text === undefined || text.windows === Math.floor(text.ids.length / seqlen);
+  return `seqlen ${seqlen}${isWhole ? '' : `, ${text.windows} windows`}`;
 }
 
 /** Where it is; which run is in `--json`. */

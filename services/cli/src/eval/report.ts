@@ -29,6 +29,7 @@ export function reportOf({ identity, figures }: Evaluated, request: EvalRequest)
       bitsPerByte: text.bitsPerByte,
       tokens: text.tokens,
       windows: text.windows,
+      windowsOfText: Math.floor(text.ids.length / request.seqlen),
       seqlen: request.seqlen,
     }),
     bos: request.bos,

@@ -8,6 +8,8 @@ export interface EvalRequest {
   readonly text: EvalText | undefined;
   readonly sets: readonly QuestionSet[];
   readonly seqlen: number;
+  /** Of the text, the first ones; undefined for all. */
+  readonly windows: number | undefined;
   readonly bos: boolean;
 }
 
@@ -21,12 +23,13 @@ export interface EvalRequestFlags {
   readonly text?: string;
   readonly tasks?: readonly string[];
   readonly seqlen: number;
+  readonly windows?: number;
   readonly bos: boolean;
 }
 
 /** @throws EsparseError 'usage' where nothing is to be measured, 'text' for a file that cannot be used */
 export async function readEvalRequest(
-  { text: file, tasks = [], seqlen, bos }: EvalRequestFlags,
+  { text: file, tasks = [], seqlen, windows, bos }: EvalRequestFlags,
   signal: AbortSignal,
 ): Promise<EvalRequest> {
   if (file === undefined && tasks.length === 0) {
@@ -36,7 +39,7 @@ export async function readEvalRequest(
   }
   const sets: QuestionSet[] = [];
   for (const task of tasks) sets.push(await readQuestions(task, signal));
-  return { text: file === undefined ? undefined : await textOf(file, signal), sets, seqlen, bos };
+  return { text: file === undefined ? undefined : await textOf(file, signal), sets, seqlen, windows, bos };
 }
 
 async function textOf(file: string, signal: AbortSignal): Promise<EvalText> {
