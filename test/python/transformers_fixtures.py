@@ -9,10 +9,12 @@ linears of the last block. The library's tests compare both of its runtimes with
 import json
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import torch
 import transformers
+from safetensors.torch import save_file
 
 FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "transformers"
 LENGTHS = (1, 7, 24)
@@ -45,6 +47,28 @@ GATED = {"attn_in": "self_attn.q_proj", "attn_out": "self_attn.o_proj", "mlp_in"
 
 # A mixture's experts get the tokens that are routed to each: their taps follow from what the module of all of them gets.
 ROUTED = {"attn_in": "self_attn.q_proj", "attn_out": "self_attn.o_proj", "experts": "mlp.experts"}
+
+# The last layer has a window; its positions are stretched, and no end of the ramp is a whole number.
+GPT_OSS = dict(
+    layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+    sliding_window=9,
+    head_dim=16,
+    intermediate_size=64,
+    num_local_experts=4,
+    num_experts_per_tok=2,
+    # So low that gates and ups are clamped, both ways.
+    swiglu_limit=1.5,
+    max_position_embeddings=256,
+    rope_parameters=dict(
+        rope_type="yarn",
+        rope_theta=10000.0,
+        factor=4.0,
+        beta_fast=32.0,
+        beta_slow=1.0,
+        truncate=False,
+        original_max_position_embeddings=64,
+    ),
+)
 
 FUSED = {**GATED, "attn_in": "self_attn.qkv_proj", "mlp_in": "mlp.gate_up_proj"}
 
@@ -95,6 +119,9 @@ FAMILIES = {
         dict(head_dim=12, num_experts=4, moe_intermediate_size=16, num_experts_per_tok=3, decoder_sparse_step=3),
         ROUTED,
     ),
+    # Both hold the same numbers: the one as blocks of MXFP4, which transformers reads, and the other as what it made of them.
+    "gpt-oss": ("GptOss", GPT_OSS, ROUTED),
+    "gpt-oss-mxfp4": ("GptOss", GPT_OSS, ROUTED),
     "gemma3": (
         "Gemma3",
         dict(head_dim=16, sliding_window=5, layer_types=SLIDING[::-1], query_pre_attn_scalar=24),
@@ -127,11 +154,49 @@ def randomise(model, seed):
         parameter.data = values.to(torch.bfloat16).to(torch.float64)
 
 
+def packed(model, generator):
+    """The model's tensors in bf16, with random blocks of MXFP4 and their scales in the place of its experts' matrices."""
+    tensors = {}
+    for name, tensor in model.to(torch.bfloat16).state_dict().items():
+        if not name.endswith("_proj"):
+            tensors[name] = tensor.contiguous()
+            continue
+        experts, columns, rows = tensor.shape
+        shape = (experts, rows, columns // 32)
+        tensors[f"{name}_blocks"] = torch.randint(256, (*shape, 16), generator=generator, dtype=torch.uint8)
+        # Factors of 1/32 to 1/8.
+        tensors[f"{name}_scales"] = torch.randint(122, 125, shape, generator=generator, dtype=torch.uint8)
+    return tensors
+
+
+def write_packed(folder, model, seed):
+    """Writes the checkpoint with its experts in blocks of MXFP4. @returns the model that transformers reads from it"""
+    folder.mkdir(parents=True)
+    save_file(packed(model, torch.Generator().manual_seed(seed)), folder / "model.safetensors", {"format": "pt"})
+    quantization = dict(quant_method="mxfp4", modules_to_not_convert=["model.layers.*.self_attn", "lm_head"])
+    config = {**json.loads(model.config.to_json_string()), "quantization_config": quantization}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    dequantize = transformers.Mxfp4Config(dequantize=True)
+    read = type(model).from_pretrained(
+        folder, quantization_config=dequantize, dtype=torch.bfloat16, attn_implementation="eager"
+    )
+    read.config._experts_implementation = "eager"
+    return read.eval()
+
+
 def write(name):
     architecture, differences, taps = FAMILIES[name]
+    plain = name.removesuffix("-mxfp4")
+    seed = sum(map(ord, plain))
+    torch.manual_seed(seed)
     model = model_of(architecture, differences).double()
-    randomise(model, sum(map(ord, name)))
-    generator = torch.Generator().manual_seed(len(name))
+    randomise(model, seed)
+    folder = FOLDER / name
+    shutil.rmtree(folder, ignore_errors=True)
+    if architecture == "GptOss":
+        with tempfile.TemporaryDirectory() as scratch:
+            model = write_packed(Path(scratch) / "packed" if name == plain else folder, model, seed).double()
+    generator = torch.Generator().manual_seed(len(plain))
     layers = model.base_model.layers if hasattr(model.base_model, "layers") else model.base_model.h
     caught = {}
     for tap, module in taps.items():
@@ -146,9 +211,8 @@ def write(name):
             tokens = torch.randint(VOCABULARY, (1, length), generator=generator)
             logits = model(tokens, use_cache=False).logits[0]
             sequences.append({"tokens": tokens[0].tolist(), "logits": rounded(logits)})
-    folder = FOLDER / name
-    shutil.rmtree(folder, ignore_errors=True)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    if name == plain:
+        model.to(torch.bfloat16).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     expected = {"sequences": sequences, "taps": {tap: rounded(value) for tap, value in caught.items()}}
     (folder / "expected.json").write_text(json.dumps(expected) + "\n")
@@ -160,9 +224,14 @@ def taps_of_experts(experts, hidden, chosen, _):
     taps = {}
     for expert, gate_up in enumerate(experts.gate_up_proj):
         rows = hidden[(chosen == expert).any(-1)]
-        gate, up = (rows @ gate_up.T).chunk(2, -1)
+        if hasattr(experts, "_apply_gate"):
+            # gpt-oss: transposed, with biases, gate and up by turns.
+            inner = experts._apply_gate(rows @ gate_up + experts.gate_up_proj_bias[expert])
+        else:
+            gate, up = (rows @ gate_up.T).chunk(2, -1)
+            inner = experts.act_fn(gate) * up
         taps[f"experts.{expert}.mlp_in"] = rows
-        taps[f"experts.{expert}.mlp_out"] = experts.act_fn(gate) * up
+        taps[f"experts.{expert}.mlp_out"] = inner
     return taps
 
 

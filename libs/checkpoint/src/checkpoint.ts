@@ -2,12 +2,12 @@ import { EsparseError } from '@esparse/errors';
 import type { ByteFolder } from '@esparse/storage';
 import { readWhole } from './checkpoint-file.ts';
 import { checkpointDigest } from './digest.ts';
-import { partsOf, type FusedTensor } from './fused-tensor.ts';
+import { mxfp4PartsOf, partsOf, type FusedTensor } from './fused-tensor.ts';
 import { openModelFolder } from './gguf/folder.ts';
 import { parseJsonObject } from './json.ts';
 import { gatherRows, readRowRange } from './row-gather.ts';
 import { openShards, type Shards } from './shards.ts';
-import { isReadable, type TensorInfo } from './tensor-info.ts';
+import { isReadable, liesAsRead, type StoredTensor, type TensorInfo } from './tensor-info.ts';
 import { MAX_TOKENIZER_FILE_BYTES } from './tokenizer-files.ts';
 
 /** Longest config.json that is read, in bytes; real ones have a few thousand, with label maps some hundred thousand. */
@@ -28,9 +28,10 @@ export interface Checkpoint {
    * Makes the parts of a tensor known as tensors of their own, where a model keeps several in one. What is known already
    * stays as it is.
    *
+   * @returns the names of the tensors that hold them: itself, or blocks and scales in its place
    * @throws EsparseError 'checkpoint' where there is no such tensor, or it has another shape
    */
-  split(fused: FusedTensor): void;
+  split(fused: FusedTensor): readonly string[];
   /**
    * Makes a tensor known by another name, too.
    *
@@ -48,10 +49,10 @@ export interface Checkpoint {
   /** The bytes of some rows of a 2-D tensor, (rows.length, columns); each distinct row is read once. */
   readRows(name: string, rows: Uint32Array, signal?: AbortSignal): Promise<Uint8Array>;
   /**
-   * The file that holds a tensor, to be memory-mapped: its bytes begin at `info(name).begin` (of one that is `transposed`,
-   * those of the matrix that it is columns of). Absent where the checkpoint is not on this machine.
+   * The file that holds a tensor's elements as they are read, to be memory-mapped: they begin at `info(name).begin`. Undefined
+   * where the checkpoint is not on this machine, or has the tensor transposed, among others or in blocks.
    */
-  readonly fileOf?: (name: string) => string;
+  fileOf(name: string): string | undefined;
   /** Closes the files once the reads under way have ended. Idempotent; a read afterwards is an error. */
   close(): Promise<void>;
 }
@@ -102,11 +103,16 @@ function makeCheckpoint(
   const tensors = new Map<string, TensorInfo>();
   for (const tensor of shards.tensors.values()) if (isReadable(tensor)) tensors.set(tensor.name, tensor);
   const info = (name: string): TensorInfo => tensors.get(name) ?? failFor(name, shards, directory);
-  const sourceOf = (tensor: TensorInfo) => shards.source(tensor.file);
-  const split = (fused: FusedTensor) => {
-    for (const part of partsOf(fused, info(fused.name))) {
-      if (!shards.tensors.has(part.name)) tensors.set(part.name, part);
-    }
+  const stored = (name: string): StoredTensor => shards.tensors.get(name) ?? failFor(name, shards, directory);
+  const fileNamed = (file: string) => shards.source(file);
+  const split = (fused: FusedTensor): readonly string[] => {
+    const { name, mxfp4 } = fused;
+    const packed = mxfp4 !== undefined && !shards.tensors.has(name) && shards.tensors.has(mxfp4.blocks);
+    const parts = packed
+      ? mxfp4PartsOf(fused, stored(mxfp4.blocks), stored(mxfp4.scales))
+      : partsOf(fused, info(name));
+    for (const part of parts) if (!shards.tensors.has(part.name)) tensors.set(part.name, part);
+    return packed ? [mxfp4.blocks, mxfp4.scales] : [name];
   };
   return {
     directory,
@@ -120,19 +126,19 @@ function makeCheckpoint(
     has: (name) => shards.tensors.has(name) || tensors.has(name),
     async read(name, signal) {
       const tensor = info(name);
-      const { begin, end, transposed, shape } = tensor;
-      if (transposed !== undefined) return readRowRange(sourceOf(tensor), tensor, 0, shape[0]!, signal);
-      return sourceOf(tensor).read(begin, end - begin, signal);
+      const { begin, end, shape } = tensor;
+      if (!liesAsRead(tensor)) return readRowRange(fileNamed, tensor, 0, shape[0]!, signal);
+      return fileNamed(tensor.file).read(begin, end - begin, signal);
     },
     async readRowRange(name, begin, end, signal) {
       const tensor = info(name);
-      return readRowRange(sourceOf(tensor), tensor, begin, end, signal);
+      return readRowRange(fileNamed, tensor, begin, end, signal);
     },
     async readRows(name, rows, signal) {
       const tensor = info(name);
-      return gatherRows(sourceOf(tensor), tensor, rows, signal);
+      return gatherRows(fileNamed, tensor, rows, signal);
     },
-    ...(fileOf !== undefined && { fileOf: (name: string) => fileOf(info(name).file) }),
+    fileOf: (name) => (liesAsRead(info(name)) ? fileOf?.(info(name).file) : undefined),
     close: () => shards.close(),
   };
 }

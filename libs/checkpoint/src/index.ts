@@ -2,7 +2,8 @@ export { chatTemplateSource } from './chat-template.ts';
 export { openCheckpoint, type Checkpoint } from './checkpoint.ts';
 export { canonicalJson } from './json.ts';
 export { tensorToF32, tensorToHalf, type HalfTensor } from './convert.ts';
-export { type FusedTensor } from './fused-tensor.ts';
+export { fusedBytes } from './fused-bytes.ts';
+export { matricesOf, type FusedMatrices, type FusedTensor } from './fused-tensor.ts';
 export { endTokensOf } from './end-tokens.ts';
 export { INDEX_FILE, SINGLE_FILE } from './shard-index.ts';
 export { ARCHITECTURES as GGUF_ARCHITECTURES } from './gguf/architectures.ts';
@@ -19,7 +20,6 @@ export {
   type TokenizerOptions,
 } from './tokenizer.ts';
 export { tokenizerFiles, type TokenizerFile } from './tokenizer-files.ts';
-export { transposedBytes } from './transposed.ts';
 export { bytesOf, elementsOf } from './views.ts';
 export { checkpointWeights, type WeightSource } from './weight-source.ts';
 export {

@@ -1,8 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { forEachBounded } from '@esparse/storage';
-import type { CheckpointFile } from './checkpoint-file.ts';
+import { readRowsWithin, type FileNamed } from './rows-within.ts';
 import { elementCount, bytesPerElement, type TensorInfo } from './tensor-info.ts';
-import { readColumns } from './transposed.ts';
 
 /** Reads under way at once: twice the threads that Node gives to files. */
 const READS_AT_ONCE = 8;
@@ -21,7 +20,7 @@ export function rowBytes(info: TensorInfo): number {
 
 /** Consecutive rows `begin .. end - 1` of the first dimension. */
 export async function readRowRange(
-  source: CheckpointFile,
+  fileNamed: FileNamed,
   info: TensorInfo,
   begin: number,
   end: number,
@@ -36,10 +35,8 @@ export async function readRowRange(
       context: { tensor: info.name, rows },
     });
   }
-  if (info.transposed !== undefined) {
-    return readColumns(source, info, info.transposed.first + begin, end - begin, signal);
-  }
-  return source.read(info.begin + begin * stride, (end - begin) * stride, signal);
+  if (info.within !== undefined) return readRowsWithin(fileNamed, info, begin, end - begin, signal);
+  return fileNamed(info.file).read(info.begin + begin * stride, (end - begin) * stride, signal);
 }
 
 /**
@@ -47,7 +44,7 @@ export async function readRowRange(
  * Returns (rows.length, columns).
  */
 export async function gatherRows(
-  source: CheckpointFile,
+  fileNamed: FileNamed,
   info: TensorInfo,
   rows: Uint32Array,
   signal?: AbortSignal,
@@ -75,7 +72,7 @@ export async function gatherRows(
   await forEachBounded(runs.length, READS_AT_ONCE, async (i) => {
     const { from, to } = runs[i]!;
     const first = rows[order[from]!]!;
-    const bytes = await readRowRange(source, info, first, rows[order[to - 1]!]! + 1, signal);
+    const bytes = await readRowRange(fileNamed, info, first, rows[order[to - 1]!]! + 1, signal);
     for (let k = from; k < to; k++) {
       const at = (rows[order[k]!]! - first) * stride;
       out.set(bytes.subarray(at, at + stride), order[k]! * stride);

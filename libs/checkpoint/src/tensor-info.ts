@@ -13,11 +13,29 @@ export interface TensorInfo {
   readonly begin: number;
   /** Byte offset in the file after the tensor's last byte. */
   readonly end: number;
+  /** Its rows are some of a larger matrix, and `begin` to `end` are all of that. @default the bytes are its own, row by row */
+  readonly within?: RowsWithin;
   /**
-   * The file has a transposed matrix, (shape[1] x columns): its columns from `first` on are the rows of this tensor, and
-   * `begin` to `end` are all of it.
+   * The file has blocks of MXFP4, of which `dtype` is what they become: where the scales of the first row's blocks begin.
+   * @default the file has the elements
    */
-  readonly transposed?: { readonly first: number; readonly columns: number };
+  readonly mxfp4?: { readonly file: string; readonly begin: number };
+}
+
+/** Which rows of a matrix, or columns of it, are the rows of a tensor. */
+export interface RowsWithin {
+  readonly first: number;
+  /** From one to the next. */
+  readonly step: number;
+  /** The matrix is transposed, (the tensor's columns x `of`): its columns are the rows. */
+  readonly transposed: boolean;
+  /** Rows of the matrix or, where it is transposed, its columns. */
+  readonly of: number;
+}
+
+/** Whether a file has the elements of a tensor as they are read: one after the other, and nothing between them. */
+export function liesAsRead({ within, mxfp4 }: TensorInfo): boolean {
+  return within === undefined && mxfp4 === undefined;
 }
 
 /** A tensor as a file lists it, of whatever type. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -157,10 +157,26 @@ test('a checkpoint that is on a server is copied once, and has the logits of the
   }
 });
 
-test('a checkpoint whose matrices are transposed is refused by name: what is mapped lies as it is computed with', async () => {
-  const model = path.join(FIXTURES, '../transformers/gpt2');
-  await expect(open({ model })).rejects.toMatchObject({
-    kind: 'unsupported',
-    message: expect.stringContaining('transformer.h.0.attn.c_attn.weight'),
-  });
-});
+test.each(['gpt2', 'gpt-oss', 'gpt-oss-mxfp4'])(
+  '%s: tensors that lie otherwise than they are computed with are copied once, the others mapped',
+  async (name) => {
+    const model = path.join(FIXTURES, '../transformers', name);
+    const store = path.join(home, `store of ${name}`);
+    const expected = path.join(FIXTURES, '../transformers', name.replace(/-mxfp4$/, ''));
+    await writeTestStore(store, await checkpointModel(expected));
+    const cacheDirectory = path.join(home, `copies of ${name}`);
+    const found = await logitsOf({ model, cacheDirectory });
+    expect(found).toEqual(await logitsOf({ store }));
+    const copies = await readdir(path.join(cacheDirectory, (await readdir(cacheDirectory))[0]!));
+    const { fusedTensors } = describeModel(
+      JSON.parse(await readFile(path.join(model, 'config.json'), 'utf8')) as Record<string, unknown>,
+    );
+    const lyingOtherwise = [0, 1, 2].flatMap((block) =>
+      fusedTensors!(block).flatMap(({ parts, transposed, interleaved }) =>
+        transposed || interleaved ? parts : [],
+      ),
+    );
+    expect(copies).toHaveLength(lyingOtherwise.length);
+    expect(await logitsOf({ model, cacheDirectory })).toEqual(found);
+  },
+);

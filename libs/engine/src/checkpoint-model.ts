@@ -1,10 +1,9 @@
 import { openCheckpoint, type Checkpoint } from '@esparse/checkpoint';
-import { EsparseError } from '@esparse/errors';
-import { describeCheckpoint, transposedTensor, type ModelDescription } from '@esparse/model';
+import { describeCheckpoint, type ModelDescription } from '@esparse/model';
 import { contextOf } from './context.ts';
 import type { OpenedModel } from './open-model.ts';
 import { cachePlace } from './weights/cache-place.ts';
-import { cachedTensors } from './weights/cached-tensors.ts';
+import { cachedTensors, type TensorFiles } from './weights/cached-tensors.ts';
 import { checkpointArrays } from './weights/checkpoint-arrays.ts';
 import type { ModelArrays } from './weights/model-arrays.ts';
 
@@ -18,24 +17,22 @@ export interface CheckpointModelOptions {
 }
 
 /**
- * Opens a checkpoint to be mapped: its own files, or copies of its tensors where it is elsewhere or quantized. It has no
- * checksums; names, types, shapes and sizes of all tensors are checked.
+ * Opens a checkpoint to be mapped: its own files, and copies of those tensors that do not lie in them as they are computed with,
+ * or of all of them where it is elsewhere. It has no checksums; names, types, shapes and sizes of all tensors are checked.
  *
- * @throws EsparseError 'checkpoint' for one that is not whole; 'unsupported' for a model or types that are not known, or for
- * one whose matrices are transposed
+ * @throws EsparseError 'checkpoint' for one that is not whole; 'unsupported' for a model or types that are not known
  */
 export async function openCheckpointModel(options: CheckpointModelOptions): Promise<OpenedModel> {
   const checkpoint = await openCheckpoint(options.model, options.signal);
   try {
-    const { config, directory } = checkpoint;
+    const { config } = checkpoint;
     const description = describeCheckpoint(checkpoint);
-    refuseTransposed(description, directory);
     return {
       run: undefined,
       config,
       description,
       maxContext: contextOf(description, options.maxContext),
-      arrays: await arraysOf(checkpoint, description, options),
+      arrays: arraysOf(checkpoint, description, options),
       verified: Promise.resolve(),
     };
   } catch (error) {
@@ -44,38 +41,23 @@ export async function openCheckpointModel(options: CheckpointModelOptions): Prom
   }
 }
 
-async function arraysOf(
+function arraysOf(
   checkpoint: Checkpoint,
   description: ModelDescription,
   options: CheckpointModelOptions,
-): Promise<ModelArrays> {
-  const { fileOf } = checkpoint;
-  if (fileOf !== undefined) {
-    // Where each tensor is, is known; its file is mapped by its name.
-    await checkpoint.close();
-    return checkpointArrays(checkpoint, description, (tensor) => ({
-      file: fileOf(tensor),
-      offset: checkpoint.info(tensor).begin,
-    }));
-  }
-  const copies = await cachedTensors(checkpoint, { ...cachePlace(options), signal: options.signal });
-  const placeOf = async (tensor: string) => ({ file: await copies.file(tensor), offset: 0 });
+): ModelArrays {
+  let copies: Promise<TensorFiles> | undefined;
+  const placeOf = async (tensor: string) => {
+    const file = checkpoint.fileOf(tensor);
+    if (file !== undefined) return { file, offset: checkpoint.info(tensor).begin };
+    copies ??= cachedTensors(checkpoint, { ...cachePlace(options), signal: options.signal });
+    return { file: await (await copies).file(tensor), offset: 0 };
+  };
   return {
     ...checkpointArrays(checkpoint, description, placeOf),
     async close() {
-      await copies.close();
+      await (await copies)?.close();
       await checkpoint.close();
     },
   };
-}
-
-/** What is mapped must lie as the kernels read it. */
-function refuseTransposed(description: ModelDescription, directory: string): void {
-  const tensor = transposedTensor(description);
-  if (tensor === undefined) return;
-  throw new EsparseError(
-    'unsupported',
-    `${directory}: tensor '${tensor}' is transposed, and the files of a checkpoint are mapped as they are`,
-    { hint: 'prune it into a store and use that; eval reads the checkpoint itself, by --engine onnx' },
-  );
 }

@@ -33,7 +33,7 @@ async function alone(engine: Engine, tokens: Uint32Array, each: number): Promise
   return logits;
 }
 
-test.each(['mixtral', 'qwen3-moe'])(
+test.each(['mixtral', 'qwen3-moe', 'gpt-oss'])(
   'a text of a pruned %s has the same bits alone, in company, and however it is cut',
   async (name) => {
     const store = path.join(home, name);

@@ -1,4 +1,11 @@
-import { bytesOf, tensorBytes, tensorToF32, type TensorDtype } from '@esparse/checkpoint';
+import {
+  bytesOf,
+  matricesOf,
+  tensorBytes,
+  tensorToF32,
+  type FusedTensor,
+  type TensorDtype,
+} from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { tensorsOfBlock, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { laidOut } from './laid-out.ts';
@@ -27,30 +34,25 @@ export async function checkpointTensors(source: ExportSource): Promise<Checkpoin
   return all;
 }
 
-/** A tensor of the checkpoint, and the tensors of the model that it holds, one below the other: itself, or several. */
+/** A tensor of the checkpoint, and the tensors of the model that it holds: itself, or several. */
 export interface NamedTensor extends TensorSpec {
   readonly parts: readonly TensorSpec[];
-  /** The checkpoint has the matrix of all parts transposed. */
-  readonly transposed: boolean;
+  /** How it holds them, where they do not simply follow one another. */
+  readonly fused?: FusedTensor;
 }
 
 /** Every tensor of the checkpoint once: outside the blocks, then block by block; fused ones in the place of their parts. */
 export function tensorsOf(description: ModelDescription): NamedTensor[] {
   const own = ({ name, shape }: TensorSpec): NamedTensor => ({
-    ...{ name, shape, transposed: false },
+    ...{ name, shape },
     parts: [{ name, shape }],
   });
   const all = description.outerTensors.map(own);
   for (let block = 0; block < description.blocks; block++) {
-    const fused = (description.fusedTensors?.(block) ?? []).map(
-      ({ name, shape, parts, transposed = false }): NamedTensor => ({
-        ...{ name, shape, transposed },
-        parts: parts.map((part) => ({
-          name: part.name,
-          shape: [part.rows, ...(transposed ? shape.slice(0, 1) : shape.slice(1))],
-        })),
-      }),
-    );
+    const fused = (description.fusedTensors?.(block) ?? []).map((one): NamedTensor => ({
+      ...{ name: one.name, shape: one.shape, fused: one },
+      parts: one.parts.map(({ name, rows }) => ({ name, shape: [rows, ...matricesOf(one).columns] })),
+    }));
     const isPart = new Set(fused.flatMap(({ parts }) => parts.map(({ name }) => name)));
     const others = tensorsOfBlock(description, block).filter(({ name }) => !isPart.has(name));
     all.push(...fused, ...others.map(own));

@@ -16,6 +16,8 @@ export interface ExportSource {
   readonly fingerprint: string;
   readonly attributes: RunAttributes;
   readonly description: ModelDescription;
+  /** config.json of what is exported: that of the checkpoint, which may have been quantized. */
+  readonly config: Readonly<Record<string, unknown>>;
   /** Its tensors, by their names in the checkpoint. */
   readonly tensors: RunTensors;
   /** What its tokenizer and its chats need, generation_config.json too. */
@@ -36,6 +38,7 @@ export async function openExportSource(run: Run): Promise<ExportSource> {
     fingerprint: run.fingerprint,
     attributes,
     description,
+    config: withoutQuantization(attributes.config),
     tensors: runTensors(run, description),
     tokenizerFiles: await readTokenizerFiles(run),
     layout: await readCheckpointLayout(run),
@@ -46,4 +49,9 @@ export async function openExportSource(run: Run): Promise<ExportSource> {
 export function modelTensors(description: ModelDescription): readonly TensorSpec[] {
   const blocks = Array.from({ length: description.blocks }, (_, block) => tensorsOfBlock(description, block));
   return [...description.outerTensors, ...blocks.flat()];
+}
+
+/** What was quantized has been de-quantized: nothing is exported so. */
+function withoutQuantization(config: RunAttributes['config']): ExportSource['config'] {
+  return Object.fromEntries(Object.entries(config).filter(([field]) => field !== 'quantization_config'));
 }

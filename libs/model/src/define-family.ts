@@ -12,6 +12,8 @@ export interface FamilyDefinition<Schema extends z.ZodObject> {
   readonly architectures: readonly string[];
   /** The values of `model_type` that it answers to where config.json names no architecture. @default none */
   readonly modelTypes?: readonly string[];
+  /** The values of `quantization_config.quant_method` whose tensors it reads, see `FusedTensor`. @default none */
+  readonly quantizations?: readonly string[];
   /** The fields of config.json that it reads, as an object of zod, with the defaults of the model's own code. */
   readonly config: Schema;
   /**
@@ -32,6 +34,7 @@ export function defineFamily<Schema extends z.ZodObject>({
   name,
   architectures,
   modelTypes = [],
+  quantizations = [],
   config: schema,
   describe,
 }: FamilyDefinition<Schema>): ModelFamily {
@@ -49,6 +52,7 @@ export function defineFamily<Schema extends z.ZodObject>({
     name,
     architectures,
     modelTypes,
+    quantizations,
     describe: (config) => ({ ...describe(parseConfig(schema, config)), family: name }),
   };
 }

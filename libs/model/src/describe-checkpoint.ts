@@ -26,7 +26,7 @@ export function describeCheckpoint(
     if (!checkpoint.has(name)) checkpoint.alias(name, stored);
     known.add(stored);
   }
-  for (const one of fused) checkpoint.split(one);
+  for (const one of fused) for (const name of checkpoint.split(one)) known.add(name);
   // A tensor of an unknown type is there, but not among those that can be read: `info` tells its type.
   for (const name of names) if (checkpoint.has(name)) checkpoint.info(name);
   checkTensors(description, checkpoint.tensors);

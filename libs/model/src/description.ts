@@ -64,7 +64,7 @@ export interface ModelDescription {
   readonly linears: readonly LinearSpec[];
   /** Every tensor of a block other than the linears' matrices: norms, biases. */
   readonly blockTensors: (block: number) => readonly BlockTensorSpec[];
-  /** Tensors of a block in which the checkpoint keeps some of those above: several in one, or transposed. @default none */
+  /** Tensors of a block in which the checkpoint keeps some of those above: several in one, transposed, or in blocks. @default none */
   readonly fusedTensors?: (block: number) => readonly FusedTensor[];
   /** Embeddings, final norm, and the head where it is a tensor of its own. */
   readonly outerTensors: readonly TensorSpec[];
@@ -101,9 +101,4 @@ export function outerTensor({ family, outerTensors }: ModelDescription, name: st
   const tensor = outerTensors.find((candidate) => candidate.name === name);
   if (tensor === undefined) throw new EsparseError('internal', `family '${family}': no tensor '${name}'`);
   return tensor;
-}
-
-/** The name of a tensor that the checkpoint has transposed, where there is one: its bytes are none to compute with. */
-export function transposedTensor({ fusedTensors }: ModelDescription): string | undefined {
-  return fusedTensors?.(0).find(({ transposed }) => transposed)?.name;
 }

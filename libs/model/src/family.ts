@@ -6,6 +6,7 @@ import { optional, parseConfig } from './config.ts';
 import type { ModelDescription } from './description.ts';
 import { gemma3 } from './families/gemma3.ts';
 import { gpt2 } from './families/gpt2.ts';
+import { gptOss } from './families/gpt-oss.ts';
 import { granite } from './families/granite.ts';
 import { llama } from './families/llama.ts';
 import { mistral } from './families/mistral.ts';
@@ -26,6 +27,8 @@ export interface ModelFamily {
   readonly architectures: readonly string[];
   /** The values of `model_type` that it answers to where config.json names no architecture. */
   readonly modelTypes: readonly string[];
+  /** The values of `quantization_config.quant_method` whose tensors it reads. @default none: quantized models are refused */
+  readonly quantizations?: readonly string[];
   /** @throws EsparseError 'checkpoint' or 'unsupported', naming the field of config.json at fault */
   describe(config: Readonly<Record<string, unknown>>): ModelDescription;
 }
@@ -63,6 +66,7 @@ export function familyNamed(name: string): ModelFamily | undefined {
 const BUILT_IN = [
   gemma3,
   gpt2,
+  gptOss,
   granite,
   llama,
   mistral,
@@ -80,7 +84,7 @@ for (const family of BUILT_IN) registerFamily(family);
 const IDENTITY = z.object({
   architectures: optional(z.array(z.string())),
   model_type: optional(z.string()),
-  quantization_config: z.unknown().optional(),
+  quantization_config: optional(z.looseObject({ quant_method: optional(z.string()) })),
 });
 
 /**
@@ -91,15 +95,7 @@ const IDENTITY = z.object({
 export function describeModel(config: Readonly<Record<string, unknown>>): ModelDescription {
   const identity = parseConfig(IDENTITY, config);
   const family = familyOf(identity.architectures?.[0], identity.model_type ?? undefined);
-  if (identity.quantization_config !== undefined && identity.quantization_config !== null) {
-    throw new EsparseError(
-      'unsupported',
-      'config.json has a quantization_config: quantized weights cannot be pruned',
-      {
-        hint: 'use the bf16, f16 or f32 checkpoint that it was made from',
-      },
-    );
-  }
+  refuseQuantized(family, identity.quantization_config);
   const description = family.describe(config);
   checkProgram(description);
   for (const { name, shape } of [...description.outerTensors, ...tensorsOfBlock(description, 0)]) {
@@ -111,6 +107,20 @@ export function describeModel(config: Readonly<Record<string, unknown>>): ModelD
     }
   }
   return description;
+}
+
+function refuseQuantized(
+  { name, quantizations = [] }: ModelFamily,
+  config: z.infer<typeof IDENTITY>['quantization_config'],
+): void {
+  if (config === undefined || config === null) return;
+  const method = config.quant_method ?? undefined;
+  if (method !== undefined && quantizations.includes(method)) return;
+  throw new EsparseError(
+    'unsupported',
+    `config.json has a quantization_config${method === undefined ? '' : ` of '${method}'`}: such weights of the family ${name} cannot be pruned`,
+    { hint: 'use the bf16, f16 or f32 checkpoint that it was made from' },
+  );
 }
 
 function familyOf(architecture: string | undefined, modelType: string | undefined): ModelFamily {

@@ -41,7 +41,6 @@ test('the public surface is this', () => {
     'slotShapes',
     'tapsOf',
     'tensorsOfBlock',
-    'transposedTensor',
     'weightSlot',
     'widthsOf',
   ]);

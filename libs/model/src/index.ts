@@ -3,7 +3,6 @@ export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors
 export {
   biasSlot,
   outerTensor,
-  transposedTensor,
   weightSlot,
   type BlockTensorSpec,
   type LinearSpec,

@@ -9,7 +9,7 @@ import {
 } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { showLocation } from '@esparse/storage';
-import { describeCheckpoint, describeModel, transposedTensor, type ModelDescription } from '@esparse/model';
+import { describeCheckpoint, describeModel, linearsOf, type ModelDescription } from '@esparse/model';
 import { readTokenizerFiles, requireFinished, storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import type { SourceFlags } from './options/source.ts';
@@ -61,7 +61,9 @@ async function checkpointSource(directory: string, signal: AbortSignal): Promise
       name,
       place: { model: directory },
       identity: { model: name, checkpoint: digest },
-      canBeMapped: checkpoint.fileOf !== undefined && transposedTensor(description) === undefined,
+      canBeMapped: linearsOf(description, 0).every(
+        ({ weight }) => checkpoint.fileOf(weight(0)) !== undefined,
+      ),
       async close() {
         tokenizer.close();
         await checkpoint.close();

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Checkpoint } from '@esparse/checkpoint';
+import { tensorBytes, type Checkpoint } from '@esparse/checkpoint';
 import { beginUse, makeRoom, writeWhole } from './cache-folder.ts';
 
 /** Tensors of a checkpoint in files of their own, to be mapped. */
@@ -20,8 +20,8 @@ export interface CachedTensorsOptions {
 }
 
 /**
- * Copies of a checkpoint's tensors on a local disk, for one that cannot be mapped: it is elsewhere, or its tensors are made of
- * quantized blocks. Each is read once, by range, and mapped from then on by every process of this machine. The folder is named
+ * Copies of a checkpoint's tensors on a local disk, that cannot be mapped: it is elsewhere, or does not have them as they are
+ * computed with. Each is read once, by range, and mapped from then on by every process of this machine. The folder is named
  * by the checkpoint's digest, so other content has other copies; the checkpoint stays open.
  */
 export async function cachedTensors(
@@ -33,13 +33,13 @@ export async function cachedTensors(
   const use = await beginUse(folder);
   return {
     async file(tensor) {
-      const { begin, end } = checkpoint.info(tensor);
+      const bytes = tensorBytes(checkpoint.info(tensor));
       // Names of tensors are not names of files.
       const name = createHash('sha256').update(tensor).digest('hex');
       const file = path.join(folder, name);
       const found = await stat(file).catch(() => undefined);
-      if (found?.isFile() !== true || found.size !== end - begin) {
-        await makeRoom(directory, end - begin, bound);
+      if (found?.isFile() !== true || found.size !== bytes) {
+        await makeRoom(directory, bytes, bound);
         await writeWhole(folder, name, await checkpoint.read(tensor, signal));
       }
       return file;

@@ -1,4 +1,4 @@
-import type { Checkpoint, TensorDtype, TensorInfo } from '@esparse/checkpoint';
+import { tensorBytes, type Checkpoint, type TensorDtype, type TensorInfo } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { tensorsOfBlock, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { densePath } from '@esparse/model-store';
@@ -44,6 +44,6 @@ export function checkpointArrays(
   };
 }
 
-function arrayOf({ dtype, shape, begin, end }: TensorInfo): ArrayInfo {
-  return { ...DTYPES[dtype], shape, bytes: end - begin };
+function arrayOf(info: TensorInfo): ArrayInfo {
+  return { ...DTYPES[info.dtype], shape: info.shape, bytes: tensorBytes(info) };
 }

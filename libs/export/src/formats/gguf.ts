@@ -14,8 +14,8 @@ export const gguf: ExportFormat = {
   form: 'file',
   weights: { inDtype: matricesIn },
   async files(source) {
-    const { description, attributes } = source;
-    const said = ggufConfig(description, attributes.config);
+    const { description, config } = source;
+    const said = ggufConfig(description, config);
     const file = ggufFile({
       ...said,
       tokenizer: source.tokenizerFiles,

@@ -80,6 +80,28 @@ test('masks have the names and shapes of the checkpoint, and keep 2 of every 4 i
     await checkpoint.close();
   }));
 
+test('masks of experts lie in one tensor, as their weights do', () =>
+  inTemporaryFolder(async (home) => {
+    const run = await prunedRun(path.join(FIXTURES, 'gpt-oss-mxfp4'));
+    await exportRun({ run, format: masks, out: path.join(home, 'masks') });
+    await exportRun({ run, format: safetensors, out: path.join(home, 'weights') });
+    const kept = await tensorsIn(path.join(home, 'masks/masks.safetensors'));
+    const weights = await tensorsIn(path.join(home, 'weights/model.safetensors'));
+    expect(kept.size).toBe(3 * (4 + 2));
+    for (const [name, { shape, bytes }] of kept) {
+      const values = new Uint16Array(new Uint8Array(weights.get(name)!.bytes).buffer);
+      expect(shape).toEqual(weights.get(name)!.shape);
+      expect(values.every((value, i) => (value & 0x7fff) === 0 || bytes[i] === 1)).toBe(true);
+      expect(bytes.reduce((sum, value) => sum + value, 0)).toBe(bytes.length / 2);
+    }
+    const orders = await tensorsIn(path.join(home, 'masks/permutations.safetensors'));
+    const order = orders.get('model.layers.1.mlp.experts.gate_up_proj')!;
+    // Those of gate and up of each of the four experts.
+    expect(order).toMatchObject({ dtype: 'I32', shape: [8, 32] });
+    const second = new Int32Array(new Uint8Array(order.bytes).buffer).slice(3 * 32, 4 * 32);
+    expect(second).toEqual(randomOrder('experts.1.up_proj', 1, 32));
+  }));
+
 test('masks of matrices that the checkpoint has transposed lie as those do', () =>
   inTemporaryFolder(async (home) => {
     const run = await prunedRun(path.join(FIXTURES, 'gpt2'));

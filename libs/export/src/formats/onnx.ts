@@ -28,7 +28,7 @@ export const onnx: ExportFormat = {
       { name: WEIGHTS, parts: tensors.map((tensor, i) => weights(source, tensor, tensors[i + 1]?.offset)) },
       { name: 'model.onnx', parts: [partOf(bytes)] },
       ...source.tokenizerFiles.map((file) => ({ name: file.name, parts: [partOf(file.bytes)] })),
-      jsonFile('config.json', source.attributes.config),
+      jsonFile('config.json', source.config),
     ];
   },
 };

@@ -23,7 +23,7 @@ export const safetensors: ExportFormat = {
       ...(isSingle ? [] : [indexFile(shards)]),
       ...source.tokenizerFiles.map(({ name, bytes }) => ({ name, parts: [partOf(bytes)] })),
       // Last: without it the folder is no checkpoint.
-      jsonFile('config.json', source.attributes.config),
+      jsonFile('config.json', source.config),
     ];
   },
 };

@@ -34,6 +34,7 @@ struct AttentionArguments {
   Span<float> cache;       // (pages, ...)
   std::size_t heads, kv_heads, head_dim;
   double scale;
+  Optional<float> sinks;  // (heads)
   std::size_t window;  // positions that a token sees, its own the last; 0: all before it
   Span<std::int32_t> positions;           // (tokens): each token's place in its sequence
   Span<std::int32_t> page_table_offsets;  // (tokens): where in the page table its sequence begins
@@ -43,7 +44,8 @@ struct AttentionArguments {
   template <typename Each>
   void fields(Each& each) {
     each("compute", compute), each("query", query), each("key", key), each("value", value), each("cache", cache);
-    each("heads", heads), each("kvHeads", kv_heads), each("headDim", head_dim), each("scale", scale), each("window", window);
+    each("heads", heads), each("kvHeads", kv_heads), each("headDim", head_dim), each("scale", scale), each("sinks", sinks);
+    each("window", window);
     each("positions", positions), each("pageTableOffsets", page_table_offsets), each("pageTable", page_table);
     each("tokens", tokens), each("out", out);
   }
@@ -73,6 +75,7 @@ Napi::Value attention(Call& call, const AttentionArguments& a) {
   call.at_least("query", a.query, tokens * width);
   call.at_least("key", a.key, tokens * kv_width);
   call.at_least("value", a.value, tokens * kv_width);
+  if (a.sinks.data != nullptr) call.exactly("sinks", a.sinks, a.heads);
   call.at_least("positions", a.positions, tokens);
   call.at_least("pageTableOffsets", a.page_table_offsets, tokens);
   call.at_least("out", a.out, tokens * width);
@@ -106,7 +109,8 @@ Napi::Value attention(Call& call, const AttentionArguments& a) {
       // From the page on in which the window begins.
       const std::size_t page = first_position / kPageTokens;
       const std::size_t skipped = first_position % kPageTokens, seen = position + 1 - page * kPageTokens;
-      run({a.query.data + at, a.out.data + at, heads, cache.dim, static_cast<float>(a.scale), cache.data,
+      run({a.query.data + at, a.out.data + at, heads, cache.dim, static_cast<float>(a.scale),
+           a.sinks.data == nullptr ? nullptr : a.sinks.data + kv_head * group + first, cache.data,
            cache.page_floats(), cache.keys_of(kv_head), cache.values_of(kv_head),
            a.page_table.data + a.page_table_offsets.data[t] + page, skipped, seen, scratch.floats(scratch_floats(heads, cache.dim, seen))});
     }

@@ -39,6 +39,32 @@ Napi::Value gated(Call& call, const GatedArguments& a, decltype(VectorKernels::g
 Napi::Value gated_silu(Call& call, const GatedArguments& a) { return gated(call, a, a.compute->vector->gated_silu); }
 Napi::Value gated_gelu(Call& call, const GatedArguments& a) { return gated(call, a, a.compute->vector->gated_gelu); }
 
+struct ClampedArguments {
+  const Compute* compute;
+  Span<float> gate, up;
+  double alpha, limit;
+  std::size_t count;
+  Span<float> y;
+  template <typename Each>
+  void fields(Each& each) {
+    each("compute", compute), each("gate", gate), each("up", up), each("alpha", alpha), each("limit", limit);
+    each("count", count), each("y", y);
+  }
+};
+
+Napi::Value clamped_swiglu(Call& call, const ClampedArguments& a) {
+  call.at_least("gate", a.gate, a.count);
+  call.at_least("up", a.up, a.count);
+  call.at_least("y", a.y, a.count);
+  if (call.failed()) return call.nothing();
+  const auto run = a.compute->vector->clamped_swiglu;
+  const auto alpha = static_cast<float>(a.alpha), limit = static_cast<float>(a.limit);
+  split_powers(*a.compute, a.count, [&](std::size_t from, std::size_t count) {
+    run(a.gate.data + from, a.up.data + from, alpha, limit, count, a.y.data + from);
+  });
+  return call.nothing();
+}
+
 struct AddArguments {
   const Compute* compute;
   Span<float> a, b;
@@ -124,6 +150,7 @@ Napi::Value scale(Call& call, const ScaleArguments& a) {
 void register_elementwise(Napi::Object exports) {
   add_kernel(exports, "gatedSilu", gated_silu);
   add_kernel(exports, "gatedGelu", gated_gelu);
+  add_kernel(exports, "clampedSwiglu", clamped_swiglu);
   add_kernel(exports, "add", add);
   add_kernel(exports, "relu", relu);
   add_kernel(exports, "gelu", gelu);

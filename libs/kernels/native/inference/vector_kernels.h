@@ -20,6 +20,7 @@ struct AttendJob {
   float* out;  // (heads, head_dim)
   std::size_t heads, head_dim;
   float scale;
+  const float* sinks;  // (heads) numbers that take part in the softmax beside the scores, or null
   // Page p of the cache lies at cache + p * page_floats; in it, the keys of this head (head_dim, 16) at `keys` and its
   // values (16, head_dim) at `values`.
   const float* cache;
@@ -46,6 +47,8 @@ struct VectorKernels {
   void (*gated_silu)(const float* gate, const float* up, std::size_t count, float* y);
   // y = gelu(gate) * up, with gelu(x) = x / 2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
   void (*gated_gelu)(const float* gate, const float* up, std::size_t count, float* y);
+  // y = (up + 1) * gate / (1 + e^(-alpha gate)), of min(gate, limit) and of up between -limit and limit
+  void (*clamped_swiglu)(const float* gate, const float* up, float alpha, float limit, std::size_t count, float* y);
   void (*gelu)(const float* x, std::size_t count, float* y);
   // y = factor * x
   void (*scale)(const float* x, float factor, std::size_t count, float* y);

@@ -31,7 +31,12 @@ export function pageFloats({ kvHeads, headDim }: Pick<AttentionShape, 'kvHeads' 
   return 2 * kvHeads * headDim * PAGE_TOKENS;
 }
 
-/** The readable version of `InferenceKernels.attention`: the same bits. */
+/**
+ * The readable version of `InferenceKernels.attention`: the same bits.
+ *
+ * @param sinks (heads) numbers that take part in the softmax of each head beside its scores, and have no value.
+ *   @default none
+ */
 export function attentionReference(
   query: Float32Array,
   key: Float32Array,
@@ -41,6 +46,7 @@ export function attentionReference(
   { positions, pageTableOffsets, pageTable }: BatchLayout,
   tokens: number,
   out: Float32Array,
+  sinks?: Float32Array,
 ): void {
   const { heads, kvHeads, headDim, scale, window = Infinity } = shape;
   /** Where position i of token t's sequence has channel d of a key-value head: [key, value]. */
@@ -71,14 +77,17 @@ export function attentionReference(
         const q = f(query[at + d]! * f(scale));
         for (let i = first; i < seen; i++) scores[i] = scores[i]! + f(q * cache[place(t, i, kvHead, d)[0]]!);
       }
-      const largest = scores.subarray(first).reduce((a, b) => (a > b ? a : b));
+      const most = scores.subarray(first).reduce((a, b) => (a > b ? a : b));
+      const sink = sinks?.[h];
+      const largest = sink !== undefined && sink > most ? sink : most;
       // Position i goes into sum i mod 16.
       const sums = new Float32Array(16);
       for (let i = first; i < seen; i++) {
         scores[i] = expNegative(f(scores[i]! - largest));
         sums[i % 16] = sums[i % 16]! + scores[i]!;
       }
-      const total = laneTotal(sums);
+      const seenTotal = laneTotal(sums);
+      const total = sink === undefined ? seenTotal : f(seenTotal + expNegative(f(sink - largest)));
       for (let d = 0; d < headDim; d++) {
         let mixed = 0;
         for (let i = first; i < seen; i++)

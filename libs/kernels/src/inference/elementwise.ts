@@ -23,6 +23,30 @@ export function gatedSiluReference(
   for (let i = 0; i < count; i++) y[i] = bySigmoid(gate[i]!, gate[i]!) * up[i]!;
 }
 
+/** The readable version of `InferenceKernels.clampedSwiglu`: the same bits. */
+export function clampedSwigluReference(
+  gate: Float32Array,
+  up: Float32Array,
+  { alpha, limit }: ClampedSwiglu,
+  count: number,
+  y: Float32Array,
+): void {
+  const [slope, most] = [f(alpha), f(limit)];
+  for (let i = 0; i < count; i++) {
+    // NaN stays NaN.
+    const g = gate[i]! > most ? most : gate[i]!;
+    const below = up[i]! > most ? most : up[i]!;
+    const u = below < -most ? -most : below;
+    y[i] = f(u + 1) * bySigmoid(g, f(slope * g));
+  }
+}
+
+/** What a clamped SwiGLU multiplies its gate by before the sigmoid, and how large gate and up become at most. */
+export interface ClampedSwiglu {
+  readonly alpha: number;
+  readonly limit: number;
+}
+
 /** 2 √(2/π) and 0.044715: half of 1 + tanh(u) is 1 / (1 + e^-2u). */
 const [GELU_SLOPE, GELU_CUBE] = [f(1.5957691216057308), f(0.044715)];
 

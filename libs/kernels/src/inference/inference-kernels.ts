@@ -3,6 +3,7 @@ import { addon } from '../addon.ts';
 import type { attentionReference } from './attention.ts';
 import type {
   addReference,
+  clampedSwigluReference,
   gatedGeluReference,
   gatedSiluReference,
   geluReference,
@@ -67,7 +68,8 @@ export interface InferenceOperations {
   readonly rope: typeof ropeReference;
   /**
    * Causal attention over a paged cache: appends the keys and values of the tokens to their pages, then gives for each
-   * token `softmax(scale · q Kᵀ) V` over its sequence up to itself, or over the last `window` positions of that. query, out (tokens x heads * headDim); key, value
+   * token `softmax(scale · q Kᵀ) V` over its sequence up to itself, or over the last `window` positions of that; a sink of each head,
+   * where given, takes part in the softmax and has no value. query, out (tokens x heads * headDim); key, value
    * (tokens x kvHeads * headDim); cache (pages x pageFloats).
    *
    * A token's bits depend on its sequence alone: not on the other tokens of the call, nor on how its sequence was cut into
@@ -78,6 +80,11 @@ export interface InferenceOperations {
   readonly gatedSilu: typeof gatedSiluReference;
   /** `y = gelu(gate) * up` for the first `count` elements, see `gelu`. */
   readonly gatedGelu: typeof gatedGeluReference;
+  /**
+   * `y = (up + 1) gate / (1 + e^(-alpha gate))` for the first `count` elements, of a gate that is at most `limit` and an up
+   * between `-limit` and `limit`.
+   */
+  readonly clampedSwiglu: typeof clampedSwigluReference;
   /**
    * `y = x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³)))` for the first `count` elements, within 1e-6 of the largest: GELU
    * (arXiv 1606.08415) by its approximation with tanh.

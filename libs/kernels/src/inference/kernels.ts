@@ -64,6 +64,7 @@ export const INFERENCE_SIGNATURES = {
     kvHeads: 'size',
     headDim: 'size',
     scale: 'number',
+    sinks: 'f32?',
     window: 'size',
     positions: 'i32',
     pageTableOffsets: 'i32',
@@ -73,6 +74,15 @@ export const INFERENCE_SIGNATURES = {
   },
   gatedSilu: { compute: 'compute', gate: 'f32', up: 'f32', count: 'size', y: 'f32' },
   gatedGelu: { compute: 'compute', gate: 'f32', up: 'f32', count: 'size', y: 'f32' },
+  clampedSwiglu: {
+    compute: 'compute',
+    gate: 'f32',
+    up: 'f32',
+    alpha: 'number',
+    limit: 'number',
+    count: 'size',
+    y: 'f32',
+  },
   add: { compute: 'compute', a: 'f32', b: 'f32', count: 'size', y: 'f32' },
   relu: { compute: 'compute', x: 'f32', count: 'size', y: 'f32' },
   gelu: { compute: 'compute', x: 'f32', count: 'size', y: 'f32' },
@@ -97,6 +107,7 @@ export type NativeInferenceKernels = KernelsOf<
     attention: undefined;
     gatedSilu: undefined;
     gatedGelu: undefined;
+    clampedSwiglu: undefined;
     add: undefined;
     relu: undefined;
     gelu: undefined;

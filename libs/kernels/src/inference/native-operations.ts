@@ -19,12 +19,12 @@ export function nativeOperations(native: Addon, compute: object): InferenceOpera
     rope(x, { heads, headDim, rotated }, { cos, sin }, positions, tokens, y) {
       native.rope({ compute, x, heads, headDim, rotated, cos, sin, positions, tokens, y });
     },
-    attention(query, key, value, cache, shape, layout, tokens, out) {
+    attention(query, key, value, cache, shape, layout, tokens, out, sinks) {
       const { heads, kvHeads, headDim, scale, window = 0 } = shape;
       const { positions, pageTableOffsets, pageTable } = layout;
       native.attention({
         ...{ compute, query, key, value, cache, tokens, out },
-        ...{ heads, kvHeads, headDim, scale, window },
+        ...{ heads, kvHeads, headDim, scale, window, sinks: sinks ?? null },
         ...{ positions, pageTableOffsets, pageTable },
       });
     },
@@ -33,6 +33,9 @@ export function nativeOperations(native: Addon, compute: object): InferenceOpera
     },
     gatedGelu(gate, up, count, y) {
       native.gatedGelu({ compute, gate, up, count, y });
+    },
+    clampedSwiglu(gate, up, { alpha, limit }, count, y) {
+      native.clampedSwiglu({ compute, gate, up, alpha, limit, count, y });
     },
     gelu(x, count, y) {
       native.gelu({ compute, x, count, y });

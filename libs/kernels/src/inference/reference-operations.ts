@@ -1,6 +1,7 @@
 import { attentionReference } from './attention.ts';
 import {
   addReference,
+  clampedSwigluReference,
   gatedGeluReference,
   gatedSiluReference,
   geluReference,
@@ -24,6 +25,7 @@ export const REFERENCE_OPERATIONS: InferenceOperations = {
   attention: attentionReference,
   gatedSilu: gatedSiluReference,
   gatedGelu: gatedGeluReference,
+  clampedSwiglu: clampedSwigluReference,
   relu: reluReference,
   gelu: geluReference,
   scale: scaleReference,

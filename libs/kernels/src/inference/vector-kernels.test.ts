@@ -2,6 +2,7 @@
 import { uniform } from '@esparse/laws';
 import {
   addReference,
+  clampedSwigluReference,
   gatedGeluReference,
   gatedSiluReference,
   geluReference,
@@ -25,8 +26,20 @@ import { ropeReference } from './rope.ts';
 import { expNegative } from './lanes.ts';
 
 const kernels = openInferenceKernels();
-const { add, attention, gatedGelu, gatedSilu, gatherRows, gelu, layerNorm, relu, rmsNorm, rope, scale } =
-  kernels;
+const {
+  add,
+  attention,
+  clampedSwiglu,
+  gatedGelu,
+  gatedSilu,
+  gatherRows,
+  gelu,
+  layerNorm,
+  relu,
+  rmsNorm,
+  rope,
+  scale,
+} = kernels;
 
 test('the native addon is the one under test', () => {
   expect(addon()).not.toBeNull();
@@ -175,6 +188,33 @@ test('gelu is its formula with tanh, zero far below, itself far above, and overf
   expect([...y.subarray(0, 4)]).toEqual([Math.fround(1e30), -0, 0, NaN]);
 });
 
+test.each([1, 17, 5000])('a clamped SwiGLU of %d elements has the bits of the reference', (count) => {
+  const [gate, up, shape] = [floats(count, 12), floats(count, 12), { alpha: 1.702, limit: 7 }];
+  const y = agree(
+    count,
+    (out) => {
+      clampedSwiglu(gate, up, shape, count, out);
+    },
+    (out) => {
+      clampedSwigluReference(gate, up, shape, count, out);
+    },
+  );
+  y.forEach((value, i) => {
+    const g = Math.min(gate[i]!, 7);
+    const u = Math.max(Math.min(up[i]!, 7), -7);
+    expect(value).toBeCloseTo(((u + 1) * g) / (1 + Math.exp(-1.702 * g)), 4);
+  });
+});
+
+test('a clamped SwiGLU is clamped, overflows nowhere, and keeps NaN', () => {
+  const y = new Float32Array(5);
+  const gate = Float32Array.of(1e30, -1e30, 0, NaN, 2);
+  const up = Float32Array.of(1e30, 1, -1e30, 1, NaN);
+  clampedSwiglu(gate, up, { alpha: 1.702, limit: 7 }, 5, y);
+  expect(y[0]).toBeCloseTo(56, 3);
+  expect([...y.subarray(1)]).toEqual([-0, -0, NaN, NaN]);
+});
+
 test('gated silu overflows nowhere', () => {
   const y = new Float32Array(5);
   gatedSilu(Float32Array.of(1000, -1000, 0, NaN, 2), Float32Array.of(1, 1, 1, 1, 3), 5, y);
@@ -229,7 +269,7 @@ test('rows are gathered exactly, and a row that is not there is an error', () =>
 });
 
 /** Sequences whose pages lie scattered in the cache, their tokens appended in calls of any size. */
-function sequencesOf(shape: AttentionShape, lengths: readonly number[]) {
+function sequencesOf(shape: AttentionShape, lengths: readonly number[], sinks?: Float32Array) {
   const pagesOf = lengths.map((length) => Math.ceil(length / PAGE_TOKENS));
   const starts = pagesOf.map((_, i) => pagesOf.slice(0, i).reduce((a, b) => a + b, 0));
   const total = pagesOf.reduce((a, b) => a + b, 0);
@@ -270,6 +310,7 @@ function sequencesOf(shape: AttentionShape, lengths: readonly number[]) {
         layout,
         tokens,
         out,
+        sinks,
       );
       let at = 0;
       return parts.map(([, from, to]) => out.subarray(at, (at += (to - from) * width)));
@@ -286,11 +327,15 @@ const SHAPES: AttentionShape[] = [
   { heads: 2, kvHeads: 1, headDim: 22, scale: 0.2, window: 16 },
 ];
 
+/** A number for each head, some above all scores and some below. */
+const sinksOf = ({ heads }: AttentionShape) =>
+  Float32Array.from({ length: heads }, (_, h) => 3 * (h % 3) - 2);
+
 test.each(instructionSets())('%s gives the bits of the reference', (instructionSet) => {
   const native = openInferenceKernels({ instructionSet });
   for (const shape of SHAPES) {
     const whole = [[0, 0, 37] as const, [1, 0, 5] as const];
-    const sequences = sequencesOf(shape, [37, 5]);
+    const sequences = sequencesOf(shape, [37, 5], sinksOf(shape));
     const found = sequences.call(native.attention, whole).map((out) => bitsOf(out.slice()));
     const expected = sequences.call(attentionReference, whole).map((out) => bitsOf(out.slice()));
     expect(found).toEqual(expected);
@@ -324,6 +369,37 @@ test.each(SHAPES)(
   },
 );
 
+test.each(SHAPES)(
+  'with sinks, attention with $heads / $kvHeads heads of $headDim, window $window, has the bits of the reference',
+  (shape) => {
+    const lengths = [37, 5];
+    const whole = lengths.map((length, s) => [s, 0, length] as const);
+    const sequences = sequencesOf(shape, lengths, sinksOf(shape));
+    const native = sequences.call(attention, whole).map((out) => bitsOf(out.slice()));
+    expect(native).toEqual(sequences.call(attentionReference, whole).map((out) => bitsOf(out.slice())));
+  },
+);
+
+test('a sink takes its share and gives nothing: far below the scores it is as if there were none, far above nothing is left', () => {
+  const shape = { heads: 2, kvHeads: 1, headDim: 6, scale: 0.4 };
+  const sinks = Float32Array.of(0, 0);
+  const { call } = sequencesOf(shape, [1], sinks);
+  // The first position sees itself alone: the value, times the share that the sink leaves to it.
+  const at = (sink: number) => {
+    sinks.fill(sink);
+    return call(attention, [[0, 0, 1]])[0]!.slice();
+  };
+  const [without, beside, above] = [at(-1e30), at(0), at(1e30)];
+  expect(above.every((value) => value === 0)).toBe(true);
+  const shares = [0, 6].map((head) => beside[head]! / without[head]!);
+  for (const [i, value] of beside.entries())
+    expect(value / without[i]!).toBeCloseTo(shares[i < 6 ? 0 : 1]!, 5);
+  for (const share of shares) expect(share > 0 && share < 1).toBe(true);
+  expect(() => {
+    sequencesOf(shape, [1], Float32Array.of(0)).call(attention, [[0, 0, 1]]);
+  }).toThrow(/sinks/);
+});
+
 test('a window of one position gives the value that stands there', () => {
   const shape = SHAPES[1]!;
   const { cache, call } = sequencesOf({ ...shape, window: 1 }, [40]);
@@ -337,11 +413,15 @@ test('a window of one position gives the value that stands there', () => {
   }
 });
 
-test.each([SHAPES[1]!, SHAPES[4]!])(
-  'a sequence has the same bits alone, in a batch, and however it is cut (window $window)',
-  (shape) => {
+test.each([
+  [SHAPES[1]!, false],
+  [SHAPES[4]!, false],
+  [SHAPES[4]!, true],
+] as const)(
+  'a sequence has the same bits alone, in a batch, and however it is cut (%j, sinks %j)',
+  (shape, sinks) => {
     const lengths = [50, 33];
-    const sequences = sequencesOf(shape, lengths);
+    const sequences = sequencesOf(shape, lengths, sinks ? sinksOf(shape) : undefined);
     const [alone] = sequences.call(attention, [[0, 0, 50]]);
     const [batched] = sequences.call(attention, [
       [0, 0, 50],

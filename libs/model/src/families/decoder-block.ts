@@ -1,3 +1,4 @@
+import type { ClampedSwigluOp } from '../operations/clamped-swiglu.ts';
 import type { GateActivation } from '../operations/gated-activation.ts';
 import type { BlockOp } from '../operations/index.ts';
 import { BLOCK_INPUT, BLOCK_OUTPUT } from '../program.ts';
@@ -9,6 +10,12 @@ import { mixtureOps, type Mixture } from './mixture.ts';
  * sides (Gemma 3).
  */
 export type NormPlacement = 'before' | 'after' | 'around';
+
+/** The limits of a clamped SwiGLU. */
+export type ClampedSwiglu = Pick<ClampedSwigluOp, 'alpha' | 'limit'>;
+
+/** Slot of the sinks. */
+export const SINKS = 'sinks';
 
 /** What a gated decoder block is made of. */
 export interface DecoderBlock {
@@ -28,7 +35,9 @@ export interface DecoderBlock {
   readonly scale: number;
   /** A token sees so many positions, its own the last. Without it, all before it. */
   readonly window: number | undefined;
-  readonly activation: GateActivation;
+  /** Whether each query head has a sink in its softmax. */
+  readonly sinks: boolean;
+  readonly activation: GateActivation | ClampedSwiglu;
   /** The experts that are its MLP. Without it, it has one MLP. */
   readonly mixture: Mixture | undefined;
   /** What attention and MLP are multiplied by before they are added to the stream. */
@@ -105,7 +114,7 @@ function leave(
 }
 
 function attention(block: DecoderBlock): BlockOp[] {
-  const { heads, kvHeads, headDim, scale, window } = block;
+  const { heads, kvHeads, headDim, scale, window, sinks } = block;
   return [
     { op: 'linear', linear: 'q_proj', input: 'attn_in', output: 'q_flat' },
     { op: 'linear', linear: 'k_proj', input: 'attn_in', output: 'k_flat' },
@@ -123,6 +132,7 @@ function attention(block: DecoderBlock): BlockOp[] {
       headDim,
       scale,
       ...(window !== undefined && { window }),
+      ...(sinks && { sinks: SINKS }),
     },
     { op: 'linear', linear: 'o_proj', input: 'attn_out', output: 'attn_delta' },
   ];
@@ -156,7 +166,9 @@ function gatedMlp({ activation }: DecoderBlock): BlockOp[] {
   return [
     { op: 'linear', linear: 'gate_proj', input: 'mlp_in', output: 'gate' },
     { op: 'linear', linear: 'up_proj', input: 'mlp_in', output: 'up' },
-    { op: 'gatedActivation', activation, gate: 'gate', up: 'up', output: 'mlp_out' },
+    typeof activation === 'string'
+      ? { op: 'gatedActivation', activation, gate: 'gate', up: 'up', output: 'mlp_out' }
+      : { op: 'clampedSwiglu', ...activation, gate: 'gate', up: 'up', output: 'mlp_out' },
     { op: 'linear', linear: 'down_proj', input: 'mlp_out', output: 'mlp_delta' },
   ];
 }

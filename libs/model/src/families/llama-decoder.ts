@@ -11,7 +11,14 @@ import { BLOCK_INPUT, BLOCK_OUTPUT, LOGITS } from '../program.ts';
 import { ROPE_FIELDS, ropeFromConfig } from '../rope/config.ts';
 import type { RopeSpec } from '../rope/spec.ts';
 import { checkMixture, mixtureLinears, mixtureTaps, mixtureTensors, type Mixture } from './mixture.ts';
-import { decoderBlock, NORM_SLOTS, type DecoderBlock, type NormPlacement } from './decoder-block.ts';
+import {
+  decoderBlock,
+  NORM_SLOTS,
+  SINKS,
+  type ClampedSwiglu,
+  type DecoderBlock,
+  type NormPlacement,
+} from './decoder-block.ts';
 
 /** The fields of config.json that all models of this shape have; defaults are those of Hugging Face's LlamaConfig. */
 export const LLAMA_FIELDS = {
@@ -44,6 +51,10 @@ export interface LlamaVariant {
   readonly layer?: (block: number) => LayerVariant;
   /** What takes the place of the MLP, in the layers that have it. @default none */
   readonly mixture?: Mixture;
+  /** Whether each query head has a sink: a learned number that takes part in its softmax. @default false */
+  readonly sinks?: boolean;
+  /** What makes `mlp_out` of gate and up, in the place of what config.json's `hidden_act` says. @default that */
+  readonly activation?: ClampedSwiglu;
   /** What the rows of the embedding are multiplied by. @default 1 */
   readonly embeddingScale?: number;
   /** What q kᵀ is multiplied by. @default 1 / sqrt(head_dim) */
@@ -152,6 +163,8 @@ function kindsOf(config: LlamaFields, sizes: Sizes, rope: RopeSpec, variant: Lla
     queryKeyNorm: variant.queryKeyNorm,
     scale: variant.attentionScale ?? sizes.headDim ** -0.5,
     residual: variant.residualScale ?? 1,
+    sinks: variant.sinks ?? false,
+    activation: variant.activation ?? sizes.activation,
   } as const;
   const kinds: DecoderBlock[] = [];
   const kindsOfLayers = Array.from({ length: config.num_hidden_layers }, (_, layer) => {
@@ -267,7 +280,7 @@ function blockTensors(
   { heads, kvHeads, headDim }: Sizes,
   linears: readonly LinearSpec[],
   { mixture }: DecoderBlock,
-  { norms = 'before', queryKeyNorm }: LlamaVariant,
+  { norms = 'before', queryKeyNorm, sinks = false }: LlamaVariant,
 ): BlockTensorSpec[] {
   const hidden = linears[0]!.cols;
   const tensors: BlockTensorSpec[] = NORM_SLOTS[norms].map((slot) => ({
@@ -284,6 +297,7 @@ function blockTensors(
       tensors.push({ slot, name: `model.layers.${block}.self_attn.${slot}.weight`, shape });
     }
   }
+  if (sinks) tensors.push({ slot: SINKS, name: `model.layers.${block}.self_attn.sinks`, shape: [heads] });
   if (mixture !== undefined) tensors.push(...mixtureTensors(mixture, hidden, block));
   for (const linear of linears) {
     // Linears without kinds are those of all layers; a mixture's layers have no other MLP.

@@ -15,6 +15,10 @@ export interface Mixture {
   readonly normalise: boolean;
   /** The part of a layer that holds it, by the checkpoint's name, such as 'mlp'. */
   readonly part: string;
+  /** What the router is called there. @default 'gate' */
+  readonly router?: string;
+  /** Whether the router and all linears of the experts have biases. @default false */
+  readonly biased?: boolean;
   /** The checkpoint's names of an expert's linears: of those that are called gate_proj, up_proj and down_proj here. */
   readonly names: readonly [gate: string, up: string, down: string];
 }
@@ -34,33 +38,42 @@ export function checkMixture({ experts, top }: Mixture, layers: number): void {
   );
 }
 
-/** Slot of the router. */
+/** Slots of the router and of its bias. */
 const ROUTER = 'router';
+const ROUTER_BIAS = 'router_bias';
 
 /** From 'mlp_in' to 'mlp_delta'. @param mlp the program of one expert, between the same */
-export function mixtureOps({ experts, top, normalise }: Mixture, mlp: readonly BlockOp[]): BlockOp[] {
+export function mixtureOps(
+  { experts, top, normalise, biased = false }: Mixture,
+  mlp: readonly BlockOp[],
+): BlockOp[] {
+  const router = { weight: ROUTER, ...(biased && { bias: ROUTER_BIAS }) };
   return [
-    { op: 'router', input: 'mlp_in', output: 'routing', weight: ROUTER, experts, top, normalise },
+    { op: 'router', input: 'mlp_in', output: 'routing', ...router, experts, top, normalise },
     { op: 'experts', input: 'mlp_in', routing: 'routing', output: 'mlp_delta', experts, program: mlp },
   ];
 }
 
 /** The linears of all experts, in the blocks of these kinds. */
 export function mixtureLinears(
-  { experts, inner, part, names }: Mixture,
+  { experts, inner, part, names, biased = false }: Mixture,
   hidden: number,
   kinds: readonly number[],
 ): LinearSpec[] {
   return Array.from({ length: experts }, (_, expert) => {
-    const linear = (name: string, stored: string, tap: string, rows: number, cols: number): LinearSpec => ({
-      name: expertPart(expert, name),
-      tap: expertPart(expert, tap),
-      rows,
-      cols,
-      weight: (block) => `model.layers.${block}.${part}.experts.${expert}.${stored}.weight`,
-      expert,
-      kinds,
-    });
+    const linear = (name: string, stored: string, tap: string, rows: number, cols: number): LinearSpec => {
+      const stem = (block: number) => `model.layers.${block}.${part}.experts.${expert}.${stored}`;
+      return {
+        name: expertPart(expert, name),
+        tap: expertPart(expert, tap),
+        rows,
+        cols,
+        weight: (block) => `${stem(block)}.weight`,
+        ...(biased && { bias: (block: number) => `${stem(block)}.bias` }),
+        expert,
+        kinds,
+      };
+    };
     return [
       linear('gate_proj', names[0], 'mlp_in', inner, hidden),
       linear('up_proj', names[1], 'mlp_in', inner, hidden),
@@ -82,6 +95,12 @@ export function mixtureTaps(
 }
 
 /** The router of a block. */
-export function mixtureTensors({ experts, part }: Mixture, hidden: number, block: number): BlockTensorSpec[] {
-  return [{ slot: ROUTER, name: `model.layers.${block}.${part}.gate.weight`, shape: [experts, hidden] }];
+export function mixtureTensors(
+  { experts, part, router = 'gate', biased = false }: Mixture,
+  hidden: number,
+  block: number,
+): BlockTensorSpec[] {
+  const stem = `model.layers.${block}.${part}.${router}`;
+  const weight = { slot: ROUTER, name: `${stem}.weight`, shape: [experts, hidden] };
+  return biased ? [weight, { slot: ROUTER_BIAS, name: `${stem}.bias`, shape: [experts] }] : [weight];
 }

@@ -1,4 +1,11 @@
-import { MASKED, type EmitContext, type Gradients, type ModelContext, type Operation } from './operation.ts';
+import {
+  MASKED,
+  type EmitContext,
+  type Gradients,
+  type GraphWriter,
+  type ModelContext,
+  type Operation,
+} from './operation.ts';
 
 /**
  * Causal attention: `softmax(scale · Q Kᵀ) V`, a row seeing itself and the rows before it. Grouped-query: head h
@@ -20,11 +27,17 @@ export interface AttentionOp {
   readonly scale: number;
   /** A row sees so many rows, its own the last (arXiv 2310.06825). @default all before it */
   readonly window?: number;
+  /**
+   * Slot of a number for each query head, (heads), that takes part in its softmax beside the scores, and has no value: a row
+   * may attend to nothing (arXiv 2309.17453, learned in gpt-oss). @default none
+   */
+  readonly sinks?: string;
 }
 
 export const attention = {
   part: 'block',
   inputs: ({ query, key, value }) => [query, key, value],
+  parameters: ({ sinks }) => (sinks === undefined ? [] : [sinks]),
   width: ({ heads, headDim }) => heads * headDim,
   emit: emitAttention,
   emitInModel,
@@ -52,7 +65,8 @@ function emitAttention(op: AttentionOp, context: EmitContext): void {
 
 /**
  * Of `O = P V` with `P = softmax(S)` and `S = scale · Q Kᵀ`, given the gradient G of O: that of V is `Pᵀ G`, that of S is
- * `P · (G Vᵀ - rows' sums of G · O)`, from which those of Q and K follow. Chunk by chunk, as the forward pass.
+ * `P · (G Vᵀ - rows' sums of G · O)`, from which those of Q and K follow, and that of a sink with the share P is
+ * `- Σ P (rows' sums of G · O)`. Chunk by chunk, as the forward pass.
  */
 function attentionGradient(op: AttentionOp, output: string, context: EmitContext): Gradients {
   const { heads, kvHeads, headDim } = op;
@@ -65,6 +79,7 @@ function attentionGradient(op: AttentionOp, output: string, context: EmitContext
   const ofQueries: string[] = [];
   let ofKeys: string | undefined;
   let ofValues: string | undefined;
+  let ofSinks: string | undefined;
   for (const { begin, end, first, size, queries, shares, mixed } of chunksOf(op, context, layout)) {
     /** (lanes x headDim x keys of the chunk) widened to all keys, and added to those of the chunks before. */
     const added = (sum: string | undefined, part: string) => {
@@ -77,6 +92,14 @@ function attentionGradient(op: AttentionOp, output: string, context: EmitContext
     const level = graph.node('ReduceSum', [graph.node('Mul', [of, mixed]), graph.integers([-1])], {
       keepdims: 1,
     });
+    if (op.sinks !== undefined) {
+      const taken = graph.node('ReduceSum', [shares, graph.integers([-1])], { keepdims: 1 });
+      // The share of the sink is what the keys leave.
+      const lost = graph.node('Mul', [graph.node('Sub', [taken, graph.constant(1)]), level]);
+      const byHead = graph.reshape(lost, [lanes / kvHeads, heads, size]);
+      const part = graph.node('ReduceSum', [byHead, graph.integers([0, 2])], { keepdims: 0 });
+      ofSinks = ofSinks === undefined ? part : graph.node('Add', [ofSinks, part]);
+    }
     const ofShares = graph.node('MatMul', [of, slice(values, 2, first, end)]);
     const ofScores = graph.node('Mul', [shares, graph.node('Sub', [ofShares, level])]);
     const ofQuery = graph.node('MatMul', [ofScores, slice(keys, 1, first, end)]);
@@ -98,6 +121,7 @@ function attentionGradient(op: AttentionOp, output: string, context: EmitContext
       columnsByToken(ofKeys!),
       columnsByToken(ofValues!),
     ],
+    ...(ofSinks !== undefined && { parameters: [ofSinks] }),
   };
 }
 
@@ -128,6 +152,11 @@ function layoutOf({ heads, kvHeads, headDim }: AttentionOp, { graph, rows, seque
     keyRows: (value: string) => ordered(value, [kvHeads, headDim], [0, 2, 1, 3], [lanes, tokens, headDim]),
     /** (lanes x headDim x tokens) */
     keyColumns: (value: string) => ordered(value, [kvHeads, headDim], [0, 2, 3, 1], [lanes, headDim, tokens]),
+    /** A number for each query head as (lanes x group x 1 x 1). */
+    sinks: (value: string) => {
+      const ofSequence = graph.reshape(value, [kvHeads, group, 1, 1]);
+      return graph.node('Concat', new Array<string>(sequences).fill(ofSequence), { axis: 0 });
+    },
     /** Some rows of what `queries` gives, (lanes x group * size x headDim). */
     rowsOf: (value: string, begin: number, end: number) =>
       graph.reshape(slice(value, 2, begin, end), [lanes, group * (end - begin), headDim]),
@@ -170,6 +199,7 @@ function chunksOf(op: AttentionOp, context: EmitContext, layout: ReturnType<type
   // Keys before a chunk's first row that its rows see, at most.
   const reach = Math.min(window - 1, tokens - chunk);
   const mask = graph.constant(causalMask(chunk, reach, window), [chunk, reach + chunk]);
+  const sinks = op.sinks && layout.sinks(context.parameter(op.sinks));
   return chunks(tokens, chunk).map(([begin, end]) => {
     const size = end - begin;
     const first = Math.max(begin - reach, 0);
@@ -178,15 +208,14 @@ function chunksOf(op: AttentionOp, context: EmitContext, layout: ReturnType<type
     const products = graph.node('MatMul', [queries, slice(key, 2, first, end)]);
     const seen = slice(slice(mask, 0, 0, size), 1, reach - (begin - first), reach + size);
     const scores = graph.node('Add', [graph.reshape(products, [lanes, group, size, keys]), seen]);
-    const softmax = graph.node('Softmax', [scores], { axis: -1 });
-    const shares = graph.reshape(softmax, [lanes, group * size, keys]);
+    const shares = graph.reshape(softmax(graph, scores, sinks), [lanes, group * size, keys]);
     const mixed = graph.node('MatMul', [shares, slice(value, 1, first, end)]);
     return { begin, end, size, first, queries, shares, mixed };
   });
 }
 
 /** Causal attention over a cache. Query heads that share a key head are a dimension of their own, which keys do not have. */
-function emitInModel(op: AttentionOp, { graph, batch, mask, cached }: ModelContext): void {
+function emitInModel(op: AttentionOp, { graph, batch, mask, cached, parameter }: ModelContext): void {
   const { heads, kvHeads, headDim, window } = op;
   const parted = (value: string, ...sizes: number[]) =>
     graph.node('Reshape', [value, graph.node('Concat', [batch, graph.integers(sizes)], { axis: 0 })]);
@@ -202,10 +231,22 @@ function emitInModel(op: AttentionOp, { graph, batch, mask, cached }: ModelConte
   });
   const keys = graph.node('Transpose', [fresh('key')], { perm: [0, 1, 2, 4, 3] });
   const scores = graph.node('Add', [graph.node('MatMul', [query, keys]), mask(window)]);
-  const shares = graph.node('Softmax', [scores], { axis: -1 });
+  const sinks = op.sinks && graph.reshape(parameter(op.sinks), [kvHeads, heads / kvHeads, 1, 1]);
+  const shares = softmax(graph, scores, sinks);
   const mixed = graph.node('MatMul', [shares, fresh('value')]);
   const byToken = graph.node('Transpose', [mixed], { perm: [0, 3, 1, 2, 4] });
   graph.reshape(byToken, [-1, heads * headDim], op.output);
+}
+
+/** The softmax of scores, (… x rows x keys), where a sink of each head, (… x 1 x 1), takes part. */
+function softmax(graph: GraphWriter, scores: string, sinks: string | undefined): string {
+  if (sinks === undefined) return graph.node('Softmax', [scores], { axis: -1 });
+  const axis = graph.integers([-1]);
+  const largest = graph.node('Max', [graph.node('ReduceMax', [scores, axis], { keepdims: 1 }), sinks]);
+  const powers = graph.node('Exp', [graph.node('Sub', [scores, largest])]);
+  const sum = graph.node('ReduceSum', [powers, axis], { keepdims: 1 });
+  const all = graph.node('Add', [sum, graph.node('Exp', [graph.node('Sub', [sinks, largest])])]);
+  return graph.node('Div', [powers, all]);
 }
 
 /** Rows of a chunk, by the limits above. */

@@ -2,6 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { activation } from './activation.ts';
 import { add } from './add.ts';
 import { attention } from './attention.ts';
+import { clampedSwiglu } from './clamped-swiglu.ts';
 import { embedding, type EmbeddingOp } from './embedding.ts';
 import { experts } from './experts.ts';
 import { gatedActivation } from './gated-activation.ts';
@@ -24,6 +25,7 @@ export const OPERATIONS = {
   attention,
   activation,
   gatedActivation,
+  clampedSwiglu,
   router,
   experts,
   add,

@@ -91,10 +91,11 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
     },
   },
   attention: {
-    prepare(op, { kernels, value, cache, layout }) {
+    prepare(op, { kernels, value, cache, layout, weights }) {
       const [q, k, v, y] = [value(op.query), value(op.key), value(op.value), value(op.output)];
+      const sinks = op.sinks === undefined ? undefined : named(weights.vectors, op.sinks);
       return (values, tokens) => {
-        kernels.attention(values[q]!, values[k]!, values[v]!, cache, op, layout, tokens, values[y]!);
+        kernels.attention(values[q]!, values[k]!, values[v]!, cache, op, layout, tokens, values[y]!, sinks);
       };
     },
     pageFloats,
@@ -114,6 +115,14 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
       const run = { silu: kernels.gatedSilu, gelu: kernels.gatedGelu }[activation];
       return (values, tokens) => {
         run(values[g]!, values[u]!, tokens * channels, values[y]!);
+      };
+    },
+  },
+  clampedSwiglu: {
+    prepare(op, { kernels, value, width }) {
+      const [g, u, y, channels] = [value(op.gate), value(op.up), value(op.output), width(op.gate)];
+      return (values, tokens) => {
+        kernels.clampedSwiglu(values[g]!, values[u]!, op, tokens * channels, values[y]!);
       };
     },
   },

@@ -51,6 +51,11 @@ test('what the kernels do not have is refused by name', () => {
   expect(refusal({ ...LLAMA, partial_rotary_factor: 0.5 })).toMatchObject({
     message: expect.stringContaining('rotated'),
   });
+  const gptOss = { ...LLAMA, architectures: ['GptOssForCausalLM'], num_local_experts: 8 };
+  expect(refusal(gptOss)).toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining('gpt-oss model: it has a mixture of experts'),
+  });
   const mixture = { ...LLAMA, architectures: ['MixtralForCausalLM'] };
   expect(refusal(mixture)).toMatchObject({
     kind: 'unsupported',

@@ -1,6 +1,13 @@
 import type { DecoderShape } from '@esparse/cuda';
 import { EsparseError } from '@esparse/errors';
-import type { BlockOp, ModelDescription, OpNamed, ProgramOp, RopeSpec } from '@esparse/model';
+import {
+  operationOf,
+  type BlockOp,
+  type ModelDescription,
+  type OpNamed,
+  type ProgramOp,
+  type RopeSpec,
+} from '@esparse/model';
 
 /** A model whose program is the one that the kernels run, and how that program calls its parts. */
 export interface DecoderProgram {
@@ -61,6 +68,7 @@ export function decoderProgramOf(description: ModelDescription, maxContext: numb
   if (all(block, 'gatedActivation').some(({ activation }) => activation !== 'silu')) {
     refuse('its activation is not silu');
   }
+  if (attention.sinks !== undefined) refuse('its attention has sinks');
   if (attention.window !== undefined && attention.window < maxContext) {
     refuse(`its attention has a window of ${attention.window}, and sequences may have ${maxContext} tokens`);
   }
@@ -119,23 +127,8 @@ function checkFlow(block: readonly BlockOp[], refuse: Refuse): void {
   const first = block[0] as OpNamed<'rmsNorm'>;
   const nameOf = (i: number) => (i < 0 ? first.input : block[i]!.output);
   for (const [i, op] of block.entries()) {
-    if (inputsOf(op).join() !== READS[i]!.map(nameOf).join()) {
+    if (operationOf(op).inputs(op).join() !== READS[i]!.map(nameOf).join()) {
       refuse(`operation ${i} of its blocks, '${op.op}', reads other values than in those of LLaMA`);
     }
-  }
-}
-
-function inputsOf(op: ProgramOp): string[] {
-  switch (op.op) {
-    case 'attention':
-      return [op.query, op.key, op.value];
-    case 'add':
-      return [op.left, op.right];
-    case 'gatedActivation':
-      return [op.gate, op.up];
-    case 'embedding':
-      return [];
-    default:
-      return [op.input];
   }
 }

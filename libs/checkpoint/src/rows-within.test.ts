@@ -35,6 +35,24 @@ test('parts of a transposed matrix are its columns as rows: whole, some rows, an
   await checkpoint.close();
 });
 
+test('of parts that take turns, pieces of whole rows are read, and nothing behind the last one', async () => {
+  const [rows, columns] = [40, 30_000];
+  const folder = folderOf(rows, columns);
+  const checkpoint = await openCheckpointIn(folder);
+  const parts = ['even', 'odd'].map((name) => ({ name, rows: rows / 2 }));
+  checkpoint.split({ name: 'stored', shape: [rows, columns], interleaved: true, parts });
+  folder.reads.length = 0;
+  const found = await checkpointWeights(checkpoint).readRowRange('even', 2, 12);
+  for (let r = 0; r < 10; r++) {
+    expect(found[r * columns]).toBe((4 + 2 * r) * columns);
+    expect(found[(r + 1) * columns - 1]).toBe((5 + 2 * r) * columns - 1);
+  }
+  const lengths = folder.reads.map(([, , length]) => length);
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(1 << 20);
+  expect(lengths.reduce((sum, length) => sum + length, 0)).toBeLessThanOrEqual(19 * columns * 4);
+  await checkpoint.close();
+});
+
 test('a matrix of many pieces is read once, a megabyte at a time', async () => {
   const [rows, columns] = [300, 1000];
   const folder = folderOf(rows, columns);
