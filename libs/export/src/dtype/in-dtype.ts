@@ -18,15 +18,15 @@ export function matricesIn(source: ExportSource, dtype: ExportDtype): ExportSour
 
 /** A run whose tensors are all of one type, and whose config.json says so. */
 export function allIn(source: ExportSource, dtype: ExportDtype): ExportSource {
-  const { attributes, layout, tensors } = source;
+  const { config, layout, tensors } = source;
   const { stored, config: called } = DTYPES[dtype];
-  const fields = ['dtype', 'torch_dtype'].filter((field) => field in attributes.config);
+  const fields = ['dtype', 'torch_dtype'].filter((field) => field in config);
   const types = Object.fromEntries(
     (fields.length === 0 ? ['torch_dtype'] : fields).map((field) => [field, called]),
   );
   return {
     ...source,
-    attributes: { ...attributes, config: { ...attributes.config, ...types } },
+    config: { ...config, ...types },
     layout: layout && {
       files: layout.files,
       tensors: new Map([...layout.tensors].map(([name, [, file]]) => [name, [stored, file] as const])),

@@ -48,6 +48,12 @@ const cases: [string, BlockOp, Record<string, number>, Record<string, number[]>?
     { ...heads, op: 'attention', heads: 2, kvHeads: 1, window: 2 },
     { q: 12, k: 6, v: 6 },
   ],
+  [
+    'attention with sinks',
+    { ...heads, op: 'attention', heads: 4, kvHeads: 2, window: 3, sinks: 's' },
+    { q: 24, k: 12, v: 12 },
+    { s: [4] },
+  ],
   ['relu', { ...ofHidden, op: 'activation', activation: 'relu' }, { hidden: 12 }],
   ['gelu', { ...ofHidden, op: 'activation', activation: 'gelu' }, { hidden: 12 }],
   [
@@ -58,6 +64,11 @@ const cases: [string, BlockOp, Record<string, number>, Record<string, number[]>?
   [
     'gated gelu',
     { op: 'gatedActivation', activation: 'gelu', gate: 'g', up: 'u', output: BLOCK_OUTPUT },
+    { g: 12, u: 12 },
+  ],
+  [
+    'clamped SwiGLU',
+    { op: 'clampedSwiglu', gate: 'g', up: 'u', output: BLOCK_OUTPUT, alpha: 1.7, limit: 0.5 },
     { g: 12, u: 12 },
   ],
   ['add', { op: 'add', left: 'a', right: 'b', output: BLOCK_OUTPUT }, { a: 12, b: 12 }],
