@@ -16,7 +16,7 @@ const HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2<
 beforeAll(async () => {
   await writeFile(at('text.txt'), (await readFile(EXAMPLE_EVALUATION, 'utf8')).slice(0, 4_000));
   await writeFile(at('points.json'), JSON.stringify([{ name: HOSTILE, bitsPerWeight: 4.5, perplexity: 30 }]));
-  const calibration = ['--calibration', EXAMPLE_CALIBRATION, '--samples', '4', '--seqlen', '64'];
+  const calibration = ['--calibration', EXAMPLE_CALIBRATION, '--samples', '4', '--seqlen', '64', '--figures'];
   const options = ['--model', EXAMPLE_MODEL, ...calibration, '--store', at('store.zarr'), '--json'];
   const { stdout } = await esparse('prune', ...options);
   await writeFile(at('events.jsonl'), stdout);
@@ -77,6 +77,15 @@ describeIn('in a browser', () => {
       'Frontier',
     ]);
     await expect(page.textContent('.facts')).resolves.toContain('Peak memory, pruner');
+  });
+
+  test('the share of the score that is lost, and the change of outputs, are of every linear', async () => {
+    await expect(page.textContent('header')).resolves.toMatch(
+      /What is pruned carried \d\d\.\d\d % of the score.*The outputs of a linear change by \d\d\.\d\d % on average/s,
+    );
+    await expect(
+      page.getByRole('combobox', { name: 'Show' }).locator('option').allTextContents(),
+    ).resolves.toEqual(['Output error', 'Score lost', 'Gain of the shuffle', 'Size']);
   });
 
   test('a name that looks like markup is text', async () => {

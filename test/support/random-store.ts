@@ -1,5 +1,5 @@
 import { describeModel, type LinearSpec, type ModelDescription } from '@esparse/model';
-import { densePath, writeLinear, writeTokenizerFiles } from '@esparse/model-store';
+import { densePath, statisticPath, writeLinear, writeTokenizerFiles } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
 import { createOrOpenStore, type RunWriter, type Transaction } from '@esparse/store';
 import { llamaConfig, seededNumbers, type LlamaShape } from './random-model.ts';
@@ -81,6 +81,7 @@ async function writeBlock(
   for (const { name, shape } of description.blockTensors(block)) {
     await putDense(transaction, densePath(name), name, shape);
   }
+  for (const { name, channels } of description.taps) await putStatistics(transaction, name, channels, block);
   await transaction.commit({ block });
 }
 
@@ -99,6 +100,21 @@ async function putDense(
       ? new Uint16Array(count).fill(0x3f80)
       : halves(count, deviation ?? 1 / Math.sqrt(shape[1]!), hash(seed));
   await transaction.putArray(path, { data, shape, attributes: { dtype: 'bf16', tensor } });
+}
+
+/** Entropies and amplitudes that spread as those of a model do. */
+async function putStatistics(
+  transaction: Transaction,
+  tap: string,
+  channels: number,
+  block: number,
+): Promise<void> {
+  const random = seededNumbers(hash(`${block} ${tap}`));
+  const entropy = Float32Array.from({ length: channels }, () => 3 + random() + random());
+  const amplitude = entropy.map((value) => Math.exp(value + 2 * random()));
+  for (const [name, data] of Object.entries({ entropy, amplitude })) {
+    await transaction.putArray(statisticPath(tap, name), { data, shape: [channels] });
+  }
 }
 
 async function putPacked(transaction: Transaction, linear: LinearSpec, block: number): Promise<void> {

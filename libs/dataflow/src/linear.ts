@@ -1,4 +1,6 @@
 import type { Metric, PackedLinear, Pattern, ScoreMatrix, ShuffleResult } from '@esparse/sparsity';
+import type { InferenceKernels } from '@esparse/kernels';
+import type { RowSample } from '@esparse/statistics';
 import type { TapReadings } from './readings.ts';
 
 /** The dtype of weights as a checkpoint stores them. */
@@ -40,6 +42,26 @@ export interface ShuffledLinear extends ScoredLinear {
 /** With its mask: a bit a weight, in the shuffled order. */
 export interface MaskedLinear extends ShuffledLinear {
   readonly mask: Uint8Array;
+  /** What is known of it for a report. @default none are taken */
+  readonly figures?: BegunFigures;
+}
+
+/** Figures of a linear that is not packed yet. */
+export interface BegunFigures extends Omit<LinearFigures, 'outputError'> {
+  /** Some inputs, and what the dense weights make of them; absent where no inputs are known. */
+  readonly outputs:
+    | { readonly kernels: InferenceKernels; readonly inputs: RowSample; readonly dense: Float32Array }
+    | undefined;
+}
+
+/** What a report shows of a linear beside what is stored of it anyway. */
+export interface LinearFigures {
+  /** The sum of all scores: of those that are kept, and of those that are lost. */
+  readonly totalScore: number;
+  /** The mean score of each channel, (cols), in the original order. */
+  readonly meanScore: Float32Array;
+  /** ‖XW − XŴ‖ / ‖XW‖ on some rows of the calibration; absent where no inputs are known. */
+  readonly outputError?: number;
 }
 
 /** Packed: what is committed. Its weights, scores and mask are freed. */
@@ -49,4 +71,6 @@ export interface PrunedLinear {
   /** Kept score in the original order, and in the shuffled one. */
   readonly keptBefore: number;
   readonly keptAfter: number;
+  /** For a report. @default none are taken */
+  readonly figures?: LinearFigures;
 }

@@ -1,6 +1,7 @@
 import { concatMap, from, map, tap, type OperatorFunction } from 'rxjs';
 import { free } from '@esparse/kernels';
 import { packLinear } from '@esparse/sparsity';
+import { finishFigures } from './figures.ts';
 import type { MaskedLinear, PrunedLinear } from './linear.ts';
 
 /**
@@ -16,7 +17,10 @@ export function pack(): OperatorFunction<MaskedLinear, PrunedLinear> {
       tap(() => {
         for (const array of [linear.weights, linear.scores, linear.mask]) free(array);
       }),
-      map((packed) => ({ job, packed, keptBefore, keptAfter })),
+      map((packed) => ({
+        ...{ job, packed, keptBefore, keptAfter },
+        ...(linear.figures && { figures: finishFigures(linear.figures, packed) }),
+      })),
     );
   });
 }

@@ -1,5 +1,6 @@
-import { pipe, type OperatorFunction } from 'rxjs';
+import { identity, pipe, type OperatorFunction } from 'rxjs';
 import type { ConfiguredPipeline, StageContext } from '@esparse/sparsity';
+import { beginFigures, type FigureOptions } from './figures.ts';
 import type { GuardOptions } from './guard.ts';
 import type { LinearJob, PrunedLinear } from './linear.ts';
 import { load, type LoadWeights } from './load.ts';
@@ -17,16 +18,19 @@ export interface PruneLinearOptions extends Pick<ConfiguredPipeline, 'metric' | 
   readonly report: Omit<StageContext, 'signal'>;
   /** How calls of plug-ins are guarded. */
   readonly guard?: GuardOptions;
+  /** Takes figures for a report. @default none */
+  readonly figures?: FigureOptions | undefined;
 }
 
 /** The steps of a linear, from its weights in the checkpoint to what is committed: load, score, shuffle, mask, stages, pack. */
 export function pruneLinear(options: PruneLinearOptions): OperatorFunction<LinearJob, PrunedLinear> {
-  const { guard, report } = options;
+  const { guard, report, figures } = options;
   return pipe(
     load(options.load),
     score(options.metric, guard),
     shuffle(options.shuffle, guard),
     mask(),
+    figures === undefined ? identity : beginFigures(figures),
     stages(options.stages, report, guard),
     pack(),
   );

@@ -10,7 +10,7 @@ export {
   type LinearTotals,
 } from './inspect.ts';
 export { linearAttributesOf, writeLinear, type LinearAttributes } from './linears.ts';
-export { densePath, statisticPath } from './paths.ts';
+export { densePath, meanScorePath, statisticPath } from './paths.ts';
 export { requireFinished } from './require-finished.ts';
 export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
 export { runTensors, type ChannelOrder, type RunTensors } from './run-tensors.ts';

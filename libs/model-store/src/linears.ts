@@ -3,6 +3,7 @@ import { free } from '@esparse/kernels';
 import { packedShapes, unpackToF32, type PackedLinear } from '@esparse/sparsity';
 import type { CommittedGroup, Transaction } from '@esparse/store';
 import { z } from 'zod';
+import { meanScorePath } from './paths.ts';
 
 /** What a packed linear's group says of itself beside its arrays. */
 const linearAttributes = z.object({
@@ -15,10 +16,21 @@ const linearAttributes = z.object({
   tileRows: z.literal(16),
   /** Kept score in the original order and in the shuffled one. */
   keptScore: z.object({ before: z.number(), after: z.number() }),
+  /** What a report shows beside; absent where none were taken. */
+  figures: z.object({ totalScore: z.number(), outputError: z.number().optional() }).optional(),
 });
 
 /** The attributes of a packed linear, as stored. */
 export type LinearAttributes = z.infer<typeof linearAttributes>;
+
+/** Figures of a linear for a report: numbers, and the mean score of each channel, (cols). */
+export interface StoredFigures extends NonNullable<LinearAttributes['figures']> {
+  readonly meanScore: Float32Array;
+}
+
+function attributesOf({ totalScore, outputError }: StoredFigures): LinearAttributes['figures'] {
+  return { totalScore, ...(outputError !== undefined && { outputError }) };
+}
 
 /** Writes a packed linear: `<name>/values`, `<name>/indices`, `<name>/permutation`, and what they mean. */
 export async function writeLinear(
@@ -26,6 +38,7 @@ export async function writeLinear(
   name: string,
   packed: PackedLinear,
   keptScore: LinearAttributes['keptScore'],
+  figures?: StoredFigures,
 ): Promise<void> {
   const { encoding, dtype, rows, cols, pattern, tileRows } = packed;
   const shapes = packedShapes(pattern, rows, cols);
@@ -38,6 +51,7 @@ export async function writeLinear(
     group: pattern.group,
     tileRows,
     keptScore,
+    ...(figures && { figures: attributesOf(figures) }),
   };
   // At once: one waits for the disk while the other is summed. All have ended before an error is thrown, since the
   // caller may reuse the memory after it.
@@ -49,6 +63,9 @@ export async function writeLinear(
     }),
     transaction.putArray(`${name}/indices`, { data: packed.indices, shape: shapes.indices }),
     transaction.putArray(`${name}/permutation`, { data: packed.permutation, shape: [cols] }),
+    ...(figures === undefined
+      ? []
+      : [transaction.putArray(meanScorePath(name), { data: figures.meanScore, shape: [cols] })]),
     transaction.putGroup(name, attributes),
   ];
   await Promise.allSettled(puts);

@@ -9,3 +9,8 @@ export function densePath(tensor: string): string {
 export function statisticPath(tap: string, statistic: string): string {
   return `${tap}/${statistic}`;
 }
+
+/** The mean score of each channel of a linear, where figures of it were taken. */
+export function meanScorePath(linear: string): string {
+  return `${linear}/mean_score`;
+}

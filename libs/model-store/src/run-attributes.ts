@@ -51,6 +51,8 @@ const schema = z.object({
     /** Tokens that an expert must have seen to be pruned by its own statistics; absent where there are no experts. */
     expertTokens: z.number().int().positive().optional(),
     skipIndivisible: z.boolean(),
+    /** Whether figures for a report were taken; absent where they were not. */
+    figures: z.literal(true).optional(),
   }),
 });
 

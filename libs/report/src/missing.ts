@@ -7,7 +7,7 @@ export function missingOf(
   gathered: Gathered,
   { log, frontier = [], roofline }: Pick<ReportOptions, 'log' | 'frontier' | 'roofline'>,
 ): Missing[] {
-  const { blocks, detail, damage } = gathered;
+  const { attributes, blocks, detail, damage } = gathered;
   const missing: Missing[] = damage.map((what) => ({
     what,
     how: '`esparse verify` lists all damage; restore the store from a copy, or prune again into another one',
@@ -35,6 +35,12 @@ export function missingOf(
     if (!has('amplitude')) {
       add('the amplitude of channels', 'prune with a pipeline that reads it, such as `wanda` or `e-sparse`');
     }
+  }
+  if (prunedLinears(blocks).length > 0 && attributes.options.figures !== true) {
+    add(
+      'the share of the score that is lost, and how much the output of each linear changes',
+      'prune with `--figures`, which takes some per cent more time',
+    );
   }
   if (log === undefined) {
     add(

@@ -1,6 +1,12 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
 import { tapsOf, linearsOf, type ModelDescription } from '@esparse/model';
-import { inspectBlock, linearAttributesOf, statisticPath, type LinearInspection } from '@esparse/model-store';
+import {
+  inspectBlock,
+  linearAttributesOf,
+  meanScorePath,
+  statisticPath,
+  type LinearInspection,
+} from '@esparse/model-store';
 import type { BlockData, LinearData, TapData } from '@esparse/report-page';
 import { isPermutation } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
@@ -63,11 +69,13 @@ function figuresOf(
   { name, rows, cols, bytes, permutationBytes, keptScore }: LinearInspection,
   tap: string,
 ): LinearData {
-  const { keep, group: size } = linearAttributesOf(group, name) ?? {};
+  const { keep, group: size, figures } = linearAttributesOf(group, name) ?? {};
   return {
     ...{ name, tap, rows, cols, bytes, permutationBytes },
     ...(keep !== undefined && size !== undefined && { pattern: { keep, group: size } }),
     ...(keptScore && { keptScore }),
+    ...(figures && { totalScore: figures.totalScore }),
+    ...(figures?.outputError !== undefined && { outputError: figures.outputError }),
   };
 }
 
@@ -77,7 +85,7 @@ async function linearArrays(
   group: CommittedGroup,
   block: number,
   { name }: LinearInspection,
-): Promise<Pick<LinearData, 'keptShare' | 'permutation' | 'mask'>> {
+): Promise<Pick<LinearData, 'keptShare' | 'permutation' | 'meanScore' | 'mask'>> {
   const attributes = linearAttributesOf(group, name);
   if (attributes === undefined) return {};
   const [{ data: bytes }, { data: permutation }] = await Promise.all([
@@ -93,10 +101,12 @@ async function linearArrays(
   const kept = keptByPosition(indices, where);
   const share = new Uint8Array(cols);
   permutation.forEach((channel, position) => (share[channel] = Math.round((255 * kept[position]!) / rows)));
+  const meanScore = await vectorAt(group, meanScorePath(name), cols, signal);
   const tiles = detail.tilesOf(block, name, Math.ceil(rows / TILE_ROWS));
   return {
     keptShare: attachment.add(share),
     permutation: attachment.addOrder(permutation),
+    ...(meanScore && { meanScore: attachment.addLogLevels(meanScore) }),
     mask: { tiles: tiles.map((tile) => tile * TILE_ROWS), bits: attachment.add(maskRows(indices, tiles)) },
   };
 }
@@ -108,16 +118,23 @@ async function tapArrays(
   tap: string,
   channels: number,
 ): Promise<Pick<TapData, 'entropy' | 'amplitude'>> {
-  const read = async (statistic: string) => {
-    const path = statisticPath(tap, statistic);
-    const info = group.arrays.get(path);
-    if (info?.dtype !== 'float32' || info.shape.length !== 1 || info.shape[0] !== channels) return undefined;
-    return (await group.readAs(path, 'float32', signal)).data;
-  };
+  const read = (statistic: string) => vectorAt(group, statisticPath(tap, statistic), channels, signal);
   const entropy = await read('entropy');
   const amplitude = await read('amplitude');
   return {
     ...(entropy && { entropy: attachment.addLevels(entropy) }),
     ...(amplitude && { amplitude: attachment.addLogLevels(amplitude) }),
   };
+}
+
+/** An array of so many numbers; nothing where there is none. */
+async function vectorAt(
+  group: CommittedGroup,
+  path: string,
+  length: number,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array | undefined> {
+  const info = group.arrays.get(path);
+  if (info?.dtype !== 'float32' || info.shape.length !== 1 || info.shape[0] !== length) return undefined;
+  return (await group.readAs(path, 'float32', signal)).data;
 }

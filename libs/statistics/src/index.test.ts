@@ -20,7 +20,9 @@ test('the public surface is exactly this', () => {
     'mergeSketches',
     'parametersText',
     'readerOf',
+    'rowSample',
     'sameParameters',
+    'sampledRows',
     'serialiseSketch',
     'withLock',
   ]);

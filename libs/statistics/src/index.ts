@@ -5,6 +5,7 @@ export { damagedState } from './envelope.ts';
 export { withLock } from './state-lock.ts';
 export { defineStatistic, type DefinedState, type StatisticDefinition } from './define.ts';
 export { entropy, entropyOf, type EntropyReading, type EntropyState } from './entropy.ts';
+export { rowSample, sampledRows, type RowSample } from './row-sample.ts';
 export { mergeSketches, type SketchState, type StatisticSketch } from './sketch.ts';
 export {
   maxSketchBytes,

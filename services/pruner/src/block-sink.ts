@@ -34,9 +34,9 @@ export function blockSink(
   let begun: Transaction | undefined;
   const begin = () => (begun ??= writer.beginBlock(block));
   return {
-    write: ({ job, packed, keptBefore, keptAfter }) =>
+    write: ({ job, packed, keptBefore, keptAfter, figures }) =>
       stopwatch.time('commit', async () => {
-        await writeLinear(begin(), job.name, packed, { before: keptBefore, after: keptAfter });
+        await writeLinear(begin(), job.name, packed, { before: keptBefore, after: keptAfter }, figures);
         for (const array of [packed.values, packed.indices]) free(array);
       }),
     commit: () =>

@@ -28,6 +28,8 @@ export interface PruneOptions extends ClientTls {
   readonly skipIndivisible: boolean;
   /** Tokens that must have gone to an expert for it to be pruned by its own statistics. @default MIN_EXPERT_TOKENS */
   readonly expertTokens?: number | undefined;
+  /** Takes figures for a report: see `LinearFigures` of @esparse/dataflow. @default false */
+  readonly figures?: boolean | undefined;
   /** Refuses to begin a new run: an earlier attempt must be there to go on with. @default false */
   readonly resume?: boolean;
   /** Addresses of workers, or names of gRPC that stand for several; where there are none, one is started on loopback. */

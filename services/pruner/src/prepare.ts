@@ -101,6 +101,7 @@ function runOptions(
     bos,
     skipIndivisible,
     expertTokens = MIN_EXPERT_TOKENS,
+    figures,
   } = options;
   return {
     pipeline: describePipeline(options.pipeline),
@@ -112,6 +113,7 @@ function runOptions(
     // A model without experts has the same bytes whatever is asked of them.
     ...(description.linears.some(({ expert }) => expert !== undefined) && { expertTokens }),
     skipIndivisible,
+    ...(figures === true && { figures }),
   };
 }
 

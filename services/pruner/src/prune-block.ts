@@ -41,6 +41,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
       load: (job) => loadWeights(context, job, signal),
       report: events.report,
       guard: { ...context.guard, signal },
+      figures: context.figures,
     }),
     stopwatch.measure('prune', { 'esparse.block': block }),
   );

@@ -8,9 +8,10 @@ import {
   writeDense,
   writeTokenizerFiles,
 } from '@esparse/model-store';
+import { openInferenceKernels } from '@esparse/kernels';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
-import type { StatisticReader } from '@esparse/statistics';
+import { sampledRows, type StatisticReader } from '@esparse/statistics';
 import { createOrOpenStore, openStore, type Store } from '@esparse/store';
 import { peakResidentBytes, trace, type OpenSpan } from '@esparse/telemetry';
 import { advanceBlock } from './advance-block.ts';
@@ -178,6 +179,8 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       readers,
       needsDense: needsDenseStates(readers, blockStages),
       shuffle,
+      figures:
+        options.figures === true ? { sample: sampledRows, kernels: openInferenceKernels() } : undefined,
       guard,
       target: {
         model: await resolveLocation(options.model),

@@ -1,4 +1,4 @@
-import type { GuardOptions } from '@esparse/dataflow';
+import type { FigureOptions, GuardOptions } from '@esparse/dataflow';
 import type { ModelDescription } from '@esparse/model';
 import type { RunTarget } from '@esparse/protocol';
 import type { BlockStage, Metric, Shuffle, Stage } from '@esparse/sparsity';
@@ -27,6 +27,8 @@ export interface RunContext {
   /** Whether a statistic or a block stage needs the dense model's activations: its hidden states then lie beside the others. */
   readonly needsDense: boolean;
   readonly shuffle: Shuffle;
+  /** How figures for a report are taken, where they are. */
+  readonly figures: FigureOptions | undefined;
   /** How calls of plug-ins are guarded. */
   readonly guard: GuardOptions;
   readonly target: RunTarget;

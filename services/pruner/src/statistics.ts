@@ -3,6 +3,7 @@ import { EsparseError } from '@esparse/errors';
 import type { ConfiguredPipeline } from '@esparse/sparsity';
 import {
   checkPlugin,
+  sampledRows,
   sameParameters,
   STATISTICS,
   type AnyStatistic,
@@ -19,10 +20,11 @@ import type { PruneOptions } from './options.ts';
  */
 export function checkedReaders(
   { name: pipeline, metric, stages }: Pick<ConfiguredPipeline, 'name' | 'metric' | 'stages'>,
-  { combine }: Pick<PruneOptions, 'combine'>,
+  { combine, figures }: Pick<PruneOptions, 'combine' | 'figures'>,
 ): ReadonlySet<StatisticReader> {
   const statistics = new Map<string, AnyStatistic>();
-  for (const { name: part, statistics: needed } of [metric, ...stages]) {
+  const parts = [metric, ...stages, ...(figures === true ? [FIGURES] : [])];
+  for (const { name: part, statistics: needed } of parts) {
     const who = `${part} of pipeline ${pipeline}`;
     for (const [name, reader] of Object.entries(needed)) {
       checkReader(who, name, reader);
@@ -45,8 +47,11 @@ export function checkedReaders(
       }
     }
   }
-  return readersOf([metric, ...stages]);
+  return readersOf(parts);
 }
+
+/** What figures for a report need of each tap, as a part of a pipeline says it. */
+const FIGURES = { name: '--figures', statistics: { sample: sampledRows } };
 
 /** Whether workers can gather it: those that come with esparse and are asked for by their names. */
 export function isKnownToWorkers({ name }: AnyStatistic): boolean {

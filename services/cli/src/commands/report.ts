@@ -7,6 +7,7 @@ import { gatherReport, readPoints, readPruneLog, type Report } from '@esparse/re
 import { renderPage, type FrontierPoint } from '@esparse/report-page';
 import { nameOfLocation, showLocation } from '@esparse/storage';
 import { openStore, type Run } from '@esparse/store';
+import { peakResidentBytes } from '@esparse/telemetry';
 import { minimatch } from 'minimatch';
 import { withCancellation } from '../cancel.ts';
 import { flagsOf } from '../eval/place.ts';
@@ -107,6 +108,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const given =
     flags.points === undefined ? [] : readPoints(await readUtf8(flags.points, signal), flags.points);
   const progress = createProgress(process.stderr);
+  const started = performance.now();
   try {
     const onProgress = (line: string) => {
       progress.show(line);
@@ -126,7 +128,9 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
     });
     const size = await replaceFile(out, renderPage(report.data, report.attachment), signal);
     progress.end();
-    tell(json, { out, bytes: size, store: directory, run: shown.fingerprint }, report);
+    const seconds = (performance.now() - started) / 1000;
+    const what = { out, bytes: size, store: directory, run: shown.fingerprint };
+    tell(json, { ...what, seconds, peakResidentBytes: peakResidentBytes() }, report);
   } finally {
     progress.end();
   }
@@ -171,6 +175,8 @@ interface Written {
   readonly bytes: number;
   readonly store: string;
   readonly run: string;
+  readonly seconds: number;
+  readonly peakResidentBytes: number;
 }
 
 function tell(json: boolean, written: Written, report: Report): void {

@@ -18,6 +18,7 @@ export interface RunFlags extends PipelineFlags, FamilyFlags {
   readonly skipIndivisible: boolean;
   readonly expertTokens: number;
   readonly combine: 'pruner' | 'worker';
+  readonly figures: boolean;
 }
 
 /** The options of `RunFlags`: of a run, and of its plan. */
@@ -52,6 +53,13 @@ export function runOptions(): Option[] {
       'ESPARSE_EXPERT_TOKENS',
       integer(1, 1_000_000_000),
     ),
+    new Option(
+      '--figures',
+      'take figures for `esparse report`: the share of the score that is lost, the mean score of every channel, and how much the ' +
+        'output of every linear changes on some rows of the calibration',
+    )
+      .default(false)
+      .env('ESPARSE_FIGURES'),
     new Option(
       '--combine <where>',
       'where activations become statistics: worker sends far fewer bytes, the store is the same',
