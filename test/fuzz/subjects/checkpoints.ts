@@ -12,21 +12,27 @@ import { refusedAs, type Subject } from '../subject.ts';
 
 /** What a damaged or hostile checkpoint may be refused as; 'usage' where its sequences are shorter than the text's. */
 const KINDS: readonly ErrorKind[] = ['checkpoint', 'unsupported', 'numeric', 'usage'];
-const FAMILIES = ['llama', 'mistral', 'opt', 'qwen2'];
+const FIXTURES = [
+  'families/llama',
+  'families/mistral',
+  'families/opt',
+  'families/qwen2',
+  'transformers/gpt-oss-mxfp4',
+];
 /** Two windows of a few tokens that every vocabulary has. */
 const TOKENS = Uint32Array.of(1, 5, 3, 2, 7, 4, 1, 6);
 const SEQLEN = 4;
 
 /**
- * A small checkpoint of every family, and one in shards. Law: a checkpoint is read whole and runs in ONNX Runtime, or it is
+ * Small checkpoints of some families, one with blocks of MXFP4, and one in shards. Law: a checkpoint is read whole and runs in ONNX Runtime, or it is
  * refused by name.
  */
 export const checkpoints: Subject = {
   async open(home) {
     const folders: MutableFolder[] = [];
-    for (const family of FAMILIES) {
-      const folder = path.join(home, family);
-      await cp(path.join(REPOSITORY, 'test/fixtures/families', family), folder, { recursive: true });
+    for (const fixture of FIXTURES) {
+      const folder = path.join(home, path.basename(fixture));
+      await cp(path.join(REPOSITORY, 'test/fixtures', fixture), folder, { recursive: true });
       await rm(path.join(folder, 'expected.json'));
       folders.push(await MutableFolder.open(folder));
     }

@@ -22,6 +22,10 @@ const LLAMA3 = {
   high_freq_factor: 4,
   original_max_position_embeddings: 16,
 };
+const GPT_OSS_YARN = {
+  ...{ rope_type: 'yarn', factor: 4, beta_fast: 32, beta_slow: 1 },
+  ...{ original_max_position_embeddings: 16, truncate: false },
+};
 const LONG = { short_factor: [1, 1.1, 1.2, 1.5], long_factor: [1, 2, 3, 4.5] };
 const [FULL, SLIDING] = ['full_attention', 'sliding_attention'];
 const plain = (rope_theta: number) => ({ rope_parameters: { rope_theta, rope_type: 'default' } });
@@ -154,6 +158,19 @@ test.each<[family: string, old: object, current: object]>([
       ...plain(1e6),
       ...{ num_local_experts: 8, mlp_only_layers: [1], head_dim: 12 },
       ...{ use_sliding_window: false, sliding_window: null },
+    },
+  ],
+  [
+    'GptOss',
+    {
+      ...{ num_local_experts: 4, head_dim: 16, sliding_window: 9, experts_per_token: 4 },
+      ...{ rope_theta: 150_000, rope_scaling: GPT_OSS_YARN, initial_context_length: 16 },
+    },
+    {
+      ...{ num_local_experts: 4, num_experts_per_tok: 4, head_dim: 16, sliding_window: 9 },
+      ...{ swiglu_alpha: 1.702, swiglu_limit: 7, attention_bias: true, rms_norm_eps: 1e-5 },
+      rope_parameters: { ...GPT_OSS_YARN, rope_theta: 150_000 },
+      layer_types: [SLIDING, FULL, SLIDING, FULL],
     },
   ],
   ['Granite', { rope_theta: 10_000, logits_scaling: 8 }, { ...plain(10_000), logits_scaling: 8 }],

@@ -218,3 +218,49 @@ test.each([
     message: expect.stringContaining(name),
   });
 });
+
+const GPT_OSS = { ...ROTARY, architectures: ['GptOssForCausalLM'], num_local_experts: 4, head_dim: 8 };
+
+test('gpt-oss has sinks, biases on everything but norms, and windows in every other layer', () => {
+  const { linears, program, blockTensors, fusedTensors } = describeModel(GPT_OSS);
+  expect(linears.filter(({ bias }) => bias === undefined)).toEqual([]);
+  const tensors = blockTensors(1).map(
+    ({ name, shape }) => `${name.slice('model.layers.1.'.length)} ${shape.join('x')}`,
+  );
+  expect(tensors).toEqual(
+    expect.arrayContaining(['self_attn.sinks 4', 'mlp.router.weight 4x32', 'mlp.router.bias 4']),
+  );
+  const attentions = [0, 1].map((block) =>
+    program.blocks[kindOf(program, block)]!.find(({ op }) => op === 'attention'),
+  );
+  expect(attentions).toMatchObject([{ sinks: 'sinks', window: 128 }, { sinks: 'sinks' }]);
+  expect(attentions[1]).not.toHaveProperty('window');
+  expect(
+    fusedTensors!(1).map(
+      ({ name, shape }) => `${name.slice('model.layers.1.mlp.'.length)} ${shape.join('x')}`,
+    ),
+  ).toEqual([
+    'experts.gate_up_proj 4x32x96',
+    'experts.gate_up_proj_bias 4x96',
+    'experts.down_proj 4x48x32',
+    'experts.down_proj_bias 4x32',
+  ]);
+});
+
+test.each([
+  [{ quantization_config: { quant_method: 'gptq' } }, 'unsupported', "quantization_config of 'gptq'"],
+  [{ quantization_config: {} }, 'unsupported', 'a quantization_config'],
+  [
+    { architectures: ['LlamaForCausalLM'], quantization_config: { quant_method: 'mxfp4' } },
+    'unsupported',
+    "'mxfp4'",
+  ],
+  [{ num_experts_per_tok: 5 }, 'checkpoint', 'to 5 experts'],
+  [{ swiglu_limit: 0 }, 'checkpoint', 'swiglu_limit'],
+  [{ layer_types: ['full_attention'] }, 'checkpoint', 'layer_types names 1 of 2'],
+])('a gpt-oss with %j is refused: %s, naming %s', (part, kind, name) => {
+  expect(thrownBy(() => describeModel({ ...GPT_OSS, ...part }))).toMatchObject({
+    kind,
+    message: expect.stringContaining(name),
+  });
+});

@@ -16,6 +16,7 @@ const sizes = (
   ...{ num_attention_heads, num_key_value_heads, vocab_size },
 });
 const tied = { tie_word_embeddings: true };
+const GPT_OSS = sizes(2880, 2880, 0, 64, 8, 201088);
 const untied = { tie_word_embeddings: false };
 
 test.each<[name: string, architecture: string, config: object, parameters: number]>([
@@ -34,6 +35,18 @@ test.each<[name: string, architecture: string, config: object, parameters: numbe
     'Qwen3ForCausalLM',
     { ...sizes(1024, 3072, 28, 16, 8, 151936), ...tied, head_dim: 128 },
     596_049_920,
+  ],
+  [
+    'gpt-oss-20b',
+    'GptOssForCausalLM',
+    { ...GPT_OSS, num_hidden_layers: 24, num_local_experts: 32 },
+    20_914_757_184,
+  ],
+  [
+    'gpt-oss-120b',
+    'GptOssForCausalLM',
+    { ...GPT_OSS, num_hidden_layers: 36, num_local_experts: 128 },
+    116_829_156_672,
   ],
   ['SmolLM3-3B', 'SmolLM3ForCausalLM', { ...sizes(2048, 11008, 36, 16, 4, 128256), ...tied }, 3_075_098_624],
   [
