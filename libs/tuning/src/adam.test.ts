@@ -22,7 +22,11 @@ test('steps are those of the paper, and a value that is pruned stays where it is
   const gradients = rates.map(() => Float32Array.from({ length: 40 }, random));
   const adam = new Adam(values, mask);
   gradients.forEach((gradient, i) => {
-    adam.step(gradient, rates[i]!);
+    adam.step(
+      gradient.map((value) => 8 * value),
+      rates[i]!,
+      1 / 8,
+    );
   });
   values.forEach((value, i) => {
     const ofValue = gradients.map((gradient) => gradient[i]!);

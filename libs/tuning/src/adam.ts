@@ -23,8 +23,11 @@ export class Adam {
     this.#square = new Float32Array(values.length);
   }
 
-  /** One step down the gradient, of about `rate` for each value. */
-  step(gradient: Float32Array, rate: number): void {
+  /**
+   * One step down the gradient, of about `rate` for each value.
+   * @param scale what the gradient is multiplied by first
+   */
+  step(gradient: Float32Array, rate: number, scale: number): void {
     this.#steps++;
     // Both means begin at 0: these undo it.
     const byMean = rate / (1 - BETA1 ** this.#steps);
@@ -32,7 +35,7 @@ export class Adam {
     const [values, mask, mean, square] = [this.#values, this.#mask, this.#mean, this.#square];
     for (let i = 0; i < values.length; i++) {
       // A value that stays has means of 0: it is moved by 0, without a branch.
-      const g = gradient[i]! * (mask === undefined ? 1 : mask[i]!);
+      const g = gradient[i]! * scale * (mask === undefined ? 1 : mask[i]!);
       const m = BETA1 * mean[i]! + (1 - BETA1) * g;
       const s = BETA2 * square[i]! + (1 - BETA2) * g * g;
       mean[i] = m;

@@ -1,10 +1,11 @@
 import type { BlockLoss, Example } from '@esparse/onnx';
 import type { Values } from './learner.ts';
 
-/** Means over some sequences. */
+/** What some sequences show of the block. */
 export interface Examples {
+  /** The mean of their losses. */
   loss(sequences: readonly number[], parameters: Values): Promise<number>;
-  /** The gradients are those of the last call: the next one writes over them. */
+  /** The same, and the sum of their gradients: the next call writes over it. */
   gradients(
     sequences: readonly number[],
     parameters: Values,
@@ -29,33 +30,26 @@ export function createExamples(
 ): Examples {
   const buffers = (): Values =>
     new Map(slots.map((slot) => [slot, new Float32Array(shapes.get(slot)!.reduce((a, b) => a * b, 1))]));
-  const [sums, parts] = [buffers(), buffers()];
+  // Each run adds what the one before left, into the other.
+  let [sum, total] = [buffers(), buffers()];
   const read = async (sequence: number): Promise<Example> => {
     signal?.throwIfAborted();
     return { input: await inputs(sequence), target: await targets(sequence) };
   };
   return {
     async loss(sequences, parameters) {
-      let sum = 0;
-      for (const sequence of sequences) sum += await block.loss(await read(sequence), parameters);
-      return sum / sequences.length;
+      let loss = 0;
+      for (const sequence of sequences) loss += await block.loss(await read(sequence), parameters);
+      return loss / sequences.length;
     },
     async gradients(sequences, parameters) {
-      let sum = 0;
-      for (const [i, sequence] of sequences.entries()) {
-        sum += await block.gradients(await read(sequence), parameters, i === 0 ? sums : parts);
-        if (i > 0) for (const [slot, total] of sums) add(total, parts.get(slot)!);
+      let loss = 0;
+      for (const gradient of total.values()) gradient.fill(0);
+      for (const sequence of sequences) {
+        [sum, total] = [total, sum];
+        loss += await block.gradients(await read(sequence), parameters, sum, total);
       }
-      for (const total of sums.values()) multiply(total, 1 / sequences.length);
-      return { loss: sum / sequences.length, gradients: sums };
+      return { loss: loss / sequences.length, gradients: total };
     },
   };
-}
-
-function add(sum: Float32Array, values: Float32Array): void {
-  for (let i = 0; i < sum.length; i++) sum[i]! += values[i]!;
-}
-
-function multiply(values: Float32Array, factor: number): void {
-  for (let i = 0; i < values.length; i++) values[i]! *= factor;
 }

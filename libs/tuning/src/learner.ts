@@ -10,8 +10,11 @@ export interface Learner {
   readonly slots: readonly string[];
   /** All of them, as they are now: `step` changes them in place. */
   readonly values: Values;
-  /** One step down the gradients of those that are not fixed. */
-  step(gradients: Values, rate: number): void;
+  /**
+   * One step down the gradients of those that are not fixed.
+   * @param scale what the gradients are multiplied by first
+   */
+  step(gradients: Values, rate: number, scale: number): void;
   /** Remembers those that are not fixed as they are now. */
   keep(): void;
   /** What was remembered last; the start otherwise. */
@@ -28,8 +31,8 @@ export function createLearner(parameters: ReadonlyMap<string, TunedParameter>): 
   return {
     slots: [...kept.keys()],
     values,
-    step(gradients, rate) {
-      for (const [slot, adam] of adams) adam.step(gradients.get(slot)!, rate);
+    step(gradients, rate, scale) {
+      for (const [slot, adam] of adams) adam.step(gradients.get(slot)!, rate, scale);
     },
     keep() {
       for (const [slot, copy] of kept) copy.set(values.get(slot)!);

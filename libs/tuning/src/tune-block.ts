@@ -114,7 +114,7 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
     for (let step = 1; step <= steps; step++) {
       const found = await examples.gradients(batches.next(), learner.values);
       if (!Number.isFinite(found.loss)) return { steps: step - 1, stopped: 'diverged' } as const;
-      learner.step(found.gradients, learningRateAt(step, steps, learningRate));
+      learner.step(found.gradients, learningRateAt(step, steps, learningRate), 1 / options.batch);
       given.onProgress?.({ step, steps, loss: found.loss });
       if (step % every !== 0 && step !== steps) continue;
       const heldOut = await examples.loss(batches.heldOut, learner.values);

@@ -1,7 +1,7 @@
 import { tinyLlama, uniform } from '@esparse/laws';
 import { BLOCK_OUTPUT, describeModel, weightSlot, type BlockOp, type RopeSpec } from '@esparse/model';
 import { inF64, openF64, type Value64 } from '../testing/in-f64.ts';
-import { buildLossGraph, LOSS, TARGET } from './loss-graph.ts';
+import { buildLossGraph, LOSS, SUM, TARGET } from './loss-graph.ts';
 import type { ProgramPart } from './program-writer.ts';
 
 const description = describeModel(tinyLlama({ attention_bias: true }).config);
@@ -132,6 +132,8 @@ async function expectGradients(
         : inputs.get(names[0]!)!.shape[1]!;
   inputs.set(TARGET, value([rows, width]));
 
+  for (const name of names)
+    inputs.set(SUM + name, { ...inputs.get(name)!, data: new Float64Array(inputs.get(name)!.data.length) });
   const found = await both!.run(inputs);
   const lossNow = async () => (await loss!.run(inputs)).get(LOSS)![0]!;
   expect(found.get(LOSS)![0]).toBeCloseTo(await lossNow(), 12);

@@ -13,6 +13,8 @@ import { openProgramWriter, type ProgramPart } from './program-writer.ts';
 export const TARGET = 'target';
 /** Its output: the mean squared error. */
 export const LOSS = 'loss';
+/** What the inputs are called that gradients are added to, before what these are of. */
+export const SUM = 'sum/';
 
 /** A graph of how far a block's output is from a target, and of the gradients of that. */
 export interface LossGraph {
@@ -20,7 +22,10 @@ export interface LossGraph {
   readonly bytes: Uint8Array;
   /** The slots that it reads, all graph inputs, and their shapes. */
   readonly parameters: ReadonlyMap<string, readonly number[]>;
-  /** The outputs that are the gradients, by what they are of. Two may share one. */
+  /**
+   * By what they are of: the outputs that are the gradients, each added to what is given for it. The inputs of these are the
+   * `SUM`s of the same names, shaped alike.
+   */
   readonly gradients: ReadonlyMap<string, string>;
 }
 
@@ -58,10 +63,12 @@ export function buildLossGraph(
   if (of.length > 0) {
     const start = graph.node('Mul', [difference, graph.constant(2 / (shape[0]! * shape[1]!))]);
     const all = carryBack(program, new Map([[BLOCK_OUTPUT, start]]), context);
-    for (const name of of) gradients.set(name, all.get(name)!);
-  }
-  for (const [name, output] of gradients) {
-    graph.output(output, parameters.get(name) ?? [context.rows, context.width(name)]);
+    for (const name of of) {
+      const shape = parameters.get(name) ?? [context.rows, context.width(name)];
+      const sum = graph.node('Add', [graph.input(SUM + name, shape), all.get(name)!]);
+      graph.output(sum, shape);
+      gradients.set(name, sum);
+    }
   }
   return { bytes: graph.toBytes(), parameters, gradients };
 }

@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { BLOCK_INPUT, kindOf, type ModelDescription } from '@esparse/model';
 import { CPU, type Device } from '../device/device.ts';
 import { createSession, type Session, type Value } from '../device/session.ts';
-import { buildLossGraph, LOSS, requireGradients, TARGET, type LossGraph } from '../graph/loss-graph.ts';
+import { buildLossGraph, LOSS, requireGradients, SUM, TARGET, type LossGraph } from '../graph/loss-graph.ts';
 import { blockPart } from '../graph/model-parts.ts';
 import { requireSeqlen } from './block-runner.ts';
 
@@ -34,13 +34,15 @@ export interface BlockLoss {
   /** @param parameters all of the block's, by slot */
   loss(example: Example, parameters: ReadonlyMap<string, Float32Array>): Promise<number>;
   /**
-   * The loss, and its gradients.
-   * @param gradients where they are written, by slot, shaped as their parameters
+   * The loss; its gradients are added to a sum.
+   * @param sum gradients of runs before, by slot, shaped as their parameters
+   * @param total where the sum with these goes: other memory
    */
   gradients(
     example: Example,
     parameters: ReadonlyMap<string, Float32Array>,
-    gradients: ReadonlyMap<string, Float32Array>,
+    sum: ReadonlyMap<string, Float32Array>,
+    total: ReadonlyMap<string, Float32Array>,
   ): Promise<number>;
   release(): Promise<void>;
 }
@@ -78,9 +80,11 @@ export function createBlockLoss(
     session: Session,
     { input, target }: Example,
     parameters: ReadonlyMap<string, Float32Array>,
-    outputs: ReadonlyMap<string, Value>,
+    further: ReadonlyMap<string, Value> = new Map(),
+    outputs: ReadonlyMap<string, Value> = new Map(),
   ): Promise<number> => {
     const inputs = new Map<string, Value>([
+      ...further,
       [BLOCK_INPUT, { data: input, shape }],
       [TARGET, { data: target, shape }],
     ]);
@@ -93,19 +97,16 @@ export function createBlockLoss(
 
   return {
     shapes: graph.parameters,
-    loss: async (example, parameters) => run(await alone(), example, parameters, new Map()),
-    async gradients(example, parameters, gradients) {
-      const outputs = new Map<string, Value>();
+    loss: async (example, parameters) => run(await alone(), example, parameters),
+    async gradients(example, parameters, sum, total) {
+      const sums = new Map<string, Value>();
+      const totals = new Map<string, Value>();
       for (const [slot, name] of graph.gradients) {
-        outputs.set(name, { data: required(gradients, slot), shape: graph.parameters.get(slot)! });
+        const shape = graph.parameters.get(slot)!;
+        sums.set(SUM + slot, { data: required(sum, slot), shape });
+        totals.set(name, { data: required(total, slot), shape });
       }
-      const loss = await run(await withGradients(), example, parameters, outputs);
-      for (const [slot, name] of graph.gradients) {
-        const { data } = outputs.get(name)!;
-        const own = gradients.get(slot)!;
-        if (data !== own) own.set(data);
-      }
-      return loss;
+      return run(await withGradients(), example, parameters, sums, totals);
     },
     async release() {
       await Promise.all(compiled.map(async (session) => (await session).release()));
