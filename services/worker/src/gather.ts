@@ -1,4 +1,4 @@
-import { createGatherer, type Gatherer } from '@esparse/dataflow';
+import type { Gatherer } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
 import type { TapOptions, TapOutput } from '@esparse/onnx';
@@ -39,6 +39,8 @@ export async function* foldShards(
   read: (shard: number) => Promise<ShardStates>,
   { block, shards, taps, allTokens, statistics, signal }: FoldOptions,
 ): AsyncGenerator<GatherStatisticsReply> {
+  // With RxJS: a worker that only streams does without it.
+  const { createGatherer } = await import('@esparse/dataflow');
   let gatherer: Gatherer | undefined;
   let tokens = 0;
   const every = Math.ceil(shards.length / MAX_REPORTS);

@@ -18,7 +18,7 @@ import {
 } from '@esparse/protocol';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
-import { createWorkerMetrics } from './metrics.ts';
+import type { WorkerMetrics } from './metrics.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { guardRoots } from './roots.ts';
 import { startCompute } from './start-compute.ts';
@@ -65,6 +65,12 @@ const MAX_CONCURRENT_CALLS = 64;
 
 const SERVICE = 'esparse.v1.Worker';
 
+/** Loads what counts only where somebody asks for it. */
+async function createMetrics(waiting: () => number): Promise<WorkerMetrics> {
+  const { createWorkerMetrics } = await import('./metrics.ts');
+  return createWorkerMetrics({ waiting });
+}
+
 /** Starts a worker: the esparse service and the standard health service. Clear text is for loopback, or `insecure`. */
 export async function startWorker({
   listen,
@@ -97,8 +103,7 @@ export async function startWorker({
   });
   const stopping = new AbortController();
   const queue = createSerialQueue();
-  const metrics =
-    metricsListen === undefined ? undefined : createWorkerMetrics({ waiting: () => queue.waiting });
+  const metrics = metricsListen === undefined ? undefined : await createMetrics(() => queue.waiting);
   server.addService(
     workerServiceDefinition,
     createWorkerService({ threads, compute, guard, queue, log, metrics, stopping: stopping.signal }),

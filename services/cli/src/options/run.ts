@@ -4,7 +4,8 @@ import { MIN_EXPERT_TOKENS, parseLayerRule, type LayerRule } from '@esparse/prun
 import type { Pattern } from '@esparse/sparsity';
 import { familyOption, type FamilyFlags } from './family.ts';
 import { numeric } from './shared.ts';
-import { integer, pattern } from './values.ts';
+import { pattern } from './pattern.ts';
+import { integer } from './values.ts';
 import { pipelineOptions, type PipelineFlags } from './pipeline.ts';
 
 /** What a run does, planned or carried out. */

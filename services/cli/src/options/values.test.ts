@@ -1,15 +1,10 @@
-import { collect, hostPort, integer, pattern } from './values.ts';
+import { collect, hostPort, integer } from './values.ts';
 
 test('a whole number is taken within its bounds and refused outside them', () => {
   const parse = integer(1, 8);
   expect(parse('8')).toBe(8);
   for (const bad of ['0', '9', '1.5', 'one', '', '1e0', ' 1'])
     expect(() => parse(bad)).toThrow(/from 1 to 8/);
-});
-
-test('a pattern is keep:group', () => {
-  expect(pattern('4:8')).toEqual({ keep: 4, group: 8 });
-  for (const bad of ['8:4', '2', '0:4', '2:32', 'two:four']) expect(() => pattern(bad)).toThrow();
 });
 
 test('an address is HOST:PORT, IPv6 in brackets', () => {

@@ -1,6 +1,4 @@
 import { InvalidArgumentError } from 'commander';
-import { isEsparseError } from '@esparse/errors';
-import { parsePattern, type Pattern } from '@esparse/sparsity';
 
 /** A whole number in [least, most]. */
 export function integer(least: number, most: number): (text: string) => number {
@@ -20,15 +18,6 @@ export function anyInteger(text: string): number {
     throw new InvalidArgumentError('Expected a whole number.');
   }
   return value;
-}
-
-/** keep:group, such as 2:4. */
-export function pattern(text: string): Pattern {
-  try {
-    return parsePattern(text);
-  } catch (error) {
-    throw isEsparseError(error) ? new InvalidArgumentError(`${error.message}: ${error.hint ?? ''}`) : error;
-  }
 }
 
 /** Collects an option that may be given several times. */
