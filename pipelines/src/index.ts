@@ -1,4 +1,6 @@
 export { eSparseReconstructPipeline } from './e-sparse-reconstruct.ts';
+export { eSparseReconstructTunePipeline } from './e-sparse-reconstruct-tune.ts';
+export { eSparseTunePipeline } from './e-sparse-tune.ts';
 export { eSparsePipeline } from './e-sparse.ts';
 export { magnitudePipeline } from './magnitude.ts';
 export { PIPELINES, pipelineNamed } from './installed.ts';

@@ -1,6 +1,8 @@
 import { EsparseError } from '@esparse/errors';
 import type { Pipeline } from '@esparse/sparsity';
 import { eSparseReconstructPipeline } from './e-sparse-reconstruct.ts';
+import { eSparseReconstructTunePipeline } from './e-sparse-reconstruct-tune.ts';
+import { eSparseTunePipeline } from './e-sparse-tune.ts';
 import { eSparsePipeline } from './e-sparse.ts';
 import { magnitudePipeline } from './magnitude.ts';
 import { riaLsaPipeline } from './ria-lsa.ts';
@@ -12,6 +14,8 @@ import { wandaPipeline } from './wanda.ts';
 const ALL: readonly Pipeline[] = [
   eSparsePipeline,
   eSparseReconstructPipeline,
+  eSparseTunePipeline,
+  eSparseReconstructTunePipeline,
   riaPipeline,
   riaLsaPipeline,
   wandaPipeline,

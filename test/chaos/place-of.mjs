@@ -6,5 +6,5 @@ export function placeOf(relative) {
   if (part === undefined) return 'runs';
   if (part === 'blocks') return below.length > 2 ? 'array' : below.length === 2 ? 'block' : 'blocks';
   if (part === 'dense') return below.length > 1 ? 'array' : 'dense';
-  return ['hidden', 'hidden-dense', 'tokenizer'].includes(part) ? part : 'run';
+  return ['hidden', 'hidden-dense', 'drafts', 'tokenizer'].includes(part) ? part : 'run';
 }

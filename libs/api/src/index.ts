@@ -121,10 +121,13 @@ export {
   wanda,
   type ShuffleName,
 } from '@esparse/sparsity';
+export { tune, tuneOptions } from '@esparse/tuning';
 export { reconstruct, reconstructOptions, sparseGptOptions, sparseGptStage } from '@esparse/reconstruction';
 export {
   eSparsePipeline,
   eSparseReconstructPipeline,
+  eSparseReconstructTunePipeline,
+  eSparseTunePipeline,
   magnitudePipeline,
   PIPELINES,
   riaLsaPipeline,

@@ -9,7 +9,12 @@ import type { OpenShardReply__Output } from './generated/esparse/v1/OpenShardRep
 import { DESCRIBE_DEADLINE_MS, OPEN_DEADLINE_MS, SHARD_DEADLINE_MS } from './limits.ts';
 import { readTiles } from './read-tiles.ts';
 import { PROTOCOL_VERSION, requireProtocol } from './version.ts';
-import type { RunTarget, WorkerConnection } from './worker-connection.ts';
+import type { RunTarget, TuneBlockRequest, WorkerConnection } from './worker-connection.ts';
+
+/** The dense block in both models, and those sequences that are looked at before, meanwhile and after. */
+const PASSES_OF_TARGETS = 4;
+/** Forward and back: what each takes twice. */
+const PASSES_OF_A_STEP = 3;
 
 /** Opens a connection to workers; nothing is sent before the first call, or `watch`. */
 export function connectWorker(
@@ -76,6 +81,11 @@ export function connectWorker(
       const deadline = within(SHARD_DEADLINE_MS * Math.max(1, shards.length));
       return streamCall(to(target, signal), () => client.gatherStatistics(request, deadline));
     },
+    tuneBlock(target, { shards, ...request }, signal) {
+      const message = { run: refOf(target), ...request, shards: [...shards] };
+      const deadline = within(tuneDeadlineMs({ shards, ...request }));
+      return streamCall(to(target, signal), () => client.tuneBlock(message, deadline));
+    },
     async advanceShard(target, block, shard, signal) {
       await unaryCall<AdvanceShardReply__Output>(to(target, signal), (done) =>
         client.advanceShard({ run: refOf(target), block, shard }, within(SHARD_DEADLINE_MS), done),
@@ -91,6 +101,14 @@ export function connectWorker(
       client.close();
     },
   };
+}
+
+/** As long as the work would take at the pace that is taken for hanging over a shard. */
+function tuneDeadlineMs({ shards, sequences, steps, batch }: TuneBlockRequest): number {
+  const passes = PASSES_OF_TARGETS * sequences + PASSES_OF_A_STEP * steps * batch;
+  const sequencesEach = Math.max(1, sequences / Math.max(1, shards.length));
+  // A timer takes no longer times.
+  return Math.min(2 ** 31 - 1, SHARD_DEADLINE_MS * Math.ceil(passes / sequencesEach));
 }
 
 function refOf({ numerics = '', modelDigest = '', ...target }: RunTarget) {

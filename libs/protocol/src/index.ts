@@ -15,6 +15,9 @@ export type { GenerateRequest__Output } from './generated/esparse/v1/GenerateReq
 export type { InferenceHandlers } from './generated/esparse/v1/Inference.ts';
 export type { GatherStatisticsReply } from './generated/esparse/v1/GatherStatisticsReply.ts';
 export type { GatherStatisticsReply__Output } from './generated/esparse/v1/GatherStatisticsReply.ts';
+export type { TuneBlockReply } from './generated/esparse/v1/TuneBlockReply.ts';
+export type { TuneBlockReply__Output } from './generated/esparse/v1/TuneBlockReply.ts';
+export type { TuneBlockRequest__Output } from './generated/esparse/v1/TuneBlockRequest.ts';
 export type { StatisticRef__Output } from './generated/esparse/v1/StatisticRef.ts';
 export type { RunRef__Output } from './generated/esparse/v1/RunRef.ts';
 export type { WorkerHandlers } from './generated/esparse/v1/Worker.ts';
@@ -34,10 +37,17 @@ export {
   MAX_SHARD_BYTES,
   MAX_SHARD_TOKENS,
   MAX_TILE_BYTES,
+  TUNE_SILENCE_MS,
   UNREAD_TIMEOUT_MS,
 } from './limits.ts';
 export { workerServiceDefinition } from './service.ts';
 export { tileMessages, type Tile, type TileExpectation } from './tiles.ts';
 export { clientCredentials, isLoopback, serverCredentials, type ClientTls, type ServerTls } from './tls.ts';
 export { PROTOCOL_VERSION, requireProtocol, SOFTWARE_VERSION } from './version.ts';
-export type { GatherRequest, RunTarget, ShardTokens, WorkerConnection } from './worker-connection.ts';
+export type {
+  GatherRequest,
+  RunTarget,
+  ShardTokens,
+  TuneBlockRequest,
+  WorkerConnection,
+} from './worker-connection.ts';

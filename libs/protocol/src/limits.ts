@@ -51,3 +51,9 @@ export const OPEN_DEADLINE_MS = 10 * 60_000;
  * widths. What is merely slow is issued elsewhere long before; this ends calls that would hang for ever.
  */
 export const SHARD_DEADLINE_MS = 30 * 60_000;
+
+/**
+ * How long a worker that tunes a block may send nothing: it tells of every step, which is one of some sequences, and of every
+ * sequence before that. One that hangs is given up, and the block is tuned elsewhere.
+ */
+export const TUNE_SILENCE_MS = SHARD_DEADLINE_MS / 2;

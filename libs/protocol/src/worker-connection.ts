@@ -1,5 +1,6 @@
 import type { DescribeReply__Output } from './generated/esparse/v1/DescribeReply.ts';
 import type { GatherStatisticsReply__Output } from './generated/esparse/v1/GatherStatisticsReply.ts';
+import type { TuneBlockReply__Output } from './generated/esparse/v1/TuneBlockReply.ts';
 import type { OpenModelReply__Output } from './generated/esparse/v1/OpenModelReply.ts';
 import type { WorkerIdentity } from './identity.ts';
 import type { Tile, TileExpectation } from './tiles.ts';
@@ -35,6 +36,23 @@ export interface GatherRequest {
   readonly allTokens?: boolean;
 }
 
+/** How a block is to be tuned inside the worker. */
+export interface TuneBlockRequest {
+  readonly block: number;
+  /** Those that hold the sequences, ascending. */
+  readonly shards: readonly number[];
+  /** Sequences of these shards that are used: the first ones. */
+  readonly sequences: number;
+  readonly steps: number;
+  /** Sequences of a step. */
+  readonly batch: number;
+  readonly learningRate: number;
+  /** Share of the dense model's own output in the target. */
+  readonly dense: number;
+  readonly heldOut: number;
+  readonly seed: number;
+}
+
 /**
  * The workers behind one target, as their client sees them: gRPC sends each call to the least busy one. Every call has
  * a deadline, can be cancelled and fails with an `EsparseError`. A worker that is not of the identity that the target
@@ -65,6 +83,12 @@ export interface WorkerConnection {
     request: GatherRequest,
     signal?: AbortSignal,
   ): AsyncIterable<GatherStatisticsReply__Output>;
+  /** The tuned values of a block's draft, and how far the worker is. */
+  tuneBlock(
+    target: RunTarget,
+    request: TuneBlockRequest,
+    signal?: AbortSignal,
+  ): AsyncIterable<TuneBlockReply__Output>;
   advanceShard(target: RunTarget, block: number, shard: number, signal?: AbortSignal): Promise<void>;
   /** As `advanceShard`, of the dense model's own hidden states, with the dense weights. */
   advanceDenseShard(target: RunTarget, block: number, shard: number, signal?: AbortSignal): Promise<void>;

@@ -34,12 +34,26 @@ export interface SpillOptions {
   readonly memory: number;
   /** Where the file goes. @default TMPDIR, or /tmp */
   readonly folder?: string | undefined;
+  /** What slabs are for, in messages. @default 'the Hessians' */
+  readonly holds?: string | undefined;
+  /** The variable that bounds the memory, in messages. @default 'ESPARSE_HESSIAN_MEMORY' */
+  readonly variable?: string | undefined;
 }
 
 /**
  * Opens a spill. Its file has no name as soon as it is open: the system removes it however this process ends.
  */
-export function createSpill({ memory, folder = tmpdir() }: SpillOptions): Spill {
+export function createSpill({
+  memory,
+  folder = tmpdir(),
+  holds = 'the Hessians',
+  variable = 'ESPARSE_HESSIAN_MEMORY',
+}: SpillOptions): Spill {
+  const noRoom: NoRoom = (message, cause) =>
+    new EsparseError('space', `${holds} do not fit into memory, and ${message}`, {
+      hint: `set TMPDIR to a folder on a disk with room, or raise ${variable} (in GiB)`,
+      cause,
+    });
   let inMemory = 0;
   let inFile = 0;
   let opened: Promise<FileHandle> | undefined;
@@ -53,18 +67,18 @@ export function createSpill({ memory, folder = tmpdir() }: SpillOptions): Spill 
 
   /** Work that goes on after the run has ended, such as a sum that was under way when it was cancelled, ends here. */
   const requireOpen = () => {
-    if (closed) throw new EsparseError('cancelled', 'the run has ended: its Hessians are released');
+    if (closed) throw new EsparseError('cancelled', `the run has ended: ${holds} are released`);
   };
   const file = () => {
     // What was under way when the file was closed must not open another, which would never be closed.
     requireOpen();
-    return (opened ??= openNameless(folder));
+    return (opened ??= openNameless(folder, noRoom));
   };
 
   const place = async (bytes: number): Promise<number> => {
     const again = vacant.get(bytes)?.pop();
     if (again !== undefined) return again;
-    await requireRoom(folder, end + bytes - (await (await file()).stat()).blocks * BLOCK_BYTES);
+    await requireRoom(folder, end + bytes - (await (await file()).stat()).blocks * BLOCK_BYTES, noRoom);
     end += bytes;
     return end - bytes;
   };
@@ -79,11 +93,11 @@ export function createSpill({ memory, folder = tmpdir() }: SpillOptions): Spill 
         const pool = poolOf(buffers, bytes);
         const buffer = pool.pop() ?? new ArrayBuffer(bytes);
         try {
-          if (written) await transfer(await file(), 'read', new Uint8Array(buffer), offset);
+          if (written) await transfer(await file(), 'read', new Uint8Array(buffer), offset, noRoom);
           else new Uint8Array(buffer).fill(0);
           const result = await work(buffer);
           if (access === 'change') {
-            await transfer(await file(), 'write', new Uint8Array(buffer), offset);
+            await transfer(await file(), 'write', new Uint8Array(buffer), offset, noRoom);
             written = true;
           }
           return result;
@@ -93,7 +107,7 @@ export function createSpill({ memory, folder = tmpdir() }: SpillOptions): Spill 
       },
       async read(from, into) {
         requireOpen();
-        if (written) await transfer(await file(), 'read', into, offset + from);
+        if (written) await transfer(await file(), 'read', into, offset + from, noRoom);
         else into.fill(0);
       },
       release() {
@@ -146,7 +160,10 @@ export function createSpill({ memory, folder = tmpdir() }: SpillOptions): Spill 
 /** The unit of `blocks` in the result of `stat`. */
 const BLOCK_BYTES = 512;
 
-async function openNameless(folder: string): Promise<FileHandle> {
+/** Says why there is no room. */
+type NoRoom = (message: string, cause?: unknown) => EsparseError;
+
+async function openNameless(folder: string, noRoom: NoRoom): Promise<FileHandle> {
   const name = path.join(folder, `esparse-spill-${randomUUID()}`);
   try {
     const handle = await open(name, 'wx+', 0o600);
@@ -157,7 +174,7 @@ async function openNameless(folder: string): Promise<FileHandle> {
   }
 }
 
-async function requireRoom(folder: string, bytes: number): Promise<void> {
+async function requireRoom(folder: string, bytes: number, noRoom: NoRoom): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (bavail * bsize >= bytes) return;
   throw noRoom(`${folder} has ${gigabytes(bavail * bsize)} free, and ${gigabytes(bytes)} more must go there`);
@@ -169,6 +186,7 @@ async function transfer(
   direction: 'read' | 'write',
   bytes: Uint8Array,
   offset: number,
+  noRoom: NoRoom,
 ): Promise<void> {
   for (let at = 0; at < bytes.length;) {
     const length = bytes.length - at;
@@ -184,13 +202,6 @@ async function transfer(
       throw new EsparseError('internal', 'the temporary file is shorter than what was written to it');
     at += done;
   }
-}
-
-function noRoom(message: string, cause?: unknown): EsparseError {
-  return new EsparseError('space', `the Hessian does not fit into memory, and ${message}`, {
-    hint: 'set TMPDIR to a folder on a disk with room, or raise ESPARSE_HESSIAN_MEMORY (in GiB)',
-    cause,
-  });
 }
 
 function gigabytes(bytes: number): string {

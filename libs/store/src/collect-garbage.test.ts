@@ -17,6 +17,9 @@ async function abandonRun(store: Store, fingerprint: string): Promise<void> {
   await block.commit({});
   // What a killed process leaves: a writer that closes takes it back.
   await store.objects.put(`runs/${fingerprint}/blocks/1/q_proj/values/c/0`, [new Uint8Array(5)]);
+  const draft = await writer.beginDraft(1);
+  await putSampleBlock(draft, 1);
+  await draft.commit({});
   await writer.run.hidden.write(1, 0, { data: new Float32Array(6), shape: [1, 3, 2] });
   await writer.close();
 }
@@ -30,7 +33,11 @@ test('what an abandoned run left goes, what it committed stays, and it can go on
     await writeSampleRun(store, 'done');
     await abandonRun(store, 'left');
     const removed = await collectGarbage(store);
-    expect(kinds(removed)).toEqual(['hidden runs/left/hidden', 'uncommitted runs/left/blocks/1']);
+    expect(kinds(removed)).toEqual([
+      'draft runs/left/drafts',
+      'hidden runs/left/hidden',
+      'uncommitted runs/left/blocks/1',
+    ]);
     expect(removed.garbage.every(({ bytes }) => bytes > 0)).toBe(true);
     const run = await store.openRun('left');
     expect(await run.committedBlocks()).toEqual([0]);

@@ -13,6 +13,7 @@ export const BLOCKS = 'blocks';
 export const DENSE = 'dense';
 export const HIDDEN = 'hidden';
 export const HIDDEN_DENSE = 'hidden-dense';
+export const DRAFTS = 'drafts';
 export const FINISHED = 'finished.json';
 
 const FINGERPRINT = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
@@ -39,6 +40,11 @@ export function isFingerprint(name: string): boolean {
 /** The folder of a block of a run. @throws EsparseError 'usage' where k is no block number */
 export function blockFolder(run: string, k: number): string {
   return joinKey(run, BLOCKS, checkBlock(k));
+}
+
+/** The folder of the draft of a block. @throws as `blockFolder` */
+export function draftFolder(run: string, k: number): string {
+  return joinKey(run, DRAFTS, checkBlock(k));
 }
 
 /** A block number, checked. */

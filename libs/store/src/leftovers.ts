@@ -1,5 +1,5 @@
 import { joinKey, type ObjectStore } from '@esparse/storage';
-import { blockOfName, BLOCKS, DENSE, HIDDEN, HIDDEN_DENSE } from './layout.ts';
+import { blockOfName, BLOCKS, DENSE, DRAFTS, HIDDEN, HIDDEN_DENSE } from './layout.ts';
 import type { RunState } from './run-state.ts';
 
 /** What a run that stays can do without. */
@@ -8,7 +8,9 @@ export interface Leftover {
     /** A block, or the dense arrays, whose transaction was never committed. */
     | 'uncommitted'
     /** Boundary hidden states: a resume computes them again. */
-    | 'hidden';
+    | 'hidden'
+    /** What a block was before it was tuned: a resume makes it again. */
+    | 'draft';
   /** The key of its folder. */
   readonly object: string;
   readonly bytes: number;
@@ -31,6 +33,7 @@ export async function leftoversOf(
     }
   }
   for (const name of [HIDDEN, HIDDEN_DENSE]) await add('hidden', joinKey(folder, name));
+  await add('draft', joinKey(folder, DRAFTS));
   return found;
 }
 

@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
 import { checkKey, joinKey, type ObjectStore } from '@esparse/storage';
 import { checkDocument } from './json-document.ts';
-import { BLOCKS, DENSE, HIDDEN, HIDDEN_DENSE, ZARR_JSON } from './layout.ts';
+import { BLOCKS, DENSE, DRAFTS, HIDDEN, HIDDEN_DENSE, ZARR_JSON } from './layout.ts';
 import {
   entryOf,
   isChunk,
@@ -33,7 +33,7 @@ export function splitRawPath(path: string): { folder: string; name: string } {
 
 /** True for the name of a folder in a run that holds raw objects. */
 export function isRawFolder(name: string): boolean {
-  return ![BLOCKS, DENSE, HIDDEN, HIDDEN_DENSE].includes(name) && !name.includes('.');
+  return ![BLOCKS, DENSE, DRAFTS, HIDDEN, HIDDEN_DENSE].includes(name) && !name.includes('.');
 }
 
 /** The manifest of a folder of raw objects; empty where there is no such folder. */

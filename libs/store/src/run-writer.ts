@@ -4,7 +4,7 @@ import { encodeJson } from './encode-json.ts';
 import { committedBlocks, isCommitted } from './commits.ts';
 import { seenCurrent, type SeenCurrent } from './current.ts';
 import { finishRun, type FinishInput } from './finish-run.ts';
-import { blockFolder, BLOCKS, DENSE, runFolder, RUNS, ZARR_JSON } from './layout.ts';
+import { blockFolder, BLOCKS, DENSE, draftFolder, DRAFTS, runFolder, RUNS, ZARR_JSON } from './layout.ts';
 import { replaceFolder } from './replace-folder.ts';
 import { holdsRun } from './run-state.ts';
 import { openRunAt, type Run } from './run.ts';
@@ -25,6 +25,13 @@ export interface RunWriter {
   putObjects(folder: string, objects: ReadonlyMap<string, Uint8Array>): Promise<string[]>;
   /** Begins block k. @throws EsparseError 'store' where it is committed, 'internal' where it is begun already */
   beginBlock(k: number): Transaction;
+  /**
+   * Begins a draft of block k, in the place of an earlier one: see `Run.draft`. It is no part of the run, and nobody
+   * but the writer removes it, at the latest when the run is finished.
+   */
+  beginDraft(k: number): Promise<Transaction>;
+  /** Removes all drafts. */
+  removeDrafts(): Promise<void>;
   /** Begins the arrays outside the blocks. @throws as `beginBlock` */
   beginDense(): Transaction;
   /**
@@ -116,6 +123,19 @@ class StoreRunWriter implements RunWriter {
     return this.#begin(blockFolder(this.#folder, k), `run ${this.run.fingerprint}, block ${k}`);
   }
 
+  async beginDraft(k: number): Promise<Transaction> {
+    const folder = draftFolder(this.#folder, k);
+    await this.removeDrafts();
+    // It may be begun again, unlike what is committed for good.
+    this.#committed.delete(folder);
+    return this.#begin(folder, `run ${this.run.fingerprint}, draft of block ${k}`);
+  }
+
+  async removeDrafts(): Promise<void> {
+    this.#assertHeld();
+    await this.#store.deletePrefix(joinKey(this.#folder, DRAFTS));
+  }
+
   beginDense(): Transaction {
     return this.#begin(joinKey(this.#folder, DENSE), `run ${this.run.fingerprint}, dense`);
   }
@@ -129,6 +149,7 @@ class StoreRunWriter implements RunWriter {
         `the run cannot finish: ${[...this.#begun.keys()].join(', ')} is still being written`,
       );
     }
+    await this.removeDrafts();
     await finishRun(this.#store, this.run.fingerprint, summary, this.#current, () => {
       this.#assertHeld();
     });

@@ -4,7 +4,7 @@ import { openGroup, type CommittedGroup } from './committed-group.ts';
 import { committedBlocks, isCommitted } from './commits.ts';
 import { readFinished, type FinishedSummary } from './finished.ts';
 import { hiddenStates, type RunHiddenStates } from './hidden-states.ts';
-import { blockFolder, DENSE, FINISHED, runFolder, ZARR_JSON } from './layout.ts';
+import { blockFolder, DENSE, draftFolder, FINISHED, runFolder, ZARR_JSON } from './layout.ts';
 import { leftoversOf } from './leftovers.ts';
 import { isRawFolder, readRawManifest, readRawObject } from './raw-objects.ts';
 import { readRunState } from './run-state.ts';
@@ -29,6 +29,12 @@ export interface Run extends RunHiddenStates {
   uncommittedBytes(): Promise<number>;
   /** Opens a committed block. @throws EsparseError 'store' where it is not committed or damaged */
   block(k: number): Promise<CommittedGroup>;
+  /**
+   * Opens the draft of a block: what it would be committed as, for workers that change it before.
+   *
+   * @throws EsparseError 'store' where there is none, or it is damaged
+   */
+  draft(k: number): Promise<CommittedGroup>;
   /** Opens the arrays outside the blocks. @throws EsparseError 'store' where they are not committed or damaged */
   dense(): Promise<CommittedGroup>;
   /** Reads a raw object such as 'tokenizer/tokenizer.json', checked. @throws EsparseError 'store' */
@@ -70,6 +76,7 @@ export async function openRunAt(store: ObjectStore, fingerprint: string): Promis
       return leftovers.reduce((sum, { bytes }) => sum + bytes, 0);
     },
     block: async (k) => openGroup(store, blockFolder(folder, k), `${label}, block ${k}`),
+    draft: async (k) => openGroup(store, draftFolder(folder, k), `${label}, draft of block ${k}`),
     dense: () => openGroup(store, joinKey(folder, DENSE), `${label}, dense`),
     object: (path) => readRawObject(store, folder, path, label),
     async objects(name) {

@@ -108,11 +108,29 @@ onEveryMedium(({ name, make, again }) => {
       ['blocks', '0/zarr.json'],
       ['dense', 'x'],
       ['hidden', '0/0'],
+      ['drafts', '0/x'],
       ['tokenizer', 'zarr.json'],
     ] as const) {
       await expect(putOne(folder, name)).rejects.toMatchObject({ kind: 'usage' });
     }
     await expect(putOne('tokenizer', '../../x')).rejects.toMatchObject({ kind: 'store' });
+    await writer.close();
+  });
+
+  test('a draft of a block is whole or absent, may be made anew, and is none of the run', async () => {
+    const store = await createOrOpenStore(await make());
+    const writer = await store.beginRun('a1', {});
+    const drafted = async (value: number) => {
+      const draft = await writer.beginDraft(3);
+      await expect(writer.run.draft(3)).rejects.toMatchObject({ kind: 'store' });
+      await draft.putArray('x', { data: Uint8Array.of(value), shape: [1] });
+      await draft.commit({});
+      return (await (await writer.run.draft(3)).readAs('x', 'uint8')).data[0];
+    };
+    expect([await drafted(1), await drafted(2)]).toEqual([1, 2]);
+    expect([await writer.run.committedBlocks(), await writer.run.verify()]).toEqual([[], []]);
+    await writer.removeDrafts();
+    await expect(writer.run.draft(3)).rejects.toMatchObject({ kind: 'store' });
     await writer.close();
   });
 

@@ -88,11 +88,11 @@ test('damage names its block', async () => {
   });
 });
 
-test('what is in no manifest is a warning, hidden states excepted', async () => {
+test('what is in no manifest is a warning, hidden states and drafts excepted', async () => {
   const objects = await sampleStore();
   await objects.put(`${RUN}/blocks/1/q_proj/notes.txt`, [new Uint8Array(1)]);
   await objects.put(`${RUN}/blocks/7/x/c/0`, [new Uint8Array(1)]);
-  for (const hidden of ['hidden', 'hidden-dense'])
+  for (const hidden of ['hidden', 'hidden-dense', 'drafts'])
     await objects.put(`${RUN}/${hidden}/0/0/c/0`, [new Uint8Array(1)]);
   const damage = await verify(objects);
   expect(damage.map(({ severity, problem, object }) => [severity, problem, object])).toEqual([

@@ -10,6 +10,7 @@ import {
   BLOCKS,
   CURRENT,
   DENSE,
+  DRAFTS,
   FINISHED,
   HIDDEN,
   HIDDEN_DENSE,
@@ -158,7 +159,7 @@ class Verification {
   }
 
   /**
-   * Whether an object is where a run writes before it commits: hidden states, and in a run that is not finished the groups
+   * Whether an object is where a run writes before it commits: hidden states, drafts, and in a run that is not finished the groups
    * that were not committed when their commits were read, and the folders of raw objects.
    *
    * @param path below the run
@@ -166,7 +167,7 @@ class Verification {
   #isInTheMaking(path: string): boolean {
     const [top = '', second = ''] = path.split('/');
     if (!path.includes('/')) return false;
-    if (top === HIDDEN || top === HIDDEN_DENSE) return true;
+    if (top === HIDDEN || top === HIDDEN_DENSE || top === DRAFTS) return true;
     if (this.#isFinished) return false;
     if (isRawFolder(top)) return true;
     const group = top === BLOCKS ? joinKey(BLOCKS, second) : top;

@@ -131,6 +131,9 @@ export function fakeHandlers(options: FakeHandlerOptions): WorkerHandlers {
       }
       for await (const data of serialiseSketch(gatherer.sketch())) yield { data: Buffer.from(data) };
     }),
+    TuneBlock: stream('TuneBlock', () => {
+      throw new EsparseError('unsupported', 'a fake worker has no block to tune');
+    }),
     AdvanceShard: unary('AdvanceShard', () => ({})),
     AdvanceDenseShard: unary('AdvanceDenseShard', () => ({})),
   };

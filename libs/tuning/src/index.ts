@@ -1,3 +1,4 @@
+export { tune, tuneOptions } from './tune.ts';
 export {
   tuneBlock,
   type TuneBlockOptions,

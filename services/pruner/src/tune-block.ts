@@ -1,8 +1,109 @@
-import type { BlockStageOptions } from '@esparse/dataflow';
+import { lastValueFrom } from 'rxjs';
+import { abortWith, type BlockStageOptions, type PrunedBlock } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
+import { writeLinear } from '@esparse/model-store';
+import type { TuneBlockRequest, WorkerConnection } from '@esparse/protocol';
+import type { BlockReport, TuneRequest } from '@esparse/sparsity';
+import { attempt$ } from './attempt.ts';
+import { audible } from './audible.ts';
+import { writeBlockTensors } from './block-tensors.ts';
 import type { RunContext } from './run-context.ts';
+import { readTuned, type TunedReply } from './tuned-reply.ts';
 
-/** Tunes a block on a worker. */
-export function tuneBlock(_context: RunContext): BlockStageOptions['tune'] {
-  return () => Promise.reject(new EsparseError('unsupported', 'workers of this version do not tune blocks'));
+type Tune = BlockStageOptions['tune'];
+
+/**
+ * Tunes a block on one worker while the others wait: a step follows from the one before. The block as it is goes into the store as
+ * a draft, where any worker finds it, so that another can begin anew where one is lost.
+ */
+export function tuneBlock(context: RunContext): Tune {
+  return async (pruned, request, { progress, signal }) => {
+    const { pool, target } = context;
+    const { block } = pruned;
+    const asked = requestOf(context, block, request);
+    await writeDraft(context, pruned, signal);
+    const expected = expectedOf(context, pruned);
+    const attempt = async (worker: WorkerConnection, cancelled: AbortSignal): Promise<TunedReply> => {
+      const messages = audible(worker.tuneBlock(target, asked, cancelled), worker.address);
+      return readTuned(messages, expected, { worker: worker.address, progress });
+    };
+    const { weights, tensors, report } = await lastValueFrom(
+      pool
+        .run$({
+          kind: 'tune',
+          size: asked.steps * asked.batch * target.seqlen,
+          ids: { block, shards: asked.shards },
+          run$: (worker) => attempt$((cancelled) => attempt(worker, cancelled)),
+        })
+        .pipe(abortWith(signal)),
+    );
+    await context.writer.removeDrafts();
+    return { weights, tensors, report: reportOf(report) };
+  };
+}
+
+/** @throws EsparseError 'usage' where the stage did not say that it needs the hidden states that this takes */
+function requestOf(
+  { shards, options, needsDense, blockStages }: RunContext,
+  block: number,
+  { steps, batch, learningRate, dense, heldOut, samples = options.samples }: TuneRequest,
+): TuneBlockRequest {
+  if (blockStages.every(({ states }) => states === 'none') || (dense > 0 && !needsDense)) {
+    const needed = dense > 0 ? 'both' : 'pruned';
+    throw new EsparseError('usage', `tuning takes hidden states that the stage did not ask for`, {
+      hint: `define it with states: '${needed}'`,
+    });
+  }
+  const sequences = Math.min(samples, options.samples);
+  const used: number[] = [];
+  let held = 0;
+  for (const shard of shards) {
+    if (held >= sequences) break;
+    used.push(shard.index);
+    held += shard.sequences;
+  }
+  // In every block the same sequences are held out.
+  const { seed } = options;
+  return { block, shards: used, sequences, steps, batch, learningRate, dense, heldOut, seed };
+}
+
+/** What the block would be committed as. */
+async function writeDraft(
+  context: RunContext,
+  { block, linears, tensors }: PrunedBlock,
+  signal?: AbortSignal,
+): Promise<void> {
+  const transaction = await context.writer.beginDraft(block);
+  try {
+    for (const { job, packed, keptBefore, keptAfter } of linears) {
+      signal?.throwIfAborted();
+      await writeLinear(transaction, job.name, packed, { before: keptBefore, after: keptAfter });
+    }
+    await writeBlockTensors(context, transaction, block, tensors, signal);
+    await transaction.commit({ block });
+  } catch (error) {
+    await transaction.abort();
+    throw error;
+  }
+}
+
+/** What comes back: of each pruned linear, and of each norm and bias. */
+function expectedOf({ description }: RunContext, { block, linears }: PrunedBlock) {
+  return {
+    linears: linears.map(({ job }) => ({ name: job.name, elements: job.rows * job.cols })),
+    tensors: description.blockTensors(block).map(({ slot, shape }) => ({
+      slot,
+      elements: shape.reduce((product, size) => product * size, 1),
+    })),
+  };
+}
+
+/** Losses may be no numbers where tuning failed: a report has words for these. */
+function reportOf(report: TunedReply['report']): BlockReport {
+  return Object.fromEntries(
+    Object.entries(report).map(([name, value]) => [
+      name,
+      typeof value === 'string' || Number.isFinite(value) ? value : String(value),
+    ]),
+  );
 }

@@ -1,4 +1,4 @@
-import type { MessagePort, Worker } from 'node:worker_threads';
+import { MessagePort, type Worker } from 'node:worker_threads';
 import { EsparseError, toEsparseError, type ErrorDetails, type ErrorKind } from '@esparse/errors';
 
 /** What passes between two threads: calls by name, one answer each. */
@@ -21,7 +21,7 @@ type AnswerMessage =
     };
 
 /**
- * Answers the calls of the other thread. Answers move their arrays (see `arraysIn`) instead of copying them; an error
+ * Answers the calls of the other thread. Answers move their arrays (see `movableIn`) instead of copying them; an error
  * keeps its kind, hint and context, which a structured clone would lose.
  */
 export function serveCalls(channel: Channel, methods: Methods): void {
@@ -30,7 +30,7 @@ export function serveCalls(channel: Channel, methods: Methods): void {
     const answer = run === undefined ? Promise.reject(new Error(`no method ${method}`)) : run(argument);
     answer.then(
       (value) => {
-        channel.postMessage({ id, value } satisfies AnswerMessage, arraysIn(value));
+        channel.postMessage({ id, value } satisfies AnswerMessage, movableIn(value));
       },
       (thrown: unknown) => {
         const { kind, message, hint, context } = toEsparseError(thrown);
@@ -70,7 +70,7 @@ export function createCaller<M extends Methods>(
         }
         const id = next++;
         waiting.set(id, { resolve, reject });
-        channel.postMessage({ id, method, argument } satisfies CallMessage, arraysIn(argument));
+        channel.postMessage({ id, method, argument } satisfies CallMessage, movableIn(argument));
       }),
     fail(error) {
       failure = error;
@@ -80,12 +80,13 @@ export function createCaller<M extends Methods>(
   };
 }
 
-/** The memory of the typed arrays in a plain value, where an array is all of its memory and so can move. */
-function arraysIn(value: unknown): ArrayBuffer[] {
+/** What of a plain value can move: ports, and the memory of typed arrays, where an array is all of its memory. */
+function movableIn(value: unknown): (ArrayBuffer | MessagePort)[] {
   if (ArrayBuffer.isView(value)) {
     const { buffer, byteLength } = value;
     return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
   }
+  if (value instanceof MessagePort) return [value];
   if (typeof value !== 'object' || value === null) return [];
-  return Object.values(value).flatMap(arraysIn);
+  return Object.values(value).flatMap(movableIn);
 }

@@ -9,8 +9,10 @@ import {
 } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
+import { calledBy } from './long-call.ts';
 import { createModelCache, type OpenModel } from './models.ts';
 import type { Held } from './slot.ts';
+import { tuneDraft, type TunedDraft, type TuneInput, type TuneProgress } from './tune-draft.ts';
 
 /** A model and a sequence length; paths are checked already. */
 export interface ModelTarget {
@@ -103,6 +105,14 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     /** The inputs of the block's linears over one sequence. */
     taps: (input: SequenceInput & { readonly options?: TapOptions }): Promise<TapOutput[]> =>
       withBlock(input, (block) => block.taps(input.hidden, input.options)),
+
+    /** Tunes the draft of a block. */
+    tune: (input: TuneInput): Promise<TunedDraft> =>
+      withModel(input.target, (open) =>
+        calledBy<TuneProgress, TunedDraft>(input.port, signal, (caller) =>
+          tuneDraft(open, input, { ...caller, threads }),
+        ),
+      ),
 
     /** The block's output over one sequence: (seqlen x hidden). */
     advance: (input: SequenceInput): Promise<Float32Array> =>

@@ -12,6 +12,7 @@ import { advanceDenseShard, advanceShard } from './methods/advance-shard.ts';
 import { gatherStatistics } from './methods/gather-statistics.ts';
 import { openShard } from './methods/open-shard.ts';
 import type { WorkerParts } from './methods/parts.ts';
+import { tuneBlock } from './methods/tune-block.ts';
 import { freeLastPiece, streamActivations } from './methods/stream-activations.ts';
 import { createOpenRun } from './open-run.ts';
 import type { PathGuard } from './roots.ts';
@@ -65,6 +66,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
       freeLastPiece(tile);
     }),
     GatherStatistics: streaming('GatherStatistics', gatherStatistics),
+    TuneBlock: streaming('TuneBlock', tuneBlock),
     AdvanceShard: computing('AdvanceShard', advanceShard),
     AdvanceDenseShard: computing('AdvanceDenseShard', advanceDenseShard),
   };

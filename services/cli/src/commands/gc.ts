@@ -16,6 +16,7 @@ interface Flags {
 const WHAT: Readonly<Record<Garbage['kind'], string>> = {
   uncommitted: 'not committed',
   hidden: 'hidden states',
+  draft: 'draft of a block',
   run: 'unfinished run',
   temporary: 'unfinished write',
 };

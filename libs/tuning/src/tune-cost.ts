@@ -1,0 +1,39 @@
+import type { BlockCost, BlockStageShape } from '@esparse/sparsity';
+
+/** f32 copies of each parameter: itself as it was and as it becomes, the best yet, two means, two sums of gradients. */
+const COPIES = 8;
+/** Values of the forward pass that are alive at once, and as many of their gradients: ONNX Runtime frees most on the way. */
+const ACTIVATIONS = 3;
+/** Forward and back: each product has two more that take it back. */
+const PASSES = 3;
+/** How often the held-out sequences are looked at, with those as many that are tuned on. */
+const LOOKS = 13;
+
+/** What `tune` takes for one block. */
+export function tuneCost(
+  { weights, others, values, hidden, sequences, seqlen }: BlockStageShape,
+  {
+    options: { steps, batch, heldOut, dense, samples = sequences },
+  }: {
+    readonly options: {
+      readonly steps: number;
+      readonly batch: number;
+      readonly heldOut: number;
+      readonly dense: number;
+      readonly samples?: number | undefined;
+    };
+  },
+): BlockCost {
+  if (steps === 0) return {};
+  const used = Math.min(samples, sequences);
+  const targets = used * (dense > 0 ? 2 : 1);
+  const sequencePasses = targets + PASSES * steps * batch + LOOKS * Math.ceil(heldOut * used);
+  return {
+    // What comes back, dense, beside one linear as it is packed.
+    pruner: 4 * weights + 4 * others,
+    worker: 4 * COPIES * (weights + others) + weights + ACTIVATIONS * 4 * seqlen * values,
+    // Of each sequence its input and its target.
+    states: 2 * 4 * used * seqlen * hidden,
+    flops: sequencePasses * seqlen * 2 * weights,
+  };
+}

@@ -1,0 +1,132 @@
+import { EsparseError } from '@esparse/errors';
+import { createSpill, type Slab } from '@esparse/reconstruction';
+import type { Run } from '@esparse/store';
+import { sequencesOf } from './activations.ts';
+import { denseStates } from './methods/dense-states.ts';
+import type { OpenModel } from './models.ts';
+
+/** Which sequences a block is tuned on, and by what. */
+export interface ExampleRequest {
+  /** Ascending: those that hold the sequences. */
+  readonly shards: readonly number[];
+  /** Sequences of these that are used: the first. */
+  readonly sequences: number;
+  /** Share of the dense model's own output in the target. */
+  readonly dense: number;
+}
+
+export interface ExampleOptions {
+  readonly request: ExampleRequest;
+  readonly seqlen: number;
+  readonly signal: AbortSignal;
+  /** A sequence is there: so many are. */
+  readonly onSequence: (done: number) => void;
+}
+
+/** What goes into a block, and what should come out, sequence by sequence: each (seqlen x hidden). */
+export interface Examples {
+  input(sequence: number): Promise<Float32Array>;
+  target(sequence: number): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+/**
+ * GiB of memory that the sequences of a block may take while it is tuned, in the variable ESPARSE_TUNING_MEMORY; the others lie in
+ * a temporary file. It is no option of a run, whose outcome does not depend on it.
+ */
+const MEMORY_GIB = 2;
+
+/**
+ * Makes the sequences that a block is tuned on: hidden states of the pruned model, shard by shard, and as the target what the dense
+ * block makes of them, mixed with what it makes of the dense model's own.
+ */
+export async function openExamples(
+  open: OpenModel,
+  run: Run,
+  block: number,
+  { request: { shards, sequences, dense }, seqlen, signal, onSequence }: ExampleOptions,
+): Promise<Examples> {
+  const size = seqlen * open.description.hidden;
+  const spill = createSpill({
+    memory: tuningMemory(),
+    holds: 'the sequences of a block',
+    variable: VARIABLE,
+  });
+  const slabs: Slab[] = [];
+  // Before the first block both models have the same states.
+  const both = dense > 0 && block > 0;
+  const { value: denseBlock, release } = await open.blocks.hold(`dense:${block}`, () =>
+    open.runner.load(block, open.weights, signal),
+  );
+  try {
+    for (const shard of shards) {
+      const states = await run.hidden.read(block, shard, signal);
+      const own = both ? sequencesOf(await denseStates(run, block).read(block, shard, signal)) : undefined;
+      for (const input of sequencesOf(states)) {
+        if (slabs.length === sequences) break;
+        signal.throwIfAborted();
+        requireSize(input, size);
+        const target = await denseBlock.advance(input);
+        const other = own?.next().value;
+        if (other !== undefined) mix(target, await denseBlock.advance(other), dense);
+        slabs.push(await stored(spill, input, target));
+        onSequence(slabs.length);
+      }
+    }
+    if (slabs.length < sequences) {
+      throw new EsparseError('store', `the shards hold ${slabs.length} sequences, not ${sequences}`);
+    }
+  } catch (error) {
+    await spill.close();
+    throw error;
+  } finally {
+    release();
+  }
+  const part = async (sequence: number, offset: number): Promise<Float32Array> => {
+    const values = new Float32Array(size);
+    await slabs[sequence]!.read(offset, new Uint8Array(values.buffer));
+    return values;
+  };
+  return {
+    input: (sequence) => part(sequence, 0),
+    target: (sequence) => part(sequence, BYTES * size),
+    close: () => spill.close(),
+  };
+}
+
+const VARIABLE = 'ESPARSE_TUNING_MEMORY';
+/** Of an f32. */
+const BYTES = 4;
+
+/** @throws EsparseError 'usage' where ESPARSE_TUNING_MEMORY is not a number of GiB */
+export function tuningMemory(): number {
+  const text = process.env[VARIABLE] ?? String(MEMORY_GIB);
+  const gibibytes = Number(text);
+  if (text.trim() !== '' && gibibytes >= 0 && gibibytes < Infinity) return gibibytes * 2 ** 30;
+  throw new EsparseError('usage', `${VARIABLE} is "${text}": expected GiB, such as 2 or 0.5`);
+}
+
+/** @throws EsparseError 'store' for hidden states of another model or sequence length */
+function requireSize({ length }: Float32Array, size: number): void {
+  if (length === size) return;
+  throw new EsparseError('store', `hidden states of ${length} values a sequence, not ${size}`);
+}
+
+/** A share of another target takes the place of as much of this one. */
+function mix(target: Float32Array, other: Float32Array, share: number): void {
+  for (let i = 0; i < target.length; i++) target[i] = (1 - share) * target[i]! + share * other[i]!;
+}
+
+/** One behind the other. */
+async function stored(
+  spill: ReturnType<typeof createSpill>,
+  input: Float32Array,
+  target: Float32Array,
+): Promise<Slab> {
+  const slab = await spill.allocate(BYTES * (input.length + target.length));
+  await slab.use('change', (bytes) => {
+    new Float32Array(bytes).set(input);
+    new Float32Array(bytes).set(target, input.length);
+  });
+  return slab;
+}

@@ -1,0 +1,123 @@
+import type { MessagePort } from 'node:worker_threads';
+import { EsparseError } from '@esparse/errors';
+import { narrow } from '@esparse/kernels';
+import { linearsOf, weightSlot, type ModelDescription } from '@esparse/model';
+import { runTensors, storeWeights } from '@esparse/model-store';
+import { openStore, type Run } from '@esparse/store';
+import { tuneBlock, type TunedParameter, type TuneReport } from '@esparse/tuning';
+import type { ModelTarget } from './compute.ts';
+import { openExamples, type ExampleRequest } from './examples.ts';
+import type { Caller } from './long-call.ts';
+import type { OpenModel } from './models.ts';
+
+/** The draft of a block in a run, and how it is tuned. */
+export interface TuneInput {
+  readonly target: ModelTarget & { readonly store: string; readonly run: string; readonly block: number };
+  readonly request: ExampleRequest & {
+    readonly steps: number;
+    readonly batch: number;
+    readonly learningRate: number;
+    readonly heldOut: number;
+    readonly seed: number;
+  };
+  /** Where progress goes, and the wish to stop comes from: see `longCall`. */
+  readonly port: MessagePort;
+}
+
+/** How much of the work is done: targets that are made, and steps. */
+export interface TuneProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What comes back of a parameter: 16-bit words of a pruned linear, f32 of any other. */
+export interface TunedValues {
+  readonly slot: string;
+  readonly data: Uint16Array | Float32Array;
+}
+
+export interface TunedDraft {
+  readonly parameters: readonly TunedValues[];
+  readonly report: TuneReport;
+}
+
+/**
+ * Tunes the draft of a block: first the dense block makes the targets of all sequences, then it is dropped, and the draft's
+ * parameters take its place, so that one block is in memory at a time.
+ */
+export async function tuneDraft(
+  open: OpenModel,
+  { target, request }: TuneInput,
+  { threads, signal, report }: Caller<TuneProgress> & { readonly threads: number },
+): Promise<TunedDraft> {
+  const { block, seqlen } = target;
+  const { description, device } = open;
+  requireBlock(description, block);
+  const { seed, sequences, steps, batch, learningRate, heldOut } = request;
+  const run = await (await openStore(target.store)).openRun(target.run);
+  const total = sequences + steps;
+  const examples = await openExamples(open, run, block, {
+    ...{ request, seqlen, signal },
+    onSequence: (done) => {
+      report({ done, total });
+    },
+  });
+  try {
+    open.blocks.clear();
+    const parameters = await draftParameters(run, description, block, signal);
+    const tuned = await tuneBlock({
+      ...{ description, block, parameters, sequences, seqlen, device, threads, seed, signal },
+      ...{ inputs: examples.input, targets: examples.target },
+      options: { steps, batch, learningRate, heldOut },
+      onProgress: ({ step }) => {
+        report({ done: sequences + step, total });
+      },
+    });
+    return {
+      parameters: [...tuned.parameters].map(([slot, values]) =>
+        valuesOf(slot, parameters.get(slot)!, values),
+      ),
+      report: tuned.report,
+    };
+  } finally {
+    await examples.close();
+  }
+}
+
+function requireBlock({ blocks }: ModelDescription, block: number): void {
+  if (block < blocks) return;
+  throw new EsparseError('usage', `block ${block} of ${blocks} does not exist`);
+}
+
+/** The parameters of a draft, by slot. Linears that were left dense stay as they are. */
+async function draftParameters(
+  run: Run,
+  description: ModelDescription,
+  block: number,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, TunedParameter>> {
+  // The block's place in the run is empty yet: what is read of it is read of its draft.
+  const draft = { ...run, block: (k: number) => run.draft(k) };
+  const weights = storeWeights(draft, description);
+  const tensors = runTensors(draft, description);
+  const linears = linearsOf(description, block).map(({ name, weight }) => {
+    return { slot: weightSlot(name), name: weight(block), isLinear: true };
+  });
+  const others = description.blockTensors(block).map((tensor) => ({ ...tensor, isLinear: false }));
+  const parameters = new Map<string, TunedParameter>();
+  for (const { slot, name, isLinear } of [...linears, ...others]) {
+    const values = await weights.read(name, signal);
+    const mask = isLinear ? await tensors.mask(name, signal) : undefined;
+    const dtype = DTYPES[(await tensors.info(name)).dtype];
+    parameters.set(slot, { values, mask, dtype, fixed: isLinear && mask === undefined });
+  }
+  return parameters;
+}
+
+const DTYPES = { BF16: 'bf16', F16: 'f16', F32: 'f32' } as const;
+
+function valuesOf(slot: string, { dtype, mask }: TunedParameter, values: Float32Array): TunedValues {
+  // Pruned linears are always of a 16-bit type.
+  const data = mask === undefined || dtype === 'f32' ? values : narrow(dtype, values);
+  return { slot, data };
+}
