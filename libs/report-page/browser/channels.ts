@@ -55,6 +55,15 @@ export function rankedOtherwise({ ranks, tap }: Channels): number[] {
     .slice(0, MAX_MARKED);
 }
 
+/** Spearman's: 1 where the larger of two is always larger in both, 0 where one says nothing of the other. */
+export function rankCorrelation(one: Float64Array, other: Float64Array): number {
+  const [a, b] = [ranksOf(one), ranksOf(other)];
+  const n = a.length;
+  if (n < 2) return 1;
+  const squares = a.reduce((sum, rank, i) => sum + (rank - b[i]!) ** 2, 0);
+  return 1 - (6 * squares) / (n * (n * n - 1));
+}
+
 function ranksOf(importance: Float64Array): Int32Array {
   const order = Int32Array.from(importance, (_, c) => c).sort(
     (a, b) => importance[b]! - importance[a]! || a - b,

@@ -93,6 +93,9 @@ export class Plot {
   }
 }
 
+/** Pixels that the name of an upright axis takes beside its labels. */
+export const NAMED_AXIS = 28;
+
 /** Text within the picture, which needs no markup; no motion; room for the labels of axes. */
 function withDefaults(option: PlotOption, { text, surface, line, series }: Theme): PlotOption {
   return {
@@ -100,7 +103,7 @@ function withDefaults(option: PlotOption, { text, surface, line, series }: Theme
     backgroundColor: 'transparent',
     color: series.slice(),
     textStyle: { color: text, fontFamily: 'inherit' },
-    grid: { left: 8, right: 24, top: 32, bottom: 40, containLabel: true },
+    grid: { left: NAMED_AXIS, right: 24, top: 32, bottom: 40, containLabel: true },
     ...option,
     tooltip: {
       renderMode: 'richText',
@@ -115,7 +118,7 @@ function withDefaults(option: PlotOption, { text, surface, line, series }: Theme
 }
 
 /** What the colours of a chart stand for: shares, of the third number of each item of the first series. */
-export function colourBar({ text, scale }: Theme, low: number, high: number) {
+export function colourBar({ text, scale }: Theme, name: string, low: number, high: number) {
   return {
     type: 'continuous' as const,
     seriesIndex: 0,
@@ -124,6 +127,7 @@ export function colourBar({ text, scale }: Theme, low: number, high: number) {
     // Colours need a range.
     max: high > low ? high : low + 1e-9,
     calculable: true,
+    text: ['', name],
     orient: 'horizontal' as const,
     left: 'center',
     bottom: 0,
@@ -141,8 +145,8 @@ export function axis<Options extends object>({ text, quiet, line }: Theme, name:
     name,
     nameLocation: 'middle' as const,
     nameGap: 28,
-    nameTextStyle: { color: quiet },
-    axisLabel: { color: text, hideOverlap: true },
+    nameTextStyle: { color: quiet, fontSize: 13 },
+    axisLabel: { color: text, fontSize: 12, hideOverlap: true },
     axisLine: { lineStyle: { color: line } },
     splitLine: { lineStyle: { color: line, opacity: 0.6 } },
     ...options,

@@ -78,3 +78,20 @@ test('a run without a block has no share of nothing', () => {
   const empty = { ...INSPECTION, blocks: INSPECTION.blocks.slice(1), totals: NOTHING };
   expect(renderInspection(empty, [RUN])).not.toContain('NaN');
 });
+
+test('on a terminal, what the shuffle gained has a bar, the longest for the most', () => {
+  const [block] = INSPECTION.blocks;
+  const linears = [linear('q_proj', 288), { ...linear('k_proj', 288), keptScoreGain: 0.125 }];
+  const printed = renderInspection({ ...INSPECTION, blocks: [{ ...block!, linears }] }, [RUN], {
+    bars: true,
+  });
+  const barOf = (name: string) =>
+    /█*$/.exec(
+      printed
+        .split('\n')
+        .find((line) => line.includes(name))!
+        .trimEnd(),
+    )![0];
+  expect([barOf('0.q_proj').length, barOf('0.k_proj').length]).toEqual([16, 8]);
+  expect(renderInspection(INSPECTION, [RUN])).not.toContain('█');
+});

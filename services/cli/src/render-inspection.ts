@@ -4,8 +4,16 @@ import type { RunSummary } from '@esparse/store';
 import type { RunInspection } from './inspect-run.ts';
 import { bytes, percent, percentOf, table } from './table.ts';
 
-/** What `esparse inspect` prints: the runs of the store, and one of them by block and by linear. */
-export function renderInspection(inspection: RunInspection, runs: readonly RunSummary[]): string {
+/**
+ * What `esparse inspect` prints: the runs of the store, and one of them by block and by linear.
+ *
+ * @param bars whether what the shuffle gained is drawn, too, as a terminal can. @default false
+ */
+export function renderInspection(
+  inspection: RunInspection,
+  runs: readonly RunSummary[],
+  { bars }: { readonly bars: boolean } = { bars: false },
+): string {
   const { model, pipeline, pattern, shuffle, options, totals } = inspection;
   const exceptions = Object.keys(options.layers ?? {}).length;
   const otherwise = exceptions === 0 ? '' : `, ${exceptions} linears otherwise`;
@@ -14,7 +22,7 @@ export function renderInspection(inspection: RunInspection, runs: readonly RunSu
     `${model}, ${pipeline} ${pattern}${otherwise}, shuffle ${shuffle ?? 'unknown'}\n` +
     `linears ${bytes(totals.bytes)} of ${bytes(totals.denseBytes)} dense (${percentOf(totals.bytes, totals.denseBytes)}), ` +
     `permutations ${bytes(totals.permutationBytes)}\n`;
-  return `${runTable(runs)}\n${head}\n${linearTable(inspection.blocks)}`;
+  return `${runTable(runs)}\n${head}\n${linearTable(inspection.blocks, bars)}`;
 }
 
 function runTable(runs: readonly RunSummary[]): string {
@@ -58,18 +66,37 @@ function minuteOf(date: Date): string {
   return date.toISOString().slice(0, 16).replace('T', ' ');
 }
 
-function linearTable(blocks: readonly BlockInspection[]): string {
+/** Characters of the longest bar. */
+const BAR_WIDTH = 16;
+
+/** A bar of eighths of a character, as long as its share of the largest. */
+function bar(value: number, largest: number): string {
+  const eighths = largest > 0 ? Math.round((8 * BAR_WIDTH * Math.max(0, value)) / largest) : 0;
+  const rest = ' ▏▎▍▌▋▊▉'[eighths % 8]!;
+  return ('█'.repeat(Math.floor(eighths / 8)) + rest).trimEnd().padEnd(BAR_WIDTH);
+}
+
+function linearTable(blocks: readonly BlockInspection[], bars: boolean): string {
+  const gains = blocks.flatMap(({ linears }) => linears.map(({ keptScoreGain = 0 }) => keptScoreGain));
+  const largest = gains.reduce((most, gain) => Math.max(most, gain), 0);
+  const drawn = (gain = 0) => (bars ? [bar(gain, largest)] : []);
   const rows = blocks.flatMap(({ block, committed, linears, totals, starvedExperts = [] }) => {
-    if (!committed) return [[`block ${block}`, 'not committed', '', '', '', '']];
-    const sums = [bytes(totals.bytes), bytes(totals.denseBytes), percent(totals.keptScoreGain)];
+    if (!committed) return [[`block ${block}`, 'not committed', '', '', '', '', ...drawn()]];
+    const sums = [
+      bytes(totals.bytes),
+      bytes(totals.denseBytes),
+      percent(totals.keptScoreGain),
+      ...drawn(totals.keptScoreGain),
+    ];
     const name = `block ${block}`;
     const experts = starvedExperts.length === 0 ? '' : `, ${starvedExperts.length} experts by all tokens`;
     return [
       [name, '', `${linears.length} linears${experts}`, ...sums],
-      ...linears.map((one) => linearRow(block, one)),
+      ...linears.map((one) => [...linearRow(block, one), ...drawn(one.keptScoreGain)]),
     ];
   });
-  return table(['linear', 'pattern', 'rows x cols', 'bytes', 'dense bytes', 'kept score gain'], rows);
+  const columns = ['linear', 'pattern', 'rows x cols', 'bytes', 'dense bytes', 'kept score gain'];
+  return table([...columns, ...(bars ? [''] : [])], rows);
 }
 
 function linearRow(block: number, linear: LinearInspection): string[] {

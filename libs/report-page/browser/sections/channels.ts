@@ -1,9 +1,9 @@
-import { channelsOf, rankedOtherwise, type Channels } from '../channels.ts';
+import { channelsOf, rankCorrelation, rankedOtherwise, type Channels } from '../channels.ts';
 import { choice, element } from '../dom.ts';
 import { ChartFigure } from '../figure.ts';
 import { percent, shortNumber } from '../format.ts';
 import { rangeOf } from '../histogram.ts';
-import { axis, colourBar, type Drawing, type ScatterSeriesOption } from '../plot.ts';
+import { axis, colourBar, NAMED_AXIS, type Drawing, type ScatterSeriesOption } from '../plot.ts';
 import type { Theme } from '../theme.ts';
 import type { ShownRun } from '../run.ts';
 import { openChannel } from './channel.ts';
@@ -111,7 +111,7 @@ function drawChannels(figure: ChartFigure, run: ShownRun, channels: Channels): v
       : ` Rings: the ${marked.length} channels that E-Sparse ranks most differently from Wanda, which looks at the amplitude alone.`;
   figure.draw(
     {
-      title: hasBoth ? 'Loud channels are not always those that say much' : 'How often each channel is kept',
+      title: hasBoth ? loudnessInWords(entropy, amplitude) : 'How often each channel is kept',
       note: `${x.note} ${y.note}${colour}${rings}`,
       alt: `${tap.channels} channels of ${tap.name} in block ${block}: ${x.name} across, ${y.name} upwards. ${marked.length} are marked.`,
       table: {
@@ -155,10 +155,23 @@ function shortLabels({ text }: Theme) {
   return {
     axisLabel: {
       color: text,
+      fontSize: 12,
       hideOverlap: true,
       formatter: (value: number) => shortNumber(Number(value.toPrecision(3))),
     },
   };
+}
+
+/** Below this, knowing how loud a channel is says little of its entropy. */
+const CORRELATED = 0.5;
+
+function loudnessInWords(entropy: Float64Array, amplitude: Float64Array): string {
+  const correlation = rankCorrelation(entropy, amplitude);
+  const what =
+    correlation < CORRELATED
+      ? 'Loud channels are not always those that say much'
+      : 'Loud channels are also those that say much';
+  return `${what}: rank correlation ${correlation.toFixed(2)}`;
 }
 
 interface ChannelAxis {
@@ -217,7 +230,7 @@ function scatter(
       ...(ranks ? [`rank ${ranks.eSparse[c]!} by E-Sparse, ${ranks.wanda[c]!} by Wanda`] : []),
     ].join('\n');
   return (theme) => ({
-    grid: { left: 8, right: 24, top: 16, bottom: colours ? 76 : 40, containLabel: true },
+    grid: { left: NAMED_AXIS, right: 24, top: 16, bottom: colours ? 76 : 40, containLabel: true },
     tooltip: {
       formatter: (hovered: unknown) => {
         const { dataIndex, seriesIndex } = hovered as { dataIndex: number; seriesIndex: number };
@@ -231,7 +244,7 @@ function scatter(
       { type: 'inside', yAxisIndex: 0, zoomOnMouseWheel: 'ctrl', filterMode: 'none' },
     ],
     ...(colours && {
-      visualMap: colourBar(theme, least, most),
+      visualMap: colourBar(theme, 'share kept', least, most),
     }),
     series: [
       {

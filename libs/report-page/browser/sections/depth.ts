@@ -110,12 +110,17 @@ function drawMeasure(figure: ChartFigure, outliers: HTMLElement, run: ShownRun, 
         ),
       },
     },
-    heatMap(run, found, new Set(far)),
+    heatMap(run, measure.name.toLowerCase(), found, new Set(far)),
     Math.min(900, 120 + 24 * linearNames.length),
   );
 }
 
-function heatMap({ data, linearNames }: ShownRun, found: readonly Found[], far: ReadonlySet<Found>): Drawing {
+function heatMap(
+  { data, linearNames }: ShownRun,
+  name: string,
+  found: readonly Found[],
+  far: ReadonlySet<Found>,
+): Drawing {
   const [low, high] = rangeOf(found.map(({ value }) => value));
   return (theme) => ({
     grid: { left: 8, right: 16, top: 8, bottom: 76, containLabel: true },
@@ -129,11 +134,11 @@ function heatMap({ data, linearNames }: ShownRun, found: readonly Found[], far: 
       type: 'category',
       inverse: true,
       data: [...linearNames],
-      axisLabel: { color: theme.text },
+      axisLabel: { color: theme.text, fontSize: 12 },
       axisLine: { show: false },
       axisTick: { show: false },
     },
-    visualMap: colourBar(theme, low, high),
+    visualMap: colourBar(theme, name, low, high),
     series: [
       {
         type: 'heatmap',
@@ -142,7 +147,7 @@ function heatMap({ data, linearNames }: ShownRun, found: readonly Found[], far: 
           show: data.blocks.length <= MAX_LABELLED_BLOCKS,
           fontSize: 11,
           color: '#10151d',
-          backgroundColor: 'rgba(255, 255, 255, 0.72)',
+          backgroundColor: 'rgba(255, 255, 255, 0.88)',
           borderRadius: 3,
           padding: [1, 4],
           formatter: (at: unknown) => percent(found[(at as { dataIndex: number }).dataIndex]!.value),

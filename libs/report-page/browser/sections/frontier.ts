@@ -2,7 +2,7 @@ import type { FrontierPoint, Roofline } from '../../src/data.ts';
 import { ChartFigure, type FigureContent } from '../figure.ts';
 import { shortNumber } from '../format.ts';
 import { rangeOf } from '../histogram.ts';
-import { axis, type Drawing } from '../plot.ts';
+import { axis, NAMED_AXIS, type Drawing } from '../plot.ts';
 import type { ShownRun } from '../run.ts';
 import { section } from './section.ts';
 
@@ -90,7 +90,7 @@ function points(
 ): Drawing {
   const [, most] = rangeOf(shown.map(({ bitsPerWeight }) => bitsPerWeight));
   return (theme) => ({
-    grid: { left: 8, right: 90, top: 40, bottom: 40, containLabel: true },
+    grid: { left: NAMED_AXIS, right: 90, top: 40, bottom: 40, containLabel: true },
     legend: { top: 0, textStyle: { color: theme.text } },
     tooltip: {},
     xAxis: { type: 'value', min: 0, max: Math.ceil(most) + 1, ...axis(theme, 'bits a weight', {}) },

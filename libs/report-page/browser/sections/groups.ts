@@ -75,7 +75,7 @@ function drawSpread(figure: ChartFigure, run: ShownRun, block: number, linear: L
       : 'the mean score of the weights of a channel';
   figure.draw(
     {
-      title: `The shuffle evens out the groups of ${linear.name} in block ${block}: they differ by ${percent(after)}, before by ${percent(before)}`,
+      title: spreadInWords(`${linear.name} in block ${block}`, before, after),
       note: `How many groups hold how much importance, as a multiple of the mean; importance is ${how}. The percentages are the standard deviation as a share of the mean.`,
       alt: `Histogram of the importance of ${spread.before.length} groups before and after the shuffle: standard deviation ${percent(before)} and ${percent(after)} of the mean.`,
       table: {
@@ -85,6 +85,15 @@ function drawSpread(figure: ChartFigure, run: ShownRun, block: number, linear: L
     },
     spreadBars(spread),
   );
+}
+
+/** What the order that was found does to the differences between groups. */
+function spreadInWords(where: string, before: number, after: number): string {
+  const [was, is] = [percent(before), percent(after)];
+  if (was === is) return `The groups of ${where} differ by ${is}, in either order`;
+  return after < before
+    ? `The shuffle evens out the groups of ${where}: they differ by ${is}, before by ${was}`
+    : `The groups of ${where} differ by ${is} in the order that was found, before by ${was}`;
 }
 
 function spreadOf(run: ShownRun, block: number, linear: LinearData): Spread | undefined {

@@ -1,5 +1,7 @@
 import type { LinearData } from '../../src/data.ts';
 import { choice, element } from '../dom.ts';
+import { percent } from '../format.ts';
+import { rangeOf } from '../histogram.ts';
 import { Figure } from '../figure.ts';
 import { maskCells } from '../mask-cells.ts';
 import { MaskPicture } from '../mask-picture.ts';
@@ -73,14 +75,15 @@ function tell(
     rows === linear.rows ? `all ${rows} rows` : `${rows} of its ${linear.rows} rows, spread over it`;
   const [keep, group] = [pattern?.keep ?? 0, pattern?.group ?? 1];
   const share = keptShare && run.read(keptShare);
+  const [least, most] = rangeOf(share ?? []);
   const shuffled = permutation ? run.read(permutation) : new Float64Array(0);
   figure.show({
     title:
       order === 'shuffled'
         ? `In the shuffled order, ${name} of block ${block} keeps exactly ${keep} of every ${group} neighbours`
-        : `In the original order, ${name} of block ${block} keeps some channels often, and others hardly`,
+        : `In the original order, ${name} of block ${block} keeps a channel in ${percent(least / 255)} to ${percent(most / 255)} of its rows`,
     note:
-      `A row is an output, a column a channel; dark is kept. ${capital(all)}. Drag to move; buttons, the keys + − 0 and arrows, ` +
+      `A row is an output, a column a channel; coloured is kept. ${capital(all)}. Drag to move; buttons, the keys + − 0 and arrows, ` +
       'or the wheel with Ctrl zoom. Close up, lines part the groups.',
     alt: `Mask of ${name} in block ${block}: ${all}, ${cols} channels in the ${order} order.`,
     table: {

@@ -1,13 +1,16 @@
 import { ChartFigure } from '../figure.ts';
 import { shortNumber } from '../format.ts';
 import { histogram, medianOf, rangeOf } from '../histogram.ts';
-import { axis, type Drawing, type ScatterSeriesOption } from '../plot.ts';
+import { axis, NAMED_AXIS, type Drawing, type ScatterSeriesOption } from '../plot.ts';
 import type { ShownRun } from '../run.ts';
 
 const BINS = 48;
 
 /** How far a ridge reaches over those above it, in blocks. */
 const OVERLAP = 2.2;
+
+/** Pixels of a block: more where there are few. */
+const bandOf = (blocks: number) => (blocks <= 8 ? 36 : 22);
 
 /** The entropies of a tap's channels in a block. */
 interface Ridge {
@@ -51,7 +54,7 @@ function drawRidges(figure: ChartFigure, tap: string, ridges: readonly Ridge[]):
       },
     },
     ridgeLines(ridges, medians, low, high),
-    Math.max(260, Math.min(800, 120 + 24 * ridges.length)),
+    56 + (ridges.length + OVERLAP) * bandOf(ridges.length),
   );
 }
 
@@ -65,7 +68,13 @@ function ridgeLines(
   const [, most] = rangeOf(counts.flat());
   const width = (high - low) / BINS;
   return (theme) => ({
-    grid: { left: 24, right: 24, top: 44, bottom: 44, containLabel: true },
+    grid: {
+      left: NAMED_AXIS,
+      right: 24,
+      top: 12 + (OVERLAP - 0.5) * bandOf(ridges.length),
+      bottom: 40,
+      containLabel: true,
+    },
     tooltip: {
       formatter: (at: unknown) => {
         const { dataIndex } = at as { dataIndex: number };

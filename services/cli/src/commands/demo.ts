@@ -12,6 +12,7 @@ import { ownCommand } from '../own-command.ts';
 const STORE = 'out/demo.zarr';
 // A model this small has little to spare: without the reconstruction of what is left, 2:4 costs it its English.
 const PIPELINE = 'e-sparse-reconstruct';
+const REPORT = 'out/demo.html';
 const PROMPT = 'Once upon a time';
 
 /** `esparse demo` */
@@ -19,7 +20,7 @@ export function demoCommand(): Command {
   return new Command('demo')
     .description(
       `Shows what esparse does: prunes the small model that comes with it into ${STORE}, measures its perplexity before ` +
-        'and after on a text that the calibration has not seen, then serves it and asks for one completion.',
+        'and after on a text that the calibration has not seen, then serves it, asks for one completion, and writes a page of pictures.',
     )
     .action(() => withCancellation(run));
 }
@@ -35,12 +36,14 @@ async function run(signal: AbortSignal): Promise<void> {
   const dense = await measure('--model', model);
   const pruned = (await runCommand(
     'prune',
-    ['--model', model, '--calibration', calibration, '--pipeline', PIPELINE, '--store', STORE],
+    ['--model', model, '--calibration', calibration, '--pipeline', PIPELINE, '--figures', '--store', STORE],
     signal,
   )) as PruneReport;
   const sparse = await measure('--store', STORE);
   write(`\n${pruningReport(dense, pruned, sparse)}`);
   write(`\n${pruned.blocks} blocks in ${STORE}, run ${pruned.run}\n`);
   write(`\n${answerReport(PROMPT, await askServer(STORE, PROMPT, signal))}`);
+  await runCommand('report', ['--store', STORE, '--out', REPORT], signal);
+  write(`\nThe run in pictures: ${REPORT}, to be opened in a browser\n`);
   write(`\nNext: ${ownCommand()} serve --store ${STORE}\n`);
 }

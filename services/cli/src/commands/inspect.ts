@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { openStore } from '@esparse/store';
 import { withCancellation } from '../cancel.ts';
+import { isInteractive } from '../terminal.ts';
 import { inspectRun } from '../inspect-run.ts';
 import { renderInspection } from '../render-inspection.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
@@ -36,6 +37,6 @@ async function run({ store: directory, run: fingerprint, json, family }: Flags):
   process.stdout.write(
     json
       ? `${JSON.stringify({ store: directory, current, runs, ...inspection })}\n`
-      : renderInspection(inspection, runs),
+      : renderInspection(inspection, runs, { bars: isInteractive(process.stdout) }),
   );
 }
