@@ -33,7 +33,7 @@ export function missingOf(
       add('the entropy of channels', 'prune with a pipeline that reads it, such as `--pipeline e-sparse`');
     }
     if (!has('amplitude')) {
-      add('the amplitude of channels', 'prune with a pipeline that reads it, such as `wanda` or `e-sparse`');
+      add('the amplitude of channels', 'prune with a pipeline that reads it, such as `--pipeline wanda`');
     }
   }
   if (prunedLinears(blocks).length > 0 && attributes.options.figures !== true) {
