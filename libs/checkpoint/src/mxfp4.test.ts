@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { openCheckpoint } from './checkpoint.ts';
+import { openCheckpoint, openCheckpointIn } from './checkpoint.ts';
 import { tensorToF32 } from './convert.ts';
 import { dequantizeMxfp4 } from './mxfp4.ts';
+import { memoryFolder } from './testing/memory-folder.ts';
 import { bytesOf } from './views.ts';
 
 const FIXTURES = path.join(import.meta.dirname, '../../../test/fixtures/transformers');
@@ -33,22 +35,50 @@ test('the smallest scale is exact, below the normal numbers; the largest is none
   expect(values.slice(32)).toEqual(new Array(32).fill(1));
 });
 
-test('every expert in blocks has the bytes of the checkpoint that transformers made of them, of its own rows alone', async () => {
+const STORED = 'model.layers.1.mlp.experts.gate_up_proj';
+/** Gate and up of four experts, by turns. */
+const FUSED = {
+  ...{ name: STORED, shape: [4, 32, 128], stack: 4, transposed: true, interleaved: true },
+  mxfp4: { blocks: `${STORED}_blocks`, scales: `${STORED}_scales` },
+  parts: [0, 1, 2, 3].flatMap((expert) =>
+    ['gate', 'up'].map((linear) => ({ name: `${expert}.${linear}`, rows: 64 })),
+  ),
+};
+
+test.each(['gpt-oss', 'gpt-oss-mxfp4'])('%s: of an expert, no byte of another is read', async (name) => {
+  const file = (one: string) => readFile(path.join(FIXTURES, name, one));
+  const folder = memoryFolder({
+    'config.json': '{}',
+    'model.safetensors': await file('model.safetensors'),
+  });
+  const checkpoint = await openCheckpointIn(folder);
+  checkpoint.split(FUSED);
+  for (const [i, expert] of FUSED.parts.entries()) {
+    const { begin, end, mxfp4 } = checkpoint.info(expert.name);
+    const scales = mxfp4 === undefined ? undefined : ([mxfp4.begin, mxfp4.begin + 128] as const);
+    folder.reads.length = 0;
+    await checkpoint.read(expert.name);
+    expect(folder.reads.length).toBeGreaterThan(0);
+    for (const [, from, length] of folder.reads) {
+      const within = [[begin, end] as const, scales ?? [0, 0]].some(
+        ([first, last]) => from >= first && from + length <= last,
+      );
+      expect(within).toBe(true);
+    }
+    const next = FUSED.parts[i + 2];
+    if (next !== undefined) expect(checkpoint.info(next.name).begin).toBe(end);
+  }
+  await checkpoint.close();
+});
+
+test('every expert in blocks has the bytes of the checkpoint that transformers made of them', async () => {
   const [blocks, plain] = [
     await openCheckpoint(path.join(FIXTURES, 'gpt-oss-mxfp4')),
     await openCheckpoint(path.join(FIXTURES, 'gpt-oss')),
   ];
-  const stored = 'model.layers.1.mlp.experts.gate_up_proj';
-  const fused = {
-    ...{ name: stored, shape: [4, 32, 128], stack: 4, transposed: true, interleaved: true },
-    mxfp4: { blocks: `${stored}_blocks`, scales: `${stored}_scales` },
-    parts: [0, 1, 2, 3].flatMap((expert) =>
-      ['gate', 'up'].map((linear) => ({ name: `${expert}.${linear}`, rows: 64 })),
-    ),
-  };
-  expect(blocks.split(fused)).toEqual([`${stored}_blocks`, `${stored}_scales`]);
-  expect(plain.split(fused)).toEqual([stored]);
-  for (const { name } of fused.parts) {
+  expect(blocks.split(FUSED)).toEqual([`${STORED}_blocks`, `${STORED}_scales`]);
+  expect(plain.split(FUSED)).toEqual([STORED]);
+  for (const { name } of FUSED.parts) {
     expect(blocks.info(name)).toMatchObject({ dtype: 'BF16', shape: [64, 32] });
     expect(await blocks.read(name)).toEqual(await plain.read(name));
     expect(await blocks.readRowRange(name, 5, 9)).toEqual(await plain.readRowRange(name, 5, 9));

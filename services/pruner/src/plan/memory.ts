@@ -7,7 +7,7 @@ import type { PluginCosts } from './costs.ts';
 import { packedBytes } from './store-bytes.ts';
 import { product, sum } from './sum.ts';
 import { sketchChannelBytes } from './traffic.ts';
-import { channelsOf, routedChannels, type Workload } from './workload.ts';
+import { channelsOf, expertTaps, routedChannels, type Workload } from './workload.ts';
 
 const MIB = 2 ** 20;
 
@@ -50,14 +50,14 @@ export function heldOf(workload: Workload, costs: PluginCosts): Required<HeldCos
 
 /** The most that a worker holds: one block as f32, of whose experts one, a linear as it is read, and the activations of some sequences. */
 export function workerMemory(workload: Workload, costs: PluginCosts): number {
-  const { description, largest, routed, seqlen, calibrates, combine, needsDense, weightBytes } = workload;
+  const { description, largest, seqlen, calibrates, combine, needsDense, weightBytes } = workload;
   const held = largest.linears.filter(({ expert = 0 }) => expert === 0);
   const weights = held.map(({ rows, cols }) => rows * cols);
   const block = 4 * sum(weights) + weightBytes * Math.max(...weights);
   // Where the dense model's activations are sent, too, a sequence is sent once it was run in both models: until then
   // those of the pruned model are held, as one sequence more.
   const sequences = SEQUENCES + (needsDense ? 2 : 1);
-  const channels = routedChannels(largest.taps, routed) + 4 * description.hidden;
+  const channels = sequenceChannels(workload, costs) + 4 * description.hidden;
   const activations = 4 * seqlen * channels * sequences;
   const boundary = (needsDense ? 4 : 3) * 4 * workload.shards[0]!.sequences * seqlen * description.hidden;
   const statistics =
@@ -65,6 +65,13 @@ export function workerMemory(workload: Workload, costs: PluginCosts): number {
   return Math.ceil(
     WORKER_SLACK * (PROCESS_BYTES + RUNTIME_BYTES + block + activations + boundary + statistics),
   );
+}
+
+/** Channels of the activations of one sequence, at most: in a second pass every expert of a group has all of its tokens. */
+function sequenceChannels(workload: Workload, costs: PluginCosts): number {
+  const { largest, routed, starves } = workload;
+  const again = starves ? groupsOf(workload, costs).map((group) => channelsOf(expertTaps(group))) : [];
+  return Math.max(routedChannels(largest.taps, routed), ...again);
 }
 
 /** States while shards are gathered and merged; where workers gather, their sketches. */
@@ -93,12 +100,17 @@ function linearBytes(linear: PatternedLinear, { weightBytes }: Workload, costs: 
 }
 
 /** One state of each statistic at each tap of a block that is gathered at once. */
-function stateBytes({ largest, seqlen, shards }: Workload, costs: PluginCosts): number {
+function stateBytes(workload: Workload, costs: PluginCosts): number {
+  const { seqlen, shards } = workload;
   const { sequences } = shards[0]!;
   const bytes = ({ channels }: TapSpec) => tapBytes({ channels, seqlen, sequences }, costs);
-  // Experts are gathered in groups, by what their statistics say that they take.
-  const groups = tapGroups(largest.taps, ({ channels }) => costs.tap({ channels, seqlen, sequences }).bytes);
-  return Math.max(...groups.map((group) => sum(group.map(bytes))));
+  return Math.max(...groupsOf(workload, costs).map((group) => sum(group.map(bytes))));
+}
+
+/** The taps of a block in groups that are gathered at once, by what their statistics say that they take. */
+function groupsOf({ largest, seqlen, shards }: Workload, costs: PluginCosts): ReturnType<typeof tapGroups> {
+  const { sequences } = shards[0]!;
+  return tapGroups(largest.taps, ({ channels }) => costs.tap({ channels, seqlen, sequences }).bytes);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { RunPlan } from './run-plan.ts';
 import type { StoreBytes } from './store-bytes.ts';
 import { sum } from './sum.ts';
 import { packedBlockBytes } from './traffic.ts';
-import { routedChannels, type Workload } from './workload.ts';
+import { channelsOf, expertTaps, routedChannels, type Workload } from './workload.ts';
 
 /** Estimates the time of each phase from what a machine was seen to do. */
 export function secondsOf(
@@ -23,17 +23,21 @@ export function secondsOf(
   return { total: sum(Object.values(seconds)), ...seconds };
 }
 
-/** One pass of all tokens through a block, by all workers together. */
-function passSeconds({ tokens, activeWeights, busy }: Workload, rates: Rates): number {
-  return (2 * tokens * activeWeights) / rates.flops / busy;
+/** One pass of all tokens through a block, by all workers together. @param weights those that a token passes */
+function passSeconds({ tokens, busy }: Workload, rates: Rates, weights: number): number {
+  return (2 * tokens * weights) / rates.flops / busy;
 }
 
 /** Activations are computed and counted at the same time; the matrix products of statistics come on top. */
 function calibrateSeconds(workload: Workload, costs: PluginCosts, rates: Rates, loading: number): number {
-  const { tokens, taps, routed, samples, calibrated, calibratedDense, combine, busy } = workload;
-  const passes = (calibrated + calibratedDense) * passSeconds(workload, rates);
-  const counting = tokens * routedChannels(taps, routed) * rates.statistics;
-  const ofSequence = taps.map(({ channels }) => costs.tap({ ...sequencesOf(workload), channels }));
+  const { tokens, taps, routed, samples, calibrated, calibratedDense, combine, busy, starves } = workload;
+  const again = starves ? expertTaps(taps) : [];
+  const passed = workload.activeWeights + (starves ? workload.weights : 0);
+  const passes = (calibrated + calibratedDense) * passSeconds(workload, rates, passed);
+  const counting = tokens * (routedChannels(taps, routed) + channelsOf(again)) * rates.statistics;
+  const ofSequence = [...taps, ...again].map(({ channels }) =>
+    costs.tap({ ...sequencesOf(workload), channels }),
+  );
   const products =
     samples *
     (sum(ofSequence.map(({ flops }) => flops)) / rates.flops + sum(ofSequence.map(({ seconds }) => seconds)));
@@ -56,8 +60,8 @@ function pruneSeconds(
 }
 
 function advanceSeconds(workload: Workload, store: StoreBytes, rates: Rates): number {
-  const { advances, models, boundary } = workload;
-  const taking = models * (passSeconds(workload, rates) + boundary / rates.write);
+  const { advances, models, boundary, activeWeights } = workload;
+  const taking = models * (passSeconds(workload, rates, activeWeights) + boundary / rates.write);
   return advances * (taking + packedBlockBytes(workload, store) / rates.read);
 }
 

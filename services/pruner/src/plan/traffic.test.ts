@@ -53,7 +53,11 @@ test('without statistics only weights are moved', () => {
 test('activations cross the wire as a float a channel and token, of both models where both are needed', () => {
   for (const statistics of [undefined, dense]) {
     const workload = smallWorkload({ ...(statistics && { statistics }) });
-    expect(wireBytes(workload, []).pruner).toBe(4 * workload.tokens * workload.streamed);
+    const activations = 4 * workload.tokens * workload.streamed;
+    const beside = wireBytes(workload, []).pruner - activations;
+    // 32 sequences, a few dozen bytes for each of their four taps of a block.
+    const blocks = statistics === undefined ? 4 : 4 + 3;
+    expect(beside).toBe(50 * 32 * 4 * blocks);
   }
   expect(wireBytes(smallWorkload({ layers: layersOf('*=dense') }), []).pruner).toBe(0);
 });

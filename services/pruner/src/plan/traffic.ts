@@ -4,11 +4,14 @@ import { isKnownToWorkers } from '../statistics.ts';
 import type { RunPlan } from './run-plan.ts';
 import type { StoreBytes } from './store-bytes.ts';
 import { product, sum } from './sum.ts';
-import { channelsOf, type Workload } from './workload.ts';
+import { channelsOf, expertTaps, type Workload } from './workload.ts';
 
 /** One channel's part of a sketch on the wire: 2 to 3.4 KB was seen on models' activations, and less of few tokens. */
 const SKETCH_CHANNEL_BYTES = 4_500;
 const SKETCH_TOKEN_BYTES = 8;
+
+/** What a piece of activations has on the wire beside them: 55 to 60 bytes were seen. It counts where taps are narrow. */
+const TILE_BYTES = 50;
 
 /** Bytes that one channel takes at most in a sketch of so many tokens. */
 export function sketchChannelBytes(tokens: number): number {
@@ -24,14 +27,18 @@ export function packedBlockBytes(workload: Workload, store: StoreBytes): number 
 export function readBytes(workload: Workload, store: StoreBytes): RunPlan['read'] {
   const { description, weightBytes, weights, calibrates, boundary, advances } = workload;
   const blockBytes = weightBytes * weights;
-  const { calibrated, calibratedDense, models } = workload;
+  const { calibrated, calibratedDense, models, starves, samples, expertWeights } = workload;
+  // A second pass reads hidden states and experts again; the rest of the block is there still.
+  const again = starves ? samples * weightBytes * expertWeights * calibrated : 0;
+  const passes = starves ? 2 : 1;
   return {
     pruner: blockBytes * description.blocks + outerBytes(workload),
     workers: calibrates
       ? Math.round(
           blocksRead(workload, blockBytes) * calibrated +
             blocksRead(workload, packedBlockBytes(workload, store)) * advances +
-            boundary * (calibrated + calibratedDense + models * advances),
+            again +
+            boundary * (passes * (calibrated + calibratedDense) + models * advances),
         )
       : 0,
   };
@@ -54,12 +61,13 @@ export function writtenBytes(workload: Workload, store: StoreBytes): RunPlan['wr
 
 /** Bytes on the wire in the whole run: activations, or sketches where workers know all statistics. */
 export function wireBytes(workload: Workload, statistics: readonly AnyStatistic[]): RunPlan['wire'] {
-  const { calibrates, tokens, streamed, shards, workers, taps } = workload;
+  const { calibrates, tokens, streamed, tiles, shards, workers, taps, starves } = workload;
   const batches = batchesOf(shards, workers).length;
+  const channels = channelsOf(taps) + (starves ? channelsOf(expertTaps(taps)) : 0);
   return {
-    pruner: calibrates ? 4 * tokens * streamed : 0,
+    pruner: calibrates ? 4 * tokens * streamed + TILE_BYTES * tiles : 0,
     ...(statistics.every(isKnownToWorkers) && {
-      worker: calibrates ? batches * channelsOf(taps) * sketchChannelBytes(tokens / batches) : 0,
+      worker: calibrates ? batches * channels * sketchChannelBytes(tokens / batches) : 0,
     }),
   };
 }

@@ -23,6 +23,7 @@ test('what grows with the tokens is proportional to them, and what is of the mod
     ...one,
     samples: 64,
     tokens: 2 * one.tokens,
+    tiles: 2 * one.tiles,
     boundary: 2 * one.boundary,
     shards: two.shards,
   });

@@ -2,12 +2,13 @@ import { linearsOf, tapsOf, type LinearSpec, type ModelDescription, type TapSpec
 import type { AnyStatistic } from '@esparse/statistics';
 import type { Layers, PatternedLinear } from '../layers.ts';
 import { shardsOf, type Shard } from '../shards.ts';
+import { MIN_EXPERT_TOKENS } from '../starved-experts.ts';
 import type { PlanOptions } from './run-plan.ts';
 import { sum } from './sum.ts';
 
 /** What is to be pruned, how, and what is gathered for it. */
 export interface WorkloadInput {
-  readonly options: Pick<PlanOptions, 'samples' | 'seqlen' | 'workers' | 'combine'>;
+  readonly options: Pick<PlanOptions, 'samples' | 'seqlen' | 'workers' | 'combine' | 'expertTokens'>;
   readonly description: ModelDescription;
   readonly layers: Layers;
   readonly statistics: readonly AnyStatistic[];
@@ -41,6 +42,8 @@ export interface Workload {
   readonly largest: { readonly linears: readonly LinearSpec[]; readonly taps: readonly TapSpec[] };
   /** Of an expert's tokens, in the mean: a share of all. */
   readonly routed: number;
+  /** Whether experts see too few tokens, in the mean: then all tokens go to every expert in a second pass. */
+  readonly starves: boolean;
   /** Bytes of one block's input or output over all tokens. */
   readonly boundary: number;
   /** Whether metric or stages need statistics, and so activations. */
@@ -55,6 +58,8 @@ export interface Workload {
   readonly calibratedDense: number;
   /** Channels of all activations that are gathered, of both models. */
   readonly streamed: number;
+  /** Pieces in which they are sent: one of each tap and sequence. */
+  readonly tiles: number;
   /** Blocks that hidden states are taken through with the pruned weights. */
   readonly advances: number;
 }
@@ -67,7 +72,7 @@ export function workloadOf({
   statistics,
   weightBytes,
 }: WorkloadInput): Workload {
-  const { samples, seqlen, workers, combine = 'pruner' } = options;
+  const { samples, seqlen, workers, combine = 'pruner', expertTokens = MIN_EXPERT_TOKENS } = options;
   const { blocks, hidden, program } = description;
   const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
   const calibrates = statistics.length > 0;
@@ -75,6 +80,7 @@ export function workloadOf({
   const everyBlock = Array.from({ length: blocks }, (_, block) => block);
   const router = program.blocks.flat().find((op) => op.op === 'router');
   const routed = router === undefined ? 1 : router.top / router.experts;
+  const starves = router !== undefined && calibrates && samples * seqlen * routed < expertTokens;
   const linears = everyBlock.map((block) => linearsOf(description, block));
   const experts = linears.map((all) => all.filter(({ expert }) => expert !== undefined));
   const weights = sum(linears.map(weightsOf)) / blocks;
@@ -85,6 +91,7 @@ export function workloadOf({
   );
   const calibrated = everyBlock.filter((block) => layers.taps(block).length > 0);
   const calibratedDense = needsDense ? calibrated.filter((block) => block > 0) : [];
+  const passes = [...calibrated, ...calibratedDense].map((block) => layers.taps(block));
   return {
     description,
     samples,
@@ -102,6 +109,7 @@ export function workloadOf({
     activeWeights: weights - expertWeights + routed * expertWeights,
     largest: { linears: linears[largest]!, taps: tapsOf(description, largest) },
     routed,
+    starves,
     boundary: 4 * samples * seqlen * hidden,
     calibrates,
     needsDense,
@@ -109,8 +117,9 @@ export function workloadOf({
     calibrated: calibrated.length,
     calibratedDense: calibratedDense.length,
     streamed: sum(
-      [...calibrated, ...calibratedDense].map((block) => routedChannels(layers.taps(block), routed)),
+      passes.map((taps) => routedChannels(taps, routed) + (starves ? channelsOf(expertTaps(taps)) : 0)),
     ),
+    tiles: samples * sum(passes.map((taps) => taps.length + (starves ? expertTaps(taps).length : 0))),
     advances: calibrates ? blocks - 1 : 0,
   };
 }
@@ -122,6 +131,11 @@ function weightsOf(linears: readonly LinearSpec[]): number {
 /** Channels of taps, those of an expert by its share of the tokens. */
 export function routedChannels(taps: readonly TapSpec[], routed: number): number {
   return sum(taps.map(({ channels, expert }) => (expert === undefined ? channels : routed * channels)));
+}
+
+/** Those taps that are an expert's. */
+export function expertTaps(taps: readonly TapSpec[]): readonly TapSpec[] {
+  return taps.filter(({ expert }) => expert !== undefined);
 }
 
 /** Channels of taps. */
