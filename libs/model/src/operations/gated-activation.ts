@@ -38,9 +38,8 @@ function silu(graph: GraphWriter, x: string): string {
   return graph.node('Mul', [x, graph.node('Sigmoid', [x])]);
 }
 
-/** The derivative of `silu` at x: with s = sigmoid(x), it is `s (1 + x (1 - s))`. */
+/** The derivative of `silu` at x: with s = sigmoid(x), it is `s + silu(x) (1 - s)`. */
 function siluSlope(graph: GraphWriter, x: string): string {
   const gate = graph.node('Sigmoid', [x]);
-  const ofGate = graph.node('Mul', [x, complement(graph, gate)]);
-  return graph.node('Mul', [gate, graph.node('Add', [ofGate, graph.constant(1)])]);
+  return graph.node('Add', [gate, graph.node('Mul', [silu(graph, x), complement(graph, gate)])]);
 }
