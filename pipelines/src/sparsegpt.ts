@@ -1,5 +1,6 @@
 import { sparseGptOptions, sparseGptStage } from '@esparse/reconstruction';
 import { definePipeline } from '@esparse/sparsity';
+import { quantized } from './quantized.ts';
 import { wandaPipeline } from './wanda.ts';
 
 /**
@@ -11,8 +12,8 @@ export const sparseGptPipeline = definePipeline({
   summary: 'SparseGPT: mask and weights by the inverse Hessian of the inputs, no shuffle',
   paper: 'arXiv 2301.00774',
   options: wandaPipeline.options.extend(sparseGptOptions.shape),
-  create: ({ damping, ...options }) => ({
+  create: ({ damping, values, group, spread, ...options }) => ({
     ...wandaPipeline.create(options),
-    stages: [sparseGptStage({ damping })],
+    stages: [sparseGptStage({ damping }), ...quantized({ values, group, spread }, true)],
   }),
 });

@@ -1,5 +1,5 @@
 import { definePipeline, shuffleOption } from '@esparse/sparsity';
-import { z } from 'zod';
+import { survivorOptions } from './quantized.ts';
 import { wandaPipeline } from './wanda.ts';
 
 /** Wanda in the order that linear sum assignments find (RIA). */
@@ -8,5 +8,5 @@ export const wandaLsaPipeline = definePipeline({
   name: 'wanda-lsa',
   summary: 'Wanda, channels permuted by linear sum assignment',
   paper: 'arXiv 2402.17946',
-  options: z.object({ shuffle: shuffleOption('lsa') }),
+  options: survivorOptions.extend({ shuffle: shuffleOption('lsa') }),
 });

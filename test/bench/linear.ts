@@ -4,7 +4,15 @@
  * one token and readings of as many bytes alternate; each is timed by itself, and of both the same quantile counts: what
  * else runs on the machine disturbs single calls, and both kinds alike.
  */
-import { openInferenceKernels, packedLayout, type Linear, type LinearWeights } from '@esparse/kernels';
+import {
+  openInferenceKernels,
+  packedLayout,
+  quantizedLayout,
+  spanOf,
+  type Linear,
+  type LinearWeights,
+  type PackedWeights,
+} from '@esparse/kernels';
 import { Command } from 'commander';
 import { heading, print } from './table.ts';
 
@@ -12,7 +20,7 @@ const flags = new Command('bench:linear')
   .option('--threads <n>', 'compute threads (default: all processors)')
   .option('--bytes <n>', 'weights of one shape that are read in turn, in MB', '1100')
   .option('--rounds <n>', 'rounds over everything', '5')
-  .option('--only <kind...>', 'of 2:4, 4:8, dense', ['2:4', '4:8', 'dense'])
+  .option('--only <kind...>', 'of 2:4, 4:8, dense; 2:4-int8, dense-int4 and so on', ['2:4', '4:8', 'dense'])
   .option('--prefill <tokens>', 'tokens of a long call', '128')
   .parse()
   .opts<{ threads?: string; bytes: string; rounds: string; only: string[]; prefill: string }>();
@@ -128,19 +136,62 @@ function quantile(values: readonly number[]): number {
 }
 
 function copies(kind: string, rows: number, cols: number): { linears: Linear[]; bytes: number } {
-  const weights = kind === 'dense' ? denseWeights(rows, cols) : packedWeights(kind, rows, cols);
-  const bytes =
-    weights.kind === 'dense'
-      ? weights.weights.byteLength
-      : weights.values.byteLength + weights.indices.byteLength;
+  const weights = weightsOf(kind, rows, cols);
+  const bytes = bytesOf(weights);
   const linears = Array.from({ length: Math.ceil((Number(flags.bytes) * 1e6) / bytes) }, () =>
-    kernels.createLinear(
-      weights.kind === 'dense'
-        ? ({ ...weights, weights: weights.weights.slice() } as LinearWeights)
-        : { ...weights, values: weights.values.slice(), indices: weights.indices.slice() },
-    ),
+    kernels.createLinear(copyOf(weights)),
   );
   return { linears, bytes };
+}
+
+function weightsOf(kind: string, rows: number, cols: number): LinearWeights {
+  const [pattern, values] = kind.split('-') as [string, string?];
+  if (values !== undefined) return quantizedWeights(pattern, values === 'int4' ? 4 : 8, rows, cols);
+  return pattern === 'dense' ? denseWeights(rows, cols) : packedWeights(pattern, rows, cols);
+}
+
+/** Bytes of what a product reads. */
+function bytesOf(weights: LinearWeights): number {
+  switch (weights.kind) {
+    case 'dense':
+      return weights.weights.byteLength;
+    case 'packed':
+      return weights.values.byteLength + weights.indices.byteLength;
+    case 'quantized':
+      return weights.codes.byteLength + weights.scales.byteLength + (weights.indices?.byteLength ?? 0);
+  }
+}
+
+function copyOf(weights: LinearWeights): LinearWeights {
+  switch (weights.kind) {
+    case 'dense':
+      return { ...weights, weights: weights.weights.slice() } as LinearWeights;
+    case 'packed':
+      return { ...weights, values: weights.values.slice(), indices: weights.indices.slice() };
+    case 'quantized':
+      return {
+        ...weights,
+        codes: weights.codes.slice(),
+        scales: weights.scales.slice(),
+        indices: weights.indices?.slice(),
+      };
+  }
+}
+
+/** Codes of any value, with scales for 32 survivors. */
+function quantizedWeights(pattern: string, bits: 4 | 8, rows: number, cols: number): LinearWeights {
+  const packed = pattern === 'dense' ? undefined : packedWeights(pattern, rows, cols);
+  const { keep, group } = packed ?? { keep: 1, group: 1 };
+  const shape = { rows, cols, keep, group, bits, span: spanOf(keep, group, 32) };
+  const { tiles, pairs, pairBytes, spans } = quantizedLayout(shape);
+  return {
+    kind: 'quantized',
+    ...shape,
+    codes: Uint8Array.from({ length: tiles * pairs * pairBytes }, (_, i) => (i * 40503) >> 7),
+    scales: halves(tiles * spans * 16),
+    indices: packed?.indices,
+    permutation: packed?.permutation,
+  };
 }
 
 function denseWeights(rows: number, cols: number): LinearWeights {
@@ -148,7 +199,7 @@ function denseWeights(rows: number, cols: number): LinearWeights {
 }
 
 /** Every row keeps another choice; the inputs are shuffled. */
-function packedWeights(pattern: string, rows: number, cols: number): LinearWeights {
+function packedWeights(pattern: string, rows: number, cols: number): PackedWeights {
   const [keep, group] = pattern.split(':').map(Number) as [number, number];
   const { encoding, bits, tiles, groups, groupValues, groupBytes } = packedLayout(rows, cols, keep, group);
   const indices = new Uint8Array(tiles * groups * groupBytes);

@@ -81,7 +81,7 @@ export async function writeRandomStore(folder: string, sizes: Sizes, dense = fal
         indices: random.positions(tiles * groups),
         permutation: random.permutation(cols),
       };
-      await writeLinear(to, name, packed, { before: 1, after: 1 });
+      await writeLinear(to, name, packed, { keptScore: { before: 1, after: 1 } });
     }
     await to.commit({});
   }

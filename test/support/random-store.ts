@@ -134,7 +134,7 @@ async function putPacked(transaction: Transaction, linear: LinearSpec, block: nu
     indices: positions(count(shapes.indices), seed),
     permutation: permutation(cols, seed),
   };
-  await writeLinear(transaction, name, packed, { before: 1, after: 1 });
+  await writeLinear(transaction, name, packed, { keptScore: { before: 1, after: 1 } });
 }
 
 let gaussians: Float32Array | undefined;

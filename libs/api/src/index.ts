@@ -47,6 +47,7 @@ export {
   type StageContext,
   type StageDefinition,
   type StageInput,
+  type IntegerWeights,
   type StageResult,
   type TuneRequest,
 } from '@esparse/sparsity';

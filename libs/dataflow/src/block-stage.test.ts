@@ -5,7 +5,7 @@ import {
   identityOrder,
   maskLinear,
   packLinear,
-  unpackLinear,
+  unpackToHalf,
   type BlockStage,
   type BlockStageInput,
 } from '@esparse/sparsity';
@@ -92,7 +92,7 @@ test('a stage gets the block as the one before has left it', async () => {
     { stage: 'stage-3', report: { first: 2 } },
   ]);
   const unpacked = await Promise.all(
-    [twice, await through([])].map(({ linears }) => unpackLinear(linears[0]!.packed)),
+    [twice, await through([])].map(({ linears }) => unpackToHalf(linears[0]!.packed, 'bf16')),
   );
   expect(unpacked[0]).toEqual(unpacked[1]);
 });
@@ -169,12 +169,17 @@ test('notes and progress go to the run, and tuning gets the block as it is by th
     progress: (done, total) => said.push([done, total]),
     async tune({ linears: [linear] }, { steps }, { progress }) {
       progress(2, 2);
-      said.push(await unpackLinear(linear!.packed));
+      said.push(await unpackToHalf(linear!.packed, 'bf16'));
       return { weights: {}, tensors: {}, report: { steps } };
     },
   });
   const [tuned] = (await through([negated])).linears;
-  expect(said).toEqual(['block 3: stage-1: hello', [1, 2], [2, 2], await unpackLinear(tuned!.packed)]);
+  expect(said).toEqual([
+    'block 3: stage-1: hello',
+    [1, 2],
+    [2, 2],
+    await unpackToHalf(tuned!.packed, 'bf16'),
+  ]);
   expect(reports).toEqual([{ stage: 'stage-1', report: { steps: 1 } }]);
 });
 

@@ -1,3 +1,4 @@
+import { EsparseError } from '@esparse/errors';
 import { concatMap, Subject, type OperatorFunction } from 'rxjs';
 import {
   keptIn,
@@ -99,7 +100,7 @@ function blockStage(
         ...guard,
         beats$,
         borrowed: Object.fromEntries(
-          linears.map(({ job, packed }) => [`order of ${job.name}`, packed.permutation]),
+          input.linears.map(({ name, permutation }) => [`order of ${name}`, permutation]),
         ),
       },
     );
@@ -107,6 +108,7 @@ function blockStage(
 }
 
 function linearOf({ job, packed }: PrunedLinear): BlockLinear {
+  if (packed.encoding === 'quantized-v1') throw quantizedAlready(job);
   const { name, tap } = job;
   const { rows, cols, dtype, pattern, permutation } = packed;
   return {
@@ -144,9 +146,21 @@ async function changedBlock(
 
 /** @throws EsparseError 'usage' where a weight outside the mask is not 0 */
 async function repack({ job, packed }: PrunedLinear, weights: Uint16Array): Promise<PrunedLinear['packed']> {
+  if (packed.encoding === 'quantized-v1') throw quantizedAlready(job);
   try {
     return await repackLinear(packed, weights);
   } catch (error) {
     throw blamed({ plugin: 'its weights', where: job.name }, error);
   }
+}
+
+/** A block stage changes weights, of which a stage before has made integers. */
+function quantizedAlready({ name }: PrunedLinear['job']): EsparseError {
+  return new EsparseError(
+    'usage',
+    `${name} is quantized already: a block stage changes weights before that`,
+    {
+      hint: 'leave the stage that quantizes out of the pipeline',
+    },
+  );
 }

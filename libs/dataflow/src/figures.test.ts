@@ -1,6 +1,6 @@
 import { lastValueFrom, of } from 'rxjs';
 import { openInferenceKernels, widenReference } from '@esparse/kernels';
-import { both, magnitude, unpackToF32 } from '@esparse/sparsity';
+import { both, magnitude, unpackToF32, type PackedLinear } from '@esparse/sparsity';
 import { sampledRows, type StatisticReader } from '@esparse/statistics';
 import { pruneLinear, type LinearJob } from './index.ts';
 
@@ -48,7 +48,7 @@ function errorOf(dense: Float32Array, sparse: Float32Array): number {
 test('figures are what their formulas say', async () => {
   const { packed, figures } = await pruned(true);
   const dense = widenReference('bf16', weights);
-  expect(figures!.outputError).toBeCloseTo(errorOf(dense, await unpackToF32(packed)), 5);
+  expect(figures!.outputError).toBeCloseTo(errorOf(dense, await unpackToF32(packed as PackedLinear)), 5);
   // Of magnitude, the score of a weight is its size.
   expect(figures!.totalScore).toBeCloseTo(
     dense.reduce((sum, weight) => sum + Math.abs(weight), 0),

@@ -1,9 +1,8 @@
 import { from, map, type OperatorFunction } from 'rxjs';
 import { channelMeans, type InferenceKernels, type LinearWeights } from '@esparse/kernels';
-import type { PackedLinear } from '@esparse/sparsity';
 import type { RowSample, StatisticReader } from '@esparse/statistics';
 import { enrich } from './enrich.ts';
-import type { BegunFigures, LinearFigures, MaskedLinear } from './linear.ts';
+import type { BegunFigures, LinearFigures, MaskedLinear, PrunedLinear } from './linear.ts';
 
 /** How the figures of linears are taken. */
 export interface FigureOptions {
@@ -36,12 +35,16 @@ export function beginFigures({
 }
 
 /** Finishes them with the linear as it is packed. */
-export function finishFigures(begun: BegunFigures, packed: PackedLinear): LinearFigures {
+export function finishFigures(begun: BegunFigures, packed: PrunedLinear['packed']): LinearFigures {
   const { totalScore, meanScore, outputs } = begun;
   if (outputs === undefined) return { totalScore, meanScore };
   const { kernels, inputs, dense } = outputs;
   const { keep, group } = packed.pattern;
-  const sparse = outputsOf(kernels, { kind: 'packed', ...packed, keep, group }, inputs);
+  const weights: LinearWeights =
+    packed.encoding === 'quantized-v1'
+      ? { kind: 'quantized', ...packed, keep, group, codes: packed.values }
+      : { kind: 'packed', ...packed, keep, group };
+  const sparse = outputsOf(kernels, weights, inputs);
   return { totalScore, meanScore, outputError: relativeError(dense, sparse) };
 }
 

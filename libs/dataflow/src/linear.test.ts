@@ -1,7 +1,15 @@
 import { lastValueFrom, of, toArray, from } from 'rxjs';
 import { keptScore } from '@esparse/kernels';
 import { marbles } from '@esparse/laws';
-import { both, eSparse, identityOrder, unpackLinear, type Metric, type Shuffle } from '@esparse/sparsity';
+import {
+  both,
+  eSparse,
+  identityOrder,
+  unpackLinear,
+  type Metric,
+  type PackedLinear,
+  type Shuffle,
+} from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
 import { oneByOne, pruneLinear, type LinearJob, type LoadedLinear } from './index.ts';
 import { load } from './load.ts';
@@ -35,7 +43,7 @@ const chain = pruneLinear({ load: read, metric, shuffle: both(), stages: [], rep
 
 test('a linear goes through the whole chain: half of its weights stay, as they were', async () => {
   const { packed, keptBefore, keptAfter } = await lastValueFrom(of(job('q')).pipe(chain));
-  const dense = await unpackLinear(packed);
+  const dense = await unpackLinear(packed as PackedLinear);
   const kept = dense.filter((bits) => bits !== 0);
   expect(kept).toHaveLength((ROWS * COLS) / 2);
   dense.forEach((bits, i) => {

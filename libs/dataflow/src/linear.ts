@@ -1,4 +1,12 @@
-import type { Metric, PackedLinear, Pattern, ScoreMatrix, ShuffleResult } from '@esparse/sparsity';
+import type {
+  IntegerWeights,
+  Metric,
+  PackedLinear,
+  Pattern,
+  QuantizedLinear,
+  ScoreMatrix,
+  ShuffleResult,
+} from '@esparse/sparsity';
 import type { InferenceKernels } from '@esparse/kernels';
 import type { RowSample } from '@esparse/statistics';
 import type { TapReadings } from './readings.ts';
@@ -44,6 +52,8 @@ export interface MaskedLinear extends ShuffledLinear {
   readonly mask: Uint8Array;
   /** What is known of it for a report. @default none are taken */
   readonly figures?: BegunFigures;
+  /** Its survivors as integers, once a stage has made them. */
+  readonly integers?: IntegerWeights;
 }
 
 /** Figures of a linear that is not packed yet. */
@@ -67,7 +77,7 @@ export interface LinearFigures {
 /** Packed: what is committed. Its weights, scores and mask are freed. */
 export interface PrunedLinear {
   readonly job: LinearJob;
-  readonly packed: PackedLinear;
+  readonly packed: PackedLinear | QuantizedLinear;
   /** Kept score in the original order, and in the shuffled one. */
   readonly keptBefore: number;
   readonly keptAfter: number;

@@ -1,6 +1,6 @@
 import { concatMap, from, map, tap, type OperatorFunction } from 'rxjs';
 import { free } from '@esparse/kernels';
-import { packLinear } from '@esparse/sparsity';
+import { packLinear, packQuantized } from '@esparse/sparsity';
 import { finishFigures } from './figures.ts';
 import type { MaskedLinear, PrunedLinear } from './linear.ts';
 
@@ -13,14 +13,22 @@ export function pack(): OperatorFunction<MaskedLinear, PrunedLinear> {
     const { block, name, tap: tapName, rows, cols, pattern, readings, order } = linear;
     const job = { block, name, tap: tapName, rows, cols, pattern, readings };
     const { keptBefore, keptAfter } = order;
-    return from(packLinear(linear, order.permutation, linear.mask, pattern)).pipe(
+    return from(packed(linear)).pipe(
       tap(() => {
         for (const array of [linear.weights, linear.scores, linear.mask]) free(array);
       }),
-      map((packed) => ({
-        ...{ job, packed, keptBefore, keptAfter },
-        ...(linear.figures && { figures: finishFigures(linear.figures, packed) }),
+      map((result) => ({
+        ...{ job, packed: result, keptBefore, keptAfter },
+        ...(linear.figures && { figures: finishFigures(linear.figures, result) }),
       })),
     );
   });
+}
+
+/** As integers where a stage has made some. */
+function packed(linear: MaskedLinear): Promise<PrunedLinear['packed']> {
+  const { integers, mask, pattern } = linear;
+  const { permutation } = linear.order;
+  if (integers === undefined) return packLinear(linear, permutation, mask, pattern);
+  return packQuantized(integers, linear, { permutation, mask, pattern });
 }

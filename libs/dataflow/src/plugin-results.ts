@@ -1,8 +1,10 @@
 import { EsparseError } from '@esparse/errors';
+import { quantizedLayout } from '@esparse/kernels';
 import {
   canonicalOrder,
   formatPattern,
   isPermutation,
+  type IntegerWeights,
   type ShuffleResult,
   type StageResult,
 } from '@esparse/sparsity';
@@ -40,10 +42,38 @@ export function checkOrder({ cols, pattern }: LoadedLinear, found: unknown): Shu
 
 /** Weights must be finite, and a mask one of the pattern. */
 export function checkStage(linear: MaskedLinear, found: unknown): StageResult {
-  const { weights, mask } = fieldsOf(found, ['weights', 'mask']);
+  const { weights, mask, integers } = fieldsOf(found, ['weights', 'mask', 'integers']);
+  if (linear.integers !== undefined && (weights ?? mask ?? integers) !== undefined) {
+    throw new EsparseError('usage', 'it changes survivors that a stage before it has quantized', {
+      hint: 'put the stage that quantizes last',
+    });
+  }
   return {
     ...(weights === undefined ? {} : { weights: halfMatrix('weights', linear, weights) }),
     ...(mask === undefined ? {} : { mask: checkMask(linear, mask) }),
+    ...(integers === undefined ? {} : { integers: checkIntegers(linear, integers) }),
+  };
+}
+
+/** Integers and scales must be of the linear's size, and the scales usable: a reader would refuse them. */
+function checkIntegers({ rows, cols, pattern }: MaskedLinear, found: unknown): IntegerWeights {
+  const { bits, span, integers, scales } = fieldsOf(found, ['bits', 'span', 'integers', 'scales']);
+  if (bits !== 4 && bits !== 8)
+    throw new EsparseError('usage', `integers of ${String(bits)} bits, expected 4 or 8`);
+  const { spans } = quantizedLayout({ rows, cols, ...pattern, bits, span: Number(span) });
+  const checked = arrayOf('scales', 'Uint16Array', scales, rows * spans) as Uint16Array;
+  const at = checked.findIndex((scale) => (scale & 0x7fff) === 0 || (scale & 0x7f80) === 0x7f80);
+  if (at >= 0) {
+    throw new EsparseError(
+      'numeric',
+      `the scale of row ${Math.floor(at / spans)}, span ${at % spans} is zero or not finite`,
+    );
+  }
+  return {
+    bits,
+    span: Number(span),
+    integers: arrayOf('integers', 'Int8Array', integers, rows * cols) as Int8Array,
+    scales: checked,
   };
 }
 

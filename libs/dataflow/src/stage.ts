@@ -33,7 +33,11 @@ export function stage(
         // A view of what it was given takes its place without any memory of its own.
         if (changed.weights !== undefined && changed.weights.buffer !== weights.buffer) free(weights);
         if (changed.mask !== undefined && changed.mask.buffer !== mask.buffer) free(mask);
-        return { weights: changed.weights ?? weights, mask: changed.mask ?? mask };
+        return {
+          weights: changed.weights ?? weights,
+          mask: changed.mask ?? mask,
+          ...(changed.integers !== undefined && { integers: changed.integers }),
+        };
       }),
     );
   });

@@ -199,9 +199,9 @@ async function writeMasked(
   const tuned = await masked(session, name);
   if (order === undefined || tuned === undefined) return false;
   const { permutation, pattern } = order;
-  const { keptScore } = linearAttributesOf(await base.block(block), linear.name)!;
+  const { keptScore = { before: 1, after: 1 } } = linearAttributesOf(await base.block(block), linear.name)!;
   const packed = await packLinear(tuned, permutation, inOrder(tuned.mask, tuned.cols, permutation), pattern);
-  await writeLinear(group, linear.name, packed, keptScore);
+  await writeLinear(group, linear.name, packed, { keptScore });
   for (const array of [packed.values, packed.indices, tuned.weights, tuned.mask]) free(array);
   return true;
 }

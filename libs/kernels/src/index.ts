@@ -38,10 +38,23 @@ export { SPARSE_GPT_CHANNELS, sparseGptSweep } from './pruning/sparse-gpt.ts';
 export { maskOf } from './pruning/mask.ts';
 export { MAX_DIMENSION, MAX_GROUP } from './runtime/shuffled-matrix.ts';
 export { packedLayout, TILE_ROWS } from './runtime/packed-layout.ts';
+export {
+  quantizedLayout,
+  spanOf,
+  type QuantizedBits,
+  type QuantizedLayout,
+  type QuantizedShape,
+} from './runtime/quantized-layout.ts';
 export { pack, unpack, unpackToF32 } from './pruning/pack.ts';
 export { pageFloats, PAGE_TOKENS, type BatchLayout } from './inference/attention.ts';
-export type { RowTable } from './inference/gather-rows.ts';
+export type { RowTable, Table } from './inference/gather-rows.ts';
 export { openInferenceKernels, type InferenceKernels } from './inference/inference-kernels.ts';
-export type { DenseWeights, Linear, LinearWeights } from './inference/linear.ts';
+export type {
+  DenseWeights,
+  Linear,
+  LinearWeights,
+  PackedWeights,
+  QuantizedWeights,
+} from './inference/linear.ts';
 export { mapFile, type FileRange } from './runtime/map-file.ts';
 export { readBandwidth } from './inference/read-bandwidth.ts';

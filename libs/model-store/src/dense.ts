@@ -1,7 +1,15 @@
 import { tensorToF32, tensorToHalf, type Checkpoint, type TensorDtype } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { narrow, widen } from '@esparse/kernels';
+import {
+  MAX_ROUNDING_LOSS,
+  packQuantized,
+  roundingLoss,
+  roundLinear,
+  type RoundingOptions,
+} from '@esparse/sparsity';
 import type { CommittedGroup, Transaction } from '@esparse/store';
+import { linearAttributesOf, readLinearF32, writeLinear } from './linears.ts';
 
 /** Writes a tensor of the checkpoint as it is: 16-bit types as their bits, f32 as f32. */
 export async function writeDense(
@@ -41,12 +49,45 @@ export function storedDtype(dtype: TensorDtype): 'bf16' | 'f16' | 'f32' {
   return dtype === 'F32' ? 'f32' : dtype === 'F16' ? 'f16' : 'bf16';
 }
 
-/** Reads a dense array as f32: exact. */
+/** A matrix of a checkpoint, and other values of it where they were changed. */
+export interface DenseMatrix {
+  readonly checkpoint: Pick<Checkpoint, 'info' | 'read'>;
+  readonly tensor: string;
+  readonly values?: Float32Array | undefined;
+}
+
+/**
+ * Writes a matrix as integers with scales: a group in the place of the array. Nothing is written where integers do not fit
+ * its weights.
+ *
+ * @returns why it is not written; undefined where it is
+ */
+export async function writeQuantizedDense(
+  transaction: Transaction,
+  path: string,
+  { checkpoint, tensor, values }: DenseMatrix,
+  options: RoundingOptions,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const { dtype, shape } = checkpoint.info(tensor);
+  const [rows, cols] = [shape[0]!, shape[1]!];
+  const weights = values ?? (await tensorToF32(dtype, await checkpoint.read(tensor, signal)));
+  const rounded = roundLinear({ weights, rows, cols }, options);
+  const loss = roundingLoss(rounded, { weights, rows, cols });
+  if (loss > MAX_ROUNDING_LOSS) {
+    return `${tensor}: rounding to int${options.bits} takes ${(100 * loss).toFixed(1)} % of its energy: it stays as it is`;
+  }
+  await writeLinear(transaction, path, await packQuantized(rounded, { rows, cols }), {});
+  return undefined;
+}
+
+/** Reads a dense array, or what is quantized in its place, as f32: exact. */
 export async function readDenseF32(
   group: CommittedGroup,
   path: string,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
+  if (linearAttributesOf(group, path) !== undefined) return readLinearF32(group, path, signal);
   const { data, attributes } = await group.read(path, signal);
   const dtype = attributes.dtype;
   if (data instanceof Float32Array && dtype === 'f32') return data;

@@ -1,5 +1,5 @@
 export { readCheckpointLayout, writeCheckpointLayout, type CheckpointLayout } from './checkpoint-layout.ts';
-export { storedDtype, writeChanged, writeDense } from './dense.ts';
+export { storedDtype, writeChanged, writeDense, writeQuantizedDense } from './dense.ts';
 export {
   inspectBlock,
   inspectBlocks,
@@ -9,7 +9,14 @@ export {
   type LinearInspection,
   type LinearTotals,
 } from './inspect.ts';
-export { linearAttributesOf, writeLinear, type LinearAttributes } from './linears.ts';
+export {
+  freeLinear,
+  linearAttributesOf,
+  linearBytes,
+  writeLinear,
+  type LinearAttributes,
+  type StoredLinear,
+} from './linears.ts';
 export { densePath, meanScorePath, statisticPath } from './paths.ts';
 export { requireFinished } from './require-finished.ts';
 export { readRunAttributes, type RunAttributes } from './run-attributes.ts';

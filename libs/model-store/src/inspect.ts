@@ -3,15 +3,18 @@ import { formatPattern } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import { z } from 'zod';
 import { linearAttributesOf, type LinearAttributes } from './linears.ts';
+import { densePath } from './paths.ts';
 
 /** What a store knows of one linear, from its block's manifest: no weights are read. */
 export interface LinearInspection {
   readonly name: string;
   /** keep:group; absent where the linear was left dense. */
   readonly pattern?: string;
+  /** What the weights are stored as: bf16, f16, int8 or int4; absent where they are as in the checkpoint. */
+  readonly values?: string;
   readonly rows: number;
   readonly cols: number;
-  /** Values and indices, or the dense matrix where it was left dense. */
+  /** Values, indices and scales, or the dense matrix where it was left dense. */
   readonly bytes: number;
   readonly permutationBytes: number;
   /** The same linear as a 16-bit dense matrix. */
@@ -19,7 +22,7 @@ export interface LinearInspection {
   /** Relative growth of the kept score that the shuffle brought. */
   readonly keptScoreGain?: number;
   /** The kept score in the original order of channels, and in the shuffled one. */
-  readonly keptScore?: LinearAttributes['keptScore'];
+  readonly keptScore?: NonNullable<LinearAttributes['keptScore']>;
 }
 
 export interface BlockInspection {
@@ -67,7 +70,7 @@ export function inspectBlock(
   description: ModelDescription,
   block: number,
 ): BlockInspection {
-  const linears = linearsOf(description, block).map((linear) => inspectLinear(group, linear));
+  const linears = linearsOf(description, block).map((linear) => inspectLinear(group, linear, block));
   const { data: starvedExperts } = starved.safeParse(group.attributes.starvedExperts);
   const totals = sumsOf(linears);
   return { block, committed: true, linears, totals, ...(starvedExperts && { starvedExperts }) };
@@ -89,24 +92,47 @@ function sumsOf(linears: readonly LinearInspection[]): LinearTotals {
   };
 }
 
-function inspectLinear(group: CommittedGroup, { name, rows, cols }: LinearSpec): LinearInspection {
+function inspectLinear(
+  group: CommittedGroup,
+  { name, rows, cols, weight }: LinearSpec,
+  block: number,
+): LinearInspection {
   const denseBytes = rows * cols * 2;
   const attributes = linearAttributesOf(group, name);
-  if (attributes === undefined)
-    return { name, rows, cols, bytes: denseBytes, permutationBytes: 0, denseBytes };
+  if (attributes === undefined) return inspectDense(group, densePath(weight(block)), { name, rows, cols });
   const bytesOf = (array: string) => group.arrays.get(`${name}/${array}`)?.bytes ?? 0;
-  const { before, after } = attributes.keptScore;
+  const { before, after } = attributes.keptScore ?? { before: 1, after: 1 };
   return {
     name,
     pattern: formatPattern(attributes),
+    values: valuesOf(attributes),
     rows,
     cols,
-    bytes: bytesOf('values') + bytesOf('indices'),
+    bytes: bytesOf('values') + bytesOf('indices') + bytesOf('scales'),
     permutationBytes: bytesOf('permutation'),
     denseBytes,
     keptScoreGain: relativeGain(before, after),
     keptScore: { before, after },
   };
+}
+
+/** A linear of which nothing is pruned, as it was or quantized. */
+function inspectDense(
+  group: CommittedGroup,
+  path: string,
+  linear: Pick<LinearSpec, 'name' | 'rows' | 'cols'>,
+): LinearInspection {
+  const denseBytes = linear.rows * linear.cols * 2;
+  const attributes = linearAttributesOf(group, path);
+  const bytesOf = (array: string) => group.arrays.get(`${path}/${array}`)?.bytes ?? 0;
+  if (attributes === undefined) return { ...linear, bytes: denseBytes, permutationBytes: 0, denseBytes };
+  const bytes = bytesOf('values') + bytesOf('scales');
+  return { ...linear, values: valuesOf(attributes), bytes, permutationBytes: 0, denseBytes };
+}
+
+/** What the weights of a linear are stored as: bf16, f16, int8 or int4. */
+function valuesOf(attributes: LinearAttributes): string {
+  return attributes.encoding === 'quantized-v1' ? `int${attributes.bits}` : attributes.dtype;
 }
 
 /** How much larger `after` is than `before`, as a share of it. */

@@ -39,7 +39,7 @@ beforeAll(async () => {
 
   const block = writer.beginBlock(0);
   const q = description.linears[0]!;
-  await writeLinear(block, q.name, await packedQ(), { before: 2, after: 3 });
+  await writeLinear(block, q.name, await packedQ(), { keptScore: { before: 2, after: 3 } });
   for (const { name } of tensorsOfBlock(description, 0)) {
     if (name !== q.weight(0)) await writeDense(block, densePath(name), checkpoint, name);
   }

@@ -42,6 +42,8 @@ const schema = z.object({
     pattern: z.object({ keep: z.number().int(), group: z.number().int() }),
     /** Linears that have another pattern, or are `dense`, by `blocks.<k>.<linear>`; absent where there are none. */
     layers: z.record(z.string(), z.string()).optional(),
+    /** What matrices that are not pruned are stored as; absent where they are as in the checkpoint. */
+    denseValues: z.enum(['int8', 'int4']).optional(),
     calibration: z.object({
       samples: z.number().int(),
       seqlen: z.number().int(),

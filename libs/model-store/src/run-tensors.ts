@@ -1,10 +1,16 @@
-import { free } from '@esparse/kernels';
 import { bytesOf, type TensorDtype, type TensorInfo } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import type { ModelDescription } from '@esparse/model';
-import { keptIn, unpackLinear, type Pattern } from '@esparse/sparsity';
+import {
+  keepsEverything,
+  keptIn,
+  keptInQuantized,
+  unpackLinear,
+  unpackQuantized,
+  type Pattern,
+} from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
-import { linearAttributesOf, readLinear } from './linears.ts';
+import { freeLinear, linearAttributesOf, readLinear, type LinearAttributes } from './linears.ts';
 import { densePath } from './paths.ts';
 import { placesIn, type Place } from './places.ts';
 
@@ -12,7 +18,7 @@ import { placesIn, type Place } from './places.ts';
 export interface RunTensors {
   /** @throws EsparseError 'store' where the model has no such tensor */
   info(name: string): Promise<Pick<TensorInfo, 'name' | 'dtype' | 'shape'>>;
-  /** Its bytes, row-major and little-endian, pruned weights zero, in the original order of channels. */
+  /** Its bytes, row-major and little-endian, pruned weights zero, in the original order of channels; f32 where it is quantized. */
   read(name: string, signal?: AbortSignal): Promise<Uint8Array>;
   /** Which weights of a matrix are kept: 1 where kept, 0 where pruned; undefined where the tensor is dense. */
   mask(name: string, signal?: AbortSignal): Promise<Uint8Array | undefined>;
@@ -35,34 +41,35 @@ export function runTensors(run: Run, description: ModelDescription): RunTensors 
   const { placeOf, groupOf } = placesIn(run, description);
   const packed = async (name: string, signal?: AbortSignal) => {
     const place = placeOf(name);
-    const linear = packedName(await groupOf(place), place);
+    const linear = packedName(await groupOf(place), place, name);
     return linear === undefined ? undefined : readLinear(await groupOf(place), linear, signal);
   };
   return {
     async mask(name, signal) {
       const linear = await packed(name, signal);
       if (linear === undefined) return undefined;
-      const kept = await keptIn(linear);
-      for (const array of [linear.values, linear.indices]) free(array);
+      const kept = await (linear.encoding === 'quantized-v1' ? keptInQuantized(linear) : keptIn(linear));
+      freeLinear(linear);
       return kept;
     },
     async order(name, signal) {
       const place = placeOf(name);
       const group = await groupOf(place);
-      const linear = packedName(group, place);
+      const linear = packedName(group, place, name);
       if (linear === undefined) return undefined;
       const { keep, group: size } = linearAttributesOf(group, linear)!;
+      if (keepsEverything({ keep, group: size })) return undefined;
       const { data: permutation } = await group.readAs(`${linear}/permutation`, 'int32', signal);
       return { permutation, pattern: { keep, group: size } };
     },
     async info(name) {
       const place = placeOf(name);
       const group = await groupOf(place);
-      const linear = packedName(group, place);
+      const linear = packedName(group, place, name);
       const stored =
         linear === undefined
           ? group.arrays.get(pathOf(place, name))?.attributes.dtype
-          : linearAttributesOf(group, linear)!.dtype;
+          : dtypeOf(linearAttributesOf(group, linear)!);
       const dtype = DTYPES[String(stored)];
       if (dtype !== undefined) return { name, dtype, shape: place.shape };
       throw new EsparseError('store', `tensor ${name} has a dtype that this version does not know`, {
@@ -73,8 +80,10 @@ export function runTensors(run: Run, description: ModelDescription): RunTensors 
     async read(name, signal) {
       const linear = await packed(name, signal);
       if (linear !== undefined) {
-        const dense = await unpackLinear(linear);
-        for (const array of [linear.values, linear.indices]) free(array);
+        const dense = await (linear.encoding === 'quantized-v1'
+          ? unpackQuantized(linear)
+          : unpackLinear(linear));
+        freeLinear(linear);
         return bytesOf(dense);
       }
       const place = placeOf(name);
@@ -84,10 +93,17 @@ export function runTensors(run: Run, description: ModelDescription): RunTensors 
   };
 }
 
-/** The name of a packed linear at a place, undefined where what stands there is dense. */
-function packedName(group: CommittedGroup, place: Place): string | undefined {
+/** The type that holds the weights of a linear exactly: an integer times its scale needs more bits than 16-bit floats have. */
+function dtypeOf(attributes: LinearAttributes): string {
+  return attributes.encoding === 'quantized-v1' ? 'f32' : attributes.dtype;
+}
+
+/** The group of a tensor that is packed or quantized, undefined where it is a plain array. */
+function packedName(group: CommittedGroup, place: Place, name: string): string | undefined {
   const linear = place.kind === 'block' ? place.linear?.name : undefined;
-  return linear !== undefined && linearAttributesOf(group, linear) !== undefined ? linear : undefined;
+  return [linear, pathOf(place, name)].find(
+    (path) => path !== undefined && linearAttributesOf(group, path) !== undefined,
+  );
 }
 
 function pathOf(place: Place, name: string): string {

@@ -1,7 +1,7 @@
-import { EsparseError } from '@esparse/errors';
 import { SPARSE_GPT_CHANNELS, sparseGptSweep } from '@esparse/kernels';
 import type { MatrixProducts } from '@esparse/onnx';
 import type { Pattern } from '@esparse/sparsity';
+import { channelsOf, compensate, cornerOf, dampedHessian, rowsOf } from './channel-sweep.ts';
 import { inverseFactor } from './inverse-factor.ts';
 
 /** A linear that is to be pruned. Matrices are row-major. */
@@ -48,7 +48,7 @@ export async function sparseGpt(
   products: MatrixProducts,
   { damping = 0.01, signal, progress }: SparseGptSettings = {},
 ): Promise<SparseGptSolution> {
-  const { rows, cols, permutation, pattern } = problem;
+  const { rows, cols, pattern } = problem;
   const { keep, group } = pattern;
   const [hessian, dead] = dampedHessian(problem, damping);
   const factor = await inverseFactor(hessian, cols, products, signal);
@@ -60,24 +60,11 @@ export async function sparseGpt(
   for (let first = 0; first < cols; first += width) {
     signal?.throwIfAborted();
     const channels = Math.min(width, cols - first);
-    const block = weights.subarray(first * rows, (first + channels) * rows);
-    // The compensation of the channels before: a row of U for each of them, times its errors.
-    if (first > 0) {
-      const shares = new Float32Array(channels * first);
-      for (let k = 0; k < first; k++) {
-        for (let i = 0; i < channels; i++) shares[i * first + k] = factor[k * cols + first + i]!;
-      }
-      const change = new Float32Array(channels * rows);
-      const before = errors.subarray(0, first * rows);
-      await products.product(shares, before, { rows: channels, inner: first, cols: rows }, change);
-      for (let i = 0; i < block.length; i++) block[i] = block[i]! - change[i]!;
-    }
-    const square = new Float32Array(channels * channels);
-    for (let i = 0; i < channels; i++) {
-      const at = (first + i) * cols + first;
-      square.set(factor.subarray(at, at + channels), i * channels);
-    }
-    const swept = await sparseGptSweep({ channels, rows, weights: block, factor: square, keep, group });
+    const block = { first, channels };
+    const part = weights.subarray(first * rows, (first + channels) * rows);
+    await compensate(part, { factor, errors, rows, cols }, block, products);
+    const square = cornerOf(factor, cols, block);
+    const swept = await sparseGptSweep({ channels, rows, weights: part, factor: square, keep, group });
     errors.set(swept.errors, first * rows);
     for (let i = 0; i < channels; i++) {
       const [byte, bit] = [(first + i) >> 3, (first + i) & 7];
@@ -85,50 +72,5 @@ export async function sparseGpt(
     }
     progress?.(first + channels, cols);
   }
-  const solved = new Float32Array(rows * cols);
-  for (let i = 0; i < cols; i++) {
-    const channel = permutation[i]!;
-    for (let r = 0; r < rows; r++) solved[r * cols + channel] = weights[i * rows + r]!;
-  }
-  return { weights: solved, mask };
-}
-
-/** H in the order of the permutation, damped; and which positions have inputs that are always zero. */
-function dampedHessian(
-  { cols, hessian, permutation }: SparseGptProblem,
-  damping: number,
-): [damped: Float32Array, dead: Uint8Array] {
-  const dead = new Uint8Array(cols);
-  let [trace, alive] = [0, 0];
-  for (let i = 0; i < cols; i++) {
-    const energy = hessian[permutation[i]! * (cols + 1)]!;
-    dead[i] = energy === 0 ? 1 : 0;
-    alive += 1 - dead[i]!;
-    trace += energy;
-  }
-  const mean = trace / alive;
-  if (!(mean > 0 && mean < Infinity)) {
-    throw new EsparseError(
-      'numeric',
-      'the inputs’ Hessian is zero or not finite: it says nothing about the weights',
-    );
-  }
-  const damped = new Float32Array(cols * cols);
-  for (let i = 0, at = 0; i < cols; i++) {
-    const row = permutation[i]! * cols;
-    for (let j = 0; j < cols; j++, at++) damped[at] = hessian[row + permutation[j]!]!;
-    damped[i * (cols + 1)]! += dead[i] === 1 ? mean : damping * mean;
-  }
-  return [damped, dead];
-}
-
-/** (cols, rows): the weights with a row a channel, in the order of the permutation; none where the input is zero. */
-function channelsOf({ rows, cols, weights, permutation }: SparseGptProblem, dead: Uint8Array): Float32Array {
-  const channels = new Float32Array(cols * rows);
-  for (let i = 0; i < cols; i++) {
-    if (dead[i] === 1) continue;
-    const channel = permutation[i]!;
-    for (let r = 0; r < rows; r++) channels[i * rows + r] = weights[r * cols + channel]!;
-  }
-  return channels;
+  return { weights: rowsOf(weights, problem), mask };
 }

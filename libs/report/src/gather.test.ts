@@ -53,7 +53,7 @@ async function writeBlock(writer: RunWriter, description: ModelDescription, bloc
     const mask = await maskLinear({ scores, rows, cols }, order, PATTERN);
     const weights = new Uint16Array(rows * cols).fill(0x3f80);
     const packed = await packLinear({ dtype: 'bf16', rows, cols, weights }, order, mask, PATTERN);
-    await writeLinear(transaction, name, packed, { before: 4, after: 5 });
+    await writeLinear(transaction, name, packed, { keptScore: { before: 4, after: 5 } });
   }
   for (const { name, channels } of tapsOf(description, block)) {
     const data = Float32Array.from({ length: channels }, (_, c) => c);
@@ -77,7 +77,7 @@ test('of a run with one block of two, it shows that one, and says how the run go
   expect(data.blocks.map(({ state }) => state)).toEqual(['committed', 'not committed']);
   expect(data.blocks[0]!.linears.map(({ name, keptScore }) => [name, keptScore])).toContainEqual([
     'q_proj',
-    { before: 4, after: 5 },
+    { keptScore: { before: 4, after: 5 } },
   ]);
   expect(data.missing).toContainEqual({
     what: expect.stringContaining('1 of 2 blocks are not committed'),

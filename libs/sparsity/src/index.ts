@@ -68,4 +68,17 @@ export { maskLinear } from './mask-linear.ts';
 export { packLinear, type DenseLinear } from './pack-linear.ts';
 export { repackLinear } from './repack-linear.ts';
 export { packedShapes, type PackedEncoding, type PackedLinear, type PackedShapes } from './packed-linear.ts';
+export type { IntegerWeights, RoundingOptions, Survivors } from './quantization/integer-weights.ts';
+export { EVERYTHING, SCALE_GROUP } from './quantization/integer-weights.ts';
+export { roundLinear, survives } from './quantization/round-linear.ts';
+export { bf16Bits, integerFor, scaleFor } from './quantization/round-span.ts';
+export { MAX_ROUNDING_LOSS, roundingLoss } from './quantization/rounding-loss.ts';
+export { packQuantized } from './quantization/pack-quantized.ts';
+export {
+  keepsEverything,
+  quantizedShapes,
+  type QuantizedLinear,
+  type QuantizedShapes,
+} from './quantization/quantized-linear.ts';
+export { keptInQuantized, unpackQuantized, unpackToHalf } from './quantization/unpack-quantized.ts';
 export { keptIn, unpackLinear, unpackToF32 } from './unpack-linear.ts';

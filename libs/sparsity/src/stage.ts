@@ -2,6 +2,7 @@ import type { Cost, Readings, StatisticReaders } from '@esparse/statistics';
 import type { BlockShape, HeldCost, LinearShape } from './cost.ts';
 import type { MetricInput } from './metric.ts';
 import type { Pattern } from './pattern.ts';
+import type { IntegerWeights } from './quantization/integer-weights.ts';
 import type { NoOptions, OptionsOf, OptionsSchema } from './plugin-options.ts';
 import {
   factoryOf,
@@ -26,6 +27,8 @@ export interface StageResult {
   readonly weights?: Uint16Array;
   /** Another mask of the same pattern, in the same order. */
   readonly mask?: Uint8Array;
+  /** The survivors as integers: these are stored, in the place of the weights. No stage follows that changes either. */
+  readonly integers?: IntegerWeights;
 }
 
 /** What a stage has at hand besides its input. */

@@ -27,10 +27,24 @@ export async function unpackToF32(packed: PackedLinear): Promise<Float32Array> {
  * @throws as `unpackLinear`
  */
 export async function keptIn(packed: PackedLinear): Promise<Uint8Array> {
-  const { rows, cols } = packed;
-  // Of whole tiles: rows that fill up the last one must be zero where they are known to be none of the matrix's.
-  const whole = { ...packed, rows: Math.ceil(rows / TILE_ROWS) * TILE_ROWS };
-  const marked = await unpackLinear({ ...whole, values: new Uint16Array(packed.values.length).fill(1) });
+  checkPackedLinear(packed);
+  return keptBy(packed.indices, packed);
+}
+
+/** The same by the indices alone, whose sizes were checked. */
+export async function keptBy(
+  indices: Uint8Array,
+  {
+    rows,
+    cols,
+    permutation,
+    pattern: { keep, group },
+  }: Omit<PackedLinear, 'encoding' | 'dtype' | 'values' | 'indices' | 'tileRows'>,
+): Promise<Uint8Array> {
+  // Whole tiles: rows that only fill up the last one may not have values, and these are all ones.
+  const whole = Math.ceil(rows / TILE_ROWS) * TILE_ROWS;
+  const values = new Uint16Array((whole * cols * keep) / group).fill(1);
+  const marked = await unpack({ values, indices }, whole, cols, permutation, keep, group);
   const kept = Uint8Array.from(marked.subarray(0, rows * cols));
   free(marked);
   return kept;

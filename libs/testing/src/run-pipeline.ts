@@ -9,7 +9,7 @@ import {
   type PrunedBlock,
 } from '@esparse/dataflow';
 import type { Activations } from '@esparse/laws';
-import { none, parsePattern, unpackLinear, type PipelineParts } from '@esparse/sparsity';
+import { identityOrder, none, parsePattern, unpackToHalf, type PipelineParts } from '@esparse/sparsity';
 import { NORM, syntheticSurroundings, untuned } from './synthetic-block.ts';
 import { SEQUENCES, syntheticReadings } from './synthetic-readings.ts';
 import { syntheticWeights } from './synthetic-weights.ts';
@@ -126,8 +126,8 @@ export async function runPipeline(
     reports: block.reports,
     linears: await Promise.all(
       block.linears.map(async ({ job: { name, rows, cols }, packed, keptBefore, keptAfter }) => {
-        const weights = await unpackLinear(packed);
-        const { permutation } = packed;
+        const weights = await unpackToHalf(packed, dtype);
+        const { permutation = identityOrder(cols) } = packed;
         return {
           name,
           rows,

@@ -1,6 +1,6 @@
 import type { BlockSurroundings, PrunedBlock } from '@esparse/dataflow';
 import { syntheticSequence } from '@esparse/laws';
-import { unpackLinear, type BlockStageResult, type SequenceStates } from '@esparse/sparsity';
+import { unpackToHalf, type BlockStageResult, type SequenceStates } from '@esparse/sparsity';
 
 /** Channels of the made-up block's hidden states. */
 const HIDDEN = 32;
@@ -56,7 +56,8 @@ export async function untuned(
   progress: (done: number, total: number) => void,
 ): Promise<Required<BlockStageResult>> {
   const weights: Record<string, Uint16Array> = {};
-  for (const { job, packed } of linears) weights[job.name] = await unpackLinear(packed);
+  for (const { job, packed } of linears)
+    weights[job.name] = await unpackToHalf(packed, 'dtype' in packed ? packed.dtype : 'bf16');
   if (steps > 0) progress(steps, steps);
   return {
     weights,

@@ -1,7 +1,6 @@
 import type { BlockSink, BlockStageReport, PrunedLinear, TapReadings } from '@esparse/dataflow';
-import { free } from '@esparse/kernels';
 import { tapsOf } from '@esparse/model';
-import { statisticPath, writeLinear } from '@esparse/model-store';
+import { freeLinear, statisticPath, writeLinear } from '@esparse/model-store';
 import type { Commit, Transaction } from '@esparse/store';
 import { writeBlockTensors } from './block-tensors.ts';
 import type { RunContext } from './run-context.ts';
@@ -36,8 +35,11 @@ export function blockSink(
   return {
     write: ({ job, packed, keptBefore, keptAfter, figures }) =>
       stopwatch.time('commit', async () => {
-        await writeLinear(begin(), job.name, packed, { before: keptBefore, after: keptAfter }, figures);
-        for (const array of [packed.values, packed.indices]) free(array);
+        await writeLinear(begin(), job.name, packed, {
+          keptScore: { before: keptBefore, after: keptAfter },
+          figures,
+        });
+        freeLinear(packed);
       }),
     commit: () =>
       stopwatch.time('commit', async () => {

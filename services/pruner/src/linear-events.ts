@@ -1,5 +1,5 @@
 import type { PrunedLinear } from '@esparse/dataflow';
-import { relativeGain } from '@esparse/model-store';
+import { linearBytes, relativeGain } from '@esparse/model-store';
 import type { StageContext } from '@esparse/sparsity';
 import type { RunContext } from './run-context.ts';
 
@@ -57,7 +57,7 @@ export function linearEvents(
         block,
         linear: name,
         keptScoreGain: relativeGain(keptBefore, keptAfter),
-        bytes: packed.values.byteLength + packed.indices.byteLength,
+        bytes: linearBytes(packed),
         denseBytes: rows * cols * 2,
       });
       progress(++linearsDone);

@@ -16,6 +16,8 @@ export interface PruneOptions extends ClientTls {
   readonly pattern: Pattern;
   /** Other patterns for some linears, or none: of several that name a linear, the last. @default none */
   readonly layers?: readonly LayerRule[] | undefined;
+  /** What matrices that are not pruned are stored as: linears left dense, embedding, head. @default as in the checkpoint */
+  readonly denseValues?: 'int8' | 'int4' | undefined;
   /** Calibration windows. */
   readonly samples: number;
   /** Tokens of a window. */

@@ -100,6 +100,7 @@ function runOptions(
     seed,
     bos,
     skipIndivisible,
+    denseValues,
     expertTokens = MIN_EXPERT_TOKENS,
     figures,
   } = options;
@@ -109,6 +110,7 @@ function runOptions(
     ...(family?.name === description.family && { family: family.source }),
     pattern: { keep: pattern.keep, group: pattern.group },
     ...(Object.keys(exceptions).length > 0 && { layers: exceptions }),
+    ...(denseValues !== undefined && { denseValues }),
     calibration: { samples, seqlen, seed, bos },
     // A model without experts has the same bytes whatever is asked of them.
     ...(description.linears.some(({ expert }) => expert !== undefined) && { expertTokens }),

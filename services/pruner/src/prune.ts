@@ -33,6 +33,7 @@ import { needsDenseStates, needsHiddenStates } from './states-needed.ts';
 import { checkedReaders } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
+import { isVocabulary, writeDenseMatrix } from './write-dense-matrix.ts';
 import { createWorkerPool, type WorkerPool } from './pool/worker-pool.ts';
 
 /** How long tasks wait for the worker that was started here: it is not started again. */
@@ -273,15 +274,17 @@ async function writeTokenizer({ options, writer, emit }: RunContext, signal?: Ab
 }
 
 /** And the tensors outside the blocks; before them, how the checkpoint lies in its files, which an export wants to know. */
-async function writeOuter(
-  { writer, description, checkpoint }: RunContext,
-  signal?: AbortSignal,
-): Promise<void> {
+async function writeOuter(context: RunContext, signal?: AbortSignal): Promise<void> {
+  const { writer, description, checkpoint } = context;
   await writeCheckpointLayout(writer, checkpoint);
   const transaction = writer.beginDense();
   try {
-    for (const { name } of description.outerTensors)
-      await writeDense(transaction, name, checkpoint, name, signal);
+    for (const tensor of description.outerTensors) {
+      const { name } = tensor;
+      if (isVocabulary(tensor, description))
+        await writeDenseMatrix(context, transaction, name, name, { signal });
+      else await writeDense(transaction, name, checkpoint, name, signal);
+    }
     await transaction.commit({});
   } catch (error) {
     await transaction.abort();

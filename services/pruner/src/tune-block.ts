@@ -77,7 +77,9 @@ async function writeDraft(
   try {
     for (const { job, packed, keptBefore, keptAfter } of linears) {
       signal?.throwIfAborted();
-      await writeLinear(transaction, job.name, packed, { before: keptBefore, after: keptAfter });
+      await writeLinear(transaction, job.name, packed, {
+        keptScore: { before: keptBefore, after: keptAfter },
+      });
     }
     await writeBlockTensors(context, transaction, block, tensors, signal);
     await transaction.commit({ block });

@@ -49,18 +49,29 @@ function open({ group, name, dense, rows, cols }: StoredLinear, kernels: Inferen
   if (attributes === undefined) {
     return kernels.createLinear({ kind: 'dense', dtype: 'bf16', rows, cols, weights: words(mapped(dense)) });
   }
-  const { dtype, keep, group: size } = attributes;
+  const { keep, group: size } = attributes;
   const permutation = mapped(`${name}/permutation`);
+  const order = new Int32Array(permutation.buffer, permutation.byteOffset, cols);
+  const indices = mapped(`${name}/indices`).subarray(0, group.arrays.get(`${name}/indices`)!.bytes);
+  if (attributes.encoding === 'quantized-v1') {
+    const { bits, span } = attributes;
+    return kernels.createLinear({
+      kind: 'quantized',
+      ...{ rows, cols, keep, group: size, bits, span, indices, permutation: order },
+      codes: mapped(`${name}/values`).subarray(0, group.arrays.get(`${name}/values`)!.bytes),
+      scales: words(mapped(`${name}/scales`)),
+    });
+  }
   return kernels.createLinear({
     kind: 'packed',
-    dtype,
+    dtype: attributes.dtype,
     rows,
     cols,
     keep,
     group: size,
     values: words(mapped(`${name}/values`)),
-    indices: mapped(`${name}/indices`).subarray(0, group.arrays.get(`${name}/indices`)!.bytes),
-    permutation: new Int32Array(permutation.buffer, permutation.byteOffset, cols),
+    indices,
+    permutation: order,
   });
 }
 

@@ -119,7 +119,7 @@ export async function writeTestStore(
         const scores = (await widen('bf16', weights)).map(Math.abs);
         const mask = await maskLinear({ scores, rows, cols }, order, pattern);
         const linear = await packLinear({ dtype: 'bf16', weights, rows, cols }, order, mask, pattern);
-        await writeLinear(transaction, name, linear, { before: 1, after: 1 });
+        await writeLinear(transaction, name, linear, { keptScore: { before: 1, after: 1 } });
       }
       for (const { name, shape } of tensorsOfBlock(description, block)) {
         if (!packed.has(name)) await write(transaction, densePath(name), name, shape);

@@ -90,7 +90,7 @@ async function prune(
   const { bits, dtype: half } = tensorToHalf(dtype, bytes);
   const mask = await maskLinear({ scores, rows, cols }, order, PATTERN);
   const packed = await packLinear({ dtype: half, weights: bits, rows, cols }, order, mask, PATTERN);
-  await writeLinear(group, linear, packed, { before: 1, after: 1 });
+  await writeLinear(group, linear, packed, { keptScore: { before: 1, after: 1 } });
 }
 
 /** Another order for each linear of each block. */

@@ -8,6 +8,9 @@
 // - dense: sixteen sums for each output, sum l taking the inputs k with k mod 16 = l in ascending order by fused
 //   multiply-adds, inputs and weights padded with zeros to a multiple of 16; sum l gets sum l + 8 added, then l + 4,
 //   l + 2 and l + 1; the bias is added last.
+// - quantized: inputs are 16-bit integers with a scale for each token and span (see linear_quantized.cc). The products of a
+//   span are summed exactly; one f32 sum for each output takes the spans in their order, by fused multiply-adds of the span's
+//   sum, rounded to f32, and the product of its two scales; the bias is added last.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -53,6 +56,29 @@ struct RowJob {
 };
 using RowKernel = void (*)(const RowJob&);
 
+// Quantized layouts: 2:4, or all inputs, by the type of a code. Other patterns are spread out to all inputs, in int16.
+enum QuantizedKind { k2Of4Int8, k2Of4Int4, kAllInt8, kAllInt4, kAllInt16, kQuantizedKinds };
+
+// One, two or four tiles, whole rows, and T tokens.
+struct QuantizedJob {
+  const std::uint8_t* codes[kMaxTiles];
+  const std::uint8_t* indices[kMaxTiles];  // 2:4 only
+  const std::uint16_t* scales[kMaxTiles];
+  std::size_t pairs;  // of codes of a row
+  std::size_t span_pairs;  // that share a scale
+  std::size_t spans;
+  const std::int16_t* x;  // inputs in shuffled order
+  std::size_t x_stride;  // from a token's inputs to the next token's
+  const float* x_scales;  // (T, spans)
+  float* y[kMaxTiles];  // the tile's outputs of the first token
+  std::size_t y_stride;  // from a token's outputs to the next token's
+  std::size_t rows[kMaxTiles];  // how many outputs the tile has, 1 to 16
+  const float* bias[kMaxTiles];  // added at the end, unless null
+};
+using QuantizedKernel = void (*)(const QuantizedJob&);
+// Tokens that a kernel of quantized tiles takes at a time, at most.
+constexpr std::size_t kMaxQuantizedTokens = 8;
+
 struct Kernels {
   const char* name;
   // By layout, f16 or not, tiles - 1, tokens - 1. Null where there is none: fewer tokens or tiles are then taken.
@@ -60,6 +86,8 @@ struct Kernels {
   // By type, one row or `dense_rows`, tokens - 1.
   RowKernel dense[kDenseKinds][2][kMaxTokens];
   std::size_t dense_rows, dense_tokens;
+  // By layout, tiles - 1, tokens - 1. Null where there is none.
+  QuantizedKernel quantized[kQuantizedKinds][kMaxTiles][kMaxQuantizedTokens];
   // Reads every byte, and gives something that depends on each: for measuring the memory.
   float (*read)(const float* from, std::size_t count);
 };

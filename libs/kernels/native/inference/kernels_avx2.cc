@@ -16,6 +16,7 @@ namespace {
 #include "lanes_avx2.h"
 #include "packed_kernel.inc"
 #include "dense_kernel.inc"
+#include "quantized_kernel.inc"
 #include "table.inc"
 
 Kernels make_table() { return table_of<Lanes256>("avx2"); }

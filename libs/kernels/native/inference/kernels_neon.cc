@@ -15,6 +15,7 @@ namespace {
 #include "lanes_neon.h"
 #include "packed_kernel.inc"
 #include "dense_kernel.inc"
+#include "quantized_kernel.inc"
 #include "table.inc"
 
 }  // namespace

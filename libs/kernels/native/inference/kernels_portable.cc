@@ -16,6 +16,7 @@ namespace {
 #include "lanes_portable.h"
 #include "packed_kernel.inc"
 #include "dense_kernel.inc"
+#include "quantized_kernel.inc"
 #include "table.inc"
 
 }  // namespace

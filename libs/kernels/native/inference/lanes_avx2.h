@@ -28,6 +28,8 @@ struct Lanes256 {
   static constexpr std::size_t kMaxTokens = 4;
   static constexpr std::size_t tiles_at_once(std::size_t) { return 1; }
   static constexpr std::size_t kDenseRows = 2, kDenseTokens = 2;
+  static constexpr std::size_t kQuantizedTokens = 4;
+  static constexpr std::size_t quantized_tiles(std::size_t) { return 1; }
 
   ESPARSE_INLINE V zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
   ESPARSE_INLINE V load(const float* from) { return {_mm256_loadu_ps(from), _mm256_loadu_ps(from + 8)}; }
@@ -132,6 +134,66 @@ struct Lanes256 {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+  }
+
+  // A 32-bit integer for each row; two 16-bit ones for each; the bytes of where they stand.
+  using I = P;
+  using Pairs = P;
+  using Places = P;
+  ESPARSE_INLINE I none() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  ESPARSE_INLINE Pairs pairs_of_8(const std::uint8_t* codes) {
+    const auto* from = reinterpret_cast<const __m128i*>(codes);
+    return {_mm256_cvtepi8_epi16(_mm_loadu_si128(from)), _mm256_cvtepi8_epi16(_mm_loadu_si128(from + 1))};
+  }
+  ESPARSE_INLINE Pairs pairs_of_4(const std::uint8_t* codes) {
+    const auto* from = reinterpret_cast<const __m128i*>(codes);
+    return {levels(_mm_loadl_epi64(from)), levels(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes + 8)))};
+  }
+  // The code less eight: the lower half of a byte in the lower word, its upper half in the upper one.
+  ESPARSE_INLINE __m256i levels(__m128i eight) {
+    const __m256i bytes = _mm256_cvtepu8_epi32(eight);
+    const __m256i halves = _mm256_or_si256(bytes, _mm256_slli_epi32(bytes, 12));
+    return _mm256_sub_epi16(_mm256_and_si256(halves, _mm256_set1_epi16(15)), _mm256_set1_epi16(8));
+  }
+  ESPARSE_INLINE Pairs pairs_of_16(const std::uint8_t* codes) {
+    const auto* from = reinterpret_cast<const __m256i*>(codes);
+    return {_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)};
+  }
+  // Of 2:4: a word of a row and slot, with the two bytes of its input.
+  ESPARSE_INLINE Places places(const std::uint8_t* indices) {
+    std::uint64_t both;
+    std::memcpy(&both, indices, 8);
+    const __m256i all = _mm256_set1_epi64x(static_cast<long long>(both));
+    return {bytes_of(_mm256_shuffle_epi8(all, _mm256_set1_epi32(0x05040100))),
+            bytes_of(_mm256_shuffle_epi8(all, _mm256_set1_epi32(0x07060302)))};
+  }
+  ESPARSE_INLINE __m256i bytes_of(__m256i words) {
+    // The position to the top of its word, then down: there is no shift by another count for each.
+    const __m256i up = _mm256_setr_epi16(1 << 14, 1 << 14, 1 << 12, 1 << 12, 1 << 10, 1 << 10, 1 << 8, 1 << 8, 1 << 6,
+                                         1 << 6, 1 << 4, 1 << 4, 1 << 2, 1 << 2, 1, 1);
+    const __m256i position = _mm256_srli_epi16(_mm256_mullo_epi16(words, up), 14);
+    return _mm256_add_epi16(_mm256_mullo_epi16(position, _mm256_set1_epi16(0x0202)), _mm256_set1_epi16(0x0100));
+  }
+  ESPARSE_INLINE Pairs choose_pairs(const std::int16_t* x, Places places) {
+    std::uint64_t group;
+    std::memcpy(&group, x, 8);
+    const __m256i four = _mm256_set1_epi64x(static_cast<long long>(group));
+    return {_mm256_shuffle_epi8(four, places.low), _mm256_shuffle_epi8(four, places.high)};
+  }
+  ESPARSE_INLINE Pairs one_pair(const std::int16_t* x) {
+    std::uint32_t pair;
+    std::memcpy(&pair, x, 4);
+    const __m256i all = _mm256_set1_epi32(static_cast<int>(pair));
+    return {all, all};
+  }
+  ESPARSE_INLINE I dot(I sum, Pairs a, Pairs b) {
+    return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(a.low, b.low)),
+            _mm256_add_epi32(sum.high, _mm256_madd_epi16(a.high, b.high))};
+  }
+  ESPARSE_INLINE V floats(I a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
+  ESPARSE_INLINE V times(V a, float b) {
+    const __m256 all = _mm256_set1_ps(b);
+    return {_mm256_mul_ps(a.low, all), _mm256_mul_ps(a.high, all)};
   }
 
   ESPARSE_INLINE void prefetch(const void* address) {

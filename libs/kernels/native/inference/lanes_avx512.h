@@ -1,7 +1,7 @@
 // Sixteen f32 as one 512-bit register. Include between ESPARSE_TARGET_BEGIN and END, within an anonymous namespace;
 // needs <immintrin.h>, <cstdint>, <cstring> and target.h before.
 
-// Vbmi: with the instructions of VBMI2.
+// Vbmi: with the instructions of VBMI2 and VNNI.
 template <bool Vbmi>
 struct Lanes512 {
   using V = __m512;
@@ -12,6 +12,8 @@ struct Lanes512 {
   static constexpr std::size_t kMaxTokens = 16;
   static constexpr std::size_t tiles_at_once(std::size_t tokens) { return tokens <= 2 ? 4 : tokens <= 8 ? 2 : 1; }
   static constexpr std::size_t kDenseRows = 4, kDenseTokens = 4;
+  static constexpr std::size_t kQuantizedTokens = 8;
+  static constexpr std::size_t quantized_tiles(std::size_t tokens) { return tokens <= 2 ? 4 : tokens <= 4 ? 2 : 1; }
 
   ESPARSE_INLINE V zero() { return _mm512_setzero_ps(); }
   ESPARSE_INLINE __mmask16 first(std::size_t count) { return static_cast<__mmask16>((1u << count) - 1); }
@@ -125,6 +127,53 @@ struct Lanes512 {
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
   }
+
+  // A 32-bit integer for each row; two 16-bit ones for each, also for where they stand.
+  using I = __m512i;
+  using Pairs = __m512i;
+  using Places = __m512i;
+  ESPARSE_INLINE I none() { return _mm512_setzero_si512(); }
+  ESPARSE_INLINE Pairs pairs_of_8(const std::uint8_t* codes) {
+    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)));
+  }
+  ESPARSE_INLINE Pairs pairs_of_4(const std::uint8_t* codes) {
+    const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+    // The lower half of a byte into the lower word, its upper half into the upper one. A vpermw looks at five bits of a word,
+    // the fifth of which is of the other half.
+    const __m512i halves = _mm512_or_si512(bytes, _mm512_slli_epi32(bytes, 12));
+    const __m512i levels =
+        _mm512_broadcast_i64x4(_mm256_setr_epi16(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7));
+    return _mm512_permutexvar_epi16(halves, levels);
+  }
+  ESPARSE_INLINE Pairs pairs_of_16(const std::uint8_t* codes) { return _mm512_loadu_si512(codes); }
+  // Of 2:4: the word of a row and slot begins with its position; what follows in it is of other rows.
+  ESPARSE_INLINE Places places(const std::uint8_t* indices) {
+    std::uint64_t both;
+    std::memcpy(&both, indices, 8);
+    const __m512i words = _mm512_shuffle_epi8(
+        _mm512_set1_epi64(static_cast<long long>(both)),
+        _mm512_inserti64x4(_mm512_set1_epi32(0x05040100), _mm256_set1_epi32(0x07060302), 1));
+    const __m512i shifts = _mm512_broadcast_i64x4(
+        _mm256_setr_epi16(0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14));
+    return _mm512_srlv_epi16(words, shifts);
+  }
+  // The group of four lies everywhere, so that it does not matter what a vpermw sees beyond the position.
+  ESPARSE_INLINE Pairs choose_pairs(const std::int16_t* x, Places places) {
+    std::uint64_t group;
+    std::memcpy(&group, x, 8);
+    return _mm512_permutexvar_epi16(places, _mm512_set1_epi64(static_cast<long long>(group)));
+  }
+  ESPARSE_INLINE Pairs one_pair(const std::int16_t* x) {
+    std::uint32_t pair;
+    std::memcpy(&pair, x, 4);
+    return _mm512_set1_epi32(static_cast<int>(pair));
+  }
+  ESPARSE_INLINE I dot(I sum, Pairs a, Pairs b) {
+    if constexpr (Vbmi) return _mm512_dpwssd_epi32(sum, a, b);
+    else return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+  }
+  ESPARSE_INLINE V floats(I a) { return _mm512_cvtepi32_ps(a); }
+  ESPARSE_INLINE V times(V a, float b) { return _mm512_mul_ps(a, _mm512_set1_ps(b)); }
 
   ESPARSE_INLINE void prefetch(const void* address) {
     _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0);

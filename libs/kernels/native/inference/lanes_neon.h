@@ -31,6 +31,8 @@ struct LanesNeon {
   static constexpr std::size_t kMaxTokens = 4;
   static constexpr std::size_t tiles_at_once(std::size_t) { return 1; }
   static constexpr std::size_t kDenseRows = 2, kDenseTokens = 2;
+  static constexpr std::size_t kQuantizedTokens = 4;
+  static constexpr std::size_t quantized_tiles(std::size_t) { return 1; }
 
   ESPARSE_INLINE V zero() {
     const float32x4_t z = vdupq_n_f32(0);
@@ -154,6 +156,82 @@ struct LanesNeon {
     const float32x4_t four = vaddq_f32(low, high);
     const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
     return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+  }
+
+  // A 32-bit integer for each row; two 16-bit ones for each; the bytes of where they stand.
+  struct I {
+    int32x4_t quarter[4];
+  };
+  struct Pairs {
+    int16x8_t quarter[4];
+  };
+  using Places = P;
+  ESPARSE_INLINE I none() {
+    const int32x4_t z = vdupq_n_s32(0);
+    return {{z, z, z, z}};
+  }
+  ESPARSE_INLINE Pairs pairs_of_8(const std::uint8_t* codes) {
+    Pairs p;
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) p.quarter[q] = vmovl_s8(vreinterpret_s8_u8(vld1_u8(codes + 8 * q)));
+    return p;
+  }
+  // The code less eight: the lower half of a byte before its upper half.
+  ESPARSE_INLINE Pairs pairs_of_4(const std::uint8_t* codes) {
+    const uint8x16_t bytes = vld1q_u8(codes);
+    const int8x16_t low = level(vandq_u8(bytes, vdupq_n_u8(15))), high = level(vshrq_n_u8(bytes, 4));
+    const int8x16_t first = vzip1q_s8(low, high), second = vzip2q_s8(low, high);
+    return {{vmovl_s8(vget_low_s8(first)), vmovl_s8(vget_high_s8(first)), vmovl_s8(vget_low_s8(second)),
+             vmovl_s8(vget_high_s8(second))}};
+  }
+  ESPARSE_INLINE int8x16_t level(uint8x16_t code) {
+    return vsubq_s8(vreinterpretq_s8_u8(code), vdupq_n_s8(8));
+  }
+  ESPARSE_INLINE Pairs pairs_of_16(const std::uint8_t* codes) {
+    Pairs p;
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) p.quarter[q] = vreinterpretq_s16_u8(vld1q_u8(codes + 16 * q));
+    return p;
+  }
+  // Of 2:4: byte q of each slot's string has the positions of four rows.
+  ESPARSE_INLINE Places places(const std::uint8_t* indices) {
+    const std::int16_t each[8] = {0, 0, -2, -2, -4, -4, -6, -6};
+    const int16x8_t shifts = vld1q_s16(each);
+    Places p;
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) {
+      const std::uint32_t both = indices[q] | static_cast<std::uint32_t>(indices[4 + q]) << 16;
+      const uint16x8_t position =
+          vandq_u16(vshlq_u16(vreinterpretq_u16_u32(vdupq_n_u32(both)), shifts), vdupq_n_u16(3));
+      p.quarter[q] = vreinterpretq_u8_u16(vmlaq_n_u16(vdupq_n_u16(0x0100), position, 0x0202));
+    }
+    return p;
+  }
+  ESPARSE_INLINE Pairs choose_pairs(const std::int16_t* x, Places places) {
+    const uint8x16_t four = vreinterpretq_u8_s16(vcombine_s16(vld1_s16(x), vdup_n_s16(0)));
+    Pairs p;
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) p.quarter[q] = vreinterpretq_s16_u8(vqtbl1q_u8(four, places.quarter[q]));
+    return p;
+  }
+  ESPARSE_INLINE Pairs one_pair(const std::int16_t* x) {
+    std::uint32_t pair;
+    std::memcpy(&pair, x, 4);
+    const int16x8_t all = vreinterpretq_s16_u32(vdupq_n_u32(pair));
+    return {{all, all, all, all}};
+  }
+  ESPARSE_INLINE I dot(I sum, Pairs a, Pairs b) {
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) {
+      const int32x4_t low = vmull_s16(vget_low_s16(a.quarter[q]), vget_low_s16(b.quarter[q]));
+      const int32x4_t high = vmull_high_s16(a.quarter[q], b.quarter[q]);
+      sum.quarter[q] = vaddq_s32(sum.quarter[q], vpaddq_s32(low, high));
+    }
+    return sum;
+  }
+  ESPARSE_INLINE V floats(I a) {
+    V v;
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) v.quarter[q] = vcvtq_f32_s32(a.quarter[q]);
+    return v;
+  }
+  ESPARSE_INLINE V times(V a, float b) {
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) a.quarter[q] = vmulq_n_f32(a.quarter[q], b);
+    return a;
   }
 
   ESPARSE_INLINE void prefetch(const void* address) { __builtin_prefetch(address); }

@@ -12,6 +12,8 @@ struct LanesPortable {
   static constexpr std::size_t kMaxTokens = 4;
   static constexpr std::size_t tiles_at_once(std::size_t) { return 1; }
   static constexpr std::size_t kDenseRows = 2, kDenseTokens = 2;
+  static constexpr std::size_t kQuantizedTokens = 4;
+  static constexpr std::size_t quantized_tiles(std::size_t) { return 1; }
 
   ESPARSE_INLINE V zero() { return {}; }
   ESPARSE_INLINE V load(const float* from) { return load_first(from, 16); }
@@ -85,6 +87,66 @@ struct LanesPortable {
       for (int l = 0; l < half; l++) v.lane[l] += v.lane[l + half];
     }
     return v.lane[0];
+  }
+
+  // A 32-bit integer for each row; two 16-bit ones for each; where two inputs of four stand.
+  struct I {
+    std::int32_t lane[16];
+  };
+  struct Pairs {
+    std::int16_t of[16][2];
+  };
+  struct Places {
+    std::uint8_t of[16][2];
+  };
+  ESPARSE_INLINE I none() { return {}; }
+  ESPARSE_INLINE Pairs pairs_of_8(const std::uint8_t* codes) {
+    Pairs p;
+    for (int l = 0; l < 32; l++) p.of[l / 2][l % 2] = static_cast<std::int8_t>(codes[l]);
+    return p;
+  }
+  ESPARSE_INLINE Pairs pairs_of_4(const std::uint8_t* codes) {
+    Pairs p;
+    for (int l = 0; l < 16; l++) {
+      p.of[l][0] = static_cast<std::int16_t>((codes[l] & 15) - 8);
+      p.of[l][1] = static_cast<std::int16_t>((codes[l] >> 4) - 8);
+    }
+    return p;
+  }
+  ESPARSE_INLINE Pairs pairs_of_16(const std::uint8_t* codes) {
+    Pairs p;
+    std::memcpy(&p, codes, sizeof p);
+    return p;
+  }
+  ESPARSE_INLINE Places places(const std::uint8_t* indices) {
+    Places p;
+    for (int l = 0; l < 16; l++) {
+      for (int s = 0; s < 2; s++) p.of[l][s] = (indices[4 * s + l / 4] >> (2 * (l % 4))) & 3;
+    }
+    return p;
+  }
+  ESPARSE_INLINE Pairs choose_pairs(const std::int16_t* x, Places places) {
+    Pairs p;
+    for (int l = 0; l < 16; l++) p.of[l][0] = x[places.of[l][0]], p.of[l][1] = x[places.of[l][1]];
+    return p;
+  }
+  ESPARSE_INLINE Pairs one_pair(const std::int16_t* x) {
+    Pairs p;
+    for (int l = 0; l < 16; l++) p.of[l][0] = x[0], p.of[l][1] = x[1];
+    return p;
+  }
+  ESPARSE_INLINE I dot(I sum, const Pairs& a, const Pairs& b) {
+    for (int l = 0; l < 16; l++) sum.lane[l] += a.of[l][0] * b.of[l][0] + a.of[l][1] * b.of[l][1];
+    return sum;
+  }
+  ESPARSE_INLINE V floats(I a) {
+    V v;
+    for (int l = 0; l < 16; l++) v.lane[l] = static_cast<float>(a.lane[l]);
+    return v;
+  }
+  ESPARSE_INLINE V times(V a, float b) {
+    for (int l = 0; l < 16; l++) a.lane[l] *= b;
+    return a;
   }
 
   ESPARSE_INLINE void prefetch(const void*) {}

@@ -24,6 +24,29 @@ struct PackedWeights {
   std::size_t group_bytes() const { return bits == 0 ? 2 * group : 2 * bits * keep; }
 };
 
+// Survivors as integers with scales; see src/runtime/quantized-layout.ts.
+struct QuantizedWeights {
+  PackedWeights where;  // without values; 1:1 without indices where nothing is pruned
+  const std::uint8_t* codes;
+  const std::uint16_t* scales;  // bf16
+  std::size_t span;  // groups whose survivors share a scale
+  bool nibbles;  // codes of 4 bits, else of 8
+
+  std::size_t spans() const { return (where.groups() + span - 1) / span; }
+  std::size_t pairs() const { return (where.groups() * where.keep + 1) / 2; }
+  std::size_t pair_bytes() const { return kTileRows * (nibbles ? 1 : 2); }
+  std::size_t even_cols() const { return (where.cols + 1) / 2 * 2; }
+  std::size_t tile_bytes() const {
+    return pairs() * pair_bytes() + (where.indices == nullptr ? 0 : where.groups() * where.group_bytes());
+  }
+  // What a survivor of a row of a tile, whose codes these are, stands for.
+  std::int16_t code(const std::uint8_t* codes_of_tile, std::size_t survivor, std::size_t row) const {
+    const std::size_t at = survivor / 2 * kTileRows + row;
+    if (!nibbles) return static_cast<std::int8_t>(codes_of_tile[2 * at + survivor % 2]);
+    return static_cast<std::int16_t>(((codes_of_tile[at] >> (survivor % 2 * 4)) & 15) - 8);
+  }
+};
+
 struct DenseWeights {
   const void* weights;  // (rows, cols)
   DenseKind kind;
@@ -33,6 +56,8 @@ struct DenseWeights {
 
 // x (tokens, cols) and y (tokens, rows), row-major; they do not overlap.
 void apply_packed(const Compute& compute, const PackedWeights& weights, const float* x, std::size_t tokens, float* y);
+void apply_quantized(const Compute& compute, const QuantizedWeights& weights, const float* x, std::size_t tokens,
+                     float* y);
 void apply_dense(const Compute& compute, const DenseWeights& weights, const float* x, std::size_t tokens, float* y);
 
 constexpr std::size_t kAllRight = ~static_cast<std::size_t>(0);

@@ -13,7 +13,7 @@ struct Linear {
   virtual void apply(const float* x, std::size_t tokens, float* y) const = 0;
 };
 
-// A linear as an argument: what createPackedLinear or createDenseLinear gave.
+// A linear as an argument: what createPackedLinear, createQuantizedLinear or createDenseLinear gave.
 template <>
 struct Argument<const Linear*> {
   static constexpr const char* kType = "linear";
@@ -32,6 +32,14 @@ struct PackedLinear : Linear {
   Compute with;
   void apply(const float* x, std::size_t tokens, float* y) const override {
     apply_packed(with, weights, x, tokens, y);
+  }
+};
+
+struct QuantizedLinear : Linear {
+  QuantizedWeights weights = {};
+  Compute with;
+  void apply(const float* x, std::size_t tokens, float* y) const override {
+    apply_quantized(with, weights, x, tokens, y);
   }
 };
 
@@ -70,6 +78,13 @@ void check_matrix(Call& call, std::size_t rows, std::size_t cols, const Optional
   if (bias.data != nullptr) call.exactly("bias", bias, rows);
 }
 
+// Refuses bits of a position, none in a mask layout, that do not go with the group.
+void check_index_bits(Call& call, std::size_t given, std::size_t group) {
+  std::size_t bits = 0;
+  while (bits < 5 && (std::size_t{1} << bits) < group) bits++;
+  if (given != 0 && given != bits) call.refuse("bits", "a position in the group has " + std::to_string(bits));
+}
+
 // Copies the order of the inputs, that of the columns where there is no permutation.
 void take_order(Call& call, const Optional<std::int32_t>& permutation, PackedWeights& w) {
   w.order.reserve(w.cols);
@@ -86,9 +101,7 @@ void take_order(Call& call, const Optional<std::int32_t>& permutation, PackedWei
 Napi::Value create_packed(Call& call, const CreatePackedArguments& a) {
   check_matrix(call, a.rows, a.cols, a.bias);
   check_pattern(call, a.keep, a.group, a.cols);
-  std::size_t bits = 0;
-  while (bits < 5 && (std::size_t{1} << bits) < a.group) bits++;
-  if (a.bits != 0 && a.bits != bits) call.refuse("bits", "a position in the group has " + std::to_string(bits));
+  check_index_bits(call, a.bits, a.group);
   if (call.failed()) return call.nothing();
   auto linear = std::make_unique<PackedLinear>();
   linear->rows = a.rows, linear->cols = a.cols, linear->with = *a.compute;
@@ -102,6 +115,57 @@ Napi::Value create_packed(Call& call, const CreatePackedArguments& a) {
   if (!call.failed()) take_order(call, a.permutation, w);
   if (call.failed()) return call.nothing();
   const std::size_t wrong = first_wrong_group(w, a.compute->threads);
+  if (wrong != kAllRight) return Napi::Number::New(call.env(), static_cast<double>(wrong));
+  return handle_of(call.env(), std::move(linear));
+}
+
+// The arrays must live as long as the linear; the permutation is copied.
+struct CreateQuantizedArguments {
+  const Compute* compute;
+  std::size_t bits;  // of a code: 4 or 8
+  std::size_t rows, cols, keep, group, indexBits, span;
+  Span<std::uint8_t> codes;
+  Span<std::uint16_t> scales;          // bf16
+  Optional<std::uint8_t> indices;      // null where nothing is pruned
+  Optional<std::int32_t> permutation;  // (cols)
+  Optional<float> bias;                // (rows)
+  template <typename Each>
+  void fields(Each& each) {
+    each("compute", compute), each("bits", bits), each("rows", rows), each("cols", cols), each("keep", keep);
+    each("group", group), each("indexBits", indexBits), each("span", span), each("codes", codes);
+    each("scales", scales), each("indices", indices), each("permutation", permutation), each("bias", bias);
+  }
+};
+
+// Products of a span with 16-bit inputs must fit 32 bits.
+constexpr std::size_t kMostSurvivorsOfSpan = 512;
+
+// Gives a linear, or the first tile * groups + group whose indices are wrong.
+Napi::Value create_quantized(Call& call, const CreateQuantizedArguments& a) {
+  check_matrix(call, a.rows, a.cols, a.bias);
+  const bool all = a.keep == 1 && a.group == 1;
+  if (all != (a.indices.data == nullptr)) call.refuse("indices", "there are some where something is pruned");
+  if (!all) check_pattern(call, a.keep, a.group, a.cols);
+  if (a.bits != 4 && a.bits != 8) call.refuse("bits", "4 or 8 were expected");
+  if (a.span < 1 || a.span * a.keep > kMostSurvivorsOfSpan || a.span * a.keep % 2 + a.span * a.group % 2 != 0) {
+    call.refuse("span", "no number of groups that share a scale");
+  }
+  if (call.failed()) return call.nothing();
+  auto linear = std::make_unique<QuantizedLinear>();
+  linear->rows = a.rows, linear->cols = a.cols, linear->with = *a.compute;
+  QuantizedWeights& w = linear->weights;
+  w.codes = a.codes.data, w.scales = a.scales.data, w.span = a.span, w.nibbles = a.bits == 4;
+  PackedWeights& p = w.where;
+  p.rows = a.rows, p.cols = a.cols, p.keep = a.keep, p.group = a.group, p.bits = a.indexBits;
+  p.indices = a.indices.data, p.bias = a.bias.data;
+  check_index_bits(call, a.indexBits, a.group);
+  call.exactly("codes", a.codes, p.tiles() * w.pairs() * w.pair_bytes());
+  call.exactly("scales", a.scales, p.tiles() * w.spans() * kTileRows);
+  if (!all) call.exactly("indices", a.indices, p.tiles() * p.groups() * p.group_bytes());
+  if (a.permutation.data != nullptr) call.exactly("permutation", a.permutation, p.cols);
+  if (!call.failed()) take_order(call, a.permutation, p);
+  if (call.failed()) return call.nothing();
+  const std::size_t wrong = all ? kAllRight : first_wrong_group(p, a.compute->threads);
   if (wrong != kAllRight) return Napi::Number::New(call.env(), static_cast<double>(wrong));
   return handle_of(call.env(), std::move(linear));
 }
@@ -155,6 +219,7 @@ Napi::Value apply(Call& call, const ApplyArguments& a) {
 
 void register_linear(Napi::Object exports) {
   add_kernel(exports, "createPackedLinear", create_packed);
+  add_kernel(exports, "createQuantizedLinear", create_quantized);
   add_kernel(exports, "createDenseLinear", create_dense);
   add_kernel(exports, "applyLinear", apply);
 }

@@ -21,10 +21,30 @@ std::vector<T> array(std::size_t count) {
   return values;
 }
 
-// Little-endian, in this order; then values or weights, indices, permutation, bias, inputs.
+// Of a linear.
+enum Kind { kDense, kPacked, kQuantized };
+// Of its values.
+enum Type { kBf16Values, kF16Values, kF32Values, kInt4Values, kInt8Values };
+
+// Little-endian, in this order; then weights, or values, scales, indices and permutation, whichever there are; bias, inputs.
 struct Header {
-  std::int32_t packed, kind, rows, cols, keep, group, bits, shuffled, biased, tokens;
+  std::int32_t kind, type, keep, group, bits, shuffled, span, rows, cols, biased, tokens;
 };
+
+// Where the survivors of a linear stand, without what is read from the input.
+PackedWeights shape_of(const Header& h) {
+  PackedWeights w = {};
+  w.rows = h.rows, w.cols = h.cols, w.keep = h.keep, w.group = h.group, w.bits = h.bits, w.f16 = h.type == kF16Values;
+  return w;
+}
+
+// The order of the inputs: that of the columns where there is no permutation.
+std::vector<std::uint32_t> order_of(const Header& h) {
+  if (h.shuffled != 0) return array<std::uint32_t>(h.cols);
+  std::vector<std::uint32_t> order;
+  for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(h.cols); i++) order.push_back(i);
+  return order;
+}
 
 }  // namespace
 
@@ -36,23 +56,34 @@ int main(int, char** arguments) {
   while (take(&h, sizeof h)) {
     const std::size_t rows = h.rows, cols = h.cols, tokens = h.tokens;
     std::vector<float> y(tokens * rows);
-    if (h.packed != 0) {
-      PackedWeights w = {};
-      w.rows = rows, w.cols = cols, w.keep = h.keep, w.group = h.group, w.bits = h.bits, w.f16 = h.kind != 0;
+    if (h.kind == kPacked) {
+      PackedWeights w = shape_of(h);
       const auto values = array<std::uint16_t>(w.tiles() * w.groups() * w.group_values());
       const auto indices = array<std::uint8_t>(w.tiles() * w.groups() * w.group_bytes());
-      w.order = array<std::uint32_t>(h.shuffled != 0 ? cols : 0);
-      for (std::uint32_t i = 0; h.shuffled == 0 && i < cols; i++) w.order.push_back(i);
+      w.order = order_of(h);
       const auto bias = array<float>(h.biased != 0 ? rows : 0);
       const auto x = array<float>(tokens * cols);
       w.values = values.data(), w.indices = indices.data(), w.bias = h.biased != 0 ? bias.data() : nullptr;
       if (first_wrong_group(w, kThreads) != kAllRight) return 4;
       apply_packed(with, w, x.data(), tokens, y.data());
-    } else {
-      const auto weights = array<std::uint8_t>(rows * cols * (h.kind == kDenseF32 ? 4 : 2));
+    } else if (h.kind == kQuantized) {
+      QuantizedWeights w = {};
+      w.where = shape_of(h), w.span = h.span, w.nibbles = h.type == kInt4Values;
+      const auto codes = array<std::uint8_t>(w.where.tiles() * w.pairs() * w.pair_bytes());
+      const auto scales = array<std::uint16_t>(w.where.tiles() * w.spans() * kTileRows);
+      const bool all = h.group == 1;
+      const auto indices = array<std::uint8_t>(all ? 0 : w.where.tiles() * w.where.groups() * w.where.group_bytes());
+      w.where.order = order_of(h);
       const auto bias = array<float>(h.biased != 0 ? rows : 0);
       const auto x = array<float>(tokens * cols);
-      const DenseWeights w = {weights.data(), static_cast<DenseKind>(h.kind), rows, cols,
+      w.codes = codes.data(), w.scales = scales.data(), w.where.indices = all ? nullptr : indices.data();
+      w.where.bias = h.biased != 0 ? bias.data() : nullptr;
+      apply_quantized(with, w, x.data(), tokens, y.data());
+    } else {
+      const auto weights = array<std::uint8_t>(rows * cols * (h.type == kF32Values ? 4 : 2));
+      const auto bias = array<float>(h.biased != 0 ? rows : 0);
+      const auto x = array<float>(tokens * cols);
+      const DenseWeights w = {weights.data(), static_cast<DenseKind>(h.type), rows, cols,
                               h.biased != 0 ? bias.data() : nullptr};
       apply_dense(with, w, x.data(), tokens, y.data());
     }

@@ -1,18 +1,24 @@
 import { EsparseError } from '@esparse/errors';
+import { TILE_ROWS } from '../runtime/packed-layout.ts';
+import { quantizedLayout } from '../runtime/quantized-layout.ts';
 import { widenReference } from '../runtime/widen.ts';
+import type { QuantizedWeights } from './linear.ts';
+import { numberAt } from './quantized-reference.ts';
 
 /** A matrix of row vectors as stored, row-major; 16-bit floats are held as their bits. */
 export type RowTable =
   | { readonly dtype: 'bf16' | 'f16'; readonly data: Uint16Array; readonly cols: number }
   | { readonly dtype: 'f32'; readonly data: Float32Array; readonly cols: number };
 
+/** A matrix whose rows can be gathered: as it was, or quantized. */
+export type Table = RowTable | QuantizedWeights;
+
 /** The readable version of `InferenceKernels.gatherRows`. */
-export function gatherRowsReference(
-  table: RowTable,
-  rows: Uint32Array,
-  count: number,
-  y: Float32Array,
-): void {
+export function gatherRowsReference(table: Table, rows: Uint32Array, count: number, y: Float32Array): void {
+  if ('kind' in table) {
+    gatherQuantizedRows(table, rows, count, y);
+    return;
+  }
   const { dtype, data, cols } = table;
   for (let i = 0; i < count; i++) {
     const from = rows[i]! * cols;
@@ -22,5 +28,29 @@ export function gatherRowsReference(
         ? data.subarray(from, from + cols)
         : widenReference(dtype, data.subarray(from, from + cols));
     y.set(row, i * cols);
+  }
+}
+
+/** Rows of a quantized matrix of which nothing is pruned: few numbers, which need no kernel. */
+export function gatherQuantizedRows(
+  table: QuantizedWeights,
+  rows: Uint32Array,
+  count: number,
+  y: Float32Array,
+): void {
+  const { cols, bits, span, codes } = table;
+  const { pairs, spans } = quantizedLayout(table);
+  for (let i = 0; i < count; i++) {
+    const row = rows[i]!;
+    if (row >= table.rows) throw new EsparseError('internal', `there is no row ${row}`);
+    const [tile, lane] = [Math.floor(row / TILE_ROWS), row % TILE_ROWS];
+    const scales = widenReference(
+      'bf16',
+      Uint16Array.from({ length: spans }, (_, s) => table.scales[(tile * spans + s) * TILE_ROWS + lane]!),
+    );
+    for (let k = 0; k < cols; k++) {
+      const number = numberAt(codes, bits, (tile * pairs + (k >> 1)) * TILE_ROWS + lane, k & 1);
+      y[i * cols + k] = number * scales[Math.floor(k / span)]!;
+    }
   }
 }

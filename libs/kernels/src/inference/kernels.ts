@@ -16,6 +16,21 @@ export const INFERENCE_SIGNATURES = {
     permutation: 'i32?',
     bias: 'f32?',
   },
+  createQuantizedLinear: {
+    compute: 'compute',
+    bits: 'size',
+    rows: 'size',
+    cols: 'size',
+    keep: 'size',
+    group: 'size',
+    indexBits: 'size',
+    span: 'size',
+    codes: 'u8',
+    scales: 'u16',
+    indices: 'u8?',
+    permutation: 'i32?',
+    bias: 'f32?',
+  },
   createDenseLinear: {
     compute: 'compute',
     dtype: 'dtype',
@@ -98,6 +113,8 @@ export type NativeInferenceKernels = KernelsOf<
     createCompute: object;
     /** A linear, or the first tile * groups + group whose indices are wrong. The arrays must live as long as the linear. */
     createPackedLinear: object | number;
+    /** As `createPackedLinear`. */
+    createQuantizedLinear: object | number;
     /** The arrays must live as long as the linear. */
     createDenseLinear: object;
     applyLinear: undefined;

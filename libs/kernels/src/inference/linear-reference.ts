@@ -88,7 +88,7 @@ interface Kept {
 }
 
 /** What each row of a (tile, group) keeps, ascending; undefined where that is no N:M choice. */
-function keptOf(bytes: Uint8Array, keep: number, group: number, bits: number): Kept[][] | undefined {
+export function keptOf(bytes: Uint8Array, keep: number, group: number, bits: number): Kept[][] | undefined {
   const kept = Array.from({ length: TILE_ROWS }, (): Kept[] => []);
   const bit = (at: number) => (bytes[at >> 3]! >> (at & 7)) & 1;
   if (bits === 0) {

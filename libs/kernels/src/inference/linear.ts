@@ -1,10 +1,12 @@
 import { EsparseError } from '@esparse/errors';
 import type { Addon } from '../addon.ts';
-import { packedLayout } from '../runtime/packed-layout.ts';
+import { packedLayout, TILE_ROWS } from '../runtime/packed-layout.ts';
 import { MAX_DIMENSION, MAX_GROUP } from '../runtime/shuffled-matrix.ts';
 import type { HalfDtype } from '../runtime/widen.ts';
+import { quantizedLayout, type QuantizedShape } from '../runtime/quantized-layout.ts';
 import { damagedIndices } from './damaged-indices.ts';
 import { denseReference, packedReference } from './linear-reference.ts';
+import { quantizedReference } from './quantized-reference.ts';
 
 /** The weights of an N:M linear as a store holds them: see `PackedLayout`. */
 export interface PackedWeights {
@@ -24,6 +26,20 @@ export interface PackedWeights {
   readonly bias?: Float32Array | undefined;
 }
 
+/** The weights of a linear as small integers with scales: see `QuantizedLayout`. */
+export interface QuantizedWeights extends QuantizedShape {
+  readonly kind: 'quantized';
+  readonly codes: Uint8Array;
+  /** The bits of bf16. */
+  readonly scales: Uint16Array;
+  /** Where the survivors stand; undefined where nothing is pruned. */
+  readonly indices?: Uint8Array | undefined;
+  /** The input at each position, where they are shuffled. */
+  readonly permutation?: Int32Array | undefined;
+  /** (rows) */
+  readonly bias?: Float32Array | undefined;
+}
+
 /** The weights of a linear that is not pruned, (rows, cols), row-major. */
 export type DenseWeights = {
   readonly kind: 'dense';
@@ -37,7 +53,7 @@ export type DenseWeights = {
 );
 
 /** The weights of a linear, pruned or not, told apart by `kind`. */
-export type LinearWeights = PackedWeights | DenseWeights;
+export type LinearWeights = PackedWeights | QuantizedWeights | DenseWeights;
 
 /** A linear that can be applied. */
 export interface Linear {
@@ -48,7 +64,7 @@ export interface Linear {
    * of the kernels that made it work on it.
    *
    * A token's outputs have the same bits whatever other tokens are in the call, on any number of threads and any
-   * instruction set: see `linear-reference.ts` for the sums. (Of a NaN, only that it is one.)
+   * instruction set: see `linear-reference.ts` and `quantized-reference.ts` for the sums. (Of a NaN, only that it is one.)
    */
   apply(x: Float32Array, tokens: number, y: Float32Array): void;
 }
@@ -56,7 +72,14 @@ export interface Linear {
 /** The readable version of `InferenceKernels.createLinear`: the same bits. */
 export function createReferenceLinear(weights: LinearWeights): Linear {
   checkWeights(weights);
-  return weights.kind === 'packed' ? packedReference(weights) : denseReference(weights);
+  switch (weights.kind) {
+    case 'packed':
+      return packedReference(weights);
+    case 'quantized':
+      return quantizedReference(weights);
+    case 'dense':
+      return denseReference(weights);
+  }
 }
 
 /**
@@ -67,10 +90,7 @@ export function createReferenceLinear(weights: LinearWeights): Linear {
 export function createNativeLinear(native: Addon, compute: object, weights: LinearWeights): Linear {
   checkWeights(weights);
   const { rows, cols } = weights;
-  const handle =
-    weights.kind === 'packed'
-      ? createPacked(native, compute, weights)
-      : native.createDenseLinear({ compute, ...weights, bias: weights.bias ?? null });
+  const handle = createHandle(native, compute, weights);
   const { applyLinear } = native;
   const linear = {
     rows,
@@ -82,6 +102,32 @@ export function createNativeLinear(native: Addon, compute: object, weights: Line
     weights,
   };
   return linear;
+}
+
+function createHandle(native: Addon, compute: object, weights: LinearWeights): object {
+  switch (weights.kind) {
+    case 'packed':
+      return createPacked(native, compute, weights);
+    case 'quantized':
+      return createQuantized(native, compute, weights);
+    case 'dense':
+      return native.createDenseLinear({ compute, ...weights, bias: weights.bias ?? null });
+  }
+}
+
+function createQuantized(native: Addon, compute: object, weights: QuantizedWeights): object {
+  const { indices, permutation, bias } = weights;
+  const { packed, groups } = quantizedLayout(weights);
+  const made = native.createQuantizedLinear({
+    compute,
+    ...weights,
+    indexBits: packed?.bits ?? 0,
+    indices: indices ?? null,
+    permutation: permutation ?? null,
+    bias: bias ?? null,
+  });
+  if (typeof made !== 'number') return made;
+  throw damagedIndices(made, groups);
 }
 
 function createPacked(native: Addon, compute: object, weights: PackedWeights): object {
@@ -101,6 +147,7 @@ function createPacked(native: Addon, compute: object, weights: PackedWeights): o
 function checkWeights(weights: LinearWeights): void {
   checkShape(weights);
   if (weights.kind === 'packed') checkPacked(weights);
+  else if (weights.kind === 'quantized') checkQuantized(weights);
   else checkLength('weights', weights.weights, weights.rows * weights.cols);
   if (weights.bias !== undefined) checkLength('bias', weights.bias, weights.rows);
 }
@@ -114,13 +161,38 @@ function checkShape({ rows, cols }: LinearWeights): void {
 }
 
 function checkPacked({ rows, cols, keep, group, values, indices, permutation }: PackedWeights): void {
+  checkPattern(keep, group, cols);
+  const { tiles, groups, groupValues, groupBytes } = packedLayout(rows, cols, keep, group);
+  checkLength('values', values, tiles * groups * groupValues);
+  checkLength('indices', indices, tiles * groups * groupBytes);
+  checkPermutation(permutation, cols);
+}
+
+function checkQuantized(weights: QuantizedWeights): void {
+  const { cols, keep, group, codes, scales, indices = new Uint8Array(0), permutation } = weights;
+  if (keep !== 1 || group !== 1) checkPattern(keep, group, cols);
+  const { packed, tiles, groups, pairs, pairBytes, spans } = quantizedLayout(weights);
+  checkLength('codes', codes, tiles * pairs * pairBytes);
+  checkLength('scales', scales, tiles * spans * TILE_ROWS);
+  checkLength('indices', indices, tiles * groups * (packed?.groupBytes ?? 0));
+  checkPermutation(permutation, cols);
+  // A bf16 is zero where all bits but the sign are, and not finite where all bits of its exponent are set.
+  const wrong = scales.findIndex((bits) => (bits & 0x7fff) === 0 || (bits & 0x7f80) === 0x7f80);
+  if (wrong < 0) return;
+  const [tile, span] = [Math.floor(wrong / TILE_ROWS / spans), Math.floor(wrong / TILE_ROWS) % spans];
+  throw refused(
+    `the scale of row ${tile * TILE_ROWS + (wrong % TILE_ROWS)}, span ${span} is zero or not finite`,
+  );
+}
+
+function checkPattern(keep: number, group: number, cols: number): void {
   if (!Number.isInteger(group) || group > MAX_GROUP || !Number.isInteger(keep) || keep < 1 || keep >= group) {
     throw refused(`${keep}:${group} is no pattern: 1 <= keep < group <= ${MAX_GROUP}`);
   }
   if (cols % group !== 0) throw refused(`${cols} inputs are not a multiple of the group of ${group}`);
-  const { tiles, groups, groupValues, groupBytes } = packedLayout(rows, cols, keep, group);
-  checkLength('values', values, tiles * groups * groupValues);
-  checkLength('indices', indices, tiles * groups * groupBytes);
+}
+
+function checkPermutation(permutation: Int32Array | undefined, cols: number): void {
   if (permutation === undefined) return;
   checkLength('permutation', permutation, cols);
   const seen = new Uint8Array(cols);

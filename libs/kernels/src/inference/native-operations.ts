@@ -1,4 +1,5 @@
 import type { Addon } from '../addon.ts';
+import { gatherQuantizedRows } from './gather-rows.ts';
 import type { InferenceOperations } from './inference-kernels.ts';
 import { createNativeLinear } from './linear.ts';
 
@@ -49,7 +50,12 @@ export function nativeOperations(native: Addon, compute: object): InferenceOpera
     add(a, b, count, y) {
       native.add({ compute, a, b, count, y });
     },
-    gatherRows({ dtype, data, cols }, rows, count, y) {
+    gatherRows(table, rows, count, y) {
+      if ('kind' in table) {
+        gatherQuantizedRows(table, rows, count, y);
+        return;
+      }
+      const { dtype, data, cols } = table;
       native.gatherRows({ dtype, table: data, cols, rows, count, y });
     },
     readMemory: (array) => native.readMemory({ compute, array }),

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { uniform } from '@esparse/laws';
 import { createReferenceLinear, type LinearWeights } from './linear.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
-import { bitsOf, denseCase, packedCase, randomInputs } from '../testing/linear-cases.ts';
+import { bitsOf, denseCase, packedCase, quantizedCase, randomInputs } from '../testing/linear-cases.ts';
 
 const COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = 'qemu-aarch64';
@@ -49,9 +49,10 @@ testWithTools.each(['neon', 'portable'])(
       const expected = new Float32Array(tokens * weights.rows);
       createReferenceLinear(weights).apply(x, tokens, expected);
       const y = outputs.subarray(at, (at += expected.length));
-      const { kind, dtype, rows, cols } = weights;
-      expect({ kind, dtype, rows, cols, tokens, y: bitsOf(y) }).toEqual({
-        ...{ kind, dtype, rows, cols, tokens },
+      const { kind, rows, cols } = weights;
+      const type = typeOf(weights);
+      expect({ kind, type, rows, cols, tokens, y: bitsOf(y) }).toEqual({
+        ...{ kind, type, rows, cols, tokens },
         y: bitsOf(expected),
       });
     }
@@ -105,6 +106,21 @@ function someCases(): Case[] {
       all.push(denseCase({ rows: upTo(20), cols: upTo(70), dtype, biased: odd, odd, seed: upTo(1e6) }));
     }
   }
+  for (const [keep, group] of [
+    [2, 4],
+    [1, 1],
+    [4, 8],
+    [1, 3],
+  ] as const) {
+    for (const bits of [4, 8] as const) {
+      for (const survivors of [32, 7]) {
+        const [rows, groups, seed] = [upTo(50), upTo(30), upTo(1e6)];
+        const shuffled = group > 1;
+        const shape = { rows, groups, keep, group, bits, survivors };
+        all.push(quantizedCase({ ...shape, shuffled, biased: shuffled, seed }));
+      }
+    }
+  }
   return all.flatMap((weights) =>
     [1, 3, 9].map((tokens) => ({
       weights,
@@ -114,28 +130,32 @@ function someCases(): Case[] {
   );
 }
 
+/** What the values are. */
+function typeOf(weights: LinearWeights): string {
+  return weights.kind === 'quantized' ? `int${weights.bits}` : weights.dtype;
+}
+
 /** As `native/testing/apply_linears.cc` reads it. */
 function encoded({ weights, x, tokens }: Case): Uint8Array[] {
-  const { rows, cols, bias, dtype } = weights;
-  const kind = { bf16: 0, f16: 1, f32: 2 }[dtype];
-  const header = (packed: number, keep: number, group: number, bits: number, shuffled: number) =>
-    Int32Array.of(packed, kind, rows, cols, keep, group, bits, shuffled, bias === undefined ? 0 : 1, tokens);
-  const arrays: (ArrayBufferView | undefined)[] =
-    weights.kind === 'dense'
-      ? [header(0, 0, 0, 0, 0), weights.weights]
-      : [
-          header(
-            1,
-            weights.keep,
-            weights.group,
-            packedLayout(rows, cols, weights.keep, weights.group).bits,
-            weights.permutation === undefined ? 0 : 1,
-          ),
-          weights.values,
-          weights.indices,
-          weights.permutation,
-        ];
-  return [...arrays, bias, x]
+  const { rows, cols, bias } = weights;
+  const [kind, fields, arrays] = partsOf(weights);
+  const header = Int32Array.of(kind, ...fields, rows, cols, bias === undefined ? 0 : 1, tokens);
+  return [header, ...arrays, bias, x]
     .filter((array) => array !== undefined)
     .map((array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+}
+
+/** The kind of linear, its fields (type, keep, group, bits of a position, whether it is shuffled, span), and its arrays. */
+function partsOf(
+  weights: LinearWeights,
+): [kind: number, fields: number[], arrays: (ArrayBufferView | undefined)[]] {
+  const types = ['bf16', 'f16', 'f32', 'int4', 'int8'];
+  const type = types.indexOf(typeOf(weights));
+  if (weights.kind === 'dense') return [0, [type, 1, 1, 0, 0, 0], [weights.weights]];
+  const { rows, cols, keep, group, indices, permutation } = weights;
+  const bits = group === 1 ? 0 : packedLayout(rows, cols, keep, group).bits;
+  const span = weights.kind === 'quantized' ? weights.span : 0;
+  const fields = [type, keep, group, bits, permutation === undefined ? 0 : 1, span];
+  if (weights.kind === 'packed') return [1, fields, [weights.values, indices, permutation]];
+  return [2, fields, [weights.codes, weights.scales, indices, permutation]];
 }

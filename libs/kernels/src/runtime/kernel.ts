@@ -10,6 +10,7 @@ interface ArgumentKinds {
   readonly u32: Uint32Array;
   readonly u16: Uint16Array;
   readonly u8: Uint8Array;
+  readonly 'u8?': Uint8Array | null;
   readonly 'u16|f32': Uint16Array | Float32Array;
   /** A whole number from 0 to 2^48. */
   readonly size: number;
@@ -21,7 +22,7 @@ interface ArgumentKinds {
   readonly instructionSet: string;
   /** What `createCompute` gave. */
   readonly compute: object;
-  /** What `createPackedLinear` or `createDenseLinear` gave. */
+  /** What `createPackedLinear`, `createQuantizedLinear` or `createDenseLinear` gave. */
   readonly linear: object;
 }
 

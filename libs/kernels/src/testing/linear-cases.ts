@@ -1,5 +1,6 @@
 import { uniform } from '@esparse/laws';
-import type { DenseWeights, PackedWeights } from '../inference/linear.ts';
+import type { DenseWeights, PackedWeights, QuantizedWeights } from '../inference/linear.ts';
+import { quantizedLayout, spanOf, type QuantizedBits } from '../runtime/quantized-layout.ts';
 import { maskRowBytes } from '../pruning/mask.ts';
 import { packReference } from '../pruning/pack-reference.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
@@ -51,6 +52,31 @@ export function packedCase({ rows, groups, keep, group, dtype, ...rest }: Packed
     indices,
     permutation: rest.shuffled ? permutation : undefined,
     bias: rest.biased ? randomFloats(rows, random) : undefined,
+  };
+}
+
+export interface QuantizedCase extends Omit<PackedCase, 'dtype' | 'odd'> {
+  readonly bits: QuantizedBits;
+  /** Survivors that share a scale, at most. */
+  readonly survivors: number;
+}
+
+/** A quantized linear with any codes and scales; of pattern 1:1 nothing is pruned, and nothing shuffled. */
+export function quantizedCase({ bits, survivors, ...input }: QuantizedCase): QuantizedWeights {
+  const { rows, groups, keep, group, seed } = input;
+  const random = uniform(seed);
+  const cols = groups * group;
+  const shape = { rows, cols, keep, group, bits, span: spanOf(keep, group, survivors) };
+  const { tiles, pairs, pairBytes, spans } = quantizedLayout(shape);
+  const packed = group === 1 ? undefined : packedCase({ ...input, dtype: 'bf16', odd: false });
+  return {
+    kind: 'quantized',
+    ...shape,
+    codes: Uint8Array.from({ length: tiles * pairs * pairBytes }, () => Math.floor(random() * 256)),
+    scales: randomHalves(tiles * spans * 16, 'bf16', false, random),
+    indices: packed?.indices,
+    permutation: packed?.permutation,
+    bias: input.biased ? randomFloats(rows, random) : undefined,
   };
 }
 

@@ -12,6 +12,7 @@ import { pipelineOptions, type PipelineFlags } from './pipeline.ts';
 export interface RunFlags extends PipelineFlags, FamilyFlags {
   readonly pattern: Pattern;
   readonly layer?: readonly LayerRule[];
+  readonly denseValues?: 'int8' | 'int4';
   readonly samples: number;
   readonly seqlen: number;
   readonly seed: number;
@@ -38,6 +39,12 @@ export function runOptions(): Option[] {
     )
       .env('ESPARSE_LAYER')
       .argParser(layerRules),
+    new Option(
+      '--dense-values <type>',
+      'what matrices that are not pruned are stored as: linears left dense, embedding, head (default: as in the checkpoint)',
+    )
+      .choices(['int8', 'int4'])
+      .env('ESPARSE_DENSE_VALUES'),
     numeric('--samples <n>', 'calibration windows', 128, 'ESPARSE_SAMPLES', integer(1, 1_000_000)),
     numeric('--seqlen <n>', 'tokens of a window', 512, 'ESPARSE_SEQLEN', integer(2, 131_072)),
     numeric('--seed <n>', "seed of the windows' offsets", 0, 'ESPARSE_SEED', integer(0, 2 ** 31 - 1)),

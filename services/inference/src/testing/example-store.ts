@@ -108,7 +108,7 @@ async function writeBlock(
     const mask = await maskLinear({ scores, rows, cols }, order, pattern);
     const weights = new Uint16Array(bytes.slice().buffer);
     const packed = await packLinear({ dtype: 'bf16', weights, rows, cols }, order, mask, pattern);
-    await writeLinear(transaction, name, packed, { before: 1, after: 1 });
+    await writeLinear(transaction, name, packed, { keptScore: { before: 1, after: 1 } });
   }
   for (const { name } of description.blockTensors(block)) {
     await writeDense(transaction, densePath(name), checkpoint, name);

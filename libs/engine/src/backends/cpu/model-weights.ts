@@ -1,11 +1,12 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import type { DenseWeights, InferenceKernels, Linear, RowTable } from '@esparse/kernels';
+import type { InferenceKernels, Linear, LinearWeights, Table } from '@esparse/kernels';
 import { biasSlot, linearsOf, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
 import type { WeightBytes } from '../backend.ts';
 import { mapArray } from '../../weights/map-array.ts';
 import { mapMatrix } from '../../weights/map-matrix.ts';
+import { mapQuantized, quantizedBytes } from '../../weights/map-quantized.ts';
 import type { ArrayGroup, ModelArrays } from '../../weights/model-arrays.ts';
 
 /** The weights of a model, as they lie in the store or the checkpoint. */
@@ -22,7 +23,7 @@ export interface SectionWeights {
   /** Norms and the like, as f32. */
   readonly vectors: ReadonlyMap<string, Float32Array>;
   /** Matrices that are no linear's: embeddings, head, routers. */
-  readonly tables: ReadonlyMap<string, RowTable>;
+  readonly tables: ReadonlyMap<string, Table>;
 }
 
 /** Blocks whose documents are read at the same time. */
@@ -42,7 +43,7 @@ export async function mapWeights(
 ): Promise<ModelWeights> {
   const mapper = new Mapper(kernels);
   const outer = await arrays.dense();
-  const [vectors, tables] = [new Map<string, Float32Array>(), new Map<string, RowTable>()];
+  const [vectors, tables] = [new Map<string, Float32Array>(), new Map<string, Table>()];
   for (const tensor of description.outerTensors) {
     if (tensor.shape.length === 1) vectors.set(tensor.name, await mapper.vector(outer, tensor.name, tensor));
     else tables.set(tensor.name, await mapper.matrix(outer, tensor.name, tensor));
@@ -60,7 +61,7 @@ export async function mapWeights(
     }
   }
   const head = description.program.head.reduce(
-    (bytes, op) => bytes + (op.op === 'logits' ? tables.get(op.weight)!.data.byteLength : 0),
+    (bytes, op) => bytes + (op.op === 'logits' ? tableBytes(tables.get(op.weight)!) : 0),
     0,
   );
   return {
@@ -80,7 +81,7 @@ class Mapper {
 
   async block(group: ArrayGroup, description: ModelDescription, block: number): Promise<SectionWeights> {
     const vectors = new Map<string, Float32Array>();
-    const tables = new Map<string, RowTable>();
+    const tables = new Map<string, Table>();
     for (const { slot, ...tensor } of description.blockTensors(block)) {
       const array = densePath(tensor.name);
       if (tensor.shape.length === 1) vectors.set(slot, await this.vector(group, array, tensor));
@@ -110,14 +111,22 @@ class Mapper {
     if (attributes === undefined) {
       const tensor = { name: linear.weight(block), shape: [rows, cols] };
       const table = await this.matrix(group, densePath(tensor.name), tensor);
-      this.bytes.linears += table.data.byteLength;
-      return this.#kernels.createLinear({ ...denseOf(table), bias });
+      this.bytes.linears += tableBytes(table);
+      return this.#kernels.createLinear({ ...weightsOf(table), bias });
     }
     if (attributes.rows !== rows || attributes.cols !== cols) {
       throw new EsparseError(
         'store',
         `it is ${attributes.rows} x ${attributes.cols} where the model has ${rows} x ${cols}`,
       );
+    }
+    if (attributes.encoding === 'quantized-v1') {
+      const weights = await mapQuantized(group, name, attributes);
+      const permutations = weights.permutation?.byteLength ?? 0;
+      this.bytes.mapped += quantizedBytes(weights) + permutations;
+      this.bytes.linears += quantizedBytes(weights);
+      this.bytes.permutations += permutations;
+      return this.#kernels.createLinear({ ...weights, bias });
     }
     const { dtype, keep, group: size } = attributes;
     const shapes = packedShapes({ keep, group: size }, rows, cols);
@@ -142,10 +151,20 @@ class Mapper {
     });
   }
 
-  /** A matrix that was not pruned, mapped. */
-  async matrix(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<RowTable> {
-    const table = await mapMatrix(group, array, shape);
-    this.bytes.mapped += table.data.byteLength;
+  /** A matrix that was not pruned, mapped: as it was, or quantized in its place. */
+  async matrix(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<Table> {
+    const attributes = linearAttributesOf(group, array);
+    const table =
+      attributes?.encoding === 'quantized-v1'
+        ? await mapQuantized(group, array, attributes)
+        : await mapMatrix(group, array, shape);
+    if ('kind' in table && (table.rows !== shape[0] || table.cols !== shape[1] || table.group !== 1)) {
+      throw new EsparseError(
+        'store',
+        `${group.name}: ${array} is ${table.rows} x ${table.cols} where the model has ${shape.join(' x ')}`,
+      );
+    }
+    this.bytes.mapped += tableBytes(table);
     return table;
   }
 
@@ -169,11 +188,18 @@ class Mapper {
   }
 }
 
+/** Bytes of its elements. */
+function tableBytes(table: Table): number {
+  return 'kind' in table ? quantizedBytes(table) : table.data.byteLength;
+}
+
 /** A table as the weights of a linear: one object for all dtypes, each with the elements that go with it. */
-export function denseOf({ data, ...table }: RowTable): DenseWeights {
+export function weightsOf(found: Table): LinearWeights {
+  if ('kind' in found) return found;
+  const { data, ...table } = found;
   const rows = data.length / table.cols;
   // A spread forgets that dtype and elements belong together; the table's type has said so.
-  return { kind: 'dense', ...table, rows, weights: data } as DenseWeights;
+  return { kind: 'dense', ...table, rows, weights: data } as LinearWeights;
 }
 
 /** What a program's parameter is. @throws EsparseError 'internal' where there is none of that name */

@@ -1,7 +1,7 @@
 import { pageFloats, type BatchLayout, type InferenceKernels } from '@esparse/kernels';
 import type { ModelDescription, OperationName, OpNamed, ProgramOp } from '@esparse/model';
 import { prepareExperts } from './experts.ts';
-import { denseOf, named, type SectionWeights } from './model-weights.ts';
+import { weightsOf, named, type SectionWeights } from './model-weights.ts';
 import type { RotaryTables } from './rotary-tables.ts';
 import { prepareRouter } from './router.ts';
 import type { Scratch } from './scratch.ts';
@@ -149,7 +149,7 @@ const OPERATIONS: { readonly [Name in OperationName]: CpuOperation<OpNamed<Name>
       const [x, y, head] = [
         value(input),
         value(output),
-        kernels.createLinear(denseOf(named(weights.tables, weight))),
+        kernels.createLinear(weightsOf(named(weights.tables, weight))),
       ];
       return (values, tokens) => {
         head.apply(values[x]!, tokens, values[y]!);

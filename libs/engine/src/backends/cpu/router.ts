@@ -1,6 +1,6 @@
 import type { OpNamed } from '@esparse/model';
 import type { Action, OperationContext } from './operations.ts';
-import { denseOf, named } from './model-weights.ts';
+import { weightsOf, named } from './model-weights.ts';
 
 /** Chooses the experts of each token: the softmax of the router's outputs, where it is largest. */
 export function prepareRouter(op: OpNamed<'router'>, context: OperationContext): Action {
@@ -8,7 +8,7 @@ export function prepareRouter(op: OpNamed<'router'>, context: OperationContext):
   const { value, weights, kernels, scratch } = context;
   const [x, y] = [value(input), value(output)];
   const router = kernels.createLinear({
-    ...denseOf(named(weights.tables, weight)),
+    ...weightsOf(named(weights.tables, weight)),
     bias: bias === undefined ? undefined : named(weights.vectors, bias),
   });
   return (values, tokens) => {

@@ -130,6 +130,9 @@ export class DecoderWeights {
         `${where}: it is ${attributes.rows} x ${attributes.cols} where the model has ${rows} x ${cols}`,
       );
     }
+    if (attributes.encoding === 'quantized-v1') {
+      throw quantizedOnDevice(where);
+    }
     const { keep, group: size, dtype, encoding, tileRows } = attributes;
     requireBf16(dtype, where);
     const shapes = packedShapes({ keep, group: size }, rows, cols);
@@ -162,6 +165,7 @@ export class DecoderWeights {
   }
 
   async #matrix(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<Uint16Array> {
+    if (linearAttributesOf(group, array) !== undefined) throw quantizedOnDevice(`${group.name}: ${array}`);
     const { dtype, data } = await mapMatrix(group, array, shape);
     requireBf16(dtype, `${group.name}: ${array}`);
     return data as Uint16Array;
@@ -187,6 +191,12 @@ function f32Of(table: RowTable): Float32Array {
   return table.dtype === 'f32'
     ? table.data.slice()
     : Float32Array.from(widenReference(table.dtype, table.data));
+}
+
+function quantizedOnDevice(where: string): EsparseError {
+  return new EsparseError('unsupported', `${where} is quantized: the CUDA kernels take bf16`, {
+    hint: 'use --device cpu',
+  });
 }
 
 function requireBf16(dtype: string, where: string): void {

@@ -1,0 +1,66 @@
+import type { QuantizedBits } from '@esparse/kernels';
+
+/** Parts of the largest weight that scales of 4 bits are tried with: clipping it can make the others more exact. */
+const SHRINKS = [1, 0.967, 0.933, 0.9, 0.867, 0.833, 0.8];
+/** The least normal bf16: the scale of weights that are all zero, or hardly more. */
+const LEAST_SCALE = 2 ** -126;
+
+/** The range of integers of so many bits. */
+export const INTEGER_RANGE: Readonly<
+  Record<QuantizedBits, { readonly least: number; readonly most: number }>
+> = {
+  4: { least: -8, most: 7 },
+  8: { least: -127, most: 127 },
+};
+
+/**
+ * The scale for some weights: of 8 bits the largest magnitude over 127; of 4 bits, whose range is not symmetric, that of a
+ * few, of either sign, which makes the squared error least.
+ *
+ * @param weights finite
+ * @returns a finite bf16 that is not zero
+ */
+export function scaleFor(weights: Float32Array, bits: QuantizedBits): number {
+  let extreme = 0;
+  for (const weight of weights) if (Math.abs(weight) > Math.abs(extreme)) extreme = weight;
+  if (bits === 8) return bf16(Math.abs(extreme) / INTEGER_RANGE[8].most);
+  let [best, least] = [bf16(extreme / INTEGER_RANGE[4].least), Infinity];
+  for (const shrink of SHRINKS) {
+    for (const sign of [-1, 1]) {
+      const scale = bf16((sign * extreme * shrink) / -INTEGER_RANGE[4].least);
+      const error = squaredError(weights, scale);
+      if (error < least) [best, least] = [scale, error];
+    }
+  }
+  return best;
+}
+
+/** The integer that comes nearest to a weight, over its scale, within the range. */
+export function integerFor(weight: number, scale: number, bits: QuantizedBits): number {
+  const { least, most } = INTEGER_RANGE[bits];
+  const nearest = Math.round(weight / scale);
+  return nearest < least ? least : nearest > most ? most : nearest;
+}
+
+function squaredError(weights: Float32Array, scale: number): number {
+  let sum = 0;
+  for (const weight of weights) sum += (weight - scale * integerFor(weight, scale, 4)) ** 2;
+  return sum;
+}
+
+const value = new Float32Array(1);
+const word = new Uint32Array(value.buffer);
+
+/** The nearest bf16 that is not zero and not subnormal. */
+function bf16(scale: number): number {
+  value[0] = scale;
+  word[0] = (word[0]! + 0x7fff + ((word[0]! >>> 16) & 1)) & 0xffff0000;
+  if (Math.abs(value[0]) >= LEAST_SCALE) return value[0];
+  return LEAST_SCALE;
+}
+
+/** A bf16 as its bits. */
+export function bf16Bits(scale: number): number {
+  value[0] = scale;
+  return word[0]! >>> 16;
+}
