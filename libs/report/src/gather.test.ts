@@ -77,7 +77,7 @@ test('of a run with one block of two, it shows that one, and says how the run go
   expect(data.blocks.map(({ state }) => state)).toEqual(['committed', 'not committed']);
   expect(data.blocks[0]!.linears.map(({ name, keptScore }) => [name, keptScore])).toContainEqual([
     'q_proj',
-    { keptScore: { before: 4, after: 5 } },
+    { before: 4, after: 5 },
   ]);
   expect(data.missing).toContainEqual({
     what: expect.stringContaining('1 of 2 blocks are not committed'),

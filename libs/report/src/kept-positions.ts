@@ -1,8 +1,10 @@
 import { EsparseError } from '@esparse/errors';
 import type { LinearAttributes } from '@esparse/model-store';
+import type { PackedEncoding } from '@esparse/sparsity';
 
 /** Where the kept weights of a linear are: its indices, without its values. */
-export interface Indices extends Pick<LinearAttributes, 'encoding' | 'rows' | 'cols' | 'keep' | 'group'> {
+export interface Indices extends Pick<LinearAttributes, 'rows' | 'cols' | 'keep' | 'group'> {
+  readonly encoding: PackedEncoding;
   /** As the store has them: see docs/store-format.md. */
   readonly bytes: Uint8Array;
 }

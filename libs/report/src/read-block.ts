@@ -8,7 +8,7 @@ import {
   type LinearInspection,
 } from '@esparse/model-store';
 import type { BlockData, LinearData, TapData } from '@esparse/report-page';
-import { isPermutation } from '@esparse/sparsity';
+import { isPermutation, keepsEverything, packedShapes } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import type { Attachment } from './attachment.ts';
 import type { Detail } from './detail.ts';
@@ -87,7 +87,7 @@ async function linearArrays(
   { name }: LinearInspection,
 ): Promise<Pick<LinearData, 'keptShare' | 'permutation' | 'meanScore' | 'mask'>> {
   const attributes = linearAttributesOf(group, name);
-  if (attributes === undefined) return {};
+  if (attributes === undefined || keepsEverything(attributes)) return {};
   const [{ data: bytes }, { data: permutation }] = await Promise.all([
     group.readAs(`${name}/indices`, 'uint8', signal),
     group.readAs(`${name}/permutation`, 'int32', signal),
@@ -97,7 +97,9 @@ async function linearArrays(
   if (!isPermutation(permutation, cols)) {
     throw new EsparseError('store', `${where}: its order does not name each channel once`);
   }
-  const indices: Indices = { ...attributes, bytes };
+  // Quantized survivors have their indices in the form of packed ones.
+  const { encoding } = packedShapes(attributes, rows, cols);
+  const indices: Indices = { ...attributes, encoding, bytes };
   const kept = keptByPosition(indices, where);
   const share = new Uint8Array(cols);
   permutation.forEach((channel, position) => (share[channel] = Math.round((255 * kept[position]!) / rows)));
