@@ -13,8 +13,10 @@ export function factsOf(
   { store, log, frontier = [] }: ReportOptions,
   storedBytes: number | undefined,
 ): Fact[] {
-  const facts = [
+  const own = frontier.find(({ kind }) => kind === 'this');
+  return [
     ...modelFacts(gathered),
+    ...(own?.perplexity === undefined ? [] : [fact('Model', 'Perplexity', own.perplexity.toFixed(3))]),
     ...pruningFacts(gathered),
     ...sizeFacts(gathered, storedBytes),
     ...(log === undefined ? [] : logFacts(log)),
@@ -22,9 +24,6 @@ export function factsOf(
     fact('Run', 'Fingerprint', run.fingerprint),
     fact('Run', 'Numerics', gathered.attributes.numerics),
   ];
-  const own = frontier.find(({ kind }) => kind === 'this');
-  if (own?.perplexity !== undefined) facts.unshift(fact('Model', 'Perplexity', own.perplexity.toFixed(3)));
-  return facts;
 }
 
 function modelFacts({ title, description, blocks }: Gathered): Fact[] {

@@ -91,7 +91,7 @@ function points(
   const [, most] = rangeOf(shown.map(({ bitsPerWeight }) => bitsPerWeight));
   return (theme) => ({
     grid: { left: NAMED_AXIS, right: 90, top: 40, bottom: 40, containLabel: true },
-    legend: { top: 0, textStyle: { color: theme.text } },
+    legend: { top: 0, itemWidth: 16, textStyle: { color: theme.text } },
     tooltip: {},
     xAxis: { type: 'value', min: 0, max: Math.ceil(most) + 1, ...axis(theme, 'bits a weight', {}) },
     yAxis: {

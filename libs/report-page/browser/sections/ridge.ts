@@ -114,7 +114,7 @@ function ridgeLines(
           return {
             type: 'polygon',
             shape: { points: [[left, ground], ...points, [right, ground]] as number[][] },
-            style: { fill: theme.series[0]!, opacity: 0.55, stroke: theme.surface, lineWidth: 1.5 },
+            style: { fill: theme.series[0]!, opacity: 0.9, stroke: theme.surface, lineWidth: 1.5 },
           };
         },
       },

@@ -164,7 +164,7 @@ async function measureAll(
   ];
   for (const place of compare) {
     const source = await flagsOf(place, context.signal);
-    const name = nameOfLocation(place) + (source.model === undefined ? '' : ', dense');
+    const name = nameOfLocation(place) + (source.model === undefined ? '' : ' (dense)');
     points.push(await measurePoint(source, 'compared', name, request));
   }
   return points;
