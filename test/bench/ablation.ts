@@ -14,7 +14,7 @@ import { ablationGrid, methodsGrid, type GridOptions } from './ablation/grids.ts
 import { readGrid } from './ablation/read-grid.ts';
 import { renderTable } from './ablation/report.ts';
 import { Results } from './ablation/results.ts';
-import { densePerplexity, runCell } from './ablation/run-cell.ts';
+import { denseFigures, runCell } from './ablation/run-cell.ts';
 
 interface Flags extends Omit<GridOptions, 'patterns'> {
   readonly patterns?: readonly string[];
@@ -23,6 +23,8 @@ interface Flags extends Omit<GridOptions, 'patterns'> {
   readonly calibration: string;
   readonly text: string;
   readonly seqlen: number;
+  readonly windows?: number;
+  readonly tasks?: string;
   readonly only?: readonly string[];
   readonly out: string;
   readonly jobs: number;
@@ -47,6 +49,8 @@ const command = new Command('ablation')
   .option('--samples <n>', 'calibration windows where the grid does not vary them', Number, 128)
   .option('--seeds <list>', 'seeds, separated by commas', (text) => list(text).map(Number), [0, 1, 2])
   .option('--seqlen <n>', 'tokens of a window, of calibration and of evaluation', Number, 512)
+  .addOption(new Option('--windows <n>', 'only the first windows of the text').argParser(Number))
+  .option('--tasks <file>', 'multiple-choice questions, which are scored as well')
   .option('--only <text...>', 'only cells in whose name one of these occurs')
   .option('--out <file>', 'results so far, as JSON; cells in it are not run again', 'ablation.json')
   .option('--jobs <n>', 'cells at once', Number, 1)
@@ -66,19 +70,20 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const cells = (await gridOf(flags)).filter(
   ({ name }) => flags.only === undefined || flags.only.some((text) => name.includes(text)),
 );
-const { seqlen, threads } = flags;
+const { seqlen, threads, windows } = flags;
 const [model, calibration, text] = await Promise.all(
   [flags.model, flags.calibration, flags.text].map((file) => realpath(file)),
 );
+const tasks = flags.tasks === undefined ? undefined : await realpath(flags.tasks);
 const scratch = await mkdtemp(path.join(tmpdir(), 'esparse-ablation-'));
-const options = { model: model!, calibration: calibration!, text: text!, seqlen, threads, scratch };
+const options = {
+  ...{ model: model!, calibration: calibration!, text: text! },
+  ...{ seqlen, windows, tasks, threads, scratch },
+};
 let failed = 0;
 try {
   const results = await Results.open(flags.out, options);
   const run = { ...options, signal: stopping.signal };
-  if (results.dense === undefined) {
-    await densePerplexity(run).then((dense) => results.addDense(dense), unlessStopped);
-  }
   // One run for all cells that are the same under other names.
   const keys = cells.map(cellKey);
   const open = cells.filter((cell, i) => keys.indexOf(keys[i]!) === i && results.of(cell) === undefined);
@@ -98,7 +103,13 @@ try {
       report(`[${++done}/${open.length}] ${label} failed: ${(error as Error).message}`);
     }
   };
-  await lastValueFrom(from(open).pipe(mergeMap(measure, flags.jobs)), { defaultValue: undefined });
+  const dense = async () => {
+    if (results.dense === undefined)
+      await denseFigures(run).then((found) => results.addDense(found), unlessStopped);
+  };
+  // The checkpoint itself is measured beside the cells.
+  const jobs = [dense, ...open.map((cell) => () => measure(cell))];
+  await lastValueFrom(from(jobs).pipe(mergeMap((job) => job(), flags.jobs)));
   process.stdout.write(`${renderTable(cells, results)}\n`);
 } finally {
   await rm(scratch, { recursive: true, force: true });

@@ -20,19 +20,30 @@ test('a grid is measured once: cells that are alike are one run, and the same co
   const grid = ['a', 'b'].map((name) => ({ name, ...cell }));
   await writeFile(at('grid.json'), JSON.stringify([...grid, { ...cell, name: 'c', pipeline: 'magnitude' }]));
 
-  const first = await ablation('--grid', at('grid.json'), '--only', 'a', 'b');
+  await writeFile(
+    at('tasks.jsonl'),
+    '{ "context": "The cat sat on the", "choices": ["mat.", "of."], "answer": 0 }\n',
+  );
+  const sized = ['--windows', '3', '--tasks', at('tasks.jsonl')];
+  const first = await ablation('--grid', at('grid.json'), '--only', 'a', 'b', ...sized);
   expect(first.stderr).toMatch(/^\[1\/1\] a, 2:4, seed 1: \d+\.\d\d after/);
   const rows = first.stdout.split('\n').filter((line) => /^\| [ab] /.test(line));
   expect(rows).toHaveLength(2);
   expect(rows[0]!.slice(4)).toBe(rows[1]!.slice(4));
   expect(rows[0]).toContain('| alpha=2 | 2:4 | 2 |');
 
-  const results = JSON.parse(await readFile(at('results.json'), 'utf8')) as { cells: object; dense: number };
-  const [measured] = Object.values(results.cells) as { perplexity: number }[];
-  expect(measured).toMatchObject(cell);
-  expect(measured!.perplexity).toBeGreaterThan(results.dense);
+  type Measured = Record<'perplexity' | 'standardError' | 'windows' | 'accuracy', number>;
+  const results = JSON.parse(await readFile(at('results.json'), 'utf8')) as {
+    cells: object;
+    dense: Measured;
+  };
+  const [measured] = Object.values(results.cells) as Measured[];
+  expect(measured).toMatchObject({ ...cell, windows: 3 });
+  expect(measured!.perplexity).toBeGreaterThan(results.dense.perplexity);
+  expect(measured!.standardError).toBeGreaterThan(0);
+  expect([0, 1]).toContain(measured!.accuracy);
 
-  const again = await ablation('--grid', at('grid.json'), '--only', 'a', 'b');
+  const again = await ablation('--grid', at('grid.json'), '--only', 'a', 'b', ...sized);
   expect(again).toEqual({ stdout: first.stdout, stderr: '' });
   await expect(ablation('--grid', at('grid.json'), '--seqlen', '32')).rejects.toMatchObject({
     stderr: expect.stringContaining('is of seqlen 64, not 32'),

@@ -1,5 +1,5 @@
 import type { Cell } from './cell.ts';
-import type { Result, Results } from './results.ts';
+import type { Figures, Result, Results } from './results.ts';
 
 /** The rows of a grid as a Markdown table: mean and spread over the seeds that have been measured. */
 export function renderTable(cells: readonly Cell[], results: Results): string {
@@ -9,22 +9,33 @@ export function renderTable(cells: readonly Cell[], results: Results): string {
     const measured = seeds.map((cell) => results.of(cell)).filter((result) => result !== undefined);
     return [name, pipeline, options.join(' '), pattern, String(samples), ...figures(measured)];
   });
-  const head = ['name', 'pipeline', 'options', 'pattern', 'samples', 'perplexity', 'least', 'most', 'seeds'];
+  const head = ['name', 'pipeline', 'options', 'pattern', 'samples', 'perplexity', 'least', 'most'];
+  const all = [...head, 'standard error', 'accuracy', 'seeds', 'kept score gain', 'seconds'];
   return [
-    results.dense === undefined ? '' : `Dense perplexity ${results.dense.toFixed(2)}.\n`,
-    line([...head, 'kept score gain', 'seconds']),
-    line([...head.map(() => '---'), '---', '---']),
+    results.dense === undefined ? '' : `${denseLine(results.dense)}\n`,
+    line(all),
+    line(all.map(() => '---')),
     ...lines.map(line),
   ].join('\n');
 }
 
+function denseLine({ perplexity, standardError, windows, accuracy }: Figures): string {
+  const answers = accuracy === undefined ? '' : `, accuracy ${accuracy.toFixed(4)}`;
+  return `Dense perplexity ${perplexity.toFixed(2)} ± ${standardError.toFixed(2)} on ${windows} windows${answers}.`;
+}
+
 function figures(measured: readonly Result[]): string[] {
-  if (measured.length === 0) return ['not measured', '', '', '0', '', ''];
+  if (measured.length === 0) return ['not measured', '', '', '', '', '0', '', ''];
   const perplexities = measured.map(({ perplexity }) => perplexity);
   return [
     mean(perplexities).toFixed(2),
     Math.min(...perplexities).toFixed(2),
     Math.max(...perplexities).toFixed(2),
+    // Of one run, by the windows: seeds share them.
+    mean(measured.map(({ standardError }) => standardError)).toFixed(2),
+    measured.every(({ accuracy }) => accuracy !== undefined)
+      ? mean(measured.map(({ accuracy }) => accuracy!)).toFixed(4)
+      : '',
     String(measured.length),
     `${(100 * mean(measured.map(({ keptScoreGain }) => keptScoreGain))).toFixed(2)} %`,
     mean(measured.map(({ seconds }) => seconds)).toFixed(1),

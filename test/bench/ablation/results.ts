@@ -1,13 +1,22 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { cellKey, type Cell } from './cell.ts';
 
-/** What was measured of one cell. */
-export interface Result {
+/** What was measured of a model. */
+export interface Figures {
   readonly perplexity: number;
-  readonly keptScoreGain: number;
-  /** Seconds of pruning, and of the evaluation. */
-  readonly seconds: number;
+  /** Of the perplexity, by how much the windows differ. */
+  readonly standardError: number;
+  readonly windows: number;
+  /** Share of the questions that are answered rightly, by length-normalised likelihood; absent where none were asked. */
+  readonly accuracy?: number;
   readonly evalSeconds: number;
+}
+
+/** What was measured of one cell. */
+export interface Result extends Figures {
+  readonly keptScoreGain: number;
+  /** Seconds of pruning. */
+  readonly seconds: number;
 }
 
 /** What all results of a file have in common. */
@@ -16,17 +25,21 @@ export interface Setting {
   readonly calibration: string;
   readonly text: string;
   readonly seqlen: number;
+  /** The first windows of the text. @default all */
+  readonly windows?: number | undefined;
+  /** Multiple-choice questions. @default none */
+  readonly tasks?: string | undefined;
 }
 
 /** With what it is a result of. */
 type Entry = Omit<Cell, 'name'> & Result;
 
 interface Contents extends Setting {
-  dense?: number;
+  dense?: Figures;
   readonly cells: Record<string, Entry>;
 }
 
-const SETTING = ['model', 'calibration', 'text', 'seqlen'] as const;
+const SETTING = ['model', 'calibration', 'text', 'seqlen', 'windows', 'tasks'] as const;
 
 /** The results so far, in a JSON file that is replaced as a whole with each one: a stopped grid goes on from there. */
 export class Results {
@@ -44,8 +57,8 @@ export class Results {
       throw error;
     });
     if (found === undefined) {
-      const { model, calibration, text, seqlen } = setting;
-      return new Results(file, { model, calibration, text, seqlen, cells: {} });
+      const { model, calibration, text, seqlen, windows, tasks } = setting;
+      return new Results(file, { model, calibration, text, seqlen, windows, tasks, cells: {} });
     }
     const contents = JSON.parse(found) as Contents;
     for (const key of SETTING) {
@@ -55,8 +68,8 @@ export class Results {
     return new Results(file, contents);
   }
 
-  /** Perplexity of the checkpoint itself. */
-  get dense(): number | undefined {
+  /** Of the checkpoint itself. */
+  get dense(): Figures | undefined {
     return this.contents.dense;
   }
 
@@ -64,8 +77,8 @@ export class Results {
     return this.contents.cells[cellKey(cell)];
   }
 
-  addDense(perplexity: number): Promise<void> {
-    this.contents.dense = perplexity;
+  addDense(figures: Figures): Promise<void> {
+    this.contents.dense = figures;
     return this.#save();
   }
 

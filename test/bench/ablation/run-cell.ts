@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { esparseJsonWith } from '../../support/esparse.ts';
 import { cellArguments, type Cell } from './cell.ts';
-import type { Result, Setting } from './results.ts';
+import type { Figures, Result, Setting } from './results.ts';
 
 export interface RunOptions extends Setting {
   /** Where the store of a cell stands until it is evaluated. */
@@ -31,28 +31,47 @@ export async function runCell(cell: Cell, options: RunOptions): Promise<Result> 
       ...cellArguments(cell),
       ...threadsOf(options),
     );
-    const { perplexity, seconds } = await evaluate(options, '--store', store);
     return {
-      perplexity,
+      ...(await evaluate(options, '--store', store)),
       keptScoreGain: report.keptScoreGain as number,
       seconds: (report.seconds as { total: number }).total,
-      evalSeconds: seconds,
     };
   } finally {
     await rm(store, { recursive: true, force: true });
   }
 }
 
-/** The perplexity of the checkpoint itself. */
-export async function densePerplexity(options: RunOptions): Promise<number> {
-  return (await evaluate(options, '--model', options.model)).perplexity;
+/** What is measured of the checkpoint itself. */
+export function denseFigures(options: RunOptions): Promise<Figures> {
+  return evaluate(options, '--model', options.model);
 }
 
-async function evaluate(options: RunOptions, ...source: string[]) {
-  const { text, seqlen, signal } = options;
-  const common = ['--text', text, '--seqlen', String(seqlen), ...threadsOf(options)];
-  const outcome = await esparseJsonWith({ signal }, 'eval', ...source, ...common);
-  return outcome as unknown as { perplexity: number; seconds: number };
+async function evaluate(options: RunOptions, ...source: string[]): Promise<Figures> {
+  const { text, seqlen, windows, tasks, signal } = options;
+  const outcome = (await esparseJsonWith(
+    { signal },
+    'eval',
+    ...source,
+    ...['--text', text, '--seqlen', String(seqlen)],
+    ...(windows === undefined ? [] : ['--windows', String(windows)]),
+    ...(tasks === undefined ? [] : ['--tasks', tasks]),
+    ...threadsOf(options),
+  )) as unknown as EvalReport;
+  const { perplexity, standardError, windows: scored, seconds } = outcome;
+  const accuracy = outcome.tasks?.[0]?.accNorm.value;
+  return {
+    ...{ perplexity, standardError, windows: scored, evalSeconds: seconds },
+    ...(accuracy !== undefined && { accuracy }),
+  };
+}
+
+/** What `eval --json` prints, as far as it is needed. */
+interface EvalReport {
+  readonly perplexity: number;
+  readonly standardError: number;
+  readonly windows: number;
+  readonly seconds: number;
+  readonly tasks?: readonly { readonly accNorm: { readonly value: number } }[];
 }
 
 function threadsOf({ threads }: RunOptions): string[] {
