@@ -142,12 +142,12 @@ let gaussians: Float32Array | undefined;
 /** bf16 numbers of this standard deviation. */
 function halves(count: number, deviation: number, seed: number): Uint16Array {
   gaussians ??= gaussianPool();
-  const pool = new Uint32Array(gaussians.map((value) => value * deviation).buffer);
-  return repeated(
-    Uint16Array.from(pool, (word) => word >>> 16),
-    count,
-    seed,
-  );
+  // Of a small array only what it has is made.
+  const small = count < POOL;
+  const numbers = small ? repeated(gaussians, count, seed) : gaussians;
+  const bits = new Uint32Array(numbers.map((value) => value * deviation).buffer);
+  const words = Uint16Array.from(bits, (word) => word >>> 16);
+  return small ? words : repeated(words, count, seed);
 }
 
 /** The sum of four uniforms is close enough to a Gaussian here. */
@@ -185,7 +185,7 @@ function pairPool(): Uint32Array {
 }
 
 /** `count` elements of a pool, from the place `seed` on, over and over. */
-function repeated<T extends Uint16Array | Uint32Array>(pool: T, count: number, seed: number): T {
+function repeated<T extends Uint16Array | Uint32Array | Float32Array>(pool: T, count: number, seed: number): T {
   const out = new (pool.constructor as new (length: number) => T)(count);
   let from = seed % pool.length;
   for (let at = 0; at < count;) {

@@ -14,15 +14,11 @@ const LETTERS = ['\u0120', ...Array.from('abcdefghijklmnopqrstuvwxyz')];
 export function syntheticTokenizer(vocab: number): TokenizerFile[] {
   const tokens = ['<s>', '</s>', ...byteLetters()];
   const merges: [string, string][] = [];
-  const add = (left: string, right: string): void => {
-    if (tokens.length >= vocab) return;
+  for (const [left, right] of wordsInTwo()) {
+    if (tokens.length >= vocab) break;
     tokens.push(left + right);
     merges.push([left, right]);
-  };
-  const pairs = LETTERS.flatMap((left) => LETTERS.map((right) => [left, right] as const));
-  for (const [left, right] of pairs) add(left, right);
-  for (const [left, right] of pairs) for (const letter of LETTERS) add(left + right, letter);
-  for (const left of pairs) for (const right of pairs) add(left.join(''), right.join(''));
+  }
   const special = (content: string, id: number) => ({
     id,
     content,
@@ -52,6 +48,14 @@ export function syntheticTokenizer(vocab: number): TokenizerFile[] {
     { name: 'tokenizer.json', bytes: json(tokenizer) },
     { name: 'tokenizer_config.json', bytes: json(settings) },
   ];
+}
+
+/** Words of two, three and four letters, each in the two parts that it is merged from. */
+function* wordsInTwo(): Generator<[left: string, right: string]> {
+  const pairs = LETTERS.flatMap((left) => LETTERS.map((right) => left + right));
+  for (const left of LETTERS) for (const right of LETTERS) yield [left, right];
+  for (const left of pairs) for (const right of LETTERS) yield [left, right];
+  for (const left of pairs) for (const right of pairs) yield [left, right];
 }
 
 /** How byte-level tokenizers spell the 256 bytes: printable ones as they are, the others from U+0100 on. */
