@@ -53,16 +53,19 @@ test.each([
   ['update', /statistic rows, block 1, tap \w+: cannot count/],
   ['read', /statistic rows, block 1, tap \w+: cannot read/],
 ])(
-  'a plug-in that has the fault "%s" ends the run by its name, and the store serves what it did',
+  'a plug-in that has the fault "%s" ends the run by its name, and what is current stays',
   async (fault, message) => {
     const before = await currentOf('store');
     const { code, stderr } = await prune(at('faulty.ts'), 'store', '--set', `fault=${fault}`);
     expect(stderr).toMatch(message);
     expect(code).toBe(2);
     expect(await currentOf('store')).toBe(before);
-    expect(await esparse('verify', '--store', at('store'))).toMatchObject({ code: 0 });
   },
 );
+
+test('a store on which plug-ins have failed is sound', async () => {
+  expect(await esparse('verify', '--store', at('store'))).toMatchObject({ code: 0 });
+});
 
 test('a promise that never settles is given up, in a run and while a file loads', async () => {
   const hanging = await prune(at('faulty.ts'), 'hanging', '--set', 'fault=hangs', ...HASTY);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
-import { startWorkerProcess } from '../support/workers.ts';
+import { startWorkerProcess, type WorkerProcess } from '../support/workers.ts';
 
 const at = scratchFolder();
 const SMALL = [
@@ -15,22 +15,29 @@ const SMALL = [
   '--seqlen',
   '64',
 ];
+/** With a worker of its own, or that of all tests. */
 const prune = (store: string, ...args: string[]) =>
   esparseJson('prune', ...SMALL, '--store', at(store), ...args);
+let worker: WorkerProcess;
+const pruneThere = (store: string, ...args: string[]) => prune(store, '--worker', worker.address, ...args);
 const evaluate = async (...args: string[]) =>
   (await esparseJson('eval', '--text', EXAMPLE_EVALUATION, '--seqlen', '128', ...args)).perplexity as number;
-beforeAll(() => prune('whole'));
+beforeAll(async () => {
+  worker = await startWorkerProcess('--root', EXAMPLE_MODEL, '--root', at());
+  await prune('whole');
+});
+afterAll(async () => {
+  expect(await worker.end('SIGTERM')).toBe(0);
+});
 
 test('a worker that runs elsewhere gives the same bytes as one that prune starts', async () => {
-  const worker = await startWorkerProcess('--root', EXAMPLE_MODEL, '--root', at());
-  await prune('remote', '--worker', worker.address);
-  expect(await worker.end('SIGTERM')).toBe(0);
+  await pruneThere('remote');
   expect(await contentsOf(at('remote'))).toEqual(await contentsOf(at('whole')));
 });
 
 test('another pipeline makes its own run beside the first and is current; --run names the other', async () => {
-  const first = await prune('two');
-  const second = await prune('two', '--pipeline', 'magnitude');
+  const first = await pruneThere('two');
+  const second = await pruneThere('two', '--pipeline', 'magnitude');
   expect(second.run).not.toBe(first.run);
   const ofFirst = await evaluate('--store', at('two'), '--run', String(first.run));
   const current = await evaluate('--store', at('two'));
@@ -40,13 +47,13 @@ test('another pipeline makes its own run beside the first and is current; --run 
 
 test('a finished run again changes nothing but which run is current', async () => {
   const before = await contentsOf(at('whole'));
-  await prune('whole');
+  await pruneThere('whole');
   expect(await contentsOf(at('whole'))).toEqual(before);
 });
 
 test('4:8 is packed in 56.25 % as well, and 1:4 in less', async () => {
   const ratio = async (pattern: string) => {
-    const report = await prune(
+    const report = await pruneThere(
       `pattern-${pattern.replace(':', '-')}`,
       '--pattern',
       pattern,
@@ -71,6 +78,6 @@ test('Ctrl-C ends a run with 130, takes its worker along, and leaves a store tha
   child.kill('SIGINT');
   const [code] = (await once(child, 'exit')) as [number];
   expect(code).toBe(130);
-  await prune('ctrl-c');
+  await pruneThere('ctrl-c');
   expect(await contentsOf(at('ctrl-c'))).toEqual(await contentsOf(at('whole')));
 });

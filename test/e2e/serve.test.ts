@@ -1,12 +1,15 @@
 import { once } from 'node:events';
-import { open, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { esparse } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { pruneExample, serve } from '../support/serve.ts';
 
 const at = scratchFolder();
-beforeAll(() => pruneExample(at('store')));
+beforeAll(async () => {
+  await pruneExample(at('store'));
+  await cp(at('store'), at('bad'), { recursive: true });
+});
 
 const complete = (url: string, body: object) =>
   fetch(`${url}/v1/completions`, {
@@ -58,7 +61,6 @@ test('a damaged store, a folder that is none, a missing run, and bad options end
   await refused(/not a file of API keys/, '--store', at('store'), '--api-key-file', at('empty'));
   await refused(/max-sequences/, '--store', at('store'), '--max-sequences', '0');
 
-  await pruneExample(at('bad'));
   const runs = at('bad', 'runs');
   const run = (await readdir(runs)).find((name) => /^[0-9a-f]{32}$/.test(name))!;
   const chunk = path.join(runs, run, 'blocks/0/q_proj/values/c/0/0/0');

@@ -185,7 +185,11 @@ function pairPool(): Uint32Array {
 }
 
 /** `count` elements of a pool, from the place `seed` on, over and over. */
-function repeated<T extends Uint16Array | Uint32Array | Float32Array>(pool: T, count: number, seed: number): T {
+function repeated<T extends Uint16Array | Uint32Array | Float32Array>(
+  pool: T,
+  count: number,
+  seed: number,
+): T {
   const out = new (pool.constructor as new (length: number) => T)(count);
   let from = seed % pool.length;
   for (let at = 0; at < count;) {
