@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import path from 'node:path';
 import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
 import { relativeError } from '@esparse/laws';
 import { describeCheckpoint } from '@esparse/model';
@@ -13,7 +14,13 @@ import { connectWorker } from '@esparse/protocol';
 import { createOrOpenStore } from '@esparse/store';
 import { esparse, esparseJson, esparseWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
-import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, ESPARSE } from '../support/repository.ts';
+import {
+  EXAMPLE_CALIBRATION,
+  EXAMPLE_EVALUATION,
+  EXAMPLE_MODEL,
+  ESPARSE,
+  REPOSITORY,
+} from '../support/repository.ts';
 import { NO_VULKAN, softwareVulkan } from '../support/software-vulkan.ts';
 
 const environment = softwareVulkan();
@@ -99,6 +106,17 @@ testOnWebGpu(
     expect(await contentsOf(at('again'))).toEqual(await contentsOf(at('gpu')));
   },
 );
+
+testOnWebGpu('the gradients of a block are those of the processor, within 1e-5', async () => {
+  const script = path.join(REPOSITORY, 'test/support/webgpu-gradients.mjs');
+  const child = spawn(process.execPath, [script, EXAMPLE_MODEL], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let printed = '';
+  for await (const text of child.stdout) printed += String(text);
+  expect(Number.parseFloat(printed)).toBeLessThan(TOLERANCE);
+});
 
 async function pruneOn(store: string, device: string): Promise<Record<string, unknown>> {
   const { code, stdout, stderr } = await esparseWith(
