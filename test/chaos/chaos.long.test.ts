@@ -90,6 +90,23 @@ test('so does either that is killed at a change of the dense model’s hidden st
   await killAtEach({ place: (n) => at(`dense-${n}`), check }, kills, ...args);
 });
 
+test('so does a pruner that is killed at a change of a draft, which a worker tunes', async () => {
+  const args = ['--pipeline', 'e-sparse-tune', '--set', 'steps=1', '--set', 'batch=1'];
+  const whole = at('tune-undisturbed');
+  expect(await startPrune({ store: whole, log: at('tune-changes') }, ...args).end).toMatchObject({ code: 0 });
+  const kinds = new Set(await changesOf(at('tune-changes'), 'prune'));
+  const drafts = [...kinds].filter((kind) => kind.endsWith(' drafts'));
+  expect(drafts).toEqual(
+    expect.arrayContaining(['open drafts', 'write drafts', 'rename drafts', 'remove drafts']),
+  );
+  const expected = await contentsOf(whole);
+  const check = async (store: string) => {
+    expect(await contentsOf(store)).toEqual(expected);
+  };
+  const kills = chosen(drafts).map((kind) => ({ prune: { kind } }));
+  await killAtEach({ place: (n) => at(`tune-${n}`), check }, kills, ...args);
+});
+
 (ALL ? test : test.skip)(
   'a pruner that is killed at any change at all goes on, to the same bytes',
   async () => {

@@ -8,6 +8,7 @@ export {
   type BlockInspection,
   type LinearInspection,
   type LinearTotals,
+  type StageInspection,
 } from './inspect.ts';
 export {
   freeLinear,

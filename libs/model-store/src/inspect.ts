@@ -34,9 +34,16 @@ export interface BlockInspection {
   readonly totals: LinearTotals;
   /** Experts that saw too few tokens, and were pruned by the statistics of all. @default none */
   readonly starvedExperts?: readonly StarvedExpert[];
+  /** What block stages have found, in their order. @default none */
+  readonly stages?: readonly StageInspection[];
 }
 
 const starved = z.array(z.object({ expert: z.number(), tokens: z.number() }));
+
+const found = z.array(z.object({ stage: z.string() }).catchall(z.union([z.number(), z.string()])));
+
+/** What a block stage has found: numbers and words beside its name. */
+export type StageInspection = z.infer<typeof found>[number];
 
 /** An expert, and the tokens that were routed to it. */
 export type StarvedExpert = z.infer<typeof starved>[number];
@@ -72,8 +79,13 @@ export function inspectBlock(
 ): BlockInspection {
   const linears = linearsOf(description, block).map((linear) => inspectLinear(group, linear, block));
   const { data: starvedExperts } = starved.safeParse(group.attributes.starvedExperts);
+  const { data: stages } = found.safeParse(group.attributes.stages);
   const totals = sumsOf(linears);
-  return { block, committed: true, linears, totals, ...(starvedExperts && { starvedExperts }) };
+  return {
+    ...{ block, committed: true, linears, totals },
+    ...(starvedExperts && { starvedExperts }),
+    ...(stages && { stages }),
+  };
 }
 
 export function totalsOf(blocks: readonly BlockInspection[]): LinearTotals {

@@ -19,8 +19,8 @@ export interface BlockCost {
   readonly pruner?: number;
   /** The same in the worker that it calls. */
   readonly worker?: number;
-  /** Bytes of hidden states that the worker holds besides, in memory up to a bound and in a temporary file beyond it. */
-  readonly states?: number;
+  /** Bytes of a temporary file of that worker. */
+  readonly file?: number;
   /** Floating-point operations of matrix products: a plan measures how fast this machine does them. */
   readonly flops?: number;
   /** Seconds of everything else, on a machine of today. */

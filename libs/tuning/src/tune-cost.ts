@@ -1,4 +1,5 @@
 import type { BlockCost, BlockStageShape } from '@esparse/sparsity';
+import { tuningMemory } from './tuning-memory.ts';
 
 /** f32 copies of each parameter: itself as it was and as it becomes, the best yet, two means, two sums of gradients. */
 const COPIES = 8;
@@ -26,14 +27,17 @@ export function tuneCost(
 ): BlockCost {
   if (steps === 0) return {};
   const used = Math.min(samples, sequences);
+  // Of each sequence its input and its target.
+  const states = 2 * 4 * used * seqlen * hidden;
+  const held = Math.min(states, tuningMemory());
   const targets = used * (dense > 0 ? 2 : 1);
   const sequencePasses = targets + PASSES * steps * batch + LOOKS * Math.ceil(heldOut * used);
   return {
     // What comes back, dense, beside one linear as it is packed.
     pruner: 4 * weights + 4 * others,
-    worker: 4 * COPIES * (weights + others) + weights + ACTIVATIONS * 4 * seqlen * values,
-    // Of each sequence its input and its target.
-    states: 2 * 4 * used * seqlen * hidden,
+    // The masks are a byte a weight.
+    worker: 4 * COPIES * (weights + others) + weights + ACTIVATIONS * 4 * seqlen * values + held,
+    file: states - held,
     flops: sequencePasses * seqlen * 2 * weights,
   };
 }

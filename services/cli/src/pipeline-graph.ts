@@ -17,7 +17,7 @@ export interface GraphNode {
 
 /** The dataflow of one block: from taps through statistics, score, order, mask and stages to the commit. */
 export function pipelineGraph(
-  { name, metric, shuffle, stages }: ConfiguredPipeline,
+  { name, metric, shuffle, stages, blockStages }: ConfiguredPipeline,
   model?: ModelDescription,
 ): PipelineGraph {
   const nodes: GraphNode[] = [];
@@ -60,6 +60,10 @@ export function pipelineGraph(
     last = add(node, last, ...reads);
   }
   last = add({ id: 'pack', kind: 'step', label: 'pack' }, last);
+  for (const { name: stage, options } of blockStages) {
+    const label = `block stage ${stage}`;
+    last = add({ id: `block-stage:${stage}`, kind: 'stage', label, ...(options && { options }) }, last);
+  }
   add({ id: 'commit', kind: 'step', label: 'commit block' }, last);
   return { pipeline: name, nodes, edges };
 }

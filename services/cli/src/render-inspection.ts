@@ -2,6 +2,7 @@ import { readRunAttributes, type BlockInspection, type LinearInspection } from '
 import { formatPattern } from '@esparse/sparsity';
 import type { RunSummary } from '@esparse/store';
 import type { RunInspection } from './inspect-run.ts';
+import { reportInWords } from './report-in-words.ts';
 import { bytes, percent, percentOf, table } from './table.ts';
 
 /**
@@ -22,7 +23,8 @@ export function renderInspection(
     `${model}, ${pipeline} ${pattern}${otherwise}, shuffle ${shuffle ?? 'unknown'}\n` +
     `linears ${bytes(totals.bytes)} of ${bytes(totals.denseBytes)} dense (${percentOf(totals.bytes, totals.denseBytes)}), ` +
     `permutations ${bytes(totals.permutationBytes)}\n`;
-  return `${runTable(runs)}\n${head}\n${linearTable(inspection.blocks, bars)}`;
+  const linears = linearTable(inspection.blocks, bars);
+  return `${runTable(runs)}\n${head}\n${linears}${stageLines(inspection.blocks)}`;
 }
 
 function runTable(runs: readonly RunSummary[]): string {
@@ -97,6 +99,14 @@ function linearTable(blocks: readonly BlockInspection[], bars: boolean): string 
   });
   const columns = ['linear', 'pattern', 'rows x cols', 'bytes', 'dense bytes', 'kept score gain'];
   return table([...columns, ...(bars ? [''] : [])], rows);
+}
+
+/** What block stages have found, a line each. */
+function stageLines(blocks: readonly BlockInspection[]): string {
+  const lines = blocks.flatMap(({ block, stages = [] }) =>
+    stages.map(({ stage, ...report }) => `block ${block}, ${stage}: ${reportInWords(report)}\n`),
+  );
+  return lines.length === 0 ? '' : `\n${lines.join('')}`;
 }
 
 function linearRow(block: number, linear: LinearInspection): string[] {

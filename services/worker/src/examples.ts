@@ -1,6 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { createSpill, type Slab } from '@esparse/reconstruction';
 import type { Run } from '@esparse/store';
+import { TUNING_MEMORY, tuningMemory } from '@esparse/tuning';
 import { sequencesOf } from './activations.ts';
 import { denseStates } from './methods/dense-states.ts';
 import type { OpenModel } from './models.ts';
@@ -31,12 +32,6 @@ export interface Examples {
 }
 
 /**
- * GiB of memory that the sequences of a block may take while it is tuned, in the variable ESPARSE_TUNING_MEMORY; the others lie in
- * a temporary file. It is no option of a run, whose outcome does not depend on it.
- */
-const MEMORY_GIB = 2;
-
-/**
  * Makes the sequences that a block is tuned on: hidden states of the pruned model, shard by shard, and as the target what the dense
  * block makes of them, mixed with what it makes of the dense model's own.
  */
@@ -50,7 +45,7 @@ export async function openExamples(
   const spill = createSpill({
     memory: tuningMemory(),
     holds: 'the sequences of a block',
-    variable: VARIABLE,
+    variable: TUNING_MEMORY,
   });
   const slabs: Slab[] = [];
   // Before the first block both models have the same states.
@@ -94,17 +89,8 @@ export async function openExamples(
   };
 }
 
-const VARIABLE = 'ESPARSE_TUNING_MEMORY';
 /** Of an f32. */
 const BYTES = 4;
-
-/** @throws EsparseError 'usage' where ESPARSE_TUNING_MEMORY is not a number of GiB */
-export function tuningMemory(): number {
-  const text = process.env[VARIABLE] ?? String(MEMORY_GIB);
-  const gibibytes = Number(text);
-  if (text.trim() !== '' && gibibytes >= 0 && gibibytes < Infinity) return gibibytes * 2 ** 30;
-  throw new EsparseError('usage', `${VARIABLE} is "${text}": expected GiB, such as 2 or 0.5`);
-}
 
 /** @throws EsparseError 'store' for hidden states of another model or sequence length */
 function requireSize({ length }: Float32Array, size: number): void {

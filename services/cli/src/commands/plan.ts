@@ -63,6 +63,8 @@ function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
     ['memory of a worker, at most', bytes(memory.worker)],
   ];
   if (plan.spilled > 0) rows.push(['temporary file of the pruner, at most', bytes(plan.spilled)]);
+  if (plan.spilledByWorker > 0)
+    rows.push(['temporary file of a worker, at most', bytes(plan.spilledByWorker)]);
   for (const [phase, value] of Object.entries(seconds))
     rows.push([`seconds, ${phase}, estimated`, value.toFixed(0)]);
   return (

@@ -1,4 +1,5 @@
 import type { PruneEvent } from '@esparse/pruner';
+import { reportInWords } from '../report-in-words.ts';
 
 /** An event as a line of text that stays; the steps within a phase have none. */
 export function lineOf(event: PruneEvent): string | undefined {
@@ -15,6 +16,8 @@ export function lineOf(event: PruneEvent): string | undefined {
         `block ${event.block}: experts that saw fewer than ${event.threshold} tokens are pruned by the statistics of all: ` +
         namesOf(event.starved)
       );
+    case 'stage':
+      return `block ${event.block}: ${event.stage}: ${reportInWords(event.report)}`;
     case 'note':
     case 'retry':
       return event.message;

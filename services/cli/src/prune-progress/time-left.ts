@@ -9,9 +9,13 @@ const NEWEST_SHARE = 0.3;
 /** Points of a block at which its time is kept: the estimate between them is interpolated. */
 const POINTS = 300;
 
-/** Where a block is, from 0 to 3: its activations come, its linears are pruned and committed, it is run with them. */
-const COMMITTED = 2;
-const END = 3;
+/**
+ * Where a block is, from 0 to 4: its activations come, its linears are pruned, it goes through block stages and is committed, it is
+ * run with what is left.
+ */
+const PRUNED = 2;
+const COMMITTED = 3;
+const END = 4;
 
 /** A block's position, and the share of its time that had passed there. */
 type Point = readonly [position: number, share: number];
@@ -48,6 +52,7 @@ export class TimeLeft {
     const share = total === 0 ? 1 : done / total;
     // The last linear is pruned before the block is committed.
     if (phase === 'prune') this.#at(1 + 0.99 * share);
+    else if (phase === 'tune') this.#at(PRUNED + 0.99 * share);
     else this.#at(phase === 'advance' ? COMMITTED + share : share);
   }
 

@@ -1,6 +1,13 @@
 import { blamed, statisticsOf } from '@esparse/dataflow';
 import { EsparseError, faultInWords } from '@esparse/errors';
-import type { BlockShape, ConfiguredPipeline, HeldCost, LinearShape } from '@esparse/sparsity';
+import type {
+  BlockCost,
+  BlockShape,
+  BlockStageShape,
+  ConfiguredPipeline,
+  HeldCost,
+  LinearShape,
+} from '@esparse/sparsity';
 import type { Cost, StatisticReader, TapShape } from '@esparse/statistics';
 import { z } from 'zod';
 import { sum } from './sum.ts';
@@ -13,6 +20,8 @@ export interface PluginCosts {
   shuffle(linear: LinearShape): number;
   /** Of all stages for one linear: the bytes of the largest, since they follow each other, and the work of all. */
   stages(linear: LinearShape): Required<Cost>;
+  /** Of all block stages for one block: the bytes of the largest, since they follow each other, and the work of all. */
+  blockStages(block: BlockStageShape): Required<BlockCost>;
   /** Of all stages, beside that. */
   held(block: BlockShape): Required<HeldCost>;
   /** Statistics and stages that do not say what they take. */
@@ -21,7 +30,7 @@ export interface PluginCosts {
 
 /** Asks the plug-ins of a pipeline: each is asked only for what it says of itself. */
 export function pluginCosts(
-  { shuffle, stages }: Pick<ConfiguredPipeline, 'shuffle' | 'stages'>,
+  { shuffle, stages, blockStages }: Pick<ConfiguredPipeline, 'shuffle' | 'stages' | 'blockStages'>,
   readers: Iterable<StatisticReader>,
 ): PluginCosts {
   const statistics = statisticsOf(readers);
@@ -37,6 +46,13 @@ export function pluginCosts(
       const costs = stages.map((stage) => ask(COST, `stage ${stage.name}`, () => stage.cost?.(linear)));
       return { ...workOf(costs), bytes: Math.max(0, ...costs.map(({ bytes }) => bytes)) };
     },
+    blockStages(block) {
+      const costs = blockStages.map((stage) =>
+        ask(BLOCK_COST, `block stage ${stage.name}`, () => stage.cost?.(block)),
+      );
+      const most = (part: 'pruner' | 'worker' | 'file') => Math.max(0, ...costs.map((cost) => cost[part]));
+      return { ...workOf(costs), pruner: most('pruner'), worker: most('worker'), file: most('file') };
+    },
     held(block) {
       const costs = stages.map((stage) =>
         ask(HELD_COST, `stage ${stage.name}`, () => stage.heldCost?.(block)),
@@ -44,17 +60,28 @@ export function pluginCosts(
       const of = (part: keyof HeldCost) => sum(costs.map((cost) => cost[part]));
       return { run: of('run'), gathering: of('gathering'), pruning: of('pruning'), file: of('file') };
     },
-    uncounted: [...statistics, ...stages].filter(({ cost }) => cost === undefined).map(({ name }) => name),
+    uncounted: [...statistics, ...stages, ...blockStages]
+      .filter(({ cost }) => cost === undefined)
+      .map(({ name }) => name),
   };
 }
 
-function workOf(costs: readonly Required<Cost>[]): Pick<Required<Cost>, 'flops' | 'seconds'> {
+function workOf(
+  costs: readonly Pick<Required<Cost>, 'flops' | 'seconds'>[],
+): Pick<Required<Cost>, 'flops' | 'seconds'> {
   return { flops: sum(costs.map(({ flops }) => flops)), seconds: sum(costs.map(({ seconds }) => seconds)) };
 }
 
 const AMOUNT = z.number().min(0).default(0);
 const SHUFFLE_COST = z.strictObject({ bytes: AMOUNT });
 const COST = z.strictObject({ bytes: AMOUNT, flops: AMOUNT, seconds: AMOUNT });
+const BLOCK_COST = z.strictObject({
+  pruner: AMOUNT,
+  worker: AMOUNT,
+  file: AMOUNT,
+  flops: AMOUNT,
+  seconds: AMOUNT,
+});
 const HELD_COST = z.strictObject({ run: AMOUNT, gathering: AMOUNT, pruning: AMOUNT, file: AMOUNT });
 
 /** The answer of a plug-in, all zeros where it gives none. Plain JavaScript may give anything. */

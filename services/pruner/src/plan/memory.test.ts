@@ -26,6 +26,16 @@ test.each<[string, Change, Change]>([
   }
 });
 
+test('a block stage takes its memory where it works, beside a block that waits, packed', () => {
+  const costs = takes({ blockStages: { pruner: GIB, worker: 8 * GIB } });
+  const blockStages = [{ states: 'both' as const }];
+  const [plain, tuned] = [smallWorkload(), smallWorkload({ blockStages })];
+  expect(prunerMemory(tuned, NOTHING)).toBeGreaterThanOrEqual(prunerMemory(plain, NOTHING));
+  expect(prunerMemory(tuned, costs)).toBeGreaterThan(GIB);
+  expect(workerMemory(tuned, costs)).toBeGreaterThan(8 * GIB);
+  expect(workerMemory(tuned, NOTHING)).toBe(workerMemory(plain, NOTHING));
+});
+
 test('states are held by whoever gathers them: the pruner one for each shard under way, a worker its own', () => {
   const costs = takes({ tap: { bytes: GIB } });
   const taps = smallWorkload().description.taps.length;

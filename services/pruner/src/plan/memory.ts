@@ -4,6 +4,7 @@ import type { TapSpec } from '@esparse/model';
 import type { PatternedLinear } from '../layers.ts';
 import { tapGroups } from '../tap-groups.ts';
 import type { PluginCosts } from './costs.ts';
+import { blockShape } from './block-shape.ts';
 import { packedBytes } from './store-bytes.ts';
 import { product, sum } from './sum.ts';
 import { sketchChannelBytes } from './traffic.ts';
@@ -33,11 +34,14 @@ export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes =
   const held = heldOf(workload, costs);
   const statistics = workload.calibrates ? gatheringBytes(workload, costs) + gatheringOf(workload, held) : 0;
   const linear = Math.max(0, ...workload.pruned.map((each) => linearBytes(each, workload, costs)));
+  // With block stages the linears of a block wait for each other, packed, and go through them together.
+  const waiting = workload.blockStages ? sum(prunedLargest(workload).map(packedBytes)) : 0;
+  const tuning = waiting + costs.blockStages(blockShape(workload)).pruner;
   const outer = Math.max(
     0,
     ...workload.description.outerTensors.map(({ shape }) => product(shape) * workload.weightBytes),
   );
-  const most = Math.max(TEXT_FACTOR * textBytes, statistics, held.pruning + linear, outer);
+  const most = Math.max(TEXT_FACTOR * textBytes, statistics, held.pruning + linear + waiting, tuning, outer);
   return Math.ceil(PRUNER_SLACK * (PROCESS_BYTES + held.run + most));
 }
 
@@ -51,6 +55,7 @@ export function heldOf(workload: Workload, costs: PluginCosts): Required<HeldCos
 /** The most that a worker holds: one block as f32, of whose experts one, a linear as it is read, and the activations of some sequences. */
 export function workerMemory(workload: Workload, costs: PluginCosts): number {
   const { description, largest, seqlen, calibrates, combine, needsDense, weightBytes } = workload;
+  const tuned = costs.blockStages(blockShape(workload)).worker;
   const held = largest.linears.filter(({ expert = 0 }) => expert === 0);
   const weights = held.map(({ rows, cols }) => rows * cols);
   const block = 4 * sum(weights) + weightBytes * Math.max(...weights);
@@ -62,9 +67,15 @@ export function workerMemory(workload: Workload, costs: PluginCosts): number {
   const boundary = (needsDense ? 4 : 3) * 4 * workload.shards[0]!.sequences * seqlen * description.hidden;
   const statistics =
     calibrates && combine === 'worker' ? stateBytes(workload, costs) * 1.5 : CONNECTION_BYTES;
-  return Math.ceil(
-    WORKER_SLACK * (PROCESS_BYTES + RUNTIME_BYTES + block + activations + boundary + statistics),
-  );
+  const running = block + activations + boundary + statistics;
+  return Math.ceil(WORKER_SLACK * (PROCESS_BYTES + RUNTIME_BYTES + Math.max(running, tuned)));
+}
+
+/** Linears that are pruned of the block that has most weights. */
+function prunedLargest({ pruned, largest }: Workload): readonly PatternedLinear[] {
+  const names = new Set(largest.linears.map(({ name }) => name));
+  // Of a block all, of which there may be as many of one name as there are blocks.
+  return [...new Map(pruned.filter(({ name }) => names.has(name)).map((each) => [each.name, each])).values()];
 }
 
 /** Channels of the activations of one sequence, at most: in a second pass every expert of a group has all of its tokens. */

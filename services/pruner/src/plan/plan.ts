@@ -7,6 +7,7 @@ import { formatPattern, type ConfiguredPipeline, type Plugin } from '@esparse/sp
 import type { StatisticReader } from '@esparse/statistics';
 import { resolveLayers, type Layers } from '../layers.ts';
 import { checkedReaders } from '../statistics.ts';
+import { blockShape } from './block-shape.ts';
 import { pluginCosts } from './costs.ts';
 import { measureRates, type Rates } from './measure.ts';
 import { heldOf, prunerMemory, workerMemory } from './memory.ts';
@@ -81,7 +82,8 @@ export function composePlan({
   const { pipeline } = options;
   const statistics = statisticsOf(readers);
   const costs = pluginCosts(pipeline, readers);
-  const workload = workloadOf({ options, description, layers, statistics, weightBytes });
+  const { blockStages } = pipeline;
+  const workload = workloadOf({ options, description, layers, statistics, blockStages, weightBytes });
   return {
     model: options.model,
     family: description.family,
@@ -102,16 +104,18 @@ export function composePlan({
     written: writtenBytes(workload, store),
     memory: { pruner: prunerMemory(workload, costs, textBytes), worker: workerMemory(workload, costs) },
     spilled: workload.calibrates ? heldOf(workload, costs).file : 0,
+    spilledByWorker: costs.blockStages(blockShape(workload)).file,
     seconds: secondsOf(workload, store, costs, rates),
     measured: rates,
   };
 }
 
-function stepsOf({ metric, shuffle, stages }: ConfiguredPipeline): PlannedStep[] {
+function stepsOf({ metric, shuffle, stages, blockStages }: ConfiguredPipeline): PlannedStep[] {
   return [
     { kind: 'metric', ...identityOf(metric) },
     { kind: 'shuffle', ...identityOf(shuffle) },
     ...stages.map((stage) => ({ kind: 'stage' as const, ...identityOf(stage) })),
+    ...blockStages.map((stage) => ({ kind: 'block stage' as const, ...identityOf(stage) })),
   ];
 }
 

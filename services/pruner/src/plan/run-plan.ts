@@ -20,9 +20,9 @@ export type PlanOptions = Omit<
   readonly threads?: number | undefined;
 };
 
-/** A plug-in that each linear goes through. */
+/** A plug-in that each linear, or each block, goes through. */
 export interface PlannedStep {
-  readonly kind: 'metric' | 'shuffle' | 'stage';
+  readonly kind: 'metric' | 'shuffle' | 'stage' | 'block stage';
   readonly name: string;
   readonly version: number;
   readonly options: JsonObject;
@@ -65,11 +65,15 @@ export interface RunPlan {
   readonly memory: { readonly pruner: number; readonly worker: number };
   /** The most that the pruner's temporary file grows to, of what Hessians do not find room for in memory. */
   readonly spilled: number;
+  /** The same of a worker that tunes a block. */
+  readonly spilledByWorker: number;
   /** An estimate from a short measurement on this machine. */
   readonly seconds: {
     readonly total: number;
     readonly calibrate: number;
     readonly prune: number;
+    /** Block stages. */
+    readonly tune: number;
     readonly commit: number;
     readonly advance: number;
   };

@@ -4,13 +4,15 @@ import { layersOf, smallWorkload, statistic, takes } from './testing/small-workl
 const STORE = { bytes: 1.1e8, arrays: 1e8 };
 const RATES = { flops: 1e11, statistics: 1e-9, prune: 2e-8, read: 1e9, write: 5e8 };
 const NOTHING = takes({});
+const TUNES = takes({ blockStages: { flops: 1e12 } });
 
 const of = (change: Parameters<typeof smallWorkload>[0] = {}, costs = NOTHING, rates = RATES) =>
   secondsOf(smallWorkload(change), STORE, costs, rates);
 
 test('a run takes what its phases take', () => {
-  const { total, calibrate, prune, commit, advance } = of();
-  expect(total).toBeCloseTo(calibrate + prune + commit + advance, 9);
+  const { total, calibrate, prune, tune, commit, advance } = of({ blockStages: [{ states: 'both' }] }, TUNES);
+  expect(total).toBeCloseTo(calibrate + prune + tune + commit + advance, 9);
+  expect(tune).toBeGreaterThan(0);
 });
 
 test('a machine that does everything twice as fast takes half the time', () => {
@@ -24,7 +26,21 @@ test('a machine that does everything twice as fast takes half the time', () => {
 
 test('without statistics only pruning and committing take time', () => {
   const { prune, commit } = of();
-  expect(of({ statistics: [] })).toEqual({ total: prune + commit, calibrate: 0, prune, commit, advance: 0 });
+  expect(of({ statistics: [] })).toEqual({
+    total: prune + commit,
+    calibrate: 0,
+    prune,
+    tune: 0,
+    commit,
+    advance: 0,
+  });
+});
+
+test('block stages take their time on every block, however many workers there are, and hidden states for it', () => {
+  const blockStages = [{ states: 'pruned' as const }];
+  const { tune, advance, calibrate } = of({ statistics: [], blockStages, workers: 4 }, TUNES);
+  expect(tune).toBeCloseTo(10 * smallWorkload().description.blocks, 9);
+  expect([calibrate, advance > 0]).toEqual([0, true]);
 });
 
 test.each([

@@ -1,3 +1,4 @@
+import { blockShape } from './block-shape.ts';
 import type { PluginCosts } from './costs.ts';
 import type { Rates } from './measure.ts';
 import type { RunPlan } from './run-plan.ts';
@@ -17,6 +18,7 @@ export function secondsOf(
   const seconds = {
     calibrate: workload.calibrates ? calibrateSeconds(workload, costs, rates, loading) : 0,
     prune: pruneSeconds(workload, costs, rates, loading),
+    tune: tuneSeconds(workload, costs, rates),
     commit: store.bytes / rates.write,
     advance: advanceSeconds(workload, store, rates),
   };
@@ -63,6 +65,13 @@ function advanceSeconds(workload: Workload, store: StoreBytes, rates: Rates): nu
   const { advances, models, boundary, activeWeights } = workload;
   const taking = models * (passSeconds(workload, rates, activeWeights) + boundary / rates.write);
   return advances * (taking + packedBlockBytes(workload, store) / rates.read);
+}
+
+/** Block stages, on one worker: of a block that stays dense there is nothing to change. */
+function tuneSeconds(workload: Workload, costs: PluginCosts, rates: Rates): number {
+  if (!workload.blockStages) return 0;
+  const { flops, seconds } = costs.blockStages(blockShape(workload));
+  return workload.prunedBlocks * (flops / rates.flops + seconds);
 }
 
 /** The sequences of one shard, as statistics are asked about them. */

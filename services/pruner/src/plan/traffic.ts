@@ -25,7 +25,7 @@ export function packedBlockBytes(workload: Workload, store: StoreBytes): number 
 
 /** Bytes that are read in the whole run, by the pruner and by all workers together. */
 export function readBytes(workload: Workload, store: StoreBytes): RunPlan['read'] {
-  const { description, weightBytes, weights, calibrates, boundary, advances } = workload;
+  const { description, weightBytes, weights, carries, boundary, advances } = workload;
   const blockBytes = weightBytes * weights;
   const { calibrated, calibratedDense, models, starves, samples, expertWeights } = workload;
   // A second pass reads hidden states and experts again; the rest of the block is there still.
@@ -33,7 +33,7 @@ export function readBytes(workload: Workload, store: StoreBytes): RunPlan['read'
   const passes = starves ? 2 : 1;
   return {
     pruner: blockBytes * description.blocks + outerBytes(workload),
-    workers: calibrates
+    workers: carries
       ? Math.round(
           blocksRead(workload, blockBytes) * calibrated +
             blocksRead(workload, packedBlockBytes(workload, store)) * advances +
@@ -52,10 +52,10 @@ function blocksRead({ busy, samples, weights, expertWeights }: Workload, bytes: 
 
 /** Bytes that are written in the whole run. */
 export function writtenBytes(workload: Workload, store: StoreBytes): RunPlan['written'] {
-  const { calibrates, boundary, models, description } = workload;
+  const { carries, boundary, models, description } = workload;
   return {
     store: store.bytes,
-    hidden: calibrates ? boundary * (1 + models * (description.blocks - 1)) : 0,
+    hidden: carries ? boundary * (1 + models * (description.blocks - 1)) : 0,
   };
 }
 
@@ -73,8 +73,8 @@ export function wireBytes(workload: Workload, statistics: readonly AnyStatistic[
 }
 
 /** Bytes of hidden states that lie in the store at once, at most: before a block and behind it. */
-export function hiddenBytes({ calibrates, models, boundary }: Workload): number {
-  return calibrates ? 2 * models * boundary : 0;
+export function hiddenBytes({ carries, models, boundary }: Workload): number {
+  return carries ? 2 * models * boundary : 0;
 }
 
 function outerBytes({ description, weightBytes }: Workload): number {

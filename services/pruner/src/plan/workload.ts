@@ -1,4 +1,5 @@
 import { linearsOf, tapsOf, type LinearSpec, type ModelDescription, type TapSpec } from '@esparse/model';
+import type { BlockStage } from '@esparse/sparsity';
 import type { AnyStatistic } from '@esparse/statistics';
 import type { Layers, PatternedLinear } from '../layers.ts';
 import { shardsOf, type Shard } from '../shards.ts';
@@ -12,6 +13,8 @@ export interface WorkloadInput {
   readonly description: ModelDescription;
   readonly layers: Layers;
   readonly statistics: readonly AnyStatistic[];
+  /** Of the pipeline. @default none */
+  readonly blockStages?: readonly Pick<BlockStage, 'states'>[] | undefined;
   /** Bytes of a weight in the checkpoint. */
   readonly weightBytes: number;
 }
@@ -39,7 +42,11 @@ export interface Workload {
   /** Of which those that one token passes. */
   readonly activeWeights: number;
   /** The linears and the taps of the block that has most of them. */
-  readonly largest: { readonly linears: readonly LinearSpec[]; readonly taps: readonly TapSpec[] };
+  readonly largest: {
+    readonly block: number;
+    readonly linears: readonly LinearSpec[];
+    readonly taps: readonly TapSpec[];
+  };
   /** Of an expert's tokens, in the mean: a share of all. */
   readonly routed: number;
   /** Whether experts see too few tokens, in the mean: then all tokens go to every expert in a second pass. */
@@ -48,6 +55,12 @@ export interface Workload {
   readonly boundary: number;
   /** Whether metric or stages need statistics, and so activations. */
   readonly calibrates: boolean;
+  /** Whether there are block stages. */
+  readonly blockStages: boolean;
+  /** Blocks of which something is pruned. */
+  readonly prunedBlocks: number;
+  /** Whether these or block stages need hidden states, which are carried from block to block. */
+  readonly carries: boolean;
   /** Whether a statistic needs the dense model's activations, too. */
   readonly needsDense: boolean;
   /** Models whose hidden states are carried from block to block: the pruned one, and the dense one where it is needed. */
@@ -70,12 +83,14 @@ export function workloadOf({
   description,
   layers,
   statistics,
+  blockStages = [],
   weightBytes,
 }: WorkloadInput): Workload {
   const { samples, seqlen, workers, combine = 'pruner', expertTokens = MIN_EXPERT_TOKENS } = options;
   const { blocks, hidden, program } = description;
   const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
   const calibrates = statistics.length > 0;
+  const carries = calibrates || blockStages.some(({ states }) => states !== 'none');
   const needsDense = statistics.some((statistic) => statistic.needsDense === true);
   const everyBlock = Array.from({ length: blocks }, (_, block) => block);
   const router = program.blocks.flat().find((op) => op.op === 'router');
@@ -89,7 +104,7 @@ export function workloadOf({
     (most, block) => (weightsOf(linears[block]!) > weightsOf(linears[most]!) ? block : most),
     0,
   );
-  const calibrated = everyBlock.filter((block) => layers.taps(block).length > 0);
+  const calibrated = calibrates ? everyBlock.filter((block) => layers.taps(block).length > 0) : [];
   const calibratedDense = needsDense ? calibrated.filter((block) => block > 0) : [];
   const passes = [...calibrated, ...calibratedDense].map((block) => layers.taps(block));
   return {
@@ -107,20 +122,23 @@ export function workloadOf({
     weights,
     expertWeights,
     activeWeights: weights - expertWeights + routed * expertWeights,
-    largest: { linears: linears[largest]!, taps: tapsOf(description, largest) },
+    largest: { block: largest, linears: linears[largest]!, taps: tapsOf(description, largest) },
     routed,
     starves,
     boundary: 4 * samples * seqlen * hidden,
     calibrates,
+    blockStages: blockStages.length > 0,
+    prunedBlocks: everyBlock.filter((block) => layers.pruned(block).length > 0).length,
+    carries,
     needsDense,
-    models: needsDense ? 2 : 1,
+    models: needsDense || blockStages.some(({ states }) => states === 'both') ? 2 : 1,
     calibrated: calibrated.length,
     calibratedDense: calibratedDense.length,
     streamed: sum(
       passes.map((taps) => routedChannels(taps, routed) + (starves ? channelsOf(expertTaps(taps)) : 0)),
     ),
     tiles: samples * sum(passes.map((taps) => taps.length + (starves ? expertTaps(taps).length : 0))),
-    advances: calibrates ? blocks - 1 : 0,
+    advances: carries ? blocks - 1 : 0,
   };
 }
 

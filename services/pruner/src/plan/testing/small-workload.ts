@@ -43,6 +43,7 @@ export function layersOf(...rules: readonly string[]): Layers {
 export function smallWorkload({
   layers = layersOf(),
   statistics = [statistic('count')],
+  blockStages,
   weightBytes = 2,
   ...options
 }: Partial<Omit<WorkloadInput, 'options' | 'description'> & WorkloadInput['options']> = {}): Workload {
@@ -51,6 +52,7 @@ export function smallWorkload({
     description: DESCRIPTION,
     layers,
     statistics,
+    blockStages,
     weightBytes,
   });
 }
@@ -61,6 +63,7 @@ export function takes(given: {
   readonly stages?: Cost;
   readonly shuffle?: number;
   readonly held?: Partial<ReturnType<PluginCosts['held']>>;
+  readonly blockStages?: Partial<ReturnType<PluginCosts['blockStages']>>;
 }): PluginCosts {
   const nothing = { bytes: 0, flops: 0, seconds: 0 };
   return {
@@ -68,6 +71,7 @@ export function takes(given: {
     stages: () => ({ ...nothing, ...given.stages }),
     shuffle: () => given.shuffle ?? 0,
     held: () => ({ run: 0, gathering: 0, pruning: 0, file: 0, ...given.held }),
+    blockStages: () => ({ pruner: 0, worker: 0, file: 0, flops: 0, seconds: 0, ...given.blockStages }),
     uncounted: [],
   };
 }
