@@ -73,12 +73,13 @@ describe('on a terminal', () => {
       const rows = await terminal.rows();
       expect(unwrapped(rows)).toContain(LINES.join(''));
       const live = rows.slice(rows.findIndex((row) => row.includes('committed after')) + 1);
-      expect(live).toHaveLength(4);
+      expect(live).toHaveLength(5);
       expect(live[0]).toMatch(/\d+ % {2}block 2\/2 {2}\d+s left$/);
       if (columns >= 80) expect(live[0]).toMatch(/^█+░+ /);
       expect(live[1]).toMatch(/^calibrate {2}128\/512 tokens/);
       expect(live[2]).toBe('workers    1 connected: 127.0.0.1:1');
-      expect(live[3]).toMatch(/^note {7}a calibrate task is tried/);
+      expect(live[3]).toMatch(/^most time {2}calibrate 100 %, memory /);
+      expect(live[4]).toMatch(/^note {7}a calibrate task is tried/);
       reporter.stop();
       const left = unwrapped(await terminal.rows());
       expect(left).toBe(LINES.join(''));

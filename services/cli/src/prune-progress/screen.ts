@@ -1,4 +1,5 @@
 import type { PruneEvent } from '@esparse/pruner';
+import { bytes } from '../table.ts';
 import { lineOf } from './lines.ts';
 import { TimeLeft } from './time-left.ts';
 
@@ -15,17 +16,24 @@ const NAME_WIDTH = 11;
 /** What a terminal shows of a run at a moment: blocks, phase, rate, time left, workers, the last note. */
 export class PruneScreen {
   readonly #now: () => number;
+  readonly #memory: () => number;
   #started: Started | undefined;
   #timeLeft: TimeLeft | undefined;
   #progress: Progress | undefined;
   #phaseBegun = { time: 0, done: 0 };
+  /** Milliseconds of each phase so far, but for the one under way. */
+  readonly #spent = new Map<Progress['phase'], number>();
   #workers: number | undefined;
   #latestNote: string | undefined;
   #note: string | undefined;
 
-  /** @param now milliseconds */
-  constructor(now: () => number = () => performance.now()) {
+  /**
+   * @param now milliseconds
+   * @param memory bytes that this process holds
+   */
+  constructor(now = () => performance.now(), memory = () => process.memoryUsage.rss()) {
     this.#now = now;
+    this.#memory = memory;
   }
 
   update(event: PruneEvent): void {
@@ -49,17 +57,40 @@ export class PruneScreen {
     const lines = [this.#overall(columns, blocks), this.#phase()];
     const connected = this.#workers === undefined ? '' : `${this.#workers} connected: `;
     lines.push(named('workers', connected + workers.join(', ')));
+    if (this.#progress !== undefined) lines.push(named('most time', this.#costs(this.#progress)));
     if (this.#note !== undefined) lines.push(named('note', this.#note));
     return lines;
   }
 
   #step(event: Progress): void {
     if (event.block !== this.#progress?.block || event.phase !== this.#progress.phase) {
+      this.#endPhase();
       this.#phaseBegun = { time: this.#now(), done: event.done };
     }
     this.#progress = event;
     this.#workers = event.workers ?? this.#workers;
     this.#timeLeft?.progress(event);
+  }
+
+  #endPhase(): void {
+    if (this.#progress === undefined) return;
+    const { phase } = this.#progress;
+    this.#spent.set(phase, this.#phaseMilliseconds(phase));
+  }
+
+  #phaseMilliseconds(phase: Progress['phase']): number {
+    const underWay = phase === this.#progress?.phase ? this.#now() - this.#phaseBegun.time : 0;
+    return (this.#spent.get(phase) ?? 0) + underWay;
+  }
+
+  /** The phase that takes most of the time, and the memory of this process. */
+  #costs({ phase: current }: Progress): string {
+    const phases = [...new Set([...this.#spent.keys(), current])];
+    const times = phases.map((phase) => ({ phase, time: this.#phaseMilliseconds(phase) }));
+    const total = times.reduce((sum, { time }) => sum + time, 0);
+    const { phase, time } = times.reduce((most, one) => (one.time > most.time ? one : most));
+    const share = total === 0 ? '' : ` ${Math.round((100 * time) / total)} %`;
+    return `${phase}${share}, memory ${bytes(this.#memory())}`;
   }
 
   /** All blocks, with a bar where there is room for one. */
