@@ -16,3 +16,10 @@ test('a name that is no operation is refused, and those that are known are liste
     });
   }
 });
+
+test('what stands in a block without a mixture of experts says its gradient', () => {
+  const { embedding, logits, router, experts, ...ofBlocks } = OPERATIONS;
+  for (const operation of Object.values(ofBlocks)) expect(operation).toHaveProperty('gradient');
+  for (const operation of [embedding, logits, router, experts])
+    expect(operation).not.toHaveProperty('gradient');
+});

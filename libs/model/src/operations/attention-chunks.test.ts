@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { MAX_SEQLEN } from '../limits.ts';
-import { attentionChunk } from './attention.ts';
+import { attentionChunk } from './attention-chunks.ts';
 
 test('the scores of a chunk stay under 64 MiB, or are 16 rows, and there are at most 2048 chunks', () => {
   fc.assert(
