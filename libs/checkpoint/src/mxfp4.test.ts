@@ -9,9 +9,9 @@ import { bytesOf } from './views.ts';
 const FIXTURES = path.join(import.meta.dirname, '../../../test/fixtures/transformers');
 
 async function valuesOf(blocks: Uint8Array, scales: Uint8Array): Promise<number[]> {
-  const bits = new Uint16Array(32 * scales.length);
-  dequantizeMxfp4(blocks, scales, bits);
-  return [...(await tensorToF32('BF16', bytesOf(bits)))];
+  const pairs = new Uint32Array(16 * scales.length);
+  dequantizeMxfp4(blocks, scales, pairs);
+  return [...(await tensorToF32('BF16', bytesOf(pairs)))];
 }
 
 /** Each of the sixteen numbers in the lower half of a byte, then each in the upper one. */

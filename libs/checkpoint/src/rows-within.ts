@@ -49,10 +49,11 @@ export async function readRowsWithin(
     scales.set(bytes, row * blocks);
   };
   await eachRow(fileNamed(mxfp4.file), mxfp4.begin, blocks, rows, keep, signal);
-  const values = new Uint16Array(out.buffer, out.byteOffset, count * columns);
+  // Rows of whole blocks: two numbers of 16 bits to an element.
+  const pairs = new Uint32Array(out.buffer, out.byteOffset, (count * columns) / 2);
   const dequantize = (row: number, bytes: Uint8Array) => {
     const own = scales.subarray(row * blocks, (row + 1) * blocks);
-    dequantizeMxfp4(bytes, own, values.subarray(row * columns, (row + 1) * columns));
+    dequantizeMxfp4(bytes, own, pairs.subarray((row * columns) / 2, ((row + 1) * columns) / 2));
   };
   await eachRow(file, info.begin, blocks * MXFP4_BLOCK_BYTES, rows, dequantize, signal);
   return out;
