@@ -7,7 +7,7 @@ import { createExamples } from './examples.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { createLearner, survivorsOf, type Values } from './learner.ts';
 import { rounded } from './rounded.ts';
-import { tuneOptions, type TuneOptions } from './tune-options.ts';
+import { completeOptions, type TuneOptions } from './tune-options.ts';
 
 /** A parameter of a block: a linear's matrix, a bias, a norm's weight. */
 export interface TunedParameter {
@@ -94,7 +94,7 @@ const PATIENCE = 3;
  */
 export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
   const { description, block, parameters, seqlen, sequences, seed, device, threads } = given;
-  const options = tuneOptions(given.options);
+  const options = completeOptions(given.options);
   const { steps, learningRate } = options;
   if (sequences < 2) {
     throw new EsparseError('usage', 'tuning takes at least two calibration sequences: one is held out');

@@ -17,8 +17,11 @@ export const TUNE_DEFAULTS: TuneOptions = { steps: 300, learningRate: 3e-4, batc
 /** The largest values that are taken: each is far beyond what helps. */
 export const TUNE_LIMITS = { steps: 1_000_000, learningRate: 1, batch: 4096, heldOut: 0.9 } as const;
 
-/** @throws EsparseError 'usage' naming the option that is out of range */
-export function tuneOptions(given: Partial<TuneOptions> = {}): TuneOptions {
+/**
+ * What is given, and the defaults of what is not.
+ * @throws EsparseError 'usage' naming the option that is out of range
+ */
+export function completeOptions(given: Partial<TuneOptions> = {}): TuneOptions {
   const options = { ...TUNE_DEFAULTS, ...given };
   const { steps, learningRate, batch, heldOut } = options;
   requireRange('steps', steps, Number.isInteger(steps) && steps >= 0, 'a whole number from 0');
