@@ -17,7 +17,7 @@ export interface MaskCells {
 }
 
 export function maskCells(
-  run: ShownRun,
+  { read }: Pick<ShownRun, 'read'>,
   linear: LinearData,
   order: 'original' | 'shuffled',
 ): MaskCells | undefined {
@@ -28,11 +28,11 @@ export function maskCells(
       Array.from({ length: Math.min(TILE_ROWS, linear.rows - first) }, (_, r) => first + r),
     ),
   );
-  const shuffled = run.read(permutation);
+  const shuffled = read(permutation);
   // Where in the stored rows, which are shuffled, each column stands.
   const positions = Int32Array.from(shuffled, (_, position) => position);
   if (order === 'original') shuffled.forEach((channel, position) => (positions[channel] = position));
-  const bits = run.read(mask.bits);
+  const bits = read(mask.bits);
   const rowBytes = Math.ceil(cols / 8);
   const width = cols + 1;
   const sums = new Uint32Array((rows.length + 1) * width);

@@ -1,9 +1,11 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
+import { EsparseError, messageOf, toEsparseError } from '@esparse/errors';
 
 /**
  * Writes a file whole or not at all: one of its name stays until then.
  *
  * @returns its bytes
+ * @throws EsparseError 'usage' where nothing can be written there, 'space' where there is no room
  */
 export async function replaceFile(file: string, text: string, signal: AbortSignal): Promise<number> {
   const content = Buffer.from(text);
@@ -13,7 +15,14 @@ export async function replaceFile(file: string, text: string, signal: AbortSigna
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    signal.throwIfAborted();
+    const known = toEsparseError(error);
+    throw known.kind === 'space'
+      ? known
+      : new EsparseError('usage', `${file} cannot be written: ${messageOf(error)}`, {
+          hint: 'name a file in a folder that is there by --out',
+          cause: error,
+        });
   }
   return content.length;
 }
