@@ -2,9 +2,10 @@ import { execFile } from 'node:child_process';
 import { copyFile, cp, mkdir, readFile, symlink } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { metricLaws, stageLaws, statisticLaws, syntheticTiles } from '@esparse/testing';
+import { blockStageLaws, metricLaws, stageLaws, statisticLaws, syntheticTiles } from '@esparse/testing';
 import { amplitudePower } from '../../examples/plugins/amplitude-power.ts';
 import { coarseWeights } from '../../examples/plugins/coarse-weights.ts';
+import { halfWay } from '../../examples/plugins/half-way.ts';
 import { channelKurtosis, moments, tailed } from '../../examples/plugins/kurtosis.ts';
 import { esparseJson, esparseJsonWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
@@ -72,6 +73,17 @@ test('a stage that changes weights: all bits of a bf16 are Wanda, and without an
   const of = (bits: number) => prune(example('coarse-weights.ts'), '--set', `bits=${bits}`);
   expect(await keptBy(await of(7))).toEqual(await keptBy(wanda));
   expect(await perplexityOf(await of(0))).toBeGreaterThan(1.02 * (await perplexityOf(wanda)));
+});
+
+test('a block stage goes a part of the way: none of it is Wanda, and all of it is nearer to the dense model', async () => {
+  await blockStageLaws(halfWay({ share: 0.5 }));
+  const of = (share: number) => prune(example('half-way.ts'), '--set', `share=${share}`, '--set', 'steps=4');
+  expect(await keptBy(await of(0))).toEqual(await keptBy(wanda));
+  const tuned = await of(1);
+  expect(await perplexityOf(tuned)).toBeLessThan(await perplexityOf(wanda));
+  expect(await inspected(tuned)).toMatchObject({
+    blocks: Array(4).fill({ stages: [{ stage: 'half-way', steps: 4 }] }),
+  });
 });
 
 test('a pipeline in plain JavaScript runs from a folder of its own, outside the repository', async () => {
