@@ -7,8 +7,6 @@ import { childrenOf } from '../support/processes.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 import { pruneExample } from '../support/serve.ts';
 
-jest.setTimeout(60_000);
-
 const at = scratchFolder();
 
 const prune = (model: string, store: string) => [
