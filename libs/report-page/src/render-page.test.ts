@@ -47,3 +47,8 @@ test('numbers are in the page, compressed', () => {
 test('what draws the charts stays below 1.5 MB', () => {
   expect(scripts[2]!.text.length).toBeLessThan(1_500_000);
 });
+
+test('the licences of what draws them are in the page', () => {
+  expect(scripts[2]!.text).toMatch(/Apache ECharts\nCopyright/);
+  expect(scripts[2]!.text).toMatch(/BSD 3-Clause License\s+Copyright \(c\) 2017, Baidu Inc/);
+});
