@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { openEngine, type Engine } from '@esparse/engine';
+import { openEngine, type Engine, type SampledToken, type SamplingFailure } from '@esparse/engine';
 import { writeRandomStore } from '../cuda/random-store.ts';
 import { heading, median, print } from './table.ts';
 
@@ -65,16 +65,23 @@ async function prefill(engine: Engine, length: number): Promise<number> {
 /** Seconds of a decoding step of so many sequences. */
 async function decode(engine: Engine, count: number): Promise<number> {
   const sequences = Array.from({ length: count }, () => engine.reserve(PROMPT + STEPS + 8)!);
+  const tokens: Uint32Array[] = [];
+  const tokenOf = (sampled: SampledToken | SamplingFailure) => {
+    if ('error' in sampled) throw sampled.error;
+    return Uint32Array.of(sampled.token);
+  };
   for (const [i, sequence] of sequences.entries()) {
-    await engine.step([{ sequence, tokens: promptOf(engine, PROMPT, i), want: 'token' }]);
+    const [sampled] = await engine.step([{ sequence, tokens: promptOf(engine, PROMPT, i), want: 'token' }]);
+    tokens.push(tokenOf(sampled));
   }
   const seconds: number[] = [];
   for (let step = 0; step < STEPS + 3; step++) {
     const started = performance.now();
-    await engine.step(
-      sequences.map((sequence) => ({ sequence, tokens: Uint32Array.of(step + 1), want: 'token' })),
+    const sampled = await engine.step(
+      sequences.map((sequence, i) => ({ sequence, tokens: tokens[i]!, want: 'token' as const })),
     );
     if (step >= 3) seconds.push((performance.now() - started) / 1000);
+    sampled.forEach((one, i) => (tokens[i] = tokenOf(one)));
   }
   for (const sequence of sequences) sequence.release();
   return median(seconds);

@@ -179,6 +179,57 @@ test('bits do not depend on what else is in a step, prompts and sampled tokens b
   }
 });
 
+const FAMILIES = {
+  'Qwen2: biases of q, k and v': { architectures: ['Qwen2ForCausalLM'] },
+  'Qwen3: norms of the heads of q and k': { architectures: ['Qwen3ForCausalLM'], head_dim: 128 },
+  'Mistral: a window of 100 tokens': { architectures: ['MistralForCausalLM'], sliding_window: 100 },
+  'Qwen2, the last two layers with a window': {
+    architectures: ['Qwen2ForCausalLM'],
+    use_sliding_window: true,
+    sliding_window: 33,
+    max_window_layers: 2,
+  },
+};
+for (const [name, family] of Object.entries(FAMILIES)) {
+  test(`${name}: logits are within 1e-2 of those of the processor, and bits do not depend on cuts`, async (t) => {
+    const store = path.join(folder, `${name.replace(/\W+/g, '-')}.zarr`);
+    await writeRandomStore(store, SIZES, false, family);
+    const [onCpu, onGpu] = [
+      await openEngine({ store, maxContext: CONTEXT }),
+      await openEngine({ store, maxContext: CONTEXT, device: 'cuda' }),
+    ];
+    const [tokens, text] = [prompt(260, 5), prompt(40, 6)];
+    const got = [...(await logitsOf(onGpu, tokens)), ...(await decodedLogits(onGpu, tokens, text))];
+    const expected = [...(await logitsOf(onCpu, tokens)), ...(await decodedLogits(onCpu, tokens, text))];
+    const errors = got.map((logits, i) => relativeError(logits, expected[i]!));
+    t.diagnostic(`largest relative error ${Math.max(...errors).toExponential(2)}`);
+    assert.ok(Math.max(...errors) < 1e-2);
+    const cut = await logitsOf(onGpu, tokens, [1, 99, 100, 128, 250]);
+    for (const [i, logits] of cut.entries()) assert.deepEqual(logits, got[i], `${i}`);
+    await Promise.all([onCpu.close(), onGpu.close()]);
+  });
+}
+
+test('likeliest tokens that the device went on to by itself are those of one step at a time', async () => {
+  const texts = Array.from({ length: 7 }, (_, i) => prompt(3 + 11 * i, i));
+  const alone: number[][] = [];
+  for (const tokens of texts) {
+    const out: number[] = [];
+    // Log-probabilities need the host: nothing is begun ahead.
+    for await (const token of generate(gpu, {
+      prompt: tokens,
+      maxTokens: 10 + out.length,
+      sampling: { logprobs: 0 },
+    })) {
+      out.push(token);
+    }
+    alone.push(out);
+  }
+  // Together, each ending at another time.
+  const together = await Promise.all(texts.map((tokens, i) => generated(gpu, tokens, 3 + i)));
+  for (const [i, tokens] of together.entries()) assert.deepEqual(tokens, alone[i]!.slice(0, 3 + i));
+});
+
 test('a text with a seed is the same alone and beside others', async () => {
   const texts = Array.from({ length: 12 }, (_, i) => ({
     tokens: prompt(9 + 5 * i, i),

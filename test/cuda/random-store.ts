@@ -18,14 +18,25 @@ const PATTERN = { keep: 2, group: 4 };
 /** Random numbers are made once, and taken from random places: a model of gigabytes takes seconds. */
 const POOL = 1 << 20;
 
-/** Stores a LLaMA with random weights in 2:4, random permutations and a head of its own; `dense`: without pruning. */
-export async function writeRandomStore(folder: string, sizes: Sizes, dense = false): Promise<void> {
+/**
+ * Stores a LLaMA with random weights in 2:4, random permutations and a head of its own.
+ *
+ * @param dense without pruning
+ * @param family other fields of config.json: another family
+ */
+export async function writeRandomStore(
+  folder: string,
+  sizes: Sizes,
+  dense = false,
+  family: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
   const config = {
     architectures: ['LlamaForCausalLM'],
     max_position_embeddings: 4096,
     rms_norm_eps: 1e-5,
     tie_word_embeddings: false,
     ...sizes,
+    ...family,
   };
   const description = describeModel(config);
   const store = await createOrOpenStore(folder);

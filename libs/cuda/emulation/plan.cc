@@ -18,6 +18,20 @@ bool wrong(const char* what, const LinearProblem& problem, const LinearTuning& t
   return false;
 }
 
+// What is chosen fits wherever the plainest does, and is a kernel that there is.
+bool check_choice(const LinearProblem& problem) {
+  const auto fits = [&](const LinearTuning& tuning) {
+    try {
+      return plan_linear(problem, tuning, 132).depth >= 1;
+    } catch (const std::invalid_argument&) {
+      return false;
+    }
+  };
+  const LinearTuning chosen = chosen_tuning(problem);
+  if (fits({plain_warps(problem.tokens), 1, 192 << 10}) && !fits(chosen)) return wrong("the choice", problem, chosen);
+  return true;
+}
+
 bool check(const LinearProblem& problem, const LinearTuning& tuning) {
   constexpr int kSms = 132;
   LinearPlan plan;
@@ -72,7 +86,7 @@ int main() {
                 for (const int sets : {1, 2}) {
                   const LinearProblem problem{format,   {shape[0], shape[1], shape[2]}, shape[3], cols, tokens, sets,
                                               sets == 2};
-                  if (!check(problem, {warps, share, ring << 10})) return 1;
+                  if (!check(problem, {warps, share, ring << 10}) || !check_choice(problem)) return 1;
                 }
               }
             }

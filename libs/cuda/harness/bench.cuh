@@ -188,15 +188,16 @@ inline void bench_step(Results& results, const Decoder& decoder, int tokens) {
   const StepTuning best = tuned(tokens, [&](const StepTuning& tuning) { return time(tuning, 3, true, {}); });
   const double us = time(best, 50, true, {}), apart = time(best, 15, false, {});
   const double no_attention = time(best, 15, true, {true, false}), no_merge = time(best, 15, true, {true, true});
+  const double plain = time(StepTuning(tokens), 15, true, {});
   const double bytes = packed_bytes(decoder) + static_cast<double>(decoder.head.packed_bytes());
   const char* name = decoder.shape.name;
   results.add("step", name, tokens, variant_name(decoder.sparse), us, bytes);
   results.add("step-apart", name, tokens, variant_name(decoder.sparse), apart, bytes);
   std::printf(
       "step  %-4s %2d tokens %-5s %8.1f us %6.0f tokens/s %6.0f GB/s (kernels apart %.1f us, without attention %.1f, "
-      "merge %.1f);",
+      "merge %.1f, not tuned %.1f);",
       name, tokens, variant_name(decoder.sparse), us, tokens / us * 1e6, bytes / us * 1e-3, apart, no_attention,
-      no_merge);
+      no_merge, plain);
   for (const LinearTuning& t : {best.qkv, best.o, best.gate_up, best.down, best.head}) {
     std::printf(" %dw%dx%dK", t.warps, t.share, t.ring_bytes >> 10);
   }

@@ -84,12 +84,13 @@ inline void check_sampling(Report& report, std::uint64_t seed, int samples) {
   const Device<float> device(logits);
   const Planes planes{device, 1, kTokens, kVocabulary};
   Device<std::uint64_t> keys(kTokens * kParts), candidates(kTokens * kParts * kMaxCandidates);
-  Device<std::int32_t> ids(kTokens), positions(std::vector<std::int32_t>{5, 6});
+  Device<std::int32_t> ids(kTokens), chosen(kTokens), positions(std::vector<std::int32_t>{5, 6});
   const Launcher launch{};
   launch(argmax_parts, dim3(kParts, kTokens), kSampleThreads, 0, planes, kVocabulary, nullptr, keys);
-  launch(argmax, kTokens, kSampleThreads, 0, keys, kParts, Sequences{ids, positions});
+  launch(argmax, kTokens, kSampleThreads, 0, keys, kParts, Sequences{ids, positions}, chosen);
   CHECK(cudaDeviceSynchronize());
   report.expect(ids.host() == std::vector<std::int32_t>({17, 40}), "argmax", ids.host()[0]);
+  report.expect(chosen.host() == ids.host(), "what was chosen", chosen.host()[0]);
   report.expect(positions.host() == std::vector<std::int32_t>({6, 7}), "positions do not advance");
 
   launch(candidates_of_parts, dim3(kParts, kTokens), kSampleThreads, 0, planes, candidates);

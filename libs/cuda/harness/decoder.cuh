@@ -149,6 +149,7 @@ class Step {
     page_outputs_ = Device<float>(pages * s.dims);
     page_weights_ = Device<float2>(pages);
     keys_ = Device<std::uint64_t>(static_cast<std::size_t>(tokens) * logit_parts());
+    chosen_ = Device<std::int32_t>(tokens);
   }
 
   void enqueue(const Launcher& launch, const StepTuning& tuning, const Omitted& omitted = {}) {
@@ -181,7 +182,7 @@ class Step {
     logit_planes_ = logits.planes;
     launch(argmax_parts, dim3(logit_parts(), batch_.tokens), kSampleThreads, 0, logits, decoder_.shape.vocabulary, nullptr,
            keys_);
-    launch(argmax, batch_.tokens, kSampleThreads, 0, keys_, logit_parts(), Sequences{batch_.ids, batch_.advanced});
+    launch(argmax, batch_.tokens, kSampleThreads, 0, keys_, logit_parts(), Sequences{batch_.ids, batch_.advanced}, chosen_);
   }
 
   // [tokens][vocabulary], the planes added up.
@@ -279,6 +280,7 @@ class Step {
   Device<std::uint8_t> normed_[3], attended_, activated_;
   Device<float2> page_weights_;
   Device<std::uint64_t> keys_;
+  Device<std::int32_t> chosen_;
   int current_ = 0;  // which residual is the stream's
   int logit_planes_ = 1;
 };

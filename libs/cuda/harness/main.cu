@@ -1,10 +1,12 @@
-// harness check | check-small | bench FILE
+// harness check | check-small | bench FILE [linears | prefill | steps]
 //
 // `check` holds every kernel against f64 and exits with 1 where one is wrong, `check-small` in small shapes, for
 // compute-sanitizer; `bench` times them and writes FILE.
 #include <cstring>
 #include <ctime>
+#include <string>
 
+#include "attention.cuh"
 #include "bench.cuh"
 #include "checks.cuh"
 #include "prefill.cuh"
@@ -22,12 +24,22 @@ int run_checks(std::uint64_t seed, bool small) {
     check_prefill(report, 1000, 384, sparse, 300, seed + 6);
     check_prefill(report, 72, 128, sparse, 9, seed + 7);
   }
+  check_attention(report, {8, 2, 64, 0, true, true}, seed + 20);
+  check_attention(report, {4, 4, 128, 100, true, false}, seed + 21);
+  if (!small) {
+    check_attention(report, {8, 1, 128, 700, false, true}, seed + 22);
+    check_attention(report, {32, 8, 128, 0, false, false}, seed + 23);
+    check_attention(report, {8, 4, 64, 1, true, false}, seed + 24);
+  }
   check_shuffle(report, 1024, 5, seed + 14);
   check_prefill_attention(report, {8, 2, 64}, 64, 70, seed + 10);
   check_prefill_attention(report, {4, 4, 128}, 0, 9, seed + 11);
+  check_prefill_attention(report, {4, 2, 64, 50, true}, 128, 300, seed + 16);
   if (!small) {
     check_prefill_attention(report, {32, 8, 128}, 640, 300, seed + 12);
     check_prefill_attention(report, {32, 4, 64}, 0, 517, seed + 13);
+    check_prefill_attention(report, {8, 2, 128, 1, true}, 0, 300, seed + 17);
+    check_prefill_attention(report, {8, 2, 128, 700, false}, 640, 600, seed + 18);
     check_prefill(report, 4096, 4096, true, 700, seed + 8);
     check_prefill(report, 2048, 5632, true, 520, seed + 9);
     check_prefill(report, 4096, 1024, false, 700, seed + 15);
@@ -35,6 +47,9 @@ int run_checks(std::uint64_t seed, bool small) {
   for (const bool sparse : {true, false}) {
     check_linear(report, 32, 128, sparse, seed + 2);
     check_linear(report, 1000, 384, sparse, seed + 3);
+    // Slices of eight and nine blocks, and of one and two: those that are loaded in another way are beside others.
+    check_linear(report, 40, 8960, sparse, seed + 25);
+    check_linear(report, 40, 1408, sparse, seed + 26);
     check_step(report, {"a small one", 256, 512, 2, 4, 2, 64, 1500}, sparse, seed + 4);
     if (small) continue;
     const int shapes[][2] = {{2048, 2048}, {4096, 4096}, {2048, 5632}, {1040, 14336}};
@@ -52,19 +67,26 @@ int run_checks(std::uint64_t seed, bool small) {
   return report.failures;
 }
 
-void run_bench(const char* path, std::uint64_t seed) {
+// `only`: one part of it, or all where it is empty.
+void run_bench(const char* path, const std::string& only, std::uint64_t seed) {
+  const auto wanted = [&](const char* part) { return only.empty() || only == part; };
   Results results(path);
   bench_read(results);
-  const int shapes[][2] = {{2048, 2048},  {5632, 2048},  {2048, 5632},  {4096, 4096}, {6144, 4096}, {11008, 4096},
-                           {14336, 4096}, {4096, 14336}, {28672, 4096}, {8192, 8192}, {28672, 8192}};
-  for (const auto& shape : shapes) bench_linear(results, shape[0], shape[1], seed);
-  for (const auto& shape : {std::pair(4096, 4096), {11008, 4096}, {4096, 14336}, {28672, 4096}}) {
-    bench_prefill(results, shape.first, shape.second, seed);
+  if (wanted("linears")) {
+    const int shapes[][2] = {{2048, 2048},  {5632, 2048},  {2048, 5632},  {4096, 4096}, {6144, 4096}, {11008, 4096},
+                             {14336, 4096}, {4096, 14336}, {28672, 4096}, {8192, 8192}, {28672, 8192}};
+    for (const auto& shape : shapes) bench_linear(results, shape[0], shape[1], seed);
   }
-  for (const int tokens : {512, 2048, 8192}) {
-    bench_prefill_attention(results, "attention of 8B", {32, 8, 128}, tokens);
-    bench_prefill_attention(results, "attention of 1.1B", {32, 4, 64}, tokens);
+  if (wanted("prefill")) {
+    for (const auto& shape : {std::pair(4096, 4096), {11008, 4096}, {4096, 14336}, {28672, 4096}}) {
+      bench_prefill(results, shape.first, shape.second, seed);
+    }
+    for (const int tokens : {512, 2048, 8192}) {
+      bench_prefill_attention(results, "attention of 8B", {32, 8, 128}, tokens);
+      bench_prefill_attention(results, "attention of 1.1B", {32, 4, 64}, tokens);
+    }
   }
+  if (!wanted("steps")) return;
   for (const Shape& shape : {k1B, k8B}) {
     for (const bool sparse : {false, true}) {
       const Decoder decoder = random_decoder(shape, sparse, 16 * 512 / kPagePositions, 512, false, seed);
@@ -78,18 +100,18 @@ void run_bench(const char* path, std::uint64_t seed) {
 }  // namespace harness
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IONBF, 0);
   cudaDeviceProp properties;
   CHECK(cudaGetDeviceProperties(&properties, 0));
   const auto seed = static_cast<std::uint64_t>(std::time(nullptr)) % 1000000;
   std::printf("%s, %d SMs, L2 %d MB, seed %llu\n", properties.name, properties.multiProcessorCount,
               properties.l2CacheSize >> 20, static_cast<unsigned long long>(seed));
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   const bool small = argc == 2 && std::strcmp(argv[1], "check-small") == 0;
   if (small || (argc == 2 && std::strcmp(argv[1], "check") == 0)) return harness::run_checks(seed, small) == 0 ? 0 : 1;
-  if (argc == 3 && std::strcmp(argv[1], "bench") == 0) {
-    harness::run_bench(argv[2], seed);
+  if (argc >= 3 && std::strcmp(argv[1], "bench") == 0) {
+    harness::run_bench(argv[2], argc > 3 ? argv[3] : "", seed);
     return 0;
   }
-  std::printf("usage: harness check | check-small | bench FILE\n");
+  std::printf("usage: harness check | check-small | bench FILE [linears | prefill | steps]\n");
   return 2;
 }

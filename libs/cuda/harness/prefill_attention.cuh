@@ -8,6 +8,8 @@ namespace harness {
 
 struct AttentionShape {
   int heads, kv_heads, dims;
+  int window = 0;
+  bool dressed = false;  // biases, and norms of heads
   int width() const { return (heads + 2 * kv_heads) * dims; }
 };
 
@@ -20,7 +22,8 @@ __global__ void reference_chunk(const PrefillAttention args, double* out) {
   const std::int32_t* const pages = args.pages + args.first_page[token];
   const std::uint16_t* q =
       args.qkv + (static_cast<std::size_t>(token) * (args.heads + 2 * args.kv_heads) + head) * dims;
-  for (int p = dim; p <= position; p += dims) {
+  const int first = args.window > 0 ? max(0, position + 1 - args.window) : 0;
+  for (int p = first + dim; p <= position; p += dims) {
     const std::uint16_t* key = args.keys + cache_row(args, pages, p, kv_head, dims);
     double score = 0;
     for (int d = 0; d < dims; d++) score += static_cast<double>(bf16_value(q[d])) * bf16_value(key[d]);
@@ -28,8 +31,8 @@ __global__ void reference_chunk(const PrefillAttention args, double* out) {
   }
   __syncthreads();
   double maximum = -INFINITY, sum = 0, output = 0;
-  for (int p = 0; p <= position; p++) maximum = fmax(maximum, scores[p]);
-  for (int p = 0; p <= position; p++) {
+  for (int p = first; p <= position; p++) maximum = fmax(maximum, scores[p]);
+  for (int p = first; p <= position; p++) {
     const double weight = exp(scores[p] - maximum);
     sum += weight;
     output += weight * bf16_value(args.values[cache_row(args, pages, p, kv_head, dims) + dim]);
@@ -77,6 +80,7 @@ struct PrefillCase {
   std::uint16_t *keys, *values;
   Device<std::int32_t> page_table;
   Device<float2> rotary;
+  Device<float> bias, query_norm, key_norm;
 
   PrefillCase(const AttentionShape& shape, int first_position, int tokens, std::uint64_t seed)
       : shape(shape), tokens(tokens), first_position(first_position) {
@@ -97,6 +101,11 @@ struct PrefillCase {
     }
     out = Device<std::uint16_t>(static_cast<std::size_t>(tokens) * shape.heads * shape.dims);
     rotary = Device<float2>(rotary_table(end, shape.dims));
+    if (shape.dressed) {
+      bias = Device<float>(random_floats(shape.width(), seed + 3000, 3));
+      query_norm = Device<float>(random_floats(shape.dims, seed + 3001, 1));
+      key_norm = Device<float>(random_floats(shape.dims, seed + 3002, 1));
+    }
     CHECK(cudaDeviceSynchronize());
   }
 
@@ -104,6 +113,8 @@ struct PrefillCase {
   PromptPiece part(int from, int count) const {
     PrefillAttention args{};
     args.qkv = qkv + static_cast<std::size_t>(from) * shape.width();
+    args.head = {bias, query_norm, key_norm, kEpsilon};
+    args.window = shape.window;
     args.heads = shape.heads;
     args.kv_heads = shape.kv_heads;
     args.keys = keys;
@@ -142,9 +153,21 @@ inline void check_prefill_attention(Report& report, const AttentionShape& shape,
         (static_cast<std::size_t>(page_table[last / kPagePositions]) * shape.kv_heads * kPagePositions +
          last % kPagePositions) *
         shape.dims;
+    std::vector<double> x(shape.dims);
+    for (int d = 0; d < shape.dims; d++) x[d] = bf16_value(before[row + d]);
+    if (shape.dressed) {
+      const std::vector<float> of_bias = chunk.bias.host();
+      const std::vector<float> norm = head == 0 ? chunk.query_norm.host() : chunk.key_norm.host();
+      double square = 0;
+      for (int d = 0; d < shape.dims; d++) {
+        x[d] += of_bias[head * shape.dims + d];
+        square += x[d] * x[d];
+      }
+      for (int d = 0; d < shape.dims; d++) x[d] *= norm[d] / std::sqrt(square / shape.dims + kEpsilon);
+    }
     for (int d = 0; d < shape.dims; d++) {
       const float2 turn = rotary[static_cast<std::size_t>(last) * half + d % half];
-      const double a = bf16_value(before[row + d % half]), b = bf16_value(before[row + d % half + half]);
+      const double a = x[d % half], b = x[d % half + half];
       expected.push_back(d < half ? a * turn.x - b * turn.y : b * turn.x + a * turn.y);
       turned.push_back(bf16_value(head == 0 ? after[row + d] : keys[cached + d]));
     }
@@ -168,8 +191,8 @@ inline void check_prefill_attention(Report& report, const AttentionShape& shape,
     CHECK(cudaDeviceSynchronize());
     report.expect(chunk.out.host() == bits, "attention of prefill: bits depend on the cut", cut);
   }
-  std::printf("attention of prefill, %2d heads of %3d, %4d tokens from %4d: error %.1e\n", shape.heads, shape.dims,
-              tokens, first_position, error);
+  std::printf("attention of prefill, %2d heads of %3d, %4d tokens from %4d, window %d: error %.1e\n", shape.heads,
+              shape.dims, tokens, first_position, shape.window, error);
 }
 
 // Every row in the order that is asked for.

@@ -73,6 +73,8 @@ struct ReferenceCache {
   const std::int32_t *page_table, *positions;
   int max_pages, heads, kv_heads, dims;
   const float2* rotary;
+  HeadArguments head;
+  int window;
 };
 
 // Attention of one new position; its key and value are rounded to bf16 as in the cache. Grid (heads, tokens), a thread
@@ -85,20 +87,31 @@ __global__ void reference_attention(const ReferenceCache cache, const double* q,
   double* query = scores + position + 1;
   double* key = query + dims;
   const float2 turn = cache.rotary[static_cast<std::size_t>(position) * half + dim % half];
-  const auto rotated = [&](const double* from) {
-    const double a = from[dim % half], b = from[dim % half + half];
-    return dim < half ? a * turn.x - b * turn.y : b * turn.x + a * turn.y;
+  // Bias, norm, rotation of the head whose first row this is.
+  const auto prepared = [&](const double* from, int row, const float* norm, double* to) {
+    const auto biased = [&](int d) { return from[d] + (cache.head.bias != nullptr ? cache.head.bias[row + d] : 0.0f); };
+    double square = 0;
+    for (int d = 0; d < dims; d++) square += biased(d) * biased(d);
+    const double factor = norm != nullptr ? 1 / sqrt(square / dims + static_cast<double>(cache.head.epsilon)) : 1;
+    const auto normed = [&](int d) { return biased(d) * factor * (norm != nullptr ? norm[d] : 1.0f); };
+    const double a = normed(dim % half), b = normed(dim % half + half);
+    to[dim] = dim < half ? a * turn.x - b * turn.y : b * turn.x + a * turn.y;
   };
   const auto rounded = [](double x) { return static_cast<double>(bf16_value(bf16_bits(static_cast<float>(x)))); };
-  query[dim] = rotated(q + (static_cast<std::size_t>(token) * cache.heads + head) * dims);
-  key[dim] = rounded(rotated(k + (static_cast<std::size_t>(token) * cache.kv_heads + kv_head) * dims));
-  const double value = rounded(v[(static_cast<std::size_t>(token) * cache.kv_heads + kv_head) * dims + dim]);
+  prepared(q + (static_cast<std::size_t>(token) * cache.heads + head) * dims, head * dims, cache.head.query_norm, query);
+  prepared(k + (static_cast<std::size_t>(token) * cache.kv_heads + kv_head) * dims, (cache.heads + kv_head) * dims,
+           cache.head.key_norm, key);
+  key[dim] = rounded(key[dim]);
+  const int value_row = (cache.heads + cache.kv_heads + kv_head) * dims + dim;
+  const double value = rounded(v[(static_cast<std::size_t>(token) * cache.kv_heads + kv_head) * dims + dim] +
+                               (cache.head.bias != nullptr ? cache.head.bias[value_row] : 0.0f));
+  const int first = cache.window > 0 ? max(0, position + 1 - cache.window) : 0;
   const auto at = [&](int p) {
     const std::size_t page = cache.page_table[token * cache.max_pages + p / 64];
     return ((page * cache.kv_heads + kv_head) * 64 + p % 64) * dims;
   };
   __syncthreads();
-  for (int p = dim; p <= position; p += dims) {
+  for (int p = first + dim; p <= position; p += dims) {
     double score = 0;
     for (int d = 0; d < dims; d++) {
       score += query[d] * (p < position ? static_cast<double>(bf16_value(cache.keys[at(p) + d])) : key[d]);
@@ -107,8 +120,8 @@ __global__ void reference_attention(const ReferenceCache cache, const double* q,
   }
   __syncthreads();
   double maximum = -INFINITY, sum = 0, output = 0;
-  for (int p = 0; p <= position; p++) maximum = fmax(maximum, scores[p]);
-  for (int p = 0; p <= position; p++) {
+  for (int p = first; p <= position; p++) maximum = fmax(maximum, scores[p]);
+  for (int p = first; p <= position; p++) {
     const double weight = exp(scores[p] - maximum);
     sum += weight;
     output += weight * (p < position ? static_cast<double>(bf16_value(cache.values[at(p) + dim])) : value);

@@ -24,7 +24,7 @@ inline std::vector<double> reference_step(const Decoder& decoder, const Batch& b
     reference_linear(layer.k, normed, k, tokens);
     reference_linear(layer.v, normed, v, tokens);
     const ReferenceCache cache{layer.keys, layer.values, batch.page_table, batch.positions, batch.max_pages,
-                               s.heads,    s.kv_heads,   s.dims,           decoder.rotary};
+                               s.heads,    s.kv_heads,   s.dims,           decoder.rotary,  {},              0};
     const std::size_t shared = (last + 1 + 2 * s.dims) * sizeof(double);
     reference_attention<<<dim3(s.heads, tokens), s.dims, shared>>>(cache, q, k, v, attended);
     reference_linear(layer.o, attended, added, tokens);

@@ -77,8 +77,16 @@ struct LinearArguments {
   std::uint8_t* fragments;  // Output::kSwiglu
 };
 
+// What is done to heads before they are rotated.
+struct HeadArguments {
+  const float* bias;                   // of all rows of q, k and v, or null
+  const float *query_norm, *key_norm;  // [dims], or null: an RMSNorm of each head
+  float epsilon;
+};
+
 struct AttentionArguments {
   Planes qkv;  // rows: heads * dims of q, kv_heads * dims of k, the same of v
+  HeadArguments head;
   int heads, kv_heads;
   std::uint16_t *keys, *values;    // [page][kv_heads][kPagePositions][dims]
   const std::int32_t* page_table;  // [tokens][max_pages]: the pages of a token's sequence, in order
@@ -87,6 +95,7 @@ struct AttentionArguments {
   // Whether `append_positions` has written the keys and values of the step: where a sequence has several tokens in it,
   // each attends to those before it.
   bool appended;
+  int window;            // the positions that a token attends to, its own among them; 0: all before it
   const float2* rotary;  // [positions][dims / 2]: cosine and sine
   float scale;
   float* outputs;   // [tokens][heads][max_pages][dims]: sums of values, each relative to its page's maximum
@@ -98,6 +107,12 @@ struct AttentionArguments {
 struct TilePlaces {
   int first, step;
   ESPARSE_BOTH int of(int tile) const { return first + step * tile; }
+};
+
+// The inputs of the step to come; none where nothing continues.
+struct Sequences {
+  std::int32_t* ids;        // [tokens]: of the next step
+  std::int32_t* positions;  // [tokens]; -1: no sequence, nothing changes
 };
 
 constexpr unsigned long long kAllRight = ~0ull;  // see check_positions

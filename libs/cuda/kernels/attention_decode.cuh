@@ -6,7 +6,7 @@
 #pragma once
 #include <type_traits>
 
-#include "planes.cuh"
+#include "head.cuh"
 
 namespace esparse {
 
@@ -15,17 +15,12 @@ constexpr int kAttentionWarps = kAttentionThreads / kLanes;
 template <int kDims, int kQueries>
 struct AttentionShared {
   float queries[kQueries][kDims];
-  std::uint16_t key[kDims], value[kDims];  // of the new position
+  alignas(16) std::uint16_t key[kDims];
+  alignas(16) std::uint16_t value[kDims];  // of the new position
   float outputs[kAttentionWarps][kQueries][kDims];
   float weights[kPagePositions][kQueries];
   float maxima[kAttentionWarps][kQueries], sums[kAttentionWarps][kQueries];
 };
-
-// The pair (i, i + dims / 2) turned by its angle. Rounded as it is written here, whichever kernel it is part of: a key
-// has the same bits wherever it was made.
-__device__ __forceinline__ float2 rotate(float a, float b, float2 turn) {
-  return make_float2(fmaf(a, turn.x, -__fmul_rn(b, turn.y)), fmaf(b, turn.x, __fmul_rn(a, turn.y)));
-}
 
 // Where the cache has a token's position, of a key-value head.
 __device__ __forceinline__ std::size_t cache_at(const AttentionArguments& args, int token, int position, int kv_head,
@@ -34,25 +29,62 @@ __device__ __forceinline__ std::size_t cache_at(const AttentionArguments& args, 
   return ((page * args.kv_heads + kv_head) * kPagePositions + position % kPagePositions) * dims;
 }
 
-// Puts the rotated keys, and the values, of all tokens of the step into the cache. Grid (kv_heads, tokens), a thread a
-// dim.
+// A part of a head of the new position, its bias added.
 template <int kDims>
-__global__ void __launch_bounds__(kDims) append_positions(const __grid_constant__ AttentionArguments args) {
-  constexpr int kPairs = kDims / 2;
-  const int kv_head = blockIdx.x, token = blockIdx.y, dim = threadIdx.x, pair = dim % kPairs;
+__device__ __forceinline__ HeadPart read_head(const AttentionArguments& args, int token, int row) {
+  const HeadPart x{args.qkv.sum<float2>(token, row), args.qkv.sum<float2>(token, row + kDims / 2)};
+  return biased<kDims>(x, args.head.bias, row);
+}
+
+// Its key, by a whole warp: dims of lane % (kDims / 4).
+template <int kDims>
+__device__ __forceinline__ HeadPart new_key(const AttentionArguments& args, int token, int kv_head, int dim,
+                                            const float2* turns) {
+  const HeadPart key = read_head<kDims>(args, token, (args.heads + kv_head) * kDims + dim);
+  return turned<kDims>(key, args.head.key_norm, args.head.epsilon, dim, turns);
+}
+
+// Two dims of its value.
+template <int kDims>
+__device__ __forceinline__ std::uint32_t new_value(const AttentionArguments& args, int token, int kv_head, int dim) {
+  const int row = (args.heads + args.kv_heads + kv_head) * kDims + dim;
+  float2 sum = args.qkv.sum<float2>(token, row);
+  if (args.head.bias != nullptr) sum = add(sum, __ldg(reinterpret_cast<const float2*>(args.head.bias + row)));
+  return bf16_pair(sum);
+}
+
+// Where the angles of two dims of a position stand.
+template <int kDims>
+__device__ __forceinline__ const float2* turns_of(const AttentionArguments& args, int position, int dim) {
+  return args.rotary + static_cast<std::size_t>(position) * (kDims / 2) + dim;
+}
+
+// The first position that a token attends to.
+__device__ __forceinline__ int first_of_window(const AttentionArguments& args, int position) {
+  return args.window > 0 ? max(0, position + 1 - args.window) : 0;
+}
+
+__device__ __forceinline__ void put_pair(std::uint16_t* to, std::uint32_t pair) {
+  *reinterpret_cast<std::uint32_t*>(to) = pair;
+}
+
+// Puts the rotated keys, and the values, of all tokens of the step into the cache. Grid (kv_heads, tokens).
+template <int kDims>
+__global__ void __launch_bounds__(kAttentionThreads) append_positions(const __grid_constant__ AttentionArguments args) {
+  const int kv_head = blockIdx.x, token = blockIdx.y, warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
   release_dependents();
   const int position = args.positions[token];
   if (position < 0) return;
   const std::size_t at = cache_at(args, token, position, kv_head, kDims);
-  const float2 turn = args.rotary[static_cast<std::size_t>(position) * kPairs + pair];
   wait_for_producers();
-  const int row = (args.heads + kv_head) * kDims;
-  if (dim < kPairs) {
-    const float2 turned = rotate(args.qkv.sum(token, row + pair), args.qkv.sum(token, row + pair + kPairs), turn);
-    args.keys[at + pair] = bf16_bits(turned.x);
-    args.keys[at + pair + kPairs] = bf16_bits(turned.y);
+  if (warp == 0) {
+    const int dim = lane % (kDims / 4) * 2;
+    const HeadPart key = new_key<kDims>(args, token, kv_head, dim, turns_of<kDims>(args, position, dim));
+    put_pair(args.keys + at + dim, bf16_pair(key.low));
+    put_pair(args.keys + at + dim + kDims / 2, bf16_pair(key.high));
+  } else if (const int dim = 2 * (threadIdx.x - kLanes); dim < kDims) {
+    put_pair(args.values + at + dim, new_value<kDims>(args, token, kv_head, dim));
   }
-  args.values[at + dim] = bf16_bits(args.qkv.sum(token, row + args.kv_heads * kDims + dim));
 }
 
 // Eight bf16 as f32.
@@ -69,7 +101,7 @@ __device__ __forceinline__ void widen8(const uint4& packed, float (&out)[8]) {
 template <int kDims, int kQueries>
 __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_constant__ AttentionArguments args) {
   __shared__ __align__(16) AttentionShared<kDims, kQueries> shared;
-  constexpr int kPairs = kDims / 2, kHeadsAtOnce = kAttentionThreads / kPairs;
+  constexpr int kItems = kDims / 4, kHeadsAtOnce = kAttentionThreads / kItems;
   constexpr int kKeysOfWarp = kPagePositions / kAttentionWarps, kKeysAtOnce = 4;
   constexpr int kChunks = kDims / 64, kDimsOfLane = kDims / kLanes;
   using ValueWords = std::conditional_t<kDimsOfLane == 4, uint2, std::uint32_t>;
@@ -78,7 +110,8 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
   release_dependents();
   const int position = args.positions[token], cache_page = args.page_table[token * args.max_pages + page];
   const int older = min(kPagePositions, position - page * kPagePositions);
-  if (older < 0) return;
+  const int begin = first_of_window(args, position) - page * kPagePositions;  // of the page's keys; may be before them
+  if (older < 0 || begin >= kPagePositions) return;
   if (args.appended) wait_for_producers();
   const bool newest = older < kPagePositions;
   const int count = older + newest;
@@ -103,35 +136,32 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
     const std::uint16_t* from = args.values + at + (first + i) * kDims + lane * kDimsOfLane;
     values[i] = first + i < older ? __ldcg(reinterpret_cast<const ValueWords*>(from)) : ValueWords{};
   }
-  const int pair = thread % kPairs;
-  const float2 turn = args.rotary[static_cast<std::size_t>(position) * kPairs + pair];
+  const int dim = thread % kItems * 2;
+  const float2* const turns = turns_of<kDims>(args, position, dim);
   wait_for_producers();
 
   constexpr float kLog2E = 1.4426950408889634f;
-  for (int q = thread / kPairs; q < kQueries; q += kHeadsAtOnce) {
-    const int row = (kv_head * kQueries + q) * kDims + pair;
-    const float2 turned = rotate(args.qkv.sum(token, row), args.qkv.sum(token, row + kPairs), turn);
-    shared.queries[q][pair] = turned.x * (args.scale * kLog2E);
-    shared.queries[q][pair + kPairs] = turned.y * (args.scale * kLog2E);
+  const float scale = args.scale * kLog2E;
+#pragma unroll
+  for (int head = 0; head < kQueries; head += kHeadsAtOnce) {
+    const int q = head + thread / kItems, row = (kv_head * kQueries + min(q, kQueries - 1)) * kDims + dim;
+    const HeadPart x = turned<kDims>(read_head<kDims>(args, token, row), args.head.query_norm, args.head.epsilon, dim, turns);
+    if (q >= kQueries) continue;
+    *reinterpret_cast<float2*>(&shared.queries[q][dim]) = make_float2(x.low.x * scale, x.low.y * scale);
+    *reinterpret_cast<float2*>(&shared.queries[q][dim + kDims / 2]) = make_float2(x.high.x * scale, x.high.y * scale);
   }
-  if (newest) {
-    const int row = (args.heads + kv_head) * kDims;
-    std::uint16_t* const key = args.keys + at + older * kDims;
-    std::uint16_t* const value = args.values + at + older * kDims;
-    if (thread < kPairs) {
-      const float2 turned = rotate(args.qkv.sum(token, row + pair), args.qkv.sum(token, row + pair + kPairs), turn);
-      shared.key[pair] = bf16_bits(turned.x);
-      shared.key[pair + kPairs] = bf16_bits(turned.y);
-      if (!args.appended) {
-        key[pair] = shared.key[pair];
-        key[pair + kPairs] = shared.key[pair + kPairs];
-      }
-    }
-    if (thread < kDims) {
-      const float v = args.qkv.sum(token, row + args.kv_heads * kDims + thread);
-      shared.value[thread] = bf16_bits(v);
-      if (!args.appended) value[thread] = shared.value[thread];
-    }
+  if (newest && warp == 0) {
+    const HeadPart made = new_key<kDims>(args, token, kv_head, dim, turns);
+    const auto put = [&](int to, std::uint32_t two) {
+      put_pair(shared.key + to, two);
+      if (!args.appended) put_pair(args.keys + at + older * kDims + to, two);
+    };
+    put(dim, bf16_pair(made.low));
+    put(dim + kDims / 2, bf16_pair(made.high));
+  } else if (const int of_value = 2 * (thread - kLanes); newest && of_value < kDims) {
+    const std::uint32_t two = new_value<kDims>(args, token, kv_head, of_value);
+    put_pair(shared.value + of_value, two);
+    if (!args.appended) put_pair(args.values + at + older * kDims + of_value, two);
   }
   __syncthreads();
 
@@ -168,7 +198,8 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
       for (int distance = 4; distance > 0; distance /= 2) {
         scores[i][q] += __shfl_xor_sync(~0u, scores[i][q], distance);
       }
-      if (first + i * kKeysAtOnce + of_key >= count) scores[i][q] = -INFINITY;  // not there
+      const int key = first + i * kKeysAtOnce + of_key;
+      if (key < begin || key >= count) scores[i][q] = -INFINITY;  // not there
       maximum = fmaxf(maximum, scores[i][q]);
     }
     maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 8));
@@ -177,7 +208,7 @@ __global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_co
 #pragma unroll
     for (int i = 0; i < kKeysOfWarp / kKeysAtOnce; i++) {
       const int key = first + i * kKeysAtOnce + of_key;
-      const float weight = key < count ? exp2f(scores[i][q] - maximum) : 0;
+      const float weight = key >= begin && key < count ? exp2f(scores[i][q] - maximum) : 0;
       if (part == 0) shared.weights[key][q] = weight;
       sum += weight;
     }
@@ -238,14 +269,15 @@ __global__ void merge_pages(const __grid_constant__ AttentionArguments args, con
                             std::uint8_t* fragments) {
   const int head = blockIdx.x, token = blockIdx.y, dim = threadIdx.x, dims = blockDim.x;
   release_dependents();
-  const int pages = args.positions[token] / kPagePositions + (args.positions[token] >= 0);
+  const int position = args.positions[token], pages = position / kPagePositions + (position >= 0);
+  const int first_page = first_of_window(args, position) / kPagePositions;
   const int input = inverse[head * dims + dim];
   wait_for_producers();
   const std::size_t at = (static_cast<std::size_t>(token) * args.heads + head) * args.max_pages;
   // Eight pages at once: their loads do not wait for each other.
   constexpr int kAtOnce = 8;
   float maximum = -INFINITY, output = 0, sum = 0;
-  for (int first = 0; first < pages; first += kAtOnce) {
+  for (int first = first_page; first < pages; first += kAtOnce) {
     float2 weights[kAtOnce];
     float outputs[kAtOnce], greatest = maximum;
 #pragma unroll

@@ -3,7 +3,7 @@
 // A query's bits depend on its own position only, not on how the prompt is cut: it takes the pages in order, and those
 // beyond its position change nothing.
 #pragma once
-#include "attention_decode.cuh"
+#include "head.cuh"
 #include "prefill_arguments.h"
 #include "wgmma.cuh"
 
@@ -16,33 +16,35 @@ __device__ __forceinline__ std::size_t cache_row(const PrefillAttention& args, c
   return ((page * args.kv_heads + kv_head) * kPagePositions + position % kPagePositions) * dims;
 }
 
-// Rotates q and k and puts k and v into the cache. Grid (tokens).
+// Adds biases, norms and rotates q and k, and puts k and v into the cache. Grid (tokens).
 template <int kDims>
 __global__ void __launch_bounds__(kAppendThreads) append(const __grid_constant__ PrefillAttention args) {
-  constexpr int kPairs = kDims / 2, kItems = kPairs / 2;  // an item: two neighbours and their partners
+  constexpr int kItems = kDims / 4;  // an item: two neighbours and their partners
   release_dependents();
   const int token = blockIdx.x, position = args.positions[token], all = args.heads + 2 * args.kv_heads;
   const std::int32_t* const pages = args.pages + args.first_page[token];
   wait_for_producers();
-  for (int i = threadIdx.x; i < all * kItems; i += kAppendThreads) {
-    const int head = i / kItems, pair = i % kItems * 2;
-    std::uint16_t* const from = args.qkv + (static_cast<std::size_t>(token) * all + head) * kDims + pair;
-    std::uint32_t low = *reinterpret_cast<const std::uint32_t*>(from);
-    std::uint32_t high = *reinterpret_cast<const std::uint32_t*>(from + kPairs);
+  // By whole warps, the last of which may have less to do.
+  for (int first = 0; first < all * kItems; first += kAppendThreads) {
+    const int i = first + threadIdx.x, head = min(i / kItems, all - 1), dim = i % kItems * 2;
+    std::uint16_t* const from = args.qkv + (static_cast<std::size_t>(token) * all + head) * kDims + dim;
+    const auto widened = [](std::uint32_t two) { return make_float2(bf16_value(two & 0xffffu), bf16_value(two >> 16)); };
+    HeadPart x{widened(*reinterpret_cast<const std::uint32_t*>(from)),
+               widened(*reinterpret_cast<const std::uint32_t*>(from + kDims / 2))};
+    x = biased<kDims>(x, args.head.bias, head * kDims + dim);
+    const bool is_query = head < args.heads, is_value = head >= args.heads + args.kv_heads;
+    const HeadPart other =
+        turned<kDims>(x, is_query ? args.head.query_norm : args.head.key_norm, args.head.epsilon, dim,
+                      args.rotary + static_cast<std::size_t>(position) * (kDims / 2) + dim);
+    if (!is_value) x = other;
     std::uint16_t* to = from;
-    if (head >= args.heads) {
-      std::uint16_t* const cache = head < args.heads + args.kv_heads ? args.keys : args.values;
-      to = cache + cache_row(args, pages, position, (head - args.heads) % args.kv_heads, kDims) + pair;
+    if (!is_query) {
+      std::uint16_t* const cache = is_value ? args.values : args.keys;
+      to = cache + cache_row(args, pages, position, (head - args.heads) % args.kv_heads, kDims) + dim;
     }
-    if (head < args.heads + args.kv_heads) {
-      const float2* turns = args.rotary + static_cast<std::size_t>(position) * kPairs + pair;
-      const float2 first = rotate(bf16_value(low & 0xffffu), bf16_value(high & 0xffffu), turns[0]);
-      const float2 second = rotate(bf16_value(low >> 16), bf16_value(high >> 16), turns[1]);
-      low = bf16_bits(first.x) | static_cast<std::uint32_t>(bf16_bits(second.x)) << 16;
-      high = bf16_bits(first.y) | static_cast<std::uint32_t>(bf16_bits(second.y)) << 16;
-    }
-    *reinterpret_cast<std::uint32_t*>(to) = low;
-    *reinterpret_cast<std::uint32_t*>(to + kPairs) = high;
+    if (i >= all * kItems) continue;
+    *reinterpret_cast<std::uint32_t*>(to) = bf16_pair(x.low);
+    *reinterpret_cast<std::uint32_t*>(to + kDims / 2) = bf16_pair(x.high);
   }
 }
 
@@ -133,7 +135,10 @@ __global__ void __launch_bounds__(kChunkThreads, 1) attend_chunk(const __grid_co
   const int head = blockIdx.y, kv_head = head / (args.heads / args.kv_heads);
   const int warpgroup = threadIdx.x / 128, warp = threadIdx.x / kLanes % 4, lane = threadIdx.x % kLanes, quad = lane % 4;
   const int last_position = tile.first_position + tile.rows - 1;
-  const int page_count = last_position / kPagePositions + 1, block_count = last_position / kBlockKeys + 1;
+  // Blocks before the window of the tile's first query are left out; `block` counts from the first of the others.
+  const int first_block = args.window > 0 ? max(0, tile.first_position + 1 - args.window) / kBlockKeys : 0;
+  const int page_count = last_position / kPagePositions + 1 - 2 * first_block;
+  const int block_count = last_position / kBlockKeys + 1 - first_block, first_key = first_block * kBlockKeys;
   if (threadIdx.x == 0) {
     for (int i = 0; i < kAttentionStages; i++) {
       barrier_init(shared_address(&full[i]), 1);
@@ -151,7 +156,8 @@ __global__ void __launch_bounds__(kChunkThreads, 1) attend_chunk(const __grid_co
     for (int block = 0; block < block_count; block++) {
       const int stage = block % kAttentionStages;
       barrier_wait(shared_address(&empty[stage]), block / kAttentionStages % 2 ^ 1);
-      request_block<kDims>(args, args.pages + tile.first_page + 2 * block, min(2, page_count - 2 * block), kv_head,
+      request_block<kDims>(args, args.pages + tile.first_page + 2 * (first_block + block),
+                           min(2, page_count - 2 * block), kv_head,
                            stages + stage * Ring::kStage, shared_address(&full[stage]));
     }
     return;
@@ -180,7 +186,7 @@ __global__ void __launch_bounds__(kChunkThreads, 1) attend_chunk(const __grid_co
   const auto score = [&](int block) {
     const int stage = block % kAttentionStages;
     barrier_wait(shared_address(&full[stage]), block / kAttentionStages % 2);
-    const int behind = last_position + 1 - block * kBlockKeys;
+    const int behind = last_position + 1 - first_key - block * kBlockKeys;
     if (behind < kBlockKeys) {
       clear_values<kDims>(memory + (stages - shared_address(memory)) + stage * Ring::kStage + Ring::kHalf, behind);
     }
@@ -196,11 +202,13 @@ __global__ void __launch_bounds__(kChunkThreads, 1) attend_chunk(const __grid_co
   };
   // Scores into weights, relative to the greatest score so far; `kept` is what that leaves of the sums before.
   const auto settle = [&](int block) {
-    if ((block + 1) * kBlockKeys - 1 > tile.first_position + first_query - lane / 4) {
+    const int own_first = tile.first_position + first_query - lane / 4, from = first_key + block * kBlockKeys;
+    const bool begins = args.window > 0 && from <= own_first + 15 - args.window;
+    if (from + kBlockKeys - 1 > own_first || begins) {
 #pragma unroll
       for (int i = 0; i < kBlockKeys / 2; i++) {
-        const int key = block * kBlockKeys + i / 4 * 8 + quad * 2 + i % 2;
-        if (key > tile.first_position + first_query + i / 2 % 2 * 8) scores[i] = -INFINITY;
+        const int key = from + i / 4 * 8 + quad * 2 + i % 2, query = own_first + lane / 4 + i / 2 % 2 * 8;
+        if (key > query || (args.window > 0 && key <= query - args.window)) scores[i] = -INFINITY;
       }
     }
 #pragma unroll
@@ -212,9 +220,11 @@ __global__ void __launch_bounds__(kChunkThreads, 1) attend_chunk(const __grid_co
       }
       maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 1));
       maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 2));
-      kept[half] = power_of_2((maxima[half] - maximum) * scale);
+      // A block may be before a query's window as a whole.
+      const float reference = maximum == -INFINITY ? 0 : maximum;
+      kept[half] = power_of_2((maxima[half] - reference) * scale);
       maxima[half] = maximum;
-      const float offset = -maximum * scale;
+      const float offset = -reference * scale;
       float sum = 0;
 #pragma unroll
       for (int i = 0; i < kBlockKeys / 8; i++) {

@@ -9,22 +9,30 @@
 
 namespace esparse {
 
-#define LINEAR(weights, tokens, input, output)                                                       \
-  template __global__ void linear<weights, tokens, plain_warps(tokens), Input::input, Output::output>( \
+#define LINEAR(weights, tokens, warps, input, output)                                    \
+  template __global__ void linear<weights, tokens, warps, Input::input, Output::output>( \
       const __grid_constant__ LinearArguments);
-#define LINEARS_OF_FEW(weights, tokens)        \
-  LINEAR(weights, tokens, kNormed, kPlanes)    \
-  LINEAR(weights, tokens, kNormed, kSwiglu)    \
-  LINEAR(weights, tokens, kFragments, kPlanes)
-#define LINEARS_OF_MORE(weights, tokens)       \
-  LINEAR(weights, tokens, kFragments, kPlanes) \
-  LINEAR(weights, tokens, kFragments, kPairedPlanes)
-#define LINEARS(weights)       \
-  LINEARS_OF_FEW(weights, 1)   \
-  LINEARS_OF_FEW(weights, 2)   \
-  LINEARS_OF_MORE(weights, 4)  \
-  LINEARS_OF_MORE(weights, 8)  \
-  LINEARS_OF_MORE(weights, 16)
+#define LINEARS_OF_FEW(weights, tokens)           \
+  LINEAR(weights, tokens, 8, kNormed, kPlanes)    \
+  LINEAR(weights, tokens, 8, kNormed, kSwiglu)    \
+  LINEAR(weights, tokens, 8, kFragments, kPlanes)
+#define LINEARS_OF_WHOLE_ROWS(weights, tokens)    \
+  LINEAR(weights, tokens, 8, kFragments, kPlanes) \
+  LINEAR(weights, tokens, 8, kFragments, kSwiglu)
+#define LINEARS_OF_PARTS(weights, tokens, warps)      \
+  LINEAR(weights, tokens, warps, kFragments, kPlanes) \
+  LINEAR(weights, tokens, warps, kFragments, kPairedPlanes)
+#define LINEARS(weights)            \
+  LINEARS_OF_FEW(weights, 1)        \
+  LINEARS_OF_FEW(weights, 2)        \
+  LINEARS_OF_WHOLE_ROWS(weights, 4) \
+  LINEARS_OF_PARTS(weights, 4, 4)   \
+  LINEARS_OF_WHOLE_ROWS(weights, 8) \
+  LINEARS_OF_PARTS(weights, 8, 4)   \
+  LINEARS_OF_PARTS(weights, 8, 2)   \
+  LINEARS_OF_PARTS(weights, 16, 4)  \
+  LINEARS_OF_PARTS(weights, 16, 2)  \
+  LINEARS_OF_PARTS(weights, 16, 1)
 LINEARS(Sparse)
 LINEARS(Dense)
 

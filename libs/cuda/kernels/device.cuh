@@ -60,6 +60,11 @@ __device__ __forceinline__ void bulk_copy_once(std::uint32_t to, const void* fro
       : "memory");
 }
 
+// Brings `bytes` (a multiple of 16) to the L2.
+__device__ __forceinline__ void prefetch_bulk(const void* from, int bytes) {
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+}
+
 // sums (16 rows x 8 columns, f32) += a (16 x 16) b (16 x 8)
 __device__ __forceinline__ void multiply_dense(float (&sums)[4], const Words4& a, std::uint32_t b0, std::uint32_t b1) {
   asm volatile(

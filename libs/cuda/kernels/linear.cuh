@@ -87,6 +87,8 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
                 panels * slice.blocks,
                 false};
   const std::uint32_t arrived = barriers + kLinearWarps * depth * 8;  // the activations
+  NormSources<Weights, kSets> sources;
+  if constexpr (kInput == Input::kNormed) sources.request(args, args.activations + s, slice, lane);
   if (lane == 0) {
     for (int i = 0; i < depth; i++) barrier_init(stream.barriers + i * 8, 1);
     if (warp == 0) barrier_init(arrived, kLinearWarps * kSets);
@@ -97,7 +99,7 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
 
   std::uint8_t* const sets = shared + plan.activations;
   if constexpr (kInput == Input::kNormed) {
-    norm_activations<Weights, kTokens, kSets>(args, args.activations + s, slice, sets,
+    norm_activations<Weights, kTokens, kSets>(args, args.activations + s, sources, slice, sets,
                                               reinterpret_cast<float*>(shared + plan.row));
   } else {
     fetch_activations<Weights, kTokens, kWarps, kSets>(args, args.activations + s, slice, sets, arrived);

@@ -50,7 +50,8 @@ __device__ __forceinline__ void fetch_activations(const LinearArguments& args, c
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, set_bytes = args.plan.set_bytes;
   __syncthreads();
   wait_for_producers();
-  if (kWarps == kSlices && slice.blocks * kBlock <= kLoadedSliceBytes) {
+  // All warps in the same way: by the longest slice.
+  if (kWarps == kSlices && (slice.plane_blocks + kSlices - 1) / kSlices * kBlock <= kLoadedSliceBytes) {
 #pragma unroll
     for (int set = 0; set < kSets; set++) {
       load_slice(sets + set * set_bytes + (slice.first - slice.plane_first) * kBlock,
@@ -68,26 +69,39 @@ __device__ __forceinline__ void fetch_activations(const LinearArguments& args, c
   barrier_wait(arrived, 0);
 }
 
+// What a linear that norms must know besides the stream: requested before its weights, behind which it would wait for the
+// memory.
+template <class Weights, int kSets>
+struct NormSources {
+  static constexpr int kEarly = 2, kBlockChunks = Weights::kFormat.inputs / kChunk;
+  uint4 early[kSets][kEarly];
+
+  static __device__ __forceinline__ uint4 of(const LinearActivations& from, const InputSlice& slice, int chunk) {
+    return __ldg(reinterpret_cast<const uint4*>(from.sources) + slice.first * kBlockChunks + chunk);
+  }
+  __device__ __forceinline__ void request(const LinearArguments& args, const LinearActivations* from,
+                                          const InputSlice& slice, int lane) {
+    prefetch_norm(args.norm);
+#pragma unroll
+    for (int set = 0; set < kSets; set++) {
+#pragma unroll
+      for (int i = 0; i < kEarly; i++) {
+        const int chunk = i * kLanes + lane;
+        if (chunk < slice.blocks * kBlockChunks) early[set][i] = of(from[set], slice, chunk);
+      }
+    }
+  }
+};
+
 // The norm of the residual stream, each warp its own slice of it, to `sets`; waits for the kernel before.
 template <class Weights, int kTokens, int kSets>
 __device__ __forceinline__ void norm_activations(const LinearArguments& args, const LinearActivations* from,
-                                                 const InputSlice& slice, std::uint8_t* sets, float* row) {
-  constexpr int kEarly = 2, kBlockChunks = Weights::kFormat.inputs / kChunk;
-  const int lane = threadIdx.x % kLanes, chunks = slice.blocks * kBlockChunks;
+                                                 const NormSources<Weights, kSets>& sources, const InputSlice& slice,
+                                                 std::uint8_t* sets, float* row) {
+  using Sources = NormSources<Weights, kSets>;
+  const int lane = threadIdx.x % kLanes, chunks = slice.blocks * Sources::kBlockChunks;
   std::uint8_t* const own = sets + slice.first * kBlockActivations<Weights, kTokens>;
   float* const squares = row + args.norm.channels;
-  const auto sources_of = [&](int set, int chunk) {
-    return __ldg(reinterpret_cast<const uint4*>(from[set].sources) + slice.first * kBlockChunks + chunk);
-  };
-  uint4 early[kSets][kEarly];  // known before the wait
-#pragma unroll
-  for (int set = 0; set < kSets; set++) {
-#pragma unroll
-    for (int i = 0; i < kEarly; i++) {
-      if (i * kLanes + lane < chunks) early[set][i] = sources_of(set, i * kLanes + lane);
-    }
-  }
-  prefetch_norm(args.norm);
   wait_for_producers();
   for (int token = 0; token < kTokens; token++) {
     const float scale = normalise<kLinearThreads>(args.norm, token, blockIdx.x == 0, row, squares);
@@ -99,10 +113,12 @@ __device__ __forceinline__ void norm_activations(const LinearArguments& args, co
         write_chunk(own + set * args.plan.set_bytes, chunk / 4, chunk % 4, token, kTokens, x);
       };
 #pragma unroll
-      for (int i = 0; i < kEarly; i++) {
-        if (i * kLanes + lane < chunks) write(i * kLanes + lane, early[set][i]);
+      for (int i = 0; i < Sources::kEarly; i++) {
+        if (i * kLanes + lane < chunks) write(i * kLanes + lane, sources.early[set][i]);
       }
-      for (int chunk = kEarly * kLanes + lane; chunk < chunks; chunk += kLanes) write(chunk, sources_of(set, chunk));
+      for (int chunk = Sources::kEarly * kLanes + lane; chunk < chunks; chunk += kLanes) {
+        write(chunk, Sources::of(from[set], slice, chunk));
+      }
     }
     if (token + 1 < kTokens) __syncthreads();
   }

@@ -59,6 +59,24 @@ struct LinearPlan {
   int barriers, activations, set_bytes, partials, row, shared;
 };
 
+// What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
+// room for the rings beside their activations, and fewer planes for the reader to add up.
+inline LinearTuning chosen_tuning(const LinearProblem& problem) {
+  constexpr int kRingBytes = 192 << 10, kManyPanels = 1000;  // of a head
+  int panels = 0;
+  for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
+  const int most = problem.tokens <= 8 || panels >= kManyPanels ? 128 << 10 : 64 << 10;
+  int warps = kSlices;
+  const auto activations = [&] { return activation_bytes(problem.cols / kSlices * warps, problem.tokens) * problem.sets; };
+  if (problem.tokens > kNormedTokens) {
+    while (warps > plain_warps(problem.tokens) &&
+           (!linear_exists(problem.tokens, warps) || activations() > static_cast<std::size_t>(most))) {
+      warps /= 2;
+    }
+  }
+  return {warps, 1, kRingBytes};
+}
+
 inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& tuning, int sms) {
   const auto& [format, panels, segments, cols, tokens, sets, normed] = problem;
   if (cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");

@@ -59,7 +59,7 @@ __device__ __forceinline__ float normalise(const NormInput& in, int token, bool 
 __device__ __forceinline__ void gather_chunk(const float* row, float scale, const uint4& sources, float (&x)[kChunk]) {
   const auto* source = reinterpret_cast<const std::uint16_t*>(&sources);
 #pragma unroll
-  for (int i = 0; i < kChunk; i++) x[i] = row[source[i]] * scale;
+  for (int i = 0; i < kChunk; i++) x[i] = __fmul_rn(row[source[i]], scale);
 }
 
 // Grid (tokens); shared memory: 4 B a channel.

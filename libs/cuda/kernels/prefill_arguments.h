@@ -70,6 +70,7 @@ struct QueryTile {
 
 struct PrefillAttention {
   std::uint16_t* qkv;  // [tokens][heads q, kv_heads k, kv_heads v], dims each, bf16; q is rotated in place
+  HeadArguments head;
   int heads, kv_heads;
   std::uint16_t *keys, *values;    // [page][kv_heads][kPagePositions][dims]
   TensorMap cache;                 // all of it as rows of dims, in boxes of 64 x kPagePositions
@@ -80,6 +81,7 @@ struct PrefillAttention {
   const QueryTile* tiles;
   const float2* rotary;  // [positions][dims / 2]: cosine and sine
   float scale;
+  int window;          // as in AttentionArguments
   std::uint16_t* out;  // [tokens][heads * dims], bf16
 };
 

@@ -93,8 +93,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
       for (int block = kAhead; block < args.blocks && tile <= last_tile; block++) {
         const int i = (block - kAhead) * kBlockStages;
         barrier_wait(shared_address(&empty[i % kStages]), i / kStages % 2 ^ 1);
-        asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(block_at(tile, block)), "r"(kTileBytes)
-                     : "memory");
+        prefetch_bulk(block_at(tile, block), kTileBytes);
       }
     }
     return;

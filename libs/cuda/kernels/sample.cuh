@@ -31,13 +31,8 @@ __device__ __forceinline__ std::uint64_t cta_greatest(std::uint64_t key) {
   return key;
 }
 
-struct Sequences {
-  std::int32_t* ids;        // [tokens]: of the next step
-  std::int32_t* positions;  // [tokens]; -1: no sequence, nothing changes
-};
-
 __device__ __forceinline__ void advance(const Sequences& sequences, int token, int id) {
-  if (sequences.positions[token] < 0) return;
+  if (sequences.ids == nullptr || sequences.positions[token] < 0) return;
   sequences.ids[token] = id;
   sequences.positions[token]++;
 }
@@ -63,9 +58,10 @@ __global__ void __launch_bounds__(kSampleThreads)
   if (threadIdx.x == 0) keys[static_cast<std::size_t>(token) * gridDim.x + blockIdx.x] = key;
 }
 
-// Grid (tokens).
+// chosen[token] = the id of the greatest logit, the lowest of equal ones, or -1 where that is no finite number. Grid
+// (tokens).
 __global__ void __launch_bounds__(kSampleThreads)
-    argmax(const std::uint64_t* keys, int parts, const Sequences sequences) {
+    argmax(const std::uint64_t* keys, int parts, const Sequences sequences, std::int32_t* chosen) {
   release_dependents();
   wait_for_producers();
   std::uint64_t key = 0;
@@ -73,7 +69,9 @@ __global__ void __launch_bounds__(kSampleThreads)
     key = greatest(key, __ldcg(keys + static_cast<std::size_t>(blockIdx.x) * parts + p));
   }
   key = cta_greatest(key);
-  if (threadIdx.x == 0) advance(sequences, blockIdx.x, key_id(key));
+  if (threadIdx.x != 0) return;
+  advance(sequences, blockIdx.x, key_id(key));
+  chosen[blockIdx.x] = isfinite(key_logit(key)) ? key_id(key) : -1;
 }
 
 // Sorts shared keys, the greatest first; `count` is a power of two.

@@ -79,7 +79,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
                            InstanceMethod<&CudaDecoder::run>("run"),
                            InstanceMethod<&CudaDecoder::prefill>("prefill"),
                            InstanceMethod<&CudaDecoder::head>("head"),
-                           InstanceMethod<&CudaDecoder::greatest>("greatest"),
+                           InstanceMethod<&CudaDecoder::likeliest>("likeliest"),
                            InstanceMethod<&CudaDecoder::logits>("logits"),
                            InstanceMethod<&CudaDecoder::close>("close"),
                        });
@@ -142,14 +142,24 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     });
   }
 
-  // (index, attention norm, MLP norm, linears by role)
+  // (index, parts, linears by role); parts: `input` and `middle` norms, and, where there are any, `bias` of q, k and v,
+  // norms of each head of q and k (`query`, `key`), `window`
   Napi::Value block(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      const auto from = info[3].As<Napi::Array>();
+      const auto parts = info[1].As<Napi::Object>();
+      const auto from = info[2].As<Napi::Array>();
+      const auto given = [&](const char* name, int count) -> const float* {
+        return absent(parts.Get(name)) ? nullptr : elements<float>(parts.Get(name), count, name);
+      };
       HostLinear linears[kRoles];
       for (unsigned role = 0; role < kRoles; role++) linears[role] = linear_of(from.Get(role).As<Napi::Object>());
-      loading().block(info[0].ToNumber().Int32Value(), elements<float>(info[1], shape_.hidden, "norm"),
-                      elements<float>(info[2], shape_.hidden, "norm"), linears);
+      const HostBlock block{elements<float>(parts.Get("input"), shape_.hidden, "norm"),
+                            elements<float>(parts.Get("middle"), shape_.hidden, "norm"),
+                            given("bias", (shape_.heads + 2 * shape_.kv_heads) * shape_.dims),
+                            given("query", shape_.dims),
+                            given("key", shape_.dims),
+                            absent(parts.Get("window")) ? 0 : integer(parts, "window")};
+      loading().block(info[0].ToNumber().Int32Value(), block, linears);
       return info.Env().Undefined();
     });
   }
@@ -185,12 +195,16 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     });
   }
 
-  // (inputs, rows, several, head): see Step::run
+  // (inputs, rows, wants): see Step::run
   Napi::Value run(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      const std::size_t count = static_cast<std::size_t>(kMaxRows) * (2 + max_pages_);
-      running().run(elements<std::int32_t>(info[0], count, "inputs"), info[1].ToNumber().Int32Value(),
-                    info[2].ToBoolean(), info[3].ToBoolean());
+      const std::size_t count = static_cast<std::size_t>(kMaxRows) * (3 + max_pages_);
+      const int rows = info[1].ToNumber().Int32Value();
+      if (rows < 1 || rows > kMaxRows) throw Failure("internal", "a step of " + std::to_string(rows) + " rows");
+      const auto from = info[2].As<Napi::Object>();
+      const auto wanted = [&](const char* name) { return from.Get(name).ToBoolean().Value(); };
+      running().run(elements<std::int32_t>(info[0], count, "inputs"), rows,
+                    {wanted("several"), wanted("head"), wanted("likeliest"), wanted("continues")});
       return info.Env().Undefined();
     });
   }
@@ -216,7 +230,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     });
   }
 
-  // (rows): logits of these rows of the last prefill, as `greatest` and `logits` give them
+  // (rows): logits of these rows of the last prefill, as `likeliest` and `logits` give them
   Napi::Value head(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       if (!prefill_) throw Failure("internal", "the GPU has no kernels of prefill");
@@ -231,13 +245,10 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     });
   }
 
-  // (row): the token with the greatest logit; -1 where that is not a finite number
-  Napi::Value greatest(const Napi::CallbackInfo& info) {
+  // (row): its likeliest token; -1 where its logits are not numbers
+  Napi::Value likeliest(const Napi::CallbackInfo& info) {
     return call(info, [&]() -> Napi::Value {
-      const std::uint64_t key = running().greatest(info[0].ToNumber().Int32Value());
-      constexpr std::uint32_t kExponent = 0x7f800000u;
-      const bool finite = (key_logit_bits(key) & kExponent) != kExponent;
-      return Napi::Number::New(info.Env(), finite ? key_id(key) : -1);
+      return Napi::Number::New(info.Env(), running().likeliest(info[0].ToNumber().Int32Value()));
     });
   }
 

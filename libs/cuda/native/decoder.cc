@@ -34,6 +34,11 @@ void grow(DeviceArray<std::uint8_t>& array, std::size_t bytes) {
 
 }  // namespace
 
+HeadArguments heads_of(const Layer& layer, const DecoderShape& shape) {
+  const auto given = [](const DeviceArray<float>& array) { return array.count() == 0 ? nullptr : array.data(); };
+  return {given(layer.bias), given(layer.query_norm), given(layer.key_norm), shape.epsilon};
+}
+
 DecoderLoader::DecoderLoader(const Device& device, const DecoderShape& shape, CuStream stream)
     : device_(device), stream_(stream), uploader_(stream), decoder_(std::make_unique<Decoder>()) {
   decoder_->shape = shape;
@@ -112,13 +117,18 @@ void DecoderLoader::outer(const std::uint16_t* embedding, const std::uint16_t* h
   pack_dense(decoder.embedding.data(), decoder.head, nullptr, decoder.head.packed.data(), tiles, {0, 1});
 }
 
-void DecoderLoader::block(int index, const float* attention_norm, const float* mlp_norm,
-                          const HostLinear (&linears)[kRoles]) {
+void DecoderLoader::block(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]) {
   Layer& layer = decoder_->layers.at(index);
-  const int hidden = decoder_->shape.hidden;
+  const DecoderShape& shape = decoder_->shape;
+  const int hidden = shape.hidden;
   const std::size_t checked = static_cast<std::size_t>(index) * kRoles;
-  layer.attention_norm = uploader_.array(attention_norm, hidden);
-  layer.mlp_norm = uploader_.array(mlp_norm, hidden);
+  layer.attention_norm = uploader_.array(block.attention_norm, hidden);
+  layer.mlp_norm = uploader_.array(block.mlp_norm, hidden);
+  const std::size_t rows = static_cast<std::size_t>(shape.heads + 2 * shape.kv_heads) * shape.dims;
+  if (block.bias != nullptr) layer.bias = uploader_.array(block.bias, rows);
+  if (block.query_norm != nullptr) layer.query_norm = uploader_.array(block.query_norm, shape.dims);
+  if (block.key_norm != nullptr) layer.key_norm = uploader_.array(block.key_norm, shape.dims);
+  layer.window = block.window;
   Linear* const whole[] = {&layer.q, &layer.k, &layer.v, &layer.o, nullptr, nullptr, &layer.down};
   for (int role = 0; role < kRoles; role++) {
     if (whole[role] != nullptr) pack_whole(linears[role], *whole[role], checked + role);

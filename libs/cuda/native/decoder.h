@@ -26,6 +26,14 @@ struct HostLinear {
   const std::int32_t* permutation;  // 2:4: the channel at each place of the shuffled order
 };
 
+// What a block has beside its linears, in the host's memory; null where it has none.
+struct HostBlock {
+  const float *attention_norm, *mlp_norm;
+  const float* bias;                    // of q, k and v, one after the other
+  const float *query_norm, *key_norm;  // of each head
+  int window;                           // of attention; 0: all before
+};
+
 struct Linear {
   bool sparse = false;
   int rows = 0, cols = 0;
@@ -38,6 +46,8 @@ struct Linear {
 
 struct Layer {
   DeviceArray<float> attention_norm, mlp_norm;
+  DeviceArray<float> bias, query_norm, key_norm;  // of q, k and v; none where a family has none
+  int window = 0;
   Linear q, k, v, o, gate, up, down;         // gate and up have no memory of their own:
   DeviceArray<std::uint8_t> gate_up;         // a tile of each in a panel, rows in the order of down's inputs
   DeviceArray<std::uint16_t> sources[5];     // of q, k, v, gate, up; none where dense
@@ -45,6 +55,9 @@ struct Layer {
   DeviceArray<std::uint16_t> inverse_o;      // place of each channel in o's order
   DeviceArray<std::int32_t> down_order;      // 2:4: down's permutation
 };
+
+// What attention does to the heads of a layer.
+HeadArguments heads_of(const Layer& layer, const DecoderShape& shape);
 
 struct Decoder {
   DecoderShape shape;
@@ -65,7 +78,7 @@ class DecoderLoader {
   void outer(const std::uint16_t* embedding, const std::uint16_t* head, const float* norm, const float* rotary,
              std::size_t rotary_floats);
   // q, k and v are all 2:4 or all dense; so are gate and up.
-  void block(int index, const float* attention_norm, const float* mlp_norm, const HostLinear (&linears)[kRoles]);
+  void block(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]);
   // Throws Failure 'store' where a group's positions cannot be, naming it. Frees what only loading needs.
   std::unique_ptr<Decoder> finish();
 

@@ -12,6 +12,7 @@ constexpr const char* kNorm = "_ZN7esparse4normENS_13NormArgumentsE";
 constexpr const char* kSwigluKernel = "_ZN7esparse6swigluENS_6PlanesEPhi";
 constexpr const char* kMergePages = "_ZN7esparse11merge_pagesENS_18AttentionArgumentsEPKtPh";
 constexpr const char* kArgmaxParts = "_ZN7esparse12argmax_partsENS_6PlanesEiPfPm";
+constexpr const char* kArgmax = "_ZN7esparse6argmaxEPKmiNS_9SequencesEPi";
 constexpr const char* kCheckPositions = "_ZN7esparse15check_positionsEPKNS_6Words2EmPy";
 constexpr const char* kRepackSparse = "_ZN7esparse13repack_sparseENS_12StoredSparseEPhNS_10TilePlacesE";
 constexpr const char* kRepackDense = "_ZN7esparse12repack_denseENS_11StoredDenseEPhNS_10TilePlacesE";
@@ -25,9 +26,9 @@ inline std::string append_positions_name(int dims) {
   return "_ZN7esparse16append_positionsILi" + std::to_string(dims) + "EEEvNS_18AttentionArgumentsE";
 }
 
-inline std::string linear_name(bool sparse, int tokens, Input input, Output output) {
+inline std::string linear_name(bool sparse, int tokens, int warps, Input input, Output output) {
   return std::string("_ZN7esparse6linearINS_") + (sparse ? "6Sparse" : "5Dense") + "ELi" + std::to_string(tokens) +
-         "ELi" + std::to_string(plain_warps(tokens)) + "ELNS_5InputE" + std::to_string(static_cast<int>(input)) +
+         "ELi" + std::to_string(warps) + "ELNS_5InputE" + std::to_string(static_cast<int>(input)) +
          "ELNS_6OutputE" + std::to_string(static_cast<int>(output)) + "EEEvNS_15LinearArgumentsE";
 }
 

@@ -149,6 +149,8 @@ void Prefill::attend(const Layer& layer, int index) {
   const bool shuffled = layer.orders[kO].count() != 0;
   PrefillAttention args{};
   args.qkv = qkv_.data();
+  args.head = heads_of(layer, s);
+  args.window = layer.window;
   args.heads = s.heads;
   args.kv_heads = s.kv_heads;
   args.keys = cache_.memory.data() + 2 * half * index;

@@ -1,5 +1,7 @@
 #include "step.h"
 
+#include <numeric>
+
 #include "failure.h"
 #include "kernel_names.h"
 
@@ -53,14 +55,19 @@ struct Step::LinearLaunch {
     args.segment_count = 1;
     args.out_rows = 2 * layer.gate.rows;
     args.fragments = activated;
-    output = plain_warps(tokens) == kSlices ? Output::kSwiglu : Output::kPairedPlanes;
+    output = Output::kPairedPlanes;
   }
 };
 
 Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream stream)
-    : device_(device), decoder_(decoder), max_pages_(max_pages), stream_(stream) {
+    : device_(device),
+      decoder_(decoder),
+      max_pages_(max_pages),
+      stream_(stream),
+      flights_{Flight(kMaxRows), Flight(kMaxRows)},
+      of_head_(kMaxRows) {
   const DecoderShape& s = decoder.shape;
-  const std::size_t inputs = kMaxRows * (2 + static_cast<std::size_t>(max_pages));
+  const std::size_t inputs = kMaxRows * (3 + static_cast<std::size_t>(max_pages));
   host_inputs_ = PinnedArray<std::int32_t>(inputs);
   inputs_ = DeviceArray<std::int32_t>(inputs);
   for (auto& residual : residual_) residual = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.hidden);
@@ -78,7 +85,7 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
   page_weights_ = DeviceArray<float>(parts * 2);
   const std::size_t keys = static_cast<std::size_t>(kMaxRows) * logit_parts();
   keys_ = DeviceArray<std::uint64_t>(keys);
-  host_keys_ = PinnedArray<std::uint64_t>(keys);
+  chosen_ = DeviceArray<std::int32_t>(kMaxRows);
   host_logits_ = PinnedArray<float>(logit_rows());
 }
 
@@ -90,30 +97,65 @@ std::size_t Step::bytes(const DecoderShape& s, int max_pages) {
          activations;
 }
 
-void Step::run(const std::int32_t* inputs, int rows, bool several, bool head) {
-  const int tokens = bucket_of(rows);
-  std::int32_t* const to = host_inputs_.data();
-  std::memcpy(to, inputs, (2 * kMaxRows + static_cast<std::size_t>(rows) * max_pages_) * 4);
-  int last = 0;
-  for (int row = 0; row < kMaxRows; row++) {
-    if (row < rows) {
-      last = std::max(last, to[kMaxRows + row]);
-    } else {
-      to[row] = 0;
-      to[kMaxRows + row] = -1;
-    }
+void Step::run(const std::int32_t* inputs, int rows, const StepWants& wants) {
+  std::vector<RowOf> asked;
+  for (int row = 0; row < rows; row++) {
+    asked.push_back({inputs[2 * kMaxRows + row], inputs[kMaxRows + row], inputs[row]});
   }
-  const int used = last / kPagePositions + 1;
+  // The rows may be those, or some of those, that follow the rows before them: what was begun is for such rows.
+  std::vector<RowOf> next = flights_[flight_].continued();
+  std::vector<int> places = places_of(asked, next);
+  const bool taken = begun_ && wants.likeliest && !places.empty(), all = asked.size() == next.size();
+  begun_ = false;
+  if (taken) {
+    flight_ = 1 - flight_;
+    flights_[flight_].rows = std::move(next);
+    places_ = std::move(places);
+  } else {
+    upload(inputs, rows);
+    begun_tokens_ = bucket_of(rows);
+    flights_[flight_].rows = asked;
+    places_.resize(rows);
+    std::iota(places_.begin(), places_.end(), 0);
+    launch({begun_tokens_, pages_of(asked, 0), wants.several, wants.head, !wants.likeliest, true}, flights_[flight_]);
+  }
+  last_ = &flights_[flight_];
+  // Rows that went on for one step will go on: others, such as those of steps in turn, are not begun in vain.
+  if (wants.continues && all && (taken || !places.empty())) {
+    launch({begun_tokens_, pages_of(last_->rows, 1), false, true, false, true}, flights_[1 - flight_]);
+    begun_ = true;
+  }
+  check(driver().wait_for_event(last_->done.get()), "run a step");
+}
+
+// Pages of the longest sequence, of so many positions more, as there is a graph for them.
+int Step::pages_of(const std::vector<RowOf>& rows, int further) const {
+  int last = 0;
+  for (const RowOf& row : rows) last = std::max(last, row.position + further);
   int pages = kLeastPages;
-  while (pages < used) pages *= 2;
-  std::memset(to + 2 * kMaxRows + static_cast<std::size_t>(rows) * max_pages_, 0,
-              static_cast<std::size_t>(tokens - rows) * max_pages_ * 4);
-  const CuGraphExec graph = graph_of({tokens, std::min(pages, max_pages_), several, head, true});
-  const std::size_t bytes = (2 * kMaxRows + static_cast<std::size_t>(tokens) * max_pages_) * 4;
-  check(driver().copy_to_device(inputs_.address(), to, bytes, stream_), "take the tokens of a step");
-  check(driver().launch_graph(graph, stream_), "run a step");
-  if (head) take_keys(tokens);
-  check(driver().wait_for_stream(stream_), "run a step");
+  while (pages < last / kPagePositions + 1) pages *= 2;
+  return std::min(pages, max_pages_);
+}
+
+void Step::upload(const std::int32_t* inputs, int rows) {
+  std::int32_t* const to = host_inputs_.data();
+  const std::size_t used = 3 * kMaxRows + static_cast<std::size_t>(rows) * max_pages_;
+  const std::size_t all = 3 * kMaxRows + static_cast<std::size_t>(bucket_of(rows)) * max_pages_;
+  std::memcpy(to, inputs, used * 4);
+  for (int row = rows; row < kMaxRows; row++) {
+    to[row] = 0;
+    to[kMaxRows + row] = -1;
+  }
+  std::fill(to + used, to + all, 0);
+  check(driver().copy_to_device(inputs_.address(), to, all * 4, stream_), "take the tokens of a step");
+}
+
+void Step::launch(const Variant& variant, Flight& flight) {
+  check(driver().launch_graph(graph_of(variant), stream_), "run a step");
+  if (variant.head) {
+    check(driver().copy_to_host(flight.chosen.data(), chosen_.address(), variant.tokens * 4, stream_), "give its tokens");
+  }
+  check(driver().record_event(flight.done.get(), stream_), "run a step");
 }
 
 void Step::head(const DeviceArray<float>& residual, const std::int32_t* rows, int count) {
@@ -123,25 +165,15 @@ void Step::head(const DeviceArray<float>& residual, const std::int32_t* rows, in
                                   stream_),
           "take the rows of a prompt");
   }
-  const int tokens = bucket_of(count);
-  check(driver().launch_graph(graph_of({tokens, 0, false, true, false}), stream_), "run the head");
-  take_keys(tokens);
-  check(driver().wait_for_stream(stream_), "run the head");
-}
-
-void Step::take_keys(int tokens) {
-  check(driver().copy_to_host(host_keys_.data(), keys_.address(), static_cast<std::size_t>(tokens) * logit_parts() * 8,
-                              stream_),
-        "give the logits");
-}
-
-std::uint64_t Step::greatest(int row) const {
-  const std::uint64_t* const keys = host_keys_.data() + static_cast<std::size_t>(row) * logit_parts();
-  return *std::max_element(keys, keys + logit_parts());
+  launch({bucket_of(count), 0, false, true, true, false}, of_head_);
+  last_ = &of_head_;
+  places_.resize(count);
+  std::iota(places_.begin(), places_.end(), 0);
+  check(driver().wait_for_event(of_head_.done.get()), "run the head");
 }
 
 void Step::logits(int row, float* out) const {
-  const CuPointer from = logits_.address() + static_cast<std::size_t>(row) * logit_rows() * 4;
+  const CuPointer from = logits_.address() + static_cast<std::size_t>(places_.at(row)) * logit_rows() * 4;
   const std::size_t bytes = static_cast<std::size_t>(decoder_.shape.vocabulary) * 4;
   check(driver().copy_to_host(host_logits_.data(), from, bytes, stream_), "give the logits");
   check(driver().wait_for_stream(stream_), "give the logits");
@@ -195,18 +227,20 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
   return out;
 }
 
-Planes Step::launch(const LinearLaunch& linear) {
-  LinearArguments args = linear.args;
+// Pairs are activated by the linear itself where it sums whole rows; else their planes are given.
+Planes Step::launch(LinearLaunch& linear) {
+  LinearArguments& args = linear.args;
   const Format format = linear.sparse ? kSparseFormat : kDenseFormat;
   LinearProblem problem{format, {}, args.segment_count, linear.cols, linear.tokens};
   for (int s = 0; s < args.segment_count; s++) problem.panels[s] = args.segments[s].panels;
   problem.sets = linear.sparse && linear.output != Output::kPlanes ? 2 : 1;
   problem.normed = linear.input == Input::kNormed;
-  constexpr int kRingBytes = 192 << 10;
-  args.plan = plan_linear(problem, {plain_warps(linear.tokens), 1, kRingBytes}, device_.facts().multiprocessors);
+  const LinearTuning tuning = chosen_tuning(problem);
+  if (linear.output == Output::kPairedPlanes && tuning.warps == kSlices) linear.output = Output::kSwiglu;
+  args.plan = plan_linear(problem, tuning, device_.facts().multiprocessors);
   for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
   args.blocks = linear.cols / format.inputs;
-  device_.launch(stream_, linear_name(linear.sparse, linear.tokens, linear.input, linear.output),
+  device_.launch(stream_, linear_name(linear.sparse, linear.tokens, tuning.warps, linear.input, linear.output),
                  {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), 1},
                   kLinearThreads,
                   static_cast<unsigned>(args.plan.shared),
@@ -221,12 +255,14 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   const std::size_t half = static_cast<std::size_t>(cache_.pages) * s.kv_heads * kPagePositions * s.dims;
   AttentionArguments args{};
   args.qkv = qkv;
+  args.head = heads_of(layer, s);
+  args.window = layer.window;
   args.heads = s.heads;
   args.kv_heads = s.kv_heads;
   args.keys = cache_.memory.data() + 2 * half * index;
   args.values = args.keys + half;
   args.positions = inputs_.data() + kMaxRows;
-  args.page_table = inputs_.data() + 2 * kMaxRows;
+  args.page_table = inputs_.data() + 3 * kMaxRows;
   args.max_pages = max_pages_;
   args.appended = variant.several;
   args.rotary = reinterpret_cast<const float2*>(decoder_.rotary.data());
@@ -234,7 +270,7 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.outputs = page_outputs_.data();
   args.weights = reinterpret_cast<float2*>(page_weights_.data());
   if (variant.several) {
-    device_.launch(stream_, append_positions_name(s.dims), {{kv_heads, tokens, 1}, dims, 0, true}, args);
+    device_.launch(stream_, append_positions_name(s.dims), {{kv_heads, tokens, 1}, kAttentionThreads, 0, true}, args);
   }
   device_.launch(stream_, attend_page_name(s.dims, s.heads / s.kv_heads),
                  {{static_cast<unsigned>(variant.pages), kv_heads, tokens}, kAttentionThreads, 0, true}, args);
@@ -286,7 +322,10 @@ void Step::enqueue(const Variant& variant) {
   head.args.out_rows = logit_rows();
   const Planes planes = launch(head);
   device_.launch(stream_, kArgmaxParts, {{static_cast<unsigned>(logit_parts()), tokens, 1}, kSampleThreads, 0, true},
-                 planes, s.vocabulary, logits_.data(), keys_.data());
+                 planes, s.vocabulary, variant.logits ? logits_.data() : nullptr, keys_.data());
+  const Sequences sequences{variant.blocks ? inputs_.data() : nullptr, inputs_.data() + kMaxRows};
+  device_.launch(stream_, kArgmax, {{tokens, 1, 1}, kSampleThreads, 0, true}, keys_.data(), logit_parts(), sequences,
+                 chosen_.data());
 }
 
 }  // namespace esparse

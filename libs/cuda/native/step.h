@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "decoder.h"
+#include "flight.h"
 
 namespace esparse {
 
@@ -20,6 +21,13 @@ struct Cache {
 
 std::size_t page_bytes_of(const DecoderShape& shape);
 
+struct StepWants {
+  bool several;    // a sequence has several tokens among the rows, in order
+  bool head;       // logits are wanted of a row,
+  bool likeliest;  // but only the likeliest tokens of them;
+  bool continues;  // and every sequence has room for another token behind this one's
+};
+
 class Step {
  public:
   // `max_pages` of one sequence.
@@ -31,34 +39,35 @@ class Step {
   const Cache& cache() const { return cache_; }
   int max_pages() const { return max_pages_; }
 
-  // Each row is a token: its id, its position in its sequence, and the pages of that sequence: `inputs` is
-  // [kMaxRows] ids, [kMaxRows] positions, [kMaxRows][max_pages] pages. `several`: a sequence has several tokens among
-  // them, in order. `head`: logits are wanted.
-  void run(const std::int32_t* inputs, int rows, bool several, bool head);
+  // Each row is a token: its id, its position and the number of its sequence, and the pages of that sequence: `inputs`
+  // is [kMaxRows] ids, [kMaxRows] positions, [kMaxRows] sequences, [kMaxRows][max_pages] pages.
+  void run(const std::int32_t* inputs, int rows, const StepWants& wants);
   // The head alone, of rows of a residual stream, up to kMaxRows of them.
   void head(const DeviceArray<float>& residual, const std::int32_t* rows, int count);
-  // After a run with the head: the key of the greatest logit of a row; all of its logits.
-  std::uint64_t greatest(int row) const;
+  // After a run with the head: the likeliest token of a row, -1 where its logits are not numbers; all of its logits.
+  int likeliest(int row) const { return last_->chosen.data()[places_.at(row)]; }
   void logits(int row, float* out) const;
 
  private:
   struct Variant {
     int tokens, pages;
-    bool several, head, blocks;
+    bool several, head, logits, blocks;
     bool operator<(const Variant& other) const {
-      return std::tie(tokens, pages, several, head, blocks) <
-             std::tie(other.tokens, other.pages, other.several, other.head, other.blocks);
+      return std::tie(tokens, pages, several, head, logits, blocks) <
+             std::tie(other.tokens, other.pages, other.several, other.head, other.logits, other.blocks);
     }
   };
   struct LinearLaunch;
   CuGraphExec graph_of(const Variant& variant);
-  void take_keys(int tokens);
+  void upload(const std::int32_t* inputs, int rows);
+  int pages_of(const std::vector<RowOf>& rows, int further) const;
+  void launch(const Variant& variant, Flight& flight);
   void enqueue(const Variant& variant);
   Planes enqueue_blocks(const Variant& variant);
   std::vector<LinearActivations> norm(const Variant& variant, LinearLaunch& linear, const Planes& added,
                                       const DeviceArray<float>& weight, const DeviceArray<std::uint16_t>* sources,
                                       int readers);
-  Planes launch(const LinearLaunch& linear);
+  Planes launch(LinearLaunch& linear);
   void attend(const Variant& variant, const Layer& layer, int index, const Planes& qkv);
   int logit_rows() const { return (decoder_.shape.vocabulary + 3) / 4 * 4; }
   int logit_parts() const { return (decoder_.shape.vocabulary + kPartLogits - 1) / kPartLogits; }
@@ -69,12 +78,18 @@ class Step {
   CuStream stream_;
   Cache cache_{};
   PinnedArray<std::int32_t> host_inputs_;
-  PinnedArray<std::uint64_t> host_keys_;
   PinnedArray<float> host_logits_;
   DeviceArray<std::int32_t> inputs_;
   DeviceArray<float> residual_[2], qkv_, o_, gate_up_, down_, logit_planes_, logits_, page_outputs_, page_weights_;
   DeviceArray<std::uint8_t> normed_[3], attended_, activated_;
   DeviceArray<std::uint64_t> keys_;
+  DeviceArray<std::int32_t> chosen_;
+  Flight flights_[2], of_head_;
+  int flight_ = 0;         // the one that was asked for last;
+  bool begun_ = false;     // whether the other one is the step after it, and
+  int begun_tokens_ = 0;   // of how many rows, filled up
+  const Flight* last_ = nullptr;  // what `likeliest` and `logits` are of, and
+  std::vector<int> places_;       // where its rows stand
   int current_ = 0;  // which residual is the stream's, while kernels are enqueued
   std::map<Variant, GraphExec> graphs_;
 };

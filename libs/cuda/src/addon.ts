@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { EsparseError, isErrorKind, messageOf } from '@esparse/errors';
-import type { DecoderShape, GpuFacts, PromptPart, StoredLinear } from './decoder.ts';
+import type { BlockParts, DecoderShape, GpuFacts, PromptPart, RunWants, StoredLinear } from './decoder.ts';
 
 /** What `native/addon.cc` exports. */
 export interface Addon {
@@ -18,17 +18,12 @@ export interface NativeDecoder {
     promptTokens: number,
   ): void;
   outer(embedding: Uint16Array, head: Uint16Array | null, norm: Float32Array, rotary: Float32Array): void;
-  block(
-    index: number,
-    inputNorm: Float32Array,
-    middleNorm: Float32Array,
-    linears: readonly StoredLinear[],
-  ): void;
+  block(index: number, parts: BlockParts, linears: readonly StoredLinear[]): void;
   finish(cacheBytes: number): { readonly pages: number; readonly pageBytes: number };
-  run(inputs: Int32Array, rows: number, several: boolean, head: boolean): void;
+  run(inputs: Int32Array, rows: number, wants: RunWants): void;
   prefill(parts: readonly PromptPart[]): void;
   head(rows: Int32Array): void;
-  greatest(row: number): number;
+  likeliest(row: number): number;
   logits(row: number, out: Float32Array): void;
   close(): void;
 }

@@ -61,16 +61,45 @@ export interface OuterWeights {
   readonly rotary: { readonly cos: Float32Array; readonly sin: Float32Array };
 }
 
+/** What a block has beside its linears. */
+export interface BlockParts {
+  /** (hidden), of the norms before attention and before the MLP. */
+  readonly input: Float32Array;
+  readonly middle: Float32Array;
+  /** Biases of q, k and v, one after the other. @default none */
+  readonly bias?: Float32Array | undefined;
+  /** (headDim), of the norms that each head of q, and of k, passes before it is rotated. @default none */
+  readonly query?: Float32Array | undefined;
+  readonly key?: Float32Array | undefined;
+  /** A token attends to so many positions, its own among them. @default all before it */
+  readonly window?: number | undefined;
+}
+
 /** Positions of a page of the key-value cache. */
 export const PAGE_POSITIONS = 64;
 /** Tokens of one run, at most. */
 export const MAX_ROWS = 16;
 
-/** The tokens of one run: `MAX_ROWS` ids, as many positions, and for each the pages of its sequence. */
+/** The tokens of one run: `MAX_ROWS` ids, positions and numbers of sequences, and for each row the pages of its sequence. */
 export interface RunInputs {
-  /** [MAX_ROWS ids][MAX_ROWS positions][MAX_ROWS][maxPages] */
+  /** [MAX_ROWS ids][MAX_ROWS positions][MAX_ROWS sequences][MAX_ROWS][maxPages] */
   readonly values: Int32Array;
   readonly maxPages: number;
+}
+
+/** What is wanted of the rows of a run. */
+export interface RunWants {
+  /** A sequence has several tokens among them, in order. */
+  readonly several: boolean;
+  /** Logits are wanted of one of them, */
+  readonly head: boolean;
+  /** but only the likeliest tokens of all, */
+  readonly likeliest: boolean;
+  /**
+   * and every sequence has room for another token. Then the device begins the step after this one by itself, each row with
+   * its likeliest token: where the next run asks for such rows, they are done or nearly so.
+   */
+  readonly continues: boolean;
 }
 
 /** Consecutive tokens of one prompt. */
@@ -125,17 +154,13 @@ export class CudaDecoder {
   }
 
   /** @param linears by the order of `DECODER_LINEARS`; q, k and v are all 2:4 or all dense, as are gate and up */
-  block(
-    index: number,
-    norms: { readonly input: Float32Array; readonly middle: Float32Array },
-    linears: readonly StoredLinear[],
-  ): void {
+  block(index: number, parts: BlockParts, linears: readonly StoredLinear[]): void {
     const sparse = linears.map(({ indices }) => indices !== undefined);
     if (sparse[0] !== sparse[1] || sparse[0] !== sparse[2] || sparse[4] !== sparse[5]) {
       throw new EsparseError('internal', 'linears that are read together are 2:4 together, or none is');
     }
     calling(() => {
-      this.#native.block(index, norms.input, norms.middle, linears);
+      this.#native.block(index, parts, linears);
     });
   }
 
@@ -153,13 +178,11 @@ export class CudaDecoder {
   /**
    * Runs some tokens, and waits for them.
    *
-   * @param several whether a sequence has several tokens among them, in order
-   * @param head whether logits are wanted of any
    * @throws EsparseError 'unavailable' where the device is lost
    */
-  run({ values }: RunInputs, rows: number, several: boolean, head: boolean): void {
+  run({ values }: RunInputs, rows: number, wants: RunWants): void {
     calling(() => {
-      this.#native.run(values, rows, several, head);
+      this.#native.run(values, rows, wants);
     });
   }
 
@@ -175,7 +198,7 @@ export class CudaDecoder {
     });
   }
 
-  /** Computes the logits of up to `MAX_ROWS` rows of the last prefill: `greatest(i)` and `logits(i)` are those of `rows[i]`. */
+  /** Computes the logits of up to `MAX_ROWS` rows of the last prefill: `likeliest(i)` and `logits(i)` are those of `rows[i]`. */
   head(rows: Int32Array): void {
     calling(() => {
       this.#native.head(rows);
@@ -183,11 +206,11 @@ export class CudaDecoder {
   }
 
   /** The token with the greatest logit, the lowest of equal ones, or -1 where that is not a finite number. */
-  greatest(row: number): number {
-    return calling(() => this.#native.greatest(row));
+  likeliest(row: number): number {
+    return calling(() => this.#native.likeliest(row));
   }
 
-  /** Copies a row's logits (vocab). */
+  /** Copies a row's logits (vocab); not after a run for the likeliest tokens alone. */
   logits(row: number, out: Float32Array): void {
     calling(() => {
       this.#native.logits(row, out);

@@ -17,12 +17,14 @@ try {
   decoder = new CudaDecoder(0);
   decoder.begin(shape, 4, ptx, 1 << 20, 200);
   decoder.outer(new Uint16Array(501 * 256), null, new Float32Array(256), new Float32Array(256 * 64));
-  decoder.block(0, new Float32Array(256), new Float32Array(256), linears(sparse));
-  decoder.block(1, new Float32Array(256), new Float32Array(256), linears(dense));
+  const norms = { input: new Float32Array(256), middle: new Float32Array(256) };
+  decoder.block(0, norms, linears(sparse));
+  const heads = { bias: new Float32Array(512), query: new Float32Array(64), key: new Float32Array(64), window: 9 };
+  decoder.block(1, { ...norms, ...heads }, linears(dense));
   const { pages } = decoder.finish(0);
-  const inputs = new Int32Array(16 * 6);
+  const inputs = new Int32Array(16 * 7);
   for (const rows of [1, 2, 3, 5, 16, 1]) {
-    for (const several of [false, true]) decoder.run(inputs, rows, several, true);
+    for (const several of [false, true]) decoder.run(inputs, rows, { several, head: true });
   }
   const part = (count, position, pages) => ({ tokens: new Uint32Array(count), position, pages: new Int32Array(pages) });
   if (decoder.facts().prefills) {
@@ -71,11 +73,47 @@ test('a decoder is loaded and run through the driver alone, by kernels of the PT
         'linear',
         'swiglu',
         'argmax_parts',
+        'argmax',
       ],
       ...['check_positions', 'repack_sparse', 'repack_dense'],
       ...['norm_rows', 'prefill_linear', 'append', 'attend_chunk', 'shuffle'],
     ]),
   );
+});
+
+/** Runs rows of sequences, each given as its number, position and token, and what is wanted of them. */
+const steps = (calls: string) =>
+  WALK.replace(
+    / {2}const inputs = [^]*? {2}console/,
+    `
+  const run = (rows, wants) => {
+    const inputs = new Int32Array(16 * 7);
+    rows.forEach(([sequence, position, token], i) => { inputs[i] = token; inputs[16 + i] = position; inputs[32 + i] = sequence; });
+    decoder.run(inputs, rows.length, { head: true, likeliest: true, continues: true, ...wants });
+  };
+  ${calls}
+  console`,
+  );
+
+test('the step after one that goes on is begun by the device: graphs are launched once for each step', () => {
+  // The driver computes nothing: token 0 is the likeliest of all.
+  const launched = (calls: string) => {
+    expect(runWithAddon(steps(calls), driver.environment('')).out).toBe('ran\n');
+    return driver.held().launched;
+  };
+  const follow = 'run([[1, 5, 9], [2, 7, 9]]); run([[1, 6, 0], [2, 8, 0]]);';
+  expect(launched('run([[1, 5, 9]]);')).toBe(1);
+  // The second step follows the first: the third is begun with it, and the fourth with the third.
+  expect(launched(follow)).toBe(3);
+  expect(launched(`${follow} run([[1, 7, 0], [2, 9, 0]]);`)).toBe(4);
+  // A sequence has ended: what was begun serves the other one, and nothing more is begun.
+  expect(launched(`${follow} run([[2, 9, 0]]);`)).toBe(3);
+  // Another token, another sequence, logits that the host wants to see: a step of their own.
+  expect(launched(`${follow} run([[1, 7, 3], [2, 9, 0]]);`)).toBe(4);
+  expect(launched(`${follow} run([[1, 7, 0], [3, 9, 0]]);`)).toBe(4);
+  expect(launched(`${follow} run([[1, 7, 0], [2, 9, 0]], { likeliest: false, continues: false });`)).toBe(4);
+  // Steps in turn do not follow each other.
+  expect(launched('run([[1, 5, 9]]); run([[2, 7, 9]]); run([[1, 6, 0]]); run([[2, 8, 0]]);')).toBe(4);
 });
 
 test('what a machine lacks is said, each with what it needs', () => {

@@ -4,11 +4,13 @@ export {
   DECODER_LINEARS,
   MAX_ROWS,
   PAGE_POSITIONS,
+  type BlockParts,
   type DecoderShape,
   type GpuFacts,
   type OuterWeights,
   type PromptPart,
   type RunInputs,
+  type RunWants,
   type StoredLinear,
 } from './decoder.ts';
 export { packedBytes, requireRunnable } from './limits.ts';

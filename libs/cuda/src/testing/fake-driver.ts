@@ -16,6 +16,8 @@ export interface Held {
   readonly execs: number;
   readonly modules: number;
   readonly contexts: number;
+  /** Graphs, in all. */
+  readonly launched: number;
   readonly kernels: readonly string[];
 }
 

@@ -20,7 +20,7 @@ export const cudaBackend: Backend = {
       return createCudaModel({
         decoder,
         vocab: description.vocab,
-        maxPages,
+        maxContext,
         cache: decoder.finish(kvBytes),
         weightBytes: weights.bytes,
         facts: { ...factsOf(decoder.facts), expandedLinears: weights.expanded },

@@ -1,13 +1,30 @@
 import { MAX_ROWS, PAGE_POSITIONS, type CudaDecoder } from '@esparse/cuda';
+import { notNumbers } from '../../sampling/argmax.ts';
 import { sampleToken } from '../../sampling/sample-token.ts';
-import type { BackendModel, BatchPart, DeviceFacts, StepOutput, WeightBytes } from '../backend.ts';
-import { passesOf, promptsOf, rowsOf, slicesOf, type Row } from './passes.ts';
+import type {
+  BackendModel,
+  BatchPart,
+  BatchSequence,
+  DeviceFacts,
+  StepOutput,
+  WeightBytes,
+} from '../backend.ts';
+import {
+  numbering,
+  passesOf,
+  promptsOf,
+  rowsOf,
+  slicesOf,
+  wantsLikeliest,
+  wantsOf,
+  type Row,
+} from './passes.ts';
 
 export interface CudaModelParts {
   readonly decoder: CudaDecoder;
   readonly vocab: number;
-  /** Pages of the longest sequence. */
-  readonly maxPages: number;
+  /** The longest sequence, in tokens. */
+  readonly maxContext: number;
   readonly cache: { readonly pages: number; readonly pageBytes: number };
   readonly weightBytes: WeightBytes;
   readonly facts: DeviceFacts;
@@ -20,36 +37,38 @@ export interface CudaModelParts {
 export function createCudaModel({
   decoder,
   vocab,
-  maxPages,
+  maxContext,
   cache,
   weightBytes,
   facts,
 }: CudaModelParts): BackendModel {
-  const inputs = { values: new Int32Array(MAX_ROWS * (2 + maxPages)), maxPages };
+  const maxPages = Math.ceil(maxContext / PAGE_POSITIONS);
+  const inputs = { values: new Int32Array(MAX_ROWS * (3 + maxPages)), maxPages };
+  const numberOf = numbering<BatchSequence>();
 
   const fill = (rows: readonly Row[]) => {
     for (const [row, { part, index }] of rows.entries()) {
       const { sequence, tokens } = part;
       inputs.values[row] = tokens[index]!;
       inputs.values[MAX_ROWS + row] = sequence.length + index;
-      inputs.values.set(sequence.pages.subarray(0, maxPages), 2 * MAX_ROWS + row * maxPages);
+      inputs.values[2 * MAX_ROWS + row] = numberOf(sequence);
+      inputs.values.set(sequence.pages.subarray(0, maxPages), 3 * MAX_ROWS + row * maxPages);
     }
   };
 
   /** What a row gives to its part; it is the part's last, or one of those of all its logits. */
   const take = (part: BatchPart, row: number, index: number, all: Float32Array | undefined): StepOutput => {
-    const { sequence, want } = part;
     if (all !== undefined) {
       decoder.logits(row, all.subarray(index * vocab, (index + 1) * vocab));
       return all;
     }
-    if (want === 'token' && sequence.sampler.greedy && sequence.sampling.logprobs === undefined) {
-      const token = decoder.greatest(row);
-      if (token >= 0) return { token, logprobs: undefined };
+    if (wantsLikeliest(part)) {
+      const token = decoder.likeliest(row);
+      return token >= 0 ? { token, logprobs: undefined } : { error: notNumbers() };
     }
     const logits = new Float32Array(vocab);
     decoder.logits(row, logits);
-    return want === 'token' ? sampleToken(part, logits) : logits;
+    return part.want === 'token' ? sampleToken(part, logits) : logits;
   };
 
   const step = (parts: readonly BatchPart[], signal: AbortSignal | undefined): StepOutput[] => {
@@ -79,12 +98,12 @@ export function createCudaModel({
         takeRows(rows);
       }
     }
-    for (const rows of passesOf(others, MAX_ROWS)) {
+    const passes = passesOf(others, MAX_ROWS);
+    const alone = prompts.length === 0 && passes.length === 1;
+    for (const rows of passes) {
       signal?.throwIfAborted();
       fill(rows);
-      const several = rows.some(({ part }, i) => i > 0 && rows[i - 1]!.part === part);
-      const head = rows.some(({ wanted }) => wanted);
-      decoder.run(inputs, rows.length, several, head);
+      decoder.run(inputs, rows.length, wantsOf(rows, maxContext, alone));
       takeRows(rows);
     }
     return parts.map((part) => outputs.get(part));

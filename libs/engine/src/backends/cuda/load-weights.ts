@@ -1,7 +1,13 @@
 import { DECODER_LINEARS, packedBytes, type CudaDecoder, type StoredLinear } from '@esparse/cuda';
 import { EsparseError } from '@esparse/errors';
 import { widenReference, type RowTable } from '@esparse/kernels';
-import { ropeTables, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
+import {
+  biasSlot,
+  ropeTables,
+  type LinearSpec,
+  type ModelDescription,
+  type TensorSpec,
+} from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { isPermutation, packedShapes, unpackLinear } from '@esparse/sparsity';
 import { mapArray } from '../../weights/map-array.ts';
@@ -91,17 +97,26 @@ export class DecoderWeights {
     const specs = this.#specs();
     for (const [block, { group, sparse }] of this.#blocks.entries()) {
       signal?.throwIfAborted();
-      const norm = (slot: string) => {
-        const tensor = description.blockTensors(block).find((candidate) => candidate.slot === slot)!;
+      const tensors = description.blockTensors(block);
+      const vector = (slot: string) => {
+        const tensor = tensors.find((candidate) => candidate.slot === slot)!;
         return this.#vector(group, densePath(tensor.name), tensor);
       };
       const linears: StoredLinear[] = [];
       for (const [i, spec] of specs.entries()) {
         linears.push(await this.#linear(group, spec, block, sparse[i]!));
       }
+      const { headNorms, windows } = program;
       decoder.block(
         block,
-        { input: await norm(program.inputNorm), middle: await norm(program.middleNorm) },
+        {
+          input: await vector(program.inputNorm),
+          middle: await vector(program.middleNorm),
+          bias: await biasOf(specs.slice(0, 3), vector),
+          query: headNorms && (await vector(headNorms.query)),
+          key: headNorms && (await vector(headNorms.key)),
+          window: windows[block],
+        },
         linears,
       );
     }
@@ -174,6 +189,21 @@ export class DecoderWeights {
   async #vector(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<Float32Array> {
     return f32Of(await mapMatrix(group, array, shape));
   }
+}
+
+/** The biases of linears that are read together, one after the other, zeros where one has none. */
+async function biasOf(
+  specs: readonly LinearSpec[],
+  vector: (slot: string) => Promise<Float32Array>,
+): Promise<Float32Array | undefined> {
+  if (specs.every(({ bias }) => bias === undefined)) return undefined;
+  const out = new Float32Array(specs.reduce((rows, spec) => rows + spec.rows, 0));
+  let row = 0;
+  for (const { name, rows, bias } of specs) {
+    if (bias !== undefined) out.set(await vector(biasSlot(name)), row);
+    row += rows;
+  }
+  return out;
 }
 
 /** A linear is 2:4 on the device where it is in the store, and so are all that are read together with it. */

@@ -1,5 +1,5 @@
 import type { BatchPart, Want } from '../backend.ts';
-import { passesOf, promptsOf } from './passes.ts';
+import { numbering, passesOf, promptsOf, rowsOf, wantsOf } from './passes.ts';
 
 const part = (tokens: number, want: Want) => ({ tokens: new Uint32Array(tokens), want }) as BatchPart;
 
@@ -31,4 +31,34 @@ test('a sequence is of the kernels of prefill until a token of it is sampled, wh
   const [prompt, other] = [of(undefined), of(7)];
   expect(promptsOf([prompt, other], true)).toEqual({ prompts: [prompt], others: [other] });
   expect(promptsOf([prompt, other], false)).toEqual({ prompts: [], others: [prompt, other] });
+});
+
+test('the device goes on by itself where each sequence continues with its likeliest token, and has room for it', () => {
+  const row = (
+    length: number,
+    { greedy = true, logprobs = undefined as number | undefined, want = 'token' as Want } = {},
+  ) =>
+    ({
+      tokens: Uint32Array.of(1),
+      want,
+      sequence: { length, pages: Int32Array.of(3, 4), sampler: { greedy }, sampling: { logprobs } },
+    }) as unknown as BatchPart;
+  const wants = (parts: BatchPart[], alone = true) => wantsOf(rowsOf(parts), 1000, alone);
+  expect(wants([row(5), row(126)])).toEqual({ several: false, head: true, likeliest: true, continues: true });
+  // No room: in the pages, or in the context.
+  expect(wants([row(5), row(127)]).continues).toBe(false);
+  expect(wantsOf(rowsOf([row(9)]), 10, true).continues).toBe(false);
+  // Others are in the step, and will be in the next one.
+  expect(wants([row(5)], false)).toMatchObject({ likeliest: true, continues: false });
+  for (const other of [row(5, { greedy: false }), row(5, { logprobs: 1 }), row(5, { want: 'lastLogits' })]) {
+    expect(wants([row(5), other])).toMatchObject({ likeliest: false, continues: false });
+  }
+  const two = { ...row(5), tokens: Uint32Array.of(1, 2) };
+  expect(wants([two])).toMatchObject({ several: true, likeliest: false, continues: false });
+});
+
+test('a sequence has one number, and no other has it', () => {
+  const numberOf = numbering();
+  const [a, b] = [{}, {}];
+  expect([numberOf(a), numberOf(b), numberOf(a)]).toEqual([1, 2, 1]);
 });

@@ -1,3 +1,4 @@
+import { PAGE_POSITIONS, type RunWants } from '@esparse/cuda';
 import type { BatchPart } from '../backend.ts';
 
 /** One token of a step, and whether its logits are wanted. */
@@ -37,4 +38,43 @@ export function slicesOf<T>(all: readonly T[], most: number): T[][] {
 export function promptsOf(parts: readonly BatchPart[], prefills: boolean) {
   const isPrompt = ({ sequence }: BatchPart) => prefills && sequence.promptTokens === undefined;
   return { prompts: parts.filter(isPrompt), others: parts.filter((part) => !isPrompt(part)) };
+}
+
+/** Whether a part wants the likeliest token and nothing else: the device chooses that by itself. */
+export function wantsLikeliest({ want, sequence: { sampler, sampling } }: BatchPart): boolean {
+  return want === 'token' && sampler.greedy && sampling.logprobs === undefined;
+}
+
+/**
+ * What a pass is for: see `RunWants`.
+ *
+ * @param maxContext the longest sequence, in tokens
+ * @param alone whether the step is this pass only: otherwise the next one will hardly be its rows again
+ */
+export function wantsOf(rows: readonly Row[], maxContext: number, alone: boolean): RunWants {
+  const several = rows.some(({ part }, i) => i > 0 && rows[i - 1]!.part === part);
+  const likeliest = rows.every(({ part }) => wantsLikeliest(part));
+  const continues = rows.every(({ part: { sequence } }) => {
+    const next = sequence.length + 1;
+    return next < maxContext && next < sequence.pages.length * PAGE_POSITIONS;
+  });
+  return {
+    several,
+    head: rows.some(({ wanted }) => wanted),
+    likeliest: likeliest && !several,
+    continues: alone && likeliest && !several && continues,
+  };
+}
+
+/** Gives each object a number of its own. */
+export function numbering<T extends WeakKey>(): (of: T) => number {
+  const numbers = new WeakMap<T, number>();
+  let next = 0;
+  return (of) => {
+    const known = numbers.get(of);
+    if (known !== undefined) return known;
+    next = (next + 1) & 0x7fffffff;
+    numbers.set(of, next);
+    return next;
+  };
 }
