@@ -59,6 +59,7 @@ test('the public surface is this, and nothing else: what is taken away breaks pl
      "riaOptions",
      "riaPipeline",
      "ropeFromConfig",
+     "roundLinear",
      "scoreByChannel",
      "shuffleOption",
      "sparseGptOptions",

@@ -145,6 +145,7 @@ export {
   identityOrder,
   isPermutation,
   maskLinear,
+  roundLinear,
   parsePattern,
   type Pattern,
 } from '@esparse/sparsity';

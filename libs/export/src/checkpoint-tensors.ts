@@ -23,7 +23,9 @@ export async function checkpointTensors(source: ExportSource): Promise<Checkpoin
   for (const tensor of tensorsOf(source.description)) {
     const { name, shape } = tensor;
     const infos = await Promise.all(tensor.parts.map((part) => source.tensors.info(part.name)));
-    const dtype = source.layout?.tensors.get(name)?.[0] ?? widestOf(infos.map((info) => info.dtype));
+    const stored = widestOf(infos.map((info) => info.dtype));
+    // As the checkpoint had it, unless that does not hold what is stored: weights that are quantized need an f32.
+    const dtype = stored === 'F32' ? stored : (source.layout?.tensors.get(name)?.[0] ?? stored);
     const parts = infos.map((info) => ({
       bytes: tensorBytes({ ...info, dtype }),
       read: async (signal?: AbortSignal) =>

@@ -74,6 +74,7 @@ export const quantize = defineStage({
       return { integers: rounded };
     }
   },
+  rounding: ({ values, group }) => ({ bits: BITS[values], group }),
   numerics: productsId,
   release: (resources) => resources.release(),
   cost: (linear, { options: { spread } }) => (spread ? sparseGptCost(linear) : roundingCost(linear)),

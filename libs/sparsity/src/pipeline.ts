@@ -107,6 +107,7 @@ export function configurePipeline<Schema extends OptionsSchema>(
   checkPart(who, 'shuffle', shuffle, 'order');
   checkList(who, 'stage', stages);
   checkList(who, 'block stage', blockStages);
+  checkIntegersLast(who, stages, blockStages);
   return {
     name,
     summary,
@@ -149,6 +150,17 @@ function checkParts(made: unknown): PipelineParts {
   if (unknown !== undefined)
     throw new EsparseError('usage', `create() gives ${unknown}, which is none of ${PARTS.join(', ')}`);
   return made as PipelineParts;
+}
+
+/** Block stages change weights, of which a stage that makes integers leaves none. */
+function checkIntegersLast(who: string, stages: readonly Stage[], blockStages: readonly BlockStage[]): void {
+  const rounds = stages.find(({ rounding }) => rounding !== undefined);
+  if (rounds === undefined || blockStages.length === 0) return;
+  throw new EsparseError(
+    'usage',
+    `${who}: its stage ${rounds.name} makes integers of the survivors, which its block stage ${blockStages[0]!.name} could not change`,
+    { hint: 'leave one of the two out: values=int8 and values=int4 do not go with tuning yet' },
+  );
 }
 
 /** Parts of one kind that follow each other, no two of one name. */

@@ -2,7 +2,7 @@ import type { Cost, Readings, StatisticReaders } from '@esparse/statistics';
 import type { BlockShape, HeldCost, LinearShape } from './cost.ts';
 import type { MetricInput } from './metric.ts';
 import type { Pattern } from './pattern.ts';
-import type { IntegerWeights } from './quantization/integer-weights.ts';
+import type { IntegerWeights, RoundingOptions } from './quantization/integer-weights.ts';
 import type { NoOptions, OptionsOf, OptionsSchema } from './plugin-options.ts';
 import {
   factoryOf,
@@ -54,6 +54,8 @@ export interface Stage<Needs extends StatisticReaders = StatisticReaders> extend
   numerics?(): Promise<string>;
   /** Releases what the stage holds, after the last linear. */
   release?(): Promise<void>;
+  /** How it rounds survivors, for `esparse plan`, where it returns integers. @default it does not */
+  readonly rounding?: RoundingOptions;
   /**
    * What `run` takes for one linear, for `esparse plan`.
    *
@@ -85,6 +87,8 @@ export interface StageDefinition<
   /** What the bits depend on besides the input, such as a runtime. @default nothing */
   numerics?(): Promise<string>;
   release?(held: Held): Promise<void>;
+  /** How it rounds survivors, for `esparse plan`, where it returns integers. @default it does not */
+  rounding?(options: OptionsOf<Schema>['resolved']): RoundingOptions;
   /**
    * What `run` takes for one linear, for `esparse plan`.
    *
@@ -106,7 +110,7 @@ export function defineStage<
   Schema extends OptionsSchema = NoOptions,
   Held = undefined,
 >(definition: StageDefinition<Schema, Needs, Held>): PluginFactory<Schema, Stage<Needs> & Required<Plugin>> {
-  const { statistics, numerics, release, cost, heldCost } = definition;
+  const { statistics, numerics, release, rounding, cost, heldCost } = definition;
   return factoryOf<Schema, Stage<Needs>>('stage', definition, (options) => {
     // Without `open`, `Held` is undefined.
     const held = definition.open?.() as Held;
@@ -115,6 +119,7 @@ export function defineStage<
       run: (input, context) => definition.run(input, { ...context, options, held }),
       ...(numerics === undefined ? {} : { numerics }),
       ...(release === undefined ? {} : { release: () => release(held) }),
+      ...(rounding === undefined ? {} : { rounding: rounding(options) }),
       ...(cost === undefined ? {} : { cost: (linear: LinearShape) => cost(linear, { options }) }),
       ...(heldCost === undefined ? {} : { heldCost: (block: BlockShape) => heldCost(block, { options }) }),
     };

@@ -21,7 +21,7 @@ export function renderInspection(
   const head =
     `run ${inspection.run}\n` +
     `${model}, ${pipeline} ${pattern}${otherwise}, shuffle ${shuffle ?? 'unknown'}\n` +
-    `linears ${bytes(totals.bytes)} of ${bytes(totals.denseBytes)} dense (${percentOf(totals.bytes, totals.denseBytes)}), ` +
+    `linears ${bytes(totals.bytes)} of ${bytes(totals.denseBytes)} dense (${percentOf(totals.bytes, totals.denseBytes)}${bitsOf(totals)}), ` +
     `permutations ${bytes(totals.permutationBytes)}\n`;
   const linears = linearTable(inspection.blocks, bars);
   return `${runTable(runs)}\n${head}\n${linears}${stageLines(inspection.blocks)}`;
@@ -112,10 +112,20 @@ function stageLines(blocks: readonly BlockInspection[]): string {
 function linearRow(block: number, linear: LinearInspection): string[] {
   return [
     `${block}.${linear.name}`,
-    linear.pattern ?? 'dense',
+    patternAndValues(linear),
     `${linear.rows} x ${linear.cols}`,
     bytes(linear.bytes),
     bytes(linear.denseBytes),
     linear.keptScoreGain === undefined ? '-' : percent(linear.keptScoreGain),
   ];
+}
+
+/** 2:4, 2:4 int4, dense, dense int8: what a linear is pruned to and, where it is quantized, what its values are. */
+function patternAndValues({ pattern = 'dense', values = '' }: LinearInspection): string {
+  return values.startsWith('int') ? `${pattern} ${values}` : pattern;
+}
+
+/** Bits of a weight, indices and scales counted: dense ones have 16. Nothing where there are no weights. */
+function bitsOf({ bytes: stored, denseBytes }: RunInspection['totals']): string {
+  return denseBytes === 0 ? '' : `, ${((16 * stored) / denseBytes).toFixed(2)} bits a weight`;
 }

@@ -3,7 +3,7 @@ import type { StatisticReader } from '@esparse/statistics';
 import type { Store } from '@esparse/store';
 import type { PruneOptions } from './options.ts';
 import { keptReadings } from './plan/plan.ts';
-import { blockArrayBytes, outerArrayBytes } from './plan/store-bytes.ts';
+import { blockArrayBytes, outerArrayBytes, roundingOf } from './plan/store-bytes.ts';
 import type { Preparation } from './prepare.ts';
 import { needsDenseStates, needsHiddenStates } from './states-needed.ts';
 
@@ -40,7 +40,7 @@ export function peakBytes({ outer, blocks, hiddenBefore }: BytesToCome): number 
 export async function requireSpace(
   store: Store,
   run: string,
-  options: Pick<PruneOptions, 'pipeline' | 'samples' | 'seqlen'>,
+  options: Pick<PruneOptions, 'pipeline' | 'samples' | 'seqlen' | 'denseValues'>,
   { checkpoint, description, layers }: Preparation,
   readers: ReadonlySet<StatisticReader>,
 ): Promise<void> {
@@ -52,7 +52,11 @@ export async function requireSpace(
   const before = found === undefined ? undefined : await store.openRun(run);
   const done = new Set(await before?.committedBlocks());
   const isDenseCommitted = before !== undefined && (await before.isDenseCommitted());
-  const shape = { checkpoint, description, layers, readings: keptReadings(options.pipeline) };
+  const shape = {
+    ...{ checkpoint, description, layers, readings: keptReadings(options.pipeline) },
+    rounding: roundingOf(options.pipeline),
+    denseValues: options.denseValues,
+  };
   const { blockStages } = options.pipeline;
   const models = needsDenseStates(readers, blockStages) ? 2 : 1;
   const states = 4 * options.samples * options.seqlen * description.hidden;

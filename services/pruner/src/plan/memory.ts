@@ -35,7 +35,9 @@ export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes =
   const statistics = workload.calibrates ? gatheringBytes(workload, costs) + gatheringOf(workload, held) : 0;
   const linear = Math.max(0, ...workload.pruned.map((each) => linearBytes(each, workload, costs)));
   // With block stages the linears of a block wait for each other, packed, and go through them together.
-  const waiting = workload.blockStages ? sum(prunedLargest(workload).map(packedBytes)) : 0;
+  const waiting = workload.blockStages
+    ? sum(prunedLargest(workload).map((linear) => packedBytes(linear)))
+    : 0;
   const tuning = waiting + costs.blockStages(blockShape(workload)).pruner;
   const outer = Math.max(
     0,

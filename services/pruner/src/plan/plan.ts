@@ -14,7 +14,7 @@ import { heldOf, prunerMemory, workerMemory } from './memory.ts';
 import { patternGroups } from './pattern-groups.ts';
 import type { PlannedStep, PlanOptions, RunPlan } from './run-plan.ts';
 import { secondsOf } from './seconds.ts';
-import { storeBytesOf, type StoreBytes } from './store-bytes.ts';
+import { roundingOf, storeBytesOf, type StoreBytes } from './store-bytes.ts';
 import { hiddenBytes, readBytes, wireBytes, writtenBytes } from './traffic.ts';
 import { workloadOf } from './workload.ts';
 
@@ -34,7 +34,11 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const tensor = description.linears[0]!.weight(0);
     const { shuffle } = pipeline;
     const rates = await measureRates({ checkpoint, tensor, pattern, shuffle, threads, signal });
-    const shape = { checkpoint, description, layers, readings: keptReadings(pipeline) };
+    const shape = {
+      ...{ checkpoint, description, layers, readings: keptReadings(pipeline) },
+      rounding: roundingOf(pipeline),
+      denseValues: options.denseValues,
+    };
     const store = await storeBytesOf(options.model, shape, signal);
     const weightBytes = checkpoint.info(tensor).dtype === 'F32' ? 4 : 2;
     const textBytes = await sizeOf(options.calibration);

@@ -1,7 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { inTemporaryFolder } from '@esparse/laws';
-import { identityOrder, maskLinear, packLinear, parsePattern } from '@esparse/sparsity';
+import {
+  identityOrder,
+  maskLinear,
+  packLinear,
+  packQuantized,
+  parsePattern,
+  roundLinear,
+} from '@esparse/sparsity';
 import { packedBytes, storeBytesOf } from './store-bytes.ts';
 import { DESCRIPTION, layersOf } from './testing/small-workload.ts';
 
@@ -24,6 +31,16 @@ test.each([
   const arrays = [values, indices, permutation].map(({ byteLength }) => byteLength + 4);
   const spec = { ...DESCRIPTION.linears[0]!, rows, cols, pattern };
   expect(packedBytes(spec)).toBe(arrays.reduce((sum, bytes) => sum + bytes, 0));
+  for (const bits of [4, 8] as const) {
+    const survivors = { mask, pattern, permutation: order };
+    const weights = new Float32Array(rows * cols);
+    const integers = roundLinear({ weights, rows, cols }, { bits, group: 12 }, survivors);
+    const quantized = await packQuantized(integers, { rows, cols }, survivors);
+    const own = [quantized.values, quantized.scales, quantized.indices!, order];
+    expect(packedBytes(spec, { bits, group: 12 })).toBe(
+      own.reduce((sum, { byteLength }) => sum + byteLength + 4, 0),
+    );
+  }
 });
 
 /** Only its tokenizer is looked at. */

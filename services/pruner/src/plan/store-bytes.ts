@@ -1,7 +1,18 @@
 import { tokenizerFiles, type Checkpoint } from '@esparse/checkpoint';
 import type { ModelDescription, TensorSpec } from '@esparse/model';
-import { packedShapes } from '@esparse/sparsity';
+import { spanOf } from '@esparse/kernels';
+import {
+  EVERYTHING,
+  packedShapes,
+  quantizedShapes,
+  SCALE_GROUP,
+  type ConfiguredPipeline,
+  type Pattern,
+  type RoundingOptions,
+} from '@esparse/sparsity';
 import type { Layers, PatternedLinear } from '../layers.ts';
+import type { PruneOptions } from '../options.ts';
+import { DENSE_BITS, isVocabulary } from '../write-dense-matrix.ts';
 import { product, sum } from './sum.ts';
 
 /** The checksum behind every array. */
@@ -29,6 +40,15 @@ export interface StoreShape {
   readonly layers: Layers;
   /** Readings of statistics that are kept of each tap. */
   readonly readings: number;
+  /** How survivors are rounded. @default they are not */
+  readonly rounding?: RoundingOptions | undefined;
+  /** What matrices are stored as that are not pruned. @default as they are */
+  readonly denseValues?: PruneOptions['denseValues'];
+}
+
+/** How a pipeline rounds survivors: as its stage says that makes integers of them. */
+export function roundingOf({ stages }: Pick<ConfiguredPipeline, 'stages'>): RoundingOptions | undefined {
+  return stages.find(({ rounding }) => rounding !== undefined)?.rounding;
 }
 
 /** Adds up what a finished run holds, array by array. */
@@ -58,29 +78,40 @@ export async function storeBytesOf(
 
 /** The arrays outside the blocks. */
 export function outerArrayBytes(shape: StoreShape): number {
-  return sum(shape.description.outerTensors.map((tensor) => denseBytes(shape, tensor)));
+  const { description } = shape;
+  return sum(
+    description.outerTensors.map((tensor) =>
+      isVocabulary(tensor, description) ? matrixBytes(shape, tensor) : denseBytes(shape, tensor),
+    ),
+  );
 }
 
 /** The arrays of a block: exact, as they are stored. */
 export function blockArrayBytes(shape: StoreShape, block: number): number {
   const { layers, readings } = shape;
   return (
-    sum(layers.pruned(block).map(packedBytes)) +
-    sum(denseTensors(shape, block).map((tensor) => denseBytes(shape, tensor))) +
+    sum(layers.pruned(block).map((linear) => packedBytes(linear, shape.rounding))) +
+    sum(shape.description.blockTensors(block).map((tensor) => denseBytes(shape, tensor))) +
+    sum(denseLinears(shape, block).map((tensor) => matrixBytes(shape, tensor))) +
     sum(layers.taps(block).map(({ channels }) => readings * (4 * channels + TRAILER_BYTES)))
   );
 }
 
 /** What of a block stays as it is. */
-function denseTensors({ description, layers }: StoreShape, block: number): TensorSpec[] {
-  const dense: TensorSpec[] = [...description.blockTensors(block)];
-  for (const { weight, rows, cols } of layers.dense(block))
-    dense.push({ name: weight(block), shape: [rows, cols] });
-  return dense;
+function denseTensors(shape: StoreShape, block: number): TensorSpec[] {
+  return [...shape.description.blockTensors(block), ...denseLinears(shape, block)];
 }
 
-/** A packed linear: its values, indices and permutation. */
-export function packedBytes({ rows, cols, pattern }: PatternedLinear): number {
+/** The linears of a block that are not pruned. */
+function denseLinears({ layers }: StoreShape, block: number): TensorSpec[] {
+  return layers.dense(block).map(({ weight, rows, cols }) => ({ name: weight(block), shape: [rows, cols] }));
+}
+
+/** A linear that is pruned: its values, indices and permutation, and scales where its survivors are rounded. */
+export function packedBytes({ rows, cols, pattern }: PatternedLinear, rounding?: RoundingOptions): number {
+  if (rounding !== undefined) {
+    return quantizedBytes(rows, cols, pattern, rounding) + 4 * cols + TRAILER_BYTES;
+  }
   const { values, indices } = packedShapes(pattern, rows, cols);
   return 2 * product(values) + product(indices) + 4 * cols + 3 * TRAILER_BYTES;
 }
@@ -88,4 +119,24 @@ export function packedBytes({ rows, cols, pattern }: PatternedLinear): number {
 /** A tensor that stays as it is. */
 function denseBytes({ checkpoint }: StoreShape, { name, shape }: TensorSpec): number {
   return product(shape) * (checkpoint.info(name).dtype === 'F32' ? 4 : 2) + TRAILER_BYTES;
+}
+
+/** A matrix that is not pruned, rounded where the run wants that. */
+function matrixBytes(shape: StoreShape, tensor: TensorSpec): number {
+  if (shape.denseValues === undefined) return denseBytes(shape, tensor);
+  const [rows, cols] = tensor.shape as [number, number];
+  return quantizedBytes(rows, cols, EVERYTHING, { bits: DENSE_BITS[shape.denseValues] });
+}
+
+/** Values, scales and indices of a quantized linear. */
+function quantizedBytes(
+  rows: number,
+  cols: number,
+  pattern: Pattern,
+  { bits, group = SCALE_GROUP }: RoundingOptions,
+): number {
+  const span = spanOf(pattern.keep, pattern.group, group);
+  const { values, scales, indices } = quantizedShapes({ rows, cols, pattern, bits, span });
+  const indexBytes = indices === undefined ? 0 : product(indices) + TRAILER_BYTES;
+  return product(values) + 2 * product(scales) + 2 * TRAILER_BYTES + indexBytes;
 }

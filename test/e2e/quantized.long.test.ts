@@ -1,0 +1,63 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { esparse, esparseJson } from '../support/esparse.ts';
+import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
+
+const at = scratchFolder();
+const prune = (store: string, ...args: string[]) => [
+  ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--samples', '4'],
+  ...['--seqlen', '64', '--store', at(store), ...args],
+];
+const evaluate = async (...args: string[]) =>
+  (await esparseJson('eval', '--text', at('text.txt'), '--seqlen', '128', ...args)).perplexity as number;
+
+const INT4 = ['--pipeline', 'sparsegpt', '--set', 'values=int4', '--dense-values', 'int8'];
+
+beforeAll(async () => {
+  await writeFile(at('text.txt'), (await readFile(EXAMPLE_EVALUATION, 'utf8')).slice(0, 4_000));
+  await esparseJson(...prune('int4', ...INT4));
+});
+
+test('int4 survivors and int8 embeddings: verified, seen by inspect, and evaluated alike by engine, ONNX Runtime and export', async () => {
+  expect(await esparse('verify', '--store', at('int4'))).toMatchObject({ code: 0 });
+  const { totals, blocks } = await esparseJson('inspect', '--store', at('int4'));
+  const { bytes, denseBytes } = totals as Record<'bytes' | 'denseBytes', number>;
+  // 3.25 bits of 16, and a little where 32 do not divide the survivors of a row.
+  expect((16 * bytes) / denseBytes).toBeGreaterThan(3.2);
+  expect((16 * bytes) / denseBytes).toBeLessThan(3.4);
+  expect(blocks).toContainEqual(
+    expect.objectContaining({
+      linears: expect.arrayContaining([expect.objectContaining({ pattern: '2:4', values: 'int4' })]),
+    }),
+  );
+  const stored = await evaluate('--store', at('int4'));
+  expect((await evaluate('--store', at('int4'), '--engine', 'onnx')) / stored).toBeCloseTo(1, 4);
+  await esparseJson('export', '--store', at('int4'), '--out', at('hf'), '--format', 'safetensors');
+  expect((await evaluate('--model', at('hf'))) / stored).toBeCloseTo(1, 4);
+}, 120_000);
+
+test('an equal run has equal bytes', async () => {
+  await esparseJson(...prune('again', ...INT4));
+  expect(await contentsOf(at('again'))).toEqual(await contentsOf(at('int4')));
+}, 120_000);
+
+test('a model of which nothing is pruned may be int8: a baseline of its own', async () => {
+  const dense = ['--pipeline', 'magnitude', '--layer', '*=dense', '--dense-values', 'int8'];
+  await esparseJson(...prune('dense', ...dense));
+  const stored = await evaluate('--store', at('dense'));
+  expect(stored / (await evaluate('--model', EXAMPLE_MODEL))).toBeCloseTo(1, 2);
+  const { totals } = await esparseJson('inspect', '--store', at('dense'));
+  const { bytes, denseBytes } = totals as Record<'bytes' | 'denseBytes', number>;
+  expect((16 * bytes) / denseBytes).toBeCloseTo(8.5, 5);
+}, 120_000);
+
+test('options of integers without integers, and values that there are not, are refused by name', async () => {
+  expect(await esparse(...prune('no', '--set', 'group=16'))).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('values=int8 or values=int4'),
+  });
+  expect(await esparse(...prune('no', '--set', 'values=int5'))).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('values is "int5"'),
+  });
+});
