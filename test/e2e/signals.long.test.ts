@@ -4,6 +4,9 @@ import { scratchFolder } from '../support/folders.ts';
 import { startInterruptible } from '../support/interrupted.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
+// A bound of what hangs, not of what is slow: a dozen runs, one after another.
+jest.setTimeout(600_000);
+
 const at = scratchFolder();
 
 const prune = (model: string, store: string) => [
