@@ -3,8 +3,8 @@ import { tuningMemory } from './tuning-memory.ts';
 
 /** f32 copies of each parameter: itself as it was and as it becomes, the best yet, two means, two sums of gradients. */
 const COPIES = 8;
-/** Values of the forward pass that are alive at once, and as many of their gradients: ONNX Runtime frees most on the way. */
-const ACTIVATIONS = 3;
+/** All values of a sequence, times what ONNX Runtime holds of it forward and back and does not give back: up to 7 were seen. */
+const ACTIVATIONS = 8;
 /** Forward and back: each product has two more that take it back. */
 const PASSES = 3;
 /** How often the held-out sequences are looked at, with those as many that are tuned on. */

@@ -69,8 +69,9 @@ export function workerMemory(workload: Workload, costs: PluginCosts): number {
   const boundary = (needsDense ? 4 : 3) * 4 * workload.shards[0]!.sequences * seqlen * description.hidden;
   const statistics =
     calibrates && combine === 'worker' ? stateBytes(workload, costs) * 1.5 : CONNECTION_BYTES;
+  // What ran before is dropped by then, but its memory may not have been given back.
   const running = block + activations + boundary + statistics;
-  return Math.ceil(WORKER_SLACK * (PROCESS_BYTES + RUNTIME_BYTES + Math.max(running, tuned)));
+  return Math.ceil(WORKER_SLACK * (PROCESS_BYTES + RUNTIME_BYTES + running + tuned));
 }
 
 /** Linears that are pruned of the block that has most weights. */
