@@ -1,14 +1,7 @@
 import { MAX_ROWS, PAGE_POSITIONS, type CudaDecoder } from '@esparse/cuda';
 import { notNumbers } from '../../sampling/argmax.ts';
 import { sampleToken } from '../../sampling/sample-token.ts';
-import type {
-  BackendModel,
-  BatchPart,
-  BatchSequence,
-  DeviceFacts,
-  StepOutput,
-  WeightBytes,
-} from '../backend.ts';
+import type { BackendModel, BatchPart, DeviceFacts, StepOutput, WeightBytes } from '../backend.ts';
 import {
   numbering,
   passesOf,
@@ -44,7 +37,7 @@ export function createCudaModel({
 }: CudaModelParts): BackendModel {
   const maxPages = Math.ceil(maxContext / PAGE_POSITIONS);
   const inputs = { values: new Int32Array(MAX_ROWS * (3 + maxPages)), maxPages };
-  const numberOf = numbering<BatchSequence>();
+  const numberOf = numbering();
 
   const fill = (rows: readonly Row[]) => {
     for (const [row, { part, index }] of rows.entries()) {

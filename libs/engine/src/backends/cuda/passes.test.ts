@@ -34,10 +34,12 @@ test('a sequence is of the kernels of prefill until a token of it is sampled, wh
 });
 
 test('the device goes on by itself where each sequence continues with its likeliest token, and has room for it', () => {
-  const row = (
-    length: number,
-    { greedy = true, logprobs = undefined as number | undefined, want = 'token' as Want } = {},
-  ) =>
+  interface Differing {
+    readonly greedy?: boolean;
+    readonly logprobs?: number;
+    readonly want?: Want;
+  }
+  const row = (length: number, { greedy = true, logprobs, want = 'token' }: Differing = {}) =>
     ({
       tokens: Uint32Array.of(1),
       want,

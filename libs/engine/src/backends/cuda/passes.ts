@@ -67,8 +67,8 @@ export function wantsOf(rows: readonly Row[], maxContext: number, alone: boolean
 }
 
 /** Gives each object a number of its own. */
-export function numbering<T extends WeakKey>(): (of: T) => number {
-  const numbers = new WeakMap<T, number>();
+export function numbering(): (of: object) => number {
+  const numbers = new WeakMap<object, number>();
   let next = 0;
   return (of) => {
     const known = numbers.get(of);
