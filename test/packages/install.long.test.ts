@@ -30,7 +30,7 @@ test(
     expect(stdout).toMatch(/perplexity +6\.20 +9\.99/);
     expect(stdout).toContain('> Once upon a time');
     expect(stdout).toContain('Next: esparse serve --store out/demo.zarr');
-    expect(await readdir(scratch('empty/out'))).toEqual(['demo.zarr']);
+    expect(await readdir(scratch('empty/out'))).toEqual(['demo.html', 'demo.zarr']);
     expect(await readdir(installed('cli'), { recursive: true })).toEqual(before);
   },
   5 * MINUTES,
