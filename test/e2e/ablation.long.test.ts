@@ -24,7 +24,7 @@ test('a grid is measured once: cells that are alike are one run, and the same co
     at('tasks.jsonl'),
     '{ "context": "The cat sat on the", "choices": ["mat.", "of."], "answer": 0 }\n',
   );
-  const sized = ['--windows', '3', '--tasks', at('tasks.jsonl')];
+  const sized = ['--windows', '3', '--tasks', at('tasks.jsonl'), '--out', at('sized.json')];
   const first = await ablation('--grid', at('grid.json'), '--only', 'a', 'b', ...sized);
   expect(first.stderr).toMatch(/^\[1\/1\] a, 2:4, seed 1: \d+\.\d\d after/);
   const rows = first.stdout.split('\n').filter((line) => /^\| [ab] /.test(line));
@@ -33,7 +33,7 @@ test('a grid is measured once: cells that are alike are one run, and the same co
   expect(rows[0]).toContain('| alpha=2 | 2:4 | 2 |');
 
   type Measured = Record<'perplexity' | 'standardError' | 'windows' | 'accuracy', number>;
-  const results = JSON.parse(await readFile(at('results.json'), 'utf8')) as {
+  const results = JSON.parse(await readFile(at('sized.json'), 'utf8')) as {
     cells: object;
     dense: Measured;
   };
@@ -45,7 +45,7 @@ test('a grid is measured once: cells that are alike are one run, and the same co
 
   const again = await ablation('--grid', at('grid.json'), '--only', 'a', 'b', ...sized);
   expect(again).toEqual({ stdout: first.stdout, stderr: '' });
-  await expect(ablation('--grid', at('grid.json'), '--seqlen', '32')).rejects.toMatchObject({
+  await expect(ablation('--grid', at('grid.json'), ...sized, '--seqlen', '32')).rejects.toMatchObject({
     stderr: expect.stringContaining('is of seqlen 64, not 32'),
   });
 });
