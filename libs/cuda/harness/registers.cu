@@ -1,4 +1,5 @@
 // The variants that need most registers, for the test that none of them keeps any in memory.
+#include "../kernels/attention_decode.cuh"
 #include "../kernels/attention_prefill.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/prefill_linear.cuh"
