@@ -1,5 +1,5 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import { narrow, widen } from '@esparse/kernels';
+import { roundTo } from '@esparse/kernels';
 import type { BlockReport, BlockStageInput, BlockStageResult, BlockTensor } from '@esparse/sparsity';
 import { arrayOf, fieldsOf, halfMatrix } from './plugin-values.ts';
 
@@ -52,7 +52,7 @@ async function checkTensors(
 
 /** As it is stored. */
 async function rounded({ slot, dtype }: BlockTensor, values: Float32Array): Promise<Float32Array> {
-  const stored = dtype === 'f32' ? values.slice() : await widen(dtype, narrow(dtype, values));
+  const stored = await roundTo(dtype, values);
   const at = stored.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return stored;
   throw new EsparseError(

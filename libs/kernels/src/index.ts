@@ -28,6 +28,7 @@ export { free } from './runtime/free.ts';
 export { groupDescent } from './pruning/group-descent.ts';
 export { setPruningThreads } from './pruning/pruning-threads.ts';
 export { narrow } from './runtime/narrow.ts';
+export { roundTo } from './runtime/round-to.ts';
 export { widen, widenReference, type HalfDtype } from './runtime/widen.ts';
 export { channelMeans, scoreByChannel } from './pruning/score.ts';
 export { keptScore } from './pruning/kept-score.ts';

@@ -1,12 +1,11 @@
 import { EsparseError } from '@esparse/errors';
-import type { HalfDtype } from '@esparse/kernels';
+import { roundTo, type HalfDtype } from '@esparse/kernels';
 import type { ModelDescription } from '@esparse/model';
 import { createBlockLoss, type Device } from '@esparse/onnx';
 import { createBatches } from './batches.ts';
 import { createExamples } from './examples.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { createLearner, survivorsOf, type Values } from './learner.ts';
-import { rounded } from './rounded.ts';
 import { completeOptions, type TuneOptions } from './tune-options.ts';
 
 /** A parameter of a block: a linear's matrix, a bias, a norm's weight. */
@@ -140,7 +139,7 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
     if (end.stopped === 'diverged') return asGiven(end);
     const tuned = new Map<string, Float32Array>();
     for (const [slot, values] of learner.kept()) {
-      tuned.set(slot, await rounded(parameters.get(slot)!.dtype, values));
+      tuned.set(slot, await roundTo(parameters.get(slot)!.dtype, values));
     }
     const all = new Map([...learner.values, ...tuned]);
     const heldOutAfter = await examples.loss(batches.heldOut, all);

@@ -7,6 +7,7 @@ import type { BlockReport, TuneRequest } from '@esparse/sparsity';
 import { attempt$ } from './attempt.ts';
 import { audible } from './audible.ts';
 import { writeBlockTensors } from './block-tensors.ts';
+import { product } from './plan/sum.ts';
 import type { RunContext } from './run-context.ts';
 import { readTuned, type TunedReply } from './tuned-reply.ts';
 
@@ -95,7 +96,7 @@ function expectedOf({ description }: RunContext, { block, linears }: PrunedBlock
     linears: linears.map(({ job }) => ({ name: job.name, elements: job.rows * job.cols })),
     tensors: description.blockTensors(block).map(({ slot, shape }) => ({
       slot,
-      elements: shape.reduce((product, size) => product * size, 1),
+      elements: product(shape),
     })),
   };
 }

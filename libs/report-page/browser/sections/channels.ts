@@ -6,6 +6,7 @@ import { rangeOf } from '../histogram.ts';
 import { axis, colourBar, NAMED_AXIS, type Drawing, type ScatterSeriesOption } from '../plot.ts';
 import type { Theme } from '../theme.ts';
 import type { ShownRun } from '../run.ts';
+import { blockChoice } from './block-choice.ts';
 import { openChannel } from './channel.ts';
 import { ridgeFigure } from './ridge.ts';
 import { section } from './section.ts';
@@ -37,14 +38,10 @@ export function channelsSection(run: ShownRun): { element: HTMLElement; draw: ()
     if (shown !== undefined) open(series === 0 ? item : rankedOtherwise(shown)[item]!);
   });
   figure.controls.append(
-    choice(
-      'Block',
-      detailed.map((each) => [String(each), String(each)] as const),
-      (value) => {
-        block = Number(value);
-        draw();
-      },
-    ),
+    blockChoice(detailed, (chosen) => {
+      block = chosen;
+      draw();
+    }),
     choice(
       'Input of',
       tapNames.map((name) => [name, tapInWords(run, name)] as const),

@@ -6,6 +6,7 @@ import { percent, shortNumber } from '../format.ts';
 import { histogram, rangeOf } from '../histogram.ts';
 import { axis, type Drawing } from '../plot.ts';
 import type { ShownRun } from '../run.ts';
+import { blockChoice } from './block-choice.ts';
 import { maskFigure } from './mask.ts';
 import { section } from './section.ts';
 
@@ -39,14 +40,10 @@ export function groupsSection(run: ShownRun): { element: HTMLElement; draw: () =
     mask.draw(block, linear);
   };
   spread.controls.append(
-    choice(
-      'Block',
-      detailed.map((each) => [String(each), String(each)] as const),
-      (value) => {
-        block = Number(value);
-        draw();
-      },
-    ),
+    blockChoice(detailed, (chosen) => {
+      block = chosen;
+      draw();
+    }),
     choice(
       'Linear',
       packed.map((each) => [each, each] as const),
