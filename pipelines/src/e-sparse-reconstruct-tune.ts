@@ -2,6 +2,7 @@ import { reconstructOptions } from '@esparse/reconstruction';
 import { definePipeline } from '@esparse/sparsity';
 import { tune, tuneOptions } from '@esparse/tuning';
 import { eSparseReconstructPipeline } from './e-sparse-reconstruct.ts';
+import { survivorOptions, tunedIntegers } from './quantized.ts';
 
 /** The reconstruction's share of the dense model is `dense`, as that of tuning; its steps are `solverSteps`. */
 const { steps: solverSteps, ...others } = reconstructOptions.shape;
@@ -10,10 +11,16 @@ const { steps: solverSteps, ...others } = reconstructOptions.shape;
 export const eSparseReconstructTunePipeline = definePipeline({
   name: 'e-sparse-reconstruct-tune',
   summary: 'E-Sparse with reconstructed weights, then each block tuned on its own output',
-  options: eSparseReconstructPipeline.options.extend({ ...others, solverSteps, ...tuneOptions.shape }),
-  create: ({ steps, learningRate, batch, dense, heldOut, samples, solverSteps: solving, ...options }) => ({
-    ...eSparseReconstructPipeline.create({ ...options, dense, steps: solving }),
+  options: eSparseReconstructPipeline.options
+    .extend({ ...others, solverSteps, ...tuneOptions.shape })
+    .extend(survivorOptions.shape),
+  create: ({ learningRate, batch, heldOut, samples, values, group, spread, ...given }) => {
+    const { steps, dense, solverSteps: solving, ...options } = given;
+    const integers = { values, group, spread };
+    const reconstruction = { ...options, dense, steps: solving };
     // Without steps it is the reconstruction alone, to the byte.
-    ...(steps > 0 && { blockStages: [tune({ steps, learningRate, batch, dense, heldOut, samples })] }),
-  }),
+    if (steps === 0) return eSparseReconstructPipeline.create({ ...reconstruction, ...integers });
+    const tuned = { steps, learningRate, batch, dense, heldOut, samples, ...tunedIntegers(integers) };
+    return { ...eSparseReconstructPipeline.create(reconstruction), blockStages: [tune(tuned)] };
+  },
 });

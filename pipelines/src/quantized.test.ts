@@ -26,16 +26,23 @@ test('errors are passed on where the pipeline has a Hessian at hand, or by optio
 });
 
 test.each(['e-sparse-tune', 'e-sparse-reconstruct-tune'])(
-  '%s does not take integers, and says so',
+  '%s tunes with integers; without steps it is the pipeline that it goes on from',
   (name) => {
-    expect(() => configurePipeline(pipelineNamed(name), { values: 'int4' })).toThrow(
-      expect.objectContaining({ kind: 'usage', message: expect.stringContaining('makes integers') }),
-    );
+    const of = (options = {}) => configurePipeline(pipelineNamed(name), { values: 'int4', ...options });
+    const tuned = of({ group: 16 });
+    expect(stageNames(tuned)).not.toContain('quantize');
+    expect(tuned.blockStages.map(({ rounding }) => rounding)).toEqual([{ bits: 4, group: 16 }]);
+    expect(stageNames(of({ steps: 0 })).at(-1)).toBe('quantize');
+    expect(of({ steps: 0 }).blockStages).toEqual([]);
+    expect(() => of({ spread: true })).toThrow('tuning makes up for itself');
+    expect(of({ steps: 0, spread: true }).stages.at(-1)!.rounding).toEqual({ bits: 4, group: 32 });
   },
 );
 
 test('how integers are made is refused where none are', () => {
-  for (const options of [{ group: 16 }, { spread: true }]) {
-    expect(() => configurePipeline(pipelineNamed('wanda'), options)).toThrow('but none are');
+  for (const name of ['wanda', 'e-sparse-tune']) {
+    for (const options of [{ group: 16 }, { spread: true }]) {
+      expect(() => configurePipeline(pipelineNamed(name), options)).toThrow('but none are');
+    }
   }
 });

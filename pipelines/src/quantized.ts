@@ -32,7 +32,30 @@ export function quantized(
       }),
     ];
   if (size === undefined && spreads === undefined) return [];
-  throw new EsparseError('usage', 'group and spread say how integers are made, but none are', {
+  throw noIntegers();
+}
+
+/** What `tune` is told where it is the stage that makes the integers. */
+export function tunedIntegers({
+  values: asked,
+  group: size,
+  spread: spreads,
+}: z.output<typeof survivorOptions>): Pick<z.output<typeof survivorOptions>, 'values' | 'group'> {
+  if (asked === undefined && (size ?? spreads) !== undefined) throw noIntegers();
+  if (spreads === true) {
+    throw new EsparseError(
+      'usage',
+      'spread passes on what rounding takes, which tuning makes up for itself',
+      {
+        hint: 'leave spread out, or tune in no steps: steps=0',
+      },
+    );
+  }
+  return { values: asked, group: size };
+}
+
+function noIntegers(): EsparseError {
+  return new EsparseError('usage', 'group and spread say how integers are made, but none are', {
     hint: 'give values=int8 or values=int4, too',
   });
 }

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { esparse, esparseJson } from '../support/esparse.ts';
+import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
@@ -40,6 +41,35 @@ test('an equal run has equal bytes', async () => {
   await esparseJson(...prune('again', ...INT4));
   expect(await contentsOf(at('again'))).toEqual(await contentsOf(at('int4')));
 }, 120_000);
+
+const TUNED = [
+  ...['--pipeline', 'e-sparse-tune', '--shuffle', 'global', '--set', 'values=int4'],
+  ...['--set', 'steps=8', '--set', 'batch=2', '--set', 'learningRate=1e-3'],
+];
+
+test('blocks are tuned with their integers: losses fall, what is stored is int4, and a run that was stopped goes on to the same bytes', async () => {
+  await esparseJson(...prune('tuned', ...TUNED));
+  const { blocks } = (await esparseJson('inspect', '--store', at('tuned'))) as {
+    blocks: {
+      linears: { values: string }[];
+      stages: { heldOutBefore: number; heldOutAfter: number }[];
+    }[];
+  };
+  for (const { linears, stages } of blocks) {
+    expect(linears.map(({ values }) => values)).toEqual(linears.map(() => 'int4'));
+    expect(stages[0]!.heldOutAfter).toBeLessThan(stages[0]!.heldOutBefore);
+  }
+  const stored = await evaluate('--store', at('tuned'));
+  expect((await evaluate('--store', at('tuned'), '--engine', 'onnx')) / stored).toBeCloseTo(1, 4);
+  const child = await esparseUntil(
+    (line) => line.includes('"block":2,"phase":"tune"'),
+    ...prune('ended', ...TUNED, '--json'),
+  );
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  await esparseJson(...prune('ended', ...TUNED, '--resume'));
+  expect(await contentsOf(at('ended'))).toEqual(await contentsOf(at('tuned')));
+}, 240_000);
 
 test('a model of which nothing is pruned may be int8: a baseline of its own', async () => {
   const dense = ['--pipeline', 'magnitude', '--layer', '*=dense', '--dense-values', 'int8'];

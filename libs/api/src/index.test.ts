@@ -65,6 +65,7 @@ test('the public surface is this, and nothing else: what is taken away breaks pl
      "sparseGptOptions",
      "sparseGptPipeline",
      "sparseGptStage",
+     "survivorsOf",
      "tune",
      "tuneOptions",
      "wanda",

@@ -49,7 +49,9 @@ export {
   type StageInput,
   type IntegerWeights,
   type StageResult,
+  type TunedResult,
   type TuneRequest,
+  type TuneRounding,
 } from '@esparse/sparsity';
 export {
   damagedState,
@@ -146,6 +148,7 @@ export {
   isPermutation,
   maskLinear,
   roundLinear,
+  survivorsOf,
   parsePattern,
   type Pattern,
 } from '@esparse/sparsity';

@@ -1,6 +1,13 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
 import { roundTo } from '@esparse/kernels';
-import type { BlockReport, BlockStageInput, BlockStageResult, BlockTensor } from '@esparse/sparsity';
+import type {
+  BlockReport,
+  BlockStageInput,
+  BlockStageResult,
+  BlockTensor,
+  IntegerWeights,
+} from '@esparse/sparsity';
+import { checkIntegers } from './plugin-results.ts';
 import { arrayOf, fieldsOf, halfMatrix } from './plugin-values.ts';
 
 /** What a report may hold: a store keeps it with every block. */
@@ -12,22 +19,41 @@ const MAX_WORD = 200;
  * to here. That weights keep to the mask is seen when they are packed.
  */
 export async function checkBlockResult(input: BlockStageInput, found: unknown): Promise<BlockStageResult> {
-  const { weights, tensors, report } = fieldsOf(found, ['weights', 'tensors', 'report']);
+  const { weights, integers, tensors, report } = fieldsOf(found, [
+    'weights',
+    'integers',
+    'tensors',
+    'report',
+  ]);
   return {
     ...(weights === undefined ? {} : { weights: checkWeights(input, weights) }),
+    ...(integers === undefined ? {} : { integers: checkAllIntegers(input, integers) }),
     ...(tensors === undefined ? {} : { tensors: await checkTensors(input, tensors) }),
     ...(report === undefined ? {} : { report: checkReport(report) }),
   };
 }
 
-function checkWeights({ linears }: BlockStageInput, weights: unknown): Record<string, Uint16Array> {
+function checkWeights(input: BlockStageInput, weights: unknown): Record<string, Uint16Array> {
+  return byLinear(input, weights, (linear, value) => halfMatrix('weights', linear, value));
+}
+
+function checkAllIntegers(input: BlockStageInput, integers: unknown): Record<string, IntegerWeights> {
+  return byLinear(input, integers, checkIntegers);
+}
+
+/** What is given for some of the block's linears, by their names. */
+function byLinear<T>(
+  { linears }: BlockStageInput,
+  given: unknown,
+  check: (linear: BlockStageInput['linears'][number], value: unknown) => T,
+): Record<string, T> {
   const named = fieldsOf(
-    weights,
+    given,
     linears.map(({ name }) => name),
   );
   const checked = Object.entries(named).map(([name, value]) => {
     const linear = linears.find((candidate) => candidate.name === name)!;
-    return [name, within(name, () => halfMatrix('weights', linear, value))] as const;
+    return [name, within(name, () => check(linear, value))] as const;
   });
   return Object.fromEntries(checked);
 }

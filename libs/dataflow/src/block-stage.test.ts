@@ -5,6 +5,9 @@ import {
   identityOrder,
   maskLinear,
   packLinear,
+  roundLinear,
+  survivorsOf,
+  unpackQuantized,
   unpackToHalf,
   type BlockStage,
   type BlockStageInput,
@@ -77,6 +80,30 @@ test('survivors get the weights that a stage gives, under the same mask and in t
   expect(other!.packed).toEqual(untouched!.packed);
 });
 
+/** Integers of the first linear. */
+const integersOf: BlockStage['run'] = async ({ linears: [linear] }) => {
+  const survivors = survivorsOf(await linear!.kept(), linear!);
+  const weights = await widen('bf16', await linear!.weights());
+  return { integers: { q: roundLinear({ weights, rows: ROWS, cols: COLS }, { bits: 8 }, survivors) } };
+};
+
+test('survivors may be given as integers, under the same mask and in the same order; no stage follows', async () => {
+  const [before, untouched] = (await through([])).linears;
+  const [after, other] = (await through([integersOf])).linears;
+  if (after!.packed.encoding !== 'quantized-v1') throw new Error('no integers');
+  expect(after!.packed.permutation).toEqual(permutation);
+  const [stored, exact] = [
+    await unpackQuantized(after!.packed),
+    await widen('bf16', await unpackToHalf(before!.packed, 'bf16')),
+  ];
+  stored.forEach((value, i) => {
+    expect(Math.abs(value - exact[i]!)).toBeLessThan(0.005);
+    expect(value === 0).toBe(exact[i] === 0);
+  });
+  expect(other!.packed).toEqual(untouched!.packed);
+  await expect(through([integersOf, negated])).rejects.toThrow('quantized already');
+});
+
 test('a stage gets the block as the one before has left it', async () => {
   const seen: Float32Array[] = [];
   const norm: BlockStage['run'] = async ({ tensors: [tensor] }) => {
@@ -127,6 +154,15 @@ test.each<[string, BlockStage['run'], string]>([
     'changes the mask',
     weightsOf((weights) => weights.fill(0x3f80)),
     'its weights, q: the weight of row 0, channel ',
+  ],
+  [
+    'gives integers of a scale that is zero',
+    async (input) => {
+      const { integers } = await integersOf(input, undefined as never);
+      integers!.q!.scales[1] = 0;
+      return { integers: integers! };
+    },
+    'q: the scale of row 1, span 0 is zero',
   ],
   [
     'gives a list',

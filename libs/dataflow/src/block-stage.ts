@@ -2,7 +2,9 @@ import { EsparseError } from '@esparse/errors';
 import { concatMap, Subject, type OperatorFunction } from 'rxjs';
 import {
   keptIn,
+  packQuantized,
   repackLinear,
+  survivorsOf,
   unpackLinear,
   type BlockLinear,
   type BlockReport,
@@ -11,6 +13,8 @@ import {
   type BlockStageInput,
   type BlockStageResult,
   type BlockTensor,
+  type IntegerWeights,
+  type TunedResult,
 } from '@esparse/sparsity';
 import { checkBlockResult } from './block-stage-result.ts';
 import { blamed, guarded, type GuardOptions } from './guard.ts';
@@ -49,7 +53,7 @@ export interface BlockStageOptions {
 type Tune = (
   request: Parameters<BlockStageContext['tune']>[0],
   context: Pick<BlockStageContext, 'note' | 'progress' | 'signal'>,
-) => Promise<Required<BlockStageResult>>;
+) => Promise<TunedResult>;
 
 /** Runs block stages one after the other: each gets the block as the one before has left it. */
 export function blockStages(
@@ -128,13 +132,18 @@ async function changedBlock(
   stage: string,
   result: BlockStageResult,
 ): Promise<PrunedBlock> {
-  const { weights = {}, report } = result;
+  const { weights = {}, integers = {}, report } = result;
   const changed: PrunedLinear[] = [];
   // One after the other: each takes several times its packed size while it is packed.
   for (const linear of linears) {
-    const own = weights[linear.job.name];
+    const { name } = linear.job;
+    const own = weights[name];
     const packed = own === undefined ? linear.packed : await repack(linear, own);
-    changed.push({ ...linear, packed });
+    const whole = integers[name];
+    changed.push({
+      ...linear,
+      packed: whole === undefined ? packed : await asIntegers({ ...linear, packed }, whole),
+    });
   }
   return {
     block,
@@ -152,6 +161,15 @@ async function repack({ job, packed }: PrunedLinear, weights: Uint16Array): Prom
   } catch (error) {
     throw blamed({ plugin: 'its weights', where: job.name }, error);
   }
+}
+
+/** Its survivors as integers, under the same mask and in the same order. */
+async function asIntegers(
+  { job, packed }: PrunedLinear,
+  integers: IntegerWeights,
+): Promise<PrunedLinear['packed']> {
+  if (packed.encoding === 'quantized-v1') throw quantizedAlready(job);
+  return packQuantized(integers, packed, survivorsOf(await keptIn(packed), packed));
 }
 
 /** A block stage changes weights, of which a stage before has made integers. */

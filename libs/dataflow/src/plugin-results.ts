@@ -56,7 +56,10 @@ export function checkStage(linear: MaskedLinear, found: unknown): StageResult {
 }
 
 /** Integers and scales must be of the linear's size, and the scales usable: a reader would refuse them. */
-function checkIntegers({ rows, cols, pattern }: MaskedLinear, found: unknown): IntegerWeights {
+export function checkIntegers(
+  { rows, cols, pattern }: Pick<MaskedLinear, 'rows' | 'cols' | 'pattern'>,
+  found: unknown,
+): IntegerWeights {
   const { bits, span, integers, scales } = fieldsOf(found, ['bits', 'span', 'integers', 'scales']);
   if (bits !== 4 && bits !== 8)
     throw new EsparseError('usage', `integers of ${String(bits)} bits, expected 4 or 8`);

@@ -30,9 +30,17 @@ const first = async (input: Input, change: (weights: Uint16Array) => Uint16Array
   return { weights: { [linear!.name]: change(await linear!.weights()) } };
 };
 
+/** Integers of the first linear, all of one row and span. */
+const whole = async (input: Input, scale: number) => {
+  const [linear] = input.linears;
+  const integers = new Int8Array((await linear!.kept()).length);
+  return { integers: { [linear!.name]: { bits: 8, span: 1, integers, scales: Uint16Array.of(scale) } } };
+};
+
 test.each<[string, Run]>([
   ['changes nothing', () => Promise.resolve({})],
   ['changes signs', (input) => first(input, (weights) => weights.map((bits) => bits ^ 0x8000))],
+  ['makes integers', (input) => whole(input, 0x3f80)],
   ['tunes', (_, { tune }) => tune({ steps: 2 })],
   [
     'reads the states, and changes a norm by them',
@@ -61,6 +69,7 @@ test.each<[string, Run]>([
   ['is pruned, and not 0', (input) => first(input, (weights) => weights.fill(0x3f80))],
   ["none of the block's linears", () => Promise.resolve({ weights: { other: new Uint16Array(4) } })],
   ['a tensor other', () => Promise.resolve({ tensors: { other: new Float32Array(4) } })],
+  ['scale 0 of linear-0 is zero or not finite', (input) => whole(input, 0x8000)],
   ['elements for norm', () => Promise.resolve({ tensors: { norm: new Float32Array(3) } })],
   ['norm is not finite', () => Promise.resolve({ tensors: { norm: new Float32Array(4).fill(NaN) } })],
   ['of its report is NaN', () => Promise.resolve({ report: { loss: NaN } })],

@@ -11,8 +11,16 @@ export interface LawfulBlockStage {
   run(input: never, context: never): Promise<BlockResult>;
 }
 
+interface Integers {
+  readonly bits: number;
+  readonly span: number;
+  readonly integers: Int8Array;
+  readonly scales: Uint16Array;
+}
+
 interface BlockResult {
   readonly weights?: Readonly<Record<string, Uint16Array>>;
+  readonly integers?: Readonly<Record<string, Integers>>;
   readonly tensors?: Readonly<Record<string, Float32Array>>;
   readonly report?: Readonly<Record<string, number | string>>;
 }
@@ -45,13 +53,27 @@ export async function blockStageLaws(stage: LawfulBlockStage, options: LawOption
 }
 
 /** In memory of its own: a stage may use the same again. */
-function copyOf({ weights = {}, tensors = {}, report = {} }: BlockResult): Required<BlockResult> {
+function copyOf({
+  weights = {},
+  integers = {},
+  tensors = {},
+  report = {},
+}: BlockResult): Required<BlockResult> {
   const copies = <A extends Uint16Array | Float32Array>(arrays: Readonly<Record<string, A>>) =>
     Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, array.slice() as A]));
-  return { weights: copies(weights), tensors: copies(tensors), report: { ...report } };
+  const whole = Object.entries(integers).map(([name, of]) => {
+    return [name, { ...of, integers: of.integers.slice(), scales: of.scales.slice() }];
+  });
+  return {
+    ...{ weights: copies(weights), tensors: copies(tensors), report: { ...report } },
+    integers: Object.fromEntries(whole) as Record<string, Integers>,
+  };
 }
 
-function checkResult({ linears, norm }: BlockCase, { weights = {}, tensors = {}, report = {} }: BlockResult) {
+function checkResult(
+  { linears, norm }: BlockCase,
+  { weights = {}, integers = {}, tensors = {}, report = {} }: BlockResult,
+) {
   for (const [name, changed] of Object.entries(weights)) {
     const linear = linears.find((_, i) => nameOf(i) === name);
     must(linear !== undefined, `it gives weights of ${name}, which is none of the block's linears`);
@@ -62,6 +84,14 @@ function checkResult({ linears, norm }: BlockCase, { weights = {}, tensors = {},
     const kept = keptOf(linear);
     const outside = changed.findIndex((bits, i) => kept[i] === 0 && (bits & MAGNITUDE) !== 0);
     must(outside < 0, `weight ${outside} of ${name} is pruned, and not 0`);
+  }
+  for (const [name, { integers: whole, scales }] of Object.entries(integers)) {
+    const linear = linears.find((_, i) => nameOf(i) === name);
+    must(linear !== undefined, `it gives integers of ${name}, which is none of the block's linears`);
+    const { rows, cols } = linear;
+    must(whole.length === rows * cols, `${whole.length} integers for ${name} of ${rows} x ${cols}`);
+    const unusable = scales.findIndex((bits) => (bits & MAGNITUDE) === 0 || (bits & 0x7f80) === 0x7f80);
+    must(unusable < 0, `scale ${unusable} of ${name} is zero or not finite`);
   }
   for (const [slot, changed] of Object.entries(tensors)) {
     must(slot === NORM, `it gives a tensor ${slot}, which the block has not`);
@@ -150,7 +180,11 @@ function contextOf(
   signal: AbortSignal,
   progress: (done: number, total: number) => void,
 ) {
-  const tune = async ({ steps }: { readonly steps: number }): Promise<Required<BlockResult>> => {
+  const tune = async ({
+    steps,
+  }: {
+    readonly steps: number;
+  }): Promise<Omit<Required<BlockResult>, 'integers'>> => {
     for (let step = 1; step <= Math.min(steps, STEPS); step++) {
       await Promise.resolve();
       signal.throwIfAborted();

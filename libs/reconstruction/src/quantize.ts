@@ -3,10 +3,11 @@ import { widen } from '@esparse/kernels';
 import { productsId } from '@esparse/onnx';
 import {
   defineStage,
+  integerOptions,
   MAX_ROUNDING_LOSS,
   roundingLoss,
+  roundingFor,
   roundLinear,
-  SCALE_GROUP,
   type LinearShape,
 } from '@esparse/sparsity';
 import type { Cost } from '@esparse/statistics';
@@ -17,23 +18,11 @@ import { hessianMemory, openHessianResources } from './hessian-resources.ts';
 import { quantizeSweep } from './quantize-sweep.ts';
 import { sparseGptCost } from './sparse-gpt-cost.ts';
 
-/** The bits of each kind of values. */
-const BITS = { int8: 8, int4: 4 } as const;
-/** Survivors that may be asked to share a scale. */
-const MAX_GROUP = 512;
-
 /** Seconds for each weight: 100 ns are those of seven scales of two signs. */
 const ROUNDING_SECONDS = 100e-9;
 
 /** Options of `quantize`. */
-export const quantizeOptions = z.object({
-  values: z.enum(['int8', 'int4']).describe('what survivors are stored as; 16-bit floats without it'),
-  group: z
-    .int()
-    .min(2)
-    .max(MAX_GROUP)
-    .default(SCALE_GROUP)
-    .describe('survivors of a row that share a scale, at most: whole groups of the pattern'),
+export const quantizeOptions = integerOptions.extend({
   spread: z
     .boolean()
     .default(true)
@@ -50,15 +39,15 @@ export const quantize = defineStage({
   options: quantizeOptions,
   open: openHessianResources,
   statistics: ({ spread }, resources) => ({ ...(spread && { hessian: hessianOf(resources) }) }),
-  async run(input, { options: { values, group }, held, signal, note, progress }) {
+  async run(input, { options: asked, held, signal, note, progress }) {
     const { rows, cols, dtype, statistics } = input;
     const weights = await widen(dtype, input.weights);
-    const options = { bits: BITS[values], group };
+    const options = roundingFor(asked);
     const rounded = roundLinear({ weights, rows, cols }, options, input);
     const loss = roundingLoss(rounded, { weights, rows, cols }, input);
     if (loss > MAX_ROUNDING_LOSS) {
       note(
-        `rounding to ${values} takes ${(100 * loss).toFixed(1)} % of the weights' energy: they stay ${dtype}`,
+        `rounding to ${asked.values} takes ${(100 * loss).toFixed(1)} % of the weights' energy: they stay ${dtype}`,
       );
       return {};
     }
@@ -74,7 +63,7 @@ export const quantize = defineStage({
       return { integers: rounded };
     }
   },
-  rounding: ({ values, group }) => ({ bits: BITS[values], group }),
+  rounding: roundingFor,
   numerics: productsId,
   release: (resources) => resources.release(),
   cost: (linear, { options: { spread } }) => (spread ? sparseGptCost(linear) : roundingCost(linear)),

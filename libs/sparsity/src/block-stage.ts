@@ -1,6 +1,7 @@
 import type { HalfDtype } from '@esparse/kernels';
 import type { BlockCost, BlockStageShape } from './block-cost.ts';
 import type { Pattern } from './pattern.ts';
+import type { IntegerWeights, RoundingOptions } from './quantization/integer-weights.ts';
 import type { NoOptions, OptionsOf, OptionsSchema } from './plugin-options.ts';
 import {
   factoryOf,
@@ -83,11 +84,19 @@ export interface BlockStageInput {
 export interface BlockStageResult {
   /** By the linear's name: (rows, cols) in the original order as bits of its dtype, 0 where pruned. */
   readonly weights?: Readonly<Record<string, Uint16Array>>;
+  /**
+   * By the linear's name: its survivors as integers, which are stored in the place of weights. The last block stage alone
+   * gives them.
+   */
+  readonly integers?: Readonly<Record<string, IntegerWeights>>;
   /** By slot, in f32: rounded once, to the type in which the tensor is stored. */
   readonly tensors?: Readonly<Record<string, Float32Array>>;
   /** What it found, by names of its own: goes to the events, into the store and to `esparse inspect`. */
   readonly report?: BlockReport;
 }
+
+/** What `tune` of a block stage's context gives: a block whose weights are no integers yet. */
+export type TunedResult = Required<Omit<BlockStageResult, 'integers'>>;
 
 /** Numbers and words. The same from the same input: no times. */
 export type BlockReport = Readonly<Record<string, number | string>>;
@@ -95,10 +104,10 @@ export type BlockReport = Readonly<Record<string, number | string>>;
 /** What a block stage has at hand besides its input. A call that reports no progress for long is taken for one that hangs. */
 export interface BlockStageContext extends StageContext {
   /**
-   * Tunes the block by gradient descent on a worker, where its hidden states are: the stage `tune` is this call and nothing
-   * else. Gives the tuned weights and tensors, which the stage may change further before it returns them.
+   * Tunes the block by gradient descent on a worker, where its hidden states are: the stage `tune` is this call, and the
+   * rounding of what comes back. Gives the tuned weights and tensors, which the stage may change further before it returns them.
    */
-  readonly tune: (request: TuneRequest) => Promise<Required<BlockStageResult>>;
+  readonly tune: (request: TuneRequest) => Promise<TunedResult>;
 }
 
 /**
@@ -115,6 +124,8 @@ export type BlockChains = 'none' | 'pruned' | 'both';
 export interface BlockStage extends Plugin {
   readonly states: BlockChains;
   run(input: BlockStageInput, context: BlockStageContext): Promise<BlockStageResult>;
+  /** How it rounds survivors, for `esparse plan`, where it gives integers. @default it does not */
+  readonly rounding?: RoundingOptions;
   /**
    * What `run` takes for one block, for `esparse plan`.
    *
@@ -132,6 +143,8 @@ export interface BlockStageDefinition<Schema extends OptionsSchema> extends Plug
     input: BlockStageInput,
     context: BlockStageContext & PluginContext<OptionsOf<Schema>['resolved']>,
   ): Promise<BlockStageResult>;
+  /** How it rounds survivors, for `esparse plan`; undefined where it does not. @default it does not */
+  rounding?(options: OptionsOf<Schema>['resolved']): RoundingOptions | undefined;
   /**
    * What `run` takes for one block, for `esparse plan`.
    *
@@ -150,9 +163,13 @@ export function defineBlockStage<Schema extends OptionsSchema = NoOptions>(
   definition: BlockStageDefinition<Schema>,
 ): PluginFactory<Schema, BlockStage & Required<Plugin>> {
   const { states = 'pruned', cost } = definition;
-  return factoryOf<Schema, BlockStage>('block stage', definition, (options) => ({
-    states: typeof states === 'function' ? states(options) : states,
-    run: (input, context) => definition.run(input, { ...context, options }),
-    ...(cost === undefined ? {} : { cost: (block: BlockStageShape) => cost(block, { options }) }),
-  }));
+  return factoryOf<Schema, BlockStage>('block stage', definition, (options) => {
+    const rounding = definition.rounding?.(options);
+    return {
+      states: typeof states === 'function' ? states(options) : states,
+      run: (input, context) => definition.run(input, { ...context, options }),
+      ...(rounding && { rounding }),
+      ...(cost === undefined ? {} : { cost: (block: BlockStageShape) => cost(block, { options }) }),
+    };
+  });
 }

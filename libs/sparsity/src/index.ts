@@ -31,10 +31,11 @@ export {
   type BlockStageDefinition,
   type BlockStageInput,
   type BlockStageResult,
+  type TunedResult,
   type BlockTensor,
   type SequenceStates,
 } from './block-stage.ts';
-export type { TuneRequest } from './tune-request.ts';
+export type { TuneRequest, TuneRounding } from './tune-request.ts';
 export {
   configurePipeline,
   definePipeline,
@@ -72,6 +73,8 @@ export type { IntegerWeights, RoundingOptions, Survivors } from './quantization/
 export { EVERYTHING, SCALE_GROUP } from './quantization/integer-weights.ts';
 export { roundLinear, survives } from './quantization/round-linear.ts';
 export { bf16Bits, integerFor, scaleFor } from './quantization/round-span.ts';
+export { integerOptions, roundingFor } from './quantization/rounding-options.ts';
+export { survivorsOf } from './quantization/survivors-of.ts';
 export { MAX_ROUNDING_LOSS, roundingLoss } from './quantization/rounding-loss.ts';
 export { packQuantized } from './quantization/pack-quantized.ts';
 export {

@@ -152,14 +152,16 @@ function checkParts(made: unknown): PipelineParts {
   return made as PipelineParts;
 }
 
-/** Block stages change weights, of which a stage that makes integers leaves none. */
+/** A block stage changes weights, of which one that makes integers leaves none: of the block, at most the last one does. */
 function checkIntegersLast(who: string, stages: readonly Stage[], blockStages: readonly BlockStage[]): void {
-  const rounds = stages.find(({ rounding }) => rounding !== undefined);
-  if (rounds === undefined || blockStages.length === 0) return;
+  const steps = [...stages, ...blockStages];
+  const rounds = steps.findIndex(({ rounding }) => rounding !== undefined);
+  const after = steps.slice(Math.max(rounds + 1, stages.length))[0];
+  if (rounds < 0 || after === undefined) return;
   throw new EsparseError(
     'usage',
-    `${who}: its stage ${rounds.name} makes integers of the survivors, which its block stage ${blockStages[0]!.name} could not change`,
-    { hint: 'leave one of the two out: values=int8 and values=int4 do not go with tuning yet' },
+    `${who}: its stage ${steps[rounds]!.name} makes integers of the survivors, which its block stage ${after.name} could not change`,
+    { hint: 'let the last block stage make the integers, as `tune` does by its option `values`' },
   );
 }
 

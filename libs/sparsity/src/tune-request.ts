@@ -1,3 +1,5 @@
+import type { RoundingOptions } from './quantization/integer-weights.ts';
+
 /** How a block is tuned: see the stage `tune`, which has these as its options. */
 export interface TuneRequest {
   /** Steps of gradient descent at most. */
@@ -12,4 +14,15 @@ export interface TuneRequest {
   readonly heldOut: number;
   /** Sequences of the calibration that are used, held-out ones among them: the first. @default all */
   readonly samples?: number | undefined;
+  /**
+   * What some linears are stored as: the block is run with their survivors rounded so, while what the rounding takes is still
+   * learnt (straight through it). What comes back are the weights before they are rounded. @default none are
+   */
+  readonly rounding?: TuneRounding | undefined;
+}
+
+/** How survivors of linears are rounded while they are tuned. */
+export interface TuneRounding extends Required<RoundingOptions> {
+  /** The names of the linears; others stay 16-bit floats. */
+  readonly linears: readonly string[];
 }

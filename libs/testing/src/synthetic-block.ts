@@ -1,6 +1,6 @@
 import type { BlockSurroundings, PrunedBlock } from '@esparse/dataflow';
 import { syntheticSequence } from '@esparse/laws';
-import { unpackToHalf, type BlockStageResult, type SequenceStates } from '@esparse/sparsity';
+import { unpackToHalf, type SequenceStates, type TunedResult } from '@esparse/sparsity';
 
 /** Channels of the made-up block's hidden states. */
 const HIDDEN = 32;
@@ -54,7 +54,7 @@ export async function untuned(
   { linears, tensors }: PrunedBlock,
   steps: number,
   progress: (done: number, total: number) => void,
-): Promise<Required<BlockStageResult>> {
+): Promise<TunedResult> {
   const weights: Record<string, Uint16Array> = {};
   for (const { job, packed } of linears)
     weights[job.name] = await unpackToHalf(packed, 'dtype' in packed ? packed.dtype : 'bf16');

@@ -1,4 +1,5 @@
 export { tune, tuneOptions } from './tune.ts';
+export type { IntegerRounding } from './round-through.ts';
 export { TUNING_MEMORY, tuningMemory } from './tuning-memory.ts';
 export {
   tuneBlock,

@@ -6,6 +6,7 @@ import { createBatches } from './batches.ts';
 import { createExamples } from './examples.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { createLearner, survivorsOf, type Values } from './learner.ts';
+import { createRounding, type IntegerRounding } from './round-through.ts';
 import { completeOptions, type TuneOptions } from './tune-options.ts';
 
 /** A parameter of a block: a linear's matrix, a bias, a norm's weight. */
@@ -18,6 +19,8 @@ export interface TunedParameter {
   readonly dtype: HalfDtype | 'f32';
   /** It stays as it is. @default false */
   readonly fixed?: boolean | undefined;
+  /** A pruned matrix whose survivors will be integers: the block is run with these. @default it will be of its dtype */
+  readonly rounding?: IntegerRounding | undefined;
 }
 
 /** How far tuning is. */
@@ -87,7 +90,8 @@ const PATIENCE = 3;
 /**
  * Tunes a block by gradient descent, so that its output on some inputs comes near to some targets: Adam on the surviving
  * weights, norms and biases, in f32, by the mean squared error. What is given back are the parameters with which the loss
- * of the held-out sequences was least. Equal calls give equal bits on one device.
+ * of the held-out sequences was least. Where weights will be integers, gradients are taken where rounding leads, and step
+ * the weights before it, so that what is given back are these. Equal calls give equal bits on one device.
  * @throws EsparseError 'unsupported' for a block with an operation that has no gradient, 'usage' for options out of range
  *   or a single sequence; what the signal was aborted with
  */
@@ -99,6 +103,7 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
     throw new EsparseError('usage', 'tuning takes at least two calibration sequences: one is held out');
   }
   const learner = createLearner(parameters);
+  const rounded = createRounding(parameters);
   const loss = createBlockLoss(description, { block, seqlen, of: learner.slots, device, threads });
   const examples = createExamples(given, loss, learner.slots);
   const batches = createBatches(sequences, options.heldOut, options.batch, seed);
@@ -111,12 +116,12 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
     let least = heldOutBefore;
     let since = 0;
     for (let step = 1; step <= steps; step++) {
-      const found = await examples.gradients(batches.next(), learner.values);
+      const found = await examples.gradients(batches.next(), rounded(learner.values));
       if (!Number.isFinite(found.loss)) return { steps: step - 1, stopped: 'diverged' } as const;
       learner.step(found.gradients, learningRateAt(step, steps, learningRate), 1 / options.batch);
       given.onProgress?.({ step, steps, loss: found.loss });
       if (step % every !== 0 && step !== steps) continue;
-      const heldOut = await examples.loss(batches.heldOut, learner.values);
+      const heldOut = await examples.loss(batches.heldOut, rounded(learner.values));
       if (heldOut < least) {
         least = heldOut;
         since = 0;
@@ -127,8 +132,8 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
   };
 
   try {
-    const lossBefore = await examples.loss(watched, learner.values);
-    const heldOutBefore = await examples.loss(batches.heldOut, learner.values);
+    const lossBefore = await examples.loss(watched, rounded(learner.values));
+    const heldOutBefore = await examples.loss(batches.heldOut, rounded(learner.values));
     const before = { lossBefore, lossAfter: lossBefore, heldOutBefore, heldOutAfter: heldOutBefore };
     const asGiven = (end: Pick<TuneReport, 'steps' | 'stopped'>): TunedBlock => ({
       parameters: new Map(learner.slots.map((slot) => [slot, survivorsOf(parameters.get(slot)!)])),
@@ -141,7 +146,7 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
     for (const [slot, values] of learner.kept()) {
       tuned.set(slot, await roundTo(parameters.get(slot)!.dtype, values));
     }
-    const all = new Map([...learner.values, ...tuned]);
+    const all = rounded(new Map([...learner.values, ...tuned]));
     const heldOutAfter = await examples.loss(batches.heldOut, all);
     // Not less: what is no number is neither.
     if (!(heldOutAfter < heldOutBefore)) return asGiven({ ...end, stopped: 'diverged' });

@@ -1,4 +1,16 @@
-import { defineBlockStage } from '@esparse/sparsity';
+import { widen } from '@esparse/kernels';
+import {
+  defineBlockStage,
+  integerOptions,
+  MAX_ROUNDING_LOSS,
+  roundingFor,
+  roundingLoss,
+  roundLinear,
+  survivorsOf,
+  type BlockLinear,
+  type IntegerWeights,
+  type RoundingOptions,
+} from '@esparse/sparsity';
 import { z } from 'zod';
 import { tuneCost } from './tune-cost.ts';
 import { TUNE_DEFAULTS, TUNE_LIMITS } from './tune-options.ts';
@@ -7,6 +19,8 @@ import { TUNE_DEFAULTS, TUNE_LIMITS } from './tune-options.ts';
 const DENSE = 0.5;
 /** Sequences of a calibration that may be asked for. */
 const MAX_SAMPLES = 2 ** 31 - 1;
+
+const { values, group } = integerOptions.shape;
 
 /** Options of `tune`. */
 export const tuneOptions = z.object({
@@ -46,23 +60,74 @@ export const tuneOptions = z.object({
     .max(MAX_SAMPLES)
     .optional()
     .describe('calibration windows that are tuned with, the first ones; all where left out'),
+  values: values.optional(),
+  group: group
+    .unwrap()
+    .optional()
+    .describe(`${group.description ?? ''} [32]`),
 });
 
 /**
  * Tunes a block on its own output: gradient descent on the surviving weights, norms and biases, so that what the block makes of
  * the pruned model's hidden states comes near to what the dense block makes of them, and of the dense model's own (`tuneBlock`). A
  * worker does it, where the hidden states are read. Where the loss does not fall the block stays as it is, with a note.
+ *
+ * With `values` survivors become integers, and the block is tuned as it is with these: each step is taken from what rounding
+ * makes of the weights so far. A linear that integers do not fit keeps its 16-bit floats, with a note.
  */
 export const tune = defineBlockStage({
   name: 'tune',
   options: tuneOptions,
   states: ({ steps, dense }) => (steps === 0 ? 'none' : dense > 0 ? 'both' : 'pruned'),
-  async run(_block, { options, tune: tuneOnWorker, note }) {
-    if (options.steps === 0) return {};
-    const { weights, tensors, report } = await tuneOnWorker(options);
-    if (report.stopped !== 'diverged') return { weights, tensors, report };
+  async run(block, { options: { values, group, ...options }, tune: tuneOnWorker, note }) {
+    const asked = values === undefined ? undefined : roundingFor(integerOptions.parse({ values, group }));
+    const fitting = asked === undefined ? [] : await linearsFor(asked, block.linears, note);
+    const rounding = asked && { ...asked, linears: fitting.map(({ name }) => name) };
+    const integersOf = async (tuned: Readonly<Record<string, Uint16Array>> = {}) => {
+      if (asked === undefined) return {};
+      const integers: Record<string, IntegerWeights> = {};
+      for (const linear of fitting) integers[linear.name] = await rounded(linear, asked, tuned[linear.name]);
+      return { integers };
+    };
+    if (options.steps === 0) return integersOf();
+    const { weights, tensors, report } = await tuneOnWorker({ ...options, rounding });
+    if (report.stopped !== 'diverged') return { weights, tensors, report, ...(await integersOf(weights)) };
     note('its loss did not fall, and it keeps the weights that it had');
-    return { report };
+    return { report, ...(await integersOf()) };
   },
+  rounding: ({ values, group }) =>
+    values === undefined ? undefined : roundingFor(integerOptions.parse({ values, group })),
   cost: tuneCost,
 });
+
+/** Those whose weights integers fit. */
+async function linearsFor(
+  asked: RoundingOptions,
+  linears: readonly BlockLinear[],
+  note: (message: string) => void,
+): Promise<BlockLinear[]> {
+  const fitting: BlockLinear[] = [];
+  for (const linear of linears) {
+    const given = { ...linear, weights: await widen(linear.dtype, await linear.weights()) };
+    const survivors = survivorsOf(await linear.kept(), linear);
+    const loss = roundingLoss(roundLinear(given, asked, survivors), given, survivors);
+    if (loss <= MAX_ROUNDING_LOSS) fitting.push(linear);
+    else {
+      note(
+        `${linear.name}: rounding to int${asked.bits} takes ${(100 * loss).toFixed(1)} % of its energy: it stays ${linear.dtype}`,
+      );
+    }
+  }
+  return fitting;
+}
+
+/** A linear's survivors as integers: of these weights, or of those that it has. */
+async function rounded(
+  linear: BlockLinear,
+  asked: RoundingOptions,
+  tuned?: Uint16Array,
+): Promise<IntegerWeights> {
+  const { rows, cols, dtype } = linear;
+  const weights = await widen(dtype, tuned ?? (await linear.weights()));
+  return roundLinear({ weights, rows, cols }, asked, survivorsOf(await linear.kept(), linear));
+}

@@ -47,7 +47,7 @@ export function tuneBlock(context: RunContext): Tune {
 function requestOf(
   { shards, options, needsDense, blockStages }: RunContext,
   block: number,
-  { steps, batch, learningRate, dense, heldOut, samples = options.samples }: TuneRequest,
+  { steps, batch, learningRate, dense, heldOut, samples = options.samples, rounding }: TuneRequest,
 ): TuneBlockRequest {
   if (blockStages.every(({ states }) => states === 'none') || (dense > 0 && !needsDense)) {
     const needed = dense > 0 ? 'both' : 'pruned';
@@ -65,7 +65,8 @@ function requestOf(
   }
   // In every block the same sequences are held out.
   const { seed } = options;
-  return { block, shards: used, sequences, steps, batch, learningRate, dense, heldOut, seed };
+  const integers = rounding && { bits: rounding.bits, group: rounding.group, rounded: [...rounding.linears] };
+  return { block, shards: used, sequences, steps, batch, learningRate, dense, heldOut, seed, ...integers };
 }
 
 /** What the block would be committed as. */

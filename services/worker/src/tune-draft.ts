@@ -1,10 +1,10 @@
 import type { MessagePort } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
-import { narrow } from '@esparse/kernels';
+import { narrow, spanOf } from '@esparse/kernels';
 import { linearsOf, weightSlot, type ModelDescription } from '@esparse/model';
-import { runTensors, storeWeights } from '@esparse/model-store';
+import { runTensors, storeWeights, type ChannelOrder } from '@esparse/model-store';
 import { openStore, type Run } from '@esparse/store';
-import { tuneBlock, type TunedParameter, type TuneReport } from '@esparse/tuning';
+import { tuneBlock, type IntegerRounding, type TunedParameter, type TuneReport } from '@esparse/tuning';
 import type { ModelTarget } from './compute.ts';
 import { openExamples, type ExampleRequest } from './examples.ts';
 import type { Caller } from './long-call.ts';
@@ -19,6 +19,10 @@ export interface TuneInput {
     readonly learningRate: number;
     readonly heldOut: number;
     readonly seed: number;
+    /** Bits of the integers that these linears become, with a scale for at most so many survivors; 0 where none do. */
+    readonly bits: number;
+    readonly group: number;
+    readonly rounded: readonly string[];
   };
   /** Where progress goes, and the wish to stop comes from: see `longCall`. */
   readonly port: MessagePort;
@@ -64,7 +68,7 @@ export async function tuneDraft(
   });
   try {
     open.blocks.clear();
-    const parameters = await draftParameters(run, description, block, signal);
+    const parameters = await draftParameters(run, description, { block, request }, signal);
     const tuned = await tuneBlock({
       ...{ description, block, parameters, sequences, seqlen, device, threads, seed, signal },
       ...{ inputs: examples.input, targets: examples.target },
@@ -93,7 +97,7 @@ function requireBlock({ blocks }: ModelDescription, block: number): void {
 async function draftParameters(
   run: Run,
   description: ModelDescription,
-  block: number,
+  { block, request }: { readonly block: number; readonly request: TuneInput['request'] },
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, TunedParameter>> {
   // The block's place in the run is empty yet: what is read of it is read of its draft.
@@ -101,17 +105,33 @@ async function draftParameters(
   const weights = storeWeights(draft, description);
   const tensors = runTensors(draft, description);
   const linears = linearsOf(description, block).map(({ name, weight }) => {
-    return { slot: weightSlot(name), name: weight(block), isLinear: true };
+    const isRounded = request.rounded.includes(name);
+    return { slot: weightSlot(name), name: weight(block), isLinear: true, isRounded };
   });
-  const others = description.blockTensors(block).map((tensor) => ({ ...tensor, isLinear: false }));
+  const others = description
+    .blockTensors(block)
+    .map((tensor) => ({ ...tensor, isLinear: false, isRounded: false }));
   const parameters = new Map<string, TunedParameter>();
-  for (const { slot, name, isLinear } of [...linears, ...others]) {
+  for (const { slot, name, isLinear, isRounded } of [...linears, ...others]) {
     const values = await weights.read(name, signal);
     const mask = isLinear ? await tensors.mask(name, signal) : undefined;
     const dtype = DTYPES[(await tensors.info(name)).dtype];
-    parameters.set(slot, { values, mask, dtype, fixed: isLinear && mask === undefined });
+    const order = isRounded ? await tensors.order(name, signal) : undefined;
+    parameters.set(slot, {
+      ...{ values, mask, dtype, fixed: isLinear && mask === undefined },
+      ...(order && { rounding: roundingOf(order, request) }),
+    });
   }
   return parameters;
+}
+
+/** How a linear of that order will be stored as integers. */
+function roundingOf(
+  { permutation, pattern: { keep, group } }: ChannelOrder,
+  { bits, group: survivors }: TuneInput['request'],
+): IntegerRounding {
+  if (bits !== 4 && bits !== 8) throw new EsparseError('usage', `integers of ${bits} bits, expected 4 or 8`);
+  return { bits, positions: spanOf(keep, group, survivors) * group, permutation };
 }
 
 const DTYPES = { BF16: 'bf16', F16: 'f16', F32: 'f32' } as const;

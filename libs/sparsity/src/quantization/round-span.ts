@@ -5,6 +5,9 @@ const SHRINKS = [1, 0.967, 0.933, 0.9, 0.867, 0.833, 0.8];
 /** The least normal bf16: the scale of weights that are all zero, or hardly more. */
 const LEAST_SCALE = 2 ** -126;
 
+/** 1.5 * 2^52: adding it rounds an f64 to a whole number. */
+const ROUND = 6755399441055744;
+
 /** The range of integers of so many bits. */
 export const INTEGER_RANGE: Readonly<
   Record<QuantizedBits, { readonly least: number; readonly most: number }>
@@ -42,9 +45,18 @@ export function integerFor(weight: number, scale: number, bits: QuantizedBits): 
   return nearest < least ? least : nearest > most ? most : nearest;
 }
 
+/** Of 4 bits. It is asked for fourteen scales of every span, so that nothing in its loop is called or divided. */
 function squaredError(weights: Float32Array, scale: number): number {
+  const inverse = 1 / scale;
   let sum = 0;
-  for (const weight of weights) sum += (weight - scale * integerFor(weight, scale, 4)) ** 2;
+  for (let i = 0; i < weights.length; i++) {
+    const weight = weights[i]!;
+    let nearest = weight * inverse + ROUND - ROUND;
+    if (nearest < -8) nearest = -8;
+    else if (nearest > 7) nearest = 7;
+    const error = weight - scale * nearest;
+    sum += error * error;
+  }
   return sum;
 }
 

@@ -46,9 +46,12 @@ export interface StoreShape {
   readonly denseValues?: PruneOptions['denseValues'];
 }
 
-/** How a pipeline rounds survivors: as its stage says that makes integers of them. */
-export function roundingOf({ stages }: Pick<ConfiguredPipeline, 'stages'>): RoundingOptions | undefined {
-  return stages.find(({ rounding }) => rounding !== undefined)?.rounding;
+/** How a pipeline rounds survivors: as its stage or block stage says that makes integers of them. */
+export function roundingOf({
+  stages,
+  blockStages,
+}: Pick<ConfiguredPipeline, 'stages' | 'blockStages'>): RoundingOptions | undefined {
+  return [...stages, ...blockStages].find(({ rounding }) => rounding !== undefined)?.rounding;
 }
 
 /** Adds up what a finished run holds, array by array. */
