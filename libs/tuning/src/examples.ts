@@ -1,5 +1,5 @@
 import type { BlockLoss, Example } from '@esparse/onnx';
-import type { Values } from './learner.ts';
+import type { Values } from './backend.ts';
 
 /** What some sequences show of the block. */
 export interface Examples {

@@ -1,3 +1,5 @@
+export type { OpenTuningBackend, TuneStep, TuningBackend, TuningBackendOptions } from './backend.ts';
+export { onnxTuning } from './onnx-backend.ts';
 export { tune, tuneOptions } from './tune.ts';
 export type { IntegerRounding } from './round-through.ts';
 export { TUNING_MEMORY, tuningMemory } from './tuning-memory.ts';

@@ -1,8 +1,6 @@
 import { Adam } from './adam.ts';
+import { survivorsOf, type Values } from './backend.ts';
 import type { TunedParameter } from './tune-block.ts';
-
-/** Values of parameters, f32, by slot. */
-export type Values = ReadonlyMap<string, Float32Array>;
 
 /** The parameters of a block while they are learnt. */
 export interface Learner {
@@ -19,6 +17,8 @@ export interface Learner {
   keep(): void;
   /** What was remembered last; the start otherwise. */
   kept(): Values;
+  /** Puts other values in the place of those that are not fixed. */
+  place(values: Values): void;
 }
 
 /** Begins at the given values, which are left as they are; what is pruned is 0. */
@@ -38,10 +38,8 @@ export function createLearner(parameters: ReadonlyMap<string, TunedParameter>): 
       for (const [slot, copy] of kept) copy.set(values.get(slot)!);
     },
     kept: () => kept,
+    place(given) {
+      for (const slot of kept.keys()) values.get(slot)!.set(given.get(slot)!);
+    },
   };
-}
-
-/** A copy, 0 where the mask prunes. */
-export function survivorsOf({ values, mask }: TunedParameter): Float32Array {
-  return mask === undefined ? values.slice() : values.map((value, i) => (mask[i] === 1 ? value : 0));
 }

@@ -2,6 +2,7 @@ import { narrow, widenReference } from '@esparse/kernels';
 import { tinyLlama, uniform } from '@esparse/laws';
 import { describeModel, linearsOf, weightSlot } from '@esparse/model';
 import { createBlockRunner } from '@esparse/onnx';
+import { onnxTuning } from './onnx-backend.ts';
 import { createRounding } from './round-through.ts';
 import { tuneBlock, type TuneBlockOptions, type TunedParameter } from './tune-block.ts';
 
@@ -40,7 +41,7 @@ async function prunedBlock(): Promise<TuneBlockOptions> {
     targets: (sequence) => Promise.resolve(targets[sequence]!),
     options: { steps: 60, batch: 8, learningRate: 5e-3 },
     seed: 3,
-    threads: 1,
+    backend: onnxTuning({ threads: 1 }),
   };
 }
 
@@ -101,7 +102,7 @@ test('equal calls give equal bits, whatever the threads; another seed gives othe
   const few = { ...block, options: { ...block.options, steps: 5 } };
   const [one, two, other] = [
     await tuneBlock(few),
-    await tuneBlock({ ...few, threads: 2 }),
+    await tuneBlock({ ...few, backend: onnxTuning({ threads: 2 }) }),
     await tuneBlock({ ...few, seed: 4 }),
   ];
   expect(two).toEqual(one);

@@ -1,12 +1,11 @@
 import { EsparseError } from '@esparse/errors';
 import { roundTo, type HalfDtype } from '@esparse/kernels';
 import type { ModelDescription } from '@esparse/model';
-import { createBlockLoss, type Device } from '@esparse/onnx';
+import { survivorsOf, type OpenTuningBackend, type Values } from './backend.ts';
 import { createBatches } from './batches.ts';
-import { createExamples } from './examples.ts';
 import { learningRateAt } from './learning-rate.ts';
-import { createLearner, survivorsOf, type Values } from './learner.ts';
-import { createRounding, type IntegerRounding } from './round-through.ts';
+import { onnxTuning } from './onnx-backend.ts';
+import type { IntegerRounding } from './round-through.ts';
 import { completeOptions, type TuneOptions } from './tune-options.ts';
 
 /** A parameter of a block: a linear's matrix, a bias, a norm's weight. */
@@ -73,10 +72,8 @@ export interface TuneBlockOptions {
   readonly options?: Partial<TuneOptions> | undefined;
   /** Decides which sequences are held out, and the order of the others: a whole number from 0 to 2^32 - 1. */
   readonly seed: number;
-  /** What computes. It stays open. @default the processor */
-  readonly device?: Device | undefined;
-  /** Threads of a run; bits do not depend on it. @default the number of cores */
-  readonly threads?: number | undefined;
+  /** What computes. @default ONNX Runtime on the processor */
+  readonly backend?: OpenTuningBackend | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called after each step. */
   readonly onProgress?: ((progress: TuneProgress) => void) | undefined;
@@ -96,63 +93,64 @@ const PATIENCE = 3;
  *   or a single sequence; what the signal was aborted with
  */
 export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
-  const { description, block, parameters, seqlen, sequences, seed, device, threads } = given;
+  const { parameters, sequences, seed, backend: open = onnxTuning() } = given;
   const options = completeOptions(given.options);
-  const { steps, learningRate } = options;
+  const { steps, batch, learningRate } = options;
   if (sequences < 2) {
     throw new EsparseError('usage', 'tuning takes at least two calibration sequences: one is held out');
   }
-  const learner = createLearner(parameters);
-  const rounded = createRounding(parameters);
-  const loss = createBlockLoss(description, { block, seqlen, of: learner.slots, device, threads });
-  const examples = createExamples(given, loss, learner.slots);
-  const batches = createBatches(sequences, options.heldOut, options.batch, seed);
+  const batches = createBatches(sequences, options.heldOut, batch, seed);
   /** As many of those that are tuned on as are held out. */
   const watched = batches.training.slice(0, batches.heldOut.length);
   const every = Math.max(1, Math.ceil(steps / EVALUATIONS));
+  const backend = await open({ ...given, batch });
 
   /** Steps until there is no more to gain. */
   const descend = async (heldOutBefore: number) => {
     let least = heldOutBefore;
     let since = 0;
-    for (let step = 1; step <= steps; step++) {
-      const found = await examples.gradients(batches.next(), rounded(learner.values));
-      if (!Number.isFinite(found.loss)) return { steps: step - 1, stopped: 'diverged' } as const;
-      learner.step(found.gradients, learningRateAt(step, steps, learningRate), 1 / options.batch);
-      given.onProgress?.({ step, steps, loss: found.loss });
-      if (step % every !== 0 && step !== steps) continue;
-      const heldOut = await examples.loss(batches.heldOut, rounded(learner.values));
+    let step = 0;
+    while (step < steps) {
+      const way = Array.from({ length: Math.min(every, steps - step) }, (_, i) => ({
+        sequences: batches.next(),
+        rate: learningRateAt(step + 1 + i, steps, learningRate),
+      }));
+      let told = step;
+      const done = await backend.descend(way, (loss) => given.onProgress?.({ step: ++told, steps, loss }));
+      step += done;
+      if (done < way.length) return { steps: step, stopped: 'diverged' } as const;
+      const heldOut = await backend.loss(batches.heldOut);
       if (heldOut < least) {
         least = heldOut;
         since = 0;
-        learner.keep();
+        await backend.keep();
       } else if (++since === PATIENCE && step < steps) return { steps: step, stopped: 'early' } as const;
     }
     return { steps, stopped: 'done' } as const;
   };
 
   try {
-    const lossBefore = await examples.loss(watched, rounded(learner.values));
-    const heldOutBefore = await examples.loss(batches.heldOut, rounded(learner.values));
+    const lossBefore = await backend.loss(watched);
+    const heldOutBefore = await backend.loss(batches.heldOut);
     const before = { lossBefore, lossAfter: lossBefore, heldOutBefore, heldOutAfter: heldOutBefore };
+    const learnt = [...parameters].filter(([, { fixed = false }]) => !fixed);
     const asGiven = (end: Pick<TuneReport, 'steps' | 'stopped'>): TunedBlock => ({
-      parameters: new Map(learner.slots.map((slot) => [slot, survivorsOf(parameters.get(slot)!)])),
+      parameters: new Map(learnt.map(([slot, parameter]) => [slot, survivorsOf(parameter)])),
       report: { ...before, ...end },
     });
     if (steps === 0) return asGiven({ steps, stopped: 'done' });
     const end = await descend(heldOutBefore);
     if (end.stopped === 'diverged') return asGiven(end);
+    const kept = await backend.kept();
     const tuned = new Map<string, Float32Array>();
-    for (const [slot, values] of learner.kept()) {
-      tuned.set(slot, await roundTo(parameters.get(slot)!.dtype, values));
-    }
-    const all = rounded(new Map([...learner.values, ...tuned]));
-    const heldOutAfter = await examples.loss(batches.heldOut, all);
+    for (const [slot, { dtype }] of learnt) tuned.set(slot, await roundTo(dtype, kept.get(slot)!));
+    await backend.place(tuned);
+    const heldOutAfter = await backend.loss(batches.heldOut);
     // Not less: what is no number is neither.
     if (!(heldOutAfter < heldOutBefore)) return asGiven({ ...end, stopped: 'diverged' });
-    const lossAfter = await examples.loss(watched, all);
+    const lossAfter = await backend.loss(watched);
     return { parameters: tuned, report: { ...before, lossAfter, heldOutAfter, ...end } };
   } finally {
-    await loss.release();
+    await backend.release();
   }
 }

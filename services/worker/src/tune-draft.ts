@@ -4,7 +4,13 @@ import { narrow, spanOf } from '@esparse/kernels';
 import { linearsOf, weightSlot, type ModelDescription } from '@esparse/model';
 import { runTensors, storeWeights, type ChannelOrder } from '@esparse/model-store';
 import { openStore, type Run } from '@esparse/store';
-import { tuneBlock, type IntegerRounding, type TunedParameter, type TuneReport } from '@esparse/tuning';
+import {
+  onnxTuning,
+  tuneBlock,
+  type IntegerRounding,
+  type TunedParameter,
+  type TuneReport,
+} from '@esparse/tuning';
 import type { ModelTarget } from './compute.ts';
 import { openExamples, type ExampleRequest } from './examples.ts';
 import type { Caller } from './long-call.ts';
@@ -70,7 +76,8 @@ export async function tuneDraft(
     open.blocks.clear();
     const parameters = await draftParameters(run, description, { block, request }, signal);
     const tuned = await tuneBlock({
-      ...{ description, block, parameters, sequences, seqlen, device, threads, seed, signal },
+      ...{ description, block, parameters, sequences, seqlen, seed, signal },
+      backend: onnxTuning({ device, threads }),
       ...{ inputs: examples.input, targets: examples.target },
       options: { steps, batch, learningRate, heldOut },
       onProgress: ({ step }) => {
