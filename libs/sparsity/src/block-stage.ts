@@ -124,6 +124,12 @@ export type BlockChains = 'none' | 'pruned' | 'both';
 export interface BlockStage extends Plugin {
   readonly states: BlockChains;
   run(input: BlockStageInput, context: BlockStageContext): Promise<BlockStageResult>;
+  /**
+   * Says what of a block's program it does not take, such as 'a mixture of experts', so that a run is refused before it begins.
+   *
+   * @default it takes every block
+   */
+  refuses?(program: readonly BlockOperation[]): string | undefined;
   /** How it rounds survivors, for `esparse plan`, where it gives integers. @default it does not */
   readonly rounding?: RoundingOptions;
   /**
@@ -143,6 +149,15 @@ export interface BlockStageDefinition<Schema extends OptionsSchema> extends Plug
     input: BlockStageInput,
     context: BlockStageContext & PluginContext<OptionsOf<Schema>['resolved']>,
   ): Promise<BlockStageResult>;
+  /**
+   * Says what of a block's program it does not take, such as 'a mixture of experts': the run is refused before it begins.
+   *
+   * @default it takes every block
+   */
+  refuses?(
+    program: readonly BlockOperation[],
+    context: { readonly options: OptionsOf<Schema>['resolved'] },
+  ): string | undefined;
   /** How it rounds survivors, for `esparse plan`; undefined where it does not. @default it does not */
   rounding?(options: OptionsOf<Schema>['resolved']): RoundingOptions | undefined;
   /**
@@ -162,12 +177,13 @@ export interface BlockStageDefinition<Schema extends OptionsSchema> extends Plug
 export function defineBlockStage<Schema extends OptionsSchema = NoOptions>(
   definition: BlockStageDefinition<Schema>,
 ): PluginFactory<Schema, BlockStage & Required<Plugin>> {
-  const { states = 'pruned', cost } = definition;
+  const { states = 'pruned', cost, refuses } = definition;
   return factoryOf<Schema, BlockStage>('block stage', definition, (options) => {
     const rounding = definition.rounding?.(options);
     return {
       states: typeof states === 'function' ? states(options) : states,
       run: (input, context) => definition.run(input, { ...context, options }),
+      ...(refuses && { refuses: (program: readonly BlockOperation[]) => refuses(program, { options }) }),
       ...(rounding && { rounding }),
       ...(cost === undefined ? {} : { cost: (block: BlockStageShape) => cost(block, { options }) }),
     };

@@ -26,11 +26,11 @@ export interface TuningBackend {
    */
   descend(steps: readonly TuneStep[], onLoss: (loss: number) => void): Promise<number>;
   /** Remembers the parameters as they are now. */
-  keep(): Promise<void>;
+  keep(): void;
   /** Those remembered last that are not fixed; the start's otherwise. They stay the backend's. */
-  kept(): Promise<Values>;
+  kept(): Values;
   /** Puts values in the place of those that are not fixed, all of them: the way on is not downhill then. */
-  place(values: Values): Promise<void>;
+  place(values: Values): void;
   release(): Promise<void>;
 }
 

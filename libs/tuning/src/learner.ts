@@ -14,11 +14,11 @@ export interface Learner {
    */
   step(gradients: Values, rate: number, scale: number): void;
   /** Remembers those that are not fixed as they are now. */
-  keep(): void;
+  readonly keep: () => void;
   /** What was remembered last; the start otherwise. */
-  kept(): Values;
+  readonly kept: () => Values;
   /** Puts other values in the place of those that are not fixed. */
-  place(values: Values): void;
+  readonly place: (values: Values) => void;
 }
 
 /** Begins at the given values, which are left as they are; what is pruned is 0. */

@@ -34,9 +34,9 @@ export function onnxTuning({
         }
         return steps.length;
       },
-      keep: () => Promise.resolve(learner.keep()),
-      kept: () => Promise.resolve(learner.kept()),
-      place: (values) => Promise.resolve(learner.place(values)),
+      keep: learner.keep,
+      kept: learner.kept,
+      place: learner.place,
       release: () => loss.release(),
     });
   };

@@ -123,7 +123,7 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
       if (heldOut < least) {
         least = heldOut;
         since = 0;
-        await backend.keep();
+        backend.keep();
       } else if (++since === PATIENCE && step < steps) return { steps: step, stopped: 'early' } as const;
     }
     return { steps, stopped: 'done' } as const;
@@ -141,10 +141,10 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
     if (steps === 0) return asGiven({ steps, stopped: 'done' });
     const end = await descend(heldOutBefore);
     if (end.stopped === 'diverged') return asGiven(end);
-    const kept = await backend.kept();
+    const kept = backend.kept();
     const tuned = new Map<string, Float32Array>();
     for (const [slot, { dtype }] of learnt) tuned.set(slot, await roundTo(dtype, kept.get(slot)!));
-    await backend.place(tuned);
+    backend.place(tuned);
     const heldOutAfter = await backend.loss(batches.heldOut);
     // Not less: what is no number is neither.
     if (!(heldOutAfter < heldOutBefore)) return asGiven({ ...end, stopped: 'diverged' });

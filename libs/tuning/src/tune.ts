@@ -1,4 +1,5 @@
 import { widen } from '@esparse/kernels';
+import { operationOf, type BlockOp } from '@esparse/model';
 import {
   defineBlockStage,
   integerOptions,
@@ -8,6 +9,7 @@ import {
   roundLinear,
   survivorsOf,
   type BlockLinear,
+  type BlockOperation,
   type IntegerWeights,
   type RoundingOptions,
 } from '@esparse/sparsity';
@@ -95,10 +97,19 @@ export const tune = defineBlockStage({
     note('its loss did not fall, and it keeps the weights that it had');
     return { report, ...(await integersOf()) };
   },
+  refuses: (program, { options: { steps } }) => (steps === 0 ? undefined : withoutGradient(program)),
   rounding: ({ values, group }) =>
     values === undefined ? undefined : roundingFor(integerOptions.parse({ values, group })),
   cost: tuneCost,
 });
+
+/** The first operation of a program that no gradient is known of: its name alone tells. */
+function withoutGradient(program: readonly BlockOperation[]): string | undefined {
+  const without = program.find(({ op }) => operationOf({ op } as BlockOp).gradient === undefined);
+  if (without === undefined) return undefined;
+  const isExperts = without.op === 'router' || without.op === 'experts';
+  return isExperts ? 'a mixture of experts' : `the operation '${without.op}'`;
+}
 
 /** Those whose weights integers fit. */
 async function linearsFor(

@@ -12,6 +12,7 @@ import type { ConfiguredPipeline, Plugin } from '@esparse/sparsity';
 import { fingerprintOf, tokensDigest } from './fingerprint.ts';
 import { resolveLayers, type Layers } from './layers.ts';
 import type { PruneOptions } from './options.ts';
+import { requireTakenBlocks } from './require-taken-blocks.ts';
 import { shardsOf, type Shard } from './shards.ts';
 import { MIN_EXPERT_TOKENS } from './starved-experts.ts';
 
@@ -34,6 +35,7 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
   const checkpoint = await openCheckpoint(options.model, signal);
   try {
     const description = describeCheckpoint(checkpoint);
+    requireTakenBlocks(options.pipeline, description);
     const layers = resolveLayers(description, options);
     const windows = calibrationWindows(await calibrationTokens(options, signal), options);
     return {

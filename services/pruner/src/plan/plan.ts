@@ -6,6 +6,7 @@ import { describeCheckpoint, type ModelDescription } from '@esparse/model';
 import { formatPattern, type ConfiguredPipeline, type Plugin } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
 import { resolveLayers, type Layers } from '../layers.ts';
+import { requireTakenBlocks } from '../require-taken-blocks.ts';
 import { checkedReaders } from '../statistics.ts';
 import { blockShape } from './block-shape.ts';
 import { pluginCosts } from './costs.ts';
@@ -29,6 +30,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
   try {
     const { pipeline, pattern, threads } = options;
     const description = describeCheckpoint(checkpoint);
+    requireTakenBlocks(pipeline, description);
     const layers = resolveLayers(description, options);
     const readers = checkedReaders(pipeline, options);
     const tensor = description.linears[0]!.weight(0);
