@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { isolateCalls, type CallOptions, type IsolatedCalls } from '@esparse/isolation';
+import { builtScript, isolateCalls, type CallOptions, type IsolatedCalls } from '@esparse/isolation';
 import { forEachBounded, throwIfCancelled } from '@esparse/storage';
 import { readWhole } from './checkpoint-file.ts';
 import { MAX_CONFIG_BYTES } from './checkpoint.ts';
@@ -19,11 +19,7 @@ export const MAX_UNCUT_CHARACTERS = 16 * 1024 * 1024;
 /** Pieces tokenized at once: the threads that Node has for such work by default. */
 const PIECES_AT_ONCE = 4;
 
-/** A process runs built JavaScript, also where this file is run from its source (in tests). */
-const SCRIPT = new URL(
-  import.meta.url.endsWith('.ts') ? '../dist/tokenizer-process.js' : './tokenizer-process.js',
-  import.meta.url,
-);
+const SCRIPT = builtScript(import.meta.url, 'tokenizer-process');
 
 /** Memory of the process; a tokenizer takes 15 times the size of its document, measured, and twice while it is read. */
 const PROCESS_BYTES = 1024 * 1024 * 1024;

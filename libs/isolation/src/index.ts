@@ -1,4 +1,5 @@
 export { answerCalls } from './answer-calls.ts';
+export { builtScript } from './built-script.ts';
 export {
   isolateCalls,
   type CallOptions,

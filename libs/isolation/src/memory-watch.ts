@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { builtScript } from './built-script.ts';
 
 /** What the thread of the watch is started with. */
 export interface MemoryWatch {
@@ -23,6 +24,6 @@ export function watchMemory(memoryBytes: number): (extraBytes: number) => void {
   };
   allow(0);
   const workerData: MemoryWatch = { limit };
-  new Worker(new URL('./memory-watch-thread.js', import.meta.url), { workerData }).unref();
+  new Worker(builtScript(import.meta.url, 'memory-watch-thread'), { workerData }).unref();
   return allow;
 }

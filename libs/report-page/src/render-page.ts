@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import type { ReportData } from './data.ts';
 
@@ -48,7 +49,7 @@ export function renderPage(data: ReportData, attachment: Uint8Array): string {
 }
 
 function bundled(name: string): string {
-  return readFileSync(new URL(`../build/${name}`, import.meta.url), 'utf8');
+  return readFileSync(path.join(import.meta.dirname, `../build/${name}`), 'utf8');
 }
 
 function digestOf(text: string): string {

@@ -1,16 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import type { PluginCall } from '@esparse/dataflow';
+import { builtScript } from '@esparse/isolation';
 import type { WatchedProcess } from './watchdog-thread.ts';
 
 /** How often this thread shows that it is alive. */
 const BEAT_MS = 250;
 /** Bytes of the name of a call. */
 const LABEL_BYTES = 512;
-/** A thread runs built JavaScript, also where this file is run from its source (in tests). */
-const SCRIPT = new URL(
-  import.meta.url.endsWith('.ts') ? '../dist/watchdog-thread.js' : './watchdog-thread.js',
-  import.meta.url,
-);
+const SCRIPT = builtScript(import.meta.url, 'watchdog-thread');
 
 /** Ends a process whose thread is held by a plug-in: see `startWatchdog`. */
 export interface Watchdog {

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
+import { builtScript } from '@esparse/isolation';
 import { prepareProcess } from '@esparse/onnx';
 import { createCaller, type Methods } from './calls.ts';
 import type { Compute, ComputeOptions } from './compute.ts';
@@ -31,11 +32,7 @@ export interface ComputeThreadData {
   readonly stopping: Int32Array;
 }
 
-/** A thread runs built JavaScript, also where this file is run from its source (in tests). */
-const SCRIPT = new URL(
-  import.meta.url.endsWith('.ts') ? '../dist/compute-thread.js' : './compute-thread.js',
-  import.meta.url,
-);
+const SCRIPT = builtScript(import.meta.url, 'compute-thread');
 
 /** Starts the thread that computes. */
 export function startCompute(options: ComputeOptions): ComputeThread {

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { EsparseError } from '@esparse/errors';
+import { builtScript } from '@esparse/isolation';
 import type { DeviceName } from './device-name.ts';
 import { CPU, noDevice } from './device.ts';
 
@@ -8,11 +9,7 @@ import { CPU, noDevice } from './device.ts';
 export type TriedDevice =
   { readonly arithmetic: string } | { readonly message: string; readonly hint: string | undefined };
 
-/** A process runs built JavaScript, also where this file is run from its source (in tests). */
-const SCRIPT = new URL(
-  import.meta.url.endsWith('.ts') ? '../../dist/device/device-process.js' : './device-process.js',
-  import.meta.url,
-);
+const SCRIPT = builtScript(import.meta.url, 'device-process');
 
 /** The driver of a GPU compiles the probe's shaders; from a cold disk, on a busy machine. */
 const TRY_MS = 120_000;

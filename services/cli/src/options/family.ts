@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { builtScript } from '@esparse/isolation';
 import type { FamilyLoader } from '@esparse/model';
 import { addFamily, type FoundFamily } from '../load-family.ts';
 import { LOAD_TIMEOUT_SECONDS, loadWithin } from '../load-within.ts';
@@ -29,5 +30,5 @@ export async function loadedFamily({ family: named }: FamilyFlags): Promise<Foun
 export async function familyLoader(flags: FamilyFlags): Promise<FamilyLoader | undefined> {
   if (flags.family === undefined) return undefined;
   await loadedFamily(flags);
-  return { module: new URL('../register-family.js', import.meta.url).href, named: flags.family };
+  return { module: builtScript(import.meta.url, '../register-family').href, named: flags.family };
 }

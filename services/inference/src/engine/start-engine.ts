@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
-import { builtScript } from '../built-script.ts';
 import type { Job, JobEvent } from '@esparse/engine';
+import { builtScript } from '@esparse/isolation';
 import type {
   EngineFacts,
   EngineSettings,
@@ -41,7 +41,7 @@ export interface EngineObserver {
 
 /** Starts the engine's thread; it opens nothing by itself. */
 export function startEngine(settings: EngineSettings, observer: EngineObserver): EngineThread {
-  const thread = new Worker(builtScript('engine/engine-thread'), { workerData: settings });
+  const thread = new Worker(builtScript(import.meta.url, 'engine-thread'), { workerData: settings });
   const jobs = new Map<number, JobListener>();
   const loads = new Map<number, { resolve(facts: EngineFacts): void; reject(error: EsparseError): void }>();
   let state: EngineState = { queued: 0, running: 0, pages: 0, freePages: 0 };

@@ -1,6 +1,5 @@
 import { RequestError } from '@esparse/errors';
-import { isolateCalls } from '@esparse/isolation';
-import { builtScript } from '../built-script.ts';
+import { builtScript, isolateCalls } from '@esparse/isolation';
 import {
   MAX_PROMPT_CHARACTERS,
   TEMPLATE_HEAP_MIB,
@@ -36,7 +35,7 @@ const MIB = 2 ** 20;
  */
 export function createChatRenderer(timeMs = TEMPLATE_TIMEOUT_MS): ChatRenderer {
   const renderings = isolateCalls<RenderCall, string>({
-    script: builtScript('model/template-process'),
+    script: builtScript(import.meta.url, 'template-process'),
     memoryBytes: TEMPLATE_PROCESS_MIB * MIB,
     heapBytes: TEMPLATE_HEAP_MIB * MIB,
   });

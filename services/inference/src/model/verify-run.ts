@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { EsparseError, type ErrorDetails, type ErrorKind } from '@esparse/errors';
-import { builtScript } from '../built-script.ts';
+import { builtScript } from '@esparse/isolation';
 
 export interface VerifyTarget {
   readonly store: string;
@@ -19,7 +19,7 @@ export interface VerifyAnswer {
  * @throws EsparseError 'store' naming what is damaged
  */
 export async function verifyRun(target: VerifyTarget, signal?: AbortSignal): Promise<void> {
-  const thread = new Worker(builtScript('model/verify-thread'), { workerData: target });
+  const thread = new Worker(builtScript(import.meta.url, 'verify-thread'), { workerData: target });
   try {
     const [{ error }] = (await once(thread, 'message', signal && { signal })) as [VerifyAnswer];
     if (error !== undefined) throw new EsparseError(error.kind, error.message, error);
