@@ -1,5 +1,6 @@
 // A driver without a GPU: libcuda.so.1 as far as esparse calls it, for tests of what the host does. Memory is the host's,
-// kernels compute nothing, graphs remember how many kernels they hold; what is wrong in a call ends the process.
+// graphs remember how many kernels they hold; what is wrong in a call ends the process. Kernels compute nothing, but for the
+// plain ones where the driver is compiled together with `kernels.cc` and `threads.cc`.
 //
 // FAKE_CUDA (environment): words such as `version=12040 count=0 major=8 memory=1000000 cuGraphLaunch=719:2`; the last lets
 // every call of that name from the second on fail with that error. FAKE_CUDA_LOG: a file that gets, when the process ends
@@ -14,6 +15,10 @@
 #include "../native/driver.h"
 
 using namespace esparse;
+
+// Of `kernels.cc`, where that is there.
+extern "C" __attribute__((weak)) bool emulate_kernel(const char* name, const unsigned* grid, const unsigned* block,
+                                                     void** arguments);
 
 namespace {
 
@@ -236,7 +241,7 @@ CuResult cuFuncGetAttribute(int* value, CuFunctionAttribute, CuFunction) {
   return kCuSuccess;
 }
 CuResult cuFuncSetAttribute(CuFunction, CuFunctionAttribute, int) { return kCuSuccess; }
-CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction, void** arguments, void**) {
+CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction function, void** arguments, void**) {
   BEGIN("cuLaunchKernelEx")
   for (const unsigned size : config->grid) {
     if (size == 0) wrong("a grid of no blocks");
@@ -246,6 +251,9 @@ CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction, void** argum
   if (config->shared_bytes > 227 * 1024 - 1024) wrong("more shared memory than a block has");
   if (arguments == nullptr) wrong("no arguments");
   held.kernels++;
+  if (emulate_kernel != nullptr) {
+    emulate_kernel(reinterpret_cast<const char*>(function), config->grid, config->block, arguments);
+  }
   return kCuSuccess;
 }
 CuResult cuStreamCreate(CuStream* stream, unsigned) {

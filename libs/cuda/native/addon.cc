@@ -1,53 +1,17 @@
-// What JavaScript sees: a decoder on one GPU. Calls block, and come from one thread at a time. The sizes of arrays are
+// What JavaScript sees of a decoder on one GPU, and the addon's exports. Calls block, and come from one thread at a time. The sizes of arrays are
 // checked here; what they mean is checked in TypeScript (`src/decoder.ts`).
 #include <napi.h>
 
 #include <optional>
 
-#include "failure.h"
+#include "arithmetic_class.h"
+#include "js.h"
 #include "prefill.h"
 
 namespace esparse {
 namespace {
 
-[[noreturn]] void throw_js(Napi::Env env, const Failure& failure) {
-  Napi::Error error = Napi::Error::New(env, failure.what());
-  error.Value().Set("kind", failure.kind);
-  if (!failure.hint.empty()) error.Value().Set("hint", failure.hint);
-  error.Value().Set("lost", failure.lost);
-  throw error;
-}
-
-// Runs what may fail on the device.
-template <class Work>
-auto guarded(Napi::Env env, const Work& work) {
-  try {
-    return work();
-  } catch (const Failure& failure) {
-    throw_js(env, failure);
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw_js(env, Failure("internal", error.what()));
-  }
-}
-
-// The elements of a typed array that has so many of this size.
-template <class T>
-T* elements(const Napi::Value& value, std::size_t count, const char* what) {
-  if (value.IsTypedArray()) {
-    const auto array = value.As<Napi::TypedArray>();
-    if (array.ElementSize() == sizeof(T) && array.ElementLength() == count) {
-      return reinterpret_cast<T*>(static_cast<std::uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset());
-    }
-  }
-  throw Failure("internal", std::string(what) + ": an array of " + std::to_string(count) + " elements was expected");
-}
-
-int integer(const Napi::Object& from, const char* name) { return from.Get(name).ToNumber().Int32Value(); }
 float number(const Napi::Object& from, const char* name) { return from.Get(name).ToNumber().FloatValue(); }
-std::size_t size(const Napi::Value& value) { return static_cast<std::size_t>(value.ToNumber().DoubleValue()); }
-bool absent(const Napi::Value& value) { return value.IsUndefined() || value.IsNull(); }
 
 HostLinear linear_of(const Napi::Object& from) {
   HostLinear linear{integer(from, "rows"), integer(from, "cols"), nullptr, nullptr, nullptr};
@@ -94,15 +58,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
  private:
   Napi::Value facts(const Napi::CallbackInfo& info) {
     return call(info, [&]() -> Napi::Value {
-      const DeviceFacts& facts = device_->facts();
-      Napi::Object out = Napi::Object::New(info.Env());
-      out.Set("name", facts.name);
-      out.Set("driverVersion", facts.driver_version);
-      out.Set("major", facts.major);
-      out.Set("minor", facts.minor);
-      out.Set("multiprocessors", facts.multiprocessors);
-      out.Set("freeBytes", static_cast<double>(facts.free_bytes));
-      out.Set("totalBytes", static_cast<double>(facts.total_bytes));
+      Napi::Object out = facts_of(info.Env(), *device_);
       out.Set("prefills", device_->prefills());
       return out;
     });
@@ -323,6 +279,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("CudaDecoder", CudaDecoder::define(env));
+  exports.Set("CudaArithmetic", define_arithmetic(env));
   return exports;
 }
 

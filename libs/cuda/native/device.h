@@ -47,9 +47,10 @@ class Device {
     const void* pointers[] = {&arguments...};
     launch_kernel(stream, kernel, how, const_cast<void**>(pointers));
   }
+  // The same with a pointer to each argument.
+  void launch_kernel(CuStream stream, const std::string& kernel, const Launch& how, void** arguments) const;
 
  private:
-  void launch_kernel(CuStream stream, const std::string& kernel, const Launch& how, void** arguments) const;
   CuFunction function(const std::string& name) const;
 
   CuDevice device_{};

@@ -1,10 +1,12 @@
 import { createRequire } from 'node:module';
 import { EsparseError, isErrorKind, messageOf } from '@esparse/errors';
+import type { Product } from './arithmetic.ts';
 import type { BlockParts, DecoderShape, GpuFacts, PromptPart, RunWants, StoredLinear } from './decoder.ts';
 
 /** What `native/addon.cc` exports. */
 export interface Addon {
   readonly CudaDecoder: new (ordinal: number) => NativeDecoder;
+  readonly CudaArithmetic: new (ordinal: number) => NativeArithmetic;
 }
 
 /** A decoder on one GPU; every call throws a `NativeFailure` where it fails. */
@@ -25,6 +27,31 @@ export interface NativeDecoder {
   head(rows: Int32Array): void;
   likeliest(row: number): number;
   logits(row: number, out: Float32Array): void;
+  close(): void;
+}
+
+/** Plain arithmetic on one GPU; every call throws a `NativeFailure` where it fails. Addresses are numbers. */
+export interface NativeArithmetic {
+  facts(): Omit<GpuFacts, 'prefills'> & { readonly heldBytes: number; readonly cublaslt: number };
+  load(ptx: string): void;
+  allocate(bytes: number): number;
+  free(address: number): void;
+  upload(to: number, from: ArrayBufferView): void;
+  download(from: number, to: ArrayBufferView): void;
+  copy(to: number, from: number, bytes: number): void;
+  fill(to: number, byte: number, bytes: number): void;
+  launch(
+    kernel: string,
+    x: number,
+    y: number,
+    z: number,
+    threads: number,
+    shared: number,
+    types: string,
+    values: readonly number[],
+  ): void;
+  multiply(product: Product): void;
+  wait(): void;
   close(): void;
 }
 

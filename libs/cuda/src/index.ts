@@ -14,3 +14,15 @@ export {
   type StoredLinear,
 } from './decoder.ts';
 export { packedBytes, requireRunnable } from './limits.ts';
+/** Plain arithmetic on an NVIDIA GPU, and the blocks of a model run by it. */
+export {
+  CudaArithmetic,
+  type Argument,
+  type ArithmeticFacts,
+  type DeviceMemory,
+  type KernelModule,
+  type Launch,
+  type Product,
+} from './arithmetic.ts';
+export { createCudaBlockRunner, type CudaBlockRunnerOptions } from './blocks/block-runner.ts';
+export { requireBlocksRun } from './blocks/require-runnable.ts';

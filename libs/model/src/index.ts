@@ -1,4 +1,6 @@
 export { linearsOf, ofKind, slotShapes, tapsOf } from './block-parts.ts';
+export type { BlockRunner, LoadedBlock, TapOptions, TapOutput } from './block-runner.ts';
+export { slotsOf } from './block-slots.ts';
 export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors.ts';
 export {
   biasSlot,
@@ -47,6 +49,7 @@ export {
   type ModelProgram,
 } from './program.ts';
 export { producersOf, type Producers } from './producers.ts';
+export { requireSeqlen } from './require-seqlen.ts';
 export { ROPE_FIELDS, ropeFromConfig } from './rope/config.ts';
 export { type RopeScaling, type RopeSpec } from './rope/spec.ts';
 export { ropeFrequencies, ropeTables, type RopeTables } from './rope/tables.ts';

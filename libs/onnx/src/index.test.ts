@@ -12,7 +12,6 @@ test('the public surface is this', () => {
     'embedTokens',
     'instructionSet',
     'openDevice',
-    'prepareProcess',
     'productsId',
     'sequenceLogits',
     'tryDevice',

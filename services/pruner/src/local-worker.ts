@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { EXIT_BAD_INPUT, EsparseError } from '@esparse/errors';
-import type { DeviceName } from '@esparse/onnx';
 
 /** A worker process that this process started and will stop. */
 export interface LocalWorker {
@@ -16,7 +15,7 @@ export interface LocalWorkerOptions {
   readonly script: string;
   readonly threads?: number | undefined;
   /** What runs its blocks. @default 'cpu' */
-  readonly device?: DeviceName | undefined;
+  readonly device?: string | undefined;
   /** The file or package of a model family that it is to know. @default none */
   readonly family?: string | undefined;
   readonly roots: readonly string[];

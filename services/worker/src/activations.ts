@@ -12,6 +12,8 @@ export interface StreamOptions {
   readonly allTokens?: boolean | undefined;
   /** The dense model's states of the same shard, where each tile is followed by its rows. @default none */
   readonly dense?: ShardStates | undefined;
+  /** Whether the block is run over all sequences at once. @default false: one after the other */
+  readonly wholeShards?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -27,6 +29,30 @@ export interface ShardStates {
  */
 const SEQUENCES_AHEAD = 2;
 
+/** Hidden states that a block is run over at once: those of so many sequences. */
+export interface RunStates {
+  readonly hidden: Float32Array;
+  readonly sequences: number;
+}
+
+/** What a block is run over in turn, to be moved to another thread: each sequence, or the whole shard, which is gone then. */
+export function* runsOf(states: ShardStates, wholeShards = false): Generator<RunStates, undefined> {
+  if (wholeShards) yield { hidden: states.data, sequences: states.shape[0]! };
+  else for (const hidden of sequencesOf(states)) yield { hidden, sequences: 1 };
+  return undefined;
+}
+
+/** Each sequence's part of what a run gave. */
+export function* sequenceOutputs(outputs: readonly TapOutput[], sequences: number): Generator<TapOutput[]> {
+  for (let s = 0; s < sequences; s++) {
+    yield outputs.map(({ data, rows, ...tap }) => {
+      const size = data.length / sequences;
+      const part = sequences === 1 ? data : data.subarray(s * size, (s + 1) * size);
+      return { ...tap, rows: rows / sequences, data: part };
+    });
+  }
+}
+
 /** A copy of the hidden states of each sequence in turn, to be moved to another thread. */
 export function* sequencesOf({ data, shape }: ShardStates): Generator<Float32Array, undefined> {
   const [sequences, seqlen, hidden] = shape as [number, number, number];
@@ -40,47 +66,60 @@ export function* sequencesOf({ data, shape }: ShardStates): Generator<Float32Arr
  * sequence, then tap, then row, then model. While a sequence's tiles are sent the next ones are computed.
  */
 export async function* streamTiles(
-  run: (hidden: Float32Array, options: TapOptions) => Promise<TapOutput[]>,
+  run: RunTaps,
   states: ShardStates,
-  { block, shard, taps, allTokens, dense, signal }: StreamOptions,
+  { block, shard, taps, allTokens, dense, wholeShards = false, signal }: StreamOptions,
 ): AsyncGenerator<ActivationTile> {
-  const runUnlessAborted = async ({ hidden, routedBy }: SequenceStates) => {
+  const sequences = wholeShards ? states.shape[0]! : 1;
+  const runUnlessAborted = async ({ hidden, routedBy }: ModelStates) => {
     signal.throwIfAborted();
-    return selected(await run(hidden, { taps, allTokens, routedBy }), taps);
+    return selected(await run(hidden, { taps, allTokens, routedBy }, sequences), taps);
   };
   const seqlen = states.shape[1]!;
   let number = 0;
   let sequence = 0;
   let outputs: TapOutput[][] = [];
-  for await (const output of mapAhead(sequencesOfModels(states, dense), SEQUENCES_AHEAD, runUnlessAborted)) {
+  const runs = runsOfModels(states, dense, wholeShards);
+  for await (const output of mapAhead(runs, SEQUENCES_AHEAD, runUnlessAborted)) {
     outputs.push(output);
     if (outputs.length < (dense === undefined ? 1 : 2)) continue;
-    const [own, others] = outputs;
-    for (const [i, tap] of own!.entries()) {
-      const sequenceRows = tap.rows === seqlen ? undefined : tap.rows;
-      const tile = { block, shard, sequence, firstRow: 0, sequenceRows, ...tap };
-      for (const message of tileMessages(
-        others === undefined ? tile : { ...tile, dense: others[i]!.data },
-        number,
-      )) {
-        number++;
-        yield message;
+    const [ownRun, otherRun] = outputs;
+    const ofOthers = otherRun === undefined ? undefined : sequenceOutputs(otherRun, sequences);
+    for (const own of sequenceOutputs(ownRun!, sequences)) {
+      const others = ofOthers?.next().value as TapOutput[] | undefined;
+      for (const [i, tap] of own.entries()) {
+        const sequenceRows = tap.rows === seqlen ? undefined : tap.rows;
+        const tile = { block, shard, sequence, firstRow: 0, sequenceRows, ...tap };
+        for (const message of tileMessages(
+          others === undefined ? tile : { ...tile, dense: others[i]!.data },
+          number,
+        )) {
+          number++;
+          yield message;
+        }
       }
+      sequence++;
     }
     outputs = [];
-    sequence++;
   }
 }
 
+/** Runs a block over the hidden states of so many sequences, one if it is not said, which are gone then. */
+export type RunTaps = (hidden: Float32Array, options: TapOptions, sequences?: number) => Promise<TapOutput[]>;
+
 /** Runs a block over a shard: its states before the next block. */
 export async function advanceStates(
-  run: (hidden: Float32Array) => Promise<Float32Array>,
+  run: (hidden: Float32Array, sequences?: number) => Promise<Float32Array>,
   states: ShardStates,
   signal: AbortSignal,
+  wholeShards = false,
 ): Promise<ShardStates> {
   const data = new Float32Array(states.data.length);
   let filled = 0;
-  for await (const advanced of mapAhead(sequencesOf(states), SEQUENCES_AHEAD, run)) {
+  const runs = mapAhead(runsOf(states, wholeShards), SEQUENCES_AHEAD, ({ hidden, sequences }) =>
+    run(hidden, sequences),
+  );
+  for await (const advanced of runs) {
     signal.throwIfAborted();
     data.set(advanced, filled);
     filled += advanced.length;
@@ -88,18 +127,22 @@ export async function advanceStates(
   return { data, shape: states.shape };
 }
 
-/** The states of one sequence in one model. */
-interface SequenceStates {
+/** What a block is run over at once, in one model. */
+interface ModelStates {
   readonly hidden: Float32Array;
   /** Those that decide which experts its tokens go to, where these are another model's. */
   readonly routedBy?: Float32Array;
 }
 
-/** Each sequence in turn; with `dense` in both models, the rows of whose experts are the same. */
-function* sequencesOfModels(states: ShardStates, dense: ShardStates | undefined): Generator<SequenceStates> {
-  const others = dense === undefined ? undefined : sequencesOf(dense);
-  for (const hidden of sequencesOf(states)) {
-    const beside = others?.next().value;
+/** Each run in turn; with `dense` in both models, the rows of whose experts are the same. */
+function* runsOfModels(
+  states: ShardStates,
+  dense: ShardStates | undefined,
+  wholeShards: boolean,
+): Generator<ModelStates> {
+  const others = dense === undefined ? undefined : runsOf(dense, wholeShards);
+  for (const { hidden } of runsOf(states, wholeShards)) {
+    const beside = others?.next().value?.hidden;
     // What is run is moved to another thread.
     const routedBy = beside === undefined ? undefined : hidden.slice();
     yield { hidden };

@@ -1,14 +1,9 @@
 import { EsparseError } from '@esparse/errors';
 import type { FamilyLoader } from '@esparse/model';
-import {
-  embedTokens,
-  type DeviceName,
-  type LoadedBlock,
-  type TapOptions,
-  type TapOutput,
-} from '@esparse/onnx';
+import { embedTokens, type LoadedBlock, type TapOptions, type TapOutput } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
+import type { WorkerDevice } from './device.ts';
 import { calledBy } from './long-call.ts';
 import { createModelCache, type OpenModel } from './models.ts';
 import type { Held } from './slot.ts';
@@ -26,7 +21,7 @@ export interface BlockTarget extends ModelTarget {
   readonly pruned?: { readonly store: string; readonly run: string } | undefined;
 }
 
-/** Hidden states of one sequence: (seqlen x hidden). */
+/** Hidden states of one sequence, (seqlen x hidden), or of several where the device runs shards. */
 export interface SequenceInput {
   readonly target: BlockTarget;
   readonly hidden: Float32Array;
@@ -44,7 +39,7 @@ export interface ComputeOptions {
   /** Threads of ONNX Runtime on the CPU. */
   readonly threads: number;
   /** What runs blocks. @default 'cpu' */
-  readonly device?: DeviceName | undefined;
+  readonly device?: WorkerDevice | undefined;
   /** A model family that does not come with esparse. @default none */
   readonly family?: FamilyLoader | undefined;
 }
@@ -132,10 +127,11 @@ export function requireShardSize(tokens: number, seqlen: number, hidden: number,
 
 /** @throws EsparseError 'store' for hidden states of another model or sequence length */
 function requireStates({ description }: OpenModel, { target, hidden }: SequenceInput): void {
-  if (hidden.length === target.seqlen * description.hidden) return;
+  const size = target.seqlen * description.hidden;
+  if (hidden.length > 0 && hidden.length % size === 0) return;
   throw new EsparseError(
     'store',
-    `hidden states of ${hidden.length} values a sequence, not ${target.seqlen} x ${description.hidden}`,
+    `hidden states of ${hidden.length} values, not ${target.seqlen} x ${description.hidden} for each sequence`,
   );
 }
 

@@ -1,7 +1,6 @@
 import type { Gatherer } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
-import type { TapOptions, TapOutput } from '@esparse/onnx';
 import {
   MAX_NAMES,
   MAX_SHARDS,
@@ -10,7 +9,7 @@ import {
   type StatisticRef__Output,
 } from '@esparse/protocol';
 import { parametersText, serialiseSketch, STATISTICS, type AnyStatistic } from '@esparse/statistics';
-import { selected, sequencesOf, type ShardStates } from './activations.ts';
+import { runsOf, selected, sequenceOutputs, type RunTaps, type ShardStates } from './activations.ts';
 
 export interface FoldOptions {
   readonly block: number;
@@ -20,6 +19,8 @@ export interface FoldOptions {
   /** Whether all tokens go to every expert. @default false */
   readonly allTokens?: boolean | undefined;
   readonly statistics: readonly AnyStatistic[];
+  /** Whether the block is run over all sequences of a shard at once. @default false: one after the other */
+  readonly wholeShards?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -30,14 +31,14 @@ const MAX_REPORTS = 32;
 const MESSAGE_BYTES = MAX_TILE_BYTES / 4;
 
 /**
- * Folds the activations of a block over shards into statistics and yields them as one sketch, in messages. A sequence
- * is folded before the next is computed, so that memory is that of one sequence's activations and one sketch, and a
- * worker of N threads never keeps more than N busy.
+ * Folds the activations of a block over shards into statistics and yields them as one sketch, in messages. What one
+ * run gives is folded before the next, so that memory is that of one sequence's activations (or one shard's, where shards are
+ * run whole) and one sketch, and a worker of N threads never keeps more than N busy.
  */
 export async function* foldShards(
-  run: (hidden: Float32Array, options: TapOptions) => Promise<TapOutput[]>,
+  run: RunTaps,
   read: (shard: number) => Promise<ShardStates>,
-  { block, shards, taps, allTokens, statistics, signal }: FoldOptions,
+  { block, shards, taps, allTokens, statistics, wholeShards, signal }: FoldOptions,
 ): AsyncGenerator<GatherStatisticsReply> {
   // With RxJS: a worker that only streams does without it.
   const { createGatherer } = await import('@esparse/dataflow');
@@ -47,20 +48,23 @@ export async function* foldShards(
   try {
     for (const [i, shard] of shards.entries()) {
       const states = await read(shard);
-      for (const hidden of sequencesOf(states)) {
+      const [, seqlen] = states.shape;
+      for (const { hidden, sequences } of runsOf(states, wholeShards)) {
         signal.throwIfAborted();
-        const outputs = selected(await run(hidden, { taps, allTokens }), taps);
+        const outputs = selected(await run(hidden, { taps, allTokens }, sequences), taps);
         gatherer ??= createGatherer({
           taps: new Map(outputs.map(({ tap, channels }) => [tap, channels])),
           statistics,
           shards,
         });
-        for (const output of outputs) {
-          // No token of the sequence may have gone to an expert.
-          if (output.rows > 0) await gatherer.add({ block, ...output, endsSequence: true });
-          free(output.data);
+        for (const sequence of sequenceOutputs(outputs, sequences)) {
+          for (const output of sequence) {
+            // No token of the sequence may have gone to an expert.
+            if (output.rows > 0) await gatherer.add({ block, ...output, endsSequence: true });
+          }
         }
-        tokens += states.shape[1]!;
+        for (const { data } of outputs) free(data);
+        tokens += sequences * seqlen!;
       }
       if ((i + 1) % every === 0) yield { tokens };
     }

@@ -1,13 +1,7 @@
 import { checkpointWeights, openCheckpoint, type Checkpoint, type WeightSource } from '@esparse/checkpoint';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
-import {
-  createBlockRunner,
-  openDevice,
-  type BlockRunner,
-  type Device,
-  type DeviceName,
-  type LoadedBlock,
-} from '@esparse/onnx';
+import type { BlockRunner, Device, LoadedBlock } from '@esparse/onnx';
+import { openWorkerDevice, type OpenDevice, type WorkerDevice } from './device.ts';
 import { createSlot, type Held, type Slot } from './slot.ts';
 
 /** A model that is open: its checkpoint, its shape, the sessions that run its blocks, and the block in use. */
@@ -19,6 +13,8 @@ export interface OpenModel {
   /** It runs in the sessions of this model, and goes with it. */
   readonly blocks: Slot<LoadedBlock>;
   /** Opened for this model: what it keeps of the device's memory goes with the model. */
+  readonly opened: OpenDevice;
+  /** What ONNX Runtime computes on. */
   readonly device: Device;
 }
 
@@ -29,15 +25,15 @@ export interface ModelCache {
 
 export interface ModelCacheOptions {
   readonly threads: number;
-  readonly device: DeviceName;
+  readonly device: WorkerDevice;
   /** Ends the opening of a model. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export function createModelCache(options: ModelCacheOptions): ModelCache {
-  const slot = createSlot<OpenModel>(({ checkpoint, blocks, runner, device }) => {
+  const slot = createSlot<OpenModel>(({ checkpoint, blocks, runner, opened }) => {
     blocks.clear();
-    void Promise.allSettled([runner.release().finally(() => device.release()), checkpoint.close()]);
+    void Promise.allSettled([runner.release().finally(() => opened.release()), checkpoint.close()]);
   });
   return {
     hold: (directory, seqlen) =>
@@ -51,15 +47,16 @@ async function openModel(
   { threads, device: name, signal }: ModelCacheOptions,
 ): Promise<OpenModel> {
   const checkpoint = await openCheckpoint(directory, signal);
-  let device: Device | undefined;
+  let opened: OpenDevice | undefined;
   try {
     const description = describeCheckpoint(checkpoint);
-    device = await openDevice(name);
-    const runner = await createBlockRunner(description, { seqlen, threads, device });
+    opened = await openWorkerDevice(name);
+    const runner = await opened.runner(description, { seqlen, threads });
     const blocks = createSlot<LoadedBlock>((block) => void block.release());
-    return { checkpoint, description, weights: checkpointWeights(checkpoint), runner, blocks, device };
+    const weights = checkpointWeights(checkpoint);
+    return { checkpoint, description, weights, runner, blocks, opened, device: opened.device };
   } catch (error) {
-    await Promise.allSettled([device?.release(), checkpoint.close()]);
+    await Promise.allSettled([opened?.release(), checkpoint.close()]);
     throw error;
   }
 }

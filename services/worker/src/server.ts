@@ -4,7 +4,6 @@ import { cannotListen, EsparseError } from '@esparse/errors';
 import { setPruningThreads } from '@esparse/kernels';
 import { showLocation } from '@esparse/storage';
 import type { FamilyLoader } from '@esparse/model';
-import { tryDevice, type DeviceName } from '@esparse/onnx';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
   hostGuard,
@@ -20,6 +19,7 @@ import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import type { WorkerMetrics } from './metrics.ts';
 import { serveMetrics } from './metrics-server.ts';
+import { runsShards, tryWorkerDevice, type WorkerDevice } from './device.ts';
 import { guardRoots } from './roots.ts';
 import { startCompute } from './start-compute.ts';
 import { createSerialQueue } from './serial-queue.ts';
@@ -31,7 +31,7 @@ export interface WorkerOptions extends ServerTls {
   /** Threads of ONNX Runtime. @default the processors that this process may use */
   readonly threads?: number | undefined;
   /** What runs blocks. @default 'cpu' */
-  readonly device?: DeviceName | undefined;
+  readonly device?: WorkerDevice | undefined;
   /** A model family that does not come with esparse. @default none */
   readonly family?: FamilyLoader | undefined;
   /** Directories whose models and stores are served. Paths outside them are refused. */
@@ -87,7 +87,7 @@ export async function startWorker({
   const secrets = await serverCredentials(tls, listen, '--listen');
   const guard = await guardRoots(roots);
   setPruningThreads(threads);
-  const arithmetic = await tryDevice(device);
+  const arithmetic = await tryWorkerDevice(device);
   const compute = startCompute({ threads, device, family });
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   const server = new Server({
@@ -106,7 +106,10 @@ export async function startWorker({
   const metrics = metricsListen === undefined ? undefined : await createMetrics(() => queue.waiting);
   server.addService(
     workerServiceDefinition,
-    createWorkerService({ threads, compute, guard, queue, log, metrics, stopping: stopping.signal }),
+    createWorkerService({
+      ...{ threads, compute, guard, queue, log, metrics },
+      ...{ wholeShards: runsShards(device), stopping: stopping.signal },
+    }),
   );
   health.addToServer(server);
   let serving = true;

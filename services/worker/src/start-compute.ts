@@ -2,7 +2,6 @@ import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
 import { builtScript } from '@esparse/isolation';
-import { prepareProcess } from '@esparse/onnx';
 import { createCaller, type Methods } from './calls.ts';
 import type { Compute, ComputeOptions } from './compute.ts';
 
@@ -36,7 +35,6 @@ const SCRIPT = builtScript(import.meta.url, 'compute-thread');
 
 /** Starts the thread that computes. */
 export function startCompute(options: ComputeOptions): ComputeThread {
-  if (options.device !== undefined) prepareProcess(options.device);
   const stopping = new Int32Array(new SharedArrayBuffer(4));
   const workerData: ComputeThreadData = { options, stopping };
   const thread = new Worker(SCRIPT, { workerData });

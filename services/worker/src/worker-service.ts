@@ -23,14 +23,16 @@ export interface WorkerServiceOptions extends HandlerOptions {
   readonly threads: number;
   readonly compute: ComputeThread;
   readonly guard: PathGuard;
+  /** Whether the device runs a block over all sequences of a shard at once. @default false */
+  readonly wholeShards?: boolean | undefined;
   /** Calls that compute run one at a time. */
   readonly queue: SerialQueue;
 }
 
 /** The methods of `esparse.v1.Worker`: paths are guarded, hidden states read and written here, the rest computed. */
 export function createWorkerService(options: WorkerServiceOptions): WorkerHandlers {
-  const { threads, compute, guard, queue, metrics } = options;
-  const parts: WorkerParts = { openRun: createOpenRun(guard, compute), compute, metrics };
+  const { threads, compute, guard, queue, wholeShards, metrics } = options;
+  const parts: WorkerParts = { openRun: createOpenRun(guard, compute), compute, wholeShards, metrics };
 
   /** A method that computes and answers once. */
   const computing = <Request, Reply>(

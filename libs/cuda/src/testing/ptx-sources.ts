@@ -9,14 +9,24 @@ export const KERNELS = path.join(HOME, 'kernels');
 /** What they are compiled to. */
 export const PTX = path.join(HOME, 'ptx');
 /** The modules, and the architectures that they are for: 90a is Hopper alone. */
-export const MODULES = { decode: '90', prefill: '90a' } as const;
+export const MODULES = { decode: '90', prefill: '90a', block: '90' } as const;
 /** The digest of what was compiled. */
 export const PTX_SOURCES = path.join(PTX, 'sources.json');
+
+/** All files below a folder of the kernels, by their paths there. */
+function sourcesIn(folder: string): string[] {
+  return readdirSync(path.join(KERNELS, folder), { withFileTypes: true })
+    .flatMap((entry) => {
+      const name = path.posix.join(folder, entry.name);
+      return entry.isDirectory() ? sourcesIn(name) : [name];
+    })
+    .sort();
+}
 
 /** A digest of all sources of the kernels, their names among them. */
 export function sourceDigest(): string {
   const hash = createHash('sha256');
-  for (const name of readdirSync(KERNELS).sort()) {
+  for (const name of sourcesIn('')) {
     hash
       .update(`${name}\0`)
       .update(readFileSync(path.join(KERNELS, name)))

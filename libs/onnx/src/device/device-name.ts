@@ -1,4 +1,4 @@
-/** What can compute blocks: the processor, a GPU through Vulkan (inside onnxruntime-node), or a GPU through CUDA. */
-export const DEVICES = ['cpu', 'webgpu', 'cuda'] as const;
+/** What ONNX Runtime computes blocks on: the processor, or a GPU through Vulkan (inside onnxruntime-node). */
+export const DEVICES = ['cpu', 'webgpu'] as const;
 
 export type DeviceName = (typeof DEVICES)[number];

@@ -1,10 +1,8 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
-import type { WeightBinding } from '../graph/program-writer.ts';
 import type { DeviceName } from './device-name.ts';
 import { identify } from './device-identity.ts';
 import { instructionSet } from './instruction-set.ts';
 import { loadRuntime } from './load-runtime.ts';
-import { prepareProcess } from './prepare-process.ts';
 import type { DeviceValue, Value } from './session.ts';
 import { createUploader } from './upload.ts';
 
@@ -13,11 +11,9 @@ export interface Device {
   readonly name: DeviceName;
   /** Names its arithmetic: part of the numerics id. */
   readonly arithmetic: string;
-  /** How its sessions get the weights of a block. */
-  readonly weights: WeightBinding;
   /**
    * Copies a value into the memory of the device, where the runs of any session find it. Absent where there is nothing
-   * to copy (CPU) or no way to keep it (CUDA in onnxruntime-node).
+   * to copy (CPU).
    */
   readonly place?: (value: Value) => Promise<DeviceValue>;
   release(): Promise<void>;
@@ -27,7 +23,6 @@ export interface Device {
 export const CPU: Device = {
   name: 'cpu',
   arithmetic: `cpu/${instructionSet()}`,
-  weights: 'inputs',
   release: () => Promise.resolve(),
 };
 
@@ -38,7 +33,6 @@ export const CPU: Device = {
  */
 export async function openDevice(name: DeviceName): Promise<Device> {
   if (name === 'cpu') return CPU;
-  prepareProcess(name);
   const { listSupportedBackends } = await loadRuntime();
   if (!listSupportedBackends().some((backend) => backend.name === name)) {
     throw new EsparseError(
@@ -48,15 +42,10 @@ export async function openDevice(name: DeviceName): Promise<Device> {
     );
   }
   try {
-    if (name === 'cuda') {
-      const arithmetic = `cuda/${await identify(name)}`;
-      // Inputs would be copied at every run.
-      return { name, arithmetic, weights: 'constants', release: () => Promise.resolve() };
-    }
     // It is open as long as this session is: without any, WebGPU's context and its compiled shaders would go.
     const uploader = await createUploader(name);
     try {
-      return { name, arithmetic: `webgpu/${await identify(name)}`, weights: 'inputs', ...uploader };
+      return { name, arithmetic: `webgpu/${await identify(name)}`, ...uploader };
     } catch (error) {
       await uploader.release();
       throw error;
@@ -86,7 +75,4 @@ const NEEDS = {
   webgpu:
     "install the GPU's Vulkan driver and the Vulkan loader with its X client libraries (Debian: libvulkan1 libx11-6 " +
     'libxext6); a container needs NVIDIA_DRIVER_CAPABILITIES=graphics,compute,utility; see docs/gpu.md',
-  cuda:
-    "install the CUDA libraries of onnxruntime-node: 'node node_modules/onnxruntime-node/script/install.js " +
-    "--onnxruntime-node-install=cuda12', besides the driver, CUDA 12 and cuDNN 9; see docs/gpu.md",
 } as const;

@@ -21,8 +21,6 @@ export interface SessionOptions {
   readonly device?: DeviceName | undefined;
   /** Threads of one run on the CPU, the caller's among them. @default the number of cores */
   readonly threads?: number | undefined;
-  /** The elements of the graph's external constants, by name. They are copied. */
-  readonly constants?: ReadonlyMap<string, Value> | undefined;
   /** Leaves the outputs of `runToDevice` on the device. */
   readonly toDevice?: boolean;
 }
@@ -46,7 +44,7 @@ export interface Session {
  */
 export async function createSession(
   bytes: Uint8Array,
-  { device = 'cpu', threads, constants = new Map(), toDevice = false }: SessionOptions = {},
+  { device = 'cpu', threads, toDevice = false }: SessionOptions = {},
 ): Promise<Session> {
   const runtime = await loadRuntime();
   const session = await runtime.InferenceSession.create(bytes, {
@@ -55,7 +53,6 @@ export async function createSession(
     executionMode: 'sequential',
     interOpNumThreads: 1,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    externalData: [...constants].map(([path, { data }]) => ({ path, data: bytesOf(data) })),
     ...(toDevice ? { preferredOutputLocation: 'gpu-buffer' as const } : {}),
     // A thread that spins for its next task holds a core that the kernels, the reads or a neighbour could use: on two
     // busy cores a block took 1.5 to 2 times as long with it.
@@ -103,8 +100,4 @@ function tensors(runtime: Runtime, values: ReadonlyMap<string, Value | DeviceVal
     named[name] = 'tensor' in value ? value.tensor : new runtime.Tensor('float32', value.data, value.shape);
   }
   return named;
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

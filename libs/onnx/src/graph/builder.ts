@@ -64,15 +64,10 @@ export class GraphBuilder implements GraphWriter {
 
   /**
    * Declares an f32 constant whose elements are not in the file. Once declared, declaring it again is of no effect.
-   * @param place the file that holds them, where they begin there, and the type that they have there.
-   *   @default none: a session takes them from memory, under the constant's name, in f32
+   * @param place the file that holds them, where they begin there, and the type that they have there
    * @returns its f32 value
    */
-  external(
-    name: string,
-    shape: readonly number[],
-    { dtype = 'F32', ...place }: ExternalPlace = { location: name, offset: 0 },
-  ): string {
+  external(name: string, shape: readonly number[], { dtype = 'F32', ...place }: ExternalPlace): string {
     const value = dtype === 'F32' ? name : `${name}/f32`;
     if (!this.#declared.has(name)) {
       this.#declared.add(name);

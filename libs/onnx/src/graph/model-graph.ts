@@ -8,13 +8,13 @@ import {
   LOGITS,
   operationOf,
   renaming,
+  slotsOf,
   widthsOf,
   type ModelContext,
   type ModelDescription,
   type ProgramOp,
   type RopeSpec,
 } from '@esparse/model';
-import { slotsOf } from './block-slots.ts';
 import { GraphBuilder } from './builder.ts';
 import { batchInputs, CACHE_DIMENSIONS, type BatchInputs } from './model-inputs.ts';
 import { ropeAt } from './model-rope.ts';

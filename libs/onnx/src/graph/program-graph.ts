@@ -6,7 +6,7 @@ import { openProgramWriter, type ProgramPart } from './program-writer.ts';
 export interface ProgramGraph {
   /** The ONNX file: no weights in it. */
   readonly bytes: Uint8Array;
-  /** The slots that it reads, as graph inputs or as constants, and their shapes. */
+  /** The slots that it reads, as graph inputs, and their shapes. */
   readonly parameters: ReadonlyMap<string, readonly number[]>;
   /** Its outputs and their shapes: rows, where they are known, and channels. */
   readonly outputs: ReadonlyMap<string, readonly [rows: Dimension, channels: number]>;

@@ -10,12 +10,6 @@ import {
 } from '@esparse/model';
 import { GraphBuilder } from './builder.ts';
 
-/**
- * How a graph gets its weights. 'inputs': at each run, so that one session serves every block. 'constants': when its
- * session is made, which then serves that block only (see `GraphBuilder.external`).
- */
-export type WeightBinding = 'inputs' | 'constants';
-
 /** A part of a model's program to make a graph of. */
 export interface ProgramPart {
   /** What the graph is called. */
@@ -26,8 +20,6 @@ export interface ProgramPart {
   readonly given: Readonly<Record<string, number>>;
   /** Shapes of the parameters that the part may read, by slot. */
   readonly slots: ReadonlyMap<string, readonly number[]>;
-  /** @default 'inputs' */
-  readonly binding?: WeightBinding;
 }
 
 /** A graph that a part of a program is being written to. */
@@ -35,7 +27,7 @@ export interface ProgramWriter {
   readonly graph: GraphBuilder;
   /** What operations write themselves with. */
   readonly context: EmitContext;
-  /** The slots that have been read, as graph inputs or as constants, and their shapes. */
+  /** The slots that have been read, as graph inputs, and their shapes. */
   readonly parameters: ReadonlyMap<string, readonly number[]>;
 }
 
@@ -45,7 +37,7 @@ export interface ProgramWriter {
  * @param sequences of a run
  */
 export function openProgramWriter(
-  { name, description, program, given, slots, binding = 'inputs' }: ProgramPart,
+  { name, description, program, given, slots }: ProgramPart,
   tokens: number | 'tokens',
   sequences = 1,
 ): ProgramWriter {
@@ -72,7 +64,7 @@ export function openProgramWriter(
       const shape = slots.get(slot);
       if (shape === undefined) throw wrongFamily(description, `no parameter '${slot}'`);
       parameters.set(slot, shape);
-      return binding === 'inputs' ? graph.input(slot, shape) : graph.external(slot, shape);
+      return graph.input(slot, shape);
     },
     emit: (op, within) => {
       operationOf(op).emit(op, within);

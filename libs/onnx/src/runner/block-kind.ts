@@ -1,9 +1,14 @@
 import type { WeightSource } from '@esparse/checkpoint';
-import { BLOCK_INPUT, BLOCK_OUTPUT, ofKind, type ModelDescription } from '@esparse/model';
+import {
+  BLOCK_INPUT,
+  BLOCK_OUTPUT,
+  ofKind,
+  type ModelDescription,
+  type TapOptions,
+  type TapOutput,
+} from '@esparse/model';
 import type { Value } from '../device/session.ts';
-import type { WeightBinding } from '../graph/program-writer.ts';
 import { blockPart } from '../graph/model-parts.ts';
-import type { TapOptions, TapOutput } from './block-runner.ts';
 import { lazySession, type LazySessionOptions, type Parameters } from './part-session.ts';
 
 /** Runs the blocks of one kind. */
@@ -29,19 +34,11 @@ export interface BlockKindOptions extends Pick<LazySessionOptions, 'device' | 't
   /** Index in the program's `blocks`. */
   readonly kind: number;
   readonly seqlen: number;
-  readonly binding: WeightBinding;
 }
 
 /** Blocks without experts: one graph for the taps, and one for the output. */
-export function wholeBlockKind({
-  description,
-  kind,
-  seqlen,
-  binding,
-  device,
-  threads,
-}: BlockKindOptions): BlockKind {
-  const part = { ...blockPart(description, kind), binding };
+export function wholeBlockKind({ description, kind, seqlen, device, threads }: BlockKindOptions): BlockKind {
+  const part = blockPart(description, kind);
   const specs = ofKind(description.taps, kind);
   const shared = { part, rows: seqlen, device, threads };
   const taps = lazySession({ ...shared, values: specs.map(({ name }) => name) });

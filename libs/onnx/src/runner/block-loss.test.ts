@@ -1,10 +1,9 @@
 /** Gradients are those of PyTorch: the fixtures were written by `test/python/gradient_fixtures.py`. */
 import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
-import { describeModel, linearsOf } from '@esparse/model';
+import { describeModel, linearsOf, slotsOf } from '@esparse/model';
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { slotsOf } from '../graph/block-slots.ts';
 import { createBlockLoss } from './block-loss.ts';
 import { createBlockRunner } from './block-runner.ts';
 import { embedTokens } from './embed.ts';

@@ -1,10 +1,9 @@
 import { EsparseError } from '@esparse/errors';
-import { BLOCK_INPUT, kindOf, type ModelDescription } from '@esparse/model';
+import { BLOCK_INPUT, kindOf, requireSeqlen, type ModelDescription } from '@esparse/model';
 import { CPU, type Device } from '../device/device.ts';
 import { createSession, type Session, type Value } from '../device/session.ts';
 import { buildLossGraph, LOSS, requireGradients, SUM, TARGET, type LossGraph } from '../graph/loss-graph.ts';
 import { blockPart } from '../graph/model-parts.ts';
-import { requireSeqlen } from './block-runner.ts';
 
 export interface BlockLossOptions {
   /** The block, by its number: its kind decides what is computed. */

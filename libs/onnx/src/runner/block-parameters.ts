@@ -1,7 +1,6 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { isExpertSlot, linearsOf, type ModelDescription } from '@esparse/model';
-import { slotsOf } from '../graph/block-slots.ts';
+import { isExpertSlot, linearsOf, slotsOf, type ModelDescription } from '@esparse/model';
 import type { ProgramGraph } from '../graph/program-graph.ts';
 import type { Parameters } from './part-session.ts';
 import type { DeviceValue, Value } from '../device/session.ts';

@@ -1,6 +1,11 @@
-import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { kindOf, MAX_SEQLEN, type ModelDescription } from '@esparse/model';
+import {
+  kindOf,
+  requireSeqlen,
+  type BlockRunner,
+  type LoadedBlock,
+  type ModelDescription,
+} from '@esparse/model';
 import { readParameters } from './block-parameters.ts';
 import { wholeBlockKind, type BlockKind, type HeldBlock } from './block-kind.ts';
 import { mixtureKind } from './mixture-kind.ts';
@@ -18,57 +23,11 @@ export interface BlockRunnerOptions {
   readonly device?: Device | undefined;
 }
 
-/** The activations of one tap for one sequence: (rows x channels), row-major. */
-export interface TapOutput {
-  readonly tap: string;
-  /** Of the sequence's tokens or, of an expert, those that are routed there: maybe none. */
-  readonly rows: number;
-  readonly channels: number;
-  readonly data: Float32Array;
-}
-
-/** Which activations of a block. */
-export interface TapOptions {
-  /** Names of taps. Experts that have none of them are not read. @default all */
-  readonly taps?: readonly string[] | undefined;
-  /** Sends all tokens to every expert, instead of those that are routed there. @default false */
-  readonly allTokens?: boolean | undefined;
-  /**
-   * Hidden states, (seqlen x hidden), whose tokens decide where these are sent: so that the rows of an expert are the same
-   * in two models. @default these themselves
-   */
-  readonly routedBy?: Float32Array | undefined;
-}
-
-/** One block with its weights in memory, but those of its experts, the device's where there is one. */
-export interface LoadedBlock {
-  /** The inputs of the block's linears, in the order of the description's taps. `hidden` is (seqlen x hidden). */
-  taps(hidden: Float32Array, options?: TapOptions): Promise<TapOutput[]>;
-  /** The block's output, (seqlen x hidden). `hidden` is left as it is. */
-  advance(hidden: Float32Array): Promise<Float32Array>;
-  /** Gives the device's memory back: the block can no longer run. On the CPU, dropping it is enough. */
-  release(): Promise<void>;
-}
-
-/** Runs the blocks of one model, any of them. */
-export interface BlockRunner {
-  /** Names the arithmetic: see `numericsId`. */
-  readonly numerics: string;
-  /**
-   * Reads a block's weights as f32. Only what is loaded and not dropped is held.
-   * @throws EsparseError 'usage' where there is no such block, 'checkpoint' where a tensor has another size
-   */
-  load(block: number, weights: WeightSource, signal?: AbortSignal): Promise<LoadedBlock>;
-  /** Frees the sessions and what was loaded, which can no longer run. */
-  release(): Promise<void>;
-}
-
 /**
  * Prepares to run the blocks of a model, one sequence a run. The graphs carry no weights: each of the two sessions
  * (taps, output) is made once, at its first use, and serves every block of its kind. Weights are inputs of a run, passed by pointer
- * on the CPU and placed on a WebGPU device once a block. CUDA would copy inputs at every run, so there each block has
- * sessions of its own, with the weights as constants. The weights of a mixture's experts are read one expert at a time,
- * at each sequence: no two are in memory together.
+ * on the CPU and placed on a WebGPU device once a block. The weights of a mixture's experts are read one expert at a time, at
+ * each sequence: no two are in memory together.
  * @throws EsparseError 'usage' where `seqlen` is out of the model's range
  * @example
  * const runner = await createBlockRunner(description, { seqlen: 512 });
@@ -80,11 +39,10 @@ export async function createBlockRunner(
   { seqlen, threads, device = CPU }: BlockRunnerOptions,
 ): Promise<BlockRunner> {
   requireSeqlen(description, seqlen);
-  const ownSessions = device.weights === 'constants';
-  const holdsDeviceMemory = ownSessions || device.place !== undefined;
+  const holdsDeviceMemory = device.place !== undefined;
   const numerics = await numericsId(seqlen, device);
   const createKind = (kind: number): BlockKind => {
-    const options = { description, kind, seqlen, binding: device.weights, device: device.name, threads };
+    const options = { description, kind, seqlen, device: device.name, threads };
     const parts = mixtureParts(description, kind);
     if (parts === undefined) return wholeBlockKind(options);
     requireProcessor(description, device);
@@ -99,13 +57,13 @@ export async function createBlockRunner(
     async load(block, weights, signal) {
       const placed: DeviceValue[] = [];
       const kind = kindOf(description.program, block);
-      const runner = ownSessions ? createKind(kind) : common[kind]!;
+      const runner = common[kind]!;
       let released = false;
-      const release = async () => {
+      const release = () => {
         released = true;
         releases.delete(release);
         for (const value of placed.splice(0)) value.release();
-        if (ownSessions) await runner.release();
+        return Promise.resolve();
       };
       const place = async (value: Value) => {
         if (device.place === undefined) return value;
@@ -168,21 +126,4 @@ function runnable({ description, seqlen, runner, held }: Runnable): Pick<LoadedB
     taps: async (hidden, options) => runner.taps(input(hidden), held(), options),
     advance: async (hidden) => runner.advance(input(hidden), held()),
   };
-}
-
-/** @throws EsparseError 'usage' where the model has no positions for a sequence of that length */
-export function requireSeqlen({ family, maxPositions }: ModelDescription, seqlen: number): void {
-  if (!Number.isInteger(seqlen) || seqlen < 1) {
-    throw new EsparseError('usage', `seqlen ${seqlen} is not a whole number above 0`);
-  }
-  const most = Math.min(maxPositions, MAX_SEQLEN);
-  if (seqlen > most) {
-    throw new EsparseError(
-      'usage',
-      `seqlen ${seqlen} exceeds ${most}, the longest sequence of this ${family} model`,
-      {
-        hint: `choose a seqlen of at most ${most}`,
-      },
-    );
-  }
 }

@@ -1,11 +1,16 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { BLOCK_OUTPUT, outerTensor, type ModelDescription, type OpNamed } from '@esparse/model';
+import {
+  BLOCK_OUTPUT,
+  outerTensor,
+  requireSeqlen,
+  type ModelDescription,
+  type OpNamed,
+} from '@esparse/model';
 import { buildLogitsGraph, HEAD_ROWS, MAX, SUM } from '../graph/logits-graph.ts';
 import { headPart } from '../graph/model-parts.ts';
 import { buildProgramGraph } from '../graph/program-graph.ts';
 import { readParametersOf, readTensor, requireSize } from './block-parameters.ts';
-import { requireSeqlen } from './block-runner.ts';
 import { requireTokens } from './embed.ts';
 import { createSession, type Value } from '../device/session.ts';
 

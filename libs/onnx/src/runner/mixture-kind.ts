@@ -1,8 +1,14 @@
-import { BLOCK_INPUT, BLOCK_OUTPUT, describeExpert, ofKind, type TapSpec } from '@esparse/model';
+import {
+  BLOCK_INPUT,
+  BLOCK_OUTPUT,
+  describeExpert,
+  ofKind,
+  type TapOutput,
+  type TapSpec,
+} from '@esparse/model';
 import type { Value } from '../device/session.ts';
 import { readExpertParameters } from './block-parameters.ts';
 import type { BlockKind, BlockKindOptions, HeldBlock } from './block-kind.ts';
-import type { TapOutput } from './block-runner.ts';
 import type { MixtureParts } from './mixture-parts.ts';
 import { lazySession, type LazySession } from './part-session.ts';
 

@@ -21,7 +21,6 @@ export interface LazySession {
 }
 
 export interface LazySessionOptions {
-  /** With weights that are constants the session is that of the block whose parameters come with its first run. */
   readonly part: ProgramPart;
   /** Tokens of a run; 'tokens' where each run has another number. */
   readonly rows: number | 'tokens';
@@ -35,10 +34,9 @@ export function lazySession({ part, rows, values, device, threads }: LazySession
   let compiled: Promise<{ graph: ProgramGraph; session: Session }> | undefined;
   let released = false;
 
-  async function compile(parameters: Parameters): Promise<{ graph: ProgramGraph; session: Session }> {
+  async function compile(): Promise<{ graph: ProgramGraph; session: Session }> {
     const graph = buildProgramGraph(part, rows, values);
-    const constants = part.binding === 'constants' ? onHost(pick(parameters, graph)) : undefined;
-    return { graph, session: await createSession(graph.bytes, { device, threads, constants }) };
+    return { graph, session: await createSession(graph.bytes, { device, threads }) };
   }
 
   return {
@@ -49,14 +47,12 @@ export function lazySession({ part, rows, values, device, threads }: LazySession
     ),
     async run(given, parameters) {
       if (released) throw new EsparseError('internal', 'the block has been released');
-      compiled ??= compile(parameters);
+      compiled ??= compile();
       const { graph, session } = await compiled;
       const inputs = new Map<string, Value | DeviceValue>();
       for (const name of Object.keys(part.given)) inputs.set(name, required(given, name));
       const tokens = required(given, Object.keys(part.given)[0]!).shape[0]!;
-      if (part.binding !== 'constants') {
-        for (const [name, value] of pick(parameters, graph)) inputs.set(name, value);
-      }
+      for (const name of graph.parameters.keys()) inputs.set(name, required(parameters, name));
       const outputs = new Map<string, Value>();
       for (const [name, [, channels]] of graph.outputs) {
         // Ours, not ONNX Runtime's: the collector knows the size of these.
@@ -77,21 +73,8 @@ export function lazySession({ part, rows, values, device, threads }: LazySession
   };
 }
 
-function pick(parameters: Parameters, graph: ProgramGraph): Map<string, Value | DeviceValue> {
-  return new Map([...graph.parameters.keys()].map((name) => [name, required(parameters, name)]));
-}
-
 function required<T>(values: ReadonlyMap<string, T>, name: string): T {
   const value = values.get(name);
   if (value === undefined) throw new EsparseError('internal', `no value '${name}' for the block's graph`);
   return value;
-}
-
-function onHost(parameters: Parameters): Map<string, Value> {
-  const values = new Map<string, Value>();
-  for (const [name, value] of parameters) {
-    if ('tensor' in value) throw new EsparseError('internal', `constant '${name}' is on the device already`);
-    values.set(name, value);
-  }
-  return values;
 }

@@ -91,7 +91,7 @@ export function evalCommand(): Command {
       new Option(
         '--device <name>',
         'what computes: cpu, cuda or cuda:N, an NVIDIA GPU by its number; or, with --engine onnx, what runs the blocks ' +
-          'in ONNX Runtime: cpu, webgpu or cuda (default: "cpu")',
+          'in ONNX Runtime: cpu or webgpu (default: "cpu")',
       )
         .env('ESPARSE_DEVICE')
         .argParser(deviceOfEither),

@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
-import type { DeviceName } from '@esparse/onnx';
 import type { ServerTls } from '@esparse/protocol';
-import { DEFAULT_DRAIN_SECONDS, startWorker } from '@esparse/worker';
+import { DEFAULT_DRAIN_SECONDS, startWorker, type WorkerDevice } from '@esparse/worker';
 import { aborted, withCancellation } from '../cancel.ts';
 import { createLog } from '../log.ts';
 import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
@@ -14,7 +13,7 @@ import { serverTlsOptions } from '../options/tls.ts';
 interface Flags extends FamilyFlags, ServerTls {
   readonly listen: string;
   readonly threads?: number;
-  readonly device: DeviceName;
+  readonly device: WorkerDevice;
   readonly root?: readonly string[];
   readonly drainSeconds: number;
   readonly metrics?: string;

@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import type { DeviceName } from '@esparse/onnx';
+import type { WorkerDevice } from '@esparse/worker';
 import type { ClientTls } from '@esparse/protocol';
 import { deviceOption } from './device.ts';
 import { runOptions, type RunFlags } from './run.ts';
@@ -16,7 +16,7 @@ export interface PruneFlags extends ClientTls, RunFlags {
   readonly worker?: readonly string[];
   readonly inFlight?: number;
   readonly threads?: number;
-  readonly device?: DeviceName;
+  readonly device?: WorkerDevice;
 }
 
 /** The options of `PruneFlags`: all that `prune` takes, and so all that `plan` takes. */

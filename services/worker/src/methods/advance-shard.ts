@@ -15,7 +15,11 @@ export async function advanceShard(
   const { hidden } = await openHidden(store, run);
   const states = await hidden.read(block, shard, context.signal);
   const advance = advanceOf(parts, { model, seqlen, block, pruned: { store, run } });
-  await hidden.write(block + 1, shard, await advanceStates(advance, states, context.signal));
+  await hidden.write(
+    block + 1,
+    shard,
+    await advanceStates(advance, states, context.signal, parts.wholeShards),
+  );
   return {};
 }
 
@@ -29,6 +33,10 @@ export async function advanceDenseShard(
   const stored = await openHidden(store, run);
   const states = await denseStates(stored, block).read(block, shard, context.signal);
   const advance = advanceOf(parts, { model, seqlen, block });
-  await stored.hiddenDense.write(block + 1, shard, await advanceStates(advance, states, context.signal));
+  await stored.hiddenDense.write(
+    block + 1,
+    shard,
+    await advanceStates(advance, states, context.signal, parts.wholeShards),
+  );
   return {};
 }

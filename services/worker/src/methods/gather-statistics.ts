@@ -16,6 +16,10 @@ export async function* gatherStatistics(
   const { model, store, run, seqlen } = await parts.openRun(ref, context);
   const { hidden } = await openHidden(store, run);
   const read = (shard: number) => hidden.read(block, shard, signal);
-  const options = { block, shards, taps, allTokens, statistics: statisticsOf(statistics), signal };
+  const { wholeShards } = parts;
+  const options = {
+    ...{ block, shards, taps, allTokens, statistics: statisticsOf(statistics) },
+    ...{ wholeShards, signal },
+  };
   yield* foldShards(tapsOf(parts, { model, seqlen, block }), read, options);
 }

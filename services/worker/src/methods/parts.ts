@@ -9,33 +9,40 @@ import type { ComputeThread } from '../start-compute.ts';
 export interface WorkerParts {
   readonly openRun: OpenRun;
   readonly compute: Pick<ComputeThread, 'call'>;
+  /** Whether the device runs a block over all sequences of a shard at once. @default false */
+  readonly wholeShards?: boolean | undefined;
   readonly metrics?: Pick<WorkerMetrics, 'sequence'> | undefined;
 }
 
-/** Gives the inputs of a block's linears over one sequence at a time, counted. */
+/** Gives the inputs of a block's linears over what is run at once, counted. */
 export function tapsOf(parts: WorkerParts, target: BlockTarget) {
-  return (hidden: Float32Array, options: TapOptions): Promise<TapOutput[]> =>
-    counted(parts, target, parts.compute.call('taps', { target, hidden, options }));
+  return (hidden: Float32Array, options: TapOptions, sequences = 1): Promise<TapOutput[]> =>
+    counted(parts, target, sequences, parts.compute.call('taps', { target, hidden, options }));
 }
 
 /** The same for what the block itself gives, by the name of that value, as if it were a tap. */
 export function outputOf(parts: WorkerParts, target: BlockTarget) {
   const advance = advanceOf(parts, target);
-  return async (hidden: Float32Array): Promise<TapOutput[]> => {
-    const rows = target.seqlen;
+  return async (hidden: Float32Array, _: TapOptions, sequences = 1): Promise<TapOutput[]> => {
+    const rows = sequences * target.seqlen;
     const channels = hidden.length / rows;
-    return [{ tap: BLOCK_OUTPUT, rows, channels, data: await advance(hidden) }];
+    return [{ tap: BLOCK_OUTPUT, rows, channels, data: await advance(hidden, sequences) }];
   };
 }
 
-/** Gives a block's output over one sequence at a time, counted. */
+/** Gives a block's output over what is run at once, counted. */
 export function advanceOf(parts: WorkerParts, target: BlockTarget) {
-  return (hidden: Float32Array): Promise<Float32Array> =>
-    counted(parts, target, parts.compute.call('advance', { target, hidden }));
+  return (hidden: Float32Array, sequences = 1): Promise<Float32Array> =>
+    counted(parts, target, sequences, parts.compute.call('advance', { target, hidden }));
 }
 
-async function counted<R>({ metrics }: WorkerParts, { block }: BlockTarget, result: Promise<R>): Promise<R> {
+async function counted<R>(
+  { metrics }: WorkerParts,
+  { block }: BlockTarget,
+  sequences: number,
+  result: Promise<R>,
+): Promise<R> {
   const value = await result;
-  metrics?.sequence(block);
+  for (let s = 0; s < sequences; s++) metrics?.sequence(block);
   return value;
 }

@@ -22,7 +22,8 @@ export async function* streamActivations(
   const states = await stored.hidden.read(block, shard, signal);
   const dense = withDense ? await denseStates(stored, block).read(block, shard, signal) : undefined;
   requireSameShape(states, dense);
-  const options = { block, shard, taps, allTokens, dense, signal };
+  const { wholeShards } = parts;
+  const options = { block, shard, taps, allTokens, dense, wholeShards, signal };
   const computed = { model, seqlen, block };
   const isOutput = taps.length === 1 && taps[0] === BLOCK_OUTPUT;
   yield* streamTiles(isOutput ? outputOf(parts, computed) : tapsOf(parts, computed), states, options);

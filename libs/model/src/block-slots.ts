@@ -1,4 +1,4 @@
-import { weightSlot, type BlockTensorSpec, type LinearSpec } from '@esparse/model';
+import { weightSlot, type BlockTensorSpec, type LinearSpec } from './description.ts';
 
 /** The tensors of a block, those of its linears among them, by the slots in which its program reads them. */
 export function slotsOf(

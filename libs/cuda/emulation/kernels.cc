@@ -1,0 +1,47 @@
+// The plain kernels on the processor, for a driver without a GPU (`driver.cc`): by their names in the PTX.
+#include "../kernels/block.cu"
+
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "threads.h"
+
+namespace esparse {
+namespace {
+
+using Runner = std::function<void(void** arguments)>;
+
+// Passes a kernel what the driver was given: a pointer to each of its arguments.
+template <class... Parameters, std::size_t... kAt>
+Runner runner_of(void (*kernel)(Parameters...), std::index_sequence<kAt...>) {
+  return [kernel](void** arguments) { kernel(*static_cast<Parameters*>(arguments[kAt])...); };
+}
+template <class... Parameters>
+Runner runner_of(void (*kernel)(Parameters...)) {
+  return runner_of(kernel, std::index_sequence_for<Parameters...>());
+}
+
+const std::map<std::string, Runner>& runners() {
+#define KERNEL(name) {#name, runner_of(name)}
+  static const std::map<std::string, Runner> all = {
+      KERNEL(scale_elements), KERNEL(add_elements), KERNEL(add_to_rows),    KERNEL(activate),
+      KERNEL(gate_elements),  KERNEL(rms_norm),     KERNEL(layer_norm),     KERNEL(turn_heads),
+      KERNEL(causal_softmax),
+  };
+#undef KERNEL
+  return all;
+}
+
+}  // namespace
+}  // namespace esparse
+
+// Whether there is such a kernel; it has run then.
+extern "C" bool emulate_kernel(const char* name, const unsigned* grid, const unsigned* block, void** arguments) {
+  const auto found = esparse::runners().find(name);
+  if (found == esparse::runners().end()) return false;
+  esparse::run_grid({grid[0], grid[1], grid[2]}, {block[0], block[1], block[2]}, [&] { found->second(arguments); });
+  return true;
+}

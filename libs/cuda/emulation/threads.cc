@@ -1,0 +1,156 @@
+#include "threads.h"
+
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+namespace esparse {
+
+Index3 threadIdx, blockIdx, blockDim, gridDim;
+
+namespace {
+
+constexpr std::size_t kStackBytes = 64 << 10;
+constexpr unsigned kWarpThreads = 32;
+
+// A stack on which threads of the block run, one after the other until one of them waits. Switching is by _setjmp, which
+// unlike swapcontext does not call the system.
+struct Fiber {
+  std::unique_ptr<char[]> stack{new char[kStackBytes]};
+  ucontext_t context;
+  jmp_buf place;
+  bool started = false;
+  unsigned thread = 0;  // that waits here
+};
+
+struct Block {
+  const std::function<void()>* body = nullptr;
+  std::vector<std::unique_ptr<Fiber>> fibers;
+  std::vector<Fiber*> idle;
+  std::vector<Fiber*> of_warp[32], of_block;  // which wait
+  std::vector<Fiber*> ready;
+  unsigned next = 0, threads = 0;
+  unsigned ended_of_warp[32] = {}, ended = 0;
+  std::vector<double> exchanged;
+  jmp_buf scheduler;
+  ucontext_t home;
+  Fiber* running = nullptr;
+};
+Block block;
+
+unsigned threads_of_warp(unsigned warp) { return std::min(kWarpThreads, block.threads - warp * kWarpThreads); }
+
+// Lets those go on that all others have reached or left.
+void release_warp(unsigned warp) {
+  auto& waiting = block.of_warp[warp];
+  if (waiting.empty() || waiting.size() + block.ended_of_warp[warp] < threads_of_warp(warp)) return;
+  block.ready.insert(block.ready.end(), waiting.rbegin(), waiting.rend());
+  waiting.clear();
+}
+void release_block() {
+  if (block.of_block.empty() || block.of_block.size() + block.ended < block.threads) return;
+  block.ready.insert(block.ready.end(), block.of_block.rbegin(), block.of_block.rend());
+  block.of_block.clear();
+}
+
+void use(unsigned thread) { threadIdx = {thread, 0, 0}; }
+
+// What a fiber does: threads that have not begun, as long as there are any.
+void run_threads() {
+  while (block.next < block.threads) {
+    const unsigned thread = block.next++;
+    use(thread);
+    (*block.body)();
+    const unsigned warp = threadIdx.x / kWarpThreads;
+    block.ended++;
+    block.ended_of_warp[warp]++;
+    release_warp(warp);
+    release_block();
+  }
+}
+
+void fiber_main() {
+  for (;;) {
+    run_threads();
+    Fiber* const self = block.running;
+    block.idle.push_back(self);
+    if (_setjmp(self->place) == 0) _longjmp(block.scheduler, 1);
+  }
+}
+
+void resume(Fiber* fiber) {
+  block.running = fiber;
+  if (_setjmp(block.scheduler) != 0) return;
+  if (fiber->started) _longjmp(fiber->place, 1);
+  fiber->started = true;
+  getcontext(&fiber->context);
+  fiber->context.uc_stack.ss_sp = fiber->stack.get();
+  fiber->context.uc_stack.ss_size = kStackBytes;
+  fiber->context.uc_link = nullptr;
+  makecontext(&fiber->context, fiber_main, 0);
+  setcontext(&fiber->context);
+}
+
+void wait_in(std::vector<Fiber*>& waiting, void (*release)(unsigned)) {
+  Fiber* const self = block.running;
+  const unsigned thread = threadIdx.x;
+  self->thread = thread;
+  waiting.push_back(self);
+  release(thread / kWarpThreads);
+  if (_setjmp(self->place) == 0) _longjmp(block.scheduler, 1);
+  use(thread);
+}
+
+void run_block() {
+  block.next = block.ended = 0;
+  std::fill(std::begin(block.ended_of_warp), std::end(block.ended_of_warp), 0u);
+  while (block.ended < block.threads) {
+    if (!block.ready.empty()) {
+      Fiber* const fiber = block.ready.back();
+      block.ready.pop_back();
+      resume(fiber);
+      continue;
+    }
+    if (block.next >= block.threads) {
+      std::fprintf(stderr, "emulated kernel: threads wait for each other for ever\n");
+      std::_Exit(99);
+    }
+    if (block.idle.empty()) {
+      block.fibers.push_back(std::make_unique<Fiber>());
+      block.idle.push_back(block.fibers.back().get());
+    }
+    Fiber* const fiber = block.idle.back();
+    block.idle.pop_back();
+    resume(fiber);
+  }
+}
+
+}  // namespace
+
+void wait_for_block() {
+  wait_in(block.of_block, [](unsigned) { release_block(); });
+}
+void wait_for_warp() { wait_in(block.of_warp[threadIdx.x / kWarpThreads], release_warp); }
+double& exchanged(unsigned thread) { return block.exchanged[thread]; }
+
+void run_grid(const Index3& grid, const Index3& size, const std::function<void()>& body) {
+  gridDim = grid;
+  blockDim = size;
+  block.body = &body;
+  block.threads = size.x;
+  block.exchanged.resize(1024);
+  for (unsigned z = 0; z < grid.z; z++) {
+    for (unsigned y = 0; y < grid.y; y++) {
+      for (unsigned x = 0; x < grid.x; x++) {
+        blockIdx = {x, y, z};
+        run_block();
+      }
+    }
+  }
+}
+
+}  // namespace esparse

@@ -1,0 +1,67 @@
+// A GPU's blocks on one processor, for tests: what CUDA C++ has beyond C++, as far as the plain kernels use it. Blocks run
+// one after the other. The threads of a block take turns: each runs until it waits for others (a barrier, a shuffle), so a
+// kernel that waits for nothing is a plain loop.
+#pragma once
+#include <math.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __restrict__
+#define __shared__ static
+
+namespace esparse {
+
+struct Index3 {
+  unsigned x, y, z;
+};
+
+// Of the thread that runs.
+extern Index3 threadIdx, blockIdx, blockDim, gridDim;
+
+// Returns once all threads of the block, or of the warp, are there. Threads that have ended are not waited for.
+void wait_for_block();
+void wait_for_warp();
+// A place for each thread of the block where it leaves a value for others.
+double& exchanged(unsigned thread);
+
+inline void __syncthreads() { wait_for_block(); }
+inline void __syncwarp(unsigned = 0xffffffffu) { wait_for_warp(); }
+
+template <class T>
+T __shfl_xor_sync(unsigned, T value, int apart) {
+  exchanged(threadIdx.x) = value;
+  wait_for_warp();
+  const T other = static_cast<T>(exchanged(threadIdx.x ^ static_cast<unsigned>(apart)));
+  wait_for_warp();
+  return other;
+}
+
+template <class T, class V>
+T atomicAdd(T* to, V value) {
+  const T before = *to;
+  *to = before + static_cast<T>(value);
+  return before;
+}
+template <class T>
+T atomicMin(T* to, T value) {
+  const T before = *to;
+  *to = std::min(before, value);
+  return before;
+}
+template <class T>
+T atomicMax(T* to, T value) {
+  const T before = *to;
+  *to = std::max(before, value);
+  return before;
+}
+
+// Runs a kernel's body for every thread of every block.
+void run_grid(const Index3& grid, const Index3& block, const std::function<void()>& body);
+
+}  // namespace esparse

@@ -1,0 +1,86 @@
+#include "arithmetic.h"
+
+#include "failure.h"
+
+namespace esparse {
+namespace {
+
+constexpr std::size_t kLandingBytes = std::size_t{8} << 20;
+
+}  // namespace
+
+CuPointer Arithmetic::allocate(std::size_t bytes) {
+  DeviceArray<std::uint8_t> made(bytes);
+  const CuPointer address = made.address();
+  held_bytes_ += bytes;
+  held_.emplace(address, std::move(made));
+  return address;
+}
+
+void Arithmetic::free(CuPointer address) {
+  const auto found = held_.find(address);
+  if (found == held_.end()) throw Failure("internal", "memory of the GPU that is not held was freed");
+  held_bytes_ -= found->second.bytes();
+  held_.erase(found);  // the driver waits for the device
+}
+
+void Arithmetic::require_held(CuPointer address, std::size_t bytes) const {
+  auto after = held_.upper_bound(address);
+  if (after != held_.begin()) {
+    --after;
+    if (address + bytes <= after->first + after->second.bytes()) return;
+  }
+  throw Failure("internal", "a copy beyond the memory of the GPU that is held");
+}
+
+void Arithmetic::upload(CuPointer to, const void* from, std::size_t bytes) {
+  require_held(to, bytes);
+  uploader_.copy(to, from, bytes);
+}
+
+void Arithmetic::download(void* to, CuPointer from, std::size_t bytes) {
+  require_held(from, bytes);
+  for (int half = 0; half < 2; half++) {
+    if (landing_[half].count() > 0) continue;
+    landing_[half] = PinnedArray<std::uint8_t>(kLandingBytes);
+    landed_[half] = make_event();
+  }
+  auto* const out = static_cast<std::uint8_t*>(to);
+  const auto size = [&](std::size_t at) { return std::min(kLandingBytes, bytes - at); };
+  const auto ask = [&](std::size_t at) {
+    const int half = at / kLandingBytes % 2;
+    check(driver().copy_to_host(landing_[half].data(), from + at, size(at), stream_.get()), "give what it computed");
+    check(driver().record_event(landed_[half].get(), stream_.get()), "give what it computed");
+  };
+  if (bytes > 0) ask(0);
+  for (std::size_t at = 0; at < bytes; at += kLandingBytes) {
+    if (at + kLandingBytes < bytes) ask(at + kLandingBytes);
+    const int half = at / kLandingBytes % 2;
+    check(driver().wait_for_event(landed_[half].get()), "give what it computed");
+    std::memcpy(out + at, landing_[half].data(), size(at));
+  }
+}
+
+void Arithmetic::copy(CuPointer to, CuPointer from, std::size_t bytes) {
+  require_held(to, bytes);
+  require_held(from, bytes);
+  check(driver().copy_on_device(to, from, bytes, stream_.get()), "copy");
+}
+
+void Arithmetic::fill(CuPointer to, unsigned char value, std::size_t bytes) {
+  require_held(to, bytes);
+  check(driver().fill(to, value, bytes, stream_.get()), "fill memory");
+}
+
+Products& Arithmetic::products() {
+  if (!products_) products_.emplace();
+  return *products_;
+}
+
+void Arithmetic::multiply(const ProductShape& shape, const Products::Operands& operands) {
+  products().multiply(shape, operands, stream_.get());
+}
+
+void Arithmetic::wait() { check(driver().wait_for_stream(stream_.get()), "compute"); }
+
+}  // namespace esparse

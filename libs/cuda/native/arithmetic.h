@@ -1,0 +1,48 @@
+// Plain arithmetic on one GPU for whatever TypeScript composes: memory, kernels by name, matrix products, in the order of
+// one stream. Nothing waits for the device but `download` and `wait`.
+#pragma once
+#include <map>
+#include <optional>
+
+#include "device.h"
+#include "products.h"
+#include "uploader.h"
+
+namespace esparse {
+
+class Arithmetic {
+ public:
+  explicit Arithmetic(int ordinal) : device_(ordinal), stream_(make_stream()), uploader_(stream_.get()) {}
+  ~Arithmetic() { driver().wait_for_stream(stream_.get()); }
+
+  Device& device() { return device_; }
+  CuStream stream() const { return stream_.get(); }
+  std::size_t held_bytes() const { return held_bytes_; }
+
+  // Throws Failure 'unavailable' where there is no room.
+  CuPointer allocate(std::size_t bytes);
+  // What uses it may still be under way: memory goes back once it has ended.
+  void free(CuPointer address);
+  void upload(CuPointer to, const void* from, std::size_t bytes);
+  void download(void* to, CuPointer from, std::size_t bytes);
+  void copy(CuPointer to, CuPointer from, std::size_t bytes);
+  void fill(CuPointer to, unsigned char value, std::size_t bytes);
+  void multiply(const ProductShape& shape, const Products::Operands& operands);
+  void wait();
+
+ private:
+  // Throws Failure 'internal' for bytes that are not all of one piece of memory.
+  void require_held(CuPointer address, std::size_t bytes) const;
+  Products& products();
+
+  Device device_;
+  Stream stream_;
+  Uploader uploader_;
+  PinnedArray<std::uint8_t> landing_[2];  // where what is downloaded arrives
+  Event landed_[2];
+  std::map<CuPointer, DeviceArray<std::uint8_t>> held_;
+  std::size_t held_bytes_ = 0;
+  std::optional<Products> products_;
+};
+
+}  // namespace esparse

@@ -1,0 +1,229 @@
+// What JavaScript sees of plain arithmetic on one GPU: `src/arithmetic.ts` has the same with types. Addresses are numbers.
+#include "arithmetic_class.h"
+
+#include "arithmetic.h"
+#include "js.h"
+
+namespace esparse {
+namespace {
+
+CuPointer address(const Napi::Value& value) { return static_cast<CuPointer>(value.ToNumber().DoubleValue()); }
+
+// All bytes of a typed array.
+std::pair<void*, std::size_t> bytes_of(const Napi::Value& value) {
+  if (!value.IsTypedArray()) throw Failure("internal", "a typed array was expected");
+  const auto array = value.As<Napi::TypedArray>();
+  return {static_cast<std::uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+}
+
+// A kernel's arguments, each in eight bytes: the driver reads as many of them as the parameter has.
+class Arguments {
+ public:
+  // A letter each: p an address, i a whole number of 32 bits, l one of 64, f a float, d a double.
+  Arguments(const std::string& types, const Napi::Array& values) {
+    if (types.size() > kMost || values.Length() != types.size()) throw Failure("internal", "arguments that do not fit");
+    for (std::size_t i = 0; i < types.size(); i++) {
+      const double value = values.Get(i).ToNumber().DoubleValue();
+      switch (types[i]) {
+        case 'p': put(i, static_cast<CuPointer>(value)); break;
+        case 'i': put(i, static_cast<std::int32_t>(value)); break;
+        case 'l': put(i, static_cast<std::int64_t>(value)); break;
+        case 'f': put(i, static_cast<float>(value)); break;
+        case 'd': put(i, value); break;
+        default: throw Failure("internal", std::string("no kernel takes an argument of type ") + types[i]);
+      }
+      pointers_[i] = &values_[i];
+    }
+  }
+  void** pointers() { return pointers_; }
+
+ private:
+  static constexpr std::size_t kMost = 24;
+  template <class T>
+  void put(std::size_t i, T value) {
+    std::memcpy(&values_[i], &value, sizeof value);
+  }
+  std::uint64_t values_[kMost] = {};
+  void* pointers_[kMost];
+};
+
+class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "CudaArithmetic",
+                       {
+                           InstanceMethod<&CudaArithmetic::facts>("facts"),
+                           InstanceMethod<&CudaArithmetic::load>("load"),
+                           InstanceMethod<&CudaArithmetic::allocate>("allocate"),
+                           InstanceMethod<&CudaArithmetic::free>("free"),
+                           InstanceMethod<&CudaArithmetic::upload>("upload"),
+                           InstanceMethod<&CudaArithmetic::download>("download"),
+                           InstanceMethod<&CudaArithmetic::copy>("copy"),
+                           InstanceMethod<&CudaArithmetic::fill>("fill"),
+                           InstanceMethod<&CudaArithmetic::launch>("launch"),
+                           InstanceMethod<&CudaArithmetic::multiply>("multiply"),
+                           InstanceMethod<&CudaArithmetic::wait>("wait"),
+                           InstanceMethod<&CudaArithmetic::close>("close"),
+                       });
+  }
+
+  // (ordinal)
+  explicit CudaArithmetic(const Napi::CallbackInfo& info) : Napi::ObjectWrap<CudaArithmetic>(info) {
+    guarded(info.Env(), [&] {
+      cublaslt();  // what is missing is said before anything is loaded
+      arithmetic_ = std::make_unique<Arithmetic>(info[0].ToNumber().Int32Value());
+    });
+  }
+  ~CudaArithmetic() override { release(); }
+
+ private:
+  Napi::Value facts(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value {
+      Napi::Object out = facts_of(info.Env(), arithmetic_->device());
+      out.Set("freeBytes", static_cast<double>(arithmetic_->device().free_bytes()));
+      out.Set("heldBytes", static_cast<double>(arithmetic_->held_bytes()));
+      out.Set("cublaslt", static_cast<double>(cublaslt().version));
+      return out;
+    });
+  }
+
+  // (PTX)
+  Napi::Value load(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      arithmetic_->device().load_kernels(info[0].ToString().Utf8Value().c_str());
+      return info.Env().Undefined();
+    });
+  }
+
+  // (bytes): the address
+  Napi::Value allocate(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value {
+      return Napi::Number::New(info.Env(), static_cast<double>(arithmetic_->allocate(size(info[0]))));
+    });
+  }
+
+  Napi::Value free(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      arithmetic_->free(address(info[0]));
+      return info.Env().Undefined();
+    });
+  }
+
+  // (address, typed array)
+  Napi::Value upload(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      const auto [data, bytes] = bytes_of(info[1]);
+      arithmetic_->upload(address(info[0]), data, bytes);
+      return info.Env().Undefined();
+    });
+  }
+
+  // (address, typed array)
+  Napi::Value download(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      const auto [data, bytes] = bytes_of(info[1]);
+      arithmetic_->download(data, address(info[0]), bytes);
+      return info.Env().Undefined();
+    });
+  }
+
+  // (to, from, bytes)
+  Napi::Value copy(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      arithmetic_->copy(address(info[0]), address(info[1]), size(info[2]));
+      return info.Env().Undefined();
+    });
+  }
+
+  // (to, byte, bytes)
+  Napi::Value fill(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      arithmetic_->fill(address(info[0]), static_cast<unsigned char>(info[1].ToNumber().Uint32Value()), size(info[2]));
+      return info.Env().Undefined();
+    });
+  }
+
+  // (kernel, grid x, y, z, threads, bytes of shared memory, types of the arguments, arguments)
+  Napi::Value launch(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      const auto count = [&](int i) { return info[i].ToNumber().Uint32Value(); };
+      const Device::Launch how{{count(1), count(2), count(3)}, count(4), count(5)};
+      Arguments arguments(info[6].ToString().Utf8Value(), info[7].As<Napi::Array>());
+      arithmetic_->device().launch_kernel(arithmetic_->stream(), info[0].ToString().Utf8Value(), how,
+                                          arguments.pointers());
+      return info.Env().Undefined();
+    });
+  }
+
+  // (product): see `Product` in `src/arithmetic.ts`
+  Napi::Value multiply(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      const auto from = info[0].As<Napi::Object>();
+      const auto whole = [&](const char* name) { return static_cast<long long>(from.Get(name).ToNumber().DoubleValue()); };
+      const auto given = [&](const char* name, long long otherwise) {
+        return absent(from.Get(name)) ? otherwise : whole(name);
+      };
+      const auto factor = [&](const char* name, float otherwise) {
+        return absent(from.Get(name)) ? otherwise : from.Get(name).ToNumber().FloatValue();
+      };
+      const auto type = [&](const char* name) { return from.Get(name).ToString().Utf8Value(); };
+      ProductShape shape{};
+      shape.m = integer(from, "m");
+      shape.n = integer(from, "n");
+      shape.k = integer(from, "k");
+      shape.transpose_left = from.Get("transposeLeft").ToBoolean();
+      shape.transpose_right = from.Get("transposeRight").ToBoolean();
+      shape.tf32 = type("inputs") == "tf32";
+      shape.inputs = type("inputs") == "bf16" ? Elements::kBf16 : Elements::kF32;
+      shape.outputs = type("outputs") == "bf16" ? Elements::kBf16 : Elements::kF32;
+      shape.left_stride = given("leftStride", shape.transpose_left ? shape.m : shape.k);
+      shape.right_stride = given("rightStride", shape.transpose_right ? shape.k : shape.n);
+      shape.out_stride = given("outStride", shape.n);
+      shape.batch = static_cast<int>(given("batch", 1));
+      shape.left_step = given("leftStep", 0);
+      shape.right_step = given("rightStep", 0);
+      shape.out_step = given("outStep", 0);
+      const CuPointer out = address(from.Get("out"));
+      const CuPointer c = absent(from.Get("c")) ? out : address(from.Get("c"));
+      arithmetic_->multiply(shape, {address(from.Get("left")), address(from.Get("right")), c, out, factor("alpha", 1),
+                                    factor("beta", 0)});
+      return info.Env().Undefined();
+    });
+  }
+
+  Napi::Value wait(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      arithmetic_->wait();
+      return info.Env().Undefined();
+    });
+  }
+
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    release();
+    return info.Env().Undefined();
+  }
+
+  template <class Work>
+  Napi::Value call(const Napi::CallbackInfo& info, const Work& work) {
+    return guarded(info.Env(), [&]() -> Napi::Value {
+      if (!arithmetic_) throw Failure("internal", "the GPU has been closed");
+      arithmetic_->device().use();
+      return work();
+    });
+  }
+
+  // With the context current.
+  void release() {
+    if (!arithmetic_) return;
+    driver().set_context(arithmetic_->device().context());
+    arithmetic_.reset();
+  }
+
+  std::unique_ptr<Arithmetic> arithmetic_;
+};
+
+}  // namespace
+
+Napi::Function define_arithmetic(Napi::Env env) { return CudaArithmetic::define(env); }
+
+}  // namespace esparse

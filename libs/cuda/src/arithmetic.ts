@@ -1,0 +1,233 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { isEsparseError } from '@esparse/errors';
+import { calling, loadAddon, type NativeArithmetic } from './addon.ts';
+
+/** A piece of a GPU's memory; addresses within it are this one and what is added to it. */
+export interface DeviceMemory {
+  readonly address: number;
+  readonly bytes: number;
+}
+
+/** Modules of kernels that come with esparse. */
+export type KernelModule = 'block';
+
+/** How a kernel is launched. */
+export interface Launch {
+  /** Blocks of threads, by x, y and z. @default 1 each */
+  readonly grid: readonly [x: number, y?: number, z?: number];
+  /** Threads of a block. */
+  readonly threads: number;
+  /** Bytes of shared memory that the kernel asks for when it is launched. @default 0 */
+  readonly shared?: number;
+}
+
+/** A kernel's argument: an address, a whole number of 32 or 64 bits, a float, a double. */
+export type Argument =
+  | { readonly pointer: number }
+  | { readonly int: number }
+  | { readonly long: number }
+  | { readonly float: number }
+  | { readonly double: number };
+
+/**
+ * `out = alpha · left · right + beta · c`, all row-major: left (m x k), right (k x n), c and out (m x n). Sums are f32. What
+ * is transposed lies in memory as (k x m), or as (n x k).
+ */
+export interface Product {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Addresses. */
+  readonly left: number;
+  readonly right: number;
+  readonly out: number;
+  /** @default out */
+  readonly c?: number;
+  readonly transposeLeft?: boolean;
+  readonly transposeRight?: boolean;
+  /** Of left and right; 'tf32' is f32 of which the tensor cores take 10 bits. */
+  readonly inputs: 'bf16' | 'f32' | 'tf32';
+  /** Of c and out. */
+  readonly outputs: 'bf16' | 'f32';
+  /** @default 1 */
+  readonly alpha?: number;
+  /** @default 0: what `out` holds is not read */
+  readonly beta?: number;
+  /** Elements from one row in memory to the next. @default rows lie side by side */
+  readonly leftStride?: number;
+  readonly rightStride?: number;
+  readonly outStride?: number;
+  /** How many products there are, @default 1, and elements from the matrices of one to those of the next. */
+  readonly batch?: number;
+  readonly leftStep?: number;
+  readonly rightStep?: number;
+  readonly outStep?: number;
+}
+
+/** What is known of a GPU, and of the library that multiplies there. */
+export interface ArithmeticFacts {
+  readonly name: string;
+  /** 1000 * major + 10 * minor of the newest CUDA that the driver serves. */
+  readonly driverVersion: number;
+  /** Compute capability. */
+  readonly major: number;
+  readonly minor: number;
+  readonly multiprocessors: number;
+  /** Of its memory, now. */
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  /** Bytes of it that are held here, those among them that wait to be used again. */
+  readonly heldBytes: number;
+  /** The version of cuBLASLt. */
+  readonly cublaslt: number;
+}
+
+/** Sizes are rounded up to this: what is used again is found by its size. */
+const GRANULE = 512;
+
+/**
+ * A GPU's memory, kernels and matrix products, for whatever is composed here. Calls are carried out in order and none waits
+ * for the GPU but `download` and `wait`, which hold the calling thread. All calls come from one thread.
+ *
+ * @example
+ * const gpu = CudaArithmetic.open();
+ * gpu.load('block');
+ * const values = gpu.allocate(4 * 1024);
+ * gpu.upload(values.address, new Float32Array(1024).fill(3));
+ * gpu.launch('scale_elements', { grid: [1], threads: 128 }, [...]);
+ */
+export class CudaArithmetic {
+  readonly #native: NativeArithmetic;
+  readonly #loaded = new Set<string>();
+  /** Memory that was released, by its size. Work that still uses it comes before whatever is done with it next. */
+  readonly #spare = new Map<number, DeviceMemory[]>();
+
+  private constructor(native: NativeArithmetic) {
+    this.#native = native;
+  }
+
+  /**
+   * @param ordinal of the GPU, among those that the driver shows. @default 0
+   * @throws EsparseError 'unsupported' where there is no driver, or no GPU that the kernels run on; 'usage' for its
+   * number, and where there is no cuBLASLt
+   */
+  static open(ordinal = 0): CudaArithmetic {
+    const { CudaArithmetic: Native } = loadAddon();
+    return new CudaArithmetic(calling(() => new Native(ordinal)));
+  }
+
+  get facts(): ArithmeticFacts {
+    return calling(() => this.#native.facts());
+  }
+
+  /** Makes the kernels of a module known by their names: one that comes with esparse, or the text of other PTX. */
+  load(module: KernelModule | { readonly ptx: string }): void {
+    const text = typeof module === 'string' ? undefined : module.ptx;
+    const key = text ?? (module as KernelModule);
+    if (this.#loaded.has(key)) return;
+    const ptx =
+      text ?? readFileSync(path.join(import.meta.dirname, `../ptx/${module as KernelModule}.ptx`), 'utf8');
+    calling(() => {
+      this.#native.load(ptx);
+    });
+    this.#loaded.add(key);
+  }
+
+  /**
+   * Memory, with anything in it. `release` gives it back for later use.
+   *
+   * @throws EsparseError 'unavailable' where the GPU has no room
+   */
+  allocate(bytes: number): DeviceMemory {
+    const size = Math.max(GRANULE, Math.ceil(bytes / GRANULE) * GRANULE);
+    const spare = this.#spare.get(size)?.pop();
+    if (spare !== undefined) return spare;
+    try {
+      return { address: calling(() => this.#native.allocate(size)), bytes: size };
+    } catch (error) {
+      if (!isEsparseError(error) || error.kind !== 'unavailable' || this.#spare.size === 0) throw error;
+      this.trim();
+      return { address: calling(() => this.#native.allocate(size)), bytes: size };
+    }
+  }
+
+  /** Takes memory back. What was asked for before may still use it. */
+  release(memory: DeviceMemory): void {
+    const spare = this.#spare.get(memory.bytes);
+    if (spare === undefined) this.#spare.set(memory.bytes, [memory]);
+    else spare.push(memory);
+  }
+
+  /** Gives what was released back to the GPU. */
+  trim(): void {
+    for (const pieces of this.#spare.values()) {
+      for (const { address } of pieces)
+        calling(() => {
+          this.#native.free(address);
+        });
+    }
+    this.#spare.clear();
+  }
+
+  /** Copies an array to the GPU. It may be changed once this returns. */
+  upload(to: number, from: ArrayBufferView): void {
+    calling(() => {
+      this.#native.upload(to, from);
+    });
+  }
+
+  /** Fills an array with what lies at an address, after all that was asked for before: waits for it. */
+  download(from: number, to: ArrayBufferView): void {
+    calling(() => {
+      this.#native.download(from, to);
+    });
+  }
+
+  copy(to: number, from: number, bytes: number): void {
+    calling(() => {
+      this.#native.copy(to, from, bytes);
+    });
+  }
+
+  fill(to: number, byte: number, bytes: number): void {
+    calling(() => {
+      this.#native.fill(to, byte, bytes);
+    });
+  }
+
+  /** Launches a kernel of a module that is loaded. What its arguments mean is between its source and the caller. */
+  launch(kernel: string, { grid, threads, shared = 0 }: Launch, args: readonly Argument[]): void {
+    const [x, y = 1, z = 1] = grid;
+    let types = '';
+    const values: number[] = [];
+    for (const argument of args) {
+      const [[kind, value]] = Object.entries(argument) as [[keyof typeof LETTERS, number]];
+      types += LETTERS[kind];
+      values.push(value);
+    }
+    calling(() => {
+      this.#native.launch(kernel, x, y, z, threads, shared, types, values);
+    });
+  }
+
+  multiply(product: Product): void {
+    calling(() => {
+      this.#native.multiply(product);
+    });
+  }
+
+  /** Waits for all that was asked for. @throws EsparseError 'unavailable' where the GPU is lost */
+  wait(): void {
+    calling(() => {
+      this.#native.wait();
+    });
+  }
+
+  /** Frees everything. */
+  close(): void {
+    this.#native.close();
+  }
+}
+
+const LETTERS = { pointer: 'p', int: 'i', long: 'l', float: 'f', double: 'd' } as const;

@@ -1,0 +1,151 @@
+import { EsparseError } from '@esparse/errors';
+import {
+  BLOCK_INPUT,
+  BLOCK_OUTPUT,
+  kindOf,
+  neededFor,
+  ofKind,
+  requireSeqlen,
+  type BlockRunner,
+  type LoadedBlock,
+  type ModelDescription,
+  type TapOutput,
+} from '@esparse/model';
+import type { CudaArithmetic } from '../arithmetic.ts';
+import { loadParameters, releaseParameters } from './parameters.ts';
+import { requireBlocksRun } from './require-runnable.ts';
+import { createRopeCache, runProgram } from './run-program.ts';
+import { allocateMatrix, convert, type DeviceMatrix } from './values.ts';
+
+/**
+ * Version of the arithmetic. Any change that may change a bit of an activation increases it: another kernel, another order,
+ * another size of the attention's chunks.
+ */
+const BLOCK_VERSION = 1;
+
+/** Prepares to run the blocks of a model on a GPU, which stays open when the runner is released. */
+export interface CudaBlockRunnerOptions {
+  readonly gpu: CudaArithmetic;
+  /** Tokens of a sequence. */
+  readonly seqlen: number;
+}
+
+/**
+ * Runs the blocks of one model on a GPU: activations bf16, sums and the residual stream f32. `hidden` is of any number of
+ * whole sequences, which are computed together. Bits depend on that number: a shard is always run as a whole.
+ *
+ * @throws EsparseError 'unsupported' for blocks that the kernels do not run, 'usage' for a seqlen out of the model's range
+ */
+export function createCudaBlockRunner(
+  description: ModelDescription,
+  { gpu, seqlen }: CudaBlockRunnerOptions,
+): BlockRunner {
+  requireSeqlen(description, seqlen);
+  requireBlocksRun(description);
+  gpu.load('block');
+  const ropes = createRopeCache(gpu, seqlen);
+  const held = new Set<ReadonlyMap<string, DeviceMatrix>>();
+  const drop = (parameters: ReadonlyMap<string, DeviceMatrix>) => {
+    if (held.delete(parameters)) releaseParameters(gpu, parameters);
+  };
+  return {
+    numerics: numericsOf(gpu, seqlen),
+    async load(block, weights, signal) {
+      const parameters = await loadParameters(gpu, description, block, weights, signal);
+      held.add(parameters);
+      const run = (hidden: Float32Array, wanted: readonly string[]) => {
+        if (!held.has(parameters)) throw new EsparseError('internal', 'the block has been released');
+        return runBlock({ gpu, description, seqlen, parameters, ropes, block, hidden, wanted });
+      };
+      return loadedBlock(description, block, run, () => {
+        drop(parameters);
+      });
+    },
+    release() {
+      for (const parameters of [...held]) drop(parameters);
+      ropes.release();
+      gpu.trim();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Names the arithmetic of a GPU: see `BlockRunner`. */
+function numericsOf(gpu: CudaArithmetic, seqlen: number): string {
+  const { name, driverVersion, cublaslt } = gpu.facts;
+  return `cuda/${name.replace(/\s+/g, '-')}/driver-${driverVersion}/cublaslt-${cublaslt}/rows-${seqlen}/block-${BLOCK_VERSION}`;
+}
+
+function loadedBlock(
+  description: ModelDescription,
+  block: number,
+  run: (hidden: Float32Array, wanted: readonly string[]) => ReadonlyMap<string, TapOutput>,
+  release: () => void,
+): LoadedBlock {
+  const names = ofKind(description.taps, kindOf(description.program, block)).map(({ name }) => name);
+  return {
+    taps: (hidden, { taps = [] } = {}) => {
+      const wanted = taps.length === 0 ? names : names.filter((name) => taps.includes(name));
+      const values = run(hidden, wanted);
+      return Promise.resolve(wanted.map((name) => values.get(name)!));
+    },
+    advance: (hidden) => Promise.resolve(run(hidden, [BLOCK_OUTPUT]).get(BLOCK_OUTPUT)!.data),
+    release: () => {
+      release();
+      return Promise.resolve();
+    },
+  };
+}
+
+interface BlockRun {
+  readonly gpu: CudaArithmetic;
+  readonly description: ModelDescription;
+  readonly seqlen: number;
+  readonly parameters: ReadonlyMap<string, DeviceMatrix>;
+  readonly ropes: ReturnType<typeof createRopeCache>;
+  readonly block: number;
+  readonly hidden: Float32Array;
+  readonly wanted: readonly string[];
+}
+
+/** Runs a block and brings the wanted values down, as f32. */
+function runBlock({ gpu, description, wanted, ...run }: BlockRun): ReadonlyMap<string, TapOutput> {
+  const { hidden, seqlen, parameters, ropes } = run;
+  const rows = hidden.length / description.hidden;
+  if (hidden.length === 0 || rows % seqlen !== 0) {
+    throw new EsparseError(
+      'internal',
+      `hidden states of ${hidden.length} values, not of sequences of ${seqlen} x ${description.hidden}`,
+    );
+  }
+  const { program } = description;
+  const ops = neededFor(program.blocks[kindOf(program, run.block)]!, wanted);
+  const input = allocateMatrix(gpu, rows, description.hidden, 'f32');
+  const outputs = new Map<string, TapOutput>();
+  const bring = (tap: string) => (value: DeviceMatrix) => {
+    outputs.set(tap, { tap, rows: value.rows, channels: value.channels, data: broughtDown(gpu, value) });
+  };
+  try {
+    gpu.upload(input.memory.address, hidden);
+    runProgram(ops, new Map([[BLOCK_INPUT, input]]), {
+      ...{ gpu, description, seqlen, parameters, ropes },
+      show: new Map(wanted.map((name) => [name, bring(name)])),
+    });
+  } finally {
+    gpu.release(input.memory);
+  }
+  return outputs;
+}
+
+function broughtDown(gpu: CudaArithmetic, value: DeviceMatrix): Float32Array {
+  const out = new Float32Array(value.rows * value.channels);
+  if (value.type === 'f32') {
+    gpu.download(value.memory.address, out);
+    return out;
+  }
+  const widened = allocateMatrix(gpu, value.rows, value.channels, 'f32');
+  convert(gpu, value, widened);
+  gpu.download(widened.memory.address, out);
+  gpu.release(widened.memory);
+  return out;
+}

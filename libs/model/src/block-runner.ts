@@ -1,0 +1,46 @@
+import type { WeightSource } from '@esparse/checkpoint';
+
+/** The activations of one tap over one sequence, or of several one after the other: (rows x channels), row-major. */
+export interface TapOutput {
+  readonly tap: string;
+  /** All tokens or, of an expert, those that are routed there: maybe none. */
+  readonly rows: number;
+  readonly channels: number;
+  readonly data: Float32Array;
+}
+
+/** Which activations of a block. */
+export interface TapOptions {
+  /** Names of taps. Experts that have none of them are not read. @default all */
+  readonly taps?: readonly string[] | undefined;
+  /** Sends all tokens to every expert, instead of those that are routed there. @default false */
+  readonly allTokens?: boolean | undefined;
+  /**
+   * Hidden states, (seqlen x hidden), whose tokens decide where these are sent: so that the rows of an expert are the same
+   * in two models. @default these themselves
+   */
+  readonly routedBy?: Float32Array | undefined;
+}
+
+/** One block with its weights in memory, but those of its experts, the device's where there is one. */
+export interface LoadedBlock {
+  /** The inputs of the block's linears, in the order of the description's taps. `hidden` is (seqlen x hidden). */
+  taps(hidden: Float32Array, options?: TapOptions): Promise<TapOutput[]>;
+  /** The block's output, (seqlen x hidden). `hidden` is left as it is. */
+  advance(hidden: Float32Array): Promise<Float32Array>;
+  /** Gives the device's memory back: the block can no longer run. On the CPU, dropping it is enough. */
+  release(): Promise<void>;
+}
+
+/** Runs the blocks of one model, any of them. */
+export interface BlockRunner {
+  /** Names the arithmetic: see `numericsId`. */
+  readonly numerics: string;
+  /**
+   * Reads a block's weights as f32. Only what is loaded and not dropped is held.
+   * @throws EsparseError 'usage' where there is no such block, 'checkpoint' where a tensor has another size
+   */
+  load(block: number, weights: WeightSource, signal?: AbortSignal): Promise<LoadedBlock>;
+  /** Frees the sessions and what was loaded, which can no longer run. */
+  release(): Promise<void>;
+}

@@ -1,0 +1,78 @@
+import { CudaArithmetic, createCudaBlockRunner } from '@esparse/cuda';
+import type { BlockRunner, ModelDescription } from '@esparse/model';
+import {
+  CPU,
+  createBlockRunner,
+  DEVICES,
+  openDevice,
+  tryDevice,
+  type Device,
+  type DeviceName,
+} from '@esparse/onnx';
+
+/** What a worker computes on: what ONNX Runtime has, or an NVIDIA GPU by its number, counted from 0. */
+export type WorkerDevice = DeviceName | CudaName;
+type CudaName = 'cuda' | `cuda:${number}`;
+
+/** The devices that there are, as texts show them. */
+export const WORKER_DEVICES = [...DEVICES, 'cuda[:n]'].join('|');
+
+/** Whether a text names a device of workers. */
+export function isWorkerDevice(text: string): text is WorkerDevice {
+  return (DEVICES as readonly string[]).includes(text) || /^cuda(:\d{1,4})?$/.test(text);
+}
+
+/** Whether it runs all sequences of a shard together; others run one sequence at a time. */
+export function runsShards(device: WorkerDevice): device is CudaName {
+  return device.startsWith('cuda');
+}
+
+/** A device that is open for one model. */
+export interface OpenDevice {
+  /** What trains a block, and so what ONNX Runtime computes on: a GPU by CUDA does not train so far. */
+  readonly device: Device;
+  runner(description: ModelDescription, options: { seqlen: number; threads: number }): Promise<BlockRunner>;
+  release(): Promise<void>;
+}
+
+/** @throws EsparseError 'usage' or 'unsupported' for a device that is not there; the hint says what it needs */
+export async function openWorkerDevice(name: WorkerDevice): Promise<OpenDevice> {
+  if (runsShards(name)) {
+    const gpu = CudaArithmetic.open(ordinalOf(name));
+    return {
+      device: CPU,
+      runner: (description, { seqlen }) =>
+        Promise.resolve(createCudaBlockRunner(description, { gpu, seqlen })),
+      release: () => {
+        gpu.close();
+        return Promise.resolve();
+      },
+    };
+  }
+  const device = await openDevice(name);
+  return {
+    device,
+    runner: (description, options) => createBlockRunner(description, { ...options, device }),
+    release: () => device.release(),
+  };
+}
+
+/**
+ * Opens a device for a moment, and names what computes there: that it is missing is an error now and not at the first block.
+ *
+ * @throws as `openWorkerDevice`
+ */
+export async function tryWorkerDevice(name: WorkerDevice): Promise<string> {
+  if (!runsShards(name)) return tryDevice(name);
+  const gpu = CudaArithmetic.open(ordinalOf(name));
+  try {
+    return `${name}, ${gpu.facts.name}`;
+  } finally {
+    gpu.close();
+  }
+}
+
+function ordinalOf(name: CudaName): number {
+  const [, ordinal = '0'] = name.split(':');
+  return Number(ordinal);
+}

@@ -1,0 +1,94 @@
+/** `--device cuda` of `worker` and `prune` on a GPU that is emulated on the processor: the very path that a GPU takes. */
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { emulatedGpu } from '../support/emulated-gpu.ts';
+import { esparseJson, esparseWith } from '../support/esparse.ts';
+import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
+
+const at = scratchFolder();
+let gpu: NodeJS.ProcessEnv;
+beforeAll(() => {
+  gpu = emulatedGpu(at('gpu'));
+});
+
+const prune = (store: string, ...args: string[]) => [
+  ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--store', at(store)],
+  ...['--samples', '3', '--seqlen', '48', ...args],
+];
+
+/** What a run keeps of a tap. */
+async function reading(store: string, block: number, tap: string, name: string): Promise<Float32Array> {
+  const [run] = await readdir(at(store, 'runs'));
+  const chunk = await readFile(at(store, `runs/${run!}/blocks/${block}/${tap}/${name}/c/0`));
+  // Behind the values is a checksum.
+  return new Float32Array(chunk.buffer.slice(chunk.byteOffset, chunk.byteOffset + chunk.length - 4));
+}
+
+test('blocks of every family are those of the processor, or refused by name', async () => {
+  const laws = path.join(REPOSITORY, 'test/dist/cuda/block-laws.js');
+  const { stdout } = await promisify(execFile)(process.execPath, ['--test', laws], { env: gpu });
+  expect(stdout).toMatch(/^# pass 16$/m);
+});
+
+test("what prune gathers on a GPU is what it gathers on the processor, and equal runs' stores are equal", async () => {
+  for (const store of ['once', 'again']) {
+    expect(await esparseWith(gpu, ...prune(store, '--device', 'cuda'))).toMatchObject({ code: 0 });
+  }
+  expect(await contentsOf(at('again'))).toEqual(await contentsOf(at('once')));
+  expect(await esparseWith(gpu, ...prune('cpu', '--device', 'cpu'))).toMatchObject({ code: 0 });
+  for (const tap of ['attn_in', 'attn_out', 'mlp_in', 'mlp_out']) {
+    const [there, here] = [
+      await reading('once', 0, tap, 'amplitude'),
+      await reading('cpu', 0, tap, 'amplitude'),
+    ];
+    there.forEach((value, i) => {
+      expect(Math.abs(value / here[i]! - 1)).toBeLessThan(3e-2);
+    });
+    const entropy = await reading('once', 0, tap, 'entropy');
+    const expected = await reading('cpu', 0, tap, 'entropy');
+    const difference = entropy.reduce((sum, value, i) => sum + Math.abs(value - expected[i]!), 0);
+    // Of 144 tokens in 100 bins: one that lies on the other side of an edge counts for hundredths of a nat.
+    expect(difference / entropy.length).toBeLessThan(0.05);
+  }
+  const evaluate = async (store: string) =>
+    esparseJson(
+      'eval',
+      '--store',
+      at(store),
+      '--text',
+      EXAMPLE_EVALUATION,
+      '--seqlen',
+      '128',
+      '--windows',
+      '40',
+    );
+  const [onGpu, onCpu] = [await evaluate('once'), await evaluate('cpu')];
+  expect(Number(onGpu.perplexity) / Number(onCpu.perplexity)).toBeLessThan(1.25);
+});
+
+test('what is missing is said at the start, with exit code 2', async () => {
+  await mkdir(at('none'));
+  await writeFile(at('none', 'libcuda.so.1'), '');
+  const without = { ...gpu, ESPARSE_CUBLASLT: at('none', 'libcublasLt.so.13') };
+  const args = prune('missing', '--device', 'cuda');
+  expect(await esparseWith(without, ...args)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('there is no cuBLASLt'),
+  });
+  expect(
+    await esparseWith(
+      { ...gpu, LD_LIBRARY_PATH: at('none'), ESPARSE_CUBLASLT: at('gpu/libcublasLt.so.13') },
+      ...args,
+    ),
+  ).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('there is no NVIDIA driver'),
+  });
+  expect(await esparseWith(gpu, ...prune('missing', '--device', 'cuda:1'))).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('there is no GPU 1'),
+  });
+});
