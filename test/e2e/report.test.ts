@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { AxeResults } from 'axe-core';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { chromiumPath } from '../support/chromium.ts';
-import { esparse, esparseJson } from '../support/esparse.ts';
+import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
@@ -177,5 +177,30 @@ describeIn('in a browser', () => {
     await page.keyboard.press('0');
     await drawn();
     expect(await picture()).toBe(whole);
+  });
+
+  test('the live page of a run that has ended shows what its events say, and leads to its report', async () => {
+    let url = '';
+    const shown = (line: string) => (url = /shown on (http:\S+)/.exec(line)?.[1] ?? '') !== '';
+    const args = ['--store', at('store.zarr'), '--events', at('events.jsonl'), '--ui', '127.0.0.1:0'];
+    const ui = await esparseUntil(shown, 'ui', ...args);
+    const live = await browser.newPage({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
+    try {
+      live.on('console', (message) => complaints.push(message.text()));
+      live.on('pageerror', (error) => complaints.push(error.message));
+      await live.goto(url);
+      await live.waitForSelector('text=All 4 blocks are committed');
+      await expect(live.locator('h3', { hasText: /worked most: \d+ % of the run/ }).count()).resolves.toBe(1);
+      await expect(live.locator('td', { hasText: /^127\.0\.0\.1:/ }).count()).resolves.toBe(1);
+      await expect(
+        live.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth'),
+      ).resolves.toBe(true);
+      await live.getByRole('link', { name: 'The report of the 4 blocks' }).click();
+      await live.waitForSelector('html[data-ready] h1:has-text("llama-2m")');
+      await expect(live.locator('main > section > h2').first().textContent()).resolves.toBe('Depth');
+    } finally {
+      await live.close();
+      ui.kill('SIGTERM');
+    }
   });
 });

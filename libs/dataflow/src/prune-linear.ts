@@ -9,6 +9,7 @@ import { pack } from './pack.ts';
 import { score } from './score.ts';
 import { shuffle } from './shuffle.ts';
 import { stages } from './stage.ts';
+import { watched, type WatchStep } from './watched.ts';
 
 /** How a linear is pruned. */
 export interface PruneLinearOptions extends Pick<ConfiguredPipeline, 'metric' | 'shuffle' | 'stages'> {
@@ -20,18 +21,20 @@ export interface PruneLinearOptions extends Pick<ConfiguredPipeline, 'metric' | 
   readonly guard?: GuardOptions;
   /** Takes figures for a report. @default none */
   readonly figures?: FigureOptions | undefined;
+  /** Tells when the steps work that are no plug-ins; those are watched by `guard`. @default nobody does */
+  readonly watch?: { readonly mask: WatchStep; readonly pack: WatchStep } | undefined;
 }
 
 /** The steps of a linear, from its weights in the checkpoint to what is committed: load, score, shuffle, mask, stages, pack. */
 export function pruneLinear(options: PruneLinearOptions): OperatorFunction<LinearJob, PrunedLinear> {
-  const { guard, report, figures } = options;
+  const { guard, report, figures, watch } = options;
   return pipe(
     load(options.load),
     score(options.metric, guard),
     shuffle(options.shuffle, guard),
-    mask(),
+    watched(mask(), watch?.mask),
     figures === undefined ? identity : beginFigures(figures),
     stages(options.stages, report, guard),
-    pack(),
+    watched(pack(), watch?.pack),
   );
 }

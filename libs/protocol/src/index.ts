@@ -1,3 +1,4 @@
+export { apiKeys, readApiKeys, type ApiKeys } from './api-keys.ts';
 export { connectWorker } from './connect-worker.ts';
 export { fromServiceError, toServiceError } from './errors.ts';
 export type { ActivationTile } from './generated/esparse/v1/ActivationTile.ts';

@@ -1,6 +1,6 @@
 import { element, uniqueId } from './dom.ts';
 import { Plot, type Drawing } from './plot.ts';
-import { csvOf, table, type TableData } from './table.ts';
+import { csvOf, liveTable, type TableData } from './table.ts';
 
 /** What a figure shows at a moment. */
 export interface FigureContent {
@@ -21,7 +21,7 @@ export class Figure {
   readonly #host: HTMLElement;
   readonly #title = element('h3');
   readonly #note = element('p', { class: 'quiet' });
-  readonly #numbers = element('div');
+  readonly #numbers: ReturnType<typeof liveTable>;
   readonly #details: HTMLDetailsElement;
   #table: TableData = { columns: [], rows: [] };
   #filled = true;
@@ -30,6 +30,7 @@ export class Figure {
   constructor(host: HTMLElement, name: string) {
     const id = uniqueId('figure');
     this.#title.id = id;
+    this.#numbers = liveTable(`Numbers of ${name}`);
     this.#host = host;
     this.#host.setAttribute('role', 'img');
     const save = () => {
@@ -45,7 +46,7 @@ export class Figure {
       },
       element('summary', {}, 'Numbers'),
       element('button', { type: 'button', onclick: save }, 'Download CSV'),
-      this.#numbers,
+      this.#numbers.element,
     );
     this.element = element(
       'figure',
@@ -70,7 +71,7 @@ export class Figure {
   #fill(): void {
     if (!this.#details.open || this.#filled) return;
     this.#filled = true;
-    this.#numbers.replaceChildren(table(this.#table, `Numbers: ${this.#title.textContent}`));
+    this.#numbers.show(this.#table);
   }
 }
 

@@ -16,52 +16,64 @@ const MAX_ROWS = 200;
 
 /** A table whose columns sort it. */
 export function table(data: TableData, label: string): HTMLElement {
-  const { columns, rows } = data;
+  const made = liveTable(label);
+  made.show(data);
+  return made.element;
+}
+
+/** The same with rows that change: what they are sorted by stays. */
+export function liveTable(label: string): { readonly element: HTMLElement; show(data: TableData): void } {
+  let data: TableData = { columns: [], rows: [] };
+  let heads: HTMLElement[] = [];
   let sorted: { column: number; descending: boolean } | undefined;
+  const head = element('tr');
   const body = element('tbody');
   const note = element('p', { class: 'quiet' });
-  const heads = columns.map((name, column) =>
-    element(
-      'th',
-      { scope: 'col' },
-      element(
-        'button',
-        {
-          type: 'button',
-          onclick: () => {
-            sorted = { column, descending: sorted?.column === column && !sorted.descending };
-            fill();
-          },
-        },
-        name,
-      ),
-    ),
-  );
+  const headOf = (name: string, column: number) => {
+    const onclick = () => {
+      sorted = { column, descending: sorted?.column === column && !sorted.descending };
+      fill();
+    };
+    return element('th', { scope: 'col' }, element('button', { type: 'button', onclick }, name));
+  };
   const fill = () => {
+    const { rows } = data;
     const order = sorted === undefined ? rows : sortedBy(rows, sorted.column, sorted.descending);
-    heads.forEach((head, column) => {
-      if (sorted?.column !== column) head.removeAttribute('aria-sort');
-      else head.setAttribute('aria-sort', sorted.descending ? 'descending' : 'ascending');
+    heads.forEach((one, column) => {
+      if (sorted?.column !== column) one.removeAttribute('aria-sort');
+      else one.setAttribute('aria-sort', sorted.descending ? 'descending' : 'ascending');
     });
     body.replaceChildren(...order.slice(0, MAX_ROWS).map((row) => rowOf(row, data)));
   };
-  fill();
-  if (rows.length > MAX_ROWS) {
-    note.textContent = `The first ${MAX_ROWS} of ${rows.length} rows, in the order that a column's head gives; the file has all.`;
-  }
   const shown = element(
     'table',
     {},
     element('caption', { class: 'hidden' }, label),
-    element('thead', {}, element('tr', {}, ...heads)),
+    element('thead', {}, head),
     body,
   );
-  return element(
-    'div',
-    {},
-    note,
-    element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': label }, shown),
-  );
+  return {
+    element: element(
+      'div',
+      {},
+      note,
+      element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': label }, shown),
+    ),
+    show(next) {
+      if (next.columns.join('\n') !== data.columns.join('\n')) {
+        heads = next.columns.map(headOf);
+        head.replaceChildren(...heads);
+        sorted = undefined;
+      }
+      data = next;
+      const { length } = next.rows;
+      note.textContent =
+        length > MAX_ROWS
+          ? `The first ${MAX_ROWS} of ${length} rows, in the order that a column's head gives; the file has all.`
+          : '';
+      fill();
+    },
+  };
 }
 
 function rowOf(row: readonly Cell[], { onChoose }: TableData): HTMLTableRowElement {

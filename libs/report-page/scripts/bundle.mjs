@@ -17,7 +17,7 @@ const zrender = fileOf(echarts.folder, 'zrender', 'LICENSE');
 
 await build({
   absWorkingDir: home,
-  entryPoints: ['browser/main.ts', 'browser/page.css'],
+  entryPoints: ['browser/main.ts', 'browser/page.css', 'browser/live.ts', 'browser/live.css'],
   bundle: true,
   minify: true,
   target: 'es2022',

@@ -1,4 +1,4 @@
-/** The page of `esparse report`, as one HTML file: what it shows is data, how it shows it is bundled with it. */
+/** The pages that show runs: that of `esparse report` as one HTML file, and the live one, with what it shows of a run. */
 export { FACT_GROUPS, MAX_LEVEL } from './data.ts';
 export type {
   BlockData,
@@ -16,3 +16,14 @@ export type {
   TapData,
 } from './data.ts';
 export { renderPage } from './render-page.ts';
+export type {
+  LiveDetail,
+  LiveEvent,
+  LiveGraph,
+  LiveLinear,
+  LiveOperator,
+  LivePhase,
+  LiveWorker,
+} from './live/events.ts';
+export { livePage, type LivePage } from './live/render-live-page.ts';
+export { after, NO_STATE, type LiveState } from './live/state.ts';

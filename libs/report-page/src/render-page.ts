@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { deflateRawSync } from 'node:zlib';
+import { bundled } from './bundled.ts';
 import type { ReportData } from './data.ts';
 
 /** Beyond this level of compression the page becomes hardly smaller, and takes twice the time. */
@@ -46,10 +45,6 @@ export function renderPage(data: ReportData, attachment: Uint8Array): string {
     '</html>',
     '',
   ].join('\n');
-}
-
-function bundled(name: string): string {
-  return readFileSync(path.join(import.meta.dirname, `../build/${name}`), 'utf8');
 }
 
 function digestOf(text: string): string {

@@ -24,9 +24,18 @@ export interface ReportOptions {
   /** This run, and others that it is compared with. @default none */
   readonly frontier?: readonly FrontierPoint[];
   readonly roofline?: Roofline | undefined;
+  /** What was read of the same run before, with the same masks: only blocks that are new are read. @default nothing */
+  readonly memory?: ReportMemory | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called after each block. */
   readonly onProgress?: (blocks: number, of: number) => void;
+}
+
+/** Keeps what was read of a run that goes on: a committed block never changes. */
+export class ReportMemory {
+  readonly attachment = new Attachment();
+  readonly known = new Map<number, BlockData>();
+  readonly damage: string[] = [];
 }
 
 /** What the page shows of a run. */
@@ -49,18 +58,17 @@ export async function gatherReport(run: Run, options: ReportOptions): Promise<Re
   const attributes = readRunAttributes(run.attributes);
   const description = describeModel(attributes.config);
   const committed = new Set(await run.committedBlocks());
-  const attachment = new Attachment();
+  const memory = options.memory ?? new ReportMemory();
+  const { attachment, known } = memory;
   const detail = detailOf(description, wholeMasks);
-  const damage: string[] = [];
+  const { damage } = memory;
   const onDamage = (what: string) => damage.push(what);
   const blocks: BlockData[] = [];
   for (let block = 0; block < description.blocks; block++) {
     signal?.throwIfAborted();
-    blocks.push(
-      committed.has(block)
-        ? await readBlock({ run, description, attachment, detail, signal, onDamage }, block)
-        : { block, state: 'not committed', linears: [], taps: [] },
-    );
+    if (committed.has(block) && !known.has(block))
+      known.set(block, await readBlock({ run, description, attachment, detail, signal, onDamage }, block));
+    blocks.push(known.get(block) ?? { block, state: 'not committed', linears: [], taps: [] });
     onProgress?.(block + 1, description.blocks);
   }
   const summary = await run.summary();

@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { joinKey, type ObjectStore } from '@esparse/storage';
 import { openGroup, type CommittedGroup } from './committed-group.ts';
-import { committedBlocks, isCommitted } from './commits.ts';
+import { commitKey, committedBlocks, isCommitted } from './commits.ts';
 import { readFinished, type FinishedSummary } from './finished.ts';
 import { hiddenStates, type RunHiddenStates } from './hidden-states.ts';
 import { blockFolder, DENSE, draftFolder, FINISHED, runFolder, ZARR_JSON } from './layout.ts';
@@ -24,6 +24,8 @@ export interface Run extends RunHiddenStates {
   committedBlocks(): Promise<number[]>;
   /** Whether block k is committed. */
   isCommitted(k: number): Promise<boolean>;
+  /** When block k was committed; undefined where it is not, or the medium does not say. */
+  committedAt(k: number): Promise<Date | undefined>;
   isDenseCommitted(): Promise<boolean>;
   /** Bytes in its folder that are not committed: of blocks that were begun, and hidden states. */
   uncommittedBytes(): Promise<number>;
@@ -70,6 +72,7 @@ export async function openRunAt(store: ObjectStore, fingerprint: string): Promis
     summary: async () => (await readFinished(store, folder))?.summary,
     committedBlocks: () => committedBlocks(store, folder),
     isCommitted: async (k) => isCommitted(store, blockFolder(folder, k)),
+    committedAt: (k) => store.written(commitKey(blockFolder(folder, k))),
     isDenseCommitted: () => isCommitted(store, joinKey(folder, DENSE)),
     async uncommittedBytes() {
       const leftovers = await leftoversOf(store, await readRunState(store, fingerprint));

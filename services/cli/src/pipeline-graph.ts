@@ -1,4 +1,5 @@
 import type { ModelDescription } from '@esparse/model';
+import { FIGURE_STATISTICS } from '@esparse/pruner';
 import type { ConfiguredPipeline, JsonObject } from '@esparse/sparsity';
 
 /** A step of the dataflow, and how the steps hang together: `from` before `to`. */
@@ -19,6 +20,7 @@ export interface GraphNode {
 export function pipelineGraph(
   { name, metric, shuffle, stages, blockStages }: ConfiguredPipeline,
   model?: ModelDescription,
+  { figures = false }: { readonly figures?: boolean | undefined } = {},
 ): PipelineGraph {
   const nodes: GraphNode[] = [];
   const edges: { from: string; to: string }[] = [];
@@ -59,12 +61,17 @@ export function pipelineGraph(
     const node = { id: `${kind}:${plugin.name}`, kind, label, ...(options === undefined ? {} : { options }) };
     last = add(node, last, ...reads);
   }
-  last = add({ id: 'pack', kind: 'step', label: 'pack' }, last);
+  const forFigures = Object.values(figures ? FIGURE_STATISTICS : {}).map(({ statistic }) =>
+    add({ id: `statistic:${statistic.name}`, kind: 'statistic', label: statistic.name }, ...taps),
+  );
+  last = add({ id: 'pack', kind: 'step', label: 'pack' }, last, ...forFigures);
   for (const { name: stage, options } of blockStages) {
     const label = `block stage ${stage}`;
     last = add({ id: `block-stage:${stage}`, kind: 'stage', label, ...(options && { options }) }, last);
   }
-  add({ id: 'commit', kind: 'step', label: 'commit block' }, last);
+  last = add({ id: 'commit', kind: 'step', label: 'commit block' }, last);
+  const needsStates = needed.size > 0 || figures || blockStages.some(({ states }) => states !== 'none');
+  if (needsStates) add({ id: 'advance', kind: 'step', label: 'run the pruned block' }, last);
   return { pipeline: name, nodes, edges };
 }
 

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./commands/serve.ts')).serveCommand(),
   gc: async () => (await import('./commands/gc.ts')).gcCommand(),
   inspect: async () => (await import('./commands/inspect.ts')).inspectCommand(),
+  ui: async () => (await import('./commands/ui.ts')).uiCommand(),
   report: async () => (await import('./commands/report.ts')).reportCommand(),
   verify: async () => (await import('./commands/verify.ts')).verifyCommand(),
 };

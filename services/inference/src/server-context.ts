@@ -2,7 +2,7 @@ import type { HostGuard } from '@esparse/protocol';
 import type { TextService } from './generate/service.ts';
 import type { EventLoopPacer } from './generate/event-loop-pacer.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import type { ApiKeys } from './api-keys.ts';
+import type { ApiKeys } from '@esparse/protocol';
 
 /** Limits that clients meet; `/info` shows them. */
 export interface ServerLimits {

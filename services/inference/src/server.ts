@@ -1,9 +1,8 @@
 import { isIP } from 'node:net';
 import { cannotListen, RequestError, toEsparseError } from '@esparse/errors';
 import { openStore } from '@esparse/store';
-import { hostGuard } from '@esparse/protocol';
+import { hostGuard, readApiKeys } from '@esparse/protocol';
 import type { FastifyInstance } from 'fastify';
-import { readApiKeys } from './api-keys.ts';
 import { createCore } from './core.ts';
 import { drain } from './drain.ts';
 import { startGrpc } from './grpc/server.ts';

@@ -3,6 +3,7 @@ import { tapsOf } from '@esparse/model';
 import { freeLinear, statisticPath, writeLinear } from '@esparse/model-store';
 import type { Commit, Transaction } from '@esparse/store';
 import { writeBlockTensors } from './block-tensors.ts';
+import { COMMIT } from './operators/names.ts';
 import type { RunContext } from './run-context.ts';
 import type { StarvedExpert } from './starved-experts.ts';
 
@@ -28,29 +29,36 @@ export function blockSink(
   { block, readings, starved, tensors, reports }: BlockFindings,
   signal?: AbortSignal,
 ): BlockSink<PrunedLinear, Commit> {
-  const { writer, stopwatch } = context;
+  const { writer, stopwatch, meter } = context;
   // Begun with the first linear: until then there is nothing that would have to be taken back.
   let begun: Transaction | undefined;
   const begin = () => (begun ??= writer.beginBlock(block));
   return {
     write: ({ job, packed, keptBefore, keptAfter, figures }) =>
       stopwatch.time('commit', async () => {
+        const end = meter.busy(COMMIT);
+        meter.queue(COMMIT, -1);
         await writeLinear(begin(), job.name, packed, {
           keptScore: { before: keptBefore, after: keptAfter },
           figures,
         });
         freeLinear(packed);
+        meter.done(COMMIT, 1);
+        end();
       }),
     commit: () =>
       stopwatch.time('commit', async () => {
+        const end = meter.busy(COMMIT);
         const transaction = begin();
         await writeBlockTensors(context, transaction, block, tensors, signal);
         await writeReadings(context, transaction, block, readings);
-        return transaction.commit({
+        const committed = await transaction.commit({
           block,
           ...(starved.length > 0 && { starvedExperts: starved }),
           ...(reports.length > 0 && { stages: reports.map(({ stage, report }) => ({ stage, ...report })) }),
         });
+        end();
+        return committed;
       }),
     abort: () => begun?.abort() ?? Promise.resolve(),
   };

@@ -14,6 +14,8 @@ import type { Tile, WorkerConnection } from '@esparse/protocol';
 import { maxSketchBytes, parametersText, STATISTICS, type StatisticSketch } from '@esparse/statistics';
 import { attempt$ } from './attempt.ts';
 import { batchesOf } from './batches.ts';
+import { measuredTiles } from './operators/measured-tiles.ts';
+import { statisticOperator, TAP } from './operators/names.ts';
 import type { RunContext } from './run-context.ts';
 import type { Shard } from './shards.ts';
 
@@ -42,11 +44,12 @@ function routedTaps({ taps, allTokens }: Activations): readonly TapSpec[] {
 
 /** Activations cross the wire, and are folded here. */
 function streamed$(context: RunContext, wanted: Activations): Observable<StatisticSketch> {
-  const { readers, shards, pool, target, options } = context;
+  const { readers, shards, pool, target, options, meter } = context;
   const { block, allTokens } = wanted;
   const taps = new Map(wanted.taps.map(({ name, channels }) => [name, channels]));
   const routed = new Set(routedTaps(wanted).map(({ name }) => name));
   const gathered = statisticsOf(readers);
+  const counting = gathered.map(({ name }) => statisticOperator(name));
   const [firstTap] = taps.keys();
   const progress = progressOf(context, block);
   // Before the first block both models are the same.
@@ -55,18 +58,28 @@ function streamed$(context: RunContext, wanted: Activations): Observable<Statist
   const tilesOf$ = (worker: WorkerConnection, shard: Shard) =>
     defer(() => {
       const attempt = progress.attempt();
+      let waiting = 0;
+      const wait = (change: number) => {
+        waiting += change;
+        for (const operator of counting) meter.queue(operator, change);
+      };
       return fromPull<Tile>(
         (signal) =>
-          worker.streamActivations(
-            target,
-            {
-              ...{ block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences },
-              ...{ taps, routed, allTokens, dense },
-            },
-            signal,
+          measuredTiles(
+            worker.streamActivations(
+              target,
+              {
+                ...{ block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences },
+                ...{ taps, routed, allTokens, dense },
+              },
+              signal,
+            ),
+            meter,
           ),
         {
-          dispose: ({ data, dense: beside }) => {
+          dispose: ({ data, dense: beside, rows }) => {
+            for (const operator of counting) meter.done(operator, rows);
+            if (waiting > 0) wait(-1);
             free(data);
             if (beside !== undefined) free(beside);
           },
@@ -74,9 +87,13 @@ function streamed$(context: RunContext, wanted: Activations): Observable<Statist
       ).pipe(
         peek(({ value: tile }) => {
           if (tile.tap === firstTap) attempt.add(tile.rows);
+          wait(1);
         }),
         gatherStatistics({ taps, statistics: gathered, shards: [shard.index], guard: context.guard }),
-        finalize(attempt.end),
+        finalize(() => {
+          attempt.end();
+          wait(-waiting);
+        }),
       );
     });
 
@@ -104,7 +121,7 @@ function streamed$(context: RunContext, wanted: Activations): Observable<Statist
 
 /** Activations are folded where they arise, and one sketch of each batch of shards crosses the wire. */
 function combined$(context: RunContext, wanted: Activations): Observable<StatisticSketch> {
-  const { readers, shards, pool, target, options } = context;
+  const { readers, shards, pool, target, options, meter } = context;
   const { block, taps, allTokens } = wanted;
   const gathered = statisticsOf(readers);
   const refs = gathered.map(({ name, version, parameters }) => ({
@@ -123,6 +140,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
 
   const gather = async (worker: WorkerConnection, batch: readonly Shard[], signal: AbortSignal) => {
     const attempt = progress.attempt();
+    const end = meter.busy(TAP);
     try {
       const request = {
         block,
@@ -145,6 +163,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
       }
       return Buffer.concat(pieces);
     } finally {
+      end();
       attempt.end();
     }
   };
@@ -169,7 +188,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
         })
         .pipe(
           peek(() => {
-            progress.done(tokens);
+            progress.done(tokens, batch.length);
           }),
         );
     }),
@@ -178,18 +197,21 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
 }
 
 /** Emits the tokens that are done, and those of attempts under way: those of an attempt that fails are taken off again. */
-function progressOf({ shards, options, pool, emit }: RunContext, block: number) {
+function progressOf({ shards, options, pool, meter, emit }: RunContext, block: number) {
   const total = shards.reduce((sum, { sequences }) => sum + sequences * options.seqlen, 0);
   let finished = 0;
   let underWay = 0;
+  meter.queue(TAP, shards.length);
   const report = () => {
     const done = Math.min(total, finished + underWay);
     const workers = pool.ready;
     emit({ event: 'progress', block, phase: 'calibrate', done, total, unit: 'tokens', workers });
   };
   return {
-    done(tokens: number) {
+    done(tokens: number, shardsDone = 1) {
       finished += tokens;
+      meter.done(TAP, tokens);
+      meter.queue(TAP, -shardsDone);
       report();
     },
     attempt() {

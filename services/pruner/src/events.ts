@@ -1,4 +1,6 @@
 import type { BlockReport } from '@esparse/sparsity';
+import type { OperatorFigures } from './operators/meter.ts';
+import type { WorkerFigures } from './pool/worker-tallies.ts';
 import type { StarvedExpert } from './starved-experts.ts';
 import type { Phase } from './stopwatch.ts';
 
@@ -44,10 +46,38 @@ export type RunEvent =
       readonly keptScoreGain: number;
       readonly bytes: number;
       readonly denseBytes: number;
+      readonly rows: number;
+      readonly cols: number;
+      /** Of a run with `figures`: the share of all scores that is lost, and the relative change of the output. */
+      readonly scoreLost?: number;
+      readonly outputError?: number;
     }
   /** What a block stage has found, such as the loss before and after. */
   | { readonly event: 'stage'; readonly block: number; readonly stage: string; readonly report: BlockReport }
-  | { readonly event: 'committed'; readonly block: number; readonly blocks: number; readonly seconds: number }
+  | {
+      readonly event: 'committed';
+      readonly block: number;
+      readonly blocks: number;
+      /** Since the block was begun. */
+      readonly seconds: number;
+      /** Of all objects of the block in the store. */
+      readonly bytes: number;
+    }
+  /** A phase is over, of a block or of what lies outside the blocks. Phases of a block overlap where writing goes on while the next linear is scored. */
+  | {
+      readonly event: 'phase';
+      readonly block?: number;
+      readonly phase: Phase;
+      /** When it was begun first, and when it ended last, by ISO 8601 in UTC. */
+      readonly begun: string;
+      readonly ended: string;
+      /** What it took of that. */
+      readonly seconds: number;
+    }
+  /** What operators have done since the event before, so many seconds: once a second. */
+  | { readonly event: 'operators'; readonly seconds: number; readonly operators: readonly OperatorFigures[] }
+  /** What workers do: once a second. */
+  | { readonly event: 'workers'; readonly workers: readonly WorkerFigures[] }
   /** A task that is given to a worker again, since it has failed or is overdue. Its result counts once. */
   | {
       readonly event: 'retry';

@@ -12,4 +12,6 @@ export { planRun } from './plan/plan.ts';
 export type { PlanOptions, RunPlan } from './plan/run-plan.ts';
 export type { Phase } from './stopwatch.ts';
 export { MIN_EXPERT_TOKENS } from './starved-experts.ts';
+export { operatorUnits } from './operators/names.ts';
+export { FIGURE_STATISTICS } from './statistics.ts';
 export { startWatchdog, type Watchdog } from './watchdog.ts';

@@ -26,7 +26,10 @@ test('a linear that is pruned is reported with its gain and its bytes, and moves
   const { emitted, events } = recorded();
   events.pruned(linear);
   expect(emitted).toEqual([
-    { event: 'linear', block: 3, linear: 'q_proj', keptScoreGain: 0.25, bytes: 36, denseBytes: 64 },
+    {
+      ...{ event: 'linear', block: 3, linear: 'q_proj', keptScoreGain: 0.25, bytes: 36, denseBytes: 64 },
+      ...{ rows: 4, cols: 8 },
+    },
     { event: 'progress', block: 3, phase: 'prune', done: 1, total: 2, unit: 'linears' },
   ]);
 });

@@ -51,7 +51,7 @@ export function linearEvents(
         progress(Math.round(100 * (linearsDone + share)) / 100);
       },
     },
-    pruned({ job: { name, rows, cols }, packed, keptBefore, keptAfter }) {
+    pruned({ job: { name, rows, cols }, packed, keptBefore, keptAfter, figures }) {
       emit({
         event: 'linear',
         block,
@@ -59,6 +59,9 @@ export function linearEvents(
         keptScoreGain: relativeGain(keptBefore, keptAfter),
         bytes: linearBytes(packed),
         denseBytes: rows * cols * 2,
+        ...{ rows, cols },
+        ...(figures && figures.totalScore > 0 && { scoreLost: 1 - keptAfter / figures.totalScore }),
+        ...(figures?.outputError !== undefined && { outputError: figures.outputError }),
       });
       progress(++linearsDone);
     },

@@ -16,10 +16,14 @@ import {
 import { EsparseError } from '@esparse/errors';
 import { kindOf, producersOf, type Producers, type TapSpec } from '@esparse/model';
 import type { AnyStatistic } from '@esparse/statistics';
+import type { Commit } from '@esparse/store';
 import { blockSink, type BlockFindings } from './block-sink.ts';
 import { throughBlockStages } from './block-stages.ts';
 import { calibrateBlock$ } from './calibrate-block.ts';
 import { linearEvents } from './linear-events.ts';
+import { measuredLoad } from './operators/measured-load.ts';
+import type { OperatorMeter } from './operators/meter.ts';
+import { COMMIT, MASK, PACK } from './operators/names.ts';
 import type { RunContext } from './run-context.ts';
 import { fallBack, MIN_EXPERT_TOKENS, starvedExperts } from './starved-experts.ts';
 import { tapGroups } from './tap-groups.ts';
@@ -30,18 +34,20 @@ import { tapGroups } from './tap-groups.ts';
  * linears wait for each other, packed, and go through these together before they are written. Where the statistics of all of
  * a mixture's experts would take too much memory, some experts come after the others.
  */
-export async function pruneBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<void> {
-  const { metric, shuffle, stages, stopwatch } = context;
+export async function pruneBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<Commit> {
+  const { metric, shuffle, stages, stopwatch, meter } = context;
   const events = linearEvents(context, block);
+  const loading = measuredLoad(meter, (job) => loadWeights(context, job, signal));
   const prune = pipe(
     pruneLinear({
       metric,
       shuffle,
       stages,
-      load: (job) => loadWeights(context, job, signal),
+      load: loading.load,
       report: events.report,
       guard: { ...context.guard, signal },
       figures: context.figures,
+      watch: { mask: stepOf(meter, MASK), pack: stepOf(meter, PACK) },
     }),
     stopwatch.measure('prune', { 'esparse.block': block }),
   );
@@ -57,7 +63,9 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
       readings$(context, findings, taps).pipe(
         concatMap((readings) => {
           keepVectors(findings, readings);
-          return from(linearJobs(context, block, taps, readings)).pipe(
+          const jobs = linearJobs(context, block, taps, readings);
+          loading.expect(jobs.length);
+          return from(jobs).pipe(
             oneByOne(prune),
             finalize(() => {
               releaseReadings(readings);
@@ -70,10 +78,24 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
   const committed$ = pruned$.pipe(
     tap(events.pruned),
     throughBlockStages(context, findings, events, signal),
+    tap(() => {
+      meter.queue(COMMIT, 1);
+    }),
     commit(() => blockSink(context, findings, signal)),
     abortWith(signal),
   );
-  await lastValueFrom(committed$);
+  return lastValueFrom(committed$);
+}
+
+/** Tells the meter when an operator works on a linear. */
+function stepOf(meter: OperatorMeter, operator: string) {
+  return () => {
+    const end = meter.busy(operator);
+    return () => {
+      end();
+      meter.done(operator, 1);
+    };
+  };
 }
 
 /** What the states of a tap's statistics take, as these say. */

@@ -22,6 +22,10 @@ import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
 import type { PruneEvent, PruneReport, RunEvent } from './events.ts';
 import type { LocalWorker } from './local-worker.ts';
 import type { PruneOptions } from './options.ts';
+import { createOperatorMeter, type OperatorMeter } from './operators/meter.ts';
+import { operatorUnits } from './operators/names.ts';
+import { observe } from './operators/observe.ts';
+import { watchPlugins } from './operators/watch-plugins.ts';
 import { nearestUnfinished, requireExistingRun, type AskedRun } from './other-runs.ts';
 import { attributesFingerprint, attributesOf, prepare, type Preparation } from './prepare.ts';
 import { pruneBlock } from './prune-block.ts';
@@ -88,7 +92,7 @@ async function pruneTraced(
 }
 
 async function prunePrepared(
-  prepared: Omit<Session, 'guard'>,
+  prepared: Omit<Session, 'guard' | 'meter'>,
   dependencies: PruneDependencies,
 ): Promise<PruneReport> {
   const { options, emit } = prepared;
@@ -109,10 +113,11 @@ async function prunePrepared(
   const { pluginTimeout } = options;
   const timeoutMs = pluginTimeout === undefined ? PLUGIN_TIMEOUT_MS : 1000 * pluginTimeout;
   const watchdog = startWatchdog(timeoutMs);
-  const guard = { timeoutMs, watch: watchdog.watch };
+  const meter = createOperatorMeter(operatorUnits(options.pipeline, prepared.readers));
+  const guard = { timeoutMs, watch: watchPlugins(meter, watchdog.watch) };
   try {
     return await thenRelease(options.pipeline.stages, guard, () =>
-      pruneOn(pool, store, { ...prepared, guard }),
+      pruneOn(pool, store, { ...prepared, guard, meter }),
     );
   } finally {
     pool.close();
@@ -138,12 +143,13 @@ interface Session {
   readonly span: OpenSpan;
   /** Of calls of plug-ins. */
   readonly guard: GuardOptions;
+  readonly meter: OperatorMeter;
   /** Kept up to date. */
   readonly kept: KeptBlocks;
 }
 
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
-  const { options, signal, emit, preparation, readers, stopwatch, span, guard } = session;
+  const { options, signal, emit, preparation, readers, stopwatch, span, guard, meter } = session;
   const { description, shards } = preparation;
   const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
   const { metric, shuffle, stages, blockStages } = options.pipeline;
@@ -167,6 +173,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     shards: shards.length,
     workers: pool.workers.map(({ address }) => address),
   });
+  emitLaps(session);
   await noteOtherRun(store, { run, attributes }, emit);
   const writer = await store.beginRun(run, attributes);
   if (writer.caution !== undefined) emit({ event: 'note', message: writer.caution });
@@ -194,9 +201,16 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       writer,
       pool,
       stopwatch,
+      meter,
       emit,
     };
-    const blocksPruned = await pruneBlocks(context, session.kept, signal);
+    const endObserving = observe(context);
+    let blocksPruned: number;
+    try {
+      blocksPruned = await pruneBlocks(context, session.kept, signal);
+    } finally {
+      endObserving();
+    }
     // The name that a server gives the model by default.
     const name = nameOfLocation(await resolveLocation(options.model));
     await writer.finish({ blocks: description.blocks, name });
@@ -224,19 +238,31 @@ async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: Abort
     emit({ event: 'note', message: resumeMessage(first, description.blocks, await writer.run.finished()) });
   const needsActivations = needsHiddenStates(context.readers, context.blockStages);
   if (needsActivations && first < description.blocks) await bringHiddenStatesTo(context, first, signal);
+  emitLaps(context);
   for (let block = first; block < description.blocks; block++) {
     await trace('block', { 'esparse.block': block }, async () => {
       const started = performance.now();
-      await pruneBlock(context, block, signal);
+      const { bytes } = await pruneBlock(context, block, signal);
       kept.blocks = { committed: block + 1, of: description.blocks };
       const seconds = (performance.now() - started) / 1000;
-      emit({ event: 'committed', block, blocks: description.blocks, seconds });
+      emitLaps(context, block);
+      emit({ event: 'committed', block, blocks: description.blocks, seconds, bytes });
       if (needsActivations && block + 1 < description.blocks) await advanceBlock(context, block, signal);
+      emitLaps(context, block);
       await removeHiddenBefore(context, block + 1);
     });
   }
   await removeHiddenStates(context);
   return description.blocks - first;
+}
+
+/** Emits the phases that are over, as phases of a block where there is one. */
+function emitLaps({ stopwatch, emit }: Pick<RunContext, 'stopwatch' | 'emit'>, block?: number): void {
+  const dateOf = (time: number) => new Date(performance.timeOrigin + time).toISOString();
+  for (const { phase, begun, ended, seconds } of stopwatch.takeLaps()) {
+    const when = { begun: dateOf(begun), ended: dateOf(ended), seconds };
+    emit({ event: 'phase', ...(block !== undefined && { block }), phase, ...when });
+  }
 }
 
 function resumeMessage(first: number, blocks: number, finished: boolean): string {

@@ -7,6 +7,7 @@ import type { RunWriter } from '@esparse/store';
 import type { Checkpoint } from '@esparse/checkpoint';
 import type { RunEvent } from './events.ts';
 import type { Layers } from './layers.ts';
+import type { OperatorMeter } from './operators/meter.ts';
 import type { PruneOptions } from './options.ts';
 import type { Shard } from './shards.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -35,5 +36,7 @@ export interface RunContext {
   readonly writer: RunWriter;
   readonly pool: WorkerPool;
   readonly stopwatch: Stopwatch;
+  /** Measures the operators of the dataflow. */
+  readonly meter: OperatorMeter;
   readonly emit: (event: RunEvent) => void;
 }

@@ -26,7 +26,7 @@ test('every event has its time and, from the start on, its run; blocks count fro
   emit({ event: 'note', message: 'opening' });
   emit(STARTED);
   emit({ event: 'progress', block: 0, phase: 'calibrate', done: 1, total: 2, unit: 'tokens' });
-  emit({ event: 'committed', block: 1, blocks: 2, seconds: 3 });
+  emit({ event: 'committed', block: 1, blocks: 2, seconds: 3, bytes: 8 });
   emit({ event: 'retry', task: 'open', why: 'failed', shards: [0], worker: 'w', message: 'again' });
   expect(emitted).toEqual([
     { time: '1970-01-01T00:00:00.000Z', event: 'note', message: 'opening' },

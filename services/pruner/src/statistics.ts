@@ -50,8 +50,11 @@ export function checkedReaders(
   return readersOf(parts);
 }
 
-/** What figures for a report need of each tap, as a part of a pipeline says it. */
-const FIGURES = { name: '--figures', statistics: { sample: sampledRows } };
+/** What figures for a report need of each tap, by names of their own. */
+export const FIGURE_STATISTICS = { sample: sampledRows };
+
+/** The same as a part of a pipeline says it. */
+const FIGURES = { name: '--figures', statistics: FIGURE_STATISTICS };
 
 /** Whether workers can gather it: those that come with esparse and are asked for by their names. */
 export function isKnownToWorkers({ name }: AnyStatistic): boolean {

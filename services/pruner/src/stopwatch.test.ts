@@ -29,3 +29,18 @@ test('a stream is timed from its subscription to its end, not from its making', 
   await done;
   expect(stopwatch.seconds().advance).toBe(0.25);
 });
+
+test('laps have the phases since the laps before: their first begin, their last end, and what they took of it', async () => {
+  const { now, pass } = clock();
+  const stopwatch = createStopwatch(now);
+  const take = (phase: 'prune' | 'commit', ms: number) =>
+    stopwatch.time(phase, () => Promise.resolve(pass(ms)));
+  await take('prune', 100);
+  await take('commit', 30);
+  await take('prune', 200);
+  expect(stopwatch.takeLaps()).toEqual([
+    { phase: 'prune', begun: 0, ended: 330, seconds: expect.closeTo(0.3) },
+    { phase: 'commit', begun: 100, ended: 130, seconds: 0.03 },
+  ]);
+  expect(stopwatch.takeLaps()).toEqual([]);
+});

@@ -13,14 +13,32 @@ export interface Stopwatch {
   /** Times a stream from its subscription to its end. */
   measure<T>(phase: Phase, attributes?: SpanAttributes): MonoTypeOperatorFunction<T>;
   seconds(): Readonly<Record<Phase, number>>;
+  /** The phases that were timed since this was called last, in the order in which they began. */
+  takeLaps(): Lap[];
+}
+
+/** A phase that was timed, once or several times. */
+export interface Lap {
+  readonly phase: Phase;
+  /** When it was begun first, and when it ended last, in milliseconds of the clock. */
+  readonly begun: number;
+  readonly ended: number;
+  /** What it took of that. */
+  readonly seconds: number;
 }
 
 export function createStopwatch(now: () => number = () => performance.now()): Stopwatch {
   const total: Record<Phase, number> = { open: 0, calibrate: 0, prune: 0, tune: 0, commit: 0, advance: 0 };
+  let laps = new Map<Phase, Lap>();
   const start = (phase: Phase) => {
     const started = now();
     return () => {
-      total[phase] += (now() - started) / 1000;
+      const ended = now();
+      const seconds = (ended - started) / 1000;
+      total[phase] += seconds;
+      const lap = laps.get(phase) ?? { phase, begun: started, ended, seconds: 0 };
+      const begun = Math.min(started, lap.begun);
+      laps.set(phase, { phase, begun, ended, seconds: lap.seconds + seconds });
     };
   };
   return {
@@ -65,5 +83,10 @@ export function createStopwatch(now: () => number = () => performance.now()): St
           return span.within(() => watched$.subscribe(watcher));
         }),
     seconds: () => ({ ...total }),
+    takeLaps() {
+      const taken = [...laps.values()].sort((a, b) => a.begun - b.begun);
+      laps = new Map();
+      return taken;
+    },
   };
 }

@@ -9,7 +9,7 @@ test('docs/observability.md names every metric of a worker, and no other', async
   );
   metrics.stop();
   const text = await readFile(path.join(import.meta.dirname, '../../../docs/observability.md'), 'utf8');
-  const table = text.slice(text.indexOf('| `esparse_worker_…`'), text.indexOf('A pruner has no metrics'));
+  const table = text.slice(text.indexOf('| `esparse_worker_…`'), text.indexOf('Those of `esparse serve`'));
   const documented = [...table.matchAll(/^\| `(\w+)(?:\{[\w,]+\})?`/gm)].map((match) => match[1]);
   expect(documented).toEqual(names);
 });

@@ -44,35 +44,69 @@ const MEASURES: readonly Measure[] = [
   },
 ];
 
+/** What the depth chart shows of a run. */
+interface Depth {
+  readonly data: Pick<ReportData, 'blocks'>;
+  readonly linearNames: readonly string[];
+}
+
 /** Figures of every linear, block by block. */
 export function depthSection(run: ShownRun): { element: HTMLElement; draw: () => void } {
-  const { data } = run;
-  const measures = MEASURES.filter(({ of }) =>
+  const depth = depthView();
+  const isPruned = measuresOf(run).length > 0;
+  const lead = isPruned
+    ? 'Each cell is a linear: blocks from left to right in the order in which a token passes them, linears from top to bottom.'
+    : 'No linear is pruned yet.';
+  return {
+    element: section('Depth', lead, ...(isPruned ? depth.elements : [])),
+    draw() {
+      depth.draw(run);
+    },
+  };
+}
+
+function measuresOf({ data }: Depth): readonly Measure[] {
+  return MEASURES.filter(({ of }) =>
     data.blocks.some(({ linears }) => linears.some((linear) => of(linear) !== undefined)),
   );
+}
+
+/** The chart, to be drawn again where the run goes on: what was chosen to be shown stays. */
+export function depthView(): { elements: readonly HTMLElement[]; draw: (depth: Depth) => void } {
   const figure = new ChartFigure('depth');
   const outliers = element('p', { class: 'findings' });
-  let measure = measures[0];
+  let shown: Depth | undefined;
+  let chosen: string | undefined;
+  let offered = '';
   const draw = () => {
-    if (measure !== undefined) drawMeasure(figure, outliers, run, measure);
-  };
-  figure.controls.append(
-    choice(
-      'Show',
-      measures.map(({ name }) => [name, name] as const),
-      (name) => {
-        measure = measures.find((one) => one.name === name);
+    if (shown === undefined) return;
+    const measures = measuresOf(shown);
+    const measure = measures.find(({ name }) => name === chosen) ?? measures[0];
+    if (measure === undefined) return;
+    const names = measures.map(({ name }) => name);
+    if (names.join() !== offered) {
+      offered = names.join();
+      const onChoice = (name: string) => {
+        chosen = name;
         draw();
-      },
-    ),
-  );
-  const lead =
-    measures.length === 0
-      ? 'No linear is pruned yet.'
-      : 'Each cell is a linear: blocks from left to right in the order in which a token passes them, linears from top to bottom.';
+      };
+      figure.controls.replaceChildren(
+        choice(
+          'Show',
+          names.map((name) => [name, name] as const),
+          onChoice,
+          measure.name,
+        ),
+      );
+    }
+    drawMeasure(figure, outliers, shown, measure);
+  };
   return {
-    element: section('Depth', lead, ...(measures.length === 0 ? [] : [figure.element, outliers])),
-    draw,
+    elements: [figure.element, outliers],
+    draw(depth) {
+      shown = depth;
+      draw();
+    },
   };
 }
 
@@ -80,12 +114,14 @@ export function depthSection(run: ShownRun): { element: HTMLElement; draw: () =>
 const MAX_LABELLED_BLOCKS = 12;
 
 interface Found {
+  /** Of the blocks that are shown, from 0. */
+  readonly column: number;
   readonly block: number;
   readonly name: string;
   readonly value: number;
 }
 
-function drawMeasure(figure: ChartFigure, outliers: HTMLElement, run: ShownRun, measure: Measure): void {
+function drawMeasure(figure: ChartFigure, outliers: HTMLElement, run: Depth, measure: Measure): void {
   const { data, linearNames } = run;
   const found = valuesOf(data, measure);
   const far = outliersOf(found);
@@ -116,7 +152,7 @@ function drawMeasure(figure: ChartFigure, outliers: HTMLElement, run: ShownRun, 
 }
 
 function heatMap(
-  { data, linearNames }: ShownRun,
+  { data, linearNames }: Depth,
   name: string,
   found: readonly Found[],
   far: ReadonlySet<Found>,
@@ -153,7 +189,7 @@ function heatMap(
           formatter: (at: unknown) => percent(found[(at as { dataIndex: number }).dataIndex]!.value),
         },
         data: found.map((one) => ({
-          value: [one.block, linearNames.indexOf(one.name), one.value],
+          value: [one.column, linearNames.indexOf(one.name), one.value],
           // What stands far out has a frame, so that colour is not the only mark.
           itemStyle: far.has(one)
             ? { borderColor: theme.text, borderWidth: 2 }
@@ -165,11 +201,11 @@ function heatMap(
   });
 }
 
-function valuesOf({ blocks }: ReportData, { of }: Measure): Found[] {
-  return blocks.flatMap(({ block, linears }) =>
+function valuesOf({ blocks }: Pick<ReportData, 'blocks'>, { of }: Measure): Found[] {
+  return blocks.flatMap(({ block, linears }, column) =>
     linears.flatMap((linear) => {
       const value = of(linear);
-      return value === undefined ? [] : [{ block, name: linear.name, value }];
+      return value === undefined ? [] : [{ column, block, name: linear.name, value }];
     }),
   );
 }

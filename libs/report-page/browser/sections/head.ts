@@ -1,6 +1,6 @@
 import { FACT_GROUPS, type ReportData } from '../../src/data.ts';
 import { element } from '../dom.ts';
-import { setTheme } from '../theme.ts';
+import { themeButton } from '../theme-button.ts';
 
 /** What was pruned, how and to which size, in sentences and in tables. */
 export function head({ title, summary, facts, missing, esparse }: ReportData): HTMLElement[] {
@@ -50,24 +50,4 @@ function missingList(missing: ReportData['missing']): HTMLElement {
       ...missing.map(({ what, how }) => element('li', {}, element('strong', {}, what), `: ${how}`)),
     ),
   );
-}
-
-function themeButton(): HTMLElement {
-  const isDark = () => {
-    const chosen = document.documentElement.dataset.theme;
-    return chosen === undefined ? matchMedia('(prefers-color-scheme: dark)').matches : chosen === 'dark';
-  };
-  const button = element('button', {
-    type: 'button',
-    class: 'theme',
-    onclick: () => {
-      setTheme(isDark() ? 'light' : 'dark');
-      label();
-    },
-  });
-  const label = () => {
-    button.textContent = isDark() ? 'Light colours' : 'Dark colours';
-  };
-  label();
-  return button;
 }

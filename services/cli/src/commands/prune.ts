@@ -9,8 +9,9 @@ import { renderReport } from '../prune-progress/report.ts';
 import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
 import { pruneOptions, type PruneFlags } from '../options/prune.ts';
+import { uiOptions, type UiFlags } from '../options/ui.ts';
 
-interface Flags extends PruneFlags {
+interface Flags extends PruneFlags, UiFlags {
   readonly json: boolean;
 }
 
@@ -23,6 +24,7 @@ export function pruneCommand(): Command {
     'Prunes a checkpoint to N:M sparsity into a store, one block at a time.',
   );
   for (const option of pruneOptions()) command.addOption(option);
+  for (const option of uiOptions(undefined)) command.addOption(option);
   command.addOption(jsonOption('print one JSON event a line'));
   return command.action((flags: Flags) =>
     withCancellation((signal) => run(flags, signal), { cleanupMs: CLEANUP_MS }),
@@ -30,7 +32,7 @@ export function pruneCommand(): Command {
 }
 
 async function run(
-  { worker = [], layer, threads, device, json, family: named, ...flags }: Flags,
+  { worker = [], layer, threads, device, json, family: named, ui, uiKeyFile, ...flags }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   // For a worker without a name gRPC sends its address as the TLS server name, of which Node warns: no user can mend it.
@@ -43,12 +45,16 @@ async function run(
     workers: worker,
     family: found && { name: found.family.name, source: found.source },
   };
+  const shown = ui === undefined ? undefined : await showRun(options, { ui, uiKeyFile });
   const reporter = await createReporter({ json, stream: process.stdout });
   const print = await workerLines(reporter);
   try {
     const report = await prune(options, {
       signal,
-      emit: reporter.emit,
+      emit: (event) => {
+        reporter.emit(event);
+        shown?.emit(event);
+      },
       // The worker that prune starts is `esparse worker`.
       startWorker: (roots, cancelled) =>
         startLocalWorker({
@@ -63,9 +69,21 @@ async function run(
     });
     reporter.stop();
     if (!json) process.stdout.write(renderReport(report));
+  } catch (error) {
+    shown?.failed(error);
+    throw error;
   } finally {
     reporter.stop();
+    await shown?.close();
   }
+}
+
+/** Serves the page of the run. Most runs have none, and load nothing of it. */
+async function showRun(options: PruneOptions, { ui, uiKeyFile }: UiFlags & { readonly ui: string }) {
+  const { startShowing } = await import('../live/show-run.ts');
+  const shown = await startShowing(options, { listen: ui, keyFile: uiKeyFile });
+  process.stderr.write(`the run is shown on ${shown.url}\n`);
+  return shown;
 }
 
 /** Where standard error is the terminal that is redrawn, the worker's lines go above that; elsewhere it writes them itself. */

@@ -24,6 +24,9 @@ export function lineOf(event: PruneEvent): string | undefined {
     case 'progress':
     case 'linear':
     case 'finished':
+    case 'phase':
+    case 'operators':
+    case 'workers':
       return undefined;
   }
 }

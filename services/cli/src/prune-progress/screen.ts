@@ -13,7 +13,7 @@ const MIN_BAR = 8;
 /** Names stand before what they name, in columns of this width. */
 const NAME_WIDTH = 11;
 
-/** What a terminal shows of a run at a moment: blocks, phase, rate, time left, workers, the last note. */
+/** What a terminal shows of a run at a moment: blocks, phase, rate, time left, workers, the slowest operator, the last note. */
 export class PruneScreen {
   readonly #now: () => number;
   readonly #memory: () => number;
@@ -24,6 +24,8 @@ export class PruneScreen {
   /** Milliseconds of each phase so far, but for the one under way. */
   readonly #spent = new Map<Progress['phase'], number>();
   #workers: number | undefined;
+  readonly #operatorSeconds = new Map<string, number>();
+  #observedSeconds = 0;
   #latestNote: string | undefined;
   #note: string | undefined;
 
@@ -46,6 +48,12 @@ export class PruneScreen {
       this.#timeLeft?.committed(event);
       // A note stands right above until another line has come between.
       this.#note = this.#latestNote;
+    } else if (event.event === 'operators') {
+      this.#observedSeconds += event.seconds;
+      for (const { operator, busy } of event.operators) {
+        const before = this.#operatorSeconds.get(operator) ?? 0;
+        this.#operatorSeconds.set(operator, before + event.seconds * busy);
+      }
     } else if (event.event === 'note' || event.event === 'retry' || event.event === 'experts') {
       this.#latestNote = lineOf(event);
     }
@@ -58,6 +66,8 @@ export class PruneScreen {
     const connected = this.#workers === undefined ? '' : `${this.#workers} connected: `;
     lines.push(named('workers', connected + workers.join(', ')));
     if (this.#progress !== undefined) lines.push(named('most time', this.#costs(this.#progress)));
+    const slowest = this.#slowest();
+    if (slowest !== undefined) lines.push(named('slowest', slowest));
     if (this.#note !== undefined) lines.push(named('note', this.#note));
     return lines;
   }
@@ -91,6 +101,13 @@ export class PruneScreen {
     const { phase, time } = times.reduce((most, one) => (one.time > most.time ? one : most));
     const share = total === 0 ? '' : ` ${Math.round((100 * time) / total)} %`;
     return `${phase}${share}, memory ${bytes(this.#memory())}`;
+  }
+
+  /** The operator that has worked most since the run began: what bounds its speed. */
+  #slowest(): string | undefined {
+    const [most] = [...this.#operatorSeconds].sort(([, a], [, b]) => b - a);
+    if (most === undefined || most[1] === 0) return undefined;
+    return `${most[0]}, busy ${Math.round((100 * most[1]) / this.#observedSeconds)} % of the time`;
   }
 
   /** All blocks, with a bar where there is room for one. */

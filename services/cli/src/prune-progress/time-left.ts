@@ -1,7 +1,12 @@
-import type { PruneEvent } from '@esparse/pruner';
+/** What is read of the events of a run. */
+interface Progress {
+  readonly block: number;
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+}
 
-type Progress = Extract<PruneEvent, { readonly event: 'progress' }>;
-type Committed = Extract<PruneEvent, { readonly event: 'committed' }>;
+type Committed = Pick<Progress, 'block'>;
 
 /** How much the newest block counts in the mean time of a block: a few blocks decide, and one alone changes little. */
 const NEWEST_SHARE = 0.3;

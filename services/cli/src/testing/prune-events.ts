@@ -30,7 +30,7 @@ export function progress(block: number, phase: Phase, done: number, total: numbe
 }
 
 export function committed(block: number, blocks: number) {
-  return { time: TIME, event: 'committed', block, blocks, seconds: 1.25 } as const;
+  return { time: TIME, event: 'committed', block, blocks, seconds: 1.25, bytes: 900 } as const;
 }
 
 export function note(message: string): PruneEvent {
@@ -42,5 +42,15 @@ export function retry(message: string): PruneEvent {
 }
 
 export function linear(block: number, name: string): PruneEvent {
-  return { time: TIME, event: 'linear', block, linear: name, keptScoreGain: 0.02, bytes: 9, denseBytes: 16 };
+  return {
+    time: TIME,
+    event: 'linear',
+    block,
+    linear: name,
+    keptScoreGain: 0.02,
+    bytes: 9,
+    denseBytes: 16,
+    rows: 2,
+    cols: 4,
+  };
 }

@@ -6,12 +6,15 @@ import type { Durations } from './durations.ts';
 import { createRetryPolicy, mayPass } from './retry.ts';
 import { taskAttempt$ } from './task-attempt.ts';
 import type { Job, TaskQueue } from './task-queue.ts';
+import type { AttemptOutcome, WorkerTallies } from './worker-tallies.ts';
 import type { Retry, Task } from './task.ts';
 
 export interface RunTaskOptions {
   readonly queue: TaskQueue;
   /** Learns how long the task took. */
   readonly durations: Durations;
+  /** Learns who did it. */
+  readonly tallies: WorkerTallies;
   /** How long busy workers are waited for. */
   readonly waitMs: number;
   /** Called when the task is tried again. */
@@ -23,7 +26,7 @@ export interface RunTaskOptions {
  * followed by another after a pause, as `createRetryPolicy` decides.
  */
 export function runTask$<T>(task: Task<T>, options: RunTaskOptions): Observable<T> {
-  const { queue, durations, waitMs, onRetry } = options;
+  const { queue, durations, tallies, waitMs, onRetry } = options;
   return new Observable((subscriber) => {
     const retries = createRetryPolicy(waitMs, () => asyncScheduler.now());
     const parent = activeSpan();
@@ -32,14 +35,21 @@ export function runTask$<T>(task: Task<T>, options: RunTaskOptions): Observable<
 
     const begin = (attempt: Subscription, worker: WorkerConnection) => {
       const began = asyncScheduler.now();
+      const ended = tallies.begin(worker, task);
+      let outcome: AttemptOutcome = 'cancelled';
+      attempt.add(() => {
+        ended(outcome);
+      });
       const watcher = {
         next(value: T) {
+          outcome = 'done';
           attempt.unsubscribe();
           durations.add(task, asyncScheduler.now() - began);
           subscriber.next(value);
           subscriber.complete();
         },
         error(error: EsparseError) {
+          outcome = 'failed';
           attempt.unsubscribe();
           failed(error, worker);
         },

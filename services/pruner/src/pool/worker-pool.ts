@@ -5,12 +5,14 @@ import { runTask$ } from './run-task.ts';
 import { createTaskQueue } from './task-queue.ts';
 import type { Retry, Task } from './task.ts';
 import { createWorkerSlots, type WorkerSlots } from './worker-slots.ts';
+import { createWorkerTallies, type WorkerTallies } from './worker-tallies.ts';
 
 /** Runs tasks on the workers that there are: see `createWorkerPool`. */
 export interface WorkerPool extends Pick<WorkerSlots, 'ready' | 'hold'> {
   readonly workers: readonly WorkerConnection[];
   /** Bytes of all messages, sent and received. */
   readonly wireBytes: number;
+  readonly tallies: WorkerTallies;
   run$<T>(task: Task<T>): Observable<T>;
   close(): void;
 }
@@ -41,17 +43,19 @@ export function createWorkerPool(
 ): WorkerPool {
   const durations = createDurations();
   const slots = createWorkerSlots(workers, inFlight);
+  const tallies = createWorkerTallies(workers);
   const queue = createTaskQueue({ workers, slots, durations, waitMs, onRetry });
   for (const worker of workers) worker.watch(queue.schedule);
   return {
     workers,
+    tallies,
     get ready() {
       return slots.ready;
     },
     get wireBytes() {
       return workers.reduce((sum, worker) => sum + worker.wireBytes, 0);
     },
-    run$: (task) => runTask$(task, { queue, durations, waitMs, onRetry }),
+    run$: (task) => runTask$(task, { queue, durations, tallies, waitMs, onRetry }),
     hold() {
       const release = slots.hold();
       return () => {
