@@ -7,11 +7,14 @@
 import {
   openInferenceKernels,
   packedLayout,
+  indicesOf,
   quantizedLayout,
   spanOf,
+  VECTOR_BYTES,
   type Linear,
   type LinearWeights,
   type PackedWeights,
+  type QuantizedShape,
 } from '@esparse/kernels';
 import { Command } from 'commander';
 import { heading, print } from './table.ts';
@@ -182,16 +185,26 @@ function copyOf(weights: LinearWeights): LinearWeights {
 function quantizedWeights(pattern: string, bits: 4 | 8, rows: number, cols: number): LinearWeights {
   const packed = pattern === 'dense' ? undefined : packedWeights(pattern, rows, cols);
   const { keep, group } = packed ?? { keep: 1, group: 1 };
-  const shape = { rows, cols, keep, group, bits, span: spanOf(keep, group, 32) };
-  const { tiles, pairs, pairBytes, spans } = quantizedLayout(shape);
+  const shape = { rows, cols, keep, group, bits, span: spanOf(keep, 32) };
+  const { tiles, vectors, spans } = quantizedLayout(shape);
   return {
     kind: 'quantized',
     ...shape,
-    codes: Uint8Array.from({ length: tiles * pairs * pairBytes }, (_, i) => (i * 40503) >> 7),
+    codes: Uint8Array.from({ length: tiles * vectors * VECTOR_BYTES }, (_, i) => (i * 40503) >> 7),
     scales: halves(tiles * spans * 16),
-    indices: packed?.indices,
+    indices: packed && (indicesOf(shape, positionsOf(shape)) ?? packed.indices),
     permutation: packed?.permutation,
   };
+}
+
+/** Positions in their groups as `packedWeights` chooses them, row after row. */
+function positionsOf({ rows, cols, keep, group }: QuantizedShape): Int32Array {
+  const groups = cols / group;
+  return Int32Array.from({ length: rows * groups * keep }, (_, at) => {
+    const [row, n] = [Math.floor(at / (groups * keep)), at % (groups * keep)];
+    const index = (row >> 4) * groups + Math.floor(n / keep);
+    return firstKept(index, row & 15, keep, group) + (n % keep);
+  });
 }
 
 function denseWeights(rows: number, cols: number): LinearWeights {
@@ -206,7 +219,7 @@ function packedWeights(pattern: string, rows: number, cols: number): PackedWeigh
   for (let index = 0; index < tiles * groups; index++) {
     const bytes = indices.subarray(index * groupBytes, (index + 1) * groupBytes);
     for (let r = 0; r < 16; r++) {
-      const first = (index * 7 + r * 5) % (group - keep + 1);
+      const first = firstKept(index, r, keep, group);
       for (let slot = 0; slot < keep; slot++) {
         const [bit, value] =
           encoding === 'index' ? [(slot * 16 + r) * bits, first + slot] : [(first + slot) * 16 + r, 1];
@@ -217,6 +230,11 @@ function packedWeights(pattern: string, rows: number, cols: number): PackedWeigh
   const permutation = Int32Array.from({ length: cols }, (_, i) => (i * 1021 + 7) % cols);
   const values = halves(tiles * groups * groupValues);
   return { kind: 'packed', dtype: 'bf16', rows, cols, keep, group, values, indices, permutation };
+}
+
+/** The first position that a row of a tile keeps; the others follow it. */
+function firstKept(index: number, lane: number, keep: number, group: number): number {
+  return (index * 7 + lane * 5) % (group - keep + 1);
 }
 
 /** bf16 of both signs, from 1/128 to 1. */

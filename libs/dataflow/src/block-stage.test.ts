@@ -93,7 +93,7 @@ test('survivors may be given as integers, under the same mask and in the same or
   if (after!.packed.encoding !== 'quantized-v1') throw new Error('no integers');
   expect(after!.packed.permutation).toEqual(permutation);
   const [stored, exact] = [
-    await unpackQuantized(after!.packed),
+    unpackQuantized(after!.packed),
     await widen('bf16', await unpackToHalf(before!.packed, 'bf16')),
   ];
   stored.forEach((value, i) => {

@@ -39,9 +39,14 @@ export { SPARSE_GPT_CHANNELS, sparseGptSweep } from './pruning/sparse-gpt.ts';
 export { maskOf } from './pruning/mask.ts';
 export { MAX_DIMENSION, MAX_GROUP } from './runtime/shuffled-matrix.ts';
 export { packedLayout, TILE_ROWS } from './runtime/packed-layout.ts';
+export { indicesOf, placesOf } from './inference/quantized-places.ts';
 export {
+  codeAt,
+  numberAt,
   quantizedLayout,
+  scaleAt,
   spanOf,
+  VECTOR_BYTES,
   type QuantizedBits,
   type QuantizedLayout,
   type QuantizedShape,

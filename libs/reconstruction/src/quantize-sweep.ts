@@ -46,7 +46,7 @@ export async function quantizeSweep(
   const { rows, cols, survivors } = problem;
   const { mask, pattern, permutation } = survivors;
   const linear = { ...problem, permutation };
-  const span = spanOf(pattern.keep, pattern.group, group);
+  const span = spanOf(pattern.keep, group);
   const size = span * pattern.group;
   const width = size * Math.max(1, Math.floor(WIDTH / size));
   const [hessian, dead] = dampedHessian(linear, damping);

@@ -8,7 +8,7 @@ import {
   type LinearInspection,
 } from '@esparse/model-store';
 import type { BlockData, LinearData, TapData } from '@esparse/report-page';
-import { isPermutation, keepsEverything, packedShapes } from '@esparse/sparsity';
+import { isPermutation, keepsEverything, packedIndicesOf, packedShapes } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import type { Attachment } from './attachment.ts';
 import type { Detail } from './detail.ts';
@@ -97,9 +97,10 @@ async function linearArrays(
   if (!isPermutation(permutation, cols)) {
     throw new EsparseError('store', `${where}: its order does not name each channel once`);
   }
-  // Quantized survivors have their indices in the form of packed ones.
   const { encoding } = packedShapes(attributes, rows, cols);
-  const indices: Indices = { ...attributes, encoding, bytes };
+  // The survivors of a quantized linear are read into the form of packed ones.
+  const packed = attributes.encoding === 'quantized-v1' ? packedIndicesOf(attributes, bytes) : bytes;
+  const indices: Indices = { ...attributes, encoding, bytes: packed };
   const kept = keptByPosition(indices, where);
   const share = new Uint8Array(cols);
   permutation.forEach((channel, position) => (share[channel] = Math.round((255 * kept[position]!) / rows)));

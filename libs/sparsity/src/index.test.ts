@@ -35,6 +35,7 @@ test('the public surface is this, and nothing else', () => {
     'none',
     'packLinear',
     'packQuantized',
+    'packedIndicesOf',
     'packedShapes',
     'parsePattern',
     'quantizedShapes',

@@ -76,6 +76,7 @@ export { bf16Bits, integerFor, scaleFor } from './quantization/round-span.ts';
 export { integerOptions, roundingFor } from './quantization/rounding-options.ts';
 export { survivorsOf } from './quantization/survivors-of.ts';
 export { MAX_ROUNDING_LOSS, roundingLoss } from './quantization/rounding-loss.ts';
+export { packedIndicesOf } from './quantization/packed-indices.ts';
 export { packQuantized } from './quantization/pack-quantized.ts';
 export {
   keepsEverything,

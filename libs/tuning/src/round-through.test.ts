@@ -32,9 +32,9 @@ test.each([
     const shape = { rows: ROWS, cols: COLS };
     const survivors = survivorsOf(mask, { ...shape, permutation, pattern: { keep, group } });
     const integers = roundLinear({ weights: values, ...shape }, { bits, group: size }, survivors);
-    const stored = await unpackQuantized(await packQuantized(integers, shape, survivors));
+    const stored = unpackQuantized(await packQuantized(integers, shape, survivors));
     const out = new Float32Array(ROWS * COLS).fill(NaN);
-    roundThrough(values, mask, { bits, positions: spanOf(keep, group, size) * group, permutation }, out);
+    roundThrough(values, mask, { bits, positions: spanOf(keep, size) * group, permutation }, out);
     // Zeros are equal, whatever their sign.
     expect(out.map((value) => value + 0)).toEqual(stored.map((value) => value + 0));
   },

@@ -138,7 +138,7 @@ function roundingOf(
   { bits, group: survivors }: TuneInput['request'],
 ): IntegerRounding {
   if (bits !== 4 && bits !== 8) throw new EsparseError('usage', `integers of ${bits} bits, expected 4 or 8`);
-  return { bits, positions: spanOf(keep, group, survivors) * group, permutation };
+  return { bits, positions: spanOf(keep, survivors) * group, permutation };
 }
 
 const DTYPES = { BF16: 'bf16', F16: 'f16', F32: 'f32' } as const;

@@ -95,21 +95,95 @@ bool groups_right(const PackedWeights& w, const std::uint8_t* indices, std::size
   return positions_ascend(indices, groups, w.keep, w.group, w.bits);
 }
 
-}  // namespace
+// Of a 2:4 tile's words: the first field of each group below the second.
+bool fields_ascend(const std::uint8_t* words, std::size_t rows, std::size_t groups) {
+  std::uint32_t wrong = 0;
+  for (std::size_t first = 0; first < groups; first += 8, words += 4 * kTileRows) {
+    // Fields of groups that are there; survivors 4 k + j lie in byte j, so that a group has two neighbours.
+    std::uint32_t there = 0;
+    for (std::size_t g = first; g < std::min(groups, first + 8); g++) {
+      there |= 1u << ((g - first) / 2 * 2 + (g - first) % 2 * 16);
+    }
+    for (std::size_t r = 0; r < rows; r++) {
+      std::uint32_t word;
+      std::memcpy(&word, words + 4 * r, 4);
+      const std::uint32_t a = word & 0x00ff00ffu, b = (word >> 8) & 0x00ff00ffu;
+      const std::uint32_t high = b & ~a, equal = ~(a ^ b);
+      wrong |= ~((high >> 1) | ((equal >> 1) & high)) & there;
+    }
+  }
+  return wrong == 0;
+}
 
-std::size_t first_wrong_group(const PackedWeights& weights, std::size_t threads) {
-  const std::size_t groups = weights.groups();
+// Of a 4:8 tile's bytes: four bits in each.
+bool bytes_keep_4(const std::uint8_t* masks, std::size_t rows, std::size_t groups) {
+  std::uint32_t wrong = 0;
+  for (std::size_t g = 0; g < groups; g++, masks += kTileRows) {
+    for (std::size_t r = 0; r < rows; r++) {
+      const std::uint32_t twos = masks[r] - ((masks[r] >> 1) & 0x55u), fours = (twos & 0x33u) + ((twos >> 2) & 0x33u);
+      wrong |= ((fours + (fours >> 4)) & 0xfu) ^ 4u;
+    }
+  }
+  return wrong == 0;
+}
+
+// Whether all of a tile's groups are right.
+bool quantized_right(const QuantizedWeights& w, std::size_t tile) {
+  const PackedWeights& p = w.where;
+  const std::uint8_t* indices = p.indices + tile * w.index_bytes();
+  const std::size_t rows = std::min(kTileRows, p.rows - tile * kTileRows);
+  if (w.places() == kFieldsOf2) return fields_ascend(indices, rows, p.groups());
+  return bytes_keep_4(indices, rows, p.groups());
+}
+
+// The first group of a tile that is wrong.
+std::size_t wrong_in_tile(const QuantizedWeights& w, std::size_t tile) {
+  const std::size_t rows = std::min(kTileRows, w.where.rows - tile * kTileRows);
+  const std::uint8_t* indices = w.where.indices + tile * w.index_bytes();
+  std::size_t groups = 1;
+  // A tile of fewer groups has the same words, of which the last is looked at in part.
+  const auto right = [&] {
+    return w.places() == kFieldsOf2 ? fields_ascend(indices, rows, groups) : bytes_keep_4(indices, rows, groups);
+  };
+  while (right()) groups++;
+  return groups - 1;
+}
+
+// The first tile * groups + group that is wrong.
+template <typename Right, typename Wrong>
+std::size_t first_wrong(std::size_t threads, std::size_t tiles, std::size_t groups, Right right, Wrong wrong) {
   std::atomic<std::size_t> first{kAllRight};
-  parallel_for(threads, weights.tiles(), [&](std::size_t tile) {
-    const std::uint8_t* indices = weights.indices + tile * groups * weights.group_bytes();
-    if (tile * groups > first.load() || groups_right(weights, indices, groups)) return;
-    std::size_t g = 0;
-    while (groups_right(weights, indices + g * weights.group_bytes(), 1)) g++;
+  parallel_for(threads, tiles, [&](std::size_t tile) {
+    if (tile * groups > first.load() || right(tile)) return;
+    const std::size_t found = tile * groups + wrong(tile);
     std::size_t seen = first.load();
-    while (tile * groups + g < seen && !first.compare_exchange_weak(seen, tile * groups + g)) {
+    while (found < seen && !first.compare_exchange_weak(seen, found)) {
     }
   });
   return first.load();
+}
+
+}  // namespace
+
+std::size_t first_wrong_group(const QuantizedWeights& weights, std::size_t threads) {
+  if (weights.places() == kAllStand) return kAllRight;
+  if (weights.places() == kPackedPlaces) return first_wrong_group(weights.where, threads);
+  return first_wrong(
+      threads, weights.where.tiles(), weights.where.groups(),
+      [&](std::size_t tile) { return quantized_right(weights, tile); },
+      [&](std::size_t tile) { return wrong_in_tile(weights, tile); });
+}
+
+std::size_t first_wrong_group(const PackedWeights& weights, std::size_t threads) {
+  const std::size_t groups = weights.groups();
+  const auto of = [&](std::size_t tile) { return weights.indices + tile * groups * weights.group_bytes(); };
+  return first_wrong(
+      threads, weights.tiles(), groups, [&](std::size_t tile) { return groups_right(weights, of(tile), groups); },
+      [&](std::size_t tile) {
+        std::size_t g = 0;
+        while (groups_right(weights, of(tile) + g * weights.group_bytes(), 1)) g++;
+        return g;
+      });
 }
 
 }  // namespace esparse

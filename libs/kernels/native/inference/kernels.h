@@ -56,18 +56,21 @@ struct RowJob {
 };
 using RowKernel = void (*)(const RowJob&);
 
-// Quantized layouts: 2:4, or all inputs, by the type of a code. Other patterns are spread out to all inputs, in int16.
-enum QuantizedKind { k2Of4Int8, k2Of4Int4, kAllInt8, kAllInt4, kAllInt16, kQuantizedKinds };
+// Quantized layouts: 2:4, 4:8, or all inputs, by the bits of a code. Other patterns, and spans that do not go with a kernel's
+// steps, are spread out to all inputs, in int8.
+enum QuantizedKind { k2Of4Int8, k2Of4Int4, k4Of8Int8, k4Of8Int4, kAllInt8, kAllInt4, kQuantizedKinds };
 
 // One, two or four tiles, whole rows, and T tokens.
 struct QuantizedJob {
   const std::uint8_t* codes[kMaxTiles];
-  const std::uint8_t* indices[kMaxTiles];  // 2:4 only
+  const std::uint8_t* indices[kMaxTiles];  // of 2:4 and 4:8
   const std::uint16_t* scales[kMaxTiles];
-  std::size_t pairs;  // of codes of a row
-  std::size_t span_pairs;  // that share a scale
+  std::size_t steps;  // of a row: a kernel takes `quantized_step` survivors in one
+  std::size_t span_steps;  // that share a scale
   std::size_t spans;
-  const std::int16_t* x;  // inputs in shuffled order
+  // Inputs in shuffled order, in blocks of 4 (all inputs) or 8: the lower bytes of the block, then the upper ones, of which
+  // the highest bit is turned where the table says so.
+  const std::uint8_t* x;
   std::size_t x_stride;  // from a token's inputs to the next token's
   const float* x_scales;  // (T, spans)
   float* y[kMaxTiles];  // the tile's outputs of the first token
@@ -76,6 +79,12 @@ struct QuantizedJob {
   const float* bias[kMaxTiles];  // added at the end, unless null
 };
 using QuantizedKernel = void (*)(const QuantizedJob&);
+// Bytes of a vector of codes: four of each row, or eight halves.
+constexpr std::size_t kVectorBytes = 64;
+// Survivors of a row that a kernel takes in one step.
+constexpr std::size_t quantized_step(QuantizedKind kind) {
+  return kind == k2Of4Int8 || kind == k2Of4Int4 ? 16 : kind == k4Of8Int4 || kind == kAllInt4 ? 8 : 4;
+}
 // Tokens that a kernel of quantized tiles takes at a time, at most.
 constexpr std::size_t kMaxQuantizedTokens = 8;
 
@@ -88,6 +97,8 @@ struct Kernels {
   std::size_t dense_rows, dense_tokens;
   // By layout, tiles - 1, tokens - 1. Null where there is none.
   QuantizedKernel quantized[kQuantizedKinds][kMaxTiles][kMaxQuantizedTokens];
+  // Of the upper bytes of its inputs: bytes are multiplied as unsigned ones.
+  std::uint8_t quantized_flip;
   // Reads every byte, and gives something that depends on each: for measuring the memory.
   float (*read)(const float* from, std::size_t count);
 };

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "runtime/target.h"
+#include "set_bits.h"
 
 ESPARSE_TARGET_BEGIN("avx2,fma,f16c,bmi,bmi2,popcnt")
 namespace esparse {

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "runtime/target.h"
+#include "set_bits.h"
 
 namespace esparse {
 namespace {

@@ -9,6 +9,7 @@
 #include "runtime/half.h"
 #include "exact_fma.h"
 #include "runtime/target.h"
+#include "set_bits.h"
 
 namespace esparse {
 namespace {

@@ -136,59 +136,71 @@ struct Lanes256 {
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
   }
 
-  // A 32-bit integer for each row; two 16-bit ones for each; the bytes of where they stand.
+  // A 32-bit integer for each row; four bytes for each: numbers, inputs, or where they stand.
   using I = P;
-  using Pairs = P;
-  using Places = P;
-  ESPARSE_INLINE I none() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
-  ESPARSE_INLINE Pairs pairs_of_8(const std::uint8_t* codes) {
-    const auto* from = reinterpret_cast<const __m128i*>(codes);
-    return {_mm256_cvtepi8_epi16(_mm_loadu_si128(from)), _mm256_cvtepi8_epi16(_mm_loadu_si128(from + 1))};
-  }
-  ESPARSE_INLINE Pairs pairs_of_4(const std::uint8_t* codes) {
-    const auto* from = reinterpret_cast<const __m128i*>(codes);
-    return {levels(_mm_loadl_epi64(from)), levels(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes + 8)))};
-  }
-  // The code less eight: the lower half of a byte in the lower word, its upper half in the upper one.
-  ESPARSE_INLINE __m256i levels(__m128i eight) {
-    const __m256i bytes = _mm256_cvtepu8_epi32(eight);
-    const __m256i halves = _mm256_or_si256(bytes, _mm256_slli_epi32(bytes, 12));
-    return _mm256_sub_epi16(_mm256_and_si256(halves, _mm256_set1_epi16(15)), _mm256_set1_epi16(8));
-  }
-  ESPARSE_INLINE Pairs pairs_of_16(const std::uint8_t* codes) {
-    const auto* from = reinterpret_cast<const __m256i*>(codes);
+  using Quads = P;
+  using Exact = P;
+  struct Count {};
+  static constexpr std::uint8_t kFlip = 0;
+  ESPARSE_INLINE Exact nothing() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  ESPARSE_INLINE Count no_count() { return {}; }
+  ESPARSE_INLINE Quads quads(const std::uint8_t* bytes) {
+    const auto* from = reinterpret_cast<const __m256i*>(bytes);
     return {_mm256_loadu_si256(from), _mm256_loadu_si256(from + 1)};
   }
-  // Of 2:4: a word of a row and slot, with the two bytes of its input.
-  ESPARSE_INLINE Places places(const std::uint8_t* indices) {
-    std::uint64_t both;
-    std::memcpy(&both, indices, 8);
-    const __m256i all = _mm256_set1_epi64x(static_cast<long long>(both));
-    return {bytes_of(_mm256_shuffle_epi8(all, _mm256_set1_epi32(0x05040100))),
-            bytes_of(_mm256_shuffle_epi8(all, _mm256_set1_epi32(0x07060302)))};
+  // Sixteen times the numbers of 4 bits in the lower, or upper, halves of all bytes.
+  ESPARSE_INLINE Quads lower_halves(Quads both) {
+    return upper_halves({_mm256_slli_epi32(both.low, 4), _mm256_slli_epi32(both.high, 4)});
   }
-  ESPARSE_INLINE __m256i bytes_of(__m256i words) {
-    // The position to the top of its word, then down: there is no shift by another count for each.
-    const __m256i up = _mm256_setr_epi16(1 << 14, 1 << 14, 1 << 12, 1 << 12, 1 << 10, 1 << 10, 1 << 8, 1 << 8, 1 << 6,
-                                         1 << 6, 1 << 4, 1 << 4, 1 << 2, 1 << 2, 1, 1);
-    const __m256i position = _mm256_srli_epi16(_mm256_mullo_epi16(words, up), 14);
-    return _mm256_add_epi16(_mm256_mullo_epi16(position, _mm256_set1_epi16(0x0202)), _mm256_set1_epi16(0x0100));
+  ESPARSE_INLINE Quads upper_halves(Quads both) {
+    const __m256i upper = _mm256_set1_epi8(-16);
+    return {_mm256_and_si256(both.low, upper), _mm256_and_si256(both.high, upper)};
   }
-  ESPARSE_INLINE Pairs choose_pairs(const std::int16_t* x, Places places) {
-    std::uint64_t group;
-    std::memcpy(&group, x, 8);
-    const __m256i four = _mm256_set1_epi64x(static_cast<long long>(group));
-    return {_mm256_shuffle_epi8(four, places.low), _mm256_shuffle_epi8(four, places.high)};
+  // Of 2:4: the k-th two bits of all bytes, and whether it is the first or the second group.
+  template <int K>
+  ESPARSE_INLINE Quads fields(Quads words) {
+    return {fields_of(_mm256_srli_epi32(words.low, 2 * K)), fields_of(_mm256_srli_epi32(words.high, 2 * K))};
   }
-  ESPARSE_INLINE Pairs one_pair(const std::int16_t* x) {
-    std::uint32_t pair;
-    std::memcpy(&pair, x, 4);
-    const __m256i all = _mm256_set1_epi32(static_cast<int>(pair));
+  ESPARSE_INLINE __m256i fields_of(__m256i words) {
+    return _mm256_or_si256(_mm256_and_si256(words, _mm256_set1_epi32(0x03030303)), _mm256_set1_epi32(0x04040000));
+  }
+  // Of 4:8: the set bits of a byte for each row.
+  ESPARSE_INLINE Quads masks(const std::uint8_t* rows) {
+    std::uint32_t places[16];
+    for (int r = 0; r < 16; r++) places[r] = kSetBits.of[rows[r]];
+    return quads(reinterpret_cast<const std::uint8_t*>(places));
+  }
+  // The bytes of eight that stand at these places.
+  ESPARSE_INLINE Quads choose(const std::uint8_t* eight, Quads places) {
+    std::uint64_t bytes;
+    std::memcpy(&bytes, eight, 8);
+    const __m256i all = _mm256_set1_epi64x(static_cast<long long>(bytes));
+    return {_mm256_shuffle_epi8(all, places.low), _mm256_shuffle_epi8(all, places.high)};
+  }
+  ESPARSE_INLINE Quads four(const std::uint8_t* four) {
+    std::uint32_t bytes;
+    std::memcpy(&bytes, four, 4);
+    const __m256i all = _mm256_set1_epi32(static_cast<int>(bytes));
     return {all, all};
   }
-  ESPARSE_INLINE I dot(I sum, Pairs a, Pairs b) {
-    return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(a.low, b.low)),
-            _mm256_add_epi32(sum.high, _mm256_madd_epi16(a.high, b.high))};
+  ESPARSE_INLINE void count(Count&, Quads) {}
+  ESPARSE_INLINE void dot(Exact& sum, Quads numbers, Quads low, Quads high) {
+    sum.low = dot_of(sum.low, numbers.low, low.low, high.low);
+    sum.high = dot_of(sum.high, numbers.high, low.high, high.high);
+  }
+  // Bytes become words: the even ones, and the odd ones.
+  ESPARSE_INLINE __m256i dot_of(__m256i sum, __m256i numbers, __m256i low, __m256i high) {
+    const __m256i lower = _mm256_set1_epi16(0xff);
+    const __m256i even = _mm256_or_si256(_mm256_and_si256(low, lower), _mm256_slli_epi16(high, 8));
+    const __m256i odd = _mm256_or_si256(_mm256_srli_epi16(low, 8), _mm256_andnot_si256(lower, high));
+    const __m256i evens = _mm256_srai_epi16(_mm256_slli_epi16(numbers, 8), 8), odds = _mm256_srai_epi16(numbers, 8);
+    const __m256i both = _mm256_add_epi32(_mm256_madd_epi16(evens, even), _mm256_madd_epi16(odds, odd));
+    return _mm256_add_epi32(sum, both);
+  }
+  template <bool Nibbles>
+  ESPARSE_INLINE I total(Exact sum, Count) {
+    if constexpr (!Nibbles) return sum;
+    else return {_mm256_srai_epi32(sum.low, 4), _mm256_srai_epi32(sum.high, 4)};
   }
   ESPARSE_INLINE V floats(I a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
   ESPARSE_INLINE V times(V a, float b) {

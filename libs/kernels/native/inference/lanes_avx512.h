@@ -128,49 +128,86 @@ struct Lanes512 {
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
   }
 
-  // A 32-bit integer for each row; two 16-bit ones for each, also for where they stand.
+  // A 32-bit integer for each row; four bytes for each: numbers, inputs, or where they stand.
   using I = __m512i;
-  using Pairs = __m512i;
-  using Places = __m512i;
-  ESPARSE_INLINE I none() { return _mm512_setzero_si512(); }
-  ESPARSE_INLINE Pairs pairs_of_8(const std::uint8_t* codes) {
-    return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)));
+  using Quads = __m512i;
+  // Sums of products: with VNNI those of the lower and of the upper bytes of inputs, whose products with unsigned bytes are
+  // 2^15 too large for each number; these are counted beside them. Without it whole ones.
+  struct Exact {
+    __m512i low, high;
+  };
+  using Count = __m512i;
+  static constexpr std::uint8_t kFlip = Vbmi ? 0x80 : 0;
+  ESPARSE_INLINE Exact nothing() { return {_mm512_setzero_si512(), _mm512_setzero_si512()}; }
+  ESPARSE_INLINE Count no_count() { return _mm512_setzero_si512(); }
+  ESPARSE_INLINE Quads quads(const std::uint8_t* from) { return _mm512_loadu_si512(from); }
+  // Sixteen times the numbers of 4 bits in the lower, or upper, halves of all bytes.
+  ESPARSE_INLINE Quads lower_halves(Quads both) {
+    return _mm512_and_si512(_mm512_slli_epi32(both, 4), _mm512_set1_epi8(-16));
   }
-  ESPARSE_INLINE Pairs pairs_of_4(const std::uint8_t* codes) {
-    const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
-    // The lower half of a byte into the lower word, its upper half into the upper one. A vpermw looks at five bits of a word,
-    // the fifth of which is of the other half.
-    const __m512i halves = _mm512_or_si512(bytes, _mm512_slli_epi32(bytes, 12));
-    const __m512i levels =
-        _mm512_broadcast_i64x4(_mm256_setr_epi16(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7));
-    return _mm512_permutexvar_epi16(halves, levels);
+  ESPARSE_INLINE Quads upper_halves(Quads both) { return _mm512_and_si512(both, _mm512_set1_epi8(-16)); }
+  // Of 2:4: the k-th two bits of all bytes, and whether it is the first or the second group.
+  template <int K>
+  ESPARSE_INLINE Quads fields(Quads words) {
+    const __m512i down = K == 0 ? words : _mm512_srli_epi32(words, 2 * K);
+    // (a & b) | c
+    return _mm512_ternarylogic_epi32(down, _mm512_set1_epi32(0x03030303), _mm512_set1_epi32(0x04040000), 0xea);
   }
-  ESPARSE_INLINE Pairs pairs_of_16(const std::uint8_t* codes) { return _mm512_loadu_si512(codes); }
-  // Of 2:4: the word of a row and slot begins with its position; what follows in it is of other rows.
-  ESPARSE_INLINE Places places(const std::uint8_t* indices) {
-    std::uint64_t both;
-    std::memcpy(&both, indices, 8);
-    const __m512i words = _mm512_shuffle_epi8(
-        _mm512_set1_epi64(static_cast<long long>(both)),
-        _mm512_inserti64x4(_mm512_set1_epi32(0x05040100), _mm256_set1_epi32(0x07060302), 1));
-    const __m512i shifts = _mm512_broadcast_i64x4(
-        _mm256_setr_epi16(0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14));
-    return _mm512_srlv_epi16(words, shifts);
+  // Of 4:8: the set bits of a byte for each row.
+  ESPARSE_INLINE Quads masks(const std::uint8_t* rows) {
+    if constexpr (Vbmi) {
+      const __m512i each = _mm512_set1_epi64(0x0706050403020100);
+      std::uint64_t low, high;
+      std::memcpy(&low, rows, 8);
+      std::memcpy(&high, rows + 8, 8);
+      const __m512i first = _mm512_maskz_compress_epi8(low, each), second = _mm512_maskz_compress_epi8(high, each);
+      return _mm512_inserti64x4(first, _mm512_castsi512_si256(second), 1);
+    } else {
+      std::uint32_t places[16];
+      for (int r = 0; r < 16; r++) places[r] = kSetBits.of[rows[r]];
+      return _mm512_loadu_si512(places);
+    }
   }
-  // The group of four lies everywhere, so that it does not matter what a vpermw sees beyond the position.
-  ESPARSE_INLINE Pairs choose_pairs(const std::int16_t* x, Places places) {
-    std::uint64_t group;
-    std::memcpy(&group, x, 8);
-    return _mm512_permutexvar_epi16(places, _mm512_set1_epi64(static_cast<long long>(group)));
+  // The bytes of eight that stand at these places.
+  ESPARSE_INLINE Quads choose(const std::uint8_t* eight, Quads places) {
+    std::uint64_t all;
+    std::memcpy(&all, eight, 8);
+    return _mm512_shuffle_epi8(_mm512_set1_epi64(static_cast<long long>(all)), places);
   }
-  ESPARSE_INLINE Pairs one_pair(const std::int16_t* x) {
-    std::uint32_t pair;
-    std::memcpy(&pair, x, 4);
-    return _mm512_set1_epi32(static_cast<int>(pair));
+  ESPARSE_INLINE Quads four(const std::uint8_t* four) {
+    std::uint32_t all;
+    std::memcpy(&all, four, 4);
+    return _mm512_set1_epi32(static_cast<int>(all));
   }
-  ESPARSE_INLINE I dot(I sum, Pairs a, Pairs b) {
-    if constexpr (Vbmi) return _mm512_dpwssd_epi32(sum, a, b);
-    else return _mm512_add_epi32(sum, _mm512_madd_epi16(a, b));
+  ESPARSE_INLINE void count(Count& sum, Quads numbers) {
+    if constexpr (Vbmi) sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), numbers);
+  }
+  ESPARSE_INLINE void dot(Exact& sum, Quads numbers, Quads low, Quads high) {
+    if constexpr (Vbmi) {
+      sum.low = _mm512_dpbusd_epi32(sum.low, low, numbers);
+      sum.high = _mm512_dpbusd_epi32(sum.high, high, numbers);
+    } else {
+      const __m512i lower = _mm512_set1_epi16(0xff);
+      const __m512i even = _mm512_or_si512(_mm512_and_si512(low, lower), _mm512_slli_epi16(high, 8));
+      const __m512i odd = _mm512_or_si512(_mm512_srli_epi16(low, 8), _mm512_andnot_si512(lower, high));
+      const __m512i evens = _mm512_srai_epi16(_mm512_slli_epi16(numbers, 8), 8), odds = _mm512_srai_epi16(numbers, 8);
+      sum.low = _mm512_add_epi32(sum.low, _mm512_madd_epi16(evens, even));
+      sum.high = _mm512_add_epi32(sum.high, _mm512_madd_epi16(odds, odd));
+    }
+  }
+  // Of numbers that are sixteen times too large, or of such as they are.
+  template <bool Nibbles>
+  ESPARSE_INLINE I total(Exact sum, Count numbers) {
+    if constexpr (!Vbmi) {
+      const __m512i all = _mm512_add_epi32(sum.low, sum.high);
+      return Nibbles ? _mm512_srai_epi32(all, 4) : all;
+    } else if constexpr (Nibbles) {
+      const __m512i all = _mm512_add_epi32(_mm512_srai_epi32(sum.low, 4), _mm512_slli_epi32(sum.high, 4));
+      return _mm512_sub_epi32(all, _mm512_slli_epi32(numbers, 11));
+    } else {
+      const __m512i all = _mm512_add_epi32(sum.low, _mm512_slli_epi32(sum.high, 8));
+      return _mm512_sub_epi32(all, _mm512_slli_epi32(numbers, 15));
+    }
   }
   ESPARSE_INLINE V floats(I a) { return _mm512_cvtepi32_ps(a); }
   ESPARSE_INLINE V times(V a, float b) { return _mm512_mul_ps(a, _mm512_set1_ps(b)); }

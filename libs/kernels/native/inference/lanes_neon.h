@@ -158,69 +158,81 @@ struct LanesNeon {
     return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
   }
 
-  // A 32-bit integer for each row; two 16-bit ones for each; the bytes of where they stand.
+  // A 32-bit integer for each row; four bytes for each: numbers, inputs, or where they stand.
   struct I {
     int32x4_t quarter[4];
   };
-  struct Pairs {
-    int16x8_t quarter[4];
-  };
-  using Places = P;
-  ESPARSE_INLINE I none() {
+  using Quads = P;
+  using Exact = I;
+  struct Count {};
+  static constexpr std::uint8_t kFlip = 0;
+  ESPARSE_INLINE Exact nothing() {
     const int32x4_t z = vdupq_n_s32(0);
     return {{z, z, z, z}};
   }
-  ESPARSE_INLINE Pairs pairs_of_8(const std::uint8_t* codes) {
-    Pairs p;
-    ESPARSE_UNROLL for (int q = 0; q < 4; q++) p.quarter[q] = vmovl_s8(vreinterpret_s8_u8(vld1_u8(codes + 8 * q)));
-    return p;
+  ESPARSE_INLINE Count no_count() { return {}; }
+  ESPARSE_INLINE Quads quads(const std::uint8_t* from) {
+    Quads all;
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) all.quarter[q] = vld1q_u8(from + 16 * q);
+    return all;
   }
-  // The code less eight: the lower half of a byte before its upper half.
-  ESPARSE_INLINE Pairs pairs_of_4(const std::uint8_t* codes) {
-    const uint8x16_t bytes = vld1q_u8(codes);
-    const int8x16_t low = level(vandq_u8(bytes, vdupq_n_u8(15))), high = level(vshrq_n_u8(bytes, 4));
-    const int8x16_t first = vzip1q_s8(low, high), second = vzip2q_s8(low, high);
-    return {{vmovl_s8(vget_low_s8(first)), vmovl_s8(vget_high_s8(first)), vmovl_s8(vget_low_s8(second)),
-             vmovl_s8(vget_high_s8(second))}};
+  // Sixteen times the numbers of 4 bits in the lower, or upper, halves of all bytes.
+  ESPARSE_INLINE Quads lower_halves(Quads both) {
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) both.quarter[q] = vshlq_n_u8(both.quarter[q], 4);
+    return both;
   }
-  ESPARSE_INLINE int8x16_t level(uint8x16_t code) {
-    return vsubq_s8(vreinterpretq_s8_u8(code), vdupq_n_s8(8));
+  ESPARSE_INLINE Quads upper_halves(Quads both) {
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) both.quarter[q] = vandq_u8(both.quarter[q], vdupq_n_u8(0xf0));
+    return both;
   }
-  ESPARSE_INLINE Pairs pairs_of_16(const std::uint8_t* codes) {
-    Pairs p;
-    ESPARSE_UNROLL for (int q = 0; q < 4; q++) p.quarter[q] = vreinterpretq_s16_u8(vld1q_u8(codes + 16 * q));
-    return p;
-  }
-  // Of 2:4: byte q of each slot's string has the positions of four rows.
-  ESPARSE_INLINE Places places(const std::uint8_t* indices) {
-    const std::int16_t each[8] = {0, 0, -2, -2, -4, -4, -6, -6};
-    const int16x8_t shifts = vld1q_s16(each);
-    Places p;
+  // Of 2:4: the k-th two bits of all bytes, and whether it is the first or the second group.
+  template <int K>
+  ESPARSE_INLINE Quads fields(Quads words) {
+    const uint8x16_t second = vreinterpretq_u8_u32(vdupq_n_u32(0x04040000));
     ESPARSE_UNROLL for (int q = 0; q < 4; q++) {
-      const std::uint32_t both = indices[q] | static_cast<std::uint32_t>(indices[4 + q]) << 16;
-      const uint16x8_t position =
-          vandq_u16(vshlq_u16(vreinterpretq_u16_u32(vdupq_n_u32(both)), shifts), vdupq_n_u16(3));
-      p.quarter[q] = vreinterpretq_u8_u16(vmlaq_n_u16(vdupq_n_u16(0x0100), position, 0x0202));
+      if constexpr (K > 0) words.quarter[q] = vshrq_n_u8(words.quarter[q], 2 * K);
+      words.quarter[q] = vorrq_u8(vandq_u8(words.quarter[q], vdupq_n_u8(3)), second);
     }
-    return p;
+    return words;
   }
-  ESPARSE_INLINE Pairs choose_pairs(const std::int16_t* x, Places places) {
-    const uint8x16_t four = vreinterpretq_u8_s16(vcombine_s16(vld1_s16(x), vdup_n_s16(0)));
-    Pairs p;
-    ESPARSE_UNROLL for (int q = 0; q < 4; q++) p.quarter[q] = vreinterpretq_s16_u8(vqtbl1q_u8(four, places.quarter[q]));
-    return p;
+  // Of 4:8: the set bits of a byte for each row.
+  ESPARSE_INLINE Quads masks(const std::uint8_t* rows) {
+    std::uint32_t places[16];
+    for (int r = 0; r < 16; r++) places[r] = kSetBits.of[rows[r]];
+    return quads(reinterpret_cast<const std::uint8_t*>(places));
   }
-  ESPARSE_INLINE Pairs one_pair(const std::int16_t* x) {
-    std::uint32_t pair;
-    std::memcpy(&pair, x, 4);
-    const int16x8_t all = vreinterpretq_s16_u32(vdupq_n_u32(pair));
+  // The bytes of eight that stand at these places.
+  ESPARSE_INLINE Quads choose(const std::uint8_t* eight, Quads places) {
+    const uint8x16_t all = vcombine_u8(vld1_u8(eight), vdup_n_u8(0));
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) places.quarter[q] = vqtbl1q_u8(all, places.quarter[q]);
+    return places;
+  }
+  ESPARSE_INLINE Quads four(const std::uint8_t* four) {
+    std::uint32_t bytes;
+    std::memcpy(&bytes, four, 4);
+    const uint8x16_t all = vreinterpretq_u8_u32(vdupq_n_u32(bytes));
     return {{all, all, all, all}};
   }
-  ESPARSE_INLINE I dot(I sum, Pairs a, Pairs b) {
+  ESPARSE_INLINE void count(Count&, Quads) {}
+  // Bytes become words in pairs: those at even places, and those at odd ones.
+  ESPARSE_INLINE void dot(Exact& sum, Quads numbers, Quads low, Quads high) {
     ESPARSE_UNROLL for (int q = 0; q < 4; q++) {
-      const int32x4_t low = vmull_s16(vget_low_s16(a.quarter[q]), vget_low_s16(b.quarter[q]));
-      const int32x4_t high = vmull_high_s16(a.quarter[q], b.quarter[q]);
-      sum.quarter[q] = vaddq_s32(sum.quarter[q], vpaddq_s32(low, high));
+      const int8x16_t w = vreinterpretq_s8_u8(numbers.quarter[q]);
+      const int16x8_t even = vreinterpretq_s16_u8(vtrn1q_u8(low.quarter[q], high.quarter[q]));
+      const int16x8_t odd = vreinterpretq_s16_u8(vtrn2q_u8(low.quarter[q], high.quarter[q]));
+      const int16x8_t evens = vshrq_n_s16(vshlq_n_s16(vreinterpretq_s16_s8(w), 8), 8);
+      const int16x8_t odds = vshrq_n_s16(vreinterpretq_s16_s8(w), 8);
+      int32x4_t first = vmull_s16(vget_low_s16(evens), vget_low_s16(even));
+      int32x4_t second = vmull_high_s16(evens, even);
+      first = vmlal_s16(first, vget_low_s16(odds), vget_low_s16(odd));
+      second = vmlal_high_s16(second, odds, odd);
+      sum.quarter[q] = vaddq_s32(sum.quarter[q], vpaddq_s32(first, second));
+    }
+  }
+  template <bool Nibbles>
+  ESPARSE_INLINE I total(Exact sum, Count) {
+    if constexpr (Nibbles) {
+      ESPARSE_UNROLL for (int q = 0; q < 4; q++) sum.quarter[q] = vshrq_n_s32(sum.quarter[q], 4);
     }
     return sum;
   }

@@ -89,54 +89,67 @@ struct LanesPortable {
     return v.lane[0];
   }
 
-  // A 32-bit integer for each row; two 16-bit ones for each; where two inputs of four stand.
+  // A 32-bit integer for each row; four bytes for each: numbers, inputs, or where they stand.
   struct I {
     std::int32_t lane[16];
   };
-  struct Pairs {
-    std::int16_t of[16][2];
+  struct Quads {
+    std::uint8_t of[64];
   };
-  struct Places {
-    std::uint8_t of[16][2];
-  };
-  ESPARSE_INLINE I none() { return {}; }
-  ESPARSE_INLINE Pairs pairs_of_8(const std::uint8_t* codes) {
-    Pairs p;
-    for (int l = 0; l < 32; l++) p.of[l / 2][l % 2] = static_cast<std::int8_t>(codes[l]);
-    return p;
+  using Exact = I;
+  struct Count {};
+  static constexpr std::uint8_t kFlip = 0;
+  ESPARSE_INLINE Exact nothing() { return {}; }
+  ESPARSE_INLINE Count no_count() { return {}; }
+  ESPARSE_INLINE Quads quads(const std::uint8_t* from) {
+    Quads all;
+    std::memcpy(all.of, from, sizeof all.of);
+    return all;
   }
-  ESPARSE_INLINE Pairs pairs_of_4(const std::uint8_t* codes) {
-    Pairs p;
-    for (int l = 0; l < 16; l++) {
-      p.of[l][0] = static_cast<std::int16_t>((codes[l] & 15) - 8);
-      p.of[l][1] = static_cast<std::int16_t>((codes[l] >> 4) - 8);
+  // Sixteen times the numbers of 4 bits in the lower, or upper, halves of all bytes.
+  ESPARSE_INLINE Quads lower_halves(Quads both) {
+    for (std::uint8_t& byte : both.of) byte = static_cast<std::uint8_t>(byte << 4);
+    return both;
+  }
+  ESPARSE_INLINE Quads upper_halves(Quads both) {
+    for (std::uint8_t& byte : both.of) byte &= 0xf0;
+    return both;
+  }
+  // Of 2:4: the k-th two bits of all bytes, and whether it is the first or the second group.
+  template <int K>
+  ESPARSE_INLINE Quads fields(Quads words) {
+    for (int b = 0; b < 64; b++) words.of[b] = ((words.of[b] >> (2 * K)) & 3) | (b % 4 < 2 ? 0 : 4);
+    return words;
+  }
+  // Of 4:8: the set bits of a byte for each row.
+  ESPARSE_INLINE Quads masks(const std::uint8_t* rows) {
+    Quads places;
+    for (int r = 0; r < 16; r++) std::memcpy(places.of + 4 * r, &kSetBits.of[rows[r]], 4);
+    return places;
+  }
+  // The bytes of eight that stand at these places.
+  ESPARSE_INLINE Quads choose(const std::uint8_t* eight, Quads places) {
+    for (std::uint8_t& byte : places.of) byte = eight[byte];
+    return places;
+  }
+  ESPARSE_INLINE Quads four(const std::uint8_t* four) {
+    Quads all;
+    for (int b = 0; b < 64; b++) all.of[b] = four[b % 4];
+    return all;
+  }
+  ESPARSE_INLINE void count(Count&, const Quads&) {}
+  ESPARSE_INLINE void dot(Exact& sum, const Quads& numbers, const Quads& low, const Quads& high) {
+    for (int b = 0; b < 64; b++) {
+      const int input = static_cast<std::int8_t>(high.of[b]) * 256 + low.of[b];
+      sum.lane[b / 4] += static_cast<std::int8_t>(numbers.of[b]) * input;
     }
-    return p;
   }
-  ESPARSE_INLINE Pairs pairs_of_16(const std::uint8_t* codes) {
-    Pairs p;
-    std::memcpy(&p, codes, sizeof p);
-    return p;
-  }
-  ESPARSE_INLINE Places places(const std::uint8_t* indices) {
-    Places p;
-    for (int l = 0; l < 16; l++) {
-      for (int s = 0; s < 2; s++) p.of[l][s] = (indices[4 * s + l / 4] >> (2 * (l % 4))) & 3;
+  template <bool Nibbles>
+  ESPARSE_INLINE I total(Exact sum, Count) {
+    // Exact: a multiple of sixteen.
+    if constexpr (Nibbles) {
+      for (std::int32_t& lane : sum.lane) lane /= 16;
     }
-    return p;
-  }
-  ESPARSE_INLINE Pairs choose_pairs(const std::int16_t* x, Places places) {
-    Pairs p;
-    for (int l = 0; l < 16; l++) p.of[l][0] = x[places.of[l][0]], p.of[l][1] = x[places.of[l][1]];
-    return p;
-  }
-  ESPARSE_INLINE Pairs one_pair(const std::int16_t* x) {
-    Pairs p;
-    for (int l = 0; l < 16; l++) p.of[l][0] = x[0], p.of[l][1] = x[1];
-    return p;
-  }
-  ESPARSE_INLINE I dot(I sum, const Pairs& a, const Pairs& b) {
-    for (int l = 0; l < 16; l++) sum.lane[l] += a.of[l][0] * b.of[l][0] + a.of[l][1] * b.of[l][1];
     return sum;
   }
   ESPARSE_INLINE V floats(I a) {

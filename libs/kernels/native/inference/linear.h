@@ -24,6 +24,12 @@ struct PackedWeights {
   std::size_t group_bytes() const { return bits == 0 ? 2 * group : 2 * bits * keep; }
 };
 
+// How it is said where survivors stand; see src/runtime/quantized-layout.ts.
+enum QuantizedPlaces { kAllStand, kFieldsOf2, kMasksOf8, kPackedPlaces };
+
+// Survivors of a row that a row's codes are filled up to a multiple of.
+constexpr std::size_t kSixteen = 16;
+
 // Survivors as integers with scales; see src/runtime/quantized-layout.ts.
 struct QuantizedWeights {
   PackedWeights where;  // without values; 1:1 without indices where nothing is pruned
@@ -32,18 +38,31 @@ struct QuantizedWeights {
   std::size_t span;  // groups whose survivors share a scale
   bool nibbles;  // codes of 4 bits, else of 8
 
-  std::size_t spans() const { return (where.groups() + span - 1) / span; }
-  std::size_t pairs() const { return (where.groups() * where.keep + 1) / 2; }
-  std::size_t pair_bytes() const { return kTileRows * (nibbles ? 1 : 2); }
-  std::size_t even_cols() const { return (where.cols + 1) / 2 * 2; }
-  std::size_t tile_bytes() const {
-    return pairs() * pair_bytes() + (where.indices == nullptr ? 0 : where.groups() * where.group_bytes());
+  QuantizedPlaces places() const {
+    if (where.group == 1) return kAllStand;
+    if (where.keep == 2 && where.group == 4) return kFieldsOf2;
+    return where.keep == 4 && where.group == 8 ? kMasksOf8 : kPackedPlaces;
   }
-  // What a survivor of a row of a tile, whose codes these are, stands for.
-  std::int16_t code(const std::uint8_t* codes_of_tile, std::size_t survivor, std::size_t row) const {
-    const std::size_t at = survivor / 2 * kTileRows + row;
-    if (!nibbles) return static_cast<std::int8_t>(codes_of_tile[2 * at + survivor % 2]);
-    return static_cast<std::int16_t>(((codes_of_tile[at] >> (survivor % 2 * 4)) & 15) - 8);
+  std::size_t spans() const { return (where.groups() + span - 1) / span; }
+  std::size_t sixteens() const { return (where.groups() * where.keep + kSixteen - 1) / kSixteen; }
+  std::size_t code_bytes() const { return sixteens() * (nibbles ? 2 : 4) * kVectorBytes; }  // of a tile
+  std::size_t index_bytes() const {                                                         // of a tile
+    switch (places()) {
+      case kAllStand: return 0;
+      case kFieldsOf2: return sixteens() * kTileRows * 4;
+      case kMasksOf8: return where.groups() * kTileRows;
+      case kPackedPlaces: break;
+    }
+    return where.groups() * where.group_bytes();
+  }
+  std::size_t tile_bytes() const { return code_bytes() + index_bytes(); }
+  // The number of a survivor of a row of a tile, whose codes these are.
+  std::int8_t number(const std::uint8_t* codes_of_tile, std::size_t survivor, std::size_t row) const {
+    const std::size_t vector = survivor / (nibbles ? 8 : 4);
+    const std::uint8_t byte = codes_of_tile[vector * kVectorBytes + row * 4 + survivor % 4];
+    if (!nibbles) return static_cast<std::int8_t>(byte);
+    // To the top, then down with its sign.
+    return static_cast<std::int8_t>(static_cast<std::int8_t>(survivor % 8 < 4 ? byte << 4 : byte & 0xf0) >> 4);
   }
 };
 
@@ -64,5 +83,6 @@ constexpr std::size_t kAllRight = ~static_cast<std::size_t>(0);
 
 // The first tile * groups + group whose indices are not N of M ascending positions for each row; kAllRight if none.
 std::size_t first_wrong_group(const PackedWeights& weights, std::size_t threads);
+std::size_t first_wrong_group(const QuantizedWeights& weights, std::size_t threads);
 
 }  // namespace esparse

@@ -147,7 +147,7 @@ Napi::Value create_quantized(Call& call, const CreateQuantizedArguments& a) {
   if (all != (a.indices.data == nullptr)) call.refuse("indices", "there are some where something is pruned");
   if (!all) check_pattern(call, a.keep, a.group, a.cols);
   if (a.bits != 4 && a.bits != 8) call.refuse("bits", "4 or 8 were expected");
-  if (a.span < 1 || a.span * a.keep > kMostSurvivorsOfSpan || a.span * a.keep % 2 + a.span * a.group % 2 != 0) {
+  if (a.span < 1 || a.span > kMostSurvivorsOfSpan || a.span * a.keep > kMostSurvivorsOfSpan) {
     call.refuse("span", "no number of groups that share a scale");
   }
   if (call.failed()) return call.nothing();
@@ -159,13 +159,13 @@ Napi::Value create_quantized(Call& call, const CreateQuantizedArguments& a) {
   p.rows = a.rows, p.cols = a.cols, p.keep = a.keep, p.group = a.group, p.bits = a.indexBits;
   p.indices = a.indices.data, p.bias = a.bias.data;
   check_index_bits(call, a.indexBits, a.group);
-  call.exactly("codes", a.codes, p.tiles() * w.pairs() * w.pair_bytes());
+  call.exactly("codes", a.codes, p.tiles() * w.code_bytes());
   call.exactly("scales", a.scales, p.tiles() * w.spans() * kTileRows);
-  if (!all) call.exactly("indices", a.indices, p.tiles() * p.groups() * p.group_bytes());
+  if (!all) call.exactly("indices", a.indices, p.tiles() * w.index_bytes());
   if (a.permutation.data != nullptr) call.exactly("permutation", a.permutation, p.cols);
   if (!call.failed()) take_order(call, a.permutation, p);
   if (call.failed()) return call.nothing();
-  const std::size_t wrong = all ? kAllRight : first_wrong_group(p, a.compute->threads);
+  const std::size_t wrong = first_wrong_group(w, a.compute->threads);
   if (wrong != kAllRight) return Napi::Number::New(call.env(), static_cast<double>(wrong));
   return handle_of(call.env(), std::move(linear));
 }

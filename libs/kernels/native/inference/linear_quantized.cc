@@ -41,66 +41,139 @@ float quantize_inputs(const float* x, std::size_t count, std::int16_t* out) {
   return most / kMost;
 }
 
-// The inputs of a call as the kernels take them: integers in shuffled order, and the scales of their spans.
-struct Inputs {
-  std::size_t stride, spans;
-  std::int16_t* values;
-  float* scales;
+// How a linear is multiplied: by a kernel for its pattern, or spread out to all inputs, each span filled up to a multiple of four.
+struct Plan {
+  QuantizedKind kind;
+  bool spread;
+  std::size_t span_inputs;  // as they are
+  std::size_t span_steps, steps;
+  std::size_t block;  // inputs whose lower and upper bytes lie together
+  std::size_t span_bytes, row_bytes;  // of inputs as the kernels take them
 
-  void take(const QuantizedWeights& w, const float* x, std::size_t token) {
-    const std::size_t span = w.span * w.where.group, cols = w.where.cols;
-    static thread_local Scratch scratch;
-    float* in_order = scratch.floats(cols);
-    const float* from = x + token * cols;
-    for (std::size_t i = 0; i < cols; i++) in_order[i] = from[w.where.order[i]];
-    std::int16_t* to = values + token * stride;
-    for (std::size_t s = 0; s < spans; s++) {
-      const std::size_t first = s * span;
-      scales[token * spans + s] = quantize_inputs(in_order + first, std::min(span, cols - first), to + first);
+  explicit Plan(const QuantizedWeights& w) {
+    const PackedWeights& p = w.where;
+    const std::size_t survivors = w.span * p.keep, spans = w.spans();
+    switch (w.places()) {
+      case kFieldsOf2: kind = w.nibbles ? k2Of4Int4 : k2Of4Int8; break;
+      case kMasksOf8: kind = w.nibbles ? k4Of8Int4 : k4Of8Int8; break;
+      default: kind = w.nibbles ? kAllInt4 : kAllInt8;
     }
-    std::fill(to + cols, to + stride, std::int16_t{0});
+    span_inputs = w.span * p.group;
+    // A row of one span may end within a step: what fills it up is zero.
+    spread = w.places() == kPackedPlaces || (spans > 1 && survivors % quantized_step(kind) != 0);
+    if (spread) {
+      kind = kAllInt8;
+      span_steps = (std::min(span_inputs, p.cols) + 3) / 4;
+      steps = spans * span_steps;
+    } else {
+      span_steps = spans > 1 ? survivors / quantized_step(kind) : w.sixteens() * kSixteen / quantized_step(kind);
+      steps = w.sixteens() * kSixteen / quantized_step(kind);
+    }
+    block = kind == kAllInt8 || kind == kAllInt4 ? 4 : 8;
+    const std::size_t step_inputs = quantized_step(kind) * (spread ? 1 : p.group) / (spread ? 1 : p.keep);
+    span_bytes = 2 * span_steps * step_inputs;
+    row_bytes = 2 * steps * step_inputs;
   }
 };
 
-QuantizedKind kind_of(const QuantizedWeights& w) {
-  if (w.where.indices == nullptr) return w.nibbles ? kAllInt4 : kAllInt8;
-  if (w.where.keep == 2 && w.where.group == 4) return w.nibbles ? k2Of4Int4 : k2Of4Int8;
-  return kAllInt16;
+// The inputs of a call as the kernels take them: integers in shuffled order, and the scales of their spans.
+struct Inputs {
+  const Plan& plan;
+  std::size_t spans;
+  std::uint8_t flip;  // of the upper bytes
+  std::uint8_t* bytes;
+  float* scales;
+
+  void take(const QuantizedWeights& w, const float* x, std::size_t token) const {
+    const std::size_t span = plan.span_inputs, cols = w.where.cols;
+    static thread_local Scratch scratch;
+    float* in_order = scratch.floats(cols + span / 2 + 1);
+    auto* integers = reinterpret_cast<std::int16_t*>(in_order + cols);
+    const float* from = x + token * cols;
+    for (std::size_t i = 0; i < cols; i++) in_order[i] = from[w.where.order[i]];
+    std::uint8_t* to = bytes + token * plan.row_bytes;
+    std::memset(to, 0, plan.row_bytes);
+    for (std::size_t s = 0; s < spans; s++) {
+      const std::size_t first = s * span, count = std::min(span, cols - first);
+      scales[token * spans + s] = quantize_inputs(in_order + first, count, integers);
+      if (plan.block == 8) part<8>(integers, count, to + s * plan.span_bytes);
+      else part<4>(integers, count, to + s * plan.span_bytes);
+    }
+  }
+
+ private:
+  // Lower and upper bytes apart, block by block.
+  template <std::size_t Block>
+  void part(const std::int16_t* integers, std::size_t count, std::uint8_t* to) const {
+    const auto put = [&](std::size_t i, std::uint8_t* block) {
+      const auto bits = static_cast<std::uint16_t>(integers[i]);
+      block[i % Block] = static_cast<std::uint8_t>(bits);
+      block[Block + i % Block] = static_cast<std::uint8_t>(bits >> 8) ^ flip;
+    };
+    std::size_t i = 0;
+    for (; i + Block <= count; i += Block, to += 2 * Block) {
+      for (std::size_t k = 0; k < Block; k++) put(i + k, to);
+    }
+    for (; i < count; i++) put(i, to);
+  }
+};
+
+// The position in its group of a survivor of a row of a tile, whose indices these are.
+template <typename Put>
+void each_position(const QuantizedWeights& w, const std::uint8_t* indices, std::size_t g, std::size_t r, Put put) {
+  const PackedWeights& p = w.where;
+  switch (w.places()) {
+    case kAllStand: return put(0);
+    case kFieldsOf2:
+      for (std::size_t n = 2 * g; n < 2 * g + 2; n++) {
+        put((indices[(n / 16 * kTileRows + r) * 4 + n % 4] >> (2 * (n / 4 % 4))) & 3);
+      }
+      return;
+    case kMasksOf8:
+      for (std::size_t m = 0; m < 8; m++) {
+        if ((indices[g * kTileRows + r] >> m) & 1) put(m);
+      }
+      return;
+    case kPackedPlaces: break;
+  }
+  indices += g * p.group_bytes();
+  if (p.bits == 0) {
+    for (std::size_t m = 0; m < p.group; m++) {
+      if ((indices[2 * m + r / 8] >> (r % 8)) & 1) put(m);
+    }
+    return;
+  }
+  for (std::size_t s = 0; s < p.keep; s++) {
+    std::size_t position = 0;
+    for (std::size_t b = 0; b < p.bits; b++) {
+      const std::size_t at = s * 16 * p.bits + r * p.bits + b;
+      position |= static_cast<std::size_t>((indices[at / 8] >> (at % 8)) & 1) << b;
+    }
+    put(position);
+  }
 }
 
-// Codes of a tile whose pattern has no kernel of its own, spread out to all inputs: [pair of inputs][row][2].
-void spread_tile(const QuantizedWeights& w, std::size_t tile, std::int16_t* out) {
+// Numbers of a tile whose pattern or span has no kernel of its own, spread out to all inputs.
+void spread_tile(const QuantizedWeights& w, const Plan& plan, std::size_t tile, std::vector<std::uint8_t>& out) {
   const PackedWeights& p = w.where;
-  std::memset(out, 0, w.even_cols() * kTileRows * sizeof(std::int16_t));
-  const std::uint8_t* codes = w.codes + tile * w.pairs() * w.pair_bytes();
-  const std::uint8_t* indices = p.indices + tile * p.groups() * p.group_bytes();
-  for (std::size_t g = 0; g < p.groups(); g++, indices += p.group_bytes()) {
-    for (std::size_t r = 0; r < kTileRows; r++) {
-      std::size_t survivor = g * p.keep;
-      const auto put = [&](std::size_t position) {
-        const std::size_t i = g * p.group + position;
-        out[(i / 2 * kTileRows + r) * 2 + i % 2] = w.code(codes, survivor++, r);
-      };
-      if (p.bits == 0) {
-        for (std::size_t m = 0; m < p.group; m++) {
-          if ((indices[2 * m + r / 8] >> (r % 8)) & 1) put(m);
-        }
-      } else {
-        for (std::size_t s = 0; s < p.keep; s++) {
-          std::size_t position = 0;
-          for (std::size_t b = 0; b < p.bits; b++) {
-            const std::size_t at = s * 16 * p.bits + r * p.bits + b;
-            position |= static_cast<std::size_t>((indices[at / 8] >> (at % 8)) & 1) << b;
-          }
-          put(position);
-        }
-      }
+  out.assign(plan.steps * kVectorBytes, 0);
+  const std::uint8_t* codes = w.codes + tile * w.code_bytes();
+  const std::uint8_t* indices = p.indices == nullptr ? nullptr : p.indices + tile * w.index_bytes();
+  for (std::size_t r = 0; r < std::min(kTileRows, p.rows - tile * kTileRows); r++) {
+    std::size_t survivor = 0;
+    for (std::size_t g = 0; g < p.groups(); g++) {
+      each_position(w, indices, g, r, [&](std::size_t position) {
+        const std::size_t i = g * p.group + position, within = i % plan.span_inputs;
+        const std::size_t step = i / plan.span_inputs * plan.span_steps + within / 4;
+        out[step * kVectorBytes + r * 4 + within % 4] = static_cast<std::uint8_t>(w.number(codes, survivor++, r));
+      });
     }
   }
 }
 
 struct Product {
   const QuantizedWeights& weights;
+  const Plan& plan;
   const QuantizedKernel (&kernel)[kMaxTiles][kMaxQuantizedTokens];
   const Inputs& inputs;
   float* y;
@@ -109,22 +182,21 @@ struct Product {
   void run(const std::size_t* which, const std::uint8_t* const* codes, std::size_t tiles, std::size_t first,
            std::size_t tokens) const {
     const QuantizedWeights& w = weights;
-    const bool spread = w.where.indices != nullptr && kind_of(w) == kAllInt16;
     QuantizedJob job = {};
     for (std::size_t i = 0; i < tiles; i++) {
       const std::size_t tile = which[i], row = tile * kTileRows;
       job.codes[i] = codes[i];
-      job.indices[i] = w.where.indices + (w.where.indices == nullptr ? 0 : tile * w.where.groups() * w.where.group_bytes());
+      job.indices[i] = w.where.indices == nullptr ? nullptr : w.where.indices + tile * w.index_bytes();
       job.scales[i] = w.scales + tile * w.spans() * kTileRows;
       job.y[i] = y + first * w.where.rows + row;
       job.rows[i] = std::min(kTileRows, w.where.rows - row);
       job.bias[i] = w.where.bias == nullptr ? nullptr : w.where.bias + row;
     }
-    job.pairs = spread ? w.even_cols() / 2 : w.pairs();
-    job.span_pairs = w.span * (spread ? w.where.group : w.where.keep) / 2;
+    job.steps = plan.steps;
+    job.span_steps = plan.span_steps;
     job.spans = w.spans();
-    job.x = inputs.values + first * inputs.stride;
-    job.x_stride = inputs.stride;
+    job.x = inputs.bytes + first * plan.row_bytes;
+    job.x_stride = plan.row_bytes;
     job.x_scales = inputs.scales + first * inputs.spans;
     job.y_stride = w.where.rows;
     kernel[tiles - 1][tokens - 1](job);
@@ -149,7 +221,7 @@ struct Product {
 
   // Some tiles at a time, each from another part of the range: as many streams of memory without a gap.
   void run_range(std::size_t begin, std::size_t end, std::size_t first, std::size_t last) const {
-    const std::size_t code_bytes = weights.pairs() * weights.pair_bytes();
+    const std::size_t code_bytes = weights.code_bytes();
     std::size_t which[kMaxTiles];
     const std::uint8_t* codes[kMaxTiles];
     const std::size_t length = (end - begin) / kMaxTiles, rest = begin + kMaxTiles * length;
@@ -167,12 +239,11 @@ struct Product {
     run_tokens(which, codes, end - rest, first, last);
   }
 
-  // A tile whose pattern has no kernel of its own.
+  // A tile that is spread out first.
   void run_spread(std::size_t tile, std::size_t tokens) const {
-    static thread_local std::vector<std::int16_t> spread;
-    spread.resize(weights.even_cols() * kTileRows);
-    spread_tile(weights, tile, spread.data());
-    const auto* codes = reinterpret_cast<const std::uint8_t*>(spread.data());
+    static thread_local std::vector<std::uint8_t> spread;
+    spread_tile(weights, plan, tile, spread);
+    const std::uint8_t* codes = spread.data();
     run_tokens(&tile, &codes, 1, 0, tokens);
   }
 };
@@ -181,17 +252,18 @@ struct Product {
 
 void apply_quantized(const Compute& compute, const QuantizedWeights& weights, const float* x, std::size_t tokens,
                      float* y) {
-  const QuantizedKind kind = kind_of(weights);
-  const std::size_t stride = (weights.where.cols + 3) / 4 * 4, spans = weights.spans();
+  const Plan plan(weights);
+  const std::size_t spans = weights.spans();
   static thread_local Scratch scratch;
-  // Integers behind the scales, two in a float's room.
-  float* room = scratch.floats(tokens * (spans + stride / 2));
-  Inputs inputs = {stride, spans, reinterpret_cast<std::int16_t*>(room + tokens * spans), room};
+  // The bytes behind the scales, four in a float's room.
+  float* room = scratch.floats(tokens * (spans + (plan.row_bytes + 3) / 4));
+  auto* bytes = reinterpret_cast<std::uint8_t*>(room + tokens * spans);
+  const Inputs inputs{plan, spans, compute.matrix->quantized_flip, bytes, room};
   parallel_for(compute.threads, tokens, [&](std::size_t token) { inputs.take(weights, x, token); });
 
-  const Product product{weights, compute.matrix->quantized[kind], inputs, y};
+  const Product product{weights, plan, compute.matrix->quantized[plan.kind], inputs, y};
   const std::size_t tiles = weights.where.tiles();
-  if (kind == kAllInt16) {
+  if (plan.spread) {
     parallel_for(compute.threads, tiles, [&](std::size_t tile) { product.run_spread(tile, tokens); });
     return;
   }

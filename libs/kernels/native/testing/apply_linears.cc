@@ -69,15 +69,16 @@ int main(int, char** arguments) {
     } else if (h.kind == kQuantized) {
       QuantizedWeights w = {};
       w.where = shape_of(h), w.span = h.span, w.nibbles = h.type == kInt4Values;
-      const auto codes = array<std::uint8_t>(w.where.tiles() * w.pairs() * w.pair_bytes());
+      const auto codes = array<std::uint8_t>(w.where.tiles() * w.code_bytes());
       const auto scales = array<std::uint16_t>(w.where.tiles() * w.spans() * kTileRows);
       const bool all = h.group == 1;
-      const auto indices = array<std::uint8_t>(all ? 0 : w.where.tiles() * w.where.groups() * w.where.group_bytes());
+      const auto indices = array<std::uint8_t>(w.where.tiles() * w.index_bytes());
       w.where.order = order_of(h);
       const auto bias = array<float>(h.biased != 0 ? rows : 0);
       const auto x = array<float>(tokens * cols);
       w.codes = codes.data(), w.scales = scales.data(), w.where.indices = all ? nullptr : indices.data();
       w.where.bias = h.biased != 0 ? bias.data() : nullptr;
+      if (first_wrong_group(w, kThreads) != kAllRight) return 4;
       apply_quantized(with, w, x.data(), tokens, y.data());
     } else {
       const auto weights = array<std::uint8_t>(rows * cols * (h.type == kF32Values ? 4 : 2));

@@ -1,9 +1,7 @@
 import { EsparseError } from '@esparse/errors';
-import { TILE_ROWS } from '../runtime/packed-layout.ts';
-import { quantizedLayout } from '../runtime/quantized-layout.ts';
+import { numberAt, quantizedLayout, scaleAt } from '../runtime/quantized-layout.ts';
 import { widenReference } from '../runtime/widen.ts';
 import type { QuantizedWeights } from './linear.ts';
-import { numberAt } from './quantized-reference.ts';
 
 /** A matrix of row vectors as stored, row-major; 16-bit floats are held as their bits. */
 export type RowTable =
@@ -39,18 +37,16 @@ export function gatherQuantizedRows(
   y: Float32Array,
 ): void {
   const { cols, bits, span, codes } = table;
-  const { pairs, spans } = quantizedLayout(table);
+  const layout = quantizedLayout(table);
   for (let i = 0; i < count; i++) {
     const row = rows[i]!;
     if (row >= table.rows) throw new EsparseError('internal', `there is no row ${row}`);
-    const [tile, lane] = [Math.floor(row / TILE_ROWS), row % TILE_ROWS];
     const scales = widenReference(
       'bf16',
-      Uint16Array.from({ length: spans }, (_, s) => table.scales[(tile * spans + s) * TILE_ROWS + lane]!),
+      Uint16Array.from({ length: layout.spans }, (_, s) => table.scales[scaleAt(layout, row, s)]!),
     );
     for (let k = 0; k < cols; k++) {
-      const number = numberAt(codes, bits, (tile * pairs + (k >> 1)) * TILE_ROWS + lane, k & 1);
-      y[i * cols + k] = number * scales[Math.floor(k / span)]!;
+      y[i * cols + k] = numberAt(codes, layout, bits, row, k) * scales[Math.floor(k / span)]!;
     }
   }
 }

@@ -1,11 +1,9 @@
 /** The readable version of quantized linears: the integers and sums that every instruction set makes, bit for bit. */
-import { quantizedLayout, type QuantizedLayout } from '../runtime/quantized-layout.ts';
-import { TILE_ROWS } from '../runtime/packed-layout.ts';
+import { numberAt, quantizedLayout, scaleAt } from '../runtime/quantized-layout.ts';
 import { widenReference } from '../runtime/widen.ts';
-import { damagedIndices } from './damaged-indices.ts';
 import { fusedMultiplyAdd } from './fused-multiply-add.ts';
 import type { Linear, QuantizedWeights } from './linear.ts';
-import { keptOf } from './linear-reference.ts';
+import { placesOf } from './quantized-places.ts';
 
 const f = Math.fround;
 /** Inputs are integers up to this one. */
@@ -22,10 +20,11 @@ const ROUND = 12582912;
  * the bias is added last. Where an input of a span is not finite, so are all outputs of its token.
  */
 export function quantizedReference(weights: QuantizedWeights): Linear {
-  const { rows, cols, group, span, permutation, bias } = weights;
+  const { rows, cols, keep, group, bits, span, codes, permutation, bias } = weights;
   const layout = quantizedLayout(weights);
   const scales = widenReference('bf16', weights.scales);
-  const survivors = survivorsOf(weights, layout);
+  const survivors = layout.groups * keep;
+  const places = placesOf(weights, weights.indices);
   return {
     rows,
     cols,
@@ -35,13 +34,14 @@ export function quantizedReference(weights: QuantizedWeights): Linear {
         const inputs = quantizeInputs(inOrder, span * group);
         for (let row = 0; row < rows; row++) {
           const exact = new Float64Array(layout.spans);
-          for (const { position, number } of survivors[row]!) {
-            exact[Math.floor(position / (span * group))]! += number * inputs.integers[position]!;
+          for (let n = 0; n < survivors; n++) {
+            const position = places[row * survivors + n]!;
+            exact[Math.floor(position / (span * group))]! +=
+              numberAt(codes, layout, bits, row, n) * inputs.integers[position]!;
           }
-          const [tile, lane] = [Math.floor(row / TILE_ROWS), row % TILE_ROWS];
           let sum = 0;
           for (let s = 0; s < layout.spans; s++) {
-            const scale = scales[(tile * layout.spans + s) * TILE_ROWS + lane]!;
+            const scale = scales[scaleAt(layout, row, s)]!;
             sum = fusedMultiplyAdd(f(exact[s]!), f(scale * inputs.scales[s]!), sum);
           }
           y[t * rows + row] = bias === undefined ? sum : sum + bias[row]!;
@@ -67,48 +67,4 @@ function quantizeInputs(x: Float32Array, size: number) {
     });
   }
   return { integers, scales };
-}
-
-/** A survivor: where it stands in the shuffled order, and its number. */
-interface Survivor {
-  readonly position: number;
-  readonly number: number;
-}
-
-/** The survivors of each row. @throws EsparseError 'store' where the indices are no N:M choice */
-function survivorsOf(weights: QuantizedWeights, { packed, groups, pairs }: QuantizedLayout): Survivor[][] {
-  const { rows, keep, group, bits, codes, indices } = weights;
-  const choices = (tile: number, g: number) => {
-    if (packed === undefined || indices === undefined) return undefined;
-    const [index, size] = [tile * groups + g, packed.groupBytes];
-    const kept = keptOf(indices.subarray(index * size, (index + 1) * size), keep, group, packed.bits);
-    if (kept === undefined) throw damagedIndices(index, groups);
-    return kept;
-  };
-  const survivors = Array.from({ length: rows }, (): Survivor[] => []);
-  for (let tile = 0; tile < Math.ceil(rows / TILE_ROWS); tile++) {
-    for (let g = 0; g < groups; g++) {
-      const kept = choices(tile, g);
-      for (let lane = 0; lane < TILE_ROWS && tile * TILE_ROWS + lane < rows; lane++) {
-        const row = survivors[tile * TILE_ROWS + lane]!;
-        for (const { position } of kept?.[lane] ?? [{ position: 0 }]) {
-          const n = row.length;
-          const number = numberAt(codes, bits, (tile * pairs + (n >> 1)) * TILE_ROWS + lane, n & 1);
-          row.push({ position: g * group + position, number });
-        }
-      }
-    }
-  }
-  return survivors;
-}
-
-/** What the first (0) or second (1) code of a pair stands for, pairs being counted over all rows of all tiles. */
-export function numberAt(
-  codes: Uint8Array,
-  bits: QuantizedWeights['bits'],
-  pair: number,
-  which: number,
-): number {
-  if (bits === 8) return (codes[2 * pair + which]! << 24) >> 24;
-  return ((codes[pair]! >> (4 * which)) & 15) - 8;
 }

@@ -5,30 +5,48 @@ import { packedLayout, TILE_ROWS, type PackedLayout } from './packed-layout.ts';
 export type QuantizedBits = 4 | 8;
 
 /**
- * Survivors as small integers with a scale: the layout that the kernels of quantized linears walk. Where they stand is
- * said as in `PackedLayout`; of a matrix that is not pruned, which is 1:1 here, nothing is said.
+ * How it is said where survivors stand.
  *
- * Tiles of 16 rows. A row's survivors follow each other in the order of groups, then of positions, and are taken in pairs
- * (2p, 2p + 1); `codes` is [tile][pair][row of the tile], each two signed bytes or, of 4 bits, one byte whose lower half is
- * the first code and whose upper half is the second. A code c of 8 bits stands for c, one of 4 bits for c - 8. The weight is
- * that number times a scale.
+ * - `all`: nothing is pruned, and nothing said. The pattern is 1:1.
+ * - `fields`, of 2:4: for every 16 survivors of a row a little-endian word of 32 bits, in which byte j has the positions of
+ *   survivors j, 4 + j, 8 + j and 12 + j in their groups, from its lowest two bits on: [tile][sixteen][row of the tile].
+ * - `masks`, of 4:8: a byte whose bit m says that position m survives, [tile][group][row of the tile].
+ * - `packed`, of other patterns: as in `PackedLayout`.
+ */
+export type QuantizedPlaces = 'all' | 'fields' | 'masks' | 'packed';
+
+/**
+ * Survivors as small integers with a scale: the layout that the kernels of quantized linears walk.
+ *
+ * Tiles of 16 rows. A row's survivors follow each other in the order of groups, then of positions, and are filled up with
+ * zeros to a multiple of 16. `codes` is [tile][vector][row of the tile][4 bytes]. Of 8 bits a vector has four survivors of
+ * each row, a signed byte each. Of 4 bits it has eight: byte j has survivor j in its lower half and survivor 4 + j in its
+ * upper one, each as a signed number of 4 bits. The weight is that number times a scale.
+ *
+ * So a vector is a register of 64 bytes, or parts of it, of which no byte has to change its place: numbers and positions
+ * come out by shifts and masks, for all rows at once.
  *
  * A scale is a bf16, finite and not zero, of the survivors of `span` consecutive groups of a row: `scales` is
  * [tile][span][row of the tile]. The last span of a row may be shorter.
  */
 export interface QuantizedLayout {
-  /** Where the survivors stand; undefined where all weights do. */
+  readonly places: QuantizedPlaces;
+  /** Where the survivors stand, of `packed` alone. */
   readonly packed: PackedLayout | undefined;
   readonly tiles: number;
   readonly groups: number;
-  /** Pairs of survivors of a row: an odd last one is half of one. */
-  readonly pairs: number;
-  /** Bytes of a pair of a tile. */
-  readonly pairBytes: number;
+  /** Vectors of codes of a tile. */
+  readonly vectors: number;
+  /** Indices of a tile: how many pieces, and the bytes of each. */
+  readonly indices: readonly [pieces: number, bytes: number];
   /** Spans of a row. */
   readonly spans: number;
 }
 
+/** Bytes of a vector of codes: a register of AVX-512. */
+export const VECTOR_BYTES = 64;
+/** Survivors of a row that are taken together. */
+export const PADDED_SURVIVORS = 16;
 /** Survivors that may share a scale: sums of their products with 16-bit integers are exact in 32 bits. */
 export const MAX_SPAN_SURVIVORS = 512;
 
@@ -46,38 +64,69 @@ export interface QuantizedShape {
 
 /** The layout of a (rows, cols) matrix, whose pattern is sound. @throws EsparseError 'store' for a span that no matrix has */
 export function quantizedLayout({ rows, cols, keep, group, bits, span }: QuantizedShape): QuantizedLayout {
-  const packed = group === 1 ? undefined : packedLayout(rows, cols, keep, group);
-  if (!isSpan(span, keep, group)) {
+  if (!Number.isInteger(span) || span < 1 || span * keep > MAX_SPAN_SURVIVORS) {
     throw new EsparseError(
       'store',
-      `a scale for every ${span} groups of ${keep}:${group}: survivors and inputs must be even, at most ${MAX_SPAN_SURVIVORS} survivors`,
+      `a scale for every ${span} groups of ${keep}:${group}: 1 to ${MAX_SPAN_SURVIVORS} survivors can share one`,
     );
   }
+  const places = placesOf(keep, group);
   const groups = cols / group;
+  const sixteens = Math.ceil((groups * keep) / PADDED_SURVIVORS);
+  const packed = places === 'packed' ? packedLayout(rows, cols, keep, group) : undefined;
+  const indices = {
+    all: [0, 0],
+    fields: [sixteens, 4 * TILE_ROWS],
+    masks: [groups, TILE_ROWS],
+    packed: [groups, packed?.groupBytes ?? 0],
+  } as const;
   return {
-    packed,
+    ...{ places, packed, groups, indices: indices[places] },
     tiles: Math.ceil(rows / TILE_ROWS),
-    groups,
-    pairs: Math.ceil((groups * keep) / 2),
-    pairBytes: (TILE_ROWS * 2 * bits) / 8,
+    vectors: (sixteens * PADDED_SURVIVORS * bits) / 32,
     spans: Math.ceil(groups / span),
   };
 }
 
-function isSpan(span: number, keep: number, group: number): boolean {
-  const [survivors, inputs] = [span * keep, span * group];
-  return (
-    Number.isInteger(span) &&
-    span >= 1 &&
-    survivors <= MAX_SPAN_SURVIVORS &&
-    survivors % 2 === 0 &&
-    inputs % 2 === 0
-  );
+function placesOf(keep: number, group: number): QuantizedPlaces {
+  if (group === 1) return 'all';
+  if (keep === 2 && group === 4) return 'fields';
+  return keep === 4 && group === 8 ? 'masks' : 'packed';
 }
 
-/** As many groups as have at most so many survivors, at least one: an even number where a span needs it. */
-export function spanOf(keep: number, group: number, survivors: number): number {
+/** As many groups as have at most so many survivors, at least one; of 16 on a multiple of 16 survivors, where there is one. */
+export function spanOf(keep: number, survivors: number): number {
   const most = Math.max(1, Math.floor(Math.min(survivors, MAX_SPAN_SURVIVORS) / keep));
-  if (most % 2 === 0 || (keep % 2 === 0 && group % 2 === 0)) return most;
-  return most === 1 ? 2 : most - 1;
+  const together = PADDED_SURVIVORS % keep === 0 ? PADDED_SURVIVORS / keep : 1;
+  return most < together ? most : most - (most % together);
+}
+
+/** Where the code of a row's survivor lies: the byte, and its lowest bit there. */
+export function codeAt(
+  { vectors }: QuantizedLayout,
+  bits: QuantizedBits,
+  row: number,
+  survivor: number,
+): [byte: number, shift: number] {
+  const [tile, lane] = [Math.floor(row / TILE_ROWS), row % TILE_ROWS];
+  const vector = tile * vectors + Math.floor((survivor * bits) / 32);
+  return [vector * VECTOR_BYTES + lane * 4 + (survivor & 3), bits === 4 ? survivor & 4 : 0];
+}
+
+/** The number of a row's survivor. */
+export function numberAt(
+  codes: Uint8Array,
+  layout: QuantizedLayout,
+  bits: QuantizedBits,
+  row: number,
+  survivor: number,
+): number {
+  const [byte, shift] = codeAt(layout, bits, row, survivor);
+  // To the top, then down again with its sign.
+  return (codes[byte]! << (32 - bits - shift)) >> (32 - bits);
+}
+
+/** Where the scale of a row's span lies. */
+export function scaleAt({ spans }: QuantizedLayout, row: number, span: number): number {
+  return (Math.floor(row / TILE_ROWS) * spans + span) * TILE_ROWS + (row % TILE_ROWS);
 }

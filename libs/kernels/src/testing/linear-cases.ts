@@ -1,6 +1,15 @@
 import { uniform } from '@esparse/laws';
+import { keptOf } from '../inference/linear-reference.ts';
+import { indicesOf } from '../inference/quantized-places.ts';
 import type { DenseWeights, PackedWeights, QuantizedWeights } from '../inference/linear.ts';
-import { quantizedLayout, spanOf, type QuantizedBits } from '../runtime/quantized-layout.ts';
+import {
+  codeAt,
+  quantizedLayout,
+  spanOf,
+  VECTOR_BYTES,
+  type QuantizedBits,
+  type QuantizedShape,
+} from '../runtime/quantized-layout.ts';
 import { maskRowBytes } from '../pruning/mask.ts';
 import { packReference } from '../pruning/pack-reference.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
@@ -66,18 +75,44 @@ export function quantizedCase({ bits, survivors, ...input }: QuantizedCase): Qua
   const { rows, groups, keep, group, seed } = input;
   const random = uniform(seed);
   const cols = groups * group;
-  const shape = { rows, cols, keep, group, bits, span: spanOf(keep, group, survivors) };
-  const { tiles, pairs, pairBytes, spans } = quantizedLayout(shape);
+  const shape = { rows, cols, keep, group, bits, span: spanOf(keep, survivors) };
+  const { tiles, vectors, spans } = quantizedLayout(shape);
   const packed = group === 1 ? undefined : packedCase({ ...input, dtype: 'bf16', odd: false });
   return {
     kind: 'quantized',
     ...shape,
-    codes: Uint8Array.from({ length: tiles * pairs * pairBytes }, () => Math.floor(random() * 256)),
+    codes: codesOf(shape, tiles * vectors * VECTOR_BYTES, random),
     scales: randomHalves(tiles * spans * 16, 'bf16', false, random),
-    indices: packed?.indices,
+    indices: packed && (indicesOf(shape, keptIn(packed)) ?? packed.indices),
     permutation: packed?.permutation,
     bias: input.biased ? randomFloats(rows, random) : undefined,
   };
+}
+
+/** Any numbers for the survivors, none beyond the last. */
+function codesOf(shape: QuantizedShape, bytes: number, random: () => number): Uint8Array {
+  const { rows, cols, keep, group, bits } = shape;
+  const layout = quantizedLayout(shape);
+  const codes = new Uint8Array(bytes);
+  for (let row = 0; row < rows; row++) {
+    for (let n = 0; n < (cols / group) * keep; n++) {
+      const [byte, shift] = codeAt(layout, bits, row, n);
+      codes[byte]! |= Math.floor(random() * 2 ** bits) << shift;
+    }
+  }
+  return codes;
+}
+
+/** The positions that a packed linear keeps, row after row. */
+function keptIn({ rows, cols, keep, group, indices }: PackedWeights): Int32Array {
+  const { bits, tiles, groups, groupBytes } = packedLayout(rows, cols, keep, group);
+  const kept = Array.from({ length: tiles * groups }, (_, index) =>
+    keptOf(indices.subarray(index * groupBytes, (index + 1) * groupBytes), keep, group, bits),
+  );
+  return Int32Array.from({ length: rows * groups * keep }, (_, at) => {
+    const [row, n] = [Math.floor(at / (groups * keep)), at % (groups * keep)];
+    return kept[(row >> 4) * groups + Math.floor(n / keep)]![row & 15]![n % keep]!.position;
+  });
 }
 
 export interface DenseCase {

@@ -1,6 +1,6 @@
-import { pack, quantizedLayout, TILE_ROWS } from '@esparse/kernels';
+import { codeAt, indicesOf, pack, quantizedLayout, scaleAt, TILE_ROWS, VECTOR_BYTES } from '@esparse/kernels';
 import { EVERYTHING, type IntegerWeights, type Survivors } from './integer-weights.ts';
-import type { QuantizedLinear } from './quantized-linear.ts';
+import { QUANTIZED, type QuantizedLinear } from './quantized-linear.ts';
 import { survives } from './round-linear.ts';
 import { bf16Bits } from './round-span.ts';
 
@@ -18,37 +18,35 @@ export async function packQuantized(
   survivors?: Survivors,
 ): Promise<QuantizedLinear> {
   const pattern = survivors?.pattern ?? EVERYTHING;
-  const layout = quantizedLayout({ rows, cols, ...pattern, bits, span });
-  const { tiles, pairs, pairBytes, spans } = layout;
-  const values = new Uint8Array(tiles * pairs * pairBytes);
-  // Of 4 bits, 8 stands for zero.
-  if (bits === 4) values.fill(0x88);
+  const shape = { rows, cols, ...pattern, bits, span };
+  const layout = quantizedLayout(shape);
+  const { tiles, vectors, spans } = layout;
+  const values = new Uint8Array(tiles * vectors * VECTOR_BYTES);
   const stored = new Uint16Array(tiles * spans * TILE_ROWS).fill(NO_SCALE);
+  const each = (cols / pattern.group) * pattern.keep;
+  const positions = new Int32Array(survivors === undefined ? 0 : rows * each);
   for (let r = 0; r < rows; r++) {
-    const [tile, lane] = [Math.floor(r / TILE_ROWS), r % TILE_ROWS];
-    for (let s = 0; s < spans; s++) {
-      stored[(tile * spans + s) * TILE_ROWS + lane] = scales[r * spans + s]!;
-    }
+    for (let s = 0; s < spans; s++) stored[scaleAt(layout, r, s)] = scales[r * spans + s]!;
     let n = 0;
     for (let i = 0; i < cols; i++) {
       if (survivors !== undefined && !survives(survivors.mask, cols, r, i)) continue;
       const integer = integers[r * cols + (survivors?.permutation[i] ?? i)]!;
-      const pair = (tile * pairs + (n >> 1)) * TILE_ROWS + lane;
-      if (bits === 8) values[2 * pair + (n & 1)] = integer & 255;
-      else values[pair] = (values[pair]! & (n % 2 === 0 ? 0xf0 : 0x0f)) | ((integer + 8) << (4 * (n & 1)));
+      const [byte, shift] = codeAt(layout, bits, r, n);
+      values[byte]! |= (integer & (2 ** bits - 1)) << shift;
+      if (survivors !== undefined) positions[r * each + n] = i;
       n++;
     }
   }
   return {
-    encoding: 'quantized-v1',
+    encoding: QUANTIZED,
     ...{ bits, rows, cols, pattern, span, tileRows: TILE_ROWS, values, scales: stored },
-    indices: survivors && (await indicesOf(rows, cols, survivors)),
+    indices: survivors && (indicesOf(shape, positions) ?? (await packedIndices(rows, cols, survivors))),
     permutation: survivors?.permutation,
   };
 }
 
 /** Where survivors stand, as in a packed linear. */
-async function indicesOf(
+async function packedIndices(
   rows: number,
   cols: number,
   { mask, permutation, pattern: { keep, group } }: Survivors,

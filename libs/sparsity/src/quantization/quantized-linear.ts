@@ -1,13 +1,22 @@
 import { EsparseError } from '@esparse/errors';
-import { quantizedLayout, TILE_ROWS, type QuantizedBits } from '@esparse/kernels';
-import { packedShapes } from '../packed-linear.ts';
+import {
+  MAX_DIMENSION,
+  MAX_GROUP,
+  quantizedLayout,
+  TILE_ROWS,
+  VECTOR_BYTES,
+  type QuantizedBits,
+} from '@esparse/kernels';
 import { isPermutation } from '../permutation.ts';
-import type { Pattern } from '../pattern.ts';
+import { isPattern, requireDivisible, type Pattern } from '../pattern.ts';
 import { EVERYTHING } from './integer-weights.ts';
+
+/** The encoding's name. */
+export const QUANTIZED = 'quantized-v1';
 
 /** A linear as integers with scales, as the store holds it and the matrix kernel walks it: see `QuantizedLayout`. */
 export interface QuantizedLinear {
-  readonly encoding: 'quantized-v1';
+  readonly encoding: typeof QUANTIZED;
   readonly bits: QuantizedBits;
   readonly rows: number;
   readonly cols: number;
@@ -15,11 +24,11 @@ export interface QuantizedLinear {
   readonly pattern: Pattern;
   readonly span: number;
   readonly tileRows: typeof TILE_ROWS;
-  /** (tiles, pairs, bytes) */
+  /** (tiles, vectors, 64) */
   readonly values: Uint8Array;
   /** (tiles, spans, 16), as the bits of bf16. */
   readonly scales: Uint16Array;
-  /** (tiles, groups, bytes): where the survivors stand. Undefined, as the permutation is, where nothing is pruned. */
+  /** (tiles, pieces, bytes): where the survivors stand. Undefined, as the permutation is, where nothing is pruned. */
   readonly indices: Uint8Array | undefined;
   /** (cols): p[i] is the original channel at position i. */
   readonly permutation: Int32Array | undefined;
@@ -27,11 +36,11 @@ export interface QuantizedLinear {
 
 /** What the arrays of a quantized linear must look like. */
 export interface QuantizedShapes {
-  /** [tiles, pairs, bytes] of uint8. */
+  /** [tiles, vectors, 64] of uint8. */
   readonly values: readonly [number, number, number];
   /** [tiles, spans, 16] of uint16. */
   readonly scales: readonly [number, number, number];
-  /** [tiles, groups, bytes] of uint8; undefined where nothing is pruned. */
+  /** [tiles, pieces, bytes] of uint8; undefined where nothing is pruned. */
   readonly indices: readonly [number, number, number] | undefined;
 }
 
@@ -49,9 +58,24 @@ export function keepsEverything({ keep, group }: Pattern): boolean {
  * divide the columns
  */
 export function quantizedShapes({ rows, cols, pattern, bits, span }: Shape): QuantizedShapes {
-  const indices = keepsEverything(pattern) ? undefined : packedShapes(pattern, rows, cols).indices;
-  const { tiles, pairs, pairBytes, spans } = quantizedLayout({ rows, cols, ...pattern, bits, span });
-  return { values: [tiles, pairs, pairBytes], scales: [tiles, spans, TILE_ROWS], indices };
+  const all = keepsEverything(pattern);
+  if (!all && !isPattern(pattern)) {
+    throw new EsparseError(
+      'store',
+      `quantized linear: ${pattern.keep}:${pattern.group} is no pattern (1 <= keep < group <= ${MAX_GROUP})`,
+    );
+  }
+  for (const [name, size] of Object.entries({ rows, cols })) {
+    if (Number.isInteger(size) && size >= 1 && size <= MAX_DIMENSION) continue;
+    throw new EsparseError('store', `quantized linear: ${name} is ${size}, expected 1 to ${MAX_DIMENSION}`);
+  }
+  requireDivisible('quantized linear', cols, pattern);
+  const { tiles, vectors, spans, indices } = quantizedLayout({ rows, cols, ...pattern, bits, span });
+  return {
+    values: [tiles, vectors, VECTOR_BYTES],
+    scales: [tiles, spans, TILE_ROWS],
+    indices: all ? undefined : [tiles, ...indices],
+  };
 }
 
 /** @throws EsparseError 'store' where the fields contradict each other; indices are checked as they are unpacked */

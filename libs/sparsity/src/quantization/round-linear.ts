@@ -28,7 +28,7 @@ export function roundLinear(
   survivors?: Survivors,
 ): IntegerWeights {
   const pattern = survivors?.pattern ?? EVERYTHING;
-  const span = spanOf(pattern.keep, pattern.group, group);
+  const span = spanOf(pattern.keep, group);
   const size = span * pattern.group;
   const spans = Math.ceil(cols / size);
   const integers = new Int8Array(rows * cols);

@@ -1,7 +1,16 @@
 import { EsparseError } from '@esparse/errors';
-import { narrow, quantizedLayout, TILE_ROWS, widenReference, type HalfDtype } from '@esparse/kernels';
+import {
+  narrow,
+  numberAt,
+  placesOf,
+  quantizedLayout,
+  scaleAt,
+  TILE_ROWS,
+  widenReference,
+  type HalfDtype,
+} from '@esparse/kernels';
 import type { PackedLinear } from '../packed-linear.ts';
-import { keptBy, unpackLinear } from '../unpack-linear.ts';
+import { unpackLinear } from '../unpack-linear.ts';
 import { checkQuantizedLinear, type QuantizedLinear } from './quantized-linear.ts';
 
 /**
@@ -10,26 +19,22 @@ import { checkQuantizedLinear, type QuantizedLinear } from './quantized-linear.t
  *
  * @throws EsparseError 'store' where its arrays are not what `packQuantized` writes
  */
-export async function unpackQuantized(linear: QuantizedLinear): Promise<Float32Array> {
-  const kept = await keptInQuantized(linear);
+export function unpackQuantized(linear: QuantizedLinear): Float32Array {
+  checkQuantizedLinear(linear);
   const { rows, cols, pattern, bits, span, permutation, values } = linear;
-  const { pairs, spans } = quantizedLayout({ rows, cols, ...pattern, bits, span });
+  const shape = { rows, cols, ...pattern, bits, span };
+  const layout = quantizedLayout(shape);
+  const places = placesOf(shape, linear.indices);
   const scales = widenReference('bf16', linear.scales);
   const wrong = scales.findIndex((scale) => scale === 0 || !Number.isFinite(scale));
-  if (wrong >= 0) throw noScale(wrong, spans);
+  if (wrong >= 0) throw noScale(wrong, layout.spans);
   const out = new Float32Array(rows * cols);
+  const survivors = layout.groups * pattern.keep;
   for (let r = 0; r < rows; r++) {
-    const [tile, lane] = [Math.floor(r / TILE_ROWS), r % TILE_ROWS];
-    let n = 0;
-    for (let i = 0; i < cols; i++) {
-      const at = r * cols + (permutation?.[i] ?? i);
-      if (kept?.[at] === 0) continue;
-      const pair = (tile * pairs + (n >> 1)) * TILE_ROWS + lane;
-      const integer =
-        bits === 8 ? (values[2 * pair + (n & 1)]! << 24) >> 24 : ((values[pair]! >> (4 * (n & 1))) & 15) - 8;
-      const s = Math.floor(i / (span * pattern.group));
-      out[at] = integer * scales[(tile * spans + s) * TILE_ROWS + lane]!;
-      n++;
+    for (let n = 0; n < survivors; n++) {
+      const i = places[r * survivors + n]!;
+      const scale = scales[scaleAt(layout, r, Math.floor(i / (span * pattern.group)))]!;
+      out[r * cols + (permutation?.[i] ?? i)] = numberAt(values, layout, bits, r, n) * scale;
     }
   }
   return out;
@@ -40,17 +45,20 @@ export async function unpackToHalf(
   linear: PackedLinear | QuantizedLinear,
   dtype: HalfDtype,
 ): Promise<Uint16Array> {
-  return linear.encoding === 'quantized-v1'
-    ? narrow(dtype, await unpackQuantized(linear))
-    : unpackLinear(linear);
+  return linear.encoding === 'quantized-v1' ? narrow(dtype, unpackQuantized(linear)) : unpackLinear(linear);
 }
 
 /** Which weights are kept, as `keptIn` gives it; undefined where all are. */
-export async function keptInQuantized(linear: QuantizedLinear): Promise<Uint8Array | undefined> {
+export function keptInQuantized(linear: QuantizedLinear): Uint8Array | undefined {
   checkQuantizedLinear(linear);
-  const { rows, cols, pattern, indices, permutation } = linear;
+  const { rows, cols, pattern, bits, span, indices, permutation } = linear;
   if (indices === undefined || permutation === undefined) return undefined;
-  return keptBy(indices, { rows, cols, pattern, permutation });
+  const kept = new Uint8Array(rows * cols);
+  const survivors = (cols / pattern.group) * pattern.keep;
+  placesOf({ rows, cols, ...pattern, bits, span }, indices).forEach((i, at) => {
+    kept[Math.floor(at / survivors) * cols + permutation[i]!] = 1;
+  });
+  return kept;
 }
 
 function noScale(at: number, spans: number): EsparseError {

@@ -138,7 +138,7 @@ function quantizedBytes(
   pattern: Pattern,
   { bits, group = SCALE_GROUP }: RoundingOptions,
 ): number {
-  const span = spanOf(pattern.keep, pattern.group, group);
+  const span = spanOf(pattern.keep, group);
   const { values, scales, indices } = quantizedShapes({ rows, cols, pattern, bits, span });
   const indexBytes = indices === undefined ? 0 : product(indices) + TRAILER_BYTES;
   return product(values) + 2 * product(scales) + 2 * TRAILER_BYTES + indexBytes;
