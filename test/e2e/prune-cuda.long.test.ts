@@ -34,8 +34,9 @@ test('blocks of every family are those of the processor, or refused by name', as
 });
 
 test("what prune gathers on a GPU is what it gathers on the processor, and equal runs' stores are equal", async () => {
-  for (const store of ['once', 'again']) {
-    expect(await esparseWith(gpu, ...prune(store, '--device', 'cuda'))).toMatchObject({ code: 0 });
+  const ways = { once: [], again: ['--combine', 'pruner'] };
+  for (const [store, args] of Object.entries(ways)) {
+    expect(await esparseWith(gpu, ...prune(store, '--device', 'cuda', ...args))).toMatchObject({ code: 0 });
   }
   expect(await contentsOf(at('again'))).toEqual(await contentsOf(at('once')));
   expect(await esparseWith(gpu, ...prune('cpu', '--device', 'cpu'))).toMatchObject({ code: 0 });

@@ -1,5 +1,6 @@
 // The plain kernels on the processor, for a driver without a GPU (`driver.cc`): by their names in the PTX.
 #include "../kernels/block.cu"
+#include "../kernels/statistics.cu"
 
 #include <cstdlib>
 #include <cstring>
@@ -27,9 +28,10 @@ Runner runner_of(void (*kernel)(Parameters...)) {
 const std::map<std::string, Runner>& runners() {
 #define KERNEL(name) {#name, runner_of(name)}
   static const std::map<std::string, Runner> all = {
-      KERNEL(scale_elements), KERNEL(add_elements), KERNEL(add_to_rows),    KERNEL(activate),
-      KERNEL(gate_elements),  KERNEL(rms_norm),     KERNEL(layer_norm),     KERNEL(turn_heads),
-      KERNEL(causal_softmax),
+      KERNEL(scale_elements),   KERNEL(add_elements),    KERNEL(add_to_rows),   KERNEL(activate),
+      KERNEL(gate_elements),    KERNEL(rms_norm),        KERNEL(layer_norm),    KERNEL(turn_heads),
+      KERNEL(causal_softmax),   KERNEL(amplitude_update), KERNEL(amplitude_merge), KERNEL(entropy_begin),
+      KERNEL(entropy_ranges),   KERNEL(entropy_count),
   };
 #undef KERNEL
   return all;

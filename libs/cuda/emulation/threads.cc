@@ -135,6 +135,10 @@ void wait_for_block() {
   wait_in(block.of_block, [](unsigned) { release_block(); });
 }
 void wait_for_warp() { wait_in(block.of_warp[threadIdx.x / kWarpThreads], release_warp); }
+void* dynamic_shared() {
+  alignas(128) static char memory[228 << 10];
+  return memory;
+}
 double& exchanged(unsigned thread) { return block.exchanged[thread]; }
 
 void run_grid(const Index3& grid, const Index3& size, const std::function<void()>& body) {

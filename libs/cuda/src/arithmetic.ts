@@ -10,7 +10,7 @@ export interface DeviceMemory {
 }
 
 /** Modules of kernels that come with esparse. */
-export type KernelModule = 'block';
+export type KernelModule = 'block' | 'statistics';
 
 /** How a kernel is launched. */
 export interface Launch {

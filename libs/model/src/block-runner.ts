@@ -22,10 +22,28 @@ export interface TapOptions {
   readonly routedBy?: Float32Array | undefined;
 }
 
+/** A tap in the memory of a GPU: (rows x channels), row-major. */
+export interface DeviceTap {
+  readonly address: number;
+  readonly type: 'f32' | 'bf16';
+  readonly rows: number;
+  readonly channels: number;
+  /** Rows of each sequence. */
+  readonly seqlen: number;
+}
+
 /** One block with its weights in memory, but those of its experts, the device's where there is one. */
 export interface LoadedBlock {
   /** The inputs of the block's linears, in the order of the description's taps. `hidden` is (seqlen x hidden). */
   taps(hidden: Float32Array, options?: TapOptions): Promise<TapOutput[]>;
+  /**
+   * Shows taps where they are, in the memory of a GPU, instead of bringing them to the host: each as soon as it is made, and for
+   * the length of the call. @default there is no such memory
+   */
+  readonly show?: (
+    hidden: Float32Array,
+    visits: ReadonlyMap<string, (tap: DeviceTap) => void>,
+  ) => Promise<void>;
   /** The block's output, (seqlen x hidden). `hidden` is left as it is. */
   advance(hidden: Float32Array): Promise<Float32Array>;
   /** Gives the device's memory back: the block can no longer run. On the CPU, dropping it is enough. */

@@ -1,5 +1,5 @@
 export { linearsOf, ofKind, slotShapes, tapsOf } from './block-parts.ts';
-export type { BlockRunner, LoadedBlock, TapOptions, TapOutput } from './block-runner.ts';
+export type { BlockRunner, DeviceTap, LoadedBlock, TapOptions, TapOutput } from './block-runner.ts';
 export { slotsOf } from './block-slots.ts';
 export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors.ts';
 export {

@@ -6,6 +6,7 @@ import {
   amplitudeMerge,
   amplitudeUpdate,
 } from '@esparse/kernels';
+import { amplitudeOnDevice } from './amplitude-device.ts';
 import { refusedChannel } from './checks.ts';
 import { defineStatistic } from './define.ts';
 import { damagedState } from './envelope.ts';
@@ -62,6 +63,8 @@ export const amplitude = defineStatistic<Pick<AmplitudeState, 'digits'>>({
     }
     return { digits };
   },
+
+  onDevice: (device, channels) => amplitudeOnDevice(device, channels, TOO_LARGE),
 
   cost: ({ channels }) => ({ bytes: 8 * AMPLITUDE_DIGITS * channels }),
 });

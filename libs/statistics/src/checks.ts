@@ -59,6 +59,11 @@ export function refusedChannel(
       },
     );
   }
+  return tooLargeChannel(statistic, channel, limit);
+}
+
+/** The error for a channel whose value is not at hand. */
+export function tooLargeChannel(statistic: string, channel: number, limit: string): EsparseError {
   return new EsparseError('numeric', `${statistic}: channel ${channel} is too large: ${limit}`, {
     hint: 'the activations are far beyond those of a sound model: check its weights and dtype',
     context: { statistic, channel },

@@ -1,5 +1,6 @@
 import type { Cost, TapShape } from './cost.ts';
 import { checkAlike, checkChannels, checkTile } from './checks.ts';
+import type { DeviceFold, StatisticDevice } from './device.ts';
 import { open, seal } from './envelope.ts';
 import { checkPlugin } from './plugin-name.ts';
 import type { Statistic, StatisticParameters, StatisticState, StatisticTile } from './statistic.ts';
@@ -35,6 +36,11 @@ export interface StatisticDefinition<Held extends object> {
   serialise(state: DefinedState<Held>): Uint8Array;
   /** What `serialise` wrote. @throws EsparseError `protocol` (see `damagedState`) for what it cannot have written */
   deserialise(bytes: Uint8Array, channels: number, tokens: number): Held;
+  /**
+   * Begins a state in a GPU's memory, for tiles that are there: what it gives in the end is the same, to the bit.
+   * @default none: tiles are brought to the host
+   */
+  onDevice?(device: StatisticDevice, channels: number): DeviceFold<Held>;
   /** Frees the memory of a state at once. @default the garbage collector does */
   dispose?(state: DefinedState<Held>): void;
   /**
@@ -64,12 +70,29 @@ export function defineStatistic<Held extends object>(
     maxRows = MAX_ROWS,
     dispose,
     cost,
+    onDevice,
   } = definition;
   const maxTokens = definition.maxTokens ?? Number.MAX_SAFE_INTEGER;
   checkPlugin('statistic', name, version);
   const identity = { name, version, parameters };
   const stateOf = (channels: number, tokens: number, held: Held): DefinedState<Held> =>
     Object.assign(held, { channels, tokens, parameters });
+  /** The same with the tokens counted. */
+  const folding = (device: StatisticDevice, channels: number): DeviceFold<DefinedState<Held>> => {
+    checkChannels(name, channels);
+    const fold = onDevice!(device, channels);
+    let tokens = 0;
+    return {
+      update(tile) {
+        fold.update(tile);
+        tokens += tile.rows;
+      },
+      finish: () => stateOf(channels, tokens, fold.finish()),
+      release: () => {
+        fold.release();
+      },
+    };
+  };
   return {
     ...identity,
     needsDense,
@@ -99,6 +122,7 @@ export function defineStatistic<Held extends object>(
       const { channels, tokens, body } = open(identity, bytes, maxTokens, expected);
       return stateOf(channels, tokens, definition.deserialise(body, channels, tokens));
     },
+    ...(onDevice === undefined ? {} : { onDevice: folding }),
     ...(dispose === undefined ? {} : { dispose }),
     ...(cost === undefined ? {} : { cost }),
   };

@@ -15,6 +15,7 @@ import {
 } from '@esparse/kernels';
 import { refusedChannel } from './checks.ts';
 import { defineStatistic } from './define.ts';
+import { entropyOnDevice } from './entropy-device.ts';
 import { decodeHistograms, encodeHistograms } from './entropy-encoding.ts';
 import type { StatisticState } from './statistic.ts';
 import { withLock } from './state-lock.ts';
@@ -67,6 +68,8 @@ export const entropy = defineStatistic<Pick<EntropyState, 'histograms'>>({
     free(histograms.bins);
     free(histograms.pending);
   },
+
+  onDevice: entropyOnDevice,
 
   cost: ({ channels, seqlen, sequences }) => ({
     bytes: channels * (HISTOGRAM_BYTES + 4 * Math.min(ENTROPY_PENDING_ROWS, seqlen * sequences)),

@@ -1,6 +1,7 @@
 export { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
 export { checkAlike, checkChannels, checkTile, sameParameters } from './checks.ts';
 export type { Cost, TapShape } from './cost.ts';
+export type { DeviceArgument, DeviceFold, DeviceMemory, DeviceTile, StatisticDevice } from './device.ts';
 export { damagedState } from './envelope.ts';
 export { withLock } from './state-lock.ts';
 export { defineStatistic, type DefinedState, type StatisticDefinition } from './define.ts';

@@ -1,4 +1,5 @@
 import type { Cost, TapShape } from './cost.ts';
+import type { DeviceFold, StatisticDevice } from './device.ts';
 
 /** A piece of a tap's activations: f32 (rows, channels), row-major, one row per token. */
 export interface StatisticTile {
@@ -76,6 +77,13 @@ export interface Statistic<State extends StatisticState, Options> {
    * @throws EsparseError `protocol` for bytes that it cannot have written.
    */
   deserialise(bytes: Uint8Array, channels?: number): State;
+
+  /**
+   * Begins a state in the memory of a GPU that has a tap's activations: what comes of it is the same state, to the bit.
+   *
+   * @default none: activations are brought to the host
+   */
+  onDevice?(device: StatisticDevice, channels: number): DeviceFold<State>;
 
   /**
    * Frees the memory of a state at once; it must not be used again. Without it the garbage collector does so in its own

@@ -25,7 +25,7 @@ import type { Shard } from './shards.ts';
  */
 export function calibrateBlock$(context: RunContext, wanted: Activations): Observable<StatisticSketch> {
   return defer(() =>
-    context.options.combine === 'worker' ? combined$(context, wanted) : streamed$(context, wanted),
+    context.combine === 'worker' ? combined$(context, wanted) : streamed$(context, wanted),
   );
 }
 

@@ -38,7 +38,10 @@ export interface PruneOptions extends ClientTls {
   readonly workers: readonly string[];
   /** Tasks under way at most. @default as many as workers are connected */
   readonly inFlight?: number | undefined;
-  /** Where activations are folded into statistics; the store comes out the same. @default 'pruner' */
+  /**
+   * Where activations are folded into statistics; the store comes out the same. @default 'worker' where the workers compute on
+   * NVIDIA GPUs and know all statistics, else 'pruner'
+   */
   readonly combine?: 'pruner' | 'worker' | undefined;
   /** How long one call of a plug-in may take, in seconds. @default 1800 */
   readonly pluginTimeout?: number | undefined;

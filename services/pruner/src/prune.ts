@@ -34,7 +34,7 @@ import { requireSpace } from './require-space.ts';
 import { numericsOf, thenRelease } from './stages.ts';
 import { stampEvents } from './stamp-events.ts';
 import { needsDenseStates, needsHiddenStates } from './states-needed.ts';
-import { checkedReaders } from './statistics.ts';
+import { checkedReaders, usualCombine } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
 import { isVocabulary, writeDenseMatrix } from './write-dense-matrix.ts';
@@ -186,6 +186,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       blockStages,
       readers,
       needsDense: needsDenseStates(readers, blockStages),
+      combine: options.combine ?? usualCombine(readers, numerics),
       shuffle,
       figures:
         options.figures === true ? { sample: sampledRows, kernels: openInferenceKernels() } : undefined,

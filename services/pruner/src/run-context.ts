@@ -27,6 +27,8 @@ export interface RunContext {
   readonly readers: ReadonlySet<StatisticReader>;
   /** Whether a statistic or a block stage needs the dense model's activations: its hidden states then lie beside the others. */
   readonly needsDense: boolean;
+  /** Where activations are folded into statistics. */
+  readonly combine: 'pruner' | 'worker';
   readonly shuffle: Shuffle;
   /** How figures for a report are taken, where they are. */
   readonly figures: FigureOptions | undefined;

@@ -56,6 +56,15 @@ export const FIGURE_STATISTICS = { sample: sampledRows };
 /** The same as a part of a pipeline says it. */
 const FIGURES = { name: '--figures', statistics: FIGURE_STATISTICS };
 
+/**
+ * Where statistics are made if nothing is said: in workers on NVIDIA GPUs, where activations need not leave the GPU, if they
+ * know all statistics.
+ */
+export function usualCombine(readers: ReadonlySet<StatisticReader>, numerics: string): 'pruner' | 'worker' {
+  const known = [...readers].every(({ statistic }) => isKnownToWorkers(statistic));
+  return known && numerics.startsWith('cuda/') ? 'worker' : 'pruner';
+}
+
 /** Whether workers can gather it: those that come with esparse and are asked for by their names. */
 export function isKnownToWorkers({ name }: AnyStatistic): boolean {
   return STATISTICS.get(name) !== undefined;

@@ -1,9 +1,11 @@
 import { EsparseError } from '@esparse/errors';
-import type { FamilyLoader } from '@esparse/model';
+import { tapsOf, type FamilyLoader, type ModelDescription } from '@esparse/model';
 import { embedTokens, type LoadedBlock, type TapOptions, type TapOutput } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
+import { STATISTICS } from '@esparse/statistics';
 import { openStore } from '@esparse/store';
 import type { WorkerDevice } from './device.ts';
+import { createBlockFold, type BlockFold, type FoldedState } from './device-fold.ts';
 import { calledBy } from './long-call.ts';
 import { createModelCache, type OpenModel } from './models.ts';
 import type { Held } from './slot.ts';
@@ -25,6 +27,15 @@ export interface BlockTarget extends ModelTarget {
 export interface SequenceInput {
   readonly target: BlockTarget;
   readonly hidden: Float32Array;
+}
+
+/** Which statistics of a block are folded on the device. */
+export interface FoldInput {
+  readonly target: BlockTarget;
+  /** Names of taps; all where there are none. */
+  readonly taps: readonly string[];
+  /** Names of statistics that come with esparse. */
+  readonly statistics: readonly string[];
 }
 
 /** Tokens of a shard, and how large their hidden states may be. */
@@ -77,7 +88,58 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
       }
     });
 
+  /** What is folded on the device: for one caller at a time. */
+  let folding: { readonly fold: BlockFold; readonly release: () => void } | undefined;
+  const endFold = () => {
+    const ended = folding;
+    folding = undefined;
+    try {
+      ended?.fold.release();
+    } finally {
+      ended?.release();
+    }
+  };
+  const foldUnderWay = (): BlockFold => {
+    if (folding === undefined) throw new EsparseError('internal', 'nothing is folded on the device');
+    return folding.fold;
+  };
+
   return {
+    /** Begins to fold statistics of a block on the device; what was folded there before is dropped. */
+    foldBegin: async ({ target, taps, statistics }: FoldInput): Promise<void> => {
+      endFold();
+      const { value, release } = await models.hold(target.model, target.seqlen);
+      try {
+        const { description, opened } = value;
+        requireBlock(description, target.block);
+        if (opened.statistics === undefined) throw new EsparseError('internal', 'the device folds nothing');
+        const all = new Map(tapsOf(description, target.block).map((tap) => [tap.name, tap.channels]));
+        const fold = createBlockFold(opened.statistics, {
+          taps: taps.length === 0 ? all : new Map(taps.map((name) => [name, requireTap(all, name)])),
+          statistics: statistics.map((name) => STATISTICS.get(name)!),
+        });
+        folding = { fold, release };
+      } catch (error) {
+        release();
+        throw error;
+      }
+    },
+
+    /** Runs the block over a shard and adds its activations. */
+    foldAdd: (input: SequenceInput): Promise<void> => {
+      const fold = foldUnderWay();
+      return withBlock(input, (block) => fold.add(block, input.hidden));
+    },
+
+    /** What was folded. */
+    foldEnd: (_nothing: undefined): Promise<FoldedState[]> => {
+      try {
+        return Promise.resolve(foldUnderWay().finish());
+      } finally {
+        endFold();
+      }
+    },
+
     /** Opens the model and checks it. */
     openModel: (target: ModelTarget) =>
       withModel(target, ({ checkpoint, description, runner }) =>
@@ -135,6 +197,18 @@ function requireStates({ description }: OpenModel, { target, hidden }: SequenceI
   );
 }
 
+/** @throws EsparseError `usage` for a tap that the block has not */
+function requireTap(taps: ReadonlyMap<string, number>, name: string): number {
+  const channels = taps.get(name);
+  if (channels !== undefined) return channels;
+  throw new EsparseError('usage', `the block has no tap ${name.slice(0, 80)}`);
+}
+
+function requireBlock({ blocks }: ModelDescription, block: number): void {
+  if (block < blocks) return;
+  throw new EsparseError('usage', `block ${block} of ${blocks} does not exist`);
+}
+
 /** The block in use where it is the one wanted, else that one, loaded. */
 function holdBlock(
   open: OpenModel,
@@ -142,9 +216,7 @@ function holdBlock(
   signal: AbortSignal | undefined,
 ): Promise<Held<LoadedBlock>> {
   const { description, runner, blocks } = open;
-  if (block >= description.blocks) {
-    throw new EsparseError('usage', `block ${block} of ${description.blocks} does not exist`);
-  }
+  requireBlock(description, block);
   if (pruned === undefined)
     return blocks.hold(`dense:${block}`, () => runner.load(block, open.weights, signal));
   const { store, run } = pruned;

@@ -1,5 +1,6 @@
 import { CudaArithmetic, createCudaBlockRunner } from '@esparse/cuda';
 import type { BlockRunner, ModelDescription } from '@esparse/model';
+import type { StatisticDevice } from '@esparse/statistics';
 import {
   CPU,
   createBlockRunner,
@@ -31,6 +32,8 @@ export function runsShards(device: WorkerDevice): device is CudaName {
 export interface OpenDevice {
   /** What trains a block, and so what ONNX Runtime computes on: a GPU by CUDA does not train so far. */
   readonly device: Device;
+  /** Where statistics are folded, where that is on the device. */
+  readonly statistics?: StatisticDevice;
   runner(description: ModelDescription, options: { seqlen: number; threads: number }): Promise<BlockRunner>;
   release(): Promise<void>;
 }
@@ -41,6 +44,7 @@ export async function openWorkerDevice(name: WorkerDevice): Promise<OpenDevice> 
     const gpu = CudaArithmetic.open(ordinalOf(name));
     return {
       device: CPU,
+      statistics: gpu,
       runner: (description, { seqlen }) =>
         Promise.resolve(createCudaBlockRunner(description, { gpu, seqlen })),
       release: () => {

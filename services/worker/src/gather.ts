@@ -8,7 +8,15 @@ import {
   type GatherStatisticsReply,
   type StatisticRef__Output,
 } from '@esparse/protocol';
-import { parametersText, serialiseSketch, STATISTICS, type AnyStatistic } from '@esparse/statistics';
+import {
+  parametersText,
+  serialiseSketch,
+  STATISTICS,
+  type AnyStatistic,
+  type SketchState,
+} from '@esparse/statistics';
+import { mapAhead } from './ahead.ts';
+import type { FoldedState } from './device-fold.ts';
 import { runsOf, selected, sequenceOutputs, type RunTaps, type ShardStates } from './activations.ts';
 
 export interface FoldOptions {
@@ -23,6 +31,9 @@ export interface FoldOptions {
   readonly wholeShards?: boolean | undefined;
   readonly signal: AbortSignal;
 }
+
+/** Shards that are read while another is computed. */
+const SHARDS_AHEAD = 1;
 
 /** The most progress reports of one call, however many tokens it has. */
 const MAX_REPORTS = 32;
@@ -72,6 +83,42 @@ export async function* foldShards(
     yield* messagesOf(serialiseSketch(gatherer.sketch()), signal);
   } finally {
     await gatherer?.dispose();
+  }
+}
+
+/** What a device folds for a caller: see `Compute`. */
+export interface DeviceFolding {
+  begin(): Promise<unknown>;
+  add(states: ShardStates): Promise<unknown>;
+  end(): Promise<FoldedState[]>;
+}
+
+/** The same where the device folds: one shard is read while another is computed. */
+export async function* foldShardsOnDevice(
+  folding: DeviceFolding,
+  read: (shard: number) => Promise<ShardStates>,
+  { shards, statistics, signal }: FoldOptions,
+): AsyncGenerator<GatherStatisticsReply> {
+  const { stateName } = await import('@esparse/dataflow');
+  const every = Math.ceil(shards.length / MAX_REPORTS);
+  let [tokens, done] = [0, 0];
+  await folding.begin();
+  for await (const states of mapAhead(shards, SHARDS_AHEAD, read)) {
+    signal.throwIfAborted();
+    const [sequences, seqlen] = states.shape as [number, number];
+    await folding.add(states);
+    tokens += sequences * seqlen;
+    if (++done % every === 0) yield { tokens };
+  }
+  const byName = new Map(statistics.map((statistic) => [statistic.name, statistic]));
+  const states = new Map<string, SketchState>();
+  for (const { tap, statistic, state } of await folding.end()) {
+    states.set(stateName(tap, statistic), { statistic: byName.get(statistic)!, state });
+  }
+  try {
+    yield* messagesOf(serialiseSketch({ shards, states }), signal);
+  } finally {
+    for (const { statistic, state } of states.values()) statistic.dispose?.(state);
   }
 }
 

@@ -8,9 +8,12 @@
 #ifdef __CUDACC__
 #include <cuda_bf16.h>
 #define ESPARSE_KERNEL extern "C" __global__ void
+// Shared memory that a launch asks for.
+#define ESPARSE_DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #else
 #include "../../emulation/threads.h"
 #define ESPARSE_KERNEL extern "C" void
+#define ESPARSE_DYNAMIC_SHARED(type, name) type* const name = static_cast<type*>(esparse::dynamic_shared())
 #endif
 
 namespace esparse {

@@ -53,11 +53,11 @@ export function createCudaBlockRunner(
     async load(block, weights, signal) {
       const parameters = await loadParameters(gpu, description, block, weights, signal);
       held.add(parameters);
-      const run = (hidden: Float32Array, wanted: readonly string[]) => {
+      const run = (hidden: Float32Array, show: Visits) => {
         if (!held.has(parameters)) throw new EsparseError('internal', 'the block has been released');
-        return runBlock({ gpu, description, seqlen, parameters, ropes, block, hidden, wanted });
+        runBlock({ gpu, description, seqlen, parameters, ropes, block, hidden, show });
       };
-      return loadedBlock(description, block, run, () => {
+      return loadedBlock({ gpu, description, seqlen, block, run }, () => {
         drop(parameters);
       });
     },
@@ -76,20 +76,49 @@ function numericsOf(gpu: CudaArithmetic, seqlen: number): string {
   return `cuda/${name.replace(/\s+/g, '-')}/driver-${driverVersion}/cublaslt-${cublaslt}/rows-${seqlen}/block-${BLOCK_VERSION}`;
 }
 
+/** What becomes of values, by their names, as soon as they are made. */
+type Visits = ReadonlyMap<string, (value: DeviceMatrix) => void>;
+
+interface Runnable extends Pick<BlockRun, 'gpu' | 'description' | 'seqlen' | 'block'> {
+  readonly run: (hidden: Float32Array, show: Visits) => void;
+}
+
 function loadedBlock(
-  description: ModelDescription,
-  block: number,
-  run: (hidden: Float32Array, wanted: readonly string[]) => ReadonlyMap<string, TapOutput>,
+  { gpu, description, seqlen, block, run }: Runnable,
   release: () => void,
-): LoadedBlock {
+): Required<LoadedBlock> {
   const names = ofKind(description.taps, kindOf(description.program, block)).map(({ name }) => name);
+  /** The wanted values on the host, as f32. */
+  const values = (hidden: Float32Array, wanted: readonly string[]): ReadonlyMap<string, TapOutput> => {
+    const outputs = new Map<string, TapOutput>();
+    const bring = (tap: string) => (value: DeviceMatrix) => {
+      outputs.set(tap, {
+        tap,
+        rows: value.rows,
+        channels: value.channels,
+        data: broughtDown(gpu, value),
+      });
+    };
+    run(hidden, new Map(wanted.map((name) => [name, bring(name)])));
+    return outputs;
+  };
   return {
     taps: (hidden, { taps = [] } = {}) => {
       const wanted = taps.length === 0 ? names : names.filter((name) => taps.includes(name));
-      const values = run(hidden, wanted);
-      return Promise.resolve(wanted.map((name) => values.get(name)!));
+      const found = values(hidden, wanted);
+      return Promise.resolve(wanted.map((name) => found.get(name)!));
     },
-    advance: (hidden) => Promise.resolve(run(hidden, [BLOCK_OUTPUT]).get(BLOCK_OUTPUT)!.data),
+    show: (hidden, visits) => {
+      const shown = [...visits].map(([name, visit]) => {
+        const unpacked = ({ memory, ...value }: DeviceMatrix) => {
+          visit({ ...value, address: memory.address, seqlen });
+        };
+        return [name, unpacked] as const;
+      });
+      run(hidden, new Map(shown));
+      return Promise.resolve();
+    },
+    advance: (hidden) => Promise.resolve(values(hidden, [BLOCK_OUTPUT]).get(BLOCK_OUTPUT)!.data),
     release: () => {
       release();
       return Promise.resolve();
@@ -105,11 +134,11 @@ interface BlockRun {
   readonly ropes: ReturnType<typeof createRopeCache>;
   readonly block: number;
   readonly hidden: Float32Array;
-  readonly wanted: readonly string[];
+  readonly show: Visits;
 }
 
-/** Runs a block and brings the wanted values down, as f32. */
-function runBlock({ gpu, description, wanted, ...run }: BlockRun): ReadonlyMap<string, TapOutput> {
+/** Runs a block as far as the values that are shown need it. */
+function runBlock({ gpu, description, show, ...run }: BlockRun): void {
   const { hidden, seqlen, parameters, ropes } = run;
   const rows = hidden.length / description.hidden;
   if (hidden.length === 0 || rows % seqlen !== 0) {
@@ -119,22 +148,16 @@ function runBlock({ gpu, description, wanted, ...run }: BlockRun): ReadonlyMap<s
     );
   }
   const { program } = description;
-  const ops = neededFor(program.blocks[kindOf(program, run.block)]!, wanted);
+  const ops = neededFor(program.blocks[kindOf(program, run.block)]!, [...show.keys()]);
   const input = allocateMatrix(gpu, rows, description.hidden, 'f32');
-  const outputs = new Map<string, TapOutput>();
-  const bring = (tap: string) => (value: DeviceMatrix) => {
-    outputs.set(tap, { tap, rows: value.rows, channels: value.channels, data: broughtDown(gpu, value) });
-  };
   try {
     gpu.upload(input.memory.address, hidden);
     runProgram(ops, new Map([[BLOCK_INPUT, input]]), {
-      ...{ gpu, description, seqlen, parameters, ropes },
-      show: new Map(wanted.map((name) => [name, bring(name)])),
+      ...{ gpu, description, seqlen, parameters, ropes, show },
     });
   } finally {
     gpu.release(input.memory);
   }
-  return outputs;
 }
 
 function broughtDown(gpu: CudaArithmetic, value: DeviceMatrix): Float32Array {

@@ -41,7 +41,7 @@ async function run({ json, layer, family, worker, ...flags }: Flags, signal: Abo
   const workers = flags.workers ?? worker?.length ?? 1;
   const pipeline = await configuredPipeline(flags);
   const plan = await planRun({ ...flags, workers, layers: layer, pipeline }, signal);
-  process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags.combine));
+  process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags.combine ?? 'pruner'));
 }
 
 function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {

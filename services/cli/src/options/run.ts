@@ -19,7 +19,7 @@ export interface RunFlags extends PipelineFlags, FamilyFlags {
   readonly bos: boolean;
   readonly skipIndivisible: boolean;
   readonly expertTokens: number;
-  readonly combine: 'pruner' | 'worker';
+  readonly combine?: 'pruner' | 'worker';
   readonly figures: boolean;
 }
 
@@ -70,10 +70,10 @@ export function runOptions(): Option[] {
       .env('ESPARSE_FIGURES'),
     new Option(
       '--combine <where>',
-      'where activations become statistics: worker sends far fewer bytes, the store is the same',
+      'where activations become statistics: worker sends far fewer bytes, the store is the same (default: pruner; ' +
+        'worker with --device cuda, where workers know all statistics)',
     )
       .choices(['pruner', 'worker'])
-      .default('pruner')
       .env('ESPARSE_COMBINE'),
   ];
 }

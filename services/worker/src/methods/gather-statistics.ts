@@ -1,6 +1,16 @@
 import type { GatherStatisticsReply, GatherStatisticsRequest__Output } from '@esparse/protocol';
 import { openHidden } from '@esparse/store';
-import { checkNames, checkShards, foldShards, statisticsOf } from '../gather.ts';
+import type { BlockTarget } from '../compute.ts';
+import { foldsOnDevice } from '../device-fold.ts';
+import {
+  checkNames,
+  checkShards,
+  foldShards,
+  foldShardsOnDevice,
+  statisticsOf,
+  type DeviceFolding,
+  type FoldOptions,
+} from '../gather.ts';
 import type { CallContext } from '../handlers.ts';
 import { tapsOf, type WorkerParts } from './parts.ts';
 
@@ -17,9 +27,29 @@ export async function* gatherStatistics(
   const { hidden } = await openHidden(store, run);
   const read = (shard: number) => hidden.read(block, shard, signal);
   const { wholeShards } = parts;
-  const options = {
+  const options: FoldOptions = {
     ...{ block, shards, taps, allTokens, statistics: statisticsOf(statistics) },
     ...{ wholeShards, signal },
   };
-  yield* foldShards(tapsOf(parts, { model, seqlen, block }), read, options);
+  const target = { model, seqlen, block };
+  if (wholeShards === true && foldsOnDevice(options.statistics)) {
+    yield* foldShardsOnDevice(deviceFolding(parts, target, options), read, options);
+  } else yield* foldShards(tapsOf(parts, target), read, options);
+}
+
+/** The calls of the thread that computes, counted. */
+function deviceFolding(
+  { compute, metrics }: WorkerParts,
+  target: BlockTarget,
+  { taps, statistics }: FoldOptions,
+): DeviceFolding {
+  const names = statistics.map(({ name }) => name);
+  return {
+    begin: () => compute.call('foldBegin', { target, taps, statistics: names }),
+    add: async ({ data, shape }) => {
+      await compute.call('foldAdd', { target, hidden: data });
+      for (let s = 0; s < shape[0]!; s++) metrics?.sequence(target.block);
+    },
+    end: () => compute.call('foldEnd', undefined),
+  };
 }

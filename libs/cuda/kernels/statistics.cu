@@ -1,0 +1,3 @@
+// Every kernel that folds activations into statistics, as one module: `npm run cuda:ptx` compiles it.
+#include "statistics/amplitude.cuh"
+#include "statistics/entropy.cuh"

@@ -1,0 +1,17 @@
+import path from 'node:path';
+import { emulatedGpu } from './testing/emulated-gpu.ts';
+
+const gpu = emulatedGpu();
+afterAll(() => {
+  gpu.remove();
+});
+
+test('amplitude and entropy are those of the processor, byte by byte, whatever the activations', () => {
+  const { outcomes, held } = gpu.run(path.join(import.meta.dirname, 'testing/statistic-cases.ts')) as {
+    outcomes: { case: string; statistic: string; type: string; same: boolean }[];
+    held: number;
+  };
+  expect(outcomes).toHaveLength(14 * 2 * 2);
+  expect(outcomes.filter(({ same }) => !same)).toEqual([]);
+  expect(held).toBe(0);
+});

@@ -1,0 +1,121 @@
+/** A piece of a GPU's memory. */
+export interface DeviceMemory {
+  readonly address: number;
+  readonly bytes: number;
+}
+
+/** An argument of a kernel: an address, a whole number of 32 or 64 bits, a float, a double. */
+export type DeviceArgument =
+  | { readonly pointer: number }
+  | { readonly int: number }
+  | { readonly long: number }
+  | { readonly float: number }
+  | { readonly double: number };
+
+/**
+ * What a statistic may ask of an NVIDIA GPU; `CudaArithmetic` of @esparse/cuda is one. All is carried out in the order in which
+ * it was asked for, and only `download` waits for it.
+ */
+export interface StatisticDevice {
+  /** Makes kernels known by their names: 'statistics' are those of the statistics that come with esparse, or text in PTX. */
+  load(module: 'statistics' | { readonly ptx: string }): void;
+  /** Memory with anything in it, which begins at a multiple of 256 bytes. @throws EsparseError 'unavailable' where there is no room */
+  allocate(bytes: number): DeviceMemory;
+  /** Takes memory back; what was asked for before may still use it. */
+  release(memory: DeviceMemory): void;
+  upload(to: number, from: ArrayBufferView): void;
+  /** Fills an array, after all that was asked for before. */
+  download(from: number, to: ArrayBufferView): void;
+  fill(to: number, byte: number, bytes: number): void;
+  launch(
+    kernel: string,
+    how: {
+      readonly grid: readonly [x: number, y?: number, z?: number];
+      /** Of a block. */
+      readonly threads: number;
+      /** Bytes that the kernel asks for when it is launched. @default 0 */
+      readonly shared?: number;
+    },
+    args: readonly DeviceArgument[],
+  ): void;
+}
+
+/** Whole sequences of a tap's activations in a GPU's memory: (rows, channels), row-major, bf16 or f32. */
+export interface DeviceTile {
+  readonly address: number;
+  readonly type: 'f32' | 'bf16';
+  /** A multiple of `seqlen`. */
+  readonly rows: number;
+  /** A multiple of eight. */
+  readonly channels: number;
+  /** Rows of each sequence. */
+  readonly seqlen: number;
+}
+
+/** A state of a statistic while it is in a GPU's memory. */
+export interface DeviceFold<Held> {
+  /** Asks for a tile's rows to be added. The tile's memory is used again for what is asked for next. */
+  update(tile: DeviceTile): void;
+  /**
+   * Waits, and gives what the state holds on the host: the very same as if its own `update` had seen the tiles.
+   *
+   * @throws EsparseError `numeric`, naming the channel, for a value that the statistic cannot hold
+   */
+  finish(): Held;
+  /** Gives the memory back. */
+  release(): void;
+}
+
+/** As `Type` in libs/cuda/kernels/block/gpu.cuh: a tile's address and type as arguments of a kernel. */
+export function tileArguments({ address, type }: DeviceTile): DeviceArgument[] {
+  return [{ pointer: address }, { int: type === 'f32' ? 0 : 1 }];
+}
+
+/** Threads of a block, and rows of a piece, of the kernels that read a tile column by column: see `columns.cuh`. */
+const COLUMN_THREADS = 64;
+const ROWS_AT_ONCE = 32;
+
+/** How a kernel is launched that reads a tile column by column. */
+export function byColumns({ rows, channels }: DeviceTile) {
+  const grid = [Math.ceil(channels / 8 / COLUMN_THREADS), Math.ceil(rows / ROWS_AT_ONCE)] as const;
+  return { grid, threads: COLUMN_THREADS };
+}
+
+/** How a kernel is launched that has a thread for each channel. */
+export function byChannels(channels: number) {
+  return { grid: [Math.ceil(channels / 128)] as const, threads: 128 };
+}
+
+/** Pieces of a GPU's memory that live together. */
+export function deviceArrays(device: StatisticDevice) {
+  const all: DeviceMemory[] = [];
+  return {
+    /** Zeros. */
+    zeros(bytes: number): number {
+      const memory = device.allocate(bytes);
+      all.push(memory);
+      device.fill(memory.address, 0, memory.bytes);
+      return memory.address;
+    },
+    /** Where kernels note the first channel that they refuse: none so far. */
+    refusal(): number {
+      const memory = device.allocate(4);
+      all.push(memory);
+      device.upload(memory.address, Int32Array.of(NONE));
+      return memory.address;
+    },
+    release(): void {
+      for (const memory of all.splice(0)) device.release(memory);
+    },
+  };
+}
+
+/** No channel: greater than any. */
+const NONE = 0x7fffffff;
+
+/** The channel that kernels have refused, if there is one. */
+export function refusedOf(device: StatisticDevice, refusal: number): number | undefined {
+  const first = new Int32Array(1);
+  device.download(refusal, first);
+  return first[0] === NONE ? undefined : first[0];
+}
