@@ -16,7 +16,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { isBuiltin } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
 
@@ -28,7 +28,11 @@ const out = path.join(home, 'build/bundled');
  * Packages of others that go into the bundle: those of many small files that nearly every command loads. The rest is
  * loaded when it is wanted, from where it is installed.
  */
-const INLINED = ['@grpc/grpc-js', '@grpc/proto-loader', '@opentelemetry/api', 'protobufjs', 'rxjs', 'zod'];
+const INLINED = [
+  ...['@grpc/grpc-js', '@grpc/proto-loader', '@grpc/reflection', 'grpc-health-check', 'protobufjs'],
+  ...['@opentelemetry/api', 'prom-client', 'cli-table3', 'commander', 'minimatch', 'proper-lockfile'],
+  ...['rxjs', 'zarr', 'zod'],
+];
 
 /** The folder of every package of ours that the command is made of, its own first. */
 const packages = [home];
@@ -102,19 +106,37 @@ function keepPlaces({ onResolve, onLoad }) {
       inside || [...INLINED, '@esparse'].some((own) => name === own || name.startsWith(`${own}/`));
     return inlined ? undefined : { path: name, external: true };
   });
-  onLoad({ filter: /\/dist\/.*\.js$/ }, ({ path: file }) => {
-    const folder = packages.find((each) => file.startsWith(`${each}/dist/`));
-    const text = folder === undefined ? '' : readFileSync(file, 'utf8');
-    if (!text.includes('import.meta.')) return undefined;
-    const name = JSON.stringify(readManifest(folder).name);
-    const inDist = JSON.stringify(`./${path.relative(path.join(folder, 'dist'), file)}`);
-    const own = `new URL(${inDist}, $urlOf($require.resolve(${name})))`;
+  onLoad({ filter: /\.c?js$/ }, ({ path: file }) => {
+    const text = readFileSync(file, 'utf8');
+    const name = nameOf(file);
+    // Two of the inlined packages read a .proto of their own.
+    if (['@grpc/reflection', 'grpc-health-check'].includes(name) && text.includes('__dirname'))
+      return {
+        contents: text.replaceAll('__dirname', `$fileOf(new URL('.', ${placeOf(file, name)}))`),
+        loader: 'js',
+      };
+    if (!name.startsWith('@esparse/') || !text.includes('import.meta.')) return undefined;
+    const own = placeOf(file, name);
     const contents = text
       .replaceAll('createRequire(import.meta.url)', `createRequire(${own})`)
       .replaceAll('import.meta.dirname', `$fileOf(new URL('.', ${own}))`)
       .replaceAll('import.meta.url', `new URL(${JSON.stringify(path.relative(root, file))}, $bundled).href`);
     return { contents, loader: 'js' };
   });
+}
+
+/** The package of a file. */
+function nameOf(file) {
+  const own = packages.find((folder) => file.startsWith(`${folder}/`));
+  if (own !== undefined) return readManifest(own).name;
+  return /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? '';
+}
+
+/** An expression for the URL of a file of a package where that is installed: from its main file on. */
+function placeOf(file, name) {
+  const main = realpathSync(createRequire(path.join(home, 'dist/main.js')).resolve(name));
+  const relative = JSON.stringify(`./${path.relative(path.dirname(main), file)}`);
+  return `new URL(${relative}, $urlOf($require.resolve(${JSON.stringify(name)})))`;
 }
 
 /** The compiler's own record of a package: it is written whenever anything of the package is. */
