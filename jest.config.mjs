@@ -2,8 +2,9 @@
  * One Jest configuration for every package: `npx jest` runs all tests, `npx jest -c ../../jest.config.mjs --rootDir .` those
  * of the package in the current folder.
  */
-import { availableParallelism } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
+import { memoryFolder } from './test/support/memory-folder.mjs';
 
 const here = import.meta.dirname;
 /** Packages that ship ES modules only, they or those inside them; Jest runs everything as CommonJS. */
@@ -14,10 +15,16 @@ const ESM_ONLY = [
 /** Where tests are. The plug-ins of `examples` have tests of their own, for Node's runner. */
 const PACKAGES = ['libs', 'services', 'pipelines', 'test'].map((folder) => path.join(here, folder));
 
+// Whoever names a place for temporary files has them there; Jest's own cache stays where it is in any case.
+const cacheDirectory = path.join(tmpdir(), `jest_${process.getuid?.().toString(36) ?? ''}`);
+process.env.TMPDIR ??= memoryFolder() ?? tmpdir();
+
 export default {
+  cacheDirectory,
   ...(process.cwd() === here && { roots: PACKAGES }),
-  // Two files at a time also on two cores, where Jest would leave one to itself: it has little to do meanwhile.
-  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // Three files at a time also on two cores: what starts processes waits for them, and some for a limit of time to pass.
+  maxWorkers: Math.max(3, availableParallelism() - 1),
+  testSequencer: path.join(here, 'test/support/jest-sequencer.cjs'),
   testMatch: ['**/*.test.ts'],
   testEnvironment: path.join(here, 'test/support/jest-environment.cjs'),
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'default'] },

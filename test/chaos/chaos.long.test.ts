@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_MODEL } from '../support/repository.ts';
 import {
@@ -16,8 +15,7 @@ const ALL = process.env.ESPARSE_CHAOS_ALL !== undefined;
 
 jest.setTimeout(ALL ? 4 * 3600_000 : 300_000);
 
-// In memory where the system has such a place: a killed process loses nothing there, and flushes cost no time.
-const at = scratchFolder(existsSync('/dev/shm') ? '/dev/shm' : undefined);
+const at = scratchFolder();
 let undisturbed: Record<string, string> = {};
 let changes: { prune: string[]; worker: string[] } = { prune: [], worker: [] };
 

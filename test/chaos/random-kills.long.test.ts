@@ -33,8 +33,7 @@ const CHANGES_OF_GC = 12;
 // A bound of what hangs, not of what is slow.
 jest.setTimeout(600_000 + KILLS * 120_000);
 
-// In memory where the system has such a place: a killed process loses nothing there, and flushes cost no time.
-const at = scratchFolder(existsSync('/dev/shm') ? '/dev/shm' : undefined);
+const at = scratchFolder();
 let undisturbed: Record<string, string> = {};
 /** The kinds of change by which something becomes visible, or stops being so. */
 let commits: string[] = [];
