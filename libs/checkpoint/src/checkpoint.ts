@@ -3,7 +3,9 @@ import type { ByteFolder } from '@esparse/storage';
 import { readWhole } from './checkpoint-file.ts';
 import { checkpointDigest } from './digest.ts';
 import { mxfp4PartsOf, partsOf, type FusedTensor } from './fused-tensor.ts';
-import { openModelFolder } from './gguf/folder.ts';
+import { openModelFolder } from './model-folder.ts';
+import { GRAPH_FILE, MAX_GRAPH_BYTES } from './onnx/graph-file.ts';
+import type { Branches } from './onnx/view.ts';
 import { parseJsonObject } from './json.ts';
 import { gatherRows, readRowRange } from './row-gather.ts';
 import { openShards, type Shards } from './shards.ts';
@@ -53,20 +55,27 @@ export interface Checkpoint {
    * where the checkpoint is not on this machine, or has the tensor transposed, among others or in blocks.
    */
   fileOf(name: string): string | undefined;
+  /** Of an ONNX file: the graph without its matrices, as a file. Undefined for every other checkpoint. */
+  graph(signal?: AbortSignal): Promise<Uint8Array | undefined>;
   /** Closes the files once the reads under way have ended. Idempotent; a read afterwards is an error. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the checkpoint at a location, a folder or what `openFolder` knows: `config.json`, and `model.safetensors` or
+ * Opens the checkpoint at a location, a folder or what `openFolder` knows, or a GGUF or ONNX file: `config.json`, and `model.safetensors` or
  * `model.safetensors.index.json` with its shards. Reads headers and a few KiB of each tensor, never whole files.
  *
+ * @param branches of an ONNX file: which branch of each If is looked into
  * @example
  * const checkpoint = await openCheckpoint('models/llama-2m');
  * const weight = await tensorToF32('BF16', await checkpoint.read('model.norm.weight'));
  */
-export async function openCheckpoint(location: string, signal?: AbortSignal): Promise<Checkpoint> {
-  return openCheckpointIn(await openModelFolder(location), signal);
+export async function openCheckpoint(
+  location: string,
+  signal?: AbortSignal,
+  branches?: Branches,
+): Promise<Checkpoint> {
+  return openCheckpointIn(await openModelFolder(location, branches), signal);
 }
 
 /** `openCheckpoint` for a checkpoint that is anywhere: a bucket, an HTTP server, memory. */
@@ -95,11 +104,12 @@ function hubHint(name: string): string {
 }
 
 function makeCheckpoint(
-  { location: directory, fileOf }: ByteFolder,
+  folder: ByteFolder,
   config: Readonly<Record<string, unknown>>,
   shards: Shards,
   digest: string,
 ): Checkpoint {
+  const { location: directory, fileOf } = folder;
   const tensors = new Map<string, TensorInfo>();
   for (const tensor of shards.tensors.values()) if (isReadable(tensor)) tensors.set(tensor.name, tensor);
   const info = (name: string): TensorInfo => tensors.get(name) ?? failFor(name, shards, directory);
@@ -139,6 +149,7 @@ function makeCheckpoint(
       return gatherRows(fileNamed, tensor, rows, signal);
     },
     fileOf: (name) => (liesAsRead(info(name)) ? fileOf?.(info(name).file) : undefined),
+    graph: (signal) => readWhole(folder, GRAPH_FILE, MAX_GRAPH_BYTES, signal),
     close: () => shards.close(),
   };
 }

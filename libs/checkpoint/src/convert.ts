@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { narrow, widen, type HalfDtype } from '@esparse/kernels';
+import { narrow, widen, widenReference, type HalfDtype } from '@esparse/kernels';
 import { bytesPerElement, type TensorDtype } from './tensor-info.ts';
 
 /**
@@ -15,6 +15,9 @@ export async function tensorToF32(dtype: TensorDtype, bytes: Uint8Array): Promis
   return widen(halfOf(dtype), halfBits(bytes));
 }
 
+/** The largest finite f16. */
+const LARGEST_F16 = 65504;
+
 /** What `tensorToHalf` gives. */
 export interface HalfTensor {
   readonly dtype: HalfDtype;
@@ -27,15 +30,30 @@ export interface HalfTensor {
  * A tensor's bytes as 16-bit floating point. BF16 and F16 stay as they are (viewed where aligned); F32 becomes bf16,
  * to the nearest, ties to even: beyond the largest finite bf16 that is infinity, and NaN stays NaN.
  * `rounded` is true where any value changed; F32 that holds bf16 values converts exactly.
+ *
+ * @param preferred what F32 becomes where all of it is within f16's range. @default bf16
  */
-export function tensorToHalf(dtype: TensorDtype, bytes: Uint8Array): HalfTensor {
+export function tensorToHalf(
+  dtype: TensorDtype,
+  bytes: Uint8Array,
+  preferred: HalfDtype = 'bf16',
+): HalfTensor {
   checkLength(dtype, bytes);
   if (dtype !== 'F32') return { dtype: halfOf(dtype), bits: halfBits(bytes), rounded: false };
   const { buffer, byteOffset, byteLength } = aligned(bytes, 4);
+  const floats = new Float32Array(buffer, byteOffset, byteLength / 4);
+  if (preferred === 'f16' && floats.every((value) => Math.abs(value) <= LARGEST_F16)) {
+    const bits = narrow('f16', floats);
+    return {
+      dtype: 'f16',
+      bits,
+      rounded: widenReference('f16', bits).some((value, i) => value !== floats[i]),
+    };
+  }
   const words = new Uint32Array(buffer, byteOffset, byteLength / 4);
   // NaN stays NaN, whatever its lower bits.
   const rounded = words.some((word) => (word & 0xffff) !== 0 && (word & 0x7fffffff) <= 0x7f800000);
-  return { dtype: 'bf16', bits: narrow('bf16', new Float32Array(buffer, byteOffset, words.length)), rounded };
+  return { dtype: 'bf16', bits: narrow('bf16', floats), rounded };
 }
 
 function halfOf(dtype: 'BF16' | 'F16'): HalfDtype {

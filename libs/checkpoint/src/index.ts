@@ -35,3 +35,35 @@ export {
   type WriteCheckpointOptions,
 } from './write-checkpoint.ts';
 export { safetensorsHeader, tensorBytes, type TensorToList } from './write-safetensors-header.ts';
+export { modelProto } from './onnx/schema.ts';
+export { nodesFor, valuesBefore, type Cut } from './onnx/cut.ts';
+export {
+  type GraphLinear,
+  type GraphParts,
+  type GraphTap,
+  type GraphValue,
+  type LeftAlone,
+} from './onnx/describe.ts';
+export {
+  decodeModel,
+  ELEMENT,
+  encodeModel,
+  type GraphMessage,
+  type ModelMessage,
+  type NodeMessage,
+  type TensorMessage,
+} from './onnx/messages.ts';
+export { gatherMatrix, scatterMatrix, type MatrixPlace } from './onnx/matrix-place.ts';
+export { type TapSource } from './onnx/operators/operator.ts';
+export { setElements, shapeOf, tensorsOf } from './onnx/tensors.ts';
+export { readsOf, viewOf, type Branches, type GraphView } from './onnx/view.ts';
+export { readNpy, writeNpy, type ArrayValue } from './samples/npy.ts';
+export { openSamples, type Samples, type SamplesOptions } from './samples/samples.ts';
+export {
+  graphFile,
+  type ConstantInput,
+  type GraphInput,
+  type NodeInput,
+  type ValueInput,
+} from './onnx/write-graph.ts';
+export { isGraphFile } from './model-folder.ts';

@@ -1,6 +1,6 @@
 import type { ByteFolder } from '@esparse/storage';
 import { readWhole } from './checkpoint-file.ts';
-import { openModelFolder } from './gguf/folder.ts';
+import { openModelFolder } from './model-folder.ts';
 
 /** Longest tokenizer file that is read, in bytes; the largest public tokenizer.json has 35 MB. */
 export const MAX_TOKENIZER_FILE_BYTES = 128 * 1024 * 1024;

@@ -3,7 +3,7 @@ import { builtScript, isolateCalls, type CallOptions, type IsolatedCalls } from 
 import { forEachBounded, throwIfCancelled } from '@esparse/storage';
 import { readWhole } from './checkpoint-file.ts';
 import { MAX_CONFIG_BYTES } from './checkpoint.ts';
-import { openModelFolder } from './gguf/folder.ts';
+import { openModelFolder } from './model-folder.ts';
 import { isObject, parseJsonObject } from './json.ts';
 import { cutterFor } from './text-pieces.ts';
 import { checkTokenizerDocument } from './tokenizer-document.ts';

@@ -19,7 +19,7 @@ export const ERROR_KINDS = [
   'checkpoint',
   /** A model family, dtype or shape that this version does not know. */
   'unsupported',
-  /** A calibration or evaluation text that cannot be used. */
+  /** A calibration or evaluation text, or data of a graph, that cannot be used. */
   'text',
   /** NaN, infinity or a magnitude out of range in weights or activations. */
   'numeric',

@@ -5,9 +5,9 @@ import type { Run } from '@esparse/store';
 import { beginExport, checkFiles, destinationOf, endExport } from './destination.ts';
 import type { ExportDtype } from './dtype/dtypes.ts';
 import { roundedBetween, type RoundedTensors } from './dtype/in-dtype.ts';
-import type { ExportFormat } from './format.ts';
+import type { ExportFile, ExportFormat } from './format.ts';
 import { foldSource, type FoldedLinear } from './fold/fold-source.ts';
-import { openExportSource, type ExportSource } from './source.ts';
+import { isGraphSource, openExportSource, type ExportSource, type GraphSource } from './source.ts';
 
 export interface ExportOptions {
   readonly run: Run;
@@ -59,20 +59,16 @@ export async function exportRun({
   signal,
   onProgress,
 }: ExportOptions): Promise<ExportReport> {
-  const destination = destinationOf(out, format.form);
   const opened = await openExportSource(run);
-  const { source: inOrder, linears } = fold
-    ? await foldSource(opened, signal)
-    : { source: opened, linears: undefined };
-  const source = inDtype(inOrder, format, dtype);
-  const files = await format.files(source, signal);
+  const { form, files, linears, rounded } = await filesOf(opened, { format, fold, dtype, signal });
+  const destination = destinationOf(out, form);
   const sizes = checkFiles(files);
   const totalBytes = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
   await onFile('make', destination.folder, () => mkdir(destination.folder, { recursive: true }));
   const lease = await (await openObjects(destination.folder)).lock();
   try {
     const identity = { run: run.fingerprint, format: format.name, fold, dtype, files: sizes };
-    await beginExport(destination, format.form, identity);
+    await beginExport(destination, form, identity);
     let done = 0;
     for (const { name, parts } of files) {
       const file = destination.pathOf(name);
@@ -91,8 +87,58 @@ export async function exportRun({
   return {
     ...{ run: run.fingerprint, format: format.name, out, files: files.length, bytes: totalBytes },
     ...(linears !== undefined && { linears }),
-    ...(dtype !== undefined && { rounded: await roundedBetween(opened, source) }),
+    ...(dtype !== undefined && { rounded: await rounded() }),
   };
+}
+
+interface FileOptions extends Pick<ExportOptions, 'format' | 'dtype' | 'signal'> {
+  readonly fold: boolean;
+}
+
+interface Files {
+  readonly form: ExportFormat['form'];
+  readonly files: readonly ExportFile[];
+  readonly linears?: readonly FoldedLinear[] | undefined;
+  /** What a type that was asked for rounds. */
+  readonly rounded: () => Promise<readonly RoundedTensors[]>;
+}
+
+async function filesOf(
+  opened: ExportSource | GraphSource,
+  { format, fold, dtype, signal }: FileOptions,
+): Promise<Files> {
+  if (isGraphSource(opened)) return graphFiles(opened, { format, fold, dtype, signal });
+  const { source: inOrder, linears } = fold
+    ? await foldSource(opened, signal)
+    : { source: opened, linears: undefined };
+  const source = inDtype(inOrder, format, dtype);
+  return {
+    ...{ form: format.form, files: await format.files(source, signal), linears },
+    rounded: () => roundedBetween(opened, source),
+  };
+}
+
+/** @throws EsparseError 'unsupported' for a format that holds no graphs, 'usage' for what is not done to them */
+async function graphFiles(
+  source: GraphSource,
+  { format: { name, graphs }, fold, dtype, signal }: FileOptions,
+): Promise<Files> {
+  if (graphs === undefined) {
+    throw new EsparseError('unsupported', `the run is of a graph, which the format ${name} does not hold`, {
+      hint: 'export it with --format onnx',
+    });
+  }
+  if (dtype !== undefined) {
+    throw new EsparseError('usage', 'weights of a graph keep the type that they have in it', {
+      hint: 'leave --dtype out',
+    });
+  }
+  if (fold) {
+    throw new EsparseError('unsupported', 'orders of inputs are not folded into graphs', {
+      hint: 'leave --fold out: the weights are then in their original order',
+    });
+  }
+  return { form: graphs.form, files: await graphs.files(source, signal), rounded: () => Promise.resolve([]) };
 }
 
 /** @throws EsparseError 'usage' where a type is asked of a format without weights */

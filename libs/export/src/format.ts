@@ -1,6 +1,6 @@
 import type { FilePart } from '@esparse/storage';
 import type { ExportDtype } from './dtype/dtypes.ts';
-import type { ExportSource } from './source.ts';
+import type { ExportSource, GraphSource } from './source.ts';
 
 /** A file of an export. Its size follows from its parts, so that a full disk is foreseen before anything is written. */
 export interface ExportFile {
@@ -35,6 +35,11 @@ export interface ExportFormat {
    * @throws EsparseError 'unsupported' where the format cannot hold the model
    */
   files(source: ExportSource, signal?: AbortSignal): Promise<readonly ExportFile[]>;
+  /** How graphs of ONNX are written. @default they are refused */
+  readonly graphs?: {
+    readonly form: ExportFormat['form'];
+    readonly files: (source: GraphSource, signal?: AbortSignal) => Promise<readonly ExportFile[]>;
+  };
 }
 
 /** A part that is in memory already. */

@@ -1,7 +1,15 @@
 import type { TokenizerFile } from '@esparse/checkpoint';
-import { describeModel, tensorsOfBlock, type ModelDescription, type TensorSpec } from '@esparse/model';
+import {
+  describePrunable,
+  isGraph,
+  tensorsOfBlock,
+  type GraphDescription,
+  type ModelDescription,
+  type TensorSpec,
+} from '@esparse/model';
 import {
   readCheckpointLayout,
+  readGraph,
   readTokenizerFiles,
   requireFinished,
   runTensors,
@@ -11,15 +19,26 @@ import {
 } from '@esparse/model-store';
 import type { Run } from '@esparse/store';
 
-/** A finished run, as a format reads it. */
-export interface ExportSource {
+/** A finished run, whatever was pruned in it. */
+interface FinishedRun {
   readonly fingerprint: string;
   readonly attributes: RunAttributes;
+  /** Its tensors, by their names in the checkpoint. */
+  readonly tensors: RunTensors;
+}
+
+/** A finished run of a graph. */
+export interface GraphSource extends FinishedRun {
+  readonly description: GraphDescription;
+  /** The graph without its matrices, as a file. */
+  readonly graph: () => Promise<Uint8Array>;
+}
+
+/** A finished run of a language model, as a format reads it. */
+export interface ExportSource extends FinishedRun {
   readonly description: ModelDescription;
   /** config.json of what is exported: that of the checkpoint, which may have been quantized. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** Its tensors, by their names in the checkpoint. */
-  readonly tensors: RunTensors;
   /** What its tokenizer and its chats need, generation_config.json too. */
   readonly tokenizerFiles: readonly TokenizerFile[];
   /** How the checkpoint lay in its files; undefined for runs of versions that did not keep it. */
@@ -31,18 +50,23 @@ export interface ExportSource {
  *
  * @throws EsparseError 'store' where it is not finished
  */
-export async function openExportSource(run: Run): Promise<ExportSource> {
+export async function openExportSource(run: Run): Promise<ExportSource | GraphSource> {
   const attributes = await requireFinished(run);
-  const description = describeModel(attributes.config);
+  const description = describePrunable(attributes.config);
+  const found = { fingerprint: run.fingerprint, attributes, tensors: runTensors(run, description) };
+  if (isGraph(description)) return { ...found, description, graph: () => readGraph(run) };
   return {
-    fingerprint: run.fingerprint,
-    attributes,
+    ...found,
     description,
     config: withoutQuantization(attributes.config),
-    tensors: runTensors(run, description),
     tokenizerFiles: await readTokenizerFiles(run),
     layout: await readCheckpointLayout(run),
   };
+}
+
+/** Whether a run is one of a graph. */
+export function isGraphSource(source: ExportSource | GraphSource): source is GraphSource {
+  return 'graph' in source;
 }
 
 /** Every tensor of a model: outside the blocks, then block by block. */

@@ -24,3 +24,4 @@ export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
 export { runTensors, type ChannelOrder, type RunTensors } from './run-tensors.ts';
 export { storeWeights } from './store-weights.ts';
 export { readTokenizerFiles, tokenizerVersion, writeTokenizerFiles } from './tokenizer.ts';
+export { readGraph, writeGraph } from './graph.ts';

@@ -1,4 +1,4 @@
-import { linearsOf, type LinearSpec, type ModelDescription } from '@esparse/model';
+import { linearsOf, type LinearSpec, type PrunableModel } from '@esparse/model';
 import { formatPattern } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import { z } from 'zod';
@@ -58,7 +58,7 @@ export interface LinearTotals {
 }
 
 /** Every block of a run, committed or not. */
-export async function inspectBlocks(run: Run, description: ModelDescription): Promise<BlockInspection[]> {
+export async function inspectBlocks(run: Run, description: PrunableModel): Promise<BlockInspection[]> {
   const committed = new Set(await run.committedBlocks());
   const blocks: BlockInspection[] = [];
   for (let block = 0; block < description.blocks; block++) {
@@ -74,7 +74,7 @@ export async function inspectBlocks(run: Run, description: ModelDescription): Pr
 /** One committed block. */
 export function inspectBlock(
   group: CommittedGroup,
-  description: ModelDescription,
+  description: PrunableModel,
   block: number,
 ): BlockInspection {
   const linears = linearsOf(description, block).map((linear) => inspectLinear(group, linear, block));

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { linearsOf, tensorsOfBlock, type LinearSpec, type ModelDescription } from '@esparse/model';
+import { linearsOf, tensorsOfBlock, type LinearSpec, type PrunableModel } from '@esparse/model';
 import type { CommittedGroup, Run } from '@esparse/store';
 
 /** Where a tensor of the model stands in the store. */
@@ -22,7 +22,7 @@ export interface RunPlaces {
 }
 
 /** Finds the tensors of a run. */
-export function placesIn(run: Run, description: ModelDescription): RunPlaces {
+export function placesIn(run: Run, description: PrunableModel): RunPlaces {
   const places = placesOf(description);
   const groups = new Map<number | 'dense', Promise<CommittedGroup>>();
   return {
@@ -44,7 +44,7 @@ export function placesIn(run: Run, description: ModelDescription): RunPlaces {
   };
 }
 
-function placesOf(description: ModelDescription): ReadonlyMap<string, Place> {
+function placesOf(description: PrunableModel): ReadonlyMap<string, Place> {
   const places = new Map<string, Place>();
   for (const { name, shape } of description.outerTensors) places.set(name, { kind: 'outer', shape });
   for (let block = 0; block < description.blocks; block++) {

@@ -1,6 +1,6 @@
 import { bytesOf, type TensorDtype, type TensorInfo } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import type { ModelDescription } from '@esparse/model';
+import type { PrunableModel } from '@esparse/model';
 import {
   keepsEverything,
   keptIn,
@@ -37,7 +37,7 @@ export interface ChannelOrder {
 const DTYPES: Readonly<Record<string, TensorDtype>> = { bf16: 'BF16', f16: 'F16', f32: 'F32' };
 
 /** The tensors of a run of a store; each is read when it is asked for. */
-export function runTensors(run: Run, description: ModelDescription): RunTensors {
+export function runTensors(run: Run, description: PrunableModel): RunTensors {
   const { placeOf, groupOf } = placesIn(run, description);
   const packed = async (name: string, signal?: AbortSignal) => {
     const place = placeOf(name);

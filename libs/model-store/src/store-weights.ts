@@ -1,5 +1,5 @@
 import type { WeightSource } from '@esparse/checkpoint';
-import type { ModelDescription } from '@esparse/model';
+import type { PrunableModel } from '@esparse/model';
 import type { Run } from '@esparse/store';
 import { readDenseF32 } from './dense.ts';
 import { linearAttributesOf, readLinearF32 } from './linears.ts';
@@ -10,7 +10,7 @@ import { placesIn } from './places.ts';
  * A run of the store as a source of weights, by their names in the checkpoint: packed linears are expanded to dense
  * f32 at each read, so nothing but what is asked for is ever in memory.
  */
-export function storeWeights(run: Run, description: ModelDescription): WeightSource {
+export function storeWeights(run: Run, description: PrunableModel): WeightSource {
   const { has, placeOf, groupOf } = placesIn(run, description);
   const read = async (name: string, signal?: AbortSignal): Promise<Float32Array> => {
     const place = placeOf(name);

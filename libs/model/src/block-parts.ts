@@ -1,13 +1,19 @@
-import { weightSlot, type LinearSpec, type ModelDescription, type TapSpec } from './description.ts';
+import {
+  weightSlot,
+  type LinearSpec,
+  type ModelDescription,
+  type PrunableModel,
+  type TapSpec,
+} from './description.ts';
 import { kindOf } from './program.ts';
 
 /** The linears of a block, in the order in which it uses them. */
-export function linearsOf({ linears, program }: ModelDescription, block: number): readonly LinearSpec[] {
+export function linearsOf({ linears, program }: PrunableModel, block: number): readonly LinearSpec[] {
   return ofKind(linears, kindOf(program, block));
 }
 
 /** The taps of a block, in the order in which it defines them. */
-export function tapsOf({ taps, program }: ModelDescription, block: number): readonly TapSpec[] {
+export function tapsOf({ taps, program }: PrunableModel, block: number): readonly TapSpec[] {
   return ofKind(taps, kindOf(program, block));
 }
 

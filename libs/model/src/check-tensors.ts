@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { linearsOf } from './block-parts.ts';
-import type { ModelDescription, TensorSpec } from './description.ts';
+import type { PrunableModel, TensorSpec } from './description.ts';
 
 /** What is known of a stored tensor before it is read. */
 export interface StoredTensor {
@@ -9,7 +9,7 @@ export interface StoredTensor {
 }
 
 /** The tensors of one block: the linears' matrices, then everything that stays dense. */
-export function tensorsOfBlock(description: ModelDescription, block: number): TensorSpec[] {
+export function tensorsOfBlock(description: PrunableModel, block: number): TensorSpec[] {
   return [
     ...linearsOf(description, block).map(({ weight, rows, cols }) => ({
       name: weight(block),
@@ -23,10 +23,7 @@ export function tensorsOfBlock(description: ModelDescription, block: number): Te
  * Checks that a checkpoint holds every tensor of the model in the shape that config.json implies, before any work.
  * @throws EsparseError 'checkpoint' naming the tensor, what was expected and what was found
  */
-export function checkTensors(
-  description: ModelDescription,
-  tensors: ReadonlyMap<string, StoredTensor>,
-): void {
+export function checkTensors(description: PrunableModel, tensors: ReadonlyMap<string, StoredTensor>): void {
   for (const tensor of description.outerTensors) check(tensor, tensors);
   for (let block = 0; block < description.blocks; block++) {
     for (const tensor of tensorsOfBlock(description, block)) check(tensor, tensors);
@@ -50,7 +47,7 @@ const NAMED = 3;
  * @throws EsparseError 'checkpoint' naming some of the others
  */
 export function refuseOthers(
-  { family, ignoredTensors = [] }: ModelDescription,
+  { family, ignoredTensors = [] }: PrunableModel,
   known: ReadonlySet<string>,
   found: Iterable<string>,
 ): void {

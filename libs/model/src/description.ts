@@ -16,6 +16,12 @@ export interface LinearSpec {
   readonly weight: (block: number) => string;
   /** The checkpoint's name of the bias, (rows), where the linear has one. It is among `blockTensors` too. */
   readonly bias?: (block: number) => string;
+  /**
+   * Consecutive inputs that belong together, so that no group of a pattern may cross from some to the next: of a convolution
+   * the channels at one position of its kernel.
+   * @default cols
+   */
+  readonly inner?: number;
   /** Which expert of the block it is a part of: only the tokens that are routed there pass it. @default none */
   readonly expert?: number;
   /** The kinds of blocks that have it: indices in the program's `blocks`. @default all */
@@ -32,6 +38,8 @@ export interface TapSpec {
   readonly channels: number;
   /** Which expert of the block it is a part of: it has the rows of the tokens that are routed there. @default none */
   readonly expert?: number;
+  /** Whether it has rows of its own number in each sequence, as an expert and a value of a graph have. @default one a token */
+  readonly ownRows?: boolean;
   /** The kinds of blocks that have it: indices in the program's `blocks`. @default all */
   readonly kinds?: readonly number[];
 }
@@ -49,33 +57,44 @@ export interface BlockTensorSpec extends TensorSpec {
   readonly slot: string;
 }
 
-/** What a model is, told from its config.json alone: sizes, tensor names and program. */
-export interface ModelDescription {
-  /** The family's name, such as 'llama'. */
+/**
+ * What of a model can be pruned, and in which order: all that the pruning of decoders and of graphs shares. A block is what is
+ * pruned together and then run: a decoder block, or a cut of a graph.
+ */
+export interface PrunableModel {
+  /** The family's name, such as 'llama'; 'onnx' for a graph. */
   readonly family: string;
-  readonly hidden: number;
   readonly blocks: number;
-  readonly vocab: number;
-  /** The longest sequence that the model's positions reach. */
-  readonly maxPositions: number;
-  /** In the order in which the program defines them. `tapsOf` tells those of one block. */
+  /** In the order in which they are there. `tapsOf` tells those of one block. */
   readonly taps: readonly TapSpec[];
-  /** In the order in which the program uses them. `linearsOf` tells those of one block. */
+  /** In the order in which they are used. `linearsOf` tells those of one block. */
   readonly linears: readonly LinearSpec[];
   /** Every tensor of a block other than the linears' matrices: norms, biases. */
   readonly blockTensors: (block: number) => readonly BlockTensorSpec[];
   /** Tensors of a block in which the checkpoint keeps some of those above: several in one, transposed, or in blocks. @default none */
   readonly fusedTensors?: (block: number) => readonly FusedTensor[];
-  /** Embeddings, final norm, and the head where it is a tensor of its own. */
+  /** Tensors outside the blocks: embeddings, final norm, and the head where it is a tensor of its own. */
   readonly outerTensors: readonly TensorSpec[];
+  /** Names of tensors that checkpoints carry and that the model does not compute with. @default none */
+  readonly ignoredTensors?: readonly RegExp[];
+  /** What the blocks run, of which all that is said here is which kind of block each is. */
+  readonly program: Pick<ModelProgram, 'kindOf'>;
+  /** What f32 weights are rounded to when they are pruned, where they fit. @default 'bf16' */
+  readonly half?: 'f16';
+}
+
+/** What a language model is, told from its config.json alone: sizes, tensor names and program. */
+export interface ModelDescription extends PrunableModel {
+  readonly hidden: number;
+  readonly vocab: number;
+  /** The longest sequence that the model's positions reach. */
+  readonly maxPositions: number;
   /**
    * What all names of tensors begin with, but for the head's, where the whole model was saved; a checkpoint of the model
    * without its head has them without it.
    * @default names are as they are
    */
   readonly basePrefix?: string;
-  /** Names of tensors that checkpoints carry and that the model does not compute with. @default none */
-  readonly ignoredTensors?: readonly RegExp[];
   readonly program: ModelProgram;
 }
 
@@ -90,7 +109,7 @@ export function biasSlot(linear: string): string {
 }
 
 /** @throws EsparseError 'internal' where the model has no linear of that name: its program is at fault */
-export function linearNamed({ family, linears }: ModelDescription, name: string): LinearSpec {
+export function linearNamed({ family, linears }: PrunableModel, name: string): LinearSpec {
   const linear = linears.find((candidate) => candidate.name === name);
   if (linear === undefined) throw new EsparseError('internal', `family '${family}': no linear '${name}'`);
   return linear;

@@ -4,6 +4,7 @@ import { checkProgram } from './check-program.ts';
 import { tensorsOfBlock } from './check-tensors.ts';
 import { optional, parseConfig } from './config.ts';
 import type { ModelDescription } from './description.ts';
+import { GRAPH_TYPE } from './graph-config.ts';
 import { gemma3 } from './families/gemma3.ts';
 import { gpt2 } from './families/gpt2.ts';
 import { gptOss } from './families/gpt-oss.ts';
@@ -127,6 +128,11 @@ function familyOf(architecture: string | undefined, modelType: string | undefine
   const family =
     architecture === undefined ? BY_MODEL_TYPE.get(modelType ?? '') : BY_ARCHITECTURE.get(architecture);
   if (family !== undefined) return family;
+  if (modelType === GRAPH_TYPE) {
+    throw new EsparseError('unsupported', 'this is a graph of ONNX, and no language model', {
+      hint: '`esparse prune`, `plan`, `graph`, `inspect`, `verify`, `export` and `eval --data` take graphs',
+    });
+  }
   throw new EsparseError(
     'unsupported',
     `model architecture '${architecture ?? modelType ?? '(none named)'}' of config.json is not known`,

@@ -9,10 +9,19 @@ export {
   type BlockTensorSpec,
   type LinearSpec,
   type ModelDescription,
+  type PrunableModel,
   type TapSpec,
   type TensorSpec,
 } from './description.ts';
 export { describeCheckpoint } from './describe-checkpoint.ts';
+export {
+  describePrunable,
+  describePrunableCheckpoint,
+  graphOf,
+  isGraph,
+  type AnyModel,
+  type GraphDescription,
+} from './graph-description.ts';
 export { describeExpert, expertPart, isExpertSlot } from './expert.ts';
 export { count, optional, positions, positive } from './config.ts';
 export { defineFamily, type FamilyDefinition, type FamilyDescription } from './define-family.ts';

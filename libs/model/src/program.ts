@@ -34,7 +34,7 @@ export const BLOCK_OUTPUT = 'output';
 export const LOGITS = 'logits';
 
 /** The index in `blocks` of what a block of the model runs. */
-export function kindOf({ kindOf: kind }: ModelProgram, block: number): number {
+export function kindOf({ kindOf: kind }: Pick<ModelProgram, 'kindOf'>, block: number): number {
   return kind?.(block) ?? 0;
 }
 

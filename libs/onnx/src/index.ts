@@ -10,3 +10,6 @@ export { createBlockRunner, type BlockRunnerOptions } from './runner/block-runne
 export { embedTokens } from './runner/embed.ts';
 export { createHead, type Head, type HeadOptions } from './runner/head.ts';
 export { sequenceLogits } from './runner/logits.ts';
+export { boundaryOf, createGraphRunner } from './graphs/graph-runner.ts';
+export { packState } from './graphs/state.ts';
+export { createTensorSession, type TensorSession, type TensorValue } from './graphs/tensor-session.ts';

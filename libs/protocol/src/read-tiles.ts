@@ -38,10 +38,11 @@ interface Received {
   readonly due: Uint32Array;
 }
 
-/** An expert's rows are known once the first of them comes: there may be none. */
-function rowsOf({ sequences, seqlen, routed }: TileExpectation, tap: string): Received {
+/** The rows of an expert, and of a value of a graph, are known once the first of them comes: there may be none. */
+function rowsOf({ sequences, seqlen, routed, ownRows }: TileExpectation, tap: string): Received {
   const due = new Uint32Array(sequences);
-  return { rows: new Uint32Array(sequences), due: routed?.has(tap) === true ? due : due.fill(seqlen) };
+  const isOpen = routed?.has(tap) === true || ownRows?.has(tap) === true;
+  return { rows: new Uint32Array(sequences), due: isOpen ? due : due.fill(seqlen) };
 }
 
 function sum(counts: readonly Uint32Array[]): number {

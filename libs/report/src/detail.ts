@@ -1,4 +1,4 @@
-import { linearsOf, tapsOf, type ModelDescription } from '@esparse/model';
+import { linearsOf, tapsOf, type AnyModel } from '@esparse/model';
 
 /**
  * Bytes of numbers by the channel: what a model of 32 blocks of 4096 and 11008 channels has. The page's text is a third
@@ -19,10 +19,7 @@ export interface Detail {
 }
 
 /** @param whole whether a linear was asked for by name, `blocks.<k>.<linear>`: its mask is shown whole */
-export function detailOf(
-  description: ModelDescription,
-  whole: (linear: string) => boolean = () => false,
-): Detail {
+export function detailOf(description: AnyModel, whole: (linear: string) => boolean = () => false): Detail {
   const blocks = Array.from({ length: description.blocks }, (_, block) => block);
   const sum = (of: (block: number) => number) => blocks.reduce((total, block) => total + of(block), 0);
   const channelBytes = sum(

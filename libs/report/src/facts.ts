@@ -1,3 +1,4 @@
+import { isGraph } from '@esparse/model';
 import { formatPattern } from '@esparse/sparsity';
 import type { Fact } from '@esparse/report-page';
 import type { Run } from '@esparse/store';
@@ -34,7 +35,9 @@ function modelFacts({ title, description, blocks }: Gathered): Fact[] {
     fact(
       'Model',
       'Blocks',
-      `${committed} of ${description.blocks} committed, ${description.hidden} channels`,
+      isGraph(description)
+        ? `${committed} of ${description.blocks} steps of the graph committed`
+        : `${committed} of ${description.blocks} committed, ${description.hidden} channels`,
     ),
   ];
 }

@@ -1,4 +1,4 @@
-import { describeModel } from '@esparse/model';
+import { describePrunable } from '@esparse/model';
 import { readRunAttributes } from '@esparse/model-store';
 import type { BlockData, FrontierPoint, ReportData, Roofline } from '@esparse/report-page';
 import type { Run } from '@esparse/store';
@@ -56,7 +56,7 @@ export interface Report {
 export async function gatherReport(run: Run, options: ReportOptions): Promise<Report> {
   const { signal, onProgress, wholeMasks, frontier = [], roofline } = options;
   const attributes = readRunAttributes(run.attributes);
-  const description = describeModel(attributes.config);
+  const description = describePrunable(attributes.config);
   const committed = new Set(await run.committedBlocks());
   const memory = options.memory ?? new ReportMemory();
   const { attachment, known } = memory;

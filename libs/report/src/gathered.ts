@@ -1,4 +1,4 @@
-import type { ModelDescription } from '@esparse/model';
+import type { AnyModel } from '@esparse/model';
 import type { RunAttributes } from '@esparse/model-store';
 import type { BlockData, ChannelImportance, LinearData } from '@esparse/report-page';
 import type { Detail } from './detail.ts';
@@ -6,7 +6,7 @@ import type { Detail } from './detail.ts';
 /** What was read of a run. */
 export interface Gathered {
   readonly attributes: RunAttributes;
-  readonly description: ModelDescription;
+  readonly description: AnyModel;
   readonly blocks: readonly BlockData[];
   readonly importance: ChannelImportance;
   readonly detail: Detail;

@@ -1,5 +1,5 @@
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
-import { tapsOf, linearsOf, type ModelDescription } from '@esparse/model';
+import { tapsOf, linearsOf, type AnyModel } from '@esparse/model';
 import {
   inspectBlock,
   linearAttributesOf,
@@ -18,7 +18,7 @@ import { maskRows } from './mask-rows.ts';
 /** What a block is read into, and how much of it. */
 export interface BlockReading {
   readonly run: Run;
-  readonly description: ModelDescription;
+  readonly description: AnyModel;
   readonly attachment: Attachment;
   readonly detail: Detail;
   readonly signal: AbortSignal | undefined;

@@ -53,6 +53,8 @@ export interface SketchExpectation {
   readonly tokens: number;
   /** The states that may be of fewer tokens, by name: those of experts. @default none */
   readonly fewer?: ReadonlySet<string> | undefined;
+  /** The states of rows of their own number, by name: those of values of a graph. @default none */
+  readonly ownRows?: ReadonlySet<string> | undefined;
 }
 
 /** Bytes that a sketch may have at most, so that its reader holds no more. */
@@ -74,7 +76,7 @@ export async function mergeSerialised(
   bytes: Uint8Array,
   expected: SketchExpectation,
 ): Promise<StatisticSketch> {
-  const { statistics, channels, tokens, fewer } = expected;
+  const { statistics, channels, tokens, fewer, ownRows } = expected;
   const { shards, entries } = readIndex(bytes, statistics);
   if (shards.length !== expected.shards.length || shards.some((shard, i) => shard !== expected.shards[i])) {
     throw damaged(WHAT, `it is of other shards than ${expected.shards.join(', ')}`);
@@ -89,8 +91,11 @@ export async function mergeSerialised(
     const width = channels.get(name)!;
     if (length > stateBytes(width)) throw damaged(WHAT, `"${name}" has ${length} bytes`);
     const state = statistic.deserialise(await inflate(deflated, length), width);
-    if (state.tokens !== tokens && !(fewer?.has(name) === true && state.tokens < tokens))
-      throw damaged(WHAT, `"${name}" is of ${state.tokens} tokens, not ${tokens}`);
+    const isDue =
+      state.tokens === tokens ||
+      ownRows?.has(name) === true ||
+      (fewer?.has(name) === true && state.tokens < tokens);
+    if (!isDue) throw damaged(WHAT, `"${name}" is of ${state.tokens} tokens, not ${tokens}`);
     const mine = into?.states.get(name);
     if (into !== undefined && mine === undefined) {
       throw new EsparseError(

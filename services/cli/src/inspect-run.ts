@@ -1,4 +1,4 @@
-import { describeModel } from '@esparse/model';
+import { describePrunable, isGraph } from '@esparse/model';
 import {
   inspectBlocks,
   readRunAttributes,
@@ -27,12 +27,14 @@ export interface RunInspection {
 /** Reads what a run says of itself and of its blocks: manifests only, no weights. */
 export async function inspectRun(run: Run): Promise<RunInspection> {
   const { config, options, family, numerics } = readRunAttributes(run.attributes);
-  const description = describeModel(config);
+  const description = describePrunable(config);
   const blocks = await inspectBlocks(run, description);
   return {
     run: run.fingerprint,
     finished: await run.finished(),
-    model: `${family}, ${description.blocks} blocks of ${description.hidden}`,
+    model: isGraph(description)
+      ? `${family}, ${description.blocks} steps`
+      : `${family}, ${description.blocks} blocks of ${description.hidden}`,
     pipeline: options.pipeline.name,
     pattern: formatPattern(options.pattern),
     shuffle: options.pipeline.parts?.shuffle.name,

@@ -1,4 +1,4 @@
-import type { ModelDescription } from '@esparse/model';
+import { isGraph, type PrunableModel } from '@esparse/model';
 import { FIGURE_STATISTICS } from '@esparse/pruner';
 import type { ConfiguredPipeline, JsonObject } from '@esparse/sparsity';
 
@@ -19,7 +19,7 @@ export interface GraphNode {
 /** The dataflow of one block: from taps through statistics, score, order, mask and stages to the commit. */
 export function pipelineGraph(
   { name, metric, shuffle, stages, blockStages }: ConfiguredPipeline,
-  model?: ModelDescription,
+  model?: PrunableModel,
   { figures = false }: { readonly figures?: boolean | undefined } = {},
 ): PipelineGraph {
   const nodes: GraphNode[] = [];
@@ -49,8 +49,14 @@ export function pipelineGraph(
     add({ id: `statistic:${statistic}`, kind: 'statistic', label: statistic }, ...taps);
 
   const load = add({ id: 'load', kind: 'step', label: 'load weights' });
-  for (const { name: linear, tap, rows, cols } of model?.linears ?? []) {
-    add({ id: `linear:${linear}`, kind: 'linear', label: `${linear}, ${rows} x ${cols}` }, `tap:${tap}`);
+  const isOfGraph = model !== undefined && isGraph(model);
+  for (const { name: linear, tap, rows, cols, kinds = [] } of model?.linears ?? []) {
+    // The steps of a graph are all different, and it is they that show in which order it is pruned.
+    const step = isOfGraph ? `, step ${kinds.join()}` : '';
+    add(
+      { id: `linear:${linear}`, kind: 'linear', label: `${linear}, ${rows} x ${cols}${step}` },
+      `tap:${tap}`,
+    );
     edges.push({ from: `linear:${linear}`, to: load });
   }
   let last = load;

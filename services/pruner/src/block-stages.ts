@@ -7,6 +7,7 @@ import type { BlockTensor } from '@esparse/sparsity';
 import type { BlockFindings } from './block-sink.ts';
 import { blockStates } from './block-states.ts';
 import { blockTensors } from './block-tensors.ts';
+import { languageModel } from './language-model.ts';
 import type { LinearEvents } from './linear-events.ts';
 import type { RunContext } from './run-context.ts';
 import { tuneBlock } from './tune-block.ts';
@@ -53,8 +54,8 @@ export function throughBlockStages(
 
 /** What surrounds the linears of a block. */
 function surroundingsOf(context: RunContext, block: number, signal?: AbortSignal) {
-  const { description, options, checkpoint } = context;
-  const { program, hidden } = description;
+  const { options, checkpoint } = context;
+  const { program, hidden } = languageModel(context.description);
   return {
     program: program.blocks[kindOf(program, block)]!,
     tensors: blockTensors(context, block).map(({ slot, name, shape }): BlockTensor => {

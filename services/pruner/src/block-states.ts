@@ -5,6 +5,7 @@ import { BLOCK_OUTPUT } from '@esparse/model';
 import type { WorkerConnection } from '@esparse/protocol';
 import type { SequenceStates } from '@esparse/sparsity';
 import { attempt$ } from './attempt.ts';
+import { languageModel } from './language-model.ts';
 import type { RunContext } from './run-context.ts';
 import type { Shard } from './shards.ts';
 
@@ -64,7 +65,7 @@ async function outputsOf(
   signal?: AbortSignal,
 ): Promise<Outputs> {
   const { seqlen } = options;
-  const { hidden } = description;
+  const { hidden } = languageModel(description);
   const taps = new Map([[BLOCK_OUTPUT, hidden]]);
   const collect = async (worker: WorkerConnection, cancelled: AbortSignal): Promise<Outputs> => {
     const made = () => new Float32Array(sequences * seqlen * hidden);

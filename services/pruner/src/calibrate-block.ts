@@ -42,12 +42,18 @@ function routedTaps({ taps, allTokens }: Activations): readonly TapSpec[] {
   return allTokens ? [] : taps.filter(({ expert }) => expert !== undefined);
 }
 
+/** Those of the taps whose rows are no tokens. */
+function ownTaps({ taps }: Activations): readonly TapSpec[] {
+  return taps.filter(({ ownRows }) => ownRows === true);
+}
+
 /** Activations cross the wire, and are folded here. */
 function streamed$(context: RunContext, wanted: Activations): Observable<StatisticSketch> {
   const { readers, shards, pool, target, options, meter } = context;
   const { block, allTokens } = wanted;
   const taps = new Map(wanted.taps.map(({ name, channels }) => [name, channels]));
   const routed = new Set(routedTaps(wanted).map(({ name }) => name));
+  const ownRows = new Set(ownTaps(wanted).map(({ name }) => name));
   const gathered = statisticsOf(readers);
   const counting = gathered.map(({ name }) => statisticOperator(name));
   const [firstTap] = taps.keys();
@@ -70,7 +76,7 @@ function streamed$(context: RunContext, wanted: Activations): Observable<Statist
               target,
               {
                 ...{ block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences },
-                ...{ taps, routed, allTokens, dense },
+                ...{ taps, routed, ownRows, allTokens, dense },
               },
               signal,
             ),
@@ -86,7 +92,9 @@ function streamed$(context: RunContext, wanted: Activations): Observable<Statist
         },
       ).pipe(
         peek(({ value: tile }) => {
-          if (tile.tap === firstTap) attempt.add(tile.rows);
+          // Of a graph it is samples that are counted, whatever rows they have.
+          if (tile.tap === firstTap)
+            attempt.add(ownRows.has(tile.tap) ? Number(tile.endsSequence) : tile.rows);
           wait(1);
         }),
         gatherStatistics({ taps, statistics: gathered, shards: [shard.index], guard: context.guard }),
@@ -132,9 +140,9 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
   const channels = new Map(
     taps.flatMap((tap) => gathered.map(({ name }) => [stateName(tap.name, name), tap.channels] as const)),
   );
-  const fewer = new Set(
-    routedTaps(wanted).flatMap((tap) => gathered.map(({ name }) => stateName(tap.name, name))),
-  );
+  const statesOf = (some: readonly TapSpec[]) =>
+    new Set(some.flatMap((tap) => gathered.map(({ name }) => stateName(tap.name, name))));
+  const [fewer, ownRows] = [statesOf(routedTaps(wanted)), statesOf(ownTaps(wanted))];
   const limit = maxSketchBytes({ channels });
   const progress = progressOf(context, block);
 
@@ -177,6 +185,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
         shards: batch.map(({ index }) => index),
         tokens,
         fewer,
+        ownRows,
       };
       return pool
         .run$({

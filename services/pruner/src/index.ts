@@ -15,3 +15,4 @@ export { MIN_EXPERT_TOKENS } from './starved-experts.ts';
 export { operatorUnits } from './operators/names.ts';
 export { FIGURE_STATISTICS } from './statistics.ts';
 export { startWatchdog, type Watchdog } from './watchdog.ts';
+export { planGraph, type GraphPlan, type PlannedCut } from './plan/graph-plan.ts';

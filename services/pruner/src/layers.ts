@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { linearsOf, tapsOf, type LinearSpec, type ModelDescription, type TapSpec } from '@esparse/model';
+import { linearsOf, tapsOf, type LinearSpec, type PrunableModel, type TapSpec } from '@esparse/model';
 import { formatPattern, parsePattern, requireDivisible, type Pattern } from '@esparse/sparsity';
 import { Minimatch } from 'minimatch';
 
@@ -63,7 +63,7 @@ export interface LayerOptions {
  * linear's inputs
  */
 export function resolveLayers(
-  description: ModelDescription,
+  description: PrunableModel,
   { pattern, layers: rules = [], skipIndivisible }: LayerOptions,
 ): Layers {
   const { blocks, linears } = description;
@@ -75,8 +75,8 @@ export function resolveLayers(
   }));
   const exceptions: Record<string, string> = {};
 
-  const patternOf = (name: string, { cols }: LinearSpec): Pattern | 'dense' => {
-    const fits = (value: Pattern) => cols % value.group === 0;
+  const patternOf = (name: string, { cols, inner = cols }: LinearSpec): Pattern | 'dense' => {
+    const fits = (value: Pattern) => inner % value.group === 0;
     const usual = fits(pattern) ? pattern : skipIndivisible ? 'dense' : undefined;
     let chosen: Pattern | 'dense' = pattern;
     for (const matcher of matchers) {
@@ -85,7 +85,7 @@ export function resolveLayers(
       chosen = matcher.value;
     }
     if (chosen !== 'dense' && !fits(chosen)) {
-      if (!skipIndivisible) requireDivisible(name, cols, chosen);
+      if (!skipIndivisible) requireDivisible(name, inner, chosen);
       chosen = 'dense';
     }
     if (usual === undefined || nameOf(chosen) !== nameOf(usual)) exceptions[name] = nameOf(chosen);

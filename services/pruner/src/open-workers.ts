@@ -70,10 +70,15 @@ async function workersThere(
   return there;
 }
 
-/** Embeds every shard's tokens: the hidden states before block 0. */
-export async function openShards({ shards, pool, target }: RunContext, signal?: AbortSignal): Promise<void> {
+/** Makes the states before the first block: workers embed tokens, what goes into a graph is written as it is. */
+export async function openShards(context: RunContext, signal?: AbortSignal): Promise<void> {
+  const { shards, pool, target, writer } = context;
+  for (const { index, states } of shards) {
+    signal?.throwIfAborted();
+    if (states !== undefined) await writer.run.hidden.write(0, index, states());
+  }
   await lastValueFrom(
-    from(shards).pipe(
+    from(shards.filter(({ states }) => states === undefined)).pipe(
       mergeMap(({ index: shard, sequences, tokens }): Observable<void> =>
         pool.run$({
           kind: 'open',
@@ -85,6 +90,7 @@ export async function openShards({ shards, pool, target }: RunContext, signal?: 
       ),
       abortWith(signal),
     ),
+    { defaultValue: undefined },
   );
 }
 

@@ -2,28 +2,42 @@ import {
   CALIBRATION_ALGORITHM,
   calibrationWindows,
   openCheckpoint,
+  openSamples,
   openTokenizer,
   readText,
   type Checkpoint,
 } from '@esparse/checkpoint';
-import { describeCheckpoint, type ModelDescription } from '@esparse/model';
+import {
+  describePrunableCheckpoint,
+  graphOf,
+  isGraph,
+  type AnyModel,
+  type GraphDescription,
+} from '@esparse/model';
+import { boundaryOf } from '@esparse/onnx';
 import type { RunAttributes } from '@esparse/model-store';
 import type { ConfiguredPipeline, Plugin } from '@esparse/sparsity';
 import { fingerprintOf, tokensDigest } from './fingerprint.ts';
+import { graphNotes } from './graph-notes.ts';
+import { requireForGraphs } from './graph-options.ts';
 import { resolveLayers, type Layers } from './layers.ts';
 import type { PruneOptions } from './options.ts';
 import { requireTakenBlocks } from './require-taken-blocks.ts';
-import { shardsOf, type Shard } from './shards.ts';
+import { sampleShards, shardsOf, type Shard } from './shards.ts';
 import { MIN_EXPERT_TOKENS } from './starved-experts.ts';
 
 /** Everything that is known before the first block: the model, what to calibrate on, what stays dense. */
 export interface Preparation {
+  /** As they were asked for; of a graph with what the data say of calibration. */
+  readonly options: PruneOptions;
   readonly checkpoint: Checkpoint;
-  readonly description: ModelDescription;
+  readonly description: AnyModel;
+  /** What people should know of the model. */
+  readonly notes: readonly string[];
   readonly shards: readonly Shard[];
   /** What each linear of each block is pruned to; the others are committed dense. */
   readonly layers: Layers;
-  /** Digest of the calibration tokens. */
+  /** Digest of the calibration tokens, or samples. */
   readonly tokens: string;
 }
 
@@ -34,13 +48,13 @@ export interface Preparation {
 export async function prepare(options: PruneOptions, signal?: AbortSignal): Promise<Preparation> {
   const checkpoint = await openCheckpoint(options.model, signal);
   try {
-    const description = describeCheckpoint(checkpoint);
+    const description = describePrunableCheckpoint(checkpoint);
+    if (isGraph(description)) return await prepareGraph(options, checkpoint, description, signal);
     requireTakenBlocks(options.pipeline, description);
     const layers = resolveLayers(description, options);
     const windows = calibrationWindows(await calibrationTokens(options, signal), options);
     return {
-      checkpoint,
-      description,
+      ...{ options, checkpoint, description, notes: [] },
       shards: shardsOf(windows, options.seqlen, description.hidden),
       layers,
       tokens: tokensDigest(windows),
@@ -49,6 +63,35 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
     await checkpoint.close();
     throw error;
   }
+}
+
+/** A graph has samples where a language model has sequences of tokens: each is a sequence of one. */
+async function prepareGraph(
+  asked: PruneOptions,
+  checkpoint: Checkpoint,
+  description: GraphDescription,
+  signal?: AbortSignal,
+): Promise<Preparation> {
+  requireForGraphs(asked);
+  const { graph } = description;
+  const data = await openSamples(asked.calibration, {
+    inputs: graph.inputs,
+    beside: ['labels', ...graph.outputs.map(({ name }) => name)],
+    signal,
+  });
+  const samples = Math.min(asked.samples, data.count);
+  const options: PruneOptions = {
+    ...{ ...asked, samples, seqlen: 1, seed: 0, bos: false },
+    // The first convolution of nearly every graph has three channels, or one.
+    skipIndivisible: true,
+  };
+  const layers = resolveLayers(description, options);
+  const first = boundaryOf(description, await graphOf(checkpoint, signal), 0);
+  return {
+    ...{ options, checkpoint, description, layers, notes: graphNotes(description, layers) },
+    shards: sampleShards(data, samples, first),
+    tokens: data.digest(samples),
+  };
 }
 
 /** The calibration text, tokenized. */
@@ -91,7 +134,7 @@ export function attributesOf(
 /** The options of a run as the store keeps them: those that change its bytes. */
 function runOptions(
   options: PruneOptions,
-  description: ModelDescription,
+  description: AnyModel,
   { exceptions }: Layers,
 ): RunAttributes['options'] {
   const {

@@ -14,7 +14,7 @@ import {
   type TapReadings,
 } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
-import { kindOf, producersOf, type Producers, type TapSpec } from '@esparse/model';
+import { isGraph, kindOf, producersOf, type Producers, type TapSpec } from '@esparse/model';
 import type { AnyStatistic } from '@esparse/statistics';
 import type { Commit } from '@esparse/store';
 import { blockSink, type BlockFindings } from './block-sink.ts';
@@ -152,7 +152,9 @@ function linearJobs(
   readings: ReadonlyMap<string, TapReadings>,
 ): LinearJob[] {
   const linears = layers.pruned(block).filter((linear) => taps.some(({ name }) => name === linear.tap));
-  const program = description.program.blocks[kindOf(description.program, block)] ?? [];
+  const program = isGraph(description)
+    ? []
+    : (description.program.blocks[kindOf(description.program, block)] ?? []);
   return linears.map((linear) => ({
     block,
     name: linear.name,
@@ -178,6 +180,10 @@ async function loadWeights(
   const linear = description.linears.find((candidate) => candidate.name === name);
   if (linear === undefined) throw new EsparseError('internal', `no linear ${name}`);
   const tensor = linear.weight(block);
-  const { dtype, bits } = tensorToHalf(checkpoint.info(tensor).dtype, await checkpoint.read(tensor, signal));
+  const { dtype, bits } = tensorToHalf(
+    checkpoint.info(tensor).dtype,
+    await checkpoint.read(tensor, signal),
+    description.half,
+  );
   return { dtype, weights: bits };
 }

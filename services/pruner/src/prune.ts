@@ -6,8 +6,10 @@ import {
   totalsOf,
   writeCheckpointLayout,
   writeDense,
+  writeGraph,
   writeTokenizerFiles,
 } from '@esparse/model-store';
+import { graphOf, isGraph } from '@esparse/model';
 import { openInferenceKernels } from '@esparse/kernels';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
@@ -84,7 +86,17 @@ async function pruneTraced(
   const readers = checkedReaders(options.pipeline, options);
   const preparation = await stopwatch.time('open', () => prepare(options, signal));
   try {
-    const session = { options, signal, emit, preparation, readers, stopwatch, started, span, kept };
+    const session = {
+      options: preparation.options,
+      signal,
+      emit,
+      preparation,
+      readers,
+      stopwatch,
+      started,
+      span,
+      kept,
+    };
     return await prunePrepared(session, dependencies);
   } finally {
     await preparation.checkpoint.close();
@@ -174,6 +186,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     workers: pool.workers.map(({ address }) => address),
   });
   emitLaps(session);
+  for (const message of preparation.notes) emit({ event: 'note', message });
   await noteOtherRun(store, { run, attributes }, emit);
   const writer = await store.beginRun(run, attributes);
   if (writer.caution !== undefined) emit({ event: 'note', message: writer.caution });
@@ -230,7 +243,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
  */
 async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: AbortSignal): Promise<number> {
   const { description, stopwatch, writer, emit } = context;
-  await stopwatch.time('commit', () => writeTokenizer(context, signal));
+  await stopwatch.time('commit', () => writeBeside(context, signal));
   if (!(await writer.run.isDenseCommitted()))
     await stopwatch.time('commit', () => writeOuter(context, signal));
   const first = await firstOpenBlock(context);
@@ -283,6 +296,13 @@ async function noteOtherRun(store: Store, asked: AskedRun, emit: Session['emit']
       `this is a new run: the unfinished run ${summary.fingerprint} (${summary.blocks} blocks committed) differs in ` +
       differences.join('; '),
   });
+}
+
+/** What a store needs beside its arrays: the graph, or the tokenizer. */
+async function writeBeside(context: RunContext, signal?: AbortSignal): Promise<void> {
+  const { description, writer, checkpoint } = context;
+  if (isGraph(description)) await writeGraph(writer, await graphOf(checkpoint, signal));
+  else await writeTokenizer(context, signal);
 }
 
 /**

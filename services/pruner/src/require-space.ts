@@ -1,4 +1,5 @@
 import { EsparseError } from '@esparse/errors';
+import { isGraph } from '@esparse/model';
 import type { StatisticReader } from '@esparse/statistics';
 import type { Store } from '@esparse/store';
 import type { PruneOptions } from './options.ts';
@@ -59,7 +60,8 @@ export async function requireSpace(
   };
   const { blockStages } = options.pipeline;
   const models = needsDenseStates(readers, blockStages) ? 2 : 1;
-  const states = 4 * options.samples * options.seqlen * description.hidden;
+  // What is inside a graph is known when it is there.
+  const states = isGraph(description) ? 0 : 4 * options.samples * options.seqlen * description.hidden;
   const boundary = needsHiddenStates(readers, blockStages) ? states : 0;
   const needed = peakBytes({
     outer: isDenseCommitted ? 0 : outerArrayBytes(shape),

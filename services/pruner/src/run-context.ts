@@ -1,5 +1,5 @@
 import type { FigureOptions, GuardOptions } from '@esparse/dataflow';
-import type { ModelDescription } from '@esparse/model';
+import type { AnyModel } from '@esparse/model';
 import type { RunTarget } from '@esparse/protocol';
 import type { BlockStage, Metric, Shuffle, Stage } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
@@ -17,7 +17,7 @@ import type { WorkerPool } from './pool/worker-pool.ts';
 export interface RunContext {
   readonly options: PruneOptions;
   readonly checkpoint: Checkpoint;
-  readonly description: ModelDescription;
+  readonly description: AnyModel;
   readonly layers: Layers;
   readonly shards: readonly Shard[];
   readonly metric: Metric;

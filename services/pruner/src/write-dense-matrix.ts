@@ -1,4 +1,4 @@
-import type { ModelDescription, TensorSpec } from '@esparse/model';
+import { isGraph, type AnyModel, type TensorSpec } from '@esparse/model';
 import { writeChanged, writeDense, writeQuantizedDense } from '@esparse/model-store';
 import type { Transaction } from '@esparse/store';
 import type { PruneOptions } from './options.ts';
@@ -11,8 +11,8 @@ export const DENSE_BITS = { int8: 8, int4: 4 } as const satisfies Record<
 >;
 
 /** Whether a tensor outside the blocks is one of those that `denseValues` says the type of: embedding and head. */
-export function isVocabulary({ shape }: TensorSpec, { vocab }: ModelDescription): boolean {
-  return shape.length === 2 && shape[0] === vocab;
+export function isVocabulary({ shape }: TensorSpec, model: AnyModel): boolean {
+  return !isGraph(model) && shape.length === 2 && shape[0] === model.vocab;
 }
 
 /** Writes a matrix that is not pruned, as integers where the run wants that. */

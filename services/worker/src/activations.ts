@@ -114,17 +114,30 @@ export async function advanceStates(
   signal: AbortSignal,
   wholeShards = false,
 ): Promise<ShardStates> {
-  const data = new Float32Array(states.data.length);
-  let filled = 0;
-  const runs = mapAhead(runsOf(states, wholeShards), SEQUENCES_AHEAD, ({ hidden, sequences }) =>
-    run(hidden, sequences),
-  );
-  for await (const advanced of runs) {
+  const [all = 0, seqlen = 1] = states.shape;
+  const sizes: number[] = [];
+  // Of a decoder all are as long as before; those of a graph may differ, and are filled up to the longest.
+  let data = new Float32Array(states.data.length);
+  let each = data.length / all;
+  const runs = mapAhead(runsOf(states, wholeShards), SEQUENCES_AHEAD, async ({ hidden, sequences }) => {
+    const advanced = await run(hidden, sequences);
+    return { advanced, size: advanced.length / sequences };
+  });
+  for await (const { advanced, size } of runs) {
     signal.throwIfAborted();
-    data.set(advanced, filled);
-    filled += advanced.length;
+    if (sizes.length === 0 ? size !== each : size > each) {
+      const wider = new Float32Array(all * size);
+      sizes.forEach((known, i) => {
+        wider.set(data.subarray(i * each, i * each + known), i * size);
+      });
+      [data, each] = [wider, size];
+    }
+    for (let at = 0; at < advanced.length; at += size) {
+      data.set(advanced.subarray(at, at + size), sizes.length * each);
+      sizes.push(size);
+    }
   }
-  return { data, shape: states.shape };
+  return { data, shape: [all, seqlen, each / seqlen] };
 }
 
 /** What a block is run over at once, in one model. */

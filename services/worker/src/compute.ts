@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { tapsOf, type FamilyLoader, type ModelDescription } from '@esparse/model';
+import { isGraph, tapsOf, type AnyModel, type FamilyLoader, type ModelDescription } from '@esparse/model';
 import { embedTokens, type LoadedBlock, type TapOptions, type TapOutput } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
 import { STATISTICS } from '@esparse/statistics';
@@ -154,6 +154,7 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     /** The embedded tokens: (tokens x hidden), `maxBytes` at most. */
     embed: ({ target, tokens, maxBytes }: ShardTokens) =>
       withModel(target, async ({ description, weights }) => {
+        requireLanguageModel(description);
         const { hidden } = description;
         requireShardSize(tokens.length, target.seqlen, hidden, maxBytes);
         return { data: await embedTokens(description, weights, tokens, target.seqlen, signal), hidden };
@@ -166,9 +167,11 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     /** Tunes the draft of a block. */
     tune: (input: TuneInput): Promise<TunedDraft> =>
       withModel(input.target, (open) =>
-        calledBy<TuneProgress, TunedDraft>(input.port, signal, (caller) =>
-          tuneDraft(open, input, { ...caller, threads }),
-        ),
+        calledBy<TuneProgress, TunedDraft>(input.port, signal, (caller) => {
+          const { description } = open;
+          requireLanguageModel(description);
+          return tuneDraft({ ...open, description }, input, { ...caller, threads });
+        }),
       ),
 
     /** The block's output over one sequence: (seqlen x hidden). */
@@ -189,6 +192,8 @@ export function requireShardSize(tokens: number, seqlen: number, hidden: number,
 
 /** @throws EsparseError 'store' for hidden states of another model or sequence length */
 function requireStates({ description }: OpenModel, { target, hidden }: SequenceInput): void {
+  // Those of a graph say themselves what they are.
+  if (isGraph(description)) return;
   const size = target.seqlen * description.hidden;
   if (hidden.length > 0 && hidden.length % size === 0) return;
   throw new EsparseError(
@@ -204,9 +209,18 @@ function requireTap(taps: ReadonlyMap<string, number>, name: string): number {
   throw new EsparseError('usage', `the block has no tap ${name.slice(0, 80)}`);
 }
 
-function requireBlock({ blocks }: ModelDescription, block: number): void {
+function requireBlock({ blocks }: AnyModel, block: number): void {
   if (block < blocks) return;
   throw new EsparseError('usage', `block ${block} of ${blocks} does not exist`);
+}
+
+/** @throws EsparseError 'usage' for a graph, whose states the pruner writes and whose gradient is not known */
+function requireLanguageModel(description: AnyModel): asserts description is ModelDescription {
+  if (!isGraph(description)) return;
+  throw new EsparseError(
+    'usage',
+    'the model is a graph of ONNX: it has no tokens, and its gradient is not known',
+  );
 }
 
 /** The block in use where it is the one wanted, else that one, loaded. */

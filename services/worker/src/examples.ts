@@ -4,7 +4,7 @@ import type { Run } from '@esparse/store';
 import { TUNING_MEMORY, tuningMemory } from '@esparse/tuning';
 import { sequencesOf } from './activations.ts';
 import { denseStates } from './methods/dense-states.ts';
-import type { OpenModel } from './models.ts';
+import type { OpenLanguageModel } from './models.ts';
 
 /** Which sequences a block is tuned on, and by what. */
 export interface ExampleRequest {
@@ -36,7 +36,7 @@ export interface Examples {
  * block makes of them, mixed with what it makes of the dense model's own.
  */
 export async function openExamples(
-  open: OpenModel,
+  open: OpenLanguageModel,
   run: Run,
   block: number,
   { request: { shards, sequences, dense }, seqlen, signal, onSequence }: ExampleOptions,

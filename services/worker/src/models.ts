@@ -1,13 +1,21 @@
 import { checkpointWeights, openCheckpoint, type Checkpoint, type WeightSource } from '@esparse/checkpoint';
-import { describeCheckpoint, type ModelDescription } from '@esparse/model';
-import type { BlockRunner, Device, LoadedBlock } from '@esparse/onnx';
+import { EsparseError } from '@esparse/errors';
+import {
+  describePrunableCheckpoint,
+  graphOf,
+  isGraph,
+  type AnyModel,
+  type BlockRunner,
+  type ModelDescription,
+} from '@esparse/model';
+import { createGraphRunner, type Device, type LoadedBlock } from '@esparse/onnx';
 import { openWorkerDevice, type OpenDevice, type WorkerDevice } from './device.ts';
 import { createSlot, type Held, type Slot } from './slot.ts';
 
 /** A model that is open: its checkpoint, its shape, the sessions that run its blocks, and the block in use. */
 export interface OpenModel {
   readonly checkpoint: Checkpoint;
-  readonly description: ModelDescription;
+  readonly description: AnyModel;
   readonly weights: WeightSource;
   readonly runner: BlockRunner;
   /** It runs in the sessions of this model, and goes with it. */
@@ -16,6 +24,11 @@ export interface OpenModel {
   readonly opened: OpenDevice;
   /** What ONNX Runtime computes on. */
   readonly device: Device;
+}
+
+/** One that has tokens and gradients. */
+export interface OpenLanguageModel extends OpenModel {
+  readonly description: ModelDescription;
 }
 
 /** Holds the model in use, opened and checked; another model or sequence length replaces it. */
@@ -49,9 +62,12 @@ async function openModel(
   const checkpoint = await openCheckpoint(directory, signal);
   let opened: OpenDevice | undefined;
   try {
-    const description = describeCheckpoint(checkpoint);
+    const description = describePrunableCheckpoint(checkpoint);
+    if (isGraph(description)) requireProcessor(name);
     opened = await openWorkerDevice(name);
-    const runner = await opened.runner(description, { seqlen, threads });
+    const runner = isGraph(description)
+      ? await createGraphRunner(description, await graphOf(checkpoint, signal), { threads })
+      : await opened.runner(description, { seqlen, threads });
     const blocks = createSlot<LoadedBlock>((block) => void block.release());
     const weights = checkpointWeights(checkpoint);
     return { checkpoint, description, weights, runner, blocks, opened, device: opened.device };
@@ -59,4 +75,10 @@ async function openModel(
     await Promise.allSettled([opened?.release(), checkpoint.close()]);
     throw error;
   }
+}
+
+/** @throws EsparseError 'unsupported' for a device that does not run whatever operators a graph has */
+function requireProcessor(device: WorkerDevice): void {
+  if (device === 'cpu') return;
+  throw new EsparseError('unsupported', `${device} does not run graphs`, { hint: 'use --device cpu' });
 }

@@ -14,7 +14,7 @@ import {
 import type { ModelTarget } from './compute.ts';
 import { openExamples, type ExampleRequest } from './examples.ts';
 import type { Caller } from './long-call.ts';
-import type { OpenModel } from './models.ts';
+import type { OpenLanguageModel } from './models.ts';
 
 /** The draft of a block in a run, and how it is tuned. */
 export interface TuneInput {
@@ -56,7 +56,7 @@ export interface TunedDraft {
  * parameters take its place, so that one block is in memory at a time.
  */
 export async function tuneDraft(
-  open: OpenModel,
+  open: OpenLanguageModel,
   { target, request }: TuneInput,
   { threads, signal, report }: Caller<TuneProgress> & { readonly threads: number },
 ): Promise<TunedDraft> {

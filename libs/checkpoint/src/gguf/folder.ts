@@ -1,14 +1,7 @@
-import { stat } from 'node:fs/promises';
 import { EsparseError } from '@esparse/errors';
-import {
-  openFolder,
-  parseLocation,
-  resolveLocation,
-  throwIfCancelled,
-  type ByteFolder,
-  type ByteSource,
-} from '@esparse/storage';
+import { throwIfCancelled, type ByteFolder, type ByteSource } from '@esparse/storage';
 import { openCheckpointFile, type CheckpointFile } from '../checkpoint-file.ts';
+import { memorySource } from '../memory-source.ts';
 import { safetensorsHeader } from '../write-safetensors-header.ts';
 import { ggufModel, withRopeFactors, type GgufModel } from './model.ts';
 import { readGgufHeader, type GgufHeader } from './header.ts';
@@ -18,27 +11,6 @@ import { ggufTokenizer } from './tokenizer.ts';
 
 /** Bytes of a tensor that are made at once. */
 const PIECE_BYTES = 4 << 20;
-
-/**
- * The files of a model at a location: those of a folder, or those that a GGUF file stands for.
- * @throws EsparseError 'usage' for a text that is no location
- */
-export async function openModelFolder(location: string): Promise<ByteFolder> {
-  if (!(await isFile(location))) return openFolder(location);
-  // A file that is named may be a link: it is that file which is meant.
-  const file = await resolveLocation(location).catch(() => location);
-  const end = file.lastIndexOf('/');
-  const parent = end === -1 ? '.' : file.slice(0, Math.max(end, 1));
-  return ggufFolder(await openFolder(parent), file.slice(end + 1));
-}
-
-/** By its name; on this machine, where the cache of the Hugging Face hub has files without one, by what it is. */
-async function isFile(location: string): Promise<boolean> {
-  if (/\.gguf$/i.test(location)) return true;
-  if (parseLocation(location).scheme !== 'file') return false;
-  const found = await stat(location).catch(() => undefined);
-  return found?.isFile() === true;
-}
 
 /**
  * A GGUF file as the folder of the Hugging Face checkpoint that it was made from: `config.json`, the tokenizer's files and
@@ -77,7 +49,7 @@ export function ggufFolder(parent: ByteFolder, name: string): ByteFolder {
             ? await configOf(found, ggufModel(found, location), file, signal)
             : (tokenizer ??= ggufTokenizer(found, location)).get(wanted);
         await file.close();
-        return made === undefined ? undefined : bytesOf(Buffer.from(JSON.stringify(made)));
+        return made === undefined ? undefined : memorySource(Buffer.from(JSON.stringify(made)));
       } catch (error) {
         await file.close();
         throw error;
@@ -102,19 +74,6 @@ async function configOf(
   const bytes = await file.read(dataBegin + offset, length * 4, signal);
   const factors = [...new Float32Array(bytes.slice().buffer)];
   return withRopeFactors(config, factors);
-}
-
-/** A file in memory. */
-function bytesOf(bytes: Uint8Array): ByteSource {
-  return {
-    size: bytes.length,
-    readInto(offset, target) {
-      if (offset + target.length > bytes.length) return Promise.resolve(false);
-      target.set(bytes.subarray(offset, offset + target.length));
-      return Promise.resolve(true);
-    },
-    close: () => Promise.resolve(),
-  };
 }
 
 /** The safetensors file of some tensors, made as it is read. */

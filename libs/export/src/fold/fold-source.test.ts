@@ -7,7 +7,7 @@ import { storeWeights } from '@esparse/model-store';
 import { sequenceLogits } from '@esparse/onnx';
 import { exportRun } from '../export-run.ts';
 import { safetensors } from '../formats/safetensors.ts';
-import { openExportSource } from '../source.ts';
+import { openExportSource, type ExportSource } from '../source.ts';
 import { FIXTURES, PATTERN, prunedRun, randomOrder } from '../testing/pruned-run.ts';
 import { foldSource } from './fold-source.ts';
 
@@ -63,7 +63,7 @@ test('orders that span heads, or differ between heads that share values, stay in
     order: (linear, block, cols) =>
       block === 2 ? Int32Array.from({ length: cols }, (_, i) => i) : randomOrder(linear, block, cols),
   });
-  const { source, linears } = await foldSource(await openExportSource(run));
+  const { source, linears } = await foldSource((await openExportSource(run)) as ExportSource);
   const found = linears.filter(({ linear }) => linear === 'o_proj').map(({ order }) => order);
   expect(found).toEqual(['heads', 'heads', 'contiguous']);
   const name = describeModel(run.attributes.config as Record<string, unknown>)

@@ -32,14 +32,15 @@ const plain = (rope_theta: number) => ({ rope_parameters: { rope_theta, rope_typ
 
 /** All that is computed, and all that is read. */
 function facts(config: Readonly<Record<string, unknown>>) {
-  const { blocks, program, maxPositions, taps, linears, outerTensors, ...rest } = describeModel(config);
+  const description = describeModel(config);
+  const { blocks, program, maxPositions, taps, linears, outerTensors } = description;
   return {
     ...{ maxPositions, taps, outerTensors },
     program: JSON.parse(JSON.stringify(program)) as unknown,
     linears: linears.map(({ name, tap, rows, cols }) => [name, tap, rows, cols]),
     blocks: Array.from({ length: blocks }, (_, block) => [
       kindOf(program, block),
-      tensorsOfBlock({ blocks, program, maxPositions, taps, linears, outerTensors, ...rest }, block),
+      tensorsOfBlock(description, block),
     ]),
   };
 }

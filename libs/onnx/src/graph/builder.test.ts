@@ -1,5 +1,5 @@
 import { GraphBuilder } from './builder.ts';
-import { modelProto } from './schema.ts';
+import { modelProto } from '@esparse/checkpoint';
 
 interface Decoded {
   graph: { node: { op_type: string }[]; initializer: object[]; output: { name: string }[] };

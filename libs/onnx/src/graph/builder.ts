@@ -1,7 +1,6 @@
-import { tensorBytes, type TensorDtype } from '@esparse/checkpoint';
+import { modelProto, tensorBytes, type TensorDtype } from '@esparse/checkpoint';
 import type { AttributeValue, GraphWriter } from '@esparse/model';
 import { createHash } from 'node:crypto';
-import { modelProto } from './schema.ts';
 
 /** Version of the standard operators: old enough for every provider, and the first where Split counts its outputs. */
 const OPSET = 18;

@@ -2,7 +2,7 @@ import { thrownBy, tinyLlama } from '@esparse/laws';
 import { BLOCK_OUTPUT, describeModel } from '@esparse/model';
 import { blockPart } from './model-parts.ts';
 import { buildProgramGraph } from './program-graph.ts';
-import { modelProto } from './schema.ts';
+import { modelProto } from '@esparse/checkpoint';
 
 interface Decoded {
   ir_version: number;

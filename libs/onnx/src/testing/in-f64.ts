@@ -1,4 +1,4 @@
-import { modelProto } from '../graph/schema.ts';
+import { modelProto } from '@esparse/checkpoint';
 import { loadRuntime } from '../device/load-runtime.ts';
 
 /** A value of f64, row-major. */

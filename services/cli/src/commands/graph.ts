@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { openCheckpoint } from '@esparse/checkpoint';
-import { describeCheckpoint, type ModelDescription } from '@esparse/model';
+import { describePrunableCheckpoint, type AnyModel } from '@esparse/model';
 import { withCancellation } from '../cancel.ts';
 import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
 import { mermaidOf, pipelineGraph } from '../pipeline-graph.ts';
@@ -22,7 +22,7 @@ export function graphCommand(): Command {
     .addOption(
       new Option(
         '--model <dir|s3://…|https://…|hf:…>',
-        'checkpoint whose taps and linears are drawn, too (default: none)',
+        'checkpoint, or NET.onnx, whose taps and linears are drawn, too (default: none)',
       ).env('ESPARSE_MODEL'),
     )
     .addOption(
@@ -41,10 +41,10 @@ async function run({ model, format, ...flags }: Flags, signal: AbortSignal): Pro
   process.stdout.write(format === 'json' ? `${JSON.stringify(graph)}\n` : mermaidOf(graph));
 }
 
-async function describe(model: string, signal: AbortSignal): Promise<ModelDescription> {
+async function describe(model: string, signal: AbortSignal): Promise<AnyModel> {
   const checkpoint = await openCheckpoint(model, signal);
   try {
-    return describeCheckpoint(checkpoint);
+    return describePrunableCheckpoint(checkpoint);
   } finally {
     await checkpoint.close();
   }

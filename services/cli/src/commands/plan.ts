@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { planRun, type RunPlan } from '@esparse/pruner';
+import { planGraph, planRun, type GraphPlan, type RunPlan } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
 import { jsonOption } from '../options/shared.ts';
 import { integer } from '../options/values.ts';
@@ -40,7 +40,13 @@ async function run({ json, layer, family, worker, ...flags }: Flags, signal: Abo
   await loadedFamily({ family });
   const workers = flags.workers ?? worker?.length ?? 1;
   const pipeline = await configuredPipeline(flags);
-  const plan = await planRun({ ...flags, workers, layers: layer, pipeline }, signal);
+  const options = { ...flags, workers, layers: layer, pipeline };
+  const graph = await planGraph(options, signal);
+  if (graph !== undefined) {
+    process.stdout.write(json ? `${JSON.stringify(graph)}\n` : renderGraph(graph));
+    return;
+  }
+  const plan = await planRun(options, signal);
   process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags.combine ?? 'pruner'));
 }
 
@@ -75,6 +81,28 @@ function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
     (uncounted.length === 0
       ? ''
       : `Memory and time of ${uncounted.join(', ')} are not in it: they do not say what they take.\n`)
+  );
+}
+
+/** The steps of a graph in their order, and what is left as it is. */
+function renderGraph({ opset, pipeline, pattern, steps, left, store }: GraphPlan): string {
+  const rows = steps.flatMap(({ nodes, linears, sample }, step) =>
+    linears.map(({ name, rows: height, cols, pattern: own }, i): string[] => [
+      i === 0 ? `${step}` : '',
+      i === 0 ? `${nodes}` : '',
+      name,
+      `${height} x ${cols}`,
+      own,
+      i === 0 && sample !== undefined ? bytes(sample.state) : '',
+      i === 0 && sample !== undefined ? bytes(sample.taps) : '',
+    ]),
+  );
+  const head = ['step', 'nodes', 'linear', 'shape', 'pattern', 'values before', 'inputs of linears'];
+  return (
+    table(head, rows) +
+    `\nonnx, opset ${opset}, ${pipeline} ${pattern}, ${steps.length} steps; the finished store: ${bytes(store)}\n` +
+    (steps[0]?.sample === undefined ? 'With --calibration the bytes of a sample are told, too.\n' : '') +
+    left.map(({ node, operator, why }) => `left as it is: ${node} (${operator}): ${why}\n`).join('')
   );
 }
 

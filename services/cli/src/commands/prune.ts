@@ -21,7 +21,7 @@ const CLEANUP_MS = 10_000;
 /** `esparse prune` */
 export function pruneCommand(): Command {
   const command = new Command('prune').description(
-    'Prunes a checkpoint to N:M sparsity into a store, one block at a time.',
+    'Prunes a checkpoint, or a graph of ONNX, to N:M sparsity into a store, one block at a time.',
   );
   for (const option of pruneOptions()) command.addOption(option);
   for (const option of uiOptions(undefined)) command.addOption(option);

@@ -24,12 +24,13 @@ export function pruneOptions(): Option[] {
   return [
     required(
       '--model <dir|s3://…|https://…|hf:…>',
-      'Hugging Face checkpoint to prune; hf:org/name[@revision] is a model of the Hugging Face hub',
+      'Hugging Face checkpoint to prune; hf:org/name[@revision] is a model of the Hugging Face hub; or a graph, NET.onnx',
       'ESPARSE_MODEL',
     ),
     required(
-      '--calibration <file>',
-      'calibration text: plain, or JSONL with a "text" field in a file named .jsonl or .json; at most 256 MiB',
+      '--calibration <file|dir>',
+      'calibration text: plain, or JSONL with a "text" field in a file named .jsonl or .json; at most 256 MiB; of a graph ' +
+        'data: a .npz file with an array for each input, or a folder of .npy files',
       'ESPARSE_CALIBRATION',
     ),
     required('--store <dir|s3://…>', 'store to commit to; created where there is none', 'ESPARSE_STORE'),

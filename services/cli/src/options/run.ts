@@ -45,7 +45,13 @@ export function runOptions(): Option[] {
     )
       .choices(['int8', 'int4'])
       .env('ESPARSE_DENSE_VALUES'),
-    numeric('--samples <n>', 'calibration windows', 128, 'ESPARSE_SAMPLES', integer(1, 1_000_000)),
+    numeric(
+      '--samples <n>',
+      'calibration windows; of a graph samples, at most',
+      128,
+      'ESPARSE_SAMPLES',
+      integer(1, 1_000_000),
+    ),
     numeric('--seqlen <n>', 'tokens of a window', 512, 'ESPARSE_SEQLEN', integer(2, 131_072)),
     numeric('--seed <n>', "seed of the windows' offsets", 0, 'ESPARSE_SEED', integer(0, 2 ** 31 - 1)),
     new Option('--bos', 'begin the tokenized calibration text with the BOS token')

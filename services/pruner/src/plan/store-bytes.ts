@@ -1,5 +1,5 @@
 import { tokenizerFiles, type Checkpoint } from '@esparse/checkpoint';
-import type { ModelDescription, TensorSpec } from '@esparse/model';
+import type { AnyModel, TensorSpec } from '@esparse/model';
 import { spanOf } from '@esparse/kernels';
 import {
   EVERYTHING,
@@ -36,7 +36,7 @@ export interface StoreBytes {
 
 export interface StoreShape {
   readonly checkpoint: { info(name: string): Pick<ReturnType<Checkpoint['info']>, 'dtype'> };
-  readonly description: ModelDescription;
+  readonly description: AnyModel;
   readonly layers: Layers;
   /** Readings of statistics that are kept of each tap. */
   readonly readings: number;

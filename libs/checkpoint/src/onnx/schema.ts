@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import protobuf from 'protobufjs';
 
-/** Our subset of the ONNX messages. */
+/** The ONNX messages. */
 const SCHEMA_FILE = createRequire(import.meta.url).resolve('@esparse/proto/onnx/onnx.proto');
 
 let modelType: protobuf.Type | undefined;

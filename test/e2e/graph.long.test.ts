@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { graphFile } from '@esparse/checkpoint';
+import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
+import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { floats, npzOf, numbers, smallGraph, smallNetwork } from '../support/small-graph.ts';
+import { startWorkerProcess } from '../support/workers.ts';
+
+const at = scratchFolder();
+const SAMPLES = 6;
+const model = () => at('net.onnx');
+const prune = (store: string, ...args: string[]) => [
+  'prune',
+  '--model',
+  model(),
+  '--calibration',
+  at('data.npz'),
+  '--store',
+  at(store),
+  ...args,
+];
+
+beforeAll(async () => {
+  await writeFile(model(), smallGraph());
+  const pictures = numbers(SAMPLES * 4 * 64, 99);
+  await writeFile(at('data.npz'), npzOf({ x: floats(pictures, SAMPLES, 4, 8, 8) }));
+  await esparseJson(...prune('whole', '--pattern', '2:4'));
+});
+
+test('equal runs give byte-identical stores: other threads, folded by the worker, on two workers, and after a kill', async () => {
+  const whole = await contentsOf(at('whole'));
+  await esparseJson(...prune('threads', '--threads', '1'));
+  expect(await contentsOf(at('threads'))).toEqual(whole);
+  await esparseJson(...prune('combined', '--combine', 'worker'));
+  expect(await contentsOf(at('combined'))).toEqual(whole);
+  const roots = ['--root', at('')];
+  const workers = await Promise.all([startWorkerProcess(...roots), startWorkerProcess(...roots)]);
+  await esparseJson(...prune('two', '--worker', workers.map(({ address }) => address).join(',')));
+  await Promise.all(workers.map((worker) => worker.end('SIGTERM')));
+  expect(await contentsOf(at('two'))).toEqual(whole);
+  const killed = await esparseUntil(
+    (line) => line.includes('"committed"') && line.includes('"block":1'),
+    ...prune('killed', '--json'),
+  );
+  killed.kill('SIGKILL');
+  await once(killed, 'exit');
+  const { stdout } = await esparse(...prune('killed', '--json'));
+  expect(stdout).toContain('going on after block');
+  expect(await contentsOf(at('killed'))).toEqual(whole);
+});
+
+const refused = async (
+  file: Uint8Array | string,
+  data: Uint8Array | string,
+  words: string,
+  ...args: string[]
+) => {
+  if (typeof file !== 'string') await writeFile(at('bad.onnx'), file);
+  if (typeof data !== 'string') await writeFile(at('bad.npz'), data);
+  const { code, stderr } = await esparse(
+    ...['prune', '--model', typeof file === 'string' ? file : at('bad.onnx')],
+    ...['--calibration', typeof data === 'string' ? data : at('bad.npz'), '--store', at('bad'), ...args],
+  );
+  expect(stderr).toContain(words);
+  expect(code).toBe(2);
+};
+
+test('a graph that cannot be pruned is refused with exit code 2', async () => {
+  const network = smallNetwork();
+  const data = at('data.npz');
+  await refused(smallGraph().subarray(0, 5000), data, 'is no ONNX file, or is cut short');
+  await refused(
+    graphFile({ ...network, nodes: network.nodes.toReversed() }),
+    data,
+    'which nothing before it gives',
+  );
+  await refused(graphFile(network, 3), data, 'is of opset 3: 7 to');
+  const relu = { op: 'Relu', inputs: ['x'], outputs: ['y'] };
+  await refused(graphFile({ ...network, nodes: [relu] }), data, 'has no weights that can be pruned');
+  const outside = {
+    shape: [16, 4, 3, 3],
+    data: new Float32Array(576),
+    external: { location: '../w.bin', offset: 0 },
+  };
+  await refused(
+    graphFile({ ...network, constants: { ...network.constants, w1: outside } }),
+    data,
+    "lies outside the graph's folder",
+  );
+  await refused(model(), data, 'is not for graphs', '--pipeline', 'e-sparse-tune');
+});
+
+test('data that do not fit are refused with exit code 2, before anything is written', async () => {
+  const x = floats(numbers(256, 1), 1, 4, 8, 8);
+  await refused(model(), npzOf({ picture: x }), "no input 'picture'");
+  await refused(model(), npzOf({ x: floats(numbers(256, 1), 1, 8, 4, 8) }), "array 'x' is [1,8,4,8]");
+  await refused(model(), npzOf({ x: { ...x, type: 6 } }), 'is of int32, and the graph takes float32');
+  await refused(
+    model(),
+    npzOf({ x: floats(numbers(256, 1).fill(NaN, 3, 4), 1, 4, 8, 8) }),
+    'NaN or infinite',
+  );
+  await refused(model(), Buffer.from(npzOf({ x })).subarray(0, 800), 'is no .npz file, or is cut short');
+  await refused(model(), at('none.npz'), 'cannot be read');
+});
