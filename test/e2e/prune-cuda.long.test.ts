@@ -33,6 +33,42 @@ test('blocks of every family are those of the processor, or refused by name', as
   expect(stdout).toMatch(/^# pass 16$/m);
 });
 
+test('gradients of every family are those of the processor, and so is what is learnt', async () => {
+  const laws = path.join(REPOSITORY, 'test/dist/cuda/tuning-laws.js');
+  const { stdout } = await promisify(execFile)(process.execPath, ['--test', laws], { env: gpu });
+  expect(stdout).toMatch(/^# pass 12$/m);
+});
+
+test('blocks are tuned on the GPU: their losses fall as on the processor, and equal runs have equal stores', async () => {
+  const tuned = (store: string, device: string) => [
+    ...prune(store, '--device', device, '--pipeline', 'e-sparse-tune', '--json'),
+    ...['--set', 'steps=6', '--set', 'batch=2'],
+  ];
+  const after = async (store: string, device: string) => {
+    const { code, stdout } = await esparseWith(gpu, ...tuned(store, device));
+    expect(code).toBe(0);
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const reports = events.filter(({ event }) => event === 'stage').map(({ report }) => report);
+    return reports as { heldOutBefore: number; heldOutAfter: number }[];
+  };
+  const [once, again, cpu] = [
+    await after('tuned', 'cuda'),
+    await after('tuned-again', 'cuda'),
+    await after('tuned-cpu', 'cpu'),
+  ];
+  expect(again).toEqual(once);
+  expect(await contentsOf(at('tuned-again'))).toEqual(await contentsOf(at('tuned')));
+  expect(once).toHaveLength(cpu.length);
+  for (const [i, { heldOutBefore, heldOutAfter }] of once.entries()) {
+    expect(heldOutAfter).toBeLessThan(heldOutBefore);
+    // Shuffles and masks differ by last bits.
+    expect(Math.abs(heldOutAfter / cpu[i]!.heldOutAfter - 1)).toBeLessThan(0.2);
+  }
+});
+
 test("what prune gathers on a GPU is what it gathers on the processor, and equal runs' stores are equal", async () => {
   const ways = { once: [], again: ['--combine', 'pruner'] };
   for (const [store, args] of Object.entries(ways)) {

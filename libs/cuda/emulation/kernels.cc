@@ -1,6 +1,7 @@
 // The plain kernels on the processor, for a driver without a GPU (`driver.cc`): by their names in the PTX.
 #include "../kernels/block.cu"
 #include "../kernels/statistics.cu"
+#include "../kernels/tune.cu"
 
 #include <cstdlib>
 #include <cstring>
@@ -27,13 +28,22 @@ Runner runner_of(void (*kernel)(Parameters...)) {
 
 const std::map<std::string, Runner>& runners() {
 #define KERNEL(name) {#name, runner_of(name)}
+#define TUNE(name) {#name, runner_of(tune::name)}
   static const std::map<std::string, Runner> all = {
       KERNEL(scale_elements),   KERNEL(add_elements),    KERNEL(add_to_rows),   KERNEL(activate),
       KERNEL(gate_elements),    KERNEL(rms_norm),        KERNEL(layer_norm),    KERNEL(turn_heads),
       KERNEL(causal_softmax),   KERNEL(amplitude_update), KERNEL(amplitude_merge), KERNEL(entropy_begin),
       KERNEL(entropy_ranges),   KERNEL(entropy_count),
+      TUNE(tune_activation), TUNE(tune_activation_back), TUNE(tune_adam),
+      TUNE(tune_add), TUNE(tune_column_parts), TUNE(tune_columns),
+      TUNE(tune_gated), TUNE(tune_gated_back), TUNE(tune_gather),
+      TUNE(tune_heads), TUNE(tune_loss), TUNE(tune_loss_sum),
+      TUNE(tune_next), TUNE(tune_norm), TUNE(tune_norm_back),
+      TUNE(tune_rope), TUNE(tune_scale), TUNE(tune_softmax),
+      TUNE(tune_softmax_back), TUNE(tune_spread),
   };
 #undef KERNEL
+#undef TUNE
   return all;
 }
 

@@ -10,7 +10,7 @@ export interface DeviceMemory {
 }
 
 /** Modules of kernels that come with esparse. */
-export type KernelModule = 'block' | 'statistics';
+export type KernelModule = 'block' | 'statistics' | 'tune';
 
 /** How a kernel is launched. */
 export interface Launch {

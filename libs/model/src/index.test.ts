@@ -26,6 +26,7 @@ test('the public surface is this', () => {
     'isExpertSlot',
     'isGraph',
     'kindOf',
+    'linearNamed',
     'linearsOf',
     'loadFamily',
     'neededFor',

@@ -4,6 +4,7 @@ export { slotsOf } from './block-slots.ts';
 export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors.ts';
 export {
   biasSlot,
+  linearNamed,
   outerTensor,
   weightSlot,
   type BlockTensorSpec,

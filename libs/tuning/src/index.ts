@@ -1,4 +1,5 @@
 export type { OpenTuningBackend, TuneStep, TuningBackend, TuningBackendOptions } from './backend.ts';
+export { cudaTuning, openCudaBlock, type CudaBlock } from './cuda/cuda-block.ts';
 export { onnxTuning } from './onnx-backend.ts';
 export { tune, tuneOptions } from './tune.ts';
 export type { IntegerRounding } from './round-through.ts';

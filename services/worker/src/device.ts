@@ -1,15 +1,8 @@
 import { CudaArithmetic, createCudaBlockRunner } from '@esparse/cuda';
 import type { BlockRunner, ModelDescription } from '@esparse/model';
 import type { StatisticDevice } from '@esparse/statistics';
-import {
-  CPU,
-  createBlockRunner,
-  DEVICES,
-  openDevice,
-  tryDevice,
-  type Device,
-  type DeviceName,
-} from '@esparse/onnx';
+import { createBlockRunner, DEVICES, openDevice, tryDevice, type DeviceName } from '@esparse/onnx';
+import { cudaTuning, onnxTuning, type OpenTuningBackend } from '@esparse/tuning';
 
 /** What a worker computes on: what ONNX Runtime has, or an NVIDIA GPU by its number, counted from 0. */
 export type WorkerDevice = DeviceName | CudaName;
@@ -30,11 +23,13 @@ export function runsShards(device: WorkerDevice): device is CudaName {
 
 /** A device that is open for one model. */
 export interface OpenDevice {
-  /** What trains a block, and so what ONNX Runtime computes on: a GPU by CUDA does not train so far. */
-  readonly device: Device;
+  /** Whether its runner takes all sequences of a shard at once. */
+  readonly runsShards: boolean;
   /** Where statistics are folded, where that is on the device. */
   readonly statistics?: StatisticDevice;
   runner(description: ModelDescription, options: { seqlen: number; threads: number }): Promise<BlockRunner>;
+  /** What tunes a block there. */
+  tuning(options: { threads: number }): OpenTuningBackend;
   release(): Promise<void>;
 }
 
@@ -43,10 +38,11 @@ export async function openWorkerDevice(name: WorkerDevice): Promise<OpenDevice> 
   if (runsShards(name)) {
     const gpu = CudaArithmetic.open(ordinalOf(name));
     return {
-      device: CPU,
+      runsShards: true,
       statistics: gpu,
       runner: (description, { seqlen }) =>
         Promise.resolve(createCudaBlockRunner(description, { gpu, seqlen })),
+      tuning: ({ threads }) => tuningOn(gpu, threads),
       release: () => {
         gpu.close();
         return Promise.resolve();
@@ -55,9 +51,18 @@ export async function openWorkerDevice(name: WorkerDevice): Promise<OpenDevice> 
   }
   const device = await openDevice(name);
   return {
-    device,
+    runsShards: false,
     runner: (description, options) => createBlockRunner(description, { ...options, device }),
+    tuning: ({ threads }) => onnxTuning({ device, threads }),
     release: () => device.release(),
+  };
+}
+
+/** Blocks whose survivors become integers are tuned on the processor: the kernels do not round on the way. */
+function tuningOn(gpu: CudaArithmetic, threads: number): OpenTuningBackend {
+  return (given) => {
+    const isRounded = [...given.parameters.values()].some(({ rounding }) => rounding !== undefined);
+    return (isRounded ? onnxTuning({ threads }) : cudaTuning(gpu))(given);
   };
 }
 

@@ -1,8 +1,9 @@
 import { EsparseError } from '@esparse/errors';
 import { createSpill, type Slab } from '@esparse/reconstruction';
+import type { LoadedBlock } from '@esparse/onnx';
 import type { Run } from '@esparse/store';
 import { TUNING_MEMORY, tuningMemory } from '@esparse/tuning';
-import { sequencesOf } from './activations.ts';
+import { sequencesOf, type ShardStates } from './activations.ts';
 import { denseStates } from './methods/dense-states.ts';
 import type { OpenLanguageModel } from './models.ts';
 
@@ -56,14 +57,15 @@ export async function openExamples(
   try {
     for (const shard of shards) {
       const states = await run.hidden.read(block, shard, signal);
-      const own = both ? sequencesOf(await denseStates(run, block).read(block, shard, signal)) : undefined;
+      const own = both ? await denseStates(run, block).read(block, shard, signal) : undefined;
+      const outputs = outputsOf(open, denseBlock, states);
+      const others = own && outputsOf(open, denseBlock, own);
       for (const input of sequencesOf(states)) {
         if (slabs.length === sequences) break;
         signal.throwIfAborted();
         requireSize(input, size);
-        const target = await denseBlock.advance(input);
-        const other = own?.next().value;
-        if (other !== undefined) mix(target, await denseBlock.advance(other), dense);
+        const target = await valueOf(outputs);
+        if (others !== undefined) mix(target, await valueOf(others), dense);
         slabs.push(await stored(spill, input, target));
         onSequence(slabs.length);
       }
@@ -91,6 +93,24 @@ export async function openExamples(
 
 /** Of an f32. */
 const BYTES = 4;
+
+/** What a block makes of each sequence of a shard: of all at once where the device takes them so, else of each when it is asked for. */
+async function* outputsOf(
+  { opened }: OpenLanguageModel,
+  block: LoadedBlock,
+  states: ShardStates,
+): AsyncGenerator<Float32Array, undefined> {
+  if (!opened.runsShards) {
+    for (const input of sequencesOf(states)) yield await block.advance(input);
+    return;
+  }
+  yield* sequencesOf({ data: await block.advance(states.data), shape: states.shape });
+}
+
+/** There is one for each sequence. */
+async function valueOf(outputs: AsyncGenerator<Float32Array, undefined>): Promise<Float32Array> {
+  return (await outputs.next()).value!;
+}
 
 /** @throws EsparseError 'store' for hidden states of another model or sequence length */
 function requireSize({ length }: Float32Array, size: number): void {

@@ -8,7 +8,7 @@ import {
   type BlockRunner,
   type ModelDescription,
 } from '@esparse/model';
-import { createGraphRunner, type Device, type LoadedBlock } from '@esparse/onnx';
+import { createGraphRunner, type LoadedBlock } from '@esparse/onnx';
 import { openWorkerDevice, type OpenDevice, type WorkerDevice } from './device.ts';
 import { createSlot, type Held, type Slot } from './slot.ts';
 
@@ -22,8 +22,6 @@ export interface OpenModel {
   readonly blocks: Slot<LoadedBlock>;
   /** Opened for this model: what it keeps of the device's memory goes with the model. */
   readonly opened: OpenDevice;
-  /** What ONNX Runtime computes on. */
-  readonly device: Device;
 }
 
 /** One that has tokens and gradients. */
@@ -70,7 +68,7 @@ async function openModel(
       : await opened.runner(description, { seqlen, threads });
     const blocks = createSlot<LoadedBlock>((block) => void block.release());
     const weights = checkpointWeights(checkpoint);
-    return { checkpoint, description, weights, runner, blocks, opened, device: opened.device };
+    return { checkpoint, description, weights, runner, blocks, opened };
   } catch (error) {
     await Promise.allSettled([opened?.release(), checkpoint.close()]);
     throw error;

@@ -4,13 +4,7 @@ import { narrow, spanOf } from '@esparse/kernels';
 import { linearsOf, weightSlot, type ModelDescription } from '@esparse/model';
 import { runTensors, storeWeights, type ChannelOrder } from '@esparse/model-store';
 import { openStore, type Run } from '@esparse/store';
-import {
-  onnxTuning,
-  tuneBlock,
-  type IntegerRounding,
-  type TunedParameter,
-  type TuneReport,
-} from '@esparse/tuning';
+import { tuneBlock, type IntegerRounding, type TunedParameter, type TuneReport } from '@esparse/tuning';
 import type { ModelTarget } from './compute.ts';
 import { openExamples, type ExampleRequest } from './examples.ts';
 import type { Caller } from './long-call.ts';
@@ -61,7 +55,7 @@ export async function tuneDraft(
   { threads, signal, report }: Caller<TuneProgress> & { readonly threads: number },
 ): Promise<TunedDraft> {
   const { block, seqlen } = target;
-  const { description, device } = open;
+  const { description } = open;
   requireBlock(description, block);
   const { seed, sequences, steps, batch, learningRate, heldOut } = request;
   const run = await (await openStore(target.store)).openRun(target.run);
@@ -77,7 +71,7 @@ export async function tuneDraft(
     const parameters = await draftParameters(run, description, { block, request }, signal);
     const tuned = await tuneBlock({
       ...{ description, block, parameters, sequences, seqlen, seed, signal },
-      backend: onnxTuning({ device, threads }),
+      backend: open.opened.tuning({ threads }),
       ...{ inputs: examples.input, targets: examples.target },
       options: { steps, batch, learningRate, heldOut },
       onProgress: ({ step }) => {

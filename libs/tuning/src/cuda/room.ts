@@ -1,0 +1,60 @@
+import { EsparseError } from '@esparse/errors';
+import type { TuningBackendOptions } from '../backend.ts';
+import { countMemory } from './memory.ts';
+import { FIXED_BYTES, LEARNT_BYTES } from './parameters.ts';
+import { layPass, type BlockPlan } from './pass.ts';
+
+/** Share of the free memory that is used: allocations are rounded up, and products have some of their own. */
+const USED = 0.97;
+/** What products work with. */
+const WORKSPACE_BYTES = 32 * 2 ** 20;
+
+/** How a block and its sequences lie in the memory of a device. */
+export interface Room {
+  /** Sequences that go through the block at a time: a batch, or a whole part of it. */
+  readonly atOnce: number;
+  /** Whether all sequences lie on the device. */
+  readonly resident: boolean;
+  readonly bytes: number;
+}
+
+/**
+ * The most that fits: all sequences on the device where they can be, and as many at a time as there is room for.
+ * @throws EsparseError 'unsupported' where a single sequence does not fit
+ */
+export function findRoom(
+  plan: BlockPlan,
+  {
+    parameters,
+    sequences,
+    seqlen,
+    batch,
+  }: Pick<TuningBackendOptions, 'parameters' | 'sequences' | 'seqlen' | 'batch'>,
+  freeBytes: number,
+): Room {
+  let fixed = 0;
+  for (const { values, fixed: stays = false } of parameters.values()) {
+    fixed += (stays ? FIXED_BYTES : LEARNT_BYTES) * values.length;
+  }
+  const { hidden } = plan.description;
+  const all = 2 * 4 * sequences * seqlen * hidden;
+  const usable = USED * freeBytes - WORKSPACE_BYTES;
+  let least = Infinity;
+  for (const resident of [true, false]) {
+    for (let parts = 1; parts <= batch; parts++) {
+      if (batch % parts !== 0) continue;
+      const most = batch / parts;
+      // Beside the pass the targets of its sequences.
+      const pass = countMemory((take) => layPass(plan, { most, tokens: seqlen, back: true }, take));
+      const bytes = fixed + pass + 4 * most * seqlen * hidden + (resident ? all : 0);
+      if (bytes <= usable) return { atOnce: most, resident, bytes };
+      least = Math.min(least, bytes);
+    }
+  }
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  throw new EsparseError(
+    'unsupported',
+    `tuning a block of this ${plan.description.family} model takes ${gib(least)} of the GPU's memory, of which ${gib(freeBytes)} are free`,
+    { hint: 'use shorter sequences, a GPU with more memory, or --device cpu' },
+  );
+}
