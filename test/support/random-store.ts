@@ -1,6 +1,13 @@
 import { describeModel, type LinearSpec, type ModelDescription } from '@esparse/model';
 import { densePath, statisticPath, writeLinear, writeTokenizerFiles } from '@esparse/model-store';
-import { packedShapes } from '@esparse/sparsity';
+import { spanOf, TILE_ROWS } from '@esparse/kernels';
+import {
+  EVERYTHING,
+  packedShapes,
+  QUANTIZED,
+  quantizedShapes,
+  type QuantizedLinear,
+} from '@esparse/sparsity';
 import { createOrOpenStore, type RunWriter, type Transaction } from '@esparse/store';
 import { llamaConfig, seededNumbers, type LlamaShape } from './random-model.ts';
 import { syntheticTokenizer } from './synthetic-tokenizer.ts';
@@ -22,19 +29,22 @@ const PATTERN = { keep: 2, group: 4 };
 /** Random numbers that every array repeats, each from another place on: speed does not depend on values. */
 const POOL = 1 << 20;
 
+/** What the linears of a store are: bf16, or integers with a scale for 32; then embedding and head are int8, too. */
+export type RandomLinears = '2:4' | 'dense' | '2:4-int8' | '2:4-int4' | 'dense-int8' | 'dense-int4';
+
 /**
- * Writes a store of a LLaMA with random bf16 weights, block by block: its linears packed 2:4 under random
+ * Writes a store of a LLaMA with random weights, block by block: its linears packed 2:4 under random
  * permutations, or left dense. Nothing is pruned, so this takes about as long as writing the files.
  */
 export async function writeRandomStore(
   directory: string,
   shape: LlamaShape,
-  linears: '2:4' | 'dense',
+  linears: RandomLinears,
 ): Promise<void> {
   const config = llamaConfig(shape);
   const description = describeModel(config);
   const store = await createOrOpenStore(directory);
-  const writer = await store.beginRun(linears === '2:4' ? 'random-packed' : 'random-dense', {
+  const writer = await store.beginRun(`random-${linears.replace(':', '')}`, {
     config,
     family: description.family,
     blocks: description.blocks,
@@ -45,7 +55,7 @@ export async function writeRandomStore(
   });
   try {
     await writeTokenizerFiles(writer, syntheticTokenizer(description.vocab));
-    await writeOuter(writer, description);
+    await writeOuter(writer, description, linears.includes('int'));
     for (let block = 0; block < description.blocks; block++) {
       await writeBlock(writer.beginBlock(block), description, block, linears);
     }
@@ -55,9 +65,18 @@ export async function writeRandomStore(
   }
 }
 
-async function writeOuter(writer: RunWriter, description: ModelDescription): Promise<void> {
+async function writeOuter(
+  writer: RunWriter,
+  description: ModelDescription,
+  areIntegers: boolean,
+): Promise<void> {
   const transaction = writer.beginDense();
   for (const { name, shape } of description.outerTensors) {
+    if (areIntegers && shape.length === 2) {
+      const [rows, cols] = shape as [number, number];
+      await putIntegers(transaction, name, { rows, cols, pattern: EVERYTHING, bits: 8 }, hash(name));
+      continue;
+    }
     // Large enough that the logits of two tokens are never a near tie.
     await putDense(transaction, name, name, shape, name === EMBEDDING ? 1 : undefined);
   }
@@ -68,13 +87,18 @@ async function writeBlock(
   transaction: Transaction,
   description: ModelDescription,
   block: number,
-  linears: '2:4' | 'dense',
+  linears: RandomLinears,
 ): Promise<void> {
+  const [pattern, values] = linears.split('-') as ['2:4' | 'dense', 'int8' | 'int4' | undefined];
   for (const linear of description.linears) {
     const { name, rows, cols } = linear;
-    if (linears === '2:4') await putPacked(transaction, linear, block);
+    const tensor = linear.weight(block);
+    if (values !== undefined) {
+      const [where, kept] = pattern === 'dense' ? [densePath(tensor), EVERYTHING] : [name, PATTERN];
+      const bits = values === 'int8' ? 8 : 4;
+      await putIntegers(transaction, where, { rows, cols, pattern: kept, bits }, hash(`${block} ${name}`));
+    } else if (pattern === '2:4') await putPacked(transaction, linear, block);
     else {
-      const tensor = linear.weight(block);
       await putDense(transaction, densePath(tensor), tensor, [rows, cols], undefined, `${block} ${name}`);
     }
   }
@@ -137,6 +161,71 @@ async function putPacked(transaction: Transaction, linear: LinearSpec, block: nu
   await writeLinear(transaction, name, packed, { keptScore: { before: 1, after: 1 } });
 }
 
+/** Integers of any value, with scales for 32 survivors. */
+async function putIntegers(
+  transaction: Transaction,
+  name: string,
+  shape: Pick<QuantizedLinear, 'rows' | 'cols' | 'pattern' | 'bits'>,
+  seed: number,
+): Promise<void> {
+  const { rows, cols, pattern, bits } = shape;
+  const span = spanOf(pattern.keep, 32);
+  const shapes = quantizedShapes({ ...shape, span });
+  const count = (size: readonly number[]) => size.reduce((product, side) => product * side, 1);
+  // Of 8 bits -128 is none.
+  const codes = (bytes: number) => {
+    const words = repeated(codePool(), bytes / 4, seed);
+    return new Uint8Array(words.buffer);
+  };
+  const pruned = shapes.indices !== undefined;
+  const deviation = Math.sqrt((pruned ? 2 : 1) / cols) / (bits === 8 ? 73 : 4.6);
+  await writeLinear(
+    transaction,
+    name,
+    {
+      encoding: QUANTIZED,
+      ...{ rows, cols, pattern, bits, span, tileRows: TILE_ROWS },
+      values: codes(count(shapes.values)),
+      scales: new Uint16Array(count(shapes.scales)).fill(bf16Of(deviation)),
+      indices:
+        shapes.indices && new Uint8Array(repeated(fieldPool(), count(shapes.indices) / 4, seed).buffer),
+      permutation: pruned ? permutation(cols, seed) : undefined,
+    },
+    pruned ? { keptScore: { before: 1, after: 1 } } : {},
+  );
+}
+
+function bf16Of(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0]! >>> 16;
+}
+
+let integers: Uint32Array | undefined;
+
+/** Words of four bytes, none of which is -128. */
+function codePool(): Uint32Array {
+  if (integers !== undefined) return integers;
+  const random = seededNumbers(3);
+  const bytes = Uint8Array.from({ length: 4 * POOL }, () => 129 + Math.floor(255 * random()));
+  return (integers = new Uint32Array(bytes.buffer));
+}
+
+let fields: Uint32Array | undefined;
+
+/** Words of sixteen ascending pairs of positions: byte j has those of survivors j, 4 + j, 8 + j and 12 + j. */
+function fieldPool(): Uint32Array {
+  if (fields !== undefined) return fields;
+  const random = seededNumbers(4);
+  fields = new Uint32Array(POOL);
+  for (let at = 0; at < POOL; at++) {
+    for (let pair = 0; pair < 8; pair++) {
+      const [low, high] = CHOICES[Math.floor(random() * CHOICES.length)]!;
+      const shift = 16 * (pair % 2) + 2 * Math.floor(pair / 2);
+      fields[at]! |= (low! << shift) | (high! << (shift + 8));
+    }
+  }
+  return fields;
+}
+
 let gaussians: Float32Array | undefined;
 
 /** bf16 numbers of this standard deviation. */
@@ -168,15 +257,17 @@ function positions(bytes: number, seed: number): Uint8Array {
   return new Uint8Array(words.buffer);
 }
 
+/** Two of four positions. */
+const CHOICES = [0, 1, 2, 3].flatMap((low) =>
+  [1, 2, 3].filter((high) => high > low).map((high) => [low, high]),
+);
+
 function pairPool(): Uint32Array {
-  const choices = [0, 1, 2, 3].flatMap((low) =>
-    [1, 2, 3].filter((high) => high > low).map((high) => [low, high]),
-  );
   const random = seededNumbers(2);
   const words = new Uint32Array(POOL);
   for (let at = 0; at < POOL; at += 2) {
     for (let row = 0; row < 16; row++) {
-      const [low, high] = choices[Math.floor(random() * choices.length)]!;
+      const [low, high] = CHOICES[Math.floor(random() * CHOICES.length)]!;
       words[at]! |= low! << (2 * row);
       words[at + 1]! |= high! << (2 * row);
     }

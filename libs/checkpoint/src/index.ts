@@ -7,7 +7,13 @@ export { matricesOf, type FusedMatrices, type FusedTensor } from './fused-tensor
 export { endTokensOf } from './end-tokens.ts';
 export { INDEX_FILE, SINGLE_FILE } from './shard-index.ts';
 export { ARCHITECTURES as GGUF_ARCHITECTURES } from './gguf/architectures.ts';
-export { ggufFile, type GgufFile, type GgufOptions, type GgufTensorSource } from './gguf/write-gguf.ts';
+export {
+  ggufFile,
+  type GgufBlockSource,
+  type GgufFile,
+  type GgufOptions,
+  type GgufTensorSource,
+} from './gguf/write-gguf.ts';
 export { type TensorDtype, type TensorInfo } from './tensor-info.ts';
 export { badLine, parseJsonLines, wholeCharacters, type JsonLine, type LineFault } from './json-lines.ts';
 export { readText, readUtf8 } from './text.ts';

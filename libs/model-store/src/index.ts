@@ -21,7 +21,7 @@ export {
 export { densePath, meanScorePath, statisticPath } from './paths.ts';
 export { requireFinished } from './require-finished.ts';
 export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
-export { runTensors, type ChannelOrder, type RunTensors } from './run-tensors.ts';
+export { runTensors, type ChannelOrder, type RunTensors, type StoredBlocks } from './run-tensors.ts';
 export { storeWeights } from './store-weights.ts';
 export { readTokenizerFiles, tokenizerVersion, writeTokenizerFiles } from './tokenizer.ts';
 export { readGraph, writeGraph } from './graph.ts';

@@ -1,13 +1,18 @@
 import { bytesOf, type TensorDtype, type TensorInfo } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
+import type { QuantizedBits } from '@esparse/kernels';
 import type { PrunableModel } from '@esparse/model';
 import {
+  fitsBlocks,
+  integerBlocks,
   keepsEverything,
   keptIn,
   keptInQuantized,
   unpackLinear,
   unpackQuantized,
+  type IntegerBlocks,
   type Pattern,
+  type QuantizedLinear,
 } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import { freeLinear, linearAttributesOf, readLinear, type LinearAttributes } from './linears.ts';
@@ -24,6 +29,17 @@ export interface RunTensors {
   mask(name: string, signal?: AbortSignal): Promise<Uint8Array | undefined>;
   /** The order of a matrix's channels in which its groups are consecutive; undefined where the tensor is dense. */
   order(name: string, signal?: AbortSignal): Promise<ChannelOrder | undefined>;
+  /**
+   * A matrix as whole numbers with a scale for each 32 elements of a row; undefined where these do not hold it exactly.
+   * Absent where tensors are read as others than those that are stored.
+   */
+  blocks?(name: string, signal?: AbortSignal): Promise<StoredBlocks | undefined>;
+}
+
+/** A matrix that is stored as integers of which 32 in a row share a scale. */
+export interface StoredBlocks {
+  readonly bits: QuantizedBits;
+  readonly read: (signal?: AbortSignal) => Promise<IntegerBlocks>;
 }
 
 /** The channels of a matrix in the order in which so many consecutive ones are a group. */
@@ -61,6 +77,24 @@ export function runTensors(run: Run, description: PrunableModel): RunTensors {
       if (keepsEverything({ keep, group: size })) return undefined;
       const { data: permutation } = await group.readAs(`${linear}/permutation`, 'int32', signal);
       return { permutation, pattern: { keep, group: size } };
+    },
+    async blocks(name, signal) {
+      const integersOf = async (under?: AbortSignal): Promise<QuantizedLinear | undefined> => {
+        const linear = await packed(name, under);
+        return linear?.encoding === 'quantized-v1' ? linear : undefined;
+      };
+      const linear = await integersOf(signal);
+      if (linear === undefined) return undefined;
+      const [{ bits }, fits] = [linear, fitsBlocks(linear)];
+      freeLinear(linear);
+      if (!fits) return undefined;
+      const read = async (under?: AbortSignal) => {
+        const again = (await integersOf(under))!;
+        const blocks = integerBlocks(again);
+        freeLinear(again);
+        return blocks;
+      };
+      return { bits, read };
     },
     async info(name) {
       const place = placeOf(name);

@@ -76,10 +76,12 @@ export { bf16Bits, integerFor, scaleFor } from './quantization/round-span.ts';
 export { integerOptions, roundingFor } from './quantization/rounding-options.ts';
 export { survivorsOf } from './quantization/survivors-of.ts';
 export { MAX_ROUNDING_LOSS, roundingLoss } from './quantization/rounding-loss.ts';
+export { fitsBlocks, integerBlocks, type IntegerBlocks } from './quantization/integer-blocks.ts';
 export { packedIndicesOf } from './quantization/packed-indices.ts';
 export { packQuantized } from './quantization/pack-quantized.ts';
 export {
   keepsEverything,
+  QUANTIZED,
   quantizedShapes,
   type QuantizedLinear,
   type QuantizedShapes,

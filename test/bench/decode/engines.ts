@@ -1,15 +1,12 @@
-import { openEngine, type Engine, type Sequence } from '@esparse/engine';
+import { openEngine, type Engine } from '@esparse/engine';
 import { openInferenceKernels, readBandwidth } from '@esparse/kernels';
+import { decoder, medianPrefill, PROMPT, ROUNDS } from './decoder.ts';
 import { mappedBandwidth } from './mapped-bandwidth.ts';
 import { heading, median, print } from '../table.ts';
 
 const GB = 1e9;
-/** Decoding is measured in rounds of so many steps, the two stores in turn, so that a busy neighbour meets both. */
-const STEPS = 12;
-const ROUNDS = 7;
-/** Sequences that decode together, and tokens of the prompt. */
+/** Sequences that decode together. */
 const TOGETHER = 8;
-const PROMPT = 128;
 /** The peer's figures on two cores of the project's machine, at the bandwidth at which they were read. */
 const LLAMA_CPP = { tokens: 13, bandwidth: 28 * GB };
 
@@ -139,46 +136,4 @@ async function reportPrefill(sparse: Engine, dense: Engine): Promise<void> {
     name: `  the same, dense: ${(PROMPT / d).toFixed(0)} tokens/s; sparse against dense`,
     measured: `${(d / s).toFixed(2)} x`,
   });
-}
-
-/** Seconds a step, with so many sequences that each gain a token. */
-async function decoder(engine: Engine, count: number): Promise<() => Promise<number>> {
-  const tokens = ROUNDS * STEPS + 2 * STEPS;
-  const sequences: Sequence[] = [];
-  for (let i = 0; i < count; i++) sequences.push(await begun(engine, tokens, i));
-  let next = 300;
-  return async () => {
-    const started = performance.now();
-    for (let step = 0; step < STEPS; step++) {
-      await engine.step(
-        sequences.map((sequence) => ({
-          sequence,
-          tokens: Uint32Array.of(next++ % engine.description.vocab),
-          want: 'lastLogits' as const,
-        })),
-      );
-    }
-    return (performance.now() - started) / 1000 / STEPS;
-  };
-}
-
-async function begun(engine: Engine, tokens: number, first: number): Promise<Sequence> {
-  const sequence = engine.reserve(tokens)!;
-  await engine.step([{ sequence, tokens: Uint32Array.of(first + 2), want: 'nothing' }]);
-  return sequence;
-}
-
-async function medianPrefill(engine: Engine): Promise<number> {
-  return median([await prefill(engine), await prefill(engine), await prefill(engine)]);
-}
-
-/** Seconds until the first token of a prompt. */
-async function prefill(engine: Engine): Promise<number> {
-  const sequence = engine.reserve(PROMPT)!;
-  const tokens = Uint32Array.from({ length: PROMPT }, (_, i) => (i * 37 + 5) % engine.description.vocab);
-  const started = performance.now();
-  await engine.step([{ sequence, tokens, want: 'lastLogits' }]);
-  const seconds = (performance.now() - started) / 1000;
-  sequence.release();
-  return seconds;
 }

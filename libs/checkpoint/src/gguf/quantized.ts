@@ -116,8 +116,39 @@ export const GGUF_TYPES: ReadonlyMap<number, GgufType> = new Map([
   [30, { name: 'BF16', elements: 1, bytes: 2, dtype: 'BF16' }],
 ]);
 
-/** ggml's number of a type that is kept as it is. */
-export function ggufTypeOf(dtype: TensorDtype): number {
+/** Types of blocks that are written: a scale in half precision, then 32 whole numbers. */
+export type GgufBlocks = 'Q8_0' | 'Q4_0';
+/** Elements of a block. */
+export const BLOCK_ELEMENTS = 32;
+
+/** Bytes of so many elements of a type of blocks. */
+export function blockBytes(type: GgufBlocks, elements: number): number {
+  return (elements / BLOCK_ELEMENTS) * GGUF_TYPES.get(ggufTypeOf(type))!.bytes;
+}
+
+/**
+ * Whole numbers and their scales as blocks of ggml.
+ *
+ * @param integers -128 to 127 of Q8_0, -8 to 7 of Q4_0: a multiple of 32
+ * @param scales the bits of half precision, one for each 32
+ */
+export function toBlocks(type: GgufBlocks, integers: Int8Array, scales: Uint16Array): Uint8Array {
+  const bytes = blockBytes(type, BLOCK_ELEMENTS);
+  const out = new Uint8Array(blockBytes(type, integers.length));
+  const view = new DataView(out.buffer);
+  for (let b = 0; b < scales.length; b++) {
+    view.setUint16(b * bytes, scales[b]!, true);
+    for (let j = 0; j < BLOCK_ELEMENTS; j++) {
+      const integer = integers[b * BLOCK_ELEMENTS + j]!;
+      if (type === 'Q8_0') out[b * bytes + 2 + j] = integer;
+      else out[b * bytes + 2 + (j & 15)]! |= (integer + 8) << (j < 16 ? 0 : 4);
+    }
+  }
+  return out;
+}
+
+/** ggml's number of a type that is written. */
+export function ggufTypeOf(dtype: TensorDtype | GgufBlocks): number {
   for (const [number, { name }] of GGUF_TYPES) if (name === dtype) return number;
   throw new EsparseError('internal', `no type of ggml is called ${dtype}`);
 }

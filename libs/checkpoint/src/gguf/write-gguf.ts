@@ -6,7 +6,7 @@ import type { TokenizerFile } from '../tokenizer-files.ts';
 import { bytesOf } from '../views.ts';
 import { ARCHITECTURES, FIELDS, ROPE_FACTORS, tensorNames, type NamedTensor } from './architectures.ts';
 import { ggufModel, withRopeFactors } from './model.ts';
-import { ggufTypeOf } from './quantized.ts';
+import { BLOCK_ELEMENTS, blockBytes, ggufTypeOf, toBlocks, type GgufBlocks } from './quantized.ts';
 import { toGguf } from './row-transforms.ts';
 import { ggufHeaderBytes, padding, type GgufEntry, type TensorToList } from './write-header.ts';
 import { tokenizerMetadata } from './write-tokenizer.ts';
@@ -19,6 +19,18 @@ export interface GgufTensorSource {
   readonly dtype: TensorDtype;
   /** Its bytes, row-major and little-endian. */
   readonly read: (signal?: AbortSignal) => Promise<Uint8Array>;
+  /** The same as whole numbers with scales, where blocks of ggml hold it exactly: so it is written then. */
+  readonly blocks?: GgufBlockSource | undefined;
+}
+
+/** A matrix of whole numbers of which 32 in a row share a scale. */
+export interface GgufBlockSource {
+  readonly type: GgufBlocks;
+  /** Numbers, row-major, and the bits of a scale in half precision for each 32. */
+  readonly read: (signal?: AbortSignal) => Promise<{
+    readonly integers: Int8Array;
+    readonly scales: Uint16Array;
+  }>;
 }
 
 export interface GgufOptions {
@@ -30,7 +42,7 @@ export interface GgufOptions {
   readonly ropeFactors?: readonly number[] | undefined;
   /** See `tokenizerFiles`. */
   readonly tokenizer: readonly TokenizerFile[];
-  /** Matrices keep their types; vectors become f32, as llama.cpp wants them. */
+  /** Matrices keep their types, or are blocks where they have some; vectors become f32, as llama.cpp wants them. */
   readonly tensors: readonly GgufTensorSource[];
 }
 
@@ -42,7 +54,10 @@ export interface GgufFile {
 }
 
 /** `general.file_type`: which type most matrices have, by llama.cpp's numbers. */
-const FILE_TYPES: Readonly<Record<TensorDtype, number>> = { F32: 0, F16: 1, BF16: 32 };
+const FILE_TYPES: Readonly<Record<TensorDtype | GgufBlocks, number>> = {
+  ...{ F32: 0, F16: 1, BF16: 32 },
+  ...{ Q4_0: 2, Q8_0: 7 },
+};
 
 /**
  * A model as a GGUF file: the header first, then a tensor at a time.
@@ -92,10 +107,10 @@ function namesOf({ architecture, config }: GgufOptions): (name: string) => Named
   };
 }
 
-function converted(
-  { shape, dtype, read }: GgufTensorSource,
-  { source, transform }: NamedTensor,
-): WrittenTensor {
+function converted(tensor: GgufTensorSource, named: NamedTensor): WrittenTensor {
+  const { shape, dtype, read, blocks } = tensor;
+  const { source, transform } = named;
+  if (blocks !== undefined) return inBlocks(tensor, blocks, named);
   const isVector = shape.length === 1;
   const to = isVector ? 'F32' : dtype;
   const rowBytes = (isVector ? 1 : shape.at(-1)!) * bytesPerElement(to);
@@ -113,10 +128,32 @@ function converted(
   };
 }
 
+/** A matrix in blocks, row by row. */
+function inBlocks(
+  { name, shape, dtype }: GgufTensorSource,
+  { type, read }: GgufBlockSource,
+  { source, transform }: NamedTensor,
+): WrittenTensor {
+  const [rows, cols] = [shape[0]!, shape.at(-1)!];
+  if (shape.length !== 2 || cols % BLOCK_ELEMENTS !== 0)
+    throw new EsparseError('internal', `${name} has no rows of whole blocks`);
+  const rowBytes = blockBytes(type, cols);
+  return {
+    ...{ name: source, shape, type: ggufTypeOf(type), bytes: rows * rowBytes },
+    async read(signal) {
+      const { integers, scales } = await read(signal);
+      const perHead = transform?.kind === 'paired' ? rows / transform.heads : 1;
+      return toGguf(toBlocks(type, integers, scales), transform, { dtype, perHead, rowBytes });
+    },
+  };
+}
+
 /** The type that most matrices have. */
-function mostFrequent(tensors: readonly GgufTensorSource[]): TensorDtype {
-  const dtypes = tensors.filter(({ shape }) => shape.length > 1).map(({ dtype }) => dtype);
-  const countOf = (dtype: TensorDtype) => dtypes.filter((one) => one === dtype).length;
+function mostFrequent(tensors: readonly GgufTensorSource[]): TensorDtype | GgufBlocks {
+  const dtypes = tensors
+    .filter(({ shape }) => shape.length > 1)
+    .map(({ dtype, blocks }) => blocks?.type ?? dtype);
+  const countOf = (dtype: TensorDtype | GgufBlocks) => dtypes.filter((one) => one === dtype).length;
   return dtypes.reduce((best, dtype) => (countOf(dtype) > countOf(best) ? dtype : best), dtypes[0] ?? 'F32');
 }
 

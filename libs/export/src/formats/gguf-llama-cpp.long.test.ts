@@ -119,6 +119,15 @@ withLlamaCpp.each([
   }),
 );
 
+withLlamaCpp.each([4, 8] as const)(
+  'a trained model in blocks of %i bits: llama.cpp reads our integers, and rounds activations to 8 bits',
+  async (bits) => {
+    const order = (_linear: string, _block: number, cols: number) =>
+      Int32Array.from({ length: cols }, (_, channel) => channel);
+    await expectSame(await prunedRun(EXAMPLE, { order, bits }), { within: 5e-2 });
+  },
+);
+
 withLlamaCpp(
   'a trained model: texts are those of the run; in bf16 llama.cpp rounds activations',
   async () => {

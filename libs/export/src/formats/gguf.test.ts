@@ -1,8 +1,9 @@
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
+import { narrow, widenReference } from '@esparse/kernels';
 import { inTemporaryFolder, relativeError } from '@esparse/laws';
-import { describeCheckpoint, describeModel, tensorsOfBlock } from '@esparse/model';
+import { describeCheckpoint, describeModel, linearsOf, tensorsOfBlock } from '@esparse/model';
 import { readRunAttributes, storeWeights } from '@esparse/model-store';
 import type { Run } from '@esparse/store';
 import { exportRun } from '../export-run.ts';
@@ -76,6 +77,54 @@ test.each([
   inTemporaryFolder(async (home) =>
     expectSame(await changedRun(home, name, changes), path.join(home, 's.gguf')),
   ),
+);
+
+/** The linears of all blocks of a run. */
+const modelLinears = (run: Run) => {
+  const description = describeModel(readRunAttributes(run.attributes).config);
+  return Array.from({ length: description.blocks }, (_, block) => linearsOf(description, block)).flat();
+};
+
+const inOrder = (_linear: string, _block: number, cols: number) =>
+  Int32Array.from({ length: cols }, (_, channel) => channel);
+
+test.each([
+  [4, 'Q4_0', 18],
+  [8, 'Q8_0', 34],
+] as const)(
+  'integers of %i bits in their original order are blocks of %s, and f32 where these would not hold them',
+  (bits, _type, blockBytes) =>
+    inTemporaryFolder(async (home) => {
+      const model = path.join(FIXTURES, 'llama');
+      const [blocks, floats] = [path.join(home, 'blocks.gguf'), path.join(home, 'floats.gguf')];
+      const run = await prunedRun(model, { order: inOrder, bits });
+      await exportRun({ run, format: gguf, out: blocks });
+      await exportRun({ run, format: gguf, out: floats, dtype: 'f32' });
+      const shuffled = path.join(home, 'shuffled.gguf');
+      await exportRun({ run: await prunedRun(model, { bits }), format: gguf, out: shuffled });
+      const [exported, exact, others] = [
+        await openCheckpoint(blocks),
+        await openCheckpoint(floats),
+        await openCheckpoint(shuffled),
+      ];
+      const weights = [checkpointWeights(exported), checkpointWeights(exact)] as const;
+      const first = 'model.layers.1.self_attn.q_proj.weight';
+      const [found, expected] = [await weights[0].read(first), await weights[1].read(first)];
+      // What a reader makes of blocks is bf16; zeros are equal, whatever their sign.
+      const positive = (values: Float32Array) => values.map((value) => value + 0);
+      expect(positive(found)).toEqual(positive(widenReference('bf16', narrow('bf16', expected))));
+      const elements = modelLinears(run).reduce(
+        (sum, { rows, cols }) => sum + (cols % 32 === 0 ? rows * cols : 0),
+        0,
+      );
+      const size = async (file: string) => (await stat(file)).size;
+      expect((await size(floats)) - (await size(blocks))).toBeGreaterThan(
+        elements * (4 - blockBytes / 32) - 100,
+      );
+      expect(exported.info(first).dtype).toBe('BF16');
+      expect(others.info(first).dtype).toBe('F32');
+      for (const checkpoint of [exported, exact, others]) await checkpoint.close();
+    }),
 );
 
 test.each<[string, object, string]>([

@@ -31,11 +31,18 @@ export const gguf: ExportFormat = {
   },
 };
 
+/** Integers are written as blocks where these hold them exactly: never rounded again. */
 async function tensorsIn({ description, tensors }: ExportSource) {
   return Promise.all(
-    modelTensors(description).map(async ({ name }) => ({
-      ...(await tensors.info(name)),
-      read: (signal?: AbortSignal) => tensors.read(name, signal),
-    })),
+    modelTensors(description).map(async ({ name }) => {
+      const stored = await tensors.blocks?.(name);
+      return {
+        ...(await tensors.info(name)),
+        read: (signal?: AbortSignal) => tensors.read(name, signal),
+        ...(stored && {
+          blocks: { type: stored.bits === 8 ? ('Q8_0' as const) : ('Q4_0' as const), read: stored.read },
+        }),
+      };
+    }),
   );
 }

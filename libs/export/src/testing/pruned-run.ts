@@ -15,7 +15,7 @@ import {
   writeLinear,
   writeTokenizerFiles,
 } from '@esparse/model-store';
-import { maskLinear, packLinear } from '@esparse/sparsity';
+import { maskLinear, packLinear, packQuantized, roundLinear } from '@esparse/sparsity';
 import { MemoryObjectStore, type ObjectStore } from '@esparse/storage';
 import { createOrOpenStore, type Run, type Transaction } from '@esparse/store';
 
@@ -28,6 +28,8 @@ export interface PrunedRunOptions {
   readonly dense?: readonly string[];
   /** Order of the channels of a linear. @default random, another one in each linear */
   readonly order?: (linear: string, block: number, cols: number) => Int32Array;
+  /** Survivors as integers of so many bits, with a scale for 16 of them. @default 16-bit floats */
+  readonly bits?: 4 | 8;
   /** Whether the run says how the checkpoint lay in its files. @default true */
   readonly layout?: boolean;
   /** Where the store is made. @default in new memory */
@@ -40,6 +42,7 @@ export async function prunedRun(
   {
     dense = [],
     order = randomOrder,
+    bits,
     layout = true,
     objects = new MemoryObjectStore(),
   }: PrunedRunOptions = {},
@@ -61,7 +64,8 @@ export async function prunedRun(
       for (const linear of linearsOf(description, block).filter(({ name }) => !dense.includes(name))) {
         const tensor = linear.weight(block);
         packed.add(tensor);
-        await prune(group, checkpoint, linear.name, tensor, order(linear.name, block, linear.cols));
+        const { name, cols } = linear;
+        await prune(group, checkpoint, name, tensor, { order: order(name, block, cols), bits });
       }
       for (const { name } of tensorsOfBlock(description, block)) {
         if (!packed.has(name)) await writeDense(group, densePath(name), checkpoint, name);
@@ -81,15 +85,24 @@ async function prune(
   checkpoint: Checkpoint,
   linear: string,
   tensor: string,
-  order: Int32Array,
+  { order, bits }: { readonly order: Int32Array; readonly bits: 4 | 8 | undefined },
 ): Promise<void> {
   const { dtype, shape } = checkpoint.info(tensor);
   const [rows, cols] = [shape[0]!, shape[1]!];
   const bytes = await checkpoint.read(tensor);
-  const scores = (await tensorToF32(dtype, bytes)).map(Math.abs);
-  const { bits, dtype: half } = tensorToHalf(dtype, bytes);
+  const values = await tensorToF32(dtype, bytes);
+  const scores = values.map(Math.abs);
+  const { bits: words, dtype: half } = tensorToHalf(dtype, bytes);
   const mask = await maskLinear({ scores, rows, cols }, order, PATTERN);
-  const packed = await packLinear({ dtype: half, weights: bits, rows, cols }, order, mask, PATTERN);
+  const survivors = { pattern: PATTERN, permutation: order, mask };
+  const packed =
+    bits === undefined
+      ? await packLinear({ dtype: half, weights: words, rows, cols }, order, mask, PATTERN)
+      : await packQuantized(
+          roundLinear({ weights: values, rows, cols }, { bits, group: 16 }, survivors),
+          { rows, cols },
+          survivors,
+        );
   await writeLinear(group, linear, packed, { keptScore: { before: 1, after: 1 } });
 }
 
