@@ -25,6 +25,7 @@ export {
   type EntropyHistograms,
 } from './pruning/entropy-state.ts';
 export { free } from './runtime/free.ts';
+export { inHugePages } from './runtime/huge-pages.ts';
 export { groupDescent } from './pruning/group-descent.ts';
 export { setPruningThreads } from './pruning/pruning-threads.ts';
 export { narrow } from './runtime/narrow.ts';

@@ -32,20 +32,30 @@ export interface DeviceTap {
   readonly seqlen: number;
 }
 
+/** Hidden states: f32 or, for a runner that computes in it, bf16 as its bits. */
+export type HiddenValues = Float32Array | Uint16Array;
+
+/** Whether they are f32. Not by `instanceof`, which fails across realms. */
+export function areF32(values: HiddenValues): values is Float32Array {
+  return values.BYTES_PER_ELEMENT === 4;
+}
+
 /** One block with its weights in memory, but those of its experts, the device's where there is one. */
 export interface LoadedBlock {
   /** The inputs of the block's linears, in the order of the description's taps. `hidden` is (seqlen x hidden). */
-  taps(hidden: Float32Array, options?: TapOptions): Promise<TapOutput[]>;
+  taps(hidden: HiddenValues, options?: TapOptions): Promise<TapOutput[]>;
   /**
    * Shows taps where they are, in the memory of a GPU, instead of bringing them to the host: each as soon as it is made, and for
    * the length of the call. @default there is no such memory
    */
   readonly show?: (
-    hidden: Float32Array,
+    hidden: HiddenValues,
     visits: ReadonlyMap<string, (tap: DeviceTap) => void>,
   ) => Promise<void>;
   /** The block's output, (seqlen x hidden). `hidden` is left as it is. */
   advance(hidden: Float32Array): Promise<Float32Array>;
+  /** The same in bf16. @default the runner does not compute in it */
+  readonly advanceRounded?: (hidden: Uint16Array) => Promise<Uint16Array>;
   /** Gives the device's memory back: the block can no longer run. On the CPU, dropping it is enough. */
   release(): Promise<void>;
 }

@@ -10,6 +10,7 @@ test('the public surface is this', () => {
     'MAX_SEQLEN',
     'OPERATIONS',
     'ROPE_FIELDS',
+    'areF32',
     'biasSlot',
     'checkTensors',
     'count',

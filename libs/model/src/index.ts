@@ -1,5 +1,13 @@
 export { linearsOf, ofKind, slotShapes, tapsOf } from './block-parts.ts';
-export type { BlockRunner, DeviceTap, LoadedBlock, TapOptions, TapOutput } from './block-runner.ts';
+export {
+  areF32,
+  type BlockRunner,
+  type DeviceTap,
+  type HiddenValues,
+  type LoadedBlock,
+  type TapOptions,
+  type TapOutput,
+} from './block-runner.ts';
 export { slotsOf } from './block-slots.ts';
 export { checkTensors, tensorsOfBlock, type StoredTensor } from './check-tensors.ts';
 export {

@@ -87,3 +87,14 @@ test('hostile numbers of blocks and shards reach no key', async () => {
     await expect(hidden.write(0, bad, shard(1))).rejects.toMatchObject({ kind: 'usage' });
   }
 });
+
+test('bf16 comes back as it was stored, or widened', async () => {
+  const objects = new MemoryObjectStore();
+  const { hidden } = hiddenStates(objects, 'runs/a1');
+  const rounded = { data: Uint16Array.of(0x3f80, 0xc040, 0, 0x7f80), shape: [1, 2, 2] };
+  await hidden.write(0, 0, rounded);
+  expect(await hidden.readStored(0, 0)).toEqual(rounded);
+  expect(await hidden.read(0, 0)).toEqual({ data: Float32Array.of(1, -3, 0, Infinity), shape: [1, 2, 2] });
+  await hidden.write(0, 0, { data: Float32Array.of(1, 2, 3, 4), shape: [1, 2, 2] });
+  expect(await hidden.readStored(0, 0)).toEqual(await hidden.read(0, 0));
+});

@@ -1,6 +1,8 @@
 import { EsparseError } from '@esparse/errors';
+import { widen } from '@esparse/kernels';
 import { joinKey, type ObjectStore } from '@esparse/storage';
 import { arrayDocumentSchema } from './array-document.ts';
+import { dtypeOf } from './array-types.ts';
 import { encodeArray } from './encode-array.ts';
 import { checkDocument, parseJson, readSmall } from './json-document.ts';
 import { blockOfName, checkBlock, HIDDEN, HIDDEN_DENSE, ZARR_JSON } from './layout.ts';
@@ -14,6 +16,12 @@ export interface HiddenShard {
   readonly shape: readonly number[];
 }
 
+/** The same as they are stored: f32, or bf16 as its bits where workers compute in it. */
+export interface StoredHiddenShard {
+  readonly data: Float32Array | Uint16Array;
+  readonly shape: readonly number[];
+}
+
 /**
  * The calibration hidden states between blocks: what block k takes in is under k. Workers write and read them
  * without the writer's lock; a shard is there as a whole or not at all. They are not flushed to the device: what
@@ -21,8 +29,10 @@ export interface HiddenShard {
  */
 export interface HiddenStates {
   /** Stores a shard; storing the same shard again, from another worker too, is harmless. */
-  write(block: number, shard: number, hidden: HiddenShard): Promise<void>;
+  write(block: number, shard: number, hidden: StoredHiddenShard): Promise<void>;
   /** @throws EsparseError 'store' where the shard is missing or damaged */
+  readStored(block: number, shard: number, signal?: AbortSignal): Promise<StoredHiddenShard>;
+  /** The same, widened to f32. */
   read(block: number, shard: number, signal?: AbortSignal): Promise<HiddenShard>;
   /** The shards stored of a block, ascending. */
   shards(block: number): Promise<number[]>;
@@ -55,11 +65,45 @@ function statesIn(store: ObjectStore, root: string, name: string): HiddenStates 
     if (Number.isSafeInteger(shard) && shard >= 0) return joinKey(blockAt(block), shard);
     throw new EsparseError('usage', `${shard} is no shard number`);
   };
+  const readStored: HiddenStates['readStored'] = async (block, shard, signal) => {
+    const folder = shardAt(block, shard);
+    const what = `${store.describe()}: ${labelOf(block, shard)}`;
+    const key = joinKey(folder, ZARR_JSON);
+    const bytes = await readSmall(store, key);
+    if (bytes === undefined) {
+      throw new EsparseError('store', `${what} is missing`, {
+        hint: 'it was not computed yet, or was removed because its block is committed',
+      });
+    }
+    checkSeal(store, key, bytes);
+    const document = checkDocument(store, key, arrayDocumentSchema, parseJson(store, key, bytes));
+    const { data_type: dtype } = document;
+    if (dtype !== 'float32' && dtype !== 'uint16') {
+      throw new EsparseError('store', `${what} is of ${dtype}, not float32 or bf16`);
+    }
+    const { data, shape } = await readArray({
+      store,
+      folder,
+      document: { ...document, data_type: dtype },
+      what,
+      signal,
+    });
+    return { data, shape };
+  };
   return {
+    readStored,
+    async read(...which) {
+      const { data, shape } = await readStored(...which);
+      return {
+        data: dtypeOf(data) === 'float32' ? (data as Float32Array) : await widen('bf16', data as Uint16Array),
+        shape,
+      };
+    },
     async write(block, shard, hidden) {
       const folder = shardAt(block, shard);
       const what = labelOf(block, shard);
-      const attributes = { esparse: { format: FORMAT, seal: SEAL_PLACE } };
+      const dtype = dtypeOf(hidden.data) === 'uint16' ? { dtype: 'bf16' } : {};
+      const attributes = { esparse: { format: FORMAT, seal: SEAL_PLACE, ...dtype } };
       const { document, chunk } = await encodeArray({ ...hidden, attributes }, what);
       const metadata = Buffer.from(seal(document, what));
       const key = joinKey(folder, ZARR_JSON);
@@ -69,29 +113,6 @@ function statesIn(store: ObjectStore, root: string, name: string): HiddenStates 
       if (found !== undefined && !same) await store.delete(key);
       if (chunk !== undefined) await store.put(joinKey(folder, chunk.key), chunk.parts);
       if (!same) await store.put(key, [metadata]);
-    },
-    async read(block, shard, signal) {
-      const folder = shardAt(block, shard);
-      const what = `${store.describe()}: ${labelOf(block, shard)}`;
-      const key = joinKey(folder, ZARR_JSON);
-      const bytes = await readSmall(store, key);
-      if (bytes === undefined) {
-        throw new EsparseError('store', `${what} is missing`, {
-          hint: 'it was not computed yet, or was removed because its block is committed',
-        });
-      }
-      checkSeal(store, key, bytes);
-      const document = checkDocument(store, key, arrayDocumentSchema, parseJson(store, key, bytes));
-      const { data_type: dtype } = document;
-      if (dtype !== 'float32') throw new EsparseError('store', `${what} is of ${dtype}, not float32`);
-      const { data, shape } = await readArray({
-        store,
-        folder,
-        document: { ...document, data_type: dtype },
-        what,
-        signal,
-      });
-      return { data, shape };
     },
     async shards(block) {
       const folder = blockAt(block);

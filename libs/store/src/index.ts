@@ -15,7 +15,7 @@ export type { ArrayInfo, CommittedGroup } from './committed-group.ts';
 export type { FinishInput } from './finish-run.ts';
 export type { FinishedSummary } from './finished.ts';
 export { requireSound } from './require-sound.ts';
-export type { HiddenShard, HiddenStates, RunHiddenStates } from './hidden-states.ts';
+export type { HiddenShard, HiddenStates, RunHiddenStates, StoredHiddenShard } from './hidden-states.ts';
 export type { StoredArray } from './read-array.ts';
 export type { RunWriter } from './run-writer.ts';
 export type { Run } from './run.ts';

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { TapOptions, TapOutput } from '@esparse/onnx';
+import type { HiddenValues, TapOptions, TapOutput } from '@esparse/model';
 import { tileMessages, type ActivationTile } from '@esparse/protocol';
 import { mapAhead } from './ahead.ts';
 
@@ -18,8 +18,8 @@ export interface StreamOptions {
 }
 
 /** Hidden states of a shard: [sequences, seqlen, hidden]. */
-export interface ShardStates {
-  readonly data: Float32Array;
+export interface ShardStates<Values extends HiddenValues = HiddenValues> {
+  readonly data: Values;
   readonly shape: readonly number[];
 }
 
@@ -31,7 +31,7 @@ const SEQUENCES_AHEAD = 2;
 
 /** Hidden states that a block is run over at once: those of so many sequences. */
 export interface RunStates {
-  readonly hidden: Float32Array;
+  readonly hidden: HiddenValues;
   readonly sequences: number;
 }
 
@@ -54,10 +54,13 @@ export function* sequenceOutputs(outputs: readonly TapOutput[], sequences: numbe
 }
 
 /** A copy of the hidden states of each sequence in turn, to be moved to another thread. */
-export function* sequencesOf({ data, shape }: ShardStates): Generator<Float32Array, undefined> {
+export function* sequencesOf<Values extends HiddenValues>({
+  data,
+  shape,
+}: ShardStates<Values>): Generator<Values, undefined> {
   const [sequences, seqlen, hidden] = shape as [number, number, number];
   const size = seqlen * hidden;
-  for (let s = 0; s < sequences; s++) yield data.slice(s * size, (s + 1) * size);
+  for (let s = 0; s < sequences; s++) yield data.slice(s * size, (s + 1) * size) as Values;
   return undefined;
 }
 
@@ -105,23 +108,24 @@ export async function* streamTiles(
 }
 
 /** Runs a block over the hidden states of so many sequences, one if it is not said, which are gone then. */
-export type RunTaps = (hidden: Float32Array, options: TapOptions, sequences?: number) => Promise<TapOutput[]>;
+export type RunTaps = (hidden: HiddenValues, options: TapOptions, sequences?: number) => Promise<TapOutput[]>;
 
 /** Runs a block over a shard: its states before the next block. */
 export async function advanceStates(
-  run: (hidden: Float32Array, sequences?: number) => Promise<Float32Array>,
+  run: (hidden: HiddenValues, sequences?: number) => Promise<HiddenValues>,
   states: ShardStates,
   signal: AbortSignal,
   wholeShards = false,
 ): Promise<ShardStates> {
   const [all = 0, seqlen = 1] = states.shape;
+  if (wholeShards) return { data: await run(states.data, all), shape: states.shape };
   const sizes: number[] = [];
   // Of a decoder all are as long as before; those of a graph may differ, and are filled up to the longest.
   let data = new Float32Array(states.data.length);
   let each = data.length / all;
-  const runs = mapAhead(runsOf(states, wholeShards), SEQUENCES_AHEAD, async ({ hidden, sequences }) => {
-    const advanced = await run(hidden, sequences);
-    return { advanced, size: advanced.length / sequences };
+  const runs = mapAhead(sequencesOf(states), SEQUENCES_AHEAD, async (hidden) => {
+    const advanced = await run(hidden);
+    return { advanced, size: advanced.length };
   });
   for await (const { advanced, size } of runs) {
     signal.throwIfAborted();
@@ -142,7 +146,7 @@ export async function advanceStates(
 
 /** What a block is run over at once, in one model. */
 interface ModelStates {
-  readonly hidden: Float32Array;
+  readonly hidden: HiddenValues;
   /** Those that decide which experts its tokens go to, where these are another model's. */
   readonly routedBy?: Float32Array;
 }
@@ -157,9 +161,9 @@ function* runsOfModels(
   for (const { hidden } of runsOf(states, wholeShards)) {
     const beside = others?.next().value?.hidden;
     // What is run is moved to another thread.
-    const routedBy = beside === undefined ? undefined : hidden.slice();
+    const routedBy = beside === undefined || wholeShards ? undefined : (hidden.slice() as Float32Array);
     yield { hidden };
-    if (beside !== undefined && routedBy !== undefined) yield { hidden: beside, routedBy };
+    if (beside !== undefined) yield { hidden: beside, ...(routedBy !== undefined && { routedBy }) };
   }
 }
 

@@ -1,5 +1,14 @@
 import { EsparseError } from '@esparse/errors';
-import { isGraph, tapsOf, type AnyModel, type FamilyLoader, type ModelDescription } from '@esparse/model';
+import { narrow } from '@esparse/kernels';
+import {
+  areF32,
+  isGraph,
+  tapsOf,
+  type AnyModel,
+  type FamilyLoader,
+  type HiddenValues,
+  type ModelDescription,
+} from '@esparse/model';
 import { embedTokens, type LoadedBlock, type TapOptions, type TapOutput } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
 import { STATISTICS } from '@esparse/statistics';
@@ -26,7 +35,7 @@ export interface BlockTarget extends ModelTarget {
 /** Hidden states of one sequence, (seqlen x hidden), or of several where the device runs shards. */
 export interface SequenceInput {
   readonly target: BlockTarget;
-  readonly hidden: Float32Array;
+  readonly hidden: HiddenValues;
 }
 
 /** Which statistics of a block are folded on the device. */
@@ -44,6 +53,8 @@ export interface ShardTokens {
   readonly tokens: Uint32Array;
   /** More only where the shard is one sequence. */
   readonly maxBytes: number;
+  /** Whether they are wanted in bf16. @default false */
+  readonly rounded?: boolean;
 }
 
 export interface ComputeOptions {
@@ -152,12 +163,13 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
       ),
 
     /** The embedded tokens: (tokens x hidden), `maxBytes` at most. */
-    embed: ({ target, tokens, maxBytes }: ShardTokens) =>
+    embed: ({ target, tokens, maxBytes, rounded = false }: ShardTokens) =>
       withModel(target, async ({ description, weights }) => {
         requireLanguageModel(description);
         const { hidden } = description;
         requireShardSize(tokens.length, target.seqlen, hidden, maxBytes);
-        return { data: await embedTokens(description, weights, tokens, target.seqlen, signal), hidden };
+        const data = await embedTokens(description, weights, tokens, target.seqlen, signal);
+        return { data: rounded ? narrow('bf16', data) : data, hidden };
       }),
 
     /** The inputs of the block's linears over one sequence. */
@@ -175,8 +187,13 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
       ),
 
     /** The block's output over one sequence: (seqlen x hidden). */
-    advance: (input: SequenceInput): Promise<Float32Array> =>
-      withBlock(input, (block) => block.advance(input.hidden)),
+    advance: (input: SequenceInput): Promise<HiddenValues> =>
+      withBlock<HiddenValues>(input, (block) => {
+        const { hidden } = input;
+        if (areF32(hidden)) return block.advance(hidden);
+        if (block.advanceRounded !== undefined) return block.advanceRounded(hidden);
+        throw new EsparseError('internal', 'hidden states in bf16, where f32 is computed');
+      }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import type { DeviceTap, LoadedBlock } from '@esparse/model';
+import type { DeviceTap, HiddenValues, LoadedBlock } from '@esparse/model';
 import type { AnyStatistic, DeviceFold, StatisticDevice, StatisticState } from '@esparse/statistics';
 
 /** Which statistics of which taps. */
@@ -20,7 +20,7 @@ export interface FoldedState {
 /** Statistics of a block that are folded where its activations are. */
 export interface BlockFold {
   /** Runs the block over a shard and adds its taps. */
-  add(block: LoadedBlock, hidden: Float32Array): Promise<void>;
+  add(block: LoadedBlock, hidden: HiddenValues): Promise<void>;
   /** Waits, and gives the states. */
   finish(): FoldedState[];
   /** Gives the memory back. */

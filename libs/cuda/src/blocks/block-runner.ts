@@ -1,5 +1,7 @@
 import { EsparseError } from '@esparse/errors';
+import { inHugePages } from '@esparse/kernels';
 import {
+  areF32,
   BLOCK_INPUT,
   BLOCK_OUTPUT,
   kindOf,
@@ -7,6 +9,7 @@ import {
   ofKind,
   requireSeqlen,
   type BlockRunner,
+  type HiddenValues,
   type LoadedBlock,
   type ModelDescription,
   type TapOutput,
@@ -53,7 +56,7 @@ export function createCudaBlockRunner(
     async load(block, weights, signal) {
       const parameters = await loadParameters(gpu, description, block, weights, signal);
       held.add(parameters);
-      const run = (hidden: Float32Array, show: Visits) => {
+      const run = (hidden: HiddenValues, show: Visits) => {
         if (!held.has(parameters)) throw new EsparseError('internal', 'the block has been released');
         runBlock({ gpu, description, seqlen, parameters, ropes, block, hidden, show });
       };
@@ -80,7 +83,7 @@ function numericsOf(gpu: CudaArithmetic, seqlen: number): string {
 type Visits = ReadonlyMap<string, (value: DeviceMatrix) => void>;
 
 interface Runnable extends Pick<BlockRun, 'gpu' | 'description' | 'seqlen' | 'block'> {
-  readonly run: (hidden: Float32Array, show: Visits) => void;
+  readonly run: (hidden: HiddenValues, show: Visits) => void;
 }
 
 function loadedBlock(
@@ -89,7 +92,7 @@ function loadedBlock(
 ): Required<LoadedBlock> {
   const names = ofKind(description.taps, kindOf(description.program, block)).map(({ name }) => name);
   /** The wanted values on the host, as f32. */
-  const values = (hidden: Float32Array, wanted: readonly string[]): ReadonlyMap<string, TapOutput> => {
+  const values = (hidden: HiddenValues, wanted: readonly string[]): ReadonlyMap<string, TapOutput> => {
     const outputs = new Map<string, TapOutput>();
     const bring = (tap: string) => (value: DeviceMatrix) => {
       outputs.set(tap, {
@@ -119,6 +122,17 @@ function loadedBlock(
       return Promise.resolve();
     },
     advance: (hidden) => Promise.resolve(values(hidden, [BLOCK_OUTPUT]).get(BLOCK_OUTPUT)!.data),
+    advanceRounded: (hidden) => {
+      const output = inHugePages(new Uint16Array(hidden.length));
+      const bring = (value: DeviceMatrix) => {
+        const rounded = allocateMatrix(gpu, value.rows, value.channels, 'bf16');
+        convert(gpu, value, rounded);
+        gpu.download(rounded.memory.address, output);
+        gpu.release(rounded.memory);
+      };
+      run(hidden, new Map([[BLOCK_OUTPUT, bring]]));
+      return Promise.resolve(output);
+    },
     release: () => {
       release();
       return Promise.resolve();
@@ -133,7 +147,7 @@ interface BlockRun {
   readonly parameters: ReadonlyMap<string, DeviceMatrix>;
   readonly ropes: ReturnType<typeof createRopeCache>;
   readonly block: number;
-  readonly hidden: Float32Array;
+  readonly hidden: HiddenValues;
   readonly show: Visits;
 }
 
@@ -151,7 +165,7 @@ function runBlock({ gpu, description, show, ...run }: BlockRun): void {
   const ops = neededFor(program.blocks[kindOf(program, run.block)]!, [...show.keys()]);
   const input = allocateMatrix(gpu, rows, description.hidden, 'f32');
   try {
-    gpu.upload(input.memory.address, hidden);
+    placeStates(gpu, hidden, input);
     runProgram(ops, new Map([[BLOCK_INPUT, input]]), {
       ...{ gpu, description, seqlen, parameters, ropes, show },
     });
@@ -160,8 +174,20 @@ function runBlock({ gpu, description, show, ...run }: BlockRun): void {
   }
 }
 
+/** Copies hidden states to the GPU, as f32. */
+function placeStates(gpu: CudaArithmetic, hidden: HiddenValues, to: DeviceMatrix): void {
+  if (areF32(hidden)) {
+    gpu.upload(to.memory.address, hidden);
+    return;
+  }
+  const rounded = allocateMatrix(gpu, to.rows, to.channels, 'bf16');
+  gpu.upload(rounded.memory.address, hidden);
+  convert(gpu, rounded, to);
+  gpu.release(rounded.memory);
+}
+
 function broughtDown(gpu: CudaArithmetic, value: DeviceMatrix): Float32Array {
-  const out = new Float32Array(value.rows * value.channels);
+  const out = inHugePages(new Float32Array(value.rows * value.channels));
   if (value.type === 'f32') {
     gpu.download(value.memory.address, out);
     return out;

@@ -5,7 +5,7 @@ import { addon } from '../addon.ts';
  * written whole. A fresh page costs 1 to 2 µs on a virtual machine when it is first touched, and with 4 KiB pages that
  * is as much time as counting some thousand rows takes.
  */
-export function inHugePages<T extends Float32Array | Uint32Array>(array: T): T {
-  addon()?.hugePages(array);
+export function inHugePages<T extends Float32Array | Uint32Array | Uint16Array>(array: T): T {
+  addon()?.hugePages(new Uint32Array(array.buffer, array.byteOffset, array.byteLength >>> 2));
   return array;
 }

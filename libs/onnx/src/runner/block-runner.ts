@@ -1,8 +1,10 @@
 import { EsparseError } from '@esparse/errors';
 import {
+  areF32,
   kindOf,
   requireSeqlen,
   type BlockRunner,
+  type HiddenValues,
   type LoadedBlock,
   type ModelDescription,
 } from '@esparse/model';
@@ -112,8 +114,11 @@ interface Runnable {
 }
 
 function runnable({ description, seqlen, runner, held }: Runnable): Pick<LoadedBlock, 'taps' | 'advance'> {
-  const input = (hidden: Float32Array): Value => {
+  const input = (hidden: HiddenValues): Value => {
     const shape = [seqlen, description.hidden];
+    if (!areF32(hidden)) {
+      throw new EsparseError('internal', 'hidden states in bf16, where f32 is computed');
+    }
     if (hidden.length !== seqlen * description.hidden) {
       throw new EsparseError(
         'internal',

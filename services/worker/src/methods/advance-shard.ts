@@ -3,7 +3,7 @@ import { openHidden } from '@esparse/store';
 import { advanceStates } from '../activations.ts';
 import type { CallContext } from '../handlers.ts';
 import { denseStates } from './dense-states.ts';
-import { advanceOf, type WorkerParts } from './parts.ts';
+import { advanceOf, readStates, type WorkerParts } from './parts.ts';
 
 /** Runs a block over a shard, with the weights that the run has committed. */
 export async function advanceShard(
@@ -13,7 +13,7 @@ export async function advanceShard(
 ): Promise<object> {
   const { model, store, run, seqlen } = await parts.openRun(ref, context);
   const { hidden } = await openHidden(store, run);
-  const states = await hidden.read(block, shard, context.signal);
+  const states = await readStates(parts, hidden)(block, shard, context.signal);
   const advance = advanceOf(parts, { model, seqlen, block, pruned: { store, run } });
   await hidden.write(
     block + 1,
@@ -31,7 +31,7 @@ export async function advanceDenseShard(
 ): Promise<object> {
   const { model, store, run, seqlen } = await parts.openRun(ref, context);
   const stored = await openHidden(store, run);
-  const states = await denseStates(stored, block).read(block, shard, context.signal);
+  const states = await readStates(parts, denseStates(stored, block))(block, shard, context.signal);
   const advance = advanceOf(parts, { model, seqlen, block });
   await stored.hiddenDense.write(
     block + 1,

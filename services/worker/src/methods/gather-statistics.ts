@@ -12,7 +12,7 @@ import {
   type FoldOptions,
 } from '../gather.ts';
 import type { CallContext } from '../handlers.ts';
-import { tapsOf, type WorkerParts } from './parts.ts';
+import { readStates, tapsOf, type WorkerParts } from './parts.ts';
 
 /** The statistics of a block over shards, folded here: only the sketch crosses the network. */
 export async function* gatherStatistics(
@@ -25,7 +25,7 @@ export async function* gatherStatistics(
   checkNames('taps', taps);
   const { model, store, run, seqlen } = await parts.openRun(ref, context);
   const { hidden } = await openHidden(store, run);
-  const read = (shard: number) => hidden.read(block, shard, signal);
+  const read = (shard: number) => readStates(parts, hidden)(block, shard, signal);
   const { wholeShards } = parts;
   const options: FoldOptions = {
     ...{ block, shards, taps, allTokens, statistics: statisticsOf(statistics) },

@@ -6,7 +6,7 @@ import type { WorkerParts } from './parts.ts';
 
 /** Embeds the tokens of a shard: what is written is what the first block reads. */
 export async function openShard(
-  { openRun, compute }: WorkerParts,
+  { openRun, compute, wholeShards = false }: WorkerParts,
   { run, shard, sequences, tokens }: OpenShardRequest__Output,
   context: CallContext,
 ): Promise<object> {
@@ -19,6 +19,7 @@ export async function openShard(
     target,
     tokens: Uint32Array.from(tokens),
     maxBytes: MAX_SHARD_BYTES,
+    rounded: wholeShards,
   });
   context.signal.throwIfAborted();
   const { hidden } = await openHidden(target.store, target.run);

@@ -2,12 +2,12 @@ import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
 import { BLOCK_OUTPUT } from '@esparse/model';
 import type { ActivationTile, StreamActivationsRequest__Output } from '@esparse/protocol';
-import { openHidden, type HiddenShard } from '@esparse/store';
+import { openHidden, type StoredHiddenShard } from '@esparse/store';
 import { streamTiles } from '../activations.ts';
 import { checkNames } from '../gather.ts';
 import type { CallContext } from '../handlers.ts';
 import { denseStates } from './dense-states.ts';
-import { outputOf, tapsOf, type WorkerParts } from './parts.ts';
+import { outputOf, readStates, tapsOf, type WorkerParts } from './parts.ts';
 
 /** The activations of a block over a shard, or its output; each tile is followed by the dense model's rows where they are asked for. */
 export async function* streamActivations(
@@ -19,8 +19,10 @@ export async function* streamActivations(
   checkNames('taps', taps);
   const { model, store, run, seqlen } = await parts.openRun(ref, context);
   const stored = await openHidden(store, run);
-  const states = await stored.hidden.read(block, shard, signal);
-  const dense = withDense ? await denseStates(stored, block).read(block, shard, signal) : undefined;
+  const states = await readStates(parts, stored.hidden)(block, shard, signal);
+  const dense = withDense
+    ? await readStates(parts, denseStates(stored, block))(block, shard, signal)
+    : undefined;
   requireSameShape(states, dense);
   const { wholeShards } = parts;
   const options = { block, shard, taps, allTokens, dense, wholeShards, signal };
@@ -36,7 +38,7 @@ export function freeLastPiece({ data }: ActivationTile): void {
 }
 
 /** Refuses hidden states that are not of the same sequences. */
-function requireSameShape({ shape }: HiddenShard, other: HiddenShard | undefined): void {
+function requireSameShape({ shape }: StoredHiddenShard, other: StoredHiddenShard | undefined): void {
   if (other === undefined || shape.join() === other.shape.join()) return;
   throw new EsparseError(
     'store',
