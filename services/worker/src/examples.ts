@@ -98,7 +98,7 @@ const BYTES = 4;
 async function* outputsOf(
   { opened }: OpenLanguageModel,
   block: LoadedBlock,
-  states: ShardStates,
+  states: ShardStates<Float32Array>,
 ): AsyncGenerator<Float32Array, undefined> {
   if (!opened.runsShards) {
     for (const input of sequencesOf(states)) yield await block.advance(input);
