@@ -31,7 +31,7 @@ async function keptBy({ run }: Record<string, unknown>): Promise<Record<string, 
 
 const perplexityOf = async ({ run }: Record<string, unknown>) => {
   const args = ['--store', at('store'), '--run', String(run), '--text', EXAMPLE_EVALUATION];
-  return (await esparseJson('eval', ...args, '--seqlen', '64')).perplexity as number;
+  return (await esparseJson('eval', ...args, '--seqlen', '64', '--windows', '100')).perplexity as number;
 };
 
 const inspected = ({ run }: Record<string, unknown>) =>

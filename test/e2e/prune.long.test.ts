@@ -21,7 +21,8 @@ const prune = (store: string, ...args: string[]) =>
 let worker: WorkerProcess;
 const pruneThere = (store: string, ...args: string[]) => prune(store, '--worker', worker.address, ...args);
 const evaluate = async (...args: string[]) =>
-  (await esparseJson('eval', '--text', EXAMPLE_EVALUATION, '--seqlen', '128', ...args)).perplexity as number;
+  (await esparseJson('eval', '--text', EXAMPLE_EVALUATION, '--seqlen', '128', '--windows', '40', ...args))
+    .perplexity as number;
 beforeAll(async () => {
   worker = await startWorkerProcess('--root', EXAMPLE_MODEL, '--root', at());
   await prune('whole');
