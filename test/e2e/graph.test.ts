@@ -22,11 +22,13 @@ const prune = (store: string, ...args: string[]) => [
   ...args,
 ];
 
+let exported: object;
 beforeAll(async () => {
   await writeFile(model(), smallGraph());
   const pictures = numbers(SAMPLES * 4 * 64, 99);
   await writeFile(at('data.npz'), npzOf({ x: floats(pictures, SAMPLES, 4, 8, 8) }));
   await esparseJson(...prune('whole', '--pattern', '2:4'));
+  exported = await esparseJson('export', '--store', at('whole'), '--format', 'onnx', '--out', at('out.onnx'));
 });
 
 /** What a graph makes of the data. */
@@ -46,19 +48,10 @@ async function outputs(file: string): Promise<Float32Array[]> {
 }
 
 test('every matrix is pruned along its channels, the groups in the order of the store, and the exported file has those weights', async () => {
-  const report = await esparseJson(
-    'export',
-    '--store',
-    at('whole'),
-    '--format',
-    'onnx',
-    '--out',
-    at('out.onnx'),
-  );
-  expect(report).toMatchObject({ files: 1, format: 'onnx' });
+  expect(exported).toMatchObject({ files: 1, format: 'onnx' });
   const run = await (await openStore(at('whole'))).openRun();
-  const exported = await openCheckpoint(at('out.onnx'));
-  const description = describePrunableCheckpoint(exported);
+  const written = await openCheckpoint(at('out.onnx'));
+  const description = describePrunableCheckpoint(written);
   if (!isGraph(description)) throw new Error('no graph');
   const tensors = runTensors(run, description);
   const names = description.graph.linears.map(({ name }) => name);
@@ -67,7 +60,7 @@ test('every matrix is pruned along its channels, the groups in the order of the 
     ...['y5.input', 'y5.state', 'y5.input_reverse', 'y5.state_reverse', 'g6', 'y'],
   ]);
   for (const { name, rows, cols } of description.graph.linears) {
-    const weights = await tensorToF32('F32', await exported.read(name));
+    const weights = await tensorToF32('F32', await written.read(name));
     const { permutation } = (await tensors.order(name))!;
     for (let row = 0; row < rows; row++) {
       for (let group = 0; group < cols; group += 4) {
@@ -78,7 +71,7 @@ test('every matrix is pruned along its channels, the groups in the order of the 
     // Half of it is there.
     expect(weights.filter((weight) => weight !== 0).length / weights.length).toBeCloseTo(0.5, 1);
   }
-  await exported.close();
+  await written.close();
   // What is no matrix of a linear is as it was: the depthwise convolution, and every bias.
   const [before, after] = await Promise.all([readFile(model()), readFile(at('out.onnx'))]);
   const constantOf = (file: Uint8Array, name: string) =>
@@ -128,4 +121,43 @@ test('plan, graph, inspect and report show the steps, and what is left as it is'
   expect((await esparse('graph', '--model', model())).stdout).toContain('c4, 16 x 144, step 2');
   expect((await esparse('inspect', '--store', at('whole'))).stdout).toContain('onnx, 6 steps');
   expect((await esparse('report', '--store', at('whole'), '--out', at('report.html'))).code).toBe(0);
+});
+
+test('graphs are measured by labels, by outputs as they should be, and against the first of them', async () => {
+  const dense = await outputs(model());
+  // Four rows of each picture.
+  const rows = dense.flatMap((values) => [0, 8, 16, 24].map((row) => values.slice(row, row + 8)));
+  const wanted = rows.map((row) => row.indexOf(Math.max(...row)));
+  await writeFile(
+    at('labelled.npz'),
+    npzOf({
+      x: floats(numbers(SAMPLES * 4 * 64, 99), SAMPLES, 4, 8, 8),
+      labels: { type: 6, shape: [4 * SAMPLES], bytes: new Uint8Array(Int32Array.from(wanted).buffer) },
+      y: floats(Float32Array.from(dense.flatMap((values) => [...values])), SAMPLES, 4, 8),
+    }),
+  );
+  const data = ['--data', at('labelled.npz')];
+  const { models } = await esparseJson(
+    'eval',
+    '--model',
+    model(),
+    ...data,
+    '--compare',
+    at('whole'),
+    at('out.onnx'),
+  );
+  const [own, stored, file] = models as Record<string, unknown>[];
+  expect(own).toMatchObject({
+    samples: SAMPLES,
+    hits: { top1: 1, top5: 1 },
+    targets: { y: { meanSquaredError: 0 } },
+  });
+  expect(own).not.toHaveProperty('first');
+  const { first, targets } = stored as { first: { y: object }; targets: { y: object } };
+  expect(first.y).toEqual(targets.y);
+  expect({ ...stored, model: '' }).toEqual({ ...file, model: '' });
+  const alone = await esparse('eval', '--store', at('whole'), ...data);
+  expect(alone.stdout).toContain('top-1');
+  const missing = await esparse('eval', '--store', at('whole'), '--text', at('labelled.npz'));
+  expect(missing.code).toBe(2);
 });

@@ -44,6 +44,7 @@ export { safetensorsHeader, tensorBytes, type TensorToList } from './write-safet
 export { modelProto } from './onnx/schema.ts';
 export { nodesFor, valuesBefore, type Cut } from './onnx/cut.ts';
 export {
+  graphValues,
   type GraphLinear,
   type GraphParts,
   type GraphTap,
@@ -61,7 +62,7 @@ export {
 } from './onnx/messages.ts';
 export { gatherMatrix, scatterMatrix, type MatrixPlace } from './onnx/matrix-place.ts';
 export { type TapSource } from './onnx/operators/operator.ts';
-export { setElements, shapeOf, tensorsOf } from './onnx/tensors.ts';
+export { externalOf, setElements, shapeOf, tensorsOf } from './onnx/tensors.ts';
 export { readsOf, viewOf, type Branches, type GraphView } from './onnx/view.ts';
 export { readNpy, writeNpy, type ArrayValue } from './samples/npy.ts';
 export { openSamples, type Samples, type SamplesOptions } from './samples/samples.ts';
@@ -72,4 +73,4 @@ export {
   type NodeInput,
   type ValueInput,
 } from './onnx/write-graph.ts';
-export { isGraphFile } from './model-folder.ts';
+export { isGraphFile, readGraphFile } from './model-folder.ts';

@@ -16,3 +16,10 @@ export {
 export type { Choice, Question } from './tasks/question.ts';
 export { readQuestions, type QuestionSet } from './tasks/read-questions.ts';
 export { scoreQuestions, type QuestionScores, type ScoreQuestionsOptions } from './tasks/score-questions.ts';
+export {
+  evaluateGraphs,
+  type EvaluateGraphsOptions,
+  type GraphFigures,
+  type GraphToMeasure,
+} from './graphs/evaluate-graphs.ts';
+export type { Hits, Nearness } from './graphs/graph-figures.ts';

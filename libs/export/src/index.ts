@@ -11,3 +11,4 @@ export {
   type ImportProgress,
   type ImportReport,
 } from './import-weights.ts';
+export { graphOfRun } from './graph/run-graph.ts';

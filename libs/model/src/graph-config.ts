@@ -47,7 +47,7 @@ export const graphConfig = z.object({
   opset: count,
   inputs: values,
   outputs: values,
-  branches: z.record(z.string(), z.enum(['then_branch', 'else_branch'])),
+  branches: z.record(z.string(), z.boolean()),
   steps: z.array(z.object({ from: count, to: count })).min(1),
   taps: z.array(z.object({ name, step: count, channels: count.min(1), source })),
   linears: z

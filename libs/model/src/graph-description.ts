@@ -1,4 +1,4 @@
-import type { Checkpoint, GraphParts } from '@esparse/checkpoint';
+import type { Branches, Checkpoint, GraphParts } from '@esparse/checkpoint';
 import { EsparseError, faultInWords } from '@esparse/errors';
 import { checkTensors } from './check-tensors.ts';
 import { describeCheckpoint } from './describe-checkpoint.ts';
@@ -17,6 +17,11 @@ export type AnyModel = ModelDescription | GraphDescription;
 /** Whether a model is a graph of ONNX, and no language model. */
 export function isGraph(model: PrunableModel): model is GraphDescription {
   return 'graph' in model;
+}
+
+/** Of a graph, the nodes If that are looked into. */
+export function branchesOf(model: AnyModel): Branches | undefined {
+  return isGraph(model) ? model.graph.branches : undefined;
 }
 
 /**

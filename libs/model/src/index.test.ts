@@ -12,6 +12,7 @@ test('the public surface is this', () => {
     'ROPE_FIELDS',
     'areF32',
     'biasSlot',
+    'branchesOf',
     'checkTensors',
     'count',
     'defineFamily',

@@ -24,6 +24,7 @@ export {
 } from './description.ts';
 export { describeCheckpoint } from './describe-checkpoint.ts';
 export {
+  branchesOf,
   describePrunable,
   describePrunableCheckpoint,
   graphOf,

@@ -13,3 +13,4 @@ export { sequenceLogits } from './runner/logits.ts';
 export { boundaryOf, createGraphRunner } from './graphs/graph-runner.ts';
 export { packState } from './graphs/state.ts';
 export { createTensorSession, type TensorSession, type TensorValue } from './graphs/tensor-session.ts';
+export { findBranches, type FindBranchesOptions } from './graphs/find-branches.ts';

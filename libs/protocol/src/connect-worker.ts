@@ -111,8 +111,8 @@ function tuneDeadlineMs({ shards, sequences, steps, batch }: TuneBlockRequest): 
   return Math.min(2 ** 31 - 1, SHARD_DEADLINE_MS * Math.ceil(passes / sequencesEach));
 }
 
-function refOf({ numerics = '', modelDigest = '', ...target }: RunTarget) {
-  return { ...target, numerics, modelDigest, protocolVersion: PROTOCOL_VERSION };
+function refOf({ numerics = '', modelDigest = '', branches = {}, ...target }: RunTarget) {
+  return { ...target, numerics, modelDigest, branches, protocolVersion: PROTOCOL_VERSION };
 }
 
 function within(milliseconds: number) {

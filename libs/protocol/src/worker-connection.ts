@@ -12,6 +12,8 @@ export interface RunTarget extends Partial<WorkerIdentity> {
   /** Fingerprint of the run. */
   readonly run: string;
   readonly seqlen: number;
+  /** Of a graph: the nodes If that are looked into, and whether the branch for true is taken. @default none */
+  readonly branches?: Readonly<Record<string, boolean>> | undefined;
 }
 
 /** A shard's calibration tokens: sequences x seqlen ids. */

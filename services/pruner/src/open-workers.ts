@@ -3,6 +3,7 @@ import { abortWith } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import { resolveLocation } from '@esparse/storage';
 import { requireIdentity, type WorkerConnection } from '@esparse/protocol';
+import { branchesOf } from '@esparse/model';
 import { attempt$ } from './attempt.ts';
 import type { RunEvent } from './events.ts';
 import type { PruneOptions } from './options.ts';
@@ -27,7 +28,7 @@ const LOOK_MS = 20;
 export async function openWorkers(
   pool: WorkerPool,
   { model, store, seqlen }: PruneOptions,
-  { checkpoint }: Preparation,
+  { checkpoint, description }: Preparation,
   emit: (event: RunEvent) => void,
   signal?: AbortSignal,
 ): Promise<string> {
@@ -37,6 +38,7 @@ export async function openWorkers(
     run: NO_RUN,
     seqlen,
     modelDigest: checkpoint.digest,
+    branches: branchesOf(description),
   };
   const opened = await Promise.all(
     (await workersThere(pool, emit, signal)).map(async (worker) => {

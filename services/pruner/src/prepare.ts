@@ -1,19 +1,14 @@
 import {
   CALIBRATION_ALGORITHM,
   calibrationWindows,
+  isGraphFile,
   openCheckpoint,
-  openSamples,
   openTokenizer,
   readText,
   type Checkpoint,
 } from '@esparse/checkpoint';
-import {
-  describePrunableCheckpoint,
-  graphOf,
-  isGraph,
-  type AnyModel,
-  type GraphDescription,
-} from '@esparse/model';
+import { describeCheckpoint, graphOf, type AnyModel } from '@esparse/model';
+import { EsparseError } from '@esparse/errors';
 import { boundaryOf } from '@esparse/onnx';
 import type { RunAttributes } from '@esparse/model-store';
 import type { ConfiguredPipeline, Plugin } from '@esparse/sparsity';
@@ -21,6 +16,7 @@ import { fingerprintOf, tokensDigest } from './fingerprint.ts';
 import { graphNotes } from './graph-notes.ts';
 import { requireForGraphs } from './graph-options.ts';
 import { resolveLayers, type Layers } from './layers.ts';
+import { openGraph } from './open-graph.ts';
 import type { PruneOptions } from './options.ts';
 import { requireTakenBlocks } from './require-taken-blocks.ts';
 import { sampleShards, shardsOf, type Shard } from './shards.ts';
@@ -46,10 +42,10 @@ export interface Preparation {
  * refused here.
  */
 export async function prepare(options: PruneOptions, signal?: AbortSignal): Promise<Preparation> {
+  if (isGraphFile(options.model)) return prepareGraph(options, signal);
   const checkpoint = await openCheckpoint(options.model, signal);
   try {
-    const description = describePrunableCheckpoint(checkpoint);
-    if (isGraph(description)) return await prepareGraph(options, checkpoint, description, signal);
+    const description = describeCheckpoint(checkpoint);
     requireTakenBlocks(options.pipeline, description);
     const layers = resolveLayers(description, options);
     const windows = calibrationWindows(await calibrationTokens(options, signal), options);
@@ -66,32 +62,28 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
 }
 
 /** A graph has samples where a language model has sequences of tokens: each is a sequence of one. */
-async function prepareGraph(
-  asked: PruneOptions,
-  checkpoint: Checkpoint,
-  description: GraphDescription,
-  signal?: AbortSignal,
-): Promise<Preparation> {
+async function prepareGraph(asked: PruneOptions, signal?: AbortSignal): Promise<Preparation> {
   requireForGraphs(asked);
-  const { graph } = description;
-  const data = await openSamples(asked.calibration, {
-    inputs: graph.inputs,
-    beside: ['labels', ...graph.outputs.map(({ name }) => name)],
-    signal,
-  });
-  const samples = Math.min(asked.samples, data.count);
-  const options: PruneOptions = {
-    ...{ ...asked, samples, seqlen: 1, seed: 0, bos: false },
-    // The first convolution of nearly every graph has three channels, or one.
-    skipIndivisible: true,
-  };
-  const layers = resolveLayers(description, options);
-  const first = boundaryOf(description, await graphOf(checkpoint, signal), 0);
-  return {
-    ...{ options, checkpoint, description, layers, notes: graphNotes(description, layers) },
-    shards: sampleShards(data, samples, first),
-    tokens: data.digest(samples),
-  };
+  const { checkpoint, description, samples: data } = await openGraph(asked, signal);
+  try {
+    if (data === undefined) throw new EsparseError('internal', 'a run was asked for without data');
+    const samples = Math.min(asked.samples, data.count);
+    const options: PruneOptions = {
+      ...{ ...asked, samples, seqlen: 1, seed: 0, bos: false },
+      // The first convolution of nearly every graph has three channels, or one.
+      skipIndivisible: true,
+    };
+    const layers = resolveLayers(description, options);
+    const first = boundaryOf(description, await graphOf(checkpoint, signal), 0);
+    return {
+      ...{ options, checkpoint, description, layers, notes: graphNotes(description, layers) },
+      shards: sampleShards(data, samples, first),
+      tokens: data.digest(samples),
+    };
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
 }
 
 /** The calibration text, tokenized. */

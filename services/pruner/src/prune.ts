@@ -9,7 +9,7 @@ import {
   writeGraph,
   writeTokenizerFiles,
 } from '@esparse/model-store';
-import { graphOf, isGraph } from '@esparse/model';
+import { branchesOf, graphOf, isGraph } from '@esparse/model';
 import { openInferenceKernels } from '@esparse/kernels';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
@@ -211,6 +211,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
         seqlen: options.seqlen,
         numerics,
         modelDigest: preparation.checkpoint.digest,
+        branches: branchesOf(preparation.description),
       },
       writer,
       pool,

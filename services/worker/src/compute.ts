@@ -1,3 +1,4 @@
+import type { Branches } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { narrow } from '@esparse/kernels';
 import {
@@ -24,6 +25,8 @@ import { tuneDraft, type TunedDraft, type TuneInput, type TuneProgress } from '.
 export interface ModelTarget {
   readonly model: string;
   readonly seqlen: number;
+  /** Of a graph: see `Branches` of @esparse/checkpoint. @default none */
+  readonly branches?: Branches | undefined;
 }
 
 /** A block of it: with its dense weights, or with the pruned ones that a run has committed. */
@@ -76,11 +79,8 @@ export interface ComputeOptions {
 export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signal?: AbortSignal) {
   const models = createModelCache({ threads, device, signal });
 
-  const withModel = async <R>(
-    { model, seqlen }: ModelTarget,
-    use: (open: OpenModel) => Promise<R>,
-  ): Promise<R> => {
-    const { value, release } = await models.hold(model, seqlen);
+  const withModel = async <R>(target: ModelTarget, use: (open: OpenModel) => Promise<R>): Promise<R> => {
+    const { value, release } = await models.hold(target);
     try {
       return await use(value);
     } finally {
@@ -119,7 +119,7 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     /** Begins to fold statistics of a block on the device; what was folded there before is dropped. */
     foldBegin: async ({ target, taps, statistics }: FoldInput): Promise<void> => {
       endFold();
-      const { value, release } = await models.hold(target.model, target.seqlen);
+      const { value, release } = await models.hold(target);
       try {
         const { description, opened } = value;
         requireBlock(description, target.block);

@@ -1,4 +1,10 @@
-import { checkpointWeights, openCheckpoint, type Checkpoint, type WeightSource } from '@esparse/checkpoint';
+import {
+  canonicalJson,
+  checkpointWeights,
+  openCheckpoint,
+  type Checkpoint,
+  type WeightSource,
+} from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import {
   describePrunableCheckpoint,
@@ -10,6 +16,7 @@ import {
 } from '@esparse/model';
 import { createGraphRunner, type LoadedBlock } from '@esparse/onnx';
 import { openWorkerDevice, type OpenDevice, type WorkerDevice } from './device.ts';
+import type { ModelTarget } from './compute.ts';
 import { createSlot, type Held, type Slot } from './slot.ts';
 
 /** A model that is open: its checkpoint, its shape, the sessions that run its blocks, and the block in use. */
@@ -31,7 +38,7 @@ export interface OpenLanguageModel extends OpenModel {
 
 /** Holds the model in use, opened and checked; another model or sequence length replaces it. */
 export interface ModelCache {
-  hold(directory: string, seqlen: number): Promise<Held<OpenModel>>;
+  hold(target: ModelTarget): Promise<Held<OpenModel>>;
 }
 
 export interface ModelCacheOptions {
@@ -47,17 +54,18 @@ export function createModelCache(options: ModelCacheOptions): ModelCache {
     void Promise.allSettled([runner.release().finally(() => opened.release()), checkpoint.close()]);
   });
   return {
-    hold: (directory, seqlen) =>
-      slot.hold(`${seqlen}:${directory}`, () => openModel(directory, seqlen, options)),
+    hold: (target) => {
+      const { model, seqlen, branches = {} } = target;
+      return slot.hold(`${seqlen}:${canonicalJson(branches)}:${model}`, () => openModel(target, options));
+    },
   };
 }
 
 async function openModel(
-  directory: string,
-  seqlen: number,
+  { model, seqlen, branches }: ModelTarget,
   { threads, device: name, signal }: ModelCacheOptions,
 ): Promise<OpenModel> {
-  const checkpoint = await openCheckpoint(directory, signal);
+  const checkpoint = await openCheckpoint(model, signal, branches);
   let opened: OpenDevice | undefined;
   try {
     const description = describePrunableCheckpoint(checkpoint);

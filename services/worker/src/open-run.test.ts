@@ -12,6 +12,7 @@ const REF = {
   seqlen: 8,
   numerics: '',
   modelDigest: '',
+  branches: {},
 };
 
 /** Opens runs with a model that is always there; says what was opened and sent. */
@@ -33,8 +34,14 @@ function opener(guard = (_: string, requested: string) => Promise.resolve(`/root
 
 test('a run is opened under the paths that the guard gives, and the client learns who answers', async () => {
   const { open, opened, sent } = opener();
-  expect(await open({})).toEqual({ model: '/root/m', store: '/root/s', run: REF.run, seqlen: 8 });
-  expect(opened).toEqual([{ model: '/root/m', seqlen: 8 }]);
+  expect(await open({})).toEqual({
+    model: '/root/m',
+    store: '/root/s',
+    run: REF.run,
+    seqlen: 8,
+    branches: {},
+  });
+  expect(opened).toEqual([{ model: '/root/m', seqlen: 8, branches: {} }]);
   expect(sent.map((metadata) => metadata.getMap())).toEqual([
     { 'esparse-numerics': 'n', 'esparse-model': 'd' },
   ]);

@@ -30,10 +30,10 @@ export function createOpenRun(guard: PathGuard, compute: Pick<ComputeThread, 'ca
     if (!/^[0-9a-f]{8,64}$/.test(ref.run)) throw new EsparseError('usage', 'the run is not a fingerprint');
     const model = await guard('model', ref.model);
     const store = await guard('store', ref.store);
-    const { run, seqlen, numerics, modelDigest } = ref;
-    const identity = await compute.call('openModel', { model, seqlen });
+    const { run, seqlen, numerics, modelDigest, branches } = ref;
+    const identity = await compute.call('openModel', { model, seqlen, branches });
     sendMetadata(identityMetadata(identity));
     requireIdentity({ numerics, modelDigest }, identity, 'this worker');
-    return { model, store, run, seqlen };
+    return { model, store, run, seqlen, branches };
   };
 }

@@ -59,8 +59,8 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
   return {
     Describe: unary(options, 'Describe', (request) => Promise.resolve(describe(request, threads))),
     OpenModel: unary(options, 'OpenModel', async ({ run }, context) => {
-      const { model, seqlen } = await parts.openRun(run, context);
-      return compute.call('openModel', { model, seqlen });
+      const { model, seqlen, branches } = await parts.openRun(run, context);
+      return compute.call('openModel', { model, seqlen, branches });
     }),
     OpenShard: computing('OpenShard', openShard),
     StreamActivations: streaming('StreamActivations', streamActivations, (tile) => {

@@ -1,5 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import type { TensorDtype } from '../tensor-info.ts';
+import { constantsOf, isFloat, type Constants } from './constants.ts';
 import type { Cut } from './cut.ts';
 import type { MatrixPlace } from './matrix-place.ts';
 import {
@@ -12,8 +13,7 @@ import {
 } from './messages.ts';
 import { OPERATORS } from './operators/index.ts';
 import type { ConstantFacts, NodeLinear, TapSource } from './operators/operator.ts';
-import { shapeOf } from './tensors.ts';
-import { nameOf, readsOf, viewOf, type Branches, type GraphView } from './view.ts';
+import { nameOf, viewOf, type Branches, type GraphView } from './view.ts';
 
 /** Versions of the standard operators that are read. */
 export const OPSETS = { least: 7, most: 24 } as const;
@@ -91,10 +91,10 @@ export function describeGraph(
     readonly linears: readonly NodeLinear[];
   }[] = [];
   const left: LeftAlone[] = [];
-  const used = usesOf(view);
+  const constants = constantsOf(view);
   view.nodes.forEach((node, index) => {
     if (view.fixed.has(node)) return;
-    const linears = linearsOf(view, node, used);
+    const linears = linearsOf(node, constants);
     if (typeof linears === 'string')
       left.push({ node: nameOf(node), operator: operatorOf(node), why: linears });
     else if (linears.length > 0) found.push({ index, node, linears });
@@ -135,10 +135,7 @@ export function describeGraph(
       linears.push({
         ...{ name, step: at, tap: tap.name, rows, cols },
         ...(inner !== undefined && { inner }),
-        dtype:
-          view.constants.get(constantUnder(view, matrix.value)!)!.message.data_type === ELEMENT.FLOAT16
-            ? 'F16'
-            : 'F32',
+        dtype: matrix.facts.type === ELEMENT.FLOAT16 ? 'F16' : 'F32',
         place,
       });
     }
@@ -147,11 +144,15 @@ export function describeGraph(
     from: i === 0 ? 0 : from,
     to: begins[i + 1] ?? view.nodes.length,
   }));
-  const [inputs, outputs] = [view.inputs, view.outputs].map((values) => values.map(valueOf)) as [
-    GraphValue[],
-    GraphValue[],
-  ];
-  return { opset, inputs, outputs, branches, steps, taps: allTaps, linears, left };
+  return { opset, ...graphValues(view), branches, steps, taps: allTaps, linears, left };
+}
+
+/** What goes into a graph, and comes out of it. */
+export function graphValues({ inputs, outputs }: Pick<GraphView, 'inputs' | 'outputs'>): {
+  readonly inputs: GraphValue[];
+  readonly outputs: GraphValue[];
+} {
+  return { inputs: inputs.map(valueOf), outputs: outputs.map(valueOf) };
 }
 
 function valueOf({ name, type }: ValueMessage): GraphValue {
@@ -163,64 +164,33 @@ function valueOf({ name, type }: ValueMessage): GraphValue {
   return { name, type: element, shape: dims ?? null };
 }
 
-/** Of how many nodes a constant is an input. */
-function usesOf({ nodes }: GraphView): ReadonlyMap<string, number> {
-  const used = new Map<string, number>();
-  for (const node of nodes) for (const name of readsOf(node)) used.set(name, (used.get(name) ?? 0) + 1);
-  return used;
-}
-
-/** The name of the constant that a value is, which a node Identity may have passed on. */
-function constantUnder(view: GraphView, value: string): string | undefined {
-  if (view.constants.has(value)) return value;
-  const maker = view.nodes.find(({ output }) => output.includes(value));
-  return maker?.op_type === 'Identity' && view.fixed.has(maker)
-    ? constantUnder(view, maker.input[0] ?? '')
-    : undefined;
-}
-
 /** What of a node can be pruned: nothing of most. */
-function linearsOf(
-  view: GraphView,
-  node: NodeMessage,
-  used: ReadonlyMap<string, number>,
-): readonly NodeLinear[] | string {
-  const constantOf = (value: string): ConstantFacts | undefined => {
-    const name = constantUnder(view, value);
-    const constant = name === undefined ? undefined : view.constants.get(name);
-    return (
-      constant && {
-        tensor: constant.tensor,
-        shape: shapeOf(constant.message),
-        type: constant.message.data_type,
-      }
-    );
-  };
+function linearsOf(node: NodeMessage, constants: Constants): readonly NodeLinear[] | string {
   if (graphsIn(node).length > 0) return 'it has graphs inside, which are left as they are';
-  const isStandard = node.domain === '' || node.domain === 'ai.onnx';
-  const operator = isStandard ? OPERATORS.get(node.op_type) : undefined;
+  const operator = isStandard(node) ? OPERATORS.get(node.op_type) : undefined;
   if (operator === undefined) {
-    const weights = node.input.map(constantOf).find((constant) => isMatrix(constant));
+    const weights = node.input.map(constants.constantOf).find(isMatrix);
     return weights === undefined ? [] : 'it has a matrix, and is no operator whose weights are pruned';
   }
-  const found = operator(node, constantOf);
+  const found = operator(node, constants);
   if (typeof found === 'string') return found;
-  for (const { value } of found) {
-    const { type } = constantOf(value)!;
-    if (type !== ELEMENT.FLOAT && type !== ELEMENT.FLOAT16) return 'its weights are neither f32 nor f16';
-    if ((used.get(value) ?? 0) > 1) return 'its weights are those of another node, too';
+  for (const { facts } of found) {
+    if (!isFloat(facts)) return 'its weights are neither f32 nor f16';
+    if (!constants.isOwn(facts.tensor)) return 'its weights are those of another node, too';
   }
   return found;
 }
 
 function isMatrix(constant: ConstantFacts | undefined): boolean {
-  if (constant === undefined) return false;
-  const isFloat = constant.type === ELEMENT.FLOAT || constant.type === ELEMENT.FLOAT16;
-  return isFloat && constant.shape.filter((size) => size > 1).length > 1;
+  return constant !== undefined && isFloat(constant) && constant.shape.filter((size) => size > 1).length > 1;
 }
 
-function operatorOf({ domain, op_type: name }: NodeMessage): string {
-  return domain === '' || domain === 'ai.onnx' ? name : `${domain}.${name}`;
+function isStandard({ domain }: NodeMessage): boolean {
+  return domain === '' || domain === 'ai.onnx';
+}
+
+function operatorOf(node: NodeMessage): string {
+  return isStandard(node) ? node.op_type : `${node.domain}.${node.op_type}`;
 }
 
 function opsetOf({ opset_import: imports }: ModelMessage, location: string): number {

@@ -9,8 +9,8 @@ import {
 } from './messages.ts';
 import { tensorsOf } from './tensors.ts';
 
-/** Which branch each If takes that is looked into, by the name of its first output. */
-export type Branches = Readonly<Record<string, 'then_branch' | 'else_branch'>>;
+/** The nodes If that are looked into, by the name of their first output: whether the branch for true is the one. */
+export type Branches = Readonly<Record<string, boolean>>;
 
 /** A constant of a graph, and its number in the file: see `tensorsOf`. */
 export interface ViewConstant {
@@ -52,8 +52,7 @@ export function viewOf(graph: GraphMessage, branches: Branches, location: string
     for (const message of part.initializer) keep(message.name, message);
     for (const node of part.node) {
       const constant = node.op_type === 'Constant' ? attributeOf(node, 'value')?.t : undefined;
-      const taken = node.op_type === 'If' ? branches[node.output[0] ?? ''] : undefined;
-      const branch = taken === undefined ? undefined : attributeOf(node, taken)?.g;
+      const branch = branchOf(node, branches);
       if (constant) keep(node.output[0] ?? '', constant);
       else if (branch) {
         add(branch);
@@ -68,6 +67,13 @@ export function viewOf(graph: GraphMessage, branches: Branches, location: string
   const view = { nodes, constants, inputs, outputs: graph.output };
   requireOrder(view, location);
   return { ...view, fixed: fixedNodes(view) };
+}
+
+/** The graph inside an If that takes its place. */
+function branchOf(node: NodeMessage, branches: Branches): GraphMessage | null | undefined {
+  const [name = ''] = node.output;
+  if (node.op_type !== 'If' || !Object.hasOwn(branches, name)) return undefined;
+  return attributeOf(node, branches[name] === true ? 'then_branch' : 'else_branch')?.g;
 }
 
 function identity(input: string, output: string): NodeMessage {

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { withCancellation } from '../cancel.ts';
 import { deviceOfEither, type EvalBackend } from '../eval/backend.ts';
+import { measureGraphs, renderGraphs } from '../eval/graphs.ts';
 import { flagsOf } from '../eval/place.ts';
 import { measure, type MeasureOptions } from '../eval/figures.ts';
 import { renderOne, renderSeveral } from '../eval/render.ts';
@@ -17,6 +18,7 @@ import { createProgress } from '../progress.ts';
 
 interface Flags extends CacheFlags, EvalRequestFlags, FamilyFlags, SourceFlags, VerifyFlags {
   readonly compare?: readonly string[];
+  readonly data?: string;
   readonly engine?: EvalBackend;
   readonly threads?: number;
   readonly device?: string;
@@ -28,7 +30,7 @@ export function evalCommand(): Command {
   const [cacheDirectory, cacheSize] = cacheOptions();
   const command = new Command('eval').description(
     'Measures a pruned model in a store, or a checkpoint: the perplexity of a text, and how many multiple-choice questions it ' +
-      'answers rightly; and sets several models side by side.',
+      'answers rightly; or a graph of ONNX on data; and sets several models side by side.',
   );
   for (const option of sourceOptions()) command.addOption(option);
   return command
@@ -54,6 +56,16 @@ export function evalCommand(): Command {
       )
         .env('ESPARSE_TASKS')
         .argParser(collect),
+    )
+    .addOption(
+      new Option(
+        '--data <file|dir>',
+        'of a graph of ONNX: samples as `prune --calibration` takes them; an array `labels` with a class for each row of the first ' +
+          'output gives top-1 and top-5, arrays named as outputs what these should be; --compare with a graph that is given first, ' +
+          'such as the dense one, tells how near to it the others are',
+      )
+        .env('ESPARSE_DATA')
+        .conflicts(['text', 'tasks']),
     )
     .addOption(
       new Option('--seqlen <n>', 'tokens of a window of the text; each window is scored alone')
@@ -102,7 +114,13 @@ export function evalCommand(): Command {
 
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   await loadedFamily(flags);
-  const { compare = [], json } = flags;
+  const { compare = [], json, data, threads } = flags;
+  if (data !== undefined) {
+    const others = await Promise.all(compare.map((place) => flagsOf(place, signal)));
+    const report = await measureGraphs([flags, ...others], { data, threads, signal });
+    process.stdout.write(json ? `${JSON.stringify(report)}\n` : renderGraphs(report));
+    return;
+  }
   const request = await readEvalRequest(flags, signal);
   const models: Evaluated[] = [];
   for (const source of [flags, ...(await Promise.all(compare.map((place) => flagsOf(place, signal))))]) {

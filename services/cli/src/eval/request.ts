@@ -34,7 +34,7 @@ export async function readEvalRequest(
 ): Promise<EvalRequest> {
   if (file === undefined && tasks.length === 0) {
     throw new EsparseError('usage', 'there is nothing to evaluate on', {
-      hint: 'give --text, a text to predict, or --tasks, files of multiple-choice questions',
+      hint: 'give --text, a text to predict, or --tasks, files of multiple-choice questions; of a graph of ONNX --data',
     });
   }
   const sets: QuestionSet[] = [];

@@ -1,5 +1,5 @@
 import { openCheckpoint, tokenizerFiles, type TokenizerFile } from '@esparse/checkpoint';
-import { describeCheckpoint } from '@esparse/model';
+import { describeCheckpoint, describeModel } from '@esparse/model';
 import { readTokenizerFiles, requireFinished, tokenizerVersion } from '@esparse/model-store';
 import { showLocation } from '@esparse/storage';
 import type { Run } from '@esparse/store';
@@ -50,6 +50,8 @@ export async function findRun(run: Run): Promise<FoundModel> {
     bytes,
     blocks,
   };
+  // A graph has no tokenizer, which would be missed first.
+  describeModel(config);
   // The version first: files that are renewed meanwhile are seen by the next look.
   const version = await tokenizerVersion(run);
   return { facts, files: await readTokenizerFiles(run), version, where: `run ${run.fingerprint}` };

@@ -1,16 +1,16 @@
 import {
   checkpointWeights,
   isGraphFile,
-  openCheckpoint,
-  openSamples,
   type Checkpoint,
   type LeftAlone,
+  type Samples,
 } from '@esparse/checkpoint';
-import { graphOf, isGraph, describePrunableCheckpoint, tapsOf, type GraphDescription } from '@esparse/model';
+import { graphOf, tapsOf, type GraphDescription } from '@esparse/model';
 import { boundaryOf, createGraphRunner, packState } from '@esparse/onnx';
 import { formatPattern } from '@esparse/sparsity';
 import { requireForGraphs } from '../graph-options.ts';
 import { resolveLayers, type Layers } from '../layers.ts';
+import { openGraph } from '../open-graph.ts';
 import { checkedReaders } from '../statistics.ts';
 import { keptReadings } from './plan.ts';
 import type { PlanOptions } from './run-plan.ts';
@@ -57,11 +57,9 @@ export interface GraphPlan {
  */
 export async function planGraph(options: PlanOptions, signal?: AbortSignal): Promise<GraphPlan | undefined> {
   if (!isGraphFile(options.model)) return undefined;
-  const checkpoint = await openCheckpoint(options.model, signal);
+  requireForGraphs(options);
+  const { checkpoint, description, samples } = await openGraph(options, signal);
   try {
-    const description = describePrunableCheckpoint(checkpoint);
-    if (!isGraph(description)) return undefined;
-    requireForGraphs(options);
     checkedReaders(options.pipeline, options);
     const layers = resolveLayers(description, { ...options, skipIndivisible: true });
     const { graph } = description;
@@ -71,7 +69,7 @@ export async function planGraph(options: PlanOptions, signal?: AbortSignal): Pro
     };
     const file = await graphOf(checkpoint, signal);
     const { bytes } = await storeBytesOf(options.model, shape, signal);
-    const sizes = await sizesOf(options, checkpoint, description, signal);
+    const sizes = await sizesOf(samples, options, checkpoint, description, signal);
     return {
       ...{ model: options.model, family: 'onnx', opset: graph.opset, pipeline: options.pipeline.name },
       pattern: formatPattern(options.pattern),
@@ -97,15 +95,13 @@ function linearsIn(layers: Layers, step: number): PlannedCut['linears'] {
 
 /** What each step takes for the first sample. */
 async function sizesOf(
-  { calibration, threads }: PlanOptions,
+  samples: Samples | undefined,
+  { threads }: PlanOptions,
   checkpoint: Checkpoint,
   description: GraphDescription,
   signal?: AbortSignal,
 ): Promise<NonNullable<PlannedCut['sample']>[] | undefined> {
-  if (calibration === undefined) return undefined;
-  const { graph } = description;
-  const beside = ['labels', ...graph.outputs.map(({ name }) => name)];
-  const samples = await openSamples(calibration, { inputs: graph.inputs, beside, signal });
+  if (samples === undefined) return undefined;
   const file = await graphOf(checkpoint, signal);
   const runner = await createGraphRunner(description, file, { threads });
   const weights = checkpointWeights(checkpoint);

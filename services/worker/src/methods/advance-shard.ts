@@ -11,10 +11,10 @@ export async function advanceShard(
   { run: ref, block, shard }: AdvanceShardRequest__Output,
   context: CallContext,
 ): Promise<object> {
-  const { model, store, run, seqlen } = await parts.openRun(ref, context);
+  const { model, store, run, seqlen, branches } = await parts.openRun(ref, context);
   const { hidden } = await openHidden(store, run);
   const states = await readStates(parts, hidden)(block, shard, context.signal);
-  const advance = advanceOf(parts, { model, seqlen, block, pruned: { store, run } });
+  const advance = advanceOf(parts, { model, seqlen, branches, block, pruned: { store, run } });
   await hidden.write(
     block + 1,
     shard,
@@ -29,10 +29,10 @@ export async function advanceDenseShard(
   { run: ref, block, shard }: AdvanceShardRequest__Output,
   context: CallContext,
 ): Promise<object> {
-  const { model, store, run, seqlen } = await parts.openRun(ref, context);
+  const { model, store, run, seqlen, branches } = await parts.openRun(ref, context);
   const stored = await openHidden(store, run);
   const states = await readStates(parts, denseStates(stored, block))(block, shard, context.signal);
-  const advance = advanceOf(parts, { model, seqlen, block });
+  const advance = advanceOf(parts, { model, seqlen, branches, block });
   await stored.hiddenDense.write(
     block + 1,
     shard,

@@ -23,7 +23,7 @@ export async function* gatherStatistics(
   const { signal } = context;
   checkShards(shards);
   checkNames('taps', taps);
-  const { model, store, run, seqlen } = await parts.openRun(ref, context);
+  const { model, store, run, seqlen, branches } = await parts.openRun(ref, context);
   const { hidden } = await openHidden(store, run);
   const read = (shard: number) => readStates(parts, hidden)(block, shard, signal);
   const { wholeShards } = parts;
@@ -31,7 +31,7 @@ export async function* gatherStatistics(
     ...{ block, shards, taps, allTokens, statistics: statisticsOf(statistics) },
     ...{ wholeShards, signal },
   };
-  const target = { model, seqlen, block };
+  const target = { model, seqlen, branches, block };
   if (wholeShards === true && foldsOnDevice(options.statistics)) {
     yield* foldShardsOnDevice(deviceFolding(parts, target, options), read, options);
   } else yield* foldShards(tapsOf(parts, target), read, options);

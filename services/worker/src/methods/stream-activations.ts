@@ -17,7 +17,7 @@ export async function* streamActivations(
 ): AsyncGenerator<ActivationTile> {
   const { signal } = context;
   checkNames('taps', taps);
-  const { model, store, run, seqlen } = await parts.openRun(ref, context);
+  const { model, store, run, seqlen, branches } = await parts.openRun(ref, context);
   const stored = await openHidden(store, run);
   const states = await readStates(parts, stored.hidden)(block, shard, signal);
   const dense = withDense
@@ -26,7 +26,7 @@ export async function* streamActivations(
   requireSameShape(states, dense);
   const { wholeShards } = parts;
   const options = { block, shard, taps, allTokens, dense, wholeShards, signal };
-  const computed = { model, seqlen, block };
+  const computed = { model, seqlen, branches, block };
   const isOutput = taps.length === 1 && taps[0] === BLOCK_OUTPUT;
   yield* streamTiles(isOutput ? outputOf(parts, computed) : tapsOf(parts, computed), states, options);
 }

@@ -15,8 +15,8 @@ export async function* tuneBlock(
   const { signal } = context;
   checkShards(request.shards);
   checkShare('dense', request.dense);
-  const { model, store, run, seqlen } = await openRun(ref, context);
-  const target = { model, seqlen, store, run, block };
+  const { model, store, run, seqlen, branches } = await openRun(ref, context);
+  const target = { model, seqlen, branches, store, run, block };
   const tuning = longCall<TuneProgress, TunedDraft>(signal, (port) =>
     compute.call('tune', { target, request, port }),
   );

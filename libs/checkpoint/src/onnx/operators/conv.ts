@@ -5,7 +5,7 @@ import { NOT_CONSTANT, type NodeLinear, type Operator, type TapSource } from './
 const MAX_GROUPS = 64;
 
 /** Conv: a linear for each of its groups, whose inputs are kernel position x channel. */
-export const conv: Operator = (node, constantOf) => {
+export const conv: Operator = (node, { constantOf }) => {
   const [input = '', weight = ''] = node.input;
   const found = constantOf(weight);
   if (found === undefined) return NOT_CONSTANT;
@@ -40,7 +40,7 @@ export const conv: Operator = (node, constantOf) => {
       innerStride: positions,
       outerStride: 1,
     },
-    value: weight,
+    facts: found,
   }));
 };
 

@@ -52,15 +52,23 @@ export interface NodeLinear {
   readonly inner?: number;
   readonly source: TapSource;
   readonly place: MatrixPlace;
-  /** The value of the constant that it lies in. */
-  readonly value: string;
+  /** The constant that it lies in. */
+  readonly facts: ConstantFacts;
 }
 
 /** What of a node can be pruned, or why nothing can. */
 export type Found = readonly NodeLinear[] | string;
 
+/** What an operator asks of the graph around its node. */
+export interface Surroundings {
+  /** A value that is a constant. */
+  constantOf(value: string): ConstantFacts | undefined;
+  /** The constant matrix whose rows a value has, all of them, perhaps in another order: no group of inputs sees the difference. */
+  rowsOf(value: string): ConstantFacts | undefined;
+}
+
 /** An operator with weights: one file, and its line in `index.ts`. */
-export type Operator = (node: NodeMessage, constantOf: (value: string) => ConstantFacts | undefined) => Found;
+export type Operator = (node: NodeMessage, around: Surroundings) => Found;
 
 /** Why a node stays as it is whose weights are computed. */
 export const NOT_CONSTANT = 'its weights are no constant of the graph';

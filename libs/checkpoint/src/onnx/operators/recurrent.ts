@@ -1,19 +1,21 @@
 import { intOf, wordOf } from '../messages.ts';
-import { NOT_CONSTANT, type NodeLinear, type Operator } from './operator.ts';
+import { NOT_CONSTANT, type ConstantFacts, type NodeLinear, type Operator } from './operator.ts';
 
 /**
  * LSTM and GRU: for each direction the matrix of the inputs, and that of the state, which is the node's own output one step
  * before. Their rows are those of all gates together.
  */
-export const recurrent: Operator = (node, constantOf) => {
+export const recurrent: Operator = (node, { constantOf, rowsOf }) => {
   const [input = '', weight = '', states = '', , lengths = '', initial = ''] = node.input;
-  const [w, r] = [constantOf(weight), constantOf(states)];
+  const [w, r] = [weight, states].map((value) => constantOf(value) ?? oneDirection(rowsOf(value)));
   if (w === undefined || r === undefined) return NOT_CONSTANT;
   if (intOf(node, 'layout', 0) !== 0) return 'its layout has the batch first';
+  const perGate = intOf(node, 'hidden_size', 0);
   const direction = wordOf(node, 'direction', 'forward');
   const [directions = 0, gates = 0, inputs = 0] = w.shape;
   const hidden = r.shape[2] ?? 0;
-  if (w.shape.length !== 3 || r.shape.length !== 3 || gates !== r.shape[1]) {
+  const isSound = gates === r.shape[1] && (perGate === 0 || (hidden === perGate && gates % perGate === 0));
+  if (w.shape.length !== 3 || r.shape.length !== 3 || !isSound) {
     return 'its weights have an unknown shape';
   }
   const linears: NodeLinear[] = [];
@@ -22,7 +24,7 @@ export const recurrent: Operator = (node, constantOf) => {
     const suffix = backwards && directions > 1 ? '_reverse' : '';
     linears.push({
       suffix: `.input${suffix}`,
-      ...{ rows: gates, cols: inputs, value: weight },
+      ...{ rows: gates, cols: inputs, facts: w },
       source: { from: 'rows', value: input },
       place: placeOf(w.tensor, d, gates, inputs),
     });
@@ -30,7 +32,7 @@ export const recurrent: Operator = (node, constantOf) => {
     if (lengths !== '') continue;
     linears.push({
       suffix: `.state${suffix}`,
-      ...{ rows: gates, cols: hidden, value: states },
+      ...{ rows: gates, cols: hidden, facts: r },
       source: {
         from: 'states',
         value: stateValue(node.output),
@@ -42,6 +44,11 @@ export const recurrent: Operator = (node, constantOf) => {
   }
   return linears;
 };
+
+/** Weights that exporters put together from the rows of a matrix, a gate after the other, have no axis of directions there. */
+function oneDirection(found: ConstantFacts | undefined): ConstantFacts | undefined {
+  return found && { ...found, shape: [1, ...found.shape] };
+}
 
 /** The value of all states of a node; a name of our own where the graph does not take it. */
 export function stateValue([all = '', ...others]: readonly string[]): string {
