@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { serve } from '../support/serve.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
 const at = scratchFolder();
@@ -35,6 +36,27 @@ test('int4 survivors and int8 embeddings: verified, seen by inspect, and evaluat
   expect((await evaluate('--store', at('int4'), '--engine', 'onnx')) / stored).toBeCloseTo(1, 4);
   await esparseJson('export', '--store', at('int4'), '--out', at('hf'), '--format', 'safetensors');
   expect((await evaluate('--model', at('hf'))) / stored).toBeCloseTo(1, 4);
+}, 120_000);
+
+test('it is served, and says what its linears take', async () => {
+  const server = await serve('--store', at('int4'), '--threads', '1');
+  const info = (await (await fetch(`${server.url}/info`)).json()) as {
+    weight_bytes: { linears: number; dense_linears: number; head: number };
+  };
+  const { linears, dense_linears: dense, head } = info.weight_bytes;
+  expect((16 * linears) / dense).toBeGreaterThan(3.2);
+  expect((16 * linears) / dense).toBeLessThan(3.4);
+  expect(head).toBeGreaterThan(0);
+  const response = await fetch(`${server.url}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'llama-2m', prompt: 'Once upon a time', max_tokens: 8, temperature: 0 }),
+  });
+  const { choices } = (await response.json()) as { choices: { text: string }[] };
+  const args = ['--prompt', 'Once upon a time', '--max-tokens', '8', '--temperature', '0', '--json'];
+  const generated = await esparseJson('generate', '--store', at('int4'), ...args);
+  expect([response.status, choices[0]!.text]).toEqual([200, generated.text]);
+  expect(await server.stop()).toBe(0);
 }, 120_000);
 
 test('an equal run has equal bytes', async () => {

@@ -1,5 +1,6 @@
 import { from, map, type OperatorFunction } from 'rxjs';
 import { channelMeans, type InferenceKernels, type LinearWeights } from '@esparse/kernels';
+import { encodingOf } from '@esparse/sparsity';
 import type { RowSample, StatisticReader } from '@esparse/statistics';
 import { enrich } from './enrich.ts';
 import type { BegunFigures, LinearFigures, MaskedLinear, PrunedLinear } from './linear.ts';
@@ -39,12 +40,7 @@ export function finishFigures(begun: BegunFigures, packed: PrunedLinear['packed'
   const { totalScore, meanScore, outputs } = begun;
   if (outputs === undefined) return { totalScore, meanScore };
   const { kernels, inputs, dense } = outputs;
-  const { keep, group } = packed.pattern;
-  const weights: LinearWeights =
-    packed.encoding === 'quantized-v1'
-      ? { kind: 'quantized', ...packed, keep, group, codes: packed.values }
-      : { kind: 'packed', ...packed, keep, group };
-  const sparse = outputsOf(kernels, weights, inputs);
+  const sparse = outputsOf(kernels, encodingOf(packed).weights(packed), inputs);
   return { totalScore, meanScore, outputError: relativeError(dense, sparse) };
 }
 

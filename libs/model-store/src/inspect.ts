@@ -1,5 +1,5 @@
 import { linearsOf, type LinearSpec, type PrunableModel } from '@esparse/model';
-import { formatPattern } from '@esparse/sparsity';
+import { encodingOf, formatPattern, PERMUTATION } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import { z } from 'zod';
 import { linearAttributesOf, type LinearAttributes } from './linears.ts';
@@ -112,7 +112,7 @@ function inspectLinear(
   const denseBytes = rows * cols * 2;
   const attributes = linearAttributesOf(group, name);
   if (attributes === undefined) return inspectDense(group, densePath(weight(block)), { name, rows, cols });
-  const bytesOf = (array: string) => group.arrays.get(`${name}/${array}`)?.bytes ?? 0;
+  const { bytes, permutationBytes } = bytesOf(group, name, attributes);
   const { before, after } = attributes.keptScore ?? { before: 1, after: 1 };
   return {
     name,
@@ -120,8 +120,8 @@ function inspectLinear(
     values: valuesOf(attributes),
     rows,
     cols,
-    bytes: bytesOf('values') + bytesOf('indices') + bytesOf('scales'),
-    permutationBytes: bytesOf('permutation'),
+    bytes,
+    permutationBytes,
     denseBytes,
     keptScoreGain: relativeGain(before, after),
     keptScore: { before, after },
@@ -136,15 +136,26 @@ function inspectDense(
 ): LinearInspection {
   const denseBytes = linear.rows * linear.cols * 2;
   const attributes = linearAttributesOf(group, path);
-  const bytesOf = (array: string) => group.arrays.get(`${path}/${array}`)?.bytes ?? 0;
   if (attributes === undefined) return { ...linear, bytes: denseBytes, permutationBytes: 0, denseBytes };
-  const bytes = bytesOf('values') + bytesOf('scales');
-  return { ...linear, values: valuesOf(attributes), bytes, permutationBytes: 0, denseBytes };
+  return { ...linear, values: valuesOf(attributes), ...bytesOf(group, path, attributes), denseBytes };
 }
 
 /** What the weights of a linear are stored as: bf16, f16, int8 or int4. */
 function valuesOf(attributes: LinearAttributes): string {
-  return attributes.encoding === 'quantized-v1' ? `int${attributes.bits}` : attributes.dtype;
+  return encodingOf(attributes).values(attributes);
+}
+
+/** Bytes of a linear's arrays: of its order, and of all others. */
+function bytesOf(group: CommittedGroup, path: string, attributes: LinearAttributes) {
+  const sizes = Object.keys(encodingOf(attributes).arrays(attributes)).map(
+    (array) => [array, group.arrays.get(`${path}/${array}`)?.bytes ?? 0] as const,
+  );
+  const sum = (isMeant: (array: string) => boolean) =>
+    sizes.reduce((total, [array, bytes]) => total + (isMeant(array) ? bytes : 0), 0);
+  return {
+    bytes: sum((array) => array !== PERMUTATION),
+    permutationBytes: sum((array) => array === PERMUTATION),
+  };
 }
 
 /** How much larger `after` is than `before`, as a share of it. */

@@ -1,56 +1,33 @@
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
 import {
-  keepsEverything,
-  packedShapes,
-  quantizedShapes,
-  unpackQuantized,
-  unpackToF32,
-  type PackedLinear,
-  type QuantizedLinear,
+  encodingNamed,
+  encodingOf,
+  PERMUTATION,
+  type EncodedData,
+  type StoredAttributes,
+  type StoredLinear,
 } from '@esparse/sparsity';
 import type { ArrayInput, CommittedGroup, Transaction } from '@esparse/store';
 import { z } from 'zod';
 import { meanScorePath } from './paths.ts';
 
-/** What the groups of all encodings say beside their arrays. */
-const common = {
-  rows: z.number().int().positive(),
-  cols: z.number().int().positive(),
-  keep: z.number().int().positive(),
-  group: z.number().int().positive(),
-  tileRows: z.literal(16),
-};
+export type { StoredLinear } from '@esparse/sparsity';
+
 /** Kept score in the original order and in the shuffled one. */
 const keptScore = z.object({ before: z.number(), after: z.number() });
 /** What a report shows beside. */
 const figuresOf = z.object({ totalScore: z.number(), outputError: z.number().optional() });
 
-/** What a packed linear's group says of itself. */
-const linearAttributes = z.discriminatedUnion('encoding', [
-  z.object({
-    ...common,
-    encoding: z.enum(['index-v1', 'mask-v1']),
-    dtype: z.enum(['bf16', 'f16']),
-    keptScore,
-    figures: figuresOf.optional(),
-  }),
-  z.object({
-    ...common,
-    encoding: z.literal('quantized-v1'),
-    bits: z.union([z.literal(4), z.literal(8)]),
-    span: z.number().int().positive(),
-    /** Absent where nothing is pruned. */
-    keptScore: keptScore.optional(),
-    figures: figuresOf.optional(),
-  }),
-]);
+/** What a group says of a linear beside its encoding. */
+const recordOf = z.object({
+  /** Absent where nothing is pruned. */
+  keptScore: keptScore.optional(),
+  figures: figuresOf.optional(),
+});
 
 /** The attributes of a packed linear, as stored. */
-export type LinearAttributes = z.infer<typeof linearAttributes>;
-
-/** A linear as the store has it where it is not a plain matrix. */
-export type StoredLinear = PackedLinear | QuantizedLinear;
+export type LinearAttributes = StoredAttributes & z.infer<typeof recordOf>;
 
 /** Kept score in the original order and in the shuffled one. */
 type KeptScore = z.infer<typeof keptScore>;
@@ -78,12 +55,12 @@ export async function writeLinear(
     ...(score && { keptScore: score }),
     ...(figures && { figures: numbersOf(figures) }),
   };
-  const puts = [...arraysOf(linear)].map(([array, input]) => transaction.putArray(`${name}/${array}`, input));
+  const puts = arraysOf(linear).map(([array, input]) => transaction.putArray(`${name}/${array}`, input));
   if (figures !== undefined) {
     const { meanScore } = figures;
     puts.push(transaction.putArray(meanScorePath(name), { data: meanScore, shape: [linear.cols] }));
   }
-  puts.push(transaction.putGroup(name, { ...descriptionOf(linear), ...record }));
+  puts.push(transaction.putGroup(name, { ...encodingOf(linear).describe(linear), ...record }));
   // At once: one waits for the disk while the other is summed. All have ended before an error is thrown, since the caller
   // may reuse the memory after it.
   await Promise.allSettled(puts);
@@ -94,39 +71,14 @@ function numbersOf({ totalScore, outputError }: StoredFigures): z.infer<typeof f
   return { totalScore, ...(outputError !== undefined && { outputError }) };
 }
 
-/** The attributes that say what the arrays are. */
-function descriptionOf(linear: StoredLinear): Record<string, unknown> {
-  const { encoding, rows, cols, pattern, tileRows } = linear;
-  const { keep, group } = pattern;
-  const common = { rows, cols, keep, group, tileRows };
-  if (encoding === 'quantized-v1') return { encoding, bits: linear.bits, ...common, span: linear.span };
-  return { encoding, dtype: linear.dtype, ...common };
-}
-
 /** The arrays of a linear, by their names. */
-function arraysOf(linear: StoredLinear): Map<string, ArrayInput> {
-  const { rows, cols, pattern, values, indices, permutation } = linear;
-  const arrays = new Map<string, ArrayInput>();
-  const put = (
-    name: string,
-    data: ArrayInput['data'] | undefined,
-    shape: readonly number[] = [],
-    dtype?: string,
-  ) => {
-    if (data !== undefined) arrays.set(name, { data, shape, ...(dtype && { attributes: { dtype } }) });
-  };
-  if (linear.encoding === 'quantized-v1') {
-    const shapes = quantizedShapes(linear);
-    put('values', values, shapes.values);
-    put('scales', linear.scales, shapes.scales, 'bf16');
-    put('indices', indices, shapes.indices);
-  } else {
-    const shapes = packedShapes(pattern, rows, cols);
-    put('values', values, shapes.values, linear.dtype);
-    put('indices', indices, shapes.indices);
-  }
-  put('permutation', permutation, [cols]);
-  return arrays;
+function arraysOf(linear: StoredLinear): [string, ArrayInput][] {
+  const encoding = encodingOf(linear);
+  const data = encoding.data(linear);
+  return Object.entries(encoding.arrays(encoding.describe(linear))).map(([name, { shape, dtype }]) => [
+    name,
+    { data: data[name]!, shape, ...(dtype && { attributes: { dtype } }) },
+  ]);
 }
 
 /** The attributes of a packed linear, or `undefined` where the linear is not packed. */
@@ -135,12 +87,16 @@ export function linearAttributesOf(
   name: string,
 ): LinearAttributes | undefined {
   if (!group.arrays.has(`${name}/values`)) return undefined;
-  const parsed = linearAttributes.safeParse(group.groupAttributes(name));
-  if (parsed.success) return parsed.data;
+  const found = group.groupAttributes(name);
+  const described = encodingNamed(found.encoding)?.attributes.safeParse(found);
+  const record = recordOf.safeParse(found);
+  // Of what is pruned the scores are known.
+  const isWhole = record.data?.keptScore !== undefined || described?.data?.group === 1;
+  if (described?.success === true && record.success && isWhole) return { ...described.data, ...record.data };
   throw new EsparseError('store', `linear ${name} is described in a way that this version does not know`, {
     hint: 'the store may be of a newer esparse, or damaged: try `esparse verify`',
     context: { linear: name },
-    cause: parsed.error,
+    cause: described?.error ?? record.error,
   });
 }
 
@@ -152,68 +108,30 @@ export async function readLinear(
 ): Promise<StoredLinear> {
   const attributes = linearAttributesOf(group, name);
   if (attributes === undefined) throw new EsparseError('store', `the block holds no packed linear ${name}`);
-  if (attributes.encoding === 'quantized-v1') return readQuantized(group, name, attributes, signal);
-  const { encoding, dtype, rows, cols, keep, group: size, tileRows } = attributes;
-  const pattern = { keep, group: size };
+  const encoding = encodingOf(attributes);
   // Reading comes with the checksums; what unpacks the linear checks that the arrays fit each other.
-  const [values, indices, permutation] = await Promise.all([
-    group.readAs(`${name}/values`, 'uint16', signal),
-    group.readAs(`${name}/indices`, 'uint8', signal),
-    group.readAs(`${name}/permutation`, 'int32', signal),
-  ]);
-  return {
-    encoding,
-    dtype,
-    rows,
-    cols,
-    pattern,
-    tileRows,
-    values: values.data,
-    indices: indices.data,
-    permutation: permutation.data,
-  };
-}
-
-async function readQuantized(
-  group: CommittedGroup,
-  name: string,
-  {
-    encoding,
-    bits,
-    rows,
-    cols,
-    keep,
-    group: size,
-    span,
-    tileRows,
-  }: LinearAttributes & { encoding: 'quantized-v1' },
-  signal?: AbortSignal,
-): Promise<QuantizedLinear> {
-  const pattern = { keep, group: size };
-  const all = keepsEverything(pattern);
-  const [values, scales, indices, permutation] = await Promise.all([
-    group.readAs(`${name}/values`, 'uint8', signal),
-    group.readAs(`${name}/scales`, 'uint16', signal),
-    all ? undefined : group.readAs(`${name}/indices`, 'uint8', signal),
-    all ? undefined : group.readAs(`${name}/permutation`, 'int32', signal),
-  ]);
-  return {
-    ...{ encoding, bits, rows, cols, pattern, span, tileRows, values: values.data, scales: scales.data },
-    indices: indices?.data,
-    permutation: permutation?.data,
-  };
+  const read = Object.entries(encoding.arrays(attributes)).map(
+    async ([array, { type }]) =>
+      [array, (await group.readAs(`${name}/${array}`, type, signal)).data] as const,
+  );
+  return encoding.linear(attributes, Object.fromEntries(await Promise.all(read)));
 }
 
 /** Bytes of its values, indices and scales: what a product reads. */
 export function linearBytes(linear: StoredLinear): number {
-  const scales = linear.encoding === 'quantized-v1' ? linear.scales.byteLength : 0;
-  return linear.values.byteLength + (linear.indices?.byteLength ?? 0) + scales;
+  return weightArrays(linear).reduce((bytes, { byteLength }) => bytes + byteLength, 0);
 }
 
 /** Gives back the memory of a linear's arrays. */
 export function freeLinear(linear: StoredLinear): void {
-  free(linear.values);
-  if (linear.indices !== undefined) free(linear.indices);
+  for (const array of weightArrays(linear)) free(array as Uint8Array);
+}
+
+/** Its arrays but for the order of its inputs. */
+function weightArrays(linear: StoredLinear): EncodedData[string][] {
+  return Object.entries(encodingOf(linear).data(linear)).flatMap(([name, array]) =>
+    name === PERMUTATION ? [] : [array],
+  );
 }
 
 /** A packed linear as a dense f32 matrix (rows x cols) in the original column order. */
@@ -223,7 +141,7 @@ export async function readLinearF32(
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   const packed = await readLinear(group, name, signal);
-  const dense = await (packed.encoding === 'quantized-v1' ? unpackQuantized(packed) : unpackToF32(packed));
+  const dense = await encodingOf(packed).unpackToF32(packed);
   freeLinear(packed);
   return dense;
 }

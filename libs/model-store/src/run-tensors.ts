@@ -3,19 +3,17 @@ import { EsparseError } from '@esparse/errors';
 import type { QuantizedBits } from '@esparse/kernels';
 import type { PrunableModel } from '@esparse/model';
 import {
+  encodingOf,
   fitsBlocks,
   integerBlocks,
   keepsEverything,
-  keptIn,
-  keptInQuantized,
-  unpackLinear,
-  unpackQuantized,
+  QUANTIZED,
   type IntegerBlocks,
   type Pattern,
   type QuantizedLinear,
 } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
-import { freeLinear, linearAttributesOf, readLinear, type LinearAttributes } from './linears.ts';
+import { freeLinear, linearAttributesOf, readLinear } from './linears.ts';
 import { densePath } from './paths.ts';
 import { placesIn, type Place } from './places.ts';
 
@@ -64,7 +62,7 @@ export function runTensors(run: Run, description: PrunableModel): RunTensors {
     async mask(name, signal) {
       const linear = await packed(name, signal);
       if (linear === undefined) return undefined;
-      const kept = await (linear.encoding === 'quantized-v1' ? keptInQuantized(linear) : keptIn(linear));
+      const kept = await encodingOf(linear).kept(linear);
       freeLinear(linear);
       return kept;
     },
@@ -81,7 +79,7 @@ export function runTensors(run: Run, description: PrunableModel): RunTensors {
     async blocks(name, signal) {
       const integersOf = async (under?: AbortSignal): Promise<QuantizedLinear | undefined> => {
         const linear = await packed(name, under);
-        return linear?.encoding === 'quantized-v1' ? linear : undefined;
+        return linear?.encoding === QUANTIZED ? linear : undefined;
       };
       const linear = await integersOf(signal);
       if (linear === undefined) return undefined;
@@ -103,7 +101,7 @@ export function runTensors(run: Run, description: PrunableModel): RunTensors {
       const stored =
         linear === undefined
           ? group.arrays.get(pathOf(place, name))?.attributes.dtype
-          : dtypeOf(linearAttributesOf(group, linear)!);
+          : dtypeIn(group, linear);
       const dtype = DTYPES[String(stored)];
       if (dtype !== undefined) return { name, dtype, shape: place.shape };
       throw new EsparseError('store', `tensor ${name} has a dtype that this version does not know`, {
@@ -114,9 +112,7 @@ export function runTensors(run: Run, description: PrunableModel): RunTensors {
     async read(name, signal) {
       const linear = await packed(name, signal);
       if (linear !== undefined) {
-        const dense = await (linear.encoding === 'quantized-v1'
-          ? unpackQuantized(linear)
-          : unpackLinear(linear));
+        const dense = await encodingOf(linear).unpack(linear);
         freeLinear(linear);
         return bytesOf(dense);
       }
@@ -127,9 +123,10 @@ export function runTensors(run: Run, description: PrunableModel): RunTensors {
   };
 }
 
-/** The type that holds the weights of a linear exactly: an integer times its scale needs more bits than 16-bit floats have. */
-function dtypeOf(attributes: LinearAttributes): string {
-  return attributes.encoding === 'quantized-v1' ? 'f32' : attributes.dtype;
+/** The type that has all weights of a linear. */
+function dtypeIn(group: CommittedGroup, linear: string): string {
+  const attributes = linearAttributesOf(group, linear)!;
+  return encodingOf(attributes).dtype(attributes);
 }
 
 /** The group of a tensor that is packed or quantized, undefined where it is a plain array. */

@@ -8,7 +8,7 @@ import {
   type LinearInspection,
 } from '@esparse/model-store';
 import type { BlockData, LinearData, TapData } from '@esparse/report-page';
-import { isPermutation, keepsEverything, packedIndicesOf, packedShapes } from '@esparse/sparsity';
+import { isPermutation, keepsEverything, packedIndicesOf, packedShapes, QUANTIZED } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import type { Attachment } from './attachment.ts';
 import type { Detail } from './detail.ts';
@@ -99,7 +99,7 @@ async function linearArrays(
   }
   const { encoding } = packedShapes(attributes, rows, cols);
   // The survivors of a quantized linear are read into the form of packed ones.
-  const packed = attributes.encoding === 'quantized-v1' ? packedIndicesOf(attributes, bytes) : bytes;
+  const packed = attributes.encoding === QUANTIZED ? packedIndicesOf(attributes, bytes) : bytes;
   const indices: Indices = { ...attributes, encoding, bytes: packed };
   const kept = keptByPosition(indices, where);
   const share = new Uint8Array(cols);

@@ -69,6 +69,22 @@ export { maskLinear } from './mask-linear.ts';
 export { packLinear, type DenseLinear } from './pack-linear.ts';
 export { repackLinear } from './repack-linear.ts';
 export { packedShapes, type PackedEncoding, type PackedLinear, type PackedShapes } from './packed-linear.ts';
+export {
+  encodingNamed,
+  encodingOf,
+  type AnyEncoding,
+  type StoredAttributes,
+  type StoredLinear,
+} from './encodings/index.ts';
+export {
+  commonAttributes,
+  PERMUTATION,
+  type EncodedArray,
+  type EncodedData,
+  type EncodedLinear,
+  type Encoding,
+  type EncodingAttributes,
+} from './encodings/encoding.ts';
 export type { IntegerWeights, RoundingOptions, Survivors } from './quantization/integer-weights.ts';
 export { EVERYTHING, SCALE_GROUP } from './quantization/integer-weights.ts';
 export { roundLinear, survives } from './quantization/round-linear.ts';

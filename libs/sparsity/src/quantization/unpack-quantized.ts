@@ -11,7 +11,7 @@ import {
 } from '@esparse/kernels';
 import type { PackedLinear } from '../packed-linear.ts';
 import { unpackLinear } from '../unpack-linear.ts';
-import { checkQuantizedLinear, type QuantizedLinear } from './quantized-linear.ts';
+import { checkQuantizedLinear, QUANTIZED, type QuantizedLinear } from './quantized-linear.ts';
 
 /**
  * The dense f32 weights (rows, cols) of a quantized linear, in the original channel order, pruned ones zero: exact, an
@@ -45,7 +45,7 @@ export async function unpackToHalf(
   linear: PackedLinear | QuantizedLinear,
   dtype: HalfDtype,
 ): Promise<Uint16Array> {
-  return linear.encoding === 'quantized-v1' ? narrow(dtype, unpackQuantized(linear)) : unpackLinear(linear);
+  return linear.encoding === QUANTIZED ? narrow(dtype, unpackQuantized(linear)) : unpackLinear(linear);
 }
 
 /** Which weights are kept, as `keptIn` gives it; undefined where all are. */

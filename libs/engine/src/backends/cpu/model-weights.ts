@@ -2,11 +2,9 @@ import { EsparseError, isEsparseError } from '@esparse/errors';
 import type { InferenceKernels, Linear, LinearWeights, Table } from '@esparse/kernels';
 import { biasSlot, linearsOf, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
-import { packedShapes } from '@esparse/sparsity';
 import type { WeightBytes } from '../backend.ts';
-import { mapArray } from '../../weights/map-array.ts';
+import { mapLinear } from '../../weights/map-linear.ts';
 import { mapMatrix } from '../../weights/map-matrix.ts';
-import { mapQuantized, quantizedBytes } from '../../weights/map-quantized.ts';
 import type { ArrayGroup, ModelArrays } from '../../weights/model-arrays.ts';
 
 /** The weights of a model, as they lie in the store or the checkpoint. */
@@ -120,44 +118,20 @@ class Mapper {
         `it is ${attributes.rows} x ${attributes.cols} where the model has ${rows} x ${cols}`,
       );
     }
-    if (attributes.encoding === 'quantized-v1') {
-      const weights = await mapQuantized(group, name, attributes);
-      const permutations = weights.permutation?.byteLength ?? 0;
-      this.bytes.mapped += quantizedBytes(weights) + permutations;
-      this.bytes.linears += quantizedBytes(weights);
-      this.bytes.permutations += permutations;
-      return this.#kernels.createLinear({ ...weights, bias });
-    }
-    const { dtype, keep, group: size } = attributes;
-    const shapes = packedShapes({ keep, group: size }, rows, cols);
-    const values = await this.#map(group, `${name}/values`, 'uint16', shapes.values);
-    const indices = await this.#map(group, `${name}/indices`, 'uint8', shapes.indices);
-    const permutation = group.arrays.has(`${name}/permutation`)
-      ? await this.#map(group, `${name}/permutation`, 'int32', [cols])
-      : undefined;
-    this.bytes.linears += values.byteLength + indices.byteLength;
-    this.bytes.permutations += permutation?.byteLength ?? 0;
-    return this.#kernels.createLinear({
-      kind: 'packed',
-      dtype,
-      rows,
-      cols,
-      keep,
-      group: size,
-      values,
-      indices,
-      permutation,
-      bias,
-    });
+    const { weights, bytes, permutationBytes } = await mapLinear(group, name, attributes);
+    this.bytes.mapped += bytes + permutationBytes;
+    this.bytes.linears += bytes;
+    this.bytes.permutations += permutationBytes;
+    return this.#kernels.createLinear({ ...weights, bias });
   }
 
   /** A matrix that was not pruned, mapped: as it was, or quantized in its place. */
   async matrix(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<Table> {
     const attributes = linearAttributesOf(group, array);
     const table =
-      attributes?.encoding === 'quantized-v1'
-        ? await mapQuantized(group, array, attributes)
-        : await mapMatrix(group, array, shape);
+      attributes === undefined
+        ? await mapMatrix(group, array, shape)
+        : tableOf((await mapLinear(group, array, attributes)).weights);
     if ('kind' in table && (table.rows !== shape[0] || table.cols !== shape[1] || table.group !== 1)) {
       throw new EsparseError(
         'store',
@@ -175,22 +149,18 @@ class Mapper {
     this.#kernels.gatherRows(table, Uint32Array.of(0), 1, vector);
     return vector;
   }
+}
 
-  async #map<T extends 'uint8' | 'uint16' | 'int32'>(
-    group: ArrayGroup,
-    array: string,
-    dtype: T,
-    shape: readonly number[],
-  ) {
-    const data = await mapArray(group, array, dtype, shape);
-    this.bytes.mapped += data.byteLength;
-    return data;
-  }
+/** @throws EsparseError 'store' for a matrix that is pruned, in the place of one that is not */
+function tableOf(weights: LinearWeights): Table {
+  if (weights.kind === 'quantized') return weights;
+  throw new EsparseError('store', 'a matrix that is not pruned is stored as a pruned one');
 }
 
 /** Bytes of its elements. */
 function tableBytes(table: Table): number {
-  return 'kind' in table ? quantizedBytes(table) : table.data.byteLength;
+  if (!('kind' in table)) return table.data.byteLength;
+  return table.codes.byteLength + table.scales.byteLength;
 }
 
 /** A table as the weights of a linear: one object for all dtypes, each with the elements that go with it. */

@@ -9,7 +9,7 @@ import {
   type TensorSpec,
 } from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
-import { isPermutation, packedShapes, unpackLinear } from '@esparse/sparsity';
+import { isPermutation, packedShapes, QUANTIZED, unpackLinear } from '@esparse/sparsity';
 import { mapArray } from '../../weights/map-array.ts';
 import { mapMatrix } from '../../weights/map-matrix.ts';
 import type { ArrayGroup, ModelArrays } from '../../weights/model-arrays.ts';
@@ -145,7 +145,7 @@ export class DecoderWeights {
         `${where}: it is ${attributes.rows} x ${attributes.cols} where the model has ${rows} x ${cols}`,
       );
     }
-    if (attributes.encoding === 'quantized-v1') {
+    if (attributes.encoding === QUANTIZED) {
       throw quantizedOnDevice(where);
     }
     const { keep, group: size, dtype, encoding, tileRows } = attributes;
