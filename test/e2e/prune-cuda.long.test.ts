@@ -129,3 +129,22 @@ test('what is missing is said at the start, with exit code 2', async () => {
     stderr: expect.stringContaining('there is no GPU 1'),
   });
 });
+
+test('cuda:all is a worker for each GPU, and the store is that of one', async () => {
+  const two = { ...gpu, FAKE_CUDA: 'count=2' };
+  expect(await esparseWith(gpu, ...prune('one', '--device', 'cuda'))).toMatchObject({ code: 0 });
+  const { code, stdout } = await esparseWith(two, ...prune('two', '--device', 'cuda:all', '--json'));
+  expect(code).toBe(0);
+  const started = stdout.split('\n').find((line) => line.includes('"started"'))!;
+  expect((JSON.parse(started) as { workers: unknown[] }).workers).toHaveLength(2);
+  expect(await contentsOf(at('two'))).toEqual(await contentsOf(at('one')));
+});
+
+test('a worker whose GPU is lost ends with 75, and prune says so', async () => {
+  const failing = { ...gpu, FAKE_CUDA: 'cuLaunchKernelEx=719:100' };
+  const { code, stderr } = await esparseWith(failing, ...prune('lost', '--device', 'cuda'));
+  expect({ code, stderr }).toEqual({
+    code: 75,
+    stderr: expect.stringContaining('CUDA_ERROR_LAUNCH_FAILED') as string,
+  });
+});

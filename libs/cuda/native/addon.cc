@@ -280,6 +280,13 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("CudaDecoder", CudaDecoder::define(env));
   exports.Set("CudaArithmetic", define_arithmetic(env));
+  exports.Set("gpuCount", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return guarded(info.Env(), [&]() -> Napi::Value {
+                  int count = 0;
+                  check(driver().device_count(&count), "be counted");
+                  return Napi::Number::New(info.Env(), count);
+                });
+              }));
   return exports;
 }
 

@@ -7,6 +7,7 @@ import type { BlockParts, DecoderShape, GpuFacts, PromptPart, RunWants, StoredLi
 export interface Addon {
   readonly CudaDecoder: new (ordinal: number) => NativeDecoder;
   readonly CudaArithmetic: new (ordinal: number) => NativeArithmetic;
+  readonly gpuCount: () => number;
 }
 
 /** A decoder on one GPU; every call throws a `NativeFailure` where it fails. */

@@ -83,6 +83,15 @@ export interface ArithmeticFacts {
   readonly cublaslt: number;
 }
 
+/**
+ * GPUs that the driver shows.
+ *
+ * @throws EsparseError 'unsupported' where there is no driver, or none
+ */
+export function gpuCount(): number {
+  return calling(() => loadAddon().gpuCount());
+}
+
 /** Sizes are rounded up to this: what is used again is found by its size. */
 const GRANULE = 512;
 

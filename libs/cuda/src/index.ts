@@ -17,6 +17,7 @@ export { packedBytes, requireRunnable } from './limits.ts';
 /** Plain arithmetic on an NVIDIA GPU, and the blocks of a model run by it. */
 export {
   CudaArithmetic,
+  gpuCount,
   type Argument,
   type ArithmeticFacts,
   type DeviceMemory,

@@ -1,9 +1,9 @@
 export type { PruneEvent, PruneReport } from './events.ts';
 export { parseLayerRule, type LayerRule } from './layers.ts';
 export {
-  startLocalWorker,
-  type LocalWorker,
+  startLocalWorkers,
   type LocalWorkerOptions,
+  type LocalWorkers,
   type WorkerReady,
 } from './local-worker.ts';
 export type { PruneOptions } from './options.ts';

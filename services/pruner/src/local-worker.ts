@@ -4,7 +4,13 @@ import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { EXIT_BAD_INPUT, EsparseError } from '@esparse/errors';
 
-/** A worker process that this process started and will stop. */
+/** Worker processes that this process started and will stop. */
+export interface LocalWorkers {
+  readonly addresses: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** One of them. */
 export interface LocalWorker {
   readonly address: string;
   stop(): Promise<void>;
@@ -73,6 +79,26 @@ export async function startLocalWorker({
       await exited;
     },
   };
+}
+
+/**
+ * Starts several, one for each device, each with as many threads.
+ *
+ * @throws as `startLocalWorker`, when those that did start have ended
+ */
+export async function startLocalWorkers(
+  options: Omit<LocalWorkerOptions, 'device'>,
+  devices: readonly (string | undefined)[],
+): Promise<LocalWorkers> {
+  const started = await Promise.allSettled(devices.map((device) => startLocalWorker({ ...options, device })));
+  const workers = started.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const stop = async () => {
+    await Promise.all(workers.map((worker) => worker.stop()));
+  };
+  const failed = started.find((outcome) => outcome.status === 'rejected');
+  if (failed === undefined) return { addresses: workers.map(({ address }) => address), stop };
+  await stop();
+  throw failed.reason;
 }
 
 /** This environment without the certificates with which prune speaks to other hosts: on loopback there is no TLS. */

@@ -22,7 +22,7 @@ import { openWorkers, peaksOf } from './open-workers.ts';
 import { removeHiddenBefore, removeHiddenStates } from './hidden-states.ts';
 import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
 import type { PruneEvent, PruneReport, RunEvent } from './events.ts';
-import type { LocalWorker } from './local-worker.ts';
+import type { LocalWorkers } from './local-worker.ts';
 import type { PruneOptions } from './options.ts';
 import { createOperatorMeter, type OperatorMeter } from './operators/meter.ts';
 import { operatorUnits } from './operators/names.ts';
@@ -47,7 +47,7 @@ const LOCAL_WAIT_MS = 3_000;
 
 export interface PruneDependencies {
   /** Starts the worker that serves a run where the options name none. */
-  readonly startWorker: (roots: readonly string[], signal?: AbortSignal) => Promise<LocalWorker>;
+  readonly startWorker: (roots: readonly string[], signal?: AbortSignal) => Promise<LocalWorkers>;
   readonly emit: (event: PruneEvent) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -111,7 +111,7 @@ async function prunePrepared(
   const store = await (options.resume === true ? openStore : createOrOpenStore)(options.store);
   const remote = await clientCredentials(options, options.workers);
   const local = options.workers.length > 0 ? undefined : await startLocal(options, dependencies);
-  const addresses = local === undefined ? options.workers : [local.address];
+  const addresses = local === undefined ? options.workers : local.addresses;
   const pool = createWorkerPool(
     addresses.map((address) => connectWorker(address, local === undefined ? remote : undefined)),
     {
@@ -140,7 +140,7 @@ async function prunePrepared(
 async function startLocal(
   { model, store }: PruneOptions,
   { startWorker, signal }: PruneDependencies,
-): Promise<LocalWorker> {
+): Promise<LocalWorkers> {
   return startWorker(await Promise.all([resolveLocation(model), resolveLocation(store)]), signal);
 }
 

@@ -50,6 +50,8 @@ export interface RunningWorker {
   readonly address: string;
   /** HOST:PORT of the metrics, where they are served. */
   readonly metrics: string | undefined;
+  /** Once the device is lost, with the error that told it: the process is to be started again. */
+  readonly lost: Promise<EsparseError>;
   /** Stops taking calls, lets those that run finish for a while, then hands them back as unavailable. */
   close(): Promise<void>;
 }
@@ -141,6 +143,7 @@ export async function startWorker({
   return {
     address,
     metrics: metricsServer?.address,
+    lost: compute.lost,
     async close() {
       serving = false;
       health.setStatus('', 'NOT_SERVING');

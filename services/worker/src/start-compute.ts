@@ -1,12 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, isEsparseError } from '@esparse/errors';
 import { builtScript } from '@esparse/isolation';
 import { createCaller, type Methods } from './calls.ts';
 import type { Compute, ComputeOptions } from './compute.ts';
 
 /** `Compute` on a thread of its own. */
 export interface ComputeThread {
+  /** Once the device is lost, with the error that told it: nothing will be computed there again. */
+  readonly lost: Promise<EsparseError>;
   readonly call: ReturnType<typeof createCaller<Compute>>['call'];
   /** Lets the call that computes end, cuts off one that reads, refuses those behind it, and ends the thread. */
   stop(): Promise<void>;
@@ -40,6 +42,8 @@ export function startCompute(options: ComputeOptions): ComputeThread {
   const thread = new Worker(SCRIPT, { workerData });
   const { call, fail } = createCaller<ComputeThreadMethods & Methods>(thread);
   const underWay = new Set<Promise<unknown>>();
+  let lose: (error: EsparseError) => void = () => undefined;
+  const lost = new Promise<EsparseError>((resolve) => (lose = resolve));
   thread.on('error', (cause) => {
     fail(new EsparseError('internal', `the computing thread failed: ${cause.message}`, { cause }));
   });
@@ -49,10 +53,14 @@ export function startCompute(options: ComputeOptions): ComputeThread {
   // Calls keep the process alive, an idle thread does not.
   thread.unref();
   return {
+    lost,
     call: (method, argument) => {
       if (underWay.size === 0) thread.ref();
       const answer = call(method, argument);
       underWay.add(answer);
+      answer.catch((error: unknown) => {
+        if (isEsparseError(error) && error.context.device === 'lost') lose(error);
+      });
       return answer.finally(() => {
         underWay.delete(answer);
         if (underWay.size === 0) thread.unref();

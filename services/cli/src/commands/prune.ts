@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { prune, startLocalWorker, type PruneOptions } from '@esparse/pruner';
+import { prune, startLocalWorkers, type PruneOptions } from '@esparse/pruner';
 import { withCancellation } from '../cancel.ts';
 import { linesForPeople } from '../log.ts';
 import { jsonOption } from '../options/shared.ts';
@@ -8,6 +8,7 @@ import { createReporter, type Reporter } from '../prune-progress/reporter.ts';
 import { renderReport } from '../prune-progress/report.ts';
 import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
+import { ALL_GPUS } from '../options/device.ts';
 import { pruneOptions, type PruneFlags } from '../options/prune.ts';
 import { uiOptions, type UiFlags } from '../options/ui.ts';
 
@@ -56,16 +57,11 @@ async function run(
         shown?.emit(event);
       },
       // The worker that prune starts is `esparse worker`.
-      startWorker: (roots, cancelled) =>
-        startLocalWorker({
-          script: ownScript(),
-          threads,
-          device,
-          family: named,
-          roots,
-          print,
-          signal: cancelled,
-        }),
+      startWorker: async (roots, cancelled) => {
+        const devices = await devicesOf(device);
+        const worker = { script: ownScript(), threads, family: named, roots, print, signal: cancelled };
+        return startLocalWorkers(worker, devices);
+      },
     });
     reporter.stop();
     if (!json) process.stdout.write(renderReport(report));
@@ -76,6 +72,13 @@ async function run(
     reporter.stop();
     await shown?.close();
   }
+}
+
+/** A worker for each. */
+async function devicesOf(device: PruneFlags['device']): Promise<readonly (string | undefined)[]> {
+  if (device !== ALL_GPUS) return [device];
+  const { gpuCount } = await import('@esparse/cuda');
+  return Array.from({ length: gpuCount() }, (_, ordinal) => `cuda:${ordinal}`);
 }
 
 /** Serves the page of the run. Most runs have none, and load nothing of it. */

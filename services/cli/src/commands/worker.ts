@@ -99,7 +99,9 @@ async function run(
     throw signal.reason;
   }
   if (process.connected) process.send?.({ address: worker.address });
-  await Promise.race([aborted(signal), orphaned]);
+  const lost = await Promise.race([aborted(signal), orphaned.then(() => undefined), worker.lost]);
   await worker.close();
   if (process.connected) process.disconnect();
+  // An orchestrator starts the process again.
+  if (lost !== undefined) throw lost;
 }

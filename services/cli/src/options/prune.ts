@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import type { WorkerDevice } from '@esparse/worker';
 import type { ClientTls } from '@esparse/protocol';
-import { deviceOption } from './device.ts';
+import { ALL_GPUS, deviceOption } from './device.ts';
 import { runOptions, type RunFlags } from './run.ts';
 import { required, threadsOption } from './shared.ts';
 import { clientTlsOptions } from './tls.ts';
@@ -16,7 +16,7 @@ export interface PruneFlags extends ClientTls, RunFlags {
   readonly worker?: readonly string[];
   readonly inFlight?: number;
   readonly threads?: number;
-  readonly device?: WorkerDevice;
+  readonly device?: WorkerDevice | typeof ALL_GPUS;
 }
 
 /** The options of `PruneFlags`: all that `prune` takes, and so all that `plan` takes. */
@@ -55,7 +55,10 @@ export function pruneOptions(): Option[] {
       .env('ESPARSE_IN_FLIGHT')
       .argParser(integer(1, 4096)),
     threadsOption('threads of the worker that is started'),
-    deviceOption('what runs the blocks, for the worker that is started (default: "cpu")').conflicts('worker'),
+    deviceOption(
+      'what runs the blocks, for the worker that is started; cuda:all starts one for each GPU (default: "cpu")',
+      [ALL_GPUS],
+    ).conflicts('worker'),
     ...clientTlsOptions(),
   ];
 }
