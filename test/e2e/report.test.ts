@@ -58,7 +58,7 @@ describeIn('in a browser', () => {
       if (!/^(file|data|blob):/.test(request.url())) complaints.push(`asked for ${request.url()}`);
     });
     await page.goto(pathToFileURL(at('full.html')).href);
-    await page.waitForSelector('html[data-ready]');
+    await page.waitForSelector('html[data-complete]');
   });
   afterAll(() => browser.close());
   // What a test does must leave the console empty.
