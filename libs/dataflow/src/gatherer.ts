@@ -16,6 +16,8 @@ export interface TapTile {
   readonly endsSequence?: boolean;
   /** The same rows in the dense model, (rows x channels), where a statistic needs them. */
   readonly dense?: Float32Array | undefined;
+  /** The number of the token of its first row: see `StatisticTile`. */
+  readonly firstToken?: number | undefined;
 }
 
 /** What is gathered, and of which shards. */

@@ -12,6 +12,7 @@ export {
   EXACT_SUM_MAX_ADDENDS,
   EXACT_SUM_PART,
 } from './pruning/exact-sums.ts';
+export { entropyMasses } from './pruning/entropy-masses.ts';
 export { entropyCount, entropyFinish, entropyMerge, entropyUpdate } from './pruning/entropy.ts';
 export {
   ENTROPY_MAX_BINS,

@@ -18,7 +18,7 @@ export {
   type LinearAttributes,
   type StoredLinear,
 } from './linears.ts';
-export { densePath, meanScorePath, statisticPath } from './paths.ts';
+export { CALIBRATION_PATH, densePath, meanScorePath, statisticPath, tapFigurePath } from './paths.ts';
 export { requireFinished } from './require-finished.ts';
 export { readRunAttributes, type RunAttributes } from './run-attributes.ts';
 export { runTensors, type ChannelOrder, type RunTensors, type StoredBlocks } from './run-tensors.ts';

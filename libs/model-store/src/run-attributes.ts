@@ -55,6 +55,8 @@ const schema = z.object({
     skipIndivisible: z.boolean(),
     /** Whether figures for a report were taken; absent where they were not. */
     figures: z.literal(true).optional(),
+    /** Whether these have the tokens at which channels are largest, and the calibration's tokens; absent where they do not. */
+    figureTokens: z.literal(true).optional(),
   }),
 });
 

@@ -28,6 +28,7 @@ export function numberReader({ buffer }: Uint8Array): NumberReader {
 function unpack(buffer: ArrayBuffer, numbers: Numbers): Float64Array {
   const { at, length } = numbers;
   if (numbers.as === 'u8') return Float64Array.from(new Uint8Array(buffer, at, length));
+  if (numbers.as === 'f32') return Float64Array.from(new Float32Array(buffer, at, length));
   if (numbers.as === 'i32') return Float64Array.from(new Int32Array(buffer, at, length));
   const raw = new Uint16Array(buffer, at, length);
   if (numbers.as !== 'levels') return Float64Array.from(raw);

@@ -16,6 +16,8 @@ export interface ReportData {
   readonly importance: ChannelImportance;
   /** Bits a weight against perplexity and speed; empty where nothing is measured or given. */
   readonly frontier: readonly FrontierPoint[];
+  /** Pieces of the calibration, each about a token; absent where no channel has any. */
+  readonly excerpts?: readonly Excerpt[];
   /** What one token costs this machine at least; absent where it was not measured. */
   readonly roofline?: Roofline;
 }
@@ -84,27 +86,42 @@ export interface TapData {
   /** In nats. */
   readonly entropy?: Numbers;
   readonly amplitude?: Numbers;
-  /** The tokens that excite each channel most; absent where the run did not record them. */
-  readonly tokens?: readonly ChannelTokens[];
+  /** Channels that have more; absent where the run did not record it. */
+  readonly shown?: ShownChannels;
 }
 
-/** The tokens of the calibration at which a channel is the largest. */
-export interface ChannelTokens {
-  readonly channel: number;
-  readonly tokens: readonly {
-    readonly value: number;
-    readonly before: string;
-    readonly token: string;
-    readonly after: string;
-  }[];
+/** Some channels of a tap, or all, with what a channel's page shows of them. */
+export interface ShownChannels {
+  /** (n), ascending. */
+  readonly channels: Numbers;
+  /** How their values are spread over equal bins from the least to the greatest. */
+  readonly histogram?: {
+    readonly bins: number;
+    /** (n, bins): each bin as a share of the fullest one of its channel, in 1/255. */
+    readonly shares: Numbers;
+    /** (n) */
+    readonly low: Numbers;
+    readonly high: Numbers;
+  };
+  /** The tokens of the calibration at which they are the largest. */
+  readonly top?: {
+    readonly each: number;
+    /** (n, each): indices of the report's excerpts, -1 where there is none. */
+    readonly excerpts: Numbers;
+    /** (n, each) */
+    readonly values: Numbers;
+  };
 }
+
+/** A token of the calibration, with what stands around it. */
+export type Excerpt = readonly [before: string, token: string, after: string];
 
 /**
  * Numbers in the attachment: `length` of them from byte `at`, little-endian. Levels stand for numbers from `low` to `high` in
  * equal steps, or, where `log` says so, for powers of e with exponents in equal steps; level 0 of these is 0.
  */
 export type Numbers = { readonly at: number; readonly length: number } & (
-  | { readonly as: 'u8' | 'u16' | 'i32' }
+  | { readonly as: 'u8' | 'u16' | 'i32' | 'f32' }
   | { readonly as: 'levels'; readonly low: number; readonly high: number; readonly log: boolean }
 );
 

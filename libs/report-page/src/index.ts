@@ -3,7 +3,7 @@ export { FACT_GROUPS, MAX_LEVEL } from './data.ts';
 export type {
   BlockData,
   ChannelImportance,
-  ChannelTokens,
+  Excerpt,
   Fact,
   FactGroup,
   FrontierPoint,
@@ -13,6 +13,7 @@ export type {
   Numbers,
   ReportData,
   Roofline,
+  ShownChannels,
   TapData,
 } from './data.ts';
 export { renderPage } from './render-page.ts';

@@ -1,5 +1,7 @@
 import { MAX_LEVEL, type Numbers } from '@esparse/report-page';
 
+const TYPES = { Uint8Array: 'u8', Uint16Array: 'u16', Int32Array: 'i32', Float32Array: 'f32' } as const;
+
 /** Collects numbers for the page, one array behind the other. */
 export class Attachment {
   readonly #parts: Uint8Array[] = [];
@@ -10,9 +12,8 @@ export class Attachment {
   }
 
   /** Keeps the numbers as they are. */
-  add(numbers: Uint8Array | Uint16Array | Int32Array): Numbers {
-    const as = numbers instanceof Int32Array ? 'i32' : numbers instanceof Uint16Array ? 'u16' : 'u8';
-    return { ...this.#append(numbers), as };
+  add(numbers: Uint8Array | Uint16Array | Int32Array | Float32Array): Numbers {
+    return { ...this.#append(numbers), as: TYPES[numbers[Symbol.toStringTag]] };
   }
 
   /** Keeps a permutation, in 16 bits where they hold it. */
@@ -49,7 +50,7 @@ export class Attachment {
   }
 
   /** Every array begins where any type of numbers may. */
-  #append({ buffer, byteOffset, byteLength, length }: Uint8Array | Uint16Array | Int32Array) {
+  #append({ buffer, byteOffset, byteLength, length }: Uint8Array | Uint16Array | Int32Array | Float32Array) {
     const at = this.#size;
     const padded = new Uint8Array(Math.ceil(byteLength / 4) * 4);
     padded.set(new Uint8Array(buffer, byteOffset, byteLength));

@@ -9,10 +9,15 @@ const MAX_CHANNEL_BYTES = 7 * 2 ** 20;
 /** Bytes of masks, beside those that are asked for by name: a row of each linear of that model is 9 KB in all. */
 const MAX_MASK_BYTES = 2.5 * 2 ** 20;
 
+/** Channels with histograms and tokens: 70 bytes each, and an excerpt for every other token. */
+const MAX_SHOWN_CHANNELS = 6_000;
+
 /** How much of a run the page shows channel by channel and weight by weight: what fits a page that opens at once. */
 export interface Detail {
   /** Every how many blocks one is shown by its channels. */
   readonly everyBlock: number;
+  /** Channels of a tap that have histograms and tokens, at most. */
+  readonly channelsOfTap: number;
   covers(block: number): boolean;
   /** The tiles of 16 rows that are shown of a linear's mask: all, or some that are spread over it evenly. */
   tilesOf(block: number, linear: string, tiles: number): number[];
@@ -33,8 +38,12 @@ export function detailOf(description: AnyModel, whole: (linear: string) => boole
   );
   const everyBlock = Math.max(1, Math.ceil(channelBytes / MAX_CHANNEL_BYTES));
   const share = Math.min(1, (MAX_MASK_BYTES * everyBlock) / maskBytes);
+  const shownTaps = blocks
+    .filter((block) => block % everyBlock === 0)
+    .reduce((total, block) => total + tapsOf(description, block).length, 0);
   return {
     everyBlock,
+    channelsOfTap: Math.max(1, Math.floor(MAX_SHOWN_CHANNELS / Math.max(1, shownTaps))),
     covers: (block) => block % everyBlock === 0,
     tilesOf(block, linear, tiles) {
       const shown = whole(`blocks.${block}.${linear}`) ? tiles : Math.max(1, Math.floor(share * tiles));

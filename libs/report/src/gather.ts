@@ -4,11 +4,12 @@ import type { BlockData, FrontierPoint, ReportData, Roofline } from '@esparse/re
 import type { Run } from '@esparse/store';
 import { Attachment } from './attachment.ts';
 import { detailOf } from './detail.ts';
+import { Excerpts } from './excerpts.ts';
 import { factsOf } from './facts.ts';
 import { importanceOf } from './importance.ts';
 import { missingOf } from './missing.ts';
 import type { PruneLog } from './prune-log.ts';
-import { readBlock } from './read-block.ts';
+import { readBlock, unlessDamaged } from './read-block.ts';
 import { summaryOf } from './summary.ts';
 
 /** What a report shows beside what is in the store. */
@@ -34,6 +35,7 @@ export interface ReportOptions {
 /** Keeps what was read of a run that goes on: a committed block never changes. */
 export class ReportMemory {
   readonly attachment = new Attachment();
+  readonly excerpts = new Excerpts();
   readonly known = new Map<number, BlockData>();
   readonly damage: string[] = [];
 }
@@ -59,7 +61,8 @@ export async function gatherReport(run: Run, options: ReportOptions): Promise<Re
   const description = describePrunable(attributes.config);
   const committed = new Set(await run.committedBlocks());
   const memory = options.memory ?? new ReportMemory();
-  const { attachment, known } = memory;
+  const { attachment, excerpts, known } = memory;
+  const importance = importanceOf(attributes.options.pipeline);
   const detail = detailOf(description, wholeMasks);
   const { damage } = memory;
   const onDamage = (what: string) => damage.push(what);
@@ -67,13 +70,19 @@ export async function gatherReport(run: Run, options: ReportOptions): Promise<Re
   for (let block = 0; block < description.blocks; block++) {
     signal?.throwIfAborted();
     if (committed.has(block) && !known.has(block))
-      known.set(block, await readBlock({ run, description, attachment, detail, signal, onDamage }, block));
+      known.set(
+        block,
+        await readBlock(
+          { run, description, attachment, excerpts, importance, detail, signal, onDamage },
+          block,
+        ),
+      );
     blocks.push(known.get(block) ?? { block, state: 'not committed', linears: [], taps: [] });
     onProgress?.(block + 1, description.blocks);
   }
+  const texts = await unlessDamaged(onDamage, () => excerpts.read(run, signal));
   const summary = await run.summary();
   const title = typeof summary?.name === 'string' ? summary.name : description.family;
-  const importance = importanceOf(attributes.options.pipeline);
   const gathered = { attributes, description, blocks, importance, detail, damage, title };
   return {
     data: {
@@ -85,6 +94,7 @@ export async function gatherReport(run: Run, options: ReportOptions): Promise<Re
       blocks,
       importance,
       frontier,
+      ...(texts && { excerpts: texts }),
       ...(roofline && { roofline }),
     },
     attachment: attachment.bytes(),

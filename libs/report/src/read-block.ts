@@ -7,19 +7,24 @@ import {
   statisticPath,
   type LinearInspection,
 } from '@esparse/model-store';
-import type { BlockData, LinearData, TapData } from '@esparse/report-page';
+import type { BlockData, ChannelImportance, LinearData, TapData } from '@esparse/report-page';
 import { isPermutation, keepsEverything, packedIndicesOf, packedShapes, QUANTIZED } from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import type { Attachment } from './attachment.ts';
 import type { Detail } from './detail.ts';
+import type { Excerpts } from './excerpts.ts';
 import { keptByPosition, TILE_ROWS, type Indices } from './kept-positions.ts';
 import { maskRows } from './mask-rows.ts';
+import { shownChannels } from './shown-channels.ts';
 
 /** What a block is read into, and how much of it. */
 export interface BlockReading {
   readonly run: Run;
   readonly description: AnyModel;
   readonly attachment: Attachment;
+  /** Collects the tokens that the page shows. */
+  readonly excerpts: Excerpts;
+  readonly importance: ChannelImportance;
   readonly detail: Detail;
   readonly signal: AbortSignal | undefined;
   /** Called with what is damaged, in a sentence. */
@@ -29,7 +34,7 @@ export interface BlockReading {
 /** Reads a committed block: what is damaged is left out, and said. */
 export async function readBlock(reading: BlockReading, block: number): Promise<BlockData> {
   const { run, description, detail } = reading;
-  const opened = await unlessDamaged(reading, async () => {
+  const opened = await unlessDamaged(reading.onDamage, async () => {
     const group = await run.block(block);
     return { group, linears: inspectBlock(group, description, block).linears };
   });
@@ -39,14 +44,14 @@ export async function readBlock(reading: BlockReading, block: number): Promise<B
   for (const inspection of opened.linears) {
     const { tap } = linearsOf(description, block).find(({ name }) => name === inspection.name)!;
     const arrays = detail.covers(block)
-      ? await unlessDamaged(reading, () => linearArrays(reading, group, block, inspection))
+      ? await unlessDamaged(reading.onDamage, () => linearArrays(reading, group, block, inspection))
       : undefined;
     linears.push({ ...figuresOf(group, inspection, tap), ...arrays });
   }
   const taps: TapData[] = [];
   for (const { name, channels } of tapsOf(description, block)) {
     const arrays = detail.covers(block)
-      ? await unlessDamaged(reading, () => tapArrays(reading, group, name, channels))
+      ? await unlessDamaged(reading.onDamage, () => tapArrays(reading, group, name, channels))
       : undefined;
     taps.push({ name, channels, ...arrays });
   }
@@ -54,7 +59,10 @@ export async function readBlock(reading: BlockReading, block: number): Promise<B
 }
 
 /** What `work` gives; nothing where it meets damage, which is reported. */
-async function unlessDamaged<T>({ onDamage }: BlockReading, work: () => Promise<T>): Promise<T | undefined> {
+export async function unlessDamaged<T>(
+  onDamage: BlockReading['onDamage'],
+  work: () => Promise<T>,
+): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
@@ -116,17 +124,25 @@ async function linearArrays(
 
 /** A tap's statistics of the names that the page knows. */
 async function tapArrays(
-  { attachment, signal }: BlockReading,
+  { attachment, excerpts, importance, detail, signal }: BlockReading,
   group: CommittedGroup,
   tap: string,
   channels: number,
-): Promise<Pick<TapData, 'entropy' | 'amplitude'>> {
+): Promise<Pick<TapData, 'entropy' | 'amplitude' | 'shown'>> {
   const read = (statistic: string) => vectorAt(group, statisticPath(tap, statistic), channels, signal);
   const entropy = await read('entropy');
   const amplitude = await read('amplitude');
+  const alpha = importance.by === 'entropy and amplitude' ? importance.alpha : 1;
+  const shown = await shownChannels(
+    group,
+    tap,
+    { attachment, excerpts, most: detail.channelsOfTap, signal },
+    { entropy, amplitude, alpha },
+  );
   return {
     ...(entropy && { entropy: attachment.addLevels(entropy) }),
     ...(amplitude && { amplitude: attachment.addLogLevels(amplitude) }),
+    ...(shown && { shown }),
   };
 }
 

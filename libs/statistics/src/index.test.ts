@@ -2,11 +2,15 @@ import * as statistics from './index.ts';
 
 test('the public surface is exactly this', () => {
   expect(Object.keys(statistics).sort()).toEqual([
+    'HISTOGRAM_BINS',
     'STATISTICS',
+    'TOP_TOKENS',
     'amplitude',
     'amplitudeOf',
     'channelAmplitude',
     'channelEntropy',
+    'channelHistograms',
+    'channelTopTokens',
     'checkAlike',
     'checkChannels',
     'checkPlugin',
@@ -24,6 +28,7 @@ test('the public surface is exactly this', () => {
     'sameParameters',
     'sampledRows',
     'serialiseSketch',
+    'topTokens',
     'withLock',
   ]);
 });

@@ -1,4 +1,5 @@
 export { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
+export { channelHistograms, HISTOGRAM_BINS, type ChannelHistograms } from './channel-histograms.ts';
 export { checkAlike, checkChannels, checkTile, sameParameters } from './checks.ts';
 export type { Cost, TapShape } from './cost.ts';
 export type { DeviceArgument, DeviceFold, DeviceMemory, DeviceTile, StatisticDevice } from './device.ts';
@@ -25,6 +26,7 @@ export {
 } from './reader.ts';
 export { checkPlugin } from './plugin-name.ts';
 export { parametersText, STATISTICS } from './registry.ts';
+export { channelTopTokens, TOP_TOKENS, topTokens, type TopTokens } from './top-tokens.ts';
 export type {
   AnyStatistic,
   Statistic,

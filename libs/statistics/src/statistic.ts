@@ -16,6 +16,11 @@ export interface StatisticTile {
    * that are pruned already. Not there where both are the same, as in the first block.
    */
   readonly dense?: Float32Array | undefined;
+  /**
+   * The number of the token of its first row among all tokens of the calibration. Not there unless somebody asked for it, and where
+   * its rows are not one token after the other: those of an expert.
+   */
+  readonly firstToken?: number | undefined;
 }
 
 /** What distinguishes two statistics of the same name and version; states that differ in it never merge. */

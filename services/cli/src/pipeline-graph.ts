@@ -1,5 +1,5 @@
 import { isGraph, type PrunableModel } from '@esparse/model';
-import { FIGURE_STATISTICS } from '@esparse/pruner';
+import { figureStatistics, type PruneOptions } from '@esparse/pruner';
 import type { ConfiguredPipeline, JsonObject } from '@esparse/sparsity';
 
 /** A step of the dataflow, and how the steps hang together: `from` before `to`. */
@@ -20,7 +20,7 @@ export interface GraphNode {
 export function pipelineGraph(
   { name, metric, shuffle, stages, blockStages }: ConfiguredPipeline,
   model?: PrunableModel,
-  { figures = false }: { readonly figures?: boolean | undefined } = {},
+  options: Pick<PruneOptions, 'figures' | 'figureTokens'> = {},
 ): PipelineGraph {
   const nodes: GraphNode[] = [];
   const edges: { from: string; to: string }[] = [];
@@ -67,16 +67,21 @@ export function pipelineGraph(
     const node = { id: `${kind}:${plugin.name}`, kind, label, ...(options === undefined ? {} : { options }) };
     last = add(node, last, ...reads);
   }
-  const forFigures = Object.values(figures ? FIGURE_STATISTICS : {}).map(({ statistic }) =>
-    add({ id: `statistic:${statistic.name}`, kind: 'statistic', label: statistic.name }, ...taps),
+  const figures = new Set(
+    Object.values(figureStatistics({ metric, stages }, options)).map(({ statistic }) => statistic.name),
   );
+  const forFigures = [...figures].map((name) => {
+    const id = `statistic:${name}`;
+    return needed.has(name) ? id : add({ id, kind: 'statistic', label: name }, ...taps);
+  });
   last = add({ id: 'pack', kind: 'step', label: 'pack' }, last, ...forFigures);
   for (const { name: stage, options } of blockStages) {
     const label = `block stage ${stage}`;
     last = add({ id: `block-stage:${stage}`, kind: 'stage', label, ...(options && { options }) }, last);
   }
   last = add({ id: 'commit', kind: 'step', label: 'commit block' }, last);
-  const needsStates = needed.size > 0 || figures || blockStages.some(({ states }) => states !== 'none');
+  const needsStates =
+    needed.size > 0 || figures.size > 0 || blockStages.some(({ states }) => states !== 'none');
   if (needsStates) add({ id: 'advance', kind: 'step', label: 'run the pruned block' }, last);
   return { pipeline: name, nodes, edges };
 }

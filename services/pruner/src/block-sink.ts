@@ -6,6 +6,7 @@ import { writeBlockTensors } from './block-tensors.ts';
 import { COMMIT } from './operators/names.ts';
 import type { RunContext } from './run-context.ts';
 import type { StarvedExpert } from './starved-experts.ts';
+import { writeTapFigures } from './tap-figures.ts';
 
 /** What is found out of a block while its linears are pruned. */
 export interface BlockFindings {
@@ -52,6 +53,7 @@ export function blockSink(
         const transaction = begin();
         await writeBlockTensors(context, transaction, block, tensors, signal);
         await writeReadings(context, transaction, block, readings);
+        for (const [tap, found] of readings) await writeTapFigures(transaction, tap, found);
         const committed = await transaction.commit({
           block,
           ...(starved.length > 0 && { starvedExperts: starved }),

@@ -72,13 +72,19 @@ function streamed$(context: RunContext, wanted: Activations): Observable<Statist
       return fromPull<Tile>(
         (signal) =>
           measuredTiles(
-            worker.streamActivations(
-              target,
-              {
-                ...{ block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences },
-                ...{ taps, routed, ownRows, allTokens, dense },
-              },
-              signal,
+            numbered(
+              context,
+              shard,
+              routed,
+            )(
+              worker.streamActivations(
+                target,
+                {
+                  ...{ block, shard: shard.index, seqlen: options.seqlen, sequences: shard.sequences },
+                  ...{ taps, routed, ownRows, allTokens, dense },
+                },
+                signal,
+              ),
             ),
             meter,
           ),
@@ -125,6 +131,23 @@ function streamed$(context: RunContext, wanted: Activations): Observable<Statist
     }),
     mergeShards(context.guard),
   );
+}
+
+/** Gives tiles the numbers of their tokens where somebody wants to know them; rows of an expert are not all of the tokens. */
+function numbered(
+  { shards, options }: RunContext,
+  shard: Shard,
+  routed: ReadonlySet<string>,
+): (tiles: AsyncIterable<Tile>) => AsyncIterable<Tile & { readonly firstToken?: number }> {
+  if (options.figureTokens !== true) return (tiles) => tiles;
+  const before = shards.slice(0, shard.index).reduce((sum, { sequences }) => sum + sequences, 0);
+  return async function* (tiles) {
+    for await (const tile of tiles) {
+      const { sequence, firstRow } = tile;
+      const firstToken = (before + sequence) * options.seqlen + firstRow;
+      yield routed.has(tile.tap) ? tile : { ...tile, firstToken };
+    }
+  };
 }
 
 /** Activations are folded where they arise, and one sketch of each batch of shards crosses the wire. */

@@ -32,6 +32,8 @@ export interface PruneOptions extends ClientTls {
   readonly expertTokens?: number | undefined;
   /** Takes figures for a report: see `LinearFigures` of @esparse/dataflow. @default false */
   readonly figures?: boolean | undefined;
+  /** Of `figures`, also the tokens at which channels are largest; the store then has the tokens of the calibration. @default false */
+  readonly figureTokens?: boolean | undefined;
   /** Refuses to begin a new run: an earlier attempt must be there to go on with. @default false */
   readonly resume?: boolean;
   /** Addresses of workers, or names of gRPC that stand for several; where there are none, one is started on loopback. */

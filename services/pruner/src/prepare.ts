@@ -140,6 +140,7 @@ function runOptions(
     denseValues,
     expertTokens = MIN_EXPERT_TOKENS,
     figures,
+    figureTokens,
   } = options;
   return {
     pipeline: describePipeline(options.pipeline),
@@ -153,6 +154,7 @@ function runOptions(
     ...(description.linears.some(({ expert }) => expert !== undefined) && { expertTokens }),
     skipIndivisible,
     ...(figures === true && { figures }),
+    ...(figures === true && figureTokens === true && { figureTokens }),
   };
 }
 

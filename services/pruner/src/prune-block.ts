@@ -21,6 +21,7 @@ import { blockSink, type BlockFindings } from './block-sink.ts';
 import { throughBlockStages } from './block-stages.ts';
 import { calibrateBlock$ } from './calibrate-block.ts';
 import { linearEvents } from './linear-events.ts';
+import { isFigure } from './tap-figures.ts';
 import { measuredLoad } from './operators/measured-load.ts';
 import type { OperatorMeter } from './operators/meter.ts';
 import { COMMIT, MASK, PACK } from './operators/names.ts';
@@ -107,7 +108,10 @@ function stateBytes({ readers, options, shards }: RunContext, { channels }: TapS
 /** Keeps those readings that the block will: the others are released with the linears that they are for. */
 function keepVectors({ readings: kept }: BlockFindings, readings: ReadonlyMap<string, TapReadings>): void {
   for (const [name, found] of readings) {
-    kept.set(name, new Map([...found].filter(([, reading]) => reading instanceof Float32Array)));
+    kept.set(
+      name,
+      new Map([...found].filter(([reader, reading]) => reading instanceof Float32Array || isFigure(reader))),
+    );
   }
 }
 

@@ -2,6 +2,7 @@ import { PLUGIN_TIMEOUT_MS, type GuardOptions } from '@esparse/dataflow';
 import { tokenizerFiles } from '@esparse/checkpoint';
 import { nameOfLocation, resolveLocation, showLocation } from '@esparse/storage';
 import {
+  CALIBRATION_PATH,
   inspectBlocks,
   totalsOf,
   writeCheckpointLayout,
@@ -14,7 +15,7 @@ import { openInferenceKernels } from '@esparse/kernels';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
 import { sampledRows, type StatisticReader } from '@esparse/statistics';
-import { createOrOpenStore, openStore, type Store } from '@esparse/store';
+import { createOrOpenStore, openStore, type Store, type Transaction } from '@esparse/store';
 import { peakResidentBytes, trace, type OpenSpan } from '@esparse/telemetry';
 import { advanceBlock } from './advance-block.ts';
 import { cancelledRun, type KeptBlocks } from './cancelled-run.ts';
@@ -333,11 +334,26 @@ async function writeOuter(context: RunContext, signal?: AbortSignal): Promise<vo
         await writeDenseMatrix(context, transaction, name, name, { signal });
       else await writeDense(transaction, name, checkpoint, name, signal);
     }
+    if (context.options.figureTokens === true) await writeCalibration(context, transaction);
     await transaction.commit({});
   } catch (error) {
     await transaction.abort();
     throw error;
   }
+}
+
+/** The tokens of the calibration, (samples, seqlen): what a report shows of the tokens that excite a channel. */
+async function writeCalibration(
+  { shards, options: { samples, seqlen } }: RunContext,
+  transaction: Transaction,
+): Promise<void> {
+  const data = new Int32Array(samples * seqlen);
+  let at = 0;
+  for (const { tokens } of shards) {
+    data.set(tokens, at);
+    at += tokens.length;
+  }
+  await transaction.putArray(CALIBRATION_PATH, { data, shape: [samples, seqlen] });
 }
 
 async function reportOf(

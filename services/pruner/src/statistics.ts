@@ -2,12 +2,16 @@ import { readersOf } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import type { ConfiguredPipeline } from '@esparse/sparsity';
 import {
+  channelHistograms,
+  channelTopTokens,
   checkPlugin,
+  entropy,
   sampledRows,
   sameParameters,
   STATISTICS,
   type AnyStatistic,
   type StatisticReader,
+  type StatisticReaders,
 } from '@esparse/statistics';
 import type { PruneOptions } from './options.ts';
 
@@ -20,10 +24,11 @@ import type { PruneOptions } from './options.ts';
  */
 export function checkedReaders(
   { name: pipeline, metric, stages }: Pick<ConfiguredPipeline, 'name' | 'metric' | 'stages'>,
-  { combine, figures }: Pick<PruneOptions, 'combine' | 'figures'>,
+  { combine, ...options }: Pick<PruneOptions, 'combine' | 'figures' | 'figureTokens'>,
 ): ReadonlySet<StatisticReader> {
   const statistics = new Map<string, AnyStatistic>();
-  const parts = [metric, ...stages, ...(figures === true ? [FIGURES] : [])];
+  const forFigures = figureStatistics({ metric, stages }, options);
+  const parts = [metric, ...stages, { name: '--figures', statistics: forFigures }];
   for (const { name: part, statistics: needed } of parts) {
     const who = `${part} of pipeline ${pipeline}`;
     for (const [name, reader] of Object.entries(needed)) {
@@ -50,11 +55,24 @@ export function checkedReaders(
   return readersOf(parts);
 }
 
-/** What figures for a report need of each tap, by names of their own. */
-export const FIGURE_STATISTICS = { sample: sampledRows };
-
-/** The same as a part of a pipeline says it. */
-const FIGURES = { name: '--figures', statistics: FIGURE_STATISTICS };
+/**
+ * What figures for a report need of each tap, by names of their own: histograms where entropies are taken anyway, and the tokens
+ * at which channels are largest where these are asked for.
+ */
+export function figureStatistics(
+  { metric, stages }: Pick<ConfiguredPipeline, 'metric' | 'stages'>,
+  { figures, figureTokens }: Pick<PruneOptions, 'figures' | 'figureTokens'>,
+): StatisticReaders {
+  if (figures !== true) return {};
+  const hasEntropy = [metric, ...stages].some(({ statistics }) =>
+    Object.values(statistics).some(({ statistic }) => statistic === entropy),
+  );
+  return {
+    sample: sampledRows,
+    ...(hasEntropy && { histogram: channelHistograms }),
+    ...(figureTokens === true && { topTokens: channelTopTokens }),
+  };
+}
 
 /**
  * Where statistics are made if nothing is said: in workers on NVIDIA GPUs, where activations need not leave the GPU, if they

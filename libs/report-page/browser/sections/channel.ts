@@ -1,4 +1,4 @@
-import type { ChannelTokens } from '../../src/data.ts';
+import type { Excerpt } from '../../src/data.ts';
 import { channelsOf, type Channels } from '../channels.ts';
 import { element } from '../dom.ts';
 import { ChartFigure } from '../figure.ts';
@@ -15,11 +15,17 @@ interface AtDepth {
   readonly kept: number | undefined;
 }
 
+const FEWER =
+  'Of a model this large the page has histograms and tokens of those channels that E-Sparse ranks most differently from Wanda.';
+
 /** Opens the page of a channel over the report: what it carries, who keeps it, what it is in other blocks. */
 export function openChannel(run: ShownRun, channels: Channels, channel: number): void {
   const { tap, block } = channels;
   const title = `Channel ${channel} of ${tap.name}, block ${block}`;
   const depth = new ChartFigure(`channel-${channel}`);
+  const histogram = new ChartFigure(`channel-${channel}-values`);
+  const shown = shownOf(run, channels, channel);
+  const hasHistogram = shown.shares !== undefined && shown.low! < shown.high!;
   const dialog = element(
     'dialog',
     { 'aria-label': title },
@@ -38,7 +44,11 @@ export function openChannel(run: ShownRun, channels: Channels, channel: number):
       },
       `Linears that read channel ${channel}`,
     ),
-    ...tokens(tap.tokens?.find((one) => one.channel === channel)),
+    ...tokens(shown.tokens),
+    ...(hasHistogram ? [histogram.element] : []),
+    ...(tap.shown !== undefined && shown.shares === undefined && shown.tokens === undefined
+      ? [element('p', { class: 'quiet' }, FEWER)]
+      : []),
     depth.element,
   );
   dialog.addEventListener('close', () => {
@@ -46,6 +56,7 @@ export function openChannel(run: ShownRun, channels: Channels, channel: number):
   });
   document.body.append(dialog);
   dialog.showModal();
+  if (hasHistogram) drawHistogram(histogram, channel, shown as Shown);
   drawDepth(depth, run, tap.name, channel);
 }
 
@@ -78,26 +89,111 @@ function keepers(run: ShownRun, { block, tap }: Channels, channel: number) {
   });
 }
 
+/** What the page has of a channel beside what it has of all. */
+interface Shown {
+  readonly shares: readonly number[];
+  readonly low: number;
+  readonly high: number;
+  readonly tokens: readonly { readonly excerpt: Excerpt; readonly value: number }[];
+}
+
+function shownOf({ data, read }: ShownRun, { tap }: Channels, channel: number): Partial<Shown> {
+  const { shown } = tap;
+  const at = shown === undefined ? -1 : read(shown.channels).indexOf(channel);
+  if (shown === undefined || at < 0) return {};
+  const { histogram, top } = shown;
+  const places = Array.from({ length: top?.each ?? 0 }, (_, k) => at * (top?.each ?? 0) + k);
+  return {
+    ...(histogram && {
+      shares: [...read(histogram.shares).subarray(at * histogram.bins, (at + 1) * histogram.bins)],
+      low: read(histogram.low)[at]!,
+      high: read(histogram.high)[at]!,
+    }),
+    ...(top && {
+      tokens: places.flatMap((place) => {
+        const excerpt = data.excerpts?.[read(top.excerpts)[place]!];
+        return excerpt === undefined ? [] : [{ excerpt, value: read(top.values)[place]! }];
+      }),
+    }),
+  };
+}
+
 /** What excites the channel: each token within its context. */
-function tokens(found: ChannelTokens | undefined): HTMLElement[] {
-  if (found === undefined) return [];
+function tokens(found: Shown['tokens'] = []): HTMLElement[] {
+  if (found.length === 0) return [];
   return [
     element('h3', {}, 'The tokens that excite it most'),
     element(
       'ol',
       { class: 'tokens' },
-      ...found.tokens.map(({ before, token, after, value }) =>
+      ...found.map(({ excerpt: [before, token, after], value }) =>
         element(
           'li',
           {},
           element('span', {}, before),
-          element('mark', {}, token),
+          element('mark', {}, token.trim() === '' ? visible(token) : token),
           element('span', {}, after),
           element('span', { class: 'quiet' }, ` ${shortNumber(value)}`),
         ),
       ),
     ),
   ];
+}
+
+/** White space as something that can be seen. */
+function visible(token: string): string {
+  return token.replaceAll(' ', '␣').replaceAll('\n', '⏎').replaceAll('\t', '⇥') || '∅';
+}
+
+function drawHistogram(figure: ChartFigure, channel: number, { shares, low, high }: Shown): void {
+  const width = (high - low) / shares.length;
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  const edge = (bin: number) => low + bin * width;
+  const fullest = shares.indexOf(Math.max(...shares));
+  figure.draw(
+    {
+      title: `Most values of channel ${channel} are near ${shortNumber(Number((edge(fullest) + width / 2).toPrecision(2)))}`,
+      note: 'How its values are spread over the calibration, from the least to the greatest, as shares of all. Entropy is high where they are spread evenly.',
+      alt: `Histogram of the values of channel ${channel} from ${shortNumber(low)} to ${shortNumber(high)}.`,
+      table: {
+        columns: ['from', 'to', 'share of values'],
+        rows: shares.map((share, bin) => [edge(bin), edge(bin + 1), share / total]),
+      },
+    },
+    (theme) => ({
+      tooltip: { trigger: 'axis', valueFormatter: (value) => percent(Number(value)) },
+      xAxis: {
+        type: 'value',
+        min: low,
+        max: high,
+        ...axis(theme, 'value', {}),
+        axisLabel: {
+          color: theme.text,
+          hideOverlap: true,
+          formatter: (value: number) => shortNumber(Number(value.toPrecision(3))),
+        },
+      },
+      yAxis: {
+        type: 'value',
+        ...axis(theme, 'share of values', { nameGap: 44 }),
+        axisLabel: {
+          color: theme.text,
+          formatter: (value: number) => `${Number((100 * value).toPrecision(2))} %`,
+        },
+      },
+      series: [
+        {
+          type: 'line',
+          step: 'middle',
+          symbol: 'none',
+          name: 'share of values',
+          data: shares.map((share, bin) => [edge(bin + 0.5), share / total]),
+          areaStyle: { opacity: 0.25 },
+        },
+      ],
+    }),
+    220,
+  );
 }
 
 function drawDepth(figure: ChartFigure, run: ShownRun, tap: string, channel: number): void {

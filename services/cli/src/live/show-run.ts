@@ -18,13 +18,13 @@ export interface ShownRun {
 
 /** @throws EsparseError 'usage' for an address that needs a key, or that it cannot listen on */
 export async function startShowing(
-  { store, pipeline, figures }: PruneOptions,
+  { store, pipeline, ...options }: PruneOptions,
   { listen, keyFile }: { readonly listen: string; readonly keyFile: string | undefined },
 ): Promise<ShownRun> {
   const access = await accessTo(listen, keyFile);
   const live = new LiveRun();
   const now = () => new Date().toISOString();
-  const { nodes, edges } = pipelineGraph(pipeline, undefined, { figures });
+  const { nodes, edges } = pipelineGraph(pipeline, undefined, options);
   live.push({ event: 'source', time: now(), source: showLocation(store), detail: 'events' });
   live.push({ event: 'graph', time: now(), nodes, edges });
   const report = reportSoFar(store, () => live.state.started?.run);

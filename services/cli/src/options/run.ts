@@ -21,6 +21,7 @@ export interface RunFlags extends PipelineFlags, FamilyFlags {
   readonly expertTokens: number;
   readonly combine?: 'pruner' | 'worker';
   readonly figures: boolean;
+  readonly figureTokens: boolean;
 }
 
 /** The options of `RunFlags`: of a run, and of its plan. */
@@ -74,6 +75,14 @@ export function runOptions(): Option[] {
     )
       .default(false)
       .env('ESPARSE_FIGURES'),
+    new Option(
+      '--figure-tokens',
+      'with --figures, which it implies: also the tokens of the calibration at which each channel is the largest; the store then ' +
+        'has the tokens of the calibration text',
+    )
+      .default(false)
+      .implies({ figures: true })
+      .env('ESPARSE_FIGURE_TOKENS'),
     new Option(
       '--combine <where>',
       'where activations become statistics: worker sends far fewer bytes, the store is the same (default: pruner; ' +
