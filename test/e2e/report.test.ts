@@ -13,12 +13,18 @@ const at = scratchFolder();
 /** A model that others measured, with a name that would be a script if it were markup. */
 const HOSTILE = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
 
+/** What would be an element if a token were markup. */
+const MARKUP = '<img src=x>';
+
 beforeAll(async () => {
   await writeFile(at('text.txt'), (await readFile(EXAMPLE_EVALUATION, 'utf8')).slice(0, 4_000));
   await writeFile(at('points.json'), JSON.stringify([{ name: HOSTILE, bitsPerWeight: 4.5, perplexity: 30 }]));
-  const calibration = ['--calibration', EXAMPLE_CALIBRATION, '--samples', '4', '--seqlen', '64', '--figures'];
-  const options = ['--model', EXAMPLE_MODEL, ...calibration, '--store', at('store.zarr'), '--json'];
-  const { stdout } = await esparse('prune', ...options);
+  // Every window has some markup in it.
+  const text = (await readFile(EXAMPLE_CALIBRATION, 'utf8')).slice(0, 20_000);
+  await writeFile(at('calibration.txt'), text.replaceAll(/(.{60})\n?/gs, `$1 ${MARKUP} `));
+  const calibration = ['--calibration', at('calibration.txt'), '--samples', '4', '--seqlen', '64'];
+  const options = ['--model', EXAMPLE_MODEL, ...calibration, '--store', at('store.zarr')];
+  const { stdout } = await esparse('prune', ...options, '--figure-tokens', '--json');
   await writeFile(at('events.jsonl'), stdout);
 });
 
@@ -88,6 +94,16 @@ describeIn('in a browser', () => {
     ).resolves.toEqual(['Output error', 'Score lost', 'Gain of the shuffle', 'Size']);
   });
 
+  test('the error that accumulates over the blocks is drawn, and named in words', async () => {
+    await expect(
+      page.locator('h3', { hasText: /^The error (grows|falls) from \d+\.\d\d % before block 1/ }).count(),
+    ).resolves.toBe(1);
+    await expect(page.textContent('header')).resolves.toContain(
+      'Before block 3, what the blocks have changed',
+    );
+    await expect(page.textContent('.facts')).resolves.toContain('Slowest operator');
+  });
+
   test('a name that looks like markup is text', async () => {
     const frontier = page.locator('figure', { hasText: 'Perplexity at its price' });
     await frontier.locator('summary').click();
@@ -150,6 +166,15 @@ describeIn('in a browser', () => {
     await expect(dialog.locator('tbody tr').first().locator('td').first().textContent()).resolves.toBe(
       'q_proj',
     );
+    await expect(
+      dialog.locator('h3', { hasText: /^Most values of channel 17 are near/ }).count(),
+    ).resolves.toBe(1);
+    const tokens = await dialog.locator('.tokens li').allTextContents();
+    expect(tokens).toHaveLength(5);
+    // Tokens are text, whatever they look like.
+    expect(tokens.join()).toContain('<img');
+    await expect(page.locator('img').count()).resolves.toBe(0);
+    await expect(dialog.locator('.tokens mark').count()).resolves.toBe(5);
     await page.keyboard.press('Escape');
     await expect(page.locator('dialog').count()).resolves.toBe(0);
   });

@@ -38,6 +38,18 @@ test('SIGTERM ends a run with 143, takes back what is not committed, and the run
   expect(again.stdout).toContain(String(report.run));
 });
 
+test('a run with figures that is killed goes on to the same bytes', async () => {
+  const figures = ['--figure-tokens', '--json'];
+  await esparseJson(...pruneArgs('with-figures', ...figures.slice(0, 1)));
+  const committed = (line: string) => line.includes('"committed"') && line.includes('"block":2');
+  const child = await esparseUntil(committed, ...pruneArgs('killed-figures', ...figures));
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const { stdout } = await esparse(...pruneArgs('killed-figures', ...figures.slice(0, 1)));
+  expect(stdout).toMatch(/going on after block \d of 4/);
+  expect(await contentsOf(at('killed-figures'))).toEqual(await contentsOf(at('with-figures')));
+});
+
 test('--resume of another run is refused, and says in what it differs', async () => {
   const before = await contentsOf(at('whole'));
   const other = await esparse(...pruneArgs('whole', '--resume', '--pattern', '4:8', '--seed', '3'));

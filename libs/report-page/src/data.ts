@@ -42,6 +42,8 @@ export interface BlockData {
   /** Counted from 0. */
   readonly block: number;
   readonly state: 'committed' | 'not committed' | 'damaged';
+  /** How far what reaches it is from what reaches it in the dense model, ‖X − X̂‖ / ‖X‖; absent where that was not recorded. */
+  readonly inputError?: number;
   readonly linears: readonly LinearData[];
   readonly taps: readonly TapData[];
 }

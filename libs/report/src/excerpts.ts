@@ -5,8 +5,8 @@ import type { Excerpt } from '@esparse/report-page';
 import type { Run } from '@esparse/store';
 
 /** Tokens before and after the one that an excerpt is about. */
-const BEFORE = 8;
-const AFTER = 5;
+const BEFORE = 14;
+const AFTER = 8;
 
 /** Excerpts of a page: of a small model all that its channels have, and a megabyte at most. */
 const MAX_EXCERPTS = 12_000;

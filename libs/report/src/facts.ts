@@ -82,7 +82,7 @@ function sizeFacts({ blocks }: Gathered, storedBytes: number | undefined): Fact[
   ];
 }
 
-function logFacts({ workers, seconds = {}, peakResidentBytes, wireBytes }: PruneLog): Fact[] {
+function logFacts({ workers, seconds = {}, peakResidentBytes, wireBytes, slowest }: PruneLog): Fact[] {
   const phases = Object.entries(seconds).filter(([phase]) => phase !== 'total');
   return [
     ...(seconds.total === undefined ? [] : [fact('Run', 'Time', secondsInWords(seconds.total))]),
@@ -92,6 +92,15 @@ function logFacts({ workers, seconds = {}, peakResidentBytes, wireBytes }: Prune
       : [
           fact('Run', 'Peak memory, pruner', bytesInWords(peakResidentBytes.pruner)),
           fact('Run', 'Peak memory, workers', peakResidentBytes.workers.map(bytesInWords).join(', ')),
+        ]),
+    ...(slowest === undefined
+      ? []
+      : [
+          fact(
+            'Run',
+            'Slowest operator',
+            `${slowest.operator}, busy ${percentInWords(slowest.share)} of the time`,
+          ),
         ]),
     ...(wireBytes === undefined ? [] : [fact('Run', 'Over the wire', bytesInWords(wireBytes))]),
     ...(workers.length === 0 ? [] : [fact('Run', 'Workers', workers.join(', '))]),

@@ -43,3 +43,18 @@ test('events of another run, and what is none, are refused', () => {
   expect(read(started('b'))).toThrow('run.jsonl says nothing of run a: it is of b');
   expect(read('pruned!')).toThrow('run.jsonl, line 1 is no JSON');
 });
+
+test('the operator that worked most is named, with its share of the time', () => {
+  const operators = (run: string, seconds: number, entropy: number) =>
+    JSON.stringify({
+      ...{ event: 'operators', run, seconds },
+      operators: [
+        { operator: 'statistic:entropy', busy: entropy },
+        { operator: 'shuffle:both', busy: 0.3 },
+      ],
+    });
+  const text = [started('a'), operators('a', 1, 1), operators('b', 9, 0), operators('a', 3, 0.2)].join('\n');
+  const { slowest } = readPruneLog(text, { file: 'run.jsonl', run: 'a' });
+  expect(slowest).toEqual({ operator: 'statistic:entropy', share: expect.closeTo(0.4) });
+  expect(readPruneLog(started('a'), { file: 'run.jsonl', run: 'a' }).slowest).toBeUndefined();
+});

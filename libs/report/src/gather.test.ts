@@ -1,9 +1,15 @@
 import { describeModel, linearsOf, tapsOf, type ModelDescription } from '@esparse/model';
-import { statisticPath, writeLinear } from '@esparse/model-store';
+import {
+  CALIBRATION_PATH,
+  statisticPath,
+  tapFigurePath,
+  writeLinear,
+  writeTokenizerFiles,
+} from '@esparse/model-store';
 import { identityOrder, maskLinear, packLinear } from '@esparse/sparsity';
 import { MemoryObjectStore } from '@esparse/storage';
 import { createOrOpenStore, openStore, type RunWriter } from '@esparse/store';
-import { gatherReport } from './index.ts';
+import { gatherReport, ReportMemory } from './index.ts';
 
 const CONFIG = {
   model_type: 'llama',
@@ -115,4 +121,94 @@ test('texts of a store come into the page as they are, to be shown as text', asy
   const { facts } = (await gather(await runOf(1))).data;
   expect(facts).toContainEqual({ group: 'Run', name: 'Store', value: HOSTILE });
   expect(facts).toContainEqual({ group: 'Run', name: 'Numerics', value: HOSTILE });
+});
+
+test('of a run that goes on, only new blocks are read, and the page is that of a report made at once', async () => {
+  const memory = new ReportMemory();
+  const options = { version: '0', store: 'x', memory };
+  const open = async (objects: MemoryObjectStore) => (await openStore(objects)).openRun('abc');
+  await gatherReport(await open(await runOf(1)), options);
+  const whole = await runOf(2);
+  const fresh = await gatherReport(await open(whole), { version: '0', store: 'x' });
+  // What was read before is not read again: it is not even there.
+  for (const key of whole.objects.keys())
+    if (key.startsWith('runs/abc/blocks/0/') && key.includes('/c/')) whole.objects.delete(key);
+  const grown = await gatherReport(await open(whole), options);
+  expect(grown.data).toEqual(fresh.data);
+  expect(Buffer.from(grown.attachment).equals(fresh.attachment)).toBe(true);
+});
+
+/** A tokenizer of three tokens, of which one would be markup. */
+const VOCABULARY = { ' a': 0, [HOSTILE]: 1, ' b': 2 };
+const TOKENIZER = {
+  model: { type: 'BPE', vocab: VOCABULARY, merges: [] },
+  decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'never' },
+};
+
+/** A run whose first tap has a histogram and top tokens; the calibration is two sequences of three tokens. */
+async function runWithFigures(withCalibration: boolean): Promise<MemoryObjectStore> {
+  const objects = await runOf(0);
+  const description = describeModel(CONFIG);
+  const writer = await (
+    await openStore(objects)
+  ).beginRun('abc', (await (await openStore(objects)).openRun('abc')).attributes);
+  await writeTokenizerFiles(writer, [
+    { name: 'tokenizer.json', bytes: Buffer.from(JSON.stringify(TOKENIZER)) },
+  ]);
+  const dense = writer.beginDense();
+  if (withCalibration)
+    await dense.putArray(CALIBRATION_PATH, { data: Int32Array.of(0, 1, 2, 2, 1, 0), shape: [2, 3] });
+  await dense.commit({});
+  const transaction = writer.beginBlock(0);
+  for (const { name, channels } of tapsOf(description, 0)) {
+    const put = (
+      figure: Parameters<typeof tapFigurePath>[1],
+      data: Int32Array | Float32Array | Uint16Array,
+      shape: number[],
+    ) => transaction.putArray(tapFigurePath(name, figure), { data, shape });
+    await put('histogram', new Uint16Array(channels * 4).fill(1), [channels, 4]);
+    await put(
+      'range',
+      Float32Array.from({ length: 2 * channels }, (_, i) => i),
+      [2, channels],
+    );
+    // Token 4, then none.
+    await put(
+      'top_tokens',
+      Int32Array.from({ length: 2 * channels }, (_, i) => (i % 2 === 0 ? 4 : -1)),
+      [channels, 2],
+    );
+    await put('top_values', new Float32Array(2 * channels).fill(1.5), [channels, 2]);
+  }
+  for (const { name, rows, cols } of linearsOf(description, 0)) {
+    const scores = new Float32Array(rows * cols).fill(1);
+    const order = identityOrder(cols);
+    const mask = await maskLinear({ scores, rows, cols }, order, PATTERN);
+    const weights = new Uint16Array(rows * cols).fill(0x3f80);
+    const packed = await packLinear({ dtype: 'bf16', rows, cols, weights }, order, mask, PATTERN);
+    await writeLinear(transaction, name, packed, { keptScore: { before: 4, after: 5 } });
+  }
+  await transaction.commit({ block: 0, inputError: 0.25 });
+  await writer.close();
+  return objects;
+}
+
+test('channels have their histograms, and their tokens with what stands around them in the sequence, as text', async () => {
+  const { data, attachment } = await gather(await runWithFigures(true));
+  const shown = data.blocks[0]!.taps[0]!.shown!;
+  expect(shown.channels.length).toBe(64);
+  expect(shown.histogram!.bins).toBe(4);
+  // The least that is not zero can be seen.
+  expect(attachment[shown.histogram!.shares.at]).toBe(1);
+  expect(data.excerpts).toEqual([[' b', HOSTILE, ' a']]);
+  const { at, length } = shown.top!.excerpts;
+  const numbers = new Int32Array(attachment.buffer, attachment.byteOffset + at, length);
+  expect([...numbers.subarray(0, 4)]).toEqual([0, -1, 0, -1]);
+  expect(data.blocks[0]!.inputError).toBe(0.25);
+});
+
+test('tokens of a run without its calibration are no tokens', async () => {
+  const { data, damage } = await gather(await runWithFigures(false));
+  expect(data.excerpts).toBeUndefined();
+  expect(damage).toEqual([]);
 });

@@ -38,9 +38,17 @@ export function missingOf(
   }
   if (prunedLinears(blocks).length > 0 && attributes.options.figures !== true) {
     add(
-      'the share of the score that is lost, and how much the output of each linear changes',
+      'the share of the score that is lost, how much the output of each linear changes, how the error grows over the blocks, and the histograms of channels',
       'prune with `--figures`, which takes some per cent more time',
     );
+  } else if (prunedLinears(blocks).length > 0) {
+    if (has('entropy') && taps.every(({ shown }) => shown?.histogram === undefined))
+      add('the histograms of channels', 'an older version has pruned: prune again with `--figures`');
+    if (taps.every(({ shown }) => shown?.top === undefined))
+      add(
+        'the tokens that excite each channel most',
+        'prune with `--figure-tokens`: the store then has the tokens of the calibration text',
+      );
   }
   if (log === undefined) {
     add(

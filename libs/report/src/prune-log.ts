@@ -9,6 +9,8 @@ export interface PruneLog {
   readonly seconds?: Readonly<Record<string, number>> | undefined;
   readonly peakResidentBytes?: { readonly pruner: number; readonly workers: readonly number[] } | undefined;
   readonly wireBytes?: number | undefined;
+  /** The operator that worked most, and the share of the time in which it did; absent in what older versions wrote. */
+  readonly slowest?: { readonly operator: string; readonly share: number } | undefined;
 }
 
 const started = z.object({ event: z.literal('started'), run: z.string(), workers: z.array(z.string()) });
@@ -19,6 +21,13 @@ const finished = z.object({
   seconds: z.record(z.string(), z.number()),
   peakResidentBytes: z.object({ pruner: z.number(), workers: z.array(z.number()) }),
   wireBytes: z.number(),
+});
+
+const operators = z.object({
+  event: z.literal('operators'),
+  run: z.string(),
+  seconds: z.number().nonnegative(),
+  operators: z.array(z.object({ operator: z.string().max(200), busy: z.number().min(0).max(1) })).max(256),
 });
 
 /** Which file, and the run that it must be of. */
@@ -35,6 +44,8 @@ interface Expected {
 export function readPruneLog(text: string, { file, run }: Expected): PruneLog {
   let log: PruneLog | undefined;
   const others = new Set<string>();
+  const busy = new Map<string, number>();
+  let observed = 0;
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
     const event = parsed(line);
@@ -42,10 +53,20 @@ export function readPruneLog(text: string, { file, run }: Expected): PruneLog {
     const { data: begun } = started.safeParse(event);
     if (begun?.run === run) log = begun;
     else if (begun !== undefined) others.add(begun.run);
+    const { data: seen } = operators.safeParse(event);
+    if (seen?.run === run) {
+      observed += seen.seconds;
+      for (const one of seen.operators)
+        busy.set(one.operator, (busy.get(one.operator) ?? 0) + seen.seconds * one.busy);
+    }
     const { data: ended } = finished.safeParse(event);
     if (ended?.run === run) log = { workers: [], ...log, ...ended };
   }
-  if (log !== undefined) return log;
+  const [slowest] = [...busy].sort(([, a], [, b]) => b - a);
+  if (log !== undefined) {
+    if (slowest === undefined || observed === 0) return log;
+    return { ...log, slowest: { operator: slowest[0], share: slowest[1] / observed } };
+  }
   const of = others.size === 0 ? '' : `: it is of ${[...others].slice(0, 3).join(', ')}`;
   throw refused(`${file} says nothing of run ${run}${of}`);
 }

@@ -55,7 +55,11 @@ export async function readBlock(reading: BlockReading, block: number): Promise<B
       : undefined;
     taps.push({ name, channels, ...arrays });
   }
-  return { block, state: 'committed', linears, taps };
+  const { inputError } = group.attributes;
+  return {
+    ...{ block, state: 'committed', linears, taps },
+    ...(typeof inputError === 'number' && Number.isFinite(inputError) && { inputError }),
+  };
 }
 
 /** What `work` gives; nothing where it meets damage, which is reported. */

@@ -13,6 +13,7 @@ export function summaryOf(gathered: Gathered, frontier: readonly FrontierPoint[]
     ...shuffleInWords(prunedLinears(blocks)),
     ...lossInWords(prunedLinears(blocks)),
     ...errorInWords(prunedLinears(blocks)),
+    ...accumulatedInWords(blocks),
     ...perplexityInWords(frontier),
   ];
 }
@@ -70,6 +71,16 @@ function errorInWords(linears: readonly PlacedLinear[]): string[] {
   return [
     `The outputs of a linear change by ${percentInWords(mean)} on average, those of ` +
       `${linearInWords(most.block, most.name)} most (${percentInWords(most.error)}).`,
+  ];
+}
+
+/** What the blocks have changed together, by the time a token reaches the last one. */
+function accumulatedInWords(blocks: Gathered['blocks']): string[] {
+  const known = blocks.filter(({ inputError }) => inputError !== undefined);
+  const last = known.at(-1);
+  if (known.length < 2 || last?.inputError === undefined) return [];
+  return [
+    `Before block ${last.block}, what the blocks have changed so far is ${percentInWords(last.inputError)} of what passes them.`,
   ];
 }
 

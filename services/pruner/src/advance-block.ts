@@ -1,6 +1,7 @@
 import { finalize, from, lastValueFrom, mergeMap, tap } from 'rxjs';
 import { abortWith } from '@esparse/dataflow';
 import { attempt$ } from './attempt.ts';
+import { denseShards } from './hidden-states.ts';
 import { ADVANCE } from './operators/names.ts';
 import type { RunContext } from './run-context.ts';
 
@@ -8,15 +9,20 @@ import type { RunContext } from './run-context.ts';
 type Advance = 'advanceShard' | 'advanceDenseShard';
 
 /**
- * Runs a committed block with its pruned weights over all shards: their hidden states before the next block. Where a
- * statistic needs the dense model's, too, these come first: workers still have the block's dense weights.
+ * Runs a committed block with its pruned weights over all shards: their hidden states before the next block. Where the dense
+ * model's are needed, too, by a statistic or for figures, these come first: workers still have the block's dense weights.
  */
 export async function advanceBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<void> {
-  const { shards, pool, target, options, needsDense, stopwatch, meter, emit } = context;
-  const advances: Advance[] = needsDense ? ['advanceDenseShard', 'advanceShard'] : ['advanceShard'];
-  const total = advances.length * shards.reduce((sum, { sequences }) => sum + sequences * options.seqlen, 0);
+  const { pool, target, options, stopwatch, meter, emit } = context;
+  const advances: (readonly [Advance, RunContext['shards']])[] = [
+    ['advanceDenseShard', denseShards(context)],
+    ['advanceShard', context.shards],
+  ];
+  const sequences = advances.flatMap(([, shards]) => shards).reduce((sum, shard) => sum + shard.sequences, 0);
+  const total = sequences * options.seqlen;
   let done = 0;
-  for (const advance of advances) {
+  for (const [advance, shards] of advances) {
+    if (shards.length === 0) continue;
     const end = meter.busy(ADVANCE);
     meter.queue(ADVANCE, shards.length);
     await lastValueFrom(

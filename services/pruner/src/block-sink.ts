@@ -2,6 +2,7 @@ import type { BlockSink, BlockStageReport, PrunedLinear, TapReadings } from '@es
 import { tapsOf } from '@esparse/model';
 import { freeLinear, statisticPath, writeLinear } from '@esparse/model-store';
 import type { Commit, Transaction } from '@esparse/store';
+import { boundaryError } from './boundary-error.ts';
 import { writeBlockTensors } from './block-tensors.ts';
 import { COMMIT } from './operators/names.ts';
 import type { RunContext } from './run-context.ts';
@@ -54,8 +55,10 @@ export function blockSink(
         await writeBlockTensors(context, transaction, block, tensors, signal);
         await writeReadings(context, transaction, block, readings);
         for (const [tap, found] of readings) await writeTapFigures(transaction, tap, found);
+        const inputError = await boundaryError(context, block, signal);
         const committed = await transaction.commit({
           block,
+          ...(inputError !== undefined && { inputError }),
           ...(starved.length > 0 && { starvedExperts: starved }),
           ...(reports.length > 0 && { stages: reports.map(({ stage, report }) => ({ stage, ...report })) }),
         });

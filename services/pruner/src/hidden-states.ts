@@ -1,20 +1,31 @@
 import { isEsparseError } from '@esparse/errors';
 import type { HiddenStates } from '@esparse/store';
+import { FIGURE_SHARD } from './boundary-error.ts';
 import type { RunContext } from './run-context.ts';
 
 /** What a step over hidden states needs to know of a run. */
-type HiddenContext = Pick<RunContext, 'writer' | 'shards' | 'needsDense'>;
+type HiddenContext = Pick<RunContext, 'writer' | 'shards' | 'needsDense' | 'options'>;
 
 /** Whether all hidden states before a block are there and sound: a power loss may have cut what was never flushed. */
 export async function areStored(
-  { writer: { run }, shards, needsDense }: HiddenContext,
+  { writer: { run }, shards, needsDense, options }: HiddenContext,
   block: number,
   signal?: AbortSignal,
 ): Promise<boolean> {
   // Before the first block the dense model's are the same.
-  const needed = needsDense && block > 0 ? [run.hidden, run.hiddenDense] : [run.hidden];
-  for (const states of needed) if (!(await areSound(states, shards, block, signal))) return false;
-  return true;
+  if (!(await areSound(run.hidden, shards, block, signal))) return false;
+  const dense = block === 0 ? [] : denseShards({ shards, needsDense, options });
+  return areSound(run.hiddenDense, dense, block, signal);
+}
+
+/** The shards over which the dense model is run, too: all where something needs them, one where figures are taken. */
+export function denseShards({
+  shards,
+  needsDense,
+  options,
+}: Pick<HiddenContext, 'shards' | 'needsDense' | 'options'>): HiddenContext['shards'] {
+  if (needsDense) return shards;
+  return options.figures === true ? shards.filter(({ index }) => index === FIGURE_SHARD) : [];
 }
 
 async function areSound(
@@ -23,7 +34,7 @@ async function areSound(
   block: number,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  if ((await states.shards(block)).length < shards.length) return false;
+  if (shards.length > 0 && (await states.shards(block)).length < shards.length) return false;
   for (const { index } of shards) {
     try {
       await states.read(block, index, signal);

@@ -5,6 +5,7 @@ import { percent, shortNumber } from '../format.ts';
 import { medianOf, rangeOf } from '../histogram.ts';
 import { axis, colourBar, type Drawing, type HeatmapSeriesOption } from '../plot.ts';
 import type { ShownRun } from '../run.ts';
+import { accumulatedFigure } from './accumulated.ts';
 import { section } from './section.ts';
 
 /** What can be shown of every linear. */
@@ -53,14 +54,16 @@ interface Depth {
 /** Figures of every linear, block by block. */
 export function depthSection(run: ShownRun): { element: HTMLElement; draw: () => void } {
   const depth = depthView();
+  const accumulated = accumulatedFigure();
   const isPruned = measuresOf(run).length > 0;
   const lead = isPruned
     ? 'Each cell is a linear: blocks from left to right in the order in which a token passes them, linears from top to bottom.'
     : 'No linear is pruned yet.';
   return {
-    element: section('Depth', lead, ...(isPruned ? depth.elements : [])),
+    element: section('Depth', lead, ...(isPruned ? [...depth.elements, accumulated.figure.element] : [])),
     draw() {
       depth.draw(run);
+      accumulated.draw(run.data.blocks);
     },
   };
 }
