@@ -34,3 +34,11 @@ test('of a larger model, some blocks are shown by their channels', () => {
   expect(everyBlock).toBeGreaterThan(1);
   expect(Array.from({ length: everyBlock + 1 }, (_, block) => covers(block)).filter(Boolean)).toHaveLength(2);
 });
+
+test('all channels of a small model have histograms and tokens; of a large one the same share of each tap', () => {
+  expect(detailOf(llama(64, 96, 2)).channelsOf(96)).toBe(96);
+  const large = detailOf(llama(4096, 11_008, 32));
+  const shown = 32 * (3 * large.channelsOf(4096) + large.channelsOf(11_008));
+  expect(shown).toBeGreaterThan(5_500);
+  expect(shown).toBeLessThanOrEqual(6_000);
+});

@@ -16,8 +16,8 @@ const MAX_SHOWN_CHANNELS = 6_000;
 export interface Detail {
   /** Every how many blocks one is shown by its channels. */
   readonly everyBlock: number;
-  /** Channels of a tap that have histograms and tokens, at most. */
-  readonly channelsOfTap: number;
+  /** How many channels of a tap of so many have histograms and tokens. */
+  channelsOf(channels: number): number;
   covers(block: number): boolean;
   /** The tiles of 16 rows that are shown of a linear's mask: all, or some that are spread over it evenly. */
   tilesOf(block: number, linear: string, tiles: number): number[];
@@ -38,12 +38,14 @@ export function detailOf(description: AnyModel, whole: (linear: string) => boole
   );
   const everyBlock = Math.max(1, Math.ceil(channelBytes / MAX_CHANNEL_BYTES));
   const share = Math.min(1, (MAX_MASK_BYTES * everyBlock) / maskBytes);
-  const shownTaps = blocks
+  const shownChannels = blocks
     .filter((block) => block % everyBlock === 0)
-    .reduce((total, block) => total + tapsOf(description, block).length, 0);
+    .flatMap((block) => tapsOf(description, block))
+    .reduce((total, { channels }) => total + channels, 0);
+  const channelShare = Math.min(1, MAX_SHOWN_CHANNELS / Math.max(1, shownChannels));
   return {
     everyBlock,
-    channelsOfTap: Math.max(1, Math.floor(MAX_SHOWN_CHANNELS / Math.max(1, shownTaps))),
+    channelsOf: (channels) => Math.max(1, Math.floor(channelShare * channels)),
     covers: (block) => block % everyBlock === 0,
     tilesOf(block, linear, tiles) {
       const shown = whole(`blocks.${block}.${linear}`) ? tiles : Math.max(1, Math.floor(share * tiles));

@@ -140,7 +140,7 @@ async function tapArrays(
   const shown = await shownChannels(
     group,
     tap,
-    { attachment, excerpts, most: detail.channelsOfTap, signal },
+    { attachment, excerpts, most: detail.channelsOf(channels), signal },
     { entropy, amplitude, alpha },
   );
   return {
