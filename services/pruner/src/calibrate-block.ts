@@ -75,7 +75,7 @@ function streamed$(context: RunContext, wanted: Activations): Observable<Statist
             numbered(
               context,
               shard,
-              routed,
+              new Set([...routed, ...ownRows]),
             )(
               worker.streamActivations(
                 target,
@@ -133,11 +133,15 @@ function streamed$(context: RunContext, wanted: Activations): Observable<Statist
   );
 }
 
-/** Gives tiles the numbers of their tokens where somebody wants to know them; rows of an expert are not all of the tokens. */
+/**
+ * Gives tiles the numbers of their tokens where somebody wants to know them.
+ *
+ * @param without taps whose rows are not one token after the other: those of experts, and those that are no tokens
+ */
 function numbered(
   { shards, options }: RunContext,
   shard: Shard,
-  routed: ReadonlySet<string>,
+  without: ReadonlySet<string>,
 ): (tiles: AsyncIterable<Tile>) => AsyncIterable<Tile & { readonly firstToken?: number }> {
   if (options.figureTokens !== true) return (tiles) => tiles;
   const before = shards.slice(0, shard.index).reduce((sum, { sequences }) => sum + sequences, 0);
@@ -145,7 +149,7 @@ function numbered(
     for await (const tile of tiles) {
       const { sequence, firstRow } = tile;
       const firstToken = (before + sequence) * options.seqlen + firstRow;
-      yield routed.has(tile.tap) ? tile : { ...tile, firstToken };
+      yield without.has(tile.tap) ? tile : { ...tile, firstToken };
     }
   };
 }

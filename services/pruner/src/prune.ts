@@ -334,7 +334,8 @@ async function writeOuter(context: RunContext, signal?: AbortSignal): Promise<vo
         await writeDenseMatrix(context, transaction, name, name, { signal });
       else await writeDense(transaction, name, checkpoint, name, signal);
     }
-    if (context.options.figureTokens === true) await writeCalibration(context, transaction);
+    if (context.options.figureTokens === true && !isGraph(description))
+      await writeCalibration(context, transaction);
     await transaction.commit({});
   } catch (error) {
     await transaction.abort();
