@@ -74,7 +74,8 @@ export const topTokens = defineStatistic<Held>({
       const kept = Array.from({ length: TOP_TOKENS }, (_, k) => c * TOP_TOKENS + k);
       const isSound = kept.every((i, k) => {
         const [token, value] = [held.numbers[i]!, held.values[i]!];
-        if (token === NONE) return Object.is(value, 0) && kept.slice(k).every((j) => held.numbers[j] === NONE);
+        if (token === NONE)
+          return Object.is(value, 0) && kept.slice(k).every((j) => held.numbers[j] === NONE);
         return token >= 0 && Number.isFinite(value) && (k === 0 || comesBefore(held, i - 1, value, token));
       });
       if (!isSound || (tokens === 0 && held.numbers[kept[0]!] !== NONE))
