@@ -11,7 +11,7 @@ import { after, before, test } from 'node:test';
 import { generate, openEngine, type Engine, type SamplingParams, type Sequence } from '@esparse/engine';
 import { writeRandomStore } from './random-store.ts';
 
-const CONTEXT = 512;
+const CONTEXT = 1024;
 /** Two logits that are closer than this, in parts of the size of all, are a tie: each may be off by 1e-2 of it. */
 const TIE = 2e-2;
 const SIZES = {
@@ -139,8 +139,8 @@ test('bits do not depend on how a prompt is cut', async () => {
 });
 
 test('bits do not depend on what else is in a step, prompts and sampled tokens beside each other', async () => {
-  const texts = Array.from({ length: 16 }, (_, i) =>
-    prompt([1, 2, 15, 16, 17, 63, 64, 65, 127, 128][i % 10]! + i, i),
+  const texts = Array.from({ length: 64 }, (_, i) =>
+    prompt([1, 2, 15, 16, 17, 63, 64, 65, 127, 600][i % 10]! + i, i),
   );
   // Of every other text the last token follows one that was sampled.
   const before = (text: Uint32Array, i: number, sequence: Sequence) =>
@@ -161,12 +161,18 @@ test('bits do not depend on what else is in a step, prompts and sampled tokens b
     alone.push(logits.slice());
     sequence.release();
   }
-  for (const count of [1, 2, 3, 4, 7, 8, 15, 16]) {
+  for (const count of [1, 2, 3, 4, 7, 8, 15, 16, 17, 33, 64]) {
     const some = texts.slice(0, count);
     const sequences = some.map((text) => gpu.reserve(text.length)!);
-    // All prompts in one step, then all last tokens.
+    // As many prompts in one step as may be, then all last tokens.
     const prompts = some.flatMap((text, i) => before(text, i, sequences[i]!));
-    if (prompts.length > 0) await gpu.step(prompts);
+    for (let next = 0; next < prompts.length;) {
+      let [tokens, end] = [0, next];
+      while (end < prompts.length && tokens + prompts[end]!.tokens.length <= 2048)
+        tokens += prompts[end++]!.tokens.length;
+      await gpu.step(prompts.slice(next, end));
+      next = end;
+    }
     const last = await gpu.step(
       some.map((text, i) => ({
         sequence: sequences[i]!,
@@ -182,6 +188,14 @@ test('bits do not depend on what else is in a step, prompts and sampled tokens b
 const FAMILIES = {
   'Qwen2: biases of q, k and v': { architectures: ['Qwen2ForCausalLM'] },
   'Qwen3: norms of the heads of q and k': { architectures: ['Qwen3ForCausalLM'], head_dim: 128 },
+  'Qwen2, 7 query heads to a key head': {
+    architectures: ['Qwen2ForCausalLM'],
+    ...{ hidden_size: 896, num_attention_heads: 14 },
+  },
+  'LLaMA, 3 query heads to a key head, sizes that fill no block, a tied head': {
+    ...{ hidden_size: 576, intermediate_size: 1500, num_attention_heads: 9, num_key_value_heads: 3 },
+    tie_word_embeddings: true,
+  },
   'Mistral: a window of 100 tokens': { architectures: ['MistralForCausalLM'], sliding_window: 100 },
   'Qwen2, the last two layers with a window': {
     architectures: ['Qwen2ForCausalLM'],

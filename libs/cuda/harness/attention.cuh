@@ -12,6 +12,7 @@ struct AttentionCase {
 };
 
 inline void check_attention(Report& report, const AttentionCase& of, std::uint64_t seed) {
+  stage("check_attention of %d heads of %d", of.heads, of.dims);
   const std::vector<std::int32_t> positions = {0, 1, 15, 16, 17, 63, 64, 200, 511, 512, 600, 1100, 2047, -1};
   constexpr int kMaxPages = 32;
   const int tokens = static_cast<int>(positions.size()), rows = (of.heads + 2 * of.kv_heads) * of.dims;
@@ -50,9 +51,9 @@ inline void check_attention(Report& report, const AttentionCase& of, std::uint64
   std::vector<double> reference = expected.host();
   std::fill(reference.end() - q_rows, reference.end(), 0);
 
-  const std::size_t parts = static_cast<std::size_t>(tokens) * of.heads * kMaxPages;
-  Device<float> outputs(parts * of.dims);
-  Device<float2> weights(parts);
+  const std::size_t splits = static_cast<std::size_t>(tokens) * of.heads * attention_splits(kMaxPages);
+  Device<float> outputs(splits * of.dims);
+  Device<float2> weights(splits);
   Device<std::uint8_t> fragments(activation_bytes(q_rows, tokens));
   AttentionArguments args{};
   args.qkv = {qkv, 1, tokens, rows};
@@ -67,14 +68,21 @@ inline void check_attention(Report& report, const AttentionCase& of, std::uint64
   args.window = of.window;
   args.rotary = rotary;
   args.scale = 1 / std::sqrt(static_cast<float>(of.dims));
+  args.inverse = places;
+  args.inputs = q_rows;
+  args.fragments = fragments;
   args.outputs = outputs;
   args.weights = weights;
-  const Launcher launch{};
-  launch(attention_kernel(of.dims, of.heads / of.kv_heads), dim3(kMaxPages, of.kv_heads, tokens), kAttentionThreads, 0,
-         args);
-  launch(merge_pages, dim3(of.heads, tokens), of.dims, 0, args, places, fragments);
-  CHECK(cudaGetLastError());
-  CHECK(cudaDeviceSynchronize());
+  const Device<std::uint32_t> arrived(std::vector<std::uint32_t>(static_cast<std::size_t>(tokens) * of.heads));
+  args.arrived = arrived;
+  const int queries = of.heads / of.kv_heads, shared = attention_shared(of.dims, queries);
+  const auto attend = [&](int tokens, int pages) {
+    Launcher{}(attention_kernel(of.dims), dim3(attention_splits(pages), of.kv_heads * query_groups(queries), tokens),
+               kAttentionThreads, shared, args);
+    CHECK(cudaGetLastError());
+    CHECK(cudaDeviceSynchronize());
+  };
+  attend(tokens, kMaxPages);
   const std::vector<std::uint8_t> bytes = fragments.host();
   std::vector<float> out;
   for (int t = 0; t < tokens; t++) {
@@ -85,6 +93,23 @@ inline void check_attention(Report& report, const AttentionCase& of, std::uint64
       out.push_back(bf16_value(hi) + bf16_value(lo));
     }
   }
+  // Short sequences where there are fewer CTAs, in another batch, their keys and values in the cache: the same bits.
+  const int short_ones = static_cast<int>(
+      std::find_if(positions.begin(), positions.end(), [](int p) { return p > 512; }) - positions.begin());
+  Device<std::uint8_t> direct(activation_bytes(q_rows, short_ones));
+  args.fragments = direct;
+  attend(short_ones, 512 / kPagePositions + 1);
+  const std::vector<std::uint8_t> of_short = direct.host();
+  int different = 0;
+  for (int t = 0; t < short_ones; t++) {
+    for (int i = 0; i < q_rows; i++) {
+      for (const int part : {0, kLoOffset}) {
+        different += std::memcmp(&of_short[activation_offset(i, t, short_ones) + part],
+                                 &bytes[activation_offset(i, t, tokens) + part], 2) != 0;
+      }
+    }
+  }
+  report.expect(different == 0, "attention: bits depend on the batch", different);
   const double error = relative_error(out, reference);
   // A key on the edge of two bf16 may be rounded to the other one.
   report.expect(error < 3e-4, "attention: far from f64", error);

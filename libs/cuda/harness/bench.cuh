@@ -77,6 +77,7 @@ inline void bench_linear(Results& results, int rows, int cols, std::uint64_t see
       const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
       Device<float> out(static_cast<std::size_t>(kSlices) * tokens * rows);
       const auto time = [&](const LinearTuning& tuning, int repeats) {
+        stage("linear %d x %d, %d tokens, %d warps", rows, cols, tokens, tuning.warps);
         const Graph graph(true, [&](const Launcher& launch) {
           for (std::size_t i = 0; i < copies; i++) {
             LinearLaunch linear{sparse, cols, tokens};
@@ -146,6 +147,7 @@ inline void bench_stack(Results& results, const Decoder& decoder, int tokens) {
   Device<float> out(static_cast<std::size_t>(kSlices) * tokens * widest);
   const LinearActivations x{fragments, nullptr};
   const auto time = [&](const StepTuning& tuning, int repeats) {
+    stage("the linears of %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.sparse), tokens);
     const Graph graph(true, [&](const Launcher& launch) {
       const auto linear = [&](const std::vector<const Matrix*>& matrices, const LinearTuning& of) {
         LinearLaunch plain{decoder.sparse, matrices[0]->cols, tokens};
@@ -182,12 +184,13 @@ inline void bench_step(Results& results, const Decoder& decoder, int tokens) {
                     random_permutation(tokens * kPages, 5));
   Step step(decoder, batch);
   const auto time = [&](const StepTuning& tuning, int repeats, bool overlapped, const Omitted& omitted) {
+    stage("a step of %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.sparse), tokens);
     const Graph graph(overlapped, [&](const Launcher& launch) { step.enqueue(launch, tuning, omitted); });
     return graph.microseconds(repeats);
   };
   const StepTuning best = tuned(tokens, [&](const StepTuning& tuning) { return time(tuning, 3, true, {}); });
   const double us = time(best, 50, true, {}), apart = time(best, 15, false, {});
-  const double no_attention = time(best, 15, true, {true, false}), no_merge = time(best, 15, true, {true, true});
+  const double no_attention = time(best, 15, true, {true});
   const double plain = time(StepTuning(tokens), 15, true, {});
   const double bytes = packed_bytes(decoder) + static_cast<double>(decoder.head.packed_bytes());
   const char* name = decoder.shape.name;
@@ -195,13 +198,31 @@ inline void bench_step(Results& results, const Decoder& decoder, int tokens) {
   results.add("step-apart", name, tokens, variant_name(decoder.sparse), apart, bytes);
   std::printf(
       "step  %-4s %2d tokens %-5s %8.1f us %6.0f tokens/s %6.0f GB/s (kernels apart %.1f us, without attention %.1f, "
-      "merge %.1f, not tuned %.1f);",
+      "not tuned %.1f);",
       name, tokens, variant_name(decoder.sparse), us, tokens / us * 1e6, bytes / us * 1e-3, apart, no_attention,
-      no_merge, plain);
+      plain);
   for (const LinearTuning& t : {best.qkv, best.o, best.gate_up, best.down, best.head}) {
     std::printf(" %dw%dx%dK", t.warps, t.share, t.ring_bytes >> 10);
   }
   std::printf("\n");
+}
+
+// A step as the engine launches it, 512 positions a sequence, and without what it consists of. Lines to be compared with
+// those of other kernels on the same day: fewer replays, no search.
+inline void bench_chosen(const Decoder& decoder, int tokens, int positions) {
+  const int pages = (positions + kPagePositions - 1) / kPagePositions;
+  const Batch batch(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, positions - 1),
+                    random_permutation(tokens * pages, 5));
+  Step step(decoder, batch);
+  const auto time = [&](int repeats, bool overlapped, const Omitted& omitted) {
+    stage("a step of %s, %s, %d tokens of %d", decoder.shape.name, variant_name(decoder.sparse), tokens, positions);
+    const Graph graph(overlapped,
+                      [&](const Launcher& launch) { step.enqueue(launch, StepTuning(kChosen), omitted); });
+    return graph.microseconds(repeats);
+  };
+  const double us = time(40, true, {}), apart = time(10, false, {}), bare = time(20, true, {true});
+  std::printf("chosen %-4s %2d x %4d %-5s %8.1f us %6.0f tokens/s (apart %.1f, without attention %.1f)\n",
+              decoder.shape.name, tokens, positions, variant_name(decoder.sparse), us, tokens / us * 1e6, apart, bare);
 }
 
 }  // namespace harness

@@ -35,12 +35,13 @@ inline std::vector<float> outputs_of(const Matrix& matrix, const std::vector<flo
 
 // Every number of tokens and every tuning: near f64, and the bits that each token has alone.
 inline void check_linear(Report& report, int rows, int cols, bool sparse, std::uint64_t seed) {
+  stage("check_linear %d x %d", rows, cols);
   Matrix matrix = random_matrix(rows, cols, sparse, seed);
   repack(matrix);
-  const std::vector<float> x = random_floats(16 * static_cast<std::size_t>(cols), seed + 5, 1);
-  const std::vector<double> reference = reference_outputs(matrix, x, 16);
+  const std::vector<float> x = random_floats(kMostTokens * static_cast<std::size_t>(cols), seed + 5, 1);
+  const std::vector<double> reference = reference_outputs(matrix, x, kMostTokens);
   std::vector<float> alone;
-  for (int token = 0; token < 16; token++) {
+  for (int token = 0; token < kMostTokens; token++) {
     const std::vector<float> one(x.begin() + token * cols, x.begin() + (token + 1) * cols);
     const std::vector<float> y = outputs_of(matrix, one, 1, plain_tuning(1));
     alone.insert(alone.end(), y.begin(), y.end());
@@ -48,6 +49,7 @@ inline void check_linear(Report& report, int rows, int cols, bool sparse, std::u
   const double error = relative_error(alone, reference);
   report.expect(error < 1e-5, "linear: far from f64", error);
   for (const int tokens : kTokenBuckets) {
+    stage("check_linear %d x %d, %d tokens", rows, cols, tokens);
     const std::vector<float> some(x.begin(), x.begin() + tokens * cols);
     report.expect(!outputs_of(matrix, some, tokens, plain_tuning(tokens)).empty(), "linear: does not fit", tokens);
     for (const LinearTuning& tuning : tunings(tokens)) {
@@ -119,8 +121,11 @@ inline void check_sampling(Report& report, std::uint64_t seed, int samples) {
 // A step of some layers: near f64 for every number of sequences; logits and next tokens of a sequence are the same bits
 // alone and in any batch, over the edges of pages, replayed as a graph or launched.
 inline void check_step(Report& report, const Shape& shape, bool sparse, std::uint64_t seed) {
-  constexpr int kMaxPages = 10, kSteps = 3, kAll = 16;
-  const int starts[kAll] = {0, 1, 62, 63, 64, 65, 127, 128, 200, 255, 300, 383, 400, 511, 512, 600};
+  constexpr int kMaxPages = 10, kSteps = 3, kAll = kMostTokens;
+  int starts[kAll];
+  for (int i = 0; i < kAll; i++) starts[i] = static_cast<int>(mixed(seed + 99 + i) % 630);
+  const int edges[] = {0, 1, 15, 62, 63, 64, 65, 127, 200, 255, 300, 400, 509, 511, 512, 600};
+  std::copy(std::begin(edges), std::end(edges), std::end(starts) - std::size(edges));
   const Decoder decoder = random_decoder(shape, sparse, kAll * kMaxPages, kMaxPages * kPagePositions, true, seed);
   const std::vector<std::int32_t> pages = random_permutation(kAll * kMaxPages, seed + 7);
   std::vector<std::int32_t> ids(kAll);
@@ -132,6 +137,7 @@ inline void check_step(Report& report, const Shape& shape, bool sparse, std::uin
   };
   // Logits of kSteps steps and the tokens they chose.
   const auto generate = [&](const Batch& batch, const StepTuning& tuning, bool graph) {
+    stage("check_step of %s, %s, %d tokens, %d warps", shape.name, sparse ? "2:4" : "dense", batch.tokens, tuning.qkv.warps);
     Step step(decoder, batch);
     std::vector<std::vector<float>> out;
     const Graph replayed(true, [&](const Launcher& launch) { step.enqueue(launch, tuning); });
@@ -170,7 +176,7 @@ inline void check_step(Report& report, const Shape& shape, bool sparse, std::uin
     worst = std::max(worst, relative_error(logits[0], reference));
     expect_equal(logits, tokens);
     for (const int warps : {8, 4, 2, 1}) {
-      if (!linear_exists(tokens, warps)) continue;
+      if (!linear_exists(kernel_tokens(tokens), warps)) continue;
       StepTuning other(tokens);
       other.qkv = other.o = other.gate_up = other.head = {warps, 1, 64 << 10};
       try {

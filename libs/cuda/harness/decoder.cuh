@@ -120,12 +120,13 @@ struct Batch {
 
 struct StepTuning {
   LinearTuning qkv, o, gate_up, down, head;
-  explicit StepTuning(int tokens) { qkv = o = gate_up = down = head = plain_tuning(tokens); }
+  explicit StepTuning(int tokens) : StepTuning(plain_tuning(tokens)) {}
+  explicit StepTuning(const LinearTuning& all) { qkv = o = gate_up = down = head = all; }
 };
 
 // What a step leaves out, to see what it costs: the results are wrong then.
 struct Omitted {
-  bool attention = false, merge = false;
+  bool attention = false;
 };
 
 // One decode step: buffers, and what is launched.
@@ -145,9 +146,10 @@ class Step {
     for (auto& reader : normed_) reader = fragments(s.hidden);
     attended_ = fragments(s.heads * s.dims);
     activated_ = fragments(s.inner);
-    const std::size_t pages = static_cast<std::size_t>(tokens) * s.heads * batch.max_pages;
-    page_outputs_ = Device<float>(pages * s.dims);
-    page_weights_ = Device<float2>(pages);
+    const std::size_t splits = static_cast<std::size_t>(tokens) * s.heads * attention_splits(batch.max_pages);
+    split_outputs_ = Device<float>(splits * s.dims);
+    split_weights_ = Device<float2>(splits);
+    arrived_ = Device<std::uint32_t>(std::vector<std::uint32_t>(static_cast<std::size_t>(tokens) * s.heads));
     keys_ = Device<std::uint64_t>(static_cast<std::size_t>(tokens) * logit_parts());
     chosen_ = Device<std::int32_t>(tokens);
   }
@@ -155,7 +157,7 @@ class Step {
   void enqueue(const Launcher& launch, const StepTuning& tuning, const Omitted& omitted = {}) {
     const Shape& s = decoder_.shape;
     current_ = 0;
-    launch(embed, batch_.tokens, 256, 0, batch_.ids, decoder_.embedding, residual_[0], s.hidden);
+    launch(embed, batch_.tokens, 256, 0, batch_.ids, decoder_.embedding, residual_[0], s.hidden, s.hidden);
     Planes added{};
     for (const Layer& layer : decoder_.layers) {
       LinearLaunch qkv = linear(decoder_.sparse, s.hidden, qkv_);
@@ -195,13 +197,13 @@ class Step {
 
   void poison() {
     for (Device<float>* buffer :
-         {&residual_[0], &residual_[1], &qkv_, &o_, &gate_up_, &down_, &logits_, &page_outputs_}) {
+         {&residual_[0], &residual_[1], &qkv_, &o_, &gate_up_, &down_, &logits_, &split_outputs_}) {
       buffer->poison();
     }
     for (Device<std::uint8_t>* buffer : {&normed_[0], &normed_[1], &normed_[2], &attended_, &activated_}) {
       buffer->poison();
     }
-    page_weights_.poison();
+    split_weights_.poison();
     keys_.poison();
   }
 
@@ -218,7 +220,8 @@ class Step {
   // linear makes them. Dense linears read one and the same.
   std::vector<LinearActivations> norm(const Launcher& launch, LinearLaunch& linear, const Planes& added,
                                       const float* weight, const Device<std::uint16_t>* sources, int readers) {
-    const NormInput input{residual_[current_], residual_[1 - current_], added, weight, kEpsilon, decoder_.shape.hidden};
+    const NormInput input{residual_[current_], residual_[1 - current_], added, weight, kEpsilon, decoder_.shape.hidden,
+                          decoder_.shape.hidden};
     if (added.data != nullptr) current_ = 1 - current_;
     std::vector<LinearActivations> out;
     if (batch_.tokens <= kNormedTokens) {
@@ -239,8 +242,9 @@ class Step {
   }
 
   // silu(gate) * up, by the linear where it sums whole rows.
-  void activate(const Launcher& launch, LinearLaunch& gate_up, const LinearTuning& tuning) {
+  void activate(const Launcher& launch, LinearLaunch& gate_up, LinearTuning tuning) {
     const int inner = decoder_.shape.inner;
+    if (tuning.warps == 0) tuning = chosen_tuning(gate_up.problem());
     if (tuning.warps == kSlices) {
       gate_up.output = Output::kSwiglu;
       gate_up.args.fragments = activated_;
@@ -265,20 +269,25 @@ class Step {
     args.max_pages = batch_.max_pages;
     args.rotary = decoder_.rotary;
     args.scale = 1 / std::sqrt(static_cast<float>(s.dims));
-    args.outputs = page_outputs_;
-    args.weights = page_weights_;
-    if (!omitted.attention) {
-      launch(attention_kernel(s.dims, s.heads / s.kv_heads), dim3(batch_.max_pages, s.kv_heads, batch_.tokens),
-             kAttentionThreads, 0, args);
-    }
-    if (!omitted.merge) launch(merge_pages, dim3(s.heads, batch_.tokens), s.dims, 0, args, layer.inverse_o, attended_);
+    args.inverse = layer.inverse_o;
+    args.inputs = s.heads * s.dims;
+    args.fragments = attended_;
+    args.outputs = split_outputs_;
+    args.weights = split_weights_;
+    args.arrived = arrived_;
+    const int queries = s.heads / s.kv_heads;
+    if (omitted.attention) return;
+    launch(attention_kernel(s.dims),
+           dim3(attention_splits(batch_.max_pages), s.kv_heads * query_groups(queries), batch_.tokens), kAttentionThreads,
+           attention_shared(s.dims, queries), args);
   }
 
   const Decoder& decoder_;
   const Batch& batch_;
-  Device<float> residual_[2], qkv_, o_, gate_up_, down_, logits_, page_outputs_;
+  Device<float> residual_[2], qkv_, o_, gate_up_, down_, logits_, split_outputs_;
   Device<std::uint8_t> normed_[3], attended_, activated_;
-  Device<float2> page_weights_;
+  Device<float2> split_weights_;
+  Device<std::uint32_t> arrived_;
   Device<std::uint64_t> keys_;
   Device<std::int32_t> chosen_;
   int current_ = 0;  // which residual is the stream's

@@ -1,4 +1,4 @@
-// harness check | check-small | bench FILE [linears | prefill | steps]
+// harness check | check-small | quick | bench FILE [linears | prefill | steps]
 //
 // `check` holds every kernel against f64 and exits with 1 where one is wrong, `check-small` in small shapes, for
 // compute-sanitizer; `bench` times them and writes FILE.
@@ -89,9 +89,21 @@ void run_bench(const char* path, const std::string& only, std::uint64_t seed) {
   if (!wanted("steps")) return;
   for (const Shape& shape : {k1B, k8B}) {
     for (const bool sparse : {false, true}) {
-      const Decoder decoder = random_decoder(shape, sparse, 16 * 512 / kPagePositions, 512, false, seed);
-      for (const int tokens : {1, 8, 16}) bench_stack(results, decoder, tokens);
-      for (const int tokens : {1, 2, 4, 8, 16}) bench_step(results, decoder, tokens);
+      const Decoder decoder = random_decoder(shape, sparse, kMostTokens * 512 / kPagePositions, 512, false, seed);
+      for (const int tokens : {1, 8, 16, 64}) bench_stack(results, decoder, tokens);
+      for (const int tokens : kTokenBuckets) bench_step(results, decoder, tokens);
+    }
+  }
+}
+
+// Steps as the engine launches them, in a minute.
+void run_quick(std::uint64_t seed) {
+  for (const Shape& shape : {k1B, k8B}) {
+    for (const bool sparse : {true, false}) {
+      stage("a decoder of %s, %s", shape.name, variant_name(sparse));
+      const Decoder decoder = random_decoder(shape, sparse, kMostTokens * 512 / kPagePositions, 2048, false, seed);
+      for (const int tokens : kTokenBuckets) bench_chosen(decoder, tokens, 512);
+      for (const int tokens : {1, 16}) bench_chosen(decoder, tokens, 2048);
     }
   }
 }
@@ -108,10 +120,14 @@ int main(int argc, char** argv) {
               properties.l2CacheSize >> 20, static_cast<unsigned long long>(seed));
   const bool small = argc == 2 && std::strcmp(argv[1], "check-small") == 0;
   if (small || (argc == 2 && std::strcmp(argv[1], "check") == 0)) return harness::run_checks(seed, small) == 0 ? 0 : 1;
+  if (argc == 2 && std::strcmp(argv[1], "quick") == 0) {
+    harness::run_quick(seed);
+    return 0;
+  }
   if (argc >= 3 && std::strcmp(argv[1], "bench") == 0) {
     harness::run_bench(argv[2], argc > 3 ? argv[3] : "", seed);
     return 0;
   }
-  std::printf("usage: harness check | check-small | bench FILE [linears | prefill | steps]\n");
+  std::printf("usage: harness check | check-small | quick | bench FILE [linears | prefill | steps]\n");
   return 2;
 }

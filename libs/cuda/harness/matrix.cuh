@@ -101,13 +101,14 @@ inline std::vector<std::uint16_t> inverse_permutation(const Matrix& matrix) {
 inline std::vector<std::uint8_t> fragments_of(const Matrix& matrix, const std::vector<float>& x, int tokens) {
   std::vector<std::uint8_t> out(activation_bytes(matrix.cols, tokens));
   for (int token = 0; token < tokens; token++) {
+    const TokenPlace place = token_place(out.data(), matrix.cols, token, tokens);
     for (int i = 0; i < matrix.cols; i++) {
       const int channel = matrix.sparse ? matrix.permutation[i] : i;
       const float value = x[static_cast<std::size_t>(token) * matrix.cols + channel];
       const __nv_bfloat16 hi = __float2bfloat16_rn(value), lo = __float2bfloat16_rn(value - __bfloat162float(hi));
-      const std::size_t at = activation_offset(i, token, tokens);
-      memcpy(&out[at], &hi, 2);
-      memcpy(&out[at + kLoOffset], &lo, 2);
+      std::uint8_t* const at = place.fragments + activation_offset(i, place.token, place.tokens);
+      memcpy(at, &hi, 2);
+      memcpy(at + kLoOffset, &lo, 2);
     }
   }
   return out;
@@ -117,12 +118,15 @@ inline std::vector<std::uint8_t> fragments_of(const Matrix& matrix, const std::v
 inline std::vector<LinearTuning> tunings(int tokens) {
   std::vector<LinearTuning> out;
   for (const int warps : {8, 4, 2, 1}) {
-    if (!linear_exists(tokens, warps)) continue;
+    if (!linear_exists(kernel_tokens(tokens), warps)) continue;
     for (const int ring : {96, 144, 208}) out.push_back({warps, 1, ring << 10});
     for (const int ring : {56, 74, 96}) out.push_back({warps, 2, ring << 10});
   }
   return out;
 }
+
+// Stands for what the engine chooses (`chosen_tuning`).
+constexpr LinearTuning kChosen{0, 0, 0};
 
 // One that every linear can have.
 inline LinearTuning plain_tuning(int tokens) { return {plain_warps(tokens), 1, 192 << 10}; }
@@ -160,20 +164,24 @@ struct LinearLaunch {
     output = Output::kPairedPlanes;
   }
 
-  // Throws where there is no room. Returns the planes, where they are the output.
-  Planes operator()(const Launcher& launch, const LinearTuning& tuning) {
-    const Format format = sparse ? kSparseFormat : kDenseFormat;
-    LinearProblem problem{format, {}, args.segment_count, cols, tokens};
+  LinearProblem problem() const {
+    LinearProblem problem{sparse ? kSparseFormat : kDenseFormat, {}, args.segment_count, cols, tokens};
     for (int s = 0; s < args.segment_count; s++) problem.panels[s] = args.segments[s].panels;
     problem.sets = sparse && output != Output::kPlanes ? 2 : 1;
     problem.normed = input == Input::kNormed;
-    args.plan = plan_linear(problem, tuning, sm_count());
+    return problem;
+  }
+
+  // Throws where there is no room. Returns the planes, where they are the output.
+  Planes operator()(const Launcher& launch, LinearTuning tuning) {
+    if (tuning.warps == 0) tuning = chosen_tuning(problem());
+    args.plan = plan_linear(problem(), tuning, sm_count());
     for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
-    args.blocks = cols / format.inputs;
+    args.blocks = cols / problem().format.inputs;
     const LinearKernel kernel = sparse ? linear_kernel<Sparse>(tokens, tuning.warps, input, output)
                                        : linear_kernel<Dense>(tokens, tuning.warps, input, output);
     if (kernel == nullptr) throw std::invalid_argument("no such kernel");
-    launch(kernel, dim3(args.plan.ctas, args.plan.planes), kLinearThreads, args.plan.shared, args);
+    launch(kernel, dim3(args.plan.ctas, args.plan.planes, token_groups(tokens)), kLinearThreads, args.plan.shared, args);
     return {args.out, args.plan.planes, tokens, args.out_rows};
   }
 };

@@ -42,6 +42,7 @@ inline void launch_prefill(const Launcher& launch, const Matrix& matrix, const s
 
 // Near f64 (but for rounding to bf16), and the same bits of a token in any tile and with any other tokens.
 inline void check_prefill(Report& report, int rows, int cols, bool sparse, int tokens, std::uint64_t seed) {
+  stage("check_prefill");
   Matrix matrix = random_matrix(rows, cols, sparse, seed);
   repack(matrix);
   std::vector<std::uint16_t> natural(static_cast<std::size_t>(tokens) * cols), shuffled(natural.size());
@@ -110,6 +111,7 @@ inline void check_prefill(Report& report, int rows, int cols, bool sparse, int t
 }
 
 inline void bench_prefill(Results& results, int rows, int cols, std::uint64_t seed) {
+  stage("bench_prefill");
   for (const bool sparse : {false, true}) {
     Matrix matrix = random_matrix(rows, cols, sparse, seed);
     repack(matrix);

@@ -132,6 +132,7 @@ struct PrefillCase {
 // Near f64, whatever lies behind the last position; the same bits however the chunk is cut.
 inline void check_prefill_attention(Report& report, const AttentionShape& shape, int first_position, int tokens,
                                     std::uint64_t seed) {
+  stage("check_prefill_attention");
   PrefillCase chunk(shape, first_position, tokens, seed);
   const PromptPiece whole = chunk.part(0, tokens);
   const std::vector<std::uint16_t> before = chunk.qkv.host();
@@ -201,7 +202,7 @@ inline void check_shuffle(Report& report, int inputs, int tokens, std::uint64_t 
   const Device<std::uint16_t> sources(std::vector<std::uint16_t>(order.begin(), order.end()));
   Device<std::uint16_t> x(static_cast<std::size_t>(tokens) * inputs), out(x.count());
   fill_bf16<<<256, 256>>>(x, x.count(), seed, 1);
-  Launcher{}(shuffle, tokens, kShuffleThreads, inputs * 2, x, sources, inputs, out);
+  Launcher{}(shuffle, tokens, kShuffleThreads, inputs * 2, x, sources, inputs, inputs, out);
   CHECK(cudaDeviceSynchronize());
   const std::vector<std::uint16_t> from = x.host(), to = out.host();
   for (std::size_t i = 0; i < to.size(); i++) {
@@ -212,6 +213,7 @@ inline void check_shuffle(Report& report, int inputs, int tokens, std::uint64_t 
 }
 
 inline void bench_prefill_attention(Results& results, const char* name, const AttentionShape& shape, int tokens) {
+  stage("bench_prefill_attention");
   const PrefillCase chunk(shape, 0, tokens, 1);
   const PromptPiece whole = chunk.part(0, tokens);
   launch_append(Launcher{}, whole, shape.dims);
@@ -228,7 +230,7 @@ inline void bench_prefill_attention(Results& results, const char* name, const At
   const double attention = time([&](const Launcher& launch) { launch_attention(launch, whole, shape.dims); });
   const double appended = time([&](const Launcher& launch) { launch_append(launch, whole, shape.dims); });
   const double shuffling = time([&](const Launcher& launch) {
-    launch(shuffle, tokens, kShuffleThreads, inputs * 2, chunk.out, sources, inputs, shuffled);
+    launch(shuffle, tokens, kShuffleThreads, inputs * 2, chunk.out, sources, inputs, inputs, shuffled);
   });
   results.add("prefill", name, tokens, "2:4", attention, 0);
   std::printf("%s, %d tokens: %.1f us %.0f TFLOP/s, append %.1f us, shuffle %.1f us\n", name, tokens, attention,

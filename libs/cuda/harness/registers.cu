@@ -14,10 +14,11 @@ template __global__ void linear<Dense, 16, 1, Input::kFragments, Output::kPlanes
     const __grid_constant__ LinearArguments);
 template __global__ void linear<Sparse, 8, 8, Input::kFragments, Output::kPlanes>(
     const __grid_constant__ LinearArguments);
-template __global__ void linear<Sparse, 2, 8, Input::kNormed, Output::kSwiglu>(const __grid_constant__ LinearArguments);
+template __global__ void linear<Sparse, 1, 8, Input::kNormed, Output::kSwiglu>(const __grid_constant__ LinearArguments);
 template __global__ void prefill_linear<Sparse, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
 template __global__ void prefill_linear<Dense, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);
 template __global__ void attend_chunk<128>(const __grid_constant__ PrefillAttention);
-template __global__ void attend_page<128, 8>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_split<64>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_split<128>(const __grid_constant__ AttentionArguments);
 
 }  // namespace esparse

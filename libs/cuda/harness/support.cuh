@@ -1,11 +1,15 @@
 // Device memory, launches, graphs and their times, random data: what the checks and the timings share.
 #pragma once
 #include <cuda_runtime.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
+#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <set>
 #include <vector>
@@ -22,6 +26,28 @@ namespace harness {
       std::exit(1);                                                                          \
     }                                                                                        \
   } while (0)
+
+// What is under way: where nothing new is said for 20 seconds, the program says what hung and ends with 3. A kernel that
+// waits for ever cannot be stopped in another way.
+inline void stage(const char* format, ...) __attribute__((format(printf, 1, 2)));
+inline char* stage_text() {
+  static char text[160] = "the start";
+  return text;
+}
+inline void on_hang(int) {
+  const char* text = stage_text();
+  const char head[] = "HANG in ", end[] = "\n";
+  if (write(1, head, sizeof head - 1) < 0 || write(1, text, std::strlen(text)) < 0 || write(1, end, 1) < 0) _exit(4);
+  _exit(3);
+}
+inline void stage(const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(stage_text(), 160, format, arguments);
+  va_end(arguments);
+  std::signal(SIGALRM, on_hang);
+  alarm(20);
+}
 
 // An array on the device. Begins poisoned: all bits set, which is NaN as a float, so that what nobody wrote is seen.
 template <class T>

@@ -1,5 +1,6 @@
 // What the kernels of a decode step are given. Plain C++: the host fills these in without CUDA.
 #pragma once
+#include "attention_plan.h"
 #include "linear_plan.h"
 
 #ifdef __CUDACC__
@@ -12,7 +13,7 @@ struct float2;  // CUDA's own; the host hands pointers on
 namespace esparse {
 
 constexpr int kNormThreads = 1024, kSwigluThreads = 256, kEmbedThreads = 256;
-constexpr int kPagePositions = 64, kAttentionThreads = 128;
+constexpr int kAppendPositionThreads = 128;
 constexpr int kPartLogits = 1024, kSampleThreads = 256;
 constexpr int kMaxChannels = 32768;  // of a norm
 
@@ -34,6 +35,7 @@ struct NormInput {
   const float* weight;
   float epsilon;
   int channels;  // a multiple of 128, up to kMaxChannels
+  int counted;   // those that are not there to fill up: the mean is over them
 };
 
 // A linear that reads the norm: element i of its activations (in fragment order) is channel sources[i].
@@ -98,8 +100,13 @@ struct AttentionArguments {
   int window;            // the positions that a token attends to, its own among them; 0: all before it
   const float2* rotary;  // [positions][dims / 2]: cosine and sine
   float scale;
-  float* outputs;   // [tokens][heads][max_pages][dims]: sums of values, each relative to its page's maximum
-  float2* weights;  // [tokens][heads][max_pages]: maximum of the scores (by powers of 2), sum of the weights
+  const std::uint16_t* inverse;  // [heads * dims]: the place of each output in the order of o's inputs
+  int inputs;                    // of o, whole blocks
+  std::uint8_t* fragments;       // the activations of o
+  // What splits give, where a sequence has several:
+  float* outputs;         // [tokens][heads][splits of max_pages][dims], relative to the split's maximum
+  float2* weights;        // [tokens][heads][splits]: maximum of the scores (by powers of 2), sum of the weights
+  std::uint32_t* arrived;  // [tokens][kv_heads x query groups]: how many splits are done; 0 between steps
 };
 
 // Which tiles of the device are written: tile t of the matrix becomes tile first + step * t. Two matrices of as many

@@ -1,328 +1,265 @@
 // Attention of one new position a sequence over a paged bf16 key-value cache, in f32.
 //
-// A page holds 64 positions, and is also the length by which the work is split: a CTA takes one page of one key-value
-// head for all query heads that share it, and what the pages give is merged in their order. So a sequence's bits depend
-// on its own length only. The page of the new position also gets its key and value, rotated and rounded.
+// A CTA takes a split of a sequence, 128 positions, of one key-value head, for the query heads that share it; the CTA that
+// ends last adds the splits up, in their order, and writes the activations of the linear o. The CTA that has the new position
+// puts its key and value, rotated and rounded, into the cache.
 #pragma once
-#include <type_traits>
-
-#include "head.cuh"
+#include "attention_block.cuh"
+#include "attention_new.cuh"
 
 namespace esparse {
 
-constexpr int kAttentionWarps = kAttentionThreads / kLanes;
+extern __shared__ __align__(128) std::uint8_t attention_memory[];
 
-template <int kDims, int kQueries>
-struct AttentionShared {
-  float queries[kQueries][kDims];
-  alignas(16) std::uint16_t key[kDims];
-  alignas(16) std::uint16_t value[kDims];  // of the new position
-  float outputs[kAttentionWarps][kQueries][kDims];
-  float weights[kPagePositions][kQueries];
-  float maxima[kAttentionWarps][kQueries], sums[kAttentionWarps][kQueries];
+// What a CTA is of; `position`: of the token.
+struct SplitOf {
+  int token, kv_head, first_query, queries;
+  int split, position;
 };
 
-// Where the cache has a token's position, of a key-value head.
-__device__ __forceinline__ std::size_t cache_at(const AttentionArguments& args, int token, int position, int kv_head,
-                                                int dims) {
-  const std::size_t page = args.page_table[token * args.max_pages + position / kPagePositions];
-  return ((page * args.kv_heads + kv_head) * kPagePositions + position % kPagePositions) * dims;
-}
-
-// A part of a head of the new position, its bias added.
+// The queries of the new position, scaled and rotated, to shared memory, and what is new of the cache, also to the cache.
+// What stands there of queries that are not there may be anything: each has products of its own.
 template <int kDims>
-__device__ __forceinline__ HeadPart read_head(const AttentionArguments& args, int token, int row) {
-  const HeadPart x{args.qkv.sum<float2>(token, row), args.qkv.sum<float2>(token, row + kDims / 2)};
-  return biased<kDims>(x, args.head.bias, row);
-}
-
-// Its key, by a whole warp: dims of lane % (kDims / 4).
-template <int kDims>
-__device__ __forceinline__ HeadPart new_key(const AttentionArguments& args, int token, int kv_head, int dim,
-                                            const float2* turns) {
-  const HeadPart key = read_head<kDims>(args, token, (args.heads + kv_head) * kDims + dim);
-  return turned<kDims>(key, args.head.key_norm, args.head.epsilon, dim, turns);
-}
-
-// Two dims of its value.
-template <int kDims>
-__device__ __forceinline__ std::uint32_t new_value(const AttentionArguments& args, int token, int kv_head, int dim) {
-  const int row = (args.heads + args.kv_heads + kv_head) * kDims + dim;
-  float2 sum = args.qkv.sum<float2>(token, row);
-  if (args.head.bias != nullptr) sum = add(sum, __ldg(reinterpret_cast<const float2*>(args.head.bias + row)));
-  return bf16_pair(sum);
-}
-
-// Where the angles of two dims of a position stand.
-template <int kDims>
-__device__ __forceinline__ const float2* turns_of(const AttentionArguments& args, int position, int dim) {
-  return args.rotary + static_cast<std::size_t>(position) * (kDims / 2) + dim;
-}
-
-// The first position that a token attends to.
-__device__ __forceinline__ int first_of_window(const AttentionArguments& args, int position) {
-  return args.window > 0 ? max(0, position + 1 - args.window) : 0;
-}
-
-__device__ __forceinline__ void put_pair(std::uint16_t* to, std::uint32_t pair) {
-  *reinterpret_cast<std::uint32_t*>(to) = pair;
-}
-
-// Puts the rotated keys, and the values, of all tokens of the step into the cache. Grid (kv_heads, tokens).
-template <int kDims>
-__global__ void __launch_bounds__(kAttentionThreads) append_positions(const __grid_constant__ AttentionArguments args) {
-  const int kv_head = blockIdx.x, token = blockIdx.y, warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
-  release_dependents();
-  const int position = args.positions[token];
-  if (position < 0) return;
-  const std::size_t at = cache_at(args, token, position, kv_head, kDims);
-  wait_for_producers();
-  if (warp == 0) {
-    const int dim = lane % (kDims / 4) * 2;
-    const HeadPart key = new_key<kDims>(args, token, kv_head, dim, turns_of<kDims>(args, position, dim));
-    put_pair(args.keys + at + dim, bf16_pair(key.low));
-    put_pair(args.keys + at + dim + kDims / 2, bf16_pair(key.high));
-  } else if (const int dim = 2 * (threadIdx.x - kLanes); dim < kDims) {
-    put_pair(args.values + at + dim, new_value<kDims>(args, token, kv_head, dim));
-  }
-}
-
-// Eight bf16 as f32.
-__device__ __forceinline__ void widen8(const uint4& packed, float (&out)[8]) {
-  const std::uint32_t words[4] = {packed.x, packed.y, packed.z, packed.w};
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    out[2 * i] = __uint_as_float(words[i] << 16);
-    out[2 * i + 1] = __uint_as_float(words[i] & 0xffff0000u);
-  }
-}
-
-// Grid (pages, kv_heads, tokens).
-template <int kDims, int kQueries>
-__global__ void __launch_bounds__(kAttentionThreads) attend_page(const __grid_constant__ AttentionArguments args) {
-  __shared__ __align__(16) AttentionShared<kDims, kQueries> shared;
-  constexpr int kItems = kDims / 4, kHeadsAtOnce = kAttentionThreads / kItems;
-  constexpr int kKeysOfWarp = kPagePositions / kAttentionWarps, kKeysAtOnce = 4;
-  constexpr int kChunks = kDims / 64, kDimsOfLane = kDims / kLanes;
-  using ValueWords = std::conditional_t<kDimsOfLane == 4, uint2, std::uint32_t>;
-  const int page = blockIdx.x, kv_head = blockIdx.y, token = blockIdx.z;
-  const int thread = threadIdx.x, warp = thread / kLanes, lane = thread % kLanes;
-  release_dependents();
-  const int position = args.positions[token], cache_page = args.page_table[token * args.max_pages + page];
-  const int older = min(kPagePositions, position - page * kPagePositions);
-  const int begin = first_of_window(args, position) - page * kPagePositions;  // of the page's keys; may be before them
-  if (older < 0 || begin >= kPagePositions) return;
-  if (args.appended) wait_for_producers();
-  const bool newest = older < kPagePositions;
-  const int count = older + newest;
-
-  // What is known before the wait: the page, but for the new position, and the angles. A warp takes 16 positions; of
-  // their keys a lane holds one in four, eight dims of each 64, of their values all, two or four dims.
-  const std::size_t at = (static_cast<std::size_t>(cache_page) * args.kv_heads + kv_head) * kPagePositions * kDims;
-  const int of_key = lane / 8, part = lane % 8, first = warp * kKeysOfWarp;
-  uint4 keys[kKeysOfWarp / kKeysAtOnce][kChunks];
-  ValueWords values[kKeysOfWarp];
-#pragma unroll
-  for (int i = 0; i < kKeysOfWarp / kKeysAtOnce; i++) {
-    const int key = first + i * kKeysAtOnce + of_key;
-#pragma unroll
-    for (int chunk = 0; chunk < kChunks; chunk++) {
-      const std::uint16_t* from = args.keys + at + key * kDims + (chunk * 8 + part) * 8;
-      keys[i][chunk] = key < older ? __ldcg(reinterpret_cast<const uint4*>(from)) : make_uint4(0, 0, 0, 0);
-    }
-  }
-#pragma unroll
-  for (int i = 0; i < kKeysOfWarp; i++) {
-    const std::uint16_t* from = args.values + at + (first + i) * kDims + lane * kDimsOfLane;
-    values[i] = first + i < older ? __ldcg(reinterpret_cast<const ValueWords*>(from)) : ValueWords{};
-  }
-  const int dim = thread % kItems * 2;
-  const float2* const turns = turns_of<kDims>(args, position, dim);
-  wait_for_producers();
-
+__device__ __forceinline__ void prepare_split(const AttentionArguments& args, const SplitOf& of, bool newest,
+                                              AttentionShared<kDims>& shared) {
+  // A head is made by kItems threads; that of the key, and the value, by whole warps of their own.
+  constexpr int kItems = kDims / 4, kHeadsOfWarp = kLanes / kItems;
   constexpr float kLog2E = 1.4426950408889634f;
-  const float scale = args.scale * kLog2E;
-#pragma unroll
-  for (int head = 0; head < kQueries; head += kHeadsAtOnce) {
-    const int q = head + thread / kItems, row = (kv_head * kQueries + min(q, kQueries - 1)) * kDims + dim;
-    const HeadPart x = turned<kDims>(read_head<kDims>(args, token, row), args.head.query_norm, args.head.epsilon, dim, turns);
-    if (q >= kQueries) continue;
-    *reinterpret_cast<float2*>(&shared.queries[q][dim]) = make_float2(x.low.x * scale, x.low.y * scale);
-    *reinterpret_cast<float2*>(&shared.queries[q][dim + kDims / 2]) = make_float2(x.high.x * scale, x.high.y * scale);
-  }
-  if (newest && warp == 0) {
-    const HeadPart made = new_key<kDims>(args, token, kv_head, dim, turns);
-    const auto put = [&](int to, std::uint32_t two) {
-      put_pair(shared.key + to, two);
-      if (!args.appended) put_pair(args.keys + at + older * kDims + to, two);
-    };
-    put(dim, bf16_pair(made.low));
-    put(dim + kDims / 2, bf16_pair(made.high));
-  } else if (const int of_value = 2 * (thread - kLanes); newest && of_value < kDims) {
-    const std::uint32_t two = new_value<kDims>(args, token, kv_head, of_value);
-    put_pair(shared.value + of_value, two);
-    if (!args.appended) put_pair(args.values + at + older * kDims + of_value, two);
-  }
-  __syncthreads();
-
-  // Scores of a warp's 16 keys: 4 at a time, 8 lanes a key.
-  float scores[kKeysOfWarp / kKeysAtOnce][kQueries] = {};
-#pragma unroll
-  for (int chunk = 0; chunk < kChunks; chunk++) {
-    const int dim = (chunk * 8 + part) * 8;
-    float query[kQueries][8];
-#pragma unroll
-    for (int q = 0; q < kQueries; q++) {
-#pragma unroll
-      for (int i = 0; i < 8; i++) query[q][i] = shared.queries[q][dim + i];
+  const int dim = threadIdx.x % kItems * 2;
+  const int key_slot = (of.queries + kHeadsOfWarp - 1) / kHeadsOfWarp * kHeadsOfWarp, value_slot = key_slot + kHeadsOfWarp;
+  const bool writes = of.first_query == 0 && !args.appended;
+  const int end = newest ? value_slot + kHeadsOfWarp : key_slot;
+#pragma unroll 1
+  for (int slot = threadIdx.x / kItems; slot < end; slot += kAttentionThreads / kItems) {
+    const bool is_query = slot < key_slot, is_key = !is_query && slot < value_slot;
+    const int query = min(slot, of.queries - 1);
+    const int head = is_query ? of.kv_head * (args.heads / args.kv_heads) + of.first_query + query
+                              : args.heads + (is_key ? 0 : args.kv_heads) + of.kv_head;
+    HeadPart x = read_head<kDims>(args, of.token, head * kDims + dim);
+    if (slot < value_slot) {
+      x = turned<kDims>(x, is_query ? args.head.query_norm : args.head.key_norm, args.head.epsilon, dim,
+                        turns_of<kDims>(args, of.position, dim));
     }
-#pragma unroll
-    for (int i = 0; i < kKeysOfWarp / kKeysAtOnce; i++) {
-      uint4 words = keys[i][chunk];
-      if (first + i * kKeysAtOnce + of_key == older) words = *reinterpret_cast<const uint4*>(&shared.key[dim]);
-      float key[8];
-      widen8(words, key);
-#pragma unroll
-      for (int q = 0; q < kQueries; q++) {
-#pragma unroll
-        for (int d = 0; d < 8; d++) scores[i][q] = fmaf(query[q][d], key[d], scores[i][q]);
-      }
+    if (is_query) {
+      const float scale = args.scale * kLog2E;
+      const Split low = split(x.low.x * scale, x.low.y * scale), high = split(x.high.x * scale, x.high.y * scale);
+      put_pair(&shared.queries[0][query][dim], low.hi);
+      put_pair(&shared.queries[1][query][dim], low.lo);
+      put_pair(&shared.queries[0][query][dim + kDims / 2], high.hi);
+      put_pair(&shared.queries[1][query][dim + kDims / 2], high.lo);
+      continue;
     }
-  }
-#pragma unroll
-  for (int q = 0; q < kQueries; q++) {
-    float maximum = -INFINITY;
-#pragma unroll
-    for (int i = 0; i < kKeysOfWarp / kKeysAtOnce; i++) {
-#pragma unroll
-      for (int distance = 4; distance > 0; distance /= 2) {
-        scores[i][q] += __shfl_xor_sync(~0u, scores[i][q], distance);
-      }
-      const int key = first + i * kKeysAtOnce + of_key;
-      if (key < begin || key >= count) scores[i][q] = -INFINITY;  // not there
-      maximum = fmaxf(maximum, scores[i][q]);
-    }
-    maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 8));
-    maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 16));
-    float sum = 0;
-#pragma unroll
-    for (int i = 0; i < kKeysOfWarp / kKeysAtOnce; i++) {
-      const int key = first + i * kKeysAtOnce + of_key;
-      const float weight = key >= begin && key < count ? exp2f(scores[i][q] - maximum) : 0;
-      if (part == 0) shared.weights[key][q] = weight;
-      sum += weight;
-    }
-    sum += __shfl_xor_sync(~0u, sum, 8);
-    sum += __shfl_xor_sync(~0u, sum, 16);
-    if (lane == 0) {
-      shared.maxima[warp][q] = maximum;
-      shared.sums[warp][q] = sum;
-    }
-  }
-  __syncwarp();
-
-  // Values, weighted: a lane has its dims of all of the warp's keys.
-  float outputs[kQueries][kDimsOfLane] = {};
-#pragma unroll
-  for (int i = 0; i < kKeysOfWarp; i++) {
-    ValueWords words = values[i];
-    if (first + i == older) words = *reinterpret_cast<const ValueWords*>(&shared.value[lane * kDimsOfLane]);
-#pragma unroll
-    for (int d = 0; d < kDimsOfLane; d += 2) {
-      const std::uint32_t two = reinterpret_cast<const std::uint32_t*>(&words)[d / 2];
-#pragma unroll
-      for (int q = 0; q < kQueries; q++) {
-        const float weight = shared.weights[first + i][q];  // 0 where no key is
-        outputs[q][d] = fmaf(weight, __uint_as_float(two << 16), outputs[q][d]);
-        outputs[q][d + 1] = fmaf(weight, __uint_as_float(two & 0xffff0000u), outputs[q][d + 1]);
-      }
-    }
-  }
-#pragma unroll
-  for (int q = 0; q < kQueries; q++) {
-#pragma unroll
-    for (int d = 0; d < kDimsOfLane; d++) shared.outputs[warp][q][lane * kDimsOfLane + d] = outputs[q][d];
-  }
-  __syncthreads();
-
-  for (int i = thread; i < kQueries * kDims; i += kAttentionThreads) {
-    const int q = i / kDims, dim = i % kDims;
-    float maximum = -INFINITY, output = 0, sum = 0;
-#pragma unroll
-    for (int w = 0; w < kAttentionWarps; w++) maximum = fmaxf(maximum, shared.maxima[w][q]);
-#pragma unroll
-    for (int w = 0; w < kAttentionWarps; w++) {
-      const float factor = exp2f(shared.maxima[w][q] - maximum);  // 0 for a warp without keys
-      output = fmaf(factor, shared.outputs[w][q][dim], output);
-      sum = fmaf(factor, shared.sums[w][q], sum);
-    }
-    const std::size_t to =
-        (static_cast<std::size_t>(token) * args.heads + kv_head * kQueries + q) * args.max_pages + page;
-    args.outputs[to * kDims + dim] = output;
-    if (dim == 0) args.weights[to] = make_float2(maximum, sum);
+    const std::uint32_t low = bf16_pair(x.low), high = bf16_pair(x.high);
+    std::uint16_t* const to = (is_key ? shared.key : shared.value) + dim;
+    put_pair(to, low);
+    put_pair(to + kDims / 2, high);
+    if (!writes) continue;
+    std::uint16_t* const cached =
+        (is_key ? args.keys : args.values) + cache_at(args, of.token, of.position, of.kv_head, kDims) + dim;
+    put_pair(cached, low);
+    put_pair(cached + kDims / 2, high);
   }
 }
 
-// Adds the pages up and writes the activations of the linear o: `inverse[i]` is the place of channel i in its shuffled
-// order. Grid (heads, tokens), a thread a dim.
-__global__ void merge_pages(const __grid_constant__ AttentionArguments args, const std::uint16_t* inverse,
-                            std::uint8_t* fragments) {
-  const int head = blockIdx.x, token = blockIdx.y, dim = threadIdx.x, dims = blockDim.x;
-  release_dependents();
-  const int position = args.positions[token], pages = position / kPagePositions + (position >= 0);
-  const int first_page = first_of_window(args, position) / kPagePositions;
-  const int input = inverse[head * dims + dim];
-  wait_for_producers();
-  const std::size_t at = (static_cast<std::size_t>(token) * args.heads + head) * args.max_pages;
-  // Eight pages at once: their loads do not wait for each other.
+// What a warp gives, to shared memory: `any`: it had a block.
+template <int kDims>
+__device__ __forceinline__ void leave_warp(WarpSums<kDims>& of, bool any, int queries, AttentionShared<kDims>& shared,
+                                           float* outputs) {
+  const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
+  of.sum += __shfl_xor_sync(~0u, of.sum, 1);
+  of.sum += __shfl_xor_sync(~0u, of.sum, 2);
+  if (lane % 4 == 0) {
+    shared.maxima[lane / 4][warp] = of.maximum;
+    shared.sums[lane / 4][warp] = of.sum;
+  }
+  if (!any) return;
+#pragma unroll
+  for (int odd = 0; odd < 2; odd++) {
+    const int query = lane % 4 * 2 + odd;
+    if (query >= queries) continue;
+    float* const row = outputs + (warp * queries + query) * output_stride(kDims) + lane / 4 * 8;
+#pragma unroll
+    for (int two = 0; two < WarpSums<kDims>::kTiles; two += 2) {
+      *reinterpret_cast<float4*>(row + two / 4 * 64 + two % 4 * 2) =
+          make_float4(of.outputs[two][odd], of.outputs[two][2 + odd], of.outputs[two + 1][odd], of.outputs[two + 1][2 + odd]);
+    }
+  }
+}
+
+// The factors by which the warps' outputs are added up, and the sum of all weights. By kQueriesAtOnce x kAttentionWarps
+// threads.
+template <int kDims>
+__device__ __forceinline__ void weigh_warps(AttentionShared<kDims>& shared) {
+  const int query = threadIdx.x / kAttentionWarps, warp = threadIdx.x % kAttentionWarps;
+  const float own = shared.maxima[query][warp];
+  float maximum = own;
+#pragma unroll
+  for (int distance = kAttentionWarps / 2; distance > 0; distance /= 2) {
+    maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, distance));
+  }
+  const float factor = exp2f(own - maximum);  // 0 for a warp without keys
+  float sum = shared.sums[query][warp] * factor;
+#pragma unroll
+  for (int distance = kAttentionWarps / 2; distance > 0; distance /= 2) sum += __shfl_xor_sync(~0u, sum, distance);
+  shared.factors[query][warp] = factor;
+  if (warp == 0) {
+    shared.maximum[query] = maximum;
+    shared.sum[query] = sum;
+  }
+}
+
+// Adds a head's splits up, in their order: output `dim` of a query.
+__device__ __forceinline__ float merged_splits(const float* outputs, const float2* weights, int first, int end, int dims,
+                                               int dim) {
+  // Eight splits at once: their loads do not wait for each other.
   constexpr int kAtOnce = 8;
   float maximum = -INFINITY, output = 0, sum = 0;
-  for (int first = first_page; first < pages; first += kAtOnce) {
-    float2 weights[kAtOnce];
-    float outputs[kAtOnce], greatest = maximum;
+  for (; first < end; first += kAtOnce) {
+    float2 of[kAtOnce];
+    float out[kAtOnce], greatest = maximum;
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const bool there = first + i < pages;
-      weights[i] = there ? __ldcg(args.weights + at + first + i) : make_float2(-INFINITY, 0);
-      outputs[i] = there ? __ldcg(args.outputs + (at + first + i) * dims + dim) : 0;
+      const bool there = first + i < end;
+      of[i] = there ? __ldcg(weights + first + i) : make_float2(-INFINITY, 0);
+      out[i] = there ? __ldcg(outputs + (first + i) * dims + dim) : 0;
     }
 #pragma unroll
-    for (int i = 0; i < kAtOnce; i++) greatest = fmaxf(greatest, weights[i].x);
+    for (int i = 0; i < kAtOnce; i++) greatest = fmaxf(greatest, of[i].x);
     const float kept = exp2f(maximum - greatest);  // 0 at first
     output *= kept;
     sum *= kept;
     maximum = greatest;
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const float factor = exp2f(weights[i].x - maximum);
-      output = fmaf(factor, outputs[i], output);
-      sum = fmaf(factor, weights[i].y, sum);
+      const float factor = exp2f(of[i].x - maximum);
+      output = fmaf(factor, out[i], output);
+      sum = fmaf(factor, of[i].y, sum);
     }
   }
-  write_activation(fragments, input, token, gridDim.y, pages > 0 ? output / sum : 0);
+  return output / sum;
+}
+
+// Grid (splits, kv_heads x query groups, tokens).
+template <int kDims>
+__global__ void __launch_bounds__(kAttentionThreads, 2) attend_split(const __grid_constant__ AttentionArguments args) {
+  auto& shared = *reinterpret_cast<AttentionShared<kDims>*>(attention_memory);
+  float* const outputs = reinterpret_cast<float*>(attention_memory + sizeof(shared));
+  const int of_head = args.heads / args.kv_heads, groups = query_groups(of_head);
+  const int thread = threadIdx.x, warp = thread / kLanes, lane = thread % kLanes;
+  SplitOf of{static_cast<int>(blockIdx.z), static_cast<int>(blockIdx.y) / groups,
+             static_cast<int>(blockIdx.y) % groups * kQueriesAtOnce, 0, static_cast<int>(blockIdx.x), 0};
+  of.queries = min(kQueriesAtOnce, of_head - of.first_query);
+  release_dependents();
+  const int block = of.split * kAttentionWarps + warp, first_position = block * kKeyBlock;
+  const int page = min(first_position / kPagePositions, args.max_pages - 1);
+  const std::size_t cache_page = args.page_table[of.token * args.max_pages + page];  // beside the position, not after it
+  of.position = args.positions[of.token];
+  const int first_head = of.kv_head * of_head + of.first_query;
+  const TokenPlace to = token_place(args.fragments, args.inputs, of.token, gridDim.z);
+  if (of.position < 0) {  // no token: zeros
+    if (of.split > 0) return;
+    wait_for_producers();
+    for (int i = thread; i < of.queries * kDims; i += kAttentionThreads) {
+      write_activation(to, args.inverse[first_head * kDims + i], 0);
+    }
+    return;
+  }
+  const int begin = first_of_window(args, of.position), first_split = begin / kSplitPositions;
+  const int end_split = of.position / kSplitPositions + 1;
+  if (of.split < first_split || of.split >= end_split) return;
+  const bool newest = of.split + 1 == end_split;
+
+  // Known before the wait: the cache, but for the new position, and the places of the activations.
+  const bool there = first_position <= of.position && first_position + kKeyBlock > begin;
+  const int older = of.position - first_position;  // than the new one, of the block
+  constexpr int kPlaces = (kQueriesAtOnce * kDims + kAttentionThreads - 1) / kAttentionThreads;
+  std::uint16_t places[kPlaces] = {};
+#pragma unroll
+  for (int i = 0; i < kPlaces; i++) {
+    const int output = i * kAttentionThreads + thread;
+    if (output < of.queries * kDims) places[i] = __ldg(args.inverse + first_head * kDims + output);
+  }
+  if (args.appended) wait_for_producers();
+  KeyBlock<kDims> keys;
+  ValueBlock<kDims> values;
+  if (there) {
+    const std::size_t row = (cache_page * args.kv_heads + of.kv_head) * kPagePositions + first_position % kPagePositions;
+    keys.load(args.keys + row * kDims, older, lane);
+    values.load(args.values + row * kDims, older, lane);
+  }
+  wait_for_producers();
+  prepare_split<kDims>(args, of, newest, shared);
+  __syncthreads();
+
+  WarpSums<kDims> sums;
+  if (there) {
+    if (older < kKeyBlock) {
+      keys.put(shared.key, older, lane);
+      values.put(shared.value, older, lane);
+    }
+    float scores[4];
+    score_block<kDims>(shared, keys, lane, scores);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const int position = first_position + ValueBlock<kDims>::key_of(i, lane);
+      if (position > of.position || position < begin) scores[i] = -INFINITY;
+    }
+    sums.weigh(scores, values);
+  }
+  leave_warp<kDims>(sums, there, of.queries, shared, outputs);
+  __syncthreads();
+  if (thread < kQueriesAtOnce * kAttentionWarps) weigh_warps<kDims>(shared);
+  __syncthreads();
+
+  const bool whole = end_split - first_split == 1;
+  const int splits = attention_splits(args.max_pages);
+  const std::size_t at = (static_cast<std::size_t>(of.token) * args.heads + first_head) * splits;  // the first query's
+#pragma unroll
+  for (int i = 0; i < kPlaces; i++) {
+    const int output = i * kAttentionThreads + thread, query = output / kDims, dim = output % kDims;
+    if (query >= of.queries) break;
+    float sum = 0;
+#pragma unroll
+    for (int w = 0; w < kAttentionWarps; w++) {
+      const float factor = shared.factors[query][w];
+      if (factor != 0) sum = fmaf(factor, outputs[(w * of.queries + query) * output_stride(kDims) + dim], sum);
+    }
+    if (whole) {
+      write_activation(to, places[i], sum / shared.sum[query]);
+    } else {
+      const std::size_t part = at + query * splits + of.split;
+      args.outputs[part * kDims + dim] = sum;
+      if (dim == 0) args.weights[part] = make_float2(shared.maximum[query], shared.sum[query]);
+    }
+  }
+  if (whole) return;
+
+  // The CTA that ends last has what all of them gave, and adds it up; which one that is makes no difference.
+  __threadfence();
+  __syncthreads();
+  if (thread == 0) {
+    std::uint32_t* const arrived = args.arrived + of.token * gridDim.y + blockIdx.y;
+    shared.last = atomicAdd(arrived, 1u) + 1 == static_cast<std::uint32_t>(end_split - first_split);
+    if (shared.last) *arrived = 0;
+  }
+  __syncthreads();
+  if (!shared.last) return;
+  __threadfence();
+#pragma unroll
+  for (int i = 0; i < kPlaces; i++) {
+    const int output = i * kAttentionThreads + thread, query = output / kDims;
+    if (query >= of.queries) break;
+    const std::size_t part = at + query * splits;
+    write_activation(to, places[i], merged_splits(args.outputs + part * kDims, args.weights + part, first_split, end_split,
+                                                  kDims, output % kDims));
+  }
 }
 
 using AttentionKernel = void (*)(AttentionArguments);
 
-template <int kDims>
-AttentionKernel attention_kernel_of(int queries) {
-  switch (queries) {
-    case 1:
-      return attend_page<kDims, 1>;
-    case 2:
-      return attend_page<kDims, 2>;
-    case 4:
-      return attend_page<kDims, 4>;
-    case 8:
-      return attend_page<kDims, 8>;
-    default:
-      return nullptr;
-  }
-}
-
-// The kernel for heads of `dims` where `queries` query heads share a key-value head; null where there is none.
-inline AttentionKernel attention_kernel(int dims, int queries) {
-  return dims == 64 ? attention_kernel_of<64>(queries) : dims == 128 ? attention_kernel_of<128>(queries) : nullptr;
+// The kernel for heads of `dims`; null where there is none.
+inline AttentionKernel attention_kernel(int dims) {
+  return dims == 64 ? attend_split<64> : dims == 128 ? attend_split<128> : nullptr;
 }
 
 }  // namespace esparse

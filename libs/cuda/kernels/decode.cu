@@ -12,10 +12,10 @@ namespace esparse {
 #define LINEAR(weights, tokens, warps, input, output)                                    \
   template __global__ void linear<weights, tokens, warps, Input::input, Output::output>( \
       const __grid_constant__ LinearArguments);
-#define LINEARS_OF_FEW(weights, tokens)           \
-  LINEAR(weights, tokens, 8, kNormed, kPlanes)    \
-  LINEAR(weights, tokens, 8, kNormed, kSwiglu)    \
-  LINEAR(weights, tokens, 8, kFragments, kPlanes)
+#define LINEARS_OF_ONE(weights)              \
+  LINEAR(weights, 1, 8, kNormed, kPlanes)    \
+  LINEAR(weights, 1, 8, kNormed, kSwiglu)    \
+  LINEAR(weights, 1, 8, kFragments, kPlanes)
 #define LINEARS_OF_WHOLE_ROWS(weights, tokens)    \
   LINEAR(weights, tokens, 8, kFragments, kPlanes) \
   LINEAR(weights, tokens, 8, kFragments, kSwiglu)
@@ -23,8 +23,8 @@ namespace esparse {
   LINEAR(weights, tokens, warps, kFragments, kPlanes) \
   LINEAR(weights, tokens, warps, kFragments, kPairedPlanes)
 #define LINEARS(weights)            \
-  LINEARS_OF_FEW(weights, 1)        \
-  LINEARS_OF_FEW(weights, 2)        \
+  LINEARS_OF_ONE(weights)           \
+  LINEARS_OF_WHOLE_ROWS(weights, 2) \
   LINEARS_OF_WHOLE_ROWS(weights, 4) \
   LINEARS_OF_PARTS(weights, 4, 4)   \
   LINEARS_OF_WHOLE_ROWS(weights, 8) \
@@ -38,10 +38,7 @@ LINEARS(Dense)
 
 #define ATTENTION(dims)                                                                       \
   template __global__ void append_positions<dims>(const __grid_constant__ AttentionArguments); \
-  template __global__ void attend_page<dims, 1>(const __grid_constant__ AttentionArguments);   \
-  template __global__ void attend_page<dims, 2>(const __grid_constant__ AttentionArguments);   \
-  template __global__ void attend_page<dims, 4>(const __grid_constant__ AttentionArguments);   \
-  template __global__ void attend_page<dims, 8>(const __grid_constant__ AttentionArguments);
+  template __global__ void attend_split<dims>(const __grid_constant__ AttentionArguments);
 ATTENTION(64)
 ATTENTION(128)
 

@@ -1,9 +1,11 @@
 // The few instructions of PTX that the kernels use, by name. Everything here needs sm_90 for the bulk copies and
 // programmatic dependent launch; the matrix products themselves are those of sm_80.
 #pragma once
-#include <cuda_bf16.h>
-
 #include "layout.h"
+#ifdef ESPARSE_EMULATED
+#include "../emulation/device.h"
+#else
+#include <cuda_bf16.h>
 
 namespace esparse {
 
@@ -84,6 +86,11 @@ __device__ __forceinline__ void multiply_sparse(float (&sums)[4], const Words4& 
       : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "r"(b.word[0]), "r"(b.word[1]), "r"(b.word[2]),
         "r"(b.word[3]), "r"(metadata), "n"(kSelector));
 }
+
+}  // namespace esparse
+#endif
+
+namespace esparse {
 
 __device__ __forceinline__ std::uint16_t bf16_bits(float value) {
   return __bfloat16_as_ushort(__float2bfloat16_rn(value));

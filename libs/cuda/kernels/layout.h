@@ -60,17 +60,17 @@ struct StoredSparse {
   ESPARSE_BOTH std::size_t at(int stored, int group) const {
     return static_cast<std::size_t>(stored / kTileRows) * groups + group;
   }
-  // The two values of a row and group, slot 0 in the low half.
+  // The two values of a row and group, slot 0 in the low half. Groups from `groups` on fill up the last block: zeros.
   ESPARSE_BOTH std::uint32_t pair(int row, int group) const {
     const int stored = rows.stored(row);
-    if (stored < 0) return 0;
+    if (stored < 0 || group >= groups) return 0;
     const std::uint16_t* slots = values + at(stored, group) * kKeep * kTileRows + stored % kTileRows;
     return slots[0] | static_cast<std::uint32_t>(slots[kTileRows]) << 16;
   }
-  // The two positions of a row and group: 4 bits of metadata. Rows that fill up keep positions 0 and 1.
+  // The two positions of a row and group: 4 bits of metadata. What fills up keeps positions 0 and 1.
   ESPARSE_BOTH std::uint32_t positions(int row, int group) const {
     const int stored = rows.stored(row);
-    if (stored < 0) return 0 | 1 << 2;
+    if (stored < 0 || group >= groups) return 0 | 1 << 2;
     const std::uint32_t* slots = indices + at(stored, group) * kKeep;
     const int shift = 2 * (stored % kTileRows);
     return (slots[0] >> shift & 3) | (slots[1] >> shift & 3) << 2;
@@ -112,10 +112,10 @@ struct StoredDense {
   int cols;
   RowOrder rows;
 
-  // Inputs `input` (even) and input + 1 of a row.
+  // Inputs `input` (even) and input + 1 of a row; those from `cols` on are zeros.
   ESPARSE_BOTH std::uint32_t pair(int row, int input) const {
     const int stored = rows.stored(row);
-    if (stored < 0) return 0;
+    if (stored < 0 || input >= cols) return 0;
     const std::uint16_t* at = values + static_cast<std::size_t>(stored) * cols + input;
     return at[0] | static_cast<std::uint32_t>(at[1]) << 16;
   }
@@ -158,6 +158,19 @@ ESPARSE_BOTH std::size_t activation_offset(int input, int token, int tokens) {
 
 ESPARSE_BOTH std::size_t activation_bytes(int inputs, int tokens) {
   return static_cast<std::size_t>(inputs) * tokens * kColumnsPerToken * 2;
+}
+
+// More than 16 tokens are groups of 16, whose activations stand one after the other; a kernel of 16 computes each of them.
+constexpr int kGroupTokens = 16;
+
+// Where a token's activations are written: those of its group, its number there, and how many are in it.
+struct TokenPlace {
+  std::uint8_t* fragments;
+  int token, tokens;
+};
+ESPARSE_BOTH TokenPlace token_place(std::uint8_t* fragments, int inputs, int token, int tokens) {
+  return {fragments + token / kGroupTokens * activation_bytes(inputs, kGroupTokens), token % kGroupTokens,
+          tokens < kGroupTokens ? tokens : kGroupTokens};
 }
 
 // The channels whose squares a warp adds up at once in a norm.

@@ -1,10 +1,10 @@
-// The linear of decode: y = W x for 1 to 16 tokens, W in 2:4 or dense bf16, x as hi + lo, sums in f32.
+// The linear of decode: y = W x for 1 to 16 tokens, or for groups of 16, W in 2:4 or dense bf16, x as hi + lo, sums in f32.
 //
 // Reading W is all that takes time. Each of a CTA's eight warps streams its slice of the inputs of one panel after
 // another through a ring of its own, filled by bulk copies that begin before the kernel may read its activations; so
 // the memory is busy while the kernel before ends, and the main loop has no barrier of the CTA.
 //
-// Grid (CTAs, planes). A CTA belongs to one segment (q, k or v, say: rows with weights and activations of their own)
+// Grid (CTAs, planes, groups of tokens). A CTA belongs to one segment (q, k or v, say: rows with weights and activations of their own)
 // and one plane of the inputs; `kWarps` of its warps share a panel, and add up their sums through shared memory.
 //
 // Three things are done on the way that would cost a kernel of their own, some 2 us each:
@@ -85,6 +85,7 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
                 slice.blocks,
                 0,
                 panels * slice.blocks,
+                kTokens < kGroupTokens || gridDim.z == 1,
                 false};
   const std::uint32_t arrived = barriers + kLinearWarps * depth * 8;  // the activations
   NormSources<Weights, kSets> sources;
@@ -182,7 +183,7 @@ LinearKernel linear_kernel_for(int warps, Input input, Output output) {
 // The kernel of a variant, or null where there is none.
 template <class Weights>
 LinearKernel linear_kernel(int tokens, int warps, Input input, Output output) {
-  switch (tokens) {
+  switch (kernel_tokens(tokens)) {
     case 1:
       return linear_kernel_for<Weights, 1>(warps, input, output);
     case 2:

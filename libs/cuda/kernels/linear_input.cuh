@@ -16,6 +16,12 @@ struct InputSlice {
 template <class Weights, int kTokens>
 constexpr int kBlockActivations = Weights::kFormat.inputs * kTokens * kColumnsPerToken * 2;
 
+// Which group of tokens a CTA is of.
+template <int kTokens>
+__device__ __forceinline__ int group_of() {
+  return kTokens == kGroupTokens ? blockIdx.z : 0;
+}
+
 // A warp's slice of the activations, by plain loads: sooner there than by the copy engine (0.7 instead of 1.1 us) as
 // long as they are few.
 constexpr int kLoadedSliceBytes = 4096;
@@ -48,6 +54,7 @@ __device__ __forceinline__ void fetch_activations(const LinearArguments& args, c
                                                   const InputSlice& slice, std::uint8_t* sets, std::uint32_t arrived) {
   constexpr int kBlock = kBlockActivations<Weights, kTokens>;
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, set_bytes = args.plan.set_bytes;
+  const std::size_t first_block = group_of<kTokens>() * args.blocks;  // of the group's activations
   __syncthreads();
   wait_for_producers();
   // All warps in the same way: by the longest slice.
@@ -55,14 +62,14 @@ __device__ __forceinline__ void fetch_activations(const LinearArguments& args, c
 #pragma unroll
     for (int set = 0; set < kSets; set++) {
       load_slice(sets + set * set_bytes + (slice.first - slice.plane_first) * kBlock,
-                 from[set].fragments + slice.first * kBlock, slice.blocks * kBlock, lane);
+                 from[set].fragments + (first_block + slice.first) * kBlock, slice.blocks * kBlock, lane);
     }
     __syncwarp();
     return;
   }
   if (lane == 0) {
     for (int set = 0; set < kSets; set++) {
-      request_eighth(sets + set * set_bytes, from[set].fragments + slice.plane_first * kBlock,
+      request_eighth(sets + set * set_bytes, from[set].fragments + (first_block + slice.plane_first) * kBlock,
                      slice.plane_blocks * kBlock, warp, arrived);
     }
   }
@@ -110,7 +117,7 @@ __device__ __forceinline__ void norm_activations(const LinearArguments& args, co
       const auto write = [&](int chunk, const uint4& sources) {
         float x[kChunk];
         gather_chunk(row, scale, sources, x);
-        write_chunk(own + set * args.plan.set_bytes, chunk / 4, chunk % 4, token, kTokens, x);
+        write_chunk({own + set * args.plan.set_bytes, token, kTokens}, chunk / 4, chunk % 4, x);
       };
 #pragma unroll
       for (int i = 0; i < Sources::kEarly; i++) {

@@ -1,6 +1,7 @@
 // What a decode linear does with the sums of a panel: adds those of its warps up, and stores them, as planes or
 // activated.
 #pragma once
+#include "linear_input.cuh"
 #include "swiglu.cuh"
 
 namespace esparse {
@@ -14,7 +15,9 @@ __device__ __forceinline__ void store_sum(const LinearArguments& args, const Lin
   const int row = kPaired ? panel * kTileRows + within % kTileRows : panel * kPanelRows + within;
   if (panel >= segment.panels || row >= segment.rows) return;
   const int first_row = kPaired ? tile * segment.rows : segment.first_row;
-  args.out[(static_cast<std::size_t>(blockIdx.y) * kTokens + token) * args.out_rows + first_row + row] = sum;
+  const int groups = kTokens == kGroupTokens ? gridDim.z : 1;
+  const std::size_t at = (blockIdx.y * groups + group_of<kTokens>()) * kTokens + token;
+  args.out[at * args.out_rows + first_row + row] = sum;
 }
 
 // The sums of a round: `panel` is this warp's, `first_panel` that of the CTA's first group. `parts` (shared, of this
@@ -52,7 +55,7 @@ __device__ __forceinline__ void finish_round(const LinearArguments& args, const 
         const float* part = parts + token * kPanelRows + i % kTileRows;
         const float gate = tree_sum<kWarps>(part, kPanelOutputs);
         const float up = tree_sum<kWarps>(part + kTileRows, kPanelOutputs);
-        if (input < segment.rows) write_activation(args.fragments, input, token, kTokens, swiglu_of(gate, up));
+        if (input < segment.rows) write_activation({args.fragments, token, kTokens}, input, swiglu_of(gate, up));
       }
     } else {
       for (int i = threadIdx.x; i < kGroups * kPanelOutputs; i += kLinearThreads) {

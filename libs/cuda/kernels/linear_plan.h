@@ -19,8 +19,12 @@ struct Format {
 };
 constexpr Format kSparseFormat{kSparseInputs, kSparseTileBytes}, kDenseFormat{kDenseInputs, kDenseTileBytes};
 
-// Sequences of a step: the kernel exists for these numbers, the rest are filled up.
-constexpr int kTokenBuckets[] = {1, 2, 4, 8, 16};
+// Sequences of a step, the rest are filled up. The kernel exists for up to 16; more are groups of 16, which read the same
+// weights at about the same time.
+constexpr int kTokenBuckets[] = {1, 2, 4, 8, 16, 32, 64};
+constexpr int kMostTokens = 64;
+constexpr int kernel_tokens(int tokens) { return tokens < kGroupTokens ? tokens : kGroupTokens; }
+constexpr int token_groups(int tokens) { return (tokens + kGroupTokens - 1) / kGroupTokens; }
 
 // The warps of a CTA that share a panel, each with a slice of the inputs; its other warps take panels of their own.
 // The more warps, the fewer planes of outputs, and the more activations each CTA needs: 4 B x tokens x inputs / planes.
@@ -29,9 +33,9 @@ constexpr bool linear_exists(int tokens, int warps) {
 }
 constexpr int linear_planes(int warps) { return kSlices / warps; }
 // Warps that every linear can have.
-constexpr int plain_warps(int tokens) { return tokens <= 2 ? kSlices : 16 / tokens; }
+constexpr int plain_warps(int tokens) { return tokens <= 2 ? kSlices : 16 / kernel_tokens(tokens); }
 // Up to so many tokens a linear norms its activations by itself; beyond, that is a kernel's work.
-constexpr int kNormedTokens = 2;
+constexpr int kNormedTokens = 1;
 
 struct LinearProblem {
   Format format;
@@ -63,14 +67,15 @@ struct LinearPlan {
 // room for the rings beside their activations, and fewer planes for the reader to add up.
 inline LinearTuning chosen_tuning(const LinearProblem& problem) {
   constexpr int kRingBytes = 192 << 10, kManyPanels = 1000;  // of a head
+  const int tokens = kernel_tokens(problem.tokens);
   int panels = 0;
   for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
-  const int most = problem.tokens <= 8 || panels >= kManyPanels ? 128 << 10 : 64 << 10;
+  const int most = tokens <= 8 || panels >= kManyPanels ? 128 << 10 : 64 << 10;
   int warps = kSlices;
-  const auto activations = [&] { return activation_bytes(problem.cols / kSlices * warps, problem.tokens) * problem.sets; };
-  if (problem.tokens > kNormedTokens) {
-    while (warps > plain_warps(problem.tokens) &&
-           (!linear_exists(problem.tokens, warps) || activations() > static_cast<std::size_t>(most))) {
+  const auto activations = [&] { return activation_bytes(problem.cols / kSlices * warps, tokens) * problem.sets; };
+  if (tokens > kNormedTokens) {
+    while (warps > plain_warps(tokens) &&
+           (!linear_exists(tokens, warps) || activations() > static_cast<std::size_t>(most))) {
       warps /= 2;
     }
   }
@@ -78,7 +83,8 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
 }
 
 inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& tuning, int sms) {
-  const auto& [format, panels, segments, cols, tokens, sets, normed] = problem;
+  const auto& [format, panels, segments, cols, all_tokens, sets, normed] = problem;
+  const int tokens = kernel_tokens(all_tokens);
   if (cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
   if (!linear_exists(tokens, tuning.warps)) throw std::invalid_argument("no such kernel");
   LinearPlan plan{};
@@ -89,7 +95,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   // SMs, is the limit, and equal work ends at one time.
   int total = 0;
   for (int s = 0; s < segments; s++) total += (panels[s] + groups - 1) / groups;
-  const int places = std::max(1, sms * tuning.share / plan.planes);
+  const int places = std::max(1, sms * tuning.share / (plan.planes * token_groups(all_tokens)));
   for (plan.rounds = (total + places - 1) / places;; plan.rounds++) {
     plan.ctas = 0;
     for (int s = 0; s < segments; s++) {

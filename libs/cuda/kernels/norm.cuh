@@ -1,5 +1,5 @@
 // The residual stream: embedding, and RMSNorm, which first adds the linear before it to the stream. What reads the norm
-// has its activations written in an order of its own. Up to two tokens, that reader norms by itself (`linear.cuh`).
+// has its activations written in an order of its own. A single token is normed by that reader itself (`linear.cuh`).
 #pragma once
 #include "planes.cuh"
 
@@ -52,7 +52,7 @@ __device__ __forceinline__ float normalise(const NormInput& in, int token, bool 
   __syncthreads();
   float square = 0;
   for (int run = lane; run < runs; run += kLanes) square += squares[run];
-  return 1 / sqrtf(sum_of_lanes(square) / in.channels + in.epsilon);
+  return 1 / sqrtf(sum_of_lanes(square) / in.counted + in.epsilon);
 }
 
 // Eight channels of a normed row.
@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
     float x[kChunk];
     gather_chunk(row, scale, sources, x);
     const int of = chunk / chunks, within = chunk % chunks;
-    write_chunk(args.readers[of].fragments, within / 4, within % 4, token, args.tokens, x);
+    write_chunk(token_place(args.readers[of].fragments, args.input.channels, token, args.tokens), within / 4, within % 4, x);
   };
 #pragma unroll
   for (int i = 0; i < kEarlyChunks; i++) {
@@ -98,13 +98,15 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   }
 }
 
-// residual[token] = table[ids[token]], bf16 widened. Grid (tokens).
-__global__ void embed(const std::int32_t* ids, const std::uint16_t* table, float* residual, int channels) {
+// residual[token] = table[ids[token]], bf16 widened; channels from `counted` on, which the table lacks, are zeros. Grid
+// (tokens).
+__global__ void embed(const std::int32_t* ids, const std::uint16_t* table, float* residual, int channels, int counted) {
   release_dependents();
   wait_for_producers();
   const std::size_t token = blockIdx.x;
   for (int c = threadIdx.x; c < channels; c += blockDim.x) {
-    residual[token * channels + c] = bf16_value(table[static_cast<std::size_t>(ids[token]) * channels + c]);
+    residual[token * channels + c] =
+        c < counted ? bf16_value(table[static_cast<std::size_t>(ids[token]) * counted + c]) : 0;
   }
 }
 

@@ -45,8 +45,7 @@ __device__ __forceinline__ Split split(float first, float second) {
 }
 
 // Writes one chunk of a token: eight activations.
-__device__ __forceinline__ void write_chunk(std::uint8_t* fragments, int step, int quad, int token, int tokens,
-                                            const float (&x)[kChunk]) {
+__device__ __forceinline__ void write_chunk(const TokenPlace& to, int step, int quad, const float (&x)[kChunk]) {
   Words4 hi, lo;
 #pragma unroll
   for (int i = 0; i < 4; i++) {
@@ -54,26 +53,25 @@ __device__ __forceinline__ void write_chunk(std::uint8_t* fragments, int step, i
     hi.word[i] = both.hi;
     lo.word[i] = both.lo;
   }
-  std::uint8_t* to = fragments + chunk_offset(step, quad, token, tokens);
-  *reinterpret_cast<Words4*>(to) = hi;
-  *reinterpret_cast<Words4*>(to + kLoOffset) = lo;
+  std::uint8_t* const at = to.fragments + chunk_offset(step, quad, to.token, to.tokens);
+  *reinterpret_cast<Words4*>(at) = hi;
+  *reinterpret_cast<Words4*>(at + kLoOffset) = lo;
 }
 
 // Writes inputs `input` (even) and input + 1, which are neighbours in fragment order too.
-__device__ __forceinline__ void write_pair(std::uint8_t* fragments, int input, int token, int tokens, float first,
-                                           float second) {
-  std::uint8_t* to = fragments + activation_offset(input, token, tokens);
+__device__ __forceinline__ void write_pair(const TokenPlace& to, int input, float first, float second) {
+  std::uint8_t* const at = to.fragments + activation_offset(input, to.token, to.tokens);
   const Split both = split(first, second);
-  *reinterpret_cast<std::uint32_t*>(to) = both.hi;
-  *reinterpret_cast<std::uint32_t*>(to + kLoOffset) = both.lo;
+  *reinterpret_cast<std::uint32_t*>(at) = both.hi;
+  *reinterpret_cast<std::uint32_t*>(at + kLoOffset) = both.lo;
 }
 
 // Writes one activation, where neighbours in fragment order are made by others.
-__device__ __forceinline__ void write_activation(std::uint8_t* fragments, int input, int token, int tokens, float x) {
-  std::uint8_t* to = fragments + activation_offset(input, token, tokens);
+__device__ __forceinline__ void write_activation(const TokenPlace& to, int input, float x) {
+  std::uint8_t* const at = to.fragments + activation_offset(input, to.token, to.tokens);
   const __nv_bfloat16 hi = __float2bfloat16_rn(x);
-  *reinterpret_cast<__nv_bfloat16*>(to) = hi;
-  *reinterpret_cast<__nv_bfloat16*>(to + kLoOffset) = __float2bfloat16_rn(x - __bfloat162float(hi));
+  *reinterpret_cast<__nv_bfloat16*>(at) = hi;
+  *reinterpret_cast<__nv_bfloat16*>(at + kLoOffset) = __float2bfloat16_rn(x - __bfloat162float(hi));
 }
 
 }  // namespace esparse

@@ -16,7 +16,7 @@ __global__ void __launch_bounds__(kSwigluThreads) swiglu(const Planes gate_up, s
   wait_for_producers();
   if (input >= inputs) return;
   const float2 gate = gate_up.sum<float2>(token, input), up = gate_up.sum<float2>(token, inputs + input);
-  write_pair(fragments, input, token, gate_up.tokens, swiglu_of(gate.x, up.x), swiglu_of(gate.y, up.y));
+  write_pair(token_place(fragments, inputs, token, gate_up.tokens), input, swiglu_of(gate.x, up.x), swiglu_of(gate.y, up.y));
 }
 
 }  // namespace esparse

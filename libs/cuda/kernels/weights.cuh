@@ -51,6 +51,7 @@ struct WeightStream {
   std::size_t panel_step;
   std::uint32_t stages, barriers;  // shared addresses
   int blocks, block, left;
+  bool once;  // no other CTA reads them
   bool released;
 
   // Requests the next block into a free stage. With the last one, the next kernel may begin to request its own.
@@ -58,7 +59,11 @@ struct WeightStream {
     if (left > 0) {
       if (lane == 0) {
         barrier_expect(barriers + stage * 8, kStage);
-        bulk_copy_once(stages + stage * kStage, next + block * kStage, kStage, barriers + stage * 8);
+        if (once) {
+          bulk_copy_once(stages + stage * kStage, next + block * kStage, kStage, barriers + stage * 8);
+        } else {
+          bulk_copy(stages + stage * kStage, next + block * kStage, kStage, barriers + stage * 8);
+        }
       }
       left--;
       if (++block == blocks) {

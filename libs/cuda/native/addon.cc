@@ -69,9 +69,10 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
   Napi::Value begin(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       const auto from = info[0].As<Napi::Object>();
-      shape_ = {integer(from, "hidden"), integer(from, "inner"),   integer(from, "layers"),
-                integer(from, "heads"),  integer(from, "kvHeads"), integer(from, "headDim"),
-                integer(from, "vocab"),  number(from, "epsilon"),  number(from, "scale")};
+      const int hidden = integer(from, "hidden");
+      shape_ = {padded(hidden),         padded(integer(from, "inner")), integer(from, "layers"),
+                integer(from, "heads"), integer(from, "kvHeads"),       integer(from, "headDim"),
+                integer(from, "vocab"), number(from, "epsilon"),        number(from, "scale"), hidden};
       max_pages_ = info[1].ToNumber().Int32Value();
       most_prompt_tokens_ = device_->prefills() ? info[4].ToNumber().Int32Value() : 0;
       require_room(size(info[3]) + Step::bytes(shape_, max_pages_) + Prefill::bytes(shape_, most_prompt_tokens_) +
@@ -89,11 +90,11 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
   // (embedding, head or null where it is tied, norm, rotary)
   Napi::Value outer(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      const std::size_t table = static_cast<std::size_t>(shape_.vocabulary) * shape_.hidden;
+      const std::size_t table = static_cast<std::size_t>(shape_.vocabulary) * shape_.channels;
       const std::size_t rotary = info[3].As<Napi::TypedArray>().ElementLength();
       loading().outer(elements<std::uint16_t>(info[0], table, "embedding"),
                       absent(info[1]) ? nullptr : elements<std::uint16_t>(info[1], table, "head"),
-                      elements<float>(info[2], shape_.hidden, "norm"), elements<float>(info[3], rotary, "rotary"), rotary);
+                      elements<float>(info[2], shape_.channels, "norm"), elements<float>(info[3], rotary, "rotary"), rotary);
       return info.Env().Undefined();
     });
   }
@@ -109,8 +110,8 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       };
       HostLinear linears[kRoles];
       for (unsigned role = 0; role < kRoles; role++) linears[role] = linear_of(from.Get(role).As<Napi::Object>());
-      const HostBlock block{elements<float>(parts.Get("input"), shape_.hidden, "norm"),
-                            elements<float>(parts.Get("middle"), shape_.hidden, "norm"),
+      const HostBlock block{elements<float>(parts.Get("input"), shape_.channels, "norm"),
+                            elements<float>(parts.Get("middle"), shape_.channels, "norm"),
                             given("bias", (shape_.heads + 2 * shape_.kv_heads) * shape_.dims),
                             given("query", shape_.dims),
                             given("key", shape_.dims),

@@ -9,9 +9,15 @@
 
 namespace esparse {
 
+// Inputs of a linear as the device has them: whole blocks, of either format. What fills up is zeros.
+constexpr int padded(int inputs) { return (inputs + kSparseInputs - 1) / kSparseInputs * kSparseInputs; }
+
 struct DecoderShape {
-  int hidden, inner, layers, heads, kv_heads, dims, vocabulary;
+  int hidden, inner;  // padded
+  int layers, heads, kv_heads, dims, vocabulary;
   float epsilon, scale;
+  int channels;  // of the residual stream: what `hidden` is without what fills up
+  int attended() const { return padded(heads * dims); }  // the inputs of o
 };
 
 // The linears of a block, in the order in which they are given.
@@ -36,7 +42,7 @@ struct HostBlock {
 
 struct Linear {
   bool sparse = false;
-  int rows = 0, cols = 0;
+  int rows = 0, cols = 0;  // padded, as the device has them
   DeviceArray<std::uint8_t> packed;
   const Format& format() const { return sparse ? kSparseFormat : kDenseFormat; }
   int blocks() const { return cols / format().inputs; }
@@ -83,12 +89,14 @@ class DecoderLoader {
   std::unique_ptr<Decoder> finish();
 
  private:
-  Linear describe(const HostLinear& from) const;
+  Linear describe(const HostLinear& from, bool fill_rows) const;
   void pack(const HostLinear& from, const Linear& linear, const std::int32_t* order, std::uint8_t* to, int tiles,
             TilePlaces places, std::size_t checked);
-  void pack_dense(const std::uint16_t* rows, const Linear& linear, const std::int32_t* order, std::uint8_t* to,
+  void pack_dense(const std::uint16_t* rows, const HostLinear& from, const Linear& linear, const std::int32_t* order, std::uint8_t* to,
                   int tiles, TilePlaces places);
-  void pack_whole(const HostLinear& from, Linear& linear, std::size_t checked);
+  void pack_whole(const HostLinear& from, Linear& linear, bool fill_rows, std::size_t checked);
+  // [count] and zeros up to `hidden`.
+  DeviceArray<float> norm_weights(const float* from);
 
   const Device& device_;
   CuStream stream_;

@@ -7,19 +7,17 @@
 
 namespace esparse {
 
-constexpr const char* kEmbed = "_ZN7esparse5embedEPKiPKtPfi";
+constexpr const char* kEmbed = "_ZN7esparse5embedEPKiPKtPfii";
 constexpr const char* kNorm = "_ZN7esparse4normENS_13NormArgumentsE";
 constexpr const char* kSwigluKernel = "_ZN7esparse6swigluENS_6PlanesEPhi";
-constexpr const char* kMergePages = "_ZN7esparse11merge_pagesENS_18AttentionArgumentsEPKtPh";
 constexpr const char* kArgmaxParts = "_ZN7esparse12argmax_partsENS_6PlanesEiPfPm";
 constexpr const char* kArgmax = "_ZN7esparse6argmaxEPKmiNS_9SequencesEPi";
 constexpr const char* kCheckPositions = "_ZN7esparse15check_positionsEPKNS_6Words2EmPy";
 constexpr const char* kRepackSparse = "_ZN7esparse13repack_sparseENS_12StoredSparseEPhNS_10TilePlacesE";
 constexpr const char* kRepackDense = "_ZN7esparse12repack_denseENS_11StoredDenseEPhNS_10TilePlacesE";
 
-inline std::string attend_page_name(int dims, int queries) {
-  return "_ZN7esparse11attend_pageILi" + std::to_string(dims) + "ELi" + std::to_string(queries) +
-         "EEEvNS_18AttentionArgumentsE";
+inline std::string attend_split_name(int dims) {
+  return "_ZN7esparse12attend_splitILi" + std::to_string(dims) + "EEEvNS_18AttentionArgumentsE";
 }
 
 inline std::string append_positions_name(int dims) {
@@ -33,7 +31,7 @@ inline std::string linear_name(bool sparse, int tokens, int warps, Input input, 
 }
 
 constexpr const char* kNormRows = "_ZN7esparse9norm_rowsENS_11PrefillNormE";
-constexpr const char* kShuffle = "_ZN7esparse7shuffleEPKtS1_iPt";
+constexpr const char* kShuffle = "_ZN7esparse7shuffleEPKtS1_iiPt";
 
 inline std::string append_name(int dims) {
   return "_ZN7esparse6appendILi" + std::to_string(dims) + "EEEvNS_16PrefillAttentionE";

@@ -57,12 +57,12 @@ Prefill::Prefill(const Device& device, const Decoder& decoder, const Cache& cach
   qkv_ = DeviceArray<std::uint16_t>(elements(most_tokens, qkv_rows(s)));
   heads_ = DeviceArray<std::uint16_t>(elements(most_tokens, s.heads * s.dims));
   for (auto& normed : normed_) normed = Activations(s.hidden, most_tokens);
-  attended_ = Activations(s.heads * s.dims, most_tokens);
+  attended_ = Activations(s.attended(), most_tokens);
   activated_ = Activations(s.inner, most_tokens);
 }
 
 std::size_t Prefill::bytes(const DecoderShape& s, int most_tokens) {
-  return elements(most_tokens, 4 * s.hidden + 2 * (qkv_rows(s) + 2 * s.heads * s.dims + 3 * s.hidden + s.inner));
+  return elements(most_tokens, 4 * s.hidden + 2 * (qkv_rows(s) + s.heads * s.dims + s.attended() + 3 * s.hidden + s.inner));
 }
 
 void Prefill::use_cache() {
@@ -119,7 +119,7 @@ void Prefill::take(const std::vector<PromptPart>& parts) {
 void Prefill::norm(const DeviceArray<float>& weight,
                    const DeviceArray<std::uint16_t>* const (&orders)[kMaxSegments], int readers) {
   const DecoderShape& s = decoder_.shape;
-  PrefillNorm args{{residual_.data(), nullptr, {}, weight.data(), s.epsilon, s.hidden}, tokens_, {}, readers};
+  PrefillNorm args{{residual_.data(), nullptr, {}, weight.data(), s.epsilon, s.hidden, s.channels}, tokens_, {}, readers};
   for (int i = 0; i < readers; i++) {
     args.readers[i] = {orders[i]->count() == 0 ? nullptr : orders[i]->data(), normed_[i].rows.data()};
   }
@@ -174,15 +174,15 @@ void Prefill::attend(const Layer& layer, int index) {
                   true},
                  args);
   if (!shuffled) return;
-  const int inputs = s.heads * s.dims;
+  const int channels = s.heads * s.dims, inputs = layer.o.cols;
   device_.launch(stream_, kShuffle, {{tokens, 1, 1}, kShuffleThreads, static_cast<unsigned>(inputs * 2), true},
-                 heads_.data(), layer.orders[kO].data(), inputs, attended_.rows.data());
+                 heads_.data(), layer.orders[kO].data(), channels, inputs, attended_.rows.data());
 }
 
 void Prefill::enqueue() {
   const DecoderShape& s = decoder_.shape;
   device_.launch(stream_, kEmbed, {{static_cast<unsigned>(tokens_), 1, 1}, kEmbedThreads, 0, true}, inputs_.data(),
-                 decoder_.embedding.data(), residual_.data(), s.hidden);
+                 decoder_.embedding.data(), residual_.data(), s.hidden, s.channels);
   for (int index = 0; index < s.layers; index++) {
     const Layer& layer = decoder_.layers[index];
     const auto& orders = layer.orders;

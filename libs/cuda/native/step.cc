@@ -20,8 +20,17 @@ constexpr int kLeastPages = 4;
 
 unsigned ceil_div(int count, int by) { return static_cast<unsigned>((count + by - 1) / by); }
 
-// Planes of the widest step.
-std::size_t plane_floats(int rows) { return static_cast<std::size_t>(kSlices) * kMaxRows * rows; }
+// What the planes of a linear take at most, in any step; `sets` of activations.
+std::size_t plane_floats(int rows, int cols, int sets = 1) {
+  std::size_t most = 0;
+  for (const int tokens : kTokenBuckets) {
+    const LinearProblem problem{kSparseFormat, {(rows + kPanelRows - 1) / kPanelRows}, 1, cols, tokens, sets};
+    most = std::max(most, static_cast<std::size_t>(linear_planes(chosen_tuning(problem).warps)) * tokens * rows);
+  }
+  return most;
+}
+
+int qkv_rows(const DecoderShape& s) { return (s.heads + 2 * s.kv_heads) * s.dims; }
 
 }  // namespace
 
@@ -71,18 +80,22 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
   host_inputs_ = PinnedArray<std::int32_t>(inputs);
   inputs_ = DeviceArray<std::int32_t>(inputs);
   for (auto& residual : residual_) residual = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.hidden);
-  qkv_ = DeviceArray<float>(plane_floats((s.heads + 2 * s.kv_heads) * s.dims));
-  o_ = DeviceArray<float>(plane_floats(s.hidden));
-  gate_up_ = DeviceArray<float>(plane_floats(2 * s.inner));
-  down_ = DeviceArray<float>(plane_floats(s.hidden));
-  logit_planes_ = DeviceArray<float>(plane_floats(logit_rows()));
+  qkv_ = DeviceArray<float>(plane_floats(qkv_rows(s), s.hidden));
+  o_ = DeviceArray<float>(plane_floats(s.hidden, s.attended()));
+  gate_up_ = DeviceArray<float>(plane_floats(2 * s.inner, s.hidden, 2));
+  down_ = DeviceArray<float>(plane_floats(s.hidden, s.inner));
+  logit_planes_ = DeviceArray<float>(plane_floats(logit_rows(), s.hidden));
   logits_ = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * logit_rows());
   for (auto& reader : normed_) reader = DeviceArray<std::uint8_t>(activation_bytes(s.hidden, kMaxRows));
-  attended_ = DeviceArray<std::uint8_t>(activation_bytes(s.heads * s.dims, kMaxRows));
+  attended_ = DeviceArray<std::uint8_t>(activation_bytes(s.attended(), kMaxRows));
+  // What fills up is written by nobody; its weights are zeros, so any number will do.
+  check(driver().fill(attended_.address(), 0, attended_.bytes(), stream_), "clear memory");
   activated_ = DeviceArray<std::uint8_t>(activation_bytes(s.inner, kMaxRows));
-  const std::size_t parts = static_cast<std::size_t>(kMaxRows) * s.heads * max_pages;
-  page_outputs_ = DeviceArray<float>(parts * s.dims);
-  page_weights_ = DeviceArray<float>(parts * 2);
+  const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages);
+  split_outputs_ = DeviceArray<float>(splits * s.dims);
+  split_weights_ = DeviceArray<float>(splits * 2);
+  arrived_ = DeviceArray<std::uint32_t>(static_cast<std::size_t>(kMaxRows) * s.heads);
+  check(driver().fill(arrived_.address(), 0, arrived_.bytes(), stream_), "clear memory");
   const std::size_t keys = static_cast<std::size_t>(kMaxRows) * logit_parts();
   keys_ = DeviceArray<std::uint64_t>(keys);
   chosen_ = DeviceArray<std::int32_t>(kMaxRows);
@@ -90,10 +103,12 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
 }
 
 std::size_t Step::bytes(const DecoderShape& s, int max_pages) {
-  const std::size_t rows = (s.heads + 2 * s.kv_heads) * s.dims + 2 * s.hidden + 2 * s.inner + s.vocabulary;
-  const std::size_t activations = activation_bytes(3 * s.hidden + s.heads * s.dims + s.inner, kMaxRows);
-  const std::size_t pages = static_cast<std::size_t>(kMaxRows) * s.heads * max_pages * (s.dims + 2);
-  return 4 * (plane_floats(static_cast<int>(rows)) + kMaxRows * (static_cast<std::size_t>(s.vocabulary) + 2 * s.hidden) + pages) +
+  const std::size_t planes = plane_floats(qkv_rows(s), s.hidden) + plane_floats(s.hidden, s.attended()) +
+                             plane_floats(2 * s.inner, s.hidden, 2) + plane_floats(s.hidden, s.inner) +
+                             plane_floats(s.vocabulary, s.hidden);
+  const std::size_t activations = activation_bytes(3 * s.hidden + s.attended() + s.inner, kMaxRows);
+  const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages) * (s.dims + 2);
+  return 4 * (planes + kMaxRows * (static_cast<std::size_t>(s.vocabulary) + 2 * s.hidden) + splits) +
          activations;
 }
 
@@ -205,7 +220,7 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
                                           int readers) {
   const DecoderShape& s = decoder_.shape;
   const NormInput input{residual_[current_].data(), residual_[1 - current_].data(), added, weight.data(), s.epsilon,
-                        s.hidden};
+                        s.hidden, s.channels};
   if (added.data != nullptr) current_ = 1 - current_;
   std::vector<LinearActivations> out;
   const auto source = [&](int i) { return linear.sparse ? sources[i].data() : decoder_.natural.data(); };
@@ -240,8 +255,9 @@ Planes Step::launch(LinearLaunch& linear) {
   args.plan = plan_linear(problem, tuning, device_.facts().multiprocessors);
   for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
   args.blocks = linear.cols / format.inputs;
-  device_.launch(stream_, linear_name(linear.sparse, linear.tokens, tuning.warps, linear.input, linear.output),
-                 {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), 1},
+  device_.launch(stream_, linear_name(linear.sparse, kernel_tokens(linear.tokens), tuning.warps, linear.input, linear.output),
+                 {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes),
+                   static_cast<unsigned>(token_groups(linear.tokens))},
                   kLinearThreads,
                   static_cast<unsigned>(args.plan.shared),
                   true},
@@ -251,7 +267,7 @@ Planes Step::launch(LinearLaunch& linear) {
 
 void Step::attend(const Variant& variant, const Layer& layer, int index, const Planes& qkv) {
   const DecoderShape& s = decoder_.shape;
-  const unsigned tokens = variant.tokens, heads = s.heads, kv_heads = s.kv_heads, dims = s.dims;
+  const unsigned tokens = variant.tokens, kv_heads = s.kv_heads;
   const std::size_t half = static_cast<std::size_t>(cache_.pages) * s.kv_heads * kPagePositions * s.dims;
   AttentionArguments args{};
   args.qkv = qkv;
@@ -267,22 +283,30 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.appended = variant.several;
   args.rotary = reinterpret_cast<const float2*>(decoder_.rotary.data());
   args.scale = s.scale;
-  args.outputs = page_outputs_.data();
-  args.weights = reinterpret_cast<float2*>(page_weights_.data());
+  args.inverse = layer.inverse_o.data();
+  args.inputs = layer.o.cols;
+  args.fragments = attended_.data();
+  args.outputs = split_outputs_.data();
+  args.weights = reinterpret_cast<float2*>(split_weights_.data());
+  args.arrived = arrived_.data();
+  const int queries = s.heads / s.kv_heads;
+  const unsigned splits = attention_splits(variant.pages), groups = query_groups(queries);
   if (variant.several) {
-    device_.launch(stream_, append_positions_name(s.dims), {{kv_heads, tokens, 1}, kAttentionThreads, 0, true}, args);
+    device_.launch(stream_, append_positions_name(s.dims), {{kv_heads, tokens, 1}, kAppendPositionThreads, 0, true}, args);
   }
-  device_.launch(stream_, attend_page_name(s.dims, s.heads / s.kv_heads),
-                 {{static_cast<unsigned>(variant.pages), kv_heads, tokens}, kAttentionThreads, 0, true}, args);
-  device_.launch(stream_, kMergePages, {{heads, tokens, 1}, dims, 0, true}, args, layer.inverse_o.data(),
-                 attended_.data());
+  device_.launch(stream_, attend_split_name(s.dims),
+                 {{splits, kv_heads * groups, tokens},
+                  kAttentionThreads,
+                  static_cast<unsigned>(attention_shared(s.dims, queries)),
+                  true},
+                 args);
 }
 
 Planes Step::enqueue_blocks(const Variant& variant) {
   const DecoderShape& s = decoder_.shape;
   const unsigned tokens = variant.tokens;
   device_.launch(stream_, kEmbed, {{tokens, 1, 1}, kEmbedThreads, 0, true}, inputs_.data(), decoder_.embedding.data(),
-                 residual_[0].data(), s.hidden);
+                 residual_[0].data(), s.hidden, s.channels);
   Planes added{};
   for (int index = 0; index < s.layers; index++) {
     const Layer& layer = decoder_.layers[index];

@@ -1,4 +1,4 @@
-// Runs a decoder over up to 16 tokens at once, on the key-value cache: one CUDA graph for each number of tokens and of
+// Runs a decoder over up to 64 tokens at once, on the key-value cache: one CUDA graph for each number of tokens and of
 // pages that there may be.
 #pragma once
 #include <map>
@@ -10,7 +10,7 @@
 
 namespace esparse {
 
-constexpr int kMaxRows = 16;
+constexpr int kMaxRows = kMostTokens;
 
 // Pages of the cache, each with room for kPagePositions of a sequence in every layer.
 struct Cache {
@@ -80,8 +80,9 @@ class Step {
   PinnedArray<std::int32_t> host_inputs_;
   PinnedArray<float> host_logits_;
   DeviceArray<std::int32_t> inputs_;
-  DeviceArray<float> residual_[2], qkv_, o_, gate_up_, down_, logit_planes_, logits_, page_outputs_, page_weights_;
+  DeviceArray<float> residual_[2], qkv_, o_, gate_up_, down_, logit_planes_, logits_, split_outputs_, split_weights_;
   DeviceArray<std::uint8_t> normed_[3], attended_, activated_;
+  DeviceArray<std::uint32_t> arrived_;
   DeviceArray<std::uint64_t> keys_;
   DeviceArray<std::int32_t> chosen_;
   Flight flights_[2], of_head_;

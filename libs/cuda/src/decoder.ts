@@ -78,7 +78,7 @@ export interface BlockParts {
 /** Positions of a page of the key-value cache. */
 export const PAGE_POSITIONS = 64;
 /** Tokens of one run, at most. */
-export const MAX_ROWS = 16;
+export const MAX_ROWS = 64;
 
 /** The tokens of one run: `MAX_ROWS` ids, positions and numbers of sequences, and for each row the pages of its sequence. */
 export interface RunInputs {

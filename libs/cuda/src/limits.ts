@@ -1,11 +1,10 @@
 import { EsparseError } from '@esparse/errors';
 import type { DecoderShape, StoredLinear } from './decoder.ts';
 
-/** Inputs of a block of 2:4 weights: see `kernels/layout.h`. */
+/** Inputs of a block of 2:4 weights: see `kernels/layout.h`. The device fills others up with zeros. */
 const BLOCK_INPUTS = 128;
-const PANEL_ROWS = 32;
+const GROUP = 4;
 const HEAD_DIMS = [64, 128];
-const QUERIES_OF_A_KEY = [1, 2, 4, 8];
 /** What a linear that norms its activations for itself can hold beside its rings: see `kernels/linear_plan.h`. */
 const MAX_HIDDEN = 9344;
 /** What the activations of 16 tokens leave of an SM's shared memory. */
@@ -21,21 +20,23 @@ export function requireRunnable({ hidden, inner, heads, kvHeads, headDim }: Deco
   if (!HEAD_DIMS.includes(headDim)) {
     refuse(`heads of ${headDim} channels`, `there are ${HEAD_DIMS.join(' and ')}`);
   }
-  if (!QUERIES_OF_A_KEY.includes(heads / kvHeads)) {
-    refuse(`${heads / kvHeads} query heads to a key head`, `there are ${QUERIES_OF_A_KEY.join(', ')}`);
+  if (heads % kvHeads !== 0) {
+    refuse(`${heads} query heads to ${kvHeads} key heads`, 'each key head needs as many');
   }
   for (const [what, inputs, most] of [
     ['a hidden size', hidden, MAX_HIDDEN],
     ['an inner size', inner, MAX_INPUTS],
     ['attention outputs', heads * headDim, MAX_INPUTS],
   ] as const) {
-    if (inputs % BLOCK_INPUTS !== 0 || inputs > most) {
-      refuse(`${what} of ${inputs}`, `there are multiples of ${BLOCK_INPUTS} up to ${most}`);
+    if (inputs % GROUP !== 0 || filled(inputs) > most) {
+      refuse(`${what} of ${inputs}`, `there are multiples of ${GROUP} up to ${most}`);
     }
   }
 }
 
-/** Bytes of a linear on the device. */
+const filled = (inputs: number) => Math.ceil(inputs / BLOCK_INPUTS) * BLOCK_INPUTS;
+
+/** Bytes of a linear on the device, at most: its rows may be the inputs of another one. */
 export function packedBytes({ rows, cols }: Pick<StoredLinear, 'rows' | 'cols'>, sparse: boolean): number {
-  return Math.ceil(rows / PANEL_ROWS) * PANEL_ROWS * cols * (sparse ? 1.125 : 2);
+  return filled(rows) * filled(cols) * (sparse ? 1.125 : 2);
 }

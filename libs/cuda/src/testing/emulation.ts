@@ -12,12 +12,20 @@ export interface Ended {
 /**
  * Compiles a program of `emulation/` with the C++ compiler (`CXX`, g++ by default), which is all it needs: the kernels'
  * index arithmetic is plain C++.
+ *
+ * @param cuda whether the program has kernels as they are: `emulation/cuda.h` then stands for CUDA @default false
  */
-export function compileEmulation(name: string) {
+export function compileEmulation(name: string, cuda = false) {
   const folder = mkdtempSync(path.join(tmpdir(), 'esparse-cuda-'));
   const program = path.join(folder, name);
   const source = path.join(import.meta.dirname, '../../emulation', `${name}.cc`);
-  const flags = ['-std=c++17', '-O1', '-Wall', '-Wextra', '-Werror'];
+  const flags = ['-O1', '-Wall', '-Wextra', '-Werror'];
+  if (cuda) {
+    const header = path.join(import.meta.dirname, '../../emulation/cuda.h');
+    flags.push('-std=c++20', '-pthread', '-Wno-unknown-pragmas', '-include', header);
+  } else {
+    flags.push('-std=c++17');
+  }
   execFileSync(process.env.CXX ?? 'g++', [...flags, '-o', program, source], { stdio: 'inherit' });
   return {
     run(args: readonly string[], input: Uint8Array): Ended {

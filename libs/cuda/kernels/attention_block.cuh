@@ -1,0 +1,129 @@
+// Sixteen keys and values of a head in a warp's registers, and their products with up to eight queries by mma.sync.
+//
+// Lane l = 4 * row + quad. Dims may be multiplied in any order, so a lane's 16 bytes of a key are two steps of the
+// product as they are; and so are the scores that come out, as weights, in the product with the values. Nothing is
+// exchanged between lanes but maxima and sums.
+#pragma once
+#include "attention_plan.h"
+#include "planes.cuh"
+
+namespace esparse {
+
+// Lane (row, quad): of keys row and row + 8, dims 32 chunk + 8 quad to the seventh after.
+template <int kDims>
+struct KeyBlock {
+  static constexpr int kChunks = kDims / 32;
+  uint4 words[2][kChunks];
+
+  // `from`: the block's first key; those from `count` on are not there.
+  __device__ __forceinline__ void load(const std::uint16_t* from, int count, int lane) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int key = lane / 4 + 8 * half;
+#pragma unroll
+      for (int chunk = 0; chunk < kChunks; chunk++) {
+        const std::uint16_t* at = from + key * kDims + 32 * chunk + 8 * (lane % 4);
+        words[half][chunk] = key < count ? __ldcg(reinterpret_cast<const uint4*>(at)) : make_uint4(0, 0, 0, 0);
+      }
+    }
+  }
+  // Puts key number `key` in its place.
+  __device__ __forceinline__ void put(const std::uint16_t* from, int key, int lane) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      if (lane / 4 + 8 * half != key) continue;
+#pragma unroll
+      for (int chunk = 0; chunk < kChunks; chunk++) {
+        words[half][chunk] = *reinterpret_cast<const uint4*>(from + 32 * chunk + 8 * (lane % 4));
+      }
+    }
+  }
+};
+
+// Lane (row, quad): of keys 2 quad, 2 quad + 1, 2 quad + 8, 2 quad + 9, dims 64 half + 8 row to the seventh after.
+template <int kDims>
+struct ValueBlock {
+  static constexpr int kHalves = kDims / 64;
+  uint4 words[4][kHalves];
+
+  static __device__ __forceinline__ int key_of(int i, int lane) { return 2 * (lane % 4) + i % 2 + i / 2 * 8; }
+
+  __device__ __forceinline__ void load(const std::uint16_t* from, int count, int lane) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const int key = key_of(i, lane);
+#pragma unroll
+      for (int half = 0; half < kHalves; half++) {
+        const std::uint16_t* at = from + key * kDims + 64 * half + 8 * (lane / 4);
+        words[i][half] = key < count ? __ldcg(reinterpret_cast<const uint4*>(at)) : make_uint4(0, 0, 0, 0);
+      }
+    }
+  }
+  __device__ __forceinline__ void put(const std::uint16_t* from, int key, int lane) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      if (key_of(i, lane) != key) continue;
+#pragma unroll
+      for (int half = 0; half < kHalves; half++) {
+        words[i][half] = *reinterpret_cast<const uint4*>(from + 64 * half + 8 * (lane / 4));
+      }
+    }
+  }
+};
+
+__device__ __forceinline__ std::uint32_t word_of(const uint4& words, int i) {
+  return i == 0 ? words.x : i == 1 ? words.y : i == 2 ? words.z : words.w;
+}
+
+// The scores of query `row` with keys 2 quad, 2 quad + 1, 2 quad + 8 and 2 quad + 9, in this order: hi and lo parts of the
+// queries are rows `row` and `row + 8` of one product.
+template <int kDims>
+__device__ __forceinline__ void score_block(const AttentionShared<kDims>& shared, const KeyBlock<kDims>& keys, int lane,
+                                            float (&scores)[4]) {
+  float sums[2][4] = {};
+#pragma unroll
+  for (int chunk = 0; chunk < KeyBlock<kDims>::kChunks; chunk++) {
+    const int at = 32 * chunk + 8 * (lane % 4);
+    const uint4 hi = *reinterpret_cast<const uint4*>(&shared.queries[0][lane / 4][at]);
+    const uint4 lo = *reinterpret_cast<const uint4*>(&shared.queries[1][lane / 4][at]);
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const uint4& key = keys.words[half][chunk];
+      multiply_dense(sums[half], Words4{{hi.x, lo.x, hi.y, lo.y}}, key.x, key.y);
+      multiply_dense(sums[half], Words4{{hi.z, lo.z, hi.w, lo.w}}, key.z, key.w);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < 4; i++) scores[i] = sums[i / 2][i % 2] + sums[i / 2][2 + i % 2];
+}
+
+// What a warp gives: outputs relative to the greatest score of query `row`, and the lane's part of its weights' sum.
+template <int kDims>
+struct WarpSums {
+  static constexpr int kTiles = kDims / 16;
+  // Tile 4 half + pair: dims 64 half + 8 row + 2 pair (0, 1) and the next (2, 3) of queries 2 quad and 2 quad + 1.
+  float outputs[kTiles][4] = {};
+  float maximum = -INFINITY, sum = 0;
+
+  __device__ __forceinline__ void weigh(float (&scores)[4], const ValueBlock<kDims>& values) {
+    maximum = fmaxf(fmaxf(scores[0], scores[1]), fmaxf(scores[2], scores[3]));
+    maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 1));
+    maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 2));
+#pragma unroll
+    for (int i = 0; i < 4; i++) scores[i] = exp2f(scores[i] - maximum);
+    sum = (scores[0] + scores[1]) + (scores[2] + scores[3]);
+    const Split first = split(scores[0], scores[1]), second = split(scores[2], scores[3]);
+#pragma unroll
+    for (int tile = 0; tile < kTiles; tile++) {
+      std::uint32_t of[4];
+#pragma unroll
+      for (int i = 0; i < 4; i++) of[i] = word_of(values.words[i][tile / 4], tile % 4);
+      const Words4 a{{__byte_perm(of[0], of[1], 0x5410), __byte_perm(of[0], of[1], 0x7632),
+                      __byte_perm(of[2], of[3], 0x5410), __byte_perm(of[2], of[3], 0x7632)}};
+      multiply_dense(outputs[tile], a, first.hi, second.hi);
+      multiply_dense(outputs[tile], a, first.lo, second.lo);
+    }
+  }
+};
+
+}  // namespace esparse

@@ -1,0 +1,39 @@
+// How attention of decoding shares its work out, and what a CTA of it keeps in shared memory. Plain C++, for the host too.
+//
+// A sequence's positions are cut into splits of 128, of which each warp of a CTA takes a block of 16. All of it follows from
+// a sequence's own length, so its bits do too.
+#pragma once
+#include "layout.h"
+
+namespace esparse {
+
+constexpr int kPagePositions = 64, kKeyBlock = 16;
+constexpr int kAttentionWarps = 8, kAttentionThreads = kAttentionWarps * kLanes;
+constexpr int kSplitPositions = kAttentionWarps * kKeyBlock, kSplitPages = kSplitPositions / kPagePositions;
+// Query heads of a CTA, the columns of an mma: more of them that share a key head are several CTAs'.
+constexpr int kQueriesAtOnce = 8;
+
+template <int kDims>
+struct AttentionShared {
+  // The query heads as hi and lo parts; rows so long that those of two queries stand in different banks.
+  alignas(16) std::uint16_t queries[2][kQueriesAtOnce][kDims + 32];
+  alignas(16) std::uint16_t key[kDims], value[kDims];  // of the new position
+  alignas(16) float factors[kQueriesAtOnce][kAttentionWarps];
+  float maxima[kQueriesAtOnce][kAttentionWarps], sums[kQueriesAtOnce][kAttentionWarps];
+  float maximum[kQueriesAtOnce], sum[kQueriesAtOnce];
+  bool last;  // of the head's splits to end
+};
+
+// What each warp gives: [warps][queries][dims + 8], behind AttentionShared.
+ESPARSE_BOTH constexpr int output_stride(int dims) { return dims + 8; }
+
+ESPARSE_BOTH constexpr int attention_splits(int pages) { return (pages + kSplitPages - 1) / kSplitPages; }
+ESPARSE_BOTH constexpr int query_groups(int queries) { return (queries + kQueriesAtOnce - 1) / kQueriesAtOnce; }
+
+// Bytes of shared memory of a CTA, where `queries` query heads share a key head.
+inline int attention_shared(int dims, int queries) {
+  const int fixed = static_cast<int>(dims == 64 ? sizeof(AttentionShared<64>) : sizeof(AttentionShared<128>));
+  return fixed + kAttentionWarps * (queries < kQueriesAtOnce ? queries : kQueriesAtOnce) * output_stride(dims) * 4;
+}
+
+}  // namespace esparse
