@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { Command, Option } from 'commander';
-import type { WeightSource } from '@esparse/checkpoint';
+import { elementCount, type WeightSource } from '@esparse/checkpoint';
 import { describeModel, tensorsOfBlock, type ModelDescription } from '@esparse/model';
 import { createBlockRunner, DEVICES, openDevice, type DeviceName, type LoadedBlock } from '@esparse/onnx';
 import { llamaConfig, seededNumbers, type LlamaShape } from '../support/random-model.ts';
@@ -108,7 +108,7 @@ function noiseWeights(description: ModelDescription): WeightSource {
   }
   const read = (name: string) => {
     const shape = shapes.get(name)!;
-    const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    const values = new Float32Array(elementCount(shape));
     if (shape.length === 1) return Promise.resolve(values.fill(1));
     const scale = 1 / Math.sqrt(shape[1]!);
     const scaled = piece.map((value) => value * scale);

@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { relativeDistance } from '@esparse/dataflow';
 import { generate, openEngine, type Engine, type SamplingParams, type Sequence } from '@esparse/engine';
 import { writeRandomStore } from './random-store.ts';
 
@@ -76,19 +77,10 @@ async function generated(engine: Engine, tokens: Uint32Array, count: number, sam
   return out;
 }
 
-function relativeError(got: Float32Array, expected: Float32Array): number {
-  let [difference, size] = [0, 0];
-  for (const [i, value] of expected.entries()) {
-    difference += (got[i]! - value) ** 2;
-    size += value ** 2;
-  }
-  return Math.sqrt(difference / size);
-}
-
 test('logits are within 1e-2 of those of the processor at every position', async (t) => {
   const tokens = prompt(300, 1);
   const [got, expected] = [await logitsOf(gpu, tokens), await logitsOf(cpu, tokens)];
-  const errors = got.map((logits, i) => relativeError(logits, expected[i]!));
+  const errors = got.map((logits, i) => relativeDistance(expected[i]!, logits));
   t.diagnostic(`largest relative error ${Math.max(...errors).toExponential(2)}`);
   assert.ok(Math.max(...errors) < 1e-2);
 });
@@ -96,7 +88,7 @@ test('logits are within 1e-2 of those of the processor at every position', async
 test('logits after sampled tokens are within 1e-2 of those of the processor', async (t) => {
   const [tokens, text] = [prompt(100, 3), prompt(70, 4)];
   const [got, expected] = [await decodedLogits(gpu, tokens, text), await decodedLogits(cpu, tokens, text)];
-  const errors = got.map((logits, i) => relativeError(logits, expected[i]!));
+  const errors = got.map((logits, i) => relativeDistance(expected[i]!, logits));
   t.diagnostic(`largest relative error ${Math.max(...errors).toExponential(2)}`);
   assert.ok(Math.max(...errors) < 1e-2);
 });
@@ -215,7 +207,7 @@ for (const [name, family] of Object.entries(FAMILIES)) {
     const [tokens, text] = [prompt(260, 5), prompt(40, 6)];
     const got = [...(await logitsOf(onGpu, tokens)), ...(await decodedLogits(onGpu, tokens, text))];
     const expected = [...(await logitsOf(onCpu, tokens)), ...(await decodedLogits(onCpu, tokens, text))];
-    const errors = got.map((logits, i) => relativeError(logits, expected[i]!));
+    const errors = got.map((logits, i) => relativeDistance(expected[i]!, logits));
     t.diagnostic(`largest relative error ${Math.max(...errors).toExponential(2)}`);
     assert.ok(Math.max(...errors) < 1e-2);
     const cut = await logitsOf(onGpu, tokens, [1, 99, 100, 128, 250]);

@@ -1,3 +1,4 @@
+import { elementCount } from '@esparse/checkpoint';
 import { TILE_ROWS } from '@esparse/kernels';
 import { describeModel } from '@esparse/model';
 import { densePath, writeLinear } from '@esparse/model-store';
@@ -61,7 +62,7 @@ export async function writeRandomStore(
     return scaleOf(inputs) / (/(o|down)_proj/.test(name) ? Math.sqrt(2 * description.blocks) : 1);
   };
   const tensor = async (to: Transaction, at: string, name: string, shape: readonly number[]) => {
-    const length = shape.reduce((product, size) => product * size, 1);
+    const length = elementCount(shape);
     const data =
       shape.length === 1 ? random.aroundOne(length) : random.values(length, scaleFor(name, shape[1]!));
     await to.putArray(at, { data, shape, attributes: { dtype: 'bf16', tensor: name } });

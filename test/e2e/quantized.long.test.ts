@@ -36,6 +36,8 @@ test('int4 survivors and int8 embeddings: verified, seen by inspect, and evaluat
   expect((await evaluate('--store', at('int4'), '--engine', 'onnx')) / stored).toBeCloseTo(1, 4);
   await esparseJson('export', '--store', at('int4'), '--out', at('hf'), '--format', 'safetensors');
   expect((await evaluate('--model', at('hf'))) / stored).toBeCloseTo(1, 4);
+  const config = JSON.parse(await readFile(at('hf', 'config.json'), 'utf8')) as Record<string, unknown>;
+  expect(config.torch_dtype ?? config.dtype).toBe('float32');
 }, 120_000);
 
 test('it is served, and says what its linears take', async () => {

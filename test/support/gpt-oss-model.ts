@@ -1,6 +1,6 @@
 import { mkdir, copyFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { matricesOf, safetensorsHeader, type TensorToList } from '@esparse/checkpoint';
+import { elementCount, matricesOf, safetensorsHeader, type TensorToList } from '@esparse/checkpoint';
 import { describeModel, tensorsOfBlock } from '@esparse/model';
 import { randomBf16, seededNumbers } from './random-model.ts';
 import { EXAMPLE_MODEL } from './repository.ts';
@@ -54,7 +54,7 @@ function* tensorsIn(): Generator<TensorToList & { readonly data: Uint8Array }> {
   });
   const u8 = (name: string, shape: readonly number[], from: number, to: number) => {
     const random = seededNumbers(++seed);
-    const length = shape.reduce((product, size) => product * size, 1);
+    const length = elementCount(shape);
     const data = Uint8Array.from({ length }, () => from + Math.floor(random() * (to - from)));
     return { name, shape, dtype: 'U8', data };
   };

@@ -1,6 +1,6 @@
 import { copyFile } from 'node:fs/promises';
 import path from 'node:path';
-import { writeCheckpoint, type TensorToWrite } from '@esparse/checkpoint';
+import { elementCount, type TensorToWrite, writeCheckpoint } from '@esparse/checkpoint';
 import { describeModel, tensorsOfBlock } from '@esparse/model';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { EXAMPLE_MODEL } from './repository.ts';
@@ -66,7 +66,7 @@ export async function writeRandomModel(
 
 /** Norms are ones; matrices have a standard deviation of 1 / sqrt(inputs), their columns of unequal scale. */
 export function randomBf16(shape: readonly number[], seed: number): Uint8Array {
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = elementCount(shape);
   const values = new Float32Array(count);
   if (shape.length === 1) values.fill(1);
   else {

@@ -1,3 +1,4 @@
+import { elementCount } from '@esparse/checkpoint';
 import { describeModel, type LinearSpec, type ModelDescription } from '@esparse/model';
 import { densePath, statisticPath, writeLinear, writeTokenizerFiles } from '@esparse/model-store';
 import { spanOf, TILE_ROWS } from '@esparse/kernels';
@@ -118,7 +119,7 @@ async function putDense(
   deviation?: number,
   seed = tensor,
 ): Promise<void> {
-  const count = shape.reduce((product, size) => product * size, 1);
+  const count = elementCount(shape);
   const data =
     shape.length === 1
       ? new Uint16Array(count).fill(0x3f80)
@@ -145,7 +146,6 @@ async function putPacked(transaction: Transaction, linear: LinearSpec, block: nu
   const { name, rows, cols } = linear;
   const shapes = packedShapes(PATTERN, rows, cols);
   const seed = hash(`${block} ${name}`);
-  const count = (size: readonly number[]) => size.reduce((product, side) => product * side, 1);
   const { encoding, tileRows } = shapes;
   const packed = {
     encoding,
@@ -154,8 +154,8 @@ async function putPacked(transaction: Transaction, linear: LinearSpec, block: nu
     rows,
     cols,
     pattern: PATTERN,
-    values: halves(count(shapes.values), Math.SQRT2 / Math.sqrt(cols), seed),
-    indices: positions(count(shapes.indices), seed),
+    values: halves(elementCount(shapes.values), Math.SQRT2 / Math.sqrt(cols), seed),
+    indices: positions(elementCount(shapes.indices), seed),
     permutation: permutation(cols, seed),
   };
   await writeLinear(transaction, name, packed, { keptScore: { before: 1, after: 1 } });
@@ -171,7 +171,6 @@ async function putIntegers(
   const { rows, cols, pattern, bits } = shape;
   const span = spanOf(pattern.keep, 32);
   const shapes = quantizedShapes({ ...shape, span });
-  const count = (size: readonly number[]) => size.reduce((product, side) => product * side, 1);
   // Of 8 bits -128 is none.
   const codes = (bytes: number) => {
     const words = repeated(codePool(), bytes / 4, seed);
@@ -185,10 +184,11 @@ async function putIntegers(
     {
       encoding: QUANTIZED,
       ...{ rows, cols, pattern, bits, span, tileRows: TILE_ROWS },
-      values: codes(count(shapes.values)),
-      scales: new Uint16Array(count(shapes.scales)).fill(bf16Of(deviation)),
+      values: codes(elementCount(shapes.values)),
+      scales: new Uint16Array(elementCount(shapes.scales)).fill(bf16Of(deviation)),
       indices:
-        shapes.indices && new Uint8Array(repeated(fieldPool(), count(shapes.indices) / 4, seed).buffer),
+        shapes.indices &&
+        new Uint8Array(repeated(fieldPool(), elementCount(shapes.indices) / 4, seed).buffer),
       permutation: pruned ? permutation(cols, seed) : undefined,
     },
     pruned ? { keptScore: { before: 1, after: 1 } } : {},

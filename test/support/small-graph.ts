@@ -1,4 +1,11 @@
-import { graphFile, writeNpy, type ArrayValue, type GraphInput, type NodeInput } from '@esparse/checkpoint';
+import {
+  type ArrayValue,
+  elementCount,
+  graphFile,
+  type GraphInput,
+  type NodeInput,
+  writeNpy,
+} from '@esparse/checkpoint';
 import { crc32 } from 'node:zlib';
 
 /** Numbers around 0 that are the same each time. */
@@ -17,7 +24,7 @@ export function numbers(count: number, seed: number, scale = 1): Float32Array {
 export function smallNetwork(): GraphInput {
   const constants: Record<string, { shape: number[]; data: Float32Array | BigInt64Array }> = {};
   const weight = (name: string, ...shape: number[]) => {
-    const count = shape.reduce((product, size) => product * size, 1);
+    const count = elementCount(shape);
     const fan = count / shape[0]!;
     constants[name] = {
       shape,

@@ -15,6 +15,7 @@ test('the public surface is this', () => {
      "chatTemplateSource",
      "checkpointWeights",
      "decodeModel",
+     "elementCount",
      "elementsOf",
      "encodeModel",
      "endTokensOf",

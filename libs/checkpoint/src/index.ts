@@ -26,7 +26,7 @@ export {
   type TokenizerOptions,
 } from './tokenizer.ts';
 export { tokenizerFiles, type TokenizerFile } from './tokenizer-files.ts';
-export { bytesOf, elementsOf } from './views.ts';
+export { bytesOf, elementCount, elementsOf } from './views.ts';
 export { checkpointWeights, type WeightSource } from './weight-source.ts';
 export {
   calibrationWindows,

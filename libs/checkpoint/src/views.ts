@@ -3,6 +3,11 @@ export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Ui
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
+/** How many elements a tensor of this shape has: one where it has no axis. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
 /**
  * The bits of elements of `size` bytes, as whole numbers, so that none is changed by being moved: in the same memory or,
  * where its address is none that typed arrays accept, in a copy.

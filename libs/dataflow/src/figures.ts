@@ -41,7 +41,7 @@ export function finishFigures(begun: BegunFigures, packed: PrunedLinear['packed'
   if (outputs === undefined) return { totalScore, meanScore };
   const { kernels, inputs, dense } = outputs;
   const sparse = outputsOf(kernels, encodingOf(packed).weights(packed), inputs);
-  return { totalScore, meanScore, outputError: relativeError(dense, sparse) };
+  return { totalScore, meanScore, outputError: relativeDistance(dense, sparse) };
 }
 
 /** X Wᵀ: (rows of the inputs, outputs). */
@@ -56,7 +56,7 @@ function outputsOf(
 }
 
 /** ‖a − b‖ / ‖a‖; 0 where both are 0. */
-function relativeError(a: Float32Array, b: Float32Array): number {
+export function relativeDistance(a: Float32Array, b: Float32Array): number {
   let [difference, size] = [0, 0];
   for (let i = 0; i < a.length; i++) {
     difference += (a[i]! - b[i]!) ** 2;

@@ -8,7 +8,7 @@ export {
 } from './block-stage.ts';
 export { commit, type BlockSink } from './commit.ts';
 export { disposeStates } from './dispose-states.ts';
-export type { FigureOptions } from './figures.ts';
+export { relativeDistance, type FigureOptions } from './figures.ts';
 export { finishStatistics } from './finish-statistics.ts';
 export { fromPull, type FromPullOptions } from './from-pull.ts';
 export { gatherStatistics } from './gather-statistics.ts';

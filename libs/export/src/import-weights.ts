@@ -30,7 +30,7 @@ import {
 } from '@esparse/model-store';
 import { packLinear } from '@esparse/sparsity';
 import { nameOfLocation, resolveLocation, throwIfCancelled } from '@esparse/storage';
-import type { Run, RunWriter, Store, Transaction } from '@esparse/store';
+import { commitWith, type Run, type RunWriter, type Store, type Transaction } from '@esparse/store';
 import { countOutside, inOrder } from './masked.ts';
 
 export interface ImportOptions {
@@ -163,7 +163,7 @@ async function write(writer: RunWriter, session: Session): Promise<void> {
   await writeTokenizerFiles(writer, isWhole ? own : await readTokenizerFiles(session.run));
   if (!(await writer.run.isDenseCommitted())) {
     await writeCheckpointLayout(writer, checkpoint);
-    await within(writer.beginDense(), {}, async (group) => {
+    await commitWith(writer.beginDense(), {}, async (group) => {
       for (const { name } of description.outerTensors)
         await writeDense(group, name, checkpoint, name, signal);
     });
@@ -171,7 +171,7 @@ async function write(writer: RunWriter, session: Session): Promise<void> {
   for (let block = 0; block < description.blocks; block++) {
     onProgress?.({ phase: 'writing', block, blocks: description.blocks });
     if (await writer.run.isCommitted(block)) continue;
-    await within(writer.beginBlock(block), { block }, (group) => writeBlock(group, block, session));
+    await commitWith(writer.beginBlock(block), { block }, (group) => writeBlock(group, block, session));
   }
   await writer.finish({ blocks: description.blocks, name: nameOfLocation(await resolveLocation(model)) });
 }
@@ -204,19 +204,4 @@ async function writeMasked(
   await writeLinear(group, linear.name, packed, { keptScore });
   for (const array of [packed.values, packed.indices, tuned.weights, tuned.mask]) free(array);
   return true;
-}
-
-/** Commits what is written into a group, or takes it back. */
-async function within(
-  group: Transaction,
-  attributes: Parameters<Transaction['commit']>[0],
-  use: (group: Transaction) => Promise<void>,
-): Promise<void> {
-  try {
-    await use(group);
-    await group.commit(attributes);
-  } catch (error) {
-    await group.abort();
-    throw error;
-  }
 }

@@ -9,6 +9,7 @@ export {
   type LinearInspection,
   type LinearTotals,
   type StageInspection,
+  type StarvedExpert,
 } from './inspect.ts';
 export {
   freeLinear,

@@ -1,4 +1,4 @@
-import type { WeightSource } from '@esparse/checkpoint';
+import { elementCount, type WeightSource } from '@esparse/checkpoint';
 import type { PrunableModel } from '@esparse/model';
 import type { Run } from '@esparse/store';
 import { readDenseF32 } from './dense.ts';
@@ -37,9 +37,7 @@ export function storeWeights(run: Run, description: PrunableModel): WeightSource
       return out;
     },
     async readRowRange(name, begin, end, signal) {
-      const width = placeOf(name)
-        .shape.slice(1)
-        .reduce((product, size) => product * size, 1);
+      const width = elementCount(placeOf(name).shape.slice(1));
       return (await read(name, signal)).subarray(begin * width, end * width);
     },
   };

@@ -1,3 +1,4 @@
+import { elementCount } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { z } from 'zod';
 import { checkProgram } from './check-program.ts';
@@ -100,7 +101,7 @@ export function describeModel(config: Readonly<Record<string, unknown>>): ModelD
   const description = family.describe(config);
   checkProgram(description);
   for (const { name, shape } of [...description.outerTensors, ...tensorsOfBlock(description, 0)]) {
-    if (shape.reduce((product, size) => product * size, 1) > MAX_TENSOR_ELEMENTS) {
+    if (elementCount(shape) > MAX_TENSOR_ELEMENTS) {
       throw new EsparseError(
         'unsupported',
         `config.json makes tensor '${name}' ${shape.join(' x ')}, more than ${MAX_TENSOR_ELEMENTS} elements`,

@@ -21,6 +21,6 @@ export type { RunWriter } from './run-writer.ts';
 export type { Run } from './run.ts';
 export type { Attributes } from './sealed-document.ts';
 export { createOrOpenStore, openHidden, openStore, type RunSummary, type Store } from './store.ts';
-export type { Commit, Transaction } from './transaction.ts';
+export { commitWith, type Commit, type Transaction } from './transaction.ts';
 export type { Damage, VerifyProgress } from './verify.ts';
 export { verifyStore, type StoreDamage, type StoreVerification } from './verify-store.ts';

@@ -56,6 +56,21 @@ export function beginTransaction(target: TransactionTarget): Transaction {
   return new GroupTransaction(target);
 }
 
+/** Commits what `write` puts into a transaction, or takes it back where it fails. */
+export async function commitWith(
+  transaction: Transaction,
+  attributes: Attributes,
+  write: (transaction: Transaction) => Promise<void>,
+): Promise<void> {
+  try {
+    await write(transaction);
+    await transaction.commit(attributes);
+  } catch (error) {
+    await transaction.abort();
+    throw error;
+  }
+}
+
 class GroupTransaction implements Transaction {
   readonly #target: TransactionTarget;
   readonly #entries = new Map<string, ManifestEntry>();

@@ -1,12 +1,11 @@
 import type { BlockSink, BlockStageReport, PrunedLinear, TapReadings } from '@esparse/dataflow';
 import { tapsOf } from '@esparse/model';
-import { freeLinear, statisticPath, writeLinear } from '@esparse/model-store';
+import { freeLinear, type StarvedExpert, statisticPath, writeLinear } from '@esparse/model-store';
 import type { Commit, Transaction } from '@esparse/store';
 import { boundaryError } from './boundary-error.ts';
 import { writeBlockTensors } from './block-tensors.ts';
 import { COMMIT } from './operators/names.ts';
 import type { RunContext } from './run-context.ts';
-import type { StarvedExpert } from './starved-experts.ts';
 import { writeTapFigures } from './tap-figures.ts';
 
 /** What is found out of a block while its linears are pruned. */

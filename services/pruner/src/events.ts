@@ -1,7 +1,7 @@
+import type { StarvedExpert } from '@esparse/model-store';
 import type { BlockReport } from '@esparse/sparsity';
 import type { OperatorFigures } from './operators/meter.ts';
 import type { WorkerFigures } from './pool/worker-tallies.ts';
-import type { StarvedExpert } from './starved-experts.ts';
 import type { Phase } from './stopwatch.ts';
 
 /** The events of a run as they leave it, in order. From `started` on, each names the run. */

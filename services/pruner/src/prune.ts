@@ -15,7 +15,7 @@ import { openInferenceKernels } from '@esparse/kernels';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
 import { formatPattern } from '@esparse/sparsity';
 import { sampledRows, type StatisticReader } from '@esparse/statistics';
-import { createOrOpenStore, openStore, type Store, type Transaction } from '@esparse/store';
+import { commitWith, createOrOpenStore, openStore, type Store, type Transaction } from '@esparse/store';
 import { peakResidentBytes, trace, type OpenSpan } from '@esparse/telemetry';
 import { advanceBlock } from './advance-block.ts';
 import { cancelledRun, type KeptBlocks } from './cancelled-run.ts';
@@ -326,8 +326,7 @@ async function writeTokenizer({ options, writer, emit }: RunContext, signal?: Ab
 async function writeOuter(context: RunContext, signal?: AbortSignal): Promise<void> {
   const { writer, description, checkpoint } = context;
   await writeCheckpointLayout(writer, checkpoint);
-  const transaction = writer.beginDense();
-  try {
+  await commitWith(writer.beginDense(), {}, async (transaction) => {
     for (const tensor of description.outerTensors) {
       const { name } = tensor;
       if (isVocabulary(tensor, description))
@@ -336,11 +335,7 @@ async function writeOuter(context: RunContext, signal?: AbortSignal): Promise<vo
     }
     if (context.options.figureTokens === true && !isGraph(description))
       await writeCalibration(context, transaction);
-    await transaction.commit({});
-  } catch (error) {
-    await transaction.abort();
-    throw error;
-  }
+  });
 }
 
 /** The tokens of the calibration, (samples, seqlen): what a report shows of the tokens that excite a channel. */

@@ -1,7 +1,8 @@
 import type { TapSpec } from '@esparse/model';
 import type { StatisticSketch } from '@esparse/statistics';
 import { lastValueFrom, of } from 'rxjs';
-import { fallBack, starvedExperts, type StarvedExpert } from './starved-experts.ts';
+import type { StarvedExpert } from '@esparse/model-store';
+import { fallBack, starvedExperts } from './starved-experts.ts';
 
 const TAPS: TapSpec[] = [
   { name: 'attn_in', channels: 2 },

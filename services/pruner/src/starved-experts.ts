@@ -2,19 +2,13 @@ import { concatMap, from, map, of, type Observable, type OperatorFunction } from
 import type { TapSpec } from '@esparse/model';
 import type { AnyStatistic, StatisticSketch } from '@esparse/statistics';
 import { stateName } from '@esparse/dataflow';
+import type { StarvedExpert } from '@esparse/model-store';
 
 /**
  * Tokens that must have gone to an expert for its own statistics to be used. With fewer, sums over a few hundred channels
  * say more of those tokens than of the expert.
  */
 export const MIN_EXPERT_TOKENS = 256;
-
-/** An expert that saw fewer tokens than it must have. */
-export interface StarvedExpert {
-  readonly expert: number;
-  /** Tokens that were routed there. */
-  readonly tokens: number;
-}
 
 /** The experts of a block that saw too few tokens, in their order. @param taps those that were gathered */
 export function starvedExperts(

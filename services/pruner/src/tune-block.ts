@@ -4,6 +4,7 @@ import { EsparseError } from '@esparse/errors';
 import { writeLinear } from '@esparse/model-store';
 import type { TuneBlockRequest, WorkerConnection } from '@esparse/protocol';
 import type { BlockReport, TuneRequest } from '@esparse/sparsity';
+import { commitWith } from '@esparse/store';
 import { attempt$ } from './attempt.ts';
 import { audible } from './audible.ts';
 import { writeBlockTensors } from './block-tensors.ts';
@@ -75,8 +76,7 @@ async function writeDraft(
   { block, linears, tensors }: PrunedBlock,
   signal?: AbortSignal,
 ): Promise<void> {
-  const transaction = await context.writer.beginDraft(block);
-  try {
+  await commitWith(await context.writer.beginDraft(block), { block }, async (transaction) => {
     for (const { job, packed, keptBefore, keptAfter } of linears) {
       signal?.throwIfAborted();
       await writeLinear(transaction, job.name, packed, {
@@ -84,11 +84,7 @@ async function writeDraft(
       });
     }
     await writeBlockTensors(context, transaction, block, tensors, signal);
-    await transaction.commit({ block });
-  } catch (error) {
-    await transaction.abort();
-    throw error;
-  }
+  });
 }
 
 /** What comes back: of each pruned linear, and of each norm and bias. */

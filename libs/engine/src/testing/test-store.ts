@@ -1,5 +1,5 @@
 import { uniform } from '@esparse/laws';
-import { openCheckpoint } from '@esparse/checkpoint';
+import { elementCount, openCheckpoint } from '@esparse/checkpoint';
 import {
   describeCheckpoint,
   describeModel,
@@ -72,7 +72,7 @@ export function randomModel(overrides: Readonly<Record<string, unknown>> = {}): 
   return {
     config,
     tensor(name, shape) {
-      const length = shape.reduce((product, size) => product * size, 1);
+      const length = elementCount(shape);
       const random = uniform(Buffer.from(name).reduce((sum, byte) => (sum * 31 + byte) | 0, 7));
       const spread = shape.length === 1 ? 0.2 : 3 / Math.sqrt(shape[1]!);
       const mean = name.endsWith('norm.weight') ? 1 : 0;

@@ -19,20 +19,25 @@ export function matricesIn(source: ExportSource, dtype: ExportDtype): ExportSour
 /** A run whose tensors are all of one type, and whose config.json says so. */
 export function allIn(source: ExportSource, dtype: ExportDtype): ExportSource {
   const { config, layout, tensors } = source;
-  const { stored, config: called } = DTYPES[dtype];
-  const fields = ['dtype', 'torch_dtype'].filter((field) => field in config);
-  const types = Object.fromEntries(
-    (fields.length === 0 ? ['torch_dtype'] : fields).map((field) => [field, called]),
-  );
+  const { stored } = DTYPES[dtype];
   return {
     ...source,
-    config: { ...config, ...types },
+    config: configNaming(config, dtype),
     layout: layout && {
       files: layout.files,
       tensors: new Map([...layout.tensors].map(([name, [, file]]) => [name, [stored, file] as const])),
     },
     tensors: converted(tensors, dtype, () => true),
   };
+}
+
+/** A config.json that names a type, in the fields in which it named one. */
+export function configNaming(config: ExportSource['config'], dtype: ExportDtype): ExportSource['config'] {
+  const fields = ['dtype', 'torch_dtype'].filter((field) => field in config);
+  const types = Object.fromEntries<string>(
+    (fields.length === 0 ? ['torch_dtype'] : fields).map((field) => [field, DTYPES[dtype].config]),
+  );
+  return { ...config, ...types };
 }
 
 function converted(

@@ -1,5 +1,5 @@
 import { INDEX_FILE, shardName, SINGLE_FILE, tensorBytes } from '@esparse/checkpoint';
-import { allIn } from '../dtype/in-dtype.ts';
+import { allIn, configNaming } from '../dtype/in-dtype.ts';
 import { checkpointTensors, type CheckpointTensor } from '../checkpoint-tensors.ts';
 import { jsonFile, partOf, type ExportFile, type ExportFormat } from '../format.ts';
 import { tensorFile } from '../tensor-file.ts';
@@ -15,7 +15,8 @@ export const safetensors: ExportFormat = {
   form: 'folder',
   weights: { inDtype: allIn },
   async files(source) {
-    const shards = shardsOf(await checkpointTensors(source), source.layout);
+    const tensors = await checkpointTensors(source);
+    const shards = shardsOf(tensors, source.layout);
     const weights = [...shards].map(([name, tensors]) => tensorFile(name, tensors));
     const isSingle = shards.size === 1 && shards.has(SINGLE_FILE);
     return [
@@ -23,10 +24,24 @@ export const safetensors: ExportFormat = {
       ...(isSingle ? [] : [indexFile(shards)]),
       ...source.tokenizerFiles.map(({ name, bytes }) => ({ name, parts: [partOf(bytes)] })),
       // Last: without it the folder is no checkpoint.
-      jsonFile('config.json', source.config),
+      jsonFile(
+        'config.json',
+        isWidened(tensors, source) ? configNaming(source.config, 'f32') : source.config,
+      ),
     ];
   },
 };
+
+/**
+ * Whether a matrix is an f32 that was none in the checkpoint: one that is stored as integers. Who reads the checkpoint in
+ * the type that config.json names would round it.
+ */
+function isWidened(tensors: readonly CheckpointTensor[], { layout }: ExportSource): boolean {
+  return tensors.some(
+    ({ name, shape, dtype }) =>
+      dtype === 'F32' && shape.length > 1 && layout?.tensors.get(name)?.[0] !== 'F32',
+  );
+}
 
 type Shards = ReadonlyMap<string, readonly CheckpointTensor[]>;
 

@@ -1,5 +1,6 @@
 import {
   decodeModel,
+  elementCount,
   encodeModel,
   scatterMatrix,
   setElements,
@@ -48,9 +49,7 @@ async function graphWith(
   for (const { name, place, rows, cols, dtype } of graph.linears) {
     const message = messages[place.tensor]?.message;
     if (message === undefined) throw new EsparseError('store', `the graph has no tensor ${place.tensor}`);
-    const all =
-      elements.get(place.tensor) ??
-      new Float32Array(shapeOf(message).reduce((product, size) => product * size, 1));
+    const all = elements.get(place.tensor) ?? new Float32Array(elementCount(shapeOf(message)));
     elements.set(place.tensor, all);
     if (dtype === 'F16') halves.add(place.tensor);
     const matrix = await read(name);

@@ -1,6 +1,7 @@
 /** The sizes of published models, as their config.json has them, and how many parameters their pages say that they have. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { elementCount } from '@esparse/checkpoint';
 import { tensorsOfBlock } from '../check-tensors.ts';
 import { describeModel } from '../family.ts';
 
@@ -70,7 +71,7 @@ test.each<[name: string, architecture: string, config: object, parameters: numbe
   const description = describeModel({ architectures: [architecture], ...config });
   const blocks = Array.from({ length: description.blocks }, (_, block) => tensorsOfBlock(description, block));
   const count = [...description.outerTensors, ...blocks.flat()].reduce(
-    (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
+    (sum, { shape }) => sum + elementCount(shape),
     0,
   );
   expect(count).toBe(parameters);

@@ -1,3 +1,4 @@
+import { elementCount } from '@esparse/checkpoint';
 import { tinyLlama, uniform } from '@esparse/laws';
 import { BLOCK_OUTPUT, describeModel, weightSlot, type BlockOp, type RopeSpec } from '@esparse/model';
 import { inF64, openF64, type Value64 } from '../testing/in-f64.ts';
@@ -117,7 +118,7 @@ async function expectGradients(
   const random = uniform(7, -1, 1);
   const rows = tokens * sequences;
   const value = (shape: readonly number[]): Value64 => {
-    const length = shape.reduce((product, size) => product * size, 1);
+    const length = elementCount(shape);
     return { shape, data: Float64Array.from({ length }, random) };
   };
   const inputs = new Map<string, Value64>();

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
   checkpointWeights,
-  graphFile,
-  openCheckpoint,
   type ConstantInput,
+  elementCount,
+  graphFile,
   type GraphInput,
   type NodeInput,
+  openCheckpoint,
 } from '@esparse/checkpoint';
 import { uniform } from '@esparse/laws';
 import { describePrunableCheckpoint, graphOf, type GraphDescription } from '@esparse/model';
@@ -31,10 +32,7 @@ const numbers = (seed: number, count: number) =>
 const asFloats = ({ bytes }: TensorValue) => new Float32Array(new Uint8Array(bytes).buffer);
 const constant = (seed: number, ...shape: number[]): ConstantInput => ({
   shape,
-  data: numbers(
-    seed,
-    shape.reduce((product, size) => product * size, 1),
-  ),
+  data: numbers(seed, elementCount(shape)),
 });
 
 /** Opens a graph, and gives what it makes of one sample. */

@@ -1,4 +1,4 @@
-import type { WeightSource } from '@esparse/checkpoint';
+import { elementCount, type WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { isExpertSlot, linearsOf, slotsOf, type ModelDescription } from '@esparse/model';
 import type { ProgramGraph } from '../graph/program-graph.ts';
@@ -70,7 +70,7 @@ export async function readTensor(
 
 /** @throws EsparseError 'checkpoint' naming the tensor where its elements are more or fewer than the shape's */
 export function requireSize(name: string, shape: readonly number[], data: Float32Array): Float32Array {
-  const expected = shape.reduce((product, size) => product * size, 1);
+  const expected = elementCount(shape);
   if (data.length !== expected) {
     throw new EsparseError(
       'checkpoint',

@@ -1,7 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Checkpoint, WeightSource } from '@esparse/checkpoint';
+import { type Checkpoint, elementCount, type WeightSource } from '@esparse/checkpoint';
 import { scoreByChannel } from '@esparse/kernels';
 import { describeModel } from '@esparse/model';
 import { createBlockRunner } from '@esparse/onnx';
@@ -82,8 +82,7 @@ function constantWeights(
 ): WeightSource {
   const shapes = new Map(linears.map(({ rows, cols, weight }) => [weight(0), [rows, cols]] as const));
   const shape = (name: string) => shapes.get(name) ?? [SHAPE.hidden];
-  const read = (name: string) =>
-    Promise.resolve(new Float32Array(shape(name).reduce((all, length) => all * length, 1)).fill(0.01));
+  const read = (name: string) => Promise.resolve(new Float32Array(elementCount(shape(name))).fill(0.01));
   return {
     has: (name) => shapes.has(name) || name.endsWith('norm.weight'),
     shape,
