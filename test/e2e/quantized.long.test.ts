@@ -1,9 +1,13 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
 import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { serve } from '../support/serve.ts';
-import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from '../support/repository.ts';
+import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
 
 const at = scratchFolder();
 const prune = (store: string, ...args: string[]) => [
@@ -38,6 +42,29 @@ test('int4 survivors and int8 embeddings: verified, seen by inspect, and evaluat
   expect((await evaluate('--model', at('hf'))) / stored).toBeCloseTo(1, 4);
   const config = JSON.parse(await readFile(at('hf', 'config.json'), 'utf8')) as Record<string, unknown>;
   expect(config.torch_dtype ?? config.dtype).toBe('float32');
+}, 120_000);
+
+test('a Python reader of nothing but the bytes finds the weights that are exported', async () => {
+  const reader = path.join(REPOSITORY, 'test/python/read_store.py');
+  const { stdout } = await promisify(execFile)('python3', [reader, at('int4')]);
+  interface Found {
+    readonly linears: Record<string, { encoding: string; pattern: string; magnitudes: number }>;
+  }
+  const { dense, blocks } = JSON.parse(stdout) as { dense: Found; blocks: Record<string, Found> };
+  await esparseJson('export', '--store', at('int4'), '--out', at('read'), '--format', 'safetensors');
+  const checkpoint = await openCheckpoint(at('read'));
+  const weights = checkpointWeights(checkpoint);
+  const expectSame = async ({ linears }: Found, linear: string, tensor: string, pattern: string) => {
+    const values = await weights.read(tensor);
+    const sum = values.reduce((total, value) => total + Math.abs(value), 0);
+    const { magnitudes, ...found } = linears[linear]!;
+    expect(found).toMatchObject({ encoding: 'quantized-v1', pattern });
+    expect(magnitudes / sum).toBeCloseTo(1, 9);
+  };
+  const table = 'model.embed_tokens.weight';
+  await expectSame(dense, table, table, '1:1');
+  await expectSame(blocks['1']!, 'down_proj', 'model.layers.1.mlp.down_proj.weight', '2:4');
+  await checkpoint.close();
 }, 120_000);
 
 test('it is served, and says what its linears take', async () => {

@@ -146,11 +146,88 @@ def kept_by_mask(indices, values, group):
                 at += 1
 
 
+def bf16(word):
+    return struct.unpack("<f", struct.pack("<I", word << 16))[0]
+
+
+def positions_of(indices, keep, group, groups, sixteens, tile, row):
+    """Which positions of the shuffled order a row of a quantized linear keeps, in their order."""
+    if group == 1:
+        return list(range(groups))
+    positions = []
+    for g in range(groups):
+        if (keep, group) == (2, 4):
+            chosen = []
+            for survivor in (2 * g, 2 * g + 1):
+                byte = indices[((tile * sixteens + survivor // 16) * 16 + row) * 4 + survivor % 4]
+                chosen.append(byte >> (2 * (survivor // 4 % 4)) & 3)
+        elif (keep, group) == (4, 8):
+            mask = indices[(tile * groups + g) * 16 + row]
+            chosen = [m for m in range(8) if mask >> m & 1]
+        else:
+            bits = max(1, (group - 1).bit_length())
+            is_index = keep * bits <= group
+            per_group = 2 * bits * keep if is_index else 2 * group
+            piece = indices[(tile * groups + g) * per_group : (tile * groups + g + 1) * per_group]
+            ones = [0] * (16 * keep)
+            all_kept = kept_by_index(piece, ones, keep, bits) if is_index else kept_by_mask(piece, ones, group)
+            chosen = [position for of, position, _ in all_kept if of == row]
+        require(len(chosen) == keep and chosen == sorted(set(chosen)), f"row {row}, group {g} keeps {chosen}")
+        positions += [g * group + m for m in chosen]
+    return positions
+
+
+def check_quantized(name, attributes, arrays):
+    """The same of a linear whose weights are integers with scales; also adds up the magnitudes of its weights."""
+    rows, cols = attributes["rows"], attributes["cols"]
+    keep, group = attributes["keep"], attributes["group"]
+    bits, span = attributes["bits"], attributes["span"]
+    require(bits in (4, 8) and 1 <= span * keep <= 512, f"{name}: {bits} bits, spans of {span} groups")
+    tiles, groups = -(-rows // 16), cols // group
+    sixteens, spans = -(-groups * keep // 16), -(-groups // span)
+    values, scales = arrays[f"{name}/values"], arrays[f"{name}/scales"]
+    require(values["shape"] == [tiles, sixteens * bits // 2, 64], f"{name}: shape of values")
+    require(scales["shape"] == [tiles, spans, 16], f"{name}: shape of scales")
+    indices = arrays[f"{name}/indices"]["data"] if group > 1 else ()
+    permutation = arrays.get(f"{name}/permutation")
+    nonzero, magnitudes = 0, 0.0
+    for row in range(tiles * 16):
+        tile, lane = divmod(row, 16)
+        if row >= rows:
+            require(all(scales["data"][(tile * spans + s) * 16 + lane] == 0x3F80 for s in range(spans)), f"{name}: scales")
+            continue
+        places = positions_of(indices, keep, group, groups, sixteens, tile, lane)
+        for survivor in range(sixteens * 16):
+            vector = (tile * sixteens * bits // 2) + survivor * bits // 32
+            byte = values["data"][vector * 64 + lane * 4 + survivor % 4]
+            number = byte if bits == 8 else byte >> (survivor & 4) & 15
+            number -= (1 << bits) if number >> (bits - 1) else 0
+            if survivor >= groups * keep:
+                require(number == 0, f"{name}: a number beyond the last survivor")
+                continue
+            scale = bf16(scales["data"][(tile * spans + places[survivor] // (span * group)) * 16 + lane])
+            require(scale != 0 and abs(scale) < float("inf"), f"{name}: row {row} has the scale {scale}")
+            nonzero += number != 0
+            magnitudes += abs(number * scale)
+    return {
+        "encoding": attributes["encoding"],
+        "rows": rows,
+        "cols": cols,
+        "pattern": f"{keep}:{group}",
+        "kept": rows * groups * keep,
+        "nonzero": nonzero,
+        "permuted": permutation is not None,
+        "magnitudes": magnitudes,
+    }
+
+
 def check_linear(name, attributes, arrays):
     """Unpacks a linear and counts what each row keeps of each group; returns what the summary says of it."""
     rows, cols = attributes["rows"], attributes["cols"]
     keep, group = attributes["keep"], attributes["group"]
     encoding = attributes["encoding"]
+    if encoding == "quantized-v1":
+        return check_quantized(name, attributes, arrays)
     require(attributes.get("tileRows", 16) == 16, f"{name}: tiles of {attributes.get('tileRows')} rows")
     require(cols % group == 0, f"{name}: {cols} inputs do not divide into groups of {group}")
     tiles, groups = -(-rows // 16), cols // group
