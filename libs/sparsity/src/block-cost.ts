@@ -19,6 +19,8 @@ export interface BlockCost {
   readonly pruner?: number;
   /** The same in the worker that it calls. */
   readonly worker?: number;
+  /** The same of a GPU that computes there by CUDA: at least so many. */
+  readonly gpu?: number;
   /** Bytes of a temporary file of that worker. */
   readonly file?: number;
   /** Floating-point operations of matrix products: a plan measures how fast this machine does them. */

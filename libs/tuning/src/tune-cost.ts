@@ -1,4 +1,5 @@
 import type { BlockCost, BlockStageShape } from '@esparse/sparsity';
+import { LEARNT_BYTES } from './cuda/parameters.ts';
 import { tuningMemory } from './tuning-memory.ts';
 
 /** f32 copies of each parameter: itself as it was and as it becomes, the best yet, two means, two sums of gradients. */
@@ -37,6 +38,7 @@ export function tuneCost(
     pruner: 4 * weights + 4 * others,
     // The masks are a byte a weight.
     worker: 4 * COPIES * (weights + others) + weights + ACTIVATIONS * 4 * seqlen * values + held,
+    gpu: LEARNT_BYTES * (weights + others),
     file: states - held,
     flops: sequencePasses * seqlen * 2 * weights,
   };

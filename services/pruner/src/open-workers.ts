@@ -9,6 +9,7 @@ import type { RunEvent } from './events.ts';
 import type { PruneOptions } from './options.ts';
 import type { Preparation } from './prepare.ts';
 import { noWorker } from './pool/no-worker.ts';
+import { requireFittingBlocks, type StageBytes } from './require-fitting-blocks.ts';
 import type { RunContext } from './run-context.ts';
 import type { WorkerPool } from './pool/worker-pool.ts';
 
@@ -29,6 +30,7 @@ export async function openWorkers(
   pool: WorkerPool,
   { model, store, seqlen }: PruneOptions,
   { checkpoint, description }: Preparation,
+  blocks: StageBytes,
   emit: (event: RunEvent) => void,
   signal?: AbortSignal,
 ): Promise<string> {
@@ -42,7 +44,7 @@ export async function openWorkers(
   };
   const opened = await Promise.all(
     (await workersThere(pool, emit, signal)).map(async (worker) => {
-      await worker.describe(signal);
+      requireFittingBlocks(blocks, await worker.describe(signal), worker.address);
       const { numerics, modelDigest } = await worker.openModel(target, signal);
       return { address: worker.address, numerics, modelDigest };
     }),

@@ -33,6 +33,7 @@ import { nearestUnfinished, requireExistingRun, type AskedRun } from './other-ru
 import { attributesFingerprint, attributesOf, prepare, type Preparation } from './prepare.ts';
 import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
+import { blockStageBytes } from './require-fitting-blocks.ts';
 import { requireSpace } from './require-space.ts';
 import { numericsOf, thenRelease } from './stages.ts';
 import { stampEvents } from './stamp-events.ts';
@@ -164,7 +165,10 @@ interface Session {
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
   const { options, signal, emit, preparation, readers, stopwatch, span, guard, meter } = session;
   const { description, shards } = preparation;
-  const numerics = await stopwatch.time('open', () => openWorkers(pool, options, preparation, emit, signal));
+  const stageBytes = blockStageBytes(options.pipeline, description, options);
+  const numerics = await stopwatch.time('open', () =>
+    openWorkers(pool, options, preparation, stageBytes, emit, signal),
+  );
   const { metric, shuffle, stages, blockStages } = options.pipeline;
   const arithmetic = [numerics, ...(await numericsOf(stages, guard))].join(' ');
   const attributes = attributesOf(options, preparation, arithmetic);

@@ -66,16 +66,25 @@ function tuningOn(gpu: CudaArithmetic, threads: number): OpenTuningBackend {
   };
 }
 
+/** What is known of a device before a model is opened. */
+export interface DeviceFacts {
+  /** Names what computes there. */
+  readonly arithmetic: string;
+  /** Memory of a GPU by CUDA. @default none */
+  readonly gpuBytes?: number;
+}
+
 /**
- * Opens a device for a moment, and names what computes there: that it is missing is an error now and not at the first block.
+ * Opens a device for a moment: that it is missing is an error now and not at the first block.
  *
  * @throws as `openWorkerDevice`
  */
-export async function tryWorkerDevice(name: WorkerDevice): Promise<string> {
-  if (!runsShards(name)) return tryDevice(name);
+export async function tryWorkerDevice(name: WorkerDevice): Promise<DeviceFacts> {
+  if (!runsShards(name)) return { arithmetic: await tryDevice(name) };
   const gpu = CudaArithmetic.open(ordinalOf(name));
   try {
-    return `${name}, ${gpu.facts.name}`;
+    const { name: model, totalBytes } = gpu.facts;
+    return { arithmetic: `${name}, ${model}`, gpuBytes: totalBytes };
   } finally {
     gpu.close();
   }

@@ -89,7 +89,7 @@ export async function startWorker({
   const secrets = await serverCredentials(tls, listen, '--listen');
   const guard = await guardRoots(roots);
   setPruningThreads(threads);
-  const arithmetic = await tryWorkerDevice(device);
+  const { arithmetic, gpuBytes = 0 } = await tryWorkerDevice(device);
   const compute = startCompute({ threads, device, family });
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   const server = new Server({
@@ -109,7 +109,7 @@ export async function startWorker({
   server.addService(
     workerServiceDefinition,
     createWorkerService({
-      ...{ threads, compute, guard, queue, log, metrics },
+      ...{ threads, gpuBytes, compute, guard, queue, log, metrics },
       ...{ wholeShards: runsShards(device), stopping: stopping.signal },
     }),
   );

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import {
   PROTOCOL_VERSION,
   SOFTWARE_VERSION,
@@ -21,6 +22,8 @@ import type { ComputeThread } from './start-compute.ts';
 
 export interface WorkerServiceOptions extends HandlerOptions {
   readonly threads: number;
+  /** Memory of the GPU that computes; 0 where none does by CUDA. */
+  readonly gpuBytes: number;
   readonly compute: ComputeThread;
   readonly guard: PathGuard;
   /** Whether the device runs a block over all sequences of a shard at once. @default false */
@@ -31,7 +34,7 @@ export interface WorkerServiceOptions extends HandlerOptions {
 
 /** The methods of `esparse.v1.Worker`: paths are guarded, hidden states read and written here, the rest computed. */
 export function createWorkerService(options: WorkerServiceOptions): WorkerHandlers {
-  const { threads, compute, guard, queue, wholeShards, metrics } = options;
+  const { compute, guard, queue, wholeShards, metrics } = options;
   const parts: WorkerParts = { openRun: createOpenRun(guard, compute), compute, wholeShards, metrics };
 
   /** A method that computes and answers once. */
@@ -57,7 +60,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
     );
 
   return {
-    Describe: unary(options, 'Describe', (request) => Promise.resolve(describe(request, threads))),
+    Describe: unary(options, 'Describe', (request) => Promise.resolve(describe(request, options))),
     OpenModel: unary(options, 'OpenModel', async ({ run }, context) => {
       const { model, seqlen, branches } = await parts.openRun(run, context);
       return compute.call('openModel', { model, seqlen, branches });
@@ -74,12 +77,24 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
   };
 }
 
-function describe({ protocolVersion }: DescribeRequest__Output, threads: number): DescribeReply {
+function describe(
+  { protocolVersion }: DescribeRequest__Output,
+  { threads, gpuBytes }: Pick<WorkerServiceOptions, 'threads' | 'gpuBytes'>,
+): DescribeReply {
   requireProtocol(protocolVersion, 'the pruner');
   return {
     protocolVersion: PROTOCOL_VERSION,
     softwareVersion: SOFTWARE_VERSION,
     threads,
+    gpuBytes,
+    memoryBytes: memoryBytes(),
     peakResidentBytes: peakResidentBytes(),
   };
+}
+
+/** Of the machine, or of the part of it that this process may use: what a container is given. */
+function memoryBytes(): number {
+  // 0, or more than there is, where there is no limit.
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }

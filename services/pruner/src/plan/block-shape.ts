@@ -1,11 +1,27 @@
-import { BLOCK_INPUT, kindOf, widthsOf, type BlockOp, type ModelDescription } from '@esparse/model';
+import {
+  BLOCK_INPUT,
+  kindOf,
+  linearsOf,
+  widthsOf,
+  type BlockOp,
+  type ModelDescription,
+} from '@esparse/model';
 import type { BlockStageShape } from '@esparse/sparsity';
 import { product, sum } from './sum.ts';
 import type { Workload } from './workload.ts';
 
 /** A block of the model as block stages meet it: the one that has most weights. */
 export function blockShape({ description, largest, samples, seqlen }: Workload): BlockStageShape {
-  const { block, linears } = largest;
+  return shapeOfBlock(description, largest.block, { samples, seqlen });
+}
+
+/** One of its blocks. */
+export function shapeOfBlock(
+  description: ModelDescription,
+  block: number,
+  { samples, seqlen }: Pick<Workload, 'samples' | 'seqlen'>,
+): BlockStageShape {
+  const linears = linearsOf(description, block);
   return {
     weights: sum(linears.map(({ rows, cols }) => rows * cols)),
     others: sum(description.blockTensors(block).map(({ shape }) => product(shape))),

@@ -57,7 +57,7 @@ test('of block stages the same holds, of the pruner, of the worker and of its fi
   ];
   const costs = pluginCosts({ shuffle, stages: [], blockStages }, []);
   const block = { weights: 1, others: 1, values: 1, hidden: 1, sequences: 1, seqlen: 1 };
-  expect(costs.blockStages(block)).toEqual({ pruner: 2, worker: 9, file: 7, flops: 30, seconds: 3 });
+  expect(costs.blockStages(block)).toEqual({ pruner: 2, worker: 9, gpu: 0, file: 7, flops: 30, seconds: 3 });
   expect(costs.uncounted).toEqual(['silent']);
 });
 

@@ -50,8 +50,15 @@ export function pluginCosts(
       const costs = blockStages.map((stage) =>
         ask(BLOCK_COST, `block stage ${stage.name}`, () => stage.cost?.(block)),
       );
-      const most = (part: 'pruner' | 'worker' | 'file') => Math.max(0, ...costs.map((cost) => cost[part]));
-      return { ...workOf(costs), pruner: most('pruner'), worker: most('worker'), file: most('file') };
+      const most = (part: 'pruner' | 'worker' | 'gpu' | 'file') =>
+        Math.max(0, ...costs.map((cost) => cost[part]));
+      return {
+        ...workOf(costs),
+        pruner: most('pruner'),
+        worker: most('worker'),
+        gpu: most('gpu'),
+        file: most('file'),
+      };
     },
     held(block) {
       const costs = stages.map((stage) =>
@@ -78,6 +85,7 @@ const COST = z.strictObject({ bytes: AMOUNT, flops: AMOUNT, seconds: AMOUNT });
 const BLOCK_COST = z.strictObject({
   pruner: AMOUNT,
   worker: AMOUNT,
+  gpu: AMOUNT,
   file: AMOUNT,
   flops: AMOUNT,
   seconds: AMOUNT,

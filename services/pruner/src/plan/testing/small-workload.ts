@@ -71,7 +71,15 @@ export function takes(given: {
     stages: () => ({ ...nothing, ...given.stages }),
     shuffle: () => given.shuffle ?? 0,
     held: () => ({ run: 0, gathering: 0, pruning: 0, file: 0, ...given.held }),
-    blockStages: () => ({ pruner: 0, worker: 0, file: 0, flops: 0, seconds: 0, ...given.blockStages }),
+    blockStages: () => ({
+      pruner: 0,
+      worker: 0,
+      gpu: 0,
+      file: 0,
+      flops: 0,
+      seconds: 0,
+      ...given.blockStages,
+    }),
     uncounted: [],
   };
 }
