@@ -1,4 +1,7 @@
+import { minP } from './min-p.ts';
+import { repetitionPenalty } from './repetition-penalty.ts';
 import type { SamplingOption } from './sampling-option.ts';
+import { frequencyPenalty, presencePenalty } from './token-penalties.ts';
 import { topK } from './top-k.ts';
 import { topP } from './top-p.ts';
 
@@ -13,6 +16,14 @@ export interface SamplingParams {
   readonly topK?: number | undefined;
   /** Samples among the fewest of the most likely tokens that together have this probability. @default 1, all */
   readonly topP?: number | undefined;
+  /** Samples among the tokens that are at least so likely as this share of the most likely one. @default 0, all */
+  readonly minP?: number | undefined;
+  /** Makes tokens of the prompt and the text less likely (above 1), or more (below). @default 1 */
+  readonly repetitionPenalty?: number | undefined;
+  /** Taken from the logit of each token of the text, as often as it is there. @default 0 */
+  readonly frequencyPenalty?: number | undefined;
+  /** Taken from the logit of each token of the text, once. @default 0 */
+  readonly presencePenalty?: number | undefined;
   /** The same model, prompt and seed give the same tokens. @default a random one */
   readonly seed?: number | undefined;
   /**
@@ -30,4 +41,8 @@ export const SAMPLING_OPTIONS = {
   temperature: { request: { min: 0, max: 2, default: 1 } },
   topK,
   topP,
+  minP,
+  repetitionPenalty,
+  frequencyPenalty,
+  presencePenalty,
 } as const satisfies Record<Exclude<keyof SamplingParams, 'seed' | 'logprobs'>, SamplingOption>;

@@ -1,10 +1,17 @@
+/** Gives the next number of a stream. */
+export interface SeededRandom {
+  (): number;
+  /** The four words that the numbers to come follow from: a device can go on from them. */
+  state(): readonly [number, number, number, number];
+}
+
 /**
  * Uniform numbers in [0, 1) with 32 bits, the same for the same seed everywhere: sfc32 (C. Doty-Humphrey's small fast
  * counting generator), its state filled from the seed.
  *
  * @param seed a whole number up to 2^53; its sign counts
  */
-export function seededRandom(seed: number): () => number {
+export function seededRandom(seed: number): SeededRandom {
   let a = seed | 0;
   let b = Math.floor(seed / 2 ** 32) | 0;
   let c = 0x9e3779b9 | 0;
@@ -20,5 +27,5 @@ export function seededRandom(seed: number): () => number {
   };
   // The first outputs of similar seeds are similar.
   for (let i = 0; i < 16; i++) next();
-  return next;
+  return Object.assign(next, { state: () => [a, b, c, counter] as const });
 }

@@ -48,6 +48,40 @@ test('top-k samples among the k most likely tokens, top-p among the fewest that 
   expect(sampled({ topK: 3, topP: 0.8 })).toEqual([1, 3]);
 });
 
+test('min-p leaves the tokens that are so likely as a share of the most likely one', () => {
+  const sampled = (options: object) => frequencies(options).flatMap((f, token) => (f > 0 ? [token] : []));
+  // e^-1 of the greatest is token 4, e^-2 token 6.
+  expect(sampled({ minP: 1 })).toEqual([1, 3]);
+  expect(sampled({ minP: 0.36 })).toEqual([1, 3, 4]);
+  expect(sampled({ minP: 0.37 })).toEqual([1, 3]);
+  expect(sampled({ minP: 0.36, topK: 1 })).toEqual([1]);
+  expect(sampled({ minP: 0.13, topP: 0.5 })).toEqual([1, 3]);
+});
+
+test('penalties lower the logits of tokens that are there: of the text by their number or once, or of the prompt too', () => {
+  // Token 3 is of the prompt; of the text 1 twice.
+  const history = { tokens: Uint32Array.of(3, 1, 1), promptTokens: 1 };
+  const likeliest = (options: SamplingParams) => createSampler(options).sample(logits, history);
+  expect(likeliest({})).toBe(1);
+  for (const name of ['frequencyPenalty', 'presencePenalty'] as const) {
+    expect(likeliest({ [name]: 0.1 })).toBe(3);
+    expect(likeliest({ [name]: -0.1 })).toBe(1);
+  }
+  expect(likeliest({ repetitionPenalty: 1.4 })).toBe(1);
+  expect(likeliest({ repetitionPenalty: 1.6 })).toBe(4);
+  const text = { tokens: Uint32Array.of(2, 5, 5), promptTokens: 0 };
+  const two = Float32Array.of(-10, -10, 1, -10, -10, 2, 1.5);
+  expect(createSampler({ frequencyPenalty: 0.3 }).sample(two, text)).toBe(6);
+  expect(createSampler({ presencePenalty: 0.3 }).sample(two, text)).toBe(5);
+  // Below 0 it is multiplied.
+  expect(
+    createSampler({ repetitionPenalty: 2 }).sample(Float32Array.of(-1, -1.5), {
+      tokens: Uint32Array.of(0),
+      promptTokens: 1,
+    }),
+  ).toBe(1);
+});
+
 test('an option sees the tokens so far and changes a copy of the logits, whatever the temperature', () => {
   const unheard: SamplingOption = {
     request: { min: 0, max: 1, default: 0 },
@@ -118,6 +152,10 @@ test('logits that are not numbers are an error, options out of range too', () =>
     { topP: 1.1 },
     { topK: 0.5 },
     { topK: -2 },
+    { minP: 1.1 },
+    { repetitionPenalty: 0 },
+    { frequencyPenalty: NaN },
+    { presencePenalty: Infinity },
     { seed: 0.5 },
   ]) {
     expect(() => createSampler(options)).toThrow(expect.objectContaining({ kind: 'usage' }));

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { argmax } from './argmax.ts';
 import { candidateAt, candidatesOf } from './candidates.ts';
 import { SAMPLING_OPTIONS, type SamplingParams } from './params.ts';
-import { seededRandom } from './random.ts';
+import { seededRandom, type SeededRandom } from './random.ts';
 import {
   requireUsable,
   type SamplingOption,
@@ -14,6 +14,11 @@ import {
 export interface Sampler {
   /** Whether it takes the token with the largest logit, as the model gives them: a device can do that by itself. */
   readonly greedy: boolean;
+  /**
+   * What it draws from, one number a token; none at temperature 0. A device that samples by itself goes on from its state,
+   * and draws here what it has used.
+   */
+  readonly random: SeededRandom | undefined;
   /**
    * The next token, from the logits of the whole vocabulary. Of equal logits the lower token comes first.
    *
@@ -42,11 +47,13 @@ export function createSampler(
   const processors = stages.flatMap(({ processLogits }) => processLogits ?? []);
   const filters = stages.flatMap(({ filter }) => filter ?? []);
 
-  const choose = temperature === 0 ? argmax : sampleWith(temperature, filters, seed);
-  if (processors.length === 0) return { greedy: temperature === 0, sample: choose };
+  const random = temperature === 0 ? undefined : seededRandom(seed ?? randomInt(2 ** 48 - 1));
+  const choose = random === undefined ? argmax : sampleWith(temperature, filters, random);
+  if (processors.length === 0) return { greedy: random === undefined, random, sample: choose };
   let copy = new Float32Array(0);
   return {
     greedy: false,
+    random,
     sample(logits, history) {
       if (copy.length !== logits.length) copy = new Float32Array(logits.length);
       copy.set(logits);
@@ -60,9 +67,8 @@ export function createSampler(
 function sampleWith(
   temperature: number,
   filters: readonly NonNullable<SamplingStage['filter']>[],
-  seed: number = randomInt(2 ** 48 - 1),
+  random: SeededRandom,
 ): (logits: Float32Array) => number {
-  const random = seededRandom(seed);
   let memory = new Float64Array(0);
   return (logits) => {
     const largest = logits[argmax(logits)]!;

@@ -18,6 +18,8 @@ interface Flags extends CacheFlags, FamilyFlags, SourceFlags, VerifyFlags {
   readonly maxTokens: number;
   readonly temperature: number;
   readonly topP: number;
+  readonly minP: number;
+  readonly repetitionPenalty: number;
   readonly topK: number;
   readonly seed?: number;
   readonly bos: boolean;
@@ -63,6 +65,21 @@ export function generateCommand(): Command {
         .argParser(within(SAMPLING_OPTIONS.topK.request)),
     )
     .addOption(
+      new Option(
+        '--min-p <p>',
+        'sample among the tokens that are so likely as this share of the most likely one',
+      )
+        .default(0)
+        .env('ESPARSE_MIN_P')
+        .argParser(within(SAMPLING_OPTIONS.minP.request)),
+    )
+    .addOption(
+      new Option('--repetition-penalty <x>', 'above 1 tokens that are there already become less likely')
+        .default(1)
+        .env('ESPARSE_REPETITION_PENALTY')
+        .argParser(within(SAMPLING_OPTIONS.repetitionPenalty.request)),
+    )
+    .addOption(
       new Option('--seed <n>', 'seed of the sampling (default: another one each time)')
         .env('ESPARSE_SEED')
         .argParser(anyInteger),
@@ -98,7 +115,7 @@ async function run(flags: Flags, signal: AbortSignal): Promise<void> {
 
 /** Writes what follows the prompt as it comes, or a report at its end. */
 async function write(engine: Engine, source: ModelSource, flags: Flags, signal: AbortSignal): Promise<void> {
-  const { prompt, maxTokens, temperature, topP, topK, seed, json } = flags;
+  const { prompt, maxTokens, temperature, topP, topK, minP, repetitionPenalty, seed, json } = flags;
   const { tokenizer, tokenizerFiles: files, config, name } = source;
   const endTokens = await endTokensOf(files, config, tokenizer);
   const tokens = await tokenizer.encode(prompt, { bos: flags.bos || tokenizer.addsBos, signal });
@@ -111,7 +128,7 @@ async function write(engine: Engine, source: ModelSource, flags: Flags, signal: 
   const generated = generate(engine, {
     prompt: tokens,
     maxTokens,
-    sampling: { temperature, topP, topK, seed },
+    sampling: { temperature, topP, topK, minP, repetitionPenalty, seed },
     endTokens,
     signal,
   });

@@ -51,8 +51,6 @@ export const commonFields = {
   prompt_cache_retention: z.string().nullish(),
 
   // Supported at their defaults only.
-  frequency_penalty: only(z.literal(0), 'penalties are not supported: 0 or absent'),
-  presence_penalty: only(z.literal(0), 'penalties are not supported: 0 or absent'),
   logit_bias: only(z.strictObject({}), 'is not supported: empty or absent'),
 
   // After the refusals: a sampling option that the engine comes to have replaces the one of its name. `top_k` is not

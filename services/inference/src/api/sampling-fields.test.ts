@@ -29,6 +29,10 @@ test.each([
   ['temperature', { temperature: NaN }, 'from 0 to 2'],
   ['top_p', { topP: 0 }, 'above 0, at most 1'],
   ['top_p', { topP: 1.1 }, 'above 0, at most 1'],
+  ['min_p', { minP: 1.1 }, 'from 0 to 1'],
+  ['repetition_penalty', { repetitionPenalty: 0 }, 'above 0, at most 2'],
+  ['frequency_penalty', { frequencyPenalty: 2.1 }, 'from -2 to 2'],
+  ['presence_penalty', { presencePenalty: -2.1 }, 'from -2 to 2'],
   ['top_k', { topK: 0.5 }, 'a whole number from -1 to 2147483647'],
 ])('%s out of range is refused by both protocols: %j', (field, message, expected) => {
   const body = Object.fromEntries(Object.entries(message).map(([name, value]) => [snakeCase(name), value]));
