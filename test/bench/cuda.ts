@@ -8,7 +8,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { openEngine, type Engine, type SampledToken, type SamplingFailure } from '@esparse/engine';
+import {
+  openEngine,
+  type Engine,
+  type SampledToken,
+  type SamplingFailure,
+  type SamplingParams,
+} from '@esparse/engine';
 import { writeRandomStore } from '../cuda/random-store.ts';
 import { heading, median, print } from './table.ts';
 
@@ -32,6 +38,12 @@ const SHAPES = {
 };
 const PROMPT = 512;
 const STEPS = 40;
+/** What sampling adds to a step. */
+const SAMPLED: Readonly<Record<string, SamplingParams>> = {
+  'temperature 1': { temperature: 1, seed: 1 },
+  'top-p 0.95, top-k 40, min-p': { temperature: 1, topP: 0.95, topK: 40, minP: 0.01, seed: 1 },
+  'with penalties and 20 log-probabilities': { temperature: 1, frequencyPenalty: 0.5, logprobs: 20, seed: 1 },
+};
 const PROMPTS = [16, 128, 512, 2048];
 
 const { values: flags } = parseArgs({
@@ -63,8 +75,8 @@ async function prefill(engine: Engine, length: number): Promise<number> {
 }
 
 /** Seconds of a decoding step of so many sequences. */
-async function decode(engine: Engine, count: number): Promise<number> {
-  const sequences = Array.from({ length: count }, () => engine.reserve(PROMPT + STEPS + 8)!);
+async function decode(engine: Engine, count: number, sampling: SamplingParams = {}): Promise<number> {
+  const sequences = Array.from({ length: count }, () => engine.reserve(PROMPT + STEPS + 8, sampling)!);
   const tokens: Uint32Array[] = [];
   const tokenOf = (sampled: SampledToken | SamplingFailure) => {
     if ('error' in sampled) throw sampled.error;
@@ -107,6 +119,10 @@ try {
       const step = await decode(engine, count);
       print({ name: `a step of ${count}`, measured: `${(step * 1e6).toFixed(0)} us` });
       print({ name: `  tokens a second`, measured: (count / step).toFixed(0) });
+      for (const [name, sampling] of Object.entries(SAMPLED)) {
+        const sampled = await decode(engine, count, sampling);
+        print({ name: `  ${name}`, measured: `${(1e6 * (sampled - step)).toFixed(0)} us more` });
+      }
     }
     await engine.close();
   }

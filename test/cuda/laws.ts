@@ -9,7 +9,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { relativeDistance } from '@esparse/dataflow';
-import { generate, openEngine, type Engine, type SamplingParams, type Sequence } from '@esparse/engine';
+import {
+  createSampler,
+  generate,
+  openEngine,
+  topLogprobs,
+  type Engine,
+  type SamplingParams,
+  type Sequence,
+} from '@esparse/engine';
 import { writeRandomStore } from './random-store.ts';
 
 const CONTEXT = 1024;
@@ -234,6 +242,54 @@ test('likeliest tokens that the device went on to by itself are those of one ste
   // Together, each ending at another time.
   const together = await Promise.all(texts.map((tokens, i) => generated(gpu, tokens, 3 + i)));
   for (const [i, tokens] of together.entries()) assert.deepEqual(tokens, alone[i]!.slice(0, 3 + i));
+});
+
+test('tokens that the device samples are those of the processor’s sampler for the same logits', async () => {
+  const ways: SamplingParams[] = [
+    { temperature: 1, seed: 1 },
+    { temperature: 0.7, topK: 40, seed: 2, logprobs: 3 },
+    { temperature: 1.5, topP: 0.9, seed: 3 },
+    { temperature: 0.01, minP: 0.1, seed: 4 },
+    { temperature: 1, topK: 100, topP: 0.8, minP: 0.02, seed: 5, logprobs: 20 },
+    { temperature: 0, repetitionPenalty: 1.3, logprobs: 0 },
+    { temperature: 0.9, frequencyPenalty: 0.8, presencePenalty: -0.3, repetitionPenalty: 0.9, seed: 6 },
+    { temperature: 2, topP: 0.999, seed: 7 },
+  ];
+  const count = 24;
+  const sampled = await Promise.all(
+    ways.map((sampling, i) => generated(gpu, prompt(20 + 9 * i, i), count, sampling)),
+  );
+  for (const [i, sampling] of ways.entries()) {
+    const tokens = prompt(20 + 9 * i, i);
+    const sampler = createSampler(sampling);
+    const sequence = gpu.reserve(tokens.length + count, sampling)!;
+    // What follows the prompt is decoded once a token of it was sampled.
+    let logits = (await logitsOf(gpu, tokens)).at(-1)!;
+    await gpu.step([{ sequence, tokens, want: 'token' }]);
+    const own: number[] = [];
+    for (let n = 0; n < count; n++) {
+      const history = { tokens: Uint32Array.from([...tokens, ...own]), promptTokens: tokens.length };
+      own.push(sampler.sample(logits, history));
+      const [next] = await gpu.step([{ sequence, tokens: Uint32Array.of(own.at(-1)!), want: 'lastLogits' }]);
+      logits = next.slice();
+    }
+    sequence.release();
+    assert.deepEqual(sampled[i], own, JSON.stringify(sampling));
+  }
+});
+
+test('log-probabilities from the device are those of its logits', async () => {
+  const tokens = prompt(70, 8);
+  const sampling = { temperature: 1, seed: 3, logprobs: 5 };
+  const expected = topLogprobs((await logitsOf(gpu, tokens)).at(-1)!, 0, 5);
+  const sequence = gpu.reserve(80, sampling)!;
+  const [told] = await gpu.step([{ sequence, tokens, want: 'token' }]);
+  assert.ok(!('error' in told));
+  assert.deepEqual(told.logprobs!.ids, expected.ids);
+  for (const [i, value] of expected.logprobs.entries()) {
+    assert.ok(Math.abs(told.logprobs!.logprobs[i]! - value) < 1e-6);
+  }
+  sequence.release();
 });
 
 test('a text with a seed is the same alone and beside others', async () => {

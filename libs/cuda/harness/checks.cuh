@@ -74,50 +74,6 @@ inline void check_damage(Report& report, std::uint64_t seed) {
   report.expect(wrong.host()[0] == 77, "the first damaged group is not found", static_cast<double>(wrong.host()[0]));
 }
 
-// Samples follow the probabilities of the candidates, and depend on seed and position only.
-inline void check_sampling(Report& report, std::uint64_t seed, int samples) {
-  constexpr int kVocabulary = 5000, kTokens = 2, kParts = (kVocabulary + kPartLogits - 1) / kPartLogits;
-  constexpr int kPadded = 512;
-  static_assert(kParts * kMaxCandidates <= kPadded, "room to sort in");
-  std::vector<float> logits = random_floats(kTokens * kVocabulary, seed, 3);
-  const int best[4] = {17, 1024, 4999, 2500};
-  for (int i = 0; i < 4; i++) logits[best[i]] = 10 - static_cast<float>(i);
-  logits[kVocabulary + 40] = logits[kVocabulary + 3000] = 11;  // equal: the lowest id
-  const Device<float> device(logits);
-  const Planes planes{device, 1, kTokens, kVocabulary};
-  Device<std::uint64_t> keys(kTokens * kParts), candidates(kTokens * kParts * kMaxCandidates);
-  Device<std::int32_t> ids(kTokens), chosen(kTokens), positions(std::vector<std::int32_t>{5, 6});
-  const Launcher launch{};
-  launch(argmax_parts, dim3(kParts, kTokens), kSampleThreads, 0, planes, kVocabulary, nullptr, keys);
-  launch(argmax, kTokens, kSampleThreads, 0, keys, kParts, Sequences{ids, positions}, chosen);
-  CHECK(cudaDeviceSynchronize());
-  report.expect(ids.host() == std::vector<std::int32_t>({17, 40}), "argmax", ids.host()[0]);
-  report.expect(chosen.host() == ids.host(), "what was chosen", chosen.host()[0]);
-  report.expect(positions.host() == std::vector<std::int32_t>({6, 7}), "positions do not advance");
-
-  launch(candidates_of_parts, dim3(kParts, kTokens), kSampleThreads, 0, planes, candidates);
-  const Device<Sampling> sampling(std::vector<Sampling>{{1.5f, 3, 1, seed}, {1, 64, 0.5f, seed}});
-  int counts[3] = {}, others = 0;
-  positions.copy_from({0, 0});
-  for (int i = 0; i < samples; i++) {
-    launch(sample, kTokens, 1024, kPadded * 8, candidates, kParts, kPadded, sampling, Sequences{ids, positions});
-    const std::vector<std::int32_t> got = ids.host();
-    const auto* at = std::find(best, best + 3, got[0]);
-    if (at == best + 3)
-      others++;
-    else
-      counts[at - best]++;
-    report.expect(got[1] == 40 || got[1] == 3000, "a sample outside the nucleus", got[1]);
-  }
-  report.expect(others == 0, "a sample outside top-k", others);
-  const double total = 1 + std::exp(-1 / 1.5) + std::exp(-2 / 1.5);
-  for (int i = 0; i < 3; i++) {
-    const double expected = std::exp(-i / 1.5) / total, got = counts[i] / static_cast<double>(samples);
-    report.expect(std::abs(got - expected) < 2.5 / std::sqrt(samples), "samples do not follow their probabilities",
-                  got - expected);
-  }
-}
-
 // A step of some layers: near f64 for every number of sequences; logits and next tokens of a sequence are the same bits
 // alone and in any batch, over the edges of pages, replayed as a graph or launched.
 inline void check_step(Report& report, const Shape& shape, bool sparse, std::uint64_t seed) {

@@ -11,6 +11,7 @@
 #include "checks.cuh"
 #include "prefill.cuh"
 #include "prefill_attention.cuh"
+#include "sampling.cuh"
 
 namespace harness {
 namespace {

@@ -1,6 +1,7 @@
 // What the kernels of a decode step are given. Plain C++: the host fills these in without CUDA.
 #pragma once
 #include "attention_plan.h"
+#include "choice.h"
 #include "linear_plan.h"
 
 #ifdef __CUDACC__
@@ -124,11 +125,25 @@ struct Sequences {
 
 constexpr unsigned long long kAllRight = ~0ull;  // see check_positions
 
-// Of a key (`logit_key`): which token, and its logit.
-ESPARSE_BOTH int key_id(std::uint64_t key) { return static_cast<int>(~static_cast<std::uint32_t>(key)); }
-ESPARSE_BOTH std::uint32_t key_logit_bits(std::uint64_t key) {
-  const auto ordered = static_cast<std::uint32_t>(key >> 32);
-  return ordered & 0x80000000u ? ordered & 0x7fffffffu : ~ordered;
-}
+// Sampling: see `choice.h`.
+struct ChoiceArguments {
+  float* logits;  // [rows][stride], as the model gives them
+  int vocabulary, stride, parts;
+  Choice* choices;          // [rows]
+  std::uint32_t* counts;    // [rows][stride]: see kInPrompt. Null where no row has penalties. Zeros between steps
+  std::int32_t* history;    // [rows][most_history]: tokens so far, where a row has penalties
+  int most_history;
+  std::uint64_t *keys, *plain_keys;  // [rows][parts]: the greatest, with penalties and without
+  std::uint64_t* totals;             // [rows][parts]: of weights
+  std::uint64_t* octave_sums;        // [rows][kOctaves]
+  std::uint32_t* octave_counts;      // [rows][kOctaves]
+  std::uint64_t* candidates;         // [rows][kMaxCandidates]
+  std::uint32_t* found;              // [rows]: how many of them there are
+  Sequences sequences;
+  std::int32_t* chosen;              // [rows]
+  std::uint64_t* reported_keys;      // [rows][parts][kMaxReported]
+  std::uint64_t* reported_totals;    // [rows][parts]: of weights at temperature 1, without penalties
+  ChoiceReport* reports;             // [rows]
+};
 
 }  // namespace esparse

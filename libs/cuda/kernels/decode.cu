@@ -4,7 +4,6 @@
 #include "linear.cuh"
 #include "norm.cuh"
 #include "repack.cuh"
-#include "sample.cuh"
 #include "swiglu.cuh"
 
 namespace esparse {

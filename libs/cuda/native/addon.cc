@@ -43,7 +43,8 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
                            InstanceMethod<&CudaDecoder::run>("run"),
                            InstanceMethod<&CudaDecoder::prefill>("prefill"),
                            InstanceMethod<&CudaDecoder::head>("head"),
-                           InstanceMethod<&CudaDecoder::likeliest>("likeliest"),
+                           InstanceMethod<&CudaDecoder::chosen>("chosen"),
+                           InstanceMethod<&CudaDecoder::report>("report"),
                            InstanceMethod<&CudaDecoder::logits>("logits"),
                            InstanceMethod<&CudaDecoder::close>("close"),
                        });
@@ -64,7 +65,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     });
   }
 
-  // (shape, pages of the longest sequence, PTX of decoding and of prefill, bytes that the weights take on the device, most
+  // (shape, pages of the longest sequence, PTX of decoding, of sampling and of prefill, bytes that the weights take on the device, most
   // tokens of a prefill)
   Napi::Value begin(const Napi::CallbackInfo& info) {
     return call(info, [&] {
@@ -78,7 +79,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       require_room(size(info[3]) + Step::bytes(shape_, max_pages_) + Prefill::bytes(shape_, most_prompt_tokens_) +
                    page_bytes_of(shape_));
       const auto ptx = info[2].As<Napi::Array>();
-      for (unsigned i = 0; i < (device_->prefills() ? 2 : 1); i++) {
+      for (unsigned i = 0; i < (device_->prefills() ? 3 : 2); i++) {
         device_->load_kernels(ptx.Get(i).ToString().Utf8Value().c_str());
       }
       stream_ = make_stream();
@@ -152,16 +153,46 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     });
   }
 
-  // (inputs, rows, wants): see Step::run
+  // What is wanted of rows, as `StepWants`, and how their tokens are chosen: (wants, choices, histories), the last two only
+  // where tokens are sampled.
+  StepWants wants_of(const Napi::CallbackInfo& info, unsigned at) {
+    const auto from = info[at].As<Napi::Object>();
+    const auto wanted = [&](const char* name) { return from.Get(name).ToBoolean().Value(); };
+    StepWants wants{wanted("several"), wanted("head"), wanted("likeliest"), wanted("continues")};
+    wants.draw = wanted("penalties") ? Draw::kPenalised : wanted("samples") ? Draw::kSampled : Draw::kLikeliest;
+    wants.reports = wanted("reports");
+    return wants;
+  }
+  std::vector<RowChoice> choices_of(const Napi::CallbackInfo& info, unsigned at, int rows, Draw draw) {
+    std::vector<RowChoice> out;
+    if (draw == Draw::kLikeliest) return out;
+    const auto* const given = elements<std::uint8_t>(info[at + 1], rows * sizeof(Choice), "choices");
+    const auto histories = info[at + 2].As<Napi::Array>();
+    for (int row = 0; row < rows; row++) {
+      RowChoice choice{{}, nullptr};
+      std::memcpy(&choice.how, given + row * sizeof(Choice), sizeof(Choice));
+      if (choice.how.length < 0 || choice.how.length > max_pages_ * kPagePositions) {
+        throw Failure("internal", "a history that is longer than the context");
+      }
+      const Napi::Value history = histories.Get(static_cast<unsigned>(row));
+      if (absent(history)) choice.how.length = 0;
+      else choice.history = elements<std::uint32_t>(history, choice.how.length, "history");
+      for (int i = 0; i < choice.how.length; i++) {
+        if (choice.history[i] >= static_cast<std::uint32_t>(shape_.vocabulary)) throw Failure("internal", "no such token");
+      }
+      out.push_back(choice);
+    }
+    return out;
+  }
+
+  // (inputs, rows, wants, choices, histories): see Step::run
   Napi::Value run(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       const std::size_t count = static_cast<std::size_t>(kMaxRows) * (3 + max_pages_);
       const int rows = info[1].ToNumber().Int32Value();
       if (rows < 1 || rows > kMaxRows) throw Failure("internal", "a step of " + std::to_string(rows) + " rows");
-      const auto from = info[2].As<Napi::Object>();
-      const auto wanted = [&](const char* name) { return from.Get(name).ToBoolean().Value(); };
-      running().run(elements<std::int32_t>(info[0], count, "inputs"), rows,
-                    {wanted("several"), wanted("head"), wanted("likeliest"), wanted("continues")});
+      const StepWants wants = wants_of(info, 2);
+      running().run(elements<std::int32_t>(info[0], count, "inputs"), rows, wants, choices_of(info, 2, rows, wants.draw));
       return info.Env().Undefined();
     });
   }
@@ -187,7 +218,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     });
   }
 
-  // (rows): logits of these rows of the last prefill, as `likeliest` and `logits` give them
+  // (rows, wants, choices, histories): logits of these rows of the last prefill, as `chosen` and `logits` give them
   Napi::Value head(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       if (!prefill_) throw Failure("internal", "the GPU has no kernels of prefill");
@@ -197,15 +228,25 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       for (int i = 0; i < count; i++) {
         if (rows[i] < 0 || rows[i] >= most_prompt_tokens_) throw Failure("internal", "logits of a row that is not there");
       }
-      running().head(prefill_->residual(), rows, count);
+      const StepWants wants = wants_of(info, 1);
+      running().head(prefill_->residual(), rows, count, wants, choices_of(info, 1, count, wants.draw));
       return info.Env().Undefined();
     });
   }
 
-  // (row): its likeliest token; -1 where its logits are not numbers
-  Napi::Value likeliest(const Napi::CallbackInfo& info) {
+  // (row): the token that was chosen; kNotNumbers where its logits are none, kLeftToHost
+  Napi::Value chosen(const Napi::CallbackInfo& info) {
     return call(info, [&]() -> Napi::Value {
-      return Napi::Number::New(info.Env(), running().likeliest(info[0].ToNumber().Int32Value()));
+      return Napi::Number::New(info.Env(), running().chosen(info[0].ToNumber().Int32Value()));
+    });
+  }
+
+  // (row, out): its report
+  Napi::Value report(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      const ChoiceReport& report = running().report(info[0].ToNumber().Int32Value());
+      std::memcpy(elements<std::uint8_t>(info[1], sizeof report, "report"), &report, sizeof report);
+      return info.Env().Undefined();
     });
   }
 

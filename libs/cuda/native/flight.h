@@ -5,6 +5,7 @@
 #pragma once
 #include <vector>
 
+#include "../kernels/choice.h"
 #include "memory.h"
 
 namespace esparse {
@@ -17,8 +18,9 @@ struct RowOf {
 struct Flight {
   std::vector<RowOf> rows;  // `id` is not known before `settle` where the step was begun ahead
   PinnedArray<std::int32_t> chosen;
+  PinnedArray<ChoiceReport> reports;
   Event done = make_event();
-  explicit Flight(int most_rows) : chosen(most_rows) {}
+  explicit Flight(int most_rows) : chosen(most_rows), reports(most_rows) {}
 
   // The rows of the step after this one; their ids once it is done.
   std::vector<RowOf> continued() const {

@@ -73,6 +73,7 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
       decoder_(decoder),
       max_pages_(max_pages),
       stream_(stream),
+      sampling_(device, decoder.shape, kMaxRows, max_pages * kPagePositions, stream),
       flights_{Flight(kMaxRows), Flight(kMaxRows)},
       of_head_(kMaxRows) {
   const DecoderShape& s = decoder.shape;
@@ -109,10 +110,10 @@ std::size_t Step::bytes(const DecoderShape& s, int max_pages) {
   const std::size_t activations = activation_bytes(3 * s.hidden + s.attended() + s.inner, kMaxRows);
   const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages) * (s.dims + 2);
   return 4 * (planes + kMaxRows * (static_cast<std::size_t>(s.vocabulary) + 2 * s.hidden) + splits) +
-         activations;
+         activations + Sampling::bytes(s, kMaxRows, max_pages * kPagePositions);
 }
 
-void Step::run(const std::int32_t* inputs, int rows, const StepWants& wants) {
+void Step::run(const std::int32_t* inputs, int rows, const StepWants& wants, const std::vector<RowChoice>& choices) {
   std::vector<RowOf> asked;
   for (int row = 0; row < rows; row++) {
     asked.push_back({inputs[2 * kMaxRows + row], inputs[kMaxRows + row], inputs[row]});
@@ -132,12 +133,17 @@ void Step::run(const std::int32_t* inputs, int rows, const StepWants& wants) {
     flights_[flight_].rows = asked;
     places_.resize(rows);
     std::iota(places_.begin(), places_.end(), 0);
-    launch({begun_tokens_, pages_of(asked, 0), wants.several, wants.head, !wants.likeliest, true}, flights_[flight_]);
+    begun_draw_ = wants.draw;
+    begun_reports_ = wants.reports;
+    if (wants.draw != Draw::kLikeliest) sampling_.take(0, choices);
+    launch({begun_tokens_, pages_of(asked, 0), wants.several, wants.head, !wants.likeliest, true, wants.draw, wants.reports},
+           flights_[flight_]);
   }
   last_ = &flights_[flight_];
   // Rows that went on for one step will go on: others, such as those of steps in turn, are not begun in vain.
   if (wants.continues && all && (taken || !places.empty())) {
-    launch({begun_tokens_, pages_of(last_->rows, 1), false, true, false, true}, flights_[1 - flight_]);
+    launch({begun_tokens_, pages_of(last_->rows, 1), false, true, false, true, begun_draw_, begun_reports_},
+           flights_[1 - flight_]);
     begun_ = true;
   }
   check(driver().wait_for_event(last_->done.get()), "run a step");
@@ -169,18 +175,25 @@ void Step::launch(const Variant& variant, Flight& flight) {
   check(driver().launch_graph(graph_of(variant), stream_), "run a step");
   if (variant.head) {
     check(driver().copy_to_host(flight.chosen.data(), chosen_.address(), variant.tokens * 4, stream_), "give its tokens");
+    if (variant.reports) {
+      check(driver().copy_to_host(flight.reports.data(), sampling_.reports().address(),
+                                  variant.tokens * sizeof(ChoiceReport), stream_),
+            "give its probabilities");
+    }
   }
   check(driver().record_event(flight.done.get(), stream_), "run a step");
 }
 
-void Step::head(const DeviceArray<float>& residual, const std::int32_t* rows, int count) {
+void Step::head(const DeviceArray<float>& residual, const std::int32_t* rows, int count, const StepWants& wants,
+                const std::vector<RowChoice>& choices) {
   const std::size_t bytes = static_cast<std::size_t>(decoder_.shape.hidden) * 4;
   for (int i = 0; i < count; i++) {
     check(driver().copy_on_device(residual_[0].address() + i * bytes, residual.address() + rows[i] * bytes, bytes,
                                   stream_),
           "take the rows of a prompt");
   }
-  launch({bucket_of(count), 0, false, true, true, false}, of_head_);
+  if (wants.draw != Draw::kLikeliest) sampling_.take(1, choices);
+  launch({bucket_of(count), 0, false, true, !wants.likeliest, false, wants.draw, wants.reports}, of_head_);
   last_ = &of_head_;
   places_.resize(count);
   std::iota(places_.begin(), places_.end(), 0);
@@ -345,9 +358,14 @@ void Step::enqueue(const Variant& variant) {
   head.add(decoder_.head, x[0]);
   head.args.out_rows = logit_rows();
   const Planes planes = launch(head);
+  const Sequences sequences{variant.blocks ? inputs_.data() : nullptr, inputs_.data() + kMaxRows};
+  if (variant.draw != Draw::kLikeliest) {
+    sampling_.enqueue(variant.blocks ? 0 : 1, variant.tokens, planes, variant.draw, variant.reports, logits_.data(),
+                      sequences, chosen_.data());
+    return;
+  }
   device_.launch(stream_, kArgmaxParts, {{static_cast<unsigned>(logit_parts()), tokens, 1}, kSampleThreads, 0, true},
                  planes, s.vocabulary, variant.logits ? logits_.data() : nullptr, keys_.data());
-  const Sequences sequences{variant.blocks ? inputs_.data() : nullptr, inputs_.data() + kMaxRows};
   device_.launch(stream_, kArgmax, {{tokens, 1, 1}, kSampleThreads, 0, true}, keys_.data(), logit_parts(), sequences,
                  chosen_.data());
 }

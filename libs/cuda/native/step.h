@@ -7,6 +7,7 @@
 
 #include "decoder.h"
 #include "flight.h"
+#include "sampling.h"
 
 namespace esparse {
 
@@ -24,8 +25,10 @@ std::size_t page_bytes_of(const DecoderShape& shape);
 struct StepWants {
   bool several;    // a sequence has several tokens among the rows, in order
   bool head;       // logits are wanted of a row,
-  bool likeliest;  // but only the likeliest tokens of them;
+  bool likeliest;  // but only tokens that the device chooses;
   bool continues;  // and every sequence has room for another token behind this one's
+  Draw draw = Draw::kLikeliest;  // where `likeliest` is wanted: or tokens that are sampled,
+  bool reports = false;          // with their log-probabilities
 };
 
 class Step {
@@ -41,20 +44,27 @@ class Step {
 
   // Each row is a token: its id, its position and the number of its sequence, and the pages of that sequence: `inputs`
   // is [kMaxRows] ids, [kMaxRows] positions, [kMaxRows] sequences, [kMaxRows][max_pages] pages.
-  void run(const std::int32_t* inputs, int rows, const StepWants& wants);
+  // `choices`: of each row, where tokens are sampled.
+  void run(const std::int32_t* inputs, int rows, const StepWants& wants, const std::vector<RowChoice>& choices);
   // The head alone, of rows of a residual stream, up to kMaxRows of them.
-  void head(const DeviceArray<float>& residual, const std::int32_t* rows, int count);
-  // After a run with the head: the likeliest token of a row, -1 where its logits are not numbers; all of its logits.
-  int likeliest(int row) const { return last_->chosen.data()[places_.at(row)]; }
+  void head(const DeviceArray<float>& residual, const std::int32_t* rows, int count, const StepWants& wants,
+            const std::vector<RowChoice>& choices);
+  // After a run with the head: the chosen token of a row, kNotNumbers or kLeftToHost; its report; all of its logits.
+  int chosen(int row) const { return last_->chosen.data()[places_.at(row)]; }
+  const ChoiceReport& report(int row) const { return last_->reports.data()[places_.at(row)]; }
   void logits(int row, float* out) const;
 
  private:
   struct Variant {
     int tokens, pages;
     bool several, head, logits, blocks;
+    Draw draw;
+    bool reports;
     bool operator<(const Variant& other) const {
-      return std::tie(tokens, pages, several, head, logits, blocks) <
-             std::tie(other.tokens, other.pages, other.several, other.head, other.logits, other.blocks);
+      const auto all = [](const Variant& v) {
+        return std::tie(v.tokens, v.pages, v.several, v.head, v.logits, v.blocks, v.draw, v.reports);
+      };
+      return all(*this) < all(other);
     }
   };
   struct LinearLaunch;
@@ -85,10 +95,13 @@ class Step {
   DeviceArray<std::uint32_t> arrived_;
   DeviceArray<std::uint64_t> keys_;
   DeviceArray<std::int32_t> chosen_;
+  Sampling sampling_;
   Flight flights_[2], of_head_;
   int flight_ = 0;         // the one that was asked for last;
   bool begun_ = false;     // whether the other one is the step after it, and
-  int begun_tokens_ = 0;   // of how many rows, filled up
+  int begun_tokens_ = 0;   // of how many rows, filled up,
+  Draw begun_draw_ = Draw::kLikeliest;  // chosen how,
+  bool begun_reports_ = false;          // and told
   const Flight* last_ = nullptr;  // what `likeliest` and `logits` are of, and
   std::vector<int> places_;       // where its rows stand
   int current_ = 0;  // which residual is the stream's, while kernels are enqueued

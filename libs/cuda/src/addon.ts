@@ -3,6 +3,16 @@ import { EsparseError, isErrorKind, messageOf } from '@esparse/errors';
 import type { Product } from './arithmetic.ts';
 import type { BlockParts, DecoderShape, GpuFacts, PromptPart, RunWants, StoredLinear } from './decoder.ts';
 
+/** The tokens so far of each row that has penalties. */
+export type Histories = readonly (Uint32Array | undefined)[];
+
+/** What is wanted of the rows of a run. */
+export interface NativeWants extends Omit<RunWants, 'choices'> {
+  readonly samples: boolean;
+  readonly penalties: boolean;
+  readonly reports: boolean;
+}
+
 /** What `native/addon.cc` exports. */
 export interface Addon {
   readonly CudaDecoder: new (ordinal: number) => NativeDecoder;
@@ -16,17 +26,24 @@ export interface NativeDecoder {
   begin(
     shape: DecoderShape,
     maxPages: number,
-    ptx: readonly [decode: string, prefill: string],
+    ptx: readonly [decode: string, sample: string, prefill: string],
     weightBytes: number,
     promptTokens: number,
   ): void;
   outer(embedding: Uint16Array, head: Uint16Array | null, norm: Float32Array, rotary: Float32Array): void;
   block(index: number, parts: BlockParts, linears: readonly StoredLinear[]): void;
   finish(cacheBytes: number): { readonly pages: number; readonly pageBytes: number };
-  run(inputs: Int32Array, rows: number, wants: RunWants): void;
+  run(
+    inputs: Int32Array,
+    rows: number,
+    wants: NativeWants,
+    choices?: Uint8Array,
+    histories?: Histories,
+  ): void;
   prefill(parts: readonly PromptPart[]): void;
-  head(rows: Int32Array): void;
-  likeliest(row: number): number;
+  head(rows: Int32Array, wants: NativeWants, choices?: Uint8Array, histories?: Histories): void;
+  chosen(row: number): number;
+  report(row: number, out: Uint8Array): void;
   logits(row: number, out: Float32Array): void;
   close(): void;
 }

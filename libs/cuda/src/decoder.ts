@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
-import { calling, loadAddon, type NativeDecoder } from './addon.ts';
+import { calling, loadAddon, type Histories, type NativeDecoder, type NativeWants } from './addon.ts';
+import {
+  choiceBytes,
+  hasPenalties,
+  readReport,
+  REPORT_BYTES,
+  type TokenChoice,
+  type TokenReport,
+} from './choices.ts';
 import { requireRunnable } from './limits.ts';
 
 /** A decoder of LLaMA's shape. */
@@ -93,14 +101,21 @@ export interface RunWants {
   readonly several: boolean;
   /** Logits are wanted of one of them, */
   readonly head: boolean;
-  /** but only the likeliest tokens of all, */
+  /** but only tokens that the device chooses: the likeliest, or as `choices` say, */
   readonly likeliest: boolean;
   /**
    * and every sequence has room for another token. Then the device begins the step after this one by itself, each row with
-   * its likeliest token: where the next run asks for such rows, they are done or nearly so.
+   * the token that it chose: where the next run asks for such rows, they are done or nearly so.
    */
   readonly continues: boolean;
+  /** How each row's token is chosen. @default all are the likeliest */
+  readonly choices?: readonly TokenChoice[] | undefined;
 }
+
+/** What `chosen` gives where there is no token. */
+export const NOT_NUMBERS = -1;
+/** What `chosen` gives where too many candidates would have to be ranked: the processor is to choose. */
+export const LEFT_TO_HOST = -2;
 
 /** Consecutive tokens of one prompt. */
 export interface PromptPart {
@@ -138,7 +153,8 @@ export class CudaDecoder {
     requireRunnable(shape);
     const ptx = (name: string) => readFileSync(path.join(import.meta.dirname, `../ptx/${name}.ptx`), 'utf8');
     calling(() => {
-      this.#native.begin(shape, maxPages, [ptx('decode'), ptx('prefill')], weightBytes, promptTokens);
+      const all = [ptx('decode'), ptx('sample'), ptx('prefill')] as const;
+      this.#native.begin(shape, maxPages, all, weightBytes, promptTokens);
     });
   }
 
@@ -182,7 +198,7 @@ export class CudaDecoder {
    */
   run({ values }: RunInputs, rows: number, wants: RunWants): void {
     calling(() => {
-      this.#native.run(values, rows, wants);
+      this.#native.run(values, rows, ...nativeWants(wants));
     });
   }
 
@@ -198,19 +214,31 @@ export class CudaDecoder {
     });
   }
 
-  /** Computes the logits of up to `MAX_ROWS` rows of the last prefill: `likeliest(i)` and `logits(i)` are those of `rows[i]`. */
-  head(rows: Int32Array): void {
+  /** The head of up to `MAX_ROWS` rows of the last prefill: `chosen(i)` and `logits(i)` are of `rows[i]`. */
+  head(rows: Int32Array, wants: RunWants): void {
     calling(() => {
-      this.#native.head(rows);
+      this.#native.head(rows, ...nativeWants(wants));
     });
   }
 
-  /** The token with the greatest logit, the lowest of equal ones, or -1 where that is not a finite number. */
-  likeliest(row: number): number {
-    return calling(() => this.#native.likeliest(row));
+  /**
+   * The token that the device chose: the one with the greatest logit, the lowest of equal ones, or what the row's choice
+   * says. `NOT_NUMBERS` where the greatest is not a finite number, or `LEFT_TO_HOST`.
+   */
+  chosen(row: number): number {
+    return calling(() => this.#native.chosen(row));
   }
 
-  /** Copies a row's logits (vocab); not after a run for the likeliest tokens alone. */
+  /** Log-probabilities of a row's token, and of the `count` likeliest ones, where its choice reports them. */
+  report(row: number, count: number): TokenReport {
+    const bytes = new Uint8Array(REPORT_BYTES);
+    calling(() => {
+      this.#native.report(row, bytes);
+    });
+    return readReport(bytes, 0, count);
+  }
+
+  /** Copies a row's logits (vocab); not after a run whose tokens the device chose. */
   logits(row: number, out: Float32Array): void {
     calling(() => {
       this.#native.logits(row, out);
@@ -221,4 +249,15 @@ export class CudaDecoder {
   close(): void {
     this.#native.close();
   }
+}
+
+function nativeWants({
+  choices,
+  ...wants
+}: RunWants): [NativeWants, choices?: Uint8Array, histories?: Histories] {
+  if (choices === undefined) return [{ ...wants, samples: false, penalties: false, reports: false }];
+  const reports = choices.some((choice) => choice.reports);
+  const penalties = choices.some(hasPenalties);
+  const histories = choices.map(({ history }) => history?.tokens);
+  return [{ ...wants, samples: true, penalties, reports }, choiceBytes(choices), histories];
 }

@@ -30,8 +30,18 @@ try {
   const part = (count, position, pages) => ({ tokens: new Uint32Array(count), position, pages: new Int32Array(pages) });
   if (decoder.facts().prefills) {
     decoder.prefill([part(1, 0, 1), part(70, 63, 3), part(129, 0, 4)]);
-    decoder.head(Int32Array.of(0, 70, 199));
+    decoder.head(Int32Array.of(0, 70, 199), { head: true });
   }
+  // Tokens that are sampled, and told of: two of three rows have the tokens so far.
+  const choices = new Uint8Array(3 * 80);
+  [0, 2].forEach((row) => new DataView(choices.buffer).setInt32(row * 80 + 56, 5, true));
+  const histories = [new Uint32Array(5), undefined, new Uint32Array(5)];
+  const wants = { head: true, likeliest: true, samples: true, reports: true };
+  decoder.run(inputs, 3, wants, choices, histories);
+  decoder.run(inputs, 3, { ...wants, penalties: true }, choices, histories);
+  if (decoder.facts().prefills) decoder.head(Int32Array.of(0, 70, 199), wants, choices, histories);
+  decoder.report(2, new Uint8Array(392));
+  if (decoder.chosen(2) !== 0) throw new Error('another token than the driver has');
   decoder.logits(0, new Float32Array(501));
   console.log(pages > 0 ? 'ran' : 'no pages');
 } catch (error) {
@@ -67,6 +77,15 @@ test('a decoder is loaded and run through the driver alone, by kernels of the PT
     new Set([
       ...['append_positions', 'attend_split', 'embed', 'norm', 'linear', 'swiglu', 'argmax_parts', 'argmax'],
       ...['check_positions', 'repack_sparse', 'repack_dense'],
+      ...[
+        'count_history',
+        'score_parts',
+        'weigh_parts',
+        'gather_candidates',
+        'choose',
+        'report_parts',
+        'report',
+      ],
       ...['norm_rows', 'prefill_linear', 'append', 'attend_chunk', 'shuffle'],
     ]),
   );
@@ -77,10 +96,10 @@ const steps = (calls: string) =>
   WALK.replace(
     / {2}const inputs = [^]*? {2}console/,
     `
-  const run = (rows, wants) => {
+  const run = (rows, wants, choices, histories) => {
     const inputs = new Int32Array(64 * 7);
     rows.forEach(([sequence, position, token], i) => { inputs[i] = token; inputs[64 + i] = position; inputs[128 + i] = sequence; });
-    decoder.run(inputs, rows.length, { head: true, likeliest: true, continues: true, ...wants });
+    decoder.run(inputs, rows.length, { head: true, likeliest: true, continues: true, ...wants }, choices, histories);
   };
   ${calls}
   console`,
@@ -103,6 +122,11 @@ test('the step after one that goes on is begun by the device: graphs are launche
   expect(launched(`${follow} run([[1, 7, 3], [2, 9, 0]]);`)).toBe(4);
   expect(launched(`${follow} run([[1, 7, 0], [3, 9, 0]]);`)).toBe(4);
   expect(launched(`${follow} run([[1, 7, 0], [2, 9, 0]], { likeliest: false, continues: false });`)).toBe(4);
+  // Sampled tokens go on the same way.
+  const how = '{ samples: true }, new Uint8Array(160), []';
+  const sampled = `run([[1, 5, 9], [2, 7, 9]], ${how}); run([[1, 6, 0], [2, 8, 0]], ${how});`;
+  expect(launched(`${sampled} run([[1, 7, 0], [2, 9, 0]], ${how});`)).toBe(4);
+  expect(launched(`${sampled} run([[2, 9, 0]], { samples: true }, new Uint8Array(80), []);`)).toBe(3);
   // Steps in turn do not follow each other.
   expect(launched('run([[1, 5, 9]]); run([[2, 7, 9]]); run([[1, 6, 0]]); run([[2, 8, 0]]);')).toBe(4);
 });

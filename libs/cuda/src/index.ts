@@ -2,7 +2,9 @@
 export {
   CudaDecoder,
   DECODER_LINEARS,
+  LEFT_TO_HOST,
   MAX_ROWS,
+  NOT_NUMBERS,
   PAGE_POSITIONS,
   type BlockParts,
   type DecoderShape,
@@ -27,3 +29,12 @@ export {
 } from './arithmetic.ts';
 export { createCudaBlockRunner, type CudaBlockRunnerOptions } from './blocks/block-runner.ts';
 export { requireBlocksRun } from './blocks/require-runnable.ts';
+export {
+  choiceBytes,
+  hasPenalties,
+  MAX_REPORTED,
+  MAX_SAMPLED_VOCAB,
+  readReport,
+  type TokenChoice,
+  type TokenReport,
+} from './choices.ts';

@@ -1,17 +1,15 @@
-import { MAX_ROWS, PAGE_POSITIONS, type CudaDecoder } from '@esparse/cuda';
+import {
+  LEFT_TO_HOST,
+  MAX_ROWS,
+  NOT_NUMBERS,
+  PAGE_POSITIONS,
+  type CudaDecoder,
+  type RunWants,
+} from '@esparse/cuda';
 import { notNumbers } from '../../sampling/argmax.ts';
 import { sampleToken } from '../../sampling/sample-token.ts';
 import type { BackendModel, BatchPart, DeviceFacts, StepOutput, WeightBytes } from '../backend.ts';
-import {
-  numbering,
-  passesOf,
-  promptsOf,
-  rowsOf,
-  slicesOf,
-  wantsLikeliest,
-  wantsOf,
-  type Row,
-} from './passes.ts';
+import { numbering, passesOf, promptsOf, rowsOf, slicesOf, wantsOf, type Row } from './passes.ts';
 
 export interface CudaModelParts {
   readonly decoder: CudaDecoder;
@@ -37,6 +35,7 @@ export function createCudaModel({
 }: CudaModelParts): BackendModel {
   const maxPages = Math.ceil(maxContext / PAGE_POSITIONS);
   const inputs = { values: new Int32Array(MAX_ROWS * (3 + maxPages)), maxPages };
+  const limits = { maxContext, vocab };
   const numberOf = numbering();
 
   const fill = (rows: readonly Row[]) => {
@@ -55,13 +54,49 @@ export function createCudaModel({
       decoder.logits(row, all.subarray(index * vocab, (index + 1) * vocab));
       return all;
     }
-    if (wantsLikeliest(part)) {
-      const token = decoder.likeliest(row);
-      return token >= 0 ? { token, logprobs: undefined } : { error: notNumbers() };
-    }
     const logits = new Float32Array(vocab);
     decoder.logits(row, logits);
     return part.want === 'token' ? sampleToken(part, logits) : logits;
+  };
+
+  /** The token that the device has chosen for a part. */
+  const taken = (part: BatchPart, row: number, token: number): StepOutput => {
+    if (token === NOT_NUMBERS) return { error: notNumbers() };
+    const { sampler, sampling } = part.sequence;
+    // The device has drawn a number of the sequence's stream.
+    sampler.random?.();
+    return {
+      token,
+      logprobs: sampling.logprobs === undefined ? undefined : decoder.report(row, sampling.logprobs),
+    };
+  };
+
+  /**
+   * Runs rows, and gives each part what it wants.
+   *
+   * @param again runs the same rows once more, for their logits
+   */
+  const takeRows = (
+    rows: readonly Row[],
+    wants: RunWants,
+    again: (wants: RunWants) => void,
+    give: (part: BatchPart, output: StepOutput) => void,
+    allOf: (part: BatchPart) => Float32Array | undefined,
+  ) => {
+    if (!wants.head) return;
+    const left: number[] = [];
+    for (const [row, { part, index, wanted }] of rows.entries()) {
+      if (!wanted) continue;
+      if (!wants.likeliest) give(part, take(part, row, index, allOf(part)));
+      else {
+        const token = decoder.chosen(row);
+        if (token === LEFT_TO_HOST) left.push(row);
+        else give(part, taken(part, row, token));
+      }
+    }
+    if (left.length === 0) return;
+    again({ ...wants, likeliest: false, continues: false, choices: undefined });
+    for (const row of left) give(rows[row]!.part, take(rows[row]!.part, row, rows[row]!.index, undefined));
   };
 
   const step = (parts: readonly BatchPart[], signal: AbortSignal | undefined): StepOutput[] => {
@@ -72,11 +107,8 @@ export function createCudaModel({
       ]),
     );
     const all = new Map(outputs) as Map<BatchPart, Float32Array | undefined>;
-    const takeRows = (rows: readonly Row[]) => {
-      for (const [row, { part, index, wanted }] of rows.entries()) {
-        if (wanted) outputs.set(part, take(part, row, index, all.get(part)));
-      }
-    };
+    const give = (part: BatchPart, output: StepOutput) => outputs.set(part, output);
+    const allOf = (part: BatchPart) => all.get(part);
     const { prompts, others } = promptsOf(parts, decoder.facts.prefills);
     if (prompts.length > 0) {
       signal?.throwIfAborted();
@@ -87,8 +119,15 @@ export function createCudaModel({
       const wanted = places.filter((row) => row.wanted);
       for (const rows of slicesOf(wanted, MAX_ROWS)) {
         signal?.throwIfAborted();
-        decoder.head(Int32Array.from(rows, ({ place }) => place));
-        takeRows(rows);
+        const head = (wants: RunWants) => {
+          decoder.head(
+            Int32Array.from(rows, ({ place }) => place),
+            wants,
+          );
+        };
+        const wants = { ...wantsOf(rows, limits, false), continues: false };
+        head(wants);
+        takeRows(rows, wants, head, give, allOf);
       }
     }
     const passes = passesOf(others, MAX_ROWS);
@@ -96,8 +135,12 @@ export function createCudaModel({
     for (const rows of passes) {
       signal?.throwIfAborted();
       fill(rows);
-      decoder.run(inputs, rows.length, wantsOf(rows, maxContext, alone));
-      takeRows(rows);
+      const run = (wants: RunWants) => {
+        decoder.run(inputs, rows.length, wants);
+      };
+      const wants = wantsOf(rows, limits, alone);
+      run(wants);
+      takeRows(rows, wants, run, give, allOf);
     }
     return parts.map((part) => outputs.get(part));
   };

@@ -1,3 +1,4 @@
+import { createSampler } from '../../sampling/sampler.ts';
 import type { BatchPart, Want } from '../backend.ts';
 import { numbering, passesOf, promptsOf, rowsOf, wantsOf } from './passes.ts';
 
@@ -33,7 +34,7 @@ test('a sequence is of the kernels of prefill until a token of it is sampled, wh
   expect(promptsOf([prompt, other], false)).toEqual({ prompts: [], others: [prompt, other] });
 });
 
-test('the device goes on by itself where each sequence continues with its likeliest token, and has room for it', () => {
+test('the device chooses tokens by itself, and goes on where each sequence continues with its own and has room for it', () => {
   interface Differing {
     readonly greedy?: boolean;
     readonly logprobs?: number;
@@ -43,18 +44,35 @@ test('the device goes on by itself where each sequence continues with its likeli
     ({
       tokens: Uint32Array.of(1),
       want,
-      sequence: { length, pages: Int32Array.of(3, 4), sampler: { greedy }, sampling: { logprobs } },
+      sequence: {
+        length,
+        pages: Int32Array.of(3, 4),
+        sampler: createSampler({ temperature: greedy ? 0 : 1, seed: 1 }),
+        sampling: { temperature: greedy ? 0 : 1, logprobs },
+      },
     }) as unknown as BatchPart;
-  const wants = (parts: BatchPart[], alone = true) => wantsOf(rowsOf(parts), 1000, alone);
-  expect(wants([row(5), row(126)])).toEqual({ several: false, head: true, likeliest: true, continues: true });
+  const limits = { maxContext: 1000, vocab: 500 };
+  const wants = (parts: BatchPart[], alone = true) => wantsOf(rowsOf(parts), limits, alone);
+  const plain = { several: false, head: true, likeliest: true, continues: true, choices: undefined };
+  expect(wants([row(5), row(126)])).toEqual(plain);
   // No room: in the pages, or in the context.
   expect(wants([row(5), row(127)]).continues).toBe(false);
-  expect(wantsOf(rowsOf([row(9)]), 10, true).continues).toBe(false);
+  expect(wantsOf(rowsOf([row(9)]), { ...limits, maxContext: 10 }, true).continues).toBe(false);
   // Others are in the step, and will be in the next one.
   expect(wants([row(5)], false)).toMatchObject({ likeliest: true, continues: false });
-  for (const other of [row(5, { greedy: false }), row(5, { logprobs: 1 }), row(5, { want: 'lastLogits' })]) {
-    expect(wants([row(5), other])).toMatchObject({ likeliest: false, continues: false });
+  // What is sampled, or told of, is chosen there too; what the host wants to see is not.
+  const sampled = wants([row(5), row(5, { greedy: false }), row(5, { logprobs: 3 })]);
+  expect(sampled).toMatchObject({ likeliest: true, continues: true });
+  expect(sampled.choices).toMatchObject([
+    { temperature: 0, reports: false, topP: 1 },
+    { temperature: 1, reports: false, random: createSampler({ temperature: 1, seed: 1 }).random!.state() },
+    { temperature: 0, reports: true },
+  ]);
+  for (const other of [row(5, { logprobs: 33 }), row(5, { want: 'lastLogits' })]) {
+    expect(wants([row(5), other])).toMatchObject({ likeliest: false, continues: false, choices: undefined });
   }
+  const large = wantsOf(rowsOf([row(5, { greedy: false })]), { ...limits, vocab: 300_000 }, true);
+  expect(large).toMatchObject({ likeliest: false, continues: false });
   const two = { ...row(5), tokens: Uint32Array.of(1, 2) };
   expect(wants([two])).toMatchObject({ several: true, likeliest: false, continues: false });
 });

@@ -1,5 +1,6 @@
-import { PAGE_POSITIONS, type RunWants } from '@esparse/cuda';
+import { PAGE_POSITIONS, type RunWants, type TokenChoice } from '@esparse/cuda';
 import type { BatchPart } from '../backend.ts';
+import { choiceOf, choosesOnDevice } from './choice-of.ts';
 
 /** One token of a step, and whether its logits are wanted. */
 export interface Row {
@@ -40,30 +41,38 @@ export function promptsOf(parts: readonly BatchPart[], prefills: boolean) {
   return { prompts: parts.filter(isPrompt), others: parts.filter((part) => !isPrompt(part)) };
 }
 
-/** Whether a part wants the likeliest token and nothing else: the device chooses that by itself. */
-export function wantsLikeliest({ want, sequence: { sampler, sampling } }: BatchPart): boolean {
-  return want === 'token' && sampler.greedy && sampling.logprobs === undefined;
-}
-
 /**
  * What a pass is for: see `RunWants`.
  *
- * @param maxContext the longest sequence, in tokens
+ * @param limits the longest sequence, in tokens, and the vocabulary
  * @param alone whether the step is this pass only: otherwise the next one will hardly be its rows again
  */
-export function wantsOf(rows: readonly Row[], maxContext: number, alone: boolean): RunWants {
+export function wantsOf(
+  rows: readonly Row[],
+  { maxContext, vocab }: { readonly maxContext: number; readonly vocab: number },
+  alone: boolean,
+): RunWants {
   const several = rows.some(({ part }, i) => i > 0 && rows[i - 1]!.part === part);
-  const likeliest = rows.every(({ part }) => wantsLikeliest(part));
+  const head = rows.some(({ wanted }) => wanted);
+  const onDevice = !several && rows.every(({ part }) => choosesOnDevice(part, vocab));
   const continues = rows.every(({ part: { sequence } }) => {
     const next = sequence.length + 1;
     return next < maxContext && next < sequence.pages.length * PAGE_POSITIONS;
   });
   return {
     several,
-    head: rows.some(({ wanted }) => wanted),
-    likeliest: likeliest && !several,
-    continues: alone && likeliest && !several && continues,
+    head,
+    likeliest: onDevice,
+    continues: alone && onDevice && continues,
+    choices: onDevice ? choicesOf(rows) : undefined,
   };
+}
+
+/** How the tokens of rows are chosen; none where all are the likeliest, and nothing is told of them. */
+export function choicesOf(rows: readonly Row[]): TokenChoice[] | undefined {
+  const plain = ({ part: { sequence } }: Row) =>
+    sequence.sampler.greedy && sequence.sampling.logprobs === undefined;
+  return rows.every(plain) ? undefined : rows.map(({ part }) => choiceOf(part));
 }
 
 /** Gives each object a number of its own. */
