@@ -3,14 +3,16 @@
 // plain ones where the driver is compiled together with `kernels.cc` and `threads.cc`.
 //
 // FAKE_CUDA (environment): words such as `version=12040 count=0 major=8 memory=1000000 cuGraphLaunch=719:2`; the last lets
-// every call of that name from the second on fail with that error. FAKE_CUDA_LOG: a file that gets, when the process ends
+// every call of that name from the second on fail with that error. `slow=5`: a wait for an event takes 5 ms. FAKE_CUDA_LOG: a file that gets, when the process ends
 // or a context is released, the counts of all that is still held.
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <set>
 #include <string>
+#include <thread>
 
 #include "../native/driver.h"
 
@@ -141,6 +143,8 @@ CuResult cuDeviceGetName(char* name, int size, CuDevice) {
 CuResult cuDeviceGetAttribute(int* value, CuDeviceAttribute which, CuDevice) {
   *value = which == kCuMajor           ? static_cast<int>(number("major", 9))
            : which == kCuMinor         ? 0
+           : which == kCuMemoryClock   ? 1000000  // kHz
+           : which == kCuMemoryWidth   ? 4096     // bits
            : which == kCuSharedOfBlock ? static_cast<int>(number("shared", 227 * 1024))
                                        : 132;
   return kCuSuccess;
@@ -299,6 +303,7 @@ CuResult cuEventRecord(CuEvent, CuStream) {
 }
 CuResult cuEventSynchronize(CuEvent) {
   BEGIN("cuEventSynchronize")
+  std::this_thread::sleep_for(std::chrono::milliseconds(number("slow", 0)));
   return kCuSuccess;
 }
 

@@ -43,6 +43,8 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
                            InstanceMethod<&CudaDecoder::run>("run"),
                            InstanceMethod<&CudaDecoder::prefill>("prefill"),
                            InstanceMethod<&CudaDecoder::head>("head"),
+                           InstanceMethod<&CudaDecoder::wait>("wait"),
+                           InstanceMethod<&CudaDecoder::usage>("usage"),
                            InstanceMethod<&CudaDecoder::chosen>("chosen"),
                            InstanceMethod<&CudaDecoder::report>("report"),
                            InstanceMethod<&CudaDecoder::logits>("logits"),
@@ -60,6 +62,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
   Napi::Value facts(const Napi::CallbackInfo& info) {
     return call(info, [&]() -> Napi::Value {
       Napi::Object out = facts_of(info.Env(), *device_);
+      out.Set("readBandwidth", device_->facts().read_bandwidth);
       out.Set("prefills", device_->prefills());
       return out;
     });
@@ -231,6 +234,28 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       const StepWants wants = wants_of(info, 1);
       running().head(prefill_->residual(), rows, count, wants, choices_of(info, 1, count, wants.draw));
       return info.Env().Undefined();
+    });
+  }
+
+  // Until all that was asked for has ended, but for what the device has begun by itself.
+  Napi::Value wait(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      if (prefill_) prefill_->wait();
+      running().wait();
+      return info.Env().Undefined();
+    });
+  }
+
+  // What the device holds, and what it has run: memory, graphs, and how often one was launched for so many tokens
+  Napi::Value usage(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value {
+      const std::size_t before = device_->facts().free_bytes, free = device_->free_bytes();
+      Napi::Object out = Napi::Object::New(info.Env()), launches = Napi::Object::New(info.Env());
+      out.Set("memoryUsed", static_cast<double>(before > free ? before - free : 0));
+      out.Set("graphs", running().graphs());
+      for (const auto& [tokens, count] : running().launches()) launches.Set(tokens, static_cast<double>(count));
+      out.Set("launches", launches);
+      return out;
     });
   }
 

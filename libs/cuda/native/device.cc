@@ -46,6 +46,8 @@ Device::Device(int ordinal) {
   facts_.major = attribute(device_, kCuMajor);
   facts_.minor = attribute(device_, kCuMinor);
   facts_.multiprocessors = attribute(device_, kCuMultiprocessors);
+  // Two transfers a cycle of the clock, which is given in kHz.
+  facts_.read_bandwidth = 2e3 * attribute(device_, kCuMemoryClock) * attribute(device_, kCuMemoryWidth) / 8;
   require_kernels_run(facts_, attribute(device_, kCuSharedOfBlock));
   check(driver().retain_context(&context_, device_), "make a context");
   try {

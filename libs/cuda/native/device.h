@@ -15,6 +15,7 @@ struct DeviceFacts {
   int major, minor;  // compute capability
   int multiprocessors;
   std::size_t free_bytes, total_bytes;  // of memory, when the device was opened
+  double read_bandwidth;                // of memory, bytes a second by its clock and width; 0 where that is not told
 };
 
 class Device {

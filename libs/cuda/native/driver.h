@@ -26,7 +26,7 @@ enum CuResult : int {
   kCuNotFound = 500,
 };
 
-enum CuDeviceAttribute : int { kCuMultiprocessors = 16, kCuMajor = 75, kCuMinor = 76, kCuSharedOfBlock = 97 };
+enum CuDeviceAttribute : int { kCuMultiprocessors = 16, kCuMemoryClock = 36, kCuMemoryWidth = 37, kCuMajor = 75, kCuMinor = 76, kCuSharedOfBlock = 97 };
 enum CuFunctionAttribute : int { kCuStaticShared = 1, kCuMostDynamicShared = 8, kCuSharedCarveout = 9 };
 
 constexpr unsigned kCuStreamNonBlocking = 1, kCuEventNoTiming = 2, kCuCaptureRelaxed = 2;

@@ -71,9 +71,10 @@ void Prefill::use_cache() {
 }
 
 void Prefill::run(const std::vector<PromptPart>& parts) {
+  wait();  // the inputs of the last one have been read
   take(parts);
   enqueue();
-  check(driver().wait_for_stream(stream_), "take in a prompt");
+  check(driver().record_event(done_.get(), stream_), "take in a prompt");
 }
 
 void Prefill::take(const std::vector<PromptPart>& parts) {

@@ -26,8 +26,9 @@ class Prefill {
 
   // The cache is there from now on.
   void use_cache();
-  // The parts' tokens stand one after the other, as rows.
+  // The parts' tokens stand one after the other, as rows. Their results are there after `wait`.
   void run(const std::vector<PromptPart>& parts);
+  void wait() const { check(driver().wait_for_event(done_.get()), "take in a prompt"); }
   // [rows][hidden], after a run: before the last norm.
   const DeviceArray<float>& residual() const { return residual_; }
 
@@ -63,6 +64,7 @@ class Prefill {
   DeviceArray<std::uint16_t> qkv_, heads_;
   Activations normed_[kMaxSegments], attended_, activated_;
   TensorMap cache_map_{};
+  Event done_ = make_event();
 };
 
 }  // namespace esparse

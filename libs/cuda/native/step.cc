@@ -146,7 +146,10 @@ void Step::run(const std::int32_t* inputs, int rows, const StepWants& wants, con
            flights_[1 - flight_]);
     begun_ = true;
   }
-  check(driver().wait_for_event(last_->done.get()), "run a step");
+}
+
+void Step::wait() const {
+  if (last_ != nullptr) check(driver().wait_for_event(last_->done.get()), "run a step");
 }
 
 // Pages of the longest sequence, of so many positions more, as there is a graph for them.
@@ -173,6 +176,7 @@ void Step::upload(const std::int32_t* inputs, int rows) {
 
 void Step::launch(const Variant& variant, Flight& flight) {
   check(driver().launch_graph(graph_of(variant), stream_), "run a step");
+  launches_[variant.tokens]++;
   if (variant.head) {
     check(driver().copy_to_host(flight.chosen.data(), chosen_.address(), variant.tokens * 4, stream_), "give its tokens");
     if (variant.reports) {
@@ -197,7 +201,6 @@ void Step::head(const DeviceArray<float>& residual, const std::int32_t* rows, in
   last_ = &of_head_;
   places_.resize(count);
   std::iota(places_.begin(), places_.end(), 0);
-  check(driver().wait_for_event(of_head_.done.get()), "run the head");
 }
 
 void Step::logits(int row, float* out) const {

@@ -42,9 +42,15 @@ class Step {
   const Cache& cache() const { return cache_; }
   int max_pages() const { return max_pages_; }
 
+  // What was asked for last has ended.
+  void wait() const;
+  // Graphs that there are, and how often one was launched for so many tokens.
+  int graphs() const { return static_cast<int>(graphs_.size()); }
+  const std::map<int, std::uint64_t>& launches() const { return launches_; }
+
   // Each row is a token: its id, its position and the number of its sequence, and the pages of that sequence: `inputs`
   // is [kMaxRows] ids, [kMaxRows] positions, [kMaxRows] sequences, [kMaxRows][max_pages] pages.
-  // `choices`: of each row, where tokens are sampled.
+  // `choices`: of each row, where tokens are sampled. What it gives is there after `wait`.
   void run(const std::int32_t* inputs, int rows, const StepWants& wants, const std::vector<RowChoice>& choices);
   // The head alone, of rows of a residual stream, up to kMaxRows of them.
   void head(const DeviceArray<float>& residual, const std::int32_t* rows, int count, const StepWants& wants,
@@ -106,6 +112,7 @@ class Step {
   std::vector<int> places_;       // where its rows stand
   int current_ = 0;  // which residual is the stream's, while kernels are enqueued
   std::map<Variant, GraphExec> graphs_;
+  std::map<int, std::uint64_t> launches_;
 };
 
 }  // namespace esparse

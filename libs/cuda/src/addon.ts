@@ -1,7 +1,15 @@
 import { createRequire } from 'node:module';
 import { EsparseError, isErrorKind, messageOf } from '@esparse/errors';
 import type { Product } from './arithmetic.ts';
-import type { BlockParts, DecoderShape, GpuFacts, PromptPart, RunWants, StoredLinear } from './decoder.ts';
+import type {
+  BlockParts,
+  DecoderShape,
+  GpuFacts,
+  GpuUsage,
+  PromptPart,
+  RunWants,
+  StoredLinear,
+} from './decoder.ts';
 
 /** The tokens so far of each row that has penalties. */
 export type Histories = readonly (Uint32Array | undefined)[];
@@ -42,6 +50,8 @@ export interface NativeDecoder {
   ): void;
   prefill(parts: readonly PromptPart[]): void;
   head(rows: Int32Array, wants: NativeWants, choices?: Uint8Array, histories?: Histories): void;
+  wait(): void;
+  usage(): GpuUsage;
   chosen(row: number): number;
   report(row: number, out: Uint8Array): void;
   logits(row: number, out: Float32Array): void;

@@ -53,8 +53,19 @@ export interface GpuFacts {
   /** Of its memory, when it was opened. */
   readonly freeBytes: number;
   readonly totalBytes: number;
+  /** Bytes that it can read from its memory in a second, by clock and width; 0 where the driver does not tell. */
+  readonly readBandwidth: number;
   /** Whether it takes prompts in by kernels of their own, which are for Hopper: see `prefill`. */
   readonly prefills: boolean;
+}
+
+/** What a GPU holds, and what it has run. */
+export interface GpuUsage {
+  /** Bytes of its memory since it was opened; of other processes too, where they took some meanwhile. */
+  readonly memoryUsed: number;
+  /** Graphs of kernels that there are, and how often one was launched, by the tokens that it is for. */
+  readonly graphs: number;
+  readonly launches: Readonly<Record<number, number>>;
 }
 
 /** The weights outside of the blocks. */
@@ -192,7 +203,7 @@ export class CudaDecoder {
   }
 
   /**
-   * Runs some tokens, and waits for them.
+   * Begins to run some tokens: what they give is there after `wait`.
    *
    * @throws EsparseError 'unavailable' where the device is lost
    */
@@ -203,7 +214,7 @@ export class CudaDecoder {
   }
 
   /**
-   * Takes in pieces of prompts by the kernels of prefill, and waits for them; their tokens are rows, one part after the
+   * Begins to take in pieces of prompts by the kernels of prefill; their tokens are rows, one part after the
    * other. Only where `facts.prefills`.
    *
    * @throws EsparseError 'unavailable' where the device is lost
@@ -219,6 +230,21 @@ export class CudaDecoder {
     calling(() => {
       this.#native.head(rows, ...nativeWants(wants));
     });
+  }
+
+  /**
+   * Waits for what was begun.
+   *
+   * @throws EsparseError 'unavailable' where the device is lost
+   */
+  wait(): void {
+    calling(() => {
+      this.#native.wait();
+    });
+  }
+
+  usage(): GpuUsage {
+    return calling(() => this.#native.usage());
   }
 
   /**

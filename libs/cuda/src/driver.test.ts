@@ -41,6 +41,10 @@ try {
   decoder.run(inputs, 3, { ...wants, penalties: true }, choices, histories);
   if (decoder.facts().prefills) decoder.head(Int32Array.of(0, 70, 199), wants, choices, histories);
   decoder.report(2, new Uint8Array(392));
+  decoder.wait();
+  const { graphs, launches, memoryUsed } = decoder.usage();
+  if (graphs < 8 || launches[4] < 4 || !(memoryUsed > 1e6)) throw new Error('usage');
+  if (decoder.facts().readBandwidth !== 1.024e12) throw new Error('bandwidth');
   if (decoder.chosen(2) !== 0) throw new Error('another token than the driver has');
   decoder.logits(0, new Float32Array(501));
   console.log(pages > 0 ? 'ran' : 'no pages');
@@ -100,6 +104,7 @@ const steps = (calls: string) =>
     const inputs = new Int32Array(64 * 7);
     rows.forEach(([sequence, position, token], i) => { inputs[i] = token; inputs[64 + i] = position; inputs[128 + i] = sequence; });
     decoder.run(inputs, rows.length, { head: true, likeliest: true, continues: true, ...wants }, choices, histories);
+    decoder.wait();
   };
   ${calls}
   console`,

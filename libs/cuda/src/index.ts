@@ -9,6 +9,7 @@ export {
   type BlockParts,
   type DecoderShape,
   type GpuFacts,
+  type GpuUsage,
   type OuterWeights,
   type PromptPart,
   type RunInputs,

@@ -225,6 +225,7 @@ describe('a sequence', () => {
     const foreign = {
       length: 0,
       capacity: 9,
+      released: false,
       rewind: () => undefined,
       release: () => undefined,
     } satisfies Sequence;

@@ -1,6 +1,13 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
 import type { ModelDescription } from '@esparse/model';
-import type { BackendModel, DeviceFacts, StepOutputs, Want, WeightBytes } from './backends/backend.ts';
+import type {
+  BackendModel,
+  DeviceFacts,
+  DeviceUsage,
+  StepOutputs,
+  Want,
+  WeightBytes,
+} from './backends/backend.ts';
 import { createInTurn } from './in-turn.ts';
 import { checkStep } from './paging/check-step.ts';
 import { SequencePool } from './paging/sequence-pool.ts';
@@ -46,6 +53,8 @@ export interface Engine {
   readonly pageBytes: number;
   /** Why no step will succeed any more: the device is lost, and the process must be started again. */
   failure(): EsparseError | undefined;
+  /** How full and how busy its devices are, one after the other. */
+  usage(): readonly DeviceUsage[];
   /** Pages that no sequence holds. */
   freePages(): number;
   /** Pages that a sequence of so many tokens takes. */
@@ -58,6 +67,11 @@ export interface Engine {
    * @throws EsparseError 'usage' for less than one token or more than `maxContext`, or parameters out of range
    */
   reserve(tokens: number, sampling?: SamplingParams): Sequence | undefined;
+  /**
+   * Which of its devices holds a sequence. Parts of one device are computed together, and what one of them fails with does
+   * not concern the others.
+   */
+  replicaOf(sequence: Sequence): number;
   /**
    * Appends each part's tokens to its sequence and gives what each part wants. Steps run one after the other, in the order
    * in which they were asked for; logits are valid until the next one begins. What a sequence is given has the same bits
@@ -120,6 +134,8 @@ export function createEngine(model: BackendModel, about: EngineModel): Engine {
     pageTokens,
     pageBytes,
     failure: () => failure,
+    usage: () => (model.usage === undefined ? [] : [model.usage()]),
+    replicaOf: () => 0,
     freePages: () => sequences.free,
     pagesFor: (tokens) => sequences.pagesFor(tokens),
     reserve(tokens, sampling = {}) {

@@ -9,6 +9,7 @@ export type {
   BatchPart,
   BatchSequence,
   DeviceFacts,
+  DeviceUsage,
   SampledToken,
   SamplingFailure,
   StepOutput,
@@ -20,6 +21,7 @@ export type {
 export { registerBackend } from './backends/registry.ts';
 export { createEngine, type Engine, type EngineModel, type StepPart, type StepResults } from './engine.ts';
 export { generate, type GenerateOptions } from './generate.ts';
+export { createReplicas } from './replicas.ts';
 export { openEngine, type EngineOptions } from './open-engine.ts';
 export type { Sequence } from './paging/sequence.ts';
 export { argmax } from './sampling/argmax.ts';

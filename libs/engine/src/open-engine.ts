@@ -3,6 +3,7 @@ import type { ObjectStore } from '@esparse/storage';
 import { loadBackend } from './backends/registry.ts';
 import { createEngine, type Engine } from './engine.ts';
 import { openModel } from './open-model.ts';
+import { createReplicas } from './replicas.ts';
 import type { VerifyMode } from './verify-mode.ts';
 
 /** Which model, on which device, and how much memory and how many threads it may have. */
@@ -13,7 +14,11 @@ export interface EngineOptions {
   readonly run?: string | undefined;
   /** A Hugging Face checkpoint, run as it is: its weights in their own types; those of a GGUF file de-quantized. */
   readonly model?: string | undefined;
-  /** What computes: a backend's name, or `name:which` where it has several devices. @default 'cpu' */
+  /**
+   * What computes: a backend's name, or `name:which` where it has several devices; `name:0,1` has the whole model on each of
+   * them, see `createReplicas`.
+   * @default 'cpu'
+   */
   readonly device?: string | undefined;
   /** Threads of a step, the caller's among them. @default all processors */
   readonly threads?: number | undefined;
@@ -64,6 +69,7 @@ const DEFAULT_STEP_TOKENS = 512;
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { kvBytes, threads, signal } = options;
   const [name, device] = deviceOf(options.device ?? DEFAULT_DEVICE);
+  if (device?.includes(',') === true) return openReplicas(options, name, device.split(','));
   const backend = await loadBackend(name);
   const { maxStepTokens = backend.stepTokens ?? DEFAULT_STEP_TOKENS } = options;
   if (!Number.isInteger(maxStepTokens) || maxStepTokens < 1) {
@@ -79,6 +85,25 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     return createEngine(model, { ...about, maxStepTokens, onClose });
   } catch (error) {
     await opened.arrays.close();
+    throw error;
+  }
+}
+
+/** Opens the same model on several devices, one after the other: what the first has read is in memory for the next. */
+async function openReplicas(
+  options: EngineOptions,
+  name: string,
+  devices: readonly string[],
+): Promise<Engine> {
+  if (new Set(devices).size < devices.length) {
+    throw new EsparseError('usage', `'${name}:${devices.join()}' names a device twice`);
+  }
+  const engines: Engine[] = [];
+  try {
+    for (const device of devices) engines.push(await openEngine({ ...options, device: `${name}:${device}` }));
+    return createReplicas(engines);
+  } catch (error) {
+    await Promise.all(engines.map((engine) => engine.close()));
     throw error;
   }
 }

@@ -66,8 +66,26 @@ export interface BackendModel {
    * @throws EsparseError 'unavailable' with `device: 'lost'` in its context where no step will succeed any more
    */
   run(parts: readonly BatchPart[], signal: AbortSignal | undefined): Promise<StepOutput[]>;
+  /** How full and how busy the device is. @default nothing is told of it */
+  usage?(): DeviceUsage;
   /** Releases the device's memory. No step is under way, and none follows. */
   close(): Promise<void>;
+}
+
+/** How full and how busy a device is; totals are since the model was opened. */
+export interface DeviceUsage {
+  /** As `--device` names it. */
+  readonly device: string;
+  /** Bytes of its memory that this process holds, of so many in all. */
+  readonly memoryUsed: number;
+  readonly memoryTotal: number;
+  /** Bytes of weights, keys and values that steps have read. */
+  readonly readBytes: number;
+  /** Bytes that it could read in a second, by its clock and the width of its memory; 0 where it does not tell. */
+  readonly readBandwidth: number;
+  /** Graphs of kernels that were made, and how often one was launched, by the number of tokens that they are for. */
+  readonly graphs: number;
+  readonly launches: Readonly<Record<number, number>>;
 }
 
 /** What one step does to one sequence. */

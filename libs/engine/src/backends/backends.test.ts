@@ -34,7 +34,7 @@ async function generated(engine: Engine, sampling: SamplingParams, prompt = PROM
   return tokens;
 }
 
-describe.each(['cpu', 'stand-in'])('an engine on the backend %s', (device) => {
+describe.each(['cpu', 'stand-in', 'stand-in:0,1'])('an engine on the backend %s', (device) => {
   let engine: Engine;
   beforeAll(async () => {
     engine = await open(device);

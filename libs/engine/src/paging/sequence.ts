@@ -10,6 +10,8 @@ export interface Sequence {
   readonly length: number;
   /** The most tokens, as reserved. */
   readonly capacity: number;
+  /** Whether its pages were given back. */
+  readonly released: boolean;
   /**
    * Takes it back to its first `length` tokens: others may follow them, and are given the same bits as in a sequence of
    * their own. So texts that begin alike share the work for their beginning. No step with it is under way.

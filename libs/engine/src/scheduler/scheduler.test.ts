@@ -116,7 +116,12 @@ test('logits of scored prompts are bounded in a step: of a large vocabulary few 
   const rows: number[] = [];
   const engine = {
     description: { vocab } as never,
-    reserve: () => ({ length: 0, capacity: 99, rewind: () => undefined, release: () => undefined }),
+    replicaOf: () => 0,
+    reserve: () => ({
+      ...{ length: 0, capacity: 99, released: false },
+      rewind: () => undefined,
+      release: () => undefined,
+    }),
     step: (parts: readonly { tokens: Uint32Array }[]) => {
       rows.push(parts.reduce((sum, { tokens }) => sum + tokens.length, 0));
       return Promise.resolve(parts.map(({ tokens }) => new Float32Array(tokens.length * 4)));

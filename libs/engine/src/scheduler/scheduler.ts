@@ -6,7 +6,7 @@ import { prefillShares } from './prefill-shares.ts';
 import { promptInputs, RunningJob, type JobInput } from './running-job.ts';
 
 /** What the scheduler asks of an engine. */
-export type SchedulerEngine = Pick<Engine, 'description' | 'reserve' | 'step'>;
+export type SchedulerEngine = Pick<Engine, 'description' | 'replicaOf' | 'reserve' | 'step'>;
 
 /** Logits of prompts that are scored, in one step: of a vocabulary of 152 thousand, after 55 tokens. */
 const MAX_SCORED_BYTES = 32 << 20;
@@ -29,6 +29,8 @@ export interface StepResult {
   /** Sequences in the step, and how many tokens of prompts it took in. */
   readonly batch: number;
   readonly prefillTokens: number;
+  /** Tokens that it took in: those of prompts, and one of each sequence that was being generated. */
+  readonly tokens: number;
 }
 
 /** One sequence in a step. */
@@ -85,17 +87,20 @@ export class Scheduler {
     const started = this.#admit(events);
     const batch = this.#running.size;
     let prefillTokens = 0;
-    for (const [model, parts] of byModel(this.#plan())) {
+    let tokens = 0;
+    // Devices compute at the same time.
+    const groups = this.#byDevice(this.#plan()).map(async ({ engine, parts }) => {
       try {
-        const outputs = await this.#engineOf(model).step(
+        const outputs = await engine.step(
           parts.map(({ running: { sequence }, tokens, want }) => ({ sequence, tokens, want })),
           signal,
         );
-        parts.forEach(({ running, tokens }, i) => {
-          prefillTokens += running.prefilled(tokens);
+        parts.forEach(({ running, tokens: given }, i) => {
+          tokens += given.length;
+          prefillTokens += running.prefilled(given);
           const output = outputs[i];
           if (output === undefined || !this.#runs(running)) return;
-          events.push(this.#take(running, tokens, output));
+          events.push(this.#take(running, given, output));
         });
       } catch (error) {
         // A device that fails may fail again: all that took part end here.
@@ -103,8 +108,9 @@ export class Scheduler {
           if (this.#runs(running)) events.push(this.#fail(running.job.id, error));
         }
       }
-    }
-    return { events, started, batch, prefillTokens };
+    });
+    await Promise.all(groups);
+    return { events, started, batch, prefillTokens, tokens };
   }
 
   #admit(events: JobEvent[]): number[] {
@@ -179,6 +185,20 @@ export class Scheduler {
     return { job: id, error: messageOf(error) };
   }
 
+  /** The parts of one model on one device are a step of its engine; there are two models only while one replaces the other. */
+  #byDevice(parts: readonly Part[]): { engine: SchedulerEngine; parts: Part[] }[] {
+    const groups = new Map<string, { engine: SchedulerEngine; parts: Part[] }>();
+    for (const part of parts) {
+      const { job, sequence } = part.running;
+      const engine = this.#engineOf(job.model);
+      const key = `${job.model} ${engine.replicaOf(sequence)}`;
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, { engine, parts: [part] });
+      else group.parts.push(part);
+    }
+    return [...groups.values()];
+  }
+
   /** Whether a job was not cancelled meanwhile. */
   #runs(running: RunningJob): boolean {
     return this.#running.get(running.job.id) === running;
@@ -188,16 +208,4 @@ export class Scheduler {
     this.#running.get(id)?.sequence.release();
     this.#running.delete(id);
   }
-}
-
-/** One model's parts are one step of its engine; there are two models only while one replaces the other. */
-function byModel(parts: readonly Part[]): Map<number, Part[]> {
-  const groups = new Map<number, Part[]>();
-  for (const part of parts) {
-    const { model } = part.running.job;
-    const group = groups.get(model);
-    if (group === undefined) groups.set(model, [part]);
-    else group.push(part);
-  }
-  return groups;
 }

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import { EsparseError, toEsparseError } from '@esparse/errors';
 import { Scheduler, openEngine, type Engine } from '@esparse/engine';
+import { watchDevices } from './watch-devices.ts';
 import type {
   EngineFacts,
   EngineSettings,
@@ -37,14 +38,22 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
     port.postMessage(message);
   };
 
-  const state = (): EngineState => {
+  const devices = watchDevices(() => [...engines.values()].flatMap((engine) => engine.usage()));
+  /** @param again looks at the devices, however short the last look was ago */
+  const state = (again = false): EngineState => {
     let pages = 0;
     let freePages = 0;
     for (const engine of engines.values()) {
       pages += engine.pages;
       freePages += engine.freePages();
     }
-    return { queued: scheduler.queued, running: scheduler.running, pages, freePages };
+    return {
+      queued: scheduler.queued,
+      running: scheduler.running,
+      pages,
+      freePages,
+      devices: devices(again),
+    };
   };
 
   const runSteps = async () => {
@@ -80,7 +89,7 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
         maxStepTokens: limits.maxSequences + Math.max(limits.prefillTokens, limits.mixedPrefillTokens),
       });
       engines.set(model, engine);
-      post({ type: 'loaded', model, facts: factsOf(engine), state: state() });
+      post({ type: 'loaded', model, facts: factsOf(engine), state: state(true) });
     } catch (thrown) {
       post({ type: 'refused', model, error: plain(thrown) });
     }

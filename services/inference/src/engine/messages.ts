@@ -1,6 +1,6 @@
 import type { ErrorDetails, ErrorKind } from '@esparse/errors';
 import type { ServeOptions } from '../serve-options.ts';
-import type { DeviceFacts, Job, SchedulerLimits, StepResult, VerifyMode } from '@esparse/engine';
+import type { DeviceFacts, DeviceUsage, Job, SchedulerLimits, StepResult, VerifyMode } from '@esparse/engine';
 
 /** What the engine's thread is started with. */
 export interface EngineSettings extends Pick<
@@ -39,6 +39,16 @@ export interface EngineState {
   /** Pages of the key-value caches of all open models. */
   readonly pages: number;
   readonly freePages: number;
+  /** How full and how busy GPUs are: looked at every half second while there are steps. Empty without one. */
+  readonly devices: readonly DeviceState[];
+}
+
+/** A device, and what it has been doing. */
+export interface DeviceState extends DeviceUsage {
+  /** Bytes that it read in a second, between the last two looks at it. */
+  readonly readRate: number;
+  /** When it was looked at last, by `performance.timeOrigin + performance.now()`. */
+  readonly at: number;
 }
 
 /** One step, reported to the main thread: a few numbers for each token. */

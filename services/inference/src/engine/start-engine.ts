@@ -44,7 +44,7 @@ export function startEngine(settings: EngineSettings, observer: EngineObserver):
   const thread = new Worker(builtScript(import.meta.url, 'engine-thread'), { workerData: settings });
   const jobs = new Map<number, JobListener>();
   const loads = new Map<number, { resolve(facts: EngineFacts): void; reject(error: EsparseError): void }>();
-  let state: EngineState = { queued: 0, running: 0, pages: 0, freePages: 0 };
+  let state: EngineState = { queued: 0, running: 0, pages: 0, freePages: 0, devices: [] };
   let nextModel = 0;
   let stopping = false;
   let failure: EsparseError | undefined;

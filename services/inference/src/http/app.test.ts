@@ -9,7 +9,7 @@ import { hostGuard } from '@esparse/protocol';
 import { createApp } from './app.ts';
 
 /** A server without a model, and quick to lose its patience. */
-const state = { queued: 0, running: 0, pages: 0, freePages: 0 };
+const state = { queued: 0, running: 0, pages: 0, freePages: 0, devices: [] };
 const metrics = createMetrics({
   state: () => state,
   admitted: () => 0,

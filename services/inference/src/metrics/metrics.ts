@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EngineState, StepReport } from '../engine/messages.ts';
 import type { GenerationObserver } from '../generate/token-times.ts';
+import { deviceMetrics } from './device-metrics.ts';
 import type { EventLoopStall } from './event-loop.ts';
 
 /** What the server counts and measures. */
@@ -29,6 +30,7 @@ export interface MetricsSources {
 
 const PREFIX = 'esparse_';
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const TOKENS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096];
 const BATCHES = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64];
 
 /** Makes the metrics in a registry of their own. */
@@ -85,6 +87,11 @@ export function createMetrics({ state, admitted, eventLoop }: MetricsSources): M
   const promptTokens = counter('prompt_tokens_total', 'Prompt tokens read.');
   const generatedTokens = counter('generated_tokens_total', 'Tokens generated.');
   const batch = histogram('batch_sequences', 'Sequences in a step.', BATCHES);
+  const stepTokens = histogram(
+    'step_tokens',
+    'Tokens that a step takes in: of prompts, and generated ones.',
+    TOKENS,
+  );
   const stepSeconds = histogram('step_seconds', 'Time of a step.', SECONDS);
   const firstToken = histogram('time_to_first_token_seconds', 'From a request to its first token.', SECONDS);
   const perToken = histogram(
@@ -100,9 +107,12 @@ export function createMetrics({ state, admitted, eventLoop }: MetricsSources): M
     'outcome',
   ]);
 
+  deviceMetrics(registers, () => state().devices);
+
   return {
-    step({ batch: sequences, prefillTokens, events, seconds }) {
+    step({ batch: sequences, tokens, prefillTokens, events, seconds }) {
       batch.observe(sequences);
+      stepTokens.observe(tokens);
       stepSeconds.observe(seconds);
       promptTokens.inc(prefillTokens);
       generatedTokens.inc(events.filter((event) => !('error' in event) && event.token !== undefined).length);

@@ -17,13 +17,21 @@ export const cudaBackend: Backend = {
       const maxPages = Math.ceil(maxContext / PAGE_POSITIONS);
       decoder.begin(program.shape, maxPages, weights.deviceBytes, maxStepTokens);
       await weights.load(decoder, maxContext, signal);
+      const cache = decoder.finish(kvBytes);
       return createCudaModel({
+        device: `cuda:${ordinalOf(device)}`,
         decoder,
         vocab: description.vocab,
         maxContext,
-        cache: decoder.finish(kvBytes),
+        cache,
         weightBytes: weights.bytes,
-        facts: { ...factsOf(decoder.facts), expandedLinears: weights.expanded },
+        facts: {
+          ...factsOf(decoder.facts),
+          expandedLinears: weights.expanded,
+          gpuMemoryBytes: decoder.facts.totalBytes,
+          gpuMemoryUsedBytes: decoder.usage().memoryUsed,
+          gpuReadBandwidth: decoder.facts.readBandwidth,
+        },
       });
     } catch (error) {
       decoder.close();

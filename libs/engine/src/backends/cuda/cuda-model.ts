@@ -12,6 +12,8 @@ import type { BackendModel, BatchPart, DeviceFacts, StepOutput, WeightBytes } fr
 import { numbering, passesOf, promptsOf, rowsOf, slicesOf, wantsOf, type Row } from './passes.ts';
 
 export interface CudaModelParts {
+  /** As `--device` names it. */
+  readonly device: string;
   readonly decoder: CudaDecoder;
   readonly vocab: number;
   /** The longest sequence, in tokens. */
@@ -26,6 +28,7 @@ export interface CudaModelParts {
  * passes of `MAX_ROWS` tokens, each a graph of kernels. Which of them computes a token depends on its own text alone.
  */
 export function createCudaModel({
+  device,
   decoder,
   vocab,
   maxContext,
@@ -37,6 +40,14 @@ export function createCudaModel({
   const inputs = { values: new Int32Array(MAX_ROWS * (3 + maxPages)), maxPages };
   const limits = { maxContext, vocab };
   const numberOf = numbering();
+  const positionBytes = cache.pageBytes / PAGE_POSITIONS;
+  let readBytes = 0;
+  /** What a pass of decoding reads: all weights once, and the keys and values before each row. */
+  const passBytes = (rows: readonly Row[]) =>
+    rows.reduce(
+      (sum, { part: { sequence }, index }) => sum + (sequence.length + index) * positionBytes,
+      weightBytes.linears + (rows.some(({ wanted }) => wanted) ? weightBytes.head : 0),
+    );
 
   const fill = (rows: readonly Row[]) => {
     for (const [row, { part, index }] of rows.entries()) {
@@ -71,18 +82,24 @@ export function createCudaModel({
     };
   };
 
-  /**
-   * Runs rows, and gives each part what it wants.
-   *
-   * @param again runs the same rows once more, for their logits
-   */
-  const takeRows = (
+  /** Has the device run something, and waits for it; before that, work is begun on other devices. */
+  const ran = async (begin: () => void): Promise<void> => {
+    begin();
+    await Promise.resolve();
+    decoder.wait();
+  };
+
+  /** Runs rows, and gives each part what it wants. */
+  const takeRows = async (
     rows: readonly Row[],
     wants: RunWants,
-    again: (wants: RunWants) => void,
+    run: (wants: RunWants) => void,
     give: (part: BatchPart, output: StepOutput) => void,
     allOf: (part: BatchPart) => Float32Array | undefined,
-  ) => {
+  ): Promise<void> => {
+    await ran(() => {
+      run(wants);
+    });
     if (!wants.head) return;
     const left: number[] = [];
     for (const [row, { part, index, wanted }] of rows.entries()) {
@@ -95,11 +112,16 @@ export function createCudaModel({
       }
     }
     if (left.length === 0) return;
-    again({ ...wants, likeliest: false, continues: false, choices: undefined });
+    await ran(() => {
+      run({ ...wants, likeliest: false, continues: false, choices: undefined });
+    });
     for (const row of left) give(rows[row]!.part, take(rows[row]!.part, row, rows[row]!.index, undefined));
   };
 
-  const step = (parts: readonly BatchPart[], signal: AbortSignal | undefined): StepOutput[] => {
+  const step = async (
+    parts: readonly BatchPart[],
+    signal: AbortSignal | undefined,
+  ): Promise<StepOutput[]> => {
     const outputs = new Map<BatchPart, StepOutput>(
       parts.map((part) => [
         part,
@@ -115,8 +137,10 @@ export function createCudaModel({
       decoder.prefill(
         prompts.map(({ sequence: { length, pages }, tokens }) => ({ tokens, position: length, pages })),
       );
+      readBytes += weightBytes.linears;
       const places = rowsOf(prompts).map((row, place) => ({ ...row, place }));
       const wanted = places.filter((row) => row.wanted);
+      if (wanted.length === 0) await ran(() => undefined);
       for (const rows of slicesOf(wanted, MAX_ROWS)) {
         signal?.throwIfAborted();
         const head = (wants: RunWants) => {
@@ -126,8 +150,8 @@ export function createCudaModel({
           );
         };
         const wants = { ...wantsOf(rows, limits, false), continues: false };
-        head(wants);
-        takeRows(rows, wants, head, give, allOf);
+        await takeRows(rows, wants, head, give, allOf);
+        readBytes += weightBytes.head;
       }
     }
     const passes = passesOf(others, MAX_ROWS);
@@ -139,8 +163,8 @@ export function createCudaModel({
         decoder.run(inputs, rows.length, wants);
       };
       const wants = wantsOf(rows, limits, alone);
-      run(wants);
-      takeRows(rows, wants, run, give, allOf);
+      await takeRows(rows, wants, run, give, allOf);
+      readBytes += passBytes(rows);
     }
     return parts.map((part) => outputs.get(part));
   };
@@ -151,10 +175,14 @@ export function createCudaModel({
     pages: cache.pages,
     pageTokens: PAGE_POSITIONS,
     pageBytes: cache.pageBytes,
-    run: (parts, signal) =>
-      new Promise((resolve) => {
-        resolve(step(parts, signal));
-      }),
+    run: step,
+    usage: () => ({
+      device,
+      ...decoder.usage(),
+      memoryTotal: decoder.facts.totalBytes,
+      readBytes,
+      readBandwidth: decoder.facts.readBandwidth,
+    }),
     close() {
       decoder.close();
       return Promise.resolve();
