@@ -3,8 +3,8 @@
 // plain ones where the driver is compiled together with `kernels.cc` and `threads.cc`.
 //
 // FAKE_CUDA (environment): words such as `version=12040 count=0 major=8 memory=1000000 cuGraphLaunch=719:2`; the last lets
-// every call of that name from the second on fail with that error. `slow=5`: a wait for an event takes 5 ms. FAKE_CUDA_LOG: a file that gets, when the process ends
-// or a context is released, the counts of all that is still held.
+// every call of that name from the second on fail with that error. `slow=5`: a wait for an event takes 5 ms.
+// FAKE_CUDA_LOG: a file that gets, when the process ends or a context is released, the counts of all that is still held.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
