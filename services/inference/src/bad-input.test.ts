@@ -79,7 +79,13 @@ test.each<[string, string, unknown, RegExp, string | null]>([
   ['max_tokens below 0', COMPLETIONS, { ...good, echo: true, max_tokens: -1 }, /max_tokens/, 'max_tokens'],
   ['a suffix', COMPLETIONS, { ...good, suffix: 'end' }, /suffix/, 'suffix'],
   ['best_of other than n', COMPLETIONS, { ...good, best_of: 3 }, /best_of/, 'best_of'],
-  ['a penalty of 3', COMPLETIONS, { ...good, frequency_penalty: 3 }, /frequency_penalty/, 'frequency_penalty'],
+  [
+    'a penalty of 3',
+    COMPLETIONS,
+    { ...good, frequency_penalty: 3 },
+    /frequency_penalty/,
+    'frequency_penalty',
+  ],
   ['a bias', COMPLETIONS, { ...good, logit_bias: { 5: 1 } }, /logit_bias/, 'logit_bias'],
   [
     'stream options that are unknown',

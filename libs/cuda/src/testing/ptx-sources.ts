@@ -9,7 +9,14 @@ export const KERNELS = path.join(HOME, 'kernels');
 /** What they are compiled to. */
 export const PTX = path.join(HOME, 'ptx');
 /** The modules, and the architectures that they are for: 90a is Hopper alone. */
-export const MODULES = { decode: '90', sample: '90', prefill: '90a', block: '90', statistics: '90', tune: '90' } as const;
+export const MODULES = {
+  decode: '90',
+  sample: '90',
+  prefill: '90a',
+  block: '90',
+  statistics: '90',
+  tune: '90',
+} as const;
 /** The digest of what was compiled. */
 export const PTX_SOURCES = path.join(PTX, 'sources.json');
 

@@ -13,7 +13,9 @@ export function engineDeviceOption(): Option {
 /** A device of the engine. */
 export function engineDevice(text: string): string {
   if (isEngineDevice(text)) return text;
-  throw new InvalidArgumentError("Expected cpu, cuda, cuda:N with the GPU's number, or cuda:0,1 for several.");
+  throw new InvalidArgumentError(
+    "Expected cpu, cuda, cuda:N with the GPU's number, or cuda:0,1 for several.",
+  );
 }
 
 /** Whether it is one that the engine may have. */
