@@ -93,7 +93,7 @@ export function gpuCount(): number {
 }
 
 /** Sizes are rounded up to this: what is used again is found by its size. */
-const GRANULE = 512;
+export const GRANULE = 512;
 
 /**
  * A GPU's memory, kernels and matrix products, for whatever is composed here. Calls are carried out in order and none waits
@@ -238,5 +238,11 @@ export class CudaArithmetic {
     this.#native.close();
   }
 }
+
+/** What blocks are run by: a GPU, or what stands in for one. */
+export type Gpu = Pick<
+  CudaArithmetic,
+  'facts' | 'load' | 'allocate' | 'release' | 'trim' | 'upload' | 'download' | 'copy' | 'fill' | 'launch' | 'multiply' | 'wait'
+>;
 
 const LETTERS = { pointer: 'p', int: 'i', long: 'l', float: 'f', double: 'd' } as const;

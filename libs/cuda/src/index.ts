@@ -24,11 +24,13 @@ export {
   type Argument,
   type ArithmeticFacts,
   type DeviceMemory,
+  type Gpu,
   type KernelModule,
   type Launch,
   type Product,
 } from './arithmetic.ts';
 export { createCudaBlockRunner, type CudaBlockRunnerOptions } from './blocks/block-runner.ts';
+export { gpuMemory, type GpuWorkload } from './blocks/gpu-memory.ts';
 export { requireBlocksRun } from './blocks/require-runnable.ts';
 export {
   choiceBytes,

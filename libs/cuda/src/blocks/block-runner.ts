@@ -14,7 +14,7 @@ import {
   type ModelDescription,
   type TapOutput,
 } from '@esparse/model';
-import type { CudaArithmetic } from '../arithmetic.ts';
+import type { Gpu } from '../arithmetic.ts';
 import { loadParameters, releaseParameters } from './parameters.ts';
 import { requireBlocksRun } from './require-runnable.ts';
 import { createRopeCache, runProgram } from './run-program.ts';
@@ -28,7 +28,7 @@ const BLOCK_VERSION = 2;
 
 /** Prepares to run the blocks of a model on a GPU, which stays open when the runner is released. */
 export interface CudaBlockRunnerOptions {
-  readonly gpu: CudaArithmetic;
+  readonly gpu: Gpu;
   /** Tokens of a sequence. */
   readonly seqlen: number;
 }
@@ -74,7 +74,7 @@ export function createCudaBlockRunner(
 }
 
 /** Names the arithmetic of a GPU: see `BlockRunner`. */
-function numericsOf(gpu: CudaArithmetic, seqlen: number): string {
+function numericsOf(gpu: Gpu, seqlen: number): string {
   const { name, driverVersion, cublaslt } = gpu.facts;
   return `cuda/${name.replace(/\s+/g, '-')}/driver-${driverVersion}/cublaslt-${cublaslt}/rows-${seqlen}/block-${BLOCK_VERSION}`;
 }
@@ -141,7 +141,7 @@ function loadedBlock(
 }
 
 interface BlockRun {
-  readonly gpu: CudaArithmetic;
+  readonly gpu: Gpu;
   readonly description: ModelDescription;
   readonly seqlen: number;
   readonly parameters: ReadonlyMap<string, DeviceMatrix>;
@@ -175,7 +175,7 @@ function runBlock({ gpu, description, show, ...run }: BlockRun): void {
 }
 
 /** Copies hidden states to the GPU, as f32. */
-function placeStates(gpu: CudaArithmetic, hidden: HiddenValues, to: DeviceMatrix): void {
+function placeStates(gpu: Gpu, hidden: HiddenValues, to: DeviceMatrix): void {
   if (areF32(hidden)) {
     gpu.upload(to.memory.address, hidden);
     return;
@@ -186,7 +186,7 @@ function placeStates(gpu: CudaArithmetic, hidden: HiddenValues, to: DeviceMatrix
   gpu.release(rounded.memory);
 }
 
-function broughtDown(gpu: CudaArithmetic, value: DeviceMatrix): Float32Array {
+function broughtDown(gpu: Gpu, value: DeviceMatrix): Float32Array {
   const out = inHugePages(new Float32Array(value.rows * value.channels));
   if (value.type === 'f32') {
     gpu.download(value.memory.address, out);

@@ -1,7 +1,7 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { linearsOf, slotsOf, weightSlot, type ModelDescription } from '@esparse/model';
-import type { CudaArithmetic } from '../arithmetic.ts';
+import type { Gpu } from '../arithmetic.ts';
 import { allocateMatrix, convert, type DeviceMatrix } from './values.ts';
 
 /**
@@ -10,7 +10,7 @@ import { allocateMatrix, convert, type DeviceMatrix } from './values.ts';
  * @throws EsparseError 'usage' where there is no such block, 'checkpoint' where a tensor has another size
  */
 export async function loadParameters(
-  gpu: CudaArithmetic,
+  gpu: Gpu,
   description: ModelDescription,
   block: number,
   weights: WeightSource,
@@ -43,17 +43,11 @@ export async function loadParameters(
   return loaded;
 }
 
-export function releaseParameters(gpu: CudaArithmetic, parameters: ReadonlyMap<string, DeviceMatrix>): void {
+export function releaseParameters(gpu: Gpu, parameters: ReadonlyMap<string, DeviceMatrix>): void {
   for (const { memory } of parameters.values()) gpu.release(memory);
 }
 
-function place(
-  gpu: CudaArithmetic,
-  values: Float32Array,
-  rows: number,
-  channels: number,
-  round: boolean,
-): DeviceMatrix {
+function place(gpu: Gpu, values: Float32Array, rows: number, channels: number, round: boolean): DeviceMatrix {
   const exact = allocateMatrix(gpu, rows, channels, 'f32');
   gpu.upload(exact.memory.address, values);
   if (!round) return exact;

@@ -8,7 +8,7 @@ import {
   type OperationName,
   type RopeSpec,
 } from '@esparse/model';
-import type { CudaArithmetic, DeviceMemory } from '../arithmetic.ts';
+import type { Gpu, DeviceMemory } from '../arithmetic.ts';
 import { cudaOperation } from './operations/index.ts';
 import type { RunContext } from './operations/operation.ts';
 import { allocateMatrix, convert, type DeviceMatrix, type ElementType } from './values.ts';
@@ -17,7 +17,7 @@ import { allocateMatrix, convert, type DeviceMatrix, type ElementType } from './
 const EXACT: ReadonlySet<OperationName> = new Set(['add', 'scale', 'rmsNorm', 'layerNorm']);
 
 export interface ProgramOptions {
-  readonly gpu: CudaArithmetic;
+  readonly gpu: Gpu;
   readonly description: ModelDescription;
   readonly seqlen: number;
   readonly parameters: ReadonlyMap<string, DeviceMatrix>;
@@ -115,7 +115,7 @@ export interface RopeCache {
   release(): void;
 }
 
-export function createRopeCache(gpu: CudaArithmetic, seqlen: number): RopeCache {
+export function createRopeCache(gpu: Gpu, seqlen: number): RopeCache {
   const made = new Map<RopeSpec, readonly [DeviceMemory, DeviceMemory]>();
   return {
     tables(spec) {

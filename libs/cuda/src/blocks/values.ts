@@ -1,4 +1,4 @@
-import type { CudaArithmetic, Argument, DeviceMemory } from '../arithmetic.ts';
+import type { Gpu, Argument, DeviceMemory } from '../arithmetic.ts';
 
 /** Types of elements on the GPU; `TYPES` has the numbers that kernels know them by. */
 export type ElementType = 'f32' | 'bf16';
@@ -18,12 +18,7 @@ export function bytesOf(type: ElementType): number {
   return type === 'f32' ? 4 : 2;
 }
 
-export function allocateMatrix(
-  gpu: CudaArithmetic,
-  rows: number,
-  channels: number,
-  type: ElementType,
-): DeviceMatrix {
+export function allocateMatrix(gpu: Gpu, rows: number, channels: number, type: ElementType): DeviceMatrix {
   return { memory: gpu.allocate(bytesOf(type) * rows * channels), rows, channels, type };
 }
 
@@ -41,7 +36,7 @@ const THREADS = 256;
 
 /** Launches a kernel whose threads make eight elements each of so many; that number is its last argument. */
 export function launchElements(
-  gpu: CudaArithmetic,
+  gpu: Gpu,
   kernel: string,
   { rows, channels }: DeviceMatrix,
   args: readonly Argument[],
@@ -52,7 +47,7 @@ export function launchElements(
 }
 
 /** The same elements in another type. */
-export function convert(gpu: CudaArithmetic, from: DeviceMatrix, to: DeviceMatrix): void {
+export function convert(gpu: Gpu, from: DeviceMatrix, to: DeviceMatrix): void {
   launchElements(gpu, 'scale_elements', from, [...typed(from), ...typed(to), float(1)]);
 }
 

@@ -47,10 +47,13 @@ async function run({ json, layer, family, worker, ...flags }: Flags, signal: Abo
     return;
   }
   const plan = await planRun(options, signal);
-  process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags.combine ?? 'pruner'));
+  process.stdout.write(json ? `${JSON.stringify(plan)}\n` : render(plan, flags));
 }
 
-function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
+function render(
+  plan: RunPlan,
+  { combine = 'pruner', device = 'cpu' }: Pick<Flags, 'combine' | 'device'>,
+): string {
   const { read, wire, store, memory, seconds, measured, uncounted } = plan;
   const rows: [string, string][] = [
     ...plan.steps.map(({ kind, name, options }): [string, string] => [kind, `${name}${optionsOf(options)}`]),
@@ -68,6 +71,7 @@ function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
     ['memory of the pruner, at most', bytes(memory.pruner)],
     ['memory of a worker, at most', bytes(memory.worker)],
   ];
+  if (memory.gpu !== undefined) rows.push(['memory of a GPU, at most', bytes(memory.gpu)]);
   if (plan.spilled > 0) rows.push(['temporary file of the pruner, at most', bytes(plan.spilled)]);
   if (plan.spilledByWorker > 0)
     rows.push(['temporary file of a worker, at most', bytes(plan.spilledByWorker)]);
@@ -78,6 +82,7 @@ function render(plan: RunPlan, combine: 'pruner' | 'worker'): string {
     patternsOf(plan) +
     `\nThe estimate is from a measurement of a moment on this machine: ${(measured.flops / 1e9).toFixed(0)} GFLOP/s, ` +
     `reading ${bytes(measured.read)}/s, writing ${bytes(measured.write)}/s.\n` +
+    (device.startsWith('cuda') ? "Seconds are those of this machine's processor: a GPU takes fewer.\n" : '') +
     (uncounted.length === 0
       ? ''
       : `Memory and time of ${uncounted.join(', ')} are not in it: they do not say what they take.\n`)

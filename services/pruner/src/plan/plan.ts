@@ -7,7 +7,8 @@ import { formatPattern, type ConfiguredPipeline, type Plugin } from '@esparse/sp
 import type { StatisticReader } from '@esparse/statistics';
 import { resolveLayers, type Layers } from '../layers.ts';
 import { requireTakenBlocks } from '../require-taken-blocks.ts';
-import { checkedReaders } from '../statistics.ts';
+import { shardsOf } from '../shards.ts';
+import { checkedReaders, usualCombine } from '../statistics.ts';
 import { blockShape } from './block-shape.ts';
 import { pluginCosts } from './costs.ts';
 import { measureRates, type Rates } from './measure.ts';
@@ -44,11 +45,30 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const store = await storeBytesOf(options.model, shape, signal);
     const weightBytes = checkpoint.info(tensor).dtype === 'F32' ? 4 : 2;
     const textBytes = await sizeOf(options.calibration);
-    return composePlan({ options, description, layers, readers, store, weightBytes, textBytes, rates });
+    const gpuBytes = await gpuBytesOf(options, description, readers);
+    const facts = { options, description, layers, readers, store, weightBytes, textBytes, rates, gpuBytes };
+    return composePlan(facts);
   } finally {
     await checkpoint.close();
   }
 }
+
+/** What an NVIDIA GPU must have, where one is used. */
+async function gpuBytesOf(
+  { device = 'cpu', samples, seqlen, combine }: PlanOptions,
+  description: ModelDescription,
+  readers: ReadonlySet<StatisticReader>,
+): Promise<number | undefined> {
+  if (!device.startsWith('cuda')) return undefined;
+  const { gpuMemory } = await import('@esparse/cuda');
+  const [largest] = shardsOf(new Uint32Array(samples * seqlen), seqlen, description.hidden);
+  const gathers = (combine ?? usualCombine(readers, CUDA)) === 'worker';
+  const statistics = gathers ? statisticsOf(readers) : [];
+  return gpuMemory(description, { seqlen, sequences: largest!.sequences, statistics });
+}
+
+/** What the numerics ids of workers on NVIDIA GPUs begin with. */
+const CUDA = 'cuda/';
 
 /** Bytes of the text, where one is named. @throws EsparseError 'text' where it cannot be read */
 async function sizeOf(file: string | undefined): Promise<number> {
@@ -72,6 +92,8 @@ export interface PlanFacts {
   /** Bytes of the calibration text. @default 0 */
   readonly textBytes?: number | undefined;
   readonly rates: Rates;
+  /** What an NVIDIA GPU must have. @default none is used */
+  readonly gpuBytes?: number | undefined;
 }
 
 /** Computes a plan: the same facts always give the same one. */
@@ -84,6 +106,7 @@ export function composePlan({
   weightBytes,
   textBytes,
   rates,
+  gpuBytes,
 }: PlanFacts): RunPlan {
   const { pipeline } = options;
   const statistics = statisticsOf(readers);
@@ -108,7 +131,11 @@ export function composePlan({
     wire: wireBytes(workload, statistics),
     store: { ...store, hidden: hiddenBytes(workload) },
     written: writtenBytes(workload, store),
-    memory: { pruner: prunerMemory(workload, costs, textBytes), worker: workerMemory(workload, costs) },
+    memory: {
+      pruner: prunerMemory(workload, costs, textBytes),
+      worker: workerMemory(workload, costs),
+      ...(gpuBytes !== undefined && { gpu: gpuBytes }),
+    },
     spilled: workload.calibrates ? heldOf(workload, costs).file : 0,
     spilledByWorker: costs.blockStages(blockShape(workload)).file,
     seconds: secondsOf(workload, store, costs, rates),

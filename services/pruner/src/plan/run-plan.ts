@@ -16,6 +16,8 @@ export type PlanOptions = Omit<
   readonly calibration?: string | undefined;
   /** Workers, each with the threads of this machine. */
   readonly workers: number;
+  /** What runs the blocks. @default 'cpu' */
+  readonly device?: string | undefined;
   /** Threads of the runtime in the short measurement. @default all processors */
   readonly threads?: number | undefined;
 };
@@ -62,7 +64,12 @@ export interface RunPlan {
   /** Written in the whole run. */
   readonly written: { readonly store: number; readonly hidden: number };
   /** The most that each process holds, an upper bound. */
-  readonly memory: { readonly pruner: number; readonly worker: number };
+  readonly memory: {
+    readonly pruner: number;
+    readonly worker: number;
+    /** Of an NVIDIA GPU, with `device` 'cuda': with less, a worker fails. */
+    readonly gpu?: number;
+  };
   /** The most that the pruner's temporary file grows to, of what Hessians do not find room for in memory. */
   readonly spilled: number;
   /** The same of a worker that tunes a block. */

@@ -1,10 +1,10 @@
 import type { ModelDescription, RopeSpec } from '@esparse/model';
-import type { CudaArithmetic } from '../../arithmetic.ts';
+import type { Gpu } from '../../arithmetic.ts';
 import type { DeviceMatrix } from '../values.ts';
 
 /** What an operation may ask for to launch its kernels. */
 export interface RunContext {
-  readonly gpu: CudaArithmetic;
+  readonly gpu: Gpu;
   readonly description: ModelDescription;
   /** Tokens of each sequence; a matrix has those of one sequence after those of another. */
   readonly seqlen: number;

@@ -1,0 +1,91 @@
+import type { WeightSource } from '@esparse/checkpoint';
+import { kindOf, slotsOf, linearsOf, tapsOf, type HiddenValues, type ModelDescription } from '@esparse/model';
+import type { AnyStatistic } from '@esparse/statistics';
+import { GRANULE, type ArithmeticFacts, type Gpu } from '../arithmetic.ts';
+import { createCudaBlockRunner } from './block-runner.ts';
+
+/** What driver and cuBLASLt take on an H200 beside what is asked for: its context, kernels, and the workspace of products. */
+const CONTEXT_BYTES = 700 * 2 ** 20;
+
+/** What a GPU is to do. */
+export interface GpuWorkload {
+  readonly seqlen: number;
+  /** Of a shard, at most. */
+  readonly sequences: number;
+  /** What is gathered there. @default nothing */
+  readonly statistics?: readonly AnyStatistic[];
+}
+
+/**
+ * The most that a worker takes of a GPU's memory, whatever block it runs: runs each kind of block, and folds the statistics of
+ * its taps, on a GPU that counts what is asked for and does nothing else.
+ *
+ * @throws EsparseError as `createCudaBlockRunner`
+ */
+export async function gpuMemory(
+  description: ModelDescription,
+  { seqlen, sequences, statistics = [] }: GpuWorkload,
+): Promise<number> {
+  const { gpu, peak } = countingGpu();
+  const runner = createCudaBlockRunner(description, { gpu, seqlen });
+  for (const kind of description.program.blocks.keys()) {
+    const block = Array.from({ length: description.blocks }, (_, k) => k).find(
+      (k) => kindOf(description.program, k) === kind,
+    );
+    if (block === undefined) continue;
+    const loaded = await runner.load(block, weightsOf(description, block));
+    const hidden = { length: sequences * seqlen * description.hidden, BYTES_PER_ELEMENT: 2 };
+    // Only its length and type are looked at.
+    const states = hidden as unknown as HiddenValues & Uint16Array;
+    const folds = tapsOf(description, block).flatMap(({ channels }) =>
+      statistics.flatMap((statistic) => statistic.onDevice?.(gpu, channels) ?? []),
+    );
+    await loaded.show!(
+      states,
+      new Map(tapsOf(description, block).map(({ name }) => [name, () => undefined])),
+    );
+    for (const fold of folds) fold.release();
+    await loaded.advanceRounded!(states);
+    await loaded.release();
+  }
+  await runner.release();
+  return CONTEXT_BYTES + peak();
+}
+
+/** Tensors of the block's shapes that hold nothing. */
+function weightsOf(description: ModelDescription, block: number): WeightSource {
+  const slots = slotsOf(linearsOf(description, block), description.blockTensors(block), block);
+  const sizes = new Map(slots.map(({ name, shape }) => [name, shape.reduce((size, each) => size * each, 1)]));
+  const read = (name: string) => Promise.resolve({ length: sizes.get(name) } as unknown as Float32Array);
+  return { has: (name) => sizes.has(name), shape: () => [], read, readRows: read, readRowRange: read };
+}
+
+/**
+ * A GPU that has any room, computes nothing, and remembers how much was in use at once: what was released is given back where
+ * there is no room for more.
+ */
+function countingGpu(): { readonly gpu: Gpu; peak(): number } {
+  let [next, used, most] = [GRANULE, 0, 0];
+  const nothing = () => undefined;
+  const gpu: Gpu = {
+    facts: FACTS,
+    ...{ load: nothing, upload: nothing, download: nothing, copy: nothing, fill: nothing },
+    ...{ launch: nothing, multiply: nothing, wait: nothing, trim: nothing },
+    allocate(bytes) {
+      const size = Math.max(GRANULE, Math.ceil(bytes / GRANULE) * GRANULE);
+      used += size;
+      most = Math.max(most, used);
+      next += size;
+      return { address: next - size, bytes: size };
+    },
+    release({ bytes }) {
+      used -= bytes;
+    },
+  };
+  return { gpu, peak: () => most };
+}
+
+const FACTS: ArithmeticFacts = {
+  ...{ name: '', driverVersion: 0, major: 9, minor: 0, multiprocessors: 0 },
+  ...{ freeBytes: 0, totalBytes: 0, heldBytes: 0, cublaslt: 0 },
+};
