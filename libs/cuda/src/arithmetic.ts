@@ -242,7 +242,18 @@ export class CudaArithmetic {
 /** What blocks are run by: a GPU, or what stands in for one. */
 export type Gpu = Pick<
   CudaArithmetic,
-  'facts' | 'load' | 'allocate' | 'release' | 'trim' | 'upload' | 'download' | 'copy' | 'fill' | 'launch' | 'multiply' | 'wait'
+  | 'facts'
+  | 'load'
+  | 'allocate'
+  | 'release'
+  | 'trim'
+  | 'upload'
+  | 'download'
+  | 'copy'
+  | 'fill'
+  | 'launch'
+  | 'multiply'
+  | 'wait'
 >;
 
 const LETTERS = { pointer: 'p', int: 'i', long: 'l', float: 'f', double: 'd' } as const;
