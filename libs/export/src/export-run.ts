@@ -6,6 +6,7 @@ import { beginExport, checkFiles, destinationOf, endExport } from './destination
 import type { ExportDtype } from './dtype/dtypes.ts';
 import { roundedBetween, type RoundedTensors } from './dtype/in-dtype.ts';
 import type { ExportFile, ExportFormat } from './format.ts';
+import { foldGraphSource } from './graph/fold-graph-source.ts';
 import { foldSource, type FoldedLinear } from './fold/fold-source.ts';
 import { isGraphSource, openExportSource, type ExportSource, type GraphSource } from './source.ts';
 
@@ -133,12 +134,10 @@ async function graphFiles(
       hint: 'leave --dtype out',
     });
   }
-  if (fold) {
-    throw new EsparseError('unsupported', 'orders of inputs are not folded into graphs', {
-      hint: 'leave --fold out: the weights are then in their original order',
-    });
-  }
-  return { form: graphs.form, files: await graphs.files(source, signal), rounded: () => Promise.resolve([]) };
+  const rounded = () => Promise.resolve([]);
+  if (!fold) return { form: graphs.form, files: await graphs.files(source), rounded };
+  const { moved, linears } = await foldGraphSource(source, signal);
+  return { form: graphs.form, files: await graphs.files(source, moved), linears, rounded };
 }
 
 /** @throws EsparseError 'usage' where a type is asked of a format without weights */

@@ -1,5 +1,6 @@
 import type { FilePart } from '@esparse/storage';
 import type { ExportDtype } from './dtype/dtypes.ts';
+import type { TensorOrders } from './graph/fold-graph.ts';
 import type { ExportSource, GraphSource } from './source.ts';
 
 /** A file of an export. Its size follows from its parts, so that a full disk is foreseen before anything is written. */
@@ -38,7 +39,8 @@ export interface ExportFormat {
   /** How graphs of ONNX are written. @default they are refused */
   readonly graphs?: {
     readonly form: ExportFormat['form'];
-    readonly files: (source: GraphSource, signal?: AbortSignal) => Promise<readonly ExportFile[]>;
+    /** @param moved orders of tensors, where those of inputs are folded */
+    readonly files: (source: GraphSource, moved?: TensorOrders) => Promise<readonly ExportFile[]>;
   };
 }
 

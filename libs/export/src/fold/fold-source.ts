@@ -12,9 +12,10 @@ export interface FoldedLinear {
   /**
    * 'folded': the linears before it have their outputs in its order. 'contiguous': its groups are consecutive as they are.
    * 'residual': its input is the residual stream, which all blocks share. 'heads': its groups span heads of attention, or
-   * differ between heads that share their values.
+   * differ between heads that share their values. Of a graph, 'kernel': its groups span positions of a kernel; 'fixed':
+   * something else makes or reads its input that cannot be put in that order, or is in another one.
    */
-  readonly order: 'folded' | 'contiguous' | 'residual' | 'heads';
+  readonly order: 'folded' | 'contiguous' | 'residual' | 'heads' | 'kernel' | 'fixed';
 }
 
 /** A run whose orders are moved into the linears before, where that is exact. */

@@ -33,7 +33,7 @@ export const onnx: ExportFormat = {
       jsonFile('config.json', source.config),
     ];
   },
-  graphs: { form: 'file', files: async (source) => [await prunedGraphFile(source)] },
+  graphs: { form: 'file', files: async (source, moved) => [await prunedGraphFile(source, moved)] },
 };
 
 /** The types of all matrices. */

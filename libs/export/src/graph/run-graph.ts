@@ -18,5 +18,5 @@ export async function graphOfRun(
       hint: '`esparse eval --text` measures language models',
     });
   }
-  return { file: await prunedGraph(source, signal), description: source.description };
+  return { file: await prunedGraph(source, { signal }), description: source.description };
 }

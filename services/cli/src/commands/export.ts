@@ -105,6 +105,8 @@ const ORDERS: Readonly<Record<FoldedLinear['order'], string>> = {
   contiguous: 'consecutive without',
   residual: 'in the original order, since they read the residual stream',
   heads: 'in the original order, since their groups cross heads of attention',
+  kernel: 'in the original order, since their groups cross positions of the kernel',
+  fixed: 'in the original order, since what else makes or reads their inputs has an order of its own',
 };
 
 /** What was folded, a line for each fate. */
