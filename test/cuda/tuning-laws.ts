@@ -193,6 +193,37 @@ void test('what is learnt is what the processor learns; masks are kept; equal ru
   assert.notDeepEqual((await tuneBlock({ ...block, seed: 4, backend })).parameters, there.parameters);
 });
 
+for (const bits of [4, 8] as const) {
+  void test(`of weights that will be integers of ${bits} bits the same is learnt, with these in their places`, async () => {
+    const block = await prunedBlock();
+    const cols = new Map(
+      linearsOf(block.description, block.block).map((linear) => [weightSlot(linear.name), linear.cols]),
+    );
+    const parameters = new Map(
+      [...block.parameters].map(([slot, parameter]): [string, TunedParameter] => {
+        const columns = cols.get(slot);
+        if (parameter.mask === undefined || columns === undefined) return [slot, parameter];
+        // Reversed: an order that is not looked at would show.
+        const permutation = Int32Array.from({ length: columns }, (_, i) => columns - 1 - i);
+        return [slot, { ...parameter, rounding: { bits, positions: 12, permutation } }];
+      }),
+    );
+    const given = { ...block, parameters };
+    const here = await tuneBlock({ ...given, backend: onnxTuning({ threads: 1 }) });
+    const there = await tuneBlock({ ...given, backend: cudaTuning(gpu) });
+    const floats = await tuneBlock({ ...block, backend: cudaTuning(gpu), options: { steps: 0 } });
+    const [before, after] = [
+      there.report.heldOutBefore / here.report.heldOutBefore,
+      there.report.heldOutAfter / here.report.heldOutAfter,
+    ];
+    assert.ok(Math.abs(before - 1) < 0.01, `before ${before}`);
+    assert.ok(Math.abs(after - 1) < 0.05, `after ${after}`);
+    assert.ok(there.report.heldOutAfter < 0.85 * there.report.heldOutBefore);
+    assert.notEqual(there.report.heldOutBefore, floats.report.heldOutBefore);
+    assert.deepEqual(await tuneBlock({ ...given, backend: cudaTuning(gpu) }), there);
+  });
+}
+
 void test('losses that are no numbers end it, and so does whoever aborts it', async () => {
   const block = await prunedBlock();
   const odd = await tuneBlock({

@@ -37,7 +37,7 @@ const std::map<std::string, Runner>& runners() {
       TUNE(tune_activation), TUNE(tune_activation_back), TUNE(tune_adam),
       TUNE(tune_add), TUNE(tune_column_parts), TUNE(tune_columns),
       TUNE(tune_gated), TUNE(tune_gated_back), TUNE(tune_gather),
-      TUNE(tune_heads), TUNE(tune_loss), TUNE(tune_loss_sum),
+      TUNE(tune_heads), TUNE(tune_integers), TUNE(tune_loss), TUNE(tune_loss_sum),
       TUNE(tune_next), TUNE(tune_norm), TUNE(tune_norm_back),
       TUNE(tune_rope), TUNE(tune_scale), TUNE(tune_softmax),
       TUNE(tune_softmax_back), TUNE(tune_spread),

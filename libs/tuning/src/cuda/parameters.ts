@@ -67,10 +67,29 @@ export function createParameters(
     if (parameter.mask === undefined) gpu.fill(mask + at, 1, parameter.values.length);
     else gpu.upload(mask + at, parameter.mask);
   }
+  /** What becomes integers: its arguments of the kernel, and how many spans it has. */
+  const integersOf = (slot: string, { values, mask: kept, rounding }: TunedParameter) => {
+    if (rounding === undefined || kept === undefined) return [];
+    const { bits, positions, permutation } = rounding;
+    const order = take(4 * permutation.length);
+    gpu.upload(order, permutation);
+    const columns = permutation.length;
+    const [rows, spans] = [values.length / columns, Math.ceil(columns / positions)];
+    const at = offsets.get(slot)!;
+    const pointers = [masters + 4 * at, copies + 2 * at, mask + at, order];
+    const given = [...pointers.map((pointer) => ({ pointer })), rows, columns, positions, spans, bits];
+    return [{ count: rows * spans, given }];
+  };
+  const integers = ordered.flatMap(([slot, parameter]) => integersOf(slot, parameter));
+  /** The copies of survivors that will be integers become these. */
+  const toIntegers = () => {
+    for (const { count: spans, given: all } of integers) kernels.rows('integers', spans, all);
+  };
   const round = () => {
     const to = { address: copies, type: 'bf16', accumulate: false } as const;
     const from = { address: masters, type: 'f32' } as const;
     kernels.elements('scale', end / 8, [from, { float: 1 }, to, { long: end / 8 }]);
+    toIntegers();
   };
   round();
   const keep = () => {
@@ -95,6 +114,7 @@ export function createParameters(
     step(rates, step) {
       const pointers = [masters, copies, means, squares, gradients, mask, rates, step];
       kernels.elements('adam', count / 8, [...pointers.map((pointer) => ({ pointer })), { long: count / 8 }]);
+      toIntegers();
     },
     keep,
     gradients: () => read(gradients),
