@@ -1,9 +1,13 @@
 import { EsparseError } from '@esparse/errors';
 import { mkdir, open, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { forEachBounded } from '../bounded.ts';
 import { codeOf } from '../error-code.ts';
 import { checkKey } from '../key.ts';
 import { isAbsent } from './errors.ts';
+
+/** Folders that are flushed at once: file systems write what they are asked for meanwhile in one go. */
+const FLUSHES_AT_ONCE = 4;
 
 /**
  * The folders of a file store. A store may have been made by someone else, so a symbolic link in it that leads
@@ -53,9 +57,15 @@ export class Folders {
         if (folder === this.root) break;
       }
     }
-    // The deepest first: a name is durable only after what it names.
-    const deepestFirst = [...all].sort((a, b) => b.length - a.length);
-    for (const folder of deepestFirst) await syncFolder(folder);
+    // The deepest first: a name is durable only after what it names. Those of one depth wait for the device together.
+    const depths = new Map<number, string[]>();
+    for (const folder of all) {
+      const depth = folder.split(path.sep).length;
+      depths.set(depth, [...(depths.get(depth) ?? []), folder]);
+    }
+    for (const [, together] of [...depths].sort(([a], [b]) => b - a)) {
+      await forEachBounded(together.length, FLUSHES_AT_ONCE, (i) => syncFolder(together[i]!));
+    }
   }
 
   async #inside(file: string): Promise<string> {
