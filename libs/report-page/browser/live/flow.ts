@@ -203,7 +203,7 @@ function node(
 ): SVGElement {
   const inner = width - 16;
   const text = (at: number, words: string, quiet = false) =>
-    svg('text', { x: 8, y: at, class: quiet ? 'quiet' : '' }, fitted(words, inner, quiet ? 5.6 : 6.8));
+    svg('text', { x: 8, y: at, class: quiet ? 'quiet' : '' }, fitted(words, inner, quiet ? 5.3 : 6.8));
   const [busy, held] = [(figures?.busy ?? 0) * inner, (figures?.backpressured ?? 0) * inner];
   const bar = (from: number, size: number, kind: string) =>
     size < 0.3 ? [] : [svg('rect', { x: 8 + from, y: 26, width: size, height: 8, class: kind })];
@@ -234,7 +234,7 @@ function sharesInWords({ busy, backpressured }: LiveOperator): string {
 
 function workInWords({ rate, unit, done, queue }: LiveOperator): string {
   const what = rate > 0 ? `${count(rate)} ${unit}/s` : `${count(done)} ${unit} so far`;
-  return queue > 0 ? `${what}, ${queue} waiting` : what;
+  return queue > 0 ? `${what}, ${queue} wait` : what;
 }
 
 /** Words cut to a width, by what a letter takes on average. */

@@ -38,8 +38,8 @@ export function liveView(): LiveView {
       element(
         'div',
         { class: 'columns' },
-        element('div', {}, flow.element, workers.element),
-        element('div', {}, timeline.element, commits.element, log.element),
+        element('div', {}, flow.element),
+        element('div', {}, timeline.element, workers.element, commits.element, log.element),
       ),
       depth.element,
     ],

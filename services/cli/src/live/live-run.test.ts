@@ -8,7 +8,7 @@ const progress = (done: number, block = 1): LiveEvent => ({
 });
 
 test('of steps within a phase viewers get the last one of the moment, and of other events all', () => {
-  const live = new LiveRun(() => 0);
+  const live = new LiveRun();
   const news: string[] = [];
   live.listen((text) => news.push(text));
   for (const event of [started(2), progress(1), progress(2), progress(3)]) live.push(event);
@@ -25,7 +25,7 @@ test('of steps within a phase viewers get the last one of the moment, and of oth
 });
 
 test('what viewers make of the news is the state of the server', () => {
-  const live = new LiveRun(() => 0);
+  const live = new LiveRun();
   let state = NO_STATE;
   live.listen((text) => {
     state = (JSON.parse(text) as LiveEvent[]).reduce(after, state);
@@ -38,19 +38,21 @@ test('what viewers make of the news is the state of the server', () => {
   expect(JSON.parse(JSON.stringify(state))).toEqual(server);
 });
 
-test('the time that is left is known once a block has been measured, as in the terminal', () => {
-  const clock = { ms: 0 };
-  const live = new LiveRun(() => clock.ms);
-  live.push(started(3));
-  live.push(progress(0, 1));
+test('the time that is left is known once a block has been measured, by the clock of the events', () => {
+  const live = new LiveRun();
+  const at = (seconds: number) => new Date(Date.UTC(2020, 0, 1) + 1000 * seconds).toISOString();
+  live.push({ ...started(3), time: at(0) });
+  live.push({ ...progress(0, 1), time: at(0) });
   expect(live.state.estimate.left).toBeUndefined();
-  clock.ms = 10_000;
-  live.push(progress(0, 2));
+  live.push({ ...progress(0, 2), time: at(10) });
   expect(live.state.estimate.left).toBeGreaterThan(10_000);
+  const { left } = live.state.estimate;
+  live.push({ event: 'note', time: at(12), message: 'two seconds later' });
+  expect(live.state.estimate.left).toBe(left! - 2_000);
 });
 
 test('nobody who listens no more is told', () => {
-  const live = new LiveRun(() => 0);
+  const live = new LiveRun();
   const news: string[] = [];
   live.listen((text) => news.push(text))();
   live.push(progress(1));

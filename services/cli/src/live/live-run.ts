@@ -14,17 +14,14 @@ export type NewsListener = (news: string) => void;
 export class LiveRun {
   readonly #listeners = new Set<NewsListener>();
   readonly #timeLeft: { current: TimeLeft | undefined } = { current: undefined };
-  readonly #now: () => number;
+  /** By the events: those of a run that is shown again lie in the past. */
+  #now = 0;
   #state: LiveState = NO_STATE;
   #pending: LiveEvent[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param now milliseconds, for the time that is left */
-  constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
-  }
-
   push(event: LiveEvent): void {
+    this.#now = Math.max(this.#now, Date.parse(event.time));
     this.#estimate(event);
     const last = this.#pending.at(-1);
     // Of steps within a phase, viewers need the last one only.
@@ -70,7 +67,7 @@ export class LiveRun {
   }
 
   #estimate(event: LiveEvent): void {
-    if (event.event === 'started') this.#timeLeft.current = new TimeLeft(event.blocks, this.#now);
+    if (event.event === 'started') this.#timeLeft.current = new TimeLeft(event.blocks, () => this.#now);
     else if (event.event === 'progress') this.#timeLeft.current?.progress(event);
     else if (event.event === 'committed') this.#timeLeft.current?.committed(event);
   }

@@ -18,7 +18,7 @@ export function noWorker(
 }
 
 /** The cause at the end of what gRPC reports, which wraps it anew at each level: `Error: connect ECONNREFUSED 10.0.0.1:7070`. */
-function causeOf(trouble: string): string {
+export function causeOf(trouble: string): string {
   return trouble
     .replace(/\.? *Resolution note: *$/, '')
     .split(/Last error: |Error: /)

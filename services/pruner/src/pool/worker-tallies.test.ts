@@ -22,7 +22,11 @@ test('a worker has what it has done, how fast it was while it worked, and what i
 });
 
 test('one that cannot be reached says why, and its greatest memory is kept', () => {
-  const worker = connection('a:1', 0, 'connect ECONNREFUSED');
+  const worker = connection(
+    'a:1',
+    0,
+    'round_robin: No connection established. Last error: Error: connect ECONNREFUSED. Resolution note: ',
+  );
   const tallies = createWorkerTallies([worker]);
   tallies.memory(worker, 7);
   tallies.memory(worker, 5);

@@ -1,4 +1,5 @@
 import type { WorkerConnection } from '@esparse/protocol';
+import { causeOf } from './no-worker.ts';
 import type { Task } from './task.ts';
 
 /** What is known of a worker, or of all those behind one name. */
@@ -73,7 +74,7 @@ export function createWorkerTallies(
           const worked = busyMs + (running > 0 ? now() - since : 0);
           return {
             ...{ worker: address, connected: ready },
-            ...(ready === 0 && trouble !== undefined && { trouble }),
+            ...(ready === 0 && trouble !== undefined && { trouble: causeOf(trouble) }),
             ...{ running, done, failed, tokens },
             rate: worked > 0 ? Number(((1000 * tokens) / worked).toPrecision(4)) : 0,
             ...(peak !== undefined && { peakResidentBytes: peak }),
