@@ -10,6 +10,8 @@ export interface WeightSource {
   shape(name: string): readonly number[];
   /** All of it, row-major. */
   read(name: string, signal?: AbortSignal): Promise<Float32Array>;
+  /** The same as its bits, where it is stored in bf16 and nothing must be widened. @default none is had as bits */
+  readonly bits?: (name: string, signal?: AbortSignal) => Promise<Uint16Array | undefined>;
   /** Some rows of a 2-D tensor, in the order given: (rows.length, columns). */
   readRows(name: string, rows: Uint32Array, signal?: AbortSignal): Promise<Float32Array>;
   /** Rows `begin .. end - 1` of the first dimension. */
@@ -32,6 +34,11 @@ export function checkpointWeights(checkpoint: Checkpoint): WeightSource {
     has: (name) => checkpoint.has(name),
     shape: (name) => checkpoint.info(name).shape,
     read: async (name, signal) => toF32(name, await checkpoint.read(name, signal)),
+    bits: async (name, signal) => {
+      if (checkpoint.info(name).dtype !== 'BF16') return undefined;
+      const { buffer, byteOffset, byteLength } = await checkpoint.read(name, signal);
+      return new Uint16Array(buffer, byteOffset, byteLength / 2);
+    },
     readRows: async (name, rows, signal) => toF32(name, await checkpoint.readRows(name, rows, signal)),
     readRowRange: async (name, begin, end, signal) =>
       toF32(name, await checkpoint.readRowRange(name, begin, end, signal)),

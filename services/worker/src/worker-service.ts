@@ -16,6 +16,7 @@ import type { WorkerParts } from './methods/parts.ts';
 import { tuneBlock } from './methods/tune-block.ts';
 import { freeLastPiece, streamActivations } from './methods/stream-activations.ts';
 import { createOpenRun } from './open-run.ts';
+import { createReadAhead } from './read-ahead.ts';
 import type { PathGuard } from './roots.ts';
 import type { SerialQueue } from './serial-queue.ts';
 import type { ComputeThread } from './start-compute.ts';
@@ -35,7 +36,10 @@ export interface WorkerServiceOptions extends HandlerOptions {
 /** The methods of `esparse.v1.Worker`: paths are guarded, hidden states read and written here, the rest computed. */
 export function createWorkerService(options: WorkerServiceOptions): WorkerHandlers {
   const { compute, guard, queue, wholeShards, metrics } = options;
-  const parts: WorkerParts = { openRun: createOpenRun(guard, compute), compute, wholeShards, metrics };
+  const parts: WorkerParts = {
+    ...{ openRun: createOpenRun(guard, compute), compute, wholeShards, metrics },
+    readAhead: wholeShards === true ? createReadAhead() : undefined,
+  };
 
   /** A method that computes and answers once. */
   const computing = <Request, Reply>(

@@ -56,7 +56,8 @@ export async function gpuMemory(
 function weightsOf(description: ModelDescription, block: number): WeightSource {
   const slots = slotsOf(linearsOf(description, block), description.blockTensors(block), block);
   const sizes = new Map(slots.map(({ name, shape }) => [name, shape.reduce((size, each) => size * each, 1)]));
-  const read = (name: string) => Promise.resolve({ length: sizes.get(name) } as unknown as Float32Array);
+  const read = (name: string) =>
+    Promise.resolve({ length: sizes.get(name), BYTES_PER_ELEMENT: 4 } as unknown as Float32Array);
   return { has: (name) => sizes.has(name), shape: () => [], read, readRows: read, readRowRange: read };
 }
 

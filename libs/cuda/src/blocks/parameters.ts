@@ -1,6 +1,14 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { linearsOf, slotsOf, weightSlot, type ModelDescription } from '@esparse/model';
+import { free } from '@esparse/kernels';
+import {
+  areF32,
+  linearsOf,
+  slotsOf,
+  weightSlot,
+  type HiddenValues,
+  type ModelDescription,
+} from '@esparse/model';
 import type { Gpu } from '../arithmetic.ts';
 import { allocateMatrix, convert, type DeviceMatrix } from './values.ts';
 
@@ -25,7 +33,9 @@ export async function loadParameters(
   try {
     for (const { slot, name, shape } of slotsOf(linears, description.blockTensors(block), block)) {
       signal?.throwIfAborted();
-      const values = await weights.read(name, signal);
+      const isMatrix = matrices.has(slot);
+      const bits = isMatrix ? await weights.bits?.(name, signal) : undefined;
+      const values = bits ?? (await weights.read(name, signal));
       const [rows, channels] = shape.length === 2 ? (shape as [number, number]) : [1, shape[0] ?? 1];
       if (values.length !== rows * channels) {
         throw new EsparseError(
@@ -34,7 +44,8 @@ export async function loadParameters(
           { context: { tensor: name } },
         );
       }
-      loaded.set(slot, place(gpu, values, rows, channels, matrices.has(slot)));
+      loaded.set(slot, place(gpu, values, rows, channels, isMatrix));
+      if (bits !== undefined) free(bits);
     }
   } catch (error) {
     releaseParameters(gpu, loaded);
@@ -47,7 +58,12 @@ export function releaseParameters(gpu: Gpu, parameters: ReadonlyMap<string, Devi
   for (const { memory } of parameters.values()) gpu.release(memory);
 }
 
-function place(gpu: Gpu, values: Float32Array, rows: number, channels: number, round: boolean): DeviceMatrix {
+function place(gpu: Gpu, values: HiddenValues, rows: number, channels: number, round: boolean): DeviceMatrix {
+  if (!areF32(values)) {
+    const matrix = allocateMatrix(gpu, rows, channels, 'bf16');
+    gpu.upload(matrix.memory.address, values);
+    return matrix;
+  }
   const exact = allocateMatrix(gpu, rows, channels, 'f32');
   gpu.upload(exact.memory.address, values);
   if (!round) return exact;
