@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import type { AxeResults } from 'axe-core';
@@ -208,6 +208,10 @@ describeIn('in a browser', () => {
     let url = '';
     const shown = (line: string) => (url = /shown on (http:\S+)/.exec(line)?.[1] ?? '') !== '';
     const args = ['--store', at('store.zarr'), '--events', at('events.jsonl'), '--ui', '127.0.0.1:0'];
+    const [begun] = (await readFile(at('events.jsonl'), 'utf8')).split('\n');
+    const { run, time } = JSON.parse(begun!) as { run: string; time: string };
+    const note = JSON.stringify({ event: 'note', time, run, message: HOSTILE });
+    await appendFile(at('events.jsonl'), `${note}\nno event at all\n`);
     const ui = await esparseUntil(shown, 'ui', ...args);
     const live = await browser.newPage({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
     try {
@@ -215,6 +219,8 @@ describeIn('in a browser', () => {
       live.on('pageerror', (error) => complaints.push(error.message));
       await live.goto(url);
       await live.waitForSelector('text=All 4 blocks are committed');
+      await expect(live.locator('.log li', { hasText: HOSTILE }).count()).resolves.toBe(1);
+      await expect(live.locator('img').count()).resolves.toBe(0);
       await expect(live.locator('h3', { hasText: /worked most: \d+ % of the run/ }).count()).resolves.toBe(1);
       await expect(live.locator('td', { hasText: /^127\.0\.0\.1:/ }).count()).resolves.toBe(1);
       await expect(

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { isEsparseError, messageOf } from '@esparse/errors';
-import { describeModel } from '@esparse/model';
+import { describePrunable } from '@esparse/model';
 import {
   inspectBlock,
   linearAttributesOf,
@@ -15,6 +15,9 @@ import type { LiveRun } from './live-run.ts';
 
 /** How often a store is looked at: a block takes seconds at least. */
 const LOOK_MS = 2_000;
+
+/** Different troubles that are said, at most. */
+const MAX_SAID = 100;
 
 /** The run of a store to show: the one that is named, else the newest that goes on, else the current one. */
 export async function chooseRun(store: Store, named: string | undefined): Promise<Run> {
@@ -62,29 +65,34 @@ export async function watchBlocks(live: LiveRun, run: Run, signal: AbortSignal):
   const { started } = live.state;
   const begun = started === undefined ? undefined : new Date(started.time);
   const seen = new Set<number>();
-  let trouble = '';
-  while (!signal.aborted) {
+  const said = new Set<string>();
+  const unless = async (work: () => Promise<void>) => {
     try {
+      await work();
+    } catch (error) {
+      // What is away, or damaged, is said once, and looked at again.
+      if (!isEsparseError(error)) throw error;
+      if (said.has(error.message) || said.size === MAX_SAID) return;
+      said.add(error.message);
+      live.push({ event: 'note', time: new Date().toISOString(), message: messageOf(error) });
+    }
+  };
+  const seenEnd = { finished: false };
+  while (!signal.aborted && !seenEnd.finished) {
+    await unless(async () => {
       for (const block of await run.committedBlocks()) {
         if (seen.has(block)) continue;
-        for (const event of await eventsOf(run, attributes, block, begun)) live.push(event);
-        seen.add(block);
+        await unless(async () => {
+          for (const event of await eventsOf(run, attributes, block, begun)) live.push(event);
+          seen.add(block);
+        });
       }
-      if (await run.finished()) {
-        const { time = new Date().toISOString() } = live.state;
-        live.push({ event: 'finished', time, seconds: {} });
-        return;
-      }
-      trouble = '';
-    } catch (error) {
-      // A store that is away, or damaged, is said once, and looked at again.
-      if (!isEsparseError(error)) throw error;
-      if (trouble !== error.message)
-        live.push({ event: 'note', time: new Date().toISOString(), message: messageOf(error) });
-      trouble = error.message;
-    }
-    await setTimeout(LOOK_MS, undefined, { signal }).catch(() => undefined);
+      seenEnd.finished = await run.finished();
+    });
+    if (!seenEnd.finished) await setTimeout(LOOK_MS, undefined, { signal }).catch(() => undefined);
   }
+  const { time = new Date().toISOString() } = live.state;
+  if (seenEnd.finished) live.push({ event: 'finished', time, seconds: {} });
 }
 
 /** A block that is committed, as events. What it took is the time since the one before. */
@@ -94,7 +102,7 @@ async function eventsOf(
   block: number,
   begun: Date | undefined,
 ): Promise<LiveEvent[]> {
-  const description = describeModel(config);
+  const description = describePrunable(config);
   const [group, written, before] = await Promise.all([
     run.block(block),
     run.committedAt(block),
