@@ -87,6 +87,12 @@ export class ByteReader {
   }
 
   varint(): number {
+    // Most numbers are small.
+    const small = this.#bytes[this.#at];
+    if (small !== undefined && small < 128) {
+      this.#at++;
+      return small;
+    }
     let value = 0;
     for (let scale = 1; scale <= 2 ** 28; scale *= 128) {
       const byte = this.#bytes[this.#at++];

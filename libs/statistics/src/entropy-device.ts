@@ -12,7 +12,7 @@ import {
 
 /** Channels that a block of threads counts, and its threads. */
 const CHANNELS_AT_ONCE = 8;
-const THREADS = 512;
+const THREADS = 1024;
 
 /** Histograms of each channel on a GPU, on the same grid. */
 export function entropyOnDevice(

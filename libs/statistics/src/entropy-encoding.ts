@@ -31,43 +31,90 @@ const NAMES = ['heads', 'gaps', 'counts', 'low', 'high'] as const satisfies (key
  * of the tokens: on a model's activations 4 to 6 KB a channel, and half of it once deflated.
  */
 export function encodeHistograms(histograms: EntropyHistograms, tokens: number): Uint8Array {
-  const { ranges, zeros, bins } = histograms;
-  const channels = zeros.length;
+  const channels = histograms.zeros.length;
   if (tokens === 0) return new Uint8Array();
-  const columns: Columns<ByteWriter> = {
-    heads: new ByteWriter(),
-    gaps: new ByteWriter(),
-    counts: new ByteWriter(),
-    low: new ByteWriter(),
-    high: new ByteWriter(),
+  const columns: Columns<Column> = {
+    heads: new Column(),
+    gaps: new Column(),
+    counts: new Column(),
+    low: new Column(),
+    high: new Column(),
   };
-  for (let c = 0; c < channels; c++) {
-    const min = ranges[c]!;
-    const max = ranges[channels + c]!;
-    columns.heads.f32(min);
-    columns.heads.f32(max);
-    columns.heads.varint(zeros[c]!);
-    const { count: most, slots, positions } = entropyBins(min, max);
-    let empty = 0;
-    for (let i = 0; i < most; i++) {
-      const at = c * ENTROPY_WORDS + 2 * slots[i]!;
-      const count = bins[at]!;
-      if (count === 0) {
-        empty++;
-        continue;
-      }
-      // Modulo 2^32, as the sum itself: any sum has one form.
-      const above = (bins[at + 1]! - Math.imul(count, positions[i]!)) >>> 0;
-      columns.gaps.varint(empty);
-      columns.counts.varint(count);
-      columns.low.byte(above & 255);
-      columns.high.varint(above >>> 8);
-      empty = 0;
-    }
-  }
+  for (let c = 0; c < channels; c++) encodeChannel(columns, histograms, c);
   const out = new ByteWriter();
   for (const name of NAMES) out.block(columns[name].take());
   return out.take();
+}
+
+/** Bytes of a varint at most. */
+const VARINT = 5;
+
+/** Bytes that grow, written in place: a tap has tens of millions of bins, and a call for each number took most of the time. */
+class Column {
+  bytes = new Uint8Array(2 ** 16);
+  length = 0;
+
+  /** Room for so many more. */
+  reserve(count: number): void {
+    if (this.length + count <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(2 * this.bytes.length, this.length + count));
+    grown.set(this.bytes);
+    this.bytes = grown;
+  }
+
+  take(): Uint8Array {
+    return this.bytes.subarray(0, this.length);
+  }
+}
+
+/** Writes a varint as `ByteWriter` does, and gives where it ends. */
+function putVarint(bytes: Uint8Array, at: number, value: number): number {
+  let rest = value;
+  let to = at;
+  while (rest > 127) {
+    bytes[to++] = (rest & 127) | 128;
+    rest >>>= 7;
+  }
+  bytes[to++] = rest;
+  return to;
+}
+
+function encodeChannel(
+  columns: Columns<Column>,
+  { ranges, zeros, bins }: EntropyHistograms,
+  c: number,
+): void {
+  const min = ranges[c]!;
+  const max = ranges[zeros.length + c]!;
+  const { count: most, slots, positions } = entropyBins(min, max);
+  const { heads, gaps, counts, low, high } = columns;
+  heads.reserve(8 + VARINT);
+  const range = new DataView(heads.bytes.buffer, heads.length);
+  range.setFloat32(0, min, true);
+  range.setFloat32(4, max, true);
+  heads.length = putVarint(heads.bytes, heads.length + 8, zeros[c]!);
+  for (const column of [gaps, counts, high]) column.reserve(VARINT * most);
+  low.reserve(most);
+  const [gapBytes, countBytes, lowBytes, highBytes] = [gaps.bytes, counts.bytes, low.bytes, high.bytes];
+  let [toGap, toCount, toLow, toHigh] = [gaps.length, counts.length, low.length, high.length];
+  const first = c * ENTROPY_WORDS;
+  let empty = 0;
+  for (let i = 0; i < most; i++) {
+    const at = first + 2 * slots[i]!;
+    const count = bins[at]!;
+    if (count === 0) {
+      empty++;
+      continue;
+    }
+    // Modulo 2^32, as the sum itself: any sum has one form.
+    const above = (bins[at + 1]! - Math.imul(count, positions[i]!)) >>> 0;
+    toGap = putVarint(gapBytes, toGap, empty);
+    toCount = putVarint(countBytes, toCount, count);
+    lowBytes[toLow++] = above & 255;
+    toHigh = putVarint(highBytes, toHigh, above >>> 8);
+    empty = 0;
+  }
+  [gaps.length, counts.length, low.length, high.length] = [toGap, toCount, toLow, toHigh];
 }
 
 /**

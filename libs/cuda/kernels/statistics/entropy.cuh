@@ -5,6 +5,7 @@
 
 namespace esparse {
 
+constexpr int kCountThreads = 1024;
 constexpr int kNoMinimum = 0x7fffffff, kNoMaximum = -0x7fffffff - 1;
 
 // Prepares for a tile's ranges. Grid: channels, in blocks of threads.
@@ -40,8 +41,9 @@ ESPARSE_KERNEL entropy_ranges(const void* tile, int type, int rows, int channels
 // shared memory meanwhile: they are read, with wider bins where the tile's ranges ask for them, and written back. `state`
 // is (2, channels), minima and maxima of what was counted before; `counted` whether that is anything. `refused` becomes the
 // first channel that holds NaN or infinity. Grid: eights of channels.
-ESPARSE_KERNEL entropy_count(const void* tile, int type, int rows, int channels, const int* ranges, float* state,
-                             std::uint32_t* bins, int counted, int* refused) {
+ESPARSE_KERNEL __launch_bounds__(kCountThreads)
+    entropy_count(const void* tile, int type, int rows, int channels, const int* ranges, float* state,
+                  std::uint32_t* bins, int counted, int* refused) {
   ESPARSE_DYNAMIC_SHARED(std::uint32_t, counts);  // 8 x kSlots x 2
   __shared__ float least[8], most[8], scales[8];
   __shared__ int before[8], steps[8];
