@@ -7,7 +7,8 @@ import { floats, npzOf, numbers, smallGraph, smallNetwork } from '../support/sma
 import { startWorkerProcess } from '../support/workers.ts';
 
 const at = scratchFolder();
-const SAMPLES = 6;
+/** More than one shard has. */
+const SAMPLES = 1100;
 const model = () => at('net.onnx');
 const prune = (store: string, ...args: string[]) => [
   'prune',
@@ -15,6 +16,8 @@ const prune = (store: string, ...args: string[]) => [
   model(),
   '--calibration',
   at('data.npz'),
+  '--samples',
+  `${SAMPLES}`,
   '--store',
   at(store),
   ...args,
@@ -29,6 +32,8 @@ beforeAll(async () => {
 
 test('equal runs give byte-identical stores: other threads, folded by the worker, on two workers, and after a kill', async () => {
   const whole = await contentsOf(at('whole'));
+  const started = (await esparse(...prune('whole', '--json'))).stdout.split('\n')[0]!;
+  expect((JSON.parse(started) as { shards: number }).shards).toBeGreaterThan(1);
   await esparseJson(...prune('threads', '--threads', '1'));
   expect(await contentsOf(at('threads'))).toEqual(whole);
   await esparseJson(...prune('combined', '--combine', 'worker'));

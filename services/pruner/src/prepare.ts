@@ -76,7 +76,13 @@ async function prepareGraph(asked: PruneOptions, signal?: AbortSignal): Promise<
     const layers = resolveLayers(description, options);
     const first = boundaryOf(description, await graphOf(checkpoint, signal), 0);
     return {
-      ...{ options, checkpoint, description, layers, notes: graphNotes(description, layers) },
+      ...{ options, checkpoint, description, layers },
+      notes: [
+        ...(samples < data.count
+          ? [`the first ${samples} of ${data.count} samples are used: see --samples`]
+          : []),
+        ...graphNotes(description, layers),
+      ],
       shards: sampleShards(data, samples, first),
       tokens: data.digest(samples),
     };

@@ -5,8 +5,8 @@ import { HitCount, NearnessSum, type Hits, type Nearness } from './graph-figures
 
 /** A graph to be measured. */
 export interface GraphToMeasure {
-  /** The .onnx file. */
-  readonly file: Uint8Array;
+  /** The .onnx file, or its path. */
+  readonly file: Uint8Array | string;
   /** How messages name it. */
   readonly name: string;
 }

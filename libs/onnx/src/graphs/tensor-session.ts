@@ -1,5 +1,6 @@
 import type { ArrayValue } from '@esparse/checkpoint';
 import { EsparseError, messageOf } from '@esparse/errors';
+import type * as onnxruntime from 'onnxruntime-node';
 import type { Tensor } from 'onnxruntime-node';
 import { loadRuntime } from '../device/load-runtime.ts';
 
@@ -44,15 +45,16 @@ export interface TensorSession {
 
 /**
  * Compiles a graph that somebody else has made, for the processor.
+ * @param graph the file's bytes; or its path, beside which other files with weights may be
  * @param what names it in messages
  * @throws EsparseError 'unsupported' where ONNX Runtime refuses it: it has an operator that is not there, say
  */
 export async function createTensorSession(
-  bytes: Uint8Array,
+  graph: Uint8Array | string,
   { what, threads }: { readonly what: string; readonly threads?: number | undefined },
 ): Promise<TensorSession> {
   const runtime = await loadRuntime();
-  const session = await runtime.InferenceSession.create(bytes, {
+  const options: onnxruntime.InferenceSession.SessionOptions = {
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'all',
     executionMode: 'sequential',
@@ -61,7 +63,12 @@ export async function createTensorSession(
     extra: { session: { intra_op: { allow_spinning: '0' } } },
     // What failed is in the error that comes of it.
     logSeverityLevel: 4,
-  }).catch((error: unknown) => {
+  };
+  const created =
+    typeof graph === 'string'
+      ? runtime.InferenceSession.create(graph, options)
+      : runtime.InferenceSession.create(graph, options);
+  const session = await created.catch((error: unknown) => {
     throw failed(`ONNX Runtime refuses ${what}`, error);
   });
   return {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import {
   decodeModel,
   graphValues,
@@ -18,7 +19,7 @@ import { table } from '../table.ts';
 /** A graph and where it is. */
 interface PlacedGraph {
   readonly name: string;
-  readonly file: Uint8Array;
+  readonly file: Uint8Array | string;
   readonly inputs: readonly GraphValue[];
   readonly outputs: readonly GraphValue[];
 }
@@ -71,7 +72,9 @@ async function openGraph({ store, run, model }: SourceFlags, signal: AbortSignal
     });
   }
   const file = await readGraphFile(model, signal);
-  return { name: model, file, ...graphValues(viewOf(decodeModel(file, model).graph, {}, model)) };
+  // By its path, where it has one here: its weights may be in files beside it.
+  const place = existsSync(model) ? model : file;
+  return { name: model, file: place, ...graphValues(viewOf(decodeModel(file, model).graph, {}, model)) };
 }
 
 /** A line for each graph. */
