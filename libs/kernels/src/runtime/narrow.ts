@@ -1,3 +1,4 @@
+import { inHugePages } from './huge-pages.ts';
 import type { HalfDtype } from './widen.ts';
 
 /**
@@ -6,9 +7,10 @@ import type { HalfDtype } from './widen.ts';
  */
 export function narrow(dtype: HalfDtype, values: Float32Array): Uint16Array {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const round = dtype === 'bf16' ? bf16Of : f16Of;
-  const bits = new Uint16Array(words.length);
-  for (let i = 0; i < words.length; i++) bits[i] = round(words[i]!);
+  const bits = inHugePages(new Uint16Array(words.length));
+  // Two loops, each of which calls one function: what is called is inlined then.
+  if (dtype === 'bf16') for (let i = 0; i < words.length; i++) bits[i] = bf16Of(words[i]!);
+  else for (let i = 0; i < words.length; i++) bits[i] = f16Of(words[i]!);
   return bits;
 }
 
