@@ -14,13 +14,13 @@ export const eSparseReconstructTunePipeline = definePipeline({
   options: eSparseReconstructPipeline.options
     .extend({ ...others, solverSteps, ...tuneOptions.shape })
     .extend(survivorOptions.shape),
-  create: ({ learningRate, batch, heldOut, samples, values, group, spread, ...given }) => {
+  create: ({ learningRate, batch, heldOut, loss, samples, values, group, spread, ...given }) => {
     const { steps, dense, solverSteps: solving, ...options } = given;
     const integers = { values, group, spread };
     const reconstruction = { ...options, dense, steps: solving };
     // Without steps it is the reconstruction alone, to the byte.
     if (steps === 0) return eSparseReconstructPipeline.create({ ...reconstruction, ...integers });
-    const tuned = { steps, learningRate, batch, dense, heldOut, samples, ...tunedIntegers(integers) };
+    const tuned = { steps, learningRate, batch, dense, heldOut, loss, samples, ...tunedIntegers(integers) };
     return { ...eSparseReconstructPipeline.create(reconstruction), blockStages: [tune(tuned)] };
   },
 });

@@ -8,11 +8,23 @@ export const eSparseTunePipeline = definePipeline({
   name: 'e-sparse-tune',
   summary: 'E-Sparse, then survivors, norms and biases of each block tuned on its own output',
   options: eSparsePipeline.options.extend(tuneOptions.shape),
-  create: ({ steps, learningRate, batch, dense, heldOut, samples, values, group, spread, ...options }) => {
+  create: ({
+    steps,
+    learningRate,
+    batch,
+    dense,
+    heldOut,
+    loss,
+    samples,
+    values,
+    group,
+    spread,
+    ...options
+  }) => {
     const integers = { values, group, spread };
     // Without steps it is E-Sparse, to the byte.
     if (steps === 0) return eSparsePipeline.create({ ...options, ...integers });
-    const tuned = { steps, learningRate, batch, dense, heldOut, samples, ...tunedIntegers(integers) };
+    const tuned = { steps, learningRate, batch, dense, heldOut, loss, samples, ...tunedIntegers(integers) };
     return { ...eSparsePipeline.create(options), blockStages: [tune(tuned)] };
   },
 });

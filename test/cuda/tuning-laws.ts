@@ -224,6 +224,16 @@ for (const bits of [4, 8] as const) {
   });
 }
 
+void test('relative losses are those of the processor', async () => {
+  const block = await prunedBlock();
+  const relative = { ...block, options: { ...block.options, relative: true } };
+  const here = await tuneBlock({ ...relative, backend: onnxTuning({ threads: 1 }) });
+  const there = await tuneBlock({ ...relative, backend: cudaTuning(gpu) });
+  for (const loss of ['heldOutBefore', 'heldOutAfter', 'lossAfter'] as const) {
+    assert.ok(Math.abs(there.report[loss] / here.report[loss] - 1) < 0.02, loss);
+  }
+});
+
 void test('losses that are no numbers end it, and so does whoever aborts it', async () => {
   const block = await prunedBlock();
   const odd = await tuneBlock({

@@ -12,6 +12,11 @@ export interface TuneRequest {
   readonly dense: number;
   /** Share of the sequences that is not tuned on, and decides when to stop. */
   readonly heldOut: number;
+  /**
+   * Of an 'absolute' loss tokens with large hidden states are most; of a 'relative' one each token's error counts as a part of its
+   * target's mean square, which is about what the next block's norm makes of it. @default 'absolute'
+   */
+  readonly loss?: 'absolute' | 'relative' | undefined;
   /** Sequences of the calibration that are used, held-out ones among them: the first. @default all */
   readonly samples?: number | undefined;
   /**

@@ -50,6 +50,8 @@ export interface TuningBackendOptions {
   readonly targets: (sequence: number) => Promise<Float32Array>;
   /** Sequences of a step, at most. */
   readonly batch: number;
+  /** Whether the error of each token counts as a part of its target's mean square. @default false */
+  readonly relative?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -18,10 +18,12 @@ export function onnxTuning({
   readonly threads?: number | undefined;
 } = {}): OpenTuningBackend {
   return (given) => {
-    const { description, block, seqlen } = given;
+    const { description, block, seqlen, relative } = given;
     const learner = createLearner(given.parameters);
     const rounded = createRounding(given.parameters);
-    const loss = createBlockLoss(description, { block, seqlen, of: learner.slots, device, threads });
+    const loss = createBlockLoss(description, {
+      ...{ block, seqlen, of: learner.slots, relative, device, threads },
+    });
     const examples = createExamples(given, loss, learner.slots);
     return Promise.resolve({
       loss: (sequences) => examples.loss(sequences, rounded(learner.values)),

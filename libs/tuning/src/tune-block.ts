@@ -103,7 +103,7 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
   /** As many of those that are tuned on as are held out. */
   const watched = batches.training.slice(0, batches.heldOut.length);
   const every = Math.max(1, Math.ceil(steps / EVALUATIONS));
-  const backend = await open({ ...given, batch });
+  const backend = await open({ ...given, batch, relative: options.relative });
 
   /** Steps until there is no more to gain. */
   const descend = async (heldOutBefore: number) => {

@@ -10,9 +10,17 @@ export interface TuneOptions {
   readonly batch: number;
   /** Share of the sequences that is not tuned on, and decides when to stop: at least one. @default 0.1 */
   readonly heldOut: number;
+  /** Whether the error of each token counts as a part of its target's mean square. @default false */
+  readonly relative: boolean;
 }
 
-export const TUNE_DEFAULTS: TuneOptions = { steps: 300, learningRate: 3e-4, batch: 16, heldOut: 0.1 };
+export const TUNE_DEFAULTS: TuneOptions = {
+  steps: 300,
+  learningRate: 3e-4,
+  batch: 16,
+  heldOut: 0.1,
+  relative: false,
+};
 
 /** The largest values that are taken: each is far beyond what helps. */
 export const TUNE_LIMITS = { steps: 1_000_000, learningRate: 1, batch: 4096, heldOut: 0.9 } as const;
@@ -31,7 +39,12 @@ export function completeOptions(given: Partial<TuneOptions> = {}): TuneOptions {
   return options;
 }
 
-function requireRange(option: keyof TuneOptions, value: number, isEnough: boolean, least: string): void {
+function requireRange(
+  option: keyof typeof TUNE_LIMITS,
+  value: number,
+  isEnough: boolean,
+  least: string,
+): void {
   if (isEnough && value <= TUNE_LIMITS[option]) return;
   throw new EsparseError('usage', `${option} is ${value}; it must be ${least} to ${TUNE_LIMITS[option]}`);
 }

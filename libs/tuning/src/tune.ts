@@ -56,6 +56,10 @@ export const tuneOptions = z.object({
     .max(TUNE_LIMITS.heldOut)
     .default(TUNE_DEFAULTS.heldOut)
     .describe('share of the windows that is not tuned on, and decides when to stop'),
+  loss: z
+    .enum(['absolute', 'relative'])
+    .default('absolute')
+    .describe("whether each token's error counts as it is, or relative to its target's size"),
   samples: z
     .int()
     .min(2)

@@ -48,7 +48,7 @@ export function tuneBlock(context: RunContext): Tune {
 function requestOf(
   { shards, options, needsDense, blockStages }: RunContext,
   block: number,
-  { steps, batch, learningRate, dense, heldOut, samples = options.samples, rounding }: TuneRequest,
+  { steps, batch, learningRate, dense, heldOut, loss, samples = options.samples, rounding }: TuneRequest,
 ): TuneBlockRequest {
   if (blockStages.every(({ states }) => states === 'none') || (dense > 0 && !needsDense)) {
     const needed = dense > 0 ? 'both' : 'pruned';
@@ -67,7 +67,11 @@ function requestOf(
   // In every block the same sequences are held out.
   const { seed } = options;
   const integers = rounding && { bits: rounding.bits, group: rounding.group, rounded: [...rounding.linears] };
-  return { block, shards: used, sequences, steps, batch, learningRate, dense, heldOut, seed, ...integers };
+  const relative = loss === 'relative';
+  return {
+    ...{ block, shards: used, sequences, steps, batch, learningRate, dense, heldOut, seed, relative },
+    ...integers,
+  };
 }
 
 /** What the block would be committed as. */

@@ -42,7 +42,7 @@ export async function openWorkerDevice(name: WorkerDevice): Promise<OpenDevice> 
       statistics: gpu,
       runner: (description, { seqlen }) =>
         Promise.resolve(createCudaBlockRunner(description, { gpu, seqlen })),
-      tuning: ({ threads }) => tuningOn(gpu, threads),
+      tuning: () => cudaTuning(gpu),
       release: () => {
         gpu.close();
         return Promise.resolve();
@@ -55,14 +55,6 @@ export async function openWorkerDevice(name: WorkerDevice): Promise<OpenDevice> 
     runner: (description, options) => createBlockRunner(description, { ...options, device }),
     tuning: ({ threads }) => onnxTuning({ device, threads }),
     release: () => device.release(),
-  };
-}
-
-/** Blocks whose survivors become integers are tuned on the processor: the kernels do not round on the way. */
-function tuningOn(gpu: CudaArithmetic, threads: number): OpenTuningBackend {
-  return (given) => {
-    const isRounded = [...given.parameters.values()].some(({ rounding }) => rounding !== undefined);
-    return (isRounded ? onnxTuning({ threads }) : cudaTuning(gpu))(given);
   };
 }
 

@@ -19,6 +19,7 @@ export interface TuneInput {
     readonly learningRate: number;
     readonly heldOut: number;
     readonly seed: number;
+    readonly relative: boolean;
     /** Bits of the integers that these linears become, with a scale for at most so many survivors; 0 where none do. */
     readonly bits: number;
     readonly group: number;
@@ -57,7 +58,7 @@ export async function tuneDraft(
   const { block, seqlen } = target;
   const { description } = open;
   requireBlock(description, block);
-  const { seed, sequences, steps, batch, learningRate, heldOut } = request;
+  const { seed, sequences, steps, batch, learningRate, heldOut, relative } = request;
   const run = await (await openStore(target.store)).openRun(target.run);
   const total = sequences + steps;
   const examples = await openExamples(open, run, block, {
@@ -73,7 +74,7 @@ export async function tuneDraft(
       ...{ description, block, parameters, sequences, seqlen, seed, signal },
       backend: open.opened.tuning({ threads }),
       ...{ inputs: examples.input, targets: examples.target },
-      options: { steps, batch, learningRate, heldOut },
+      options: { steps, batch, learningRate, heldOut, relative },
       onProgress: ({ step }) => {
         report({ done: sequences + step, total });
       },

@@ -98,20 +98,31 @@ test('so are those of attention in several chunks, with windows that reach into 
   }
 });
 
+test('so are those of errors that count relative to the size of each token', async () => {
+  const op: BlockOp = { ...ofHidden, op: 'linear', linear: 'k_proj' };
+  const slots = new Map([
+    [weightSlot('k_proj'), [16, HIDDEN]],
+    ['k_proj.bias', [16]],
+  ]);
+  const part = { name: 'op', description, program: [op], given: { hidden: HIDDEN }, slots };
+  await expectGradients(part, { tokens: 5, sequences: 2, relative: true });
+});
+
 interface Sizes {
   readonly tokens: number;
   readonly sequences: number;
   /** Every so many elements are tried. @default 1 */
   readonly every?: number;
+  readonly relative?: boolean;
 }
 
 /** Compares the gradients with central differences, both in f64. */
 async function expectGradients(
   part: ProgramPart & { readonly program: readonly BlockOp[] },
-  { tokens, sequences, every = 1 }: Sizes,
+  { tokens, sequences, every = 1, relative }: Sizes,
 ): Promise<void> {
   const names = [...Object.keys(part.given), ...part.slots.keys()];
-  const sizes = { tokens, sequences };
+  const sizes = { tokens, sequences, relative };
   const wanted = buildLossGraph(part, { ...sizes, of: names });
   const alone = buildLossGraph(part, sizes);
   const [both, loss] = await Promise.all([wanted, alone].map(({ bytes }) => openF64(inF64(bytes))));

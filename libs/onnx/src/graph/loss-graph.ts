@@ -5,6 +5,7 @@ import {
   operationOf,
   type BlockOp,
   type EmitContext,
+  type GraphWriter,
   type ModelDescription,
 } from '@esparse/model';
 import { openProgramWriter, type ProgramPart } from './program-writer.ts';
@@ -34,6 +35,8 @@ export interface LossGraphOptions {
   readonly tokens: number;
   /** Sequences of a run. */
   readonly sequences: number;
+  /** Whether the error of each row counts as a part of its target's mean square. @default false */
+  readonly relative?: boolean | undefined;
   /** What is wanted the gradients of: slots of parameters, or values that are given. @default none: the loss alone */
   readonly of?: readonly string[];
 }
@@ -45,23 +48,30 @@ export interface LossGraphOptions {
  */
 export function buildLossGraph(
   part: ProgramPart & { readonly program: readonly BlockOp[] },
-  { tokens, sequences, of = [] }: LossGraphOptions,
+  { tokens, sequences, relative = false, of = [] }: LossGraphOptions,
 ): LossGraph {
   const { graph, context, parameters } = openProgramWriter(part, tokens, sequences);
   const shape = [context.rows, context.width(BLOCK_OUTPUT)];
   const program = neededFor(part.program, [BLOCK_OUTPUT]);
   for (const op of program) operationOf(op).emit(op, context);
 
-  const difference = graph.node('Sub', [BLOCK_OUTPUT, graph.input(TARGET, shape)]);
+  const target = graph.input(TARGET, shape);
+  const difference = graph.node('Sub', [BLOCK_OUTPUT, target]);
+  /** (rows x 1): what a row's mean square is multiplied by. */
+  const weight = relative ? inverseSizes(graph, target) : undefined;
   const squares = graph.node('Mul', [difference, difference]);
   // Rows first: a sum of all elements one after the other would lose the last bits of f32.
-  const ofRows = graph.node('ReduceMean', [squares, graph.integers([1])], { keepdims: 0 });
+  const means = graph.node('ReduceMean', [squares, graph.integers([1])], { keepdims: 1 });
+  const ofRows = graph.reshape(weight === undefined ? means : graph.node('Mul', [means, weight]), [
+    shape[0]!,
+  ]);
   graph.node('ReduceMean', [ofRows, graph.integers([0])], { keepdims: 0 }, [LOSS]);
   graph.output(LOSS, []);
 
   const gradients = new Map<string, string>();
   if (of.length > 0) {
-    const start = graph.node('Mul', [difference, graph.constant(2 / (shape[0]! * shape[1]!))]);
+    const plain = graph.node('Mul', [difference, graph.constant(2 / (shape[0]! * shape[1]!))]);
+    const start = weight === undefined ? plain : graph.node('Mul', [plain, weight]);
     const all = carryBack(program, new Map([[BLOCK_OUTPUT, start]]), context);
     for (const name of of) {
       const shape = parameters.get(name) ?? [context.rows, context.width(name)];
@@ -71,6 +81,16 @@ export function buildLossGraph(
     }
   }
   return { bytes: graph.toBytes(), parameters, gradients };
+}
+
+/** Added to a target's mean square, so that none is divided by 0. */
+const LEAST_SQUARE = 1e-12;
+
+/** (rows x 1): one over the mean square of each row. */
+function inverseSizes(graph: GraphWriter, value: string): string {
+  const squares = graph.node('Mul', [value, value]);
+  const means = graph.node('ReduceMean', [squares, graph.integers([1])], { keepdims: 1 });
+  return graph.node('Div', [graph.constant(1), graph.node('Add', [means, graph.constant(LEAST_SQUARE)])]);
 }
 
 /**

@@ -12,6 +12,8 @@ export interface BlockLossOptions {
   readonly seqlen: number;
   /** Sequences of a run. @default 1 */
   readonly sequences?: number | undefined;
+  /** Whether the error of each token counts as a part of its target's mean square. @default false */
+  readonly relative?: boolean | undefined;
   /** Slots of the parameters whose gradients are computed. */
   readonly of: readonly string[];
   /** Threads of a run; bits do not depend on it. @default the number of cores */
@@ -54,13 +56,13 @@ export interface BlockLoss {
  */
 export function createBlockLoss(
   description: ModelDescription,
-  { block, seqlen, sequences = 1, of, threads, device = CPU }: BlockLossOptions,
+  { block, seqlen, sequences = 1, of, relative, threads, device = CPU }: BlockLossOptions,
 ): BlockLoss {
   requireSeqlen(description, seqlen);
   const kind = kindOf(description.program, block);
   requireGradients(description, kind);
   const part = { ...blockPart(description, kind), program: description.program.blocks[kind]! };
-  const sizes = { tokens: seqlen, sequences };
+  const sizes = { tokens: seqlen, sequences, relative };
   const shape = [sequences * seqlen, description.hidden];
   const compiled: Promise<Session>[] = [];
   const lazy = (graph: LossGraph) => {

@@ -89,7 +89,16 @@ async function layBlock(
     const back = scale === undefined ? { address: 0, type: 'f32' as const } : pass.ofOutput;
     const sums = { pointer: ofRows };
     kernels.rows('loss', rows, [
-      ...[pass.output, { pointer: target }, { float: scale ?? 0 }, back, sums, rows, hidden / 8],
+      ...[
+        pass.output,
+        { pointer: target },
+        { float: scale ?? 0 },
+        back,
+        sums,
+        given.relative === true,
+        rows,
+        hidden / 8,
+      ],
     ]);
     kernels.once('loss_sum', [sums, rows, { pointer: losses }, { pointer: at.step }, at.stride, at.place]);
   };
