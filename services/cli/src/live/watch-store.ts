@@ -78,7 +78,7 @@ export async function watchBlocks(live: LiveRun, run: Run, signal: AbortSignal):
     }
   };
   const seenEnd = { finished: false };
-  while (!signal.aborted && !seenEnd.finished) {
+  while (!signal.aborted) {
     await unless(async () => {
       for (const block of await run.committedBlocks()) {
         if (seen.has(block)) continue;
@@ -89,7 +89,8 @@ export async function watchBlocks(live: LiveRun, run: Run, signal: AbortSignal):
       }
       seenEnd.finished = await run.finished();
     });
-    if (!seenEnd.finished) await setTimeout(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    if (seenEnd.finished) break;
+    await setTimeout(LOOK_MS, undefined, { signal }).catch(() => undefined);
   }
   const { time = new Date().toISOString() } = live.state;
   if (seenEnd.finished) live.push({ event: 'finished', time, seconds: {} });
