@@ -39,7 +39,7 @@ export function missingOf(
   if (prunedLinears(blocks).length > 0 && attributes.options.figures !== true) {
     add(
       'the share of the score that is lost, how much the output of each linear changes, how the error grows over the blocks, and the histograms of channels',
-      'prune with `--figures`, which takes some per cent more time',
+      'prune with `--figures`, which takes more time: of a small calibration a third, the less the larger it is',
     );
   } else if (prunedLinears(blocks).length > 0) {
     if (has('entropy') && taps.every(({ shown }) => shown?.histogram === undefined))
