@@ -36,9 +36,9 @@ test('people install five packages', () => {
 });
 
 describe.each([
-  ['@esparse/api', 400],
+  ['@esparse/api', 450],
   ['@esparse/cli', 5 * KIB],
-  ['@esparse/cuda', 900],
+  ['@esparse/cuda', 1.25 * KIB],
   ['@esparse/kernels', 2 * KIB],
   ['@esparse/testing', 600],
 ])('%s', (name, mostKib) => {

@@ -100,6 +100,8 @@ function entriesOf(folder) {
 function keepPlaces({ onResolve, onLoad }) {
   onResolve({ filter: /^[^./]/ }, ({ path: name, importer, kind }) => {
     if (kind === 'entry-point' || isBuiltin(name)) return undefined;
+    // Codecs that no store of ours has, large and loaded by nobody.
+    if (name.startsWith('numcodecs/')) return { path: name, external: true };
     // What an inlined package needs is inlined with it: it need not be found from here.
     const inside = packages.every((folder) => !importer.startsWith(`${folder}/`));
     const inlined =
