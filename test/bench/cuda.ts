@@ -99,6 +99,19 @@ async function decode(engine: Engine, count: number, sampling: SamplingParams = 
   return median(seconds);
 }
 
+/** What the device holds beside weights and cache: buffers, kernels, graphs. */
+function printMemory(engine: Engine): void {
+  const used = engine.usage()[0]!.memoryUsed;
+  const needed = engine.weightBytes.mapped + engine.pages * engine.pageBytes;
+  const share = (used - 500e6) / needed - 1;
+  print({
+    name: 'memory of the device, beyond weights, cache and 500 MB',
+    measured: `${((used - needed - 500e6) / 1e6).toFixed(0)} MB, ${(100 * share).toFixed(2)} %`,
+    target: '<= 3 %',
+    met: share <= 0.03,
+  });
+}
+
 try {
   for (const dense of flags.sparse ? [false] : [false, true]) {
     const store = path.join(home, `${flags.shape}-${dense ? 'dense' : 'sparse'}.zarr`);
@@ -110,6 +123,7 @@ try {
       `${flags.shape}, ${dense ? 'dense' : '2:4'}, ${String(engine.device.gpu)}, ${PROMPT} tokens in the cache`,
     );
     print({ name: 'opened', measured: `${opened.toFixed(2)} s` });
+    printMemory(engine);
     for (const length of PROMPTS) {
       const seconds = await prefill(engine, length);
       print({ name: `a prompt of ${length}`, measured: `${(seconds * 1e3).toFixed(2)} ms` });

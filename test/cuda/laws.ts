@@ -186,6 +186,25 @@ test('bits do not depend on what else is in a step, prompts and sampled tokens b
 });
 
 const FAMILIES = {
+  'Granite: multipliers': {
+    architectures: ['GraniteForCausalLM'],
+    ...{ embedding_multiplier: 12, attention_multiplier: 0.05, residual_multiplier: 0.22, logits_scaling: 8 },
+  },
+  'SmolLM3: layers that do not turn': {
+    architectures: ['SmolLM3ForCausalLM'],
+    no_rope_layers: [1, 0, 1, 0],
+  },
+  'Phi-3: heads that turn in part': { architectures: ['Phi3ForCausalLM'], partial_rotary_factor: 0.75 },
+  'LLaMA 3: long waves stretched': {
+    rope_scaling: {
+      ...{ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
+      original_max_position_embeddings: 256,
+    },
+  },
+  'Qwen2 with YaRN': {
+    architectures: ['Qwen2ForCausalLM'],
+    rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 128 },
+  },
   'Qwen2: biases of q, k and v': { architectures: ['Qwen2ForCausalLM'] },
   'Qwen3: norms of the heads of q and k': { architectures: ['Qwen3ForCausalLM'], head_dim: 128 },
   'Qwen2, 7 query heads to a key head': {

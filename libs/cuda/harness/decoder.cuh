@@ -157,7 +157,7 @@ class Step {
   void enqueue(const Launcher& launch, const StepTuning& tuning, const Omitted& omitted = {}) {
     const Shape& s = decoder_.shape;
     current_ = 0;
-    launch(embed, batch_.tokens, 256, 0, batch_.ids, decoder_.embedding, residual_[0], s.hidden, s.hidden);
+    launch(embed, batch_.tokens, 256, 0, batch_.ids, decoder_.embedding, residual_[0], s.hidden, s.hidden, 1.f);
     Planes added{};
     for (const Layer& layer : decoder_.layers) {
       LinearLaunch qkv = linear(decoder_.sparse, s.hidden, qkv_);

@@ -100,13 +100,14 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
 
 // residual[token] = table[ids[token]], bf16 widened; channels from `counted` on, which the table lacks, are zeros. Grid
 // (tokens).
-__global__ void embed(const std::int32_t* ids, const std::uint16_t* table, float* residual, int channels, int counted) {
+__global__ void embed(const std::int32_t* ids, const std::uint16_t* table, float* residual, int channels, int counted,
+                      float factor) {
   release_dependents();
   wait_for_producers();
   const std::size_t token = blockIdx.x;
   for (int c = threadIdx.x; c < channels; c += blockDim.x) {
     residual[token * channels + c] =
-        c < counted ? bf16_value(table[static_cast<std::size_t>(ids[token]) * counted + c]) : 0;
+        c < counted ? factor * bf16_value(table[static_cast<std::size_t>(ids[token]) * counted + c]) : 0;
   }
 }
 

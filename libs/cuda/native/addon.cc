@@ -76,7 +76,8 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       const int hidden = integer(from, "hidden");
       shape_ = {padded(hidden),         padded(integer(from, "inner")), integer(from, "layers"),
                 integer(from, "heads"), integer(from, "kvHeads"),       integer(from, "headDim"),
-                integer(from, "vocab"), number(from, "epsilon"),        number(from, "scale"), hidden};
+                integer(from, "vocab"), number(from, "epsilon"),        number(from, "scale"), hidden,
+                number(from, "headEpsilon"), number(from, "embeddingFactor")};
       max_pages_ = info[1].ToNumber().Int32Value();
       most_prompt_tokens_ = device_->prefills() ? info[4].ToNumber().Int32Value() : 0;
       require_room(size(info[3]) + Step::bytes(shape_, max_pages_) + Prefill::bytes(shape_, most_prompt_tokens_) +
@@ -91,20 +92,31 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     });
   }
 
-  // (embedding, head or null where it is tied, norm, rotary)
+  // (embedding, head or null where it is tied, norm, tables of angles, how many they are, rows of q and of k or null)
   Napi::Value outer(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       const std::size_t table = static_cast<std::size_t>(shape_.vocabulary) * shape_.channels;
       const std::size_t rotary = info[3].As<Napi::TypedArray>().ElementLength();
       loading().outer(elements<std::uint16_t>(info[0], table, "embedding"),
                       absent(info[1]) ? nullptr : elements<std::uint16_t>(info[1], table, "head"),
-                      elements<float>(info[2], shape_.channels, "norm"), elements<float>(info[3], rotary, "rotary"), rotary);
+                      elements<float>(info[2], shape_.channels, "norm"), elements<float>(info[3], rotary, "rotary"), rotary, info[4].ToNumber().Int32Value(),
+                      absent(info[5]) ? nullptr : rows_of(info[5], shape_.heads * shape_.dims),
+                      absent(info[6]) ? nullptr : rows_of(info[6], shape_.kv_heads * shape_.dims));
       return info.Env().Undefined();
     });
   }
 
+  // Which row of a linear stands at each place.
+  static const std::int32_t* rows_of(const Napi::Value& value, int count) {
+    const auto* const rows = elements<std::int32_t>(value, count, "rows");
+    for (int i = 0; i < count; i++) {
+      if (rows[i] < 0 || rows[i] >= count) throw Failure("internal", "a row that is not there");
+    }
+    return rows;
+  }
+
   // (index, parts, linears by role); parts: `input` and `middle` norms, and, where there are any, `bias` of q, k and v,
-  // norms of each head of q and k (`query`, `key`), `window`
+  // norms of each head of q and k (`query`, `key`), `window`, which table of angles (`rotary`)
   Napi::Value block(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       const auto parts = info[1].As<Napi::Object>();
@@ -119,7 +131,8 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
                             given("bias", (shape_.heads + 2 * shape_.kv_heads) * shape_.dims),
                             given("query", shape_.dims),
                             given("key", shape_.dims),
-                            absent(parts.Get("window")) ? 0 : integer(parts, "window")};
+                            absent(parts.Get("window")) ? 0 : integer(parts, "window"),
+                            absent(parts.Get("rotary")) ? 0 : integer(parts, "rotary")};
       loading().block(info[0].ToNumber().Int32Value(), block, linears);
       return info.Env().Undefined();
     });

@@ -47,7 +47,7 @@ void grow(DeviceArray<std::uint8_t>& array, std::size_t bytes) {
 
 HeadArguments heads_of(const Layer& layer, const DecoderShape& shape) {
   const auto given = [](const DeviceArray<float>& array) { return array.count() == 0 ? nullptr : array.data(); };
-  return {given(layer.bias), given(layer.query_norm), given(layer.key_norm), shape.epsilon};
+  return {given(layer.bias), given(layer.query_norm), given(layer.key_norm), shape.head_epsilon};
 }
 
 DecoderLoader::DecoderLoader(const Device& device, const DecoderShape& shape, CuStream stream)
@@ -107,21 +107,28 @@ void DecoderLoader::pack(const HostLinear& from, const Linear& linear, const std
                  {{static_cast<unsigned>(linear.blocks()), static_cast<unsigned>(tiles), 1}, kLanes}, stored, to, places);
 }
 
-void DecoderLoader::pack_whole(const HostLinear& from, Linear& linear, bool fill_rows, std::size_t checked) {
+void DecoderLoader::pack_whole(const HostLinear& from, Linear& linear, bool fill_rows, std::size_t checked,
+                               const std::int32_t* order) {
   linear = describe(from, fill_rows);
   const int tiles = linear.panels() * kPanelTiles;
   linear.packed = DeviceArray<std::uint8_t>(static_cast<std::size_t>(tiles) * linear.blocks() *
                                             linear.format().tile_bytes);
-  pack(from, linear, nullptr, linear.packed.data(), tiles, {0, 1}, checked);
+  pack(from, linear, order, linear.packed.data(), tiles, {0, 1}, checked);
 }
 
 void DecoderLoader::outer(const std::uint16_t* embedding, const std::uint16_t* head, const float* norm,
-                          const float* rotary, std::size_t rotary_floats) {
+                          const float* rotary, std::size_t rotary_floats, int tables, const std::int32_t* query_rows,
+                          const std::int32_t* key_rows) {
   Decoder& decoder = *decoder_;
   const DecoderShape& shape = decoder.shape;
   decoder.embedding = uploader_.array(embedding, static_cast<std::size_t>(shape.vocabulary) * shape.channels);
   decoder.norm = norm_weights(norm);
   decoder.rotary = uploader_.array(rotary, rotary_floats);
+  rotary_floats_ = rotary_floats / tables;
+  if (query_rows != nullptr) {
+    decoder.query_rows = uploader_.array(query_rows, static_cast<std::size_t>(shape.heads) * shape.dims);
+    decoder.key_rows = uploader_.array(key_rows, static_cast<std::size_t>(shape.kv_heads) * shape.dims);
+  }
   decoder.natural = uploader_.array(fragment_sources(shape.hidden, nullptr).data(), shape.hidden);
   const HostLinear from{shape.vocabulary, shape.channels, head, nullptr, nullptr};
   if (head != nullptr) {
@@ -146,10 +153,13 @@ void DecoderLoader::block(int index, const HostBlock& block, const HostLinear (&
   if (block.query_norm != nullptr) layer.query_norm = uploader_.array(block.query_norm, shape.dims);
   if (block.key_norm != nullptr) layer.key_norm = uploader_.array(block.key_norm, shape.dims);
   layer.window = block.window;
+  layer.rotary = rotary_floats_ * block.rotary;
   Linear* const whole[] = {&layer.q, &layer.k, &layer.v, &layer.o, nullptr, nullptr, &layer.down};
   for (int role = 0; role < kRoles; role++) {
     if (whole[role] == nullptr) continue;
-    pack_whole(linears[role], *whole[role], role == kO || role == kDown, checked + role);
+    const auto& rows = role == kQ ? decoder_->query_rows : decoder_->key_rows;
+    const bool ordered = (role == kQ || role == kK) && rows.count() != 0;
+    pack_whole(linears[role], *whole[role], role == kO || role == kDown, checked + role, ordered ? rows.data() : nullptr);
   }
   const HostLinear& down = linears[kDown];
   if (down.permutation != nullptr) layer.down_order = uploader_.array(down.permutation, down.cols);

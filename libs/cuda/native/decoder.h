@@ -17,6 +17,8 @@ struct DecoderShape {
   int layers, heads, kv_heads, dims, vocabulary;
   float epsilon, scale;
   int channels;  // of the residual stream: what `hidden` is without what fills up
+  float head_epsilon;      // of the norms of q and k
+  float embedding_factor;  // of the rows of the embedding
   int attended() const { return padded(heads * dims); }  // the inputs of o
 };
 
@@ -38,6 +40,7 @@ struct HostBlock {
   const float* bias;                    // of q, k and v, one after the other
   const float *query_norm, *key_norm;  // of each head
   int window;                           // of attention; 0: all before
+  int rotary;                           // its table of angles
 };
 
 struct Linear {
@@ -54,6 +57,7 @@ struct Layer {
   DeviceArray<float> attention_norm, mlp_norm;
   DeviceArray<float> bias, query_norm, key_norm;  // of q, k and v; none where a family has none
   int window = 0;
+  std::size_t rotary = 0;  // where its angles begin, in floats
   Linear q, k, v, o, gate, up, down;         // gate and up have no memory of their own:
   DeviceArray<std::uint8_t> gate_up;         // a tile of each in a panel, rows in the order of down's inputs
   DeviceArray<std::uint16_t> sources[5];     // of q, k, v, gate, up; none where dense
@@ -72,7 +76,8 @@ struct Decoder {
   DeviceArray<float> norm;
   Linear head;                               // dense: heads are not pruned
   DeviceArray<std::uint16_t> natural;        // what dense linears that read a norm are given: sources in natural order
-  DeviceArray<float> rotary;                 // [positions][dims / 2]: cosine and sine
+  DeviceArray<float> rotary;                 // [tables][positions][dims / 2]: cosine and sine
+  DeviceArray<std::int32_t> query_rows, key_rows;  // the row of q, of k, that stands at each place; none: as stored
 };
 
 // Fills a decoder in.
@@ -80,9 +85,9 @@ class DecoderLoader {
  public:
   DecoderLoader(const Device& device, const DecoderShape& shape, CuStream stream);
 
-  // A tied head is null.
+  // A tied head is null. `rotary`: so many tables, one after the other. Rows of q and k: null as they are stored.
   void outer(const std::uint16_t* embedding, const std::uint16_t* head, const float* norm, const float* rotary,
-             std::size_t rotary_floats);
+             std::size_t rotary_floats, int tables, const std::int32_t* query_rows, const std::int32_t* key_rows);
   // q, k and v are all 2:4 or all dense; so are gate and up.
   void block(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]);
   // Throws Failure 'store' where a group's positions cannot be, naming it. Frees what only loading needs.
@@ -94,7 +99,9 @@ class DecoderLoader {
             TilePlaces places, std::size_t checked);
   void pack_dense(const std::uint16_t* rows, const HostLinear& from, const Linear& linear, const std::int32_t* order, std::uint8_t* to,
                   int tiles, TilePlaces places);
-  void pack_whole(const HostLinear& from, Linear& linear, bool fill_rows, std::size_t checked);
+  void pack_whole(const HostLinear& from, Linear& linear, bool fill_rows, std::size_t checked,
+                  const std::int32_t* order = nullptr);
+  std::size_t rotary_floats_ = 0;  // of a table
   // [count] and zeros up to `hidden`.
   DeviceArray<float> norm_weights(const float* from);
 

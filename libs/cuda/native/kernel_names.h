@@ -7,7 +7,7 @@
 
 namespace esparse {
 
-constexpr const char* kEmbed = "_ZN7esparse5embedEPKiPKtPfii";
+constexpr const char* kEmbed = "_ZN7esparse5embedEPKiPKtPfiif";
 constexpr const char* kNorm = "_ZN7esparse4normENS_13NormArgumentsE";
 constexpr const char* kSwigluKernel = "_ZN7esparse6swigluENS_6PlanesEPhi";
 constexpr const char* kArgmaxParts = "_ZN7esparse12argmax_partsENS_6PlanesEiPfPm";

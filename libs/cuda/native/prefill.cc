@@ -163,7 +163,7 @@ void Prefill::attend(const Layer& layer, int index) {
   args.positions = inputs_.data() + tokens_;
   args.first_page = inputs_.data() + 2 * tokens_;
   args.tiles = reinterpret_cast<const QueryTile*>(inputs_.data() + first_tile_);
-  args.rotary = reinterpret_cast<const float2*>(decoder_.rotary.data());
+  args.rotary = reinterpret_cast<const float2*>(decoder_.rotary.data() + layer.rotary);
   args.scale = s.scale;
   args.out = shuffled ? heads_.data() : attended_.rows.data();
   const unsigned tokens = tokens_, heads = s.heads;
@@ -183,7 +183,7 @@ void Prefill::attend(const Layer& layer, int index) {
 void Prefill::enqueue() {
   const DecoderShape& s = decoder_.shape;
   device_.launch(stream_, kEmbed, {{static_cast<unsigned>(tokens_), 1, 1}, kEmbedThreads, 0, true}, inputs_.data(),
-                 decoder_.embedding.data(), residual_.data(), s.hidden, s.channels);
+                 decoder_.embedding.data(), residual_.data(), s.hidden, s.channels, s.embedding_factor);
   for (int index = 0; index < s.layers; index++) {
     const Layer& layer = decoder_.layers[index];
     const auto& orders = layer.orders;

@@ -297,7 +297,7 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.page_table = inputs_.data() + 3 * kMaxRows;
   args.max_pages = max_pages_;
   args.appended = variant.several;
-  args.rotary = reinterpret_cast<const float2*>(decoder_.rotary.data());
+  args.rotary = reinterpret_cast<const float2*>(decoder_.rotary.data() + layer.rotary);
   args.scale = s.scale;
   args.inverse = layer.inverse_o.data();
   args.inputs = layer.o.cols;
@@ -322,7 +322,7 @@ Planes Step::enqueue_blocks(const Variant& variant) {
   const DecoderShape& s = decoder_.shape;
   const unsigned tokens = variant.tokens;
   device_.launch(stream_, kEmbed, {{tokens, 1, 1}, kEmbedThreads, 0, true}, inputs_.data(), decoder_.embedding.data(),
-                 residual_[0].data(), s.hidden, s.channels);
+                 residual_[0].data(), s.hidden, s.channels, s.embedding_factor);
   Planes added{};
   for (int index = 0; index < s.layers; index++) {
     const Layer& layer = decoder_.layers[index];

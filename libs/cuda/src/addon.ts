@@ -38,7 +38,15 @@ export interface NativeDecoder {
     weightBytes: number,
     promptTokens: number,
   ): void;
-  outer(embedding: Uint16Array, head: Uint16Array | null, norm: Float32Array, rotary: Float32Array): void;
+  outer(
+    embedding: Uint16Array,
+    head: Uint16Array | null,
+    norm: Float32Array,
+    rotary: Float32Array,
+    tables: number,
+    queryRows: Int32Array | null,
+    keyRows: Int32Array | null,
+  ): void;
   block(index: number, parts: BlockParts, linears: readonly StoredLinear[]): void;
   finish(cacheBytes: number): { readonly pages: number; readonly pageBytes: number };
   run(

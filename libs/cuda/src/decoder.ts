@@ -22,8 +22,12 @@ export interface DecoderShape {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly vocab: number;
-  /** Of every RMSNorm. */
+  /** Of the RMSNorms of the residual stream. */
   readonly epsilon: number;
+  /** Of those of the heads of q and k. */
+  readonly headEpsilon: number;
+  /** What the rows of the embedding are multiplied by. */
+  readonly embeddingFactor: number;
   /** Of the scores of attention. */
   readonly scale: number;
 }
@@ -76,8 +80,11 @@ export interface OuterWeights {
   readonly head: Uint16Array | undefined;
   /** (hidden) */
   readonly norm: Float32Array;
-  /** (positions x headDim / 2), each: cosines and sines. */
-  readonly rotary: { readonly cos: Float32Array; readonly sin: Float32Array };
+  /** (positions x headDim / 2), each: cosines and sines, one table or several; each block names its own. */
+  readonly rotary: readonly { readonly cos: Float32Array; readonly sin: Float32Array }[];
+  /** (heads * headDim): the row of q that stands at each place on the device, and the same of k. @default as stored */
+  readonly queryRows?: Int32Array | undefined;
+  readonly keyRows?: Int32Array | undefined;
 }
 
 /** What a block has beside its linears. */
@@ -92,6 +99,8 @@ export interface BlockParts {
   readonly key?: Float32Array | undefined;
   /** A token attends to so many positions, its own among them. @default all before it */
   readonly window?: number | undefined;
+  /** Which table of `OuterWeights.rotary` turns q and k. @default the first */
+  readonly rotary?: number | undefined;
 }
 
 /** Positions of a page of the key-value cache. */
@@ -169,14 +178,25 @@ export class CudaDecoder {
     });
   }
 
-  outer({ embedding, head, norm, rotary }: OuterWeights): void {
-    const turns = new Float32Array(rotary.cos.length * 2);
-    rotary.cos.forEach((cos, i) => {
-      turns[2 * i] = cos;
-      turns[2 * i + 1] = rotary.sin[i]!;
-    });
+  outer({ embedding, head, norm, rotary, queryRows, keyRows }: OuterWeights): void {
+    const count = rotary[0]!.cos.length;
+    const turns = new Float32Array(rotary.length * count * 2);
+    for (const [table, { cos, sin }] of rotary.entries()) {
+      for (let i = 0; i < count; i++) {
+        turns[2 * (table * count + i)] = cos[i]!;
+        turns[2 * (table * count + i) + 1] = sin[i]!;
+      }
+    }
     calling(() => {
-      this.#native.outer(embedding, head ?? null, norm, turns);
+      this.#native.outer(
+        embedding,
+        head ?? null,
+        norm,
+        turns,
+        rotary.length,
+        queryRows ?? null,
+        keyRows ?? null,
+      );
     });
   }
 

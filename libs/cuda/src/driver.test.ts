@@ -7,7 +7,7 @@ afterAll(() => {
 
 /** Opens a small decoder, runs it with one token and with several, and says how it ended. */
 const WALK = `
-const shape = { hidden: 252, inner: 372, layers: 2, heads: 4, kvHeads: 2, headDim: 64, vocab: 501, epsilon: 1e-5, scale: 0.125 };
+const shape = { hidden: 252, inner: 372, layers: 2, heads: 4, kvHeads: 2, headDim: 64, vocab: 501, epsilon: 1e-5, headEpsilon: 1e-5, embeddingFactor: 2, scale: 0.125 };
 const order = (n) => Int32Array.from({ length: n }, (_, i) => n - 1 - i);
 const tiled = (rows) => Math.ceil(rows / 16) * 16;
 const sparse = (rows, cols) => ({ rows, cols, values: new Uint16Array(tiled(rows) * cols / 2), indices: new Uint8Array(tiled(rows) * cols / 8), permutation: order(cols) });
@@ -17,10 +17,10 @@ let decoder;
 try {
   decoder = new CudaDecoder(0);
   decoder.begin(shape, 4, ptx, 1 << 20, 200);
-  decoder.outer(new Uint16Array(501 * 252), null, new Float32Array(252), new Float32Array(256 * 64));
+  decoder.outer(new Uint16Array(501 * 252), null, new Float32Array(252), new Float32Array(2 * 256 * 64), 2, order(256), order(128));
   const norms = { input: new Float32Array(252), middle: new Float32Array(252) };
   decoder.block(0, norms, linears(sparse));
-  const heads = { bias: new Float32Array(512), query: new Float32Array(64), key: new Float32Array(64), window: 9 };
+  const heads = { bias: new Float32Array(512), query: new Float32Array(64), key: new Float32Array(64), window: 9, rotary: 1 };
   decoder.block(1, { ...norms, ...heads }, linears(dense));
   const { pages } = decoder.finish(0);
   const inputs = new Int32Array(64 * 7);

@@ -58,6 +58,40 @@ test('biases of q, k and v, norms of their heads, and windows are no obstacle', 
   expect(thrownBy(() => decoderProgramOf(describeModel(olmo), 100))).toMatchObject({ kind: 'unsupported' });
 });
 
+test('multipliers are folded into the stream, its epsilon and the last norm', () => {
+  const granite = {
+    ...LLAMA,
+    architectures: ['GraniteForCausalLM'],
+    ...{ embedding_multiplier: 12, attention_multiplier: 0.02, residual_multiplier: 0.25, logits_scaling: 8 },
+  };
+  const { shape, logitFactor } = decoderProgramOf(describeModel(granite), 100);
+  expect(shape).toMatchObject({ embeddingFactor: 48, scale: 0.02, epsilon: 1.6e-4, headEpsilon: 1e-5 });
+  expect(logitFactor).toBe(1 / 8);
+  const description = describeModel(granite);
+  const block = description.program.blocks[0]!.map((op) =>
+    op.op === 'scale' && op.output.startsWith('mlp') ? { ...op, factor: 0.5 } : op,
+  );
+  const other = { ...description, program: { ...description.program, blocks: [block] } };
+  expect(thrownBy(() => decoderProgramOf(other, 100))).toMatchObject({
+    message: expect.stringContaining('different multipliers'),
+  });
+});
+
+test('layers that turn, and layers that do not, have tables of their own; heads may turn in part', () => {
+  const smol = {
+    ...LLAMA,
+    num_hidden_layers: 4,
+    architectures: ['SmolLM3ForCausalLM'],
+    no_rope_layers: [1, 0, 1, 0],
+  };
+  const { ropes, ropeOf, rotated } = decoderProgramOf(describeModel(smol), 100);
+  expect(ropes).toHaveLength(2);
+  expect(ropeOf.map((table) => ropes[table]?.channels)).toEqual([64, undefined, 64, undefined]);
+  expect(rotated).toBe(64);
+  const part = { ...LLAMA, architectures: ['Phi3ForCausalLM'], partial_rotary_factor: 0.5 };
+  expect(decoderProgramOf(describeModel(part), 100)).toMatchObject({ rotated: 32, ropeOf: [0, 0] });
+});
+
 test('what the kernels do not have is refused by name', () => {
   const refusal = (config: Record<string, unknown>) =>
     thrownBy(() => decoderProgramOf(describeModel(config), 100));
@@ -67,9 +101,6 @@ test('what the kernels do not have is refused by name', () => {
   });
   expect(refusal({ ...LLAMA, hidden_act: 'gelu_new' })).toMatchObject({
     message: expect.stringContaining('not silu'),
-  });
-  expect(refusal({ ...LLAMA, partial_rotary_factor: 0.5 })).toMatchObject({
-    message: expect.stringContaining('rotated'),
   });
   const gptOss = { ...LLAMA, architectures: ['GptOssForCausalLM'], num_local_experts: 8 };
   expect(refusal(gptOss)).toMatchObject({

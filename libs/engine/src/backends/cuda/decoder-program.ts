@@ -26,7 +26,13 @@ export interface DecoderProgram {
   readonly finalNorm: string;
   /** The embedding itself, where it is tied. */
   readonly head: string;
-  readonly rope: RopeSpec;
+  /** How q and k turn, each way once, and which of them each layer has; undefined: not at all. */
+  readonly ropes: readonly (RopeSpec | undefined)[];
+  readonly ropeOf: readonly number[];
+  /** Channels of each head that turn, the first ones. */
+  readonly rotated: number;
+  /** What logits are multiplied by. */
+  readonly logitFactor: number;
 }
 
 /** The operations of a block, in order, and what each reads: results of the operations of these numbers, -1 the input. */
@@ -73,7 +79,11 @@ function ending(attention: number): BlockShape {
 
 /**
  * Recognises a decoder of LLaMA's shape, whatever its family calls its parts: with biases of q, k and v (Qwen2), norms of
- * their heads (Qwen3), windows (Mistral).
+ * their heads (Qwen3), windows (Mistral), multipliers (Granite), layers that do not turn (SmolLM3), heads that turn in part
+ * (Phi-3).
+ *
+ * What attention and MLP are multiplied by before they are added, the kernels do not know: the stream of the device is the
+ * model's divided by it. Its norms give the same where their epsilon is divided by its square.
  *
  * @throws EsparseError 'unsupported' naming what the kernels do not have
  */
@@ -87,22 +97,32 @@ export function decoderProgramOf(description: ModelDescription, maxContext: numb
   if (program.blocks.flat().some(({ op }) => op === 'experts')) refuse('it has a mixture of experts');
   const kinds = program.blocks.map((block) => kindOfBlock(block, refuse));
   const [kind, ...others] = kinds as [Kind, ...Kind[]];
-  const but = ({ block }: Kind) =>
-    block.map((op) => (op.op === 'attention' ? { ...op, window: undefined } : op));
+  const but = ({ block, residual }: Kind) => [
+    residual,
+    ...block.map((op) =>
+      op.op === 'attention'
+        ? { ...op, window: undefined }
+        : op.op === 'rope'
+          ? { op: op.op, input: op.input, output: op.output }
+          : op,
+    ),
+  ];
   if (others.some((other) => JSON.stringify(but(other)) !== JSON.stringify(but(kind)))) {
     refuse('its layers are of several kinds');
   }
-  const { applied, norms, headNorms, rope, attention } = kind;
+  const { applied, norms, headNorms, residual, attention } = kind;
   const biased = linears.find(({ name, bias }) => bias !== undefined && !QKV.has(applied.indexOf(name)));
   if (biased !== undefined) refuse(`${biased.name} has a bias`);
 
   const [embedding] = all(program.embed, 'embedding');
   const [finalNorm] = all(program.head, 'rmsNorm');
   const [logits] = all(program.head, 'logits');
-  if (program.embed.length !== 1 || embedding?.index !== 'token' || embedding.offset !== 0) {
+  const embeddingFactor = factorOf(program.embed, ['embedding']);
+  const logitFactor = factorOf(program.head, ['rmsNorm', 'logits']);
+  if (embeddingFactor === undefined || embedding?.index !== 'token' || embedding.offset !== 0) {
     return refuse('what is before its blocks is not an embedding of tokens alone');
   }
-  if (program.head.length !== 2 || finalNorm === undefined || logits === undefined) {
+  if (logitFactor === undefined || finalNorm === undefined || logits === undefined) {
     return refuse('what is behind its blocks is not a norm with a head');
   }
   if ([...norms, ...headNorms].some(({ epsilon }) => epsilon !== finalNorm.epsilon)) {
@@ -111,6 +131,11 @@ export function decoderProgramOf(description: ModelDescription, maxContext: numb
   if ([...norms, ...headNorms, finalNorm].some(({ offset = 0 }) => offset !== 0)) {
     refuse('its norms have an offset');
   }
+  const ropes = [...new Set(kinds.map(({ rope }) => rope))];
+  const channels = new Set(ropes.flatMap((spec) => spec?.channels ?? []));
+  if (channels.size > 1) refuse('its layers turn different parts of heads');
+  const kindOf = (layer: number) => kinds[program.kindOf?.(layer) ?? 0]!;
+  const layers = Array.from({ length: description.blocks }, (_, layer) => kindOf(layer));
   const windowOf = ({ attention: { window = 0 } }: Kind) => (window < maxContext ? window : 0);
   const [query, key] = headNorms;
   return {
@@ -122,20 +147,23 @@ export function decoderProgramOf(description: ModelDescription, maxContext: numb
       kvHeads: attention.kvHeads,
       headDim: attention.headDim,
       vocab: description.vocab,
-      epsilon: finalNorm.epsilon,
+      epsilon: finalNorm.epsilon / residual ** 2,
+      headEpsilon: finalNorm.epsilon,
+      embeddingFactor: embeddingFactor / residual,
       scale: attention.scale,
     },
     linears: applied,
     inputNorm: norms[0]!.weight,
     middleNorm: norms[1]!.weight,
     headNorms: query && key && { query: query.weight, key: key.weight },
-    windows: Array.from({ length: description.blocks }, (_, layer) =>
-      windowOf(kinds[program.kindOf?.(layer) ?? 0]!),
-    ),
+    windows: layers.map(windowOf),
     embedding: embedding.table,
     finalNorm: finalNorm.weight,
     head: logits.weight,
-    rope: rope.spec,
+    ropes,
+    ropeOf: layers.map(({ rope }) => ropes.indexOf(rope)),
+    rotated: [...channels][0] ?? attention.headDim,
+    logitFactor,
   };
 }
 
@@ -144,17 +172,57 @@ const QKV: ReadonlySet<number> = new Set([0, 1, 2]);
 
 /** What a kind of block is made of. */
 interface Kind {
+  /** Without the multipliers. */
   readonly block: readonly BlockOp[];
+  /** What attention and MLP are multiplied by before they are added to the stream. */
+  readonly residual: number;
   /** Names of its linears, in order. */
   readonly applied: readonly string[];
   readonly norms: readonly OpNamed<'rmsNorm'>[];
   /** Of q and k, or none. */
   readonly headNorms: readonly OpNamed<'rmsNorm'>[];
-  readonly rope: OpNamed<'rope'>;
+  readonly rope: RopeSpec | undefined;
   readonly attention: OpNamed<'attention'>;
 }
 
-function kindOfBlock(block: readonly BlockOp[], refuse: Refuse): Kind {
+/** The factor of the operation 'scale' that may follow the first one; undefined where other operations stand there. */
+function factorOf(ops: readonly ProgramOp[], others: readonly ProgramOp['op'][]): number | undefined {
+  const [, scale] = ops;
+  const rest = scale?.op === 'scale' ? ops.toSpliced(1, 1) : ops;
+  if (rest.map(({ op }) => op).join() !== others.join()) return undefined;
+  return scale?.op === 'scale' ? scale.factor : 1;
+}
+
+/** How q and k of a layer turn that do not: a program has them multiplied by 1 in that place. */
+const STILL: RopeSpec = { type: 'default', channels: 0, theta: 1 };
+
+/** A block without the multipliers before its sums, which have to be one, and with q and k turned, be it by nothing. */
+function withoutMultipliers(block: readonly BlockOp[], refuse: Refuse) {
+  const multiplied = new Map<string, string>();
+  const factors = new Set<number>();
+  let sums = 0;
+  const ops = block.flatMap((op): BlockOp[] => {
+    if (op.op === 'scale') {
+      const { input, output, factor } = op;
+      if (block.some((other) => other.op === 'add' && other.right === output)) {
+        multiplied.set(output, input);
+        factors.add(factor);
+        return [];
+      }
+      if (factor === 1) return [{ op: 'rope', input, output, heads: 0, headDim: 0, spec: STILL }];
+    }
+    if (op.op !== 'add') return [op];
+    sums++;
+    return [{ ...op, right: multiplied.get(op.right) ?? op.right }];
+  });
+  if (factors.size > 1 || (factors.size === 1 && multiplied.size !== sums)) {
+    refuse('its sums have different multipliers');
+  }
+  return { block: ops, residual: [...factors][0] ?? 1 };
+}
+
+function kindOfBlock(given: readonly BlockOp[], refuse: Refuse): Kind {
+  const { block, residual } = withoutMultipliers(given, refuse);
   const shape = block[4]?.op === 'rmsNorm' ? HEADS_NORMED : PLAIN;
   checkOperations(block, shape, refuse);
   checkFlow(block, shape, refuse);
@@ -169,14 +237,15 @@ function kindOfBlock(block: readonly BlockOp[], refuse: Refuse): Kind {
   if (all(block, 'gatedActivation').some(({ activation }) => activation !== 'silu')) {
     refuse('its activation is not silu');
   }
-  if (rope.spec.channels !== attention.headDim) refuse('a part of its heads is rotated only');
+  if (all(block, 'rope').some(({ spec }) => spec !== rope.spec)) refuse('q and k turn in different ways');
   if (attention.sinks !== undefined) refuse('its attention has sinks');
   return {
     block,
+    residual,
     applied: all(block, 'linear').map(({ linear }) => linear),
     norms,
     headNorms,
-    rope,
+    rope: rope.spec === STILL ? undefined : rope.spec,
     attention,
   };
 }

@@ -1,13 +1,7 @@
 import { DECODER_LINEARS, packedBytes, type CudaDecoder, type StoredLinear } from '@esparse/cuda';
 import { EsparseError } from '@esparse/errors';
 import { widenReference, type RowTable } from '@esparse/kernels';
-import {
-  biasSlot,
-  ropeTables,
-  type LinearSpec,
-  type ModelDescription,
-  type TensorSpec,
-} from '@esparse/model';
+import { biasSlot, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { isPermutation, packedShapes, QUANTIZED, unpackLinear } from '@esparse/sparsity';
 import { mapArray } from '../../weights/map-array.ts';
@@ -15,6 +9,7 @@ import { mapMatrix } from '../../weights/map-matrix.ts';
 import type { ArrayGroup, ModelArrays } from '../../weights/model-arrays.ts';
 import type { WeightBytes } from '../backend.ts';
 import type { DecoderProgram } from './decoder-program.ts';
+import { turningOrder, turningRows, turnsOf } from './turning-rows.ts';
 
 /** Linears that are read together, by their places in `DECODER_LINEARS`: one kernel, so one format. */
 const TOGETHER = [[0, 1, 2], [3], [4, 5], [6]] as const;
@@ -84,6 +79,8 @@ export class DecoderWeights {
    */
   async load(decoder: CudaDecoder, positions: number, signal: AbortSignal | undefined): Promise<void> {
     const [program, description] = [this.#program, this.#description];
+    const { heads, kvHeads, headDim } = program.shape;
+    const order = turningOrder(headDim, program.rotated);
     const outer = (name: string) => named(description.outerTensors, name);
     decoder.outer({
       embedding: await this.#matrix(this.#outer, program.embedding, outer(program.embedding)),
@@ -91,9 +88,20 @@ export class DecoderWeights {
         program.head === program.embedding
           ? undefined
           : await this.#matrix(this.#outer, program.head, outer(program.head)),
-      norm: await this.#vector(this.#outer, program.finalNorm, outer(program.finalNorm)),
-      rotary: ropeTables(program.rope, positions),
+      // Logits are linear in what the last norm gives.
+      norm: (await this.#vector(this.#outer, program.finalNorm, outer(program.finalNorm))).map(
+        (weight) => weight * program.logitFactor,
+      ),
+      rotary: program.ropes.map((spec) => turnsOf(spec, headDim, positions)),
+      queryRows: order && turningRows(order, heads),
+      keyRows: order && turningRows(order, kvHeads),
     });
+    /** A vector of q, k and v, or of a head, in the order of the rows on the device. */
+    const inOrder = (vector: Float32Array | undefined, rows: number) => {
+      if (order === undefined || vector === undefined) return vector;
+      const places = turningRows(order, rows / headDim);
+      return vector.map((value, row) => (row < rows ? vector[places[row]!]! : value));
+    };
     const specs = this.#specs();
     for (const [block, { group, sparse }] of this.#blocks.entries()) {
       signal?.throwIfAborted();
@@ -112,10 +120,11 @@ export class DecoderWeights {
         {
           input: await vector(program.inputNorm),
           middle: await vector(program.middleNorm),
-          bias: await biasOf(specs.slice(0, 3), vector),
-          query: headNorms && (await vector(headNorms.query)),
-          key: headNorms && (await vector(headNorms.key)),
+          bias: inOrder(await biasOf(specs.slice(0, 3), vector), (heads + kvHeads) * headDim),
+          query: inOrder(headNorms && (await vector(headNorms.query)), headDim),
+          key: inOrder(headNorms && (await vector(headNorms.key)), headDim),
           window: windows[block],
+          rotary: program.ropeOf[block],
         },
         linears,
       );
