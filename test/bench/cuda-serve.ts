@@ -1,5 +1,6 @@
 /**
- * A server on an NVIDIA GPU, from outside: `npm run bench:cuda:serve -- [--shape 1b|7b] [--store FOLDER]`. Tokens a second
+ * A server on an NVIDIA GPU, from outside: `npm run bench:cuda:serve -- [--shape 1b|7b] [--store FOLDER]
+ * [--clients 1,16,64] [--tokens 1000]`. Tokens a second
  * of streaming clients as a share of what the engine gives by itself, the time from the start of the command to the first
  * token, and the device's memory. Random weights in 2:4.
  */
@@ -28,18 +29,19 @@ const SHAPES = {
   },
 };
 const PROMPT = 'once upon a time there was a king';
-const TOKENS = 256;
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 const { values: flags } = parseArgs({
   options: {
     shape: { type: 'string', default: '1b' },
     store: { type: 'string' },
     device: { type: 'string', default: 'cuda' },
-    clients: { type: 'string', default: '1,16' },
+    clients: { type: 'string', default: '1,16,64' },
+    tokens: { type: 'string', default: '1000' },
   },
 });
 const { device } = flags;
+const TOKENS = Number(flags.tokens);
 const clients = flags.clients.split(',').map(Number);
 const home = flags.store ?? (await mkdtemp(path.join(tmpdir(), 'esparse-bench-')));
 const store = path.join(home, `${flags.shape}.zarr`);
@@ -75,14 +77,8 @@ async function served(): Promise<number[]> {
   const start = async () => {
     const started = performance.now();
     const server = await serve(
-      '--store',
-      store,
-      '--device',
-      device,
-      '--model-name',
-      'random',
-      '--verify',
-      'none',
+      ...['--store', store, '--device', device, '--model-name', 'random', '--verify', 'none'],
+      ...['--max-sequences', String(Math.max(...clients))],
     );
     const ready = (performance.now() - started) / 1000;
     await stream(server.url, 'random', ask(0, 1), agent);
