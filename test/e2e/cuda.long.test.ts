@@ -156,6 +156,16 @@ test('memory that another process has taken is told by name and ends with 75, be
   expect(await short.stop()).toBe(0);
 });
 
+test('indices that are damaged are found on the GPU, and end the command with 2 by their block and linear', async () => {
+  withDriver('driver', 'damaged=77');
+  expect(await generate('--store', scratch('store'))).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(
+      'block 0: q_proj: the indices of (tile, group) 77 are not a choice of 2 of 4',
+    ),
+  });
+});
+
 test('one of two GPUs that is lost ends its texts with an error, and the process with 75', async () => {
   withDriver('driver', 'count=2 cuGraphLaunch=719:6');
   const server = await served('--device', 'cuda:0,1');

@@ -3,7 +3,8 @@
 // plain ones where the driver is compiled together with `kernels.cc` and `threads.cc`.
 //
 // FAKE_CUDA (environment): words such as `version=12040 count=0 major=8 memory=1000000 cuGraphLaunch=719:2`; the last lets
-// every call of that name from the second on fail with that error. `slow=5`: a wait for an event takes 5 ms.
+// every call of that name from the second on fail with that error. `slow=5`: a wait for an event takes 5 ms. `damaged=77`: the
+// check of indices finds that those of this group are wrong.
 // FAKE_CUDA_LOG: a file that gets, when the process ends or a context is released, the counts of all that is still held.
 #include <chrono>
 #include <cstdio>
@@ -255,6 +256,10 @@ CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction function, voi
   if (config->shared_bytes > 227 * 1024 - 1024) wrong("more shared memory than a block has");
   if (arguments == nullptr) wrong("no arguments");
   held.kernels++;
+  if (const long long damaged = number("damaged", -1);
+      damaged >= 0 && std::strstr(reinterpret_cast<const char*>(function), "check_positions") != nullptr) {
+    **static_cast<unsigned long long**>(arguments[2]) = static_cast<unsigned long long>(damaged);
+  }
   if (emulate_kernel != nullptr) {
     emulate_kernel(reinterpret_cast<const char*>(function), config->grid, config->block, arguments);
   }
