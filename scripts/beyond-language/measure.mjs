@@ -143,7 +143,7 @@ function tableOf(tasks) {
         title,
         dense.score.toFixed(1),
         pattern,
-        ...found.map((row) => (row === undefined ? '' : cell(row))),
+        ...found.map((row) => (row === undefined ? 'not measured' : cell(row))),
       ];
     }),
   );
@@ -163,7 +163,8 @@ function pictureOf(tasks) {
     const [dense, ...others] = rows;
     const most = Math.max(...rows.map(({ score }) => score)) * 1.05;
     const y = (score) => height - (score / most) * height;
-    const bars = others.map(({ method, pattern, score }, i) => {
+    const bars = others.map(({ method, pattern, score }) => {
+      const i = PATTERNS.indexOf(pattern) * METHODS.length + METHODS.indexOf(method);
       const x = 10 + i * (bar + 5) + (pattern === PATTERNS[1] ? 14 : 0);
       const colour = colours[METHODS.indexOf(method)];
       return (
