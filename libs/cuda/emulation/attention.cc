@@ -101,8 +101,8 @@ std::vector<double> expected(const Case& of, const Data& data) {
   return out;
 }
 
-// `pages`: of the grid.
-std::vector<std::uint8_t> attended(const Case& of, Data& data, int pages) {
+// `ctas`: that share a head's splits.
+std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas) {
   const int tokens = static_cast<int>(of.positions.size()), queries = of.heads / of.kv_heads;
   const int splits = attention_splits(data.max_pages);
   std::vector<std::uint8_t> fragments(activation_bytes(of.heads * of.dims, tokens), 0xff);
@@ -115,6 +115,8 @@ std::vector<std::uint8_t> attended(const Case& of, Data& data, int pages) {
                of.normed ? data.key_norm.data() : nullptr, 1e-5f};
   args.heads = of.heads;
   args.kv_heads = of.kv_heads;
+  args.queries = of.heads / of.kv_heads;
+  args.groups = query_groups(args.queries);
   args.keys = data.keys.data();
   args.values = data.values.data();
   args.page_table = data.pages.data();
@@ -131,9 +133,9 @@ std::vector<std::uint8_t> attended(const Case& of, Data& data, int pages) {
   args.arrived = arrived.data();
   if (attention_shared(of.dims, queries) > static_cast<int>(sizeof(attention_memory))) std::exit(2);
   std::memset(attention_memory, 0xff, sizeof(attention_memory));
-  const dim3 grid{static_cast<unsigned>(attention_splits(pages)),
+  const dim3 grid{static_cast<unsigned>(ctas),
                   static_cast<unsigned>(of.kv_heads * query_groups(queries)), static_cast<unsigned>(tokens)};
-  emulation::run(grid, kAttentionThreads, [&] { of.dims == 64 ? attend_split<64>(args) : attend_split<128>(args); });
+  emulation::run(grid, kAttentionThreads, [&] { of.dims == 64 ? attend_splits<64>(args) : attend_splits<128>(args); });
   for (const std::uint32_t count : arrived) {
     if (count != 0) std::exit(5);
   }
@@ -180,8 +182,10 @@ int main(int argc, char** argv) {
     }
   }
   const std::vector<double> reference = expected(of, data);
-  std::vector<std::uint8_t> fragments = attended(of, data, data.max_pages);
-  if (attended(of, data, data.max_pages + 5) != fragments) return 3;
+  std::vector<std::uint8_t> fragments = attended(of, data, attention_splits(data.max_pages));
+  for (const int ctas : {1, 2, 20}) {
+    if (attended(of, data, ctas) != fragments) return 3;
+  }
 
   double difference = 0, size = 0;
   for (int token = 0; token < tokens; token++) {

@@ -124,7 +124,10 @@ T __ldg(const T* from) {
 inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 inline std::uint32_t atomicAdd(std::uint32_t* to, std::uint32_t more) { return std::atomic_ref(*to).fetch_add(more); }
 inline float __uint_as_float(std::uint32_t bits) { return std::bit_cast<float>(bits); }
+inline std::uint32_t __float_as_uint(float value) { return std::bit_cast<std::uint32_t>(value); }
 inline float __fmul_rn(float a, float b) { return a * b; }
+inline double __dmul_rn(double a, double b) { return a * b; }
+inline int __clzll(long long bits) { return std::countl_zero(static_cast<unsigned long long>(bits)); }
 inline std::uint32_t __byte_perm(std::uint32_t a, std::uint32_t b, std::uint32_t selector) {
   const std::uint64_t both = a | static_cast<std::uint64_t>(b) << 32;
   std::uint32_t out = 0;

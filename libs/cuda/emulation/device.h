@@ -6,6 +6,8 @@ namespace esparse {
 
 inline void wait_for_producers() {}
 inline void release_dependents() {}
+inline void prefetch(const void*) {}
+inline float power_of_2(float x) { return std::exp2(x); }
 
 inline void multiply_dense(float (&sums)[4], const Words4& a, std::uint32_t b0, std::uint32_t b1) {
   emulation::Warp& warp = emulation::own_warp();
@@ -25,6 +27,11 @@ inline void multiply_dense(float (&sums)[4], const Words4& a, std::uint32_t b0, 
     sums[i] += static_cast<float>(products[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2]);
   }
   warp.all.arrive_and_wait();
+}
+
+inline void multiply_dense_first(float (&sums)[4], const Words4& a, std::uint32_t b0, std::uint32_t b1) {
+  for (float& sum : sums) sum = 0;
+  multiply_dense(sums, a, b0, b1);
 }
 
 }  // namespace esparse

@@ -32,6 +32,21 @@ bool check_choice(const LinearProblem& problem) {
   return true;
 }
 
+// As `linear_wide` walks, for any number of tokens that it has.
+bool check_wide(const LinearProblem& problem) {
+  const LinearPlan plan = plan_wide(problem, 132);
+  const int blocks = problem.cols / problem.format.inputs, slice = slice_first(1, blocks);
+  if (plan.shared > kSharedOfCta) return wrong("wide: does not fit", problem, {});
+  if (plan.depth < 1 || plan.stages < (plan.resident ? slice : 2)) return wrong("wide: no ring", problem, {});
+  for (int s = 0; s < problem.segments; s++) {
+    const int end = s + 1 < problem.segments ? plan.first_cta[s + 1] : plan.ctas;
+    if ((end - plan.first_cta[s]) * kLinearWarps * plan.rounds < problem.panels[s]) {
+      return wrong("wide: panels are lost", problem, {});
+    }
+  }
+  return true;
+}
+
 bool check(const LinearProblem& problem, const LinearTuning& tuning) {
   constexpr int kSms = 132;
   LinearPlan plan;
@@ -40,6 +55,7 @@ bool check(const LinearProblem& problem, const LinearTuning& tuning) {
   } catch (const std::invalid_argument&) {
     return true;  // too large, which is said
   }
+  if (linear_is_wide(problem) && !check_wide(problem)) return false;
   const int groups = kLinearWarps / tuning.warps, blocks = problem.cols / problem.format.inputs;
   seen++;
   if (plan.planes * tuning.warps != kSlices) return wrong("slices are lost", problem, tuning);

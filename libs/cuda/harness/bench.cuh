@@ -120,6 +120,7 @@ inline double packed_bytes(const Decoder& decoder) {
 // The best tuning of each role, one role after another, for what `time` measures.
 template <class Time>
 StepTuning tuned(int tokens, const Time& time) {
+  if (tokens > kGroupTokens) return StepTuning(kChosen);
   StepTuning best(tokens);
   double least = time(best);
   for (LinearTuning StepTuning::* role :
@@ -160,10 +161,13 @@ inline void bench_stack(Results& results, const Decoder& decoder, int tokens) {
         linear({&layer.o}, tuning.o);
         LinearLaunch pair{decoder.sparse, s.hidden, tokens};
         pair.args.out = out;
-        // As many bytes as a pair, read as one matrix.
-        pair.add(layer.gate, layer.gate_up, x);
-        pair.args.segments[0].panels = pair.args.segments[0].panels * 2;
-        pair.args.segments[0].rows = pair.args.out_rows = 2 * s.inner;
+        if (tokens > kGroupTokens) {
+          pair.pair(layer.gate, layer.gate_up, x, x, true);
+        } else {  // as many bytes as a pair, read as one matrix
+          pair.add(layer.gate, layer.gate_up, x);
+          pair.args.segments[0].panels = pair.args.segments[0].panels * 2;
+          pair.args.segments[0].rows = pair.args.out_rows = 2 * s.inner;
+        }
         pair(launch, tuning.gate_up);
         linear({&layer.down}, tuning.down);
       }

@@ -19,18 +19,21 @@ inline std::vector<float> outputs_of(const Matrix& matrix, const std::vector<flo
                                      const LinearTuning& tuning) {
   const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
   const std::size_t count = static_cast<std::size_t>(tokens) * matrix.rows;
-  Device<float> out(linear_planes(tuning.warps) * count);
+  Device<float> out(kSlices * count);
   LinearLaunch linear{matrix.sparse, matrix.cols, tokens};
   linear.args.out = out;
   linear.add(matrix, matrix.packed, {fragments});
+  int planes = 0;
   try {
-    linear(Launcher{}, tuning);
+    planes = linear(Launcher{}, tuning).planes;
   } catch (const std::invalid_argument&) {
     return {};
   }
   CHECK(cudaGetLastError());
   CHECK(cudaDeviceSynchronize());
-  return sum_of_planes(out.host(), count);
+  std::vector<float> sums = out.host();
+  sums.resize(planes * count);
+  return sum_of_planes(sums, count);
 }
 
 // Every number of tokens and every tuning: near f64, and the bits that each token has alone.
@@ -52,7 +55,9 @@ inline void check_linear(Report& report, int rows, int cols, bool sparse, std::u
     stage("check_linear %d x %d, %d tokens", rows, cols, tokens);
     const std::vector<float> some(x.begin(), x.begin() + tokens * cols);
     report.expect(!outputs_of(matrix, some, tokens, plain_tuning(tokens)).empty(), "linear: does not fit", tokens);
-    for (const LinearTuning& tuning : tunings(tokens)) {
+    std::vector<LinearTuning> all = tunings(tokens);
+    all.push_back(kChosen);
+    for (const LinearTuning& tuning : all) {
       const std::vector<float> y = outputs_of(matrix, some, tokens, tuning);
       report.expect(std::memcmp(y.data(), alone.data(), y.size() * 4) == 0, "linear: bits depend on the batch", tokens);
     }
@@ -131,6 +136,7 @@ inline void check_step(Report& report, const Shape& shape, bool sparse, std::uin
     const auto logits = generate(batch, StepTuning(tokens), tokens != 2);
     worst = std::max(worst, relative_error(logits[0], reference));
     expect_equal(logits, tokens);
+    expect_equal(generate(sequences(kAll - tokens, tokens), StepTuning(kChosen), true), tokens);
     for (const int warps : {8, 4, 2, 1}) {
       if (!linear_exists(kernel_tokens(tokens), warps)) continue;
       StepTuning other(tokens);

@@ -171,7 +171,10 @@ class Step {
       added = o(launch, tuning.o);
       LinearLaunch gate_up = linear(decoder_.sparse, s.hidden, gate_up_);
       const auto y = norm(launch, gate_up, added, layer.mlp_norm, &layer.sources[3], 2);
-      gate_up.pair(layer.gate, layer.gate_up, y[0], y[1]);
+      const bool apart = tuning.gate_up.warps == 0
+                             ? pair_is_apart(layer.gate.format(), layer.gate.tiles(), s.hidden, batch_.tokens)
+                             : batch_.tokens > kGroupTokens;
+      gate_up.pair(layer.gate, layer.gate_up, y[0], y[1], apart);
       activate(launch, gate_up, tuning.gate_up);
       LinearLaunch down = linear(decoder_.sparse, s.inner, down_);
       down.add(layer.down, layer.down.packed, {activated_});
@@ -244,8 +247,8 @@ class Step {
   // silu(gate) * up, by the linear where it sums whole rows.
   void activate(const Launcher& launch, LinearLaunch& gate_up, LinearTuning tuning) {
     const int inner = decoder_.shape.inner;
-    if (tuning.warps == 0) tuning = chosen_tuning(gate_up.problem());
-    if (tuning.warps == kSlices) {
+    if (tuning.warps == 0 && gate_up.output == Output::kPairedPlanes) tuning = chosen_tuning(gate_up.problem());
+    if (tuning.warps == kSlices && gate_up.output == Output::kPairedPlanes) {
       gate_up.output = Output::kSwiglu;
       gate_up.args.fragments = activated_;
       gate_up(launch, tuning);
@@ -262,6 +265,8 @@ class Step {
     args.qkv = qkv;
     args.heads = s.heads;
     args.kv_heads = s.kv_heads;
+    args.queries = s.heads / s.kv_heads;
+    args.groups = query_groups(args.queries);
     args.keys = layer.keys;
     args.values = layer.values;
     args.page_table = batch_.page_table;
@@ -275,10 +280,10 @@ class Step {
     args.outputs = split_outputs_;
     args.weights = split_weights_;
     args.arrived = arrived_;
-    const int queries = s.heads / s.kv_heads;
+    const int queries = s.heads / s.kv_heads, heads = s.kv_heads * query_groups(queries);
     if (omitted.attention) return;
     launch(attention_kernel(s.dims),
-           dim3(attention_splits(batch_.max_pages), s.kv_heads * query_groups(queries), batch_.tokens), kAttentionThreads,
+           dim3(attention_ctas(batch_.max_pages, heads * batch_.tokens, sm_count()), heads, batch_.tokens), kAttentionThreads,
            attention_shared(s.dims, queries), args);
   }
 

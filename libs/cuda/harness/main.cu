@@ -1,4 +1,4 @@
-// harness check | check-small | quick | bench FILE [linears | prefill | steps]
+// harness check | check-small | quick | one TOKENS | bench FILE [linears | prefill | steps]
 //
 // `check` holds every kernel against f64 and exits with 1 where one is wrong, `check-small` in small shapes, for
 // compute-sanitizer; `bench` times them and writes FILE.
@@ -97,6 +97,12 @@ void run_bench(const char* path, const std::string& only, std::uint64_t seed) {
   }
 }
 
+// A step of 8B in 2:4, for a profiler.
+void run_one(int tokens, std::uint64_t seed) {
+  stage("a decoder");
+  bench_chosen(random_decoder(k8B, true, kMostTokens * 512 / kPagePositions, 512, false, seed), tokens, 512);
+}
+
 // Steps as the engine launches them, in a minute.
 void run_quick(std::uint64_t seed) {
   for (const Shape& shape : {k1B, k8B}) {
@@ -125,10 +131,14 @@ int main(int argc, char** argv) {
     harness::run_quick(seed);
     return 0;
   }
+  if (argc == 3 && std::strcmp(argv[1], "one") == 0) {
+    harness::run_one(std::atoi(argv[2]), seed);
+    return 0;
+  }
   if (argc >= 3 && std::strcmp(argv[1], "bench") == 0) {
     harness::run_bench(argv[2], argc > 3 ? argv[3] : "", seed);
     return 0;
   }
-  std::printf("usage: harness check | check-small | quick | bench FILE [linears | prefill | steps]\n");
+  std::printf("usage: harness check | check-small | quick | one TOKENS | bench FILE [linears | prefill | steps]\n");
   return 2;
 }

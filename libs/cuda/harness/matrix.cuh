@@ -1,6 +1,7 @@
 // A linear with random weights: as the store has it, for the f64 reference, and repacked, for the kernels.
 #pragma once
 #include "../kernels/linear.cuh"
+#include "../kernels/linear_wide.cuh"
 #include "../kernels/repack.cuh"
 #include "support.cuh"
 
@@ -151,14 +152,22 @@ struct LinearLaunch {
   // A segment of plain outputs, after those before.
   void add(const Matrix& matrix, const std::uint8_t* weights, LinearActivations activations) {
     args.activations[args.segment_count] = activations;
-    args.segments[args.segment_count++] = {weights, matrix.panels(), 0, matrix.rows, args.out_rows};
+    args.segments[args.segment_count++] = {weights, matrix.panels(), 0, matrix.rows, args.out_rows, false};
     args.out_rows += matrix.rows;
   }
-  // Gate and up.
-  void pair(const Matrix& gate, const std::uint8_t* weights, LinearActivations of_gate, LinearActivations of_up) {
+  // Gate and up; `apart`: as two linears.
+  void pair(const Matrix& gate, const std::uint8_t* weights, LinearActivations of_gate, LinearActivations of_up, bool apart) {
     args.activations[0] = of_gate;
     args.activations[1] = of_up;
-    args.segments[0] = {weights, gate.tiles(), 0, gate.rows, 0};
+    if (apart) {
+      const int panels = gate.tiles() / kPanelTiles;
+      args.segments[0] = {weights, panels, 0, gate.rows, 0, true};
+      args.segments[1] = {weights + gate.format().tile_bytes, panels, 0, gate.rows, gate.rows, true};
+      args.segment_count = 2;
+      args.out_rows = 2 * gate.rows;
+      return;
+    }
+    args.segments[0] = {weights, gate.tiles(), 0, gate.rows, 0, false};
     args.segment_count = 1;
     args.out_rows = 2 * gate.rows;
     output = Output::kPairedPlanes;
@@ -174,6 +183,7 @@ struct LinearLaunch {
 
   // Throws where there is no room. Returns the planes, where they are the output.
   Planes operator()(const Launcher& launch, LinearTuning tuning) {
+    if (tuning.warps == 0 && linear_is_wide(problem())) return wide(launch);
     if (tuning.warps == 0) tuning = chosen_tuning(problem());
     args.plan = plan_linear(problem(), tuning, sm_count());
     for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
@@ -182,6 +192,15 @@ struct LinearLaunch {
                                        : linear_kernel<Dense>(tokens, tuning.warps, input, output);
     if (kernel == nullptr) throw std::invalid_argument("no such kernel");
     launch(kernel, dim3(args.plan.ctas, args.plan.planes, token_groups(tokens)), kLinearThreads, args.plan.shared, args);
+    return {args.out, args.plan.planes, tokens, args.out_rows};
+  }
+
+  Planes wide(const Launcher& launch) {
+    args.plan = plan_wide(problem(), sm_count());
+    for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
+    args.blocks = cols / problem().format.inputs;
+    const LinearKernel kernel = sparse ? linear_wide_kernel<Sparse>(tokens) : linear_wide_kernel<Dense>(tokens);
+    launch(kernel, dim3(args.plan.ctas, args.plan.planes), kLinearThreads, args.plan.shared, args);
     return {args.out, args.plan.planes, tokens, args.out_rows};
   }
 };

@@ -1,5 +1,5 @@
-"""Times what PyTorch makes of the same work, each as a CUDA graph: peers.py FILE [prompts], the latter for those
-of prefill alone. Lines as those of `bench.cuh`."""
+"""Times what PyTorch makes of the same work, each as a CUDA graph: peers.py FILE [prompts | steps], for those of prefill
+or of decoding alone. Lines as those of `bench.cuh`."""
 
 import sys
 
@@ -181,12 +181,30 @@ def time_prompts(add):
             torch.cuda.empty_cache()
 
 
+def time_steps(add):
+    for name, shape in MODELS.items():
+        for tokens in (1, 2, 4, 8, 16, 32, 64):
+            model = Model(**shape, tokens=tokens)
+            if tokens in (1, 8, 16):
+                add("stack", name, tokens, "torch", microseconds(model.stack))
+            add("step", name, tokens, "torch", microseconds(lambda: model.step(model.block)))
+            if tokens in (1, 16, 64):
+                torch._dynamo.reset()
+                block = torch.compile(model.block, dynamic=False)
+                add("step", name, tokens, "torch-compiled", microseconds(lambda: model.step(block)))
+            del model
+            torch.cuda.empty_cache()
+
+
 def main():
     with open(sys.argv[1], "w") as out, torch.no_grad():
 
         def add(what, shape, tokens, variant, us):
             print(what, shape, tokens, variant, f"{us:.3f}", 0, sep="\t", file=out, flush=True)
 
+        if "steps" in sys.argv[2:]:
+            time_steps(add)
+            return
         for rows, cols in [(4096, 4096), (11008, 4096), (4096, 14336), (28672, 4096)]:
             for tokens in (512, 2048, 8192):
                 add("prefill", f"{rows} x {cols}", tokens, "torch", linear(rows, cols, tokens, copies=4))
@@ -206,18 +224,7 @@ def main():
                 add("linear", f"{rows} x {cols}", 16, "semi-structured", us)
             except RuntimeError as error:
                 print("semi-structured:", error)
-        for name, shape in MODELS.items():
-            for tokens in (1, 2, 4, 8, 16):
-                model = Model(**shape, tokens=tokens)
-                if tokens in (1, 8, 16):
-                    add("stack", name, tokens, "torch", microseconds(model.stack))
-                add("step", name, tokens, "torch", microseconds(lambda: model.step(model.block)))
-                if tokens in (1, 16):
-                    torch._dynamo.reset()
-                    block = torch.compile(model.block, dynamic=False)
-                    add("step", name, tokens, "torch-compiled", microseconds(lambda: model.step(block)))
-                del model
-                torch.cuda.empty_cache()
+        time_steps(add)
 
 
 main()

@@ -2,6 +2,7 @@
 #include "../kernels/attention_decode.cuh"
 #include "../kernels/attention_prefill.cuh"
 #include "../kernels/linear.cuh"
+#include "../kernels/linear_wide.cuh"
 #include "../kernels/prefill_linear.cuh"
 #include "../kernels/repack.cuh"
 #include "../kernels/sample.cuh"
@@ -15,10 +16,12 @@ template __global__ void linear<Dense, 16, 1, Input::kFragments, Output::kPlanes
 template __global__ void linear<Sparse, 8, 8, Input::kFragments, Output::kPlanes>(
     const __grid_constant__ LinearArguments);
 template __global__ void linear<Sparse, 1, 8, Input::kNormed, Output::kSwiglu>(const __grid_constant__ LinearArguments);
+template __global__ void linear_wide<Sparse, 64>(const __grid_constant__ LinearArguments);
+template __global__ void linear_wide<Dense, 64>(const __grid_constant__ LinearArguments);
 template __global__ void prefill_linear<Sparse, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
 template __global__ void prefill_linear<Dense, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);
 template __global__ void attend_chunk<128>(const __grid_constant__ PrefillAttention);
-template __global__ void attend_split<64>(const __grid_constant__ AttentionArguments);
-template __global__ void attend_split<128>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_splits<64>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_splits<128>(const __grid_constant__ AttentionArguments);
 
 }  // namespace esparse

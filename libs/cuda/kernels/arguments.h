@@ -60,6 +60,7 @@ struct LinearSegment {
   int panels;
   int first_cta;
   int rows, first_row;  // of the outputs
+  bool apart;           // of gate or up by itself: the panel's tiles are in two panels of the pair
 };
 
 // Where activations come from: one array a segment, or, where the tiles of a panel have their own, one a tile.
@@ -91,6 +92,7 @@ struct AttentionArguments {
   Planes qkv;  // rows: heads * dims of q, kv_heads * dims of k, the same of v
   HeadArguments head;
   int heads, kv_heads;
+  int queries, groups;             // query heads that share a key head, and their groups (`query_groups`)
   std::uint16_t *keys, *values;    // [page][kv_heads][kPagePositions][dims]
   const std::int32_t* page_table;  // [tokens][max_pages]: the pages of a token's sequence, in order
   const std::int32_t* positions;   // [tokens]: of the new token; -1: no token

@@ -15,15 +15,14 @@ struct KeyBlock {
   static constexpr int kChunks = kDims / 32;
   uint4 words[2][kChunks];
 
-  // `from`: the block's first key; those from `count` on are not there.
-  __device__ __forceinline__ void load(const std::uint16_t* from, int count, int lane) {
+  // `from`: the block's first key. What stands behind the last one may be anything: its scores are not looked at.
+  __device__ __forceinline__ void load(const std::uint16_t* from, int lane) {
+    from += lane / 4 * kDims + 8 * (lane % 4);
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-      const int key = lane / 4 + 8 * half;
 #pragma unroll
       for (int chunk = 0; chunk < kChunks; chunk++) {
-        const std::uint16_t* at = from + key * kDims + 32 * chunk + 8 * (lane % 4);
-        words[half][chunk] = key < count ? __ldcg(reinterpret_cast<const uint4*>(at)) : make_uint4(0, 0, 0, 0);
+        words[half][chunk] = __ldcg(reinterpret_cast<const uint4*>(from + 8 * half * kDims + 32 * chunk));
       }
     }
   }
@@ -48,24 +47,26 @@ struct ValueBlock {
 
   static __device__ __forceinline__ int key_of(int i, int lane) { return 2 * (lane % 4) + i % 2 + i / 2 * 8; }
 
-  __device__ __forceinline__ void load(const std::uint16_t* from, int count, int lane) {
+  __device__ __forceinline__ void load(const std::uint16_t* from, int lane) {
+    from += 2 * (lane % 4) * kDims + 8 * (lane / 4);
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      const int key = key_of(i, lane);
 #pragma unroll
       for (int half = 0; half < kHalves; half++) {
-        const std::uint16_t* at = from + key * kDims + 64 * half + 8 * (lane / 4);
-        words[i][half] = key < count ? __ldcg(reinterpret_cast<const uint4*>(at)) : make_uint4(0, 0, 0, 0);
+        words[i][half] = __ldcg(reinterpret_cast<const uint4*>(from + (i % 2 + i / 2 * 8) * kDims + 64 * half));
       }
     }
   }
-  __device__ __forceinline__ void put(const std::uint16_t* from, int key, int lane) {
+  // Puts key number `last` in its place, and zeros behind it: a weight of zero takes NaN of NaN.
+  __device__ __forceinline__ void put_last(const std::uint16_t* from, int last, int lane) {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      if (key_of(i, lane) != key) continue;
+      const int key = key_of(i, lane);
+      if (key < last) continue;
 #pragma unroll
       for (int half = 0; half < kHalves; half++) {
-        words[i][half] = *reinterpret_cast<const uint4*>(from + 64 * half + 8 * (lane / 4));
+        words[i][half] = key == last ? *reinterpret_cast<const uint4*>(from + 64 * half + 8 * (lane / 4))
+                                     : make_uint4(0, 0, 0, 0);
       }
     }
   }
@@ -102,7 +103,7 @@ template <int kDims>
 struct WarpSums {
   static constexpr int kTiles = kDims / 16;
   // Tile 4 half + pair: dims 64 half + 8 row + 2 pair (0, 1) and the next (2, 3) of queries 2 quad and 2 quad + 1.
-  float outputs[kTiles][4] = {};
+  float outputs[kTiles][4];
   float maximum = -INFINITY, sum = 0;
 
   __device__ __forceinline__ void weigh(float (&scores)[4], const ValueBlock<kDims>& values) {
@@ -110,7 +111,7 @@ struct WarpSums {
     maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 1));
     maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 2));
 #pragma unroll
-    for (int i = 0; i < 4; i++) scores[i] = exp2f(scores[i] - maximum);
+    for (int i = 0; i < 4; i++) scores[i] = power_of_2(scores[i] - maximum);
     sum = (scores[0] + scores[1]) + (scores[2] + scores[3]);
     const Split first = split(scores[0], scores[1]), second = split(scores[2], scores[3]);
 #pragma unroll
@@ -120,7 +121,7 @@ struct WarpSums {
       for (int i = 0; i < 4; i++) of[i] = word_of(values.words[i][tile / 4], tile % 4);
       const Words4 a{{__byte_perm(of[0], of[1], 0x5410), __byte_perm(of[0], of[1], 0x7632),
                       __byte_perm(of[2], of[3], 0x5410), __byte_perm(of[2], of[3], 0x7632)}};
-      multiply_dense(outputs[tile], a, first.hi, second.hi);
+      multiply_dense_first(outputs[tile], a, first.hi, second.hi);
       multiply_dense(outputs[tile], a, first.lo, second.lo);
     }
   }

@@ -1,6 +1,6 @@
 // How attention of decoding shares its work out, and what a CTA of it keeps in shared memory. Plain C++, for the host too.
 //
-// A sequence's positions are cut into splits of 128, of which each warp of a CTA takes a block of 16. All of it follows from
+// A sequence's positions are cut into splits of 64, a page, of which each warp of a CTA takes a block of 16. All of it follows from
 // a sequence's own length, so its bits do too.
 #pragma once
 #include "layout.h"
@@ -8,10 +8,13 @@
 namespace esparse {
 
 constexpr int kPagePositions = 64, kKeyBlock = 16;
-constexpr int kAttentionWarps = 8, kAttentionThreads = kAttentionWarps * kLanes;
+constexpr int kAttentionWarps = 4, kAttentionThreads = kAttentionWarps * kLanes;
+constexpr int kAttentionShare = 3;  // CTAs of an SM
 constexpr int kSplitPositions = kAttentionWarps * kKeyBlock, kSplitPages = kSplitPositions / kPagePositions;
 // Query heads of a CTA, the columns of an mma: more of them that share a key head are several CTAs'.
 constexpr int kQueriesAtOnce = 8;
+
+constexpr int kMergedAtOnce = kLanes;
 
 template <int kDims>
 struct AttentionShared {
@@ -21,13 +24,20 @@ struct AttentionShared {
   alignas(16) float factors[kQueriesAtOnce][kAttentionWarps];
   float maxima[kQueriesAtOnce][kAttentionWarps], sums[kQueriesAtOnce][kAttentionWarps];
   float maximum[kQueriesAtOnce], sum[kQueriesAtOnce];
-  bool last;  // of the head's splits to end
+  // Of splits that are added up: some of them at a time.
+  float weights[kQueriesAtOnce][kMergedAtOnce], kept[kQueriesAtOnce], total[kQueriesAtOnce];
+  bool last;  // of the head's CTAs to end
 };
 
 // What each warp gives: [warps][queries][dims + 8], behind AttentionShared.
 ESPARSE_BOTH constexpr int output_stride(int dims) { return dims + 8; }
 
 ESPARSE_BOTH constexpr int attention_splits(int pages) { return (pages + kSplitPages - 1) / kSplitPages; }
+// CTAs that share a head's splits: as many as an SM holds, as far as there are splits. `heads`: of key heads, query groups and tokens.
+inline int attention_ctas(int pages, int heads, int sms) {
+  const int splits = attention_splits(pages), most = kAttentionShare * sms / heads;
+  return most < 1 ? 1 : most < splits ? most : splits;
+}
 ESPARSE_BOTH constexpr int query_groups(int queries) { return (queries + kQueriesAtOnce - 1) / kQueriesAtOnce; }
 
 // Bytes of shared memory of a CTA, where `queries` query heads share a key head.

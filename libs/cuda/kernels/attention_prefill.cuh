@@ -74,13 +74,6 @@ __global__ void __launch_bounds__(kShuffleThreads)
   }
 }
 
-// 2 to a power of at most 0, a few units in the last place of f32; 0 of minus infinity.
-__device__ __forceinline__ float power_of_2(float x) {
-  float out;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
-  return out;
-}
-
 // The keys and values of a block in shared memory: [dims / 64][kBlockKeys][64] each, as the copy engine writes boxes of a
 // page with its 128-byte swizzle.
 constexpr int kBlockKeys = 2 * kPagePositions, kAttentionStages = 3;

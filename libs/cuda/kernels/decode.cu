@@ -2,6 +2,7 @@
 // machine with a GPU takes it from there. The host finds them by name (`native/kernel_names.h`).
 #include "attention_decode.cuh"
 #include "linear.cuh"
+#include "linear_wide.cuh"
 #include "norm.cuh"
 #include "repack.cuh"
 #include "swiglu.cuh"
@@ -35,9 +36,15 @@ namespace esparse {
 LINEARS(Sparse)
 LINEARS(Dense)
 
+#define WIDE(weights, tokens) template __global__ void linear_wide<weights, tokens>(const __grid_constant__ LinearArguments);
+WIDE(Sparse, 32)
+WIDE(Sparse, 64)
+WIDE(Dense, 32)
+WIDE(Dense, 64)
+
 #define ATTENTION(dims)                                                                       \
   template __global__ void append_positions<dims>(const __grid_constant__ AttentionArguments); \
-  template __global__ void attend_split<dims>(const __grid_constant__ AttentionArguments);
+  template __global__ void attend_splits<dims>(const __grid_constant__ AttentionArguments);
 ATTENTION(64)
 ATTENTION(128)
 

@@ -34,6 +34,10 @@ __device__ __forceinline__ void barrier_expect(std::uint32_t barrier, int bytes)
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
 }
 
+__device__ __forceinline__ void barrier_arrive(std::uint32_t barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+
 __device__ __forceinline__ void barrier_wait(std::uint32_t barrier, std::uint32_t parity) {
   std::uint32_t done;
   do {
@@ -62,9 +66,21 @@ __device__ __forceinline__ void bulk_copy_once(std::uint32_t to, const void* fro
       : "memory");
 }
 
+// Brings what is there to the L2.
+__device__ __forceinline__ void prefetch(const void* pointer) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(pointer));
+}
+
 // Brings `bytes` (a multiple of 16) to the L2.
 __device__ __forceinline__ void prefetch_bulk(const void* from, int bytes) {
   asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+}
+
+// 2 to a power of at most 0, a few units in the last place of f32; 0 of minus infinity.
+__device__ __forceinline__ float power_of_2(float x) {
+  float out;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
+  return out;
 }
 
 // sums (16 rows x 8 columns, f32) += a (16 x 16) b (16 x 8)
@@ -73,6 +89,15 @@ __device__ __forceinline__ void multiply_dense(float (&sums)[4], const Words4& a
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
       : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "r"(b0), "r"(b1));
+}
+
+// sums = a b, as `multiply_dense`: zeros that are added to need no registers.
+__device__ __forceinline__ void multiply_dense_first(float (&sums)[4], const Words4& a, std::uint32_t b0,
+                                                     std::uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%10,%10,%10};"
+      : "=f"(sums[0]), "=f"(sums[1]), "=f"(sums[2]), "=f"(sums[3])
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "r"(b0), "r"(b1), "f"(0.0f));
 }
 
 // sums (16 rows x 8 columns, f32) += a (16 x 32, 2:4) b (32 x 8); which quads hold the metadata: see sparse_metadata.

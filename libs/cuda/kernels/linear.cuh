@@ -47,14 +47,6 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kPanelTiles][(kToke
   }
 }
 
-template <int kWarps>
-__device__ __forceinline__ InputSlice input_slice(int blocks, int plane, int warp) {
-  const int slice = plane * kWarps + warp % kWarps;
-  const int first = slice_first(slice, blocks), plane_first = slice_first(plane * kWarps, blocks);
-  return {first, slice_first(slice + 1, blocks) - first, plane_first,
-          slice_first(plane * kWarps + kWarps, blocks) - plane_first};
-}
-
 template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
 __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
     linear(const __grid_constant__ LinearArguments args) {
@@ -78,15 +70,17 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
 
   const std::uint32_t barriers = shared_address(shared + plan.barriers), depth = plan.depth;
   const std::uint8_t* const ring = shared + warp * depth * Stream::kStage;
-  Stream stream{segment.weights + (static_cast<std::size_t>(first_panel) * args.blocks + slice.first) * Stream::kStage,
-                static_cast<std::size_t>(panel_step) * args.blocks * Stream::kStage,
+  const std::size_t panel_bytes = panel_bytes_of<Stream>(args, segment);
+  Stream stream{segment.weights + first_panel * panel_bytes + static_cast<std::size_t>(slice.first) * Stream::kStage,
+                panel_step * panel_bytes,
                 shared_address(ring),
                 barriers + warp * depth * 8,
                 slice.blocks,
                 0,
                 panels * slice.blocks,
                 kTokens < kGroupTokens || gridDim.z == 1,
-                false};
+                false,
+                tiles_apart<Stream>(args, segment)};
   const std::uint32_t arrived = barriers + kLinearWarps * depth * 8;  // the activations
   NormSources<Weights, kSets> sources;
   if constexpr (kInput == Input::kNormed) sources.request(args, args.activations + s, slice, lane);
@@ -134,8 +128,6 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
     finish_round<kTokens, kWarps, kOutput>(args, segment, panel, panel - group, sums, parts);
   }
 }
-
-using LinearKernel = void (*)(LinearArguments);
 
 template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
 constexpr LinearKernel linear_variant() {

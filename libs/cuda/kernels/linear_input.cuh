@@ -6,11 +6,29 @@
 
 namespace esparse {
 
+// From one panel of a segment to the next, and from the first tile of one to its second where they are not one piece.
+template <class Stream>
+__device__ __forceinline__ std::size_t panel_bytes_of(const LinearArguments& args, const LinearSegment& segment) {
+  return static_cast<std::size_t>(args.blocks) * Stream::kStage * (segment.apart ? kPanelTiles : 1);
+}
+template <class Stream>
+__device__ __forceinline__ std::size_t tiles_apart(const LinearArguments& args, const LinearSegment& segment) {
+  return segment.apart ? static_cast<std::size_t>(args.blocks) * Stream::kStage : 0;
+}
+
 // The blocks of inputs that a warp multiplies, and those of its plane.
 struct InputSlice {
   int first, blocks;
   int plane_first, plane_blocks;
 };
+
+template <int kWarps>
+__device__ __forceinline__ InputSlice input_slice(int blocks, int plane, int warp) {
+  const int slice = plane * kWarps + warp % kWarps;
+  const int first = slice_first(slice, blocks), plane_first = slice_first(plane * kWarps, blocks);
+  return {first, slice_first(slice + 1, blocks) - first, plane_first,
+          slice_first(plane * kWarps + kWarps, blocks) - plane_first};
+}
 
 // Bytes of a block's activations.
 template <class Weights, int kTokens>

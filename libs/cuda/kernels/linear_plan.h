@@ -61,7 +61,19 @@ struct LinearPlan {
   // Shared memory, in bytes from its beginning: rings, barriers, sets of activations, partial sums, the row to norm
   // and its squares.
   int barriers, activations, set_bytes, partials, row, shared;
+  // Of `linear_wide`: stages of the ring of activations, or all blocks of the longest slice, which stay.
+  int stages;
+  bool resident;
 };
+
+// Whether a linear of 32 and 64 tokens takes activations and sums in one CTA (`linear_wide.cuh`): its eight planes of outputs
+// are read at once by what follows, but those of a large head would be as much as its weights.
+inline bool linear_is_wide(const LinearProblem& problem) {
+  constexpr int kMostPanels = 2000;
+  int panels = 0;
+  for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
+  return problem.tokens > kGroupTokens && panels <= kMostPanels;
+}
 
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
 // room for the rings beside their activations, and fewer planes for the reader to add up.
@@ -82,6 +94,50 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
   return {warps, 1, kRingBytes};
 }
 
+// Whether gate and up, which share their panels, are computed as two linears over the tiles where they lie: a CTA that computes
+// both needs the activations of each, where they are shuffled. That pays where it sums whole rows, and activates them.
+inline bool pair_is_apart(const Format& format, int tiles, int cols, int tokens) {
+  const bool shuffled = format.inputs == kSparseInputs;
+  const LinearProblem pair{format, {tiles}, 1, cols, tokens, shuffled ? 2 : 1};
+  return tokens > kGroupTokens || (shuffled && chosen_tuning(pair).warps < kSlices);
+}
+
+// CTAs with as many rounds as the longest-working one must have, and no more of them than that takes: memory, not the SMs,
+// is the limit, and equal work ends at one time. `groups` of warps that each take a panel; `places` for CTAs.
+inline void share_panels(LinearPlan& plan, const LinearProblem& problem, int groups, int places) {
+  int total = 0;
+  for (int s = 0; s < problem.segments; s++) total += (problem.panels[s] + groups - 1) / groups;
+  for (plan.rounds = (total + places - 1) / places;; plan.rounds++) {
+    plan.ctas = 0;
+    for (int s = 0; s < problem.segments; s++) {
+      plan.first_cta[s] = plan.ctas;
+      plan.ctas += (problem.panels[s] + groups * plan.rounds - 1) / (groups * plan.rounds);
+    }
+    if (plan.ctas <= places || plan.rounds >= total) break;
+  }
+}
+
+constexpr int aligned_shared(int bytes) { return (bytes + 127) / 128 * 128; }
+
+inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
+  const Format& format = problem.format;
+  if (problem.cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
+  LinearPlan plan{};
+  plan.planes = kSlices;
+  share_panels(plan, problem, kLinearWarps, std::max(1, sms / plan.planes));
+  const int blocks = problem.cols / format.inputs, slice = slice_first(1, blocks);  // the longest is the first
+  const int x = static_cast<int>(activation_bytes(format.inputs, problem.tokens)) + 2 * 8;
+  const int weights = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);
+  constexpr int kLeastDepth = 2, kDepth = 3, kRoom = kSharedOfCta - 512;  // of the rings of weights
+  plan.resident = slice * x + kLeastDepth * weights <= kRoom;
+  plan.stages = plan.resident ? std::max(slice, 1) : (kRoom - std::min(kDepth, plan.rounds * slice) * weights) / x;
+  plan.depth = std::max(1, std::min({(kRoom - plan.stages * x) / weights, plan.rounds * slice, 32}));
+  plan.barriers = kLinearWarps * plan.depth * kPanelTiles * format.tile_bytes;
+  plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + 2 * plan.stages) * 8);
+  plan.shared = plan.activations + plan.stages * (x - 2 * 8);
+  return plan;
+}
+
 inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& tuning, int sms) {
   const auto& [format, panels, segments, cols, all_tokens, sets, normed] = problem;
   const int tokens = kernel_tokens(all_tokens);
@@ -91,27 +147,14 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   plan.planes = linear_planes(tuning.warps);
   const int warps = tuning.warps, groups = kLinearWarps / warps, blocks = cols / format.inputs;
 
-  // CTAs with as many rounds as the longest-working one must have, and no more of them than that takes: memory, not the
-  // SMs, is the limit, and equal work ends at one time.
-  int total = 0;
-  for (int s = 0; s < segments; s++) total += (panels[s] + groups - 1) / groups;
-  const int places = std::max(1, sms * tuning.share / (plan.planes * token_groups(all_tokens)));
-  for (plan.rounds = (total + places - 1) / places;; plan.rounds++) {
-    plan.ctas = 0;
-    for (int s = 0; s < segments; s++) {
-      plan.first_cta[s] = plan.ctas;
-      plan.ctas += (panels[s] + groups * plan.rounds - 1) / (groups * plan.rounds);
-    }
-    if (plan.ctas <= places || plan.rounds >= total) break;
-  }
+  share_panels(plan, problem, groups, std::max(1, sms * tuning.share / (plan.planes * token_groups(all_tokens))));
 
   int slice = 0, plane = 0;  // the longest, in blocks
   for (int s = 0; s < kSlices; s++) slice = std::max(slice, slice_first(s + 1, blocks) - slice_first(s, blocks));
   for (int s = 0; s < kSlices; s += warps) {
     plane = std::max(plane, slice_first(s + warps, blocks) - slice_first(s, blocks));
   }
-  const auto aligned = [](int bytes) { return (bytes + 127) / 128 * 128; };
-  plan.set_bytes = aligned(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
+  plan.set_bytes = aligned_shared(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
   const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4,
             row = normed ? (cols + kMaxNormRuns) * 4 : 0;
   const int stage = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);  // one of each warp, with its barrier
@@ -121,7 +164,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   if (plan.depth < 1) throw std::invalid_argument("the activations of a linear leave no room for its ring");
 
   plan.barriers = kLinearWarps * plan.depth * kPanelTiles * format.tile_bytes;
-  plan.activations = aligned(plan.barriers + (kLinearWarps * plan.depth + 1) * 8);
+  plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + 1) * 8);
   plan.partials = plan.activations + sets * plan.set_bytes;
   plan.row = plan.partials + partials;
   plan.shared = plan.row + row;

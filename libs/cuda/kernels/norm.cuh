@@ -5,19 +5,9 @@
 
 namespace esparse {
 
-__device__ __forceinline__ void prefetch(const void* pointer) {
-  asm volatile("prefetch.global.L2 [%0];" ::"l"(pointer));
-}
-
 // Brings what no kernel of the step writes into the L2, before the wait.
 __device__ __forceinline__ void prefetch_norm(const NormInput& in) {
   for (int c = 32 * threadIdx.x; c < in.channels; c += 32 * blockDim.x) prefetch(in.weight + c);
-}
-
-__device__ __forceinline__ float sum_of_lanes(float x) {
-#pragma unroll
-  for (int distance = kLanes / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(~0u, x, distance);
-  return x;
 }
 
 // The norm of a token, by all kThreads of a CTA: leaves channel times weight in `row` (shared) and returns the factor

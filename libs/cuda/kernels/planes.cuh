@@ -24,6 +24,12 @@ __device__ __forceinline__ V Planes::sum(int token, int row) const {
   return add(add(add(load(0), load(1)), add(load(2), load(3))), add(add(load(4), load(5)), add(load(6), load(7))));
 }
 
+__device__ __forceinline__ float sum_of_lanes(float x) {
+#pragma unroll
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(~0u, x, distance);
+  return x;
+}
+
 // The same tree over what lies in shared memory, `stride` floats apart.
 template <int kCount>
 __device__ __forceinline__ float tree_sum(const float* parts, int stride) {

@@ -53,13 +53,19 @@ struct WeightStream {
   int blocks, block, left;
   bool once;  // no other CTA reads them
   bool released;
+  std::size_t apart;  // from a panel's first tile to its second; 0: they are one piece of memory
 
   // Requests the next block into a free stage. With the last one, the next kernel may begin to request its own.
   __device__ __forceinline__ void request(int stage, int lane) {
     if (left > 0) {
       if (lane == 0) {
         barrier_expect(barriers + stage * 8, kStage);
-        if (once) {
+        if (apart != 0) {
+          constexpr int kTile = kStage / kPanelTiles;
+          const std::uint8_t* const from = next + block * kStage;
+          bulk_copy_once(stages + stage * kStage, from, kTile, barriers + stage * 8);
+          bulk_copy_once(stages + stage * kStage + kTile, from + apart, kTile, barriers + stage * 8);
+        } else if (once) {
           bulk_copy_once(stages + stage * kStage, next + block * kStage, kStage, barriers + stage * 8);
         } else {
           bulk_copy(stages + stage * kStage, next + block * kStage, kStage, barriers + stage * 8);

@@ -23,8 +23,8 @@ constexpr const char* kCheckPositions = "_ZN7esparse15check_positionsEPKNS_6Word
 constexpr const char* kRepackSparse = "_ZN7esparse13repack_sparseENS_12StoredSparseEPhNS_10TilePlacesE";
 constexpr const char* kRepackDense = "_ZN7esparse12repack_denseENS_11StoredDenseEPhNS_10TilePlacesE";
 
-inline std::string attend_split_name(int dims) {
-  return "_ZN7esparse12attend_splitILi" + std::to_string(dims) + "EEEvNS_18AttentionArgumentsE";
+inline std::string attend_splits_name(int dims) {
+  return "_ZN7esparse13attend_splitsILi" + std::to_string(dims) + "EEEvNS_18AttentionArgumentsE";
 }
 
 inline std::string append_positions_name(int dims) {
@@ -35,6 +35,11 @@ inline std::string linear_name(bool sparse, int tokens, int warps, Input input, 
   return std::string("_ZN7esparse6linearINS_") + (sparse ? "6Sparse" : "5Dense") + "ELi" + std::to_string(tokens) +
          "ELi" + std::to_string(warps) + "ELNS_5InputE" + std::to_string(static_cast<int>(input)) +
          "ELNS_6OutputE" + std::to_string(static_cast<int>(output)) + "EEEvNS_15LinearArgumentsE";
+}
+
+inline std::string linear_wide_name(bool sparse, int tokens) {
+  return std::string("_ZN7esparse11linear_wideINS_") + (sparse ? "6Sparse" : "5Dense") + "ELi" + std::to_string(tokens) +
+         "EEEvNS_15LinearArgumentsE";
 }
 
 constexpr const char* kNormRows = "_ZN7esparse9norm_rowsENS_11PrefillNormE";

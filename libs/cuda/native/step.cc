@@ -25,7 +25,8 @@ std::size_t plane_floats(int rows, int cols, int sets = 1) {
   std::size_t most = 0;
   for (const int tokens : kTokenBuckets) {
     const LinearProblem problem{kSparseFormat, {(rows + kPanelRows - 1) / kPanelRows}, 1, cols, tokens, sets};
-    most = std::max(most, static_cast<std::size_t>(linear_planes(chosen_tuning(problem).warps)) * tokens * rows);
+    const int planes = linear_is_wide(problem) ? kSlices : linear_planes(chosen_tuning(problem).warps);
+    most = std::max(most, static_cast<std::size_t>(planes) * tokens * rows);
   }
   return most;
 }
@@ -53,14 +54,22 @@ struct Step::LinearLaunch {
   // A segment of plain outputs, after those before.
   void add(const Linear& linear, LinearActivations activations) {
     args.activations[args.segment_count] = activations;
-    args.segments[args.segment_count++] = {linear.packed.data(), linear.panels(), 0, linear.rows, args.out_rows};
+    args.segments[args.segment_count++] = {linear.packed.data(), linear.panels(), 0, linear.rows, args.out_rows, false};
     args.out_rows += linear.rows;
   }
   // Gate and up.
   void pair(const Layer& layer, LinearActivations of_gate, LinearActivations of_up, std::uint8_t* activated) {
     args.activations[0] = of_gate;
     args.activations[1] = of_up;
-    args.segments[0] = {layer.gate_up.data(), layer.gate.tiles(), 0, layer.gate.rows, 0};
+    const int rows = layer.gate.rows, panels = layer.gate.tiles() / kPanelTiles;  // rows are whole blocks
+    if (pair_is_apart(layer.gate.format(), layer.gate.tiles(), cols, tokens)) {
+      args.segments[0] = {layer.gate_up.data(), panels, 0, rows, 0, true};
+      args.segments[1] = {layer.gate_up.data() + layer.gate.format().tile_bytes, panels, 0, rows, rows, true};
+      args.segment_count = 2;
+      args.out_rows = 2 * rows;
+      return;
+    }
+    args.segments[0] = {layer.gate_up.data(), layer.gate.tiles(), 0, layer.gate.rows, 0, false};
     args.segment_count = 1;
     args.out_rows = 2 * layer.gate.rows;
     args.fragments = activated;
@@ -266,11 +275,22 @@ Planes Step::launch(LinearLaunch& linear) {
   for (int s = 0; s < args.segment_count; s++) problem.panels[s] = args.segments[s].panels;
   problem.sets = linear.sparse && linear.output != Output::kPlanes ? 2 : 1;
   problem.normed = linear.input == Input::kNormed;
+  const bool wide = linear_is_wide(problem);
   const LinearTuning tuning = chosen_tuning(problem);
   if (linear.output == Output::kPairedPlanes && tuning.warps == kSlices) linear.output = Output::kSwiglu;
-  args.plan = plan_linear(problem, tuning, device_.facts().multiprocessors);
+  const int sms = device_.facts().multiprocessors;
+  args.plan = wide ? plan_wide(problem, sms) : plan_linear(problem, tuning, sms);
   for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
   args.blocks = linear.cols / format.inputs;
+  if (wide) {
+    device_.launch(stream_, linear_wide_name(linear.sparse, linear.tokens),
+                   {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), 1},
+                    kLinearThreads,
+                    static_cast<unsigned>(args.plan.shared),
+                    true},
+                   args);
+    return {args.out, args.plan.planes, linear.tokens, args.out_rows};
+  }
   device_.launch(stream_, linear_name(linear.sparse, kernel_tokens(linear.tokens), tuning.warps, linear.input, linear.output),
                  {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes),
                    static_cast<unsigned>(token_groups(linear.tokens))},
@@ -291,6 +311,8 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.window = layer.window;
   args.heads = s.heads;
   args.kv_heads = s.kv_heads;
+  args.queries = s.heads / s.kv_heads;
+  args.groups = query_groups(args.queries);
   args.keys = cache_.memory.data() + 2 * half * index;
   args.values = args.keys + half;
   args.positions = inputs_.data() + kMaxRows;
@@ -306,12 +328,13 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.weights = reinterpret_cast<float2*>(split_weights_.data());
   args.arrived = arrived_.data();
   const int queries = s.heads / s.kv_heads;
-  const unsigned splits = attention_splits(variant.pages), groups = query_groups(queries);
+  const unsigned all_heads = kv_heads * query_groups(queries);
+  const unsigned ctas = attention_ctas(variant.pages, all_heads * tokens, device_.facts().multiprocessors);
   if (variant.several) {
     device_.launch(stream_, append_positions_name(s.dims), {{kv_heads, tokens, 1}, kAppendPositionThreads, 0, true}, args);
   }
-  device_.launch(stream_, attend_split_name(s.dims),
-                 {{splits, kv_heads * groups, tokens},
+  device_.launch(stream_, attend_splits_name(s.dims),
+                 {{ctas, all_heads, tokens},
                   kAttentionThreads,
                   static_cast<unsigned>(attention_shared(s.dims, queries)),
                   true},

@@ -79,7 +79,17 @@ test('a decoder is loaded and run through the driver alone, by kernels of the PT
   const looked = driver.held().kernels.map((name) => /esparse\d+([a-z_]+?)(?:I|E)/.exec(name)?.[1]);
   expect(new Set(looked)).toEqual(
     new Set([
-      ...['append_positions', 'attend_split', 'embed', 'norm', 'linear', 'swiglu', 'argmax_parts', 'argmax'],
+      ...[
+        'append_positions',
+        'attend_splits',
+        'embed',
+        'norm',
+        'linear',
+        'linear_wide',
+        'swiglu',
+        'argmax_parts',
+        'argmax',
+      ],
       ...['check_positions', 'repack_sparse', 'repack_dense'],
       ...[
         'count_history',
