@@ -276,6 +276,8 @@ CuResult cuStreamSynchronize(CuStream) {
 }
 CuResult cuStreamBeginCapture_v2(CuStream, unsigned) {
   BEGIN("cuStreamBeginCapture")
+  // Kernels run when they are launched.
+  if (emulate_kernel != nullptr) return kCuNotSupported;
   held.capturing++;
   return kCuSuccess;
 }

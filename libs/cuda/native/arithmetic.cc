@@ -81,6 +81,31 @@ void Arithmetic::multiply(const ProductShape& shape, const Products::Operands& o
   products().multiply(shape, operands, stream_.get());
 }
 
+bool Arithmetic::begin_recording() {
+  const CuResult began = driver().begin_capture(stream_.get(), kCuCaptureRelaxed);
+  if (began == kCuNotSupported) return false;
+  check(began, "record");
+  return true;
+}
+
+int Arithmetic::end_recording() {
+  CuGraph recorded{};
+  check(driver().end_capture(stream_.get(), &recorded), "record");
+  const Graph graph(recorded);
+  CuGraphExec exec{};
+  check(driver().instantiate(&exec, graph.get(), 0), "prepare what was recorded");
+  recordings_.emplace(++recorded_, GraphExec(exec));
+  return recorded_;
+}
+
+void Arithmetic::replay(int recording) {
+  const auto found = recordings_.find(recording);
+  if (found == recordings_.end()) throw Failure("internal", "a recording that is not there");
+  check(driver().launch_graph(found->second.get(), stream_.get()), "compute");
+}
+
+void Arithmetic::forget(int recording) { recordings_.erase(recording); }
+
 void Arithmetic::wait() { check(driver().wait_for_stream(stream_.get()), "compute"); }
 
 }  // namespace esparse

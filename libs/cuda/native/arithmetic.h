@@ -29,6 +29,12 @@ class Arithmetic {
   void fill(CuPointer to, unsigned char value, std::size_t bytes);
   void multiply(const ProductShape& shape, const Products::Operands& operands);
   void wait();
+  // What is asked for between these two is recorded instead of computed, to be asked for again as one piece. False where the
+  // driver records nothing.
+  bool begin_recording();
+  int end_recording();
+  void replay(int recording);
+  void forget(int recording);
 
  private:
   // Throws Failure 'internal' for bytes that are not all of one piece of memory.
@@ -43,6 +49,8 @@ class Arithmetic {
   std::map<CuPointer, DeviceArray<std::uint8_t>> held_;
   std::size_t held_bytes_ = 0;
   std::optional<Products> products_;
+  std::map<int, GraphExec> recordings_;
+  int recorded_ = 0;
 };
 
 }  // namespace esparse

@@ -62,6 +62,10 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
                            InstanceMethod<&CudaArithmetic::fill>("fill"),
                            InstanceMethod<&CudaArithmetic::launch>("launch"),
                            InstanceMethod<&CudaArithmetic::multiply>("multiply"),
+                           InstanceMethod<&CudaArithmetic::begin_recording>("beginRecording"),
+                           InstanceMethod<&CudaArithmetic::end_recording>("endRecording"),
+                           InstanceMethod<&CudaArithmetic::replay>("replay"),
+                           InstanceMethod<&CudaArithmetic::forget>("forget"),
                            InstanceMethod<&CudaArithmetic::wait>("wait"),
                            InstanceMethod<&CudaArithmetic::close>("close"),
                        });
@@ -187,6 +191,32 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
       const CuPointer c = absent(from.Get("c")) ? out : address(from.Get("c"));
       arithmetic_->multiply(shape, {address(from.Get("left")), address(from.Get("right")), c, out, factor("alpha", 1),
                                     factor("beta", 0)});
+      return info.Env().Undefined();
+    });
+  }
+
+  // See `record` in `src/arithmetic.ts`.
+  Napi::Value begin_recording(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value { return Napi::Boolean::New(info.Env(), arithmetic_->begin_recording()); });
+  }
+
+  // (): its number
+  Napi::Value end_recording(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value { return Napi::Number::New(info.Env(), arithmetic_->end_recording()); });
+  }
+
+  // (number)
+  Napi::Value replay(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      arithmetic_->replay(info[0].ToNumber().Int32Value());
+      return info.Env().Undefined();
+    });
+  }
+
+  // (number)
+  Napi::Value forget(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      arithmetic_->forget(info[0].ToNumber().Int32Value());
       return info.Env().Undefined();
     });
   }

@@ -24,6 +24,7 @@ enum CuResult : int {
   kCuInvalidDevice = 101,
   kCuUnsupportedPtx = 222,
   kCuNotFound = 500,
+  kCuNotSupported = 801,
 };
 
 enum CuDeviceAttribute : int { kCuMultiprocessors = 16, kCuMemoryClock = 36, kCuMemoryWidth = 37, kCuMajor = 75, kCuMinor = 76, kCuSharedOfBlock = 97 };

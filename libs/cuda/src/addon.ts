@@ -87,6 +87,10 @@ export interface NativeArithmetic {
     values: readonly number[],
   ): void;
   multiply(product: Product): void;
+  beginRecording(): boolean;
+  endRecording(): number;
+  replay(recording: number): void;
+  forget(recording: number): void;
   wait(): void;
   close(): void;
 }

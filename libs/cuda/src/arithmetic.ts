@@ -92,6 +92,12 @@ export function gpuCount(): number {
   return calling(() => loadAddon().gpuCount());
 }
 
+/** Work that is asked for as one piece. */
+export interface Recording {
+  replay(): void;
+  release(): void;
+}
+
 /** Sizes are rounded up to this: what is used again is found by its size. */
 export const GRANULE = 512;
 
@@ -224,6 +230,34 @@ export class CudaArithmetic {
     calling(() => {
       this.#native.multiply(product);
     });
+  }
+
+  /**
+   * Takes down what some work asks for, which is not computed then, so that it can be asked for again and again as one piece: that
+   * spares the host a call for each kernel. The work is kernels, products, copies and fills, with the same arguments each time, and
+   * has been done once before. Where the driver does not record, each replay is the work itself.
+   */
+  record(work: () => void): Recording {
+    if (!calling(() => this.#native.beginRecording())) return { replay: work, release: () => undefined };
+    try {
+      work();
+    } catch (error) {
+      this.#native.forget(calling(() => this.#native.endRecording()));
+      throw error;
+    }
+    const number = calling(() => this.#native.endRecording());
+    return {
+      replay: () => {
+        calling(() => {
+          this.#native.replay(number);
+        });
+      },
+      release: () => {
+        calling(() => {
+          this.#native.forget(number);
+        });
+      },
+    };
   }
 
   /** Waits for all that was asked for. @throws EsparseError 'unavailable' where the GPU is lost */

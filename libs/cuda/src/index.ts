@@ -28,6 +28,7 @@ export {
   type KernelModule,
   type Launch,
   type Product,
+  type Recording,
 } from './arithmetic.ts';
 export { createCudaBlockRunner, type CudaBlockRunnerOptions } from './blocks/block-runner.ts';
 export { gpuMemory, type GpuWorkload } from './blocks/gpu-memory.ts';

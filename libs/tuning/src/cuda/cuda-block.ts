@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { OpenTuningBackend, TuneStep, TuningBackend, TuningBackendOptions, Values } from '../backend.ts';
-import type { CudaArithmetic } from '@esparse/cuda';
-import { passingExamples, residentExamples } from './examples.ts';
+import type { CudaArithmetic, Recording } from '@esparse/cuda';
+import { passingExamples, residentExamples, type DeviceExamples } from './examples.ts';
 import { createKernels } from './kernels.ts';
 import { createMemory, type Memory } from './memory.ts';
 import { createParameters } from './parameters.ts';
@@ -69,13 +69,13 @@ async function layBlock(
   const { hidden } = description;
   const size = seqlen * hidden;
   const parts = batch / most;
-  const places = Math.max(AHEAD * batch, given.sequences);
+  const ordered = Math.max(AHEAD * batch, given.sequences);
   const target = take(4 * most * size);
   const ofRows = take(4 * most * seqlen);
   const losses = take(4 * Math.max(AHEAD * parts, given.sequences));
   const [step, zero, rates] = [take(4), take(4), take(2 * 4 * AHEAD)];
   gpu.fill(zero, 0, 4);
-  const own = { gpu, kernels, take, most: places, size, zero };
+  const own = { gpu, kernels, take, most: ordered, size, zero };
   const examples = resident ? await residentExamples(given, own) : passingExamples(given, own);
   let steps = 0;
 
@@ -108,15 +108,37 @@ async function layBlock(
     return values;
   };
 
+  const places = { input: pass.input, target };
+
+  /** The loss and the gradients of a part of a batch, which has been put where the pass reads it. */
+  const passThrough = (part: number) => {
+    pass.forward(most);
+    compare(most, 2 / (batch * size), { step, stride: parts, place: part });
+    pass.back(most, part > 0);
+  };
+
   /** The losses and the gradients of a batch whose sequences are in order from a place on. */
   const goDown = async (place: number) => {
     for (let part = 0; part < parts; part++) {
-      await examples.put(place + part * most, most, pass.input, target);
-      pass.forward(most);
-      compare(most, 2 / (batch * size), { step, stride: parts, place: part });
-      pass.back(most, part > 0);
+      await examples.put(place + part * most, most, places);
+      passThrough(part);
     }
   };
+
+  const endStep = () => {
+    parameters.step(rates, step);
+    kernels.once('next', [{ pointer: step }]);
+  };
+  /** A whole step without the host, which says neither its sequences nor its rate. */
+  const stepBy = (put: NonNullable<DeviceExamples['putOfStep']>) => {
+    for (let part = 0; part < parts; part++) {
+      put({ step, stride: batch, first: part * most }, most, places);
+      passThrough(part);
+    }
+    endStep();
+  };
+  const { putOfStep } = examples;
+  let recording: Recording | undefined;
 
   /** Steps that are few enough for the device's tables. @returns their losses */
   const descendSome = async (way: readonly TuneStep[]): Promise<number[]> => {
@@ -128,9 +150,17 @@ async function layBlock(
     gpu.upload(rates, Float32Array.from(factors));
     gpu.fill(step, 0, 4);
     for (let i = 0; i < way.length; i++) {
-      await goDown(i * batch);
-      parameters.step(rates, step);
-      kernels.once('next', [{ pointer: step }]);
+      if (recording !== undefined) recording.replay();
+      else {
+        await goDown(i * batch);
+        endStep();
+        // What has been done once can be recorded.
+        if (putOfStep !== undefined) {
+          recording = gpu.record(() => {
+            stepBy(putOfStep);
+          });
+        }
+      }
     }
     steps += way.length;
     const all = found(way.length * parts);
@@ -144,7 +174,7 @@ async function layBlock(
       const counts: number[] = [];
       for (let place = 0; place < sequences.length; place += most) {
         const count = Math.min(most, sequences.length - place);
-        await examples.put(place, count, pass.input, target);
+        await examples.put(place, count, places);
         pass.forward(count);
         compare(count, undefined, { step: zero, stride: 0, place: counts.length });
         counts.push(count);
@@ -175,6 +205,7 @@ async function layBlock(
     kept: parameters.kept,
     place: parameters.place,
     release() {
+      recording?.release();
       memory.release();
       return Promise.resolve();
     },

@@ -5,10 +5,22 @@ import type { TakeMemory } from './memory.ts';
 
 /** The sequences that a block is tuned on, and where they are. */
 export interface DeviceExamples {
-  /** Says which sequences come next: `put` names them by their places. */
+  /** Says which sequences come next: the others name them by their places. */
   order(sequences: readonly number[]): void;
   /** Puts `count` sequences from a place on where a pass reads them. */
-  put(place: number, count: number, input: number, target: number): Promise<void>;
+  put(place: number, count: number, to: Places): Promise<void>;
+  /** The same from the place `step * stride + first` on, by the number of the step at an address. @default the host must put them */
+  readonly putOfStep?: (
+    from: { readonly step: number; readonly stride: number; readonly first: number },
+    count: number,
+    to: Places,
+  ) => void;
+}
+
+/** Where a pass reads its sequences: addresses. */
+export interface Places {
+  readonly input: number;
+  readonly target: number;
 }
 
 interface Given {
@@ -36,19 +48,24 @@ export async function residentExamples(
     gpu.upload(allTargets + sequence * bytes, await targets(sequence));
   }
   const eights = size / 8;
-  const gather = (from: number, to: number, place: number, count: number) => {
-    const which = [{ pointer: order }, { pointer: zero }, 0, place];
-    kernels.parts('gather', eights, count, [{ pointer: from }, ...which, { pointer: to }, { long: eights }]);
+  const putOfStep: NonNullable<DeviceExamples['putOfStep']> = ({ step, stride, first }, count, to) => {
+    const which = [{ pointer: order }, { pointer: step }, stride, first];
+    const gather = (from: number, place: number) => {
+      const ends = [{ pointer: place }, { long: eights }];
+      kernels.parts('gather', eights, count, [{ pointer: from }, ...which, ...ends]);
+    };
+    gather(allInputs, to.input);
+    gather(allTargets, to.target);
   };
   return {
     order(wanted) {
       gpu.upload(order, Int32Array.from(wanted));
     },
-    put(place, count, input, target) {
-      gather(allInputs, input, place, count);
-      gather(allTargets, target, place, count);
+    put(place, count, to) {
+      putOfStep({ step: zero, stride: 0, first: place }, count, to);
       return Promise.resolve();
     },
+    putOfStep,
   };
 }
 
@@ -62,7 +79,7 @@ export function passingExamples(
     order(wanted) {
       ordered = wanted;
     },
-    async put(place, count, input, target) {
+    async put(place, count, { input, target }) {
       for (const [i, sequence] of ordered.slice(place, place + count).entries()) {
         signal?.throwIfAborted();
         gpu.upload(input + 4 * size * i, await inputs(sequence));
