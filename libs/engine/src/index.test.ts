@@ -7,6 +7,7 @@ test('the public surface is what is meant to be', () => {
     'argmax',
     'createAdmission',
     'createEngine',
+    'createReplicas',
     'createSampler',
     'generate',
     'isCopied',
