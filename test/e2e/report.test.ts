@@ -118,9 +118,7 @@ describeIn('in a browser', () => {
   ] as const)('%s, it fits the window, and axe finds nothing', async (_, size, colorScheme) => {
     await page.setViewportSize(size);
     await page.emulateMedia({ colorScheme });
-    await expect(
-      page.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth'),
-    ).resolves.toBe(true);
+    await untilItFits(page);
     const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
     await page.evaluate(await readFile(axe, 'utf8'));
     const { violations } = await page.evaluate<AxeResults>('axe.run()');
@@ -223,9 +221,7 @@ describeIn('in a browser', () => {
       await expect(live.locator('img').count()).resolves.toBe(0);
       await expect(live.locator('h3', { hasText: /worked most: \d+ % of the run/ }).count()).resolves.toBe(1);
       await expect(live.locator('td', { hasText: /^127\.0\.0\.1:/ }).count()).resolves.toBe(1);
-      await expect(
-        live.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth'),
-      ).resolves.toBe(true);
+      await untilItFits(live);
       await live.getByRole('link', { name: 'The report of the 4 blocks' }).click();
       await live.waitForSelector('html[data-ready] h1:has-text("llama-2m")');
       await expect(live.locator('main > section > h2').first().textContent()).resolves.toBe('Depth');
@@ -235,3 +231,8 @@ describeIn('in a browser', () => {
     }
   });
 });
+
+/** A picture takes its new size a moment after the window did. */
+function untilItFits(page: Page): Promise<unknown> {
+  return page.waitForFunction('document.documentElement.scrollWidth <= document.documentElement.clientWidth');
+}

@@ -18,6 +18,7 @@ test('the public surface is this, and nothing else', () => {
     'oneByOne',
     'pruneLinear',
     'readersOf',
+    'relativeDistance',
     'releaseReadings',
     'stateName',
     'statisticsOf',

@@ -4,6 +4,7 @@ test('the public surface is what is meant to be', () => {
   expect(Object.keys(api).sort()).toEqual([
     'checksumLarge',
     'collectGarbage',
+    'commitWith',
     'createOrOpenStore',
     'hexOf',
     'openHidden',

@@ -14,7 +14,7 @@ function recorded() {
 
 const linear = {
   job: { name: 'q_proj', rows: 4, cols: 8 },
-  packed: { values: new Uint16Array(16), indices: new Uint8Array(4) },
+  packed: { encoding: 'index-v1', values: new Uint16Array(16), indices: new Uint8Array(4) },
   keptBefore: 100,
   keptAfter: 125,
 } as unknown as PrunedLinear;

@@ -39,6 +39,8 @@ export interface BlockTarget extends ModelTarget {
 export interface SequenceInput {
   readonly target: BlockTarget;
   readonly hidden: HiddenValues;
+  /** How many. */
+  readonly sequences: number;
 }
 
 /** Which statistics of a block are folded on the device. */
@@ -208,14 +210,14 @@ export function requireShardSize(tokens: number, seqlen: number, hidden: number,
 }
 
 /** @throws EsparseError 'store' for hidden states of another model or sequence length */
-function requireStates({ description }: OpenModel, { target, hidden }: SequenceInput): void {
+function requireStates({ description }: OpenModel, { target, hidden, sequences }: SequenceInput): void {
   // Those of a graph say themselves what they are.
   if (isGraph(description)) return;
-  const size = target.seqlen * description.hidden;
-  if (hidden.length > 0 && hidden.length % size === 0) return;
+  const { seqlen } = target;
+  if (hidden.length === sequences * seqlen * description.hidden) return;
   throw new EsparseError(
     'store',
-    `hidden states of ${hidden.length} values, not ${target.seqlen} x ${description.hidden} for each sequence`,
+    `hidden states of ${hidden.length} values, not ${sequences} x ${seqlen} x ${description.hidden}`,
   );
 }
 

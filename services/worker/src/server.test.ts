@@ -131,7 +131,7 @@ test('hidden states of another sequence length are the store’s fault', async (
   await hidden.write(0, shard, { data: new Float32Array(2 * 192), shape: [1, 2, 192] });
   await expect(worker.advanceShard(target, 0, shard)).rejects.toMatchObject({
     kind: 'store',
-    message: expect.stringContaining('not 16 x 192'),
+    message: expect.stringContaining('not 1 x 16 x 192'),
   });
 });
 

@@ -15,7 +15,7 @@ import { BrokenLaw, refusedAs, type Subject } from '../subject.ts';
 const SHAPE = { hidden: 24, intermediate: 40, blocks: 1, heads: 2, kvHeads: 1, vocab: 300 };
 /** What a damaged or hostile store may be refused as. */
 const KINDS: readonly ErrorKind[] = ['store', 'unsupported', 'checkpoint', 'numeric'];
-const FINISHED = 'random-packed';
+const FINISHED = 'random-24';
 const UNFINISHED = 'unfinished';
 
 /**

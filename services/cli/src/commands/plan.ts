@@ -6,6 +6,7 @@ import { integer } from '../options/values.ts';
 import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
 import { pruneOptions, type PruneFlags } from '../options/prune.ts';
+import { uiOptions } from '../options/ui.ts';
 import { bytes, table } from '../table.ts';
 
 interface Flags extends Omit<PruneFlags, 'calibration' | 'store'> {
@@ -23,7 +24,7 @@ export function planCommand(): Command {
     'Shows beforehand what `prune` will read, send, write and hold with the same options, and about how long it will ' +
       'take on a machine like this one. Every option of `prune` is taken; those that change none of this have no effect.',
   );
-  for (const option of pruneOptions()) {
+  for (const option of [...pruneOptions(), ...uiOptions(undefined)]) {
     command.addOption(NOT_NEEDED.has(option.name()) ? option.makeOptionMandatory(false) : option);
   }
   command

@@ -8,7 +8,7 @@ test.each(Object.entries(SAMPLING_OPTIONS))(
     const parse = within(request);
     expect(parse(String(request.default))).toBe(request.default);
     expect(parse(String(request.max))).toBe(request.max);
-    for (const bad of [String(request.max + 1), '-2', 'NaN', '', 'x'])
+    for (const bad of [String(request.max + 1), String((request.min ?? -1) - 1), 'NaN', '', 'x'])
       expect(() => parse(bad)).toThrow(new RegExp(`at most ${request.max}|to ${request.max}`));
   },
 );

@@ -47,7 +47,7 @@ function deviceFolding(
   return {
     begin: () => compute.call('foldBegin', { target, taps, statistics: names }),
     add: async ({ data, shape }) => {
-      await compute.call('foldAdd', { target, hidden: data });
+      await compute.call('foldAdd', { target, hidden: data, sequences: shape[0]! });
       for (let s = 0; s < shape[0]!; s++) metrics?.sequence(target.block);
     },
     end: () => compute.call('foldEnd', undefined),

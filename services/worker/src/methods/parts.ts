@@ -21,7 +21,7 @@ export interface WorkerParts {
 /** Gives the inputs of a block's linears over what is run at once, counted. */
 export function tapsOf(parts: WorkerParts, target: BlockTarget) {
   return (hidden: HiddenValues, options: TapOptions, sequences = 1): Promise<TapOutput[]> =>
-    counted(parts, target, sequences, parts.compute.call('taps', { target, hidden, options }));
+    counted(parts, target, sequences, parts.compute.call('taps', { target, hidden, sequences, options }));
 }
 
 /** The same for what the block itself gives, by the name of that value, as if it were a tap. */
@@ -39,7 +39,7 @@ export function outputOf(parts: WorkerParts, target: BlockTarget) {
 /** Gives a block's output over what is run at once, counted. */
 export function advanceOf(parts: WorkerParts, target: BlockTarget) {
   return (hidden: HiddenValues, sequences = 1): Promise<HiddenValues> =>
-    counted(parts, target, sequences, parts.compute.call('advance', { target, hidden }));
+    counted(parts, target, sequences, parts.compute.call('advance', { target, hidden, sequences }));
 }
 
 async function counted<R>(
