@@ -154,6 +154,7 @@ describeIn('in a browser', () => {
     await page.getByLabel('Channel', { exact: true }).fill('17');
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog', { name: 'Channel 17 of attn_in, block 0' });
+    await dialog.waitFor();
     await expect(dialog.locator('dt').allTextContents()).resolves.toEqual([
       'Entropy',
       'Amplitude',
@@ -174,7 +175,8 @@ describeIn('in a browser', () => {
     await expect(page.locator('img').count()).resolves.toBe(0);
     await expect(dialog.locator('.tokens mark').count()).resolves.toBe(5);
     await page.keyboard.press('Escape');
-    await expect(page.locator('dialog').count()).resolves.toBe(0);
+    // It is taken out of the page when the browser says that it has closed.
+    await page.waitForSelector('dialog', { state: 'detached' });
   });
 
   test('the mask of another linear is shown in its original order, and near, by keys alone', async () => {
