@@ -27,6 +27,20 @@ const LLAMA_7B: LlamaShape = {
 
 const MIB = 2 ** 20;
 
+/** Zooms for two seconds by keys, one a frame, and counts the frames. */
+const ZOOMING = `new Promise((done) => {
+  const mask = document.querySelector('.mask');
+  const began = performance.now();
+  let frames = 0;
+  const next = () => {
+    const passed = performance.now() - began;
+    if (passed > 2000) return done(frames / (passed / 1000));
+    mask.dispatchEvent(new KeyboardEvent('keydown', { key: frames++ % 24 < 12 ? '+' : '-' }));
+    requestAnimationFrame(next);
+  };
+  requestAnimationFrame(next);
+})`;
+
 const { stores } = new Command('bench:report')
   .option('--stores <dir>', 'where to keep the generated store for the next time (default: removed)')
   .parse()
@@ -83,20 +97,6 @@ async function benchBrowser(page: string): Promise<void> {
     await browser.close();
   }
 }
-
-/** Zooms for two seconds by keys, one a frame, and counts the frames. */
-const ZOOMING = `new Promise((done) => {
-  const mask = document.querySelector('.mask');
-  const began = performance.now();
-  let frames = 0;
-  const next = () => {
-    const passed = performance.now() - began;
-    if (passed > 2000) return done(frames / (passed / 1000));
-    mask.dispatchEvent(new KeyboardEvent('keydown', { key: frames++ % 24 < 12 ? '+' : '-' }));
-    requestAnimationFrame(next);
-  };
-  requestAnimationFrame(next);
-})`;
 
 function below(name: string, value: number, most: number, shown: (value: number) => string) {
   return { name, measured: shown(value), target: `< ${shown(most)}`, met: value < most };
