@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { esparse, esparseJson } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { startInterruptible } from '../support/interrupted.ts';
@@ -42,7 +43,8 @@ test('an export is a checkpoint that evaluates as the store does, folded too', a
 
 test('an export that is killed, or stopped by Ctrl-C, goes on with the same command; another folder is refused', async () => {
   const killed = startInterruptible(...exportTo('again'));
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  // As soon as it has begun to write: a moment later it may be done, and is refused.
+  while ((await readdir(at('again')).catch(() => [])).length === 0) await setTimeout(1);
   killed.child.kill('SIGKILL');
   await killed.ended;
   await esparseJson(...exportTo('again'));

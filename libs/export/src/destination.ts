@@ -56,7 +56,9 @@ export async function beginExport(
 ): Promise<void> {
   const text = `${JSON.stringify(identity)}\n`;
   const found = await onFile('read', marker, () => readFile(marker, 'utf8').catch(() => undefined));
-  if (found !== text) await refuseOther(folder, form === 'file' ? pathOf('') : undefined, found);
+  // Cut off while it was written, it is the beginning of this text.
+  if (found === undefined || !text.startsWith(found))
+    await refuseOther(folder, form === 'file' ? pathOf('') : undefined, found);
   let missing = 0;
   for (const [file, bytes] of Object.entries(identity.files)) {
     missing += bytes - (await bytesInParts(pathOf(file))).bytes;
