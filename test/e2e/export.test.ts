@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { esparse, esparseJson } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
@@ -42,11 +42,19 @@ test('an export is a checkpoint that evaluates as the store does, folded too', a
 });
 
 test('an export that is killed, or stopped by Ctrl-C, goes on with the same command; another folder is refused', async () => {
-  const killed = startInterruptible(...exportTo('again'));
-  // As soon as it has begun to write: a moment later it may be done, and is refused.
-  while ((await readdir(at('again')).catch(() => [])).length === 0) await setTimeout(1);
-  killed.child.kill('SIGKILL');
-  await killed.ended;
+  // Killed while it is marked as unfinished: where it was too fast for that, from the start.
+  const marked = async () => {
+    const names = await readdir(at('again')).catch(() => []);
+    return names.some((name) => name.endsWith('export.json'));
+  };
+  while (!(await marked())) {
+    await rm(at('again'), { recursive: true, force: true });
+    const killed = startInterruptible(...exportTo('again'));
+    const until = Date.now() + 10_000;
+    while (!(await marked()) && killed.child.exitCode === null && Date.now() < until) await setTimeout(1);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+  }
   await esparseJson(...exportTo('again'));
   expect(await contentsOf(at('again'))).toEqual(await contentsOf(at('hf')));
   await expect(esparse(...exportTo('again'))).resolves.toMatchObject({
