@@ -15,9 +15,11 @@ const STEPS = 6;
 const LEFT_TO_HOST = -2;
 
 beforeAll(() => {
-  const source = path.join(REPOSITORY, 'libs/cuda/emulation/choice.cc');
+  const sources = ['choice.cc', 'threads.cc'].map((name) =>
+    path.join(REPOSITORY, 'libs/cuda/emulation', name),
+  );
   const flags = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas'];
-  execFileSync(process.env.CXX ?? 'g++', [...flags, '-o', scratch('choice'), source]);
+  execFileSync(process.env.CXX ?? 'g++', [...flags, '-o', scratch('choice'), ...sources]);
 });
 
 interface Row {

@@ -133,9 +133,10 @@ std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas) {
   args.arrived = arrived.data();
   if (attention_shared(of.dims, queries) > static_cast<int>(sizeof(attention_memory))) std::exit(2);
   std::memset(attention_memory, 0xff, sizeof(attention_memory));
-  const dim3 grid{static_cast<unsigned>(ctas),
+  const Index3 grid{static_cast<unsigned>(ctas),
                   static_cast<unsigned>(of.kv_heads * query_groups(queries)), static_cast<unsigned>(tokens)};
-  emulation::run(grid, kAttentionThreads, [&] { of.dims == 64 ? attend_splits<64>(args) : attend_splits<128>(args); });
+  run_grid(grid, {kAttentionThreads, 1, 1},
+           [&] { of.dims == 64 ? attend_splits<64>(args) : attend_splits<128>(args); });
   for (const std::uint32_t count : arrived) {
     if (count != 0) std::exit(5);
   }

@@ -1,12 +1,32 @@
 // Chooses tokens as the device does, by the kernels' own source: reads a case from standard input (see
-// `src/choice.test.ts`), and writes what every step has chosen.
-#include "fibers.h"
+// `test/e2e/cuda-sampling.test.ts`), and writes what every step has chosen.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "threads.h"
+
+namespace esparse {
+
+// What the kernels have of CUDA besides.
+inline std::uint64_t* shared_words() { return static_cast<std::uint64_t*>(dynamic_shared()); }
+inline void wait_for_producers() {}
+inline void release_dependents() {}
+using std::isfinite, std::min;
+
+}  // namespace esparse
 
 #include "../kernels/choice.cuh"
 
 using namespace esparse;
 
 namespace {
+
+template <class Kernel, class... Arguments>
+void launch(const Kernel& kernel, const Index3& grid, const Arguments&... arguments) {
+  run_grid(grid, {kSampleThreads, 1, 1}, [&] { kernel(arguments...); });
+}
 
 template <class T>
 std::vector<T> read(std::size_t count) {
@@ -41,11 +61,11 @@ int main() {
                              totals.data(), octave_sums.data(), octave_counts.data(), candidates.data(), found.data(),
                              {ids.data(), positions.data()}, chosen.data(), reported.data(), reported_totals.data(),
                              reports.data()};
-  const Index all{static_cast<unsigned>(parts), static_cast<unsigned>(rows), 1}, each{static_cast<unsigned>(rows), 1, 1};
+  const Index3 all{static_cast<unsigned>(parts), static_cast<unsigned>(rows), 1}, each{static_cast<unsigned>(rows), 1, 1};
   int padded = 1;
   while (padded < parts * kMaxReported) padded *= 2;
   for (int step = 0; step < steps; step++) {
-    if (penalties) emulation::launch(count_history, each, kSampleThreads, args);
+    if (penalties) launch(count_history, each, args);
     // What `score_parts` does with the planes of the head.
     for (int row = 0; row < rows; row++) {
       for (int part = 0; part < parts; part++) {
@@ -62,11 +82,11 @@ int main() {
       threadIdx = {0, 0, 0};
       clear_choice(args, row);
     }
-    emulation::launch(weigh_parts, all, kSampleThreads, args);
-    emulation::launch(gather_candidates, all, kSampleThreads, args);
-    emulation::launch(choose, each, kSampleThreads, args);
-    emulation::launch(report_parts, all, kSampleThreads, args);
-    emulation::launch(report, each, kSampleThreads, args, padded);
+    launch(weigh_parts, all, args);
+    launch(gather_candidates, all, args);
+    launch(choose, each, args);
+    launch(report_parts, all, args);
+    launch(report, each, args, padded);
     std::fwrite(chosen.data(), 4, rows, stdout);
     std::fwrite(reports.data(), sizeof(ChoiceReport), rows, stdout);
   }

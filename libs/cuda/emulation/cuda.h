@@ -1,30 +1,18 @@
-// Kernels without a GPU: what CUDA C++ adds to the language, as far as the kernels that are tested so use it. A thread of
-// the host for each thread of a CTA; the operations of a warp wait for all of its lanes. Given to the compiler before
-// anything else (`-include`).
+// Kernels that take the tensor cores, without a GPU: what CUDA C++ adds to the language beyond what the plain ones use
+// (`threads.h`). Given to the compiler before anything else (`-include`).
 #pragma once
-#include <algorithm>
-#include <atomic>
-#include <barrier>
 #include <bit>
 #include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <functional>
-#include <memory>
-#include <thread>
-#include <vector>
+
+#include "threads.h"
 
 #define ESPARSE_EMULATED
 #define __CUDACC__ 1
 #define __CUDA_ARCH__ 900
-#define __host__
-#define __device__
-#define __global__ inline
-#define __forceinline__ inline
-#define __shared__
-#define __grid_constant__
-#define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
+// All of it is asked for at a launch, and declared `extern`.
+#undef __shared__
+#define __shared__
 
 using std::max;
 using std::min;
@@ -41,88 +29,35 @@ struct alignas(8) uint2 {
 struct alignas(16) uint4 {
   std::uint32_t x, y, z, w;
 };
-struct dim3 {
-  unsigned x = 1, y = 1, z = 1;
-};
 inline float2 make_float2(float x, float y) { return {x, y}; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 inline uint4 make_uint4(std::uint32_t x, std::uint32_t y, std::uint32_t z, std::uint32_t w) { return {x, y, z, w}; }
 
-inline dim3 gridDim, blockDim, blockIdx;
-inline thread_local dim3 threadIdx;
+namespace esparse {
 
-namespace esparse::emulation {
+namespace emulation {
 
 // What the lanes of a warp tell each other.
-struct Warp {
-  std::barrier<> all{32};
-  std::uint32_t words[32][10];
-};
-inline std::vector<std::unique_ptr<Warp>> warps;
-inline std::unique_ptr<std::barrier<>> block;
-
-inline Warp& own_warp() { return *warps[threadIdx.x / 32]; }
-
-// Runs a kernel, one CTA after another.
-template <class Kernel>
-void run(dim3 grid, int threads, const Kernel& kernel) {
-  gridDim = grid;
-  blockDim = {static_cast<unsigned>(threads)};
-  for (unsigned z = 0; z < grid.z; z++) {
-    for (unsigned y = 0; y < grid.y; y++) {
-      for (unsigned x = 0; x < grid.x; x++) {
-        blockIdx = {x, y, z};
-        warps.clear();
-        for (int w = 0; w < threads / 32; w++) warps.push_back(std::make_unique<Warp>());
-        block = std::make_unique<std::barrier<>>(threads);
-        std::vector<std::thread> all;
-        for (int t = 0; t < threads; t++) {
-          all.emplace_back([&, t] {
-            threadIdx = {static_cast<unsigned>(t)};
-            kernel();
-          });
-        }
-        for (std::thread& thread : all) thread.join();
-      }
-    }
-  }
+using WarpWords = std::uint32_t[32][10];
+inline WarpWords& own_words() {
+  static WarpWords words[32];
+  return words[threadIdx.x / 32];
 }
 
-// The word of lane `from`.
-template <class T>
-T exchanged(T value, int from) {
-  Warp& warp = own_warp();
-  static_assert(sizeof(T) == 4);
-  std::memcpy(&warp.words[threadIdx.x % 32][0], &value, 4);
-  warp.all.arrive_and_wait();
-  T out;
-  std::memcpy(&out, &warp.words[from][0], 4);
-  warp.all.arrive_and_wait();
-  return out;
-}
+}  // namespace emulation
 
-}  // namespace esparse::emulation
-
-inline void __syncthreads() { esparse::emulation::block->arrive_and_wait(); }
-inline void __syncwarp() { esparse::emulation::own_warp().all.arrive_and_wait(); }
 template <class T>
-T __shfl_xor_sync(unsigned, T value, int distance) {
-  return esparse::emulation::exchanged(value, static_cast<int>(threadIdx.x % 32) ^ distance);
-}
-template <class T>
-T __shfl_sync(unsigned, T value, int from) {
-  return esparse::emulation::exchanged(value, from);
-}
-template <class T>
-T __ldcg(const T* from) {
-  return *from;
+T __shfl_sync(unsigned mask, T value, int from) {
+  return __shfl_xor_sync(mask, value, static_cast<int>(threadIdx.x % 32) ^ from);
 }
 template <class T>
 T __ldg(const T* from) {
   return *from;
 }
-inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
-inline std::uint32_t atomicAdd(std::uint32_t* to, std::uint32_t more) { return std::atomic_ref(*to).fetch_add(more); }
+inline void __threadfence() {}
+
+}  // namespace esparse
+
 inline float __uint_as_float(std::uint32_t bits) { return std::bit_cast<float>(bits); }
 inline std::uint32_t __float_as_uint(float value) { return std::bit_cast<std::uint32_t>(value); }
 inline float __fmul_rn(float a, float b) { return a * b; }

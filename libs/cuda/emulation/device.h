@@ -10,23 +10,23 @@ inline void prefetch(const void*) {}
 inline float power_of_2(float x) { return std::exp2(x); }
 
 inline void multiply_dense(float (&sums)[4], const Words4& a, std::uint32_t b0, std::uint32_t b1) {
-  emulation::Warp& warp = emulation::own_warp();
+  emulation::WarpWords& words = emulation::own_words();
   const int lane = threadIdx.x % kLanes;
-  std::memcpy(&warp.words[lane][0], &a, 16);
-  warp.words[lane][4] = b0;
-  warp.words[lane][5] = b1;
-  warp.all.arrive_and_wait();
+  std::memcpy(&words[lane][0], &a, 16);
+  words[lane][4] = b0;
+  words[lane][5] = b1;
+  __syncwarp();
   std::uint32_t all_a[kLanes][4], all_b[kLanes][2];
   for (int l = 0; l < kLanes; l++) {
-    std::memcpy(all_a[l], &warp.words[l][0], 16);
-    std::memcpy(all_b[l], &warp.words[l][4], 8);
+    std::memcpy(all_a[l], &words[l][0], 16);
+    std::memcpy(all_b[l], &words[l][4], 8);
   }
   emulation::Sums products{};
   emulation::mma(products, all_a, all_b);
   for (int i = 0; i < 4; i++) {
     sums[i] += static_cast<float>(products[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2]);
   }
-  warp.all.arrive_and_wait();
+  __syncwarp();
 }
 
 inline void multiply_dense_first(float (&sums)[4], const Words4& a, std::uint32_t b0, std::uint32_t b1) {

@@ -35,7 +35,7 @@ struct Block {
   std::vector<Fiber*> ready;
   unsigned next = 0, threads = 0;
   unsigned ended_of_warp[32] = {}, ended = 0;
-  std::vector<double> exchanged;
+  std::vector<std::uint64_t> exchanged;
   jmp_buf scheduler;
   ucontext_t home;
   Fiber* running = nullptr;
@@ -139,7 +139,7 @@ void* dynamic_shared() {
   alignas(128) static char memory[228 << 10];
   return memory;
 }
-double& exchanged(unsigned thread) { return block.exchanged[thread]; }
+std::uint64_t& exchanged(unsigned thread) { return block.exchanged[thread]; }
 
 void run_grid(const Index3& grid, const Index3& size, const std::function<void()>& body) {
   gridDim = grid;

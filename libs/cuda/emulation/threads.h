@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 
+#define __global__ inline
 #define __device__
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __restrict__
 #define __shared__ static
 
@@ -30,24 +33,37 @@ void wait_for_warp();
 // Memory of the block that runs, as much as any may have.
 void* dynamic_shared();
 // A place for each thread of the block where it leaves a value for others.
-double& exchanged(unsigned thread);
+std::uint64_t& exchanged(unsigned thread);
 
 inline void __syncthreads() { wait_for_block(); }
 inline void __syncwarp(unsigned = 0xffffffffu) { wait_for_warp(); }
 
 template <class T>
 T __shfl_xor_sync(unsigned, T value, int apart) {
-  exchanged(threadIdx.x) = value;
+  static_assert(sizeof(T) <= sizeof(std::uint64_t));
+  std::memcpy(&exchanged(threadIdx.x), &value, sizeof value);
   wait_for_warp();
-  const T other = static_cast<T>(exchanged(threadIdx.x ^ static_cast<unsigned>(apart)));
+  T other;
+  std::memcpy(&other, &exchanged(threadIdx.x ^ static_cast<unsigned>(apart)), sizeof other);
   wait_for_warp();
   return other;
+}
+
+template <class T>
+T __ldcg(const T* from) {
+  return *from;
 }
 
 template <class T, class V>
 T atomicAdd(T* to, V value) {
   const T before = *to;
   *to = before + static_cast<T>(value);
+  return before;
+}
+template <class T>
+T atomicOr(T* to, T bits) {
+  const T before = *to;
+  *to |= bits;
   return before;
 }
 template <class T>

@@ -18,15 +18,16 @@ export interface Ended {
 export function compileEmulation(name: string, cuda = false) {
   const folder = mkdtempSync(path.join(tmpdir(), 'esparse-cuda-'));
   const program = path.join(folder, name);
-  const source = path.join(import.meta.dirname, '../../emulation', `${name}.cc`);
+  const file = (of: string) => path.join(import.meta.dirname, '../../emulation', of);
+  const sources = [file(`${name}.cc`)];
   const flags = ['-O1', '-Wall', '-Wextra', '-Werror'];
   if (cuda) {
-    const header = path.join(import.meta.dirname, '../../emulation/cuda.h');
-    flags.push('-std=c++20', '-pthread', '-Wno-unknown-pragmas', '-include', header);
+    flags.push('-std=c++20', '-Wno-unknown-pragmas', '-include', file('cuda.h'));
+    sources.push(file('threads.cc'));
   } else {
     flags.push('-std=c++17');
   }
-  execFileSync(process.env.CXX ?? 'g++', [...flags, '-o', program, source], { stdio: 'inherit' });
+  execFileSync(process.env.CXX ?? 'g++', [...flags, '-o', program, ...sources], { stdio: 'inherit' });
   return {
     run(args: readonly string[], input: Uint8Array): Ended {
       const { status, stdout, error } = spawnSync(program, args, { input, maxBuffer: 1 << 28 });
