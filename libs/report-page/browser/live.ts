@@ -39,9 +39,11 @@ function follow(page: HTMLElement): void {
     state = (JSON.parse(data) as LiveEvent[]).reduce(after, state);
     changed();
   });
-  // The process ends with its run: there is nothing to come back to.
+  // The process ends with its run: there is nothing to come back to, and what is said to be the last state is shown already.
   on('end', () => {
     events.close();
+    clearTimeout(timer);
+    draw();
     view.connection('ended');
   });
   events.addEventListener('error', () => {
