@@ -3,30 +3,26 @@ import { writeFile } from 'node:fs/promises';
 import { graphFile } from '@esparse/checkpoint';
 import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
-import { floats, npzOf, numbers, smallGraph, smallNetwork } from '../support/small-graph.ts';
+import {
+  floats,
+  npzOf,
+  numbers,
+  pruneSmallRun,
+  smallGraph,
+  smallNetwork,
+  writeSmallRun,
+} from '../support/small-graph.ts';
 import { startWorkerProcess } from '../support/workers.ts';
 
 const at = scratchFolder();
 /** More than one shard has. */
 const SAMPLES = 1100;
 const model = () => at('net.onnx');
-const prune = (store: string, ...args: string[]) => [
-  'prune',
-  '--model',
-  model(),
-  '--calibration',
-  at('data.npz'),
-  '--samples',
-  `${SAMPLES}`,
-  '--store',
-  at(store),
-  ...args,
-];
+const prune = (store: string, ...args: string[]) =>
+  pruneSmallRun(at(), store, '--samples', `${SAMPLES}`, ...args);
 
 beforeAll(async () => {
-  await writeFile(model(), smallGraph());
-  const pictures = numbers(SAMPLES * 4 * 64, 99);
-  await writeFile(at('data.npz'), npzOf({ x: floats(pictures, SAMPLES, 4, 8, 8) }));
+  await writeSmallRun(at(), SAMPLES);
   await esparseJson(...prune('whole', '--pattern', '2:4'));
 });
 

@@ -6,27 +6,16 @@ import { createTensorSession } from '@esparse/onnx';
 import { openStore } from '@esparse/store';
 import { esparse, esparseJson } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
-import { floats, npzOf, numbers, smallGraph } from '../support/small-graph.ts';
+import { floats, npzOf, numbers, pruneSmallRun, writeSmallRun } from '../support/small-graph.ts';
 
 const at = scratchFolder();
 const SAMPLES = 6;
 const model = () => at('net.onnx');
-const prune = (store: string, ...args: string[]) => [
-  'prune',
-  '--model',
-  model(),
-  '--calibration',
-  at('data.npz'),
-  '--store',
-  at(store),
-  ...args,
-];
+const prune = (store: string, ...args: string[]) => pruneSmallRun(at(), store, ...args);
 
 let exported: object;
 beforeAll(async () => {
-  await writeFile(model(), smallGraph());
-  const pictures = numbers(SAMPLES * 4 * 64, 99);
-  await writeFile(at('data.npz'), npzOf({ x: floats(pictures, SAMPLES, 4, 8, 8) }));
+  await writeSmallRun(at(), SAMPLES);
   await esparseJson(...prune('whole', '--pattern', '2:4'));
   exported = await esparseJson('export', '--store', at('whole'), '--format', 'onnx', '--out', at('out.onnx'));
 });

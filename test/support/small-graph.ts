@@ -6,6 +6,8 @@ import {
   type NodeInput,
   writeNpy,
 } from '@esparse/checkpoint';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { crc32 } from 'node:zlib';
 
 /** Numbers around 0 that are the same each time. */
@@ -67,6 +69,22 @@ function node(
 /** The file of the network. */
 export function smallGraph(): Uint8Array {
   return graphFile(smallNetwork());
+}
+
+/** Writes the network as `net.onnx`, and so many pictures for it as `data.npz`, into a folder. */
+export async function writeSmallRun(folder: string, samples: number): Promise<void> {
+  await writeFile(path.join(folder, 'net.onnx'), smallGraph());
+  const pictures = numbers(samples * 4 * 64, 99);
+  await writeFile(path.join(folder, 'data.npz'), npzOf({ x: floats(pictures, samples, 4, 8, 8) }));
+}
+
+/** The command that prunes what `writeSmallRun` wrote there into a store of the folder. */
+export function pruneSmallRun(folder: string, store: string, ...args: string[]): string[] {
+  const at = (name: string) => path.join(folder, name);
+  return [
+    ...['prune', '--model', at('net.onnx'), '--calibration', at('data.npz')],
+    ...['--store', at(store), ...args],
+  ];
 }
 
 /** An f32 array. */

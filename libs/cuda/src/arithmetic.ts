@@ -1,13 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isEsparseError } from '@esparse/errors';
+import type { DeviceArgument, DeviceMemory } from '@esparse/statistics';
 import { calling, loadAddon, type NativeArithmetic } from './addon.ts';
-
-/** A piece of a GPU's memory; addresses within it are this one and what is added to it. */
-export interface DeviceMemory {
-  readonly address: number;
-  readonly bytes: number;
-}
+import type { CommonFacts } from './decoder.ts';
 
 /** Modules of kernels that come with esparse. */
 export type KernelModule = 'block' | 'statistics' | 'tune';
@@ -21,14 +17,6 @@ export interface Launch {
   /** Bytes of shared memory that the kernel asks for when it is launched. @default 0 */
   readonly shared?: number;
 }
-
-/** A kernel's argument: an address, a whole number of 32 or 64 bits, a float, a double. */
-export type Argument =
-  | { readonly pointer: number }
-  | { readonly int: number }
-  | { readonly long: number }
-  | { readonly float: number }
-  | { readonly double: number };
 
 /**
  * `out = alpha · left · right + beta · c`, all row-major: left (m x k), right (k x n), c and out (m x n). Sums are f32. What
@@ -65,18 +53,8 @@ export interface Product {
   readonly outStep?: number;
 }
 
-/** What is known of a GPU, and of the library that multiplies there. */
-export interface ArithmeticFacts {
-  readonly name: string;
-  /** 1000 * major + 10 * minor of the newest CUDA that the driver serves. */
-  readonly driverVersion: number;
-  /** Compute capability. */
-  readonly major: number;
-  readonly minor: number;
-  readonly multiprocessors: number;
-  /** Of its memory, now. */
-  readonly freeBytes: number;
-  readonly totalBytes: number;
+/** What is known of a GPU, and of the library that multiplies there; `freeBytes` are those of now. */
+export interface ArithmeticFacts extends CommonFacts {
   /** Bytes of it that are held here, those among them that wait to be used again. */
   readonly heldBytes: number;
   /** The version of cuBLASLt. */
@@ -212,7 +190,7 @@ export class CudaArithmetic {
   }
 
   /** Launches a kernel of a module that is loaded. What its arguments mean is between its source and the caller. */
-  launch(kernel: string, { grid, threads, shared = 0 }: Launch, args: readonly Argument[]): void {
+  launch(kernel: string, { grid, threads, shared = 0 }: Launch, args: readonly DeviceArgument[]): void {
     const [x, y = 1, z = 1] = grid;
     let types = '';
     const values: number[] = [];

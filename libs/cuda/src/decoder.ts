@@ -45,8 +45,8 @@ export interface StoredLinear {
   readonly permutation?: Int32Array | undefined;
 }
 
-/** What is known of a GPU. */
-export interface GpuFacts {
+/** What a GPU says of itself. */
+export interface CommonFacts {
   readonly name: string;
   /** 1000 * major + 10 * minor: the newest CUDA that the driver serves. */
   readonly driverVersion: number;
@@ -54,9 +54,13 @@ export interface GpuFacts {
   readonly major: number;
   readonly minor: number;
   readonly multiprocessors: number;
-  /** Of its memory, when it was opened. */
+  /** Of its memory. */
   readonly freeBytes: number;
   readonly totalBytes: number;
+}
+
+/** What is known of a GPU that serves; `freeBytes` are those of when it was opened. */
+export interface GpuFacts extends CommonFacts {
   /** Bytes that it can read from its memory in a second, by clock and width; 0 where the driver does not tell. */
   readonly readBandwidth: number;
   /** Whether it takes prompts in by kernels of their own, which are for Hopper: see `prefill`. */

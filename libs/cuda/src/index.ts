@@ -21,9 +21,7 @@ export { packedBytes, requireRunnable } from './limits.ts';
 export {
   CudaArithmetic,
   gpuCount,
-  type Argument,
   type ArithmeticFacts,
-  type DeviceMemory,
   type Gpu,
   type KernelModule,
   type Launch,
@@ -42,3 +40,4 @@ export {
   type TokenChoice,
   type TokenReport,
 } from './choices.ts';
+export type { DeviceArgument, DeviceMemory } from '@esparse/statistics';

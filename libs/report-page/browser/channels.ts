@@ -1,4 +1,5 @@
 import type { LinearData, TapData } from '../src/data.ts';
+import { ranksOf } from '../src/ranks.ts';
 import type { ShownRun } from './run.ts';
 
 /** The channels of a tap in a block, each array by the channel. */
@@ -62,15 +63,6 @@ export function rankCorrelation(one: Float64Array, other: Float64Array): number 
   if (n < 2) return 1;
   const squares = a.reduce((sum, rank, i) => sum + (rank - b[i]!) ** 2, 0);
   return 1 - (6 * squares) / (n * (n * n - 1));
-}
-
-function ranksOf(importance: Float64Array): Int32Array {
-  const order = Int32Array.from(importance, (_, c) => c).sort(
-    (a, b) => importance[b]! - importance[a]! || a - b,
-  );
-  const ranks = new Int32Array(order.length);
-  order.forEach((channel, rank) => (ranks[channel] = rank + 1));
-  return ranks;
 }
 
 /**

@@ -16,6 +16,7 @@ export type {
   ShownChannels,
   TapData,
 } from './data.ts';
+export { ranksOf } from './ranks.ts';
 export { renderPage } from './render-page.ts';
 export type {
   LiveDetail,
@@ -28,3 +29,4 @@ export type {
 } from './live/events.ts';
 export { livePage, type LivePage } from './live/render-live-page.ts';
 export { after, NO_STATE, type LiveState } from './live/state.ts';
+export { bytesInWords, secondsInWords } from './units.ts';

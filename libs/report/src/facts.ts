@@ -1,11 +1,11 @@
 import { isGraph } from '@esparse/model';
 import { formatPattern } from '@esparse/sparsity';
-import type { Fact } from '@esparse/report-page';
+import { bytesInWords, secondsInWords, type Fact } from '@esparse/report-page';
 import type { Run } from '@esparse/store';
 import { bitsPerWeight, sizesOf, type Gathered } from './gathered.ts';
 import type { ReportOptions } from './gather.ts';
 import type { PruneLog } from './prune-log.ts';
-import { bytesInWords, percentInWords, secondsInWords } from './words.ts';
+import { percentInWords } from './words.ts';
 
 /** The head of the report: what was pruned, how, to which size, and what it took. */
 export function factsOf(

@@ -1,5 +1,5 @@
 import { tapFigurePath } from '@esparse/model-store';
-import type { ShownChannels } from '@esparse/report-page';
+import { ranksOf, type ShownChannels } from '@esparse/report-page';
 import type { CommittedGroup } from '@esparse/store';
 import type { Attachment } from './attachment.ts';
 import type { Excerpts } from './excerpts.ts';
@@ -123,13 +123,4 @@ function chosenChannels(count: number, most: number, { entropy, amplitude, alpha
     .sort((a, b) => difference(b) - difference(a) || a - b)
     .slice(0, most)
     .sort((a, b) => a - b);
-}
-
-function ranksOf(importance: Float32Array): Int32Array {
-  const order = Int32Array.from(importance, (_, c) => c).sort(
-    (a, b) => importance[b]! - importance[a]! || a - b,
-  );
-  const ranks = new Int32Array(order.length);
-  order.forEach((channel, rank) => (ranks[channel] = rank + 1));
-  return ranks;
 }

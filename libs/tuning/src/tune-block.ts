@@ -1,7 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { roundTo, type HalfDtype } from '@esparse/kernels';
-import type { ModelDescription } from '@esparse/model';
-import { survivorsOf, type OpenTuningBackend, type Values } from './backend.ts';
+import { survivorsOf, type OpenTuningBackend, type TuningBackendOptions, type Values } from './backend.ts';
 import { createBatches } from './batches.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { onnxTuning } from './onnx-backend.ts';
@@ -54,27 +53,14 @@ export interface TunedBlock {
   readonly report: TuneReport;
 }
 
-export interface TuneBlockOptions {
-  readonly description: ModelDescription;
-  /** The block's number. */
-  readonly block: number;
-  /** All of the block's parameters, by the slots that its program reads. They are left as they are. */
-  readonly parameters: ReadonlyMap<string, TunedParameter>;
-  /** Calibration sequences, at least two. */
-  readonly sequences: number;
-  /** Tokens of each. */
-  readonly seqlen: number;
-  /** The block's input of a sequence, (seqlen x hidden). Asked for each time that it is needed. */
-  readonly inputs: (sequence: number) => Promise<Float32Array>;
-  /** What the block should make of it, (seqlen x hidden). */
-  readonly targets: (sequence: number) => Promise<Float32Array>;
+/** A block with what goes into it and what should come out of it: two calibration sequences at least. */
+export interface TuneBlockOptions extends Omit<TuningBackendOptions, 'batch' | 'relative'> {
   /** @default TUNE_DEFAULTS, one by one */
   readonly options?: Partial<TuneOptions> | undefined;
   /** Decides which sequences are held out, and the order of the others: a whole number from 0 to 2^32 - 1. */
   readonly seed: number;
   /** What computes. @default ONNX Runtime on the processor */
   readonly backend?: OpenTuningBackend | undefined;
-  readonly signal?: AbortSignal | undefined;
   /** Called after each step. */
   readonly onProgress?: ((progress: TuneProgress) => void) | undefined;
 }

@@ -8,7 +8,8 @@ import {
   type OperationName,
   type RopeSpec,
 } from '@esparse/model';
-import type { Gpu, DeviceMemory } from '../arithmetic.ts';
+import type { DeviceMemory } from '@esparse/statistics';
+import type { Gpu } from '../arithmetic.ts';
 import { cudaOperation } from './operations/index.ts';
 import type { RunContext } from './operations/operation.ts';
 import { allocateMatrix, convert, type DeviceMatrix, type ElementType } from './values.ts';

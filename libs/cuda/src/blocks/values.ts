@@ -1,4 +1,5 @@
-import type { Gpu, Argument, DeviceMemory } from '../arithmetic.ts';
+import type { DeviceArgument, DeviceMemory } from '@esparse/statistics';
+import type { Gpu } from '../arithmetic.ts';
 
 /** Types of elements on the GPU; `TYPES` has the numbers that kernels know them by. */
 export type ElementType = 'f32' | 'bf16';
@@ -22,12 +23,12 @@ export function allocateMatrix(gpu: Gpu, rows: number, channels: number, type: E
   return { memory: gpu.allocate(bytesOf(type) * rows * channels), rows, channels, type };
 }
 
-export const pointer = (address: number): Argument => ({ pointer: address });
-export const int = (value: number): Argument => ({ int: value });
-export const float = (value: number): Argument => ({ float: value });
+export const pointer = (address: number): DeviceArgument => ({ pointer: address });
+export const int = (value: number): DeviceArgument => ({ int: value });
+export const float = (value: number): DeviceArgument => ({ float: value });
 
 /** A matrix as two arguments: its address and its type. */
-export function typed({ memory, type }: DeviceMatrix): Argument[] {
+export function typed({ memory, type }: DeviceMatrix): DeviceArgument[] {
   return [pointer(memory.address), int(TYPES[type])];
 }
 
@@ -39,7 +40,7 @@ export function launchElements(
   gpu: Gpu,
   kernel: string,
   { rows, channels }: DeviceMatrix,
-  args: readonly Argument[],
+  args: readonly DeviceArgument[],
 ): void {
   const eights = Math.ceil((rows * channels) / 8);
   const grid = [Math.ceil(eights / THREADS)] as const;

@@ -1,7 +1,8 @@
 import { element, uniqueId } from '../dom.ts';
 import { liveTable } from '../table.ts';
 import type { LivePart } from './view.ts';
-import { bytesInWords, clock, duration } from './words.ts';
+import { bytesInWords, secondsInWords } from '../../src/units.ts';
+import { clock } from './words.ts';
 
 /** The blocks that are in the store for good, the newest first. */
 export function commitsFigure(): LivePart {
@@ -27,8 +28,8 @@ export function commitsFigure(): LivePart {
             block,
             how?.bytes === undefined ? bytesInWords(packed) : bytesInWords(how.bytes),
             dense > 0 ? `${((100 * packed) / dense).toFixed(2)} %` : undefined,
-            how !== undefined && how.seconds > 0 ? duration(how.seconds) : undefined,
-            writing && duration(writing.seconds),
+            how !== undefined && how.seconds > 0 ? secondsInWords(how.seconds) : undefined,
+            writing && secondsInWords(writing.seconds),
             how && clock(how.time),
           ];
         }),

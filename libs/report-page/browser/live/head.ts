@@ -2,7 +2,8 @@ import type { LiveState } from '../../src/live/state.ts';
 import { element } from '../dom.ts';
 import { themeButton } from '../theme-button.ts';
 import type { LivePart } from './view.ts';
-import { count, duration, milliseconds, operatorInWords, shareInWords } from './words.ts';
+import { secondsInWords } from '../../src/units.ts';
+import { count, milliseconds, operatorInWords, shareInWords } from './words.ts';
 
 /** Whether news still come. */
 export type Connection = 'connecting' | 'connected' | 'lost' | 'refused' | 'ended';
@@ -90,12 +91,12 @@ function factsOf(state: LiveState): [name: string, value: string][] {
   if (started !== undefined && time !== undefined)
     facts.push([
       state.state === 'running' ? 'Running for' : 'Took',
-      duration((milliseconds(time) - milliseconds(started.time)) / 1000),
+      secondsInWords((milliseconds(time) - milliseconds(started.time)) / 1000),
     ]);
   if (state.state === 'running')
     facts.push([
       'Time left',
-      estimate.left === undefined ? 'known after a block' : duration(estimate.left / 1000),
+      estimate.left === undefined ? 'known after a block' : secondsInWords(estimate.left / 1000),
     ]);
   const slowest = slowestOf(state);
   if (slowest !== undefined) facts.push(['Works most in all', slowest]);

@@ -3,7 +3,8 @@ import type { LiveBlock, LiveState } from '../../src/live/state.ts';
 import { ChartFigure } from '../figure.ts';
 import { axis, type CustomSeriesOption, type Drawing } from '../plot.ts';
 import type { LivePart } from './view.ts';
-import { clock, duration, milliseconds } from './words.ts';
+import { secondsInWords } from '../../src/units.ts';
+import { clock, milliseconds } from './words.ts';
 
 /** The phases of a block, each with its colour; writing goes on beside the others, and is drawn lower. */
 /** Of a store, only whole blocks are known. */
@@ -73,7 +74,7 @@ function titleOf({ blocks, estimate, state }: LiveState): string {
   const what = `${committed} of ${blocks.length} blocks are committed`;
   if (state === 'finished') return `All ${blocks.length} blocks are committed`;
   if (state === 'stopped') return `${what}: the run has stopped`;
-  return estimate.left === undefined ? what : `${what}, ${duration(estimate.left / 1000)} left`;
+  return estimate.left === undefined ? what : `${what}, ${secondsInWords(estimate.left / 1000)} left`;
 }
 
 function beginOf({ started, blocks }: LiveState): number | undefined {
@@ -93,7 +94,7 @@ function pieceOf({ progress, time }: LiveState, block: LiveBlock, phase: string,
     row,
     from: seconds(begun),
     to: seconds(ended),
-    words: `block ${block.block}, ${phase}${goesOn ? ' so far' : ''}: ${duration(took)}`,
+    words: `block ${block.block}, ${phase}${goesOn ? ' so far' : ''}: ${secondsInWords(took)}`,
   });
   const { committed } = block;
   if (phase === WHOLE) {
@@ -117,7 +118,7 @@ function expectedOf({ blocks, estimate, time, state }: LiveState, begin: number)
     row: block.block - 1,
     from: now + i * each,
     to: now + (i + 1) * each,
-    words: `block ${block.block}, expected: ${duration(each)}`,
+    words: `block ${block.block}, expected: ${secondsInWords(each)}`,
   }));
 }
 
@@ -153,7 +154,11 @@ function bars(
       type: 'value',
       min: 0,
       ...axis(theme, 'since the run began', {}),
-      axisLabel: { color: theme.text, hideOverlap: true, formatter: (value: number) => duration(value) },
+      axisLabel: {
+        color: theme.text,
+        hideOverlap: true,
+        formatter: (value: number) => secondsInWords(value),
+      },
     },
     yAxis: {
       type: 'category',

@@ -1,23 +1,3 @@
-/** Seconds as people say them: 4.2 s, 3 min 20 s, 2 h 05 min. */
-export function duration(seconds: number): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  const whole = Math.round(seconds);
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
-  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} min`;
-}
-
-/** Bytes in the unit that reads best. */
-export function bytesInWords(count: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let [unit, value] = [0, count];
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : 1)} ${units[unit]!}`;
-}
-
 /** A share of a moment: 63 %. */
 export function shareInWords(share: number): string {
   return `${Math.round(100 * share)} %`;

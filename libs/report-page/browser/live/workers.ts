@@ -2,7 +2,8 @@ import type { LiveWorker } from '../../src/live/events.ts';
 import { element, uniqueId } from '../dom.ts';
 import { liveTable } from '../table.ts';
 import type { LivePart } from './view.ts';
-import { bytesInWords, count } from './words.ts';
+import { bytesInWords } from '../../src/units.ts';
+import { count } from './words.ts';
 
 /** Workers, each with what it does. */
 export function workersFigure(): LivePart {

@@ -1,4 +1,4 @@
-import type { Argument, CudaArithmetic } from '@esparse/cuda';
+import type { CudaArithmetic, DeviceArgument } from '@esparse/cuda';
 import type { Sum, Tensor } from './tensor.ts';
 
 /** Threads of a block, and how many rows one has: see `kernels/tune/values.cuh`. */
@@ -9,7 +9,7 @@ const ROWS = 8;
  * An argument of a kernel. A number or a truth value is a whole number; a tensor is its address and its type, and where it is a sum
  * whether that goes on from what is there.
  */
-type Given = Argument | Tensor | Sum | number | boolean;
+type Given = DeviceArgument | Tensor | Sum | number | boolean;
 
 /** Launches of kernels of `kernels/tune.cu`, by how they take their work. */
 export interface Kernels {
@@ -43,7 +43,7 @@ export function createKernels(gpu: CudaArithmetic): Kernels {
   };
 }
 
-function argumentsOf(given: Given): readonly Argument[] {
+function argumentsOf(given: Given): readonly DeviceArgument[] {
   if (typeof given !== 'object') return [{ int: Number(given) }];
   if (!('address' in given)) return [given];
   const tensor = [{ pointer: given.address }, { int: given.type === 'bf16' ? 1 : 0 }];
