@@ -13,6 +13,7 @@ export interface Ask {
 /** A whole answer as a client saw it. */
 export interface Streamed {
   readonly status: number;
+  /** Read from the events when it is asked for: clients of a measured load spend no time on it meanwhile. */
   readonly text: string;
   /** Whether the stream came to its end. */
   readonly complete: boolean;
@@ -33,7 +34,13 @@ export function stream(url: string, model: string, ask: Ask, agent: Agent): Prom
       response.on('end', () => {
         const events = Buffer.concat(chunks).toString();
         const status = response.statusCode ?? 0;
-        resolve({ status, text: textOf(events), complete: events.endsWith('data: [DONE]\n\n') });
+        resolve({
+          status,
+          get text() {
+            return textOf(events);
+          },
+          complete: events.endsWith('data: [DONE]\n\n'),
+        });
       });
     });
     sent.on('error', reject);
