@@ -123,6 +123,20 @@ test('orders are folded into what makes the inputs: the same outputs, and groups
     }
   }
   await checkpoint.close();
+  // Among foldable orders all matrices that are pruned have their groups in a row, a kernel of three by three too.
+  const foldable = ['--model', at('net.onnx'), '--calibration', at('data.npz'), '--store', at('foldable')];
+  await esparseJson('prune', ...foldable, '--shuffle', 'foldable');
+  const report = async (out: string, ...args: string[]) =>
+    esparseJson('export', '--store', at('foldable'), '--format', 'onnx', '--out', at(out), ...args);
+  await report('foldable-plain.onnx');
+  const all = (await report('foldable.onnx', '--fold')).linears as { linear: string; order: string }[];
+  expect(all.filter(({ order }) => order !== 'folded' && order !== 'contiguous')).toEqual([]);
+  expect(all.find(({ linear }) => linear === 'd')!.order).toBe('folded');
+  const [own, moved] = [await outputs(at('foldable-plain.onnx')), await outputs(at('foldable.onnx'))];
+  own.forEach((value, i) => {
+    expect(moved[i]).toBeCloseTo(value, 4);
+  });
+
   const said = await esparse(
     'export',
     '--store',

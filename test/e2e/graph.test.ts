@@ -104,6 +104,11 @@ test('plan, graph, inspect and report show the steps, and what is left as it is'
   ]);
   // One value of (1, 4, 8, 8) with what it says of itself: its number, type and sizes.
   expect(steps[0]!.sample.state).toBe(4 * (4 * 64 + 7));
+  const totals = (plan.steps as { sample: { state: number; taps: number } }[]).map(
+    ({ sample: { state, taps } }) => state + taps,
+  );
+  const bytes = Math.max(...totals);
+  expect(plan.largest).toEqual({ step: totals.indexOf(bytes), bytes });
   expect(plan.left).toEqual([
     expect.objectContaining({ node: 'c2', why: expect.stringContaining('depthwise') }),
   ]);

@@ -41,6 +41,10 @@ export {
   type WriteCheckpointOptions,
 } from './write-checkpoint.ts';
 export { safetensorsHeader, tensorBytes, type TensorToList } from './write-safetensors-header.ts';
+export { followOrder, type FollowedOrder, type StoppedOrder } from './onnx/channels/follow.ts';
+export { graphFacts, type GraphFacts, type TensorAxis } from './onnx/channels/graph-facts.ts';
+export { composedOrder } from './onnx/channels/order.ts';
+export { inputAxis, inputOf, reachesOf, type ReachSpan } from './onnx/channels/reach.ts';
 export { modelProto } from './onnx/schema.ts';
 export { nodesFor, valuesBefore, type Cut } from './onnx/cut.ts';
 export {

@@ -52,6 +52,7 @@ export { wanda } from './metrics/wanda.ts';
 export {
   defineShuffle,
   type InputHeads,
+  type InputSpan,
   type ScoreMatrix,
   type Shuffle,
   type ShuffleDefinition,

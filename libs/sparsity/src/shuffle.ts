@@ -16,10 +16,19 @@ export interface ScoreMatrix {
   readonly rows: number;
   readonly cols: number;
   /**
-   * Which orders of the inputs an export can fold into the linears before: all, none but the original one, or those within
-   * the heads of an attention, which are equal where heads share values. For `foldable` alone. @default 'all'
+   * Which orders of the inputs an export can fold into the linears before: all, none but the original one, those within the
+   * heads of an attention, which are equal where heads share values, or those within spans. For `foldable` alone. @default 'all'
    */
-  readonly reach?: 'all' | 'none' | InputHeads | undefined;
+  readonly reach?: 'all' | 'none' | InputHeads | readonly InputSpan[] | undefined;
+}
+
+/**
+ * Inputs that may change places among themselves, `length` of them behind each start, alike behind all; what lies in no span
+ * stays where it is. Of a convolution the starts are the positions of its kernel.
+ */
+export interface InputSpan {
+  readonly starts: readonly number[];
+  readonly length: number;
 }
 
 /** The heads of an attention whose output is the input of a linear. */

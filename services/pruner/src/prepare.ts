@@ -1,17 +1,20 @@
 import {
   CALIBRATION_ALGORITHM,
   calibrationWindows,
+  decodeModel,
   isGraphFile,
   openCheckpoint,
   openTokenizer,
+  reachesOf,
   readText,
+  viewOf,
   type Checkpoint,
 } from '@esparse/checkpoint';
-import { describeCheckpoint, graphOf, type AnyModel } from '@esparse/model';
+import { describeCheckpoint, graphOf, type AnyModel, type GraphDescription } from '@esparse/model';
 import { EsparseError } from '@esparse/errors';
 import { boundaryOf } from '@esparse/onnx';
 import type { RunAttributes } from '@esparse/model-store';
-import type { ConfiguredPipeline, Plugin } from '@esparse/sparsity';
+import type { ConfiguredPipeline, InputSpan, Plugin } from '@esparse/sparsity';
 import { fingerprintOf, tokensDigest } from './fingerprint.ts';
 import { graphNotes } from './graph-notes.ts';
 import { requireForGraphs } from './graph-options.ts';
@@ -33,6 +36,8 @@ export interface Preparation {
   readonly shards: readonly Shard[];
   /** What each linear of each block is pruned to; the others are committed dense. */
   readonly layers: Layers;
+  /** Of a graph, by linear: which inputs may change places so that an export can fold their order. */
+  readonly reaches?: ReadonlyMap<string, readonly InputSpan[]>;
   /** Digest of the calibration tokens, or samples. */
   readonly tokens: string;
 }
@@ -74,9 +79,11 @@ async function prepareGraph(asked: PruneOptions, signal?: AbortSignal): Promise<
       skipIndivisible: true,
     };
     const layers = resolveLayers(description, options);
-    const first = boundaryOf(description, await graphOf(checkpoint, signal), 0);
+    const file = await graphOf(checkpoint, signal);
+    const first = boundaryOf(description, file, 0);
     return {
       ...{ options, checkpoint, description, layers },
+      reaches: reachesIn(description, file, layers),
       notes: [
         ...(samples < data.count
           ? [`the first ${samples} of ${data.count} samples are used: see --samples`]
@@ -90,6 +97,17 @@ async function prepareGraph(asked: PruneOptions, signal?: AbortSignal): Promise<
     await checkpoint.close();
     throw error;
   }
+}
+
+/** Which inputs of the linears of a graph can be put in another order by an export. */
+function reachesIn(
+  { graph }: GraphDescription,
+  file: Uint8Array,
+  layers: Layers,
+): ReadonlyMap<string, readonly InputSpan[]> {
+  const pruned = graph.steps.flatMap((_, step) => layers.pruned(step).map(({ name }) => name));
+  const view = viewOf(decodeModel(file, 'the graph').graph, graph.branches, 'the graph');
+  return reachesOf(graph, view, new Set(pruned));
 }
 
 /** The calibration text, tokenized. */

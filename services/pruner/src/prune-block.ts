@@ -14,7 +14,7 @@ import {
   type TapReadings,
 } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
-import { isGraph, kindOf, producersOf, type Producers, type TapSpec } from '@esparse/model';
+import { kindOf, isGraph, producersOf, type Producers, type TapSpec } from '@esparse/model';
 import type { AnyStatistic } from '@esparse/statistics';
 import type { Commit } from '@esparse/store';
 import { blockSink, type BlockFindings } from './block-sink.ts';
@@ -150,7 +150,7 @@ function readings$(
 
 /** The linears that read these taps. */
 function linearJobs(
-  { layers, description }: RunContext,
+  { layers, description, reaches }: RunContext,
   block: number,
   taps: readonly TapSpec[],
   readings: ReadonlyMap<string, TapReadings>,
@@ -166,7 +166,9 @@ function linearJobs(
     rows: linear.rows,
     cols: linear.cols,
     pattern: linear.pattern,
-    reach: reachOf(producersOf(program, linear)),
+    reach: isGraph(description)
+      ? (reaches?.get(linear.name) ?? 'none')
+      : reachOf(producersOf(program, linear)),
     readings: readings.get(linear.tap) ?? new Map(),
   }));
 }

@@ -9,6 +9,7 @@ import type { RunEvent } from './events.ts';
 import type { Layers } from './layers.ts';
 import type { OperatorMeter } from './operators/meter.ts';
 import type { PruneOptions } from './options.ts';
+import type { Preparation } from './prepare.ts';
 import type { Shard } from './shards.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { WorkerPool } from './pool/worker-pool.ts';
@@ -19,6 +20,8 @@ export interface RunContext {
   readonly checkpoint: Checkpoint;
   readonly description: AnyModel;
   readonly layers: Layers;
+  /** Of a graph: which inputs of each linear may change places so that an export can fold their order. */
+  readonly reaches?: Preparation['reaches'];
   readonly shards: readonly Shard[];
   readonly metric: Metric;
   readonly stages: readonly Stage[];

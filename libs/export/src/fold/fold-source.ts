@@ -12,10 +12,13 @@ export interface FoldedLinear {
   /**
    * 'folded': the linears before it have their outputs in its order. 'contiguous': its groups are consecutive as they are.
    * 'residual': its input is the residual stream, which all blocks share. 'heads': its groups span heads of attention, or
-   * differ between heads that share their values. Of a graph, 'kernel': its groups span positions of a kernel; 'fixed':
-   * something else makes or reads its input that cannot be put in that order, or is in another one.
+   * differ between heads that share their values. Of a graph, 'kernel': its groups span positions of a kernel; 'parts':
+   * they cross parts that lie one behind the other, as the inputs of a Concat do; 'fixed': something else makes or reads its
+   * input that cannot be put in that order, or is in another one.
    */
-  readonly order: 'folded' | 'contiguous' | 'residual' | 'heads' | 'kernel' | 'fixed';
+  readonly order: 'folded' | 'contiguous' | 'residual' | 'heads' | 'kernel' | 'parts' | 'fixed';
+  /** Of a graph: the node, the value or the other linear at which the order stops. @default nowhere in particular */
+  readonly at?: string;
 }
 
 /** A run whose orders are moved into the linears before, where that is exact. */

@@ -17,8 +17,8 @@ export async function foldGraphSource(
   const view = viewOf(decodeModel(await file(), 'the graph').graph, graph.branches, 'the graph');
   const { fates, moved } = foldGraph(graph, view, orders);
   const linears = graph.linears.flatMap(({ name, step }): FoldedLinear[] => {
-    const order = fates.get(name);
-    return order === undefined ? [] : [{ block: step, linear: name, order }];
+    const fate = fates.get(name);
+    return fate === undefined ? [] : [{ block: step, linear: name, ...fate }];
   });
   return { moved, linears };
 }

@@ -133,6 +133,46 @@ test('lsa finds the best of all orders of eight channels in pairs, four times ou
   expect(found).toBeGreaterThanOrEqual(32);
 });
 
+test('foldable moves channels within spans alone, whole groups of them, alike behind all starts of a span', () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        first: fc.nat(9),
+        second: fc.nat(30),
+        copies: fc.integer({ min: 1, max: 3 }),
+        seed: fc.nat(),
+      }),
+      async ({ first, second, copies, seed }) => {
+        const pattern = { keep: 2, group: 4 };
+        const channels = 4 * Math.ceil((first + second + 1) / 4);
+        const [rows, cols] = [3, copies * channels];
+        const scores = Float32Array.from({ length: rows * cols }, (_, i) => ((i + 1) * (seed + 7919)) % 101);
+        const startsOf = (from: number) =>
+          Array.from({ length: copies }, (_, copy) => copy * channels + from);
+        const reach = [
+          { starts: startsOf(0), length: first },
+          { starts: startsOf(first), length: second },
+        ];
+        const { permutation, keptBefore, keptAfter } = await foldable().order(
+          { scores, rows, cols, reach },
+          pattern,
+        );
+        expect(isPermutation(permutation, cols)).toBe(true);
+        expect(keptBefore).toBeGreaterThan(0);
+        expect(keptAfter).toBeGreaterThan(0);
+        permutation.forEach((channel, at) => {
+          const [copy, place] = [Math.floor(at / channels), at % channels];
+          const own = channel - copy * channels;
+          expect(own).toBe(permutation[place]);
+          const spanOf = (one: number) => (one < first ? 0 : one < first + second ? 1 : 2);
+          expect(spanOf(own)).toBe(spanOf(place));
+          if (spanOf(place) === 2) expect(own).toBe(place);
+        });
+      },
+    ),
+    { numRuns: 40, seed: 2310 },
+  ));
+
 test('an aborted shuffle is cancelled', async () => {
   const matrix = { scores: new Float32Array(8), rows: 1, cols: 8 };
   await expect(both().order(matrix, { keep: 2, group: 4 }, AbortSignal.abort())).rejects.toMatchObject({

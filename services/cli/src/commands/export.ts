@@ -106,6 +106,7 @@ const ORDERS: Readonly<Record<FoldedLinear['order'], string>> = {
   residual: 'in the original order, since they read the residual stream',
   heads: 'in the original order, since their groups cross heads of attention',
   kernel: 'in the original order, since their groups cross positions of the kernel',
+  parts: 'in the original order, since their groups cross parts that are put together',
   fixed: 'in the original order, since what else makes or reads their inputs has an order of its own',
 };
 
@@ -113,10 +114,11 @@ const ORDERS: Readonly<Record<FoldedLinear['order'], string>> = {
 function foldingOf(linears: readonly FoldedLinear[] = []): string {
   return Object.entries(ORDERS)
     .map(([order, words]) => {
-      const found = linears.filter((linear) => linear.order === order).map(({ linear }) => linear);
-      const names = [...new Set(found)].map((name) => {
-        const blocks = found.filter((one) => one === name).length;
-        return `${name} (${blocks} ${blocks === 1 ? 'block' : 'blocks'})`;
+      const found = linears.filter((linear) => linear.order === order);
+      const names = [...new Set(found.map(({ linear }) => linear))].map((name) => {
+        const own = found.filter(({ linear }) => linear === name);
+        const where = own[0]?.at === undefined ? '' : ` at ${own[0].at}`;
+        return `${name}${where} (${own.length} ${own.length === 1 ? 'block' : 'blocks'})`;
       });
       return names.length === 0 ? '' : `${words}: ${names.join(', ')}\n`;
     })

@@ -91,7 +91,7 @@ function render(
 }
 
 /** The steps of a graph in their order, and what is left as it is. */
-function renderGraph({ opset, pipeline, pattern, steps, left, store }: GraphPlan): string {
+function renderGraph({ opset, pipeline, pattern, steps, largest, left, store }: GraphPlan): string {
   const rows = steps.flatMap(({ nodes, linears, sample }, step) =>
     linears.map(({ name, rows: height, cols, pattern: own }, i): string[] => [
       i === 0 ? `${step}` : '',
@@ -107,7 +107,9 @@ function renderGraph({ opset, pipeline, pattern, steps, left, store }: GraphPlan
   return (
     table(head, rows) +
     `\nonnx, opset ${opset}, ${pipeline} ${pattern}, ${steps.length} steps; the finished store: ${bytes(store)}\n` +
-    (steps[0]?.sample === undefined ? 'With --calibration the bytes of a sample are told, too.\n' : '') +
+    (largest === undefined
+      ? 'With --calibration the bytes of a sample are told, too.\n'
+      : `the largest step is ${largest.step}: ${bytes(largest.bytes)} of a sample\n`) +
     left.map(({ node, operator, why }) => `left as it is: ${node} (${operator}): ${why}\n`).join('')
   );
 }

@@ -44,6 +44,8 @@ export interface GraphPlan {
   readonly pattern: string;
   readonly pipeline: string;
   readonly steps: readonly PlannedCut[];
+  /** The step that takes the most, and the bytes of one sample there: state and inputs together; absent where no data are named. */
+  readonly largest?: { readonly step: number; readonly bytes: number };
   /** Nodes with weights that stay as they are. */
   readonly left: readonly LeftAlone[];
   /** Bytes of the store once the run is finished, the graph itself among them. */
@@ -78,12 +80,19 @@ export async function planGraph(options: PlanOptions, signal?: AbortSignal): Pro
         linears: linearsIn(layers, step),
         ...(sizes && { sample: sizes[step]! }),
       })),
+      ...(sizes && { largest: largestOf(sizes) }),
       left: graph.left,
       store: bytes + file.byteLength,
     };
   } finally {
     await checkpoint.close();
   }
+}
+
+function largestOf(sizes: readonly NonNullable<PlannedCut['sample']>[]): NonNullable<GraphPlan['largest']> {
+  const all = sizes.map(({ state, taps }) => state + taps);
+  const bytes = Math.max(...all);
+  return { step: all.indexOf(bytes), bytes };
 }
 
 function linearsIn(layers: Layers, step: number): PlannedCut['linears'] {
