@@ -115,11 +115,10 @@ function randomNetwork(seed: number, nodes: number): Uint8Array {
   }
   const { name, channels } = values.at(-1)!;
   const pooled = one('GlobalAveragePool', [convolve(name, channels, 1, 16)]);
-  const vector = one(
-    ...(pick(2) === 0
-      ? (['Flatten', [pooled], { axis: 1 }] as const)
-      : (['ReduceMean', [pooled, whole(2, 3)], { keepdims: 0 }] as const)),
-  );
+  const vector =
+    pick(2) === 0
+      ? one('Flatten', [pooled], { axis: 1 })
+      : one('ReduceMean', [pooled, whole(2, 3)], { keepdims: 0 });
   const hidden = one('Gemm', [vector, weight(16, 16), weight(16)], { transB: 1 });
   const other = one('MatMul', [one('Relu', [hidden]), weight(16, 8)]);
   const both = one('Concat', [hidden, other], { axis: -1 });

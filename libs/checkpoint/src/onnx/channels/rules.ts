@@ -2,6 +2,7 @@ import { intOf, type NodeMessage } from '../messages.ts';
 import type { GraphFacts, TensorAxis } from './graph-facts.ts';
 import { isAny, orderOfParts, partsOfOrder, type Order } from './order.ts';
 import { axesThrough } from './axes-through.ts';
+import { BROADCASTS, ELEMENTWISE, POOLS, REDUCTIONS } from './operator-kinds.ts';
 import { isOverPositions, isTraining, partsOf } from './shapes.ts';
 
 /** The channels of a value in an order. */
@@ -122,7 +123,7 @@ const conv: Rule = (facts, node, at, makes) => {
   const [value, weight = '', bias] = input;
   const { behind, order } = at;
   const shape = facts.shapeOf(weight);
-  if (shape === undefined || shape.length !== behind + 2 || behind === 0) return FIXED;
+  if (shape?.length !== behind + 2 || behind === 0) return FIXED;
   if (!makes && at.value !== value) return FIXED;
   const groups = intOf(node, 'group', 1);
   const [rows, each] = shape as [number, number];
@@ -266,60 +267,12 @@ const resized: Rule = (facts, node, at, makes) => {
     : FIXED;
 };
 
-const ELEMENTWISE = [
-  ...[
-    'Relu',
-    'LeakyRelu',
-    'Elu',
-    'Selu',
-    'Celu',
-    'ThresholdedRelu',
-    'Sigmoid',
-    'HardSigmoid',
-    'HardSwish',
-    'Tanh',
-    'Softplus',
-  ],
-  ...[
-    'Softsign',
-    'Erf',
-    'Gelu',
-    'Mish',
-    'Clip',
-    'Identity',
-    'Neg',
-    'Abs',
-    'Sqrt',
-    'Exp',
-    'Log',
-    'Reciprocal',
-    'Sin',
-    'Cos',
-  ],
-  ...['Ceil', 'Floor', 'Round', 'Sign', 'Cast', 'Dropout'],
-  // Along the channels or not: each output is of all channels alike.
-  ...['Softmax', 'LogSoftmax', 'LpNormalization', 'MeanVarianceNormalization'],
-];
-const BROADCAST = ['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Pow', 'PRelu', 'Sum', 'Mean', 'Where'];
-const POOLS = ['MaxPool', 'AveragePool', 'LpPool', 'GlobalAveragePool', 'GlobalMaxPool'];
-const REDUCED = [
-  'ReduceMean',
-  'ReduceSum',
-  'ReduceMax',
-  'ReduceMin',
-  'ReduceL1',
-  'ReduceL2',
-  'ReduceSumSquare',
-  'ReduceProd',
-  'ReduceLogSum',
-  'ReduceLogSumExp',
-];
-const REARRANGED = [...REDUCED, 'Transpose', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'];
+const REARRANGED = [...REDUCTIONS, 'Transpose', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'];
 
 /** What each operator of the standard domain does; others have no order that could be moved. */
 export const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...ELEMENTWISE.map((op): [string, Rule] => [op, ofOneOutput(first)]),
-  ...BROADCAST.map((op): [string, Rule] => [op, alike]),
+  ...BROADCASTS.map((op): [string, Rule] => [op, alike]),
   ...POOLS.map((op): [string, Rule] => [op, ofOneOutput(pooled)]),
   ...REARRANGED.map((op): [string, Rule] => [op, rearranged]),
   ['BatchNormalization', ofOneOutput(perChannel)],

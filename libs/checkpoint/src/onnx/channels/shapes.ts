@@ -9,6 +9,7 @@ import {
 } from '../messages.ts';
 import { elementsIn, externalOf, shapeOf } from '../tensors.ts';
 import type { GraphView, ViewConstant } from '../view.ts';
+import { BROADCASTS, ELEMENTWISE, REDUCTIONS } from './operator-kinds.ts';
 import { spread } from './spread.ts';
 
 /** Sizes of the axes of a value; null for one that the data give. */
@@ -28,62 +29,8 @@ type Rule = (node: NodeMessage, inputs: readonly (Shape | undefined)[], known: K
 
 /** Operators whose output is as large as their first input. */
 const SAME = [
-  ...[
-    'Relu',
-    'LeakyRelu',
-    'Elu',
-    'Selu',
-    'Celu',
-    'ThresholdedRelu',
-    'Sigmoid',
-    'HardSigmoid',
-    'HardSwish',
-    'Tanh',
-    'Softplus',
-  ],
-  ...[
-    'Softsign',
-    'Erf',
-    'Gelu',
-    'Mish',
-    'Clip',
-    'Identity',
-    'Neg',
-    'Abs',
-    'Sqrt',
-    'Exp',
-    'Log',
-    'Reciprocal',
-    'Sin',
-    'Cos',
-    'Dropout',
-  ],
-  ...[
-    'Ceil',
-    'Floor',
-    'Round',
-    'Sign',
-    'Cast',
-    'Softmax',
-    'LogSoftmax',
-    'LpNormalization',
-    'MeanVarianceNormalization',
-  ],
+  ...ELEMENTWISE,
   ...['BatchNormalization', 'InstanceNormalization', 'GroupNormalization', 'LayerNormalization'],
-];
-/** Those of as many inputs as there are, each stretched to the largest. */
-const BROADCAST = ['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Pow', 'PRelu', 'Sum', 'Mean', 'Where'];
-const REDUCE = [
-  'ReduceMean',
-  'ReduceSum',
-  'ReduceMax',
-  'ReduceMin',
-  'ReduceL1',
-  'ReduceL2',
-  'ReduceSumSquare',
-  'ReduceProd',
-  'ReduceLogSum',
-  'ReduceLogSumExp',
 ];
 
 /** The axes that a node reduces, or takes away: as an attribute, or as its second input; undefined where they are computed. */
@@ -117,12 +64,12 @@ const positions = (count: number) => new Array<null>(Math.max(0, count)).fill(nu
 const pool: Rule = (_, [first]) => first && [...first.slice(0, 2), ...positions(first.length - 2)];
 
 const overPositions: Rule = (node, [first], known) =>
-  first && first.map((size, axis) => (axis < 2 && isOverPositions(node, first, known) ? size : null));
+  first?.map((size, axis) => (axis < 2 && isOverPositions(node, first, known) ? size : null));
 
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...SAME.map((op) => [op, same] as const),
-  ...BROADCAST.map((op) => [op, broadcast] as const),
-  ...REDUCE.map((op) => [op, reduce] as const),
+  ...BROADCASTS.map((op) => [op, broadcast] as const),
+  ...REDUCTIONS.map((op) => [op, reduce] as const),
   ...(['MaxPool', 'AveragePool', 'LpPool'] as const).map((op) => [op, pool] as const),
   ...(['GlobalAveragePool', 'GlobalMaxPool'] as const).map(
     (op) =>
@@ -153,7 +100,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   [
     'MatMul',
     (_, [first, weight]) =>
-      first && weight && first.length >= 2 && weight.length === 2
+      first !== undefined && first.length >= 2 && weight?.length === 2
         ? [...first.slice(0, -1), weight[1]!]
         : undefined,
   ],
