@@ -6,15 +6,10 @@ import type { AdvanceShardReply__Output } from './generated/esparse/v1/AdvanceSh
 import type { DescribeReply__Output } from './generated/esparse/v1/DescribeReply.ts';
 import type { OpenModelReply__Output } from './generated/esparse/v1/OpenModelReply.ts';
 import type { OpenShardReply__Output } from './generated/esparse/v1/OpenShardReply.ts';
-import { DESCRIBE_DEADLINE_MS, OPEN_DEADLINE_MS, SHARD_DEADLINE_MS } from './limits.ts';
+import { DESCRIBE_DEADLINE_MS, MAX_DEADLINE_MS, OPEN_DEADLINE_MS, SHARD_DEADLINE_MS } from './limits.ts';
 import { readTiles } from './read-tiles.ts';
 import { PROTOCOL_VERSION, requireProtocol } from './version.ts';
-import type { RunTarget, TuneBlockRequest, WorkerConnection } from './worker-connection.ts';
-
-/** The dense block in both models, and those sequences that are looked at before, meanwhile and after. */
-const PASSES_OF_TARGETS = 4;
-/** Forward and back: what each takes twice. */
-const PASSES_OF_A_STEP = 3;
+import type { RunTarget, WorkerConnection } from './worker-connection.ts';
 
 /** Opens a connection to workers; nothing is sent before the first call, or `watch`. */
 export function connectWorker(
@@ -83,8 +78,8 @@ export function connectWorker(
     },
     tuneBlock(target, { shards, ...request }, signal) {
       const message = { run: refOf(target), ...request, shards: [...shards] };
-      const deadline = within(tuneDeadlineMs({ shards, ...request }));
-      return streamCall(to(target, signal), () => client.tuneBlock(message, deadline));
+      // However long it takes: one that hangs is known by its silence (`TUNE_SILENCE_MS`).
+      return streamCall(to(target, signal), () => client.tuneBlock(message, within(MAX_DEADLINE_MS)));
     },
     async advanceShard(target, block, shard, signal) {
       await unaryCall<AdvanceShardReply__Output>(to(target, signal), (done) =>
@@ -103,18 +98,10 @@ export function connectWorker(
   };
 }
 
-/** As long as the work would take at the pace that is taken for hanging over a shard. */
-function tuneDeadlineMs({ shards, sequences, steps, batch }: TuneBlockRequest): number {
-  const passes = PASSES_OF_TARGETS * sequences + PASSES_OF_A_STEP * steps * batch;
-  const sequencesEach = Math.max(1, sequences / Math.max(1, shards.length));
-  // A timer takes no longer times.
-  return Math.min(2 ** 31 - 1, SHARD_DEADLINE_MS * Math.ceil(passes / sequencesEach));
-}
-
 function refOf({ numerics = '', modelDigest = '', branches = {}, ...target }: RunTarget) {
   return { ...target, numerics, modelDigest, branches, protocolVersion: PROTOCOL_VERSION };
 }
 
 function within(milliseconds: number) {
-  return { deadline: Date.now() + milliseconds };
+  return { deadline: Date.now() + Math.min(milliseconds, MAX_DEADLINE_MS) };
 }

@@ -36,6 +36,15 @@ test('a failure without our detail has the kind of its status', () => {
   expect(failure(status.DATA_LOSS)).toBe('internal');
 });
 
+test('a call that took too long is not told as a worker that cannot be reached', () => {
+  const thrown = { code: status.DEADLINE_EXCEEDED, details: 'Deadline exceeded', metadata: new Metadata() };
+  expect(fromServiceError(Object.assign(new Error('x'), thrown), 'w:1')).toMatchObject({
+    kind: 'unavailable',
+    message: 'worker w:1 did not answer in time',
+    hint: expect.stringContaining('hangs'),
+  });
+});
+
 test('a worker of an older version, which lacks a call, is not reported as one that failed: the hint says what to do', async () => {
   const server = new Server();
   server.addService({ Describe: workerServiceDefinition.Describe }, {});

@@ -1,4 +1,4 @@
-import { Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Metadata, status, type ServiceError } from '@grpc/grpc-js';
 import { EsparseError, isErrorKind, toEsparseError, type ErrorKind } from '@esparse/errors';
 import { grpcStatusOf, kindOfGrpcStatus } from './grpc-status.ts';
 import { ErrorDetailCodec } from './service.ts';
@@ -47,8 +47,16 @@ export function fromServiceError(thrown: unknown, worker: string): EsparseError 
 /** Where the peer is not an esparse worker, or the call did not reach it, there is only the status. */
 function withoutDetail(error: ServiceError, worker: string): EsparseError {
   const kind = kindOfGrpcStatus(error.code);
-  const { message, hint } = explain(kind, worker, error.details);
+  const { message, hint } =
+    error.code === status.DEADLINE_EXCEEDED ? late(worker) : explain(kind, worker, error.details);
   return new EsparseError(kind, message, { hint, context: { worker }, cause: error });
+}
+
+function late(worker: string) {
+  return {
+    message: `worker ${worker} did not answer in time`,
+    hint: 'it hangs, or has far too much to do: its log and its load tell',
+  };
 }
 
 function explain(kind: ErrorKind, worker: string, details: string): { message: string; hint?: string } {

@@ -53,7 +53,13 @@ export const OPEN_DEADLINE_MS = 10 * 60_000;
 export const SHARD_DEADLINE_MS = 30 * 60_000;
 
 /**
- * How long a worker that tunes a block may send nothing: it tells of every step, which is one of some sequences, and of every
- * sequence before that. One that hangs is given up, and the block is tuned elsewhere.
+ * How long a worker that tunes a block may send nothing: it tells of every step, and of every sequence that takes long. One that hangs
+ * is given up, and the block is tuned elsewhere.
  */
 export const TUNE_SILENCE_MS = SHARD_DEADLINE_MS / 2;
+
+/**
+ * The longest deadline of a call, 24 days. What takes 24.9 days or more, 2^31 ms, ends at once: grpc-js counts a call's
+ * milliseconds in 32 bits.
+ */
+export const MAX_DEADLINE_MS = 24 * 24 * 60 * 60_000;

@@ -53,6 +53,8 @@ export interface TuningBackendOptions {
   /** Whether the error of each token counts as a part of its target's mean square. @default false */
   readonly relative?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called for each sequence that has gone through the block, where one takes long enough to be waited for. @default nobody is told */
+  readonly onSequence?: (() => void) | undefined;
 }
 
 /**

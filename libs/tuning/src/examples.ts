@@ -16,6 +16,7 @@ export interface ExamplesOptions {
   readonly inputs: (sequence: number) => Promise<Float32Array>;
   readonly targets: (sequence: number) => Promise<Float32Array>;
   readonly signal?: AbortSignal | undefined;
+  readonly onSequence?: (() => void) | undefined;
 }
 
 /**
@@ -24,7 +25,7 @@ export interface ExamplesOptions {
  * @param slots of the parameters whose gradients are computed
  */
 export function createExamples(
-  { inputs, targets, signal }: ExamplesOptions,
+  { inputs, targets, signal, onSequence }: ExamplesOptions,
   { shapes, ...block }: BlockLoss,
   slots: readonly string[],
 ): Examples {
@@ -39,7 +40,10 @@ export function createExamples(
   return {
     async loss(sequences, parameters) {
       let loss = 0;
-      for (const sequence of sequences) loss += await block.loss(await read(sequence), parameters);
+      for (const sequence of sequences) {
+        loss += await block.loss(await read(sequence), parameters);
+        onSequence?.();
+      }
       return loss / sequences.length;
     },
     async gradients(sequences, parameters) {
@@ -48,6 +52,7 @@ export function createExamples(
       for (const sequence of sequences) {
         [sum, total] = [total, sum];
         loss += await block.gradients(await read(sequence), parameters, sum, total);
+        onSequence?.();
       }
       return { loss: loss / sequences.length, gradients: total };
     },

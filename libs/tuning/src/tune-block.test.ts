@@ -182,6 +182,27 @@ test('it tells each step, and stops between two runs when it is aborted', async 
   expect(steps).toEqual([1, 2, 3]);
 });
 
+test('whoever waits hears of every sequence that goes through the block, those that are held out among them', async () => {
+  let read = 0;
+  let silent = 0;
+  let longest = 0;
+  const { report } = await tuneBlock({
+    ...block,
+    options: { steps: 3, batch: 8 },
+    inputs(sequence) {
+      read++;
+      longest = Math.max(longest, ++silent);
+      return block.inputs(sequence);
+    },
+    onSequence() {
+      silent = 0;
+    },
+  });
+  expect(report.steps).toBe(3);
+  expect(read).toBeGreaterThan(3 * 8 + 2 * 8);
+  expect(longest).toBe(1);
+});
+
 test('a mixture of experts, a single sequence and options out of range are refused', async () => {
   const { description } = block;
   const mixture = description.program.blocks.map((ops) => [

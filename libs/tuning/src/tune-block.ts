@@ -63,6 +63,8 @@ export interface TuneBlockOptions extends Omit<TuningBackendOptions, 'batch' | '
   readonly backend?: OpenTuningBackend | undefined;
   /** Called after each step. */
   readonly onProgress?: ((progress: TuneProgress) => void) | undefined;
+  /** Called meanwhile, for each sequence that has gone through the block: a step on a slow processor may take half an hour. */
+  readonly onSequence?: (() => void) | undefined;
 }
 
 /** How often the held-out sequences are asked, at most, the end included. */

@@ -46,6 +46,9 @@ export interface TunedDraft {
   readonly report: TuneReport;
 }
 
+/** A sign of life comes at least so often, unless a single sequence takes longer. */
+const SIGN_MS = 10_000;
+
 /**
  * Tunes the draft of a block: first the dense block makes the targets of all sequences, then it is dropped, and the draft's
  * parameters take its place, so that one block is in memory at a time.
@@ -61,11 +64,15 @@ export async function tuneDraft(
   const { seed, sequences, steps, batch, learningRate, heldOut, relative } = request;
   const run = await (await openStore(target.store)).openRun(target.run);
   const total = sequences + steps;
+  let [done, told] = [0, performance.now()];
+  const tell = (now = done) => {
+    done = now;
+    told = performance.now();
+    report({ done, total });
+  };
   const examples = await openExamples(open, run, block, {
     ...{ request, seqlen, signal },
-    onSequence: (done) => {
-      report({ done, total });
-    },
+    onSequence: tell,
   });
   try {
     open.blocks.clear();
@@ -76,7 +83,10 @@ export async function tuneDraft(
       ...{ inputs: examples.input, targets: examples.target },
       options: { steps, batch, learningRate, heldOut, relative },
       onProgress: ({ step }) => {
-        report({ done: sequences + step, total });
+        tell(sequences + step);
+      },
+      onSequence: () => {
+        if (performance.now() - told >= SIGN_MS) tell();
       },
     });
     return {

@@ -1,9 +1,9 @@
 import { Observable, asyncScheduler, timer, type Subscription } from 'rxjs';
-import type { EsparseError } from '@esparse/errors';
+import { EsparseError } from '@esparse/errors';
 import type { WorkerConnection } from '@esparse/protocol';
 import { activeSpan } from '@esparse/telemetry';
 import type { Durations } from './durations.ts';
-import { createRetryPolicy, mayPass } from './retry.ts';
+import { createRetryPolicy, MAX_ATTEMPTS, mayPass } from './retry.ts';
 import { taskAttempt$ } from './task-attempt.ts';
 import type { Job, TaskQueue } from './task-queue.ts';
 import type { AttemptOutcome, WorkerTallies } from './worker-tallies.ts';
@@ -67,7 +67,7 @@ export function runTask$<T>(task: Task<T>, options: RunTaskOptions): Observable<
       }
       const ms = retries.pauseAfter(error);
       if (ms === undefined) {
-        subscriber.error(error);
+        subscriber.error(error.kind !== 'busy' && mayPass(error) ? givenUp(task, error) : error);
         return;
       }
       if (error.kind !== 'busy') onRetry(retryAfter(task, worker, error));
@@ -95,6 +95,16 @@ export function runTask$<T>(task: Task<T>, options: RunTaskOptions): Observable<
       queue.remove(job);
     };
   });
+}
+
+/** The end of a task whose last attempt failed, too: the last failure, in its own words. */
+function givenUp({ kind }: Task<unknown>, error: EsparseError): EsparseError {
+  const { hint, context, message } = error;
+  return new EsparseError(
+    error.kind,
+    `a ${kind} task failed ${MAX_ATTEMPTS} times, the last time: ${message}`,
+    { hint, context, cause: error },
+  );
 }
 
 function retryAfter({ kind, ids }: Task<unknown>, { address }: WorkerConnection, error: EsparseError): Retry {

@@ -232,7 +232,10 @@ test('attempts are capped, with growing pauses', () => {
     submit('x', () => failing('unavailable'));
     scheduler.flush();
     const times = ['0', '400', '1200', '2800', '6000'];
-    expect(events).toEqual([...times.map((time) => `${time} x at a`), '6000 x fails: it is unavailable']);
+    expect(events).toEqual([
+      ...times.map((time) => `${time} x at a`),
+      '6000 x fails: a k task failed 5 times, the last time: it is unavailable',
+    ]);
   });
 });
 
