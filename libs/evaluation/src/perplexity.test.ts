@@ -1,4 +1,10 @@
-import { checkpointWeights, openCheckpoint, openTokenizer, type WeightSource } from '@esparse/checkpoint';
+import {
+  checkpointWeights,
+  openCheckpoint,
+  openTokenizer,
+  type Checkpoint,
+  type WeightSource,
+} from '@esparse/checkpoint';
 import { describeModel, type ModelDescription } from '@esparse/model';
 import { createBlockRunner, createHead, embedTokens } from '@esparse/onnx';
 import path from 'node:path';
@@ -20,18 +26,20 @@ interface Example {
   readonly tokens: Uint32Array;
 }
 
-async function example(): Promise<Example> {
-  const checkpoint = await openCheckpoint(EXAMPLE);
+async function example(checkpoint: Checkpoint): Promise<Example> {
   const tokenizer = await openTokenizer(EXAMPLE);
   const tokens = await tokenizer.encode(PASSAGE, { bos: false });
   tokenizer.close();
   return { description: describeModel(checkpoint.config), weights: checkpointWeights(checkpoint), tokens };
 }
 
+let checkpoint: Checkpoint;
 let model: Example;
 beforeAll(async () => {
-  model = await example();
+  checkpoint = await openCheckpoint(EXAMPLE);
+  model = await example(checkpoint);
 });
+afterAll(() => checkpoint.close());
 
 /** The definition, window by window, through the whole model. */
 async function byDefinition({ description, weights, tokens }: Example): Promise<number> {
