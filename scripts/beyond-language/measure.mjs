@@ -5,7 +5,8 @@
  * node scripts/beyond-language/measure.mjs MODELS OUT [TASK...]
  *
  * MODELS has the networks, which are not part of this repository: silero_vad_v5.onnx (npm: @ricky0123/vad-web),
- * ch_PP-OCRv4_rec_infer.onnx (PyPI: rapidocr-onnxruntime), magika.onnx and magika.json (PyPI: magika, model.onnx and
+ * ch_PP-OCRv4_det_infer.onnx, ch_PP-OCRv4_rec_infer.onnx and ch_ppocr_mobile_v2.0_cls_infer.onnx (PyPI:
+ * rapidocr-onnxruntime), magika.onnx and magika.json (PyPI: magika, model.onnx and
  * config.min.json of standard_v3_3). OUT gets the data, the results and the Markdown. It takes espeak-ng, and a Python with
  * NumPy and Pillow in the variable PYTHON.
  */
@@ -15,7 +16,7 @@ import path from 'node:path';
 import { playPolicy, trainPolicy } from './cartpole.mjs';
 import { fileData } from './files.mjs';
 import { speechData, voiceScore } from './speech.mjs';
-import { readingScore, textData } from './text.mjs';
+import { findingScore, readingScore, textData } from './text.mjs';
 
 const [models, out, ...only] = process.argv.slice(2);
 if (out === undefined) throw new Error('measure.mjs MODELS OUT [TASK...]');
@@ -47,10 +48,32 @@ const TASKS = [
     model: given('ch_PP-OCRv4_rec_infer.onnx'),
     samples: 24,
     prepare() {
-      textData(at('ocr.npz'), at('ocr.json'), 1, 24);
-      textData(at('ocr-test.npz'), at('ocr-test.json'), 2, 120);
+      textData('lines', at('ocr.npz'), at('ocr.json'), 1, 24);
+      textData('lines', at('ocr-test.npz'), at('ocr-test.json'), 2, 120);
     },
     score: (file) => readingScore(file, at('ocr-test.npz'), at('ocr-test.json')),
+  },
+  {
+    name: 'detection',
+    title: 'PP-OCRv4 detection, lines found (F1 of boxes, %)',
+    model: given('ch_PP-OCRv4_det_infer.onnx'),
+    samples: 12,
+    prepare() {
+      textData('pages', at('detection.npz'), at('detection.json'), 1, 12);
+      textData('pages', at('detection-test.npz'), at('detection-test.json'), 2, 40);
+    },
+    score: (file) => findingScore(file, at('detection-test.npz'), at('detection-test.json')),
+  },
+  {
+    name: 'direction',
+    title: 'PP-OCR direction, a MobileNetV3 (upside down or not, %)',
+    model: given('ch_ppocr_mobile_v2.0_cls_infer.onnx'),
+    samples: 64,
+    prepare() {
+      textData('turned', at('direction.npz'), at('direction.json'), 1, 64);
+      textData('turned', at('direction-test.npz'), at('direction-test.json'), 2, 400);
+    },
+    score: (_, figures) => 100 * figures.hits.top1,
   },
   {
     name: 'magika',
@@ -100,7 +123,7 @@ for (const task of TASKS) {
   for (const pattern of PATTERNS) {
     for (const method of METHODS) {
       if (rows.some((row) => row.method === method && row.pattern === pattern)) continue;
-      const [store, file] = [at(`${task.name}.zarr`), at(`${task.name}-pruned.onnx`)];
+      const [store, file] = [at(`${task.name}.zarr`), fileOf(task, pattern, method)];
       rmSync(store, { recursive: true, force: true });
       rmSync(file, { force: true });
       const data = ['--calibration', at(`${task.name}.npz`), '--samples', `${task.samples}`];
@@ -112,6 +135,11 @@ for (const task of TASKS) {
       keep({ method, pattern, score: await task.score(file, figures), cosine, ...sizesOf(store) });
     }
   }
+}
+
+/** What is exported; the pictures are made of it. */
+function fileOf({ name }, pattern, method) {
+  return at(`${name}-${pattern.replace(':', '-')}-${method}.onnx`);
 }
 
 function sizesOf(store) {
@@ -179,9 +207,10 @@ function pictureOf(tasks) {
       `<text x="60" y="${height + 14}" font-size="10" text-anchor="middle">2:4</text><text x="175" y="${height + 14}" font-size="10" text-anchor="middle">4:8</text></g>`
     );
   });
+  const foot = 40 + Math.ceil(tasks.length / 2) * (height + 70) - 20;
   const legend = [...METHODS, 'dense (line)'].map(
     (name, i) =>
-      `<rect x="${20 + i * 120}" y="500" width="9" height="9" fill="${colours[i] ?? '#b3261e'}"/><text x="${33 + i * 120}" y="508" font-size="10">${name}</text>`,
+      `<rect x="${20 + i * 120}" y="${foot}" width="9" height="9" fill="${colours[i] ?? '#b3261e'}"/><text x="${33 + i * 120}" y="${foot + 8}" font-size="10">${name}</text>`,
   );
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 520" font-family="sans-serif"><rect width="640" height="520" fill="white"/>${panels.join('')}${legend.join('')}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 ${foot + 20}" font-family="sans-serif"><rect width="640" height="${foot + 20}" fill="white"/>${panels.join('')}${legend.join('')}</svg>\n`;
 }

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { graphFile } from '@esparse/checkpoint';
+import { startS3Server } from '@esparse/s3-server';
+import { openObjects } from '@esparse/storage';
 import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import {
@@ -50,6 +52,27 @@ test('equal runs give byte-identical stores: other threads, folded by the worker
   expect(await contentsOf(at('killed'))).toEqual(whole);
 });
 
+test('a graph in a bucket pruned into a bucket is exported to the file that a folder gives', async () => {
+  const s3 = await startS3Server();
+  const environment = { ...process.env };
+  Object.assign(process.env, s3.environment, { XDG_CACHE_HOME: at('caches') });
+  try {
+    const [net, store] = [`s3://${s3.bucket}/models/net.onnx`, `s3://${s3.bucket}/stores/net`];
+    await (await openObjects(`s3://${s3.bucket}/models`)).put('net.onnx', [smallGraph()]);
+    const data = ['--calibration', at('data.npz'), '--samples', '20'];
+    await esparseJson('prune', '--model', net, ...data, '--store', store);
+    await esparseJson('prune', '--model', model(), ...data, '--store', at('few'));
+    const exported = async (from: string, out: string) => {
+      await esparseJson('export', '--store', from, '--format', 'onnx', '--fold', '--out', at(out));
+      return readFile(at(out));
+    };
+    expect(Buffer.compare(await exported(store, 's3.onnx'), await exported(at('few'), 'few.onnx'))).toBe(0);
+  } finally {
+    process.env = environment;
+    await s3.stop();
+  }
+});
+
 const refused = async (
   file: Uint8Array | string,
   data: Uint8Array | string,
@@ -76,6 +99,20 @@ test('a graph that cannot be pruned is refused with exit code 2', async () => {
     'which nothing before it gives',
   );
   await refused(graphFile(network, 3), data, 'is of opset 3: 7 to');
+  const odd = { shape: [6, 4], data: new Float32Array(24).fill(1) };
+  const matrix = { op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] };
+  const narrow = { inputs: [{ name: 'x', shape: ['batch', 6] }], constants: { w: odd }, nodes: [matrix] };
+  const six = npzOf({ x: floats(numbers(6, 1), 1, 6) });
+  await refused(graphFile({ ...narrow, outputs: ['y'] }), six, 'would be pruned to 2:4');
+  const unknown = { op: 'Nonsense', inputs: ['y'], outputs: ['z'] };
+  const more = { op: 'MatMul', inputs: ['z', 'v'], outputs: ['end'] };
+  const [w, v] = [1, 2].map((seed) => ({ shape: [8, 8], data: numbers(64, seed) }));
+  const asked = { inputs: [{ name: 'x', shape: ['batch', 8] }], constants: { w: w!, v: v! } };
+  await refused(
+    graphFile({ ...asked, nodes: [matrix, unknown, more], outputs: ['end'] }),
+    npzOf({ x: floats(numbers(8, 1), 1, 8) }),
+    'every operator that is run must be one of ONNX Runtime',
+  );
   const relu = { op: 'Relu', inputs: ['x'], outputs: ['y'] };
   await refused(graphFile({ ...network, nodes: [relu] }), data, 'has no weights that can be pruned');
   const outside = {

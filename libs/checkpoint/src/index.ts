@@ -68,7 +68,15 @@ export {
 } from './onnx/messages.ts';
 export { gatherMatrix, scatterMatrix, type MatrixPlace } from './onnx/matrix-place.ts';
 export { type TapSource } from './onnx/operators/operator.ts';
-export { elementsIn, externalOf, setElements, shapeOf, tensorsOf } from './onnx/tensors.ts';
+export {
+  elementsIn,
+  externalOf,
+  setElements,
+  setExternal,
+  shapeOf,
+  tensorsOf,
+  type Elements,
+} from './onnx/tensors.ts';
 export { readsOf, viewOf, type Branches, type GraphView } from './onnx/view.ts';
 export { readNpy, writeNpy, type ArrayValue } from './samples/npy.ts';
 export { openSamples, type Samples, type SamplesOptions } from './samples/samples.ts';

@@ -23,8 +23,11 @@ export interface Destination {
   readonly marker: string;
 }
 
-/** @throws EsparseError 'usage' for a place that is not on this machine */
-export function destinationOf(out: string, form: ExportFormat['form']): Destination {
+/**
+ * @param main of one file, what its format calls it
+ * @throws EsparseError 'usage' for a place that is not on this machine
+ */
+export function destinationOf(out: string, form: ExportFormat['form'], main = ''): Destination {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(out)) {
     throw new EsparseError('usage', `${out} is not on this machine`, {
       hint: 'export into a folder, and copy it from there',
@@ -40,7 +43,7 @@ export function destinationOf(out: string, form: ExportFormat['form']): Destinat
   }
   const folder = path.dirname(place);
   const marker = path.join(folder, `${OWN_PREFIX}export-${path.basename(place)}.json`);
-  return { folder, pathOf: () => place, marker };
+  return { folder, pathOf: (file) => `${place}${file.slice(main.length)}`, marker };
 }
 
 /**
@@ -58,7 +61,7 @@ export async function beginExport(
   const found = await onFile('read', marker, () => readFile(marker, 'utf8').catch(() => undefined));
   // Cut off while it was written, it is the beginning of this text.
   if (found === undefined || !text.startsWith(found))
-    await refuseOther(folder, form === 'file' ? pathOf('') : undefined, found);
+    await refuseOther(folder, form === 'file' ? Object.keys(identity.files).map(pathOf) : undefined, found);
   let missing = 0;
   for (const [file, bytes] of Object.entries(identity.files)) {
     missing += bytes - (await bytesInParts(pathOf(file))).bytes;
@@ -79,23 +82,23 @@ export async function endExport({ marker }: Destination): Promise<void> {
   await onFile('remove', marker, () => rm(marker));
 }
 
+/** @param files their places, where no folder of their own is made for them */
 async function refuseOther(
   folder: string,
-  file: string | undefined,
+  files: readonly string[] | undefined,
   marker: string | undefined,
 ): Promise<void> {
-  const place = file ?? folder;
   if (marker !== undefined) {
-    throw new EsparseError('usage', `${place} holds an unfinished export of another kind`, {
+    throw new EsparseError('usage', `${files?.at(-1) ?? folder} holds an unfinished export of another kind`, {
       hint: `finish it with the same command as before (${marker.trim().slice(0, 200)}), or choose another --out`,
     });
   }
-  const objects = await openObjects(folder);
-  const names = await objects.children('');
-  if (file === undefined ? names.length === 0 : !names.includes(path.basename(file))) return;
+  const names = await (await openObjects(folder)).children('');
+  const taken = files?.find((file) => names.includes(path.basename(file)));
+  if (files === undefined ? names.length === 0 : taken === undefined) return;
   throw new EsparseError(
     'usage',
-    `${place} ${file === undefined ? 'is not empty' : 'exists'}: nothing is overwritten`,
+    `${taken ?? folder} ${taken === undefined ? 'is not empty' : 'exists'}: nothing is overwritten`,
     {
       hint: 'choose another --out',
     },

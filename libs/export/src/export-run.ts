@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
 import { bytesInParts, onFile, openObjects, writeInParts } from '@esparse/storage';
 import type { Run } from '@esparse/store';
@@ -61,8 +62,8 @@ export async function exportRun({
   onProgress,
 }: ExportOptions): Promise<ExportReport> {
   const opened = await openExportSource(run);
-  const { form, files, linears, rounded } = await filesOf(opened, { format, fold, dtype, signal });
-  const destination = destinationOf(out, form);
+  const { form, files, linears, rounded } = await filesOf(opened, { format, fold, dtype, out, signal });
+  const destination = destinationOf(out, form, files.at(-1)?.name);
   const sizes = checkFiles(files);
   const totalBytes = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
   await onFile('make', destination.folder, () => mkdir(destination.folder, { recursive: true }));
@@ -92,7 +93,7 @@ export async function exportRun({
   };
 }
 
-interface FileOptions extends Pick<ExportOptions, 'format' | 'dtype' | 'signal'> {
+interface FileOptions extends Pick<ExportOptions, 'format' | 'dtype' | 'out' | 'signal'> {
   readonly fold: boolean;
 }
 
@@ -106,9 +107,9 @@ interface Files {
 
 async function filesOf(
   opened: ExportSource | GraphSource,
-  { format, fold, dtype, signal }: FileOptions,
+  { format, fold, dtype, out, signal }: FileOptions,
 ): Promise<Files> {
-  if (isGraphSource(opened)) return graphFiles(opened, { format, fold, dtype, signal });
+  if (isGraphSource(opened)) return graphFiles(opened, { format, fold, dtype, out, signal });
   const { source: inOrder, linears } = fold
     ? await foldSource(opened, signal)
     : { source: opened, linears: undefined };
@@ -122,10 +123,10 @@ async function filesOf(
 /** @throws EsparseError 'unsupported' for a format that holds no graphs, 'usage' for what is not done to them */
 async function graphFiles(
   source: GraphSource,
-  { format: { name, graphs }, fold, dtype, signal }: FileOptions,
+  { format: { name: format, graphs }, fold, dtype, out, signal }: FileOptions,
 ): Promise<Files> {
   if (graphs === undefined) {
-    throw new EsparseError('unsupported', `the run is of a graph, which the format ${name} does not hold`, {
+    throw new EsparseError('unsupported', `the run is of a graph, which the format ${format} does not hold`, {
       hint: 'export it with --format onnx',
     });
   }
@@ -135,9 +136,10 @@ async function graphFiles(
     });
   }
   const rounded = () => Promise.resolve([]);
-  if (!fold) return { form: graphs.form, files: await graphs.files(source), rounded };
+  const name = path.basename(path.resolve(out));
+  if (!fold) return { form: graphs.form, files: await graphs.files(source, { name }), rounded };
   const { moved, linears } = await foldGraphSource(source, signal);
-  return { form: graphs.form, files: await graphs.files(source, moved), linears, rounded };
+  return { form: graphs.form, files: await graphs.files(source, { name, moved }), linears, rounded };
 }
 
 /** @throws EsparseError 'usage' where a type is asked of a format without weights */

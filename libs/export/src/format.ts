@@ -20,7 +20,10 @@ export interface ExportFormat {
   readonly name: string;
   /** One line for people. */
   readonly description: string;
-  /** Whether an export is a folder of files, or one file, which is then named by the user. */
+  /**
+   * Whether an export is a folder of files, or one file, which is then named by the user. A file beside it has a name that
+   * begins with that of the one, which is the last: it gets the user's name with the same ending.
+   */
   readonly form: 'folder' | 'file';
   /** Absent in a format that has no weights. */
   readonly weights?: {
@@ -39,8 +42,11 @@ export interface ExportFormat {
   /** How graphs of ONNX are written. @default they are refused */
   readonly graphs?: {
     readonly form: ExportFormat['form'];
-    /** @param moved orders of tensors, where those of inputs are folded */
-    readonly files: (source: GraphSource, moved?: TensorOrders) => Promise<readonly ExportFile[]>;
+    /** With the name that the user gives the file, and orders of tensors, where those of inputs are folded. */
+    readonly files: (
+      source: GraphSource,
+      options: { readonly name: string; readonly moved?: TensorOrders | undefined },
+    ) => Promise<readonly ExportFile[]>;
   };
 }
 

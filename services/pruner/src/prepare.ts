@@ -17,7 +17,7 @@ import type { RunAttributes } from '@esparse/model-store';
 import type { ConfiguredPipeline, InputSpan, Plugin } from '@esparse/sparsity';
 import { fingerprintOf, tokensDigest } from './fingerprint.ts';
 import { graphNotes } from './graph-notes.ts';
-import { requireForGraphs } from './graph-options.ts';
+import { requireForGraphs, requirePruned } from './graph-options.ts';
 import { resolveLayers, type Layers } from './layers.ts';
 import { openGraph } from './open-graph.ts';
 import type { PruneOptions } from './options.ts';
@@ -79,6 +79,7 @@ async function prepareGraph(asked: PruneOptions, signal?: AbortSignal): Promise<
       skipIndivisible: true,
     };
     const layers = resolveLayers(description, options);
+    requirePruned(description, layers, options);
     const file = await graphOf(checkpoint, signal);
     const first = boundaryOf(description, file, 0);
     return {

@@ -116,6 +116,20 @@ export function setElements(message: TensorMessage, { buffer, byteOffset, byteLe
   if (Object.hasOwn(message, 'data_location')) message.data_location = 0;
 }
 
+/** Says that the elements of a tensor lie in a file beside the graph. */
+export function setExternal(
+  message: TensorMessage,
+  place: { readonly file: string; readonly offset: number; readonly length: number },
+): void {
+  emptyElements(message);
+  const { file: location, offset, length } = place;
+  message.external_data = Object.entries({ location, offset, length }).map(([key, value]) => ({
+    key,
+    value: String(value),
+  }));
+  message.data_location = 1;
+}
+
 /** Takes the elements out of a tensor: its shape and type stay. */
 export function emptyElements(message: TensorMessage): void {
   setElements(message, new Float32Array(0));

@@ -2,7 +2,7 @@ import { bytesOf, tensorBytes, tensorToF32, type TensorDtype } from '@esparse/ch
 import { buildModelGraph, type ModelTensor } from '@esparse/onnx';
 import type { FilePart } from '@esparse/storage';
 import { matricesIn } from '../dtype/in-dtype.ts';
-import { prunedGraphFile } from '../graph/pruned-graph.ts';
+import { prunedGraphFiles } from '../graph/pruned-graph.ts';
 import { jsonFile, partOf, type ExportFormat } from '../format.ts';
 import { modelTensors, type ExportSource } from '../source.ts';
 
@@ -11,8 +11,8 @@ const WEIGHTS = 'model.onnx_data';
 
 /**
  * A model that ONNX Runtime runs alone, with a cache of keys and values; weights are in a file of their own. Vectors are f32
- * there, matrices too unless they are asked for in 16 bits: then the graph widens them. A graph that was pruned is one file: as
- * it was, with zeros.
+ * there, matrices too unless they are asked for in 16 bits: then the graph widens them. A graph that was pruned is one file, as
+ * it was, with zeros; beyond 2 GiB its matrices are in a second one.
  */
 export const onnx: ExportFormat = {
   name: 'onnx',
@@ -33,7 +33,7 @@ export const onnx: ExportFormat = {
       jsonFile('config.json', source.config),
     ];
   },
-  graphs: { form: 'file', files: async (source, moved) => [await prunedGraphFile(source, moved)] },
+  graphs: { form: 'file', files: prunedGraphFiles },
 };
 
 /** The types of all matrices. */

@@ -46,6 +46,8 @@ export function foldGraph(
   const fates = new Map<string, GraphFate>();
   /** Matrices whose groups are consecutive, by the axes of their inputs: these are not moved again. */
   const settled = new Map<string, string>();
+  /** Whose order the other axes are in. */
+  const movers = new Map<string, string>();
   const settle = (linear: GraphLinear, fate: GraphFate) => {
     const { tensor, axis } = inputAxis(facts, parts, linear);
     fates.set(linear.name, fate);
@@ -67,8 +69,10 @@ export function foldGraph(
       continue;
     }
     settle(linear, { order: 'folded' });
-    for (const [tensor, axes] of found.moves)
+    for (const [tensor, axes] of found.moves) {
       moved.set(tensor, new Map([...(moved.get(tensor) ?? []), ...axes]));
+      for (const axis of axes.keys()) movers.set(`${tensor}:${axis}`, linear.name);
+    }
   }
   return { fates, moved };
 
@@ -92,9 +96,11 @@ export function foldGraph(
     for (const { tensor, axis, order: wanted } of followed.axes) {
       const before = moved.get(tensor)?.get(axis);
       const both = before === undefined ? wanted : composedOrder(before, wanted);
-      const other = settled.get(`${tensor}:${axis}`);
-      if (both === undefined || other !== undefined)
+      const key = `${tensor}:${axis}`;
+      const other = settled.get(key) ?? (both === undefined ? movers.get(key) : undefined);
+      if (both === undefined || other !== undefined) {
         return { order: 'fixed', ...(other !== undefined && { at: other }) };
+      }
       moves.set(tensor, (moves.get(tensor) ?? new Map<number, Int32Array>()).set(axis, both));
     }
     return { moves };

@@ -69,7 +69,7 @@ export async function createTensorSession(
       ? runtime.InferenceSession.create(graph, options)
       : runtime.InferenceSession.create(graph, options);
   const session = await created.catch((error: unknown) => {
-    throw failed(`ONNX Runtime refuses ${what}`, error);
+    throw failed(`ONNX Runtime refuses ${what}`, error, UNKNOWN);
   });
   return {
     async run(inputs, outputs) {
@@ -103,9 +103,17 @@ function valueOf(name: string, { type: typed, dims, data }: Tensor): TensorValue
   return { type: found[0], shape: dims, bytes: new Uint8Array(buffer, byteOffset, byteLength) };
 }
 
-function failed(message: string, cause?: unknown): EsparseError {
+/** What helps where a graph is not even taken. */
+const UNKNOWN =
+  'every operator that is run must be one of ONNX Runtime; are names, shapes and types of the graph sound?';
+
+function failed(
+  message: string,
+  cause?: unknown,
+  hint = 'do names, shapes and types of the data fit the graph?',
+): EsparseError {
   return new EsparseError('unsupported', cause === undefined ? message : `${message}: ${messageOf(cause)}`, {
-    hint: 'do names, shapes and types of the data fit the graph?',
+    hint,
     cause,
   });
 }

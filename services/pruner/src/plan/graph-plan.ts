@@ -8,7 +8,7 @@ import {
 import { graphOf, tapsOf, type GraphDescription } from '@esparse/model';
 import { boundaryOf, createGraphRunner, packState } from '@esparse/onnx';
 import { formatPattern } from '@esparse/sparsity';
-import { requireForGraphs } from '../graph-options.ts';
+import { requireForGraphs, requirePruned } from '../graph-options.ts';
 import { resolveLayers, type Layers } from '../layers.ts';
 import { openGraph } from '../open-graph.ts';
 import { checkedReaders } from '../statistics.ts';
@@ -64,6 +64,7 @@ export async function planGraph(options: PlanOptions, signal?: AbortSignal): Pro
   try {
     checkedReaders(options.pipeline, options);
     const layers = resolveLayers(description, { ...options, skipIndivisible: true });
+    requirePruned(description, layers, options);
     const { graph } = description;
     const shape = {
       ...{ checkpoint, description, layers, readings: keptReadings(options.pipeline) },
