@@ -19,6 +19,8 @@ export default tseslint.config(
       '**/node_modules/',
       '**/*.cjs',
       '**/*.mjs',
+      '!eslint.config.mjs',
+      '!scripts/beyond-language/*.mjs',
       // Plain JavaScript on purpose: nobody's types hold there.
       'examples/plugins/**/*.js',
       'out/',
@@ -78,6 +80,16 @@ export default tseslint.config(
         'error',
         { allowForKnownSafeCalls: [{ from: 'package', name: ['test'], package: 'node:test' }] },
       ],
+    },
+  },
+  {
+    // Scripts without types, of no package.
+    files: ['**/*.mjs'],
+    ...tseslint.configs.disableTypeChecked,
+    languageOptions: { parserOptions: { projectService: false } },
+    rules: {
+      ...tseslint.configs.disableTypeChecked.rules,
+      ...{ '@nx/enforce-module-boundaries': 'off', 'no-console': 'off' },
     },
   },
   prettier,

@@ -142,7 +142,7 @@ async function open(
   const tensors = [...linears].map(([tensor, own]): MatrixTensor => {
     const { message } = messages[tensor]!;
     const shape = shapeOf(message);
-    const count = elementCount(shape) ?? 0;
+    const count = elementCount(shape);
     const isF16 = own.some(({ dtype }) => dtype === 'F16');
     return {
       message,
