@@ -185,64 +185,6 @@ test('bits do not depend on what else is in a step, prompts and sampled tokens b
   }
 });
 
-const FAMILIES = {
-  'Granite: multipliers': {
-    architectures: ['GraniteForCausalLM'],
-    ...{ embedding_multiplier: 12, attention_multiplier: 0.05, residual_multiplier: 0.22, logits_scaling: 8 },
-  },
-  'SmolLM3: layers that do not turn': {
-    architectures: ['SmolLM3ForCausalLM'],
-    no_rope_layers: [1, 0, 1, 0],
-  },
-  'Phi-3: heads that turn in part': { architectures: ['Phi3ForCausalLM'], partial_rotary_factor: 0.75 },
-  'LLaMA 3: long waves stretched': {
-    rope_scaling: {
-      ...{ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
-      original_max_position_embeddings: 256,
-    },
-  },
-  'Qwen2 with YaRN': {
-    architectures: ['Qwen2ForCausalLM'],
-    rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 128 },
-  },
-  'Qwen2: biases of q, k and v': { architectures: ['Qwen2ForCausalLM'] },
-  'Qwen3: norms of the heads of q and k': { architectures: ['Qwen3ForCausalLM'], head_dim: 128 },
-  'Qwen2, 7 query heads to a key head': {
-    architectures: ['Qwen2ForCausalLM'],
-    ...{ hidden_size: 896, num_attention_heads: 14 },
-  },
-  'LLaMA, 3 query heads to a key head, sizes that fill no block, a tied head': {
-    ...{ hidden_size: 576, intermediate_size: 1500, num_attention_heads: 9, num_key_value_heads: 3 },
-    tie_word_embeddings: true,
-  },
-  'Mistral: a window of 100 tokens': { architectures: ['MistralForCausalLM'], sliding_window: 100 },
-  'Qwen2, the last two layers with a window': {
-    architectures: ['Qwen2ForCausalLM'],
-    use_sliding_window: true,
-    sliding_window: 33,
-    max_window_layers: 2,
-  },
-};
-for (const [name, family] of Object.entries(FAMILIES)) {
-  test(`${name}: logits are within 1e-2 of those of the processor, and bits do not depend on cuts`, async (t) => {
-    const store = path.join(folder, `${name.replace(/\W+/g, '-')}.zarr`);
-    await writeRandomStore(store, SIZES, false, family);
-    const [onCpu, onGpu] = [
-      await openEngine({ store, maxContext: CONTEXT }),
-      await openEngine({ store, maxContext: CONTEXT, device: 'cuda' }),
-    ];
-    const [tokens, text] = [prompt(260, 5), prompt(40, 6)];
-    const got = [...(await logitsOf(onGpu, tokens)), ...(await decodedLogits(onGpu, tokens, text))];
-    const expected = [...(await logitsOf(onCpu, tokens)), ...(await decodedLogits(onCpu, tokens, text))];
-    const errors = got.map((logits, i) => relativeDistance(expected[i]!, logits));
-    t.diagnostic(`largest relative error ${Math.max(...errors).toExponential(2)}`);
-    assert.ok(Math.max(...errors) < 1e-2);
-    const cut = await logitsOf(onGpu, tokens, [1, 99, 100, 128, 250]);
-    for (const [i, logits] of cut.entries()) assert.deepEqual(logits, got[i], `${i}`);
-    await Promise.all([onCpu.close(), onGpu.close()]);
-  });
-}
-
 test('likeliest tokens that the device went on to by itself are those of one step at a time', async () => {
   const texts = Array.from({ length: 7 }, (_, i) => prompt(3 + 11 * i, i));
   const alone: number[][] = [];

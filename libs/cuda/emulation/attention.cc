@@ -12,7 +12,7 @@
 #include <random>
 
 namespace esparse {
-alignas(128) std::uint8_t attention_memory[256 * 1024];
+alignas(128) thread_local std::uint8_t attention_memory[256 * 1024];
 }
 
 namespace {

@@ -10,9 +10,9 @@
 #define __CUDACC__ 1
 #define __CUDA_ARCH__ 900
 #define __align__(n) __attribute__((aligned(n)))
-// All of it is asked for at a launch, and declared `extern`.
+// Static in a function, and, where it is asked for at a launch, declared `extern`: both may be said of this.
 #undef __shared__
-#define __shared__
+#define __shared__ thread_local
 
 using std::max;
 using std::min;
@@ -37,8 +37,11 @@ namespace esparse {
 
 namespace emulation {
 
-// What the lanes of a warp tell each other.
-using WarpWords = std::uint32_t[32][10];
+// What the lanes of a warp tell each other, and what one of them makes of it.
+struct WarpWords {
+  std::uint32_t a[32][4], b[32][4], metadata[32];
+  double sums[16][8];
+};
 inline WarpWords& own_words() {
   static WarpWords words[32];
   return words[threadIdx.x / 32];

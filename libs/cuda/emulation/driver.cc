@@ -1,6 +1,7 @@
 // A driver without a GPU: libcuda.so.1 as far as esparse calls it, for tests of what the host does. Memory is the host's,
 // graphs remember how many kernels they hold; what is wrong in a call ends the process. Kernels compute nothing, but for the
-// plain ones where the driver is compiled together with `kernels.cc` and `threads.cc`.
+// plain ones where the driver is compiled together with `kernels.cc` and `threads.cc`, and those of a decode step where it is
+// with `decode.cc` and `threads.cc`.
 //
 // FAKE_CUDA (environment): words such as `version=12040 count=0 major=8 memory=1000000 cuGraphLaunch=719:2`; the last lets
 // every call of that name from the second on fail with that error. `slow=5`: a wait for an event takes 5 ms. `damaged=77`: the
@@ -10,10 +11,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "../native/driver.h"
 
@@ -22,8 +26,13 @@ using namespace esparse;
 // Of `kernels.cc`, where that is there.
 extern "C" __attribute__((weak)) bool emulate_kernel(const char* name, const unsigned* grid, const unsigned* block,
                                                      void** arguments);
+// Of `decode.cc`: the kernel with its arguments, which can be a part of a graph.
+__attribute__((weak)) std::function<void()> emulated_kernel(const char* name, const unsigned* grid, const unsigned* block,
+                                                            void** arguments);
 
 namespace {
+
+using Kernels = std::vector<std::function<void()>>;
 
 // A word of FAKE_CUDA, or what it is by default.
 std::string setting(const std::string& name, const std::string& otherwise) {
@@ -51,6 +60,8 @@ struct Held {
   std::set<std::string> names;
   std::map<std::string, int> calls;
   std::map<void*, std::string> ptx;
+  Kernels recorded;                    // while a graph is,
+  std::map<void*, Kernels> of_graph;   // and of each, prepared or not
 };
 Held held;
 thread_local bool current = false;
@@ -97,6 +108,7 @@ CuResult make(std::set<void*>& of, Handle* out) {
 }
 CuResult release(std::set<void*>& of, void* handle, const char* what) {
   if (of.erase(handle) == 0) wrong(std::string("released twice, or never made: ") + what);
+  held.of_graph.erase(handle);
   std::free(handle);
   return kCuSuccess;
 }
@@ -147,7 +159,7 @@ CuResult cuDeviceGetAttribute(int* value, CuDeviceAttribute which, CuDevice) {
            : which == kCuMemoryClock   ? 1000000  // kHz
            : which == kCuMemoryWidth   ? 4096     // bits
            : which == kCuSharedOfBlock ? static_cast<int>(number("shared", 227 * 1024))
-                                       : 132;
+                                       : static_cast<int>(number("sms", 132));
   return kCuSuccess;
 }
 CuResult cuDevicePrimaryCtxRetain(CuContext* context, CuDevice) {
@@ -263,6 +275,15 @@ CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction function, voi
   if (emulate_kernel != nullptr) {
     emulate_kernel(reinterpret_cast<const char*>(function), config->grid, config->block, arguments);
   }
+  if (emulated_kernel != nullptr) {
+    const auto kernel = emulated_kernel(reinterpret_cast<const char*>(function), config->grid, config->block, arguments);
+    if (!kernel) wrong(std::string("no emulation of ") + reinterpret_cast<const char*>(function));
+    if (held.capturing > 0) {
+      held.recorded.push_back(kernel);
+    } else {
+      kernel();
+    }
+  }
   return kCuSuccess;
 }
 CuResult cuStreamCreate(CuStream* stream, unsigned) {
@@ -283,18 +304,24 @@ CuResult cuStreamBeginCapture_v2(CuStream, unsigned) {
 }
 CuResult cuStreamEndCapture(CuStream, CuGraph* graph) {
   held.capturing--;
+  const Kernels recorded = std::exchange(held.recorded, {});
   BEGIN("cuStreamEndCapture")
-  return make(held.graphs, graph);
+  const CuResult made = make(held.graphs, graph);
+  held.of_graph[*graph] = recorded;
+  return made;
 }
 CuResult cuGraphInstantiateWithFlags(CuGraphExec* exec, CuGraph graph, unsigned long long) {
   BEGIN("cuGraphInstantiate")
   if (held.graphs.count(graph) == 0) wrong("a graph that is not there");
-  return make(held.execs, exec);
+  const CuResult made = make(held.execs, exec);
+  held.of_graph[*exec] = held.of_graph[graph];
+  return made;
 }
 CuResult cuGraphLaunch(CuGraphExec exec, CuStream) {
   BEGIN("cuGraphLaunch")
   if (held.execs.count(exec) == 0) wrong("a graph that is not there");
   held.launched++;
+  for (const auto& kernel : held.of_graph[exec]) kernel();
   return kCuSuccess;
 }
 CuResult cuGraphExecDestroy(CuGraphExec exec) { return release(held.execs, exec, "a prepared graph"); }

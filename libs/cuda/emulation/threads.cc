@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t kStackBytes = 64 << 10;
 constexpr unsigned kWarpThreads = 32;
+// So often in a row threads may give way, and nothing else happens, before they are taken to wait in vain.
+constexpr unsigned kMostTurns = 1 << 20;
 
 // A stack on which threads of the block run, one after the other until one of them waits. Switching is by _setjmp, which
 // unlike swapcontext does not call the system.
@@ -33,6 +35,8 @@ struct Block {
   std::vector<Fiber*> idle;
   std::vector<Fiber*> of_warp[32], of_block;  // which wait
   std::vector<Fiber*> ready;
+  std::vector<Fiber*> giving_way;
+  unsigned turns = 0;  // of such, one after the other
   unsigned next = 0, threads = 0;
   unsigned ended_of_warp[32] = {}, ended = 0;
   std::vector<std::uint64_t> exchanged;
@@ -112,7 +116,19 @@ void run_block() {
     if (!block.ready.empty()) {
       Fiber* const fiber = block.ready.back();
       block.ready.pop_back();
+      block.turns = 0;
       resume(fiber);
+      continue;
+    }
+    if (block.next >= block.threads && !block.giving_way.empty() && block.turns < kMostTurns) {
+      std::swap(block.ready, block.giving_way);
+      const unsigned turns = block.turns + 1;
+      while (!block.ready.empty()) {
+        Fiber* const fiber = block.ready.back();
+        block.ready.pop_back();
+        resume(fiber);
+      }
+      block.turns = turns;
       continue;
     }
     if (block.next >= block.threads) {
@@ -135,6 +151,13 @@ void wait_for_block() {
   wait_in(block.of_block, [](unsigned) { release_block(); });
 }
 void wait_for_warp() { wait_in(block.of_warp[threadIdx.x / kWarpThreads], release_warp); }
+void give_way() {
+  Fiber* const self = block.running;
+  const unsigned thread = threadIdx.x;
+  block.giving_way.push_back(self);
+  if (_setjmp(self->place) == 0) _longjmp(block.scheduler, 1);
+  use(thread);
+}
 void* dynamic_shared() {
   alignas(128) static char memory[228 << 10];
   return memory;

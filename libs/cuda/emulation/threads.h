@@ -30,6 +30,8 @@ extern Index3 threadIdx, blockIdx, blockDim, gridDim;
 // Returns once all threads of the block, or of the warp, are there. Threads that have ended are not waited for.
 void wait_for_block();
 void wait_for_warp();
+// Lets other threads of the block run: of a thread that looks at memory until they have changed it.
+void give_way();
 // Memory of the block that runs, as much as any may have.
 void* dynamic_shared();
 // A place for each thread of the block where it leaves a value for others.

@@ -14,6 +14,7 @@ struct float2;  // CUDA's own; the host hands pointers on
 namespace esparse {
 
 constexpr int kNormThreads = 1024, kSwigluThreads = 256, kEmbedThreads = 256;
+constexpr int kNormHeadsThreads = 256;
 constexpr int kAppendPositionThreads = 128;
 constexpr int kPartLogits = 1024, kSampleThreads = 256;
 constexpr int kMaxChannels = 32768;  // of a norm
@@ -45,6 +46,16 @@ struct NormReader {
   std::uint8_t* fragments;
 };
 
+// What `join` makes of the stream: what is added to it, and what the next part is given of it. Where `input.weight` is null,
+// that is the stream as it is.
+struct JoinInput {
+  NormInput input;
+  const float* shift;       // of a layer norm; null: an RMSNorm, or none
+  const float* added_bias;  // of the linear whose planes are added, or null
+  const float* after;       // of the RMSNorm that these pass before they are added, or null
+  float after_epsilon;
+};
+
 struct NormArguments {
   NormInput input;
   int tokens;
@@ -52,6 +63,14 @@ struct NormArguments {
   int reader_count;
 };
 
+struct JoinArguments {
+  JoinInput join;
+  int tokens;
+  NormReader readers[3];
+  int reader_count;
+};
+
+enum class Activation { kSilu, kGelu, kRelu };
 enum class Input { kFragments, kNormed };
 enum class Output { kPlanes, kPairedPlanes, kSwiglu };
 
@@ -86,6 +105,18 @@ struct HeadArguments {
   const float* bias;                   // of all rows of q, k and v, or null
   const float *query_norm, *key_norm;  // [dims], or null: an RMSNorm of each head
   float epsilon;
+};
+
+// RMSNorms of q and k, each over groups of channels that have a weight in common.
+struct NormHeadsArguments {
+  Planes qkv;
+  const float* bias;       // of all rows, or null
+  const float* weight[2];  // of a group of q, and of k
+  int rows[2];             // of q, and of k, which v has as many of
+  int groups[2];
+  int counted[2];  // channels of a group that are not there to fill up: the mean is over them
+  float epsilon;
+  float* out;  // [tokens][rows]: a plane
 };
 
 struct AttentionArguments {

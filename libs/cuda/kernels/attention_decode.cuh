@@ -24,7 +24,7 @@ template <int kDims>
 __device__ __forceinline__ void prepare_head(const AttentionArguments& args, const HeadOf& of, bool newest,
                                              AttentionShared<kDims>& shared) {
   // A head is made by kItems threads; that of the key, and the value, by whole warps of their own.
-  constexpr int kItems = kDims / 4, kHeadsOfWarp = kLanes / kItems;
+  constexpr int kItems = kDims / 4, kHeadsOfWarp = kItems < kLanes ? kLanes / kItems : 1;
   constexpr float kLog2E = 1.4426950408889634f;
   const int dim = threadIdx.x % kItems * 2;
   const int key_slot = (of.queries + kHeadsOfWarp - 1) / kHeadsOfWarp * kHeadsOfWarp, value_slot = key_slot + kHeadsOfWarp;
@@ -215,7 +215,7 @@ __device__ __forceinline__ void merge_splits(const AttentionArguments& args, int
 
 // Grid (CTAs that share a head's splits, kv_heads x query groups, tokens): a CTA takes one split in so many.
 template <int kDims>
-__global__ void __launch_bounds__(kAttentionThreads, kAttentionShare) attend_splits(const __grid_constant__ AttentionArguments args) {
+__global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims)) attend_splits(const __grid_constant__ AttentionArguments args) {
   auto& shared = *reinterpret_cast<AttentionShared<kDims>*>(attention_memory);
   float* const outputs = reinterpret_cast<float*>(attention_memory + sizeof(shared));
   const int of_head = args.queries, groups = args.groups;
@@ -335,7 +335,7 @@ using AttentionKernel = void (*)(AttentionArguments);
 
 // The kernel for heads of `dims`; null where there is none.
 inline AttentionKernel attention_kernel(int dims) {
-  return dims == 64 ? attend_splits<64> : dims == 128 ? attend_splits<128> : nullptr;
+  return dims == 64 ? attend_splits<64> : dims == 128 ? attend_splits<128> : dims == 256 ? attend_splits<256> : nullptr;
 }
 
 }  // namespace esparse

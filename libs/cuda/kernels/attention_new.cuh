@@ -61,12 +61,17 @@ __global__ void __launch_bounds__(kAppendPositionThreads) append_positions(const
   const std::size_t at = cache_at(args, token, position, kv_head, kDims);
   wait_for_producers();
   if (warp == 0) {
-    const int dim = lane % (kDims / 4) * 2;
-    const HeadPart key = new_key<kDims>(args, token, kv_head, dim, turns_of<kDims>(args, position, dim));
-    put_pair(args.keys + at + dim, bf16_pair(key.low));
-    put_pair(args.keys + at + dim + kDims / 2, bf16_pair(key.high));
-  } else if (const int dim = 2 * (threadIdx.x - kLanes); dim < kDims) {
-    put_pair(args.values + at + dim, new_value<kDims>(args, token, kv_head, dim));
+#pragma unroll
+    for (int part = 0; part < (kDims + 127) / 128; part++) {
+      const int dim = part * 2 * kLanes + lane % (kDims / 4) * 2;
+      const HeadPart key = new_key<kDims>(args, token, kv_head, dim, turns_of<kDims>(args, position, dim));
+      put_pair(args.keys + at + dim, bf16_pair(key.low));
+      put_pair(args.keys + at + dim + kDims / 2, bf16_pair(key.high));
+    }
+  } else {
+    for (int dim = 2 * (threadIdx.x - kLanes); dim < kDims; dim += 2 * (kAppendPositionThreads - kLanes)) {
+      put_pair(args.values + at + dim, new_value<kDims>(args, token, kv_head, dim));
+    }
   }
 }
 

@@ -9,7 +9,8 @@ namespace esparse {
 
 constexpr int kPagePositions = 64, kKeyBlock = 16;
 constexpr int kAttentionWarps = 4, kAttentionThreads = kAttentionWarps * kLanes;
-constexpr int kAttentionShare = 3;  // CTAs of an SM
+// CTAs of an SM, by what a warp has in registers: of heads of 256 channels twice as much.
+ESPARSE_BOTH constexpr int attention_share(int dims) { return dims <= 128 ? 3 : 2; }
 constexpr int kSplitPositions = kAttentionWarps * kKeyBlock, kSplitPages = kSplitPositions / kPagePositions;
 // Query heads of a CTA, the columns of an mma: more of them that share a key head are several CTAs'.
 constexpr int kQueriesAtOnce = 8;
@@ -34,15 +35,17 @@ ESPARSE_BOTH constexpr int output_stride(int dims) { return dims + 8; }
 
 ESPARSE_BOTH constexpr int attention_splits(int pages) { return (pages + kSplitPages - 1) / kSplitPages; }
 // CTAs that share a head's splits: as many as an SM holds, as far as there are splits. `heads`: of key heads, query groups and tokens.
-inline int attention_ctas(int pages, int heads, int sms) {
-  const int splits = attention_splits(pages), most = kAttentionShare * sms / heads;
+inline int attention_ctas(int dims, int pages, int heads, int sms) {
+  const int splits = attention_splits(pages), most = attention_share(dims) * sms / heads;
   return most < 1 ? 1 : most < splits ? most : splits;
 }
 ESPARSE_BOTH constexpr int query_groups(int queries) { return (queries + kQueriesAtOnce - 1) / kQueriesAtOnce; }
 
 // Bytes of shared memory of a CTA, where `queries` query heads share a key head.
 inline int attention_shared(int dims, int queries) {
-  const int fixed = static_cast<int>(dims == 64 ? sizeof(AttentionShared<64>) : sizeof(AttentionShared<128>));
+  const int fixed = static_cast<int>(dims == 64    ? sizeof(AttentionShared<64>)
+                                     : dims == 128 ? sizeof(AttentionShared<128>)
+                                                   : sizeof(AttentionShared<256>));
   return fixed + kAttentionWarps * (queries < kQueriesAtOnce ? queries : kQueriesAtOnce) * output_stride(dims) * 4;
 }
 

@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kAppendThreads) append(const __grid_constant__
 }
 
 // Rows [tokens][channels] of bf16 in the shuffled order of the linear that reads them: input i is sources[i] of the
-// natural order, or, from `channels` on, fills up: 0. Grid (tokens); shared memory: a row of inputs.
+// natural order, or, from `channels` on, fills up: 0. Grid (tokens); shared memory: a row of the longer ones.
 __global__ void __launch_bounds__(kShuffleThreads)
     shuffle(const std::uint16_t* from, const std::uint16_t* sources, int channels, int inputs, std::uint16_t* to) {
   extern __shared__ __align__(16) std::uint16_t natural[];
@@ -57,7 +57,7 @@ __global__ void __launch_bounds__(kShuffleThreads)
   const std::size_t at = static_cast<std::size_t>(blockIdx.x) * inputs;
   from += static_cast<std::size_t>(blockIdx.x) * channels;
   wait_for_producers();
-  for (int i = 8 * threadIdx.x; i < inputs; i += 8 * kShuffleThreads) {
+  for (int i = 8 * threadIdx.x; i < max(inputs, channels); i += 8 * kShuffleThreads) {
     *reinterpret_cast<uint4*>(natural + i) =
         i < channels ? __ldcg(reinterpret_cast<const uint4*>(from + i)) : make_uint4(0, 0, 0, 0);
   }

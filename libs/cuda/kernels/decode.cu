@@ -1,11 +1,13 @@
 // Every kernel of a decode step, and of repacking, as one module: `npm run cuda:ptx` compiles it, and the driver of a
 // machine with a GPU takes it from there. The host finds them by name (`native/kernel_names.h`).
+#include "activation.cuh"
 #include "attention_decode.cuh"
+#include "join.cuh"
 #include "linear.cuh"
 #include "linear_wide.cuh"
 #include "norm.cuh"
+#include "norm_heads.cuh"
 #include "repack.cuh"
-#include "swiglu.cuh"
 
 namespace esparse {
 
@@ -47,5 +49,12 @@ WIDE(Dense, 64)
   template __global__ void attend_splits<dims>(const __grid_constant__ AttentionArguments);
 ATTENTION(64)
 ATTENTION(128)
+ATTENTION(256)
+
+#define ACTIVATION(kind)                                                                                              \
+  template __global__ void activate_sums<Activation::kind>(const Planes, const float*, bool, std::uint8_t*, int);
+ACTIVATION(kSilu)
+ACTIVATION(kGelu)
+ACTIVATION(kRelu)
 
 }  // namespace esparse

@@ -34,7 +34,8 @@ __device__ __forceinline__ HeadPart biased(const HeadPart& x, const float* bias,
 // Normed, where `norm` (dims) is given, and turned; `turns`: of dims `dim` and dim + 1. By all lanes of a warp.
 template <int kDims>
 __device__ __forceinline__ HeadPart turned(HeadPart x, const float* norm, float epsilon, int dim, const float2* turns) {
-  if (norm != nullptr) {
+  // Wider heads are more than a warp holds: `norm_heads` has normed them.
+  if (kDims <= 128 && norm != nullptr) {
     float square = (x.low.x * x.low.x + x.low.y * x.low.y) + (x.high.x * x.high.x + x.high.y * x.high.y);
 #pragma unroll
     for (int distance = kDims / 8; distance > 0; distance /= 2) square += __shfl_xor_sync(~0u, square, distance);

@@ -1,8 +1,8 @@
 // What a decode linear does with the sums of a panel: adds those of its warps up, and stores them, as planes or
 // activated.
 #pragma once
+#include "activation.cuh"
 #include "linear_input.cuh"
-#include "swiglu.cuh"
 
 namespace esparse {
 

@@ -88,16 +88,18 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   }
 }
 
-// residual[token] = table[ids[token]], bf16 widened; channels from `counted` on, which the table lacks, are zeros. Grid
-// (tokens).
+// residual[token] = table[ids[token]], bf16 widened; channels from `counted` on, which the table lacks, are zeros. Where there
+// is a table of positions, its row is added. Grid (tokens).
 __global__ void embed(const std::int32_t* ids, const std::uint16_t* table, float* residual, int channels, int counted,
-                      float factor) {
+                      float factor, const std::int32_t* positions, const std::uint16_t* of_positions) {
   release_dependents();
   wait_for_producers();
   const std::size_t token = blockIdx.x;
+  const std::size_t position = of_positions == nullptr ? 0 : max(positions[token], 0);
   for (int c = threadIdx.x; c < channels; c += blockDim.x) {
-    residual[token * channels + c] =
-        c < counted ? factor * bf16_value(table[static_cast<std::size_t>(ids[token]) * counted + c]) : 0;
+    float x = c < counted ? factor * bf16_value(table[static_cast<std::size_t>(ids[token]) * counted + c]) : 0;
+    if (of_positions != nullptr && c < counted) x += bf16_value(of_positions[position * counted + c]);
+    residual[token * channels + c] = x;
   }
 }
 

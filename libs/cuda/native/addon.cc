@@ -13,6 +13,8 @@ namespace {
 
 float number(const Napi::Object& from, const char* name) { return from.Get(name).ToNumber().FloatValue(); }
 
+bool flag(const Napi::Object& from, const char* name) { return from.Get(name).ToBoolean().Value(); }
+
 HostLinear linear_of(const Napi::Object& from) {
   HostLinear linear{integer(from, "rows"), integer(from, "cols"), nullptr, nullptr, nullptr};
   const std::size_t rows = linear.rows, cols = linear.cols;
@@ -63,74 +65,128 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     return call(info, [&]() -> Napi::Value {
       Napi::Object out = facts_of(info.Env(), *device_);
       out.Set("readBandwidth", device_->facts().read_bandwidth);
-      out.Set("prefills", device_->prefills());
       return out;
     });
   }
 
   // (shape, pages of the longest sequence, PTX of decoding, of sampling and of prefill, bytes that the weights take on the device, most
-  // tokens of a prefill)
+  // tokens of a prefill): gives whether there are kernels of prefill for it
   Napi::Value begin(const Napi::CallbackInfo& info) {
-    return call(info, [&] {
-      const auto from = info[0].As<Napi::Object>();
-      const int hidden = integer(from, "hidden");
-      shape_ = {padded(hidden),         padded(integer(from, "inner")), integer(from, "layers"),
-                integer(from, "heads"), integer(from, "kvHeads"),       integer(from, "headDim"),
-                integer(from, "vocab"), number(from, "epsilon"),        number(from, "scale"), hidden,
-                number(from, "headEpsilon"), number(from, "embeddingFactor")};
+    return call(info, [&]() -> Napi::Value {
+      shape_ = shape_of(info[0].As<Napi::Object>());
       max_pages_ = info[1].ToNumber().Int32Value();
-      most_prompt_tokens_ = device_->prefills() ? info[4].ToNumber().Int32Value() : 0;
+      prefills_ = device_->prefills() && shape_.prefills();
+      most_prompt_tokens_ = prefills_ ? info[4].ToNumber().Int32Value() : 0;
       require_room(size(info[3]) + Step::bytes(shape_, max_pages_) + Prefill::bytes(shape_, most_prompt_tokens_) +
                    page_bytes_of(shape_));
       const auto ptx = info[2].As<Napi::Array>();
-      for (unsigned i = 0; i < (device_->prefills() ? 3 : 2); i++) {
+      for (unsigned i = 0; i < (prefills_ ? 3 : 2); i++) {
         device_->load_kernels(ptx.Get(i).ToString().Utf8Value().c_str());
       }
       stream_ = make_stream();
       loader_.emplace(*device_, shape_, stream_.get());
-      return info.Env().Undefined();
+      return Napi::Boolean::New(info.Env(), prefills_);
     });
   }
 
-  // (embedding, head or null where it is tied, norm, tables of angles, how many they are, rows of q and of k or null)
+  static DecoderShape shape_of(const Napi::Object& from) {
+    DecoderShape shape{};
+    shape.channels = integer(from, "hidden");
+    shape.hidden = padded(shape.channels);
+    shape.inner = padded(integer(from, "inner"));
+    shape.layers = integer(from, "layers");
+    shape.heads = integer(from, "heads");
+    shape.kv_heads = integer(from, "kvHeads");
+    shape.head_dims = integer(from, "headDim");
+    shape.dims = integer(from, "deviceHeadDim");
+    shape.vocabulary = integer(from, "vocab");
+    shape.epsilon = number(from, "epsilon");
+    shape.after_epsilon = number(from, "afterEpsilon");
+    shape.head_epsilon = number(from, "headEpsilon");
+    shape.scale = number(from, "scale");
+    shape.embedding_factor = number(from, "embeddingFactor");
+    // As `decoder.ts` counts them.
+    shape.norm = static_cast<Norm>(integer(from, "norm"));
+    shape.last_norm = static_cast<Norm>(integer(from, "lastNorm"));
+    shape.head_norm = static_cast<HeadNorm>(integer(from, "headNorm"));
+    shape.activation = static_cast<Activation>(integer(from, "activation"));
+    shape.norms_after = flag(from, "normsAfter");
+    shape.biased = flag(from, "biased");
+    shape.gated = flag(from, "gated");
+    return shape;
+  }
+
+  // (parts): embedding (vocabulary x channels), head (the same), learned positions (any x channels) and what the last norm
+  // adds, which may be absent; the last norm; tables of angles, and how many these are; rows of q, k and v, or absent
   Napi::Value outer(const Napi::CallbackInfo& info) {
     return call(info, [&] {
+      const auto from = info[0].As<Napi::Object>();
       const std::size_t table = static_cast<std::size_t>(shape_.vocabulary) * shape_.channels;
-      const std::size_t rotary = info[3].As<Napi::TypedArray>().ElementLength();
-      loading().outer(elements<std::uint16_t>(info[0], table, "embedding"),
-                      absent(info[1]) ? nullptr : elements<std::uint16_t>(info[1], table, "head"),
-                      elements<float>(info[2], shape_.channels, "norm"), elements<float>(info[3], rotary, "rotary"), rotary, info[4].ToNumber().Int32Value(),
-                      absent(info[5]) ? nullptr : rows_of(info[5], shape_.heads * shape_.dims),
-                      absent(info[6]) ? nullptr : rows_of(info[6], shape_.kv_heads * shape_.dims));
+      const auto length = [&](const char* name) { return from.Get(name).As<Napi::TypedArray>().ElementLength(); };
+      HostOuter outer{};
+      outer.embedding = elements<std::uint16_t>(from.Get("embedding"), table, "embedding");
+      if (!absent(from.Get("head"))) outer.head = elements<std::uint16_t>(from.Get("head"), table, "head");
+      if (!absent(from.Get("positions"))) {
+        outer.position_count = length("positions") / shape_.channels;
+        if (outer.position_count < static_cast<std::size_t>(max_pages_) * kPagePositions) {
+          throw Failure("internal", "fewer learned positions than a sequence may have");
+        }
+        outer.positions = elements<std::uint16_t>(from.Get("positions"), length("positions"), "positions");
+      }
+      outer.norm = elements<float>(from.Get("norm"), shape_.channels, "norm");
+      outer.shift = vector_of(from, "shift", shape_.channels);
+      outer.rotary_floats = length("rotary");
+      outer.rotary = elements<float>(from.Get("rotary"), outer.rotary_floats, "rotary");
+      outer.tables = integer(from, "tables");
+      if (!absent(from.Get("rows"))) {
+        const auto rows = from.Get("rows").As<Napi::Array>();
+        for (unsigned i = 0; i < 3; i++) {
+          if (!absent(rows.Get(i))) outer.rows[i] = rows_of(rows.Get(i), i == 0 ? shape_.heads : shape_.kv_heads);
+        }
+      }
+      loading().outer(outer);
       return info.Env().Undefined();
     });
   }
 
-  // Which row of a linear stands at each place.
-  static const std::int32_t* rows_of(const Napi::Value& value, int count) {
-    const auto* const rows = elements<std::int32_t>(value, count, "rows");
-    for (int i = 0; i < count; i++) {
-      if (rows[i] < 0 || rows[i] >= count) throw Failure("internal", "a row that is not there");
+  // Which row of a linear stands at each place of so many heads; -1 fills up.
+  const std::int32_t* rows_of(const Napi::Value& value, int heads) const {
+    const int places = heads * shape_.dims, stored = heads * shape_.head_dims;
+    const auto* const rows = elements<std::int32_t>(value, places, "rows");
+    for (int i = 0; i < places; i++) {
+      if (rows[i] < -1 || rows[i] >= stored) throw Failure("internal", "a row that is not there");
     }
     return rows;
   }
 
-  // (index, parts, linears by role); parts: `input` and `middle` norms, and, where there are any, `bias` of q, k and v,
-  // norms of each head of q and k (`query`, `key`), `window`, which table of angles (`rotary`)
+  static const float* vector_of(const Napi::Object& from, const char* name, int count) {
+    return absent(from.Get(name)) ? nullptr : elements<float>(from.Get(name), count, name);
+  }
+
+  HostPart part_of(const Napi::Object& from) const {
+    const auto given = [&](const char* name) { return vector_of(from, name, shape_.channels); };
+    return {given("before"), given("shift"), given("bias"), given("after")};
+  }
+
+  // (index, parts, linears by role, that of up absent where there is no gate); parts: `attention` and `mlp`, and, where there
+  // are any, `bias` of q, k and v, `innerBias` of what is before down, norms of q and k (`query`, `key`), `window`, which table
+  // of angles (`rotary`)
   Napi::Value block(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       const auto parts = info[1].As<Napi::Object>();
       const auto from = info[2].As<Napi::Array>();
-      const auto given = [&](const char* name, int count) -> const float* {
-        return absent(parts.Get(name)) ? nullptr : elements<float>(parts.Get(name), count, name);
-      };
-      HostLinear linears[kRoles];
-      for (unsigned role = 0; role < kRoles; role++) linears[role] = linear_of(from.Get(role).As<Napi::Object>());
-      const HostBlock block{elements<float>(parts.Get("input"), shape_.channels, "norm"),
-                            elements<float>(parts.Get("middle"), shape_.channels, "norm"),
-                            given("bias", (shape_.heads + 2 * shape_.kv_heads) * shape_.dims),
-                            given("query", shape_.dims),
-                            given("key", shape_.dims),
+      HostLinear linears[kRoles]{};
+      for (unsigned role = 0; role < kRoles; role++) {
+        if (!absent(from.Get(role))) linears[role] = linear_of(from.Get(role).As<Napi::Object>());
+      }
+      const int query = shape_.heads * shape_.dims, key = shape_.kv_heads * shape_.dims;
+      const bool wide = shape_.head_norm == HeadNorm::kWidth;
+      const HostBlock block{part_of(parts.Get("attention").As<Napi::Object>()),
+                            part_of(parts.Get("mlp").As<Napi::Object>()),
+                            vector_of(parts, "bias", query + 2 * key),
+                            vector_of(parts, "innerBias", linears[kDown].cols * (shape_.gated ? 2 : 1)),
+                            vector_of(parts, "query", wide ? query : shape_.dims),
+                            vector_of(parts, "key", wide ? key : shape_.dims),
                             absent(parts.Get("window")) ? 0 : integer(parts, "window"),
                             absent(parts.Get("rotary")) ? 0 : integer(parts, "rotary")};
       loading().block(info[0].ToNumber().Int32Value(), block, linears);
@@ -144,7 +200,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       decoder_ = loading().finish();
       loader_.reset();
       step_.emplace(*device_, *decoder_, max_pages_, stream_.get());
-      if (device_->prefills()) {
+      if (prefills_) {
         prefill_.emplace(*device_, *decoder_, step_->cache(), most_prompt_tokens_, stream_.get());
       }
       const std::size_t page = page_bytes_of(shape_), wanted = size(info[0]), free = device_->free_bytes();
@@ -216,7 +272,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
   // (parts): pieces of prompts, each with its tokens, the position of the first, and the pages of its sequence
   Napi::Value prefill(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      if (!prefill_) throw Failure("internal", "the GPU has no kernels of prefill");
+      if (!prefill_) throw Failure("internal", "there are no kernels of prefill for it");
       const auto from = info[0].As<Napi::Array>();
       std::vector<PromptPart> parts;
       for (unsigned i = 0; i < from.Length(); i++) {
@@ -237,7 +293,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
   // (rows, wants, choices, histories): logits of these rows of the last prefill, as `chosen` and `logits` give them
   Napi::Value head(const Napi::CallbackInfo& info) {
     return call(info, [&] {
-      if (!prefill_) throw Failure("internal", "the GPU has no kernels of prefill");
+      if (!prefill_) throw Failure("internal", "there are no kernels of prefill for it");
       const int count = info[0].As<Napi::TypedArray>().ElementLength();
       if (count < 1 || count > kMaxRows) throw Failure("internal", "logits of " + std::to_string(count) + " rows");
       const auto* const rows = elements<std::int32_t>(info[0], count, "rows");
@@ -350,6 +406,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
   std::optional<Device> device_;
   DecoderShape shape_{};
   int max_pages_ = 0, most_prompt_tokens_ = 0;
+  bool prefills_ = false;
   Stream stream_;
   std::optional<DecoderLoader> loader_;
   std::unique_ptr<Decoder> decoder_;

@@ -1,4 +1,4 @@
-// The weights of a decoder of LLaMA's shape on the device, in the order of the kernels.
+// The weights of a decoder on the device, in the order of the kernels.
 #pragma once
 #include <memory>
 #include <vector>
@@ -12,21 +12,46 @@ namespace esparse {
 // Inputs of a linear as the device has them: whole blocks, of either format. What fills up is zeros.
 constexpr int padded(int inputs) { return (inputs + kSparseInputs - 1) / kSparseInputs * kSparseInputs; }
 
+// The norms before attention, MLP and head; those of q and k.
+enum class Norm { kNone, kRms, kLayer };
+enum class HeadNorm { kNone, kHeads, kWidth };
+
 struct DecoderShape {
   int hidden, inner;  // padded
-  int layers, heads, kv_heads, dims, vocabulary;
+  int layers, heads, kv_heads, vocabulary;
+  int dims, head_dims;  // of a head: as attention has it, and without what fills up
   float epsilon, scale;
   int channels;  // of the residual stream: what `hidden` is without what fills up
   float head_epsilon;      // of the norms of q and k
   float embedding_factor;  // of the rows of the embedding
-  int attended() const { return padded(heads * dims); }  // the inputs of o
+  Norm norm, last_norm;
+  HeadNorm head_norm;
+  bool norms_after;     // RMSNorms behind attention and MLP, before they are added
+  float after_epsilon;  // of these
+  bool biased;          // o, down, or what is before it
+  Activation activation;
+  bool gated;
+
+  // The inputs of o. Where heads are filled up, what attention gives there has a place of its own, behind the others.
+  int attended() const { return padded(heads * head_dims + (head_dims < dims ? 1 : 0)); }
+  // Whether what stands between linears are RMSNorms alone, and SwiGLU: those are parts of linears, for few tokens.
+  bool plain() const {
+    return norm == Norm::kRms && last_norm == Norm::kRms && !norms_after && !biased && gated &&
+           activation == Activation::kSilu;
+  }
+  // Whether q and k are normed before attention, which norms heads of 64 and 128 channels by itself.
+  bool norms_heads_apart() const {
+    return head_norm == HeadNorm::kWidth || (head_norm == HeadNorm::kHeads && (dims > 128 || head_dims < dims));
+  }
+  // Whether the kernels of prefill run it.
+  bool prefills() const { return plain() && !norms_heads_apart() && dims <= 128; }
 };
 
 // The linears of a block, in the order in which they are given.
 enum Role { kQ, kK, kV, kO, kGate, kUp, kDown, kRoles };
 constexpr const char* kRoleNames[kRoles] = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
 
-// A linear in the host's memory: 2:4 as the store has it (`StoredSparse`), or, without indices, dense rows.
+// A linear in the host's memory, of no rows where a block has none: 2:4 as the store has it (`StoredSparse`), or, without indices, dense rows.
 struct HostLinear {
   int rows, cols;
   const std::uint16_t* values;
@@ -35,12 +60,30 @@ struct HostLinear {
 };
 
 // What a block has beside its linears, in the host's memory; null where it has none.
+struct HostPart {
+  const float *before, *shift;  // of the norm before it, and, of a layer norm, what that adds
+  const float* bias;            // of its last linear
+  const float* after;           // of the norm behind it
+};
 struct HostBlock {
-  const float *attention_norm, *mlp_norm;
+  HostPart attention, mlp;
   const float* bias;                    // of q, k and v, one after the other
-  const float *query_norm, *key_norm;  // of each head
+  const float* inner_bias;              // of gate and up, one after the other, or of the only linear before down
+  const float *query_norm, *key_norm;  // of each head, or of all
   int window;                           // of attention; 0: all before
   int rotary;                           // its table of angles
+};
+
+// What is outside of the blocks, in the host's memory.
+struct HostOuter {
+  const std::uint16_t *embedding, *head;
+  const std::uint16_t* positions;  // rows of learned positions, or null
+  std::size_t position_count;
+  const float *norm, *shift;
+  const float* rotary;
+  std::size_t rotary_floats;
+  int tables;
+  const std::int32_t* rows[3];
 };
 
 struct Linear {
@@ -53,16 +96,22 @@ struct Linear {
   int panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
 };
 
+// As `HostPart`.
+struct Part {
+  DeviceArray<float> before, shift, bias, after;
+};
+
 struct Layer {
-  DeviceArray<float> attention_norm, mlp_norm;
+  Part attention, mlp;
   DeviceArray<float> bias, query_norm, key_norm;  // of q, k and v; none where a family has none
+  DeviceArray<float> inner_bias;                  // in the order of down's inputs
   int window = 0;
   std::size_t rotary = 0;  // where its angles begin, in floats
-  Linear q, k, v, o, gate, up, down;         // gate and up have no memory of their own:
+  Linear q, k, v, o, gate, up, down;         // gate and up have no memory of their own, where there are both:
   DeviceArray<std::uint8_t> gate_up;         // a tile of each in a panel, rows in the order of down's inputs
   DeviceArray<std::uint16_t> sources[5];     // of q, k, v, gate, up; none where dense
   DeviceArray<std::uint16_t> orders[kRoles];  // for prefill: the channel at each place; none where dense
-  DeviceArray<std::uint16_t> inverse_o;      // place of each channel in o's order
+  DeviceArray<std::uint16_t> inverse_o;      // place of each channel of heads, filled up, in o's order
   DeviceArray<std::int32_t> down_order;      // 2:4: down's permutation
 };
 
@@ -73,11 +122,12 @@ struct Decoder {
   DecoderShape shape;
   std::vector<Layer> layers;
   DeviceArray<std::uint16_t> embedding;      // rows
-  DeviceArray<float> norm;
+  DeviceArray<std::uint16_t> positions;      // rows that are added to them; none where there are no such
+  DeviceArray<float> norm, shift;            // before the head
   Linear head;                               // dense: heads are not pruned
   DeviceArray<std::uint16_t> natural;        // what dense linears that read a norm are given: sources in natural order
   DeviceArray<float> rotary;                 // [tables][positions][dims / 2]: cosine and sine
-  DeviceArray<std::int32_t> query_rows, key_rows;  // the row of q, of k, that stands at each place; none: as stored
+  DeviceArray<std::int32_t> rows[3];         // the row of q, k and v at each place, -1: filled up; none: as stored
 };
 
 // Fills a decoder in.
@@ -85,9 +135,8 @@ class DecoderLoader {
  public:
   DecoderLoader(const Device& device, const DecoderShape& shape, CuStream stream);
 
-  // A tied head is null. `rotary`: so many tables, one after the other. Rows of q and k: null as they are stored.
-  void outer(const std::uint16_t* embedding, const std::uint16_t* head, const float* norm, const float* rotary,
-             std::size_t rotary_floats, int tables, const std::int32_t* query_rows, const std::int32_t* key_rows);
+  // A tied head is null. `rotary`: so many tables, one after the other. Rows of q, k and v: null as they are stored.
+  void outer(const HostOuter& from);
   // q, k and v are all 2:4 or all dense; so are gate and up.
   void block(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]);
   // Throws Failure 'store' where a group's positions cannot be, naming it. Frees what only loading needs.
@@ -95,15 +144,17 @@ class DecoderLoader {
 
  private:
   Linear describe(const HostLinear& from, bool fill_rows) const;
-  void pack(const HostLinear& from, const Linear& linear, const std::int32_t* order, std::uint8_t* to, int tiles,
+  void pack(const HostLinear& from, const Linear& linear, const RowOrder& order, std::uint8_t* to, int tiles,
             TilePlaces places, std::size_t checked);
-  void pack_dense(const std::uint16_t* rows, const HostLinear& from, const Linear& linear, const std::int32_t* order, std::uint8_t* to,
-                  int tiles, TilePlaces places);
-  void pack_whole(const HostLinear& from, Linear& linear, bool fill_rows, std::size_t checked,
-                  const std::int32_t* order = nullptr);
+  void pack_dense(const std::uint16_t* rows, const HostLinear& from, const Linear& linear, const RowOrder& order,
+                  std::uint8_t* to, int tiles, TilePlaces places);
+  void pack_whole(const HostLinear& from, Linear& linear, const RowOrder& order, std::size_t checked);
   std::size_t rotary_floats_ = 0;  // of a table
-  // [count] and zeros up to `hidden`.
-  DeviceArray<float> norm_weights(const float* from);
+  // Of the channels of the stream, zeros up to `hidden`; none of null.
+  DeviceArray<float> of_channels(const float* from);
+  Part part(const HostPart& from);
+  DeviceArray<float> inner_bias(const float* from, const HostLinear& down);
+  std::vector<std::uint16_t> places_of_heads(const HostLinear& o) const;
 
   const Device& device_;
   CuStream stream_;

@@ -7,8 +7,10 @@
 
 namespace esparse {
 
-constexpr const char* kEmbed = "_ZN7esparse5embedEPKiPKtPfiif";
+constexpr const char* kEmbed = "_ZN7esparse5embedEPKiPKtPfiifS1_S3_";
 constexpr const char* kNorm = "_ZN7esparse4normENS_13NormArgumentsE";
+constexpr const char* kJoin = "_ZN7esparse4joinENS_13JoinArgumentsE";
+constexpr const char* kNormHeads = "_ZN7esparse10norm_headsENS_18NormHeadsArgumentsE";
 constexpr const char* kSwigluKernel = "_ZN7esparse6swigluENS_6PlanesEPhi";
 constexpr const char* kArgmaxParts = "_ZN7esparse12argmax_partsENS_6PlanesEiPfPm";
 constexpr const char* kArgmax = "_ZN7esparse6argmaxEPKmiNS_9SequencesEPi";
@@ -22,6 +24,11 @@ constexpr const char* kReport = "_ZN7esparse6reportENS_15ChoiceArgumentsEi";
 constexpr const char* kCheckPositions = "_ZN7esparse15check_positionsEPKNS_6Words2EmPy";
 constexpr const char* kRepackSparse = "_ZN7esparse13repack_sparseENS_12StoredSparseEPhNS_10TilePlacesE";
 constexpr const char* kRepackDense = "_ZN7esparse12repack_denseENS_11StoredDenseEPhNS_10TilePlacesE";
+
+inline std::string activate_sums_name(Activation activation) {
+  return "_ZN7esparse13activate_sumsILNS_10ActivationE" + std::to_string(static_cast<int>(activation)) +
+         "EEEvNS_6PlanesEPKfbPhi";
+}
 
 inline std::string attend_splits_name(int dims) {
   return "_ZN7esparse13attend_splitsILi" + std::to_string(dims) + "EEEvNS_18AttentionArgumentsE";

@@ -176,18 +176,19 @@ void Prefill::attend(const Layer& layer, int index) {
                  args);
   if (!shuffled) return;
   const int channels = s.heads * s.dims, inputs = layer.o.cols;
-  device_.launch(stream_, kShuffle, {{tokens, 1, 1}, kShuffleThreads, static_cast<unsigned>(inputs * 2), true},
+  device_.launch(stream_, kShuffle, {{tokens, 1, 1}, kShuffleThreads, static_cast<unsigned>(std::max(inputs, channels) * 2), true},
                  heads_.data(), layer.orders[kO].data(), channels, inputs, attended_.rows.data());
 }
 
 void Prefill::enqueue() {
   const DecoderShape& s = decoder_.shape;
   device_.launch(stream_, kEmbed, {{static_cast<unsigned>(tokens_), 1, 1}, kEmbedThreads, 0, true}, inputs_.data(),
-                 decoder_.embedding.data(), residual_.data(), s.hidden, s.channels, s.embedding_factor);
+                 decoder_.embedding.data(), residual_.data(), s.hidden, s.channels, s.embedding_factor, inputs_.data() + tokens_,
+                 static_cast<const std::uint16_t*>(nullptr));
   for (int index = 0; index < s.layers; index++) {
     const Layer& layer = decoder_.layers[index];
     const auto& orders = layer.orders;
-    norm(layer.attention_norm, {&orders[kQ], &orders[kK], &orders[kV]}, layer.q.sparse ? 3 : 1);
+    norm(layer.attention.before, {&orders[kQ], &orders[kK], &orders[kV]}, layer.q.sparse ? 3 : 1);
     LinearLaunch qkv(PrefillOutput::kRows, qkv_rows(s));
     qkv.args.out = qkv_.data();
     qkv.add(layer.q, layer.q.packed.data(), {0, 1}, normed_[0]);
@@ -199,7 +200,7 @@ void Prefill::enqueue() {
     o.args.added = residual_.data();
     o.add(layer.o, layer.o.packed.data(), {0, 1}, attended_);
     launch(o);
-    norm(layer.mlp_norm, {&orders[kGate], &orders[kUp], nullptr}, layer.gate.sparse ? 2 : 1);
+    norm(layer.mlp.before, {&orders[kGate], &orders[kUp], nullptr}, layer.gate.sparse ? 2 : 1);
     LinearLaunch gate(PrefillOutput::kRows, s.inner);
     gate.args.out = activated_.rows.data();
     gate.add(layer.gate, layer.gate_up.data(), {0, 2}, normed_[0]);

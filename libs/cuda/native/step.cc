@@ -57,12 +57,12 @@ struct Step::LinearLaunch {
     args.segments[args.segment_count++] = {linear.packed.data(), linear.panels(), 0, linear.rows, args.out_rows, false};
     args.out_rows += linear.rows;
   }
-  // Gate and up.
-  void pair(const Layer& layer, LinearActivations of_gate, LinearActivations of_up, std::uint8_t* activated) {
+  // Gate and up; `apart`: in any case as two linears.
+  void pair(const Layer& layer, LinearActivations of_gate, LinearActivations of_up, bool apart, std::uint8_t* activated) {
     args.activations[0] = of_gate;
     args.activations[1] = of_up;
     const int rows = layer.gate.rows, panels = layer.gate.tiles() / kPanelTiles;  // rows are whole blocks
-    if (pair_is_apart(layer.gate.format(), layer.gate.tiles(), cols, tokens)) {
+    if (apart || pair_is_apart(layer.gate.format(), layer.gate.tiles(), cols, tokens)) {
       args.segments[0] = {layer.gate_up.data(), panels, 0, rows, 0, true};
       args.segments[1] = {layer.gate_up.data() + layer.gate.format().tile_bytes, panels, 0, rows, rows, true};
       args.segment_count = 2;
@@ -91,6 +91,7 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
   inputs_ = DeviceArray<std::int32_t>(inputs);
   for (auto& residual : residual_) residual = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.hidden);
   qkv_ = DeviceArray<float>(plane_floats(qkv_rows(s), s.hidden));
+  if (s.norms_heads_apart()) normed_heads_ = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * qkv_rows(s));
   o_ = DeviceArray<float>(plane_floats(s.hidden, s.attended()));
   gate_up_ = DeviceArray<float>(plane_floats(2 * s.inner, s.hidden, 2));
   down_ = DeviceArray<float>(plane_floats(s.hidden, s.inner));
@@ -118,7 +119,8 @@ std::size_t Step::bytes(const DecoderShape& s, int max_pages) {
                              plane_floats(s.vocabulary, s.hidden);
   const std::size_t activations = activation_bytes(3 * s.hidden + s.attended() + s.inner, kMaxRows);
   const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages) * (s.dims + 2);
-  return 4 * (planes + kMaxRows * (static_cast<std::size_t>(s.vocabulary) + 2 * s.hidden) + splits) +
+  const std::size_t heads = s.norms_heads_apart() ? qkv_rows(s) : 0;
+  return 4 * (planes + kMaxRows * (static_cast<std::size_t>(s.vocabulary) + 2 * s.hidden + heads) + splits) +
          activations + Sampling::bytes(s, kMaxRows, max_pages * kPagePositions);
 }
 
@@ -238,18 +240,19 @@ CuGraphExec Step::graph_of(const Variant& variant) {
   return (graphs_[variant] = GraphExec(exec)).get();
 }
 
-// Adds `added` to the stream and gives each reader its activations: written by a kernel, or, for few tokens, how the
+// Adds what is given to the stream and gives each reader its activations: written by a kernel, or, for few tokens, how the
 // linear makes them. Dense linears read one and the same.
-std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& linear, const Planes& added,
-                                          const DeviceArray<float>& weight, const DeviceArray<std::uint16_t>* sources,
-                                          int readers) {
+std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& linear, const Given& given,
+                                          const DeviceArray<float>& weight, const DeviceArray<float>& shift,
+                                          const DeviceArray<std::uint16_t>* sources, int readers) {
   const DecoderShape& s = decoder_.shape;
-  const NormInput input{residual_[current_].data(), residual_[1 - current_].data(), added, weight.data(), s.epsilon,
-                        s.hidden, s.channels};
-  if (added.data != nullptr) current_ = 1 - current_;
+  const auto data_of = [](const DeviceArray<float>& array) { return array.count() == 0 ? nullptr : array.data(); };
+  const NormInput input{residual_[current_].data(), residual_[1 - current_].data(), given.planes, data_of(weight),
+                        s.epsilon, s.hidden, s.channels};
+  if (given.planes.data != nullptr) current_ = 1 - current_;
   std::vector<LinearActivations> out;
   const auto source = [&](int i) { return linear.sparse ? sources[i].data() : decoder_.natural.data(); };
-  if (variant.tokens <= kNormedTokens) {
+  if (s.plain() && variant.tokens <= kNormedTokens) {
     linear.input = Input::kNormed;
     linear.args.norm = input;
     for (int i = 0; i < readers; i++) out.push_back({nullptr, source(i)});
@@ -261,9 +264,18 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
     args.readers[own] = {source(own), normed_[own].data()};
     out.push_back({normed_[own].data(), nullptr});
   }
-  device_.launch(stream_, kNorm,
-                 {{static_cast<unsigned>(variant.tokens), 1, 1}, kNormThreads, static_cast<unsigned>(s.hidden * 4), true},
-                 args);
+  const Device::Launch how{{static_cast<unsigned>(variant.tokens), 1, 1}, kNormThreads, static_cast<unsigned>(s.hidden * 4), true};
+  if (s.plain()) {
+    device_.launch(stream_, kNorm, how, args);
+    return out;
+  }
+  JoinArguments join{{input, data_of(shift), nullptr, nullptr, s.after_epsilon}, args.tokens, {}, args.reader_count};
+  if (given.part != nullptr) {
+    join.join.added_bias = data_of(given.part->bias);
+    join.join.after = data_of(given.part->after);
+  }
+  std::copy(args.readers, args.readers + args.reader_count, join.readers);
+  device_.launch(stream_, kJoin, how, join);
   return out;
 }
 
@@ -329,7 +341,7 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.arrived = arrived_.data();
   const int queries = s.heads / s.kv_heads;
   const unsigned all_heads = kv_heads * query_groups(queries);
-  const unsigned ctas = attention_ctas(variant.pages, all_heads * tokens, device_.facts().multiprocessors);
+  const unsigned ctas = attention_ctas(s.dims, variant.pages, all_heads * tokens, device_.facts().multiprocessors);
   if (variant.several) {
     device_.launch(stream_, append_positions_name(s.dims), {{kv_heads, tokens, 1}, kAppendPositionThreads, 0, true}, args);
   }
@@ -341,46 +353,83 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
                  args);
 }
 
-Planes Step::enqueue_blocks(const Variant& variant) {
+// The norms of q and k that attention does not make: one plane, biases added.
+Planes Step::norm_heads(const Variant& variant, const Layer& layer, const Planes& qkv) {
+  const DecoderShape& s = decoder_.shape;
+  const bool wide = s.head_norm == HeadNorm::kWidth;
+  NormHeadsArguments args{};
+  args.qkv = qkv;
+  args.bias = layer.bias.count() == 0 ? nullptr : layer.bias.data();
+  const int heads[] = {s.heads, s.kv_heads};
+  for (int i = 0; i < 2; i++) {
+    args.weight[i] = (i == 0 ? layer.query_norm : layer.key_norm).data();
+    args.rows[i] = heads[i] * s.dims;
+    args.groups[i] = wide ? 1 : heads[i];
+    args.counted[i] = wide ? heads[i] * s.head_dims : s.head_dims;
+  }
+  args.epsilon = s.head_epsilon;
+  args.out = normed_heads_.data();
+  device_.launch(stream_, kNormHeads,
+                 {{static_cast<unsigned>(args.groups[0] + args.groups[1] + 1), static_cast<unsigned>(variant.tokens), 1},
+                  kNormHeadsThreads, 0, true},
+                 args);
+  return {args.out, 1, qkv.tokens, qkv.rows};
+}
+
+// From the stream and what attention gave to the activations of down.
+void Step::enqueue_mlp(const Variant& variant, const Layer& layer, const Given& given) {
+  const DecoderShape& s = decoder_.shape;
+  LinearLaunch first(variant.tokens, layer.gate, gate_up_.data());
+  const auto x = norm(variant, first, given, layer.mlp.before, layer.mlp.shift, &layer.sources[3], s.gated ? 2 : 1);
+  if (s.gated) {
+    first.pair(layer, x[0], x[1], !s.plain(), activated_.data());
+  } else {
+    first.add(layer.gate, x[0]);
+  }
+  const Planes sums = launch(first);
+  const Device::Launch how{{ceil_div(s.inner / 2, kSwigluThreads), static_cast<unsigned>(variant.tokens), 1}, kSwigluThreads, 0, true};
+  if (!s.plain()) {
+    device_.launch(stream_, activate_sums_name(s.activation), how, sums,
+                   layer.inner_bias.count() == 0 ? nullptr : layer.inner_bias.data(), s.gated, activated_.data(), s.inner);
+  } else if (first.output != Output::kSwiglu) {
+    device_.launch(stream_, kSwigluKernel, how, sums, activated_.data(), s.inner);
+  }
+}
+
+Step::Given Step::enqueue_blocks(const Variant& variant) {
   const DecoderShape& s = decoder_.shape;
   const unsigned tokens = variant.tokens;
   device_.launch(stream_, kEmbed, {{tokens, 1, 1}, kEmbedThreads, 0, true}, inputs_.data(), decoder_.embedding.data(),
-                 residual_[0].data(), s.hidden, s.channels, s.embedding_factor);
-  Planes added{};
+                 residual_[0].data(), s.hidden, s.channels, s.embedding_factor, inputs_.data() + kMaxRows,
+                 decoder_.positions.count() == 0 ? nullptr : decoder_.positions.data());
+  Given given;
   for (int index = 0; index < s.layers; index++) {
     const Layer& layer = decoder_.layers[index];
     LinearLaunch qkv(variant.tokens, layer.q, qkv_.data());
-    const auto x = norm(variant, qkv, added, layer.attention_norm, &layer.sources[0], 3);
+    const auto x = norm(variant, qkv, given, layer.attention.before, layer.attention.shift, &layer.sources[0], 3);
     qkv.add(layer.q, x[0]);
     qkv.add(layer.k, x[1]);
     qkv.add(layer.v, x[2]);
-    attend(variant, layer, index, launch(qkv));
+    const Planes heads = launch(qkv);
+    attend(variant, layer, index, s.norms_heads_apart() ? norm_heads(variant, layer, heads) : heads);
     LinearLaunch o(variant.tokens, layer.o, o_.data());
     o.add(layer.o, {attended_.data(), nullptr});
-    added = launch(o);
-    LinearLaunch gate_up(variant.tokens, layer.gate, gate_up_.data());
-    const auto y = norm(variant, gate_up, added, layer.mlp_norm, &layer.sources[3], 2);
-    gate_up.pair(layer, y[0], y[1], activated_.data());
-    const Planes sums = launch(gate_up);
-    if (gate_up.output != Output::kSwiglu) {
-      device_.launch(stream_, kSwigluKernel, {{ceil_div(s.inner / 2, kSwigluThreads), tokens, 1}, kSwigluThreads, 0, true},
-                     sums, activated_.data(), s.inner);
-    }
+    enqueue_mlp(variant, layer, {launch(o), &layer.attention});
     LinearLaunch down(variant.tokens, layer.down, down_.data());
     down.add(layer.down, {activated_.data(), nullptr});
-    added = launch(down);
+    given = {launch(down), &layer.mlp};
   }
-  return added;
+  return given;
 }
 
 void Step::enqueue(const Variant& variant) {
   const DecoderShape& s = decoder_.shape;
   const unsigned tokens = variant.tokens;
   current_ = 0;
-  const Planes added = variant.blocks ? enqueue_blocks(variant) : Planes{};
+  const Given given = variant.blocks ? enqueue_blocks(variant) : Given{};
   if (!variant.head) return;
   LinearLaunch head(variant.tokens, decoder_.head, logit_planes_.data());
-  const auto x = norm(variant, head, added, decoder_.norm, nullptr, 1);
+  const auto x = norm(variant, head, given, decoder_.norm, decoder_.shift, nullptr, 1);
   head.add(decoder_.head, x[0]);
   head.args.out_rows = logit_rows();
   const Planes planes = launch(head);

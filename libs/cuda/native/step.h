@@ -74,15 +74,22 @@ class Step {
     }
   };
   struct LinearLaunch;
+  // What a part of a block gives: planes of its last linear, with their bias and the norm behind it.
+  struct Given {
+    Planes planes{};
+    const Part* part = nullptr;
+  };
   CuGraphExec graph_of(const Variant& variant);
   void upload(const std::int32_t* inputs, int rows);
   int pages_of(const std::vector<RowOf>& rows, int further) const;
   void launch(const Variant& variant, Flight& flight);
   void enqueue(const Variant& variant);
-  Planes enqueue_blocks(const Variant& variant);
-  std::vector<LinearActivations> norm(const Variant& variant, LinearLaunch& linear, const Planes& added,
-                                      const DeviceArray<float>& weight, const DeviceArray<std::uint16_t>* sources,
-                                      int readers);
+  Given enqueue_blocks(const Variant& variant);
+  std::vector<LinearActivations> norm(const Variant& variant, LinearLaunch& linear, const Given& given,
+                                      const DeviceArray<float>& weight, const DeviceArray<float>& shift,
+                                      const DeviceArray<std::uint16_t>* sources, int readers);
+  void enqueue_mlp(const Variant& variant, const Layer& layer, const Given& given);
+  Planes norm_heads(const Variant& variant, const Layer& layer, const Planes& qkv);
   Planes launch(LinearLaunch& linear);
   void attend(const Variant& variant, const Layer& layer, int index, const Planes& qkv);
   int logit_rows() const { return (decoder_.shape.vocabulary + 3) / 4 * 4; }
@@ -96,7 +103,7 @@ class Step {
   PinnedArray<std::int32_t> host_inputs_;
   PinnedArray<float> host_logits_;
   DeviceArray<std::int32_t> inputs_;
-  DeviceArray<float> residual_[2], qkv_, o_, gate_up_, down_, logit_planes_, logits_, split_outputs_, split_weights_;
+  DeviceArray<float> residual_[2], qkv_, normed_heads_, o_, gate_up_, down_, logit_planes_, logits_, split_outputs_, split_weights_;
   DeviceArray<std::uint8_t> normed_[3], attended_, activated_;
   DeviceArray<std::uint32_t> arrived_;
   DeviceArray<std::uint64_t> keys_;

@@ -3,13 +3,14 @@ import { EsparseError, isErrorKind, messageOf } from '@esparse/errors';
 import type { Product } from './arithmetic.ts';
 import type {
   BlockParts,
-  DecoderShape,
   GpuFacts,
   GpuUsage,
+  OuterWeights,
   PromptPart,
   RunWants,
   StoredLinear,
 } from './decoder.ts';
+import type { nativeShape } from './shape.ts';
 
 /** The tokens so far of each row that has penalties. */
 export type Histories = readonly (Uint32Array | undefined)[];
@@ -31,23 +32,19 @@ export interface Addon {
 /** A decoder on one GPU; every call throws a `NativeFailure` where it fails. */
 export interface NativeDecoder {
   facts(): GpuFacts;
+  /** @returns whether there are kernels of prefill for it */
   begin(
-    shape: DecoderShape,
+    shape: ReturnType<typeof nativeShape>,
     maxPages: number,
     ptx: readonly [decode: string, sample: string, prefill: string],
     weightBytes: number,
     promptTokens: number,
-  ): void;
+  ): boolean;
+  /** `rotary`: so many tables, one after the other, cosine and sine by turns. */
   outer(
-    embedding: Uint16Array,
-    head: Uint16Array | null,
-    norm: Float32Array,
-    rotary: Float32Array,
-    tables: number,
-    queryRows: Int32Array | null,
-    keyRows: Int32Array | null,
+    weights: Omit<OuterWeights, 'rotary'> & { readonly rotary: Float32Array; readonly tables: number },
   ): void;
-  block(index: number, parts: BlockParts, linears: readonly StoredLinear[]): void;
+  block(index: number, parts: BlockParts, linears: readonly (StoredLinear | undefined)[]): void;
   finish(cacheBytes: number): { readonly pages: number; readonly pageBytes: number };
   run(
     inputs: Int32Array,
@@ -68,7 +65,7 @@ export interface NativeDecoder {
 
 /** Plain arithmetic on one GPU; every call throws a `NativeFailure` where it fails. Addresses are numbers. */
 export interface NativeArithmetic {
-  facts(): Omit<GpuFacts, 'prefills'> & { readonly heldBytes: number; readonly cublaslt: number };
+  facts(): GpuFacts & { readonly heldBytes: number; readonly cublaslt: number };
   load(ptx: string): void;
   allocate(bytes: number): number;
   free(address: number): void;

@@ -11,28 +11,9 @@ import {
   type TokenReport,
 } from './choices.ts';
 import { requireRunnable } from './limits.ts';
+import { nativeShape, type DecoderShape } from './shape.ts';
 
-/** A decoder of LLaMA's shape. */
-export interface DecoderShape {
-  readonly hidden: number;
-  /** Channels between gate, up and down. */
-  readonly inner: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly vocab: number;
-  /** Of the RMSNorms of the residual stream. */
-  readonly epsilon: number;
-  /** Of those of the heads of q and k. */
-  readonly headEpsilon: number;
-  /** What the rows of the embedding are multiplied by. */
-  readonly embeddingFactor: number;
-  /** Of the scores of attention. */
-  readonly scale: number;
-}
-
-/** The linears of a block, in the order in which `block` takes them. */
+/** The linears of a block, in the order in which `block` takes them; without a gate, what is before down is `gate`. */
 export const DECODER_LINEARS = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const;
 
 /** A linear's weights in bf16: 2:4 as the store has it (index-v1), or, without indices, dense rows. */
@@ -63,8 +44,6 @@ export interface CommonFacts {
 export interface GpuFacts extends CommonFacts {
   /** Bytes that it can read from its memory in a second, by clock and width; 0 where the driver does not tell. */
   readonly readBandwidth: number;
-  /** Whether it takes prompts in by kernels of their own, which are for Hopper: see `prefill`. */
-  readonly prefills: boolean;
 }
 
 /** What a GPU holds, and what it has run. */
@@ -82,23 +61,42 @@ export interface OuterWeights {
   readonly embedding: Uint16Array;
   /** (vocab x hidden), bf16. @default the embedding: a tied head */
   readonly head: Uint16Array | undefined;
-  /** (hidden) */
+  /** (hidden), of the norm before the head. */
   readonly norm: Float32Array;
+  /** (hidden), what it adds, where it is a layer norm. */
+  readonly shift?: Float32Array | undefined;
+  /** (positions x hidden), bf16: what is added to the rows of the embedding, for all positions that there may be. @default nothing */
+  readonly positions?: Uint16Array | undefined;
   /** (positions x headDim / 2), each: cosines and sines, one table or several; each block names its own. */
   readonly rotary: readonly { readonly cos: Float32Array; readonly sin: Float32Array }[];
-  /** (heads * headDim): the row of q that stands at each place on the device, and the same of k. @default as stored */
-  readonly queryRows?: Int32Array | undefined;
-  readonly keyRows?: Int32Array | undefined;
+  /**
+   * The row of q, of k and of v that stands at each place on the device, -1 where it fills up (heads * deviceHeadDim(headDim)
+   * each). @default as stored
+   */
+  readonly rows?: readonly [q: Int32Array, k: Int32Array, v: Int32Array | undefined] | undefined;
 }
 
-/** What a block has beside its linears. */
+/** What attention, or an MLP, has beside its linears; all (hidden). */
+export interface PartVectors {
+  /** Of the norm before it. */
+  readonly before?: Float32Array | undefined;
+  /** What that adds, where it is a layer norm. */
+  readonly shift?: Float32Array | undefined;
+  /** Of its last linear. */
+  readonly bias?: Float32Array | undefined;
+  /** Of the norm behind it. */
+  readonly after?: Float32Array | undefined;
+}
+
+/** What a block has beside its linears. Of heads: in the order, and of the size, that they have on the device. */
 export interface BlockParts {
-  /** (hidden), of the norms before attention and before the MLP. */
-  readonly input: Float32Array;
-  readonly middle: Float32Array;
+  readonly attention: PartVectors;
+  readonly mlp: PartVectors;
   /** Biases of q, k and v, one after the other. @default none */
   readonly bias?: Float32Array | undefined;
-  /** (headDim), of the norms that each head of q, and of k, passes before it is rotated. @default none */
+  /** Biases of gate and up, one after the other, or of the only linear before down (inner each). @default none */
+  readonly innerBias?: Float32Array | undefined;
+  /** Of the norms that q, and k, pass before they are rotated: of one head, or of all. @default none */
   readonly query?: Float32Array | undefined;
   readonly key?: Float32Array | undefined;
   /** A token attends to so many positions, its own among them. @default all before it */
@@ -157,6 +155,7 @@ export interface PromptPart {
 export class CudaDecoder {
   readonly facts: GpuFacts;
   readonly #native: NativeDecoder;
+  #prefills = false;
 
   /** @throws EsparseError 'unsupported' where there is no driver, or no GPU that the kernels run on; 'usage' for its number */
   constructor(ordinal: number) {
@@ -178,11 +177,16 @@ export class CudaDecoder {
     const ptx = (name: string) => readFileSync(path.join(import.meta.dirname, `../ptx/${name}.ptx`), 'utf8');
     calling(() => {
       const all = [ptx('decode'), ptx('sample'), ptx('prefill')] as const;
-      this.#native.begin(shape, maxPages, all, weightBytes, promptTokens);
+      this.#prefills = this.#native.begin(nativeShape(shape), maxPages, all, weightBytes, promptTokens);
     });
   }
 
-  outer({ embedding, head, norm, rotary, queryRows, keyRows }: OuterWeights): void {
+  /** Whether the model's prompts are taken in by kernels of their own (see `prefill`): on Hopper, where there are such. */
+  get prefills(): boolean {
+    return this.#prefills;
+  }
+
+  outer({ rotary, ...others }: OuterWeights): void {
     const count = rotary[0]!.cos.length;
     const turns = new Float32Array(rotary.length * count * 2);
     for (const [table, { cos, sin }] of rotary.entries()) {
@@ -192,22 +196,17 @@ export class CudaDecoder {
       }
     }
     calling(() => {
-      this.#native.outer(
-        embedding,
-        head ?? null,
-        norm,
-        turns,
-        rotary.length,
-        queryRows ?? null,
-        keyRows ?? null,
-      );
+      this.#native.outer({ ...others, rotary: turns, tables: rotary.length });
     });
   }
 
-  /** @param linears by the order of `DECODER_LINEARS`; q, k and v are all 2:4 or all dense, as are gate and up */
-  block(index: number, parts: BlockParts, linears: readonly StoredLinear[]): void {
-    const sparse = linears.map(({ indices }) => indices !== undefined);
-    if (sparse[0] !== sparse[1] || sparse[0] !== sparse[2] || sparse[4] !== sparse[5]) {
+  /**
+   * @param linears by the order of `DECODER_LINEARS`, `up` undefined without a gate; q, k and v are all 2:4 or all dense, as
+   * are gate and up
+   */
+  block(index: number, parts: BlockParts, linears: readonly (StoredLinear | undefined)[]): void {
+    const sparse = linears.map((linear) => linear && linear.indices !== undefined);
+    if (sparse[0] !== sparse[1] || sparse[0] !== sparse[2] || (sparse[5] ?? sparse[4]) !== sparse[4]) {
       throw new EsparseError('internal', 'linears that are read together are 2:4 together, or none is');
     }
     calling(() => {
@@ -239,7 +238,7 @@ export class CudaDecoder {
 
   /**
    * Begins to take in pieces of prompts by the kernels of prefill; their tokens are rows, one part after the
-   * other. Only where `facts.prefills`.
+   * other. Only where `prefills`.
    *
    * @throws EsparseError 'unavailable' where the device is lost
    */

@@ -5,31 +5,50 @@ afterAll(() => {
   driver.remove();
 });
 
+/** What a decoder is made of, in JavaScript. */
+interface Walked {
+  /** Rows of a head, stored and on the device. */
+  readonly headDims: readonly [stored: number, device: number];
+  readonly kinds: string;
+  /** Rows of q, k and v, by `order` and `filled`. */
+  readonly rows: string;
+  readonly outer?: string;
+  /** Of attention, and of the MLP, by `channels`. */
+  readonly part: string;
+  /** Of both blocks, and of the second. */
+  readonly block?: string;
+  readonly heads: string;
+}
+
 /** Opens a small decoder, runs it with one token and with several, and says how it ended. */
-const WALK = `
-const shape = { hidden: 252, inner: 372, layers: 2, heads: 4, kvHeads: 2, headDim: 64, vocab: 501, epsilon: 1e-5, headEpsilon: 1e-5, embeddingFactor: 2, scale: 0.125 };
+const walkOf = ({ headDims: [stored, device], kinds, rows, outer = '', part, block = '', heads }: Walked) => `
+const sizes = { hidden: 252, inner: 372, layers: 2, heads: 4, kvHeads: 2, headDim: ${stored}, deviceHeadDim: ${device}, vocab: 501 };
+const numbers = { epsilon: 1e-5, headEpsilon: 1e-5, afterEpsilon: 1e-5, embeddingFactor: 2, scale: 0.125 };
+const shape = { ...sizes, ...numbers, ${kinds} };
 const order = (n) => Int32Array.from({ length: n }, (_, i) => n - 1 - i);
+const filled = (heads) => Int32Array.from({ length: heads * ${device} }, (_, i) => (i % ${device} < ${stored} ? Math.floor(i / ${device}) * ${stored} + (i % ${device}) : -1));
 const tiled = (rows) => Math.ceil(rows / 16) * 16;
 const sparse = (rows, cols) => ({ rows, cols, values: new Uint16Array(tiled(rows) * cols / 2), indices: new Uint8Array(tiled(rows) * cols / 8), permutation: order(cols) });
 const dense = (rows, cols) => ({ rows, cols, values: new Uint16Array(rows * cols) });
-const linears = (make) => [make(256, 252), make(128, 252), make(128, 252), make(252, 256), make(372, 252), make(372, 252), make(252, 372)];
+const linears = (make) => [make(${4 * stored}, 252), make(${2 * stored}, 252), make(${2 * stored}, 252), make(252, ${4 * stored}), make(372, 252), shape.gated ? make(372, 252) : undefined, make(252, 372)];
 let decoder;
 try {
   decoder = new CudaDecoder(0);
-  decoder.begin(shape, 4, ptx, 1 << 20, 200);
-  decoder.outer(new Uint16Array(501 * 252), null, new Float32Array(252), new Float32Array(2 * 256 * 64), 2, order(256), order(128));
-  const norms = { input: new Float32Array(252), middle: new Float32Array(252) };
-  decoder.block(0, norms, linears(sparse));
-  const heads = { bias: new Float32Array(512), query: new Float32Array(64), key: new Float32Array(64), window: 9, rotary: 1 };
-  decoder.block(1, { ...norms, ...heads }, linears(dense));
+  const prefills = decoder.begin(shape, 4, ptx, 1 << 20, 200);
+  const channels = new Float32Array(252);
+  decoder.outer({ embedding: new Uint16Array(501 * 252), norm: channels, rotary: new Float32Array(256 * ${device}), tables: 2, rows: ${rows}, ${outer} });
+  const part = ${part};
+  const parts = { attention: part, mlp: part, ${block} };
+  decoder.block(0, parts, linears(sparse));
+  decoder.block(1, { ...parts, window: 9, rotary: 1, ${heads} }, linears(dense));
   const { pages } = decoder.finish(0);
   const inputs = new Int32Array(64 * 7);
   for (const rows of [1, 2, 3, 5, 16, 17, 64, 1]) {
     for (const several of [false, true]) decoder.run(inputs, rows, { several, head: true });
   }
-  const part = (count, position, pages) => ({ tokens: new Uint32Array(count), position, pages: new Int32Array(pages) });
-  if (decoder.facts().prefills) {
-    decoder.prefill([part(1, 0, 1), part(70, 63, 3), part(129, 0, 4)]);
+  const piece = (count, position, pages) => ({ tokens: new Uint32Array(count), position, pages: new Int32Array(pages) });
+  if (prefills) {
+    decoder.prefill([piece(1, 0, 1), piece(70, 63, 3), piece(129, 0, 4)]);
     decoder.head(Int32Array.of(0, 70, 199), { head: true });
   }
   // Tokens that are sampled, and told of: two of three rows have the tokens so far.
@@ -39,7 +58,7 @@ try {
   const wants = { head: true, likeliest: true, samples: true, reports: true };
   decoder.run(inputs, 3, wants, choices, histories);
   decoder.run(inputs, 3, { ...wants, penalties: true }, choices, histories);
-  if (decoder.facts().prefills) decoder.head(Int32Array.of(0, 70, 199), wants, choices, histories);
+  if (prefills) decoder.head(Int32Array.of(0, 70, 199), wants, choices, histories);
   decoder.report(2, new Uint8Array(392));
   decoder.wait();
   const { graphs, launches, memoryUsed } = decoder.usage();
@@ -53,6 +72,25 @@ try {
 }
 decoder?.close();
 `;
+
+const WALK = walkOf({
+  headDims: [64, 64],
+  kinds: 'norm: 1, lastNorm: 1, headNorm: 1, activation: 0, normsAfter: false, biased: false, gated: true',
+  rows: '[order(256), order(128), undefined]',
+  part: '{ before: channels }',
+  heads: 'bias: new Float32Array(512), query: new Float32Array(64), key: new Float32Array(64)',
+});
+
+/** All that there is of norms, biases and positions, heads that are filled up, and an MLP without a gate. */
+const OTHER = walkOf({
+  headDims: [80, 128],
+  kinds: 'norm: 2, lastNorm: 2, headNorm: 2, activation: 2, normsAfter: true, biased: true, gated: false',
+  rows: '[filled(4), filled(2), filled(2)]',
+  outer: 'shift: channels, positions: new Uint16Array(256 * 252)',
+  part: '{ before: channels, shift: channels, bias: channels, after: channels }',
+  block: 'query: new Float32Array(512), key: new Float32Array(256)',
+  heads: 'bias: new Float32Array(1024), innerBias: new Float32Array(372)',
+});
 
 const walk = (faults = '') => runWithAddon(WALK, driver.environment(faults));
 const failure = (faults: string) => JSON.parse(walk(faults).out) as Record<string, unknown>;
@@ -103,6 +141,17 @@ test('a decoder is loaded and run through the driver alone, by kernels of the PT
       ...['norm_rows', 'prefill_linear', 'append', 'attend_chunk', 'shuffle'],
     ]),
   );
+});
+
+test('norms behind the parts, layer norms, learned positions, biases and heads that are filled up have kernels, too', () => {
+  const { status, out } = runWithAddon(OTHER, driver.environment(''));
+  expect([out, status]).toEqual(['ran\n', 0]);
+  expect(driver.held()).toMatchObject(NOTHING);
+  const looked = driver.held().kernels.join();
+  for (const name of ['4joinE', '10norm_headsE', '13activate_sumsI', '13attend_splitsILi128E'])
+    expect(looked).toContain(name);
+  // Those of prefill are for what they know.
+  expect(looked).not.toContain('prefill');
 });
 
 /** Runs rows of sequences, each given as its number, position and token, and what is wanted of them. */

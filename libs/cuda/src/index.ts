@@ -7,16 +7,23 @@ export {
   NOT_NUMBERS,
   PAGE_POSITIONS,
   type BlockParts,
-  type DecoderShape,
   type GpuFacts,
   type GpuUsage,
   type OuterWeights,
+  type PartVectors,
   type PromptPart,
   type RunInputs,
   type RunWants,
   type StoredLinear,
 } from './decoder.ts';
 export { packedBytes, requireRunnable } from './limits.ts';
+export {
+  deviceHeadDim,
+  type DecoderActivation,
+  type DecoderHeadNorm,
+  type DecoderNorm,
+  type DecoderShape,
+} from './shape.ts';
 /** Plain arithmetic on an NVIDIA GPU, and the blocks of a model run by it. */
 export {
   CudaArithmetic,

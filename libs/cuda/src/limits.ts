@@ -1,10 +1,10 @@
 import { EsparseError } from '@esparse/errors';
-import type { DecoderShape, StoredLinear } from './decoder.ts';
+import type { StoredLinear } from './decoder.ts';
+import { deviceHeadDim, type DecoderShape } from './shape.ts';
 
 /** Inputs of a block of 2:4 weights: see `kernels/layout.h`. The device fills others up with zeros. */
 const BLOCK_INPUTS = 128;
 const GROUP = 4;
-const HEAD_DIMS = [64, 128];
 /** What a linear that norms its activations for itself can hold beside its rings: see `kernels/linear_plan.h`. */
 const MAX_HIDDEN = 9344;
 /** What the activations of 16 tokens leave of an SM's shared memory. */
@@ -17,8 +17,8 @@ export function requireRunnable({ hidden, inner, heads, kvHeads, headDim }: Deco
       hint: 'use --device cpu',
     });
   };
-  if (!HEAD_DIMS.includes(headDim)) {
-    refuse(`heads of ${headDim} channels`, `there are ${HEAD_DIMS.join(' and ')}`);
+  if (headDim % 2 !== 0 || headDim > deviceHeadDim(headDim)) {
+    refuse(`heads of ${headDim} channels`, `there are even numbers up to ${deviceHeadDim(headDim)}`);
   }
   if (heads % kvHeads !== 0) {
     refuse(`${heads} query heads to ${kvHeads} key heads`, 'each key head needs as many');

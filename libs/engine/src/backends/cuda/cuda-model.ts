@@ -131,7 +131,7 @@ export function createCudaModel({
     const all = new Map(outputs) as Map<BatchPart, Float32Array | undefined>;
     const give = (part: BatchPart, output: StepOutput) => outputs.set(part, output);
     const allOf = (part: BatchPart) => all.get(part);
-    const { prompts, others } = promptsOf(parts, decoder.facts.prefills);
+    const { prompts, others } = promptsOf(parts, decoder.prefills);
     if (prompts.length > 0) {
       signal?.throwIfAborted();
       decoder.prefill(

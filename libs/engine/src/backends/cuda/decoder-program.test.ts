@@ -1,4 +1,4 @@
-import { describeModel } from '@esparse/model';
+import { describeModel, type BlockOp } from '@esparse/model';
 import { thrownBy } from '@esparse/laws';
 import { decoderProgramOf } from './decoder-program.ts';
 
@@ -27,8 +27,10 @@ test('a decoder of the shape of LLaMA is recognised by its program, whatever its
       epsilon: 1e-5,
     },
     linears: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
-    inputNorm: 'input_layernorm',
-    middleNorm: 'post_attention_layernorm',
+    norms: {
+      attention: { before: { kind: 'rms', weight: 'input_layernorm' }, after: undefined },
+      mlp: { before: { kind: 'rms', weight: 'post_attention_layernorm' }, after: undefined },
+    },
     embedding: 'model.embed_tokens.weight',
     head: 'lm_head.weight',
   });
@@ -45,17 +47,55 @@ test('biases of q, k and v, norms of their heads, and windows are no obstacle', 
     sliding_window: 64,
   };
   const qwen2 = decoderProgramOf(describeModel({ ...qwen, architectures: ['Qwen2ForCausalLM'] }), 100);
-  expect(qwen2).toMatchObject({ headNorms: undefined, windows: [0, 64, 64] });
+  expect(qwen2).toMatchObject({ shape: { headNorm: 'none' }, windows: [0, 64, 64] });
   const qwen3 = decoderProgramOf(
     describeModel({ ...qwen, architectures: ['Qwen3ForCausalLM'], head_dim: 64 }),
     60,
   );
   // No sequence is longer than these windows.
-  expect(qwen3).toMatchObject({ headNorms: { query: 'q_norm', key: 'k_norm' }, windows: [0, 0, 0] });
+  expect(qwen3).toMatchObject({
+    shape: { headNorm: 'heads' },
+    norms: { query: { weight: 'q_norm' }, key: { weight: 'k_norm' } },
+    windows: [0, 0, 0],
+  });
   const mistral = { ...LLAMA, architectures: ['MistralForCausalLM'], sliding_window: 64 };
   expect(decoderProgramOf(describeModel(mistral), 100).windows).toEqual([64, 64]);
-  const olmo = { ...LLAMA, architectures: ['Olmo2ForCausalLM'] };
-  expect(thrownBy(() => decoderProgramOf(describeModel(olmo), 100))).toMatchObject({ kind: 'unsupported' });
+});
+
+const OPT = {
+  architectures: ['OPTForCausalLM'],
+  hidden_size: 128,
+  ffn_dim: 256,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  vocab_size: 100,
+  word_embed_proj_dim: 128,
+  max_position_embeddings: 64,
+};
+
+test('norms behind the parts, layer norms, biases, learned positions, other activations are read from the program', () => {
+  const program = (config: Record<string, unknown>) => decoderProgramOf(describeModel(config), 60);
+  expect(program(OPT)).toMatchObject({
+    shape: { norm: 'layer', lastNorm: 'layer', activation: 'relu', gated: false, biased: true },
+    linears: ['q_proj', 'k_proj', 'v_proj', 'out_proj', 'fc1', undefined, 'fc2'],
+    norms: {
+      attention: { before: { weight: 'self_attn_layer_norm.weight', shift: 'self_attn_layer_norm.bias' } },
+    },
+    positions: { table: 'model.decoder.embed_positions.weight', offset: 2 },
+    ropes: [undefined],
+  });
+  expect(program({ ...LLAMA, architectures: ['Olmo2ForCausalLM'] })).toMatchObject({
+    shape: { norm: 'none', lastNorm: 'rms', headNorm: 'width', normsAfter: { epsilon: 1e-5 } },
+    norms: { attention: { before: undefined, after: { weight: 'post_attention_layernorm' } } },
+  });
+  const gemma = { ...LLAMA, architectures: ['Gemma3ForCausalLM'], num_hidden_layers: 6, sliding_window: 32 };
+  expect(program(gemma)).toMatchObject({
+    shape: { norm: 'rms', headNorm: 'heads', headDim: 256, activation: 'gelu', gated: true, biased: false },
+    norms: { mlp: { before: { offset: 1 }, after: { weight: 'post_feedforward_layernorm', offset: 1 } } },
+    windows: [32, 32, 32, 32, 32, 0],
+    ropeOf: [0, 0, 0, 0, 0, 1],
+  });
+  expect(program({ ...LLAMA, attention_bias: true })).toMatchObject({ shape: { biased: true } });
 });
 
 test('multipliers are folded into the stream, its epsilon and the last norm', () => {
@@ -95,13 +135,6 @@ test('layers that turn, and layers that do not, have tables of their own; heads 
 test('what the kernels do not have is refused by name', () => {
   const refusal = (config: Record<string, unknown>) =>
     thrownBy(() => decoderProgramOf(describeModel(config), 100));
-  expect(refusal({ ...LLAMA, attention_bias: true })).toMatchObject({
-    kind: 'unsupported',
-    message: expect.stringContaining('o_proj has a bias'),
-  });
-  expect(refusal({ ...LLAMA, hidden_act: 'gelu_new' })).toMatchObject({
-    message: expect.stringContaining('not silu'),
-  });
   const gptOss = { ...LLAMA, architectures: ['GptOssForCausalLM'], num_local_experts: 8 };
   expect(refusal(gptOss)).toMatchObject({
     kind: 'unsupported',
@@ -112,19 +145,30 @@ test('what the kernels do not have is refused by name', () => {
     kind: 'unsupported',
     message: expect.stringContaining('mixtral model: it has a mixture of experts'),
   });
-  const opt = {
-    architectures: ['OPTForCausalLM'],
-    hidden_size: 128,
-    ffn_dim: 256,
-    num_hidden_layers: 1,
-    num_attention_heads: 2,
-    vocab_size: 100,
-    word_embed_proj_dim: 128,
-    max_position_embeddings: 64,
-  };
-  expect(refusal(opt)).toMatchObject({
+});
+
+test('attention with sinks, and what is beside attention and MLP, are refused by name', () => {
+  const description = describeModel(LLAMA);
+  const refusal = (block: readonly BlockOp[]) =>
+    thrownBy(() =>
+      decoderProgramOf({ ...description, program: { ...description.program, blocks: [block] } }, 100),
+    );
+  const [block] = description.program.blocks as [readonly BlockOp[]];
+  const sinks = block.map((op) => (op.op === 'attention' ? { ...op, sinks: 'sinks' } : op));
+  expect(refusal(sinks)).toMatchObject({
     kind: 'unsupported',
-    message: expect.stringContaining("'layerNorm'"),
+    message: expect.stringContaining('has sinks'),
+  });
+  const half: BlockOp = { op: 'scale', input: 'mlp_in', output: 'half', factor: 0.5 };
+  expect(refusal([half, ...block])).toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining("'scale' where the kernels have nothing"),
+  });
+  const multiplied = block.map((op) =>
+    op.op === 'linear' && op.linear === 'up_proj' ? { ...op, input: 'half' } : op,
+  );
+  expect(refusal([half, ...multiplied])).toMatchObject({
+    message: expect.stringContaining('read different values'),
   });
 });
 
@@ -136,6 +180,6 @@ test('a program whose operations stand in that order but read other values is re
   const other = { ...description, program: { ...description.program, blocks: [block] } };
   expect(thrownBy(() => decoderProgramOf(other, 100))).toMatchObject({
     kind: 'unsupported',
-    message: expect.stringContaining('reads other values'),
+    message: expect.stringContaining('reads other values than the stream'),
   });
 });

@@ -1,4 +1,11 @@
-import { DECODER_LINEARS, packedBytes, type CudaDecoder, type StoredLinear } from '@esparse/cuda';
+import {
+  deviceHeadDim,
+  packedBytes,
+  PAGE_POSITIONS,
+  type CudaDecoder,
+  type PartVectors,
+  type StoredLinear,
+} from '@esparse/cuda';
 import { EsparseError } from '@esparse/errors';
 import { widenReference, type RowTable } from '@esparse/kernels';
 import { biasSlot, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
@@ -9,7 +16,8 @@ import { mapMatrix } from '../../weights/map-matrix.ts';
 import type { ArrayGroup, ModelArrays } from '../../weights/model-arrays.ts';
 import type { WeightBytes } from '../backend.ts';
 import type { DecoderProgram } from './decoder-program.ts';
-import { turningOrder, turningRows, turnsOf } from './turning-rows.ts';
+import type { NormProgram } from './read-block.ts';
+import { fillingOrder, inRowOrder, rowsOfHeads, turningOrder, turnsOf } from './turning-rows.ts';
 
 /** Linears that are read together, by their places in `DECODER_LINEARS`: one kernel, so one format. */
 const TOGETHER = [[0, 1, 2], [3], [4, 5], [6]] as const;
@@ -46,6 +54,7 @@ export class DecoderWeights {
     let [linears, dense, expanded] = [0, 0, 0];
     for (const { group, sparse } of this.#blocks) {
       for (const [i, spec] of specs.entries()) {
+        if (spec === undefined) continue;
         linears += packedBytes(spec, sparse[i]!);
         dense += spec.rows * spec.cols * 2;
         if (!sparse[i]! && linearAttributesOf(group, spec.name) !== undefined) expanded++;
@@ -53,7 +62,7 @@ export class DecoderWeights {
     }
     this.expanded = expanded;
     this.bytes = { mapped: linears + table + head, linears, permutations: 0, denseLinears: dense, head };
-    const staging = Math.max(table, ...specs.map(({ rows, cols }) => rows * cols * 2));
+    const staging = Math.max(table, ...specs.map((spec) => (spec ? spec.rows * spec.cols * 2 : 0)));
     this.deviceBytes = linears + table + head + staging;
   }
 
@@ -78,62 +87,117 @@ export class DecoderWeights {
    * @throws EsparseError 'store' naming what is missing, of another size, or damaged
    */
   async load(decoder: CudaDecoder, positions: number, signal: AbortSignal | undefined): Promise<void> {
-    const [program, description] = [this.#program, this.#description];
-    const { heads, kvHeads, headDim } = program.shape;
-    const order = turningOrder(headDim, program.rotated);
-    const outer = (name: string) => named(description.outerTensors, name);
+    const { headDim } = this.#program.shape;
+    const rows = this.#rowsOfHeads();
+    const vectors = (name: string) => this.#vector(this.#outer, name, this.#outerTensor(name));
+    const { finalNorm, logitFactor, embedding, head, ropes } = this.#program;
     decoder.outer({
-      embedding: await this.#matrix(this.#outer, program.embedding, outer(program.embedding)),
-      head:
-        program.head === program.embedding
-          ? undefined
-          : await this.#matrix(this.#outer, program.head, outer(program.head)),
+      embedding: await this.#outerMatrix(embedding),
+      head: head === embedding ? undefined : await this.#outerMatrix(head),
       // Logits are linear in what the last norm gives.
-      norm: (await this.#vector(this.#outer, program.finalNorm, outer(program.finalNorm))).map(
-        (weight) => weight * program.logitFactor,
-      ),
-      rotary: program.ropes.map((spec) => turnsOf(spec, headDim, positions)),
-      queryRows: order && turningRows(order, heads),
-      keyRows: order && turningRows(order, kvHeads),
+      norm: (await this.#weightOf(finalNorm, vectors)).map((weight) => weight * logitFactor),
+      shift:
+        finalNorm.shift === undefined
+          ? undefined
+          : (await vectors(finalNorm.shift)).map((value) => value * logitFactor),
+      positions: await this.#positions(positions),
+      rotary: ropes.map((spec) => turnsOf(spec, deviceHeadDim(headDim), positions)),
+      rows: rows && [rows.query, rows.key, rows.value],
     });
-    /** A vector of q, k and v, or of a head, in the order of the rows on the device. */
-    const inOrder = (vector: Float32Array | undefined, rows: number) => {
-      if (order === undefined || vector === undefined) return vector;
-      const places = turningRows(order, rows / headDim);
-      return vector.map((value, row) => (row < rows ? vector[places[row]!]! : value));
-    };
-    const specs = this.#specs();
     for (const [block, { group, sparse }] of this.#blocks.entries()) {
       signal?.throwIfAborted();
-      const tensors = description.blockTensors(block);
-      const vector = (slot: string) => {
-        const tensor = tensors.find((candidate) => candidate.slot === slot)!;
-        return this.#vector(group, densePath(tensor.name), tensor);
-      };
-      const linears: StoredLinear[] = [];
-      for (const [i, spec] of specs.entries()) {
-        linears.push(await this.#linear(group, spec, block, sparse[i]!));
+      const linears: (StoredLinear | undefined)[] = [];
+      for (const [i, spec] of this.#specs().entries()) {
+        linears.push(spec && (await this.#linear(group, spec, block, sparse[i]!)));
       }
-      const { headNorms, windows } = program;
-      decoder.block(
-        block,
-        {
-          input: await vector(program.inputNorm),
-          middle: await vector(program.middleNorm),
-          bias: inOrder(await biasOf(specs.slice(0, 3), vector), (heads + kvHeads) * headDim),
-          query: inOrder(headNorms && (await vector(headNorms.query)), headDim),
-          key: inOrder(headNorms && (await vector(headNorms.key)), headDim),
-          window: windows[block],
-          rotary: program.ropeOf[block],
-        },
-        linears,
-      );
+      decoder.block(block, await this.#parts(block, group, rows), linears);
     }
   }
 
+  /** What a block has beside its linears. */
+  async #parts(block: number, group: ArrayGroup, rows: HeadRows | undefined) {
+    const { norms, windows, ropeOf, shape } = this.#program;
+    const tensors = this.#description.blockTensors(block);
+    const vector = (slot: string) => {
+      const tensor = tensors.find((candidate) => candidate.slot === slot)!;
+      return this.#vector(group, densePath(tensor.name), tensor);
+    };
+    const weight = async (norm: NormProgram | undefined) => norm && (await this.#weightOf(norm, vector));
+    const specs = this.#specs();
+    const [q, k, v, o, gate, up, down] = specs;
+    const part = async (
+      {
+        before,
+        after,
+      }: { readonly before?: NormProgram | undefined; readonly after?: NormProgram | undefined },
+      last: LinearSpec | undefined,
+    ): Promise<PartVectors> => ({
+      before: await weight(before),
+      shift: before?.shift === undefined ? undefined : await vector(before.shift),
+      bias: await biasOf([last], vector),
+      after: await weight(after),
+    });
+    const ofHeads = async (norm: NormProgram | undefined, ofAll: Int32Array | undefined) => {
+      const given = await weight(norm);
+      const places = shape.headNorm === 'width' ? ofAll : ofAll?.subarray(0, deviceHeadDim(shape.headDim));
+      return given && inRowOrder(given, places);
+    };
+    return {
+      attention: await part(norms.attention, o),
+      mlp: await part(norms.mlp, down),
+      bias: await biasOf([q, k, v], vector, rows && [rows.query, rows.key, rows.value]),
+      innerBias: await biasOf(up === undefined ? [gate] : [gate, up], vector),
+      query: await ofHeads(norms.query, rows?.query),
+      key: await ofHeads(norms.key, rows?.key),
+      window: windows[block],
+      rotary: ropeOf[block],
+    };
+  }
+
+  /** Which rows of q, k and v stand where on the device; undefined: as they are stored. */
+  #rowsOfHeads(): HeadRows | undefined {
+    const { shape, rotated } = this.#program;
+    const { heads, kvHeads, headDim } = shape;
+    const places = deviceHeadDim(headDim);
+    const turning = turningOrder(headDim, rotated, places);
+    if (turning === undefined) return undefined;
+    const filling = fillingOrder(headDim, places);
+    return {
+      query: rowsOfHeads(turning, heads, headDim),
+      key: rowsOfHeads(turning, kvHeads, headDim),
+      value: filling && rowsOfHeads(filling, kvHeads, headDim),
+    };
+  }
+
+  /** Learned positions from 0 on, with whole pages of them. */
+  async #positions(count: number): Promise<Uint16Array | undefined> {
+    const { positions } = this.#program;
+    if (positions === undefined) return undefined;
+    const { hidden } = this.#description;
+    const table = await this.#outerMatrix(positions.table);
+    const out = new Uint16Array(Math.ceil(count / PAGE_POSITIONS) * PAGE_POSITIONS * hidden);
+    out.set(table.subarray(positions.offset * hidden, (positions.offset + count) * hidden));
+    return out;
+  }
+
+  async #weightOf({ weight, offset }: NormProgram, vector: (name: string) => Promise<Float32Array>) {
+    const of = await vector(weight);
+    return offset === 0 ? of : of.map((value) => value + offset);
+  }
+
   /** The linears of a block, in the order of `DECODER_LINEARS`. */
-  #specs(): LinearSpec[] {
-    return DECODER_LINEARS.map((_, i) => named(this.#description.linears, this.#program.linears[i]!));
+  #specs(): (LinearSpec | undefined)[] {
+    return this.#program.linears.map((name) =>
+      name === undefined ? undefined : named(this.#description.linears, name),
+    );
+  }
+
+  #outerTensor(name: string): TensorSpec {
+    return named(this.#description.outerTensors, name);
+  }
+
+  #outerMatrix(name: string): Promise<Uint16Array> {
+    return this.#matrix(this.#outer, name, this.#outerTensor(name));
   }
 
   async #linear(group: ArrayGroup, spec: LinearSpec, block: number, sparse: boolean): Promise<StoredLinear> {
@@ -200,26 +264,34 @@ export class DecoderWeights {
   }
 }
 
-/** The biases of linears that are read together, one after the other, zeros where one has none. */
+/** Which row of q, k and v stands at each place on the device. */
+interface HeadRows {
+  readonly query: Int32Array;
+  readonly key: Int32Array;
+  readonly value: Int32Array | undefined;
+}
+
+/** The biases of linears that are read together, one after the other, zeros where one has none, each in its order of rows. */
 async function biasOf(
-  specs: readonly LinearSpec[],
+  specs: readonly (LinearSpec | undefined)[],
   vector: (slot: string) => Promise<Float32Array>,
+  orders: readonly (Int32Array | undefined)[] = [],
 ): Promise<Float32Array | undefined> {
-  if (specs.every(({ bias }) => bias === undefined)) return undefined;
-  const out = new Float32Array(specs.reduce((rows, spec) => rows + spec.rows, 0));
-  let row = 0;
-  for (const { name, rows, bias } of specs) {
-    if (bias !== undefined) out.set(await vector(biasSlot(name)), row);
-    row += rows;
+  if (specs.every((spec) => spec?.bias === undefined)) return undefined;
+  const all: number[][] = [];
+  for (const [i, spec] of specs.entries()) {
+    const { name, rows, bias } = spec!;
+    const own = bias === undefined ? new Float32Array(rows) : await vector(biasSlot(name));
+    all.push([...inRowOrder(own, orders[i])]);
   }
-  return out;
+  return Float32Array.from(all.flat());
 }
 
 /** A linear is 2:4 on the device where it is in the store, and so are all that are read together with it. */
-function sparseOf(group: ArrayGroup, specs: readonly LinearSpec[]): Sparse {
-  const is = specs.map(({ name }) => {
-    const attributes = linearAttributesOf(group, name);
-    return attributes?.keep === 2 && attributes.group === 4;
+function sparseOf(group: ArrayGroup, specs: readonly (LinearSpec | undefined)[]): Sparse {
+  const is = specs.map((spec) => {
+    const attributes = spec && linearAttributesOf(group, spec.name);
+    return spec === undefined || (attributes?.keep === 2 && attributes.group === 4);
   });
   return specs.map((_, i) =>
     TOGETHER.find((places) => places.some((group) => group === i))!.every((group) => is[group]),

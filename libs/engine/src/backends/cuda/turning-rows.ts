@@ -7,29 +7,43 @@ export interface Turns {
 }
 
 /**
- * The kernels turn channel j of a head with channel j + headDim / 2. Where only the first `rotated` channels turn, j with
- * j + rotated / 2, rows of q and k are put into another order on the device: products of q and k do not depend on it.
+ * The kernels turn channel j of a head with channel j + places / 2. Where only the first `rotated` channels turn, j with
+ * j + rotated / 2, or where a head has fewer channels than the kernels have places, rows of q and k are put into another order
+ * on the device: products of q and k do not depend on it.
  *
- * @returns which channel of a head stands at each place; undefined where that is its own
+ * @param places channels of a head on the device
+ * @returns which channel of a head stands at each place, -1: none; undefined where that is its own
  */
-export function turningOrder(headDim: number, rotated: number): number[] | undefined {
-  if (rotated === headDim) return undefined;
-  const half = headDim / 2;
+export function turningOrder(headDim: number, rotated: number, places: number): number[] | undefined {
+  if (rotated === headDim && headDim === places) return undefined;
+  const half = places / 2;
   const pairs = rotated / 2;
-  const still = (place: number) => rotated + place;
-  return Array.from({ length: headDim }, (_, place) => {
+  const order = Array.from({ length: places }, (_, place) => {
     const within = place % half;
-    if (within < pairs) return place < half ? within : pairs + within;
-    return place < half ? still(within - pairs) : still(half - pairs + within - pairs);
+    return within < pairs ? within + (place < half ? 0 : pairs) : -1;
+  });
+  let still = rotated;
+  return order.map((channel) => (channel < 0 && still < headDim ? still++ : channel));
+}
+
+/** What does not turn stands as it is, with as many places behind it as fill up; undefined where there are none. */
+export function fillingOrder(headDim: number, places: number): number[] | undefined {
+  if (headDim === places) return undefined;
+  return Array.from({ length: places }, (_, place) => (place < headDim ? place : -1));
+}
+
+/** An order of a head for the rows of all heads; -1: none. */
+export function rowsOfHeads(order: readonly number[], heads: number, headDim: number): Int32Array {
+  const places = order.length;
+  return Int32Array.from({ length: heads * places }, (_, at) => {
+    const channel = order[at % places]!;
+    return channel < 0 ? -1 : Math.floor(at / places) * headDim + channel;
   });
 }
 
-/** The same order for the rows of all heads, or for a vector of them. */
-export function turningRows(order: readonly number[], heads: number): Int32Array {
-  return Int32Array.from({ length: heads * order.length }, (_, row) => {
-    const place = row % order.length;
-    return row - place + order[place]!;
-  });
+/** The elements of a vector in an order of rows, zeros where there is none. */
+export function inRowOrder(vector: Float32Array, rows: Int32Array | undefined): Float32Array {
+  return rows === undefined ? vector : Float32Array.from(rows, (row) => (row < 0 ? 0 : vector[row]!));
 }
 
 /** The angles of a way to turn; channels that do not turn, or all of them without one, have the angle 0. */

@@ -1,0 +1,98 @@
+// The kernels of a decode step on the processor, for a driver without a GPU (`driver.cc`): their own source, by their names in
+// the PTX. Compiled with `-include cuda.h`.
+#include "../kernels/activation.cuh"
+#include "../kernels/attention_decode.cuh"
+#include "../kernels/join.cuh"
+#include "../kernels/linear.cuh"
+#include "../kernels/linear_wide.cuh"
+#include "../kernels/norm.cuh"
+#include "../kernels/norm_heads.cuh"
+#include "../kernels/repack.cuh"
+#include "../kernels/sample.cuh"
+
+#include <array>
+#include <map>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "../native/kernel_names.h"
+
+namespace esparse {
+
+// What kernels have of shared memory that is asked for at a launch, each by the name that it gives it.
+constexpr std::size_t kMostShared = 228 << 10;
+alignas(128) thread_local std::uint8_t attention_memory[kMostShared];
+alignas(128) thread_local std::uint8_t shared[kMostShared];
+alignas(128) thread_local std::uint64_t words[kMostShared / 8];
+alignas(128) thread_local float row[kMostShared / 4];
+
+namespace {
+
+using Runner = std::function<std::function<void()>(void** arguments)>;
+
+// Takes what the driver was given: a pointer to each argument, whose values are kept for a kernel of a graph.
+template <class... Parameters, std::size_t... kAt>
+Runner runner_of(void (*kernel)(Parameters...), std::index_sequence<kAt...>) {
+  return [kernel](void** arguments) -> std::function<void()> {
+    const std::tuple<std::remove_cv_t<Parameters>...> values(*static_cast<Parameters*>(arguments[kAt])...);
+    return [kernel, values] { std::apply(kernel, values); };
+  };
+}
+template <class... Parameters>
+Runner runner_of(void (*kernel)(Parameters...)) {
+  return runner_of(kernel, std::index_sequence_for<Parameters...>());
+}
+
+template <class Weights>
+void add_linears(std::map<std::string, Runner>& to, bool sparse) {
+  for (const int tokens : {1, 2, 4, 8, 16}) {
+    for (const int warps : {1, 2, 4, 8}) {
+      for (const Input input : {Input::kFragments, Input::kNormed}) {
+        for (const Output output : {Output::kPlanes, Output::kPairedPlanes, Output::kSwiglu}) {
+          const LinearKernel kernel = linear_kernel<Weights>(tokens, warps, input, output);
+          if (kernel != nullptr) to[linear_name(sparse, tokens, warps, input, output)] = runner_of(kernel);
+        }
+      }
+    }
+  }
+  for (const int tokens : {32, 64}) to[linear_wide_name(sparse, tokens)] = runner_of(linear_wide_kernel<Weights>(tokens));
+}
+
+std::map<std::string, Runner> all_runners() {
+  std::map<std::string, Runner> all = {
+      {kEmbed, runner_of(embed)},
+      {kNorm, runner_of(norm)},
+      {kJoin, runner_of(join)},
+      {kNormHeads, runner_of(norm_heads)},
+      {kSwigluKernel, runner_of(swiglu)},
+      {activate_sums_name(Activation::kSilu), runner_of(activate_sums<Activation::kSilu>)},
+      {activate_sums_name(Activation::kGelu), runner_of(activate_sums<Activation::kGelu>)},
+      {activate_sums_name(Activation::kRelu), runner_of(activate_sums<Activation::kRelu>)},
+      {kArgmaxParts, runner_of(argmax_parts)},
+      {kArgmax, runner_of(argmax)},
+      {kCheckPositions, runner_of(check_positions)},
+      {kRepackSparse, runner_of(repack_sparse)},
+      {kRepackDense, runner_of(repack_dense)},
+  };
+  add_linears<Sparse>(all, true);
+  add_linears<Dense>(all, false);
+  for (const int dims : {64, 128, 256}) all[attend_splits_name(dims)] = runner_of(attention_kernel(dims));
+  all[append_positions_name(64)] = runner_of(append_positions<64>);
+  all[append_positions_name(128)] = runner_of(append_positions<128>);
+  all[append_positions_name(256)] = runner_of(append_positions<256>);
+  return all;
+}
+
+}  // namespace
+}  // namespace esparse
+
+// A kernel with its arguments, to be run at once or as a part of a graph; nothing where there is no such kernel.
+std::function<void()> emulated_kernel(const char* name, const unsigned* grid, const unsigned* block, void** arguments) {
+  using namespace esparse;
+  static const std::map<std::string, Runner> runners = all_runners();
+  const auto found = runners.find(name);
+  if (found == runners.end()) return nullptr;
+  const Index3 blocks{grid[0], grid[1], grid[2]}, threads{block[0], block[1], block[2]};
+  return [blocks, threads, body = found->second(arguments)] { run_grid(blocks, threads, body); };
+}

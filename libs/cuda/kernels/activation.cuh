@@ -1,0 +1,53 @@
+// What stands between the linears of an MLP, from the planes of the first ones to the activations of down. Their rows lie in
+// the order of down's (shuffled) inputs, so nothing is permuted here. Where one CTA sums whole rows of gate and up, SwiGLU is
+// a part of that linear (`linear.cuh`).
+#pragma once
+#include "planes.cuh"
+
+namespace esparse {
+
+__device__ __forceinline__ float swiglu_of(float gate, float up) { return gate / (1 + expf(-gate)) * up; }
+
+// GELU by its approximation with tanh, which is x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
+__device__ __forceinline__ float gelu_of(float x) {
+  constexpr float kSteepness = 1.5957691216057308f, kCubic = 0.044715f;
+  return x / (1 + expf(-kSteepness * (x + kCubic * x * x * x)));
+}
+
+template <Activation kActivation>
+__device__ __forceinline__ float activation_of(float x) {
+  if constexpr (kActivation == Activation::kRelu) return fmaxf(x, 0);
+  if constexpr (kActivation == Activation::kGelu) return gelu_of(x);
+  return swiglu_of(x, 1);
+}
+
+// A thread makes two neighbours. Grid (inputs / 2 / kSwigluThreads, rounded up; tokens); rows of `gate_up`: gate's,
+// then up's.
+__global__ void __launch_bounds__(kSwigluThreads) swiglu(const Planes gate_up, std::uint8_t* fragments, int inputs) {
+  release_dependents();
+  const int input = 2 * (blockIdx.x * kSwigluThreads + threadIdx.x), token = blockIdx.y;
+  wait_for_producers();
+  if (input >= inputs) return;
+  const float2 gate = gate_up.sum<float2>(token, input), up = gate_up.sum<float2>(token, inputs + input);
+  write_pair(token_place(fragments, inputs, token, gate_up.tokens), input, swiglu_of(gate.x, up.x), swiglu_of(gate.y, up.y));
+}
+
+// The same with biases, other activations, and without a gate. Rows of `sums`, and of `bias`: those of gate, or of the only
+// linear, then up's, where there is one.
+template <Activation kActivation>
+__global__ void __launch_bounds__(kSwigluThreads)
+    activate_sums(const Planes sums, const float* bias, bool gated, std::uint8_t* fragments, int inputs) {
+  release_dependents();
+  const int input = 2 * (blockIdx.x * kSwigluThreads + threadIdx.x), token = blockIdx.y;
+  wait_for_producers();
+  if (input >= inputs) return;
+  const auto two_of = [&](int row) {
+    const float2 two = sums.sum<float2>(token, row);
+    return bias == nullptr ? two : add(two, __ldg(reinterpret_cast<const float2*>(bias + row)));
+  };
+  const float2 gate = two_of(input), up = gated ? two_of(inputs + input) : make_float2(1, 1);
+  write_pair(token_place(fragments, inputs, token, sums.tokens), input, activation_of<kActivation>(gate.x) * up.x,
+             activation_of<kActivation>(gate.y) * up.y);
+}
+
+}  // namespace esparse
