@@ -8,10 +8,12 @@ export interface FamilyCase {
   readonly dense?: boolean;
 }
 
-const of = (config: Readonly<Record<string, unknown>>, dense = false): FamilyCase => ({
+const llama = (config: Readonly<Record<string, unknown>>, dense = false): FamilyCase => ({
   config: () => ({ head_dim: 64, ...config }),
   dense,
 });
+const named = (name: string, config: Readonly<Record<string, unknown>> = {}) =>
+  llama({ architectures: [`${name}ForCausalLM`], ...config });
 
 /** OPT and GPT-2 by the names that these have for sizes. */
 const opt =
@@ -30,23 +32,61 @@ const gpt2: FamilyCase['config'] = (sizes) => ({
 
 /** What `--device cuda` serves. */
 export const FAMILIES: Readonly<Record<string, FamilyCase>> = {
-  LLaMA: of({}),
-  'LLaMA, dense': of({}, true),
+  'LLaMA, dense': llama({}, true),
+  'LLaMA: biases of all linears': llama({ attention_bias: true, mlp_bias: true }),
+  'LLaMA: GELU': llama({ hidden_act: 'gelu_new' }),
+  'LLaMA, heads of 80 channels': llama({ head_dim: 80 }),
+  'LLaMA, heads of 16 channels': llama({ head_dim: 16 }),
+  'LLaMA, 3 query heads to a key head, sizes that fill no block, a tied head': llama({
+    ...{ hidden_size: 576, intermediate_size: 1500, num_attention_heads: 9, num_key_value_heads: 3 },
+    tie_word_embeddings: true,
+  }),
+  'LLaMA 3: long waves stretched': llama({
+    rope_scaling: {
+      ...{ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
+      original_max_position_embeddings: 256,
+    },
+  }),
+  'Mistral: a window of 33 tokens': named('Mistral', { sliding_window: 33 }),
+  'Qwen2: biases of q, k and v': named('Qwen2'),
+  'Qwen2 with YaRN': named('Qwen2', {
+    rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 128 },
+  }),
+  'Qwen2, 7 query heads to a key head': named('Qwen2', { hidden_size: 896, num_attention_heads: 14 }),
+  'Qwen2, the layers from the second on with a window': named('Qwen2', {
+    use_sliding_window: true,
+    sliding_window: 33,
+    max_window_layers: 1,
+  }),
+  'Qwen3: norms of the heads of q and k': named('Qwen3', { head_dim: 128 }),
+  'Qwen3, heads of 32 channels': named('Qwen3', { head_dim: 32 }),
+  'Granite: multipliers': named('Granite', {
+    ...{ embedding_multiplier: 12, attention_multiplier: 0.05, residual_multiplier: 0.22, logits_scaling: 8 },
+  }),
+  'SmolLM3: layers that do not turn': {
+    config: ({ num_hidden_layers }) => ({
+      architectures: ['SmolLM3ForCausalLM'],
+      head_dim: 64,
+      no_rope_layers: Array.from({ length: num_hidden_layers }, (_, layer) => (layer + 1) % 2),
+    }),
+  },
+  'Phi-3: heads that turn in part': named('Phi3', { head_dim: undefined, partial_rotary_factor: 0.75 }),
+  'Phi-3, heads of 96 channels': {
+    config: ({ num_attention_heads }) => ({
+      architectures: ['Phi3ForCausalLM'],
+      hidden_size: 96 * num_attention_heads,
+    }),
+  },
   'OPT: layer norms, learned positions, biases, ReLU': { config: opt() },
   'OPT, dense, a head of its own': { config: opt({ tie_word_embeddings: false }), dense: true },
+  'OPT, heads of 80 channels': {
+    config: (sizes) => ({ ...opt()(sizes), hidden_size: 80 * sizes.num_attention_heads }),
+  },
   'GPT-2: GELU': { config: gpt2 },
-  'OLMo 2: norms behind attention and MLP, and of q and k as a whole': of({
-    architectures: ['Olmo2ForCausalLM'],
-  }),
-  'Gemma 3: heads of 256 channels': of({
-    architectures: ['Gemma3ForCausalLM'],
+  'OLMo 2: norms behind attention and MLP, and of q and k as a whole': named('Olmo2'),
+  'Gemma 3: heads of 256 channels, windows, norms around each part, GELU': named('Gemma3', {
     head_dim: 256,
     sliding_window: 33,
     sliding_window_pattern: 2,
   }),
-  'LLaMA, heads of 80 channels': of({ head_dim: 80 }),
-  'LLaMA, heads of 16 channels': of({ head_dim: 16 }),
-  'Qwen3, heads of 32 channels': of({ architectures: ['Qwen3ForCausalLM'], head_dim: 32 }),
-  'LLaMA: biases of all linears': of({ attention_bias: true, mlp_bias: true }),
-  'LLaMA, GELU': of({ hidden_act: 'gelu_new' }),
 };

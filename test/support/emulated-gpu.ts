@@ -3,6 +3,37 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { REPOSITORY } from './repository.ts';
 
+const EMULATION = path.join(REPOSITORY, 'libs/cuda/emulation');
+const sourcesOf = (...names: string[]) => names.map((name) => path.join(EMULATION, name));
+
+/**
+ * Compiles a libcuda.so.1 that runs the kernels of a decode step on the processor, in their own source, into a folder. Gives
+ * the variables with which a process finds it: a GPU after Hopper, whose prompts go through the kernels of decoding.
+ */
+export function emulatedDecoder(folder: string): NodeJS.ProcessEnv {
+  mkdirSync(folder, { recursive: true });
+  const compiler = process.env.CXX ?? 'g++';
+  const [object, library] = [path.join(folder, 'decode.o'), path.join(folder, 'libcuda.so.1')];
+  // Shared memory is `thread_local` there, and bytes are read as words.
+  const language = [
+    '-std=c++20',
+    '-fno-strict-aliasing',
+    '-fno-extern-tls-init',
+    '-include',
+    path.join(EMULATION, 'cuda.h'),
+  ];
+  const flags = ['-O1', '-fPIC', '-Wno-unknown-pragmas'];
+  execFileSync(compiler, [...flags, ...language, '-c', '-o', object, ...sourcesOf('decode.cc')]);
+  const parts = [...sourcesOf('driver.cc', 'threads.cc'), object];
+  execFileSync(compiler, [...flags, '-std=c++17', '-shared', '-o', library, ...parts]);
+  return {
+    ...process.env,
+    LD_LIBRARY_PATH: folder,
+    ESPARSE_TEST_EMULATED: '1',
+    FAKE_CUDA: 'major=10 sms=8',
+  };
+}
+
 /**
  * Compiles a libcuda.so.1 that runs the plain kernels on the processor, and a cuBLASLt of plain loops, into a folder. Gives
  * the variables with which a process finds them.
@@ -10,7 +41,7 @@ import { REPOSITORY } from './repository.ts';
 export function emulatedGpu(folder: string): NodeJS.ProcessEnv {
   mkdirSync(folder, { recursive: true });
   const compile = (library: string, ...sources: string[]) => {
-    const files = sources.map((name) => path.join(REPOSITORY, 'libs/cuda/emulation', name));
+    const files = sourcesOf(...sources);
     const flags = ['-std=c++17', '-O2', '-shared', '-fPIC', '-o', path.join(folder, library)];
     execFileSync(process.env.CXX ?? 'g++', [...flags, ...files]);
   };

@@ -136,7 +136,7 @@ std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas) {
   const Index3 grid{static_cast<unsigned>(ctas),
                   static_cast<unsigned>(of.kv_heads * query_groups(queries)), static_cast<unsigned>(tokens)};
   run_grid(grid, {kAttentionThreads, 1, 1},
-           [&] { of.dims == 64 ? attend_splits<64>(args) : attend_splits<128>(args); });
+           [&] { attention_kernel(of.dims)(args); });
   for (const std::uint32_t count : arrived) {
     if (count != 0) std::exit(5);
   }

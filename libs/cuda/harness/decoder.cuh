@@ -3,7 +3,7 @@
 #include "../kernels/attention_decode.cuh"
 #include "../kernels/norm.cuh"
 #include "../kernels/sample.cuh"
-#include "../kernels/swiglu.cuh"
+#include "../kernels/activation.cuh"
 #include "matrix.cuh"
 
 namespace harness {
@@ -157,7 +157,8 @@ class Step {
   void enqueue(const Launcher& launch, const StepTuning& tuning, const Omitted& omitted = {}) {
     const Shape& s = decoder_.shape;
     current_ = 0;
-    launch(embed, batch_.tokens, 256, 0, batch_.ids, decoder_.embedding, residual_[0], s.hidden, s.hidden, 1.f);
+    launch(embed, batch_.tokens, 256, 0, batch_.ids, decoder_.embedding, residual_[0], s.hidden, s.hidden, 1.f,
+           static_cast<const std::int32_t*>(batch_.positions), static_cast<const std::uint16_t*>(nullptr));
     Planes added{};
     for (const Layer& layer : decoder_.layers) {
       LinearLaunch qkv = linear(decoder_.sparse, s.hidden, qkv_);
@@ -283,7 +284,7 @@ class Step {
     const int queries = s.heads / s.kv_heads, heads = s.kv_heads * query_groups(queries);
     if (omitted.attention) return;
     launch(attention_kernel(s.dims),
-           dim3(attention_ctas(batch_.max_pages, heads * batch_.tokens, sm_count()), heads, batch_.tokens), kAttentionThreads,
+           dim3(attention_ctas(s.dims, batch_.max_pages, heads * batch_.tokens, sm_count()), heads, batch_.tokens), kAttentionThreads,
            attention_shared(s.dims, queries), args);
   }
 

@@ -1,8 +1,10 @@
 // The variants that need most registers, for the test that none of them keeps any in memory.
 #include "../kernels/attention_decode.cuh"
 #include "../kernels/attention_prefill.cuh"
+#include "../kernels/join.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
+#include "../kernels/norm_heads.cuh"
 #include "../kernels/prefill_linear.cuh"
 #include "../kernels/repack.cuh"
 #include "../kernels/sample.cuh"
@@ -23,5 +25,6 @@ template __global__ void prefill_linear<Dense, 256, PrefillOutput::kAdded>(const
 template __global__ void attend_chunk<128>(const __grid_constant__ PrefillAttention);
 template __global__ void attend_splits<64>(const __grid_constant__ AttentionArguments);
 template __global__ void attend_splits<128>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_splits<256>(const __grid_constant__ AttentionArguments);
 
 }  // namespace esparse

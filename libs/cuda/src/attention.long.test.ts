@@ -48,6 +48,10 @@ test.each<[string, Case]>([
     'with a window of one',
     { ...PLAIN, window: 1, heads: 2, keyHeads: 2, dims: 64, positions: [0, 511, 512] },
   ],
+  [
+    'of heads of 256 channels',
+    { ...PLAIN, window: 70, biased: true, heads: 4, keyHeads: 2, dims: 256, positions: [0, 64, 127, 300] },
+  ],
   ['of 3 queries a key', { ...PLAIN, heads: 9, keyHeads: 3, dims: 64, positions: [70] }],
   ['of 5 queries a key', { ...PLAIN, normed: true, heads: 5, keyHeads: 1, dims: 128, positions: [33, 600] }],
   ['of 7 queries a key', { ...PLAIN, heads: 14, keyHeads: 2, dims: 64, positions: [20] }],

@@ -205,7 +205,7 @@ export class CudaDecoder {
    * are gate and up
    */
   block(index: number, parts: BlockParts, linears: readonly (StoredLinear | undefined)[]): void {
-    const sparse = linears.map((linear) => linear && linear.indices !== undefined);
+    const sparse = linears.map((linear) => (linear === undefined ? undefined : linear.indices !== undefined));
     if (sparse[0] !== sparse[1] || sparse[0] !== sparse[2] || (sparse[5] ?? sparse[4]) !== sparse[4]) {
       throw new EsparseError('internal', 'linears that are read together are 2:4 together, or none is');
     }

@@ -105,7 +105,7 @@ export function readBlock(block: readonly BlockOp[], refuse: Refuse): BlockProgr
     activated.op === 'activation'
       ? [must(activated.input, 'linear')]
       : [must(activated.gate, 'linear'), must(activated.up, 'linear')];
-  const beforeMlp = entered(up === undefined ? [gate!] : [gate!, up], mlp.stream);
+  const beforeMlp = entered(up === undefined ? [gate] : [gate, up], mlp.stream);
   const part = added(mlp.stream);
   if (made.has(part.stream)) refuse('its blocks have more than attention and an MLP');
   const attention = must(part.last.input, 'attention');
