@@ -77,7 +77,7 @@ function track(seed, sentences) {
   return { samples, truth };
 }
 
-/** Runs the network over a track, frame by frame; `see` is called with what goes into it. */
+/** How sure the network is of a voice in each frame of a track; `see` is called with what goes into it. */
 async function listen(session, { samples, truth }, see = () => undefined) {
   let state = new Float32Array(2 * 128);
   const sr = new Tensor('int64', BigInt64Array.of(BigInt(RATE)), []);
@@ -93,7 +93,7 @@ async function listen(session, { samples, truth }, see = () => undefined) {
       sr,
     });
     state = Float32Array.from(stateN.data);
-    found.push(output.data[0] >= 0.5);
+    found.push(output.data[0]);
   }
   return found;
 }
@@ -125,11 +125,36 @@ export async function voiceScore(model) {
   let [both, either] = [0, 0];
   for (let seed = 1; seed <= 12; seed++) {
     const one = track(100_003 * seed, 8);
-    (await listen(session, one)).forEach((found, f) => {
+    (await listen(session, one)).forEach((sure, f) => {
+      const found = sure >= 0.5;
       both += found && one.truth[f] ? 1 : 0;
       either += (found ? 1 : 0) + (one.truth[f] ? 1 : 0);
     });
   }
   await session.release();
   return (100 * 2 * both) / either;
+}
+
+/** A track as a picture (low tones at the bottom, a column for each frame), where its voices are, and how sure a network is. */
+export async function heardIn(model, seed, sentences) {
+  const one = track(seed, sentences);
+  const session = await InferenceSession.create(readFileSync(model), { intraOpNumThreads: 1 });
+  const chances = await listen(session, one);
+  await session.release();
+  const [frames, bins] = [one.truth.length, FRAME / 4];
+  const spectrum = new Float32Array(frames * bins);
+  const angles = Float64Array.from({ length: FRAME }, (_, i) => (2 * Math.PI * i) / FRAME);
+  for (let f = 0; f < frames; f++) {
+    for (let bin = 0; bin < bins; bin++) {
+      let [re, im] = [0, 0];
+      for (let i = 0; i < FRAME; i++) {
+        const value = one.samples[f * FRAME + i] * (0.5 - 0.5 * Math.cos(angles[i]));
+        re += value * Math.cos(angles[(bin * i) % FRAME]);
+        im += value * Math.sin(angles[(bin * i) % FRAME]);
+      }
+      // From -10 to 30 decibels of the sum.
+      spectrum[(bins - 1 - bin) * frames + f] = 1 - (10 * Math.log10(re * re + im * im + 1e-9) + 10) / 40;
+    }
+  }
+  return { spectrum, bins, frames, truth: one.truth, chances };
 }

@@ -106,6 +106,23 @@ function randomNetwork(seed: number, nodes: number): Uint8Array {
         const biased = one('Add', [one('MatMul', [normal, weight(c, to)]), weight(to)]);
         push(one('Transpose', [biased], { perm: [0, 3, 1, 2] }), to);
       },
+      () => push(one('ConvTranspose', [name, weight(c, to, 1, 1), weight(to)]), to),
+      () => {
+        const padded = one('Pad', [name, whole(0, 0, 1, 1, 0, 0, 1, 1)]);
+        push(one('Conv', [padded, weight(to, c, 3, 3)]), to);
+      },
+      () => {
+        const scales = constant([4], () => 2);
+        constants[scales] = { shape: [4], data: Float32Array.of(1, 1, 2, 2) };
+        const larger = one('Resize', [name, '', scales], { mode: 'nearest' });
+        push(one('MaxPool', [larger], { kernel_shape: [2, 2], strides: [2, 2] }), c);
+      },
+      () => {
+        const more = one('Unsqueeze', [name, whole(2)]);
+        push(one('Squeeze', [one('Neg', [more]), whole(2)]), c);
+      },
+      // As PaddlePaddle's exporter adds a bias.
+      () => push(one('Add', [name, one('Reshape', [weight(c), whole(1, c, 1, 1)])]), c),
       () => {
         const flat = one('Reshape', [name, whole(0, c, -1)]);
         push(one('Reshape', [one('Tanh', [flat]), whole(0, c, SIZE, SIZE)]), c);
@@ -119,7 +136,13 @@ function randomNetwork(seed: number, nodes: number): Uint8Array {
     pick(2) === 0
       ? one('Flatten', [pooled], { axis: 1 })
       : one('ReduceMean', [pooled, whole(2, 3)], { keepdims: 0 });
-  const hidden = one('Gemm', [vector, weight(16, 16), weight(16)], { transB: 1 });
+  const first = one('Gemm', [vector, weight(16, 16), weight(16)], { transB: 1 });
+  const states = one('LSTM', [one('Unsqueeze', [first, whole(0)]), weight(1, 32, 16), weight(1, 32, 8)], {
+    hidden_size: 8,
+  });
+  const hidden = one('Gemm', [one('Reshape', [states, whole(1, 8)]), weight(16, 8), weight(16)], {
+    transB: 1,
+  });
   const other = one('MatMul', [one('Relu', [hidden]), weight(16, 8)]);
   const both = one('Concat', [hidden, other], { axis: -1 });
   const normal = one('LayerNormalization', [both, positive([24]), weight(24)]);
@@ -261,7 +284,12 @@ test('a folded graph computes the same, and what is folded has its groups in a r
       ];
       return within(linear, kind === 1 ? all : reach, pick);
     });
-    for (const { order } of fates) counts[order] = (counts[order] ?? 0) + 1;
+    for (const { order, at = '' } of fates) {
+      counts[order] = (counts[order] ?? 0) + 1;
+      // What stops an order is an end of the graph, another matrix, a convolution in groups, an LSTM, or a part.
+      if (order === 'fixed') expect(at).toMatch(/^$|^\w+$|of the graph\)$|\((Conv|LSTM)\)$/);
+      if (order === 'parts') expect(at).toMatch(/\((Concat|Split|GroupNormalization|Conv)\)$/);
+    }
   }
   // All of it was met.
   for (const order of ['folded', 'contiguous', 'kernel', 'parts', 'fixed']) {

@@ -66,6 +66,12 @@ const pool: Rule = (_, [first]) => first && [...first.slice(0, 2), ...positions(
 const overPositions: Rule = (node, [first], known) =>
   first?.map((size, axis) => (axis < 2 && isOverPositions(node, first, known) ? size : null));
 
+/** All states: (time, directions, batch, hidden). */
+const recurrent: Rule = (node, [first, , states]) =>
+  first?.length === 3 && states?.length === 3 && intOf(node, 'layout', 0) === 0
+    ? [first[0]!, states[0]!, first[1]!, states[2]!]
+    : undefined;
+
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...SAME.map((op) => [op, same] as const),
   ...BROADCASTS.map((op) => [op, broadcast] as const),
@@ -167,6 +173,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
       return Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (left.shift() ?? null)));
     },
   ],
+  ['LSTM', recurrent],
+  ['GRU', recurrent],
   ['Resize', overPositions],
   ['Pad', overPositions],
 ]);
