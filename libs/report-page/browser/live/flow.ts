@@ -5,7 +5,7 @@ import { Figure } from '../figure.ts';
 import { layersOf } from './layers.ts';
 import { svg } from './svg.ts';
 import type { LivePart } from './view.ts';
-import { count, operatorInWords, shareInWords } from './words.ts';
+import { count, operatorInWords, purposeOf, shareInWords } from './words.ts';
 
 /** Sizes in the units of the drawing, which is as wide as the page lets it be. */
 const WIDTH = 560;
@@ -42,7 +42,7 @@ export function flowFigure(): LivePart {
       host.replaceChildren(drawing(graph, operators, busiest?.operator));
       figure.show({
         title: titleOf(state, graph, busiest),
-        note: `What happens to a block, from above.${operators.length === 0 ? '' : ' Bars: how each operator spends its time, in the last second while the run goes on. The framed one works most: it bounds the speed.'}`,
+        note: `What happens to a block, from above.${operators.length === 0 ? '' : ' Bars: how each operator spends its time, in the last second while the run goes on. The framed one works most: it bounds the speed.'} A name says what it is for when it is pointed at, as the numbers do.`,
         alt: `The dataflow of ${graph.nodes.length} operators. ${operators.map(inWords).join('; ')}`,
         table: {
           columns: [
@@ -55,6 +55,7 @@ export function flowFigure(): LivePart {
             'a second',
             'waiting',
             'busy seconds in all',
+            'what it is for',
           ],
           rows: operators.map(({ operator, busy, backpressured, idle, done, unit, rate, queue }) => [
             operator,
@@ -66,6 +67,7 @@ export function flowFigure(): LivePart {
             rate,
             queue,
             state.operatorSeconds[operator]?.busy,
+            purposeOf(operator),
           ]),
         },
       });
@@ -93,13 +95,15 @@ function withStatistics(graph: LiveGraph, operators: readonly LiveOperator[]): L
     .filter((id) => id.startsWith('statistic:') && !known.has(id));
   const reader = graph.nodes.find(({ id }) => id.startsWith('metric:'))?.id;
   if (missing.length === 0 || reader === undefined) return graph;
+  // Outputs are compared when a linear is packed.
+  const readerOf = (id: string) => (id === 'statistic:row-sample' ? 'pack' : reader);
   return {
     nodes: [...graph.nodes, ...missing.map((id) => ({ id, kind: 'statistic', label: operatorInWords(id) }))],
     edges: [
       ...graph.edges.filter(({ from, to }) => from !== 'tap' || to !== reader),
       ...missing.flatMap((id) => [
         { from: 'tap', to: id },
-        { from: id, to: reader },
+        { from: id, to: readerOf(id) },
       ]),
     ],
   };
@@ -162,7 +166,7 @@ function drawing(
   });
   const nodes = graph.nodes.flatMap(({ id, label }) => {
     const place = places.get(id);
-    return place === undefined ? [] : [node(place, label, figures.get(id), id === busiest)];
+    return place === undefined ? [] : [node(place, { id, label }, figures.get(id), id === busiest)];
   });
   return svg(
     'svg',
@@ -197,7 +201,7 @@ function edge(from: Placed, to: Placed, lane: number | undefined): SVGElement {
 
 function node(
   { x, y, width }: Placed,
-  label: string,
+  { id, label }: Pick<LiveGraph['nodes'][number], 'id' | 'label'>,
   figures: LiveOperator | undefined,
   isBusiest: boolean,
 ): SVGElement {
@@ -210,6 +214,7 @@ function node(
   return svg(
     'g',
     { transform: `translate(${x} ${y})` },
+    titled(label, purposeOf(id)),
     svg('rect', { width, height: NODE_HEIGHT, rx: 7, class: isBusiest ? 'node slowest' : 'node' }),
     text(18, label),
     ...(figures === undefined
@@ -222,6 +227,13 @@ function node(
           text(60, workInWords(figures), true),
         ]),
   );
+}
+
+/** What a browser shows where the pointer rests. */
+function titled(label: string, purpose: string): SVGElement {
+  const title = svg('title', {});
+  title.textContent = purpose === '' ? label : `${label}: ${purpose}`;
+  return title;
 }
 
 function sharesInWords({ busy, backpressured }: LiveOperator): string {

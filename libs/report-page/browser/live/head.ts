@@ -84,7 +84,7 @@ function factsOf(state: LiveState): [name: string, value: string][] {
     const rate = passed > 0.2 ? (done - doneThen) / passed : 0;
     facts.push(['Block', `${block} of ${blocks.length}: ${phase}`]);
     facts.push([
-      'Done of it',
+      'Done of this phase',
       `${count(done)} of ${count(total)} ${unit}${rate > 0 ? `, ${count(rate)}/s` : ''}`,
     ]);
   }
@@ -99,7 +99,7 @@ function factsOf(state: LiveState): [name: string, value: string][] {
       estimate.left === undefined ? 'known after a block' : secondsInWords(estimate.left / 1000),
     ]);
   const slowest = slowestOf(state);
-  if (slowest !== undefined) facts.push(['Works most in all', slowest]);
+  if (slowest !== undefined) facts.push(['Has worked most', slowest]);
   return facts;
 }
 
@@ -125,6 +125,6 @@ function slowestOf({ operatorSeconds, graph }: LiveState): string | undefined {
 function sourceInWords({ source }: LiveState): string {
   if (source === undefined) return '';
   return source.detail === 'events'
-    ? `As its process says, of ${source.source}.`
-    : `As the store ${source.source} shows it: blocks once they are committed. Operators, workers and times within a block are in the events of the process alone (--events).`;
+    ? `Store: ${source.source}. Told by the process of the run.`
+    : `Store: ${source.source}. It has blocks once they are committed; operators, workers and times within a block are told by the process of the run alone: give what it prints by --events.`;
 }

@@ -32,3 +32,26 @@ export function operatorInWords(
 ): string {
   return nodes.find(({ id }) => id === operator)?.label ?? operator.replace(/^[a-z-]+:/, '');
 }
+
+/** What operators are there for, by their names, or by the kind that their names begin with. */
+const PURPOSES: Readonly<Record<string, string>> = {
+  tap: 'the inputs of linears, as the model computes them from the calibration text',
+  'statistic:amplitude': 'how large the values of each channel are',
+  'statistic:entropy': 'how much information each channel carries',
+  'statistic:row-sample': 'some inputs, on which the outputs before and after are compared',
+  statistic: 'gathers what is known of each channel',
+  load: 'reads the weights of a linear from the checkpoint',
+  metric: 'gives each weight a score: how much it matters',
+  shuffle: 'looks for an order of channels in which groups lose less',
+  'step:mask': 'keeps the best weights of each group',
+  stage: 'changes what is kept, or the weights that are',
+  pack: 'puts the weights that are kept beside their places',
+  'block-stage': 'changes the weights of the whole block',
+  commit: 'writes the block: from then on it is there for good',
+  advance: 'runs the pruned block: what comes out is the input of the next one',
+};
+
+/** What an operator does, for readers who do not know its name. */
+export function purposeOf(operator: string): string {
+  return PURPOSES[operator] ?? PURPOSES[operator.replace(/:.*$/s, '')] ?? '';
+}
