@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -7,6 +7,7 @@ import path from 'node:path';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
 import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { showLive } from '../support/live.ts';
 import { objectsOf } from '../support/objects.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
@@ -170,4 +171,57 @@ test.each<[string, string[], Record<string, string>, number, RegExp]>([
   } finally {
     process.env = before;
   }
+});
+
+test('a run in a bucket is shown while it goes on in another process, and when it has ended', async () => {
+  const first = await esparseUntil(
+    (line) => line.includes('"committed"') && line.includes('"block":1'),
+    ...['prune', ...options(store('shown')), '--json'],
+  );
+  const ended = once(first, 'exit');
+  // It stands still for as long as the page takes to start.
+  first.kill('SIGSTOP');
+  const live = await showLive('--store', store('shown'));
+  try {
+    const before = await live.state(({ blocks }) => blocks[0]?.committed !== undefined);
+    expect(before.state).toBe('running');
+    expect(before.blocks.at(-1)!.committed).toBeUndefined();
+    expect(before.blocks[0]!.linears[0]).toMatchObject({
+      linear: 'q_proj',
+      outputError: expect.any(Number),
+    });
+    await expect((await fetch(new URL('report', live.url))).text()).resolves.toMatch(
+      /as far as it is \([123] of 4 blocks\)/,
+    );
+    first.kill('SIGCONT');
+    await expect(ended).resolves.toEqual([0, null]);
+    const after = await live.state(({ state }) => state === 'finished');
+    expect(after.blocks.map(({ committed }) => committed !== undefined)).toEqual([true, true, true, true]);
+    expect(after.started!.time <= after.blocks[0]!.committed!.time).toBe(true);
+    expect(after.log.filter(({ text }) => /cannot|damaged/.test(text))).toEqual([]);
+  } finally {
+    first.kill('SIGCONT');
+    await expect(live.stop()).resolves.toBe(0);
+  }
+  const again = await showLive('--store', store('shown'));
+  try {
+    const { started, blocks } = await again.state(({ state }) => state === 'finished');
+    expect([started!.model, blocks.length]).toEqual(['llama-2m', 4]);
+  } finally {
+    await expect(again.stop()).resolves.toBe(0);
+  }
+});
+
+test('the report of a store in a bucket is that of the same store in a folder, but for its place', async () => {
+  await esparseJson('prune', ...options(store('reported')));
+  const pages = await Promise.all(
+    [store('reported'), at('folder')].map(async (place, i) => {
+      const out = at(`report-${i}.html`);
+      await expect(esparseJson('report', '--store', place, '--out', out)).resolves.toMatchObject({
+        damage: [],
+      });
+      return (await readFile(out, 'utf8')).replaceAll(place, 'PLACE');
+    }),
+  );
+  expect(pages[0]).toBe(pages[1]);
 });
