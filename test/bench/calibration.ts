@@ -10,6 +10,7 @@ import { writeRandomLlama } from '../support/random-model.ts';
 import { EXAMPLE_CALIBRATION } from '../support/repository.ts';
 import { benchLocalShuffle } from './local-shuffle.ts';
 import { benchMemory } from './memory.ts';
+import { benchOutputError } from './output-error.ts';
 import { benchStatistics } from './statistics.ts';
 import { benchTileStream } from './tile-stream.ts';
 import { benchWholeRun } from './whole-run.ts';
@@ -18,15 +19,17 @@ interface Flags {
   readonly model?: string;
   readonly calibration: string;
   readonly samples: string;
+  readonly pairs: string;
   readonly only?: string[];
 }
 
-const SECTIONS = ['stream', 'statistics', 'shuffle', 'memory', 'run'];
+const SECTIONS = ['stream', 'statistics', 'shuffle', 'memory', 'run', 'output-error'];
 
 const flags = new Command('bench:calibration')
   .option('--model <dir>', 'checkpoint to measure on (default: a generated LLaMA of 8 blocks of 512 / 1408)')
   .option('--calibration <file>', 'calibration text', EXAMPLE_CALIBRATION)
   .option('--samples <n>', 'windows of 512 tokens of the whole run', '128')
+  .option('--pairs <n>', 'pairs of runs with and without the change of outputs', '3')
   .option('--only <section...>', `of ${SECTIONS.join(', ')}`)
   .parse()
   .opts<Flags>();
@@ -40,6 +43,8 @@ try {
   if (wanted.has('shuffle')) await benchLocalShuffle();
   if (wanted.has('memory')) await benchMemory(scratch);
   if (wanted.has('run')) await benchWholeRun(model, flags.calibration, Number(flags.samples), scratch);
+  if (wanted.has('output-error'))
+    await benchOutputError(model, flags.calibration, Number(flags.pairs), scratch);
 } finally {
   await rm(scratch, { recursive: true, force: true });
 }

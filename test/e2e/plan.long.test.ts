@@ -64,7 +64,7 @@ test('the reconstruction is planned too: its options, what the Hessians hold, an
   const plain = await plan(...args);
   const solving = await plan(...args, '--pipeline', 'e-sparse-reconstruct', '--set', 'steps=10');
   expect(solving).toMatchObject({
-    statistics: ['entropy', 'amplitude', 'gram', 'drift'],
+    statistics: ['entropy', 'amplitude', 'gram', 'drift', 'row-sample'],
     steps: [
       { kind: 'metric', name: 'e-sparse' },
       { kind: 'shuffle', name: 'both' },

@@ -33,7 +33,7 @@ const std::map<std::string, Runner>& runners() {
       KERNEL(scale_elements),   KERNEL(add_elements),    KERNEL(add_to_rows),   KERNEL(activate),
       KERNEL(gate_elements),    KERNEL(rms_norm),        KERNEL(layer_norm),    KERNEL(turn_heads),
       KERNEL(causal_softmax),   KERNEL(amplitude_update), KERNEL(amplitude_merge), KERNEL(entropy_begin),
-      KERNEL(entropy_ranges),   KERNEL(entropy_count),
+      KERNEL(entropy_ranges),   KERNEL(entropy_count),   KERNEL(row_draws),
       TUNE(tune_activation), TUNE(tune_activation_back), TUNE(tune_adam),
       TUNE(tune_add), TUNE(tune_column_parts), TUNE(tune_columns),
       TUNE(tune_gated), TUNE(tune_gated_back), TUNE(tune_gather),

@@ -1,3 +1,4 @@
 // Every kernel that folds activations into statistics, as one module: `npm run cuda:ptx` compiles it.
 #include "statistics/amplitude.cuh"
 #include "statistics/entropy.cuh"
+#include "statistics/row_draws.cuh"

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { STATISTICS } from '@esparse/statistics';
 import { emulatedGpu } from './testing/emulated-gpu.ts';
 
 const gpu = emulatedGpu();
@@ -6,12 +7,12 @@ afterAll(() => {
   gpu.remove();
 });
 
-test('amplitude and entropy are those of the processor, byte by byte, whatever the activations', () => {
+test('every statistic that comes with esparse is that of the processor, byte by byte, whatever the activations', () => {
   const { outcomes, held } = gpu.run(path.join(import.meta.dirname, 'testing/statistic-cases.ts')) as {
     outcomes: { case: string; statistic: string; type: string; same: boolean }[];
     held: number;
   };
-  expect(outcomes).toHaveLength(14 * 2 * 2);
+  expect(outcomes).toHaveLength(14 * 2 * STATISTICS.size);
   expect(outcomes.filter(({ same }) => !same)).toEqual([]);
   expect(held).toBe(0);
 });

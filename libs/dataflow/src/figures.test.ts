@@ -2,7 +2,7 @@ import { lastValueFrom, of } from 'rxjs';
 import { openInferenceKernels, widenReference } from '@esparse/kernels';
 import { both, magnitude, unpackToF32, type PackedLinear } from '@esparse/sparsity';
 import { sampledRows, type StatisticReader } from '@esparse/statistics';
-import { pruneLinear, type LinearJob } from './index.ts';
+import { pruneLinear, type FigureOptions, type LinearJob } from './index.ts';
 
 const ROWS = 32;
 const COLS = 16;
@@ -14,7 +14,8 @@ const job = (readings: LinearJob['readings']): LinearJob => ({
   ...{ block: 0, name: 'q', tap: 'in', rows: ROWS, cols: COLS, pattern: { keep: 2, group: 4 }, readings },
 });
 const sample = new Map<StatisticReader, unknown>([[sampledRows, { rows: TOKENS, data: inputs }]]);
-const pruned = (figures: boolean, readings: LinearJob['readings'] = sample) =>
+const outputs = { sample: sampledRows, kernels: openInferenceKernels() };
+const pruned = (figures: FigureOptions | undefined, readings: LinearJob['readings'] = sample) =>
   lastValueFrom(
     of(job(readings)).pipe(
       pruneLinear({
@@ -23,7 +24,7 @@ const pruned = (figures: boolean, readings: LinearJob['readings'] = sample) =>
         shuffle: both(),
         stages: [],
         report: { note: () => undefined, progress: () => undefined },
-        figures: figures ? { sample: sampledRows, kernels: openInferenceKernels() } : undefined,
+        figures,
       }),
     ),
   );
@@ -46,26 +47,26 @@ function errorOf(dense: Float32Array, sparse: Float32Array): number {
 }
 
 test('figures are what their formulas say', async () => {
-  const { packed, figures } = await pruned(true);
+  const { packed, figures } = await pruned({ scores: true, outputs });
   const dense = widenReference('bf16', weights);
   expect(figures!.outputError).toBeCloseTo(errorOf(dense, await unpackToF32(packed as PackedLinear)), 5);
   // Of magnitude, the score of a weight is its size.
-  expect(figures!.totalScore).toBeCloseTo(
+  expect(figures!.scores!.total).toBeCloseTo(
     dense.reduce((sum, weight) => sum + Math.abs(weight), 0),
     3,
   );
   const mean = (channel: number) =>
     dense.reduce((sum, weight, i) => sum + (i % COLS === channel ? Math.abs(weight) : 0), 0) / ROWS;
-  figures!.meanScore.forEach((score, channel) => {
+  figures!.scores!.mean.forEach((score, channel) => {
     expect(score).toBeCloseTo(mean(channel), 5);
   });
 });
 
 test('without figures, the same weights are kept; without inputs, no output is known', async () => {
-  const { figures, ...rest } = await pruned(false);
+  const { figures, ...rest } = await pruned(undefined);
   expect(figures).toBeUndefined();
-  const { figures: some, ...same } = await pruned(true);
+  const { figures: some, ...same } = await pruned({ scores: false, outputs });
   expect({ ...rest.packed }).toEqual({ ...same.packed });
-  expect(some).toBeDefined();
-  expect((await pruned(true, new Map())).figures).not.toHaveProperty('outputError');
+  expect(some).toEqual({ outputError: expect.any(Number) });
+  expect((await pruned({ scores: true, outputs }, new Map())).figures).toEqual({ scores: expect.anything() });
 });

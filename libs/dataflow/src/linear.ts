@@ -59,19 +59,25 @@ export interface MaskedLinear extends ShuffledLinear {
 /** Figures of a linear that is not packed yet. */
 export interface BegunFigures extends Omit<LinearFigures, 'outputError'> {
   /** Some inputs, and what the dense weights make of them; absent where no inputs are known. */
-  readonly outputs:
+  readonly outputs?:
     | { readonly kernels: InferenceKernels; readonly inputs: RowSample; readonly dense: Float32Array }
     | undefined;
 }
 
 /** What a report shows of a linear beside what is stored of it anyway. */
 export interface LinearFigures {
-  /** The sum of all scores: of those that are kept, and of those that are lost. */
-  readonly totalScore: number;
-  /** The mean score of each channel, (cols), in the original order. */
-  readonly meanScore: Float32Array;
+  /** Where they are wanted. */
+  readonly scores?: ScoreFigures;
   /** ‖XW − XŴ‖ / ‖XW‖ on some rows of the calibration; absent where no inputs are known. */
   readonly outputError?: number;
+}
+
+/** Of all scores of a linear, of those that are kept and of those that are lost. */
+export interface ScoreFigures {
+  /** Their sum. */
+  readonly total: number;
+  /** The mean score of each channel, (cols), in the original order. */
+  readonly mean: Float32Array;
 }
 
 /** Packed: what is committed. Its weights, scores and mask are freed. */

@@ -17,13 +17,15 @@ export type { StoredLinear } from '@esparse/sparsity';
 /** Kept score in the original order and in the shuffled one. */
 const keptScore = z.object({ before: z.number(), after: z.number() });
 /** What a report shows beside. */
-const figuresOf = z.object({ totalScore: z.number(), outputError: z.number().optional() });
+const figuresOf = z.object({ totalScore: z.number() });
 
 /** What a group says of a linear beside its encoding. */
 const recordOf = z.object({
   /** Absent where nothing is pruned. */
   keptScore: keptScore.optional(),
   figures: figuresOf.optional(),
+  /** ‖XW − XŴ‖ / ‖XW‖ on some rows of the calibration; absent where it was not found. */
+  outputError: z.number().optional(),
 });
 
 /** The attributes of a packed linear, as stored. */
@@ -42,6 +44,7 @@ export interface LinearRecord {
   /** Absent where nothing is pruned. */
   readonly keptScore?: KeptScore;
   readonly figures?: StoredFigures | undefined;
+  readonly outputError?: number | undefined;
 }
 
 /** Writes a linear: its arrays below `<name>/`, and what they mean. */
@@ -49,11 +52,12 @@ export async function writeLinear(
   transaction: Transaction,
   name: string,
   linear: StoredLinear,
-  { keptScore: score, figures }: LinearRecord,
+  { keptScore: score, figures, outputError }: LinearRecord,
 ): Promise<void> {
   const record = {
     ...(score && { keptScore: score }),
-    ...(figures && { figures: numbersOf(figures) }),
+    ...(figures && { figures: { totalScore: figures.totalScore } }),
+    ...(outputError !== undefined && { outputError }),
   };
   const puts = arraysOf(linear).map(([array, input]) => transaction.putArray(`${name}/${array}`, input));
   if (figures !== undefined) {
@@ -65,10 +69,6 @@ export async function writeLinear(
   // may reuse the memory after it.
   await Promise.allSettled(puts);
   await Promise.all(puts);
-}
-
-function numbersOf({ totalScore, outputError }: StoredFigures): z.infer<typeof figuresOf> {
-  return { totalScore, ...(outputError !== undefined && { outputError }) };
 }
 
 /** The arrays of a linear, by their names. */

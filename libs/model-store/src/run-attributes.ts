@@ -53,6 +53,8 @@ const schema = z.object({
     /** Tokens that an expert must have seen to be pruned by its own statistics; absent where there are no experts. */
     expertTokens: z.number().int().positive().optional(),
     skipIndivisible: z.boolean(),
+    /** Whether the change of each linear's output was found; absent where it was not. */
+    outputError: z.literal(true).optional(),
     /** Whether figures for a report were taken; absent where they were not. */
     figures: z.literal(true).optional(),
     /** Whether these have the tokens at which channels are largest, and the calibration's tokens; absent where they do not. */

@@ -95,6 +95,7 @@ test('what an older version did not keep is missing, with the option that keeps 
   const { missing } = (await gather(await runOf(2))).data;
   const how = (what: string) => missing.find((one) => one.what.includes(what))?.how;
   expect(how('the share of the score that is lost')).toContain('--figures');
+  expect(how('how much the output of each linear changes')).toContain('outputError');
   expect(how('amplitude')).toContain('--pipeline');
   expect(how('perplexity')).toContain('--text');
   expect(how('times, memory')).toContain('--events');

@@ -36,12 +36,19 @@ export function missingOf(
       add('the amplitude of channels', 'prune with a pipeline that reads it, such as `--pipeline wanda`');
     }
   }
-  if (prunedLinears(blocks).length > 0 && attributes.options.figures !== true) {
+  const pruned = prunedLinears(blocks);
+  if (pruned.length > 0 && pruned.every(({ linear }) => linear.outputError === undefined)) {
     add(
-      'the share of the score that is lost, how much the output of each linear changes, how the error grows over the blocks, and the histograms of channels',
+      'how much the output of each linear changes',
+      'prune again with this version and without `--set outputError=false`; with a pipeline that reads no activations, also with `--figures`',
+    );
+  }
+  if (pruned.length > 0 && attributes.options.figures !== true) {
+    add(
+      'the share of the score that is lost, how the error grows over the blocks, and the histograms of channels',
       'prune with `--figures`, which takes more time: of a small calibration a third, the less the larger it is',
     );
-  } else if (prunedLinears(blocks).length > 0) {
+  } else if (pruned.length > 0) {
     if (has('entropy') && taps.every(({ shown }) => shown?.histogram === undefined))
       add('the histograms of channels', 'an older version has pruned: prune again with `--figures`');
     if (taps.every(({ shown }) => shown?.top === undefined))

@@ -81,13 +81,13 @@ function figuresOf(
   { name, rows, cols, bytes, permutationBytes, keptScore }: LinearInspection,
   tap: string,
 ): LinearData {
-  const { keep, group: size, figures } = linearAttributesOf(group, name) ?? {};
+  const { keep, group: size, figures, outputError } = linearAttributesOf(group, name) ?? {};
   return {
     ...{ name, tap, rows, cols, bytes, permutationBytes },
     ...(keep !== undefined && size !== undefined && { pattern: { keep, group: size } }),
     ...(keptScore && { keptScore }),
     ...(figures && { totalScore: figures.totalScore }),
-    ...(figures?.outputError !== undefined && { outputError: figures.outputError }),
+    ...(outputError !== undefined && { outputError }),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   describeOptions,
   magnitude,
   none,
+  type OptionsSchema,
 } from './index.ts';
 
 const powers = defineMetric({
@@ -156,6 +157,19 @@ test('options are described by name, type, default and meaning', () => {
     { name: 'kind', type: 'a | b', required: true },
     { name: 'count', type: 'integer' },
   ]);
+});
+
+test('every pipeline has an option that turns the comparison of outputs off, and none declares another of that name', () => {
+  const mine = (options: OptionsSchema) =>
+    definePipeline({ name: 'mine', summary: '', options, create: () => ({ metric: magnitude() }) });
+  const pipeline = mine(z.object({}));
+  expect(configurePipeline(pipeline)).toMatchObject({ outputError: true, options: {} });
+  expect(configurePipeline(pipeline, { outputError: false })).toMatchObject({
+    outputError: false,
+    options: {},
+  });
+  expect(() => configurePipeline(pipeline, { outputError: 1 })).toThrow('pipeline mine: outputError is 1');
+  expect(() => mine(z.object({ outputError: z.number() }))).toThrow('declares the option outputError');
 });
 
 test('a pipeline with its options has a metric, a shuffle and stages, those left out being none', () => {

@@ -12,6 +12,7 @@ test('the public surface is this, and nothing else', () => {
     'both',
     'canonicalOrder',
     'commonAttributes',
+    'commonOptions',
     'configurePipeline',
     'defineBlockStage',
     'defineMetric',

@@ -36,6 +36,7 @@ export {
   type SequenceStates,
 } from './block-stage.ts';
 export type { TuneRequest, TuneRounding } from './tune-request.ts';
+export { commonOptions } from './common-options.ts';
 export {
   configurePipeline,
   definePipeline,

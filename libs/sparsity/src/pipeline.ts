@@ -2,6 +2,7 @@ import { EsparseError, isEsparseError, messageOf, whereThrown } from '@esparse/e
 import { checkPlugin } from '@esparse/statistics';
 import { z } from 'zod';
 import type { BlockStage } from './block-stage.ts';
+import { commonOptions } from './common-options.ts';
 import type { Metric } from './metric.ts';
 import {
   resolveOptions,
@@ -60,6 +61,8 @@ export interface ConfiguredPipeline {
   readonly version: number;
   /** The options, defaults among them. */
   readonly options: JsonObject;
+  /** Whether the change of each linear's output is found, where activations are gathered anyway: see `commonOptions`. */
+  readonly outputError: boolean;
   readonly metric: Metric;
   readonly shuffle: Shuffle;
   readonly stages: readonly Stage[];
@@ -70,7 +73,7 @@ export interface ConfiguredPipeline {
 /**
  * Defines a pipeline.
  *
- * @throws EsparseError 'usage' for a name or version that no pipeline may have
+ * @throws EsparseError 'usage' for a name or version that no pipeline may have, and for an option that every pipeline has
  */
 export function definePipeline<Schema extends OptionsSchema = NoOptions>(
   definition: Pipeline<Schema>,
@@ -78,6 +81,12 @@ export function definePipeline<Schema extends OptionsSchema = NoOptions>(
   // Without options, `Schema` is `NoOptions`.
   const { version = 1, options = z.object({}) as unknown as Schema } = definition;
   checkPlugin('pipeline', definition.name, version);
+  const taken = Object.keys(options.shape).find((option) => Object.hasOwn(commonOptions.shape, option));
+  if (taken !== undefined) {
+    throw new EsparseError('usage', `pipeline ${definition.name} declares the option ${taken}`, {
+      hint: 'every pipeline has an option of this name already: choose another one',
+    });
+  }
   return { ...definition, version, options };
 }
 
@@ -96,7 +105,9 @@ export function configurePipeline<Schema extends OptionsSchema>(
   const { name, summary, version = 1, options: schema } = pipeline;
   checkPlugin('pipeline', name, version);
   const who = `pipeline ${name}`;
-  const { values, json } = resolveOptions(who, schema, given);
+  const { common, own } = apart(given);
+  const { outputError } = resolveOptions(who, commonOptions, common).values;
+  const { values, json } = resolveOptions(who, schema, own);
   const {
     metric,
     shuffle = none(),
@@ -113,11 +124,22 @@ export function configurePipeline<Schema extends OptionsSchema>(
     summary,
     version,
     options: json,
+    outputError,
     metric,
     shuffle,
     stages,
     blockStages,
     ...(source === undefined ? {} : { source }),
+  };
+}
+
+/** The options that every pipeline has, and those of its own. */
+function apart(given: Readonly<Record<string, unknown>>) {
+  const isCommon = ([name]: readonly [string, unknown]) => Object.hasOwn(commonOptions.shape, name);
+  const entries = Object.entries(given);
+  return {
+    common: Object.fromEntries(entries.filter(isCommon)),
+    own: Object.fromEntries(entries.filter((entry) => !isCommon(entry))),
   };
 }
 

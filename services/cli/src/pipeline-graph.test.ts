@@ -9,6 +9,7 @@ test('each step comes after the one before and the statistics that it reads', ()
   expect(before('metric:e-sparse')).toEqual(['load', 'statistic:entropy', 'statistic:amplitude']);
   expect(before('shuffle:both')).toEqual(['metric:e-sparse']);
   expect(before('stage:reconstruct')).toEqual(['step:mask', 'statistic:gram', 'statistic:drift']);
+  expect(before('pack')).toEqual(['stage:reconstruct', 'statistic:row-sample']);
   expect(before('commit')).toEqual(['pack']);
 });
 

@@ -18,10 +18,11 @@ export interface GraphNode {
 
 /** The dataflow of one block: from taps through statistics, score, order, mask and stages to the commit. */
 export function pipelineGraph(
-  { name, metric, shuffle, stages, blockStages }: ConfiguredPipeline,
+  pipeline: ConfiguredPipeline,
   model?: PrunableModel,
   options: Pick<PruneOptions, 'figures' | 'figureTokens'> = {},
 ): PipelineGraph {
+  const { name, metric, shuffle, stages, blockStages } = pipeline;
   const nodes: GraphNode[] = [];
   const edges: { from: string; to: string }[] = [];
   const add = (node: GraphNode, ...before: readonly string[]) => {
@@ -68,7 +69,7 @@ export function pipelineGraph(
     last = add(node, last, ...reads);
   }
   const figures = new Set(
-    Object.values(figureStatistics({ metric, stages }, options)).map(({ statistic }) => statistic.name),
+    Object.values(figureStatistics(pipeline, options)).map(({ statistic }) => statistic.name),
   );
   const forFigures = [...figures].map((name) => {
     const id = `statistic:${name}`;

@@ -41,7 +41,8 @@ export function blockSink(
         meter.queue(COMMIT, -1);
         await writeLinear(begin(), job.name, packed, {
           keptScore: { before: keptBefore, after: keptAfter },
-          figures,
+          figures: figures?.scores && { totalScore: figures.scores.total, meanScore: figures.scores.mean },
+          outputError: figures?.outputError,
         });
         freeLinear(packed);
         meter.done(COMMIT, 1);

@@ -13,6 +13,6 @@ export type { PlanOptions, RunPlan } from './plan/run-plan.ts';
 export type { Phase } from './stopwatch.ts';
 export { MIN_EXPERT_TOKENS } from './starved-experts.ts';
 export { operatorUnits } from './operators/names.ts';
-export { figureStatistics } from './statistics.ts';
+export { comparesOutputs, figureStatistics } from './statistics.ts';
 export { startWatchdog, type Watchdog } from './watchdog.ts';
 export { planGraph, type GraphPlan, type PlannedCut } from './plan/graph-plan.ts';

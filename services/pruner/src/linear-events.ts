@@ -60,7 +60,8 @@ export function linearEvents(
         bytes: linearBytes(packed),
         denseBytes: rows * cols * 2,
         ...{ rows, cols },
-        ...(figures && figures.totalScore > 0 && { scoreLost: 1 - keptAfter / figures.totalScore }),
+        ...(figures?.scores &&
+          figures.scores.total > 0 && { scoreLost: 1 - keptAfter / figures.scores.total }),
         ...(figures?.outputError !== undefined && { outputError: figures.outputError }),
       });
       progress(++linearsDone);

@@ -24,6 +24,7 @@ import type { PruneOptions } from './options.ts';
 import { requireTakenBlocks } from './require-taken-blocks.ts';
 import { sampleShards, shardsOf, type Shard } from './shards.ts';
 import { MIN_EXPERT_TOKENS } from './starved-experts.ts';
+import { comparesOutputs } from './statistics.ts';
 
 /** Everything that is known before the first block: the model, what to calibrate on, what stays dense. */
 export interface Preparation {
@@ -178,6 +179,7 @@ function runOptions(
     // A model without experts has the same bytes whatever is asked of them.
     ...(description.linears.some(({ expert }) => expert !== undefined) && { expertTokens }),
     skipIndivisible,
+    ...(comparesOutputs(options.pipeline, options) && { outputError: true as const }),
     ...(figures === true && { figures }),
     ...(figures === true && figureTokens === true && { figureTokens }),
   };

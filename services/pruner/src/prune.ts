@@ -29,7 +29,7 @@ import { requireSpace } from './require-space.ts';
 import { numericsOf, thenRelease } from './stages.ts';
 import { stampEvents } from './stamp-events.ts';
 import { needsDenseStates, needsHiddenStates } from './states-needed.ts';
-import { checkedReaders, usualCombine } from './statistics.ts';
+import { checkedReaders, comparesOutputs, usualCombine } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
 import { writeBeside, writeOuter } from './write-outside-blocks.ts';
@@ -137,6 +137,17 @@ async function startLocal(
   return startWorker(await Promise.all([resolveLocation(model), resolveLocation(store)]), signal);
 }
 
+/** Which figures of linears are taken; none where nobody wants any. */
+function figureOptions(options: PruneOptions): RunContext['figures'] {
+  const scores = options.figures === true;
+  const compares = comparesOutputs(options.pipeline, options);
+  if (!scores && !compares) return undefined;
+  return {
+    scores,
+    outputs: compares ? { sample: sampledRows, kernels: openInferenceKernels() } : undefined,
+  };
+}
+
 interface Session {
   readonly options: PruneOptions;
   readonly signal: AbortSignal | undefined;
@@ -197,8 +208,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       needsDense: needsDenseStates(readers, blockStages),
       combine: options.combine ?? usualCombine(readers, numerics),
       shuffle,
-      figures:
-        options.figures === true ? { sample: sampledRows, kernels: openInferenceKernels() } : undefined,
+      figures: figureOptions(options),
       guard,
       target: {
         model: await resolveLocation(options.model),

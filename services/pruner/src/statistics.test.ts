@@ -1,6 +1,6 @@
 import { statisticsOf } from '@esparse/dataflow';
 import { magnitude, type Metric, type Stage } from '@esparse/sparsity';
-import { channelAmplitude, defineStatistic, readerOf } from '@esparse/statistics';
+import { channelAmplitude, defineStatistic, readerOf, sampledRows } from '@esparse/statistics';
 import { checkedReaders } from './statistics.ts';
 
 const countOf = (parameters: Readonly<Record<string, number>>) =>
@@ -14,14 +14,18 @@ const countOf = (parameters: Readonly<Record<string, number>>) =>
     deserialise: () => ({}),
   });
 const readerOfCount = (step: number) => readerOf(countOf({ step }), () => Promise.resolve(step));
-const readers = (metric: Metric['statistics'], stage: Stage['statistics'], combine?: 'worker') =>
+const readers = (
+  metric: Metric['statistics'],
+  stage: Stage['statistics'],
+  { outputError = false, ...options }: { outputError?: boolean; figures?: boolean; combine?: 'worker' } = {},
+) =>
   checkedReaders(
     {
-      name: 'mine',
+      ...{ name: 'mine', outputError },
       metric: { ...magnitude(), name: 'score', statistics: metric },
       stages: [{ name: 'solve', statistics: stage, run: () => Promise.resolve({}) }],
     },
-    { combine },
+    options,
   );
 
 test('metric and stages share a reading, and each has those of its own', () => {
@@ -51,8 +55,22 @@ test('a reading whose name has no place in a store is refused, and so is what is
 });
 
 test('workers gather only what they know', () => {
-  expect([...readers({ amplitude: channelAmplitude }, {}, 'worker')]).toEqual([channelAmplitude]);
-  expect(() => readers({}, { count: readerOfCount(1) }, 'worker')).toThrow(
+  expect([...readers({ amplitude: channelAmplitude }, {}, { combine: 'worker' })]).toEqual([
+    channelAmplitude,
+  ]);
+  expect(() => readers({}, { count: readerOfCount(1) }, { combine: 'worker' })).toThrow(
     'workers cannot gather the statistic count of solve of pipeline mine',
   );
+});
+
+test('rows are sampled for the change of outputs where activations are gathered anyway, by workers, too', () => {
+  const amplitude = { amplitude: channelAmplitude };
+  const outputError = true;
+  expect([...readers(amplitude, {}, { outputError, combine: 'worker' })]).toEqual([
+    channelAmplitude,
+    sampledRows,
+  ]);
+  expect([...readers({}, {}, { outputError })]).toEqual([]);
+  expect([...readers({}, {}, { outputError, figures: true })]).toEqual([sampledRows]);
+  expect([...readers(amplitude, {}, { outputError: false, figures: true })]).toEqual([channelAmplitude]);
 });

@@ -23,12 +23,12 @@ import type { PruneOptions } from './options.ts';
  * do not know
  */
 export function checkedReaders(
-  { name: pipeline, metric, stages }: Pick<ConfiguredPipeline, 'name' | 'metric' | 'stages'>,
+  { name: pipeline, metric, stages, outputError }: Pick<ConfiguredPipeline, 'name' | FigureParts>,
   { combine, ...options }: Pick<PruneOptions, 'combine' | 'figures' | 'figureTokens'>,
 ): ReadonlySet<StatisticReader> {
   const statistics = new Map<string, AnyStatistic>();
-  const forFigures = figureStatistics({ metric, stages }, options);
-  const parts = [metric, ...stages, { name: '--figures', statistics: forFigures }];
+  const forFigures = figureStatistics({ metric, stages, outputError }, options);
+  const parts = [metric, ...stages, { name: 'figures', statistics: forFigures }];
   for (const { name: part, statistics: needed } of parts) {
     const who = `${part} of pipeline ${pipeline}`;
     for (const [name, reader] of Object.entries(needed)) {
@@ -55,22 +55,37 @@ export function checkedReaders(
   return readersOf(parts);
 }
 
+/** What of a pipeline figures depend on. */
+type FigureParts = 'metric' | 'stages' | 'outputError';
+
 /**
- * What figures for a report need of each tap, by names of their own: histograms where entropies are taken anyway, and the tokens
- * at which channels are largest where these are asked for.
+ * Whether a run finds how much the output of each linear changes: unless it is told not to, where activations are gathered
+ * anyway, or figures are asked for.
+ */
+export function comparesOutputs(
+  { metric, stages, outputError }: Pick<ConfiguredPipeline, FigureParts>,
+  { figures }: Pick<PruneOptions, 'figures'>,
+): boolean {
+  const gathers = [metric, ...stages].some(({ statistics }) => Object.keys(statistics).length > 0);
+  return outputError && (gathers || figures === true);
+}
+
+/**
+ * What figures for a report need of each tap, by names of their own: some rows where outputs are compared, histograms where
+ * entropies are taken anyway, and the tokens at which channels are largest where these are asked for.
  */
 export function figureStatistics(
-  { metric, stages }: Pick<ConfiguredPipeline, 'metric' | 'stages'>,
+  pipeline: Pick<ConfiguredPipeline, FigureParts>,
   { figures, figureTokens }: Pick<PruneOptions, 'figures' | 'figureTokens'>,
 ): StatisticReaders {
-  if (figures !== true) return {};
+  const { metric, stages } = pipeline;
   const hasEntropy = [metric, ...stages].some(({ statistics }) =>
     Object.values(statistics).some(({ statistic }) => statistic === entropy),
   );
   return {
-    sample: sampledRows,
-    ...(hasEntropy && { histogram: channelHistograms }),
-    ...(figureTokens === true && { topTokens: channelTopTokens }),
+    ...(comparesOutputs(pipeline, { figures }) && { sample: sampledRows }),
+    ...(figures === true && hasEntropy && { histogram: channelHistograms }),
+    ...(figures === true && figureTokens === true && { topTokens: channelTopTokens }),
   };
 }
 

@@ -2,13 +2,13 @@
 import { isEsparseError } from '@esparse/errors';
 import { memoryWeights, tinyLlama } from '@esparse/laws';
 import { describeModel, tapsOf } from '@esparse/model';
-import { amplitude, entropy, type AnyStatistic } from '@esparse/statistics';
+import { STATISTICS } from '@esparse/statistics';
 import { CudaArithmetic } from '../arithmetic.ts';
 import { createCudaBlockRunner } from '../blocks/block-runner.ts';
 import { gpuMemory } from '../blocks/gpu-memory.ts';
 
 const [seqlen, sequences] = [96, 8];
-const statistics = [amplitude, entropy] as AnyStatistic[];
+const statistics = [...STATISTICS.values()];
 const { config, tensors } = tinyLlama({ hidden_size: 64, intermediate_size: 160, head_dim: 16 });
 const description = describeModel(config);
 const needed = await gpuMemory(description, { seqlen, sequences, statistics });

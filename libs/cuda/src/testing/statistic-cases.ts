@@ -1,6 +1,6 @@
 /** Run in a process that has a GPU, or an emulated one: statistics there against those of the processor, byte by byte. */
 import { isEsparseError } from '@esparse/errors';
-import { amplitude, entropy, type AnyStatistic, type DeviceTile } from '@esparse/statistics';
+import { STATISTICS, type DeviceTile, type AnyStatistic } from '@esparse/statistics';
 import { CudaArithmetic } from '../arithmetic.ts';
 
 const CHANNELS = 24;
@@ -40,7 +40,7 @@ const outcomes: Outcome[] = [];
 for (const [name, make] of Object.entries(CASES)) {
   for (const type of ['bf16', 'f32'] as const) {
     const tiles = tilesOf(make, type);
-    for (const statistic of [amplitude, entropy] as AnyStatistic[]) {
+    for (const statistic of STATISTICS.values()) {
       const [here, there] = [await onProcessor(statistic, tiles), onGpu(statistic, tiles, type)];
       outcomes.push({ case: name, statistic: statistic.name, type, same: here === there });
     }

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { PIPELINES } from '@esparse/pipelines';
-import { describeOptions, type OptionDescription, type Pipeline } from '@esparse/sparsity';
+import { commonOptions, describeOptions, type OptionDescription, type Pipeline } from '@esparse/sparsity';
 import { jsonOption } from '../options/shared.ts';
 
 interface Flags {
@@ -16,7 +16,12 @@ export function pipelinesCommand(): Command {
     .addOption(jsonOption())
     .action(({ json }: Flags) => {
       const all = [...PIPELINES.values()].map(describe);
-      process.stdout.write(json ? `${JSON.stringify({ pipelines: all })}\n` : all.map(render).join(''));
+      const common = describeOptions(commonOptions);
+      process.stdout.write(
+        json
+          ? `${JSON.stringify({ pipelines: all, options: common })}\n`
+          : `${all.map(render).join('')}All of them:\n${common.map(renderOption).join('')}`,
+      );
     });
 }
 
@@ -35,10 +40,11 @@ function describe({ name, summary, paper, version, options }: Pipeline): Descrip
 }
 
 function render({ name, summary, paper, options }: Description): string {
-  const lines = options.map(
-    (option) => `    ${option.name} = ${shown(option)}  (${option.type}) ${option.description ?? ''}\n`,
-  );
-  return `${name}: ${summary}${paper === undefined ? '' : ` (${paper})`}\n${lines.join('')}`;
+  return `${name}: ${summary}${paper === undefined ? '' : ` (${paper})`}\n${options.map(renderOption).join('')}`;
+}
+
+function renderOption(option: OptionDescription): string {
+  return `    ${option.name} = ${shown(option)}  (${option.type}) ${option.description ?? ''}\n`;
 }
 
 function shown({ default: value, required = false }: OptionDescription): string {

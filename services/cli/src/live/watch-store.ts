@@ -141,10 +141,10 @@ async function eventsOf(
 }
 
 function figuresOf(group: CommittedGroup, name: string) {
-  const { keptScore, figures } = linearAttributesOf(group, name) ?? {};
+  const { keptScore, figures, outputError } = linearAttributesOf(group, name) ?? {};
   return {
     scoreLost:
       figures === undefined || keptScore === undefined ? undefined : 1 - keptScore.after / figures.totalScore,
-    outputError: figures?.outputError,
+    outputError,
   };
 }

@@ -38,7 +38,8 @@ export function pipelineOptions(): Option[] {
       .env('ESPARSE_PIPELINE'),
     new Option(
       '--set <option=value>',
-      'an option of the pipeline, its value as JSON or as plain text; may be repeated (in the variable: one a line)',
+      'an option of the pipeline (`esparse pipelines` lists them), its value as JSON or as plain text; may be repeated (in the ' +
+        'variable: one a line)',
     )
       .env('ESPARSE_SET')
       .argParser(settings),

@@ -70,8 +70,8 @@ export function runOptions(): Option[] {
     ),
     new Option(
       '--figures',
-      'take figures for `esparse report`: the share of the score that is lost, the mean score of every channel, and how much the ' +
-        'output of every linear changes on some rows of the calibration',
+      'take figures for `esparse report`: the share of the score that is lost, the mean score and the histogram of every channel, ' +
+        'and how the error grows over the blocks',
     )
       .default(false)
       .env('ESPARSE_FIGURES'),

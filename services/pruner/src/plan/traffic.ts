@@ -6,9 +6,12 @@ import type { StoreBytes } from './store-bytes.ts';
 import { product, sum } from './sum.ts';
 import { channelsOf, expertTaps, type Workload } from './workload.ts';
 
-/** One channel's part of a sketch on the wire: 2 to 3.4 KB was seen on models' activations, and less of few tokens. */
+/**
+ * One channel's part of a sketch on the wire: 2 to 3.4 KB was seen on models' activations, and less of few tokens; beside it the
+ * value of each of 64 rows that are sampled.
+ */
 const SKETCH_CHANNEL_BYTES = 4_500;
-const SKETCH_TOKEN_BYTES = 8;
+const SKETCH_TOKEN_BYTES = 12;
 
 /** What a piece of activations has on the wire beside them: 55 to 60 bytes were seen. It counts where taps are narrow. */
 const TILE_BYTES = 50;

@@ -1,0 +1,58 @@
+import {
+  deviceArrays,
+  tileArguments,
+  type DeviceFold,
+  type DeviceTile,
+  type StatisticDevice,
+} from './device.ts';
+import { insertRow, lastDraw, SAMPLE_ROWS, type Sample } from './drawn-rows.ts';
+
+/** Rows that are drawn at once: their numbers are brought to the host, which says what rows it wants. */
+const ROWS_AT_ONCE = 4096;
+const THREADS = 128;
+
+/**
+ * The sample of a tap's rows on a GPU, by the same numbers: 4 bytes of each row come to the host, and of the rows themselves
+ * those that enter the sample.
+ */
+export function rowSampleOnDevice(device: StatisticDevice, channels: number): DeviceFold<Sample> {
+  device.load('statistics');
+  const arrays = deviceArrays(device);
+  const numbers = arrays.zeros(4 * ROWS_AT_ONCE);
+  const sample: Sample = { drawn: [] };
+  return {
+    update(tile) {
+      for (let first = 0; first < tile.rows; first += ROWS_AT_ONCE) {
+        const draws = new Uint32Array(Math.min(ROWS_AT_ONCE, tile.rows - first));
+        device.launch('row_draws', { grid: [Math.ceil(draws.length / THREADS)], threads: THREADS }, [
+          ...tileArguments(tile),
+          ...[{ int: first }, { int: draws.length }, { int: channels }, { pointer: numbers }],
+        ]);
+        device.download(numbers, draws);
+        for (const row of wanted(draws, lastDraw(sample))) {
+          insertRow(sample, { draw: draws[row]!, values: rowOf(device, tile, first + row) });
+        }
+      }
+    },
+    finish: () => sample,
+    release: arrays.release,
+  };
+}
+
+/** The rows that may enter a sample: those of the least numbers, and all that drew the same as the last of these. */
+function wanted(draws: Uint32Array, last: number): number[] {
+  const most = Math.min(last, draws.slice().sort()[SAMPLE_ROWS - 1] ?? last);
+  return [...draws.keys()].filter((row) => draws[row]! <= most);
+}
+
+/** A row in f32. */
+function rowOf(device: StatisticDevice, { address, type, channels }: DeviceTile, row: number): Float32Array {
+  if (type === 'f32') {
+    const values = new Float32Array(channels);
+    device.download(address + 4 * row * channels, values);
+    return values;
+  }
+  const halves = new Uint16Array(channels);
+  device.download(address + 2 * row * channels, halves);
+  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
+}
