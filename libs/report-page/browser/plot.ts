@@ -102,7 +102,8 @@ function withDefaults(option: PlotOption, { text, surface, line, series }: Theme
     animation: false,
     backgroundColor: 'transparent',
     color: series.slice(),
-    textStyle: { color: text, fontFamily: 'inherit' },
+    // By name: a canvas takes no 'inherit', and would draw all texts in ten pixels of its own.
+    textStyle: { color: text, fontFamily: getComputedStyle(document.body).fontFamily },
     grid: { left: NAMED_AXIS, right: 24, top: 32, bottom: 40, containLabel: true },
     ...option,
     tooltip: {

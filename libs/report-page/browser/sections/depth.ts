@@ -20,7 +20,7 @@ const MEASURES: readonly Measure[] = [
   {
     name: 'Output error',
     title: 'Where pruning changes the outputs of linears most',
-    note: 'Relative change of a linear’s output on calibration inputs, ‖XW − XŴ‖ / ‖XW‖: 0 % is as before.',
+    note: 'How much a linear’s output changes on 64 inputs of the calibration, ‖XW − XŴ‖ / ‖XW‖: 0 % is as before, 100 % as if it were gone.',
     of: ({ outputError }) => outputError,
   },
   {
@@ -188,7 +188,7 @@ function heatMap(
           color: '#10151d',
           backgroundColor: 'rgba(255, 255, 255, 0.88)',
           borderRadius: 3,
-          padding: [1, 4],
+          padding: [4, 5, 2, 5],
           formatter: (at: unknown) => percent(found[(at as { dataIndex: number }).dataIndex]!.value),
         },
         data: found.map((one) => ({
