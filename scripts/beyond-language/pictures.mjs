@@ -3,7 +3,7 @@
  *
  * node scripts/beyond-language/pictures.mjs MODELS OUT        after measure.mjs with the same
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { boxesIn } from './boxes.mjs';
 import { pngAddress } from './png.mjs';
@@ -15,12 +15,13 @@ if (out === undefined) throw new Error('pictures.mjs MODELS OUT');
 const at = (name) => path.join(out, name);
 const PATTERN = '2-4';
 const METHODS = ['magnitude', 'wanda', 'e-sparse', 'e-sparse-reconstruct'];
-const NAMES = ['dense', 'magnitude', 'Wanda', 'E-Sparse', 'with reconstruction'];
-/** The dense network, then the pruned ones. */
-const networks = (task, dense) => [
-  path.join(models, dense),
-  ...METHODS.map((method) => at(`${task}-${PATTERN}-${method}.onnx`)),
-];
+const NAMES = ['magnitude', 'Wanda', 'E-Sparse', 'with reconstruction'];
+/** The dense network, then the pruned ones that there are, each with its name. */
+const networks = (task, dense) =>
+  [
+    ['dense', path.join(models, dense)],
+    ...METHODS.map((method, i) => [NAMES[i], at(`${task}-${PATTERN}-${method}.onnx`)]),
+  ].filter(([, file]) => existsSync(file));
 
 const svg = (width, height, body) =>
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11"><rect width="${width}" height="${height}" fill="white"/>${body.join('')}</svg>\n`;
@@ -36,7 +37,7 @@ writeFileSync(at('beyond-language-voice.svg'), await voicePicture());
 async function boxesPicture(page) {
   const [size, each] = [320, 150];
   const body = [];
-  for (const [n, network] of networks('detection', 'ch_PP-OCRv4_det_infer.onnx').entries()) {
+  for (const [n, [name, network]] of networks('detection', 'ch_PP-OCRv4_det_infer.onnx').entries()) {
     const [x, scale] = [10 + n * (each + 8), each / size];
     let index = 0;
     for await (const { picture, output } of outputsOf(network, at('detection-test.npz'), size, size)) {
@@ -50,7 +51,7 @@ async function boxesPicture(page) {
         const [l, t] = [Math.max(0, left * scale), Math.max(0, top * scale)];
         return `<rect x="${(x + l).toFixed(1)}" y="${(24 + t).toFixed(1)}" width="${(right * scale - l).toFixed(1)}" height="${(bottom * scale - t).toFixed(1)}" fill="none" stroke="#c0392b" stroke-width="1.2"/>`;
       });
-      body.push(`<text x="${x}" y="17">${NAMES[n]}</text><use href="#page" x="${x}" y="24"/>`, ...boxes);
+      body.push(`<text x="${x}" y="17">${name}</text><use href="#page" x="${x}" y="24"/>`, ...boxes);
       body.push(
         image(output.data, size, size, `x="${x}" y="${30 + each}" width="${each}" height="${each}"`, 16),
       );
@@ -62,9 +63,10 @@ async function boxesPicture(page) {
 
 /** Lines, and what each network reads in them. */
 async function linesPicture(lines) {
-  const texts = [];
-  for (const network of networks('ocr', 'ch_PP-OCRv4_rec_infer.onnx'))
-    texts.push(await textsOf(network, at('ocr-test.npz')));
+  const read = [];
+  for (const [name, network] of networks('ocr', 'ch_PP-OCRv4_rec_infer.onnx')) {
+    read.push({ name, texts: await textsOf(network, at('ocr-test.npz')) });
+  }
   const body = [];
   let [y, index] = [8, 0];
   for await (const { picture } of outputsOf(
@@ -76,10 +78,10 @@ async function linesPicture(lines) {
     if (lines.includes(index)) {
       const grey = picture.subarray(0, 48 * 320).map((value) => (value + 1) / 2);
       body.push(image(grey, 320, 48, `x="8" y="${y + 8}" width="320" height="48"`, 16));
-      NAMES.forEach((name, n) => {
+      read.forEach(({ name, texts }, n) => {
         body.push(
           `<text x="340" y="${y + 12 + 13 * n}" fill="#666">${name}</text>` +
-            `<text x="450" y="${y + 12 + 13 * n}" font-family="monospace">${escaped(texts[n][index].slice(0, 40))}</text>`,
+            `<text x="450" y="${y + 12 + 13 * n}" font-family="monospace">${escaped(texts[index].slice(0, 40) || '(nothing)')}</text>`,
         );
       });
       y += 76;
@@ -94,7 +96,7 @@ async function voicePicture() {
   const [width, height, strip] = [740, 120, 46];
   const body = [];
   let y = 10;
-  for (const [n, network] of networks('silero', 'silero_vad_v5.onnx').entries()) {
+  for (const [n, [name, network]] of networks('silero', 'silero_vad_v5.onnx').entries()) {
     const { spectrum, bins, frames, truth, chances } = await heardIn(network, 700_021, 3);
     if (n === 0) {
       body.push(
@@ -121,7 +123,7 @@ async function voicePicture() {
       return `${x.toFixed(1)},${(y + strip - 6 - value * (strip - 12)).toFixed(1)}`;
     });
     body.push(
-      `<text x="10" y="${y + strip / 2 + 4}">${NAMES[n]}</text><line x1="140" x2="${width + 10}" y1="${y + strip / 2}" y2="${y + strip / 2}" stroke="#ccc" stroke-dasharray="4 3"/>` +
+      `<text x="10" y="${y + strip / 2 + 4}">${name}</text><line x1="140" x2="${width + 10}" y1="${y + strip / 2}" y2="${y + strip / 2}" stroke="#ccc" stroke-dasharray="4 3"/>` +
         `<polyline points="${points.join(' ')}" fill="none" stroke="#1f5fa8" stroke-width="1.2"/>`,
     );
     y += strip;
