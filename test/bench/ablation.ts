@@ -10,7 +10,7 @@ import { Command, Option } from 'commander';
 import { PIPELINES } from '@esparse/pipelines';
 import { from, lastValueFrom, mergeMap } from 'rxjs';
 import { cellKey, type Cell } from './ablation/cell.ts';
-import { ablationGrid, methodsGrid, type GridOptions } from './ablation/grids.ts';
+import { ablationGrid, methodsGrid, tuningGrid, type GridOptions } from './ablation/grids.ts';
 import { readGrid } from './ablation/read-grid.ts';
 import { renderTable } from './ablation/report.ts';
 import { Results } from './ablation/results.ts';
@@ -29,6 +29,8 @@ interface Flags extends Omit<GridOptions, 'patterns'> {
   readonly out: string;
   readonly jobs: number;
   readonly threads?: number;
+  readonly device?: string;
+  readonly evalDevice?: string;
 }
 
 const list = (text: string) => text.split(',');
@@ -42,7 +44,7 @@ const command = new Command('ablation')
   .requiredOption('--model <dir>', 'checkpoint to prune')
   .requiredOption('--calibration <file>', 'calibration text')
   .requiredOption('--text <file>', 'text whose perplexity is measured')
-  .option('--grid <name>', 'ablation, methods, or a JSON file with a list of cells', 'ablation')
+  .option('--grid <name>', 'ablation, methods, tuning, or a JSON file with a list of cells', 'ablation')
   .option('--pipeline <name>', 'pipeline that the ablation varies', 'e-sparse')
   .option('--set <key=value>', 'an option of that pipeline in every cell of the ablation', setting, {})
   .option('--patterns <list>', 'patterns, separated by commas (default: 2:4; methods: 2:4,4:8)', list)
@@ -55,6 +57,8 @@ const command = new Command('ablation')
   .option('--out <file>', 'results so far, as JSON; cells in it are not run again', 'ablation.json')
   .option('--jobs <n>', 'cells at once', Number, 1)
   .addOption(new Option('--threads <n>', 'threads of each worker and evaluation').argParser(Number))
+  .option('--device <name>', 'what prunes, as of `prune`')
+  .option('--eval-device <name>', 'what evaluates the stores, as of `eval`: LLaMA at 2:4 on cuda')
   .parse();
 const flags = command.opts<Flags>();
 
@@ -70,7 +74,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const cells = (await gridOf(flags)).filter(
   ({ name }) => flags.only === undefined || flags.only.some((text) => name.includes(text)),
 );
-const { seqlen, threads, windows } = flags;
+const { seqlen, threads, windows, device, evalDevice } = flags;
 const [model, calibration, text] = await Promise.all(
   [flags.model, flags.calibration, flags.text].map((file) => realpath(file)),
 );
@@ -78,7 +82,7 @@ const tasks = flags.tasks === undefined ? undefined : await realpath(flags.tasks
 const scratch = await mkdtemp(path.join(tmpdir(), 'esparse-ablation-'));
 const options = {
   ...{ model: model!, calibration: calibration!, text: text! },
-  ...{ seqlen, windows, tasks, threads, scratch },
+  ...{ seqlen, windows, tasks, threads, device, evalDevice, scratch },
 };
 let failed = 0;
 try {
@@ -121,6 +125,7 @@ async function gridOf({ grid, patterns, ...options }: Flags): Promise<Cell[]> {
   if (grid === 'methods') {
     return methodsGrid({ ...options, patterns: patterns ?? ['2:4', '4:8'] }, [...PIPELINES.keys()]);
   }
+  if (grid === 'tuning') return tuningGrid({ ...options, patterns: patterns ?? ['2:4'] });
   return readGrid(grid).catch((error: unknown) =>
     command.error(`error: the grid ${grid}: ${(error as Error).message}`, { exitCode: 2 }),
   );

@@ -69,6 +69,14 @@ test('blocks are tuned on the GPU: their losses fall as on the processor, and eq
   }
 });
 
+test('tuning blocks of real sizes asks for nothing that a GPU does not take', async () => {
+  const shapes = path.join(REPOSITORY, 'test/dist/cuda/tuning-shapes.js');
+  const idle = { ...gpu, FAKE_CUDA: `idle=1 memory=${140 * 2 ** 30}` };
+  const { stdout } = await promisify(execFile)(process.execPath, [shapes], { env: idle });
+  // Losses are all 0 there: it ends early.
+  expect(JSON.parse(stdout)).toEqual({ small: 120, wide: 120, long: 120 });
+});
+
 test("what prune gathers on a GPU is what it gathers on the processor, and equal runs' stores are equal", async () => {
   const ways = { once: [], again: ['--combine', 'pruner'] };
   for (const [store, args] of Object.entries(ways)) {

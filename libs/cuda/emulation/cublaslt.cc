@@ -1,5 +1,8 @@
-// cuBLASLt without a GPU, as far as esparse calls it: plain loops in f64 over memory that is the host's.
+// cuBLASLt without a GPU, as far as esparse calls it: plain loops in f64 over memory that is the host's. A product beyond the memory
+// of the driver beside it ends the process.
 #include "../native/cublaslt.h"
+
+#include <dlfcn.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +20,11 @@ struct LtLayoutObject {
   std::int32_t batch = 1;
   std::int64_t step = 0;
 
+  // From the first element to the last, of all products of a batch.
+  std::size_t bytes() const {
+    const std::size_t elements = (batch - 1) * step + (columns - 1) * stride + rows;
+    return elements * (type == kLtF32 ? 4 : 2);
+  }
   // By columns.
   double at(const void* data, int of_batch, std::uint64_t row, std::uint64_t column) const {
     const std::int64_t i = of_batch * step + column * stride + row;
@@ -39,6 +47,17 @@ struct LtLayoutObject {
 };
 struct LtPreferenceObject {};
 
+namespace {
+
+// Whether a matrix is to be looked at; the driver ends the process where it is not all within one piece of memory.
+bool is_there(const void* data, const LtLayoutObject& layout) {
+  using Check = bool (*)(std::uint64_t, std::size_t);
+  static const auto check = reinterpret_cast<Check>(
+      dlsym(dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD), "fake_cuda_product"));
+  return check(reinterpret_cast<std::uint64_t>(data), layout.bytes());
+}
+
+}  // namespace
 }  // namespace esparse
 
 using namespace esparse;
@@ -81,6 +100,9 @@ int cublasLtMatmulAlgoGetHeuristic(LtHandle, LtProduct product, LtLayout a, LtLa
 int cublasLtMatmul(LtHandle, LtProduct product, const void* alpha, const void* a, LtLayout a_layout, const void* b,
                    LtLayout b_layout, const void* beta, const void* c, LtLayout c_layout, void* d, LtLayout d_layout,
                    const LtAlgorithm*, void*, std::size_t, CuStream) {
+  bool computes = is_there(a, *a_layout) && is_there(b, *b_layout) && is_there(d, *d_layout);
+  if (*static_cast<const float*>(beta) != 0) computes = is_there(c, *c_layout) && computes;
+  if (!computes) return 0;
   const float scale = *static_cast<const float*>(alpha), kept = *static_cast<const float*>(beta);
   const bool ta = product->transpose[0] != 0, tb = product->transpose[1] != 0;
   const std::uint64_t inner = ta ? a_layout->rows : a_layout->columns;

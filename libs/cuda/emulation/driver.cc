@@ -5,8 +5,12 @@
 //
 // FAKE_CUDA (environment): words such as `version=12040 count=0 major=8 memory=1000000 cuGraphLaunch=719:2`; the last lets
 // every call of that name from the second on fail with that error. `slow=5`: a wait for an event takes 5 ms. `damaged=77`: the
-// check of indices finds that those of this group are wrong.
+// check of indices finds that those of this group are wrong. `idle=1`: nothing is computed, copied or filled, so that what is asked
+// for may be as large as that of a real model; that it is within memory, and what a GPU takes, is still required.
+// Memory of the device is addresses alone then.
 // FAKE_CUDA_LOG: a file that gets, when the process ends or a context is released, the counts of all that is still held.
+#include <sys/mman.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -84,6 +88,19 @@ void report() {
   std::fclose(file);
 }
 
+// Whether nothing is to be computed.
+bool idle() {
+  static const bool is = number("idle", 0) != 0;
+  return is;
+}
+// So many addresses, behind which there is no memory: of an idle GPU there may be more than this machine has.
+void* addresses(std::size_t bytes) {
+  void* const all = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (all == MAP_FAILED) wrong("no addresses");
+  return all;
+}
+bool emulates() { return emulate_kernel != nullptr && !idle(); }
+
 // What every call begins with: the failures that were asked for.
 CuResult begin(const char* name, bool needs_context = true) {
   const int call = ++held.calls[name];
@@ -124,6 +141,12 @@ void require_inside(CuPointer pointer, std::size_t bytes, const char* what) {
 }  // namespace
 
 extern "C" {
+
+// For the cuBLASLt beside it: what a product reads and writes is of one allocation. @returns whether it is to be computed
+bool fake_cuda_product(CuPointer pointer, std::size_t bytes) {
+  require_inside(pointer, bytes, "a product's matrix");
+  return !idle();
+}
 
 CuResult cuInit(unsigned) {
   std::atexit(report);
@@ -187,7 +210,7 @@ CuResult cuMemAlloc_v2(CuPointer* pointer, std::size_t bytes) {
   BEGIN("cuMemAlloc")
   if (held.capturing > 0) wrong("memory allocated while a graph is recorded");
   if (held.bytes + bytes > static_cast<std::size_t>(number("memory", 1 << 30))) return kCuOutOfMemory;
-  *pointer = reinterpret_cast<CuPointer>(std::calloc(bytes, 1));
+  *pointer = reinterpret_cast<CuPointer>(idle() ? addresses(bytes) : std::calloc(bytes, 1));
   held.memory[*pointer] = bytes;
   held.bytes += bytes;
   return kCuSuccess;
@@ -196,8 +219,9 @@ CuResult cuMemFree_v2(CuPointer pointer) {
   const auto found = held.memory.find(pointer);
   if (found == held.memory.end()) wrong("memory freed twice, or never allocated");
   held.bytes -= found->second;
+  if (idle()) munmap(reinterpret_cast<void*>(pointer), found->second);
+  else std::free(reinterpret_cast<void*>(pointer));
   held.memory.erase(found);
-  std::free(reinterpret_cast<void*>(pointer));
   return kCuSuccess;
 }
 CuResult cuMemHostAlloc(void** out, std::size_t bytes, unsigned) {
@@ -210,20 +234,20 @@ CuResult cuMemFreeHost(void* memory) { return release(held.pinned, memory, "pinn
 CuResult cuMemcpyHtoDAsync_v2(CuPointer to, const void* from, std::size_t bytes, CuStream) {
   BEGIN("cuMemcpyHtoDAsync")
   require_inside(to, bytes, "a copy to the device");
-  std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+  if (!idle()) std::memcpy(reinterpret_cast<void*>(to), from, bytes);
   return kCuSuccess;
 }
 CuResult cuMemcpyDtoHAsync_v2(void* to, CuPointer from, std::size_t bytes, CuStream) {
   BEGIN("cuMemcpyDtoHAsync")
   require_inside(from, bytes, "a copy from the device");
-  std::memcpy(to, reinterpret_cast<void*>(from), bytes);
+  if (!idle()) std::memcpy(to, reinterpret_cast<void*>(from), bytes);
   return kCuSuccess;
 }
 CuResult cuMemcpyDtoDAsync_v2(CuPointer to, CuPointer from, std::size_t bytes, CuStream) {
   BEGIN("cuMemcpyDtoDAsync")
   require_inside(to, bytes, "a copy on the device, to");
   require_inside(from, bytes, "a copy on the device, from");
-  std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), bytes);
+  if (!idle()) std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), bytes);
   return kCuSuccess;
 }
 CuResult cuTensorMapEncodeTiled(void*, int, unsigned rank, void* from, const unsigned long long* sizes,
@@ -237,7 +261,7 @@ CuResult cuTensorMapEncodeTiled(void*, int, unsigned rank, void* from, const uns
 CuResult cuMemsetD8Async(CuPointer to, unsigned char value, std::size_t bytes, CuStream) {
   BEGIN("cuMemsetD8Async")
   require_inside(to, bytes, "memory to be filled");
-  std::memset(reinterpret_cast<void*>(to), value, bytes);
+  if (!idle()) std::memset(reinterpret_cast<void*>(to), value, bytes);
   return kCuSuccess;
 }
 CuResult cuModuleLoadDataEx(CuModule* module, const void* image, unsigned, int*, void**) {
@@ -260,11 +284,13 @@ CuResult cuFuncGetAttribute(int* value, CuFunctionAttribute, CuFunction) {
 CuResult cuFuncSetAttribute(CuFunction, CuFunctionAttribute, int) { return kCuSuccess; }
 CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction function, void** arguments, void**) {
   BEGIN("cuLaunchKernelEx")
+  const unsigned *grid = config->grid, *block = config->block;
   for (const unsigned size : config->grid) {
     if (size == 0) wrong("a grid of no blocks");
   }
-  if (config->grid[1] > 65535 || config->grid[2] > 65535) wrong("a grid that is too large");
-  if (config->block[0] == 0 || config->block[0] > 1024) wrong("a block of no size");
+  if (grid[0] > 0x7fffffff || grid[1] > 65535 || grid[2] > 65535) wrong("a grid that is too large");
+  const unsigned long long threads = 1ull * block[0] * block[1] * block[2];
+  if (threads == 0 || threads > 1024 || block[2] > 64) wrong("a block of a size that there is not");
   if (config->shared_bytes > 227 * 1024 - 1024) wrong("more shared memory than a block has");
   if (arguments == nullptr) wrong("no arguments");
   held.kernels++;
@@ -272,7 +298,7 @@ CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction function, voi
       damaged >= 0 && std::strstr(reinterpret_cast<const char*>(function), "check_positions") != nullptr) {
     **static_cast<unsigned long long**>(arguments[2]) = static_cast<unsigned long long>(damaged);
   }
-  if (emulate_kernel != nullptr) {
+  if (emulates()) {
     emulate_kernel(reinterpret_cast<const char*>(function), config->grid, config->block, arguments);
   }
   if (emulated_kernel != nullptr) {
@@ -298,7 +324,7 @@ CuResult cuStreamSynchronize(CuStream) {
 CuResult cuStreamBeginCapture_v2(CuStream, unsigned) {
   BEGIN("cuStreamBeginCapture")
   // Kernels run when they are launched.
-  if (emulate_kernel != nullptr) return kCuNotSupported;
+  if (emulates()) return kCuNotSupported;
   held.capturing++;
   return kCuSuccess;
 }

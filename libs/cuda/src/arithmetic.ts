@@ -4,6 +4,7 @@ import { isEsparseError } from '@esparse/errors';
 import type { DeviceArgument, DeviceMemory } from '@esparse/statistics';
 import { calling, loadAddon, type NativeArithmetic } from './addon.ts';
 import type { CommonFacts } from './decoder.ts';
+import { requireLaunchable } from './require-launchable.ts';
 
 /** Modules of kernels that come with esparse. */
 export type KernelModule = 'block' | 'statistics' | 'tune';
@@ -190,7 +191,9 @@ export class CudaArithmetic {
   }
 
   /** Launches a kernel of a module that is loaded. What its arguments mean is between its source and the caller. */
-  launch(kernel: string, { grid, threads, shared = 0 }: Launch, args: readonly DeviceArgument[]): void {
+  launch(kernel: string, how: Launch, args: readonly DeviceArgument[]): void {
+    requireLaunchable(kernel, how, args);
+    const { grid, threads, shared = 0 } = how;
     const [x, y = 1, z = 1] = grid;
     let types = '';
     const values: number[] = [];

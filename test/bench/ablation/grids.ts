@@ -23,6 +23,11 @@ const ALPHAS = [0, 0.25, 0.5, 1, 2, 4, 16];
 const RANGES = ['channel', 'tap'];
 const SAMPLES = [16, 32, 64, 128, 256];
 
+const TUNE_STEPS = [30, 100, 300, 1000];
+const RATES = [1e-4, 3e-4, 1e-3, 3e-3];
+const DENSE_SHARES = [0, 0.5, 1];
+const TUNE_SAMPLES = [16, 32, 128, 512];
+
 /** One option of E-Sparse varied at a time: entropy on or off, α, range, shuffle, samples. */
 export function ablationGrid(options: GridOptions): Cell[] {
   const { pipeline, set, samples } = options;
@@ -40,6 +45,29 @@ export function ablationGrid(options: GridOptions): Cell[] {
     ...RANGES.map((range) => vary(`range ${range}`, { range })),
     ...Object.keys(SHUFFLES).map((shuffle) => vary(`shuffle ${shuffle}`, { shuffle })),
     ...SAMPLES.map((windows) => vary(`samples ${windows}`, {}, windows)),
+  ]);
+}
+
+/** One option of tuning varied at a time, and what is tuned. */
+export function tuningGrid(options: GridOptions): Cell[] {
+  const { set, samples } = options;
+  const vary = (name: string, varied: Cell['set'], windows = samples, pipeline = 'e-sparse-tune'): Row => ({
+    name,
+    pipeline,
+    set: { ...set, ...varied },
+    samples: windows,
+  });
+  const alone = (name: string, pipeline: string): Row => ({ name, pipeline, set: {}, samples });
+  return spread(options, [
+    vary('tuned', {}),
+    alone('masks alone', 'e-sparse'),
+    alone('reconstruction alone', 'e-sparse-reconstruct'),
+    vary('reconstruction tuned', {}, samples, 'e-sparse-reconstruct-tune'),
+    ...TUNE_STEPS.map((steps) => vary(`steps ${steps}`, { steps })),
+    ...RATES.map((learningRate) => vary(`rate ${learningRate}`, { learningRate })),
+    ...DENSE_SHARES.map((dense) => vary(`dense share ${dense}`, { dense })),
+    vary('loss relative', { loss: 'relative' }),
+    ...TUNE_SAMPLES.map((windows) => vary(`samples ${windows}`, {}, windows)),
   ]);
 }
 

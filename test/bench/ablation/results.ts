@@ -29,6 +29,9 @@ export interface Setting {
   readonly windows?: number | undefined;
   /** Multiple-choice questions. @default none */
   readonly tasks?: string | undefined;
+  /** What prunes, and what evaluates. @default the processor */
+  readonly device?: string | undefined;
+  readonly evalDevice?: string | undefined;
 }
 
 /** With what it is a result of. */
@@ -39,7 +42,16 @@ interface Contents extends Setting {
   readonly cells: Record<string, Entry>;
 }
 
-const SETTING = ['model', 'calibration', 'text', 'seqlen', 'windows', 'tasks'] as const;
+const SETTING = [
+  'model',
+  'calibration',
+  'text',
+  'seqlen',
+  'windows',
+  'tasks',
+  'device',
+  'evalDevice',
+] as const;
 
 /** The results so far, in a JSON file that is replaced as a whole with each one: a stopped grid goes on from there. */
 export class Results {
@@ -57,8 +69,9 @@ export class Results {
       throw error;
     });
     if (found === undefined) {
-      const { model, calibration, text, seqlen, windows, tasks } = setting;
-      return new Results(file, { model, calibration, text, seqlen, windows, tasks, cells: {} });
+      const { model, calibration, text, seqlen, windows, tasks, device, evalDevice } = setting;
+      const of = { model, calibration, text, seqlen, windows, tasks, device, evalDevice };
+      return new Results(file, { ...of, cells: {} });
     }
     const contents = JSON.parse(found) as Contents;
     for (const key of SETTING) {

@@ -9,6 +9,10 @@ export interface RunOptions extends Setting {
   readonly scratch: string;
   /** Of the worker, and of the evaluation. @default all processors */
   readonly threads?: number | undefined;
+  /** What prunes. @default the processor */
+  readonly device?: string | undefined;
+  /** What evaluates the stores; the checkpoint is evaluated on the processor. @default the processor */
+  readonly evalDevice?: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -30,9 +34,10 @@ export async function runCell(cell: Cell, options: RunOptions): Promise<Result> 
       store,
       ...cellArguments(cell),
       ...threadsOf(options),
+      ...on(options.device),
     );
     return {
-      ...(await evaluate(options, '--store', store)),
+      ...(await evaluate(options, '--store', store, ...on(options.evalDevice))),
       keptScoreGain: report.keptScoreGain as number,
       seconds: (report.seconds as { total: number }).total,
     };
@@ -72,6 +77,10 @@ interface EvalReport {
   readonly windows: number;
   readonly seconds: number;
   readonly tasks?: readonly { readonly accNorm: { readonly value: number } }[];
+}
+
+function on(device: string | undefined): string[] {
+  return device === undefined ? [] : ['--device', device];
 }
 
 function threadsOf({ threads }: RunOptions): string[] {

@@ -2,6 +2,7 @@ import type { WeightSource } from '@esparse/checkpoint';
 import { kindOf, slotsOf, linearsOf, tapsOf, type HiddenValues, type ModelDescription } from '@esparse/model';
 import type { AnyStatistic } from '@esparse/statistics';
 import { GRANULE, type ArithmeticFacts, type Gpu } from '../arithmetic.ts';
+import { requireLaunchable } from '../require-launchable.ts';
 import { createCudaBlockRunner } from './block-runner.ts';
 
 /** What driver and cuBLASLt take on an H200 beside what is asked for: its context, kernels, and the workspace of products. */
@@ -63,7 +64,7 @@ function weightsOf(description: ModelDescription, block: number): WeightSource {
 
 /**
  * A GPU that has any room, computes nothing, and remembers how much was in use at once: what was released is given back where
- * there is no room for more.
+ * there is no room for more. It refuses the launches that every GPU refuses.
  */
 function countingGpu(): { readonly gpu: Gpu; peak(): number } {
   let [next, used, most] = [GRANULE, 0, 0];
@@ -71,7 +72,7 @@ function countingGpu(): { readonly gpu: Gpu; peak(): number } {
   const gpu: Gpu = {
     facts: FACTS,
     ...{ load: nothing, upload: nothing, download: nothing, copy: nothing, fill: nothing },
-    ...{ launch: nothing, multiply: nothing, wait: nothing, trim: nothing },
+    ...{ launch: requireLaunchable, multiply: nothing, wait: nothing, trim: nothing },
     allocate(bytes) {
       const size = Math.max(GRANULE, Math.ceil(bytes / GRANULE) * GRANULE);
       used += size;

@@ -12,7 +12,7 @@ export function rope(
   const out = make(output, from.rows, from.channels);
   const { cos, sin } = tables(spec);
   const pairs = (heads * headDim) / 2;
-  gpu.launch('turn_heads', { grid: [Math.ceil(pairs / THREADS), from.rows], threads: THREADS }, [
+  gpu.launch('turn_heads', { grid: [from.rows, Math.ceil(pairs / THREADS)], threads: THREADS }, [
     ...typed(from),
     ...typed(out),
     pointer(cos),
