@@ -19,6 +19,9 @@ import {
 import { Command } from 'commander';
 import { heading, print } from './table.ts';
 
+/** Of each kind of integers. */
+const BITS = { int8: 8, int4: 4, int3: 3 } as const;
+
 const flags = new Command('bench:linear')
   .option('--threads <n>', 'compute threads (default: all processors)')
   .option('--bytes <n>', 'weights of one shape that are read in turn, in MB', '1100')
@@ -149,7 +152,7 @@ function copies(kind: string, rows: number, cols: number): { linears: Linear[]; 
 
 function weightsOf(kind: string, rows: number, cols: number): LinearWeights {
   const [pattern, values] = kind.split('-') as [string, string?];
-  if (values !== undefined) return quantizedWeights(pattern, values === 'int4' ? 4 : 8, rows, cols);
+  if (values !== undefined) return quantizedWeights(pattern, BITS[values as keyof typeof BITS], rows, cols);
   return pattern === 'dense' ? denseWeights(rows, cols) : packedWeights(pattern, rows, cols);
 }
 
@@ -182,7 +185,7 @@ function copyOf(weights: LinearWeights): LinearWeights {
 }
 
 /** Codes of any value, with scales for 32 survivors. */
-function quantizedWeights(pattern: string, bits: 4 | 8, rows: number, cols: number): LinearWeights {
+function quantizedWeights(pattern: string, bits: 3 | 4 | 8, rows: number, cols: number): LinearWeights {
   const packed = pattern === 'dense' ? undefined : packedWeights(pattern, rows, cols);
   const { keep, group } = packed ?? { keep: 1, group: 1 };
   const shape = { rows, cols, keep, group, bits, span: spanOf(keep, 32) };

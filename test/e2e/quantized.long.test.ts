@@ -122,6 +122,20 @@ test('blocks are tuned with their integers: losses fall, what is stored is int4,
   expect(await contentsOf(at('ended'))).toEqual(await contentsOf(at('tuned')));
 }, 240_000);
 
+test('int3 survivors: 2.75 bits a weight, evaluated alike by engine and ONNX Runtime, and read by Python', async () => {
+  await esparseJson(
+    ...prune('int3', '--pipeline', 'sparsegpt', '--set', 'values=int3', '--dense-values', 'int3'),
+  );
+  const { totals } = await esparseJson('inspect', '--store', at('int3'));
+  const { bytes, denseBytes } = totals as Record<'bytes' | 'denseBytes', number>;
+  // A little more where 32 do not divide the survivors of a row.
+  expect((16 * bytes) / denseBytes).toBeGreaterThan(2.7);
+  expect((16 * bytes) / denseBytes).toBeLessThan(2.95);
+  const stored = await evaluate('--store', at('int3'));
+  expect((await evaluate('--store', at('int3'), '--engine', 'onnx')) / stored).toBeCloseTo(1, 4);
+  await promisify(execFile)('python3', [path.join(REPOSITORY, 'test/python/read_store.py'), at('int3')]);
+}, 240_000);
+
 test('a model of which nothing is pruned may be int8: a baseline of its own', async () => {
   const dense = ['--pipeline', 'magnitude', '--layer', '*=dense', '--dense-values', 'int8'];
   await esparseJson(...prune('dense', ...dense));

@@ -182,9 +182,10 @@ def check_quantized(name, attributes, arrays):
     rows, cols = attributes["rows"], attributes["cols"]
     keep, group = attributes["keep"], attributes["group"]
     bits, span = attributes["bits"], attributes["span"]
-    require(bits in (4, 8) and 1 <= span * keep <= 512, f"{name}: {bits} bits, spans of {span} groups")
+    require(bits in (3, 4, 8) and 1 <= span * keep <= 512, f"{name}: {bits} bits, spans of {span} groups")
     tiles, groups = -(-rows // 16), cols // group
-    sixteens, spans = -(-groups * keep // 16), -(-groups // span)
+    together = 2 if bits == 3 else 1
+    sixteens, spans = -(-groups * keep // (16 * together)) * together, -(-groups // span)
     values, scales = arrays[f"{name}/values"], arrays[f"{name}/scales"]
     require(values["shape"] == [tiles, sixteens * bits // 2, 64], f"{name}: shape of values")
     require(scales["shape"] == [tiles, spans, 16], f"{name}: shape of scales")
@@ -198,9 +199,15 @@ def check_quantized(name, attributes, arrays):
             continue
         places = positions_of(indices, keep, group, groups, sixteens, tile, lane)
         for survivor in range(sixteens * 16):
-            vector = (tile * sixteens * bits // 2) + survivor * bits // 32
-            byte = values["data"][vector * 64 + lane * 4 + survivor % 4]
-            number = byte if bits == 8 else byte >> (survivor & 4) & 15
+            vector = tile * sixteens * bits // 2
+            at = lane * 4 + survivor % 4
+            if bits == 3:
+                vector += survivor // 32 * 3
+                low = values["data"][(vector + survivor // 16 % 2) * 64 + at] >> (survivor // 4 % 4 * 2) & 3
+                number = low | (values["data"][(vector + 2) * 64 + at] >> (survivor // 4 % 8) & 1) << 2
+            else:
+                byte = values["data"][(vector + survivor * bits // 32) * 64 + at]
+                number = byte if bits == 8 else byte >> (survivor & 4) & 15
             number -= (1 << bits) if number >> (bits - 1) else 0
             if survivor >= groups * keep:
                 require(number == 0, f"{name}: a number beyond the last survivor")

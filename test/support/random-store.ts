@@ -31,7 +31,8 @@ const PATTERN = { keep: 2, group: 4 };
 const POOL = 1 << 20;
 
 /** What the linears of a store are: bf16, or integers with a scale for 32; then embedding and head are int8, too. */
-export type RandomLinears = '2:4' | 'dense' | '2:4-int8' | '2:4-int4' | 'dense-int8' | 'dense-int4';
+export type RandomLinears =
+  '2:4' | 'dense' | '2:4-int8' | '2:4-int4' | '2:4-int3' | 'dense-int8' | 'dense-int4';
 
 /**
  * Writes a store of a LLaMA with random weights, block by block: its linears packed 2:4 under random
@@ -90,13 +91,13 @@ async function writeBlock(
   block: number,
   linears: RandomLinears,
 ): Promise<void> {
-  const [pattern, values] = linears.split('-') as ['2:4' | 'dense', 'int8' | 'int4' | undefined];
+  const [pattern, values] = linears.split('-') as ['2:4' | 'dense', 'int8' | 'int4' | 'int3' | undefined];
   for (const linear of description.linears) {
     const { name, rows, cols } = linear;
     const tensor = linear.weight(block);
     if (values !== undefined) {
       const [where, kept] = pattern === 'dense' ? [densePath(tensor), EVERYTHING] : [name, PATTERN];
-      const bits = values === 'int8' ? 8 : 4;
+      const bits = ({ int8: 8, int4: 4, int3: 3 } as const)[values];
       await putIntegers(transaction, where, { rows, cols, pattern: kept, bits }, hash(`${block} ${name}`));
     } else if (pattern === '2:4') await putPacked(transaction, linear, block);
     else {
@@ -177,7 +178,7 @@ async function putIntegers(
     return new Uint8Array(words.buffer);
   };
   const pruned = shapes.indices !== undefined;
-  const deviation = Math.sqrt((pruned ? 2 : 1) / cols) / (bits === 8 ? 73 : 4.6);
+  const deviation = Math.sqrt((pruned ? 2 : 1) / cols) / { 8: 73, 4: 4.6, 3: 2.3 }[bits];
   await writeLinear(
     transaction,
     name,

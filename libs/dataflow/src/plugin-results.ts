@@ -61,8 +61,8 @@ export function checkIntegers(
   found: unknown,
 ): IntegerWeights {
   const { bits, span, integers, scales } = fieldsOf(found, ['bits', 'span', 'integers', 'scales']);
-  if (bits !== 4 && bits !== 8)
-    throw new EsparseError('usage', `integers of ${String(bits)} bits, expected 4 or 8`);
+  if (bits !== 3 && bits !== 4 && bits !== 8)
+    throw new EsparseError('usage', `integers of ${String(bits)} bits, expected 3, 4 or 8`);
   const { spans } = quantizedLayout({ rows, cols, ...pattern, bits, span: Number(span) });
   const checked = arrayOf('scales', 'Uint16Array', scales, rows * spans) as Uint16Array;
   const at = checked.findIndex((scale) => (scale & 0x7fff) === 0 || (scale & 0x7f80) === 0x7f80);

@@ -43,8 +43,8 @@ export { MAX_DIMENSION, MAX_GROUP } from './runtime/shuffled-matrix.ts';
 export { packedLayout, TILE_ROWS } from './runtime/packed-layout.ts';
 export { indicesOf, placesOf } from './inference/quantized-places.ts';
 export {
-  codeAt,
   numberAt,
+  putNumber,
   quantizedLayout,
   scaleAt,
   spanOf,

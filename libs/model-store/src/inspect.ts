@@ -10,7 +10,7 @@ export interface LinearInspection {
   readonly name: string;
   /** keep:group; absent where the linear was left dense. */
   readonly pattern?: string;
-  /** What the weights are stored as: bf16, f16, int8 or int4; absent where they are as in the checkpoint. */
+  /** What the weights are stored as: bf16, f16, int8, int4, int3 or what a plug-in calls them; absent where they are as in the checkpoint. */
   readonly values?: string;
   readonly rows: number;
   readonly cols: number;
@@ -140,7 +140,7 @@ function inspectDense(
   return { ...linear, values: valuesOf(attributes), ...bytesOf(group, path, attributes), denseBytes };
 }
 
-/** What the weights of a linear are stored as: bf16, f16, int8 or int4. */
+/** What the weights of a linear are stored as: bf16, f16, int8, int4, int3 or what a plug-in calls them. */
 function valuesOf(attributes: LinearAttributes): string {
   return encodingOf(attributes).values(attributes);
 }

@@ -5,7 +5,7 @@ import type { PruneOptions } from './options.ts';
 import type { RunContext } from './run-context.ts';
 
 /** Of each kind of values. */
-export const DENSE_BITS = { int8: 8, int4: 4 } as const satisfies Record<
+export const DENSE_BITS = { int8: 8, int4: 4, int3: 3 } as const satisfies Record<
   NonNullable<PruneOptions['denseValues']>,
   number
 >;

@@ -56,9 +56,9 @@ struct RowJob {
 };
 using RowKernel = void (*)(const RowJob&);
 
-// Quantized layouts: 2:4, 4:8, or all inputs, by the bits of a code. Other patterns, and spans that do not go with a kernel's
-// steps, are spread out to all inputs, in int8.
-enum QuantizedKind { k2Of4Int8, k2Of4Int4, k4Of8Int8, k4Of8Int4, kAllInt8, kAllInt4, kQuantizedKinds };
+// Quantized layouts: 2:4, 4:8, or all inputs, by the bits of a code. Other patterns, 3 bits of others than 2:4, and spans that
+// do not go with a kernel's steps, are spread out to all inputs, in int8.
+enum QuantizedKind { k2Of4Int8, k2Of4Int4, k2Of4Int3, k4Of8Int8, k4Of8Int4, kAllInt8, kAllInt4, kQuantizedKinds };
 
 // One, two or four tiles, whole rows, and T tokens.
 struct QuantizedJob {
@@ -83,6 +83,7 @@ using QuantizedKernel = void (*)(const QuantizedJob&);
 constexpr std::size_t kVectorBytes = 64;
 // Survivors of a row that a kernel takes in one step.
 constexpr std::size_t quantized_step(QuantizedKind kind) {
+  if (kind == k2Of4Int3) return 32;
   return kind == k2Of4Int8 || kind == k2Of4Int4 ? 16 : kind == k4Of8Int4 || kind == kAllInt4 ? 8 : 4;
 }
 // Tokens that a kernel of quantized tiles takes at a time, at most.

@@ -156,6 +156,20 @@ struct Lanes256 {
     const __m256i upper = _mm256_set1_epi8(-16);
     return {_mm256_and_si256(both.low, upper), _mm256_and_si256(both.high, upper)};
   }
+  // 32 times the K-th numbers of 3 bits: the K mod 4-th two bits of all bytes, and the K-th bit of others, their signs.
+  template <int K>
+  ESPARSE_INLINE Quads threes(Quads low, Quads signs) {
+    return {threes_of<K>(low.low, signs.low), threes_of<K>(low.high, signs.high)};
+  }
+  template <int K>
+  ESPARSE_INLINE __m256i threes_of(__m256i low, __m256i signs) {
+    constexpr int kUp = 5 - 2 * (K % 4);
+    __m256i two = low;
+    if constexpr (kUp > 0) two = _mm256_slli_epi32(low, kUp);
+    else two = _mm256_srli_epi32(low, -kUp);
+    const __m256i sign = _mm256_and_si256(_mm256_slli_epi32(signs, 7 - K), _mm256_set1_epi8(-128));
+    return _mm256_or_si256(_mm256_and_si256(two, _mm256_set1_epi8(0x60)), sign);
+  }
   // Of 2:4: the k-th two bits of all bytes, and whether it is the first or the second group.
   template <int K>
   ESPARSE_INLINE Quads fields(Quads words) {
@@ -197,10 +211,11 @@ struct Lanes256 {
     const __m256i both = _mm256_add_epi32(_mm256_madd_epi16(evens, even), _mm256_madd_epi16(odds, odd));
     return _mm256_add_epi32(sum, both);
   }
-  template <bool Nibbles>
+  // Of numbers that are 2^Shift times too large.
+  template <int Shift>
   ESPARSE_INLINE I total(Exact sum, Count) {
-    if constexpr (!Nibbles) return sum;
-    else return {_mm256_srai_epi32(sum.low, 4), _mm256_srai_epi32(sum.high, 4)};
+    if constexpr (Shift == 0) return sum;
+    else return {_mm256_srai_epi32(sum.low, Shift), _mm256_srai_epi32(sum.high, Shift)};
   }
   ESPARSE_INLINE V floats(I a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
   ESPARSE_INLINE V times(V a, float b) {

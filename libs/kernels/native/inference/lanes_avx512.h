@@ -146,6 +146,18 @@ struct Lanes512 {
     return _mm512_and_si512(_mm512_slli_epi32(both, 4), _mm512_set1_epi8(-16));
   }
   ESPARSE_INLINE Quads upper_halves(Quads both) { return _mm512_and_si512(both, _mm512_set1_epi8(-16)); }
+  // 32 times the K-th numbers of 3 bits: the K mod 4-th two bits of all bytes, and the K-th bit of others, their signs.
+  template <int K>
+  ESPARSE_INLINE Quads threes(Quads low, Quads signs) {
+    constexpr int kUp = 5 - 2 * (K % 4);
+    __m512i two = low;
+    if constexpr (kUp > 0) two = _mm512_slli_epi32(low, kUp);
+    else two = _mm512_srli_epi32(low, -kUp);
+    const __m512i sign = K == 7 ? signs : _mm512_slli_epi32(signs, 7 - K);
+    // c ? a : b
+    const __m512i all = _mm512_ternarylogic_epi32(two, sign, _mm512_set1_epi8(0x60), 0xe4);
+    return _mm512_and_si512(all, _mm512_set1_epi8(-32));
+  }
   // Of 2:4: the k-th two bits of all bytes, and whether it is the first or the second group.
   template <int K>
   ESPARSE_INLINE Quads fields(Quads words) {
@@ -195,19 +207,19 @@ struct Lanes512 {
       sum.high = _mm512_add_epi32(sum.high, _mm512_madd_epi16(odds, odd));
     }
   }
-  // Of numbers that are sixteen times too large, or of such as they are.
-  template <bool Nibbles>
+  // Of numbers that are 2^Shift times too large.
+  template <int Shift>
   ESPARSE_INLINE I total(Exact sum, Count numbers) {
     if constexpr (!Vbmi) {
-      const __m512i all = _mm512_add_epi32(sum.low, sum.high);
-      return Nibbles ? _mm512_srai_epi32(all, 4) : all;
-    } else if constexpr (Nibbles) {
-      const __m512i all = _mm512_add_epi32(_mm512_srai_epi32(sum.low, 4), _mm512_slli_epi32(sum.high, 4));
-      return _mm512_sub_epi32(all, _mm512_slli_epi32(numbers, 11));
+      return down<Shift>(_mm512_add_epi32(sum.low, sum.high));
     } else {
-      const __m512i all = _mm512_add_epi32(sum.low, _mm512_slli_epi32(sum.high, 8));
-      return _mm512_sub_epi32(all, _mm512_slli_epi32(numbers, 15));
+      const __m512i all = _mm512_add_epi32(down<Shift>(sum.low), _mm512_slli_epi32(sum.high, 8 - Shift));
+      return _mm512_sub_epi32(all, _mm512_slli_epi32(numbers, 15 - Shift));
     }
+  }
+  template <int Shift>
+  ESPARSE_INLINE I down(I a) {
+    return Shift == 0 ? a : _mm512_srai_epi32(a, Shift);
   }
   ESPARSE_INLINE V floats(I a) { return _mm512_cvtepi32_ps(a); }
   ESPARSE_INLINE V times(V a, float b) { return _mm512_mul_ps(a, _mm512_set1_ps(b)); }

@@ -185,6 +185,19 @@ struct LanesNeon {
     ESPARSE_UNROLL for (int q = 0; q < 4; q++) both.quarter[q] = vandq_u8(both.quarter[q], vdupq_n_u8(0xf0));
     return both;
   }
+  // 32 times the K-th numbers of 3 bits: the K mod 4-th two bits of all bytes, and the K-th bit of others, their signs.
+  template <int K>
+  ESPARSE_INLINE Quads threes(Quads low, Quads signs) {
+    constexpr int kUp = 5 - 2 * (K % 4);
+    ESPARSE_UNROLL for (int q = 0; q < 4; q++) {
+      uint8x16_t two = low.quarter[q];
+      if constexpr (kUp > 0) two = vshlq_n_u8(two, kUp);
+      else two = vshrq_n_u8(two, -kUp);
+      const uint8x16_t sign = vandq_u8(vshlq_n_u8(signs.quarter[q], 7 - K), vdupq_n_u8(0x80));
+      low.quarter[q] = vorrq_u8(vandq_u8(two, vdupq_n_u8(0x60)), sign);
+    }
+    return low;
+  }
   // Of 2:4: the k-th two bits of all bytes, and whether it is the first or the second group.
   template <int K>
   ESPARSE_INLINE Quads fields(Quads words) {
@@ -229,10 +242,11 @@ struct LanesNeon {
       sum.quarter[q] = vaddq_s32(sum.quarter[q], vpaddq_s32(first, second));
     }
   }
-  template <bool Nibbles>
+  // Of numbers that are 2^Shift times too large.
+  template <int Shift>
   ESPARSE_INLINE I total(Exact sum, Count) {
-    if constexpr (Nibbles) {
-      ESPARSE_UNROLL for (int q = 0; q < 4; q++) sum.quarter[q] = vshrq_n_s32(sum.quarter[q], 4);
+    if constexpr (Shift > 0) {
+      ESPARSE_UNROLL for (int q = 0; q < 4; q++) sum.quarter[q] = vshrq_n_s32(sum.quarter[q], Shift);
     }
     return sum;
   }

@@ -115,6 +115,16 @@ struct LanesPortable {
     for (std::uint8_t& byte : both.of) byte &= 0xf0;
     return both;
   }
+  // 32 times the K-th numbers of 3 bits: the K mod 4-th two bits of all bytes, and the K-th bit of others, their signs.
+  template <int K>
+  ESPARSE_INLINE Quads threes(const Quads& low, const Quads& signs) {
+    Quads all;
+    for (int b = 0; b < 64; b++) {
+      const int two = (low.of[b] >> (2 * (K % 4))) & 3, sign = (signs.of[b] >> K) & 1;
+      all.of[b] = static_cast<std::uint8_t>(two << 5 | sign << 7);
+    }
+    return all;
+  }
   // Of 2:4: the k-th two bits of all bytes, and whether it is the first or the second group.
   template <int K>
   ESPARSE_INLINE Quads fields(Quads words) {
@@ -144,12 +154,11 @@ struct LanesPortable {
       sum.lane[b / 4] += static_cast<std::int8_t>(numbers.of[b]) * input;
     }
   }
-  template <bool Nibbles>
+  // Of numbers that are 2^Shift times too large.
+  template <int Shift>
   ESPARSE_INLINE I total(Exact sum, Count) {
-    // Exact: a multiple of sixteen.
-    if constexpr (Nibbles) {
-      for (std::int32_t& lane : sum.lane) lane /= 16;
-    }
+    // Exact: a multiple of that.
+    for (std::int32_t& lane : sum.lane) lane /= 1 << Shift;
     return sum;
   }
   ESPARSE_INLINE V floats(I a) {

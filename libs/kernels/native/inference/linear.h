@@ -36,7 +36,7 @@ struct QuantizedWeights {
   const std::uint8_t* codes;
   const std::uint16_t* scales;  // bf16
   std::size_t span;  // groups whose survivors share a scale
-  bool nibbles;  // codes of 4 bits, else of 8
+  std::size_t bits;  // of a code: 3, 4 or 8
 
   QuantizedPlaces places() const {
     if (where.group == 1) return kAllStand;
@@ -44,8 +44,12 @@ struct QuantizedWeights {
     return where.keep == 4 && where.group == 8 ? kMasksOf8 : kPackedPlaces;
   }
   std::size_t spans() const { return (where.groups() + span - 1) / span; }
-  std::size_t sixteens() const { return (where.groups() * where.keep + kSixteen - 1) / kSixteen; }
-  std::size_t code_bytes() const { return sixteens() * (nibbles ? 2 : 4) * kVectorBytes; }  // of a tile
+  // Of 3 bits two go together.
+  std::size_t sixteens() const {
+    const std::size_t together = bits == 3 ? 2 : 1, padded = together * kSixteen;
+    return (where.groups() * where.keep + padded - 1) / padded * together;
+  }
+  std::size_t code_bytes() const { return sixteens() * bits * kVectorBytes / 2; }  // of a tile
   std::size_t index_bytes() const {                                                         // of a tile
     switch (places()) {
       case kAllStand: return 0;
@@ -58,9 +62,15 @@ struct QuantizedWeights {
   std::size_t tile_bytes() const { return code_bytes() + index_bytes(); }
   // The number of a survivor of a row of a tile, whose codes these are.
   std::int8_t number(const std::uint8_t* codes_of_tile, std::size_t survivor, std::size_t row) const {
-    const std::size_t vector = survivor / (nibbles ? 8 : 4);
-    const std::uint8_t byte = codes_of_tile[vector * kVectorBytes + row * 4 + survivor % 4];
-    if (!nibbles) return static_cast<std::int8_t>(byte);
+    const std::uint8_t* bytes = codes_of_tile + row * 4 + survivor % 4;
+    if (bits == 3) {
+      const std::uint8_t* three = bytes + survivor / 32 * 3 * kVectorBytes;
+      const int low = three[survivor / 16 % 2 * kVectorBytes] >> (survivor / 4 % 4 * 2) & 3;
+      const int sign = three[2 * kVectorBytes] >> (survivor / 4 % 8) & 1;
+      return static_cast<std::int8_t>(low - 4 * sign);
+    }
+    const std::uint8_t byte = bytes[survivor / (32 / bits) * kVectorBytes];
+    if (bits == 8) return static_cast<std::int8_t>(byte);
     // To the top, then down with its sign.
     return static_cast<std::int8_t>(static_cast<std::int8_t>(survivor % 8 < 4 ? byte << 4 : byte & 0xf0) >> 4);
   }

@@ -122,7 +122,7 @@ Napi::Value create_packed(Call& call, const CreatePackedArguments& a) {
 // The arrays must live as long as the linear; the permutation is copied.
 struct CreateQuantizedArguments {
   const Compute* compute;
-  std::size_t bits;  // of a code: 4 or 8
+  std::size_t bits;  // of a code: 3, 4 or 8
   std::size_t rows, cols, keep, group, indexBits, span;
   Span<std::uint8_t> codes;
   Span<std::uint16_t> scales;          // bf16
@@ -146,7 +146,7 @@ Napi::Value create_quantized(Call& call, const CreateQuantizedArguments& a) {
   const bool all = a.keep == 1 && a.group == 1;
   if (all != (a.indices.data == nullptr)) call.refuse("indices", "there are some where something is pruned");
   if (!all) check_pattern(call, a.keep, a.group, a.cols);
-  if (a.bits != 4 && a.bits != 8) call.refuse("bits", "4 or 8 were expected");
+  if (a.bits != 3 && a.bits != 4 && a.bits != 8) call.refuse("bits", "3, 4 or 8 were expected");
   if (a.span < 1 || a.span > kMostSurvivorsOfSpan || a.span * a.keep > kMostSurvivorsOfSpan) {
     call.refuse("span", "no number of groups that share a scale");
   }
@@ -154,7 +154,7 @@ Napi::Value create_quantized(Call& call, const CreateQuantizedArguments& a) {
   auto linear = std::make_unique<QuantizedLinear>();
   linear->rows = a.rows, linear->cols = a.cols, linear->with = *a.compute;
   QuantizedWeights& w = linear->weights;
-  w.codes = a.codes.data, w.scales = a.scales.data, w.span = a.span, w.nibbles = a.bits == 4;
+  w.codes = a.codes.data, w.scales = a.scales.data, w.span = a.span, w.bits = a.bits;
   PackedWeights& p = w.where;
   p.rows = a.rows, p.cols = a.cols, p.keep = a.keep, p.group = a.group, p.bits = a.indexBits;
   p.indices = a.indices.data, p.bias = a.bias.data;

@@ -54,13 +54,14 @@ struct Plan {
     const PackedWeights& p = w.where;
     const std::size_t survivors = w.span * p.keep, spans = w.spans();
     switch (w.places()) {
-      case kFieldsOf2: kind = w.nibbles ? k2Of4Int4 : k2Of4Int8; break;
-      case kMasksOf8: kind = w.nibbles ? k4Of8Int4 : k4Of8Int8; break;
-      default: kind = w.nibbles ? kAllInt4 : kAllInt8;
+      case kFieldsOf2: kind = w.bits == 3 ? k2Of4Int3 : w.bits == 4 ? k2Of4Int4 : k2Of4Int8; break;
+      case kMasksOf8: kind = w.bits == 4 ? k4Of8Int4 : k4Of8Int8; break;
+      default: kind = w.bits == 4 ? kAllInt4 : kAllInt8;
     }
     span_inputs = w.span * p.group;
     // A row of one span may end within a step: what fills it up is zero.
-    spread = w.places() == kPackedPlaces || (spans > 1 && survivors % quantized_step(kind) != 0);
+    spread = w.places() == kPackedPlaces || (w.bits == 3 && kind != k2Of4Int3) ||
+             (spans > 1 && survivors % quantized_step(kind) != 0);
     if (spread) {
       kind = kAllInt8;
       span_steps = (std::min(span_inputs, p.cols) + 3) / 4;

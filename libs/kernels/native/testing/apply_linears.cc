@@ -24,7 +24,7 @@ std::vector<T> array(std::size_t count) {
 // Of a linear.
 enum Kind { kDense, kPacked, kQuantized };
 // Of its values.
-enum Type { kBf16Values, kF16Values, kF32Values, kInt4Values, kInt8Values };
+enum Type { kBf16Values, kF16Values, kF32Values, kInt3Values, kInt4Values, kInt8Values };
 
 // Little-endian, in this order; then weights, or values, scales, indices and permutation, whichever there are; bias, inputs.
 struct Header {
@@ -68,7 +68,7 @@ int main(int, char** arguments) {
       apply_packed(with, w, x.data(), tokens, y.data());
     } else if (h.kind == kQuantized) {
       QuantizedWeights w = {};
-      w.where = shape_of(h), w.span = h.span, w.nibbles = h.type == kInt4Values;
+      w.where = shape_of(h), w.span = h.span, w.bits = h.type == kInt8Values ? 8 : h.type == kInt4Values ? 4 : 3;
       const auto codes = array<std::uint8_t>(w.where.tiles() * w.code_bytes());
       const auto scales = array<std::uint16_t>(w.where.tiles() * w.spans() * kTileRows);
       const bool all = h.group == 1;

@@ -149,7 +149,7 @@ function encoded({ weights, x, tokens }: Case): Uint8Array[] {
 function partsOf(
   weights: LinearWeights,
 ): [kind: number, fields: number[], arrays: (ArrayBufferView | undefined)[]] {
-  const types = ['bf16', 'f16', 'f32', 'int4', 'int8'];
+  const types = ['bf16', 'f16', 'f32', 'int3', 'int4', 'int8'];
   const type = types.indexOf(typeOf(weights));
   if (weights.kind === 'dense') return [0, [type, 1, 1, 0, 0, 0], [weights.weights]];
   const { rows, cols, keep, group, indices, permutation } = weights;

@@ -43,7 +43,7 @@ describe.each(SETS)('%s', (set) => {
         const input: QuantizedCase = {
           rows: 1 + Math.floor(random() * 150),
           groups: 1 + Math.floor(random() * 50),
-          ...{ keep, group, bits: n % 2 === 0 ? 8 : 4, survivors: [32, 16, 7, 512][n % 4]! },
+          ...{ keep, group, bits: ([8, 4, 3] as const)[n % 3]!, survivors: [32, 16, 7, 512][n % 4]! },
           ...{ shuffled: group > 1 && n % 3 < 2, biased: n % 4 < 2, seed: n },
         };
         const weights = quantizedCase(input);
@@ -62,7 +62,7 @@ describe.each(SETS)('%s', (set) => {
       [1, 1],
       [4, 8],
     ] as const) {
-      for (const bits of [4, 8] as const) {
+      for (const bits of [3, 4, 8] as const) {
         const shape = { rows: 300, groups: 40, keep, group, shuffled: group > 1, biased: true, seed: 5 };
         const weights = quantizedCase({ ...shape, bits, survivors: 32 });
         const { rows, cols } = weights;
@@ -103,6 +103,36 @@ test('outputs are those of the weights that the codes stand for, within the roun
   openInferenceKernels({ instructionSet: 'reference' }).createLinear(weights).apply(x, 1, y);
   expect(y[0]).toBeCloseTo(0.5 * (0.5 - 3 * -0.25 + -2 * 2 + 7 * -4), 1);
   expect(fusedMultiplyAdd(1, 1, 0)).toBe(1);
+});
+
+test('of 3 bits the lower two lie as positions of 2:4 do, and signs in a vector of their own', () => {
+  // Survivors 0, 5, 16 and 31 of one row: 3, -4, -1 and 1, times 2; all others 0.
+  const weights: LinearWeights = {
+    kind: 'quantized',
+    ...{ rows: 1, cols: 64, keep: 2, group: 4, bits: 3, span: 16 },
+    codes: new Uint8Array(192),
+    scales: new Uint16Array(16).fill(0x4000),
+    // Each group keeps its first two.
+    indices: new Uint8Array(128).map((_, at) => (at % 2 === 1 && at % 64 < 4 ? 0x55 : 0)),
+  };
+  weights.codes[0] = 3;
+  weights.codes[128 + 1] = 1 << 1;
+  weights.codes[64] = 3;
+  weights.codes[128]! |= 1 << 4;
+  weights.codes[64 + 3] = 1 << 6;
+  for (const set of [...SETS, 'reference' as const]) {
+    const y = (x: Float32Array) => {
+      const out = new Float32Array(1);
+      openInferenceKernels({ instructionSet: set }).createLinear(weights).apply(x, 1, out);
+      return out[0]!;
+    };
+    // Survivor n is input 2 n - n % 2.
+    const one = (survivor: number) =>
+      Float32Array.from({ length: 64 }, (_, i) => (i === 2 * survivor - (survivor % 2) ? 1 : 0));
+    expect([0, 1, 5, 16, 31].map((survivor) => Math.round(1000 * y(one(survivor))) / 1000)).toEqual([
+      6, 0, -8, -2, 2,
+    ]);
+  }
 });
 
 describe.each([...SETS, 'reference' as const])('what a store may hand to %s is refused:', (set) => {

@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { packedLayout, TILE_ROWS, type PackedLayout } from './packed-layout.ts';
 
 /** Bits of a quantized weight. */
-export type QuantizedBits = 4 | 8;
+export type QuantizedBits = 3 | 4 | 8;
 
 /**
  * How it is said where survivors stand.
@@ -19,9 +19,11 @@ export type QuantizedPlaces = 'all' | 'fields' | 'masks' | 'packed';
  * Survivors as small integers with a scale: the layout that the kernels of quantized linears walk.
  *
  * Tiles of 16 rows. A row's survivors follow each other in the order of groups, then of positions, and are filled up with
- * zeros to a multiple of 16. `codes` is [tile][vector][row of the tile][4 bytes]. Of 8 bits a vector has four survivors of
+ * zeros to a multiple of 16, of 3 bits to one of 32. `codes` is [tile][vector][row of the tile][4 bytes]. Of 8 bits a vector has four survivors of
  * each row, a signed byte each. Of 4 bits it has eight: byte j has survivor j in its lower half and survivor 4 + j in its
- * upper one, each as a signed number of 4 bits. The weight is that number times a scale.
+ * upper one, each as a signed number of 4 bits. Of 3 bits three vectors have 32: byte j of the first has the lower two bits of
+ * survivors j, 4 + j, 8 + j and 12 + j, from its lowest bits on, as positions of 2:4 have theirs; the second those of the next
+ * sixteen; and bit k of byte j of the third the sign of survivor 4 k + j: it counts -4. The weight is the number times a scale.
  *
  * So a vector is a register of 64 bytes, or parts of it, of which no byte has to change its place: numbers and positions
  * come out by shifts and masks, for all rows at once.
@@ -72,7 +74,8 @@ export function quantizedLayout({ rows, cols, keep, group, bits, span }: Quantiz
   }
   const places = placesOf(keep, group);
   const groups = cols / group;
-  const sixteens = Math.ceil((groups * keep) / PADDED_SURVIVORS);
+  const padded = bits === 3 ? 2 * PADDED_SURVIVORS : PADDED_SURVIVORS;
+  const sixteens = Math.ceil((groups * keep) / padded) * (padded / PADDED_SURVIVORS);
   const packed = places === 'packed' ? packedLayout(rows, cols, keep, group) : undefined;
   const indices = {
     all: [0, 0],
@@ -101,16 +104,20 @@ export function spanOf(keep: number, survivors: number): number {
   return most < together ? most : most - (most % together);
 }
 
-/** Where the code of a row's survivor lies: the byte, and its lowest bit there. */
-export function codeAt(
-  { vectors }: QuantizedLayout,
+/** Puts the number of a row's survivor where zeros are. */
+export function putNumber(
+  codes: Uint8Array,
+  layout: QuantizedLayout,
   bits: QuantizedBits,
-  row: number,
-  survivor: number,
-): [byte: number, shift: number] {
-  const [tile, lane] = [Math.floor(row / TILE_ROWS), row % TILE_ROWS];
-  const vector = tile * vectors + Math.floor((survivor * bits) / 32);
-  return [vector * VECTOR_BYTES + lane * 4 + (survivor & 3), bits === 4 ? survivor & 4 : 0];
+  { row, survivor, integer }: { readonly row: number; readonly survivor: number; readonly integer: number },
+): void {
+  const byte = byteAt(layout, bits, row, survivor);
+  if (bits !== 3) {
+    codes[byte]! |= (integer & (2 ** bits - 1)) << shiftAt(bits, survivor);
+    return;
+  }
+  codes[byte]! |= (integer & 3) << shiftAt(bits, survivor);
+  codes[signsAt(byte, survivor)]! |= ((integer >> 2) & 1) << signBit(survivor);
 }
 
 /** The number of a row's survivor. */
@@ -121,9 +128,33 @@ export function numberAt(
   row: number,
   survivor: number,
 ): number {
-  const [byte, shift] = codeAt(layout, bits, row, survivor);
+  const byte = byteAt(layout, bits, row, survivor);
+  const shift = shiftAt(bits, survivor);
   // To the top, then down again with its sign.
-  return (codes[byte]! << (32 - bits - shift)) >> (32 - bits);
+  if (bits !== 3) return (codes[byte]! << (32 - bits - shift)) >> (32 - bits);
+  const sign = (codes[signsAt(byte, survivor)]! >> signBit(survivor)) & 1;
+  return ((codes[byte]! >> shift) & 3) - 4 * sign;
+}
+
+/** Where the code of a row's survivor lies, of 3 bits the lower two of it. */
+function byteAt({ vectors }: QuantizedLayout, bits: QuantizedBits, row: number, survivor: number): number {
+  const [tile, lane] = [Math.floor(row / TILE_ROWS), row % TILE_ROWS];
+  const within = bits === 3 ? 3 * (survivor >> 5) + ((survivor >> 4) & 1) : (survivor * bits) >> 5;
+  return (tile * vectors + within) * VECTOR_BYTES + lane * 4 + (survivor & 3);
+}
+
+/** Its lowest bit there. */
+function shiftAt(bits: QuantizedBits, survivor: number): number {
+  return bits === 8 ? 0 : bits === 4 ? survivor & 4 : 2 * ((survivor >> 2) & 3);
+}
+
+/** Of 3 bits: where the sign lies, of what lies at this byte; and its bit there. */
+function signsAt(byte: number, survivor: number): number {
+  return byte + (2 - ((survivor >> 4) & 1)) * VECTOR_BYTES;
+}
+
+function signBit(survivor: number): number {
+  return (survivor >> 2) & 7;
 }
 
 /** Where the scale of a row's span lies. */

@@ -3,7 +3,7 @@ import { keptOf } from '../inference/linear-reference.ts';
 import { indicesOf } from '../inference/quantized-places.ts';
 import type { DenseWeights, PackedWeights, QuantizedWeights } from '../inference/linear.ts';
 import {
-  codeAt,
+  putNumber,
   quantizedLayout,
   spanOf,
   VECTOR_BYTES,
@@ -96,8 +96,7 @@ function codesOf(shape: QuantizedShape, bytes: number, random: () => number): Ui
   const codes = new Uint8Array(bytes);
   for (let row = 0; row < rows; row++) {
     for (let n = 0; n < (cols / group) * keep; n++) {
-      const [byte, shift] = codeAt(layout, bits, row, n);
-      codes[byte]! |= Math.floor(random() * 2 ** bits) << shift;
+      putNumber(codes, layout, bits, { row, survivor: n, integer: Math.floor(random() * 2 ** bits) });
     }
   }
   return codes;

@@ -11,7 +11,7 @@ import { commonAttributes, type Encoding } from './encoding.ts';
 const attributes = z.object({
   ...commonAttributes,
   encoding: z.literal(QUANTIZED),
-  bits: z.union([z.literal(4), z.literal(8)]),
+  bits: z.union([z.literal(3), z.literal(4), z.literal(8)]),
   span: z.number().int().positive(),
 });
 

@@ -6,7 +6,7 @@ export interface IntegerWeights {
   readonly bits: QuantizedBits;
   /** Groups of a row whose survivors share a scale; weights, where nothing is pruned. See `spanOf`. */
   readonly span: number;
-  /** (rows, cols), in the original order of the channels: from -127 or -8 on; only those of survivors count. */
+  /** (rows, cols), in the original order of the channels: from -127, -8 or -4 on; only those of survivors count. */
   readonly integers: Int8Array;
   /** (rows, spans), as the bits of bf16: finite and not zero. */
   readonly scales: Uint16Array;

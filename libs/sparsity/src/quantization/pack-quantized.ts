@@ -1,4 +1,12 @@
-import { codeAt, indicesOf, pack, quantizedLayout, scaleAt, TILE_ROWS, VECTOR_BYTES } from '@esparse/kernels';
+import {
+  indicesOf,
+  pack,
+  putNumber,
+  quantizedLayout,
+  scaleAt,
+  TILE_ROWS,
+  VECTOR_BYTES,
+} from '@esparse/kernels';
 import { EVERYTHING, type IntegerWeights, type Survivors } from './integer-weights.ts';
 import { QUANTIZED, type QuantizedLinear } from './quantized-linear.ts';
 import { survives } from './round-linear.ts';
@@ -31,8 +39,7 @@ export async function packQuantized(
     for (let i = 0; i < cols; i++) {
       if (survivors !== undefined && !survives(survivors.mask, cols, r, i)) continue;
       const integer = integers[r * cols + (survivors?.permutation[i] ?? i)]!;
-      const [byte, shift] = codeAt(layout, bits, r, n);
-      values[byte]! |= (integer & (2 ** bits - 1)) << shift;
+      putNumber(values, layout, bits, { row: r, survivor: n, integer });
       if (survivors !== undefined) positions[r * each + n] = i;
       n++;
     }

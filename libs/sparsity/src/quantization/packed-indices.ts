@@ -7,11 +7,18 @@ import { packedLayout, placesOf, TILE_ROWS, type QuantizedShape } from '@esparse
  * @throws EsparseError 'store' where the indices are no choice of N of M
  */
 export function packedIndicesOf(shape: QuantizedShape, indices: Uint8Array): Uint8Array {
-  const { rows, cols, keep, group } = shape;
+  return packedIndicesAt(shape, placesOf(shape, indices));
+}
+
+/** The same for survivors at these positions: (rows, groups * keep), as `placesOf` gives them. */
+export function packedIndicesAt(
+  { rows, cols, keep, group }: Pick<QuantizedShape, 'rows' | 'cols' | 'keep' | 'group'>,
+  places: Int32Array,
+): Uint8Array {
   const { bits, tiles, groups, groupBytes } = packedLayout(rows, cols, keep, group);
   const packed = new Uint8Array(tiles * groups * groupBytes);
   const survivors = groups * keep;
-  placesOf(shape, indices).forEach((place, at) => {
+  places.forEach((place, at) => {
     const [row, slot] = [Math.floor(at / survivors), at % keep];
     const lane = row % TILE_ROWS;
     const begin = (Math.floor(row / TILE_ROWS) * groups + Math.floor(place / group)) * groupBytes;

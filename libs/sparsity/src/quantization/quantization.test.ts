@@ -39,7 +39,7 @@ const CASES = [
   [1, 3],
   [2, 5],
   [3, 4],
-].flatMap(([keep, group]) => [4, 8].map((bits) => [keep!, group!, bits as 4 | 8] as const));
+].flatMap(([keep, group]) => ([3, 4, 8] as const).map((bits) => [keep!, group!, bits] as const));
 
 test.each(CASES)(
   '%i:%i in %i bits comes back as integers times scales, and nothing else',
@@ -67,6 +67,7 @@ test.each(CASES)(
 );
 
 test.each([
+  [3, 0.16],
   [4, 0.08],
   [8, 0.004],
 ] as const)('%i bits lose little: no weight more than %d of the largest of its span', (bits, most) => {
@@ -80,7 +81,7 @@ test.each([
       const lost = part.map(
         (weight, i) => weight - integers[r * COLS + s * span + i]! * widths[r * spans + s]!,
       );
-      // Scales of 4 bits may clip the largest, for the sake of the others.
+      // Scales of few bits may clip the largest, for the sake of the others.
       const sorted = lost.map(Math.abs).sort();
       expect(sorted[part.length - 4]! / largest).toBeLessThan(most);
     }
@@ -88,7 +89,7 @@ test.each([
 });
 
 test('zeros stay zeros, and have a scale that a reader takes', async () => {
-  for (const bits of [4, 8] as const) {
+  for (const bits of [3, 4, 8] as const) {
     const zeros = new Float32Array(ROWS * COLS);
     const packed = await packQuantized(roundLinear({ weights: zeros, rows: ROWS, cols: COLS }, { bits }), {
       rows: ROWS,
@@ -176,8 +177,9 @@ test('a matrix that is no multiple of anything is filled up with zeros that nobo
   expect(zeros).toBeGreaterThanOrEqual((11 * 128 + 21 * 8) / 2);
 });
 
-test('2:4 in 4 bits with a scale for 32 comes to 3.25 bits a weight, in 8 bits to 5.25', () => {
+test('2:4 with a scale for 32 comes to 2.75 bits a weight in 3 bits, 3.25 in 4, and 5.25 in 8', () => {
   for (const [bits, expected] of [
+    [3, 2.75],
     [4, 3.25],
     [8, 5.25],
   ] as const) {

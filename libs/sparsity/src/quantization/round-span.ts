@@ -1,24 +1,31 @@
 import type { QuantizedBits } from '@esparse/kernels';
 
-/** Parts of the largest weight that scales of 4 bits are tried with: clipping it can make the others more exact. */
-const SHRINKS = [1, 0.967, 0.933, 0.9, 0.867, 0.833, 0.8];
+/** Parts of the largest weight that scales of few bits are tried with: clipping it can make the others more exact. */
+const SHRINKS = {
+  4: [1, 0.967, 0.933, 0.9, 0.867, 0.833, 0.8],
+  3: [1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6],
+} as const;
 /** The least normal bf16: the scale of weights that are all zero, or hardly more. */
 const LEAST_SCALE = 2 ** -126;
 
 /** 1.5 * 2^52: adding it rounds an f64 to a whole number. */
 const ROUND = 6755399441055744;
 
+interface IntegerRange {
+  readonly least: number;
+  readonly most: number;
+}
+
 /** The range of integers of so many bits. */
-export const INTEGER_RANGE: Readonly<
-  Record<QuantizedBits, { readonly least: number; readonly most: number }>
-> = {
+export const INTEGER_RANGE: Readonly<Record<QuantizedBits, IntegerRange>> = {
+  3: { least: -4, most: 3 },
   4: { least: -8, most: 7 },
   8: { least: -127, most: 127 },
 };
 
 /**
- * The scale for some weights: of 8 bits the largest magnitude over 127; of 4 bits, whose range is not symmetric, that of a
- * few, of either sign, which makes the squared error least.
+ * The scale for some weights: of 8 bits the largest magnitude over 127; of fewer, whose range is not symmetric, that of some,
+ * of either sign, which makes the squared error least.
  *
  * @param weights finite
  * @returns a finite bf16 that is not zero
@@ -27,11 +34,12 @@ export function scaleFor(weights: Float32Array, bits: QuantizedBits): number {
   let extreme = 0;
   for (const weight of weights) if (Math.abs(weight) > Math.abs(extreme)) extreme = weight;
   if (bits === 8) return bf16(Math.abs(extreme) / INTEGER_RANGE[8].most);
-  let [best, least] = [bf16(extreme / INTEGER_RANGE[4].least), Infinity];
-  for (const shrink of SHRINKS) {
+  const range = INTEGER_RANGE[bits];
+  let [best, least] = [bf16(extreme / range.least), Infinity];
+  for (const shrink of SHRINKS[bits]) {
     for (const sign of [-1, 1]) {
-      const scale = bf16((sign * extreme * shrink) / -INTEGER_RANGE[4].least);
-      const error = squaredError(weights, scale);
+      const scale = bf16((sign * extreme * shrink) / -range.least);
+      const error = squaredError(weights, scale, range);
       if (error < least) [best, least] = [scale, error];
     }
   }
@@ -45,15 +53,15 @@ export function integerFor(weight: number, scale: number, bits: QuantizedBits): 
   return nearest < least ? least : nearest > most ? most : nearest;
 }
 
-/** Of 4 bits. It is asked for fourteen scales of every span, so that nothing in its loop is called or divided. */
-function squaredError(weights: Float32Array, scale: number): number {
+/** It is asked for fourteen scales or more of every span, so that nothing in its loop is called or divided. */
+function squaredError(weights: Float32Array, scale: number, { least, most }: IntegerRange): number {
   const inverse = 1 / scale;
   let sum = 0;
   for (let i = 0; i < weights.length; i++) {
     const weight = weights[i]!;
     let nearest = weight * inverse + ROUND - ROUND;
-    if (nearest < -8) nearest = -8;
-    else if (nearest > 7) nearest = 7;
+    if (nearest < least) nearest = least;
+    else if (nearest > most) nearest = most;
     const error = weight - scale * nearest;
     sum += error * error;
   }

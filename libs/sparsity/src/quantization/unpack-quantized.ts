@@ -1,16 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import {
-  narrow,
-  numberAt,
-  placesOf,
-  quantizedLayout,
-  scaleAt,
-  TILE_ROWS,
-  widenReference,
-  type HalfDtype,
-} from '@esparse/kernels';
-import type { PackedLinear } from '../packed-linear.ts';
-import { unpackLinear } from '../unpack-linear.ts';
+import { numberAt, placesOf, quantizedLayout, scaleAt, TILE_ROWS, widenReference } from '@esparse/kernels';
 import { checkQuantizedLinear, QUANTIZED, type QuantizedLinear } from './quantized-linear.ts';
 
 /**
@@ -38,14 +27,6 @@ export function unpackQuantized(linear: QuantizedLinear): Float32Array {
     }
   }
   return out;
-}
-
-/** The dense weights of a linear as the bits of a 16-bit type: exact where it is packed, rounded where it is quantized. */
-export async function unpackToHalf(
-  linear: PackedLinear | QuantizedLinear,
-  dtype: HalfDtype,
-): Promise<Uint16Array> {
-  return linear.encoding === QUANTIZED ? narrow(dtype, unpackQuantized(linear)) : unpackLinear(linear);
 }
 
 /** Which weights are kept, as `keptIn` gives it; undefined where all are. */

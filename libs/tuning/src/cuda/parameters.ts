@@ -1,3 +1,4 @@
+import { EsparseError } from '@esparse/errors';
 import { survivorsOf, type Values } from '../backend.ts';
 import type { TunedParameter } from '../tune-block.ts';
 import type { CudaArithmetic } from '@esparse/cuda';
@@ -71,6 +72,7 @@ export function createParameters(
   const integersOf = (slot: string, { values, mask: kept, rounding }: TunedParameter) => {
     if (rounding === undefined || kept === undefined) return [];
     const { bits, positions, permutation } = rounding;
+    if (bits === 3) throw threeBits();
     const order = take(4 * permutation.length);
     gpu.upload(order, permutation);
     const columns = permutation.length;
@@ -124,4 +126,11 @@ export function createParameters(
       round();
     },
   };
+}
+
+/** The kernel that makes integers knows those of 4 and of 8 bits. */
+function threeBits(): EsparseError {
+  return new EsparseError('unsupported', 'an NVIDIA GPU does not tune with integers of 3 bits', {
+    hint: 'tune with values=int3 on a processor: --device cpu',
+  });
 }
