@@ -15,27 +15,33 @@ import { z } from 'zod';
 import { hessianCost } from './hessian-cost.ts';
 import { hessianOf } from './hessian-readers.ts';
 import { hessianMemory, openHessianResources } from './hessian-resources.ts';
-import { quantizeSweep } from './quantize-sweep.ts';
-import { sparseGptCost } from './sparse-gpt-cost.ts';
+import { integerDescent, SWEEPS } from './integer-descent.ts';
 
 /** Seconds for each weight: 100 ns are those of seven scales of two signs. */
 const ROUNDING_SECONDS = 100e-9;
+
+/** Seconds for each weight and sweep: those whose integers change touch the 128 channels of a block. */
+const STEP_SECONDS = 30e-9;
 
 /** Options of `quantize`. */
 export const quantizeOptions = integerOptions.extend({
   spread: z
     .boolean()
     .default(true)
-    .describe('whether the error of a rounded weight is made up for by those that follow, by the Hessian'),
+    .describe(
+      'whether what rounding takes from a weight is made up for by the others of its row, by the Hessian',
+    ),
 });
 
 /**
  * Stores survivors as integers of 8 or 4 bits with a scale for some of them: see `QuantizedLayout`. With `spread` by
- * `quantizeSweep`, else each to the nearest. Weights that integers do not fit (rounding takes more than a twentieth of their
+ * `integerDescent`, else each to the nearest. Weights that integers do not fit (rounding takes more than a twentieth of their
  * energy, as where one outlier makes all others zero) stay as they are, with a warning.
  */
 export const quantize = defineStage({
   name: 'quantize',
+  // 2: integers descend on the output's error, where errors were passed on to the channels that follow, pruned ones among them.
+  version: 2,
   options: quantizeOptions,
   open: openHessianResources,
   statistics: ({ spread }, resources) => ({ ...(spread && { hessian: hessianOf(resources) }) }),
@@ -53,10 +59,9 @@ export const quantize = defineStage({
     }
     if (statistics.hessian === undefined) return { integers: rounded };
     try {
-      const problem = { rows, cols, weights, hessian: await statistics.hessian.dense(), survivors: input };
-      return {
-        integers: await quantizeSweep(problem, await held.products(), { ...options, signal, progress }),
-      };
+      const problem = { rows, cols, weights, hessian: statistics.hessian, survivors: input };
+      await integerDescent(problem, rounded, await held.products(), { signal, progress });
+      return { integers: rounded };
     } catch (error) {
       if (!isEsparseError(error) || error.kind !== 'numeric') throw error;
       note(`${error.message}: each weight is rounded by itself`);
@@ -66,12 +71,17 @@ export const quantize = defineStage({
   rounding: roundingFor,
   numerics: productsId,
   release: (resources) => resources.release(),
-  cost: (linear, { options: { spread } }) => (spread ? sparseGptCost(linear) : roundingCost(linear)),
+  cost: (linear, { options: { spread } }) => quantizeCost(linear, spread),
   heldCost: (block, { options: { spread } }) =>
     spread ? hessianCost({ ...block, memory: hessianMemory() }) : {},
 });
 
-/** What rounding each weight by itself takes: some tries of a scale. */
-function roundingCost({ rows, cols }: LinearShape): Cost {
-  return { bytes: 6 * rows * cols, flops: 0, seconds: ROUNDING_SECONDS * rows * cols };
+/** What rounding takes, some tries of a scale, and the descent: a product with the Hessian at first, and one a sweep. */
+function quantizeCost({ rows, cols }: LinearShape, spread: boolean): Cost {
+  const products = spread ? 1 + SWEEPS : 0;
+  return {
+    bytes: (spread ? 18 : 6) * rows * cols,
+    flops: products * 2 * rows * cols ** 2,
+    seconds: (ROUNDING_SECONDS + (spread ? SWEEPS * STEP_SECONDS : 0)) * rows * cols,
+  };
 }
