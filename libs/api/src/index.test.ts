@@ -21,6 +21,7 @@ test('the public surface is this, and nothing else: what is taken away breaks pl
      "configurePipeline",
      "damagedState",
      "defineBlockStage",
+     "defineEncoding",
      "defineFamily",
      "defineMetric",
      "definePipeline",

@@ -9,6 +9,7 @@ import {
   survivorsOf,
   unpackQuantized,
   unpackToHalf,
+  type PackedLinear,
   type BlockStage,
   type BlockStageInput,
 } from '@esparse/sparsity';
@@ -73,10 +74,11 @@ const negated: BlockStage['run'] = async ({ linears: [linear] }) => ({
 test('survivors get the weights that a stage gives, under the same mask and in the same order', async () => {
   const [before, untouched] = (await through([])).linears;
   const [after, other] = (await through([negated])).linears;
+  const [packedBefore, packedAfter] = [before!.packed as PackedLinear, after!.packed as PackedLinear];
   const negate = (bits: number) => (bits === 0 ? 0 : bits ^ 0x8000);
-  expect(after!.packed.values).toEqual(before!.packed.values.map(negate));
-  expect(after!.packed.indices).toEqual(before!.packed.indices);
-  expect(after!.packed.permutation).toEqual(permutation);
+  expect(packedAfter.values).toEqual(packedBefore.values.map(negate));
+  expect(packedAfter.indices).toEqual(packedBefore.indices);
+  expect(packedAfter.permutation).toEqual(permutation);
   expect(other!.packed).toEqual(untouched!.packed);
 });
 

@@ -1,9 +1,9 @@
 import { EsparseError } from '@esparse/errors';
 import { concatMap, Subject, type OperatorFunction } from 'rxjs';
 import {
+  isPacked,
   keptIn,
   packQuantized,
-  QUANTIZED,
   repackLinear,
   survivorsOf,
   unpackLinear,
@@ -113,7 +113,7 @@ function blockStage(
 }
 
 function linearOf({ job, packed }: PrunedLinear): BlockLinear {
-  if (packed.encoding === QUANTIZED) throw quantizedAlready(job);
+  if (!isPacked(packed)) throw quantizedAlready(job);
   const { name, tap } = job;
   const { rows, cols, dtype, pattern, permutation } = packed;
   return {
@@ -156,7 +156,7 @@ async function changedBlock(
 
 /** @throws EsparseError 'usage' where a weight outside the mask is not 0 */
 async function repack({ job, packed }: PrunedLinear, weights: Uint16Array): Promise<PrunedLinear['packed']> {
-  if (packed.encoding === QUANTIZED) throw quantizedAlready(job);
+  if (!isPacked(packed)) throw quantizedAlready(job);
   try {
     return await repackLinear(packed, weights);
   } catch (error) {
@@ -169,7 +169,7 @@ async function asIntegers(
   { job, packed }: PrunedLinear,
   integers: IntegerWeights,
 ): Promise<PrunedLinear['packed']> {
-  if (packed.encoding === QUANTIZED) throw quantizedAlready(job);
+  if (!isPacked(packed)) throw quantizedAlready(job);
   return packQuantized(integers, packed, survivorsOf(await keptIn(packed), packed));
 }
 

@@ -21,3 +21,4 @@ export { mergeSerialisedShards, mergeShards, type SerialisedShards } from './mer
 export { oneByOne } from './one-by-one.ts';
 export { pruneLinear, type PruneLinearOptions } from './prune-linear.ts';
 export { readersOf, releaseReadings, statisticsOf, type TapReadings } from './readings.ts';
+export { encodePacked } from './encode-packed.ts';

@@ -3,9 +3,9 @@ import type {
   Metric,
   PackedLinear,
   Pattern,
-  QuantizedLinear,
   ScoreMatrix,
   ShuffleResult,
+  StoredLinear,
 } from '@esparse/sparsity';
 import type { InferenceKernels } from '@esparse/kernels';
 import type { RowSample } from '@esparse/statistics';
@@ -83,7 +83,7 @@ export interface ScoreFigures {
 /** Packed: what is committed. Its weights, scores and mask are freed. */
 export interface PrunedLinear {
   readonly job: LinearJob;
-  readonly packed: PackedLinear | QuantizedLinear;
+  readonly packed: StoredLinear;
   /** Kept score in the original order, and in the shuffled one. */
   readonly keptBefore: number;
   readonly keptAfter: number;

@@ -1,5 +1,5 @@
 import { identity, pipe, type OperatorFunction } from 'rxjs';
-import type { ConfiguredPipeline, StageContext } from '@esparse/sparsity';
+import type { ConfiguredPipeline, OwnEncoding, StageContext } from '@esparse/sparsity';
 import { beginFigures, type FigureOptions } from './figures.ts';
 import type { GuardOptions } from './guard.ts';
 import type { LinearJob, PrunedLinear } from './linear.ts';
@@ -19,6 +19,8 @@ export interface PruneLinearOptions extends Pick<ConfiguredPipeline, 'metric' | 
   readonly report: Omit<StageContext, 'signal'>;
   /** How calls of plug-ins are guarded. */
   readonly guard?: GuardOptions;
+  /** An encoding that does not come with esparse, in which survivors are stored. @default none */
+  readonly encoding?: OwnEncoding | undefined;
   /** Takes figures for a report. @default none */
   readonly figures?: FigureOptions | undefined;
   /** Tells when the steps work that are no plug-ins; those are watched by `guard`. @default nobody does */
@@ -27,7 +29,7 @@ export interface PruneLinearOptions extends Pick<ConfiguredPipeline, 'metric' | 
 
 /** The steps of a linear, from its weights in the checkpoint to what is committed: load, score, shuffle, mask, stages, pack. */
 export function pruneLinear(options: PruneLinearOptions): OperatorFunction<LinearJob, PrunedLinear> {
-  const { guard, report, figures, watch } = options;
+  const { guard, report, encoding, figures, watch } = options;
   return pipe(
     load(options.load),
     score(options.metric, guard),
@@ -35,6 +37,6 @@ export function pruneLinear(options: PruneLinearOptions): OperatorFunction<Linea
     watched(mask(), watch?.mask),
     figures === undefined ? identity : beginFigures(figures),
     stages(options.stages, report, guard),
-    watched(pack(), watch?.pack),
+    watched(pack(encoding, guard), watch?.pack),
   );
 }

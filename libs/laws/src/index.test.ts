@@ -4,6 +4,7 @@ test('the public surface is this, and nothing else', () => {
   expect(Object.keys(laws).sort()).toEqual([
     'ReferenceLlama',
     'blockStageLaws',
+    'encodingLaws',
     'inTemporaryFolder',
     'marbles',
     'memoryWeights',

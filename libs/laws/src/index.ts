@@ -1,4 +1,5 @@
 export { blockStageLaws, type LawfulBlockStage } from './block-stage-laws.ts';
+export { encodingLaws, type EncodingLawOptions, type LawfulEncoding } from './encoding-laws.ts';
 export { metricLaws, type LawfulMetric } from './metric-laws.ts';
 export { startHubServer, type HubModel, type HubRequest, type HubServer } from './hub-server.ts';
 export { marbles, type Marbles, type Watched } from './marbles.ts';

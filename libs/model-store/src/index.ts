@@ -15,6 +15,7 @@ export {
   freeLinear,
   linearAttributesOf,
   linearBytes,
+  readLinear,
   writeLinear,
   type LinearAttributes,
   type StoredLinear,

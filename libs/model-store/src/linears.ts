@@ -93,11 +93,25 @@ export function linearAttributesOf(
   // Of what is pruned the scores are known.
   const isWhole = record.data?.keptScore !== undefined || described?.data?.group === 1;
   if (described?.success === true && record.success && isWhole) return { ...described.data, ...record.data };
+  if (described === undefined && String(found.encoding).startsWith('x-'))
+    throw unknownEncoding(name, found.encoding);
   throw new EsparseError('store', `linear ${name} is described in a way that this version does not know`, {
     hint: 'the store may be of a newer esparse, or damaged: try `esparse verify`',
     context: { linear: name },
     cause: described?.error ?? record.error,
   });
+}
+
+/** An encoding that does not come with esparse has a name that says so. */
+function unknownEncoding(linear: string, encoding: unknown): EsparseError {
+  return new EsparseError(
+    'usage',
+    `linear ${linear} has the encoding ${String(encoding)}, which does not come with esparse`,
+    {
+      hint: '--encoding brings it: the file or package that the run was made with',
+      context: { linear },
+    },
+  );
 }
 
 /** Reads a packed linear, its checksums verified. @throws EsparseError 'store' where the block holds none of that name */

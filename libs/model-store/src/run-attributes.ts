@@ -39,11 +39,13 @@ const schema = z.object({
     }),
     /** Where the model's family was loaded from; absent where it comes with esparse. */
     family: source.optional(),
+    /** What survivors are stored in, and where that was loaded from; absent where it comes with esparse. */
+    encoding: source.extend({ name: z.string() }).optional(),
     pattern: z.object({ keep: z.number().int(), group: z.number().int() }),
     /** Linears that have another pattern, or are `dense`, by `blocks.<k>.<linear>`; absent where there are none. */
     layers: z.record(z.string(), z.string()).optional(),
     /** What matrices that are not pruned are stored as; absent where they are as in the checkpoint. */
-    denseValues: z.enum(['int8', 'int4']).optional(),
+    denseValues: z.enum(['int8', 'int4', 'int3']).optional(),
     calibration: z.object({
       samples: z.number().int(),
       seqlen: z.number().int(),

@@ -30,7 +30,7 @@ test('the public surface is this', () => {
     'kindOf',
     'linearNamed',
     'linearsOf',
-    'loadFamily',
+    'loadInThread',
     'neededFor',
     'ofKind',
     'operationOf',

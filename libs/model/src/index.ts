@@ -37,7 +37,7 @@ export { count, optional, positions, positive } from './config.ts';
 export { defineFamily, type FamilyDefinition, type FamilyDescription } from './define-family.ts';
 export { describeLlamaDecoder, LLAMA_FIELDS, type LlamaVariant } from './families/llama-decoder.ts';
 export { describeModel, familyNamed, registerFamily, type ModelFamily } from './family.ts';
-export { loadFamily, type FamilyLoader } from './load-family.ts';
+export { loadInThread, type PluginLoader } from './load-in-thread.ts';
 export { MAX_SEQLEN } from './limits.ts';
 export {
   OPERATIONS,

@@ -4,11 +4,21 @@ import {
   inspectBlock,
   linearAttributesOf,
   meanScorePath,
+  readLinear,
   statisticPath,
   type LinearInspection,
 } from '@esparse/model-store';
 import type { BlockData, ChannelImportance, LinearData, TapData } from '@esparse/report-page';
-import { isPermutation, keepsEverything, packedIndicesOf, packedShapes, QUANTIZED } from '@esparse/sparsity';
+import {
+  isPermutation,
+  keepsEverything,
+  ownPositions,
+  packedIndicesAt,
+  packedIndicesOf,
+  packedShapes,
+  QUANTIZED,
+  type OwnLinear,
+} from '@esparse/sparsity';
 import type { CommittedGroup, Run } from '@esparse/store';
 import type { Attachment } from './attachment.ts';
 import type { Detail } from './detail.ts';
@@ -100,19 +110,15 @@ async function linearArrays(
 ): Promise<Pick<LinearData, 'keptShare' | 'permutation' | 'meanScore' | 'mask'>> {
   const attributes = linearAttributesOf(group, name);
   if (attributes === undefined || keepsEverything(attributes)) return {};
-  const [{ data: bytes }, { data: permutation }] = await Promise.all([
-    group.readAs(`${name}/indices`, 'uint8', signal),
-    group.readAs(`${name}/permutation`, 'int32', signal),
-  ]);
+  const { data: permutation } = await group.readAs(`${name}/permutation`, 'int32', signal);
   const { rows, cols } = attributes;
   const where = `run ${run.fingerprint}, block ${block}: ${name}`;
   if (!isPermutation(permutation, cols)) {
     throw new EsparseError('store', `${where}: its order does not name each channel once`);
   }
   const { encoding } = packedShapes(attributes, rows, cols);
-  // The survivors of a quantized linear are read into the form of packed ones.
-  const packed = attributes.encoding === QUANTIZED ? packedIndicesOf(attributes, bytes) : bytes;
-  const indices: Indices = { ...attributes, encoding, bytes: packed };
+  const bytes = await packedIndices(group, name, attributes, signal);
+  const indices: Indices = { ...attributes, encoding, bytes };
   const kept = keptByPosition(indices, where);
   const share = new Uint8Array(cols);
   permutation.forEach((channel, position) => (share[channel] = Math.round((255 * kept[position]!) / rows)));
@@ -124,6 +130,21 @@ async function linearArrays(
     ...(meanScore && { meanScore: attachment.addLogLevels(meanScore) }),
     mask: { tiles: tiles.map((tile) => tile * TILE_ROWS), bits: attachment.add(maskRows(indices, tiles)) },
   };
+}
+
+/** Where its survivors stand, whatever its encoding, in the form of packed ones. */
+async function packedIndices(
+  group: CommittedGroup,
+  name: string,
+  attributes: NonNullable<ReturnType<typeof linearAttributesOf>>,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  if (attributes.encoding.startsWith('x-')) {
+    const linear = await readLinear(group, name, signal);
+    return packedIndicesAt(attributes, ownPositions(linear as OwnLinear));
+  }
+  const { data } = await group.readAs(`${name}/indices`, 'uint8', signal);
+  return attributes.encoding === QUANTIZED ? packedIndicesOf(attributes, data) : data;
 }
 
 /** A tap's statistics of the names that the page knows. */

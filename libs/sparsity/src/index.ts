@@ -74,6 +74,10 @@ export { packedShapes, type PackedEncoding, type PackedLinear, type PackedShapes
 export {
   encodingNamed,
   encodingOf,
+  isPacked,
+  ownPositions,
+  registerEncoding,
+  unpackToHalf,
   type AnyEncoding,
   type StoredAttributes,
   type StoredLinear,
@@ -87,6 +91,20 @@ export {
   type Encoding,
   type EncodingAttributes,
 } from './encodings/encoding.ts';
+export {
+  defineEncoding,
+  type EncodingDefinition,
+  type OwnEncoding,
+  type SurvivorRows,
+  type SurvivorShape,
+} from './encodings/define-encoding.ts';
+export {
+  decodeLinear,
+  encodeLinear,
+  ownArrays,
+  survivorShape,
+  type OwnLinear,
+} from './encodings/own-linear.ts';
 export type { IntegerWeights, RoundingOptions, Survivors } from './quantization/integer-weights.ts';
 export { EVERYTHING, SCALE_GROUP } from './quantization/integer-weights.ts';
 export { roundLinear, survives } from './quantization/round-linear.ts';
@@ -95,7 +113,7 @@ export { integerOptions, roundingFor } from './quantization/rounding-options.ts'
 export { survivorsOf } from './quantization/survivors-of.ts';
 export { MAX_ROUNDING_LOSS, roundingLoss } from './quantization/rounding-loss.ts';
 export { fitsBlocks, integerBlocks, type IntegerBlocks } from './quantization/integer-blocks.ts';
-export { packedIndicesOf } from './quantization/packed-indices.ts';
+export { packedIndicesAt, packedIndicesOf } from './quantization/packed-indices.ts';
 export { packQuantized } from './quantization/pack-quantized.ts';
 export {
   keepsEverything,
@@ -104,5 +122,5 @@ export {
   type QuantizedLinear,
   type QuantizedShapes,
 } from './quantization/quantized-linear.ts';
-export { keptInQuantized, unpackQuantized, unpackToHalf } from './quantization/unpack-quantized.ts';
+export { keptInQuantized, unpackQuantized } from './quantization/unpack-quantized.ts';
 export { keptIn, unpackLinear, unpackToF32 } from './unpack-linear.ts';

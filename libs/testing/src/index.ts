@@ -1,5 +1,6 @@
 export {
   blockStageLaws,
+  encodingLaws,
   marbles,
   metricLaws,
   shuffleLaws,
@@ -8,6 +9,7 @@ export {
   syntheticSequence,
   syntheticTiles,
   type Activations,
+  type EncodingLawOptions,
   type LawOptions,
   type Marbles,
   type MarbleValues,

@@ -52,6 +52,7 @@ export function createCore(
       cacheDirectory: options.cacheDirectory,
       cacheBytes: options.cacheBytes,
       family: options.family,
+      encoding: options.encoding,
       limits: { maxSequences, ...stepPrefillTokens(options.device) },
     },
     {

@@ -1,4 +1,4 @@
-import type { FamilyLoader } from '@esparse/model';
+import type { PluginLoader } from '@esparse/model';
 import type { ServerTls } from '@esparse/protocol';
 import type { Logger } from 'pino';
 import {
@@ -50,7 +50,9 @@ export interface ServeOptions extends ServerTls {
   readonly requestSeconds?: number | undefined;
   readonly drainSeconds?: number | undefined;
   /** A model family that does not come with esparse. @default none */
-  readonly family?: FamilyLoader | undefined;
+  readonly family?: PluginLoader | undefined;
+  /** An encoding that does not come with esparse. @default none */
+  readonly encoding?: PluginLoader | undefined;
   /** Follow the store's current run. */
   readonly watch?: boolean | undefined;
   /** @default 'full' */

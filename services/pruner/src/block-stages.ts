@@ -1,5 +1,5 @@
-import { concatMap, filter, from, map, toArray, type OperatorFunction } from 'rxjs';
-import { blockStages, type PrunedBlock, type PrunedLinear } from '@esparse/dataflow';
+import { concatMap, filter, from, identity, map, toArray, type OperatorFunction } from 'rxjs';
+import { blockStages, encodePacked, type PrunedBlock, type PrunedLinear } from '@esparse/dataflow';
 import { kindOf } from '@esparse/model';
 import { storedDtype } from '@esparse/model-store';
 import { tensorToF32 } from '@esparse/checkpoint';
@@ -25,6 +25,7 @@ export function throughBlockStages(
   const { blockStages: steps, stopwatch, emit, guard } = context;
   if (steps.length === 0) return map((linear) => linear);
   const { block } = findings;
+  const encoding = context.options.encoding?.encoding;
   const options = {
     surroundings: surroundingsOf(context, block, signal),
     ...blockReport,
@@ -49,6 +50,8 @@ export function throughBlockStages(
         for (const { stage, report } of reports) emit({ event: 'stage', block, stage, report });
         return linears;
       }),
+      // Last: what block stages change are packed weights.
+      encoding === undefined ? identity : encodePacked(encoding, options.guard),
     );
 }
 

@@ -24,6 +24,8 @@ export interface LocalWorkerOptions {
   readonly device?: string | undefined;
   /** The file or package of a model family that it is to know. @default none */
   readonly family?: string | undefined;
+  /** The file or package of an encoding that it is to know. @default none */
+  readonly encoding?: string | undefined;
   readonly roots: readonly string[];
   /** Takes each line that it writes to standard error. @default they go to that of this process */
   readonly print?: ((line: string) => void) | undefined;
@@ -54,6 +56,7 @@ export async function startLocalWorker({
   threads,
   device,
   family,
+  encoding,
   roots,
   print,
   signal,
@@ -63,6 +66,7 @@ export async function startLocalWorker({
   if (threads !== undefined) args.push('--threads', String(threads));
   if (device !== undefined) args.push('--device', device);
   if (family !== undefined) args.push('--family', family);
+  if (encoding !== undefined) args.push('--encoding', encoding);
   signal?.throwIfAborted();
   const stderr = print === undefined ? 'inherit' : 'pipe';
   const child = fork(script, args, { stdio: ['ignore', 'ignore', stderr, 'ipc'], env: withoutTls() });

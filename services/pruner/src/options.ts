@@ -1,5 +1,5 @@
 import type { ClientTls } from '@esparse/protocol';
-import type { ConfiguredPipeline, Pattern, PipelineSource } from '@esparse/sparsity';
+import type { ConfiguredPipeline, OwnEncoding, Pattern, PipelineSource } from '@esparse/sparsity';
 import type { LayerRule } from './layers.ts';
 
 /** What a run does. All of it but paths and workers is part of the run's fingerprint. */
@@ -13,11 +13,13 @@ export interface PruneOptions extends ClientTls {
   readonly pipeline: ConfiguredPipeline;
   /** A model family that does not come with esparse, and where it was loaded from. @default none */
   readonly family?: { readonly name: string; readonly source: PipelineSource } | undefined;
+  /** What survivors are stored in where that does not come with esparse, and where it was loaded from. @default none */
+  readonly encoding?: { readonly encoding: OwnEncoding; readonly source: PipelineSource } | undefined;
   readonly pattern: Pattern;
   /** Other patterns for some linears, or none: of several that name a linear, the last. @default none */
   readonly layers?: readonly LayerRule[] | undefined;
   /** What matrices that are not pruned are stored as: linears left dense, embedding, head. @default as in the checkpoint */
-  readonly denseValues?: 'int8' | 'int4' | undefined;
+  readonly denseValues?: 'int8' | 'int4' | 'int3' | undefined;
   /** Calibration windows. */
   readonly samples: number;
   /** Tokens of a window. */

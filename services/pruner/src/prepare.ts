@@ -21,6 +21,7 @@ import { requireForGraphs, requirePruned } from './graph-options.ts';
 import { resolveLayers, type Layers } from './layers.ts';
 import { openGraph } from './open-graph.ts';
 import type { PruneOptions } from './options.ts';
+import { requireOneEncoding } from './require-one-encoding.ts';
 import { requireTakenBlocks } from './require-taken-blocks.ts';
 import { sampleShards, shardsOf, type Shard } from './shards.ts';
 import { MIN_EXPERT_TOKENS } from './starved-experts.ts';
@@ -48,6 +49,7 @@ export interface Preparation {
  * refused here.
  */
 export async function prepare(options: PruneOptions, signal?: AbortSignal): Promise<Preparation> {
+  requireOneEncoding(options);
   if (isGraphFile(options.model)) return prepareGraph(options, signal);
   const checkpoint = await openCheckpoint(options.model, signal);
   try {
@@ -157,6 +159,7 @@ function runOptions(
 ): RunAttributes['options'] {
   const {
     family,
+    encoding,
     pattern,
     samples,
     seqlen,
@@ -172,6 +175,7 @@ function runOptions(
     pipeline: describePipeline(options.pipeline),
     // A family that was loaded but describes another kind of model does not change the bytes of this run.
     ...(family?.name === description.family && { family: family.source }),
+    ...(encoding && { encoding: { name: encoding.encoding.stored, ...encoding.source } }),
     pattern: { keep: pattern.keep, group: pattern.group },
     ...(Object.keys(exceptions).length > 0 && { layers: exceptions }),
     ...(denseValues !== undefined && { denseValues }),

@@ -45,6 +45,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
       shuffle,
       stages,
       load: loading.load,
+      encoding: context.blockStages.length === 0 ? context.options.encoding?.encoding : undefined,
       report: events.report,
       guard: { ...context.guard, signal },
       figures: context.figures,

@@ -41,7 +41,7 @@ export function peakBytes({ outer, blocks, hiddenBefore }: BytesToCome): number 
 export async function requireSpace(
   store: Store,
   run: string,
-  options: Pick<PruneOptions, 'pipeline' | 'samples' | 'seqlen' | 'denseValues'>,
+  options: Pick<PruneOptions, 'pipeline' | 'encoding' | 'samples' | 'seqlen' | 'denseValues'>,
   { checkpoint, description, layers }: Preparation,
   readers: ReadonlySet<StatisticReader>,
 ): Promise<void> {
@@ -56,6 +56,7 @@ export async function requireSpace(
   const shape = {
     ...{ checkpoint, description, layers, readings: keptReadings(options.pipeline) },
     rounding: roundingOf(options.pipeline),
+    encoding: options.encoding?.encoding,
     denseValues: options.denseValues,
   };
   const { blockStages } = options.pipeline;

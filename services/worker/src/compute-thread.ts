@@ -1,7 +1,7 @@
 /** The script of the thread that computes: see `compute.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
-import { loadFamily } from '@esparse/model';
+import { loadInThread } from '@esparse/model';
 import { serveCalls, type Methods } from './calls.ts';
 import { createCompute } from './compute.ts';
 import type { ComputeThreadData, ComputeThreadMethods } from './start-compute.ts';
@@ -29,5 +29,5 @@ const stop: ComputeThreadMethods['stop'] = () => {
   return Promise.resolve();
 };
 
-if (options.family !== undefined) await loadFamily(options.family);
+await loadInThread(options.family, options.encoding);
 serveCalls(parentPort, { ...untilStopped(createCompute(options, stopped.signal)), stop });

@@ -6,7 +6,7 @@ import {
   isGraph,
   tapsOf,
   type AnyModel,
-  type FamilyLoader,
+  type PluginLoader,
   type HiddenValues,
   type ModelDescription,
 } from '@esparse/model';
@@ -68,7 +68,9 @@ export interface ComputeOptions {
   /** What runs blocks. @default 'cpu' */
   readonly device?: WorkerDevice | undefined;
   /** A model family that does not come with esparse. @default none */
-  readonly family?: FamilyLoader | undefined;
+  readonly family?: PluginLoader | undefined;
+  /** An encoding that does not come with esparse. @default none */
+  readonly encoding?: PluginLoader | undefined;
 }
 
 /**

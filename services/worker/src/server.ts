@@ -3,7 +3,7 @@ import { Server, type ServerCredentials } from '@grpc/grpc-js';
 import { cannotListen, EsparseError } from '@esparse/errors';
 import { setPruningThreads } from '@esparse/kernels';
 import { showLocation } from '@esparse/storage';
-import type { FamilyLoader } from '@esparse/model';
+import type { PluginLoader } from '@esparse/model';
 import {
   FLOW_CONTROL_WINDOW_BYTES,
   hostGuard,
@@ -33,7 +33,9 @@ export interface WorkerOptions extends ServerTls {
   /** What runs blocks. @default 'cpu' */
   readonly device?: WorkerDevice | undefined;
   /** A model family that does not come with esparse. @default none */
-  readonly family?: FamilyLoader | undefined;
+  readonly family?: PluginLoader | undefined;
+  /** An encoding that does not come with esparse. @default none */
+  readonly encoding?: PluginLoader | undefined;
   /** Directories whose models and stores are served. Paths outside them are refused. */
   readonly roots: readonly string[];
   readonly log: Logger;
@@ -79,6 +81,7 @@ export async function startWorker({
   threads = availableParallelism(),
   device = 'cpu',
   family,
+  encoding,
   roots,
   log,
   metrics: metricsListen,
@@ -90,7 +93,7 @@ export async function startWorker({
   const guard = await guardRoots(roots);
   setPruningThreads(threads);
   const { arithmetic, gpuBytes = 0 } = await tryWorkerDevice(device);
-  const compute = startCompute({ threads, device, family });
+  const compute = startCompute({ threads, device, family, encoding });
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE]: 'SERVING' });
   const server = new Server({
     'grpc.max_receive_message_length': MAX_REQUEST_BYTES,

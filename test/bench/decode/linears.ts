@@ -1,5 +1,6 @@
 import { mapFile, openInferenceKernels, type InferenceKernels, type Linear } from '@esparse/kernels';
 import { linearAttributesOf } from '@esparse/model-store';
+import { isPacked } from '@esparse/sparsity';
 import { heading, median, print } from '../table.ts';
 import { storedLinears, type StoredLinear } from './stored-linears.ts';
 
@@ -62,6 +63,7 @@ function open({ group, name, dense, rows, cols }: StoredLinear, kernels: Inferen
       scales: words(mapped(`${name}/scales`)),
     });
   }
+  if (!isPacked(attributes)) throw new Error(`${name} has the encoding ${attributes.encoding}`);
   return kernels.createLinear({
     kind: 'packed',
     dtype: attributes.dtype,

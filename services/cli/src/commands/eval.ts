@@ -9,14 +9,14 @@ import { differenceOf, reportOf, type Evaluated } from '../eval/report.ts';
 import { readEvalRequest, type EvalRequest, type EvalRequestFlags } from '../eval/request.ts';
 import { openSource } from '../model-source.ts';
 import { cacheOptions, type CacheFlags } from '../options/cache.ts';
-import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
+import { encodingOption, familyOption, loadOwn, type OwnFlags } from '../options/own.ts';
 import { jsonOption, threadsOption } from '../options/shared.ts';
 import { sourceOptions, type SourceFlags } from '../options/source.ts';
 import { collect, integer } from '../options/values.ts';
 import { verifyOption, type VerifyFlags } from '../options/verify.ts';
 import { createProgress } from '../progress.ts';
 
-interface Flags extends CacheFlags, EvalRequestFlags, FamilyFlags, SourceFlags, VerifyFlags {
+interface Flags extends CacheFlags, EvalRequestFlags, OwnFlags, SourceFlags, VerifyFlags {
   readonly compare?: readonly string[];
   readonly data?: string;
   readonly engine?: EvalBackend;
@@ -96,6 +96,7 @@ export function evalCommand(): Command {
     )
     .addOption(threadsOption('threads of the runtime'))
     .addOption(familyOption())
+    .addOption(encodingOption())
     .addOption(verifyOption())
     .addOption(cacheDirectory)
     .addOption(cacheSize)
@@ -113,7 +114,7 @@ export function evalCommand(): Command {
 }
 
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
-  await loadedFamily(flags);
+  await loadOwn(flags);
   const { compare = [], json, data, threads } = flags;
   if (data !== undefined) {
     const others = await Promise.all(compare.map((place) => flagsOf(place, signal)));

@@ -10,12 +10,12 @@ import {
 } from '@esparse/export';
 import { openStore } from '@esparse/store';
 import { withCancellation } from '../cancel.ts';
-import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
+import { encodingOption, familyOption, loadOwn, type OwnFlags } from '../options/own.ts';
 import { jsonOption, required, runOption, storeOption } from '../options/shared.ts';
 import { createProgress } from '../progress.ts';
 import { bytes } from '../table.ts';
 
-interface Flags extends FamilyFlags {
+interface Flags extends OwnFlags {
   readonly store: string;
   readonly run?: string;
   readonly out: string;
@@ -64,15 +64,16 @@ export function exportCommand(): Command {
         .env('ESPARSE_DTYPE'),
     )
     .addOption(familyOption())
+    .addOption(encodingOption())
     .addOption(jsonOption())
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
 async function run(
-  { store, run: named, out, format, fold, dtype, json, family }: Flags,
+  { store, run: named, out, format, fold, dtype, json, family, encoding }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
-  await loadedFamily({ family });
+  await loadOwn({ family, encoding });
   const progress = createProgress(process.stderr);
   try {
     const report = await exportRun({

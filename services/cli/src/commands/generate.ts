@@ -4,7 +4,7 @@ import { generate, SAMPLING_OPTIONS, type Engine } from '@esparse/engine';
 import { cacheOf, cacheOptions, type CacheFlags } from '../options/cache.ts';
 import { withCancellation } from '../cancel.ts';
 import { engineDeviceOption } from '../options/engine-device.ts';
-import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
+import { encodingOption, familyOption, loadOwn, type OwnFlags } from '../options/own.ts';
 import { openSource, type ModelSource } from '../model-source.ts';
 import { jsonOption, threadsOption } from '../options/shared.ts';
 import { sourceOptions, type SourceFlags } from '../options/source.ts';
@@ -13,7 +13,7 @@ import { anyInteger, integer } from '../options/values.ts';
 import { verifyOption, type VerifyFlags } from '../options/verify.ts';
 import { withEngine } from '../with-engine.ts';
 
-interface Flags extends CacheFlags, FamilyFlags, SourceFlags, VerifyFlags {
+interface Flags extends CacheFlags, OwnFlags, SourceFlags, VerifyFlags {
   readonly prompt: string;
   readonly maxTokens: number;
   readonly temperature: number;
@@ -92,6 +92,7 @@ export function generateCommand(): Command {
     .addOption(engineDeviceOption())
     .addOption(threadsOption('compute threads', 256))
     .addOption(familyOption())
+    .addOption(encodingOption())
     .addOption(verifyOption())
     .addOption(cacheDirectory)
     .addOption(cacheSize)
@@ -101,7 +102,7 @@ export function generateCommand(): Command {
 
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const { threads, device, verify } = flags;
-  await loadedFamily(flags);
+  await loadOwn(flags);
   const source = await openSource(flags, signal);
   try {
     await withEngine(

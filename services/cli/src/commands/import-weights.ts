@@ -2,11 +2,11 @@ import { Command, Option } from 'commander';
 import { importWeights } from '@esparse/export';
 import { openStore } from '@esparse/store';
 import { withCancellation } from '../cancel.ts';
-import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
+import { encodingOption, familyOption, loadOwn, type OwnFlags } from '../options/own.ts';
 import { jsonOption, required, runOption, storeOption } from '../options/shared.ts';
 import { createProgress } from '../progress.ts';
 
-interface Flags extends FamilyFlags {
+interface Flags extends OwnFlags {
   readonly store: string;
   readonly run?: string;
   readonly model: string;
@@ -33,15 +33,16 @@ export function importWeightsCommand(): Command {
         .env('ESPARSE_OUTSIDE'),
     )
     .addOption(familyOption())
+    .addOption(encodingOption())
     .addOption(jsonOption())
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal), { cleanupMs: CLEANUP_MS }));
 }
 
 async function run(
-  { store: directory, run: named, model, outside, json, family }: Flags,
+  { store: directory, run: named, model, outside, json, family, encoding }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
-  await loadedFamily({ family });
+  await loadOwn({ family, encoding });
   const progress = createProgress(process.stderr);
   try {
     const store = await openStore(directory);

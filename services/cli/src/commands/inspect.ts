@@ -4,10 +4,10 @@ import { withCancellation } from '../cancel.ts';
 import { isInteractive } from '../terminal.ts';
 import { inspectRun } from '../inspect-run.ts';
 import { renderInspection } from '../render-inspection.ts';
-import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
+import { encodingOption, familyOption, loadOwn, type OwnFlags } from '../options/own.ts';
 import { jsonOption, runOption, storeOption } from '../options/shared.ts';
 
-interface Flags extends FamilyFlags {
+interface Flags extends OwnFlags {
   readonly store: string;
   readonly run?: string;
   readonly json: boolean;
@@ -22,12 +22,13 @@ export function inspectCommand(): Command {
     .addOption(storeOption('store to look into'))
     .addOption(runOption('run to look at, or its first digits (default: the current one)'))
     .addOption(familyOption())
+    .addOption(encodingOption())
     .addOption(jsonOption())
     .action((flags: Flags) => withCancellation(() => run(flags)));
 }
 
-async function run({ store: directory, run: fingerprint, json, family }: Flags): Promise<void> {
-  await loadedFamily({ family });
+async function run({ store: directory, run: fingerprint, json, family, encoding }: Flags): Promise<void> {
+  await loadOwn({ family, encoding });
   const store = await openStore(directory);
   const runs = await store.runs();
   const current = await store.current();

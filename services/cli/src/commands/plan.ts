@@ -3,6 +3,7 @@ import { planGraph, planRun, type GraphPlan, type RunPlan } from '@esparse/prune
 import { withCancellation } from '../cancel.ts';
 import { jsonOption } from '../options/shared.ts';
 import { integer } from '../options/values.ts';
+import { loadedEncoding } from '../options/encoding.ts';
 import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
 import { pruneOptions, type PruneFlags } from '../options/prune.ts';
@@ -37,11 +38,15 @@ export function planCommand(): Command {
   return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
 
-async function run({ json, layer, family, worker, ...flags }: Flags, signal: AbortSignal): Promise<void> {
+async function run(
+  { json, layer, family, encoding: named, worker, ...flags }: Flags,
+  signal: AbortSignal,
+): Promise<void> {
   await loadedFamily({ family });
+  const encoding = await loadedEncoding({ encoding: named });
   const workers = flags.workers ?? worker?.length ?? 1;
   const pipeline = await configuredPipeline(flags);
-  const options = { ...flags, workers, layers: layer, pipeline };
+  const options = { ...flags, workers, layers: layer, pipeline, encoding };
   const graph = await planGraph(options, signal);
   if (graph !== undefined) {
     process.stdout.write(json ? `${JSON.stringify(graph)}\n` : renderGraph(graph));

@@ -6,6 +6,7 @@ import { jsonOption } from '../options/shared.ts';
 import { ownScript } from '../own-command.ts';
 import { createReporter, type Reporter } from '../prune-progress/reporter.ts';
 import { renderReport } from '../prune-progress/report.ts';
+import { loadedEncoding } from '../options/encoding.ts';
 import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
 import { ALL_GPUS } from '../options/device.ts';
@@ -33,18 +34,31 @@ export function pruneCommand(): Command {
 }
 
 async function run(
-  { worker = [], layer, threads, device, json, family: named, ui, uiKeyFile, ...flags }: Flags,
+  {
+    worker = [],
+    layer,
+    threads,
+    device,
+    json,
+    family: named,
+    encoding: ownEncoding,
+    ui,
+    uiKeyFile,
+    ...flags
+  }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   // For a worker without a name gRPC sends its address as the TLS server name, of which Node warns: no user can mend it.
   if (flags.tlsCa !== undefined) process.noDeprecation = true;
   const found = await loadedFamily({ family: named });
+  const encoding = await loadedEncoding({ encoding: ownEncoding });
   const options: PruneOptions = {
     ...flags,
     layers: layer,
     pipeline: await configuredPipeline(flags),
     workers: worker,
     family: found && { name: found.family.name, source: found.source },
+    encoding,
   };
   const shown = ui === undefined ? undefined : await showRun(options, { ui, uiKeyFile });
   const reporter = await createReporter({ json, stream: process.stdout });
@@ -59,7 +73,15 @@ async function run(
       // The worker that prune starts is `esparse worker`.
       startWorker: async (roots, cancelled) => {
         const devices = await devicesOf(device);
-        const worker = { script: ownScript(), threads, family: named, roots, print, signal: cancelled };
+        const worker = {
+          script: ownScript(),
+          threads,
+          family: named,
+          encoding: ownEncoding,
+          roots,
+          print,
+          signal: cancelled,
+        };
         return startLocalWorkers(worker, devices);
       },
     });

@@ -13,7 +13,7 @@ import { withCancellation } from '../cancel.ts';
 import { flagsOf } from '../eval/place.ts';
 import { readEvalRequest } from '../eval/request.ts';
 import { cacheOptions, type CacheFlags } from '../options/cache.ts';
-import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
+import { loadOwn, ownOptions, type OwnFlags } from '../options/own.ts';
 import { jsonOption, numeric, runOption, storeOption, threadsOption } from '../options/shared.ts';
 import { collect, integer, notEmpty } from '../options/values.ts';
 import { createProgress } from '../progress.ts';
@@ -21,7 +21,7 @@ import { measurePoint, measureRoofline, type FrontierRequest } from '../report/m
 import { replaceFile } from '../report/replace-file.ts';
 import { bytes } from '../table.ts';
 
-interface Flags extends CacheFlags, FamilyFlags {
+interface Flags extends CacheFlags, OwnFlags {
   readonly store: string;
   readonly run?: string;
   readonly out: string;
@@ -91,7 +91,7 @@ function reportOptions(): Option[] {
       .env('ESPARSE_MASKS')
       .argParser(collect),
     threadsOption('threads that compute what --text and --speed measure', 256),
-    familyOption(),
+    ...ownOptions(),
     ...cacheOptions(),
     jsonOption(),
   ];
@@ -99,7 +99,7 @@ function reportOptions(): Option[] {
 
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const { store: directory, run: named, out, json, masks = [] } = flags;
-  await loadedFamily(flags);
+  await loadOwn(flags);
   const store = await openStore(directory);
   // Before any run has finished there is no current one: the first can still be shown.
   const chosen = named ?? (await store.current()) ?? (await store.runs())[0]?.fingerprint;

@@ -23,11 +23,13 @@ import {
 } from '../options/shared.ts';
 import { sourceOptions, type SourceFlags } from '../options/source.ts';
 import { verifyOption, type VerifyFlags } from '../options/verify.ts';
-import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
+import { encodingLoader } from '../options/encoding.ts';
+import { familyLoader } from '../options/family.ts';
+import { encodingOption, familyOption, type OwnFlags } from '../options/own.ts';
 import { hostPort, integer } from '../options/values.ts';
 import { serverTlsOptions } from '../options/tls.ts';
 
-interface Flags extends CacheFlags, FamilyFlags, ServerTls, SourceFlags, VerifyFlags {
+interface Flags extends CacheFlags, OwnFlags, ServerTls, SourceFlags, VerifyFlags {
   readonly modelName?: string;
   readonly chatTemplate?: string;
   readonly host: string;
@@ -121,6 +123,7 @@ export function serveCommand(): Command {
         .argParser(integer(1, 1_048_576)),
     )
     .addOption(familyOption())
+    .addOption(encodingOption())
     .addOption(cacheDirectory)
     .addOption(cacheSize)
     .addOption(
@@ -180,10 +183,12 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   const family = await familyLoader(flags);
+  const encoding = await encodingLoader(flags);
   const log = await createLog('esparse-serve', logLevel);
   const server = await startServer({
     ...flags,
     family,
+    encoding,
     kvBytes: kvMemory === undefined ? undefined : kvMemory * MIB,
     ...cacheOf(flags),
     maxBodyBytes: maxBody,

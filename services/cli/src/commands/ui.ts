@@ -9,12 +9,12 @@ import { readLiveEvent } from '../live/read-event.ts';
 import { reportSoFar } from '../live/report-so-far.ts';
 import { startLiveServer } from '../live/server.ts';
 import { chooseRun, storedBeginning, watchBlocks } from '../live/watch-store.ts';
-import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
+import { encodingOption, familyOption, loadOwn, type OwnFlags } from '../options/own.ts';
 import { runOption, storeOption } from '../options/shared.ts';
 import { uiOptions, type UiFlags } from '../options/ui.ts';
 import { notEmpty } from '../options/values.ts';
 
-interface Flags extends UiFlags, FamilyFlags {
+interface Flags extends UiFlags, OwnFlags {
   readonly ui: string;
   readonly store: string;
   readonly run?: string;
@@ -40,7 +40,8 @@ export function uiCommand(): Command {
         .env('ESPARSE_EVENTS')
         .argParser(notEmpty),
     )
-    .addOption(familyOption());
+    .addOption(familyOption())
+    .addOption(encodingOption());
   for (const option of uiOptions('127.0.0.1:9000')) command.addOption(option);
   return command.action((flags: Flags) => withCancellation((signal) => run(flags, signal)));
 }
@@ -48,7 +49,7 @@ export function uiCommand(): Command {
 /** Until a signal ends it, which is a good end. */
 async function run(flags: Flags, signal: AbortSignal): Promise<void> {
   const { ui, uiKeyFile, store: location, events } = flags;
-  await loadedFamily(flags);
+  await loadOwn(flags);
   const access = await accessTo(ui, uiKeyFile);
   const store = await openStore(location);
   const shown = await chooseRun(store, flags.run);

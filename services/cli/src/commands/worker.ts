@@ -4,13 +4,15 @@ import type { ServerTls } from '@esparse/protocol';
 import { DEFAULT_DRAIN_SECONDS, startWorker, type WorkerDevice } from '@esparse/worker';
 import { aborted, withCancellation } from '../cancel.ts';
 import { createLog } from '../log.ts';
-import { familyLoader, familyOption, type FamilyFlags } from '../options/family.ts';
+import { encodingLoader } from '../options/encoding.ts';
+import { familyLoader } from '../options/family.ts';
+import { encodingOption, familyOption, type OwnFlags } from '../options/own.ts';
 import { deviceOption } from '../options/device.ts';
 import { allowedHostsOption, drainOption, logLevelOption, threadsOption } from '../options/shared.ts';
 import { collect, hostPort } from '../options/values.ts';
 import { serverTlsOptions } from '../options/tls.ts';
 
-interface Flags extends FamilyFlags, ServerTls {
+interface Flags extends OwnFlags, ServerTls {
   readonly listen: string;
   readonly threads?: number;
   readonly device: WorkerDevice;
@@ -37,6 +39,7 @@ export function workerCommand(): Command {
     .addOption(threadsOption('threads of the runtime'))
     .addOption(deviceOption('what runs the blocks').default('cpu'))
     .addOption(familyOption())
+    .addOption(encodingOption())
     .addOption(
       new Option(
         '--root <dir|s3://…|https://…|hf:…>',
@@ -74,6 +77,7 @@ async function run(
     allowedHosts,
     logLevel,
     family,
+    encoding,
     ...tls
   }: Flags,
   signal: AbortSignal,
@@ -87,6 +91,7 @@ async function run(
     threads,
     device,
     family: await familyLoader({ family }),
+    encoding: await encodingLoader({ encoding }),
     roots: root,
     drainSeconds,
     metrics,

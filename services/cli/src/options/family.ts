@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { builtScript } from '@esparse/isolation';
-import type { FamilyLoader } from '@esparse/model';
+import type { PluginLoader } from '@esparse/model';
 import { addFamily, type FoundFamily } from '../load-family.ts';
 import { LOAD_TIMEOUT_SECONDS, loadWithin } from '../load-within.ts';
 
@@ -27,7 +27,7 @@ export async function loadedFamily({ family: named }: FamilyFlags): Promise<Foun
 }
 
 /** The same for threads that this process starts: loaded here once, so that what is wrong with it is said at once. */
-export async function familyLoader(flags: FamilyFlags): Promise<FamilyLoader | undefined> {
+export async function familyLoader(flags: FamilyFlags): Promise<PluginLoader | undefined> {
   if (flags.family === undefined) return undefined;
   await loadedFamily(flags);
   return { module: builtScript(import.meta.url, '../register-family').href, named: flags.family };

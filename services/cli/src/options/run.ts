@@ -2,17 +2,17 @@ import { InvalidArgumentError, Option } from 'commander';
 import { isEsparseError } from '@esparse/errors';
 import { MIN_EXPERT_TOKENS, parseLayerRule, type LayerRule } from '@esparse/pruner';
 import type { Pattern } from '@esparse/sparsity';
-import { familyOption, type FamilyFlags } from './family.ts';
+import { ownOptions, type OwnFlags } from './own.ts';
 import { numeric } from './shared.ts';
 import { pattern } from './pattern.ts';
 import { integer } from './values.ts';
 import { pipelineOptions, type PipelineFlags } from './pipeline.ts';
 
 /** What a run does, planned or carried out. */
-export interface RunFlags extends PipelineFlags, FamilyFlags {
+export interface RunFlags extends PipelineFlags, OwnFlags {
   readonly pattern: Pattern;
   readonly layer?: readonly LayerRule[];
-  readonly denseValues?: 'int8' | 'int4';
+  readonly denseValues?: 'int8' | 'int4' | 'int3';
   readonly samples: number;
   readonly seqlen: number;
   readonly seed: number;
@@ -28,7 +28,7 @@ export interface RunFlags extends PipelineFlags, FamilyFlags {
 export function runOptions(): Option[] {
   return [
     ...pipelineOptions(),
-    familyOption(),
+    ...ownOptions(),
     new Option('--pattern <keep:group>', 'weights kept of every group of consecutive inputs')
       .default({ keep: 2, group: 4 }, '2:4')
       .env('ESPARSE_PATTERN')
@@ -44,7 +44,7 @@ export function runOptions(): Option[] {
       '--dense-values <type>',
       'what matrices that are not pruned are stored as: linears left dense, embedding, head (default: as in the checkpoint)',
     )
-      .choices(['int8', 'int4'])
+      .choices(['int8', 'int4', 'int3'])
       .env('ESPARSE_DENSE_VALUES'),
     numeric(
       '--samples <n>',

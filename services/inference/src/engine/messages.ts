@@ -14,6 +14,7 @@ export interface EngineSettings extends Pick<
   | 'cacheDirectory'
   | 'cacheBytes'
   | 'family'
+  | 'encoding'
 > {
   readonly limits: SchedulerLimits;
 }

@@ -9,6 +9,7 @@ import { graphOf, tapsOf, type GraphDescription } from '@esparse/model';
 import { boundaryOf, createGraphRunner, packState } from '@esparse/onnx';
 import { formatPattern } from '@esparse/sparsity';
 import { requireForGraphs, requirePruned } from '../graph-options.ts';
+import { requireOneEncoding } from '../require-one-encoding.ts';
 import { resolveLayers, type Layers } from '../layers.ts';
 import { openGraph } from '../open-graph.ts';
 import { checkedReaders } from '../statistics.ts';
@@ -59,6 +60,7 @@ export interface GraphPlan {
  */
 export async function planGraph(options: PlanOptions, signal?: AbortSignal): Promise<GraphPlan | undefined> {
   if (!isGraphFile(options.model)) return undefined;
+  requireOneEncoding(options);
   requireForGraphs(options);
   const { checkpoint, description, samples } = await openGraph(options, signal);
   try {
@@ -69,6 +71,7 @@ export async function planGraph(options: PlanOptions, signal?: AbortSignal): Pro
     const shape = {
       ...{ checkpoint, description, layers, readings: keptReadings(options.pipeline) },
       rounding: roundingOf(options.pipeline),
+      encoding: options.encoding?.encoding,
     };
     const file = await graphOf(checkpoint, signal);
     const { bytes } = await storeBytesOf(options.model, shape, signal);

@@ -6,6 +6,7 @@ import { describeCheckpoint, type ModelDescription } from '@esparse/model';
 import { formatPattern, type ConfiguredPipeline, type Plugin } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
 import { resolveLayers, type Layers } from '../layers.ts';
+import { requireOneEncoding } from '../require-one-encoding.ts';
 import { requireTakenBlocks } from '../require-taken-blocks.ts';
 import { shardsOf } from '../shards.ts';
 import { checkedReaders, usualCombine } from '../statistics.ts';
@@ -31,6 +32,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
   try {
     const { pipeline, pattern, threads } = options;
     const description = describeCheckpoint(checkpoint);
+    requireOneEncoding(options);
     requireTakenBlocks(pipeline, description);
     const layers = resolveLayers(description, options);
     const readers = checkedReaders(pipeline, options);
@@ -40,6 +42,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const shape = {
       ...{ checkpoint, description, layers, readings: keptReadings(pipeline) },
       rounding: roundingOf(pipeline),
+      encoding: options.encoding?.encoding,
       denseValues: options.denseValues,
     };
     const store = await storeBytesOf(options.model, shape, signal);

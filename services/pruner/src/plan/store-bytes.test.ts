@@ -8,8 +8,10 @@ import {
   packQuantized,
   parsePattern,
   roundLinear,
+  defineEncoding,
 } from '@esparse/sparsity';
 import { packedBytes, storeBytesOf } from './store-bytes.ts';
+import { requireOneEncoding } from '../require-one-encoding.ts';
 import { DESCRIPTION, layersOf } from './testing/small-workload.ts';
 
 test.each([
@@ -31,7 +33,7 @@ test.each([
   const arrays = [values, indices, permutation].map(({ byteLength }) => byteLength + 4);
   const spec = { ...DESCRIPTION.linears[0]!, rows, cols, pattern };
   expect(packedBytes(spec)).toBe(arrays.reduce((sum, bytes) => sum + bytes, 0));
-  for (const bits of [4, 8] as const) {
+  for (const bits of [3, 4, 8] as const) {
     const survivors = { mask, pattern, permutation: order };
     const weights = new Float32Array(rows * cols);
     const integers = roundLinear({ weights, rows, cols }, { bits, group: 12 }, survivors);
@@ -68,6 +70,30 @@ test('a reading takes a float a channel and a checksum at each tap', async () =>
   const expected = taps.reduce((sum, { channels }) => sum + 2 * (4 * channels + 4), 0);
   expect(two.arrays - without.arrays).toBe(expected);
   expect(two.bytes - two.arrays).toBeGreaterThan(without.bytes - without.arrays);
+});
+
+test('an encoding of one’s own takes what it says, beside the order of the inputs; with integers it is refused', () => {
+  const encoding = defineEncoding({
+    ...{ name: 'mine', values: 'mine' },
+    arrays: ({ rows, each }) => ({
+      values: { type: 'uint16', shape: [rows, each] },
+      places: { type: 'uint8', shape: [rows, 3] },
+    }),
+    encode: () => ({}),
+    decode: () => ({ values: new Float32Array(), positions: new Int32Array() }),
+  });
+  const linear = { ...DESCRIPTION.linears[0]!, rows: 5, cols: 16, pattern: { keep: 2, group: 4 } };
+  expect(packedBytes(linear, undefined, encoding)).toBe(2 * 5 * 8 + 4 + (5 * 3 + 4) + (4 * 16 + 4));
+  const asked = (rounding?: { bits: 4 }) => ({
+    pipeline: { stages: [], blockStages: [{ rounding }] } as unknown as Parameters<
+      typeof requireOneEncoding
+    >[0]['pipeline'],
+    encoding: { encoding, source: { sha256: '' } },
+  });
+  requireOneEncoding(asked());
+  expect(() => {
+    requireOneEncoding(asked({ bits: 4 }));
+  }).toThrow(expect.objectContaining({ kind: 'usage', message: expect.stringContaining('one of the two') }));
 });
 
 test('a linear that stays dense takes its weights instead of its packed arrays', async () => {

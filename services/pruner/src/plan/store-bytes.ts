@@ -3,10 +3,13 @@ import type { AnyModel, TensorSpec } from '@esparse/model';
 import { spanOf } from '@esparse/kernels';
 import {
   EVERYTHING,
+  ownArrays,
   packedShapes,
   quantizedShapes,
   SCALE_GROUP,
+  survivorShape,
   type ConfiguredPipeline,
+  type OwnEncoding,
   type Pattern,
   type RoundingOptions,
 } from '@esparse/sparsity';
@@ -26,6 +29,8 @@ const RUN_DOCUMENT_BYTES = 2500;
 /** What the run's document says of a linear whose pattern is not that of the run. */
 const EXCEPTION_BYTES = 50;
 
+const ELEMENT_BYTES = { uint8: 1, uint16: 2, int32: 4 } as const;
+
 /** What a run will hold. */
 export interface StoreBytes {
   /** All of it, once finished: within 1 % for documents, whose numbers have as many digits as they come out with. */
@@ -42,6 +47,8 @@ export interface StoreShape {
   readonly readings: number;
   /** How survivors are rounded. @default they are not */
   readonly rounding?: RoundingOptions | undefined;
+  /** What survivors are stored in, where that does not come with esparse. @default none */
+  readonly encoding?: OwnEncoding | undefined;
   /** What matrices are stored as that are not pruned. @default as they are */
   readonly denseValues?: PruneOptions['denseValues'];
 }
@@ -93,7 +100,7 @@ export function outerArrayBytes(shape: StoreShape): number {
 export function blockArrayBytes(shape: StoreShape, block: number): number {
   const { layers, readings } = shape;
   return (
-    sum(layers.pruned(block).map((linear) => packedBytes(linear, shape.rounding))) +
+    sum(layers.pruned(block).map((linear) => packedBytes(linear, shape.rounding, shape.encoding))) +
     sum(shape.description.blockTensors(block).map((tensor) => denseBytes(shape, tensor))) +
     sum(denseLinears(shape, block).map((tensor) => matrixBytes(shape, tensor))) +
     sum(layers.taps(block).map(({ channels }) => readings * (4 * channels + TRAILER_BYTES)))
@@ -111,12 +118,24 @@ function denseLinears({ layers }: StoreShape, block: number): TensorSpec[] {
 }
 
 /** A linear that is pruned: its values, indices and permutation, and scales where its survivors are rounded. */
-export function packedBytes({ rows, cols, pattern }: PatternedLinear, rounding?: RoundingOptions): number {
+export function packedBytes(
+  { rows, cols, pattern }: PatternedLinear,
+  rounding?: RoundingOptions,
+  encoding?: OwnEncoding,
+): number {
+  if (encoding !== undefined) return ownBytes(encoding, rows, cols, pattern);
   if (rounding !== undefined) {
     return quantizedBytes(rows, cols, pattern, rounding) + 4 * cols + TRAILER_BYTES;
   }
   const { values, indices } = packedShapes(pattern, rows, cols);
   return 2 * product(values) + product(indices) + 4 * cols + 3 * TRAILER_BYTES;
+}
+
+/** A linear in an encoding that does not come with esparse, with the order of its inputs. */
+function ownBytes(encoding: OwnEncoding, rows: number, cols: number, pattern: Pattern): number {
+  const arrays = Object.values(ownArrays(encoding, survivorShape(rows, cols, pattern)));
+  const sizes = arrays.map(({ type, shape }) => ELEMENT_BYTES[type] * product(shape) + TRAILER_BYTES);
+  return sum(sizes) + 4 * cols + TRAILER_BYTES;
 }
 
 /** A tensor that stays as it is. */

@@ -10,7 +10,7 @@ import { EsparseError } from '@esparse/errors';
 import { widenReference, type RowTable } from '@esparse/kernels';
 import { biasSlot, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
-import { isPermutation, packedShapes, QUANTIZED, unpackLinear } from '@esparse/sparsity';
+import { isPacked, isPermutation, packedShapes, unpackLinear } from '@esparse/sparsity';
 import { mapArray } from '../../weights/map-array.ts';
 import { mapMatrix } from '../../weights/map-matrix.ts';
 import type { ArrayGroup, ModelArrays } from '../../weights/model-arrays.ts';
@@ -218,7 +218,7 @@ export class DecoderWeights {
         `${where}: it is ${attributes.rows} x ${attributes.cols} where the model has ${rows} x ${cols}`,
       );
     }
-    if (attributes.encoding === QUANTIZED) {
+    if (!isPacked(attributes)) {
       throw quantizedOnDevice(where);
     }
     const { keep, group: size, dtype, encoding, tileRows } = attributes;
