@@ -87,9 +87,7 @@ function entriesOf(folder) {
   const dist = path.join(folder, 'dist');
   return readdirSync(dist, { recursive: true })
     .filter(
-      (file) =>
-        !file.startsWith('testing/') &&
-        /(^|-)(main|thread|process|register-family|register-encoding)\.js$/.test(file),
+      (file) => !file.startsWith('testing/') && /(^|-)(main|thread|process|register-family)\.js$/.test(file),
     )
     .map((file) => path.join(dist, file));
 }

@@ -42,7 +42,7 @@ export function registerEncoding(own: OwnEncoding): void {
   if (before === own) return;
   if (before !== undefined) throw new EsparseError('usage', `there are two encodings called ${own.name}`);
   registered.set(own.stored, own);
-  byName.set(own.stored, encodingFrom(own) as unknown as AnyEncoding);
+  byName.set(own.stored, encodingFrom(own));
 }
 
 /**

@@ -49,7 +49,7 @@ test('what survives comes back in its place, by every door that readers use', as
 
   const again = encoding.linear(attributes, encoding.data(stored));
   expect(again).toEqual(stored);
-  const dense = (await encoding.unpackToF32(again)) as Float32Array;
+  const dense = await encoding.unpackToF32(again);
   const kept = (await encoding.kept(again))!;
   linear.weights.forEach((weight, at) => {
     expect(dense[at]).toBeCloseTo(kept[at] === 1 ? weight : 0, 2);
@@ -133,7 +133,9 @@ test('names are checked, and known once: the same encoding may be registered aga
     expect(() => defineEncoding({ ...bytes, name })).toThrow(expect.objectContaining({ kind: 'usage' }));
   expect(() => defineEncoding({ ...bytes, values: '' })).toThrow('in a word');
   registerEncoding(own);
-  expect(() => registerEncoding(defineEncoding(bytes))).toThrow('two encodings called bytes');
+  expect(() => {
+    registerEncoding(defineEncoding(bytes));
+  }).toThrow('two encodings called bytes');
   expect(encodingNamed('x-none')).toBeUndefined();
   expect(ownArrays(own, survivorShape(1, 4, pattern)).values).toEqual({ type: 'uint8', shape: [1, 2] });
 });

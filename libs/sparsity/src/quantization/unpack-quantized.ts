@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { numberAt, placesOf, quantizedLayout, scaleAt, TILE_ROWS, widenReference } from '@esparse/kernels';
-import { checkQuantizedLinear, QUANTIZED, type QuantizedLinear } from './quantized-linear.ts';
+import { checkQuantizedLinear, type QuantizedLinear } from './quantized-linear.ts';
 
 /**
  * The dense f32 weights (rows, cols) of a quantized linear, in the original channel order, pruned ones zero: exact, an

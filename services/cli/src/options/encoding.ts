@@ -30,5 +30,5 @@ export async function loadedEncoding({ encoding: named }: EncodingFlags): Promis
 export async function encodingLoader(flags: EncodingFlags): Promise<PluginLoader | undefined> {
   if (flags.encoding === undefined) return undefined;
   await loadedEncoding(flags);
-  return { module: builtScript(import.meta.url, '../register-encoding').href, named: flags.encoding };
+  return { module: builtScript(import.meta.url, '../encoding-for-thread').href, named: flags.encoding };
 }
