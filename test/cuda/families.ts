@@ -6,6 +6,11 @@ export interface FamilyCase {
   readonly config: (sizes: Sizes) => Readonly<Record<string, unknown>>;
   /** Without pruning. @default false */
   readonly dense?: boolean;
+  /**
+   * Whether tokens are sent to experts: which ones can differ where two are nearly as likely, so a few positions are let be far
+   * from the processor's. @default false
+   */
+  readonly routed?: boolean;
 }
 
 const llama = (config: Readonly<Record<string, unknown>>, dense = false): FamilyCase => ({
@@ -28,6 +33,11 @@ const gpt2: FamilyCase['config'] = (sizes) => ({
   architectures: ['GPT2LMHeadModel'],
   ...{ n_embd: sizes.hidden_size, n_inner: sizes.intermediate_size, n_layer: sizes.num_hidden_layers },
   ...{ n_head: sizes.num_attention_heads, n_positions: 1024 },
+});
+
+const mixture = (name: string, config: Readonly<Record<string, unknown>>): FamilyCase => ({
+  ...named(name, config),
+  routed: true,
 });
 
 /** What `--device cuda` serves. */
@@ -88,5 +98,13 @@ export const FAMILIES: Readonly<Record<string, FamilyCase>> = {
     head_dim: 256,
     sliding_window: 33,
     sliding_window_pattern: 2,
+  }),
+  'Mixtral: 2 of 6 experts': mixture('Mixtral', { num_local_experts: 6 }),
+  'Qwen3-MoE: 3 of 8 experts, shares as they are': mixture('Qwen3Moe', {
+    ...{ num_experts: 8, num_experts_per_tok: 3, moe_intermediate_size: 100, norm_topk_prob: false },
+  }),
+  'Mixtral, dense': { ...mixture('Mixtral', { num_local_experts: 4 }), dense: true },
+  'gpt-oss: sinks, a clamped SwiGLU, biases, windows': mixture('GptOss', {
+    ...{ num_local_experts: 5, num_experts_per_tok: 2, sliding_window: 17 },
   }),
 };

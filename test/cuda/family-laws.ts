@@ -35,6 +35,8 @@ const SMALL_SIZES: Sizes = {
 const [PROMPT, TEXT, CUTS] = emulated ? [36, 3, [1, 17]] : [260, 40, [1, 99, 100, 128, 250]];
 const CONTEXT = emulated ? 128 : 1024;
 const TOLERANCE = 1e-2;
+/** Positions where another expert may have been chosen, in parts of all. */
+const MOST_ROUTED_FAR = 0.05;
 
 const folder = await mkdtemp(path.join(tmpdir(), 'esparse-cuda-families-'));
 after(() => rm(folder, { recursive: true }));
@@ -88,8 +90,11 @@ for (const [name, family] of Object.entries(FAMILIES)) {
       const got = await logitsOf(gpu, prompt, [], text);
       const expected = await logitsOf(cpu, prompt, [], text);
       const errors = got.map((logits, i) => relativeDistance(expected[i]!, logits));
-      t.diagnostic(`largest relative error ${Math.max(...errors).toExponential(2)}`);
-      assert.ok(Math.max(...errors) < TOLERANCE);
+      const far = errors.filter((error) => !(error < TOLERANCE)).length;
+      t.diagnostic(
+        `largest relative error ${Math.max(...errors).toExponential(2)}, ${far} beyond ${TOLERANCE}`,
+      );
+      assert.ok(far <= (family.routed === true ? errors.length * MOST_ROUTED_FAR : 0));
       assert.deepEqual(await logitsOf(gpu, prompt, CUTS, text), got, 'cut in pieces');
       await requireAloneAsBeside(gpu, emulated ? [1, 17, 4] : [1, 3, 20, 64, 17, 2, 9]);
     } finally {

@@ -1,6 +1,6 @@
 import { elementCount } from '@esparse/checkpoint';
 import { TILE_ROWS } from '@esparse/kernels';
-import { describeModel } from '@esparse/model';
+import { describeModel, linearsOf } from '@esparse/model';
 import { densePath, writeLinear } from '@esparse/model-store';
 import { packedShapes } from '@esparse/sparsity';
 import { createOrOpenStore, type Transaction } from '@esparse/store';
@@ -75,7 +75,7 @@ export async function writeRandomStore(
     for (const { name, shape } of description.blockTensors(block)) {
       await tensor(to, densePath(name), name, shape);
     }
-    for (const { name, rows, cols, weight } of description.linears) {
+    for (const { name, rows, cols, weight } of linearsOf(description, block)) {
       if (dense) {
         await tensor(to, densePath(weight(block)), weight(block), [rows, cols]);
         continue;

@@ -2,6 +2,7 @@
 // the PTX. Compiled with `-include cuda.h`.
 #include "../kernels/activation.cuh"
 #include "../kernels/attention_decode.cuh"
+#include "../kernels/experts.cuh"
 #include "../kernels/join.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
@@ -65,6 +66,15 @@ std::map<std::string, Runner> all_runners() {
       {kNorm, runner_of(norm)},
       {kJoin, runner_of(join)},
       {kNormHeads, runner_of(norm_heads)},
+      {kScoreExperts, runner_of(score_experts)},
+      {kRoute, runner_of(route)},
+      {kGatherRows, runner_of(gather_rows)},
+      {kCombineExperts, runner_of(combine_experts)},
+      {expert_linear_name(true), runner_of(expert_linear<Sparse>)},
+      {expert_linear_name(false), runner_of(expert_linear<Dense>)},
+      {activate_experts_name(Activation::kSilu), runner_of(activate_experts<Activation::kSilu>)},
+      {activate_experts_name(Activation::kGelu), runner_of(activate_experts<Activation::kGelu>)},
+      {activate_experts_name(Activation::kClamped), runner_of(activate_experts<Activation::kClamped>)},
       {kSwigluKernel, runner_of(swiglu)},
       {activate_sums_name(Activation::kSilu), runner_of(activate_sums<Activation::kSilu>)},
       {activate_sums_name(Activation::kGelu), runner_of(activate_sums<Activation::kGelu>)},

@@ -1,6 +1,7 @@
 // The variants that need most registers, for the test that none of them keeps any in memory.
 #include "../kernels/attention_decode.cuh"
 #include "../kernels/attention_prefill.cuh"
+#include "../kernels/experts.cuh"
 #include "../kernels/join.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
@@ -18,6 +19,8 @@ template __global__ void linear<Dense, 16, 1, Input::kFragments, Output::kPlanes
 template __global__ void linear<Sparse, 8, 8, Input::kFragments, Output::kPlanes>(
     const __grid_constant__ LinearArguments);
 template __global__ void linear<Sparse, 1, 8, Input::kNormed, Output::kSwiglu>(const __grid_constant__ LinearArguments);
+template __global__ void expert_linear<Sparse>(const __grid_constant__ ExpertLinearArguments);
+template __global__ void expert_linear<Dense>(const __grid_constant__ ExpertLinearArguments);
 template __global__ void linear_wide<Sparse, 64>(const __grid_constant__ LinearArguments);
 template __global__ void linear_wide<Dense, 64>(const __grid_constant__ LinearArguments);
 template __global__ void prefill_linear<Sparse, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);

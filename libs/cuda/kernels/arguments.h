@@ -68,9 +68,10 @@ struct JoinArguments {
   int tokens;
   NormReader readers[3];
   int reader_count;
+  float* rows;  // [tokens][channels]: what readers are given, in the natural order; null where nobody wants that
 };
 
-enum class Activation { kSilu, kGelu, kRelu };
+enum class Activation { kSilu, kGelu, kRelu, kClamped };
 enum class Input { kFragments, kNormed };
 enum class Output { kPlanes, kPairedPlanes, kSwiglu };
 
@@ -134,6 +135,7 @@ struct AttentionArguments {
   int window;            // the positions that a token attends to, its own among them; 0: all before it
   const float2* rotary;  // [positions][dims / 2]: cosine and sine
   float scale;
+  const float* sinks;            // [heads], or null: take part in the softmax, by powers of 2, and have no value
   const std::uint16_t* inverse;  // [heads * dims]: the place of each output in the order of o's inputs
   int inputs;                    // of o, whole blocks
   std::uint8_t* fragments;       // the activations of o
@@ -141,6 +143,68 @@ struct AttentionArguments {
   float* outputs;         // [tokens][heads][splits of max_pages][dims], relative to the split's maximum
   float2* weights;        // [tokens][heads][splits]: maximum of the scores (by powers of 2), sum of the weights
   std::uint32_t* arrived;  // [tokens][kv_heads x query groups]: how many splits are done; 0 between steps
+};
+
+// A mixture of experts (`experts.cuh`).
+constexpr int kGroupPairs = 4;  // of a token and an expert that a kernel computes at once
+constexpr int kMostTop = 8, kMostExperts = 256, kMostPairs = kMostTop * kMostTokens;
+constexpr int kScoreThreads = 256, kRouteThreads = 512, kGatherThreads = 256;
+
+// Groups that pairs of so many tokens take, at most.
+constexpr int expert_groups(int tokens, int top, int experts) {
+  const int pairs = tokens * top;
+  return std::min(pairs, (pairs + (kGroupPairs - 1) * std::min(experts, pairs)) / kGroupPairs);
+}
+
+struct RouteArguments {
+  const float* rows;  // [tokens][channels]: what the router and the experts read
+  const float *weight, *bias;  // [experts][channels]; [experts], or null
+  const std::int32_t* positions;  // [tokens]; -1: no token
+  int tokens, channels, experts, top, groups;
+  bool normalise;  // the shares of a token add up to 1
+  float* scores;   // [tokens][experts]
+  float* shares;   // [tokens][top]
+  std::int32_t* slot_of;    // [tokens][top]: where the pair stands among the groups; -1: no token
+  std::int32_t* expert_of;  // [groups]; -1: none
+  std::int32_t* token_of;   // [groups][kGroupPairs]; -1: none
+};
+
+struct GatherArguments {
+  const float* rows;
+  const std::int32_t *expert_of, *token_of;
+  const std::uint16_t* sources[2];  // of each set: the channel of each element, in fragment order, of expert after expert
+  int source_stride;                // from one expert's to the next; 0: all have the same
+  int channels;
+  std::uint8_t* fragments;  // [groups][sets]
+};
+
+struct ExpertLinearArguments {
+  const std::uint8_t* weights[2];  // of one linear or two, of expert after expert
+  std::size_t stride;              // from one expert's to the next
+  int panels, rows, blocks;        // of each
+  int sets;                        // of activations: 2 where each linear has its own
+  const std::uint8_t* fragments;   // [groups][sets]
+  const std::int32_t* expert_of;
+  float* out;  // [groups][kGroupPairs][out_rows]: those of the first linear, then of the second
+  int out_rows;
+};
+
+struct ActivateExpertsArguments {
+  const float* sums;  // [slots][2][inputs]: gate, up
+  const float* bias;  // [experts][2][inputs], or null
+  const std::int32_t *expert_of, *token_of;
+  int inputs;
+  float alpha, limit;  // Activation::kClamped
+  std::uint8_t* fragments;
+};
+
+struct CombineArguments {
+  const float* given;  // [slots][channels]
+  const float* bias;   // [experts][channels], or null
+  const float* shares;
+  const std::int32_t *slot_of, *expert_of;
+  int top, channels;
+  float* out;  // [tokens][channels]: a plane
 };
 
 // Which tiles of the device are written: tile t of the matrix becomes tile first + step * t. Two matrices of as many

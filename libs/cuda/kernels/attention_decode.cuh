@@ -204,7 +204,9 @@ __device__ __forceinline__ void merge_splits(const AttentionArguments& args, int
   for (int i = 0; i < kOutputsOfThread<kDims>; i++) {
     const OutputOf of = output_of<kDims>(i);
     if (of.query >= queries) break;
-    const float whole = 1 / shared.total[of.query];
+    float total = shared.total[of.query];
+    if (args.sinks != nullptr) total += power_of_2(args.sinks[first_head + of.query] - shared.maximum[of.query]);
+    const float whole = 1 / total;
     const auto* const places = args.inverse + (first_head + of.query) * kDims + of.dim;
     write_activation(to, places[0], sums[i].x * whole);
     write_activation(to, places[1], sums[i].y * whole);

@@ -2,6 +2,7 @@
 // machine with a GPU takes it from there. The host finds them by name (`native/kernel_names.h`).
 #include "activation.cuh"
 #include "attention_decode.cuh"
+#include "experts.cuh"
 #include "join.cuh"
 #include "linear.cuh"
 #include "linear_wide.cuh"
@@ -56,5 +57,13 @@ ATTENTION(256)
 ACTIVATION(kSilu)
 ACTIVATION(kGelu)
 ACTIVATION(kRelu)
+
+#define EXPERTS(kind) \
+  template __global__ void activate_experts<Activation::kind>(const __grid_constant__ ActivateExpertsArguments);
+EXPERTS(kSilu)
+EXPERTS(kGelu)
+EXPERTS(kClamped)
+template __global__ void expert_linear<Sparse>(const __grid_constant__ ExpertLinearArguments);
+template __global__ void expert_linear<Dense>(const __grid_constant__ ExpertLinearArguments);
 
 }  // namespace esparse

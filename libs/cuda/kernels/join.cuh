@@ -96,6 +96,12 @@ __global__ void __launch_bounds__(kNormThreads) join(const __grid_constant__ Joi
   release_dependents();
   wait_for_producers();
   join_row<kNormThreads>(args.join, token, row, of_run);
+  if (args.rows != nullptr) {
+    float* const to = args.rows + static_cast<std::size_t>(token) * channels;
+    for (int c = 4 * threadIdx.x; c < channels; c += 4 * kNormThreads) {
+      *reinterpret_cast<float4*>(to + c) = *reinterpret_cast<const float4*>(row + c);
+    }
+  }
   for (int chunk = threadIdx.x; chunk < chunks * args.reader_count; chunk += kNormThreads) {
     const int of = chunk / chunks, within = chunk % chunks;
     float x[kChunk];

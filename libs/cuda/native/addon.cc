@@ -41,6 +41,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
                            InstanceMethod<&CudaDecoder::begin>("begin"),
                            InstanceMethod<&CudaDecoder::outer>("outer"),
                            InstanceMethod<&CudaDecoder::block>("block"),
+                           InstanceMethod<&CudaDecoder::expert>("expert"),
                            InstanceMethod<&CudaDecoder::finish>("finish"),
                            InstanceMethod<&CudaDecoder::run>("run"),
                            InstanceMethod<&CudaDecoder::prefill>("prefill"),
@@ -113,6 +114,15 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     shape.norms_after = flag(from, "normsAfter");
     shape.biased = flag(from, "biased");
     shape.gated = flag(from, "gated");
+    shape.sinks = flag(from, "sinks");
+    shape.alpha = number(from, "alpha");
+    shape.limit = number(from, "limit");
+    shape.experts = integer(from, "experts");
+    shape.top = integer(from, "top");
+    shape.normalises = flag(from, "normalises");
+    if (shape.experts > kMostExperts || shape.top > kMostTop || shape.top > shape.experts) {
+      throw Failure("internal", "more experts than the kernels have");
+    }
     return shape;
   }
 
@@ -187,9 +197,29 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
                             vector_of(parts, "innerBias", linears[kDown].cols * (shape_.gated ? 2 : 1)),
                             vector_of(parts, "query", wide ? query : shape_.dims),
                             vector_of(parts, "key", wide ? key : shape_.dims),
+                            vector_of(parts, "sinks", shape_.heads),
+                            vector_of(parts, "router", shape_.experts * shape_.channels),
+                            vector_of(parts, "routerBias", shape_.experts),
                             absent(parts.Get("window")) ? 0 : integer(parts, "window"),
                             absent(parts.Get("rotary")) ? 0 : integer(parts, "rotary")};
       loading().block(info[0].ToNumber().Int32Value(), block, linears);
+      return info.Env().Undefined();
+    });
+  }
+
+  // (index of the block, number of the expert, its linears gate, up and down, biases of gate and up one after the other, of down;
+  // biases may be absent): expert after expert
+  Napi::Value expert(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      const auto from = info[2].As<Napi::Array>();
+      const auto linear = [&](unsigned i) { return linear_of(from.Get(i).As<Napi::Object>()); };
+      const auto biases = info[3].As<Napi::Object>();
+      HostExpert expert{linear(0), linear(1), linear(2), nullptr, nullptr};
+      expert.inner_bias = vector_of(biases, "inner", 2 * expert.down.cols);
+      expert.bias = vector_of(biases, "down", shape_.channels);
+      const int number = info[1].ToNumber().Int32Value();
+      if (number < 0 || number >= shape_.experts) throw Failure("internal", "an expert that is not there");
+      loading().expert(info[0].ToNumber().Int32Value(), number, expert);
       return info.Env().Undefined();
     });
   }

@@ -80,8 +80,7 @@ Part DecoderLoader::part(const HostPart& from) {
 }
 
 // In the order in which rows of gate and up are packed.
-DeviceArray<float> DecoderLoader::inner_bias(const float* from, const HostLinear& down) {
-  if (from == nullptr) return {};
+std::vector<float> DecoderLoader::inner_bias(const float* from, const HostLinear& down) const {
   const DecoderShape& shape = decoder_->shape;
   const int linears = shape.gated ? 2 : 1;
   std::vector<float> out(static_cast<std::size_t>(linears) * shape.inner);
@@ -91,7 +90,7 @@ DeviceArray<float> DecoderLoader::inner_bias(const float* from, const HostLinear
       out[linear * shape.inner + i] = from[linear * down.cols + channel];
     }
   }
-  return uploader_.array(out.data(), out.size());
+  return out;
 }
 
 void DecoderLoader::pack_dense(const std::uint16_t* rows, const HostLinear& from, const Linear& linear,
@@ -176,19 +175,23 @@ std::vector<std::uint16_t> DecoderLoader::places_of_heads(const HostLinear& o) c
   return out;
 }
 
-void DecoderLoader::block(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]) {
+void DecoderLoader::attention_of(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]) {
   Layer& layer = decoder_->layers.at(index);
   const DecoderShape& shape = decoder_->shape;
   const std::size_t checked = static_cast<std::size_t>(index) * kRoles;
-  layer.attention = part(block.attention);
-  layer.mlp = part(block.mlp);
   const std::size_t query = static_cast<std::size_t>(shape.heads) * shape.dims;
   const std::size_t key = static_cast<std::size_t>(shape.kv_heads) * shape.dims;
   const bool wide = shape.head_norm == HeadNorm::kWidth;
+  layer.attention = part(block.attention);
   if (block.bias != nullptr) layer.bias = uploader_.array(block.bias, query + 2 * key);
   if (block.query_norm != nullptr) layer.query_norm = uploader_.array(block.query_norm, wide ? query : shape.dims);
   if (block.key_norm != nullptr) layer.key_norm = uploader_.array(block.key_norm, wide ? key : shape.dims);
-  layer.inner_bias = inner_bias(block.inner_bias, linears[kDown]);
+  if (block.sinks != nullptr) {
+    constexpr float kLog2E = 1.4426950408889634f;
+    std::vector<float> sinks(block.sinks, block.sinks + shape.heads);
+    for (float& sink : sinks) sink *= kLog2E;
+    layer.sinks = uploader_.array(sinks.data(), sinks.size());
+  }
   layer.window = block.window;
   layer.rotary = rotary_floats_ * block.rotary;
   Linear* const heads[] = {&layer.q, &layer.k, &layer.v};
@@ -198,23 +201,52 @@ void DecoderLoader::block(int index, const HostBlock& block, const HostLinear (&
     heads[role]->rows = static_cast<int>(role == kQ ? query : key);
     pack_whole(linears[role], *heads[role], {rows.count() != 0 ? rows.data() : nullptr, heads[role]->rows}, checked + role);
   }
-  const HostLinear& down = linears[kDown];
   layer.o = describe(linears[kO], true);
   layer.o.cols = shape.attended();
   pack_whole(linears[kO], layer.o, {nullptr, linears[kO].rows}, checked + kO);
+  const std::vector<std::uint16_t> places = places_of_heads(linears[kO]);
+  layer.inverse_o = uploader_.array(places.data(), places.size());
+}
+
+void DecoderLoader::mlp_of(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]) {
+  Layer& layer = decoder_->layers.at(index);
+  const DecoderShape& shape = decoder_->shape;
+  const std::size_t checked = static_cast<std::size_t>(index) * kRoles;
+  const HostLinear& down = linears[kDown];
+  if (block.inner_bias != nullptr) {
+    const std::vector<float> bias = inner_bias(block.inner_bias, down);
+    layer.inner_bias = uploader_.array(bias.data(), bias.size());
+  }
   layer.down = describe(down, true);
   pack_whole(down, layer.down, {nullptr, down.rows}, checked + kDown);
   if (down.permutation != nullptr) layer.down_order = uploader_.array(down.permutation, down.cols);
   const RowOrder order{down.permutation != nullptr ? layer.down_order.data() : nullptr, down.cols};
   layer.gate = describe(linears[kGate], true);
-  if (shape.gated) {
-    layer.up = describe(linears[kUp], true);
-    layer.gate_up = DeviceArray<std::uint8_t>(static_cast<std::size_t>(layer.gate.tiles()) * kPanelTiles *
-                                              layer.gate.blocks() * layer.gate.format().tile_bytes);
-    pack(linears[kGate], layer.gate, order, layer.gate_up.data(), layer.gate.tiles(), {0, 2}, checked + kGate);
-    pack(linears[kUp], layer.up, order, layer.gate_up.data(), layer.up.tiles(), {1, 2}, checked + kUp);
-  } else {
+  if (!shape.gated) {
     pack_whole(linears[kGate], layer.gate, order, checked + kGate);
+    return;
+  }
+  layer.up = describe(linears[kUp], true);
+  layer.gate_up = DeviceArray<std::uint8_t>(static_cast<std::size_t>(layer.gate.tiles()) * kPanelTiles *
+                                            layer.gate.blocks() * layer.gate.format().tile_bytes);
+  pack(linears[kGate], layer.gate, order, layer.gate_up.data(), layer.gate.tiles(), {0, 2}, checked + kGate);
+  pack(linears[kUp], layer.up, order, layer.gate_up.data(), layer.up.tiles(), {1, 2}, checked + kUp);
+}
+
+void DecoderLoader::block(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]) {
+  Layer& layer = decoder_->layers.at(index);
+  const DecoderShape& shape = decoder_->shape;
+  layer.mlp = part(block.mlp);
+  attention_of(index, block, linears);
+  if (shape.experts == 0) {
+    mlp_of(index, block, linears);
+  } else {
+    std::vector<float> router(static_cast<std::size_t>(shape.experts) * shape.hidden);
+    for (int e = 0; e < shape.experts; e++) {
+      std::copy_n(block.router + static_cast<std::size_t>(e) * shape.channels, shape.channels, &router[static_cast<std::size_t>(e) * shape.hidden]);
+    }
+    layer.experts.router = uploader_.array(router.data(), router.size());
+    if (block.router_bias != nullptr) layer.experts.router_bias = uploader_.array(block.router_bias, shape.experts);
   }
   const Role readers[] = {kQ, kK, kV, kGate, kUp};
   for (int i = 0; i < 5; i++) {
@@ -239,14 +271,56 @@ void DecoderLoader::block(int index, const HostBlock& block, const HostLinear (&
     }
     layer.orders[role] = uploader_.array(order.data(), order.size());
   }
-  const std::vector<std::uint16_t> places = places_of_heads(linears[kO]);
-  layer.inverse_o = uploader_.array(places.data(), places.size());
+}
+
+void DecoderLoader::expert(int index, int expert, const HostExpert& from) {
+  Experts& experts = decoder_->layers.at(index).experts;
+  const DecoderShape& shape = decoder_->shape;
+  const std::size_t checked = static_cast<std::size_t>(index) * kRoles, all = shape.experts;
+  if (expert == 0) {
+    experts.gate = describe(from.gate, true);
+    experts.down = describe(from.down, true);
+    experts.gates = DeviceArray<std::uint8_t>(all * experts.stride_of(experts.gate));
+    experts.ups = DeviceArray<std::uint8_t>(all * experts.stride_of(experts.gate));
+    experts.downs = DeviceArray<std::uint8_t>(all * experts.stride_of(experts.down));
+    for (auto& sources : experts.sources) {
+      if (experts.gate.sparse) sources = DeviceArray<std::uint16_t>(all * shape.hidden);
+    }
+    if (from.inner_bias != nullptr) experts.inner_bias = DeviceArray<float>(all * 2 * shape.inner);
+    if (from.bias != nullptr) experts.bias = DeviceArray<float>(all * shape.hidden);
+  }
+  RowOrder order{nullptr, from.down.cols};
+  if (from.down.permutation != nullptr) {
+    experts.orders.push_back(uploader_.array(from.down.permutation, from.down.cols));
+    order.order = experts.orders.back().data();
+  }
+  const std::size_t gate_up = expert * experts.stride_of(experts.gate), down = expert * experts.stride_of(experts.down);
+  const int tiles = experts.gate.panels() * kPanelTiles;
+  pack(from.gate, experts.gate, order, experts.gates.data() + gate_up, tiles, {0, 1}, checked + kGate);
+  pack(from.up, experts.gate, order, experts.ups.data() + gate_up, tiles, {0, 1}, checked + kUp);
+  pack(from.down, experts.down, {nullptr, from.down.rows}, experts.downs.data() + down,
+       experts.down.panels() * kPanelTiles, {0, 1}, checked + kDown);
+  const HostLinear* const readers[] = {&from.gate, &from.up};
+  for (int i = 0; i < 2 && experts.gate.sparse; i++) {
+    const std::vector<std::uint16_t> sources = fragment_sources(shape.channels, readers[i]->permutation);
+    uploader_.copy(experts.sources[i].address() + 2 * static_cast<std::size_t>(expert) * shape.hidden, sources.data(), 2 * sources.size());
+  }
+  if (from.inner_bias != nullptr) {
+    const std::vector<float> bias = inner_bias(from.inner_bias, from.down);
+    uploader_.copy(experts.inner_bias.address() + 4 * static_cast<std::size_t>(expert) * 2 * shape.inner, bias.data(), 4 * bias.size());
+  }
+  if (from.bias != nullptr) {
+    std::vector<float> bias(from.bias, from.bias + shape.channels);
+    bias.resize(shape.hidden);
+    uploader_.copy(experts.bias.address() + 4 * static_cast<std::size_t>(expert) * shape.hidden, bias.data(), 4 * bias.size());
+  }
 }
 
 std::unique_ptr<Decoder> DecoderLoader::finish() {
   PinnedArray<unsigned long long> wrong(wrong_.count());
   check(driver().copy_to_host(wrong.data(), wrong_.address(), wrong_.bytes(), stream_), "check the weights");
   check(driver().wait_for_stream(stream_), "take the weights");
+  for (Layer& layer : decoder_->layers) layer.experts.orders.clear();
   for (std::size_t i = 0; i < wrong.count(); i++) {
     if (wrong.data()[i] == kAllRight) continue;
     throw Failure("store",

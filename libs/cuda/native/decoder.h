@@ -30,13 +30,17 @@ struct DecoderShape {
   float after_epsilon;  // of these
   bool biased;          // o, down, or what is before it
   Activation activation;
+  float alpha, limit;  // of Activation::kClamped
   bool gated;
+  bool sinks;          // of each head, in the softmax of attention
+  int experts, top;    // of a mixture in the place of the MLP; 0: there is none
+  bool normalises;     // the shares of a token's experts add up to 1
 
   // The inputs of o. Where heads are filled up, what attention gives there has a place of its own, behind the others.
   int attended() const { return padded(heads * head_dims + (head_dims < dims ? 1 : 0)); }
   // Whether what stands between linears are RMSNorms alone, and SwiGLU: those are parts of linears, for few tokens.
   bool plain() const {
-    return norm == Norm::kRms && last_norm == Norm::kRms && !norms_after && !biased && gated &&
+    return norm == Norm::kRms && last_norm == Norm::kRms && !norms_after && !biased && gated && experts == 0 &&
            activation == Activation::kSilu;
   }
   // Whether q and k are normed before attention, which norms heads of 64 and 128 channels by itself.
@@ -44,7 +48,7 @@ struct DecoderShape {
     return head_norm == HeadNorm::kWidth || (head_norm == HeadNorm::kHeads && (dims > 128 || head_dims < dims));
   }
   // Whether the kernels of prefill run it.
-  bool prefills() const { return plain() && !norms_heads_apart() && dims <= 128; }
+  bool prefills() const { return plain() && !norms_heads_apart() && !sinks && dims <= 128; }
 };
 
 // The linears of a block, in the order in which they are given.
@@ -70,8 +74,16 @@ struct HostBlock {
   const float* bias;                    // of q, k and v, one after the other
   const float* inner_bias;              // of gate and up, one after the other, or of the only linear before down
   const float *query_norm, *key_norm;  // of each head, or of all
+  const float* sinks;
+  const float *router, *router_bias;
   int window;                           // of attention; 0: all before
   int rotary;                           // its table of angles
+};
+
+struct HostExpert {
+  HostLinear gate, up, down;
+  const float* inner_bias;  // of gate and up, one after the other
+  const float* bias;        // of down
 };
 
 // What is outside of the blocks, in the host's memory.
@@ -101,10 +113,25 @@ struct Part {
   DeviceArray<float> before, shift, bias, after;
 };
 
+// The experts of a block: each array has one part an expert.
+struct Experts {
+  DeviceArray<float> router, router_bias;
+  Linear gate, down;  // as one of each is; up is as gate. The memory of all of them:
+  DeviceArray<std::uint8_t> gates, ups, downs;
+  DeviceArray<std::uint16_t> sources[2];  // of gate and up; none where dense
+  DeviceArray<float> inner_bias, bias;
+  std::vector<DeviceArray<std::int32_t>> orders;  // down's permutations, until all is packed
+  std::size_t stride_of(const Linear& linear) const {
+    return static_cast<std::size_t>(linear.panels()) * kPanelTiles * linear.blocks() * linear.format().tile_bytes;
+  }
+};
+
 struct Layer {
   Part attention, mlp;
   DeviceArray<float> bias, query_norm, key_norm;  // of q, k and v; none where a family has none
   DeviceArray<float> inner_bias;                  // in the order of down's inputs
+  DeviceArray<float> sinks;                       // by powers of 2
+  Experts experts;
   int window = 0;
   std::size_t rotary = 0;  // where its angles begin, in floats
   Linear q, k, v, o, gate, up, down;         // gate and up have no memory of their own, where there are both:
@@ -139,6 +166,8 @@ class DecoderLoader {
   void outer(const HostOuter& from);
   // q, k and v are all 2:4 or all dense; so are gate and up.
   void block(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]);
+  // Of a block that has been given. Experts are all 2:4 or all dense, in gate and up, and in down.
+  void expert(int index, int expert, const HostExpert& from);
   // Throws Failure 'store' where a group's positions cannot be, naming it. Frees what only loading needs.
   std::unique_ptr<Decoder> finish();
 
@@ -153,7 +182,9 @@ class DecoderLoader {
   // Of the channels of the stream, zeros up to `hidden`; none of null.
   DeviceArray<float> of_channels(const float* from);
   Part part(const HostPart& from);
-  DeviceArray<float> inner_bias(const float* from, const HostLinear& down);
+  std::vector<float> inner_bias(const float* from, const HostLinear& down) const;
+  void attention_of(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]);
+  void mlp_of(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]);
   std::vector<std::uint16_t> places_of_heads(const HostLinear& o) const;
 
   const Device& device_;

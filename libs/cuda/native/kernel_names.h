@@ -30,6 +30,20 @@ inline std::string activate_sums_name(Activation activation) {
          "EEEvNS_6PlanesEPKfbPhi";
 }
 
+constexpr const char* kScoreExperts = "_ZN7esparse13score_expertsENS_14RouteArgumentsE";
+constexpr const char* kRoute = "_ZN7esparse5routeENS_14RouteArgumentsE";
+constexpr const char* kGatherRows = "_ZN7esparse11gather_rowsENS_15GatherArgumentsE";
+constexpr const char* kCombineExperts = "_ZN7esparse15combine_expertsENS_16CombineArgumentsE";
+
+inline std::string expert_linear_name(bool sparse) {
+  return std::string("_ZN7esparse13expert_linearINS_") + (sparse ? "6Sparse" : "5Dense") +
+         "EEEvNS_21ExpertLinearArgumentsE";
+}
+inline std::string activate_experts_name(Activation activation) {
+  return "_ZN7esparse16activate_expertsILNS_10ActivationE" + std::to_string(static_cast<int>(activation)) +
+         "EEEvNS_24ActivateExpertsArgumentsE";
+}
+
 inline std::string attend_splits_name(int dims) {
   return "_ZN7esparse13attend_splitsILi" + std::to_string(dims) + "EEEvNS_18AttentionArgumentsE";
 }

@@ -31,12 +31,42 @@ std::size_t plane_floats(int rows, int cols, int sets = 1) {
   return most;
 }
 
+const float* data_of(const DeviceArray<float>& array) { return array.count() == 0 ? nullptr : array.data(); }
+
 int qkv_rows(const DecoderShape& s) { return (s.heads + 2 * s.kv_heads) * s.dims; }
 
 }  // namespace
 
 std::size_t page_bytes_of(const DecoderShape& shape) {
   return static_cast<std::size_t>(shape.layers) * 2 * shape.kv_heads * kPagePositions * shape.dims * 2;
+}
+
+// A CTA for each token.
+Device::Launch Step::by_token(const Variant& variant, unsigned threads, unsigned shared) const {
+  return {{static_cast<unsigned>(variant.tokens), 1, 1}, threads, shared, true};
+}
+
+Step::ExpertBuffers::ExpertBuffers(const DecoderShape& s) {
+  const std::size_t groups = expert_groups(kMaxRows, s.top, s.experts), slots = groups * kGroupPairs;
+  rows = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.hidden);
+  scores = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.experts);
+  shares = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.top);
+  slot_of = DeviceArray<std::int32_t>(static_cast<std::size_t>(kMaxRows) * s.top);
+  expert_of = DeviceArray<std::int32_t>(groups);
+  token_of = DeviceArray<std::int32_t>(slots);
+  gathered = DeviceArray<std::uint8_t>(2 * groups * activation_bytes(s.hidden, kGroupPairs));
+  sums = DeviceArray<float>(slots * 2 * s.inner);
+  activated = DeviceArray<std::uint8_t>(groups * activation_bytes(s.inner, kGroupPairs));
+  given = DeviceArray<float>(slots * s.hidden);
+  combined = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.hidden);
+}
+
+std::size_t Step::ExpertBuffers::bytes(const DecoderShape& s) {
+  if (s.experts == 0) return 0;
+  const std::size_t groups = expert_groups(kMaxRows, s.top, s.experts), slots = groups * kGroupPairs;
+  return 4 * (kMaxRows * (2 * static_cast<std::size_t>(s.hidden) + s.experts + 2 * s.top) + 2 * slots +
+              slots * (2 * static_cast<std::size_t>(s.inner) + s.hidden)) +
+         groups * activation_bytes(2 * s.hidden + s.inner, kGroupPairs);
 }
 
 // A linear of up to three segments, or a pair, as it is put together.
@@ -91,6 +121,7 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
   inputs_ = DeviceArray<std::int32_t>(inputs);
   for (auto& residual : residual_) residual = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.hidden);
   qkv_ = DeviceArray<float>(plane_floats(qkv_rows(s), s.hidden));
+  if (s.experts > 0) experts_ = ExpertBuffers(s);
   if (s.norms_heads_apart()) normed_heads_ = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * qkv_rows(s));
   o_ = DeviceArray<float>(plane_floats(s.hidden, s.attended()));
   gate_up_ = DeviceArray<float>(plane_floats(2 * s.inner, s.hidden, 2));
@@ -121,7 +152,7 @@ std::size_t Step::bytes(const DecoderShape& s, int max_pages) {
   const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages) * (s.dims + 2);
   const std::size_t heads = s.norms_heads_apart() ? qkv_rows(s) : 0;
   return 4 * (planes + kMaxRows * (static_cast<std::size_t>(s.vocabulary) + 2 * s.hidden + heads) + splits) +
-         activations + Sampling::bytes(s, kMaxRows, max_pages * kPagePositions);
+         ExpertBuffers::bytes(s) + activations + Sampling::bytes(s, kMaxRows, max_pages * kPagePositions);
 }
 
 void Step::run(const std::int32_t* inputs, int rows, const StepWants& wants, const std::vector<RowChoice>& choices) {
@@ -240,16 +271,34 @@ CuGraphExec Step::graph_of(const Variant& variant) {
   return (graphs_[variant] = GraphExec(exec)).get();
 }
 
+// The stream with what is added to it, which becomes the stream; a norm of that.
+NormInput Step::norm_input(const Given& given, const DeviceArray<float>& weight) {
+  const DecoderShape& s = decoder_.shape;
+  const NormInput input{residual_[current_].data(), residual_[1 - current_].data(), given.planes, data_of(weight),
+                        s.epsilon, s.hidden, s.channels};
+  if (given.planes.data != nullptr) current_ = 1 - current_;
+  return input;
+}
+
+JoinArguments Step::join_of(const Variant& variant, const Given& given, const NormInput& input,
+                            const DeviceArray<float>& shift) const {
+  JoinArguments args{};
+  args.join = {input, data_of(shift), nullptr, nullptr, decoder_.shape.after_epsilon};
+  args.tokens = variant.tokens;
+  if (given.part != nullptr) {
+    args.join.added_bias = data_of(given.part->bias);
+    args.join.after = data_of(given.part->after);
+  }
+  return args;
+}
+
 // Adds what is given to the stream and gives each reader its activations: written by a kernel, or, for few tokens, how the
 // linear makes them. Dense linears read one and the same.
 std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& linear, const Given& given,
                                           const DeviceArray<float>& weight, const DeviceArray<float>& shift,
                                           const DeviceArray<std::uint16_t>* sources, int readers) {
   const DecoderShape& s = decoder_.shape;
-  const auto data_of = [](const DeviceArray<float>& array) { return array.count() == 0 ? nullptr : array.data(); };
-  const NormInput input{residual_[current_].data(), residual_[1 - current_].data(), given.planes, data_of(weight),
-                        s.epsilon, s.hidden, s.channels};
-  if (given.planes.data != nullptr) current_ = 1 - current_;
+  const NormInput input = norm_input(given, weight);
   std::vector<LinearActivations> out;
   const auto source = [&](int i) { return linear.sparse ? sources[i].data() : decoder_.natural.data(); };
   if (s.plain() && variant.tokens <= kNormedTokens) {
@@ -264,19 +313,58 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
     args.readers[own] = {source(own), normed_[own].data()};
     out.push_back({normed_[own].data(), nullptr});
   }
-  const Device::Launch how{{static_cast<unsigned>(variant.tokens), 1, 1}, kNormThreads, static_cast<unsigned>(s.hidden * 4), true};
   if (s.plain()) {
-    device_.launch(stream_, kNorm, how, args);
+    device_.launch(stream_, kNorm, by_token(variant, kNormThreads, s.hidden * 4), args);
     return out;
   }
-  JoinArguments join{{input, data_of(shift), nullptr, nullptr, s.after_epsilon}, args.tokens, {}, args.reader_count};
-  if (given.part != nullptr) {
-    join.join.added_bias = data_of(given.part->bias);
-    join.join.after = data_of(given.part->after);
-  }
+  JoinArguments join = join_of(variant, given, input, shift);
+  join.reader_count = args.reader_count;
   std::copy(args.readers, args.readers + args.reader_count, join.readers);
-  device_.launch(stream_, kJoin, how, join);
+  device_.launch(stream_, kJoin, by_token(variant, kNormThreads, s.hidden * 4), join);
   return out;
+}
+
+// What the experts of each token make of the stream and what attention gave.
+Planes Step::enqueue_experts(const Variant& variant, const Layer& layer, const Given& given) {
+  const DecoderShape& s = decoder_.shape;
+  const Experts& experts = layer.experts;
+  ExpertBuffers& of = experts_;
+  const unsigned groups = expert_groups(variant.tokens, s.top, s.experts), tokens = variant.tokens;
+  JoinArguments join = join_of(variant, given, norm_input(given, layer.mlp.before), layer.mlp.shift);
+  join.rows = of.rows.data();
+  device_.launch(stream_, kJoin, by_token(variant, kNormThreads, s.hidden * 4), join);
+
+  RouteArguments route{of.rows.data(), experts.router.data(), data_of(experts.router_bias), inputs_.data() + kMaxRows,
+                       variant.tokens, s.hidden, s.experts, s.top, static_cast<int>(groups), s.normalises,
+                       of.scores.data(), of.shares.data(), of.slot_of.data(), of.expert_of.data(), of.token_of.data()};
+  device_.launch(stream_, kScoreExperts, {{ceil_div(s.experts, kScoreThreads / kLanes), tokens, 1}, kScoreThreads, 0, true}, route);
+  device_.launch(stream_, kRoute, {{1, 1, 1}, kRouteThreads, 0, true}, route);
+
+  const unsigned sets = experts.gate.sparse ? 2 : 1;
+  GatherArguments gather{of.rows.data(), of.expert_of.data(), of.token_of.data(), {}, 0, s.hidden, of.gathered.data()};
+  for (int i = 0; i < 2; i++) gather.sources[i] = experts.gate.sparse ? experts.sources[i].data() : decoder_.natural.data();
+  gather.source_stride = experts.gate.sparse ? s.hidden : 0;
+  device_.launch(stream_, kGatherRows, {{groups, sets, 1}, kGatherThreads, 0, true}, gather);
+
+  const auto linear = [&](const Linear& from, const std::uint8_t* first, const std::uint8_t* second, unsigned sets,
+                          const std::uint8_t* fragments, float* out) {
+    ExpertLinearArguments args{{first, second}, experts.stride_of(from), from.panels(), from.rows, from.blocks(),
+                               static_cast<int>(sets), fragments, of.expert_of.data(), out, 0};
+    const unsigned linears = second == nullptr ? 1 : 2;
+    args.out_rows = from.rows * static_cast<int>(linears);
+    device_.launch(stream_, expert_linear_name(from.sparse),
+                   {{static_cast<unsigned>(args.panels) * linears, groups, 1}, kLinearThreads, 0, true}, args);
+  };
+  linear(experts.gate, experts.gates.data(), experts.ups.data(), sets, of.gathered.data(), of.sums.data());
+  const ActivateExpertsArguments activate{of.sums.data(), data_of(experts.inner_bias), of.expert_of.data(), of.token_of.data(),
+                                          s.inner, s.alpha, s.limit, of.activated.data()};
+  device_.launch(stream_, activate_experts_name(s.activation),
+                 {{ceil_div(s.inner / 2, kSwigluThreads), groups * kGroupPairs, 1}, kSwigluThreads, 0, true}, activate);
+  linear(experts.down, experts.downs.data(), nullptr, 1, of.activated.data(), of.given.data());
+  const CombineArguments combine{of.given.data(), data_of(experts.bias), of.shares.data(), of.slot_of.data(),
+                                 of.expert_of.data(), s.top, s.hidden, of.combined.data()};
+  device_.launch(stream_, kCombineExperts, by_token(variant, kGatherThreads, 0), combine);
+  return {of.combined.data(), 1, variant.tokens, s.hidden};
 }
 
 // Pairs are activated by the linear itself where it sums whole rows; else their planes are given.
@@ -333,6 +421,7 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.appended = variant.several;
   args.rotary = reinterpret_cast<const float2*>(decoder_.rotary.data() + layer.rotary);
   args.scale = s.scale;
+  args.sinks = data_of(layer.sinks);
   args.inverse = layer.inverse_o.data();
   args.inputs = layer.o.cols;
   args.fragments = attended_.data();
@@ -414,7 +503,12 @@ Step::Given Step::enqueue_blocks(const Variant& variant) {
     attend(variant, layer, index, s.norms_heads_apart() ? norm_heads(variant, layer, heads) : heads);
     LinearLaunch o(variant.tokens, layer.o, o_.data());
     o.add(layer.o, {attended_.data(), nullptr});
-    enqueue_mlp(variant, layer, {launch(o), &layer.attention});
+    const Given attended{launch(o), &layer.attention};
+    if (s.experts > 0) {
+      given = {enqueue_experts(variant, layer, attended), &layer.mlp};
+      continue;
+    }
+    enqueue_mlp(variant, layer, attended);
     LinearLaunch down(variant.tokens, layer.down, down_.data());
     down.add(layer.down, {activated_.data(), nullptr});
     given = {launch(down), &layer.mlp};

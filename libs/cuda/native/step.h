@@ -74,6 +74,15 @@ class Step {
     }
   };
   struct LinearLaunch;
+  // Between the kernels of a mixture, for as many groups of pairs as there may be.
+  struct ExpertBuffers {
+    DeviceArray<float> rows, scores, shares, sums, given, combined;
+    DeviceArray<std::int32_t> slot_of, expert_of, token_of;
+    DeviceArray<std::uint8_t> gathered, activated;
+    ExpertBuffers() = default;
+    explicit ExpertBuffers(const DecoderShape& shape);
+    static std::size_t bytes(const DecoderShape& shape);
+  };
   // What a part of a block gives: planes of its last linear, with their bias and the norm behind it.
   struct Given {
     Planes planes{};
@@ -88,6 +97,11 @@ class Step {
   std::vector<LinearActivations> norm(const Variant& variant, LinearLaunch& linear, const Given& given,
                                       const DeviceArray<float>& weight, const DeviceArray<float>& shift,
                                       const DeviceArray<std::uint16_t>* sources, int readers);
+  NormInput norm_input(const Given& given, const DeviceArray<float>& weight);
+  JoinArguments join_of(const Variant& variant, const Given& given, const NormInput& input,
+                        const DeviceArray<float>& shift) const;
+  Device::Launch by_token(const Variant& variant, unsigned threads, unsigned shared) const;
+  Planes enqueue_experts(const Variant& variant, const Layer& layer, const Given& given);
   void enqueue_mlp(const Variant& variant, const Layer& layer, const Given& given);
   Planes norm_heads(const Variant& variant, const Layer& layer, const Planes& qkv);
   Planes launch(LinearLaunch& linear);
@@ -108,6 +122,7 @@ class Step {
   DeviceArray<std::uint32_t> arrived_;
   DeviceArray<std::uint64_t> keys_;
   DeviceArray<std::int32_t> chosen_;
+  ExpertBuffers experts_;
   Sampling sampling_;
   Flight flights_[2], of_head_;
   int flight_ = 0;         // the one that was asked for last;

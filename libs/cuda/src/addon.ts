@@ -3,6 +3,7 @@ import { EsparseError, isErrorKind, messageOf } from '@esparse/errors';
 import type { Product } from './arithmetic.ts';
 import type {
   BlockParts,
+  ExpertBiases,
   GpuFacts,
   GpuUsage,
   OuterWeights,
@@ -45,6 +46,7 @@ export interface NativeDecoder {
     weights: Omit<OuterWeights, 'rotary'> & { readonly rotary: Float32Array; readonly tables: number },
   ): void;
   block(index: number, parts: BlockParts, linears: readonly (StoredLinear | undefined)[]): void;
+  expert(block: number, expert: number, linears: readonly StoredLinear[], biases: ExpertBiases): void;
   finish(cacheBytes: number): { readonly pages: number; readonly pageBytes: number };
   run(
     inputs: Int32Array,

@@ -99,10 +99,21 @@ export interface BlockParts {
   /** Of the norms that q, and k, pass before they are rotated: of one head, or of all. @default none */
   readonly query?: Float32Array | undefined;
   readonly key?: Float32Array | undefined;
+  /** (heads): of each head's sink in the softmax. @default none */
+  readonly sinks?: Float32Array | undefined;
+  /** (experts x hidden), of a mixture, and what it adds (experts). */
+  readonly router?: Float32Array | undefined;
+  readonly routerBias?: Float32Array | undefined;
   /** A token attends to so many positions, its own among them. @default all before it */
   readonly window?: number | undefined;
   /** Which table of `OuterWeights.rotary` turns q and k. @default the first */
   readonly rotary?: number | undefined;
+}
+
+/** Biases of an expert: of gate and up, one after the other (inner each), and of down (hidden). */
+export interface ExpertBiases {
+  readonly inner: Float32Array | undefined;
+  readonly down: Float32Array | undefined;
 }
 
 /** Positions of a page of the key-value cache. */
@@ -201,7 +212,7 @@ export class CudaDecoder {
   }
 
   /**
-   * @param linears by the order of `DECODER_LINEARS`, `up` undefined without a gate; q, k and v are all 2:4 or all dense, as
+   * @param linears by the order of `DECODER_LINEARS`, `up` undefined without a gate, and all of the MLP's of a mixture; q, k and v are all 2:4 or all dense, as
    * are gate and up
    */
   block(index: number, parts: BlockParts, linears: readonly (StoredLinear | undefined)[]): void {
@@ -211,6 +222,13 @@ export class CudaDecoder {
     }
     calling(() => {
       this.#native.block(index, parts, linears);
+    });
+  }
+
+  /** An expert of a block that has been given, one after the other: gates and ups are all 2:4 or all dense, and so are downs. */
+  expert(block: number, expert: number, linears: readonly StoredLinear[], biases: ExpertBiases): void {
+    calling(() => {
+      this.#native.expert(block, expert, linears, biases);
     });
   }
 

@@ -24,7 +24,7 @@ interface Walked {
 const walkOf = ({ headDims: [stored, device], kinds, rows, outer = '', part, block = '', heads }: Walked) => `
 const sizes = { hidden: 252, inner: 372, layers: 2, heads: 4, kvHeads: 2, headDim: ${stored}, deviceHeadDim: ${device}, vocab: 501 };
 const numbers = { epsilon: 1e-5, headEpsilon: 1e-5, afterEpsilon: 1e-5, embeddingFactor: 2, scale: 0.125 };
-const shape = { ...sizes, ...numbers, ${kinds} };
+const shape = { ...sizes, ...numbers, alpha: 1, limit: 7, experts: 0, top: 0, normalises: false, sinks: false, ${kinds} };
 const order = (n) => Int32Array.from({ length: n }, (_, i) => n - 1 - i);
 const filled = (heads) => Int32Array.from({ length: heads * ${device} }, (_, i) => (i % ${device} < ${stored} ? Math.floor(i / ${device}) * ${stored} + (i % ${device}) : -1));
 const tiled = (rows) => Math.ceil(rows / 16) * 16;

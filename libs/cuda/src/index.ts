@@ -7,6 +7,7 @@ export {
   NOT_NUMBERS,
   PAGE_POSITIONS,
   type BlockParts,
+  type ExpertBiases,
   type GpuFacts,
   type GpuUsage,
   type OuterWeights,
@@ -21,6 +22,7 @@ export {
   deviceHeadDim,
   type DecoderActivation,
   type DecoderHeadNorm,
+  type DecoderMixture,
   type DecoderNorm,
   type DecoderShape,
 } from './shape.ts';

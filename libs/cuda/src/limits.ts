@@ -9,9 +9,12 @@ const GROUP = 4;
 const MAX_HIDDEN = 9344;
 /** What the activations of 16 tokens leave of an SM's shared memory. */
 const MAX_INPUTS = 22_272;
+/** See `kernels/arguments.h`. */
+const MAX_EXPERTS = 256;
+const MAX_TOP = 8;
 
 /** @throws EsparseError 'unsupported' naming what the kernels do not have */
-export function requireRunnable({ hidden, inner, heads, kvHeads, headDim }: DecoderShape): void {
+export function requireRunnable({ hidden, inner, heads, kvHeads, headDim, mixture }: DecoderShape): void {
   const refuse = (what: string, there: string) => {
     throw new EsparseError('unsupported', `the CUDA kernels do not run ${what}: ${there}`, {
       hint: 'use --device cpu',
@@ -22,6 +25,10 @@ export function requireRunnable({ hidden, inner, heads, kvHeads, headDim }: Deco
   }
   if (heads % kvHeads !== 0) {
     refuse(`${heads} query heads to ${kvHeads} key heads`, 'each key head needs as many');
+  }
+  const { experts = 0, top = 0 } = mixture ?? {};
+  if (experts > MAX_EXPERTS || top > MAX_TOP) {
+    refuse(`${top} of ${experts} experts a token`, `there are up to ${MAX_TOP} of ${MAX_EXPERTS}`);
   }
   for (const [what, inputs, most] of [
     ['a hidden size', hidden, MAX_HIDDEN],

@@ -132,33 +132,46 @@ test('layers that turn, and layers that do not, have tables of their own; heads 
   expect(decoderProgramOf(describeModel(part), 100)).toMatchObject({ rotated: 32, ropeOf: [0, 0] });
 });
 
-test('what the kernels do not have is refused by name', () => {
-  const refusal = (config: Record<string, unknown>) =>
-    thrownBy(() => decoderProgramOf(describeModel(config), 100));
+test('mixtures of experts, sinks and a clamped SwiGLU are read from the program', () => {
+  const program = (config: Record<string, unknown>) => decoderProgramOf(describeModel(config), 60);
   const gptOss = { ...LLAMA, architectures: ['GptOssForCausalLM'], num_local_experts: 8 };
-  expect(refusal(gptOss)).toMatchObject({
-    kind: 'unsupported',
-    message: expect.stringContaining('gpt-oss model: it has a mixture of experts'),
+  expect(program(gptOss)).toMatchObject({
+    shape: {
+      ...{
+        activation: 'clamped',
+        clamped: { alpha: 1.702, limit: 7 },
+        gated: true,
+        biased: true,
+        sinks: true,
+      },
+      ...{ inner: 384, mixture: { experts: 8, top: 4, normalise: true } },
+    },
+    linears: ['q_proj', 'k_proj', 'v_proj', 'o_proj', undefined, undefined, undefined],
+    experts: { router: 'router', bias: 'router_bias', linears: ['gate_proj', 'up_proj', 'down_proj'] },
+    sinks: 'sinks',
   });
-  const mixture = { ...LLAMA, architectures: ['MixtralForCausalLM'] };
-  expect(refusal(mixture)).toMatchObject({
+  const qwen = {
+    ...LLAMA,
+    architectures: ['Qwen3MoeForCausalLM'],
+    num_experts: 8,
+    moe_intermediate_size: 40,
+  };
+  expect(program(qwen)).toMatchObject({
+    shape: { inner: 40, activation: 'silu', mixture: { experts: 8, top: 8, normalise: false } },
+  });
+  expect(thrownBy(() => program({ ...qwen, mlp_only_layers: [1] }))).toMatchObject({
     kind: 'unsupported',
-    message: expect.stringContaining('mixtral model: it has a mixture of experts'),
+    message: expect.stringContaining('some of its layers have experts, and others an MLP'),
   });
 });
 
-test('attention with sinks, and what is beside attention and MLP, are refused by name', () => {
+test('what is beside attention and MLP is refused by name', () => {
   const description = describeModel(LLAMA);
   const refusal = (block: readonly BlockOp[]) =>
     thrownBy(() =>
       decoderProgramOf({ ...description, program: { ...description.program, blocks: [block] } }, 100),
     );
   const [block] = description.program.blocks as [readonly BlockOp[]];
-  const sinks = block.map((op) => (op.op === 'attention' ? { ...op, sinks: 'sinks' } : op));
-  expect(refusal(sinks)).toMatchObject({
-    kind: 'unsupported',
-    message: expect.stringContaining('has sinks'),
-  });
   const half: BlockOp = { op: 'scale', input: 'mlp_in', output: 'half', factor: 0.5 };
   expect(refusal([half, ...block])).toMatchObject({
     kind: 'unsupported',

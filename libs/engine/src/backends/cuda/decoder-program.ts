@@ -1,5 +1,12 @@
 import type { DecoderHeadNorm, DecoderNorm, DecoderShape } from '@esparse/cuda';
-import type { LinearSpec, ModelDescription, OpNamed, ProgramOp, RopeSpec } from '@esparse/model';
+import {
+  expertPart,
+  type LinearSpec,
+  type ModelDescription,
+  type OpNamed,
+  type ProgramOp,
+  type RopeSpec,
+} from '@esparse/model';
 import { normOf, readBlock, type BlockProgram, type NormProgram } from './read-block.ts';
 import { refusalOf, type Refuse } from './refusal.ts';
 
@@ -8,6 +15,10 @@ export interface DecoderProgram {
   readonly shape: DecoderShape;
   /** Names of the linears: q, k, v, o, gate, up, down; up undefined where there is no gate. */
   readonly linears: readonly (string | undefined)[];
+  /** Names of the linears of each expert, where there are experts in the place of gate, up and down. */
+  readonly experts: BlockProgram['experts'];
+  /** Slot of the sinks of the heads, where there are such. */
+  readonly sinks: string | undefined;
   /** Of a block, where it has them. */
   readonly norms: BlockProgram['norms'];
   /** Of the attention of each layer; 0: none that a sequence is longer than. */
@@ -41,10 +52,12 @@ export interface DecoderProgram {
 export function decoderProgramOf(description: ModelDescription, maxContext: number): DecoderProgram {
   const { program, linears } = description;
   const refuse = refusalOf(description.family);
-  if (program.blocks.flat().some(({ op }) => op === 'experts')) refuse('it has a mixture of experts');
   const kinds = program.blocks.map((block) => readBlock(block, refuse));
   const [kind, ...others] = kinds as [BlockProgram, ...BlockProgram[]];
   const but = ({ rope: _, window: __, ...rest }: BlockProgram) => JSON.stringify(rest);
+  if (others.some(({ experts }) => (experts === undefined) !== (kind.experts === undefined))) {
+    refuse('some of its layers have experts, and others an MLP');
+  }
   if (others.some((other) => but(other) !== but(kind))) refuse('its layers are of several kinds');
   const { norms, residual, attention } = kind;
 
@@ -64,11 +77,14 @@ export function decoderProgramOf(description: ModelDescription, maxContext: numb
     (_, layer) => kinds[program.kindOf?.(layer) ?? 0]!,
   );
   const specOf = (name: string | undefined) => linears.find((linear) => linear.name === name);
+  const { experts } = kind;
+  const ofExpert = experts?.linears.map((name) => specOf(expertPart(0, name)));
   const [, , , o, gate, up, down] = kind.linears.map(specOf);
+  const inner = ofExpert?.[0] ?? gate;
   return {
     shape: {
       hidden: description.hidden,
-      inner: gate!.rows,
+      inner: inner!.rows,
       layers: description.blocks,
       heads: attention.heads,
       kvHeads: attention.kvHeads,
@@ -83,10 +99,15 @@ export function decoderProgramOf(description: ModelDescription, maxContext: numb
       headNorm: headNormOf(norms, attention, refuse),
       normsAfter: kindOfNorms(after, 2, refuse) === 'none' ? undefined : { epsilon: end.norm.epsilon },
       activation: kind.activation,
-      gated: up !== undefined,
-      biased: [o, gate, up, down].some(hasBias),
+      clamped: kind.clamped,
+      gated: experts !== undefined || up !== undefined,
+      biased: [o, gate, up, down, ...(ofExpert ?? [])].some(hasBias),
+      sinks: kind.sinks !== undefined,
+      mixture: experts && { experts: experts.experts, top: experts.top, normalise: experts.normalise },
     },
     linears: kind.linears,
+    experts,
+    sinks: kind.sinks,
     norms,
     windows: layers.map(({ window = 0 }) => (window < maxContext ? window : 0)),
     embedding: begin.table,

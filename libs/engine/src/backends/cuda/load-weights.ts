@@ -8,7 +8,13 @@ import {
 } from '@esparse/cuda';
 import { EsparseError } from '@esparse/errors';
 import { widenReference, type RowTable } from '@esparse/kernels';
-import { biasSlot, type LinearSpec, type ModelDescription, type TensorSpec } from '@esparse/model';
+import {
+  biasSlot,
+  expertPart,
+  type LinearSpec,
+  type ModelDescription,
+  type TensorSpec,
+} from '@esparse/model';
 import { densePath, linearAttributesOf } from '@esparse/model-store';
 import { isPacked, isPermutation, packedShapes, unpackLinear } from '@esparse/sparsity';
 import { mapArray } from '../../weights/map-array.ts';
@@ -35,7 +41,11 @@ export class DecoderWeights {
   readonly #description: ModelDescription;
   readonly #program: DecoderProgram;
   readonly #outer: ArrayGroup;
-  readonly #blocks: readonly { readonly group: ArrayGroup; readonly sparse: Sparse }[];
+  readonly #blocks: readonly {
+    readonly group: ArrayGroup;
+    readonly sparse: Sparse;
+    readonly experts: Sparse;
+  }[];
 
   private constructor(
     description: ModelDescription,
@@ -47,22 +57,34 @@ export class DecoderWeights {
     this.#program = program;
     this.#outer = outer;
     const specs = this.#specs();
-    this.#blocks = places.map((group) => ({ group, sparse: sparseOf(group, specs) }));
+    const experts = Array.from({ length: program.experts?.experts ?? 0 }, (_, expert) =>
+      this.#expertSpecs(expert),
+    );
+    this.#blocks = places.map((group) => ({
+      group,
+      sparse: sparseOf(group, specs),
+      experts: sparseOfExperts(group, experts),
+    }));
     const { shape } = program;
     const table = shape.vocab * shape.hidden * 2;
     const head = packedBytes({ rows: shape.vocab, cols: shape.hidden }, false);
     let [linears, dense, expanded] = [0, 0, 0];
-    for (const { group, sparse } of this.#blocks) {
-      for (const [i, spec] of specs.entries()) {
-        if (spec === undefined) continue;
-        linears += packedBytes(spec, sparse[i]!);
+    for (const { group, sparse, experts: ofExperts } of this.#blocks) {
+      const add = (spec: LinearSpec | undefined, isSparse: boolean) => {
+        if (spec === undefined) return;
+        linears += packedBytes(spec, isSparse);
         dense += spec.rows * spec.cols * 2;
-        if (!sparse[i]! && linearAttributesOf(group, spec.name) !== undefined) expanded++;
-      }
+        if (!isSparse && linearAttributesOf(group, spec.name) !== undefined) expanded++;
+      };
+      for (const [i, spec] of specs.entries()) add(spec, sparse[i]!);
+      for (const own of experts) for (const [i, spec] of own.entries()) add(spec, ofExperts[i]!);
     }
     this.expanded = expanded;
     this.bytes = { mapped: linears + table + head, linears, permutations: 0, denseLinears: dense, head };
-    const staging = Math.max(table, ...specs.map((spec) => (spec ? spec.rows * spec.cols * 2 : 0)));
+    const staging = Math.max(
+      table,
+      ...[...specs, ...(experts[0] ?? [])].map((spec) => (spec ? spec.rows * spec.cols * 2 : 0)),
+    );
     this.deviceBytes = linears + table + head + staging;
   }
 
@@ -104,24 +126,47 @@ export class DecoderWeights {
       rotary: ropes.map((spec) => turnsOf(spec, deviceHeadDim(headDim), positions)),
       rows: rows && [rows.query, rows.key, rows.value],
     });
-    for (const [block, { group, sparse }] of this.#blocks.entries()) {
+    for (const [block, { group, sparse, experts }] of this.#blocks.entries()) {
       signal?.throwIfAborted();
       const linears: (StoredLinear | undefined)[] = [];
       for (const [i, spec] of this.#specs().entries()) {
         linears.push(spec && (await this.#linear(group, spec, block, sparse[i]!)));
       }
       decoder.block(block, await this.#parts(block, group, rows), linears);
+      for (let expert = 0; expert < (this.#program.experts?.experts ?? 0); expert++) {
+        signal?.throwIfAborted();
+        await this.#loadExpert(decoder, { block, group, expert }, experts);
+      }
     }
+  }
+
+  async #loadExpert(
+    decoder: CudaDecoder,
+    { block, group, expert }: { readonly block: number; readonly group: ArrayGroup; readonly expert: number },
+    sparse: Sparse,
+  ): Promise<void> {
+    const specs = this.#expertSpecs(expert);
+    const [gate, up, down] = specs;
+    const linears: StoredLinear[] = [];
+    for (const [i, spec] of specs.entries()) linears.push(await this.#linear(group, spec, block, sparse[i]!));
+    const vector = this.#blockVectors(block, group);
+    const biases = { inner: await biasOf([gate, up], vector), down: await biasOf([down], vector) };
+    decoder.expert(block, expert, linears, biases);
+  }
+
+  /** What a block has by its slots. */
+  #blockVectors(block: number, group: ArrayGroup): (slot: string) => Promise<Float32Array> {
+    const tensors = this.#description.blockTensors(block);
+    return (slot) => {
+      const tensor = tensors.find((candidate) => candidate.slot === slot)!;
+      return this.#vector(group, densePath(tensor.name), tensor);
+    };
   }
 
   /** What a block has beside its linears. */
   async #parts(block: number, group: ArrayGroup, rows: HeadRows | undefined) {
-    const { norms, windows, ropeOf, shape } = this.#program;
-    const tensors = this.#description.blockTensors(block);
-    const vector = (slot: string) => {
-      const tensor = tensors.find((candidate) => candidate.slot === slot)!;
-      return this.#vector(group, densePath(tensor.name), tensor);
-    };
+    const { norms, windows, ropeOf, shape, sinks, experts } = this.#program;
+    const vector = this.#blockVectors(block, group);
     const weight = async (norm: NormProgram | undefined) => norm && (await this.#weightOf(norm, vector));
     const specs = this.#specs();
     const [q, k, v, o, gate, up, down] = specs;
@@ -147,6 +192,9 @@ export class DecoderWeights {
       mlp: await part(norms.mlp, down),
       bias: await biasOf([q, k, v], vector, rows && [rows.query, rows.key, rows.value]),
       innerBias: await biasOf(up === undefined ? [gate] : [gate, up], vector),
+      sinks: sinks === undefined ? undefined : await vector(sinks),
+      router: experts && (await vector(experts.router)),
+      routerBias: experts?.bias === undefined ? undefined : await vector(experts.bias),
       query: await ofHeads(norms.query, rows?.query),
       key: await ofHeads(norms.key, rows?.key),
       window: windows[block],
@@ -190,6 +238,12 @@ export class DecoderWeights {
     return this.#program.linears.map((name) =>
       name === undefined ? undefined : named(this.#description.linears, name),
     );
+  }
+
+  /** Gate, up and down of an expert. */
+  #expertSpecs(expert: number): LinearSpec[] {
+    const names = this.#program.experts?.linears ?? [];
+    return names.map((name) => named(this.#description.linears, expertPart(expert, name)));
   }
 
   #outerTensor(name: string): TensorSpec {
@@ -296,6 +350,17 @@ function sparseOf(group: ArrayGroup, specs: readonly (LinearSpec | undefined)[])
   return specs.map((_, i) =>
     TOGETHER.find((places) => places.some((group) => group === i))!.every((group) => is[group]),
   );
+}
+
+/** The same of gate, up and down of all experts, whose kernels are one. */
+function sparseOfExperts(group: ArrayGroup, experts: readonly (readonly LinearSpec[])[]): Sparse {
+  const is = [0, 1, 2].map((i) =>
+    experts.every((specs) => {
+      const attributes = linearAttributesOf(group, specs[i]!.name);
+      return attributes?.keep === 2 && attributes.group === 4;
+    }),
+  );
+  return [is[0]! && is[1]!, is[0]! && is[1]!, is[2]!];
 }
 
 function f32Of(table: RowTable): Float32Array {
