@@ -1,7 +1,8 @@
 /**
  * Decoding and prefill on an NVIDIA GPU, through the engine: `npm run bench:cuda -- [--shape 1b|8b] [--store FOLDER]`;
  * `--layers N` for a model of fewer, under a profiler.
- * Random weights, 2:4 and dense, in one run.
+ * Random weights, 2:4 in bf16, int8 and int4 (the head as integers, too) and dense in bf16 and int4, in one run; `--sparse`:
+ * 2:4 in bf16 alone. Linears by themselves, against cuBLAS: `libs/cuda/harness/run.sh`.
  */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -45,6 +46,15 @@ const SAMPLED: Readonly<Record<string, SamplingParams>> = {
   'with penalties and 20 log-probabilities': { temperature: 1, frequencyPenalty: 0.5, logprobs: 20, seed: 1 },
 };
 const PROMPTS = [16, 128, 512, 2048];
+
+/** How weights are stored, and how much faster than 2:4 in bf16 a step of one sequence is to be. */
+const WEIGHTS = [
+  { name: '2:4', dense: false },
+  { name: '2:4 int8', dense: false, bits: 8, faster: 1.4 },
+  { name: '2:4 int4', dense: false, bits: 4, faster: 1.8 },
+  { name: 'dense', dense: true },
+  { name: 'dense int4', dense: true, bits: 4 },
+] as const;
 
 const { values: flags } = parseArgs({
   options: {
@@ -112,31 +122,53 @@ function printMemory(engine: Engine): void {
   });
 }
 
+/** Of 2:4 in bf16: a step of one sequence, and a prompt of 2048 tokens, in seconds. */
+let bf16: { readonly step: number; readonly prompt: number } | undefined;
+
 try {
-  for (const dense of flags.sparse ? [false] : [false, true]) {
-    const store = path.join(home, `${flags.shape}-${dense ? 'dense' : 'sparse'}.zarr`);
-    if (!existsSync(store)) await writeRandomStore(store, sizes, dense);
+  for (const { name: weights, dense, ...of } of flags.sparse ? WEIGHTS.slice(0, 1) : WEIGHTS) {
+    const bits = 'bits' in of ? of.bits : undefined;
+    const store = path.join(home, `${flags.shape}-${weights.replaceAll(/\W/g, '-')}.zarr`);
+    if (!existsSync(store)) await writeRandomStore(store, sizes, dense, {}, () => bits);
     const started = performance.now();
     const engine = await openEngine({ store, device: 'cuda', maxContext: 4096 });
     const opened = (performance.now() - started) / 1000;
-    heading(
-      `${flags.shape}, ${dense ? 'dense' : '2:4'}, ${String(engine.device.gpu)}, ${PROMPT} tokens in the cache`,
-    );
+    heading(`${flags.shape}, ${weights}, ${String(engine.device.gpu)}, ${PROMPT} tokens in the cache`);
     print({ name: 'opened', measured: `${opened.toFixed(2)} s` });
     printMemory(engine);
+    let prompt = 0;
     for (const length of PROMPTS) {
-      const seconds = await prefill(engine, length);
-      print({ name: `a prompt of ${length}`, measured: `${(seconds * 1e3).toFixed(2)} ms` });
-      print({ name: `  tokens a second`, measured: (length / seconds).toFixed(0) });
+      prompt = await prefill(engine, length);
+      print({ name: `a prompt of ${length}`, measured: `${(prompt * 1e3).toFixed(2)} ms` });
+      print({ name: `  tokens a second`, measured: (length / prompt).toFixed(0) });
     }
-    for (const count of [1, 2, 4, 8, 16]) {
+    let first: number | undefined;
+    for (const count of [1, 2, 4, 8, 16, 64]) {
       const step = await decode(engine, count);
+      first ??= step;
       print({ name: `a step of ${count}`, measured: `${(step * 1e6).toFixed(0)} us` });
       print({ name: `  tokens a second`, measured: (count / step).toFixed(0) });
+      if (bits !== undefined || count > 16) continue;
       for (const [name, sampling] of Object.entries(SAMPLED)) {
         const sampled = await decode(engine, count, sampling);
         print({ name: `  ${name}`, measured: `${(1e6 * (sampled - step)).toFixed(0)} us more` });
       }
+    }
+    bf16 ??= { step: first!, prompt };
+    if ('faster' in of) {
+      const [steps, prompts] = [bf16.step / first!, bf16.prompt / prompt];
+      print({
+        name: 'a step of 1, against 2:4 in bf16',
+        measured: `${steps.toFixed(2)} x`,
+        target: `>= ${of.faster} x`,
+        met: steps >= of.faster,
+      });
+      print({
+        name: `a prompt of ${PROMPTS.at(-1)}, against 2:4 in bf16`,
+        measured: `${prompts.toFixed(2)} x`,
+        target: '>= 1 x',
+        met: prompts >= 1,
+      });
     }
     await engine.close();
   }

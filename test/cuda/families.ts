@@ -11,6 +11,10 @@ export interface FamilyCase {
    * from the processor's. @default false
    */
   readonly routed?: boolean;
+  /** Bits of linears and tables that are integers with scales, by their names. @default none is */
+  readonly integers?: (name: string) => 4 | 8 | undefined;
+  /** Linears that must be dense bf16 on the device, though they are stored in another way. @default not looked at */
+  readonly expanded?: number;
 }
 
 const llama = (config: Readonly<Record<string, unknown>>, dense = false): FamilyCase => ({
@@ -38,6 +42,13 @@ const gpt2: FamilyCase['config'] = (sizes) => ({
 const mixture = (name: string, config: Readonly<Record<string, unknown>>): FamilyCase => ({
   ...named(name, config),
   routed: true,
+});
+
+/** Names of linears and tables; norms and biases are never integers. */
+const integersOf = (bits: (name: string) => 4 | 8 | undefined, dense = false, more = {}): FamilyCase => ({
+  ...llama(more, dense),
+  integers: bits,
+  expanded: 0,
 });
 
 /** What `--device cuda` serves. */
@@ -107,4 +118,18 @@ export const FAMILIES: Readonly<Record<string, FamilyCase>> = {
   'gpt-oss: sinks, a clamped SwiGLU, biases, windows': mixture('GptOss', {
     ...{ num_local_experts: 5, num_experts_per_tok: 2, sliding_window: 17 },
   }),
+  'int8 survivors, head and embedding int8, too': integersOf(() => 8),
+  'int4 survivors, head and embedding int4, too': integersOf(() => 4),
+  'int4, nothing pruned, a tied head': integersOf(() => 4, true, { tie_word_embeddings: true }),
+  'int8, nothing pruned': integersOf(() => 8, true),
+  'integers of several kinds, and bf16': integersOf((name) =>
+    /[qkv]_proj|lm_head/.test(name) ? 8 : /gate_proj|up_proj/.test(name) ? 4 : undefined,
+  ),
+  'OPT, int4 survivors and tables': { config: opt(), integers: () => 4 },
+  'GPT-2, int8 survivors and tables': { config: gpt2, integers: () => 8 },
+  'Mixtral, experts in bf16, all other linears and tables int8': {
+    ...mixture('Mixtral', { num_local_experts: 4 }),
+    integers: (name) => (/[qkvo]_proj|embed|lm_head/.test(name) ? 8 : undefined),
+    expanded: 0,
+  },
 };

@@ -63,13 +63,14 @@ async function logitsOf(engine: Engine, text: Uint32Array, cuts: readonly number
   return all;
 }
 
-async function storeOf(name: string, { config, dense = false }: FamilyCase): Promise<string> {
+async function storeOf(name: string, { config, dense = false, integers }: FamilyCase): Promise<string> {
   const store = path.join(folder, `${name.replace(/\W+/g, '-')}.zarr`);
   await writeRandomStore(
     store,
     emulated ? SMALL_SIZES : SIZES,
     dense,
     config(emulated ? SMALL_SIZES : SIZES),
+    integers,
   );
   return store;
 }
@@ -85,6 +86,7 @@ for (const [name, family] of Object.entries(FAMILIES)) {
       ...(emulated && { kvBytes: 1 << 22 }),
     });
     try {
+      if (family.expanded !== undefined) assert.equal(gpu.device.expandedLinears, family.expanded);
       const { vocab } = gpu.description;
       const [prompt, text] = [textOf(vocab, PROMPT, 5), textOf(vocab, TEXT, 6)];
       const got = await logitsOf(gpu, prompt, [], text);

@@ -1,8 +1,17 @@
 import { elementCount } from '@esparse/checkpoint';
-import { TILE_ROWS } from '@esparse/kernels';
+import { TILE_ROWS, type QuantizedBits } from '@esparse/kernels';
 import { describeModel, linearsOf } from '@esparse/model';
 import { densePath, writeLinear } from '@esparse/model-store';
-import { packedShapes } from '@esparse/sparsity';
+import {
+  EVERYTHING,
+  keepsEverything,
+  packedShapes,
+  QUANTIZED,
+  quantizedShapes,
+  SCALE_GROUP,
+  type Pattern,
+  type QuantizedLinear,
+} from '@esparse/sparsity';
 import { createOrOpenStore, type Transaction } from '@esparse/store';
 
 /** The sizes of a decoder, by the names of config.json. */
@@ -24,12 +33,14 @@ const POOL = 1 << 20;
  *
  * @param dense without pruning
  * @param family other fields of config.json: another family
+ * @param integers bits of a linear, embedding or head that is integers with scales, by its name. @default none is
  */
 export async function writeRandomStore(
   folder: string,
   sizes: Sizes,
   dense = false,
   family: Readonly<Record<string, unknown>> = {},
+  integers: (name: string) => QuantizedBits | undefined = () => undefined,
 ): Promise<void> {
   const config = {
     architectures: ['LlamaForCausalLM'],
@@ -61,7 +72,30 @@ export async function writeRandomStore(
     if (name.includes('embed')) return Math.sqrt(3);
     return scaleOf(inputs) / (/(o|down)_proj/.test(name) ? Math.sqrt(2 * description.blocks) : 1);
   };
+  const quantized = (name: string, rows: number, cols: number, pattern: Pattern, bits: QuantizedBits) => {
+    const span = SCALE_GROUP / pattern.keep;
+    const shape = { rows, cols, pattern, bits, span };
+    const { values, scales, indices } = quantizedShapes(shape);
+    const [tiles, vectors, bytes] = values;
+    const all = keepsEverything(pattern);
+    const linear: QuantizedLinear = {
+      ...shape,
+      encoding: QUANTIZED,
+      tileRows: TILE_ROWS,
+      values: random.codes(tiles * vectors * bytes),
+      // The greatest number is as large as the greatest weight of bf16.
+      scales: random.scales(elementCount(scales), scaleFor(name, all ? cols : cols / 2) / 2 ** (bits - 1)),
+      indices: indices && random.fields(elementCount(indices) / 4),
+      permutation: all ? undefined : random.permutation(cols),
+    };
+    return linear;
+  };
   const tensor = async (to: Transaction, at: string, name: string, shape: readonly number[]) => {
+    const bits = shape.length === 1 ? undefined : integers(name);
+    if (bits !== undefined) {
+      await writeLinear(to, at, quantized(name, shape[0]!, shape[1]!, EVERYTHING, bits), {});
+      return;
+    }
     const length = elementCount(shape);
     const data =
       shape.length === 1 ? random.aroundOne(length) : random.values(length, scaleFor(name, shape[1]!));
@@ -78,6 +112,12 @@ export async function writeRandomStore(
     for (const { name, rows, cols, weight } of linearsOf(description, block)) {
       if (dense) {
         await tensor(to, densePath(weight(block)), weight(block), [rows, cols]);
+        continue;
+      }
+      const bits = integers(name);
+      if (bits !== undefined) {
+        const record = { keptScore: { before: 1, after: 1 } };
+        await writeLinear(to, name, quantized(name, rows, cols, PATTERN, bits), record);
         continue;
       }
       const shapes = packedShapes(PATTERN, rows, cols);
@@ -121,6 +161,22 @@ function randomBits() {
       words[2 * i + 1]! |= (pair & 3) << (2 * row);
     }
   }
+  // Positions of eight groups, as `quantized-v1` has them: survivor n in byte n % 4, from bit 2 (n >> 2) on.
+  const fields = Uint32Array.from({ length: POOL }, () => {
+    let word = 0;
+    for (let g = 0; g < 8; g++) {
+      const pair = [1, 2, 3, 6, 7, 11][next() % 6]!;
+      const shift = 8 * ((2 * g) % 4) + 2 * (g >> 1);
+      word |= ((pair >> 2) | ((pair & 3) << 8)) << shift;
+    }
+    return word >>> 0;
+  });
+  // Of 8 bits from -127 to 127.
+  const codes = Uint32Array.from({ length: POOL }, () => {
+    let word = 0;
+    for (let i = 0; i < 4; i++) word = (word << 8) | (((next() % 255) - 127) & 255);
+    return word >>> 0;
+  });
   const filled = <T extends Uint16Array | Uint32Array>(to: T, pool: T): T => {
     for (let at = 0; at < to.length;) {
       const from = (next() % (pool.length >> 2)) * 2;
@@ -142,6 +198,10 @@ function randomBits() {
     values: (length: number, scale: number) => filled(new Uint16Array(length), poolOf(scale)),
     aroundOne: (length: number) => bf16(Float32Array.from({ length }, (_, i) => 1 + floats[i % POOL]! / 4)),
     positions: (pairs: number) => new Uint8Array(filled(new Uint32Array(2 * pairs), words).buffer),
+    codes: (bytes: number) => new Uint8Array(filled(new Uint32Array(bytes / 4), codes).buffer),
+    fields: (length: number) => new Uint8Array(filled(new Uint32Array(length), fields).buffer),
+    scales: (length: number, scale: number) =>
+      bf16(Float32Array.from({ length }, (_, i) => scale * (1 + floats[i % POOL]! / 4))),
     permutation(length: number) {
       const order = Int32Array.from({ length }, (_, i) => i);
       for (let i = length - 1; i > 0; i--) {

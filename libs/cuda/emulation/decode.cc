@@ -3,6 +3,7 @@
 #include "../kernels/activation.cuh"
 #include "../kernels/attention_decode.cuh"
 #include "../kernels/experts.cuh"
+#include "../kernels/integer_weights.cuh"
 #include "../kernels/join.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
@@ -46,23 +47,27 @@ Runner runner_of(void (*kernel)(Parameters...)) {
 }
 
 template <class Weights>
-void add_linears(std::map<std::string, Runner>& to, bool sparse) {
+void add_linears(std::map<std::string, Runner>& to, Encoding encoding) {
   for (const int tokens : {1, 2, 4, 8, 16}) {
     for (const int warps : {1, 2, 4, 8}) {
       for (const Input input : {Input::kFragments, Input::kNormed}) {
         for (const Output output : {Output::kPlanes, Output::kPairedPlanes, Output::kSwiglu}) {
           const LinearKernel kernel = linear_kernel<Weights>(tokens, warps, input, output);
-          if (kernel != nullptr) to[linear_name(sparse, tokens, warps, input, output)] = runner_of(kernel);
+          if (kernel != nullptr) to[linear_name(encoding, tokens, warps, input, output)] = runner_of(kernel);
         }
       }
     }
   }
-  for (const int tokens : {32, 64}) to[linear_wide_name(sparse, tokens)] = runner_of(linear_wide_kernel<Weights>(tokens));
+  for (const int tokens : {32, 64}) {
+    const LinearKernel kernel = linear_wide_kernel<Weights>(tokens);
+    if (kernel != nullptr) to[linear_wide_name(encoding, tokens)] = runner_of(kernel);
+  }
 }
 
 std::map<std::string, Runner> all_runners() {
   std::map<std::string, Runner> all = {
       {kEmbed, runner_of(embed)},
+      {kEmbedIntegers, runner_of(embed_integers)},
       {kNorm, runner_of(norm)},
       {kJoin, runner_of(join)},
       {kNormHeads, runner_of(norm_heads)},
@@ -82,11 +87,19 @@ std::map<std::string, Runner> all_runners() {
       {kArgmaxParts, runner_of(argmax_parts)},
       {kArgmax, runner_of(argmax)},
       {kCheckPositions, runner_of(check_positions)},
+      {kCheckIntegerPositions, runner_of(check_integer_positions)},
+      {kCheckScales, runner_of(check_scales)},
+      {kRepackIntegers, runner_of(repack_integers)},
       {kRepackSparse, runner_of(repack_sparse)},
       {kRepackDense, runner_of(repack_dense)},
   };
-  add_linears<Sparse>(all, true);
-  add_linears<Dense>(all, false);
+  add_linears<Sparse>(all, Encoding::kSparse);
+  add_linears<Dense>(all, Encoding::kDense);
+  add_linears<SparseInt8>(all, Encoding::kSparseInt8);
+  add_linears<SparseInt4>(all, Encoding::kSparseInt4);
+  add_linears<SparseInt4Fine>(all, Encoding::kSparseInt4Fine);
+  add_linears<DenseInt8>(all, Encoding::kDenseInt8);
+  add_linears<DenseInt4>(all, Encoding::kDenseInt4);
   for (const int dims : {64, 128, 256}) all[attend_splits_name(dims)] = runner_of(attention_kernel(dims));
   all[append_positions_name(64)] = runner_of(append_positions<64>);
   all[append_positions_name(128)] = runner_of(append_positions<128>);

@@ -105,4 +105,26 @@ void multiply_sparse(float (&sums)[4], const Words4& a, const Words4& b, std::ui
   });
 }
 
+// Sums that begin anew.
+template <int kSelector>
+void multiply_sparse_first(float (&sums)[4], const Words4& a, const Words4& b, std::uint32_t metadata) {
+  for (float& sum : sums) sum = 0;
+  multiply_sparse<kSelector>(sums, a, b, metadata);
+}
+
+template <class Operation>
+std::uint32_t of_halves(std::uint32_t a, std::uint32_t b, const Operation& operation) {
+  const auto half = [&](int which) -> std::uint32_t {
+    const float x = static_cast<float>(emulation::element(a, which)), y = static_cast<float>(emulation::element(b, which));
+    return __float2bfloat16_rn(operation(x, y)).bits;
+  };
+  return half(0) | half(1) << 16;
+}
+inline std::uint32_t subtract_pairs(std::uint32_t a, std::uint32_t b) {
+  return of_halves(a, b, [](float x, float y) { return x - y; });
+}
+inline std::uint32_t multiply_pairs(std::uint32_t a, std::uint32_t b) {
+  return of_halves(a, b, [](float x, float y) { return x * y; });
+}
+
 }  // namespace esparse

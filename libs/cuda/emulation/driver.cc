@@ -5,9 +5,9 @@
 //
 // FAKE_CUDA (environment): words such as `version=12040 count=0 major=8 memory=1000000 cuGraphLaunch=719:2`; the last lets
 // every call of that name from the second on fail with that error. `slow=5`: a wait for an event takes 5 ms. `damaged=77`: the
-// check of indices finds that those of this group are wrong. `idle=1`: nothing is computed, copied or filled, so that what is asked
-// for may be as large as that of a real model; that it is within memory, and what a GPU takes, is still required.
-// Memory of the device is addresses alone then.
+// check of indices finds that those of this group are wrong; `damaged-scales=9`: that of scales, that this one is. `idle=1`: nothing
+// is computed, copied or filled, so that what is asked for may be as large as that of a real model; that it is within memory, and
+// what a GPU takes, is still required. Memory of the device is addresses alone then.
 // FAKE_CUDA_LOG: a file that gets, when the process ends or a context is released, the counts of all that is still held.
 #include <sys/mman.h>
 
@@ -20,6 +20,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -294,9 +295,11 @@ CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction function, voi
   if (config->shared_bytes > 227 * 1024 - 1024) wrong("more shared memory than a block has");
   if (arguments == nullptr) wrong("no arguments");
   held.kernels++;
-  if (const long long damaged = number("damaged", -1);
-      damaged >= 0 && std::strstr(reinterpret_cast<const char*>(function), "check_positions") != nullptr) {
-    **static_cast<unsigned long long**>(arguments[2]) = static_cast<unsigned long long>(damaged);
+  for (const auto& [setting, check, argument] :
+       {std::tuple{"damaged", "check_positions", 2}, {"damaged-scales", "check_scales", 3}}) {
+    const long long damaged = number(setting, -1);
+    if (damaged < 0 || std::strstr(reinterpret_cast<const char*>(function), check) == nullptr) continue;
+    **static_cast<unsigned long long**>(arguments[argument]) = static_cast<unsigned long long>(damaged);
   }
   if (emulates()) {
     emulate_kernel(reinterpret_cast<const char*>(function), config->grid, config->block, arguments);

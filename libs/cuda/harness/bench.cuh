@@ -24,8 +24,6 @@ class Results {
   std::FILE* file_;
 };
 
-constexpr const char* variant_name(bool sparse) { return sparse ? "2:4" : "dense"; }
-
 // Reads everything, 16 bytes a load, eight loads in flight.
 __global__ void __launch_bounds__(512) read_all(const uint4* from, std::size_t count, std::uint32_t* sink) {
   const std::size_t step = static_cast<std::size_t>(gridDim.x) * blockDim.x;
@@ -64,8 +62,8 @@ inline void bench_read(Results& results) {
 
 // One linear after another over copies of the weights that do not fit into the L2 by far.
 inline void bench_linear(Results& results, int rows, int cols, std::uint64_t seed) {
-  for (const bool sparse : {false, true}) {
-    Matrix matrix = random_matrix(rows, cols, sparse, seed);
+  for (const Encoding encoding : kEncodings) {
+    Matrix matrix = random_matrix(rows, cols, encoding, seed);
     repack(matrix);
     const std::size_t bytes = matrix.packed_bytes(), copies = 1200000000 / bytes + 2;
     Device<std::uint8_t> weights(copies * bytes);
@@ -80,7 +78,7 @@ inline void bench_linear(Results& results, int rows, int cols, std::uint64_t see
         stage("linear %d x %d, %d tokens, %d warps", rows, cols, tokens, tuning.warps);
         const Graph graph(true, [&](const Launcher& launch) {
           for (std::size_t i = 0; i < copies; i++) {
-            LinearLaunch linear{sparse, cols, tokens};
+            LinearLaunch linear{encoding, cols, tokens};
             linear.args.out = out;
             linear.add(matrix, weights + i * bytes, {fragments});
             linear(launch, tuning);
@@ -100,9 +98,9 @@ inline void bench_linear(Results& results, int rows, int cols, std::uint64_t see
       const double us = time(best, 15);
       char shape[32];
       std::snprintf(shape, sizeof shape, "%d x %d", rows, cols);
-      results.add("linear", shape, tokens, variant_name(sparse), us, static_cast<double>(bytes));
-      std::printf("linear %-14s %2d tokens %-5s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB)\n", shape, tokens,
-                  variant_name(sparse), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10);
+      results.add("linear", shape, tokens, variant_name(encoding), us, static_cast<double>(bytes));
+      std::printf("linear %-14s %2d tokens %-11s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB)\n", shape, tokens,
+                  variant_name(encoding), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10);
     }
   }
 }
@@ -148,10 +146,10 @@ inline void bench_stack(Results& results, const Decoder& decoder, int tokens) {
   Device<float> out(static_cast<std::size_t>(kSlices) * tokens * widest);
   const LinearActivations x{fragments, nullptr};
   const auto time = [&](const StepTuning& tuning, int repeats) {
-    stage("the linears of %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.sparse), tokens);
+    stage("the linears of %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.encoding), tokens);
     const Graph graph(true, [&](const Launcher& launch) {
       const auto linear = [&](const std::vector<const Matrix*>& matrices, const LinearTuning& of) {
-        LinearLaunch plain{decoder.sparse, matrices[0]->cols, tokens};
+        LinearLaunch plain{decoder.encoding, matrices[0]->cols, tokens};
         plain.args.out = out;
         for (const Matrix* matrix : matrices) plain.add(*matrix, matrix->packed, x);
         plain(launch, of);
@@ -159,7 +157,7 @@ inline void bench_stack(Results& results, const Decoder& decoder, int tokens) {
       for (const Layer& layer : decoder.layers) {
         linear({&layer.q, &layer.k, &layer.v}, tuning.qkv);
         linear({&layer.o}, tuning.o);
-        LinearLaunch pair{decoder.sparse, s.hidden, tokens};
+        LinearLaunch pair{decoder.encoding, s.hidden, tokens};
         pair.args.out = out;
         if (tokens > kGroupTokens) {
           pair.pair(layer.gate, layer.gate_up, x, x, true);
@@ -176,8 +174,8 @@ inline void bench_stack(Results& results, const Decoder& decoder, int tokens) {
   };
   const StepTuning best = tuned(tokens, [&](const StepTuning& tuning) { return time(tuning, 3); });
   const double us = time(best, 25);
-  results.add("stack", s.name, tokens, variant_name(decoder.sparse), us, packed_bytes(decoder));
-  std::printf("stack %-4s %2d tokens %-5s %8.1f us %6.0f GB/s\n", s.name, tokens, variant_name(decoder.sparse), us,
+  results.add("stack", s.name, tokens, variant_name(decoder.encoding), us, packed_bytes(decoder));
+  std::printf("stack %-4s %2d tokens %-11s %8.1f us %6.0f GB/s\n", s.name, tokens, variant_name(decoder.encoding), us,
               packed_bytes(decoder) / us * 1e-3);
 }
 
@@ -188,7 +186,7 @@ inline void bench_step(Results& results, const Decoder& decoder, int tokens) {
                     random_permutation(tokens * kPages, 5));
   Step step(decoder, batch);
   const auto time = [&](const StepTuning& tuning, int repeats, bool overlapped, const Omitted& omitted) {
-    stage("a step of %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.sparse), tokens);
+    stage("a step of %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.encoding), tokens);
     const Graph graph(overlapped, [&](const Launcher& launch) { step.enqueue(launch, tuning, omitted); });
     return graph.microseconds(repeats);
   };
@@ -198,12 +196,12 @@ inline void bench_step(Results& results, const Decoder& decoder, int tokens) {
   const double plain = time(StepTuning(tokens), 15, true, {});
   const double bytes = packed_bytes(decoder) + static_cast<double>(decoder.head.packed_bytes());
   const char* name = decoder.shape.name;
-  results.add("step", name, tokens, variant_name(decoder.sparse), us, bytes);
-  results.add("step-apart", name, tokens, variant_name(decoder.sparse), apart, bytes);
+  results.add("step", name, tokens, variant_name(decoder.encoding), us, bytes);
+  results.add("step-apart", name, tokens, variant_name(decoder.encoding), apart, bytes);
   std::printf(
-      "step  %-4s %2d tokens %-5s %8.1f us %6.0f tokens/s %6.0f GB/s (kernels apart %.1f us, without attention %.1f, "
+      "step  %-4s %2d tokens %-11s %8.1f us %6.0f tokens/s %6.0f GB/s (kernels apart %.1f us, without attention %.1f, "
       "not tuned %.1f);",
-      name, tokens, variant_name(decoder.sparse), us, tokens / us * 1e6, bytes / us * 1e-3, apart, no_attention,
+      name, tokens, variant_name(decoder.encoding), us, tokens / us * 1e6, bytes / us * 1e-3, apart, no_attention,
       plain);
   for (const LinearTuning& t : {best.qkv, best.o, best.gate_up, best.down, best.head}) {
     std::printf(" %dw%dx%dK", t.warps, t.share, t.ring_bytes >> 10);
@@ -219,14 +217,14 @@ inline void bench_chosen(const Decoder& decoder, int tokens, int positions) {
                     random_permutation(tokens * pages, 5));
   Step step(decoder, batch);
   const auto time = [&](int repeats, bool overlapped, const Omitted& omitted) {
-    stage("a step of %s, %s, %d tokens of %d", decoder.shape.name, variant_name(decoder.sparse), tokens, positions);
+    stage("a step of %s, %s, %d tokens of %d", decoder.shape.name, variant_name(decoder.encoding), tokens, positions);
     const Graph graph(overlapped,
                       [&](const Launcher& launch) { step.enqueue(launch, StepTuning(kChosen), omitted); });
     return graph.microseconds(repeats);
   };
   const double us = time(40, true, {}), apart = time(10, false, {}), bare = time(20, true, {true});
-  std::printf("chosen %-4s %2d x %4d %-5s %8.1f us %6.0f tokens/s (apart %.1f, without attention %.1f)\n",
-              decoder.shape.name, tokens, positions, variant_name(decoder.sparse), us, tokens / us * 1e6, apart, bare);
+  std::printf("chosen %-4s %2d x %4d %-11s %8.1f us %6.0f tokens/s (apart %.1f, without attention %.1f)\n",
+              decoder.shape.name, tokens, positions, variant_name(decoder.encoding), us, tokens / us * 1e6, apart, bare);
 }
 
 }  // namespace harness

@@ -20,7 +20,7 @@ inline std::vector<float> outputs_of(const Matrix& matrix, const std::vector<flo
   const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
   const std::size_t count = static_cast<std::size_t>(tokens) * matrix.rows;
   Device<float> out(kSlices * count);
-  LinearLaunch linear{matrix.sparse, matrix.cols, tokens};
+  LinearLaunch linear{matrix.encoding, matrix.cols, tokens};
   linear.args.out = out;
   linear.add(matrix, matrix.packed, {fragments});
   int planes = 0;
@@ -37,9 +37,9 @@ inline std::vector<float> outputs_of(const Matrix& matrix, const std::vector<flo
 }
 
 // Every number of tokens and every tuning: near f64, and the bits that each token has alone.
-inline void check_linear(Report& report, int rows, int cols, bool sparse, std::uint64_t seed) {
+inline void check_linear(Report& report, int rows, int cols, Encoding encoding, std::uint64_t seed) {
   stage("check_linear %d x %d", rows, cols);
-  Matrix matrix = random_matrix(rows, cols, sparse, seed);
+  Matrix matrix = random_matrix(rows, cols, encoding, seed);
   repack(matrix);
   const std::vector<float> x = random_floats(kMostTokens * static_cast<std::size_t>(cols), seed + 5, 1);
   const std::vector<double> reference = reference_outputs(matrix, x, kMostTokens);
@@ -62,12 +62,12 @@ inline void check_linear(Report& report, int rows, int cols, bool sparse, std::u
       report.expect(std::memcmp(y.data(), alone.data(), y.size() * 4) == 0, "linear: bits depend on the batch", tokens);
     }
   }
-  std::printf("linear %5d x %5d %s: error %.1e\n", rows, cols, sparse ? "2:4  " : "dense", error);
+  std::printf("linear %5d x %5d %s: error %.1e\n", rows, cols, variant_name(encoding), error);
 }
 
 // Repacking finds a group that was damaged, the first of two.
 inline void check_damage(Report& report, std::uint64_t seed) {
-  const Matrix matrix = random_matrix(100, 256, true, seed);
+  const Matrix matrix = random_matrix(100, 256, Encoding::kSparse, seed);
   std::vector<Words2> positions = matrix.positions.host();
   positions[300].word[1] = positions[300].word[0];
   positions[77].word[0] |= 3u << 10;
@@ -79,15 +79,38 @@ inline void check_damage(Report& report, std::uint64_t seed) {
   report.expect(wrong.host()[0] == 77, "the first damaged group is not found", static_cast<double>(wrong.host()[0]));
 }
 
+// The same of integers: of positions and of scales.
+inline void check_integer_damage(Report& report, std::uint64_t seed) {
+  const Matrix matrix = random_matrix(100, 256, Encoding::kSparseInt4, seed);
+  const auto found = [&](const std::vector<std::uint32_t>& fields, const std::vector<std::uint16_t>& scales) {
+    const Device<std::uint32_t> of_fields(fields);
+    const Device<std::uint16_t> of_scales(scales);
+    Device<unsigned long long> wrong(2);
+    check_integer_positions<<<static_cast<unsigned>((fields.size() + 255) / 256), 256>>>(of_fields, 100, 128, wrong);
+    check_scales<<<static_cast<unsigned>((scales.size() + 255) / 256), 256>>>(of_scales, 100, 4, wrong + 1);
+    CHECK(cudaDeviceSynchronize());
+    return wrong.host();
+  };
+  std::vector<std::uint32_t> fields = matrix.fields.host();
+  std::vector<std::uint16_t> scales = matrix.scales.host();
+  report.expect(found(fields, scales) == std::vector{kAllRight, kAllRight}, "integers that are right are refused");
+  // Row 37 (tile 2, row 5), group 11 (word 1, group 3 of it), and row 37, span 2; others behind them.
+  for (const int tile : {2, 4}) fields[(tile * 8 + 1) * 16 + 5] &= ~(0x0303u << 18);
+  for (const int tile : {2, 4}) scales[(tile * 4 + 2) * 16 + 5] = 0x7f80;
+  const std::vector<unsigned long long> wrong = found(fields, scales);
+  report.expect(wrong[0] == 2 * 64 + 11, "the first damaged group of integers is not found", static_cast<double>(wrong[0]));
+  report.expect(wrong[1] == 37 * 4 + 2, "the first damaged scale is not found", static_cast<double>(wrong[1]));
+}
+
 // A step of some layers: near f64 for every number of sequences; logits and next tokens of a sequence are the same bits
 // alone and in any batch, over the edges of pages, replayed as a graph or launched.
-inline void check_step(Report& report, const Shape& shape, bool sparse, std::uint64_t seed) {
+inline void check_step(Report& report, const Shape& shape, Encoding encoding, std::uint64_t seed) {
   constexpr int kMaxPages = 10, kSteps = 3, kAll = kMostTokens;
   int starts[kAll];
   for (int i = 0; i < kAll; i++) starts[i] = static_cast<int>(mixed(seed + 99 + i) % 630);
   const int edges[] = {0, 1, 15, 62, 63, 64, 65, 127, 200, 255, 300, 400, 509, 511, 512, 600};
   std::copy(std::begin(edges), std::end(edges), std::end(starts) - std::size(edges));
-  const Decoder decoder = random_decoder(shape, sparse, kAll * kMaxPages, kMaxPages * kPagePositions, true, seed);
+  const Decoder decoder = random_decoder(shape, encoding, kAll * kMaxPages, kMaxPages * kPagePositions, true, seed);
   const std::vector<std::int32_t> pages = random_permutation(kAll * kMaxPages, seed + 7);
   std::vector<std::int32_t> ids(kAll);
   for (int i = 0; i < kAll; i++) ids[i] = mixed(seed + i) % shape.vocabulary;
@@ -98,7 +121,7 @@ inline void check_step(Report& report, const Shape& shape, bool sparse, std::uin
   };
   // Logits of kSteps steps and the tokens they chose.
   const auto generate = [&](const Batch& batch, const StepTuning& tuning, bool graph) {
-    stage("check_step of %s, %s, %d tokens, %d warps", shape.name, sparse ? "2:4" : "dense", batch.tokens, tuning.qkv.warps);
+    stage("check_step of %s, %s, %d tokens, %d warps", shape.name, variant_name(encoding), batch.tokens, tuning.qkv.warps);
     Step step(decoder, batch);
     std::vector<std::vector<float>> out;
     const Graph replayed(true, [&](const Launcher& launch) { step.enqueue(launch, tuning); });
@@ -148,7 +171,7 @@ inline void check_step(Report& report, const Shape& shape, bool sparse, std::uin
     }
   }
   report.expect(worst < 2e-3, "step: far from f64", worst);
-  std::printf("step of %s, %d layers, %s: error %.1e\n", shape.name, shape.layers, sparse ? "2:4" : "dense", worst);
+  std::printf("step of %s, %d layers, %s: error %.1e\n", shape.name, shape.layers, variant_name(encoding), worst);
 }
 
 }  // namespace harness

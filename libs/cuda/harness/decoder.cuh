@@ -26,11 +26,11 @@ struct Layer {
 
 struct Decoder {
   Shape shape;
-  bool sparse;
+  Encoding encoding;  // of the linears of blocks; see `head_of`
   std::vector<Layer> layers;
   Device<std::uint16_t> embedding;
   Device<float> norm;
-  Matrix head;  // dense: heads are not pruned
+  Matrix head;  // not 2:4: heads are not pruned
   Device<std::uint16_t> head_sources;
   Device<float2> rotary;
 };
@@ -48,11 +48,11 @@ inline std::vector<float2> rotary_table(int positions, int dims) {
 
 // `pages`: of each layer's cache, whose contents are random. `keep_stored`: for the reference; else only what is
 // repacked stays.
-inline Decoder random_decoder(const Shape& shape, bool sparse, int pages, int positions, bool keep_stored,
+inline Decoder random_decoder(const Shape& shape, Encoding encoding, int pages, int positions, bool keep_stored,
                               std::uint64_t seed) {
   Decoder decoder;
   decoder.shape = shape;
-  decoder.sparse = sparse;
+  decoder.encoding = encoding;
   const int kv = shape.kv_heads * shape.dims;
   const auto norm_weight = [&](std::uint64_t s) {
     std::vector<float> out = random_floats(shape.hidden, s, 0.5f);
@@ -63,13 +63,13 @@ inline Decoder random_decoder(const Shape& shape, bool sparse, int pages, int po
     decoder.layers.emplace_back();
     Layer& layer = decoder.layers.back();
     const std::uint64_t s = seed + 1000 * (l + 1);
-    layer.q = random_matrix(shape.heads * shape.dims, shape.hidden, sparse, s);
-    layer.k = random_matrix(kv, shape.hidden, sparse, s + 10);
-    layer.v = random_matrix(kv, shape.hidden, sparse, s + 20);
-    layer.o = random_matrix(shape.hidden, shape.heads * shape.dims, sparse, s + 30);
-    layer.gate = random_matrix(shape.inner, shape.hidden, sparse, s + 40);
-    layer.up = random_matrix(shape.inner, shape.hidden, sparse, s + 50);
-    layer.down = random_matrix(shape.hidden, shape.inner, sparse, s + 60);
+    layer.q = random_matrix(shape.heads * shape.dims, shape.hidden, encoding, s);
+    layer.k = random_matrix(kv, shape.hidden, encoding, s + 10);
+    layer.v = random_matrix(kv, shape.hidden, encoding, s + 20);
+    layer.o = random_matrix(shape.hidden, shape.heads * shape.dims, encoding, s + 30);
+    layer.gate = random_matrix(shape.inner, shape.hidden, encoding, s + 40);
+    layer.up = random_matrix(shape.inner, shape.hidden, encoding, s + 50);
+    layer.down = random_matrix(shape.hidden, shape.inner, encoding, s + 60);
     layer.attention_norm = norm_weight(s + 70);
     layer.mlp_norm = norm_weight(s + 80);
     Matrix* const readers[] = {&layer.q, &layer.k, &layer.v, &layer.gate, &layer.up};
@@ -85,17 +85,16 @@ inline Decoder random_decoder(const Shape& shape, bool sparse, int pages, int po
     fill_bf16<<<1024, 256>>>(layer.values, cache, s + 91, 1);
     if (!keep_stored) {
       for (Matrix* matrix : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
-        matrix->values = {};
-        matrix->positions = {};
+        matrix->forget_stored();
       }
     }
   }
   decoder.embedding = Device<std::uint16_t>(static_cast<std::size_t>(shape.vocabulary) * shape.hidden);
   fill_bf16<<<1024, 256>>>(decoder.embedding, decoder.embedding.count(), seed + 1, 1);
   decoder.norm = norm_weight(seed + 2);
-  decoder.head = random_matrix(shape.vocabulary, shape.hidden, false, seed + 3);
+  decoder.head = random_matrix(shape.vocabulary, shape.hidden, head_of(encoding), seed + 3);
   repack(decoder.head);
-  if (!keep_stored) decoder.head.values = {};
+  if (!keep_stored) decoder.head.forget_stored();
   decoder.head_sources = Device<std::uint16_t>(fragment_sources(decoder.head));
   decoder.rotary = Device<float2>(rotary_table(positions, shape.dims));
   CHECK(cudaDeviceSynchronize());
@@ -161,27 +160,27 @@ class Step {
            static_cast<const std::int32_t*>(batch_.positions), static_cast<const std::uint16_t*>(nullptr));
     Planes added{};
     for (const Layer& layer : decoder_.layers) {
-      LinearLaunch qkv = linear(decoder_.sparse, s.hidden, qkv_);
+      LinearLaunch qkv = linear(decoder_.encoding, s.hidden, qkv_);
       const auto x = norm(launch, qkv, added, layer.attention_norm, &layer.sources[0], 3);
       qkv.add(layer.q, layer.q.packed, x[0]);
       qkv.add(layer.k, layer.k.packed, x[1]);
       qkv.add(layer.v, layer.v.packed, x[2]);
       attend(launch, layer, qkv(launch, tuning.qkv), omitted);
-      LinearLaunch o = linear(decoder_.sparse, s.heads * s.dims, o_);
+      LinearLaunch o = linear(decoder_.encoding, s.heads * s.dims, o_);
       o.add(layer.o, layer.o.packed, {attended_});
       added = o(launch, tuning.o);
-      LinearLaunch gate_up = linear(decoder_.sparse, s.hidden, gate_up_);
+      LinearLaunch gate_up = linear(decoder_.encoding, s.hidden, gate_up_);
       const auto y = norm(launch, gate_up, added, layer.mlp_norm, &layer.sources[3], 2);
       const bool apart = tuning.gate_up.warps == 0
                              ? pair_is_apart(layer.gate.format(), layer.gate.tiles(), s.hidden, batch_.tokens)
                              : batch_.tokens > kGroupTokens;
       gate_up.pair(layer.gate, layer.gate_up, y[0], y[1], apart);
       activate(launch, gate_up, tuning.gate_up);
-      LinearLaunch down = linear(decoder_.sparse, s.inner, down_);
+      LinearLaunch down = linear(decoder_.encoding, s.inner, down_);
       down.add(layer.down, layer.down.packed, {activated_});
       added = down(launch, tuning.down);
     }
-    LinearLaunch head = linear(false, s.hidden, logits_);
+    LinearLaunch head = linear(head_of(decoder_.encoding), s.hidden, logits_);
     const auto x = norm(launch, head, added, decoder_.norm, &decoder_.head_sources, 1);
     head.add(decoder_.head, decoder_.head.packed, x[0]);
     const Planes logits = head(launch, tuning.head);
@@ -214,8 +213,8 @@ class Step {
  private:
   int logit_parts() const { return (decoder_.shape.vocabulary + kPartLogits - 1) / kPartLogits; }
 
-  LinearLaunch linear(bool sparse, int cols, float* out) const {
-    LinearLaunch launch{sparse, cols, batch_.tokens};
+  LinearLaunch linear(Encoding encoding, int cols, float* out) const {
+    LinearLaunch launch{encoding, cols, batch_.tokens};
     launch.args.out = out;
     return launch;
   }
@@ -236,7 +235,7 @@ class Step {
     }
     NormArguments args{input, batch_.tokens, {}, 0};
     for (int i = 0; i < readers; i++) {
-      const int own = linear.sparse ? i : 0;
+      const int own = is_sparse(linear.encoding) ? i : 0;
       args.readers[own] = {sources[i], normed_[own]};
       args.reader_count = own + 1;
       out.push_back({normed_[own], nullptr});

@@ -20,10 +20,11 @@ namespace {
 int run_checks(std::uint64_t seed, bool small) {
   Report report;
   check_damage(report, seed);
+  check_integer_damage(report, seed);
   check_sampling(report, seed + 1, small ? 40 : 4000);
-  for (const bool sparse : {true, false}) {
-    check_prefill(report, 1000, 384, sparse, 300, seed + 6);
-    check_prefill(report, 72, 128, sparse, 9, seed + 7);
+  for (const Encoding encoding : kEncodings) {
+    check_prefill(report, 1000, 384, encoding, 300, seed + 6);
+    check_prefill(report, 72, 128, encoding, 9, seed + 7);
   }
   check_attention(report, {8, 2, 64, 0, true, true}, seed + 20);
   check_attention(report, {4, 4, 128, 100, true, false}, seed + 21);
@@ -41,24 +42,26 @@ int run_checks(std::uint64_t seed, bool small) {
     check_prefill_attention(report, {32, 4, 64}, 0, 517, seed + 13);
     check_prefill_attention(report, {8, 2, 128, 1, true}, 0, 300, seed + 17);
     check_prefill_attention(report, {8, 2, 128, 700, false}, 640, 600, seed + 18);
-    check_prefill(report, 4096, 4096, true, 700, seed + 8);
-    check_prefill(report, 2048, 5632, true, 520, seed + 9);
-    check_prefill(report, 4096, 1024, false, 700, seed + 15);
+    check_prefill(report, 4096, 4096, Encoding::kSparse, 700, seed + 8);
+    check_prefill(report, 2048, 5632, Encoding::kSparse, 520, seed + 9);
+    check_prefill(report, 2048, 4096, Encoding::kSparseInt4, 520, seed + 27);
+    check_prefill(report, 2048, 4096, Encoding::kDenseInt8, 520, seed + 28);
+    check_prefill(report, 4096, 1024, Encoding::kDense, 700, seed + 15);
   }
-  for (const bool sparse : {true, false}) {
-    check_linear(report, 32, 128, sparse, seed + 2);
-    check_linear(report, 1000, 384, sparse, seed + 3);
+  for (const Encoding encoding : kEncodings) {
+    check_linear(report, 32, 128, encoding, seed + 2);
+    check_linear(report, 1000, 384, encoding, seed + 3);
     // Slices of eight and nine blocks, and of one and two: those that are loaded in another way are beside others.
-    check_linear(report, 40, 8960, sparse, seed + 25);
-    check_linear(report, 40, 1408, sparse, seed + 26);
-    check_step(report, {"a small one", 256, 512, 2, 4, 2, 64, 1500}, sparse, seed + 4);
+    check_linear(report, 40, 8960, encoding, seed + 25);
+    check_linear(report, 40, 1408, encoding, seed + 26);
+    check_step(report, {"a small one", 256, 512, 2, 4, 2, 64, 1500}, encoding, seed + 4);
     if (small) continue;
     const int shapes[][2] = {{2048, 2048}, {4096, 4096}, {2048, 5632}, {1040, 14336}};
-    for (const auto& shape : shapes) check_linear(report, shape[0], shape[1], sparse, seed + shape[0]);
+    for (const auto& shape : shapes) check_linear(report, shape[0], shape[1], encoding, seed + shape[0]);
     for (Shape shape : {k1B, k8B}) {
       shape.layers = 2;
       shape.vocabulary = 8192;
-      check_step(report, shape, sparse, seed + 5);
+      check_step(report, shape, encoding, seed + 5);
     }
   }
   if (report.failures == 0)
@@ -89,8 +92,8 @@ void run_bench(const char* path, const std::string& only, std::uint64_t seed) {
   }
   if (!wanted("steps")) return;
   for (const Shape& shape : {k1B, k8B}) {
-    for (const bool sparse : {false, true}) {
-      const Decoder decoder = random_decoder(shape, sparse, kMostTokens * 512 / kPagePositions, 512, false, seed);
+    for (const Encoding encoding : kEncodings) {
+      const Decoder decoder = random_decoder(shape, encoding, kMostTokens * 512 / kPagePositions, 512, false, seed);
       for (const int tokens : {1, 8, 16, 64}) bench_stack(results, decoder, tokens);
       for (const int tokens : kTokenBuckets) bench_step(results, decoder, tokens);
     }
@@ -100,15 +103,15 @@ void run_bench(const char* path, const std::string& only, std::uint64_t seed) {
 // A step of 8B in 2:4, for a profiler.
 void run_one(int tokens, std::uint64_t seed) {
   stage("a decoder");
-  bench_chosen(random_decoder(k8B, true, kMostTokens * 512 / kPagePositions, 512, false, seed), tokens, 512);
+  bench_chosen(random_decoder(k8B, Encoding::kSparse, kMostTokens * 512 / kPagePositions, 512, false, seed), tokens, 512);
 }
 
 // Steps as the engine launches them, in a minute.
 void run_quick(std::uint64_t seed) {
   for (const Shape& shape : {k1B, k8B}) {
-    for (const bool sparse : {true, false}) {
-      stage("a decoder of %s, %s", shape.name, variant_name(sparse));
-      const Decoder decoder = random_decoder(shape, sparse, kMostTokens * 512 / kPagePositions, 2048, false, seed);
+    for (const Encoding encoding : kEncodings) {
+      stage("a decoder of %s, %s", shape.name, variant_name(encoding));
+      const Decoder decoder = random_decoder(shape, encoding, kMostTokens * 512 / kPagePositions, 2048, false, seed);
       for (const int tokens : kTokenBuckets) bench_chosen(decoder, tokens, 512);
       for (const int tokens : {1, 16}) bench_chosen(decoder, tokens, 2048);
     }

@@ -1,5 +1,7 @@
 // A linear with random weights: as the store has it, for the f64 reference, and repacked, for the kernels.
 #pragma once
+#include "../kernels/encoding.h"
+#include "../kernels/integer_weights.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
 #include "../kernels/repack.cuh"
@@ -9,16 +11,81 @@ namespace harness {
 
 using namespace esparse;
 
+// Every encoding of a linear, and the one of a head beside linears of another.
+constexpr Encoding kEncodings[] = {Encoding::kSparse,         Encoding::kDense,     Encoding::kSparseInt8, Encoding::kSparseInt4,
+                                   Encoding::kSparseInt4Fine, Encoding::kDenseInt8, Encoding::kDenseInt4};
+constexpr Encoding head_of(Encoding encoding) {
+  return bits_of(encoding) == 8 ? Encoding::kDenseInt8 : bits_of(encoding) == 4 ? Encoding::kDenseInt4 : Encoding::kDense;
+}
+constexpr const char* variant_name(Encoding encoding) {
+  switch (encoding) {
+    case Encoding::kSparse:
+      return "2:4";
+    case Encoding::kDense:
+      return "dense";
+    case Encoding::kSparseInt8:
+      return "2:4 int8";
+    case Encoding::kSparseInt4:
+      return "2:4 int4";
+    case Encoding::kSparseInt4Fine:
+      return "2:4 int4/16";
+    case Encoding::kDenseInt8:
+      return "int8";
+    default:
+      return "int4";
+  }
+}
+
+// Calls `of` with an object of the class of weights that kernels have for an encoding.
+template <class Of>
+auto with_weights(Encoding encoding, const Of& of) {
+  switch (encoding) {
+    case Encoding::kSparse:
+      return of(Sparse{});
+    case Encoding::kDense:
+      return of(Dense{});
+    case Encoding::kSparseInt8:
+      return of(SparseInt8{});
+    case Encoding::kSparseInt4:
+      return of(SparseInt4{});
+    case Encoding::kSparseInt4Fine:
+      return of(SparseInt4Fine{});
+    case Encoding::kDenseInt8:
+      return of(DenseInt8{});
+    default:
+      return of(DenseInt4{});
+  }
+}
+
 struct Matrix {
   int rows = 0, cols = 0;
-  bool sparse = false;
-  Device<std::uint16_t> values;
-  Device<Words2> positions;               // sparse
+  Encoding encoding = Encoding::kDense;
+  bool sparse() const { return is_sparse(encoding); }
+  Device<std::uint16_t> values;  // bf16, or
+  Device<std::uint32_t> codes, fields;  // integers and their positions
+  Device<std::uint16_t> scales;
+  Device<Words2> positions;               // 2:4 in bf16
   std::vector<std::int32_t> permutation;  // sparse: input at each shuffled place
   Device<std::int32_t> permutation_device;
   Device<std::uint8_t> packed;
 
-  const Format& format() const { return sparse ? kSparseFormat : kDenseFormat; }
+  Format format() const { return format_of(encoding); }
+  // Of integers, with as few inputs to a scale as the kernels have.
+  StoredIntegers integers(const std::int32_t* order) const {
+    const IntegerOrder of = order_of(encoding);
+    const int survivors = sparse() ? cols / 2 : cols, span = sparse() ? of.span() / 2 : of.span();
+    return {reinterpret_cast<const std::uint8_t*>(static_cast<std::uint32_t*>(codes)), scales,
+            sparse() ? static_cast<std::uint32_t*>(fields) : nullptr, of.bits, survivors, span, survivors * of.bits / 32,
+            survivors / span, {order, rows}};
+  }
+  // What only repacking and the reference need.
+  void forget_stored() {
+    values = {};
+    positions = {};
+    codes = {};
+    fields = {};
+    scales = {};
+  }
   int tiles() const { return (rows + kTileRows - 1) / kTileRows; }
   int panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
   int blocks() const { return cols / format().inputs; }
@@ -31,7 +98,17 @@ struct Matrix {
 inline void repack(const Matrix& matrix, const std::int32_t* order, std::uint8_t* to, int tiles, TilePlaces places) {
   const dim3 grid(matrix.blocks(), tiles);
   const RowOrder rows{order, matrix.rows};
-  if (matrix.sparse) {
+  if (bits_of(matrix.encoding) != 0) {
+    const StoredIntegers stored = matrix.integers(order);
+    Device<unsigned long long> wrong(1);
+    const auto ctas = [](std::size_t count) { return static_cast<unsigned>((count + 255) / 256); };
+    check_scales<<<ctas(matrix.scales.count()), 256>>>(matrix.scales, matrix.rows, stored.spans, wrong);
+    if (matrix.sparse()) {
+      check_integer_positions<<<ctas(matrix.fields.count()), 256>>>(matrix.fields, matrix.rows, stored.survivors, wrong);
+    }
+    if (wrong.host()[0] != kAllRight) std::printf("WRONG: positions or scale %llu\n", wrong.host()[0]);
+    repack_integers<<<grid, kLanes>>>(stored, order_of(matrix.encoding), to, places);
+  } else if (matrix.sparse()) {
     Device<unsigned long long> wrong(1);
     const std::size_t count = matrix.positions.count();
     check_positions<<<static_cast<unsigned>((count + 255) / 256), 256>>>(matrix.positions, count, wrong);
@@ -60,18 +137,31 @@ inline Device<std::uint8_t> repack_pair(const Matrix& gate, const Matrix& up, co
 }
 
 // Weights such that outputs are as large as inputs.
-inline Matrix random_matrix(int rows, int cols, bool sparse, std::uint64_t seed) {
+inline Matrix random_matrix(int rows, int cols, Encoding encoding, std::uint64_t seed) {
   Matrix matrix;
   matrix.rows = rows;
   matrix.cols = cols;
-  matrix.sparse = sparse;
-  const std::size_t stored_rows = (rows + kTileRows - 1) / kTileRows * kTileRows;
-  const float range = std::sqrt(3.0f / (sparse ? cols / 2 : cols));
-  matrix.values = Device<std::uint16_t>(sparse ? stored_rows * cols / 2 : static_cast<std::size_t>(rows) * cols);
-  fill_bf16<<<1024, 256>>>(matrix.values, matrix.values.count(), seed, range);
+  matrix.encoding = encoding;
+  const bool sparse = matrix.sparse();
+  const std::size_t stored_rows = (rows + kTileRows - 1) / kTileRows * kTileRows, survivors = sparse ? cols / 2 : cols;
+  const float range = std::sqrt(3.0f / survivors);
+  if (bits_of(encoding) != 0) {
+    const IntegerOrder order = order_of(encoding);
+    matrix.codes = Device<std::uint32_t>(stored_rows * survivors * order.bits / 32);
+    fill_words<<<1024, 256>>>(matrix.codes, matrix.codes.count(), seed);
+    matrix.scales = Device<std::uint16_t>(stored_rows * (cols / order.span()));
+    fill_scales<<<1024, 256>>>(matrix.scales, matrix.scales.count(), seed + 3, range / (1 << (order.bits - 1)));
+    matrix.fields = Device<std::uint32_t>(sparse ? stored_rows * (survivors / 16) : 0);
+    fill_fields<<<1024, 256>>>(matrix.fields, matrix.fields.count(), seed + 1);
+  } else {
+    matrix.values = Device<std::uint16_t>(sparse ? stored_rows * survivors : static_cast<std::size_t>(rows) * cols);
+    fill_bf16<<<1024, 256>>>(matrix.values, matrix.values.count(), seed, range);
+  }
   if (sparse) {
-    matrix.positions = Device<Words2>(stored_rows / kTileRows * (cols / kGroup));
-    fill_positions<<<1024, 256>>>(matrix.positions, matrix.positions.count(), seed + 1);
+    if (encoding == Encoding::kSparse) {
+      matrix.positions = Device<Words2>(stored_rows / kTileRows * (cols / kGroup));
+      fill_positions<<<1024, 256>>>(matrix.positions, matrix.positions.count(), seed + 1);
+    }
     matrix.permutation = random_permutation(cols, seed + 2);
     matrix.permutation_device = Device<std::int32_t>(matrix.permutation);
   }
@@ -84,7 +174,7 @@ inline std::vector<std::uint16_t> fragment_sources(const Matrix& matrix) {
   std::vector<std::uint16_t> out(matrix.cols);
   for (int i = 0; i < matrix.cols; i++) {
     const int place = chunk_input(i / kStepInputs, i / kChunk % 4, i % kChunk);
-    out[i] = static_cast<std::uint16_t>(matrix.sparse ? matrix.permutation[place] : place);
+    out[i] = static_cast<std::uint16_t>(matrix.sparse() ? matrix.permutation[place] : place);
   }
   return out;
 }
@@ -93,7 +183,7 @@ inline std::vector<std::uint16_t> fragment_sources(const Matrix& matrix) {
 inline std::vector<std::uint16_t> inverse_permutation(const Matrix& matrix) {
   std::vector<std::uint16_t> out(matrix.cols);
   for (int i = 0; i < matrix.cols; i++) {
-    out[matrix.sparse ? matrix.permutation[i] : i] = static_cast<std::uint16_t>(i);
+    out[matrix.sparse() ? matrix.permutation[i] : i] = static_cast<std::uint16_t>(i);
   }
   return out;
 }
@@ -104,7 +194,7 @@ inline std::vector<std::uint8_t> fragments_of(const Matrix& matrix, const std::v
   for (int token = 0; token < tokens; token++) {
     const TokenPlace place = token_place(out.data(), matrix.cols, token, tokens);
     for (int i = 0; i < matrix.cols; i++) {
-      const int channel = matrix.sparse ? matrix.permutation[i] : i;
+      const int channel = matrix.sparse() ? matrix.permutation[i] : i;
       const float value = x[static_cast<std::size_t>(token) * matrix.cols + channel];
       const __nv_bfloat16 hi = __float2bfloat16_rn(value), lo = __float2bfloat16_rn(value - __bfloat162float(hi));
       std::uint8_t* const at = place.fragments + activation_offset(i, place.token, place.tokens);
@@ -143,7 +233,7 @@ inline int sm_count() {
 
 // A linear of up to three segments, or a pair.
 struct LinearLaunch {
-  bool sparse;
+  Encoding encoding;
   int cols, tokens;
   Input input = Input::kFragments;
   Output output = Output::kPlanes;
@@ -174,9 +264,9 @@ struct LinearLaunch {
   }
 
   LinearProblem problem() const {
-    LinearProblem problem{sparse ? kSparseFormat : kDenseFormat, {}, args.segment_count, cols, tokens};
+    LinearProblem problem{format_of(encoding), {}, args.segment_count, cols, tokens};
     for (int s = 0; s < args.segment_count; s++) problem.panels[s] = args.segments[s].panels;
-    problem.sets = sparse && output != Output::kPlanes ? 2 : 1;
+    problem.sets = is_sparse(encoding) && output != Output::kPlanes ? 2 : 1;
     problem.normed = input == Input::kNormed;
     return problem;
   }
@@ -188,8 +278,9 @@ struct LinearLaunch {
     args.plan = plan_linear(problem(), tuning, sm_count());
     for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
     args.blocks = cols / problem().format.inputs;
-    const LinearKernel kernel = sparse ? linear_kernel<Sparse>(tokens, tuning.warps, input, output)
-                                       : linear_kernel<Dense>(tokens, tuning.warps, input, output);
+    const LinearKernel kernel = with_weights(encoding, [&](auto weights) {
+      return linear_kernel<decltype(weights)>(tokens, tuning.warps, input, output);
+    });
     if (kernel == nullptr) throw std::invalid_argument("no such kernel");
     launch(kernel, dim3(args.plan.ctas, args.plan.planes, token_groups(tokens)), kLinearThreads, args.plan.shared, args);
     return {args.out, args.plan.planes, tokens, args.out_rows};
@@ -199,8 +290,10 @@ struct LinearLaunch {
     args.plan = plan_wide(problem(), sm_count());
     for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
     args.blocks = cols / problem().format.inputs;
-    const LinearKernel kernel = sparse ? linear_wide_kernel<Sparse>(tokens) : linear_wide_kernel<Dense>(tokens);
-    launch(kernel, dim3(args.plan.ctas, args.plan.planes), kLinearThreads, args.plan.shared, args);
+    const LinearKernel kernel = with_weights(encoding, [&](auto weights) {
+      return linear_wide_kernel<decltype(weights)>(wide_tokens(problem()));
+    });
+    launch(kernel, dim3(args.plan.ctas, args.plan.planes, wide_groups(problem())), kLinearThreads, args.plan.shared, args);
     return {args.out, args.plan.planes, tokens, args.out_rows};
   }
 };

@@ -35,7 +35,34 @@ __global__ void reference_linear(const std::uint16_t* values, const Words2* posi
   if (thread == 0) y[static_cast<std::size_t>(token) * rows + row] = parts[0];
 }
 
+// The same of integers.
+__global__ void reference_integers(const StoredIntegers from, const std::int32_t* permutation, const double* x, double* y,
+                                   int cols) {
+  __shared__ double parts[256];
+  const int row = blockIdx.x, token = blockIdx.y, thread = threadIdx.x, rows = gridDim.x;
+  const double* input = x + static_cast<std::size_t>(token) * cols;
+  double sum = 0;
+  for (int n = thread; n < from.survivors; n += 256) {
+    const int place = from.indices == nullptr ? n : n / kKeep * kGroup + static_cast<int>(from.position(row, n));
+    sum += static_cast<double>(from.number(row, n)) * bf16_value(from.scale(row, n)) *
+           input[permutation == nullptr ? place : permutation[place]];
+  }
+  parts[thread] = sum;
+  __syncthreads();
+  for (int half = 128; half > 0; half /= 2) {
+    if (thread < half) parts[thread] += parts[thread + half];
+    __syncthreads();
+  }
+  if (thread == 0) y[static_cast<std::size_t>(token) * rows + row] = parts[0];
+}
+
 inline void reference_linear(const Matrix& matrix, const double* x, double* y, int tokens) {
+  if (bits_of(matrix.encoding) != 0) {
+    reference_integers<<<dim3(matrix.rows, tokens), 256>>>(matrix.integers(nullptr), matrix.permutation_device, x, y,
+                                                           matrix.cols);
+    CHECK(cudaGetLastError());
+    return;
+  }
   reference_linear<<<dim3(matrix.rows, tokens), 256>>>(matrix.values, matrix.positions, matrix.permutation_device, x, y,
                                                        matrix.cols);
   CHECK(cudaGetLastError());

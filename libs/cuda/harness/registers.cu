@@ -2,6 +2,7 @@
 #include "../kernels/attention_decode.cuh"
 #include "../kernels/attention_prefill.cuh"
 #include "../kernels/experts.cuh"
+#include "../kernels/integer_weights.cuh"
 #include "../kernels/join.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
@@ -25,6 +26,15 @@ template __global__ void linear_wide<Sparse, 64>(const __grid_constant__ LinearA
 template __global__ void linear_wide<Dense, 64>(const __grid_constant__ LinearArguments);
 template __global__ void prefill_linear<Sparse, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
 template __global__ void prefill_linear<Dense, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);
+template __global__ void linear<SparseInt8, 16, 4, Input::kFragments, Output::kPairedPlanes>(
+    const __grid_constant__ LinearArguments);
+template __global__ void linear<SparseInt4Fine, 8, 8, Input::kFragments, Output::kSwiglu>(
+    const __grid_constant__ LinearArguments);
+template __global__ void linear<DenseInt4, 1, 8, Input::kNormed, Output::kPlanes>(const __grid_constant__ LinearArguments);
+template __global__ void linear_wide<SparseInt4, 32>(const __grid_constant__ LinearArguments);
+template __global__ void linear_wide<DenseInt8, 32>(const __grid_constant__ LinearArguments);
+template __global__ void prefill_linear<SparseInt4Fine, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
+template __global__ void prefill_linear<DenseInt8, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);
 template __global__ void attend_chunk<128>(const __grid_constant__ PrefillAttention);
 template __global__ void attend_splits<64>(const __grid_constant__ AttentionArguments);
 template __global__ void attend_splits<128>(const __grid_constant__ AttentionArguments);

@@ -31,3 +31,15 @@ print("\n| prefill | tokens | torch us | 2:4 us | against torch |\n| --- | --- |
 for (what, shape, tokens), of in times.items():
     if what == "prefill":
         print(f"| {shape} | {tokens} | {of['torch']:.1f} | {of['2:4']:.1f} | {of['torch'] / of['2:4']:.2f} x |")
+print("\n| integers | tokens | us | against torch bf16 | against 2:4 bf16 | of read |\n| --- | --- | --- | --- | --- | --- |")
+for (what, shape, tokens), of in times.items():
+    for variant in ("2:4 int8", "2:4 int4", "2:4 int4/16", "int8", "int4"):
+        if what not in ("linear", "stack", "step", "prefill") or variant not in of or "2:4" not in of:
+            continue
+        us, nan = of[variant], float("nan")
+        torch = min(of.get("torch", nan), of.get("torch-compiled", float("inf")))
+        share = sizes[what, shape, tokens, variant] / us / bandwidth
+        print(
+            f"| {what} {shape} {variant} | {tokens} | {us:.2f} | {torch / us:.2f} x "
+            f"| {of['2:4'] / us:.2f} x | {share:.0%} |"
+        )

@@ -217,6 +217,36 @@ __global__ void fill_positions(esparse::Words2* to, std::size_t count, std::uint
   }
 }
 
+__global__ void fill_words(std::uint32_t* to, std::size_t count, std::uint64_t seed) {
+  const std::size_t step = static_cast<std::size_t>(gridDim.x) * blockDim.x;
+  for (std::size_t i = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x; i < count; i += step) {
+    to[i] = mixed(seed + i);
+  }
+}
+
+// bf16 around `scale`.
+__global__ void fill_scales(std::uint16_t* to, std::size_t count, std::uint64_t seed, float scale) {
+  const std::size_t step = static_cast<std::size_t>(gridDim.x) * blockDim.x;
+  for (std::size_t i = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x; i < count; i += step) {
+    to[i] = esparse::bf16_bits(scale * (1 + uniform_of(seed, i, 0.25f)));
+  }
+}
+
+// The positions of eight groups of a row, as `quantized-v1` has them.
+__global__ void fill_fields(std::uint32_t* to, std::size_t count, std::uint64_t seed) {
+  const std::size_t step = static_cast<std::size_t>(gridDim.x) * blockDim.x;
+  for (std::size_t i = blockIdx.x * static_cast<std::size_t>(blockDim.x) + threadIdx.x; i < count; i += step) {
+    std::uint32_t word = 0;
+    for (int group = 0; group < 8; group++) {
+      const std::uint32_t choice = mixed(seed + 8 * i + group) % 6;  // 01 02 03 12 13 23
+      const std::uint32_t first = choice < 3 ? 0u : choice < 5 ? 1u : 2u;
+      const std::uint32_t second = choice < 3 ? choice + 1 : choice < 5 ? choice - 1 : 3u;
+      word |= (first | second << 8) << (16 * (group % 2) + 2 * (group / 2));
+    }
+    to[i] = word;
+  }
+}
+
 inline std::vector<float> random_floats(std::size_t count, std::uint64_t seed, float range) {
   std::vector<float> out(count);
   for (std::size_t i = 0; i < count; i++) out[i] = uniform_of(seed, i, range);

@@ -4,42 +4,15 @@
 #include "attention_decode.cuh"
 #include "experts.cuh"
 #include "join.cuh"
-#include "linear.cuh"
-#include "linear_wide.cuh"
+#include "linear_instances.cuh"
 #include "norm.cuh"
 #include "norm_heads.cuh"
 #include "repack.cuh"
 
 namespace esparse {
 
-#define LINEAR(weights, tokens, warps, input, output)                                    \
-  template __global__ void linear<weights, tokens, warps, Input::input, Output::output>( \
-      const __grid_constant__ LinearArguments);
-#define LINEARS_OF_ONE(weights)              \
-  LINEAR(weights, 1, 8, kNormed, kPlanes)    \
-  LINEAR(weights, 1, 8, kNormed, kSwiglu)    \
-  LINEAR(weights, 1, 8, kFragments, kPlanes)
-#define LINEARS_OF_WHOLE_ROWS(weights, tokens)    \
-  LINEAR(weights, tokens, 8, kFragments, kPlanes) \
-  LINEAR(weights, tokens, 8, kFragments, kSwiglu)
-#define LINEARS_OF_PARTS(weights, tokens, warps)      \
-  LINEAR(weights, tokens, warps, kFragments, kPlanes) \
-  LINEAR(weights, tokens, warps, kFragments, kPairedPlanes)
-#define LINEARS(weights)            \
-  LINEARS_OF_ONE(weights)           \
-  LINEARS_OF_WHOLE_ROWS(weights, 2) \
-  LINEARS_OF_WHOLE_ROWS(weights, 4) \
-  LINEARS_OF_PARTS(weights, 4, 4)   \
-  LINEARS_OF_WHOLE_ROWS(weights, 8) \
-  LINEARS_OF_PARTS(weights, 8, 4)   \
-  LINEARS_OF_PARTS(weights, 8, 2)   \
-  LINEARS_OF_PARTS(weights, 16, 4)  \
-  LINEARS_OF_PARTS(weights, 16, 2)  \
-  LINEARS_OF_PARTS(weights, 16, 1)
 LINEARS(Sparse)
 LINEARS(Dense)
-
-#define WIDE(weights, tokens) template __global__ void linear_wide<weights, tokens>(const __grid_constant__ LinearArguments);
 WIDE(Sparse, 32)
 WIDE(Sparse, 64)
 WIDE(Dense, 32)

@@ -112,6 +112,30 @@ __device__ __forceinline__ void multiply_sparse(float (&sums)[4], const Words4& 
         "r"(b.word[3]), "r"(metadata), "n"(kSelector));
 }
 
+// The same, sums = a b.
+template <int kSelector>
+__device__ __forceinline__ void multiply_sparse_first(float (&sums)[4], const Words4& a, const Words4& b,
+                                                      std::uint32_t metadata) {
+  asm volatile(
+      "mma.sp::ordered_metadata.sync.aligned.m16n8k32.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+      "{%8,%9,%10,%11}, {%14,%14,%14,%14}, %12, %13;"
+      : "=f"(sums[0]), "=f"(sums[1]), "=f"(sums[2]), "=f"(sums[3])
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "r"(b.word[0]), "r"(b.word[1]), "r"(b.word[2]),
+        "r"(b.word[3]), "r"(metadata), "n"(kSelector), "f"(0.0f));
+}
+
+// a - b and a * b of both halves, bf16.
+__device__ __forceinline__ std::uint32_t subtract_pairs(std::uint32_t a, std::uint32_t b) {
+  std::uint32_t out;
+  asm("sub.rn.bf16x2 %0, %1, %2;" : "=r"(out) : "r"(a), "r"(b));
+  return out;
+}
+__device__ __forceinline__ std::uint32_t multiply_pairs(std::uint32_t a, std::uint32_t b) {
+  std::uint32_t out;
+  asm("mul.rn.bf16x2 %0, %1, %2;" : "=r"(out) : "r"(a), "r"(b));
+  return out;
+}
+
 }  // namespace esparse
 #endif
 

@@ -31,6 +31,8 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kPanelTiles][(kToke
                                                int set_bytes, int lane) {
   if constexpr (kStep < Weights::kSteps) {
     constexpr int kColumns = kTokens * kColumnsPerToken;
+    static_assert(kPanelTiles == 2);
+    const auto first = weights[0].template step<kStep>(), second = weights[1].template step<kStep>();
 #pragma unroll
     for (int eight = 0; eight < (kTokens + 3) / 4; eight++) {
       Words4 columns[kSets];
@@ -38,10 +40,8 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kPanelTiles][(kToke
       for (int set = 0; set < kSets; set++) {
         columns[set] = load_columns<kColumns>(x + set * set_bytes + kStep * kColumns * 4 * kChunkBytes, eight, lane);
       }
-#pragma unroll
-      for (int tile = 0; tile < kPanelTiles; tile++) {
-        weights[tile].template multiply<kStep>(sums[tile][eight], columns[kSets == 1 ? 0 : tile]);
-      }
+      first.multiply(sums[0][eight], columns[0]);
+      second.multiply(sums[1][eight], columns[kSets - 1]);
     }
     multiply_block<Weights, kTokens, kSets, kStep + 1>(sums, weights, x, set_bytes, lane);
   }

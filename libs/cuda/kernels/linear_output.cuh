@@ -17,8 +17,7 @@ __device__ __forceinline__ void store_sum(const LinearArguments& args, const Lin
   const int row = kPaired ? panel * kTileRows + within % kTileRows : panel * kPanelRows + within;
   if (panel >= segment.panels || row >= segment.rows) return;
   const int first_row = kPaired ? tile * segment.rows : segment.first_row;
-  const int groups = kTokens == kGroupTokens ? gridDim.z : 1;
-  const std::size_t at = (blockIdx.y * groups + group_of<kTokens>()) * kTokens + token;
+  const std::size_t at = (blockIdx.y * gridDim.z + blockIdx.z) * kTokens + token;
   args.out[at * args.out_rows + first_row + row] = sum;
 }
 

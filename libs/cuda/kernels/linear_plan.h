@@ -16,13 +16,16 @@ constexpr int kSharedOfSm = 228 * 1024, kSharedOfCta = 227 * 1024;
 struct Format {
   int inputs;      // of a block
   int tile_bytes;  // of a block of one tile
+  bool shuffled;   // its inputs stand in an order of its own
+  int widest;      // tokens of a CTA of `linear_wide`, at most; 16: there is no such kernel
 };
-constexpr Format kSparseFormat{kSparseInputs, kSparseTileBytes}, kDenseFormat{kDenseInputs, kDenseTileBytes};
 
 // Sequences of a step, the rest are filled up. The kernel exists for up to 16; more are groups of 16, which read the same
 // weights at about the same time.
 constexpr int kTokenBuckets[] = {1, 2, 4, 8, 16, 32, 64};
 constexpr int kMostTokens = 64;
+constexpr Format kSparseFormat{kSparseInputs, kSparseTileBytes, true, kMostTokens},
+    kDenseFormat{kDenseInputs, kDenseTileBytes, false, kMostTokens};
 constexpr int kernel_tokens(int tokens) { return tokens < kGroupTokens ? tokens : kGroupTokens; }
 constexpr int token_groups(int tokens) { return (tokens + kGroupTokens - 1) / kGroupTokens; }
 
@@ -72,7 +75,7 @@ inline bool linear_is_wide(const LinearProblem& problem) {
   constexpr int kMostPanels = 2000;
   int panels = 0;
   for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
-  return problem.tokens > kGroupTokens && panels <= kMostPanels;
+  return problem.tokens > kGroupTokens && problem.format.widest > kGroupTokens && panels <= kMostPanels;
 }
 
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
@@ -97,9 +100,8 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
 // Whether gate and up, which share their panels, are computed as two linears over the tiles where they lie: a CTA that computes
 // both needs the activations of each, where they are shuffled. That pays where it sums whole rows, and activates them.
 inline bool pair_is_apart(const Format& format, int tiles, int cols, int tokens) {
-  const bool shuffled = format.inputs == kSparseInputs;
-  const LinearProblem pair{format, {tiles}, 1, cols, tokens, shuffled ? 2 : 1};
-  return tokens > kGroupTokens || (shuffled && chosen_tuning(pair).warps < kSlices);
+  const LinearProblem pair{format, {tiles}, 1, cols, tokens, format.shuffled ? 2 : 1};
+  return tokens > kGroupTokens || (format.shuffled && chosen_tuning(pair).warps < kSlices);
 }
 
 // CTAs with as many rounds as the longest-working one must have, and no more of them than that takes: memory, not the SMs,
@@ -119,14 +121,18 @@ inline void share_panels(LinearPlan& plan, const LinearProblem& problem, int gro
 
 constexpr int aligned_shared(int bytes) { return (bytes + 127) / 128 * 128; }
 
+// Tokens of a CTA of `linear_wide`, and how many CTAs share those of a step.
+inline int wide_tokens(const LinearProblem& problem) { return std::min(problem.tokens, problem.format.widest); }
+inline int wide_groups(const LinearProblem& problem) { return problem.tokens / wide_tokens(problem); }
+
 inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
   const Format& format = problem.format;
   if (problem.cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
   LinearPlan plan{};
   plan.planes = kSlices;
-  share_panels(plan, problem, kLinearWarps, std::max(1, sms / plan.planes));
+  share_panels(plan, problem, kLinearWarps, std::max(1, sms / (plan.planes * wide_groups(problem))));
   const int blocks = problem.cols / format.inputs, slice = slice_first(1, blocks);  // the longest is the first
-  const int x = static_cast<int>(activation_bytes(format.inputs, problem.tokens)) + 2 * 8;
+  const int x = static_cast<int>(activation_bytes(format.inputs, wide_tokens(problem))) + 2 * 8;
   const int weights = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);
   constexpr int kLeastDepth = 2, kDepth = 3, kRoom = kSharedOfCta - 512;  // of the rings of weights
   plan.resident = slice * x + kLeastDepth * weights <= kRoom;

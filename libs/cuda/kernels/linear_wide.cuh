@@ -4,7 +4,7 @@
 // each of eight warps has a panel of its own, and all work on the same block of inputs at about the same time: its activations
 // come through a ring of blocks, or once, where the whole slice has room.
 //
-// Grid (CTAs, slices).
+// Grid (CTAs, slices, groups of kTokens tokens).
 #pragma once
 #include "linear_output.cuh"
 
@@ -16,14 +16,14 @@ __device__ __forceinline__ void multiply_groups(float (&sums)[kPanelTiles][4 * k
                                                 const Weights (&weights)[kPanelTiles], const std::uint8_t* x, int lane) {
   if constexpr (kStep < Weights::kSteps) {
     constexpr int kGroup = kBlockActivations<Weights, kGroupTokens>, kStepOfGroup = kGroup / Weights::kSteps;
+    static_assert(kPanelTiles == 2);
+    const auto first = weights[0].template step<kStep>(), second = weights[1].template step<kStep>();
 #pragma unroll
     for (int eight = 0; eight < 4 * kGroups; eight++) {
       const std::uint8_t* const at = x + eight / 4 * kGroup + kStep * kStepOfGroup + eight % 4 * kStepBytes + lane * 16;
       const Words4 columns = *reinterpret_cast<const Words4*>(at);
-#pragma unroll
-      for (int tile = 0; tile < kPanelTiles; tile++) {
-        weights[tile].template multiply<kStep>(sums[tile][eight], columns);
-      }
+      first.multiply(sums[0][eight], columns);
+      second.multiply(sums[1][eight], columns);
     }
     multiply_groups<Weights, kGroups, kStep + 1>(sums, weights, x, lane);
   }
@@ -45,7 +45,7 @@ struct ActivationRing {
     barrier_expect(full + stage * 8, kGroups * kGroup);
 #pragma unroll 1
     for (int group = 0; group < kGroups; group++) {
-      const std::size_t block = static_cast<std::size_t>(group) * args.blocks + first + i % blocks;
+      const std::size_t block = static_cast<std::size_t>(blockIdx.z * kGroups + group) * args.blocks + first + i % blocks;
       bulk_copy(stages + (stage * kGroups + group) * kGroup, args.activations[segment].fragments + block * kGroup, kGroup,
                 full + stage * 8);
     }
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
                 slice.blocks,
                 0,
                 panels * slice.blocks,
-                true,
+                gridDim.z == 1,
                 false,
                 tiles_apart<Stream>(args, segment)};
   const ActivationRing<Weights, kTokens> activations{args, s, slice.first, slice.blocks, shared_address(stages), full};
@@ -145,7 +145,13 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
 
 template <class Weights>
 LinearKernel linear_wide_kernel(int tokens) {
-  return tokens == 32 ? linear_wide<Weights, 32> : tokens == 64 ? linear_wide<Weights, 64> : nullptr;
+  if constexpr (Weights::kFormat.widest == 64) {
+    if (tokens == 64) return linear_wide<Weights, 64>;
+  }
+  if constexpr (Weights::kFormat.widest >= 32) {
+    if (tokens == 32) return linear_wide<Weights, 32>;
+  }
+  return nullptr;
 }
 
 }  // namespace esparse

@@ -1,17 +1,11 @@
 // Every kernel of prefill, as one module, for Hopper alone (sm_90a): `npm run cuda:ptx` compiles it. On other GPUs
 // prompts go through the kernels of decoding.
 #include "attention_prefill.cuh"
-#include "prefill_linear.cuh"
+#include "prefill_instances.cuh"
 #include "prefill_norm.cuh"
 
 namespace esparse {
 
-#define LINEAR(weights, tile, output) \
-  template __global__ void prefill_linear<weights, tile, PrefillOutput::output>(const __grid_constant__ PrefillArguments);
-#define LINEARS(weights, tile)   \
-  LINEAR(weights, tile, kRows)   \
-  LINEAR(weights, tile, kAdded)  \
-  LINEAR(weights, tile, kGated)
 LINEARS(Sparse, 128)
 LINEARS(Sparse, 256)
 LINEARS(Dense, 128)

@@ -4,9 +4,13 @@
 // Grid (rows / 128 over all segments, tokens / kTile), both rounded up. One warpgroup brings activations, 64 inputs of
 // kTile tokens a stage; two multiply 64 rows each, their weights from the L2 straight to registers, two blocks ahead. A
 // token's bits depend neither on the tokens beside it nor on the tile.
+//
+// Integers become bf16 in registers, number times scale rounded, while the products of the block before are made: there is room
+// for two blocks of these, and for two more as they come from memory.
 #pragma once
 #include <type_traits>
 
+#include "integer_weights.cuh"
 #include "prefill_arguments.h"
 #include "prefill_output.cuh"
 #include "weights.cuh"
@@ -33,6 +37,50 @@ __device__ __forceinline__ void load_weights(Sparse& to, const std::uint8_t* til
 __device__ __forceinline__ void load_weights(Dense& to, const std::uint8_t* tile, int lane) {
 #pragma unroll
   for (int i = 0; i < 2 * Dense::kSteps; i++) to.values[i] = load_words(tile + i * kStepBytes + lane * 16);
+}
+
+template <bool kSparse, int kBits, int kScales>
+__device__ __forceinline__ void load_weights(Integers<kSparse, kBits, kScales>& to, const std::uint8_t* tile, int lane) {
+  using Weights = Integers<kSparse, kBits, kScales>;
+  const auto load_pair = [](std::uint32_t& first, std::uint32_t& second, const std::uint8_t* from) {
+    asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(first), "=r"(second) : "l"(from));
+  };
+#pragma unroll
+  for (int i = 0; i < Weights::kWords / 4; i++) {
+    const Words4 four = load_words(tile + i * kStepBytes + lane * 16);
+#pragma unroll
+    for (int j = 0; j < 4; j++) to.words[4 * i + j] = four.word[j];
+  }
+  if constexpr (kSparse) {
+    load_pair(to.metadata.word[0], to.metadata.word[1], tile + Weights::kOrder.metadata() + lane * 8);
+  }
+  const std::uint8_t* const of_rows = tile + Weights::kOrder.scale_offset() + lane / 4 * (4 * kScales);
+  if constexpr (kScales == 2) {
+    load_pair(to.scales[0][0], to.scales[1][0], of_rows);
+  } else {
+    load_pair(to.scales[0][0], to.scales[0][1], of_rows);
+    load_pair(to.scales[1][0], to.scales[1][1], of_rows + 8);
+  }
+}
+
+// What the tensor cores multiply: integers times scales, rounded to bf16.
+template <bool kSparse, int kBits, int kScales>
+__device__ __forceinline__ auto rounded(const Integers<kSparse, kBits, kScales>& from) {
+  std::conditional_t<kSparse, Sparse, Dense> out;
+  const auto one = [&](auto at) {
+    constexpr int kAt = at.value, kFragments = kBlockPairs / kPairsAtOnce;
+    const Words4 numbers = from.template fragment<kAt>();
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      out.values[kAt].word[i] = multiply_pairs(numbers.word[i], from.scale_pair(i % 2, kAt * kScales / kFragments));
+    }
+  };
+  one(std::integral_constant<int, 0>{});
+  one(std::integral_constant<int, 1>{});
+  one(std::integral_constant<int, 2>{});
+  one(std::integral_constant<int, 3>{});
+  if constexpr (kSparse) out.metadata = from.metadata;
+  return out;
 }
 
 // sums += the inputs of a stage, which is half of a sparse block, or a whole dense one.
@@ -104,8 +152,8 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
   const int own_row = (warpgroup - 1) * 64 + warp * kTileRows, tile = (cta_row + own_row) / kTileRows;
   float sums[kTile / 2] = {};
   int stage = 0, parity = 0, previous = -1;
-  // Multiplies a block; then loads the next but one, into the registers of the one before, whose products are done.
-  const auto multiply = [&](const Weights& weights, Weights& next, int block) {
+  // Multiplies a block, and does `beside` when its first products are under way and those of the block before are done.
+  const auto multiply = [&](const auto& weights, const auto& beside) {
     const auto one = [&](auto half) {
       barrier_wait(shared_address(&full[stage]), parity);
       products_begin();
@@ -113,7 +161,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
       products_commit();
       products_wait<1>();
       if (previous >= 0 && lane == 0) barrier_arrive(shared_address(&empty[previous]));
-      if (half.value == 0 && block + 2 < args.blocks) load_weights(next, block_at(tile, block + 2), lane);
+      if (half.value == 0) beside();
       previous = stage;
       if (++stage == kStages) {
         stage = 0;
@@ -123,14 +171,36 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
     one(std::integral_constant<int, 0>{});
     if constexpr (kBlockStages == 2) one(std::integral_constant<int, 1>{});
   };
-  Weights first, second, third;
-  load_weights(first, block_at(tile, 0), lane);
-  if (args.blocks > 1) load_weights(second, block_at(tile, 1), lane);
+  const auto load = [&](Weights& to, int block) {
+    if (block < args.blocks) load_weights(to, block_at(tile, block), lane);
+  };
+  Weights first, second;
+  load(first, 0);
+  load(second, 1);
+  if constexpr (Weights::kScaled) {
+    auto even = rounded(first), odd = even;
+    load(first, 2);
 #pragma unroll 1
-  for (int block = 0; block < args.blocks; block += 3) {
-    multiply(first, third, block);
-    if (block + 1 < args.blocks) multiply(second, first, block + 1);
-    if (block + 2 < args.blocks) multiply(third, second, block + 2);
+    for (int block = 0; block < args.blocks; block += 2) {
+      multiply(even, [&] {
+        odd = rounded(second);
+        load(second, block + 3);
+      });
+      if (block + 1 >= args.blocks) break;
+      multiply(odd, [&] {
+        even = rounded(first);
+        load(first, block + 4);
+      });
+    }
+  } else {
+    // The next block but one comes into the registers of the one before.
+    Weights third;
+#pragma unroll 1
+    for (int block = 0; block < args.blocks; block += 3) {
+      multiply(first, [&] { load(third, block + 2); });
+      if (block + 1 < args.blocks) multiply(second, [&] { load(first, block + 3); });
+      if (block + 2 < args.blocks) multiply(third, [&] { load(second, block + 4); });
+    }
   }
   products_wait<0>();
   wait_for_producers();

@@ -1,4 +1,4 @@
-// How a warp holds and gets its weights: a tile's block in registers, in either format, and the ring through which
+// How a warp holds and gets its weights: a tile's block in registers, as bf16 (integers: `integer_weights.cuh`), and the ring through which
 // blocks come from memory.
 #pragma once
 #include "device.cuh"
@@ -6,10 +6,29 @@
 
 namespace esparse {
 
+// What a lane needs to multiply a step: a fragment of a tile.
+template <int kSelector>
+struct SparseStep {
+  Words4 values;
+  std::uint32_t metadata;
+  __device__ __forceinline__ void multiply(float (&sums)[4], const Words4& x) const {
+    multiply_sparse<kSelector>(sums, values, x, metadata);
+  }
+};
+
+struct DenseStep {
+  Words4 values[2];
+  __device__ __forceinline__ void multiply(float (&sums)[4], const Words4& x) const {
+    multiply_dense(sums, values[0], x.word[0], x.word[1]);
+    multiply_dense(sums, values[1], x.word[2], x.word[3]);
+  }
+};
+
 struct Sparse {
   static constexpr Format kFormat = kSparseFormat;
   static constexpr int kSteps = kSparseSteps;
   static constexpr bool kShuffled = true;  // its inputs stand in an order of its own
+  static constexpr bool kScaled = false;   // they are not integers
   Words4 values[kSteps];
   Words2 metadata;
 
@@ -19,15 +38,15 @@ struct Sparse {
     metadata = *reinterpret_cast<const Words2*>(tile + kSparseMetadata + lane * 8);
   }
   template <int kStep>
-  __device__ __forceinline__ void multiply(float (&sums)[4], const Words4& x) const {
-    multiply_sparse<kStep % 2>(sums, values[kStep], x, metadata.word[kStep / 2]);
+  __device__ __forceinline__ SparseStep<kStep % 2> step() const {
+    return {values[kStep], metadata.word[kStep / 2]};
   }
 };
 
 struct Dense {
   static constexpr Format kFormat = kDenseFormat;
   static constexpr int kSteps = kDenseInputs / kStepInputs;
-  static constexpr bool kShuffled = false;
+  static constexpr bool kShuffled = false, kScaled = false;
   Words4 values[2 * kSteps];
 
   __device__ __forceinline__ void load(const std::uint8_t* tile, int lane) {
@@ -37,9 +56,8 @@ struct Dense {
     }
   }
   template <int kStep>
-  __device__ __forceinline__ void multiply(float (&sums)[4], const Words4& x) const {
-    multiply_dense(sums, values[2 * kStep], x.word[0], x.word[1]);
-    multiply_dense(sums, values[2 * kStep + 1], x.word[2], x.word[3]);
+  __device__ __forceinline__ DenseStep step() const {
+    return {{values[2 * kStep], values[2 * kStep + 1]}};
   }
 };
 

@@ -15,19 +15,33 @@ float number(const Napi::Object& from, const char* name) { return from.Get(name)
 
 bool flag(const Napi::Object& from, const char* name) { return from.Get(name).ToBoolean().Value(); }
 
+// What `src/decoder.ts` has as a StoredLinear.
 HostLinear linear_of(const Napi::Object& from) {
-  HostLinear linear{integer(from, "rows"), integer(from, "cols"), nullptr, nullptr, nullptr};
-  const std::size_t rows = linear.rows, cols = linear.cols;
-  if (absent(from.Get("indices"))) {
-    linear.values = elements<std::uint16_t>(from.Get("values"), rows * cols, "values");
-    return linear;
+  HostLinear linear;
+  linear.rows = integer(from, "rows");
+  linear.cols = integer(from, "cols");
+  const std::size_t rows = linear.rows, cols = linear.cols, tiles = linear.stored_tiles();
+  const bool sparse = !absent(from.Get("indices")), integers = !absent(from.Get("bits"));
+  if (integers) {
+    linear.integers.bits = integer(from, "bits");
+    linear.integers.span = integer(from, "span") * (sparse ? kKeep : 1);
+    if ((linear.integers.bits != 4 && linear.integers.bits != 8) || linear.integers.span < 1) {
+      throw Failure("internal", "integers that the kernels do not have");
+    }
+  } else {
+    linear.values = elements<std::uint16_t>(from.Get("values"), sparse ? tiles * kTileRows * cols / 2 : rows * cols, "values");
   }
-  const std::size_t stored = (rows + kTileRows - 1) / kTileRows * kTileRows;
-  linear.values = elements<std::uint16_t>(from.Get("values"), stored * cols / 2, "values");
-  linear.indices = reinterpret_cast<const std::uint32_t*>(
-      elements<std::uint8_t>(from.Get("indices"), stored / kTileRows * (cols / kGroup) * sizeof(Words2), "indices"));
-  if (!absent(from.Get("permutation"))) {
-    linear.permutation = elements<std::int32_t>(from.Get("permutation"), cols, "permutation");
+  if (sparse) {
+    const std::size_t bytes = integers ? tiles * kCodeVector * ((linear.survivors_of(true) + 15) / 16)
+                                       : tiles * (cols / kGroup) * sizeof(Words2);
+    linear.indices = reinterpret_cast<const std::uint32_t*>(elements<std::uint8_t>(from.Get("indices"), bytes, "indices"));
+    if (!absent(from.Get("permutation"))) {
+      linear.permutation = elements<std::int32_t>(from.Get("permutation"), cols, "permutation");
+    }
+  }
+  if (integers) {
+    linear.integers.codes = elements<std::uint8_t>(from.Get("values"), linear.code_bytes(), "values");
+    linear.integers.scales = elements<std::uint16_t>(from.Get("scales"), linear.scale_bytes() / 2, "scales");
   }
   return linear;
 }
@@ -70,7 +84,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     });
   }
 
-  // (shape, pages of the longest sequence, PTX of decoding, of sampling and of prefill, bytes that the weights take on the device, most
+  // (shape, pages of the longest sequence, PTX of the modules of decoding and of those of prefill, bytes that the weights take on the device, most
   // tokens of a prefill): gives whether there are kernels of prefill for it
   Napi::Value begin(const Napi::CallbackInfo& info) {
     return call(info, [&]() -> Napi::Value {
@@ -80,9 +94,9 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       most_prompt_tokens_ = prefills_ ? info[4].ToNumber().Int32Value() : 0;
       require_room(size(info[3]) + Step::bytes(shape_, max_pages_) + Prefill::bytes(shape_, most_prompt_tokens_) +
                    page_bytes_of(shape_));
-      const auto ptx = info[2].As<Napi::Array>();
-      for (unsigned i = 0; i < (prefills_ ? 3 : 2); i++) {
-        device_->load_kernels(ptx.Get(i).ToString().Utf8Value().c_str());
+      for (unsigned kind = 0; kind < (prefills_ ? 2 : 1); kind++) {
+        const auto ptx = info[2].As<Napi::Array>().Get(kind).As<Napi::Array>();
+        for (unsigned i = 0; i < ptx.Length(); i++) device_->load_kernels(ptx.Get(i).ToString().Utf8Value().c_str());
       }
       stream_ = make_stream();
       loader_.emplace(*device_, shape_, stream_.get());
@@ -131,11 +145,17 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
   Napi::Value outer(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       const auto from = info[0].As<Napi::Object>();
-      const std::size_t table = static_cast<std::size_t>(shape_.vocabulary) * shape_.channels;
+      const auto table = [&](const char* name) {
+        const HostLinear linear = linear_of(from.Get(name).As<Napi::Object>());
+        if (linear.rows != shape_.vocabulary || linear.cols != shape_.channels || linear.indices != nullptr) {
+          throw Failure("internal", "an embedding of another size");
+        }
+        return linear;
+      };
       const auto length = [&](const char* name) { return from.Get(name).As<Napi::TypedArray>().ElementLength(); };
       HostOuter outer{};
-      outer.embedding = elements<std::uint16_t>(from.Get("embedding"), table, "embedding");
-      if (!absent(from.Get("head"))) outer.head = elements<std::uint16_t>(from.Get("head"), table, "head");
+      outer.embedding = table("embedding");
+      if (!absent(from.Get("head"))) outer.head = table("head");
       if (!absent(from.Get("positions"))) {
         outer.position_count = length("positions") / shape_.channels;
         if (outer.position_count < static_cast<std::size_t>(max_pages_) * kPagePositions) {

@@ -55,14 +55,28 @@ DecoderLoader::DecoderLoader(const Device& device, const DecoderShape& shape, Cu
     : device_(device), stream_(stream), uploader_(stream), decoder_(std::make_unique<Decoder>()) {
   decoder_->shape = shape;
   decoder_->layers.resize(shape.layers);
-  wrong_ = DeviceArray<unsigned long long>(static_cast<std::size_t>(shape.layers) * kRoles);
+  spans_.resize(static_cast<std::size_t>(shape.layers) * kRoles + 2, 1);
+  wrong_ = DeviceArray<unsigned long long>(2 * spans_.size());
   check(driver().fill(wrong_.address(), 0xff, wrong_.bytes(), stream_), "clear memory");
+}
+
+Encoding HostLinear::encoding() const {
+  const bool sparse = indices != nullptr;
+  if (integers.bits == 0) return sparse ? Encoding::kSparse : Encoding::kDense;
+  for (const Encoding encoding :
+       {Encoding::kSparseInt8, Encoding::kSparseInt4, Encoding::kSparseInt4Fine, Encoding::kDenseInt8, Encoding::kDenseInt4}) {
+    if (is_sparse(encoding) != sparse || bits_of(encoding) != integers.bits) continue;
+    const IntegerOrder order = order_of(encoding);
+    const int span = sparse ? order.span() / 2 : order.span();
+    if (integers.span % span == 0 || integers.span >= survivors()) return encoding;
+  }
+  throw Failure("internal", "integers that the kernels do not have");
 }
 
 // `fill_rows`: its outputs are another linear's inputs, or the residual stream.
 Linear DecoderLoader::describe(const HostLinear& from, bool fill_rows) const {
   Linear linear;
-  linear.sparse = from.indices != nullptr;
+  linear.encoding = from.encoding();
   linear.rows = fill_rows ? padded(from.rows) : from.rows;
   linear.cols = padded(from.cols);
   return linear;
@@ -100,10 +114,51 @@ void DecoderLoader::pack_dense(const std::uint16_t* rows, const HostLinear& from
                  {{static_cast<unsigned>(linear.blocks()), static_cast<unsigned>(tiles), 1}, kLanes}, stored, to, places);
 }
 
+StoredIntegers DecoderLoader::checked_integers(const HostLinear& from, const std::uint8_t* codes,
+                                               const std::uint16_t* scales, const RowOrder& order, std::size_t checked) {
+  constexpr unsigned kCheckThreads = 256;
+  const auto ctas = [](std::size_t count) -> Device::Launch {
+    return {{static_cast<unsigned>((count + kCheckThreads - 1) / kCheckThreads), 1, 1}, kCheckThreads};
+  };
+  const std::uint32_t* indices = nullptr;
+  if (from.indices != nullptr) {
+    indices = reinterpret_cast<const std::uint32_t*>(staged_indices_.data());
+    const std::size_t words = from.stored_tiles() * kTileRows * ((from.survivors() + 15) / 16);
+    device_.launch(stream_, kCheckIntegerPositions, ctas(words), indices, from.rows, from.survivors(),
+                   wrong_.data() + checked);
+  }
+  spans_[checked] = from.spans();
+  device_.launch(stream_, kCheckScales, ctas(from.scale_bytes() / 2), scales, from.rows, from.spans(),
+                 wrong_.data() + spans_.size() + checked);
+  return {codes,          scales,       indices, from.integers.bits, from.survivors(), from.integers.span,
+          from.vectors(), from.spans(), order};
+}
+
+void DecoderLoader::pack_integers(const StoredIntegers& from, const Linear& linear, std::uint8_t* to, int tiles,
+                                  TilePlaces places) {
+  device_.launch(stream_, kRepackIntegers,
+                 {{static_cast<unsigned>(linear.blocks()), static_cast<unsigned>(tiles), 1}, kLanes}, from,
+                 order_of(linear.encoding), to, places);
+}
+
 void DecoderLoader::pack(const HostLinear& from, const Linear& linear, const RowOrder& order, std::uint8_t* to,
                          int tiles, TilePlaces places, std::size_t checked) {
   const std::size_t stored_rows = (static_cast<std::size_t>(from.rows) + kTileRows - 1) / kTileRows * kTileRows;
-  if (!linear.sparse) {
+  if (from.integers.bits != 0) {
+    grow(staged_values_, from.code_bytes());
+    grow(staged_scales_, from.scale_bytes());
+    uploader_.copy(staged_values_.address(), from.integers.codes, from.code_bytes());
+    uploader_.copy(staged_scales_.address(), from.integers.scales, from.scale_bytes());
+    if (from.indices != nullptr) {
+      const std::size_t bytes = from.stored_tiles() * kCodeVector * ((from.survivors() + 15) / 16);
+      grow(staged_indices_, bytes);
+      uploader_.copy(staged_indices_.address(), from.indices, bytes);
+    }
+    const auto* const scales = reinterpret_cast<const std::uint16_t*>(staged_scales_.data());
+    pack_integers(checked_integers(from, staged_values_.data(), scales, order, checked), linear, to, tiles, places);
+    return;
+  }
+  if (!linear.sparse()) {
     const std::size_t bytes = static_cast<std::size_t>(from.rows) * from.cols * 2;
     grow(staged_values_, bytes);
     uploader_.copy(staged_values_.address(), from.values, bytes);
@@ -138,7 +193,17 @@ void DecoderLoader::pack_whole(const HostLinear& from, Linear& linear, const Row
 void DecoderLoader::outer(const HostOuter& from) {
   Decoder& decoder = *decoder_;
   const DecoderShape& shape = decoder.shape;
-  decoder.embedding = uploader_.array(from.embedding, static_cast<std::size_t>(shape.vocabulary) * shape.channels);
+  const HostLinear& embedding = from.embedding;
+  const RowOrder order{nullptr, shape.vocabulary};
+  const std::size_t of_head = static_cast<std::size_t>(shape.layers) * kRoles, of_embedding = of_head + 1;
+  if (embedding.integers.bits != 0) {
+    decoder.embedding_codes = uploader_.array(embedding.integers.codes, embedding.code_bytes());
+    decoder.embedding_scales = uploader_.array(embedding.integers.scales, embedding.scale_bytes() / 2);
+    decoder.embedding_integers = checked_integers(embedding, decoder.embedding_codes.data(),
+                                                  decoder.embedding_scales.data(), order, of_embedding);
+  } else {
+    decoder.embedding = uploader_.array(embedding.values, static_cast<std::size_t>(shape.vocabulary) * shape.channels);
+  }
   if (from.positions != nullptr) decoder.positions = uploader_.array(from.positions, from.position_count * shape.channels);
   decoder.norm = of_channels(from.norm);
   decoder.shift = of_channels(from.shift);
@@ -149,17 +214,19 @@ void DecoderLoader::outer(const HostOuter& from) {
     if (from.rows[i] != nullptr) decoder.rows[i] = uploader_.array(from.rows[i], heads * shape.dims);
   }
   decoder.natural = uploader_.array(fragment_sources(shape.hidden, nullptr).data(), shape.hidden);
-  const HostLinear head{shape.vocabulary, shape.channels, from.head, nullptr, nullptr};
-  decoder.head = describe(head, false);
-  const RowOrder order{nullptr, head.rows};
-  if (from.head != nullptr) {
-    pack_whole(head, decoder.head, order, 0);
+  decoder.head = describe(from.head.rows != 0 ? from.head : embedding, false);
+  if (from.head.rows != 0) {
+    pack_whole(from.head, decoder.head, order, of_head);
     return;
   }
   const int tiles = decoder.head.panels() * kPanelTiles;
   decoder.head.packed = DeviceArray<std::uint8_t>(static_cast<std::size_t>(tiles) * decoder.head.blocks() *
-                                                  kDenseTileBytes);
-  pack_dense(decoder.embedding.data(), head, decoder.head, order, decoder.head.packed.data(), tiles, {0, 1});
+                                                  decoder.head.format().tile_bytes);
+  if (embedding.integers.bits != 0) {
+    pack_integers(decoder.embedding_integers, decoder.head, decoder.head.packed.data(), tiles, {0, 1});
+  } else {
+    pack_dense(decoder.embedding.data(), embedding, decoder.head, order, decoder.head.packed.data(), tiles, {0, 1});
+  }
 }
 
 // The place of each channel of o's inputs, heads filled up. What fills up has the first place behind the others, whose weights
@@ -284,7 +351,7 @@ void DecoderLoader::expert(int index, int expert, const HostExpert& from) {
     experts.ups = DeviceArray<std::uint8_t>(all * experts.stride_of(experts.gate));
     experts.downs = DeviceArray<std::uint8_t>(all * experts.stride_of(experts.down));
     for (auto& sources : experts.sources) {
-      if (experts.gate.sparse) sources = DeviceArray<std::uint16_t>(all * shape.hidden);
+      if (experts.gate.sparse()) sources = DeviceArray<std::uint16_t>(all * shape.hidden);
     }
     if (from.inner_bias != nullptr) experts.inner_bias = DeviceArray<float>(all * 2 * shape.inner);
     if (from.bias != nullptr) experts.bias = DeviceArray<float>(all * shape.hidden);
@@ -301,7 +368,7 @@ void DecoderLoader::expert(int index, int expert, const HostExpert& from) {
   pack(from.down, experts.down, {nullptr, from.down.rows}, experts.downs.data() + down,
        experts.down.panels() * kPanelTiles, {0, 1}, checked + kDown);
   const HostLinear* const readers[] = {&from.gate, &from.up};
-  for (int i = 0; i < 2 && experts.gate.sparse; i++) {
+  for (int i = 0; i < 2 && experts.gate.sparse(); i++) {
     const std::vector<std::uint16_t> sources = fragment_sources(shape.channels, readers[i]->permutation);
     uploader_.copy(experts.sources[i].address() + 2 * static_cast<std::size_t>(expert) * shape.hidden, sources.data(), 2 * sources.size());
   }
@@ -321,13 +388,19 @@ std::unique_ptr<Decoder> DecoderLoader::finish() {
   check(driver().copy_to_host(wrong.data(), wrong_.address(), wrong_.bytes(), stream_), "check the weights");
   check(driver().wait_for_stream(stream_), "take the weights");
   for (Layer& layer : decoder_->layers) layer.experts.orders.clear();
+  const std::size_t linears = spans_.size();
   for (std::size_t i = 0; i < wrong.count(); i++) {
-    if (wrong.data()[i] == kAllRight) continue;
-    throw Failure("store",
-                  "block " + std::to_string(i / kRoles) + ": " + kRoleNames[i % kRoles] +
-                      ": the indices of (tile, group) " + std::to_string(wrong.data()[i]) +
-                      " are not a choice of 2 of 4",
-                  "the store is damaged: try `esparse verify`");
+    const unsigned long long at = wrong.data()[i];
+    if (at == kAllRight) continue;
+    const std::size_t linear = i % linears;
+    const std::string where = linear + 2 == linears   ? "the head"
+                              : linear + 1 == linears ? "the embedding"
+                                                      : "block " + std::to_string(linear / kRoles) + ": " +
+                                                            kRoleNames[linear % kRoles];
+    const std::string what = i < linears ? "the indices of (tile, group) " + std::to_string(at) + " are not a choice of 2 of 4"
+                                         : "the scale of row " + std::to_string(at / spans_[linear]) + ", span " +
+                                               std::to_string(at % spans_[linear]) + " is zero or not finite";
+    throw Failure("store", where + ": " + what, "the store is damaged: try `esparse verify`");
   }
   return std::move(decoder_);
 }

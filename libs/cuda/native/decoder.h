@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "../kernels/arguments.h"
+#include "../kernels/encoding.h"
 #include "device.h"
 #include "uploader.h"
 
@@ -55,12 +56,32 @@ struct DecoderShape {
 enum Role { kQ, kK, kV, kO, kGate, kUp, kDown, kRoles };
 constexpr const char* kRoleNames[kRoles] = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
 
-// A linear in the host's memory, of no rows where a block has none: 2:4 as the store has it (`StoredSparse`), or, without indices, dense rows.
+// Integers in the host's memory, as the store has them (`StoredIntegers`).
+struct HostIntegers {
+  int bits = 0;  // 0: the weights are bf16
+  int span = 0;  // survivors that share a scale
+  const std::uint8_t* codes = nullptr;
+  const std::uint16_t* scales = nullptr;
+};
+
+// A linear in the host's memory, of no rows where a block has none: 2:4 as the store has it (`StoredSparse`, or integers), or,
+// without indices, dense rows of bf16 or of integers.
 struct HostLinear {
-  int rows, cols;
-  const std::uint16_t* values;
-  const std::uint32_t* indices;
-  const std::int32_t* permutation;  // 2:4: the channel at each place of the shuffled order
+  int rows = 0, cols = 0;
+  const std::uint16_t* values = nullptr;  // bf16
+  const std::uint32_t* indices = nullptr;
+  const std::int32_t* permutation = nullptr;  // 2:4: the channel at each place of the shuffled order
+  HostIntegers integers{};
+
+  // Throws Failure 'internal' for integers that the kernels do not have.
+  Encoding encoding() const;
+  int survivors() const { return survivors_of(indices != nullptr); }
+  int survivors_of(bool sparse) const { return sparse ? cols / 2 : cols; }
+  int spans() const { return (survivors() + integers.span - 1) / integers.span; }
+  int vectors() const { return (survivors() + 15) / 16 * integers.bits / 2; }
+  std::size_t stored_tiles() const { return (static_cast<std::size_t>(rows) + kTileRows - 1) / kTileRows; }
+  std::size_t code_bytes() const { return stored_tiles() * vectors() * kCodeVector; }
+  std::size_t scale_bytes() const { return stored_tiles() * spans() * kTileRows * 2; }
 };
 
 // What a block has beside its linears, in the host's memory; null where it has none.
@@ -88,7 +109,7 @@ struct HostExpert {
 
 // What is outside of the blocks, in the host's memory.
 struct HostOuter {
-  const std::uint16_t *embedding, *head;
+  HostLinear embedding, head;  // a tied head has no rows
   const std::uint16_t* positions;  // rows of learned positions, or null
   std::size_t position_count;
   const float *norm, *shift;
@@ -99,10 +120,11 @@ struct HostOuter {
 };
 
 struct Linear {
-  bool sparse = false;
+  Encoding encoding = Encoding::kDense;
   int rows = 0, cols = 0;  // padded, as the device has them
   DeviceArray<std::uint8_t> packed;
-  const Format& format() const { return sparse ? kSparseFormat : kDenseFormat; }
+  bool sparse() const { return is_sparse(encoding); }
+  Format format() const { return format_of(encoding); }
   int blocks() const { return cols / format().inputs; }
   int tiles() const { return (rows + kTileRows - 1) / kTileRows; }
   int panels() const { return (rows + kPanelRows - 1) / kPanelRows; }
@@ -148,10 +170,13 @@ HeadArguments heads_of(const Layer& layer, const DecoderShape& shape);
 struct Decoder {
   DecoderShape shape;
   std::vector<Layer> layers;
-  DeviceArray<std::uint16_t> embedding;      // rows
+  DeviceArray<std::uint16_t> embedding;      // rows; or, as the store has them:
+  DeviceArray<std::uint8_t> embedding_codes;
+  DeviceArray<std::uint16_t> embedding_scales;
+  StoredIntegers embedding_integers{};       // of these two; without codes, where the embedding is bf16
   DeviceArray<std::uint16_t> positions;      // rows that are added to them; none where there are no such
   DeviceArray<float> norm, shift;            // before the head
-  Linear head;                               // dense: heads are not pruned
+  Linear head;                               // not 2:4: heads are not pruned
   DeviceArray<std::uint16_t> natural;        // what dense linears that read a norm are given: sources in natural order
   DeviceArray<float> rotary;                 // [tables][positions][dims / 2]: cosine and sine
   DeviceArray<std::int32_t> rows[3];         // the row of q, k and v at each place, -1: filled up; none: as stored
@@ -162,13 +187,13 @@ class DecoderLoader {
  public:
   DecoderLoader(const Device& device, const DecoderShape& shape, CuStream stream);
 
-  // A tied head is null. `rotary`: so many tables, one after the other. Rows of q, k and v: null as they are stored.
+  // `rotary`: so many tables, one after the other. Rows of q, k and v: null as they are stored.
   void outer(const HostOuter& from);
-  // q, k and v are all 2:4 or all dense; so are gate and up.
+  // q, k and v are of one encoding; so are gate and up.
   void block(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]);
-  // Of a block that has been given. Experts are all 2:4 or all dense, in gate and up, and in down.
+  // Of a block that has been given. Experts are bf16, all 2:4 or all dense, in gate and up, and in down.
   void expert(int index, int expert, const HostExpert& from);
-  // Throws Failure 'store' where a group's positions cannot be, naming it. Frees what only loading needs.
+  // Throws Failure 'store' where a group's positions, or a scale, cannot be, naming it. Frees what only loading needs.
   std::unique_ptr<Decoder> finish();
 
  private:
@@ -177,6 +202,10 @@ class DecoderLoader {
             TilePlaces places, std::size_t checked);
   void pack_dense(const std::uint16_t* rows, const HostLinear& from, const Linear& linear, const RowOrder& order,
                   std::uint8_t* to, int tiles, TilePlaces places);
+  void pack_integers(const StoredIntegers& from, const Linear& linear, std::uint8_t* to, int tiles, TilePlaces places);
+  // Checks positions, which are staged, and scales.
+  StoredIntegers checked_integers(const HostLinear& from, const std::uint8_t* codes, const std::uint16_t* scales,
+                                  const RowOrder& order, std::size_t checked);
   void pack_whole(const HostLinear& from, Linear& linear, const RowOrder& order, std::size_t checked);
   std::size_t rotary_floats_ = 0;  // of a table
   // Of the channels of the stream, zeros up to `hidden`; none of null.
@@ -191,8 +220,10 @@ class DecoderLoader {
   CuStream stream_;
   Uploader uploader_;
   std::unique_ptr<Decoder> decoder_;
-  DeviceArray<std::uint8_t> staged_values_, staged_indices_;
-  DeviceArray<unsigned long long> wrong_;  // [layers][roles]
+  DeviceArray<std::uint8_t> staged_values_, staged_indices_, staged_scales_;
+  // [layers][roles], then the head and the embedding: groups of positions, and after all of these scales.
+  DeviceArray<unsigned long long> wrong_;
+  std::vector<int> spans_;  // of each of them, for the message
 };
 
 }  // namespace esparse

@@ -3,6 +3,7 @@
 #pragma once
 #include <string>
 
+#include "../kernels/encoding.h"
 #include "../kernels/prefill_arguments.h"
 
 namespace esparse {
@@ -30,13 +31,39 @@ inline std::string activate_sums_name(Activation activation) {
          "EEEvNS_6PlanesEPKfbPhi";
 }
 
+constexpr const char* kCheckIntegerPositions = "_ZN7esparse23check_integer_positionsEPKjiiPy";
+constexpr const char* kCheckScales = "_ZN7esparse12check_scalesEPKtiiPy";
+constexpr const char* kRepackIntegers =
+    "_ZN7esparse15repack_integersENS_14StoredIntegersENS_12IntegerOrderEPhNS_10TilePlacesE";
+constexpr const char* kEmbedIntegers = "_ZN7esparse14embed_integersEPKiNS_14StoredIntegersEPfiifS1_PKt";
+
+// Of the class of weights, with its length.
+inline std::string weights_name(Encoding encoding) {
+  switch (encoding) {
+    case Encoding::kSparse:
+      return "6Sparse";
+    case Encoding::kDense:
+      return "5Dense";
+    case Encoding::kSparseInt8:
+      return "10SparseInt8";
+    case Encoding::kSparseInt4:
+      return "10SparseInt4";
+    case Encoding::kSparseInt4Fine:
+      return "14SparseInt4Fine";
+    case Encoding::kDenseInt8:
+      return "9DenseInt8";
+    default:
+      return "9DenseInt4";
+  }
+}
+
 constexpr const char* kScoreExperts = "_ZN7esparse13score_expertsENS_14RouteArgumentsE";
 constexpr const char* kRoute = "_ZN7esparse5routeENS_14RouteArgumentsE";
 constexpr const char* kGatherRows = "_ZN7esparse11gather_rowsENS_15GatherArgumentsE";
 constexpr const char* kCombineExperts = "_ZN7esparse15combine_expertsENS_16CombineArgumentsE";
 
-inline std::string expert_linear_name(bool sparse) {
-  return std::string("_ZN7esparse13expert_linearINS_") + (sparse ? "6Sparse" : "5Dense") +
+inline std::string expert_linear_name(Encoding encoding) {
+  return std::string("_ZN7esparse13expert_linearINS_") + weights_name(encoding) +
          "EEEvNS_21ExpertLinearArgumentsE";
 }
 inline std::string activate_experts_name(Activation activation) {
@@ -52,14 +79,14 @@ inline std::string append_positions_name(int dims) {
   return "_ZN7esparse16append_positionsILi" + std::to_string(dims) + "EEEvNS_18AttentionArgumentsE";
 }
 
-inline std::string linear_name(bool sparse, int tokens, int warps, Input input, Output output) {
-  return std::string("_ZN7esparse6linearINS_") + (sparse ? "6Sparse" : "5Dense") + "ELi" + std::to_string(tokens) +
+inline std::string linear_name(Encoding encoding, int tokens, int warps, Input input, Output output) {
+  return std::string("_ZN7esparse6linearINS_") + weights_name(encoding) + "ELi" + std::to_string(tokens) +
          "ELi" + std::to_string(warps) + "ELNS_5InputE" + std::to_string(static_cast<int>(input)) +
          "ELNS_6OutputE" + std::to_string(static_cast<int>(output)) + "EEEvNS_15LinearArgumentsE";
 }
 
-inline std::string linear_wide_name(bool sparse, int tokens) {
-  return std::string("_ZN7esparse11linear_wideINS_") + (sparse ? "6Sparse" : "5Dense") + "ELi" + std::to_string(tokens) +
+inline std::string linear_wide_name(Encoding encoding, int tokens) {
+  return std::string("_ZN7esparse11linear_wideINS_") + weights_name(encoding) + "ELi" + std::to_string(tokens) +
          "EEEvNS_15LinearArgumentsE";
 }
 
@@ -72,8 +99,8 @@ inline std::string append_name(int dims) {
 inline std::string attend_chunk_name(int dims) {
   return "_ZN7esparse12attend_chunkILi" + std::to_string(dims) + "EEEvNS_16PrefillAttentionE";
 }
-inline std::string prefill_linear_name(bool sparse, int tile, PrefillOutput output) {
-  return std::string("_ZN7esparse14prefill_linearINS_") + (sparse ? "6Sparse" : "5Dense") + "ELi" +
+inline std::string prefill_linear_name(Encoding encoding, int tile, PrefillOutput output) {
+  return std::string("_ZN7esparse14prefill_linearINS_") + weights_name(encoding) + "ELi" +
          std::to_string(tile) + "ELNS_13PrefillOutputE" + std::to_string(static_cast<int>(output)) +
          "EEEvNS_16PrefillArgumentsE";
 }

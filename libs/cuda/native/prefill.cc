@@ -30,13 +30,13 @@ int qkv_rows(const DecoderShape& s) { return (s.heads + 2 * s.kv_heads) * s.dims
 struct Prefill::LinearLaunch {
   PrefillOutput output;
   PrefillArguments args{};
-  bool sparse = false;
+  Encoding encoding = Encoding::kDense;
   const Activations* from[kMaxSegments];
   int row_tiles = 0;
 
   LinearLaunch(PrefillOutput output, int out_rows) : output(output) { args.out_rows = out_rows; }
   void add(const Linear& linear, const std::uint8_t* weights, TilePlaces places, const Activations& activations) {
-    sparse = linear.sparse;
+    encoding = linear.encoding;
     args.blocks = linear.blocks();
     const int before = args.segment_count == 0 ? 0 : args.segments[args.segment_count - 1].first_row +
                                                          args.segments[args.segment_count - 1].rows;
@@ -136,7 +136,7 @@ void Prefill::launch(const LinearLaunch& linear) {
   for (int i = 0; i < args.segment_count; i++) {
     args.activations[i] = linear.from[i]->maps[tile == kPrefillTiles[0] ? 0 : 1];
   }
-  device_.launch(stream_, prefill_linear_name(linear.sparse, tile, linear.output),
+  device_.launch(stream_, prefill_linear_name(linear.encoding, tile, linear.output),
                  {{static_cast<unsigned>(linear.row_tiles), ceil_div(tokens_, tile), 1},
                   kPrefillThreads,
                   kPrefillShared,
@@ -182,32 +182,30 @@ void Prefill::attend(const Layer& layer, int index) {
 
 void Prefill::enqueue() {
   const DecoderShape& s = decoder_.shape;
-  device_.launch(stream_, kEmbed, {{static_cast<unsigned>(tokens_), 1, 1}, kEmbedThreads, 0, true}, inputs_.data(),
-                 decoder_.embedding.data(), residual_.data(), s.hidden, s.channels, s.embedding_factor, inputs_.data() + tokens_,
-                 static_cast<const std::uint16_t*>(nullptr));
+  embed(device_, decoder_, stream_, tokens_, inputs_.data(), inputs_.data() + tokens_, residual_.data());
   for (int index = 0; index < s.layers; index++) {
     const Layer& layer = decoder_.layers[index];
     const auto& orders = layer.orders;
-    norm(layer.attention.before, {&orders[kQ], &orders[kK], &orders[kV]}, layer.q.sparse ? 3 : 1);
+    norm(layer.attention.before, {&orders[kQ], &orders[kK], &orders[kV]}, layer.q.sparse() ? 3 : 1);
     LinearLaunch qkv(PrefillOutput::kRows, qkv_rows(s));
     qkv.args.out = qkv_.data();
     qkv.add(layer.q, layer.q.packed.data(), {0, 1}, normed_[0]);
-    qkv.add(layer.k, layer.k.packed.data(), {0, 1}, normed_[layer.k.sparse ? 1 : 0]);
-    qkv.add(layer.v, layer.v.packed.data(), {0, 1}, normed_[layer.v.sparse ? 2 : 0]);
+    qkv.add(layer.k, layer.k.packed.data(), {0, 1}, normed_[layer.k.sparse() ? 1 : 0]);
+    qkv.add(layer.v, layer.v.packed.data(), {0, 1}, normed_[layer.v.sparse() ? 2 : 0]);
     launch(qkv);
     attend(layer, index);
     LinearLaunch o(PrefillOutput::kAdded, s.hidden);
     o.args.added = residual_.data();
     o.add(layer.o, layer.o.packed.data(), {0, 1}, attended_);
     launch(o);
-    norm(layer.mlp.before, {&orders[kGate], &orders[kUp], nullptr}, layer.gate.sparse ? 2 : 1);
+    norm(layer.mlp.before, {&orders[kGate], &orders[kUp], nullptr}, layer.gate.sparse() ? 2 : 1);
     LinearLaunch gate(PrefillOutput::kRows, s.inner);
     gate.args.out = activated_.rows.data();
     gate.add(layer.gate, layer.gate_up.data(), {0, 2}, normed_[0]);
     launch(gate);
     LinearLaunch up(PrefillOutput::kGated, s.inner);
     up.args.out = activated_.rows.data();
-    up.add(layer.up, layer.gate_up.data(), {1, 2}, normed_[layer.up.sparse ? 1 : 0]);
+    up.add(layer.up, layer.gate_up.data(), {1, 2}, normed_[layer.up.sparse() ? 1 : 0]);
     launch(up);
     LinearLaunch down(PrefillOutput::kAdded, s.hidden);
     down.args.added = residual_.data();

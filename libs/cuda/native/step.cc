@@ -37,6 +37,20 @@ int qkv_rows(const DecoderShape& s) { return (s.heads + 2 * s.kv_heads) * s.dims
 
 }  // namespace
 
+void embed(const Device& device, const Decoder& decoder, CuStream stream, unsigned tokens, const std::int32_t* ids,
+           const std::int32_t* positions, float* residual) {
+  const DecoderShape& s = decoder.shape;
+  const Device::Launch how{{tokens, 1, 1}, kEmbedThreads, 0, true};
+  const std::uint16_t* const learned = decoder.positions.count() == 0 ? nullptr : decoder.positions.data();
+  if (decoder.embedding_integers.codes != nullptr) {
+    device.launch(stream, kEmbedIntegers, how, ids, decoder.embedding_integers, residual, s.hidden, s.channels,
+                  s.embedding_factor, positions, learned);
+    return;
+  }
+  const std::uint16_t* const table = decoder.embedding.data();
+  device.launch(stream, kEmbed, how, ids, table, residual, s.hidden, s.channels, s.embedding_factor, positions, learned);
+}
+
 std::size_t page_bytes_of(const DecoderShape& shape) {
   return static_cast<std::size_t>(shape.layers) * 2 * shape.kv_heads * kPagePositions * shape.dims * 2;
 }
@@ -72,15 +86,16 @@ std::size_t Step::ExpertBuffers::bytes(const DecoderShape& s) {
 // A linear of up to three segments, or a pair, as it is put together.
 struct Step::LinearLaunch {
   int tokens;
-  bool sparse;
+  Encoding encoding;
   int cols;
   LinearArguments args{};
   Input input = Input::kFragments;
   Output output = Output::kPlanes;
 
-  LinearLaunch(int tokens, const Linear& first, float* out) : tokens(tokens), sparse(first.sparse), cols(first.cols) {
+  LinearLaunch(int tokens, const Linear& first, float* out) : tokens(tokens), encoding(first.encoding), cols(first.cols) {
     args.out = out;
   }
+  bool sparse() const { return is_sparse(encoding); }
   // A segment of plain outputs, after those before.
   void add(const Linear& linear, LinearActivations activations) {
     args.activations[args.segment_count] = activations;
@@ -300,16 +315,16 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
   const DecoderShape& s = decoder_.shape;
   const NormInput input = norm_input(given, weight);
   std::vector<LinearActivations> out;
-  const auto source = [&](int i) { return linear.sparse ? sources[i].data() : decoder_.natural.data(); };
+  const auto source = [&](int i) { return linear.sparse() ? sources[i].data() : decoder_.natural.data(); };
   if (s.plain() && variant.tokens <= kNormedTokens) {
     linear.input = Input::kNormed;
     linear.args.norm = input;
     for (int i = 0; i < readers; i++) out.push_back({nullptr, source(i)});
     return out;
   }
-  NormArguments args{input, variant.tokens, {}, linear.sparse ? readers : 1};
+  NormArguments args{input, variant.tokens, {}, linear.sparse() ? readers : 1};
   for (int i = 0; i < readers; i++) {
-    const int own = linear.sparse ? i : 0;
+    const int own = linear.sparse() ? i : 0;
     args.readers[own] = {source(own), normed_[own].data()};
     out.push_back({normed_[own].data(), nullptr});
   }
@@ -340,10 +355,10 @@ Planes Step::enqueue_experts(const Variant& variant, const Layer& layer, const G
   device_.launch(stream_, kScoreExperts, {{ceil_div(s.experts, kScoreThreads / kLanes), tokens, 1}, kScoreThreads, 0, true}, route);
   device_.launch(stream_, kRoute, {{1, 1, 1}, kRouteThreads, 0, true}, route);
 
-  const unsigned sets = experts.gate.sparse ? 2 : 1;
+  const unsigned sets = experts.gate.sparse() ? 2 : 1;
   GatherArguments gather{of.rows.data(), of.expert_of.data(), of.token_of.data(), {}, 0, s.hidden, of.gathered.data()};
-  for (int i = 0; i < 2; i++) gather.sources[i] = experts.gate.sparse ? experts.sources[i].data() : decoder_.natural.data();
-  gather.source_stride = experts.gate.sparse ? s.hidden : 0;
+  for (int i = 0; i < 2; i++) gather.sources[i] = experts.gate.sparse() ? experts.sources[i].data() : decoder_.natural.data();
+  gather.source_stride = experts.gate.sparse() ? s.hidden : 0;
   device_.launch(stream_, kGatherRows, {{groups, sets, 1}, kGatherThreads, 0, true}, gather);
 
   const auto linear = [&](const Linear& from, const std::uint8_t* first, const std::uint8_t* second, unsigned sets,
@@ -352,7 +367,7 @@ Planes Step::enqueue_experts(const Variant& variant, const Layer& layer, const G
                                static_cast<int>(sets), fragments, of.expert_of.data(), out, 0};
     const unsigned linears = second == nullptr ? 1 : 2;
     args.out_rows = from.rows * static_cast<int>(linears);
-    device_.launch(stream_, expert_linear_name(from.sparse),
+    device_.launch(stream_, expert_linear_name(from.encoding),
                    {{static_cast<unsigned>(args.panels) * linears, groups, 1}, kLinearThreads, 0, true}, args);
   };
   linear(experts.gate, experts.gates.data(), experts.ups.data(), sets, of.gathered.data(), of.sums.data());
@@ -370,10 +385,10 @@ Planes Step::enqueue_experts(const Variant& variant, const Layer& layer, const G
 // Pairs are activated by the linear itself where it sums whole rows; else their planes are given.
 Planes Step::launch(LinearLaunch& linear) {
   LinearArguments& args = linear.args;
-  const Format format = linear.sparse ? kSparseFormat : kDenseFormat;
+  const Format format = format_of(linear.encoding);
   LinearProblem problem{format, {}, args.segment_count, linear.cols, linear.tokens};
   for (int s = 0; s < args.segment_count; s++) problem.panels[s] = args.segments[s].panels;
-  problem.sets = linear.sparse && linear.output != Output::kPlanes ? 2 : 1;
+  problem.sets = linear.sparse() && linear.output != Output::kPlanes ? 2 : 1;
   problem.normed = linear.input == Input::kNormed;
   const bool wide = linear_is_wide(problem);
   const LinearTuning tuning = chosen_tuning(problem);
@@ -383,15 +398,16 @@ Planes Step::launch(LinearLaunch& linear) {
   for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
   args.blocks = linear.cols / format.inputs;
   if (wide) {
-    device_.launch(stream_, linear_wide_name(linear.sparse, linear.tokens),
-                   {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), 1},
+    device_.launch(stream_, linear_wide_name(linear.encoding, wide_tokens(problem)),
+                   {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes),
+                     static_cast<unsigned>(wide_groups(problem))},
                     kLinearThreads,
                     static_cast<unsigned>(args.plan.shared),
                     true},
                    args);
     return {args.out, args.plan.planes, linear.tokens, args.out_rows};
   }
-  device_.launch(stream_, linear_name(linear.sparse, kernel_tokens(linear.tokens), tuning.warps, linear.input, linear.output),
+  device_.launch(stream_, linear_name(linear.encoding, kernel_tokens(linear.tokens), tuning.warps, linear.input, linear.output),
                  {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes),
                    static_cast<unsigned>(token_groups(linear.tokens))},
                   kLinearThreads,
@@ -488,9 +504,7 @@ void Step::enqueue_mlp(const Variant& variant, const Layer& layer, const Given& 
 Step::Given Step::enqueue_blocks(const Variant& variant) {
   const DecoderShape& s = decoder_.shape;
   const unsigned tokens = variant.tokens;
-  device_.launch(stream_, kEmbed, {{tokens, 1, 1}, kEmbedThreads, 0, true}, inputs_.data(), decoder_.embedding.data(),
-                 residual_[0].data(), s.hidden, s.channels, s.embedding_factor, inputs_.data() + kMaxRows,
-                 decoder_.positions.count() == 0 ? nullptr : decoder_.positions.data());
+  embed(device_, decoder_, stream_, tokens, inputs_.data(), inputs_.data() + kMaxRows, residual_[0].data());
   Given given;
   for (int index = 0; index < s.layers; index++) {
     const Layer& layer = decoder_.layers[index];

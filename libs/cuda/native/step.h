@@ -22,6 +22,10 @@ struct Cache {
 
 std::size_t page_bytes_of(const DecoderShape& shape);
 
+// The residual stream of tokens, by their ids and positions.
+void embed(const Device& device, const Decoder& decoder, CuStream stream, unsigned tokens, const std::int32_t* ids,
+           const std::int32_t* positions, float* residual);
+
 struct StepWants {
   bool several;    // a sequence has several tokens among the rows, in order
   bool head;       // logits are wanted of a row,

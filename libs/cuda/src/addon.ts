@@ -37,7 +37,7 @@ export interface NativeDecoder {
   begin(
     shape: ReturnType<typeof nativeShape>,
     maxPages: number,
-    ptx: readonly [decode: string, sample: string, prefill: string],
+    ptx: readonly [decoding: readonly string[], prefill: readonly string[]],
     weightBytes: number,
     promptTokens: number,
   ): boolean;

@@ -10,21 +10,39 @@ import {
   type TokenChoice,
   type TokenReport,
 } from './choices.ts';
-import { requireRunnable } from './limits.ts';
+import { deviceEncoding, requireRunnable, type DeviceBits } from './limits.ts';
 import { nativeShape, type DecoderShape } from './shape.ts';
 
 /** The linears of a block, in the order in which `block` takes them; without a gate, what is before down is `gate`. */
 export const DECODER_LINEARS = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const;
 
-/** A linear's weights in bf16: 2:4 as the store has it (index-v1), or, without indices, dense rows. */
-export interface StoredLinear {
+interface LinearShape {
   readonly rows: number;
   readonly cols: number;
-  readonly values: Uint16Array;
-  readonly indices?: Uint8Array;
+  /** 2:4; without, all weights are there. */
+  readonly indices?: Uint8Array | undefined;
   /** 2:4: the channel at each place of the shuffled order. @default the natural order */
   readonly permutation?: Int32Array | undefined;
 }
+
+/** Weights in bf16: 2:4 as the store has it (index-v1), or, without indices, dense rows. */
+export interface Bf16Linear extends LinearShape {
+  readonly values: Uint16Array;
+}
+
+/** Weights as integers with scales, as the store has them (quantized-v1), 2:4 or dense: see `deviceEncoding` for which. */
+export interface IntegerLinear extends LinearShape {
+  readonly bits: DeviceBits;
+  /** Groups that share a scale. */
+  readonly span: number;
+  /** The codes. */
+  readonly values: Uint8Array;
+  /** bf16. */
+  readonly scales: Uint16Array;
+}
+
+/** A linear's weights. */
+export type StoredLinear = Bf16Linear | IntegerLinear;
 
 /** What a GPU says of itself. */
 export interface CommonFacts {
@@ -57,10 +75,10 @@ export interface GpuUsage {
 
 /** The weights outside of the blocks. */
 export interface OuterWeights {
-  /** (vocab x hidden), bf16. */
-  readonly embedding: Uint16Array;
-  /** (vocab x hidden), bf16. @default the embedding: a tied head */
-  readonly head: Uint16Array | undefined;
+  /** (vocab x hidden), dense. */
+  readonly embedding: StoredLinear;
+  /** (vocab x hidden), dense. @default the embedding: a tied head */
+  readonly head: StoredLinear | undefined;
   /** (hidden), of the norm before the head. */
   readonly norm: Float32Array;
   /** (hidden), what it adds, where it is a layer norm. */
@@ -180,14 +198,24 @@ export class CudaDecoder {
    *
    * @param weightBytes what its weights take on the device, and what loading takes besides
    * @param promptTokens the most tokens of a `prefill`
+   * @param bits of the integers among its weights: their kernels are loaded
    * @throws EsparseError 'unsupported' for a shape that the kernels do not have, or a GPU with too little memory;
    * 'unavailable' where others hold it
    */
-  begin(shape: DecoderShape, maxPages: number, weightBytes: number, promptTokens: number): void {
+  begin(
+    shape: DecoderShape,
+    maxPages: number,
+    weightBytes: number,
+    promptTokens: number,
+    bits: ReadonlySet<DeviceBits>,
+  ): void {
     requireRunnable(shape);
     const ptx = (name: string) => readFileSync(path.join(import.meta.dirname, `../ptx/${name}.ptx`), 'utf8');
+    const integers = [...bits].map((of) => `int${of}`);
+    const decoding = ['decode', 'sample', ...integers];
+    const prefill = ['prefill', ...integers.map((of) => `prefill_${of}`)];
     calling(() => {
-      const all = [ptx('decode'), ptx('sample'), ptx('prefill')] as const;
+      const all = [decoding.map(ptx), prefill.map(ptx)] as const;
       this.#prefills = this.#native.begin(nativeShape(shape), maxPages, all, weightBytes, promptTokens);
     });
   }
@@ -212,20 +240,20 @@ export class CudaDecoder {
   }
 
   /**
-   * @param linears by the order of `DECODER_LINEARS`, `up` undefined without a gate, and all of the MLP's of a mixture; q, k and v are all 2:4 or all dense, as
-   * are gate and up
+   * @param linears by the order of `DECODER_LINEARS`, `up` undefined without a gate, and all of the MLP's of a mixture; q, k and
+   * v are of one encoding, as are gate and up
    */
   block(index: number, parts: BlockParts, linears: readonly (StoredLinear | undefined)[]): void {
-    const sparse = linears.map((linear) => (linear === undefined ? undefined : linear.indices !== undefined));
-    if (sparse[0] !== sparse[1] || sparse[0] !== sparse[2] || (sparse[5] ?? sparse[4]) !== sparse[4]) {
-      throw new EsparseError('internal', 'linears that are read together are 2:4 together, or none is');
+    const kinds = linears.map((linear) => linear && kindOf(linear));
+    if (kinds[0] !== kinds[1] || kinds[0] !== kinds[2] || (kinds[5] ?? kinds[4]) !== kinds[4]) {
+      throw new EsparseError('internal', 'linears that are read together are of one encoding');
     }
     calling(() => {
       this.#native.block(index, parts, linears);
     });
   }
 
-  /** An expert of a block that has been given, one after the other: gates and ups are all 2:4 or all dense, and so are downs. */
+  /** An expert of a block that has been given, one after the other, in bf16: gates and ups are all 2:4 or all dense, and so are downs. */
   expert(block: number, expert: number, linears: readonly StoredLinear[], biases: ExpertBiases): void {
     calling(() => {
       this.#native.expert(block, expert, linears, biases);
@@ -236,8 +264,8 @@ export class CudaDecoder {
    * Ends the loading, and makes the key-value cache.
    *
    * @param cacheBytes the most that it may take. @default nine tenths of what memory is left
-   * @throws EsparseError 'store' naming the block and linear whose indices are no choice of 2 of 4; 'usage' for a cache
-   * that does not fit
+   * @throws EsparseError 'store' naming the block and linear whose indices are no choice of 2 of 4, or whose scale is
+   * zero or not finite; 'usage' for a cache that does not fit
    */
   finish(cacheBytes = 0): { readonly pages: number; readonly pageBytes: number } {
     return calling(() => this.#native.finish(cacheBytes));
@@ -316,6 +344,13 @@ export class CudaDecoder {
   close(): void {
     this.#native.close();
   }
+}
+
+/** What the device has a linear as. */
+function kindOf(linear: StoredLinear): string | undefined {
+  const { cols, indices } = linear;
+  const pattern = indices === undefined ? { keep: 1, group: 1 } : { keep: 2, group: 4 };
+  return deviceEncoding({ cols, ...pattern, ...('bits' in linear ? linear : {}) });
 }
 
 function nativeWants({

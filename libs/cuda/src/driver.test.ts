@@ -22,7 +22,7 @@ interface Walked {
 
 /** Opens a small decoder, runs it with one token and with several, and says how it ended. */
 const walkOf = ({ headDims: [stored, device], kinds, rows, outer = '', part, block = '', heads }: Walked) => `
-const sizes = { hidden: 252, inner: 372, layers: 2, heads: 4, kvHeads: 2, headDim: ${stored}, deviceHeadDim: ${device}, vocab: 501 };
+const sizes = { hidden: 252, inner: 372, layers: 4, heads: 4, kvHeads: 2, headDim: ${stored}, deviceHeadDim: ${device}, vocab: 501 };
 const numbers = { epsilon: 1e-5, headEpsilon: 1e-5, afterEpsilon: 1e-5, embeddingFactor: 2, scale: 0.125 };
 const shape = { ...sizes, ...numbers, alpha: 1, limit: 7, experts: 0, top: 0, normalises: false, sinks: false, ${kinds} };
 const order = (n) => Int32Array.from({ length: n }, (_, i) => n - 1 - i);
@@ -30,17 +30,30 @@ const filled = (heads) => Int32Array.from({ length: heads * ${device} }, (_, i) 
 const tiled = (rows) => Math.ceil(rows / 16) * 16;
 const sparse = (rows, cols) => ({ rows, cols, values: new Uint16Array(tiled(rows) * cols / 2), indices: new Uint8Array(tiled(rows) * cols / 8), permutation: order(cols) });
 const dense = (rows, cols) => ({ rows, cols, values: new Uint16Array(rows * cols) });
+// Survivors of 4 bits with a scale for 16 or 32 of them, all weights of 8 bits with one for 32, all scales 1.
+const integers = (bits, pruned, span) => (rows, cols) => {
+  const survivors = pruned ? cols / 2 : cols, sixteens = Math.ceil(survivors / 16), tiles = Math.ceil(rows / 16);
+  const spans = Math.ceil((pruned ? cols / 4 : cols) / span);
+  return {
+    rows, cols, bits, span,
+    values: new Uint8Array(tiles * sixteens * bits / 2 * 64),
+    scales: new Uint16Array(tiles * spans * 16).fill(0x3f80),
+    ...(pruned && { indices: new Uint8Array(tiles * sixteens * 64), permutation: order(cols) }),
+  };
+};
 const linears = (make) => [make(${4 * stored}, 252), make(${2 * stored}, 252), make(${2 * stored}, 252), make(252, ${4 * stored}), make(372, 252), shape.gated ? make(372, 252) : undefined, make(252, 372)];
 let decoder;
 try {
   decoder = new CudaDecoder(0);
   const prefills = decoder.begin(shape, 4, ptx, 1 << 20, 200);
   const channels = new Float32Array(252);
-  decoder.outer({ embedding: new Uint16Array(501 * 252), norm: channels, rotary: new Float32Array(256 * ${device}), tables: 2, rows: ${rows}, ${outer} });
+  decoder.outer({ embedding: dense(501, 252), norm: channels, rotary: new Float32Array(256 * ${device}), tables: 2, rows: ${rows}, ${outer} });
   const part = ${part};
   const parts = { attention: part, mlp: part, ${block} };
   decoder.block(0, parts, linears(sparse));
   decoder.block(1, { ...parts, window: 9, rotary: 1, ${heads} }, linears(dense));
+  decoder.block(2, parts, linears(integers(4, true, 16)));
+  decoder.block(3, parts, [...linears(integers(8, false, 32)).slice(0, 4), ...linears(integers(4, true, 8)).slice(4)]);
   const { pages } = decoder.finish(0);
   const inputs = new Int32Array(64 * 7);
   for (const rows of [1, 2, 3, 5, 16, 17, 64, 1]) {
@@ -129,6 +142,7 @@ test('a decoder is loaded and run through the driver alone, by kernels of the PT
         'argmax',
       ],
       ...['check_positions', 'repack_sparse', 'repack_dense'],
+      ...['check_integer_positions', 'check_scales', 'repack_integers'],
       ...[
         'count_history',
         'score_parts',
@@ -253,4 +267,32 @@ test('a device that is lost in the middle of a step says so, and whatever fails,
     expect([fault, failure(fault).message]).toEqual([fault, expect.stringContaining('a made fault')]);
     expect([fault, driver.held()]).toEqual([fault, expect.objectContaining(NOTHING)]);
   }
+});
+
+/** A decoder whose embedding and head are integers; `head`: a head of its own, or none. */
+const integerTables = (head: string) =>
+  WALK.replace('embedding: dense(501, 252),', `embedding: integers(8, false, 32)(501, 252), head: ${head},`);
+
+test('an embedding of integers is read as it is, tied to the head or not', () => {
+  for (const head of ['undefined', 'integers(4, false, 32)(501, 252)', 'dense(501, 252)']) {
+    expect(runWithAddon(integerTables(head), driver.environment('')).out).toBe('ran\n');
+    expect(driver.held()).toMatchObject(NOTHING);
+    const embeds = driver.held().kernels.filter((name) => /esparse\d+embed/.test(name));
+    expect(embeds).toEqual([expect.stringContaining('embed_integers')]);
+  }
+});
+
+test('what is found of damaged integers is said, with where it is', () => {
+  // The driver says of every check that it has found this.
+  const found = (faults: string) =>
+    JSON.parse(runWithAddon(integerTables('undefined'), driver.environment(faults)).out) as unknown;
+  expect(found('damaged-scales=9')).toMatchObject({
+    kind: 'store',
+    message: 'block 2: q_proj: the scale of row 2, span 1 is zero or not finite',
+    hint: expect.stringContaining('esparse verify'),
+  });
+  expect(found('damaged=77')).toMatchObject({
+    kind: 'store',
+    message: expect.stringContaining('block 0: q_proj'),
+  });
 });

@@ -17,7 +17,14 @@ export {
   type RunWants,
   type StoredLinear,
 } from './decoder.ts';
-export { packedBytes, requireRunnable } from './limits.ts';
+export {
+  deviceEncoding,
+  encodingBits,
+  packedBytes,
+  requireRunnable,
+  type DeviceBits,
+  type DeviceEncoding,
+} from './limits.ts';
 export {
   deviceHeadDim,
   type DecoderActivation,

@@ -54,10 +54,13 @@ export function fakeDriver() {
 /** Runs JavaScript in a process of its own, as `decoder` has the addon's class and `ptx` the kernels; gives what it prints. */
 export function runWithAddon(script: string, env: NodeJS.ProcessEnv): { status: number | null; out: string } {
   const addon = JSON.stringify(path.join(HOME, 'build/Release/esparse_cuda.node'));
-  const ptx = JSON.stringify(
-    ['decode', 'sample', 'prefill'].map((name) => path.join(HOME, `ptx/${name}.ptx`)),
-  );
-  const before = `const { CudaDecoder } = require(${addon}); const ptx = ${ptx}.map((file) => require('node:fs').readFileSync(file, 'utf8'));`;
+  const modules = [
+    ['decode', 'sample', 'int8', 'int4'],
+    ['prefill', 'prefill_int8', 'prefill_int4'],
+  ];
+  const ptx = JSON.stringify(modules.map((names) => names.map((name) => path.join(HOME, `ptx/${name}.ptx`))));
+  const read = "file => require('node:fs').readFileSync(file, 'utf8')";
+  const before = `const { CudaDecoder } = require(${addon}); const ptx = ${ptx}.map((files) => files.map(${read}));`;
   const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', `${before}\n${script}`], { env });
   return { status, out: stdout.toString() + stderr.toString() };
 }

@@ -12,7 +12,11 @@ export const PTX = path.join(HOME, 'ptx');
 export const MODULES = {
   decode: '90',
   sample: '90',
+  int8: '90',
+  int4: '90',
   prefill: '90a',
+  prefill_int8: '90a',
+  prefill_int4: '90a',
   block: '90',
   statistics: '90',
   tune: '90',

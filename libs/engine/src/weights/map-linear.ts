@@ -1,6 +1,13 @@
 import type { LinearWeights } from '@esparse/kernels';
 import type { LinearAttributes } from '@esparse/model-store';
-import { encodingOf, PERMUTATION, type EncodedData } from '@esparse/sparsity';
+import {
+  encodingOf,
+  PERMUTATION,
+  type EncodedData,
+  type OwnLinear,
+  type PackedLinear,
+  type QuantizedLinear,
+} from '@esparse/sparsity';
 import { mapArray } from './map-array.ts';
 import type { ArrayGroup } from './model-arrays.ts';
 
@@ -22,6 +29,23 @@ export async function mapLinear(
   name: string,
   attributes: LinearAttributes,
 ): Promise<MappedLinear> {
+  const { linear, ...sizes } = await mapEncoded(group, name, attributes);
+  return { weights: encodingOf(attributes).weights(linear), ...sizes };
+}
+
+/** What has such attributes. */
+type LinearOf<Attributes> = Attributes extends { readonly bits: infer Bits }
+  ? QuantizedLinear & { readonly bits: Bits }
+  : Attributes extends { readonly dtype: string }
+    ? PackedLinear
+    : OwnLinear;
+
+/** The same as the store has it. */
+export async function mapEncoded<Attributes extends LinearAttributes>(
+  group: ArrayGroup,
+  name: string,
+  attributes: Attributes,
+): Promise<{ linear: LinearOf<Attributes>; bytes: number; permutationBytes: number }> {
   const encoding = encodingOf(attributes);
   const mapped: Record<string, EncodedData[string]> = {};
   let [bytes, permutationBytes] = [0, 0];
@@ -33,5 +57,6 @@ export async function mapLinear(
     if (array === PERMUTATION) permutationBytes += data.byteLength;
     else bytes += data.byteLength;
   }
-  return { weights: encoding.weights(encoding.linear(attributes, mapped)), bytes, permutationBytes };
+  const linear = encoding.linear(attributes, mapped) as LinearOf<Attributes>;
+  return { linear, bytes, permutationBytes };
 }

@@ -15,7 +15,7 @@ export const cudaBackend: Backend = {
     try {
       const weights = await DecoderWeights.open(arrays, description, program);
       const maxPages = Math.ceil(maxContext / PAGE_POSITIONS);
-      decoder.begin(program.shape, maxPages, weights.deviceBytes, maxStepTokens);
+      decoder.begin(program.shape, maxPages, weights.deviceBytes, maxStepTokens, weights.bits);
       await weights.load(decoder, maxContext, signal);
       const cache = decoder.finish(kvBytes);
       return createCudaModel({

@@ -1,13 +1,17 @@
 import {
+  deviceEncoding,
   deviceHeadDim,
+  encodingBits,
   packedBytes,
   PAGE_POSITIONS,
   type CudaDecoder,
+  type DeviceBits,
+  type DeviceEncoding,
   type PartVectors,
   type StoredLinear,
 } from '@esparse/cuda';
 import { EsparseError } from '@esparse/errors';
-import { widenReference, type RowTable } from '@esparse/kernels';
+import { TILE_ROWS, VECTOR_BYTES, widenReference, type RowTable } from '@esparse/kernels';
 import {
   biasSlot,
   expertPart,
@@ -15,9 +19,9 @@ import {
   type ModelDescription,
   type TensorSpec,
 } from '@esparse/model';
-import { densePath, linearAttributesOf } from '@esparse/model-store';
-import { isPacked, isPermutation, packedShapes, unpackLinear } from '@esparse/sparsity';
-import { mapArray } from '../../weights/map-array.ts';
+import { densePath, linearAttributesOf, type LinearAttributes } from '@esparse/model-store';
+import { isPacked, isPermutation, unpackToHalf } from '@esparse/sparsity';
+import { mapEncoded } from '../../weights/map-linear.ts';
 import { mapMatrix } from '../../weights/map-matrix.ts';
 import type { ArrayGroup, ModelArrays } from '../../weights/model-arrays.ts';
 import type { WeightBytes } from '../backend.ts';
@@ -25,26 +29,36 @@ import type { DecoderProgram } from './decoder-program.ts';
 import type { NormProgram } from './read-block.ts';
 import { fillingOrder, inRowOrder, rowsOfHeads, turningOrder, turnsOf } from './turning-rows.ts';
 
-/** Linears that are read together, by their places in `DECODER_LINEARS`: one kernel, so one format. */
+/** Linears that are read together, by their places in `DECODER_LINEARS`: one kernel, so one encoding. */
 const TOGETHER = [[0, 1, 2], [3], [4, 5], [6]] as const;
 
-/** Which of a block's linears stay 2:4 on the device; the others are dense there. */
-type Sparse = readonly boolean[];
+/** What a block's linears are on the device, each; undefined where a block has none. */
+type Encodings = readonly (DeviceEncoding | undefined)[];
+
+/** What a store says of a linear that the kernels can be given: 16-bit floats, or integers of 8 and 4 bits. */
+type DeviceAttributes =
+  | Extract<LinearAttributes, { readonly dtype: string }>
+  | (Extract<LinearAttributes, { readonly bits: number }> & { readonly bits: DeviceBits });
 
 /** The weights of a model, and how they come to the device. */
 export class DecoderWeights {
   readonly bytes: WeightBytes;
   /** What the device needs for them, and while they are loaded. */
   readonly deviceBytes: number;
-  /** Linears that are packed in another pattern than 2:4, or read together with one that is not, and so are dense there. */
+  /**
+   * Linears that are stored in a way that the kernels do not have (another pattern than 2:4, scales for too few inputs), or read
+   * together with one that is stored in another way, and so are dense bf16 there.
+   */
   readonly expanded: number;
+  /** Bits of the integers among them. */
+  readonly bits: ReadonlySet<DeviceBits>;
   readonly #description: ModelDescription;
   readonly #program: DecoderProgram;
   readonly #outer: ArrayGroup;
   readonly #blocks: readonly {
     readonly group: ArrayGroup;
-    readonly sparse: Sparse;
-    readonly experts: Sparse;
+    readonly encodings: Encodings;
+    readonly experts: Encodings;
   }[];
 
   private constructor(
@@ -60,29 +74,37 @@ export class DecoderWeights {
     const experts = Array.from({ length: program.experts?.experts ?? 0 }, (_, expert) =>
       this.#expertSpecs(expert),
     );
-    this.#blocks = places.map((group) => ({
+    this.#blocks = places.map((group, block) => ({
       group,
-      sparse: sparseOf(group, specs),
-      experts: sparseOfExperts(group, experts),
+      encodings: encodingsOf(group, specs, block),
+      experts: encodingsOfExperts(group, experts, block),
     }));
     const { shape } = program;
-    const table = shape.vocab * shape.hidden * 2;
-    const head = packedBytes({ rows: shape.vocab, cols: shape.hidden }, false);
+    // Refused before anything is loaded, as the others are.
+    if (program.positions !== undefined) attributesAt(outer, program.positions.table);
+    const outerEncoding = (name: string) => storedEncoding(attributesAt(outer, name), shape.hidden);
+    const [ofTable, ofHead] = [outerEncoding(program.embedding), outerEncoding(program.head)];
+    const tableSize = { rows: shape.vocab, cols: shape.hidden };
+    const table = tableBytes(tableSize, attributesAt(outer, program.embedding));
+    const head = packedBytes(tableSize, ofHead ?? 'dense');
+    const used = new Set([ofTable, ofHead]);
     let [linears, dense, expanded] = [0, 0, 0];
-    for (const { group, sparse, experts: ofExperts } of this.#blocks) {
-      const add = (spec: LinearSpec | undefined, isSparse: boolean) => {
-        if (spec === undefined) return;
-        linears += packedBytes(spec, isSparse);
+    for (const [block, { group, encodings, experts: ofExperts }] of this.#blocks.entries()) {
+      const add = (spec: LinearSpec | undefined, encoding: DeviceEncoding | undefined) => {
+        if (spec === undefined || encoding === undefined) return;
+        linears += packedBytes(spec, encoding);
         dense += spec.rows * spec.cols * 2;
-        if (!isSparse && linearAttributesOf(group, spec.name) !== undefined) expanded++;
+        used.add(encoding);
+        if (storedEncoding(attributesOf(group, spec, block), spec.cols) !== encoding) expanded++;
       };
-      for (const [i, spec] of specs.entries()) add(spec, sparse[i]!);
-      for (const own of experts) for (const [i, spec] of own.entries()) add(spec, ofExperts[i]!);
+      for (const [i, spec] of specs.entries()) add(spec, encodings[i]);
+      for (const own of experts) for (const [i, spec] of own.entries()) add(spec, ofExperts[i]);
     }
     this.expanded = expanded;
+    this.bits = new Set([...used].flatMap((encoding) => (encoding && encodingBits(encoding)) ?? []));
     this.bytes = { mapped: linears + table + head, linears, permutations: 0, denseLinears: dense, head };
     const staging = Math.max(
-      table,
+      shape.vocab * shape.hidden * 2,
       ...[...specs, ...(experts[0] ?? [])].map((spec) => (spec ? spec.rows * spec.cols * 2 : 0)),
     );
     this.deviceBytes = linears + table + head + staging;
@@ -91,7 +113,7 @@ export class DecoderWeights {
   /**
    * Reads what the store says of a model's arrays, and none of them.
    *
-   * @throws EsparseError 'unsupported' for a dtype that the kernels do not have
+   * @throws EsparseError 'unsupported' for an encoding that the kernels do not have
    */
   static async open(
     arrays: ModelArrays,
@@ -126,11 +148,11 @@ export class DecoderWeights {
       rotary: ropes.map((spec) => turnsOf(spec, deviceHeadDim(headDim), positions)),
       rows: rows && [rows.query, rows.key, rows.value],
     });
-    for (const [block, { group, sparse, experts }] of this.#blocks.entries()) {
+    for (const [block, { group, encodings, experts }] of this.#blocks.entries()) {
       signal?.throwIfAborted();
       const linears: (StoredLinear | undefined)[] = [];
       for (const [i, spec] of this.#specs().entries()) {
-        linears.push(spec && (await this.#linear(group, spec, block, sparse[i]!)));
+        linears.push(spec && (await this.#linear(group, spec, block, encodings[i]!)));
       }
       decoder.block(block, await this.#parts(block, group, rows), linears);
       for (let expert = 0; expert < (this.#program.experts?.experts ?? 0); expert++) {
@@ -143,12 +165,13 @@ export class DecoderWeights {
   async #loadExpert(
     decoder: CudaDecoder,
     { block, group, expert }: { readonly block: number; readonly group: ArrayGroup; readonly expert: number },
-    sparse: Sparse,
+    encodings: Encodings,
   ): Promise<void> {
     const specs = this.#expertSpecs(expert);
     const [gate, up, down] = specs;
     const linears: StoredLinear[] = [];
-    for (const [i, spec] of specs.entries()) linears.push(await this.#linear(group, spec, block, sparse[i]!));
+    for (const [i, spec] of specs.entries())
+      linears.push(await this.#linear(group, spec, block, encodings[i]!));
     const vector = this.#blockVectors(block, group);
     const biases = { inner: await biasOf([gate, up], vector), down: await biasOf([down], vector) };
     decoder.expert(block, expert, linears, biases);
@@ -222,7 +245,12 @@ export class DecoderWeights {
     const { positions } = this.#program;
     if (positions === undefined) return undefined;
     const { hidden } = this.#description;
-    const table = await this.#outerMatrix(positions.table);
+    const { values: table } = await this.#matrix(
+      this.#outer,
+      positions.table,
+      this.#outerTensor(positions.table),
+      'dense',
+    );
     const out = new Uint16Array(Math.ceil(count / PAGE_POSITIONS) * PAGE_POSITIONS * hidden);
     out.set(table.subarray(positions.offset * hidden, (positions.offset + count) * hidden));
     return out;
@@ -250,67 +278,75 @@ export class DecoderWeights {
     return named(this.#description.outerTensors, name);
   }
 
-  #outerMatrix(name: string): Promise<Uint16Array> {
+  #outerMatrix(name: string): Promise<StoredLinear> {
     return this.#matrix(this.#outer, name, this.#outerTensor(name));
   }
 
-  async #linear(group: ArrayGroup, spec: LinearSpec, block: number, sparse: boolean): Promise<StoredLinear> {
+  async #linear(
+    group: ArrayGroup,
+    spec: LinearSpec,
+    block: number,
+    encoding: DeviceEncoding,
+  ): Promise<StoredLinear> {
     const { name, rows, cols } = spec;
-    const attributes = linearAttributesOf(group, name);
+    const weight = spec.weight(block);
+    const attributes = attributesAt(group, name);
     if (attributes === undefined) {
-      const weight = spec.weight(block);
-      return {
-        rows,
-        cols,
-        values: await this.#matrix(group, densePath(weight), { name: weight, shape: [rows, cols] }),
-      };
+      return this.#matrix(group, densePath(weight), { name: weight, shape: [rows, cols] }, encoding);
     }
     const where = `block ${block}: ${name}`;
-    if (attributes.rows !== rows || attributes.cols !== cols) {
-      throw new EsparseError(
-        'store',
-        `${where}: it is ${attributes.rows} x ${attributes.cols} where the model has ${rows} x ${cols}`,
-      );
-    }
-    if (!isPacked(attributes)) {
-      throw quantizedOnDevice(where);
-    }
-    const { keep, group: size, dtype, encoding, tileRows } = attributes;
-    requireBf16(dtype, where);
-    const shapes = packedShapes({ keep, group: size }, rows, cols);
-    const values = await mapArray(group, `${name}/values`, 'uint16', shapes.values);
-    const indices = await mapArray(group, `${name}/indices`, 'uint8', shapes.indices);
-    const permutation = await mapArray(group, `${name}/permutation`, 'int32', [cols]);
-    if (!isPermutation(permutation, cols)) {
+    requireSize(attributes, [rows, cols], where);
+    return this.#encoded(group, name, attributes, encoding, where);
+  }
+
+  /** What is stored with attributes of its own. */
+  async #encoded(
+    group: ArrayGroup,
+    name: string,
+    attributes: DeviceAttributes,
+    encoding: DeviceEncoding,
+    where: string,
+  ): Promise<StoredLinear> {
+    const { rows, cols } = attributes;
+    if (isPacked(attributes)) requireBf16(attributes.dtype, where);
+    const { linear } = await mapEncoded(group, name, attributes);
+    const { permutation } = linear;
+    if (permutation !== undefined && !isPermutation(permutation, cols)) {
       throw new EsparseError(
         'store',
         `${where}: its permutation does not name each of ${cols} channels once`,
       );
     }
-    if (sparse) return { rows, cols, values, indices, permutation };
-    const pattern = { keep, group: size };
-    return {
-      rows,
-      cols,
-      values: await unpackLinear({
-        encoding,
-        dtype,
-        rows,
-        cols,
-        pattern,
-        tileRows,
-        values,
-        indices,
-        permutation,
-      }),
-    };
+    if (storedEncoding(attributes, cols) !== encoding) {
+      return { rows, cols, values: await unpackToHalf(linear, 'bf16') };
+    }
+    const { indices } = linear;
+    if (!('scales' in linear)) return { rows, cols, values: linear.values, indices, permutation };
+    const { bits, span, values, scales } = linear;
+    return { rows, cols, bits, span, values, scales, indices, permutation };
   }
 
-  async #matrix(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<Uint16Array> {
-    if (linearAttributesOf(group, array) !== undefined) throw quantizedOnDevice(`${group.name}: ${array}`);
+  /** A matrix that is not pruned: as it was, or as integers in its place. */
+  async #matrix(
+    group: ArrayGroup,
+    array: string,
+    { shape }: TensorSpec,
+    encoding?: DeviceEncoding,
+  ): Promise<StoredLinear> {
+    const [rows, cols] = shape as [number, number];
+    const where = `${group.name}: ${array}`;
+    const attributes = attributesAt(group, array);
+    if (attributes !== undefined) {
+      requireSize(attributes, shape, where);
+      if (attributes.group !== 1) {
+        throw new EsparseError('store', `${where}: a matrix that is not pruned is stored as a pruned one`);
+      }
+      const own = storedEncoding(attributes, cols);
+      return this.#encoded(group, array, attributes, encoding ?? own ?? 'dense', where);
+    }
     const { dtype, data } = await mapMatrix(group, array, shape);
-    requireBf16(dtype, `${group.name}: ${array}`);
-    return data as Uint16Array;
+    requireBf16(dtype, where);
+    return { rows, cols, values: data as Uint16Array };
   }
 
   async #vector(group: ArrayGroup, array: string, { shape }: TensorSpec): Promise<Float32Array> {
@@ -341,26 +377,77 @@ async function biasOf(
   return Float32Array.from(all.flat());
 }
 
-/** A linear is 2:4 on the device where it is in the store, and so are all that are read together with it. */
-function sparseOf(group: ArrayGroup, specs: readonly (LinearSpec | undefined)[]): Sparse {
-  const is = specs.map((spec) => {
-    const attributes = spec && linearAttributesOf(group, spec.name);
-    return spec === undefined || (attributes?.keep === 2 && attributes.group === 4);
-  });
-  return specs.map((_, i) =>
-    TOGETHER.find((places) => places.some((group) => group === i))!.every((group) => is[group]),
-  );
+/** What the store says of a linear, or of the matrix in its place; undefined where that is plain. */
+function attributesOf(group: ArrayGroup, { name, weight }: LinearSpec, block: number) {
+  return attributesAt(group, name) ?? attributesAt(group, densePath(weight(block)));
 }
 
-/** The same of gate, up and down of all experts, whose kernels are one. */
-function sparseOfExperts(group: ArrayGroup, experts: readonly (readonly LinearSpec[])[]): Sparse {
-  const is = [0, 1, 2].map((i) =>
-    experts.every((specs) => {
-      const attributes = linearAttributesOf(group, specs[i]!.name);
-      return attributes?.keep === 2 && attributes.group === 4;
+/** @throws EsparseError 'unsupported' naming what is stored as the kernels do not have it */
+function attributesAt(group: ArrayGroup, name: string): DeviceAttributes | undefined {
+  const attributes = linearAttributesOf(group, name);
+  if (attributes === undefined || isPacked(attributes)) return attributes;
+  const where = `${group.name}: ${name}`;
+  if (!('bits' in attributes)) throw refused(`${where} has the encoding ${attributes.encoding}`);
+  const { bits } = attributes;
+  if (bits === 3) throw refused(`${where} is integers of 3 bits`);
+  return { ...attributes, bits };
+}
+
+/** The encoding that the device has for what is stored so; undefined where it has none. */
+function storedEncoding(attributes: DeviceAttributes | undefined, cols: number): DeviceEncoding | undefined {
+  return attributes === undefined ? 'dense' : deviceEncoding({ ...attributes, cols });
+}
+
+/** A linear is on the device what it is in the store where all that are read together with it are the same; else dense bf16. */
+function encodingsOf(
+  group: ArrayGroup,
+  specs: readonly (LinearSpec | undefined)[],
+  block: number,
+): Encodings {
+  const own = specs.map((spec) => spec && storedEncoding(attributesOf(group, spec, block), spec.cols));
+  return specs.map((spec, i) => {
+    if (spec === undefined) return undefined;
+    const together = TOGETHER.find((places) => places.some((place) => place === i))!;
+    const encoding = own[i];
+    const same = together.every((place) => specs[place] === undefined || own[place] === encoding);
+    return encoding !== undefined && same ? encoding : 'dense';
+  });
+}
+
+/** Bytes of an embedding on the device: as the store has it. */
+function tableBytes(
+  { rows, cols }: { rows: number; cols: number },
+  attributes: DeviceAttributes | undefined,
+) {
+  if (attributes === undefined || !('bits' in attributes)) return rows * cols * 2;
+  const { bits, span } = attributes;
+  const tiles = Math.ceil(rows / TILE_ROWS);
+  const vectors = (Math.ceil(cols / 16) * bits) / 2;
+  return tiles * (vectors * VECTOR_BYTES + Math.ceil(cols / span) * TILE_ROWS * 2);
+}
+
+/**
+ * The same of gate, up and down of all experts, whose kernels are one, of bf16.
+ *
+ * @throws EsparseError 'unsupported' naming an expert's linear that is integers
+ */
+function encodingsOfExperts(
+  group: ArrayGroup,
+  experts: readonly (readonly LinearSpec[])[],
+  block: number,
+): Encodings {
+  const own = experts.map((specs) =>
+    specs.map((spec) => {
+      const attributes = attributesOf(group, spec, block);
+      if (attributes !== undefined && !isPacked(attributes)) {
+        throw refused(`${group.name}: ${spec.name}, of an expert, is integers`);
+      }
+      return storedEncoding(attributes, spec.cols);
     }),
   );
-  return [is[0]! && is[1]!, is[0]! && is[1]!, is[2]!];
+  const allOf = (...places: readonly number[]) =>
+    own.every((expert) => places.every((place) => expert[place] === 'sparse')) ? 'sparse' : 'dense';
+  return [allOf(0, 1), allOf(0, 1), allOf(2)];
 }
 
 function f32Of(table: RowTable): Float32Array {
@@ -369,17 +456,28 @@ function f32Of(table: RowTable): Float32Array {
     : Float32Array.from(widenReference(table.dtype, table.data));
 }
 
-function quantizedOnDevice(where: string): EsparseError {
-  return new EsparseError('unsupported', `${where} is quantized: the CUDA kernels take bf16`, {
-    hint: 'use --device cpu',
-  });
+function requireSize(
+  { rows, cols }: LinearAttributes,
+  [ofRows, ofCols]: readonly number[],
+  where: string,
+): void {
+  if (rows === ofRows && cols === ofCols) return;
+  throw new EsparseError(
+    'store',
+    `${where}: it is ${rows} x ${cols} where the model has ${ofRows} x ${ofCols}`,
+  );
 }
 
 function requireBf16(dtype: string, where: string): void {
-  if (dtype === 'bf16') return;
-  throw new EsparseError('unsupported', `${where} is ${dtype}: the CUDA kernels take bf16`, {
-    hint: 'use --device cpu',
-  });
+  if (dtype !== 'bf16') throw refused(`${where} is ${dtype}`);
+}
+
+function refused(what: string): EsparseError {
+  return new EsparseError(
+    'unsupported',
+    `${what}: the CUDA kernels take bf16 and, but for experts of mixtures, int8 and int4`,
+    { hint: 'use --device cpu' },
+  );
 }
 
 function named<T extends { readonly name: string }>(all: readonly T[], name: string): T {

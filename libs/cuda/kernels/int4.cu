@@ -1,0 +1,13 @@
+// The decode linears of weights of 4 bits, as one module, which is loaded where a model has such weights.
+#include "integer_weights.cuh"
+#include "linear_instances.cuh"
+
+namespace esparse {
+
+LINEARS(SparseInt4)
+WIDE(SparseInt4, 32)
+LINEARS(SparseInt4Fine)
+LINEARS(DenseInt4)
+WIDE(DenseInt4, 32)
+
+}  // namespace esparse

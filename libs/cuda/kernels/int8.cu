@@ -1,0 +1,12 @@
+// The decode linears of weights of 8 bits, as one module, which is loaded where a model has such weights.
+#include "integer_weights.cuh"
+#include "linear_instances.cuh"
+
+namespace esparse {
+
+LINEARS(SparseInt8)
+WIDE(SparseInt8, 32)
+LINEARS(DenseInt8)
+WIDE(DenseInt8, 32)
+
+}  // namespace esparse

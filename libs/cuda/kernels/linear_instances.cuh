@@ -1,0 +1,31 @@
+// Every decode linear of a kind of weights, for a module: LINEARS(Sparse). The host finds them by name
+// (`native/kernel_names.h`).
+#pragma once
+#include "linear.cuh"
+#include "linear_wide.cuh"
+
+#define LINEAR(weights, tokens, warps, input, output) \
+  template __global__ void linear<weights, tokens, warps, Input::input, Output::output>( \
+      const __grid_constant__ LinearArguments);
+#define LINEARS_OF_ONE(weights) \
+  LINEAR(weights, 1, 8, kNormed, kPlanes) \
+  LINEAR(weights, 1, 8, kNormed, kSwiglu) \
+  LINEAR(weights, 1, 8, kFragments, kPlanes)
+#define LINEARS_OF_WHOLE_ROWS(weights, tokens) \
+  LINEAR(weights, tokens, 8, kFragments, kPlanes) \
+  LINEAR(weights, tokens, 8, kFragments, kSwiglu)
+#define LINEARS_OF_PARTS(weights, tokens, warps) \
+  LINEAR(weights, tokens, warps, kFragments, kPlanes) \
+  LINEAR(weights, tokens, warps, kFragments, kPairedPlanes)
+#define LINEARS(weights) \
+  LINEARS_OF_ONE(weights) \
+  LINEARS_OF_WHOLE_ROWS(weights, 2) \
+  LINEARS_OF_WHOLE_ROWS(weights, 4) \
+  LINEARS_OF_PARTS(weights, 4, 4) \
+  LINEARS_OF_WHOLE_ROWS(weights, 8) \
+  LINEARS_OF_PARTS(weights, 8, 4) \
+  LINEARS_OF_PARTS(weights, 8, 2) \
+  LINEARS_OF_PARTS(weights, 16, 4) \
+  LINEARS_OF_PARTS(weights, 16, 2) \
+  LINEARS_OF_PARTS(weights, 16, 1)
+#define WIDE(weights, tokens) template __global__ void linear_wide<weights, tokens>(const __grid_constant__ LinearArguments);
