@@ -255,6 +255,7 @@ export class CudaDecoder {
 
   /** An expert of a block that has been given, one after the other, in bf16: gates and ups are all 2:4 or all dense, and so are downs. */
   expert(block: number, expert: number, linears: readonly StoredLinear[], biases: ExpertBiases): void {
+    if (linears.some((linear) => 'bits' in linear)) throw new EsparseError('internal', 'experts are bf16');
     calling(() => {
       this.#native.expert(block, expert, linears, biases);
     });
