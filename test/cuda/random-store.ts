@@ -82,7 +82,11 @@ export async function writeRandomStore(
       ...shape,
       encoding: QUANTIZED,
       tileRows: TILE_ROWS,
-      values: random.codes(tiles * vectors * bytes),
+      values: withoutFilling(random.codes(tiles * vectors * bytes), {
+        vectors,
+        bits,
+        survivors: (cols / pattern.group) * pattern.keep,
+      }),
       // The greatest number is as large as the greatest weight of bf16.
       scales: random.scales(elementCount(scales), scaleFor(name, all ? cols : cols / 2) / 2 ** (bits - 1)),
       indices: indices && random.fields(elementCount(indices) / 4),
@@ -139,6 +143,22 @@ export async function writeRandomStore(
   }
   await run.finish({ blocks: description.blocks });
   await run.close();
+}
+
+/** Zeros where a row's numbers have ended, as every writer leaves there: bytes [tile][vector][row][4]. */
+function withoutFilling(
+  codes: Uint8Array,
+  { vectors, bits, survivors }: { vectors: number; bits: QuantizedBits; survivors: number },
+): Uint8Array {
+  const bytesOfVector = TILE_ROWS * 4;
+  for (let filling = survivors; filling < (vectors * 32) / bits; filling++) {
+    const mask = bits === 8 ? 0 : filling & 4 ? 0x0f : 0xf0;
+    const vector = Math.floor((filling * bits) / 32);
+    for (let at = vector * bytesOfVector; at < codes.length; at += vectors * bytesOfVector) {
+      for (let row = 0; row < TILE_ROWS; row++) codes[at + 4 * row + (filling & 3)]! &= mask;
+    }
+  }
+  return codes;
 }
 
 /** Outputs are as large as inputs. */

@@ -38,7 +38,7 @@ test('people install five packages', () => {
 describe.each([
   ['@esparse/api', 450],
   ['@esparse/cli', 5 * KIB],
-  ['@esparse/cuda', 1.25 * KIB],
+  ['@esparse/cuda', 2.75 * KIB],
   ['@esparse/kernels', 2 * KIB],
   ['@esparse/testing', 600],
 ])('%s', (name, mostKib) => {

@@ -22,7 +22,8 @@ export function compileEmulation(name: string, cuda = false) {
   const sources = [file(`${name}.cc`)];
   const flags = ['-O1', '-Wall', '-Wextra', '-Werror'];
   if (cuda) {
-    flags.push('-std=c++20', '-Wno-unknown-pragmas', '-fno-extern-tls-init', '-include', file('cuda.h'));
+    const foreign = ['-Wno-unknown-pragmas', '-Wno-sign-compare'];
+    flags.push('-std=c++20', ...foreign, '-fno-extern-tls-init', '-include', file('cuda.h'));
     sources.push(file('threads.cc'));
   } else {
     flags.push('-std=c++17');
