@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { esparse } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
@@ -49,9 +49,22 @@ test.each(['qwen3-moe', 'qwen3-moe-shares'])(
   '%s is refused by name before anything is loaded',
   async (name) => {
     withDriver('driver', 'cuMemAlloc=2');
-    const model = path.join(REPOSITORY, 'test/fixtures/transformers', name);
+    const model = scratch(name);
+    await cp(path.join(REPOSITORY, 'test/fixtures/transformers', name), model, { recursive: true });
+    // A command that evaluates reads its text first.
+    await cp(path.join(EXAMPLE_MODEL, 'tokenizer.json'), path.join(model, 'tokenizer.json'));
     expect(
-      await esparse('eval', '--model', model, '--device', 'cuda', '--text', EXAMPLE_EVALUATION),
+      await esparse(
+        'eval',
+        '--model',
+        model,
+        '--device',
+        'cuda',
+        '--text',
+        EXAMPLE_EVALUATION,
+        '--seqlen',
+        '32',
+      ),
     ).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('qwen3-moe model: some of its layers have experts, and others an MLP'),
