@@ -53,6 +53,7 @@ test('the public surface is this', () => {
      "safetensorsHeader",
      "scatterMatrix",
      "setElements",
+     "setExternal",
      "shapeOf",
      "shardName",
      "tensorBytes",
