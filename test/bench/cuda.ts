@@ -1,6 +1,6 @@
 /**
  * Decoding and prefill on an NVIDIA GPU, through the engine: `npm run bench:cuda -- [--shape 1b|8b] [--store FOLDER]`;
- * `--layers N` for a model of fewer, under a profiler.
+ * `--layers N` for a model of fewer, under a profiler; `--only prune` for the pruner's arithmetic, see `cuda-prune.ts`.
  * Random weights, 2:4 and dense, in one run.
  */
 import { existsSync } from 'node:fs';
@@ -16,6 +16,7 @@ import {
   type SamplingParams,
 } from '@esparse/engine';
 import { writeRandomStore } from '../cuda/random-store.ts';
+import { benchPruning } from './cuda-prune.ts';
 import { heading, median, print } from './table.ts';
 
 const SHAPES = {
@@ -52,11 +53,12 @@ const { values: flags } = parseArgs({
     store: { type: 'string' },
     layers: { type: 'string' },
     sparse: { type: 'boolean', default: false },
+    only: { type: 'string', default: 'engine' },
+    torch: { type: 'string' },
   },
 });
 const shape = SHAPES[flags.shape as keyof typeof SHAPES];
 const sizes = { ...shape, num_hidden_layers: Number(flags.layers ?? shape.num_hidden_layers) };
-const home = flags.store ?? (await mkdtemp(path.join(tmpdir(), 'esparse-bench-')));
 
 const promptOf = (engine: Engine, length: number, seed: number) =>
   Uint32Array.from({ length }, (_, t) => (t * 7919 + seed) % engine.description.vocab);
@@ -112,34 +114,40 @@ function printMemory(engine: Engine): void {
   });
 }
 
-try {
-  for (const dense of flags.sparse ? [false] : [false, true]) {
-    const store = path.join(home, `${flags.shape}-${dense ? 'dense' : 'sparse'}.zarr`);
-    if (!existsSync(store)) await writeRandomStore(store, sizes, dense);
-    const started = performance.now();
-    const engine = await openEngine({ store, device: 'cuda', maxContext: 4096 });
-    const opened = (performance.now() - started) / 1000;
-    heading(
-      `${flags.shape}, ${dense ? 'dense' : '2:4'}, ${String(engine.device.gpu)}, ${PROMPT} tokens in the cache`,
-    );
-    print({ name: 'opened', measured: `${opened.toFixed(2)} s` });
-    printMemory(engine);
-    for (const length of PROMPTS) {
-      const seconds = await prefill(engine, length);
-      print({ name: `a prompt of ${length}`, measured: `${(seconds * 1e3).toFixed(2)} ms` });
-      print({ name: `  tokens a second`, measured: (length / seconds).toFixed(0) });
-    }
-    for (const count of [1, 2, 4, 8, 16]) {
-      const step = await decode(engine, count);
-      print({ name: `a step of ${count}`, measured: `${(step * 1e6).toFixed(0)} us` });
-      print({ name: `  tokens a second`, measured: (count / step).toFixed(0) });
-      for (const [name, sampling] of Object.entries(SAMPLED)) {
-        const sampled = await decode(engine, count, sampling);
-        print({ name: `  ${name}`, measured: `${(1e6 * (sampled - step)).toFixed(0)} us more` });
+async function benchEngine(): Promise<void> {
+  const home = flags.store ?? (await mkdtemp(path.join(tmpdir(), 'esparse-bench-')));
+  try {
+    for (const dense of flags.sparse ? [false] : [false, true]) {
+      const store = path.join(home, `${flags.shape}-${dense ? 'dense' : 'sparse'}.zarr`);
+      if (!existsSync(store)) await writeRandomStore(store, sizes, dense);
+      const started = performance.now();
+      const engine = await openEngine({ store, device: 'cuda', maxContext: 4096 });
+      const opened = (performance.now() - started) / 1000;
+      heading(
+        `${flags.shape}, ${dense ? 'dense' : '2:4'}, ${String(engine.device.gpu)}, ${PROMPT} tokens in the cache`,
+      );
+      print({ name: 'opened', measured: `${opened.toFixed(2)} s` });
+      printMemory(engine);
+      for (const length of PROMPTS) {
+        const seconds = await prefill(engine, length);
+        print({ name: `a prompt of ${length}`, measured: `${(seconds * 1e3).toFixed(2)} ms` });
+        print({ name: `  tokens a second`, measured: (length / seconds).toFixed(0) });
       }
+      for (const count of [1, 2, 4, 8, 16]) {
+        const step = await decode(engine, count);
+        print({ name: `a step of ${count}`, measured: `${(step * 1e6).toFixed(0)} us` });
+        print({ name: `  tokens a second`, measured: (count / step).toFixed(0) });
+        for (const [name, sampling] of Object.entries(SAMPLED)) {
+          const sampled = await decode(engine, count, sampling);
+          print({ name: `  ${name}`, measured: `${(1e6 * (sampled - step)).toFixed(0)} us more` });
+        }
+      }
+      await engine.close();
     }
-    await engine.close();
+  } finally {
+    if (flags.store === undefined) await rm(home, { recursive: true });
   }
-} finally {
-  if (flags.store === undefined) await rm(home, { recursive: true });
 }
+
+if (flags.only === 'prune') await benchPruning(flags.torch);
+else await benchEngine();
