@@ -9,6 +9,7 @@ test('the public surface is this, and nothing else', () => {
     'commit',
     'createGatherer',
     'disposeStates',
+    'encodePacked',
     'finishStatistics',
     'fromPull',
     'gatherStatistics',
