@@ -12,18 +12,12 @@
 #include <vector>
 
 #include "../kernels/layout.h"
+#include "read_array.h"
 #include "warp.h"
 
 namespace {
 
 using namespace esparse;
-
-template <class T>
-std::vector<T> read_array(std::size_t count) {
-  std::vector<T> out(count);
-  if (std::fread(out.data(), sizeof(T), count, stdin) != count) std::exit(2);
-  return out;
-}
 
 std::uint32_t round_bf16(float x) {
   std::uint32_t bits;

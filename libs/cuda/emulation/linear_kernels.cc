@@ -15,6 +15,7 @@
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/linear_instances.cuh"
 #include "../kernels/repack.cuh"
+#include "read_array.h"
 
 namespace esparse {
 alignas(128) thread_local std::uint8_t shared[256 * 1024];
@@ -24,13 +25,6 @@ alignas(16) thread_local float row[kMaxChannels];
 namespace {
 
 using namespace esparse;
-
-template <class T>
-std::vector<T> read_array(std::size_t count) {
-  std::vector<T> out(count);
-  if (std::fread(out.data(), sizeof(T), count, stdin) != count) std::exit(2);
-  return out;
-}
 
 struct Shape {
   int rows, cols, tokens, survivors, span, vectors, spans;

@@ -1,6 +1,7 @@
 import { maskOf, pack, unpack } from '@esparse/kernels';
 import fc from 'fast-check';
 import { compileEmulation } from './testing/emulation.ts';
+import { numbers, shuffled } from './testing/numbers.ts';
 
 const linear = compileEmulation('linear');
 afterAll(() => {
@@ -24,26 +25,6 @@ const cases = (blockInputs: number) =>
     ordered: fc.boolean(),
     seed: fc.nat(),
   });
-
-/** Small numbers from a seed: xorshift. */
-function numbers(seed: number): (below: number) => number {
-  let state = (seed ^ 0x9e3779b9) | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
-function shuffled(next: (below: number) => number, count: number): Int32Array {
-  const order = Int32Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = next(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
-}
 
 /** bf16 of an integer that has 8 bits at most: exact. */
 const bf16 = (value: number) => new Uint32Array(new Float32Array([value]).buffer)[0]! >>> 16;

@@ -1,6 +1,7 @@
 import { indicesOf, putNumber, quantizedLayout, scaleAt, TILE_ROWS, VECTOR_BYTES } from '@esparse/kernels';
 import fc from 'fast-check';
 import { compileEmulation } from './testing/emulation.ts';
+import { numbers, shuffled } from './testing/numbers.ts';
 
 const kernels = compileEmulation('linear_kernels', true);
 afterAll(() => {
@@ -42,17 +43,6 @@ const cases = (kind: Kind): fc.Arbitrary<Case> =>
       const filled = blocks * KINDS[kind].block;
       return { ...rest, filled, cols: filled - missing };
     });
-
-/** Small numbers from a seed: xorshift. */
-function numbers(seed: number): (below: number) => number {
-  let state = (seed ^ 0x9e3779b9) | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 const widened = (bits: number) => new Float32Array(new Uint32Array([bits << 16]).buffer)[0]!;
 
@@ -113,15 +103,6 @@ function run(kind: Kind, shape: Case, stored: Stored, tokens: number, x: Float32
 function outputs(stdout: Buffer, count: number): Float32Array[] {
   const all = new Float32Array(new Uint8Array(stdout).buffer);
   return Array.from({ length: all.length / count }, (_, i) => all.subarray(i * count, (i + 1) * count));
-}
-
-function shuffled(next: (below: number) => number, count: number): Int32Array {
-  const order = Int32Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = next(i + 1);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
 }
 
 const activations = (stored: Stored, count: number) =>
