@@ -47,8 +47,10 @@ export function packPortable(root: string, archive: string, checks: boolean): vo
       if (!repository.workspaces.has(found.name)) copyInstalled(found.folder, path.join(folder, relative));
       else layOut(repository.workspaces.get(found.name)!, root, folder);
     }
-    cpSync(path.join(root, 'LICENSE'), path.join(folder, 'LICENSE'));
-    cpSync(path.join(root, 'package.json'), path.join(folder, 'package.json'));
+    // The checks know the root by nx.json.
+    for (const file of ['LICENSE', 'package.json', ...(checks ? ['nx.json'] : [])]) {
+      cpSync(path.join(root, file), path.join(folder, file));
+    }
     const node = path.join(folder, 'node');
     cpSync(process.execPath, node);
     writeFileSync(path.join(folder, 'esparse'), LAUNCHER);
