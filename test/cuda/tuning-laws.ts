@@ -193,8 +193,14 @@ void test('what is learnt is what the processor learns; masks are kept; equal ru
   assert.notDeepEqual((await tuneBlock({ ...block, seed: 4, backend })).parameters, there.parameters);
 });
 
-for (const bits of [4, 8] as const) {
-  void test(`of weights that will be integers of ${bits} bits the same is learnt, with these in their places`, async () => {
+for (const [bits, pruned] of [
+  [3, true],
+  [4, true],
+  [8, true],
+  [4, false],
+] as const) {
+  const which = pruned ? 'survivors' : 'dense weights';
+  void test(`of ${which} that will be integers of ${bits} bits the same is learnt, with these in their places`, async () => {
     const block = await prunedBlock();
     const cols = new Map(
       linearsOf(block.description, block.block).map((linear) => [weightSlot(linear.name), linear.cols]),
@@ -205,13 +211,23 @@ for (const bits of [4, 8] as const) {
         if (parameter.mask === undefined || columns === undefined) return [slot, parameter];
         // Reversed: an order that is not looked at would show.
         const permutation = Int32Array.from({ length: columns }, (_, i) => columns - 1 - i);
-        return [slot, { ...parameter, rounding: { bits, positions: 12, permutation } }];
+        const rounding = { bits, positions: 12, permutation };
+        return [slot, { ...parameter, mask: pruned ? parameter.mask : undefined, rounding }];
       }),
     );
     const given = { ...block, parameters };
     const here = await tuneBlock({ ...given, backend: onnxTuning({ threads: 1 }) });
     const there = await tuneBlock({ ...given, backend: cudaTuning(gpu) });
-    const floats = await tuneBlock({ ...block, backend: cudaTuning(gpu), options: { steps: 0 } });
+    const unrounded = new Map(
+      [...parameters].map(([slot, { rounding: _, ...parameter }]): [string, TunedParameter] => [
+        slot,
+        parameter,
+      ]),
+    );
+    const floats = await tuneBlock({
+      ...{ ...block, parameters: unrounded },
+      ...{ backend: cudaTuning(gpu), options: { steps: 0 } },
+    });
     const [before, after] = [
       there.report.heldOutBefore / here.report.heldOutBefore,
       there.report.heldOutAfter / here.report.heldOutAfter,

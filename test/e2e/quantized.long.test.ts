@@ -122,6 +122,27 @@ test('blocks are tuned with their integers: losses fall, what is stored is int4,
   expect(await contentsOf(at('ended'))).toEqual(await contentsOf(at('tuned')));
 }, 240_000);
 
+test('linears left dense are tuned with their integers: losses fall, 3.5 bits a weight, and an equal run has equal bytes; no steps round them alone', async () => {
+  const dense = (store: string, steps: number) => [
+    ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--samples', '24'],
+    ...['--seqlen', '64', '--store', at(store), '--layer', '*=dense', '--dense-values', 'int3'],
+    ...['--pipeline', 'e-sparse-tune', '--set', `steps=${steps}`, '--set', 'batch=4'],
+  ];
+  for (const store of ['dense-tuned', 'dense-again']) await esparseJson(...dense(store, 12));
+  expect(await contentsOf(at('dense-again'))).toEqual(await contentsOf(at('dense-tuned')));
+  const { blocks, totals } = (await esparseJson('inspect', '--store', at('dense-tuned'))) as {
+    blocks: { stages: { heldOutBefore: number; heldOutAfter: number }[] }[];
+    totals: Record<'bytes' | 'denseBytes', number>;
+  };
+  expect((16 * totals.bytes) / totals.denseBytes).toBeCloseTo(3.5, 5);
+  for (const { stages } of blocks)
+    expect(stages[0]!.heldOutAfter).toBeLessThan(0.9 * stages[0]!.heldOutBefore);
+  const tuned = await evaluate('--store', at('dense-tuned'));
+  expect((await evaluate('--store', at('dense-tuned'), '--engine', 'onnx')) / tuned).toBeCloseTo(1, 4);
+  await esparseJson(...dense('dense-rounded', 0));
+  expect(tuned).toBeLessThan(await evaluate('--store', at('dense-rounded')));
+}, 240_000);
+
 test('int3 survivors: 2.75 bits a weight, evaluated alike by engine and ONNX Runtime, and read by Python', async () => {
   await esparseJson(
     ...prune('int3', '--pipeline', 'sparsegpt', '--set', 'values=int3', '--dense-values', 'int3'),

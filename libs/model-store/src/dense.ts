@@ -58,27 +58,46 @@ export interface DenseMatrix {
 
 /**
  * Writes a matrix as integers with scales: a group in the place of the array. Nothing is written where integers do not fit
- * its weights.
+ * its weights as the checkpoint has them: what was learnt since, as integers, is stored as these.
  *
  * @returns why it is not written; undefined where it is
  */
 export async function writeQuantizedDense(
   transaction: Transaction,
   path: string,
-  { checkpoint, tensor, values }: DenseMatrix,
+  { values, ...matrix }: DenseMatrix,
   options: RoundingOptions,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
+  const { rows, cols, rounded, loss } = await roundedMatrix(matrix, options, signal);
+  if (loss > MAX_ROUNDING_LOSS) {
+    return `${matrix.tensor}: rounding to int${options.bits} takes ${(100 * loss).toFixed(1)} % of its energy: it stays as it is`;
+  }
+  const integers = values === undefined ? rounded : roundLinear({ weights: values, rows, cols }, options);
+  await writeLinear(transaction, path, await packQuantized(integers, { rows, cols }), {});
+  return undefined;
+}
+
+/** Whether integers fit a matrix of the checkpoint: `writeQuantizedDense` writes it then. */
+export async function integersFit(
+  matrix: Omit<DenseMatrix, 'values'>,
+  options: RoundingOptions,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  return (await roundedMatrix(matrix, options, signal)).loss <= MAX_ROUNDING_LOSS;
+}
+
+/** What rounding makes of a matrix of the checkpoint, and the part of its energy that this takes. */
+async function roundedMatrix(
+  { checkpoint, tensor }: Omit<DenseMatrix, 'values'>,
+  options: RoundingOptions,
+  signal?: AbortSignal,
+) {
   const { dtype, shape } = checkpoint.info(tensor);
   const [rows, cols] = [shape[0]!, shape[1]!];
-  const weights = values ?? (await tensorToF32(dtype, await checkpoint.read(tensor, signal)));
+  const weights = await tensorToF32(dtype, await checkpoint.read(tensor, signal));
   const rounded = roundLinear({ weights, rows, cols }, options);
-  const loss = roundingLoss(rounded, { weights, rows, cols });
-  if (loss > MAX_ROUNDING_LOSS) {
-    return `${tensor}: rounding to int${options.bits} takes ${(100 * loss).toFixed(1)} % of its energy: it stays as it is`;
-  }
-  await writeLinear(transaction, path, await packQuantized(rounded, { rows, cols }), {});
-  return undefined;
+  return { rows, cols, rounded, loss: roundingLoss(rounded, { weights, rows, cols }) };
 }
 
 /** Reads a dense array, or what is quantized in its place, as f32: exact. */

@@ -1,5 +1,5 @@
 export { readCheckpointLayout, writeCheckpointLayout, type CheckpointLayout } from './checkpoint-layout.ts';
-export { storedDtype, writeChanged, writeDense, writeQuantizedDense } from './dense.ts';
+export { integersFit, storedDtype, writeChanged, writeDense, writeQuantizedDense } from './dense.ts';
 export {
   inspectBlock,
   inspectBlocks,

@@ -46,6 +46,8 @@ const schema = z.object({
     layers: z.record(z.string(), z.string()).optional(),
     /** What matrices that are not pruned are stored as; absent where they are as in the checkpoint. */
     denseValues: z.enum(['int8', 'int4', 'int3']).optional(),
+    /** Whether linears left dense went through block stages, with their integers; absent where none did. */
+    denseTuned: z.literal(true).optional(),
     calibration: z.object({
       samples: z.number().int(),
       seqlen: z.number().int(),

@@ -53,6 +53,12 @@ export interface TuneBlockRequest {
   readonly dense: number;
   readonly heldOut: number;
   readonly seed: number;
+  /** Linears that are not pruned, and tuned as integers of so many bits, with a scale for `group` weights of a row. @default none */
+  readonly denseRounding?: {
+    readonly bits: number;
+    readonly group: number;
+    readonly linears: string[];
+  };
 }
 
 /**

@@ -1,6 +1,13 @@
 import { uniform } from '@esparse/laws';
 import { spanOf } from '@esparse/kernels';
-import { identityOrder, packQuantized, roundLinear, survivorsOf, unpackQuantized } from '@esparse/sparsity';
+import {
+  identityOrder,
+  packQuantized,
+  roundLinear,
+  SCALE_GROUP,
+  survivorsOf,
+  unpackQuantized,
+} from '@esparse/sparsity';
 import { createRounding, roundThrough } from './round-through.ts';
 
 const [ROWS, COLS] = [19, 72];
@@ -22,6 +29,7 @@ function maskOf(keep: number, group: number): Uint8Array {
 test.each([
   [2, 4, 4, 32],
   [2, 4, 8, 32],
+  [2, 4, 3, 32],
   [4, 8, 4, 16],
   [1, 3, 4, 7],
   [2, 4, 4, 100],
@@ -37,6 +45,17 @@ test.each([
     roundThrough(values, mask, { bits, positions: spanOf(keep, size) * group, permutation }, out);
     // Zeros are equal, whatever their sign.
     expect(out.map((value) => value + 0)).toEqual(stored.map((value) => value + 0));
+  },
+);
+
+test.each([8, 4, 3] as const)(
+  'of %i bits, where nothing is pruned: what is run is what will be stored',
+  async (bits) => {
+    const shape = { rows: ROWS, cols: COLS };
+    const stored = unpackQuantized(await packQuantized(roundLinear({ weights: values, ...shape }, { bits }), shape));
+    const rounding = { bits, positions: SCALE_GROUP, permutation: identityOrder(COLS) };
+    const seen = createRounding(new Map([['dense', { values, rounding }]]))(new Map([['dense', values]]));
+    expect(seen.get('dense')!.map((value) => value + 0)).toEqual(stored.map((value) => value + 0));
   },
 );
 

@@ -1,11 +1,11 @@
 import { integerFor, scaleFor, type RoundingOptions } from '@esparse/sparsity';
 
-/** How a matrix's survivors will be stored: as integers of a row that share a scale. */
+/** How a matrix's survivors, or all of its weights, will be stored: as integers of a row that share a scale. */
 export interface IntegerRounding {
   readonly bits: RoundingOptions['bits'];
   /** Positions of a row, in the shuffled order, whose survivors share a scale. */
   readonly positions: number;
-  /** (cols): the original channel at each position. */
+  /** (cols): the original channel at each position; each at its own where nothing is pruned. */
   readonly permutation: Int32Array;
 }
 
@@ -14,11 +14,11 @@ export interface IntegerRounding {
  * that `roundLinear` makes.
  *
  * @param values (rows, cols), in the original order of the channels
- * @param mask 1 where a weight survives; what is pruned becomes 0
+ * @param mask 1 where a weight survives; what is pruned becomes 0. All survive where there is none
  */
 export function roundThrough(
   values: Float32Array,
-  mask: Uint8Array,
+  mask: Uint8Array | undefined,
   { bits, positions, permutation }: IntegerRounding,
   out: Float32Array,
 ): void {
@@ -30,7 +30,7 @@ export function roundThrough(
       let count = 0;
       for (let i = first; i < Math.min(cols, first + positions); i++) {
         const at = row + permutation[i]!;
-        if (mask[at] === 0) {
+        if (mask?.[at] === 0) {
           out[at] = 0;
           continue;
         }
@@ -57,7 +57,7 @@ export function createRounding(
   parameters: ReadonlyMap<string, Rounded & { readonly values: Float32Array }>,
 ): (values: ReadonlyMap<string, Float32Array>) => ReadonlyMap<string, Float32Array> {
   const rounded = [...parameters].flatMap(([slot, { values, mask, rounding }]) =>
-    rounding === undefined || mask === undefined
+    rounding === undefined
       ? []
       : [{ slot, mask, rounding, out: new Float32Array(values.length) }],
   );

@@ -98,6 +98,23 @@ test('of weights that will be integers, these come nearer to the target, and the
   expect(tuned.report.heldOutAfter).toBeLessThan(report.heldOutBefore);
 });
 
+test('so do those of a block of which nothing is pruned', async () => {
+  const parameters = new Map(
+    [...block.parameters].map(([slot, { values, dtype }]): [string, TunedParameter] => {
+      const cols = linearsOf(block.description, 0).find(({ name }) => weightSlot(name) === slot)?.cols;
+      if (cols === undefined) return [slot, { values, dtype }];
+      const permutation = Int32Array.from({ length: cols }, (_, i) => i);
+      return [slot, { values, dtype, rounding: { bits: 3, positions: 8, permutation } }];
+    }),
+  );
+  const { report, parameters: tuned } = await tuneBlock({
+    ...{ ...block, parameters },
+    options: { ...block.options, learningRate: 1e-3 },
+  });
+  expect(report.heldOutAfter).toBeLessThan(0.85 * report.heldOutBefore);
+  expect([...tuned.keys()]).toEqual([...parameters.keys()]);
+});
+
 test('equal calls give equal bits, whatever the threads; another seed gives others', async () => {
   const few = { ...block, options: { ...block.options, steps: 5 } };
   const [one, two, other] = [

@@ -17,7 +17,7 @@ export interface TunedParameter {
   readonly dtype: HalfDtype | 'f32';
   /** It stays as it is. @default false */
   readonly fixed?: boolean | undefined;
-  /** A pruned matrix whose survivors will be integers: the block is run with these. @default it will be of its dtype */
+  /** A matrix whose survivors, or all of whose weights, will be integers: the block is run with these. @default it will be of its dtype */
   readonly rounding?: IntegerRounding | undefined;
 }
 

@@ -11,6 +11,7 @@ import { languageModel } from './language-model.ts';
 import type { LinearEvents } from './linear-events.ts';
 import type { RunContext } from './run-context.ts';
 import { tuneBlock } from './tune-block.ts';
+import { tunesDense } from './tuned-dense.ts';
 
 /**
  * Takes the linears of a block through the block stages, together, and emits them one by one. What these change beside them, and
@@ -35,8 +36,8 @@ export function throughBlockStages(
   return (linears$) =>
     linears$.pipe(
       toArray(),
-      // Of a block that stays dense there is nothing to change.
-      filter((linears) => linears.length > 0),
+      // Of a block that stays dense, as it is in the checkpoint, there is nothing to change.
+      filter((linears) => linears.length > 0 || tunesDense(context, block)),
       concatMap((linears) => {
         const pruned: PrunedBlock = { block, linears, tensors: new Map(), reports: [] };
         return from([pruned]).pipe(

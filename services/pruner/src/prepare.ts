@@ -26,6 +26,7 @@ import { requireTakenBlocks } from './require-taken-blocks.ts';
 import { sampleShards, shardsOf, type Shard } from './shards.ts';
 import { MIN_EXPERT_TOKENS } from './starved-experts.ts';
 import { comparesOutputs } from './statistics.ts';
+import { tunesDense } from './tuned-dense.ts';
 
 /** Everything that is known before the first block: the model, what to calibrate on, what stays dense. */
 export interface Preparation {
@@ -155,7 +156,7 @@ export function attributesOf(
 function runOptions(
   options: PruneOptions,
   description: AnyModel,
-  { exceptions }: Layers,
+  layers: Layers,
 ): RunAttributes['options'] {
   const {
     family,
@@ -171,14 +172,18 @@ function runOptions(
     figures,
     figureTokens,
   } = options;
+  const blocks = Array.from({ length: description.blocks }, (_, block) => block);
+  const anyDense = blocks.some((block) => tunesDense({ options, layers }, block));
   return {
     pipeline: describePipeline(options.pipeline),
     // A family that was loaded but describes another kind of model does not change the bytes of this run.
     ...(family?.name === description.family && { family: family.source }),
     ...(encoding && { encoding: { name: encoding.encoding.stored, ...encoding.source } }),
     pattern: { keep: pattern.keep, group: pattern.group },
-    ...(Object.keys(exceptions).length > 0 && { layers: exceptions }),
+    ...(Object.keys(layers.exceptions).length > 0 && { layers: layers.exceptions }),
     ...(denseValues !== undefined && { denseValues }),
+    // Without block stages they are rounded alone, as they were before block stages took them.
+    ...(options.pipeline.blockStages.length > 0 && anyDense && { denseTuned: true as const }),
     calibration: { samples, seqlen, seed, bos },
     // A model without experts has the same bytes whatever is asked of them.
     ...(description.linears.some(({ expert }) => expert !== undefined) && { expertTokens }),

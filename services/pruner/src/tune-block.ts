@@ -1,16 +1,19 @@
 import { lastValueFrom } from 'rxjs';
 import { abortWith, type BlockStageOptions, type PrunedBlock } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
+import { weightSlot, type LinearSpec } from '@esparse/model';
 import { writeLinear } from '@esparse/model-store';
 import type { TuneBlockRequest, WorkerConnection } from '@esparse/protocol';
-import type { BlockReport, TuneRequest } from '@esparse/sparsity';
+import { SCALE_GROUP, type BlockReport, type TuneRequest } from '@esparse/sparsity';
 import { commitWith } from '@esparse/store';
 import { attempt$ } from './attempt.ts';
 import { audible } from './audible.ts';
 import { writeBlockTensors } from './block-tensors.ts';
 import { product } from './plan/sum.ts';
 import type { RunContext } from './run-context.ts';
+import { tunedDense } from './tuned-dense.ts';
 import { readTuned, type TunedReply } from './tuned-reply.ts';
+import { DENSE_BITS } from './write-dense-matrix.ts';
 
 type Tune = BlockStageOptions['tune'];
 
@@ -22,9 +25,10 @@ export function tuneBlock(context: RunContext): Tune {
   return async (pruned, request, { progress, signal }) => {
     const { pool, target } = context;
     const { block } = pruned;
-    const asked = requestOf(context, block, request);
+    const dense = await tunedDense(context, block, signal);
+    const asked = { ...requestOf(context, block, request), ...denseRounding(context, dense) };
     await writeDraft(context, pruned, signal);
-    const expected = expectedOf(context, pruned);
+    const expected = expectedOf(context, pruned, dense);
     const attempt = async (worker: WorkerConnection, cancelled: AbortSignal): Promise<TunedReply> => {
       const messages = audible(worker.tuneBlock(target, asked, cancelled), worker.address);
       return readTuned(messages, expected, { worker: worker.address, progress });
@@ -74,12 +78,23 @@ function requestOf(
   };
 }
 
-/** What the block would be committed as. */
+/** What is said of those linears that are not pruned and tuned as integers. */
+function denseRounding(
+  { options: { denseValues } }: RunContext,
+  dense: readonly LinearSpec[],
+): Pick<TuneBlockRequest, 'denseRounding'> {
+  if (denseValues === undefined || dense.length === 0) return {};
+  const linears = dense.map(({ name }) => name);
+  return { denseRounding: { bits: DENSE_BITS[denseValues], group: SCALE_GROUP, linears } };
+}
+
+/** What the block would be committed as, but for matrices that are not pruned: these are not rounded yet. */
 async function writeDraft(
   context: RunContext,
   { block, linears, tensors }: PrunedBlock,
   signal?: AbortSignal,
 ): Promise<void> {
+  const unrounded = { ...context, options: { ...context.options, denseValues: undefined } };
   await commitWith(await context.writer.beginDraft(block), { block }, async (transaction) => {
     for (const { job, packed, keptBefore, keptAfter } of linears) {
       signal?.throwIfAborted();
@@ -87,18 +102,21 @@ async function writeDraft(
         keptScore: { before: keptBefore, after: keptAfter },
       });
     }
-    await writeBlockTensors(context, transaction, block, tensors, signal);
+    await writeBlockTensors(unrounded, transaction, block, tensors, signal);
   });
 }
 
-/** What comes back: of each pruned linear, and of each norm and bias. */
-function expectedOf({ description }: RunContext, { block, linears }: PrunedBlock) {
+/** What comes back: of each pruned linear, of each norm and bias, and of those linears that are tuned as integers. */
+function expectedOf(
+  { description }: RunContext,
+  { block, linears }: PrunedBlock,
+  dense: readonly LinearSpec[],
+) {
+  const others = description.blockTensors(block).map(({ slot, shape }) => ({ slot, elements: product(shape) }));
+  const matrices = dense.map(({ name, rows, cols }) => ({ slot: weightSlot(name), elements: rows * cols }));
   return {
     linears: linears.map(({ job }) => ({ name: job.name, elements: job.rows * job.cols })),
-    tensors: description.blockTensors(block).map(({ slot, shape }) => ({
-      slot,
-      elements: product(shape),
-    })),
+    tensors: [...others, ...matrices],
   };
 }
 

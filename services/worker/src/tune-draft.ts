@@ -1,8 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import { EsparseError } from '@esparse/errors';
-import { narrow, spanOf } from '@esparse/kernels';
+import { narrow, spanOf, type QuantizedBits } from '@esparse/kernels';
 import { linearsOf, weightSlot, type ModelDescription } from '@esparse/model';
 import { runTensors, storeWeights, type ChannelOrder } from '@esparse/model-store';
+import { EVERYTHING, identityOrder } from '@esparse/sparsity';
 import { openStore, type Run } from '@esparse/store';
 import { tuneBlock, type IntegerRounding, type TunedParameter, type TuneReport } from '@esparse/tuning';
 import type { ModelTarget } from './compute.ts';
@@ -24,6 +25,12 @@ export interface TuneInput {
     readonly bits: number;
     readonly group: number;
     readonly rounded: readonly string[];
+    /** The same of linears that are not pruned: those that it names are tuned, too. */
+    readonly denseRounding: {
+      readonly bits: number;
+      readonly group: number;
+      readonly linears: readonly string[];
+    } | null;
   };
   /** Where progress goes, and the wish to stop comes from: see `longCall`. */
   readonly port: MessagePort;
@@ -105,7 +112,7 @@ function requireBlock({ blocks }: ModelDescription, block: number): void {
   throw new EsparseError('usage', `block ${block} of ${blocks} does not exist`);
 }
 
-/** The parameters of a draft, by slot. Linears that were left dense stay as they are. */
+/** The parameters of a draft, by slot. Linears that were left dense stay as they are, but for those that become integers. */
 async function draftParameters(
   run: Run,
   description: ModelDescription,
@@ -116,34 +123,41 @@ async function draftParameters(
   const draft = { ...run, block: (k: number) => run.draft(k) };
   const weights = storeWeights(draft, description);
   const tensors = runTensors(draft, description);
-  const linears = linearsOf(description, block).map(({ name, weight }) => {
-    const isRounded = request.rounded.includes(name);
-    return { slot: weightSlot(name), name: weight(block), isLinear: true, isRounded };
-  });
-  const others = description
-    .blockTensors(block)
-    .map((tensor) => ({ ...tensor, isLinear: false, isRounded: false }));
   const parameters = new Map<string, TunedParameter>();
-  for (const { slot, name, isLinear, isRounded } of [...linears, ...others]) {
-    const values = await weights.read(name, signal);
-    const mask = isLinear ? await tensors.mask(name, signal) : undefined;
-    const dtype = DTYPES[(await tensors.info(name)).dtype];
-    const order = isRounded ? await tensors.order(name, signal) : undefined;
-    parameters.set(slot, {
-      ...{ values, mask, dtype, fixed: isLinear && mask === undefined },
-      ...(order && { rounding: roundingOf(order, request) }),
-    });
+  const read = async (name: string) => ({
+    values: await weights.read(name, signal),
+    dtype: DTYPES[(await tensors.info(name)).dtype],
+  });
+  const { rounded, denseRounding } = request;
+  for (const { name, weight, cols } of linearsOf(description, block)) {
+    const tensor = weight(block);
+    const mask = await tensors.mask(tensor, signal);
+    let rounding: IntegerRounding | undefined;
+    if (mask === undefined) {
+      if (denseRounding?.linears.includes(name) === true)
+        rounding = roundingOf({ pattern: EVERYTHING, permutation: identityOrder(cols) }, denseRounding);
+    } else if (rounded.includes(name)) {
+      const order = await tensors.order(tensor, signal);
+      rounding = order && roundingOf(order, request);
+    }
+    const fixed = mask === undefined && rounding === undefined;
+    parameters.set(weightSlot(name), { ...(await read(tensor)), mask, fixed, rounding });
   }
+  for (const { slot, name } of description.blockTensors(block)) parameters.set(slot, await read(name));
   return parameters;
 }
 
 /** How a linear of that order will be stored as integers. */
 function roundingOf(
   { permutation, pattern: { keep, group } }: ChannelOrder,
-  { bits, group: survivors }: TuneInput['request'],
+  { bits, group: survivors }: { readonly bits: number; readonly group: number },
 ): IntegerRounding {
-  if (bits !== 4 && bits !== 8) throw new EsparseError('usage', `integers of ${bits} bits, expected 4 or 8`);
+  if (!isQuantizedBits(bits)) throw new EsparseError('usage', `integers of ${bits} bits, expected 8, 4 or 3`);
   return { bits, positions: spanOf(keep, survivors) * group, permutation };
+}
+
+function isQuantizedBits(bits: number): bits is QuantizedBits {
+  return bits === 8 || bits === 4 || bits === 3;
 }
 
 const DTYPES = { BF16: 'bf16', F16: 'f16', F32: 'f32' } as const;

@@ -1,4 +1,4 @@
-// Survivors that will be integers: the copies that the products read are made of what they would be stored as now.
+// Weights that will be integers: the copies that the products read are made of what they would be stored as now.
 #pragma once
 #include "values.cuh"
 
@@ -16,7 +16,7 @@ __device__ inline float integer_for(float weight, float scale, float least, floa
 }
 
 // Of each span of each row: a scale for its survivors as they are, and its survivors as whole numbers times that scale, in bf16. Of 8
-// bits the scale is the largest over 127; of 4 bits that of a few, of either sign, which makes the squared error least. Masters
+// bits the scale is the largest over 127; of fewer that of some, of either sign, which makes the squared error least. Masters
 // stay as they are: gradients taken at the copies move them. A warp has a span; the last one of a row may be shorter.
 ESPARSE_KERNEL tune_integers(const float* masters, std::uint16_t* copies, const std::uint8_t* mask, const int* permutation,
                              int rows, int columns, int positions, int spans, int bits) {
@@ -32,14 +32,16 @@ ESPARSE_KERNEL tune_integers(const float* masters, std::uint16_t* copies, const 
   }
   largest = warp_max(largest), smallest = -warp_max(-smallest);
   const float extreme = largest >= -smallest ? largest : smallest;
-  const float least = bits == 8 ? -127 : -8, most = bits == 8 ? 127 : 7;
-  float scale = scale_of(bits == 8 ? fabsf(extreme) / 127 : extreme / -8);
-  if (bits == 4) {
-    // 1, 0.967, 0.933 … 0.8 of the largest, as `scaleFor` tries them.
+  const float least = bits == 8 ? -127 : bits == 4 ? -8 : -4, most = bits == 8 ? 127 : bits == 4 ? 7 : 3;
+  float scale = scale_of(bits == 8 ? fabsf(extreme) / 127 : extreme / least);
+  if (bits != 8) {
+    // Parts of the largest, as `scaleFor` tries them: of 4 bits 1, 0.967, 0.933 … 0.8; of 3 bits 1, 0.95, 0.9 … 0.6.
+    const int candidates = bits == 4 ? 14 : 18;
+    const float parts = bits == 4 ? 30 : 20;
     float fewest = -1;
-    for (int candidate = 0; candidate < 14; candidate++) {
-      const float shrink = 1 - static_cast<float>(candidate / 2) / 30;
-      const float tried = scale_of((candidate % 2 == 0 ? -extreme : extreme) * shrink / 8);
+    for (int candidate = 0; candidate < candidates; candidate++) {
+      const float shrink = 1 - static_cast<float>(candidate / 2) / parts;
+      const float tried = scale_of((candidate % 2 == 0 ? extreme : -extreme) * shrink / least);
       float error = 0;
       for (int i = begin + lane; i < end; i += kWarp) {
         const std::size_t at = row + permutation[i];

@@ -1,4 +1,3 @@
-import { EsparseError } from '@esparse/errors';
 import { survivorsOf, type Values } from '../backend.ts';
 import type { TunedParameter } from '../tune-block.ts';
 import type { CudaArithmetic } from '@esparse/cuda';
@@ -69,10 +68,9 @@ export function createParameters(
     else gpu.upload(mask + at, parameter.mask);
   }
   /** What becomes integers: its arguments of the kernel, and how many spans it has. */
-  const integersOf = (slot: string, { values, mask: kept, rounding }: TunedParameter) => {
-    if (rounding === undefined || kept === undefined) return [];
+  const integersOf = (slot: string, { values, rounding }: TunedParameter) => {
+    if (rounding === undefined) return [];
     const { bits, positions, permutation } = rounding;
-    if (bits === 3) throw threeBits();
     const order = take(4 * permutation.length);
     gpu.upload(order, permutation);
     const columns = permutation.length;
@@ -83,7 +81,7 @@ export function createParameters(
     return [{ count: rows * spans, given }];
   };
   const integers = ordered.flatMap(([slot, parameter]) => integersOf(slot, parameter));
-  /** The copies of survivors that will be integers become these. */
+  /** The copies of what will be integers become these. */
   const toIntegers = () => {
     for (const { count: spans, given: all } of integers) kernels.rows('integers', spans, all);
   };
@@ -126,11 +124,4 @@ export function createParameters(
       round();
     },
   };
-}
-
-/** The kernel that makes integers knows those of 4 and of 8 bits. */
-function threeBits(): EsparseError {
-  return new EsparseError('unsupported', 'an NVIDIA GPU does not tune with integers of 3 bits', {
-    hint: 'tune with values=int3 on a processor: --device cpu',
-  });
 }

@@ -67,11 +67,11 @@ function advanceSeconds(workload: Workload, store: StoreBytes, rates: Rates): nu
   return advances * (taking + packedBlockBytes(workload, store) / rates.read);
 }
 
-/** Block stages, on one worker: of a block that stays dense there is nothing to change. */
+/** Block stages, on one worker: of a block that stays as it is there is nothing to change. */
 function tuneSeconds(workload: Workload, costs: PluginCosts, rates: Rates): number {
   if (!workload.blockStages) return 0;
   const { flops, seconds } = costs.blockStages(blockShape(workload));
-  return workload.prunedBlocks * (flops / rates.flops + seconds);
+  return workload.stagedBlocks * (flops / rates.flops + seconds);
 }
 
 /** The sequences of one shard, as statistics are asked about them. */

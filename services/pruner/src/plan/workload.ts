@@ -4,12 +4,16 @@ import type { AnyStatistic } from '@esparse/statistics';
 import type { Layers, PatternedLinear } from '../layers.ts';
 import { shardsOf, type Shard } from '../shards.ts';
 import { MIN_EXPERT_TOKENS } from '../starved-experts.ts';
+import { tunesDense } from '../tuned-dense.ts';
 import type { PlanOptions } from './run-plan.ts';
 import { sum } from './sum.ts';
 
 /** What is to be pruned, how, and what is gathered for it. */
 export interface WorkloadInput {
-  readonly options: Pick<PlanOptions, 'samples' | 'seqlen' | 'workers' | 'combine' | 'expertTokens'>;
+  readonly options: Pick<
+    PlanOptions,
+    'samples' | 'seqlen' | 'workers' | 'combine' | 'expertTokens' | 'denseValues'
+  >;
   readonly description: ModelDescription;
   readonly layers: Layers;
   readonly statistics: readonly AnyStatistic[];
@@ -57,8 +61,8 @@ export interface Workload {
   readonly calibrates: boolean;
   /** Whether there are block stages. */
   readonly blockStages: boolean;
-  /** Blocks of which something is pruned. */
-  readonly prunedBlocks: number;
+  /** Blocks that go through these: something of them is pruned, or becomes integers. */
+  readonly stagedBlocks: number;
   /** Whether these or block stages need hidden states, which are carried from block to block. */
   readonly carries: boolean;
   /** Whether a statistic needs the dense model's activations, too. */
@@ -128,7 +132,9 @@ export function workloadOf({
     boundary: 4 * samples * seqlen * hidden,
     calibrates,
     blockStages: blockStages.length > 0,
-    prunedBlocks: everyBlock.filter((block) => layers.pruned(block).length > 0).length,
+    stagedBlocks: everyBlock.filter(
+      (block) => layers.pruned(block).length > 0 || tunesDense({ options, layers }, block),
+    ).length,
     carries,
     needsDense,
     models: needsDense || blockStages.some(({ states }) => states === 'both') ? 2 : 1,
