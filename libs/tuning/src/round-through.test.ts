@@ -52,7 +52,9 @@ test.each([8, 4, 3] as const)(
   'of %i bits, where nothing is pruned: what is run is what will be stored',
   async (bits) => {
     const shape = { rows: ROWS, cols: COLS };
-    const stored = unpackQuantized(await packQuantized(roundLinear({ weights: values, ...shape }, { bits }), shape));
+    const stored = unpackQuantized(
+      await packQuantized(roundLinear({ weights: values, ...shape }, { bits }), shape),
+    );
     const rounding = { bits, positions: SCALE_GROUP, permutation: identityOrder(COLS) };
     const seen = createRounding(new Map([['dense', { values, rounding }]]))(new Map([['dense', values]]));
     expect(seen.get('dense')!.map((value) => value + 0)).toEqual(stored.map((value) => value + 0));

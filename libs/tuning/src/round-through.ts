@@ -57,9 +57,7 @@ export function createRounding(
   parameters: ReadonlyMap<string, Rounded & { readonly values: Float32Array }>,
 ): (values: ReadonlyMap<string, Float32Array>) => ReadonlyMap<string, Float32Array> {
   const rounded = [...parameters].flatMap(([slot, { values, mask, rounding }]) =>
-    rounding === undefined
-      ? []
-      : [{ slot, mask, rounding, out: new Float32Array(values.length) }],
+    rounding === undefined ? [] : [{ slot, mask, rounding, out: new Float32Array(values.length) }],
   );
   return (values) => {
     if (rounded.length === 0) return values;

@@ -153,11 +153,7 @@ export function attributesOf(
 }
 
 /** The options of a run as the store keeps them: those that change its bytes. */
-function runOptions(
-  options: PruneOptions,
-  description: AnyModel,
-  layers: Layers,
-): RunAttributes['options'] {
+function runOptions(options: PruneOptions, description: AnyModel, layers: Layers): RunAttributes['options'] {
   const {
     family,
     encoding,

@@ -112,7 +112,9 @@ function expectedOf(
   { block, linears }: PrunedBlock,
   dense: readonly LinearSpec[],
 ) {
-  const others = description.blockTensors(block).map(({ slot, shape }) => ({ slot, elements: product(shape) }));
+  const others = description
+    .blockTensors(block)
+    .map(({ slot, shape }) => ({ slot, elements: product(shape) }));
   const matrices = dense.map(({ name, rows, cols }) => ({ slot: weightSlot(name), elements: rows * cols }));
   return {
     linears: linears.map(({ job }) => ({ name: job.name, elements: job.rows * job.cols })),
