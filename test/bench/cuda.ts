@@ -1,6 +1,6 @@
 /**
  * Decoding and prefill on an NVIDIA GPU, through the engine: `npm run bench:cuda -- [--shape 1b|8b] [--store FOLDER]`;
- * `--layers N` for a model of fewer, under a profiler.
+ * `--layers N` for a model of fewer, under a profiler; `--only prune` for the pruner's arithmetic, see `cuda-prune.ts`.
  * Random weights, 2:4 in bf16, int8 and int4 (the head as integers, too) and dense in bf16 and int4, in one run; `--sparse`:
  * 2:4 in bf16 alone. Linears by themselves, against cuBLAS: `libs/cuda/harness/run.sh`.
  */
@@ -17,6 +17,7 @@ import {
   type SamplingParams,
 } from '@esparse/engine';
 import { writeRandomStore } from '../cuda/random-store.ts';
+import { benchPruning } from './cuda-prune.ts';
 import { heading, median, print } from './table.ts';
 
 const SHAPES = {
@@ -62,11 +63,12 @@ const { values: flags } = parseArgs({
     store: { type: 'string' },
     layers: { type: 'string' },
     sparse: { type: 'boolean', default: false },
+    only: { type: 'string', default: 'engine' },
+    torch: { type: 'string' },
   },
 });
 const shape = SHAPES[flags.shape as keyof typeof SHAPES];
 const sizes = { ...shape, num_hidden_layers: Number(flags.layers ?? shape.num_hidden_layers) };
-const home = flags.store ?? (await mkdtemp(path.join(tmpdir(), 'esparse-bench-')));
 
 const promptOf = (engine: Engine, length: number, seed: number) =>
   Uint32Array.from({ length }, (_, t) => (t * 7919 + seed) % engine.description.vocab);
@@ -122,56 +124,61 @@ function printMemory(engine: Engine): void {
   });
 }
 
-/** Of 2:4 in bf16: a step of one sequence, and a prompt of 2048 tokens, in seconds. */
-let bf16: { readonly step: number; readonly prompt: number } | undefined;
-
-try {
-  for (const { name: weights, dense, ...of } of flags.sparse ? WEIGHTS.slice(0, 1) : WEIGHTS) {
-    const bits = 'bits' in of ? of.bits : undefined;
-    const store = path.join(home, `${flags.shape}-${weights.replaceAll(/\W/g, '-')}.zarr`);
-    if (!existsSync(store)) await writeRandomStore(store, sizes, dense, {}, () => bits);
-    const started = performance.now();
-    const engine = await openEngine({ store, device: 'cuda', maxContext: 4096 });
-    const opened = (performance.now() - started) / 1000;
-    heading(`${flags.shape}, ${weights}, ${String(engine.device.gpu)}, ${PROMPT} tokens in the cache`);
-    print({ name: 'opened', measured: `${opened.toFixed(2)} s` });
-    printMemory(engine);
-    let prompt = 0;
-    for (const length of PROMPTS) {
-      prompt = await prefill(engine, length);
-      print({ name: `a prompt of ${length}`, measured: `${(prompt * 1e3).toFixed(2)} ms` });
-      print({ name: `  tokens a second`, measured: (length / prompt).toFixed(0) });
-    }
-    let first: number | undefined;
-    for (const count of [1, 2, 4, 8, 16, 64]) {
-      const step = await decode(engine, count);
-      first ??= step;
-      print({ name: `a step of ${count}`, measured: `${(step * 1e6).toFixed(0)} us` });
-      print({ name: `  tokens a second`, measured: (count / step).toFixed(0) });
-      if (bits !== undefined || count > 16) continue;
-      for (const [name, sampling] of Object.entries(SAMPLED)) {
-        const sampled = await decode(engine, count, sampling);
-        print({ name: `  ${name}`, measured: `${(1e6 * (sampled - step)).toFixed(0)} us more` });
+async function benchEngine(): Promise<void> {
+  const home = flags.store ?? (await mkdtemp(path.join(tmpdir(), 'esparse-bench-')));
+  /** Of 2:4 in bf16: a step of one sequence, and a prompt of 2048 tokens, in seconds. */
+  let bf16: { readonly step: number; readonly prompt: number } | undefined;
+  try {
+    for (const { name: weights, dense, ...of } of flags.sparse ? WEIGHTS.slice(0, 1) : WEIGHTS) {
+      const bits = 'bits' in of ? of.bits : undefined;
+      const store = path.join(home, `${flags.shape}-${weights.replaceAll(/\W/g, '-')}.zarr`);
+      if (!existsSync(store)) await writeRandomStore(store, sizes, dense, {}, () => bits);
+      const started = performance.now();
+      const engine = await openEngine({ store, device: 'cuda', maxContext: 4096 });
+      const opened = (performance.now() - started) / 1000;
+      heading(`${flags.shape}, ${weights}, ${String(engine.device.gpu)}, ${PROMPT} tokens in the cache`);
+      print({ name: 'opened', measured: `${opened.toFixed(2)} s` });
+      printMemory(engine);
+      let prompt = 0;
+      for (const length of PROMPTS) {
+        prompt = await prefill(engine, length);
+        print({ name: `a prompt of ${length}`, measured: `${(prompt * 1e3).toFixed(2)} ms` });
+        print({ name: `  tokens a second`, measured: (length / prompt).toFixed(0) });
       }
+      let first: number | undefined;
+      for (const count of [1, 2, 4, 8, 16, 64]) {
+        const step = await decode(engine, count);
+        first ??= step;
+        print({ name: `a step of ${count}`, measured: `${(step * 1e6).toFixed(0)} us` });
+        print({ name: `  tokens a second`, measured: (count / step).toFixed(0) });
+        if (bits !== undefined || count > 16) continue;
+        for (const [name, sampling] of Object.entries(SAMPLED)) {
+          const sampled = await decode(engine, count, sampling);
+          print({ name: `  ${name}`, measured: `${(1e6 * (sampled - step)).toFixed(0)} us more` });
+        }
+      }
+      bf16 ??= { step: first!, prompt };
+      if ('faster' in of) {
+        const [steps, prompts] = [bf16.step / first!, bf16.prompt / prompt];
+        print({
+          name: 'a step of 1, against 2:4 in bf16',
+          measured: `${steps.toFixed(2)} x`,
+          target: `>= ${of.faster} x`,
+          met: steps >= of.faster,
+        });
+        print({
+          name: `a prompt of ${PROMPTS.at(-1)}, against 2:4 in bf16`,
+          measured: `${prompts.toFixed(2)} x`,
+          target: '>= 1 x',
+          met: prompts >= 1,
+        });
+      }
+      await engine.close();
     }
-    bf16 ??= { step: first!, prompt };
-    if ('faster' in of) {
-      const [steps, prompts] = [bf16.step / first!, bf16.prompt / prompt];
-      print({
-        name: 'a step of 1, against 2:4 in bf16',
-        measured: `${steps.toFixed(2)} x`,
-        target: `>= ${of.faster} x`,
-        met: steps >= of.faster,
-      });
-      print({
-        name: `a prompt of ${PROMPTS.at(-1)}, against 2:4 in bf16`,
-        measured: `${prompts.toFixed(2)} x`,
-        target: '>= 1 x',
-        met: prompts >= 1,
-      });
-    }
-    await engine.close();
+  } finally {
+    if (flags.store === undefined) await rm(home, { recursive: true });
   }
-} finally {
-  if (flags.store === undefined) await rm(home, { recursive: true });
 }
+
+if (flags.only === 'prune') await benchPruning(flags.torch);
+else await benchEngine();

@@ -39,6 +39,64 @@ test('gradients of every family are those of the processor, and so is what is le
   expect(stdout).toMatch(/^# pass 17$/m);
 });
 
+test("Hessians' sums, solutions and masks are those of the processor up to rounding", async () => {
+  const laws = path.join(REPOSITORY, 'test/dist/cuda/pruning-laws.js');
+  const { stdout } = await promisify(execFile)(process.execPath, ['--test', laws], { env: gpu });
+  expect(stdout).toMatch(/^# pass 15$/m);
+});
+
+test('Hessians are summed and weights solved for on the GPU: equal runs have equal stores, and none loses quality', async () => {
+  const quick = ['--set', 'steps=4', '--set', 'sweeps=1'];
+  for (const [pipeline, ...options] of [['e-sparse-reconstruct', ...quick], ['sparsegpt']] as const) {
+    const solved = (store: string, ...args: string[]) =>
+      esparseWith(gpu, ...prune(store, '--pipeline', pipeline, ...options, ...args, '--json'));
+    const runs = new Set<string>();
+    const perplexities: number[] = [];
+    const ways: Readonly<Record<string, string[]>> = {
+      there: ['--device', 'cuda'],
+      again: ['--device', 'cuda', '--in-flight', '3'],
+      here: ['--device', 'cuda', '--combine', 'pruner', '--solver', 'cpu'],
+    };
+    for (const [way, args] of Object.entries(ways)) {
+      const store = `${pipeline}-${way}`;
+      const { code, stdout } = await solved(store, ...args);
+      expect({ code, way }).toEqual({ code: 0, way });
+      const finished = JSON.parse(stdout.trim().split('\n').at(-1)!) as { run: string };
+      runs.add(finished.run);
+      const evaluated = await esparseJson(
+        ...['eval', '--store', at(store), '--text', EXAMPLE_EVALUATION, '--seqlen', '128', '--windows', '20'],
+      );
+      perplexities.push(Number(evaluated.perplexity));
+    }
+    expect(await contentsOf(at(`${pipeline}-again`))).toEqual(await contentsOf(at(`${pipeline}-there`)));
+    // Sums that are made elsewhere round otherwise: that is another run.
+    expect(runs.size).toBe(2);
+    expect(Math.abs(perplexities[0]! / perplexities[2]! - 1)).toBeLessThan(0.1);
+  }
+});
+
+test('a GPU that is lost while the pruner solves ends it with 75', async () => {
+  // The worker of ONNX Runtime launches no kernels: what is lost is the pruner's.
+  const failing = { ...gpu, FAKE_CUDA: 'cuLaunchKernelEx=719:100' };
+  const args = prune('lost-solving', '--pipeline', 'sparsegpt', '--solver', 'cuda');
+  const { code, stderr } = await esparseWith(failing, ...args);
+  expect({ code, stderr }).toEqual({
+    code: 75,
+    stderr: expect.stringContaining('CUDA_ERROR_LAUNCH_FAILED') as string,
+  });
+});
+
+test('workers without a GPU are asked for no Hessians', async () => {
+  const { code, stderr } = await esparseWith(
+    gpu,
+    ...prune('refused', '--pipeline', 'sparsegpt', '--combine', 'worker'),
+  );
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: expect.stringContaining('workers cannot gather the statistic gram') as string,
+  });
+});
+
 test('blocks are tuned on the GPU: their losses fall as on the processor, and equal runs have equal stores', async () => {
   const tuned = (store: string, device: string) => [
     ...prune(store, '--device', device, '--pipeline', 'e-sparse-tune', '--json'),

@@ -12,6 +12,7 @@ namespace esparse {
 struct LtHandleObject {};
 struct LtProductObject {
   std::int32_t transpose[2] = {0, 0};
+  bool tf32 = false;
 };
 struct LtLayoutObject {
   int type;
@@ -57,7 +58,19 @@ bool is_there(const void* data, const LtLayoutObject& layout) {
   return check(reinterpret_cast<std::uint64_t>(data), layout.bytes());
 }
 
+// What the tensor cores take of an f32: the ten digits behind its first, no others.
+double in_tf32(double value) {
+  const float single = static_cast<float>(value);
+  std::uint32_t bits;
+  std::memcpy(&bits, &single, sizeof bits);
+  bits &= 0xffffe000u;
+  float kept;
+  std::memcpy(&kept, &bits, sizeof kept);
+  return kept;
+}
+
 }  // namespace
+
 }  // namespace esparse
 
 using namespace esparse;
@@ -67,7 +80,11 @@ extern "C" {
 std::size_t cublasLtGetVersion() { return 130000; }
 int cublasLtCreate(LtHandle* out) { return *out = new LtHandleObject, 0; }
 int cublasLtDestroy(LtHandle handle) { return delete handle, 0; }
-int cublasLtMatmulDescCreate(LtProduct* out, int, int) { return *out = new LtProductObject, 0; }
+int cublasLtMatmulDescCreate(LtProduct* out, int sum, int) {
+  *out = new LtProductObject;
+  (*out)->tf32 = sum == kLtSumTf32;
+  return 0;
+}
 int cublasLtMatmulDescDestroy(LtProduct product) { return delete product, 0; }
 int cublasLtMatmulDescSetAttribute(LtProduct product, int which, const void* value, std::size_t) {
   std::memcpy(&product->transpose[which - kLtTransposeA], value, sizeof(std::int32_t));
@@ -111,8 +128,9 @@ int cublasLtMatmul(LtHandle, LtProduct product, const void* alpha, const void* a
       for (std::uint64_t row = 0; row < d_layout->rows; row++) {
         double sum = 0;
         for (std::uint64_t k = 0; k < inner; k++) {
-          sum += a_layout->at(a, batch, ta ? k : row, ta ? row : k) *
-                 b_layout->at(b, batch, tb ? column : k, tb ? k : column);
+          const double left = a_layout->at(a, batch, ta ? k : row, ta ? row : k);
+          const double right = b_layout->at(b, batch, tb ? column : k, tb ? k : column);
+          sum += product->tf32 ? in_tf32(left) * in_tf32(right) : left * right;
         }
         const double before = kept == 0 ? 0 : kept * c_layout->at(c, batch, row, column);
         d_layout->put(d, batch, row, column, static_cast<float>(scale * sum + before));

@@ -1,5 +1,6 @@
 // The plain kernels on the processor, for a driver without a GPU (`driver.cc`): by their names in the PTX.
 #include "../kernels/block.cu"
+#include "../kernels/solve.cu"
 #include "../kernels/statistics.cu"
 #include "../kernels/tune.cu"
 
@@ -29,11 +30,17 @@ Runner runner_of(void (*kernel)(Parameters...)) {
 const std::map<std::string, Runner>& runners() {
 #define KERNEL(name) {#name, runner_of(name)}
 #define TUNE(name) {#name, runner_of(tune::name)}
+#define SOLVE(name) {#name, runner_of(solve::name)}
   static const std::map<std::string, Runner> all = {
       KERNEL(scale_elements),   KERNEL(add_elements),    KERNEL(add_to_rows),   KERNEL(activate),
       KERNEL(gate_elements),    KERNEL(rms_norm),        KERNEL(layer_norm),    KERNEL(turn_heads),
       KERNEL(causal_softmax),   KERNEL(amplitude_update), KERNEL(amplitude_merge), KERNEL(entropy_begin),
-      KERNEL(entropy_ranges),   KERNEL(entropy_count),   KERNEL(row_draws),
+      KERNEL(entropy_ranges),   KERNEL(entropy_count),   KERNEL(row_draws), KERNEL(products_difference), KERNEL(products_add),
+      SOLVE(descent_difference), SOLVE(descent_gradient), SOLVE(descent_rows), SOLVE(descent_step),
+      SOLVE(solve_place), SOLVE(solve_split), SOLVE(solve_take),
+      SOLVE(sparse_gpt_channels), SOLVE(sparse_gpt_hessian), SOLVE(sparse_gpt_mask), SOLVE(sparse_gpt_reverse),
+      SOLVE(sparse_gpt_rows), SOLVE(sparse_gpt_sweep),
+      SOLVE(survivors_begin), SOLVE(survivors_residual), SOLVE(survivors_step),
       TUNE(tune_activation), TUNE(tune_activation_back), TUNE(tune_adam),
       TUNE(tune_add), TUNE(tune_column_parts), TUNE(tune_columns),
       TUNE(tune_gated), TUNE(tune_gated_back), TUNE(tune_gather),
@@ -44,6 +51,7 @@ const std::map<std::string, Runner>& runners() {
   };
 #undef KERNEL
 #undef TUNE
+#undef SOLVE
   return all;
 }
 

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isEsparseError } from '@esparse/errors';
-import type { DeviceArgument, DeviceMemory } from '@esparse/statistics';
+import type { DeviceArgument, DeviceMemory, DeviceProduct } from '@esparse/statistics';
 import { calling, loadAddon, type NativeArithmetic } from './addon.ts';
 import type { CommonFacts } from './decoder.ts';
 import { requireLaunchable } from './require-launchable.ts';
 
 /** Modules of kernels that come with esparse. */
-export type KernelModule = 'block' | 'statistics' | 'tune';
+export type KernelModule = 'block' | 'statistics' | 'solve' | 'tune';
 
 /** How a kernel is launched. */
 export interface Launch {
@@ -19,40 +19,8 @@ export interface Launch {
   readonly shared?: number;
 }
 
-/**
- * `out = alpha · left · right + beta · c`, all row-major: left (m x k), right (k x n), c and out (m x n). Sums are f32. What
- * is transposed lies in memory as (k x m), or as (n x k).
- */
-export interface Product {
-  readonly m: number;
-  readonly n: number;
-  readonly k: number;
-  /** Addresses. */
-  readonly left: number;
-  readonly right: number;
-  readonly out: number;
-  /** @default out */
-  readonly c?: number;
-  readonly transposeLeft?: boolean;
-  readonly transposeRight?: boolean;
-  /** Of left and right; 'tf32' is f32 of which the tensor cores take 10 bits. */
-  readonly inputs: 'bf16' | 'f32' | 'tf32';
-  /** Of c and out. */
-  readonly outputs: 'bf16' | 'f32';
-  /** @default 1 */
-  readonly alpha?: number;
-  /** @default 0: what `out` holds is not read */
-  readonly beta?: number;
-  /** Elements from one row in memory to the next. @default rows lie side by side */
-  readonly leftStride?: number;
-  readonly rightStride?: number;
-  readonly outStride?: number;
-  /** How many products there are, @default 1, and elements from the matrices of one to those of the next. */
-  readonly batch?: number;
-  readonly leftStep?: number;
-  readonly rightStep?: number;
-  readonly outStep?: number;
-}
+/** See `DeviceProduct` of @esparse/statistics. */
+export type Product = DeviceProduct;
 
 /** What is known of a GPU, and of the library that multiplies there; `freeBytes` are those of now. */
 export interface ArithmeticFacts extends CommonFacts {
@@ -270,5 +238,10 @@ export type Gpu = Pick<
   | 'multiply'
   | 'wait'
 >;
+
+/** Names a GPU, its driver and its library: equal ids give equal bits. */
+export function arithmeticId({ facts: { name, driverVersion, cublaslt } }: Pick<Gpu, 'facts'>): string {
+  return `cuda/${name.replace(/\s+/g, '-')}/driver-${driverVersion}/cublaslt-${cublaslt}`;
+}
 
 const LETTERS = { pointer: 'p', int: 'i', long: 'l', float: 'f', double: 'd' } as const;

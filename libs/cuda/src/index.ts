@@ -35,6 +35,7 @@ export {
 } from './shape.ts';
 /** Plain arithmetic on an NVIDIA GPU, and the blocks of a model run by it. */
 export {
+  arithmeticId,
   CudaArithmetic,
   gpuCount,
   type ArithmeticFacts,
@@ -45,7 +46,7 @@ export {
   type Recording,
 } from './arithmetic.ts';
 export { createCudaBlockRunner, type CudaBlockRunnerOptions } from './blocks/block-runner.ts';
-export { gpuMemory, type GpuWorkload } from './blocks/gpu-memory.ts';
+export { CONTEXT_BYTES, gpuMemory, type GpuWorkload } from './blocks/gpu-memory.ts';
 export { requireBlocksRun } from './blocks/require-runnable.ts';
 export {
   choiceBytes,

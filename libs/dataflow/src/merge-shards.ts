@@ -2,6 +2,8 @@ import { concat, concatMap, defer, ignoreElements, lastValueFrom, of, type Opera
 import {
   mergeSketches,
   mergeSerialised,
+  type ArrivingPieces,
+  type StatisticState,
   type StatisticSketch,
   type SketchExpectation,
 } from '@esparse/statistics';
@@ -35,11 +37,13 @@ export function mergeShards(
 export interface SerialisedShards {
   readonly bytes: Uint8Array;
   readonly expected: SketchExpectation;
+  /** What came before of states that have pieces, by name. @default nothing */
+  readonly pieces?: ReadonlyMap<string, ArrivingPieces<StatisticState>>;
 }
 
 /** As `mergeShards`, of sketches that come as bytes: no more than one state of one of them is unpacked at a time. */
 export function mergeSerialisedShards(): OperatorFunction<SerialisedShards, StatisticSketch> {
-  return merging((merged, { bytes, expected }) => mergeSerialised(merged, bytes, expected));
+  return merging((merged, { bytes, expected, pieces }) => mergeSerialised(merged, bytes, expected, pieces));
 }
 
 /** Merges what comes, one after the other, and emits the outcome of all. */

@@ -10,7 +10,7 @@ import { readingsFor } from './readings.ts';
 /** Runs one stage: the weights and the mask that it returns take the place of those it was given. */
 export function stage(
   step: Stage,
-  { note, progress }: Omit<StageContext, 'signal'>,
+  { note, progress, device }: Omit<StageContext, 'signal'>,
   guard?: GuardOptions,
 ): OperatorFunction<MaskedLinear, MaskedLinear> {
   return enrich((linear) => {
@@ -22,6 +22,7 @@ export function stage(
         note(`block ${block}, ${name}: ${step.name}: ${message}`);
       },
       progress,
+      device,
     };
     return guarded(
       callOn('stage', step, linear),

@@ -20,31 +20,40 @@ interface ChannelBlock {
   readonly channels: number;
 }
 
-/** H in the order of the permutation, damped; and which positions have inputs that are always zero. */
-export function dampedHessian(
-  { cols, hessian, permutation }: SweptLinear,
+/**
+ * What is added to H's diagonal, by position; and which positions have inputs that are always zero.
+ *
+ * @throws EsparseError 'numeric' where the diagonal is zero or not finite
+ */
+export function dampingOf(
+  diagonal: Float32Array,
+  permutation: Int32Array,
   damping: number,
-): [damped: Float32Array, dead: Uint8Array] {
-  const dead = new Uint8Array(cols);
-  let [trace, alive] = [0, 0];
-  for (let i = 0; i < cols; i++) {
-    const energy = hessian[permutation[i]! * (cols + 1)]!;
-    dead[i] = energy === 0 ? 1 : 0;
-    alive += 1 - dead[i]!;
-    trace += energy;
-  }
-  const mean = trace / alive;
+): { readonly more: Float32Array; readonly dead: Uint8Array } {
+  const dead = Uint8Array.from(permutation, (channel) => (diagonal[channel] === 0 ? 1 : 0));
+  const trace = permutation.reduce((sum, channel) => sum + diagonal[channel]!, 0);
+  const mean = trace / dead.reduce((alive, isDead) => alive - isDead, dead.length);
   if (!(mean > 0 && mean < Infinity)) {
     throw new EsparseError(
       'numeric',
       'the inputs’ Hessian is zero or not finite: it says nothing about the weights',
     );
   }
+  return { more: Float32Array.from(dead, (isDead) => (isDead === 1 ? mean : damping * mean)), dead };
+}
+
+/** H in the order of the permutation, damped; and which positions have inputs that are always zero. */
+export function dampedHessian(
+  { cols, hessian, permutation }: SweptLinear,
+  damping: number,
+): [damped: Float32Array, dead: Uint8Array] {
+  const diagonal = Float32Array.from({ length: cols }, (_, j) => hessian[j * (cols + 1)]!);
+  const { more, dead } = dampingOf(diagonal, permutation, damping);
   const damped = new Float32Array(cols * cols);
   for (let i = 0, at = 0; i < cols; i++) {
     const row = permutation[i]! * cols;
     for (let j = 0; j < cols; j++, at++) damped[at] = hessian[row + permutation[j]!]!;
-    damped[i * (cols + 1)]! += dead[i] === 1 ? mean : damping * mean;
+    damped[i * (cols + 1)]! += more[i]!;
   }
   return [damped, dead];
 }

@@ -1,5 +1,8 @@
 import { EsparseError } from '@esparse/errors';
 import { createMatrixProducts, type MatrixProducts } from '@esparse/onnx';
+import type { StageDevice } from '@esparse/sparsity';
+import { deviceSolver } from './device/solver.ts';
+import { processorSolver, type Solver } from './solver.ts';
 import { createSpill, type Spill } from './spill.ts';
 
 /** What sums of products are made with. */
@@ -14,6 +17,8 @@ export interface ProductResources {
 
 /** The same for all stages of a run that need Hessians of their inputs. */
 export interface HessianResources extends ProductResources {
+  /** Solves for weights: on the processor, or on a device. Another one takes the place of that before. */
+  solver(device?: StageDevice): Promise<Solver>;
   release(): Promise<void>;
 }
 
@@ -54,11 +59,21 @@ export function openHessianResources(): HessianResources {
 function createResources(memory: number): HessianResources {
   let opened: Promise<MatrixProducts> | undefined;
   const spill = createSpill({ memory });
+  const products = () => (opened ??= createMatrixProducts());
+  let used: { readonly on: StageDevice | undefined; readonly solver: Solver } | undefined;
   return {
-    products: () => (opened ??= createMatrixProducts()),
+    products,
     spill,
     waiting: { bytes: 0 },
+    async solver(device) {
+      if (used !== undefined && used.on === device) return used.solver;
+      used?.solver.release();
+      const solver = device === undefined ? processorSolver(await products()) : deviceSolver(device);
+      used = { on: device, solver };
+      return solver;
+    },
     async release() {
+      used?.solver.release();
       await Promise.all([(await opened)?.release(), spill.close()]);
     },
   };

@@ -1,6 +1,12 @@
+export { driftStatistic } from './drift.ts';
 export { gramStatistic } from './gram.ts';
+export { openHessianResources, type HessianResources } from './hessian-resources.ts';
+export { foldedStatistics } from './folded-statistics.ts';
 export { quantize, quantizeOptions } from './quantize.ts';
 export { reconstruct, reconstructOptions } from './reconstruct.ts';
 export { createSpill, type Slab, type Spill, type SpillOptions } from './spill.ts';
 export { sparseGptOptions, sparseGptStage } from './sparse-gpt-stage.ts';
-export { type Hessian, type TapMatrix } from './tap-matrix.ts';
+export { deviceSolver, solverId } from './device/solver.ts';
+export type { Precision } from './device/precision.ts';
+export { processorSolver, type Solver } from './solver.ts';
+export { denseMatrix, type Hessian, type TapMatrix } from './tap-matrix.ts';

@@ -3,7 +3,7 @@ import type { MatrixProducts } from '@esparse/onnx';
 import { panelsOf, type Panel } from './panels.ts';
 
 /** Columns that are factored at once: products of this width reach the processor's speed. */
-const WIDTH = 128;
+export const FACTOR_WIDTH = 128;
 
 /**
  * The upper triangular U with UᵀU = H⁻¹, of a symmetric positive H: the factor that SparseGPT (arXiv 2301.00774) takes its
@@ -23,7 +23,7 @@ export async function inverseFactor(
 ): Promise<Float32Array> {
   // Element (i, j) from the end is element (i, j) of the reversed matrix.
   const lower = hessian.reverse();
-  const panels = panelsOf(size, WIDTH);
+  const panels = panelsOf(size, FACTOR_WIDTH);
   const corners: Float32Array[] = [];
   for (const panel of panels) {
     signal?.throwIfAborted();
@@ -76,7 +76,7 @@ async function factorPanel(
 }
 
 /** (L L ᵀ)'s L⁻¹, of the first `width` rows of a matrix of that many columns: Cholesky and inverse in f64. */
-function inverseOfTriangle(matrix: Float32Array, width: number): Float32Array {
+export function inverseOfTriangle(matrix: Float32Array, width: number): Float32Array {
   const l = new Float64Array(width * width);
   const inverse = new Float64Array(width * width);
   for (let i = 0; i < width; i++) {

@@ -47,6 +47,18 @@ export function checkedSquares(
   });
 }
 
+/** The error for a device's products with a channel that no sum can hold. */
+export function tooLarge(name: string, channel: number): EsparseError {
+  return new EsparseError(
+    'numeric',
+    `${name}: the products of channel ${channel} are too large, or no numbers`,
+    {
+      hint: 'the model overflows on this text: check its weights and dtype, or calibrate on another text',
+      context: { channel },
+    },
+  );
+}
+
 /** The number of sequences, refused where sums could no longer be exact. */
 export function countSequences(name: string, sequences: number): number {
   if (sequences <= EXACT_SUM_MAX_ADDENDS) return sequences;
@@ -60,7 +72,7 @@ export function requireEnded(name: string, { open }: ProductState): void {
   if (open) throw new EsparseError('internal', `${name}: a sequence has not ended`);
 }
 
-/** The sums outweigh most streams of activations, so they have no bytes to send. */
+/** Sums that the processor made outweigh most streams of activations, so they are not sent. */
 export function noBytes(name: string): never {
   throw new EsparseError('unsupported', `${name}: its sums are not sent from one process to another`, {
     hint: 'leave out --combine worker with this pipeline',

@@ -3,11 +3,18 @@ import {
   checkAlike,
   checkChannels,
   checkTile,
+  damagedState,
+  openState,
+  sealState,
   withLock,
+  type DeviceFold,
   type Statistic,
+  type StatisticDevice,
   type StatisticState,
   type StatisticTile,
 } from '@esparse/statistics';
+import { arrivingSums } from './arriving-sums.ts';
+import { createDeviceSums, type DeviceSums } from './device-sums.ts';
 import { OpenSequence, type RowPair } from './open-sequence.ts';
 import {
   checkedSquares,
@@ -46,6 +53,8 @@ export interface ProductState extends StatisticState {
   readonly waiting: PanelledRows[];
   /** Absent until something has been added: the few sequences of a shard go on waiting in the state that it is merged into. */
   sums: TileSums | undefined;
+  /** Whether there are sums, but elsewhere: they come in pieces. @default false */
+  sumsDue?: boolean;
   /** The matrix that the sums are made into, once it is read. */
   matrix: Promise<TapMatrix> | undefined;
 }
@@ -77,7 +86,7 @@ const SUM_SECONDS = 2e-9;
  * sequences are added exactly.
  *
  * The law of statistics holds for sequences, not for rows: the rows of one come in order, in one shard. Where the sums
- * lie, in memory or in a file, changes no bit. They outweigh most streams of activations, so they have no bytes to send.
+ * lie, in memory or in a file, changes no bit. On a GPU the same sums are made of its own products, and sent in tiles.
  */
 export function productStatistic(
   { name, version, needsDense = false, shape, pairOf }: ProductDefinition,
@@ -109,27 +118,27 @@ export function productStatistic(
     waiting.bytes += bytes;
   };
 
-  return {
-    name,
-    version,
-    needsDense,
-    parameters: {},
+  const identity = { name, version, parameters: {} };
+  const create = (channels: number): ProductState => {
+    checkChannels(name, channels);
+    return {
+      channels,
+      tokens: 0,
+      sequences: 0,
+      parameters: {},
+      rows: new OpenSequence(channels, shape === 'lower'),
+      squares: [],
+      open: false,
+      waiting: [],
+      sums: undefined,
+      matrix: undefined,
+    };
+  };
 
-    create(channels) {
-      checkChannels(name, channels);
-      return {
-        channels,
-        tokens: 0,
-        sequences: 0,
-        parameters: {},
-        rows: new OpenSequence(channels, shape === 'lower'),
-        squares: [],
-        open: false,
-        waiting: [],
-        sums: undefined,
-        matrix: undefined,
-      };
-    },
+  return {
+    ...identity,
+    needsDense,
+    create,
 
     async update(state, tile) {
       checkTile(name, state, tile, MAX_ROWS);
@@ -168,8 +177,34 @@ export function productStatistic(
       });
     },
 
-    serialise: () => noBytes(name),
-    deserialise: () => noBytes(name),
+    serialise(state) {
+      const isHere = state.sums !== undefined || state.waiting.length > 0 || state.open;
+      if (isHere || state.matrix !== undefined) noBytes(name);
+      const body = new Uint8Array(HEAD_BYTES);
+      const view = new DataView(body.buffer);
+      view.setUint32(0, state.sequences, true);
+      view.setUint8(4, state.sumsDue === true ? 1 : 0);
+      return sealState(identity, state, body);
+    },
+
+    deserialise(bytes, expected) {
+      const { channels, tokens, body } = openState(identity, bytes, Number.MAX_SAFE_INTEGER, expected);
+      if (body.length !== HEAD_BYTES) throw damagedState(name, `${body.length} bytes are not its head`);
+      const view = new DataView(body.buffer, body.byteOffset, body.length);
+      const [sequences, due] = [view.getUint32(0, true), view.getUint8(4)];
+      if (due > 1 || sequences > tokens) throw damagedState(name, 'its head is out of range');
+      return { ...create(channels), tokens, sequences: countSequences(name, sequences), sumsDue: due === 1 };
+    },
+
+    pieces: {
+      bytes: (channels) => TileSums.bytes(channels, shape),
+      receive: (channels) => arrivingSums(name, channels, { shape, spill }),
+    },
+
+    onDevice(device, channels) {
+      checkChannels(name, channels);
+      return foldOnDevice(device, create(channels), { name, shape, needsDense });
+    },
 
     settle: (state) => withLock([state], () => fold(state)),
 
@@ -194,6 +229,35 @@ export function productStatistic(
       state.rows.release();
       freeSequences(taken(state));
     },
+  };
+}
+
+/** Bytes of a state without its sums: how many sequences it has seen, and whether there are sums. */
+const HEAD_BYTES = 5;
+
+/** A state whose sums are made on a GPU, once there is something to add. */
+function foldOnDevice(
+  device: StatisticDevice,
+  state: ProductState,
+  { name, shape, needsDense }: Pick<Required<ProductDefinition>, 'name' | 'shape' | 'needsDense'>,
+): DeviceFold<ProductState> {
+  const { channels } = state;
+  let sums: DeviceSums | undefined;
+  return {
+    update(tile) {
+      checkRows(name, tile.seqlen);
+      state.sequences = countSequences(name, state.sequences + tile.rows / tile.seqlen);
+      state.tokens += tile.rows;
+      if (needsDense && tile.dense === undefined) return;
+      sums ??= createDeviceSums(device, channels, { name, shape });
+      sums.add(tile);
+    },
+    finish() {
+      sums?.check();
+      return { ...state, sumsDue: sums !== undefined };
+    },
+    piece: (index) => sums?.tile(index),
+    release: () => sums?.release(),
   };
 }
 

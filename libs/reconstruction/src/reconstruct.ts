@@ -3,8 +3,9 @@ import { narrow, widen } from '@esparse/kernels';
 import { productsId } from '@esparse/onnx';
 import { defineStage, maskLinear, type StageInput } from '@esparse/sparsity';
 import { z } from 'zod';
-import { refineMask } from './refine-mask.ts';
-import { solveSurvivors } from './survivors.ts';
+import { survivorsBytes } from './device/device-bytes.ts';
+import { solverId } from './device/solver.ts';
+import type { Solver } from './solver.ts';
 import type { TapMatrix } from './tap-matrix.ts';
 import { driftOf, hessianOf } from './hessian-readers.ts';
 import { hessianCost } from './hessian-cost.ts';
@@ -56,23 +57,22 @@ export const reconstruct = defineStage({
     hessian: hessianOf(resources),
     ...(dense > 0 && { drift: driftOf(resources) }),
   }),
-  async run(input, { options: { damping, dense, steps, sweeps }, held, signal, note, progress }) {
+  async run(input, { options: { damping, dense, steps, sweeps }, held, signal, device, note, progress }) {
     const { rows, cols, dtype, statistics } = input;
     const { hessian, drift } = statistics;
     const trace = hessian.diagonal.reduce((sum, value) => sum + value, 0);
     const weights = await widen(dtype, input.weights);
-    const shift = drift && (await shiftOf(weights, rows, drift, dense));
+    const solver = await held.solver(device);
+    const shift = drift && (await shiftOf(solver, weights, rows, drift, dense));
     const problem = { rows, cols, weights, hessian, damping: (damping * trace) / cols, shift };
     try {
-      const products = await held.products();
       const solve = (mask: Uint8Array, start: Float32Array) =>
-        solveSurvivors({ ...problem, kept: keptOf(input, mask) }, { start, steps, signal });
+        solver.survivors({ ...problem, kept: keptOf(input, mask) }, { start, steps, signal });
       const solved = await solve(input.mask, problem.weights);
       progress(1, STEPS);
       const { pattern, permutation } = input;
       const refined =
-        sweeps > 0 &&
-        (await refineMask({ ...problem, pattern, permutation }, solved, products, { sweeps, signal }));
+        sweeps > 0 && (await solver.refine({ ...problem, pattern, permutation }, solved, { sweeps, signal }));
       if (!refined) return { weights: narrow(dtype, solved) };
       progress(2, STEPS);
       const mask = await maskLinear({ scores: solved.map(Math.abs), rows, cols }, permutation, pattern);
@@ -85,22 +85,24 @@ export const reconstruct = defineStage({
       return {};
     }
   },
-  numerics: productsId,
+  numerics: (device) => (device === undefined ? productsId() : Promise.resolve(solverId(device))),
   release: (resources) => resources.release(),
   cost: (linear, { options }) => reconstructCost(linear, options),
+  deviceBytes: survivorsBytes,
   heldCost: (block, { options: { dense } }) =>
     hessianCost({ ...block, drift: dense > 0, memory: hessianMemory() }),
 });
 
 /** What a share of the dense model's inputs adds to the right-hand side: (rows, cols). */
 async function shiftOf(
+  solver: Solver,
   weights: Float32Array,
   rows: number,
   drift: TapMatrix,
   share: number,
 ): Promise<Float32Array> {
   const shift = new Float32Array(weights.length);
-  await drift.multiply(weights, rows, shift);
+  await solver.multiply(drift, weights, rows, shift);
   for (let i = 0; i < shift.length; i++) shift[i] = share * shift[i]!;
   return shift;
 }

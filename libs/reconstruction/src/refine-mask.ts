@@ -40,16 +40,15 @@ export async function refineMask(
   products: MatrixProducts,
   options: RefineOptions,
 ): Promise<boolean> {
-  const choices = groupChoices(problem.pattern);
+  const choices = await choicesOf(problem);
   if (choices === undefined) return false;
   const { rows, cols, weights } = problem;
-  const blocks = await blocksOf(problem, choices);
   for (let first = 0; first < rows; first += ROWS_AT_ONCE) {
     const count = Math.min(ROWS_AT_ONCE, rows - first);
     const part = (matrix: Float32Array) => matrix.subarray(first * cols, (first + count) * cols);
     const shift = problem.shift && part(problem.shift);
     const some = { ...problem, rows: count, weights: part(weights), shift };
-    await refineRows(some, part(sparse), blocks, products, options);
+    await refineRows(some, part(sparse), choices, products, options);
   }
   return true;
 }
@@ -58,14 +57,30 @@ export async function refineMask(
 interface Block {
   /** The original channels, in the order of the groups. */
   readonly channels: Int32Array;
-  readonly places: Int32Array;
+  /** (groups, choices, keep, keep): see `choiceInverse`. */
   readonly inverses: Float64Array;
 }
 
-async function blocksOf(
-  { cols, hessian, damping, permutation, pattern }: MaskProblem,
-  choices: readonly Int32Array[],
-): Promise<Block[]> {
+/** What may be chosen of every group. */
+export interface MaskChoices {
+  /** How many. */
+  readonly choices: number;
+  /** (choices, keep): the places in the group that each keeps. */
+  readonly places: Int32Array;
+  /** The columns, in the order of the groups. */
+  readonly blocks: readonly Block[];
+}
+
+/** @returns undefined where there are too many, see `groupChoices` */
+export async function choicesOf({
+  cols,
+  hessian,
+  damping,
+  permutation,
+  pattern,
+}: MaskProblem): Promise<MaskChoices | undefined> {
+  const choices = groupChoices(pattern);
+  if (choices === undefined) return undefined;
   const places = Int32Array.from(choices.flatMap((choice) => [...choice]));
   const width = BLOCK - (BLOCK % pattern.group);
   const blocks: Block[] = [];
@@ -78,15 +93,15 @@ async function blocksOf(
         rows[(at + a) * cols + channels[at + b]!]! + (a === b ? damping : 0);
       for (const choice of choices) inverses.push(...choiceInverse(choice, entry));
     }
-    blocks.push({ channels, places, inverses: Float64Array.from(inverses) });
+    blocks.push({ channels, inverses: Float64Array.from(inverses) });
   }
-  return blocks;
+  return { choices: choices.length, places, blocks };
 }
 
 async function refineRows(
   { rows, cols, weights, hessian, damping, shift, pattern }: MaskProblem,
   sparse: Float32Array,
-  blocks: readonly Block[],
+  { places, blocks }: MaskChoices,
   products: MatrixProducts,
   { sweeps, signal }: RefineOptions,
 ): Promise<void> {
@@ -98,7 +113,7 @@ async function refineRows(
   }
   const image = difference;
   for (let sweep = 0; sweep < sweeps; sweep++) {
-    for (const { channels, places, inverses } of blocks) {
+    for (const { channels, inverses } of blocks) {
       signal?.throwIfAborted();
       const width = channels.length;
       const blockRows = await hessian.rows(channels);

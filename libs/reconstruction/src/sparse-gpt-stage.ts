@@ -3,7 +3,8 @@ import { narrow, widen } from '@esparse/kernels';
 import { productsId } from '@esparse/onnx';
 import { defineStage } from '@esparse/sparsity';
 import { z } from 'zod';
-import { sparseGpt } from './sparse-gpt.ts';
+import { sparseGptBytes } from './device/device-bytes.ts';
+import { solverId } from './device/solver.ts';
 import { hessianOf } from './hessian-readers.ts';
 import { hessianCost } from './hessian-cost.ts';
 import { hessianMemory, openHessianResources } from './hessian-resources.ts';
@@ -29,18 +30,19 @@ export const sparseGptStage = defineStage({
   statistics: (_options, resources) => ({ hessian: hessianOf(resources) }),
   async run(
     { rows, cols, dtype, weights, statistics: { hessian }, permutation, pattern },
-    { options: { damping }, held, signal, note, progress },
+    { options: { damping }, held, signal, device, note, progress },
   ) {
     const problem = {
       rows,
       cols,
       weights: await widen(dtype, weights),
-      hessian: await hessian.dense(),
+      hessian,
       permutation,
       pattern,
     };
     try {
-      const solved = await sparseGpt(problem, await held.products(), { damping, signal, progress });
+      const solver = await held.solver(device);
+      const solved = await solver.sparseGpt(problem, { damping, signal, progress });
       return { weights: narrow(dtype, solved.weights), mask: solved.mask };
     } catch (error) {
       if (!isEsparseError(error) || error.kind !== 'numeric') throw error;
@@ -48,8 +50,9 @@ export const sparseGptStage = defineStage({
       return {};
     }
   },
-  numerics: productsId,
+  numerics: (device) => (device === undefined ? productsId() : Promise.resolve(solverId(device))),
   release: (resources) => resources.release(),
   cost: sparseGptCost,
+  deviceBytes: sparseGptBytes,
   heldCost: (block) => hessianCost({ ...block, memory: hessianMemory() }),
 });

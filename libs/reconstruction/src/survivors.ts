@@ -71,14 +71,24 @@ export async function solveSurvivors(
   return out;
 }
 
+/** (cols): one over the damped diagonal. @throws EsparseError 'numeric' where that is not positive */
+export function preconditioner({
+  cols,
+  hessian,
+  damping,
+}: Pick<SurvivorsProblem, 'cols' | 'hessian' | 'damping'>): Float32Array {
+  const scale = Float32Array.from({ length: cols }, (_, j) => 1 / (hessian.diagonal[j]! + damping));
+  if (scale.some((value) => !(value > 0 && value < Infinity))) throw notPositive();
+  return scale;
+}
+
 async function solveRows(
   { rows, cols, weights, kept, hessian, damping, shift }: SurvivorsProblem,
   { start, steps = 64, tolerance = 1e-3, signal }: SurvivorsOptions & { readonly start: Float32Array },
   solution: Float32Array,
 ): Promise<void> {
   const size = rows * cols;
-  const scale = Float32Array.from({ length: cols }, (_, j) => 1 / (hessian.diagonal[j]! + damping));
-  if (scale.some((value) => !(value > 0 && value < Infinity))) throw notPositive();
+  const scale = preconditioner({ cols, hessian, damping });
   const [residual, direction, image] = [
     new Float32Array(size),
     new Float32Array(size),

@@ -15,6 +15,8 @@ export interface TapMatrix {
    * not overlap.
    */
   multiply(a: Float32Array, rows: number, out: Float32Array): Promise<void>;
+  /** Shows it in parts, f32 (channels, width): those of consecutive columns, in order. They are gone once `visit` has ended. */
+  panels(visit: (panel: Panel, columns: Float32Array) => void | Promise<void>): Promise<void>;
   /** Some rows, in a given order: f32 (which.length, channels). */
   rows(which: Int32Array): Promise<Float32Array>;
   /** The matrix, f32 (channels, channels). @throws EsparseError 'unsupported' where it is too large to be held */
@@ -86,6 +88,11 @@ class TiledMatrix implements TapMatrix {
     }
   }
 
+  async panels(visit: (panel: Panel, columns: Float32Array) => void | Promise<void>): Promise<void> {
+    for (const [j, panel] of this.#panels.entries())
+      await this.#columns[j]!.use('read', (bytes) => visit(panel, new Float32Array(bytes)));
+  }
+
   async rows(which: Int32Array): Promise<Float32Array> {
     const { channels } = this;
     const out = new Float32Array(which.length * channels);
@@ -133,6 +140,7 @@ export function denseMatrix(matrix: Float32Array, channels: number, products: Ma
     channels,
     diagonal: Float32Array.from({ length: channels }, (_, j) => matrix[j * channels + j]!),
     multiply: (a, rows, out) => products.product(a, matrix, { rows, inner: channels, cols: channels }, out),
+    panels: async (visit) => visit({ first: 0, width: channels }, matrix),
     rows(which) {
       const out = new Float32Array(which.length * channels);
       which.forEach((channel, i) => {

@@ -20,6 +20,27 @@ export interface SummedTile {
   readonly sums: Float64Array;
 }
 
+/** A tile's place, and the bytes of its sums. */
+export interface TilePlace {
+  /** Numbers of its panels. */
+  readonly i: number;
+  readonly j: number;
+  readonly row: Panel;
+  readonly col: Panel;
+  readonly bytes: number;
+}
+
+/** The tiles of so many channels: by row, then column. */
+export function tilesOf(channels: number, shape: TileShape): TilePlace[] {
+  const panels = panelsOf(channels);
+  return panels.flatMap((row, i) =>
+    columnsOf(shape, panels, i).map((col, j) => ({
+      ...{ i, j, row, col },
+      bytes: 8 * EXACT_SUM_DIGITS * row.width * col.width,
+    })),
+  );
+}
+
 /** Products that are added at a visit of a tile: the sums are read and written once for so many of them. */
 export const AT_ONCE = 4;
 
@@ -39,22 +60,14 @@ export class TileSums {
   /** Sums of nothing. @throws EsparseError 'space' where there is no room for them */
   static async create(channels: number, shape: TileShape, spill: Spill): Promise<TileSums> {
     const panels = panelsOf(channels);
-    const slabs: Slab[][] = [];
-    for (const [i, row] of panels.entries()) {
-      slabs.push([]);
-      for (const col of columnsOf(shape, panels, i))
-        slabs[i]!.push(await spill.allocate(8 * EXACT_SUM_DIGITS * row.width * col.width));
-    }
+    const slabs: Slab[][] = panels.map(() => []);
+    for (const { i, bytes } of tilesOf(channels, shape)) slabs[i]!.push(await spill.allocate(bytes));
     return new TileSums(shape, panels, slabs);
   }
 
   /** What the sums of so many channels take: the tiles on the diagonal are whole ones. */
   static bytes(channels: number, shape: TileShape): number {
-    const entries = panelsOf(channels).reduce(
-      (sum, { first, width }) => sum + width * (shape === 'square' ? channels : first + width),
-      0,
-    );
-    return 8 * EXACT_SUM_DIGITS * entries;
+    return tilesOf(channels, shape).reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Whether part of them lies in the file. */
@@ -92,6 +105,13 @@ export class TileSums {
   /** Shows the tile of a row panel and a column panel, which must be one that there is. */
   read<R>(row: number, col: number, work: (tile: SummedTile) => R | Promise<R>): Promise<R> {
     return this.#use('read', row, col, work);
+  }
+
+  /** Puts sums in the place of a tile's. */
+  write(row: number, col: number, values: Float64Array): Promise<void> {
+    return this.#use('change', row, col, ({ sums }) => {
+      sums.set(values);
+    });
   }
 
   /** Releases the room of a tile. */

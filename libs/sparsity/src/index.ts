@@ -16,6 +16,7 @@ export {
   defineStage,
   type Stage,
   type StageContext,
+  type StageDevice,
   type StageDefinition,
   type StageInput,
   type StageResult,

@@ -1,4 +1,4 @@
-import type { Cost, Readings, StatisticReaders } from '@esparse/statistics';
+import type { Cost, Readings, StatisticDevice, StatisticReaders } from '@esparse/statistics';
 import type { BlockShape, HeldCost, LinearShape } from './cost.ts';
 import type { MetricInput } from './metric.ts';
 import type { Pattern } from './pattern.ts';
@@ -31,8 +31,16 @@ export interface StageResult {
   readonly integers?: IntegerWeights;
 }
 
+/** An NVIDIA GPU that a stage may compute on. */
+export interface StageDevice extends StatisticDevice {
+  /** Names its arithmetic: GPU, driver and libraries. */
+  readonly id: string;
+}
+
 /** What a stage has at hand besides its input. */
 export interface StageContext {
+  /** Where it may compute, if it can. Calls of all stages come one after another. @default the processor alone */
+  readonly device?: StageDevice | undefined;
   /** Aborts when the run is cancelled: a stage that takes more than a second looks at it. */
   readonly signal?: AbortSignal | undefined;
   /** Reports something to the user that is no error. */
@@ -51,7 +59,7 @@ export interface Stage<Needs extends StatisticReaders = StatisticReaders> extend
   readonly statistics: Needs;
   run(input: StageInput<Readings<Needs>>, context: StageContext): Promise<StageResult>;
   /** What the bits depend on besides the input, such as a runtime: part of the run's fingerprint. @default nothing */
-  numerics?(): Promise<string>;
+  numerics?(device?: StageDevice): Promise<string>;
   /** Releases what the stage holds, after the last linear. */
   release?(): Promise<void>;
   /** How it rounds survivors, for `esparse plan`, where it returns integers. @default it does not */
@@ -64,6 +72,8 @@ export interface Stage<Needs extends StatisticReaders = StatisticReaders> extend
   cost?(linear: LinearShape): Cost;
   /** What the stage holds beside that, for `esparse plan`. @default nothing */
   heldCost?(block: BlockShape): HeldCost;
+  /** Bytes of a device's memory that `run` takes for one linear where there is one, for `esparse plan`. @default none */
+  deviceBytes?(linear: LinearShape): number;
 }
 
 /** See `defineStage`. */
@@ -84,8 +94,10 @@ export interface StageDefinition<
     input: StageInput<Readings<Needs>>,
     context: StageContext & PluginContext<OptionsOf<Schema>['resolved']> & { readonly held: Held },
   ): Promise<StageResult>;
-  /** What the bits depend on besides the input, such as a runtime. @default nothing */
-  numerics?(): Promise<string>;
+  /**
+   * What the bits depend on besides the input, such as a runtime, or the device where `run` uses it. @default nothing
+   */
+  numerics?(device?: StageDevice): Promise<string>;
   release?(held: Held): Promise<void>;
   /** How it rounds survivors, for `esparse plan`, where it returns integers. @default it does not */
   rounding?(options: OptionsOf<Schema>['resolved']): RoundingOptions;
@@ -97,6 +109,8 @@ export interface StageDefinition<
   cost?(linear: LinearShape, context: { readonly options: OptionsOf<Schema>['resolved'] }): Cost;
   /** What the stage holds beside that, for `esparse plan`: what `open` and `statistics` bring. @default nothing */
   heldCost?(block: BlockShape, context: { readonly options: OptionsOf<Schema>['resolved'] }): HeldCost;
+  /** Bytes of a device's memory that `run` takes for one linear where there is one, for `esparse plan`. @default none */
+  deviceBytes?(linear: LinearShape): number;
 }
 
 /**
@@ -110,7 +124,7 @@ export function defineStage<
   Schema extends OptionsSchema = NoOptions,
   Held = undefined,
 >(definition: StageDefinition<Schema, Needs, Held>): PluginFactory<Schema, Stage<Needs> & Required<Plugin>> {
-  const { statistics, numerics, release, rounding, cost, heldCost } = definition;
+  const { statistics, numerics, release, rounding, cost, heldCost, deviceBytes } = definition;
   return factoryOf<Schema, Stage<Needs>>('stage', definition, (options) => {
     // Without `open`, `Held` is undefined.
     const held = definition.open?.() as Held;
@@ -121,6 +135,7 @@ export function defineStage<
       ...(release === undefined ? {} : { release: () => release(held) }),
       ...(rounding === undefined ? {} : { rounding: rounding(options) }),
       ...(cost === undefined ? {} : { cost: (linear: LinearShape) => cost(linear, { options }) }),
+      ...(deviceBytes === undefined ? {} : { deviceBytes }),
       ...(heldCost === undefined ? {} : { heldCost: (block: BlockShape) => heldCost(block, { options }) }),
     };
   });

@@ -13,12 +13,47 @@ export type DeviceArgument =
   | { readonly double: number };
 
 /**
- * What a statistic may ask of an NVIDIA GPU; `CudaArithmetic` of @esparse/cuda is one. All is carried out in the order in which
+ * `out = alpha · left · right + beta · c`, all row-major: left (m x k), right (k x n), c and out (m x n). Sums are f32, each
+ * entry's in an order that depends on the sizes alone. What is transposed lies in memory as (k x m), or as (n x k).
+ */
+export interface DeviceProduct {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Addresses. */
+  readonly left: number;
+  readonly right: number;
+  readonly out: number;
+  /** @default out */
+  readonly c?: number;
+  readonly transposeLeft?: boolean;
+  readonly transposeRight?: boolean;
+  /** Of left and right; 'tf32' is f32 of which the tensor cores take 10 bits. */
+  readonly inputs: 'bf16' | 'f32' | 'tf32';
+  /** Of c and out. */
+  readonly outputs: 'bf16' | 'f32';
+  /** @default 1 */
+  readonly alpha?: number;
+  /** @default 0: what `out` holds is not read */
+  readonly beta?: number;
+  /** Elements from one row in memory to the next. @default rows lie side by side */
+  readonly leftStride?: number;
+  readonly rightStride?: number;
+  readonly outStride?: number;
+  /** How many products there are, @default 1, and elements from the matrices of one to those of the next. */
+  readonly batch?: number;
+  readonly leftStep?: number;
+  readonly rightStep?: number;
+  readonly outStep?: number;
+}
+
+/**
+ * What a statistic, or a stage, may ask of an NVIDIA GPU; `CudaArithmetic` of @esparse/cuda is one. All is carried out in the order in which
  * it was asked for, and only `download` waits for it.
  */
 export interface StatisticDevice {
-  /** Makes kernels known by their names: 'statistics' are those of the statistics that come with esparse, or text in PTX. */
-  load(module: 'statistics' | { readonly ptx: string }): void;
+  /** Makes kernels known by their names: of what comes with esparse, its statistics and its solver, or text in PTX. */
+  load(module: 'statistics' | 'solve' | { readonly ptx: string }): void;
   /** Memory with anything in it, which begins at a multiple of 256 bytes. @throws EsparseError 'unavailable' where there is no room */
   allocate(bytes: number): DeviceMemory;
   /** Takes memory back; what was asked for before may still use it. */
@@ -26,7 +61,10 @@ export interface StatisticDevice {
   upload(to: number, from: ArrayBufferView): void;
   /** Fills an array, after all that was asked for before. */
   download(from: number, to: ArrayBufferView): void;
+  copy(to: number, from: number, bytes: number): void;
   fill(to: number, byte: number, bytes: number): void;
+  /** Multiplies matrices by cuBLASLt; rows and matrices begin at multiples of 16 bytes. */
+  multiply(product: DeviceProduct): void;
   launch(
     kernel: string,
     how: {
@@ -50,6 +88,11 @@ export interface DeviceTile {
   readonly channels: number;
   /** Rows of each sequence. */
   readonly seqlen: number;
+  /**
+   * The address of the same rows in the dense model, of the same type, for statistics that need them. Not there where both
+   * models are the same, as in the first block.
+   */
+  readonly dense?: number | undefined;
 }
 
 /** A state of a statistic while it is in a GPU's memory. */
@@ -57,11 +100,18 @@ export interface DeviceFold<Held> {
   /** Asks for a tile's rows to be added. The tile's memory is used again for what is asked for next. */
   update(tile: DeviceTile): void;
   /**
-   * Waits, and gives what the state holds on the host: the very same as if its own `update` had seen the tiles.
+   * Waits, and gives what the state holds on the host: the very same as if its own `update` had seen the tiles, but where
+   * the statistic says that its arithmetic is the device's (see `Statistic.pieces`).
    *
    * @throws EsparseError `numeric`, naming the channel, for a value that the statistic cannot hold
    */
   finish(): Held;
+  /**
+   * A piece of a state that has pieces (see `Statistic.pieces`), once it is finished, by its number.
+   *
+   * @returns undefined behind the last
+   */
+  piece?(index: number): Uint8Array | undefined;
   /** Gives the memory back. */
   release(): void;
 }

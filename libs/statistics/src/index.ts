@@ -2,8 +2,18 @@ export { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
 export { channelHistograms, HISTOGRAM_BINS, type ChannelHistograms } from './channel-histograms.ts';
 export { checkAlike, checkChannels, checkTile, sameParameters } from './checks.ts';
 export type { Cost, TapShape } from './cost.ts';
-export type { DeviceArgument, DeviceFold, DeviceMemory, DeviceTile, StatisticDevice } from './device.ts';
-export { damagedState } from './envelope.ts';
+export {
+  deviceArrays,
+  refusedOf,
+  tileArguments,
+  type DeviceArgument,
+  type DeviceFold,
+  type DeviceMemory,
+  type DeviceProduct,
+  type DeviceTile,
+  type StatisticDevice,
+} from './device.ts';
+export { damagedState, open as openState, seal as sealState } from './envelope.ts';
 export { withLock } from './state-lock.ts';
 export { defineStatistic, type DefinedState, type StatisticDefinition } from './define.ts';
 export { entropy, entropyOf, type EntropyReading, type EntropyState } from './entropy.ts';
@@ -29,6 +39,8 @@ export { parametersText, STATISTICS } from './registry.ts';
 export { channelTopTokens, TOP_TOKENS, topTokens, type TopTokens } from './top-tokens.ts';
 export type {
   AnyStatistic,
+  ArrivingPieces,
+  PiecedStates,
   Statistic,
   StatisticParameters,
   StatisticState,

@@ -3,7 +3,7 @@ import { constants, deflateRaw, inflateRaw } from 'node:zlib';
 import { EsparseError } from '@esparse/errors';
 import { damaged, MAX_HEADER, readFrame, writeFrame } from './frame.ts';
 import { checkDisjoint, checkShards, MAX_SHARDS, type SketchState, type StatisticSketch } from './sketch.ts';
-import type { AnyStatistic } from './statistic.ts';
+import type { AnyStatistic, ArrivingPieces, StatisticState } from './statistic.ts';
 
 const MAGIC = 'esp-part';
 /** Raised when the layout changes. */
@@ -68,6 +68,7 @@ export function maxSketchBytes({ channels }: Pick<SketchExpectation, 'channels'>
  * Merges a sketch that `serialiseSketch` wrote into another one, state by state, so that no more than one of its
  * states exists at a time; `into` must not be used again, whatever comes of it. Without `into`, just reads it.
  *
+ * @param pieces - what arrived before the sketch of states that have pieces, by name
  * @throws EsparseError `protocol` for bytes that it cannot have written or that are not as expected, and where a
  *   shard is in both.
  */
@@ -75,6 +76,7 @@ export async function mergeSerialised(
   into: StatisticSketch | undefined,
   bytes: Uint8Array,
   expected: SketchExpectation,
+  pieces: ReadonlyMap<string, ArrivingPieces<StatisticState>> = new Map(),
 ): Promise<StatisticSketch> {
   const { statistics, channels, tokens, fewer, ownRows } = expected;
   const { shards, entries } = readIndex(bytes, statistics);
@@ -96,6 +98,7 @@ export async function mergeSerialised(
       ownRows?.has(name) === true ||
       (fewer?.has(name) === true && state.tokens < tokens);
     if (!isDue) throw damaged(WHAT, `"${name}" is of ${state.tokens} tokens, not ${tokens}`);
+    if (statistic.pieces !== undefined) (pieces.get(name) ?? statistic.pieces.receive(width)).complete(state);
     const mine = into?.states.get(name);
     if (into !== undefined && mine === undefined) {
       throw new EsparseError(

@@ -35,6 +35,27 @@ export interface StatisticState {
   readonly parameters: StatisticParameters;
 }
 
+/** A state's pieces on their way into this process. */
+export interface ArrivingPieces<State> {
+  /**
+   * The next bytes of them, cut anywhere.
+   *
+   * @throws EsparseError `protocol` for bytes that no piece can have
+   */
+  add(bytes: Uint8Array): Promise<void>;
+  /** Gives them to the state that `deserialise` made. @throws EsparseError `protocol` unless they are all there */
+  complete(state: State): void;
+  /** Gives back the memory of what no state was given. */
+  release(): void;
+}
+
+/** How states travel that are too large for one array of bytes: see `Statistic.pieces`. */
+export interface PiecedStates<State> {
+  /** Bytes of all pieces of a state of so many channels. */
+  bytes(channels: number): number;
+  receive(channels: number): ArrivingPieces<State>;
+}
+
 /**
  * A statistic of a tap's activations: a commutative monoid over tiles.
  *
@@ -82,6 +103,15 @@ export interface Statistic<State extends StatisticState, Options> {
    * @throws EsparseError `protocol` for bytes that it cannot have written.
    */
   deserialise(bytes: Uint8Array, channels?: number): State;
+
+  /**
+   * For states that are too large for one array of bytes: `serialise` then tells what a state is without its pieces, which
+   * are sent before. Such states are folded on devices only, and what they hold are the device's sums: equal runs on equal
+   * devices have equal bytes, others differ by rounding.
+   *
+   * @default a state is what `serialise` gives
+   */
+  readonly pieces?: PiecedStates<State>;
 
   /**
    * Begins a state in the memory of a GPU that has a tap's activations: what comes of it is the same state, to the bit.

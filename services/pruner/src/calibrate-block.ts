@@ -8,16 +8,16 @@ import {
   stateName,
   statisticsOf,
 } from '@esparse/dataflow';
-import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
 import type { Tile, WorkerConnection } from '@esparse/protocol';
-import { maxSketchBytes, parametersText, STATISTICS, type StatisticSketch } from '@esparse/statistics';
+import { maxSketchBytes, parametersText, type StatisticSketch } from '@esparse/statistics';
 import { attempt$ } from './attempt.ts';
 import { batchesOf } from './batches.ts';
 import { measuredTiles } from './operators/measured-tiles.ts';
 import { statisticOperator, TAP } from './operators/names.ts';
 import type { RunContext } from './run-context.ts';
 import type { Shard } from './shards.ts';
+import { sketchArrival } from './sketch-arrival.ts';
 
 /**
  * The statistics that metric and stages need of what a block's pruned linears read, over all shards; emits them once, when
@@ -164,18 +164,23 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
     version,
     parameters: parametersText(parameters),
   }));
-  const channels = new Map(
-    taps.flatMap((tap) => gathered.map(({ name }) => [stateName(tap.name, name), tap.channels] as const)),
+  const states = new Map(
+    taps.flatMap(({ name, channels }) =>
+      gathered.map((statistic) => [stateName(name, statistic.name), { statistic, channels }] as const),
+    ),
   );
+  const channels = new Map([...states].map(([name, state]) => [name, state.channels]));
   const statesOf = (some: readonly TapSpec[]) =>
     new Set(some.flatMap((tap) => gathered.map(({ name }) => stateName(tap.name, name))));
   const [fewer, ownRows] = [statesOf(routedTaps(wanted)), statesOf(ownTaps(wanted))];
+  const byName = new Map(gathered.map((statistic) => [statistic.name, statistic]));
   const limit = maxSketchBytes({ channels });
   const progress = progressOf(context, block);
 
   const gather = async (worker: WorkerConnection, batch: readonly Shard[], signal: AbortSignal) => {
     const attempt = progress.attempt();
     const end = meter.busy(TAP);
+    const arrival = sketchArrival(states, { limit, worker: worker.address });
     try {
       const request = {
         block,
@@ -184,19 +189,18 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
         statistics: refs,
         allTokens,
       };
-      const pieces: Buffer[] = [];
-      let size = 0;
       let tokens = 0;
       for await (const message of worker.gatherStatistics(target, request, signal)) {
         if (message.tokens > tokens) {
           attempt.add(message.tokens - tokens);
           tokens = message.tokens;
         }
-        size += message.data.length;
-        if (size > limit) throw tooLarge(worker, limit);
-        if (message.data.length > 0) pieces.push(message.data);
+        await arrival.add(message);
       }
-      return Buffer.concat(pieces);
+      return arrival.sketch();
+    } catch (error) {
+      arrival.release();
+      throw error;
     } finally {
       end();
       attempt.end();
@@ -207,7 +211,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
     mergeMap((batch) => {
       const tokens = batch.reduce((sum, { sequences }) => sum + sequences * options.seqlen, 0);
       const expected = {
-        statistics: STATISTICS,
+        statistics: byName,
         channels,
         shards: batch.map(({ index }) => index),
         tokens,
@@ -220,7 +224,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
           size: tokens,
           ids: { block, shards: expected.shards },
           run$: (worker) =>
-            attempt$(async (signal) => ({ bytes: await gather(worker, batch, signal), expected })),
+            attempt$(async (signal) => ({ ...(await gather(worker, batch, signal)), expected })),
         })
         .pipe(
           peek(() => {
@@ -265,10 +269,4 @@ function progressOf({ shards, options, pool, meter, emit }: RunContext, block: n
       };
     },
   };
-}
-
-function tooLarge({ address }: WorkerConnection, limit: number): EsparseError {
-  return new EsparseError('protocol', `worker ${address} sent a sketch of more than ${limit} bytes`, {
-    context: { worker: address },
-  });
 }

@@ -10,6 +10,7 @@ export type { PruneOptions } from './options.ts';
 export { prune, type PruneDependencies } from './prune.ts';
 export { planRun } from './plan/plan.ts';
 export type { PlanOptions, RunPlan } from './plan/run-plan.ts';
+export { isSolver } from './solver-device.ts';
 export type { Phase } from './stopwatch.ts';
 export { MIN_EXPERT_TOKENS } from './starved-experts.ts';
 export { operatorUnits } from './operators/names.ts';

@@ -43,10 +43,16 @@ export interface PruneOptions extends ClientTls {
   /** Tasks under way at most. @default as many as workers are connected */
   readonly inFlight?: number | undefined;
   /**
-   * Where activations are folded into statistics; the store comes out the same. @default 'worker' where the workers compute on
+   * Where activations are folded into statistics; the store comes out the same, but for Hessians, whose sums are then those of the
+   * workers' GPUs. @default 'worker' where the workers compute on
    * NVIDIA GPUs and know all statistics, else 'pruner'
    */
   readonly combine?: 'pruner' | 'worker' | undefined;
+  /**
+   * What stages that solve for weights compute on: 'cpu', or 'cuda' and 'cuda:n', an NVIDIA GPU of this machine. Another one rounds
+   * otherwise, so it is another run. @default 'cpu'
+   */
+  readonly solver?: string | undefined;
   /** How long one call of a plug-in may take, in seconds. @default 1800 */
   readonly pluginTimeout?: number | undefined;
 }

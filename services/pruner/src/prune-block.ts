@@ -46,7 +46,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
       stages,
       load: loading.load,
       encoding: context.blockStages.length === 0 ? context.options.encoding?.encoding : undefined,
-      report: events.report,
+      report: { ...events.report, device: context.device },
       guard: { ...context.guard, signal },
       figures: context.figures,
       watch: { mask: stepOf(meter, MASK), pack: stepOf(meter, PACK) },

@@ -4,7 +4,7 @@ import { inspectBlocks, totalsOf } from '@esparse/model-store';
 import { branchesOf } from '@esparse/model';
 import { openInferenceKernels } from '@esparse/kernels';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
-import { formatPattern } from '@esparse/sparsity';
+import { formatPattern, type StageDevice } from '@esparse/sparsity';
 import { sampledRows, type StatisticReader } from '@esparse/statistics';
 import { createOrOpenStore, openStore, type Store } from '@esparse/store';
 import { peakResidentBytes, trace, type OpenSpan } from '@esparse/telemetry';
@@ -26,10 +26,11 @@ import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
 import { blockStageBytes } from './require-fitting-blocks.ts';
 import { requireSpace } from './require-space.ts';
+import { openSolver } from './solver-device.ts';
 import { numericsOf, thenRelease } from './stages.ts';
 import { stampEvents } from './stamp-events.ts';
 import { needsDenseStates, needsHiddenStates } from './states-needed.ts';
-import { checkedReaders, comparesOutputs, usualCombine } from './statistics.ts';
+import { checkedReaders, comparesOutputs, requireGathered, sumsId, usualCombine } from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
 import { writeBeside, writeOuter } from './write-outside-blocks.ts';
@@ -97,6 +98,19 @@ async function pruneTraced(
 }
 
 async function prunePrepared(
+  prepared: Omit<Session, 'guard' | 'meter' | 'device'>,
+  dependencies: PruneDependencies,
+): Promise<PruneReport> {
+  const { options } = prepared;
+  const solver = await openSolver(options.solver, options.pipeline.stages);
+  try {
+    return await pruneSolving({ ...prepared, device: solver.device }, dependencies);
+  } finally {
+    solver.close();
+  }
+}
+
+async function pruneSolving(
   prepared: Omit<Session, 'guard' | 'meter'>,
   dependencies: PruneDependencies,
 ): Promise<PruneReport> {
@@ -160,19 +174,24 @@ interface Session {
   /** Of calls of plug-ins. */
   readonly guard: GuardOptions;
   readonly meter: OperatorMeter;
+  /** What stages compute on. @default the processor alone */
+  readonly device: StageDevice | undefined;
   /** Kept up to date. */
   readonly kept: KeptBlocks;
 }
 
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
-  const { options, signal, emit, preparation, readers, stopwatch, span, guard, meter } = session;
+  const { options, signal, emit, preparation, readers, stopwatch, span, guard, meter, device } = session;
   const { description, shards } = preparation;
   const stageBytes = blockStageBytes(options.pipeline, description, options);
   const numerics = await stopwatch.time('open', () =>
     openWorkers(pool, options, preparation, stageBytes, emit, signal),
   );
   const { metric, shuffle, stages, blockStages } = options.pipeline;
-  const arithmetic = [numerics, ...(await numericsOf(stages, guard))].join(' ');
+  const combine = options.combine ?? usualCombine(readers, numerics);
+  requireGathered(readers, combine, numerics);
+  const ids = [numerics, ...(await numericsOf(stages, guard, device)), sumsId(readers, combine)];
+  const arithmetic = ids.filter((id) => id !== '').join(' ');
   const attributes = attributesOf(options, preparation, arithmetic);
   const run = attributesFingerprint(attributes);
   if (options.resume === true) await requireExistingRun(store, { run, attributes });
@@ -206,7 +225,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       blockStages,
       readers,
       needsDense: needsDenseStates(readers, blockStages),
-      combine: options.combine ?? usualCombine(readers, numerics),
+      combine,
       shuffle,
       figures: figureOptions(options),
       guard,
@@ -222,6 +241,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       writer,
       pool,
       stopwatch,
+      device,
       meter,
       emit,
     };

@@ -1,7 +1,7 @@
 import type { FigureOptions, GuardOptions } from '@esparse/dataflow';
 import type { AnyModel } from '@esparse/model';
 import type { RunTarget } from '@esparse/protocol';
-import type { BlockStage, Metric, Shuffle, Stage } from '@esparse/sparsity';
+import type { BlockStage, Metric, Shuffle, Stage, StageDevice } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
 import type { RunWriter } from '@esparse/store';
 import type { Checkpoint } from '@esparse/checkpoint';
@@ -41,6 +41,8 @@ export interface RunContext {
   readonly writer: RunWriter;
   readonly pool: WorkerPool;
   readonly stopwatch: Stopwatch;
+  /** What stages compute on. @default the processor alone */
+  readonly device: StageDevice | undefined;
   /** Measures the operators of the dataflow. */
   readonly meter: OperatorMeter;
   readonly emit: (event: RunEvent) => void;

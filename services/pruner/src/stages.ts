@@ -1,15 +1,19 @@
 import { lastValueFrom } from 'rxjs';
 import { guarded, type GuardOptions, type PluginCall } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
-import type { Stage } from '@esparse/sparsity';
+import type { Stage, StageDevice } from '@esparse/sparsity';
 
 /** What the bits of a run depend on besides the arithmetic of the workers: the numerics ids of its stages. */
-export async function numericsOf(stages: readonly Stage[], guard: GuardOptions): Promise<string[]> {
+export async function numericsOf(
+  stages: readonly Stage[],
+  guard: GuardOptions,
+  device?: StageDevice,
+): Promise<string[]> {
   const all: string[] = [];
   for (const stage of stages) {
     if (stage.numerics === undefined) continue;
     const call = callOf(stage, 'numerics()');
-    all.push(await lastValueFrom(guarded(call, () => stage.numerics!(), checkNumerics, guard)));
+    all.push(await lastValueFrom(guarded(call, () => stage.numerics!(device), checkNumerics, guard)));
   }
   return all;
 }

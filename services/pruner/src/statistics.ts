@@ -21,10 +21,12 @@ import type { PruneOptions } from './options.ts';
  *
  * @throws EsparseError 'usage' where two different statistics have one name, or where workers are to gather one that they
  * do not know
+ * @param onGpus - whether workers compute on NVIDIA GPUs; as if they did where that is not known yet
  */
 export function checkedReaders(
   { name: pipeline, metric, stages, outputError }: Pick<ConfiguredPipeline, 'name' | FigureParts>,
   { combine, ...options }: Pick<PruneOptions, 'combine' | 'figures' | 'figureTokens'>,
+  onGpus = true,
 ): ReadonlySet<StatisticReader> {
   const statistics = new Map<string, AnyStatistic>();
   const forFigures = figureStatistics({ metric, stages, outputError }, options);
@@ -45,10 +47,8 @@ export function checkedReaders(
         );
       }
       statistics.set(statistic.name, other);
-      if (combine === 'worker' && !isKnownToWorkers(statistic)) {
-        throw new EsparseError('usage', `workers cannot gather the statistic ${statistic.name} of ${who}`, {
-          hint: 'leave out --combine worker with this pipeline',
-        });
+      if (combine === 'worker' && !isKnownToWorkers(statistic, onGpus)) {
+        throw notGathered(`${statistic.name} of ${who}`);
       }
     }
   }
@@ -94,13 +94,43 @@ export function figureStatistics(
  * know all statistics.
  */
 export function usualCombine(readers: ReadonlySet<StatisticReader>, numerics: string): 'pruner' | 'worker' {
-  const known = [...readers].every(({ statistic }) => isKnownToWorkers(statistic));
-  return known && numerics.startsWith('cuda/') ? 'worker' : 'pruner';
+  const onGpus = areOnGpus(numerics);
+  return onGpus && [...readers].every(({ statistic }) => isKnownToWorkers(statistic, onGpus))
+    ? 'worker'
+    : 'pruner';
 }
 
-/** Whether workers can gather it: those that come with esparse and are asked for by their names. */
-export function isKnownToWorkers({ name }: AnyStatistic): boolean {
-  return STATISTICS.get(name) !== undefined;
+/** Whether workers compute on NVIDIA GPUs, by what their numerics id says. */
+function areOnGpus(numerics: string): boolean {
+  return numerics.startsWith('cuda/');
+}
+
+/** @throws EsparseError 'usage' where workers are to gather what only those on GPUs do, and they are not */
+export function requireGathered(
+  readers: ReadonlySet<StatisticReader>,
+  combine: 'pruner' | 'worker',
+  numerics: string,
+): void {
+  const unknown = [...readers].find(({ statistic }) => !isKnownToWorkers(statistic, areOnGpus(numerics)));
+  if (combine === 'worker' && unknown !== undefined) throw notGathered(unknown.statistic.name);
+}
+
+function notGathered(what: string): EsparseError {
+  return new EsparseError('usage', `workers cannot gather the statistic ${what}`, {
+    hint: 'leave out --combine worker with this pipeline',
+  });
+}
+
+/** Whether workers can gather it: those that come with esparse and are asked for by their names, some on GPUs only. */
+export function isKnownToWorkers({ name, pieces }: AnyStatistic, onGpus: boolean): boolean {
+  return STATISTICS.get(name) !== undefined || (onGpus && pieces !== undefined);
+}
+
+/** Names where sums were made, where their bits depend on that: a part of the run's fingerprint. @returns '' where they do not */
+export function sumsId(readers: ReadonlySet<StatisticReader>, combine: 'pruner' | 'worker'): string {
+  const onDevices =
+    combine === 'worker' && [...readers].some(({ statistic }) => statistic.pieces !== undefined);
+  return onDevices ? 'sums/device-1' : '';
 }
 
 /**

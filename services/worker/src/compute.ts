@@ -12,13 +12,13 @@ import {
 } from '@esparse/model';
 import { embedTokens, type LoadedBlock, type TapOptions, type TapOutput } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
-import { STATISTICS } from '@esparse/statistics';
 import { openStore } from '@esparse/store';
 import type { WorkerDevice } from './device.ts';
 import { createBlockFold, type BlockFold, type FoldedState } from './device-fold.ts';
 import { calledBy } from './long-call.ts';
 import { createModelCache, type OpenModel } from './models.ts';
 import type { Held } from './slot.ts';
+import { WORKER_STATISTICS } from './worker-statistics.ts';
 import { tuneDraft, type TunedDraft, type TuneInput, type TuneProgress } from './tune-draft.ts';
 
 /** A model and a sequence length; paths are checked already. */
@@ -50,6 +50,19 @@ export interface FoldInput {
   readonly taps: readonly string[];
   /** Names of statistics that come with esparse. */
   readonly statistics: readonly string[];
+}
+
+/** A shard whose activations are folded on the device. */
+export interface FoldShard extends SequenceInput {
+  /** The dense model's states of the same sequences, where a statistic needs them and they are not the same. */
+  readonly dense?: HiddenValues | undefined;
+}
+
+/** Which piece of which state. */
+export interface FoldPiece {
+  readonly tap: string;
+  readonly statistic: string;
+  readonly index: number;
 }
 
 /** Tokens of a shard, and how large their hidden states may be. */
@@ -131,7 +144,7 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
         const all = new Map(tapsOf(description, target.block).map((tap) => [tap.name, tap.channels]));
         const fold = createBlockFold(opened.statistics, {
           taps: taps.length === 0 ? all : new Map(taps.map((name) => [name, requireTap(all, name)])),
-          statistics: statistics.map((name) => STATISTICS.get(name)!),
+          statistics: statistics.map((name) => WORKER_STATISTICS.get(name)!),
         });
         folding = { fold, release };
       } catch (error) {
@@ -141,18 +154,22 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     },
 
     /** Runs the block over a shard and adds its activations. */
-    foldAdd: (input: SequenceInput): Promise<void> => {
+    foldAdd: (input: FoldShard): Promise<void> => {
       const fold = foldUnderWay();
-      return withBlock(input, (block) => fold.add(block, input.hidden));
+      return withBlock(input, (block) => fold.add(block, input.hidden, input.dense));
     },
 
-    /** What was folded. */
-    foldEnd: (_nothing: undefined): Promise<FoldedState[]> => {
-      try {
-        return Promise.resolve(foldUnderWay().finish());
-      } finally {
-        endFold();
-      }
+    /** What was folded: of states that have pieces what these are not. */
+    foldFinish: (_nothing: undefined): Promise<FoldedState[]> => Promise.resolve(foldUnderWay().finish()),
+
+    /** A piece of a state that has pieces; nothing behind the last. */
+    foldPiece: ({ tap, statistic, index }: FoldPiece): Promise<Uint8Array | undefined> =>
+      Promise.resolve(foldUnderWay().piece(tap, statistic, index)),
+
+    /** Gives the device's memory back. */
+    foldEnd: (_nothing: undefined): Promise<void> => {
+      endFold();
+      return Promise.resolve();
     },
 
     /** Opens the model and checks it. */

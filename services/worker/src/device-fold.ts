@@ -1,6 +1,12 @@
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, isEsparseError } from '@esparse/errors';
 import type { DeviceTap, HiddenValues, LoadedBlock } from '@esparse/model';
-import type { AnyStatistic, DeviceFold, StatisticDevice, StatisticState } from '@esparse/statistics';
+import type {
+  AnyStatistic,
+  DeviceFold,
+  DeviceMemory,
+  StatisticDevice,
+  StatisticState,
+} from '@esparse/statistics';
 
 /** Which statistics of which taps. */
 export interface FoldSpec {
@@ -19,10 +25,17 @@ export interface FoldedState {
 
 /** Statistics of a block that are folded where its activations are. */
 export interface BlockFold {
-  /** Runs the block over a shard and adds its taps. */
-  add(block: LoadedBlock, hidden: HiddenValues): Promise<void>;
+  /**
+   * Runs the block over a shard and adds its taps.
+   *
+   * @param dense - the dense model's states of the same shard, where those are not the same
+   * @throws EsparseError 'unsupported' where the device has no room for what is folded
+   */
+  add(block: LoadedBlock, hidden: HiddenValues, dense?: HiddenValues): Promise<void>;
   /** Waits, and gives the states. */
   finish(): FoldedState[];
+  /** A piece of a state that has pieces, once it is finished; undefined behind the last. */
+  piece(tap: string, statistic: string, index: number): Uint8Array | undefined;
   /** Gives the memory back. */
   release(): void;
 }
@@ -50,18 +63,62 @@ export function createBlockFold(device: StatisticDevice, { taps, statistics }: F
     release();
     throw error;
   }
-  const visits = new Map(
-    [...taps.keys()].map((name) => {
-      const ofTap = folds.filter(({ tap }) => tap === name);
-      const visit = (tap: DeviceTap) => {
-        for (const { fold } of ofTap) fold.update(tap);
-      };
-      return [name, visit] as const;
-    }),
-  );
+  const visits = (dense: ReadonlyMap<string, DeviceMemory>) =>
+    new Map(
+      [...taps.keys()].map((name) => {
+        const ofTap = folds.filter(({ tap }) => tap === name);
+        const visit = (tap: DeviceTap) => {
+          for (const { fold } of ofTap) fold.update({ ...tap, dense: dense.get(name)?.address });
+        };
+        return [name, visit] as const;
+      }),
+    );
   return {
-    add: async (block, hidden) => block.show!(hidden, visits),
+    add: (block, hidden, dense) =>
+      withRoom(statistics, async () => {
+        const kept = new Map<string, DeviceMemory>();
+        try {
+          // Each tap is gone once it was shown: those of the dense model are kept until the others come.
+          if (dense !== undefined) await block.show!(dense, keeping(device, taps, kept));
+          await block.show!(hidden, visits(kept));
+        } finally {
+          for (const memory of kept.values()) device.release(memory);
+        }
+      }),
     finish: () => folds.map(({ tap, statistic, fold }) => ({ tap, statistic, state: fold.finish() })),
+    piece: (tap, statistic, index) =>
+      folds.find((each) => each.tap === tap && each.statistic === statistic)?.fold.piece?.(index),
     release,
   };
+}
+
+/** Visits that copy taps to memory of their own. */
+function keeping(
+  device: StatisticDevice,
+  taps: ReadonlyMap<string, number>,
+  kept: Map<string, DeviceMemory>,
+): ReadonlyMap<string, (tap: DeviceTap) => void> {
+  const keep = (name: string) => (tap: DeviceTap) => {
+    const bytes = (tap.type === 'f32' ? 4 : 2) * tap.rows * tap.channels;
+    const memory = device.allocate(bytes);
+    kept.set(name, memory);
+    device.copy(memory.address, tap.address, bytes);
+  };
+  return new Map([...taps.keys()].map((name) => [name, keep(name)]));
+}
+
+/** Sums of products may need more than the device has: that does not change when it is tried again. */
+async function withRoom(statistics: readonly AnyStatistic[], work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const large = statistics.filter(({ pieces }) => pieces !== undefined).map(({ name }) => name);
+    if (!isEsparseError(error) || error.kind !== 'unavailable' || error.context.device === 'lost')
+      throw error;
+    if (large.length === 0) throw error;
+    throw new EsparseError('unsupported', `no room for ${large.join(' and ')} on the GPU: ${error.message}`, {
+      hint: 'use --combine pruner, shorter sequences, or a GPU with more memory',
+      cause: error,
+    });
+  }
 }

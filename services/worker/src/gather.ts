@@ -8,15 +8,10 @@ import {
   type GatherStatisticsReply,
   type StatisticRef__Output,
 } from '@esparse/protocol';
-import {
-  parametersText,
-  serialiseSketch,
-  STATISTICS,
-  type AnyStatistic,
-  type SketchState,
-} from '@esparse/statistics';
+import { parametersText, serialiseSketch, type AnyStatistic, type SketchState } from '@esparse/statistics';
 import { mapAhead } from './ahead.ts';
 import type { FoldedState } from './device-fold.ts';
+import { WORKER_STATISTICS } from './worker-statistics.ts';
 import { runsOf, selected, sequenceOutputs, type RunTaps, type ShardStates } from './activations.ts';
 
 export interface FoldOptions {
@@ -89,31 +84,66 @@ export async function* foldShards(
 /** What a device folds for a caller: see `Compute`. */
 export interface DeviceFolding {
   begin(): Promise<unknown>;
-  add(states: ShardStates): Promise<unknown>;
-  end(): Promise<FoldedState[]>;
+  add(shard: ShardOfModels): Promise<unknown>;
+  finish(): Promise<FoldedState[]>;
+  piece(tap: string, statistic: string, index: number): Promise<Uint8Array | undefined>;
+  end(): Promise<unknown>;
 }
 
-/** The same where the device folds: one shard is read while another is computed. */
+/** Hidden states of a shard. */
+export interface ShardOfModels {
+  readonly states: ShardStates;
+  /** Those of the dense model, where a statistic needs them and they are not the same. */
+  readonly dense?: ShardStates | undefined;
+}
+
+/**
+ * The same where the device folds: one shard is read while another is computed. Of states that have pieces these are sent
+ * first, one at a time.
+ */
 export async function* foldShardsOnDevice(
   folding: DeviceFolding,
-  read: (shard: number) => Promise<ShardStates>,
+  read: (shard: number) => Promise<ShardOfModels>,
+  options: FoldOptions,
+): AsyncGenerator<GatherStatisticsReply> {
+  await folding.begin();
+  try {
+    yield* foldedOnDevice(folding, read, options);
+  } finally {
+    await folding.end();
+  }
+}
+
+async function* foldedOnDevice(
+  folding: DeviceFolding,
+  read: (shard: number) => Promise<ShardOfModels>,
   { shards, statistics, signal }: FoldOptions,
 ): AsyncGenerator<GatherStatisticsReply> {
   const { stateName } = await import('@esparse/dataflow');
   const every = Math.ceil(shards.length / MAX_REPORTS);
   let [tokens, done] = [0, 0];
-  await folding.begin();
-  for await (const states of mapAhead(shards, SHARDS_AHEAD, read)) {
+  for await (const shard of mapAhead(shards, SHARDS_AHEAD, read)) {
     signal.throwIfAborted();
-    const [sequences, seqlen] = states.shape as [number, number];
-    await folding.add(states);
+    const [sequences, seqlen] = shard.states.shape as [number, number];
+    await folding.add(shard);
     tokens += sequences * seqlen;
     if (++done % every === 0) yield { tokens };
   }
   const byName = new Map(statistics.map((statistic) => [statistic.name, statistic]));
   const states = new Map<string, SketchState>();
-  for (const { tap, statistic, state } of await folding.end()) {
-    states.set(stateName(tap, statistic), { statistic: byName.get(statistic)!, state });
+  for (const { tap, statistic: name, state } of await folding.finish()) {
+    const statistic = byName.get(name)!;
+    states.set(stateName(tap, name), { statistic, state });
+    if (statistic.pieces === undefined) continue;
+    const piecesOf = async function* () {
+      for (let index = 0; ; index++) {
+        const piece = await folding.piece(tap, name, index);
+        if (piece === undefined) return;
+        yield piece;
+      }
+    };
+    for await (const message of messagesOf(piecesOf(), signal))
+      yield { ...message, state: stateName(tap, name) };
   }
   try {
     yield* messagesOf(serialiseSketch({ shards, states }), signal);
@@ -162,7 +192,7 @@ export function statisticsOf(refs: readonly StatisticRef__Output[]): AnyStatisti
   const names = refs.map(({ name }) => name);
   checkNames('statistics', names);
   return refs.map(({ name, version, parameters }) => {
-    const statistic = STATISTICS.get(name);
+    const statistic = WORKER_STATISTICS.get(name);
     if (statistic === undefined) {
       throw new EsparseError(
         'protocol',

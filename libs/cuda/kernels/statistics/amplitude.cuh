@@ -5,7 +5,6 @@
 
 namespace esparse {
 
-constexpr double kRoundToOne = 1.5 * 4503599627370496.0;
 constexpr double kMiddleUnit = 1.0 / 4294967296.0, kSmallUnit = kMiddleUnit * kMiddleUnit;
 constexpr double kAmplitudeLimit = 9007199254740992.0;
 

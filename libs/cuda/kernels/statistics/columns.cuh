@@ -7,6 +7,9 @@ namespace esparse {
 
 constexpr int kRowsAtOnce = 32;
 
+// Adding it and taking it off rounds an f64 to a whole number.
+constexpr double kRoundToOne = 1.5 * 4503599627370496.0;
+
 // Calls work(row, values) for the rows of this thread, and gives its first channel; -1 where it has none.
 template <class Work>
 __device__ inline int each_row(const void* tile, int type, int rows, int channels, const Work& work) {

@@ -14,7 +14,7 @@ import {
   type ModelDescription,
   type TapOutput,
 } from '@esparse/model';
-import type { Gpu } from '../arithmetic.ts';
+import { arithmeticId, type Gpu } from '../arithmetic.ts';
 import { loadParameters, releaseParameters } from './parameters.ts';
 import { requireBlocksRun } from './require-runnable.ts';
 import { createRopeCache, runProgram } from './run-program.ts';
@@ -73,10 +73,9 @@ export function createCudaBlockRunner(
   };
 }
 
-/** Names the arithmetic of a GPU: see `BlockRunner`. */
+/** Names the arithmetic of blocks on a GPU: see `BlockRunner`. */
 function numericsOf(gpu: Gpu, seqlen: number): string {
-  const { name, driverVersion, cublaslt } = gpu.facts;
-  return `cuda/${name.replace(/\s+/g, '-')}/driver-${driverVersion}/cublaslt-${cublaslt}/rows-${seqlen}/block-${BLOCK_VERSION}`;
+  return `${arithmeticId(gpu)}/rows-${seqlen}/block-${BLOCK_VERSION}`;
 }
 
 /** What becomes of values, by their names, as soon as they are made. */

@@ -1,12 +1,23 @@
 import type { WeightSource } from '@esparse/checkpoint';
-import { kindOf, slotsOf, linearsOf, tapsOf, type HiddenValues, type ModelDescription } from '@esparse/model';
+import {
+  kindOf,
+  linearsOf,
+  slotsOf,
+  tapsOf,
+  type DeviceTap,
+  type HiddenValues,
+  type ModelDescription,
+} from '@esparse/model';
 import type { AnyStatistic } from '@esparse/statistics';
 import { GRANULE, type ArithmeticFacts, type Gpu } from '../arithmetic.ts';
 import { requireLaunchable } from '../require-launchable.ts';
 import { createCudaBlockRunner } from './block-runner.ts';
 
 /** What driver and cuBLASLt take on an H200 beside what is asked for: its context, kernels, and the workspace of products. */
-const CONTEXT_BYTES = 700 * 2 ** 20;
+export const CONTEXT_BYTES = 700 * 2 ** 20;
+
+/** Bytes of an element of a tap. */
+const BF16_BYTES = 2;
 
 /** What a GPU is to do. */
 export interface GpuWorkload {
@@ -38,14 +49,20 @@ export async function gpuMemory(
     const hidden = { length: sequences * seqlen * description.hidden, BYTES_PER_ELEMENT: 2 };
     // Only its length and type are looked at.
     const states = hidden as unknown as HiddenValues & Uint16Array;
-    const folds = tapsOf(description, block).flatMap(({ channels }) =>
+    const taps = tapsOf(description, block);
+    const folds = taps.map(({ channels }) =>
       statistics.flatMap((statistic) => statistic.onDevice?.(gpu, channels) ?? []),
     );
-    await loaded.show!(
-      states,
-      new Map(tapsOf(description, block).map(({ name }) => [name, () => undefined])),
-    );
-    for (const fold of folds) fold.release();
+    // Where a statistic needs the dense model's taps, these are kept until the others come.
+    const dense = statistics.some(({ needsDense = false }) => needsDense)
+      ? taps.map(({ channels }) => gpu.allocate(BF16_BYTES * sequences * seqlen * channels))
+      : [];
+    const fold = (i: number) => (tap: DeviceTap) => {
+      for (const each of folds[i]!) each.update({ ...tap, dense: dense[i]?.address });
+    };
+    await loaded.show!(states, new Map(taps.map(({ name }, i) => [name, fold(i)])));
+    for (const each of folds.flat()) each.release();
+    for (const memory of dense) gpu.release(memory);
     await loaded.advanceRounded!(states);
     await loaded.release();
   }

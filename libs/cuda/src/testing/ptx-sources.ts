@@ -19,6 +19,7 @@ export const MODULES = {
   prefill_int4: '90a',
   block: '90',
   statistics: '90',
+  solve: '90',
   tune: '90',
 } as const;
 /** The digest of what was compiled. */

@@ -10,7 +10,7 @@ import { loadedEncoding } from '../options/encoding.ts';
 import { loadedFamily } from '../options/family.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
 import { ALL_GPUS } from '../options/device.ts';
-import { pruneOptions, type PruneFlags } from '../options/prune.ts';
+import { pruneOptions, usualSolver, type PruneFlags } from '../options/prune.ts';
 import { uiOptions, type UiFlags } from '../options/ui.ts';
 
 interface Flags extends PruneFlags, UiFlags {
@@ -57,6 +57,7 @@ async function run(
     layers: layer,
     pipeline: await configuredPipeline(flags),
     workers: worker,
+    solver: usualSolver({ device, solver: flags.solver }),
     family: found && { name: found.family.name, source: found.source },
     encoding,
   };

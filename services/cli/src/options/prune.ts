@@ -1,4 +1,5 @@
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
+import { isSolver } from '@esparse/pruner';
 import type { WorkerDevice } from '@esparse/worker';
 import type { ClientTls } from '@esparse/protocol';
 import { ALL_GPUS, deviceOption } from './device.ts';
@@ -17,6 +18,20 @@ export interface PruneFlags extends ClientTls, RunFlags {
   readonly inFlight?: number;
   readonly threads?: number;
   readonly device?: WorkerDevice | typeof ALL_GPUS;
+  readonly solver?: string;
+}
+
+/** What stages compute on where nothing is said: the GPU that blocks run on, the first of several. */
+export function usualSolver({
+  device,
+  solver,
+}: {
+  readonly device: PruneFlags['device'] | undefined;
+  readonly solver: string | undefined;
+}): string | undefined {
+  if (solver !== undefined) return solver;
+  if (device === ALL_GPUS) return 'cuda:0';
+  return device?.startsWith('cuda') === true ? device : undefined;
 }
 
 /** The options of `PruneFlags`: all that `prune` takes, and so all that `plan` takes. */
@@ -59,6 +74,15 @@ export function pruneOptions(): Option[] {
       'what runs the blocks, for the worker that is started; cuda:all starts one for each GPU (default: "cpu")',
       [ALL_GPUS],
     ).conflicts('worker'),
+    new Option(
+      '--solver <cpu|cuda[:n]>',
+      'what computes where weights are solved for (reconstruction, SparseGPT) (default: the GPU of --device cuda, else the processor)',
+    )
+      .env('ESPARSE_SOLVER')
+      .argParser((text: string) => {
+        if (isSolver(text)) return text;
+        throw new InvalidArgumentError('Expected cpu, cuda or cuda:n.');
+      }),
     ...clientTlsOptions(),
   ];
 }

@@ -85,7 +85,7 @@ export function runOptions(): Option[] {
       .env('ESPARSE_FIGURE_TOKENS'),
     new Option(
       '--combine <where>',
-      'where activations become statistics: worker sends far fewer bytes, the store is the same (default: pruner; ' +
+      'where activations become statistics: worker sends far fewer bytes, the store is the same but for Hessians (default: pruner; ' +
         'worker with --device cuda, where workers know all statistics)',
     )
       .choices(['pruner', 'worker'])

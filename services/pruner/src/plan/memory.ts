@@ -32,7 +32,7 @@ const WORKER_SLACK = 1.15;
 /** The most that the pruner holds: the text, then statistics, then one linear at a time, and once the largest tensor that stays. */
 export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes = 0): number {
   const held = heldOf(workload, costs);
-  const statistics = workload.calibrates ? gatheringBytes(workload, costs) + gatheringOf(workload, held) : 0;
+  const statistics = workload.calibrates ? gatheringBytes(workload, costs) + held.gathering : 0;
   const linear = Math.max(0, ...workload.pruned.map((each) => linearBytes(each, workload, costs)));
   // With block stages the linears of a block wait for each other, packed, and go through them together.
   const waiting = workload.blockStages
@@ -98,10 +98,6 @@ function gatheringBytes(workload: Workload, costs: PluginCosts): number {
   // One state of one tap is unpacked at a time: no rows wait in it to be counted.
   const unpacked = tapBytes({ channels: widest, seqlen: workload.seqlen, sequences: 0 }, costs);
   return stateBytes(workload, costs) + unpacked + 2 * sketches;
-}
-
-function gatheringOf({ combine }: Workload, { gathering }: Required<HeldCost>): number {
-  return combine === 'pruner' ? gathering : 0;
 }
 
 /** One linear: as read, as f32 scores, and packed, beside what shuffle or stages take. */

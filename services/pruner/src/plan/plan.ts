@@ -9,6 +9,7 @@ import { resolveLayers, type Layers } from '../layers.ts';
 import { requireOneEncoding } from '../require-one-encoding.ts';
 import { requireTakenBlocks } from '../require-taken-blocks.ts';
 import { shardsOf } from '../shards.ts';
+import { usesDevice } from '../solver-device.ts';
 import { checkedReaders, usualCombine } from '../statistics.ts';
 import { blockShape } from './block-shape.ts';
 import { pluginCosts } from './costs.ts';
@@ -35,7 +36,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     requireOneEncoding(options);
     requireTakenBlocks(pipeline, description);
     const layers = resolveLayers(description, options);
-    const readers = checkedReaders(pipeline, options);
+    const readers = checkedReaders(pipeline, options, isOnGpu(options));
     const tensor = description.linears[0]!.weight(0);
     const { shuffle } = pipeline;
     const rates = await measureRates({ checkpoint, tensor, pattern, shuffle, threads, signal });
@@ -48,7 +49,7 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const store = await storeBytesOf(options.model, shape, signal);
     const weightBytes = checkpoint.info(tensor).dtype === 'F32' ? 4 : 2;
     const textBytes = await sizeOf(options.calibration);
-    const gpuBytes = await gpuBytesOf(options, description, readers);
+    const gpuBytes = await gpuBytesOf(options, { description, layers, readers });
     const facts = { options, description, layers, readers, store, weightBytes, textBytes, rates, gpuBytes };
     return composePlan(facts);
   } finally {
@@ -58,16 +59,25 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
 
 /** What an NVIDIA GPU must have, where one is used. */
 async function gpuBytesOf(
-  { device = 'cpu', samples, seqlen, combine }: PlanOptions,
-  description: ModelDescription,
-  readers: ReadonlySet<StatisticReader>,
+  { device = 'cpu', samples, seqlen, combine, pipeline, solver }: PlanOptions,
+  { description, layers, readers }: Pick<PlanFacts, 'description' | 'layers' | 'readers'>,
 ): Promise<number | undefined> {
-  if (!device.startsWith('cuda')) return undefined;
-  const { gpuMemory } = await import('@esparse/cuda');
+  if (!isOnGpu({ device })) return undefined;
+  const { CONTEXT_BYTES, gpuMemory } = await import('@esparse/cuda');
   const [largest] = shardsOf(new Uint32Array(samples * seqlen), seqlen, description.hidden);
   const gathers = (combine ?? usualCombine(readers, CUDA)) === 'worker';
   const statistics = gathers ? statisticsOf(readers) : [];
-  return gpuMemory(description, { seqlen, sequences: largest!.sequences, statistics });
+  const worker = await gpuMemory(description, { seqlen, sequences: largest!.sequences, statistics });
+  const solving = pipeline.stages.filter(usesDevice);
+  if (solver === 'cpu' || solving.length === 0) return worker;
+  // The pruner solves on the same GPU, from a process of its own, while the worker waits with what it has.
+  const pruned = Array.from({ length: description.blocks }, (_, block) => layers.pruned(block)).flat();
+  const each = solving.flatMap((stage) => pruned.map((linear) => stage.deviceBytes!(linear)));
+  return worker + CONTEXT_BYTES + Math.max(0, ...each);
+}
+
+function isOnGpu({ device = 'cpu' }: Pick<PlanOptions, 'device'>): boolean {
+  return device.startsWith('cuda');
 }
 
 /** What the numerics ids of workers on NVIDIA GPUs begin with. */
@@ -131,7 +141,7 @@ export function composePlan({
     shards: workload.shards.length,
     workers: workload.workers,
     read: readBytes(workload, store),
-    wire: wireBytes(workload, statistics),
+    wire: wireBytes(workload, statistics, isOnGpu(options)),
     store: { ...store, hidden: hiddenBytes(workload) },
     written: writtenBytes(workload, store),
     memory: {

@@ -63,16 +63,35 @@ export function writtenBytes(workload: Workload, store: StoreBytes): RunPlan['wr
 }
 
 /** Bytes on the wire in the whole run: activations, or sketches where workers know all statistics. */
-export function wireBytes(workload: Workload, statistics: readonly AnyStatistic[]): RunPlan['wire'] {
+export function wireBytes(
+  workload: Workload,
+  statistics: readonly AnyStatistic[],
+  onGpus = false,
+): RunPlan['wire'] {
   const { calibrates, tokens, streamed, tiles, shards, workers, taps, starves } = workload;
   const batches = batchesOf(shards, workers).length;
   const channels = channelsOf(taps) + (starves ? channelsOf(expertTaps(taps)) : 0);
   return {
     pruner: calibrates ? 4 * tokens * streamed + TILE_BYTES * tiles : 0,
-    ...(statistics.every(isKnownToWorkers) && {
-      worker: calibrates ? batches * channels * sketchChannelBytes(tokens / batches) : 0,
+    ...(statistics.every((statistic) => isKnownToWorkers(statistic, onGpus)) && {
+      worker: calibrates
+        ? batches * (channels * sketchChannelBytes(tokens / batches) + pieceBytes(workload, statistics))
+        : 0,
     }),
   };
+}
+
+/** Bytes of states that go in pieces, of all taps. Those of a statistic that needs the dense model's rows begin behind the first block. */
+function pieceBytes(
+  { taps, calibrated, calibratedDense }: Workload,
+  statistics: readonly AnyStatistic[],
+): number {
+  return sum(
+    statistics.flatMap(({ pieces, needsDense = false }) => {
+      const share = needsDense ? calibratedDense / calibrated : 1;
+      return pieces === undefined ? [] : taps.map(({ channels }) => share * pieces.bytes(channels));
+    }),
+  );
 }
 
 /** Bytes of hidden states that lie in the store at once, at most: before a block and behind it. */

@@ -1,4 +1,6 @@
+import { EsparseError } from '@esparse/errors';
 import type { GatherStatisticsReply, GatherStatisticsRequest__Output } from '@esparse/protocol';
+import type { AnyStatistic } from '@esparse/statistics';
 import { openHidden } from '@esparse/store';
 import type { BlockTarget } from '../compute.ts';
 import { foldsOnDevice } from '../device-fold.ts';
@@ -12,6 +14,7 @@ import {
   type FoldOptions,
 } from '../gather.ts';
 import type { CallContext } from '../handlers.ts';
+import { denseStates, requireSameShape } from './dense-states.ts';
 import { readStates, tapsOf, type WorkerParts } from './parts.ts';
 
 /** The statistics of a block over shards, folded here: only the sketch crosses the network. */
@@ -24,8 +27,8 @@ export async function* gatherStatistics(
   checkShards(shards);
   checkNames('taps', taps);
   const { model, store, run, seqlen, branches } = await parts.openRun(ref, context);
-  const { hidden } = await openHidden(store, run);
-  const read = (shard: number) => readStates(parts, hidden)(block, shard, signal);
+  const stored = await openHidden(store, run);
+  const read = (shard: number) => readStates(parts, stored.hidden)(block, shard, signal);
   const { wholeShards } = parts;
   const options: FoldOptions = {
     ...{ block, shards, taps, allTokens, statistics: statisticsOf(statistics) },
@@ -33,8 +36,26 @@ export async function* gatherStatistics(
   };
   const target = { model, seqlen, branches, block };
   if (wholeShards === true && foldsOnDevice(options.statistics)) {
-    yield* foldShardsOnDevice(deviceFolding(parts, target, options), read, options);
-  } else yield* foldShards(tapsOf(parts, target), read, options);
+    const needsDense = block > 0 && options.statistics.some((statistic) => statistic.needsDense === true);
+    const readDense = readStates(parts, denseStates(stored, block));
+    const readBoth = async (shard: number) => ({
+      states: await read(shard),
+      dense: needsDense ? await readDense(block, shard, signal) : undefined,
+    });
+    yield* foldShardsOnDevice(deviceFolding(parts, target, options), readBoth, options);
+    return;
+  }
+  requireSent(options.statistics);
+  yield* foldShards(tapsOf(parts, target), read, options);
+}
+
+/** @throws EsparseError 'unsupported' for statistics that only a device folds */
+function requireSent(all: readonly AnyStatistic[]): void {
+  const folded = all.find(({ pieces }) => pieces !== undefined);
+  if (folded === undefined) return;
+  throw new EsparseError('unsupported', `this worker does not gather ${folded.name}: it has no NVIDIA GPU`, {
+    hint: 'leave out --combine worker with this pipeline, or start workers with --device cuda',
+  });
 }
 
 /** The calls of the thread that computes, counted. */
@@ -46,10 +67,14 @@ function deviceFolding(
   const names = statistics.map(({ name }) => name);
   return {
     begin: () => compute.call('foldBegin', { target, taps, statistics: names }),
-    add: async ({ data, shape }) => {
-      await compute.call('foldAdd', { target, hidden: data, sequences: shape[0]! });
-      for (let s = 0; s < shape[0]!; s++) metrics?.sequence(target.block);
+    add: async ({ states, dense }) => {
+      const sequences = states.shape[0]!;
+      requireSameShape(states, dense);
+      await compute.call('foldAdd', { target, hidden: states.data, dense: dense?.data, sequences });
+      for (let s = 0; s < sequences; s++) metrics?.sequence(target.block);
     },
+    finish: () => compute.call('foldFinish', undefined),
+    piece: (tap, statistic, index) => compute.call('foldPiece', { tap, statistic, index }),
     end: () => compute.call('foldEnd', undefined),
   };
 }

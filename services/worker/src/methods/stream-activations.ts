@@ -1,12 +1,11 @@
-import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
 import { BLOCK_OUTPUT } from '@esparse/model';
 import type { ActivationTile, StreamActivationsRequest__Output } from '@esparse/protocol';
-import { openHidden, type StoredHiddenShard } from '@esparse/store';
+import { openHidden } from '@esparse/store';
 import { streamTiles } from '../activations.ts';
 import { checkNames } from '../gather.ts';
 import type { CallContext } from '../handlers.ts';
-import { denseStates } from './dense-states.ts';
+import { denseStates, requireSameShape } from './dense-states.ts';
 import { outputOf, readStates, tapsOf, type WorkerParts } from './parts.ts';
 
 /** The activations of a block over a shard, or its output; each tile is followed by the dense model's rows where they are asked for. */
@@ -35,13 +34,4 @@ export async function* streamActivations(
 export function freeLastPiece({ data }: ActivationTile): void {
   const { buffer, byteOffset, byteLength } = data as Buffer;
   if (byteOffset + byteLength === buffer.byteLength) free(new Uint8Array(buffer));
-}
-
-/** Refuses hidden states that are not of the same sequences. */
-function requireSameShape({ shape }: StoredHiddenShard, other: StoredHiddenShard | undefined): void {
-  if (other === undefined || shape.join() === other.shape.join()) return;
-  throw new EsparseError(
-    'store',
-    `hidden states of [${shape.join()}] beside dense ones of [${other.shape.join()}]`,
-  );
 }

@@ -1,0 +1,76 @@
+import { EsparseError, isEsparseError } from '@esparse/errors';
+import type { DeviceMemory, StatisticDevice } from '@esparse/statistics';
+
+/** Threads of a block of the kernels. */
+export const THREADS = 256;
+
+/** Arrays in a device's memory that go back together. */
+export interface Room {
+  /** Memory with anything in it: its address. */
+  bytes(count: number): number;
+  floats(count: number): number;
+  doubles(count: number): number;
+  /** A copy of an array. */
+  of(values: ArrayBufferView): number;
+}
+
+/**
+ * Works with a device's memory, which goes back afterwards: what was asked for may still use it.
+ *
+ * @param what it is for, in the message
+ * @throws EsparseError 'unsupported' where the device has no room: that does not change when it is tried again
+ */
+export async function withRoom<R>(
+  device: StatisticDevice,
+  what: string,
+  work: (room: Room) => Promise<R>,
+): Promise<R> {
+  const held: DeviceMemory[] = [];
+  let bytes = 0;
+  const take = (count: number): number => {
+    bytes += count;
+    const memory = device.allocate(count);
+    held.push(memory);
+    return memory.address;
+  };
+  const room: Room = {
+    bytes: take,
+    floats: (count) => take(4 * count),
+    doubles: (count) => take(8 * count),
+    of(values) {
+      const address = take(values.byteLength);
+      device.upload(address, values);
+      return address;
+    },
+  };
+  try {
+    return await work(room);
+  } catch (error) {
+    if (!isEsparseError(error) || error.kind !== 'unavailable' || error.context.device === 'lost')
+      throw error;
+    throw new EsparseError(
+      'unsupported',
+      `${what} takes more of the GPU's memory than is free: ${(bytes / 2 ** 30).toFixed(1)} GiB at least`,
+      { hint: 'choose --solver cpu, or a GPU with more memory', cause: error },
+    );
+  } finally {
+    for (const memory of held) device.release(memory);
+  }
+}
+
+/** How a kernel is launched that has a thread for each of so many elements. */
+export function byElements(count: number) {
+  return { grid: [Math.ceil(count / THREADS)] as const, threads: THREADS };
+}
+
+/** How one is launched that has a thread for each element of rows. */
+export function byRowElements(rows: number, cols: number) {
+  return { grid: [Math.ceil(cols / THREADS), rows] as const, threads: THREADS };
+}
+
+/** How one is launched that has a block of threads, whole warps, for each of so many rows. */
+export function byRows(rows: number, cols: number) {
+  return { grid: [rows] as const, threads: Math.min(THREADS, WARP * Math.ceil(cols / WARP)) };
+}
+
+const WARP = 32;

@@ -1,0 +1,50 @@
+import { amplitude, type AnyStatistic } from '@esparse/statistics';
+import { sketchArrival } from './sketch-arrival.ts';
+
+/** A statistic whose states have pieces, and how many bytes of them came and were given back. */
+function pieced() {
+  const seen = { came: 0, released: 0 };
+  const receive = () => ({
+    add: (bytes: Uint8Array) => {
+      seen.came += bytes.length;
+      return Promise.resolve();
+    },
+    complete: () => undefined,
+    release: () => {
+      seen.released = seen.came;
+    },
+  });
+  const statistic = { ...(amplitude as AnyStatistic), name: 'large', pieces: { bytes: () => 100, receive } };
+  const expected = new Map([
+    ['mlp_in/large', { statistic, channels: 8 }],
+    ['mlp_in/amplitude', { statistic: amplitude as AnyStatistic, channels: 8 }],
+  ]);
+  return { seen, arriving: sketchArrival(expected, { limit: 10, worker: 'host:1' }) };
+}
+
+test("a sketch's bytes and the pieces of its states are kept apart, in the order in which they came", async () => {
+  const { seen, arriving } = pieced();
+  await arriving.add({ state: 'mlp_in/large', data: new Uint8Array(60) });
+  await arriving.add({ state: 'mlp_in/large', data: new Uint8Array(40) });
+  await arriving.add({ state: '', data: Uint8Array.of(1, 2) });
+  await arriving.add({ state: '', data: Uint8Array.of(3) });
+  const { bytes, pieces } = arriving.sketch();
+  expect([...bytes]).toEqual([1, 2, 3]);
+  expect([...pieces.keys()]).toEqual(['mlp_in/large']);
+  arriving.release();
+  expect(seen).toEqual({ came: 100, released: 100 });
+});
+
+test('pieces of a state that nobody asked for, or that has none, are refused', async () => {
+  for (const state of ['other/large', 'mlp_in/amplitude', '__proto__']) {
+    const added = pieced().arriving.add({ state, data: new Uint8Array(8) });
+    await expect(added).rejects.toMatchObject({ kind: 'protocol' });
+  }
+});
+
+test('more bytes than a sketch can have are refused by the name of the worker', async () => {
+  await expect(pieced().arriving.add({ state: '', data: new Uint8Array(11) })).rejects.toMatchObject({
+    kind: 'protocol',
+    message: 'worker host:1 sent a sketch of more than 10 bytes',
+  });
+});

@@ -1,0 +1,62 @@
+import { EsparseError } from '@esparse/errors';
+import {
+  damagedState,
+  type AnyStatistic,
+  type ArrivingPieces,
+  type StatisticState,
+} from '@esparse/statistics';
+
+/** A sketch, and the pieces of those of its states that have some. */
+export interface ArrivedSketch {
+  readonly bytes: Uint8Array;
+  readonly pieces: ReadonlyMap<string, ArrivingPieces<StatisticState>>;
+}
+
+/** A state that a sketch is to have. */
+export interface ExpectedState {
+  readonly statistic: AnyStatistic;
+  readonly channels: number;
+}
+
+/**
+ * Takes a sketch in from one worker: its pieces go where their statistic keeps them, its own bytes are held until all are there.
+ *
+ * @param limit - bytes of the sketch itself, at most
+ */
+export function sketchArrival(
+  expected: ReadonlyMap<string, ExpectedState>,
+  { limit, worker }: { readonly limit: number; readonly worker: string },
+) {
+  const pieces = new Map<string, ArrivingPieces<StatisticState>>();
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  return {
+    /** @throws EsparseError 'protocol' for what is not to come, or more of it than can be */
+    async add({ state, data }: { readonly state: string; readonly data: Uint8Array }): Promise<void> {
+      if (data.length === 0) return;
+      if (state === '') {
+        size += data.length;
+        if (size > limit) throw tooLarge(worker, limit);
+        parts.push(data);
+        return;
+      }
+      const { statistic, channels } = expected.get(state) ?? {};
+      if (statistic?.pieces === undefined || channels === undefined)
+        throw damagedState(state.slice(0, 80), 'it has pieces that nobody asked for');
+      let arriving = pieces.get(state);
+      if (arriving === undefined) pieces.set(state, (arriving = statistic.pieces.receive(channels)));
+      await arriving.add(data);
+    },
+    sketch: (): ArrivedSketch => ({ bytes: Buffer.concat(parts), pieces }),
+    /** Gives back what was taken in. */
+    release(): void {
+      for (const arriving of pieces.values()) arriving.release();
+    },
+  };
+}
+
+function tooLarge(worker: string, limit: number): EsparseError {
+  return new EsparseError('protocol', `worker ${worker} sent a sketch of more than ${limit} bytes`, {
+    context: { worker },
+  });
+}

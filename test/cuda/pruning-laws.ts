@@ -1,0 +1,390 @@
+/**
+ * What holds of the pruner's arithmetic on a GPU, beside that of the processor: `npm run test:cuda` on a machine with a GPU; a
+ * test runs the same on an emulated one.
+ */
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { arithmeticId, CudaArithmetic } from '@esparse/cuda';
+import { EsparseError, isEsparseError } from '@esparse/errors';
+import { narrow } from '@esparse/kernels';
+import { createMatrixProducts } from '@esparse/onnx';
+import {
+  denseMatrix,
+  deviceSolver,
+  driftStatistic,
+  gramStatistic,
+  openHessianResources,
+  processorSolver,
+  type Precision,
+  type Solver,
+  type TapMatrix,
+} from '@esparse/reconstruction';
+import { maskLinear, type Pattern, type StageDevice } from '@esparse/sparsity';
+import type { DeviceTile } from '@esparse/statistics';
+
+/** Of sums in f32, whatever their order: of the geometric mean of the two diagonal entries. */
+const SUM_TOLERANCE = 2e-6;
+
+const gpu = CudaArithmetic.open();
+const device: StageDevice = Object.assign(gpu, { id: arithmeticId(gpu) });
+const resources = openHessianResources();
+const products = await createMatrixProducts({ threads: 1 });
+after(async () => {
+  await products.release();
+  await resources.release();
+  gpu.trim();
+  assert.equal(gpu.facts.heldBytes, 0, 'all memory of the GPU was given back');
+  gpu.close();
+});
+
+/** Numbers of a normal distribution that bf16 can hold, the same for the same seed. */
+function normals(count: number, seed: number): Float32Array {
+  let state = seed;
+  const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
+  return Float32Array.from({ length: count }, () => {
+    const value = Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random());
+    return new Float32Array(Uint32Array.of(bits(value) & 0xffff0000).buffer)[0]!;
+  });
+}
+
+function bits(value: number): number {
+  return new Uint32Array(Float32Array.of(value).buffer)[0]!;
+}
+
+/** More channels than a panel has. */
+const CHANNELS = 1040;
+const SEQLEN = 6;
+
+/** Activations of some sequences, and the dense model's, which are near. */
+interface Activations {
+  readonly own: Float32Array;
+  readonly dense: Float32Array;
+  readonly rows: number;
+}
+
+function activations(sequences: number, seed: number): Activations {
+  const rows = sequences * SEQLEN;
+  const own = normals(rows * CHANNELS, seed);
+  const other = normals(rows * CHANNELS, seed + 1);
+  const near = own.map((value, i) => value + other[i]! / 16);
+  return {
+    own,
+    dense: near.map((value) => new Float32Array(Uint32Array.of(bits(value) & 0xffff0000).buffer)[0]!),
+    rows,
+  };
+}
+
+const STATISTICS = { gram: () => gramStatistic(resources), drift: () => driftStatistic(resources) };
+type Name = keyof typeof STATISTICS;
+
+/** What a worker sends of activations that a GPU has: the head of the state, and its pieces. */
+function folded(name: Name, tiles: readonly Activations[]): { head: Uint8Array; pieces: Uint8Array[] } {
+  const statistic = STATISTICS[name]();
+  const fold = statistic.onDevice!(gpu, CHANNELS);
+  try {
+    for (const { own, dense, rows } of tiles) {
+      const [here, beside] = [gpu.allocate(2 * own.length), gpu.allocate(2 * own.length)];
+      gpu.upload(here.address, narrow('bf16', own));
+      gpu.upload(beside.address, narrow('bf16', dense));
+      const tile: DeviceTile = {
+        ...{ address: here.address, dense: beside.address, type: 'bf16' },
+        ...{ rows, channels: CHANNELS, seqlen: SEQLEN },
+      };
+      fold.update(tile);
+      gpu.release(here);
+      gpu.release(beside);
+    }
+    const head = statistic.serialise(fold.finish());
+    const pieces: Uint8Array[] = [];
+    for (let piece = fold.piece!(0); piece !== undefined; piece = fold.piece!(pieces.length))
+      pieces.push(piece);
+    return { head, pieces };
+  } finally {
+    fold.release();
+  }
+}
+
+/** The state that comes of it in a pruner. Pieces come cut anywhere. */
+async function received(name: Name, { head, pieces }: ReturnType<typeof folded>) {
+  const statistic = STATISTICS[name]();
+  const state = statistic.deserialise(head, CHANNELS);
+  const arriving = statistic.pieces!.receive(CHANNELS);
+  const bytes = Buffer.concat(pieces);
+  for (let at = 0; at < bytes.length; at += 999_983) await arriving.add(bytes.subarray(at, at + 999_983));
+  arriving.complete(state);
+  return { statistic, state };
+}
+
+async function onProcessor(name: Name, tiles: readonly Activations[]): Promise<TapMatrix> {
+  const statistic = STATISTICS[name]();
+  const state = statistic.create(CHANNELS, {});
+  for (const { own, dense, rows } of tiles) {
+    for (let row = 0; row < rows; row += SEQLEN) {
+      const part = (of: Float32Array) => of.slice(row * CHANNELS, (row + SEQLEN) * CHANNELS);
+      const tile = { data: part(own), dense: part(dense), rows: SEQLEN, channels: CHANNELS };
+      await statistic.update(state, { ...tile, endsSequence: true });
+    }
+  }
+  return statistic.finish(state);
+}
+
+const TILES = [activations(2, 1), activations(5, 3)];
+
+for (const name of ['gram', 'drift'] as const) {
+  void test(`${name}: the sums of a GPU are the processor's up to the rounding of each sequence's product`, async () => {
+    const there = await received(name, folded(name, TILES));
+    assert.equal(there.state.tokens, 7 * SEQLEN);
+    assert.equal(there.state.sequences, 7);
+    const [found, expected] = [await there.statistic.finish(there.state), await onProcessor(name, TILES)];
+    const scale = (await onProcessor('gram', TILES)).diagonal;
+    const [a, b] = [await found.dense(), await expected.dense()];
+    let worst = 0;
+    for (const [i, value] of a.entries()) {
+      const size = Math.sqrt(scale[Math.floor(i / CHANNELS)]! * scale[i % CHANNELS]!);
+      worst = Math.max(worst, Math.abs(value - b[i]!) / size);
+    }
+    assert.ok(worst < SUM_TOLERANCE, `an entry differs by ${worst}`);
+    found.release();
+    expected.release();
+  });
+
+  void test(`${name}: equal sequences have equal sums, however they are cut into shards and states`, async () => {
+    const whole = await received(name, folded(name, TILES));
+    const parts = await Promise.all(TILES.map((tile) => received(name, folded(name, [tile]))));
+    const [into, from] = parts as [(typeof parts)[0], (typeof parts)[0]];
+    await into.statistic.merge(into.state, from.state);
+    assert.equal(into.state.sequences, 7);
+    const [a, b] = [await whole.statistic.finish(whole.state), await into.statistic.finish(into.state)];
+    assert.deepEqual(await a.dense(), await b.dense());
+    a.release();
+    b.release();
+  });
+}
+
+void test('a channel that is no number is refused by name', () => {
+  const { own, rows } = activations(2, 5);
+  own[7 * CHANNELS + 1030] = NaN;
+  assert.throws(
+    () => folded('gram', [{ own, dense: own, rows }]),
+    (error) => isEsparseError(error) && error.kind === 'numeric',
+  );
+});
+
+void test('pieces that are cut short, too many, or no sums are refused', async () => {
+  const { head, pieces } = folded('gram', [activations(1, 7)]);
+  await assert.rejects(received('gram', { head, pieces: pieces.slice(1) }), /tiles of its sums came/);
+  await assert.rejects(received('gram', { head, pieces: [...pieces, new Uint8Array(8)] }), /more sums/);
+  const half = new Uint8Array(new Float64Array([0.5]).buffer);
+  await assert.rejects(received('gram', { head, pieces: [half, pieces[0]!.subarray(8)] }), /out of range/);
+});
+
+const PATTERN: Pattern = { keep: 2, group: 4 };
+
+/** A linear whose inputs are correlated, with a mask and what drift adds. */
+async function linearOf(rows: number, cols: number, seed: number) {
+  const tokens = 3 * cols;
+  const noise = normals(tokens * cols, seed);
+  const inputs = noise.map((value, i) => value + (i % cols > 0 ? 0.7 * noise[i - 1]! : 0));
+  const matrix = new Float32Array(cols * cols);
+  await products.cross(inputs, inputs, { rows: cols, inner: tokens, cols }, matrix);
+  const hessian = denseMatrix(matrix, cols, products);
+  const trace = hessian.diagonal.reduce((sum, value) => sum + value, 0);
+  const weights = normals(rows * cols, seed + 1);
+  const permutation = Int32Array.from({ length: cols }, (_, i) => (7 * i) % cols);
+  const mask = await maskLinear({ scores: weights.map(Math.abs), rows, cols }, permutation, PATTERN);
+  const kept = new Float32Array(rows * cols);
+  for (let r = 0; r < rows; r++) {
+    for (let i = 0; i < cols; i++)
+      kept[r * cols + permutation[i]!] = (mask[r * Math.ceil(cols / 8) + (i >> 3)]! >> (i & 7)) & 1;
+  }
+  const shift = normals(rows * cols, seed + 2).map((value) => (value * trace) / cols / 20);
+  return {
+    rows,
+    cols,
+    weights,
+    kept,
+    hessian,
+    damping: (0.01 * trace) / cols,
+    shift,
+    permutation,
+    pattern: PATTERN,
+  };
+}
+type Linear = Awaited<ReturnType<typeof linearOf>>;
+
+/** (ŵ - w) (H + λI) (ŵ - w)ᵀ - 2 s (ŵ - w)ᵀ over all rows, in f64: what is to be made least. */
+async function errorOf({ rows, cols, weights, hessian, damping, shift }: Linear, found: Float32Array) {
+  const matrix = await hessian.dense();
+  let sum = 0;
+  for (let r = 0; r < rows; r++) {
+    const change = Float64Array.from(
+      { length: cols },
+      (_, j) => found[r * cols + j]! - weights[r * cols + j]!,
+    );
+    for (let i = 0; i < cols; i++) {
+      let image = damping * change[i]! - 2 * shift[r * cols + i]!;
+      for (let j = 0; j < cols; j++) image += matrix[i * cols + j]! * change[j]!;
+      sum += change[i]! * image;
+    }
+  }
+  return sum;
+}
+
+/** |a - b| / |b| */
+function distance(a: Float32Array, b: Float32Array): number {
+  const squares = (values: Float32Array) => values.reduce((sum, value) => sum + value ** 2, 0);
+  return Math.sqrt(squares(a.map((value, i) => value - b[i]!)) / squares(b));
+}
+
+function solving<R>(work: (solver: Solver) => Promise<R>, precision?: Precision): Promise<R> {
+  const solver = deviceSolver(device, { ...(precision !== undefined && { precision }) });
+  return work(solver).finally(() => {
+    solver.release();
+  });
+}
+
+// 1040 rows are more than are solved for together.
+for (const [rows, cols] of [
+  [24, 72],
+  [1040, 16],
+] as const) {
+  void test(`survivors of ${rows} x ${cols}: the processor's, and their error is less than before`, async () => {
+    const linear = await linearOf(rows, cols, 11);
+    const options = { steps: 6 };
+    const [found, again] = await solving(async (solver) => [
+      await solver.survivors(linear, options),
+      await solver.survivors(linear, options),
+    ]);
+    assert.deepEqual(found, again, 'equal problems have equal bits');
+    const expected = await processorSolver(products).survivors(linear, options);
+    assert.ok(distance(found!, expected) < 1e-4, `they differ by ${distance(found!, expected)}`);
+    assert.ok(found!.every((value, i) => linear.kept[i] === 1 || value === 0));
+    const before = linear.weights.map((value, i) => value * linear.kept[i]!);
+    const [least, masked] = [await errorOf(linear, found!), await errorOf(linear, before)];
+    assert.ok(least < masked, `${least} is not less than ${masked}`);
+  });
+}
+
+void test('three products of parts are as good as f32, one of 11 bits is not', async () => {
+  const linear = await linearOf(8, 64, 12);
+  const options = { steps: 200, tolerance: 1e-7 };
+  const exact = await processorSolver(products).survivors(linear, options);
+  const distances: Partial<Record<Precision, number>> = {};
+  for (const precision of ['f32', 'tf32x3', 'tf32'] as const) {
+    const found = await solving((solver) => solver.survivors(linear, options), precision);
+    distances[precision] = distance(found, exact);
+  }
+  assert.ok(distances.f32! < 2e-6, `f32: ${distances.f32}`);
+  assert.ok(distances.tf32x3! < 4e-6, `tf32x3: ${distances.tf32x3}`);
+  assert.ok(distances.tf32! > 1e-5, `tf32: ${distances.tf32}`);
+});
+
+void test('masks chosen anew lower the error as on the processor, and keep the pattern', async () => {
+  for (const [keep, group] of [
+    [2, 4],
+    [4, 8],
+  ] as const) {
+    const linear = { ...(await linearOf(12, 144, 13)), pattern: { keep, group } };
+    const solved = await processorSolver(products).survivors(linear);
+    const [there, here] = [solved.slice(), solved.slice()];
+    const options = { sweeps: 2 };
+    assert.equal(await solving((solver) => solver.refine(linear, there, options)), true);
+    await processorSolver(products).refine(linear, here, options);
+    const [found, expected, before] = await Promise.all(
+      [there, here, solved].map((of) => errorOf(linear, of)),
+    );
+    assert.ok(found! < before!, `${found} is not less than ${before}`);
+    assert.ok(Math.abs(found! / expected! - 1) < 1e-3, `${found} beside ${expected}`);
+    for (let at = 0; at < there.length; at += linear.cols) {
+      for (let i = 0; i < linear.cols; i += group) {
+        const channels = linear.permutation.subarray(i, i + group);
+        assert.ok(channels.reduce((count, c) => count + Number(there[at + c] !== 0), 0) <= keep);
+      }
+    }
+  }
+});
+
+void test("SparseGPT's masks and weights are the processor's", async () => {
+  const linear = await linearOf(40, 264, 14);
+  const progress: number[] = [];
+  const found = await solving((solver) =>
+    solver.sparseGpt(linear, { progress: (done) => progress.push(done) }),
+  );
+  const expected = await processorSolver(products).sparseGpt(linear);
+  assert.equal(progress.at(-1), 264);
+  const differing = found.mask.reduce((count, byte, i) => count + Number(byte !== expected.mask[i]), 0);
+  // A choice may turn at a tie, and takes what follows along.
+  assert.ok(
+    differing <= found.mask.length / 50,
+    `${differing} of ${found.mask.length} bytes of the mask differ`,
+  );
+  const [there, here] = [await errorOf(linear, found.weights), await errorOf(linear, expected.weights)];
+  assert.ok(Math.abs(there / here - 1) < 0.01, `${there} beside ${here}`);
+  if (differing === 0) assert.ok(distance(found.weights, expected.weights) < 1e-4);
+});
+
+void test('products with a matrix are the processor’s', async () => {
+  const { hessian, weights, rows, cols } = await linearOf(1030, 24, 15);
+  const [found, expected] = [new Float32Array(rows * cols), new Float32Array(rows * cols)];
+  await solving((solver) => solver.multiply(hessian, weights, rows, found));
+  await hessian.multiply(weights, rows, expected);
+  assert.ok(distance(found, expected) < 1e-6);
+});
+
+void test('a matrix that is not positive is refused as on the processor', async () => {
+  const linear = await linearOf(4, 16, 16);
+  const matrix = (await linear.hessian.dense()).map((value, i) => (i % 17 === 0 ? value : 9 * value));
+  const problem = { ...linear, hessian: denseMatrix(matrix, 16, products) };
+  const refused = (error: unknown) => isEsparseError(error) && error.kind === 'numeric';
+  await assert.rejects(
+    solving((solver) => solver.sparseGpt(problem)),
+    refused,
+  );
+  await assert.rejects(
+    solving((solver) => solver.survivors(problem)),
+    refused,
+  );
+});
+
+void test('a problem without room is refused by name, and gives back what it took', async () => {
+  const linear = await linearOf(8, 64, 17);
+  const before = gpu.facts.heldBytes;
+  let left = 40_000;
+  const small: StageDevice = {
+    id: device.id,
+    load: (module) => {
+      gpu.load(module);
+    },
+    allocate(bytes) {
+      left -= bytes;
+      if (left < 0) throw new EsparseError('unavailable', 'no room');
+      return gpu.allocate(bytes);
+    },
+    release: gpu.release.bind(gpu),
+    upload: gpu.upload.bind(gpu),
+    download: gpu.download.bind(gpu),
+    copy: gpu.copy.bind(gpu),
+    fill: gpu.fill.bind(gpu),
+    multiply: gpu.multiply.bind(gpu),
+    launch: gpu.launch.bind(gpu),
+  };
+  const solver = deviceSolver(small);
+  await assert.rejects(
+    solver.survivors(linear),
+    (error) =>
+      isEsparseError(error) && error.kind === 'unsupported' && error.hint?.includes('--solver cpu') === true,
+  );
+  solver.release();
+  gpu.trim();
+  assert.ok(gpu.facts.heldBytes <= before);
+});
+
+void test('a run that is cancelled ends while it solves', async () => {
+  const linear = await linearOf(8, 64, 18);
+  const stop = new AbortController();
+  stop.abort(new Error('enough'));
+  await assert.rejects(
+    solving((solver) => solver.survivors(linear, { signal: stop.signal })),
+    /enough/,
+  );
+});
