@@ -349,7 +349,7 @@ void test('a matrix that is not positive is refused as on the processor', async 
 void test('a problem without room is refused by name, and gives back what it took', async () => {
   const linear = await linearOf(8, 64, 17);
   const before = gpu.facts.heldBytes;
-  let left = 40_000;
+  let left = 30_000;
   const small: StageDevice = {
     id: device.id,
     load: (module) => {

@@ -194,8 +194,13 @@ test('NaN, infinity and what no sum can hold are refused by channel, and the sta
   }
 });
 
-test('it is not sent between processes', () => {
-  expect(() => statistic.serialise(statistic.create(1, {}))).toThrow(
-    expect.objectContaining({ kind: 'unsupported' }),
-  );
+test('sums that were made here are not sent between processes; of those of a device the head is', async () => {
+  const state = await seen([0]);
+  expect(() => statistic.serialise(state)).toThrow(expect.objectContaining({ kind: 'unsupported' }));
+  const folded = { ...statistic.create(8, {}), tokens: 12, sequences: 3, sumsDue: true };
+  expect(statistic.deserialise(statistic.serialise(folded), 8)).toMatchObject({
+    ...{ channels: 8, tokens: 12, sequences: 3, sumsDue: true },
+  });
+  const bytes = statistic.serialise({ ...folded, tokens: 2 });
+  expect(() => statistic.deserialise(bytes, 8)).toThrow(expect.objectContaining({ kind: 'protocol' }));
 });
