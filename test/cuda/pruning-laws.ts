@@ -257,10 +257,10 @@ for (const [rows, cols] of [
     ]);
     assert.deepEqual(found, again, 'equal problems have equal bits');
     const expected = await processorSolver(products).survivors(linear, options);
-    assert.ok(distance(found!, expected) < 1e-4, `they differ by ${distance(found!, expected)}`);
-    assert.ok(found!.every((value, i) => linear.kept[i] === 1 || value === 0));
+    assert.ok(distance(found, expected) < 1e-4, `they differ by ${distance(found, expected)}`);
+    assert.ok(found.every((value, i) => linear.kept[i] === 1 || value === 0));
     const before = linear.weights.map((value, i) => value * linear.kept[i]!);
-    const [least, masked] = [await errorOf(linear, found!), await errorOf(linear, before)];
+    const [least, masked] = [await errorOf(linear, found), await errorOf(linear, before)];
     assert.ok(least < masked, `${least} is not less than ${masked}`);
   });
 }

@@ -17,7 +17,7 @@ function pieced() {
   const statistic = { ...(amplitude as AnyStatistic), name: 'large', pieces: { bytes: () => 100, receive } };
   const expected = new Map([
     ['mlp_in/large', { statistic, channels: 8 }],
-    ['mlp_in/amplitude', { statistic: amplitude as AnyStatistic, channels: 8 }],
+    ['mlp_in/amplitude', { statistic: amplitude, channels: 8 }],
   ]);
   return { seen, arriving: sketchArrival(expected, { limit: 10, worker: 'host:1' }) };
 }
