@@ -21,7 +21,7 @@ interface ChannelBlock {
 }
 
 /**
- * What is added to H's diagonal, by position; and which positions have inputs that are always zero.
+ * What is added to H's diagonal, by position, in f64: a sum is rounded once; and which positions have inputs that are always zero.
  *
  * @throws EsparseError 'numeric' where the diagonal is zero or not finite
  */
@@ -29,7 +29,7 @@ export function dampingOf(
   diagonal: Float32Array,
   permutation: Int32Array,
   damping: number,
-): { readonly more: Float32Array; readonly dead: Uint8Array } {
+): { readonly more: Float64Array; readonly dead: Uint8Array } {
   const dead = Uint8Array.from(permutation, (channel) => (diagonal[channel] === 0 ? 1 : 0));
   const trace = permutation.reduce((sum, channel) => sum + diagonal[channel]!, 0);
   const mean = trace / dead.reduce((alive, isDead) => alive - isDead, dead.length);
@@ -39,7 +39,7 @@ export function dampingOf(
       'the inputs’ Hessian is zero or not finite: it says nothing about the weights',
     );
   }
-  return { more: Float32Array.from(dead, (isDead) => (isDead === 1 ? mean : damping * mean)), dead };
+  return { more: Float64Array.from(dead, (isDead) => (isDead === 1 ? mean : damping * mean)), dead };
 }
 
 /** H in the order of the permutation, damped; and which positions have inputs that are always zero. */

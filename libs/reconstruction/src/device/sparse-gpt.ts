@@ -24,7 +24,7 @@ export async function sparseGptOnDevice(
       ...[
         { pointer: matrix },
         { pointer: order },
-        { pointer: room.of(more) },
+        { pointer: room.of(Float32Array.from(more)) },
         { pointer: factor },
         { int: cols },
       ],
