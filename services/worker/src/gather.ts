@@ -148,7 +148,9 @@ async function* foldedOnDevice(
   try {
     yield* messagesOf(serialiseSketch({ shards, states }), signal);
   } finally {
-    for (const { statistic, state } of states.values()) statistic.dispose?.(state);
+    // Of states with pieces only the head is here: what they hold is the device's, and what came between threads has no methods.
+    for (const { statistic, state } of states.values())
+      if (statistic.pieces === undefined) statistic.dispose?.(state);
   }
 }
 
