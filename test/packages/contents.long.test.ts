@@ -37,7 +37,8 @@ test('people install five packages', () => {
 
 describe.each([
   ['@esparse/api', 450],
-  ['@esparse/cli', 5 * KIB],
+  // Its example model alone takes 3 MiB; libraries are there as modules and in the bundle, what solves on GPUs with them.
+  ['@esparse/cli', 5.25 * KIB],
   ['@esparse/cuda', 2.75 * KIB],
   ['@esparse/kernels', 2 * KIB],
   ['@esparse/testing', 600],
