@@ -12,6 +12,7 @@ import { benchEngines } from './decode/engines.ts';
 import { benchIntegers } from './decode/integers.ts';
 import { benchLinears } from './decode/linears.ts';
 import { benchOnnx } from './decode/onnx.ts';
+import { benchPrefill } from './decode/prefill.ts';
 import { benchProcess } from './decode/process.ts';
 import { heading } from './table.ts';
 
@@ -22,7 +23,7 @@ interface Flags {
   readonly llamaCpp?: string;
 }
 
-const SECTIONS = ['engines', 'linears', 'integers', 'onnx', 'process'];
+const SECTIONS = ['engines', 'linears', 'integers', 'prefill', 'onnx', 'process'];
 
 const flags = new Command('bench:decode')
   .option(
@@ -53,6 +54,10 @@ try {
       denseInt4: await generated('dense-int4', 'dense-int4'),
     };
     await benchIntegers(stores, threads, flags.llamaCpp);
+  }
+  if (wanted.has('prefill')) {
+    const [int8, int4] = [await generated('int8', '2:4-int8'), await generated('int4', '2:4-int4')];
+    await benchPrefill({ bf16: sparse, int8, int4 }, threads);
   }
   if (wanted.has('onnx')) await benchOnnx(sparse, threads);
   if (wanted.has('process')) await benchProcess(sparse, threads);

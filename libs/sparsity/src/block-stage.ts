@@ -67,7 +67,7 @@ export interface BlockStageInput {
   readonly block: number;
   /** What it computes, from the value 'hidden' to the value 'output'. */
   readonly program: readonly BlockOperation[];
-  /** Those that are pruned, in the order in which the block uses them. */
+  /** Those that are pruned, in the order in which the block uses them: none where all are left dense and become integers. */
   readonly linears: readonly BlockLinear[];
   readonly tensors: readonly BlockTensor[];
   /** Of the calibration. */
@@ -106,6 +106,7 @@ export interface BlockStageContext extends StageContext {
   /**
    * Tunes the block by gradient descent on a worker, where its hidden states are: the stage `tune` is this call, and the
    * rounding of what comes back. Gives the tuned weights and tensors, which the stage may change further before it returns them.
+   * Among the tensors are the matrices of linears left dense that become integers (`--dense-values`), as they are before that.
    */
   readonly tune: (request: TuneRequest) => Promise<TunedResult>;
 }

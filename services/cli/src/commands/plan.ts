@@ -5,6 +5,7 @@ import { jsonOption } from '../options/shared.ts';
 import { integer } from '../options/values.ts';
 import { loadedEncoding } from '../options/encoding.ts';
 import { loadedFamily } from '../options/family.ts';
+import { layerOptions } from '../options/pattern.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
 import { pruneOptions, type PruneFlags } from '../options/prune.ts';
 import { uiOptions } from '../options/ui.ts';
@@ -39,14 +40,14 @@ export function planCommand(): Command {
 }
 
 async function run(
-  { json, layer, family, encoding: named, worker, ...flags }: Flags,
+  { json, layer, pattern, family, encoding: named, worker, ...flags }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
   await loadedFamily({ family });
   const encoding = await loadedEncoding({ encoding: named });
   const workers = flags.workers ?? worker?.length ?? 1;
   const pipeline = await configuredPipeline(flags);
-  const options = { ...flags, workers, layers: layer, pipeline, encoding };
+  const options = { ...flags, workers, ...layerOptions({ pattern, layer }), pipeline, encoding };
   const graph = await planGraph(options, signal);
   if (graph !== undefined) {
     process.stdout.write(json ? `${JSON.stringify(graph)}\n` : renderGraph(graph));
@@ -58,7 +59,7 @@ async function run(
 
 function render(
   plan: RunPlan,
-  { combine = 'pruner', device = 'cpu' }: Pick<Flags, 'combine' | 'device'>,
+  { combine = 'pruner', device = 'cpu', denseValues }: Pick<Flags, 'combine' | 'device' | 'denseValues'>,
 ): string {
   const { read, wire, store, memory, seconds, measured, uncounted } = plan;
   const rows: [string, string][] = [
@@ -85,7 +86,7 @@ function render(
     rows.push([`seconds, ${phase}, estimated`, value.toFixed(0)]);
   return (
     table([`${plan.family}, ${plan.pipeline} ${plan.pattern}, --combine ${combine}`, ''], rows) +
-    patternsOf(plan) +
+    patternsOf(plan, denseValues) +
     `\nThe estimate is from a measurement of a moment on this machine: ${(measured.flops / 1e9).toFixed(0)} GFLOP/s, ` +
     `reading ${bytes(measured.read)}/s, writing ${bytes(measured.write)}/s.\n` +
     (device.startsWith('cuda') ? "Seconds are those of this machine's processor: a GPU takes fewer.\n" : '') +
@@ -119,12 +120,15 @@ function renderGraph({ opset, pipeline, pattern, steps, largest, left, store }: 
   );
 }
 
-/** Which linears have which pattern, where not all have that of the run. */
-function patternsOf({ pattern: usual, patterns }: RunPlan): string {
+/** Which linears have which pattern, where not all have that of the run, and what becomes of those that are not pruned. */
+function patternsOf({ pattern: usual, patterns, steps }: RunPlan, dense: Flags['denseValues']): string {
   if (patterns.every(({ pattern }) => pattern === usual)) return '';
+  const tuned = steps.some(({ kind }) => kind === 'block stage') ? ', block stages too' : '';
+  const what = (pattern: string) =>
+    pattern === 'dense' && dense !== undefined ? `dense (${dense}${tuned})` : pattern;
   const lines = patterns.map(
     ({ pattern, linears, names }) =>
-      `  ${pattern}, ${linears} linear${linears === 1 ? '' : 's'}: ${names.join(' ')}\n`,
+      `  ${what(pattern)}, ${linears} linear${linears === 1 ? '' : 's'}: ${names.join(' ')}\n`,
   );
   return `\nPatterns, by names as --layer takes them:\n${lines.join('')}`;
 }

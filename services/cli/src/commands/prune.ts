@@ -8,6 +8,7 @@ import { createReporter, type Reporter } from '../prune-progress/reporter.ts';
 import { renderReport } from '../prune-progress/report.ts';
 import { loadedEncoding } from '../options/encoding.ts';
 import { loadedFamily } from '../options/family.ts';
+import { layerOptions } from '../options/pattern.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
 import { ALL_GPUS } from '../options/device.ts';
 import { pruneOptions, usualSolver, type PruneFlags } from '../options/prune.ts';
@@ -37,6 +38,7 @@ async function run(
   {
     worker = [],
     layer,
+    pattern,
     threads,
     device,
     json,
@@ -54,7 +56,7 @@ async function run(
   const encoding = await loadedEncoding({ encoding: ownEncoding });
   const options: PruneOptions = {
     ...flags,
-    layers: layer,
+    ...layerOptions({ pattern, layer }),
     pipeline: await configuredPipeline(flags),
     workers: worker,
     solver: usualSolver({ device, solver: flags.solver }),

@@ -1,16 +1,16 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { isEsparseError } from '@esparse/errors';
 import { MIN_EXPERT_TOKENS, parseLayerRule, type LayerRule } from '@esparse/pruner';
-import type { Pattern } from '@esparse/sparsity';
+import { formatPattern, type Pattern } from '@esparse/sparsity';
 import { ownOptions, type OwnFlags } from './own.ts';
 import { numeric } from './shared.ts';
-import { pattern } from './pattern.ts';
+import { pattern, USUAL_PATTERN } from './pattern.ts';
 import { integer } from './values.ts';
 import { pipelineOptions, type PipelineFlags } from './pipeline.ts';
 
 /** What a run does, planned or carried out. */
 export interface RunFlags extends PipelineFlags, OwnFlags {
-  readonly pattern: Pattern;
+  readonly pattern: Pattern | 'dense';
   readonly layer?: readonly LayerRule[];
   readonly denseValues?: 'int8' | 'int4' | 'int3';
   readonly samples: number;
@@ -29,8 +29,11 @@ export function runOptions(): Option[] {
   return [
     ...pipelineOptions(),
     ...ownOptions(),
-    new Option('--pattern <keep:group>', 'weights kept of every group of consecutive inputs')
-      .default({ keep: 2, group: 4 }, '2:4')
+    new Option(
+      '--pattern <keep:group>',
+      'weights kept of every group of consecutive inputs; `dense` prunes nothing but what --layer names',
+    )
+      .default(USUAL_PATTERN, formatPattern(USUAL_PATTERN))
       .env('ESPARSE_PATTERN')
       .argParser(pattern),
     new Option(
