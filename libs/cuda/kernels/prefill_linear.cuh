@@ -39,20 +39,19 @@ __device__ __forceinline__ void load_weights(Dense& to, const std::uint8_t* tile
   for (int i = 0; i < 2 * Dense::kSteps; i++) to.values[i] = load_words(tile + i * kStepBytes + lane * 16);
 }
 
+__device__ __forceinline__ void load_pair(std::uint32_t& first, std::uint32_t& second, const std::uint8_t* from) {
+  asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(first), "=r"(second) : "l"(from));
+}
+
+// But for the metadata: see `load_metadata`.
 template <bool kSparse, int kBits, int kScales>
 __device__ __forceinline__ void load_weights(Integers<kSparse, kBits, kScales>& to, const std::uint8_t* tile, int lane) {
   using Weights = Integers<kSparse, kBits, kScales>;
-  const auto load_pair = [](std::uint32_t& first, std::uint32_t& second, const std::uint8_t* from) {
-    asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(first), "=r"(second) : "l"(from));
-  };
 #pragma unroll
   for (int i = 0; i < Weights::kWords / 4; i++) {
     const Words4 four = load_words(tile + i * kStepBytes + lane * 16);
 #pragma unroll
     for (int j = 0; j < 4; j++) to.words[4 * i + j] = four.word[j];
-  }
-  if constexpr (kSparse) {
-    load_pair(to.metadata.word[0], to.metadata.word[1], tile + Weights::kOrder.metadata() + lane * 8);
   }
   const std::uint8_t* const of_rows = tile + Weights::kOrder.scale_offset() + lane / 4 * (4 * kScales);
   if constexpr (kScales == 2) {
@@ -63,24 +62,32 @@ __device__ __forceinline__ void load_weights(Integers<kSparse, kBits, kScales>& 
   }
 }
 
+// Into the registers that the tensor cores read, when they have read what was there before: they do so while products are under
+// way, of which the compiler knows for values only. Kept with the integers and copied, it was copied too early: products were
+// those of the next block's metadata (seen on an H200).
+template <class Weights>
+__device__ __forceinline__ void load_metadata(Sparse& to, const std::uint8_t* tile, int lane) {
+  load_pair(to.metadata.word[0], to.metadata.word[1], tile + Weights::kOrder.metadata() + lane * 8);
+}
+template <class Weights>
+__device__ __forceinline__ void load_metadata(Dense&, const std::uint8_t*, int) {}
+
 // What the tensor cores multiply: integers times scales, rounded to bf16.
 template <bool kSparse, int kBits, int kScales>
-__device__ __forceinline__ auto rounded(const Integers<kSparse, kBits, kScales>& from) {
-  std::conditional_t<kSparse, Sparse, Dense> out;
+__device__ __forceinline__ void round_weights(std::conditional_t<kSparse, Sparse, Dense>& to,
+                                              const Integers<kSparse, kBits, kScales>& from) {
   const auto one = [&](auto at) {
     constexpr int kAt = at.value, kFragments = kBlockPairs / kPairsAtOnce;
     const Words4 numbers = from.template fragment<kAt>();
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      out.values[kAt].word[i] = multiply_pairs(numbers.word[i], from.scale_pair(i % 2, kAt * kScales / kFragments));
+      to.values[kAt].word[i] = multiply_pairs(numbers.word[i], from.scale_pair(i % 2, kAt * kScales / kFragments));
     }
   };
   one(std::integral_constant<int, 0>{});
   one(std::integral_constant<int, 1>{});
   one(std::integral_constant<int, 2>{});
   one(std::integral_constant<int, 3>{});
-  if constexpr (kSparse) out.metadata = from.metadata;
-  return out;
 }
 
 // sums += the inputs of a stage, which is half of a sparse block, or a whole dense one.
@@ -178,17 +185,22 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
   load(first, 0);
   load(second, 1);
   if constexpr (Weights::kScaled) {
-    auto even = rounded(first), odd = even;
+    std::conditional_t<Weights::kFormat.shuffled, Sparse, Dense> even, odd;
+    const auto round = [&](auto& to, const Weights& from, int block) {
+      round_weights(to, from);
+      if (block < args.blocks) load_metadata<Weights>(to, block_at(tile, block), lane);
+    };
+    round(even, first, 0);
     load(first, 2);
 #pragma unroll 1
     for (int block = 0; block < args.blocks; block += 2) {
       multiply(even, [&] {
-        odd = rounded(second);
+        round(odd, second, block + 1);
         load(second, block + 3);
       });
       if (block + 1 >= args.blocks) break;
       multiply(odd, [&] {
-        even = rounded(first);
+        round(even, first, block + 2);
         load(first, block + 4);
       });
     }
