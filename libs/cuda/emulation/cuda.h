@@ -8,7 +8,10 @@
 
 #define ESPARSE_EMULATED
 #define __CUDACC__ 1
+// The kernels are those of Hopper, or, with 800, of what stands before it.
+#ifndef __CUDA_ARCH__
 #define __CUDA_ARCH__ 900
+#endif
 #define __align__(n) __attribute__((aligned(n)))
 // Static in a function, and, where it is asked for at a launch, declared `extern`: both may be said of this.
 #undef __shared__

@@ -1,4 +1,4 @@
-// What `kernels/device.cuh` has of PTX, on the host.
+// What `kernels/device.cuh` has of PTX, on the host, with what is there since Hopper, or before it.
 #pragma once
 #include "warp.h"
 
@@ -25,8 +25,7 @@ inline void* shared_pointer(std::uint32_t address) {
 
 // A barrier of arrivals and bytes, in the eight bytes that it has on the device.
 struct Barrier {
-  std::uint8_t arrivals, left;
-  std::uint16_t phase;
+  std::uint32_t arrivals : 12, left : 12, phase : 8;
   std::int32_t bytes;
 
   void settle() {
@@ -39,24 +38,54 @@ static_assert(sizeof(Barrier) == 8);
 inline Barrier& barrier_at(std::uint32_t barrier) { return *static_cast<Barrier*>(shared_pointer(barrier)); }
 
 inline void barrier_init(std::uint32_t barrier, int arrivals) {
-  barrier_at(barrier) = {static_cast<std::uint8_t>(arrivals), static_cast<std::uint8_t>(arrivals), 0, 0};
+  barrier_at(barrier) = {static_cast<std::uint32_t>(arrivals), static_cast<std::uint32_t>(arrivals), 0, 0};
 }
 inline void barrier_init_fence() {}
-inline void barrier_expect(std::uint32_t barrier, int bytes) {
+inline void barrier_arrive(std::uint32_t barrier, int bytes = 0) {
   Barrier& of = barrier_at(barrier);
+  if (of.left == 0) std::abort();  // more arrivals than the barrier counts
   of.bytes += bytes;
   of.left--;
   of.settle();
 }
-inline void barrier_arrive(std::uint32_t barrier) { barrier_expect(barrier, 0); }
 inline void barrier_wait(std::uint32_t barrier, std::uint32_t parity) {
   while (barrier_at(barrier).phase % 2 == parity) give_way();
 }
+
+#if __CUDA_ARCH__ < 900
+// A lane's copies are done when it arrives, the last moment that there is.
+struct LaneCopy {
+  std::uint32_t to;
+  const std::uint8_t* from;
+};
+inline std::vector<LaneCopy>& copies_of_lane() {
+  static std::vector<LaneCopy> copies[1024];
+  return copies[threadIdx.x];
+}
+constexpr bool kLanesCopy = true;
+constexpr int kCopyArrivals = kLanes;
+inline void barrier_expect(std::uint32_t, int) {}
+inline void bulk_copy(std::uint32_t to, const void* from, int bytes, std::uint32_t) {
+  for (int at = threadIdx.x % kLanes * 16; at < bytes; at += kLanes * 16) {
+    copies_of_lane().push_back({to + at, static_cast<const std::uint8_t*>(from) + at});
+  }
+}
+inline void copies_asked_for(std::uint32_t barrier) {
+  for (const LaneCopy& copy : copies_of_lane()) std::memcpy(shared_pointer(copy.to), copy.from, 16);
+  copies_of_lane().clear();
+  barrier_arrive(barrier);
+}
+#else
+constexpr bool kLanesCopy = false;
+constexpr int kCopyArrivals = 1;
+inline void barrier_expect(std::uint32_t barrier, int bytes) { barrier_arrive(barrier, bytes); }
 inline void bulk_copy(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
   std::memcpy(shared_pointer(to), from, bytes);
   barrier_at(barrier).bytes -= bytes;
   barrier_at(barrier).settle();
 }
+inline void copies_asked_for(std::uint32_t) {}
+#endif
 inline void bulk_copy_once(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
   bulk_copy(to, from, bytes, barrier);
 }

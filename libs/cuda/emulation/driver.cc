@@ -3,11 +3,12 @@
 // plain ones where the driver is compiled together with `kernels.cc` and `threads.cc`, and those of a decode step where it is
 // with `decode.cc` and `threads.cc`.
 //
-// FAKE_CUDA (environment): words such as `version=12040 count=0 major=8 memory=1000000 cuGraphLaunch=719:2`; the last lets
+// FAKE_CUDA (environment): words such as `version=12040 count=0 major=7 memory=1000000 cuGraphLaunch=719:2`; the last lets
 // every call of that name from the second on fail with that error. `slow=5`: a wait for an event takes 5 ms. `damaged=77`: the
 // check of indices finds that those of this group are wrong; `damaged-scales=9`: that of scales, that this one is. `idle=1`: nothing
 // is computed, copied or filled, so that what is asked for may be as large as that of a real model; that it is within memory, and
-// what a GPU takes, is still required. Memory of the device is addresses alone then.
+// what a GPU takes, is still required. Memory of the device is addresses alone then. `major=8`: an A100, with less shared memory
+// and no dependent launches, which takes no PTX for Hopper.
 // FAKE_CUDA_LOG: a file that gets, when the process ends or a context is released, the counts of all that is still held.
 #include <sys/mman.h>
 
@@ -88,6 +89,10 @@ void report() {
   std::fprintf(file, "]}\n");
   std::fclose(file);
 }
+
+long long major() { return number("major", 9); }
+// Bytes of shared memory that a block may have.
+long long shared_of_block() { return number("shared", (major() < 9 ? 163 : 227) * 1024); }
 
 // Whether nothing is to be computed.
 bool idle() {
@@ -178,11 +183,11 @@ CuResult cuDeviceGetName(char* name, int size, CuDevice) {
   return kCuSuccess;
 }
 CuResult cuDeviceGetAttribute(int* value, CuDeviceAttribute which, CuDevice) {
-  *value = which == kCuMajor           ? static_cast<int>(number("major", 9))
+  *value = which == kCuMajor           ? static_cast<int>(major())
            : which == kCuMinor         ? 0
            : which == kCuMemoryClock   ? 1000000  // kHz
            : which == kCuMemoryWidth   ? 4096     // bits
-           : which == kCuSharedOfBlock ? static_cast<int>(number("shared", 227 * 1024))
+           : which == kCuSharedOfBlock ? static_cast<int>(shared_of_block())
                                        : static_cast<int>(number("sms", 132));
   return kCuSuccess;
 }
@@ -267,6 +272,8 @@ CuResult cuMemsetD8Async(CuPointer to, unsigned char value, std::size_t bytes, C
 }
 CuResult cuModuleLoadDataEx(CuModule* module, const void* image, unsigned, int*, void**) {
   BEGIN("cuModuleLoadDataEx")
+  const char* const target = std::strstr(static_cast<const char*>(image), ".target sm_");
+  if (target == nullptr || std::atoi(target + std::strlen(".target sm_")) >= 10 * (major() + 1)) return kCuUnsupportedPtx;
   const CuResult made = make(held.modules, module);
   held.ptx[*module] = static_cast<const char*>(image);
   return made;
@@ -282,7 +289,10 @@ CuResult cuFuncGetAttribute(int* value, CuFunctionAttribute, CuFunction) {
   *value = 1024;
   return kCuSuccess;
 }
-CuResult cuFuncSetAttribute(CuFunction, CuFunctionAttribute, int) { return kCuSuccess; }
+CuResult cuFuncSetAttribute(CuFunction, CuFunctionAttribute which, int value) {
+  if (which == kCuMostDynamicShared && value + 1024 > shared_of_block()) wrong("more shared memory than a block has");
+  return kCuSuccess;
+}
 CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction function, void** arguments, void**) {
   BEGIN("cuLaunchKernelEx")
   const unsigned *grid = config->grid, *block = config->block;
@@ -292,7 +302,8 @@ CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction function, voi
   if (grid[0] > 0x7fffffff || grid[1] > 65535 || grid[2] > 65535) wrong("a grid that is too large");
   const unsigned long long threads = 1ull * block[0] * block[1] * block[2];
   if (threads == 0 || threads > 1024 || block[2] > 64) wrong("a block of a size that there is not");
-  if (config->shared_bytes > 227 * 1024 - 1024) wrong("more shared memory than a block has");
+  if (config->shared_bytes > shared_of_block() - 1024) wrong("more shared memory than a block has");
+  if (config->attribute_count > 0 && major() < 9) wrong("a dependent launch before Hopper");
   if (arguments == nullptr) wrong("no arguments");
   held.kernels++;
   for (const auto& [setting, check, argument] :

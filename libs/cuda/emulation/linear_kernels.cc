@@ -52,7 +52,7 @@ std::uint8_t* fragments_of(const std::vector<float>& x, int cols, int tokens) {
 
 template <class Weights>
 void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float>& x) {
-  constexpr int kSms = 3;
+  constexpr int kSms = 3, kShared = kLanesCopy ? kSharedOfAmpereCta : kSharedOfCta;
   const auto put = [&](LinearKernel kernel, LinearArguments& args, unsigned groups) {
     std::vector<float> out(static_cast<std::size_t>(kSlices) * shape.tokens * shape.rows, NAN);
     args.out = out.data();
@@ -71,7 +71,7 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
   args.segment_count = 1;
   args.blocks = shape.cols / Weights::kFormat.inputs;
   args.out_rows = shape.rows;
-  const LinearProblem problem{Weights::kFormat, {shape.panels()}, 1, shape.cols, shape.tokens};
+  const LinearProblem problem{Weights::kFormat, {shape.panels()}, 1, shape.cols, shape.tokens, 1, false, kShared};
   for (const int warps : {8, 4, 2, 1}) {
     for (const int ring : {24, 192}) {  // KB: few stages, and as many as there may be
       if (!linear_exists(kernel_tokens(shape.tokens), warps)) continue;

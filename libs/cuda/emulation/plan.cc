@@ -36,7 +36,7 @@ bool check_choice(const LinearProblem& problem) {
 bool check_wide(const LinearProblem& problem) {
   const LinearPlan plan = plan_wide(problem, 132);
   const int blocks = problem.cols / problem.format.inputs, slice = slice_first(1, blocks);
-  if (plan.shared > kSharedOfCta) return wrong("wide: does not fit", problem, {});
+  if (plan.shared > problem.shared) return wrong("wide: does not fit", problem, {});
   if (plan.depth < 1 || plan.stages < (plan.resident ? slice : 2)) return wrong("wide: no ring", problem, {});
   for (int s = 0; s < problem.segments; s++) {
     const int end = s + 1 < problem.segments ? plan.first_cta[s + 1] : plan.ctas;
@@ -59,7 +59,7 @@ bool check(const LinearProblem& problem, const LinearTuning& tuning) {
   const int groups = kLinearWarps / tuning.warps, blocks = problem.cols / problem.format.inputs;
   seen++;
   if (plan.planes * tuning.warps != kSlices) return wrong("slices are lost", problem, tuning);
-  if (plan.shared > kSharedOfCta || tuning.share * (plan.shared + 1024) > kSharedOfSm) {
+  if (tuning.share * (plan.shared + 1024) > problem.shared + 1024) {
     return wrong("does not fit", problem, tuning);
   }
   if (plan.depth < 1) return wrong("no ring", problem, tuning);
@@ -86,6 +86,36 @@ bool check(const LinearProblem& problem, const LinearTuning& tuning) {
   return true;
 }
 
+// The largest inputs up to which all linears that read them have plans, at every number of tokens: of the stream (q, k, v; gate
+// and up; the head), or of what is before o and down.
+int largest(int shared, bool of_stream) {
+  const auto planned = [&](const Format& format, int panels, int cols, int tokens, int sets, bool normed) {
+    const LinearProblem problem{format, {panels}, 1, cols, tokens, sets, normed, shared};
+    try {
+      if (linear_is_wide(problem)) return check_wide(problem);
+      return plan_linear(problem, chosen_tuning(problem), 132).depth >= 1;
+    } catch (const std::invalid_argument&) {
+      return false;
+    }
+  };
+  constexpr int kManyPanels = 4000;
+  int cols = 0;
+  for (;; cols += kSparseInputs) {
+    const int next = cols + kSparseInputs;
+    for (const int tokens : kTokenBuckets) {
+      if (token_bucket(tokens, shared) != tokens) continue;
+      const bool normed = of_stream && tokens <= kNormedTokens;
+      for (const Format& format : {kSparseFormat, kDenseFormat}) {
+        if (!planned(format, 128, next, tokens, 1, normed)) return cols;
+        if (!of_stream) continue;
+        const int sets = !format.shuffled || pair_is_apart(format, 128, next, tokens, shared) ? 1 : 2;
+        if (!planned(format, 128, next, tokens, sets, normed)) return cols;
+        if (!format.shuffled && !planned(format, kManyPanels, next, tokens, 1, normed)) return cols;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -100,9 +130,11 @@ int main() {
             for (const int share : {1, 2}) {
               for (const int ring : {48, 96, 208}) {
                 for (const int sets : {1, 2}) {
-                  const LinearProblem problem{format,   {shape[0], shape[1], shape[2]}, shape[3], cols, tokens, sets,
-                                              sets == 2};
-                  if (!check(problem, {warps, share, ring << 10}) || !check_choice(problem)) return 1;
+                  for (const int shared : {kSharedOfCta, kSharedOfAmpereCta}) {
+                    const LinearProblem problem{format, {shape[0], shape[1], shape[2]}, shape[3], cols, tokens, sets,
+                                                sets == 2, shared};
+                    if (!check(problem, {warps, share, ring << 10}) || !check_choice(problem)) return 1;
+                  }
                 }
               }
             }
@@ -112,5 +144,8 @@ int main() {
     }
   }
   std::printf("%d plans\n", seen);
+  for (const int shared : {kSharedOfCta, kSharedOfAmpereCta}) {
+    std::printf("%d KB: hidden sizes to %d, inner sizes to %d\n", shared >> 10, largest(shared, true), largest(shared, false));
+  }
   return 0;
 }

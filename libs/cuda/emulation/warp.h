@@ -2,7 +2,9 @@
 // Written from the manual's figures alone, not from `layout.h`: the tests hold one against the other.
 #pragma once
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <vector>
 
 namespace esparse::emulation {
 

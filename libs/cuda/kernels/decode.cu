@@ -14,9 +14,9 @@ namespace esparse {
 LINEARS(Sparse)
 LINEARS(Dense)
 WIDE(Sparse, 32)
-WIDE(Sparse, 64)
+WIDE_OF_MOST(Sparse)
 WIDE(Dense, 32)
-WIDE(Dense, 64)
+WIDE_OF_MOST(Dense)
 
 #define ATTENTION(dims)                                                                       \
   template __global__ void append_positions<dims>(const __grid_constant__ AttentionArguments); \

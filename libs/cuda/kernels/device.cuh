@@ -1,5 +1,5 @@
-// The few instructions of PTX that the kernels use, by name. Everything here needs sm_90 for the bulk copies and
-// programmatic dependent launch; the matrix products themselves are those of sm_80.
+// The few instructions of PTX that the kernels use, by name. What is here a GPU has since sm_80; what came with Hopper
+// and stands for something else before it is in `hopper.cuh` and `ampere.cuh`.
 #pragma once
 #include "layout.h"
 #ifdef ESPARSE_EMULATED
@@ -13,67 +13,17 @@ __device__ __forceinline__ std::uint32_t shared_address(const void* pointer) {
   return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
-// Waits until all kernels before this one have finished and their writes are visible. What a kernel reads before it
-// must not be written by a kernel of the same step: weights, positions, page tables, older keys and values.
-__device__ __forceinline__ void wait_for_producers() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
-
-// Lets the next kernel begin (it waits for this one's results by itself).
-__device__ __forceinline__ void release_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
-
 __device__ __forceinline__ void barrier_init(std::uint32_t barrier, int arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
-}
-
-// Makes initialised barriers visible to the copy engine.
-__device__ __forceinline__ void barrier_init_fence() {
-  asm volatile("fence.mbarrier_init.release.cluster;\n fence.proxy.async.shared::cta;" ::: "memory");
-}
-
-// Arrives, and says how many bytes have to arrive besides.
-__device__ __forceinline__ void barrier_expect(std::uint32_t barrier, int bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
 }
 
 __device__ __forceinline__ void barrier_arrive(std::uint32_t barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
-__device__ __forceinline__ void barrier_wait(std::uint32_t barrier, std::uint32_t parity) {
-  std::uint32_t done;
-  do {
-    asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
-                 : "=r"(done)
-                 : "r"(barrier), "r"(parity)
-                 : "memory");
-  } while (done == 0);
-}
-
-// Copies `bytes` (a multiple of 16) to shared memory and reports them to the barrier.
-__device__ __forceinline__ void bulk_copy(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
-               "l"(from), "r"(bytes), "r"(barrier)
-               : "memory");
-}
-
-// The same for what is read once: first to leave the L2.
-__device__ __forceinline__ void bulk_copy_once(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
-  std::uint64_t policy;
-  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
-  asm volatile(
-      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::
-          "r"(to),
-      "l"(from), "r"(bytes), "r"(barrier), "l"(policy)
-      : "memory");
-}
-
 // Brings what is there to the L2.
 __device__ __forceinline__ void prefetch(const void* pointer) {
   asm volatile("prefetch.global.L2 [%0];" ::"l"(pointer));
-}
-
-// Brings `bytes` (a multiple of 16) to the L2.
-__device__ __forceinline__ void prefetch_bulk(const void* from, int bytes) {
-  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
 }
 
 // 2 to a power of at most 0, a few units in the last place of f32; 0 of minus infinity.
@@ -124,19 +74,13 @@ __device__ __forceinline__ void multiply_sparse_first(float (&sums)[4], const Wo
         "r"(b.word[3]), "r"(metadata), "n"(kSelector), "f"(0.0f));
 }
 
-// a - b and a * b of both halves, bf16.
-__device__ __forceinline__ std::uint32_t subtract_pairs(std::uint32_t a, std::uint32_t b) {
-  std::uint32_t out;
-  asm("sub.rn.bf16x2 %0, %1, %2;" : "=r"(out) : "r"(a), "r"(b));
-  return out;
-}
-__device__ __forceinline__ std::uint32_t multiply_pairs(std::uint32_t a, std::uint32_t b) {
-  std::uint32_t out;
-  asm("mul.rn.bf16x2 %0, %1, %2;" : "=r"(out) : "r"(a), "r"(b));
-  return out;
-}
-
 }  // namespace esparse
+
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+#include "ampere.cuh"
+#else
+#include "hopper.cuh"
+#endif
 #endif
 
 namespace esparse {

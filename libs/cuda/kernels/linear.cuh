@@ -85,8 +85,8 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   NormSources<Weights, kSets> sources;
   if constexpr (kInput == Input::kNormed) sources.request(args, args.activations + s, slice, lane);
   if (lane == 0) {
-    for (int i = 0; i < depth; i++) barrier_init(stream.barriers + i * 8, 1);
-    if (warp == 0) barrier_init(arrived, kLinearWarps * kSets);
+    for (int i = 0; i < depth; i++) barrier_init(stream.barriers + i * 8, kCopyArrivals);
+    if (warp == 0) barrier_init(arrived, kLinearWarps * kSets * kCopyArrivals);
     barrier_init_fence();
   }
   __syncwarp();

@@ -57,16 +57,17 @@ __device__ __forceinline__ void load_slice(std::uint8_t* to, const std::uint8_t*
   }
 }
 
-// A warp's eighth of a set of activations, by the copy engine.
+// A warp's eighth of a set of activations.
 __device__ __forceinline__ void request_eighth(std::uint8_t* to, const std::uint8_t* from, int bytes, int warp,
                                                std::uint32_t arrived) {
   const int chunks = bytes / 16, begin = chunks * warp / kLinearWarps * 16,
             end = chunks * (warp + 1) / kLinearWarps * 16;
   barrier_expect(arrived, end - begin);
   if (end > begin) bulk_copy(shared_address(to) + begin, from + begin, end - begin, arrived);
+  copies_asked_for(arrived);
 }
 
-// The activations that a kernel before this one wrote, to `sets`; waits for it. `arrived` counts kSets arrivals a warp.
+// The activations that a kernel before this one wrote, to `sets`; waits for it. `arrived` counts kSets copies a warp.
 template <class Weights, int kTokens, int kWarps, int kSets>
 __device__ __forceinline__ void fetch_activations(const LinearArguments& args, const LinearActivations* from,
                                                   const InputSlice& slice, std::uint8_t* sets, std::uint32_t arrived) {
@@ -85,7 +86,7 @@ __device__ __forceinline__ void fetch_activations(const LinearArguments& args, c
     __syncwarp();
     return;
   }
-  if (lane == 0) {
+  if (kLanesCopy || lane == 0) {
     for (int set = 0; set < kSets; set++) {
       request_eighth(sets + set * set_bytes, from[set].fragments + (first_block + slice.plane_first) * kBlock,
                      slice.plane_blocks * kBlock, warp, arrived);

@@ -1,5 +1,5 @@
 // Every decode linear of a kind of weights, for a module: LINEARS(Sparse). The host finds them by name
-// (`native/kernel_names.h`).
+// (`native/kernel_names.h`). Before Hopper (ESPARSE_AMPERE) those are not there for which a CTA has no room (`linear_plan.h`).
 #pragma once
 #include "linear.cuh"
 #include "linear_wide.cuh"
@@ -17,15 +17,23 @@
 #define LINEARS_OF_PARTS(weights, tokens, warps) \
   LINEAR(weights, tokens, warps, kFragments, kPlanes) \
   LINEAR(weights, tokens, warps, kFragments, kPairedPlanes)
+#define WIDE(weights, tokens) template __global__ void linear_wide<weights, tokens>(const __grid_constant__ LinearArguments);
+#ifdef ESPARSE_AMPERE
+#define LINEARS_OF_EIGHT(weights)
+#define WIDE_OF_MOST(weights)
+#else
+#define LINEARS_OF_EIGHT(weights) \
+  LINEARS_OF_WHOLE_ROWS(weights, 8) \
+  LINEARS_OF_PARTS(weights, 8, 4) \
+  LINEARS_OF_PARTS(weights, 8, 2)
+#define WIDE_OF_MOST(weights) WIDE(weights, 64)
+#endif
 #define LINEARS(weights) \
   LINEARS_OF_ONE(weights) \
   LINEARS_OF_WHOLE_ROWS(weights, 2) \
   LINEARS_OF_WHOLE_ROWS(weights, 4) \
   LINEARS_OF_PARTS(weights, 4, 4) \
-  LINEARS_OF_WHOLE_ROWS(weights, 8) \
-  LINEARS_OF_PARTS(weights, 8, 4) \
-  LINEARS_OF_PARTS(weights, 8, 2) \
+  LINEARS_OF_EIGHT(weights) \
   LINEARS_OF_PARTS(weights, 16, 4) \
   LINEARS_OF_PARTS(weights, 16, 2) \
   LINEARS_OF_PARTS(weights, 16, 1)
-#define WIDE(weights, tokens) template __global__ void linear_wide<weights, tokens>(const __grid_constant__ LinearArguments);

@@ -10,8 +10,8 @@ namespace esparse {
 
 constexpr int kLinearWarps = 8, kLinearThreads = kLinearWarps * kLanes;
 constexpr int kMaxSegments = 3;
-// What a CTA can have of an SM's 228 KB, of which each CTA loses one.
-constexpr int kSharedOfSm = 228 * 1024, kSharedOfCta = 227 * 1024;
+// What a CTA can have of an SM's memory, of which each CTA loses one KB: since Hopper, and before (A100).
+constexpr int kSharedOfCta = 227 * 1024, kSharedOfAmpereCta = 163 * 1024;
 
 struct Format {
   int inputs;      // of a block
@@ -24,6 +24,14 @@ struct Format {
 // weights at about the same time.
 constexpr int kTokenBuckets[] = {1, 2, 4, 8, 16, 32, 64};
 constexpr int kMostTokens = 64;
+// The smallest of them for so many sequences; 0: there is none. Eight tokens of an 8B model leave no room for a ring in the memory
+// before Hopper: there they are 16.
+inline int token_bucket(int rows, int shared) {
+  for (const int bucket : kTokenBuckets) {
+    if (rows <= bucket && (bucket != 8 || shared >= kSharedOfCta)) return bucket;
+  }
+  return 0;
+}
 constexpr Format kSparseFormat{kSparseInputs, kSparseTileBytes, true, kMostTokens},
     kDenseFormat{kDenseInputs, kDenseTileBytes, false, kMostTokens};
 constexpr int kernel_tokens(int tokens) { return tokens < kGroupTokens ? tokens : kGroupTokens; }
@@ -47,6 +55,7 @@ struct LinearProblem {
   int cols, tokens;
   int sets = 1;         // of activations that a CTA needs: 2 where the tiles of a panel have inputs of their own
   bool normed = false;  // a row of f32 besides, to norm
+  int shared = kSharedOfCta;  // bytes that a CTA may have
 };
 
 struct LinearTuning {
@@ -82,10 +91,11 @@ inline bool linear_is_wide(const LinearProblem& problem) {
 // room for the rings beside their activations, and fewer planes for the reader to add up.
 inline LinearTuning chosen_tuning(const LinearProblem& problem) {
   constexpr int kRingBytes = 192 << 10, kManyPanels = 1000;  // of a head
+  constexpr int kLeastRoom = 99 << 10;                       // for all but the activations
   const int tokens = kernel_tokens(problem.tokens);
   int panels = 0;
   for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
-  const int most = tokens <= 8 || panels >= kManyPanels ? 128 << 10 : 64 << 10;
+  const int most = std::min(tokens <= 8 || panels >= kManyPanels ? 128 << 10 : 64 << 10, problem.shared - kLeastRoom);
   int warps = kSlices;
   const auto activations = [&] { return activation_bytes(problem.cols / kSlices * warps, tokens) * problem.sets; };
   if (tokens > kNormedTokens) {
@@ -99,8 +109,8 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
 
 // Whether gate and up, which share their panels, are computed as two linears over the tiles where they lie: a CTA that computes
 // both needs the activations of each, where they are shuffled. That pays where it sums whole rows, and activates them.
-inline bool pair_is_apart(const Format& format, int tiles, int cols, int tokens) {
-  const LinearProblem pair{format, {tiles}, 1, cols, tokens, format.shuffled ? 2 : 1};
+inline bool pair_is_apart(const Format& format, int tiles, int cols, int tokens, int shared = kSharedOfCta) {
+  const LinearProblem pair{format, {tiles}, 1, cols, tokens, format.shuffled ? 2 : 1, false, shared};
   return tokens > kGroupTokens || (format.shuffled && chosen_tuning(pair).warps < kSlices);
 }
 
@@ -121,8 +131,12 @@ inline void share_panels(LinearPlan& plan, const LinearProblem& problem, int gro
 
 constexpr int aligned_shared(int bytes) { return (bytes + 127) / 128 * 128; }
 
-// Tokens of a CTA of `linear_wide`, and how many CTAs share those of a step.
-inline int wide_tokens(const LinearProblem& problem) { return std::min(problem.tokens, problem.format.widest); }
+// Tokens of a CTA of `linear_wide`, and how many CTAs share those of a step. Of the memory before Hopper, blocks of 64 tokens
+// would leave no room to bring one while another is multiplied.
+inline int wide_tokens(const LinearProblem& problem) {
+  constexpr int kAmpereTokens = 32;
+  return std::min({problem.tokens, problem.format.widest, problem.shared < kSharedOfCta ? kAmpereTokens : kMostTokens});
+}
 inline int wide_groups(const LinearProblem& problem) { return problem.tokens / wide_tokens(problem); }
 
 inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
@@ -134,10 +148,11 @@ inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
   const int blocks = problem.cols / format.inputs, slice = slice_first(1, blocks);  // the longest is the first
   const int x = static_cast<int>(activation_bytes(format.inputs, wide_tokens(problem))) + 2 * 8;
   const int weights = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);
-  constexpr int kLeastDepth = 2, kDepth = 3, kRoom = kSharedOfCta - 512;  // of the rings of weights
-  plan.resident = slice * x + kLeastDepth * weights <= kRoom;
-  plan.stages = plan.resident ? std::max(slice, 1) : (kRoom - std::min(kDepth, plan.rounds * slice) * weights) / x;
-  plan.depth = std::max(1, std::min({(kRoom - plan.stages * x) / weights, plan.rounds * slice, 32}));
+  constexpr int kLeastDepth = 2, kDepth = 3;  // of the rings of weights
+  const int room = problem.shared - 512;
+  plan.resident = slice * x + kLeastDepth * weights <= room;
+  plan.stages = plan.resident ? std::max(slice, 1) : (room - std::min(kDepth, plan.rounds * slice) * weights) / x;
+  plan.depth = std::max(1, std::min({(room - plan.stages * x) / weights, plan.rounds * slice, 32}));
   plan.barriers = kLinearWarps * plan.depth * kPanelTiles * format.tile_bytes;
   plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + 2 * plan.stages) * 8);
   plan.shared = plan.activations + plan.stages * (x - 2 * 8);
@@ -145,7 +160,7 @@ inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
 }
 
 inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& tuning, int sms) {
-  const auto& [format, panels, segments, cols, all_tokens, sets, normed] = problem;
+  const auto& [format, panels, segments, cols, all_tokens, sets, normed, shared] = problem;
   const int tokens = kernel_tokens(all_tokens);
   if (cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
   if (!linear_exists(tokens, tuning.warps)) throw std::invalid_argument("no such kernel");
@@ -164,8 +179,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4,
             row = normed ? (cols + kMaxNormRuns) * 4 : 0;
   const int stage = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);  // one of each warp, with its barrier
-  const int room =
-      std::min(kSharedOfSm / tuning.share - 1024, kSharedOfCta) - sets * plan.set_bytes - partials - row - 512;
+  const int room = (shared + 1024) / tuning.share - 1024 - sets * plan.set_bytes - partials - row - 512;
   plan.depth = std::min({std::min(tuning.ring_bytes, room) / stage, plan.rounds * slice, 32});
   if (plan.depth < 1) throw std::invalid_argument("the activations of a linear leave no room for its ring");
 

@@ -39,7 +39,7 @@ struct ActivationRing {
 
   __device__ __forceinline__ int count() const { return args.plan.resident ? blocks : args.plan.rounds * blocks; }
 
-  // By one thread.
+  // By the lanes of a warp that copy.
   __device__ __forceinline__ void bring(int i) const {
     const int stage = i % args.plan.stages;
     barrier_expect(full + stage * 8, kGroups * kGroup);
@@ -49,6 +49,7 @@ struct ActivationRing {
       bulk_copy(stages + (stage * kGroups + group) * kGroup, args.activations[segment].fragments + block * kGroup, kGroup,
                 full + stage * 8);
     }
+    copies_asked_for(full + stage * 8);
   }
   // Before block i: brings another one to where block i - 2 was, which all warps have done or nearly so. They take turns.
   // What a warp waits for here needs no block that is not on its way already: block i - 2 was brought at i - depth.
@@ -93,10 +94,10 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
                 tiles_apart<Stream>(args, segment)};
   const ActivationRing<Weights, kTokens> activations{args, s, slice.first, slice.blocks, shared_address(stages), full};
   if (lane == 0) {
-    for (int i = 0; i < depth; i++) barrier_init(stream.barriers + i * 8, 1);
+    for (int i = 0; i < depth; i++) barrier_init(stream.barriers + i * 8, kCopyArrivals);
     if (warp == 0) {
       for (int i = 0; i < plan.stages; i++) {
-        barrier_init(full + i * 8, 1);
+        barrier_init(full + i * 8, kCopyArrivals);
         barrier_init(empty + i * 8, kLinearWarps);
       }
     }
@@ -106,7 +107,7 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
   for (int i = 0; i < depth; i++) stream.request(i, lane);
   __syncthreads();
   wait_for_producers();
-  if (threadIdx.x == 0) {
+  if (kLanesCopy ? threadIdx.x < kLanes : threadIdx.x == 0) {
     for (int i = 0; i < min(plan.stages, activations.count()); i++) activations.bring(i);
   }
 
@@ -115,7 +116,7 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
     float sums[kPanelTiles][4 * kGroups][4] = {};
     const int panel = first_panel + round * panel_step;
     for (int block = 0; block < slice.blocks; block++) {
-      if (lane == 0) activations.refill(round * slice.blocks + block, warp);
+      if (kLanesCopy || lane == 0) activations.refill(round * slice.blocks + block, warp);
       barrier_wait(full + x_stage * 8, x_parity);
       if (panel < segment.panels) {
         barrier_wait(stream.barriers + stage * 8, parity);

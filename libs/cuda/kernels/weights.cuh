@@ -73,10 +73,10 @@ struct WeightStream {
   bool released;
   std::size_t apart;  // from a panel's first tile to its second; 0: they are one piece of memory
 
-  // Requests the next block into a free stage. With the last one, the next kernel may begin to request its own.
+  // Requests the next block into a free stage, by all lanes. With the last one, the next kernel may begin to request its own.
   __device__ __forceinline__ void request(int stage, int lane) {
     if (left > 0) {
-      if (lane == 0) {
+      if (kLanesCopy || lane == 0) {
         barrier_expect(barriers + stage * 8, kStage);
         if (apart != 0) {
           constexpr int kTile = kStage / kPanelTiles;
@@ -88,6 +88,7 @@ struct WeightStream {
         } else {
           bulk_copy(stages + stage * kStage, next + block * kStage, kStage, barriers + stage * 8);
         }
+        copies_asked_for(barriers + stage * 8);
       }
       left--;
       if (++block == blocks) {

@@ -92,7 +92,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       max_pages_ = info[1].ToNumber().Int32Value();
       prefills_ = device_->prefills() && shape_.prefills();
       most_prompt_tokens_ = prefills_ ? info[4].ToNumber().Int32Value() : 0;
-      require_room(size(info[3]) + Step::bytes(shape_, max_pages_) + Prefill::bytes(shape_, most_prompt_tokens_) +
+      require_room(size(info[3]) + Step::bytes(shape_, max_pages_, device_->facts().shared_of_cta) + Prefill::bytes(shape_, most_prompt_tokens_) +
                    page_bytes_of(shape_));
       for (unsigned kind = 0; kind < (prefills_ ? 2 : 1); kind++) {
         const auto ptx = info[2].As<Napi::Array>().Get(kind).As<Napi::Array>();

@@ -1,5 +1,7 @@
 #include "device.h"
 
+#include <cstdlib>
+
 #include "../kernels/linear_plan.h"
 #include "failure.h"
 
@@ -12,19 +14,27 @@ int attribute(CuDevice device, CuDeviceAttribute which) {
   return value;
 }
 
-// The kernels are written for Hopper: bulk copies, dependent launches, 227 KB of shared memory for a block.
+// The kernels are written for Hopper: bulk copies, dependent launches, 227 KB of shared memory for a block. They are compiled
+// for what stands before it, too (`kernels/ampere.cuh`), which ESPARSE_CUDA_IMAGE=sm_80 lets a newer GPU run: for tests.
+int image_of(const DeviceFacts& facts) {
+  const char* const asked = std::getenv("ESPARSE_CUDA_IMAGE");
+  if (asked == nullptr || *asked == '\0') return facts.major < 9 ? 80 : 90;
+  if (std::string(asked) == "sm_80") return 80;
+  throw Failure("usage", "ESPARSE_CUDA_IMAGE is '" + std::string(asked) + "'", "it may be sm_80, or not be set");
+}
+
 void require_kernels_run(const DeviceFacts& facts, int shared_of_block) {
   const std::string who = facts.name + " (compute capability " + std::to_string(facts.major) + "." +
                           std::to_string(facts.minor) + ")";
-  if (facts.major < 9) {
+  if (facts.major < 8) {
     throw Failure("unsupported", who + " is older than what the kernels run on",
-                  "--device cuda needs compute capability 9.0 (H100, H200) or newer");
+                  "--device cuda needs compute capability 8.0 (A100) or newer");
   }
-  if (shared_of_block < kSharedOfCta) {
+  if (shared_of_block < facts.shared_of_cta) {
     throw Failure("unsupported", who + " has " + std::to_string(shared_of_block >> 10) +
                                      " KB of shared memory a block, and the kernels need " +
-                                     std::to_string(kSharedOfCta >> 10),
-                  "--device cuda needs a data-centre GPU (H100, H200, or newer)");
+                                     std::to_string(facts.shared_of_cta >> 10),
+                  "--device cuda needs a data-centre GPU (A100, H100, H200, or newer)");
   }
 }
 
@@ -48,6 +58,8 @@ Device::Device(int ordinal) {
   facts_.multiprocessors = attribute(device_, kCuMultiprocessors);
   // Two transfers a cycle of the clock, which is given in kHz.
   facts_.read_bandwidth = 2e3 * attribute(device_, kCuMemoryClock) * attribute(device_, kCuMemoryWidth) / 8;
+  facts_.image = image_of(facts_);
+  facts_.shared_of_cta = facts_.image == 80 ? kSharedOfAmpereCta : kSharedOfCta;
   require_kernels_run(facts_, attribute(device_, kCuSharedOfBlock));
   check(driver().retain_context(&context_, device_), "make a context");
   try {
@@ -92,7 +104,7 @@ CuFunction Device::function(const std::string& name) const {
   // All kernels ask for the same division of an SM's memory: one with another cannot start beside them.
   int fixed = 0;
   check(driver().function_attribute(&fixed, kCuStaticShared, function), "describe a kernel");
-  check(driver().set_function_attribute(function, kCuMostDynamicShared, kSharedOfCta - fixed), "prepare a kernel");
+  check(driver().set_function_attribute(function, kCuMostDynamicShared, facts_.shared_of_cta - fixed), "prepare a kernel");
   check(driver().set_function_attribute(function, kCuSharedCarveout, 100), "prepare a kernel");
   return functions_[name] = function;
 }
@@ -108,7 +120,7 @@ void Device::launch_kernel(CuStream stream, const std::string& kernel, const Lau
   config.shared_bytes = how.shared;
   config.stream = stream;
   config.attributes = &overlapped;
-  config.attribute_count = how.overlapped ? 1 : 0;
+  config.attribute_count = how.overlapped && facts_.image >= 90 ? 1 : 0;
   check(driver().launch(&config, function(kernel), arguments, nullptr), "launch a kernel");
 }
 

@@ -14,6 +14,8 @@ struct DeviceFacts {
   int driver_version;
   int major, minor;  // compute capability
   int multiprocessors;
+  int image;          // the architecture that its kernels are compiled for: 80 or 90
+  int shared_of_cta;  // bytes that a CTA of these may have
   std::size_t free_bytes, total_bytes;  // of memory, when the device was opened
   double read_bandwidth;                // of memory, bytes a second by its clock and width; 0 where that is not told
 };
@@ -33,7 +35,7 @@ class Device {
   CuContext context() const { return context_; }
 
   // Whether the kernels of prefill run on it: their instructions are those of Hopper alone.
-  bool prefills() const { return facts_.major == 9 && facts_.minor == 0; }
+  bool prefills() const { return facts_.image == 90 && facts_.major == 9 && facts_.minor == 0; }
 
   // Adds a module.
   void load_kernels(const char* ptx);

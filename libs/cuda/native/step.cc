@@ -8,11 +8,10 @@
 namespace esparse {
 namespace {
 
-int bucket_of(int rows) {
-  for (const int bucket : kTokenBuckets) {
-    if (rows <= bucket) return bucket;
-  }
-  throw Failure("internal", "a step of " + std::to_string(rows) + " rows");
+int bucket_of(int rows, const Device& device) {
+  const int bucket = token_bucket(rows, device.facts().shared_of_cta);
+  if (bucket == 0) throw Failure("internal", "a step of " + std::to_string(rows) + " rows");
+  return bucket;
 }
 
 // Graphs are made for powers of two pages: CTAs beyond a sequence's own end at once, but their start takes time.
@@ -20,11 +19,11 @@ constexpr int kLeastPages = 4;
 
 unsigned ceil_div(int count, int by) { return static_cast<unsigned>((count + by - 1) / by); }
 
-// What the planes of a linear take at most, in any step; `sets` of activations.
-std::size_t plane_floats(int rows, int cols, int sets = 1) {
+// What the planes of a linear take at most, in any step; `shared`: bytes of a CTA, `sets` of activations.
+std::size_t plane_floats(int shared, int rows, int cols, int sets = 1) {
   std::size_t most = 0;
   for (const int tokens : kTokenBuckets) {
-    const LinearProblem problem{kSparseFormat, {(rows + kPanelRows - 1) / kPanelRows}, 1, cols, tokens, sets};
+    const LinearProblem problem{kSparseFormat, {(rows + kPanelRows - 1) / kPanelRows}, 1, cols, tokens, sets, false, shared};
     const int planes = linear_is_wide(problem) ? kSlices : linear_planes(chosen_tuning(problem).warps);
     most = std::max(most, static_cast<std::size_t>(planes) * tokens * rows);
   }
@@ -103,11 +102,12 @@ struct Step::LinearLaunch {
     args.out_rows += linear.rows;
   }
   // Gate and up; `apart`: in any case as two linears.
-  void pair(const Layer& layer, LinearActivations of_gate, LinearActivations of_up, bool apart, std::uint8_t* activated) {
+  void pair(const Layer& layer, LinearActivations of_gate, LinearActivations of_up, bool apart, std::uint8_t* activated,
+            int shared) {
     args.activations[0] = of_gate;
     args.activations[1] = of_up;
     const int rows = layer.gate.rows, panels = layer.gate.tiles() / kPanelTiles;  // rows are whole blocks
-    if (apart || pair_is_apart(layer.gate.format(), layer.gate.tiles(), cols, tokens)) {
+    if (apart || pair_is_apart(layer.gate.format(), layer.gate.tiles(), cols, tokens, shared)) {
       args.segments[0] = {layer.gate_up.data(), panels, 0, rows, 0, true};
       args.segments[1] = {layer.gate_up.data() + layer.gate.format().tile_bytes, panels, 0, rows, rows, true};
       args.segment_count = 2;
@@ -131,17 +131,18 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
       flights_{Flight(kMaxRows), Flight(kMaxRows)},
       of_head_(kMaxRows) {
   const DecoderShape& s = decoder.shape;
+  const int shared = device.facts().shared_of_cta;
   const std::size_t inputs = kMaxRows * (3 + static_cast<std::size_t>(max_pages));
   host_inputs_ = PinnedArray<std::int32_t>(inputs);
   inputs_ = DeviceArray<std::int32_t>(inputs);
   for (auto& residual : residual_) residual = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.hidden);
-  qkv_ = DeviceArray<float>(plane_floats(qkv_rows(s), s.hidden));
+  qkv_ = DeviceArray<float>(plane_floats(shared, qkv_rows(s), s.hidden));
   if (s.experts > 0) experts_ = ExpertBuffers(s);
   if (s.norms_heads_apart()) normed_heads_ = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * qkv_rows(s));
-  o_ = DeviceArray<float>(plane_floats(s.hidden, s.attended()));
-  gate_up_ = DeviceArray<float>(plane_floats(2 * s.inner, s.hidden, 2));
-  down_ = DeviceArray<float>(plane_floats(s.hidden, s.inner));
-  logit_planes_ = DeviceArray<float>(plane_floats(logit_rows(), s.hidden));
+  o_ = DeviceArray<float>(plane_floats(shared, s.hidden, s.attended()));
+  gate_up_ = DeviceArray<float>(plane_floats(shared, 2 * s.inner, s.hidden, 2));
+  down_ = DeviceArray<float>(plane_floats(shared, s.hidden, s.inner));
+  logit_planes_ = DeviceArray<float>(plane_floats(shared, logit_rows(), s.hidden));
   logits_ = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * logit_rows());
   for (auto& reader : normed_) reader = DeviceArray<std::uint8_t>(activation_bytes(s.hidden, kMaxRows));
   attended_ = DeviceArray<std::uint8_t>(activation_bytes(s.attended(), kMaxRows));
@@ -159,10 +160,10 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
   host_logits_ = PinnedArray<float>(logit_rows());
 }
 
-std::size_t Step::bytes(const DecoderShape& s, int max_pages) {
-  const std::size_t planes = plane_floats(qkv_rows(s), s.hidden) + plane_floats(s.hidden, s.attended()) +
-                             plane_floats(2 * s.inner, s.hidden, 2) + plane_floats(s.hidden, s.inner) +
-                             plane_floats(s.vocabulary, s.hidden);
+std::size_t Step::bytes(const DecoderShape& s, int max_pages, int shared) {
+  const std::size_t planes = plane_floats(shared, qkv_rows(s), s.hidden) + plane_floats(shared, s.hidden, s.attended()) +
+                             plane_floats(shared, 2 * s.inner, s.hidden, 2) + plane_floats(shared, s.hidden, s.inner) +
+                             plane_floats(shared, s.vocabulary, s.hidden);
   const std::size_t activations = activation_bytes(3 * s.hidden + s.attended() + s.inner, kMaxRows);
   const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages) * (s.dims + 2);
   const std::size_t heads = s.norms_heads_apart() ? qkv_rows(s) : 0;
@@ -186,7 +187,7 @@ void Step::run(const std::int32_t* inputs, int rows, const StepWants& wants, con
     places_ = std::move(places);
   } else {
     upload(inputs, rows);
-    begun_tokens_ = bucket_of(rows);
+    begun_tokens_ = bucket_of(rows, device_);
     flights_[flight_].rows = asked;
     places_.resize(rows);
     std::iota(places_.begin(), places_.end(), 0);
@@ -221,7 +222,7 @@ int Step::pages_of(const std::vector<RowOf>& rows, int further) const {
 void Step::upload(const std::int32_t* inputs, int rows) {
   std::int32_t* const to = host_inputs_.data();
   const std::size_t used = 3 * kMaxRows + static_cast<std::size_t>(rows) * max_pages_;
-  const std::size_t all = 3 * kMaxRows + static_cast<std::size_t>(bucket_of(rows)) * max_pages_;
+  const std::size_t all = 3 * kMaxRows + static_cast<std::size_t>(bucket_of(rows, device_)) * max_pages_;
   std::memcpy(to, inputs, used * 4);
   for (int row = rows; row < kMaxRows; row++) {
     to[row] = 0;
@@ -254,7 +255,7 @@ void Step::head(const DeviceArray<float>& residual, const std::int32_t* rows, in
           "take the rows of a prompt");
   }
   if (wants.draw != Draw::kLikeliest) sampling_.take(1, choices);
-  launch({bucket_of(count), 0, false, true, !wants.likeliest, false, wants.draw, wants.reports}, of_head_);
+  launch({bucket_of(count, device_), 0, false, true, !wants.likeliest, false, wants.draw, wants.reports}, of_head_);
   last_ = &of_head_;
   places_.resize(count);
   std::iota(places_.begin(), places_.end(), 0);
@@ -390,6 +391,7 @@ Planes Step::launch(LinearLaunch& linear) {
   for (int s = 0; s < args.segment_count; s++) problem.panels[s] = args.segments[s].panels;
   problem.sets = linear.sparse() && linear.output != Output::kPlanes ? 2 : 1;
   problem.normed = linear.input == Input::kNormed;
+  problem.shared = device_.facts().shared_of_cta;
   const bool wide = linear_is_wide(problem);
   const LinearTuning tuning = chosen_tuning(problem);
   if (linear.output == Output::kPairedPlanes && tuning.warps == kSlices) linear.output = Output::kSwiglu;
@@ -487,7 +489,7 @@ void Step::enqueue_mlp(const Variant& variant, const Layer& layer, const Given& 
   LinearLaunch first(variant.tokens, layer.gate, gate_up_.data());
   const auto x = norm(variant, first, given, layer.mlp.before, layer.mlp.shift, &layer.sources[3], s.gated ? 2 : 1);
   if (s.gated) {
-    first.pair(layer, x[0], x[1], !s.plain(), activated_.data());
+    first.pair(layer, x[0], x[1], !s.plain(), activated_.data(), device_.facts().shared_of_cta);
   } else {
     first.add(layer.gate, x[0]);
   }

@@ -40,7 +40,7 @@ class Step {
   // `max_pages` of one sequence.
   Step(const Device& device, const Decoder& decoder, int max_pages, CuStream stream);
   // What the buffers of a step take.
-  static std::size_t bytes(const DecoderShape& shape, int max_pages);
+  static std::size_t bytes(const DecoderShape& shape, int max_pages, int shared);
 
   void use_cache(Cache cache) { cache_ = std::move(cache); }
   const Cache& cache() const { return cache_; }

@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { isEsparseError } from '@esparse/errors';
 import type { DeviceArgument, DeviceMemory, DeviceProduct } from '@esparse/statistics';
 import { calling, loadAddon, type NativeArithmetic } from './addon.ts';
 import type { CommonFacts } from './decoder.ts';
+import { readPtx } from './read-ptx.ts';
 import { requireLaunchable } from './require-launchable.ts';
 
 /** Modules of kernels that come with esparse. */
@@ -88,8 +87,7 @@ export class CudaArithmetic {
     const text = typeof module === 'string' ? undefined : module.ptx;
     const key = text ?? (module as KernelModule);
     if (this.#loaded.has(key)) return;
-    const ptx =
-      text ?? readFileSync(path.join(import.meta.dirname, `../ptx/${module as KernelModule}.ptx`), 'utf8');
+    const ptx = text ?? readPtx(key);
     calling(() => {
       this.#native.load(ptx);
     });

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
 import { calling, loadAddon, type Histories, type NativeDecoder, type NativeWants } from './addon.ts';
 import {
@@ -10,7 +8,8 @@ import {
   type TokenChoice,
   type TokenReport,
 } from './choices.ts';
-import { deviceEncoding, requireRunnable, type DeviceBits } from './limits.ts';
+import { deviceEncoding, requireBits, requireRunnable, type DeviceBits } from './limits.ts';
+import { moduleOf, readPtx, type KernelImage } from './read-ptx.ts';
 import { nativeShape, type DecoderShape } from './shape.ts';
 
 /** The linears of a block, in the order in which `block` takes them; without a gate, what is before down is `gate`. */
@@ -53,6 +52,8 @@ export interface CommonFacts {
   readonly major: number;
   readonly minor: number;
   readonly multiprocessors: number;
+  /** Which kernels of decoding it runs. */
+  readonly image: KernelImage;
   /** Of its memory. */
   readonly freeBytes: number;
   readonly totalBytes: number;
@@ -199,8 +200,8 @@ export class CudaDecoder {
    * @param weightBytes what its weights take on the device, and what loading takes besides
    * @param promptTokens the most tokens of a `prefill`
    * @param bits of the integers among its weights: their kernels are loaded
-   * @throws EsparseError 'unsupported' for a shape that the kernels do not have, or a GPU with too little memory;
-   * 'unavailable' where others hold it
+   * @throws EsparseError 'unsupported' for a shape, or integers, that the kernels of this GPU do not have, or a GPU with too little
+   * memory; 'unavailable' where others hold it
    */
   begin(
     shape: DecoderShape,
@@ -209,13 +210,14 @@ export class CudaDecoder {
     promptTokens: number,
     bits: ReadonlySet<DeviceBits>,
   ): void {
-    requireRunnable(shape);
-    const ptx = (name: string) => readFileSync(path.join(import.meta.dirname, `../ptx/${name}.ptx`), 'utf8');
+    const { image } = this.facts;
+    requireRunnable(shape, image);
+    requireBits(bits, image);
     const integers = [...bits].map((of) => `int${of}`);
-    const decoding = ['decode', 'sample', ...integers];
-    const prefill = ['prefill', ...integers.map((of) => `prefill_${of}`)];
+    const decoding = ['decode', 'sample', ...integers].map((name) => moduleOf(name, image));
+    const prefill = image === 80 ? [] : ['prefill', ...integers.map((of) => `prefill_${of}`)];
     calling(() => {
-      const all = [decoding.map(ptx), prefill.map(ptx)] as const;
+      const all = [decoding.map(readPtx), prefill.map(readPtx)] as const;
       this.#prefills = this.#native.begin(nativeShape(shape), maxPages, all, weightBytes, promptTokens);
     });
   }

@@ -168,6 +168,26 @@ test('norms behind the parts, layer norms, learned positions, biases and heads t
   expect(looked).not.toContain('prefill');
 });
 
+/** The same without integers. */
+const BEFORE_HOPPER = WALK.replace('linears(integers(4, true, 16))', 'linears(sparse)').replace(
+  /\[\.\.\.linears\(integers.*\]/,
+  'linears(dense)',
+);
+
+test('before Hopper a decoder runs by the kernels that are compiled for that, as on any GPU that is asked to', () => {
+  const images = [driver.environment('major=8'), { ...driver.environment(''), ESPARSE_CUDA_IMAGE: 'sm_80' }];
+  for (const environment of images) {
+    expect(runWithAddon(BEFORE_HOPPER, environment, 80)).toEqual({ out: 'ran\n', status: 0 });
+    expect(driver.held()).toMatchObject(NOTHING);
+    const looked = driver.held().kernels.join();
+    expect(looked).toContain('linear_wideINS_6SparseELi32E');
+    // There is no room for these, and prompts go through the kernels of decoding.
+    expect(looked).not.toMatch(/linear_wideINS_\w+ELi64E|6linearINS_\w+?ELi8ELi|prefill/);
+  }
+  const other = runWithAddon(WALK, { ...driver.environment(''), ESPARSE_CUDA_IMAGE: 'sm_90a' });
+  expect(JSON.parse(other.out)).toMatchObject({ kind: 'usage', message: "ESPARSE_CUDA_IMAGE is 'sm_90a'" });
+});
+
 /** Runs rows of sequences, each given as its number, position and token, and what is wanted of them. */
 const steps = (calls: string) =>
   WALK.replace(
@@ -220,8 +240,9 @@ test('what a machine lacks is said, each with what it needs', () => {
     ['version=12040', 'serves CUDA 12.4'],
     ['cuInit=100', 'finds no GPU'],
     ['cuInit=802', 'does not start'],
-    ['major=8', 'older than what the kernels run on'],
-    ['shared=101376', '99 KB of shared memory'],
+    ['major=7', 'older than what the kernels run on'],
+    ['shared=101376', '99 KB of shared memory a block, and the kernels need 227'],
+    ['major=8 shared=101376', '99 KB of shared memory a block, and the kernels need 163'],
     ['memory=1000000', 'the model needs'],
     ['cuModuleLoadDataEx=222', 'cannot load the kernels'],
   ] as const) {

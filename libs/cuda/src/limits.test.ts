@@ -1,5 +1,5 @@
 import { thrownBy } from '@esparse/laws';
-import { deviceEncoding, encodingBits, packedBytes, requireRunnable } from './limits.ts';
+import { deviceEncoding, encodingBits, packedBytes, requireBits, requireRunnable } from './limits.ts';
 import { deviceHeadDim, type DecoderShape } from './shape.ts';
 
 const SHAPE: DecoderShape = {
@@ -11,7 +11,8 @@ const SHAPE: DecoderShape = {
 
 test('sizes that the kernels do not have are refused by name', () => {
   expect(() => {
-    requireRunnable(SHAPE);
+    requireRunnable(SHAPE, 90);
+    requireRunnable({ ...SHAPE, hidden: 4096, inner: 14_336 }, 80);
   }).not.toThrow();
   for (const [shape, said] of [
     [{ headDim: 320 }, 'heads of 320 channels: there are even numbers up to 256'],
@@ -24,10 +25,31 @@ test('sizes that the kernels do not have are refused by name', () => {
     [{ mixture: { experts: 64, top: 9, normalise: true } }, '9 of 64 experts a token'],
   ] as const) {
     const refused = thrownBy(() => {
-      requireRunnable({ ...SHAPE, ...shape });
+      requireRunnable({ ...SHAPE, ...shape }, 90);
     });
     expect(refused).toMatchObject({ kind: 'unsupported', message: expect.stringContaining(said) });
   }
+});
+
+test('what has no room, or no kernels, on GPUs before Hopper is refused by name', () => {
+  for (const [shape, said] of [
+    [{ hidden: 8192 }, 'a hidden size of 8192: there are multiples of 4 up to 7808'],
+    [{ inner: 18_944 }, 'an inner size of 18944: there are multiples of 4 up to 14720'],
+  ] as const) {
+    const refused = thrownBy(() => {
+      requireRunnable({ ...SHAPE, ...shape }, 80);
+    });
+    expect(refused).toMatchObject({ kind: 'unsupported', message: expect.stringContaining(said) });
+  }
+  requireBits(new Set([4, 8]), 90);
+  requireBits(new Set(), 80);
+  const integers = thrownBy(() => {
+    requireBits(new Set([8, 4]), 80);
+  });
+  expect(integers).toMatchObject({
+    kind: 'unsupported',
+    message: 'the CUDA kernels take int8 and int4 since compute capability 9.0 (H100)',
+  });
 });
 
 test('a head has as many channels on the device as the kernels have next', () => {

@@ -1,20 +1,26 @@
 import { EsparseError } from '@esparse/errors';
 import type { StoredLinear } from './decoder.ts';
+import type { KernelImage } from './read-ptx.ts';
 import { deviceHeadDim, type DecoderShape } from './shape.ts';
 
 /** Inputs of a block of 2:4 weights: see `kernels/layout.h`. The device fills others up with zeros. */
 const BLOCK_INPUTS = 128;
 const GROUP = 4;
-/** What a linear that norms its activations for itself can hold beside its rings: see `kernels/linear_plan.h`. */
-const MAX_HIDDEN = 9344;
-/** What the activations of 16 tokens leave of an SM's shared memory. */
-const MAX_INPUTS = 22_272;
+/** What the activations of a linear leave room for its rings beside, in the shared memory of a block: see `kernels/linear_plan.h`. */
+export const LIMITS = {
+  80: { hidden: 7808, inputs: 14_720 },
+  90: { hidden: 9344, inputs: 21_632 },
+} as const;
 /** See `kernels/arguments.h`. */
 const MAX_EXPERTS = 256;
 const MAX_TOP = 8;
 
 /** @throws EsparseError 'unsupported' naming what the kernels do not have */
-export function requireRunnable({ hidden, inner, heads, kvHeads, headDim, mixture }: DecoderShape): void {
+export function requireRunnable(
+  { hidden, inner, heads, kvHeads, headDim, mixture }: DecoderShape,
+  image: KernelImage,
+): void {
+  const most = LIMITS[image];
   const refuse = (what: string, there: string) => {
     throw new EsparseError('unsupported', `the CUDA kernels do not run ${what}: ${there}`, {
       hint: 'use --device cpu',
@@ -30,15 +36,24 @@ export function requireRunnable({ hidden, inner, heads, kvHeads, headDim, mixtur
   if (experts > MAX_EXPERTS || top > MAX_TOP) {
     refuse(`${top} of ${experts} experts a token`, `there are up to ${MAX_TOP} of ${MAX_EXPERTS}`);
   }
-  for (const [what, inputs, most] of [
-    ['a hidden size', hidden, MAX_HIDDEN],
-    ['an inner size', inner, MAX_INPUTS],
-    ['attention outputs', heads * headDim, MAX_INPUTS],
+  for (const [what, inputs, limit] of [
+    ['a hidden size', hidden, most.hidden],
+    ['an inner size', inner, most.inputs],
+    ['attention outputs', heads * headDim, most.inputs],
   ] as const) {
-    if (inputs % GROUP !== 0 || filled(inputs) > most) {
-      refuse(`${what} of ${inputs}`, `there are multiples of ${GROUP} up to ${most}`);
+    if (inputs % GROUP !== 0 || filled(inputs) > limit) {
+      refuse(`${what} of ${inputs}`, `there are multiples of ${GROUP} up to ${limit} on this GPU`);
     }
   }
+}
+
+/** @throws EsparseError 'unsupported' where the kernels of an image have no such integers */
+export function requireBits(bits: ReadonlySet<DeviceBits>, image: KernelImage): void {
+  if (bits.size === 0 || image >= 90) return;
+  const what = [...bits].map((of) => `int${of}`).join(' and ');
+  throw new EsparseError('unsupported', `the CUDA kernels take ${what} since compute capability 9.0 (H100)`, {
+    hint: 'weights in bf16 run on this GPU; or use --device cpu',
+  });
 }
 
 const filled = (inputs: number) => Math.ceil(inputs / BLOCK_INPUTS) * BLOCK_INPUTS;

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { KernelImage } from '../read-ptx.ts';
 
 /** What a program ended with, and what it wrote. */
 export interface Ended {
@@ -14,8 +15,9 @@ export interface Ended {
  * index arithmetic is plain C++.
  *
  * @param cuda whether the program has kernels as they are: `emulation/cuda.h` then stands for CUDA @default false
+ * @param image those for which GPUs, of kernels that are compiled twice @default 90
  */
-export function compileEmulation(name: string, cuda = false) {
+export function compileEmulation(name: string, cuda = false, image: KernelImage = 90) {
   const folder = mkdtempSync(path.join(tmpdir(), 'esparse-cuda-'));
   const program = path.join(folder, name);
   const file = (of: string) => path.join(import.meta.dirname, '../../emulation', of);
@@ -24,6 +26,7 @@ export function compileEmulation(name: string, cuda = false) {
   if (cuda) {
     const foreign = ['-Wno-unknown-pragmas', '-Wno-sign-compare'];
     flags.push('-std=c++20', ...foreign, '-fno-extern-tls-init', '-include', file('cuda.h'));
+    flags.push(`-D__CUDA_ARCH__=${image * 10}`);
     sources.push(file('threads.cc'));
   } else {
     flags.push('-std=c++17');

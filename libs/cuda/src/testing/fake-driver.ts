@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { KernelImage } from '../read-ptx.ts';
 
 const HOME = path.join(import.meta.dirname, '../..');
 
@@ -51,13 +52,24 @@ export function fakeDriver() {
   };
 }
 
-/** Runs JavaScript in a process of its own, as `decoder` has the addon's class and `ptx` the kernels; gives what it prints. */
-export function runWithAddon(script: string, env: NodeJS.ProcessEnv): { status: number | null; out: string } {
+/**
+ * Runs JavaScript in a process of its own, with the addon's class `CudaDecoder` and the kernels as `ptx`; gives what it prints.
+ *
+ * @param image of the kernels @default 90
+ */
+export function runWithAddon(
+  script: string,
+  env: NodeJS.ProcessEnv,
+  image: KernelImage = 90,
+): { status: number | null; out: string } {
   const addon = JSON.stringify(path.join(HOME, 'build/Release/esparse_cuda.node'));
-  const modules = [
-    ['decode', 'sample', 'int8', 'int4'],
-    ['prefill', 'prefill_int8', 'prefill_int4'],
-  ];
+  const modules =
+    image === 80
+      ? [['decode_80', 'sample_80'], []]
+      : [
+          ['decode', 'sample', 'int8', 'int4'],
+          ['prefill', 'prefill_int8', 'prefill_int4'],
+        ];
   const ptx = JSON.stringify(modules.map((names) => names.map((name) => path.join(HOME, `ptx/${name}.ptx`))));
   const read = "file => require('node:fs').readFileSync(file, 'utf8')";
   const before = `const { CudaDecoder } = require(${addon}); const ptx = ${ptx}.map((files) => files.map(${read}));`;

@@ -8,19 +8,21 @@ const HOME = path.join(import.meta.dirname, '../..');
 export const KERNELS = path.join(HOME, 'kernels');
 /** What they are compiled to. */
 export const PTX = path.join(HOME, 'ptx');
-/** The modules, and the architectures that they are for: 90a is Hopper alone. */
+/** The modules, and the lowest architectures that take them: 90a is Hopper alone. What needs nothing of 90 is for 80. */
 export const MODULES = {
   decode: '90',
   sample: '90',
+  decode_80: '80',
+  sample_80: '80',
   int8: '90',
   int4: '90',
   prefill: '90a',
   prefill_int8: '90a',
   prefill_int4: '90a',
-  block: '90',
-  statistics: '90',
-  solve: '90',
-  tune: '90',
+  block: '80',
+  statistics: '80',
+  solve: '80',
+  tune: '80',
 } as const;
 /** The digest of what was compiled. */
 export const PTX_SOURCES = path.join(PTX, 'sources.json');

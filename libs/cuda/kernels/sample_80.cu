@@ -1,0 +1,2 @@
+// The module `sample` for GPUs before Hopper.
+#include "sample.cu"
