@@ -8,9 +8,11 @@ const sourcesOf = (...names: string[]) => names.map((name) => path.join(EMULATIO
 
 /**
  * Compiles a libcuda.so.1 that runs the kernels of a decode step on the processor, in their own source, into a folder. Gives
- * the variables with which a process finds it: a GPU after Hopper, whose prompts go through the kernels of decoding.
+ * the variables with which a process finds it.
+ *
+ * @param image 90: a GPU after Hopper, whose prompts go through the kernels of decoding; 80: one before it @default 90
  */
-export function emulatedDecoder(folder: string): NodeJS.ProcessEnv {
+export function emulatedDecoder(folder: string, image: 80 | 90 = 90): NodeJS.ProcessEnv {
   mkdirSync(folder, { recursive: true });
   const compiler = process.env.CXX ?? 'g++';
   const [object, library] = [path.join(folder, 'decode.o'), path.join(folder, 'libcuda.so.1')];
@@ -22,7 +24,7 @@ export function emulatedDecoder(folder: string): NodeJS.ProcessEnv {
     '-include',
     path.join(EMULATION, 'cuda.h'),
   ];
-  const flags = ['-O1', '-fPIC', '-Wno-unknown-pragmas'];
+  const flags = ['-O1', '-fPIC', '-Wno-unknown-pragmas', `-D__CUDA_ARCH__=${image * 10}`];
   execFileSync(compiler, [...flags, ...language, '-c', '-o', object, ...sourcesOf('decode.cc')]);
   const parts = [...sourcesOf('driver.cc', 'threads.cc'), object];
   execFileSync(compiler, [...flags, '-std=c++17', '-shared', '-o', library, ...parts]);
@@ -30,7 +32,9 @@ export function emulatedDecoder(folder: string): NodeJS.ProcessEnv {
     ...process.env,
     LD_LIBRARY_PATH: folder,
     ESPARSE_TEST_EMULATED: '1',
-    FAKE_CUDA: 'major=10 sms=8',
+    ...(image === 80
+      ? { FAKE_CUDA: 'major=8 sms=8', ESPARSE_CUDA_IMAGE: 'sm_80' }
+      : { FAKE_CUDA: 'major=10 sms=8' }),
   };
 }
 

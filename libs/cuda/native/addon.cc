@@ -80,6 +80,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     return call(info, [&]() -> Napi::Value {
       Napi::Object out = facts_of(info.Env(), *device_);
       out.Set("readBandwidth", device_->facts().read_bandwidth);
+      out.Set("image", device_->facts().image);
       return out;
     });
   }

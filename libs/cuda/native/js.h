@@ -54,7 +54,6 @@ inline Napi::Object facts_of(Napi::Env env, const Device& device) {
   out.Set("major", facts.major);
   out.Set("minor", facts.minor);
   out.Set("multiprocessors", facts.multiprocessors);
-  out.Set("image", facts.image);
   out.Set("freeBytes", static_cast<double>(facts.free_bytes));
   out.Set("totalBytes", static_cast<double>(facts.total_bytes));
   return out;

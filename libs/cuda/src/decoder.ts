@@ -52,8 +52,6 @@ export interface CommonFacts {
   readonly major: number;
   readonly minor: number;
   readonly multiprocessors: number;
-  /** Which kernels of decoding it runs. */
-  readonly image: KernelImage;
   /** Of its memory. */
   readonly freeBytes: number;
   readonly totalBytes: number;
@@ -63,6 +61,8 @@ export interface CommonFacts {
 export interface GpuFacts extends CommonFacts {
   /** Bytes that it can read from its memory in a second, by clock and width; 0 where the driver does not tell. */
   readonly readBandwidth: number;
+  /** Which kernels it runs, of those of decoding. */
+  readonly image: KernelImage;
 }
 
 /** What a GPU holds, and what it has run. */

@@ -8,8 +8,13 @@ test('plans of the decode linear read each slice of each panel once, and their r
   expect(stdout.toString()).toMatch(/^\d{4,} plans\n/);
   expect(status).toBe(0);
   // What the host refuses is all that there are no plans for.
-  for (const [image, kilobytes] of [[80, 163], [90, 227]] as const) {
-    const found = new RegExp(`^${kilobytes} KB: hidden sizes to (\\d+), inner sizes to (\\d+)$`, 'm').exec(stdout.toString());
+  for (const [image, kilobytes] of [
+    [80, 163],
+    [90, 227],
+  ] as const) {
+    const found = new RegExp(`^${kilobytes} KB: hidden sizes to (\\d+), inner sizes to (\\d+)$`, 'm').exec(
+      stdout.toString(),
+    );
     expect(LIMITS[image].hidden).toBeLessThanOrEqual(Number(found?.[1]));
     expect(LIMITS[image].inputs).toBe(Number(found?.[2]));
   }
