@@ -22,14 +22,26 @@ export interface Streamed {
 /** Many connections that are kept: clients of a load. */
 export const connections = (count: number) => new Agent({ keepAlive: true, maxSockets: count });
 
-/** Streams one completion to its end. */
-export function stream(url: string, model: string, ask: Ask, agent: Agent): Promise<Streamed> {
+/**
+ * Streams one completion to its end.
+ *
+ * @param begun called when its first piece is there
+ */
+export function stream(
+  url: string,
+  model: string,
+  ask: Ask,
+  agent: Agent,
+  begun?: () => void,
+): Promise<Streamed> {
   const body = JSON.stringify({ model, ...ask, stream: true });
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
   return new Promise((resolve, reject) => {
     const sent = request(`${url}/v1/completions`, { method: 'POST', headers, agent }, (response) => {
       const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('data', (chunk: Buffer) => {
+        if (chunks.push(chunk) === 1) begun?.();
+      });
       response.on('error', reject);
       response.on('end', () => {
         const events = Buffer.concat(chunks).toString();
