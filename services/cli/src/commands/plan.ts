@@ -7,7 +7,7 @@ import { loadedEncoding } from '../options/encoding.ts';
 import { loadedFamily } from '../options/family.ts';
 import { layerOptions } from '../options/pattern.ts';
 import { configuredPipeline } from '../options/pipeline.ts';
-import { pruneOptions, type PruneFlags } from '../options/prune.ts';
+import { pruneOptions, usualSolver, type PruneFlags } from '../options/prune.ts';
 import { uiOptions } from '../options/ui.ts';
 import { bytes, table } from '../table.ts';
 
@@ -47,7 +47,11 @@ async function run(
   const encoding = await loadedEncoding({ encoding: named });
   const workers = flags.workers ?? worker?.length ?? 1;
   const pipeline = await configuredPipeline(flags);
-  const options = { ...flags, workers, ...layerOptions({ pattern, layer }), pipeline, encoding };
+  const { device, solver } = flags;
+  const options = {
+    ...{ ...flags, workers, ...layerOptions({ pattern, layer }), pipeline, encoding },
+    solver: usualSolver({ device, solver }),
+  };
   const graph = await planGraph(options, signal);
   if (graph !== undefined) {
     process.stdout.write(json ? `${JSON.stringify(graph)}\n` : renderGraph(graph));
@@ -59,9 +63,9 @@ async function run(
 
 function render(
   plan: RunPlan,
-  { combine = 'pruner', device = 'cpu', denseValues }: Pick<Flags, 'combine' | 'device' | 'denseValues'>,
+  { device = 'cpu', denseValues }: Pick<Flags, 'device' | 'denseValues'>,
 ): string {
-  const { read, wire, store, memory, seconds, measured, uncounted } = plan;
+  const { combine, read, wire, store, memory, seconds, measured, uncounted } = plan;
   const rows: [string, string][] = [
     ...plan.steps.map(({ kind, name, options }): [string, string] => [kind, `${name}${optionsOf(options)}`]),
     ['statistics', plan.statistics.join(', ') || 'none'],

@@ -6,7 +6,7 @@ import { configurePipeline, defineShuffle, defineStage, magnitude, parsePattern 
 import { defineStatistic, readerOf, type Cost } from '@esparse/statistics';
 import { resolveLayers } from '../layers.ts';
 import { checkedReaders } from '../statistics.ts';
-import { composePlan, keptReadings } from './plan.ts';
+import { composePlan, keptReadings, planRun } from './plan.ts';
 import type { PlanOptions, RunPlan } from './run-plan.ts';
 import { storeBytesOf } from './store-bytes.ts';
 
@@ -27,10 +27,13 @@ const DESCRIPTION = describeModel({
   vocab_size: 32000,
 });
 
-async function planOf({ pipeline, combine }: Pick<PlanOptions, 'pipeline' | 'combine'>): Promise<RunPlan> {
+async function planOf({
+  pipeline,
+  ...where
+}: Pick<PlanOptions, 'pipeline' | 'combine' | 'device'>): Promise<RunPlan> {
   const options: PlanOptions = {
     ...{ model: MODEL, pipeline, pattern: parsePattern('4:8'), samples: 128, seqlen: 2048 },
-    ...{ workers: 4, combine, skipIndivisible: false },
+    ...{ workers: 4, ...where, skipIndivisible: false },
   };
   const layers = resolveLayers(DESCRIPTION, options);
   const shape = {
@@ -71,6 +74,27 @@ test.each(Object.keys(PLANS))('the plan of a 7B model with %s is the one on reco
   const { hidden, arrays } = store;
   expect({ read, wire, written, memory, spilled, seconds, hidden, arrays }).toEqual(PLANS[name]);
   expect(plan.uncounted).toEqual([]);
+});
+
+test('statistics are planned where the run would make them: on workers with GPUs, where these know them all', async () => {
+  for (const name of ['sparsegpt', 'magnitude', 'e-sparse']) {
+    const pipeline = configurePipeline(pipelineNamed(name));
+    const onGpus = await planOf({ pipeline, device: 'cuda' });
+    expect(onGpus.combine).toBe('worker');
+    expect(onGpus).toEqual(await planOf({ pipeline, device: 'cuda', combine: 'worker' }));
+    expect((await planOf({ pipeline, device: 'cuda', combine: 'pruner' })).combine).toBe('pruner');
+    expect((await planOf({ pipeline })).combine).toBe('pruner');
+  }
+  expect((await planOf({ pipeline: pipelineOf({}), device: 'cuda' })).combine).toBe('pruner');
+});
+
+test('memory of a GPU is planned for a solver there, wherever blocks run', async () => {
+  const options = {
+    ...{ model: MODEL, pattern: parsePattern('2:4'), samples: 2, seqlen: 64, workers: 1, threads: 1 },
+    ...{ pipeline: configurePipeline(pipelineNamed('sparsegpt')), skipIndivisible: false },
+  };
+  expect((await planRun({ ...options, solver: 'cuda' })).memory.gpu).toBeGreaterThan(2 ** 20);
+  expect((await planRun(options)).memory).not.toHaveProperty('gpu');
 });
 
 /** A pipeline of plug-ins that say what they take, or do not. */

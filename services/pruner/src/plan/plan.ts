@@ -59,21 +59,29 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
 
 /** What an NVIDIA GPU must have, where one is used. */
 async function gpuBytesOf(
-  { device = 'cpu', samples, seqlen, combine, pipeline, solver }: PlanOptions,
+  options: PlanOptions,
   { description, layers, readers }: Pick<PlanFacts, 'description' | 'layers' | 'readers'>,
 ): Promise<number | undefined> {
-  if (!isOnGpu({ device })) return undefined;
+  const { samples, seqlen, pipeline, solver = 'cpu' } = options;
+  const solving = solver === 'cpu' ? [] : pipeline.stages.filter(usesDevice);
+  if (!isOnGpu(options) && solving.length === 0) return undefined;
   const { CONTEXT_BYTES, gpuMemory } = await import('@esparse/cuda');
-  const [largest] = shardsOf(new Uint32Array(samples * seqlen), seqlen, description.hidden);
-  const gathers = (combine ?? usualCombine(readers, CUDA)) === 'worker';
-  const statistics = gathers ? statisticsOf(readers) : [];
-  const worker = await gpuMemory(description, { seqlen, sequences: largest!.sequences, statistics });
-  const solving = pipeline.stages.filter(usesDevice);
-  if (solver === 'cpu' || solving.length === 0) return worker;
+  let bytes = 0;
+  if (isOnGpu(options)) {
+    const [largest] = shardsOf(new Uint32Array(samples * seqlen), seqlen, description.hidden);
+    const statistics = combineOf(options, readers) === 'worker' ? statisticsOf(readers) : [];
+    bytes += await gpuMemory(description, { seqlen, sequences: largest!.sequences, statistics });
+  }
+  if (solving.length === 0) return bytes;
   // The pruner solves on the same GPU, from a process of its own, while the worker waits with what it has.
   const pruned = Array.from({ length: description.blocks }, (_, block) => layers.pruned(block)).flat();
   const each = solving.flatMap((stage) => pruned.map((linear) => stage.deviceBytes!(linear)));
-  return worker + CONTEXT_BYTES + Math.max(0, ...each);
+  return bytes + CONTEXT_BYTES + Math.max(0, ...each);
+}
+
+/** Where the run would fold activations into statistics. */
+function combineOf(options: PlanOptions, readers: ReadonlySet<StatisticReader>): 'pruner' | 'worker' {
+  return options.combine ?? usualCombine(readers, isOnGpu(options) ? CUDA : '');
 }
 
 function isOnGpu({ device = 'cpu' }: Pick<PlanOptions, 'device'>): boolean {
@@ -125,7 +133,9 @@ export function composePlan({
   const statistics = statisticsOf(readers);
   const costs = pluginCosts(pipeline, readers);
   const { blockStages } = pipeline;
-  const workload = workloadOf({ options, description, layers, statistics, blockStages, weightBytes });
+  const combine = combineOf(options, readers);
+  const given = { ...options, combine };
+  const workload = workloadOf({ options: given, description, layers, statistics, blockStages, weightBytes });
   return {
     model: options.model,
     family: description.family,
@@ -140,6 +150,7 @@ export function composePlan({
     tokens: workload.tokens,
     shards: workload.shards.length,
     workers: workload.workers,
+    combine,
     read: readBytes(workload, store),
     wire: wireBytes(workload, statistics, isOnGpu(options)),
     store: { ...store, hidden: hiddenBytes(workload) },

@@ -50,6 +50,8 @@ export interface RunPlan {
   readonly tokens: number;
   readonly shards: number;
   readonly workers: number;
+  /** Where activations become statistics: what was asked for, or what `prune` does by itself. */
+  readonly combine: 'pruner' | 'worker';
   /** Over the whole run: by the pruner, and by all workers together (weights at every block and worker, hidden states). */
   readonly read: { readonly pruner: number; readonly workers: number };
   /**
@@ -67,7 +69,7 @@ export interface RunPlan {
   readonly memory: {
     readonly pruner: number;
     readonly worker: number;
-    /** Of an NVIDIA GPU, with `device` 'cuda': with less, a worker fails. */
+    /** Of an NVIDIA GPU, with `device` or `solver` 'cuda': with less, a worker or the pruner fails. */
     readonly gpu?: number;
   };
   /** The most that the pruner's temporary file grows to, of what Hessians do not find room for in memory. */
