@@ -8,16 +8,23 @@ import { REPOSITORY } from '../support/repository.ts';
 
 const at = scratchFolder();
 
+/** An emulated GPU takes some seconds a family, on a busy machine many. */
+const TIMEOUT_MS = 15 * 60_000;
+/** Of the kernels before Hopper: what they do otherwise is in none of the families alone. */
+const FEW = 'LLaMA, (dense|heads of 80)|Qwen3: |OPT: |Gemma 3|Mixtral: |gpt-oss';
+
 test.each([
-  ['since Hopper', 90],
-  ['before Hopper', 80],
+  ['since Hopper', 'every family', 90, '.', 30],
+  ['before Hopper', 'some families', 80, FEW, 7],
 ] as const)(
-  '%s logits of every family are those of the processor, and bits depend on a text alone',
-  async (_, image) => {
+  '%s logits of %s are those of the processor, and bits depend on a text alone',
+  async (_, __, image, names, least) => {
     const gpu = emulatedDecoder(at(`gpu-${image}`), image);
     const laws = path.join(REPOSITORY, 'test/dist/cuda/family-laws.js');
-    const { stdout } = await promisify(execFile)(process.execPath, ['--test', laws], { env: gpu });
+    const arguments_ = ['--test', `--test-name-pattern=${names}`, laws];
+    const { stdout } = await promisify(execFile)(process.execPath, arguments_, { env: gpu });
     expect(stdout).toMatch(/^# fail 0$/m);
-    expect(Number(/^# pass (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(10);
+    expect(Number(/^# pass (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThanOrEqual(least);
   },
+  TIMEOUT_MS,
 );
