@@ -43,12 +43,14 @@ function normals(count: number, seed: number): Float32Array {
   const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
   return Float32Array.from({ length: count }, () => {
     const value = Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random());
-    return new Float32Array(Uint32Array.of(bits(value) & 0xffff0000).buffer)[0]!;
+    return truncated(value);
   });
 }
 
-function bits(value: number): number {
-  return new Uint32Array(Float32Array.of(value).buffer)[0]!;
+/** The bf16 next to a number, towards zero. */
+function truncated(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!;
+  return new Float32Array(Uint32Array.of(bits & 0xffff0000).buffer)[0]!;
 }
 
 /** More channels than a panel has. */
@@ -69,7 +71,7 @@ function activations(sequences: number, seed: number): Activations {
   const near = own.map((value, i) => value + other[i]! / 16);
   return {
     own,
-    dense: near.map((value) => new Float32Array(Uint32Array.of(bits(value) & 0xffff0000).buffer)[0]!),
+    dense: near.map(truncated),
     rows,
   };
 }

@@ -22,6 +22,12 @@ const prune = (store: string, ...args: string[]) => [
   ...['--samples', '3', '--seqlen', '48', ...args],
 ];
 
+/** Of a store, on the processor. */
+async function perplexityOf(store: string, windows: number): Promise<number> {
+  const text = ['--text', EXAMPLE_EVALUATION, '--seqlen', '128', '--windows', String(windows)];
+  return Number((await esparseJson('eval', '--store', at(store), ...text)).perplexity);
+}
+
 /** What a run keeps of a tap. */
 async function reading(store: string, block: number, tap: string, name: string): Promise<Float32Array> {
   const [run] = await readdir(at(store, 'runs'));
@@ -68,20 +74,7 @@ test(
         expect({ code, way }).toEqual({ code: 0, way });
         const finished = JSON.parse(stdout.trim().split('\n').at(-1)!) as { run: string };
         runs.add(finished.run);
-        const evaluated = await esparseJson(
-          ...[
-            'eval',
-            '--store',
-            at(store),
-            '--text',
-            EXAMPLE_EVALUATION,
-            '--seqlen',
-            '128',
-            '--windows',
-            '20',
-          ],
-        );
-        perplexities.push(Number(evaluated.perplexity));
+        perplexities.push(await perplexityOf(store, 20));
       }
       expect(await contentsOf(at(`${pipeline}-again`))).toEqual(await contentsOf(at(`${pipeline}-there`)));
       // Sums that are made elsewhere round otherwise: that is another run.
@@ -173,20 +166,7 @@ test("what prune gathers on a GPU is what it gathers on the processor, and equal
     // Of 144 tokens in 100 bins: one that lies on the other side of an edge counts for hundredths of a nat.
     expect(difference / entropy.length).toBeLessThan(0.05);
   }
-  const evaluate = async (store: string) =>
-    esparseJson(
-      'eval',
-      '--store',
-      at(store),
-      '--text',
-      EXAMPLE_EVALUATION,
-      '--seqlen',
-      '128',
-      '--windows',
-      '40',
-    );
-  const [onGpu, onCpu] = [await evaluate('once'), await evaluate('cpu')];
-  expect(Number(onGpu.perplexity) / Number(onCpu.perplexity)).toBeLessThan(1.25);
+  expect((await perplexityOf('once', 40)) / (await perplexityOf('cpu', 40))).toBeLessThan(1.25);
 });
 
 test('what is missing is said at the start, with exit code 2', async () => {

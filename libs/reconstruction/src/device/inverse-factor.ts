@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { StatisticDevice } from '@esparse/statistics';
 import { FACTOR_WIDTH, inverseOfTriangle } from '../inverse-factor.ts';
-import { panelsOf } from '../panels.ts';
+import { panelsOf, type Panel } from '../panels.ts';
 import { byElements, byRowElements, type Room } from './room.ts';
 
 /**
@@ -21,16 +21,30 @@ export async function inverseFactorOnDevice(
   const inverse = room.floats(size * size);
   const [rowsRoom, panelRoom] = [room.floats(size * FACTOR_WIDTH), room.floats(size * FACTOR_WIDTH)];
   const at = (row: number, column: number) => 4 * (row * size + column);
+  // Columns of a panel, from its first row on, to where they belong in a matrix.
+  const place = (columns: number, rows: number, matrix: number, { first, width }: Panel) => {
+    device.launch('solve_place', byRowElements(rows, width), [
+      ...[{ pointer: columns }, { pointer: matrix + at(first, 0) }],
+      ...[{ int: width }, { int: size }, { int: first }],
+    ]);
+  };
   const corners: number[] = [];
-  for (const { first, width } of panels) {
+  for (const panel of panels) {
+    const { first, width } = panel;
     const rows = size - first;
-    const panel = lower + at(first, first);
     // Less what the columns to the left account for.
     if (first > 0) {
       device.multiply({
         ...{ m: rows, n: width, k: first, left: lower + at(first, 0), leftStride: size },
         ...{ right: lower + at(first, 0), rightStride: size, transposeRight: true },
-        ...{ out: panel, outStride: size, alpha: -1, beta: 1, inputs: 'f32', outputs: 'f32' },
+        ...{
+          out: lower + at(first, first),
+          outStride: size,
+          alpha: -1,
+          beta: 1,
+          inputs: 'f32',
+          outputs: 'f32',
+        },
       });
     }
     const take = (count: number, to: number) => {
@@ -55,20 +69,13 @@ export async function inverseFactorOnDevice(
       ...{ m: rows, n: width, k: width, left: panelRoom, right: corner, transposeRight: true, out: rowsRoom },
       ...{ inputs: 'f32', outputs: 'f32' },
     });
-    device.launch('solve_place', byRowElements(rows, width), [
-      ...[
-        { pointer: rowsRoom },
-        { pointer: lower + at(first, 0) },
-        { int: width },
-        { int: size },
-        { int: first },
-      ],
-    ]);
+    place(rowsRoom, rows, lower, panel);
     await setImmediate();
     signal?.throwIfAborted();
   }
   device.fill(inverse, 0, 4 * size * size);
-  for (const [p, { first, width }] of panels.entries()) {
+  for (const [p, panel] of panels.entries()) {
+    const { first, width } = panel;
     const corner = corners[p]!;
     if (first > 0) {
       device.multiply({
@@ -80,15 +87,7 @@ export async function inverseFactorOnDevice(
         ...{ out: inverse + at(first, 0), outStride: size, inputs: 'f32', outputs: 'f32' },
       });
     }
-    device.launch('solve_place', byRowElements(width, width), [
-      ...[
-        { pointer: corner },
-        { pointer: inverse + at(first, 0) },
-        { int: width },
-        { int: size },
-        { int: first },
-      ],
-    ]);
+    place(corner, width, inverse, panel);
   }
   device.launch('sparse_gpt_reverse', byElements(size * size), [
     ...[{ pointer: inverse }, { pointer: lower }, { long: size * size }],

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { StatisticDevice } from '@esparse/statistics';
 import { choicesOf, type MaskProblem, type RefineOptions } from '../refine-mask.ts';
-import { ROWS_AT_ONCE } from '../survivors.ts';
 import { productsWith, PRECISION } from './precision.ts';
 import { byElements, byRowElements, THREADS, withRoom } from './room.ts';
+import { rowParts, rowsTogether } from './row-parts.ts';
 
 /** Rows of a block of threads of `descent_step`. */
 const DESCENT_ROWS = 8;
@@ -20,7 +20,7 @@ export async function refineOnDevice(
   const choices = await choicesOf(problem);
   if (choices === undefined) return false;
   await withRoom(device, `choosing the masks of ${rows} x ${cols}`, async (room) => {
-    const most = Math.min(rows, ROWS_AT_ONCE);
+    const most = rowsTogether(rows);
     const size = most * cols;
     const widest = choices.blocks[0]!.channels.length;
     const [weights, shift, found] = [room.floats(size), room.floats(size), room.floats(size)];
@@ -33,13 +33,7 @@ export async function refineOnDevice(
       inverses: room.of(inverses),
     }));
     const times = productsWith(device, { matrix: hessian, size: cols, rows: most }, PRECISION, room);
-    for (let first = 0; first < rows; first += most) {
-      const count = Math.min(most, rows - first);
-      const part = (matrix: Float32Array) => matrix.subarray(first * cols, (first + count) * cols);
-      const place = (to: number, matrix: Float32Array) => {
-        if (count < most) device.fill(to, 0, 4 * size);
-        device.upload(to, part(matrix));
-      };
+    for (const { of, place } of rowParts(device, problem)) {
       place(weights, problem.weights);
       place(found, sparse);
       if (problem.shift !== undefined) place(shift, problem.shift);
@@ -81,7 +75,7 @@ export async function refineOnDevice(
         await setImmediate();
         signal?.throwIfAborted();
       }
-      device.download(found, part(sparse));
+      device.download(found, of(sparse));
     }
   });
   return true;

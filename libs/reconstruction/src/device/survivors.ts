@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { StatisticDevice } from '@esparse/statistics';
 import { notPositive } from '../not-positive.ts';
-import { preconditioner, ROWS_AT_ONCE, type SurvivorsOptions, type SurvivorsProblem } from '../survivors.ts';
+import { preconditioner, type SurvivorsOptions, type SurvivorsProblem } from '../survivors.ts';
 import { productsWith, type Precision } from './precision.ts';
 import { byElements, byRows, withRoom } from './room.ts';
+import { rowParts, rowsTogether } from './row-parts.ts';
 
 /** Steps between two looks at what is solved: a solved row takes no more of them, so the outcome does not depend on it. */
 const STEPS_AT_ONCE = 8;
@@ -19,7 +20,7 @@ export async function survivorsOnDevice(
   const scale = preconditioner(problem);
   const out = new Float32Array(rows * cols);
   await withRoom(device, `solving for the weights of ${rows} x ${cols}`, async (room) => {
-    const most = Math.min(rows, ROWS_AT_ONCE);
+    const most = rowsTogether(rows);
     const size = most * cols;
     const [weights, kept, begin, shift] = [
       room.floats(size),
@@ -36,16 +37,10 @@ export async function survivorsOnDevice(
       device.download(address, values);
       return values;
     };
-    // The last rows are filled up with some that survive nowhere: equal products of one size have equal bits.
+    // The rows that fill up the last part survive nowhere.
     const times = productsWith(device, { matrix: hessian, size: cols, rows: most }, precision, room);
-    for (let first = 0; first < rows; first += most) {
+    for (const { count, of, place } of rowParts(device, problem)) {
       signal?.throwIfAborted();
-      const count = Math.min(most, rows - first);
-      const part = (matrix: Float32Array) => matrix.subarray(first * cols, (first + count) * cols);
-      const place = (to: number, matrix: Float32Array) => {
-        if (count < most) device.fill(to, 0, 4 * size);
-        device.upload(to, part(matrix));
-      };
       place(weights, problem.weights);
       place(kept, problem.kept);
       place(begin, start);
@@ -81,7 +76,7 @@ export async function survivorsOnDevice(
         await setImmediate();
         signal?.throwIfAborted();
       }
-      device.download(solution, part(out));
+      device.download(solution, of(out));
     }
   });
   return out;
