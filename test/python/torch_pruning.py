@@ -1,10 +1,12 @@
-"""Seconds of a Hessian, of conjugate gradients for the survivors of a mask, and of SparseGPT (arXiv 2301.00774, algorithm 1, 2:4) in
+"""Seconds of a Hessian, of conjugate gradients for the survivors of a mask, and of SparseGPT in
 PyTorch on one GPU, as JSON. usage: torch_pruning.py SHAPE, SHAPE as in test/bench/cuda-prune.ts"""
 import json
 import sys
 import time
 
 import torch
+
+from torch_sparse_gpt import sparse_gpt
 
 shape = json.loads(sys.argv[1])
 R, C, T, S, N, STEPS = (shape[k] for k in ("rows", "cols", "seqlen", "sequences", "rounds", "steps"))
@@ -55,30 +57,6 @@ def survivors(w, kept, h, damping):
         direction = residual * scale + after / energy * direction
         energy = after
     return found
-
-
-def sparse_gpt(w, h, damping, block=128):
-    w, h = w.clone(), h.clone()
-    h.diagonal().add_(damping)
-    u = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(h)), upper=True)
-    for first in range(0, C, block):
-        last = min(first + block, C)
-        part, errors = w[:, first:last].clone(), torch.zeros(R, last - first, device=dev)
-        corner = u[first:last, first:last]
-        mask = torch.zeros_like(part, dtype=torch.bool)
-        for i in range(last - first):
-            if i % 4 == 0:
-                loss = part[:, i : i + 4] ** 2 / corner.diagonal()[i : i + 4] ** 2
-                mask.scatter_(1, i + torch.topk(loss, 2, dim=1, largest=False)[1], True)
-            pruned = part[:, i].clone()
-            pruned[mask[:, i]] = 0
-            error = (part[:, i] - pruned) / corner[i, i]
-            part[:, i:] -= error[:, None] * corner[i, i:][None]
-            part[:, i] = pruned
-            errors[:, i] = error
-        w[:, first:last] = part
-        w[:, last:] -= errors @ u[first:last, last:]
-    return w
 
 
 seconds = {}
