@@ -9,6 +9,9 @@
 
 namespace esparse {
 
+// CTAs for so many things, each of which takes some of them.
+inline unsigned ceil_div(int count, int by) { return static_cast<unsigned>((count + by - 1) / by); }
+
 struct DeviceFacts {
   std::string name;
   int driver_version;

@@ -66,6 +66,9 @@ class DeviceArray {
   std::size_t count_ = 0;
 };
 
+// Its elements, or null where there are none.
+inline const float* data_of(const DeviceArray<float>& array) { return array.count() == 0 ? nullptr : array.data(); }
+
 // An array of the host that the device copies from and to without the processor.
 template <class T>
 class PinnedArray {

@@ -1,12 +1,11 @@
 #include "prefill.h"
 
+#include "embed.h"
 #include "failure.h"
 #include "kernel_names.h"
 
 namespace esparse {
 namespace {
-
-unsigned ceil_div(int count, int by) { return static_cast<unsigned>((count + by - 1) / by); }
 
 std::size_t elements(int tokens, int channels) { return static_cast<std::size_t>(tokens) * channels; }
 

@@ -22,10 +22,6 @@ struct Cache {
 
 std::size_t page_bytes_of(const DecoderShape& shape);
 
-// The residual stream of tokens, by their ids and positions.
-void embed(const Device& device, const Decoder& decoder, CuStream stream, unsigned tokens, const std::int32_t* ids,
-           const std::int32_t* positions, float* residual);
-
 struct StepWants {
   bool several;    // a sequence has several tokens among the rows, in order
   bool head;       // logits are wanted of a row,
@@ -104,7 +100,10 @@ class Step {
   NormInput norm_input(const Given& given, const DeviceArray<float>& weight);
   JoinArguments join_of(const Variant& variant, const Given& given, const NormInput& input,
                         const DeviceArray<float>& shift) const;
-  Device::Launch by_token(const Variant& variant, unsigned threads, unsigned shared) const;
+  // A CTA for each token.
+  static Device::Launch by_token(const Variant& variant, unsigned threads, unsigned shared) {
+    return {{static_cast<unsigned>(variant.tokens), 1, 1}, threads, shared, true};
+  }
   Planes enqueue_experts(const Variant& variant, const Layer& layer, const Given& given);
   void enqueue_mlp(const Variant& variant, const Layer& layer, const Given& given);
   Planes norm_heads(const Variant& variant, const Layer& layer, const Planes& qkv);

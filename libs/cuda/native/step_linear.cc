@@ -1,0 +1,97 @@
+// The linears of a step, and the norms that give them their activations.
+#include "step_linear.h"
+
+#include "kernel_names.h"
+
+namespace esparse {
+
+// The stream with what is added to it, which becomes the stream; a norm of that.
+NormInput Step::norm_input(const Given& given, const DeviceArray<float>& weight) {
+  const DecoderShape& s = decoder_.shape;
+  const NormInput input{residual_[current_].data(), residual_[1 - current_].data(), given.planes, data_of(weight),
+                        s.epsilon, s.hidden, s.channels};
+  if (given.planes.data != nullptr) current_ = 1 - current_;
+  return input;
+}
+
+JoinArguments Step::join_of(const Variant& variant, const Given& given, const NormInput& input,
+                            const DeviceArray<float>& shift) const {
+  JoinArguments args{};
+  args.join = {input, data_of(shift), nullptr, nullptr, decoder_.shape.after_epsilon};
+  args.tokens = variant.tokens;
+  if (given.part != nullptr) {
+    args.join.added_bias = data_of(given.part->bias);
+    args.join.after = data_of(given.part->after);
+  }
+  return args;
+}
+
+// Adds what is given to the stream and gives each reader its activations: written by a kernel, or, for few tokens, how the
+// linear makes them. Dense linears read one and the same.
+std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& linear, const Given& given,
+                                          const DeviceArray<float>& weight, const DeviceArray<float>& shift,
+                                          const DeviceArray<std::uint16_t>* sources, int readers) {
+  const DecoderShape& s = decoder_.shape;
+  const NormInput input = norm_input(given, weight);
+  std::vector<LinearActivations> out;
+  const auto source = [&](int i) { return linear.sparse() ? sources[i].data() : decoder_.natural.data(); };
+  if (s.plain() && variant.tokens <= kNormedTokens) {
+    linear.input = Input::kNormed;
+    linear.args.norm = input;
+    for (int i = 0; i < readers; i++) out.push_back({nullptr, source(i)});
+    return out;
+  }
+  NormArguments args{input, variant.tokens, {}, linear.sparse() ? readers : 1};
+  for (int i = 0; i < readers; i++) {
+    const int own = linear.sparse() ? i : 0;
+    args.readers[own] = {source(own), normed_[own].data()};
+    out.push_back({normed_[own].data(), nullptr});
+  }
+  if (s.plain()) {
+    device_.launch(stream_, kNorm, by_token(variant, kNormThreads, s.hidden * 4), args);
+    return out;
+  }
+  JoinArguments join = join_of(variant, given, input, shift);
+  join.reader_count = args.reader_count;
+  std::copy(args.readers, args.readers + args.reader_count, join.readers);
+  device_.launch(stream_, kJoin, by_token(variant, kNormThreads, s.hidden * 4), join);
+  return out;
+}
+
+// Pairs are activated by the linear itself where it sums whole rows; else their planes are given.
+Planes Step::launch(LinearLaunch& linear) {
+  LinearArguments& args = linear.args;
+  const Format format = format_of(linear.encoding);
+  LinearProblem problem{format, {}, args.segment_count, linear.cols, linear.tokens};
+  for (int s = 0; s < args.segment_count; s++) problem.panels[s] = args.segments[s].panels;
+  problem.sets = linear.sparse() && linear.output != Output::kPlanes ? 2 : 1;
+  problem.normed = linear.input == Input::kNormed;
+  problem.shared = device_.facts().shared_of_cta;
+  const bool wide = linear_is_wide(problem);
+  const LinearTuning tuning = chosen_tuning(problem);
+  if (linear.output == Output::kPairedPlanes && tuning.warps == kSlices) linear.output = Output::kSwiglu;
+  const int sms = device_.facts().multiprocessors;
+  args.plan = wide ? plan_wide(problem, sms) : plan_linear(problem, tuning, sms);
+  for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
+  args.blocks = linear.cols / format.inputs;
+  if (wide) {
+    device_.launch(stream_, linear_wide_name(linear.encoding, wide_tokens(problem)),
+                   {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes),
+                     static_cast<unsigned>(wide_groups(problem))},
+                    kLinearThreads,
+                    static_cast<unsigned>(args.plan.shared),
+                    true},
+                   args);
+    return {args.out, args.plan.planes, linear.tokens, args.out_rows};
+  }
+  device_.launch(stream_, linear_name(linear.encoding, kernel_tokens(linear.tokens), tuning.warps, linear.input, linear.output),
+                 {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes),
+                   static_cast<unsigned>(token_groups(linear.tokens))},
+                  kLinearThreads,
+                  static_cast<unsigned>(args.plan.shared),
+                  true},
+                 args);
+  return {args.out, args.plan.planes, linear.tokens, args.out_rows};
+}
+
+}  // namespace esparse

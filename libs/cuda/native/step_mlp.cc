@@ -1,0 +1,28 @@
+// What is before down in the MLP of a step.
+#include "kernel_names.h"
+#include "step.h"
+#include "step_linear.h"
+
+namespace esparse {
+
+// From the stream and what attention gave to the activations of down.
+void Step::enqueue_mlp(const Variant& variant, const Layer& layer, const Given& given) {
+  const DecoderShape& s = decoder_.shape;
+  LinearLaunch first(variant.tokens, layer.gate, gate_up_.data());
+  const auto x = norm(variant, first, given, layer.mlp.before, layer.mlp.shift, &layer.sources[3], s.gated ? 2 : 1);
+  if (s.gated) {
+    first.pair(layer, x[0], x[1], !s.plain(), activated_.data(), device_.facts().shared_of_cta);
+  } else {
+    first.add(layer.gate, x[0]);
+  }
+  const Planes sums = launch(first);
+  const Device::Launch how{{ceil_div(s.inner / 2, kSwigluThreads), static_cast<unsigned>(variant.tokens), 1}, kSwigluThreads, 0, true};
+  if (!s.plain()) {
+    device_.launch(stream_, activate_sums_name(s.activation), how, sums,
+                   layer.inner_bias.count() == 0 ? nullptr : layer.inner_bias.data(), s.gated, activated_.data(), s.inner);
+  } else if (first.output != Output::kSwiglu) {
+    device_.launch(stream_, kSwigluKernel, how, sums, activated_.data(), s.inner);
+  }
+}
+
+}  // namespace esparse
