@@ -44,6 +44,7 @@ namespace emulation {
 struct WarpWords {
   std::uint32_t a[32][4], b[32][4], metadata[32];
   double sums[16][8];
+  std::int32_t integer_sums[16][8];
 };
 inline WarpWords& own_words() {
   static WarpWords words[32];
@@ -74,6 +75,10 @@ inline std::uint32_t __byte_perm(std::uint32_t a, std::uint32_t b, std::uint32_t
   std::uint32_t out = 0;
   for (int i = 0; i < 4; i++) out |= static_cast<std::uint32_t>(both >> (8 * (selector >> (4 * i) & 7)) & 0xff) << (8 * i);
   return out;
+}
+// The greater of both halves.
+inline std::uint32_t __vmaxu2(std::uint32_t a, std::uint32_t b) {
+  return std::max(a & 0xffffu, b & 0xffffu) | std::max(a & 0xffff0000u, b & 0xffff0000u);
 }
 
 // cuda_bf16.h

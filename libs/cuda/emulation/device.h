@@ -86,6 +86,7 @@ inline void bulk_copy(std::uint32_t to, const void* from, int bytes, std::uint32
 }
 inline void copies_asked_for(std::uint32_t) {}
 #endif
+inline void order_copies() {}
 inline void bulk_copy_once(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
   bulk_copy(to, from, bytes, barrier);
 }
@@ -139,6 +140,40 @@ template <int kSelector>
 void multiply_sparse_first(float (&sums)[4], const Words4& a, const Words4& b, std::uint32_t metadata) {
   for (float& sum : sums) sum = 0;
   multiply_sparse<kSelector>(sums, a, b, metadata);
+}
+
+constexpr std::uint32_t kIntegerBase = 0x4b400000u;
+
+template <class Multiply>
+void multiply_integers_by_warp(std::uint32_t (&sums)[4], const Words4& a, const Multiply& multiply) {
+  emulation::WarpWords& words = emulation::own_words();
+  const int lane = threadIdx.x % kLanes;
+  std::memcpy(words.a[lane], &a, 16);
+  __syncwarp();
+  if (lane == 0) {
+    std::memset(words.integer_sums, 0, sizeof words.integer_sums);
+    multiply(words);
+  }
+  __syncwarp();
+  for (int i = 0; i < 4; i++) sums[i] = kIntegerBase + words.integer_sums[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2];
+}
+inline void multiply_dense_integers(std::uint32_t (&sums)[4], const Words4& a, std::uint32_t b0, std::uint32_t b1) {
+  emulation::WarpWords& words = emulation::own_words();
+  words.b[threadIdx.x % kLanes][0] = b0;
+  words.b[threadIdx.x % kLanes][1] = b1;
+  multiply_integers_by_warp(sums, a, [](emulation::WarpWords& of) {
+    std::uint32_t b[kLanes][2];
+    for (int l = 0; l < kLanes; l++) std::memcpy(b[l], of.b[l], 8);
+    emulation::mma_integers(of.integer_sums, of.a, b);
+  });
+}
+inline void multiply_sparse_integers(std::uint32_t (&sums)[4], const Words4& a, const Words4& b, std::uint32_t metadata) {
+  emulation::WarpWords& words = emulation::own_words();
+  std::memcpy(words.b[threadIdx.x % kLanes], &b, 16);
+  words.metadata[threadIdx.x % kLanes] = metadata;
+  multiply_integers_by_warp(sums, a, [](emulation::WarpWords& of) {
+    emulation::mma_sparse_integers(of.integer_sums, of.a, of.b, of.metadata);
+  });
 }
 
 template <class Operation>

@@ -6,7 +6,7 @@
 // Input: i32 rows, cols (whole blocks), tokens, order (0 or 1), and of integers survivors of a row and of a span, vectors and
 // spans; then values, scales (of integers) and indices (2:4) as the store has them; i32 [rows] where order is 1; activations
 // f32 [tokens][cols], in shuffled order. Output: f32 [ways][tokens][rows], the planes added up, for every way in which so many
-// tokens can be computed. Exit 3: positions are no choice; 4: a scale is none.
+// tokens can be computed. Exit 3: positions are no choice; 4: a scale is none; 5: what prefill would multiply is another number.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -52,7 +52,8 @@ std::uint8_t* fragments_of(const std::vector<float>& x, int cols, int tokens) {
 
 template <class Weights>
 void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float>& x) {
-  constexpr int kFewStages = 24 << 10, kStage = kLinearWarps * (kPanelTiles * Weights::kFormat.tile_bytes + 8);
+  constexpr int kStageTiles = stage_blocks(Weights::kFormat) * kPanelTiles;
+  constexpr int kFewStages = 24 << 10, kStage = kLinearWarps * (kStageTiles * Weights::kFormat.tile_bytes + 8);
   constexpr int kSms = 3, kShared = kLanesCopy ? kSharedOfAmpereCta : kSharedOfCta;
   const auto put = [&](LinearKernel kernel, LinearArguments& args, unsigned groups) {
     std::vector<float> out(static_cast<std::size_t>(kSlices) * shape.tokens * shape.rows, NAN);
@@ -85,6 +86,22 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
   put(linear_wide_kernel<Weights>(wide_tokens(problem)), args, wide_groups(problem));
 }
 
+// Whether the fragments of bf16 that prefill makes of a lane's integers are these numbers.
+template <class Weights, int kAt = 0>
+bool are_widened(const StoredIntegers& stored, const Weights& weights, int tile, int block, int lane) {
+  if constexpr (kAt < kBlockPairs / kPairsAtOnce) {
+    const Words4 fragment = weights.template fragment<kAt>();
+    for (int i = 0; i < kPairsAtOnce; i++) {
+      const PairPlace at = pair_place(stored.indices != nullptr, tile, block, kAt * kPairsAtOnce + i, lane);
+      for (int half = 0; half < 2; half++) {
+        if (emulation::element(fragment.word[i], half) != stored.number(at.row, at.survivor + half)) return false;
+      }
+    }
+    return are_widened<Weights, kAt + 1>(stored, weights, tile, block, lane);
+  }
+  return true;
+}
+
 template <class Weights>
 int integers(const Shape& shape, const RowOrder& rows, const std::vector<std::uint8_t>& codes,
              const std::vector<std::uint16_t>& scales, const std::vector<std::uint32_t>& indices,
@@ -107,6 +124,12 @@ int integers(const Shape& shape, const RowOrder& rows, const std::vector<std::ui
   const unsigned blocks = shape.cols / order.inputs(), tiles = shape.panels() * kPanelTiles;
   std::uint8_t* const packed = device_array(static_cast<std::size_t>(blocks) * tiles * order.tile_bytes());
   run_grid({blocks, tiles, 1}, {kLanes, 1, 1}, [&] { repack_integers(stored, order, packed, {0, 1}); });
+  for (unsigned i = 0; i < blocks * tiles * kLanes; i++) {
+    const int lane = i % kLanes, block = i / kLanes % blocks, tile = i / kLanes / blocks;
+    Weights weights;
+    weights.load(packed + tile_block_offset(tile, block, blocks, order.tile_bytes()), lane);
+    if (!are_widened(stored, weights, tile, block, lane)) return 5;
+  }
   run<Weights>(shape, packed, x);
   return 0;
 }

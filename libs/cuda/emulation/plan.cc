@@ -3,13 +3,17 @@
 #include <cstdio>
 #include <vector>
 
-#include "../kernels/linear_plan.h"
+#include "../kernels/encoding.h"
 
 namespace {
 
 using namespace esparse;
 
 int seen = 0;
+
+constexpr Format kFormats[] = {format_of(Encoding::kSparse),         format_of(Encoding::kDense),     format_of(Encoding::kSparseInt8),
+                               format_of(Encoding::kSparseInt4),     format_of(Encoding::kDenseInt8), format_of(Encoding::kDenseInt4),
+                               format_of(Encoding::kSparseInt4Fine)};
 
 bool wrong(const char* what, const LinearProblem& problem, const LinearTuning& tuning) {
   std::printf("%s: panels %d %d %d (%d segments), %d inputs, %d tokens, %d warps, %d CTAs an SM\n", what,
@@ -104,8 +108,9 @@ int largest(int shared, bool of_stream) {
     const int next = cols + kSparseInputs;
     for (const int tokens : kTokenBuckets) {
       if (token_bucket(tokens, shared) != tokens) continue;
-      const bool normed = of_stream && tokens <= kNormedTokens;
-      for (const Format& format : {kSparseFormat, kDenseFormat}) {
+      for (const Format& format : kFormats) {
+        if (format.scaled && shared < kSharedOfCta) continue;  // integers are for Hopper
+        const bool normed = of_stream && tokens <= normed_tokens(format);
         if (!planned(format, 128, next, tokens, 1, normed)) return cols;
         if (!of_stream) continue;
         const int sets = !format.shuffled || pair_is_apart(format, 128, next, tokens, shared) ? 1 : 2;
@@ -125,7 +130,7 @@ int main() {
   for (const auto& shape : shapes) {
     for (const int cols : inputs) {
       for (const int tokens : kTokenBuckets) {
-        for (const Format& format : {kSparseFormat, kDenseFormat}) {
+        for (const Format& format : kFormats) {
           for (const int warps : {1, 2, 4, 8}) {
             for (const int share : {1, 2}) {
               for (const int ring : {48, 96, 208}) {

@@ -61,47 +61,45 @@ inline void bench_read(Results& results) {
 }
 
 // One linear after another over copies of the weights that do not fit into the L2 by far.
-inline void bench_linear(Results& results, int rows, int cols, std::uint64_t seed) {
-  for (const Encoding encoding : kEncodings) {
-    Matrix matrix = random_matrix(rows, cols, encoding, seed);
-    repack(matrix);
-    const std::size_t bytes = matrix.packed_bytes(), copies = 1200000000 / bytes + 2;
-    Device<std::uint8_t> weights(copies * bytes);
-    for (std::size_t i = 0; i < copies; i++) {
-      CHECK(cudaMemcpy(weights + i * bytes, matrix.packed, bytes, cudaMemcpyDeviceToDevice));
-    }
-    for (const int tokens : {1, 8, 16}) {
-      const std::vector<float> x = random_floats(static_cast<std::size_t>(tokens) * cols, seed + 1, 1);
-      const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
-      Device<float> out(static_cast<std::size_t>(kSlices) * tokens * rows);
-      const auto time = [&](const LinearTuning& tuning, int repeats) {
-        stage("linear %d x %d, %d tokens, %d warps", rows, cols, tokens, tuning.warps);
-        const Graph graph(true, [&](const Launcher& launch) {
-          for (std::size_t i = 0; i < copies; i++) {
-            LinearLaunch linear{encoding, cols, tokens};
-            linear.args.out = out;
-            linear.add(matrix, weights + i * bytes, {fragments});
-            linear(launch, tuning);
-          }
-        });
-        return graph.microseconds(repeats) / copies;
-      };
-      LinearTuning best = plain_tuning(tokens);
-      double least = INFINITY;
-      for (const LinearTuning& tuning : tunings(tokens)) {
-        try {
-          const double us = time(tuning, 5);
-          if (us < least) least = us, best = tuning;
-        } catch (const std::invalid_argument&) {
+inline void bench_linear(Results& results, int rows, int cols, Encoding encoding, std::uint64_t seed) {
+  Matrix matrix = random_matrix(rows, cols, encoding, seed);
+  repack(matrix);
+  const std::size_t bytes = matrix.packed_bytes(), copies = 1200000000 / bytes + 2;
+  Device<std::uint8_t> weights(copies * bytes);
+  for (std::size_t i = 0; i < copies; i++) {
+    CHECK(cudaMemcpy(weights + i * bytes, matrix.packed, bytes, cudaMemcpyDeviceToDevice));
+  }
+  for (const int tokens : {1, 4, 8, 16}) {
+    const std::vector<float> x = random_floats(static_cast<std::size_t>(tokens) * cols, seed + 1, 1);
+    const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
+    Device<float> out(static_cast<std::size_t>(kSlices) * tokens * rows);
+    const auto time = [&](const LinearTuning& tuning, int repeats) {
+      stage("linear %d x %d, %d tokens, %d warps", rows, cols, tokens, tuning.warps);
+      const Graph graph(true, [&](const Launcher& launch) {
+        for (std::size_t i = 0; i < copies; i++) {
+          LinearLaunch linear{encoding, cols, tokens};
+          linear.args.out = out;
+          linear.add(matrix, weights + i * bytes, {fragments});
+          linear(launch, tuning);
         }
+      });
+      return graph.microseconds(repeats) / copies;
+    };
+    LinearTuning best = plain_tuning(tokens);
+    double least = INFINITY;
+    for (const LinearTuning& tuning : tunings(tokens)) {
+      try {
+        const double us = time(tuning, 5);
+        if (us < least) least = us, best = tuning;
+      } catch (const std::invalid_argument&) {
       }
-      const double us = time(best, 15);
-      char shape[32];
-      std::snprintf(shape, sizeof shape, "%d x %d", rows, cols);
-      results.add("linear", shape, tokens, variant_name(encoding), us, static_cast<double>(bytes));
-      std::printf("linear %-14s %2d tokens %-11s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB)\n", shape, tokens,
-                  variant_name(encoding), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10);
     }
+    const double us = time(best, 15);
+    char shape[32];
+    std::snprintf(shape, sizeof shape, "%d x %d", rows, cols);
+    results.add("linear", shape, tokens, variant_name(encoding), us, static_cast<double>(bytes));
+    std::printf("linear %-14s %2d tokens %-11s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB)\n", shape, tokens,
+                variant_name(encoding), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10);
   }
 }
 

@@ -1,7 +1,7 @@
-// harness check | check-small | quick | one TOKENS | bench FILE [linears | prefill | steps]
+// harness check [ENCODING] | check-small | quick | one TOKENS | bench FILE [linears | prefill | steps] [ENCODING]
 //
 // `check` holds every kernel against f64 and exits with 1 where one is wrong, `check-small` in small shapes, for
-// compute-sanitizer; `bench` times them and writes FILE.
+// compute-sanitizer; `bench` times them and writes FILE. ENCODING, a part of a name like `2:4 int8`: linears and steps of those alone.
 #include <cstring>
 #include <ctime>
 #include <string>
@@ -16,9 +16,16 @@
 namespace harness {
 namespace {
 
-// `small`: little of everything, for a run under compute-sanitizer.
-int run_checks(std::uint64_t seed, bool small) {
-  Report report;
+// Those whose names have `part` in them.
+std::vector<Encoding> encodings_of(const std::string& part) {
+  std::vector<Encoding> out;
+  for (const Encoding encoding : kEncodings) {
+    if (std::string(variant_name(encoding)).find(part) != std::string::npos) out.push_back(encoding);
+  }
+  return out;
+}
+
+void check_others(Report& report, std::uint64_t seed, bool small) {
   check_damage(report, seed);
   check_integer_damage(report, seed);
   check_sampling(report, seed + 1, small ? 40 : 4000);
@@ -48,7 +55,13 @@ int run_checks(std::uint64_t seed, bool small) {
     check_prefill(report, 2048, 4096, Encoding::kDenseInt8, 520, seed + 28);
     check_prefill(report, 4096, 1024, Encoding::kDense, 700, seed + 15);
   }
-  for (const Encoding encoding : kEncodings) {
+}
+
+// `small`: little of everything, for a run under compute-sanitizer. `part`: of the names of encodings; empty: everything.
+int run_checks(std::uint64_t seed, bool small, const std::string& part) {
+  Report report;
+  if (part.empty()) check_others(report, seed, small);
+  for (const Encoding encoding : encodings_of(part)) {
     check_linear(report, 32, 128, encoding, seed + 2);
     check_linear(report, 1000, 384, encoding, seed + 3);
     // Slices of eight and nine blocks, and of one and two: those that are loaded in another way are beside others.
@@ -71,15 +84,17 @@ int run_checks(std::uint64_t seed, bool small) {
   return report.failures;
 }
 
-// `only`: one part of it, or all where it is empty.
-void run_bench(const char* path, const std::string& only, std::uint64_t seed) {
+// `only`: one part of it, or all where it is empty; `part`: of the names of encodings.
+void run_bench(const char* path, const std::string& only, const std::string& part, std::uint64_t seed) {
   const auto wanted = [&](const char* part) { return only.empty() || only == part; };
   Results results(path);
   bench_read(results);
   if (wanted("linears")) {
     const int shapes[][2] = {{2048, 2048},  {5632, 2048},  {2048, 5632},  {4096, 4096}, {6144, 4096}, {11008, 4096},
                              {14336, 4096}, {4096, 14336}, {28672, 4096}, {8192, 8192}, {28672, 8192}};
-    for (const auto& shape : shapes) bench_linear(results, shape[0], shape[1], seed);
+    for (const auto& shape : shapes) {
+      for (const Encoding encoding : encodings_of(part)) bench_linear(results, shape[0], shape[1], encoding, seed);
+    }
   }
   if (wanted("prefill")) {
     for (const auto& shape : {std::pair(4096, 4096), {11008, 4096}, {4096, 14336}, {28672, 4096}}) {
@@ -92,7 +107,7 @@ void run_bench(const char* path, const std::string& only, std::uint64_t seed) {
   }
   if (!wanted("steps")) return;
   for (const Shape& shape : {k1B, k8B}) {
-    for (const Encoding encoding : kEncodings) {
+    for (const Encoding encoding : encodings_of(part)) {
       const Decoder decoder = random_decoder(shape, encoding, kMostTokens * 512 / kPagePositions, 512, false, seed);
       for (const int tokens : {1, 8, 16, 64}) bench_stack(results, decoder, tokens);
       for (const int tokens : kTokenBuckets) bench_step(results, decoder, tokens);
@@ -129,7 +144,9 @@ int main(int argc, char** argv) {
   std::printf("%s, %d SMs, L2 %d MB, seed %llu\n", properties.name, properties.multiProcessorCount,
               properties.l2CacheSize >> 20, static_cast<unsigned long long>(seed));
   const bool small = argc == 2 && std::strcmp(argv[1], "check-small") == 0;
-  if (small || (argc == 2 && std::strcmp(argv[1], "check") == 0)) return harness::run_checks(seed, small) == 0 ? 0 : 1;
+  if (small || ((argc == 2 || argc == 3) && std::strcmp(argv[1], "check") == 0)) {
+    return harness::run_checks(seed, small, argc == 3 ? argv[2] : "") == 0 ? 0 : 1;
+  }
   if (argc == 2 && std::strcmp(argv[1], "quick") == 0) {
     harness::run_quick(seed);
     return 0;
@@ -139,9 +156,9 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (argc >= 3 && std::strcmp(argv[1], "bench") == 0) {
-    harness::run_bench(argv[2], argc > 3 ? argv[3] : "", seed);
+    harness::run_bench(argv[2], argc > 3 ? argv[3] : "", argc > 4 ? argv[4] : "", seed);
     return 0;
   }
-  std::printf("usage: harness check | check-small | quick | one TOKENS | bench FILE [linears | prefill | steps]\n");
+  std::printf("usage: harness check [ENCODING] | check-small | quick | one TOKENS | bench FILE [linears | prefill | steps] [ENCODING]\n");
   return 2;
 }

@@ -30,9 +30,10 @@ template __global__ void linear<SparseInt8, 16, 4, Input::kFragments, Output::kP
     const __grid_constant__ LinearArguments);
 template __global__ void linear<SparseInt4Fine, 8, 8, Input::kFragments, Output::kSwiglu>(
     const __grid_constant__ LinearArguments);
-template __global__ void linear<DenseInt4, 1, 8, Input::kNormed, Output::kPlanes>(const __grid_constant__ LinearArguments);
-template __global__ void linear_wide<SparseInt4, 32>(const __grid_constant__ LinearArguments);
-template __global__ void linear_wide<DenseInt8, 32>(const __grid_constant__ LinearArguments);
+template __global__ void linear<SparseInt4Fine, 16, 1, Input::kFragments, Output::kPlanes>(
+    const __grid_constant__ LinearArguments);
+template __global__ void linear_wide<SparseInt4Fine, 64>(const __grid_constant__ LinearArguments);
+template __global__ void linear_wide<DenseInt8, 64>(const __grid_constant__ LinearArguments);
 template __global__ void prefill_linear<SparseInt4Fine, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
 template __global__ void prefill_linear<DenseInt8, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);
 template __global__ void attend_chunk<128>(const __grid_constant__ PrefillAttention);

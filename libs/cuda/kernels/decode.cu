@@ -13,10 +13,6 @@ namespace esparse {
 
 LINEARS(Sparse)
 LINEARS(Dense)
-WIDE(Sparse, 32)
-WIDE_OF_MOST(Sparse)
-WIDE(Dense, 32)
-WIDE_OF_MOST(Dense)
 
 #define ATTENTION(dims)                                                                       \
   template __global__ void append_positions<dims>(const __grid_constant__ AttentionArguments); \

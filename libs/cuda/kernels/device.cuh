@@ -74,6 +74,30 @@ __device__ __forceinline__ void multiply_sparse_first(float (&sums)[4], const Wo
         "r"(b.word[3]), "r"(metadata), "n"(kSelector), "f"(0.0f));
 }
 
+// Integers: sums = kIntegerBase + a b, exact, with 16 rows and 8 columns. As f32, such a sum has the same bits as 1.5 * 2^23 plus
+// the product, which is less than 2^22.
+constexpr std::uint32_t kIntegerBase = 0x4b400000u;
+
+// a (16 x 32) b (32 x 8)
+__device__ __forceinline__ void multiply_dense_integers(std::uint32_t (&sums)[4], const Words4& a, std::uint32_t b0,
+                                                        std::uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%10,%10,%10};"
+      : "=r"(sums[0]), "=r"(sums[1]), "=r"(sums[2]), "=r"(sums[3])
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "r"(b0), "r"(b1), "r"(kIntegerBase));
+}
+
+// a (16 x 64, 2:4) b (64 x 8)
+__device__ __forceinline__ void multiply_sparse_integers(std::uint32_t (&sums)[4], const Words4& a, const Words4& b,
+                                                         std::uint32_t metadata) {
+  asm volatile(
+      "mma.sp::ordered_metadata.sync.aligned.m16n8k64.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
+      "{%8,%9,%10,%11}, {%13,%13,%13,%13}, %12, 0;"
+      : "=r"(sums[0]), "=r"(sums[1]), "=r"(sums[2]), "=r"(sums[3])
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "r"(b.word[0]), "r"(b.word[1]), "r"(b.word[2]),
+        "r"(b.word[3]), "r"(metadata), "r"(kIntegerBase));
+}
+
 }  // namespace esparse
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900

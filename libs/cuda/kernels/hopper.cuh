@@ -53,6 +53,9 @@ __device__ __forceinline__ void bulk_copy_once(std::uint32_t to, const void* fro
       : "memory");
 }
 
+// Before copies to where a thread has written, which comes first.
+__device__ __forceinline__ void order_copies() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
 // Behind all copies that a barrier expects.
 __device__ __forceinline__ void copies_asked_for(std::uint32_t) {}
 

@@ -4,10 +4,8 @@
 
 namespace esparse {
 
-LINEARS(SparseInt4)
-WIDE(SparseInt4, 32)
-LINEARS(SparseInt4Fine)
-LINEARS(DenseInt4)
-WIDE(DenseInt4, 32)
+LINEARS_OF_INTEGERS(SparseInt4)
+LINEARS_OF_INTEGERS(SparseInt4Fine)
+LINEARS_OF_INTEGERS(DenseInt4)
 
 }  // namespace esparse

@@ -4,9 +4,7 @@
 
 namespace esparse {
 
-LINEARS(SparseInt8)
-WIDE(SparseInt8, 32)
-LINEARS(DenseInt8)
-WIDE(DenseInt8, 32)
+LINEARS_OF_INTEGERS(SparseInt8)
+LINEARS_OF_INTEGERS(DenseInt8)
 
 }  // namespace esparse

@@ -4,8 +4,8 @@
 //   2:4    2 tiles x 128 inputs, 2 x 1344 B of 8 bits, 2 x 832 B of 4 bits, 2 x 896 B of 4 bits with a scale for 32 inputs
 //   dense  2 tiles x  64 inputs, 2 x 1088 B of 8 bits, 2 x 576 B of 4 bits
 //
-// as many bytes as in the store where 32 weights share a scale. A lane has 32 integers of a tile's block, in the order in
-// which it has those of bf16: 16 pairs, four for each register of a fragment.
+// as many bytes as in the store where 32 weights share a scale. A lane has the 32 integers of a tile's block of which it would have
+// the bf16: 16 pairs, four for each fragment (`pair_place`).
 #pragma once
 #include "linear_plan.h"
 
@@ -28,10 +28,8 @@ struct IntegerOrder {
   ESPARSE_BOTH constexpr int tile_bytes() const { return scale_offset() + kTileRows * scales * 2; }
 };
 
-// Products that are multiplied before they are added up take registers: of 64 tokens a CTA of `linear_wide` has 32, or, with more
-// scales, there is none.
 constexpr Format integer_format(const IntegerOrder& order) {
-  return {order.inputs(), order.tile_bytes(), order.sparse, order.scales > 2 ? kGroupTokens : kMostTokens / 2};
+  return {order.inputs(), order.tile_bytes(), order.sparse, true};
 }
 
 // A matrix as the store has it. Without `indices` nothing is pruned, and a survivor is an input.
@@ -84,18 +82,21 @@ ESPARSE_BOTH PairPlace pair_place(bool sparse, int tile, int block, int pair, in
   return {row, block * kDenseInputs + at * 16 + quad * 2 + reg / 2 * 8};
 }
 
-// A lane's word `word` of a block: as many pairs as it has room for, the first halves in its low half, each pair `bits`
-// higher than the one before. Of 4 bits as a number from 0 to 15, 8 more than it is.
+// A lane's word `word` of a block, in the bytes of a fragment's register of integers: of a row (the lane's, or the one eight
+// below), the two pairs that it has of 16 inputs (2:4: of 32). Of 8 bits the rows have a word each; of 4 bits the lane's row has the
+// low halves of the bytes and the other one the high halves.
 ESPARSE_BOTH std::uint32_t integer_word(const StoredIntegers& from, const IntegerOrder& order, int tile, int block,
                                         int word, int lane) {
-  const int pairs = 16 / order.bits;
-  const std::uint32_t mask = (1u << order.bits) - 1, more = order.bits == 4 ? 8 : 0;
+  const int rows = 8 / order.bits;  // in a word
+  const std::uint32_t mask = (1u << order.bits) - 1;
   std::uint32_t out = 0;
-  for (int i = 0; i < pairs; i++) {
-    const PairPlace at = pair_place(order.sparse, tile, block, word * pairs + i, lane);
-    for (int half = 0; half < 2; half++) {
-      const std::uint32_t code = (static_cast<std::uint32_t>(from.number(at.row, at.survivor + half)) + more) & mask;
-      out |= code << (order.bits * i + 16 * half);
+  for (int i = 0; i < rows; i++) {
+    const int at = word * rows / 2, of_row = rows == 2 ? i : word % 2;
+    for (int byte = 0; byte < 4; byte++) {
+      const int pair = at * kPairsAtOnce + of_row + byte / 2 * 2;
+      const PairPlace place = pair_place(order.sparse, tile, block, pair, lane);
+      const auto number = static_cast<std::uint32_t>(from.number(place.row, place.survivor + byte % 2));
+      out |= (number & mask) << (8 * byte + 4 * i);
     }
   }
   return out;

@@ -1,44 +1,69 @@
-// Weights as integers in registers. They become bf16, which has them exactly, on the way to the tensor cores; a scale is
-// multiplied into the sums of its products, so that nothing is rounded that is not with weights of bf16.
+// Weights as integers in registers. The linears of decode multiply them as they are, with activations as two digits of 8 bits
+// (`digits.cuh`): the sums of a span of inputs that share a scale are exact, and become f32 when they are multiplied by it. Those of
+// prefill have them as bf16.
 #pragma once
+#include "digits.cuh"
 #include "integer_layout.h"
 #include "weights.cuh"
 
 namespace esparse {
 
-// Two integers from the lowest bits of the halves of a word.
+// Two integers from the lowest bits of the halves of a word, as bf16.
 template <int kBits>
 __device__ __forceinline__ std::uint32_t widened_pair(std::uint32_t word) {
   // 0x4300 is 128, whose last bit of mantissa is 1. With the bits below the sign in it and the sign taken from it, there are
-  // no other roundings.
+  // no other roundings. A number of 4 bits with its sign turned round is 8 more than it was, from 0 to 15.
   constexpr std::uint32_t k128 = 0x43004300u;
   if constexpr (kBits == 8) return subtract_pairs((word & 0x007f007fu) | k128, (word & 0x00800080u) | k128);
-  return subtract_pairs((word & 0x000f000fu) | k128, k128 + 0x00080008u);
+  constexpr std::uint32_t k136 = k128 + 0x00080008u;
+  return subtract_pairs((word & 0x000f000fu) ^ k136, k136);
 }
 
-// What a lane needs to multiply a step of 2:4 integers, whose sums begin anew: (0, scale) of its row, and of the one eight below.
-template <int kSelector>
-struct SparseIntegerStep {
-  Words4 values;
-  std::uint32_t metadata;
-  float scale[2];
-  __device__ __forceinline__ void multiply(float (&sums)[4], const Words4& x) const {
-    float products[4];
-    multiply_sparse_first<kSelector>(products, values, x, metadata);
+// Metadata of 64 inputs in the order of integers: groups q, 4 + q, 8 + q and 12 + q, of which lane q of a quad has values, stand at
+// 2q, 2q + 1, 8 + 2q and 9 + 2q. `even` and `odd` are words of `sparse_metadata`, of the quad's lanes 0 and 1, or, in lanes 2 and 3,
+// of these: groups 4q to 4q + 3 of two rows. Lane 2i + r gets the eight of row r, which are those of `even` and `odd` by turns.
+__device__ __forceinline__ std::uint32_t integer_metadata(std::uint32_t even, std::uint32_t odd, int lane) {
+  const std::uint32_t both = __byte_perm(even, odd, lane % 2 == 0 ? 0x5140 : 0x7362);
+  const std::uint32_t swapped = (both ^ both >> 4) & 0x00f000f0u;
+  return both ^ swapped ^ swapped << 4;
+}
+
+// sums[0] and [2] += the sums of a token's digits, of the lane's row and the one eight below, times their scale and the token's.
+__device__ __forceinline__ void add_products(float (&sums)[4], const std::uint32_t (&products)[4], const float (&scale)[2],
+                                             float factor) {
+  constexpr float kBase = 12582912;  // kIntegerBase
 #pragma unroll
-    for (int i = 0; i < 4; i++) sums[i] = fmaf(scale[i / 2], products[i], sums[i]);
+  for (int half = 0; half < 2; half++) {
+    // 256 hi + lo, rounded once: 256 (base + hi) - 257 base is a multiple of 256 below 2^28.
+    const float hi = fmaf(__uint_as_float(products[2 * half]), 256, -257 * kBase);
+    sums[2 * half] = fmaf(scale[half] * factor, hi + __uint_as_float(products[2 * half + 1]), sums[2 * half]);
+  }
+}
+
+// What a lane needs to multiply 64 inputs, of kSpans scales: of its row, and of the one eight below.
+template <int kSpans>
+struct SparseIntegerStep {
+  Words4 numbers;
+  std::uint32_t metadata;
+  float scale[kSpans][2];
+  __device__ __forceinline__ void multiply(std::uint32_t (&products)[kSpans][4], const Words4& digits) const {
+    if constexpr (kSpans == 1) {
+      multiply_sparse_integers(products[0], numbers, digits, metadata);
+    } else {
+      multiply_sparse_integers(products[0], numbers, {digits.word[0], digits.word[1], 0, 0}, metadata);
+      multiply_sparse_integers(products[1], numbers, {0, 0, digits.word[2], digits.word[3]}, metadata);
+    }
   }
 };
 
 struct DenseIntegerStep {
-  Words4 values[2];
-  float scale[2];
-  __device__ __forceinline__ void multiply(float (&sums)[4], const Words4& x) const {
-    float products[4];
-    multiply_dense_first(products, values[0], x.word[0], x.word[1]);
-    multiply_dense(products, values[1], x.word[2], x.word[3]);
+  Words4 numbers[2];
+  float scale[2][2];
+  __device__ __forceinline__ void multiply(std::uint32_t (&products)[2][4], const Words4& digits) const {
 #pragma unroll
-    for (int i = 0; i < 4; i++) sums[i] = fmaf(scale[i / 2], products[i], sums[i]);
+    for (int span = 0; span < 2; span++) {
+      multiply_dense_integers(products[span], numbers[span], digits.word[2 * span], digits.word[2 * span + 1]);
+    }
   }
 };
 
@@ -46,9 +71,14 @@ template <bool kSparse, int kBits, int kScales>
 struct Integers {
   static constexpr IntegerOrder kOrder{kSparse, kBits, kScales};
   static constexpr Format kFormat = integer_format(kOrder);
-  static constexpr int kSteps = kOrder.inputs() / kStepInputs;
+  static constexpr int kSteps = kOrder.inputs() / kDigitInputs, kSpans = kScales / kSteps;
+  static constexpr int kTogether = 4 / kSpans;  // eights of columns whose products are under way at once
   static constexpr bool kShuffled = kSparse, kScaled = true;
   static constexpr int kWords = kOrder.words();
+  using Columns = DigitColumns<kSpans>;
+  struct Products {
+    std::uint32_t of[kSpans][4];
+  };
   std::uint32_t words[kWords];
   Words2 metadata;
   std::uint32_t scales[2][kScales / 2];  // of the lane's row, and of the one eight below: two in a word
@@ -60,7 +90,11 @@ struct Integers {
 #pragma unroll
       for (int j = 0; j < 4; j++) words[4 * i + j] = four.word[j];
     }
-    if constexpr (kSparse) metadata = *reinterpret_cast<const Words2*>(tile + kOrder.metadata() + lane * 8);
+    if constexpr (kSparse) {
+      const Words4 of_two = *reinterpret_cast<const Words4*>(tile + kOrder.metadata() + lane / 2 * 16);
+#pragma unroll
+      for (int i = 0; i < 2; i++) metadata.word[i] = integer_metadata(of_two.word[i], of_two.word[i + 2], lane);
+    }
     const std::uint8_t* const of_rows = tile + kOrder.scale_offset() + lane / 4 * (4 * kScales);
     if constexpr (kScales == 2) {
       const Words2 both = *reinterpret_cast<const Words2*>(of_rows);
@@ -73,15 +107,29 @@ struct Integers {
     }
   }
 
-  // Four pairs as a fragment's registers.
+  // A fragment of integers: two of bf16, kAt and the next. Those of 4 bits are 16 times as large.
+  template <int kAt>
+  __device__ __forceinline__ Words4 numbers() const {
+    Words4 out;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      if constexpr (kBits == 8) {
+        out.word[i] = words[2 * kAt + i];
+      } else {
+        const std::uint32_t two = words[kAt + i / 2];
+        out.word[i] = (i % 2 == 0 ? two << 4 : two) & 0xf0f0f0f0u;
+      }
+    }
+    return out;
+  }
+  // Four pairs as a fragment's registers of bf16.
   template <int kAt>
   __device__ __forceinline__ Words4 fragment() const {
     Words4 out;
 #pragma unroll
     for (int i = 0; i < kPairsAtOnce; i++) {
-      constexpr int kPairs = 16 / kBits;
-      const int pair = kAt * kPairsAtOnce + i;
-      out.word[i] = widened_pair<kBits>(words[pair / kPairs] >> (kBits * (pair % kPairs)));
+      const std::uint32_t word = kBits == 8 ? words[2 * kAt + i % 2] : words[kAt] >> (i % 2 * 4);
+      out.word[i] = widened_pair<kBits>(__byte_perm(word, 0, i / 2 == 0 ? 0x4140 : 0x4342));
     }
     return out;
   }
@@ -96,11 +144,32 @@ struct Integers {
 
   template <int kStep>
   __device__ __forceinline__ auto step() const {
-    constexpr int kSpan = kStep * kScales / kSteps;
     if constexpr (kSparse) {
-      return SparseIntegerStep<kStep % 2>{fragment<kStep>(), metadata.word[kStep / 2], {scale(0, kSpan), scale(1, kSpan)}};
+      SparseIntegerStep<kSpans> out{numbers<2 * kStep>(), metadata.word[kStep], {}};
+      set_scales<kStep>(out.scale);
+      return out;
     } else {
-      return DenseIntegerStep{{fragment<2 * kStep>(), fragment<2 * kStep + 1>()}, {scale(0, kSpan), scale(1, kSpan)}};
+      DenseIntegerStep out{{numbers<0>(), numbers<2>()}, {}};
+      set_scales<kStep>(out.scale);
+      return out;
+    }
+  }
+  template <class Step>
+  static __device__ __forceinline__ void multiply(const Step& step, Products& products, const Columns& x) {
+    step.multiply(products.of, x.digits);
+  }
+  template <class Step>
+  static __device__ __forceinline__ void add(const Step& step, float (&sums)[4], const Products& products, const Columns& x) {
+#pragma unroll
+    for (int span = 0; span < kSpans; span++) add_products(sums, products.of[span], step.scale[span], x.factors[span]);
+  }
+
+  template <int kStep>
+  __device__ __forceinline__ void set_scales(float (&of)[kSpans][2]) const {
+#pragma unroll
+    for (int span = 0; span < kSpans; span++) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) of[span][half] = scale(half, kStep * kSpans + span);
     }
   }
 };

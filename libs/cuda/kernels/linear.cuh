@@ -12,17 +12,11 @@
 // - Output::kPairedPlanes, kSwiglu: gate and up lie tile by tile beside each other in a panel; where a CTA sums whole
 //   rows, it writes silu(gate) * up as the activations of down.
 #pragma once
+#include "digits.cuh"
 #include "linear_input.cuh"
 #include "linear_output.cuh"
 
 namespace esparse {
-
-// A lane's part of eight columns of a step; columns beyond the tokens' are zeros.
-template <int kColumns>
-__device__ __forceinline__ Words4 load_columns(const std::uint8_t* step, int eight, int lane) {
-  const bool inside = kColumns % 8 == 0 || lane / 4 + eight * 8 < kColumns;
-  return inside ? *reinterpret_cast<const Words4*>(step + eight * kStepBytes + lane * 16) : Words4{};
-}
 
 // sums += a block of both tiles times its activations, of which there are kSets, `set_bytes` apart.
 template <class Weights, int kTokens, int kSets, int kStep = 0>
@@ -30,19 +24,15 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kPanelTiles][(kToke
                                                const Weights (&weights)[kPanelTiles], const std::uint8_t* x,
                                                int set_bytes, int lane) {
   if constexpr (kStep < Weights::kSteps) {
-    constexpr int kColumns = kTokens * kColumnsPerToken;
+    constexpr int kStepOfBlock = kBlockActivations<Weights, kTokens> / Weights::kSteps;
+    using Columns = typename Weights::Columns;
     static_assert(kPanelTiles == 2);
-    const auto first = weights[0].template step<kStep>(), second = weights[1].template step<kStep>();
-#pragma unroll
-    for (int eight = 0; eight < (kTokens + 3) / 4; eight++) {
-      Words4 columns[kSets];
-#pragma unroll
-      for (int set = 0; set < kSets; set++) {
-        columns[set] = load_columns<kColumns>(x + set * set_bytes + kStep * kColumns * 4 * kChunkBytes, eight, lane);
-      }
-      first.multiply(sums[0][eight], columns[0]);
-      second.multiply(sums[1][eight], columns[kSets - 1]);
-    }
+    const decltype(weights[0].template step<kStep>()) steps[] = {weights[0].template step<kStep>(),
+                                                                 weights[1].template step<kStep>()};
+    multiply_step<Weights>(sums, steps, [&](Columns (&columns)[kPanelTiles], int eight) {
+      columns[0] = Columns::template load<kTokens>(x + kStep * kStepOfBlock, eight, lane);
+      columns[1] = kSets == 1 ? columns[0] : Columns::template load<kTokens>(x + set_bytes + kStep * kStepOfBlock, eight, lane);
+    });
     multiply_block<Weights, kTokens, kSets, kStep + 1>(sums, weights, x, set_bytes, lane);
   }
 }
@@ -50,7 +40,8 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kPanelTiles][(kToke
 template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
 __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
     linear(const __grid_constant__ LinearArguments args) {
-  using Stream = WeightStream<Weights>;
+  constexpr int kAtOnce = kStageBlocks<Weights>;
+  using Stream = WeightStream<Weights, kAtOnce>;
   constexpr bool kPaired = kOutput != Output::kPlanes;
   constexpr int kSets = kPaired && Weights::kShuffled ? 2 : 1;
   constexpr int kGroups = kLinearWarps / kWarps, kEights = (kTokens + 3) / 4;
@@ -71,7 +62,7 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   const std::uint32_t barriers = shared_address(shared + plan.barriers), depth = plan.depth;
   const std::uint8_t* const ring = shared + warp * depth * Stream::kStage;
   const std::size_t panel_bytes = panel_bytes_of<Stream>(args, segment);
-  Stream stream{segment.weights + first_panel * panel_bytes + static_cast<std::size_t>(slice.first) * Stream::kStage,
+  Stream stream{segment.weights + first_panel * panel_bytes + static_cast<std::size_t>(slice.first) * Stream::kBlock,
                 panel_step * panel_bytes,
                 shared_address(ring),
                 barriers + warp * depth * 8,
@@ -85,11 +76,13 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   NormSources<Weights, kSets> sources;
   if constexpr (kInput == Input::kNormed) sources.request(args, args.activations + s, slice, lane);
   if (lane == 0) {
+#pragma unroll 1
     for (int i = 0; i < depth; i++) barrier_init(stream.barriers + i * 8, kCopyArrivals);
     if (warp == 0) barrier_init(arrived, kLinearWarps * kSets * kCopyArrivals);
     barrier_init_fence();
   }
   __syncwarp();
+#pragma unroll 1
   for (int i = 0; i < depth; i++) stream.request(i, lane);
 
   std::uint8_t* const sets = shared + plan.activations;
@@ -101,20 +94,34 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   }
 
   constexpr int kBlock = kBlockActivations<Weights, kTokens>;
-  const std::uint8_t* const own = sets + (slice.first - slice.plane_first) * kBlock;
+  std::uint8_t* const own = sets + (slice.first - slice.plane_first) * kBlock;
+  if constexpr (Weights::kScaled) {
+    // Groups of warps have slices in common, and share the work.
+    const int pieces = slice.blocks * Weights::kSteps * kTokens;
+#pragma unroll 1
+    for (int set = 0; set < kSets; set++) {
+      make_digits<Weights, kTokens>(own + set * plan.set_bytes, pieces * group / kGroups, pieces * (group + 1) / kGroups);
+    }
+    if constexpr (kGroups == 1) __syncwarp();
+    else __syncthreads();
+  }
   std::uint32_t stage = 0, parity = 0;
   for (int round = 0; round < plan.rounds; round++) {
     float sums[kPanelTiles][kEights][4] = {};
     const int panel = first_panel + round * panel_step;
     const int count = panel < segment.panels ? slice.blocks : 0;
-    for (int block = 0; block < count; block++) {
+    for (int block = 0; block < count; block += kAtOnce) {
       barrier_wait(stream.barriers + stage * 8, parity);
-      Weights weights[kPanelTiles];
+#pragma unroll 1
+      for (int i = 0; i < kAtOnce; i++) {
+        if (i > 0 && block + i >= count) break;
+        Weights weights[kPanelTiles];
 #pragma unroll
-      for (int tile = 0; tile < kPanelTiles; tile++) {
-        weights[tile].load(ring + stage * Stream::kStage + tile * Weights::kFormat.tile_bytes, lane);
+        for (int tile = 0; tile < kPanelTiles; tile++) {
+          weights[tile].load(ring + stage * Stream::kStage + i * Stream::kBlock + tile * Weights::kFormat.tile_bytes, lane);
+        }
+        multiply_block<Weights, kTokens, kSets>(sums, weights, own + (block + i) * kBlock, plan.set_bytes, lane);
       }
-      multiply_block<Weights, kTokens, kSets>(sums, weights, own + block * kBlock, plan.set_bytes, lane);
       __syncwarp();
       stream.request(stage, lane);
       if (++stage == depth) {
@@ -131,7 +138,7 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
 
 template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
 constexpr LinearKernel linear_variant() {
-  constexpr bool kWhole = kWarps == kSlices, kNorms = kTokens <= kNormedTokens, kPlain = kOutput == Output::kPlanes;
+  constexpr bool kWhole = kWarps == kSlices, kNorms = kTokens <= normed_tokens(Weights::kFormat), kPlain = kOutput == Output::kPlanes;
   constexpr bool kExists = linear_exists(kTokens, kWarps) && (kPlain || kWhole == (kOutput == Output::kSwiglu)) &&
                            (kInput == Input::kNormed ? kNorms : kPlain || !kNorms);
   if constexpr (kExists)

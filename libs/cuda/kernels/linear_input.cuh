@@ -9,11 +9,11 @@ namespace esparse {
 // From one panel of a segment to the next, and from the first tile of one to its second where they are not one piece.
 template <class Stream>
 __device__ __forceinline__ std::size_t panel_bytes_of(const LinearArguments& args, const LinearSegment& segment) {
-  return static_cast<std::size_t>(args.blocks) * Stream::kStage * (segment.apart ? kPanelTiles : 1);
+  return static_cast<std::size_t>(args.blocks) * Stream::kBlock * (segment.apart ? kPanelTiles : 1);
 }
 template <class Stream>
 __device__ __forceinline__ std::size_t tiles_apart(const LinearArguments& args, const LinearSegment& segment) {
-  return segment.apart ? static_cast<std::size_t>(args.blocks) * Stream::kStage : 0;
+  return segment.apart ? static_cast<std::size_t>(args.blocks) * Stream::kBlock : 0;
 }
 
 // The blocks of inputs that a warp multiplies, and those of its plane.

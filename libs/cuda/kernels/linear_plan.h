@@ -17,7 +17,7 @@ struct Format {
   int inputs;      // of a block
   int tile_bytes;  // of a block of one tile
   bool shuffled;   // its inputs stand in an order of its own
-  int widest;      // tokens of a CTA of `linear_wide`, at most; 16: there is no such kernel
+  bool scaled;     // integers
 };
 
 // Sequences of a step, the rest are filled up. The kernel exists for up to 16; more are groups of 16, which read the same
@@ -32,8 +32,10 @@ inline int token_bucket(int rows, int shared) {
   }
   return 0;
 }
-constexpr Format kSparseFormat{kSparseInputs, kSparseTileBytes, true, kMostTokens},
-    kDenseFormat{kDenseInputs, kDenseTileBytes, false, kMostTokens};
+constexpr Format kSparseFormat{kSparseInputs, kSparseTileBytes, true, false},
+    kDenseFormat{kDenseInputs, kDenseTileBytes, false, false};
+// Blocks that a warp of `linear` asks for at once: as many bytes as of bf16, and not more.
+constexpr int stage_blocks(const Format& format) { return std::min(2, kSparseTileBytes / format.tile_bytes); }
 constexpr int kernel_tokens(int tokens) { return tokens < kGroupTokens ? tokens : kGroupTokens; }
 constexpr int token_groups(int tokens) { return (tokens + kGroupTokens - 1) / kGroupTokens; }
 
@@ -45,8 +47,9 @@ constexpr bool linear_exists(int tokens, int warps) {
 constexpr int linear_planes(int warps) { return kSlices / warps; }
 // Warps that every linear can have.
 constexpr int plain_warps(int tokens) { return tokens <= 2 ? kSlices : 16 / kernel_tokens(tokens); }
-// Up to so many tokens a linear norms its activations by itself; beyond, that is a kernel's work.
-constexpr int kNormedTokens = 1;
+// Up to so many tokens a linear norms its activations by itself; beyond, that is a kernel's work. Integers are read too fast for
+// a norm in each CTA to hide behind.
+constexpr int normed_tokens(const Format& format) { return format.scaled ? 0 : 1; }
 
 struct LinearProblem {
   Format format;
@@ -84,7 +87,7 @@ inline bool linear_is_wide(const LinearProblem& problem) {
   constexpr int kMostPanels = 2000;
   int panels = 0;
   for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
-  return problem.tokens > kGroupTokens && problem.format.widest > kGroupTokens && panels <= kMostPanels;
+  return problem.tokens > kGroupTokens && panels <= kMostPanels;
 }
 
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
@@ -98,7 +101,7 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
   const int most = std::min(tokens <= 8 || panels >= kManyPanels ? 128 << 10 : 64 << 10, problem.shared - kLeastRoom);
   int warps = kSlices;
   const auto activations = [&] { return activation_bytes(problem.cols / kSlices * warps, tokens) * problem.sets; };
-  if (tokens > kNormedTokens) {
+  if (tokens > normed_tokens(problem.format)) {
     while (warps > plain_warps(tokens) &&
            (!linear_exists(tokens, warps) || activations() > static_cast<std::size_t>(most))) {
       warps /= 2;
@@ -135,8 +138,9 @@ constexpr int aligned_shared(int bytes) { return (bytes + 127) / 128 * 128; }
 // would leave no room to bring one while another is multiplied.
 inline int wide_tokens(const LinearProblem& problem) {
   constexpr int kAmpereTokens = 32;
-  return std::min({problem.tokens, problem.format.widest, problem.shared < kSharedOfCta ? kAmpereTokens : kMostTokens});
+  return std::min(problem.tokens, problem.shared < kSharedOfCta ? kAmpereTokens : kMostTokens);
 }
+constexpr int kStageBarriers = 3;  // of a stage of activations: it is full, it is empty, it has digits
 inline int wide_groups(const LinearProblem& problem) { return problem.tokens / wide_tokens(problem); }
 
 inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
@@ -146,7 +150,7 @@ inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
   plan.planes = kSlices;
   share_panels(plan, problem, kLinearWarps, std::max(1, sms / (plan.planes * wide_groups(problem))));
   const int blocks = problem.cols / format.inputs, slice = slice_first(1, blocks);  // the longest is the first
-  const int x = static_cast<int>(activation_bytes(format.inputs, wide_tokens(problem))) + 2 * 8;
+  const int x = static_cast<int>(activation_bytes(format.inputs, wide_tokens(problem))) + kStageBarriers * 8;
   const int weights = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);
   constexpr int kLeastDepth = 2, kDepth = 3;  // of the rings of weights
   const int room = problem.shared - 512;
@@ -154,8 +158,8 @@ inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
   plan.stages = plan.resident ? std::max(slice, 1) : (room - std::min(kDepth, plan.rounds * slice) * weights) / x;
   plan.depth = std::max(1, std::min({(room - plan.stages * x) / weights, plan.rounds * slice, 32}));
   plan.barriers = kLinearWarps * plan.depth * kPanelTiles * format.tile_bytes;
-  plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + 2 * plan.stages) * 8);
-  plan.shared = plan.activations + plan.stages * (x - 2 * 8);
+  plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + kStageBarriers * plan.stages) * 8);
+  plan.shared = plan.activations + plan.stages * (x - kStageBarriers * 8);
   return plan;
 }
 
@@ -178,12 +182,13 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   plan.set_bytes = aligned_shared(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
   const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4,
             row = normed ? (cols + kMaxNormRuns) * 4 : 0;
-  const int stage = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);  // one of each warp, with its barrier
+  const int in_stage = stage_blocks(format), stage_bytes = in_stage * kPanelTiles * format.tile_bytes;
+  const int stage = kLinearWarps * (stage_bytes + 8);  // one of each warp, with its barrier
   const int room = (shared + 1024) / tuning.share - 1024 - sets * plan.set_bytes - partials - row - 512;
-  plan.depth = std::min({std::min(tuning.ring_bytes, room) / stage, plan.rounds * slice, 32});
+  plan.depth = std::min({std::min(tuning.ring_bytes, room) / stage, plan.rounds * ((slice + in_stage - 1) / in_stage), 32});
   if (plan.depth < 1) throw std::invalid_argument("the activations of a linear leave no room for its ring");
 
-  plan.barriers = kLinearWarps * plan.depth * kPanelTiles * format.tile_bytes;
+  plan.barriers = kLinearWarps * plan.depth * stage_bytes;
   plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + 1) * 8);
   plan.partials = plan.activations + sets * plan.set_bytes;
   plan.row = plan.partials + partials;

@@ -6,6 +6,7 @@
 //
 // Grid (CTAs, slices, groups of kTokens tokens).
 #pragma once
+#include "digits.cuh"
 #include "linear_output.cuh"
 
 namespace esparse {
@@ -16,15 +17,14 @@ __device__ __forceinline__ void multiply_groups(float (&sums)[kPanelTiles][4 * k
                                                 const Weights (&weights)[kPanelTiles], const std::uint8_t* x, int lane) {
   if constexpr (kStep < Weights::kSteps) {
     constexpr int kGroup = kBlockActivations<Weights, kGroupTokens>, kStepOfGroup = kGroup / Weights::kSteps;
+    using Columns = typename Weights::Columns;
     static_assert(kPanelTiles == 2);
-    const auto first = weights[0].template step<kStep>(), second = weights[1].template step<kStep>();
-#pragma unroll
-    for (int eight = 0; eight < 4 * kGroups; eight++) {
-      const std::uint8_t* const at = x + eight / 4 * kGroup + kStep * kStepOfGroup + eight % 4 * kStepBytes + lane * 16;
-      const Words4 columns = *reinterpret_cast<const Words4*>(at);
-      first.multiply(sums[0][eight], columns);
-      second.multiply(sums[1][eight], columns);
-    }
+    const decltype(weights[0].template step<kStep>()) steps[] = {weights[0].template step<kStep>(),
+                                                                 weights[1].template step<kStep>()};
+    multiply_step<Weights>(sums, steps, [&](Columns (&columns)[kPanelTiles], int eight) {
+      columns[0] = columns[1] = Columns::template load<kGroupTokens>(x + eight / 4 * kGroup + kStep * kStepOfGroup,
+                                                                    eight % 4, lane);
+    });
     multiply_groups<Weights, kGroups, kStep + 1>(sums, weights, x, lane);
   }
 }
@@ -35,7 +35,8 @@ struct ActivationRing {
   static constexpr int kGroup = kBlockActivations<Weights, kGroupTokens>, kGroups = kTokens / kGroupTokens;
   const LinearArguments& args;
   int segment, first, blocks;  // of the slice
-  std::uint32_t stages, full;  // shared addresses; the barriers of empty stages follow those of full ones
+  // Shared addresses; the barriers of empty stages follow those of full ones, and then those of stages that have digits.
+  std::uint32_t stages, full;
 
   __device__ __forceinline__ int count() const { return args.plan.resident ? blocks : args.plan.rounds * blocks; }
 
@@ -58,7 +59,17 @@ struct ActivationRing {
     if (i < 2 || i + depth - 2 >= count() || i % kLinearWarps != warp) return;
     const std::uint32_t empty = full + depth * 8;
     barrier_wait(empty + (i - 2) % depth * 8, (i - 2) / depth % 2);
+    if constexpr (Weights::kScaled) order_copies();
     bring(i + depth - 2);
+  }
+  // Digits of a stage that is full, by all warps: each makes an eighth. `memory`: of the stage.
+  __device__ __forceinline__ void digitise(int stage, std::uint32_t parity, std::uint8_t* memory, int warp) const {
+    constexpr int kPieces = kTokens * Weights::kSteps;
+    const std::uint32_t digits = full + (2 * args.plan.stages + stage) * 8;
+    make_digits<Weights, kGroupTokens>(memory, kPieces * warp / kLinearWarps, kPieces * (warp + 1) / kLinearWarps);
+    __syncwarp();
+    if (threadIdx.x % kLanes == 0) barrier_arrive(digits);
+    barrier_wait(digits, parity);
   }
 };
 
@@ -82,7 +93,7 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
   const int panels = first_panel < segment.panels ? (segment.panels - 1 - first_panel) / panel_step + 1 : 0;
   const std::uint8_t* const ring = shared + warp * depth * Stream::kStage;
   const std::size_t panel_bytes = panel_bytes_of<Stream>(args, segment);
-  Stream stream{segment.weights + first_panel * panel_bytes + static_cast<std::size_t>(slice.first) * Stream::kStage,
+  Stream stream{segment.weights + first_panel * panel_bytes + static_cast<std::size_t>(slice.first) * Stream::kBlock,
                 panel_step * panel_bytes,
                 shared_address(ring),
                 barriers + warp * depth * 8,
@@ -94,16 +105,19 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
                 tiles_apart<Stream>(args, segment)};
   const ActivationRing<Weights, kTokens> activations{args, s, slice.first, slice.blocks, shared_address(stages), full};
   if (lane == 0) {
+#pragma unroll 1
     for (int i = 0; i < depth; i++) barrier_init(stream.barriers + i * 8, kCopyArrivals);
     if (warp == 0) {
       for (int i = 0; i < plan.stages; i++) {
         barrier_init(full + i * 8, kCopyArrivals);
         barrier_init(empty + i * 8, kLinearWarps);
+        if constexpr (Weights::kScaled) barrier_init(full + (2 * plan.stages + i) * 8, kLinearWarps);
       }
     }
     barrier_init_fence();
   }
   __syncwarp();
+#pragma unroll 1
   for (int i = 0; i < depth; i++) stream.request(i, lane);
   __syncthreads();
   wait_for_producers();
@@ -118,6 +132,11 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
     for (int block = 0; block < slice.blocks; block++) {
       if (kLanesCopy || lane == 0) activations.refill(round * slice.blocks + block, warp);
       barrier_wait(full + x_stage * 8, x_parity);
+      if constexpr (Weights::kScaled) {
+        if (round == 0 || !plan.resident) {
+          activations.digitise(x_stage, x_parity, stages + x_stage * kGroups * kGroupBlock, warp);
+        }
+      }
       if (panel < segment.panels) {
         barrier_wait(stream.barriers + stage * 8, parity);
         Weights weights[kPanelTiles];
@@ -146,13 +165,7 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
 
 template <class Weights>
 LinearKernel linear_wide_kernel(int tokens) {
-  if constexpr (Weights::kFormat.widest == 64) {
-    if (tokens == 64) return linear_wide<Weights, 64>;
-  }
-  if constexpr (Weights::kFormat.widest >= 32) {
-    if (tokens == 32) return linear_wide<Weights, 32>;
-  }
-  return nullptr;
+  return tokens == 64 ? linear_wide<Weights, 64> : tokens == 32 ? linear_wide<Weights, 32> : nullptr;
 }
 
 }  // namespace esparse
