@@ -1,6 +1,5 @@
 import { createAdmission, type Admission } from '@esparse/engine';
 import { startEngine } from './engine/start-engine.ts';
-import { createEventLoopPacer, type EventLoopPacer } from './generate/event-loop-pacer.ts';
 import { createTextService, type TextService } from './generate/service.ts';
 import { stepPrefillTokens } from './limits.ts';
 import { watchEventLoop } from './metrics/event-loop.ts';
@@ -18,7 +17,6 @@ export interface Core {
   readonly metrics: Metrics;
   readonly models: ServedModels;
   readonly loader: Loader;
-  readonly nextTurn: EventLoopPacer;
   /** The server is ready: the event loop is measured from now on. */
   ready(): void;
   /** Ends the loading of models, and the processes and threads beside this one; not the engine's. */
@@ -76,8 +74,7 @@ export function createCore(
       tokenizer.close();
     },
   });
-  const nextTurn = createEventLoopPacer();
-  const service = createTextService({ engine, models, admission, renderer, observer: metrics, nextTurn });
+  const service = createTextService({ engine, models, admission, renderer, observer: metrics });
   const loader = createLoader(
     {
       ...{ place, run: options.run, modelName: options.modelName },
@@ -92,7 +89,6 @@ export function createCore(
     metrics,
     models,
     loader,
-    nextTurn,
     failed,
     ready: () => {
       eventLoop.ready();

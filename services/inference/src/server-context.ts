@@ -17,6 +17,7 @@ export interface ServerLimits {
 export interface ServerContext {
   readonly service: TextService;
   readonly metrics: Metrics;
+  /** Requests that come at once are taken in one a turn; what follows is spread by the processes that make their texts tokens. */
   readonly nextTurn: EventLoopPacer;
   /** Undefined where no key is needed. */
   readonly keys: ApiKeys | undefined;

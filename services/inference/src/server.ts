@@ -5,6 +5,7 @@ import { hostGuard, readApiKeys } from '@esparse/protocol';
 import type { FastifyInstance } from 'fastify';
 import { createCore } from './core.ts';
 import { drain } from './drain.ts';
+import { createEventLoopPacer } from './generate/event-loop-pacer.ts';
 import { startGrpc } from './grpc/server.ts';
 import { createApp } from './http/app.ts';
 import { DEFAULT_DRAIN_SECONDS, WATCH_INTERVAL_MS } from './limits.ts';
@@ -49,13 +50,13 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   if ('store' in place) await openStore(place.store);
   const renderer = createChatRenderer();
   const core = createCore(options, { renderer, chatTemplate: await chatTemplateOf(options, renderer) });
-  const { service, admission, metrics, models, loader, nextTurn } = core;
+  const { service, admission, metrics, models, loader } = core;
   const context: ServerContext = {
     service,
     metrics,
     keys,
     limits: limitsOf(options),
-    nextTurn,
+    nextTurn: createEventLoopPacer(),
     allowsHost: hostGuard(options.allowedHosts),
   };
   const app = createApp(context, log);

@@ -3,12 +3,10 @@ import type { EncodeOptions } from '@esparse/checkpoint';
 import { MAX_CHARACTERS_PER_TOKEN, MAX_PROMPT_CHARACTERS } from '../limits.ts';
 import type { ChatMessage, ChatRenderer } from '../model/chat-renderer.ts';
 import type { ServedModel } from '../model/served-model.ts';
-import type { EventLoopPacer } from './event-loop-pacer.ts';
 import type { TextRequest } from './service.ts';
 
 export interface TokenizeOptions {
   readonly renderer: ChatRenderer;
-  readonly nextTurn: EventLoopPacer;
   readonly signal: AbortSignal;
 }
 
@@ -16,7 +14,7 @@ export interface TokenizeOptions {
 export async function tokenizePrompts(
   prompts: TextRequest['prompts'],
   model: ServedModel,
-  { renderer, nextTurn, signal }: TokenizeOptions,
+  { renderer, signal }: TokenizeOptions,
 ): Promise<Uint32Array[]> {
   if ('messages' in prompts) return [await tokenizeChat(prompts.messages, model, renderer, signal)];
   const { tokenizer } = model.text;
@@ -24,7 +22,6 @@ export async function tokenizePrompts(
   for (const prompt of prompts) {
     if (typeof prompt === 'string') {
       requireLength(prompt, 'prompt', model);
-      await nextTurn();
       const encoded = await encode(prompt, 'prompt', model, { bos: tokenizer.addsBos, signal });
       // An empty prompt begins a text of the model's own.
       const begin = encoded.length === 0 && tokenizer.bosId !== undefined ? [tokenizer.bosId] : encoded;

@@ -5,7 +5,6 @@ import { MAX_REPORTED_LOGPROBS, REFUSAL_DELAY_MS } from '../limits.ts';
 import type { ChatMessage, ChatRenderer } from '../model/chat-renderer.ts';
 import type { Lease, ServedModel, ServedModels } from '../model/served-model.ts';
 import type { Admission, SamplingParams, Slot } from '@esparse/engine';
-import type { EventLoopPacer } from './event-loop-pacer.ts';
 import { startGeneration, type Generation } from './generation.ts';
 import { tokenizePrompts, tokensToGenerate } from './prompt-tokens.ts';
 import type { GenerationObserver } from './token-times.ts';
@@ -62,15 +61,13 @@ export interface TextServiceDependencies {
   readonly admission: Admission;
   readonly renderer: ChatRenderer;
   readonly observer: GenerationObserver;
-  /** Spreads the work of many requests that come at once over turns of the event loop. */
-  readonly nextTurn: EventLoopPacer;
 }
 
 /** Seconds after which a client may try a server that is starting or stopping. */
 const UNREADY_RETRY_SECONDS = 5;
 
 export function createTextService(dependencies: TextServiceDependencies): TextService {
-  const { engine, models, admission, renderer, observer, nextTurn } = dependencies;
+  const { engine, models, admission, renderer, observer } = dependencies;
   let draining = false;
   /** What ends each generation that runs. */
   const running = new Set<(error: Error) => void>();
@@ -134,8 +131,7 @@ export function createTextService(dependencies: TextServiceDependencies): TextSe
       let lease: Lease | undefined;
       try {
         lease = models.lease()!;
-        const prompts = await tokenizePrompts(request.prompts, lease.model, { renderer, nextTurn, signal });
-        await nextTurn();
+        const prompts = await tokenizePrompts(request.prompts, lease.model, { renderer, signal });
         signal.throwIfAborted();
         const maxTokens = tokensToGenerate(request, prompts, lease.model);
         const { logprobs } = request.sampling;

@@ -21,7 +21,7 @@ type Call = ServerWritableStream<GenerateRequest__Output, GenerateReply>;
 
 /** `esparse.v1.Inference`: the same service as the HTTP routes, with the same limits. */
 export function inferenceHandlers(
-  { service, keys, limits, metrics }: ServerContext,
+  { service, keys, limits, metrics, nextTurn }: ServerContext,
   log: Logger,
 ): InferenceHandlers {
   const generate = async (call: Call, signal: AbortSignal) => {
@@ -31,6 +31,7 @@ export function inferenceHandlers(
         'give a valid API key in the metadata authorization: Bearer KEY',
       );
     }
+    await nextTurn();
     const { name } = service.model(undefined);
     const begun = await service.begin(readGenerateRequest(call.request, name), signal);
     let first = true;

@@ -26,7 +26,6 @@ const service = createTextService({
   models: createServedModels({ model: () => undefined, text: () => undefined }),
   admission: createAdmission(1, 1),
   observer: metrics,
-  nextTurn: createEventLoopPacer(),
 });
 const limits = { bodyBytes: 1024, requestSeconds: 5, connections: 10, maxSequences: 1, maxQueue: 1 };
 const app = createApp(
