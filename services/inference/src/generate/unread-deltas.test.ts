@@ -38,6 +38,21 @@ test('a reader that waits is woken by a delta and by the end', async () => {
   expect(await reading).toEqual([[delta(0, 'a')], [delta(0, 'b')]]);
 });
 
+test('what comes in one turn of the event loop is read together', async () => {
+  const unread = new UnreadDeltas({ maxBytes: 100, alternatives: 0 });
+  const reading = read(unread);
+  // As messages of the engine do: between two of them all that is ready to run has run.
+  for (const text of ['a', 'b']) {
+    await new Promise<void>((resolve) => {
+      process.nextTick(resolve);
+    });
+    unread.add(delta(0, text));
+  }
+  await new Promise(setImmediate);
+  unread.end();
+  expect(await reading).toEqual([[delta(0, 'ab')]]);
+});
+
 test('the first error comes after what waits', async () => {
   const unread = new UnreadDeltas({ maxBytes: 100, alternatives: 0 });
   unread.add(delta(0, 'a'));

@@ -1,4 +1,5 @@
 import type { ChoiceDelta } from './choice.ts';
+import { atEndOfTurn } from './end-of-turn.ts';
 
 /** Estimated bytes of a token that is reported, and of each of the most likely ones beside it, as JSON. */
 const TOKEN_BYTES = 96;
@@ -12,7 +13,8 @@ export interface UnreadDeltasOptions {
 
 /**
  * What the reader of a generation has not read yet. Deltas of the same text are joined while they wait, so a slow reader
- * gets more at a time, and there are never more than texts.
+ * gets more at a time, and there are never more than texts. So does every reader where this thread falls behind the engine's:
+ * what comes in one turn of the event loop is read together, and written at once.
  */
 export class UnreadDeltas implements AsyncIterable<readonly ChoiceDelta[]> {
   readonly #maxBytes: number;
@@ -37,7 +39,7 @@ export class UnreadDeltas implements AsyncIterable<readonly ChoiceDelta[]> {
       this.#deltas.clear();
       return false;
     }
-    this.#wake?.();
+    this.#wakeReader();
     return true;
   }
 
@@ -45,7 +47,12 @@ export class UnreadDeltas implements AsyncIterable<readonly ChoiceDelta[]> {
   end(error?: Error): void {
     this.#ended = true;
     this.#error ??= error;
-    this.#wake?.();
+    this.#wakeReader();
+  }
+
+  #wakeReader(): void {
+    if (this.#wake !== undefined) atEndOfTurn(this.#wake);
+    this.#wake = undefined;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<readonly ChoiceDelta[], void, undefined> {
