@@ -30,7 +30,8 @@ const SHAPES = {
   },
 };
 const PROMPT = 'once upon a time there was a king';
-const ROUNDS = 3;
+/** The first ones make the graphs that there are not yet. */
+const ROUNDS = 5;
 
 const { values: flags } = parseArgs({
   options: {
