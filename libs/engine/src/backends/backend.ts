@@ -59,6 +59,9 @@ export interface BackendModel {
    * were checked: every sequence is there once, has pages for its tokens, and all tokens are of the vocabulary. What a
    * sequence is given has the same bits alone and in any batch, and however its tokens are cut into steps.
    *
+   * The call begins what a device computes, and returns before it waits for it, or computes on this thread: what its caller
+   * does then is done beside a device.
+   *
    * An error is one of the whole step: no sequence grows, and the step may be tried again. Logits that no token can be
    * chosen from are the part's own outcome.
    *

@@ -10,6 +10,7 @@ import type {
   FromEngine,
   LoadRequest,
   PlainError,
+  StepReport,
   ToEngine,
 } from './messages.ts';
 
@@ -57,21 +58,30 @@ export function hostEngine(port: MessagePort, settings: EngineSettings): void {
   };
 
   const runSteps = async () => {
+    let done: Omit<StepReport, 'state'> | undefined;
+    const tell = () => {
+      if (done !== undefined) post({ type: 'step', report: { ...done, state: state() } });
+      done = undefined;
+    };
     while (!scheduler.idle && unseen < MAX_UNSEEN_REPORTS) {
       const started = performance.now();
-      const result = await scheduler.step();
+      const step = scheduler.step();
+      // Devices compute by now: what the last step gave is told in their time.
+      tell();
+      const result = await step;
       unseen++;
-      const seconds = (performance.now() - started) / 1000;
-      post({ type: 'step', report: { ...result, state: state(), seconds } });
+      done = { ...result, seconds: (performance.now() - started) / 1000 };
       const failure = [...engines.values()]
         .map((engine) => engine.failure())
         .find((found) => found !== undefined);
       if (failure !== undefined) {
+        tell();
         post({ type: 'failed', error: plain(failure) });
         return;
       }
       await setImmediate();
     }
+    tell();
     stepping = false;
   };
 

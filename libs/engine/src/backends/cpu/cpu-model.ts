@@ -56,10 +56,10 @@ export function createCpuModel(parts: CpuModelParts): BackendModel {
     pages: cache.pages,
     pageTokens: PAGE_TOKENS,
     pageBytes: cache.pageBytes,
-    run: (batch) =>
-      new Promise((resolve) => {
-        resolve(step(batch));
-      }),
+    async run(batch) {
+      await Promise.resolve(); // whoever asked goes on first
+      return step(batch);
+    },
     // Mapped files and the cache go when nobody refers to them.
     close: () => Promise.resolve(),
   };
