@@ -1,5 +1,5 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import { allocate, throwIfCancelled, type ByteFolder, type ByteSource } from '@esparse/storage';
+import { allocate, throwIfCancelled, type ByteFolder, type ByteSource, type Piece } from '@esparse/storage';
 
 /** A file of a checkpoint, open: a read gives exactly what was asked for, and what is wrong with it is named. */
 export interface CheckpointFile {
@@ -7,6 +7,8 @@ export interface CheckpointFile {
   readonly size: number;
   /** Exactly `length` bytes from `offset`, in memory of their own; fewer is a `checkpoint` error. */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Reads many short pieces, where that takes less than to read each by `read`. */
+  readonly readPieces: ((pieces: readonly Piece[], signal?: AbortSignal) => Promise<void>) | undefined;
   close(): Promise<void>;
 }
 
@@ -48,32 +50,49 @@ export async function readWhole(
 
 function exactReads(file: string, source: ByteSource): CheckpointFile {
   let closed = false;
+  const requireOpen = (signal: AbortSignal | undefined) => {
+    if (closed) throw new EsparseError('internal', `${file} was read after it was closed`);
+    throwIfCancelled(signal, `reading ${file}`);
+  };
+  const requireInside = (offset: number, length: number) => {
+    if (offset + length <= source.size) return;
+    throw new EsparseError(
+      'checkpoint',
+      `${file} ends at byte ${source.size}: ${length} bytes were expected from byte ${offset}`,
+      { hint: 'it was not copied completely: copy it again', context: { file, offset } },
+    );
+  };
+  const becameShorter = (offset: number, length: number) =>
+    new EsparseError(
+      'checkpoint',
+      `${file} became shorter: ${length} bytes were expected from byte ${offset}`,
+      { hint: 'the file was shortened while in use: fetch it again', context: { file, offset } },
+    );
+  const { readPieces } = source;
   return {
     size: source.size,
     async read(offset, length, signal) {
-      if (closed) throw new EsparseError('internal', `${file} was read after it was closed`);
+      requireOpen(signal);
       if (length > MAX_READ_BYTES) {
         throw new EsparseError('unsupported', `${file}: ${length} bytes cannot be read at once`, {
           hint: `read at most ${MAX_READ_BYTES} bytes at a time, for a tensor by row ranges`,
           context: { file, offset, length },
         });
       }
-      throwIfCancelled(signal, `reading ${file}`);
-      if (offset + length > source.size) {
-        throw new EsparseError(
-          'checkpoint',
-          `${file} ends at byte ${source.size}: ${length} bytes were expected from byte ${offset}`,
-          { hint: 'it was not copied completely: copy it again', context: { file, offset } },
-        );
-      }
+      requireInside(offset, length);
       const bytes = allocate(length);
       if (await source.readInto(offset, bytes, signal).catch(asCheckpointError)) return bytes;
-      throw new EsparseError(
-        'checkpoint',
-        `${file} became shorter: ${length} bytes were expected from byte ${offset}`,
-        { hint: 'the file was shortened while in use: fetch it again', context: { file, offset } },
-      );
+      throw becameShorter(offset, length);
     },
+    readPieces:
+      readPieces &&
+      (async (pieces, signal) => {
+        requireOpen(signal);
+        for (const { offset, target } of pieces) requireInside(offset, target.byteLength);
+        if (await readPieces(pieces, signal).catch(asCheckpointError)) return;
+        const { offset, target } = pieces[0]!;
+        throw becameShorter(offset, target.byteLength);
+      }),
     async close() {
       if (closed) return;
       closed = true;

@@ -1,5 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { forEachBounded } from '@esparse/storage';
+import type { CheckpointFile } from './checkpoint-file.ts';
 import { readRowsWithin, type FileNamed } from './rows-within.ts';
 import { elementCount, bytesPerElement, type TensorInfo } from './tensor-info.ts';
 
@@ -68,6 +69,11 @@ export async function gatherRows(
   const out = allocate(rows.length * stride, info.name);
   /** Positions in `rows`, in the order of the rows they name. */
   const order = Uint32Array.from(rows.keys()).sort((a, b) => rows[a]! - rows[b]!);
+  const file = fileNamed(info.file);
+  if (info.within === undefined && file.readPieces !== undefined) {
+    await gatherShort(file.readPieces, info, { rows, order, out }, signal);
+    return out;
+  }
   const runs = findRuns(rows, order, Math.max(1, Math.floor(MAX_RUN_BYTES / Math.max(1, stride))));
   await forEachBounded(runs.length, READS_AT_ONCE, async (i) => {
     const { from, to } = runs[i]!;
@@ -79,6 +85,26 @@ export async function gatherRows(
     }
   });
   return out;
+}
+
+/** The same of a file that gives short pieces quickly: each distinct row goes to its first place, and from there to the others. */
+async function gatherShort(
+  readPieces: NonNullable<CheckpointFile['readPieces']>,
+  info: TensorInfo,
+  { rows, order, out }: { readonly rows: Uint32Array; readonly order: Uint32Array; readonly out: Uint8Array },
+  signal?: AbortSignal,
+): Promise<void> {
+  const stride = rowBytes(info);
+  const targetAt = (position: number) => out.subarray(position * stride, (position + 1) * stride);
+  const isFirst = (k: number) => k === 0 || rows[order[k]!] !== rows[order[k - 1]!];
+  const pieces = Array.from(order.keys())
+    .filter(isFirst)
+    .map((k) => ({ offset: info.begin + rows[order[k]!]! * stride, target: targetAt(order[k]!) }));
+  if (stride === 0 || pieces.length === 0) return;
+  await readPieces(pieces, signal);
+  for (let k = 1; k < order.length; k++) {
+    if (!isFirst(k)) targetAt(order[k]!).set(targetAt(order[k - 1]!));
+  }
 }
 
 /** Stretches of `order` whose rows are equal or follow one another, at most `maxRows` distinct ones each. */

@@ -14,6 +14,12 @@ export interface WeightSource {
   readonly bits?: (name: string, signal?: AbortSignal) => Promise<Uint16Array | undefined>;
   /** Some rows of a 2-D tensor, in the order given: (rows.length, columns). */
   readRows(name: string, rows: Uint32Array, signal?: AbortSignal): Promise<Float32Array>;
+  /** The same as their bits, where they are stored in bf16. @default none are had as bits */
+  readonly rowBits?: (
+    name: string,
+    rows: Uint32Array,
+    signal?: AbortSignal,
+  ) => Promise<Uint16Array | undefined>;
   /** Rows `begin .. end - 1` of the first dimension. */
   readRowRange(name: string, begin: number, end: number, signal?: AbortSignal): Promise<Float32Array>;
 }
@@ -36,11 +42,18 @@ export function checkpointWeights(checkpoint: Checkpoint): WeightSource {
     read: async (name, signal) => toF32(name, await checkpoint.read(name, signal)),
     bits: async (name, signal) => {
       if (checkpoint.info(name).dtype !== 'BF16') return undefined;
-      const { buffer, byteOffset, byteLength } = await checkpoint.read(name, signal);
-      return new Uint16Array(buffer, byteOffset, byteLength / 2);
+      return bitsOf(await checkpoint.read(name, signal));
     },
     readRows: async (name, rows, signal) => toF32(name, await checkpoint.readRows(name, rows, signal)),
+    rowBits: async (name, rows, signal) =>
+      checkpoint.info(name).dtype === 'BF16'
+        ? bitsOf(await checkpoint.readRows(name, rows, signal))
+        : undefined,
     readRowRange: async (name, begin, end, signal) =>
       toF32(name, await checkpoint.readRowRange(name, begin, end, signal)),
   };
+}
+
+function bitsOf({ buffer, byteOffset, byteLength }: Uint8Array): Uint16Array {
+  return new Uint16Array(buffer, byteOffset, byteLength / 2);
 }

@@ -1,5 +1,6 @@
-import { crc32c } from '@node-rs/crc32';
 import { EsparseError } from '@esparse/errors';
+import { crc32c } from '@esparse/kernels';
+import { andThen, type NowOrLater } from './now-or-later.ts';
 
 /** Arrays that a plug-in may read and must not write, by what they hold, such as 'weights'. */
 export type BorrowedArrays = Readonly<Record<string, ArrayBufferView>>;
@@ -10,17 +11,27 @@ export type BorrowedArrays = Readonly<Record<string, ArrayBufferView>>;
  *
  * @returns throws EsparseError 'usage' where an array has been written to since, naming it
  */
-export function writeGuard(arrays: BorrowedArrays): () => void {
-  const before = Object.entries(arrays).map(([name, array]) => ({ name, array, sum: checksumOf(array) }));
-  return () => {
-    const changed = before.find(({ array, sum }) => checksumOf(array) !== sum);
-    if (changed === undefined) return;
-    throw new EsparseError('usage', `it has written to the ${changed.name} that it was given`, {
-      hint: `change a copy, and give that back: ${changed.name}.slice()`,
-    });
-  };
+export function writeGuard(arrays: BorrowedArrays): NowOrLater<() => NowOrLater<void>> {
+  const all = Object.entries(arrays);
+  return andThen(
+    checksumsOf(all),
+    (before) => () =>
+      andThen(checksumsOf(all), (after) => {
+        const changed = all.find((_, i) => after[i] !== before[i]);
+        if (changed === undefined) return;
+        const [name] = changed;
+        throw new EsparseError('usage', `it has written to the ${name} that it was given`, {
+          hint: `change a copy, and give that back: ${name}.slice()`,
+        });
+      }),
+  );
 }
 
-function checksumOf({ buffer, byteOffset, byteLength }: ArrayBufferView): number {
-  return crc32c(new Uint8Array(buffer, byteOffset, byteLength));
+function checksumsOf(arrays: readonly (readonly [string, ArrayBufferView])[]): NowOrLater<number[]> {
+  const sums = arrays.map(([, { buffer, byteOffset, byteLength }]) =>
+    crc32c(new Uint8Array(buffer, byteOffset, byteLength)),
+  );
+  return sums.every((sum) => typeof sum === 'number')
+    ? sums
+    : Promise.all(sums.map((sum) => Promise.resolve(sum)));
 }

@@ -1,20 +1,20 @@
 import {
   catchError,
+  concatMap,
   defer,
   finalize,
-  map,
   merge,
   NEVER,
   startWith,
   switchMap,
   take,
-  tap as peek,
   throwError,
   timer,
   type Observable,
 } from 'rxjs';
 import { EsparseError, isEsparseError, toEsparseError, whereThrown } from '@esparse/errors';
 import { writeGuard, type BorrowedArrays } from './borrowed-arrays.ts';
+import { andThen, streamOf, type NowOrLater } from './now-or-later.ts';
 
 /** A call of a plug-in: whose it is, and what it is about. */
 export interface PluginCall {
@@ -68,26 +68,27 @@ export interface CallOptions extends GuardOptions {
 export function guarded<Found, Checked>(
   call: PluginCall,
   work: () => Found | Promise<Found>,
-  check: (found: Found) => Checked,
+  check: (found: Found) => NowOrLater<Checked>,
   { timeoutMs = PLUGIN_TIMEOUT_MS, watch, borrowed = {}, beats$ = NEVER }: CallOptions = {},
 ): Observable<Checked> {
-  return defer(() => {
-    const checkBorrowed = writeGuard(borrowed);
-    const leave = watch?.(call);
-    // Awaited: RxJS would take a list that comes without a promise for a stream of its elements.
-    const found$ = defer(async () => work());
-    const late$ = beats$.pipe(
-      startWith(undefined),
-      switchMap(() => timer(timeoutMs)),
-      switchMap(() => throwError(() => hanging(timeoutMs))),
-    );
-    return merge(found$, late$).pipe(
-      take(1),
-      peek(checkBorrowed),
-      map(check),
-      finalize(() => leave?.()),
-    );
-  }).pipe(catchError((error: unknown) => throwError(() => blamed(call, error))));
+  return defer(() => streamOf(writeGuard(borrowed))).pipe(
+    concatMap((requireUnwritten) => {
+      const leave = watch?.(call);
+      // Awaited: RxJS would take a list that comes without a promise for a stream of its elements.
+      const found$ = defer(async () => work());
+      const late$ = beats$.pipe(
+        startWith(undefined),
+        switchMap(() => timer(timeoutMs)),
+        switchMap(() => throwError(() => hanging(timeoutMs))),
+      );
+      return merge(found$, late$).pipe(
+        take(1),
+        concatMap((found) => streamOf(andThen(requireUnwritten(), () => check(found)))),
+        finalize(() => leave?.()),
+      );
+    }),
+    catchError((error: unknown) => throwError(() => blamed(call, error))),
+  );
 }
 
 /** Attributes an error to a call. An EsparseError keeps its kind; any other error is a defect of the plug-in. */

@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { quantizedLayout } from '@esparse/kernels';
+import { findUnsound, quantizedLayout } from '@esparse/kernels';
 import {
   canonicalOrder,
   formatPattern,
@@ -9,20 +9,19 @@ import {
   type StageResult,
 } from '@esparse/sparsity';
 import type { LoadedLinear, MaskedLinear } from './linear.ts';
+import { andThen, type NowOrLater } from './now-or-later.ts';
 import { arrayOf, fieldsOf, halfMatrix } from './plugin-values.ts';
 
 /** Scores must be (rows, cols) f32, finite and not negative. */
-export function checkScores({ rows, cols }: LoadedLinear, scores: unknown): Float32Array {
+export function checkScores({ rows, cols }: LoadedLinear, scores: unknown): NowOrLater<Float32Array> {
   const checked = arrayOf('scores', 'Float32Array', scores, rows * cols) as Float32Array;
-  for (let i = 0; i < checked.length; i++) {
-    const score = checked[i]!;
-    if (score >= 0 && score < Infinity) continue;
+  return andThen(findUnsound(checked), (at) => {
+    if (at < 0) return checked;
     throw new EsparseError(
       'numeric',
-      `the score of row ${Math.floor(i / cols)}, channel ${i % cols} is ${score}, expected a finite number from 0`,
+      `the score of row ${Math.floor(at / cols)}, channel ${at % cols} is ${checked[at]!}, expected a finite number from 0`,
     );
-  }
-  return checked;
+  });
 }
 
 /** An order must be a permutation; within each group it is brought into its canonical form. */

@@ -3,6 +3,7 @@ import type { Metric } from '@esparse/sparsity';
 import { enrich } from './enrich.ts';
 import { callOn, guarded, type GuardOptions } from './guard.ts';
 import type { LoadedLinear, ScoredLinear } from './linear.ts';
+import { andThen } from './now-or-later.ts';
 import { checkScores } from './plugin-results.ts';
 import { readingsFor } from './readings.ts';
 
@@ -12,7 +13,7 @@ export function score(metric: Metric, guard?: GuardOptions): OperatorFunction<Lo
     guarded(
       callOn('metric', metric, linear),
       () => metric.score({ ...linear, statistics: readingsFor(metric, linear.readings) }, guard?.signal),
-      (scores) => ({ scores: checkScores(linear, scores) }),
+      (found) => andThen(checkScores(linear, found), (scores) => ({ scores })),
       { ...guard, borrowed: { weights: linear.weights } },
     ),
   );

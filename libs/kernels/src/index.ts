@@ -13,7 +13,14 @@ export {
   EXACT_SUM_PART,
 } from './pruning/exact-sums.ts';
 export { entropyMasses } from './pruning/entropy-masses.ts';
-export { entropyCount, entropyFinish, entropyMerge, entropyUpdate } from './pruning/entropy.ts';
+export {
+  entropyCount,
+  entropyDecode,
+  entropyEncode,
+  entropyFinish,
+  entropyMerge,
+  entropyUpdate,
+} from './pruning/entropy.ts';
 export {
   ENTROPY_MAX_BINS,
   ENTROPY_MAX_ROWS,
@@ -25,6 +32,7 @@ export {
   entropyBins,
   type EntropyHistograms,
 } from './pruning/entropy-state.ts';
+export { crc32c } from './runtime/crc32c.ts';
 export { free } from './runtime/free.ts';
 export { inHugePages } from './runtime/huge-pages.ts';
 export { groupDescent } from './pruning/group-descent.ts';
@@ -32,7 +40,7 @@ export { setPruningThreads } from './pruning/pruning-threads.ts';
 export { narrow } from './runtime/narrow.ts';
 export { roundTo } from './runtime/round-to.ts';
 export { widen, widenReference, type HalfDtype } from './runtime/widen.ts';
-export { channelMeans, scoreByChannel } from './pruning/score.ts';
+export { channelMeans, findUnsound, scoreByChannel } from './pruning/score.ts';
 export { keptScore } from './pruning/kept-score.ts';
 export { MAX_BLOCK, swapSearch } from './pruning/swap-search.ts';
 export { slotGains } from './pruning/slot-gains.ts';

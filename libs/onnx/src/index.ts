@@ -7,7 +7,7 @@ export { createMatrixProducts, productsId, type MatrixProducts } from './matrix-
 export { createBlockLoss, type BlockLoss, type BlockLossOptions, type Example } from './runner/block-loss.ts';
 export type { BlockRunner, LoadedBlock, TapOptions, TapOutput } from '@esparse/model';
 export { createBlockRunner, type BlockRunnerOptions } from './runner/block-runner.ts';
-export { embedTokens } from './runner/embed.ts';
+export { embedTokens, embedTokensRounded } from './runner/embed.ts';
 export { createHead, type Head, type HeadOptions } from './runner/head.ts';
 export { sequenceLogits } from './runner/logits.ts';
 export { boundaryOf, createGraphRunner } from './graphs/graph-runner.ts';

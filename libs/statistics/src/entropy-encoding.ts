@@ -1,7 +1,15 @@
-import { ENTROPY_WORDS, ENTROPY_ZERO_SLOT, entropyBins, type EntropyHistograms } from '@esparse/kernels';
+import {
+  ENTROPY_WORDS,
+  ENTROPY_ZERO_SLOT,
+  entropyBins,
+  entropyDecode,
+  entropyEncode,
+  type EntropyHistograms,
+} from '@esparse/kernels';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { damaged } from './frame.ts';
 
+const WHAT = 'a state of the statistic entropy';
 /** Least bytes of a channel that has seen something: its range, its zeros, one bin. */
 const LEAST_CHANNEL = 4 + 4 + 1 + 4;
 
@@ -31,8 +39,13 @@ const NAMES = ['heads', 'gaps', 'counts', 'low', 'high'] as const satisfies (key
  * of the tokens: on a model's activations 4 to 6 KB a channel, and half of it once deflated.
  */
 export function encodeHistograms(histograms: EntropyHistograms, tokens: number): Uint8Array {
-  const channels = histograms.zeros.length;
   if (tokens === 0) return new Uint8Array();
+  return entropyEncode(histograms) ?? encodeHistogramsReference(histograms);
+}
+
+/** The readable version of `entropyEncode`. */
+export function encodeHistogramsReference(histograms: EntropyHistograms): Uint8Array {
+  const channels = histograms.zeros.length;
   const columns: Columns<Column> = {
     heads: new Column(),
     gaps: new Column(),
@@ -129,11 +142,21 @@ export function decodeHistograms(
   tokens: number,
   create: () => EntropyHistograms,
 ): EntropyHistograms {
-  const what = 'a state of the statistic entropy';
-  if (tokens > 0 && bytes.length < LEAST_CHANNEL * channels) throw damaged(what, 'it is cut short');
+  if (tokens > 0 && bytes.length < LEAST_CHANNEL * channels) throw damaged(WHAT, 'it is cut short');
   const histograms = create();
   histograms.counted = tokens;
-  const reader = new ByteReader(bytes, what);
+  if (tokens > 0 && entropyDecode(histograms, bytes)) return histograms;
+  return decodeHistogramsReference(bytes, tokens, histograms);
+}
+
+/** The readable version of `entropyDecode`, which says what is wrong. */
+export function decodeHistogramsReference(
+  bytes: Uint8Array,
+  tokens: number,
+  histograms: EntropyHistograms,
+): EntropyHistograms {
+  const channels = histograms.zeros.length;
+  const reader = new ByteReader(bytes, WHAT);
   if (tokens === 0) {
     reader.end();
     return histograms;
@@ -155,7 +178,7 @@ export function decodeHistograms(
       min > max ||
       (Object.is(min, 0) && Object.is(max, -0))
     ) {
-      throw damaged(what, `channel ${c} has no range`);
+      throw damaged(WHAT, `channel ${c} has no range`);
     }
     histograms.ranges[c] = min;
     histograms.ranges[channels + c] = max;
@@ -164,7 +187,7 @@ export function decodeHistograms(
     const atZero = min <= 0 && max >= 0 ? histograms.bins[c * ENTROPY_WORDS + 2 * ENTROPY_ZERO_SLOT]! : 0;
     const rangeEndsAtZero = min === 0 || max === 0;
     if (histograms.zeros[c]! > atZero || (rangeEndsAtZero && histograms.zeros[c] === 0)) {
-      throw damaged(what, `channel ${c} has a wrong count of zeros`);
+      throw damaged(WHAT, `channel ${c} has a wrong count of zeros`);
     }
   }
   for (const name of NAMES) columns[name].end();
@@ -179,17 +202,17 @@ export function decodeHistograms(
       const at = place + 1 + empty;
       const count = columns.counts.varint();
       if (at >= most || count === 0 || count > left || (place < 0 && empty > 0)) {
-        throw damaged(what, `${channel} has a bin out of place`);
+        throw damaged(WHAT, `${channel} has a bin out of place`);
       }
       const low = columns.low.byte();
       const high = columns.high.varint();
-      if (high >= 2 ** 24) throw damaged(what, `${channel} has a sum out of range`);
+      if (high >= 2 ** 24) throw damaged(WHAT, `${channel} has a sum out of range`);
       const slot = slots[at]!;
       into[2 * slot] = count;
       into[2 * slot + 1] = high * 256 + low + Math.imul(count, positions[at]!);
       left -= count;
       place = at;
     }
-    if (place !== most - 1) throw damaged(what, `${channel} has no value at its maximum`);
+    if (place !== most - 1) throw damaged(WHAT, `${channel} has no value at its maximum`);
   }
 }

@@ -21,15 +21,21 @@ const MAX_STATE_HEADER = 4096;
 /**
  * A sketch as bytes, piece by piece: a header, then each state, deflated. The same for the same shards, whatever the
  * order in which they were merged. No more than one state's bytes exist at a time.
+ *
+ * @param compress whether states become smaller: where half the bytes are not worth some seconds, they are only put into the same
+ * form @default true
  */
-export async function* serialiseSketch(sketch: StatisticSketch): AsyncGenerator<Uint8Array> {
+export async function* serialiseSketch(
+  sketch: StatisticSketch,
+  { compress = true }: { readonly compress?: boolean } = {},
+): AsyncGenerator<Uint8Array> {
   checkShards(sketch.shards);
   const entries = [...sketch.states].sort(([a], [b]) => (a < b ? -1 : 1));
   const states = entries.map(([name, { statistic }]) => [name, statistic.name]);
   yield writeFrame(MAGIC, { version: VERSION, shards: sketch.shards, states }, []);
   for (const [, { statistic, state }] of entries) {
     const bytes = statistic.serialise(state);
-    const deflated = await promisify(deflateRaw)(bytes, DEFLATE);
+    const deflated = await promisify(deflateRaw)(bytes, compress ? DEFLATE : STORE);
     const prefix = new Uint8Array(STATE_PREFIX);
     const view = new DataView(prefix.buffer);
     view.setUint32(0, bytes.length, true);
@@ -41,6 +47,8 @@ export async function* serialiseSketch(sketch: StatisticSketch): AsyncGenerator<
 
 /** Columns hold no repeated strings, only skewed numbers: each byte by its own frequency, in a fraction of the time. */
 const DEFLATE = { strategy: constants.Z_HUFFMAN_ONLY, level: 1, memLevel: 9 };
+
+const STORE = { level: 0, chunkSize: 2 ** 22 };
 
 /** What the reader of a sketch knows beforehand. */
 export interface SketchExpectation {
@@ -159,7 +167,11 @@ function readIndex(
 /** Exactly `length` bytes, never more, whatever the deflated ones say. */
 async function inflate(deflated: Uint8Array, length: number): Promise<Uint8Array> {
   try {
-    const bytes = await promisify(inflateRaw)(deflated, { maxOutputLength: Math.max(1, length) });
+    const bytes = await promisify(inflateRaw)(deflated, {
+      maxOutputLength: Math.max(1, length),
+      // Into one piece of memory.
+      chunkSize: Math.max(64, length + 1),
+    });
     if (bytes.length === length) return bytes;
   } catch (cause) {
     throw damaged(WHAT, 'a state in it cannot be inflated', cause);

@@ -1,3 +1,9 @@
+/** Some bytes of a source, and the memory that they go to. */
+export interface Piece {
+  readonly offset: number;
+  readonly target: Uint8Array;
+}
+
 /** One version of a file or an object, open to be read by range: the same type for whatever is stored anywhere. */
 export interface ByteSource {
   /** Bytes in it when it was opened. */
@@ -9,6 +15,10 @@ export interface ByteSource {
    * @throws EsparseError 'store' where it was replaced since it was opened, or cannot be read
    */
   readInto(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<boolean>;
+  /**
+   * The same of many short pieces, where they can be had without waiting for each. @default each is read by `readInto`
+   */
+  readonly readPieces?: (pieces: readonly Piece[], signal?: AbortSignal) => Promise<boolean>;
   close(): Promise<void>;
 }
 

@@ -11,7 +11,7 @@ export {
 } from './file/write-in-parts.ts';
 export { freeBytes, onFile } from './file/errors.ts';
 export { forEachBounded } from './bounded.ts';
-export { isPlainName, type ByteFolder, type ByteSource } from './byte-source.ts';
+export { isPlainName, type ByteFolder, type ByteSource, type Piece } from './byte-source.ts';
 export { throwIfCancelled } from './cancel.ts';
 export { checkKey, folderOf, isKey, joinKey, OWN_PREFIX } from './key.ts';
 export { nameOfLocation, parseLocation, resolveLocation, showLocation } from './location.ts';

@@ -25,15 +25,10 @@ test('the checksum is CRC32C', () => {
 test('a sum in pieces is the sum of the whole', async () => {
   const bytes = new Uint8Array(2 * PIECE_BYTES + 3).map((_, i) => i * 7);
   expect(await checksumLarge(bytes)).toBe(checksum(bytes));
+  expect(await checksumLarge(bytes.subarray(9), checksum(bytes.subarray(0, 9)))).toBe(checksum(bytes));
 });
 
 test('a trailer is the checksum, little-endian', () => {
   expect([...trailerOf(0x01020304)]).toEqual([4, 3, 2, 1]);
   expect(crcOfTrailer(trailerOf(0xfffefdfc))).toBe(0xfffefdfc);
-});
-
-test('a long sum can be cancelled', async () => {
-  await expect(checksumLarge(new Uint8Array(1), AbortSignal.abort())).rejects.toMatchObject({
-    name: 'AbortError',
-  });
 });

@@ -1,6 +1,5 @@
 import { crc32c } from '@node-rs/crc32';
-import { setImmediate } from 'node:timers/promises';
-import { PIECE_BYTES } from './limits.ts';
+import { crc32c as onAllThreads } from '@esparse/kernels';
 
 /** The bytes of a chunk's trailer: its CRC32C, little-endian (the Zarr v3 codec "crc32c"). */
 export const TRAILER_BYTES = 4;
@@ -14,15 +13,9 @@ export function checksum(bytes: Uint8Array, before = 0): number {
   return crc32c(bytes, before);
 }
 
-/** The same for large inputs: other work can run between pieces of 8 MiB. */
-export async function checksumLarge(bytes: Uint8Array, signal?: AbortSignal): Promise<number> {
-  let crc = 0;
-  for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) {
-    if (at > 0) await setImmediate();
-    signal?.throwIfAborted();
-    crc = checksum(bytes.subarray(at, at + PIECE_BYTES), crc);
-  }
-  return crc;
+/** The same for large inputs, which must not change meanwhile, while other work can run. */
+export async function checksumLarge(bytes: Uint8Array, before = 0): Promise<number> {
+  return onAllThreads(bytes, before);
 }
 
 /** A checksum as it is written in JSON: eight lower-case hexadecimal digits. */

@@ -1,5 +1,5 @@
 import { allocate, type ByteSource } from '@esparse/storage';
-import { checksum } from './checksum.ts';
+import { checksumLarge } from './checksum.ts';
 import { PIECE_BYTES, PIECES_IN_FLIGHT } from './limits.ts';
 
 /**
@@ -61,7 +61,7 @@ async function sumPieces(
       inFlight.shift();
       signal?.throwIfAborted();
       fill();
-      crc = checksum(piece, crc);
+      crc = await checksumLarge(piece, crc);
     }
     return crc;
   } finally {

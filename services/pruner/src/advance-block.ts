@@ -1,9 +1,11 @@
-import { finalize, from, lastValueFrom, mergeMap, tap } from 'rxjs';
+import { finalize, lastValueFrom, tap } from 'rxjs';
 import { abortWith } from '@esparse/dataflow';
-import { attempt$ } from './attempt.ts';
+import type { WorkerConnection } from '@esparse/protocol';
+import { eachShard$ } from './each-shard.ts';
 import { denseShards } from './hidden-states.ts';
 import { ADVANCE } from './operators/names.ts';
 import type { RunContext } from './run-context.ts';
+import type { Shard } from './shards.ts';
 
 /** How workers take hidden states over a block: with its pruned weights, or those of the dense model with its dense ones. */
 type Advance = 'advanceShard' | 'advanceDenseShard';
@@ -25,28 +27,21 @@ export async function advanceBlock(context: RunContext, block: number, signal?: 
     if (shards.length === 0) continue;
     const end = meter.busy(ADVANCE);
     meter.queue(ADVANCE, shards.length);
+    const work = {
+      kind: 'advance',
+      block,
+      call: (worker: WorkerConnection, { index }: Shard, cancelled: AbortSignal) =>
+        worker[advance](target, block, index, cancelled),
+    };
     await lastValueFrom(
-      from(shards).pipe(
-        // The pool bounds what is under way.
-        mergeMap((shard) => {
-          const size = shard.sequences * options.seqlen;
-          return pool
-            .run$({
-              kind: 'advance',
-              size,
-              ids: { block, shards: [shard.index] },
-              run$: (worker) =>
-                attempt$((cancelled) => worker[advance](target, block, shard.index, cancelled)),
-            })
-            .pipe(
-              tap(() => {
-                done += size;
-                meter.done(ADVANCE, size);
-                meter.queue(ADVANCE, -1);
-                const workers = pool.ready;
-                emit({ event: 'progress', block, phase: 'advance', done, total, unit: 'tokens', workers });
-              }),
-            );
+      eachShard$(context, shards, work).pipe(
+        tap((advanced) => {
+          const size = advanced.reduce((sum, shard) => sum + shard.sequences * options.seqlen, 0);
+          done += size;
+          meter.done(ADVANCE, size);
+          meter.queue(ADVANCE, -advanced.length);
+          const workers = pool.ready;
+          emit({ event: 'progress', block, phase: 'advance', done, total, unit: 'tokens', workers });
         }),
         stopwatch.measure('advance'),
         finalize(end),

@@ -1,16 +1,17 @@
-import { from, lastValueFrom, mergeMap, type Observable } from 'rxjs';
+import { lastValueFrom } from 'rxjs';
 import { abortWith } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
 import { resolveLocation } from '@esparse/storage';
 import { requireIdentity, type WorkerConnection } from '@esparse/protocol';
 import { branchesOf } from '@esparse/model';
-import { attempt$ } from './attempt.ts';
+import { eachShard$ } from './each-shard.ts';
 import type { RunEvent } from './events.ts';
 import type { PruneOptions } from './options.ts';
 import type { Preparation } from './prepare.ts';
 import { noWorker } from './pool/no-worker.ts';
 import { requireFittingBlocks, type StageBytes } from './require-fitting-blocks.ts';
 import type { RunContext } from './run-context.ts';
+import type { Shard } from './shards.ts';
 import type { WorkerPool } from './pool/worker-pool.ts';
 
 /** Stands for the run in calls that are made before it has a name. */
@@ -76,26 +77,23 @@ async function workersThere(
 
 /** Makes the states before the first block: workers embed tokens, what goes into a graph is written as it is. */
 export async function openShards(context: RunContext, signal?: AbortSignal): Promise<void> {
-  const { shards, pool, target, writer } = context;
+  const { shards, target, writer } = context;
   for (const { index, states } of shards) {
     signal?.throwIfAborted();
     if (states !== undefined) await writer.run.hidden.write(0, index, states());
   }
-  await lastValueFrom(
-    from(shards.filter(({ states }) => states === undefined)).pipe(
-      mergeMap(({ index: shard, sequences, tokens }): Observable<void> =>
-        pool.run$({
-          kind: 'open',
-          size: tokens.length,
-          ids: { shards: [shard] },
-          run$: (worker) =>
-            attempt$((cancelled) => worker.openShard(target, { shard, sequences, tokens }, cancelled)),
-        }),
-      ),
-      abortWith(signal),
-    ),
-    { defaultValue: undefined },
-  );
+  const embedded = shards.filter(({ states }) => states === undefined);
+  const work = {
+    kind: 'open',
+    call: (
+      worker: WorkerConnection,
+      { index: shard, sequences, tokens }: Shard,
+      cancelled: AbortSignal,
+    ): Promise<void> => worker.openShard(target, { shard, sequences, tokens }, cancelled),
+  };
+  await lastValueFrom(eachShard$(context, embedded, work).pipe(abortWith(signal)), {
+    defaultValue: undefined,
+  });
 }
 
 /** Peak resident bytes of the connected workers, as their operating systems report them. */

@@ -101,7 +101,7 @@ export function usualCombine(readers: ReadonlySet<StatisticReader>, numerics: st
 }
 
 /** Whether workers compute on NVIDIA GPUs, by what their numerics id says. */
-function areOnGpus(numerics: string): boolean {
+export function areOnGpus(numerics: string): boolean {
   return numerics.startsWith('cuda/');
 }
 

@@ -1,6 +1,5 @@
 import type { Branches } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
-import { narrow } from '@esparse/kernels';
 import {
   areF32,
   isGraph,
@@ -10,7 +9,13 @@ import {
   type HiddenValues,
   type ModelDescription,
 } from '@esparse/model';
-import { embedTokens, type LoadedBlock, type TapOptions, type TapOutput } from '@esparse/onnx';
+import {
+  embedTokens,
+  embedTokensRounded,
+  type LoadedBlock,
+  type TapOptions,
+  type TapOutput,
+} from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
 import { openStore } from '@esparse/store';
 import type { WorkerDevice } from './device.ts';
@@ -189,8 +194,8 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
         requireLanguageModel(description);
         const { hidden } = description;
         requireShardSize(tokens.length, target.seqlen, hidden, maxBytes);
-        const data = await embedTokens(description, weights, tokens, target.seqlen, signal);
-        return { data: rounded ? narrow('bf16', data) : data, hidden };
+        const embed = rounded ? embedTokensRounded : embedTokens;
+        return { data: await embed(description, weights, tokens, target.seqlen, signal), hidden };
       }),
 
     /** The inputs of the block's linears over one sequence. */

@@ -27,8 +27,8 @@ export interface FoldOptions {
   readonly signal: AbortSignal;
 }
 
-/** Shards that are read while another is computed. */
-const SHARDS_AHEAD = 1;
+/** Shards that are read while another is computed: as many as Node has threads for files, but for one. */
+const SHARDS_AHEAD = 3;
 
 /** The most progress reports of one call, however many tokens it has. */
 const MAX_REPORTS = 32;
@@ -146,7 +146,8 @@ async function* foldedOnDevice(
       yield { ...message, state: stateName(tap, name) };
   }
   try {
-    yield* messagesOf(serialiseSketch({ shards, states }), signal);
+    // To compress it would take longer than a block does.
+    yield* messagesOf(serialiseSketch({ shards, states }, { compress: false }), signal);
   } finally {
     // Of states with pieces only the head is here: what they hold is the device's, and what came between threads has no methods.
     for (const { statistic, state } of states.values())

@@ -12,6 +12,7 @@ import {
   MAX_REPLY_BYTES,
   MAX_REQUEST_BYTES,
   serverCredentials,
+  SHARDS_AT_ONCE,
   workerServiceDefinition,
   type ServerTls,
 } from '@esparse/protocol';
@@ -22,7 +23,7 @@ import { serveMetrics } from './metrics-server.ts';
 import { runsShards, tryWorkerDevice, type WorkerDevice } from './device.ts';
 import { guardRoots } from './roots.ts';
 import { startCompute } from './start-compute.ts';
-import { createSerialQueue } from './serial-queue.ts';
+import { createCallQueue } from './call-queue.ts';
 import { createWorkerService } from './worker-service.ts';
 
 export interface WorkerOptions extends ServerTls {
@@ -107,7 +108,7 @@ export async function startWorker({
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
   });
   const stopping = new AbortController();
-  const queue = createSerialQueue();
+  const queue = createCallQueue(runsShards(device) ? { places: SHARDS_AT_ONCE } : {});
   const metrics = metricsListen === undefined ? undefined : await createMetrics(() => queue.waiting);
   server.addService(
     workerServiceDefinition,

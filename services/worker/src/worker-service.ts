@@ -16,9 +16,8 @@ import type { WorkerParts } from './methods/parts.ts';
 import { tuneBlock } from './methods/tune-block.ts';
 import { freeLastPiece, streamActivations } from './methods/stream-activations.ts';
 import { createOpenRun } from './open-run.ts';
-import { createReadAhead } from './read-ahead.ts';
 import type { PathGuard } from './roots.ts';
-import type { SerialQueue } from './serial-queue.ts';
+import type { CallQueue } from './call-queue.ts';
 import type { ComputeThread } from './start-compute.ts';
 
 export interface WorkerServiceOptions extends HandlerOptions {
@@ -30,7 +29,7 @@ export interface WorkerServiceOptions extends HandlerOptions {
   /** Whether the device runs a block over all sequences of a shard at once. @default false */
   readonly wholeShards?: boolean | undefined;
   /** Calls that compute run one at a time. */
-  readonly queue: SerialQueue;
+  readonly queue: CallQueue;
 }
 
 /** The methods of `esparse.v1.Worker`: paths are guarded, hidden states read and written here, the rest computed. */
@@ -38,16 +37,15 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
   const { compute, guard, queue, wholeShards, metrics } = options;
   const parts: WorkerParts = {
     ...{ openRun: createOpenRun(guard, compute), compute, wholeShards, metrics },
-    readAhead: wholeShards === true ? createReadAhead() : undefined,
   };
 
-  /** A method that computes and answers once. */
+  /** A method that computes and answers once: beside others where shards are run whole, so that files are read and written meanwhile. */
   const computing = <Request, Reply>(
     name: string,
     method: (parts: WorkerParts, request: Request, context: CallContext) => Promise<Reply>,
   ) =>
     unary<Request, Reply>(options, name, (request, context) =>
-      queue.run(context.signal, () => method(parts, request, context)),
+      queue.run(context.signal, () => method(parts, request, context), true),
     );
 
   /** A method that computes and answers with a stream. */

@@ -103,11 +103,46 @@ Napi::Value channel_means(Call& call, const MeansArguments& a) {
       });
 }
 
+// Whether all numbers are finite and not below zero.
+ESPARSE_SIMD_CLONES
+bool are_scores(const float* scores, std::size_t count) {
+  std::uint32_t wrong = 0;
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint32_t bits = bits_of(scores[i]);
+    // -0 is a score, too.
+    wrong |= (bits & 0x7f800000u) == 0x7f800000u || (bits > 0x80000000u) ? 1u : 0u;
+  }
+  return wrong == 0;
+}
+
+struct ScoresArguments {
+  Span<float> scores;
+  template <typename Each>
+  void fields(Each& each) {
+    each("scores", scores);
+  }
+};
+
+// Resolves to whether all of them are finite numbers from 0.
+Napi::Value check_scores(Call& call, const ScoresArguments& a) {
+  const std::size_t chunks = (a.scores.length + kWeightsPerChunk - 1) / kWeightsPerChunk;
+  auto sound = std::make_shared<std::atomic<bool>>(true);
+  return call.promise(
+      chunks,
+      [=](std::size_t chunk) {
+        in_range(a.scores.length, chunks, chunk, [&](std::size_t begin, std::size_t end) {
+          if (!are_scores(a.scores.data + begin, end - begin)) *sound = false;
+        });
+      },
+      [sound](Napi::Env env) { return Napi::Boolean::New(env, *sound); });
+}
+
 }  // namespace
 
 void register_score(Napi::Object exports) {
   add_kernel(exports, "scoreByChannel", score_by_channel);
   add_kernel(exports, "channelMeans", channel_means);
+  add_kernel(exports, "checkScores", check_scores);
 }
 
 }  // namespace esparse

@@ -107,3 +107,21 @@ function nothingWaits(state: EntropyHistograms): void {
   state.counted += state.waiting;
   state.waiting = 0;
 }
+
+/**
+ * Histograms as bytes, in the columns that `@esparse/statistics` states; undefined without the addon: it has the readable
+ * version. All rows must be counted. At once, on all threads.
+ */
+export function entropyEncode(state: EntropyHistograms): Uint8Array | undefined {
+  return addon()?.entropyEncode(state);
+}
+
+/**
+ * Fills histograms that have seen nothing, but for `counted`, with those of so many tokens as bytes.
+ *
+ * @returns false where it cannot: without the addon, or of bytes that no data could have led to. The readable version says what
+ * is wrong with them.
+ */
+export function entropyDecode(state: EntropyHistograms, bytes: Uint8Array): boolean {
+  return addon()?.entropyDecode({ ...state, bytes }) ?? false;
+}

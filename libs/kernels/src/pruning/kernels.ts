@@ -32,6 +32,8 @@ export const PRUNING_SIGNATURES = {
   },
   entropyCount: HISTOGRAMS,
   entropyFinish: { ...HISTOGRAMS, bounds: 'f32', tokens: 'number', intervals: 'size', out: 'f32' },
+  entropyEncode: HISTOGRAMS,
+  entropyDecode: { ...HISTOGRAMS, bytes: 'u8' },
   scoreByChannel: {
     dtype: 'dtype',
     weights: 'u16',
@@ -41,6 +43,7 @@ export const PRUNING_SIGNATURES = {
     out: 'f32',
   },
   channelMeans: { scores: 'f32', rows: 'size', cols: 'size', out: 'f64' },
+  checkScores: { scores: 'f32' },
   keptScore: { scores: 'f32', ...SHUFFLED },
   groupDescent: {
     rows: 'size',
@@ -90,9 +93,14 @@ export type PruningKernels = KernelsOf<
     entropyMerge: Promise<void>;
     entropyCount: undefined;
     entropyFinish: Promise<void>;
+    entropyEncode: Uint8Array;
+    /** Whether data could have led to the bytes. */
+    entropyDecode: boolean;
     /** Whether all scores are finite. */
     scoreByChannel: Promise<boolean>;
     channelMeans: Promise<void>;
+    /** Whether all are finite numbers from 0. */
+    checkScores: Promise<boolean>;
     keptScore: Promise<number>;
     groupDescent: Promise<void>;
     /** The swaps made. */

@@ -1,5 +1,10 @@
-import { channelMeans, scoreByChannel } from './score.ts';
-import { scoreByChannelReference } from './score.ts';
+import {
+  channelMeans,
+  findUnsound,
+  findUnsoundReference,
+  scoreByChannel,
+  scoreByChannelReference,
+} from './score.ts';
 
 test('a score is the magnitude of the weight times the importance of its channel', async () => {
   // bf16: 1, -2, 0.5, -0
@@ -25,4 +30,14 @@ test('a matrix of another size than its shape is refused', async () => {
     message: expect.stringContaining('weights has 5'),
   });
   await expect(channelMeans(new Float32Array(6), 2.5, 3)).rejects.toMatchObject({ kind: 'usage' });
+});
+
+test.each([NaN, Infinity, -Infinity, -1e-45, -1])('a score of %d is found, wherever it is', async (wrong) => {
+  for (const at of [0, 7, 2 ** 19 + 3]) {
+    const scores = new Float32Array(2 ** 19 + 4).fill(-0, 0, 9);
+    expect(await findUnsound(scores)).toBe(-1);
+    scores[at] = wrong;
+    expect(await findUnsound(scores)).toBe(at);
+    expect(findUnsoundReference(scores)).toBe(at);
+  }
 });

@@ -79,3 +79,18 @@ export function channelMeansReference(scores: Float32Array, rows: number, cols: 
   }
   return sums.map((sum) => sum / rows);
 }
+
+/** So few scores are looked at in less time than a job takes to begin. */
+const FEW = 4096;
+
+/** The first score that is no finite number from 0; -1 where all are. Of few at once. */
+export function findUnsound(scores: Float32Array): number | Promise<number> {
+  const native = addon();
+  if (native === null || scores.length < FEW) return findUnsoundReference(scores);
+  return native.checkScores({ scores }).then((sound) => (sound ? -1 : findUnsoundReference(scores)));
+}
+
+/** The readable version of `findUnsound`. */
+export function findUnsoundReference(scores: Float32Array): number {
+  return scores.findIndex((score) => !(score >= 0 && score < Infinity));
+}

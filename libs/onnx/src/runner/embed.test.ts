@@ -1,6 +1,7 @@
 import { memoryWeights, tinyLlama } from '@esparse/laws';
 import { BLOCK_INPUT, describeModel, type ModelDescription } from '@esparse/model';
-import { embedTokens } from './embed.ts';
+import { narrow } from '@esparse/kernels';
+import { embedTokens, embedTokensRounded } from './embed.ts';
 
 test('a token is embedded as its row, as often as it occurs', async () => {
   const { config, tensors, weights } = tinyLlama();
@@ -8,6 +9,20 @@ test('a token is embedded as its row, as often as it occurs', async () => {
   const table = tensors.get('model.embed_tokens.weight')!.data;
   const row = (token: number) => [...table.subarray(token * 32, (token + 1) * 32)];
   expect([...hidden]).toEqual([49, 0, 49].flatMap(row));
+});
+
+test('rounded, a row is that of the checkpoint where it has bf16, and else made of f32', async () => {
+  const { config, weights } = tinyLlama();
+  const description = describeModel(config);
+  const tokens = Uint32Array.of(49, 0, 49);
+  const rounded = narrow('bf16', await embedTokens(description, weights, tokens, 3));
+  expect(await embedTokensRounded(description, weights, tokens, 3)).toEqual(rounded);
+  const bits = rounded.map((_, i) => i);
+  const stored = { ...weights, rowBits: () => Promise.resolve(bits) };
+  expect(await embedTokensRounded(description, stored, tokens, 3)).toEqual(bits);
+  await expect(embedTokensRounded(description, stored, Uint32Array.of(50), 1)).rejects.toMatchObject({
+    kind: 'checkpoint',
+  });
 });
 
 test('a token outside the vocabulary is refused, and named', async () => {

@@ -1,5 +1,6 @@
 import type { WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
+import { narrow } from '@esparse/kernels';
 import { BLOCK_INPUT, outerTensor, type ModelDescription, type OpNamed } from '@esparse/model';
 import { embedPart } from '../graph/model-parts.ts';
 import { buildProgramGraph } from '../graph/program-graph.ts';
@@ -31,6 +32,23 @@ export async function embedTokens(
   return embedded === undefined
     ? combine(description, weights, { found, rows, count: tokens.length }, signal)
     : embedded.data;
+}
+
+/** The same in bf16, as its bits; those of the checkpoint where nothing is done with them. */
+export async function embedTokensRounded(
+  description: ModelDescription,
+  weights: WeightSource,
+  tokens: Uint32Array,
+  seqlen: number,
+  signal?: AbortSignal,
+): Promise<Uint16Array> {
+  const [first, ...others] = description.program.embed;
+  if (others.length === 0 && first?.op === 'embedding' && first.index === 'token' && first.offset === 0) {
+    requireTokens(description, tokens);
+    const bits = await weights.rowBits?.(first.table, tokens, signal);
+    if (bits?.length === tokens.length * description.hidden) return bits;
+  }
+  return narrow('bf16', await embedTokens(description, weights, tokens, seqlen, signal));
 }
 
 /** The rows of a table at these indices. */

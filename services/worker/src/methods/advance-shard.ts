@@ -3,7 +3,7 @@ import { openHidden } from '@esparse/store';
 import { advanceStates } from '../activations.ts';
 import type { CallContext } from '../handlers.ts';
 import { denseStates } from './dense-states.ts';
-import { advanceOf, readInTurn, type WorkerParts } from './parts.ts';
+import { advanceOf, readStates, type WorkerParts } from './parts.ts';
 
 /** Runs a block over a shard, with the weights that the run has committed. */
 export async function advanceShard(
@@ -13,7 +13,7 @@ export async function advanceShard(
 ): Promise<object> {
   const { model, store, run, seqlen, branches } = await parts.openRun(ref, context);
   const { hidden } = await openHidden(store, run);
-  const states = await readInTurn(parts, hidden, `${store} ${run}`, block)(shard, context.signal);
+  const states = await readStates(parts, hidden)(block, shard, context.signal);
   const advance = advanceOf(parts, { model, seqlen, branches, block, pruned: { store, run } });
   await hidden.write(
     block + 1,
@@ -32,7 +32,7 @@ export async function advanceDenseShard(
   const { model, store, run, seqlen, branches } = await parts.openRun(ref, context);
   const stored = await openHidden(store, run);
   const dense = denseStates(stored, block);
-  const states = await readInTurn(parts, dense, `${store} ${run} dense`, block)(shard, context.signal);
+  const states = await readStates(parts, dense)(block, shard, context.signal);
   const advance = advanceOf(parts, { model, seqlen, branches, block });
   await stored.hiddenDense.write(
     block + 1,

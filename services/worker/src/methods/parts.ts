@@ -4,7 +4,6 @@ import type { HiddenStates, StoredHiddenShard } from '@esparse/store';
 import type { BlockTarget } from '../compute.ts';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { OpenRun } from '../open-run.ts';
-import type { ReadAhead } from '../read-ahead.ts';
 import type { ComputeThread } from '../start-compute.ts';
 
 /** What the methods of a worker are made of. */
@@ -13,8 +12,6 @@ export interface WorkerParts {
   readonly compute: Pick<ComputeThread, 'call'>;
   /** Whether the device runs a block over all sequences of a shard at once. @default false */
   readonly wholeShards?: boolean | undefined;
-  /** Where devices run whole shards: they would wait for each. @default nothing is read ahead */
-  readonly readAhead?: ReadAhead | undefined;
   readonly metrics?: Pick<WorkerMetrics, 'sequence'> | undefined;
 }
 
@@ -59,17 +56,4 @@ export function readStates(
   states: HiddenStates,
 ): (block: number, shard: number, signal?: AbortSignal) => Promise<StoredHiddenShard> {
   return wholeShards === true ? states.readStored : states.read;
-}
-
-/** The same, with the shard that will be asked for next read meanwhile. */
-export function readInTurn(
-  parts: WorkerParts,
-  states: HiddenStates,
-  name: string,
-  block: number,
-): (shard: number, signal?: AbortSignal) => Promise<StoredHiddenShard> {
-  const read = (shard: number, signal?: AbortSignal) => readStates(parts, states)(block, shard, signal);
-  const { readAhead } = parts;
-  if (readAhead === undefined) return read;
-  return (shard, signal) => readAhead.read(`${name} ${block}`, read, shard, signal);
 }

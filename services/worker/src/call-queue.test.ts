@@ -1,4 +1,4 @@
-import { createSerialQueue } from './serial-queue.ts';
+import { createCallQueue } from './call-queue.ts';
 
 const never = new AbortController().signal;
 const settle = () => new Promise(setImmediate);
@@ -11,7 +11,7 @@ function held() {
 }
 
 test('one works, the next wait in order, and more than the bound are refused as busy', async () => {
-  const queue = createSerialQueue(2);
+  const queue = createCallQueue({ maxWaiting: 2 });
   const order: number[] = [];
   const first = held();
   const running = queue.run(never, first.work);
@@ -26,7 +26,7 @@ test('one works, the next wait in order, and more than the bound are refused as 
 });
 
 test('work that fails lets the next begin, and a caller that gives up while it waits makes room for another', async () => {
-  const queue = createSerialQueue(1);
+  const queue = createCallQueue({ maxWaiting: 1 });
   const first = held();
   const running = queue.run(never, first.work);
   const givingUp = new AbortController();
@@ -41,7 +41,7 @@ test('work that fails lets the next begin, and a caller that gives up while it w
 });
 
 test('a stream holds the queue until it ends, also where its reader leaves', async () => {
-  const queue = createSerialQueue(0);
+  const queue = createCallQueue({ maxWaiting: 0 });
   const numbers = async function* () {
     for (let n = 0; n < 9; n++) yield await Promise.resolve(n);
   };
@@ -50,4 +50,32 @@ test('a stream holds the queue until it ends, also where its reader leaves', asy
     if (n === 1) break;
   }
   await expect(queue.run(never, () => Promise.resolve('free'))).resolves.toBe('free');
+});
+
+test('small work runs side by side as far as there are places, and other work alone, in the order of all', async () => {
+  const queue = createCallQueue({ places: 2, maxWaiting: 4 });
+  const order: string[] = [];
+  const calls = ['a', 'b', 'c', 'alone', 'd'].map((name) => {
+    const { work, end } = held();
+    const run = async () => {
+      order.push(name);
+      await work();
+    };
+    return { end, running: queue.run(never, run, name !== 'alone') };
+  });
+  const seen = async (expected: string) => {
+    await settle();
+    expect(order.join(' ')).toBe(expected);
+  };
+  await seen('a b');
+  calls[1]!.end();
+  await seen('a b c');
+  calls[0]!.end();
+  await seen('a b c');
+  calls[2]!.end();
+  await seen('a b c alone');
+  calls[3]!.end();
+  await seen('a b c alone d');
+  calls[4]!.end();
+  await Promise.all(calls.map(({ running }) => running));
 });

@@ -1,0 +1,62 @@
+import { lastValueFrom, toArray } from 'rxjs';
+import { SHARDS_AT_ONCE, type WorkerConnection } from '@esparse/protocol';
+import { eachShard$ } from './each-shard.ts';
+import type { Task } from './pool/task.ts';
+import type { RunContext } from './run-context.ts';
+import type { Shard } from './shards.ts';
+
+const SHARDS = 40;
+const shards = Array.from({ length: SHARDS }, (_, index): Shard => {
+  return { index, sequences: 1, tokens: new Uint32Array(4) };
+});
+
+/** Runs all shards on workers of such numerics, one task after the other. */
+async function run(numerics: string, fails = -1) {
+  const sizes: number[] = [];
+  const seen: number[] = [];
+  const pool = {
+    run$: <T>(task: Task<T>) => {
+      sizes.push(task.size);
+      return task.run$({} as WorkerConnection);
+    },
+  };
+  const target = { numerics, seqlen: 4 } as RunContext['target'];
+  const call = async (_: WorkerConnection, { index }: Shard) => {
+    await new Promise(setImmediate);
+    if (index === fails) throw new Error(`shard ${index} failed`);
+    seen.push(index);
+  };
+  const done = await lastValueFrom(
+    eachShard$({ pool, target }, shards, { kind: 'advance', call }).pipe(toArray()),
+  );
+  return { sizes, seen, done: done.flat().map(({ index }) => index) };
+}
+
+test('on the processor a shard is a task', async () => {
+  const { sizes, done } = await run('onnxruntime-1/cpu');
+  expect(sizes).toEqual(Array(SHARDS).fill(4));
+  expect(done).toHaveLength(SHARDS);
+});
+
+test('on a GPU a task has many shards, several of which are under way, and tells of all when it is done', async () => {
+  const { sizes, seen, done } = await run('cuda/gpu');
+  expect(sizes).toEqual([64, 64, 32]);
+  const all = shards.map(({ index }) => index);
+  expect([...seen].sort((a, b) => a - b)).toEqual(all);
+  expect(done.sort((a, b) => a - b)).toEqual(all);
+});
+
+test('of one task no more shards are under way than a worker takes, and one that fails is the failure of all', async () => {
+  const few = shards.slice(0, 8);
+  let [underWay, most] = [0, 0];
+  const pool = { run$: <T>({ run$ }: Task<T>) => run$({} as WorkerConnection) };
+  const target = { numerics: 'cuda/gpu', seqlen: 4 } as RunContext['target'];
+  const call = async () => {
+    most = Math.max(most, ++underWay);
+    await new Promise(setImmediate);
+    underWay--;
+  };
+  await lastValueFrom(eachShard$({ pool, target }, few, { kind: 'open', call }));
+  expect(most).toBe(SHARDS_AT_ONCE);
+  await expect(run('cuda/gpu', 17)).rejects.toThrow('shard 17 failed');
+});
