@@ -19,7 +19,7 @@ import {
   type Solver,
   type TapMatrix,
 } from '@esparse/reconstruction';
-import { maskLinear, type Pattern, type StageDevice } from '@esparse/sparsity';
+import { both, local, maskLinear, type Pattern, type StageDevice } from '@esparse/sparsity';
 import type { DeviceTile } from '@esparse/statistics';
 
 /** Of sums in f32, whatever their order: of the geometric mean of the two diagonal entries. */
@@ -379,6 +379,47 @@ void test('a problem without room is refused by name, and gives back what it too
   solver.release();
   gpu.trim();
   assert.ok(gpu.facts.heldBytes <= before);
+});
+
+/** Rows and inputs: of no whole block of 256, no whole chunk of 64 rows, an odd number of groups, one group. */
+const SHUFFLED: readonly (readonly [rows: number, cols: number, pattern: Pattern])[] = [
+  [130, 520, { keep: 2, group: 4 }],
+  [64, 256, { keep: 1, group: 4 }],
+  [33, 96, { keep: 3, group: 8 }],
+  [70, 300, { keep: 4, group: 12 }],
+  [65, 35, { keep: 2, group: 5 }],
+  [5, 4, { keep: 2, group: 4 }],
+];
+
+void test('shuffles find the very order that they find on the processor', async () => {
+  for (const [i, [rows, cols, pattern]] of SHUFFLED.entries()) {
+    const outliers = normals(cols, 100 + i).map((value) => Math.exp(2 * value));
+    // Some are equal, and some are zero.
+    const scores = normals(rows * cols, i + 1).map((value, at) =>
+      Math.abs(value) < 0.3 ? 0 : Math.round(4 * Math.abs(value)) * outliers[at % cols]!,
+    );
+    for (const shuffle of [both(), local()]) {
+      const expected = await shuffle.order({ scores, rows, cols }, pattern);
+      assert.deepEqual(await shuffle.order({ scores, rows, cols }, pattern, undefined, device), expected);
+    }
+  }
+});
+
+void test('a shuffle that is cancelled ends, and one without room is the processor\'s', async () => {
+  const [rows, cols, pattern] = SHUFFLED[0]!;
+  const matrix = { scores: normals(rows * cols, 5).map(Math.abs), rows, cols };
+  const stopped = local().order(matrix, pattern, AbortSignal.abort(), device);
+  await assert.rejects(stopped, (error) => isEsparseError(error) && error.kind === 'cancelled');
+  const full: StageDevice = Object.assign(Object.create(device) as StageDevice, {
+    load: () => undefined,
+    allocate: () => {
+      throw new EsparseError('unavailable', 'no room');
+    },
+  });
+  assert.deepEqual(
+    await local().order(matrix, pattern, undefined, full),
+    await local().order(matrix, pattern),
+  );
 });
 
 void test('a run that is cancelled ends while it solves', async () => {

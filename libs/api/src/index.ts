@@ -46,6 +46,7 @@ export {
   type ScoreMatrix,
   type SequenceStates,
   type Shuffle,
+  type ShuffleContext,
   type ShuffleDefinition,
   type ShuffleResult,
   type Stage,

@@ -41,6 +41,7 @@ const std::map<std::string, Runner>& runners() {
       SOLVE(sparse_gpt_channels), SOLVE(sparse_gpt_hessian), SOLVE(sparse_gpt_mask), SOLVE(sparse_gpt_reverse),
       SOLVE(sparse_gpt_rows), SOLVE(sparse_gpt_sweep),
       SOLVE(survivors_begin), SOLVE(survivors_residual), SOLVE(survivors_step),
+      SOLVE(swap_choose), SOLVE(swap_measure), SOLVE(swap_panel), SOLVE(swap_partners), SOLVE(swap_sum),
       TUNE(tune_activation), TUNE(tune_activation_back), TUNE(tune_adam),
       TUNE(tune_add), TUNE(tune_column_parts), TUNE(tune_columns),
       TUNE(tune_gated), TUNE(tune_gated_back), TUNE(tune_gather),

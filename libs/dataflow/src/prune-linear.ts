@@ -33,7 +33,7 @@ export function pruneLinear(options: PruneLinearOptions): OperatorFunction<Linea
   return pipe(
     load(options.load),
     score(options.metric, guard),
-    shuffle(options.shuffle, guard),
+    shuffle(options.shuffle, guard, report.device),
     watched(mask(), watch?.mask),
     figures === undefined ? identity : beginFigures(figures),
     stages(options.stages, report, guard),

@@ -1,8 +1,9 @@
 import { elementCount, type WeightSource } from '@esparse/checkpoint';
 import type { PrunableModel } from '@esparse/model';
+import { encodingOf } from '@esparse/sparsity';
 import type { Run } from '@esparse/store';
 import { readDenseF32 } from './dense.ts';
-import { linearAttributesOf, readLinearF32 } from './linears.ts';
+import { freeLinear, linearAttributesOf, readLinear, readLinearF32 } from './linears.ts';
 import { densePath } from './paths.ts';
 import { placesIn } from './places.ts';
 
@@ -27,6 +28,18 @@ export function storeWeights(run: Run, description: PrunableModel): WeightSource
     has,
     shape: (name) => placeOf(name).shape,
     read,
+    async bits(name, signal) {
+      const place = placeOf(name);
+      const linear = place.kind === 'outer' ? undefined : place.linear?.name;
+      if (linear === undefined) return undefined;
+      const group = await groupOf(place);
+      const attributes = linearAttributesOf(group, linear);
+      if (attributes === undefined || encodingOf(attributes).dtype(attributes) !== 'bf16') return undefined;
+      const packed = await readLinear(group, linear, signal);
+      const dense = await encodingOf(packed).unpack(packed);
+      freeLinear(packed);
+      return dense instanceof Uint16Array ? dense : undefined;
+    },
     async readRows(name, rows, signal) {
       const all = await read(name, signal);
       const width = placeOf(name).shape[1]!;

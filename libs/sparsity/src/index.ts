@@ -57,6 +57,7 @@ export {
   type InputSpan,
   type ScoreMatrix,
   type Shuffle,
+  type ShuffleContext,
   type ShuffleDefinition,
   type ShuffleResult,
 } from './shuffle.ts';

@@ -1,4 +1,4 @@
-import type { Cost } from '@esparse/statistics';
+import type { Cost, StatisticDevice } from '@esparse/statistics';
 import type { LinearShape } from './cost.ts';
 import type { Pattern } from './pattern.ts';
 import type { NoOptions, OptionsOf, OptionsSchema } from './plugin-options.ts';
@@ -52,13 +52,27 @@ export interface ShuffleResult {
 /**
  * Chooses the order of the inputs in which the groups are formed.
  *
- * Law: the result is a permutation in canonical form (see `canonicalOrder`) and depends on the scores and their reach alone.
+ * Law: the result is a permutation in canonical form (see `canonicalOrder`) and depends on the scores and their reach alone:
+ * it is the same with a device and without.
  */
 export interface Shuffle extends Plugin {
   /** @throws EsparseError 'cancelled' soon after `signal` has aborted, within a step that is long */
-  order(scores: ScoreMatrix, pattern: Pattern, signal?: AbortSignal): Promise<ShuffleResult>;
+  order(
+    scores: ScoreMatrix,
+    pattern: Pattern,
+    signal?: AbortSignal,
+    device?: StatisticDevice,
+  ): Promise<ShuffleResult>;
   /** The memory that it takes for one linear, for `esparse plan`, which measures its time. @default none */
   cost?(linear: LinearShape): Pick<Cost, 'bytes'>;
+  /** Bytes of a device's memory that it takes for one linear where there is one, for `esparse plan`. @default none */
+  deviceBytes?(linear: LinearShape): number;
+}
+
+/** What a shuffle has at hand besides its input. */
+export interface ShuffleContext<Options> extends PluginContext<Options> {
+  /** A GPU that it may search on, if it finds the same there. @default the processor alone */
+  readonly device?: StatisticDevice | undefined;
 }
 
 /** See `defineShuffle`. */
@@ -67,13 +81,15 @@ export interface ShuffleDefinition<Schema extends OptionsSchema> extends PluginD
   order(
     scores: ScoreMatrix,
     pattern: Pattern,
-    context: PluginContext<OptionsOf<Schema>['resolved']>,
+    context: ShuffleContext<OptionsOf<Schema>['resolved']>,
   ): Promise<ShuffleResult>;
   /** The memory that it takes for one linear, for `esparse plan`, which measures its time. @default none */
   cost?(
     linear: LinearShape,
     context: { readonly options: OptionsOf<Schema>['resolved'] },
   ): Pick<Cost, 'bytes'>;
+  /** Bytes of a device's memory that it takes for one linear where there is one, for `esparse plan`. @default none */
+  deviceBytes?(linear: LinearShape): number;
 }
 
 /**
@@ -85,9 +101,10 @@ export interface ShuffleDefinition<Schema extends OptionsSchema> extends PluginD
 export function defineShuffle<Schema extends OptionsSchema = NoOptions>(
   definition: ShuffleDefinition<Schema>,
 ): PluginFactory<Schema, Shuffle & Required<Plugin>> {
-  const { order, cost } = definition;
+  const { order, cost, deviceBytes } = definition;
   return factoryOf<Schema, Shuffle>('shuffle', definition, (options) => ({
-    order: (scores, pattern, signal) => order(scores, pattern, { options, signal }),
+    order: (scores, pattern, signal, device) => order(scores, pattern, { options, signal, device }),
     ...(cost === undefined ? {} : { cost: (linear: LinearShape) => cost(linear, { options }) }),
+    ...(deviceBytes === undefined ? {} : { deviceBytes }),
   }));
 }

@@ -54,5 +54,7 @@ function rowOf(device: StatisticDevice, { address, type, channels }: DeviceTile,
   }
   const halves = new Uint16Array(channels);
   device.download(address + 2 * row * channels, halves);
-  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
+  const words = new Uint32Array(channels);
+  for (let c = 0; c < channels; c++) words[c] = halves[c]! << 16;
+  return new Float32Array(words.buffer);
 }

@@ -102,7 +102,8 @@ async function prunePrepared(
   dependencies: PruneDependencies,
 ): Promise<PruneReport> {
   const { options } = prepared;
-  const solver = await openSolver(options.solver, options.pipeline.stages);
+  const { shuffle, stages } = options.pipeline;
+  const solver = await openSolver(options.solver, [shuffle, ...stages]);
   try {
     return await pruneSolving({ ...prepared, device: solver.device }, dependencies);
   } finally {

@@ -1,14 +1,14 @@
 import { EsparseError } from '@esparse/errors';
-import type { Stage, StageDevice } from '@esparse/sparsity';
+import type { Shuffle, Stage, StageDevice } from '@esparse/sparsity';
 
-/** A device that stages compute on, open for a run. */
+/** A device that shuffle and stages compute on, open for a run. */
 export interface OpenSolver {
   /** @default the processor alone */
   readonly device?: StageDevice;
   close(): void;
 }
 
-/** What stages compute on: the processor, or an NVIDIA GPU by its number, counted from 0. */
+/** What they compute on: the processor, or an NVIDIA GPU by its number, counted from 0. */
 const NAME = /^(?:cpu|cuda(?::(\d{1,4}))?)$/;
 
 /** Whether a text names what stages compute on. */
@@ -17,18 +17,18 @@ export function isSolver(text: string): boolean {
 }
 
 /**
- * Opens the device that stages compute on, if there is a stage that uses one.
+ * Opens the device that shuffle and stages compute on, if one of them uses it.
  *
  * @param name - see `PruneOptions.solver`
  * @throws EsparseError 'usage' or 'unsupported' for a device that is not there
  */
 export async function openSolver(
   name: string | undefined,
-  stages: readonly Pick<Stage, 'deviceBytes'>[],
+  parts: readonly Pick<Stage | Shuffle, 'deviceBytes'>[],
 ): Promise<OpenSolver> {
   const [text, ordinal = '0'] = NAME.exec(name ?? 'cpu') ?? [];
   if (text === undefined) throw new EsparseError('usage', `no solver is called ${String(name).slice(0, 80)}`);
-  if (text === 'cpu' || !stages.some(usesDevice)) return { close: () => undefined };
+  if (text === 'cpu' || !parts.some(usesDevice)) return { close: () => undefined };
   const { arithmeticId, CudaArithmetic } = await import('@esparse/cuda');
   const gpu = CudaArithmetic.open(Number(ordinal));
   return {
@@ -39,7 +39,7 @@ export async function openSolver(
   };
 }
 
-/** Whether a stage computes on a device where there is one. */
-export function usesDevice({ deviceBytes }: Pick<Stage, 'deviceBytes'>): boolean {
+/** Whether a part of a pipeline computes on a device where there is one. */
+export function usesDevice({ deviceBytes }: Pick<Stage | Shuffle, 'deviceBytes'>): boolean {
   return deviceBytes !== undefined;
 }

@@ -3,6 +3,7 @@ import { addon } from '../addon.ts';
 import { cancellable } from './cancellable.ts';
 import { keptScore } from './kept-score.ts';
 import { checkShuffledMatrix } from '../runtime/shuffled-matrix.ts';
+import type { PruningKernels } from './kernels.ts';
 import { swapSearchReference } from './swap-search-reference.ts';
 
 /** The widest block of the local shuffle (E-Sparse, section on the local block shuffle: 256 channels). */
@@ -18,6 +19,16 @@ export const SWAP_TOLERANCE = 2 ** -24;
 
 /** Swaps per channel of a block, at most: some eight times what any matrix tried needed (0.3 to 1). */
 export const MAX_SWAPS_PER_CHANNEL = 8;
+
+/** What the search is given: it writes the new order to `out`. */
+export type SwapSearchProblem = Omit<Parameters<PruningKernels['swapSearch']>[0], 'cancel'>;
+
+/**
+ * A search with the outcome of the native one, on another device; it ends soon once the signal has aborted.
+ *
+ * @returns the swaps made; undefined where there is no room
+ */
+export type SwapSearch = (problem: SwapSearchProblem, signal?: AbortSignal) => Promise<number | undefined>;
 
 /** What `swapSearch` found. */
 export interface SwapSearchResult {
@@ -39,6 +50,7 @@ export interface SwapSearchResult {
  * @param permutation the order to start from (cols)
  * @param blockSize a multiple of `group`, at most 256; the last block may be shorter. Memory: a panel of
  * rows x 272 f32 and 0.5 MiB per thread
+ * @param elsewhere what searches instead of the processor @default nothing
  * @throws EsparseError 'cancelled' soon after `signal` has aborted; the TypeScript reference runs to its end first
  */
 export async function swapSearch(
@@ -50,6 +62,7 @@ export async function swapSearch(
   group: number,
   blockSize: number,
   signal?: AbortSignal,
+  elsewhere?: SwapSearch,
 ): Promise<SwapSearchResult> {
   checkShuffledMatrix('scores', scores.length, rows, cols, permutation, keep, group);
   if (!(blockSize > 0 && blockSize <= MAX_BLOCK && blockSize % group === 0)) {
@@ -65,11 +78,12 @@ export async function swapSearch(
     tolerance: SWAP_TOLERANCE,
     maxSwaps: MAX_SWAPS_PER_CHANNEL * blockSize,
   };
-  const native = addon();
-  const swaps = await cancellable(signal, (cancel) =>
-    native === null
-      ? Promise.resolve(swapSearchReference(problem))
-      : native.swapSearch({ ...problem, cancel }),
+  const swaps = await cancellable(
+    signal,
+    async (cancel) =>
+      (await elsewhere?.(problem, signal)) ??
+      addon()?.swapSearch({ ...problem, cancel }) ??
+      swapSearchReference(problem),
   );
   const keptAfter = await keptScore(scores, rows, cols, found, keep, group);
   // Gains within the rounding may add up to a loss of a few units in the last place.

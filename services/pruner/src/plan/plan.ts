@@ -63,7 +63,7 @@ async function gpuBytesOf(
   { description, layers, readers }: Pick<PlanFacts, 'description' | 'layers' | 'readers'>,
 ): Promise<number | undefined> {
   const { samples, seqlen, pipeline, solver = 'cpu' } = options;
-  const solving = solver === 'cpu' ? [] : pipeline.stages.filter(usesDevice);
+  const solving = solver === 'cpu' ? [] : [pipeline.shuffle, ...pipeline.stages].filter(usesDevice);
   if (!isOnGpu(options) && solving.length === 0) return undefined;
   const { CONTEXT_BYTES, gpuMemory } = await import('@esparse/cuda');
   let bytes = 0;
@@ -75,7 +75,7 @@ async function gpuBytesOf(
   if (solving.length === 0) return bytes;
   // The pruner solves on the same GPU, from a process of its own, while the worker waits with what it has.
   const pruned = Array.from({ length: description.blocks }, (_, block) => layers.pruned(block)).flat();
-  const each = solving.flatMap((stage) => pruned.map((linear) => stage.deviceBytes!(linear)));
+  const each = solving.flatMap((part) => pruned.map((linear) => part.deviceBytes!(linear)));
   return bytes + CONTEXT_BYTES + Math.max(0, ...each);
 }
 

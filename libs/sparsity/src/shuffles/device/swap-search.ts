@@ -1,0 +1,114 @@
+import { setImmediate } from 'node:timers/promises';
+import { isEsparseError } from '@esparse/errors';
+import type { SwapSearch } from '@esparse/kernels';
+import type { DeviceMemory, StatisticDevice } from '@esparse/statistics';
+
+/** As `kSwapWidth` and `kPartialRows` in libs/cuda/kernels/solve/swap_search.cuh. */
+const WIDTH = 256;
+const PARTIAL_ROWS = 64;
+const WARPS = 8;
+
+/** Swaps that are asked for before the host looks whether any block goes on. */
+const SWAPS_AT_ONCE = 16;
+
+/** Bytes of a device's memory that the search takes. */
+export function swapSearchBytes({ rows, cols }: { readonly rows: number; readonly cols: number }, group: number): number {
+  const blocks = Math.ceil(cols / (WIDTH - (WIDTH % group)));
+  const [panel, d] = [4 * blocks * rows * WIDTH, 8 * blocks * WIDTH * WIDTH];
+  const parts = 4 * blocks * Math.ceil(rows / PARTIAL_ROWS) * 2 * group * WIDTH;
+  return 4 * rows * cols + panel + d + parts + 32 * blocks * WIDTH;
+}
+
+/**
+ * The search of `swapSearch` on an NVIDIA GPU: the same order, since every sum is made of the same numbers in the same order.
+ * Undefined where the device has no room: then the processor finds it.
+ */
+export function swapSearchOn(device: StatisticDevice): SwapSearch {
+  return async (problem, signal) => {
+    const held: DeviceMemory[] = [];
+    try {
+      return await search(device, held, problem, signal);
+    } catch (error) {
+      const noRoom = isEsparseError(error) && error.kind === 'unavailable' && error.context.device !== 'lost';
+      if (!noRoom) throw error;
+      return undefined;
+    } finally {
+      for (const memory of held) device.release(memory);
+    }
+  };
+}
+
+async function search(
+  device: StatisticDevice,
+  held: DeviceMemory[],
+  problem: Parameters<SwapSearch>[0],
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const { scores, rows, cols, permutation, keep, group, blockSize, tolerance, maxSwaps, out } = problem;
+  const blocks = Math.ceil(cols / blockSize);
+  const chunks = Math.ceil(rows / PARTIAL_ROWS);
+  const allocate = (bytes: number) => {
+    const memory = device.allocate(bytes);
+    held.push(memory);
+    return { pointer: memory.address };
+  };
+  const upload = (array: Int32Array | Float32Array) => {
+    const to = allocate(array.byteLength);
+    device.upload(to.pointer, array);
+    return to;
+  };
+  device.load('solve');
+  const panel = allocate(4 * blocks * rows * WIDTH);
+  device.launch('swap_panel', { grid: [rows, blocks], threads: WIDTH }, [
+    ...[upload(scores), upload(permutation), panel, { int: cols }, { int: blockSize }],
+  ]);
+  const slots = upload(Int32Array.from({ length: blocks * WIDTH }, (_, i) => i % WIDTH));
+  const touched = upload(new Int32Array(2 * blocks));
+  const active = upload(new Int32Array(blocks).fill(1));
+  const swaps = upload(new Int32Array(blocks));
+  const parts = allocate(4 * blocks * chunks * 2 * group * WIDTH);
+  const d = allocate(8 * blocks * WIDTH * WIDTH);
+  const gains = allocate(8 * blocks * WIDTH);
+  const partners = allocate(4 * blocks * WIDTH);
+  const shape = [{ int: cols }, { int: blockSize }] as const;
+  /** D of two groups: from this one on, or, below 0, those that were touched. */
+  const measure = (first: number) => {
+    device.launch('swap_measure', { grid: [chunks, blocks], threads: WIDTH }, [
+      ...[panel, slots, touched, active, parts, { int: first }, { int: rows }, ...shape],
+      ...[{ int: keep }, { int: group }],
+    ]);
+    device.launch('swap_sum', { grid: [2 * group, blocks], threads: WIDTH }, [
+      ...[parts, touched, active, d, { int: first }, { int: chunks }, ...shape, { int: group }],
+    ]);
+  };
+  const findPartners = (all: boolean) => {
+    device.launch('swap_partners', { grid: [WIDTH / WARPS, blocks], threads: 32 * WARPS }, [
+      ...[d, slots, touched, active, gains, partners, { int: all ? 1 : 0 }, ...shape, { int: group }],
+    ]);
+  };
+  for (let first = 0; first < blockSize / group; first += 2) measure(first);
+  findPartners(true);
+  const goesOn = new Int32Array(blocks).fill(1);
+  while (goesOn.some((is) => is !== 0)) {
+    for (let i = 0; i < SWAPS_AT_ONCE; i++) {
+      device.launch('swap_choose', { grid: [blocks], threads: WIDTH }, [
+        ...[d, gains, partners, slots, touched, active, swaps, { double: tolerance }, { int: maxSwaps }],
+        ...[...shape, { int: group }],
+      ]);
+      measure(-1);
+      findPartners(false);
+    }
+    device.download(active.pointer, goesOn);
+    await setImmediate();
+    if (signal?.aborted === true) return 0;
+  }
+  const found = new Int32Array(blocks * WIDTH);
+  device.download(slots.pointer, found);
+  for (let i = 0; i < cols; i++) {
+    const first = i - (i % blockSize);
+    out[i] = permutation[first + found[(first / blockSize) * WIDTH + (i % blockSize)]!]!;
+  }
+  const made = new Int32Array(blocks);
+  device.download(swaps.pointer, made);
+  return made.reduce((sum, count) => sum + count, 0);
+}
