@@ -405,7 +405,7 @@ void test('shuffles find the very order that they find on the processor', async 
   }
 });
 
-void test('a shuffle that is cancelled ends, and one without room is the processor\'s', async () => {
+void test("a shuffle that is cancelled ends, and one without room is the processor's", async () => {
   const [rows, cols, pattern] = SHUFFLED[0]!;
   const matrix = { scores: normals(rows * cols, 5).map(Math.abs), rows, cols };
   const stopped = local().order(matrix, pattern, AbortSignal.abort(), device);

@@ -66,7 +66,7 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
         concatMap((readings) => {
           keepVectors(findings, readings);
           const jobs = linearJobs(context, block, taps, readings);
-          loading.expect(jobs.length);
+          loading.expect(jobs);
           return from(jobs).pipe(
             oneByOne(prune),
             finalize(() => {

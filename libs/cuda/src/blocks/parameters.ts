@@ -12,8 +12,11 @@ import {
 import type { Gpu } from '../arithmetic.ts';
 import { allocateMatrix, convert, type DeviceMatrix } from './values.ts';
 
+/** Tensors that are read while another is copied to the GPU. */
+const TENSORS_AHEAD = 2;
+
 /**
- * Reads the parameters of a block, one after another, into the GPU's memory: matrices of linears in bf16, all others f32.
+ * Reads the parameters of a block into the GPU's memory: matrices of linears in bf16, all others f32.
  *
  * @throws EsparseError 'usage' where there is no such block, 'checkpoint' where a tensor has another size
  */
@@ -30,12 +33,21 @@ export async function loadParameters(
   const linears = linearsOf(description, block);
   const matrices = new Set(linears.map(({ name }) => weightSlot(name)));
   const loaded = new Map<string, DeviceMatrix>();
+  const slots = slotsOf(linears, description.blockTensors(block), block);
+  const read = async ({ slot, name }: (typeof slots)[number]): Promise<HiddenValues> => {
+    const bits = matrices.has(slot) ? await weights.bits?.(name, signal) : undefined;
+    return bits ?? weights.read(name, signal);
+  };
+  const reading: Promise<HiddenValues>[] = [];
   try {
-    for (const { slot, name, shape } of slotsOf(linears, description.blockTensors(block), block)) {
+    for (const [i, { slot, name, shape }] of slots.entries()) {
       signal?.throwIfAborted();
-      const isMatrix = matrices.has(slot);
-      const bits = isMatrix ? await weights.bits?.(name, signal) : undefined;
-      const values = bits ?? (await weights.read(name, signal));
+      for (const next of slots.slice(i + reading.length, i + 1 + TENSORS_AHEAD)) {
+        const values = read(next);
+        values.catch(() => undefined); // awaited in its turn
+        reading.push(values);
+      }
+      const values = await reading.shift()!;
       const [rows, channels] = shape.length === 2 ? (shape as [number, number]) : [1, shape[0] ?? 1];
       if (values.length !== rows * channels) {
         throw new EsparseError(
@@ -44,10 +56,11 @@ export async function loadParameters(
           { context: { tensor: name } },
         );
       }
-      loaded.set(slot, place(gpu, values, rows, channels, isMatrix));
-      if (bits !== undefined) free(bits);
+      loaded.set(slot, place(gpu, values, rows, channels, matrices.has(slot)));
+      if (!areF32(values)) free(values);
     }
   } catch (error) {
+    await Promise.allSettled(reading);
     releaseParameters(gpu, loaded);
     throw error;
   }

@@ -1,4 +1,4 @@
-import { concatMap, delay, from, lastValueFrom, of, toArray } from 'rxjs';
+import { concatMap, from, lastValueFrom, toArray } from 'rxjs';
 import type { Tile } from '@esparse/protocol';
 import { oneByOne, type LinearJob } from '@esparse/dataflow';
 import { measuredLoad } from './measured-load.ts';
@@ -29,22 +29,38 @@ test('a tap works while the next tile is waited for, and is held up while nobody
   expect(figures()).toMatchObject({ busy: 0.6, backpressured: 0.4, idle: 0 });
 });
 
-test('reading weights is held up while the chain has a linear and others wait, and idle once none do', async () => {
+/** Takes two linears through a chain that has each for 40 ms; to read one takes 10. */
+async function loadTwo(read: (job: LinearJob) => Promise<void>) {
   const { clock, meter, figures } = metered('load');
-  const loading = measuredLoad(meter, () => {
+  const loading = measuredLoad(meter, async (job) => {
     clock.ms += 10;
-    return of({ dtype: 'bf16' as const, weights: new Uint16Array(0) });
+    await read(job);
+    return { dtype: 'bf16' as const, weights: new Uint16Array(0) };
   });
-  loading.expect(2);
   const jobs = [{ name: 'a' }, { name: 'b' }] as LinearJob[];
+  loading.expect(jobs);
   const chain = concatMap((job: LinearJob) =>
     from(loading.load(job)).pipe(
-      concatMap((loaded) => {
+      concatMap(async (loaded) => {
+        await new Promise(setImmediate);
         clock.ms += 40;
-        return of(loaded).pipe(delay(1));
+        return loaded;
       }),
     ),
   );
   await lastValueFrom(from(jobs).pipe(oneByOne(chain), toArray()));
-  expect(figures()).toMatchObject({ busy: 0.2, backpressured: 0.4, idle: 0.4, done: 2, queue: 0 });
+  return figures();
+}
+
+test('the next weights are read while the chain has a linear; then reading is held up, and idle once none wait', async () => {
+  const order: string[] = [];
+  const figures = await loadTwo(({ name }) => Promise.resolve(void order.push(name)));
+  expect(figures).toMatchObject({ busy: 0.2, backpressured: 0.4, idle: 0.4, done: 2, queue: 0 });
+  expect(order).toEqual(['a', 'b']);
+});
+
+test('weights that cannot be read fail their own linear, when its turn comes', async () => {
+  const read = ({ name }: LinearJob) =>
+    name === 'b' ? Promise.reject(new Error('b is damaged')) : Promise.resolve();
+  await expect(loadTwo(read)).rejects.toThrow('b is damaged');
 });

@@ -29,11 +29,13 @@ const SEQUENCES = 3;
 const PRUNER_SLACK = 1.05;
 const WORKER_SLACK = 1.15;
 
-/** The most that the pruner holds: the text, then statistics, then one linear at a time, and once the largest tensor that stays. */
+/** The most that the pruner holds: the text, then statistics, then one linear at a time and the next one's weights, and once the largest tensor that stays. */
 export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes = 0): number {
   const held = heldOf(workload, costs);
   const statistics = workload.calibrates ? gatheringBytes(workload, costs) + held.gathering : 0;
-  const linear = Math.max(0, ...workload.pruned.map((each) => linearBytes(each, workload, costs)));
+  // The weights of the next one are read meanwhile.
+  const next = Math.max(0, ...workload.pruned.map(({ rows, cols }) => rows * cols * workload.weightBytes));
+  const linear = next + Math.max(0, ...workload.pruned.map((each) => linearBytes(each, workload, costs)));
   // With block stages the linears of a block wait for each other, packed, and go through them together.
   const waiting = workload.blockStages
     ? sum(prunedLargest(workload).map((linear) => packedBytes(linear)))

@@ -12,7 +12,10 @@ const WARPS = 8;
 const SWAPS_AT_ONCE = 16;
 
 /** Bytes of a device's memory that the search takes. */
-export function swapSearchBytes({ rows, cols }: { readonly rows: number; readonly cols: number }, group: number): number {
+export function swapSearchBytes(
+  { rows, cols }: { readonly rows: number; readonly cols: number },
+  group: number,
+): number {
   const blocks = Math.ceil(cols / (WIDTH - (WIDTH % group)));
   const [panel, d] = [4 * blocks * rows * WIDTH, 8 * blocks * WIDTH * WIDTH];
   const parts = 4 * blocks * Math.ceil(rows / PARTIAL_ROWS) * 2 * group * WIDTH;
