@@ -13,6 +13,7 @@ namespace esparse {
 void register_memory(Napi::Object exports);
 void register_map_file(Napi::Object exports);
 void register_widen(Napi::Object exports);
+void register_narrow(Napi::Object exports);
 void register_crc32c(Napi::Object exports);
 void register_threads(Napi::Object exports);
 void register_amplitude(Napi::Object exports);
@@ -26,6 +27,7 @@ void register_swap_search(Napi::Object exports);
 void register_slot_gains(Napi::Object exports);
 void register_assignment(Napi::Object exports);
 void register_sparse_gpt(Napi::Object exports);
+void register_solving(Napi::Object exports);
 void register_mask(Napi::Object exports);
 void register_group_descent(Napi::Object exports);
 void register_pack(Napi::Object exports);
@@ -60,10 +62,10 @@ void stay_loaded() {
 }
 
 constexpr void (*kRegister[])(Napi::Object) = {
-    register_memory, register_map_file, register_widen, register_crc32c, register_threads, register_amplitude,
-    register_exact_sums, register_entropy, register_entropy_update, register_entropy_encoding, register_score,
+    register_memory, register_map_file, register_widen, register_narrow, register_crc32c, register_threads,
+    register_amplitude, register_exact_sums, register_entropy, register_entropy_update, register_entropy_encoding, register_score,
     register_kept_score, register_swap_search, register_slot_gains, register_assignment, register_sparse_gpt,
-    register_mask, register_group_descent, register_pack, register_compute, register_linear, register_norms,
+    register_solving, register_mask, register_group_descent, register_pack, register_compute, register_linear, register_norms,
     register_rope, register_attention, register_elementwise, register_gather_rows, register_bandwidth,
 };
 

@@ -46,6 +46,7 @@ export { MAX_BLOCK, swapSearch, type SwapSearch } from './pruning/swap-search.ts
 export { slotGains } from './pruning/slot-gains.ts';
 export { assign } from './pruning/assignment.ts';
 export { SPARSE_GPT_CHANNELS, sparseGptSweep } from './pruning/sparse-gpt.ts';
+export { areWhole, magnitudes, spreadMask, sumsToMatrix } from './pruning/solving.ts';
 export { maskOf } from './pruning/mask.ts';
 export { MAX_DIMENSION, MAX_GROUP } from './runtime/shuffled-matrix.ts';
 export { packedLayout, TILE_ROWS } from './runtime/packed-layout.ts';

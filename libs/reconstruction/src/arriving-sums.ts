@@ -1,3 +1,4 @@
+import { areWhole } from '@esparse/kernels';
 import { damagedState, type ArrivingPieces } from '@esparse/statistics';
 import type { ProductState } from './product-sums.ts';
 import type { Spill } from './spill.ts';
@@ -27,8 +28,7 @@ export function arrivingSums(
         if (filled < next.bytes) return;
         const values = new Float64Array(tile.buffer);
         // What exact sums are made of; NaN is no whole number, either.
-        if (!values.every((value) => Number.isSafeInteger(value)))
-          throw damagedState(name, 'it has a sum out of range');
+        if (!(await areWhole(values))) throw damagedState(name, 'it has a sum out of range');
         sums ??= await TileSums.create(channels, shape, spill);
         await sums.write(next.i, next.j, values);
         filled = 0;

@@ -1,7 +1,7 @@
 import { isEsparseError } from '@esparse/errors';
-import { narrow, widen } from '@esparse/kernels';
+import { magnitudes, narrow, spreadMask, widen } from '@esparse/kernels';
 import { productsId } from '@esparse/onnx';
-import { defineStage, maskLinear, type StageInput } from '@esparse/sparsity';
+import { defineStage, maskLinear } from '@esparse/sparsity';
 import { z } from 'zod';
 import { survivorsBytes } from './device/device-bytes.ts';
 import { solverId } from './device/solver.ts';
@@ -66,16 +66,18 @@ export const reconstruct = defineStage({
     const shift = drift && (await shiftOf(solver, weights, rows, drift, dense));
     const problem = { rows, cols, weights, hessian, damping: (damping * trace) / cols, shift };
     try {
-      const solve = (mask: Uint8Array, start: Float32Array) =>
-        solver.survivors({ ...problem, kept: keptOf(input, mask) }, { start, steps, signal });
+      const { pattern, permutation } = input;
+      const solve = async (mask: Uint8Array, start: Float32Array) => {
+        const kept = await spreadMask(mask, rows, cols, permutation);
+        return solver.survivors({ ...problem, kept }, { start, steps, signal });
+      };
       const solved = await solve(input.mask, problem.weights);
       progress(1, STEPS);
-      const { pattern, permutation } = input;
       const refined =
         sweeps > 0 && (await solver.refine({ ...problem, pattern, permutation }, solved, { sweeps, signal }));
       if (!refined) return { weights: narrow(dtype, solved) };
       progress(2, STEPS);
-      const mask = await maskLinear({ scores: solved.map(Math.abs), rows, cols }, permutation, pattern);
+      const mask = await maskLinear({ scores: await magnitudes(solved), rows, cols }, permutation, pattern);
       const refitted = narrow(dtype, await solve(mask, solved));
       progress(3, STEPS);
       return { weights: refitted, mask };
@@ -105,16 +107,4 @@ async function shiftOf(
   await solver.multiply(drift, weights, rows, shift);
   for (let i = 0; i < shift.length; i++) shift[i] = share * shift[i]!;
   return shift;
-}
-
-/** 1 where a weight survives, else 0: (rows, cols) in the original order. */
-function keptOf({ rows, cols, permutation }: StageInput, mask: Uint8Array): Float32Array {
-  const kept = new Float32Array(rows * cols);
-  const rowBytes = Math.ceil(cols / 8);
-  for (let r = 0; r < rows; r++) {
-    for (let i = 0; i < cols; i++) {
-      kept[r * cols + permutation[i]!] = (mask[r * rowBytes + (i >> 3)]! >> (i & 7)) & 1;
-    }
-  }
-  return kept;
 }

@@ -1,9 +1,9 @@
 import { EsparseError } from '@esparse/errors';
-import { free } from '@esparse/kernels';
+import { free, sumsToMatrix } from '@esparse/kernels';
 import type { MatrixProducts } from '@esparse/onnx';
 import type { Panel } from './panels.ts';
 import type { Slab, Spill } from './spill.ts';
-import { sumAt, type TileSums } from './tile-sums.ts';
+import type { TileSums } from './tile-sums.ts';
 
 /** A matrix over the channels of a tap: in memory, or with parts of it in a temporary file. */
 export interface TapMatrix {
@@ -158,14 +158,9 @@ async function fill(column: Float32Array, panel: Panel, sums: TileSums, i: numbe
   const { width } = panel;
   const across = sums.shape === 'lower' && i < j;
   await sums.read(across ? j : i, across ? i : j, ({ row, col, sums: tile }) => {
-    if (!across) {
-      for (let k = 0, at = row.first * width; k < row.width * width; k++, at++) column[at] = sumAt(tile, k);
-      return;
-    }
-    for (let r = 0; r < row.width; r++) {
-      for (let c = 0; c < col.width; c++)
-        column[(col.first + c) * width + r] = sumAt(tile, r * col.width + c);
-    }
+    const first = (across ? col : row).first * width;
+    const size = { sums: tile, rows: row.width, cols: col.width };
+    return sumsToMatrix(size, across, column.subarray(first, first + row.width * col.width));
   });
 }
 

@@ -1,4 +1,4 @@
-import { addExactly, EXACT_SUM_DIGITS, EXACT_SUM_PART, free } from '@esparse/kernels';
+import { addExactly, EXACT_SUM_DIGITS, free } from '@esparse/kernels';
 import type { MatrixProducts } from '@esparse/onnx';
 import { panelsOf, type Panel } from './panels.ts';
 import type { Slab, Spill } from './spill.ts';
@@ -146,9 +146,4 @@ export class TileSums {
 
 function columnsOf(shape: TileShape, panels: readonly Panel[], row: number): readonly Panel[] {
   return shape === 'square' ? panels : panels.slice(0, row + 1);
-}
-
-/** An entry of a tile's sums. */
-export function sumAt(sums: Float64Array, index: number): number {
-  return sums[index]! + sums[sums.length / EXACT_SUM_DIGITS + index]! * EXACT_SUM_PART;
 }

@@ -78,6 +78,17 @@ export const PRUNING_SIGNATURES = {
     errors: 'f32',
     kept: 'u8',
   },
+  spreadMask: { mask: 'u8', rows: 'size', cols: 'size', permutation: 'i32', out: 'f32' },
+  magnitudes: { from: 'f32', to: 'f32' },
+  areWhole: { values: 'f64' },
+  sumsToMatrix: {
+    sums: 'f64',
+    rows: 'size',
+    cols: 'size',
+    part: 'number',
+    transposed: 'size',
+    out: 'f32',
+  },
   pack: { weights: 'u16', mask: 'u8', ...PACKED },
   unpack: { dtype: 'dtype', out: 'u16|f32', ...PACKED },
 } as const satisfies Readonly<Record<string, Signature>>;
@@ -109,6 +120,11 @@ export type PruningKernels = KernelsOf<
     assign: Promise<void>;
     maskOf: Promise<void>;
     sparseGptSweep: Promise<void>;
+    spreadMask: Promise<void>;
+    magnitudes: Promise<void>;
+    /** Whether all are whole numbers. */
+    areWhole: Promise<boolean>;
+    sumsToMatrix: Promise<void>;
     /** -1, or the first tile * groups + group whose mask does not keep N of M. */
     pack: Promise<number>;
     /** -1, or the first tile * groups + group that `pack` cannot have written. */

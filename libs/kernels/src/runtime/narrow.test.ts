@@ -1,4 +1,4 @@
-import { narrow } from './narrow.ts';
+import { narrow, narrowReference } from './narrow.ts';
 import { widenReference } from './widen.ts';
 
 const ALL = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
@@ -29,4 +29,11 @@ test.each(['bf16', 'f16'] as const)(
 
 test('what is too large for f16 becomes infinity', () => {
   expect([...narrow('f16', Float32Array.of(65519, 65520, -1e9))]).toEqual([0x7bff, 0x7c00, 0xfc00]);
+});
+
+test.each(['bf16', 'f16'] as const)('many numbers become the %s that few of them do', (dtype) => {
+  // Every exponent, both signs, infinities and NaN; of the fraction what decides on rounding.
+  const words = Uint32Array.from({ length: 2 ** 19 + 7 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 0);
+  const values = new Float32Array(words.buffer);
+  expect(narrow(dtype, values)).toEqual(narrowReference(dtype, values));
 });

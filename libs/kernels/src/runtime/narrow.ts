@@ -1,11 +1,24 @@
+import { addon } from '../addon.ts';
 import { inHugePages } from './huge-pages.ts';
 import type { HalfDtype } from './widen.ts';
 
+/** Fewer are rounded here: the kernel would take longer to call its threads. */
+const MANY = 1 << 16;
+
 /**
  * Rounds f32 to 16-bit floating point, to the nearest, ties to even, as its bits. What is too large becomes infinity, NaN
- * stays NaN.
+ * stays NaN. Many at once are rounded on all threads.
  */
 export function narrow(dtype: HalfDtype, values: Float32Array): Uint16Array {
+  const native = values.length < MANY ? null : addon();
+  if (native === null) return narrowReference(dtype, values);
+  const to = inHugePages(new Uint16Array(values.length));
+  native.narrow({ dtype, from: values, to });
+  return to;
+}
+
+/** The readable version of `narrow`. */
+export function narrowReference(dtype: HalfDtype, values: Float32Array): Uint16Array {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const bits = inHugePages(new Uint16Array(words.length));
   // Two loops, each of which calls one function: what is called is inlined then.

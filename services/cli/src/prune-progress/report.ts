@@ -18,7 +18,7 @@ export function renderReport(report: PruneReport): string {
     ['permutations', bytes(report.permutationBytes)],
     ['kept score gained by the shuffle', percent(report.keptScoreGain)],
   ];
-  for (const [phase, value] of Object.entries(seconds)) rows.push([`seconds, ${phase}`, value.toFixed(1)]);
+  rows.push(...slowestFirst(seconds));
   rows.push(['over the wire', bytes(report.wireBytes)]);
   rows.push(['peak memory, pruner', bytes(peakResidentBytes.pruner)]);
   for (const peak of peakResidentBytes.workers) rows.push(['peak memory, worker', bytes(peak)]);
@@ -27,4 +27,13 @@ export function renderReport(report: PruneReport): string {
 
 function packed({ linearBytes, denseLinearBytes }: PruneReport): string {
   return `${bytes(linearBytes)} (${percentOf(linearBytes, denseLinearBytes)})`;
+}
+
+/** Phases by what they took, each with its share; phases overlap where one goes on while the next has begun. */
+function slowestFirst({ total, ...phases }: PruneReport['seconds']): [string, string][] {
+  const sorted = Object.entries(phases).sort(([, a], [, b]) => b - a);
+  return [...sorted, ['total', total] as const].map(([phase, value]) => [
+    `seconds, ${phase}`,
+    phase === 'total' ? value.toFixed(1) : `${value.toFixed(1)} (${percentOf(value, total)})`,
+  ]);
 }
