@@ -13,6 +13,7 @@ test('the public surface is this', () => {
     'createMatrixProducts',
     'createTensorSession',
     'embedTokens',
+    'embedTokensRounded',
     'findBranches',
     'instructionSet',
     'openDevice',
