@@ -97,8 +97,9 @@ void run_bench(const char* path, const std::string& only, const std::string& par
     }
   }
   if (wanted("prefill")) {
-    for (const auto& shape : {std::pair(4096, 4096), {11008, 4096}, {4096, 14336}, {28672, 4096}}) {
-      bench_prefill(results, shape.first, shape.second, seed);
+    const Cublas cublas;
+    for (const auto& shape : {std::pair(4096, 4096), {6144, 4096}, {11008, 4096}, {4096, 14336}, {28672, 4096}}) {
+      bench_prefill(results, cublas, shape.first, shape.second, seed);
     }
     for (const int tokens : {512, 2048, 8192}) {
       bench_prefill_attention(results, "attention of 8B", {32, 8, 128}, tokens);

@@ -205,7 +205,7 @@ def main():
         if "steps" in sys.argv[2:]:
             time_steps(add)
             return
-        for rows, cols in [(4096, 4096), (11008, 4096), (4096, 14336), (28672, 4096)]:
+        for rows, cols in [(4096, 4096), (6144, 4096), (11008, 4096), (4096, 14336), (28672, 4096)]:
             for tokens in (512, 2048, 8192):
                 add("prefill", f"{rows} x {cols}", tokens, "torch", linear(rows, cols, tokens, copies=4))
         for name, shape in MODELS.items():

@@ -9,6 +9,9 @@ harness=${HARNESS:-$out/harness}
 if [ ! -x "$harness" ]; then
   "$here/build.sh" "$harness"
 fi
+# cuBLAS as PyTorch brings it.
+library=$(python3 -c 'import nvidia, os; print(os.path.join(list(nvidia.__path__)[0], "cu13", "lib"))' 2> /dev/null || true)
+export LD_LIBRARY_PATH="$library:${LD_LIBRARY_PATH:-}"
 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader
 if command -v compute-sanitizer > /dev/null; then
   compute-sanitizer --tool memcheck --error-exitcode 1 "$harness" check-small

@@ -162,27 +162,42 @@ class Graph {
   }
 
   // Median of `repeats` replays, in microseconds.
-  double microseconds(int repeats) const {
-    cudaEvent_t from, to;
-    CHECK(cudaEventCreate(&from));
-    CHECK(cudaEventCreate(&to));
-    std::vector<float> times;
+  double microseconds(int repeats) const { return medians({this}, repeats)[0]; }
+
+  // The same of several graphs, which are replayed in turns.
+  static std::vector<double> medians(const std::vector<const Graph*>& graphs, int repeats) {
+    std::vector<std::vector<float>> times(graphs.size());
     for (int i = 0; i < repeats + 2; i++) {
-      CHECK(cudaEventRecord(from, stream_));
-      CHECK(cudaGraphLaunch(graph_, stream_));
-      CHECK(cudaEventRecord(to, stream_));
-      CHECK(cudaEventSynchronize(to));
-      float milliseconds;
-      CHECK(cudaEventElapsedTime(&milliseconds, from, to));
-      if (i >= 2) times.push_back(milliseconds * 1e3f);
+      for (std::size_t g = 0; g < graphs.size(); g++) {
+        const float us = graphs[g]->replay();
+        if (i >= 2) times[g].push_back(us);
+      }
     }
-    CHECK(cudaEventDestroy(from));
-    CHECK(cudaEventDestroy(to));
-    std::sort(times.begin(), times.end());
-    return times[times.size() / 2];
+    std::vector<double> out;
+    for (std::vector<float>& of : times) {
+      std::sort(of.begin(), of.end());
+      out.push_back(of[of.size() / 2]);
+    }
+    return out;
   }
 
  private:
+  // Microseconds.
+  float replay() const {
+    cudaEvent_t from, to;
+    CHECK(cudaEventCreate(&from));
+    CHECK(cudaEventCreate(&to));
+    CHECK(cudaEventRecord(from, stream_));
+    CHECK(cudaGraphLaunch(graph_, stream_));
+    CHECK(cudaEventRecord(to, stream_));
+    CHECK(cudaEventSynchronize(to));
+    float milliseconds;
+    CHECK(cudaEventElapsedTime(&milliseconds, from, to));
+    CHECK(cudaEventDestroy(from));
+    CHECK(cudaEventDestroy(to));
+    return milliseconds * 1e3f;
+  }
+
   cudaStream_t stream_ = nullptr;
   cudaGraphExec_t graph_ = nullptr;
 };
