@@ -26,34 +26,33 @@ __device__ __forceinline__ Words4 load_words(const std::uint8_t* from) {
   return out;
 }
 
-// A lane's weights of a tile's block, from memory.
-__device__ __forceinline__ void load_weights(Sparse& to, const std::uint8_t* tile, int lane) {
-#pragma unroll
-  for (int i = 0; i < kSparseSteps; i++) to.values[i] = load_words(tile + i * kStepBytes + lane * 16);
-  asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];"
-               : "=r"(to.metadata.word[0]), "=r"(to.metadata.word[1])
-               : "l"(tile + kSparseMetadata + lane * 8));
-}
-__device__ __forceinline__ void load_weights(Dense& to, const std::uint8_t* tile, int lane) {
-#pragma unroll
-  for (int i = 0; i < 2 * Dense::kSteps; i++) to.values[i] = load_words(tile + i * kStepBytes + lane * 16);
-}
-
 __device__ __forceinline__ void load_pair(std::uint32_t& first, std::uint32_t& second, const std::uint8_t* from) {
   asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(first), "=r"(second) : "l"(from));
 }
 
+// A lane's weights of a tile's block, from memory. `own` is the lane's first word of the tile, which is stepped from block to
+// block: what is computed here is computed between products.
+__device__ __forceinline__ void load_weights(Sparse& to, const std::uint8_t* own, int lane) {
+#pragma unroll
+  for (int i = 0; i < kSparseSteps; i++) to.values[i] = load_words(own + i * kStepBytes);
+  load_pair(to.metadata.word[0], to.metadata.word[1], own - lane * 8 + kSparseMetadata);
+}
+__device__ __forceinline__ void load_weights(Dense& to, const std::uint8_t* own, int) {
+#pragma unroll
+  for (int i = 0; i < 2 * Dense::kSteps; i++) to.values[i] = load_words(own + i * kStepBytes);
+}
+
 // But for the metadata: see `load_metadata`.
 template <bool kSparse, int kBits, int kScales>
-__device__ __forceinline__ void load_weights(Integers<kSparse, kBits, kScales>& to, const std::uint8_t* tile, int lane) {
+__device__ __forceinline__ void load_weights(Integers<kSparse, kBits, kScales>& to, const std::uint8_t* own, int lane) {
   using Weights = Integers<kSparse, kBits, kScales>;
 #pragma unroll
   for (int i = 0; i < Weights::kWords / 4; i++) {
-    const Words4 four = load_words(tile + i * kStepBytes + lane * 16);
+    const Words4 four = load_words(own + i * kStepBytes);
 #pragma unroll
     for (int j = 0; j < 4; j++) to.words[4 * i + j] = four.word[j];
   }
-  const std::uint8_t* const of_rows = tile + Weights::kOrder.scale_offset() + lane / 4 * (4 * kScales);
+  const std::uint8_t* const of_rows = own - lane * 16 + lane / 4 * (4 * kScales) + Weights::kOrder.scale_offset();
   if constexpr (kScales == 2) {
     load_pair(to.scales[0][0], to.scales[1][0], of_rows);
   } else {
@@ -66,8 +65,8 @@ __device__ __forceinline__ void load_weights(Integers<kSparse, kBits, kScales>& 
 // way, of which the compiler knows for values only. Kept with the integers and copied, it was copied too early: products were
 // those of the next block's metadata (seen on an H200).
 template <class Weights>
-__device__ __forceinline__ void load_metadata(Sparse& to, const std::uint8_t* tile, int lane) {
-  load_pair(to.metadata.word[0], to.metadata.word[1], tile + Weights::kOrder.metadata() + lane * 8);
+__device__ __forceinline__ void load_metadata(Sparse& to, const std::uint8_t* own, int lane) {
+  load_pair(to.metadata.word[0], to.metadata.word[1], own - lane * 8 + Weights::kOrder.metadata());
 }
 template <class Weights>
 __device__ __forceinline__ void load_metadata(Dense&, const std::uint8_t*, int) {}
@@ -178,17 +177,21 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
     one(std::integral_constant<int, 0>{});
     if constexpr (kBlockStages == 2) one(std::integral_constant<int, 1>{});
   };
+  constexpr int kStep = kPanelTiles * kTileBytes;  // from a block to the next
+  const std::uint8_t* next = block_at(tile, 0) + lane * 16;
   const auto load = [&](Weights& to, int block) {
-    if (block < args.blocks) load_weights(to, block_at(tile, block), lane);
+    if (block < args.blocks) load_weights(to, next, lane);
+    next += kStep;
   };
   Weights first, second;
   load(first, 0);
   load(second, 1);
   if constexpr (Weights::kScaled) {
     std::conditional_t<Weights::kFormat.shuffled, Sparse, Dense> even, odd;
+    // `block` is the second before the one that is loaded next.
     const auto round = [&](auto& to, const Weights& from, int block) {
       round_weights(to, from);
-      if (block < args.blocks) load_metadata<Weights>(to, block_at(tile, block), lane);
+      if (block < args.blocks) load_metadata<Weights>(to, next - 2 * kStep, lane);
     };
     round(even, first, 0);
     load(first, 2);

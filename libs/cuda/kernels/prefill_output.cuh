@@ -31,12 +31,34 @@ __device__ __forceinline__ std::uint32_t gated(std::uint32_t gate, std::uint32_t
 
 constexpr int kConsumers = 256, kAtOnce = 8;  // what a thread loads before it waits
 
+// What a thread writes of a tile that lies in shared memory, rows of a token side by side: 16 bytes of every kStep-th token.
+template <int kValues>
+struct PrefillShare {
+  static constexpr int kChunks = kPrefillRows / kValues, kStep = kConsumers / kChunks;
+  int chunk, token;    // the first
+  int tokens;          // of the tile, or none where there are no such rows
+  std::size_t at, step;  // in the outputs: of the first, and to the next
+
+  __device__ __forceinline__ PrefillShare(const PrefillArguments& args, const PrefillPlace& place)
+      : chunk(threadIdx.x % kChunks), token((threadIdx.x - 128) / kChunks) {
+    const int row = place.cta_row + chunk * kValues;
+    tokens = row < place.segment_rows ? args.tokens - place.first_token : 0;
+    at = static_cast<std::size_t>(place.first_token + token) * args.out_rows + place.first_row + row;
+    step = static_cast<std::size_t>(kStep) * args.out_rows;
+  }
+  __device__ __forceinline__ bool has(int i) const { return token + i * kStep < tokens; }
+  __device__ __forceinline__ void advance() {
+    token += kAtOnce * kStep;
+    at += kAtOnce * step;
+  }
+};
+
 // Adds the sums to the residual stream. Turned through shared memory, which no product reads any more: rows of a token
 // side by side.
 template <int kTile>
 __device__ __forceinline__ void add_sums(const PrefillArguments& args, const PrefillPlace& place,
                                          const float (&sums)[kTile / 2], std::uint8_t* stages) {
-  constexpr int kRow = kPrefillRows + 4, kChunks = kPrefillRows / 4;  // banks differ
+  constexpr int kRow = kPrefillRows + 4;  // banks differ
   float* const staged = reinterpret_cast<float*>(stages);
   const int lane = threadIdx.x % kLanes;
   consumers_sync();
@@ -45,23 +67,18 @@ __device__ __forceinline__ void add_sums(const PrefillArguments& args, const Pre
     staged[(i / 4 * 8 + lane % 4 * 2 + i % 2) * kRow + place.own_row + lane / 4 + i / 2 % 2 * 8] = sums[i];
   }
   consumers_sync();
-  for (int first = threadIdx.x - 128; first < kTile * kChunks; first += kAtOnce * kConsumers) {
+#pragma unroll 1
+  for (PrefillShare<4> share(args, place); share.token < kTile; share.advance()) {
+    const auto at = [&](int i) { return reinterpret_cast<float4*>(args.added + share.at + i * share.step); };
+    const float* const from = staged + share.token * kRow + share.chunk * 4;
     float4 before[kAtOnce];
-    const auto at = [&](int i) -> float4* {
-      const int token = place.first_token + (first + i * kConsumers) / kChunks;
-      const int row = place.cta_row + (first + i * kConsumers) % kChunks * 4;
-      if (token >= args.tokens || row >= place.segment_rows) return nullptr;
-      return reinterpret_cast<float4*>(args.added + static_cast<std::size_t>(token) * args.out_rows + place.first_row + row);
-    };
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      if (const float4* from = at(i); from != nullptr) before[i] = __ldcg(from);
+      if (share.has(i)) before[i] = __ldcg(at(i));
     }
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const int chunk = first + i * kConsumers;
-      const float4 sum = *reinterpret_cast<const float4*>(staged + chunk / kChunks * kRow + chunk % kChunks * 4);
-      if (float4* to = at(i); to != nullptr) *to = add(before[i], sum);
+      if (share.has(i)) *at(i) = add(before[i], *reinterpret_cast<const float4*>(from + i * share.kStep * kRow));
     }
   }
 }
@@ -70,7 +87,7 @@ __device__ __forceinline__ void add_sums(const PrefillArguments& args, const Pre
 template <int kTile, bool kGated>
 __device__ __forceinline__ void store_sums(const PrefillArguments& args, const PrefillPlace& place,
                                            const float (&sums)[kTile / 2], const std::uint8_t* stages) {
-  constexpr int kRow = kPrefillRows * 2 + 16, kChunks = kPrefillRows / 8;  // bytes of a token's outputs; banks differ
+  constexpr int kRow = kPrefillRows * 2 + 16;  // bytes of a token's outputs; banks differ
   const int lane = threadIdx.x % kLanes;
   consumers_sync();
 #pragma unroll
@@ -88,29 +105,25 @@ __device__ __forceinline__ void store_sums(const PrefillArguments& args, const P
                  : "memory");
   }
   consumers_sync();
-  for (int first = threadIdx.x - 128; first < kTile * kChunks; first += kAtOnce * kConsumers) {
-    const auto at = [&](int i) -> uint4* {
-      const int token = place.first_token + (first + i * kConsumers) / kChunks;
-      const int row = place.cta_row + (first + i * kConsumers) % kChunks * 8;
-      if (token >= args.tokens || row >= place.segment_rows) return nullptr;
-      return reinterpret_cast<uint4*>(args.out + static_cast<std::size_t>(token) * args.out_rows + place.first_row + row);
-    };
+#pragma unroll 1
+  for (PrefillShare<8> share(args, place); share.token < kTile; share.advance()) {
+    const auto at = [&](int i) { return reinterpret_cast<uint4*>(args.out + share.at + i * share.step); };
+    const std::uint8_t* const from = stages + share.token * kRow + share.chunk * 16;
     uint4 gates[kAtOnce];
     if constexpr (kGated) {
 #pragma unroll
       for (int i = 0; i < kAtOnce; i++) {
-        if (const uint4* from = at(i); from != nullptr) gates[i] = __ldcg(from);
+        if (share.has(i)) gates[i] = __ldcg(at(i));
       }
     }
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const int chunk = first + i * kConsumers;
-      uint4 eight = *reinterpret_cast<const uint4*>(stages + chunk / kChunks * kRow + chunk % kChunks * 16);
+      uint4 eight = *reinterpret_cast<const uint4*>(from + i * share.kStep * kRow);
       if constexpr (kGated) {
         const uint4& gate = gates[i];
         eight = make_uint4(gated(gate.x, eight.x), gated(gate.y, eight.y), gated(gate.z, eight.z), gated(gate.w, eight.w));
       }
-      if (uint4* to = at(i); to != nullptr) *to = eight;
+      if (share.has(i)) *at(i) = eight;
     }
   }
 }
