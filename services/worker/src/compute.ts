@@ -272,14 +272,28 @@ function holdBlock(
   { block, pruned }: BlockTarget,
   signal: AbortSignal | undefined,
 ): Promise<Held<LoadedBlock>> {
-  const { description, runner, blocks } = open;
+  const { description, runner, blocks, prunedBlocks } = open;
   requireBlock(description, block);
-  if (pruned === undefined)
-    return blocks.hold(`dense:${block}`, () => runner.load(block, open.weights, signal));
+  const holdDense = (wanted: number) =>
+    blocks.hold(`dense:${wanted}`, () => runner.load(wanted, open.weights, signal));
+  if (pruned === undefined) {
+    if (prunedBlocks !== blocks) prunedBlocks.clear();
+    return holdDense(block);
+  }
   const { store, run } = pruned;
-  return blocks.hold(`pruned:${store}:${run}:${block}`, async () => {
+  return prunedBlocks.hold(`pruned:${store}:${run}:${block}`, async () => {
     const weights = storeWeights(await (await openStore(store)).openRun(run), description);
-    return runner.load(block, weights, signal);
+    const loaded = await runner.load(block, weights, signal);
+    const isThere = prunedBlocks !== blocks && block + 1 < description.blocks;
+    // What is wrong with it is told by whoever wants it.
+    if (isThere)
+      holdDense(block + 1).then(
+        ({ release }) => {
+          release();
+        },
+        () => undefined,
+      );
+    return loaded;
   });
 }
 

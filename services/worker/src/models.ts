@@ -27,6 +27,11 @@ export interface OpenModel {
   readonly runner: BlockRunner;
   /** It runs in the sessions of this model, and goes with it. */
   readonly blocks: Slot<LoadedBlock>;
+  /**
+   * The same for blocks with pruned weights: on a GPU the next dense block is read while one of these is run. Elsewhere it is the
+   * same slot, so that one block is held.
+   */
+  readonly prunedBlocks: Slot<LoadedBlock>;
   /** Opened for this model: what it keeps of the device's memory goes with the model. */
   readonly opened: OpenDevice;
 }
@@ -49,8 +54,9 @@ export interface ModelCacheOptions {
 }
 
 export function createModelCache(options: ModelCacheOptions): ModelCache {
-  const slot = createSlot<OpenModel>(({ checkpoint, blocks, runner, opened }) => {
+  const slot = createSlot<OpenModel>(({ checkpoint, blocks, prunedBlocks, runner, opened }) => {
     blocks.clear();
+    prunedBlocks.clear();
     void Promise.allSettled([runner.release().finally(() => opened.release()), checkpoint.close()]);
   });
   return {
@@ -74,9 +80,11 @@ async function openModel(
     const runner = isGraph(description)
       ? await createGraphRunner(description, await graphOf(checkpoint, signal), { threads })
       : await opened.runner(description, { seqlen, threads });
-    const blocks = createSlot<LoadedBlock>((block) => void block.release());
+    const slot = () => createSlot<LoadedBlock>((block) => void block.release());
+    const blocks = slot();
+    const prunedBlocks = opened.runsShards ? slot() : blocks;
     const weights = checkpointWeights(checkpoint);
-    return { checkpoint, description, weights, runner, blocks, opened };
+    return { checkpoint, description, weights, runner, blocks, prunedBlocks, opened };
   } catch (error) {
     await Promise.allSettled([opened?.release(), checkpoint.close()]);
     throw error;

@@ -63,8 +63,10 @@ export async function gpuMemory(
     await loaded.show!(states, new Map(taps.map(({ name }, i) => [name, fold(i)])));
     for (const each of folds.flat()) each.release();
     for (const memory of dense) gpu.release(memory);
+    // The next block is read while this one is run.
+    const next = await runner.load(block, weightsOf(description, block));
     await loaded.advanceRounded!(states);
-    await loaded.release();
+    await Promise.all([loaded.release(), next.release()]);
   }
   await runner.release();
   return CONTEXT_BYTES + peak();

@@ -24,6 +24,7 @@ async function outcome(): Promise<string> {
     const folds = taps.flatMap(({ channels }) => statistics.map((each) => each.onDevice!(gpu, channels)));
     await block.show!(states, new Map(taps.map(({ name }) => [name, () => undefined])));
     for (const fold of folds) fold.release();
+    await runner.load(0, memoryWeights(tensors));
     await block.advanceRounded!(states);
     return 'done';
   } catch (error) {
