@@ -42,6 +42,10 @@ auto with_weights(Encoding encoding, const Of& of) {
   switch (encoding) {
     case Encoding::kSparse:
       return of(Sparse{});
+#ifdef ESPARSE_HARNESS_BF16
+    default:
+      return of(Dense{});
+#else
     case Encoding::kDense:
       return of(Dense{});
     case Encoding::kSparseInt8:
@@ -54,6 +58,7 @@ auto with_weights(Encoding encoding, const Of& of) {
       return of(DenseInt8{});
     default:
       return of(DenseInt4{});
+#endif
   }
 }
 

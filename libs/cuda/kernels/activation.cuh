@@ -25,11 +25,14 @@ __device__ __forceinline__ float activation_of(float x) {
 // then up's.
 __global__ void __launch_bounds__(kSwigluThreads) swiglu(const Planes gate_up, std::uint8_t* fragments, int inputs) {
   release_dependents();
+  begin_timeline(fragments);
   const int input = 2 * (blockIdx.x * kSwigluThreads + threadIdx.x), token = blockIdx.y;
   wait_for_producers();
+  stamp(Moment::kReleased);
   if (input >= inputs) return;
   const float2 gate = gate_up.sum<float2>(token, input), up = gate_up.sum<float2>(token, inputs + input);
   write_pair(token_place(fragments, inputs, token, gate_up.tokens), input, swiglu_of(gate.x, up.x), swiglu_of(gate.y, up.y));
+  end_timeline();
 }
 
 // The same with biases, other activations, and without a gate. Rows of `sums`, and of `bias`: those of gate, or of the only

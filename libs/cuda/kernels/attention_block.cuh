@@ -98,27 +98,30 @@ __device__ __forceinline__ void score_block(const AttentionShared<kDims>& shared
   for (int i = 0; i < 4; i++) scores[i] = sums[i / 2][i % 2] + sums[i / 2][2 + i % 2];
 }
 
-// What a warp gives: outputs relative to the greatest score of query `row`, and the lane's part of its weights' sum.
-template <int kDims>
-struct WarpSums {
-  static constexpr int kTiles = kDims / 16;
-  // Tile 4 half + pair: dims 64 half + 8 row + 2 pair (0, 1) and the next (2, 3) of queries 2 quad and 2 quad + 1.
-  float outputs[kTiles][4];
-  float maximum = -INFINITY, sum = 0;
+// What a warp makes of scores: weights relative to the greatest of query `row`, as hi and lo parts, and the lane's part of
+// their sum.
+struct WarpWeights {
+  Split first, second;  // of keys 2 quad and 2 quad + 1, and of those eight further
+  float maximum, sum;
 
-  __device__ __forceinline__ void weigh(float (&scores)[4], const ValueBlock<kDims>& values) {
+  __device__ __forceinline__ explicit WarpWeights(float (&scores)[4]) {
     maximum = fmaxf(fmaxf(scores[0], scores[1]), fmaxf(scores[2], scores[3]));
     maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 1));
     maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, 2));
 #pragma unroll
     for (int i = 0; i < 4; i++) scores[i] = power_of_2(scores[i] - maximum);
     sum = (scores[0] + scores[1]) + (scores[2] + scores[3]);
-    const Split first = split(scores[0], scores[1]), second = split(scores[2], scores[3]);
+    first = split(scores[0], scores[1]);
+    second = split(scores[2], scores[3]);
+  }
+  // Outputs of 64 dims. Tile t: dims 64 half + 8 row + 2 t (0, 1) and the next (2, 3) of queries 2 quad and 2 quad + 1.
+  template <int kDims>
+  __device__ __forceinline__ void weigh(const ValueBlock<kDims>& values, int half, float (&outputs)[4][4]) const {
 #pragma unroll
-    for (int tile = 0; tile < kTiles; tile++) {
+    for (int tile = 0; tile < 4; tile++) {
       std::uint32_t of[4];
 #pragma unroll
-      for (int i = 0; i < 4; i++) of[i] = word_of(values.words[i][tile / 4], tile % 4);
+      for (int i = 0; i < 4; i++) of[i] = word_of(values.words[i][half], tile);
       const Words4 a{{__byte_perm(of[0], of[1], 0x5410), __byte_perm(of[0], of[1], 0x7632),
                       __byte_perm(of[2], of[3], 0x5410), __byte_perm(of[2], of[3], 0x7632)}};
       multiply_dense_first(outputs[tile], a, first.hi, second.hi);

@@ -1,11 +1,12 @@
 // Attention of one new position a sequence over a paged bf16 key-value cache, in f32.
 //
-// A CTA takes splits of a sequence, 64 positions each, of one key-value head, for the query heads that share it; the CTA of
+// A CTA takes splits of a sequence, 128 positions each, of one key-value head, for the query heads that share it; the CTA of
 // the head that ends last adds the splits up, in their order, and writes the activations of the linear o. However many CTAs
 // share the splits, a sequence's bits depend on its own length only. The CTA that has the new position puts its key and value,
 // rotated and rounded, into the cache.
 #pragma once
 #include "attention_block.cuh"
+#include "attention_merge.cuh"
 #include "attention_new.cuh"
 
 namespace esparse {
@@ -62,55 +63,38 @@ __device__ __forceinline__ void prepare_head(const AttentionArguments& args, con
   }
 }
 
+// The greatest score and the sum of the weights of each warp of a query.
+template <int kDims>
+__device__ __forceinline__ float2* weights_of(AttentionShared<kDims>& shared, int query) {
+  return reinterpret_cast<float2*>(shared.weights[query]);
+}
+
 // What a warp gives, to shared memory.
 template <int kDims>
-__device__ __forceinline__ void leave_warp(WarpSums<kDims>& of, int queries, AttentionShared<kDims>& shared,
-                                           float* outputs) {
+__device__ __forceinline__ void leave_warp(WarpWeights& weights, const ValueBlock<kDims>& values, int queries,
+                                           AttentionShared<kDims>& shared, float* outputs) {
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
-  of.sum += __shfl_xor_sync(~0u, of.sum, 1);
-  of.sum += __shfl_xor_sync(~0u, of.sum, 2);
-  if (lane % 4 == 0) {
-    shared.maxima[lane / 4][warp] = of.maximum;
-    shared.sums[lane / 4][warp] = of.sum;
-  }
+  weights.sum += __shfl_xor_sync(~0u, weights.sum, 1);
+  weights.sum += __shfl_xor_sync(~0u, weights.sum, 2);
+  if (lane % 4 == 0) weights_of<kDims>(shared, lane / 4)[warp] = make_float2(weights.maximum, weights.sum);
 #pragma unroll
-  for (int odd = 0; odd < 2; odd++) {
-    const int query = lane % 4 * 2 + odd;
-    if (query >= queries) continue;
-    float* const row = outputs + (warp * queries + query) * output_stride(kDims) + lane / 4 * 8;
+  for (int half = 0; half < ValueBlock<kDims>::kHalves; half++) {
+    float of[4][4];
+    weights.weigh(values, half, of);
 #pragma unroll
-    for (int two = 0; two < WarpSums<kDims>::kTiles; two += 2) {
-      *reinterpret_cast<float4*>(row + two / 4 * 64 + two % 4 * 2) =
-          make_float4(of.outputs[two][odd], of.outputs[two][2 + odd], of.outputs[two + 1][odd], of.outputs[two + 1][2 + odd]);
+    for (int odd = 0; odd < 2; odd++) {
+      const int query = lane % 4 * 2 + odd;
+      if (query >= queries) continue;
+      float* const row = outputs + (warp * queries + query) * output_stride(kDims) + 64 * half + lane / 4 * 8;
+      *reinterpret_cast<float4*>(row) = make_float4(of[0][odd], of[0][2 + odd], of[1][odd], of[1][2 + odd]);
+      *reinterpret_cast<float4*>(row + 4) = make_float4(of[2][odd], of[2][2 + odd], of[3][odd], of[3][2 + odd]);
     }
   }
 }
 
-// The factors by which the warps' outputs are added up, and the sum of all weights. By kQueriesAtOnce x kAttentionWarps
-// threads.
+// Four outputs beside each other of a query are a thread's, or several times that.
 template <int kDims>
-__device__ __forceinline__ void weigh_warps(AttentionShared<kDims>& shared) {
-  const int query = threadIdx.x / kAttentionWarps, warp = threadIdx.x % kAttentionWarps;
-  const float own = shared.maxima[query][warp];
-  float maximum = own;
-#pragma unroll
-  for (int distance = kAttentionWarps / 2; distance > 0; distance /= 2) {
-    maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, distance));
-  }
-  const float factor = power_of_2(own - maximum);  // 0 for a warp without keys
-  float sum = shared.sums[query][warp] * factor;
-#pragma unroll
-  for (int distance = kAttentionWarps / 2; distance > 0; distance /= 2) sum += __shfl_xor_sync(~0u, sum, distance);
-  shared.factors[query][warp] = factor;
-  if (warp == 0) {
-    shared.maximum[query] = maximum;
-    shared.sum[query] = sum;
-  }
-}
-
-// Four outputs beside each other of a query are a thread's, or twice that.
-template <int kDims>
-constexpr int kOutputsOfThread = kQueriesAtOnce * kDims / (4 * kAttentionThreads);
+constexpr int kOutputsOfThread = (kQueriesAtOnce * kDims + 4 * kAttentionThreads - 1) / (4 * kAttentionThreads);
 struct OutputOf {
   int query, dim;
 };
@@ -120,98 +104,64 @@ __device__ __forceinline__ OutputOf output_of(int i) {
   return {output / kDims, output % kDims};
 }
 
-// to += factor * from, where the factor is not 0: else `from` may be anything.
-__device__ __forceinline__ void add_weighted(float4& to, float factor, const float4& from) {
-  const bool used = factor != 0;
-  to.x = used ? fmaf(factor, from.x, to.x) : to.x;
-  to.y = used ? fmaf(factor, from.y, to.y) : to.y;
-  to.z = used ? fmaf(factor, from.z, to.z) : to.z;
-  to.w = used ? fmaf(factor, from.w, to.w) : to.w;
-}
-
 // What all warps have of a split, added up.
 template <int kDims>
-__device__ __forceinline__ float4 sum_of_warps(const AttentionShared<kDims>& shared, const float* outputs, int queries,
-                                               const OutputOf& of) {
-  float4 sum{};
+__device__ __forceinline__ Attended sum_of_warps(AttentionShared<kDims>& shared, const float* outputs, int queries,
+                                                 const OutputOf& of) {
+  Attended sum;
 #pragma unroll
-  for (int w = 0; w < kAttentionWarps; w++) {
-    const float* const at = outputs + (w * queries + of.query) * output_stride(kDims) + of.dim;
-    add_weighted(sum, shared.factors[of.query][w], *reinterpret_cast<const float4*>(at));
+  for (int first = 0; first < kAttentionWarps; first += kMergedAtOnce) {
+    float4 parts[kMergedAtOnce];
+#pragma unroll
+    for (int i = 0; i < kMergedAtOnce; i++) {
+      parts[i] = *reinterpret_cast<const float4*>(outputs + ((first + i) * queries + of.query) * output_stride(kDims) + of.dim);
+    }
+    add_parts(sum, weights_of<kDims>(shared, of.query) + first, parts);
   }
   return sum;
 }
 
-// Adds a head's splits up, in their order, up to kMergedAtOnce at a time, and writes the activations. By all threads.
+// The number of a query's split among those of all queries.
+__device__ __forceinline__ unsigned part_of(const AttentionArguments& args, int head, int split) {
+  return (blockIdx.z * args.heads + head) * attention_splits(args.max_pages) + split;
+}
+
+// Adds a head's splits up, in their order, and writes the activations. By all threads.
 template <int kDims>
-__device__ __forceinline__ void merge_splits(const AttentionArguments& args, int first_head, int queries, int first, int end,
-                                             AttentionShared<kDims>& shared) {
-  constexpr int kAtOnce = 8;
-  const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
-  // Where what the first split gave of a query stands.
-  const auto part_of = [&](int query) {
-    return (static_cast<std::size_t>(blockIdx.z) * args.heads + first_head + query) * attention_splits(args.max_pages);
-  };
-  float4 sums[kOutputsOfThread<kDims>] = {};
-  if (threadIdx.x < kQueriesAtOnce) {
-    shared.maximum[threadIdx.x] = -INFINITY;
-    shared.total[threadIdx.x] = 0;
-  }
-  for (int from = first; from < end; from += kMergedAtOnce) {
-    const int count = min(kMergedAtOnce, end - from);
-    __syncthreads();
-    for (int query = warp; query < queries; query += kAttentionWarps) {
-      const float2 of = lane < count ? __ldcg(args.weights + part_of(query) + from + lane) : make_float2(-INFINITY, 0);
-      const float before = shared.maximum[query];
-      float maximum = fmaxf(before, of.x);
-#pragma unroll
-      for (int distance = kLanes / 2; distance > 0; distance /= 2) {
-        maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, distance));
-      }
-      const float factor = power_of_2(of.x - maximum), kept = power_of_2(before - maximum);  // 0 at first
-      const float sum = sum_of_lanes(factor * of.y);
-      shared.weights[query][lane] = factor;
-      __syncwarp();
-      if (lane == 0) {
-        shared.maximum[query] = maximum;
-        shared.kept[query] = kept;
-        shared.total[query] = fmaf(shared.total[query], kept, sum);
-      }
-    }
-    __syncthreads();
-#pragma unroll
-    for (int i = 0; i < kOutputsOfThread<kDims>; i++) {
-      const OutputOf of = output_of<kDims>(i);
-      if (of.query >= queries) break;
-      const float kept = shared.kept[of.query];
-      float4& sum = sums[i];
-      sum = make_float4(sum.x * kept, sum.y * kept, sum.z * kept, sum.w * kept);
-      const float* const at = args.outputs + (part_of(of.query) + from) * kDims + of.dim;
-#pragma unroll 1
-      for (int split = 0; split < count; split += kAtOnce) {
-        float4 some[kAtOnce];  // their loads do not wait for each other
-#pragma unroll
-        for (int s = 0; s < kAtOnce; s++) {
-          some[s] = split + s < count ? __ldcg(reinterpret_cast<const float4*>(at + (split + s) * kDims)) : float4{};
-        }
-#pragma unroll
-        for (int s = 0; s < kAtOnce; s++) add_weighted(sum, shared.weights[of.query][split + s], some[s]);
-      }
-    }
-  }
+__device__ __forceinline__ void merge_splits(const AttentionArguments& args, int first_head, int queries,
+                                             const SplitRange& splits) {
   const TokenPlace to = token_place(args.fragments, args.inputs, blockIdx.z, gridDim.z);
+  Attended sums[kOutputsOfThread<kDims>];
+  uint2 places[kOutputsOfThread<kDims>];
 #pragma unroll
   for (int i = 0; i < kOutputsOfThread<kDims>; i++) {
     const OutputOf of = output_of<kDims>(i);
     if (of.query >= queries) break;
-    float total = shared.total[of.query];
-    if (args.sinks != nullptr) total += power_of_2(args.sinks[first_head + of.query] - shared.maximum[of.query]);
-    const float whole = 1 / total;
-    const auto* const places = args.inverse + (first_head + of.query) * kDims + of.dim;
-    write_activation(to, places[0], sums[i].x * whole);
-    write_activation(to, places[1], sums[i].y * whole);
-    write_activation(to, places[2], sums[i].z * whole);
-    write_activation(to, places[3], sums[i].w * whole);
+    places[i] = __ldg(reinterpret_cast<const uint2*>(args.inverse + (first_head + of.query) * kDims + of.dim));
+#pragma unroll 1
+    for (int split = splits.first; split < splits.end; split += 2 * kMergedAtOnce) {
+      LoadedSplits some[2];
+#pragma unroll
+      for (int s = 0; s < 2; s++) {
+        const int first = split + s * kMergedAtOnce;
+        const unsigned part = part_of(args, first_head + of.query, first);
+        some[s].load(args.weights + part, args.outputs + static_cast<std::size_t>(part) * kDims + of.dim, kDims,
+                     splits.end - first);
+      }
+#pragma unroll
+      for (int s = 0; s < 2; s++) add_parts(sums[i], some[s].weights, some[s].outputs);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < kOutputsOfThread<kDims>; i++) {
+    const OutputOf of = output_of<kDims>(i);
+    if (of.query >= queries) break;
+    const int head = first_head + of.query;
+    const float whole = whole_of(sums[i], args.sinks == nullptr ? nullptr : args.sinks + head);
+    write_activation(to, places[i].x & 0xffff, sums[i].outputs.x * whole);
+    write_activation(to, places[i].x >> 16, sums[i].outputs.y * whole);
+    write_activation(to, places[i].y & 0xffff, sums[i].outputs.z * whole);
+    write_activation(to, places[i].y >> 16, sums[i].outputs.w * whole);
   }
 }
 
@@ -227,6 +177,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims)) att
   HeadOf of{static_cast<int>(blockIdx.z),   kv_head, kv_head * of_head + first_query,
             min(kQueriesAtOnce, of_head - first_query), 0,       first_query == 0};
   release_dependents();
+  begin_timeline(args.keys);
   const auto page_of = [&](int split) {
     return args.page_table[static_cast<int>(blockIdx.z) * args.max_pages + min((split * kSplitPositions + warp * kKeyBlock) / kPagePositions, args.max_pages - 1)];
   };
@@ -242,10 +193,10 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims)) att
     }
     return;
   }
-  const int begin = first_of_window(args, of.position), first_split = begin / kSplitPositions;
-  const int end_split = of.position / kSplitPositions + 1;
-  if (first_split > 0) page = page_of(split += first_split);
-  if (split >= end_split) return;
+  const int begin = first_of_window(args, of.position);
+  const SplitRange splits = splits_of(of.position, args.window);
+  if (splits.first > 0) page = page_of(split += splits.first);
+  if (split >= splits.end) return;
 
   // Known before the wait: the cache, but for the new position, and the places of the activations.
   const auto older = [&](int split) { return of.position - split * kSplitPositions - warp * kKeyBlock; };
@@ -262,14 +213,13 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims)) att
     keys.load(args.keys + row_of(page), lane);
     values.load(args.values + row_of(page), lane);
   }
+  stamp(Moment::kRequested);
   wait_for_producers();
-  prepare_head<kDims>(args, of, (end_split - 1 - first_split) % ctas == static_cast<int>(blockIdx.x), shared);
+  stamp(Moment::kReleased);
+  prepare_head<kDims>(args, of, (splits.count() - 1) % ctas == static_cast<int>(blockIdx.x), shared);
   __syncthreads();
+  stamp(Moment::kReady);
 
-  // Where what a split gives of a query stands.
-  const auto part_of = [&](int query) {
-    return (static_cast<std::size_t>(blockIdx.z) * args.heads + of.first_head + query) * attention_splits(args.max_pages);
-  };
 #pragma unroll 1
   for (;;) {
     if (there(split)) {
@@ -284,53 +234,58 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims)) att
         const int after = ValueBlock<kDims>::key_of(i, lane) - older(split);  // the new position
         if (after > 0 || (args.window > 0 && after <= -args.window)) scores[i] = -INFINITY;
       }
-      WarpSums<kDims> sums;
-      sums.weigh(scores, values);
-      leave_warp<kDims>(sums, of.queries, shared, outputs);
+      WarpWeights weights(scores);
+      leave_warp<kDims>(weights, values, of.queries, shared, outputs);
     } else if (lane % 4 == 0) {
-      shared.maxima[lane / 4][warp] = -INFINITY;
-      shared.sums[lane / 4][warp] = 0;
+      weights_of<kDims>(shared, lane / 4)[warp] = make_float2(-INFINITY, 0);
     }
     // The next split's take the registers of this one's.
     const int next = split + ctas;
-    const bool more = next < end_split;
+    const bool more = next < splits.end;
     if (more && there(next)) {
       page = page_of(next);
       keys.load(args.keys + row_of(page), lane);
       values.load(args.values + row_of(page), lane);
+    } else {  // else what they were would be kept until then
+      keys = {};
+      values = {};
     }
-    __syncthreads();
-    if (thread < kQueriesAtOnce * kAttentionWarps) weigh_warps<kDims>(shared);
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < kOutputsOfThread<kDims>; i++) {
       const OutputOf to = output_of<kDims>(i);
       if (to.query >= of.queries) break;
-      const std::size_t part = part_of(to.query) + split;
-      *reinterpret_cast<float4*>(args.outputs + part * kDims + to.dim) =
-          sum_of_warps<kDims>(shared, outputs, of.queries, to);
-      if (to.dim == 0) args.weights[part] = make_float2(shared.maximum[to.query], shared.sum[to.query]);
+      const Attended sum = sum_of_warps<kDims>(shared, outputs, of.queries, to);
+      const unsigned part = part_of(args, of.first_head + to.query, split);
+      *reinterpret_cast<float4*>(args.outputs + static_cast<std::size_t>(part) * kDims + to.dim) = sum.outputs;
+      if (to.dim == 0) args.weights[part] = make_float2(sum.maximum, sum.total);
     }
     if (!more) break;
     split = next;
     __syncthreads();
   }
 
+  stamp(Moment::kSummed);
   // The CTA that ends last has what all of them gave, and adds it up; which one that is makes no difference.
-  const int sharing = min(ctas, end_split - first_split);
-  if (sharing > 1) __threadfence();
+  const int sharing = min(ctas, splits.count());
   __syncthreads();
   if (sharing > 1) {
     if (thread == 0) {
+      __threadfence();
       std::uint32_t* const arrived = args.arrived + blockIdx.z * gridDim.y + blockIdx.y;
       shared.last = atomicAdd(arrived, 1u) + 1 == static_cast<std::uint32_t>(sharing);
       if (shared.last) *arrived = 0;
+      __threadfence();
     }
     __syncthreads();
-    if (!shared.last) return;
-    __threadfence();
+    if (!shared.last) {
+      end_timeline();
+      return;
+    }
   }
-  merge_splits<kDims>(args, of.first_head, of.queries, first_split, end_split, shared);
+  stamp(Moment::kMerging);
+  merge_splits<kDims>(args, of.first_head, of.queries, splits);
+  end_timeline();
 }
 
 using AttentionKernel = void (*)(AttentionArguments);

@@ -1,32 +1,29 @@
 // How attention of decoding shares its work out, and what a CTA of it keeps in shared memory. Plain C++, for the host too.
 //
-// A sequence's positions are cut into splits of 64, a page, of which each warp of a CTA takes a block of 16. All of it follows from
-// a sequence's own length, so its bits do too.
+// A sequence's positions are cut into splits of 128, two pages, of which each warp of a CTA takes a block of 16. All of it follows
+// from a sequence's own length, so its bits do too.
 #pragma once
 #include "layout.h"
 
 namespace esparse {
 
 constexpr int kPagePositions = 64, kKeyBlock = 16;
-constexpr int kAttentionWarps = 4, kAttentionThreads = kAttentionWarps * kLanes;
+constexpr int kAttentionWarps = 8, kAttentionThreads = kAttentionWarps * kLanes;
 // CTAs of an SM, by what a warp has in registers: of heads of 256 channels twice as much.
-ESPARSE_BOTH constexpr int attention_share(int dims) { return dims <= 128 ? 3 : 2; }
+ESPARSE_BOTH constexpr int attention_share(int dims) { return dims <= 128 ? 2 : 1; }
 constexpr int kSplitPositions = kAttentionWarps * kKeyBlock, kSplitPages = kSplitPositions / kPagePositions;
 // Query heads of a CTA, the columns of an mma: more of them that share a key head are several CTAs'.
 constexpr int kQueriesAtOnce = 8;
 
-constexpr int kMergedAtOnce = kLanes;
+// Warps, and splits, that are added up at once.
+constexpr int kMergedAtOnce = 4;
 
 template <int kDims>
 struct AttentionShared {
   // The query heads as hi and lo parts; rows so long that those of two queries stand in different banks.
   alignas(16) std::uint16_t queries[2][kQueriesAtOnce][kDims + 32];
   alignas(16) std::uint16_t key[kDims], value[kDims];  // of the new position
-  alignas(16) float factors[kQueriesAtOnce][kAttentionWarps];
-  float maxima[kQueriesAtOnce][kAttentionWarps], sums[kQueriesAtOnce][kAttentionWarps];
-  float maximum[kQueriesAtOnce], sum[kQueriesAtOnce];
-  // Of splits that are added up: some of them at a time.
-  float weights[kQueriesAtOnce][kMergedAtOnce], kept[kQueriesAtOnce], total[kQueriesAtOnce];
+  alignas(16) std::uint64_t weights[kQueriesAtOnce][kAttentionWarps];  // float2: the greatest score and the sum of a warp's
   bool last;  // of the head's CTAs to end
 };
 

@@ -106,6 +106,7 @@ __device__ __forceinline__ void multiply_sparse_integers(std::uint32_t (&sums)[4
 #include "hopper.cuh"
 #endif
 #endif
+#include "timeline.cuh"
 
 namespace esparse {
 

@@ -2,7 +2,8 @@
 //
 // Reading W is all that takes time. Each of a CTA's eight warps streams its slice of the inputs of one panel after
 // another through a ring of its own, filled by bulk copies that begin before the kernel may read its activations; so
-// the memory is busy while the kernel before ends, and the main loop has no barrier of the CTA.
+// the memory is busy while the kernel before ends, and the main loop has no barrier of the CTA. But few of them
+// (`LinearPlan::ahead`): all that the kernels before still read, and the activations, would wait behind them.
 //
 // Grid (CTAs, planes, groups of tokens). A CTA belongs to one segment (q, k or v, say: rows with weights and activations of their own)
 // and one plane of the inputs; `kWarps` of its warps share a panel, and add up their sums through shared memory.
@@ -51,6 +52,7 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, group = warp / kWarps;
   const InputSlice slice = input_slice<kWarps>(args.blocks, blockIdx.y, warp);
   const LinearPlan& plan = args.plan;
+  begin_timeline(args.segments[0].weights);
 
   int s = 0;
   while (s + 1 < args.segment_count && static_cast<int>(blockIdx.x) >= args.segments[s + 1].first_cta) s++;
@@ -82,16 +84,26 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
     barrier_init_fence();
   }
   __syncwarp();
+  int asked = 0;  // stages
 #pragma unroll 1
-  for (int i = 0; i < depth; i++) stream.request(i, lane);
+  for (; asked < plan.ahead; asked++) {
+    if (asked >= plan.pace && stream.left > 0) barrier_wait(stream.barriers + (asked - plan.pace) * 8, 0);
+    stream.request(asked, lane);
+  }
+  const auto ask_for_rest = [&] {
+#pragma unroll 1
+    for (; asked < plan.depth; asked++) stream.request(asked, lane);
+  };
+  stamp(Moment::kRequested);
 
   std::uint8_t* const sets = shared + plan.activations;
   if constexpr (kInput == Input::kNormed) {
     norm_activations<Weights, kTokens, kSets>(args, args.activations + s, sources, slice, sets,
-                                              reinterpret_cast<float*>(shared + plan.row));
+                                              reinterpret_cast<float*>(shared + plan.row), ask_for_rest);
   } else {
-    fetch_activations<Weights, kTokens, kWarps, kSets>(args, args.activations + s, slice, sets, arrived);
+    fetch_activations<Weights, kTokens, kWarps, kSets>(args, args.activations + s, slice, sets, arrived, ask_for_rest);
   }
+  stamp(Moment::kReady);
 
   constexpr int kBlock = kBlockActivations<Weights, kTokens>;
   std::uint8_t* const own = sets + (slice.first - slice.plane_first) * kBlock;
@@ -130,10 +142,12 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
       }
     }
 
+    stamp(Moment::kSummed);
     float* const parts =
         reinterpret_cast<float*>(shared + plan.partials) + round % 2 * (kLinearWarps * kPanelRows * kTokens);
     finish_round<kTokens, kWarps, kOutput>(args, segment, panel, panel - group, sums, parts);
   }
+  end_timeline();
 }
 
 template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>

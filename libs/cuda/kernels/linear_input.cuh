@@ -44,13 +44,16 @@ __device__ __forceinline__ int group_of() {
 // long as they are few.
 constexpr int kLoadedSliceBytes = 4096;
 
-__device__ __forceinline__ void load_slice(std::uint8_t* to, const std::uint8_t* from, int bytes, int lane) {
+template <class Asked>
+__device__ __forceinline__ void load_slice(std::uint8_t* to, const std::uint8_t* from, int bytes, int lane,
+                                           const Asked& asked) {
   constexpr int kLoads = kLoadedSliceBytes / 16 / kLanes;
   uint4 loaded[kLoads];
 #pragma unroll
   for (int i = 0; i < kLoads; i++) {
     if ((i * kLanes + lane) * 16 < bytes) loaded[i] = __ldcg(reinterpret_cast<const uint4*>(from) + i * kLanes + lane);
   }
+  asked();
 #pragma unroll
   for (int i = 0; i < kLoads; i++) {
     if ((i * kLanes + lane) * 16 < bytes) reinterpret_cast<uint4*>(to)[i * kLanes + lane] = loaded[i];
@@ -67,21 +70,24 @@ __device__ __forceinline__ void request_eighth(std::uint8_t* to, const std::uint
   copies_asked_for(arrived);
 }
 
-// The activations that a kernel before this one wrote, to `sets`; waits for it. `arrived` counts kSets copies a warp.
-template <class Weights, int kTokens, int kWarps, int kSets>
+// The activations that a kernel before this one wrote, to `sets`; waits for it. `arrived` counts kSets copies a warp; calls
+// `asked` when the activations are asked for.
+template <class Weights, int kTokens, int kWarps, int kSets, class Asked>
 __device__ __forceinline__ void fetch_activations(const LinearArguments& args, const LinearActivations* from,
-                                                  const InputSlice& slice, std::uint8_t* sets, std::uint32_t arrived) {
+                                                  const InputSlice& slice, std::uint8_t* sets, std::uint32_t arrived,
+                                                  const Asked& asked) {
   constexpr int kBlock = kBlockActivations<Weights, kTokens>;
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, set_bytes = args.plan.set_bytes;
   const std::size_t first_block = group_of<kTokens>() * args.blocks;  // of the group's activations
   __syncthreads();
   wait_for_producers();
+  stamp(Moment::kReleased);
   // All warps in the same way: by the longest slice.
   if (kWarps == kSlices && (slice.plane_blocks + kSlices - 1) / kSlices * kBlock <= kLoadedSliceBytes) {
 #pragma unroll
     for (int set = 0; set < kSets; set++) {
       load_slice(sets + set * set_bytes + (slice.first - slice.plane_first) * kBlock,
-                 from[set].fragments + (first_block + slice.first) * kBlock, slice.blocks * kBlock, lane);
+                 from[set].fragments + (first_block + slice.first) * kBlock, slice.blocks * kBlock, lane, asked);
     }
     __syncwarp();
     return;
@@ -92,6 +98,7 @@ __device__ __forceinline__ void fetch_activations(const LinearArguments& args, c
                      slice.plane_blocks * kBlock, warp, arrived);
     }
   }
+  asked();
   barrier_wait(arrived, 0);
 }
 
@@ -119,18 +126,20 @@ struct NormSources {
   }
 };
 
-// The norm of the residual stream, each warp its own slice of it, to `sets`; waits for the kernel before.
-template <class Weights, int kTokens, int kSets>
+// The norm of the residual stream, each warp its own slice of it, to `sets`; waits for the kernel before, and calls `asked` when
+// the stream is asked for.
+template <class Weights, int kTokens, int kSets, class Asked>
 __device__ __forceinline__ void norm_activations(const LinearArguments& args, const LinearActivations* from,
                                                  const NormSources<Weights, kSets>& sources, const InputSlice& slice,
-                                                 std::uint8_t* sets, float* row) {
+                                                 std::uint8_t* sets, float* row, const Asked& asked) {
   using Sources = NormSources<Weights, kSets>;
   const int lane = threadIdx.x % kLanes, chunks = slice.blocks * Sources::kBlockChunks;
   std::uint8_t* const own = sets + slice.first * kBlockActivations<Weights, kTokens>;
   float* const squares = row + args.norm.channels;
   wait_for_producers();
+  stamp(Moment::kReleased);
   for (int token = 0; token < kTokens; token++) {
-    const float scale = normalise<kLinearThreads>(args.norm, token, blockIdx.x == 0, row, squares);
+    const float scale = normalise<kLinearThreads>(args.norm, token, blockIdx.x == 0, row, squares, asked);
 #pragma unroll
     for (int set = 0; set < kSets; set++) {
       const auto write = [&](int chunk, const uint4& sources) {
@@ -148,6 +157,7 @@ __device__ __forceinline__ void norm_activations(const LinearArguments& args, co
     }
     if (token + 1 < kTokens) __syncthreads();
   }
+  asked();  // by a warp that has no part of the stream
   __syncwarp();
 }
 

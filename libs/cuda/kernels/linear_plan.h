@@ -72,7 +72,8 @@ struct LinearPlan {
   int rounds;                   // panels that a group of warps takes one after the other, the same for all CTAs
   int first_cta[kMaxSegments];  // of each segment
   int ctas;                     // in each plane
-  int depth;                    // stages of each warp's ring
+  int depth;                    // stages of each warp's ring, and of those,
+  int ahead, pace;              // how many it asks for before its activations, no more than `pace` at once
   // Shared memory, in bytes from its beginning: rings, barriers, sets of activations, partial sums, the row to norm
   // and its squares.
   int barriers, activations, set_bytes, partials, row, shared;
@@ -132,6 +133,18 @@ inline void share_panels(LinearPlan& plan, const LinearProblem& problem, int gro
   }
 }
 
+// How much of its weights a CTA asks for before its activations. What is asked for then stands in the memory's queue before
+// these, and before what kernels that are not done yet read: 184 KB of each SM delayed them by up to 6 us. So it is as little at
+// once as keeps the memory busy; and nothing where a linear norms and is so large that its CTAs begin when the kernel before
+// is done; nor where kernels do not begin before that (before Hopper).
+inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_bytes, int stages) {
+  constexpr int kPaceBytes = 40 << 10, kManyStages = 16;
+  const auto stages_of = [&](int bytes) { return std::max(1, (bytes + stage_bytes / 2) / stage_bytes); };
+  const bool late = problem.shared < kSharedOfCta || (problem.normed && stages > kManyStages);
+  plan.pace = stages_of(kPaceBytes);
+  plan.ahead = late ? 0 : std::min(plan.depth, stages_of((problem.normed ? 1 : problem.tokens == 1 ? 3 : 2) * kPaceBytes));
+}
+
 constexpr int aligned_shared(int bytes) { return (bytes + 127) / 128 * 128; }
 
 // Tokens of a CTA of `linear_wide`, and how many CTAs share those of a step. Of the memory before Hopper, blocks of 64 tokens
@@ -187,6 +200,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   const int room = (shared + 1024) / tuning.share - 1024 - sets * plan.set_bytes - partials - row - 512;
   plan.depth = std::min({std::min(tuning.ring_bytes, room) / stage, plan.rounds * ((slice + in_stage - 1) / in_stage), 32});
   if (plan.depth < 1) throw std::invalid_argument("the activations of a linear leave no room for its ring");
+  ask_ahead(plan, problem, stage, plan.rounds * ((slice + in_stage - 1) / in_stage));
 
   plan.barriers = kLinearWarps * plan.depth * stage_bytes;
   plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + 1) * 8);

@@ -10,28 +10,35 @@ __device__ __forceinline__ void prefetch_norm(const NormInput& in) {
   for (int c = 32 * threadIdx.x; c < in.channels; c += 32 * blockDim.x) prefetch(in.weight + c);
 }
 
+struct Nothing {
+  __device__ __forceinline__ void operator()() const {}
+};
+
 // The norm of a token, by all kThreads of a CTA: leaves channel times weight in `row` (shared) and returns the factor
 // that is still missing. `update`: writes the sum to `updated`. Squares are added up by runs of 128 channels, and these
-// by one warp's tree: the same bits for any number of threads.
-template <int kThreads>
-__device__ __forceinline__ float normalise(const NormInput& in, int token, bool update, float* row, float* squares) {
+// by one warp's tree: the same bits for any number of threads. Calls `asked` when a part of the row is asked for.
+template <int kThreads, class Asked = Nothing>
+__device__ __forceinline__ float normalise(const NormInput& in, int token, bool update, float* row, float* squares,
+                                           const Asked& asked = {}) {
   constexpr int kAtOnce = kThreads >= 1024 ? 1 : 4;
   const std::size_t at = static_cast<std::size_t>(token) * in.channels;
   const int lane = threadIdx.x % kLanes, runs = in.channels / kNormRun;
   for (int first = 4 * threadIdx.x; first < in.channels; first += kAtOnce * 4 * kThreads) {
-    float4 x[kAtOnce], weight[kAtOnce];
+    float4 x[kAtOnce], added[kAtOnce], weight[kAtOnce];
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
       const int c = first + i * 4 * kThreads;
       if (c >= in.channels) break;
       weight[i] = __ldg(reinterpret_cast<const float4*>(in.weight + c));
       x[i] = __ldcg(reinterpret_cast<const float4*>(in.residual + at + c));
-      if (in.added.data != nullptr) x[i] = add(x[i], in.added.sum<float4>(token, c));
+      if (in.added.data != nullptr) added[i] = in.added.sum<float4>(token, c);
     }
+    asked();
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
       const int c = first + i * 4 * kThreads;
       if (c >= in.channels) break;
+      if (in.added.data != nullptr) x[i] = add(x[i], added[i]);
       if (update && in.added.data != nullptr) *reinterpret_cast<float4*>(in.updated + at + c) = x[i];
       const float square = sum_of_lanes((x[i].x * x[i].x + x[i].y * x[i].y) + (x[i].z * x[i].z + x[i].w * x[i].w));
       if (lane == 0) squares[c / kNormRun] = square;
@@ -59,6 +66,7 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   __shared__ float squares[kMaxNormRuns];
   const int token = blockIdx.x, thread = threadIdx.x, chunks = args.input.channels / kChunk;
   release_dependents();
+  begin_timeline(args.input.weight);
   const auto sources_of = [&](int chunk) {
     return __ldg(reinterpret_cast<const uint4*>(args.readers[chunk / chunks].sources) + chunk % chunks);
   };
@@ -69,9 +77,12 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
     if (chunk < chunks * args.reader_count) early[i] = sources_of(chunk);
   }
   prefetch_norm(args.input);
+  stamp(Moment::kRequested);
   wait_for_producers();
+  stamp(Moment::kReleased);
 
   const float scale = normalise<kNormThreads>(args.input, token, true, row, squares);
+  stamp(Moment::kReady);
   const auto write = [&](int chunk, const uint4& sources) {
     float x[kChunk];
     gather_chunk(row, scale, sources, x);
@@ -86,6 +97,7 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   for (int chunk = thread + kEarlyChunks * kNormThreads; chunk < chunks * args.reader_count; chunk += kNormThreads) {
     write(chunk, sources_of(chunk));
   }
+  end_timeline();
 }
 
 // residual[token] = table[ids[token]], bf16 widened; channels from `counted` on, which the table lacks, are zeros. Where there

@@ -1,0 +1,52 @@
+// steps [check]: checks and times decode steps in bf16 as the engine launches them. Few kernels, built in a minute, to compare
+// versions of them; with -DESPARSE_TIMELINE, shows where the time goes instead.
+//
+//   nvcc -O3 -std=c++17 -gencode=arch=compute_90a,code=sm_90a -DESPARSE_HARNESS_BF16 [-DESPARSE_TIMELINE] -o steps steps.cu
+#include "attention.cuh"
+#include "bench.cuh"
+#include "checks.cuh"
+#include "timeline.cuh"
+
+namespace harness {
+namespace {
+
+int check() {
+  Report report;
+  check_attention(report, {8, 2, 64, 0, true, true}, 20);
+  check_attention(report, {4, 4, 128, 100, true, false}, 21);
+  check_attention(report, {8, 1, 128, 700, false, true}, 22);
+  check_attention(report, {32, 8, 128, 0, false, false}, 23);
+  check_attention(report, {8, 4, 64, 1, true, false}, 24);
+  for (Shape shape : {k1B, k8B}) {
+    shape.layers = 2;
+    shape.vocabulary = 8192;
+    for (const Encoding encoding : {Encoding::kSparse, Encoding::kDense}) check_step(report, shape, encoding, 5);
+  }
+  std::printf(report.failures == 0 ? "all checks passed\n" : "%d checks failed\n", report.failures);
+  return report.failures == 0 ? 0 : 1;
+}
+
+void time_steps(const Shape& shape, Encoding encoding) {
+  stage("a decoder of %s, %s", shape.name, variant_name(encoding));
+  const Decoder decoder = random_decoder(shape, encoding, kMostTokens * 512 / kPagePositions, 2048, false, 7);
+#ifndef ESPARSE_TIMELINE
+  for (const int tokens : kTokenBuckets) bench_chosen(decoder, tokens, 512);
+  for (const int positions : {64, 2048}) {
+    for (const int tokens : {1, 16}) bench_chosen(decoder, tokens, positions);
+  }
+#else
+  for (const int tokens : {1, 4, 16}) print_timeline(decoder, tokens, 512);
+#endif
+}
+
+}  // namespace
+}  // namespace harness
+
+int main(int argc, char** argv) {
+  using namespace harness;
+  std::setvbuf(stdout, nullptr, _IONBF, 0);
+  if (argc == 2 && std::strcmp(argv[1], "check") == 0) return check();
+  for (const Shape& shape : {k1B, k8B}) {
+    for (const Encoding encoding : {Encoding::kSparse, Encoding::kDense}) time_steps(shape, encoding);
+  }
+}
