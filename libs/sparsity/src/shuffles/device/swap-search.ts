@@ -92,7 +92,7 @@ async function search(
   for (let first = 0; first < blockSize / group; first += 2) measure(first);
   findPartners(true);
   const goesOn = new Int32Array(blocks).fill(1);
-  while (goesOn.some((is) => is !== 0)) {
+  for (let made = 0; made <= maxSwaps && goesOn.some((is) => is !== 0); made += SWAPS_AT_ONCE) {
     for (let i = 0; i < SWAPS_AT_ONCE; i++) {
       device.launch('swap_choose', { grid: [blocks], threads: WIDTH }, [
         ...[d, gains, partners, slots, touched, active, swaps, { double: tolerance }, { int: maxSwaps }],
@@ -111,7 +111,7 @@ async function search(
     const first = i - (i % blockSize);
     out[i] = permutation[first + found[(first / blockSize) * WIDTH + (i % blockSize)]!]!;
   }
-  const made = new Int32Array(blocks);
-  device.download(swaps.pointer, made);
-  return made.reduce((sum, count) => sum + count, 0);
+  const counts = new Int32Array(blocks);
+  device.download(swaps.pointer, counts);
+  return counts.reduce((sum, count) => sum + count, 0);
 }
