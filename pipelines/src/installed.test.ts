@@ -55,7 +55,7 @@ test('tuning comes behind the old pipelines, and without steps they are what is 
     const described = ({ name: part, options: given }: { name: string; options?: object }) => [part, given];
     return { before: [metric, shuffle, ...stages].map(described), block: blockStages.map(described) };
   };
-  const tuning = { steps: 300, learningRate: 3e-4, batch: 16, dense: 0.5, heldOut: 0.1, loss: 'absolute' };
+  const tuning = { steps: 300, learningRate: 1e-3, batch: 16, dense: 0.5, heldOut: 0.1, loss: 'absolute' };
   for (const old of ['e-sparse', 'e-sparse-reconstruct']) {
     expect(parts(`${old}-tune`)).toEqual({ ...parts(old), block: [['tune', tuning]] });
     expect(parts(`${old}-tune`, { steps: 0 })).toEqual(parts(old));

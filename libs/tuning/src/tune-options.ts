@@ -4,7 +4,7 @@ import { EsparseError } from '@esparse/errors';
 export interface TuneOptions {
   /** Steps of gradient descent at most; 0 leaves everything as it is. @default 300 */
   readonly steps: number;
-  /** Of the first step; it falls to 0 along a cosine. @default 3e-4 */
+  /** Of the first step; it falls to 0 along a cosine. @default 1e-3 */
   readonly learningRate: number;
   /** Sequences of a step. @default 16 */
   readonly batch: number;
@@ -16,7 +16,7 @@ export interface TuneOptions {
 
 export const TUNE_DEFAULTS: TuneOptions = {
   steps: 300,
-  learningRate: 3e-4,
+  learningRate: 1e-3,
   batch: 16,
   heldOut: 0.1,
   relative: false,
