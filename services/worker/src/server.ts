@@ -108,7 +108,10 @@ export async function startWorker({
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
   });
   const stopping = new AbortController();
-  const queue = createCallQueue(runsShards(device) ? { places: SHARDS_AT_ONCE } : {});
+  // As many as another pruner sends at once wait, instead of being refused.
+  const queue = createCallQueue(
+    runsShards(device) ? { places: SHARDS_AT_ONCE, maxWaiting: SHARDS_AT_ONCE } : {},
+  );
   const metrics = metricsListen === undefined ? undefined : await createMetrics(() => queue.waiting);
   server.addService(
     workerServiceDefinition,
