@@ -122,7 +122,8 @@ function loadedBlock(
     },
     advance: (hidden) => Promise.resolve(values(hidden, [BLOCK_OUTPUT]).get(BLOCK_OUTPUT)!.data),
     advanceRounded: (hidden) => {
-      const output = inHugePages(new Uint16Array(hidden.length));
+      // All of it is written: clearing it first would take as long as the block.
+      const output = inHugePages(new Uint16Array(Buffer.allocUnsafeSlow(2 * hidden.length).buffer));
       const bring = (value: DeviceMatrix) => {
         const rounded = allocateMatrix(gpu, value.rows, value.channels, 'bf16');
         convert(gpu, value, rounded);
