@@ -97,13 +97,20 @@ class TiledMatrix implements TapMatrix {
     const { channels } = this;
     const out = new Float32Array(which.length * channels);
     for (const [j, { first, width }] of this.#panels.entries()) {
+      const column = this.#columns[j]!;
+      const pieceAt = (i: number) => out.subarray(i * channels + first, i * channels + first + width);
+      if (column.inMemory) {
+        await column.use('read', (bytes) => {
+          which.forEach((channel, i) => {
+            pieceAt(i).set(new Float32Array(bytes, 4 * channel * width, width));
+          });
+        });
+        continue;
+      }
       await Promise.all(
         Array.from(which, (channel, i) => {
-          const piece = out.subarray(i * channels + first, i * channels + first + width);
-          return this.#columns[j]!.read(
-            4 * channel * width,
-            new Uint8Array(out.buffer, piece.byteOffset, piece.byteLength),
-          );
+          const { byteOffset, byteLength } = pieceAt(i);
+          return column.read(4 * channel * width, new Uint8Array(out.buffer, byteOffset, byteLength));
         }),
       );
     }
