@@ -15,8 +15,11 @@ export const MAX_SHARD_BYTES = 16 * MIB;
 /** Tokens of one shard at most: those of `MAX_SHARD_BYTES` where a token has 16 channels, fewer than any model's. */
 export const MAX_SHARD_TOKENS = MAX_SHARD_BYTES / (16 * 4);
 
-/** Shards that a worker takes at once where its device runs them whole: while one is computed, others are read and written. */
-export const SHARDS_AT_ONCE = 4;
+/**
+ * Shards that a worker takes at once where its device runs them whole: while one is computed, others are read and written. With four,
+ * all were computed, then all written, and the device waited for half of the time.
+ */
+export const SHARDS_AT_ONCE = 8;
 
 /** What a worker accepts in one message: the largest is a shard's tokens, at most 5 bytes each on the wire. */
 export const MAX_REQUEST_BYTES = 5 * MAX_SHARD_TOKENS + MESSAGE_OVERHEAD_BYTES;

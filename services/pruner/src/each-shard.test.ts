@@ -11,10 +11,11 @@ const shards = Array.from({ length: SHARDS }, (_, index): Shard => {
 });
 
 /** Runs all shards on workers of such numerics, one task after the other. */
-async function run(numerics: string, fails = -1) {
+async function run(numerics: string, { fails = -1, ready = 1 } = {}) {
   const sizes: number[] = [];
   const seen: number[] = [];
   const pool = {
+    ready,
     run$: <T>(task: Task<T>) => {
       sizes.push(task.size);
       return task.run$({} as WorkerConnection);
@@ -40,23 +41,29 @@ test('on the processor a shard is a task', async () => {
 
 test('on a GPU a task has many shards, several of which are under way, and tells of all when it is done', async () => {
   const { sizes, seen, done } = await run('cuda/gpu');
-  expect(sizes).toEqual([64, 64, 32]);
+  expect(sizes).toEqual([80, 80]);
+  expect((await run('cuda/gpu', { ready: 2 })).sizes).toEqual([40, 40, 40, 40]);
+  expect((await run('cuda/gpu', { ready: 9 })).sizes).toEqual([32, 32, 32, 32, 32]);
   const all = shards.map(({ index }) => index);
   expect([...seen].sort((a, b) => a - b)).toEqual(all);
   expect(done.sort((a, b) => a - b)).toEqual(all);
 });
 
 test('of one task no more shards are under way than a worker takes, and one that fails is the failure of all', async () => {
-  const few = shards.slice(0, 8);
-  let [underWay, most] = [0, 0];
-  const pool = { run$: <T>({ run$ }: Task<T>) => run$({} as WorkerConnection) };
   const target = { numerics: 'cuda/gpu', seqlen: 4 } as RunContext['target'];
-  const call = async () => {
-    most = Math.max(most, ++underWay);
+  // Each task has a worker of its own here, which counts.
+  const underWay = new Map<WorkerConnection, number>();
+  const pool = { ready: 1, run$: <T>({ run$ }: Task<T>) => run$({ ready: 1 } as WorkerConnection) };
+  const seen: number[] = [];
+  const call = async (worker: WorkerConnection) => {
+    const others = underWay.get(worker) ?? 0;
+    underWay.set(worker, others + 1);
+    seen.push(others + 1);
     await new Promise(setImmediate);
-    underWay--;
+    underWay.set(worker, underWay.get(worker)! - 1);
   };
-  await lastValueFrom(eachShard$({ pool, target }, few, { kind: 'open', call }));
-  expect(most).toBe(SHARDS_AT_ONCE);
-  await expect(run('cuda/gpu', 17)).rejects.toThrow('shard 17 failed');
+  await lastValueFrom(eachShard$({ pool, target }, shards, { kind: 'open', call }));
+  expect(underWay.size).toBe(2);
+  expect(Math.max(...seen)).toBe(SHARDS_AT_ONCE);
+  await expect(run('cuda/gpu', { fails: 17 })).rejects.toThrow('shard 17 failed');
 });

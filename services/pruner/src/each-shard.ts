@@ -8,10 +8,10 @@ import type { Shard } from './shards.ts';
 import { areOnGpus } from './statistics.ts';
 
 /**
- * Shards of one task where workers run them whole, and read and write several at once: enough that the first and the last of them,
- * which have nothing beside them, are few.
+ * Tasks for each worker on a GPU: their shards go through it side by side, but for the first and the last of a task, which have
+ * nothing beside them.
  */
-const SHARDS_OF_TASK = 4 * SHARDS_AT_ONCE;
+const TASKS_OF_WORKER = 2;
 
 /** What is done with each shard, and what the tasks are called. */
 export interface ShardWork extends Pick<Task<unknown>, 'kind'> {
@@ -21,12 +21,16 @@ export interface ShardWork extends Pick<Task<unknown>, 'kind'> {
 
 /** Has workers do something with each shard, in tasks of one or several; emits the shards of each that is done. */
 export function eachShard$(
-  { pool, target }: { readonly pool: Pick<WorkerPool, 'run$'>; readonly target: RunContext['target'] },
+  {
+    pool,
+    target,
+  }: { readonly pool: Pick<WorkerPool, 'run$' | 'ready'>; readonly target: RunContext['target'] },
   shards: readonly Shard[],
   { kind, block, call }: ShardWork,
 ): Observable<readonly Shard[]> {
   const onGpus = areOnGpus(target.numerics ?? '');
-  const each = onGpus ? SHARDS_OF_TASK : 1;
+  const share = Math.ceil(shards.length / (TASKS_OF_WORKER * Math.max(1, pool.ready)));
+  const each = onGpus ? Math.max(SHARDS_AT_ONCE, share) : 1;
   const tasks = Array.from({ length: Math.ceil(shards.length / each) }, (_, i) =>
     shards.slice(i * each, (i + 1) * each),
   );

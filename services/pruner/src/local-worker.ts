@@ -69,7 +69,7 @@ export async function startLocalWorker({
   if (encoding !== undefined) args.push('--encoding', encoding);
   signal?.throwIfAborted();
   const stderr = print === undefined ? 'inherit' : 'pipe';
-  const child = fork(script, args, { stdio: ['ignore', 'ignore', stderr, 'ipc'], env: withoutTls() });
+  const child = fork(script, args, { stdio: ['ignore', 'ignore', stderr, 'ipc'], env: workerEnvironment() });
   if (print !== undefined && child.stderr !== null) createInterface(child.stderr).on('line', print);
   const { address } = await readiness(child, signal);
   return {
@@ -105,9 +105,13 @@ export async function startLocalWorkers(
   throw failed.reason;
 }
 
+/** Threads of Node's own that files are read and written by, where nothing is said: with 4, a worker on a GPU waits for them. */
+const FILE_THREADS = 12;
+
 /** This environment without the certificates with which prune speaks to other hosts: on loopback there is no TLS. */
-function withoutTls(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('ESPARSE_TLS_')));
+function workerEnvironment(): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([name]) => !name.startsWith('ESPARSE_TLS_'));
+  return { UV_THREADPOOL_SIZE: String(FILE_THREADS), ...Object.fromEntries(own) };
 }
 
 /** @throws EsparseError where it ends or hangs; what the signal was aborted with. Either way it is killed. */
