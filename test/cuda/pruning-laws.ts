@@ -381,6 +381,18 @@ void test('a problem without room is refused by name, and gives back what it too
   assert.ok(gpu.facts.heldBytes <= before);
 });
 
+void test('what is copied to a GPU comes back as it was, of any size', () => {
+  for (const count of [1, 2 ** 18, 2 ** 19 + 1, 2 ** 21, 5_000_003]) {
+    const values = Uint32Array.from({ length: count }, (_, i) => Math.imul(i, 0x9e3779b1));
+    const memory = gpu.allocate(values.byteLength);
+    gpu.upload(memory.address, values);
+    const back = new Uint32Array(count);
+    gpu.download(memory.address, back);
+    gpu.release(memory);
+    assert.ok(Buffer.from(back.buffer).equals(Buffer.from(values.buffer)), `${count} numbers`);
+  }
+});
+
 /** Rows and inputs: of no whole block of 256, no whole chunk of 64 rows, an odd number of groups, one group. */
 const SHUFFLED: readonly (readonly [rows: number, cols: number, pattern: Pattern])[] = [
   [130, 520, { keep: 2, group: 4 }],

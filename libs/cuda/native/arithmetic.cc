@@ -1,6 +1,7 @@
 #include "arithmetic.h"
 
 #include "failure.h"
+#include "parallel_copy.h"
 
 namespace esparse {
 namespace {
@@ -57,7 +58,7 @@ void Arithmetic::download(void* to, CuPointer from, std::size_t bytes) {
     if (at + kLandingBytes < bytes) ask(at + kLandingBytes);
     const int half = at / kLandingBytes % 2;
     check(driver().wait_for_event(landed_[half].get()), "give what it computed");
-    std::memcpy(out + at, landing_[half].data(), size(at));
+    copy_in_parallel(out + at, landing_[half].data(), size(at));
   }
 }
 

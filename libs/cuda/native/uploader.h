@@ -1,9 +1,8 @@
 // Copies what lies in the host's memory (mapped files, above all) to the device through two pinned buffers: while the
 // device takes one, the processor fills the other.
 #pragma once
-#include <cstring>
-
 #include "memory.h"
+#include "parallel_copy.h"
 
 namespace esparse {
 
@@ -19,7 +18,7 @@ class Uploader {
       Half& half = halves_[next_ ^= 1];
       const std::size_t some = std::min(kBytes, bytes - at);
       check(driver().wait_for_event(half.taken.get()), "take the weights");
-      std::memcpy(half.buffer.data(), static_cast<const std::uint8_t*>(from) + at, some);
+      copy_in_parallel(half.buffer.data(), static_cast<const std::uint8_t*>(from) + at, some);
       check(driver().copy_to_device(to + at, half.buffer.data(), some, stream_), "take the weights");
       check(driver().record_event(half.taken.get(), stream_), "take the weights");
     }
