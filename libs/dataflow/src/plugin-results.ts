@@ -83,8 +83,11 @@ function checkMask({ rows, cols, pattern }: MaskedLinear, mask: unknown): Uint8A
   const { keep, group } = pattern;
   const rowBytes = Math.ceil(cols / 8);
   const checked = arrayOf('mask', 'Uint8Array', mask, rows * rowBytes) as Uint8Array;
+  const sound = soundBytes(keep, group);
   for (let r = 0; r < rows; r++) {
-    for (let first = 0; first < cols; first += group) {
+    let bytes = 0;
+    while (bytes < cols >> 3 && sound?.[checked[r * rowBytes + bytes]!] === 1) bytes++;
+    for (let first = 8 * bytes; first < cols; first += group) {
       let kept = 0;
       for (let i = first; i < first + group; i++) kept += (checked[r * rowBytes + (i >> 3)]! >> (i & 7)) & 1;
       if (kept === keep) continue;
@@ -95,4 +98,14 @@ function checkMask({ rows, cols, pattern }: MaskedLinear, mask: unknown): Uint8A
     }
   }
   return checked;
+}
+
+/** Which bytes of a mask keep so many of each of their groups, as 1; undefined where a group is in no byte. */
+function soundBytes(keep: number, group: number): Uint8Array | undefined {
+  if (8 % group !== 0) return undefined;
+  return Uint8Array.from({ length: 256 }, (_, byte) => {
+    const groups = Array.from({ length: 8 / group }, (__, g) => (byte >> (g * group)) & (2 ** group - 1));
+    const ones = (bits: number): number => (bits === 0 ? 0 : (bits & 1) + ones(bits >> 1));
+    return Number(groups.every((bits) => ones(bits) === keep));
+  });
 }

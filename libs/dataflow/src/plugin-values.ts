@@ -10,8 +10,10 @@ export function halfMatrix(
   const checked = arrayOf(what, 'Uint16Array', value, rows * cols) as Uint16Array;
   // All bits of the exponent: an infinity or no number.
   const exponent = dtype === 'bf16' ? 0x7f80 : 0x7c00;
-  const at = checked.findIndex((bits) => (bits & exponent) === exponent);
-  if (at < 0) return checked;
+  // A loop of its own: to call a function for each takes ten times as long.
+  let at = 0;
+  while (at < checked.length && (checked[at]! & exponent) !== exponent) at++;
+  if (at === checked.length) return checked;
   throw new EsparseError(
     'numeric',
     `the weight of row ${Math.floor(at / cols)}, channel ${at % cols} is not finite`,
