@@ -110,7 +110,7 @@ int largest(int shared, bool of_stream) {
       if (token_bucket(tokens, shared) != tokens) continue;
       for (const Format& format : kFormats) {
         if (format.scaled && shared < kSharedOfCta) continue;  // integers are for Hopper
-        const bool normed = of_stream && tokens <= normed_tokens(format);
+        const bool normed = of_stream && tokens <= kNormedTokens;
         if (!planned(format, 128, next, tokens, 1, normed)) return cols;
         if (!of_stream) continue;
         const int sets = !format.shuffled || pair_is_apart(format, 128, next, tokens, shared) ? 1 : 2;

@@ -227,7 +227,7 @@ class Step {
                           decoder_.shape.hidden};
     if (added.data != nullptr) current_ = 1 - current_;
     std::vector<LinearActivations> out;
-    if (batch_.tokens <= normed_tokens(format_of(linear.encoding))) {
+    if (batch_.tokens <= kNormedTokens) {
       linear.input = Input::kNormed;
       linear.args.norm = input;
       for (int i = 0; i < readers; i++) out.push_back({nullptr, sources[i]});

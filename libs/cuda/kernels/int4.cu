@@ -4,8 +4,8 @@
 
 namespace esparse {
 
-LINEARS_OF_INTEGERS(SparseInt4)
-LINEARS_OF_INTEGERS(SparseInt4Fine)
-LINEARS_OF_INTEGERS(DenseInt4)
+LINEARS(SparseInt4)
+LINEARS(SparseInt4Fine)
+LINEARS(DenseInt4)
 
 }  // namespace esparse

@@ -4,7 +4,7 @@
 
 namespace esparse {
 
-LINEARS_OF_INTEGERS(SparseInt8)
-LINEARS_OF_INTEGERS(DenseInt8)
+LINEARS(SparseInt8)
+LINEARS(DenseInt8)
 
 }  // namespace esparse

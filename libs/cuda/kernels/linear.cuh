@@ -152,7 +152,7 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
 
 template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
 constexpr LinearKernel linear_variant() {
-  constexpr bool kWhole = kWarps == kSlices, kNorms = kTokens <= normed_tokens(Weights::kFormat), kPlain = kOutput == Output::kPlanes;
+  constexpr bool kWhole = kWarps == kSlices, kNorms = kTokens <= kNormedTokens, kPlain = kOutput == Output::kPlanes;
   constexpr bool kExists = linear_exists(kTokens, kWarps) && (kPlain || kWhole == (kOutput == Output::kSwiglu)) &&
                            (kInput == Input::kNormed ? kNorms : kPlain || !kNorms);
   if constexpr (kExists)

@@ -1,4 +1,4 @@
-// Every decode linear of a kind of weights, for a module: LINEARS(Sparse), or LINEARS_OF_INTEGERS(SparseInt8). The host finds them by name
+// Every decode linear of a kind of weights, for a module: LINEARS(Sparse). The host finds them by name
 // (`native/kernel_names.h`). Before Hopper (ESPARSE_AMPERE) those are not there for which a CTA has no room (`linear_plan.h`).
 #pragma once
 #include "linear.cuh"
@@ -30,11 +30,6 @@
 #endif
 #define LINEARS(weights) \
   LINEARS_OF_ONE(weights) \
-  LINEARS_OF_MORE(weights)
-#define LINEARS_OF_INTEGERS(weights) \
-  LINEARS_OF_WHOLE_ROWS(weights, 1) \
-  LINEARS_OF_MORE(weights)
-#define LINEARS_OF_MORE(weights) \
   LINEARS_OF_WHOLE_ROWS(weights, 2) \
   LINEARS_OF_WHOLE_ROWS(weights, 4) \
   LINEARS_OF_PARTS(weights, 4, 4) \

@@ -47,9 +47,8 @@ constexpr bool linear_exists(int tokens, int warps) {
 constexpr int linear_planes(int warps) { return kSlices / warps; }
 // Warps that every linear can have.
 constexpr int plain_warps(int tokens) { return tokens <= 2 ? kSlices : 16 / kernel_tokens(tokens); }
-// Up to so many tokens a linear norms its activations by itself; beyond, that is a kernel's work. Integers are read too fast for
-// a norm in each CTA to hide behind.
-constexpr int normed_tokens(const Format& format) { return format.scaled ? 0 : 1; }
+// Up to so many tokens a linear norms its activations by itself; beyond, that is a kernel's work.
+constexpr int kNormedTokens = 1;
 
 struct LinearProblem {
   Format format;
@@ -102,7 +101,7 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
   const int most = std::min(tokens <= 8 || panels >= kManyPanels ? 128 << 10 : 64 << 10, problem.shared - kLeastRoom);
   int warps = kSlices;
   const auto activations = [&] { return activation_bytes(problem.cols / kSlices * warps, tokens) * problem.sets; };
-  if (tokens > normed_tokens(problem.format)) {
+  if (tokens > kNormedTokens) {
     while (warps > plain_warps(tokens) &&
            (!linear_exists(tokens, warps) || activations() > static_cast<std::size_t>(most))) {
       warps /= 2;

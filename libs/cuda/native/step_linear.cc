@@ -35,7 +35,7 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
   const NormInput input = norm_input(given, weight);
   std::vector<LinearActivations> out;
   const auto source = [&](int i) { return linear.sparse() ? sources[i].data() : decoder_.natural.data(); };
-  if (s.plain() && variant.tokens <= normed_tokens(format_of(linear.encoding))) {
+  if (s.plain() && variant.tokens <= kNormedTokens) {
     linear.input = Input::kNormed;
     linear.args.norm = input;
     for (int i = 0; i < readers; i++) out.push_back({nullptr, source(i)});
