@@ -107,6 +107,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
   constexpr int kBlockStages = Weights::kFormat.inputs / kStageInputs, kTileBytes = Weights::kFormat.tile_bytes;
   extern __shared__ __align__(1024) std::uint8_t memory[];
   __shared__ __align__(8) std::uint64_t full[kStages], empty[kStages];
+  __shared__ volatile int asked_for;  // stages of activations
   const std::uint32_t stages = (shared_address(memory) + 1023) & ~1023u;
   const int warpgroup = threadIdx.x / 128, warp = threadIdx.x / kLanes % 4, lane = threadIdx.x % kLanes;
   const int first_token = blockIdx.y * kTile;
@@ -119,6 +120,7 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
     return segment.weights + tile_block_offset(segment.places.of(min(tile, last_tile)), block, args.blocks, kTileBytes);
   };
   if (threadIdx.x == 0) {
+    asked_for = kStages;  // those that there is room for, before the kernel before this one has ended
     for (int i = 0; i < kStages; i++) {
       barrier_init(shared_address(&full[i]), 1);
       barrier_init(shared_address(&empty[i]), 8);  // the warps that multiply
@@ -139,14 +141,16 @@ __global__ void __launch_bounds__(kPrefillThreads, 1) prefill_linear(const __gri
         const std::uint32_t arrived = shared_address(&full[stage]);
         barrier_expect(arrived, kStageBytes);
         copy_tile(stages + stage * kStageBytes, &args.activations[s], i * kStageInputs, first_token, arrived);
+        asked_for = max(kStages, i + 1);
       }
     } else if (warp == 1 && lane < kPrefillRows / kTileRows) {
-      // Brings weights to the L2, a lane a tile, as far ahead of those who multiply as the activations, and some blocks.
+      // Brings weights to the L2, a lane a tile, as far ahead of those who multiply as the activations, and some blocks. It
+      // follows a count, which only grows: nobody waits for it, so a barrier could be two phases ahead when it is looked at,
+      // and not come back to the phase that is waited for.
       constexpr int kAhead = 6 * kSparseInputs / Weights::kFormat.inputs;
       const int tile = cta_row / kTileRows + lane;
       for (int block = kAhead; block < args.blocks && tile <= last_tile; block++) {
-        const int i = (block - kAhead) * kBlockStages;
-        barrier_wait(shared_address(&empty[i % kStages]), i / kStages % 2 ^ 1);
+        while (asked_for <= (block - kAhead) * kBlockStages) __nanosleep(50);
         prefetch_bulk(block_at(tile, block), kTileBytes);
       }
     }
