@@ -123,7 +123,7 @@ __global__ void __launch_bounds__(kGatherThreads) gather_rows(const __grid_const
     const int within = i / chunks, chunk = i % chunks, token = args.token_of[group * kGroupPairs + within];
     if (token < 0) continue;
     float x[kChunk];
-    gather_chunk(args.rows + static_cast<std::size_t>(token) * args.channels, 1,
+    gather_chunk(args.rows + static_cast<std::size_t>(token) * args.channels,
                  __ldg(reinterpret_cast<const uint4*>(sources) + chunk), x);
     write_chunk({to, within, kGroupPairs}, chunk / 4, chunk % 4, x);
   }

@@ -139,20 +139,30 @@ __device__ __forceinline__ void norm_activations(const LinearArguments& args, co
   wait_for_producers();
   stamp(Moment::kReleased);
   for (int token = 0; token < kTokens; token++) {
-    const float scale = normalise<kLinearThreads>(args.norm, token, blockIdx.x == 0, row, squares, asked);
+    normalise<kLinearThreads>(args.norm, token, blockIdx.x == 0, row, squares, asked);
+    float early[kSets][Sources::kEarly][kChunk];  // while the factor is made
 #pragma unroll
     for (int set = 0; set < kSets; set++) {
-      const auto write = [&](int chunk, const uint4& sources) {
-        float x[kChunk];
-        gather_chunk(row, scale, sources, x);
+#pragma unroll
+      for (int i = 0; i < Sources::kEarly; i++) {
+        if (i * kLanes + lane < chunks) gather_chunk(row, sources.early[set][i], early[set][i]);
+      }
+    }
+    const float scale = norm_factor(args.norm, squares);
+#pragma unroll
+    for (int set = 0; set < kSets; set++) {
+      const auto write = [&](int chunk, float (&x)[kChunk]) {
+        scale_chunk(scale, x);
         write_chunk({own + set * args.plan.set_bytes, token, kTokens}, chunk / 4, chunk % 4, x);
       };
 #pragma unroll
       for (int i = 0; i < Sources::kEarly; i++) {
-        if (i * kLanes + lane < chunks) write(i * kLanes + lane, sources.early[set][i]);
+        if (i * kLanes + lane < chunks) write(i * kLanes + lane, early[set][i]);
       }
       for (int chunk = Sources::kEarly * kLanes + lane; chunk < chunks; chunk += kLanes) {
-        write(chunk, Sources::of(from[set], slice, chunk));
+        float x[kChunk];
+        gather_chunk(row, Sources::of(from[set], slice, chunk), x);
+        write(chunk, x);
       }
     }
     if (token + 1 < kTokens) __syncthreads();

@@ -14,15 +14,15 @@ struct Nothing {
   __device__ __forceinline__ void operator()() const {}
 };
 
-// The norm of a token, by all kThreads of a CTA: leaves channel times weight in `row` (shared) and returns the factor
-// that is still missing. `update`: writes the sum to `updated`. Squares are added up by runs of 128 channels, and these
-// by one warp's tree: the same bits for any number of threads. Calls `asked` when a part of the row is asked for.
+// The norm of a token but for its factor, by all kThreads of a CTA: leaves channel times weight in `row` and the squares' sums in
+// `squares` (shared). `update`: writes the sum to `updated`. Squares are added up by runs of 128 channels, and these by one
+// warp's tree: the same bits for any number of threads. Calls `asked` when a part of the row is asked for.
 template <int kThreads, class Asked = Nothing>
-__device__ __forceinline__ float normalise(const NormInput& in, int token, bool update, float* row, float* squares,
-                                           const Asked& asked = {}) {
+__device__ __forceinline__ void normalise(const NormInput& in, int token, bool update, float* row, float* squares,
+                                          const Asked& asked = {}) {
   constexpr int kAtOnce = kThreads >= 1024 ? 1 : 4;
   const std::size_t at = static_cast<std::size_t>(token) * in.channels;
-  const int lane = threadIdx.x % kLanes, runs = in.channels / kNormRun;
+  const int lane = threadIdx.x % kLanes;
   for (int first = 4 * threadIdx.x; first < in.channels; first += kAtOnce * 4 * kThreads) {
     float4 x[kAtOnce], added[kAtOnce], weight[kAtOnce];
 #pragma unroll
@@ -47,16 +47,25 @@ __device__ __forceinline__ float normalise(const NormInput& in, int token, bool 
     }
   }
   __syncthreads();
+}
+
+// The factor that is missing to a row's norm. By all lanes of a warp.
+__device__ __forceinline__ float norm_factor(const NormInput& in, const float* squares) {
+  const int lane = threadIdx.x % kLanes, runs = in.channels / kNormRun;
   float square = 0;
   for (int run = lane; run < runs; run += kLanes) square += squares[run];
   return 1 / sqrtf(sum_of_lanes(square) / in.counted + in.epsilon);
 }
 
-// Eight channels of a normed row.
-__device__ __forceinline__ void gather_chunk(const float* row, float scale, const uint4& sources, float (&x)[kChunk]) {
+// Eight channels of a row.
+__device__ __forceinline__ void gather_chunk(const float* row, const uint4& sources, float (&x)[kChunk]) {
   const auto* source = reinterpret_cast<const std::uint16_t*>(&sources);
 #pragma unroll
-  for (int i = 0; i < kChunk; i++) x[i] = __fmul_rn(row[source[i]], scale);
+  for (int i = 0; i < kChunk; i++) x[i] = row[source[i]];
+}
+__device__ __forceinline__ void scale_chunk(float scale, float (&x)[kChunk]) {
+#pragma unroll
+  for (int i = 0; i < kChunk; i++) x[i] = __fmul_rn(x[i], scale);
 }
 
 // Grid (tokens); shared memory: 4 B a channel.
@@ -81,11 +90,13 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   wait_for_producers();
   stamp(Moment::kReleased);
 
-  const float scale = normalise<kNormThreads>(args.input, token, true, row, squares);
+  normalise<kNormThreads>(args.input, token, true, row, squares);
+  const float scale = norm_factor(args.input, squares);
   stamp(Moment::kReady);
   const auto write = [&](int chunk, const uint4& sources) {
     float x[kChunk];
-    gather_chunk(row, scale, sources, x);
+    gather_chunk(row, sources, x);
+    scale_chunk(scale, x);
     const int of = chunk / chunks, within = chunk % chunks;
     write_chunk(token_place(args.readers[of].fragments, args.input.channels, token, args.tokens), within / 4, within % 4, x);
   };

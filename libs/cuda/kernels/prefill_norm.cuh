@@ -14,9 +14,11 @@ __global__ void __launch_bounds__(kPrefillNormThreads) norm_rows(const __grid_co
   prefetch_norm(args.input);
   wait_for_producers();
   const int channels = args.input.channels, first = 2 * blockIdx.x, second = min(first + 1, args.tokens - 1);
-  const float of_first = normalise<kPrefillNormThreads>(args.input, first, false, row, squares);
+  normalise<kPrefillNormThreads>(args.input, first, false, row, squares);
+  const float of_first = norm_factor(args.input, squares);
   __syncthreads();
-  const float of_second = normalise<kPrefillNormThreads>(args.input, second, false, row + channels, squares);
+  normalise<kPrefillNormThreads>(args.input, second, false, row + channels, squares);
+  const float of_second = norm_factor(args.input, squares);
   auto* const both = reinterpret_cast<std::uint32_t*>(row);
   for (int c = threadIdx.x; c < channels; c += kPrefillNormThreads) {
     both[c] = split(row[c] * of_first, row[channels + c] * of_second).hi;
