@@ -52,8 +52,7 @@ std::uint8_t* fragments_of(const std::vector<float>& x, int cols, int tokens) {
 
 template <class Weights>
 void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float>& x) {
-  constexpr int kStageTiles = stage_blocks(Weights::kFormat) * kPanelTiles;
-  constexpr int kFewStages = 24 << 10, kStage = kLinearWarps * (kStageTiles * Weights::kFormat.tile_bytes + 8);
+  constexpr int kFewStages = 24 << 10, kStage = kLinearWarps * (kPanelTiles * Weights::kFormat.tile_bytes + 8);
   constexpr int kSms = 3, kShared = kLanesCopy ? kSharedOfAmpereCta : kSharedOfCta;
   const auto put = [&](LinearKernel kernel, LinearArguments& args, unsigned groups) {
     std::vector<float> out(static_cast<std::size_t>(kSlices) * shape.tokens * shape.rows, NAN);
@@ -76,7 +75,7 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
   const LinearProblem problem{Weights::kFormat, {shape.panels()}, 1, shape.cols, shape.tokens, 1, false, kShared};
   for (const int warps : {8, 4, 2, 1}) {
     for (const int ring : {std::max(kFewStages, kStage), 192 << 10}) {  // few stages, and as many as there may be
-      if (!linear_exists(kernel_tokens(shape.tokens), warps)) continue;
+      if (!linear_exists(Weights::kFormat, kernel_tokens(shape.tokens), warps)) continue;
       args.plan = plan_linear(problem, {warps, 1, ring}, kSms);
       put(linear_kernel<Weights>(shape.tokens, warps, Input::kFragments, Output::kPlanes), args, token_groups(shape.tokens));
     }

@@ -87,7 +87,7 @@ inline void bench_linear(Results& results, int rows, int cols, Encoding encoding
     };
     LinearTuning best = plain_tuning(tokens);
     double least = INFINITY;
-    for (const LinearTuning& tuning : tunings(tokens)) {
+    for (const LinearTuning& tuning : tunings(encoding, tokens)) {
       try {
         const double us = time(tuning, 5);
         if (us < least) least = us, best = tuning;
@@ -115,13 +115,13 @@ inline double packed_bytes(const Decoder& decoder) {
 
 // The best tuning of each role, one role after another, for what `time` measures.
 template <class Time>
-StepTuning tuned(int tokens, const Time& time) {
+StepTuning tuned(Encoding encoding, int tokens, const Time& time) {
   if (tokens > kGroupTokens) return StepTuning(kChosen);
   StepTuning best(tokens);
   double least = time(best);
   for (LinearTuning StepTuning::* role :
        {&StepTuning::gate_up, &StepTuning::down, &StepTuning::qkv, &StepTuning::o, &StepTuning::head}) {
-    for (const LinearTuning& tuning : tunings(tokens)) {
+    for (const LinearTuning& tuning : tunings(role == &StepTuning::head ? head_of(encoding) : encoding, tokens)) {
       StepTuning candidate = best;
       candidate.*role = tuning;
       try {
@@ -170,7 +170,7 @@ inline void bench_stack(Results& results, const Decoder& decoder, int tokens) {
     });
     return graph.microseconds(repeats);
   };
-  const StepTuning best = tuned(tokens, [&](const StepTuning& tuning) { return time(tuning, 3); });
+  const StepTuning best = tuned(decoder.encoding, tokens, [&](const StepTuning& tuning) { return time(tuning, 3); });
   const double us = time(best, 25);
   results.add("stack", s.name, tokens, variant_name(decoder.encoding), us, packed_bytes(decoder));
   std::printf("stack %-4s %2d tokens %-11s %8.1f us %6.0f GB/s\n", s.name, tokens, variant_name(decoder.encoding), us,
@@ -188,7 +188,7 @@ inline void bench_step(Results& results, const Decoder& decoder, int tokens) {
     const Graph graph(overlapped, [&](const Launcher& launch) { step.enqueue(launch, tuning, omitted); });
     return graph.microseconds(repeats);
   };
-  const StepTuning best = tuned(tokens, [&](const StepTuning& tuning) { return time(tuning, 3, true, {}); });
+  const StepTuning best = tuned(decoder.encoding, tokens, [&](const StepTuning& tuning) { return time(tuning, 3, true, {}); });
   const double us = time(best, 50, true, {}), apart = time(best, 15, false, {});
   const double no_attention = time(best, 15, true, {true});
   const double plain = time(StepTuning(tokens), 15, true, {});

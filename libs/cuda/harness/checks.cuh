@@ -56,7 +56,7 @@ inline void check_linear(Report& report, int rows, int cols, Encoding encoding, 
     stage("check_linear %d x %d, %d tokens", rows, cols, tokens);
     const std::vector<float> some(x.begin(), x.begin() + tokens * cols);
     report.expect(!outputs_of(matrix, some, tokens, plain_tuning(tokens)).empty(), "linear: does not fit", tokens);
-    std::vector<LinearTuning> all = tunings(tokens);
+    std::vector<LinearTuning> all = tunings(encoding, tokens);
     all.push_back(kChosen);
     for (const LinearTuning& tuning : all) {
       const std::vector<float> y = outputs_of(matrix, some, tokens, tuning);
@@ -162,7 +162,7 @@ inline void check_step(Report& report, const Shape& shape, Encoding encoding, st
     expect_equal(logits, tokens);
     expect_equal(generate(sequences(kAll - tokens, tokens), StepTuning(kChosen), true), tokens);
     for (const int warps : {8, 4, 2, 1}) {
-      if (!linear_exists(kernel_tokens(tokens), warps)) continue;
+      if (!linear_exists(format_of(encoding), kernel_tokens(tokens), warps)) continue;
       StepTuning other(tokens);
       other.qkv = other.o = other.gate_up = other.head = {warps, 1, 64 << 10};
       try {

@@ -133,8 +133,8 @@ class Step {
  public:
   Step(const Decoder& decoder, const Batch& batch) : decoder_(decoder), batch_(batch) {
     const Shape& s = decoder.shape;
-    const int tokens = batch.tokens, planes = tokens <= 2 ? 1 : kSlices;
-    const auto outputs = [&](int rows) { return Device<float>(static_cast<std::size_t>(planes) * tokens * rows); };
+    const int tokens = batch.tokens;
+    const auto outputs = [&](int rows) { return Device<float>(static_cast<std::size_t>(kSlices) * tokens * rows); };
     const auto fragments = [&](int inputs) { return Device<std::uint8_t>(activation_bytes(inputs, tokens)); };
     for (auto& residual : residual_) residual = Device<float>(static_cast<std::size_t>(tokens) * s.hidden);
     qkv_ = outputs((s.heads + 2 * s.kv_heads) * s.dims);

@@ -205,11 +205,11 @@ inline std::vector<std::uint8_t> fragments_of(const Matrix& matrix, const std::v
   return out;
 }
 
-// Every way to launch a linear of some tokens.
-inline std::vector<LinearTuning> tunings(int tokens) {
+// Every way to launch a linear of some tokens, as far as there is such a kernel.
+inline std::vector<LinearTuning> tunings(Encoding encoding, int tokens) {
   std::vector<LinearTuning> out;
   for (const int warps : {8, 4, 2, 1}) {
-    if (!linear_exists(kernel_tokens(tokens), warps)) continue;
+    if (!linear_exists(format_of(encoding), kernel_tokens(tokens), warps)) continue;
     for (const int ring : {96, 144, 208}) out.push_back({warps, 1, ring << 10});
     for (const int ring : {56, 74, 96}) out.push_back({warps, 2, ring << 10});
   }

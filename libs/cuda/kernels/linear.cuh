@@ -40,8 +40,8 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kPanelTiles][(kToke
 template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
 __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
     linear(const __grid_constant__ LinearArguments args) {
-  constexpr int kAtOnce = kStageBlocks<Weights>;
-  using Stream = WeightStream<Weights, kAtOnce>;
+  using Stream = WeightStream<Weights>;
+  const int at_once = Weights::kScaled ? args.plan.stage_blocks : 1;
   constexpr bool kPaired = kOutput != Output::kPlanes;
   constexpr int kSets = kPaired && Weights::kShuffled ? 2 : 1;
   constexpr int kGroups = kLinearWarps / kWarps, kEights = (kTokens + 3) / 4;
@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   const int panels = first_panel < segment.panels ? (segment.panels - 1 - first_panel) / panel_step + 1 : 0;
 
   const std::uint32_t barriers = shared_address(shared + plan.barriers), depth = plan.depth;
-  const std::uint8_t* const ring = shared + warp * depth * Stream::kStage;
+  const std::uint8_t* const ring = shared + warp * depth * at_once * Stream::kBlock;
   const std::size_t panel_bytes = panel_bytes_of<Stream>(args, segment);
   Stream stream{segment.weights + first_panel * panel_bytes + static_cast<std::size_t>(slice.first) * Stream::kBlock,
                 panel_step * panel_bytes,
@@ -71,7 +71,8 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
                 panels * slice.blocks,
                 kTokens < kGroupTokens || gridDim.z == 1,
                 false,
-                tiles_apart<Stream>(args, segment)};
+                tiles_apart<Stream>(args, segment),
+                at_once};
   const std::uint32_t arrived = barriers + kLinearWarps * depth * 8;  // the activations
   NormSources<Weights, kSets> sources;
   if constexpr (kInput == Input::kNormed) sources.request(args, args.activations + s, slice, lane);
@@ -110,17 +111,30 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
     float sums[kPanelTiles][kEights][4] = {};
     const int panel = first_panel + round * panel_step;
     const int count = panel < segment.panels ? slice.blocks : 0;
-    for (int block = 0; block < count; block += kAtOnce) {
+    for (int block = 0; block < count; block += at_once) {
       barrier_wait(stream.barriers + stage * 8, parity);
-#pragma unroll 1
-      for (int i = 0; i < kAtOnce; i++) {
-        if (i > 0 && block + i >= count) break;
-        Weights weights[kPanelTiles];
+      const auto load = [&](Weights (&weights)[kPanelTiles], int i) {
 #pragma unroll
         for (int tile = 0; tile < kPanelTiles; tile++) {
-          weights[tile].load(ring + stage * Stream::kStage + i * Stream::kBlock + tile * Weights::kFormat.tile_bytes, lane);
+          weights[tile].load(ring + (stage * at_once + i) * Stream::kBlock + tile * Weights::kFormat.tile_bytes, lane);
         }
+      };
+      const auto multiply = [&](const Weights (&weights)[kPanelTiles], int i) {
         multiply_block<Weights, kTokens, kSets>(sums, weights, own + (block + i) * kBlock, plan.set_bytes, lane);
+      };
+      if (Weights::kScaled && kTokens == 1 && at_once == 2 && block + 1 < count) {
+        Weights first[kPanelTiles], second[kPanelTiles];
+        load(first, 0);
+        load(second, 1);
+        multiply(first, 0);
+        multiply(second, 1);
+      } else {
+#pragma unroll 1
+        for (int i = 0; i < min(at_once, count - block); i++) {
+          Weights weights[kPanelTiles];
+          load(weights, i);
+          multiply(weights, i);
+        }
       }
       __syncwarp();
       stream.request(stage, lane);
@@ -139,7 +153,7 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
 template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
 constexpr LinearKernel linear_variant() {
   constexpr bool kWhole = kWarps == kSlices, kNorms = kTokens <= normed_tokens(Weights::kFormat), kPlain = kOutput == Output::kPlanes;
-  constexpr bool kExists = linear_exists(kTokens, kWarps) && (kPlain || kWhole == (kOutput == Output::kSwiglu)) &&
+  constexpr bool kExists = linear_exists(Weights::kFormat, kTokens, kWarps) && (kPlain || kWhole == (kOutput == Output::kSwiglu)) &&
                            (kInput == Input::kNormed ? kNorms : kPlain || !kNorms);
   if constexpr (kExists)
     return linear<Weights, kTokens, kWarps, kInput, kOutput>;

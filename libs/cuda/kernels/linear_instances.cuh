@@ -33,6 +33,7 @@
   LINEARS_OF_MORE(weights)
 #define LINEARS_OF_INTEGERS(weights) \
   LINEARS_OF_WHOLE_ROWS(weights, 1) \
+  LINEAR(weights, 1, 4, kFragments, kPlanes) \
   LINEARS_OF_MORE(weights)
 #define LINEARS_OF_MORE(weights) \
   LINEARS_OF_WHOLE_ROWS(weights, 2) \

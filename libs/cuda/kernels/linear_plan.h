@@ -34,14 +34,16 @@ inline int token_bucket(int rows, int shared) {
 }
 constexpr Format kSparseFormat{kSparseInputs, kSparseTileBytes, true, false},
     kDenseFormat{kDenseInputs, kDenseTileBytes, false, false};
-// Blocks that a warp of `linear` asks for at once: as many bytes as of bf16, and not more.
-constexpr int stage_blocks(const Format& format) { return std::min(2, kSparseTileBytes / format.tile_bytes); }
+// Blocks that a warp of `linear` asks for at once, at most: those of integers are small.
+constexpr int most_stage_blocks(const Format& format) { return format.scaled ? 2 : 1; }
 constexpr int kernel_tokens(int tokens) { return tokens < kGroupTokens ? tokens : kGroupTokens; }
 constexpr int token_groups(int tokens) { return (tokens + kGroupTokens - 1) / kGroupTokens; }
 
 // The warps of a CTA that share a panel, each with a slice of the inputs; its other warps take panels of their own.
 // The more warps, the fewer planes of outputs, and the more activations each CTA needs: 4 B x tokens x inputs / planes.
-constexpr bool linear_exists(int tokens, int warps) {
+// Of integers half of them may share a panel at one token, too: the fewer bytes of weights, the more those of activations are.
+constexpr bool linear_exists(const Format& format, int tokens, int warps) {
+  if (format.scaled && tokens == 1 && warps == 4) return true;
   return warps == kSlices ? tokens <= 8 : tokens * warps >= 16 && tokens * warps <= 64;
 }
 constexpr int linear_planes(int warps) { return kSlices / warps; }
@@ -73,6 +75,7 @@ struct LinearPlan {
   int first_cta[kMaxSegments];  // of each segment
   int ctas;                     // in each plane
   int depth;                    // stages of each warp's ring
+  int stage_blocks;             // in a stage of `linear`
   // Shared memory, in bytes from its beginning: rings, barriers, sets of activations, partial sums, the row to norm
   // and its squares.
   int barriers, activations, set_bytes, partials, row, shared;
@@ -103,7 +106,7 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
   const auto activations = [&] { return activation_bytes(problem.cols / kSlices * warps, tokens) * problem.sets; };
   if (tokens > normed_tokens(problem.format)) {
     while (warps > plain_warps(tokens) &&
-           (!linear_exists(tokens, warps) || activations() > static_cast<std::size_t>(most))) {
+           (!linear_exists(problem.format, tokens, warps) || activations() > static_cast<std::size_t>(most))) {
       warps /= 2;
     }
   }
@@ -167,7 +170,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   const auto& [format, panels, segments, cols, all_tokens, sets, normed, shared] = problem;
   const int tokens = kernel_tokens(all_tokens);
   if (cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
-  if (!linear_exists(tokens, tuning.warps)) throw std::invalid_argument("no such kernel");
+  if (!linear_exists(format, tokens, tuning.warps)) throw std::invalid_argument("no such kernel");
   LinearPlan plan{};
   plan.planes = linear_planes(tuning.warps);
   const int warps = tuning.warps, groups = kLinearWarps / warps, blocks = cols / format.inputs;
@@ -182,13 +185,16 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   plan.set_bytes = aligned_shared(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
   const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4,
             row = normed ? (cols + kMaxNormRuns) * 4 : 0;
-  const int in_stage = stage_blocks(format), stage_bytes = in_stage * kPanelTiles * format.tile_bytes;
-  const int stage = kLinearWarps * (stage_bytes + 8);  // one of each warp, with its barrier
+  const int block_bytes = kPanelTiles * format.tile_bytes;
+  const auto stage = [&] { return kLinearWarps * (plan.stage_blocks * block_bytes + 8); };  // one of each warp, with its barrier
   const int room = (shared + 1024) / tuning.share - 1024 - sets * plan.set_bytes - partials - row - 512;
-  plan.depth = std::min({std::min(tuning.ring_bytes, room) / stage, plan.rounds * ((slice + in_stage - 1) / in_stage), 32});
+  const int ring = std::min(tuning.ring_bytes, room);
+  plan.stage_blocks = most_stage_blocks(format);
+  if (ring < 2 * stage()) plan.stage_blocks = 1;
+  plan.depth = std::min({ring / stage(), plan.rounds * ((slice + plan.stage_blocks - 1) / plan.stage_blocks), 32});
   if (plan.depth < 1) throw std::invalid_argument("the activations of a linear leave no room for its ring");
 
-  plan.barriers = kLinearWarps * plan.depth * stage_bytes;
+  plan.barriers = kLinearWarps * plan.depth * plan.stage_blocks * block_bytes;
   plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + 1) * 8);
   plan.partials = plan.activations + sets * plan.set_bytes;
   plan.row = plan.partials + partials;

@@ -91,7 +91,7 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
   const std::uint32_t full = barriers + kLinearWarps * depth * 8, empty = full + plan.stages * 8;
   std::uint8_t* const stages = shared + plan.activations;
   const int panels = first_panel < segment.panels ? (segment.panels - 1 - first_panel) / panel_step + 1 : 0;
-  const std::uint8_t* const ring = shared + warp * depth * Stream::kStage;
+  const std::uint8_t* const ring = shared + warp * depth * Stream::kBlock;
   const std::size_t panel_bytes = panel_bytes_of<Stream>(args, segment);
   Stream stream{segment.weights + first_panel * panel_bytes + static_cast<std::size_t>(slice.first) * Stream::kBlock,
                 panel_step * panel_bytes,
@@ -142,7 +142,7 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
         Weights weights[kPanelTiles];
 #pragma unroll
         for (int tile = 0; tile < kPanelTiles; tile++) {
-          weights[tile].load(ring + stage * Stream::kStage + tile * Weights::kFormat.tile_bytes, lane);
+          weights[tile].load(ring + stage * Stream::kBlock + tile * Weights::kFormat.tile_bytes, lane);
         }
         multiply_groups<Weights, kGroups>(sums, weights, stages + x_stage * kGroups * kGroupBlock, lane);
         __syncwarp();

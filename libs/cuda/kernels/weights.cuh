@@ -116,14 +116,11 @@ struct Dense {
   }
 };
 
+// One warp's ring: the blocks of its slice of panel after panel, `panel_step` bytes apart, requested ahead, up to `at_once` of a
+// panel in a stage.
 template <class Weights>
-constexpr int kStageBlocks = stage_blocks(Weights::kFormat);
-
-// One warp's ring: the blocks of its slice of panel after panel, `panel_step` bytes apart, requested ahead, up to kBlocks of a panel
-// at once.
-template <class Weights, int kBlocks = 1>
 struct WeightStream {
-  static constexpr int kBlock = kPanelTiles * Weights::kFormat.tile_bytes, kStage = kBlocks * kBlock;
+  static constexpr int kBlock = kPanelTiles * Weights::kFormat.tile_bytes;
   const std::uint8_t* next;
   std::size_t panel_step;
   std::uint32_t stages, barriers;  // shared addresses
@@ -131,11 +128,13 @@ struct WeightStream {
   bool once;  // no other CTA reads them
   bool released;
   std::size_t apart;  // from a panel's first tile to its second; 0: they are one piece of memory
+  int at_once = 1;
 
+  __device__ __forceinline__ int stage_bytes() const { return at_once * kBlock; }
   // Requests the next block into a free stage, by all lanes. With the last one, the next kernel may begin to request its own.
   __device__ __forceinline__ void request(int stage, int lane) {
     if (left > 0) {
-      const int count = kBlocks == 1 ? 1 : min(kBlocks, blocks - block);
+      const int count = at_once == 1 ? 1 : min(at_once, blocks - block);
       if (kLanesCopy || lane == 0) {
         barrier_expect(barriers + stage * 8, count * kBlock);
         if (apart != 0) {
@@ -143,13 +142,13 @@ struct WeightStream {
 #pragma unroll 1
           for (int i = 0; i < count; i++) {
             const std::uint8_t* const from = next + (block + i) * kBlock;
-            bulk_copy_once(stages + stage * kStage + i * kBlock, from, kTile, barriers + stage * 8);
-            bulk_copy_once(stages + stage * kStage + i * kBlock + kTile, from + apart, kTile, barriers + stage * 8);
+            bulk_copy_once(stages + stage * stage_bytes() + i * kBlock, from, kTile, barriers + stage * 8);
+            bulk_copy_once(stages + stage * stage_bytes() + i * kBlock + kTile, from + apart, kTile, barriers + stage * 8);
           }
         } else if (once) {
-          bulk_copy_once(stages + stage * kStage, next + block * kBlock, count * kBlock, barriers + stage * 8);
+          bulk_copy_once(stages + stage * stage_bytes(), next + block * kBlock, count * kBlock, barriers + stage * 8);
         } else {
-          bulk_copy(stages + stage * kStage, next + block * kBlock, count * kBlock, barriers + stage * 8);
+          bulk_copy(stages + stage * stage_bytes(), next + block * kBlock, count * kBlock, barriers + stage * 8);
         }
         copies_asked_for(barriers + stage * 8);
       }
