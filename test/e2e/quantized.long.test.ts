@@ -127,6 +127,7 @@ test('linears left dense are tuned with their integers: losses fall, 3.5 bits a 
     ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--samples', '24'],
     ...['--seqlen', '64', '--store', at(store), '--layer', '*=dense', '--dense-values', 'int3'],
     ...['--pipeline', 'e-sparse-tune', '--set', `steps=${steps}`, '--set', 'batch=4'],
+    ...['--set', 'learningRate=0.0003'],
   ];
   for (const store of ['dense-tuned', 'dense-again']) await esparseJson(...dense(store, 12));
   expect(await contentsOf(at('dense-again'))).toEqual(await contentsOf(at('dense-tuned')));
