@@ -65,7 +65,7 @@ describeIn('the live page of a run, of which a worker is killed', () => {
     }
     const [mortal, standing] = workers as [WorkerProcess, WorkerProcess];
     const { url, exited } = await prune(
-      ...shardedRun(at('model'), 6),
+      ...shardedRun(at('model'), 24),
       ...['--store', at('store'), '--ui', '127.0.0.1:0', '--figures'],
       ...['--worker', `${mortal.address},${standing.address}`],
     );
