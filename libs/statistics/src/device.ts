@@ -1,3 +1,5 @@
+import { isEsparseError } from '@esparse/errors';
+
 /** A piece of a GPU's memory. */
 export interface DeviceMemory {
   readonly address: number;
@@ -139,25 +141,38 @@ export function byChannels(channels: number) {
 /** Pieces of a GPU's memory that live together. */
 export function deviceArrays(device: StatisticDevice) {
   const all: DeviceMemory[] = [];
+  const take = (bytes: number): DeviceMemory => {
+    const memory = device.allocate(bytes);
+    all.push(memory);
+    return memory;
+  };
+  const of = (values: ArrayBufferView): number => {
+    const { address } = take(values.byteLength);
+    device.upload(address, values);
+    return address;
+  };
   return {
+    /** Anything. */
+    bytes: (count: number): number => take(count).address,
     /** Zeros. */
-    zeros(bytes: number): number {
-      const memory = device.allocate(bytes);
-      all.push(memory);
-      device.fill(memory.address, 0, memory.bytes);
-      return memory.address;
+    zeros(count: number): number {
+      const { address, bytes } = take(count);
+      device.fill(address, 0, bytes);
+      return address;
     },
+    /** A copy of an array. */
+    of,
     /** Where kernels note the first channel that they refuse: none so far. */
-    refusal(): number {
-      const memory = device.allocate(4);
-      all.push(memory);
-      device.upload(memory.address, Int32Array.of(NONE));
-      return memory.address;
-    },
+    refusal: (): number => of(Int32Array.of(NONE)),
     release(): void {
       for (const memory of all.splice(0)) device.release(memory);
     },
   };
+}
+
+/** Whether an error says that a GPU, which is still there, has no room. */
+export function lacksDeviceMemory(error: unknown): boolean {
+  return isEsparseError(error) && error.kind === 'unavailable' && error.context.device !== 'lost';
 }
 
 /** No channel: greater than any. */

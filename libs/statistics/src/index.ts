@@ -4,6 +4,7 @@ export { checkAlike, checkChannels, checkTile, sameParameters } from './checks.t
 export type { Cost, TapShape } from './cost.ts';
 export {
   deviceArrays,
+  lacksDeviceMemory,
   refusedOf,
   tileArguments,
   type DeviceArgument,

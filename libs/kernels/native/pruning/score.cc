@@ -125,16 +125,7 @@ struct ScoresArguments {
 
 // Resolves to whether all of them are finite numbers from 0.
 Napi::Value check_scores(Call& call, const ScoresArguments& a) {
-  const std::size_t chunks = (a.scores.length + kWeightsPerChunk - 1) / kWeightsPerChunk;
-  auto sound = std::make_shared<std::atomic<bool>>(true);
-  return call.promise(
-      chunks,
-      [=](std::size_t chunk) {
-        in_range(a.scores.length, chunks, chunk, [&](std::size_t begin, std::size_t end) {
-          if (!are_scores(a.scores.data + begin, end - begin)) *sound = false;
-        });
-      },
-      [sound](Napi::Env env) { return Napi::Boolean::New(env, *sound); });
+  return holds_of_all(call, a.scores, kWeightsPerChunk, are_scores);
 }
 
 }  // namespace

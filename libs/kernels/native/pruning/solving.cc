@@ -1,7 +1,5 @@
 // What goes into solving for weights, and what comes of it, number by number: see src/pruning/solving.ts.
-#include <atomic>
 #include <cmath>
-#include <memory>
 
 #include "runtime/half.h"
 #include "runtime/kernel.h"
@@ -92,16 +90,7 @@ struct AreWholeArguments {
 };
 
 Napi::Value are_whole(Call& call, const AreWholeArguments& a) {
-  const std::size_t chunks = chunks_of(a.values.length);
-  auto whole = std::make_shared<std::atomic<bool>>(true);
-  return call.promise(
-      chunks,
-      [=](std::size_t chunk) {
-        in_range(a.values.length, chunks, chunk, [&](std::size_t begin, std::size_t end) {
-          if (!all_whole(a.values.data + begin, end - begin)) *whole = false;
-        });
-      },
-      [whole](Napi::Env env) { return Napi::Boolean::New(env, *whole); });
+  return holds_of_all(call, a.values, kChunk, all_whole);
 }
 
 struct SumsToMatrixArguments {

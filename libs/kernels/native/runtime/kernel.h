@@ -3,8 +3,10 @@
 #pragma once
 #include <napi.h>
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "arguments.h"
@@ -80,6 +82,21 @@ void in_range(std::size_t total, std::size_t chunks, std::size_t chunk, Body bod
   const std::size_t begin = total * chunk / chunks;
   const std::size_t end = total * (chunk + 1) / chunks;
   if (begin < end) body(begin, end);
+}
+
+// Resolves to whether something holds of every part of an array, of some `part` elements.
+template <typename T>
+Napi::Value holds_of_all(Call& call, const Span<T>& array, std::size_t part, bool (*holds)(const T*, std::size_t)) {
+  const std::size_t chunks = (array.length + part - 1) / part;
+  const auto all = std::make_shared<std::atomic<bool>>(true);
+  return call.promise(
+      chunks,
+      [=](std::size_t chunk) {
+        in_range(array.length, chunks, chunk, [&](std::size_t begin, std::size_t end) {
+          if (!holds(array.data + begin, end - begin)) *all = false;
+        });
+      },
+      [all](Napi::Env env) { return Napi::Boolean::New(env, *all); });
 }
 
 }  // namespace esparse

@@ -1,5 +1,5 @@
-import { EsparseError, isEsparseError } from '@esparse/errors';
-import type { DeviceMemory, StatisticDevice } from '@esparse/statistics';
+import { EsparseError } from '@esparse/errors';
+import { deviceArrays, lacksDeviceMemory, type StatisticDevice } from '@esparse/statistics';
 
 /** Threads of a block of the kernels. */
 export const THREADS = 256;
@@ -25,36 +25,32 @@ export async function withRoom<R>(
   what: string,
   work: (room: Room) => Promise<R>,
 ): Promise<R> {
-  const held: DeviceMemory[] = [];
+  const arrays = deviceArrays(device);
   let bytes = 0;
   const take = (count: number): number => {
     bytes += count;
-    const memory = device.allocate(count);
-    held.push(memory);
-    return memory.address;
+    return arrays.bytes(count);
   };
   const room: Room = {
     bytes: take,
     floats: (count) => take(4 * count),
     doubles: (count) => take(8 * count),
     of(values) {
-      const address = take(values.byteLength);
-      device.upload(address, values);
-      return address;
+      bytes += values.byteLength;
+      return arrays.of(values);
     },
   };
   try {
     return await work(room);
   } catch (error) {
-    if (!isEsparseError(error) || error.kind !== 'unavailable' || error.context.device === 'lost')
-      throw error;
+    if (!lacksDeviceMemory(error)) throw error;
     throw new EsparseError(
       'unsupported',
       `${what} takes more of the GPU's memory than is free: ${(bytes / 2 ** 30).toFixed(1)} GiB at least`,
       { hint: 'choose --solver cpu, or a GPU with more memory', cause: error },
     );
   } finally {
-    for (const memory of held) device.release(memory);
+    arrays.release();
   }
 }
 

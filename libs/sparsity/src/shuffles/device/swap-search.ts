@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { isEsparseError } from '@esparse/errors';
 import type { SwapSearch } from '@esparse/kernels';
-import type { DeviceMemory, StatisticDevice } from '@esparse/statistics';
+import { deviceArrays, lacksDeviceMemory, type StatisticDevice } from '@esparse/statistics';
 
 /** As `kSwapWidth` and `kPartialRows` in libs/cuda/kernels/solve/swap_search.cuh. */
 const WIDTH = 256;
@@ -28,38 +27,29 @@ export function swapSearchBytes(
  */
 export function swapSearchOn(device: StatisticDevice): SwapSearch {
   return async (problem, signal) => {
-    const held: DeviceMemory[] = [];
+    const arrays = deviceArrays(device);
     try {
-      return await search(device, held, problem, signal);
+      return await search(device, arrays, problem, signal);
     } catch (error) {
-      const noRoom = isEsparseError(error) && error.kind === 'unavailable' && error.context.device !== 'lost';
-      if (!noRoom) throw error;
+      if (!lacksDeviceMemory(error)) throw error;
       return undefined;
     } finally {
-      for (const memory of held) device.release(memory);
+      arrays.release();
     }
   };
 }
 
 async function search(
   device: StatisticDevice,
-  held: DeviceMemory[],
+  arrays: ReturnType<typeof deviceArrays>,
   problem: Parameters<SwapSearch>[0],
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const { scores, rows, cols, permutation, keep, group, blockSize, tolerance, maxSwaps, out } = problem;
   const blocks = Math.ceil(cols / blockSize);
   const chunks = Math.ceil(rows / PARTIAL_ROWS);
-  const allocate = (bytes: number) => {
-    const memory = device.allocate(bytes);
-    held.push(memory);
-    return { pointer: memory.address };
-  };
-  const upload = (array: Int32Array | Float32Array) => {
-    const to = allocate(array.byteLength);
-    device.upload(to.pointer, array);
-    return to;
-  };
+  const allocate = (bytes: number) => ({ pointer: arrays.bytes(bytes) });
+  const upload = (array: Int32Array | Float32Array) => ({ pointer: arrays.of(array) });
   device.load('solve');
   const panel = allocate(4 * blocks * rows * WIDTH);
   device.launch('swap_panel', { grid: [rows, blocks], threads: WIDTH }, [
