@@ -1,4 +1,4 @@
-// harness check [ENCODING] | check-small | quick | one TOKENS | bench FILE [linears | prefill | steps] [ENCODING]
+// harness check [ENCODING] | check-small [ENCODING] | quick | one TOKENS | bench FILE [linears | prefill | steps] [ENCODING]
 //
 // `check` holds every kernel against f64 and exits with 1 where one is wrong, `check-small` in small shapes, for
 // compute-sanitizer; `bench` times them and writes FILE. ENCODING, a part of a name like `2:4 int8`: linears and steps of those alone.
@@ -144,8 +144,8 @@ int main(int argc, char** argv) {
   const auto seed = static_cast<std::uint64_t>(std::time(nullptr)) % 1000000;
   std::printf("%s, %d SMs, L2 %d MB, seed %llu\n", properties.name, properties.multiProcessorCount,
               properties.l2CacheSize >> 20, static_cast<unsigned long long>(seed));
-  const bool small = argc == 2 && std::strcmp(argv[1], "check-small") == 0;
-  if (small || ((argc == 2 || argc == 3) && std::strcmp(argv[1], "check") == 0)) {
+  const bool small = argc >= 2 && std::strcmp(argv[1], "check-small") == 0;
+  if ((argc == 2 || argc == 3) && (small || std::strcmp(argv[1], "check") == 0)) {
     return harness::run_checks(seed, small, argc == 3 ? argv[2] : "") == 0 ? 0 : 1;
   }
   if (argc == 2 && std::strcmp(argv[1], "quick") == 0) {
@@ -160,6 +160,6 @@ int main(int argc, char** argv) {
     harness::run_bench(argv[2], argc > 3 ? argv[3] : "", argc > 4 ? argv[4] : "", seed);
     return 0;
   }
-  std::printf("usage: harness check [ENCODING] | check-small | quick | one TOKENS | bench FILE [linears | prefill | steps] [ENCODING]\n");
+  std::printf("usage: harness check [ENCODING] | check-small [ENCODING] | quick | one TOKENS | bench FILE [linears | prefill | steps] [ENCODING]\n");
   return 2;
 }
