@@ -1,6 +1,7 @@
 /**
  * Decoding and prefill on an NVIDIA GPU, through the engine: `npm run bench:cuda -- [--shape 1b|8b] [--store FOLDER]`;
- * `--layers N` for a model of fewer, under a profiler; `--only prune` for the pruner's arithmetic, see `cuda-prune.ts`.
+ * `--layers N` for a model of fewer, under a profiler; `--llama-cpp FOLDER`, where `node-llama-cpp` and its build for CUDA are
+ * installed, for a peer in bf16; `--only prune` for the pruner's arithmetic, see `cuda-prune.ts`.
  * Random weights, 2:4 in bf16, int8 and int4 (the head as integers, too) and dense in bf16 and int4, in one run; `--sparse`:
  * 2:4 in bf16 alone. Linears by themselves, against cuBLAS: `libs/cuda/harness/run.sh`.
  */
@@ -18,6 +19,7 @@ import {
 } from '@esparse/engine';
 import { writeRandomStore } from '../cuda/random-store.ts';
 import { benchPruning } from './cuda-prune.ts';
+import { benchLlamaCpp } from './cuda-llama-cpp.ts';
 import { heading, median, print } from './table.ts';
 
 const SHAPES = {
@@ -65,6 +67,7 @@ const { values: flags } = parseArgs({
     sparse: { type: 'boolean', default: false },
     only: { type: 'string', default: 'engine' },
     torch: { type: 'string' },
+    'llama-cpp': { type: 'string' },
   },
 });
 const shape = SHAPES[flags.shape as keyof typeof SHAPES];
@@ -175,6 +178,9 @@ async function benchEngine(): Promise<void> {
       }
       await engine.close();
     }
+    const peer = flags['llama-cpp'];
+    if (peer !== undefined)
+      await benchLlamaCpp(home, sizes, { folder: peer, positions: PROMPT, steps: STEPS });
   } finally {
     if (flags.store === undefined) await rm(home, { recursive: true });
   }

@@ -1,10 +1,6 @@
-import { existsSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
-import path from 'node:path';
 import { openEngine, type Engine } from '@esparse/engine';
-import { exportRun, FORMATS } from '@esparse/export';
-import { openStore } from '@esparse/store';
 import { decoder, medianPrefill, PROMPT, ROUNDS, STEPS } from './decoder.ts';
+import { ggufOf } from './gguf-of.ts';
 import { openLlamaCpp, type LlamaCppDecoder } from './llama-cpp.ts';
 import { heading, median, print } from '../table.ts';
 
@@ -126,16 +122,4 @@ async function reportPrefill(engines: ReadonlyMap<string, Engine>): Promise<void
       met: bf16 >= seconds,
     });
   }
-}
-
-/** The GGUF file of a store, beside it: made once. */
-async function ggufOf(store: string): Promise<string> {
-  const file = path.join(path.dirname(store), `${path.basename(store)}.gguf`);
-  if (existsSync(file)) return file;
-  const unfinished = `${file}.part`;
-  const run = await (await openStore(store)).openRun();
-  const format = FORMATS.find(({ name }) => name === 'gguf')!;
-  await exportRun({ run, format, out: unfinished });
-  await rename(unfinished, file);
-  return file;
 }

@@ -1,8 +1,9 @@
 /**
- * node llama-cpp-decode.js FILE THREADS [FOLDER]: decodes with a GGUF file by llama.cpp. For each line of the standard input, a
- * number of tokens, it writes one with the milliseconds that a token took; first one that says which llama.cpp it is. FOLDER is
- * where `node-llama-cpp` is installed, which has builds for every kind of processor; without it the binding of the tests is
- * taken, which is compiled for none in particular.
+ * node llama-cpp-decode.js FILE THREADS [FOLDER [POSITIONS]]: decodes with a GGUF file by llama.cpp. For each line of the standard
+ * input, a number of tokens, it writes one with the milliseconds that a token took; first one that says which llama.cpp it is.
+ * FOLDER is where `node-llama-cpp` is installed, which has builds for every kind of processor; without it the binding of the
+ * tests is taken, which is compiled for none in particular. With POSITIONS, a build for CUDA, all of it on the GPU, behind a
+ * prompt of so many tokens.
  */
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -36,8 +37,8 @@ interface NodeLlamaCpp {
   }>;
 }
 
-const [model, threads, folder] = process.argv.slice(2);
-const CONTEXT = 256;
+const [model, threads, folder, positions] = process.argv.slice(2);
+const CONTEXT = 256 + Number(positions ?? 0);
 const say = (value: string | number) => process.stdout.write(`answer ${JSON.stringify(value)}\n`);
 
 function plain(): { name: string; decode: Decode } {
@@ -60,23 +61,29 @@ async function installed(where: string): Promise<{ name: string; decode: Decode 
   const entry = path.join(where, 'node_modules/node-llama-cpp/dist/index.js');
   const { getLlama } = (await import(pathToFileURL(entry).href)) as NodeLlamaCpp;
   const llama = await getLlama({
-    gpu: false,
+    gpu: positions === undefined ? false : 'cuda',
     build: 'never',
     maxThreads: Number(threads),
     logLevel: 'error',
   });
-  const loaded = await llama.loadModel({ modelPath: model, gpuLayers: 0, useMmap: true });
+  const loaded = await llama.loadModel({
+    modelPath: model,
+    gpuLayers: positions === undefined ? 0 : 'max',
+    useMmap: true,
+  });
   const context = await loaded.createContext({
-    ...{ contextSize: CONTEXT, batchSize: 64, threads: Number(threads) },
+    ...{ contextSize: CONTEXT, batchSize: positions === undefined ? 64 : 512, threads: Number(threads) },
   });
   const sequence = context.getSequence();
+  const letter = loaded.tokenize('a');
+  const prompt = positions === undefined ? letter : Array<number>(Number(positions)).fill(letter.at(-1)!);
   return {
     name: llama.systemInfo,
     async decode(tokens) {
       await sequence.clearHistory();
       let began = 0;
       let done = -1;
-      for await (const token of sequence.evaluate(loaded.tokenize('a'), {
+      for await (const token of sequence.evaluate(prompt, {
         temperature: 0,
         yieldEogToken: true,
       })) {

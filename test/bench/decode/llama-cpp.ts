@@ -13,13 +13,19 @@ export interface LlamaCppDecoder {
 
 /**
  * @param folder where `node-llama-cpp` is installed. @default the binding of the tests, which knows no AVX
+ * @param positions tokens before those that are timed, for a build for CUDA on a GPU. @default on the processor, behind one token
  * @throws Error where the package is not installed, or cannot read the file
  */
-export async function openLlamaCpp(file: string, threads: number, folder?: string): Promise<LlamaCppDecoder> {
+export async function openLlamaCpp(
+  file: string,
+  threads: number,
+  folder?: string,
+  positions?: number,
+): Promise<LlamaCppDecoder> {
   const script = path.join(import.meta.dirname, 'llama-cpp-decode.js');
   const child = spawn(
     process.execPath,
-    [script, file, String(threads), ...(folder === undefined ? [] : [folder])],
+    [script, file, ...[threads, folder, positions].filter((given) => given !== undefined).map(String)],
     {
       stdio: ['pipe', 'pipe', 'ignore'],
     },
