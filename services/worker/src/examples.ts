@@ -4,6 +4,7 @@ import type { LoadedBlock } from '@esparse/onnx';
 import type { Run } from '@esparse/store';
 import { TUNING_MEMORY, tuningMemory } from '@esparse/tuning';
 import { sequencesOf, type ShardStates } from './activations.ts';
+import { mapAhead } from './ahead.ts';
 import { denseStates } from './methods/dense-states.ts';
 import type { OpenLanguageModel } from './models.ts';
 
@@ -55,20 +56,23 @@ export async function openExamples(
     open.runner.load(block, open.weights, signal),
   );
   try {
-    for (const shard of shards) {
-      const states = await run.hidden.read(block, shard, signal);
-      const own = both ? await denseStates(run, block).read(block, shard, signal) : undefined;
+    const read = async (shard: number) => ({
+      states: await run.hidden.read(block, shard, signal),
+      own: both ? await denseStates(run, block).read(block, shard, signal) : undefined,
+    });
+    for await (const { states, own } of mapAhead(shards, 1, read)) {
       const outputs = outputsOf(open, denseBlock, states);
       const others = own && outputsOf(open, denseBlock, own);
-      for (const input of sequencesOf(states)) {
+      for (const input of viewsOf(states)) {
         if (slabs.length === sequences) break;
         signal.throwIfAborted();
         requireSize(input, size);
         const target = await valueOf(outputs);
-        if (others !== undefined) mix(target, await valueOf(others), dense);
-        slabs.push(await stored(spill, input, target));
+        const other = others && { values: await valueOf(others), share: dense };
+        slabs.push(await stored(spill, input, target, other));
         onSequence(slabs.length);
       }
+      if (slabs.length === sequences) break;
     }
     if (slabs.length < sequences) {
       throw new EsparseError('store', `the shards hold ${slabs.length} sequences, not ${sequences}`);
@@ -80,8 +84,11 @@ export async function openExamples(
     release();
   }
   const part = async (sequence: number, offset: number): Promise<Float32Array> => {
+    const slab = slabs[sequence]!;
+    // Nothing changes it, and it stays until the end.
+    if (slab.inMemory) return slab.use('read', (bytes) => new Float32Array(bytes, offset, size));
     const values = new Float32Array(size);
-    await slabs[sequence]!.read(offset, new Uint8Array(values.buffer));
+    await slab.read(offset, new Uint8Array(values.buffer));
     return values;
   };
   return {
@@ -104,7 +111,15 @@ async function* outputsOf(
     for (const input of sequencesOf(states)) yield await block.advance(input);
     return;
   }
-  yield* sequencesOf({ data: await block.advance(states.data), shape: states.shape });
+  yield* viewsOf({ data: await block.advance(states.data), shape: states.shape });
+}
+
+/** The hidden states of each sequence in turn, where they lie. */
+function* viewsOf({ data, shape }: ShardStates<Float32Array>): Generator<Float32Array, undefined> {
+  const [sequences, seqlen, hidden] = shape as [number, number, number];
+  const size = seqlen * hidden;
+  for (let s = 0; s < sequences; s++) yield data.subarray(s * size, (s + 1) * size);
+  return undefined;
 }
 
 /** There is one for each sequence. */
@@ -118,21 +133,24 @@ function requireSize({ length }: Float32Array, size: number): void {
   throw new EsparseError('store', `hidden states of ${length} values a sequence, not ${size}`);
 }
 
-/** A share of another target takes the place of as much of this one. */
-function mix(target: Float32Array, other: Float32Array, share: number): void {
-  for (let i = 0; i < target.length; i++) target[i] = (1 - share) * target[i]! + share * other[i]!;
-}
-
-/** One behind the other. */
+/** One behind the other: the input, and the target, of which a share is another's. */
 async function stored(
   spill: ReturnType<typeof createSpill>,
   input: Float32Array,
   target: Float32Array,
+  other?: { readonly values: Float32Array; readonly share: number },
 ): Promise<Slab> {
   const slab = await spill.allocate(BYTES * (input.length + target.length));
   await slab.use('change', (bytes) => {
     new Float32Array(bytes).set(input);
-    new Float32Array(bytes).set(target, input.length);
+    const place = new Float32Array(bytes, BYTES * input.length, target.length);
+    if (other === undefined) place.set(target);
+    else mix(place, target, other.values, other.share);
   });
   return slab;
+}
+
+function mix(into: Float32Array, target: Float32Array, other: Float32Array, share: number): void {
+  const rest = 1 - share;
+  for (let i = 0; i < into.length; i++) into[i] = rest * target[i]! + share * other[i]!;
 }
