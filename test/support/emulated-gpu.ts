@@ -10,7 +10,7 @@ const sourcesOf = (...names: string[]) => names.map((name) => path.join(EMULATIO
  * Compiles a libcuda.so.1 that runs the kernels of a decode step on the processor, in their own source, into a folder. Gives
  * the variables with which a process finds it.
  *
- * @param image 90: a GPU after Hopper, whose prompts go through the kernels of decoding; 80: one before it @default 90
+ * @param image 90: a GPU after Hopper; 80: one before it. Neither has Hopper's kernels of prompts @default 90
  */
 export function emulatedDecoder(folder: string, image: 80 | 90 = 90): NodeJS.ProcessEnv {
   mkdirSync(folder, { recursive: true });
@@ -24,7 +24,7 @@ export function emulatedDecoder(folder: string, image: 80 | 90 = 90): NodeJS.Pro
     '-include',
     path.join(EMULATION, 'cuda.h'),
   ];
-  const flags = ['-O1', '-fPIC', '-Wno-unknown-pragmas', `-D__CUDA_ARCH__=${image * 10}`];
+  const flags = ['-O1', '-fPIC', '-Wno-unknown-pragmas', '-Wno-psabi', `-D__CUDA_ARCH__=${image * 10}`];
   execFileSync(compiler, [...flags, ...language, '-c', '-o', object, ...sourcesOf('decode.cc')]);
   const parts = [...sourcesOf('driver.cc', 'threads.cc'), object];
   execFileSync(compiler, [...flags, '-std=c++17', '-shared', '-o', library, ...parts]);

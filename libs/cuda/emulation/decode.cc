@@ -1,7 +1,8 @@
-// The kernels of a decode step on the processor, for a driver without a GPU (`driver.cc`): their own source, by their names in
+// The kernels of a decode step, and those of prefill by products of a warp, on the processor, for a driver without a GPU (`driver.cc`): their own source, by their names in
 // the PTX. Compiled with `-include cuda.h`.
 #include "../kernels/activation.cuh"
 #include "../kernels/attention_decode.cuh"
+#include "../kernels/attention_prefill_mma.cuh"
 #include "../kernels/experts.cuh"
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/join.cuh"
@@ -9,6 +10,8 @@
 #include "../kernels/linear_wide.cuh"
 #include "../kernels/norm.cuh"
 #include "../kernels/norm_heads.cuh"
+#include "../kernels/prefill_linear_mma.cuh"
+#include "../kernels/prefill_norm.cuh"
 #include "../kernels/repack.cuh"
 #include "../kernels/sample.cuh"
 
@@ -28,6 +31,7 @@ alignas(128) thread_local std::uint8_t attention_memory[kMostShared];
 alignas(128) thread_local std::uint8_t shared[kMostShared];
 alignas(128) thread_local std::uint64_t words[kMostShared / 8];
 alignas(128) thread_local float row[kMostShared / 4];
+alignas(128) thread_local std::uint16_t natural[kMostShared / 2];
 
 namespace {
 
@@ -61,6 +65,13 @@ void add_linears(std::map<std::string, Runner>& to, Encoding encoding) {
   for (const int tokens : {32, 64}) {
     const LinearKernel kernel = linear_wide_kernel<Weights>(tokens);
     if (kernel != nullptr) to[linear_wide_name(encoding, tokens)] = runner_of(kernel);
+  }
+}
+
+template <class Weights>
+void add_prefill_linears(std::map<std::string, Runner>& to) {
+  for (int tile = 0; tile < 3; tile++) {
+    to[prefill_linear_mma_name(Weights::kShuffled, kMmaTiles[tile])] = runner_of(mma_kernel<Weights>(tile));
   }
 }
 
@@ -104,6 +115,14 @@ std::map<std::string, Runner> all_runners() {
   all[append_positions_name(64)] = runner_of(append_positions<64>);
   all[append_positions_name(128)] = runner_of(append_positions<128>);
   all[append_positions_name(256)] = runner_of(append_positions<256>);
+  for (const int dims : {64, 128}) {
+    all[append_name(dims)] = runner_of(append_kernel(dims));
+    all[attend_chunk_mma_name(dims)] = runner_of(mma_attention_kernel(dims));
+  }
+  all[kNormRows] = runner_of(norm_rows);
+  all[kShuffle] = runner_of(shuffle);
+  add_prefill_linears<Sparse>(all);
+  add_prefill_linears<Dense>(all);
   return all;
 }
 

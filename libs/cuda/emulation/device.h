@@ -11,9 +11,10 @@ inline float power_of_2(float x) { return std::exp2(x); }
 
 inline void prefetch_bulk(const void*, int) {}
 
-// Shared memory by 32 bits, as the kernels name it: all of it stands within 4 GB of this.
+// Shared memory by 32 bits, as the kernels name it: all of it stands within 4 GB of this, and what is aligned has addresses that
+// are.
 inline std::uintptr_t shared_anchor() {
-  static thread_local char anchor;
+  alignas(1024) static thread_local char anchor;
   return reinterpret_cast<std::uintptr_t>(&anchor);
 }
 inline std::uint32_t shared_address(const void* pointer) {

@@ -39,6 +39,7 @@ struct DecoderShape {
 
   // The inputs of o. Where heads are filled up, what attention gives there has a place of its own, behind the others.
   int attended() const { return padded(heads * head_dims + (head_dims < dims ? 1 : 0)); }
+  int qkv_rows() const { return (heads + 2 * kv_heads) * dims; }
   // Whether what stands between linears are RMSNorms alone, and SwiGLU: those are parts of linears, for few tokens.
   bool plain() const {
     return norm == Norm::kRms && last_norm == Norm::kRms && !norms_after && !biased && gated && experts == 0 &&

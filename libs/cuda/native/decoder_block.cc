@@ -126,7 +126,7 @@ void DecoderLoader::block(int index, const HostBlock& block, const HostLinear (&
     // Down's inputs stand in its order by themselves: it is that of the rows of gate and up. What o reads is filled up
     // where it is put into an order.
     const bool filled = role == kO && shape.attended() != linear.cols;
-    if (role == kDown || !device_.prefills() || (linear.permutation == nullptr && !filled)) continue;
+    if (role == kDown || (linear.permutation == nullptr && !filled)) continue;
     std::vector<std::uint16_t> order = order_of(linear.cols, linear.permutation);
     if (role == kO && shape.head_dims < shape.dims) {
       // What fills up is zeros, as what fills up the first head is.

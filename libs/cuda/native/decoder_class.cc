@@ -51,18 +51,19 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
     });
   }
 
-  // (shape, pages of the longest sequence, PTX of the modules of decoding and of those of prefill, bytes that the weights take on the device, most
-  // tokens of a prefill): gives whether there are kernels of prefill for it
+  // (shape, pages of the longest sequence, PTX of the modules of decoding and of those of prefill, of which there may be none, bytes
+  // that the weights take on the device, most tokens of a prefill): gives whether there are kernels of prefill for it
   Napi::Value begin(const Napi::CallbackInfo& info) {
     return call(info, [&]() -> Napi::Value {
       shape_ = shape_of(info[0].As<Napi::Object>());
       max_pages_ = info[1].ToNumber().Int32Value();
-      prefills_ = device_->prefills() && shape_.prefills();
+      const auto modules = info[2].As<Napi::Array>();
+      prefills_ = modules.Get(1u).As<Napi::Array>().Length() > 0 && shape_.prefills();
       most_prompt_tokens_ = prefills_ ? info[4].ToNumber().Int32Value() : 0;
       require_room(size(info[3]) + Step::bytes(shape_, max_pages_, device_->facts().shared_of_cta) + Prefill::bytes(shape_, most_prompt_tokens_) +
                    page_bytes_of(shape_));
       for (unsigned kind = 0; kind < (prefills_ ? 2 : 1); kind++) {
-        const auto ptx = info[2].As<Napi::Array>().Get(kind).As<Napi::Array>();
+        const auto ptx = modules.Get(kind).As<Napi::Array>();
         for (unsigned i = 0; i < ptx.Length(); i++) device_->load_kernels(ptx.Get(i).ToString().Utf8Value().c_str());
       }
       stream_ = make_stream();

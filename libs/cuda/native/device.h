@@ -37,8 +37,8 @@ class Device {
   void use() const;
   CuContext context() const { return context_; }
 
-  // Whether the kernels of prefill run on it: their instructions are those of Hopper alone.
-  bool prefills() const { return facts_.image == 90 && facts_.major == 9 && facts_.minor == 0; }
+  // Whether it has the products of a warpgroup, which are Hopper's alone.
+  bool has_wgmma() const { return facts_.image == 90 && facts_.major == 9 && facts_.minor == 0; }
 
   // Adds a module.
   void load_kernels(const char* ptx);

@@ -99,6 +99,14 @@ inline std::string append_name(int dims) {
 inline std::string attend_chunk_name(int dims) {
   return "_ZN7esparse12attend_chunkILi" + std::to_string(dims) + "EEEvNS_16PrefillAttentionE";
 }
+inline std::string attend_chunk_mma_name(int dims) {
+  return "_ZN7esparse16attend_chunk_mmaILi" + std::to_string(dims) + "EEEvNS_16PrefillAttentionE";
+}
+inline std::string prefill_linear_mma_name(bool sparse, const MmaTile& tile) {
+  return std::string("_ZN7esparse18prefill_linear_mmaINS_") + weights_name(sparse ? Encoding::kSparse : Encoding::kDense) + "ELi" +
+         std::to_string(tile.row_warps) + "ELi" + std::to_string(tile.warp_rows) + "ELi" + std::to_string(tile.warp_tokens) +
+         "EEEvNS_16PrefillArgumentsE";
+}
 inline std::string prefill_linear_name(Encoding encoding, int tile, PrefillOutput output) {
   return std::string("_ZN7esparse14prefill_linearINS_") + weights_name(encoding) + "ELi" +
          std::to_string(tile) + "ELNS_13PrefillOutputE" + std::to_string(static_cast<int>(output)) +

@@ -2,7 +2,7 @@
 
 #include "embed.h"
 #include "failure.h"
-#include "kernel_names.h"
+#include "prefill_launch.h"
 
 namespace esparse {
 namespace {
@@ -21,31 +21,10 @@ TensorMap map_of(std::uint16_t* from, int columns, unsigned long long rows, int 
   return map;
 }
 
-int qkv_rows(const DecoderShape& s) { return (s.heads + 2 * s.kv_heads) * s.dims; }
-
 }  // namespace
 
-// One linear, or several that write beside each other.
-struct Prefill::LinearLaunch {
-  PrefillOutput output;
-  PrefillArguments args{};
-  Encoding encoding = Encoding::kDense;
-  const Activations* from[kMaxSegments];
-  int row_tiles = 0;
-
-  LinearLaunch(PrefillOutput output, int out_rows) : output(output) { args.out_rows = out_rows; }
-  void add(const Linear& linear, const std::uint8_t* weights, TilePlaces places, const Activations& activations) {
-    encoding = linear.encoding;
-    args.blocks = linear.blocks();
-    const int before = args.segment_count == 0 ? 0 : args.segments[args.segment_count - 1].first_row +
-                                                         args.segments[args.segment_count - 1].rows;
-    args.segments[args.segment_count] = {weights, places, linear.rows, row_tiles, before};
-    from[args.segment_count++] = &activations;
-    row_tiles += ceil_div(linear.rows, kPrefillRows);
-  }
-};
-
-Prefill::Activations::Activations(int inputs, int most_tokens) : rows(elements(most_tokens, inputs)) {
+Prefill::Activations::Activations(const Device& device, int inputs, int most_tokens) : rows(elements(most_tokens, inputs)) {
+  if (!device.has_wgmma()) return;
   for (int i = 0; i < 2; i++) maps[i] = map_of(rows.data(), inputs, most_tokens, kPrefillTiles[i]);
 }
 
@@ -53,18 +32,19 @@ Prefill::Prefill(const Device& device, const Decoder& decoder, const Cache& cach
     : device_(device), decoder_(decoder), cache_(cache), most_tokens_(most_tokens), stream_(stream) {
   const DecoderShape& s = decoder.shape;
   residual_ = DeviceArray<float>(elements(most_tokens, s.hidden));
-  qkv_ = DeviceArray<std::uint16_t>(elements(most_tokens, qkv_rows(s)));
+  qkv_ = DeviceArray<std::uint16_t>(elements(most_tokens, s.qkv_rows()));
   heads_ = DeviceArray<std::uint16_t>(elements(most_tokens, s.heads * s.dims));
-  for (auto& normed : normed_) normed = Activations(s.hidden, most_tokens);
-  attended_ = Activations(s.attended(), most_tokens);
-  activated_ = Activations(s.inner, most_tokens);
+  for (auto& normed : normed_) normed = Activations(device, s.hidden, most_tokens);
+  attended_ = Activations(device, s.attended(), most_tokens);
+  activated_ = Activations(device, s.inner, most_tokens);
 }
 
 std::size_t Prefill::bytes(const DecoderShape& s, int most_tokens) {
-  return elements(most_tokens, 4 * s.hidden + 2 * (qkv_rows(s) + s.heads * s.dims + s.attended() + 3 * s.hidden + s.inner));
+  return elements(most_tokens, 4 * s.hidden + 2 * (s.qkv_rows() + s.heads * s.dims + s.attended() + 3 * s.hidden + s.inner));
 }
 
 void Prefill::use_cache() {
+  if (!device_.has_wgmma()) return;
   const int dims = decoder_.shape.dims;
   cache_map_ = map_of(cache_.memory.data(), dims, cache_.memory.count() / dims, kPagePositions);
 }
@@ -116,69 +96,6 @@ void Prefill::take(const std::vector<PromptPart>& parts) {
   check(driver().copy_to_device(inputs_.address(), to, count * 4, stream_), "take in a prompt");
 }
 
-void Prefill::norm(const DeviceArray<float>& weight,
-                   const DeviceArray<std::uint16_t>* const (&orders)[kMaxSegments], int readers) {
-  const DecoderShape& s = decoder_.shape;
-  PrefillNorm args{{residual_.data(), nullptr, {}, weight.data(), s.epsilon, s.hidden, s.channels}, tokens_, {}, readers};
-  for (int i = 0; i < readers; i++) {
-    args.readers[i] = {orders[i]->count() == 0 ? nullptr : orders[i]->data(), normed_[i].rows.data()};
-  }
-  device_.launch(stream_, kNormRows,
-                 {{ceil_div(tokens_, 2), 1, 1}, kPrefillNormThreads, static_cast<unsigned>(s.hidden * 8), true},
-                 args);
-}
-
-void Prefill::launch(const LinearLaunch& linear) {
-  const int tile = prefill_tile(linear.row_tiles, tokens_, device_.facts().multiprocessors);
-  PrefillArguments args = linear.args;
-  args.tokens = tokens_;
-  for (int i = 0; i < args.segment_count; i++) {
-    args.activations[i] = linear.from[i]->maps[tile == kPrefillTiles[0] ? 0 : 1];
-  }
-  device_.launch(stream_, prefill_linear_name(linear.encoding, tile, linear.output),
-                 {{static_cast<unsigned>(linear.row_tiles), ceil_div(tokens_, tile), 1},
-                  kPrefillThreads,
-                  kPrefillShared,
-                  true},
-                 args);
-}
-
-void Prefill::attend(const Layer& layer, int index) {
-  const DecoderShape& s = decoder_.shape;
-  const std::size_t half = static_cast<std::size_t>(cache_.pages) * s.kv_heads * kPagePositions * s.dims;
-  const bool shuffled = layer.orders[kO].count() != 0;
-  PrefillAttention args{};
-  args.qkv = qkv_.data();
-  args.head = heads_of(layer, s);
-  args.window = layer.window;
-  args.heads = s.heads;
-  args.kv_heads = s.kv_heads;
-  args.keys = cache_.memory.data() + 2 * half * index;
-  args.values = args.keys + half;
-  args.cache = cache_map_;
-  args.first_key = static_cast<int>(2 * half * index / s.dims);
-  args.first_value = args.first_key + static_cast<int>(half / s.dims);
-  args.pages = inputs_.data() + first_page_;
-  args.positions = inputs_.data() + tokens_;
-  args.first_page = inputs_.data() + 2 * tokens_;
-  args.tiles = reinterpret_cast<const QueryTile*>(inputs_.data() + first_tile_);
-  args.rotary = reinterpret_cast<const float2*>(decoder_.rotary.data() + layer.rotary);
-  args.scale = s.scale;
-  args.out = shuffled ? heads_.data() : attended_.rows.data();
-  const unsigned tokens = tokens_, heads = s.heads;
-  device_.launch(stream_, append_name(s.dims), {{tokens, 1, 1}, kAppendThreads, 0, true}, args);
-  device_.launch(stream_, attend_chunk_name(s.dims),
-                 {{static_cast<unsigned>(tiles_), heads, 1},
-                  kChunkThreads,
-                  static_cast<unsigned>(prefill_attention_shared(s.dims)),
-                  true},
-                 args);
-  if (!shuffled) return;
-  const int channels = s.heads * s.dims, inputs = layer.o.cols;
-  device_.launch(stream_, kShuffle, {{tokens, 1, 1}, kShuffleThreads, static_cast<unsigned>(std::max(inputs, channels) * 2), true},
-                 heads_.data(), layer.orders[kO].data(), channels, inputs, attended_.rows.data());
-}
-
 void Prefill::enqueue() {
   const DecoderShape& s = decoder_.shape;
   embed(device_, decoder_, stream_, tokens_, inputs_.data(), inputs_.data() + tokens_, residual_.data());
@@ -186,7 +103,7 @@ void Prefill::enqueue() {
     const Layer& layer = decoder_.layers[index];
     const auto& orders = layer.orders;
     norm(layer.attention.before, {&orders[kQ], &orders[kK], &orders[kV]}, layer.q.sparse() ? 3 : 1);
-    LinearLaunch qkv(PrefillOutput::kRows, qkv_rows(s));
+    LinearLaunch qkv(PrefillOutput::kRows, s.qkv_rows());
     qkv.args.out = qkv_.data();
     qkv.add(layer.q, layer.q.packed.data(), {0, 1}, normed_[0]);
     qkv.add(layer.k, layer.k.packed.data(), {0, 1}, normed_[layer.k.sparse() ? 1 : 0]);

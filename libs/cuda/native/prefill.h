@@ -1,6 +1,6 @@
 // Runs a decoder over pieces of prompts, hundreds of tokens at a time: keys and values into the cache, and the residual
 // stream after the last block. What a token becomes does not depend on the tokens beside it, nor on where its prompt
-// was cut: every sum is one of its row alone, in one order (`prefill_linear.cuh`, `attention_prefill.cuh`).
+// was cut: every sum is one of its row alone, in one order (`prefill_linear.cuh`, `attention_prefill.cuh`, and those by `mma`).
 #pragma once
 #include <vector>
 
@@ -33,14 +33,15 @@ class Prefill {
   const DeviceArray<float>& residual() const { return residual_; }
 
  private:
-  // Activations in bf16, and how the copy engine finds them, by tile.
+  // Activations in bf16, and, on Hopper, how the copy engine finds them, by tile.
   struct Activations {
     DeviceArray<std::uint16_t> rows;
     TensorMap maps[2];
     Activations() = default;
-    Activations(int inputs, int most_tokens);
+    Activations(const Device& device, int inputs, int most_tokens);
   };
   struct LinearLaunch;
+  Device::Launch launch_of(unsigned x, unsigned y, unsigned threads, int shared) const;
   void take(const std::vector<PromptPart>& parts);
   void enqueue();
   // Gives `readers` their activations: of dense linears, one and the same.

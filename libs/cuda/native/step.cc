@@ -27,7 +27,6 @@ std::size_t plane_floats(int shared, int rows, int cols, int sets = 1) {
   return most;
 }
 
-int qkv_rows(const DecoderShape& s) { return (s.heads + 2 * s.kv_heads) * s.dims; }
 
 }  // namespace
 
@@ -49,9 +48,9 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
   host_inputs_ = PinnedArray<std::int32_t>(inputs);
   inputs_ = DeviceArray<std::int32_t>(inputs);
   for (auto& residual : residual_) residual = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.hidden);
-  qkv_ = DeviceArray<float>(plane_floats(shared, qkv_rows(s), s.hidden));
+  qkv_ = DeviceArray<float>(plane_floats(shared, s.qkv_rows(), s.hidden));
   if (s.experts > 0) experts_ = ExpertBuffers(s);
-  if (s.norms_heads_apart()) normed_heads_ = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * qkv_rows(s));
+  if (s.norms_heads_apart()) normed_heads_ = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * s.qkv_rows());
   o_ = DeviceArray<float>(plane_floats(shared, s.hidden, s.attended()));
   gate_up_ = DeviceArray<float>(plane_floats(shared, 2 * s.inner, s.hidden, 2));
   down_ = DeviceArray<float>(plane_floats(shared, s.hidden, s.inner));
@@ -74,12 +73,12 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
 }
 
 std::size_t Step::bytes(const DecoderShape& s, int max_pages, int shared) {
-  const std::size_t planes = plane_floats(shared, qkv_rows(s), s.hidden) + plane_floats(shared, s.hidden, s.attended()) +
+  const std::size_t planes = plane_floats(shared, s.qkv_rows(), s.hidden) + plane_floats(shared, s.hidden, s.attended()) +
                              plane_floats(shared, 2 * s.inner, s.hidden, 2) + plane_floats(shared, s.hidden, s.inner) +
                              plane_floats(shared, s.vocabulary, s.hidden);
   const std::size_t activations = activation_bytes(3 * s.hidden + s.attended() + s.inner, kMaxRows);
   const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages) * (s.dims + 2);
-  const std::size_t heads = s.norms_heads_apart() ? qkv_rows(s) : 0;
+  const std::size_t heads = s.norms_heads_apart() ? s.qkv_rows() : 0;
   return 4 * (planes + kMaxRows * (static_cast<std::size_t>(s.vocabulary) + 2 * s.hidden + heads) + splits) +
          ExpertBuffers::bytes(s) + activations + Sampling::bytes(s, kMaxRows, max_pages * kPagePositions);
 }

@@ -9,7 +9,7 @@ import {
   type TokenReport,
 } from './choices.ts';
 import { deviceEncoding, requireBits, requireRunnable, type DeviceBits } from './limits.ts';
-import { moduleOf, readPtx, type KernelImage } from './read-ptx.ts';
+import { moduleOf, prefillModules, readPtx, type KernelImage } from './read-ptx.ts';
 import { nativeShape, type DecoderShape } from './shape.ts';
 
 /** The linears of a block, in the order in which `block` takes them; without a gate, what is before down is `gate`. */
@@ -215,14 +215,14 @@ export class CudaDecoder {
     requireBits(bits, image);
     const integers = [...bits].map((of) => `int${of}`);
     const decoding = ['decode', 'sample', ...integers].map((name) => moduleOf(name, image));
-    const prefill = image === 80 ? [] : ['prefill', ...integers.map((of) => `prefill_${of}`)];
+    const prefill = prefillModules(this.facts, integers);
     calling(() => {
       const all = [decoding.map(readPtx), prefill.map(readPtx)] as const;
       this.#prefills = this.#native.begin(nativeShape(shape), maxPages, all, weightBytes, promptTokens);
     });
   }
 
-  /** Whether the model's prompts are taken in by kernels of their own (see `prefill`): on Hopper, where there are such. */
+  /** Whether the model's prompts are taken in by kernels of their own (see `prefill`), where there are such. */
   get prefills(): boolean {
     return this.#prefills;
   }

@@ -181,8 +181,18 @@ test('before Hopper a decoder runs by the kernels that are compiled for that, as
     expect(driver.held()).toMatchObject(NOTHING);
     const looked = driver.held().kernels.join();
     expect(looked).toContain('linear_wideINS_6SparseELi32E');
-    // There is no room for these, and prompts go through the kernels of decoding.
-    expect(looked).not.toMatch(/linear_wideINS_\w+ELi64E|6linearINS_\w+?ELi8ELi|prefill/);
+    // There is no room for these, and prompts go through the products of warps.
+    expect(looked).not.toMatch(
+      /linear_wideINS_\w+ELi64E|6linearINS_\w+?ELi8ELi|14prefill_linearI|12attend_chunkI/,
+    );
+    for (const name of [
+      'prefill_linear_mmaINS_6Sparse',
+      'prefill_linear_mmaINS_5Dense',
+      'attend_chunk_mma',
+      'norm_rows',
+    ]) {
+      expect(looked).toContain(name);
+    }
   }
   const other = runWithAddon(WALK, { ...driver.environment(''), ESPARSE_CUDA_IMAGE: 'sm_90a' });
   expect(JSON.parse(other.out)).toMatchObject({ kind: 'usage', message: "ESPARSE_CUDA_IMAGE is 'sm_90a'" });

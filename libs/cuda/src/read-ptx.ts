@@ -11,3 +11,19 @@ export function readPtx(module: string): string {
 
 /** The module's name among those that an image has. */
 export const moduleOf = (name: string, image: KernelImage): string => (image === 80 ? `${name}_80` : name);
+
+/**
+ * The modules of prefill for a GPU: Hopper's, by the products of a warpgroup, which it alone has (sm_90a), or those by the
+ * products of a warp. None where a model has integers, which the latter do not take.
+ *
+ * @param integers the modules of integers that the model needs
+ */
+export function prefillModules(
+  { image, major, minor }: { readonly image: KernelImage; readonly major: number; readonly minor: number },
+  integers: readonly string[],
+): readonly string[] {
+  if (image === 90 && major === 9 && minor === 0) {
+    return ['prefill', ...integers.map((of) => `prefill_${of}`)];
+  }
+  return integers.length === 0 ? ['prefill_80'] : [];
+}

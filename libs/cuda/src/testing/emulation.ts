@@ -24,7 +24,7 @@ export function compileEmulation(name: string, cuda = false, image: KernelImage 
   const sources = [file(`${name}.cc`)];
   const flags = ['-O1', '-Wall', '-Wextra', '-Werror'];
   if (cuda) {
-    const foreign = ['-Wno-unknown-pragmas', '-Wno-sign-compare'];
+    const foreign = ['-Wno-unknown-pragmas', '-Wno-sign-compare', '-Wno-psabi'];
     flags.push('-std=c++20', ...foreign, '-fno-extern-tls-init', '-include', file('cuda.h'));
     flags.push(`-D__CUDA_ARCH__=${image * 10}`);
     sources.push(file('threads.cc'));

@@ -19,6 +19,7 @@ export const MODULES = {
   prefill: '90a',
   prefill_int8: '90a',
   prefill_int4: '90a',
+  prefill_80: '80',
   block: '80',
   statistics: '80',
   solve: '80',
