@@ -13,7 +13,7 @@ import { FAMILIES, type FamilyCase } from './families.ts';
 import { writeRandomStore, type Sizes } from './random-store.ts';
 
 /** Set for a GPU that is emulated on the processor, some ten thousand times slower; for the kernels of GPUs before Hopper. */
-const { ESPARSE_TEST_EMULATED: emulated, ESPARSE_CUDA_IMAGE: image } = process.env;
+const { ESPARSE_TEST_EMULATED: emulated } = process.env;
 
 const SIZES: Sizes = {
   hidden_size: 512,
@@ -76,38 +76,33 @@ async function storeOf(name: string, { config, dense = false, integers }: Family
 }
 
 for (const [name, family] of Object.entries(FAMILIES)) {
-  const skip = family.integers !== undefined && image === 'sm_80' && 'integers have kernels since Hopper';
-  void test(
-    `${name}: logits are those of the processor, and bits depend on a text alone`,
-    { skip },
-    async (t) => {
-      const store = await storeOf(name, family);
-      const cpu = await openEngine({ store, maxContext: CONTEXT });
-      const gpu = await openEngine({
-        store,
-        maxContext: CONTEXT,
-        device: 'cuda',
-        ...(emulated && { kvBytes: 1 << 22 }),
-      });
-      try {
-        if (family.expanded !== undefined) assert.equal(gpu.device.expandedLinears, family.expanded);
-        const { vocab } = gpu.description;
-        const [prompt, text] = [textOf(vocab, PROMPT, 5), textOf(vocab, TEXT, 6)];
-        const got = await logitsOf(gpu, prompt, [], text);
-        const expected = await logitsOf(cpu, prompt, [], text);
-        const errors = got.map((logits, i) => relativeDistance(expected[i]!, logits));
-        const far = errors.filter((error) => !(error < TOLERANCE)).length;
-        t.diagnostic(
-          `largest relative error ${Math.max(...errors).toExponential(2)}, ${far} beyond ${TOLERANCE}`,
-        );
-        assert.ok(far <= (family.routed === true ? errors.length * MOST_ROUTED_FAR : 0));
-        assert.deepEqual(await logitsOf(gpu, prompt, CUTS, text), got, 'cut in pieces');
-        await requireAloneAsBeside(gpu, emulated ? [1, 17, 4] : [1, 3, 20, 64, 17, 2, 9]);
-      } finally {
-        await Promise.all([cpu.close(), gpu.close()]);
-      }
-    },
-  );
+  void test(`${name}: logits are those of the processor, and bits depend on a text alone`, async (t) => {
+    const store = await storeOf(name, family);
+    const cpu = await openEngine({ store, maxContext: CONTEXT });
+    const gpu = await openEngine({
+      store,
+      maxContext: CONTEXT,
+      device: 'cuda',
+      ...(emulated && { kvBytes: 1 << 22 }),
+    });
+    try {
+      if (family.expanded !== undefined) assert.equal(gpu.device.expandedLinears, family.expanded);
+      const { vocab } = gpu.description;
+      const [prompt, text] = [textOf(vocab, PROMPT, 5), textOf(vocab, TEXT, 6)];
+      const got = await logitsOf(gpu, prompt, [], text);
+      const expected = await logitsOf(cpu, prompt, [], text);
+      const errors = got.map((logits, i) => relativeDistance(expected[i]!, logits));
+      const far = errors.filter((error) => !(error < TOLERANCE)).length;
+      t.diagnostic(
+        `largest relative error ${Math.max(...errors).toExponential(2)}, ${far} beyond ${TOLERANCE}`,
+      );
+      assert.ok(far <= (family.routed === true ? errors.length * MOST_ROUTED_FAR : 0));
+      assert.deepEqual(await logitsOf(gpu, prompt, CUTS, text), got, 'cut in pieces');
+      await requireAloneAsBeside(gpu, emulated ? [1, 17, 4] : [1, 3, 20, 64, 17, 2, 9]);
+    } finally {
+      await Promise.all([cpu.close(), gpu.close()]);
+    }
+  });
 }
 
 /** The last tokens of texts of these lengths, all in one step, have the bits that each has by itself. */

@@ -3,6 +3,7 @@
 #include "../kernels/activation.cuh"
 #include "../kernels/attention_decode.cuh"
 #include "../kernels/attention_prefill_mma.cuh"
+#include "../kernels/digitise.cuh"
 #include "../kernels/experts.cuh"
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/join.cuh"
@@ -92,6 +93,7 @@ std::map<std::string, Runner> all_runners() {
       {activate_experts_name(Activation::kGelu), runner_of(activate_experts<Activation::kGelu>)},
       {activate_experts_name(Activation::kClamped), runner_of(activate_experts<Activation::kClamped>)},
       {kSwigluKernel, runner_of(swiglu)},
+      {kDigitise, runner_of(digitise)},
       {activate_sums_name(Activation::kSilu), runner_of(activate_sums<Activation::kSilu>)},
       {activate_sums_name(Activation::kGelu), runner_of(activate_sums<Activation::kGelu>)},
       {activate_sums_name(Activation::kRelu), runner_of(activate_sums<Activation::kRelu>)},

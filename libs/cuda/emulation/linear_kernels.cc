@@ -6,12 +6,13 @@
 // Input: i32 rows, cols (whole blocks), tokens, order (0 or 1), and of integers survivors of a row and of a span, vectors and
 // spans; then values, scales (of integers) and indices (2:4) as the store has them; i32 [rows] where order is 1; activations
 // f32 [tokens][cols], in shuffled order. Output: f32 [ways][tokens][rows], the planes added up, for every way in which so many
-// tokens can be computed. Exit 3: positions are no choice; 4: a scale is none; 5: what prefill would multiply is another number.
+// tokens can be computed, of integers from digits that were made before, too. Exit 3: positions are no choice; 4: a scale is none; 5: what prefill would multiply is another number.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "../kernels/digitise.cuh"
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/linear_instances.cuh"
 #include "../kernels/repack.cuh"
@@ -50,10 +51,20 @@ std::uint8_t* fragments_of(const std::vector<float>& x, int cols, int tokens) {
   return out;
 }
 
+// The same as digits, by `write_digits`.
+std::uint8_t* digits_as(const DigitOrder& order, const std::vector<float>& x, int cols, int tokens) {
+  std::uint8_t* const out = device_array(activation_bytes(cols, tokens));
+  run_grid({static_cast<unsigned>(cols / kDigitInputs), static_cast<unsigned>(tokens), 1}, {kLanes, 1, 1}, [&] {
+    const int input = blockIdx.x * kDigitInputs + 2 * threadIdx.x, token = blockIdx.y;
+    const float* const two = &x[static_cast<std::size_t>(token) * cols + input];
+    write_digits(token_place(out, cols, token, tokens), input, two[0], two[1], order);
+  });
+  return out;
+}
+
 template <class Weights>
 void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float>& x) {
-  constexpr int kStageTiles = stage_blocks(Weights::kFormat) * kPanelTiles;
-  constexpr int kFewStages = 24 << 10, kStage = kLinearWarps * (kStageTiles * Weights::kFormat.tile_bytes + 8);
+  constexpr int kFewStages = 24 << 10, kStage = kLinearWarps * (kPanelTiles * Weights::kFormat.tile_bytes + 8);
   constexpr int kSms = 3, kShared = kLanesCopy ? kSharedOfAmpereCta : kSharedOfCta;
   const auto put = [&](LinearKernel kernel, LinearArguments& args, unsigned groups) {
     std::vector<float> out(static_cast<std::size_t>(kSlices) * shape.tokens * shape.rows, NAN);
@@ -81,9 +92,28 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
       put(linear_kernel<Weights>(shape.tokens, warps, Input::kFragments, Output::kPlanes), args, token_groups(shape.tokens));
     }
   }
-  if (!linear_is_wide(problem)) return;
-  args.plan = plan_wide(problem, kSms);
-  put(linear_wide_kernel<Weights>(wide_tokens(problem)), args, wide_groups(problem));
+  const auto put_wide = [&] {
+    args.plan = plan_wide(problem, kSms);
+    put(linear_wide_kernel<Weights>(wide_tokens(problem)), args, wide_groups(problem));
+  };
+  if constexpr (!Weights::kScaled) {
+    if (linear_is_wide(problem)) put_wide();
+  } else {
+    constexpr DigitOrder order{Weights::kOrder.bits, Weights::kOrder.span(), Weights::kShuffled};
+    args.activations[0] = {digits_as(order, x, shape.cols, shape.tokens), nullptr, true};
+    const int warps = plain_warps(shape.tokens);
+    args.plan = plan_linear(problem, {warps, 1, 192 << 10}, kSms);
+    put(linear_kernel<Weights>(shape.tokens, warps, Input::kFragments, Output::kPlanes), args, token_groups(shape.tokens));
+    if (!linear_is_wide(problem)) return;
+    put_wide();
+    // And where a kernel makes them of pairs.
+    const int pieces = shape.cols / kDigitInputs * shape.tokens;
+    std::uint8_t* const made = fragments_of(x, shape.cols, shape.tokens);
+    run_grid({static_cast<unsigned>((pieces * kDigitLanes + kDigitiseThreads - 1) / kDigitiseThreads), 1, 1}, {kDigitiseThreads, 1, 1},
+             [&] { digitise(made, pieces, kernel_tokens(shape.tokens), order); });
+    args.activations[0].fragments = made;
+    put_wide();
+  }
 }
 
 // Whether the fragments of bf16 that prefill makes of a lane's integers are these numbers.

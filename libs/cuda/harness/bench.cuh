@@ -225,4 +225,69 @@ inline void bench_chosen(const Decoder& decoder, int tokens, int positions) {
               decoder.shape.name, tokens, positions, variant_name(decoder.encoding), us, tokens / us * 1e6, apart, bare);
 }
 
+// The best tuning of each role of a step as the engine launches it, one role after another, twice: shares and rings first, then how
+// much is asked for ahead. From what is chosen, and, as that may lead to a place that is not the best, from one that asks for nothing.
+inline void search_step(const Decoder& decoder, int tokens, int positions) {
+  const int pages = (positions + kPagePositions - 1) / kPagePositions;
+  const Batch batch(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, positions - 1),
+                    random_permutation(tokens * pages, 5));
+  Step step(decoder, batch);
+  const auto time = [&](const StepTuning& tuning, int repeats) {
+    stage("the search for %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.encoding), tokens);
+    try {
+      const Graph graph(true, [&](const Launcher& launch) { step.enqueue(launch, tuning); });
+      return graph.microseconds(repeats);
+    } catch (const std::invalid_argument&) {  // no room
+      return static_cast<double>(INFINITY);
+    }
+  };
+  struct Role {
+    const char* name;
+    LinearTuning StepTuning::* of;
+  };
+  constexpr Role kRoles[] = {{"gate_up", &StepTuning::gate_up},
+                             {"down", &StepTuning::down},
+                             {"qkv", &StepTuning::qkv},
+                             {"o", &StepTuning::o},
+                             {"head", &StepTuning::head}};
+  LinearTuning nothing_ahead = plain_tuning(tokens);
+  nothing_ahead.ring_bytes = 144 << 10;
+  nothing_ahead.ahead_bytes = 0;
+  for (const StepTuning& start : {StepTuning(kChosen), StepTuning(nothing_ahead)}) {
+    StepTuning best = start;
+    double least = time(best, 5);
+    const double before = time(best, 25);
+    const auto attempt = [&](const Role& role, const LinearTuning& tuning) {
+      StepTuning candidate = best;
+      candidate.*role.of = tuning;
+      const double us = time(candidate, 5);
+      if (us < least) least = us, best = candidate;
+      return us;
+    };
+    for (int pass = 0; pass < 2; pass++) {
+      for (const Role& role : kRoles) {
+        std::printf("search %-4s %-11s %2d pass %d %-7s:", decoder.shape.name, variant_name(decoder.encoding), tokens, pass, role.name);
+        for (LinearTuning tuning : tunings(tokens)) {
+          if ((best.*role.of).warps != 0) tuning.ahead_bytes = (best.*role.of).ahead_bytes;
+          std::printf(" %dw%dx%d=%.0f", tuning.warps, tuning.share, tuning.ring_bytes >> 10, attempt(role, tuning));
+        }
+        for (const int ahead : {0, 20, 40, 80, 120, 208}) {
+          LinearTuning tuning = best.*role.of;
+          if (tuning.warps == 0) continue;
+          tuning.ahead_bytes = ahead << 10;
+          std::printf(" a%d=%.0f", ahead, attempt(role, tuning));
+        }
+        std::printf("\n");
+      }
+    }
+    std::printf("found  %-4s %-11s %2d tokens: %.1f us at first, best %.1f us:", decoder.shape.name, variant_name(decoder.encoding),
+                tokens, before, time(best, 25));
+    for (const Role& role : kRoles) {
+      const LinearTuning& t = best.*role.of;
+      std::printf(" %s %dw%dx%dK a%d", role.name, t.warps, t.share, t.ring_bytes >> 10, t.ahead_bytes < 0 ? -1 : t.ahead_bytes >> 10);
+    }
+    std::printf("\n");
+  }
+}
+
 }  // namespace harness

@@ -133,8 +133,8 @@ class Step {
  public:
   Step(const Decoder& decoder, const Batch& batch) : decoder_(decoder), batch_(batch) {
     const Shape& s = decoder.shape;
-    const int tokens = batch.tokens, planes = tokens <= 2 ? 1 : kSlices;
-    const auto outputs = [&](int rows) { return Device<float>(static_cast<std::size_t>(planes) * tokens * rows); };
+    const int tokens = batch.tokens;
+    const auto outputs = [&](int rows) { return Device<float>(static_cast<std::size_t>(kSlices) * tokens * rows); };
     const auto fragments = [&](int inputs) { return Device<std::uint8_t>(activation_bytes(inputs, tokens)); };
     for (auto& residual : residual_) residual = Device<float>(static_cast<std::size_t>(tokens) * s.hidden);
     qkv_ = outputs((s.heads + 2 * s.kv_heads) * s.dims);
@@ -173,11 +173,11 @@ class Step {
       const auto y = norm(launch, gate_up, added, layer.mlp_norm, &layer.sources[3], 2);
       const bool apart = tuning.gate_up.warps == 0
                              ? pair_is_apart(layer.gate.format(), layer.gate.tiles(), s.hidden, batch_.tokens)
-                             : batch_.tokens > kGroupTokens;
+                             : batch_.tokens > kGroupTokens || (is_sparse(decoder_.encoding) && tuning.gate_up.warps < kSlices);
       gate_up.pair(layer.gate, layer.gate_up, y[0], y[1], apart);
-      activate(launch, gate_up, tuning.gate_up);
+      const bool digits = activate(launch, gate_up, tuning.gate_up);
       LinearLaunch down = linear(decoder_.encoding, s.inner, down_);
-      down.add(layer.down, layer.down.packed, {activated_});
+      down.add(layer.down, layer.down.packed, {activated_, nullptr, digits});
       added = down(launch, tuning.down);
     }
     LinearLaunch head = linear(head_of(decoder_.encoding), s.hidden, logits_);
@@ -233,30 +233,32 @@ class Step {
       for (int i = 0; i < readers; i++) out.push_back({nullptr, sources[i]});
       return out;
     }
-    NormArguments args{input, batch_.tokens, {}, 0};
+    const DigitOrder digits = digits_of(linear.encoding);
+    NormArguments args{input, batch_.tokens, {}, 0, digits};
     for (int i = 0; i < readers; i++) {
       const int own = is_sparse(linear.encoding) ? i : 0;
       args.readers[own] = {sources[i], normed_[own]};
       args.reader_count = own + 1;
-      out.push_back({normed_[own], nullptr});
+      out.push_back({normed_[own], nullptr, digits.bits != 0});
     }
     launch(esparse::norm, batch_.tokens, kNormThreads, decoder_.shape.hidden * 4, args);
     return out;
   }
 
-  // silu(gate) * up, by the linear where it sums whole rows.
-  void activate(const Launcher& launch, LinearLaunch& gate_up, LinearTuning tuning) {
+  // silu(gate) * up, by the linear where it sums whole rows. Returns whether they are digits.
+  bool activate(const Launcher& launch, LinearLaunch& gate_up, LinearTuning tuning) {
     const int inner = decoder_.shape.inner;
     if (tuning.warps == 0 && gate_up.output == Output::kPairedPlanes) tuning = chosen_tuning(gate_up.problem());
     if (tuning.warps == kSlices && gate_up.output == Output::kPairedPlanes) {
       gate_up.output = Output::kSwiglu;
       gate_up.args.fragments = activated_;
       gate_up(launch, tuning);
-      return;
+      return false;
     }
     const Planes planes = gate_up(launch, tuning);
     launch(swiglu, dim3((inner / 2 + kSwigluThreads - 1) / kSwigluThreads, batch_.tokens), kSwigluThreads, 0, planes,
-           activated_, inner);
+           activated_, inner, digits_of(decoder_.encoding));
+    return bits_of(decoder_.encoding) != 0;
   }
 
   void attend(const Launcher& launch, const Layer& layer, const Planes& qkv, const Omitted& omitted) {

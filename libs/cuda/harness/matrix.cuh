@@ -1,5 +1,6 @@
 // A linear with random weights: as the store has it, for the f64 reference, and repacked, for the kernels.
 #pragma once
+#include "../kernels/digitise.cuh"
 #include "../kernels/encoding.h"
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/linear.cuh"
@@ -10,6 +11,11 @@
 namespace harness {
 
 using namespace esparse;
+
+// Bits of the weights that the program is for: 0 (bf16), 8 or 4; not defined: all.
+#ifndef ESPARSE_HARNESS_BITS
+#define ESPARSE_HARNESS_BITS -1
+#endif
 
 // Every encoding of a linear, and the one of a head beside linears of another.
 constexpr Encoding kEncodings[] = {Encoding::kSparse,         Encoding::kDense,     Encoding::kSparseInt8, Encoding::kSparseInt4,
@@ -40,12 +46,24 @@ constexpr const char* variant_name(Encoding encoding) {
 template <class Of>
 auto with_weights(Encoding encoding, const Of& of) {
   switch (encoding) {
+#if ESPARSE_HARNESS_BITS == 0
     case Encoding::kSparse:
       return of(Sparse{});
-#ifdef ESPARSE_HARNESS_BF16
     default:
       return of(Dense{});
+#elif ESPARSE_HARNESS_BITS == 8
+    case Encoding::kSparseInt8:
+      return of(SparseInt8{});
+    default:
+      return of(DenseInt8{});
+#elif ESPARSE_HARNESS_BITS == 4
+    case Encoding::kSparseInt4:
+      return of(SparseInt4{});
+    default:
+      return of(DenseInt4{});
 #else
+    case Encoding::kSparse:
+      return of(Sparse{});
     case Encoding::kDense:
       return of(Dense{});
     case Encoding::kSparseInt8:
@@ -215,8 +233,8 @@ inline std::vector<LinearTuning> tunings(int tokens) {
   std::vector<LinearTuning> out;
   for (const int warps : {8, 4, 2, 1}) {
     if (!linear_exists(kernel_tokens(tokens), warps)) continue;
-    for (const int ring : {96, 144, 208}) out.push_back({warps, 1, ring << 10});
-    for (const int ring : {56, 74, 96}) out.push_back({warps, 2, ring << 10});
+    for (const int ring : {56, 96, 144, 208}) out.push_back({warps, 1, ring << 10});
+    for (const int ring : {40, 56, 74, 96}) out.push_back({warps, 2, ring << 10});
   }
   return out;
 }
@@ -291,7 +309,24 @@ struct LinearLaunch {
     return {args.out, args.plan.planes, tokens, args.out_rows};
   }
 
+  // Makes digits of activations that are none yet.
+  void digitise(const Launcher& launch) {
+    const DigitOrder order = digits_of(encoding);
+    const std::uint8_t* last = nullptr;
+    for (int i = 0; i < args.segment_count && order.bits != 0; i++) {
+      LinearActivations& x = args.activations[i];
+      if (!x.digits && x.fragments != last) {
+        const int pieces = cols / kDigitInputs * tokens;
+        launch(esparse::digitise, (pieces * kDigitLanes + kDigitiseThreads - 1) / kDigitiseThreads, kDigitiseThreads, 0,
+               const_cast<std::uint8_t*>(x.fragments), pieces, kernel_tokens(tokens), order);
+      }
+      last = x.fragments;
+      x.digits = true;
+    }
+  }
+
   Planes wide(const Launcher& launch) {
+    digitise(launch);
     args.plan = plan_wide(problem(), sm_count());
     for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
     args.blocks = cols / problem().format.inputs;

@@ -13,7 +13,7 @@
 
 namespace esparse {
 
-template __global__ void linear<Sparse, 16, 4, Input::kFragments, Output::kPairedPlanes>(
+template __global__ void linear<Sparse, 16, 4, Input::kFragments, Output::kPlanes>(
     const __grid_constant__ LinearArguments);
 template __global__ void linear<Dense, 16, 1, Input::kFragments, Output::kPlanes>(
     const __grid_constant__ LinearArguments);
@@ -26,14 +26,20 @@ template __global__ void linear_wide<Sparse, 64>(const __grid_constant__ LinearA
 template __global__ void linear_wide<Dense, 64>(const __grid_constant__ LinearArguments);
 template __global__ void prefill_linear<Sparse, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
 template __global__ void prefill_linear<Dense, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);
-template __global__ void linear<SparseInt8, 16, 4, Input::kFragments, Output::kPairedPlanes>(
+template __global__ void linear<SparseInt8, 16, 1, Input::kFragments, Output::kPlanes>(
+    const __grid_constant__ LinearArguments);
+template __global__ void linear<SparseInt4, 16, 1, Input::kFragments, Output::kPlanes>(
+    const __grid_constant__ LinearArguments);
+template __global__ void linear<DenseInt8, 16, 1, Input::kFragments, Output::kPairedPlanes>(
+    const __grid_constant__ LinearArguments);
+template __global__ void linear<SparseInt4Fine, 4, 8, Input::kFragments, Output::kSwiglu>(
     const __grid_constant__ LinearArguments);
 template __global__ void linear<SparseInt4Fine, 8, 8, Input::kFragments, Output::kSwiglu>(
     const __grid_constant__ LinearArguments);
 template __global__ void linear<SparseInt4Fine, 16, 1, Input::kFragments, Output::kPlanes>(
     const __grid_constant__ LinearArguments);
-template __global__ void linear_wide<SparseInt4Fine, 64>(const __grid_constant__ LinearArguments);
-template __global__ void linear_wide<DenseInt8, 64>(const __grid_constant__ LinearArguments);
+template __global__ void linear_wide<SparseInt4Fine, 32>(const __grid_constant__ LinearArguments);
+template __global__ void linear_wide<DenseInt8, 32>(const __grid_constant__ LinearArguments);
 template __global__ void prefill_linear<SparseInt4Fine, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
 template __global__ void prefill_linear<DenseInt8, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);
 template __global__ void attend_chunk<128>(const __grid_constant__ PrefillAttention);

@@ -2,7 +2,7 @@
 // the order of down's (shuffled) inputs, so nothing is permuted here. Where one CTA sums whole rows of gate and up, SwiGLU is
 // a part of that linear (`linear.cuh`).
 #pragma once
-#include "planes.cuh"
+#include "digits.cuh"
 
 namespace esparse {
 
@@ -22,8 +22,9 @@ __device__ __forceinline__ float activation_of(float x) {
 }
 
 // A thread makes two neighbours. Grid (inputs / 2 / kSwigluThreads, rounded up; tokens); rows of `gate_up`: gate's,
-// then up's.
-__global__ void __launch_bounds__(kSwigluThreads) swiglu(const Planes gate_up, std::uint8_t* fragments, int inputs) {
+// then up's. Inputs are whole blocks, so that warps are whole, too. `digits`: how down wants them.
+__global__ void __launch_bounds__(kSwigluThreads)
+    swiglu(const Planes gate_up, std::uint8_t* fragments, int inputs, const DigitOrder digits) {
   release_dependents();
   begin_timeline(fragments);
   const int input = 2 * (blockIdx.x * kSwigluThreads + threadIdx.x), token = blockIdx.y;
@@ -31,7 +32,10 @@ __global__ void __launch_bounds__(kSwigluThreads) swiglu(const Planes gate_up, s
   stamp(Moment::kReleased);
   if (input >= inputs) return;
   const float2 gate = gate_up.sum<float2>(token, input), up = gate_up.sum<float2>(token, inputs + input);
-  write_pair(token_place(fragments, inputs, token, gate_up.tokens), input, swiglu_of(gate.x, up.x), swiglu_of(gate.y, up.y));
+  const TokenPlace place = token_place(fragments, inputs, token, gate_up.tokens);
+  const float first = swiglu_of(gate.x, up.x), second = swiglu_of(gate.y, up.y);
+  if (digits.bits == 0) write_pair(place, input, first, second);
+  else write_digits(place, input, first, second, digits);
   end_timeline();
 }
 

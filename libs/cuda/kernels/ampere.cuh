@@ -24,6 +24,7 @@ __device__ __forceinline__ void barrier_wait(std::uint32_t barrier, std::uint32_
 // All lanes of a warp ask for their parts of a copy, and each arrives once at its barrier.
 constexpr bool kLanesCopy = true;
 constexpr int kCopyArrivals = kLanes;
+__device__ __forceinline__ bool elected() { return threadIdx.x % kLanes == 0; }
 
 // Barriers count arrivals alone.
 __device__ __forceinline__ void barrier_expect(std::uint32_t, int) {}

@@ -13,7 +13,7 @@ struct float2;  // CUDA's own; the host hands pointers on
 
 namespace esparse {
 
-constexpr int kNormThreads = 1024, kSwigluThreads = 256, kEmbedThreads = 256;
+constexpr int kNormThreads = 1024, kSwigluThreads = 256, kEmbedThreads = 256, kDigitiseThreads = 128;
 constexpr int kNormHeadsThreads = 256;
 constexpr int kAppendPositionThreads = 128;
 constexpr int kPartLogits = 1024, kSampleThreads = 256;
@@ -61,6 +61,7 @@ struct NormArguments {
   int tokens;
   NormReader readers[3];
   int reader_count;
+  DigitOrder digits;  // how the readers have their activations
 };
 
 struct JoinArguments {
@@ -87,6 +88,7 @@ struct LinearSegment {
 struct LinearActivations {
   const std::uint8_t* fragments;  // Input::kFragments
   const std::uint16_t* sources;   // Input::kNormed: the channel of each element, in fragment order
+  bool digits = false;            // of integers: they stand as digits
 };
 
 struct LinearArguments {

@@ -2,6 +2,7 @@
 // machine with a GPU takes it from there. The host finds them by name (`native/kernel_names.h`).
 #include "activation.cuh"
 #include "attention_decode.cuh"
+#include "digitise.cuh"
 #include "experts.cuh"
 #include "join.cuh"
 #include "linear_instances.cuh"
@@ -11,8 +12,8 @@
 
 namespace esparse {
 
-LINEARS(Sparse)
-LINEARS(Dense)
+LINEARS(Sparse, PLANES)
+LINEARS(Dense, PAIRS)
 
 #define ATTENTION(dims)                                                                       \
   template __global__ void append_positions<dims>(const __grid_constant__ AttentionArguments); \

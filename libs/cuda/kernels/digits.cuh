@@ -3,30 +3,42 @@
 //
 // A kernel before has written bf16, hi and lo, as for every linear. A warp makes digits of them where they stand in shared memory, for
 // 64 inputs of a token at a time: in the place of the first 32 inputs, the factors in that of the others. So the digits of a token
-// depend on nothing but its activations.
+// depend on nothing but its activations. A kernel before that has the inputs of a factor in a warp writes the same digits there itself;
+// attention has not, nor has a linear that ends in SwiGLU.
 #pragma once
+#include "planes.cuh"
 #include "weights.cuh"
 
 namespace esparse {
 
-constexpr int kDigitInputs = 64;
 constexpr int kTokenStepBytes = kColumnsPerToken * 4 * kChunkBytes;  // of 32 inputs of a token
 
-// Where the factors of a token begin, after the beginning of those 64 inputs of `tokens` tokens. Four tokens are in four banks.
+// What sums of digits are multiplied by, and what is added to them: products of integers begin at kIntegerBase, so that 256 (base + hi)
+// + base + lo, less 257 times the base, is what they say, here times the factor: a power of 2, so nothing is rounded by it.
+struct alignas(8) DigitFactor {
+  float of_lo, base;
+  __device__ __forceinline__ float of_hi() const { return 256 * of_lo; }
+  static __device__ __forceinline__ DigitFactor of(float factor) {
+    constexpr float kBase = 12582912;  // kIntegerBase
+    return {factor, -257 * kBase * factor};
+  }
+};
+
+// Where the factors of a token begin, after the beginning of those 64 inputs of `tokens` tokens. Four tokens are in banks of their own.
 ESPARSE_BOTH int factor_offset(int token, int tokens) { return (tokens + token) * kTokenStepBytes + token % 8 * 16; }
 
 // A lane's part of eight columns of 64 inputs, the digits of four tokens, and the factors of the token whose sums it has.
 template <int kSpans>
 struct DigitColumns {
   Words4 digits;
-  float factors[kSpans];
+  DigitFactor factors[kSpans];
 
   template <int kTokens>
   static __device__ __forceinline__ DigitColumns load(const std::uint8_t* step, int eight, int lane) {
     DigitColumns out;
     out.digits = load_columns<kTokens>(step, eight, lane);
     const auto* const at =
-        reinterpret_cast<const float*>(step + factor_offset(min(eight * 4 + lane % 4, kTokens - 1), kTokens));
+        reinterpret_cast<const DigitFactor*>(step + factor_offset(min(eight * 4 + lane % 4, kTokens - 1), kTokens));
 #pragma unroll
     for (int span = 0; span < kSpans; span++) out.factors[span] = at[span];
     return out;
@@ -35,24 +47,27 @@ struct DigitColumns {
 
 // By what activations are multiplied to be whole numbers, and by what these are multiplied, of inputs whose greatest hi part has
 // these bits (as a magnitude).
-template <int kBits>
 struct DigitScale {
   float up, factor;
-  explicit __device__ __forceinline__ DigitScale(std::uint32_t greatest) {
+  __device__ __forceinline__ DigitScale(std::uint32_t greatest, int bits) {
     // x < 1.989 * 2^(exponent - 127), which becomes less than 127.5 * 256. What is smaller than 2^-78 is zero.
     const std::uint32_t exponent = max((greatest + 1) >> 7, 64u);
-    constexpr int kWeights = kBits == 4 ? 4 : 0;  // these are 16 times as large
+    const std::uint32_t of_weights = bits == 4 ? 4 : 0;  // these are 16 times as large
     up = __uint_as_float((268 - exponent) << 23);
     // Of what is no finite number all sums are none.
-    factor = __uint_as_float(greatest >= 0x7f80 ? 0x7fffffffu : (exponent - 14 - kWeights) << 23);
+    factor = __uint_as_float(greatest >= 0x7f80 ? 0x7fffffffu : (exponent - 14 - of_weights) << 23);
+  }
+  // Two numbers: their digits lo in the first two bytes, but for the sign, and hi in the others.
+  __device__ __forceinline__ std::uint32_t digits(float first, float second) const {
+    constexpr float kBase = 12582912 + 128;  // the whole number plus 128 is in the lowest bits
+    return __byte_perm(__float_as_uint(fmaf(first, up, kBase)), __float_as_uint(fmaf(second, up, kBase)), 0x5140);
   }
 };
 
 // A lane's chunk of digits, from those that it made of its own chunks of 32 inputs. Of 2:4 it has two inputs of each of eight groups,
 // and the lane beside it the other two: each gets four groups whole.
-template <bool kSparse>
-__device__ __forceinline__ Words4 digit_chunk(const std::uint32_t (&digits)[2][2], int lane) {
-  if constexpr (!kSparse) return {{digits[0][0], digits[0][1], digits[1][0], digits[1][1]}};
+__device__ __forceinline__ Words4 digit_chunk(const std::uint32_t (&digits)[2][2], bool shuffled, int lane) {
+  if (!shuffled) return {{digits[0][0], digits[0][1], digits[1][0], digits[1][1]}};
   const bool odd = lane % 2 != 0;
   Words4 out;
 #pragma unroll
@@ -65,74 +80,110 @@ __device__ __forceinline__ Words4 digit_chunk(const std::uint32_t (&digits)[2][2
   return out;
 }
 
-// Digits of activations: 64 inputs of a token are one piece of work, and the tokens of these inputs stand beside each other. Pieces
-// from `first` to `end`, by a warp.
-template <class Weights, int kTokens>
-__device__ __forceinline__ void make_digits(std::uint8_t* activations, int first, int end) {
-  constexpr int kAtOnce = kLanes / 4, kSpans = Weights::kSpans;
-  const int lane = threadIdx.x % kLanes, quad = lane % 4;
-#pragma unroll 1
-  for (; first < end; first += kAtOnce) {
-    const int piece = min(first + lane / 4, end - 1);
-    std::uint8_t* const inputs = activations + piece / kTokens * (2 * kTokens * kTokenStepBytes);
-    std::uint8_t* const own = inputs + piece % kTokens * kTokenStepBytes + quad * kChunkBytes;
-    float x[2][kChunk];
-    std::uint32_t greatest[2];
+// 64 inputs of a token, as hi and lo parts, in the hands of four lanes: a lane has a chunk of each 32.
+struct DigitPiece {
+  float x[2][kChunk];
+  std::uint32_t greatest[2];  // hi part, as bits, of each 32
+
+  __device__ __forceinline__ void take(int step, const Words4& hi, const Words4& lo) {
+    std::uint32_t pairs = 0;
 #pragma unroll
-    for (int step = 0; step < 2; step++) {
-      const auto* const chunk = own + step * kTokens * kTokenStepBytes;
-      const Words4 hi = *reinterpret_cast<const Words4*>(chunk), lo = *reinterpret_cast<const Words4*>(chunk + kLoOffset);
-      std::uint32_t pairs = 0;
-#pragma unroll
-      for (int i = 0; i < 4; i++) {
-        x[step][2 * i] = __uint_as_float(hi.word[i] << 16) + __uint_as_float(lo.word[i] << 16);
-        x[step][2 * i + 1] = __uint_as_float(hi.word[i] & 0xffff0000u) + __uint_as_float(lo.word[i] & 0xffff0000u);
-        pairs = __vmaxu2(pairs, hi.word[i] & 0x7fff7fffu);
-      }
-      greatest[step] = max(pairs & 0xffff, pairs >> 16);
+    for (int i = 0; i < 4; i++) {
+      x[step][2 * i] = __uint_as_float(hi.word[i] << 16) + __uint_as_float(lo.word[i] << 16);
+      x[step][2 * i + 1] = __uint_as_float(hi.word[i] & 0xffff0000u) + __uint_as_float(lo.word[i] & 0xffff0000u);
+      pairs = __vmaxu2(pairs, hi.word[i] & 0x7fff7fffu);
     }
-    if constexpr (kSpans == 1) greatest[0] = greatest[1] = max(greatest[0], greatest[1]);
+    greatest[step] = max(pairs & 0xffff, pairs >> 16);
+  }
+
+  // Writes the digits to where those inputs of `tokens` tokens stand, by all lanes of a warp; calls `read` when what stood there has
+  // been read by this lane.
+  template <class Read>
+  __device__ __forceinline__ void write(std::uint8_t* inputs, int token, int tokens, DigitOrder order, const Read& read) {
+    const int lane = threadIdx.x % kLanes, quad = lane % 4;
+    const bool whole = order.span == kDigitInputs;
+    if (whole) greatest[0] = greatest[1] = max(greatest[0], greatest[1]);
 #pragma unroll
     for (int distance = 1; distance <= 2; distance++) {
-#pragma unroll
-      for (int span = 0; span < kSpans; span++) {
-        greatest[span] = max(greatest[span], __shfl_xor_sync(~0u, greatest[span], distance));
-      }
+      greatest[0] = max(greatest[0], __shfl_xor_sync(~0u, greatest[0], distance));
+      if (!whole) greatest[1] = max(greatest[1], __shfl_xor_sync(~0u, greatest[1], distance));
     }
+    if (whole) greatest[1] = greatest[0];
     // Of each 32 inputs four pairs, as two words of digits.
     std::uint32_t hi[2][2], lo[2][2];
-    float factors[kSpans];
+    float factors[2];
 #pragma unroll
     for (int step = 0; step < 2; step++) {
-      const DigitScale<Weights::kOrder.bits> scale(greatest[kSpans == 1 ? 0 : step]);
-      factors[kSpans == 1 ? 0 : step] = scale.factor;
+      const DigitScale scale(greatest[step], order.bits);
+      factors[step] = scale.factor;
       std::uint32_t pairs[4];
 #pragma unroll
-      for (int i = 0; i < 4; i++) {
-        // The whole number plus 128 in the lowest bits: its digit hi in the second byte, and lo, but for the sign, in the first.
-        constexpr float kBase = 12582912 + 128;
-        const std::uint32_t first_number = __float_as_uint(fmaf(x[step][2 * i], scale.up, kBase));
-        const std::uint32_t second_number = __float_as_uint(fmaf(x[step][2 * i + 1], scale.up, kBase));
-        pairs[i] = __byte_perm(first_number, second_number, 0x5140);
-      }
+      for (int i = 0; i < 4; i++) pairs[i] = scale.digits(x[step][2 * i], x[step][2 * i + 1]);
 #pragma unroll
       for (int i = 0; i < 2; i++) {
         lo[step][i] = __byte_perm(pairs[2 * i], pairs[2 * i + 1], 0x5410) ^ 0x80808080u;
         hi[step][i] = __byte_perm(pairs[2 * i], pairs[2 * i + 1], 0x7632);
       }
     }
-    __syncwarp();  // all of the piece has been read
-    const auto put = [&](int offset, const std::uint32_t (&digits)[2][2]) {
-      *reinterpret_cast<Words4*>(own + offset) = digit_chunk<Weights::kShuffled>(digits, lane);
-    };
-    put(0, hi);
-    put(kLoOffset, lo);
+    read();
+    std::uint8_t* const own = inputs + token * kTokenStepBytes + quad * kChunkBytes;
+    *reinterpret_cast<Words4*>(own) = digit_chunk(hi, order.shuffled, lane);
+    *reinterpret_cast<Words4*>(own + kLoOffset) = digit_chunk(lo, order.shuffled, lane);
     if (quad == 0) {
-      auto* const at = reinterpret_cast<float*>(inputs + factor_offset(piece % kTokens, kTokens));
-#pragma unroll
-      for (int span = 0; span < kSpans; span++) at[span] = factors[span];
+      auto* const at = reinterpret_cast<DigitFactor*>(inputs + factor_offset(token, tokens));
+      at[0] = DigitFactor::of(factors[0]);
+      if (!whole) at[1] = DigitFactor::of(factors[1]);
     }
   }
+};
+
+// Digits of activations where they stand: 64 inputs of a token are one piece of work, and the tokens of these inputs stand beside
+// each other. Pieces from `first` to `end`, by a warp.
+__device__ __forceinline__ void make_digits(std::uint8_t* activations, int first, int end, int tokens, DigitOrder order) {
+  constexpr int kAtOnce = kLanes / kDigitLanes;
+  const int lane = threadIdx.x % kLanes;
+#pragma unroll 1
+  for (; first < end; first += kAtOnce) {
+    const int at = min(first + lane / kDigitLanes, end - 1);
+    std::uint8_t* const inputs = activations + at / tokens * (2 * tokens * kTokenStepBytes);
+    DigitPiece piece;
+#pragma unroll
+    for (int step = 0; step < 2; step++) {
+      const auto* const chunk = inputs + (step * tokens + at % tokens) * kTokenStepBytes + lane % 4 * kChunkBytes;
+      piece.take(step, *reinterpret_cast<const Words4*>(chunk), *reinterpret_cast<const Words4*>(chunk + kLoOffset));
+    }
+    piece.write(inputs, at % tokens, tokens, order, [] { __syncwarp(); });
+  }
+}
+
+// Where the digits of inputs `input` (even) and input + 1 of 64 stand after the beginning of the token's, those of hi: the lo digits
+// are kLoOffset further. `digit_chunk` puts them there.
+ESPARSE_BOTH int digit_offset(int input, bool shuffled) {
+  const int step = input / kStepInputs, within = input % kStepInputs;
+  const int element = within / 8 * 2, quad = within / 2 % 4;  // the chunk's
+  if (!shuffled) return quad * kChunkBytes + step * 8 + element;
+  return (quad / 2 * 2 + element / 4) * kChunkBytes + step * 8 + element % 4 * 2 + quad % 2 * 2;
+}
+
+// Writes inputs `input` (even) and input + 1 as `make_digits` would, by a warp whose lanes have 64 inputs beside each other.
+__device__ __forceinline__ void write_digits(const TokenPlace& to, int input, float first, float second, DigitOrder order) {
+  const Split both = split(first, second);
+  std::uint32_t greatest = max(both.hi & 0x7fffu, both.hi >> 16 & 0x7fffu);
+#pragma unroll
+  for (int distance = 1; distance < kLanes; distance *= 2) {
+    const std::uint32_t other = __shfl_xor_sync(~0u, greatest, distance);
+    if (2 * distance < order.span) greatest = max(greatest, other);
+  }
+  const DigitScale scale(greatest, order.bits);
+  const std::uint32_t digits = scale.digits(__uint_as_float(both.hi << 16) + __uint_as_float(both.lo << 16),
+                                            __uint_as_float(both.hi & 0xffff0000u) + __uint_as_float(both.lo & 0xffff0000u));
+  std::uint8_t* const inputs = to.fragments + input / kDigitInputs * (2 * to.tokens * kTokenStepBytes);
+  std::uint8_t* const own = inputs + to.token * kTokenStepBytes + digit_offset(input % kDigitInputs, order.shuffled);
+  *reinterpret_cast<std::uint16_t*>(own) = static_cast<std::uint16_t>(digits >> 16);
+  *reinterpret_cast<std::uint16_t*>(own + kLoOffset) = static_cast<std::uint16_t>(digits ^ 0x8080u);
+  if (input % order.span != 0) return;
+  auto* const factors = reinterpret_cast<DigitFactor*>(inputs + factor_offset(to.token, to.tokens));
+  factors[input % kDigitInputs / order.span] = DigitFactor::of(scale.factor);
 }
 
 }  // namespace esparse

@@ -31,6 +31,12 @@ constexpr IntegerOrder order_of(Encoding encoding) {
   return {is_sparse(encoding), bits_of(encoding), encoding == Encoding::kSparseInt4Fine ? 4 : 2};
 }
 
+// How activations of linears of integers stand where digits are made of them before.
+constexpr DigitOrder digits_of(Encoding encoding) {
+  if (bits_of(encoding) == 0) return {};
+  return {bits_of(encoding), order_of(encoding).span(), is_sparse(encoding)};
+}
+
 constexpr Format format_of(Encoding encoding) {
   if (bits_of(encoding) != 0) return integer_format(order_of(encoding));
   return is_sparse(encoding) ? kSparseFormat : kDenseFormat;

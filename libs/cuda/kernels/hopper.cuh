@@ -35,6 +35,13 @@ __device__ __forceinline__ void barrier_wait(std::uint32_t barrier, std::uint32_
 constexpr bool kLanesCopy = false;
 constexpr int kCopyArrivals = 1;
 
+// Whether this is the lane of a whole warp that does what one of them has to do.
+__device__ __forceinline__ bool elected() {
+  std::uint32_t is;
+  asm volatile("{ .reg .pred p; elect.sync _|p, 0xffffffff; selp.u32 %0, 1, 0, p; }" : "=r"(is));
+  return is != 0;
+}
+
 // Copies `bytes` (a multiple of 16) to shared memory and reports them to the barrier, which expects them.
 __device__ __forceinline__ void bulk_copy(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
   asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),

@@ -4,8 +4,8 @@
 
 namespace esparse {
 
-LINEARS(SparseInt4)
-LINEARS(SparseInt4Fine)
-LINEARS(DenseInt4)
+LINEARS_OF_INTEGERS(SparseInt4, PLANES)
+LINEARS_OF_INTEGERS(SparseInt4Fine, PLANES)
+LINEARS_OF_INTEGERS(DenseInt4, PAIRS)
 
 }  // namespace esparse

@@ -4,7 +4,7 @@
 
 namespace esparse {
 
-LINEARS(SparseInt8)
-LINEARS(DenseInt8)
+LINEARS_OF_INTEGERS(SparseInt8, PLANES)
+LINEARS_OF_INTEGERS(DenseInt8, PAIRS)
 
 }  // namespace esparse

@@ -29,7 +29,7 @@ struct IntegerOrder {
 };
 
 constexpr Format integer_format(const IntegerOrder& order) {
-  return {order.inputs(), order.tile_bytes(), order.sparse, true};
+  return {order.inputs(), order.tile_bytes(), order.sparse, true, order.bits, order.sparse && order.scales > 2 ? 1 : 2};
 }
 
 // A matrix as the store has it. Without `indices` nothing is pruned, and a survivor is an input.

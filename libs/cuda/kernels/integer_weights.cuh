@@ -25,18 +25,17 @@ __device__ __forceinline__ std::uint32_t widened_pair(std::uint32_t word) {
 __device__ __forceinline__ std::uint32_t integer_metadata(std::uint32_t even, std::uint32_t odd, int lane) {
   const std::uint32_t both = __byte_perm(even, odd, lane % 2 == 0 ? 0x5140 : 0x7362);
   const std::uint32_t swapped = (both ^ both >> 4) & 0x00f000f0u;
-  return both ^ swapped ^ swapped << 4;
+  return both ^ 17 * swapped;  // swapped ^ swapped << 4
 }
 
 // sums[0] and [2] += the sums of a token's digits, of the lane's row and the one eight below, times their scale and the token's.
 __device__ __forceinline__ void add_products(float (&sums)[4], const std::uint32_t (&products)[4], const float (&scale)[2],
-                                             float factor) {
-  constexpr float kBase = 12582912;  // kIntegerBase
+                                             const DigitFactor& factor) {
 #pragma unroll
   for (int half = 0; half < 2; half++) {
-    // 256 hi + lo, rounded once: 256 (base + hi) - 257 base is a multiple of 256 below 2^28.
-    const float hi = fmaf(__uint_as_float(products[2 * half]), 256, -257 * kBase);
-    sums[2 * half] = fmaf(scale[half] * factor, hi + __uint_as_float(products[2 * half + 1]), sums[2 * half]);
+    // 256 (base + hi) - 257 base is a multiple of 256 below 2^28; with lo it is rounded once.
+    const float hi = fmaf(__uint_as_float(products[2 * half]), factor.of_hi(), factor.base);
+    sums[2 * half] = fmaf(scale[half], fmaf(__uint_as_float(products[2 * half + 1]), factor.of_lo, hi), sums[2 * half]);
   }
 }
 
@@ -71,6 +70,7 @@ template <bool kSparse, int kBits, int kScales>
 struct Integers {
   static constexpr IntegerOrder kOrder{kSparse, kBits, kScales};
   static constexpr Format kFormat = integer_format(kOrder);
+  static constexpr DigitOrder kDigits{kBits, kOrder.span(), kSparse};
   static constexpr int kSteps = kOrder.inputs() / kDigitInputs, kSpans = kScales / kSteps;
   static constexpr int kTogether = 4 / kSpans;  // eights of columns whose products are under way at once
   static constexpr bool kShuffled = kSparse, kScaled = true;

@@ -160,6 +160,15 @@ ESPARSE_BOTH std::size_t activation_bytes(int inputs, int tokens) {
   return static_cast<std::size_t>(inputs) * tokens * kColumnsPerToken * 2;
 }
 
+// Or they stand there as the digits that linears of integers multiply (`digits.cuh`): of weights of so many bits, of which `span`
+// inputs share a scale, shuffled ones or not.
+constexpr int kDigitInputs = 64, kDigitLanes = 4;  // that are made at once, of a token, and by how many lanes
+struct DigitOrder {
+  int bits;  // 0: they do not
+  int span;
+  bool shuffled;
+};
+
 // More than 16 tokens are groups of 16, whose activations stand one after the other; a kernel of 16 computes each of them.
 constexpr int kGroupTokens = 16;
 

@@ -38,12 +38,19 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kPanelTiles][(kToke
   }
 }
 
+// CTAs that an SM's registers must have room for.
+template <class Weights>
+constexpr int linear_ctas(int tokens, int warps) {
+  if (tokens <= 4 || (tokens == 8 && !Weights::kScaled)) return 2;
+  return tokens == 8 || warps == 1 ? Weights::kFormat.ctas : 1;
+}
+
 template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
-__global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
+__global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, kWarps))
     linear(const __grid_constant__ LinearArguments args) {
-  constexpr int kAtOnce = kStageBlocks<Weights>;
-  using Stream = WeightStream<Weights, kAtOnce>;
   constexpr bool kPaired = kOutput != Output::kPlanes;
+  using Stream = WeightStream<Weights, (kTokens < kGroupTokens), !kPaired && (kTokens > 2)>;
+  const int at_once = Stream::kMostAtOnce == 1 ? 1 : args.plan.stage_blocks;
   constexpr int kSets = kPaired && Weights::kShuffled ? 2 : 1;
   constexpr int kGroups = kLinearWarps / kWarps, kEights = (kTokens + 3) / 4;
   static_assert(kInput == Input::kFragments || kWarps == kSlices, "a CTA norms what it needs of a row: all");
@@ -62,18 +69,19 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   const int panels = first_panel < segment.panels ? (segment.panels - 1 - first_panel) / panel_step + 1 : 0;
 
   const std::uint32_t barriers = shared_address(shared + plan.barriers), depth = plan.depth;
-  const std::uint8_t* const ring = shared + warp * depth * Stream::kStage;
+  const std::uint8_t* const ring = shared + warp * depth * at_once * Stream::kBlock;
   const std::size_t panel_bytes = panel_bytes_of<Stream>(args, segment);
   Stream stream{segment.weights + first_panel * panel_bytes + static_cast<std::size_t>(slice.first) * Stream::kBlock,
-                panel_step * panel_bytes,
+                panel_step * panel_bytes - slice.blocks * Stream::kBlock,
                 shared_address(ring),
                 barriers + warp * depth * 8,
                 slice.blocks,
                 0,
                 panels * slice.blocks,
-                kTokens < kGroupTokens || gridDim.z == 1,
+                gridDim.z == 1,
                 false,
-                tiles_apart<Stream>(args, segment)};
+                tiles_apart<Stream>(args, segment),
+                at_once};
   const std::uint32_t arrived = barriers + kLinearWarps * depth * 8;  // the activations
   NormSources<Weights, kSets> sources;
   if constexpr (kInput == Input::kNormed) sources.request(args, args.activations + s, slice, lane);
@@ -88,11 +96,11 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
 #pragma unroll 1
   for (; asked < plan.ahead; asked++) {
     if (asked >= plan.pace && stream.left > 0) barrier_wait(stream.barriers + (asked - plan.pace) * 8, 0);
-    stream.request(asked, lane);
+    stream.request(asked);
   }
   const auto ask_for_rest = [&] {
 #pragma unroll 1
-    for (; asked < plan.depth; asked++) stream.request(asked, lane);
+    for (; asked < plan.depth; asked++) stream.request(asked);
   };
   stamp(Moment::kRequested);
 
@@ -108,34 +116,51 @@ __global__ void __launch_bounds__(kLinearThreads, kTokens > 8 ? 1 : 2)
   constexpr int kBlock = kBlockActivations<Weights, kTokens>;
   std::uint8_t* const own = sets + (slice.first - slice.plane_first) * kBlock;
   if constexpr (Weights::kScaled) {
-    // Groups of warps have slices in common, and share the work.
-    const int pieces = slice.blocks * Weights::kSteps * kTokens;
+    if (!args.activations[s].digits) {
+      // Groups of warps have slices in common, and share the work.
+      const int pieces = slice.blocks * Weights::kSteps * kTokens;
 #pragma unroll 1
-    for (int set = 0; set < kSets; set++) {
-      make_digits<Weights, kTokens>(own + set * plan.set_bytes, pieces * group / kGroups, pieces * (group + 1) / kGroups);
+      for (int set = 0; set < kSets; set++) {
+        constexpr DigitOrder kOrder = Weights::kDigits;
+        make_digits(own + set * plan.set_bytes, pieces * group / kGroups, pieces * (group + 1) / kGroups, kTokens,
+                    kOrder);
+      }
+      if constexpr (kGroups == 1) __syncwarp();
+      else __syncthreads();
     }
-    if constexpr (kGroups == 1) __syncwarp();
-    else __syncthreads();
   }
   std::uint32_t stage = 0, parity = 0;
   for (int round = 0; round < plan.rounds; round++) {
     float sums[kPanelTiles][kEights][4] = {};
     const int panel = first_panel + round * panel_step;
     const int count = panel < segment.panels ? slice.blocks : 0;
-    for (int block = 0; block < count; block += kAtOnce) {
+    for (int block = 0; block < count; block += at_once) {
       barrier_wait(stream.barriers + stage * 8, parity);
-#pragma unroll 1
-      for (int i = 0; i < kAtOnce; i++) {
-        if (i > 0 && block + i >= count) break;
-        Weights weights[kPanelTiles];
+      const auto load = [&](Weights (&weights)[kPanelTiles], int i) {
 #pragma unroll
         for (int tile = 0; tile < kPanelTiles; tile++) {
-          weights[tile].load(ring + stage * Stream::kStage + i * Stream::kBlock + tile * Weights::kFormat.tile_bytes, lane);
+          weights[tile].load(ring + (stage * at_once + i) * Stream::kBlock + tile * Weights::kFormat.tile_bytes, lane);
         }
+      };
+      const auto multiply = [&](const Weights (&weights)[kPanelTiles], int i) {
         multiply_block<Weights, kTokens, kSets>(sums, weights, own + (block + i) * kBlock, plan.set_bytes, lane);
+      };
+      if (Weights::kScaled && kTokens <= 4 && at_once == 2 && block + 1 < count) {
+        Weights first[kPanelTiles], second[kPanelTiles];
+        load(first, 0);
+        load(second, 1);
+        multiply(first, 0);
+        multiply(second, 1);
+      } else {
+#pragma unroll 1
+        for (int i = 0; i < min(at_once, count - block); i++) {
+          Weights weights[kPanelTiles];
+          load(weights, i);
+          multiply(weights, i);
+        }
       }
       __syncwarp();
-      stream.request(stage, lane);
+      stream.request(stage);
       if (++stage == depth) {
         stage = 0;
         parity ^= 1;
@@ -154,7 +179,8 @@ template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
 constexpr LinearKernel linear_variant() {
   constexpr bool kWhole = kWarps == kSlices, kNorms = kTokens <= kNormedTokens, kPlain = kOutput == Output::kPlanes;
   constexpr bool kExists = linear_exists(kTokens, kWarps) && (kPlain || kWhole == (kOutput == Output::kSwiglu)) &&
-                           (kInput == Input::kNormed ? kNorms : kPlain || !kNorms);
+                           (kInput == Input::kNormed ? kNorms : kPlain || !kNorms) &&
+                           (kOutput != Output::kPairedPlanes || !Weights::kShuffled);
   if constexpr (kExists)
     return linear<Weights, kTokens, kWarps, kInput, kOutput>;
   else

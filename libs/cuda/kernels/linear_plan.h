@@ -17,7 +17,9 @@ struct Format {
   int inputs;      // of a block
   int tile_bytes;  // of a block of one tile
   bool shuffled;   // its inputs stand in an order of its own
-  bool scaled;     // integers
+  bool scaled;     // integers,
+  int bits = 0;    // of so many bits
+  int ctas = 1;    // of 16 tokens, a warp a panel, and of 32, that an SM's registers have room for
 };
 
 // Sequences of a step, the rest are filled up. The kernel exists for up to 16; more are groups of 16, which read the same
@@ -25,17 +27,17 @@ struct Format {
 constexpr int kTokenBuckets[] = {1, 2, 4, 8, 16, 32, 64};
 constexpr int kMostTokens = 64;
 // The smallest of them for so many sequences; 0: there is none. Eight tokens of an 8B model leave no room for a ring in the memory
-// before Hopper: there they are 16.
+// before Hopper: there they are 16; and two are four, which read as much, for a smaller image.
 inline int token_bucket(int rows, int shared) {
   for (const int bucket : kTokenBuckets) {
-    if (rows <= bucket && (bucket != 8 || shared >= kSharedOfCta)) return bucket;
+    if (rows <= bucket && ((bucket != 8 && bucket != 2) || shared >= kSharedOfCta)) return bucket;
   }
   return 0;
 }
 constexpr Format kSparseFormat{kSparseInputs, kSparseTileBytes, true, false},
     kDenseFormat{kDenseInputs, kDenseTileBytes, false, false};
-// Blocks that a warp of `linear` asks for at once: as many bytes as of bf16, and not more.
-constexpr int stage_blocks(const Format& format) { return std::min(2, kSparseTileBytes / format.tile_bytes); }
+// Blocks that a warp of `linear` asks for at once, at most: those of integers are small.
+constexpr int most_stage_blocks(const Format& format) { return format.scaled ? 2 : 1; }
 constexpr int kernel_tokens(int tokens) { return tokens < kGroupTokens ? tokens : kGroupTokens; }
 constexpr int token_groups(int tokens) { return (tokens + kGroupTokens - 1) / kGroupTokens; }
 
@@ -64,6 +66,7 @@ struct LinearTuning {
   int warps;       // that share a panel
   int share;       // CTAs that stand on an SM at once
   int ring_bytes;  // of all rings of a CTA, at most
+  int ahead_bytes = -1;  // what a CTA asks for before its activations; below 0: what `ask_ahead` chooses
 };
 
 struct LinearPlan {
@@ -73,6 +76,7 @@ struct LinearPlan {
   int ctas;                     // in each plane
   int depth;                    // stages of each warp's ring, and of those,
   int ahead, pace;              // how many it asks for before its activations, no more than `pace` at once
+  int stage_blocks;             // in a stage of `linear`, at most
   // Shared memory, in bytes from its beginning: rings, barriers, sets of activations, partial sums, the row to norm
   // and its squares.
   int barriers, activations, set_bytes, partials, row, shared;
@@ -93,13 +97,17 @@ inline bool linear_is_wide(const LinearProblem& problem) {
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
 // room for the rings beside their activations, and fewer planes for the reader to add up.
 inline LinearTuning chosen_tuning(const LinearProblem& problem) {
-  constexpr int kRingBytes = 192 << 10, kManyPanels = 1000;  // of a head
-  constexpr int kLeastRoom = 99 << 10;                       // for all but the activations
+  constexpr int kRingBytes = 192 << 10, kSmallRingBytes = 144 << 10, kManyPanels = 1000;  // of a head
+  constexpr int kLeastRoom = 99 << 10;                                                    // for all but the activations
+  constexpr int kManyOfIntegers = 256;  // of gate and up: a plane less is worth more than room for a ring of few bytes
+  const bool scaled = problem.format.scaled;
   const int tokens = kernel_tokens(problem.tokens);
   int panels = 0;
   for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
-  const int most = std::min(tokens <= 8 || panels >= kManyPanels ? 128 << 10 : 64 << 10, problem.shared - kLeastRoom);
-  int warps = kSlices;
+  const bool much = tokens <= 8 || panels >= (scaled ? kManyOfIntegers : kManyPanels);
+  const int most = std::min(much ? 128 << 10 : 64 << 10, problem.shared - kLeastRoom);
+  // Of integers half of the activations are worth more than planes that are whole, from four tokens on.
+  int warps = scaled && tokens >= 4 ? kSlices / 2 : kSlices;
   const auto activations = [&] { return activation_bytes(problem.cols / kSlices * warps, tokens) * problem.sets; };
   if (tokens > kNormedTokens) {
     while (warps > plain_warps(tokens) &&
@@ -107,7 +115,7 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
       warps /= 2;
     }
   }
-  return {warps, 1, kRingBytes};
+  return {warps, 1, problem.format.bits == 4 ? kSmallRingBytes : kRingBytes};
 }
 
 // Whether gate and up, which share their panels, are computed as two linears over the tiles where they lie: a CTA that computes
@@ -135,37 +143,43 @@ inline void share_panels(LinearPlan& plan, const LinearProblem& problem, int gro
 // How much of its weights a CTA asks for before its activations. What is asked for then stands in the memory's queue before
 // these, and before what kernels that are not done yet read: 184 KB of each SM delayed them by up to 6 us. So it is as little at
 // once as keeps the memory busy; and nothing where a linear norms and is so large that its CTAs begin when the kernel before
-// is done; nor where kernels do not begin before that (before Hopper).
-inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_bytes, int stages) {
-  constexpr int kPaceBytes = 40 << 10, kManyStages = 16;
+// is done; nor where kernels do not begin before that (before Hopper). One token's integers, whose weights are soon there,
+// ask for a stage or two: what was fastest.
+inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_bytes, int stages, int bytes) {
+  constexpr int kPaceBytes = 40 << 10, kManyStages = 16, kFewStages = 4;
   const auto stages_of = [&](int bytes) { return std::max(1, (bytes + stage_bytes / 2) / stage_bytes); };
-  const bool late = problem.shared < kSharedOfCta || (problem.normed && stages > kManyStages);
+  const bool late = problem.shared < kSharedOfCta || (problem.normed && stages > kManyStages), few = stages < kFewStages;
   plan.pace = stages_of(kPaceBytes);
-  plan.ahead = late ? 0 : std::min(plan.depth, stages_of((problem.normed ? 1 : problem.tokens == 1 ? 3 : 2) * kPaceBytes));
+  int ahead = stages_of((problem.normed ? 1 : problem.tokens == 1 ? 3 : 2) * kPaceBytes);
+  if (problem.tokens == 1 && problem.format.bits == 4) ahead = few ? 2 : 1;
+  if (problem.tokens == 1 && problem.format.bits == 8) ahead = few ? 0 : problem.normed ? 1 : 2;
+  if (bytes >= 0) ahead = bytes == 0 ? 0 : stages_of(bytes);
+  plan.ahead = late && bytes < 0 ? 0 : std::min(plan.depth, ahead);
 }
 
 constexpr int aligned_shared(int bytes) { return (bytes + 127) / 128 * 128; }
 
 // Tokens of a CTA of `linear_wide`, and how many CTAs share those of a step. Of the memory before Hopper, blocks of 64 tokens
-// would leave no room to bring one while another is multiplied.
+// would leave no room to bring one while another is multiplied; of integers two CTAs on an SM are faster than one of all tokens.
 inline int wide_tokens(const LinearProblem& problem) {
-  constexpr int kAmpereTokens = 32;
-  return std::min(problem.tokens, problem.shared < kSharedOfCta ? kAmpereTokens : kMostTokens);
+  constexpr int kFewTokens = 32;
+  const bool few = problem.shared < kSharedOfCta || problem.format.scaled;
+  return std::min(problem.tokens, few ? kFewTokens : kMostTokens);
 }
-constexpr int kStageBarriers = 3;  // of a stage of activations: it is full, it is empty, it has digits
+constexpr int kStageBarriers = 2;  // of a stage of activations: it is full, it is empty
 inline int wide_groups(const LinearProblem& problem) { return problem.tokens / wide_tokens(problem); }
 
-inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
+// With so many CTAs on an SM.
+inline LinearPlan plan_wide_with(const LinearProblem& problem, int sms, int share) {
   const Format& format = problem.format;
-  if (problem.cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
   LinearPlan plan{};
   plan.planes = kSlices;
-  share_panels(plan, problem, kLinearWarps, std::max(1, sms / (plan.planes * wide_groups(problem))));
+  share_panels(plan, problem, kLinearWarps, std::max(1, sms * share / (plan.planes * wide_groups(problem))));
   const int blocks = problem.cols / format.inputs, slice = slice_first(1, blocks);  // the longest is the first
   const int x = static_cast<int>(activation_bytes(format.inputs, wide_tokens(problem))) + kStageBarriers * 8;
   const int weights = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);
   constexpr int kLeastDepth = 2, kDepth = 3;  // of the rings of weights
-  const int room = problem.shared - 512;
+  const int room = (problem.shared + 1024) / share - 1024 - 512;
   plan.resident = slice * x + kLeastDepth * weights <= room;
   plan.stages = plan.resident ? std::max(slice, 1) : (room - std::min(kDepth, plan.rounds * slice) * weights) / x;
   plan.depth = std::max(1, std::min({(room - plan.stages * x) / weights, plan.rounds * slice, 32}));
@@ -173,6 +187,16 @@ inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
   plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + kStageBarriers * plan.stages) * 8);
   plan.shared = plan.activations + plan.stages * (x - kStageBarriers * 8);
   return plan;
+}
+
+inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
+  if (problem.cols % problem.format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
+  constexpr int kLeastStages = 4;  // of CTAs beside each other: fewer bring too little before it is needed
+  if (wide_tokens(problem) < kMostTokens && problem.format.ctas > 1 && problem.shared >= kSharedOfCta) {
+    const LinearPlan plan = plan_wide_with(problem, sms, problem.format.ctas);
+    if (plan.resident || plan.stages >= kLeastStages) return plan;
+  }
+  return plan_wide_with(problem, sms, 1);
 }
 
 inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& tuning, int sms) {
@@ -194,14 +218,18 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   plan.set_bytes = aligned_shared(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
   const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4,
             row = normed ? (cols + kMaxNormRuns) * 4 : 0;
-  const int in_stage = stage_blocks(format), stage_bytes = in_stage * kPanelTiles * format.tile_bytes;
-  const int stage = kLinearWarps * (stage_bytes + 8);  // one of each warp, with its barrier
+  const int block_bytes = kPanelTiles * format.tile_bytes;
+  const auto stage = [&] { return kLinearWarps * (plan.stage_blocks * block_bytes + 8); };  // one of each warp, with its barrier
   const int room = (shared + 1024) / tuning.share - 1024 - sets * plan.set_bytes - partials - row - 512;
-  plan.depth = std::min({std::min(tuning.ring_bytes, room) / stage, plan.rounds * ((slice + in_stage - 1) / in_stage), 32});
+  const int ring = std::min(tuning.ring_bytes, room);
+  plan.stage_blocks = most_stage_blocks(format);
+  if (ring < 2 * stage()) plan.stage_blocks = 1;
+  const int stages = plan.rounds * ((slice + plan.stage_blocks - 1) / plan.stage_blocks);
+  plan.depth = std::min({ring / stage(), stages, 32});
   if (plan.depth < 1) throw std::invalid_argument("the activations of a linear leave no room for its ring");
-  ask_ahead(plan, problem, stage, plan.rounds * ((slice + in_stage - 1) / in_stage));
+  ask_ahead(plan, problem, stage(), stages, tuning.ahead_bytes);
 
-  plan.barriers = kLinearWarps * plan.depth * stage_bytes;
+  plan.barriers = kLinearWarps * plan.depth * plan.stage_blocks * block_bytes;
   plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + 1) * 8);
   plan.partials = plan.activations + sets * plan.set_bytes;
   plan.row = plan.partials + partials;

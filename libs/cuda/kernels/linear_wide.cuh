@@ -4,6 +4,8 @@
 // each of eight warps has a panel of its own, and all work on the same block of inputs at about the same time: its activations
 // come through a ring of blocks, or once, where the whole slice has room.
 //
+// Activations of integers have become digits before.
+//
 // Grid (CTAs, slices, groups of kTokens tokens).
 #pragma once
 #include "digits.cuh"
@@ -35,7 +37,7 @@ struct ActivationRing {
   static constexpr int kGroup = kBlockActivations<Weights, kGroupTokens>, kGroups = kTokens / kGroupTokens;
   const LinearArguments& args;
   int segment, first, blocks;  // of the slice
-  // Shared addresses; the barriers of empty stages follow those of full ones, and then those of stages that have digits.
+  // Shared addresses; the barriers of empty stages follow those of full ones.
   std::uint32_t stages, full;
 
   __device__ __forceinline__ int count() const { return args.plan.resident ? blocks : args.plan.rounds * blocks; }
@@ -59,22 +61,13 @@ struct ActivationRing {
     if (i < 2 || i + depth - 2 >= count() || i % kLinearWarps != warp) return;
     const std::uint32_t empty = full + depth * 8;
     barrier_wait(empty + (i - 2) % depth * 8, (i - 2) / depth % 2);
-    if constexpr (Weights::kScaled) order_copies();
     bring(i + depth - 2);
-  }
-  // Digits of a stage that is full, by all warps: each makes an eighth. `memory`: of the stage.
-  __device__ __forceinline__ void digitise(int stage, std::uint32_t parity, std::uint8_t* memory, int warp) const {
-    constexpr int kPieces = kTokens * Weights::kSteps;
-    const std::uint32_t digits = full + (2 * args.plan.stages + stage) * 8;
-    make_digits<Weights, kGroupTokens>(memory, kPieces * warp / kLinearWarps, kPieces * (warp + 1) / kLinearWarps);
-    __syncwarp();
-    if (threadIdx.x % kLanes == 0) barrier_arrive(digits);
-    barrier_wait(digits, parity);
   }
 };
 
 template <class Weights, int kTokens>
-__global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_constant__ LinearArguments args) {
+__global__ void __launch_bounds__(kLinearThreads, kTokens == 32 && !kLanesCopy ? Weights::kFormat.ctas : 1)
+    linear_wide(const __grid_constant__ LinearArguments args) {
   using Stream = WeightStream<Weights>;
   constexpr int kGroups = kTokens / kGroupTokens, kGroupBlock = kBlockActivations<Weights, kGroupTokens>;
   extern __shared__ __align__(128) std::uint8_t shared[];
@@ -91,10 +84,10 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
   const std::uint32_t full = barriers + kLinearWarps * depth * 8, empty = full + plan.stages * 8;
   std::uint8_t* const stages = shared + plan.activations;
   const int panels = first_panel < segment.panels ? (segment.panels - 1 - first_panel) / panel_step + 1 : 0;
-  const std::uint8_t* const ring = shared + warp * depth * Stream::kStage;
+  const std::uint8_t* const ring = shared + warp * depth * Stream::kBlock;
   const std::size_t panel_bytes = panel_bytes_of<Stream>(args, segment);
   Stream stream{segment.weights + first_panel * panel_bytes + static_cast<std::size_t>(slice.first) * Stream::kBlock,
-                panel_step * panel_bytes,
+                panel_step * panel_bytes - slice.blocks * Stream::kBlock,
                 shared_address(ring),
                 barriers + warp * depth * 8,
                 slice.blocks,
@@ -111,14 +104,13 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
       for (int i = 0; i < plan.stages; i++) {
         barrier_init(full + i * 8, kCopyArrivals);
         barrier_init(empty + i * 8, kLinearWarps);
-        if constexpr (Weights::kScaled) barrier_init(full + (2 * plan.stages + i) * 8, kLinearWarps);
       }
     }
     barrier_init_fence();
   }
   __syncwarp();
 #pragma unroll 1
-  for (int i = 0; i < depth; i++) stream.request(i, lane);
+  for (int i = 0; i < depth; i++) stream.request(i);
   __syncthreads();
   wait_for_producers();
   if (kLanesCopy ? threadIdx.x < kLanes : threadIdx.x == 0) {
@@ -132,21 +124,16 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
     for (int block = 0; block < slice.blocks; block++) {
       if (kLanesCopy || lane == 0) activations.refill(round * slice.blocks + block, warp);
       barrier_wait(full + x_stage * 8, x_parity);
-      if constexpr (Weights::kScaled) {
-        if (round == 0 || !plan.resident) {
-          activations.digitise(x_stage, x_parity, stages + x_stage * kGroups * kGroupBlock, warp);
-        }
-      }
       if (panel < segment.panels) {
         barrier_wait(stream.barriers + stage * 8, parity);
         Weights weights[kPanelTiles];
 #pragma unroll
         for (int tile = 0; tile < kPanelTiles; tile++) {
-          weights[tile].load(ring + stage * Stream::kStage + tile * Weights::kFormat.tile_bytes, lane);
+          weights[tile].load(ring + stage * Stream::kBlock + tile * Weights::kFormat.tile_bytes, lane);
         }
         multiply_groups<Weights, kGroups>(sums, weights, stages + x_stage * kGroups * kGroupBlock, lane);
         __syncwarp();
-        stream.request(stage, lane);
+        stream.request(stage);
         if (++stage == depth) {
           stage = 0;
           parity ^= 1;
@@ -165,7 +152,10 @@ __global__ void __launch_bounds__(kLinearThreads, 1) linear_wide(const __grid_co
 
 template <class Weights>
 LinearKernel linear_wide_kernel(int tokens) {
-  return tokens == 64 ? linear_wide<Weights, 64> : tokens == 32 ? linear_wide<Weights, 32> : nullptr;
+  if constexpr (!Weights::kScaled) {
+    if (tokens == 64) return linear_wide<Weights, 64>;
+  }
+  return tokens == 32 ? linear_wide<Weights, 32> : nullptr;
 }
 
 }  // namespace esparse

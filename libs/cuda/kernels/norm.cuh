@@ -1,7 +1,7 @@
 // The residual stream: embedding, and RMSNorm, which first adds the linear before it to the stream. What reads the norm
 // has its activations written in an order of its own. A single token is normed by that reader itself (`linear.cuh`).
 #pragma once
-#include "planes.cuh"
+#include "digits.cuh"
 
 namespace esparse {
 
@@ -65,16 +65,23 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   extern __shared__ __align__(16) float row[];
   __shared__ float squares[kMaxNormRuns];
   const int token = blockIdx.x, thread = threadIdx.x, chunks = args.input.channels / kChunk;
+  const bool digits = args.digits.bits != 0;
   release_dependents();
   begin_timeline(args.input.weight);
   const auto sources_of = [&](int chunk) {
     return __ldg(reinterpret_cast<const uint4*>(args.readers[chunk / chunks].sources) + chunk % chunks);
   };
+  // The chunks that a thread makes: of digits two of the same 64 inputs, and those of another thread where there are none for it.
+  const int all = chunks * args.reader_count;
+  const auto chunk_of = [&](int i) {
+    if (!digits) return thread + i * kNormThreads;
+    const int at = thread + i / 2 * kNormThreads, of = 2 * at < all ? at : all / 2 - 4 + thread % 4;
+    return of / 4 * 8 + i % 2 * 4 + of % 4;
+  };
   uint4 early[kEarlyChunks];  // known before the wait
 #pragma unroll
   for (int i = 0; i < kEarlyChunks; i++) {
-    const int chunk = thread + i * kNormThreads;
-    if (chunk < chunks * args.reader_count) early[i] = sources_of(chunk);
+    if (chunk_of(i) < all) early[i] = sources_of(chunk_of(i));
   }
   prefetch_norm(args.input);
   stamp(Moment::kRequested);
@@ -83,20 +90,41 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
 
   const float scale = normalise<kNormThreads>(args.input, token, true, row, squares);
   stamp(Moment::kReady);
+  const auto place_of = [&](int chunk) {
+    return token_place(args.readers[chunk / chunks].fragments, args.input.channels, token, args.tokens);
+  };
+  if (digits) {
+    const auto write = [&](int chunk, const uint4& first, const uint4& second) {
+      DigitPiece piece;
+#pragma unroll
+      for (int step = 0; step < 2; step++) {
+        float x[kChunk];
+        Words4 hi, lo;
+        gather_chunk(row, scale, step == 0 ? first : second, x);
+        split_chunk(x, hi, lo);
+        piece.take(step, hi, lo);
+      }
+      const TokenPlace to = place_of(chunk);
+      piece.write(to.fragments + chunk % chunks / 8 * (2 * to.tokens * kTokenStepBytes), to.token, to.tokens, args.digits, [] {});
+    };
+    const int warp_first = thread / kLanes * kLanes;
+    if (2 * warp_first < all) write(chunk_of(0), early[0], early[1]);
+    for (int i = 2; 2 * warp_first + i * kNormThreads < all; i += 2) {
+      write(chunk_of(i), sources_of(chunk_of(i)), sources_of(chunk_of(i + 1)));
+    }
+    end_timeline();
+    return;
+  }
   const auto write = [&](int chunk, const uint4& sources) {
     float x[kChunk];
     gather_chunk(row, scale, sources, x);
-    const int of = chunk / chunks, within = chunk % chunks;
-    write_chunk(token_place(args.readers[of].fragments, args.input.channels, token, args.tokens), within / 4, within % 4, x);
+    write_chunk(place_of(chunk), chunk % chunks / 4, chunk % 4, x);
   };
 #pragma unroll
   for (int i = 0; i < kEarlyChunks; i++) {
-    const int chunk = thread + i * kNormThreads;
-    if (chunk < chunks * args.reader_count) write(chunk, early[i]);
+    if (chunk_of(i) < all) write(chunk_of(i), early[i]);
   }
-  for (int chunk = thread + kEarlyChunks * kNormThreads; chunk < chunks * args.reader_count; chunk += kNormThreads) {
-    write(chunk, sources_of(chunk));
-  }
+  for (int i = kEarlyChunks; chunk_of(i) < all; i++) write(chunk_of(i), sources_of(chunk_of(i)));
   end_timeline();
 }
 

@@ -50,15 +50,19 @@ __device__ __forceinline__ Split split(float first, float second) {
   return {reinterpret_cast<const std::uint32_t&>(hi), reinterpret_cast<const std::uint32_t&>(lo)};
 }
 
-// Writes one chunk of a token: eight activations.
-__device__ __forceinline__ void write_chunk(const TokenPlace& to, int step, int quad, const float (&x)[kChunk]) {
-  Words4 hi, lo;
+__device__ __forceinline__ void split_chunk(const float (&x)[kChunk], Words4& hi, Words4& lo) {
 #pragma unroll
   for (int i = 0; i < 4; i++) {
     const Split both = split(x[2 * i], x[2 * i + 1]);
     hi.word[i] = both.hi;
     lo.word[i] = both.lo;
   }
+}
+
+// Writes one chunk of a token: eight activations.
+__device__ __forceinline__ void write_chunk(const TokenPlace& to, int step, int quad, const float (&x)[kChunk]) {
+  Words4 hi, lo;
+  split_chunk(x, hi, lo);
   std::uint8_t* const at = to.fragments + chunk_offset(step, quad, to.token, to.tokens);
   *reinterpret_cast<Words4*>(at) = hi;
   *reinterpret_cast<Words4*>(at + kLoOffset) = lo;

@@ -6,12 +6,11 @@
 
 namespace esparse {
 
-// A lane's part of eight columns of a step; columns beyond the tokens' are zeros.
+// A lane's part of eight columns of a step. Columns beyond the tokens' are some of these: nobody reads their sums.
 template <int kTokens>
 __device__ __forceinline__ Words4 load_columns(const std::uint8_t* step, int eight, int lane) {
   constexpr int kColumns = kTokens * kColumnsPerToken;
-  const bool inside = kColumns % 8 == 0 || lane / 4 + eight * 8 < kColumns;
-  return inside ? *reinterpret_cast<const Words4*>(step + eight * kStepBytes + lane * 16) : Words4{};
+  return *reinterpret_cast<const Words4*>(step + eight * kStepBytes + (kColumns < 8 ? lane % (4 * kColumns) : lane) * 16);
 }
 
 // Those of bf16.
@@ -116,48 +115,47 @@ struct Dense {
   }
 };
 
-template <class Weights>
-constexpr int kStageBlocks = stage_blocks(Weights::kFormat);
-
-// One warp's ring: the blocks of its slice of panel after panel, `panel_step` bytes apart, requested ahead, up to kBlocks of a panel
-// at once.
-template <class Weights, int kBlocks = 1>
+// One warp's ring: the blocks of its slice of panel after panel, `skip` bytes apart, requested ahead, up to `at_once` of a panel in a
+// stage. kOnce: no other CTA reads them, whatever `once` says; kApart: a panel's tiles may be two pieces of memory.
+template <class Weights, bool kOnce = false, bool kApart = true>
 struct WeightStream {
-  static constexpr int kBlock = kPanelTiles * Weights::kFormat.tile_bytes, kStage = kBlocks * kBlock;
+  static constexpr int kBlock = kPanelTiles * Weights::kFormat.tile_bytes, kMostAtOnce = most_stage_blocks(Weights::kFormat);
   const std::uint8_t* next;
-  std::size_t panel_step;
+  std::size_t skip;                // from the end of the slice in a panel to its beginning in the next one
   std::uint32_t stages, barriers;  // shared addresses
   int blocks, block, left;
-  bool once;  // no other CTA reads them
+  bool once;
   bool released;
   std::size_t apart;  // from a panel's first tile to its second; 0: they are one piece of memory
+  int at_once = 1;
 
-  // Requests the next block into a free stage, by all lanes. With the last one, the next kernel may begin to request its own.
-  __device__ __forceinline__ void request(int stage, int lane) {
+  // Requests the next blocks into a free stage, by all lanes. With the last one, the next kernel may begin to request its own.
+  __device__ __forceinline__ void request(int stage) {
     if (left > 0) {
-      const int count = kBlocks == 1 ? 1 : min(kBlocks, blocks - block);
-      if (kLanesCopy || lane == 0) {
-        barrier_expect(barriers + stage * 8, count * kBlock);
-        if (apart != 0) {
+      const int count = kMostAtOnce == 1 ? 1 : min(at_once, blocks - block);
+      if (kLanesCopy || elected()) {
+        const std::uint32_t to = stages + stage * (kMostAtOnce == 1 ? 1 : at_once) * kBlock, barrier = barriers + stage * 8;
+        barrier_expect(barrier, count * kBlock);
+        if (kApart && apart != 0) {
           constexpr int kTile = kBlock / kPanelTiles;
 #pragma unroll 1
           for (int i = 0; i < count; i++) {
-            const std::uint8_t* const from = next + (block + i) * kBlock;
-            bulk_copy_once(stages + stage * kStage + i * kBlock, from, kTile, barriers + stage * 8);
-            bulk_copy_once(stages + stage * kStage + i * kBlock + kTile, from + apart, kTile, barriers + stage * 8);
+            bulk_copy_once(to + i * kBlock, next + i * kBlock, kTile, barrier);
+            bulk_copy_once(to + i * kBlock + kTile, next + i * kBlock + apart, kTile, barrier);
           }
-        } else if (once) {
-          bulk_copy_once(stages + stage * kStage, next + block * kBlock, count * kBlock, barriers + stage * 8);
+        } else if (kOnce || once) {
+          bulk_copy_once(to, next, count * kBlock, barrier);
         } else {
-          bulk_copy(stages + stage * kStage, next + block * kBlock, count * kBlock, barriers + stage * 8);
+          bulk_copy(to, next, count * kBlock, barrier);
         }
-        copies_asked_for(barriers + stage * 8);
+        copies_asked_for(barrier);
       }
       left -= count;
       block += count;
+      next += count * kBlock;
       if (block == blocks) {
         block = 0;
-        next += panel_step;
+        next += skip;
       }
     }
     if (left == 0 && !released) {

@@ -19,10 +19,12 @@ constexpr int kLeastPages = 4;
 // What the planes of a linear take at most, in any step; `shared`: bytes of a CTA, `sets` of activations.
 std::size_t plane_floats(int shared, int rows, int cols, int sets = 1) {
   std::size_t most = 0;
-  for (const int tokens : kTokenBuckets) {
-    const LinearProblem problem{kSparseFormat, {(rows + kPanelRows - 1) / kPanelRows}, 1, cols, tokens, sets, false, shared};
-    const int planes = linear_is_wide(problem) ? kSlices : linear_planes(chosen_tuning(problem).warps);
-    most = std::max(most, static_cast<std::size_t>(planes) * tokens * rows);
+  for (const Encoding encoding : {Encoding::kSparse, Encoding::kSparseInt8}) {  // as all of bf16, and of integers
+    for (const int tokens : kTokenBuckets) {
+      const LinearProblem problem{format_of(encoding), {(rows + kPanelRows - 1) / kPanelRows}, 1, cols, tokens, sets, false, shared};
+      const int planes = linear_is_wide(problem) ? kSlices : linear_planes(chosen_tuning(problem).warps);
+      most = std::max(most, static_cast<std::size_t>(planes) * tokens * rows);
+    }
   }
   return most;
 }

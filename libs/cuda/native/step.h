@@ -105,9 +105,10 @@ class Step {
     return {{static_cast<unsigned>(variant.tokens), 1, 1}, threads, shared, true};
   }
   Planes enqueue_experts(const Variant& variant, const Layer& layer, const Given& given);
-  void enqueue_mlp(const Variant& variant, const Layer& layer, const Given& given);
+  LinearActivations enqueue_mlp(const Variant& variant, const Layer& layer, const Given& given);
   Planes norm_heads(const Variant& variant, const Layer& layer, const Planes& qkv);
   Planes launch(LinearLaunch& linear);
+  void digitise(LinearLaunch& linear);
   void attend(const Variant& variant, const Layer& layer, int index, const Planes& qkv);
   int logit_rows() const { return (decoder_.shape.vocabulary + 3) / 4 * 4; }
   int logit_parts() const { return (decoder_.shape.vocabulary + kPartLogits - 1) / kPartLogits; }

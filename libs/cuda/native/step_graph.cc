@@ -45,9 +45,9 @@ Step::Given Step::enqueue_blocks(const Variant& variant) {
       given = {enqueue_experts(variant, layer, attended), &layer.mlp};
       continue;
     }
-    enqueue_mlp(variant, layer, attended);
+    const LinearActivations activated = enqueue_mlp(variant, layer, attended);
     LinearLaunch down(variant.tokens, layer.down, down_.data());
-    down.add(layer.down, {activated_.data(), nullptr});
+    down.add(layer.down, activated);
     given = {launch(down), &layer.mlp};
   }
   return given;

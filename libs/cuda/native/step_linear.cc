@@ -41,11 +41,12 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
     for (int i = 0; i < readers; i++) out.push_back({nullptr, source(i)});
     return out;
   }
-  NormArguments args{input, variant.tokens, {}, linear.sparse() ? readers : 1};
+  const DigitOrder digits = s.plain() ? digits_of(linear.encoding) : DigitOrder{};
+  NormArguments args{input, variant.tokens, {}, linear.sparse() ? readers : 1, digits};
   for (int i = 0; i < readers; i++) {
     const int own = linear.sparse() ? i : 0;
     args.readers[own] = {source(own), normed_[own].data()};
-    out.push_back({normed_[own].data(), nullptr});
+    out.push_back({normed_[own].data(), nullptr, digits.bits != 0});
   }
   if (s.plain()) {
     device_.launch(stream_, kNorm, by_token(variant, kNormThreads, s.hidden * 4), args);
@@ -56,6 +57,24 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
   std::copy(args.readers, args.readers + args.reader_count, join.readers);
   device_.launch(stream_, kJoin, by_token(variant, kNormThreads, s.hidden * 4), join);
   return out;
+}
+
+// Makes digits of activations that are none yet, where linears of so many tokens want them.
+void Step::digitise(LinearLaunch& linear) {
+  const DigitOrder order = digits_of(linear.encoding);
+  if (order.bits == 0) return;
+  const std::uint8_t* last = nullptr;
+  for (int i = 0; i < linear.args.segment_count; i++) {
+    LinearActivations& x = linear.args.activations[i];
+    if (!x.digits && x.fragments != last) {
+      const int pieces = linear.cols / kDigitInputs * linear.tokens;
+      const unsigned threads = pieces * kDigitLanes;
+      device_.launch(stream_, kDigitise, {{ceil_div(threads, kDigitiseThreads), 1, 1}, kDigitiseThreads, 0, true},
+                     const_cast<std::uint8_t*>(x.fragments), pieces, kernel_tokens(linear.tokens), order);
+    }
+    last = x.fragments;
+    x.digits = true;
+  }
 }
 
 // Pairs are activated by the linear itself where it sums whole rows; else their planes are given.
@@ -75,6 +94,7 @@ Planes Step::launch(LinearLaunch& linear) {
   for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
   args.blocks = linear.cols / format.inputs;
   if (wide) {
+    digitise(linear);
     device_.launch(stream_, linear_wide_name(linear.encoding, wide_tokens(problem)),
                    {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes),
                      static_cast<unsigned>(wide_groups(problem))},

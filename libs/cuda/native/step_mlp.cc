@@ -6,7 +6,7 @@
 namespace esparse {
 
 // From the stream and what attention gave to the activations of down.
-void Step::enqueue_mlp(const Variant& variant, const Layer& layer, const Given& given) {
+LinearActivations Step::enqueue_mlp(const Variant& variant, const Layer& layer, const Given& given) {
   const DecoderShape& s = decoder_.shape;
   LinearLaunch first(variant.tokens, layer.gate, gate_up_.data());
   const auto x = norm(variant, first, given, layer.mlp.before, layer.mlp.shift, &layer.sources[3], s.gated ? 2 : 1);
@@ -21,8 +21,11 @@ void Step::enqueue_mlp(const Variant& variant, const Layer& layer, const Given& 
     device_.launch(stream_, activate_sums_name(s.activation), how, sums,
                    layer.inner_bias.count() == 0 ? nullptr : layer.inner_bias.data(), s.gated, activated_.data(), s.inner);
   } else if (first.output != Output::kSwiglu) {
-    device_.launch(stream_, kSwigluKernel, how, sums, activated_.data(), s.inner);
+    const DigitOrder digits = digits_of(layer.down.encoding);
+    device_.launch(stream_, kSwigluKernel, how, sums, activated_.data(), s.inner, digits);
+    return {activated_.data(), nullptr, digits.bits != 0};
   }
+  return {activated_.data(), nullptr};
 }
 
 }  // namespace esparse

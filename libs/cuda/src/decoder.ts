@@ -8,7 +8,7 @@ import {
   type TokenChoice,
   type TokenReport,
 } from './choices.ts';
-import { deviceEncoding, requireBits, requireRunnable, type DeviceBits } from './limits.ts';
+import { deviceEncoding, requireRunnable, type DeviceBits } from './limits.ts';
 import { moduleOf, prefillModules, readPtx, type KernelImage } from './read-ptx.ts';
 import { nativeShape, type DecoderShape } from './shape.ts';
 
@@ -212,7 +212,6 @@ export class CudaDecoder {
   ): void {
     const { image } = this.facts;
     requireRunnable(shape, image);
-    requireBits(bits, image);
     const integers = [...bits].map((of) => `int${of}`);
     const decoding = ['decode', 'sample', ...integers].map((name) => moduleOf(name, image));
     const prefill = prefillModules(this.facts, integers);

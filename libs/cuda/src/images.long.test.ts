@@ -38,7 +38,7 @@ test.each(['sparse', 'dense'] as const)(
     const cases = fc.record({
       rows: fc.integer({ min: 1, max: 100 }),
       blocks: fc.integer({ min: 1, max: 11 }),
-      tokens: fc.constantFrom(1, 2, 4, 16, 32, 64),
+      tokens: fc.constantFrom(1, 4, 16, 32, 64),
       seed: fc.nat(),
     });
     fc.assert(

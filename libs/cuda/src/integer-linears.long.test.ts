@@ -4,8 +4,10 @@ import { compileEmulation } from './testing/emulation.ts';
 import { numbers, shuffled } from './testing/numbers.ts';
 
 const kernels = compileEmulation('linear_kernels', true);
+const beforeHopper = compileEmulation('linear_kernels', true, 80);
 afterAll(() => {
   kernels.remove();
+  beforeHopper.remove();
 });
 
 /** A way to store integers, as the kernels call it: a scale for so many survivors at least. */
@@ -81,7 +83,15 @@ function matrix(kind: Kind, { rows, cols, wider, seed }: Case) {
 
 type Stored = ReturnType<typeof matrix>;
 
-function run(kind: Kind, shape: Case, stored: Stored, tokens: number, x: Float32Array, order?: Int32Array) {
+function run(
+  kind: Kind,
+  shape: Case,
+  stored: Stored,
+  tokens: number,
+  x: Float32Array,
+  order?: Int32Array,
+  by = kernels,
+) {
   const { survivors, span, layout } = stored;
   const head = [
     shape.rows,
@@ -96,7 +106,7 @@ function run(kind: Kind, shape: Case, stored: Stored, tokens: number, x: Float32
   const { codes, scales, indices } = stored;
   const arrays = [Int32Array.from(head), codes, scales, indices, ...(order ? [order] : []), x];
   const bytes = arrays.map((part) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
-  return kernels.run([kind], Buffer.concat(bytes));
+  return by.run([kind], Buffer.concat(bytes));
 }
 
 /** Outputs of each way, [way][tokens * rows]. */
@@ -138,7 +148,7 @@ describe.each(Object.keys(KINDS) as Kind[])('integers, %s', (kind) => {
     );
   });
 
-  test('a token has the same bits alone and in any batch', () => {
+  test('a token has the same bits alone, in any batch and before Hopper', () => {
     const shape = {
       rows: 45,
       cols: 7 * KINDS[kind].block,
@@ -148,11 +158,17 @@ describe.each(Object.keys(KINDS) as Kind[])('integers, %s', (kind) => {
     };
     const stored = matrix(kind, { ...shape, seed: 5 });
     const x = activations(stored, 64 * shape.filled);
-    const given = (tokens: number, first = 0) => {
+    const given = (tokens: number, first = 0, by = kernels) => {
       const some = x.subarray(first * shape.filled, (first + tokens) * shape.filled);
-      return outputs(run(kind, { ...shape, seed: 5 }, stored, tokens, some).stdout, tokens * shape.rows);
+      const { stdout } = run(kind, { ...shape, seed: 5 }, stored, tokens, some, undefined, by);
+      return outputs(stdout, tokens * shape.rows);
     };
     const [all] = given(64);
+    for (const tokens of [1, 4, 16, 32, 64]) {
+      for (const way of given(tokens, 0, beforeHopper)) {
+        expect(way).toEqual(all!.subarray(0, tokens * shape.rows));
+      }
+    }
     for (const tokens of [1, 2, 4, 8, 16, 32]) {
       for (const first of [0, 64 - tokens]) {
         const ways = given(tokens, first);

@@ -1,5 +1,5 @@
 import { thrownBy } from '@esparse/laws';
-import { deviceEncoding, encodingBits, packedBytes, requireBits, requireRunnable } from './limits.ts';
+import { deviceEncoding, encodingBits, packedBytes, requireRunnable } from './limits.ts';
 import { deviceHeadDim, type DecoderShape } from './shape.ts';
 
 const SHAPE: DecoderShape = {
@@ -41,15 +41,6 @@ test('what has no room, or no kernels, on GPUs before Hopper is refused by name'
     });
     expect(refused).toMatchObject({ kind: 'unsupported', message: expect.stringContaining(said) });
   }
-  requireBits(new Set([4, 8]), 90);
-  requireBits(new Set(), 80);
-  const integers = thrownBy(() => {
-    requireBits(new Set([8, 4]), 80);
-  });
-  expect(integers).toMatchObject({
-    kind: 'unsupported',
-    message: 'the CUDA kernels take int8 and int4 since compute capability 9.0 (H100)',
-  });
 });
 
 test('a head has as many channels on the device as the kernels have next', () => {

@@ -47,15 +47,6 @@ export function requireRunnable(
   }
 }
 
-/** @throws EsparseError 'unsupported' where the kernels of an image have no such integers */
-export function requireBits(bits: ReadonlySet<DeviceBits>, image: KernelImage): void {
-  if (bits.size === 0 || image >= 90) return;
-  const what = [...bits].map((of) => `int${of}`).join(' and ');
-  throw new EsparseError('unsupported', `the CUDA kernels take ${what} since compute capability 9.0 (H100)`, {
-    hint: 'weights in bf16 run on this GPU; or use --device cpu',
-  });
-}
-
 const filled = (inputs: number) => Math.ceil(inputs / BLOCK_INPUTS) * BLOCK_INPUTS;
 
 /** Bytes of a weight on the device: integers have 2 bytes more for every 64 inputs (2:4; `fine`: 32), or 32 (dense). */

@@ -65,7 +65,7 @@ export function runWithAddon(
   const addon = JSON.stringify(path.join(HOME, 'build/Release/esparse_cuda.node'));
   const modules =
     image === 80
-      ? [['decode_80', 'sample_80'], ['prefill_80']]
+      ? [['decode_80', 'sample_80', 'int8_80', 'int4_80'], ['prefill_80']]
       : [
           ['decode', 'sample', 'int8', 'int4'],
           ['prefill', 'prefill_int8', 'prefill_int4'],

@@ -16,6 +16,8 @@ export const MODULES = {
   sample_80: '80',
   int8: '90',
   int4: '90',
+  int8_80: '80',
+  int4_80: '80',
   prefill: '90a',
   prefill_int8: '90a',
   prefill_int4: '90a',

@@ -1,0 +1,18 @@
+// Activations become digits before the linears of 32 and 64 tokens read them, where the kernel that made them could not write digits
+// itself: each CTA there would make them anew.
+#pragma once
+#include "digits.cuh"
+
+namespace esparse {
+
+constexpr int kDigitiseWarpPieces = kLanes / kDigitLanes;
+
+// Grid (pieces x kDigitLanes / kDigitiseThreads, rounded up); a piece is kDigitInputs of a token; `tokens`: of a group.
+__global__ void __launch_bounds__(kDigitiseThreads) digitise(std::uint8_t* activations, int pieces, int tokens, const DigitOrder order) {
+  release_dependents();
+  wait_for_producers();
+  const int first = (blockIdx.x * kDigitiseThreads + threadIdx.x) / kLanes * kDigitiseWarpPieces;
+  make_digits(activations, first, min(first + kDigitiseWarpPieces, pieces), tokens, order);
+}
+
+}  // namespace esparse

@@ -1,0 +1,3 @@
+// The module `int8` for GPUs before Hopper.
+#define ESPARSE_AMPERE
+#include "int8.cu"
