@@ -4,15 +4,22 @@
 
 #include <dlfcn.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
 namespace esparse {
 
+double of_half(std::uint16_t bits) {
+  const int exponent = bits >> 10 & 31, rest = bits & 0x3ff;
+  if (exponent == 31) return rest == 0 ? HUGE_VAL : NAN;
+  const double size = exponent == 0 ? std::ldexp(rest, -24) : std::ldexp(1024 + rest, exponent - 25);
+  return bits & 0x8000 ? -size : size;
+}
+
 struct LtHandleObject {};
 struct LtProductObject {
   std::int32_t transpose[2] = {0, 0};
-  bool tf32 = false;
 };
 struct LtLayoutObject {
   int type;
@@ -30,6 +37,7 @@ struct LtLayoutObject {
   double at(const void* data, int of_batch, std::uint64_t row, std::uint64_t column) const {
     const std::int64_t i = of_batch * step + column * stride + row;
     if (type == kLtF32) return static_cast<const float*>(data)[i];
+    if (type == kLtF16) return of_half(static_cast<const std::uint16_t*>(data)[i]);
     const std::uint32_t bits = static_cast<std::uint32_t>(static_cast<const std::uint16_t*>(data)[i]) << 16;
     float value;
     std::memcpy(&value, &bits, sizeof value);
@@ -58,17 +66,6 @@ bool is_there(const void* data, const LtLayoutObject& layout) {
   return check(reinterpret_cast<std::uint64_t>(data), layout.bytes());
 }
 
-// What the tensor cores take of an f32: the ten digits behind its first, no others.
-double in_tf32(double value) {
-  const float single = static_cast<float>(value);
-  std::uint32_t bits;
-  std::memcpy(&bits, &single, sizeof bits);
-  bits &= 0xffffe000u;
-  float kept;
-  std::memcpy(&kept, &bits, sizeof kept);
-  return kept;
-}
-
 }  // namespace
 
 }  // namespace esparse
@@ -80,11 +77,7 @@ extern "C" {
 std::size_t cublasLtGetVersion() { return 130000; }
 int cublasLtCreate(LtHandle* out) { return *out = new LtHandleObject, 0; }
 int cublasLtDestroy(LtHandle handle) { return delete handle, 0; }
-int cublasLtMatmulDescCreate(LtProduct* out, int sum, int) {
-  *out = new LtProductObject;
-  (*out)->tf32 = sum == kLtSumTf32;
-  return 0;
-}
+int cublasLtMatmulDescCreate(LtProduct* out, int, int) { return *out = new LtProductObject, 0; }
 int cublasLtMatmulDescDestroy(LtProduct product) { return delete product, 0; }
 int cublasLtMatmulDescSetAttribute(LtProduct product, int which, const void* value, std::size_t) {
   std::memcpy(&product->transpose[which - kLtTransposeA], value, sizeof(std::int32_t));
@@ -130,7 +123,7 @@ int cublasLtMatmul(LtHandle, LtProduct product, const void* alpha, const void* a
         for (std::uint64_t k = 0; k < inner; k++) {
           const double left = a_layout->at(a, batch, ta ? k : row, ta ? row : k);
           const double right = b_layout->at(b, batch, tb ? column : k, tb ? k : column);
-          sum += product->tf32 ? in_tf32(left) * in_tf32(right) : left * right;
+          sum += left * right;
         }
         const double before = kept == 0 ? 0 : kept * c_layout->at(c, batch, row, column);
         d_layout->put(d, batch, row, column, static_cast<float>(scale * sum + before));

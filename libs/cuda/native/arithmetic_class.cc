@@ -170,16 +170,18 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
       const auto factor = [&](const char* name, float otherwise) {
         return absent(from.Get(name)) ? otherwise : from.Get(name).ToNumber().FloatValue();
       };
-      const auto type = [&](const char* name) { return from.Get(name).ToString().Utf8Value(); };
+      const auto elements = [&](const char* name) {
+        const std::string type = from.Get(name).ToString().Utf8Value();
+        return type == "bf16" ? Elements::kBf16 : type == "f16" ? Elements::kF16 : Elements::kF32;
+      };
       ProductShape shape{};
       shape.m = integer(from, "m");
       shape.n = integer(from, "n");
       shape.k = integer(from, "k");
       shape.transpose_left = from.Get("transposeLeft").ToBoolean();
       shape.transpose_right = from.Get("transposeRight").ToBoolean();
-      shape.tf32 = type("inputs") == "tf32";
-      shape.inputs = type("inputs") == "bf16" ? Elements::kBf16 : Elements::kF32;
-      shape.outputs = type("outputs") == "bf16" ? Elements::kBf16 : Elements::kF32;
+      shape.inputs = elements("inputs");
+      shape.outputs = elements("outputs");
       shape.left_stride = given("leftStride", shape.transpose_left ? shape.m : shape.k);
       shape.right_stride = given("rightStride", shape.transpose_right ? shape.k : shape.n);
       shape.out_stride = given("outStride", shape.n);

@@ -25,7 +25,7 @@ struct LtChoice {
 };
 
 // Types of elements, and of sums.
-constexpr int kLtF32 = 0, kLtBf16 = 14, kLtSumF32 = 68, kLtSumTf32 = 77;
+constexpr int kLtF32 = 0, kLtF16 = 2, kLtBf16 = 14, kLtSumF32 = 68;
 // Attributes of a product, of a layout, of a preference.
 constexpr int kLtTransposeA = 3, kLtTransposeB = 4;
 constexpr int kLtBatchCount = 5, kLtBatchStride = 6;

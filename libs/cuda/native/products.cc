@@ -24,7 +24,9 @@ struct Kept {
   }
 };
 
-int type_of(Elements elements) { return elements == Elements::kF32 ? kLtF32 : kLtBf16; }
+int type_of(Elements elements) {
+  return elements == Elements::kF32 ? kLtF32 : elements == Elements::kF16 ? kLtF16 : kLtBf16;
+}
 
 }  // namespace
 
@@ -47,7 +49,7 @@ const Products::Plan& Products::plan(const ProductShape& shape) {
   if (known != plans_.end()) return *known->second;
   const CublasLt& lt = cublaslt();
   auto made = std::make_unique<Plan>();
-  require(lt.create_product(&made->product.handle, shape.tf32 ? kLtSumTf32 : kLtSumF32, kLtF32), "describe a product");
+  require(lt.create_product(&made->product.handle, kLtSumF32, kLtF32), "describe a product");
   const auto transpose = [&](int which, bool transposed) {
     const std::int32_t value = transposed ? 1 : 0;
     require(lt.set_product(made->product.handle, which, &value, sizeof value), "describe a product");

@@ -9,7 +9,7 @@
 
 namespace esparse {
 
-enum class Elements : int { kF32 = 0, kBf16 = 1 };
+enum class Elements : int { kF32 = 0, kBf16 = 1, kF16 = 2 };
 
 // d = alpha * left * right + beta * c, all row-major: left (m x k), right (k x n), c and d (m x n), of one batch after the other.
 // A transposed left lies in memory as (k x m), a transposed right as (n x k).
@@ -17,13 +17,12 @@ struct ProductShape {
   int m, n, k;
   bool transpose_left, transpose_right;
   Elements inputs, outputs;
-  bool tf32;  // f32 inputs are rounded to 10 bits, for the tensor cores
   long long left_stride, right_stride, out_stride;  // elements from one row in memory to the next
   int batch;
   long long left_step, right_step, out_step;  // elements from one of the batch to the next
 
   auto key() const {
-    return std::make_tuple(m, n, k, transpose_left, transpose_right, inputs, outputs, tf32, left_stride, right_stride,
+    return std::make_tuple(m, n, k, transpose_left, transpose_right, inputs, outputs, left_stride, right_stride,
                            out_stride, batch, left_step, right_step, out_step);
   }
   bool operator<(const ProductShape& other) const { return key() < other.key(); }

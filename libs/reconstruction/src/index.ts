@@ -7,6 +7,5 @@ export { reconstruct, reconstructOptions } from './reconstruct.ts';
 export { createSpill, type Slab, type Spill, type SpillOptions } from './spill.ts';
 export { sparseGptOptions, sparseGptStage } from './sparse-gpt-stage.ts';
 export { deviceSolver, solverId } from './device/solver.ts';
-export type { Precision } from './device/precision.ts';
 export { processorSolver, type Solver } from './solver.ts';
 export { denseMatrix, type Hessian, type TapMatrix } from './tap-matrix.ts';

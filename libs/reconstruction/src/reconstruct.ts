@@ -1,12 +1,9 @@
 import { isEsparseError } from '@esparse/errors';
-import { magnitudes, narrow, spreadMask, widen } from '@esparse/kernels';
 import { productsId } from '@esparse/onnx';
-import { defineStage, maskLinear } from '@esparse/sparsity';
+import { defineStage } from '@esparse/sparsity';
 import { z } from 'zod';
 import { survivorsBytes } from './device/device-bytes.ts';
 import { solverId } from './device/solver.ts';
-import type { Solver } from './solver.ts';
-import type { TapMatrix } from './tap-matrix.ts';
 import { driftOf, hessianOf } from './hessian-readers.ts';
 import { hessianCost } from './hessian-cost.ts';
 import { hessianMemory, openHessianResources } from './hessian-resources.ts';
@@ -16,8 +13,6 @@ import { reconstructCost } from './reconstruct-cost.ts';
 const MAX_STEPS = 10_000;
 /** Sweeps that may be asked for: after ten the masks hardly change. */
 const MAX_SWEEPS = 1000;
-/** Solve, choose, solve again. */
-const STEPS = 3;
 
 /** Options of `reconstruct`. */
 export const reconstructOptions = z.object({
@@ -58,29 +53,12 @@ export const reconstruct = defineStage({
     ...(dense > 0 && { drift: driftOf(resources) }),
   }),
   async run(input, { options: { damping, dense, steps, sweeps }, held, signal, device, note, progress }) {
-    const { rows, cols, dtype, statistics } = input;
-    const { hessian, drift } = statistics;
+    const { hessian, drift } = input.statistics;
     const trace = hessian.diagonal.reduce((sum, value) => sum + value, 0);
-    const weights = await widen(dtype, input.weights);
+    const problem = { ...input, hessian, drift, dense, damping: (damping * trace) / input.cols };
     const solver = await held.solver(device);
-    const shift = drift && (await shiftOf(solver, weights, rows, drift, dense));
-    const problem = { rows, cols, weights, hessian, damping: (damping * trace) / cols, shift };
     try {
-      const { pattern, permutation } = input;
-      const solve = async (mask: Uint8Array, start: Float32Array) => {
-        const kept = await spreadMask(mask, rows, cols, permutation);
-        return solver.survivors({ ...problem, kept }, { start, steps, signal });
-      };
-      const solved = await solve(input.mask, problem.weights);
-      progress(1, STEPS);
-      const refined =
-        sweeps > 0 && (await solver.refine({ ...problem, pattern, permutation }, solved, { sweeps, signal }));
-      if (!refined) return { weights: narrow(dtype, solved) };
-      progress(2, STEPS);
-      const mask = await maskLinear({ scores: await magnitudes(solved), rows, cols }, permutation, pattern);
-      const refitted = narrow(dtype, await solve(mask, solved));
-      progress(3, STEPS);
-      return { weights: refitted, mask };
+      return await solver.reconstruct(problem, { steps, sweeps, signal, progress });
     } catch (error) {
       if (!isEsparseError(error) || error.kind !== 'numeric') throw error;
       note(`${error.message}: the survivors keep their weights`);
@@ -94,17 +72,3 @@ export const reconstruct = defineStage({
   heldCost: (block, { options: { dense } }) =>
     hessianCost({ ...block, drift: dense > 0, memory: hessianMemory() }),
 });
-
-/** What a share of the dense model's inputs adds to the right-hand side: (rows, cols). */
-async function shiftOf(
-  solver: Solver,
-  weights: Float32Array,
-  rows: number,
-  drift: TapMatrix,
-  share: number,
-): Promise<Float32Array> {
-  const shift = new Float32Array(weights.length);
-  await solver.multiply(drift, weights, rows, shift);
-  for (let i = 0; i < shift.length; i++) shift[i] = share * shift[i]!;
-  return shift;
-}

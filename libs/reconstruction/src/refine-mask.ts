@@ -62,7 +62,7 @@ interface Block {
 }
 
 /** What may be chosen of every group. */
-export interface MaskChoices {
+interface MaskChoices {
   /** How many. */
   readonly choices: number;
   /** (choices, keep): the places in the group that each keeps. */
@@ -71,8 +71,13 @@ export interface MaskChoices {
   readonly blocks: readonly Block[];
 }
 
+/** Columns that descend together: whole groups. */
+export function blockWidth(group: number): number {
+  return BLOCK - (BLOCK % group);
+}
+
 /** @returns undefined where there are too many, see `groupChoices` */
-export async function choicesOf({
+async function choicesOf({
   cols,
   hessian,
   damping,
@@ -82,7 +87,7 @@ export async function choicesOf({
   const choices = groupChoices(pattern);
   if (choices === undefined) return undefined;
   const places = Int32Array.from(choices.flatMap((choice) => [...choice]));
-  const width = BLOCK - (BLOCK % pattern.group);
+  const width = blockWidth(pattern.group);
   const blocks: Block[] = [];
   for (let first = 0; first < cols; first += width) {
     const channels = permutation.slice(first, first + width);

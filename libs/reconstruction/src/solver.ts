@@ -1,4 +1,10 @@
 import type { MatrixProducts } from '@esparse/onnx';
+import {
+  reconstructLinear,
+  type Reconstructed,
+  type ReconstructOptions,
+  type ReconstructProblem,
+} from './reconstruct-linear.ts';
 import { refineMask, type MaskProblem, type RefineOptions } from './refine-mask.ts';
 import {
   sparseGpt,
@@ -7,15 +13,15 @@ import {
   type SparseGptSolution,
 } from './sparse-gpt.ts';
 import { solveSurvivors, type SurvivorsOptions, type SurvivorsProblem } from './survivors.ts';
-import type { Hessian, TapMatrix } from './tap-matrix.ts';
+import type { Hessian } from './tap-matrix.ts';
 
 /** A problem with the whole matrix of a tap, wherever its parts lie. */
 type WithMatrix<Problem> = Omit<Problem, 'hessian'> & { readonly hessian: Hessian };
 
 /** What solves for the weights of a linear: the processor, or a GPU. Calls come one after another. */
 export interface Solver {
-  /** out = A M for `rows` rows: see `TapMatrix.multiply`. */
-  multiply(matrix: TapMatrix, a: Float32Array, rows: number, out: Float32Array): Promise<void>;
+  /** See `reconstructLinear`. */
+  reconstruct(problem: ReconstructProblem, options: ReconstructOptions): Promise<Reconstructed>;
   /** See `solveSurvivors`. */
   survivors(problem: WithMatrix<SurvivorsProblem>, options?: SurvivorsOptions): Promise<Float32Array>;
   /** See `refineMask`. */
@@ -28,7 +34,7 @@ export interface Solver {
 /** The processor, whose products are ONNX Runtime's. They are not released with it. */
 export function processorSolver(products: MatrixProducts): Solver {
   return {
-    multiply: (matrix, a, rows, out) => matrix.multiply(a, rows, out),
+    reconstruct: (problem, options) => reconstructLinear(problem, products, options),
     survivors: solveSurvivors,
     refine: (problem, sparse, options) => refineMask(problem, sparse, products, options),
     sparseGpt: async (problem, settings) =>

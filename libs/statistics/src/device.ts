@@ -30,8 +30,8 @@ export interface DeviceProduct {
   readonly c?: number;
   readonly transposeLeft?: boolean;
   readonly transposeRight?: boolean;
-  /** Of left and right; 'tf32' is f32 of which the tensor cores take 10 bits. */
-  readonly inputs: 'bf16' | 'f32' | 'tf32';
+  /** Of left and right. */
+  readonly inputs: 'bf16' | 'f16' | 'f32';
   /** Of c and out. */
   readonly outputs: 'bf16' | 'f32';
   /** @default 1 */

@@ -32,13 +32,4 @@ ESPARSE_KERNEL solve_take(const float* from, float* columns, int width, int cols
   if (column < width) columns[row * width + column] = from[row * cols + first + column];
 }
 
-// x as a sum of two numbers that the tensor cores take as they are: 11 bits each, all but 2^-22 of it.
-ESPARSE_KERNEL solve_split(const float* x, float* high, float* low, std::size_t count) {
-  const std::size_t i = own_index();
-  if (i >= count) return;
-  const float large = float_of((bits_of(x[i]) + 0x1000u) & 0xffffe000u);
-  high[i] = large;
-  low[i] = float_of((bits_of(x[i] - large) + 0x1000u) & 0xffffe000u);
-}
-
 }  // namespace esparse::solve

@@ -1,56 +1,82 @@
 import type { StageDevice } from '@esparse/sparsity';
 import type { Solver } from '../solver.ts';
-import { ROWS_AT_ONCE } from '../survivors.ts';
 import { matrixSlot } from './matrix.ts';
-import { PRECISION, productsWith, type Precision } from './precision.ts';
+import { reconstructOnDevice } from './reconstruct.ts';
 import { refineOnDevice } from './refine.ts';
 import { withRoom } from './room.ts';
+import { rowParts, takeRows } from './rows.ts';
 import { sparseGptOnDevice } from './sparse-gpt.ts';
 import { survivorsOnDevice } from './survivors.ts';
 
 /** Raised when the same problem has other bits. */
-const SOLVER_VERSION = 1;
+const SOLVER_VERSION = 2;
 
 /** Names the arithmetic of a solver on a device: equal ids give equal bits. */
-export function solverId({ id }: StageDevice, precision: Precision = PRECISION): string {
-  return `${id}/solver-${SOLVER_VERSION}-${precision}`;
+export function solverId({ id }: StageDevice): string {
+  return `${id}/solver-${SOLVER_VERSION}`;
 }
 
 /**
- * Solves on an NVIDIA GPU: matrices go there once for a linear, steps ask for products and kernels, and solutions come back. Sums are
- * in an order that depends on sizes alone.
+ * Solves on an NVIDIA GPU: matrices go there once for all linears of a tap, steps ask for products and kernels, and solutions come back.
+ * Sums are in an order that depends on sizes alone.
  */
-export function deviceSolver(
-  device: StageDevice,
-  { precision = PRECISION }: { readonly precision?: Precision } = {},
-): Solver {
+export function deviceSolver(device: StageDevice): Solver {
   device.load('solve');
-  const slot = matrixSlot(device);
+  const slots = { hessian: matrixSlot(device), drift: matrixSlot(device) };
   return {
-    async multiply(matrix, a, rows, out) {
-      const { channels } = matrix;
-      const address = await slot.hold(matrix);
-      await withRoom(device, `a product of ${rows} x ${channels}`, (room) => {
-        const most = Math.min(rows, ROWS_AT_ONCE);
-        const size = most * channels;
-        const [left, product] = [room.floats(size), room.floats(size)];
-        const times = productsWith(device, { matrix: address, size: channels, rows: most }, precision, room);
-        for (let at = 0; at < rows * channels; at += size) {
-          const some = Math.min(size, rows * channels - at);
-          if (some < size) device.fill(left, 0, 4 * size);
-          device.upload(left, a.subarray(at, at + some));
-          times(left, product);
-          device.download(product, out.subarray(at, at + some));
+    async reconstruct(problem, options) {
+      const { hessian, drift } = problem;
+      const at = {
+        hessian: await slots.hessian.hold(hessian),
+        drift: drift && (await slots.drift.hold(drift)),
+      };
+      return reconstructOnDevice(device, problem, options, at);
+    },
+
+    async survivors(problem, { start = problem.weights, ...options } = {}) {
+      const matrix = await slots.hessian.hold(problem.hessian);
+      const out = new Float32Array(problem.rows * problem.cols);
+      await withRoom(device, `solving for the weights of ${problem.rows} x ${problem.cols}`, async (room) => {
+        const at = takeRows(room, problem, problem.shift !== undefined);
+        const begin = room.floats(at.rows * at.cols);
+        const solve = survivorsOnDevice(device, { ...problem, matrix }, at, room);
+        for (const { count, of, place } of rowParts(device, problem)) {
+          place(at.weights, problem.weights);
+          place(at.kept, Uint8Array.from(problem.kept));
+          place(begin, start);
+          if (problem.shift !== undefined) place(at.shift, problem.shift);
+          await solve(begin, { ...options, count });
+          device.download(at.solution, of(out));
         }
-        return Promise.resolve();
+      });
+      return out;
+    },
+
+    async refine(problem, sparse, options) {
+      const { rows, cols, shift } = problem;
+      const matrix = await slots.hessian.hold(problem.hessian);
+      return withRoom(device, `choosing the masks of ${rows} x ${cols}`, async (room) => {
+        const at = takeRows(room, problem, shift !== undefined);
+        const channels = room.of(problem.permutation);
+        const descend = refineOnDevice(device, { ...problem, matrix, channels }, at, room);
+        if (descend === undefined) return false;
+        for (const { of, place } of rowParts(device, problem)) {
+          place(at.weights, problem.weights);
+          place(at.solution, sparse);
+          if (shift !== undefined) place(at.shift, shift);
+          await descend(options);
+          device.download(at.solution, of(sparse));
+        }
+        return true;
       });
     },
-    survivors: async (problem, options = {}) =>
-      survivorsOnDevice(device, problem, options, { hessian: await slot.hold(problem.hessian), precision }),
-    refine: async (problem, sparse, options) =>
-      refineOnDevice(device, problem, sparse, options, await slot.hold(problem.hessian)),
+
     sparseGpt: async (problem, settings) =>
-      sparseGptOnDevice(device, problem, settings, await slot.hold(problem.hessian)),
-    release: slot.release,
+      sparseGptOnDevice(device, problem, settings, await slots.hessian.hold(problem.hessian)),
+
+    release() {
+      slots.hessian.release();
+      slots.drift.release();
+    },
   };
 }

@@ -2,82 +2,95 @@ import { setImmediate } from 'node:timers/promises';
 import type { StatisticDevice } from '@esparse/statistics';
 import { notPositive } from '../not-positive.ts';
 import { preconditioner, type SurvivorsOptions, type SurvivorsProblem } from '../survivors.ts';
-import { productsWith, type Precision } from './precision.ts';
-import { byElements, byRows, withRoom } from './room.ts';
-import { rowParts, rowsTogether } from './row-parts.ts';
+import { halfProducts } from './half-products.ts';
+import { byElements, byRows, type Room } from './room.ts';
+import type { DeviceRows } from './rows.ts';
 
 /** Steps between two looks at what is solved: a solved row takes no more of them, so the outcome does not depend on it. */
 const STEPS_AT_ONCE = 8;
 
-/** `solveSurvivors` on a device; `hessian` is where the matrix lies there. */
-export async function survivorsOnDevice(
+/** What rows of a linear are solved with. */
+export interface SurvivorsSystem extends Pick<SurvivorsProblem, 'hessian' | 'damping'> {
+  /** Where H lies in the device's memory. */
+  readonly matrix: number;
+}
+
+/** Puts the weights of some rows' survivors where their solution belongs, from `start` on, which may be that itself. */
+export type SolveRows = (
+  start: number,
+  options: Omit<SurvivorsOptions, 'start'> & {
+    /** Rows that count. */
+    readonly count: number;
+  },
+) => Promise<void>;
+
+/**
+ * `solveSurvivors` on a device, of one group of rows after the other.
+ *
+ * @throws EsparseError 'numeric' where the diagonal of H is not positive
+ */
+export function survivorsOnDevice(
   device: StatisticDevice,
-  problem: SurvivorsProblem,
-  { start = problem.weights, steps = 64, tolerance = 1e-3, signal }: SurvivorsOptions,
-  { hessian, precision }: { readonly hessian: number; readonly precision: Precision },
-): Promise<Float32Array> {
-  const { rows, cols, damping } = problem;
-  const scale = preconditioner(problem);
-  const out = new Float32Array(rows * cols);
-  await withRoom(device, `solving for the weights of ${rows} x ${cols}`, async (room) => {
-    const most = rowsTogether(rows);
-    const size = most * cols;
-    const [weights, kept, begin, shift] = [
-      room.floats(size),
-      room.floats(size),
-      room.floats(size),
-      room.floats(size),
-    ];
-    const [solution, residual, direction] = [room.floats(size), room.floats(size), room.floats(size)];
-    const image = room.floats(size);
-    const scales = room.of(scale);
-    const [energy, goal, failed] = [room.doubles(most), room.doubles(most), room.bytes(4)];
-    const numbers = (address: number, count: number) => {
-      const values = new Float64Array(count);
-      device.download(address, values);
-      return values;
-    };
-    // The rows that fill up the last part survive nowhere.
-    const times = productsWith(device, { matrix: hessian, size: cols, rows: most }, precision, room);
-    for (const { count, of, place } of rowParts(device, problem)) {
+  { hessian, damping, matrix }: SurvivorsSystem,
+  at: DeviceRows,
+  room: Room,
+): SolveRows {
+  const { rows, cols, weights, kept, solution, scratch } = at;
+  const scale = preconditioner({ cols, hessian, damping });
+  const scales = { pointer: room.of(scale) };
+  const products = halfProducts(device, { matrix, rows, cols, scale }, room);
+  const { padded } = products;
+  const lift = { pointer: products.lift };
+  const parts = room.bytes(2 * 2 * rows * padded);
+  device.fill(parts, 0, 2 * 2 * rows * padded);
+  const doubles = () => room.doubles(rows);
+  const [energy, goal, reach, units, failed] = [
+    doubles(),
+    doubles(),
+    doubles(),
+    room.bytes(4 * rows),
+    room.bytes(4),
+  ];
+  const [residual, image] = scratch;
+  const progress = [{ pointer: energy }, { pointer: goal }, { pointer: reach }, { pointer: units }];
+  const numbers = (address: number, count: number) => {
+    const values = new Float64Array(count);
+    device.download(address, values);
+    return values;
+  };
+  const step = () => {
+    products.multiply(parts, image);
+    device.launch('survivors_step', byRows(rows, cols), [
+      ...[{ pointer: image }, { pointer: kept }, scales, lift, { double: damping }, { pointer: solution }],
+      ...[{ pointer: residual }, { pointer: parts }, ...progress, { pointer: failed }],
+      ...[{ int: cols }, { int: padded }],
+    ]);
+  };
+  return async (start, { steps = 64, tolerance = 1e-3, count, signal }) => {
+    device.fill(failed, 0, 4);
+    device.launch('survivors_begin', byElements(rows * cols), [
+      ...[{ pointer: weights }, { pointer: start }, { pointer: kept }],
+      ...[{ pointer: solution }, { pointer: residual }, { long: rows * cols }],
+    ]);
+    device.multiply({
+      ...{ m: rows, n: cols, k: cols, left: residual, right: matrix, out: image },
+      ...{ inputs: 'f32', outputs: 'f32' },
+    });
+    device.launch('survivors_residual', byRows(rows, cols), [
+      ...[{ pointer: image }, { pointer: weights }, { pointer: kept }, { pointer: at.shift }, scales, lift],
+      ...[{ double: damping }, { double: tolerance }, { pointer: residual }, { pointer: parts }],
+      ...[...progress, { int: cols }, { int: padded }],
+    ]);
+    const goals = numbers(goal, count);
+    for (let done = 0; done < steps; done += STEPS_AT_ONCE) {
+      if (numbers(energy, count).every((value, r) => value <= goals[r]!)) break;
+      for (let i = done; i < Math.min(steps, done + STEPS_AT_ONCE); i++) step();
+      const flag = new Int32Array(1);
+      device.download(failed, flag);
+      if (flag[0] !== 0) throw notPositive();
+      // Whoever wants to stop is heard.
+      await setImmediate();
       signal?.throwIfAborted();
-      place(weights, problem.weights);
-      place(kept, problem.kept);
-      place(begin, start);
-      if (problem.shift !== undefined) place(shift, problem.shift);
-      device.fill(failed, 0, 4);
-      device.launch('survivors_begin', byElements(size), [
-        ...[{ pointer: weights }, { pointer: begin }, { pointer: kept }],
-        ...[{ pointer: solution }, { pointer: direction }, { long: size }],
-      ]);
-      times(direction, image);
-      device.launch('survivors_residual', byRows(most, cols), [
-        ...[{ pointer: image }, { pointer: weights }, { pointer: kept }],
-        ...[{ pointer: problem.shift === undefined ? 0 : shift }, { pointer: scales }, { double: damping }],
-        ...[{ double: tolerance }, { pointer: residual }, { pointer: direction }, { pointer: energy }],
-        ...[{ pointer: goal }, { int: cols }],
-      ]);
-      const goals = numbers(goal, count);
-      const step = () => {
-        times(direction, image);
-        device.launch('survivors_step', byRows(most, cols), [
-          ...[{ pointer: image }, { pointer: kept }, { pointer: scales }, { double: damping }],
-          ...[{ pointer: solution }, { pointer: residual }, { pointer: direction }, { pointer: energy }],
-          ...[{ pointer: goal }, { pointer: failed }, { int: cols }],
-        ]);
-      };
-      for (let done = 0; done < steps; done += STEPS_AT_ONCE) {
-        if (numbers(energy, count).every((value, r) => value <= goals[r]!)) break;
-        for (let i = done; i < Math.min(steps, done + STEPS_AT_ONCE); i++) step();
-        const flag = new Int32Array(1);
-        device.download(failed, flag);
-        if (flag[0] !== 0) throw notPositive();
-        // Whoever wants to stop is heard.
-        await setImmediate();
-        signal?.throwIfAborted();
-      }
-      device.download(solution, of(out));
     }
-  });
-  return out;
+  };
 }

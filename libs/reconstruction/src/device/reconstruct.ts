@@ -1,0 +1,70 @@
+import type { StatisticDevice } from '@esparse/statistics';
+import type { Reconstructed, ReconstructOptions, ReconstructProblem } from '../reconstruct-linear.ts';
+import { refineOnDevice } from './refine.ts';
+import { byElements, byRowElements, withRoom } from './room.ts';
+import { rowParts, takeRows } from './rows.ts';
+import { survivorsOnDevice } from './survivors.ts';
+
+/**
+ * `reconstructLinear` on a device: rows go there as they are stored, a group of them is solved for, its masks are chosen anew, it is
+ * solved for again, and comes back.
+ *
+ * @param at - where H, and the drift if there is one, lie there
+ */
+export async function reconstructOnDevice(
+  device: StatisticDevice,
+  problem: ReconstructProblem,
+  { sweeps, steps, signal, progress }: ReconstructOptions,
+  at: { readonly hessian: number; readonly drift: number | undefined },
+): Promise<Reconstructed> {
+  const { rows, cols, dtype, pattern, permutation, hessian, damping, dense } = problem;
+  const rowBytes = Math.ceil(cols / 8);
+  return withRoom(device, `solving for the weights of ${rows} x ${cols}`, async (room) => {
+    const linear = takeRows(room, problem, at.drift !== undefined);
+    const { rows: most, weights, kept, shift, solution } = linear;
+    const size = most * cols;
+    const [bits, mask, channels] = [room.bytes(2 * size), room.bytes(most * rowBytes), room.of(permutation)];
+    const isHalf = { int: dtype === 'f16' ? 1 : 0 };
+    const system = { hessian, damping, matrix: at.hessian };
+    const solve = survivorsOnDevice(device, system, linear, room);
+    const refine =
+      sweeps > 0
+        ? refineOnDevice(device, { matrix: at.hessian, damping, pattern, channels }, linear, room)
+        : undefined;
+    const found = new Uint16Array(rows * cols);
+    const masks = refine === undefined ? undefined : new Uint8Array(rows * rowBytes);
+    const parts = rowParts(device, problem);
+    for (const [i, { count, of, place }] of parts.entries()) {
+      signal?.throwIfAborted();
+      place(bits, problem.weights);
+      place(mask, problem.mask, rowBytes);
+      device.launch('rows_widen', byElements(size), [
+        ...[{ pointer: bits }, isHalf, { pointer: weights }, { long: size }],
+      ]);
+      device.launch('rows_kept', byRowElements(most, cols), [
+        ...[{ pointer: mask }, { pointer: channels }, { pointer: kept }, { int: cols }],
+      ]);
+      if (at.drift !== undefined)
+        device.multiply({
+          ...{ m: most, n: cols, k: cols, left: weights, right: at.drift, out: shift, alpha: dense },
+          ...{ inputs: 'f32', outputs: 'f32' },
+        });
+      await solve(weights, { steps, count, signal });
+      if (refine !== undefined && masks !== undefined) {
+        await refine({ sweeps, signal });
+        device.launch('rows_mask', byRowElements(most, rowBytes), [
+          ...[{ pointer: solution }, { pointer: channels }, { pointer: mask }, { pointer: kept }],
+          ...[{ int: cols }, { int: pattern.keep }, { int: pattern.group }],
+        ]);
+        await solve(solution, { steps, count, signal });
+        device.download(mask, of(masks, rowBytes));
+      }
+      device.launch('rows_narrow', byElements(size), [
+        ...[{ pointer: solution }, isHalf, { pointer: bits }, { long: size }],
+      ]);
+      device.download(bits, of(found));
+      progress(i + 1, parts.length);
+    }
+    return { weights: found, ...(masks !== undefined && { mask: masks }) };
+  });
+}
