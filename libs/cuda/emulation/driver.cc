@@ -18,6 +18,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <thread>
@@ -115,6 +116,8 @@ bool emulates() { return emulate_kernel != nullptr && !idle(); }
 
 // What every call begins with: the failures that were asked for.
 CuResult begin(const char* name, bool needs_context = true) {
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);  // copies to the host are waited for on other threads
   const int call = ++held.calls[name];
   const std::string failing = setting(name, "");
   if (!failing.empty()) {

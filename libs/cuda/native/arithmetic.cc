@@ -62,6 +62,14 @@ void Arithmetic::download(void* to, CuPointer from, std::size_t bytes) {
   }
 }
 
+std::shared_ptr<Landing> Arithmetic::send(CuPointer from, std::size_t bytes) {
+  require_held(from, bytes);
+  auto landing = landings_.make(bytes);
+  check(driver().copy_to_host(landing->memory.data(), from, bytes, stream_.get()), "give what it computed");
+  check(driver().record_event(landing->arrived.get(), stream_.get()), "give what it computed");
+  return landing;
+}
+
 void Arithmetic::copy(CuPointer to, CuPointer from, std::size_t bytes) {
   require_held(to, bytes);
   require_held(from, bytes);

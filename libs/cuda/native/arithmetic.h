@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "device.h"
+#include "landings.h"
 #include "products.h"
 #include "uploader.h"
 
@@ -13,7 +14,10 @@ namespace esparse {
 class Arithmetic {
  public:
   explicit Arithmetic(int ordinal) : device_(ordinal), stream_(make_stream()), uploader_(stream_.get()) {}
-  ~Arithmetic() { driver().wait_for_stream(stream_.get()); }
+  ~Arithmetic() {
+    driver().wait_for_stream(stream_.get());
+    landings_.wait();
+  }
 
   Device& device() { return device_; }
   CuStream stream() const { return stream_.get(); }
@@ -25,6 +29,8 @@ class Arithmetic {
   void free(CuPointer address);
   void upload(CuPointer to, const void* from, std::size_t bytes);
   void download(void* to, CuPointer from, std::size_t bytes);
+  // Asks for a copy that `Landing::take` waits for, on whatever thread: what comes after it in the stream need not.
+  std::shared_ptr<Landing> send(CuPointer from, std::size_t bytes);
   void copy(CuPointer to, CuPointer from, std::size_t bytes);
   void fill(CuPointer to, unsigned char value, std::size_t bytes);
   void multiply(const ProductShape& shape, const Products::Operands& operands);
@@ -46,6 +52,7 @@ class Arithmetic {
   Uploader uploader_;
   PinnedArray<std::uint8_t> landing_[2];  // where what is downloaded arrives
   Event landed_[2];
+  Landings landings_;
   std::map<CuPointer, DeviceArray<std::uint8_t>> held_;
   std::size_t held_bytes_ = 0;
   std::optional<Products> products_;

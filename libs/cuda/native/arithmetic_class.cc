@@ -47,6 +47,39 @@ class Arguments {
   void* pointers_[kMost];
 };
 
+// Takes what was sent out of its landing, on a thread of Node's own for files; the promise is kept once it is in the array.
+class Taking : public Napi::AsyncWorker {
+ public:
+  Taking(const Napi::Value& to, std::shared_ptr<Landing> landing, const Device& device)
+      : Napi::AsyncWorker(to.Env()), deferred_(Napi::Promise::Deferred::New(to.Env())),
+        array_(Napi::Persistent(to.As<Napi::Object>())), to_(bytes_of(to).first), landing_(std::move(landing)),
+        device_(device) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override {
+    try {
+      landing_->take(device_, to_);
+    } catch (const Failure& failure) {
+      failure_ = failure;
+      SetError(failure.what());
+    }
+    landing_.reset();
+  }
+  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+  void OnError(const Napi::Error& error) override {
+    deferred_.Reject(failure_ ? error_of(Env(), *failure_).Value() : error.Value());
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference array_;
+  void* to_;
+  std::shared_ptr<Landing> landing_;
+  const Device& device_;
+  std::optional<Failure> failure_;
+};
+
 class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -58,6 +91,7 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
                            InstanceMethod<&CudaArithmetic::free>("free"),
                            InstanceMethod<&CudaArithmetic::upload>("upload"),
                            InstanceMethod<&CudaArithmetic::download>("download"),
+                           InstanceMethod<&CudaArithmetic::download_later>("downloadLater"),
                            InstanceMethod<&CudaArithmetic::copy>("copy"),
                            InstanceMethod<&CudaArithmetic::fill>("fill"),
                            InstanceMethod<&CudaArithmetic::launch>("launch"),
@@ -128,6 +162,17 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
       const auto [data, bytes] = bytes_of(info[1]);
       arithmetic_->download(data, address(info[0]), bytes);
       return info.Env().Undefined();
+    });
+  }
+
+  // (address, typed array): a promise
+  Napi::Value download_later(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value {
+      auto landing = arithmetic_->send(address(info[0]), bytes_of(info[1]).second);
+      auto* const taking = new Taking(info[1], std::move(landing), arithmetic_->device());
+      const Napi::Promise promise = taking->promise();
+      taking->Queue();
+      return promise;
     });
   }
 

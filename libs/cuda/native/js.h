@@ -7,13 +7,15 @@
 
 namespace esparse {
 
-[[noreturn]] inline void throw_js(Napi::Env env, const Failure& failure) {
+inline Napi::Error error_of(Napi::Env env, const Failure& failure) {
   Napi::Error error = Napi::Error::New(env, failure.what());
   error.Value().Set("kind", failure.kind);
   if (!failure.hint.empty()) error.Value().Set("hint", failure.hint);
   error.Value().Set("lost", failure.lost);
-  throw error;
+  return error;
 }
+
+[[noreturn]] inline void throw_js(Napi::Env env, const Failure& failure) { throw error_of(env, failure); }
 
 // Runs what may fail on the device.
 template <class Work>

@@ -73,6 +73,7 @@ export interface NativeArithmetic {
   free(address: number): void;
   upload(to: number, from: ArrayBufferView): void;
   download(from: number, to: ArrayBufferView): void;
+  downloadLater(from: number, to: ArrayBufferView): Promise<void>;
   copy(to: number, from: number, bytes: number): void;
   fill(to: number, byte: number, bytes: number): void;
   launch(
@@ -122,12 +123,25 @@ export function calling<T>(call: () => T): T {
   try {
     return call();
   } catch (error) {
-    const { kind, hint, lost } = error as NativeFailure;
-    if (typeof kind !== 'string' || !isErrorKind(kind)) throw error;
-    throw new EsparseError(kind, messageOf(error), {
-      hint: typeof hint === 'string' ? hint : undefined,
-      context: lost === true ? { device: 'lost' } : undefined,
-      cause: error,
-    });
+    throw esparseErrorOf(error);
   }
+}
+
+/** The same of what the addon promises. */
+export async function callingLater<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw esparseErrorOf(error);
+  }
+}
+
+function esparseErrorOf(error: unknown): unknown {
+  const { kind, hint, lost } = error as NativeFailure;
+  if (typeof kind !== 'string' || !isErrorKind(kind)) return error;
+  return new EsparseError(kind, messageOf(error), {
+    hint: typeof hint === 'string' ? hint : undefined,
+    context: lost === true ? { device: 'lost' } : undefined,
+    cause: error,
+  });
 }

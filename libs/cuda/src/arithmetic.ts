@@ -1,6 +1,6 @@
 import { isEsparseError } from '@esparse/errors';
 import type { DeviceArgument, DeviceMemory, DeviceProduct } from '@esparse/statistics';
-import { calling, loadAddon, type NativeArithmetic } from './addon.ts';
+import { calling, callingLater, loadAddon, type NativeArithmetic } from './addon.ts';
 import type { CommonFacts } from './decoder.ts';
 import { readPtx } from './read-ptx.ts';
 import { requireLaunchable } from './require-launchable.ts';
@@ -63,6 +63,7 @@ export class CudaArithmetic {
   readonly #loaded = new Set<string>();
   /** Memory that was released, by its size. Work that still uses it comes before whatever is done with it next. */
   readonly #spare = new Map<number, DeviceMemory[]>();
+  #giveUp: (() => void) | undefined;
 
   private constructor(native: NativeArithmetic) {
     this.#native = native;
@@ -106,7 +107,9 @@ export class CudaArithmetic {
     try {
       return { address: calling(() => this.#native.allocate(size)), bytes: size };
     } catch (error) {
-      if (!isEsparseError(error) || error.kind !== 'unavailable' || this.#spare.size === 0) throw error;
+      if (!isEsparseError(error) || error.kind !== 'unavailable') throw error;
+      this.#giveUp?.();
+      if (this.#spare.size === 0) throw error;
       this.trim();
       return { address: calling(() => this.#native.allocate(size)), bytes: size };
     }
@@ -117,6 +120,11 @@ export class CudaArithmetic {
     const spare = this.#spare.get(memory.bytes);
     if (spare === undefined) this.#spare.set(memory.bytes, [memory]);
     else spare.push(memory);
+  }
+
+  /** Says who releases what is held for speed alone, where there is no room for something else. */
+  whenShort(giveUp: () => void): void {
+    this.#giveUp = giveUp;
   }
 
   /** Gives what was released back to the GPU. */
@@ -142,6 +150,14 @@ export class CudaArithmetic {
     calling(() => {
       this.#native.download(from, to);
     });
+  }
+
+  /**
+   * The same without holding this thread: what comes after it may be asked for meanwhile, the memory that it comes from be released.
+   * The array is not to be read or moved before.
+   */
+  downloadLater(from: number, to: ArrayBufferView): Promise<void> {
+    return callingLater(() => this.#native.downloadLater(from, to));
   }
 
   copy(to: number, from: number, bytes: number): void {
@@ -230,6 +246,7 @@ export type Gpu = Pick<
   | 'trim'
   | 'upload'
   | 'download'
+  | 'downloadLater'
   | 'copy'
   | 'fill'
   | 'launch'

@@ -35,6 +35,13 @@ export interface DeviceTap {
 /** Hidden states: f32 or, for a runner that computes in it, bf16 as its bits. */
 export type HiddenValues = Float32Array | Uint16Array;
 
+/** Hidden states that lie in the memory of a GPU, in bf16. */
+export interface DeviceStates {
+  readonly address: number;
+  /** How many values. */
+  readonly length: number;
+}
+
 /** Whether they are f32. Not by `instanceof`, which fails across realms. */
 export function areF32(values: HiddenValues): values is Float32Array {
   return values.BYTES_PER_ELEMENT === 4;
@@ -49,15 +56,26 @@ export interface LoadedBlock {
    * the length of the call. @default there is no such memory
    */
   readonly show?: (
-    hidden: HiddenValues,
+    hidden: HiddenValues | DeviceStates,
     visits: ReadonlyMap<string, (tap: DeviceTap) => void>,
   ) => Promise<void>;
   /** The block's output, (seqlen x hidden). `hidden` is left as it is. */
   advance(hidden: Float32Array): Promise<Float32Array>;
   /** The same in bf16. @default the runner does not compute in it */
-  readonly advanceRounded?: (hidden: Uint16Array) => Promise<Uint16Array>;
+  readonly advanceRounded?: (
+    hidden: Uint16Array | DeviceStates,
+    options?: AdvanceOptions,
+  ) => Promise<Uint16Array>;
   /** Gives the device's memory back: the block can no longer run. On the CPU, dropping it is enough. */
   release(): Promise<void>;
+}
+
+/** What becomes of a block's output in bf16. */
+export interface AdvanceOptions {
+  /** Where it is to be put, if that is as long. @default new memory */
+  readonly into?: Uint16Array | undefined;
+  /** Is shown it where it was made, for the length of the call. */
+  readonly visit?: (states: DeviceStates) => void;
 }
 
 /** Runs the blocks of one model, any of them. */

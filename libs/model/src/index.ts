@@ -1,7 +1,9 @@
 export { linearsOf, ofKind, slotShapes, tapsOf } from './block-parts.ts';
 export {
   areF32,
+  type AdvanceOptions,
   type BlockRunner,
+  type DeviceStates,
   type DeviceTap,
   type HiddenValues,
   type LoadedBlock,

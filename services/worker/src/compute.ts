@@ -5,6 +5,7 @@ import {
   isGraph,
   tapsOf,
   type AnyModel,
+  type DeviceStates,
   type PluginLoader,
   type HiddenValues,
   type ModelDescription,
@@ -17,9 +18,11 @@ import {
   type TapOutput,
 } from '@esparse/onnx';
 import { storeWeights } from '@esparse/model-store';
-import { openStore } from '@esparse/store';
+import { openStore, type StoredHiddenShard } from '@esparse/store';
 import type { WorkerDevice } from './device.ts';
+import { createArrayPool } from './array-pool.ts';
 import { createBlockFold, type BlockFold, type FoldedState } from './device-fold.ts';
+import type { StatesKey } from './kept-states.ts';
 import { calledBy } from './long-call.ts';
 import { createModelCache, type OpenModel } from './models.ts';
 import type { Held } from './slot.ts';
@@ -57,10 +60,27 @@ export interface FoldInput {
   readonly statistics: readonly string[];
 }
 
+/** Hidden states of a shard: by their place, where the device keeps them, or as they were read. */
+export interface ShardInput {
+  readonly key: StatesKey;
+  /** @default those that are kept */
+  readonly read?: StoredHiddenShard | undefined;
+}
+
 /** A shard whose activations are folded on the device. */
-export interface FoldShard extends SequenceInput {
+export interface FoldShard {
+  readonly target: BlockTarget;
+  readonly own: ShardInput;
   /** The dense model's states of the same sequences, where a statistic needs them and they are not the same. */
-  readonly dense?: HiddenValues | undefined;
+  readonly dense?: ShardInput | undefined;
+}
+
+/** A shard that is run through a block on the device. */
+export interface AdvanceShard {
+  readonly target: BlockTarget;
+  readonly from: ShardInput;
+  /** The place of what comes out. */
+  readonly to: StatesKey;
 }
 
 /** Which piece of which state. */
@@ -78,6 +98,8 @@ export interface ShardTokens {
   readonly maxBytes: number;
   /** Whether they are wanted in bf16. @default false */
   readonly rounded?: boolean;
+  /** Their place, where the device is to keep them. @default it does not */
+  readonly key?: StatesKey;
 }
 
 export interface ComputeOptions {
@@ -110,16 +132,27 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     }
   };
 
+  const withLoaded = async <R>(
+    open: OpenModel,
+    target: BlockTarget,
+    use: (block: LoadedBlock) => Promise<R>,
+  ): Promise<R> => {
+    const { value, release } = await holdBlock(open, target, signal);
+    try {
+      return await use(value);
+    } finally {
+      release();
+    }
+  };
+
   const withBlock = <R>(input: SequenceInput, use: (block: LoadedBlock) => Promise<R>): Promise<R> =>
-    withModel(input.target, async (open) => {
+    withModel(input.target, (open) => {
       requireStates(open, input);
-      const { value, release } = await holdBlock(open, input.target, signal);
-      try {
-        return await use(value);
-      } finally {
-        release();
-      }
+      return withLoaded(open, input.target, use);
     });
+
+  /** Memory of shards that have been written. */
+  const outputs = createArrayPool();
 
   /** What is folded on the device: for one caller at a time. */
   let folding: { readonly fold: BlockFold; readonly release: () => void } | undefined;
@@ -158,10 +191,53 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
       }
     },
 
-    /** Runs the block over a shard and adds its activations. */
-    foldAdd: (input: FoldShard): Promise<void> => {
+    /**
+     * Runs the block over a shard and adds its activations.
+     *
+     * @returns how many sequences it has; undefined where the states were not there, and nothing was done
+     */
+    foldAdd: ({ target, own, dense }: FoldShard): Promise<number | undefined> => {
       const fold = foldUnderWay();
-      return withBlock(input, (block) => fold.add(block, input.hidden, input.dense));
+      return withModel(target, async (open) => {
+        const states = placed(open, target, own);
+        const beside = dense && placed(open, target, dense);
+        if (states === undefined || (dense !== undefined && beside === undefined)) return undefined;
+        await withLoaded(open, target, (block) => fold.add(block, states, beside));
+        return states.shape[0];
+      });
+    },
+
+    /** Which states the device keeps. */
+    kept: ({ target, keys }: { target: ModelTarget; keys: readonly StatesKey[] }): Promise<boolean[]> =>
+      withModel(target, ({ opened }) =>
+        Promise.resolve(keys.map((key) => opened.states?.find(key) !== undefined)),
+      ),
+
+    /**
+     * Runs a shard through the block, and keeps what comes out where there is room for it.
+     *
+     * @returns what came out, whose memory is given back by `reuse`; undefined where the states were not there
+     */
+    advanceShard: ({ target, from, to }: AdvanceShard): Promise<StoredHiddenShard | undefined> =>
+      withModel(target, async (open) => {
+        const states = placed(open, target, from);
+        if (states === undefined) return undefined;
+        const { shape } = states;
+        return withLoaded(open, target, async (block) => {
+          if (block.advanceRounded === undefined)
+            throw new EsparseError('internal', 'hidden states in bf16, where f32 is computed');
+          const data = await block.advanceRounded(states.values, {
+            into: outputs.take(states.values.length),
+            visit: (output) => open.opened.states?.copy(to, { ...output, shape }),
+          });
+          return { data, shape };
+        });
+      }),
+
+    /** Takes memory of what `advanceShard` gave, which is used again. */
+    reuse: (array: Uint16Array): Promise<void> => {
+      outputs.give(array);
+      return Promise.resolve();
     },
 
     /** What was folded: of states that have pieces what these are not. */
@@ -189,13 +265,16 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
       ),
 
     /** The embedded tokens: (tokens x hidden), `maxBytes` at most. */
-    embed: ({ target, tokens, maxBytes, rounded = false }: ShardTokens) =>
-      withModel(target, async ({ description, weights }) => {
+    embed: ({ target, tokens, maxBytes, rounded = false, key }: ShardTokens) =>
+      withModel(target, async ({ description, weights, opened }) => {
         requireLanguageModel(description);
         const { hidden } = description;
         requireShardSize(tokens.length, target.seqlen, hidden, maxBytes);
         const embed = rounded ? embedTokensRounded : embedTokens;
-        return { data: await embed(description, weights, tokens, target.seqlen, signal), hidden };
+        const data = await embed(description, weights, tokens, target.seqlen, signal);
+        const shape = [tokens.length / target.seqlen, target.seqlen, hidden];
+        if (key !== undefined) opened.states?.place(key, { data, shape });
+        return { data, hidden };
       }),
 
     /** The inputs of the block's linears over one sequence. */
@@ -206,8 +285,10 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     tune: (input: TuneInput): Promise<TunedDraft> =>
       withModel(input.target, (open) =>
         calledBy<TuneProgress, TunedDraft>(input.port, signal, (caller) => {
-          const { description } = open;
+          const { description, opened } = open;
           requireLanguageModel(description);
+          // Where what is tuned lies depends on how much memory is free.
+          opened.states?.clear();
           return tuneDraft({ ...open, description }, input, { ...caller, threads });
         }),
       ),
@@ -243,6 +324,30 @@ function requireStates({ description }: OpenModel, { target, hidden, sequences }
     'store',
     `hidden states of ${hidden.length} values, not ${sequences} x ${seqlen} x ${description.hidden}`,
   );
+}
+
+/** Hidden states as a block takes them, and what they are of. */
+interface StatesOfShard {
+  readonly values: Uint16Array | DeviceStates;
+  readonly shape: readonly number[];
+}
+
+/** Where a shard's states are: on the device if they are kept there, or there is room; else as they were read. */
+function placed(
+  { opened, description }: OpenModel,
+  { seqlen }: ModelTarget,
+  { key, read }: ShardInput,
+): StatesOfShard | undefined {
+  const kept = opened.states?.find(key) ?? (read && opened.states?.place(key, read));
+  const shape = kept?.shape ?? read?.shape;
+  if (shape === undefined) return undefined;
+  const { hidden } = description as ModelDescription;
+  if (shape[1] !== seqlen || shape[2] !== hidden)
+    throw new EsparseError('store', `hidden states of [${shape.join()}], not [, ${seqlen}, ${hidden}]`);
+  if (kept !== undefined) return { values: kept, shape };
+  const { data } = read!;
+  if (areF32(data)) throw new EsparseError('store', 'hidden states in f32, where bf16 is computed');
+  return { values: data, shape };
 }
 
 /** @throws EsparseError `usage` for a tap that the block has not */

@@ -1,5 +1,5 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import type { DeviceTap, HiddenValues, LoadedBlock } from '@esparse/model';
+import type { DeviceStates, DeviceTap, LoadedBlock } from '@esparse/model';
 import type {
   AnyStatistic,
   DeviceFold,
@@ -23,6 +23,11 @@ export interface FoldedState {
   readonly state: StatisticState;
 }
 
+/** Hidden states of a shard, in bf16. */
+interface FoldedStates {
+  readonly values: Uint16Array | DeviceStates;
+}
+
 /** Statistics of a block that are folded where its activations are. */
 export interface BlockFold {
   /**
@@ -31,7 +36,7 @@ export interface BlockFold {
    * @param dense - the dense model's states of the same shard, where those are not the same
    * @throws EsparseError 'unsupported' where the device has no room for what is folded
    */
-  add(block: LoadedBlock, hidden: HiddenValues, dense?: HiddenValues): Promise<void>;
+  add(block: LoadedBlock, hidden: FoldedStates, dense?: FoldedStates): Promise<void>;
   /** Waits, and gives the states. */
   finish(): FoldedState[];
   /** A piece of a state that has pieces, once it is finished; undefined behind the last. */
@@ -79,8 +84,8 @@ export function createBlockFold(device: StatisticDevice, { taps, statistics }: F
         const kept = new Map<string, DeviceMemory>();
         try {
           // Each tap is gone once it was shown: those of the dense model are kept until the others come.
-          if (dense !== undefined) await block.show!(dense, keeping(device, taps, kept));
-          await block.show!(hidden, visits(kept));
+          if (dense !== undefined) await block.show!(dense.values, keeping(device, taps, kept));
+          await block.show!(hidden.values, visits(kept));
         } finally {
           for (const memory of kept.values()) device.release(memory);
         }

@@ -3,6 +3,7 @@ import type { BlockRunner, ModelDescription } from '@esparse/model';
 import type { StatisticDevice } from '@esparse/statistics';
 import { createBlockRunner, DEVICES, openDevice, tryDevice, type DeviceName } from '@esparse/onnx';
 import { cudaTuning, onnxTuning, type OpenTuningBackend } from '@esparse/tuning';
+import { createKeptStates, type KeptStates } from './kept-states.ts';
 
 /** What a worker computes on: what ONNX Runtime has, or an NVIDIA GPU by its number, counted from 0. */
 export type WorkerDevice = DeviceName | CudaName;
@@ -21,12 +22,16 @@ export function runsShards(device: WorkerDevice): device is CudaName {
   return device.startsWith('cuda');
 }
 
+/** Share of a GPU's memory that hidden states may have: the solver of the pruner is to find room, too. */
+const STATES_SHARE = 1 / 4;
+
 /** A device that is open for one model. */
 export interface OpenDevice {
   /** Whether its runner takes all sequences of a shard at once. */
   readonly runsShards: boolean;
-  /** Where statistics are folded, where that is on the device. */
+  /** Where statistics are folded, and hidden states are kept, where that is on the device. */
   readonly statistics?: StatisticDevice;
+  readonly states?: KeptStates;
   runner(description: ModelDescription, options: { seqlen: number; threads: number }): Promise<BlockRunner>;
   /** What tunes a block there. */
   tuning(options: { threads: number }): OpenTuningBackend;
@@ -37,9 +42,12 @@ export interface OpenDevice {
 export async function openWorkerDevice(name: WorkerDevice): Promise<OpenDevice> {
   if (runsShards(name)) {
     const gpu = CudaArithmetic.open(ordinalOf(name));
+    const states = createKeptStates(gpu, STATES_SHARE * gpu.facts.totalBytes);
+    gpu.whenShort(states.clear);
     return {
       runsShards: true,
       statistics: gpu,
+      states,
       runner: (description, { seqlen }) =>
         Promise.resolve(createCudaBlockRunner(description, { gpu, seqlen })),
       tuning: () => cudaTuning(gpu),

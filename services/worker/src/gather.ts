@@ -9,6 +9,7 @@ import {
   type StatisticRef__Output,
 } from '@esparse/protocol';
 import { parametersText, serialiseSketch, type AnyStatistic, type SketchState } from '@esparse/statistics';
+import type { StoredHiddenShard } from '@esparse/store';
 import { mapAhead } from './ahead.ts';
 import type { FoldedState } from './device-fold.ts';
 import { WORKER_STATISTICS } from './worker-statistics.ts';
@@ -84,17 +85,13 @@ export async function* foldShards(
 /** What a device folds for a caller: see `Compute`. */
 export interface DeviceFolding {
   begin(): Promise<unknown>;
-  add(shard: ShardOfModels): Promise<unknown>;
+  /** A shard's states, of each model that counts; undefined where the device has them. */
+  read(shard: number): Promise<readonly StoredHiddenShard[] | undefined>;
+  /** Adds it. @returns how many tokens it has */
+  add(shard: number, read: readonly StoredHiddenShard[] | undefined): Promise<number>;
   finish(): Promise<FoldedState[]>;
   piece(tap: string, statistic: string, index: number): Promise<Uint8Array | undefined>;
   end(): Promise<unknown>;
-}
-
-/** Hidden states of a shard. */
-export interface ShardOfModels {
-  readonly states: ShardStates;
-  /** Those of the dense model, where a statistic needs them and they are not the same. */
-  readonly dense?: ShardStates | undefined;
 }
 
 /**
@@ -103,12 +100,11 @@ export interface ShardOfModels {
  */
 export async function* foldShardsOnDevice(
   folding: DeviceFolding,
-  read: (shard: number) => Promise<ShardOfModels>,
   options: FoldOptions,
 ): AsyncGenerator<GatherStatisticsReply> {
   await folding.begin();
   try {
-    yield* foldedOnDevice(folding, read, options);
+    yield* foldedOnDevice(folding, options);
   } finally {
     await folding.end();
   }
@@ -116,17 +112,15 @@ export async function* foldShardsOnDevice(
 
 async function* foldedOnDevice(
   folding: DeviceFolding,
-  read: (shard: number) => Promise<ShardOfModels>,
   { shards, statistics, signal }: FoldOptions,
 ): AsyncGenerator<GatherStatisticsReply> {
   const { stateName } = await import('@esparse/dataflow');
   const every = Math.ceil(shards.length / MAX_REPORTS);
   let [tokens, done] = [0, 0];
-  for await (const shard of mapAhead(shards, SHARDS_AHEAD, read)) {
+  const readOf = async (shard: number) => ({ shard, read: await folding.read(shard) });
+  for await (const { shard, read } of mapAhead(shards, SHARDS_AHEAD, readOf)) {
     signal.throwIfAborted();
-    const [sequences, seqlen] = shard.states.shape as [number, number];
-    await folding.add(shard);
-    tokens += sequences * seqlen;
+    tokens += await folding.add(shard, read);
     if (++done % every === 0) yield { tokens };
   }
   const byName = new Map(statistics.map((statistic) => [statistic.name, statistic]));

@@ -9,6 +9,7 @@ import {
   ofKind,
   requireSeqlen,
   type BlockRunner,
+  type DeviceStates,
   type HiddenValues,
   type LoadedBlock,
   type ModelDescription,
@@ -56,7 +57,7 @@ export function createCudaBlockRunner(
     async load(block, weights, signal) {
       const parameters = await loadParameters(gpu, description, block, weights, signal);
       held.add(parameters);
-      const run = (hidden: HiddenValues, show: Visits) => {
+      const run = (hidden: HiddenValues | DeviceStates, show: Visits) => {
         if (!held.has(parameters)) throw new EsparseError('internal', 'the block has been released');
         runBlock({ gpu, description, seqlen, parameters, ropes, block, hidden, show });
       };
@@ -82,7 +83,7 @@ function numericsOf(gpu: Gpu, seqlen: number): string {
 type Visits = ReadonlyMap<string, (value: DeviceMatrix) => void>;
 
 interface Runnable extends Pick<BlockRun, 'gpu' | 'description' | 'seqlen' | 'block'> {
-  readonly run: (hidden: HiddenValues, show: Visits) => void;
+  readonly run: (hidden: HiddenValues | DeviceStates, show: Visits) => void;
 }
 
 function loadedBlock(
@@ -121,17 +122,25 @@ function loadedBlock(
       return Promise.resolve();
     },
     advance: (hidden) => Promise.resolve(values(hidden, [BLOCK_OUTPUT]).get(BLOCK_OUTPUT)!.data),
-    advanceRounded: (hidden) => {
+    advanceRounded: async (hidden, { into, visit } = {}) => {
+      const { length } = hidden;
       // All of it is written: clearing it first would take as long as the block.
-      const output = inHugePages(new Uint16Array(Buffer.allocUnsafeSlow(2 * hidden.length).buffer));
+      const output =
+        into?.length === length
+          ? into
+          : inHugePages(new Uint16Array(Buffer.allocUnsafeSlow(2 * length).buffer));
+      let landed: Promise<void> | undefined;
       const bring = (value: DeviceMatrix) => {
         const rounded = allocateMatrix(gpu, value.rows, value.channels, 'bf16');
+        const { address } = rounded.memory;
         convert(gpu, value, rounded);
-        gpu.download(rounded.memory.address, output);
+        visit?.({ address, length });
+        landed = gpu.downloadLater(address, output);
         gpu.release(rounded.memory);
       };
       run(hidden, new Map([[BLOCK_OUTPUT, bring]]));
-      return Promise.resolve(output);
+      await landed;
+      return output;
     },
     release: () => {
       release();
@@ -147,7 +156,7 @@ interface BlockRun {
   readonly parameters: ReadonlyMap<string, DeviceMatrix>;
   readonly ropes: ReturnType<typeof createRopeCache>;
   readonly block: number;
-  readonly hidden: HiddenValues;
+  readonly hidden: HiddenValues | DeviceStates;
   readonly show: Visits;
 }
 
@@ -174,8 +183,13 @@ function runBlock({ gpu, description, show, ...run }: BlockRun): void {
   }
 }
 
-/** Copies hidden states to the GPU, as f32. */
-function placeStates(gpu: Gpu, hidden: HiddenValues, to: DeviceMatrix): void {
+/** Takes hidden states as f32, from the host or from where they are on the GPU. */
+function placeStates(gpu: Gpu, hidden: HiddenValues | DeviceStates, to: DeviceMatrix): void {
+  if ('address' in hidden) {
+    const bytes = 2 * hidden.length;
+    convert(gpu, { ...to, memory: { address: hidden.address, bytes }, type: 'bf16' }, to);
+    return;
+  }
   if (areF32(hidden)) {
     gpu.upload(to.memory.address, hidden);
     return;

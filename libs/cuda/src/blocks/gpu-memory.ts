@@ -91,6 +91,7 @@ function countingGpu(): { readonly gpu: Gpu; peak(): number } {
   const gpu: Gpu = {
     facts: FACTS,
     ...{ load: nothing, upload: nothing, download: nothing, copy: nothing, fill: nothing },
+    downloadLater: () => Promise.resolve(),
     ...{ launch: requireLaunchable, multiply: nothing, wait: nothing, trim: nothing },
     allocate(bytes) {
       const size = Math.max(GRANULE, Math.ceil(bytes / GRANULE) * GRANULE);

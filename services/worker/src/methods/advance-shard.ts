@@ -1,7 +1,9 @@
 import type { AdvanceShardRequest__Output } from '@esparse/protocol';
-import { openHidden } from '@esparse/store';
+import { openHidden, type HiddenStates } from '@esparse/store';
 import { advanceStates } from '../activations.ts';
+import type { BlockTarget } from '../compute.ts';
 import type { CallContext } from '../handlers.ts';
+import type { StatesKey } from '../kept-states.ts';
 import { denseStates } from './dense-states.ts';
 import { advanceOf, readStates, type WorkerParts } from './parts.ts';
 
@@ -13,13 +15,9 @@ export async function advanceShard(
 ): Promise<object> {
   const { model, store, run, seqlen, branches } = await parts.openRun(ref, context);
   const { hidden } = await openHidden(store, run);
-  const states = await readStates(parts, hidden)(block, shard, context.signal);
-  const advance = advanceOf(parts, { model, seqlen, branches, block, pruned: { store, run } });
-  await hidden.write(
-    block + 1,
-    shard,
-    await advanceStates(advance, states, context.signal, parts.wholeShards),
-  );
+  const target = { model, seqlen, branches, block, pruned: { store, run } };
+  const place = { store, run, dense: false, shard };
+  await advanced(parts, { target, place, from: hidden, to: hidden }, context);
   return {};
 }
 
@@ -32,12 +30,37 @@ export async function advanceDenseShard(
   const { model, store, run, seqlen, branches } = await parts.openRun(ref, context);
   const stored = await openHidden(store, run);
   const dense = denseStates(stored, block);
-  const states = await readStates(parts, dense)(block, shard, context.signal);
-  const advance = advanceOf(parts, { model, seqlen, branches, block });
-  await stored.hiddenDense.write(
-    block + 1,
-    shard,
-    await advanceStates(advance, states, context.signal, parts.wholeShards),
-  );
+  const target = { model, seqlen, branches, block };
+  const place = { store, run, dense: true, shard };
+  await advanced(parts, { target, place, from: dense, to: stored.hiddenDense }, context);
   return {};
+}
+
+interface Advance {
+  readonly target: BlockTarget;
+  readonly place: Omit<StatesKey, 'block'>;
+  readonly from: HiddenStates;
+  readonly to: HiddenStates;
+}
+
+/** Runs a shard through a block, from where its states are, or are kept, to the store. */
+async function advanced(parts: WorkerParts, { target, place, from, to }: Advance, { signal }: CallContext) {
+  const { block } = target;
+  const { shard } = place;
+  const read = () => readStates(parts, from)(block, shard, signal);
+  if (parts.wholeShards !== true) {
+    await to.write(block + 1, shard, await advanceStates(advanceOf(parts, target), await read(), signal));
+    return;
+  }
+  const { compute, metrics } = parts;
+  const input = { target, to: { ...place, block: block + 1 } };
+  // Before the first block the dense model's are the same.
+  const key = { ...place, dense: place.dense && block > 0, block };
+  const states =
+    (await compute.call('advanceShard', { ...input, from: { key } })) ??
+    (await compute.call('advanceShard', { ...input, from: { key, read: await read() } }));
+  signal.throwIfAborted();
+  for (let s = 0; s < states!.shape[0]!; s++) metrics?.sequence(block);
+  await to.write(block + 1, shard, states!);
+  await compute.call('reuse', states!.data as Uint16Array);
 }

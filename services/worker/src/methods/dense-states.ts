@@ -8,10 +8,10 @@ export function denseStates({ hidden, hiddenDense }: RunHiddenStates, block: num
 }
 
 /** Refuses hidden states that are not of the same sequences. */
-export function requireSameShape({ shape }: ShardStates, other: ShardStates | undefined): void {
-  if (other === undefined || shape.join() === other.shape.join()) return;
+export function requireSameShape(own: ShardStates | undefined, other: ShardStates | undefined): void {
+  if (own === undefined || other === undefined || own.shape.join() === other.shape.join()) return;
   throw new EsparseError(
     'store',
-    `hidden states of [${shape.join()}] beside dense ones of [${other.shape.join()}]`,
+    `hidden states of [${own.shape.join()}] beside dense ones of [${other.shape.join()}]`,
   );
 }

@@ -1,7 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import type { GatherStatisticsReply, GatherStatisticsRequest__Output } from '@esparse/protocol';
 import type { AnyStatistic } from '@esparse/statistics';
-import { openHidden } from '@esparse/store';
+import { openHidden, type StoredHiddenShard } from '@esparse/store';
 import type { BlockTarget } from '../compute.ts';
 import { foldsOnDevice } from '../device-fold.ts';
 import {
@@ -14,6 +14,7 @@ import {
   type FoldOptions,
 } from '../gather.ts';
 import type { CallContext } from '../handlers.ts';
+import type { StatesKey } from '../kept-states.ts';
 import { denseStates, requireSameShape } from './dense-states.ts';
 import { readStates, tapsOf, type WorkerParts } from './parts.ts';
 
@@ -38,11 +39,11 @@ export async function* gatherStatistics(
   if (wholeShards === true && foldsOnDevice(options.statistics)) {
     const needsDense = block > 0 && options.statistics.some((statistic) => statistic.needsDense === true);
     const readDense = readStates(parts, denseStates(stored, block));
-    const readBoth = async (shard: number) => ({
-      states: await read(shard),
-      dense: needsDense ? await readDense(block, shard, signal) : undefined,
-    });
-    yield* foldShardsOnDevice(deviceFolding(parts, target, options), readBoth, options);
+    const models = [
+      { dense: false, read },
+      ...(needsDense ? [{ dense: true, read: (shard: number) => readDense(block, shard, signal) }] : []),
+    ].map(({ dense, read }) => ({ read, keyOf: (shard: number) => ({ store, run, dense, block, shard }) }));
+    yield* foldShardsOnDevice(deviceFolding(parts, target, options, models), options);
     return;
   }
   requireSent(options.statistics);
@@ -58,20 +59,39 @@ function requireSent(all: readonly AnyStatistic[]): void {
   });
 }
 
+/** Where hidden states of a model are read, and the device keeps them. */
+interface StatesOfModel {
+  readonly read: (shard: number) => Promise<StoredHiddenShard>;
+  readonly keyOf: (shard: number) => StatesKey;
+}
+
 /** The calls of the thread that computes, counted. */
 function deviceFolding(
   { compute, metrics }: WorkerParts,
   target: BlockTarget,
   { taps, statistics }: FoldOptions,
+  models: readonly StatesOfModel[],
 ): DeviceFolding {
   const names = statistics.map(({ name }) => name);
+  const inputs = (shard: number, read?: readonly StoredHiddenShard[]) => {
+    const [own, dense] = models.map(({ keyOf }, i) => ({ key: keyOf(shard), read: read?.[i] }));
+    return { target, own: own!, dense };
+  };
+  const readAll = (shard: number) => Promise.all(models.map(({ read }) => read(shard)));
   return {
     begin: () => compute.call('foldBegin', { target, taps, statistics: names }),
-    add: async ({ states, dense }) => {
-      const sequences = states.shape[0]!;
-      requireSameShape(states, dense);
-      await compute.call('foldAdd', { target, hidden: states.data, dense: dense?.data, sequences });
-      for (let s = 0; s < sequences; s++) metrics?.sequence(target.block);
+    async read(shard) {
+      const keys = models.map(({ keyOf }) => keyOf(shard));
+      const kept = await compute.call('kept', { target, keys });
+      return kept.every((is) => is) ? undefined : readAll(shard);
+    },
+    async add(shard, read) {
+      requireSameShape(read?.[0], read?.[1]);
+      let sequences = await compute.call('foldAdd', inputs(shard, read));
+      // What was kept may have been given up since.
+      sequences ??= await compute.call('foldAdd', inputs(shard, await readAll(shard)));
+      for (let s = 0; s < sequences!; s++) metrics?.sequence(target.block);
+      return sequences! * target.seqlen;
     },
     finish: () => compute.call('foldFinish', undefined),
     piece: (tap, statistic, index) => compute.call('foldPiece', { tap, statistic, index }),

@@ -11,7 +11,7 @@ export async function openShard(
   context: CallContext,
 ): Promise<object> {
   const target = await openRun(run, context);
-  const { seqlen } = target;
+  const { seqlen, store } = target;
   if (tokens.length !== sequences * seqlen || tokens.length > MAX_SHARD_TOKENS || tokens.length === 0) {
     throw new EsparseError('usage', `shard ${shard}: ${tokens.length} tokens for ${sequences} sequences`);
   }
@@ -19,7 +19,7 @@ export async function openShard(
     target,
     tokens: Uint32Array.from(tokens),
     maxBytes: MAX_SHARD_BYTES,
-    rounded: wholeShards,
+    ...(wholeShards && { rounded: true, key: { store, run: target.run, dense: false, block: 0, shard } }),
   });
   context.signal.throwIfAborted();
   const { hidden } = await openHidden(target.store, target.run);

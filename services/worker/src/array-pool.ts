@@ -1,0 +1,25 @@
+/** Arrays that a pool holds at most: as many as shards are under way. */
+const MOST = 8;
+
+/** Arrays that are used again: to touch new memory takes longer than to fill it. */
+export interface ArrayPool {
+  /** One of so many elements, with anything in it; undefined where there is none. */
+  take(length: number): Uint16Array | undefined;
+  /** Takes one back, whose memory is its own. */
+  give(array: Uint16Array): void;
+}
+
+export function createArrayPool(): ArrayPool {
+  const arrays: Uint16Array[] = [];
+  return {
+    take(length) {
+      const at = arrays.findIndex((array) => array.length === length);
+      return at < 0 ? undefined : arrays.splice(at, 1)[0];
+    },
+    give(array) {
+      arrays.push(array);
+      // Those of other lengths are the oldest.
+      if (arrays.length > MOST) arrays.shift();
+    },
+  };
+}
