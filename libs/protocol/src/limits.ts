@@ -12,6 +12,11 @@ export const MAX_REPLY_BYTES = MAX_TILE_BYTES + MESSAGE_OVERHEAD_BYTES;
 /** Hidden states of one shard at most, so that a worker never holds more of them; a longer sequence is a shard alone. */
 export const MAX_SHARD_BYTES = 16 * MIB;
 
+/**
+ * The same where the device runs shards whole: what a call, a launch and a visit of what is gathered cost is shared by more sequences.
+ */
+export const MAX_DEVICE_SHARD_BYTES = 8 * MAX_SHARD_BYTES;
+
 /** Tokens of one shard at most: those of `MAX_SHARD_BYTES` where a token has 16 channels, fewer than any model's. */
 export const MAX_SHARD_TOKENS = MAX_SHARD_BYTES / (16 * 4);
 
@@ -53,7 +58,7 @@ export const DESCRIBE_DEADLINE_MS = 10_000;
 export const OPEN_DEADLINE_MS = 10 * 60_000;
 
 /**
- * How long a block may take over one shard, at most 16 MiB of hidden states: minutes on one slow core at the largest
+ * How long a block may take over one shard, at most 16 MiB of hidden states on a processor: minutes on one slow core at the largest
  * widths. What is merely slow is issued elsewhere long before; this ends calls that would hang for ever.
  */
 export const SHARD_DEADLINE_MS = 30 * 60_000;

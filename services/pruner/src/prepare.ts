@@ -37,6 +37,8 @@ export interface Preparation {
   /** What people should know of the model. */
   readonly notes: readonly string[];
   readonly shards: readonly Shard[];
+  /** The same where workers run them whole. @default `shards` */
+  readonly deviceShards?: readonly Shard[];
   /** What each linear of each block is pruned to; the others are committed dense. */
   readonly layers: Layers;
   /** Of a graph, by linear: which inputs may change places so that an export can fold their order. */
@@ -61,6 +63,7 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
     return {
       ...{ options, checkpoint, description, notes: [] },
       shards: shardsOf(windows, options.seqlen, description.hidden),
+      deviceShards: shardsOf(windows, options.seqlen, description.hidden, true),
       layers,
       tokens: tokensDigest(windows),
     };

@@ -30,7 +30,14 @@ import { openSolver } from './solver-device.ts';
 import { numericsOf, thenRelease } from './stages.ts';
 import { stampEvents } from './stamp-events.ts';
 import { needsDenseStates, needsHiddenStates } from './states-needed.ts';
-import { checkedReaders, comparesOutputs, requireGathered, sumsId, usualCombine } from './statistics.ts';
+import {
+  areOnGpus,
+  checkedReaders,
+  comparesOutputs,
+  requireGathered,
+  sumsId,
+  usualCombine,
+} from './statistics.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 import { startWatchdog } from './watchdog.ts';
 import { writeBeside, writeOuter } from './write-outside-blocks.ts';
@@ -182,12 +189,14 @@ interface Session {
 }
 
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
-  const { options, signal, emit, preparation, readers, stopwatch, span, guard, meter, device } = session;
-  const { description, shards } = preparation;
+  const { options, signal, emit, readers, stopwatch, span, guard, meter, device } = session;
+  const { description } = session.preparation;
   const stageBytes = blockStageBytes(options.pipeline, description, options);
   const numerics = await stopwatch.time('open', () =>
-    openWorkers(pool, options, preparation, stageBytes, emit, signal),
+    openWorkers(pool, options, session.preparation, stageBytes, emit, signal),
   );
+  const preparation = preparationOn(numerics, session.preparation);
+  const { shards } = preparation;
   const { metric, shuffle, stages, blockStages } = options.pipeline;
   const combine = options.combine ?? usualCombine(readers, numerics);
   requireGathered(readers, combine, numerics);
@@ -262,6 +271,13 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   } finally {
     await writer.close();
   }
+}
+
+/** The same with the shards that workers take. */
+function preparationOn(numerics: string, { deviceShards, ...preparation }: Preparation): Preparation {
+  return areOnGpus(numerics) && deviceShards !== undefined
+    ? { ...preparation, shards: deviceShards }
+    : preparation;
 }
 
 /**

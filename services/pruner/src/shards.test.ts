@@ -15,6 +15,15 @@ test('shards hold every sequence once, in order, and none is over the limit', ()
   expect(shards.flatMap(({ tokens }) => [...tokens])).toEqual([...windows]);
 });
 
+test('on devices shards are larger, but for runs of few sequences', () => {
+  const [seqlen, hidden] = [4, MAX_SHARD_BYTES / 4 / 4 / 2];
+  const sizes = (samples: number) =>
+    shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden, true).map(({ sequences }) => sequences);
+  expect(sizes(7)).toEqual([2, 2, 2, 1]);
+  expect(sizes(96)).toEqual(new Array(32).fill(3));
+  expect(sizes(1024)).toEqual(new Array(64).fill(16));
+});
+
 test('a sequence that is over the limit by itself is a shard of its own', () => {
   expect(shardsOf(new Uint32Array(2048 * 3), 2048, 8192 * 4)).toHaveLength(3);
 });

@@ -1,6 +1,6 @@
 import type { Samples } from '@esparse/checkpoint';
 import { packState } from '@esparse/onnx';
-import { MAX_SHARD_BYTES, MAX_SHARD_TOKENS } from '@esparse/protocol';
+import { MAX_DEVICE_SHARD_BYTES, MAX_SHARD_BYTES, MAX_SHARD_TOKENS } from '@esparse/protocol';
 import type { HiddenShard } from '@esparse/store';
 
 /** A slice of the calibration sequences: the unit of work, with a block. */
@@ -13,10 +13,27 @@ export interface Shard {
   readonly states?: () => HiddenShard;
 }
 
-/** Splits the calibration windows (samples x seqlen) into shards of whole sequences, as large as a worker takes them. */
-export function shardsOf(windows: Uint32Array, seqlen: number, hidden: number): Shard[] {
+/** Shards that a run on GPUs has if it has as many sequences: workers share them, and files go beside what is computed. */
+const DEVICE_SHARDS = 32;
+
+/**
+ * Splits the calibration windows (samples x seqlen) into shards of whole sequences, as large as a worker takes them.
+ *
+ * @param onDevices - whether workers run them whole
+ */
+export function shardsOf(
+  windows: Uint32Array,
+  seqlen: number,
+  hidden: number,
+  onDevices = false,
+): readonly Shard[] {
   const samples = windows.length / seqlen;
-  const each = Math.max(1, Math.floor(Math.min(MAX_SHARD_BYTES / (hidden * 4), MAX_SHARD_TOKENS) / seqlen));
+  const fitting = (bytes: number) =>
+    Math.max(1, Math.floor(Math.min(bytes / (hidden * 4), MAX_SHARD_TOKENS) / seqlen));
+  const usual = fitting(MAX_SHARD_BYTES);
+  const each = onDevices
+    ? Math.max(usual, Math.min(fitting(MAX_DEVICE_SHARD_BYTES), Math.ceil(samples / DEVICE_SHARDS)))
+    : usual;
   const count = Math.ceil(samples / each);
   return Array.from({ length: count }, (_, index) => {
     const tokens = windows.subarray(index * each * seqlen, (index + 1) * each * seqlen);

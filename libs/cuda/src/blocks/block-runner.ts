@@ -25,7 +25,7 @@ import { allocateMatrix, convert, type DeviceMatrix } from './values.ts';
  * Version of the arithmetic. Any change that may change a bit of an activation increases it: another kernel, another order,
  * another size of the attention's chunks.
  */
-const BLOCK_VERSION = 2;
+const BLOCK_VERSION = 3;
 
 /** Prepares to run the blocks of a model on a GPU, which stays open when the runner is released. */
 export interface CudaBlockRunnerOptions {

@@ -20,7 +20,7 @@ import type { PlannedStep, PlanOptions, RunPlan } from './run-plan.ts';
 import { secondsOf } from './seconds.ts';
 import { roundingOf, storeBytesOf, type StoreBytes } from './store-bytes.ts';
 import { hiddenBytes, readBytes, wireBytes, writtenBytes } from './traffic.ts';
-import { workloadOf } from './workload.ts';
+import { isOnGpu, workloadOf } from './workload.ts';
 
 /**
  * Computes what a run will take, without running it: of the weights it reads headers, the samples by which a checkpoint is
@@ -68,7 +68,7 @@ async function gpuBytesOf(
   const { CONTEXT_BYTES, gpuMemory } = await import('@esparse/cuda');
   let bytes = 0;
   if (isOnGpu(options)) {
-    const [largest] = shardsOf(new Uint32Array(samples * seqlen), seqlen, description.hidden);
+    const [largest] = shardsOf(new Uint32Array(samples * seqlen), seqlen, description.hidden, true);
     const statistics = combineOf(options, readers) === 'worker' ? statisticsOf(readers) : [];
     bytes += await gpuMemory(description, { seqlen, sequences: largest!.sequences, statistics });
   }
@@ -82,10 +82,6 @@ async function gpuBytesOf(
 /** Where the run would fold activations into statistics. */
 function combineOf(options: PlanOptions, readers: ReadonlySet<StatisticReader>): 'pruner' | 'worker' {
   return options.combine ?? usualCombine(readers, isOnGpu(options) ? CUDA : '');
-}
-
-function isOnGpu({ device = 'cpu' }: Pick<PlanOptions, 'device'>): boolean {
-  return device.startsWith('cuda');
 }
 
 /** What the numerics ids of workers on NVIDIA GPUs begin with. */

@@ -12,7 +12,7 @@ import { sum } from './sum.ts';
 export interface WorkloadInput {
   readonly options: Pick<
     PlanOptions,
-    'samples' | 'seqlen' | 'workers' | 'combine' | 'expertTokens' | 'denseValues'
+    'samples' | 'seqlen' | 'workers' | 'combine' | 'expertTokens' | 'denseValues' | 'device'
   >;
   readonly description: ModelDescription;
   readonly layers: Layers;
@@ -81,6 +81,11 @@ export interface Workload {
   readonly advances: number;
 }
 
+/** Whether the worker that the run starts computes on NVIDIA GPUs. */
+export function isOnGpu({ device = 'cpu' }: Pick<PlanOptions, 'device'>): boolean {
+  return device.startsWith('cuda');
+}
+
 /** Counts the work of a run. */
 export function workloadOf({
   options,
@@ -92,7 +97,7 @@ export function workloadOf({
 }: WorkloadInput): Workload {
   const { samples, seqlen, workers, combine = 'pruner', expertTokens = MIN_EXPERT_TOKENS } = options;
   const { blocks, hidden, program } = description;
-  const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden);
+  const shards = shardsOf(new Uint32Array(samples * seqlen), seqlen, hidden, isOnGpu(options));
   const calibrates = statistics.length > 0;
   const carries = calibrates || blockStages.some(({ states }) => states !== 'none');
   const needsDense = statistics.some((statistic) => statistic.needsDense === true);

@@ -1,5 +1,10 @@
 import { EsparseError } from '@esparse/errors';
-import { MAX_SHARD_BYTES, MAX_SHARD_TOKENS, type OpenShardRequest__Output } from '@esparse/protocol';
+import {
+  MAX_DEVICE_SHARD_BYTES,
+  MAX_SHARD_BYTES,
+  MAX_SHARD_TOKENS,
+  type OpenShardRequest__Output,
+} from '@esparse/protocol';
 import { openHidden } from '@esparse/store';
 import type { CallContext } from '../handlers.ts';
 import type { WorkerParts } from './parts.ts';
@@ -18,7 +23,7 @@ export async function openShard(
   const embedded = await compute.call('embed', {
     target,
     tokens: Uint32Array.from(tokens),
-    maxBytes: MAX_SHARD_BYTES,
+    maxBytes: wholeShards ? MAX_DEVICE_SHARD_BYTES : MAX_SHARD_BYTES,
     ...(wholeShards && { rounded: true, key: { store, run: target.run, dense: false, block: 0, shard } }),
   });
   context.signal.throwIfAborted();
