@@ -7,14 +7,23 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <vector>
 
 namespace esparse {
 
-double of_half(std::uint16_t bits) {
-  const int exponent = bits >> 10 & 31, rest = bits & 0x3ff;
-  if (exponent == 31) return rest == 0 ? HUGE_VAL : NAN;
-  const double size = exponent == 0 ? std::ldexp(rest, -24) : std::ldexp(1024 + rest, exponent - 25);
-  return bits & 0x8000 ? -size : size;
+// Of every f16.
+const std::vector<float>& halves() {
+  static const std::vector<float> all = [] {
+    std::vector<float> of(1 << 16);
+    for (int bits = 0; bits < 1 << 16; bits++) {
+      const int exponent = bits >> 10 & 31, rest = bits & 0x3ff;
+      const float size = exponent == 31 ? (rest == 0 ? HUGE_VALF : NAN)
+                                        : std::ldexp(exponent == 0 ? rest : 1024.0f + rest, exponent == 0 ? -24 : exponent - 25);
+      of[bits] = bits & 0x8000 ? -size : size;
+    }
+    return of;
+  }();
+  return all;
 }
 
 struct LtHandleObject {};
@@ -37,7 +46,7 @@ struct LtLayoutObject {
   double at(const void* data, int of_batch, std::uint64_t row, std::uint64_t column) const {
     const std::int64_t i = of_batch * step + column * stride + row;
     if (type == kLtF32) return static_cast<const float*>(data)[i];
-    if (type == kLtF16) return of_half(static_cast<const std::uint16_t*>(data)[i]);
+    if (type == kLtF16) return halves()[static_cast<const std::uint16_t*>(data)[i]];
     const std::uint32_t bits = static_cast<std::uint32_t>(static_cast<const std::uint16_t*>(data)[i]) << 16;
     float value;
     std::memcpy(&value, &bits, sizeof value);

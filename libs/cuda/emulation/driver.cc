@@ -11,6 +11,8 @@
 // and no dependent launches, which takes no PTX for Hopper.
 // FAKE_CUDA_LOG: a file that gets, when the process ends or a context is released, the counts of all that is still held.
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
@@ -239,6 +241,35 @@ CuResult cuMemFree_v2(CuPointer pointer) {
   held.memory.erase(found);
   return kCuSuccess;
 }
+// What another process of the same kind finds memory by: opened, it is a copy of what is there then.
+struct FakeHandle {
+  std::uint64_t process, address, bytes;
+};
+CuResult cuIpcGetMemHandle(CuIpcHandle* out, CuPointer pointer) {
+  BEGIN("cuIpcGetMemHandle")
+  const auto found = held.memory.find(pointer);
+  if (found == held.memory.end()) wrong("memory is shared from elsewhere than its beginning");
+  const FakeHandle handle{static_cast<std::uint64_t>(getpid()), pointer, found->second};
+  std::memcpy(out, &handle, sizeof handle);
+  return kCuSuccess;
+}
+CuResult cuIpcOpenMemHandle_v2(CuPointer* out, CuIpcHandle given, unsigned) {
+  BEGIN("cuIpcOpenMemHandle")
+  FakeHandle handle;
+  std::memcpy(&handle, &given, sizeof handle);
+  void* const memory = std::calloc(handle.bytes, 1);
+  const iovec here{memory, handle.bytes}, there{reinterpret_cast<void*>(handle.address), handle.bytes};
+  const ssize_t read = process_vm_readv(static_cast<pid_t>(handle.process), &here, 1, &there, 1, 0);
+  if (read != static_cast<ssize_t>(handle.bytes)) {
+    std::free(memory);
+    return kCuNotSupported;
+  }
+  *out = reinterpret_cast<CuPointer>(memory);
+  held.memory[*out] = handle.bytes;
+  held.bytes += handle.bytes;
+  return kCuSuccess;
+}
+CuResult cuIpcCloseMemHandle(CuPointer pointer) { return cuMemFree_v2(pointer); }
 CuResult cuMemHostAlloc(void** out, std::size_t bytes, unsigned) {
   BEGIN("cuMemHostAlloc")
   *out = std::calloc(bytes, 1);

@@ -81,6 +81,25 @@ void Arithmetic::fill(CuPointer to, unsigned char value, std::size_t bytes) {
   check(driver().fill(to, value, bytes, stream_.get()), "fill memory");
 }
 
+CuIpcHandle Arithmetic::share(CuPointer address) const {
+  require_held(address, 0);
+  CuIpcHandle handle{};
+  check(driver().share_memory(&handle, address), "share its memory");
+  return handle;
+}
+
+CuPointer Arithmetic::open_shared(const CuIpcHandle& handle) {
+  constexpr unsigned kOverTheBus = 1;  // from another GPU, too
+  CuPointer address{};
+  check(driver().open_shared(&address, handle, kOverTheBus), "open memory of another process");
+  return address;
+}
+
+void Arithmetic::close_shared(CuPointer address) {
+  wait();
+  check(driver().close_shared(address), "close memory of another process");
+}
+
 Products& Arithmetic::products() {
   if (!products_) products_.emplace();
   return *products_;

@@ -33,6 +33,12 @@ class Arithmetic {
   std::shared_ptr<Landing> send(CuPointer from, std::size_t bytes);
   void copy(CuPointer to, CuPointer from, std::size_t bytes);
   void fill(CuPointer to, unsigned char value, std::size_t bytes);
+  // What another process opens a piece of memory with, which must stay meanwhile, and be written.
+  CuIpcHandle share(CuPointer address) const;
+  // Memory of another process, for kernels to read, until it is closed.
+  CuPointer open_shared(const CuIpcHandle& handle);
+  // Waits for what reads it.
+  void close_shared(CuPointer address);
   void multiply(const ProductShape& shape, const Products::Operands& operands);
   void wait();
   // What is asked for between these two is recorded instead of computed, to be asked for again as one piece. False where the

@@ -94,6 +94,9 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
                            InstanceMethod<&CudaArithmetic::download_later>("downloadLater"),
                            InstanceMethod<&CudaArithmetic::copy>("copy"),
                            InstanceMethod<&CudaArithmetic::fill>("fill"),
+                           InstanceMethod<&CudaArithmetic::share>("share"),
+                           InstanceMethod<&CudaArithmetic::open_shared>("openShared"),
+                           InstanceMethod<&CudaArithmetic::close_shared>("closeShared"),
                            InstanceMethod<&CudaArithmetic::launch>("launch"),
                            InstanceMethod<&CudaArithmetic::multiply>("multiply"),
                            InstanceMethod<&CudaArithmetic::begin_recording>("beginRecording"),
@@ -188,6 +191,33 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
   Napi::Value fill(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       arithmetic_->fill(address(info[0]), static_cast<unsigned char>(info[1].ToNumber().Uint32Value()), size(info[2]));
+      return info.Env().Undefined();
+    });
+  }
+
+  // (address): a handle
+  Napi::Value share(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value {
+      const CuIpcHandle handle = arithmetic_->share(address(info[0]));
+      auto out = Napi::Uint8Array::New(info.Env(), sizeof handle);
+      std::memcpy(out.Data(), &handle, sizeof handle);
+      return out;
+    });
+  }
+
+  // (handle): an address
+  Napi::Value open_shared(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value {
+      CuIpcHandle handle;
+      std::memcpy(&handle, elements<std::uint8_t>(info[0], sizeof handle, "a handle"), sizeof handle);
+      return Napi::Number::New(info.Env(), static_cast<double>(arithmetic_->open_shared(handle)));
+    });
+  }
+
+  // (address)
+  Napi::Value close_shared(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      arithmetic_->close_shared(address(info[0]));
       return info.Env().Undefined();
     });
   }

@@ -54,6 +54,11 @@ struct CuLaunchConfig {
   unsigned attribute_count;
 };
 
+// What another process of the machine opens a piece of memory with.
+struct CuIpcHandle {
+  char bytes[64];
+};
+
 // Name in the library (with the suffix of its version), member, parameters.
 #define ESPARSE_CUDA_CALLS(CALL)                                                                                     \
   CALL("cuInit", init, (unsigned flags))                                                                             \
@@ -70,6 +75,9 @@ struct CuLaunchConfig {
   CALL("cuMemGetInfo_v2", memory_info, (std::size_t* free, std::size_t* total))                                      \
   CALL("cuMemAlloc_v2", allocate, (CuPointer*, std::size_t bytes))                                                   \
   CALL("cuMemFree_v2", free, (CuPointer))                                                                            \
+  CALL("cuIpcGetMemHandle", share_memory, (CuIpcHandle*, CuPointer))                                                 \
+  CALL("cuIpcOpenMemHandle_v2", open_shared, (CuPointer*, CuIpcHandle, unsigned flags))                              \
+  CALL("cuIpcCloseMemHandle", close_shared, (CuPointer))                                                             \
   CALL("cuMemHostAlloc", allocate_host, (void**, std::size_t bytes, unsigned flags))                                 \
   CALL("cuMemFreeHost", free_host, (void*))                                                                          \
   CALL("cuMemcpyHtoDAsync_v2", copy_to_device, (CuPointer, const void*, std::size_t bytes, CuStream))                \

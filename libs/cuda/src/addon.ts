@@ -76,6 +76,9 @@ export interface NativeArithmetic {
   downloadLater(from: number, to: ArrayBufferView): Promise<void>;
   copy(to: number, from: number, bytes: number): void;
   fill(to: number, byte: number, bytes: number): void;
+  share(address: number): Uint8Array;
+  openShared(handle: Uint8Array): number;
+  closeShared(address: number): void;
   launch(
     kernel: string,
     x: number,

@@ -172,6 +172,23 @@ export class CudaArithmetic {
     });
   }
 
+  /** What another process of this machine opens a piece of memory with, which must stay, and have been written, meanwhile. */
+  share(address: number): Uint8Array {
+    return calling(() => this.#native.share(address));
+  }
+
+  /** Memory of another process, for kernels to read. @throws EsparseError where the system or the driver does not let this one */
+  openShared(handle: Uint8Array): number {
+    return calling(() => this.#native.openShared(handle));
+  }
+
+  /** Closes it, once what reads it has ended. */
+  closeShared(address: number): void {
+    calling(() => {
+      this.#native.closeShared(address);
+    });
+  }
+
   /** Launches a kernel of a module that is loaded. What its arguments mean is between its source and the caller. */
   launch(kernel: string, how: Launch, args: readonly DeviceArgument[]): void {
     requireLaunchable(kernel, how, args);
@@ -247,6 +264,7 @@ export type Gpu = Pick<
   | 'upload'
   | 'download'
   | 'downloadLater'
+  | 'share'
   | 'copy'
   | 'fill'
   | 'launch'

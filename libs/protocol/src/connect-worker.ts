@@ -4,6 +4,7 @@ import { streamCall, unaryCall, type CallOptions } from './client-calls.ts';
 import { createConnectionState } from './connection-state.ts';
 import type { AdvanceShardReply__Output } from './generated/esparse/v1/AdvanceShardReply.ts';
 import type { DescribeReply__Output } from './generated/esparse/v1/DescribeReply.ts';
+import type { EndGatherReply__Output } from './generated/esparse/v1/EndGatherReply.ts';
 import type { OpenModelReply__Output } from './generated/esparse/v1/OpenModelReply.ts';
 import type { OpenShardReply__Output } from './generated/esparse/v1/OpenShardReply.ts';
 import { DESCRIBE_DEADLINE_MS, MAX_DEADLINE_MS, OPEN_DEADLINE_MS, SHARD_DEADLINE_MS } from './limits.ts';
@@ -64,7 +65,7 @@ export function connectWorker(
       );
       return readTiles(messages, expected, address);
     },
-    gatherStatistics(target, { block, shards, taps, statistics, allTokens = false }, signal) {
+    gatherStatistics(target, { block, shards, taps, statistics, allTokens = false, shares = false }, signal) {
       const request = {
         run: refOf(target),
         block,
@@ -72,9 +73,15 @@ export function connectWorker(
         taps: [...taps],
         statistics: [...statistics],
         allTokens,
+        shares,
       };
       const deadline = within(SHARD_DEADLINE_MS * Math.max(1, shards.length));
       return streamCall(to(target, signal), () => client.gatherStatistics(request, deadline));
+    },
+    async endGather(target, signal) {
+      await unaryCall<EndGatherReply__Output>(to(target, signal), (done) =>
+        client.endGather({ run: refOf(target) }, within(DESCRIBE_DEADLINE_MS), done),
+      );
     },
     tuneBlock(target, { shards, ...request }, signal) {
       const message = { run: refOf(target), ...request, shards: [...shards] };

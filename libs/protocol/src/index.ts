@@ -14,6 +14,7 @@ export type { GenerateReply__Output } from './generated/esparse/v1/GenerateReply
 export type { GenerateRequest } from './generated/esparse/v1/GenerateRequest.ts';
 export type { GenerateRequest__Output } from './generated/esparse/v1/GenerateRequest.ts';
 export type { InferenceHandlers } from './generated/esparse/v1/Inference.ts';
+export type { EndGatherRequest__Output } from './generated/esparse/v1/EndGatherRequest.ts';
 export type { GatherStatisticsReply } from './generated/esparse/v1/GatherStatisticsReply.ts';
 export type { GatherStatisticsReply__Output } from './generated/esparse/v1/GatherStatisticsReply.ts';
 export type { TuneBlockReply } from './generated/esparse/v1/TuneBlockReply.ts';

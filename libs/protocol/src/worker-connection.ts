@@ -36,6 +36,8 @@ export interface GatherRequest {
   }[];
   /** Whether all tokens go to every expert. @default false */
   readonly allTokens?: boolean;
+  /** Whether pieces may stay in the worker's GPU, to be read there, until `endGather`. @default false */
+  readonly shares?: boolean;
 }
 
 /** How a block is to be tuned inside the worker. */
@@ -91,6 +93,8 @@ export interface WorkerConnection {
     request: GatherRequest,
     signal?: AbortSignal,
   ): AsyncIterable<GatherStatisticsReply__Output>;
+  /** Gives back what `gatherStatistics` shared. */
+  endGather(target: RunTarget, signal?: AbortSignal): Promise<void>;
   /** The tuned values of a block's draft, and how far the worker is. */
   tuneBlock(
     target: RunTarget,

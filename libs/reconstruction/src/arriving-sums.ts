@@ -1,6 +1,8 @@
 import { areWhole } from '@esparse/kernels';
 import { damagedState, type ArrivingPieces } from '@esparse/statistics';
+import { panelsOf } from './panels.ts';
 import type { ProductState } from './product-sums.ts';
+import { HeldSums } from './held-sums.ts';
 import type { Spill } from './spill.ts';
 import { TileSums, tilesOf, type TileShape } from './tile-sums.ts';
 
@@ -11,7 +13,7 @@ export function arrivingSums(
   { shape, spill }: { readonly shape: TileShape; readonly spill: Spill },
 ): ArrivingPieces<ProductState> {
   const tiles = tilesOf(channels, shape);
-  let sums: TileSums | undefined;
+  let sums: TileSums | HeldSums | undefined;
   let done = 0;
   let tile = new Uint8Array(0);
   let filled = 0;
@@ -30,10 +32,17 @@ export function arrivingSums(
         // What exact sums are made of; NaN is no whole number, either.
         if (!(await areWhole(values))) throw damagedState(name, 'it has a sum out of range');
         sums ??= await TileSums.create(channels, shape, spill);
-        await sums.write(next.i, next.j, values);
+        await (sums as TileSums).write(next.i, next.j, values);
         filled = 0;
         done++;
       }
+    },
+    open(device, handles) {
+      const panels = panelsOf(channels).length;
+      if (done > 0 || filled > 0 || handles.length !== panels)
+        throw damagedState(name, `${handles.length} of ${panels} panels of its sums are shared`);
+      sums = HeldSums.copied(device, channels, shape, handles);
+      done = tiles.length;
     },
     complete(state) {
       const whole = done === tiles.length && filled === 0;

@@ -7,7 +7,8 @@ import {
   type DeviceTile,
   type StatisticDevice,
 } from '@esparse/statistics';
-import { PANEL, panelsOf } from './panels.ts';
+import { devicePanels } from './device-panels.ts';
+import { PANEL } from './panels.ts';
 import { tooLarge } from './product-checks.ts';
 import { AT_ONCE, tilesOf, type TileShape } from './tile-sums.ts';
 
@@ -23,6 +24,8 @@ export interface DeviceSums {
   check(): void;
   /** The sums of a tile, by its number; undefined behind the last. */
   tile(index: number): Uint8Array | undefined;
+  /** Where the panels of rows lie. */
+  readonly addresses: readonly number[];
   release(): void;
 }
 
@@ -47,10 +50,7 @@ export function createDeviceSums(
   const arrays = deviceArrays(device);
   const refusal = arrays.refusal();
   const place = () =>
-    panelsOf(channels).map(({ first, width }) => {
-      const cols = shape === 'square' ? channels : first + width;
-      return { first, width, cols, sums: arrays.zeros(8 * EXACT_SUM_DIGITS * width * cols) };
-    });
+    devicePanels(channels, shape).map((panel) => ({ ...panel, sums: arrays.zeros(panel.bytes) }));
   const panels = orRelease(place, arrays.release);
   const tiles = tilesOf(channels, shape);
 
@@ -128,6 +128,7 @@ export function createDeviceSums(
       device.download(sums + 8 * EXACT_SUM_DIGITS * width * tile.col.first, bytes);
       return bytes;
     },
+    addresses: panels.map(({ sums }) => sums),
     release: arrays.release,
   };
 }

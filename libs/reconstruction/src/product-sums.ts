@@ -4,6 +4,7 @@ import {
   checkChannels,
   checkTile,
   damagedState,
+  lacksDeviceMemory,
   openState,
   sealState,
   withLock,
@@ -15,6 +16,7 @@ import {
 } from '@esparse/statistics';
 import { arrivingSums } from './arriving-sums.ts';
 import { createDeviceSums, type DeviceSums } from './device-sums.ts';
+import { HeldSums } from './held-sums.ts';
 import { OpenSequence, type RowPair } from './open-sequence.ts';
 import {
   checkedSquares,
@@ -52,7 +54,7 @@ export interface ProductState extends StatisticState {
   /** Whole sequences that have not been added to the sums. */
   readonly waiting: PanelledRows[];
   /** Absent until something has been added: the few sequences of a shard go on waiting in the state that it is merged into. */
-  sums: TileSums | undefined;
+  sums: TileSums | HeldSums | undefined;
   /** Whether there are sums, but elsewhere: they come in pieces. @default false */
   sumsDue?: boolean;
   /** The matrix that the sums are made into, once it is read. */
@@ -98,11 +100,45 @@ export function productStatistic(
     waiting.bytes -= heldBy(state);
     return state.waiting.splice(0);
   };
+  /** In this process's own memory. */
+  const onHost = async (sums: TileSums | HeldSums): Promise<TileSums> => {
+    if (sums instanceof TileSums) return sums;
+    try {
+      return await sums.tiles(spill);
+    } finally {
+      sums.release();
+    }
+  };
+  /** The matrix of sums that lie in a device's memory, if there is room for it: these are released then. */
+  const matrixThere = (sums: TileSums | HeldSums): TapMatrix | undefined => {
+    if (sums instanceof TileSums) return undefined;
+    try {
+      const matrix = sums.matrix(products);
+      sums.release();
+      return matrix;
+    } catch (error) {
+      if (!lacksDeviceMemory(error)) throw error;
+      return undefined;
+    }
+  };
+  /** Adds sums to those of a state, and releases them. */
+  const add = async (into: ProductState, sums: TileSums | HeldSums): Promise<void> => {
+    if (into.sums instanceof HeldSums && sums instanceof HeldSums) {
+      into.sums.merge(sums);
+      sums.release();
+      return;
+    }
+    const [host, other] = [await onHost(into.sums!), await onHost(sums)];
+    into.sums = host;
+    await host.merge(other);
+    other.release();
+  };
   const fold = async (state: ProductState): Promise<void> => {
     if (state.waiting.length === 0) return;
-    state.sums ??= await TileSums.create(state.channels, shape, spill);
+    const sums = (state.sums = await onHost(
+      state.sums ?? (await TileSums.create(state.channels, shape, spill)),
+    ));
     const opened = await products();
-    const { sums } = state;
     const some = taken(state);
     // Products are for one caller at a time.
     await withLock([opened], () => sums.add(some, opened));
@@ -112,7 +148,10 @@ export function productStatistic(
   const take = async (state: ProductState, sequence: PanelledRows): Promise<void> => {
     const held = heldBy(state);
     const bytes = bytesOf(sequence);
-    const shared = state.sums?.spilled === true ? WAITING_SHARE * spill.memory - (waiting.bytes - held) : 0;
+    const shared =
+      state.sums instanceof TileSums && state.sums.spilled
+        ? WAITING_SHARE * spill.memory - (waiting.bytes - held)
+        : 0;
     if (held + bytes > Math.max(usualWaiting(state.channels, shape), shared)) await fold(state);
     state.waiting.push(sequence);
     waiting.bytes += bytes;
@@ -168,10 +207,7 @@ export function productStatistic(
         into.sequences = countSequences(name, into.sequences + from.sequences);
         const { sums } = from;
         if (into.sums === undefined) into.sums = sums;
-        else if (sums !== undefined) {
-          await into.sums.merge(sums);
-          sums.release();
-        }
+        else if (sums !== undefined) await add(into, sums);
         from.sums = undefined;
         for (const sequence of taken(from)) await take(into, sequence);
       });
@@ -214,7 +250,7 @@ export function productStatistic(
         await fold(state);
         const sums = state.sums ?? (await TileSums.create(state.channels, shape, spill));
         state.sums = undefined;
-        return createTapMatrix(sums, await products(), spill);
+        return matrixThere(sums) ?? createTapMatrix(await onHost(sums), await products(), spill);
       })),
 
     // The memory is that of `resources`, which are in the cost of the stage that opened them.
@@ -257,6 +293,7 @@ function foldOnDevice(
       return { ...state, sumsDue: sums !== undefined };
     },
     piece: (index) => sums?.tile(index),
+    pieces: () => sums?.addresses ?? [],
     release: () => sums?.release(),
   };
 }

@@ -1,6 +1,7 @@
 import { EsparseError } from '@esparse/errors';
 import { free, sumsToMatrix } from '@esparse/kernels';
 import type { MatrixProducts } from '@esparse/onnx';
+import type { StatisticDevice } from '@esparse/statistics';
 import type { Panel } from './panels.ts';
 import type { Slab, Spill } from './spill.ts';
 import type { TileSums } from './tile-sums.ts';
@@ -21,6 +22,8 @@ export interface TapMatrix {
   rows(which: Int32Array): Promise<Float32Array>;
   /** The matrix, f32 (channels, channels). @throws EsparseError 'unsupported' where it is too large to be held */
   dense(): Promise<Float32Array>;
+  /** Where it lies in the memory of a device, row-major, if it lies in that one's. @default it lies in none */
+  addressOn?(device: StatisticDevice): number | undefined;
   /** Releases its room. */
   release(): void;
 }

@@ -80,6 +80,16 @@ export interface StatisticDevice {
   ): void;
 }
 
+/** A device whose memory other processes of the machine may read. */
+export interface SharingDevice extends StatisticDevice {
+  /** What another process opens a piece of memory with, which must stay, and have been written, meanwhile. */
+  share(address: number): Uint8Array;
+  /** Memory of another process, for kernels to read. */
+  openShared(handle: Uint8Array): number;
+  /** Closes it, once what reads it has ended. */
+  closeShared(address: number): void;
+}
+
 /** Whole sequences of a tap's activations in a GPU's memory: (rows, channels), row-major, bf16 or f32. */
 export interface DeviceTile {
   readonly address: number;
@@ -114,6 +124,8 @@ export interface DeviceFold<Held> {
    * @returns undefined behind the last
    */
   piece?(index: number): Uint8Array | undefined;
+  /** Where the pieces lie in the device's memory, once it is finished, for another process of the machine to read them there. */
+  pieces?(): readonly number[];
   /** Gives the memory back. */
   release(): void;
 }

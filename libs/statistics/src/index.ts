@@ -12,6 +12,7 @@ export {
   type DeviceMemory,
   type DeviceProduct,
   type DeviceTile,
+  type SharingDevice,
   type StatisticDevice,
 } from './device.ts';
 export { damagedState, open as openState, seal as sealState } from './envelope.ts';

@@ -1,5 +1,5 @@
 import type { Cost, TapShape } from './cost.ts';
-import type { DeviceFold, StatisticDevice } from './device.ts';
+import type { DeviceFold, SharingDevice, StatisticDevice } from './device.ts';
 
 /** A piece of a tap's activations: f32 (rows, channels), row-major, one row per token. */
 export interface StatisticTile {
@@ -43,6 +43,13 @@ export interface ArrivingPieces<State> {
    * @throws EsparseError `protocol` for bytes that no piece can have
    */
   add(bytes: Uint8Array): Promise<void>;
+  /**
+   * All of them at once, in place of their bytes: what another process shares of a device's memory, which is read before this returns.
+   *
+   * @param handles - of `DeviceFold.pieces`, in their order
+   * @throws EsparseError where it cannot be opened here
+   */
+  open?(device: SharingDevice, handles: readonly Uint8Array[]): void;
   /** Gives them to the state that `deserialise` made. @throws EsparseError `protocol` unless they are all there */
   complete(state: State): void;
   /** Gives back the memory of what no state was given. */

@@ -134,6 +134,7 @@ export function fakeHandlers(options: FakeHandlerOptions): WorkerHandlers {
     TuneBlock: stream('TuneBlock', () => {
       throw new EsparseError('unsupported', 'a fake worker has no block to tune');
     }),
+    EndGather: unary('EndGather', () => ({})),
     AdvanceShard: unary('AdvanceShard', () => ({})),
     AdvanceDenseShard: unary('AdvanceDenseShard', () => ({})),
   };

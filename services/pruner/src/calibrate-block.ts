@@ -9,7 +9,8 @@ import {
   statisticsOf,
 } from '@esparse/dataflow';
 import { free } from '@esparse/kernels';
-import type { Tile, WorkerConnection } from '@esparse/protocol';
+import { EsparseError, messageOf } from '@esparse/errors';
+import type { GatherStatisticsReply__Output, Tile, WorkerConnection } from '@esparse/protocol';
 import { maxSketchBytes, parametersText, type StatisticSketch } from '@esparse/statistics';
 import { attempt$ } from './attempt.ts';
 import { batchesOf } from './batches.ts';
@@ -180,7 +181,20 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
   const gather = async (worker: WorkerConnection, batch: readonly Shard[], signal: AbortSignal) => {
     const attempt = progress.attempt();
     const end = meter.busy(TAP);
-    const arrival = sketchArrival(states, { limit, worker: worker.address });
+    const sharing = context.sharing?.works === true ? context.sharing : undefined;
+    const arrival = sketchArrival(states, { limit, worker: worker.address, device: sharing?.device });
+    /** Where it cannot be read, all of it is gathered again, to be sent. */
+    const taken = async (message: GatherStatisticsReply__Output) => {
+      try {
+        await arrival.add(message);
+      } catch (error) {
+        if (sharing === undefined || message.shared.length === 0) throw error;
+        sharing.works = false;
+        throw new EsparseError('unavailable', `sums are sent from now on: ${messageOf(error)}`, {
+          cause: error,
+        });
+      }
+    };
     try {
       const request = {
         block,
@@ -188,6 +202,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
         taps: taps.map(({ name }) => name),
         statistics: refs,
         allTokens,
+        shares: sharing !== undefined && gathered.some(({ pieces }) => pieces !== undefined),
       };
       let tokens = 0;
       for await (const message of worker.gatherStatistics(target, request, signal)) {
@@ -195,8 +210,9 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
           attempt.add(message.tokens - tokens);
           tokens = message.tokens;
         }
-        await arrival.add(message);
+        await taken(message);
       }
+      if (request.shares) await worker.endGather(target, signal);
       return arrival.sketch();
     } catch (error) {
       arrival.release();

@@ -4,7 +4,7 @@ import { inspectBlocks, totalsOf } from '@esparse/model-store';
 import { branchesOf } from '@esparse/model';
 import { openInferenceKernels } from '@esparse/kernels';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
-import { formatPattern, type StageDevice } from '@esparse/sparsity';
+import { formatPattern } from '@esparse/sparsity';
 import { sampledRows, type StatisticReader } from '@esparse/statistics';
 import { createOrOpenStore, openStore, type Store } from '@esparse/store';
 import { peakResidentBytes, trace, type OpenSpan } from '@esparse/telemetry';
@@ -26,7 +26,8 @@ import { pruneBlock } from './prune-block.ts';
 import type { RunContext } from './run-context.ts';
 import { blockStageBytes } from './require-fitting-blocks.ts';
 import { requireSpace } from './require-space.ts';
-import { openSolver } from './solver-device.ts';
+import { sharingWith } from './sharing.ts';
+import { openSolver, type SolverDevice } from './solver-device.ts';
 import { numericsOf, thenRelease } from './stages.ts';
 import { stampEvents } from './stamp-events.ts';
 import { needsDenseStates, needsHiddenStates } from './states-needed.ts';
@@ -183,7 +184,7 @@ interface Session {
   readonly guard: GuardOptions;
   readonly meter: OperatorMeter;
   /** What stages compute on. @default the processor alone */
-  readonly device: StageDevice | undefined;
+  readonly device: SolverDevice | undefined;
   /** Kept up to date. */
   readonly kept: KeptBlocks;
 }
@@ -252,6 +253,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       pool,
       stopwatch,
       device,
+      sharing: sharingWith(device, options.workers.length === 0),
       meter,
       emit,
     };

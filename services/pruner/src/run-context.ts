@@ -11,6 +11,7 @@ import type { OperatorMeter } from './operators/meter.ts';
 import type { PruneOptions } from './options.ts';
 import type { Preparation } from './prepare.ts';
 import type { Shard } from './shards.ts';
+import type { Sharing } from './sharing.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { WorkerPool } from './pool/worker-pool.ts';
 
@@ -43,6 +44,8 @@ export interface RunContext {
   readonly stopwatch: Stopwatch;
   /** What stages compute on. @default the processor alone */
   readonly device: StageDevice | undefined;
+  /** How sums are taken over from workers' GPUs. @default they are sent */
+  readonly sharing: Sharing | undefined;
   /** Measures the operators of the dataflow. */
   readonly meter: OperatorMeter;
   readonly emit: (event: RunEvent) => void;

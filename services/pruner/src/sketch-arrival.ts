@@ -3,6 +3,7 @@ import {
   damagedState,
   type AnyStatistic,
   type ArrivingPieces,
+  type SharingDevice,
   type StatisticState,
 } from '@esparse/statistics';
 
@@ -10,6 +11,13 @@ import {
 export interface ArrivedSketch {
   readonly bytes: Uint8Array;
   readonly pieces: ReadonlyMap<string, ArrivingPieces<StatisticState>>;
+}
+
+/** The next bytes of a sketch or of a state's pieces, or where these lie. */
+export interface ArrivingMessage {
+  readonly state: string;
+  readonly data: Uint8Array;
+  readonly shared?: readonly Uint8Array[];
 }
 
 /** A state that a sketch is to have. */
@@ -25,15 +33,19 @@ export interface ExpectedState {
  */
 export function sketchArrival(
   expected: ReadonlyMap<string, ExpectedState>,
-  { limit, worker }: { readonly limit: number; readonly worker: string },
+  {
+    limit,
+    worker,
+    device,
+  }: { readonly limit: number; readonly worker: string; readonly device?: SharingDevice | undefined },
 ) {
   const pieces = new Map<string, ArrivingPieces<StatisticState>>();
   const parts: Uint8Array[] = [];
   let size = 0;
   return {
     /** @throws EsparseError 'protocol' for what is not to come, or more of it than can be */
-    async add({ state, data }: { readonly state: string; readonly data: Uint8Array }): Promise<void> {
-      if (data.length === 0) return;
+    async add({ state, data, shared = [] }: ArrivingMessage): Promise<void> {
+      if (data.length === 0 && shared.length === 0) return;
       if (state === '') {
         size += data.length;
         if (size > limit) throw tooLarge(worker, limit);
@@ -45,7 +57,13 @@ export function sketchArrival(
         throw damagedState(state.slice(0, 80), 'it has pieces that nobody asked for');
       let arriving = pieces.get(state);
       if (arriving === undefined) pieces.set(state, (arriving = statistic.pieces.receive(channels)));
-      await arriving.add(data);
+      if (shared.length === 0) {
+        await arriving.add(data);
+        return;
+      }
+      if (device === undefined || arriving.open === undefined)
+        throw damagedState(state.slice(0, 80), 'it is shared, and nobody asked for that');
+      arriving.open(device, shared);
     },
     sketch: (): ArrivedSketch => ({ bytes: Buffer.concat(parts), pieces }),
     /** Gives back what was taken in. */

@@ -1,10 +1,14 @@
 import { EsparseError } from '@esparse/errors';
 import type { Shuffle, Stage, StageDevice } from '@esparse/sparsity';
+import type { SharingDevice } from '@esparse/statistics';
+
+/** What shuffle and stages compute on, which reads what workers of the same machine share. */
+export type SolverDevice = StageDevice & SharingDevice;
 
 /** A device that shuffle and stages compute on, open for a run. */
 export interface OpenSolver {
   /** @default the processor alone */
-  readonly device?: StageDevice;
+  readonly device?: SolverDevice;
   close(): void;
 }
 

@@ -247,6 +247,10 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     foldPiece: ({ tap, statistic, index }: FoldPiece): Promise<Uint8Array | undefined> =>
       Promise.resolve(foldUnderWay().piece(tap, statistic, index)),
 
+    /** What the pieces of a state are opened with by another process, until `foldEnd`. */
+    foldShare: ({ tap, statistic }: Omit<FoldPiece, 'index'>): Promise<Uint8Array[]> =>
+      Promise.resolve(foldUnderWay().share(tap, statistic)),
+
     /** Gives the device's memory back. */
     foldEnd: (_nothing: undefined): Promise<void> => {
       endFold();

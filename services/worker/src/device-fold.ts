@@ -4,9 +4,13 @@ import type {
   AnyStatistic,
   DeviceFold,
   DeviceMemory,
+  SharingDevice,
   StatisticDevice,
   StatisticState,
 } from '@esparse/statistics';
+
+/** What statistics are folded on. */
+export type FoldingDevice = StatisticDevice & Pick<SharingDevice, 'share'>;
 
 /** Which statistics of which taps. */
 export interface FoldSpec {
@@ -41,6 +45,8 @@ export interface BlockFold {
   finish(): FoldedState[];
   /** A piece of a state that has pieces, once it is finished; undefined behind the last. */
   piece(tap: string, statistic: string, index: number): Uint8Array | undefined;
+  /** What another process of the machine opens the pieces of a state with, once it is finished: they stay until all is released. */
+  share(tap: string, statistic: string): Uint8Array[];
   /** Gives the memory back. */
   release(): void;
 }
@@ -51,7 +57,7 @@ export function foldsOnDevice(statistics: readonly AnyStatistic[]): boolean {
 }
 
 /** @throws EsparseError 'unavailable' where the device has no room for the states */
-export function createBlockFold(device: StatisticDevice, { taps, statistics }: FoldSpec): BlockFold {
+export function createBlockFold(device: FoldingDevice, { taps, statistics }: FoldSpec): BlockFold {
   const folds: { tap: string; statistic: string; fold: DeviceFold<StatisticState> }[] = [];
   const release = () => {
     for (const { fold } of folds.splice(0)) fold.release();
@@ -68,6 +74,8 @@ export function createBlockFold(device: StatisticDevice, { taps, statistics }: F
     release();
     throw error;
   }
+  const foldOf = (tap: string, statistic: string) =>
+    folds.find((each) => each.tap === tap && each.statistic === statistic)?.fold;
   const visits = (dense: ReadonlyMap<string, DeviceMemory>) =>
     new Map(
       [...taps.keys()].map((name) => {
@@ -91,8 +99,9 @@ export function createBlockFold(device: StatisticDevice, { taps, statistics }: F
         }
       }),
     finish: () => folds.map(({ tap, statistic, fold }) => ({ tap, statistic, state: fold.finish() })),
-    piece: (tap, statistic, index) =>
-      folds.find((each) => each.tap === tap && each.statistic === statistic)?.fold.piece?.(index),
+    piece: (tap, statistic, index) => foldOf(tap, statistic)?.piece?.(index),
+    share: (tap, statistic) =>
+      (foldOf(tap, statistic)?.pieces?.() ?? []).map((address) => device.share(address)),
     release,
   };
 }

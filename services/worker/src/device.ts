@@ -1,6 +1,6 @@
 import { CudaArithmetic, createCudaBlockRunner } from '@esparse/cuda';
 import type { BlockRunner, ModelDescription } from '@esparse/model';
-import type { StatisticDevice } from '@esparse/statistics';
+import type { FoldingDevice } from './device-fold.ts';
 import { createBlockRunner, DEVICES, openDevice, tryDevice, type DeviceName } from '@esparse/onnx';
 import { cudaTuning, onnxTuning, type OpenTuningBackend } from '@esparse/tuning';
 import { createKeptStates, type KeptStates } from './kept-states.ts';
@@ -30,7 +30,7 @@ export interface OpenDevice {
   /** Whether its runner takes all sequences of a shard at once. */
   readonly runsShards: boolean;
   /** Where statistics are folded, and hidden states are kept, where that is on the device. */
-  readonly statistics?: StatisticDevice;
+  readonly statistics?: FoldingDevice;
   readonly states?: KeptStates;
   runner(description: ModelDescription, options: { seqlen: number; threads: number }): Promise<BlockRunner>;
   /** What tunes a block there. */

@@ -25,6 +25,8 @@ export interface FoldOptions {
   readonly statistics: readonly AnyStatistic[];
   /** Whether the block is run over all sequences of a shard at once. @default false: one after the other */
   readonly wholeShards?: boolean | undefined;
+  /** Whether pieces stay where they are, and are shared. @default false: they are sent */
+  readonly shares?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -91,28 +93,31 @@ export interface DeviceFolding {
   add(shard: number, read: readonly StoredHiddenShard[] | undefined): Promise<number>;
   finish(): Promise<FoldedState[]>;
   piece(tap: string, statistic: string, index: number): Promise<Uint8Array | undefined>;
+  share(tap: string, statistic: string): Promise<Uint8Array[]>;
   end(): Promise<unknown>;
 }
 
 /**
  * The same where the device folds: one shard is read while another is computed. Of states that have pieces these are sent
- * first, one at a time.
+ * first, one at a time; or what they are opened with, and then whoever asked for them says when they are not needed any more.
  */
 export async function* foldShardsOnDevice(
   folding: DeviceFolding,
   options: FoldOptions,
 ): AsyncGenerator<GatherStatisticsReply> {
   await folding.begin();
+  let isHeld = false;
   try {
     yield* foldedOnDevice(folding, options);
+    isHeld = options.shares === true;
   } finally {
-    await folding.end();
+    if (!isHeld) await folding.end();
   }
 }
 
 async function* foldedOnDevice(
   folding: DeviceFolding,
-  { shards, statistics, signal }: FoldOptions,
+  { shards, statistics, shares = false, signal }: FoldOptions,
 ): AsyncGenerator<GatherStatisticsReply> {
   const { stateName } = await import('@esparse/dataflow');
   const every = Math.ceil(shards.length / MAX_REPORTS);
@@ -129,6 +134,12 @@ async function* foldedOnDevice(
     const statistic = byName.get(name)!;
     states.set(stateName(tap, name), { statistic, state });
     if (statistic.pieces === undefined) continue;
+    if (shares) {
+      const shared = await folding.share(tap, name);
+      if (shared.length > 0)
+        yield { state: stateName(tap, name), shared: shared.map((each) => Buffer.from(each)) };
+      continue;
+    }
     const piecesOf = async function* () {
       for (let index = 0; ; index++) {
         const piece = await folding.piece(tap, name, index);

@@ -10,7 +10,7 @@ import {
 import { peakResidentBytes } from '@esparse/telemetry';
 import { serverStream, unary, type CallContext, type HandlerOptions } from './handlers.ts';
 import { advanceDenseShard, advanceShard } from './methods/advance-shard.ts';
-import { gatherStatistics } from './methods/gather-statistics.ts';
+import { endGather, gatherStatistics } from './methods/gather-statistics.ts';
 import { openShard } from './methods/open-shard.ts';
 import type { WorkerParts } from './methods/parts.ts';
 import { tuneBlock } from './methods/tune-block.ts';
@@ -73,6 +73,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerHandle
       freeLastPiece(tile);
     }),
     GatherStatistics: streaming('GatherStatistics', gatherStatistics),
+    EndGather: computing('EndGather', endGather),
     TuneBlock: streaming('TuneBlock', tuneBlock),
     AdvanceShard: computing('AdvanceShard', advanceShard),
     AdvanceDenseShard: computing('AdvanceDenseShard', advanceDenseShard),

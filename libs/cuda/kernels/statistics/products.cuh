@@ -47,4 +47,31 @@ ESPARSE_KERNEL products_add(const float* products, int count, int rows, int cols
   *part = parts;
 }
 
+// Adds sums to others, both with the same tiles. Grid: count / threads, rounded up.
+ESPARSE_KERNEL products_merge(const double* from, double* into, std::size_t count) {
+  const std::size_t i = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < count) into[i] += from[i];
+}
+
+// The sums of a panel of rows, which lie as above, rounded to f32 where they belong in a matrix of all channels; and across its diagonal
+// what lies to the left of the panel, where that is the same. Grid: (cols / threads, rounded up; rows).
+ESPARSE_KERNEL products_matrix(const double* sums, int rows, int cols, int panel, int first, int across, float* matrix,
+                               int channels) {
+  const int column = blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y;
+  if (column >= cols) return;
+  const int before = column / panel * panel, width = cols - before < panel ? cols - before : panel;
+  const double* const whole =
+      sums + 2 * static_cast<std::size_t>(rows) * before + static_cast<std::size_t>(row) * width + column - before;
+  const double* const part = whole + static_cast<std::size_t>(rows) * width;
+  const auto value = static_cast<float>(*whole + *part / kPart);
+  matrix[static_cast<std::size_t>(first + row) * channels + column] = value;
+  if (across && column < first) matrix[static_cast<std::size_t>(column) * channels + first + row] = value;
+}
+
+// (size): of a matrix.
+ESPARSE_KERNEL products_diagonal(const float* matrix, float* diagonal, int size) {
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < size) diagonal[i] = matrix[static_cast<std::size_t>(i) * size + i];
+}
+
 }  // namespace esparse

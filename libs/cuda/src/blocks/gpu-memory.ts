@@ -92,6 +92,7 @@ function countingGpu(): { readonly gpu: Gpu; peak(): number } {
     facts: FACTS,
     ...{ load: nothing, upload: nothing, download: nothing, copy: nothing, fill: nothing },
     downloadLater: () => Promise.resolve(),
+    share: () => new Uint8Array(0),
     ...{ launch: requireLaunchable, multiply: nothing, wait: nothing, trim: nothing },
     allocate(bytes) {
       const size = Math.max(GRANULE, Math.ceil(bytes / GRANULE) * GRANULE);

@@ -17,6 +17,8 @@ export function matrixSlot(device: StatisticDevice): MatrixSlot {
   };
   return {
     async hold(matrix) {
+      const there = matrix.addressOn?.(device);
+      if (there !== undefined) return there;
       if (held?.matrix === matrix) return held.memory.address;
       release();
       const memory = await place(device, matrix);

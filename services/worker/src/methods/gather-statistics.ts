@@ -1,5 +1,9 @@
 import { EsparseError } from '@esparse/errors';
-import type { GatherStatisticsReply, GatherStatisticsRequest__Output } from '@esparse/protocol';
+import type {
+  EndGatherRequest__Output,
+  GatherStatisticsReply,
+  GatherStatisticsRequest__Output,
+} from '@esparse/protocol';
 import type { AnyStatistic } from '@esparse/statistics';
 import { openHidden, type StoredHiddenShard } from '@esparse/store';
 import type { BlockTarget } from '../compute.ts';
@@ -21,7 +25,7 @@ import { readStates, tapsOf, type WorkerParts } from './parts.ts';
 /** The statistics of a block over shards, folded here: only the sketch crosses the network. */
 export async function* gatherStatistics(
   parts: WorkerParts,
-  { run: ref, block, shards, taps, statistics, allTokens }: GatherStatisticsRequest__Output,
+  { run: ref, block, shards, taps, statistics, allTokens, shares }: GatherStatisticsRequest__Output,
   context: CallContext,
 ): AsyncGenerator<GatherStatisticsReply> {
   const { signal } = context;
@@ -33,7 +37,7 @@ export async function* gatherStatistics(
   const { wholeShards } = parts;
   const options: FoldOptions = {
     ...{ block, shards, taps, allTokens, statistics: statisticsOf(statistics) },
-    ...{ wholeShards, signal },
+    ...{ wholeShards, shares, signal },
   };
   const target = { model, seqlen, branches, block };
   if (wholeShards === true && foldsOnDevice(options.statistics)) {
@@ -48,6 +52,17 @@ export async function* gatherStatistics(
   }
   requireSent(options.statistics);
   yield* foldShards(tapsOf(parts, target), read, options);
+}
+
+/** Gives back the memory of what was shared. */
+export async function endGather(
+  { openRun, compute }: WorkerParts,
+  { run }: EndGatherRequest__Output,
+  context: CallContext,
+): Promise<object> {
+  await openRun(run, context);
+  await compute.call('foldEnd', undefined);
+  return {};
 }
 
 /** @throws EsparseError 'unsupported' for statistics that only a device folds */
@@ -95,6 +110,7 @@ function deviceFolding(
     },
     finish: () => compute.call('foldFinish', undefined),
     piece: (tap, statistic, index) => compute.call('foldPiece', { tap, statistic, index }),
+    share: (tap, statistic) => compute.call('foldShare', { tap, statistic }),
     end: () => compute.call('foldEnd', undefined),
   };
 }

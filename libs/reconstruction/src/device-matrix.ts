@@ -1,0 +1,42 @@
+import type { MatrixProducts } from '@esparse/onnx';
+import type { DeviceMemory, StatisticDevice } from '@esparse/statistics';
+import { denseMatrix, type TapMatrix } from './tap-matrix.ts';
+
+/** Threads of a block of the kernel. */
+const THREADS = 256;
+
+/** A matrix that lies in a device's memory, which goes back with it. What computes on the host gets a copy of all of it. */
+export function deviceMatrix(
+  device: StatisticDevice,
+  channels: number,
+  memory: DeviceMemory,
+  products: () => Promise<MatrixProducts>,
+): TapMatrix {
+  const diagonal = new Float32Array(channels);
+  const found = device.allocate(diagonal.byteLength);
+  device.launch('products_diagonal', { grid: [Math.ceil(channels / THREADS)], threads: THREADS }, [
+    ...[{ pointer: memory.address }, { pointer: found.address }, { int: channels }],
+  ]);
+  device.download(found.address, diagonal);
+  device.release(found);
+  let copied: Promise<TapMatrix> | undefined;
+  const copy = async () => {
+    const matrix = new Float32Array(channels ** 2);
+    device.download(memory.address, matrix);
+    return denseMatrix(matrix, channels, await products());
+  };
+  const onHost = () => (copied ??= copy());
+  return {
+    channels,
+    diagonal,
+    addressOn: (other) => (other === device ? memory.address : undefined),
+    multiply: async (...args) => (await onHost()).multiply(...args),
+    panels: async (visit) => (await onHost()).panels(visit),
+    rows: async (which) => (await onHost()).rows(which),
+    dense: async () => (await onHost()).dense(),
+    release() {
+      copied = undefined;
+      device.release(memory);
+    },
+  };
+}

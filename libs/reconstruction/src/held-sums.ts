@@ -1,0 +1,108 @@
+import { EXACT_SUM_DIGITS } from '@esparse/kernels';
+import type { MatrixProducts } from '@esparse/onnx';
+import { deviceArrays, type SharingDevice, type StatisticDevice } from '@esparse/statistics';
+import { devicePanels, type DevicePanel } from './device-panels.ts';
+import { deviceMatrix } from './device-matrix.ts';
+import { PANEL } from './panels.ts';
+import type { Spill } from './spill.ts';
+import type { TapMatrix } from './tap-matrix.ts';
+import { TileSums, tilesOf, type TileShape } from './tile-sums.ts';
+
+/** Threads of a block of the kernels. */
+const THREADS = 256;
+
+/** Exact sums of products that lie in the memory of this process's own device. */
+export class HeldSums {
+  readonly #device: StatisticDevice;
+  readonly #channels: number;
+  readonly #shape: TileShape;
+  readonly #panels: readonly (DevicePanel & { readonly sums: number })[];
+  readonly release: () => void;
+
+  private constructor(device: StatisticDevice, channels: number, shape: TileShape) {
+    device.load('statistics');
+    const arrays = deviceArrays(device);
+    this.#device = device;
+    this.#channels = channels;
+    this.#shape = shape;
+    this.release = arrays.release;
+    try {
+      this.#panels = devicePanels(channels, shape).map((panel) => ({
+        ...panel,
+        sums: arrays.bytes(panel.bytes),
+      }));
+    } catch (error) {
+      arrays.release();
+      throw error;
+    }
+  }
+
+  /**
+   * A copy of what another process shares.
+   *
+   * @param handles - of its panels, in their order
+   * @throws EsparseError where they cannot be opened, or there is no room
+   */
+  static copied(
+    device: SharingDevice,
+    channels: number,
+    shape: TileShape,
+    handles: readonly Uint8Array[],
+  ): HeldSums {
+    const made = new HeldSums(device, channels, shape);
+    try {
+      for (const [i, { bytes, sums }] of made.#panels.entries()) {
+        device.fill(sums, 0, bytes);
+        const there = device.openShared(handles[i]!);
+        try {
+          made.#merge(there, sums, bytes);
+        } finally {
+          device.closeShared(there);
+        }
+      }
+      return made;
+    } catch (error) {
+      made.release();
+      throw error;
+    }
+  }
+
+  /** Adds the sums of others of the same device and channels, which stay as they are. */
+  merge(other: HeldSums): void {
+    for (const [i, { bytes, sums }] of this.#panels.entries())
+      this.#merge(other.#panels[i]!.sums, sums, bytes);
+  }
+
+  /** The matrix that they are rounded to, in the device's memory. */
+  matrix(products: () => Promise<MatrixProducts>): TapMatrix {
+    const device = this.#device;
+    const channels = this.#channels;
+    const memory = device.allocate(4 * channels ** 2);
+    for (const { first, width, cols, sums } of this.#panels) {
+      device.launch('products_matrix', { grid: [Math.ceil(cols / THREADS), width], threads: THREADS }, [
+        ...[{ pointer: sums }, { int: width }, { int: cols }, { int: PANEL }, { int: first }],
+        ...[{ int: this.#shape === 'lower' ? 1 : 0 }, { pointer: memory.address }, { int: channels }],
+      ]);
+    }
+    return deviceMatrix(device, channels, memory, products);
+  }
+
+  /** The same sums in this process's own memory. */
+  async tiles(spill: Spill): Promise<TileSums> {
+    const tiles = await TileSums.create(this.#channels, this.#shape, spill);
+    for (const { i, j, row, col, bytes } of tilesOf(this.#channels, this.#shape)) {
+      const values = new Float64Array(bytes / 8);
+      const before = 8 * EXACT_SUM_DIGITS * row.width * col.first;
+      this.#device.download(this.#panels[i]!.sums + before, values);
+      await tiles.write(i, j, values);
+    }
+    return tiles;
+  }
+
+  #merge(from: number, into: number, bytes: number): void {
+    const count = bytes / 8;
+    this.#device.launch('products_merge', { grid: [Math.ceil(count / THREADS)], threads: THREADS }, [
+      ...[{ pointer: from }, { pointer: into }, { long: count }],
+    ]);
+  }
+}
