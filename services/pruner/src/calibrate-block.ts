@@ -224,7 +224,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
   };
 
   return from(batchesOf(shards, Math.min(pool.ready, options.inFlight ?? Infinity))).pipe(
-    mergeMap((batch) => {
+    mergeMap((batch, place) => {
       const tokens = batch.reduce((sum, { sequences }) => sum + sequences * options.seqlen, 0);
       const expected = {
         statistics: byName,
@@ -237,6 +237,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
       return pool
         .run$({
           kind: 'combine',
+          place,
           size: tokens,
           ids: { block, shards: expected.shards },
           run$: (worker) =>

@@ -31,14 +31,16 @@ export function eachShard$(
   const onGpus = areOnGpus(target.numerics ?? '');
   const share = Math.ceil(shards.length / (TASKS_OF_WORKER * Math.max(1, pool.ready)));
   const each = onGpus ? Math.max(SHARDS_AT_ONCE, share) : 1;
-  const tasks = Array.from({ length: Math.ceil(shards.length / each) }, (_, i) =>
-    shards.slice(i * each, (i + 1) * each),
-  );
-  return from(tasks).pipe(
+  const count = Math.ceil(shards.length / each);
+  const tasks = Array.from({ length: count }, (_, i) => ({
+    task: shards.slice(i * each, (i + 1) * each),
+    place: Math.floor((i * Math.max(1, pool.ready)) / count),
+  }));
+  return from(inTurn(tasks)).pipe(
     // The pool bounds what is under way.
-    mergeMap((task) =>
+    mergeMap(({ task, place }) =>
       pool.run$({
-        kind,
+        ...{ kind, place },
         size: task.reduce((sum, { sequences }) => sum + sequences * target.seqlen, 0),
         ids: { ...(block !== undefined && { block }), shards: task.map(({ index }) => index) },
         run$: (worker) =>
@@ -53,4 +55,18 @@ export function eachShard$(
       }),
     ),
   );
+}
+
+/** The first of each place, then the second: the first task that is asked for goes to the first worker, the next to the next. */
+function inTurn<T extends { readonly place: number }>(tasks: readonly T[]): readonly T[] {
+  const seen = new Map<number, number>();
+  const ranks = tasks.map(({ place }) => {
+    const rank = seen.get(place) ?? 0;
+    seen.set(place, rank + 1);
+    return rank;
+  });
+  return tasks
+    .map((task, i) => ({ task, rank: ranks[i]! }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ task }) => task);
 }

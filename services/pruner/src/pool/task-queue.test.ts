@@ -24,10 +24,10 @@ function queueOf(workers: readonly { address: string; ready: number }[], overdue
     waitMs: 5000,
     onRetry: ({ why, worker }) => events.push(`${why} at ${worker}`),
   });
-  const job = (name: string) => {
+  const job = (name: string, place?: number) => {
     const attempts = new Map<Subscription, WorkerConnection>();
     const made: Job = {
-      task: { kind: name, size: 1, ids: { shards: [] } },
+      task: { kind: name, size: 1, ids: { shards: [] }, ...(place !== undefined && { place }) },
       attempts,
       begun: 0,
       avoid: undefined,
@@ -42,6 +42,23 @@ function queueOf(workers: readonly { address: string; ready: number }[], overdue
   };
   return { queue, events, job };
 }
+
+test('jobs of one place go to one worker, as long as there are some', () => {
+  virtually((at) => {
+    const workers = ['a', 'b'].map((address) => ({ address, ready: 1 }));
+    const { queue, events, job } = queueOf(workers);
+    const jobs = [0, 1, 0, 1, 1].map((place, i) => job(String(i), place));
+    for (const each of jobs) queue.enqueue(each);
+    at(10, jobs[1]!.end);
+    at(20, jobs[0]!.end);
+    // The other worker has nothing left of its own.
+    at(30, jobs[2]!.end);
+    at(40, () => {
+      expect(events).toEqual(['0 at a', '1 at b', '3 at b', '2 at a', '4 at a']);
+      for (const each of [jobs[3]!, jobs[4]!]) each.end();
+    });
+  });
+});
 
 test('jobs begin in their order, one for each free worker', () => {
   virtually((at) => {

@@ -8,7 +8,7 @@ import { isSameWorker, type WorkerSlots } from './worker-slots.ts';
 
 /** A task in the queue, and its attempts. */
 export interface Job {
-  readonly task: Pick<Task<unknown>, 'kind' | 'size' | 'ids'>;
+  readonly task: Pick<Task<unknown>, 'kind' | 'size' | 'ids' | 'place'>;
   /** Carries an attempt out; what it runs is added to it. */
   readonly begin: (attempt: Subscription, worker: WorkerConnection) => void;
   readonly fail: (error: EsparseError) => void;
@@ -64,11 +64,18 @@ export function createTaskQueue({ workers, slots, durations, waitMs, onRetry }: 
     job.begin(attempt, worker);
   };
 
+  /** Whether a worker is the place of a job, which has not failed there. */
+  const isOf =
+    (worker: WorkerConnection) =>
+    ({ task: { place }, avoid }: Job) =>
+      place !== undefined && workers[place % workers.length] === worker && avoid !== worker;
+
   const startWaiting = () => {
     while (waiting.length > 0) {
       const worker = slots.free(waiting[0]!.avoid);
       if (worker === undefined) return;
-      start(waiting.shift()!, worker);
+      const [job] = waiting.splice(Math.max(0, waiting.findIndex(isOf(worker))), 1);
+      start(job!, worker);
     }
   };
 

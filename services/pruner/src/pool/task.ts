@@ -9,6 +9,11 @@ export interface Task<T> {
   readonly size: number;
   /** What spans and events say of it. */
   readonly ids: TaskIds;
+  /**
+   * Where it would best be done: tasks of one place go to one worker, as far as that is free when they are due. Workers may have what
+   * they made there. @default anywhere
+   */
+  readonly place?: number;
   /** One attempt: emits its result once and completes. Unsubscribing cancels it. */
   readonly run$: (worker: WorkerConnection) => Observable<T>;
 }
