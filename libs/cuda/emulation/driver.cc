@@ -269,6 +269,14 @@ CuResult cuIpcOpenMemHandle_v2(CuPointer* out, CuIpcHandle given, unsigned) {
   held.bytes += handle.bytes;
   return kCuSuccess;
 }
+CuResult cuMemGetAddressRange_v2(CuPointer* base, std::size_t* bytes, CuPointer pointer) {
+  BEGIN("cuMemGetAddressRange")
+  require_inside(pointer, 1, "memory whose size is asked for");
+  const auto found = --held.memory.upper_bound(pointer);
+  *base = found->first;
+  *bytes = found->second;
+  return kCuSuccess;
+}
 CuResult cuIpcCloseMemHandle(CuPointer pointer) { return cuMemFree_v2(pointer); }
 CuResult cuMemHostAlloc(void** out, std::size_t bytes, unsigned) {
   BEGIN("cuMemHostAlloc")

@@ -31,6 +31,11 @@ void Arithmetic::require_held(CuPointer address, std::size_t bytes) const {
     --after;
     if (address + bytes <= after->first + after->second.bytes()) return;
   }
+  auto opened = opened_.upper_bound(address);
+  if (opened != opened_.begin()) {
+    --opened;
+    if (address + bytes <= opened->first + opened->second) return;
+  }
   throw Failure("internal", "a copy beyond the memory of the GPU that is held");
 }
 
@@ -92,11 +97,16 @@ CuPointer Arithmetic::open_shared(const CuIpcHandle& handle) {
   constexpr unsigned kOverTheBus = 1;  // from another GPU, too
   CuPointer address{};
   check(driver().open_shared(&address, handle, kOverTheBus), "open memory of another process");
+  CuPointer base{};
+  std::size_t bytes = 0;
+  check(driver().memory_range(&base, &bytes, address), "open memory of another process");
+  opened_[address] = base + bytes - address;
   return address;
 }
 
 void Arithmetic::close_shared(CuPointer address) {
   wait();
+  opened_.erase(address);
   check(driver().close_shared(address), "close memory of another process");
 }
 

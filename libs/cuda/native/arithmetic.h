@@ -35,7 +35,7 @@ class Arithmetic {
   void fill(CuPointer to, unsigned char value, std::size_t bytes);
   // What another process opens a piece of memory with, which must stay meanwhile, and be written.
   CuIpcHandle share(CuPointer address) const;
-  // Memory of another process, for kernels to read, until it is closed.
+  // Memory of another process, to be read, until it is closed.
   CuPointer open_shared(const CuIpcHandle& handle);
   // Waits for what reads it.
   void close_shared(CuPointer address);
@@ -61,6 +61,7 @@ class Arithmetic {
   Landings landings_;
   std::map<CuPointer, DeviceArray<std::uint8_t>> held_;
   std::size_t held_bytes_ = 0;
+  std::map<CuPointer, std::size_t> opened_;  // bytes of what other processes hold
   std::optional<Products> products_;
   std::map<int, GraphExec> recordings_;
   int recorded_ = 0;

@@ -77,6 +77,7 @@ struct CuIpcHandle {
   CALL("cuMemFree_v2", free, (CuPointer))                                                                            \
   CALL("cuIpcGetMemHandle", share_memory, (CuIpcHandle*, CuPointer))                                                 \
   CALL("cuIpcOpenMemHandle_v2", open_shared, (CuPointer*, CuIpcHandle, unsigned flags))                              \
+  CALL("cuMemGetAddressRange_v2", memory_range, (CuPointer* base, std::size_t* bytes, CuPointer))                    \
   CALL("cuIpcCloseMemHandle", close_shared, (CuPointer))                                                             \
   CALL("cuMemHostAlloc", allocate_host, (void**, std::size_t bytes, unsigned flags))                                 \
   CALL("cuMemFreeHost", free_host, (void*))                                                                          \

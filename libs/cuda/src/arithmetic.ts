@@ -177,7 +177,7 @@ export class CudaArithmetic {
     return calling(() => this.#native.share(address));
   }
 
-  /** Memory of another process, for kernels to read. @throws EsparseError where the system or the driver does not let this one */
+  /** Memory of another process, to be read. @throws EsparseError where the system or the driver does not let this one */
   openShared(handle: Uint8Array): number {
     return calling(() => this.#native.openShared(handle));
   }

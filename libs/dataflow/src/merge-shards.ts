@@ -2,8 +2,7 @@ import { concat, concatMap, defer, ignoreElements, lastValueFrom, of, type Opera
 import {
   mergeSketches,
   mergeSerialised,
-  type ArrivingPieces,
-  type StatisticState,
+  type ArrivedStates,
   type StatisticSketch,
   type SketchExpectation,
 } from '@esparse/statistics';
@@ -33,17 +32,17 @@ export function mergeShards(
   });
 }
 
-/** A sketch from a worker, as bytes, and what it must be. */
-export interface SerialisedShards {
+/** A sketch from a worker, as bytes, what it must be, and what came before it. */
+export interface SerialisedShards extends ArrivedStates {
   readonly bytes: Uint8Array;
   readonly expected: SketchExpectation;
-  /** What came before of states that have pieces, by name. @default nothing */
-  readonly pieces?: ReadonlyMap<string, ArrivingPieces<StatisticState>>;
 }
 
 /** As `mergeShards`, of sketches that come as bytes: no more than one state of one of them is unpacked at a time. */
 export function mergeSerialisedShards(): OperatorFunction<SerialisedShards, StatisticSketch> {
-  return merging((merged, { bytes, expected, pieces }) => mergeSerialised(merged, bytes, expected, pieces));
+  return merging((merged, { bytes, expected, ...arrived }) =>
+    mergeSerialised(merged, bytes, expected, arrived),
+  );
 }
 
 /** Merges what comes, one after the other, and emits the outcome of all. */

@@ -293,7 +293,7 @@ function foldOnDevice(
       return { ...state, sumsDue: sums !== undefined };
     },
     piece: (index) => sums?.tile(index),
-    pieces: () => sums?.addresses ?? [],
+    shares: () => sums?.addresses ?? [],
     release: () => sums?.release(),
   };
 }

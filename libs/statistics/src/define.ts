@@ -41,6 +41,10 @@ export interface StatisticDefinition<Held extends object> {
    * @default none: tiles are brought to the host
    */
   onDevice?(device: StatisticDevice, channels: number): DeviceFold<Held>;
+  /**
+   * What a state holds, of so many rows, read from the memory of a device, where `DeviceFold.shares` told. @default states travel as bytes
+   */
+  takeOver?(device: StatisticDevice, addresses: readonly number[], channels: number, tokens: number): Held;
   /** Frees the memory of a state at once. @default the garbage collector does */
   dispose?(state: DefinedState<Held>): void;
   /**
@@ -71,6 +75,7 @@ export function defineStatistic<Held extends object>(
     dispose,
     cost,
     onDevice,
+    takeOver,
   } = definition;
   const maxTokens = definition.maxTokens ?? Number.MAX_SAFE_INTEGER;
   checkPlugin('statistic', name, version);
@@ -88,10 +93,26 @@ export function defineStatistic<Held extends object>(
         tokens += tile.rows;
       },
       finish: () => stateOf(channels, tokens, fold.finish()),
+      ...(fold.shares && { shares: () => fold.shares!() }),
       release: () => {
         fold.release();
       },
     };
+  };
+  const takingOver: Statistic<DefinedState<Held>, unknown>['takeOver'] = (
+    device,
+    handles,
+    channels,
+    tokens,
+  ) => {
+    checkChannels(name, channels);
+    const opened: number[] = [];
+    try {
+      for (const handle of handles) opened.push(device.openShared(handle));
+      return stateOf(channels, tokens, takeOver!(device, opened, channels, tokens));
+    } finally {
+      for (const address of opened) device.closeShared(address);
+    }
   };
   return {
     ...identity,
@@ -123,6 +144,7 @@ export function defineStatistic<Held extends object>(
       return stateOf(channels, tokens, definition.deserialise(body, channels, tokens));
     },
     ...(onDevice === undefined ? {} : { onDevice: folding }),
+    ...(takeOver === undefined ? {} : { takeOver: takingOver }),
     ...(dispose === undefined ? {} : { dispose }),
     ...(cost === undefined ? {} : { cost }),
   };

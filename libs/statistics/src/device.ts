@@ -84,7 +84,7 @@ export interface StatisticDevice {
 export interface SharingDevice extends StatisticDevice {
   /** What another process opens a piece of memory with, which must stay, and have been written, meanwhile. */
   share(address: number): Uint8Array;
-  /** Memory of another process, for kernels to read. */
+  /** Memory of another process, to be read. */
   openShared(handle: Uint8Array): number;
   /** Closes it, once what reads it has ended. */
   closeShared(address: number): void;
@@ -124,8 +124,14 @@ export interface DeviceFold<Held> {
    * @returns undefined behind the last
    */
   piece?(index: number): Uint8Array | undefined;
-  /** Where the pieces lie in the device's memory, once it is finished, for another process of the machine to read them there. */
-  pieces?(): readonly number[];
+  /**
+   * Waits, and tells where what the state holds lies in the device's memory, for another process of the machine to read it there: its
+   * pieces, where it has some (once it is finished), else all of it.
+   *
+   * @default it is not read there
+   * @throws as `finish`
+   */
+  shares?(): readonly number[];
   /** Gives the memory back. */
   release(): void;
 }

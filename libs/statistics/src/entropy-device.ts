@@ -1,4 +1,4 @@
-import { ENTROPY_WORDS, entropyHistograms, type EntropyHistograms } from '@esparse/kernels';
+import { ENTROPY_WORDS, entropyHistograms, free, type EntropyHistograms } from '@esparse/kernels';
 import { tooLargeChannel } from './checks.ts';
 import {
   byChannels,
@@ -27,6 +27,10 @@ export function entropyOnDevice(
   const bins = arrays.zeros(4 * ENTROPY_WORDS * channels);
   const refusal = arrays.refusal();
   let counted = 0;
+  const requireFinite = () => {
+    const refused = refusedOf(device, refusal);
+    if (refused !== undefined) throw tooLargeChannel('entropy', refused, 'it is not finite');
+  };
   return {
     update(tile) {
       const { rows } = tile;
@@ -45,8 +49,7 @@ export function entropyOnDevice(
       counted += rows;
     },
     finish() {
-      const refused = refusedOf(device, refusal);
-      if (refused !== undefined) throw tooLargeChannel('entropy', refused, 'it is not finite');
+      requireFinite();
       const histograms = entropyHistograms(channels);
       if (counted === 0) return { histograms };
       device.download(ranges, histograms.ranges);
@@ -55,6 +58,44 @@ export function entropyOnDevice(
       histograms.counted = counted;
       return { histograms };
     },
+    shares() {
+      requireFinite();
+      return [ranges, zeros, bins];
+    },
     release: arrays.release,
   };
+}
+
+/** States that are read from devices at once, at most: those of a block's taps. */
+const MOST_SPARE = 8;
+
+/** Memory of states that were read from a device, which is used again: to touch so much anew takes longer than to copy it. */
+const spare: EntropyHistograms[] = [];
+const reused = new WeakSet<Uint32Array>();
+
+/** What such a state holds, of rows that were counted, read from a device's memory: see `DeviceFold.shares`. */
+export function entropyFromDevice(
+  device: StatisticDevice,
+  [ranges, zeros, bins]: readonly number[],
+  channels: number,
+  tokens: number,
+): { readonly histograms: EntropyHistograms } {
+  const at = spare.findIndex((each) => each.zeros.length === channels);
+  const histograms = at < 0 ? entropyHistograms(channels) : spare.splice(at, 1)[0]!;
+  reused.add(histograms.bins);
+  Object.assign(histograms, { waiting: 0, counted: tokens });
+  device.download(ranges!, histograms.ranges);
+  device.download(zeros!, histograms.zeros);
+  device.download(bins!, histograms.bins);
+  return { histograms };
+}
+
+/** Frees the memory of a state, or keeps it for the next one that is read from a device. */
+export function freeHistograms(histograms: EntropyHistograms): void {
+  if (reused.has(histograms.bins) && spare.length < MOST_SPARE) {
+    spare.push(histograms);
+    return;
+  }
+  free(histograms.bins);
+  free(histograms.pending);
 }

@@ -10,12 +10,11 @@ import {
   entropyHistograms,
   entropyMerge,
   entropyUpdate,
-  free,
   type EntropyHistograms,
 } from '@esparse/kernels';
 import { refusedChannel } from './checks.ts';
 import { defineStatistic } from './define.ts';
-import { entropyOnDevice } from './entropy-device.ts';
+import { entropyFromDevice, entropyOnDevice, freeHistograms } from './entropy-device.ts';
 import { decodeHistograms, encodeHistograms } from './entropy-encoding.ts';
 import type { StatisticState } from './statistic.ts';
 import { withLock } from './state-lock.ts';
@@ -65,11 +64,11 @@ export const entropy = defineStatistic<Pick<EntropyState, 'histograms'>>({
   }),
 
   dispose({ histograms }) {
-    free(histograms.bins);
-    free(histograms.pending);
+    freeHistograms(histograms);
   },
 
   onDevice: entropyOnDevice,
+  takeOver: entropyFromDevice,
 
   cost: ({ channels, seqlen, sequences }) => ({
     bytes: channels * (HISTOGRAM_BYTES + 4 * Math.min(ENTROPY_PENDING_ROWS, seqlen * sequences)),

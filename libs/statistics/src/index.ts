@@ -2,6 +2,7 @@ export { amplitude, amplitudeOf, type AmplitudeState } from './amplitude.ts';
 export { channelHistograms, HISTOGRAM_BINS, type ChannelHistograms } from './channel-histograms.ts';
 export { checkAlike, checkChannels, checkTile, sameParameters } from './checks.ts';
 export type { Cost, TapShape } from './cost.ts';
+export type { ArrivedStates } from './sketch-encoding.ts';
 export {
   deviceArrays,
   lacksDeviceMemory,

@@ -42,12 +42,12 @@ export const rowSample = defineStatistic<Sample>({
     for (const row of from.drawn) insertRow(into, row);
   },
   serialise({ drawn, channels }) {
-    const body = new Uint8Array(drawn.length * (4 + 4 * channels));
-    const view = new DataView(body.buffer);
+    const rowBytes = 4 + 4 * channels;
+    const body = new Uint8Array(drawn.length * rowBytes);
     drawn.forEach(({ draw, values }, i) => {
-      const at = i * (4 + 4 * channels);
-      view.setUint32(at, draw, true);
-      for (let c = 0; c < channels; c++) view.setFloat32(at + 4 + 4 * c, values[c]!, true);
+      // A copy of all at once: to write each number takes ten times as long.
+      body.set(new Uint8Array(Uint32Array.of(draw).buffer), i * rowBytes);
+      body.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), i * rowBytes + 4);
     });
     return body;
   },
@@ -57,13 +57,11 @@ export const rowSample = defineStatistic<Sample>({
     if (rows !== Math.min(tokens, SAMPLE_ROWS)) {
       throw damagedState('row-sample', `${bytes.length} bytes do not fit ${tokens} tokens`);
     }
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const drawn = Array.from({ length: rows }, (_, i) => ({
-      draw: view.getUint32(i * rowBytes, true),
-      values: Float32Array.from({ length: channels }, (_value, c) =>
-        view.getFloat32(i * rowBytes + 4 + 4 * c, true),
-      ),
-    }));
+    const drawn = Array.from({ length: rows }, (_, i) => {
+      // A copy, which `slice` of Node's buffers would not make.
+      const { buffer } = new Uint8Array(bytes.subarray(i * rowBytes, (i + 1) * rowBytes));
+      return { draw: new Uint32Array(buffer, 0, 1)[0]!, values: new Float32Array(buffer, 4, channels) };
+    });
     if (drawn.some((row, i) => i > 0 && compareRows(drawn[i - 1]!, row) > 0)) {
       throw damagedState('row-sample', 'its rows are out of order');
     }

@@ -76,7 +76,7 @@ export function maxSketchBytes({ channels }: Pick<SketchExpectation, 'channels'>
  * Merges a sketch that `serialiseSketch` wrote into another one, state by state, so that no more than one of its
  * states exists at a time; `into` must not be used again, whatever comes of it. Without `into`, just reads it.
  *
- * @param pieces - what arrived before the sketch of states that have pieces, by name
+ * @param arrived - what came before the sketch: pieces of states that have some, and states that are not in it, by name
  * @throws EsparseError `protocol` for bytes that it cannot have written or that are not as expected, and where a
  *   shard is in both.
  */
@@ -84,7 +84,7 @@ export async function mergeSerialised(
   into: StatisticSketch | undefined,
   bytes: Uint8Array,
   expected: SketchExpectation,
-  pieces: ReadonlyMap<string, ArrivingPieces<StatisticState>> = new Map(),
+  { pieces = new Map(), states: taken = new Map() }: ArrivedStates = {},
 ): Promise<StatisticSketch> {
   const { statistics, channels, tokens, fewer, ownRows } = expected;
   const { shards, entries } = readIndex(bytes, statistics);
@@ -94,19 +94,17 @@ export async function mergeSerialised(
   for (const { name } of entries) {
     if (!channels.has(name)) throw damaged(WHAT, `it has "${name.slice(0, 80)}", which was not asked for`);
   }
-  if (entries.length !== channels.size) throw damaged(WHAT, 'it lacks states');
+  if (entries.length + taken.size !== channels.size) throw damaged(WHAT, 'it lacks states');
   const states = new Map<string, SketchState>();
   if (into !== undefined) checkDisjoint(into.shards, shards);
-  for (const { name, statistic, length, deflated } of entries) {
-    const width = channels.get(name)!;
-    if (length > stateBytes(width)) throw damaged(WHAT, `"${name}" has ${length} bytes`);
-    const state = statistic.deserialise(await inflate(deflated, length), width);
+  const merge = async (name: string, { statistic, state }: SketchState): Promise<void> => {
     const isDue =
       state.tokens === tokens ||
       ownRows?.has(name) === true ||
       (fewer?.has(name) === true && state.tokens < tokens);
     if (!isDue) throw damaged(WHAT, `"${name}" is of ${state.tokens} tokens, not ${tokens}`);
-    if (statistic.pieces !== undefined) (pieces.get(name) ?? statistic.pieces.receive(width)).complete(state);
+    if (statistic.pieces !== undefined)
+      (pieces.get(name) ?? statistic.pieces.receive(state.channels)).complete(state);
     const mine = into?.states.get(name);
     if (into !== undefined && mine === undefined) {
       throw new EsparseError(
@@ -119,8 +117,23 @@ export async function mergeSerialised(
       statistic.dispose?.(state);
     }
     states.set(name, mine ?? { statistic, state });
+  };
+  for (const [name, each] of taken) await merge(name, each);
+  for (const { name, statistic, length, deflated } of entries) {
+    if (taken.has(name)) throw damaged(WHAT, `it has "${name.slice(0, 80)}" twice`);
+    const width = channels.get(name)!;
+    if (length > stateBytes(width)) throw damaged(WHAT, `"${name}" has ${length} bytes`);
+    await merge(name, { statistic, state: statistic.deserialise(await inflate(deflated, length), width) });
   }
   return { shards: [...(into?.shards ?? []), ...shards].sort((a, b) => a - b), states };
+}
+
+/** What comes before a sketch, beside it. */
+export interface ArrivedStates {
+  /** Of states that have pieces, by name. @default none came */
+  readonly pieces?: ReadonlyMap<string, ArrivingPieces<StatisticState>> | undefined;
+  /** States that are not in the sketch, by name. @default all are in it */
+  readonly states?: ReadonlyMap<string, SketchState> | undefined;
 }
 
 interface Entry {

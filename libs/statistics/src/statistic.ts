@@ -46,7 +46,7 @@ export interface ArrivingPieces<State> {
   /**
    * All of them at once, in place of their bytes: what another process shares of a device's memory, which is read before this returns.
    *
-   * @param handles - of `DeviceFold.pieces`, in their order
+   * @param handles - of what `DeviceFold.shares` tells, in its order
    * @throws EsparseError where it cannot be opened here
    */
   open?(device: SharingDevice, handles: readonly Uint8Array[]): void;
@@ -126,6 +126,16 @@ export interface Statistic<State extends StatisticState, Options> {
    * @default none: activations are brought to the host
    */
   onDevice?(device: StatisticDevice, channels: number): DeviceFold<State>;
+
+  /**
+   * Makes a state of so many rows of what another process shares of a device's memory, in place of its bytes, and reads it before this
+   * returns.
+   *
+   * @param handles - of what `DeviceFold.shares` tells, in its order
+   * @default states without pieces travel as bytes
+   * @throws EsparseError where it cannot be opened here
+   */
+  takeOver?(device: SharingDevice, handles: readonly Uint8Array[], channels: number, tokens: number): State;
 
   /**
    * Frees the memory of a state at once; it must not be used again. Without it the garbage collector does so in its own

@@ -190,7 +190,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
       } catch (error) {
         if (sharing === undefined || message.shared.length === 0) throw error;
         sharing.works = false;
-        throw new EsparseError('unavailable', `sums are sent from now on: ${messageOf(error)}`, {
+        throw new EsparseError('unavailable', `statistics are sent from now on: ${messageOf(error)}`, {
           cause: error,
         });
       }
@@ -202,7 +202,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
         taps: taps.map(({ name }) => name),
         statistics: refs,
         allTokens,
-        shares: sharing !== undefined && gathered.some(({ pieces }) => pieces !== undefined),
+        shares: sharing !== undefined,
       };
       let tokens = 0;
       for await (const message of worker.gatherStatistics(target, request, signal)) {

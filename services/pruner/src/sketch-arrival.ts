@@ -4,6 +4,7 @@ import {
   type AnyStatistic,
   type ArrivingPieces,
   type SharingDevice,
+  type SketchState,
   type StatisticState,
 } from '@esparse/statistics';
 
@@ -11,6 +12,8 @@ import {
 export interface ArrivedSketch {
   readonly bytes: Uint8Array;
   readonly pieces: ReadonlyMap<string, ArrivingPieces<StatisticState>>;
+  /** States that are not in it. */
+  readonly states: ReadonlyMap<string, SketchState>;
 }
 
 /** The next bytes of a sketch or of a state's pieces, or where these lie. */
@@ -18,6 +21,8 @@ export interface ArrivingMessage {
   readonly state: string;
   readonly data: Uint8Array;
   readonly shared?: readonly Uint8Array[];
+  /** Rows of the state that is shared. */
+  readonly tokens?: number;
 }
 
 /** A state that a sketch is to have. */
@@ -40,11 +45,12 @@ export function sketchArrival(
   }: { readonly limit: number; readonly worker: string; readonly device?: SharingDevice | undefined },
 ) {
   const pieces = new Map<string, ArrivingPieces<StatisticState>>();
+  const taken = new Map<string, SketchState>();
   const parts: Uint8Array[] = [];
   let size = 0;
   return {
     /** @throws EsparseError 'protocol' for what is not to come, or more of it than can be */
-    async add({ state, data, shared = [] }: ArrivingMessage): Promise<void> {
+    async add({ state, data, shared = [], tokens = 0 }: ArrivingMessage): Promise<void> {
       if (data.length === 0 && shared.length === 0) return;
       if (state === '') {
         size += data.length;
@@ -53,6 +59,11 @@ export function sketchArrival(
         return;
       }
       const { statistic, channels } = expected.get(state) ?? {};
+      if (shared.length > 0 && device !== undefined && statistic?.takeOver !== undefined) {
+        if (taken.has(state)) throw damagedState(state.slice(0, 80), 'it is shared twice');
+        taken.set(state, { statistic, state: statistic.takeOver(device, shared, channels!, tokens) });
+        return;
+      }
       if (statistic?.pieces === undefined || channels === undefined)
         throw damagedState(state.slice(0, 80), 'it has pieces that nobody asked for');
       let arriving = pieces.get(state);
@@ -65,10 +76,11 @@ export function sketchArrival(
         throw damagedState(state.slice(0, 80), 'it is shared, and nobody asked for that');
       arriving.open(device, shared);
     },
-    sketch: (): ArrivedSketch => ({ bytes: Buffer.concat(parts), pieces }),
+    sketch: (): ArrivedSketch => ({ bytes: Buffer.concat(parts), pieces, states: taken }),
     /** Gives back what was taken in. */
     release(): void {
       for (const arriving of pieces.values()) arriving.release();
+      for (const { statistic, state } of taken.values()) statistic.dispose?.(state);
     },
   };
 }

@@ -240,16 +240,13 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
       return Promise.resolve();
     },
 
-    /** What was folded: of states that have pieces what these are not. */
-    foldFinish: (_nothing: undefined): Promise<FoldedState[]> => Promise.resolve(foldUnderWay().finish()),
+    /** What was folded: of states that have pieces what these are not. See `BlockFold.finish`. */
+    foldFinish: ({ shares }: { shares: boolean }): Promise<FoldedState[]> =>
+      Promise.resolve(foldUnderWay().finish(shares)),
 
     /** A piece of a state that has pieces; nothing behind the last. */
     foldPiece: ({ tap, statistic, index }: FoldPiece): Promise<Uint8Array | undefined> =>
       Promise.resolve(foldUnderWay().piece(tap, statistic, index)),
-
-    /** What the pieces of a state are opened with by another process, until `foldEnd`. */
-    foldShare: ({ tap, statistic }: Omit<FoldPiece, 'index'>): Promise<Uint8Array[]> =>
-      Promise.resolve(foldUnderWay().share(tap, statistic)),
 
     /** Gives the device's memory back. */
     foldEnd: (_nothing: undefined): Promise<void> => {

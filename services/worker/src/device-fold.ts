@@ -24,7 +24,12 @@ export interface FoldedState {
   readonly tap: string;
   /** Its name. */
   readonly statistic: string;
-  readonly state: StatisticState;
+  /** What it is, unless that stays on the device. */
+  readonly state?: StatisticState;
+  /** What another process of the machine opens it with, or its pieces. @default none stays there to be read */
+  readonly shared?: readonly Uint8Array[];
+  /** Rows that it has seen. */
+  readonly tokens: number;
 }
 
 /** Hidden states of a shard, in bf16. */
@@ -41,14 +46,24 @@ export interface BlockFold {
    * @throws EsparseError 'unsupported' where the device has no room for what is folded
    */
   add(block: LoadedBlock, hidden: FoldedStates, dense?: FoldedStates): Promise<void>;
-  /** Waits, and gives the states. */
-  finish(): FoldedState[];
+  /**
+   * Waits, and gives the states.
+   *
+   * @param shares - whether what can stay on the device is to stay there, until all is released
+   */
+  finish(shares: boolean): FoldedState[];
   /** A piece of a state that has pieces, once it is finished; undefined behind the last. */
   piece(tap: string, statistic: string, index: number): Uint8Array | undefined;
-  /** What another process of the machine opens the pieces of a state with, once it is finished: they stay until all is released. */
-  share(tap: string, statistic: string): Uint8Array[];
   /** Gives the memory back. */
   release(): void;
+}
+
+/** What is folded of a tap. */
+interface Fold {
+  readonly tap: string;
+  readonly statistic: AnyStatistic;
+  readonly fold: DeviceFold<StatisticState>;
+  tokens: number;
 }
 
 /** Whether a device can fold them all. */
@@ -58,7 +73,7 @@ export function foldsOnDevice(statistics: readonly AnyStatistic[]): boolean {
 
 /** @throws EsparseError 'unavailable' where the device has no room for the states */
 export function createBlockFold(device: FoldingDevice, { taps, statistics }: FoldSpec): BlockFold {
-  const folds: { tap: string; statistic: string; fold: DeviceFold<StatisticState> }[] = [];
+  const folds: Fold[] = [];
   const release = () => {
     for (const { fold } of folds.splice(0)) fold.release();
   };
@@ -67,21 +82,22 @@ export function createBlockFold(device: FoldingDevice, { taps, statistics }: Fol
       for (const statistic of statistics) {
         if (statistic.onDevice === undefined)
           throw new EsparseError('internal', `no kernel of ${statistic.name}`);
-        folds.push({ tap, statistic: statistic.name, fold: statistic.onDevice(device, channels) });
+        folds.push({ tap, statistic, fold: statistic.onDevice(device, channels), tokens: 0 });
       }
     }
   } catch (error) {
     release();
     throw error;
   }
-  const foldOf = (tap: string, statistic: string) =>
-    folds.find((each) => each.tap === tap && each.statistic === statistic)?.fold;
   const visits = (dense: ReadonlyMap<string, DeviceMemory>) =>
     new Map(
       [...taps.keys()].map((name) => {
         const ofTap = folds.filter(({ tap }) => tap === name);
         const visit = (tap: DeviceTap) => {
-          for (const { fold } of ofTap) fold.update({ ...tap, dense: dense.get(name)?.address });
+          for (const each of ofTap) {
+            each.fold.update({ ...tap, dense: dense.get(name)?.address });
+            each.tokens += tap.rows;
+          }
         };
         return [name, visit] as const;
       }),
@@ -98,10 +114,19 @@ export function createBlockFold(device: FoldingDevice, { taps, statistics }: Fol
           for (const memory of kept.values()) device.release(memory);
         }
       }),
-    finish: () => folds.map(({ tap, statistic, fold }) => ({ tap, statistic, state: fold.finish() })),
-    piece: (tap, statistic, index) => foldOf(tap, statistic)?.piece?.(index),
-    share: (tap, statistic) =>
-      (foldOf(tap, statistic)?.pieces?.() ?? []).map((address) => device.share(address)),
+    finish: (shares) =>
+      folds.map(({ tap, statistic: { name, pieces, takeOver }, fold, tokens }) => {
+        const stays = shares && takeOver !== undefined && fold.shares !== undefined;
+        const state = stays ? undefined : fold.finish();
+        const addresses = shares && (stays || pieces !== undefined) ? fold.shares?.() : undefined;
+        return {
+          ...{ tap, statistic: name, tokens },
+          ...(state && { state }),
+          ...(addresses && { shared: addresses.map((address) => device.share(address)) }),
+        };
+      }),
+    piece: (tap, name, index) =>
+      folds.find((each) => each.tap === tap && each.statistic.name === name)?.fold.piece?.(index),
     release,
   };
 }

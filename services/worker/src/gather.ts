@@ -91,9 +91,9 @@ export interface DeviceFolding {
   read(shard: number): Promise<readonly StoredHiddenShard[] | undefined>;
   /** Adds it. @returns how many tokens it has */
   add(shard: number, read: readonly StoredHiddenShard[] | undefined): Promise<number>;
-  finish(): Promise<FoldedState[]>;
+  /** What was folded; with `shares` as much as can be stays where it is. */
+  finish(shares: boolean): Promise<FoldedState[]>;
   piece(tap: string, statistic: string, index: number): Promise<Uint8Array | undefined>;
-  share(tap: string, statistic: string): Promise<Uint8Array[]>;
   end(): Promise<unknown>;
 }
 
@@ -130,16 +130,12 @@ async function* foldedOnDevice(
   }
   const byName = new Map(statistics.map((statistic) => [statistic.name, statistic]));
   const states = new Map<string, SketchState>();
-  for (const { tap, statistic: name, state } of await folding.finish()) {
+  for (const { tap, statistic: name, state, shared, tokens: seen } of await folding.finish(shares)) {
     const statistic = byName.get(name)!;
-    states.set(stateName(tap, name), { statistic, state });
-    if (statistic.pieces === undefined) continue;
-    if (shares) {
-      const shared = await folding.share(tap, name);
-      if (shared.length > 0)
-        yield { state: stateName(tap, name), shared: shared.map((each) => Buffer.from(each)) };
-      continue;
-    }
+    if (state !== undefined) states.set(stateName(tap, name), { statistic, state });
+    if (shared !== undefined && shared.length > 0)
+      yield { state: stateName(tap, name), shared: shared.map((each) => Buffer.from(each)), tokens: seen };
+    if (statistic.pieces === undefined || shared !== undefined) continue;
     const piecesOf = async function* () {
       for (let index = 0; ; index++) {
         const piece = await folding.piece(tap, name, index);

@@ -108,9 +108,8 @@ function deviceFolding(
       for (let s = 0; s < sequences!; s++) metrics?.sequence(target.block);
       return sequences! * target.seqlen;
     },
-    finish: () => compute.call('foldFinish', undefined),
+    finish: (shares) => compute.call('foldFinish', { shares }),
     piece: (tap, statistic, index) => compute.call('foldPiece', { tap, statistic, index }),
-    share: (tap, statistic) => compute.call('foldShare', { tap, statistic }),
     end: () => compute.call('foldEnd', undefined),
   };
 }
