@@ -12,8 +12,12 @@ CuPointer address(const Napi::Value& value) { return static_cast<CuPointer>(valu
 // All bytes of a typed array.
 std::pair<void*, std::size_t> bytes_of(const Napi::Value& value) {
   if (!value.IsTypedArray()) throw Failure("internal", "a typed array was expected");
-  const auto array = value.As<Napi::TypedArray>();
-  return {static_cast<std::uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+  // Not by way of its buffer, which threads may share.
+  void* data = nullptr;
+  if (napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr) != napi_ok) {
+    throw Failure("internal", "a typed array cannot be read");
+  }
+  return {data, value.As<Napi::TypedArray>().ByteLength()};
 }
 
 // A kernel's arguments, each in eight bytes: the driver reads as many of them as the parameter has.

@@ -41,8 +41,12 @@ export function rowSampleOnDevice(device: StatisticDevice, channels: number): De
 
 /** The rows that may enter a sample: those of the least numbers, and all that drew the same as the last of these. */
 function wanted(draws: Uint32Array, last: number): number[] {
-  const most = Math.min(last, draws.slice().sort()[SAMPLE_ROWS - 1] ?? last);
-  return [...draws.keys()].filter((row) => draws[row]! <= most);
+  const rows: number[] = [];
+  // Once the sample is full few are left, and the GPU waits for them.
+  for (let row = 0; row < draws.length; row++) if (draws[row]! <= last) rows.push(row);
+  if (rows.length <= SAMPLE_ROWS) return rows;
+  const most = Uint32Array.from(rows, (row) => draws[row]!).sort()[SAMPLE_ROWS - 1]!;
+  return rows.filter((row) => draws[row]! <= most);
 }
 
 /** A row in f32. */
