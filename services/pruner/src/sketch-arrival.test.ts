@@ -1,4 +1,4 @@
-import { amplitude, type AnyStatistic } from '@esparse/statistics';
+import { amplitude, type AnyStatistic, type SharingDevice } from '@esparse/statistics';
 import { sketchArrival } from './sketch-arrival.ts';
 
 /** A statistic whose states have pieces, and how many bytes of them came and were given back. */
@@ -40,6 +40,46 @@ test('pieces of a state that nobody asked for, or that has none, are refused', a
     const added = pieced().arriving.add({ state, data: new Uint8Array(8) });
     await expect(added).rejects.toMatchObject({ kind: 'protocol' });
   }
+});
+
+test('what is shared is opened: pieces by those who arrange them, states that are taken over as a whole', async () => {
+  const [device, opened] = [{} as SharingDevice, [] as string[]];
+  const large = {
+    ...(amplitude as AnyStatistic),
+    pieces: {
+      bytes: () => 100,
+      receive: () => ({
+        add: () => Promise.resolve(),
+        open: (on: SharingDevice, handles: readonly Uint8Array[]) => {
+          expect(on).toBe(device);
+          opened.push(`${handles.length} pieces`);
+        },
+        complete: () => undefined,
+        release: () => undefined,
+      }),
+    },
+  };
+  const whole = {
+    ...(amplitude as AnyStatistic),
+    takeOver: (_: SharingDevice, handles: readonly Uint8Array[], channels: number, tokens: number) => {
+      opened.push(`${handles.length} parts of ${channels} channels`);
+      return Object.assign(amplitude.create(channels, {}), { tokens });
+    },
+  };
+  const expected = new Map([
+    ['a/large', { statistic: large, channels: 8 }],
+    ['a/whole', { statistic: whole, channels: 8 }],
+  ]);
+  const handles = [new Uint8Array(64), new Uint8Array(64)];
+  const message = { data: new Uint8Array(0), shared: handles, tokens: 5 };
+  const arriving = sketchArrival(expected, { limit: 10, worker: 'host:1', device });
+  await arriving.add({ ...message, state: 'a/large' });
+  await arriving.add({ ...message, state: 'a/whole' });
+  expect(opened).toEqual(['2 pieces', '2 parts of 8 channels']);
+  expect(arriving.sketch().states.get('a/whole')).toMatchObject({ state: { tokens: 5, channels: 8 } });
+  await expect(arriving.add({ ...message, state: 'a/whole' })).rejects.toMatchObject({ kind: 'protocol' });
+  const unasked = sketchArrival(expected, { limit: 10, worker: 'host:1' });
+  await expect(unasked.add({ ...message, state: 'a/whole' })).rejects.toMatchObject({ kind: 'protocol' });
 });
 
 test('more bytes than a sketch can have are refused by the name of the worker', async () => {

@@ -1,6 +1,6 @@
 /** Run in a process that has a GPU, or an emulated one: statistics there against those of the processor, byte by byte. */
 import { isEsparseError } from '@esparse/errors';
-import { STATISTICS, type DeviceTile, type AnyStatistic } from '@esparse/statistics';
+import { STATISTICS, type DeviceTile, type SharingDevice, type AnyStatistic } from '@esparse/statistics';
 import { CudaArithmetic } from '../arithmetic.ts';
 
 const CHANNELS = 24;
@@ -93,13 +93,38 @@ function onGpu(statistic: AnyStatistic, tiles: readonly Float32Array[], type: 'b
       };
       fold.update(tile);
     }
-    return Buffer.from(statistic.serialise(fold.finish())).toString('base64');
+    const found = Buffer.from(statistic.serialise(fold.finish())).toString('base64');
+    // What another process would take over is the same.
+    return fold.shares === undefined || statistic.takeOver === undefined
+      ? found
+      : bothOf(found, takenOver(statistic, fold.shares(), tiles.length * ROWS));
   } catch (error) {
     return refusal(error);
   } finally {
     fold.release();
     gpu.release(memory);
   }
+}
+
+/** A state that is read where its parts lie, as by another process, which has handles for addresses. */
+function takenOver(statistic: AnyStatistic, addresses: readonly number[], tokens: number): string {
+  const device: SharingDevice = Object.assign(Object.create(gpu) as CudaArithmetic, {
+    load: gpu.load.bind(gpu),
+    download: gpu.download.bind(gpu),
+    openShared: (handle: Uint8Array) => new Float64Array(handle.buffer)[0]!,
+    closeShared: () => undefined,
+  });
+  const handles = addresses.map((address) => new Uint8Array(Float64Array.of(address).buffer));
+  const state = statistic.takeOver!(device, handles, CHANNELS, tokens);
+  try {
+    return Buffer.from(statistic.serialise(state)).toString('base64');
+  } finally {
+    statistic.dispose?.(state);
+  }
+}
+
+function bothOf(found: string, taken: string): string {
+  return found === taken ? found : 'what is taken over is another state';
 }
 
 /** The channel that was refused. */

@@ -39,10 +39,12 @@ export function deviceSolver(device: StageDevice): Solver {
       await withRoom(device, `solving for the weights of ${problem.rows} x ${problem.cols}`, async (room) => {
         const at = takeRows(room, problem, problem.shift !== undefined);
         const begin = room.floats(at.rows * at.cols);
+        // As an array it is converted at once, number by number it would take longer than to solve.
+        const kept = new Uint8Array(problem.kept);
         const solve = survivorsOnDevice(device, { ...problem, matrix }, at, room);
         for (const { count, of, place } of rowParts(device, problem)) {
           place(at.weights, problem.weights);
-          place(at.kept, Uint8Array.from(problem.kept));
+          place(at.kept, kept);
           place(begin, start);
           if (problem.shift !== undefined) place(at.shift, problem.shift);
           await solve(begin, { ...options, count });
