@@ -126,14 +126,20 @@ int cublasLtMatmul(LtHandle, LtProduct product, const void* alpha, const void* a
   const bool ta = product->transpose[0] != 0, tb = product->transpose[1] != 0;
   const std::uint64_t inner = ta ? a_layout->rows : a_layout->columns;
   for (int batch = 0; batch < d_layout->batch; batch++) {
+    // What is multiplied lies side by side.
+    std::vector<double> lefts(d_layout->rows * inner), rights(d_layout->columns * inner);
+    for (std::uint64_t row = 0; row < d_layout->rows; row++) {
+      for (std::uint64_t k = 0; k < inner; k++) lefts[row * inner + k] = a_layout->at(a, batch, ta ? k : row, ta ? row : k);
+    }
     for (std::uint64_t column = 0; column < d_layout->columns; column++) {
+      const double* const right = &rights[column * inner];
+      for (std::uint64_t k = 0; k < inner; k++) {
+        rights[column * inner + k] = b_layout->at(b, batch, tb ? column : k, tb ? k : column);
+      }
       for (std::uint64_t row = 0; row < d_layout->rows; row++) {
+        const double* const left = &lefts[row * inner];
         double sum = 0;
-        for (std::uint64_t k = 0; k < inner; k++) {
-          const double left = a_layout->at(a, batch, ta ? k : row, ta ? row : k);
-          const double right = b_layout->at(b, batch, tb ? column : k, tb ? k : column);
-          sum += left * right;
-        }
+        for (std::uint64_t k = 0; k < inner; k++) sum += left[k] * right[k];
         const double before = kept == 0 ? 0 : kept * c_layout->at(c, batch, row, column);
         d_layout->put(d, batch, row, column, static_cast<float>(scale * sum + before));
       }

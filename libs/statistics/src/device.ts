@@ -88,6 +88,8 @@ export interface SharingDevice extends StatisticDevice {
   openShared(handle: Uint8Array): number;
   /** Closes it, once what reads it has ended. */
   closeShared(address: number): void;
+  /** Gives what was released back to the device, for other processes. */
+  trim(): void;
 }
 
 /** Whole sequences of a tap's activations in a GPU's memory: (rows, channels), row-major, bf16 or f32. */

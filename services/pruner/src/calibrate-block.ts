@@ -9,7 +9,7 @@ import {
   statisticsOf,
 } from '@esparse/dataflow';
 import { free } from '@esparse/kernels';
-import { EsparseError, messageOf } from '@esparse/errors';
+import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
 import type { GatherStatisticsReply__Output, Tile, WorkerConnection } from '@esparse/protocol';
 import { maxSketchBytes, parametersText, type StatisticSketch } from '@esparse/statistics';
 import { attempt$ } from './attempt.ts';
@@ -188,7 +188,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
       try {
         await arrival.add(message);
       } catch (error) {
-        if (sharing === undefined || message.shared.length === 0) throw error;
+        if (sharing === undefined || message.shared.length === 0 || isLost(error)) throw error;
         sharing.works = false;
         throw new EsparseError('unavailable', `statistics are sent from now on: ${messageOf(error)}`, {
           cause: error,
@@ -216,6 +216,8 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
       return arrival.sketch();
     } catch (error) {
       arrival.release();
+      // It may be that there was no room for what both have.
+      sharing?.device.trim();
       throw error;
     } finally {
       end();
@@ -251,6 +253,11 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
     }),
     mergeSerialisedShards(),
   );
+}
+
+/** Whether an error says that the pruner's own GPU is gone. */
+function isLost(error: unknown): boolean {
+  return isEsparseError(error) && error.context.device === 'lost';
 }
 
 /** Emits the tokens that are done, and those of attempts under way: those of an attempt that fails are taken off again. */
