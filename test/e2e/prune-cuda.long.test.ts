@@ -65,7 +65,10 @@ test(
       // Where another process's memory cannot be opened, sums are sent: the same.
       const notShared = { ...gpu, FAKE_CUDA: 'cuIpcOpenMemHandle=801' };
       const solved = (store: string, ...args: string[]) =>
-        esparseWith(store.endsWith('again') ? notShared : gpu, ...prune(store, '--pipeline', pipeline, ...options, ...args, '--json'));
+        esparseWith(
+          store.endsWith('again') ? notShared : gpu,
+          ...prune(store, '--pipeline', pipeline, ...options, ...args, '--json'),
+        );
       const runs = new Set<string>();
       const perplexities: number[] = [];
       const ways: Readonly<Record<string, string[]>> = {
