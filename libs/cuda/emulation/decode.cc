@@ -55,7 +55,7 @@ template <class Weights>
 void add_linears(std::map<std::string, Runner>& to, Encoding encoding) {
   for (const int tokens : {1, 2, 4, 8, 16}) {
     for (const int warps : {1, 2, 4, 8}) {
-      for (const Input input : {Input::kFragments, Input::kNormed}) {
+      for (const Input input : {Input::kFragments, Input::kNormed, Input::kMerged}) {
         for (const Output output : {Output::kPlanes, Output::kPairedPlanes, Output::kSwiglu}) {
           const LinearKernel kernel = linear_kernel<Weights>(tokens, warps, input, output);
           if (kernel != nullptr) to[linear_name(encoding, tokens, warps, input, output)] = runner_of(kernel);

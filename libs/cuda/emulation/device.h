@@ -9,6 +9,8 @@ inline void release_dependents() {}
 inline void prefetch(const void*) {}
 inline float power_of_2(float x) { return std::exp2(x); }
 
+inline void fence_gpu() {}
+
 inline void prefetch_bulk(const void*, int) {}
 
 // Shared memory by 32 bits, as the kernels name it: all of it stands within 4 GB of this, and what is aligned has addresses that

@@ -19,7 +19,7 @@ struct Layer {
   Matrix q, k, v, o, gate, up, down;
   Device<std::uint8_t> gate_up;  // both, repacked
   Device<float> attention_norm, mlp_norm;
-  Device<std::uint16_t> sources[5];  // of q, k, v, gate, up
+  Device<std::uint16_t> sources[6];  // of q, k, v, gate, up, o
   Device<std::uint16_t> inverse_o;
   Device<std::uint16_t> keys, values;
 };
@@ -74,6 +74,7 @@ inline Decoder random_decoder(const Shape& shape, Encoding encoding, int pages, 
     layer.mlp_norm = norm_weight(s + 80);
     Matrix* const readers[] = {&layer.q, &layer.k, &layer.v, &layer.gate, &layer.up};
     for (int i = 0; i < 5; i++) layer.sources[i] = Device<std::uint16_t>(fragment_sources(*readers[i]));
+    layer.sources[5] = Device<std::uint16_t>(fragment_sources(layer.o));
     layer.inverse_o = Device<std::uint16_t>(inverse_permutation(layer.o));
     // The rows of gate and up stand in the order of down's inputs.
     layer.gate_up = repack_pair(layer.gate, layer.up, layer.down.permutation_device);
@@ -167,7 +168,12 @@ class Step {
       qkv.add(layer.v, layer.v.packed, x[2]);
       attend(launch, layer, qkv(launch, tuning.qkv), omitted);
       LinearLaunch o = linear(decoder_.encoding, s.heads * s.dims, o_);
-      o.add(layer.o, layer.o.packed, {attended_});
+      if (merges_late()) {
+        o.input = Input::kMerged;
+        o.args.merge = {split_outputs_, split_weights_, nullptr, batch_.positions, s.heads, s.dims == 64 ? 6 : 7,
+                        attention_splits(batch_.max_pages), 0};
+      }
+      o.add(layer.o, layer.o.packed, {attended_, layer.sources[5]});
       added = o(launch, tuning.o);
       LinearLaunch gate_up = linear(decoder_.encoding, s.hidden, gate_up_);
       const auto y = norm(launch, gate_up, added, layer.mlp_norm, &layer.sources[3], 2);
@@ -211,11 +217,15 @@ class Step {
   }
 
  private:
+  bool merges_late() const {
+    return adds_splits_late(decoder_.shape.heads * decoder_.shape.dims, batch_.max_pages, batch_.tokens);
+  }
   int logit_parts() const { return (decoder_.shape.vocabulary + kPartLogits - 1) / kPartLogits; }
 
   LinearLaunch linear(Encoding encoding, int cols, float* out) const {
     LinearLaunch launch{encoding, cols, batch_.tokens};
     launch.args.out = out;
+    launch.late_splits = merges_late();
     return launch;
   }
 
@@ -278,7 +288,7 @@ class Step {
     args.scale = 1 / std::sqrt(static_cast<float>(s.dims));
     args.inverse = layer.inverse_o;
     args.inputs = s.heads * s.dims;
-    args.fragments = attended_;
+    args.fragments = merges_late() ? nullptr : static_cast<std::uint8_t*>(attended_);
     args.outputs = split_outputs_;
     args.weights = split_weights_;
     args.arrived = arrived_;

@@ -261,6 +261,7 @@ struct LinearLaunch {
   Input input = Input::kFragments;
   Output output = Output::kPlanes;
   LinearArguments args{};
+  bool late_splits = false;  // of a step in which o adds splits up
 
   // A segment of plain outputs, after those before.
   void add(const Matrix& matrix, const std::uint8_t* weights, LinearActivations activations) {
@@ -291,6 +292,8 @@ struct LinearLaunch {
     for (int s = 0; s < args.segment_count; s++) problem.panels[s] = args.segments[s].panels;
     problem.sets = is_sparse(encoding) && output != Output::kPlanes ? 2 : 1;
     problem.normed = input == Input::kNormed;
+    problem.merged = input == Input::kMerged;
+    problem.late_splits = late_splits;
     return problem;
   }
 

@@ -73,7 +73,7 @@ struct JoinArguments {
 };
 
 enum class Activation { kSilu, kGelu, kRelu, kClamped };
-enum class Input { kFragments, kNormed };
+enum class Input { kFragments, kNormed, kMerged };
 enum class Output { kPlanes, kPairedPlanes, kSwiglu };
 
 struct LinearSegment {
@@ -87,8 +87,17 @@ struct LinearSegment {
 // Where activations come from: one array a segment, or, where the tiles of a panel have their own, one a tile.
 struct LinearActivations {
   const std::uint8_t* fragments;  // Input::kFragments
-  const std::uint16_t* sources;   // Input::kNormed: the channel of each element, in fragment order
+  const std::uint16_t* sources;   // Input::kNormed, kMerged: the channel of each element, in fragment order
   bool digits = false;            // of integers: they stand as digits
+};
+
+// What attention gives of one token's heads, split by split (`AttentionArguments`), for o to add up.
+struct MergeInput {
+  const float* outputs;
+  const float2* weights;
+  const float* sinks;
+  const std::int32_t* positions;
+  int heads, dims_shift, splits, window;  // heads of 1 << dims_shift channels
 };
 
 struct LinearArguments {
@@ -97,7 +106,8 @@ struct LinearArguments {
   int segment_count;
   int blocks;  // along the inputs
   LinearPlan plan;
-  NormInput norm;  // Input::kNormed
+  NormInput norm;    // Input::kNormed
+  MergeInput merge;  // Input::kMerged
   float* out;      // planes: [planes][tokens][out_rows]; of pairs, gate's rows before up's
   int out_rows;
   std::uint8_t* fragments;  // Output::kSwiglu
@@ -140,7 +150,7 @@ struct AttentionArguments {
   const float* sinks;            // [heads], or null: take part in the softmax, by powers of 2, and have no value
   const std::uint16_t* inverse;  // [heads * dims]: the place of each output in the order of o's inputs
   int inputs;                    // of o, whole blocks
-  std::uint8_t* fragments;       // the activations of o
+  std::uint8_t* fragments;       // the activations of o; null: that linear adds splits up
   // What splits give, where a sequence has several:
   float* outputs;         // [tokens][heads][splits of max_pages][dims], relative to the split's maximum
   float2* weights;        // [tokens][heads][splits]: maximum of the scores (by powers of 2), sum of the weights

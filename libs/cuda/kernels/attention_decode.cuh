@@ -19,13 +19,18 @@ struct HeadOf {
   bool appends;
 };
 
+// Threads beside each other that make a head, four dims each.
+template <int kDims>
+constexpr int kHeadThreads = kDims / 4;
+
 // The queries of the new position, scaled and rotated, to shared memory, and what is new of the cache, also to the cache.
+// `turn`: the angles of a thread's dims.
 // What stands there of queries that are not there may be anything: each has products of its own.
 template <int kDims>
-__device__ __forceinline__ void prepare_head(const AttentionArguments& args, const HeadOf& of, bool newest,
+__device__ __forceinline__ void prepare_head(const AttentionArguments& args, const HeadOf& of, bool newest, const float4& turn,
                                              AttentionShared<kDims>& shared) {
   // A head is made by kItems threads; that of the key, and the value, by whole warps of their own.
-  constexpr int kItems = kDims / 4, kHeadsOfWarp = kItems < kLanes ? kLanes / kItems : 1;
+  constexpr int kItems = kHeadThreads<kDims>, kHeadsOfWarp = kItems < kLanes ? kLanes / kItems : 1;
   constexpr float kLog2E = 1.4426950408889634f;
   const int dim = threadIdx.x % kItems * 2;
   const int key_slot = (of.queries + kHeadsOfWarp - 1) / kHeadsOfWarp * kHeadsOfWarp, value_slot = key_slot + kHeadsOfWarp;
@@ -39,8 +44,7 @@ __device__ __forceinline__ void prepare_head(const AttentionArguments& args, con
                               : args.heads + (is_key ? 0 : args.kv_heads) + of.kv_head;
     HeadPart x = read_head<kDims>(args, of.token, head * kDims + dim);
     if (slot < value_slot) {
-      x = turned<kDims>(x, is_query ? args.head.query_norm : args.head.key_norm, args.head.epsilon, dim,
-                        turns_of<kDims>(args, of.position, dim));
+      x = turned<kDims>(x, is_query ? args.head.query_norm : args.head.key_norm, args.head.epsilon, dim, turn);
     }
     if (is_query) {
       const float scale = args.scale * kLog2E;
@@ -184,7 +188,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims)) att
   int split = blockIdx.x, page = page_of(split);  // beside the position, not after it
   of.position = args.positions[of.token];
   if (of.position < 0) {  // no token: zeros
-    if (split > 0) return;
+    if (split > 0 || args.fragments == nullptr) return;
     wait_for_producers();
     const TokenPlace to = token_place(args.fragments, args.inputs, blockIdx.z, gridDim.z);
 #pragma unroll 1
@@ -198,9 +202,10 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims)) att
   if (splits.first > 0) page = page_of(split += splits.first);
   if (split >= splits.end) return;
 
-  // Known before the wait: the cache, but for the new position, and the places of the activations.
+  // Known before the wait: the cache, but for the new position, its angles, and the places of the activations.
   const auto older = [&](int split) { return of.position - split * kSplitPositions - warp * kKeyBlock; };
   const auto there = [&](int split) { return older(split) >= 0 && of.position - older(split) + kKeyBlock > begin; };
+  const float4 turn = turn_of<kDims>(args.rotary, of.position, thread % kHeadThreads<kDims> * 2);
   if (64 * thread < of.queries * kDims) prefetch(args.inverse + of.first_head * kDims + 64 * thread);
   if (args.appended) wait_for_producers();
   KeyBlock<kDims> keys;
@@ -216,7 +221,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims)) att
   stamp(Moment::kRequested);
   wait_for_producers();
   stamp(Moment::kReleased);
-  prepare_head<kDims>(args, of, (splits.count() - 1) % ctas == static_cast<int>(blockIdx.x), shared);
+  prepare_head<kDims>(args, of, (splits.count() - 1) % ctas == static_cast<int>(blockIdx.x), turn, shared);
   __syncthreads();
   stamp(Moment::kReady);
 
@@ -266,16 +271,20 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims)) att
   }
 
   stamp(Moment::kSummed);
+  if (args.fragments == nullptr) {
+    end_timeline();
+    return;
+  }
   // The CTA that ends last has what all of them gave, and adds it up; which one that is makes no difference.
   const int sharing = min(ctas, splits.count());
   __syncthreads();
   if (sharing > 1) {
     if (thread == 0) {
-      __threadfence();
+      fence_gpu();
       std::uint32_t* const arrived = args.arrived + blockIdx.z * gridDim.y + blockIdx.y;
       shared.last = atomicAdd(arrived, 1u) + 1 == static_cast<std::uint32_t>(sharing);
       if (shared.last) *arrived = 0;
-      __threadfence();
+      fence_gpu();
     }
     __syncthreads();
     if (!shared.last) {

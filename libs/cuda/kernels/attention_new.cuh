@@ -22,9 +22,9 @@ __device__ __forceinline__ HeadPart read_head(const AttentionArguments& args, in
 // Its key, by a whole warp: dims of lane % (kDims / 4).
 template <int kDims>
 __device__ __forceinline__ HeadPart new_key(const AttentionArguments& args, int token, int kv_head, int dim,
-                                            const float2* turns) {
+                                            const float4& turn) {
   const HeadPart key = read_head<kDims>(args, token, (args.heads + kv_head) * kDims + dim);
-  return turned<kDims>(key, args.head.key_norm, args.head.epsilon, dim, turns);
+  return turned<kDims>(key, args.head.key_norm, args.head.epsilon, dim, turn);
 }
 
 // Two dims of its value.
@@ -34,12 +34,6 @@ __device__ __forceinline__ std::uint32_t new_value(const AttentionArguments& arg
   float2 sum = args.qkv.sum<float2>(token, row);
   if (args.head.bias != nullptr) sum = add(sum, __ldg(reinterpret_cast<const float2*>(args.head.bias + row)));
   return bf16_pair(sum);
-}
-
-// Where the angles of two dims of a position stand.
-template <int kDims>
-__device__ __forceinline__ const float2* turns_of(const AttentionArguments& args, int position, int dim) {
-  return args.rotary + static_cast<std::size_t>(position) * (kDims / 2) + dim;
 }
 
 // The first position that a token attends to.
@@ -64,7 +58,7 @@ __global__ void __launch_bounds__(kAppendPositionThreads) append_positions(const
 #pragma unroll
     for (int part = 0; part < (kDims + 127) / 128; part++) {
       const int dim = part * 2 * kLanes + lane % (kDims / 4) * 2;
-      const HeadPart key = new_key<kDims>(args, token, kv_head, dim, turns_of<kDims>(args, position, dim));
+      const HeadPart key = new_key<kDims>(args, token, kv_head, dim, turn_of<kDims>(args.rotary, position, dim));
       put_pair(args.keys + at + dim, bf16_pair(key.low));
       put_pair(args.keys + at + dim + kDims / 2, bf16_pair(key.high));
     }

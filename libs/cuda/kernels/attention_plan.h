@@ -38,6 +38,13 @@ inline int attention_ctas(int dims, int pages, int heads, int sms) {
 }
 ESPARSE_BOTH constexpr int query_groups(int queries) { return (queries + kQueriesAtOnce - 1) / kQueriesAtOnce; }
 
+// Whether the linear o adds a token's splits up, each CTA for itself: where that is little to read, it is sooner done than by the
+// CTA of attention that ends last. `outputs`: of all heads.
+inline bool adds_splits_late(int outputs, int pages, int tokens) {
+  constexpr int kMostBytes = 32 << 10;
+  return tokens == 1 && outputs * attention_splits(pages) * 4 <= kMostBytes;
+}
+
 // Bytes of shared memory of a CTA, where `queries` query heads share a key head.
 inline int attention_shared(int dims, int queries) {
   const int fixed = static_cast<int>(dims == 64    ? sizeof(AttentionShared<64>)

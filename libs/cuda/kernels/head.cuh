@@ -16,6 +16,12 @@ __device__ __forceinline__ float2 rotate(float a, float b, float2 turn) {
   return make_float2(fmaf(a, turn.x, -__fmul_rn(b, turn.y)), fmaf(b, turn.x, __fmul_rn(a, turn.y)));
 }
 
+// The angles of two dims of a position: cosine and sine of each.
+template <int kDims>
+__device__ __forceinline__ float4 turn_of(const float2* rotary, int position, int dim) {
+  return __ldg(reinterpret_cast<const float4*>(rotary + static_cast<std::size_t>(position) * (kDims / 2) + dim));
+}
+
 // From [dims] of f32.
 template <int kDims>
 __device__ __forceinline__ HeadPart load_part(const float* from, int dim) {
@@ -31,9 +37,9 @@ __device__ __forceinline__ HeadPart biased(const HeadPart& x, const float* bias,
   return {add(x.low, of.low), add(x.high, of.high)};
 }
 
-// Normed, where `norm` (dims) is given, and turned; `turns`: of dims `dim` and dim + 1. By all lanes of a warp.
+// Normed, where `norm` (dims) is given, and turned; `turn`: of dims `dim` and dim + 1. By all lanes of a warp.
 template <int kDims>
-__device__ __forceinline__ HeadPart turned(HeadPart x, const float* norm, float epsilon, int dim, const float2* turns) {
+__device__ __forceinline__ HeadPart turned(HeadPart x, const float* norm, float epsilon, int dim, const float4& turn) {
   // Wider heads are more than a warp holds: `norm_heads` has normed them.
   if (kDims <= 128 && norm != nullptr) {
     float square = (x.low.x * x.low.x + x.low.y * x.low.y) + (x.high.x * x.high.x + x.high.y * x.high.y);
@@ -44,7 +50,6 @@ __device__ __forceinline__ HeadPart turned(HeadPart x, const float* norm, float 
     x.low = make_float2(x.low.x * scale * weight.low.x, x.low.y * scale * weight.low.y);
     x.high = make_float2(x.high.x * scale * weight.high.x, x.high.y * scale * weight.high.y);
   }
-  const float4 turn = __ldg(reinterpret_cast<const float4*>(turns));
   const float2 first = rotate(x.low.x, x.high.x, make_float2(turn.x, turn.y));
   const float2 second = rotate(x.low.y, x.high.y, make_float2(turn.z, turn.w));
   return {make_float2(first.x, second.x), make_float2(first.y, second.y)};

@@ -10,6 +10,7 @@
 //
 // Three things are done on the way that would cost a kernel of their own, some 2 us each:
 // - Input::kNormed: the activations are the norm of the residual stream, made by each CTA for itself.
+// - Input::kMerged: they are what attention gives, whose splits each CTA adds up for itself.
 // - Output::kPairedPlanes, kSwiglu: gate and up lie tile by tile beside each other in a panel; where a CTA sums whole
 //   rows, it writes silu(gate) * up as the activations of down.
 #pragma once
@@ -53,7 +54,7 @@ __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, 
   const int at_once = Stream::kMostAtOnce == 1 ? 1 : args.plan.stage_blocks;
   constexpr int kSets = kPaired && Weights::kShuffled ? 2 : 1;
   constexpr int kGroups = kLinearWarps / kWarps, kEights = (kTokens + 3) / 4;
-  static_assert(kInput == Input::kFragments || kWarps == kSlices, "a CTA norms what it needs of a row: all");
+  static_assert(kInput == Input::kFragments || (kWarps == kSlices && kTokens == 1), "a CTA norms one token, all of its row");
   static_assert(kOutput != Output::kSwiglu || kWarps == kSlices, "only whole sums can be activated");
   extern __shared__ __align__(128) std::uint8_t shared[];
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, group = warp / kWarps;
@@ -83,8 +84,10 @@ __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, 
                 tiles_apart<Stream>(args, segment),
                 at_once};
   const std::uint32_t arrived = barriers + kLinearWarps * depth * 8;  // the activations
-  NormSources<Weights, kSets> sources;
-  if constexpr (kInput == Input::kNormed) sources.request(args, args.activations + s, slice, lane);
+  std::uint8_t* const sets = shared + plan.activations;
+  SliceSources<Weights, kSets> sources;
+  if constexpr (kInput == Input::kNormed) prefetch_norm(args.norm);
+  if constexpr (kInput != Input::kFragments) sources.request(args.activations + s, slice, sets, plan.set_bytes, lane);
   if (lane == 0) {
 #pragma unroll 1
     for (int i = 0; i < depth; i++) barrier_init(stream.barriers + i * 8, kCopyArrivals);
@@ -104,10 +107,10 @@ __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, 
   };
   stamp(Moment::kRequested);
 
-  std::uint8_t* const sets = shared + plan.activations;
   if constexpr (kInput == Input::kNormed) {
-    norm_activations<Weights, kTokens, kSets>(args, args.activations + s, sources, slice, sets,
-                                              reinterpret_cast<float*>(shared + plan.row), ask_for_rest);
+    norm_activations<Weights, kSets>(args, sources, reinterpret_cast<float*>(shared + plan.row), ask_for_rest);
+  } else if constexpr (kInput == Input::kMerged) {
+    merge_activations<Weights>(args, sources, reinterpret_cast<float*>(shared + plan.row), ask_for_rest);
   } else {
     fetch_activations<Weights, kTokens, kWarps, kSets>(args, args.activations + s, slice, sets, arrived, ask_for_rest);
   }
@@ -180,7 +183,8 @@ constexpr LinearKernel linear_variant() {
   constexpr bool kWhole = kWarps == kSlices, kNorms = kTokens <= kNormedTokens, kPlain = kOutput == Output::kPlanes;
   constexpr bool kExists = linear_exists(kTokens, kWarps) && (kPlain || kWhole == (kOutput == Output::kSwiglu)) &&
                            (kInput == Input::kNormed ? kNorms : kPlain || !kNorms) &&
-                           (kOutput != Output::kPairedPlanes || !Weights::kShuffled);
+                           (kOutput != Output::kPairedPlanes || !Weights::kShuffled) &&
+                           (kInput != Input::kMerged || (kTokens == 1 && kPlain));
   if constexpr (kExists)
     return linear<Weights, kTokens, kWarps, kInput, kOutput>;
   else
@@ -190,6 +194,9 @@ constexpr LinearKernel linear_variant() {
 template <class Weights, int kTokens, int kWarps>
 LinearKernel linear_kernel_of(Input input, Output output) {
   constexpr auto kFragments = Input::kFragments, kNormed = Input::kNormed;
+  if (input == Input::kMerged) {
+    return output == Output::kPlanes ? linear_variant<Weights, kTokens, kWarps, Input::kMerged, Output::kPlanes>() : nullptr;
+  }
   const bool normed = input == Input::kNormed;
   switch (output) {
     case Output::kPlanes:

@@ -1,6 +1,7 @@
 // How a decode linear gets its activations into shared memory: those that a kernel before it wrote, or the norm of the
 // residual stream, which each CTA makes for itself.
 #pragma once
+#include "attention_merge.cuh"
 #include "norm.cuh"
 #include "weights.cuh"
 
@@ -102,63 +103,108 @@ __device__ __forceinline__ void fetch_activations(const LinearArguments& args, c
   barrier_wait(arrived, 0);
 }
 
-// What a linear that norms must know besides the stream: requested before its weights, behind which it would wait for the
-// memory.
+// The channels that a warp's activations of one token are, chunk by chunk, in the order of each of kSets: requested before the
+// weights, behind which they would wait for the memory.
 template <class Weights, int kSets>
-struct NormSources {
+struct SliceSources {
   static constexpr int kEarly = 2, kBlockChunks = Weights::kFormat.inputs / kChunk;
+  const LinearActivations* from;
+  std::uint8_t* own;  // the warp's activations, of the first set
+  int first, chunks, set_bytes;
   uint4 early[kSets][kEarly];
 
-  static __device__ __forceinline__ uint4 of(const LinearActivations& from, const InputSlice& slice, int chunk) {
-    return __ldg(reinterpret_cast<const uint4*>(from.sources) + slice.first * kBlockChunks + chunk);
+  __device__ __forceinline__ uint4 of(int set, int chunk) const {
+    return __ldg(reinterpret_cast<const uint4*>(from[set].sources) + first + chunk);
   }
-  __device__ __forceinline__ void request(const LinearArguments& args, const LinearActivations* from,
-                                          const InputSlice& slice, int lane) {
-    prefetch_norm(args.norm);
+  __device__ __forceinline__ void request(const LinearActivations* activations, const InputSlice& slice, std::uint8_t* sets,
+                                          int bytes_of_set, int lane) {
+    from = activations;
+    own = sets + slice.first * kBlockActivations<Weights, 1>;
+    first = slice.first * kBlockChunks;
+    chunks = slice.blocks * kBlockChunks;
+    set_bytes = bytes_of_set;
 #pragma unroll
     for (int set = 0; set < kSets; set++) {
 #pragma unroll
       for (int i = 0; i < kEarly; i++) {
-        const int chunk = i * kLanes + lane;
-        if (chunk < slice.blocks * kBlockChunks) early[set][i] = of(from[set], slice, chunk);
+        if (i * kLanes + lane < chunks) early[set][i] = of(set, i * kLanes + lane);
       }
     }
   }
-};
-
-// The norm of the residual stream, each warp its own slice of it, to `sets`; waits for the kernel before, and calls `asked` when
-// the stream is asked for.
-template <class Weights, int kTokens, int kSets, class Asked>
-__device__ __forceinline__ void norm_activations(const LinearArguments& args, const LinearActivations* from,
-                                                 const NormSources<Weights, kSets>& sources, const InputSlice& slice,
-                                                 std::uint8_t* sets, float* row, const Asked& asked) {
-  using Sources = NormSources<Weights, kSets>;
-  const int lane = threadIdx.x % kLanes, chunks = slice.blocks * Sources::kBlockChunks;
-  std::uint8_t* const own = sets + slice.first * kBlockActivations<Weights, kTokens>;
-  float* const squares = row + args.norm.channels;
-  wait_for_producers();
-  stamp(Moment::kReleased);
-  for (int token = 0; token < kTokens; token++) {
-    const float scale = normalise<kLinearThreads>(args.norm, token, blockIdx.x == 0, row, squares, asked);
+  // The activations: channels of a row in shared memory, times `factor`.
+  __device__ __forceinline__ void gather(const float* row, float factor, int lane) const {
 #pragma unroll
     for (int set = 0; set < kSets; set++) {
       const auto write = [&](int chunk, const uint4& sources) {
         float x[kChunk];
-        gather_chunk(row, scale, sources, x);
-        write_chunk({own + set * args.plan.set_bytes, token, kTokens}, chunk / 4, chunk % 4, x);
+        gather_chunk(row, factor, sources, x);
+        write_chunk({own + set * set_bytes, 0, 1}, chunk / 4, chunk % 4, x);
       };
 #pragma unroll
-      for (int i = 0; i < Sources::kEarly; i++) {
-        if (i * kLanes + lane < chunks) write(i * kLanes + lane, sources.early[set][i]);
+      for (int i = 0; i < kEarly; i++) {
+        if (i * kLanes + lane < chunks) write(i * kLanes + lane, early[set][i]);
       }
-      for (int chunk = Sources::kEarly * kLanes + lane; chunk < chunks; chunk += kLanes) {
-        write(chunk, Sources::of(from[set], slice, chunk));
-      }
+      for (int chunk = kEarly * kLanes + lane; chunk < chunks; chunk += kLanes) write(chunk, of(set, chunk));
     }
-    if (token + 1 < kTokens) __syncthreads();
+    __syncwarp();
   }
+};
+
+// The norm of the residual stream of one token, each warp its own slice of it; waits for the kernel before, and calls `asked`
+// when the stream is asked for.
+template <class Weights, int kSets, class Asked>
+__device__ __forceinline__ void norm_activations(const LinearArguments& args, const SliceSources<Weights, kSets>& sources,
+                                                 float* row, const Asked& asked) {
+  wait_for_producers();
+  stamp(Moment::kReleased);
+  const float factor = normalise<kLinearThreads>(args.norm, 0, blockIdx.x == 0, row, row + args.norm.channels, asked);
+  sources.gather(row, factor, threadIdx.x % kLanes);
   asked();  // by a warp that has no part of the stream
-  __syncwarp();
+}
+
+// What attention gives of one token, its splits added up as attention would, each warp its own slice of it; waits for the kernel
+// before, and calls `asked` when the first splits are asked for.
+template <class Weights, class Asked>
+__device__ __forceinline__ void merge_activations(const LinearArguments& args, const SliceSources<Weights, 1>& sources, float* row,
+                                                  const Asked& asked) {
+  constexpr int kAtOnce = 2, kStep = 4 * kLinearThreads;
+  const MergeInput& in = args.merge;
+  const int outputs = in.heads << in.dims_shift, dims = 1 << in.dims_shift;
+  const int position = in.positions[0];  // -1: no token, zeros
+  const SplitRange splits = position < 0 ? SplitRange{0, 0} : splits_of(position, in.window);
+  wait_for_producers();
+  stamp(Moment::kReleased);
+#pragma unroll 1
+  for (int first = 4 * threadIdx.x; first < outputs; first += kAtOnce * kStep) {
+    Attended sums[kAtOnce];
+#pragma unroll 1
+    for (int split = splits.first; split < splits.end; split += kMergedAtOnce) {
+      LoadedSplits some[kAtOnce];
+#pragma unroll
+      for (int i = 0; i < kAtOnce; i++) {
+        const int at = first + i * kStep, part = (at >> in.dims_shift) * in.splits + split;
+        some[i].load(in.weights + part, in.outputs + (part << in.dims_shift) + (at & (dims - 1)), dims,
+                     at < outputs ? splits.end - split : 0);
+      }
+      asked();
+#pragma unroll
+      for (int i = 0; i < kAtOnce; i++) add_parts(sums[i], some[i].weights, some[i].outputs);
+    }
+#pragma unroll
+    for (int i = 0; i < kAtOnce; i++) {
+      const int at = first + i * kStep;
+      if (at >= outputs) break;
+      const float whole = position < 0 ? 0 : whole_of(sums[i], in.sinks == nullptr ? nullptr : in.sinks + (at >> in.dims_shift));
+      *reinterpret_cast<float4*>(row + at) = make_float4(sums[i].outputs.x * whole, sums[i].outputs.y * whole,
+                                                         sums[i].outputs.z * whole, sums[i].outputs.w * whole);
+    }
+  }
+  // Inputs that fill o up are channels behind the others.
+  const int inputs = args.blocks * Weights::kFormat.inputs;
+  if (outputs + threadIdx.x < inputs) row[outputs + threadIdx.x] = 0;
+  __syncthreads();
+  sources.gather(row, 1, threadIdx.x % kLanes);
+  asked();  // by a warp that has no part
 }
 
 }  // namespace esparse

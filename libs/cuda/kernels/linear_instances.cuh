@@ -11,6 +11,7 @@
 #define LINEARS_OF_ONE(weights) \
   LINEAR(weights, 1, 8, kNormed, kPlanes) \
   LINEAR(weights, 1, 8, kNormed, kSwiglu) \
+  LINEAR(weights, 1, 8, kMerged, kPlanes) \
   LINEAR(weights, 1, 8, kFragments, kPlanes)
 #define LINEARS_OF_WHOLE_ROWS(weights, tokens) \
   LINEAR(weights, tokens, 8, kFragments, kPlanes) \

@@ -58,8 +58,10 @@ struct LinearProblem {
   int segments;
   int cols, tokens;
   int sets = 1;         // of activations that a CTA needs: 2 where the tiles of a panel have inputs of their own
-  bool normed = false;  // a row of f32 besides, to norm
+  bool normed = false;  // a row of f32 besides, to norm,
   int shared = kSharedOfCta;  // bytes that a CTA may have
+  bool merged = false;  // or what attention gives
+  bool late_splits = false;  // of a step in which o adds up what attention gives (`adds_splits_late`)
 };
 
 struct LinearTuning {
@@ -98,6 +100,8 @@ inline bool linear_is_wide(const LinearProblem& problem) {
 // room for the rings beside their activations, and fewer planes for the reader to add up.
 inline LinearTuning chosen_tuning(const LinearProblem& problem) {
   constexpr int kRingBytes = 192 << 10, kSmallRingBytes = 144 << 10, kManyPanels = 1000;  // of a head
+  // Of gate and up, where they are few and o has work of its own: beside that, an SM has room for o's CTA, which still runs.
+  constexpr int kRingBesideO = 112 << 10, kFewKilobytes = 64 << 10;
   constexpr int kLeastRoom = 99 << 10;                                                    // for all but the activations
   constexpr int kManyOfIntegers = 256;  // of gate and up: a plane less is worth more than room for a ring of few bytes
   const bool scaled = problem.format.scaled;
@@ -115,7 +119,9 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
       warps /= 2;
     }
   }
-  return {warps, 1, problem.format.bits == 4 ? kSmallRingBytes : kRingBytes};
+  const int panel = problem.cols / problem.format.inputs * kPanelTiles * problem.format.tile_bytes / 1024;
+  const bool beside = problem.late_splits && problem.normed && !scaled && problem.sets == 2 && panels * panel <= kFewKilobytes;
+  return {warps, 1, beside ? kRingBesideO : problem.format.bits == 4 ? kSmallRingBytes : kRingBytes};
 }
 
 // Whether gate and up, which share their panels, are computed as two linears over the tiles where they lie: a CTA that computes
@@ -143,16 +149,18 @@ inline void share_panels(LinearPlan& plan, const LinearProblem& problem, int gro
 // How much of its weights a CTA asks for before its activations. What is asked for then stands in the memory's queue before
 // these, and before what kernels that are not done yet read: 184 KB of each SM delayed them by up to 6 us. So it is as little at
 // once as keeps the memory busy; and nothing where a linear norms and is so large that its CTAs begin when the kernel before
-// is done; nor where kernels do not begin before that (before Hopper). One token's integers, whose weights are soon there,
-// ask for a stage or two: what was fastest.
-inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_bytes, int stages, int bytes) {
+// is done; nor where kernels do not begin before that (before Hopper). Where o adds splits up, as much as all CTAs together take,
+// and less before that. One token's integers, whose weights are soon there, ask for a stage or two: what was fastest.
+inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_bytes, int stages, int sms, int bytes) {
   constexpr int kPaceBytes = 40 << 10, kManyStages = 16, kFewStages = 4;
   const auto stages_of = [&](int bytes) { return std::max(1, (bytes + stage_bytes / 2) / stage_bytes); };
   const bool late = problem.shared < kSharedOfCta || (problem.normed && stages > kManyStages), few = stages < kFewStages;
-  plan.pace = stages_of(kPaceBytes);
-  int ahead = stages_of((problem.normed ? 1 : problem.tokens == 1 ? 3 : 2) * kPaceBytes);
-  if (problem.tokens == 1 && problem.format.bits == 4) ahead = few ? 2 : 1;
-  if (problem.tokens == 1 && problem.format.bits == 8) ahead = few ? 0 : problem.normed ? 1 : 2;
+  const bool one = problem.tokens == 1, makes = problem.normed || problem.merged;
+  const bool late_splits = problem.late_splits && !problem.format.scaled;
+  plan.pace = stages_of(late_splits ? kPaceBytes * sms / std::min(sms, plan.ctas) : kPaceBytes);
+  int ahead = stages_of((makes ? 1 : one && !late_splits ? 3 : 2) * kPaceBytes);
+  if (one && problem.format.bits == 4) ahead = few ? 2 : 1;
+  if (one && problem.format.bits == 8) ahead = few ? 0 : problem.normed ? 1 : 2;
   if (bytes >= 0) ahead = bytes == 0 ? 0 : stages_of(bytes);
   plan.ahead = late && bytes < 0 ? 0 : std::min(plan.depth, ahead);
 }
@@ -200,7 +208,7 @@ inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
 }
 
 inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& tuning, int sms) {
-  const auto& [format, panels, segments, cols, all_tokens, sets, normed, shared] = problem;
+  const auto& [format, panels, segments, cols, all_tokens, sets, normed, shared, merged, late_splits] = problem;
   const int tokens = kernel_tokens(all_tokens);
   if (cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
   if (!linear_exists(tokens, tuning.warps)) throw std::invalid_argument("no such kernel");
@@ -217,7 +225,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   }
   plan.set_bytes = aligned_shared(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
   const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4,
-            row = normed ? (cols + kMaxNormRuns) * 4 : 0;
+            row = normed ? (cols + kMaxNormRuns) * 4 : merged ? cols * 4 : 0;
   const int block_bytes = kPanelTiles * format.tile_bytes;
   const auto stage = [&] { return kLinearWarps * (plan.stage_blocks * block_bytes + 8); };  // one of each warp, with its barrier
   const int room = (shared + 1024) / tuning.share - 1024 - sets * plan.set_bytes - partials - row - 512;
@@ -227,7 +235,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   const int stages = plan.rounds * ((slice + plan.stage_blocks - 1) / plan.stage_blocks);
   plan.depth = std::min({ring / stage(), stages, 32});
   if (plan.depth < 1) throw std::invalid_argument("the activations of a linear leave no room for its ring");
-  ask_ahead(plan, problem, stage(), stages, tuning.ahead_bytes);
+  ask_ahead(plan, problem, stage(), stages, sms, tuning.ahead_bytes);
 
   plan.barriers = kLinearWarps * plan.depth * plan.stage_blocks * block_bytes;
   plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + 1) * 8);

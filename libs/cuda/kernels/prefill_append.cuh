@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kAppendThreads) append(const __grid_constant__
     const bool is_query = head < args.heads, is_value = head >= args.heads + args.kv_heads;
     const HeadPart other =
         turned<kDims>(x, is_query ? args.head.query_norm : args.head.key_norm, args.head.epsilon, dim,
-                      args.rotary + static_cast<std::size_t>(position) * (kDims / 2) + dim);
+                      turn_of<kDims>(args.rotary, position, dim));
     if (!is_value) x = other;
     std::uint16_t* to = from;
     if (!is_query) {

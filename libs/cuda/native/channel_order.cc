@@ -14,7 +14,10 @@ std::vector<std::uint16_t> order_of(int inputs, const std::int32_t* permutation)
 }
 
 std::vector<std::uint16_t> fragment_sources(int inputs, const std::int32_t* permutation) {
-  const std::vector<std::uint16_t> order = order_of(inputs, permutation);
+  return in_fragments(order_of(inputs, permutation));
+}
+
+std::vector<std::uint16_t> in_fragments(const std::vector<std::uint16_t>& order) {
   std::vector<std::uint16_t> out(order.size());
   for (std::size_t i = 0; i < out.size(); i++) {
     const int element = static_cast<int>(i);

@@ -162,6 +162,7 @@ struct Layer {
   DeviceArray<std::uint16_t> sources[5];     // of q, k, v, gate, up; none where dense
   DeviceArray<std::uint16_t> orders[kRoles];  // for prefill: the channel at each place; none where dense
   DeviceArray<std::uint16_t> inverse_o;      // place of each channel of heads, filled up, in o's order
+  DeviceArray<std::uint16_t> sources_o;      // the channel of each element of o's activations
   DeviceArray<std::int32_t> down_order;      // 2:4: down's permutation
 };
 
@@ -216,6 +217,7 @@ class DecoderLoader {
   void attention_of(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]);
   void mlp_of(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]);
   std::vector<std::uint16_t> places_of_heads(const HostLinear& o) const;
+  std::vector<std::uint16_t> order_of_heads(const HostLinear& o) const;
 
   const Device& device_;
   CuStream stream_;

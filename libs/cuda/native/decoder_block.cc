@@ -42,6 +42,20 @@ std::vector<std::uint16_t> DecoderLoader::places_of_heads(const HostLinear& o) c
   return out;
 }
 
+// The channel of heads, filled up, at each place of o's inputs.
+std::vector<std::uint16_t> DecoderLoader::order_of_heads(const HostLinear& o) const {
+  const DecoderShape& shape = decoder_->shape;
+  std::vector<std::uint16_t> order = order_of(o.cols, o.permutation);
+  if (shape.head_dims == shape.dims) return order;
+  // What fills up is zeros, as what fills up the first head is.
+  order.resize(shape.attended());
+  for (int i = 0; i < shape.attended(); i++) {
+    const int head = order[i] / shape.head_dims, dim = order[i] % shape.head_dims;
+    order[i] = static_cast<std::uint16_t>(i < o.cols ? head * shape.dims + dim : shape.head_dims);
+  }
+  return order;
+}
+
 void DecoderLoader::attention_of(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]) {
   Layer& layer = decoder_->layers.at(index);
   const DecoderShape& shape = decoder_->shape;
@@ -73,6 +87,8 @@ void DecoderLoader::attention_of(int index, const HostBlock& block, const HostLi
   pack_whole(linears[kO], layer.o, {nullptr, linears[kO].rows}, checked + kO);
   const std::vector<std::uint16_t> places = places_of_heads(linears[kO]);
   layer.inverse_o = uploader_.array(places.data(), places.size());
+  const std::vector<std::uint16_t> sources = in_fragments(order_of_heads(linears[kO]));
+  layer.sources_o = uploader_.array(sources.data(), sources.size());
 }
 
 void DecoderLoader::mlp_of(int index, const HostBlock& block, const HostLinear (&linears)[kRoles]) {
@@ -127,15 +143,8 @@ void DecoderLoader::block(int index, const HostBlock& block, const HostLinear (&
     // where it is put into an order.
     const bool filled = role == kO && shape.attended() != linear.cols;
     if (role == kDown || (linear.permutation == nullptr && !filled)) continue;
-    std::vector<std::uint16_t> order = order_of(linear.cols, linear.permutation);
-    if (role == kO && shape.head_dims < shape.dims) {
-      // What fills up is zeros, as what fills up the first head is.
-      order.resize(shape.attended());
-      for (int i = 0; i < shape.attended(); i++) {
-        const int head = order[i] / shape.head_dims, dim = order[i] % shape.head_dims;
-        order[i] = static_cast<std::uint16_t>(i < linear.cols ? head * shape.dims + dim : shape.head_dims);
-      }
-    }
+    const std::vector<std::uint16_t> order =
+        role == kO ? order_of_heads(linear) : order_of(linear.cols, linear.permutation);
     layer.orders[role] = uploader_.array(order.data(), order.size());
   }
 }

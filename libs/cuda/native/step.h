@@ -109,6 +109,7 @@ class Step {
   Planes norm_heads(const Variant& variant, const Layer& layer, const Planes& qkv);
   Planes launch(LinearLaunch& linear);
   void digitise(LinearLaunch& linear);
+  MergeInput merge_of(const Layer& layer) const;
   void attend(const Variant& variant, const Layer& layer, int index, const Planes& qkv);
   int logit_rows() const { return (decoder_.shape.vocabulary + 3) / 4 * 4; }
   int logit_parts() const { return (decoder_.shape.vocabulary + kPartLogits - 1) / kPartLogits; }
@@ -136,7 +137,8 @@ class Step {
   bool begun_reports_ = false;          // and told
   const Flight* last_ = nullptr;  // what `likeliest` and `logits` are of, and
   std::vector<int> places_;       // where its rows stand
-  int current_ = 0;  // which residual is the stream's, while kernels are enqueued
+  int current_ = 0;  // which residual is the stream's, while kernels are enqueued,
+  bool late_splits_ = false;  // and whether o adds splits up
   std::map<Variant, GraphExec> graphs_;
   std::map<int, std::uint64_t> launches_;
 };

@@ -4,6 +4,14 @@
 
 namespace esparse {
 
+MergeInput Step::merge_of(const Layer& layer) const {
+  const DecoderShape& s = decoder_.shape;
+  int shift = 0;
+  while (1 << shift < s.dims) shift++;
+  return {split_outputs_.data(), reinterpret_cast<const float2*>(split_weights_.data()), data_of(layer.sinks),
+          inputs_.data() + kMaxRows, s.heads, shift, attention_splits(max_pages_), layer.window};
+}
+
 void Step::attend(const Variant& variant, const Layer& layer, int index, const Planes& qkv) {
   const DecoderShape& s = decoder_.shape;
   const unsigned tokens = variant.tokens, kv_heads = s.kv_heads;
@@ -27,7 +35,7 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.sinks = data_of(layer.sinks);
   args.inverse = layer.inverse_o.data();
   args.inputs = layer.o.cols;
-  args.fragments = attended_.data();
+  args.fragments = late_splits_ ? nullptr : attended_.data();
   args.outputs = split_outputs_.data();
   args.weights = reinterpret_cast<float2*>(split_weights_.data());
   args.arrived = arrived_.data();

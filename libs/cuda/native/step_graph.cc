@@ -39,7 +39,11 @@ Step::Given Step::enqueue_blocks(const Variant& variant) {
     const Planes heads = launch(qkv);
     attend(variant, layer, index, s.norms_heads_apart() ? norm_heads(variant, layer, heads) : heads);
     LinearLaunch o(variant.tokens, layer.o, o_.data());
-    o.add(layer.o, {attended_.data(), nullptr});
+    if (late_splits_) {
+      o.input = Input::kMerged;
+      o.args.merge = merge_of(layer);
+    }
+    o.add(layer.o, {attended_.data(), layer.sources_o.data()});
     const Given attended{launch(o), &layer.attention};
     if (s.experts > 0) {
       given = {enqueue_experts(variant, layer, attended), &layer.mlp};
@@ -57,6 +61,7 @@ void Step::enqueue(const Variant& variant) {
   const DecoderShape& s = decoder_.shape;
   const unsigned tokens = variant.tokens;
   current_ = 0;
+  late_splits_ = adds_splits_late(s.heads * s.dims, variant.pages, variant.tokens);
   const Given given = variant.blocks ? enqueue_blocks(variant) : Given{};
   if (!variant.head) return;
   LinearLaunch head(variant.tokens, decoder_.head, logit_planes_.data());
