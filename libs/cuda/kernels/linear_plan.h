@@ -96,12 +96,24 @@ inline bool linear_is_wide(const LinearProblem& problem) {
   return problem.tokens > kGroupTokens && panels <= kMostPanels;
 }
 
+// Gate and up in orders of their own, in bf16, since Hopper: as one linear, or, where a CTA does not sum whole rows, as two.
+inline bool is_pair(const LinearProblem& problem) {
+  return problem.shared >= kSharedOfCta && !problem.format.scaled && (problem.sets == 2 || problem.segments == 2);
+}
+// Whether the weights of a linear are so few that what stands beside its CTAs weighs more than how fast they are read.
+inline bool is_small(const LinearProblem& problem) {
+  constexpr int kFewKilobytes = 64 << 10;
+  int panels = 0;
+  for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
+  return panels * (problem.cols / problem.format.inputs * kPanelTiles * problem.format.tile_bytes / 1024) <= kFewKilobytes;
+}
+
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
 // room for the rings beside their activations, and fewer planes for the reader to add up.
 inline LinearTuning chosen_tuning(const LinearProblem& problem) {
   constexpr int kRingBytes = 192 << 10, kSmallRingBytes = 144 << 10, kManyPanels = 1000;  // of a head
-  // Of gate and up, where they are few and o has work of its own: beside that, an SM has room for o's CTA, which still runs.
-  constexpr int kRingBesideO = 112 << 10, kFewKilobytes = 64 << 10;
+  // Of gate and up: beside these an SM has room for a CTA of the kernel before, which still runs.
+  constexpr int kRingBesideO = 112 << 10, kRingOfPairs = 76 << 10;
   constexpr int kLeastRoom = 99 << 10;                                                    // for all but the activations
   constexpr int kManyOfIntegers = 256;  // of gate and up: a plane less is worth more than room for a ring of few bytes
   const bool scaled = problem.format.scaled;
@@ -119,9 +131,10 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
       warps /= 2;
     }
   }
-  const int panel = problem.cols / problem.format.inputs * kPanelTiles * problem.format.tile_bytes / 1024;
-  const bool beside = problem.late_splits && problem.normed && !scaled && problem.sets == 2 && panels * panel <= kFewKilobytes;
-  return {warps, 1, beside ? kRingBesideO : problem.format.bits == 4 ? kSmallRingBytes : kRingBytes};
+  LinearTuning tuning{warps, 1, problem.format.bits == 4 ? kSmallRingBytes : kRingBytes};
+  if (is_pair(problem) && problem.late_splits && problem.normed && is_small(problem)) tuning.ring_bytes = kRingBesideO;
+  if (is_pair(problem) && problem.tokens == kGroupTokens) tuning.ring_bytes = kRingOfPairs;
+  return tuning;
 }
 
 // Whether gate and up, which share their panels, are computed as two linears over the tiles where they lie: a CTA that computes
@@ -152,7 +165,7 @@ inline void share_panels(LinearPlan& plan, const LinearProblem& problem, int gro
 // is done; nor where kernels do not begin before that (before Hopper). Where o adds splits up, as much as all CTAs together take,
 // and less before that. One token's integers, whose weights are soon there, ask for a stage or two: what was fastest.
 inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_bytes, int stages, int sms, int bytes) {
-  constexpr int kPaceBytes = 40 << 10, kManyStages = 16, kFewStages = 4;
+  constexpr int kPaceBytes = 40 << 10, kManyStages = 16, kFewStages = 4, kEight = 8;
   const auto stages_of = [&](int bytes) { return std::max(1, (bytes + stage_bytes / 2) / stage_bytes); };
   const bool late = problem.shared < kSharedOfCta || (problem.normed && stages > kManyStages), few = stages < kFewStages;
   const bool one = problem.tokens == 1, makes = problem.normed || problem.merged;
@@ -161,6 +174,9 @@ inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_
   int ahead = stages_of((makes ? 1 : one && !late_splits ? 3 : 2) * kPaceBytes);
   if (one && problem.format.bits == 4) ahead = few ? 2 : 1;
   if (one && problem.format.bits == 8) ahead = few ? 0 : problem.normed ? 1 : 2;
+  // Gate and up of few sequences ask for all that there is room for, where that is little; of 16, for less.
+  if (is_pair(problem) && !problem.normed && problem.tokens < kEight && is_small(problem)) ahead = plan.depth;
+  if (is_pair(problem) && problem.tokens == kGroupTokens) ahead = 1;
   if (bytes >= 0) ahead = bytes == 0 ? 0 : stages_of(bytes);
   plan.ahead = late && bytes < 0 ? 0 : std::min(plan.depth, ahead);
 }
