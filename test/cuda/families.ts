@@ -120,6 +120,9 @@ export const FAMILIES: Readonly<Record<string, FamilyCase>> = {
   }),
   'int8 survivors, head and embedding int8, too': integersOf(() => 8),
   'int4 survivors, head and embedding int4, too': integersOf(() => 4),
+  'int8 survivors, attention that fills no block': integersOf(() => 8, false, {
+    ...{ hidden_size: 576, num_attention_heads: 9, num_key_value_heads: 3 },
+  }),
   'int4, nothing pruned, a tied head': integersOf(() => 4, true, { tie_word_embeddings: true }),
   'int8, nothing pruned': integersOf(() => 8, true),
   'integers of several kinds, and bf16': integersOf((name) =>

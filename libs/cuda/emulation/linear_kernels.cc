@@ -110,7 +110,7 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
     const int pieces = shape.cols / kDigitInputs * shape.tokens;
     std::uint8_t* const made = fragments_of(x, shape.cols, shape.tokens);
     run_grid({static_cast<unsigned>((pieces * kDigitLanes + kDigitiseThreads - 1) / kDigitiseThreads), 1, 1}, {kDigitiseThreads, 1, 1},
-             [&] { digitise(made, pieces, kernel_tokens(shape.tokens), order); });
+             [&] { digitise(made, made, pieces, kernel_tokens(shape.tokens), order); });
     args.activations[0].fragments = made;
     put_wide();
   }

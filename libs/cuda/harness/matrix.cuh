@@ -312,7 +312,7 @@ struct LinearLaunch {
     return {args.out, args.plan.planes, tokens, args.out_rows};
   }
 
-  // Makes digits of activations that are none yet.
+  // Makes digits of activations that are none yet, in their place: nothing here is filled up.
   void digitise(const Launcher& launch) {
     const DigitOrder order = digits_of(encoding);
     const std::uint8_t* last = nullptr;
@@ -320,7 +320,7 @@ struct LinearLaunch {
       LinearActivations& x = args.activations[i];
       if (!x.digits && x.fragments != last) {
         const int pieces = cols / kDigitInputs * tokens;
-        launch(esparse::digitise, (pieces * kDigitLanes + kDigitiseThreads - 1) / kDigitiseThreads, kDigitiseThreads, 0,
+        launch(esparse::digitise, (pieces * kDigitLanes + kDigitiseThreads - 1) / kDigitiseThreads, kDigitiseThreads, 0, x.fragments,
                const_cast<std::uint8_t*>(x.fragments), pieces, kernel_tokens(tokens), order);
       }
       last = x.fragments;

@@ -137,22 +137,22 @@ struct DigitPiece {
   }
 };
 
-// Digits of activations where they stand: 64 inputs of a token are one piece of work, and the tokens of these inputs stand beside
-// each other. Pieces from `first` to `end`, by a warp.
-__device__ __forceinline__ void make_digits(std::uint8_t* activations, int first, int end, int tokens, DigitOrder order) {
+// Digits of activations, to where these stand or to another place: 64 inputs of a token are one piece of work, and the tokens of these
+// inputs stand beside each other. Pieces from `first` to `end`, by a warp.
+__device__ __forceinline__ void make_digits(const std::uint8_t* from, std::uint8_t* to, int first, int end, int tokens, DigitOrder order) {
   constexpr int kAtOnce = kLanes / kDigitLanes;
   const int lane = threadIdx.x % kLanes;
 #pragma unroll 1
   for (; first < end; first += kAtOnce) {
     const int at = min(first + lane / kDigitLanes, end - 1);
-    std::uint8_t* const inputs = activations + at / tokens * (2 * tokens * kTokenStepBytes);
+    const int inputs = at / tokens * (2 * tokens * kTokenStepBytes);
     DigitPiece piece;
 #pragma unroll
     for (int step = 0; step < 2; step++) {
-      const auto* const chunk = inputs + (step * tokens + at % tokens) * kTokenStepBytes + lane % 4 * kChunkBytes;
+      const auto* const chunk = from + inputs + (step * tokens + at % tokens) * kTokenStepBytes + lane % 4 * kChunkBytes;
       piece.take(step, *reinterpret_cast<const Words4*>(chunk), *reinterpret_cast<const Words4*>(chunk + kLoOffset));
     }
-    piece.write(inputs, at % tokens, tokens, order, [] { __syncwarp(); });
+    piece.write(to + inputs, at % tokens, tokens, order, [] { __syncwarp(); });
   }
 }
 

@@ -50,7 +50,7 @@ template <class Weights, int kTokens, int kWarps, Input kInput, Output kOutput>
 __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, kWarps))
     linear(const __grid_constant__ LinearArguments args) {
   constexpr bool kPaired = kOutput != Output::kPlanes;
-  using Stream = WeightStream<Weights, (kTokens < kGroupTokens), !kPaired && (kTokens > 2)>;
+  using Stream = WeightStream<Weights, (kTokens < kGroupTokens), !kPaired && kInput == Input::kFragments>;
   const int at_once = Stream::kMostAtOnce == 1 ? 1 : args.plan.stage_blocks;
   constexpr int kSets = kPaired && Weights::kShuffled ? 2 : 1;
   constexpr int kGroups = kLinearWarps / kWarps, kEights = (kTokens + 3) / 4;
@@ -125,8 +125,8 @@ __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, 
 #pragma unroll 1
       for (int set = 0; set < kSets; set++) {
         constexpr DigitOrder kOrder = Weights::kDigits;
-        make_digits(own + set * plan.set_bytes, pieces * group / kGroups, pieces * (group + 1) / kGroups, kTokens,
-                    kOrder);
+        std::uint8_t* const at = own + set * plan.set_bytes;
+        make_digits(at, at, pieces * group / kGroups, pieces * (group + 1) / kGroups, kTokens, kOrder);
       }
       if constexpr (kGroups == 1) __syncwarp();
       else __syncthreads();

@@ -49,6 +49,7 @@
 #define LINEARS_OF_INTEGERS(weights, parts) \
   LINEARS_OF_ONE(weights) \
   LINEARS_OF_TWO(weights) \
+  LINEARS_OF_WHOLE_ROWS(weights, 4) \
   parts(weights, 4, 4) \
   PARTS_OF_EIGHT(weights, parts) \
   LINEARS_OF_MORE(weights, parts)

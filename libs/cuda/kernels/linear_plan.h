@@ -111,7 +111,7 @@ inline bool is_small(const LinearProblem& problem) {
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
 // room for the rings beside their activations, and fewer planes for the reader to add up.
 inline LinearTuning chosen_tuning(const LinearProblem& problem) {
-  constexpr int kRingBytes = 192 << 10, kSmallRingBytes = 144 << 10, kManyPanels = 1000;  // of a head
+  constexpr int kRingBytes = 192 << 10, kSmallRingBytes = 96 << 10, kManyPanels = 1000;  // of a head
   // Of gate and up: beside these an SM has room for a CTA of the kernel before, which still runs.
   constexpr int kRingBesideO = 112 << 10, kRingOfPairs = 76 << 10;
   constexpr int kLeastRoom = 99 << 10;                                                    // for all but the activations
@@ -122,8 +122,11 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
   for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
   const bool much = tokens <= 8 || panels >= (scaled ? kManyOfIntegers : kManyPanels);
   const int most = std::min(much ? 128 << 10 : 64 << 10, problem.shared - kLeastRoom);
-  // Of integers half of the activations are worth more than planes that are whole, from four tokens on.
-  int warps = scaled && tokens >= 4 ? kSlices / 2 : kSlices;
+  // Of integers half of the activations are worth more than planes that are whole, from four tokens on; not where four tokens have
+  // panels for each SM, but not for several of them.
+  constexpr int kFewPanels = 128;
+  const bool whole = tokens == 4 && panels >= kFewPanels && panels < kManyOfIntegers && problem.sets == 1;
+  int warps = scaled && tokens >= 4 && !whole ? kSlices / 2 : kSlices;
   const auto activations = [&] { return activation_bytes(problem.cols / kSlices * warps, tokens) * problem.sets; };
   if (tokens > kNormedTokens) {
     while (warps > plain_warps(tokens) &&
@@ -131,7 +134,7 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
       warps /= 2;
     }
   }
-  LinearTuning tuning{warps, 1, problem.format.bits == 4 ? kSmallRingBytes : kRingBytes};
+  LinearTuning tuning{warps, 1, problem.format.bits == 4 && tokens == 1 ? kSmallRingBytes : kRingBytes};
   if (is_pair(problem) && problem.late_splits && problem.normed && is_small(problem)) tuning.ring_bytes = kRingBesideO;
   if (is_pair(problem) && problem.tokens == kGroupTokens) tuning.ring_bytes = kRingOfPairs;
   return tuning;
@@ -163,7 +166,8 @@ inline void share_panels(LinearPlan& plan, const LinearProblem& problem, int gro
 // these, and before what kernels that are not done yet read: 184 KB of each SM delayed them by up to 6 us. So it is as little at
 // once as keeps the memory busy; and nothing where a linear norms and is so large that its CTAs begin when the kernel before
 // is done; nor where kernels do not begin before that (before Hopper). Where o adds splits up, as much as all CTAs together take,
-// and less before that. One token's integers, whose weights are soon there, ask for a stage or two: what was fastest.
+// and less before that. Integers, whose weights are soon there, ask for nothing where they are of 4 bits or few, else for a
+// stage or two: what was fastest.
 inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_bytes, int stages, int sms, int bytes) {
   constexpr int kPaceBytes = 40 << 10, kManyStages = 16, kFewStages = 4, kEight = 8;
   const auto stages_of = [&](int bytes) { return std::max(1, (bytes + stage_bytes / 2) / stage_bytes); };
@@ -172,11 +176,11 @@ inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_
   const bool late_splits = problem.late_splits && !problem.format.scaled;
   plan.pace = stages_of(late_splits ? kPaceBytes * sms / std::min(sms, plan.ctas) : kPaceBytes);
   int ahead = stages_of((makes ? 1 : one && !late_splits ? 3 : 2) * kPaceBytes);
-  if (one && problem.format.bits == 4) ahead = few ? 2 : 1;
-  if (one && problem.format.bits == 8) ahead = few ? 0 : problem.normed ? 1 : 2;
+  if (one && problem.format.bits == 8) ahead = few ? 0 : problem.normed && stages == kFewStages ? 1 : 2;
   // Gate and up of few sequences ask for all that there is room for, where that is little; of 16, for less.
   if (is_pair(problem) && !problem.normed && problem.tokens < kEight && is_small(problem)) ahead = plan.depth;
   if (is_pair(problem) && problem.tokens == kGroupTokens) ahead = 1;
+  if (problem.format.scaled && (problem.tokens == kGroupTokens || (one && problem.format.bits == 4))) ahead = 0;
   if (bytes >= 0) ahead = bytes == 0 ? 0 : stages_of(bytes);
   plan.ahead = late && bytes < 0 ? 0 : std::min(plan.depth, ahead);
 }

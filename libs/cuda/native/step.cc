@@ -29,6 +29,7 @@ std::size_t plane_floats(int shared, int rows, int cols, int sets = 1) {
   return most;
 }
 
+int most_inputs(const DecoderShape& s) { return std::max({s.hidden, s.attended(), s.inner}); }
 
 }  // namespace
 
@@ -63,6 +64,9 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
   // What fills up is written by nobody; its weights are zeros, so any number will do.
   check(driver().fill(attended_.address(), 0, attended_.bytes(), stream_), "clear memory");
   activated_ = DeviceArray<std::uint8_t>(activation_bytes(s.inner, kMaxRows));
+  for (auto& digits : digits_) {
+    digits = DeviceArray<std::uint8_t>(activation_bytes(&digits == &digits_[0] ? most_inputs(s) : s.hidden, kMaxRows));
+  }
   const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages);
   split_outputs_ = DeviceArray<float>(splits * s.dims);
   split_weights_ = DeviceArray<float>(splits * 2);
@@ -78,7 +82,7 @@ std::size_t Step::bytes(const DecoderShape& s, int max_pages, int shared) {
   const std::size_t planes = plane_floats(shared, s.qkv_rows(), s.hidden) + plane_floats(shared, s.hidden, s.attended()) +
                              plane_floats(shared, 2 * s.inner, s.hidden, 2) + plane_floats(shared, s.hidden, s.inner) +
                              plane_floats(shared, s.vocabulary, s.hidden);
-  const std::size_t activations = activation_bytes(3 * s.hidden + s.attended() + s.inner, kMaxRows);
+  const std::size_t activations = activation_bytes(5 * s.hidden + s.attended() + s.inner + most_inputs(s), kMaxRows);
   const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages) * (s.dims + 2);
   const std::size_t heads = s.norms_heads_apart() ? s.qkv_rows() : 0;
   return 4 * (planes + kMaxRows * (static_cast<std::size_t>(s.vocabulary) + 2 * s.hidden + heads) + splits) +

@@ -1,6 +1,7 @@
 // Runs a decoder over up to 64 tokens at once, on the key-value cache: one CUDA graph for each number of tokens and of
 // pages that there may be.
 #pragma once
+#include <array>
 #include <map>
 #include <tuple>
 #include <vector>
@@ -124,6 +125,7 @@ class Step {
   DeviceArray<std::int32_t> inputs_;
   DeviceArray<float> residual_[2], qkv_, normed_heads_, o_, gate_up_, down_, logit_planes_, logits_, split_outputs_, split_weights_;
   DeviceArray<std::uint8_t> normed_[3], attended_, activated_;
+  std::array<DeviceArray<std::uint8_t>, 3> digits_;  // of any of these, where a kernel makes them
   DeviceArray<std::uint32_t> arrived_;
   DeviceArray<std::uint64_t> keys_;
   DeviceArray<std::int32_t> chosen_;

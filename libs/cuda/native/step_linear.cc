@@ -64,16 +64,18 @@ void Step::digitise(LinearLaunch& linear) {
   const DigitOrder order = digits_of(linear.encoding);
   if (order.bits == 0) return;
   const std::uint8_t* last = nullptr;
+  int made = -1;
   for (int i = 0; i < linear.args.segment_count; i++) {
     LinearActivations& x = linear.args.activations[i];
-    if (!x.digits && x.fragments != last) {
+    if (x.digits) continue;
+    if (x.fragments != last) {
+      last = x.fragments;
       const int pieces = linear.cols / kDigitInputs * linear.tokens;
       const unsigned threads = pieces * kDigitLanes;
-      device_.launch(stream_, kDigitise, {{ceil_div(threads, kDigitiseThreads), 1, 1}, kDigitiseThreads, 0, true},
-                     const_cast<std::uint8_t*>(x.fragments), pieces, kernel_tokens(linear.tokens), order);
+      device_.launch(stream_, kDigitise, {{ceil_div(threads, kDigitiseThreads), 1, 1}, kDigitiseThreads, 0, true}, x.fragments,
+                     digits_.at(++made).data(), pieces, kernel_tokens(linear.tokens), order);
     }
-    last = x.fragments;
-    x.digits = true;
+    x = {digits_[made].data(), nullptr, true};
   }
 }
 
