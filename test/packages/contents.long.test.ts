@@ -36,11 +36,12 @@ test('people install five packages', () => {
 });
 
 describe.each([
-  ['@esparse/api', 450],
+  ['@esparse/api', 470],
   // Its example model alone takes 3 MiB; libraries are there as modules and in the bundle, what solves on GPUs with them.
   ['@esparse/cli', 5.25 * KIB],
-  // PTX for Hopper, and what decodes, and takes prompts in, a second time for the A100.
-  ['@esparse/cuda', 3.25 * KIB],
+  // PTX for Hopper, and what decodes and takes prompts in a second time for the A100, integers too. Compiled for one GPU, all of it
+  // would be smaller, and wait for the next driver.
+  ['@esparse/cuda', 4 * KIB],
   ['@esparse/kernels', 2 * KIB],
   ['@esparse/testing', 600],
 ])('%s', (name, mostKib) => {
