@@ -3,7 +3,7 @@ export { cudaTuning, openCudaBlock, type CudaBlock } from './cuda/cuda-block.ts'
 export { onnxTuning } from './onnx-backend.ts';
 export { tune, tuneOptions } from './tune.ts';
 export type { IntegerRounding } from './round-through.ts';
-export { TUNING_MEMORY, tuningMemory } from './tuning-memory.ts';
+export { TUNING_MEMORY, TUNING_PIECE_BYTES, tuningMemory } from './tuning-memory.ts';
 export {
   tuneBlock,
   type TuneBlockOptions,

@@ -14,3 +14,9 @@ export function tuningMemory(): number {
   if (text.trim() !== '' && gibibytes >= 0 && gibibytes < Infinity) return gibibytes * 2 ** 30;
   throw new EsparseError('usage', `${TUNING_MEMORY} is "${text}": expected GiB, such as 2 or 0.5`);
 }
+
+/**
+ * Hidden states lie in pieces of so many bytes, or of one sequence where that is more: where each sequence has a piece of its own,
+ * V8 collects its heap for every few of them.
+ */
+export const TUNING_PIECE_BYTES = 64 << 20;

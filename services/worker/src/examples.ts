@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { createSpill, type Slab } from '@esparse/reconstruction';
 import type { LoadedBlock } from '@esparse/onnx';
 import type { Run } from '@esparse/store';
-import { TUNING_MEMORY, tuningMemory } from '@esparse/tuning';
+import { TUNING_MEMORY, TUNING_PIECE_BYTES, tuningMemory } from '@esparse/tuning';
 import { sequencesOf, type ShardStates } from './activations.ts';
 import { mapAhead } from './ahead.ts';
 import { denseStates } from './methods/dense-states.ts';
@@ -49,7 +49,8 @@ export async function openExamples(
     holds: 'the sequences of a block',
     variable: TUNING_MEMORY,
   });
-  const slabs: Slab[] = [];
+  const ofPiece = Math.max(1, Math.floor(TUNING_PIECE_BYTES / (2 * BYTES * size)));
+  const places: Place[] = [];
   // Before the first block both models have the same states.
   const both = dense > 0 && block > 0;
   const { value: denseBlock, release } = await open.blocks.hold(`dense:${block}`, () =>
@@ -63,19 +64,29 @@ export async function openExamples(
     for await (const { states, own } of mapAhead(shards, 1, read)) {
       const outputs = outputsOf(open, denseBlock, states);
       const others = own && outputsOf(open, denseBlock, own);
-      for (const input of viewsOf(states)) {
-        if (slabs.length === sequences) break;
-        signal.throwIfAborted();
-        requireSize(input, size);
-        const target = await valueOf(outputs);
-        const other = others && { values: await valueOf(others), share: dense };
-        slabs.push(await stored(spill, input, target, other));
-        onSequence(slabs.length);
+      const inputs = [...viewsOf(states)].slice(0, sequences - places.length);
+      for (let first = 0; first < inputs.length; first += ofPiece) {
+        const some = inputs.slice(first, first + ofPiece);
+        const slab = await spill.allocate(some.length * 2 * BYTES * size);
+        await slab.use('change', async (bytes) => {
+          for (const [i, input] of some.entries()) {
+            signal.throwIfAborted();
+            requireSize(input, size);
+            const offset = i * 2 * BYTES * size;
+            new Float32Array(bytes, offset, size).set(input);
+            const target = await valueOf(outputs);
+            const place = new Float32Array(bytes, offset + BYTES * size, size);
+            if (others === undefined) place.set(target);
+            else mix(place, target, await valueOf(others), dense);
+            places.push({ slab, offset });
+            onSequence(places.length);
+          }
+        });
       }
-      if (slabs.length === sequences) break;
+      if (places.length === sequences) break;
     }
-    if (slabs.length < sequences) {
-      throw new EsparseError('store', `the shards hold ${slabs.length} sequences, not ${sequences}`);
+    if (places.length < sequences) {
+      throw new EsparseError('store', `the shards hold ${places.length} sequences, not ${sequences}`);
     }
   } catch (error) {
     await spill.close();
@@ -83,19 +94,27 @@ export async function openExamples(
   } finally {
     release();
   }
-  const part = async (sequence: number, offset: number): Promise<Float32Array> => {
-    const slab = slabs[sequence]!;
+  const part = async (sequence: number, output: number): Promise<Float32Array> => {
+    const { slab, offset } = places[sequence]!;
+    const at = offset + output * BYTES * size;
     // Nothing changes it, and it stays until the end.
-    if (slab.inMemory) return slab.use('read', (bytes) => new Float32Array(bytes, offset, size));
+    if (slab.inMemory) return slab.use('read', (bytes) => new Float32Array(bytes, at, size));
     const values = new Float32Array(size);
-    await slab.read(offset, new Uint8Array(values.buffer));
+    await slab.read(at, new Uint8Array(values.buffer));
     return values;
   };
   return {
     input: (sequence) => part(sequence, 0),
-    target: (sequence) => part(sequence, BYTES * size),
+    target: (sequence) => part(sequence, 1),
     close: () => spill.close(),
   };
+}
+
+/** Where a sequence's input is, and its target behind it. */
+interface Place {
+  readonly slab: Slab;
+  /** In bytes. */
+  readonly offset: number;
 }
 
 /** Of an f32. */
@@ -133,23 +152,7 @@ function requireSize({ length }: Float32Array, size: number): void {
   throw new EsparseError('store', `hidden states of ${length} values a sequence, not ${size}`);
 }
 
-/** One behind the other: the input, and the target, of which a share is another's. */
-async function stored(
-  spill: ReturnType<typeof createSpill>,
-  input: Float32Array,
-  target: Float32Array,
-  other?: { readonly values: Float32Array; readonly share: number },
-): Promise<Slab> {
-  const slab = await spill.allocate(BYTES * (input.length + target.length));
-  await slab.use('change', (bytes) => {
-    new Float32Array(bytes).set(input);
-    const place = new Float32Array(bytes, BYTES * input.length, target.length);
-    if (other === undefined) place.set(target);
-    else mix(place, target, other.values, other.share);
-  });
-  return slab;
-}
-
+/** A target of which a share is another's. */
 function mix(into: Float32Array, target: Float32Array, other: Float32Array, share: number): void {
   const rest = 1 - share;
   for (let i = 0; i < into.length; i++) into[i] = rest * target[i]! + share * other[i]!;
