@@ -5,8 +5,6 @@
 #include <cstring>
 #include <ctime>
 
-#include <memory>
-
 #include "prefill_mma.cuh"
 
 namespace harness {

@@ -1,5 +1,7 @@
 // The kernels of prefill by products of a warp: launched and timed.
 #pragma once
+#include <memory>
+
 #include "../kernels/attention_prefill_mma.cuh"
 #include "../kernels/prefill_linear_mma.cuh"
 #include "../kernels/prefill_norm.cuh"
