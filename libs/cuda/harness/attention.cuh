@@ -77,10 +77,11 @@ inline void check_attention(Report& report, const AttentionCase& of, std::uint64
   args.weights = weights;
   const Device<std::uint32_t> arrived(std::vector<std::uint32_t>(static_cast<std::size_t>(tokens) * of.heads));
   args.arrived = arrived;
-  const int queries = of.heads / of.kv_heads, shared = attention_shared(of.dims, queries);
+  const int queries = of.heads / of.kv_heads;
   const auto attend = [&](int tokens, int ctas) {
-    Launcher{}(attention_kernel(of.dims), dim3(ctas, of.kv_heads * query_groups(queries), tokens), kAttentionThreads, shared,
-               args);
+    const AttentionPlan plan = plan_attention(of.dims, queries, kMaxPages, of.kv_heads * query_groups(queries) * tokens, sm_count());
+    Launcher{}(attention_kernel(of.dims, plan.variant), dim3(ctas, of.kv_heads * query_groups(queries), tokens), plan.threads,
+               plan.shared, args);
     CHECK(cudaGetLastError());
     CHECK(cudaDeviceSynchronize());
   };

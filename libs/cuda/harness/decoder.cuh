@@ -134,8 +134,8 @@ class Step {
  public:
   Step(const Decoder& decoder, const Batch& batch) : decoder_(decoder), batch_(batch) {
     const Shape& s = decoder.shape;
-    const int tokens = batch.tokens;
-    const auto outputs = [&](int rows) { return Device<float>(static_cast<std::size_t>(kSlices) * tokens * rows); };
+    const int tokens = batch.tokens, planes = tokens <= 2 ? 1 : kSlices;
+    const auto outputs = [&](int rows) { return Device<float>(static_cast<std::size_t>(planes) * tokens * rows); };
     const auto fragments = [&](int inputs) { return Device<std::uint8_t>(activation_bytes(inputs, tokens)); };
     for (auto& residual : residual_) residual = Device<float>(static_cast<std::size_t>(tokens) * s.hidden);
     qkv_ = outputs((s.heads + 2 * s.kv_heads) * s.dims);
@@ -162,12 +162,14 @@ class Step {
     Planes added{};
     for (const Layer& layer : decoder_.layers) {
       LinearLaunch qkv = linear(decoder_.encoding, s.hidden, qkv_);
+      qkv.role = "qkv";
       const auto x = norm(launch, qkv, added, layer.attention_norm, &layer.sources[0], 3);
       qkv.add(layer.q, layer.q.packed, x[0]);
       qkv.add(layer.k, layer.k.packed, x[1]);
       qkv.add(layer.v, layer.v.packed, x[2]);
       attend(launch, layer, qkv(launch, tuning.qkv), omitted);
       LinearLaunch o = linear(decoder_.encoding, s.heads * s.dims, o_);
+      o.role = "o";
       if (merges_late()) {
         o.input = Input::kMerged;
         o.args.merge = {split_outputs_, split_weights_, nullptr, batch_.positions, s.heads, s.dims == 64 ? 6 : 7,
@@ -176,14 +178,16 @@ class Step {
       o.add(layer.o, layer.o.packed, {attended_, layer.sources[5]});
       added = o(launch, tuning.o);
       LinearLaunch gate_up = linear(decoder_.encoding, s.hidden, gate_up_);
+      gate_up.role = "gu";
       const auto y = norm(launch, gate_up, added, layer.mlp_norm, &layer.sources[3], 2);
       const bool apart = tuning.gate_up.warps == 0
                              ? pair_is_apart(layer.gate.format(), layer.gate.tiles(), s.hidden, batch_.tokens)
-                             : batch_.tokens > kGroupTokens || (is_sparse(decoder_.encoding) && tuning.gate_up.warps < kSlices);
+                             : batch_.tokens > kGroupTokens;
       gate_up.pair(layer.gate, layer.gate_up, y[0], y[1], apart);
-      const bool digits = activate(launch, gate_up, tuning.gate_up);
+      activate(launch, gate_up, tuning.gate_up);
       LinearLaunch down = linear(decoder_.encoding, s.inner, down_);
-      down.add(layer.down, layer.down.packed, {activated_, nullptr, digits});
+      down.role = "down";
+      down.add(layer.down, layer.down.packed, {activated_});
       added = down(launch, tuning.down);
     }
     LinearLaunch head = linear(head_of(decoder_.encoding), s.hidden, logits_);
@@ -225,7 +229,6 @@ class Step {
   LinearLaunch linear(Encoding encoding, int cols, float* out) const {
     LinearLaunch launch{encoding, cols, batch_.tokens};
     launch.args.out = out;
-    launch.late_splits = merges_late();
     return launch;
   }
 
@@ -243,32 +246,31 @@ class Step {
       for (int i = 0; i < readers; i++) out.push_back({nullptr, sources[i]});
       return out;
     }
-    const DigitOrder digits = digits_of(linear.encoding);
-    NormArguments args{input, batch_.tokens, {}, 0, digits};
+    NormArguments args{input, batch_.tokens, {}, 0};
     for (int i = 0; i < readers; i++) {
       const int own = is_sparse(linear.encoding) ? i : 0;
       args.readers[own] = {sources[i], normed_[own]};
       args.reader_count = own + 1;
-      out.push_back({normed_[own], nullptr, digits.bits != 0});
+      out.push_back({normed_[own], nullptr});
     }
-    launch(esparse::norm, batch_.tokens, kNormThreads, decoder_.shape.hidden * 4, args);
+    const bool each = std::getenv("EB_READERS") && batch_.tokens * args.reader_count <= sm_count();
+    launch(esparse::norm, dim3(batch_.tokens, each ? args.reader_count : 1), kNormThreads, decoder_.shape.hidden * 4, args);
     return out;
   }
 
-  // silu(gate) * up, by the linear where it sums whole rows. Returns whether they are digits.
-  bool activate(const Launcher& launch, LinearLaunch& gate_up, LinearTuning tuning) {
+  // silu(gate) * up, by the linear where it sums whole rows.
+  void activate(const Launcher& launch, LinearLaunch& gate_up, LinearTuning tuning) {
     const int inner = decoder_.shape.inner;
     if (tuning.warps == 0 && gate_up.output == Output::kPairedPlanes) tuning = chosen_tuning(gate_up.problem());
     if (tuning.warps == kSlices && gate_up.output == Output::kPairedPlanes) {
       gate_up.output = Output::kSwiglu;
       gate_up.args.fragments = activated_;
       gate_up(launch, tuning);
-      return false;
+      return;
     }
     const Planes planes = gate_up(launch, tuning);
     launch(swiglu, dim3((inner / 2 + kSwigluThreads - 1) / kSwigluThreads, batch_.tokens), kSwigluThreads, 0, planes,
-           activated_, inner, digits_of(decoder_.encoding));
-    return bits_of(decoder_.encoding) != 0;
+           activated_, inner);
   }
 
   void attend(const Launcher& launch, const Layer& layer, const Planes& qkv, const Omitted& omitted) {
@@ -294,9 +296,8 @@ class Step {
     args.arrived = arrived_;
     const int queries = s.heads / s.kv_heads, heads = s.kv_heads * query_groups(queries);
     if (omitted.attention) return;
-    launch(attention_kernel(s.dims),
-           dim3(attention_ctas(s.dims, batch_.max_pages, heads * batch_.tokens, sm_count()), heads, batch_.tokens), kAttentionThreads,
-           attention_shared(s.dims, queries), args);
+    const AttentionPlan plan = plan_attention(s.dims, queries, batch_.max_pages, heads * batch_.tokens, sm_count());
+    launch(attention_kernel(s.dims, plan.variant), dim3(plan.ctas, heads, batch_.tokens), plan.threads, plan.shared, args);
   }
 
   const Decoder& decoder_;

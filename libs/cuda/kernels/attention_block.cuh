@@ -9,6 +9,9 @@
 
 namespace esparse {
 
+// Words of all lanes that stand beside each other where keys and values are in shared memory.
+constexpr int kStagedWords = kLanes * 16;
+
 // Lane (row, quad): of keys row and row + 8, dims 32 chunk + 8 quad to the seventh after.
 template <int kDims>
 struct KeyBlock {
@@ -23,6 +26,17 @@ struct KeyBlock {
 #pragma unroll
       for (int chunk = 0; chunk < kChunks; chunk++) {
         words[half][chunk] = __ldcg(reinterpret_cast<const uint4*>(from + 8 * half * kDims + 32 * chunk));
+      }
+    }
+  }
+  // From shared memory, rows beside each other.
+  __device__ __forceinline__ void take(const std::uint8_t* from, int lane) {
+    from += (lane / 4 * kDims + 8 * (lane % 4)) * 2;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+#pragma unroll
+      for (int chunk = 0; chunk < kChunks; chunk++) {
+        words[half][chunk] = *reinterpret_cast<const uint4*>(from + (8 * half * kDims + 32 * chunk) * 2);
       }
     }
   }
@@ -54,6 +68,16 @@ struct ValueBlock {
 #pragma unroll
       for (int half = 0; half < kHalves; half++) {
         words[i][half] = __ldcg(reinterpret_cast<const uint4*>(from + (i % 2 + i / 2 * 8) * kDims + 64 * half));
+      }
+    }
+  }
+  __device__ __forceinline__ void take(const std::uint8_t* from, int lane) {
+    from += (2 * (lane % 4) * kDims + 8 * (lane / 4)) * 2;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+#pragma unroll
+      for (int half = 0; half < kHalves; half++) {
+        words[i][half] = *reinterpret_cast<const uint4*>(from + ((i % 2 + i / 2 * 8) * kDims + 64 * half) * 2);
       }
     }
   }
