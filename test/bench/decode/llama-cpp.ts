@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 
+/** Characters of what llama.cpp logged that an error tells. */
+const LAST_WORDS = 2000;
+
 /** llama.cpp with a GGUF file, in a process of its own. */
 export interface LlamaCppDecoder {
   /** Which build it is. */
@@ -27,17 +30,20 @@ export async function openLlamaCpp(
     process.execPath,
     [script, file, ...[threads, folder, positions].filter((given) => given !== undefined).map(String)],
     {
-      stdio: ['pipe', 'pipe', 'ignore'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     },
   );
+  // It logs a lot; what it said last may be why it ended.
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-LAST_WORDS)));
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<unknown> => {
     for (;;) {
       const line = await answers.next();
-      if (line.done === true) throw new Error(`llama.cpp ended before it answered: ${file}`);
+      if (line.done === true) throw new Error(`llama.cpp ended before it answered: ${file}\n${said}`);
       // It logs between its answers.
-      const said: string = line.value;
-      if (said.startsWith('answer ')) return JSON.parse(said.slice('answer '.length));
+      const text: string = line.value;
+      if (text.startsWith('answer ')) return JSON.parse(text.slice('answer '.length));
     }
   };
   const system = String(await next());
