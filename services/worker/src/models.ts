@@ -16,7 +16,7 @@ import {
 } from '@esparse/model';
 import { createGraphRunner, type LoadedBlock } from '@esparse/onnx';
 import { openWorkerDevice, type OpenDevice, type WorkerDevice } from './device.ts';
-import type { ModelTarget } from './compute.ts';
+import type { ModelTarget } from './compute-inputs.ts';
 import { createSlot, type Held, type Slot } from './slot.ts';
 
 /** A model that is open: its checkpoint, its shape, the sessions that run its blocks, and the block in use. */

@@ -1,6 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { identityMetadata, requireIdentity, requireProtocol, type RunRef__Output } from '@esparse/protocol';
-import type { ModelTarget } from './compute.ts';
+import type { ModelTarget } from './compute-inputs.ts';
 import type { CallContext } from './handlers.ts';
 import type { PathGuard } from './roots.ts';
 import type { ComputeThread } from './start-compute.ts';

@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { EsparseError, isEsparseError } from '@esparse/errors';
 import { builtScript } from '@esparse/isolation';
 import { createCaller, type Methods } from './calls.ts';
-import type { Compute, ComputeOptions } from './compute.ts';
+import type { ComputeOptions } from './compute-inputs.ts';
+import type { Compute } from './compute.ts';
 
 /** `Compute` on a thread of its own. */
 export interface ComputeThread {

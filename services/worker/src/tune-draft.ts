@@ -6,10 +6,11 @@ import { runTensors, storeWeights, type ChannelOrder } from '@esparse/model-stor
 import { EVERYTHING, identityOrder } from '@esparse/sparsity';
 import { openStore, type Run } from '@esparse/store';
 import { tuneBlock, type IntegerRounding, type TunedParameter, type TuneReport } from '@esparse/tuning';
-import type { ModelTarget } from './compute.ts';
+import type { ModelTarget } from './compute-inputs.ts';
 import { openExamples, type ExampleRequest } from './examples.ts';
 import type { Caller } from './long-call.ts';
 import type { OpenLanguageModel } from './models.ts';
+import { requireBlock } from './require-inputs.ts';
 
 /** The draft of a block in a run, and how it is tuned. */
 export interface TuneInput {
@@ -105,11 +106,6 @@ export async function tuneDraft(
   } finally {
     await examples.close();
   }
-}
-
-function requireBlock({ blocks }: ModelDescription, block: number): void {
-  if (block < blocks) return;
-  throw new EsparseError('usage', `block ${block} of ${blocks} does not exist`);
 }
 
 /** The parameters of a draft, by slot. Linears that were left dense stay as they are, but for those that become integers. */

@@ -1,7 +1,7 @@
 import type { AdvanceShardRequest__Output } from '@esparse/protocol';
 import { openHidden, type HiddenStates } from '@esparse/store';
 import { advanceStates } from '../activations.ts';
-import type { BlockTarget } from '../compute.ts';
+import type { BlockTarget } from '../compute-inputs.ts';
 import type { CallContext } from '../handlers.ts';
 import type { StatesKey } from '../kept-states.ts';
 import { denseStates } from './dense-states.ts';

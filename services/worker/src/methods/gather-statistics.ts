@@ -6,7 +6,7 @@ import type {
 } from '@esparse/protocol';
 import type { AnyStatistic } from '@esparse/statistics';
 import { openHidden, type StoredHiddenShard } from '@esparse/store';
-import type { BlockTarget } from '../compute.ts';
+import type { BlockTarget } from '../compute-inputs.ts';
 import { foldsOnDevice } from '../device-fold.ts';
 import {
   checkNames,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { MAX_SHARD_TOKENS } from '@esparse/protocol';
 import { createOrOpenStore, openHidden } from '@esparse/store';
-import type { BlockTarget } from '../compute.ts';
+import type { BlockTarget } from '../compute-inputs.ts';
 import type { ComputeThread } from '../start-compute.ts';
 import { advanceDenseShard, advanceShard } from './advance-shard.ts';
 import { gatherStatistics } from './gather-statistics.ts';

@@ -1,7 +1,7 @@
 import { widen } from '@esparse/kernels';
 import { areF32, BLOCK_OUTPUT, type HiddenValues, type TapOptions, type TapOutput } from '@esparse/model';
 import type { HiddenStates, StoredHiddenShard } from '@esparse/store';
-import type { BlockTarget } from '../compute.ts';
+import type { BlockTarget } from '../compute-inputs.ts';
 import type { WorkerMetrics } from '../metrics.ts';
 import type { OpenRun } from '../open-run.ts';
 import type { ComputeThread } from '../start-compute.ts';

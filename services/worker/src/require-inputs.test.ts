@@ -1,5 +1,5 @@
 import { MAX_SHARD_BYTES } from '@esparse/protocol';
-import { requireShardSize } from './compute.ts';
+import { requireShardSize } from './require-inputs.ts';
 
 const HIDDEN = 256;
 const SEQLEN = 512;

@@ -1,0 +1,88 @@
+import { EsparseError } from '@esparse/errors';
+import { tapsOf } from '@esparse/model';
+import type { LoadedBlock } from '@esparse/onnx';
+import type { BlockTarget, FoldInput, FoldPiece, FoldShard, ModelTarget } from './compute-inputs.ts';
+import { createBlockFold, type BlockFold, type FoldedState } from './device-fold.ts';
+import type { OpenModel } from './models.ts';
+import { placed } from './placed-states.ts';
+import { requireBlock, requireTap } from './require-inputs.ts';
+import type { Held } from './slot.ts';
+import { WORKER_STATISTICS } from './worker-statistics.ts';
+
+/** What has models and blocks, and keeps them while they are used. */
+export interface Holding {
+  hold(target: ModelTarget): Promise<Held<OpenModel>>;
+  withModel<R>(target: ModelTarget, use: (open: OpenModel) => Promise<R>): Promise<R>;
+  withLoaded<R>(open: OpenModel, target: BlockTarget, use: (block: LoadedBlock) => Promise<R>): Promise<R>;
+}
+
+/** Statistics of a block that are folded on the device, shard by shard. */
+export function createFolding({ hold, withModel, withLoaded }: Holding) {
+  /** What is folded on the device: for one caller at a time. */
+  let folding: { readonly fold: BlockFold; readonly release: () => void } | undefined;
+  const endFold = () => {
+    const ended = folding;
+    folding = undefined;
+    try {
+      ended?.fold.release();
+    } finally {
+      ended?.release();
+    }
+  };
+  const foldUnderWay = (): BlockFold => {
+    if (folding === undefined) throw new EsparseError('internal', 'nothing is folded on the device');
+    return folding.fold;
+  };
+
+  return {
+    /** Begins to fold statistics of a block on the device; what was folded there before is dropped. */
+    foldBegin: async ({ target, taps, statistics }: FoldInput): Promise<void> => {
+      endFold();
+      const { value, release } = await hold(target);
+      try {
+        const { description, opened } = value;
+        requireBlock(description, target.block);
+        if (opened.statistics === undefined) throw new EsparseError('internal', 'the device folds nothing');
+        const all = new Map(tapsOf(description, target.block).map((tap) => [tap.name, tap.channels]));
+        const fold = createBlockFold(opened.statistics, {
+          taps: taps.length === 0 ? all : new Map(taps.map((name) => [name, requireTap(all, name)])),
+          statistics: statistics.map((name) => WORKER_STATISTICS.get(name)!),
+        });
+        folding = { fold, release };
+      } catch (error) {
+        release();
+        throw error;
+      }
+    },
+
+    /**
+     * Runs the block over a shard and adds its activations.
+     *
+     * @returns how many sequences it has; undefined where the states were not there, and nothing was done
+     */
+    foldAdd: ({ target, own, dense }: FoldShard): Promise<number | undefined> => {
+      const fold = foldUnderWay();
+      return withModel(target, async (open) => {
+        const states = placed(open, target, own);
+        const beside = dense && placed(open, target, dense);
+        if (states === undefined || (dense !== undefined && beside === undefined)) return undefined;
+        await withLoaded(open, target, (block) => fold.add(block, states, beside));
+        return states.shape[0];
+      });
+    },
+
+    /** What was folded: of states that have pieces what these are not. See `BlockFold.finish`. */
+    foldFinish: ({ shares }: { shares: boolean }): Promise<FoldedState[]> =>
+      Promise.resolve(foldUnderWay().finish(shares)),
+
+    /** A piece of a state that has pieces; nothing behind the last. */
+    foldPiece: ({ tap, statistic, index }: FoldPiece): Promise<Uint8Array | undefined> =>
+      Promise.resolve(foldUnderWay().piece(tap, statistic, index)),
+
+    /** Gives the device's memory back. */
+    foldEnd: (_nothing: undefined): Promise<void> => {
+      endFold();
+      return Promise.resolve();
+    },
+  };
+}
