@@ -159,7 +159,7 @@ test.each<[string, object]>([
   ['no statistic', { statistics: [] }],
 ])('%s are refused before anything is computed', async (_, change) => {
   computed = [];
-  const asked = { run: null, block: 0, shards: [0], taps: [], statistics: [], allTokens: false, ...change };
-  await expect(all(gatherStatistics(parts, asked, context))).rejects.toMatchObject({ kind: 'usage' });
+  const one = { run: null, block: 0, shards: [0], taps: [], statistics: [], allTokens: false, shares: false };
+  await expect(all(gatherStatistics(parts, { ...one, ...change }, context))).rejects.toMatchObject({ kind: 'usage' });
   expect(computed).toEqual([]);
 });
