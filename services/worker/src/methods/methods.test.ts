@@ -160,6 +160,8 @@ test.each<[string, object]>([
 ])('%s are refused before anything is computed', async (_, change) => {
   computed = [];
   const one = { run: null, block: 0, shards: [0], taps: [], statistics: [], allTokens: false, shares: false };
-  await expect(all(gatherStatistics(parts, { ...one, ...change }, context))).rejects.toMatchObject({ kind: 'usage' });
+  await expect(all(gatherStatistics(parts, { ...one, ...change }, context))).rejects.toMatchObject({
+    kind: 'usage',
+  });
   expect(computed).toEqual([]);
 });
