@@ -53,14 +53,22 @@ export function* sequenceOutputs(outputs: readonly TapOutput[], sequences: numbe
   }
 }
 
-/** A copy of the hidden states of each sequence in turn, to be moved to another thread. */
-export function* sequencesOf<Values extends HiddenValues>({
+/** The hidden states of each sequence in turn, where they lie. */
+export function* viewsOf<Values extends HiddenValues>({
   data,
   shape,
 }: ShardStates<Values>): Generator<Values, undefined> {
   const [sequences, seqlen, hidden] = shape as [number, number, number];
   const size = seqlen * hidden;
-  for (let s = 0; s < sequences; s++) yield data.slice(s * size, (s + 1) * size) as Values;
+  for (let s = 0; s < sequences; s++) yield data.subarray(s * size, (s + 1) * size) as Values;
+  return undefined;
+}
+
+/** A copy of the hidden states of each sequence in turn, to be moved to another thread. */
+export function* sequencesOf<Values extends HiddenValues>(
+  states: ShardStates<Values>,
+): Generator<Values, undefined> {
+  for (const view of viewsOf(states)) yield view.slice() as Values;
   return undefined;
 }
 

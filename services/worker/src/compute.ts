@@ -24,6 +24,7 @@ import { calledBy } from './long-call.ts';
 import { createModelCache, type OpenModel } from './models.ts';
 import { placed } from './placed-states.ts';
 import { requireLanguageModel, requireShardSize, requireStates } from './require-inputs.ts';
+import { withHeld } from './slot.ts';
 import { tuneDraft, type TunedDraft, type TuneInput, type TuneProgress } from './tune-draft.ts';
 
 /**
@@ -36,27 +37,14 @@ import { tuneDraft, type TunedDraft, type TuneInput, type TuneProgress } from '.
 export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signal?: AbortSignal) {
   const models = createModelCache({ threads, device, signal });
 
-  const withModel = async <R>(target: ModelTarget, use: (open: OpenModel) => Promise<R>): Promise<R> => {
-    const { value, release } = await models.hold(target);
-    try {
-      return await use(value);
-    } finally {
-      release();
-    }
-  };
+  const withModel = <R>(target: ModelTarget, use: (open: OpenModel) => Promise<R>): Promise<R> =>
+    withHeld(models.hold(target), use);
 
-  const withLoaded = async <R>(
+  const withLoaded = <R>(
     open: OpenModel,
     target: BlockTarget,
     use: (block: LoadedBlock) => Promise<R>,
-  ): Promise<R> => {
-    const { value, release } = await holdBlock(open, target, signal);
-    try {
-      return await use(value);
-    } finally {
-      release();
-    }
-  };
+  ): Promise<R> => withHeld(holdBlock(open, target, signal), use);
 
   const withBlock = <R>(input: SequenceInput, use: (block: LoadedBlock) => Promise<R>): Promise<R> =>
     withModel(input.target, (open) => {

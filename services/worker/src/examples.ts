@@ -3,7 +3,7 @@ import { createSpill, type Slab } from '@esparse/reconstruction';
 import type { LoadedBlock } from '@esparse/onnx';
 import type { Run } from '@esparse/store';
 import { TUNING_MEMORY, TUNING_PIECE_BYTES, tuningMemory } from '@esparse/tuning';
-import { sequencesOf, type ShardStates } from './activations.ts';
+import { sequencesOf, viewsOf, type ShardStates } from './activations.ts';
 import { mapAhead } from './ahead.ts';
 import { denseStates } from './methods/dense-states.ts';
 import type { OpenLanguageModel } from './models.ts';
@@ -131,14 +131,6 @@ async function* outputsOf(
     return;
   }
   yield* viewsOf({ data: await block.advance(states.data), shape: states.shape });
-}
-
-/** The hidden states of each sequence in turn, where they lie. */
-function* viewsOf({ data, shape }: ShardStates<Float32Array>): Generator<Float32Array, undefined> {
-  const [sequences, seqlen, hidden] = shape as [number, number, number];
-  const size = seqlen * hidden;
-  for (let s = 0; s < sequences; s++) yield data.subarray(s * size, (s + 1) * size);
-  return undefined;
 }
 
 /** There is one for each sequence. */

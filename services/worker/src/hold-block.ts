@@ -7,7 +7,7 @@ import { requireBlock } from './require-inputs.ts';
 import type { Held } from './slot.ts';
 
 /** The block in use where it is the one wanted, else that one, loaded. */
-export function holdBlock(
+export async function holdBlock(
   open: OpenModel,
   { block, pruned }: BlockTarget,
   signal: AbortSignal | undefined,

@@ -1,3 +1,4 @@
+import { elementCount } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import type { DeviceStates } from '@esparse/model';
 import { lacksDeviceMemory, type DeviceMemory, type StatisticDevice } from '@esparse/statistics';
@@ -59,7 +60,7 @@ export function createKeptStates(device: StatesDevice, room: number): KeptStates
       if (other === name || store !== key.store || run !== key.run || block < key.block - 1)
         drop(other, each);
     }
-    const length = shape.reduce((size, each) => size * each, 1);
+    const length = elementCount(shape);
     if (held + 2 * length > room) return undefined;
     const memory = allocated(device, 2 * length);
     if (memory === undefined) return undefined;
@@ -72,7 +73,7 @@ export function createKeptStates(device: StatesDevice, room: number): KeptStates
       const found = kept.get(nameOf(key));
       if (found === undefined) return undefined;
       const { memory, shape } = found;
-      return { address: memory.address, length: shape.reduce((size, each) => size * each, 1), shape };
+      return { address: memory.address, length: elementCount(shape), shape };
     },
     place(key, { data, shape }) {
       if (data.BYTES_PER_ELEMENT !== 2) throw new EsparseError('internal', 'states in f32 are not kept');

@@ -62,3 +62,16 @@ export function createSlot<V>(dispose: (value: V) => void): Slot<V> {
     clear: drop,
   };
 }
+
+/** Uses what is held, and then lets go of it. */
+export async function withHeld<Value, Result>(
+  held: Promise<Held<Value>>,
+  use: (value: Value) => Promise<Result>,
+): Promise<Result> {
+  const { value, release } = await held;
+  try {
+    return await use(value);
+  } finally {
+    release();
+  }
+}
