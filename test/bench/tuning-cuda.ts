@@ -1,15 +1,16 @@
 /**
- * `npm run bench:tuning-cuda -- [--shape smollm|29m|7b] [--steps N]`: steps of tuning a block on an NVIDIA GPU, random weights, half
+ * `npm run bench:tuning-cuda -- [--shape smollm,29m,7b] [--steps N] [--kernels]`: steps of tuning a block on an NVIDIA GPU, random weights, half
  * of them pruned. `test/python/torch_tuning.py` takes the same steps in PyTorch: with `--torch PYTHON` it runs before and after, on
- * the same card.
+ * the same card. `--kernels` tells what each kernel of a step takes by itself.
  */
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { CudaArithmetic } from '@esparse/cuda';
 import { describeModel, linearsOf, weightSlot } from '@esparse/model';
-import { cudaTuning, type TunedParameter } from '@esparse/tuning';
+import { cudaTuning, type TuneStep, type TunedParameter, type TuningBackend } from '@esparse/tuning';
 import { seededNumbers } from '../support/random-model.ts';
+import { kernelTimes } from './kernel-times.ts';
 import { heading, print } from './table.ts';
 
 /** Sizes of a block, tokens of a sequence, and sequences of a step. */
@@ -25,6 +26,7 @@ const { values: flags } = parseArgs({
     shape: { type: 'string', default: 'smollm' },
     steps: { type: 'string', default: '100' },
     torch: { type: 'string' },
+    kernels: { type: 'boolean', default: false },
   },
 });
 const steps = Number(flags.steps);
@@ -50,6 +52,7 @@ for (const name of flags.shape.split(',')) {
     name: 'a step',
     measured: `${(1000 * ours).toFixed(2)} ms, ${(flops / ours / 1e12).toFixed(0)} TFLOP/s in linears`,
   });
+  if (flags.kernels) await tellKernels(shape);
   const after = torch();
   if (before === undefined || after === undefined) continue;
   const theirs = (before + after) / 2;
@@ -62,7 +65,40 @@ function weightsOf({ hidden, inner, heads, kvHeads }: Shape): number {
   return 2 * hidden * hidden + (2 * hidden * hidden * kvHeads) / heads + 3 * hidden * inner;
 }
 
-async function secondsOfStep({ hidden, inner, heads, kvHeads, seqlen, batch }: Shape): Promise<number> {
+/** Each kernel's share of a step. */
+async function tellKernels(shape: Shape): Promise<void> {
+  const gpu = CudaArithmetic.open();
+  const { gpu: timing, times } = kernelTimes(gpu);
+  const { block, way } = await openBlock(shape, timing);
+  await block.descend(way(1), () => undefined);
+  await block.release();
+  gpu.close();
+  const all = [...times].sort(([, a], [, b]) => b.ms - a.ms);
+  const total = all.reduce((sum, [, { ms }]) => sum + ms, 0);
+  for (const [name, { calls, ms }] of all) {
+    print({ name, measured: `${ms.toFixed(3)} ms in ${calls} calls, ${((100 * ms) / total).toFixed(1)} %` });
+  }
+  print({ name: 'all of them, one after the other', measured: `${total.toFixed(2)} ms` });
+}
+
+async function secondsOfStep(shape: Shape): Promise<number> {
+  const gpu = CudaArithmetic.open();
+  const { block, way } = await openBlock(shape, gpu);
+  const nothing = () => undefined;
+  await block.descend(way(10), nothing);
+  const started = performance.now();
+  await block.descend(way(steps), nothing);
+  const seconds = (performance.now() - started) / 1000;
+  await block.release();
+  gpu.close();
+  return seconds / steps;
+}
+
+/** A block with random weights, and steps over its sequences. */
+async function openBlock(
+  { hidden, inner, heads, kvHeads, seqlen, batch }: Shape,
+  gpu: CudaArithmetic,
+): Promise<{ block: TuningBackend; way: (steps: number) => TuneStep[] }> {
   const description = describeModel({
     ...{
       model_type: 'llama',
@@ -89,7 +125,6 @@ async function secondsOfStep({ hidden, inner, heads, kvHeads, seqlen, batch }: S
     parameters.set(slot, { values: new Float32Array(hidden).fill(1), dtype: 'bf16' });
   }
   const states = Array.from({ length: 2 }, () => random(seqlen * hidden, 1));
-  const gpu = CudaArithmetic.open();
   const sequences = 2 * batch;
   const block = await cudaTuning(gpu, (text) => {
     process.stdout.write(`${text}\n`);
@@ -98,16 +133,10 @@ async function secondsOfStep({ hidden, inner, heads, kvHeads, seqlen, batch }: S
     inputs: () => Promise.resolve(states[0]!),
     targets: () => Promise.resolve(states[1]!),
   });
-  const way = Array.from({ length: steps }, (_, step) => ({
-    sequences: Array.from({ length: batch }, (_, i) => (step * batch + i) % sequences),
-    rate: 1e-4,
-  }));
-  const nothing = () => undefined;
-  await block.descend(way.slice(0, 10), nothing);
-  const started = performance.now();
-  await block.descend(way, nothing);
-  const seconds = (performance.now() - started) / 1000;
-  await block.release();
-  gpu.close();
-  return seconds / steps;
+  const way = (count: number) =>
+    Array.from({ length: count }, (_, step) => ({
+      sequences: Array.from({ length: batch }, (_, i) => (step * batch + i) % sequences),
+      rate: 1e-4,
+    }));
+  return { block, way };
 }
