@@ -252,6 +252,31 @@ void test('relative losses are those of the processor', async () => {
   }
 });
 
+void test('sequences that are added up on the device, share by share, are those of the host', async () => {
+  const block = await prunedBlock();
+  const all = Array.from({ length: block.sequences }, (_, sequence) => sequence);
+  const inputs = await Promise.all(all.map(async (sequence) => narrow('bf16', await block.inputs(sequence))));
+  const backend = cudaTuning(gpu);
+  const rounded = (sequence: number) => Promise.resolve(widenReference('bf16', inputs[sequence]!));
+  const copied = await tuneBlock({ ...block, inputs: rounded, backend });
+  const nothing = () => Promise.reject(new Error('asked of the host'));
+  const placed = await tuneBlock({
+    ...{ ...block, inputs: nothing, targets: nothing, backend },
+    place: async (add) => {
+      for (const first of all) {
+        add({ to: 'inputs', first, values: inputs[first]!, share: 1 });
+        const target = await block.targets(first);
+        const there = gpu.allocate(target.byteLength);
+        gpu.upload(there.address, target);
+        const values = { address: there.address, type: 'f32', length: target.length } as const;
+        for (const share of [0.5, 0.5]) add({ to: 'targets', first, values, share });
+        gpu.release(there);
+      }
+    },
+  });
+  assert.deepEqual(placed, copied);
+});
+
 void test('losses that are no numbers end it, and so does whoever aborts it', async () => {
   const block = await prunedBlock();
   const odd = await tuneBlock({

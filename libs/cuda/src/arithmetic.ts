@@ -44,6 +44,13 @@ export interface Recording {
   release(): void;
 }
 
+/** Memory that is held for speed alone. */
+export interface HeldForSpeed {
+  readonly bytes: () => number;
+  /** Releases all of it. */
+  readonly giveUp: () => void;
+}
+
 /** Sizes are rounded up to this: what is used again is found by its size. */
 export const GRANULE = 512;
 
@@ -63,7 +70,7 @@ export class CudaArithmetic {
   readonly #loaded = new Set<string>();
   /** Memory that was released, by its size. Work that still uses it comes before whatever is done with it next. */
   readonly #spare = new Map<number, DeviceMemory[]>();
-  #giveUp: (() => void) | undefined;
+  #forSpeed: HeldForSpeed | undefined;
 
   private constructor(native: NativeArithmetic) {
     this.#native = native;
@@ -108,7 +115,7 @@ export class CudaArithmetic {
       return { address: calling(() => this.#native.allocate(size)), bytes: size };
     } catch (error) {
       if (!isEsparseError(error) || error.kind !== 'unavailable') throw error;
-      this.#giveUp?.();
+      this.#forSpeed?.giveUp();
       if (this.#spare.size === 0) throw error;
       this.trim();
       return { address: calling(() => this.#native.allocate(size)), bytes: size };
@@ -122,9 +129,22 @@ export class CudaArithmetic {
     else spare.push(memory);
   }
 
-  /** Says who releases what is held for speed alone, where there is no room for something else. */
-  whenShort(giveUp: () => void): void {
-    this.#giveUp = giveUp;
+  /** Says what is held for speed alone: it is given up where there is no room for something else. */
+  whenShort(held: HeldForSpeed): void {
+    this.#forSpeed = held;
+  }
+
+  /** Bytes that can be had: free ones, and those that are held for speed alone. */
+  roomBytes(): number {
+    this.trim();
+    return this.facts.freeBytes + (this.#forSpeed?.bytes() ?? 0);
+  }
+
+  /** Gives up what is held for speed alone where fewer bytes are free: what is there then stays, as long as no more are taken. */
+  makeRoom(bytes: number): void {
+    this.trim();
+    if (this.facts.freeBytes < bytes) this.#forSpeed?.giveUp();
+    this.trim();
   }
 
   /** Gives what was released back to the GPU. */

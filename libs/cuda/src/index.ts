@@ -40,6 +40,7 @@ export {
   gpuCount,
   type ArithmeticFacts,
   type Gpu,
+  type HeldForSpeed,
   type KernelModule,
   type Launch,
   type Product,

@@ -34,6 +34,18 @@ export interface TuningBackend {
   release(): Promise<void>;
 }
 
+/** Values in the memory of the backend's device, or bf16 ones, as their bits, that are to go there. */
+export type PlacedValues =
+  { readonly address: number; readonly type: 'f32' | 'bf16'; readonly length: number } | Uint16Array;
+
+/** A share of some values, that of the inputs or the targets of sequences, from one on. */
+export interface PlacedPart {
+  readonly to: 'inputs' | 'targets';
+  readonly first: number;
+  readonly values: PlacedValues;
+  readonly share: number;
+}
+
 /** What a backend is given. */
 export interface TuningBackendOptions {
   readonly description: ModelDescription;
@@ -48,6 +60,12 @@ export interface TuningBackendOptions {
   readonly inputs: (sequence: number) => Promise<Float32Array>;
   /** What the block should make of it, (seqlen x hidden). */
   readonly targets: (sequence: number) => Promise<Float32Array>;
+  /**
+   * Adds up inputs and targets where the backend's device has room for all of them: it is asked for this instead, before anything else
+   * is there. Values are read until the next call.
+   * @default they come from the host
+   */
+  readonly place?: ((add: (part: PlacedPart) => void) => Promise<void>) | undefined;
   /** Sequences of a step, at most. */
   readonly batch: number;
   /** Whether the error of each token counts as a part of its target's mean square. @default false */

@@ -1,4 +1,10 @@
-export type { OpenTuningBackend, TuneStep, TuningBackend, TuningBackendOptions } from './backend.ts';
+export type {
+  OpenTuningBackend,
+  PlacedPart,
+  TuneStep,
+  TuningBackend,
+  TuningBackendOptions,
+} from './backend.ts';
 export { cudaTuning, openCudaBlock, type CudaBlock } from './cuda/cuda-block.ts';
 export { onnxTuning } from './onnx-backend.ts';
 export { tune, tuneOptions } from './tune.ts';

@@ -123,10 +123,8 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
     tune: (input: TuneInput): Promise<TunedDraft> =>
       withModel(input.target, (open) =>
         calledBy<TuneProgress, TunedDraft>(input.port, signal, (caller) => {
-          const { description, opened } = open;
+          const { description } = open;
           requireLanguageModel(description);
-          // Where what is tuned lies depends on how much memory is free.
-          opened.states?.clear();
           return tuneDraft({ ...open, description }, input, { ...caller, threads });
         }),
       ),

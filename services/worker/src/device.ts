@@ -43,7 +43,7 @@ export async function openWorkerDevice(name: WorkerDevice): Promise<OpenDevice> 
   if (runsShards(name)) {
     const gpu = CudaArithmetic.open(ordinalOf(name));
     const states = createKeptStates(gpu, STATES_SHARE * gpu.facts.totalBytes);
-    gpu.whenShort(states.clear);
+    gpu.whenShort({ bytes: states.bytes, giveUp: states.clear });
     return {
       runsShards: true,
       statistics: gpu,

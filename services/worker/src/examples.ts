@@ -93,6 +93,8 @@ export async function openExamples(
     throw error;
   } finally {
     release();
+    // What is tuned takes its place.
+    open.blocks.clear();
   }
   const part = async (sequence: number, output: number): Promise<Float32Array> => {
     const { slab, offset } = places[sequence]!;

@@ -30,6 +30,8 @@ export interface KeptStates {
   place(key: StatesKey, states: StoredHiddenShard): PlacedStates | undefined;
   /** Keeps a copy of some that lie in the device's memory. */
   copy(key: StatesKey, states: PlacedStates): void;
+  /** So much memory they have. */
+  readonly bytes: () => number;
   /** Gives all of their memory back. */
   clear(): void;
 }
@@ -85,6 +87,7 @@ export function createKeptStates(device: StatesDevice, room: number): KeptStates
       const placed = take(key, shape);
       if (placed !== undefined) device.copy(placed.address, address, 2 * length);
     },
+    bytes: () => held,
     clear,
   };
 }

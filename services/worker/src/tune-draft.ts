@@ -7,9 +7,10 @@ import { EVERYTHING, identityOrder } from '@esparse/sparsity';
 import { openStore, type Run } from '@esparse/store';
 import { tuneBlock, type IntegerRounding, type TunedParameter, type TuneReport } from '@esparse/tuning';
 import type { ModelTarget } from './compute-inputs.ts';
-import { openExamples, type ExampleRequest } from './examples.ts';
+import { openExamples, type ExampleRequest, type Examples } from './examples.ts';
 import type { Caller } from './long-call.ts';
 import type { OpenLanguageModel } from './models.ts';
+import { placeExamples } from './place-examples.ts';
 import { requireBlock } from './require-inputs.ts';
 
 /** The draft of a block in a run, and how it is tuned. */
@@ -59,7 +60,8 @@ const SIGN_MS = 10_000;
 
 /**
  * Tunes the draft of a block: first the dense block makes the targets of all sequences, then it is dropped, and the draft's
- * parameters take its place, so that one block is in memory at a time.
+ * parameters take its place, so that one block is in memory at a time. Where a GPU has room for all sequences, they are made there and
+ * stay there.
  */
 export async function tuneDraft(
   open: OpenLanguageModel,
@@ -78,17 +80,19 @@ export async function tuneDraft(
     told = performance.now();
     report({ done, total });
   };
-  const examples = await openExamples(open, run, block, {
-    ...{ request, seqlen, signal },
-    onSequence: tell,
-  });
+  const options = { request, seqlen, signal, onSequence: tell };
+  let made: Promise<Examples> | undefined;
+  const examples = () => (made ??= openExamples(open, run, block, options));
+  const { statistics: device } = open.opened;
   try {
-    open.blocks.clear();
+    if (device === undefined) await examples();
     const parameters = await draftParameters(run, description, { block, request }, signal);
     const tuned = await tuneBlock({
       ...{ description, block, parameters, sequences, seqlen, seed, signal },
       backend: open.opened.tuning({ threads }),
-      ...{ inputs: examples.input, targets: examples.target },
+      inputs: async (sequence) => (await examples()).input(sequence),
+      targets: async (sequence) => (await examples()).target(sequence),
+      place: device && ((add) => placeExamples(open, target, run, options, add)),
       options: { steps, batch, learningRate, heldOut, relative },
       onProgress: ({ step }) => {
         tell(sequences + step);
@@ -104,7 +108,10 @@ export async function tuneDraft(
       report: tuned.report,
     };
   } finally {
-    await examples.close();
+    await made?.then(
+      ({ close }) => close(),
+      () => undefined,
+    );
   }
 }
 

@@ -40,10 +40,10 @@ export async function openCudaBlock(
   const { batch } = given;
   const plan = planBlock(given.description, given.block);
   gpu.load('tune');
-  gpu.trim();
-  const room = findRoom(plan, given, gpu.facts.freeBytes);
+  const room = findRoom(plan, given, gpu.roomBytes());
   if (room.atOnce < batch)
     report?.(`a batch of ${batch} sequences goes through the block ${room.atOnce} at a time`);
+  gpu.makeRoom(room.free);
   const memory = createMemory(gpu);
   try {
     return await layBlock(gpu, given, { plan, room, memory });
@@ -63,20 +63,22 @@ async function layBlock(
   const { atOnce: most, resident } = room;
   const { take } = memory;
   const kernels = createKernels(gpu);
+  const { hidden } = description;
+  const size = seqlen * hidden;
+  const ordered = Math.max(AHEAD * batch, given.sequences);
+  const zero = take(4);
+  gpu.fill(zero, 0, 4);
+  const own = { gpu, kernels, take, most: ordered, size, zero };
+  // First, since they may be made on the device, too.
+  const examples = await (resident ? residentExamples(given, own) : passingExamples(given, own));
   const parameters = createParameters(gpu, kernels, take, given.parameters);
   const layout = layPass(plan, { most, tokens: seqlen, back: true }, take);
   const pass = createPass(plan, layout, { gpu, kernels, take, parameter: parameters.of });
-  const { hidden } = description;
-  const size = seqlen * hidden;
   const parts = batch / most;
-  const ordered = Math.max(AHEAD * batch, given.sequences);
   const target = take(4 * most * size);
   const ofRows = take(4 * most * seqlen);
   const losses = take(4 * Math.max(AHEAD * parts, given.sequences));
-  const [step, zero, rates] = [take(4), take(4), take(2 * 4 * AHEAD)];
-  gpu.fill(zero, 0, 4);
-  const own = { gpu, kernels, take, most: ordered, size, zero };
-  const examples = resident ? await residentExamples(given, own) : passingExamples(given, own);
+  const [step, rates] = [take(4), take(2 * 4 * AHEAD)];
   let steps = 0;
 
   /** The loss of what the pass has made, into its place; its gradient too where there is a scale for it. */

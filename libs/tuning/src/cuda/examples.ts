@@ -1,7 +1,8 @@
-import type { TuningBackendOptions } from '../backend.ts';
+import type { PlacedValues, TuningBackendOptions } from '../backend.ts';
 import type { CudaArithmetic } from '@esparse/cuda';
 import type { Kernels } from './kernels.ts';
 import type { TakeMemory } from './memory.ts';
+import type { Sum, Tensor } from './tensor.ts';
 
 /** The sequences that a block is tuned on, and where they are. */
 export interface DeviceExamples {
@@ -37,15 +38,20 @@ interface Given {
 
 /** All sequences in the memory of the device: a batch is gathered there. */
 export async function residentExamples(
-  { inputs, targets, sequences, signal }: TuningBackendOptions,
+  given: TuningBackendOptions,
   { gpu, kernels, take, most, size, zero }: Given,
 ): Promise<DeviceExamples> {
-  const bytes = 4 * size;
-  const [allInputs, allTargets, order] = [take(sequences * bytes), take(sequences * bytes), take(4 * most)];
-  for (let sequence = 0; sequence < sequences; sequence++) {
-    signal?.throwIfAborted();
-    gpu.upload(allInputs + sequence * bytes, await inputs(sequence));
-    gpu.upload(allTargets + sequence * bytes, await targets(sequence));
+  const bytes = 4 * size * given.sequences;
+  const [allInputs, allTargets, order] = [take(bytes), take(bytes), take(4 * most)];
+  if (given.place === undefined) await copyAll(gpu, given, { input: allInputs, target: allTargets }, size);
+  else {
+    for (const sums of [allInputs, allTargets]) gpu.fill(sums, 0, bytes);
+    await given.place(({ to, first, values, share }) => {
+      const at = (to === 'inputs' ? allInputs : allTargets) + 4 * size * first;
+      addShare(gpu, kernels, { address: at, type: 'f32', accumulate: true }, values, share);
+    });
+    // What the values were made with is not needed again.
+    gpu.trim();
   }
   const eights = size / 8;
   const putOfStep: NonNullable<DeviceExamples['putOfStep']> = ({ step, stride, first }, count, to) => {
@@ -69,11 +75,44 @@ export async function residentExamples(
   };
 }
 
-/** Sequences that the device has no room for: each is copied to it when it is needed. */
-export function passingExamples(
+/** Copies all sequences from the host. */
+async function copyAll(
+  gpu: CudaArithmetic,
+  { inputs, targets, sequences, signal }: TuningBackendOptions,
+  to: Places,
+  size: number,
+): Promise<void> {
+  for (let sequence = 0; sequence < sequences; sequence++) {
+    signal?.throwIfAborted();
+    gpu.upload(to.input + 4 * size * sequence, await inputs(sequence));
+    gpu.upload(to.target + 4 * size * sequence, await targets(sequence));
+  }
+}
+
+/** Adds a share of values, wherever they are, to what lies on the device. */
+function addShare(gpu: CudaArithmetic, kernels: Kernels, to: Sum, values: PlacedValues, share: number): void {
+  const add = (from: Tensor, eights: number) => {
+    kernels.elements('scale', eights, [from, { float: share }, to, { long: eights }]);
+  };
+  if ('address' in values) {
+    add(values, values.length / 8);
+    return;
+  }
+  const copy = gpu.allocate(values.byteLength);
+  gpu.upload(copy.address, values);
+  add({ address: copy.address, type: 'bf16' }, values.length / 8);
+  gpu.release(copy);
+}
+
+/**
+ * Sequences that the device has no room for: each is copied to it when it is needed. What makes them may need the device's memory: the
+ * first is asked for at once, while that is free.
+ */
+export async function passingExamples(
   { inputs, targets, signal }: TuningBackendOptions,
   { gpu, size }: Pick<Given, 'gpu' | 'size'>,
-): DeviceExamples {
+): Promise<DeviceExamples> {
+  await inputs(0);
   let ordered: readonly number[] = [];
   return {
     order(wanted) {

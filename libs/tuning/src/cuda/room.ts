@@ -16,6 +16,8 @@ export interface Room {
   /** Whether all sequences lie on the device. */
   readonly resident: boolean;
   readonly bytes: number;
+  /** Bytes that are to be free for that. */
+  readonly free: number;
 }
 
 /**
@@ -38,7 +40,6 @@ export function findRoom(
   }
   const { hidden } = plan.description;
   const all = 2 * 4 * sequences * seqlen * hidden;
-  const usable = USED * freeBytes - WORKSPACE_BYTES;
   let least = Infinity;
   for (const resident of [true, false]) {
     for (let parts = 1; parts <= batch; parts++) {
@@ -47,7 +48,8 @@ export function findRoom(
       // Beside the pass the targets of its sequences.
       const pass = countMemory((take) => layPass(plan, { most, tokens: seqlen, back: true }, take));
       const bytes = fixed + pass + 4 * most * seqlen * hidden + (resident ? all : 0);
-      if (bytes <= usable) return { atOnce: most, resident, bytes };
+      const free = (bytes + WORKSPACE_BYTES) / USED;
+      if (free <= freeBytes) return { atOnce: most, resident, bytes, free };
       least = Math.min(least, bytes);
     }
   }
