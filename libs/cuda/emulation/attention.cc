@@ -1,9 +1,9 @@
 // Attention of decoding, the kernels' own source over emulated warps, against f64.
 //
-//   attention HEADS KV_HEADS DIMS WINDOW BIASED NORMED POSITION...
+//   attention HEADS KV_HEADS DIMS WINDOW BIASED NORMED SUNK POSITION...
 //
 // A token for each POSITION (-1: none), in sequences of their own. Prints the relative error of the activations; exits with
-// 3 where bits depend on the grid, 4 where the cache did not get the new key and value, 5 where a count of splits is left.
+// 3 where bits depend on the grid or the kernel, 4 where the cache did not get the new key and value, 5 where a count of splits is left.
 // Angles are quarters of a turn, so that rotated keys round as they do here.
 #include "../kernels/attention_decode.cuh"
 
@@ -25,12 +25,12 @@ float value_of(std::uint16_t bits) { return __uint_as_float(static_cast<std::uin
 
 struct Case {
   int heads, kv_heads, dims, window;
-  bool biased, normed;
+  bool biased, normed, sunk;
   std::vector<std::int32_t> positions;
 };
 
 struct Data {
-  std::vector<float> qkv, bias, query_norm, key_norm;
+  std::vector<float> qkv, bias, query_norm, key_norm, sinks;
   std::vector<float2> rotary;
   std::vector<std::uint16_t> keys, values, inverse;
   std::vector<std::int32_t> pages;
@@ -86,7 +86,7 @@ std::vector<double> expected(const Case& of, const Data& data) {
         scores.push_back(score / std::sqrt(of.dims));
       }
       const double greatest = *std::max_element(scores.begin(), scores.end());
-      double all = 0;
+      double all = of.sunk ? std::exp2(data.sinks[head] - greatest / std::log(2)) : 0;
       for (int p = begin; p <= position; p++) {
         const double weight = std::exp(scores[p - begin] - greatest);
         all += weight;
@@ -101,8 +101,8 @@ std::vector<double> expected(const Case& of, const Data& data) {
   return out;
 }
 
-// `ctas`: that share a head's splits.
-std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas) {
+// `ctas`: that share a head's splits; `slots`: see `AttentionPlan`.
+std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas, int slots) {
   const int tokens = static_cast<int>(of.positions.size()), queries = of.heads / of.kv_heads;
   const int splits = attention_splits(data.max_pages);
   std::vector<std::uint8_t> fragments(activation_bytes(of.heads * of.dims, tokens), 0xff);
@@ -125,18 +125,19 @@ std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas) {
   args.window = of.window;
   args.rotary = data.rotary.data();
   args.scale = 1 / std::sqrt(static_cast<float>(of.dims));
+  args.sinks = of.sunk ? data.sinks.data() : nullptr;
   args.inverse = data.inverse.data();
   args.inputs = of.heads * of.dims;
   args.fragments = fragments.data();
   args.outputs = outputs.data();
   args.weights = weights.data();
   args.arrived = arrived.data();
-  if (attention_shared(of.dims, queries) > static_cast<int>(sizeof(attention_memory))) std::exit(2);
+  if (attention_shared(of.dims, queries, slots) > static_cast<int>(sizeof(attention_memory))) std::exit(2);
   std::memset(attention_memory, 0xff, sizeof(attention_memory));
   const Index3 grid{static_cast<unsigned>(ctas),
                   static_cast<unsigned>(of.kv_heads * query_groups(queries)), static_cast<unsigned>(tokens)};
   run_grid(grid, {kAttentionThreads, 1, 1},
-           [&] { attention_kernel(of.dims)(args); });
+           [&] { attention_kernel(of.dims, slots)(args); });
   for (const std::uint32_t count : arrived) {
     if (count != 0) std::exit(5);
   }
@@ -146,10 +147,10 @@ std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 8) return 2;
+  if (argc < 9) return 2;
   const auto number = [&](int i) { return std::atoi(argv[i]); };
-  Case of{number(1), number(2), number(3), number(4), number(5) != 0, number(6) != 0, {}};
-  for (int i = 7; i < argc; i++) of.positions.push_back(number(i));
+  Case of{number(1), number(2), number(3), number(4), number(5) != 0, number(6) != 0, number(7) != 0, {}};
+  for (int i = 8; i < argc; i++) of.positions.push_back(number(i));
   const int tokens = static_cast<int>(of.positions.size()), outputs = of.heads * of.dims;
   const int last = *std::max_element(of.positions.begin(), of.positions.end());
   Data data;
@@ -158,6 +159,7 @@ int main(int argc, char** argv) {
   for (int i = 0; i < tokens * data.rows; i++) data.qkv.push_back(uniform(2));
   for (int i = 0; i < data.rows; i++) data.bias.push_back(uniform(1));
   for (int i = 0; i < of.dims; i++) data.query_norm.push_back(uniform(2)), data.key_norm.push_back(uniform(2));
+  for (int i = 0; i < of.heads; i++) data.sinks.push_back(uniform(2));
   for (int i = 0; i < (last + 1) * of.dims / 2; i++) {
     const int quarter = static_cast<int>(source() % 4);
     data.rotary.push_back(quarter % 2 == 0 ? float2{1.f - quarter, 0} : float2{0, 2.f - quarter});
@@ -183,9 +185,12 @@ int main(int argc, char** argv) {
     }
   }
   const std::vector<double> reference = expected(of, data);
-  std::vector<std::uint8_t> fragments = attended(of, data, attention_splits(data.max_pages));
-  for (const int ctas : {1, 2, 20}) {
-    if (attended(of, data, ctas) != fragments) return 3;
+  std::vector<std::uint8_t> fragments = attended(of, data, attention_splits(data.max_pages), 0);
+  for (int slots = 0; slots <= kMostSlots; slots++) {
+    if (attention_kernel(of.dims, slots) == nullptr) continue;
+    for (const int ctas : {1, 2, 20}) {
+      if (attended(of, data, ctas, slots) != fragments) return 3;
+    }
   }
 
   double difference = 0, size = 0;

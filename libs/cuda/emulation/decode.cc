@@ -113,7 +113,12 @@ std::map<std::string, Runner> all_runners() {
   add_linears<SparseInt4Fine>(all, Encoding::kSparseInt4Fine);
   add_linears<DenseInt8>(all, Encoding::kDenseInt8);
   add_linears<DenseInt4>(all, Encoding::kDenseInt4);
-  for (const int dims : {64, 128, 256}) all[attend_splits_name(dims)] = runner_of(attention_kernel(dims));
+  for (const int dims : {64, 128, 256}) {
+    for (int slots = 0; slots <= kMostSlots; slots++) {
+      const AttentionKernel kernel = attention_kernel(dims, slots);
+      if (kernel != nullptr) all[attend_splits_name(dims, slots)] = runner_of(kernel);
+    }
+  }
   all[append_positions_name(64)] = runner_of(append_positions<64>);
   all[append_positions_name(128)] = runner_of(append_positions<128>);
   all[append_positions_name(256)] = runner_of(append_positions<256>);

@@ -1,8 +1,9 @@
 // Checks plans of the decode linear over many shapes: each slice of each panel is read once, rings fit, CTAs end
-// together. Prints what is wrong and exits with 1, or prints how many plans it has seen.
+// together; and those of attention: CTAs that are to stand on an SM fit it. Prints what is wrong and exits with 1, or prints how many plans it has seen.
 #include <cstdio>
 #include <vector>
 
+#include "../kernels/attention_plan.h"
 #include "../kernels/encoding.h"
 
 namespace {
@@ -90,6 +91,21 @@ bool check(const LinearProblem& problem, const LinearTuning& tuning) {
   return true;
 }
 
+// Of so many tokens, key heads, and query heads of each.
+bool check_attention(int dims, int queries, int kv_heads, int tokens, int shared) {
+  const int heads = kv_heads * query_groups(queries) * tokens;
+  for (const int pages : {1, 8, 9, 64, 2048}) {
+    const AttentionPlan plan = plan_attention({dims, queries, heads, pages, tokens, 132, shared});
+    const int share = attention_share(dims, plan.slots), splits = attention_splits(pages);
+    const bool fits = share * (plan.shared + 1024) <= shared + 1024, shares = plan.ctas >= 1 && plan.ctas <= splits;
+    const bool exists = plan.slots == 0 || (dims == 128 && shared == kSharedOfCta && plan.slots <= kMostSlots);
+    if (fits && shares && exists && (plan.ctas == 1 || plan.ctas * heads <= share * 132)) continue;
+    std::printf("attention: %d x %d heads of %d, %d tokens, %d pages\n", kv_heads, queries, dims, tokens, pages);
+    return false;
+  }
+  return true;
+}
+
 // The largest inputs up to which all linears that read them have plans, at every number of tokens: of the stream (q, k, v; gate
 // and up; the head), or of what is before o and down.
 int largest(int shared, bool of_stream) {
@@ -143,6 +159,17 @@ int main() {
                 }
               }
             }
+          }
+        }
+      }
+    }
+  }
+  for (const int dims : {64, 128, 256}) {
+    for (const int queries : {1, 2, 4, 5, 8, 12}) {
+      for (const int kv_heads : {1, 2, 8, 32}) {
+        for (const int tokens : kTokenBuckets) {
+          for (const int shared : {kSharedOfCta, kSharedOfAmpereCta}) {
+            if (!check_attention(dims, queries, kv_heads, tokens, shared)) return 1;
           }
         }
       }

@@ -77,14 +77,14 @@ inline void check_attention(Report& report, const AttentionCase& of, std::uint64
   args.weights = weights;
   const Device<std::uint32_t> arrived(std::vector<std::uint32_t>(static_cast<std::size_t>(tokens) * of.heads));
   args.arrived = arrived;
-  const int queries = of.heads / of.kv_heads, shared = attention_shared(of.dims, queries);
-  const auto attend = [&](int tokens, int ctas) {
-    Launcher{}(attention_kernel(of.dims), dim3(ctas, of.kv_heads * query_groups(queries), tokens), kAttentionThreads, shared,
-               args);
+  const int queries = of.heads / of.kv_heads;
+  const auto attend = [&](int tokens, int ctas, int slots) {
+    Launcher{}(attention_kernel(of.dims, slots), dim3(ctas, of.kv_heads * query_groups(queries), tokens), kAttentionThreads,
+               attention_shared(of.dims, queries, slots), args);
     CHECK(cudaGetLastError());
     CHECK(cudaDeviceSynchronize());
   };
-  attend(tokens, attention_splits(kMaxPages));
+  attend(tokens, attention_splits(kMaxPages), 0);
   const std::vector<std::uint8_t> bytes = fragments.host();
   std::vector<float> out;
   for (int t = 0; t < tokens; t++) {
@@ -95,12 +95,12 @@ inline void check_attention(Report& report, const AttentionCase& of, std::uint64
       out.push_back(bf16_value(hi) + bf16_value(lo));
     }
   }
-  // Some of the sequences, their keys and values in the cache, and fewer CTAs that share them: the same bits.
+  // Some of the sequences, their keys and values in the cache, fewer CTAs that share them, and every kernel: the same bits.
   const int short_ones = tokens - 3;
-  for (const int ctas : {1, 2, 3, 7}) {
+  const auto check = [&](int slots, int ctas) {
     Device<std::uint8_t> direct(activation_bytes(q_rows, short_ones));
     args.fragments = direct;
-    attend(short_ones, ctas);
+    attend(short_ones, ctas, slots);
     const std::vector<std::uint8_t> of_short = direct.host();
     int different = 0;
     for (int t = 0; t < short_ones; t++) {
@@ -112,6 +112,11 @@ inline void check_attention(Report& report, const AttentionCase& of, std::uint64
       }
     }
     report.expect(different == 0, "attention: bits depend on the batch", different);
+  };
+  for (int slots = 0; slots <= kMostSlots; slots++) {
+    for (const int ctas : {1, 2, 3, 7}) {
+      if (attention_kernel(of.dims, slots) != nullptr) check(slots, ctas);
+    }
   }
   const double error = relative_error(out, reference);
   // A key on the edge of two bf16 may be rounded to the other one.

@@ -251,7 +251,8 @@ class Step {
       args.reader_count = own + 1;
       out.push_back({normed_[own], nullptr, digits.bits != 0});
     }
-    launch(esparse::norm, batch_.tokens, kNormThreads, decoder_.shape.hidden * 4, args);
+    launch(esparse::norm, dim3(batch_.tokens, norm_ctas(batch_.tokens, args.reader_count, digits)), kNormThreads,
+           decoder_.shape.hidden * 4, args);
     return out;
   }
 
@@ -294,9 +295,9 @@ class Step {
     args.arrived = arrived_;
     const int queries = s.heads / s.kv_heads, heads = s.kv_heads * query_groups(queries);
     if (omitted.attention) return;
-    launch(attention_kernel(s.dims),
-           dim3(attention_ctas(s.dims, batch_.max_pages, heads * batch_.tokens, sm_count()), heads, batch_.tokens), kAttentionThreads,
-           attention_shared(s.dims, queries), args);
+    const AttentionPlan plan =
+        plan_attention({s.dims, queries, heads * batch_.tokens, batch_.max_pages, batch_.tokens, sm_count()});
+    launch(attention_kernel(s.dims, plan.slots), dim3(plan.ctas, heads, batch_.tokens), kAttentionThreads, plan.shared, args);
   }
 
   const Decoder& decoder_;

@@ -43,8 +43,10 @@ template __global__ void linear_wide<DenseInt8, 32>(const __grid_constant__ Line
 template __global__ void prefill_linear<SparseInt4Fine, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
 template __global__ void prefill_linear<DenseInt8, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);
 template __global__ void attend_chunk<128>(const __grid_constant__ PrefillAttention);
-template __global__ void attend_splits<64>(const __grid_constant__ AttentionArguments);
-template __global__ void attend_splits<128>(const __grid_constant__ AttentionArguments);
-template __global__ void attend_splits<256>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_splits<64, 0>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_splits<128, 0>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_splits<128, 1>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_splits<128, 2>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_splits<256, 0>(const __grid_constant__ AttentionArguments);
 
 }  // namespace esparse

@@ -64,6 +64,12 @@ struct NormArguments {
   DigitOrder digits;  // how the readers have their activations
 };
 
+// CTAs of a token: of each reader its own, which norms it once more, where there are few of them; then that is sooner done.
+inline int norm_ctas(int tokens, int readers, const DigitOrder& digits) {
+  constexpr int kFewTokens = 8, kFewOfDigits = 2;
+  return tokens <= (digits.bits == 0 ? kFewTokens : kFewOfDigits) ? readers : 1;
+}
+
 struct JoinArguments {
   JoinInput join;
   int tokens;

@@ -2,27 +2,40 @@
 //
 // Lane l = 4 * row + quad. Dims may be multiplied in any order, so a lane's 16 bytes of a key are two steps of the
 // product as they are; and so are the scores that come out, as weights, in the product with the values. Nothing is
-// exchanged between lanes but maxima and sums.
+// exchanged between lanes but maxima and sums. Keys may stand in any order, too: a lane weighs four that follow each other.
 #pragma once
 #include "attention_plan.h"
 #include "planes.cuh"
 
 namespace esparse {
 
-// Lane (row, quad): of keys row and row + 8, dims 32 chunk + 8 quad to the seventh after.
+// Lane (row, quad): of the keys of `key_of`, dims 32 chunk + 8 quad to the seventh after.
 template <int kDims>
 struct KeyBlock {
   static constexpr int kChunks = kDims / 32;
   uint4 words[2][kChunks];
 
+  static __device__ __forceinline__ int key_of(int half, int lane) { return lane / 8 * 4 + lane / 4 % 2 + 2 * half; }
+
   // `from`: the block's first key. What stands behind the last one may be anything: its scores are not looked at.
   __device__ __forceinline__ void load(const std::uint16_t* from, int lane) {
-    from += lane / 4 * kDims + 8 * (lane % 4);
+    from += key_of(0, lane) * kDims + 8 * (lane % 4);
 #pragma unroll
     for (int half = 0; half < 2; half++) {
 #pragma unroll
       for (int chunk = 0; chunk < kChunks; chunk++) {
-        words[half][chunk] = __ldcg(reinterpret_cast<const uint4*>(from + 8 * half * kDims + 32 * chunk));
+        words[half][chunk] = __ldcg(reinterpret_cast<const uint4*>(from + 2 * half * kDims + 32 * chunk));
+      }
+    }
+  }
+  // From shared memory.
+  __device__ __forceinline__ void take(const std::uint16_t* from, int lane) {
+    from += key_of(0, lane) * kDims + 8 * (lane % 4);
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+#pragma unroll
+      for (int chunk = 0; chunk < kChunks; chunk++) {
+        words[half][chunk] = *reinterpret_cast<const uint4*>(from + 2 * half * kDims + 32 * chunk);
       }
     }
   }
@@ -30,7 +43,7 @@ struct KeyBlock {
   __device__ __forceinline__ void put(const std::uint16_t* from, int key, int lane) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-      if (lane / 4 + 8 * half != key) continue;
+      if (key_of(half, lane) != key) continue;
 #pragma unroll
       for (int chunk = 0; chunk < kChunks; chunk++) {
         words[half][chunk] = *reinterpret_cast<const uint4*>(from + 32 * chunk + 8 * (lane % 4));
@@ -39,21 +52,33 @@ struct KeyBlock {
   }
 };
 
-// Lane (row, quad): of keys 2 quad, 2 quad + 1, 2 quad + 8, 2 quad + 9, dims 64 half + 8 row to the seventh after.
+// Lane (row, quad): of keys 4 quad to the third after, dims 64 half + 8 row to the seventh after.
 template <int kDims>
 struct ValueBlock {
   static constexpr int kHalves = kDims / 64;
   uint4 words[4][kHalves];
 
-  static __device__ __forceinline__ int key_of(int i, int lane) { return 2 * (lane % 4) + i % 2 + i / 2 * 8; }
+  static __device__ __forceinline__ int key_of(int i, int lane) { return lane % 4 * 4 + i; }
 
   __device__ __forceinline__ void load(const std::uint16_t* from, int lane) {
-    from += 2 * (lane % 4) * kDims + 8 * (lane / 4);
+    from += key_of(0, lane) * kDims + 8 * (lane / 4);
 #pragma unroll
     for (int i = 0; i < 4; i++) {
 #pragma unroll
       for (int half = 0; half < kHalves; half++) {
-        words[i][half] = __ldcg(reinterpret_cast<const uint4*>(from + (i % 2 + i / 2 * 8) * kDims + 64 * half));
+        words[i][half] = __ldcg(reinterpret_cast<const uint4*>(from + i * kDims + 64 * half));
+      }
+    }
+  }
+  // From shared memory, where fours of keys stand `kFourBytes` apart.
+  template <int kFourBytes>
+  __device__ __forceinline__ void take(const std::uint8_t* from, int lane) {
+    from += lane % 4 * kFourBytes + lane / 4 * 16;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+#pragma unroll
+      for (int half = 0; half < kHalves; half++) {
+        words[i][half] = *reinterpret_cast<const uint4*>(from + i * kDims * 2 + 128 * half);
       }
     }
   }
@@ -76,8 +101,8 @@ __device__ __forceinline__ std::uint32_t word_of(const uint4& words, int i) {
   return i == 0 ? words.x : i == 1 ? words.y : i == 2 ? words.z : words.w;
 }
 
-// The scores of query `row` with keys 2 quad, 2 quad + 1, 2 quad + 8 and 2 quad + 9, in this order: hi and lo parts of the
-// queries are rows `row` and `row + 8` of one product.
+// The scores of query `row` with keys 4 quad to the third after: hi and lo parts of the queries are rows `row` and `row + 8`
+// of one product.
 template <int kDims>
 __device__ __forceinline__ void score_block(const AttentionShared<kDims>& shared, const KeyBlock<kDims>& keys, int lane,
                                             float (&scores)[4]) {
@@ -101,7 +126,7 @@ __device__ __forceinline__ void score_block(const AttentionShared<kDims>& shared
 // What a warp makes of scores: weights relative to the greatest of query `row`, as hi and lo parts, and the lane's part of
 // their sum.
 struct WarpWeights {
-  Split first, second;  // of keys 2 quad and 2 quad + 1, and of those eight further
+  Split first, second;  // of keys 4 quad and 4 quad + 1, and of the two behind them
   float maximum, sum;
 
   __device__ __forceinline__ explicit WarpWeights(float (&scores)[4]) {

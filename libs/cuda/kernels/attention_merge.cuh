@@ -49,6 +49,36 @@ struct LoadedSplits {
   }
 };
 
+// Splits as one CTA computes them, kept until there are kMergedAtOnce.
+struct KeptSplits {
+  Attended kept[kMergedAtOnce - 1];
+
+  // `place`: of the split among those that are added up with it.
+  __device__ __forceinline__ void add(Attended& to, int place, const Attended& split, bool last) {
+    if (place + 1 < kMergedAtOnce && !last) {
+#pragma unroll
+      for (int i = 0; i + 1 < kMergedAtOnce; i++) {
+        if (i == place) kept[i] = split;
+      }
+      return;
+    }
+    float2 weights[kMergedAtOnce];
+    float4 outputs[kMergedAtOnce];
+#pragma unroll
+    for (int i = 0; i < kMergedAtOnce; i++) {
+      weights[i] = i <= place ? make_float2(split.maximum, split.total) : make_float2(-INFINITY, 0);
+      outputs[i] = split.outputs;
+    }
+#pragma unroll
+    for (int i = 0; i + 1 < kMergedAtOnce; i++) {
+      if (i >= place) continue;
+      weights[i] = make_float2(kept[i].maximum, kept[i].total);
+      outputs[i] = kept[i].outputs;
+    }
+    add_parts(to, weights, outputs);
+  }
+};
+
 // Where the positions of a token begin and end among its splits.
 struct SplitRange {
   int first, end;

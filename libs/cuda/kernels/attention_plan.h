@@ -3,39 +3,44 @@
 // A sequence's positions are cut into splits of 128, two pages, of which each warp of a CTA takes a block of 16. All of it follows
 // from a sequence's own length, so its bits do too.
 #pragma once
-#include "layout.h"
+#include "linear_plan.h"
 
 namespace esparse {
 
 constexpr int kPagePositions = 64, kKeyBlock = 16;
 constexpr int kAttentionWarps = 8, kAttentionThreads = kAttentionWarps * kLanes;
-// CTAs of an SM, by what a warp has in registers: of heads of 256 channels twice as much.
-ESPARSE_BOTH constexpr int attention_share(int dims) { return dims <= 128 ? 2 : 1; }
+// CTAs of an SM, by what a warp has in registers, of heads of 256 channels twice as much; or by shared memory, where several
+// blocks of keys and values of each warp are there.
+ESPARSE_BOTH constexpr int attention_share(int dims, int slots) { return dims <= 128 && slots <= 1 ? 2 : 1; }
 constexpr int kSplitPositions = kAttentionWarps * kKeyBlock, kSplitPages = kSplitPositions / kPagePositions;
 // Query heads of a CTA, the columns of an mma: more of them that share a key head are several CTAs'.
 constexpr int kQueriesAtOnce = 8;
 
 // Warps, and splits, that are added up at once.
 constexpr int kMergedAtOnce = 4;
+// Blocks of keys and values that a warp may have on their way.
+constexpr int kMostSlots = 2;
+// Splits whose results of warps have room.
+ESPARSE_BOTH constexpr int attention_results(int slots) { return slots > 1 ? slots : 1; }
 
 template <int kDims>
 struct AttentionShared {
   // The query heads as hi and lo parts; rows so long that those of two queries stand in different banks.
   alignas(16) std::uint16_t queries[2][kQueriesAtOnce][kDims + 32];
   alignas(16) std::uint16_t key[kDims], value[kDims];  // of the new position
-  alignas(16) std::uint64_t weights[kQueriesAtOnce][kAttentionWarps];  // float2: the greatest score and the sum of a warp's
+  alignas(16) std::uint64_t weights[kMostSlots][kQueriesAtOnce][kAttentionWarps];  // of `WarpResults`
+  alignas(16) std::uint64_t barriers[kAttentionWarps * kMostSlots];                 // of blocks of keys and values
   bool last;  // of the head's CTAs to end
 };
 
-// What each warp gives: [warps][queries][dims + 8], behind AttentionShared.
+// A slot for a block of keys and values, fours of the values apart: lanes that read of four of them read different banks.
+constexpr int kFourApart = 32;
+ESPARSE_BOTH constexpr int slot_bytes(int dims) { return 2 * kKeyBlock * dims * 2 + 4 * kFourApart; }
+
+// What each warp gives: [warps][queries][dims + 8], behind AttentionShared and slots.
 ESPARSE_BOTH constexpr int output_stride(int dims) { return dims + 8; }
 
 ESPARSE_BOTH constexpr int attention_splits(int pages) { return (pages + kSplitPages - 1) / kSplitPages; }
-// CTAs that share a head's splits: as many as an SM holds, as far as there are splits. `heads`: of key heads, query groups and tokens.
-inline int attention_ctas(int dims, int pages, int heads, int sms) {
-  const int splits = attention_splits(pages), most = attention_share(dims) * sms / heads;
-  return most < 1 ? 1 : most < splits ? most : splits;
-}
 ESPARSE_BOTH constexpr int query_groups(int queries) { return (queries + kQueriesAtOnce - 1) / kQueriesAtOnce; }
 
 // Whether the linear o adds a token's splits up, each CTA for itself: where that is little to read, it is sooner done than by the
@@ -46,11 +51,41 @@ inline bool adds_splits_late(int outputs, int pages, int tokens) {
 }
 
 // Bytes of shared memory of a CTA, where `queries` query heads share a key head.
-inline int attention_shared(int dims, int queries) {
+inline int attention_shared(int dims, int queries, int slots) {
   const int fixed = static_cast<int>(dims == 64    ? sizeof(AttentionShared<64>)
                                      : dims == 128 ? sizeof(AttentionShared<128>)
                                                    : sizeof(AttentionShared<256>));
-  return fixed + kAttentionWarps * (queries < kQueriesAtOnce ? queries : kQueriesAtOnce) * output_stride(dims) * 4;
+  const int outputs = (queries < kQueriesAtOnce ? queries : kQueriesAtOnce) * output_stride(dims) * 4;
+  return fixed + kAttentionWarps * (slots * slot_bytes(dims) + attention_results(slots) * outputs);
+}
+
+struct AttentionProblem {
+  int dims, queries;  // that share a key head
+  int heads;          // of all sequences: key heads, as often as there are groups of queries
+  int pages, tokens;
+  int sms, shared = kSharedOfCta;  // bytes that a CTA may have
+};
+struct AttentionPlan {
+  int slots;  // of each warp, in shared memory; 0: its block is in registers
+  int ctas;   // that share a head's splits: as many as an SM holds, as far as there are splits
+  int shared;
+};
+
+// Where keys and values go, by how many heads there are for an SM. Through shared memory they are asked for earlier; but a CTA with
+// two blocks of each warp has an SM to itself. That pays where it has all splits of a head, or where there are SMs for most of them;
+// with heads for two CTAs an SM, one block of each warp does. What was fastest in the shapes that were measured: heads of 128
+// channels, several sequences (`docs/decisions/cuda.md`).
+inline int attention_slots(const AttentionProblem& of) {
+  if (of.dims != 128 || of.tokens == 1 || of.shared < kSharedOfCta) return 0;
+  const int share = attention_share(of.dims, 1);
+  if (of.heads > of.sms) return share * (attention_shared(of.dims, of.queries, 1) + 1024) <= of.shared + 1024 ? 1 : 0;
+  constexpr int kManySms = 4;  // for a head
+  return of.heads > of.sms / 2 || of.heads <= of.sms / kManySms ? 2 : 0;
+}
+
+inline AttentionPlan plan_attention(const AttentionProblem& of) {
+  const int slots = attention_slots(of), most = attention_share(of.dims, slots) * of.sms / of.heads, splits = attention_splits(of.pages);
+  return {slots, most < 1 ? 1 : most < splits ? most : splits, attention_shared(of.dims, of.queries, slots)};
 }
 
 }  // namespace esparse

@@ -17,10 +17,14 @@ LINEARS(Dense, PAIRS)
 
 #define ATTENTION(dims)                                                                       \
   template __global__ void append_positions<dims>(const __grid_constant__ AttentionArguments); \
-  template __global__ void attend_splits<dims>(const __grid_constant__ AttentionArguments);
+  template __global__ void attend_splits<dims, 0>(const __grid_constant__ AttentionArguments);
 ATTENTION(64)
 ATTENTION(128)
 ATTENTION(256)
+#ifndef ESPARSE_AMPERE
+template __global__ void attend_splits<128, 1>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_splits<128, 2>(const __grid_constant__ AttentionArguments);
+#endif
 
 #define ACTIVATION(kind)                                                                                              \
   template __global__ void activate_sums<Activation::kind>(const Planes, const float*, bool, std::uint8_t*, int);

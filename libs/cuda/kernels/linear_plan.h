@@ -108,6 +108,11 @@ inline bool is_small(const LinearProblem& problem) {
   return panels * (problem.cols / problem.format.inputs * kPanelTiles * problem.format.tile_bytes / 1024) <= kFewKilobytes;
 }
 
+// Whether a large linear in bf16 has more inputs than outputs, as down has.
+inline bool is_long(const LinearProblem& problem) {
+  return problem.segments == 1 && !problem.format.scaled && problem.cols > problem.panels[0] * kPanelRows && !is_small(problem);
+}
+
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
 // room for the rings beside their activations, and fewer planes for the reader to add up.
 inline LinearTuning chosen_tuning(const LinearProblem& problem) {
@@ -177,9 +182,10 @@ inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_
   plan.pace = stages_of(late_splits ? kPaceBytes * sms / std::min(sms, plan.ctas) : kPaceBytes);
   int ahead = stages_of((makes ? 1 : one && !late_splits ? 3 : 2) * kPaceBytes);
   if (one && problem.format.bits == 8) ahead = few ? 0 : problem.normed && stages == kFewStages ? 1 : 2;
-  // Gate and up of few sequences ask for all that there is room for, where that is little; of 16, for less.
+  // Gate and up of few sequences ask for all that there is room for, where that is little; of 16, for less, as down of 4 and 8.
   if (is_pair(problem) && !problem.normed && problem.tokens < kEight && is_small(problem)) ahead = plan.depth;
   if (is_pair(problem) && problem.tokens == kGroupTokens) ahead = 1;
+  if (is_long(problem) && (problem.tokens == 4 || problem.tokens == kEight)) ahead = stages_of(kPaceBytes);
   if (problem.format.scaled && (problem.tokens == kGroupTokens || (one && problem.format.bits == 4))) ahead = 0;
   if (bytes >= 0) ahead = bytes == 0 ? 0 : stages_of(bytes);
   plan.ahead = late && bytes < 0 ? 0 : std::min(plan.depth, ahead);

@@ -59,7 +59,7 @@ __device__ __forceinline__ void gather_chunk(const float* row, float scale, cons
   for (int i = 0; i < kChunk; i++) x[i] = __fmul_rn(row[source[i]], scale);
 }
 
-// Grid (tokens); shared memory: 4 B a channel.
+// Grid (tokens, CTAs of each: `norm_ctas`); shared memory: 4 B a channel.
 __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ NormArguments args) {
   constexpr int kEarlyChunks = 2;
   extern __shared__ __align__(16) float row[];
@@ -68,11 +68,13 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   const bool digits = args.digits.bits != 0;
   release_dependents();
   begin_timeline(args.input.weight);
+  const int readers = args.reader_count / static_cast<int>(gridDim.y), first_reader = blockIdx.y * readers;
+  const auto reader_of = [&](int chunk) -> const auto& { return args.readers[first_reader + chunk / chunks]; };
   const auto sources_of = [&](int chunk) {
-    return __ldg(reinterpret_cast<const uint4*>(args.readers[chunk / chunks].sources) + chunk % chunks);
+    return __ldg(reinterpret_cast<const uint4*>(reader_of(chunk).sources) + chunk % chunks);
   };
   // The chunks that a thread makes: of digits two of the same 64 inputs, and those of another thread where there are none for it.
-  const int all = chunks * args.reader_count;
+  const int all = chunks * readers;
   const auto chunk_of = [&](int i) {
     if (!digits) return thread + i * kNormThreads;
     const int at = thread + i / 2 * kNormThreads, of = 2 * at < all ? at : all / 2 - 4 + thread % 4;
@@ -88,10 +90,10 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   wait_for_producers();
   stamp(Moment::kReleased);
 
-  const float scale = normalise<kNormThreads>(args.input, token, true, row, squares);
+  const float scale = normalise<kNormThreads>(args.input, token, blockIdx.y == 0, row, squares);
   stamp(Moment::kReady);
   const auto place_of = [&](int chunk) {
-    return token_place(args.readers[chunk / chunks].fragments, args.input.channels, token, args.tokens);
+    return token_place(reader_of(chunk).fragments, args.input.channels, token, args.tokens);
   };
   if (digits) {
     const auto write = [&](int chunk, const uint4& first, const uint4& second) {

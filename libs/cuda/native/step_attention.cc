@@ -39,17 +39,15 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.outputs = split_outputs_.data();
   args.weights = reinterpret_cast<float2*>(split_weights_.data());
   args.arrived = arrived_.data();
-  const int queries = s.heads / s.kv_heads;
-  const unsigned all_heads = kv_heads * query_groups(queries);
-  const unsigned ctas = attention_ctas(s.dims, variant.pages, all_heads * tokens, device_.facts().multiprocessors);
+  const unsigned all_heads = kv_heads * query_groups(args.queries);
+  const DeviceFacts& facts = device_.facts();
+  const AttentionPlan plan = plan_attention({s.dims, args.queries, static_cast<int>(all_heads * tokens), variant.pages, variant.tokens,
+                                             facts.multiprocessors, facts.shared_of_cta});
   if (variant.several) {
     device_.launch(stream_, append_positions_name(s.dims), {{kv_heads, tokens, 1}, kAppendPositionThreads, 0, true}, args);
   }
-  device_.launch(stream_, attend_splits_name(s.dims),
-                 {{ctas, all_heads, tokens},
-                  kAttentionThreads,
-                  static_cast<unsigned>(attention_shared(s.dims, queries)),
-                  true},
+  device_.launch(stream_, attend_splits_name(s.dims, plan.slots),
+                 {{static_cast<unsigned>(plan.ctas), all_heads, tokens}, kAttentionThreads, static_cast<unsigned>(plan.shared), true},
                  args);
 }
 

@@ -49,7 +49,9 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
     out.push_back({normed_[own].data(), nullptr, digits.bits != 0});
   }
   if (s.plain()) {
-    device_.launch(stream_, kNorm, by_token(variant, kNormThreads, s.hidden * 4), args);
+    Device::Launch launch = by_token(variant, kNormThreads, s.hidden * 4);
+    launch.grid[1] = norm_ctas(variant.tokens, args.reader_count, digits);
+    device_.launch(stream_, kNorm, launch, args);
     return out;
   }
   JoinArguments join = join_of(variant, given, input, shift);

@@ -12,10 +12,11 @@ interface Case {
   readonly window: number;
   readonly biased: boolean;
   readonly normed: boolean;
+  readonly sunk: boolean;
   readonly positions: readonly number[];
 }
 
-const PLAIN = { window: 0, biased: false, normed: false };
+const PLAIN = { window: 0, biased: false, normed: false, sunk: false };
 const THIRTY_TWO = Array.from({ length: 32 }, (_, i) => (i * 53) % 90);
 
 test.each<[string, Case]>([
@@ -52,12 +53,23 @@ test.each<[string, Case]>([
     'of heads of 256 channels',
     { ...PLAIN, window: 70, biased: true, heads: 4, keyHeads: 2, dims: 256, positions: [0, 64, 127, 300] },
   ],
+  [
+    'with sinks, norms and biases, over many splits',
+    {
+      ...{ window: 0, biased: true, normed: true, sunk: true },
+      ...{ heads: 4, keyHeads: 1, dims: 128, positions: [1151, 1152, 2100, 700, 0, -1, 127, 128] },
+    },
+  ],
+  [
+    'with sinks and a window that begins within a split',
+    { ...PLAIN, sunk: true, window: 300, heads: 2, keyHeads: 2, dims: 128, positions: [299, 300, 940, 1500] },
+  ],
   ['of 3 queries a key', { ...PLAIN, heads: 9, keyHeads: 3, dims: 64, positions: [70] }],
   ['of 5 queries a key', { ...PLAIN, normed: true, heads: 5, keyHeads: 1, dims: 128, positions: [33, 600] }],
   ['of 7 queries a key', { ...PLAIN, heads: 14, keyHeads: 2, dims: 64, positions: [20] }],
   ['of 12 queries a key', { ...PLAIN, heads: 12, keyHeads: 1, dims: 128, positions: [50] }],
   ['of two groups of tokens', { ...PLAIN, heads: 1, keyHeads: 1, dims: 64, positions: THIRTY_TWO }],
-])('attention %s is that of f64, whatever the grid', (_, of) => {
+])('attention %s is that of f64, whatever the grid and the way of keys and values', (_, of) => {
   const numbers = [
     of.heads,
     of.keyHeads,
@@ -65,6 +77,7 @@ test.each<[string, Case]>([
     of.window,
     Number(of.biased),
     Number(of.normed),
+    Number(of.sunk),
     ...of.positions,
   ];
   const { status, stdout } = attention.run(numbers.map(String), new Uint8Array());

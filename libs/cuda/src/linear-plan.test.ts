@@ -1,7 +1,7 @@
 import { LIMITS } from './limits.ts';
 import { compileEmulation } from './testing/emulation.ts';
 
-test('plans of the decode linear read each slice of each panel once, and their rings fit', () => {
+test('plans of the decode linear read each slice of each panel once; their rings, and CTAs of attention, fit', () => {
   const plan = compileEmulation('plan');
   const { status, stdout } = plan.run([], new Uint8Array());
   plan.remove();
