@@ -23,6 +23,13 @@ import {
   type TunedParameter,
 } from '@esparse/tuning';
 
+/** A LLaMA of one block, and grouped queries. */
+const SMALL = {
+  ...{ model_type: 'llama', hidden_size: 16, intermediate_size: 24, num_hidden_layers: 1, vocab_size: 8 },
+  ...{ num_attention_heads: 2, num_key_value_heads: 1, max_position_embeddings: 512 },
+  ...{ rms_norm_eps: 1e-5, rope_theta: 1e4, tie_word_embeddings: true, hidden_act: 'silu' },
+};
+
 /** Of norms. */
 const TOLERANCE = 2e-2;
 /** Gradients smaller than this part of the largest are compared with that: where nothing is rotated, a key's bias has none. */
@@ -91,6 +98,27 @@ for (const file of readdirSync(path.join(FIXTURES, 'gradients'))) {
     }
   });
 }
+
+void test("of many tokens, which a small weight's gradient adds up in parts, gradients are the processor's", async () => {
+  const [description, seqlen, sequences] = [describeModel(SMALL), 512, 4];
+  const random = (seed: number, length: number) =>
+    Float32Array.from({ length }, (_, i) => Math.sin(seed + i * i * 0.37));
+  const parameters = new Map<string, TunedParameter>();
+  for (const { name, rows, cols } of linearsOf(description, 0)) {
+    const values = random(rows, rows * cols).map((value) => value / 4);
+    parameters.set(weightSlot(name), {
+      values: widenReference('bf16', narrow('bf16', values)),
+      dtype: 'bf16',
+    });
+  }
+  for (const { slot } of description.blockTensors(0))
+    parameters.set(slot, { values: new Float32Array(16).fill(1), dtype: 'f32' });
+  await requireSameGradients({
+    ...{ description, block: 0, parameters, sequences, seqlen },
+    inputs: (sequence) => Promise.resolve(random(sequence, 16 * seqlen)),
+    targets: (sequence) => Promise.resolve(random(9 + sequence, 16 * seqlen)),
+  });
+});
 
 async function requireSameGradients(block: Omit<TuneBlockOptions, 'seed' | 'options'>): Promise<void> {
   const { description, seqlen, sequences, parameters } = block;
