@@ -1,7 +1,9 @@
 /**
  * Decoding and prefill on an NVIDIA GPU, through the engine: `npm run bench:cuda -- [--shape 1b|8b] [--store FOLDER]`;
  * `--layers N` for a model of fewer, under a profiler; `--llama-cpp FOLDER`, where `node-llama-cpp` and its build for CUDA are
- * installed, for a peer in bf16; `--only prune` for the pruner's arithmetic, see `cuda-prune.ts`.
+ * installed, for a peer in bf16; `--only calibrate` for
+ * what statistics add to a block's forward pass, see `cuda-calibration.ts`; `--only prune` for that and the pruner's arithmetic, see
+ * `cuda-prune.ts`.
  * Random weights, 2:4 in bf16, int8 and int4 (the head as integers, too) and dense in bf16 and int4, in one run; `--sparse`:
  * 2:4 in bf16 alone. Linears by themselves, against cuBLAS: `libs/cuda/harness/run.sh`.
  */
@@ -18,6 +20,7 @@ import {
   type SamplingParams,
 } from '@esparse/engine';
 import { writeRandomStore } from '../cuda/random-store.ts';
+import { benchCalibration } from './cuda-calibration.ts';
 import { benchPruning } from './cuda-prune.ts';
 import { benchLlamaCpp } from './cuda-llama-cpp.ts';
 import { heading, median, print } from './table.ts';
@@ -186,5 +189,6 @@ async function benchEngine(): Promise<void> {
   }
 }
 
+if (flags.only === 'prune' || flags.only === 'calibrate') await benchCalibration();
 if (flags.only === 'prune') await benchPruning(flags.torch);
-else await benchEngine();
+if (flags.only === 'engine') await benchEngine();
