@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { arithmeticId, CudaArithmetic } from '@esparse/cuda';
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import { narrow, spreadMask, widen } from '@esparse/kernels';
+import { narrow, openInferenceKernels, scoreByChannel, spreadMask, widen } from '@esparse/kernels';
 import { createMatrixProducts } from '@esparse/onnx';
 import {
   denseMatrix,
@@ -18,8 +18,22 @@ import {
   type Solver,
   type TapMatrix,
 } from '@esparse/reconstruction';
-import { both, local, maskLinear, type Pattern, type StageDevice } from '@esparse/sparsity';
-import type { DeviceTile } from '@esparse/statistics';
+import {
+  both,
+  encodingOf,
+  global,
+  local,
+  maskLinear,
+  maskOn,
+  none,
+  outputsOn,
+  packLinear,
+  scoresOn,
+  weightsOn,
+  type Pattern,
+  type StageDevice,
+} from '@esparse/sparsity';
+import { deviceArrays, type DeviceTile } from '@esparse/statistics';
 
 /** Of sums in f32, whatever their order: of the geometric mean of the two diagonal entries. */
 const SUM_TOLERANCE = 2e-6;
@@ -411,6 +425,7 @@ void test('a problem without room is refused by name, and gives back what it too
     release: gpu.release.bind(gpu),
     upload: gpu.upload.bind(gpu),
     download: gpu.download.bind(gpu),
+    downloadLater: gpu.downloadLater.bind(gpu),
     copy: gpu.copy.bind(gpu),
     fill: gpu.fill.bind(gpu),
     multiply: gpu.multiply.bind(gpu),
@@ -460,6 +475,54 @@ void test('shuffles find the very order that they find on the processor', async 
       const expected = await shuffle.order({ scores, rows, cols }, pattern);
       assert.deepEqual(await shuffle.order({ scores, rows, cols }, pattern, undefined, device), expected);
     }
+  }
+});
+
+void test('scores, orders, masks and outputs of weights in its memory are the very ones of the processor', async () => {
+  const kernels = openInferenceKernels();
+  for (const [i, [rows, cols, pattern]] of SHUFFLED.entries()) {
+    for (const [dtype, tokens] of [
+      ['bf16', 64],
+      ['f16', 5],
+    ] as const) {
+      const bits = narrow(dtype, normals(rows * cols, 200 + i));
+      const importance = normals(cols, 300 + i).map((value) => Math.exp(2 * value));
+      const inputs = { rows: tokens, data: normals(tokens * cols, 400 + i) };
+      const linear = { dtype, weights: bits, rows, cols };
+      const scores = await scoreByChannel(dtype, bits, rows, cols, importance);
+      const arrays = deviceArrays(gpu);
+      const there = weightsOn(gpu, arrays, linear)!;
+      const scored = (await scoresOn(there, arrays, importance))!;
+      for (const shuffle of [both(), local(), none(), global()]) {
+        const order = await shuffle.order({ scores, rows, cols }, pattern);
+        assert.deepEqual(await shuffle.orderOn!(scored, pattern), order);
+        const { permutation } = order;
+        const mask = await maskLinear({ scores, rows, cols }, permutation, pattern);
+        const kept = await maskOn(scored, arrays, permutation, pattern);
+        assert.deepEqual(kept.bytes, mask);
+        const packed = await packLinear(linear, permutation, mask, pattern);
+        const outputs = [
+          [{ kind: 'dense', ...linear }, undefined],
+          [encodingOf(packed).weights(packed), kept],
+        ] as const;
+        for (const [weights, masked] of outputs) {
+          const expected = new Float32Array(tokens * rows);
+          kernels.createLinear(weights).apply(inputs.data, tokens, expected);
+          assert.deepEqual(await outputsOn(there, inputs, masked), expected);
+        }
+      }
+      arrays.release();
+    }
+  }
+});
+
+void test('scores that are no numbers from 0 are left to the processor', async () => {
+  const weights = narrow('bf16', normals(8 * 16, 1));
+  for (const wrong of [NaN, Infinity, -1]) {
+    const arrays = deviceArrays(gpu);
+    const there = weightsOn(gpu, arrays, { dtype: 'bf16', weights, rows: 8, cols: 16 })!;
+    assert.equal(await scoresOn(there, arrays, new Float32Array(16).fill(1).fill(wrong, 15)), undefined);
+    arrays.release();
   }
 });
 

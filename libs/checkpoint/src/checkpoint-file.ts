@@ -1,4 +1,5 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
+import { inHugePages } from '@esparse/kernels';
 import { allocate, throwIfCancelled, type ByteFolder, type ByteSource, type Piece } from '@esparse/storage';
 
 /** A file of a checkpoint, open: a read gives exactly what was asked for, and what is wrong with it is named. */
@@ -80,7 +81,7 @@ function exactReads(file: string, source: ByteSource): CheckpointFile {
         });
       }
       requireInside(offset, length);
-      const bytes = allocate(length);
+      const bytes = inHugePages(allocate(length));
       if (await source.readInto(offset, bytes, signal).catch(asCheckpointError)) return bytes;
       throw becameShorter(offset, length);
     },

@@ -27,7 +27,7 @@ export {
 } from './tokenizer.ts';
 export { tokenizerFiles, type TokenizerFile } from './tokenizer-files.ts';
 export { bytesOf, elementCount, elementsOf } from './views.ts';
-export { checkpointWeights, type WeightSource } from './weight-source.ts';
+export { checkpointWeights, type PackedMatrix, type WeightSource } from './weight-source.ts';
 export {
   calibrationWindows,
   CALIBRATION_ALGORITHM,

@@ -2,6 +2,18 @@ import { free } from '@esparse/kernels';
 import type { Checkpoint } from './checkpoint.ts';
 import { tensorToF32 } from './convert.ts';
 
+/** A pruned matrix in the layout of `pack` of @esparse/kernels, its values in bf16. */
+export interface PackedMatrix {
+  readonly rows: number;
+  readonly cols: number;
+  readonly keep: number;
+  readonly group: number;
+  readonly values: Uint16Array;
+  readonly indices: Uint8Array;
+  /** (cols): the channel at each position, each once. */
+  readonly permutation: Int32Array;
+}
+
 /** What a model reads its weights from, by Hugging Face name, as f32: a checkpoint or a store. */
 export interface WeightSource {
   /** Whether there is a tensor of that name. */
@@ -12,6 +24,8 @@ export interface WeightSource {
   read(name: string, signal?: AbortSignal): Promise<Float32Array>;
   /** The same as its bits, where it is stored in bf16 and nothing must be widened. @default none is had as bits */
   readonly bits?: (name: string, signal?: AbortSignal) => Promise<Uint16Array | undefined>;
+  /** The same as it is packed, in memory that whoever reads it frees. @default none is packed */
+  readonly packed?: (name: string, signal?: AbortSignal) => Promise<PackedMatrix | undefined>;
   /** Some rows of a 2-D tensor, in the order given: (rows.length, columns). */
   readRows(name: string, rows: Uint32Array, signal?: AbortSignal): Promise<Float32Array>;
   /** The same as their bits, where they are stored in bf16. @default none are had as bits */

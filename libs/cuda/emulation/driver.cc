@@ -304,6 +304,10 @@ CuResult cuMemcpyDtoDAsync_v2(CuPointer to, CuPointer from, std::size_t bytes, C
   if (!idle()) std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), bytes);
   return kCuSuccess;
 }
+CuResult cuMemcpyPeerAsync(CuPointer to, CuContext, CuPointer from, CuContext, std::size_t bytes, CuStream stream) {
+  BEGIN("cuMemcpyPeerAsync")
+  return cuMemcpyDtoDAsync_v2(to, from, bytes, stream);
+}
 CuResult cuTensorMapEncodeTiled(void*, int, unsigned rank, void* from, const unsigned long long* sizes,
                                 const unsigned long long* strides, const unsigned* box, const unsigned*, int, int, int,
                                 int) {
@@ -381,6 +385,10 @@ CuResult cuStreamCreate(CuStream* stream, unsigned) {
 CuResult cuStreamDestroy_v2(CuStream stream) { return release(held.streams, stream, "a stream"); }
 CuResult cuStreamSynchronize(CuStream) {
   BEGIN("cuStreamSynchronize")
+  return kCuSuccess;
+}
+CuResult cuStreamWaitEvent(CuStream, CuEvent, unsigned) {
+  BEGIN("cuStreamWaitEvent")
   return kCuSuccess;
 }
 CuResult cuStreamBeginCapture_v2(CuStream, unsigned) {

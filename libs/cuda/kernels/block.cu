@@ -5,3 +5,4 @@
 #include "block/elementwise.cuh"
 #include "block/norms.cuh"
 #include "block/rope.cuh"
+#include "block/unpack.cuh"

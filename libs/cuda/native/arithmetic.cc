@@ -67,18 +67,48 @@ void Arithmetic::download(void* to, CuPointer from, std::size_t bytes) {
   }
 }
 
-std::shared_ptr<Landing> Arithmetic::send(CuPointer from, std::size_t bytes) {
+std::shared_ptr<Landing> Arithmetic::send_in(CuStream stream, CuPointer from, std::size_t bytes) {
   require_held(from, bytes);
   auto landing = landings_.make(bytes);
-  check(driver().copy_to_host(landing->memory.data(), from, bytes, stream_.get()), "give what it computed");
-  check(driver().record_event(landing->arrived.get(), stream_.get()), "give what it computed");
+  check(driver().copy_to_host(landing->memory.data(), from, bytes, stream), "give what it computed");
+  check(driver().record_event(landing->arrived.get(), stream), "give what it computed");
   return landing;
+}
+
+std::shared_ptr<Landing> Arithmetic::send(CuPointer from, std::size_t bytes) {
+  return send_in(stream_.get(), from, bytes);
+}
+
+std::shared_ptr<Landing> Arithmetic::send_beside(CuPointer from, std::size_t bytes) {
+  if (!beside_.get()) beside_ = make_stream();
+  const Event computed = make_event();
+  check(driver().record_event(computed.get(), stream_.get()), "give what it computed");
+  check(driver().hold_stream(beside_.get(), computed.get(), 0), "give what it computed");
+  return send_in(beside_.get(), from, bytes);
 }
 
 void Arithmetic::copy(CuPointer to, CuPointer from, std::size_t bytes) {
   require_held(to, bytes);
   require_held(from, bytes);
   check(driver().copy_on_device(to, from, bytes, stream_.get()), "copy");
+}
+
+void Arithmetic::wait_for(Arithmetic& other) {
+  other.device_.use();
+  const Event reached = make_event();
+  check(driver().record_event(reached.get(), other.stream_.get()), "copy to another GPU");
+  device_.use();
+  check(driver().hold_stream(stream_.get(), reached.get(), 0), "copy from another GPU");
+}
+
+void Arithmetic::copy_from(CuPointer to, Arithmetic& other, CuPointer from, std::size_t bytes) {
+  require_held(to, bytes);
+  other.require_held(from, bytes);
+  wait_for(other);
+  check(driver().copy_between(to, device_.context(), from, other.device_.context(), bytes, stream_.get()),
+        "copy from another GPU");
+  other.wait_for(*this);
+  device_.use();
 }
 
 void Arithmetic::fill(CuPointer to, unsigned char value, std::size_t bytes) {

@@ -31,7 +31,11 @@ class Arithmetic {
   void download(void* to, CuPointer from, std::size_t bytes);
   // Asks for a copy that `Landing::take` waits for, on whatever thread: what comes after it in the stream need not.
   std::shared_ptr<Landing> send(CuPointer from, std::size_t bytes);
+  // The same beside what comes after it: what it copies must stay until it has been taken.
+  std::shared_ptr<Landing> send_beside(CuPointer from, std::size_t bytes);
   void copy(CuPointer to, CuPointer from, std::size_t bytes);
+  // From the memory of another GPU, after what was asked for there, and before what is asked for there next.
+  void copy_from(CuPointer to, Arithmetic& other, CuPointer from, std::size_t bytes);
   void fill(CuPointer to, unsigned char value, std::size_t bytes);
   // What another process opens a piece of memory with, which must stay meanwhile, and be written.
   CuIpcHandle share(CuPointer address) const;
@@ -52,9 +56,13 @@ class Arithmetic {
   // Throws Failure 'internal' for bytes that are not all of one piece of memory.
   void require_held(CuPointer address, std::size_t bytes) const;
   Products& products();
+  std::shared_ptr<Landing> send_in(CuStream stream, CuPointer from, std::size_t bytes);
+  // What is asked for here from now on waits for what was asked for there.
+  void wait_for(Arithmetic& other);
 
   Device device_;
   Stream stream_;
+  Stream beside_;  // of copies to the host that nothing waits for
   Uploader uploader_;
   PinnedArray<std::uint8_t> landing_[2];  // where what is downloaded arrives
   Event landed_[2];

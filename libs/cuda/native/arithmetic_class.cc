@@ -96,7 +96,9 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
                            InstanceMethod<&CudaArithmetic::upload>("upload"),
                            InstanceMethod<&CudaArithmetic::download>("download"),
                            InstanceMethod<&CudaArithmetic::download_later>("downloadLater"),
+                           InstanceMethod<&CudaArithmetic::download_beside>("downloadBeside"),
                            InstanceMethod<&CudaArithmetic::copy>("copy"),
+                           InstanceMethod<&CudaArithmetic::copy_from>("copyFrom"),
                            InstanceMethod<&CudaArithmetic::fill>("fill"),
                            InstanceMethod<&CudaArithmetic::share>("share"),
                            InstanceMethod<&CudaArithmetic::open_shared>("openShared"),
@@ -174,19 +176,39 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
 
   // (address, typed array): a promise
   Napi::Value download_later(const Napi::CallbackInfo& info) {
-    return call(info, [&]() -> Napi::Value {
-      auto landing = arithmetic_->send(address(info[0]), bytes_of(info[1]).second);
-      auto* const taking = new Taking(info[1], std::move(landing), arithmetic_->device());
-      const Napi::Promise promise = taking->promise();
-      taking->Queue();
-      return promise;
+    return call(info, [&] {
+      return taken(info[1], arithmetic_->send(address(info[0]), bytes_of(info[1]).second));
     });
+  }
+
+  // (address, typed array): a promise
+  Napi::Value download_beside(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      return taken(info[1], arithmetic_->send_beside(address(info[0]), bytes_of(info[1]).second));
+    });
+  }
+
+  Napi::Value taken(const Napi::Value& array, std::shared_ptr<Landing> landing) {
+    auto* const taking = new Taking(array, std::move(landing), arithmetic_->device());
+    const Napi::Promise promise = taking->promise();
+    taking->Queue();
+    return promise;
   }
 
   // (to, from, bytes)
   Napi::Value copy(const Napi::CallbackInfo& info) {
     return call(info, [&] {
       arithmetic_->copy(address(info[0]), address(info[1]), size(info[2]));
+      return info.Env().Undefined();
+    });
+  }
+
+  // (to, another of these, from, bytes)
+  Napi::Value copy_from(const Napi::CallbackInfo& info) {
+    return call(info, [&] {
+      CudaArithmetic* const other = Unwrap(info[1].As<Napi::Object>());
+      if (!other->arithmetic_) throw Failure("internal", "the other GPU has been closed");
+      arithmetic_->copy_from(address(info[0]), *other->arithmetic_, address(info[2]), size(info[3]));
       return info.Env().Undefined();
     });
   }

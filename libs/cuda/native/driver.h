@@ -84,6 +84,8 @@ struct CuIpcHandle {
   CALL("cuMemcpyHtoDAsync_v2", copy_to_device, (CuPointer, const void*, std::size_t bytes, CuStream))                \
   CALL("cuMemcpyDtoHAsync_v2", copy_to_host, (void*, CuPointer, std::size_t bytes, CuStream))                        \
   CALL("cuMemcpyDtoDAsync_v2", copy_on_device, (CuPointer to, CuPointer from, std::size_t bytes, CuStream))          \
+  CALL("cuMemcpyPeerAsync", copy_between,                                                                            \
+       (CuPointer to, CuContext, CuPointer from, CuContext, std::size_t bytes, CuStream))                            \
   CALL("cuMemsetD8Async", fill, (CuPointer, unsigned char, std::size_t bytes, CuStream))                             \
   CALL("cuTensorMapEncodeTiled", encode_tensor_map,                                                                  \
        (void* map, int type, unsigned rank, void* from, const unsigned long long* sizes,                             \
@@ -98,6 +100,7 @@ struct CuIpcHandle {
   CALL("cuStreamCreate", create_stream, (CuStream*, unsigned flags))                                                 \
   CALL("cuStreamDestroy_v2", destroy_stream, (CuStream))                                                             \
   CALL("cuStreamSynchronize", wait_for_stream, (CuStream))                                                           \
+  CALL("cuStreamWaitEvent", hold_stream, (CuStream, CuEvent, unsigned flags))                                        \
   CALL("cuStreamBeginCapture_v2", begin_capture, (CuStream, unsigned mode))                                          \
   CALL("cuStreamEndCapture", end_capture, (CuStream, CuGraph*))                                                      \
   CALL("cuGraphInstantiateWithFlags", instantiate, (CuGraphExec*, CuGraph, unsigned long long flags))                \

@@ -74,7 +74,9 @@ export interface NativeArithmetic {
   upload(to: number, from: ArrayBufferView): void;
   download(from: number, to: ArrayBufferView): void;
   downloadLater(from: number, to: ArrayBufferView): Promise<void>;
+  downloadBeside(from: number, to: ArrayBufferView): Promise<void>;
   copy(to: number, from: number, bytes: number): void;
+  copyFrom(to: number, other: NativeArithmetic, from: number, bytes: number): void;
   fill(to: number, byte: number, bytes: number): void;
   share(address: number): Uint8Array;
   openShared(handle: Uint8Array): number;

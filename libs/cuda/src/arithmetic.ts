@@ -1,5 +1,11 @@
-import { isEsparseError } from '@esparse/errors';
-import type { DeviceArgument, DeviceMemory, DeviceProduct } from '@esparse/statistics';
+import { EsparseError, isEsparseError } from '@esparse/errors';
+import type {
+  DeviceArgument,
+  DeviceMemory,
+  DeviceProduct,
+  RecordedWork,
+  StatisticDevice,
+} from '@esparse/statistics';
 import { calling, callingLater, loadAddon, type NativeArithmetic } from './addon.ts';
 import type { CommonFacts } from './decoder.ts';
 import { readPtx } from './read-ptx.ts';
@@ -36,12 +42,6 @@ export interface ArithmeticFacts extends CommonFacts {
  */
 export function gpuCount(): number {
   return calling(() => loadAddon().gpuCount());
-}
-
-/** Work that is asked for as one piece. */
-export interface Recording {
-  replay(): void;
-  release(): void;
 }
 
 /** Memory that is held for speed alone. */
@@ -180,9 +180,22 @@ export class CudaArithmetic {
     return callingLater(() => this.#native.downloadLater(from, to));
   }
 
+  /** The same beside what comes after it: the memory that it comes from is not to be written to, or released, before. */
+  downloadBeside(from: number, to: ArrayBufferView): Promise<void> {
+    return callingLater(() => this.#native.downloadBeside(from, to));
+  }
+
   copy(to: number, from: number, bytes: number): void {
     calling(() => {
       this.#native.copy(to, from, bytes);
+    });
+  }
+
+  /** The same from the memory of another GPU, after what was asked for there, and before what is asked for there next. */
+  copyFrom(to: number, other: StatisticDevice, from: number, bytes: number): void {
+    if (!(other instanceof CudaArithmetic)) throw new EsparseError('internal', 'a copy from no GPU');
+    calling(() => {
+      this.#native.copyFrom(to, other.#native, from, bytes);
     });
   }
 
@@ -237,7 +250,7 @@ export class CudaArithmetic {
    * spares the host a call for each kernel. The work is kernels, products, copies and fills, with the same arguments each time, and
    * has been done once before. Where the driver does not record, each replay is the work itself.
    */
-  record(work: () => void): Recording {
+  record(work: () => void): RecordedWork {
     if (!calling(() => this.#native.beginRecording())) return { replay: work, release: () => undefined };
     try {
       work();
@@ -284,6 +297,7 @@ export type Gpu = Pick<
   | 'upload'
   | 'download'
   | 'downloadLater'
+  | 'downloadBeside'
   | 'share'
   | 'copy'
   | 'fill'

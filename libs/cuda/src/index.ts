@@ -44,7 +44,6 @@ export {
   type KernelModule,
   type Launch,
   type Product,
-  type Recording,
 } from './arithmetic.ts';
 export { createCudaBlockRunner, type CudaBlockRunnerOptions } from './blocks/block-runner.ts';
 export { CONTEXT_BYTES, gpuMemory, type GpuWorkload } from './blocks/gpu-memory.ts';

@@ -1,9 +1,10 @@
 import { from, map, of, type OperatorFunction } from 'rxjs';
+import { EsparseError } from '@esparse/errors';
 import { channelMeans, type InferenceKernels, type LinearWeights } from '@esparse/kernels';
 import { encodingOf } from '@esparse/sparsity';
 import type { RowSample, StatisticReader } from '@esparse/statistics';
 import { enrich } from './enrich.ts';
-import type { BegunFigures, LinearFigures, MaskedLinear, PrunedLinear } from './linear.ts';
+import type { ComparedOutputs, LinearFigures, LoadedLinear, MaskedLinear, PrunedLinear } from './linear.ts';
 
 /** Which figures of linears are taken. */
 export interface FigureOptions {
@@ -21,57 +22,63 @@ export interface OutputComparison {
   readonly kernels: InferenceKernels;
 }
 
-/** Takes of a linear what is lost later: its scores by the channel, and its outputs as long as its weights are dense. */
-export function beginFigures({
-  scores: takesScores,
-  outputs,
-}: FigureOptions): OperatorFunction<MaskedLinear, MaskedLinear> {
+/** Finds the outputs of a linear as long as its weights are dense. */
+export function denseOutputs({
+  sample,
+  kernels,
+}: OutputComparison): OperatorFunction<LoadedLinear, LoadedLinear> {
   return enrich((linear) => {
-    const { rows, cols, scores } = linear;
-    const begun = outputs && beginOutputs(outputs, linear);
-    if (!takesScores) return of({ figures: { outputs: begun } });
+    const { rows, cols, dtype, weights } = linear;
+    const inputs = inputsOf(sample, linear);
+    if (inputs === undefined) return of({});
+    const outputs$ = from(outputsOf(kernels, { kind: 'dense', rows, cols, dtype, weights }, inputs));
+    return outputs$.pipe(
+      map((dense): { outputs: ComparedOutputs } => ({ outputs: { kernels, inputs, dense } })),
+    );
+  });
+}
+
+/** The rows of its input that outputs are compared of, where some are known. */
+export function inputsOf(
+  sample: StatisticReader<RowSample>,
+  { readings }: Pick<LoadedLinear, 'readings'>,
+): RowSample | undefined {
+  return readings.get(sample) as RowSample | undefined;
+}
+
+/** Takes figures of a linear's scores, which are lost later. */
+export function scoreFigures(): OperatorFunction<MaskedLinear, MaskedLinear> {
+  return enrich(({ rows, cols, scores }) => {
+    if (scores === undefined) throw new EsparseError('internal', 'figures of scores that are elsewhere');
     return from(channelMeans(scores, rows, cols)).pipe(
       map((means) => {
         const total = rows * means.reduce((sum, mean) => sum + mean, 0);
-        return { figures: { scores: { total, mean: Float32Array.from(means) }, outputs: begun } };
+        return { scoreFigures: { total, mean: Float32Array.from(means) } };
       }),
     );
   });
 }
 
-function beginOutputs(
-  { sample, kernels }: OutputComparison,
-  { rows, cols, dtype, weights, readings }: MaskedLinear,
-): BegunFigures['outputs'] {
-  const inputs = readings.get(sample) as RowSample | undefined;
-  if (inputs === undefined) return undefined;
-  return {
-    kernels,
-    inputs,
-    dense: outputsOf(kernels, { kind: 'dense', rows, cols, dtype, weights }, inputs),
-  };
-}
-
-/** Finishes them with the linear as it is packed. */
-export function finishFigures(
-  { scores, outputs }: BegunFigures,
+/** All figures of a linear as it is packed; none where none were begun. */
+export async function figuresOf(
+  { scoreFigures, outputs }: Pick<MaskedLinear, 'scoreFigures' | 'outputs'>,
   packed: PrunedLinear['packed'],
-): LinearFigures {
-  const known = { ...(scores && { scores }) };
+): Promise<LinearFigures | undefined> {
+  const known = scoreFigures && { scores: scoreFigures };
   if (outputs === undefined) return known;
   const { kernels, inputs, dense } = outputs;
-  const sparse = outputsOf(kernels, encodingOf(packed).weights(packed), inputs);
+  const sparse = outputs.sparse ?? (await outputsOf(kernels, encodingOf(packed).weights(packed), inputs));
   return { ...known, outputError: relativeDistance(dense, sparse) };
 }
 
 /** X Wᵀ: (rows of the inputs, outputs). */
-function outputsOf(
+async function outputsOf(
   kernels: InferenceKernels,
   weights: LinearWeights,
   { rows: tokens, data }: RowSample,
-): Float32Array {
+): Promise<Float32Array> {
   const outputs = new Float32Array(tokens * weights.rows);
-  kernels.createLinear(weights).apply(data, tokens, outputs);
+  await kernels.createLinear(weights).applyLater(data, tokens, outputs);
   return outputs;
 }
 

@@ -9,13 +9,13 @@ import {
   type StageInput,
 } from '@esparse/sparsity';
 import type { GuardOptions } from './guard.ts';
-import type { MaskedLinear } from './linear.ts';
+import type { MaskedLinear, ShuffledLinear } from './linear.ts';
 import { score } from './score.ts';
 import { shuffle } from './shuffle.ts';
 import { stage } from './stage.ts';
 
 const [ROWS, COLS] = [2, 4];
-const linear: MaskedLinear = {
+const linear: MaskedLinear & ShuffledLinear = {
   block: 3,
   name: 'q_proj',
   tap: 'in',
@@ -29,7 +29,7 @@ const linear: MaskedLinear = {
   order: { permutation: identityOrder(COLS), keptBefore: 1, keptAfter: 2 },
   mask: Uint8Array.of(0b0011, 0b0011),
 };
-const through = <T>(operator: OperatorFunction<MaskedLinear, T>) => lastValueFrom(of(linear).pipe(operator));
+const through = <T>(operator: OperatorFunction<typeof linear, T>) => lastValueFrom(of(linear).pipe(operator));
 
 // What plain JavaScript may give, whatever the types say.
 const metric = (made: () => unknown): Metric => ({

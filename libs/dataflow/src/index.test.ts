@@ -8,6 +8,7 @@ test('the public surface is this, and nothing else', () => {
     'blockStages',
     'commit',
     'createGatherer',
+    'createTurns',
     'disposeStates',
     'encodePacked',
     'finishStatistics',
@@ -21,6 +22,7 @@ test('the public surface is this, and nothing else', () => {
     'readersOf',
     'relativeDistance',
     'releaseReadings',
+    'severalAtOnce',
     'stateName',
     'statisticsOf',
   ]);

@@ -19,6 +19,8 @@ export type { LinearFigures, LinearJob, LoadedLinear, PrunedLinear } from './lin
 export type { LoadWeights } from './load.ts';
 export { mergeSerialisedShards, mergeShards, type SerialisedShards } from './merge-shards.ts';
 export { oneByOne } from './one-by-one.ts';
+export { severalAtOnce } from './several-at-once.ts';
+export { createTurns, type Turns } from './turns.ts';
 export { pruneLinear, type PruneLinearOptions } from './prune-linear.ts';
 export { readersOf, releaseReadings, statisticsOf, type TapReadings } from './readings.ts';
 export { encodePacked } from './encode-packed.ts';

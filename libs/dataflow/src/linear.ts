@@ -35,6 +35,8 @@ export interface LinearJob {
 export interface LoadedLinear extends LinearJob {
   readonly dtype: HalfDtype;
   readonly weights: Uint16Array;
+  /** For a report. @default none are taken, or no inputs are known */
+  readonly outputs?: ComparedOutputs;
 }
 
 /** With the importance of each weight, rows x cols, in memory of their own. */
@@ -48,20 +50,23 @@ export interface ShuffledLinear extends ScoredLinear {
 }
 
 /** With its mask: a bit a weight, in the shuffled order. */
-export interface MaskedLinear extends ShuffledLinear {
+export interface MaskedLinear extends Omit<ShuffledLinear, 'scores'> {
+  /** Undefined where only a device had them. */
+  readonly scores: Float32Array | undefined;
   readonly mask: Uint8Array;
-  /** What is known of it for a report. @default none are taken */
-  readonly figures?: BegunFigures;
+  /** For a report. @default none are taken */
+  readonly scoreFigures?: ScoreFigures;
   /** Its survivors as integers, once a stage has made them. */
   readonly integers?: IntegerWeights;
 }
 
-/** Figures of a linear that is not packed yet. */
-export interface BegunFigures extends Omit<LinearFigures, 'outputError'> {
-  /** Some inputs, and what the dense weights make of them; absent where no inputs are known. */
-  readonly outputs?:
-    | { readonly kernels: InferenceKernels; readonly inputs: RowSample; readonly dense: Float32Array }
-    | undefined;
+/** Some inputs of a linear, and what its weights make of them: (inputs, rows). */
+export interface ComparedOutputs {
+  readonly kernels: InferenceKernels;
+  readonly inputs: RowSample;
+  readonly dense: Float32Array;
+  /** Of the pruned ones. @default they are multiplied once they are packed */
+  readonly sparse?: Float32Array;
 }
 
 /** What a report shows of a linear beside what is stored of it anyway. */

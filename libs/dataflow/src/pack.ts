@@ -1,9 +1,19 @@
-import { concatMap, finalize, from, map, tap, type Observable, type OperatorFunction } from 'rxjs';
+import {
+  concatMap,
+  finalize,
+  forkJoin,
+  from,
+  map,
+  of,
+  tap,
+  type Observable,
+  type OperatorFunction,
+} from 'rxjs';
 import { EsparseError } from '@esparse/errors';
 import { free, widen } from '@esparse/kernels';
 import { packLinear, packQuantized, type OwnEncoding } from '@esparse/sparsity';
 import { encoded } from './encoded.ts';
-import { finishFigures } from './figures.ts';
+import { figuresOf } from './figures.ts';
 import type { GuardOptions } from './guard.ts';
 import type { MaskedLinear, PrunedLinear } from './linear.ts';
 
@@ -23,11 +33,13 @@ export function pack(
     const { keptBefore, keptAfter } = order;
     return packed(linear, encoding, guard).pipe(
       tap(() => {
-        for (const array of [linear.weights, linear.scores, linear.mask]) free(array);
+        for (const array of [linear.weights, linear.scores, linear.mask])
+          if (array !== undefined) free(array);
       }),
-      map((result) => ({
+      concatMap((result) => forkJoin([of(result), figuresOf(linear, result)])),
+      map(([result, figures]) => ({
         ...{ job, packed: result, keptBefore, keptAfter },
-        ...(linear.figures && { figures: finishFigures(linear.figures, result) }),
+        ...(figures && { figures }),
       })),
     );
   });

@@ -24,6 +24,11 @@ export function checkScores({ rows, cols }: LoadedLinear, scores: unknown): NowO
   });
 }
 
+/** A channel's importance must be a number, of each channel. */
+export function checkImportance({ cols }: LoadedLinear, importance: unknown): Float32Array {
+  return arrayOf('importance', 'Float32Array', importance, cols) as Float32Array;
+}
+
 /** An order must be a permutation; within each group it is brought into its canonical form. */
 export function checkOrder({ cols, pattern }: LoadedLinear, found: unknown): ShuffleResult {
   const { permutation, keptBefore, keptAfter } = fieldsOf(found, ['permutation', 'keptBefore', 'keptAfter']);

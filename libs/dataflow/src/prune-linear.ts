@@ -1,14 +1,16 @@
-import { identity, pipe, type OperatorFunction } from 'rxjs';
-import type { ConfiguredPipeline, OwnEncoding, StageContext } from '@esparse/sparsity';
-import { beginFigures, type FigureOptions } from './figures.ts';
+import { concatMap, identity, of, pipe, type OperatorFunction } from 'rxjs';
+import type { ConfiguredPipeline, OwnEncoding, StageContext, StageDevice } from '@esparse/sparsity';
+import { denseOutputs, scoreFigures, type FigureOptions } from './figures.ts';
 import type { GuardOptions } from './guard.ts';
-import type { LinearJob, PrunedLinear } from './linear.ts';
+import type { LinearJob, LoadedLinear, MaskedLinear, PrunedLinear } from './linear.ts';
 import { load, type LoadWeights } from './load.ts';
 import { mask } from './mask.ts';
+import { chooseOnDevice, choosesOnDevice } from './on-device.ts';
 import { pack } from './pack.ts';
 import { score } from './score.ts';
 import { shuffle } from './shuffle.ts';
 import { stages } from './stage.ts';
+import { createTurns, type Turns } from './turns.ts';
 import { watched, type WatchStep } from './watched.ts';
 
 /** How a linear is pruned. */
@@ -16,7 +18,9 @@ export interface PruneLinearOptions extends Pick<ConfiguredPipeline, 'metric' | 
   /** Reads its weights. */
   readonly load: LoadWeights;
   /** What stages report: notes, and how far they are. */
-  readonly report: Omit<StageContext, 'signal'>;
+  readonly report: Omit<StageContext, 'signal' | 'device'>;
+  /** Devices that compute from the scores to the last stage, each one linear at a time. @default the processor */
+  readonly devices?: Turns<StageDevice> | undefined;
   /** How calls of plug-ins are guarded. */
   readonly guard?: GuardOptions;
   /** An encoding that does not come with esparse, in which survivors are stored. @default none */
@@ -29,14 +33,53 @@ export interface PruneLinearOptions extends Pick<ConfiguredPipeline, 'metric' | 
 
 /** The steps of a linear, from its weights in the checkpoint to what is committed: load, score, shuffle, mask, stages, pack. */
 export function pruneLinear(options: PruneLinearOptions): OperatorFunction<LinearJob, PrunedLinear> {
-  const { guard, report, encoding, figures, watch } = options;
+  const { guard, encoding, devices, watch } = options;
+  const alone = createTurns([undefined]);
   return pipe(
     load(options.load),
-    score(options.metric, guard),
-    shuffle(options.shuffle, guard, report.device),
-    watched(mask(), watch?.mask),
-    figures === undefined ? identity : beginFigures(figures),
-    stages(options.stages, report, guard),
+    comparesOnDevice(options) ? identity : comparison(options),
+    devices === undefined
+      ? survivors(options)
+      : concatMap((linear) =>
+          devices.use((device) => of(linear).pipe(survivors(options, { device, alone }))),
+        ),
     watched(pack(encoding, guard), watch?.pack),
+  );
+}
+
+/** Finds what outputs are compared with, where they are. */
+function comparison({ figures }: PruneLinearOptions): OperatorFunction<LoadedLinear, LoadedLinear> {
+  return figures?.outputs === undefined ? identity : denseOutputs(figures.outputs);
+}
+
+/** Whether scores, order and mask are found in devices. Figures of scores are found where all can see these. */
+function choosesThere(options: PruneLinearOptions): boolean {
+  return options.devices !== undefined && choosesOnDevice(options) && options.figures?.scores !== true;
+}
+
+/** Whether outputs are compared there, too: those of weights that nothing changes. */
+function comparesOnDevice(options: PruneLinearOptions): boolean {
+  return choosesThere(options) && options.stages.length === 0 && options.encoding === undefined;
+}
+
+/** From weights to survivors. */
+function survivors(
+  options: PruneLinearOptions,
+  { device, alone }: { readonly device?: StageDevice; readonly alone?: Turns<unknown> } = {},
+): OperatorFunction<LoadedLinear, MaskedLinear> {
+  const { metric, guard, report, figures, watch } = options;
+  const choose = pipe(
+    score(metric, guard),
+    shuffle(options.shuffle, guard, device),
+    watched(mask(), watch?.mask),
+  );
+  const outputs = comparesOnDevice(options) ? figures?.outputs : undefined;
+  const parts = { metric, shuffle: options.shuffle, guard, watch: watch?.mask, outputs };
+  return pipe(
+    device !== undefined && choosesThere(options)
+      ? chooseOnDevice(parts, device, outputs === undefined ? choose : pipe(comparison(options), choose))
+      : choose,
+    figures?.scores === true ? scoreFigures() : identity,
+    stages(options.stages, { ...report, device }, guard, alone),
   );
 }

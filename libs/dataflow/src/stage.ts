@@ -1,4 +1,4 @@
-import { map, type OperatorFunction } from 'rxjs';
+import { concatMap, map, of, type OperatorFunction } from 'rxjs';
 import { free } from '@esparse/kernels';
 import type { Stage, StageContext } from '@esparse/sparsity';
 import { enrich } from './enrich.ts';
@@ -6,6 +6,7 @@ import { callOn, guarded, type GuardOptions } from './guard.ts';
 import type { MaskedLinear } from './linear.ts';
 import { checkStage } from './plugin-results.ts';
 import { readingsFor } from './readings.ts';
+import type { Turns } from './turns.ts';
 
 /** Runs one stage: the weights and the mask that it returns take the place of those it was given. */
 export function stage(
@@ -44,11 +45,21 @@ export function stage(
   });
 }
 
-/** Runs stages one after the other: each gets the weights and the mask that the one before left. */
+/**
+ * Runs stages one after the other: each gets the weights and the mask that the one before left.
+ *
+ * @param alone - turns of the stages that compute on no device, where linears come on several at once @default they come one by one
+ */
 export function stages(
   steps: readonly Stage[],
   report: Omit<StageContext, 'signal'>,
   guard?: GuardOptions,
+  alone?: Turns<unknown>,
 ): OperatorFunction<MaskedLinear, MaskedLinear> {
-  return (linears$) => steps.reduce((through$, step) => through$.pipe(stage(step, report, guard)), linears$);
+  const turned = (step: Stage): OperatorFunction<MaskedLinear, MaskedLinear> => {
+    const run = stage(step, report, guard);
+    if (alone === undefined || step.deviceBytes !== undefined) return run;
+    return concatMap((linear) => alone.use(() => of(linear).pipe(run)));
+  };
+  return (linears$) => steps.reduce((through$, step) => through$.pipe(turned(step)), linears$);
 }

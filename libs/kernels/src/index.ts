@@ -42,7 +42,13 @@ export { roundTo } from './runtime/round-to.ts';
 export { widen, widenReference, type HalfDtype } from './runtime/widen.ts';
 export { channelMeans, findUnsound, scoreByChannel } from './pruning/score.ts';
 export { keptScore } from './pruning/kept-score.ts';
-export { MAX_BLOCK, swapSearch, type SwapSearch } from './pruning/swap-search.ts';
+export {
+  MAX_BLOCK,
+  MAX_SWAPS_PER_CHANNEL,
+  SWAP_TOLERANCE,
+  swapSearch,
+  type SwapSearch,
+} from './pruning/swap-search.ts';
 export { slotGains } from './pruning/slot-gains.ts';
 export { assign } from './pruning/assignment.ts';
 export { SPARSE_GPT_CHANNELS, sparseGptSweep } from './pruning/sparse-gpt.ts';

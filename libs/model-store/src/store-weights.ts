@@ -1,6 +1,6 @@
 import { elementCount, type WeightSource } from '@esparse/checkpoint';
 import type { PrunableModel } from '@esparse/model';
-import { encodingOf } from '@esparse/sparsity';
+import { checkPackedLinear, encodingOf, isPacked } from '@esparse/sparsity';
 import type { Run } from '@esparse/store';
 import { readDenseF32 } from './dense.ts';
 import { freeLinear, linearAttributesOf, readLinear, readLinearF32 } from './linears.ts';
@@ -24,21 +24,37 @@ export function storeWeights(run: Run, description: PrunableModel): WeightSource
     return readDenseF32(group, densePath(name), signal);
   };
 
+  /** A linear of the run whose values are bf16. */
+  const storedBf16 = async (name: string) => {
+    const place = placeOf(name);
+    const linear = place.kind === 'outer' ? undefined : place.linear?.name;
+    if (linear === undefined) return undefined;
+    const group = await groupOf(place);
+    const attributes = linearAttributesOf(group, linear);
+    if (attributes === undefined || encodingOf(attributes).dtype(attributes) !== 'bf16') return undefined;
+    return { group, linear };
+  };
+
   return {
     has,
     shape: (name) => placeOf(name).shape,
     read,
     async bits(name, signal) {
-      const place = placeOf(name);
-      const linear = place.kind === 'outer' ? undefined : place.linear?.name;
-      if (linear === undefined) return undefined;
-      const group = await groupOf(place);
-      const attributes = linearAttributesOf(group, linear);
-      if (attributes === undefined || encodingOf(attributes).dtype(attributes) !== 'bf16') return undefined;
-      const packed = await readLinear(group, linear, signal);
+      const stored = await storedBf16(name);
+      if (stored === undefined) return undefined;
+      const packed = await readLinear(stored.group, stored.linear, signal);
       const dense = await encodingOf(packed).unpack(packed);
       freeLinear(packed);
       return dense instanceof Uint16Array ? dense : undefined;
+    },
+    async packed(name, signal) {
+      const stored = await storedBf16(name);
+      if (stored === undefined) return undefined;
+      const linear = await readLinear(stored.group, stored.linear, signal);
+      if (!isPacked(linear)) return undefined;
+      checkPackedLinear(linear);
+      const { rows, cols, pattern, values, indices, permutation } = linear;
+      return { rows, cols, ...pattern, values, indices, permutation };
     },
     async readRows(name, rows, signal) {
       const all = await read(name, signal);

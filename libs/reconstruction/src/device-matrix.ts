@@ -29,7 +29,7 @@ export function deviceMatrix(
   return {
     channels,
     diagonal,
-    addressOn: (other) => (other === device ? memory.address : undefined),
+    there: { device, address: memory.address },
     multiply: async (...args) => (await onHost()).multiply(...args),
     panels: async (visit) => (await onHost()).panels(visit),
     rows: async (which) => (await onHost()).rows(which),

@@ -17,7 +17,7 @@ export interface ProductResources {
 
 /** The same for all stages of a run that need Hessians of their inputs. */
 export interface HessianResources extends ProductResources {
-  /** Solves for weights: on the processor, or on a device. Another one takes the place of that before. */
+  /** Solves for weights: on the processor, or on a device, each of which has one. */
   solver(device?: StageDevice): Promise<Solver>;
   release(): Promise<void>;
 }
@@ -60,20 +60,21 @@ function createResources(memory: number): HessianResources {
   let opened: Promise<MatrixProducts> | undefined;
   const spill = createSpill({ memory });
   const products = () => (opened ??= createMatrixProducts());
-  let used: { readonly on: StageDevice | undefined; readonly solver: Solver } | undefined;
+  const solvers = new Map<StageDevice | undefined, Promise<Solver>>();
+  const open = async (device: StageDevice | undefined): Promise<Solver> =>
+    device === undefined ? processorSolver(await products()) : deviceSolver(device);
   return {
     products,
     spill,
     waiting: { bytes: 0 },
-    async solver(device) {
-      if (used !== undefined && used.on === device) return used.solver;
-      used?.solver.release();
-      const solver = device === undefined ? processorSolver(await products()) : deviceSolver(device);
-      used = { on: device, solver };
+    solver(device) {
+      let solver = solvers.get(device);
+      if (solver === undefined) solvers.set(device, (solver = open(device)));
       return solver;
     },
     async release() {
-      used?.solver.release();
+      for (const solver of solvers.values()) (await solver).release();
+      solvers.clear();
       await Promise.all([(await opened)?.release(), spill.close()]);
     },
   };

@@ -22,8 +22,8 @@ export interface TapMatrix {
   rows(which: Int32Array): Promise<Float32Array>;
   /** The matrix, f32 (channels, channels). @throws EsparseError 'unsupported' where it is too large to be held */
   dense(): Promise<Float32Array>;
-  /** Where it lies in the memory of a device, row-major, if it lies in that one's. @default it lies in none */
-  addressOn?(device: StatisticDevice): number | undefined;
+  /** The device that has it, and where, row-major. @default none has */
+  readonly there?: { readonly device: StatisticDevice; readonly address: number };
   /** Releases its room. */
   release(): void;
 }

@@ -11,6 +11,7 @@ test('the public surface is this, and nothing else', () => {
     'bf16Bits',
     'both',
     'canonicalOrder',
+    'checkPackedLinear',
     'commonAttributes',
     'commonOptions',
     'configurePipeline',
@@ -44,7 +45,9 @@ test('the public surface is this, and nothing else', () => {
     'lsa',
     'magnitude',
     'maskLinear',
+    'maskOn',
     'none',
+    'outputsOn',
     'ownArrays',
     'ownPositions',
     'packLinear',
@@ -63,6 +66,7 @@ test('the public surface is this, and nothing else', () => {
     'roundingFor',
     'roundingLoss',
     'scaleFor',
+    'scoresOn',
     'shuffleOption',
     'survives',
     'survivorShape',
@@ -72,5 +76,6 @@ test('the public surface is this, and nothing else', () => {
     'unpackToF32',
     'unpackToHalf',
     'wanda',
+    'weightsOn',
   ]);
 });

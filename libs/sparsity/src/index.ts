@@ -11,7 +11,13 @@ export {
   type OptionsOf,
   type OptionsSchema,
 } from './plugin-options.ts';
-export { defineMetric, type Metric, type MetricDefinition, type MetricInput } from './metric.ts';
+export {
+  defineMetric,
+  type ChannelInput,
+  type Metric,
+  type MetricDefinition,
+  type MetricInput,
+} from './metric.ts';
 export {
   defineStage,
   type Stage,
@@ -53,6 +59,7 @@ export { ria, riaOptions } from './metrics/ria.ts';
 export { wanda } from './metrics/wanda.ts';
 export {
   defineShuffle,
+  type DeviceScores,
   type InputHeads,
   type InputSpan,
   type ScoreMatrix,
@@ -70,9 +77,23 @@ export { none } from './shuffles/none.ts';
 export { SHUFFLES, shuffleOption, type ShuffleName } from './shuffles/by-name.ts';
 export { canonicalOrder, identityOrder, isPermutation } from './permutation.ts';
 export { maskLinear } from './mask-linear.ts';
+export {
+  maskOn,
+  outputsOn,
+  scoresOn,
+  weightsOn,
+  type DeviceMask,
+  type DeviceWeights,
+} from './device-linear.ts';
 export { packLinear, type DenseLinear } from './pack-linear.ts';
 export { repackLinear } from './repack-linear.ts';
-export { packedShapes, type PackedEncoding, type PackedLinear, type PackedShapes } from './packed-linear.ts';
+export {
+  checkPackedLinear,
+  packedShapes,
+  type PackedEncoding,
+  type PackedLinear,
+  type PackedShapes,
+} from './packed-linear.ts';
 export {
   encodingNamed,
   encodingOf,

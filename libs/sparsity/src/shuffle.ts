@@ -39,6 +39,14 @@ export interface InputHeads {
   readonly headDim: number;
 }
 
+/** The scores of one linear in the memory of a device: (rows, cols) f32, finite and not negative. */
+export interface DeviceScores {
+  readonly device: StatisticDevice;
+  readonly address: number;
+  readonly rows: number;
+  readonly cols: number;
+}
+
 /** The order that a shuffle found, and what it is worth. */
 export interface ShuffleResult {
   /** (cols): p[i] is the original channel at position i; ascending within each group. */
@@ -63,6 +71,13 @@ export interface Shuffle extends Plugin {
     signal?: AbortSignal,
     device?: StatisticDevice,
   ): Promise<ShuffleResult>;
+  /**
+   * The same result of scores that a device has.
+   *
+   * @throws EsparseError 'unavailable' where the device has no room: then `order` is called
+   * @default scores are to be in the host's memory
+   */
+  orderOn?(scores: DeviceScores, pattern: Pattern, signal?: AbortSignal): Promise<ShuffleResult>;
   /** The memory that it takes for one linear, for `esparse plan`, which measures its time. @default none */
   cost?(linear: LinearShape): Pick<Cost, 'bytes'>;
   /** Bytes of a device's memory that it takes for one linear where there is one, for `esparse plan`. @default none */
@@ -83,6 +98,12 @@ export interface ShuffleDefinition<Schema extends OptionsSchema> extends PluginD
     pattern: Pattern,
     context: ShuffleContext<OptionsOf<Schema>['resolved']>,
   ): Promise<ShuffleResult>;
+  /** The same of scores that a device has. @default they are to be in the host's memory */
+  orderOn?(
+    scores: DeviceScores,
+    pattern: Pattern,
+    context: PluginContext<OptionsOf<Schema>['resolved']>,
+  ): Promise<ShuffleResult>;
   /** The memory that it takes for one linear, for `esparse plan`, which measures its time. @default none */
   cost?(
     linear: LinearShape,
@@ -101,9 +122,13 @@ export interface ShuffleDefinition<Schema extends OptionsSchema> extends PluginD
 export function defineShuffle<Schema extends OptionsSchema = NoOptions>(
   definition: ShuffleDefinition<Schema>,
 ): PluginFactory<Schema, Shuffle & Required<Plugin>> {
-  const { order, cost, deviceBytes } = definition;
+  const { order, orderOn, cost, deviceBytes } = definition;
   return factoryOf<Schema, Shuffle>('shuffle', definition, (options) => ({
     order: (scores, pattern, signal, device) => order(scores, pattern, { options, signal, device }),
+    ...(orderOn !== undefined && {
+      orderOn: (scores: DeviceScores, pattern: Pattern, signal?: AbortSignal) =>
+        orderOn(scores, pattern, { options, signal }),
+    }),
     ...(cost === undefined ? {} : { cost: (linear: LinearShape) => cost(linear, { options }) }),
     ...(deviceBytes === undefined ? {} : { deviceBytes }),
   }));

@@ -39,7 +39,10 @@ export interface StageDevice extends StatisticDevice {
 
 /** What a stage has at hand besides its input. */
 export interface StageContext {
-  /** Where it may compute, if it can. Calls of all stages come one after another. @default the processor alone */
+  /**
+   * Where it may compute, if it can. Calls that have the same device come one after another; of a stage that computes on none
+   * (see `Stage.deviceBytes`), all do. @default the processor alone
+   */
   readonly device?: StageDevice | undefined;
   /** Aborts when the run is cancelled: a stage that takes more than a second looks at it. */
   readonly signal?: AbortSignal | undefined;

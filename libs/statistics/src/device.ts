@@ -63,7 +63,11 @@ export interface StatisticDevice {
   upload(to: number, from: ArrayBufferView): void;
   /** Fills an array, after all that was asked for before. */
   download(from: number, to: ArrayBufferView): void;
+  /** The same without holding this thread; the array is not to be read or moved before. */
+  downloadLater(from: number, to: ArrayBufferView): Promise<void>;
   copy(to: number, from: number, bytes: number): void;
+  /** Copies from the memory of another one. @default it cannot: by way of the host */
+  copyFrom?(to: number, other: StatisticDevice, from: number, bytes: number): void;
   fill(to: number, byte: number, bytes: number): void;
   /** Multiplies matrices by cuBLASLt; rows and matrices begin at multiples of 16 bytes. */
   multiply(product: DeviceProduct): void;
@@ -78,6 +82,17 @@ export interface StatisticDevice {
     },
     args: readonly DeviceArgument[],
   ): void;
+  /**
+   * Takes down kernels, products, copies and fills that have been asked for once before, with the same arguments: asked for as one piece
+   * they take the host a call. @default each is asked for again
+   */
+  record?(work: () => void): RecordedWork;
+}
+
+/** Work that was taken down, to be asked for again and again as one piece. */
+export interface RecordedWork {
+  replay(): void;
+  release(): void;
 }
 
 /** A device whose memory other processes of the machine may read. */

@@ -13,6 +13,7 @@ export {
   type DeviceMemory,
   type DeviceProduct,
   type DeviceTile,
+  type RecordedWork,
   type SharingDevice,
   type StatisticDevice,
 } from './device.ts';

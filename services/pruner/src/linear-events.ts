@@ -9,9 +9,9 @@ const STAGE_PROGRESS_MS = 250;
 /** Emits the events of a block whose linears are pruned one by one. */
 export interface LinearEvents {
   /** For the block's stages: their notes, and their progress as a part of the linear that they work on. */
-  readonly report: Omit<StageContext, 'signal'>;
+  readonly report: Omit<StageContext, 'signal' | 'device'>;
   /** For its block stages: notes, and their progress in steps of their own. */
-  readonly blockReport: Omit<StageContext, 'signal'>;
+  readonly blockReport: Omit<StageContext, 'signal' | 'device'>;
   /** A linear is done. */
   readonly pruned: (linear: PrunedLinear) => void;
 }

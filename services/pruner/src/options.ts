@@ -49,8 +49,9 @@ export interface PruneOptions extends ClientTls {
    */
   readonly combine?: 'pruner' | 'worker' | undefined;
   /**
-   * What stages that solve for weights compute on: 'cpu', or 'cuda' and 'cuda:n', an NVIDIA GPU of this machine. Another one rounds
-   * otherwise, so it is another run. @default 'cpu'
+   * What scores, shuffles and stages that solve for weights are computed on: 'cpu', 'cuda' and 'cuda:n', an NVIDIA GPU of this machine,
+   * or 'cuda:n,m' and 'cuda:all', several of one kind, each of which has a linear at a time. Weights that are solved for round otherwise on
+   * another kind, so that is another run. @default 'cpu'
    */
   readonly solver?: string | undefined;
   /** How long one call of a plug-in may take, in seconds. @default 1800 */

@@ -1,13 +1,14 @@
-import { concatMap, finalize, from, lastValueFrom, of, pipe, tap, type Observable } from 'rxjs';
+import { concatMap, finalize, from, lastValueFrom, of, tap, type Observable } from 'rxjs';
 import { tensorToHalf } from '@esparse/checkpoint';
 import {
   abortWith,
   commit,
+  createTurns,
   disposeStates,
   finishStatistics,
-  oneByOne,
   pruneLinear,
   releaseReadings,
+  severalAtOnce,
   statisticsOf,
   type LinearJob,
   type LoadedLinear,
@@ -26,33 +27,33 @@ import { measuredLoad } from './operators/measured-load.ts';
 import type { OperatorMeter } from './operators/meter.ts';
 import { COMMIT, MASK, PACK } from './operators/names.ts';
 import type { RunContext } from './run-context.ts';
+import { linearsAtOnce } from './solver-device.ts';
 import { fallBack, MIN_EXPERT_TOKENS, starvedExperts } from './starved-experts.ts';
 import { tapGroups } from './tap-groups.ts';
 
 /**
- * Prunes one block: its activations stream into statistics, then its linears go one by one through score, shuffle,
- * mask, stages and pack into a transaction of the store, which commits when the last is in. Where there are block stages, the
+ * Prunes one block: its activations stream into statistics, then its linears go through score, shuffle, mask, stages and pack
+ * into a transaction of the store, which commits when the last is in. They do so one by one; of several devices each has one, the
+ * largest first, while one is read and one is packed. Where there are block stages, the
  * linears wait for each other, packed, and go through these together before they are written. Where the statistics of all of
  * a mixture's experts would take too much memory, some experts come after the others.
  */
 export async function pruneBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<Commit> {
-  const { metric, shuffle, stages, stopwatch, meter } = context;
+  const { metric, shuffle, stages, stopwatch, meter, devices } = context;
   const events = linearEvents(context, block);
   const loading = measuredLoad(meter, (job) => loadWeights(context, job, signal));
-  const prune = pipe(
-    pruneLinear({
-      metric,
-      shuffle,
-      stages,
-      load: loading.load,
-      encoding: context.blockStages.length === 0 ? context.options.encoding?.encoding : undefined,
-      report: { ...events.report, device: context.device },
-      guard: { ...context.guard, signal },
-      figures: context.figures,
-      watch: { mask: stepOf(meter, MASK), pack: stepOf(meter, PACK) },
-    }),
-    stopwatch.measure('prune', { 'esparse.block': block }),
-  );
+  const prune = pruneLinear({
+    metric,
+    shuffle,
+    stages,
+    load: loading.load,
+    encoding: context.blockStages.length === 0 ? context.options.encoding?.encoding : undefined,
+    report: events.report,
+    devices: devices.length > 0 ? createTurns(devices) : undefined,
+    guard: { ...context.guard, signal },
+    figures: context.figures,
+    watch: { mask: stepOf(meter, MASK), pack: stepOf(meter, PACK) },
+  });
   const findings: BlockFindings = {
     block,
     readings: new Map(),
@@ -66,9 +67,10 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
         concatMap((readings) => {
           keepVectors(findings, readings);
           const jobs = linearJobs(context, block, taps, readings);
-          loading.expect(jobs);
-          return from(jobs).pipe(
-            oneByOne(prune),
+          const first = devices.length > 1 ? largestFirst(jobs) : jobs;
+          loading.expect(first);
+          return severalAtOnce(jobs, { atOnce: linearsAtOnce(devices.length), first }, prune).pipe(
+            stopwatch.measure('prune', { 'esparse.block': block }),
             finalize(() => {
               releaseReadings(readings);
             }),
@@ -87,6 +89,11 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
     abortWith(signal),
   );
   return lastValueFrom(committed$);
+}
+
+/** The longest work at the end would be waited for by all other devices. */
+function largestFirst(jobs: readonly LinearJob[]): LinearJob[] {
+  return [...jobs].sort((a, b) => b.rows * b.cols - a.rows * a.cols);
 }
 
 /** Tells the meter when an operator works on a linear. */

@@ -106,14 +106,14 @@ async function pruneTraced(
 }
 
 async function prunePrepared(
-  prepared: Omit<Session, 'guard' | 'meter' | 'device'>,
+  prepared: Omit<Session, 'guard' | 'meter' | 'devices'>,
   dependencies: PruneDependencies,
 ): Promise<PruneReport> {
   const { options } = prepared;
   const { shuffle, stages } = options.pipeline;
   const solver = await openSolver(options.solver, [shuffle, ...stages]);
   try {
-    return await pruneSolving({ ...prepared, device: solver.device }, dependencies);
+    return await pruneSolving({ ...prepared, devices: solver.devices }, dependencies);
   } finally {
     solver.close();
   }
@@ -183,14 +183,14 @@ interface Session {
   /** Of calls of plug-ins. */
   readonly guard: GuardOptions;
   readonly meter: OperatorMeter;
-  /** What stages compute on. @default the processor alone */
-  readonly device: SolverDevice | undefined;
+  /** What scores, shuffle and stages are computed on; none for the processor. */
+  readonly devices: readonly SolverDevice[];
   /** Kept up to date. */
   readonly kept: KeptBlocks;
 }
 
 async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promise<PruneReport> {
-  const { options, signal, emit, readers, stopwatch, span, guard, meter, device } = session;
+  const { options, signal, emit, readers, stopwatch, span, guard, meter, devices } = session;
   const { description } = session.preparation;
   const stageBytes = blockStageBytes(options.pipeline, description, options);
   const numerics = await stopwatch.time('open', () =>
@@ -201,7 +201,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
   const { metric, shuffle, stages, blockStages } = options.pipeline;
   const combine = options.combine ?? usualCombine(readers, numerics);
   requireGathered(readers, combine, numerics);
-  const ids = [numerics, ...(await numericsOf(stages, guard, device)), sumsId(readers, combine)];
+  const ids = [numerics, ...(await numericsOf(stages, guard, devices[0])), sumsId(readers, combine)];
   const arithmetic = ids.filter((id) => id !== '').join(' ');
   const attributes = attributesOf(options, preparation, arithmetic);
   const run = attributesFingerprint(attributes);
@@ -252,8 +252,8 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
       writer,
       pool,
       stopwatch,
-      device,
-      sharing: sharingWith(device, options.workers.length === 0),
+      devices,
+      sharing: sharingWith(devices[0], options.workers.length === 0),
       meter,
       emit,
     };

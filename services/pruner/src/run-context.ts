@@ -42,8 +42,8 @@ export interface RunContext {
   readonly writer: RunWriter;
   readonly pool: WorkerPool;
   readonly stopwatch: Stopwatch;
-  /** What stages compute on. @default the processor alone */
-  readonly device: StageDevice | undefined;
+  /** What scores, shuffle and stages are computed on, as many linears at a time; none for the processor. */
+  readonly devices: readonly StageDevice[];
   /** How sums are taken over from workers' GPUs. @default they are sent */
   readonly sharing: Sharing | undefined;
   /** Measures the operators of the dataflow. */

@@ -1,19 +1,24 @@
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, isEsparseError } from '@esparse/errors';
 import type { Shuffle, Stage, StageDevice } from '@esparse/sparsity';
 import type { SharingDevice } from '@esparse/statistics';
 
-/** What shuffle and stages compute on, which reads what workers of the same machine share. */
+/** What scores, shuffle and stages are computed on, which reads what workers of the same machine share. */
 export type SolverDevice = StageDevice & SharingDevice;
 
-/** A device that shuffle and stages compute on, open for a run. */
+/** The devices of a run, open: as many linears are worked on at a time. */
 export interface OpenSolver {
-  /** @default the processor alone */
-  readonly device?: SolverDevice;
+  /** None for the processor. */
+  readonly devices: readonly SolverDevice[];
   close(): void;
 }
 
-/** What they compute on: the processor, or an NVIDIA GPU by its number, counted from 0. */
-const NAME = /^(?:cpu|cuda(?::(\d{1,4}))?)$/;
+/** Linears that are in memory at once: with devices one for each, one that is read, and one that is packed. */
+export function linearsAtOnce(devices: number): number {
+  return devices === 0 ? 1 : devices + 2;
+}
+
+/** What they compute on: the processor, or NVIDIA GPUs by their numbers, counted from 0. */
+const NAME = /^(?:cpu|cuda(?::(all|\d{1,4}(?:,\d{1,4})*))?)$/;
 
 /** Whether a text names what stages compute on. */
 export function isSolver(text: string): boolean {
@@ -21,26 +26,70 @@ export function isSolver(text: string): boolean {
 }
 
 /**
- * Opens the device that shuffle and stages compute on, if one of them uses it.
+ * Opens the devices that shuffle and stages compute on, if one of them uses any.
  *
  * @param name - see `PruneOptions.solver`
- * @throws EsparseError 'usage' or 'unsupported' for a device that is not there
+ * @throws EsparseError 'usage' or 'unsupported' for a device that is not there, and for several that compute differently
  */
 export async function openSolver(
   name: string | undefined,
   parts: readonly Pick<Stage | Shuffle, 'deviceBytes'>[],
 ): Promise<OpenSolver> {
-  const [text, ordinal = '0'] = NAME.exec(name ?? 'cpu') ?? [];
+  const [text, which = '0'] = NAME.exec(name ?? 'cpu') ?? [];
   if (text === undefined) throw new EsparseError('usage', `no solver is called ${String(name).slice(0, 80)}`);
-  if (text === 'cpu' || !parts.some(usesDevice)) return { close: () => undefined };
-  const { arithmeticId, CudaArithmetic } = await import('@esparse/cuda');
-  const gpu = CudaArithmetic.open(Number(ordinal));
-  return {
-    device: Object.assign(gpu, { id: arithmeticId(gpu) }),
-    close: () => {
-      gpu.close();
-    },
+  if (text === 'cpu' || !parts.some(usesDevice)) return { devices: [], close: () => undefined };
+  const { arithmeticId, CudaArithmetic, gpuCount } = await import('@esparse/cuda');
+  const ordinals = ordinalsOf(which, gpuCount);
+  const gpus: ReturnType<typeof CudaArithmetic.open>[] = [];
+  const close = () => {
+    for (const gpu of gpus) gpu.close();
   };
+  try {
+    for (const ordinal of ordinals) gpus.push(CudaArithmetic.open(ordinal));
+    const devices = gpus.map((gpu) => Object.assign(gpu, { id: arithmeticId(gpu) }));
+    requireAlike(devices, ordinals);
+    return { devices, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function ordinalsOf(which: string, gpuCount: () => number): number[] {
+  if (which === 'all') return Array.from({ length: gpuCount() }, (_, i) => i);
+  return [...new Set(which.split(',').map(Number))];
+}
+
+/** How many devices `openSolver` opens; of all those of a machine that has none, one. */
+export async function solverCount(
+  name: string | undefined,
+  parts: readonly Pick<Stage | Shuffle, 'deviceBytes'>[],
+): Promise<number> {
+  const [text = 'cpu', which = '0'] = NAME.exec(name ?? 'cpu') ?? [];
+  if (text === 'cpu' || !parts.some(usesDevice)) return 0;
+  const { gpuCount } = await import('@esparse/cuda');
+  return ordinalsOf(which, () => {
+    try {
+      return gpuCount();
+    } catch (error) {
+      if (isEsparseError(error) && error.kind === 'unsupported') return 1;
+      throw error;
+    }
+  }).length;
+}
+
+/** What a linear becomes must not depend on which of them has it. */
+function requireAlike(devices: readonly StageDevice[], ordinals: readonly number[]): void {
+  const other = devices.findIndex(({ id }) => id !== devices[0]!.id);
+  if (other < 0) return;
+  const named = [0, other].map((i) => `cuda:${ordinals[i]!} is ${devices[i]!.id}`);
+  throw new EsparseError(
+    'unsupported',
+    `GPUs that compute differently cannot share a run: ${named.join(', ')}`,
+    {
+      hint: 'name GPUs of one kind with --solver, such as cuda:0,1',
+    },
+  );
 }
 
 /** Whether a part of a pipeline computes on a device where there is one. */

@@ -23,7 +23,7 @@ ESPARSE_KERNEL rows_kept(const std::uint8_t* mask, const int* permutation, std::
   if (i < cols) kept[row * cols + permutation[i]] = mask[row * bytes + i / 8] >> (i % 8) & 1;
 }
 
-// The mask of the `keep` largest of each group, of equal ones those of the first channels; and what it keeps. A thread has a byte of the
+// The mask of the `keep` largest of each group, of equal ones those of the first channels; and what it keeps, where that is asked for. A thread has a byte of the
 // mask. Grid: (bytes of a row / threads, rounded up; rows).
 ESPARSE_KERNEL rows_mask(const float* weights, const int* permutation, std::uint8_t* mask, std::uint8_t* kept, int cols,
                          int keep, int group) {
@@ -42,7 +42,7 @@ ESPARSE_KERNEL rows_mask(const float* weights, const int* permutation, std::uint
       before += other != channel && (size > own || (size == own && other < channel)) ? 1 : 0;
     }
     const bool keeps = before < keep;
-    kept[row * cols + channel] = keeps ? 1 : 0;
+    if (kept != nullptr) kept[row * cols + channel] = keeps ? 1 : 0;
     bits |= static_cast<unsigned>(keeps) << (i % 8);
   }
   mask[row * bytes + byte] = static_cast<std::uint8_t>(bits);

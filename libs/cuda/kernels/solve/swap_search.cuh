@@ -9,7 +9,8 @@ namespace esparse::solve {
 constexpr int kSwapWidth = 256, kPartialRows = 64;
 // Channels of a group at most, and positions that are measured together.
 constexpr int kSwapGroup = 16, kPositions = 8;
-constexpr int kNoPartner = kSwapWidth, kPartsAhead = 16;
+// Numbers that are read before the first of them is added: memory is far.
+constexpr int kNoPartner = kSwapWidth, kPartsAhead = 32, kPanelAhead = 16;
 
 // Of the block of channels that a block of threads works on.
 struct SwapBlock {
@@ -72,11 +73,17 @@ ESPARSE_KERNEL swap_measure(const float* panel, const int* slots, const int* tou
   const std::size_t to = (static_cast<std::size_t>(of.index) * gridDim.x + blockIdx.x) * positions;
   for (int p = 0; p < positions; p += kPositions) {
     float sums[kPositions] = {};
-    for (int r = 0; r < count; r++) {
-      const float value = x[r * kSwapWidth + threadIdx.x];
-      for (int k = 0; k < kPositions; k++) {
-        const float threshold = thresholds[r * padded + p + k];
-        sums[k] += value > threshold ? value : threshold;
+    for (int first_row = 0; first_row < count; first_row += kPanelAhead) {
+      float ahead[kPanelAhead];
+      for (int i = 0; i < kPanelAhead; i++) {
+        ahead[i] = first_row + i < count ? x[(first_row + i) * kSwapWidth + threadIdx.x] : 0.0f;
+      }
+      for (int i = 0; i < kPanelAhead; i++) {
+        if (first_row + i >= count) break;
+        for (int k = 0; k < kPositions; k++) {
+          const float threshold = thresholds[(first_row + i) * padded + p + k];
+          sums[k] += ahead[i] > threshold ? ahead[i] : threshold;
+        }
       }
     }
     for (int k = 0; k < kPositions; k++) {
@@ -95,7 +102,6 @@ ESPARSE_KERNEL swap_sum(const float* parts, const int* touched, const int* activ
   const std::size_t positions = gridDim.x;
   const float* from = parts + (static_cast<std::size_t>(of.index) * chunks * positions + m) * kSwapWidth + threadIdx.x;
   double total = 0;
-  // Several are read before the first is added: memory is far.
   for (int chunk = 0; chunk < chunks; chunk += kPartsAhead) {
     float ahead[kPartsAhead];
     for (int i = 0; i < kPartsAhead; i++) {

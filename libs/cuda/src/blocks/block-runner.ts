@@ -27,6 +27,9 @@ import { allocateMatrix, convert, type DeviceMatrix } from './values.ts';
  */
 const BLOCK_VERSION = 3;
 
+/** Outputs that are on their way to the host at once: one is copied by the GPU and one by the host, while the next is computed. */
+export const OUTPUTS_LEAVING = 3;
+
 /** Prepares to run the blocks of a model on a GPU, which stays open when the runner is released. */
 export interface CudaBlockRunnerOptions {
   readonly gpu: Gpu;
@@ -49,6 +52,7 @@ export function createCudaBlockRunner(
   gpu.load('block');
   const ropes = createRopeCache(gpu, seqlen);
   const held = new Set<ReadonlyMap<string, DeviceMatrix>>();
+  const leaving = new Set<Promise<void>>();
   const drop = (parameters: ReadonlyMap<string, DeviceMatrix>) => {
     if (held.delete(parameters)) releaseParameters(gpu, parameters);
   };
@@ -61,7 +65,7 @@ export function createCudaBlockRunner(
         if (!held.has(parameters)) throw new EsparseError('internal', 'the block has been released');
         runBlock({ gpu, description, seqlen, parameters, ropes, block, hidden, show });
       };
-      return loadedBlock({ gpu, description, seqlen, block, run }, () => {
+      return loadedBlock({ gpu, description, seqlen, block, run, leaving }, () => {
         drop(parameters);
       });
     },
@@ -84,10 +88,12 @@ type Visits = ReadonlyMap<string, (value: DeviceMatrix) => void>;
 
 interface Runnable extends Pick<BlockRun, 'gpu' | 'description' | 'seqlen' | 'block'> {
   readonly run: (hidden: HiddenValues | DeviceStates, show: Visits) => void;
+  /** Outputs that are on their way to the host. */
+  readonly leaving: Set<Promise<void>>;
 }
 
 function loadedBlock(
-  { gpu, description, seqlen, block, run }: Runnable,
+  { gpu, description, seqlen, block, run, leaving }: Runnable,
   release: () => void,
 ): Required<LoadedBlock> {
   const names = ofKind(description.taps, kindOf(description.program, block)).map(({ name }) => name);
@@ -124,6 +130,7 @@ function loadedBlock(
     advance: (hidden) => Promise.resolve(values(hidden, [BLOCK_OUTPUT]).get(BLOCK_OUTPUT)!.data),
     advanceRounded: async (hidden, { into, visit } = {}) => {
       const { length } = hidden;
+      while (leaving.size >= OUTPUTS_LEAVING) await Promise.race(leaving);
       // All of it is written: clearing it first would take as long as the block.
       const output =
         into?.length === length
@@ -135,8 +142,13 @@ function loadedBlock(
         const { address } = rounded.memory;
         convert(gpu, value, rounded);
         visit?.({ address, length });
-        landed = gpu.downloadLater(address, output);
-        gpu.release(rounded.memory);
+        // The next shard is computed meanwhile.
+        const left = gpu.downloadBeside(address, output).finally(() => {
+          gpu.release(rounded.memory);
+          leaving.delete(left);
+        });
+        leaving.add(left);
+        landed = left;
       };
       run(hidden, new Map([[BLOCK_OUTPUT, bring]]));
       await landed;

@@ -11,7 +11,7 @@ import {
 import type { AnyStatistic } from '@esparse/statistics';
 import { GRANULE, type ArithmeticFacts, type Gpu } from '../arithmetic.ts';
 import { requireLaunchable } from '../require-launchable.ts';
-import { createCudaBlockRunner } from './block-runner.ts';
+import { createCudaBlockRunner, OUTPUTS_LEAVING } from './block-runner.ts';
 
 /** What driver and cuBLASLt take on an H200 beside what is asked for: its context, kernels, and the workspace of products. */
 export const CONTEXT_BYTES = 700 * 2 ** 20;
@@ -65,7 +65,11 @@ export async function gpuMemory(
     for (const memory of dense) gpu.release(memory);
     // The next block is read while this one is run.
     const next = await runner.load(block, weightsOf(description, block));
+    const leaving = Array.from({ length: OUTPUTS_LEAVING - 1 }, () =>
+      gpu.allocate(BF16_BYTES * hidden.length),
+    );
     await loaded.advanceRounded!(states);
+    for (const memory of leaving) gpu.release(memory);
     await Promise.all([loaded.release(), next.release()]);
   }
   await runner.release();
@@ -92,6 +96,7 @@ function countingGpu(): { readonly gpu: Gpu; peak(): number } {
     facts: FACTS,
     ...{ load: nothing, upload: nothing, download: nothing, copy: nothing, fill: nothing },
     downloadLater: () => Promise.resolve(),
+    downloadBeside: () => Promise.resolve(),
     share: () => new Uint8Array(0),
     ...{ launch: requireLaunchable, multiply: nothing, wait: nothing, trim: nothing },
     allocate(bytes) {

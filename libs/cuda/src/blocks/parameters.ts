@@ -1,4 +1,4 @@
-import type { WeightSource } from '@esparse/checkpoint';
+import type { PackedMatrix, WeightSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
 import {
@@ -10,15 +10,17 @@ import {
   type ModelDescription,
 } from '@esparse/model';
 import type { Gpu } from '../arithmetic.ts';
+import { createUnpacker, type Unpacker } from './unpack.ts';
 import { allocateMatrix, convert, type DeviceMatrix } from './values.ts';
 
 /** Tensors that are read while another is copied to the GPU. */
 const TENSORS_AHEAD = 2;
 
 /**
- * Reads the parameters of a block into the GPU's memory: matrices of linears in bf16, all others f32.
+ * Reads the parameters of a block into the GPU's memory: matrices of linears in bf16, all others f32. Packed ones are unpacked there.
  *
- * @throws EsparseError 'usage' where there is no such block, 'checkpoint' where a tensor has another size
+ * @throws EsparseError 'usage' where there is no such block, 'checkpoint' where a tensor has another size, 'store' where a packed one
+ *   is damaged
  */
 export async function loadParameters(
   gpu: Gpu,
@@ -34,11 +36,13 @@ export async function loadParameters(
   const matrices = new Set(linears.map(({ name }) => weightSlot(name)));
   const loaded = new Map<string, DeviceMatrix>();
   const slots = slotsOf(linears, description.blockTensors(block), block);
-  const read = async ({ slot, name }: (typeof slots)[number]): Promise<HiddenValues> => {
-    const bits = matrices.has(slot) ? await weights.bits?.(name, signal) : undefined;
-    return bits ?? weights.read(name, signal);
+  const read = async ({ slot, name }: (typeof slots)[number]): Promise<HiddenValues | PackedMatrix> => {
+    if (!matrices.has(slot)) return weights.read(name, signal);
+    const packed = await weights.packed?.(name, signal);
+    return packed ?? (await weights.bits?.(name, signal)) ?? weights.read(name, signal);
   };
-  const reading: Promise<HiddenValues>[] = [];
+  const reading: ReturnType<typeof read>[] = [];
+  let unpacker: Unpacker | undefined;
   try {
     for (const [i, { slot, name, shape }] of slots.entries()) {
       signal?.throwIfAborted();
@@ -49,22 +53,43 @@ export async function loadParameters(
       }
       const values = await reading.shift()!;
       const [rows, channels] = shape.length === 2 ? (shape as [number, number]) : [1, shape[0] ?? 1];
-      if (values.length !== rows * channels) {
+      if (lengthOf(values) !== rows * channels) {
         throw new EsparseError(
           'checkpoint',
-          `tensor '${name}' has ${values.length} elements, not ${shape.join(' x ')}`,
+          `tensor '${name}' has ${lengthOf(values)} elements, not ${shape.join(' x ')}`,
           { context: { tensor: name } },
         );
       }
+      if (isPacked(values)) {
+        loaded.set(slot, (unpacker ??= createUnpacker(gpu)).unpack(values));
+        free(values.values);
+        free(values.indices);
+        continue;
+      }
       loaded.set(slot, place(gpu, values, rows, channels, matrices.has(slot)));
       if (!areF32(values)) free(values);
+    }
+    if (unpacker?.allSound() === false) {
+      throw new EsparseError('store', `packed weights of block ${block} are damaged`, {
+        hint: 'an index is not an N:M choice in ascending order, or padding is not zero; verify the store',
+      });
     }
   } catch (error) {
     await Promise.allSettled(reading);
     releaseParameters(gpu, loaded);
     throw error;
+  } finally {
+    unpacker?.release();
   }
   return loaded;
+}
+
+function isPacked(values: HiddenValues | PackedMatrix): values is PackedMatrix {
+  return 'indices' in values;
+}
+
+function lengthOf(values: HiddenValues | PackedMatrix): number {
+  return isPacked(values) ? values.rows * values.cols : values.length;
 }
 
 export function releaseParameters(gpu: Gpu, parameters: ReadonlyMap<string, DeviceMatrix>): void {

@@ -207,12 +207,23 @@ struct ApplyArguments {
   }
 };
 
-Napi::Value apply(Call& call, const ApplyArguments& a) {
+void check(Call& call, const ApplyArguments& a) {
   if (a.tokens == 0) call.refuse("tokens", "at least one was expected");
   call.exactly("x", a.x, a.tokens * a.linear->cols);
   call.exactly("y", a.y, a.tokens * a.linear->rows);
+}
+
+Napi::Value apply(Call& call, const ApplyArguments& a) {
+  check(call, a);
   if (!call.failed()) a.linear->apply(a.x.data, a.tokens, a.y.data);
   return call.nothing();
+}
+
+// The same as a job of one piece, whose thread has others help it. The linear must live until then.
+Napi::Value apply_later(Call& call, const ApplyArguments& a) {
+  check(call, a);
+  if (call.failed()) return call.nothing();
+  return call.promise(1, [=](std::size_t) { a.linear->apply(a.x.data, a.tokens, a.y.data); });
 }
 
 }  // namespace
@@ -222,6 +233,7 @@ void register_linear(Napi::Object exports) {
   add_kernel(exports, "createQuantizedLinear", create_quantized);
   add_kernel(exports, "createDenseLinear", create_dense);
   add_kernel(exports, "applyLinear", apply);
+  add_kernel(exports, "applyLinearLater", apply_later);
 }
 
 }  // namespace esparse

@@ -1,6 +1,6 @@
 import type { KernelsOf, Signature } from '../runtime/kernel.ts';
 
-/** The kernels of inference, as `native/inference` states them too: a test compares the two. They return when they are done. */
+/** The kernels of inference, as `native/inference` states them too: a test compares the two. They return when they are done, or promise it. */
 export const INFERENCE_SIGNATURES = {
   createCompute: { instructionSet: 'instructionSet', threads: 'size' },
   createPackedLinear: {
@@ -40,6 +40,7 @@ export const INFERENCE_SIGNATURES = {
     bias: 'f32?',
   },
   applyLinear: { linear: 'linear', x: 'f32', tokens: 'size', y: 'f32' },
+  applyLinearLater: { linear: 'linear', x: 'f32', tokens: 'size', y: 'f32' },
   rmsNorm: {
     compute: 'compute',
     x: 'f32',
@@ -118,6 +119,8 @@ export type NativeInferenceKernels = KernelsOf<
     /** The arrays must live as long as the linear. */
     createDenseLinear: object;
     applyLinear: undefined;
+    /** The linear must live until then. */
+    applyLinearLater: Promise<undefined>;
     rmsNorm: undefined;
     layerNorm: undefined;
     rope: undefined;

@@ -3,7 +3,7 @@ import { packedLayout, TILE_ROWS } from '../runtime/packed-layout.ts';
 import { widenReference } from '../runtime/widen.ts';
 import { damagedIndices } from './damaged-indices.ts';
 import { fusedMultiplyAdd } from './fused-multiply-add.ts';
-import type { DenseWeights, Linear, PackedWeights } from './linear.ts';
+import type { DenseWeights, ReferenceLinear, PackedWeights } from './linear.ts';
 
 /** Partial sums of an output of a dense linear. */
 const LANES = 16;
@@ -12,7 +12,7 @@ const LANES = 16;
  * One f32 sum for each output: fused multiply-adds in the order of groups, then of kept positions; the bias is added last.
  * What was pruned multiplies nothing: an infinite input there leaves no NaN.
  */
-export function packedReference(weights: PackedWeights): Linear {
+export function packedReference(weights: PackedWeights): ReferenceLinear {
   const { dtype, rows, cols, keep, group, indices, permutation, bias } = weights;
   const { bits, tiles, groups, groupValues, groupBytes } = packedLayout(rows, cols, keep, group);
   const values = widenReference(dtype, weights.values);
@@ -50,7 +50,7 @@ export function packedReference(weights: PackedWeights): Linear {
  * Sixteen f32 sums for each output: sum l takes the inputs l, l + 16, l + 32 … by fused multiply-adds, inputs and weights
  * padded with zeros to a multiple of 16. Then sum l gets sum l + 8 added, then l + 4, l + 2 and l + 1; the bias is last.
  */
-export function denseReference(weights: DenseWeights): Linear {
+export function denseReference(weights: DenseWeights): ReferenceLinear {
   const { rows, cols, bias } = weights;
   const w = weights.dtype === 'f32' ? weights.weights : widenReference(weights.dtype, weights.weights);
   const sums = new Float32Array(LANES);

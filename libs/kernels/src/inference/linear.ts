@@ -67,11 +67,27 @@ export interface Linear {
    * instruction set: see `linear-reference.ts` and `quantized-reference.ts` for the sums. (Of a NaN, only that it is one.)
    */
   apply(x: Float32Array, tokens: number, y: Float32Array): void;
+  /** The same while this thread goes on. The arrays are not to be changed meanwhile. */
+  applyLater(x: Float32Array, tokens: number, y: Float32Array): Promise<void>;
 }
+
+/** A linear of the readable version. */
+export type ReferenceLinear = Omit<Linear, 'applyLater'>;
 
 /** The readable version of `InferenceKernels.createLinear`: the same bits. */
 export function createReferenceLinear(weights: LinearWeights): Linear {
   checkWeights(weights);
+  const linear = referenceOf(weights);
+  return {
+    ...linear,
+    applyLater: (x, tokens, y) => {
+      linear.apply(x, tokens, y);
+      return Promise.resolve();
+    },
+  };
+}
+
+function referenceOf(weights: LinearWeights): ReferenceLinear {
   switch (weights.kind) {
     case 'packed':
       return packedReference(weights);
@@ -91,12 +107,16 @@ export function createNativeLinear(native: Addon, compute: object, weights: Line
   checkWeights(weights);
   const { rows, cols } = weights;
   const handle = createHandle(native, compute, weights);
-  const { applyLinear } = native;
+  const { applyLinear, applyLinearLater } = native;
   const linear = {
     rows,
     cols,
     apply(x: Float32Array, tokens: number, y: Float32Array): void {
       applyLinear({ linear: handle, x, tokens, y });
+    },
+    // What waits for it has the handle.
+    async applyLater(x: Float32Array, tokens: number, y: Float32Array): Promise<void> {
+      await applyLinearLater({ linear: handle, x, tokens, y });
     },
     // The native side holds addresses only: what has the handle must have the arrays.
     weights,

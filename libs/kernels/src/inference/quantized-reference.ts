@@ -2,7 +2,7 @@
 import { numberAt, quantizedLayout, scaleAt } from '../runtime/quantized-layout.ts';
 import { widenReference } from '../runtime/widen.ts';
 import { fusedMultiplyAdd } from './fused-multiply-add.ts';
-import type { Linear, QuantizedWeights } from './linear.ts';
+import type { ReferenceLinear, QuantizedWeights } from './linear.ts';
 import { placesOf } from './quantized-places.ts';
 
 const f = Math.fround;
@@ -19,7 +19,7 @@ const ROUND = 12582912;
  * takes the spans in their order, by fused multiply-adds of the span's sum (rounded to f32) and the product of both scales;
  * the bias is added last. Where an input of a span is not finite, so are all outputs of its token.
  */
-export function quantizedReference(weights: QuantizedWeights): Linear {
+export function quantizedReference(weights: QuantizedWeights): ReferenceLinear {
   const { rows, cols, keep, group, bits, span, codes, permutation, bias } = weights;
   const layout = quantizedLayout(weights);
   const scales = widenReference('bf16', weights.scales);

@@ -2,6 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { addon } from '../addon.ts';
 import { maskRowBytes } from './mask.ts';
 import { packReference, unpackReference } from './pack-reference.ts';
+import { inHugePages } from '../runtime/huge-pages.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
 import { checkLength, checkShuffled, checkShuffledMatrix } from '../runtime/shuffled-matrix.ts';
 import { widenReference, type HalfDtype } from '../runtime/widen.ts';
@@ -33,7 +34,7 @@ export async function pack(
   checkShuffledMatrix('weights', weights.length, rows, cols, permutation, keep, group);
   checkLength('mask', mask.length, rows * maskRowBytes(cols));
   const { bits, groups, ...layout } = packedLayout(rows, cols, keep, group);
-  const values = new Uint16Array(layout.tiles * groups * layout.groupValues);
+  const values = inHugePages(new Uint16Array(layout.tiles * groups * layout.groupValues));
   const indices = new Uint8Array(layout.tiles * groups * layout.groupBytes);
   const native = addon();
   const wrong =
@@ -66,7 +67,7 @@ export async function unpack(
   checkPacked(packed, rows, cols, permutation, keep, group);
   const { bits, groups } = packedLayout(rows, cols, keep, group);
   const { values, indices } = packed;
-  const out = new Uint16Array(rows * cols);
+  const out = inHugePages(new Uint16Array(rows * cols));
   const shape = { rows, cols, permutation, keep, group };
   const native = addon();
   const wrong =

@@ -1,5 +1,6 @@
 import { EsparseError } from '@esparse/errors';
 import { addon } from '../addon.ts';
+import { inHugePages } from '../runtime/huge-pages.ts';
 import { checkLength, checkMatrix } from '../runtime/shuffled-matrix.ts';
 import { widenReference, type HalfDtype } from '../runtime/widen.ts';
 
@@ -22,7 +23,7 @@ export async function scoreByChannel(
   checkLength('importance', importance.length, cols);
   const native = addon();
   if (native === null) return scoreByChannelReference(dtype, weights, rows, cols, importance);
-  const out = new Float32Array(rows * cols);
+  const out = inHugePages(new Float32Array(rows * cols));
   if (!(await native.scoreByChannel({ dtype, weights, rows, cols, importance, out }))) {
     refuseNotFinite(out, cols);
   }

@@ -60,7 +60,7 @@ export async function inverseFactorOnDevice(
     };
     take(width, panelRoom);
     const square = new Float32Array(width * width);
-    device.download(panelRoom, square);
+    await device.downloadLater(panelRoom, square);
     const corner = room.of(inverseOfTriangle(square, width));
     corners.push(corner);
     // The rows of the panel, those on the diagonal included, times the inverse's transpose.

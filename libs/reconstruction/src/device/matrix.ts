@@ -17,8 +17,7 @@ export function matrixSlot(device: StatisticDevice): MatrixSlot {
   };
   return {
     async hold(matrix) {
-      const there = matrix.addressOn?.(device);
-      if (there !== undefined) return there;
+      if (matrix.there?.device === device) return matrix.there.address;
       if (held?.matrix === matrix) return held.memory.address;
       release();
       const memory = await place(device, matrix);
@@ -29,13 +28,17 @@ export function matrixSlot(device: StatisticDevice): MatrixSlot {
   };
 }
 
-/** Copies a matrix, a panel of columns at a time. */
+/** Copies a matrix: from the device that has it, or a panel of columns at a time. */
 async function place(device: StatisticDevice, matrix: TapMatrix): Promise<DeviceMemory> {
-  const { channels } = matrix;
+  const { channels, there } = matrix;
   return withRoom(device, `a matrix of ${channels} x ${channels}`, async (room) => {
     const whole = device.allocate(4 * channels ** 2);
     let panel: number | undefined;
     try {
+      if (there !== undefined && device.copyFrom !== undefined) {
+        device.copyFrom(whole.address, there.device, there.address, 4 * channels ** 2);
+        return whole;
+      }
       await matrix.panels(({ first, width }, columns) => {
         if (width === channels) {
           device.upload(whole.address, columns);

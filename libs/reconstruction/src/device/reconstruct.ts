@@ -29,7 +29,7 @@ export async function reconstructOnDevice(
     const solve = survivorsOnDevice(device, system, linear, room);
     const refine =
       sweeps > 0
-        ? refineOnDevice(device, { matrix: at.hessian, damping, pattern, channels }, linear, room)
+        ? await refineOnDevice(device, { matrix: at.hessian, damping, pattern, channels }, linear, room)
         : undefined;
     const found = new Uint16Array(rows * cols);
     const masks = refine === undefined ? undefined : new Uint8Array(rows * rowBytes);
@@ -57,12 +57,12 @@ export async function reconstructOnDevice(
           ...[{ int: cols }, { int: pattern.keep }, { int: pattern.group }],
         ]);
         await solve(solution, { steps, count, signal });
-        device.download(mask, of(masks, rowBytes));
+        await device.downloadLater(mask, of(masks, rowBytes));
       }
       device.launch('rows_narrow', byElements(size), [
         ...[{ pointer: solution }, isHalf, { pointer: bits }, { long: size }],
       ]);
-      device.download(bits, of(found));
+      await device.downloadLater(bits, of(found));
       progress(i + 1, parts.length);
     }
     return { weights: found, ...(masks !== undefined && { mask: masks }) };

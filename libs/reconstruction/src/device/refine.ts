@@ -29,12 +29,12 @@ export type DescendRows = (options: RefineOptions) => Promise<void>;
  * @returns undefined where the pattern keeps its mask, see `groupChoices`
  * @throws EsparseError 'numeric' where H is not positive
  */
-export function refineOnDevice(
+export async function refineOnDevice(
   device: StatisticDevice,
   { matrix, damping, pattern: { keep, group }, channels }: DescentSystem,
   { rows, cols, weights, shift, solution, scratch }: DeviceRows,
   room: Room,
-): DescendRows | undefined {
+): Promise<DescendRows | undefined> {
   const choices = groupChoices({ keep, group });
   if (choices === undefined) return undefined;
   const places = { pointer: room.of(Int32Array.from(choices.flatMap((choice) => [...choice]))) };
@@ -46,7 +46,7 @@ export function refineOnDevice(
     ...[{ int: cols }, { int: keep }, { int: group }, { int: choices.length }, { pointer: failed }],
   ]);
   const flag = new Int32Array(1);
-  device.download(failed, flag);
+  await device.downloadLater(failed, flag);
   if (flag[0] !== 0) throw notPositive();
   const most = Math.min(blockWidth(group), cols);
   const [step, blockRows, square] = [

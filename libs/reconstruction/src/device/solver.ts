@@ -48,7 +48,7 @@ export function deviceSolver(device: StageDevice): Solver {
           place(begin, start);
           if (problem.shift !== undefined) place(at.shift, problem.shift);
           await solve(begin, { ...options, count });
-          device.download(at.solution, of(out));
+          await device.downloadLater(at.solution, of(out));
         }
       });
       return out;
@@ -60,14 +60,14 @@ export function deviceSolver(device: StageDevice): Solver {
       return withRoom(device, `choosing the masks of ${rows} x ${cols}`, async (room) => {
         const at = takeRows(room, problem, shift !== undefined);
         const channels = room.of(problem.permutation);
-        const descend = refineOnDevice(device, { ...problem, matrix, channels }, at, room);
+        const descend = await refineOnDevice(device, { ...problem, matrix, channels }, at, room);
         if (descend === undefined) return false;
         for (const { of, place } of rowParts(device, problem)) {
           place(at.weights, problem.weights);
           place(at.solution, sparse);
           if (shift !== undefined) place(at.shift, shift);
           await descend(options);
-          device.download(at.solution, of(sparse));
+          await device.downloadLater(at.solution, of(sparse));
         }
         return true;
       });

@@ -84,8 +84,8 @@ export async function sparseGptOnDevice(
       ...[{ pointer: weights }, { pointer: order }, { pointer: given }, { int: rows }, { int: cols }],
     ]);
     const solved = new Float32Array(size);
-    device.download(given, solved);
-    device.download(bits, mask);
+    await device.downloadLater(given, solved);
+    await device.downloadLater(bits, mask);
     return { weights: solved, mask };
   });
 }

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import type { StatisticDevice } from '@esparse/statistics';
 import { notPositive } from '../not-positive.ts';
 import { preconditioner, type SurvivorsOptions, type SurvivorsProblem } from '../survivors.ts';
@@ -53,9 +52,9 @@ export function survivorsOnDevice(
   ];
   const [residual, image] = scratch;
   const progress = [{ pointer: energy }, { pointer: goal }, { pointer: reach }, { pointer: units }];
-  const numbers = (address: number, count: number) => {
+  const numbers = async (address: number, count: number) => {
     const values = new Float64Array(count);
-    device.download(address, values);
+    await device.downloadLater(address, values);
     return values;
   };
   const step = () => {
@@ -81,16 +80,19 @@ export function survivorsOnDevice(
       ...[{ double: damping }, { double: tolerance }, { pointer: residual }, { pointer: parts }],
       ...[...progress, { int: cols }, { int: padded }],
     ]);
-    const goals = numbers(goal, count);
-    for (let done = 0; done < steps; done += STEPS_AT_ONCE) {
-      if (numbers(energy, count).every((value, r) => value <= goals[r]!)) break;
-      for (let i = done; i < Math.min(steps, done + STEPS_AT_ONCE); i++) step();
-      const flag = new Int32Array(1);
-      device.download(failed, flag);
+    const flag = new Int32Array(1);
+    const energies = async () => {
+      const [energies] = await Promise.all([numbers(energy, count), device.downloadLater(failed, flag)]);
       if (flag[0] !== 0) throw notPositive();
+      return energies;
+    };
+    const goals = await numbers(goal, count);
+    for (let done = 0; done < steps; done += STEPS_AT_ONCE) {
+      if ((await energies()).every((value, r) => value <= goals[r]!)) return;
       // Whoever wants to stop is heard.
-      await setImmediate();
       signal?.throwIfAborted();
+      for (let i = done; i < Math.min(steps, done + STEPS_AT_ONCE); i++) step();
     }
+    await energies();
   };
 }

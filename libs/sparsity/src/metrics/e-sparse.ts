@@ -1,4 +1,3 @@
-import { scoreByChannel } from '@esparse/kernels';
 import { channelAmplitude, channelEntropy } from '@esparse/statistics';
 import { z } from 'zod';
 import { defineMetric } from '../metric.ts';
@@ -32,10 +31,9 @@ export const eSparse = defineMetric({
     entropy: channelEntropy({ bins, range }),
     amplitude: channelAmplitude,
   }),
-  async score(input, { options: { alpha } }) {
+  importance(input, { options: { alpha } }) {
     const entropy = statisticOf('e-sparse', input, 'entropy');
     const amplitude = statisticOf('e-sparse', input, 'amplitude');
-    const importance = entropy.map((value, j) => value + alpha * amplitude[j]!);
-    return scoreByChannel(input.dtype, input.weights, input.rows, input.cols, importance);
+    return entropy.map((value, j) => value + alpha * amplitude[j]!);
   },
 });

@@ -1,10 +1,10 @@
 import { EsparseError } from '@esparse/errors';
-import type { MetricInput } from '../metric.ts';
+import type { ChannelInput } from '../metric.ts';
 
 /** The channels' statistic of this name; EsparseError 'usage' where it is missing or of another length. */
 export function statisticOf<Name extends string>(
   metric: string,
-  { cols, statistics }: MetricInput<Readonly<Partial<Record<Name, Float32Array>>>>,
+  { cols, statistics }: ChannelInput<Readonly<Partial<Record<Name, Float32Array>>>>,
   name: Name,
 ): Float32Array {
   const values = statistics[name];

@@ -1,4 +1,3 @@
-import { scoreByChannel } from '@esparse/kernels';
 import { channelAmplitude } from '@esparse/statistics';
 import { defineMetric } from '../metric.ts';
 import { statisticOf } from './statistic-of.ts';
@@ -7,8 +6,5 @@ import { statisticOf } from './statistic-of.ts';
 export const wanda = defineMetric({
   name: 'wanda',
   statistics: { amplitude: channelAmplitude },
-  async score(input) {
-    const amplitude = statisticOf('wanda', input, 'amplitude');
-    return scoreByChannel(input.dtype, input.weights, input.rows, input.cols, amplitude);
-  },
+  importance: (input) => statisticOf('wanda', input, 'amplitude'),
 });

@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
-import { MAX_BLOCK, swapSearch } from '@esparse/kernels';
+import { EsparseError } from '@esparse/errors';
+import { MAX_BLOCK, MAX_SWAPS_PER_CHANNEL, SWAP_TOLERANCE, swapSearch } from '@esparse/kernels';
 import type { Pattern } from '../pattern.ts';
-import { swapSearchBytes, swapSearchOn } from './device/swap-search.ts';
+import { keptScoreOn } from './device/scores.ts';
+import { searchSwaps, swapSearchBytes, swapSearchOn } from './device/swap-search.ts';
 import type { ShuffleStep } from './internals.ts';
 
 /** f32 values of a row in the panel that a thread copies a block into, and what else the thread takes. */
@@ -15,6 +17,32 @@ export const localStep: ShuffleStep = {
     const size = blockSize(pattern);
     const elsewhere = device && swapSearchOn(device);
     return (await swapSearch(scores, rows, cols, order, keep, group, size, signal, elsewhere)).permutation;
+  },
+  async runOn(scores, pattern, order, signal) {
+    const blockWidth = blockSize(pattern);
+    const out = order.slice();
+    await searchSwaps(
+      scores,
+      {
+        ...{
+          ...pattern,
+          rows: scores.rows,
+          cols: scores.cols,
+          permutation: order,
+          out,
+          blockSize: blockWidth,
+        },
+        ...{ tolerance: SWAP_TOLERANCE, maxSwaps: MAX_SWAPS_PER_CHANNEL * blockWidth },
+      },
+      signal,
+    );
+    if (signal?.aborted === true) throw new EsparseError('cancelled', 'cancelled', { cause: signal.reason });
+    // As `swapSearch`: gains within the rounding may add up to a loss.
+    const [before, after] = [
+      await keptScoreOn(scores, order, pattern),
+      await keptScoreOn(scores, out, pattern),
+    ];
+    return after < before ? order : out;
   },
   bytes({ rows, cols, pattern }) {
     const threads = Math.min(Math.ceil(cols / blockSize(pattern)), availableParallelism());

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { OpenTuningBackend, TuneStep, TuningBackend, TuningBackendOptions, Values } from '../backend.ts';
-import type { CudaArithmetic, Recording } from '@esparse/cuda';
+import type { CudaArithmetic } from '@esparse/cuda';
 import { passingExamples, residentExamples, type DeviceExamples } from './examples.ts';
 import { createKernels } from './kernels.ts';
 import { createMemory, type Memory } from './memory.ts';
@@ -140,7 +140,7 @@ async function layBlock(
     endStep();
   };
   const { putOfStep } = examples;
-  let recording: Recording | undefined;
+  let recording: ReturnType<CudaArithmetic['record']> | undefined;
 
   /** Steps that are few enough for the device's tables. @returns their losses */
   const descendSome = async (way: readonly TuneStep[]): Promise<number[]> => {

@@ -21,7 +21,7 @@ export interface PruneFlags extends ClientTls, RunFlags {
   readonly solver?: string;
 }
 
-/** What stages compute on where nothing is said: the GPU that blocks run on, the first of several. */
+/** What scores, shuffles and stages are computed on where nothing is said: the GPUs that blocks run on. */
 export function usualSolver({
   device,
   solver,
@@ -30,7 +30,6 @@ export function usualSolver({
   readonly solver: string | undefined;
 }): string | undefined {
   if (solver !== undefined) return solver;
-  if (device === ALL_GPUS) return 'cuda:0';
   return device?.startsWith('cuda') === true ? device : undefined;
 }
 
@@ -75,13 +74,14 @@ export function pruneOptions(): Option[] {
       [ALL_GPUS],
     ).conflicts('worker'),
     new Option(
-      '--solver <cpu|cuda[:n]>',
-      'what computes where weights are solved for (reconstruction, SparseGPT) (default: the GPU of --device cuda, else the processor)',
+      '--solver <cpu|cuda[:n[,m…]]|cuda:all>',
+      'what scores weights, shuffles, and solves for weights (reconstruction, SparseGPT); of several GPUs each has a linear at a time ' +
+        '(default: the GPUs of --device, else the processor)',
     )
       .env('ESPARSE_SOLVER')
       .argParser((text: string) => {
         if (isSolver(text)) return text;
-        throw new InvalidArgumentError('Expected cpu, cuda or cuda:n.');
+        throw new InvalidArgumentError('Expected cpu, cuda, cuda:n, cuda:n,m or cuda:all.');
       }),
     ...clientTlsOptions(),
   ];

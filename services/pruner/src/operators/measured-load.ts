@@ -14,7 +14,7 @@ export interface MeasuredLoad {
 
 /**
  * Measures the reading of weights. While the chain has a linear, those of the next one are read; when they are there, reading is
- * held up.
+ * held up. One is read ahead at a time, however many are in the chain.
  */
 export function measuredLoad(
   meter: OperatorMeter,
@@ -33,7 +33,7 @@ export function measuredLoad(
   };
   const beginNext = () => {
     const [job] = waiting;
-    if (job === undefined) return;
+    if (job === undefined || ahead !== undefined) return;
     const next = { job, weights: begin(job) };
     ahead = next;
     next.weights.then(

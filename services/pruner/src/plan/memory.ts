@@ -29,17 +29,25 @@ const SEQUENCES = 3;
 const PRUNER_SLACK = 1.05;
 const WORKER_SLACK = 1.15;
 
-/** The most that the pruner holds: the text, then statistics, then one linear at a time and the next one's weights, and once the largest tensor that stays. */
-export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes = 0): number {
+/**
+ * The most that the pruner holds: the text, then statistics, then one linear at a time and the next one's weights, and once the largest
+ * tensor that stays.
+ *
+ * @param linears that are worked on at once: see `linearsAtOnce`
+ */
+export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes = 0, linears = 1): number {
   const held = heldOf(workload, costs);
   const statistics = workload.calibrates ? gatheringBytes(workload, costs) + held.gathering : 0;
   // The weights of the next one are read meanwhile.
   const next = Math.max(0, ...workload.pruned.map(({ rows, cols }) => rows * cols * workload.weightBytes));
-  const linear = next + Math.max(0, ...workload.pruned.map((each) => linearBytes(each, workload, costs)));
-  // With block stages the linears of a block wait for each other, packed, and go through them together.
-  const waiting = workload.blockStages
-    ? sum(prunedLargest(workload).map((linear) => packedBytes(linear)))
-    : 0;
+  const largest = Math.max(0, ...workload.pruned.map((each) => linearBytes(each, workload, costs)));
+  const linear = next + linears * largest;
+  // With block stages the linears of a block wait for each other, packed, and go through them together. Of those that several devices
+  // have, some wait for those before them.
+  const waiting =
+    workload.blockStages || linears > 1
+      ? sum(prunedLargest(workload).map((linear) => packedBytes(linear)))
+      : 0;
   const tuning = waiting + costs.blockStages(blockShape(workload)).pruner;
   const outer = Math.max(
     0,

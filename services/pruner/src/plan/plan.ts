@@ -9,7 +9,7 @@ import { resolveLayers, type Layers } from '../layers.ts';
 import { requireOneEncoding } from '../require-one-encoding.ts';
 import { requireTakenBlocks } from '../require-taken-blocks.ts';
 import { shardsOf } from '../shards.ts';
-import { usesDevice } from '../solver-device.ts';
+import { linearsAtOnce, solverCount, usesDevice } from '../solver-device.ts';
 import { checkedReaders, usualCombine } from '../statistics.ts';
 import { blockShape } from './block-shape.ts';
 import { pluginCosts } from './costs.ts';
@@ -50,8 +50,10 @@ export async function planRun(options: PlanOptions, signal?: AbortSignal): Promi
     const weightBytes = checkpoint.info(tensor).dtype === 'F32' ? 4 : 2;
     const textBytes = await sizeOf(options.calibration);
     const gpuBytes = await gpuBytesOf(options, { description, layers, readers });
-    const facts = { options, description, layers, readers, store, weightBytes, textBytes, rates, gpuBytes };
-    return composePlan(facts);
+    const solvers = await solverCount(options.solver, [pipeline.shuffle, ...pipeline.stages]);
+    return composePlan({
+      ...{ options, description, layers, readers, store, weightBytes, textBytes, rates, gpuBytes, solvers },
+    });
   } finally {
     await checkpoint.close();
   }
@@ -111,6 +113,8 @@ export interface PlanFacts {
   readonly rates: Rates;
   /** What an NVIDIA GPU must have. @default none is used */
   readonly gpuBytes?: number | undefined;
+  /** Devices that linears are worked on. @default none, the processor does that */
+  readonly solvers?: number;
 }
 
 /** Computes a plan: the same facts always give the same one. */
@@ -124,6 +128,7 @@ export function composePlan({
   textBytes,
   rates,
   gpuBytes,
+  solvers = 0,
 }: PlanFacts): RunPlan {
   const { pipeline } = options;
   const statistics = statisticsOf(readers);
@@ -152,7 +157,7 @@ export function composePlan({
     store: { ...store, hidden: hiddenBytes(workload) },
     written: writtenBytes(workload, store),
     memory: {
-      pruner: prunerMemory(workload, costs, textBytes),
+      pruner: prunerMemory(workload, costs, textBytes, linearsAtOnce(solvers)),
       worker: workerMemory(workload, costs),
       ...(gpuBytes !== undefined && { gpu: gpuBytes }),
     },

@@ -1,6 +1,11 @@
-import { setImmediate } from 'node:timers/promises';
 import type { SwapSearch } from '@esparse/kernels';
-import { deviceArrays, lacksDeviceMemory, type StatisticDevice } from '@esparse/statistics';
+import type { DeviceScores } from '../../shuffle.ts';
+import {
+  deviceArrays,
+  lacksDeviceMemory,
+  type RecordedWork,
+  type StatisticDevice,
+} from '@esparse/statistics';
 
 /** As `kSwapWidth` and `kPartialRows` in libs/cuda/kernels/solve/swap_search.cuh. */
 const WIDTH = 256;
@@ -27,9 +32,10 @@ export function swapSearchBytes(
  */
 export function swapSearchOn(device: StatisticDevice): SwapSearch {
   return async (problem, signal) => {
+    const { scores, rows, cols } = problem;
     const arrays = deviceArrays(device);
     try {
-      return await search(device, arrays, problem, signal);
+      return await searchSwaps({ device, address: arrays.of(scores), rows, cols }, problem, signal);
     } catch (error) {
       if (!lacksDeviceMemory(error)) throw error;
       return undefined;
@@ -39,21 +45,35 @@ export function swapSearchOn(device: StatisticDevice): SwapSearch {
   };
 }
 
-async function search(
-  device: StatisticDevice,
-  arrays: ReturnType<typeof deviceArrays>,
-  problem: Parameters<SwapSearch>[0],
+/** The search, of scores that are in a device's memory. @throws EsparseError 'unavailable' where it has no room */
+export async function searchSwaps(
+  scores: DeviceScores,
+  problem: Omit<Parameters<SwapSearch>[0], 'scores'>,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const { scores, rows, cols, permutation, keep, group, blockSize, tolerance, maxSwaps, out } = problem;
+  const arrays = deviceArrays(scores.device);
+  try {
+    return await search(scores, arrays, problem, signal);
+  } finally {
+    arrays.release();
+  }
+}
+
+async function search(
+  { device, address, rows, cols }: DeviceScores,
+  arrays: ReturnType<typeof deviceArrays>,
+  problem: Omit<Parameters<SwapSearch>[0], 'scores'>,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const { permutation, keep, group, blockSize, tolerance, maxSwaps, out } = problem;
   const blocks = Math.ceil(cols / blockSize);
   const chunks = Math.ceil(rows / PARTIAL_ROWS);
   const allocate = (bytes: number) => ({ pointer: arrays.bytes(bytes) });
-  const upload = (array: Int32Array | Float32Array) => ({ pointer: arrays.of(array) });
+  const upload = (array: Int32Array) => ({ pointer: arrays.of(array) });
   device.load('solve');
   const panel = allocate(4 * blocks * rows * WIDTH);
   device.launch('swap_panel', { grid: [rows, blocks], threads: WIDTH }, [
-    ...[upload(scores), upload(permutation), panel, { int: cols }, { int: blockSize }],
+    ...[{ pointer: address }, upload(permutation), panel, { int: cols }, { int: blockSize }],
   ]);
   const slots = upload(Int32Array.from({ length: blocks * WIDTH }, (_, i) => i % WIDTH));
   const touched = upload(new Int32Array(2 * blocks));
@@ -82,7 +102,7 @@ async function search(
   for (let first = 0; first < blockSize / group; first += 2) measure(first);
   findPartners(true);
   const goesOn = new Int32Array(blocks).fill(1);
-  for (let made = 0; made <= maxSwaps && goesOn.some((is) => is !== 0); made += SWAPS_AT_ONCE) {
+  const swap = () => {
     for (let i = 0; i < SWAPS_AT_ONCE; i++) {
       device.launch('swap_choose', { grid: [blocks], threads: WIDTH }, [
         ...[d, gains, partners, slots, touched, active, swaps, { double: tolerance }, { int: maxSwaps }],
@@ -91,17 +111,38 @@ async function search(
       measure(-1);
       findPartners(false);
     }
-    device.download(active.pointer, goesOn);
-    await setImmediate();
-    if (signal?.aborted === true) return 0;
+  };
+  const more = () => goesOn.some((is) => is !== 0);
+  const again = repeated(device, swap);
+  try {
+    for (let made = 0; made <= maxSwaps && more(); made += SWAPS_AT_ONCE) {
+      again.run();
+      await device.downloadLater(active.pointer, goesOn);
+      if (signal?.aborted === true) return 0;
+    }
+  } finally {
+    again.release();
   }
   const found = new Int32Array(blocks * WIDTH);
-  device.download(slots.pointer, found);
+  await device.downloadLater(slots.pointer, found);
   for (let i = 0; i < cols; i++) {
     const first = i - (i % blockSize);
     out[i] = permutation[first + found[(first / blockSize) * WIDTH + (i % blockSize)]!]!;
   }
   const counts = new Int32Array(blocks);
-  device.download(swaps.pointer, counts);
+  await device.downloadLater(swaps.pointer, counts);
   return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Work that is asked for again and again: from the second time on as one piece, since to ask for it takes the host longer than it takes. */
+function repeated(device: StatisticDevice, work: () => void) {
+  let runs = 0;
+  let recorded: RecordedWork | undefined;
+  return {
+    run(): void {
+      if (runs++ === 0 || device.record === undefined) work();
+      else (recorded ??= device.record(work)).replay();
+    },
+    release: () => recorded?.release(),
+  };
 }

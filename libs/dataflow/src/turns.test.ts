@@ -1,0 +1,42 @@
+import { Observable, Subject } from 'rxjs';
+import { createTurns } from './turns.ts';
+
+/** Work that ends when it is told to; which thing it has got is among `begun`. */
+function work(begun: string[]) {
+  const end$ = new Subject<void>();
+  const on = (thing: string) =>
+    new Observable<void>((subscriber) => {
+      begun.push(thing);
+      return end$.subscribe(subscriber);
+    });
+  return { on, end$ };
+}
+
+test('each work has a thing to itself; who asks first is first', () => {
+  const turns = createTurns(['a', 'b']);
+  const begun: string[] = [];
+  const all = Array.from({ length: 4 }, () => work(begun));
+  for (const { on } of all) turns.use(on).subscribe();
+  expect(begun).toEqual(['a', 'b']);
+  all[1]!.end$.complete();
+  expect(begun).toEqual(['a', 'b', 'b']);
+  all[0]!.end$.complete();
+  expect(begun).toEqual(['a', 'b', 'b', 'a']);
+});
+
+test('what fails, and who leaves, gives the thing back; who leaves while it waits gets none', () => {
+  const turns = createTurns(['a']);
+  const begun: string[] = [];
+  const [failing, left, waiting, last] = Array.from({ length: 4 }, () => work(begun));
+  turns.use(failing!.on).subscribe({ error: () => undefined });
+  const leaving = turns.use(left!.on).subscribe();
+  const gone = turns.use(waiting!.on).subscribe();
+  turns.use(last!.on).subscribe();
+  gone.unsubscribe();
+  failing!.end$.error(new Error());
+  expect(begun).toEqual(['a', 'a']);
+  leaving.unsubscribe();
+  expect(begun).toEqual(['a', 'a', 'a']);
+  expect(last!.end$.observed).toBe(true);
+  expect(waiting!.end$.observed).toBe(false);
+});
