@@ -2,4 +2,4 @@
 #include "statistics/amplitude.cuh"
 #include "statistics/entropy.cuh"
 #include "statistics/products.cuh"
-#include "statistics/row_draws.cuh"
+#include "statistics/row_sample.cuh"

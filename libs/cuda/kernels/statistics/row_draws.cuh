@@ -9,11 +9,11 @@ constexpr int kHashedValues = 8;
 
 __device__ inline std::uint32_t turned_left(std::uint32_t word, int bits) { return word << bits | word >> (32 - bits); }
 
-// draws: u32 (rows), of the rows from `first` on. A thread has a row.
-ESPARSE_KERNEL row_draws(const void* tile, int type, int first, int rows, int channels, std::uint32_t* draws) {
+// draws: u32 (rows). A thread has a row.
+ESPARSE_KERNEL row_draws(const void* tile, int type, int rows, int channels, std::uint32_t* draws) {
   const int row = blockIdx.x * blockDim.x + threadIdx.x;
   if (row >= rows) return;
-  const std::size_t at = (static_cast<std::size_t>(first) + row) * channels;
+  const std::size_t at = static_cast<std::size_t>(row) * channels;
   std::uint32_t hash = static_cast<std::uint32_t>(channels);
   for (int c = 0, left = kHashedValues; c < channels && left > 0; c++) {
     const std::uint32_t bits = bits_of(load(tile, type, at + c));
