@@ -232,6 +232,15 @@ test('what is missing is said at the start, with exit code 2', async () => {
   });
 });
 
+test('GPUs of several kinds solve no run together', async () => {
+  const mixed = { ...gpu, FAKE_CUDA: 'count=2 mixed=1' };
+  const args = prune('mixed', '--pipeline', 'sparsegpt', '--solver', 'cuda:all');
+  expect(await esparseWith(mixed, ...args)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('cuda:0 is cuda/Fake-GPU/') as string,
+  });
+});
+
 test('cuda:all is a worker for each GPU, and the store is that of one', async () => {
   const two = { ...gpu, FAKE_CUDA: 'count=2' };
   const reconstruct = ['--pipeline', 'e-sparse-reconstruct', '--set', 'steps=4', '--set', 'sweeps=1'];

@@ -8,7 +8,7 @@
 // check of indices finds that those of this group are wrong; `damaged-scales=9`: that of scales, that this one is. `idle=1`: nothing
 // is computed, copied or filled, so that what is asked for may be as large as that of a real model; that it is within memory, and
 // what a GPU takes, is still required. Memory of the device is addresses alone then. `major=8`: an A100, with less shared memory
-// and no dependent launches, which takes no PTX for Hopper.
+// and no dependent launches, which takes no PTX for Hopper. `mixed=1`: of several GPUs the first is of another kind.
 // FAKE_CUDA_LOG: a file that gets, when the process ends or a context is released, the counts of all that is still held.
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -189,8 +189,8 @@ CuResult cuDeviceGet(CuDevice* device, int ordinal) {
   *device = ordinal;
   return kCuSuccess;
 }
-CuResult cuDeviceGetName(char* name, int size, CuDevice) {
-  std::strncpy(name, "Fake GPU", size);
+CuResult cuDeviceGetName(char* name, int size, CuDevice device) {
+  std::strncpy(name, device > 0 && number("mixed", 0) != 0 ? "Another GPU" : "Fake GPU", size);
   return kCuSuccess;
 }
 CuResult cuDeviceGetAttribute(int* value, CuDeviceAttribute which, CuDevice) {

@@ -8,10 +8,10 @@ import type { Shard } from './shards.ts';
 import { areOnGpus } from './statistics.ts';
 
 /**
- * Tasks for each worker on a GPU: their shards go through it side by side, but for the first and the last of a task, which have
- * nothing beside them.
+ * Shards of a task at most, for a worker on a GPU: they go through it side by side, but for the first and the last of a task, which have
+ * nothing beside them. What is done is told, and done again where a worker is lost, by tasks.
  */
-const TASKS_OF_WORKER = 2;
+const SHARDS_OF_TASK = 32;
 
 /** What is done with each shard, and what the tasks are called. */
 export interface ShardWork extends Pick<Task<unknown>, 'kind'> {
@@ -29,12 +29,14 @@ export function eachShard$(
   { kind, block, call }: ShardWork,
 ): Observable<readonly Shard[]> {
   const onGpus = areOnGpus(target.numerics ?? '');
-  const share = Math.ceil(shards.length / (TASKS_OF_WORKER * Math.max(1, pool.ready)));
+  const workers = Math.max(1, pool.ready);
+  const tasksOfWorker = Math.ceil(shards.length / workers / SHARDS_OF_TASK);
+  const share = Math.ceil(shards.length / (tasksOfWorker * workers));
   const each = onGpus ? Math.max(SHARDS_AT_ONCE, share) : 1;
   const count = Math.ceil(shards.length / each);
   const tasks = Array.from({ length: count }, (_, i) => ({
     task: shards.slice(i * each, (i + 1) * each),
-    place: Math.floor((i * Math.max(1, pool.ready)) / count),
+    place: Math.floor((i * workers) / count),
   }));
   return from(inTurn(tasks)).pipe(
     // The pool bounds what is under way.
