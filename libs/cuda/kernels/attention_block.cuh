@@ -52,35 +52,24 @@ struct KeyBlock {
   }
 };
 
-// Lane (row, quad): of keys 4 quad to the third after, dims 64 half + 8 row to the seventh after.
+// Lane (row, quad): of keys 4 quad to the third after, eight of 64 dims from 8 row on.
 template <int kDims>
 struct ValueBlock {
-  static constexpr int kHalves = kDims / 64;
-  uint4 words[4][kHalves];
+  uint4 words[4];
 
   static __device__ __forceinline__ int key_of(int i, int lane) { return lane % 4 * 4 + i; }
 
+  // `from`: the first key's first of the 64 dims.
   __device__ __forceinline__ void load(const std::uint16_t* from, int lane) {
     from += key_of(0, lane) * kDims + 8 * (lane / 4);
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-#pragma unroll
-      for (int half = 0; half < kHalves; half++) {
-        words[i][half] = __ldcg(reinterpret_cast<const uint4*>(from + i * kDims + 64 * half));
-      }
-    }
+    for (int i = 0; i < 4; i++) words[i] = __ldcg(reinterpret_cast<const uint4*>(from + i * kDims));
   }
-  // From shared memory, where fours of keys stand `kFourBytes` apart.
-  template <int kFourBytes>
-  __device__ __forceinline__ void take(const std::uint8_t* from, int lane) {
-    from += lane % 4 * kFourBytes + lane / 4 * 16;
+  // From shared memory, where fours of keys stand `four` elements apart.
+  __device__ __forceinline__ void take(const std::uint16_t* from, int four, int lane) {
+    from += lane % 4 * four + 8 * (lane / 4);
 #pragma unroll
-    for (int i = 0; i < 4; i++) {
-#pragma unroll
-      for (int half = 0; half < kHalves; half++) {
-        words[i][half] = *reinterpret_cast<const uint4*>(from + i * kDims * 2 + 128 * half);
-      }
-    }
+    for (int i = 0; i < 4; i++) words[i] = *reinterpret_cast<const uint4*>(from + i * kDims);
   }
   // Puts key number `last` in its place, and zeros behind it: a weight of zero takes NaN of NaN.
   __device__ __forceinline__ void put_last(const std::uint16_t* from, int last, int lane) {
@@ -88,11 +77,7 @@ struct ValueBlock {
     for (int i = 0; i < 4; i++) {
       const int key = key_of(i, lane);
       if (key < last) continue;
-#pragma unroll
-      for (int half = 0; half < kHalves; half++) {
-        words[i][half] = key == last ? *reinterpret_cast<const uint4*>(from + 64 * half + 8 * (lane / 4))
-                                     : make_uint4(0, 0, 0, 0);
-      }
+      words[i] = key == last ? *reinterpret_cast<const uint4*>(from + 8 * (lane / 4)) : make_uint4(0, 0, 0, 0);
     }
   }
 };
@@ -139,14 +124,14 @@ struct WarpWeights {
     first = split(scores[0], scores[1]);
     second = split(scores[2], scores[3]);
   }
-  // Outputs of 64 dims. Tile t: dims 64 half + 8 row + 2 t (0, 1) and the next (2, 3) of queries 2 quad and 2 quad + 1.
+  // Outputs of 64 dims. Tile t: dims 8 row + 2 t (0, 1) and the next (2, 3) of queries 2 quad and 2 quad + 1.
   template <int kDims>
-  __device__ __forceinline__ void weigh(const ValueBlock<kDims>& values, int half, float (&outputs)[4][4]) const {
+  __device__ __forceinline__ void weigh(const ValueBlock<kDims>& values, float (&outputs)[4][4]) const {
 #pragma unroll
     for (int tile = 0; tile < 4; tile++) {
       std::uint32_t of[4];
 #pragma unroll
-      for (int i = 0; i < 4; i++) of[i] = word_of(values.words[i][half], tile);
+      for (int i = 0; i < 4; i++) of[i] = word_of(values.words[i], tile);
       const Words4 a{{__byte_perm(of[0], of[1], 0x5410), __byte_perm(of[0], of[1], 0x7632),
                       __byte_perm(of[2], of[3], 0x5410), __byte_perm(of[2], of[3], 0x7632)}};
       multiply_dense_first(outputs[tile], a, first.hi, second.hi);

@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
     attend_splits(const __grid_constant__ AttentionArguments args) {
   using Stream = BlockStream<kDims, kSlots>;
   constexpr int kResults = attention_results(kSlots);
-  constexpr bool kKeeps = kSlots > 1;  // registers have room for splits that are added up here
+  constexpr bool kKeeps = kSlots > 0;  // registers have room for splits that are added up here
   auto& shared = *reinterpret_cast<AttentionShared<kDims>*>(attention_memory);
   std::uint8_t* const slots = attention_memory + sizeof(shared);
   float* const outputs = reinterpret_cast<float*>(slots + kAttentionWarps * kSlots * slot_bytes(kDims));
@@ -126,12 +126,12 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
     const std::size_t at = (head * kPagePositions + warp * kKeyBlock % kPagePositions) * kDims;
     blocks.request(args.keys + at, args.values + at, lane);
   };
+  const float4 turn = turn_of<kDims>(args.rotary, of.position, thread % kHeadThreads<kDims> * 2);
+  const OutputPlaces<kDims> places(args, of.first_head, of.queries);
   if (args.appended) wait_for_producers();
 #pragma unroll
   for (int i = 0; i < Stream::kAhead; i++) request(first + i * ctas, pages[i]);
   int next = first + Stream::kAhead * ctas, page = pages[Stream::kAhead];  // to be asked for
-  const float4 turn = turn_of<kDims>(args.rotary, of.position, thread % kHeadThreads<kDims> * 2);
-  const OutputPlaces<kDims> places(args, of.first_head, of.queries);
   stamp(Moment::kRequested);
   wait_for_producers();
   stamp(Moment::kReleased);
@@ -148,32 +148,31 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
   for (int split = first;; split += ctas) {
     const WarpResults results{shared.weights[result],
                               outputs + result * kAttentionWarps * of.queries * output_stride(kDims)};
-    const bool attends = there(split), last = older(split) < kKeyBlock;
-    const auto ask = [&] {
-      request(next, page);
-      page = page_of(next += ctas);
-    };
-    float scores[4];
-    if (attends) {
-      blocks.take_keys(lane);
-      if (last) blocks.keys.put(shared.key, older(split), lane);
-      score_block<kDims>(shared, blocks.keys, lane, scores);
+    if (there(split)) {
+      const int new_key = older(split);  // of the block, or behind it
+      KeyBlock<kDims> keys = blocks.keys(lane);
+      if (new_key < kKeyBlock) keys.put(shared.key, new_key, lane);
+      float scores[4];
+      score_block<kDims>(shared, keys, lane, scores);
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        const int after = ValueBlock<kDims>::key_of(i, lane) - older(split);  // the new position
+        const int after = ValueBlock<kDims>::key_of(i, lane) - new_key;
         if (after > 0 || (args.window > 0 && after <= -args.window)) scores[i] = -INFINITY;
       }
-      blocks.take_values(lane);
-    }
-    if constexpr (kSlots > 0) ask();
-    if (attends) {
-      if (last) blocks.values.put_last(shared.value, older(split), lane);
       WarpWeights weights(scores);
-      leave_warp<kDims>(weights, blocks.values, of.queries, results);
+      const auto values_of = [&](int part) {
+        ValueBlock<kDims> values = blocks.values(part, lane);
+        if (new_key < kKeyBlock) values.put_last(shared.value + 64 * part, new_key, lane);
+        return values;
+      };
+      leave_warp<kDims>(weights, values_of, of.queries, results);
+      blocks.free();  // what products made of it has been written
     } else if (lane % 4 == 0) {
       results.weights_of(lane / 4)[warp] = make_float2(-INFINITY, 0);
     }
-    if constexpr (kSlots == 0) ask();  // it takes the registers of this one
+    // The next block takes the place of this one.
+    request(next, page);
+    page = page_of(next += ctas);
     __syncthreads();
     const bool more = split + ctas < splits.end;
 #pragma unroll

@@ -1,5 +1,5 @@
-// How a warp's blocks of keys and values come to it: into its registers, or, kSlots of them, to shared memory by bulk copies.
-// Those are asked for earlier, as they take no registers meanwhile.
+// How a warp's blocks of keys and values come to it: into its registers, or, kSlots of them, to shared memory by bulk copies, which
+// take no registers until they are computed.
 #pragma once
 #include "attention_block.cuh"
 
@@ -7,13 +7,11 @@ namespace esparse {
 
 template <int kDims, int kSlots>
 struct BlockStream {
-  static constexpr int kAhead = kSlots;
-  static constexpr int kFour = 4 * kDims * 2;  // bytes of four values
+  static constexpr int kAhead = kSlots, kHalf = kKeyBlock * kDims;  // elements: keys, and values
+  static constexpr int kFour = 4 * kDims, kFourApartBytes = 2 * kFour + kFourApart;
   std::uint8_t* slots;
   std::uint32_t barriers;
   int asked = 0, taken = 0;
-  KeyBlock<kDims> keys;
-  ValueBlock<kDims> values;
 
   // `memory`: of all warps' slots, `slot_barriers`: likewise.
   __device__ __forceinline__ BlockStream(std::uint8_t* memory, std::uint64_t* slot_barriers, int warp, int lane)
@@ -26,47 +24,63 @@ struct BlockStream {
     __syncwarp();
   }
   // Asks for a block. Of the values, fours stand so far apart that lanes read different banks.
-  __device__ __forceinline__ void request(const std::uint16_t* keys_from, const std::uint16_t* values_from, int) {
+  __device__ __forceinline__ void request(const std::uint16_t* keys, const std::uint16_t* values, int) {
     if (kLanesCopy || elected()) {
       const std::uint32_t to = shared_address(slots + asked % kSlots * slot_bytes(kDims)), barrier = barriers + asked % kSlots * 8;
-      barrier_expect(barrier, 8 * kFour);
-      bulk_copy(to, keys_from, 4 * kFour, barrier);
+      barrier_expect(barrier, 4 * kHalf);
+      bulk_copy(to, keys, 2 * kHalf, barrier);
 #pragma unroll
-      for (int i = 0; i < 4; i++) bulk_copy(to + 4 * kFour + i * (kFour + kFourApart), values_from + i * 4 * kDims, kFour, barrier);
+      for (int i = 0; i < 4; i++) bulk_copy(to + 2 * kHalf + i * kFourApartBytes, values + i * kFour, 2 * kFour, barrier);
       copies_asked_for(barrier);
     }
     asked++;
   }
-  // Waits for the block that was asked for first, and takes it: after its values its room is free.
-  __device__ __forceinline__ void take_keys(int lane) {
+  __device__ __forceinline__ void skip() {}
+  // The block that was asked for first: waits for it, gives its keys, then 64 dims of its values, and lets it go. That is once products
+  // have taken all of them: loads that are only under way would meet what is copied there next, `__syncwarp` does not wait for them.
+  __device__ __forceinline__ KeyBlock<kDims> keys(int lane) const {
     barrier_wait(barriers + taken % kSlots * 8, taken / kSlots % 2);
-    keys.take(reinterpret_cast<const std::uint16_t*>(slots + taken % kSlots * slot_bytes(kDims)), lane);
+    KeyBlock<kDims> out;
+    out.take(slot(), lane);
+    return out;
   }
-  __device__ __forceinline__ void take_values(int lane) {
-    values.template take<kFour + kFourApart>(slots + taken++ % kSlots * slot_bytes(kDims) + 4 * kFour, lane);
+  __device__ __forceinline__ ValueBlock<kDims> values(int part, int lane) const {
+    ValueBlock<kDims> out;
+    out.take(slot() + kHalf + 64 * part, kFourApartBytes / 2, lane);
+    return out;
+  }
+  __device__ __forceinline__ void free() {
+    taken++;
     __syncwarp();
   }
-  __device__ __forceinline__ void skip() {}
+
+ private:
+  __device__ __forceinline__ const std::uint16_t* slot() const {
+    return reinterpret_cast<const std::uint16_t*>(slots + taken % kSlots * slot_bytes(kDims));
+  }
 };
 
 template <int kDims>
 struct BlockStream<kDims, 0> {
-  static constexpr int kAhead = 1;
-  KeyBlock<kDims> keys;
-  ValueBlock<kDims> values;
+  static constexpr int kAhead = 1, kParts = kDims / 64;
+  KeyBlock<kDims> own_keys;
+  ValueBlock<kDims> own_values[kParts];
 
   __device__ __forceinline__ BlockStream(std::uint8_t*, std::uint64_t*, int, int) {}
-  __device__ __forceinline__ void request(const std::uint16_t* keys_from, const std::uint16_t* values_from, int lane) {
-    keys.load(keys_from, lane);
-    values.load(values_from, lane);
+  __device__ __forceinline__ void request(const std::uint16_t* keys, const std::uint16_t* values, int lane) {
+    own_keys.load(keys, lane);
+#pragma unroll
+    for (int part = 0; part < kParts; part++) own_values[part].load(values + 64 * part, lane);
   }
-  __device__ __forceinline__ void take_keys(int) {}
-  __device__ __forceinline__ void take_values(int) {}
   // Nothing is asked for: else what the registers were would be kept.
   __device__ __forceinline__ void skip() {
-    keys = {};
-    values = {};
+    own_keys = {};
+#pragma unroll
+    for (int part = 0; part < kParts; part++) own_values[part] = {};
   }
+  __device__ __forceinline__ KeyBlock<kDims> keys(int) const { return own_keys; }
+  __device__ __forceinline__ ValueBlock<kDims> values(int part, int) const { return own_values[part]; }
+  __device__ __forceinline__ void free() {}
 };
 
 }  // namespace esparse

@@ -14,23 +14,22 @@ struct WarpResults {
   __device__ __forceinline__ float2* weights_of(int query) const { return reinterpret_cast<float2*>(weights[query]); }
 };
 
-// What a warp gives.
-template <int kDims>
-__device__ __forceinline__ void leave_warp(WarpWeights& weights, const ValueBlock<kDims>& values, int queries,
-                                           const WarpResults& to) {
+// What a warp gives; `values_of` has the values of 64 dims.
+template <int kDims, class Values>
+__device__ __forceinline__ void leave_warp(WarpWeights& weights, const Values& values_of, int queries, const WarpResults& to) {
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
   weights.sum += __shfl_xor_sync(~0u, weights.sum, 1);
   weights.sum += __shfl_xor_sync(~0u, weights.sum, 2);
   if (lane % 4 == 0) to.weights_of(lane / 4)[warp] = make_float2(weights.maximum, weights.sum);
 #pragma unroll
-  for (int half = 0; half < ValueBlock<kDims>::kHalves; half++) {
+  for (int part = 0; part < kDims / 64; part++) {
     float of[4][4];
-    weights.weigh(values, half, of);
+    weights.weigh(values_of(part), of);
 #pragma unroll
     for (int odd = 0; odd < 2; odd++) {
       const int query = lane % 4 * 2 + odd;
       if (query >= queries) continue;
-      float* const row = to.outputs + (warp * queries + query) * output_stride(kDims) + 64 * half + lane / 4 * 8;
+      float* const row = to.outputs + (warp * queries + query) * output_stride(kDims) + 64 * part + lane / 4 * 8;
       *reinterpret_cast<float4*>(row) = make_float4(of[0][odd], of[0][2 + odd], of[1][odd], of[1][2 + odd]);
       *reinterpret_cast<float4*>(row + 4) = make_float4(of[2][odd], of[2][2 + odd], of[3][odd], of[3][2 + odd]);
     }
