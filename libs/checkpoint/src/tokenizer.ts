@@ -26,6 +26,8 @@ const PROCESS_BYTES = 1024 * 1024 * 1024;
 const BYTES_PER_DOCUMENT_BYTE = 40;
 /** What a text may take beyond that: nearly three times what is measured at the peak. */
 const BYTES_PER_CHARACTER = 512;
+/** Of texts that wait in the process: some hundred prompts of a few sentences, which take it milliseconds. */
+const SMALL_BYTES = 32 * 1024 * 1024;
 
 /** Time to open a tokenizer: a document of 15 MB took 4.6 s on a busy machine. */
 const OPEN_MS = 20_000;
@@ -105,6 +107,7 @@ export async function makeTokenizer(
     script: SCRIPT,
     setup: document,
     atOnce: PIECES_AT_ONCE,
+    smallBytes: SMALL_BYTES,
     memoryBytes: PROCESS_BYTES + BYTES_PER_DOCUMENT_BYTE * document.length,
   });
   try {

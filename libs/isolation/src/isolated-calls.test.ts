@@ -12,7 +12,9 @@ afterEach(() => {
   for (const calls of made.splice(0)) calls.close();
 });
 
-function oddCalls(options: { atOnce?: number; memoryBytes?: number; script?: URL } = {}) {
+function oddCalls(
+  options: { atOnce?: number; smallBytes?: number; memoryBytes?: number; script?: URL } = {},
+) {
   const calls = isolateCalls<OddCall, OddAnswer>({
     script: SCRIPT,
     setup: 'said ',
@@ -58,6 +60,36 @@ test('a call that takes too long or too much memory is refused, also where the t
   expect(await calls.call({ do: 'allocate' }, { ...LONG, extraBytes: 64 * 2 ** 20 })).toEqual({
     refusal: 'needs more than 320 MiB of memory',
   });
+});
+
+test('small calls wait in the process, others for the ones before to come back', async () => {
+  const calls = oddCalls({ smallBytes: 100 });
+  const order: string[] = [];
+  const call = async (what: OddCall, name: string, extraBytes: number) => {
+    await calls.call(what, { ...LONG, extraBytes });
+    order.push(name);
+  };
+  await Promise.all([
+    call({ later: '' }, 'first', 40),
+    call({ echo: '' }, 'small', 40),
+    call({ echo: '' }, 'large', 70),
+    call({ echo: '' }, 'behind it', 1),
+  ]);
+  expect(order).toEqual(['small', 'first', 'large', 'behind it']);
+});
+
+test('neighbours of a bad call that wait in its process are answered, too', async () => {
+  const calls = oddCalls({ smallBytes: 100 });
+  const outcomes = await Promise.all([
+    calls.call({ later: 'a' }, LONG),
+    calls.call({ do: 'abort' }, LONG),
+    calls.call({ later: 'b' }, LONG),
+  ]);
+  expect(outcomes).toMatchObject([
+    { answer: { text: 'a' } },
+    { refusal: expect.stringContaining('SIGABRT') },
+    { answer: { text: 'b' } },
+  ]);
 });
 
 test('neighbours of a bad call are answered, whether they were under way or waiting', async () => {

@@ -8,6 +8,11 @@ export interface IsolationOptions {
   readonly setup?: unknown;
   /** Calls that the process works on at once. @default 1 */
   readonly atOnce?: number | undefined;
+  /**
+   * Small calls wait in the process for their turn, not here, where each would also wait for the one before to come back: as
+   * long as all that it has take less `extraBytes` than this. @default 0
+   */
+  readonly smallBytes?: number | undefined;
   /** Memory that the process may take at any time, native memory included. */
   readonly memoryBytes: number;
   /** Of which so much by JavaScript. @default Node's */
@@ -61,7 +66,7 @@ const SIGNALS_FROM_OUTSIDE: readonly (string | null)[] = ['SIGINT', 'SIGTERM', '
  * in the process reaches this one.
  */
 export function isolateCalls<Call, Answer>(options: IsolationOptions): IsolatedCalls<Call, Answer> {
-  const { atOnce = 1 } = options;
+  const { atOnce = 1, smallBytes = 0 } = options;
   /** In the order in which they came. */
   const pending = new Map<number, Pending>();
   let running: IsolatedProcess | undefined;
@@ -88,15 +93,20 @@ export function isolateCalls<Call, Answer>(options: IsolationOptions): IsolatedC
 
   const sendMore = () => {
     const underWay = sent();
-    let free = underWay.some(({ suspect }) => suspect) ? 0 : atOnce - underWay.length;
+    if (underWay.some(({ suspect }) => suspect)) return;
+    let count = underWay.length;
+    let bytes = underWay.reduce((sum, { options: { extraBytes = 0 } }) => sum + extraBytes, 0);
     for (const call of pending.values()) {
       if (call.sent) continue;
-      if (free <= 0 || (call.suspect && free < atOnce)) return;
+      const { extraBytes = 0 } = call.options;
+      bytes += extraBytes;
+      if (call.suspect ? count > 0 : count >= atOnce && bytes >= smallBytes) return;
       running ??= start();
-      running.send({ id: call.id, call: call.call, extraBytes: call.options.extraBytes ?? 0 });
+      running.send({ id: call.id, call: call.call, extraBytes });
       call.sent = true;
       if (running.ready) startTimer(call);
-      free = call.suspect ? 0 : free - 1;
+      if (call.suspect) return;
+      count++;
     }
   };
 

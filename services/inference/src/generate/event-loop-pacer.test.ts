@@ -1,7 +1,7 @@
 import { createEventLoopPacer } from './event-loop-pacer.ts';
 
-test('work goes on in order, one piece a turn of the event loop', async () => {
-  const nextTurn = createEventLoopPacer();
+test('work goes on in order, so many pieces a turn of the event loop', async () => {
+  const nextTurn = createEventLoopPacer(2);
   const order: string[] = [];
   let loop = 0;
   let counting = true;
@@ -12,13 +12,16 @@ test('work goes on in order, one piece a turn of the event loop', async () => {
   setImmediate(count);
   const at: number[] = [];
   await Promise.all(
-    ['a', 'b', 'c'].map(async (name) => {
+    ['a', 'b', 'c', 'd', 'e'].map(async (name) => {
       await nextTurn();
       order.push(name);
       at.push(loop);
     }),
   );
   counting = false;
-  expect(order).toEqual(['a', 'b', 'c']);
-  expect(new Set(at).size).toBe(3);
+  expect(order).toEqual(['a', 'b', 'c', 'd', 'e']);
+  const [first, second, third, fourth, fifth] = at;
+  expect([second, fourth]).toEqual([first, third]);
+  expect(third).toBeGreaterThan(first!);
+  expect(fifth).toBeGreaterThan(third!);
 });
