@@ -70,6 +70,7 @@ inline std::uint32_t __float_as_uint(float value) { return std::bit_cast<std::ui
 #define __expf expf
 inline float __fdividef(float a, float b) { return a / b; }
 inline float __fmul_rn(float a, float b) { return a * b; }
+inline float rsqrtf(float x) { return 1 / std::sqrt(x); }
 inline double __dmul_rn(double a, double b) { return a * b; }
 inline int __clzll(long long bits) { return std::countl_zero(static_cast<unsigned long long>(bits)); }
 inline std::uint32_t __byte_perm(std::uint32_t a, std::uint32_t b, std::uint32_t selector) {

@@ -7,6 +7,8 @@ namespace esparse {
 inline void wait_for_producers() {}
 inline void release_dependents() {}
 inline void prefetch(const void*) {}
+inline void keep(uint4&) {}
+inline float reciprocal(float x) { return 1 / x; }
 inline float power_of_2(float x) { return std::exp2(x); }
 
 inline void fence_gpu() {}

@@ -89,11 +89,13 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
     for (const int ring : {std::max(kFewStages, kStage), 192 << 10}) {  // few stages, and as many as there may be
       if (!linear_exists(kernel_tokens(shape.tokens), warps)) continue;
       args.plan = plan_linear(problem, {warps, 1, ring}, kSms);
+      place_segments(args, Weights::kFormat);
       put(linear_kernel<Weights>(shape.tokens, warps, Input::kFragments, Output::kPlanes), args, token_groups(shape.tokens));
     }
   }
   const auto put_wide = [&] {
     args.plan = plan_wide(problem, kSms);
+    place_segments(args, Weights::kFormat);
     put(linear_wide_kernel<Weights>(wide_tokens(problem)), args, wide_groups(problem));
   };
   if constexpr (!Weights::kScaled) {
@@ -103,6 +105,7 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
     args.activations[0] = {digits_as(order, x, shape.cols, shape.tokens), nullptr, true};
     const int warps = plain_warps(shape.tokens);
     args.plan = plan_linear(problem, {warps, 1, 192 << 10}, kSms);
+    place_segments(args, Weights::kFormat);
     put(linear_kernel<Weights>(shape.tokens, warps, Input::kFragments, Output::kPlanes), args, token_groups(shape.tokens));
     if (!linear_is_wide(problem)) return;
     put_wide();

@@ -1,7 +1,7 @@
-// What a linear of one token makes by itself has the bits of the kernels that it stands for: the norm of the residual stream, and
-// the splits of attention, added up. By the kernels' own source over emulated warps.
+// What a linear of one token makes by itself has the bits of the kernels that it stands for: the norm of the residual stream, sums
+// with it, and the splits of attention, added up. By the kernels' own source over emulated warps.
 //
-//   one_token INPUTS PLANES       of the norm; PLANES: of what is added to the stream, 0: nothing
+//   one_token INPUTS         of the norm; and what a linear adds to the stream
 //   one_token INPUTS DIMS POSITION OUTPUTS   of attention: OUTPUTS of the inputs are those of heads, the rest fills up
 //
 // Exits with 1 where they are not the same.
@@ -60,6 +60,7 @@ struct Case {
     args.out_rows = kRows;
     args.out = out.data();
     args.plan = plan_linear(problem, chosen_tuning(problem), kSms);
+    place_segments(args, Weights::kFormat);
     std::memset(shared, 0xff, sizeof shared);
     run_grid({static_cast<unsigned>(args.plan.ctas), 1, 1}, {kLinearThreads, 1, 1},
              [&] { linear<Weights, 1, kSlices, kInput, Output::kPlanes>(args); });
@@ -69,17 +70,23 @@ struct Case {
 
 bool same(const std::vector<float>& a, const std::vector<float>& b) { return std::memcmp(a.data(), b.data(), a.size() * 4) == 0; }
 
-bool norms(const Case& of, int planes) {
-  const std::vector<float> residual = random_row(of.inputs), added = random_row(2 * of.inputs), weight = random_row(of.inputs);
-  std::vector<float> by_kernel(of.inputs), by_linear(of.inputs);
+bool norms(const Case& of) {
+  const std::vector<float> residual = random_row(of.inputs), weight = random_row(of.inputs);
   LinearArguments args{};
-  args.norm = {residual.data(), by_kernel.data(), {planes > 0 ? added.data() : nullptr, planes, 1, of.inputs}, weight.data(), 1e-5f,
-               of.inputs,       of.inputs};
+  args.norm = {residual.data(), nullptr, {}, weight.data(), 1e-5f, of.inputs, of.inputs, 1.0f / of.inputs};
   const NormArguments norm_args{args.norm, 1, {{of.sources.data(), of.fragments}}, 1, {}};
   run_grid({1, 1, 1}, {kNormThreads, 1, 1}, [&] { norm(norm_args); });
-  const std::vector<float> expected = of.outputs<Input::kFragments>(args);
-  args.norm.updated = by_linear.data();
-  return same(of.outputs<Input::kNormed>(args), expected) && by_kernel == by_linear;
+  return same(of.outputs<Input::kNormed>(args), of.outputs<Input::kFragments>(args));
+}
+
+bool adds(const Case& of) {
+  for (int i = 0; i < of.inputs; i++) write_activation({of.fragments, 0, 1}, i, uniform(1));
+  const std::vector<float> stream = random_row(kRows);
+  LinearArguments args{};
+  std::vector<float> expected = of.outputs<Input::kFragments>(args);
+  for (int i = 0; i < kRows; i++) expected[i] = stream[i] + expected[i];
+  args.stream = stream.data();
+  return same(of.outputs<Input::kFragments>(args), expected);
 }
 
 bool merges(const Case& of, int dims, int position, int outputs) {
@@ -119,7 +126,7 @@ bool merges(const Case& of, int dims, int position, int outputs) {
 
 int main(int argc, char** argv) {
   const auto number = [&](int i) { return std::atoi(argv[i]); };
-  if (argc != 3 && argc != 5) return 2;
+  if (argc != 2 && argc != 5) return 2;
   const Case of(number(1));
-  return (argc == 3 ? norms(of, number(2)) : merges(of, number(2), number(3), number(4))) ? 0 : 1;
+  return (argc == 2 ? norms(of) && adds(of) : merges(of, number(2), number(3), number(4))) ? 0 : 1;
 }

@@ -167,14 +167,14 @@ class Step {
       qkv.add(layer.k, layer.k.packed, x[1]);
       qkv.add(layer.v, layer.v.packed, x[2]);
       attend(launch, layer, qkv(launch, tuning.qkv), omitted);
-      LinearLaunch o = linear(decoder_.encoding, s.heads * s.dims, o_);
+      LinearLaunch o = adding(s.heads * s.dims, o_);
       if (merges_late()) {
         o.input = Input::kMerged;
         o.args.merge = {split_outputs_, split_weights_, nullptr, batch_.positions, s.heads, s.dims == 64 ? 6 : 7,
                         attention_splits(batch_.max_pages), 0};
       }
       o.add(layer.o, layer.o.packed, {attended_, layer.sources[5]});
-      added = o(launch, tuning.o);
+      added = given(o(launch, tuning.o));
       LinearLaunch gate_up = linear(decoder_.encoding, s.hidden, gate_up_);
       const auto y = norm(launch, gate_up, added, layer.mlp_norm, &layer.sources[3], 2);
       const bool apart = tuning.gate_up.warps == 0
@@ -182,9 +182,9 @@ class Step {
                              : batch_.tokens > kGroupTokens || (is_sparse(decoder_.encoding) && tuning.gate_up.warps < kSlices);
       gate_up.pair(layer.gate, layer.gate_up, y[0], y[1], apart);
       const bool digits = activate(launch, gate_up, tuning.gate_up);
-      LinearLaunch down = linear(decoder_.encoding, s.inner, down_);
+      LinearLaunch down = adding(s.inner, down_);
       down.add(layer.down, layer.down.packed, {activated_, nullptr, digits});
-      added = down(launch, tuning.down);
+      added = given(down(launch, tuning.down));
     }
     LinearLaunch head = linear(head_of(decoder_.encoding), s.hidden, logits_);
     const auto x = norm(launch, head, added, decoder_.norm, &decoder_.head_sources, 1);
@@ -229,12 +229,20 @@ class Step {
     return launch;
   }
 
+  // Of o and down: of one token, they add to the stream what is else given to the norm.
+  LinearLaunch adding(int cols, float* out) const {
+    LinearLaunch launch = linear(decoder_.encoding, cols, batch_.tokens <= kNormedTokens ? residual_[0] : out);
+    if (batch_.tokens <= kNormedTokens) launch.args.stream = residual_[0];
+    return launch;
+  }
+  Planes given(const Planes& planes) const { return batch_.tokens <= kNormedTokens ? Planes{} : planes; }
+
   // Adds `added` to the stream and gives each reader its activations: written by a kernel, or, for few tokens, how the
   // linear makes them. Dense linears read one and the same.
   std::vector<LinearActivations> norm(const Launcher& launch, LinearLaunch& linear, const Planes& added,
                                       const float* weight, const Device<std::uint16_t>* sources, int readers) {
     const NormInput input{residual_[current_], residual_[1 - current_], added, weight, kEpsilon, decoder_.shape.hidden,
-                          decoder_.shape.hidden};
+                          decoder_.shape.hidden, 1.0f / decoder_.shape.hidden};
     if (added.data != nullptr) current_ = 1 - current_;
     std::vector<LinearActivations> out;
     if (batch_.tokens <= kNormedTokens) {

@@ -302,8 +302,8 @@ struct LinearLaunch {
     if (tuning.warps == 0 && linear_is_wide(problem())) return wide(launch);
     if (tuning.warps == 0) tuning = chosen_tuning(problem());
     args.plan = plan_linear(problem(), tuning, sm_count());
-    for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
     args.blocks = cols / problem().format.inputs;
+    place_segments(args, problem().format);
     const LinearKernel kernel = with_weights(encoding, [&](auto weights) {
       return linear_kernel<decltype(weights)>(tokens, tuning.warps, input, output);
     });
@@ -331,8 +331,8 @@ struct LinearLaunch {
   Planes wide(const Launcher& launch) {
     digitise(launch);
     args.plan = plan_wide(problem(), sm_count());
-    for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
     args.blocks = cols / problem().format.inputs;
+    place_segments(args, problem().format);
     const LinearKernel kernel = with_weights(encoding, [&](auto weights) {
       return linear_wide_kernel<decltype(weights)>(wide_tokens(problem()));
     });

@@ -38,6 +38,7 @@ struct NormInput {
   float epsilon;
   int channels;  // a multiple of 128, up to kMaxChannels
   int counted;   // those that are not there to fill up: the mean is over them
+  float share;   // 1 / counted
 };
 
 // A linear that reads the norm: element i of its activations (in fragment order) is channel sources[i].
@@ -88,6 +89,9 @@ struct LinearSegment {
   int first_cta;
   int rows, first_row;  // of the outputs
   bool apart;           // of gate or up by itself: the panel's tiles are in two panels of the pair
+  int ctas = 0;         // of this segment, and
+  std::uint32_t panel_bytes = 0;  // from one of its panels to the next, and
+  std::uint64_t step_bytes = 0;   // from one of a warp's to its next
 };
 
 // Where activations come from: one array a segment, or, where the tiles of a panel have their own, one a tile.
@@ -112,12 +116,25 @@ struct LinearArguments {
   int segment_count;
   int blocks;  // along the inputs
   LinearPlan plan;
-  NormInput norm;    // Input::kNormed
+  NormInput norm;    // Input::kNormed: of the stream as it is, nothing is added
   MergeInput merge;  // Input::kMerged
   float* out;      // planes: [planes][tokens][out_rows]; of pairs, gate's rows before up's
+  const float* stream;  // of one token: what is added to its outputs, the residual stream; it may be `out`. Null: nothing
   int out_rows;
   std::uint8_t* fragments;  // Output::kSwiglu
 };
+
+// Gives each segment its CTAs, by the plan.
+inline void place_segments(LinearArguments& args, const Format& format) {
+  const LinearPlan& plan = args.plan;
+  for (int s = 0; s < args.segment_count; s++) {
+    LinearSegment& segment = args.segments[s];
+    segment.first_cta = plan.first_cta[s];
+    segment.ctas = (s + 1 < args.segment_count ? plan.first_cta[s + 1] : plan.ctas) - plan.first_cta[s];
+    segment.panel_bytes = args.blocks * format.tile_bytes * kPanelTiles * (segment.apart ? kPanelTiles : 1);
+    segment.step_bytes = static_cast<std::uint64_t>(segment.ctas) * plan.planes * segment.panel_bytes;
+  }
+}
 
 // What is done to heads before they are rotated.
 struct HeadArguments {

@@ -47,6 +47,17 @@ struct LoadedSplits {
       outputs[i] = i < count ? __ldcg(reinterpret_cast<const float4*>(outputs_of + i * dims)) : float4{};
     }
   }
+  // The same where there is memory of one split at least: the last one stands for those that are not there.
+  __device__ __forceinline__ void load_some(const float2* weights_of, const float* outputs_of, int dims, int count) {
+#pragma unroll
+    for (int i = 0; i < kMergedAtOnce; i++) {
+      const unsigned at = max(min(i, count - 1), 0);
+      weights[i] = __ldcg(weights_of + at);
+      outputs[i] = __ldcg(reinterpret_cast<const float4*>(outputs_of + at * dims));
+    }
+#pragma unroll
+    for (int i = 0; i < kMergedAtOnce; i++) weights[i].x = i < count ? weights[i].x : -INFINITY;
+  }
 };
 
 // Splits as one CTA computes them, kept until there are kMergedAtOnce.
@@ -91,7 +102,7 @@ __device__ __forceinline__ SplitRange splits_of(int position, int window) {
 
 // What is multiplied with the outputs at last.
 __device__ __forceinline__ float whole_of(const Attended& of, const float* sink) {
-  return 1 / (sink == nullptr ? of.total : of.total + power_of_2(__ldg(sink) - of.maximum));
+  return reciprocal(sink == nullptr ? of.total : of.total + power_of_2(__ldg(sink) - of.maximum));
 }
 
 }  // namespace esparse

@@ -29,10 +29,22 @@ __device__ __forceinline__ void prefetch(const void* pointer) {
   asm volatile("prefetch.global.L2 [%0];" ::"l"(pointer));
 }
 
+// Keeps the compiler from making code of its own for each way in which these may have come about.
+__device__ __forceinline__ void keep(uint4& words) {
+  asm volatile("" : "+r"(words.x), "+r"(words.y), "+r"(words.z), "+r"(words.w));
+}
+
 // 2 to a power of at most 0, a few units in the last place of f32; 0 of minus infinity.
 __device__ __forceinline__ float power_of_2(float x) {
   float out;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
+  return out;
+}
+
+// 1 / x of what is neither 0 nor next to it, one unit in the last place of f32.
+__device__ __forceinline__ float reciprocal(float x) {
+  float out;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
   return out;
 }
 

@@ -26,7 +26,6 @@ struct RunSums {
   }
 };
 
-__device__ __forceinline__ float square_of(const float4& x) { return (x.x * x.x + x.y * x.y) + (x.z * x.z + x.w * x.w); }
 __device__ __forceinline__ float4 scaled(const float4& x, float factor, const float4& weight) {
   return make_float4(x.x * factor * weight.x, x.y * factor * weight.y, x.z * factor * weight.z, x.w * factor * weight.w);
 }

@@ -8,11 +8,12 @@
 // Grid (CTAs, planes, groups of tokens). A CTA belongs to one segment (q, k or v, say: rows with weights and activations of their own)
 // and one plane of the inputs; `kWarps` of its warps share a panel, and add up their sums through shared memory.
 //
-// Three things are done on the way that would cost a kernel of their own, some 2 us each:
+// Four things are done on the way that would cost a kernel of their own, some 2 us each, or reads of the kernel behind it:
 // - Input::kNormed: the activations are the norm of the residual stream, made by each CTA for itself.
 // - Input::kMerged: they are what attention gives, whose splits each CTA adds up for itself.
 // - Output::kPairedPlanes, kSwiglu: gate and up lie tile by tile beside each other in a panel; where a CTA sums whole
 //   rows, it writes silu(gate) * up as the activations of down.
+// - `LinearArguments::stream`: outputs of one token are added to the residual stream.
 #pragma once
 #include "digits.cuh"
 #include "linear_input.cuh"
@@ -65,28 +66,30 @@ __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, 
   int s = 0;
   while (s + 1 < args.segment_count && static_cast<int>(blockIdx.x) >= args.segments[s + 1].first_cta) s++;
   const LinearSegment& segment = args.segments[s];
-  const int ctas = (s + 1 < args.segment_count ? args.segments[s + 1].first_cta : gridDim.x) - segment.first_cta;
-  const int first_panel = (blockIdx.x - segment.first_cta) * kGroups + group, panel_step = ctas * kGroups;
-  const int panels = first_panel < segment.panels ? (segment.panels - 1 - first_panel) / panel_step + 1 : 0;
+  const int first_panel = (blockIdx.x - segment.first_cta) * kGroups + group, panel_step = segment.ctas * kGroups;
+  int panels = plan.rounds;  // of this warp: fewer, where these are not all there
+#pragma unroll 1
+  while (panels > 0 && first_panel + (panels - 1) * panel_step >= segment.panels) panels--;
 
   const std::uint32_t barriers = shared_address(shared + plan.barriers), depth = plan.depth;
   const std::uint8_t* const ring = shared + warp * depth * at_once * Stream::kBlock;
-  const std::size_t panel_bytes = panel_bytes_of<Stream>(args, segment);
-  Stream stream{segment.weights + first_panel * panel_bytes + static_cast<std::size_t>(slice.first) * Stream::kBlock,
-                panel_step * panel_bytes - slice.blocks * Stream::kBlock,
+  Stream stream{segment.weights + static_cast<std::uint64_t>(static_cast<std::uint32_t>(first_panel)) * segment.panel_bytes +
+                    slice.first * Stream::kBlock,
+                segment.step_bytes - slice.blocks * Stream::kBlock,
                 shared_address(ring),
                 barriers + warp * depth * 8,
                 slice.blocks,
                 0,
                 panels * slice.blocks,
                 gridDim.z == 1,
-                false,
+                kTokens == 1 && plan.releases_late,
                 tiles_apart<Stream>(args, segment),
                 at_once};
   const std::uint32_t arrived = barriers + kLinearWarps * depth * 8;  // the activations
   std::uint8_t* const sets = shared + plan.activations;
   SliceSources<Weights, kSets> sources;
-  if constexpr (kInput == Input::kNormed) prefetch_norm(args.norm);
+  TokenNorm<kLinearThreads> token_norm;
+  if constexpr (kInput == Input::kNormed) token_norm.request(args.norm);
   if constexpr (kInput != Input::kFragments) sources.request(args.activations + s, slice, sets, plan.set_bytes, lane);
   if (lane == 0) {
 #pragma unroll 1
@@ -108,13 +111,14 @@ __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, 
   stamp(Moment::kRequested);
 
   if constexpr (kInput == Input::kNormed) {
-    norm_activations<Weights, kSets>(args, sources, reinterpret_cast<float*>(shared + plan.row), ask_for_rest);
+    norm_activations<Weights, kSets>(args, sources, token_norm, reinterpret_cast<float*>(shared + plan.row), ask_for_rest);
   } else if constexpr (kInput == Input::kMerged) {
     merge_activations<Weights>(args, sources, reinterpret_cast<float*>(shared + plan.row), ask_for_rest);
   } else {
     fetch_activations<Weights, kTokens, kWarps, kSets>(args, args.activations + s, slice, sets, arrived, ask_for_rest);
   }
   stamp(Moment::kReady);
+  if (kTokens == 1 && plan.releases_late) release_dependents();
 
   constexpr int kBlock = kBlockActivations<Weights, kTokens>;
   std::uint8_t* const own = sets + (slice.first - slice.plane_first) * kBlock;
@@ -137,6 +141,8 @@ __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, 
     float sums[kPanelTiles][kEights][4] = {};
     const int panel = first_panel + round * panel_step;
     const int count = panel < segment.panels ? slice.blocks : 0;
+    float base = 0;  // of the output that the thread will write
+    if constexpr (kTokens == 1 && kOutput == Output::kPlanes && kInput != Input::kNormed) base = stream_at(args, segment, panel);
     for (int block = 0; block < count; block += at_once) {
       barrier_wait(stream.barriers + stage * 8, parity);
       const auto load = [&](Weights (&weights)[kPanelTiles], int i) {
@@ -173,7 +179,7 @@ __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, 
     stamp(Moment::kSummed);
     float* const parts =
         reinterpret_cast<float*>(shared + plan.partials) + round % 2 * (kLinearWarps * kPanelRows * kTokens);
-    finish_round<kTokens, kWarps, kOutput>(args, segment, panel, panel - group, sums, parts);
+    finish_round<kTokens, kWarps, kOutput>(args, segment, panel, panel - group, sums, parts, base);
   }
   end_timeline();
 }

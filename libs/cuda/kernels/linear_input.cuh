@@ -10,7 +10,7 @@ namespace esparse {
 // From one panel of a segment to the next, and from the first tile of one to its second where they are not one piece.
 template <class Stream>
 __device__ __forceinline__ std::size_t panel_bytes_of(const LinearArguments& args, const LinearSegment& segment) {
-  return static_cast<std::size_t>(args.blocks) * Stream::kBlock * (segment.apart ? kPanelTiles : 1);
+  return static_cast<std::size_t>(args.blocks) * Stream::kBlock * (Stream::kMayBeApart && segment.apart ? kPanelTiles : 1);
 }
 template <class Stream>
 __device__ __forceinline__ std::size_t tiles_apart(const LinearArguments& args, const LinearSegment& segment) {
@@ -133,8 +133,14 @@ struct SliceSources {
   }
   // The activations: channels of a row in shared memory, times `factor`.
   __device__ __forceinline__ void gather(const float* row, float factor, int lane) const {
-#pragma unroll
+#pragma unroll 1  // less code to fetch
     for (int set = 0; set < kSets; set++) {
+      uint4 of_set[kEarly];
+#pragma unroll
+      for (int i = 0; i < kEarly; i++) {
+        of_set[i] = set == 0 ? early[0][i] : early[kSets - 1][i];
+        if (kSets > 1) keep(of_set[i]);
+      }
       const auto write = [&](int chunk, const uint4& sources) {
         float x[kChunk];
         gather_chunk(row, factor, sources, x);
@@ -142,8 +148,9 @@ struct SliceSources {
       };
 #pragma unroll
       for (int i = 0; i < kEarly; i++) {
-        if (i * kLanes + lane < chunks) write(i * kLanes + lane, early[set][i]);
+        if (i * kLanes + lane < chunks) write(i * kLanes + lane, of_set[i]);
       }
+#pragma unroll 1
       for (int chunk = kEarly * kLanes + lane; chunk < chunks; chunk += kLanes) write(chunk, of(set, chunk));
     }
     __syncwarp();
@@ -154,12 +161,11 @@ struct SliceSources {
 // when the stream is asked for.
 template <class Weights, int kSets, class Asked>
 __device__ __forceinline__ void norm_activations(const LinearArguments& args, const SliceSources<Weights, kSets>& sources,
-                                                 float* row, const Asked& asked) {
+                                                 const TokenNorm<kLinearThreads>& norm, float* row, const Asked& asked) {
   wait_for_producers();
   stamp(Moment::kReleased);
-  const float factor = normalise<kLinearThreads>(args.norm, 0, blockIdx.x == 0, row, row + args.norm.channels, asked);
+  const float factor = norm.normalise(args.norm, row, row + args.norm.channels, asked);
   sources.gather(row, factor, threadIdx.x % kLanes);
-  asked();  // by a warp that has no part of the stream
 }
 
 // What attention gives of one token, its splits added up as attention would, each warp its own slice of it; waits for the kernel
@@ -169,34 +175,36 @@ __device__ __forceinline__ void merge_activations(const LinearArguments& args, c
                                                   const Asked& asked) {
   constexpr int kAtOnce = 2, kStep = 4 * kLinearThreads;
   const MergeInput& in = args.merge;
-  const int outputs = in.heads << in.dims_shift, dims = 1 << in.dims_shift;
+  const int dims = 1 << in.dims_shift, outputs = in.heads << in.dims_shift;
   const int position = in.positions[0];  // -1: no token, zeros
   const SplitRange splits = position < 0 ? SplitRange{0, 0} : splits_of(position, in.window);
   wait_for_producers();
   stamp(Moment::kReleased);
 #pragma unroll 1
-  for (int first = 4 * threadIdx.x; first < outputs; first += kAtOnce * kStep) {
+  for (int from = 0; from < outputs; from += kAtOnce * kStep) {
+    // Outputs that are not there are the last ones once more, and not kept.
+    const auto place_of = [&](int i) { return from + 4 * static_cast<int>(threadIdx.x) + i * kStep; };
+    const auto head_of = [&](int at) { return min(at, outputs - 4) >> in.dims_shift; };
     Attended sums[kAtOnce];
+    int split = splits.first;
 #pragma unroll 1
-    for (int split = splits.first; split < splits.end; split += kMergedAtOnce) {
+    do {
       LoadedSplits some[kAtOnce];
 #pragma unroll
       for (int i = 0; i < kAtOnce; i++) {
-        const int at = first + i * kStep, part = (at >> in.dims_shift) * in.splits + split;
-        some[i].load(in.weights + part, in.outputs + (part << in.dims_shift) + (at & (dims - 1)), dims,
-                     at < outputs ? splits.end - split : 0);
+        const int at = min(place_of(i), outputs - 4), part = head_of(at) * in.splits + split;
+        some[i].load_some(in.weights + part, in.outputs + (part << in.dims_shift) + (at & (dims - 1)), dims, splits.end - split);
       }
       asked();
 #pragma unroll
       for (int i = 0; i < kAtOnce; i++) add_parts(sums[i], some[i].weights, some[i].outputs);
-    }
+    } while ((split += kMergedAtOnce) < splits.end);
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
-      const int at = first + i * kStep;
-      if (at >= outputs) break;
-      const float whole = position < 0 ? 0 : whole_of(sums[i], in.sinks == nullptr ? nullptr : in.sinks + (at >> in.dims_shift));
-      *reinterpret_cast<float4*>(row + at) = make_float4(sums[i].outputs.x * whole, sums[i].outputs.y * whole,
-                                                         sums[i].outputs.z * whole, sums[i].outputs.w * whole);
+      const int at = place_of(i);
+      const float whole = position < 0 ? 0 : whole_of(sums[i], in.sinks == nullptr ? nullptr : in.sinks + head_of(at));
+      const float4& x = sums[i].outputs;
+      if (at < outputs) *reinterpret_cast<float4*>(row + at) = make_float4(x.x * whole, x.y * whole, x.z * whole, x.w * whole);
     }
   }
   // Inputs that fill o up are channels behind the others.
@@ -204,7 +212,6 @@ __device__ __forceinline__ void merge_activations(const LinearArguments& args, c
   if (outputs + threadIdx.x < inputs) row[outputs + threadIdx.x] = 0;
   __syncthreads();
   sources.gather(row, 1, threadIdx.x % kLanes);
-  asked();  // by a warp that has no part
 }
 
 }  // namespace esparse

@@ -17,16 +17,22 @@ __device__ __forceinline__ void store_sum(const LinearArguments& args, const Lin
   const int row = kPaired ? panel * kTileRows + within % kTileRows : panel * kPanelRows + within;
   if (panel >= segment.panels || row >= segment.rows) return;
   const int first_row = kPaired ? tile * segment.rows : segment.first_row;
-  const std::size_t at = (blockIdx.y * gridDim.z + blockIdx.z) * kTokens + token;
+  const std::size_t at = kTokens == 1 ? 0 : (blockIdx.y * gridDim.z + blockIdx.z) * kTokens + token;
   args.out[at * args.out_rows + first_row + row] = sum;
 }
 
+// What is added to the output of a panel that the thread will write.
+__device__ __forceinline__ float stream_at(const LinearArguments& args, const LinearSegment& segment, int panel) {
+  const int row = panel * kPanelRows + threadIdx.x;
+  return args.stream != nullptr && threadIdx.x < kPanelRows && row < segment.rows ? __ldcg(args.stream + row) : 0;
+}
+
 // The sums of a round: `panel` is this warp's, `first_panel` that of the CTA's first group. `parts` (shared, of this
-// round) has room for all warps' sums.
+// round) has room for all warps' sums; `base`: what is added (`stream_at`).
 template <int kTokens, int kWarps, Output kOutput>
 __device__ __forceinline__ void finish_round(const LinearArguments& args, const LinearSegment& segment, int panel,
                                              int first_panel, const float (&sums)[kPanelTiles][(kTokens + 3) / 4][4],
-                                             float* parts) {
+                                             float* parts, float base = 0) {
   constexpr int kGroups = kLinearWarps / kWarps, kPanelOutputs = kTokens * kPanelRows;
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
   // Column 2 token is hi, 2 token + 1 lo: a lane's first and second sum, and its third and fourth eight rows below.
@@ -62,7 +68,8 @@ __device__ __forceinline__ void finish_round(const LinearArguments& args, const 
       for (int i = threadIdx.x; i < kGroups * kPanelOutputs; i += kLinearThreads) {
         const int group = i / kPanelOutputs, output = i % kPanelOutputs;
         const float sum = tree_sum<kWarps>(parts + group * kWarps * kPanelOutputs + output, kPanelOutputs);
-        store_sum<kTokens, kOutput>(args, segment, output / kPanelRows, first_panel + group, output % kPanelRows, sum);
+        store_sum<kTokens, kOutput>(args, segment, output / kPanelRows, first_panel + group, output % kPanelRows,
+                                    kTokens == 1 && kOutput == Output::kPlanes ? base + sum : sum);
       }
     }
   }

@@ -69,6 +69,7 @@ struct LinearTuning {
   int share;       // CTAs that stand on an SM at once
   int ring_bytes;  // of all rings of a CTA, at most
   int ahead_bytes = -1;  // what a CTA asks for before its activations; below 0: what `ask_ahead` chooses
+  bool releases_late = false;  // the next kernel begins when the activations are there, not when all weights are asked for
 };
 
 struct LinearPlan {
@@ -78,6 +79,7 @@ struct LinearPlan {
   int ctas;                     // in each plane
   int depth;                    // stages of each warp's ring, and of those,
   int ahead, pace;              // how many it asks for before its activations, no more than `pace` at once
+  bool releases_late;           // as the tuning says
   int stage_blocks;             // in a stage of `linear`, at most
   // Shared memory, in bytes from its beginning: rings, barriers, sets of activations, partial sums, the row to norm
   // and its squares.
@@ -113,13 +115,33 @@ inline bool is_long(const LinearProblem& problem) {
   return problem.segments == 1 && !problem.format.scaled && problem.cols > problem.panels[0] * kPanelRows && !is_small(problem);
 }
 
+// Rings, what is asked for ahead, and when the next kernel begins, of one token: what a search over these found, two neighbouring
+// linears at once. A kernel that begins early takes memory, and room on an SM, from the one that still runs.
+inline void tune_for_one(const LinearProblem& problem, LinearTuning& tuning) {
+  constexpr int kSmall = 76 << 10, kMedium = 112 << 10, kLarge = 150 << 10, kStage = 40 << 10;
+  const bool heads = problem.segments == kMaxSegments;  // q, k and v
+  const bool down = !problem.normed && problem.cols > problem.panels[0] * kPanelRows;
+  if (problem.format.bits == 8) return;
+  if (problem.format.bits == 4) {
+    // The sooner q, k and v are asked for, the sooner attention begins; it is done before o may be.
+    if (!heads) tuning.ring_bytes = problem.late_splits ? kSmall : kMedium;
+    if (problem.late_splits ? down : heads || !(problem.normed || down)) tuning.ahead_bytes = kStage;
+    tuning.releases_late = !problem.normed && !down;
+  } else if (problem.late_splits && !problem.merged && is_small(problem)) {
+    tuning.ring_bytes = problem.normed ? kMedium : problem.format.shuffled ? kLarge : kSmall;
+    if (problem.normed && !heads) tuning.ahead_bytes = 2 * kStage;
+    if (down && !problem.format.shuffled) tuning.ahead_bytes = kStage;
+  } else if (heads && !is_small(problem)) {
+    tuning.ring_bytes = kMedium;
+    tuning.releases_late = true;
+  }
+}
+
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
 // room for the rings beside their activations, and fewer planes for the reader to add up.
 inline LinearTuning chosen_tuning(const LinearProblem& problem) {
-  constexpr int kRingBytes = 192 << 10, kSmallRingBytes = 96 << 10, kManyPanels = 1000;  // of a head
-  // Of gate and up: beside these an SM has room for a CTA of the kernel before, which still runs.
-  constexpr int kRingBesideO = 112 << 10, kRingOfPairs = 76 << 10;
-  constexpr int kLeastRoom = 99 << 10;                                                    // for all but the activations
+  constexpr int kRingBytes = 192 << 10, kRingOfPairs = 76 << 10, kManyPanels = 1000;  // of a head
+  constexpr int kLeastRoom = 99 << 10;  // for all but the activations
   constexpr int kManyOfIntegers = 256;  // of gate and up: a plane less is worth more than room for a ring of few bytes
   const bool scaled = problem.format.scaled;
   const int tokens = kernel_tokens(problem.tokens);
@@ -139,8 +161,8 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
       warps /= 2;
     }
   }
-  LinearTuning tuning{warps, 1, problem.format.bits == 4 && tokens == 1 ? kSmallRingBytes : kRingBytes};
-  if (is_pair(problem) && problem.late_splits && problem.normed && is_small(problem)) tuning.ring_bytes = kRingBesideO;
+  LinearTuning tuning{warps, 1, kRingBytes};
+  if (problem.tokens == 1) tune_for_one(problem, tuning);
   if (is_pair(problem) && problem.tokens == kGroupTokens) tuning.ring_bytes = kRingOfPairs;
   return tuning;
 }
@@ -262,6 +284,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   plan.depth = std::min({ring / stage(), stages, 32});
   if (plan.depth < 1) throw std::invalid_argument("the activations of a linear leave no room for its ring");
   ask_ahead(plan, problem, stage(), stages, sms, tuning.ahead_bytes);
+  plan.releases_late = tuning.releases_late;
 
   plan.barriers = kLinearWarps * plan.depth * plan.stage_blocks * block_bytes;
   plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + 1) * 8);

@@ -10,19 +10,31 @@ __device__ __forceinline__ void prefetch_norm(const NormInput& in) {
   for (int c = 32 * threadIdx.x; c < in.channels; c += 32 * blockDim.x) prefetch(in.weight + c);
 }
 
-struct Nothing {
-  __device__ __forceinline__ void operator()() const {}
-};
+__device__ __forceinline__ float square_of(const float4& x) {
+  return fmaf(x.x, x.x, __fmul_rn(x.y, x.y)) + fmaf(x.z, x.z, __fmul_rn(x.w, x.w));
+}
+
+__device__ __forceinline__ float4 times(const float4& x, const float4& weight) {
+  return make_float4(x.x * weight.x, x.y * weight.y, x.z * weight.z, x.w * weight.w);
+}
+
+// What a row is divided by, inverted, of the squares of its runs, which are added up by one warp's tree.
+__device__ __forceinline__ float factor_of(const NormInput& in, const float* squares) {
+  const int runs = in.channels / kNormRun;
+  float square = 0;
+#pragma unroll 1
+  for (int run = threadIdx.x % kLanes; run < runs; run += kLanes) square += squares[run];
+  return rsqrtf(fmaf(sum_of_lanes(square), in.share, in.epsilon));
+}
 
 // The norm of a token, by all kThreads of a CTA: leaves channel times weight in `row` (shared) and returns the factor
-// that is still missing. `update`: writes the sum to `updated`. Squares are added up by runs of 128 channels, and these
-// by one warp's tree: the same bits for any number of threads. Calls `asked` when a part of the row is asked for.
-template <int kThreads, class Asked = Nothing>
-__device__ __forceinline__ float normalise(const NormInput& in, int token, bool update, float* row, float* squares,
-                                           const Asked& asked = {}) {
+// that is still missing. `update`: writes the sum to `updated`. Squares are added up by runs of 128 channels: the same bits for any
+// number of threads.
+template <int kThreads>
+__device__ __forceinline__ float normalise(const NormInput& in, int token, bool update, float* row, float* squares) {
   constexpr int kAtOnce = kThreads >= 1024 ? 1 : 4;
   const std::size_t at = static_cast<std::size_t>(token) * in.channels;
-  const int lane = threadIdx.x % kLanes, runs = in.channels / kNormRun;
+  const int lane = threadIdx.x % kLanes;
   for (int first = 4 * threadIdx.x; first < in.channels; first += kAtOnce * 4 * kThreads) {
     float4 x[kAtOnce], added[kAtOnce], weight[kAtOnce];
 #pragma unroll
@@ -33,24 +45,79 @@ __device__ __forceinline__ float normalise(const NormInput& in, int token, bool 
       x[i] = __ldcg(reinterpret_cast<const float4*>(in.residual + at + c));
       if (in.added.data != nullptr) added[i] = in.added.sum<float4>(token, c);
     }
-    asked();
 #pragma unroll
     for (int i = 0; i < kAtOnce; i++) {
       const int c = first + i * 4 * kThreads;
       if (c >= in.channels) break;
       if (in.added.data != nullptr) x[i] = add(x[i], added[i]);
       if (update && in.added.data != nullptr) *reinterpret_cast<float4*>(in.updated + at + c) = x[i];
-      const float square = sum_of_lanes((x[i].x * x[i].x + x[i].y * x[i].y) + (x[i].z * x[i].z + x[i].w * x[i].w));
+      const float square = sum_of_lanes(square_of(x[i]));
       if (lane == 0) squares[c / kNormRun] = square;
-      *reinterpret_cast<float4*>(row + c) =
-          make_float4(x[i].x * weight[i].x, x[i].y * weight[i].y, x[i].z * weight[i].z, x[i].w * weight[i].w);
+      *reinterpret_cast<float4*>(row + c) = times(x[i], weight[i]);
     }
   }
   __syncthreads();
-  float square = 0;
-  for (int run = lane; run < runs; run += kLanes) square += squares[run];
-  return 1 / sqrtf(sum_of_lanes(square) / in.counted + in.epsilon);
+  return factor_of(in, squares);
 }
+
+// The same of one token, to which nothing is added, for a linear that norms it by itself: it knows the weights of the first channels
+// before it waits. What it waits for, and what it does, is as little as can be: that is what one token waits for.
+template <int kThreads>
+struct TokenNorm {
+  static constexpr int kStep = 4 * kThreads, kEarly = 4, kFew = 2;
+  float4 weight[kEarly];
+
+  __device__ __forceinline__ void request(const NormInput& in) {
+#pragma unroll
+    for (int i = 0; i < kEarly; i++) {
+      const int c = i * kStep + 4 * threadIdx.x;
+      if (c < in.channels) weight[i] = __ldg(reinterpret_cast<const float4*>(in.weight + c));
+    }
+    for (int c = kEarly * kStep + 32 * threadIdx.x; c < in.channels; c += 32 * kThreads) prefetch(in.weight + c);
+  }
+  // The first kCount steps; calls `asked` when they are asked for.
+  template <int kCount, class Asked>
+  __device__ __forceinline__ void begin(const NormInput& in, float* row, float* squares, const Asked& asked) const {
+    float4 x[kCount];
+    float square[kCount];
+#pragma unroll
+    for (int i = 0; i < kCount; i++) {
+      const int c = i * kStep + 4 * threadIdx.x;
+      x[i] = c < in.channels ? __ldcg(reinterpret_cast<const float4*>(in.residual + c)) : float4{};
+    }
+    asked();
+#pragma unroll
+    for (int i = 0; i < kCount; i++) square[i] = square_of(x[i]);
+#pragma unroll
+    for (int distance = kLanes / 2; distance > 0; distance /= 2) {
+#pragma unroll
+      for (int i = 0; i < kCount; i++) square[i] += __shfl_xor_sync(~0u, square[i], distance);
+    }
+#pragma unroll
+    for (int i = 0; i < kCount; i++) {
+      const int c = i * kStep + 4 * threadIdx.x;
+      if (c >= in.channels) continue;
+      if (threadIdx.x % kLanes == 0) squares[c / kNormRun] = square[i];
+      *reinterpret_cast<float4*>(row + c) = times(x[i], weight[i]);
+    }
+  }
+  // As `normalise`.
+  template <class Asked>
+  __device__ __forceinline__ float normalise(const NormInput& in, float* row, float* squares, const Asked& asked) const {
+    if (in.channels <= kFew * kStep) begin<kFew>(in, row, squares, asked);
+    else begin<kEarly>(in, row, squares, asked);
+#pragma unroll 1
+    for (int c = kEarly * kStep + 4 * threadIdx.x; c < in.channels; c += kStep) {
+      const float4 of = __ldg(reinterpret_cast<const float4*>(in.weight + c));
+      const float4 x = __ldcg(reinterpret_cast<const float4*>(in.residual + c));
+      const float square = sum_of_lanes(square_of(x));
+      if (threadIdx.x % kLanes == 0) squares[c / kNormRun] = square;
+      *reinterpret_cast<float4*>(row + c) = times(x, of);
+    }
+    __syncthreads();
+    return factor_of(in, squares);
+  }
+};
 
 // Eight channels of a normed row.
 __device__ __forceinline__ void gather_chunk(const float* row, float scale, const uint4& sources, float (&x)[kChunk]) {

@@ -119,6 +119,7 @@ struct Dense {
 // stage. kOnce: no other CTA reads them, whatever `once` says; kApart: a panel's tiles may be two pieces of memory.
 template <class Weights, bool kOnce = false, bool kApart = true>
 struct WeightStream {
+  static constexpr bool kMayBeApart = kApart;
   static constexpr int kBlock = kPanelTiles * Weights::kFormat.tile_bytes, kMostAtOnce = most_stage_blocks(Weights::kFormat);
   const std::uint8_t* next;
   std::size_t skip;                // from the end of the slice in a panel to its beginning in the next one

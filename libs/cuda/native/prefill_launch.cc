@@ -13,7 +13,7 @@ Device::Launch Prefill::launch_of(unsigned x, unsigned y, unsigned threads, int 
 void Prefill::norm(const DeviceArray<float>& weight,
                    const DeviceArray<std::uint16_t>* const (&orders)[kMaxSegments], int readers) {
   const DecoderShape& s = decoder_.shape;
-  PrefillNorm args{{residual_.data(), nullptr, {}, weight.data(), s.epsilon, s.hidden, s.channels}, tokens_, {}, readers};
+  PrefillNorm args{{residual_.data(), nullptr, {}, weight.data(), s.epsilon, s.hidden, s.channels, 1.0f / s.channels}, tokens_, {}, readers};
   for (int i = 0; i < readers; i++) {
     args.readers[i] = {orders[i]->count() == 0 ? nullptr : orders[i]->data(), normed_[i].rows.data()};
   }

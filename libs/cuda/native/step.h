@@ -98,6 +98,8 @@ class Step {
   std::vector<LinearActivations> norm(const Variant& variant, LinearLaunch& linear, const Given& given,
                                       const DeviceArray<float>& weight, const DeviceArray<float>& shift,
                                       const DeviceArray<std::uint16_t>* sources, int readers);
+  bool norms_itself(const Variant& variant) const;
+  Given give(const Variant& variant, LinearLaunch& linear, const Part& part);
   NormInput norm_input(const Given& given, const DeviceArray<float>& weight);
   JoinArguments join_of(const Variant& variant, const Given& given, const NormInput& input,
                         const DeviceArray<float>& shift) const;

@@ -44,7 +44,7 @@ Step::Given Step::enqueue_blocks(const Variant& variant) {
       o.args.merge = merge_of(layer);
     }
     o.add(layer.o, {attended_.data(), layer.sources_o.data()});
-    const Given attended{launch(o), &layer.attention};
+    const Given attended = give(variant, o, layer.attention);
     if (s.experts > 0) {
       given = {enqueue_experts(variant, layer, attended), &layer.mlp};
       continue;
@@ -52,7 +52,7 @@ Step::Given Step::enqueue_blocks(const Variant& variant) {
     const LinearActivations activated = enqueue_mlp(variant, layer, attended);
     LinearLaunch down(variant.tokens, layer.down, down_.data());
     down.add(layer.down, activated);
-    given = {launch(down), &layer.mlp};
+    given = give(variant, down, layer.mlp);
   }
   return given;
 }

@@ -9,7 +9,7 @@ namespace esparse {
 NormInput Step::norm_input(const Given& given, const DeviceArray<float>& weight) {
   const DecoderShape& s = decoder_.shape;
   const NormInput input{residual_[current_].data(), residual_[1 - current_].data(), given.planes, data_of(weight),
-                        s.epsilon, s.hidden, s.channels};
+                        s.epsilon, s.hidden, s.channels, 1.0f / s.channels};
   if (given.planes.data != nullptr) current_ = 1 - current_;
   return input;
 }
@@ -26,6 +26,17 @@ JoinArguments Step::join_of(const Variant& variant, const Given& given, const No
   return args;
 }
 
+// Whether linears norm the stream by themselves. Then o and down add to it, so that a norm has nothing to add.
+bool Step::norms_itself(const Variant& variant) const { return decoder_.shape.plain() && variant.tokens <= kNormedTokens; }
+
+// The last linear of a part, whose outputs are given to the stream.
+Step::Given Step::give(const Variant& variant, LinearLaunch& linear, const Part& part) {
+  if (!norms_itself(variant)) return {launch(linear), &part};
+  linear.args.stream = linear.args.out = residual_[0].data();
+  launch(linear);
+  return {};
+}
+
 // Adds what is given to the stream and gives each reader its activations: written by a kernel, or, for few tokens, how the
 // linear makes them. Dense linears read one and the same.
 std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& linear, const Given& given,
@@ -35,7 +46,7 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
   const NormInput input = norm_input(given, weight);
   std::vector<LinearActivations> out;
   const auto source = [&](int i) { return linear.sparse() ? sources[i].data() : decoder_.natural.data(); };
-  if (s.plain() && variant.tokens <= kNormedTokens) {
+  if (norms_itself(variant)) {
     linear.input = Input::kNormed;
     linear.args.norm = input;
     for (int i = 0; i < readers; i++) out.push_back({nullptr, source(i)});
@@ -97,8 +108,8 @@ Planes Step::launch(LinearLaunch& linear) {
   if (linear.output == Output::kPairedPlanes && tuning.warps == kSlices) linear.output = Output::kSwiglu;
   const int sms = device_.facts().multiprocessors;
   args.plan = wide ? plan_wide(problem, sms) : plan_linear(problem, tuning, sms);
-  for (int s = 0; s < args.segment_count; s++) args.segments[s].first_cta = args.plan.first_cta[s];
   args.blocks = linear.cols / format.inputs;
+  place_segments(args, format);
   if (wide) {
     digitise(linear);
     device_.launch(stream_, linear_wide_name(linear.encoding, wide_tokens(problem)),
