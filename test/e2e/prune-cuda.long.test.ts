@@ -1,6 +1,6 @@
 /** `--device cuda` of `worker` and `prune` on a GPU that is emulated on the processor: the very path that a GPU takes. */
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { emulatedGpu } from '../support/emulated-gpu.ts';
@@ -48,7 +48,7 @@ test('blocks of every family are those of the processor, or refused by name', as
 test('gradients of every family are those of the processor, and so is what is learnt', async () => {
   const laws = path.join(REPOSITORY, 'test/dist/cuda/tuning-laws.js');
   const { stdout } = await promisify(execFile)(process.execPath, ['--test', laws], { env: gpu });
-  expect(stdout).toMatch(/^# pass 19$/m);
+  expect(stdout).toMatch(/^# pass 20$/m);
 });
 
 test("Hessians' sums, solutions and masks are those of the processor up to rounding, orders to the bit", async () => {
@@ -146,6 +146,29 @@ test('blocks are tuned on the GPU: their losses fall as on the processor, and eq
     // Shuffles and masks differ by last bits.
     expect(Math.abs(heldOutAfter / cpu[i]!.heldOutAfter - 1)).toBeLessThan(0.2);
   }
+});
+
+test('a run is tuned as a whole: it expects more of what the dense model does, masks stay, and equal calls make equal runs', async () => {
+  await esparseWith(gpu, ...prune('whole', '--device', 'cuda', ...QUICK_SHUFFLE));
+  await cp(at('whole'), at('whole-again'), { recursive: true });
+  const before = await perplexityOf('whole', 40);
+  const tuned = (store: string, ...args: string[]) =>
+    esparseWith(
+      gpu,
+      ...['tune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--store', at(store)],
+      ...['--samples', '5', '--seqlen', '48', '--steps', '8', '--batch', '2', '--json', ...args],
+    );
+  const { code, stdout } = await tuned('whole');
+  expect(code).toBe(0);
+  const report = JSON.parse(stdout) as { outside: number; tuned: Record<string, number> };
+  // What was pruned is zero.
+  expect(report.outside).toBe(0);
+  expect(report.tuned.heldOutAfter).toBeLessThan(report.tuned.heldOutBefore!);
+  expect(await perplexityOf('whole', 40)).toBeLessThan(before);
+  expect(await tuned('whole-again')).toMatchObject({ code: 0 });
+  expect(await contentsOf(at('whole-again'))).toEqual(await contentsOf(at('whole')));
+  // What was tuned is of other weights than the dense model's.
+  expect(await tuned('whole')).toMatchObject({ code: 2, stderr: expect.stringContaining('is not what run') });
 });
 
 test('tuning blocks of real sizes asks for nothing that a GPU does not take', async () => {

@@ -45,7 +45,7 @@ const std::map<std::string, Runner>& runners() {
       SOLVE(survivors_begin), SOLVE(survivors_residual), SOLVE(survivors_step),
       SOLVE(swap_choose), SOLVE(swap_measure), SOLVE(swap_panel), SOLVE(swap_partners), SOLVE(swap_sum),
       TUNE(tune_activation), TUNE(tune_activation_back), TUNE(tune_adam),
-      TUNE(tune_add), TUNE(tune_column_parts), TUNE(tune_columns),
+      TUNE(tune_add), TUNE(tune_column_parts), TUNE(tune_columns), TUNE(tune_divergence),
       TUNE(tune_gated), TUNE(tune_gated_back), TUNE(tune_gather),
       TUNE(tune_heads), TUNE(tune_integers), TUNE(tune_loss), TUNE(tune_loss_sum),
       TUNE(tune_next), TUNE(tune_norm), TUNE(tune_norm_back),

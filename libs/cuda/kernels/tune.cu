@@ -3,6 +3,7 @@
 #include "tune/adam.cuh"
 #include "tune/attention.cuh"
 #include "tune/columns.cuh"
+#include "tune/divergence.cuh"
 #include "tune/integers.cuh"
 #include "tune/loss.cuh"
 #include "tune/norm.cuh"

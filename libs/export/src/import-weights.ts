@@ -68,38 +68,50 @@ export interface ImportReport {
  *   dropped: nothing is written then
  */
 export async function importWeights(options: ImportOptions): Promise<ImportReport> {
-  const { store, run: base, model, signal } = options;
-  const attributes = await requireFinished(base);
-  const checkpoint = await openCheckpoint(model, signal);
+  const checkpoint = await openCheckpoint(options.model, options.signal);
   try {
-    const description = describeCheckpoint(checkpoint);
-    if (description.family !== attributes.family || description.blocks !== attributes.blocks) {
-      const found = `${description.family} of ${description.blocks} blocks`;
-      throw new EsparseError(
-        'checkpoint',
-        `${model} is ${found}, run ${base.fingerprint} ${attributes.family} of ${attributes.blocks}`,
-        { hint: 'give the checkpoint that was tuned from an export of this run, or name its run with --run' },
-      );
-    }
-    const session = {
-      ...options,
-      checkpoint,
-      description,
-      tensors: runTensors(base, describeModel(attributes.config)),
-    };
-    const outside = await checkOutside(session);
-    const made = { model: checkpoint.digest, masksOf: base.fingerprint };
-    const fingerprint = createHash('sha256').update(canonicalJson(made)).digest('hex').slice(0, 32);
-    const writer = await store.beginRun(fingerprint, { ...attributes, ...made, config: checkpoint.config });
-    try {
-      await write(writer, session);
-    } finally {
-      await writer.close();
-    }
-    return { run: fingerprint, masksOf: base.fingerprint, blocks: description.blocks, outside };
+    return await importCheckpoint(checkpoint, options);
   } finally {
     await checkpoint.close();
   }
+}
+
+/**
+ * The same of a checkpoint that is open, and stays so. Its digest names the run; what is outside its weights comes from `model`.
+ *
+ * @throws as `importWeights`
+ */
+export async function importCheckpoint(
+  checkpoint: Checkpoint,
+  options: ImportOptions,
+): Promise<ImportReport> {
+  const { store, run: base, model } = options;
+  const attributes = await requireFinished(base);
+  const description = describeCheckpoint(checkpoint);
+  if (description.family !== attributes.family || description.blocks !== attributes.blocks) {
+    const found = `${description.family} of ${description.blocks} blocks`;
+    throw new EsparseError(
+      'checkpoint',
+      `${model} is ${found}, run ${base.fingerprint} ${attributes.family} of ${attributes.blocks}`,
+      { hint: 'give the checkpoint that was tuned from an export of this run, or name its run with --run' },
+    );
+  }
+  const session = {
+    ...options,
+    checkpoint,
+    description,
+    tensors: runTensors(base, describeModel(attributes.config)),
+  };
+  const outside = await checkOutside(session);
+  const made = { model: checkpoint.digest, masksOf: base.fingerprint };
+  const fingerprint = createHash('sha256').update(canonicalJson(made)).digest('hex').slice(0, 32);
+  const writer = await store.beginRun(fingerprint, { ...attributes, ...made, config: checkpoint.config });
+  try {
+    await write(writer, session);
+  } finally {
+    await writer.close();
+  }
+  return { run: fingerprint, masksOf: base.fingerprint, blocks: description.blocks, outside };
 }
 
 interface Session extends ImportOptions {

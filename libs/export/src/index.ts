@@ -6,6 +6,7 @@ export type { FoldedLinear } from './fold/fold-source.ts';
 export type { ExportFile, ExportFormat } from './format.ts';
 export { FORMATS } from './formats/index.ts';
 export {
+  importCheckpoint,
   importWeights,
   type ImportOptions,
   type ImportProgress,

@@ -76,6 +76,8 @@ export interface AdvanceOptions {
   readonly into?: Uint16Array | undefined;
   /** Is shown it where it was made, for the length of the call. */
   readonly visit?: (states: DeviceStates) => void;
+  /** Whether it is shown there alone, and does not come to the host: what is given back holds nothing then. @default false */
+  readonly stays?: boolean;
 }
 
 /** Runs the blocks of one model, any of them. */

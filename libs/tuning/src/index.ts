@@ -5,7 +5,8 @@ export type {
   TuningBackend,
   TuningBackendOptions,
 } from './backend.ts';
-export { cudaTuning, openCudaBlock, type CudaBlock } from './cuda/cuda-block.ts';
+export { cudaTuning, openCudaBlock } from './cuda/cuda-block.ts';
+export { cudaModelTuning, modelSlot, openCudaModel, type ModelHead } from './cuda/cuda-model.ts';
 export { onnxTuning } from './onnx-backend.ts';
 export { tune, tuneOptions } from './tune.ts';
 export type { IntegerRounding } from './round-through.ts';

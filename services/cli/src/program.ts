@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   eval: async () => (await import('./commands/eval.ts')).evalCommand(),
   generate: async () => (await import('./commands/generate.ts')).generateCommand(),
   export: async () => (await import('./commands/export.ts')).exportCommand(),
+  tune: async () => (await import('./commands/tune.ts')).tuneCommand(),
   'import-weights': async () => (await import('./commands/import-weights.ts')).importWeightsCommand(),
   serve: async () => (await import('./commands/serve.ts')).serveCommand(),
   gc: async () => (await import('./commands/gc.ts')).gcCommand(),

@@ -128,13 +128,13 @@ function loadedBlock(
       return Promise.resolve();
     },
     advance: (hidden) => Promise.resolve(values(hidden, [BLOCK_OUTPUT]).get(BLOCK_OUTPUT)!.data),
-    advanceRounded: async (hidden, { into, visit } = {}) => {
+    advanceRounded: async (hidden, { into, visit, stays = false } = {}) => {
       const { length } = hidden;
       while (leaving.size >= OUTPUTS_LEAVING) await Promise.race(leaving);
       // All of it is written: clearing it first would take as long as the block.
       const output =
-        into?.length === length
-          ? into
+        stays || into?.length === length
+          ? (into ?? new Uint16Array(0))
           : inHugePages(new Uint16Array(Buffer.allocUnsafeSlow(2 * length).buffer));
       let landed: Promise<void> | undefined;
       const bring = (value: DeviceMatrix) => {
@@ -142,6 +142,10 @@ function loadedBlock(
         const { address } = rounded.memory;
         convert(gpu, value, rounded);
         visit?.({ address, length });
+        if (stays) {
+          gpu.release(rounded.memory);
+          return;
+        }
         // The next shard is computed meanwhile.
         const left = gpu.downloadBeside(address, output).finally(() => {
           gpu.release(rounded.memory);

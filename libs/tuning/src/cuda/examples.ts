@@ -2,6 +2,7 @@ import type { PlacedValues, TuningBackendOptions } from '../backend.ts';
 import type { CudaArithmetic } from '@esparse/cuda';
 import type { Kernels } from './kernels.ts';
 import type { TakeMemory } from './memory.ts';
+import { AHEAD } from './steps.ts';
 import type { Sum, Tensor } from './tensor.ts';
 
 /** The sequences that a block is tuned on, and where they are. */
@@ -36,8 +37,21 @@ interface Given {
   readonly zero: number;
 }
 
+/** Puts the sequences where there is room for them: all on the device, or on the host. */
+export async function openExamples(
+  given: TuningBackendOptions,
+  { resident, ...device }: Omit<Given, 'most' | 'size' | 'zero'> & { readonly resident: boolean },
+): Promise<{ readonly examples: DeviceExamples; readonly zero: number }> {
+  const { gpu, take } = device;
+  const zero = take(4);
+  gpu.fill(zero, 0, 4);
+  const most = Math.max(AHEAD * given.batch, given.sequences);
+  const own = { ...device, most, size: given.seqlen * given.description.hidden, zero };
+  return { zero, examples: await (resident ? residentExamples(given, own) : passingExamples(given, own)) };
+}
+
 /** All sequences in the memory of the device: a batch is gathered there. */
-export async function residentExamples(
+async function residentExamples(
   given: TuningBackendOptions,
   { gpu, kernels, take, most, size, zero }: Given,
 ): Promise<DeviceExamples> {
@@ -108,7 +122,7 @@ function addShare(gpu: CudaArithmetic, kernels: Kernels, to: Sum, values: Placed
  * Sequences that the device has no room for: each is copied to it when it is needed. What makes them may need the device's memory: the
  * first is asked for at once, while that is free.
  */
-export async function passingExamples(
+async function passingExamples(
   { inputs, targets, signal }: TuningBackendOptions,
   { gpu, size }: Pick<Given, 'gpu' | 'size'>,
 ): Promise<DeviceExamples> {

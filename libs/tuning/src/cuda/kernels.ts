@@ -19,6 +19,8 @@ export interface Kernels {
   rows(kernel: string, count: number, given: readonly Given[]): void;
   /** A thread has an element of each of so many parts. */
   parts(kernel: string, count: number, parts: number, given: readonly Given[]): void;
+  /** A block has one of so many rows. */
+  blocks(kernel: string, count: number, given: readonly Given[]): void;
   /** All is done by one block. */
   once(kernel: string, given: readonly Given[]): void;
 }
@@ -36,6 +38,9 @@ export function createKernels(gpu: CudaArithmetic): Kernels {
     },
     parts: (kernel, count, parts, given) => {
       launch(kernel, Math.ceil(count / THREADS), parts, given);
+    },
+    blocks: (kernel, count, given) => {
+      launch(kernel, count, 1, given);
     },
     once: (kernel, given) => {
       launch(kernel, 1, 1, given);

@@ -57,9 +57,9 @@ export function createParameters(
     take(4 * count),
   ];
   const mask = take(count);
-  for (const sums of [gradients, means, squares]) gpu.fill(sums, 0, 4 * count);
+  for (const sums of count > 0 ? [gradients, means, squares] : []) gpu.fill(sums, 0, 4 * count);
   gpu.fill(masters, 0, 4 * end);
-  gpu.fill(mask, 0, count);
+  if (count > 0) gpu.fill(mask, 0, count);
   for (const [slot, parameter] of ordered) {
     const at = offsets.get(slot)!;
     gpu.upload(masters + 4 * at, isLearnt(parameter) ? survivorsOf(parameter) : parameter.values);
@@ -93,7 +93,7 @@ export function createParameters(
   };
   round();
   const keep = () => {
-    gpu.copy(best, masters, 4 * count);
+    if (count > 0) gpu.copy(best, masters, 4 * count);
   };
   keep();
   /** Values of those that are learnt. */

@@ -19,10 +19,13 @@ import { cudaOperationOf } from './operations/index.ts';
 import type { LearntParameter } from './parameters.ts';
 import { BYTES, type Tensor } from './tensor.ts';
 
-/** A block's program, and what its values are on the device. */
+/** The program of a block, or of what comes behind the last, and what its values are on the device. */
 export interface BlockPlan {
   readonly description: ModelDescription;
   readonly program: readonly BlockOp[];
+  /** The values that it begins and ends with. */
+  readonly input: string;
+  readonly output: string;
   readonly width: (value: string) => number;
   /** The types of values: sums, in which the residual lives, are f32, and so is what begins the block. */
   readonly typeOf: (value: string) => Tensor['type'];
@@ -33,9 +36,25 @@ export interface BlockPlan {
 /** @throws EsparseError 'unsupported' for a block that is not tuned on the device */
 export function planBlock(description: ModelDescription, block: number): BlockPlan {
   const kind = kindOf(description.program, block);
-  const program = neededFor(description.program.blocks[kind]!, [BLOCK_OUTPUT]);
+  const operations = description.program.blocks[kind]!;
+  return planProgram(description, { operations, input: BLOCK_INPUT, output: BLOCK_OUTPUT });
+}
+
+/**
+ * Plans what of some operations a value needs.
+ * @throws EsparseError 'unsupported' as `planBlock`
+ */
+export function planProgram(
+  description: ModelDescription,
+  {
+    operations,
+    input,
+    output,
+  }: { readonly operations: readonly BlockOp[]; readonly input: string; readonly output: string },
+): BlockPlan {
+  const program = neededFor(operations, [output]);
   for (const op of program) cudaOperationOf(description, op);
-  const widths = widthsOf(description, program, { [BLOCK_INPUT]: description.hidden });
+  const widths = widthsOf(description, program, { [input]: description.hidden });
   for (const [value, width] of widths) {
     if (width % 8 === 0) continue;
     throw new EsparseError(
@@ -44,22 +63,21 @@ export function planBlock(description: ModelDescription, block: number): BlockPl
       { hint: 'numbers of channels must be multiples of 8; tune it with --device cpu' },
     );
   }
-  const sums = new Set([BLOCK_INPUT, ...program.flatMap((op) => (op.op === 'add' ? [op.output] : []))]);
+  const sums = new Set([input, ...program.flatMap((op) => (op.op === 'add' ? [op.output] : []))]);
   const readers = new Map<string, number>();
   for (const op of program) {
     for (const input of operationOf(op).inputs(op)) readers.set(input, (readers.get(input) ?? 0) + 1);
   }
   const typeOf = (value: string) => (sums.has(value) ? 'f32' : 'bf16');
   return {
-    description,
-    program,
+    ...{ description, program, input, output },
     width: (value) => widths.get(value)!,
     typeOf,
     gradientTypeOf: (value) => ((readers.get(value) ?? 0) > 1 ? 'f32' : typeOf(value)),
   };
 }
 
-/** Forward and back through a block, over some sequences at a time. */
+/** Forward and back through a program, over some sequences at a time. */
 export interface BlockPass {
   /** Where the sequences are put, (rows x hidden), f32. */
   readonly input: number;
@@ -67,18 +85,28 @@ export interface BlockPass {
   readonly output: Tensor;
   /** Where the gradient of that is put. */
   readonly ofOutput: Tensor;
+  /** That of the sequences, f32, where it is asked for. */
+  readonly ofInput: Tensor | undefined;
   forward(sequences: number): void;
   /** @param accumulate whether the parameters' gradients are added to what is there */
   back(sequences: number, accumulate: boolean): void;
 }
 
-/**
- * Takes the memory of a pass.
- * @param most sequences at a time
- */
+/** How a pass is laid out. */
+export interface PassLayout {
+  /** Sequences at a time, at most. */
+  readonly most: number;
+  readonly tokens: number;
+  /** Whether it goes back. */
+  readonly back: boolean;
+  /** Whether it goes back to its input. @default false: to parameters alone */
+  readonly ofInput?: boolean;
+}
+
+/** Takes the memory of a pass. */
 export function layPass(
-  { description, program, width, typeOf, gradientTypeOf }: BlockPlan,
-  { most, tokens, back }: { readonly most: number; readonly tokens: number; readonly back: boolean },
+  { description, program, input, width, typeOf, gradientTypeOf }: BlockPlan,
+  { most, tokens, back, ofInput = false }: PassLayout,
   take: TakeMemory,
 ) {
   const sizes: PassSizes = { sequences: most, tokens, rows: most * tokens, description, width };
@@ -86,12 +114,13 @@ export function layPass(
     address: take(BYTES[type] * sizes.rows * width(name)),
     type,
   });
-  const values = new Map<string, Tensor>([[BLOCK_INPUT, tensor(BLOCK_INPUT, 'f32')]]);
+  const values = new Map<string, Tensor>([[input, tensor(input, 'f32')]]);
   const halves = new Map<string, number>();
   const gradients = new Map<string, Tensor>();
   const halfGradients = new Map<string, number>();
   const own = new Map<string, readonly number[]>();
   const half = (name: string) => take(BYTES.bf16 * sizes.rows * width(name));
+  if (ofInput) gradients.set(input, tensor(input, 'f32'));
   for (const op of program) {
     if (op.op === 'linear' && typeOf(op.input) === 'f32' && !halves.has(op.input))
       halves.set(op.input, half(op.input));
@@ -183,9 +212,10 @@ export function createPass(
     },
   });
   return {
-    input: values.get(BLOCK_INPUT)!.address,
-    output: values.get(BLOCK_OUTPUT)!,
-    ofOutput: gradients.get(BLOCK_OUTPUT)!,
+    input: values.get(plan.input)!.address,
+    output: values.get(plan.output)!,
+    ofOutput: gradients.get(plan.output)!,
+    ofInput: gradients.get(plan.input),
     forward(sequences) {
       narrowed.clear();
       const pass = passOf(sequences);

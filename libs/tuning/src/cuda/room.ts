@@ -34,20 +34,47 @@ export function findRoom(
   }: Pick<TuningBackendOptions, 'parameters' | 'sequences' | 'seqlen' | 'batch'>,
   freeBytes: number,
 ): Room {
-  let fixed = 0;
-  for (const { values, fixed: stays = false } of parameters.values()) {
-    fixed += (stays ? FIXED_BYTES : LEARNT_BYTES) * values.length;
-  }
   const { hidden } = plan.description;
-  const all = 2 * 4 * sequences * seqlen * hidden;
+  const states = 2 * 4 * sequences * seqlen * hidden;
+  return roomFor(`a block of this ${plan.description.family} model`, freeBytes, {
+    ...{ batch, states, fixed: parameterBytes(parameters) },
+    // Beside the pass the targets of its sequences.
+    through: (most) =>
+      countMemory((take) => layPass(plan, { most, tokens: seqlen, back: true }, take)) +
+      4 * most * seqlen * hidden,
+  });
+}
+
+/** Bytes of parameters, and of what goes with them. */
+export function parameterBytes(parameters: TuningBackendOptions['parameters']): number {
+  let bytes = 0;
+  for (const { values, fixed = false } of parameters.values())
+    bytes += (fixed ? FIXED_BYTES : LEARNT_BYTES) * values.length;
+  return bytes;
+}
+
+/** What is to find room. */
+export interface Asked {
+  readonly batch: number;
+  /** Bytes of what is there in any case. */
+  readonly fixed: number;
+  /** Those of all sequences. */
+  readonly states: number;
+  /** What so many sequences take at once. */
+  readonly through: (sequences: number) => number;
+}
+
+/**
+ * The same for what is told in bytes.
+ * @param what how messages name it
+ */
+export function roomFor(what: string, freeBytes: number, { batch, fixed, states, through }: Asked): Room {
   let least = Infinity;
   for (const resident of [true, false]) {
     for (let parts = 1; parts <= batch; parts++) {
       if (batch % parts !== 0) continue;
       const most = batch / parts;
-      // Beside the pass the targets of its sequences.
-      const pass = countMemory((take) => layPass(plan, { most, tokens: seqlen, back: true }, take));
-      const bytes = fixed + pass + 4 * most * seqlen * hidden + (resident ? all : 0);
+      const bytes = fixed + through(most) + (resident ? states : 0);
       const free = (bytes + WORKSPACE_BYTES) / USED;
       if (free <= freeBytes) return { atOnce: most, resident, bytes, free };
       least = Math.min(least, bytes);
@@ -56,7 +83,7 @@ export function findRoom(
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   throw new EsparseError(
     'unsupported',
-    `tuning a block of this ${plan.description.family} model takes ${gib(least)} of the GPU's memory, of which ${gib(freeBytes)} are free`,
+    `tuning ${what} takes ${gib(least)} of the GPU's memory, of which ${gib(freeBytes)} are free`,
     { hint: 'use shorter sequences, a GPU with more memory, or --device cpu' },
   );
 }

@@ -11,6 +11,15 @@ export function integer(least: number, most: number): (text: string) => number {
   };
 }
 
+/** A number in (least, most]. */
+export function above(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value > least && value <= most) return value;
+    throw new InvalidArgumentError(`Expected a number above ${least}, up to ${most}.`);
+  };
+}
+
 /** Any whole number that a double holds exactly. */
 export function anyInteger(text: string): number {
   const value = Number(text);

@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import {
+  calibrationWindows,
+  canonicalJson,
+  checkpointWeights,
+  openCheckpoint,
+  openTokenizer,
+  readText,
+} from '@esparse/checkpoint';
+import { arithmeticId, CudaArithmetic } from '@esparse/cuda';
+import { EsparseError } from '@esparse/errors';
+import { importCheckpoint, type ImportReport } from '@esparse/export';
+import { narrow } from '@esparse/kernels';
+import { describeCheckpoint, linearsOf, weightSlot, type ModelDescription } from '@esparse/model';
+import { requireFinished, runTensors, storeWeights } from '@esparse/model-store';
+import type { Run, Store } from '@esparse/store';
+import {
+  cudaModelTuning,
+  modelSlot,
+  tuneBlock,
+  type ModelHead,
+  type TunedParameter,
+  type TuneOptions,
+  type TuneReport,
+} from '@esparse/tuning';
+import { placeDenseStates } from './dense-states.ts';
+import { tunedCheckpoint } from './tuned-checkpoint.ts';
+
+/** What is tuned, and how. */
+export interface TuneRunOptions {
+  readonly store: Store;
+  /** A finished run. */
+  readonly run: Run;
+  /** The dense checkpoint that it was made of. */
+  readonly model: string;
+  readonly calibration: string;
+  readonly samples: number;
+  readonly seqlen: number;
+  readonly seed: number;
+  readonly bos: boolean;
+  /** The GPU's number. */
+  readonly gpu: number;
+  readonly tune: TuneOptions;
+  readonly signal: AbortSignal;
+  readonly onProgress: (text: string) => void;
+}
+
+export interface TuneRunReport extends ImportReport {
+  readonly tuned: TuneReport;
+}
+
+/**
+ * Tunes all blocks of a finished run at once, by the tokens that the dense model expects, and makes a run of what came of it, with the same
+ * masks and orders. Equal calls give equal runs.
+ *
+ * @throws EsparseError 'unsupported' for a model that has no room on the GPU; 'checkpoint' for another model than the run's
+ */
+export async function tuneRun(options: TuneRunOptions): Promise<TuneRunReport> {
+  const { run, model, samples, seqlen, seed, tune, signal, onProgress } = options;
+  const attributes = await requireFinished(run);
+  const checkpoint = await openCheckpoint(model, signal);
+  const gpu = CudaArithmetic.open(options.gpu);
+  try {
+    if (attributes.model !== checkpoint.digest) {
+      throw new EsparseError('checkpoint', `${model} is not what run ${run.fingerprint} was made of`, {
+        hint: 'give the dense checkpoint that was pruned; a run that was tuned is tuned from the one before it',
+      });
+    }
+    const description = describeCheckpoint(checkpoint);
+    const weights = checkpointWeights(checkpoint);
+    const tokens = calibrationWindows(await tokensOf(options), { samples, seqlen, seed });
+    onProgress('reading the pruned model');
+    const parameters = await parametersOf(run, description, signal);
+    const head = await headOf(description, weights, signal);
+    const nothing = () =>
+      Promise.reject(
+        new EsparseError('unsupported', `the GPU has no room for ${samples} windows beside the model`, {
+          hint: 'use fewer --samples',
+        }),
+      );
+    const { parameters: learnt, report } = await tuneBlock({
+      ...{ description, block: 0, parameters, sequences: samples, seqlen, seed, signal },
+      ...{ inputs: nothing, targets: nothing, options: tune },
+      backend: cudaModelTuning(gpu, head, onProgress),
+      place: (add) =>
+        placeDenseStates(
+          {
+            ...{ gpu, description, weights, tokens, seqlen, signal },
+            onBlock: (block) => {
+              onProgress(`the dense model: block ${block + 1} of ${description.blocks}`);
+            },
+          },
+          add,
+        ),
+      onProgress: ({ step, steps, loss }) => {
+        onProgress(`step ${step} of ${steps}: divergence ${loss.toFixed(4)}`);
+      },
+    });
+    const made = {
+      ...{ run: run.fingerprint, numerics: arithmeticId(gpu), tune, seed, seqlen },
+      tokens: createHash('sha256').update(tokens).digest('hex'),
+    };
+    const digest = createHash('sha256').update(canonicalJson(made)).digest('hex');
+    const tuned = tunedCheckpoint(checkpoint, namedTensors(description, learnt), digest);
+    const imported = await importCheckpoint(tuned, {
+      ...{ store: options.store, run, model, signal },
+      onProgress: ({ phase, block, blocks }) => {
+        onProgress(`${phase}: block ${block + 1} of ${blocks}`);
+      },
+    });
+    return { ...imported, tuned: report };
+  } finally {
+    gpu.close();
+    await checkpoint.close();
+  }
+}
+
+async function tokensOf({ model, calibration, bos, signal }: TuneRunOptions): Promise<Uint32Array> {
+  const tokenizer = await openTokenizer(model, signal);
+  try {
+    return await tokenizer.encode(await readText(calibration, signal), { bos, signal });
+  } finally {
+    tokenizer.close();
+  }
+}
+
+const DTYPES = { BF16: 'bf16', F16: 'f16', F32: 'f32' } as const;
+
+/** Those of all blocks. Linears that are not pruned stay as they are. */
+async function parametersOf(
+  run: Run,
+  description: ModelDescription,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, TunedParameter>> {
+  const weights = storeWeights(run, description);
+  const tensors = runTensors(run, description);
+  const parameters = new Map<string, TunedParameter>();
+  for (let block = 0; block < description.blocks; block++) {
+    const read = async (name: string) => ({
+      values: await weights.read(name, signal),
+      dtype: DTYPES[(await tensors.info(name)).dtype],
+    });
+    for (const { name, weight } of linearsOf(description, block)) {
+      const tensor = weight(block);
+      const mask = await tensors.mask(tensor, signal);
+      const slot = modelSlot(block, weightSlot(name));
+      parameters.set(slot, { ...(await read(tensor)), mask, fixed: mask === undefined });
+    }
+    for (const { slot, name } of description.blockTensors(block))
+      parameters.set(modelSlot(block, slot), await read(name));
+  }
+  return parameters;
+}
+
+/** What comes behind the last block. */
+async function headOf(
+  { program: { head }, outerTensors }: ModelDescription,
+  weights: ReturnType<typeof checkpointWeights>,
+  signal: AbortSignal,
+): Promise<ModelHead> {
+  const last = head.at(-1);
+  if (last?.op !== 'logits') throw new EsparseError('unsupported', 'a model without logits');
+  const tensors = new Map<string, Float32Array>();
+  for (const { name, shape } of outerTensors)
+    if (shape.length === 1) tensors.set(name, await weights.read(name, signal));
+  return { tensors, matrix: narrow('bf16', await weights.read(last.weight, signal)) };
+}
+
+/** By the checkpoint's names. */
+function namedTensors(
+  description: ModelDescription,
+  learnt: ReadonlyMap<string, Float32Array>,
+): ReadonlyMap<string, Float32Array> {
+  const named = new Map<string, Float32Array>();
+  for (let block = 0; block < description.blocks; block++) {
+    const slots = [
+      ...linearsOf(description, block).map(({ name, weight }) => [weightSlot(name), weight(block)] as const),
+      ...description.blockTensors(block).map(({ slot, name }) => [slot, name] as const),
+    ];
+    for (const [slot, name] of slots) {
+      const values = learnt.get(modelSlot(block, slot));
+      if (values !== undefined) named.set(name, values);
+    }
+  }
+  return named;
+}
