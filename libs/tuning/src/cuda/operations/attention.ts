@@ -4,23 +4,26 @@ import type { Sum, Tensor } from '../tensor.ts';
 
 /** The scores of the lanes that are computed at once stay under this, with their shares, or are those of one lane: 1 GiB. */
 const MOST_BYTES = 2 ** 30;
+/** Shares of all lanes stay from the way there to the way back as long as they are under this: 4 GiB. */
+const MOST_KEPT = 2 ** 32;
 
 /**
  * Causal attention by matrix products over lanes (see `kernels/tune/attention.cuh`), some lanes at a time: scores in f32, shares in
- * bf16. Where all lanes go at once the way back finds the shares of the way there, and makes them again otherwise.
+ * bf16. The way back finds the shares of the way there, unless these are many: then it makes them again.
  */
 export const attention: CudaOperation<OpNamed<'attention'>> = {
   memory(op, sizes) {
     const { rows, tokens } = sizes;
     const { heads, kvHeads, headDim } = op;
-    const { atOnce, queries } = lanesOf(op, sizes);
+    const { lanes, atOnce, queries, kept } = lanesOf(op, sizes);
     const [wide, narrow] = [2 * rows * heads * headDim, 2 * rows * kvHeads * headDim];
-    const scores = atOnce * queries * tokens;
+    const ofLane = queries * tokens;
+    const [scores, shares] = [4 * atOnce * ofLane, 2 * (kept ? lanes : atOnce) * ofLane];
     // Queries, keys, values; what is mixed, or its gradient; gradients of the first three; scores; shares.
-    return [wide, narrow, narrow, wide, wide, narrow, narrow, 4 * scores, 2 * scores];
+    return [wide, narrow, narrow, wide, wide, narrow, narrow, scores, shares];
   },
   forward(op, pass) {
-    const { query, key, value, mixed, shares } = memoryOf(op, pass);
+    const { query, key, value, mixed } = memoryOf(op, pass);
     byHeads(pass, pass.value(op.query), query, op.heads, op.headDim);
     byHeads(pass, pass.value(op.key), key, op.kvHeads, op.headDim);
     byHeads(pass, pass.value(op.value), value, op.kvHeads, op.headDim);
@@ -30,7 +33,7 @@ export const attention: CudaOperation<OpNamed<'attention'>> = {
       shareOut(op, pass, batch, at);
       pass.multiply({
         ...{ m: queries, n: op.headDim, k: keys, batch, inputs: 'bf16', outputs: 'bf16' },
-        ...{ left: shares, leftStep: queries * keys },
+        ...{ left: at.shares, leftStep: queries * keys },
         ...{ right: value + 2 * at.key, rightStep: keys * op.headDim },
         ...{ out: mixed + 2 * at.query, outStep: queries * op.headDim },
       });
@@ -39,13 +42,14 @@ export const attention: CudaOperation<OpNamed<'attention'>> = {
   },
   back(op, pass) {
     const memory = memoryOf(op, pass);
-    const { query, key, value, mixed, ofQuery, ofKey, ofValue, scores, shares } = memory;
+    const { query, key, value, mixed, ofQuery, ofKey, ofValue, scores } = memory;
     const { headDim, scale, heads, kvHeads } = op;
-    const { queries, lanes, atOnce } = lanesOf(op, pass);
+    const { queries, kept } = lanesOf(op, pass);
     const { tokens: keys, kernels, multiply } = pass;
     byHeads(pass, pass.gradient(op.output), mixed, heads, headDim);
     overLanes(op, pass, (batch, at) => {
-      if (lanes > atOnce) shareOut(op, pass, batch, at);
+      const { shares } = at;
+      if (!kept) shareOut(op, pass, batch, at);
       const both = { batch, inputs: 'bf16', outputs: 'bf16' } as const;
       const byKey = { outStep: keys * headDim, transposeLeft: true, left: shares, leftStep: queries * keys };
       const given = mixed + 2 * at.query;
@@ -86,7 +90,8 @@ function lanesOf({ heads, kvHeads }: OpNamed<'attention'>, { sequences, tokens }
   const queries = (heads / kvHeads) * tokens;
   const lanes = sequences * kvHeads;
   const fitting = Math.max(1, Math.floor(MOST_BYTES / (6 * queries * tokens)));
-  return { queries, lanes, atOnce: Math.min(lanes, fitting) };
+  const kept = lanes <= fitting || 2 * lanes * queries * tokens <= MOST_KEPT;
+  return { queries, lanes, atOnce: Math.min(lanes, fitting), kept };
 }
 
 function memoryOf(op: OpNamed<'attention'>, { own }: Pass) {
@@ -97,16 +102,21 @@ function memoryOf(op: OpNamed<'attention'>, { own }: Pass) {
   };
 }
 
-/** Elements before a lane, of what has a row for each query and for each key. */
+/** Elements before a lane, of what has a row for each query and for each key; and where its shares are. */
 interface Place {
   readonly query: number;
   readonly key: number;
+  readonly shares: number;
 }
 
 function overLanes(op: OpNamed<'attention'>, pass: Pass, use: (batch: number, at: Place) => void): void {
-  const { queries, lanes, atOnce } = lanesOf(op, pass);
+  const { queries, lanes, atOnce, kept } = lanesOf(op, pass);
+  const { shares } = memoryOf(op, pass);
   for (let lane = 0; lane < lanes; lane += atOnce) {
-    const at = { query: lane * queries * op.headDim, key: lane * pass.tokens * op.headDim };
+    const at = {
+      ...{ query: lane * queries * op.headDim, key: lane * pass.tokens * op.headDim },
+      shares: shares + (kept ? 2 * lane * queries * pass.tokens : 0),
+    };
     use(Math.min(atOnce, lanes - lane), at);
   }
 }
@@ -114,7 +124,7 @@ function overLanes(op: OpNamed<'attention'>, pass: Pass, use: (batch: number, at
 /** Scores of some lanes, and their shares. */
 function shareOut(op: OpNamed<'attention'>, pass: Pass, batch: number, at: Place): void {
   const { headDim, scale } = op;
-  const { query, key, scores, shares } = memoryOf(op, pass);
+  const { query, key, scores } = memoryOf(op, pass);
   const { queries } = lanesOf(op, pass);
   const { tokens: keys, kernels } = pass;
   pass.multiply({
@@ -123,7 +133,7 @@ function shareOut(op: OpNamed<'attention'>, pass: Pass, batch: number, at: Place
     ...{ right: key + 2 * at.key, rightStep: keys * headDim, out: scores, outStep: queries * keys },
   });
   const rows = batch * queries;
-  kernels.rows('softmax', rows, [{ pointer: scores }, { pointer: shares }, ...seen(op, rows, keys)]);
+  kernels.rows('softmax', rows, [{ pointer: scores }, { pointer: at.shares }, ...seen(op, rows, keys)]);
 }
 
 /** What tells which keys a row sees: of all rows, keys, and the window. */
