@@ -53,7 +53,8 @@ export interface TuneRunReport extends ImportReport {
  * Tunes all blocks of a finished run at once, by the tokens that the dense model expects, and makes a run of what came of it, with the same
  * masks and orders. Equal calls give equal runs.
  *
- * @throws EsparseError 'unsupported' for a model that has no room on the GPU; 'checkpoint' for another model than the run's
+ * @throws EsparseError 'unsupported' for a model that has no room on the GPU; 'checkpoint' for another model than the run's; 'numeric' where
+ *   it learns nothing
  */
 export async function tuneRun(options: TuneRunOptions): Promise<TuneRunReport> {
   const { run, model, samples, seqlen, seed, tune, signal, onProgress } = options;
@@ -96,6 +97,15 @@ export async function tuneRun(options: TuneRunOptions): Promise<TuneRunReport> {
         onProgress(`step ${step} of ${steps}: divergence ${loss.toFixed(4)}`);
       },
     });
+    if (report.stopped === 'diverged') {
+      throw new EsparseError(
+        'numeric',
+        'the divergence of the held-out windows did not fall: no run is made',
+        {
+          hint: 'use a lower --learning-rate, or more --samples',
+        },
+      );
+    }
     const made = {
       ...{ run: run.fingerprint, numerics: arithmeticId(gpu), tune, seed, seqlen },
       tokens: createHash('sha256').update(tokens).digest('hex'),
