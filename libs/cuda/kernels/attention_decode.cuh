@@ -68,12 +68,11 @@ __device__ __forceinline__ void prepare_head(const AttentionArguments& args, con
 }
 
 // Grid (CTAs that share a head's splits, kv_heads x query groups, tokens): a CTA takes one split in so many. kSlots: see
-// `AttentionPlan`; as many results of warps have room, so that a split's are added up while those of the next one are made.
+// `AttentionPlan`.
 template <int kDims, int kSlots>
 __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlots))
     attend_splits(const __grid_constant__ AttentionArguments args) {
   using Stream = BlockStream<kDims, kSlots>;
-  constexpr int kResults = attention_results(kSlots);
   constexpr bool kKeeps = kSlots > 0;  // registers have room for splits that are added up here
   auto& shared = *reinterpret_cast<AttentionShared<kDims>*>(attention_memory);
   std::uint8_t* const slots = attention_memory + sizeof(shared);
@@ -86,17 +85,12 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
             min(kQueriesAtOnce, of_head - first_query), 0,       first_query == 0};
   release_dependents();
   begin_timeline(args.keys);
-  // The pages of the splits that are asked for first, and of the next one: beside the position, and each other.
+  // The pages of the splits that are asked for first: beside the position, and each other.
   const auto page_of = [&](int split) {
     const int page = (split * kSplitPositions + warp * kKeyBlock) / kPagePositions;
     return args.page_table[of.token * args.max_pages + min(page, args.max_pages - 1)];
   };
-  int first = blockIdx.x, pages[Stream::kAhead + 1];
-  const auto look_up = [&] {
-#pragma unroll
-    for (int i = 0; i <= Stream::kAhead; i++) pages[i] = page_of(first + i * ctas);
-  };
-  look_up();
+  int first = blockIdx.x, page = page_of(first), next_page = page_of(first + ctas);
   of.position = args.positions[of.token];
   Stream blocks(slots, shared.barriers, warp, lane);
   if (of.position < 0) {  // no token: zeros
@@ -113,7 +107,8 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
   const SplitRange splits = splits_of(of.position, args.window);
   if (splits.first > 0) {
     first += splits.first;
-    look_up();
+    page = page_of(first);
+    next_page = page_of(first + ctas);
   }
   if (first >= splits.end) return;
 
@@ -129,13 +124,17 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
   const float4 turn = turn_of<kDims>(args.rotary, of.position, thread % kHeadThreads<kDims> * 2);
   const OutputPlaces<kDims> places(args, of.first_head, of.queries);
   if (args.appended) wait_for_producers();
-#pragma unroll
-  for (int i = 0; i < Stream::kAhead; i++) request(first + i * ctas, pages[i]);
-  int next = first + Stream::kAhead * ctas, page = pages[Stream::kAhead];  // to be asked for
+  request(first, page);
+  int next = first + ctas;  // to be asked for, and its page
+  const auto request_next = [&] {
+    request(next, next_page);
+    next_page = page_of(next += ctas);
+  };
   stamp(Moment::kRequested);
   wait_for_producers();
   stamp(Moment::kReleased);
   prepare_head<kDims>(args, of, (splits.count() - 1) % ctas == static_cast<int>(blockIdx.x), turn, shared);
+  if constexpr (kSlots > 1) request_next();  // the second, behind what the queries are made of
   __syncthreads();
   stamp(Moment::kReady);
 
@@ -143,11 +142,9 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
   const bool alone = kKeeps && sharing == 1 && args.fragments != nullptr;
   Attended sums[kOutputsOfThread<kDims>];
   KeptSplits kept[kKeeps ? kOutputsOfThread<kDims> : 1];
-  int result = 0;
+  const WarpResults results{shared.weights, outputs};
 #pragma unroll 1
   for (int split = first;; split += ctas) {
-    const WarpResults results{shared.weights[result],
-                              outputs + result * kAttentionWarps * of.queries * output_stride(kDims)};
     if (there(split)) {
       const int new_key = older(split);  // of the block, or behind it
       KeyBlock<kDims> keys = blocks.keys(lane);
@@ -170,9 +167,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
     } else if (lane % 4 == 0) {
       results.weights_of(lane / 4)[warp] = make_float2(-INFINITY, 0);
     }
-    // The next block takes the place of this one.
-    request(next, page);
-    page = page_of(next += ctas);
+    request_next();  // it takes the place of this one
     __syncthreads();
     const bool more = split + ctas < splits.end;
 #pragma unroll
@@ -189,8 +184,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
       if (to.dim == 0) args.weights[part] = make_float2(sum.maximum, sum.total);
     }
     if (!more) break;
-    if constexpr (kResults == 1) __syncthreads();
-    result = (result + 1) % kResults;
+    __syncthreads();
   }
 
   stamp(Moment::kSummed);

@@ -20,16 +20,14 @@ constexpr int kQueriesAtOnce = 8;
 constexpr int kMergedAtOnce = 4;
 // Blocks of keys and values that a warp may have on their way.
 constexpr int kMostSlots = 2;
-// Splits whose results of warps have room.
-ESPARSE_BOTH constexpr int attention_results(int slots) { return slots > 1 ? slots : 1; }
 
 template <int kDims>
 struct AttentionShared {
   // The query heads as hi and lo parts; rows so long that those of two queries stand in different banks.
   alignas(16) std::uint16_t queries[2][kQueriesAtOnce][kDims + 32];
   alignas(16) std::uint16_t key[kDims], value[kDims];  // of the new position
-  alignas(16) std::uint64_t weights[kMostSlots][kQueriesAtOnce][kAttentionWarps];  // of `WarpResults`
-  alignas(16) std::uint64_t barriers[kAttentionWarps * kMostSlots];                 // of blocks of keys and values
+  alignas(16) std::uint64_t weights[kQueriesAtOnce][kAttentionWarps];  // of `WarpResults`
+  alignas(16) std::uint64_t barriers[kAttentionWarps * kMostSlots];     // of blocks of keys and values
   bool last;  // of the head's CTAs to end
 };
 
@@ -56,7 +54,7 @@ inline int attention_shared(int dims, int queries, int slots) {
                                      : dims == 128 ? sizeof(AttentionShared<128>)
                                                    : sizeof(AttentionShared<256>));
   const int outputs = (queries < kQueriesAtOnce ? queries : kQueriesAtOnce) * output_stride(dims) * 4;
-  return fixed + kAttentionWarps * (slots * slot_bytes(dims) + attention_results(slots) * outputs);
+  return fixed + kAttentionWarps * (slots * slot_bytes(dims) + outputs);
 }
 
 struct AttentionProblem {
@@ -71,16 +69,13 @@ struct AttentionPlan {
   int shared;
 };
 
-// Where keys and values go, by how many heads there are for an SM. Through shared memory they are asked for earlier; but a CTA with
-// two blocks of each warp has an SM to itself. That pays where it has all splits of a head, or where there are SMs for most of them;
-// with heads for two CTAs an SM, one block of each warp does. What was fastest in the shapes that were measured: heads of 128
-// channels, several sequences (`docs/decisions/cuda.md`).
+// Where keys and values go. Through shared memory they are asked for earlier; a CTA with two blocks of each warp has an SM to itself,
+// and with heads for more CTAs one block of each does. What was fastest in the shapes that were measured: heads of 128 channels,
+// several sequences (`docs/decisions/cuda.md`).
 inline int attention_slots(const AttentionProblem& of) {
   if (of.dims != 128 || of.tokens == 1 || of.shared < kSharedOfCta) return 0;
-  const int share = attention_share(of.dims, 1);
-  if (of.heads > of.sms) return share * (attention_shared(of.dims, of.queries, 1) + 1024) <= of.shared + 1024 ? 1 : 0;
-  constexpr int kManySms = 4;  // for a head
-  return of.heads > of.sms / 2 || of.heads <= of.sms / kManySms ? 2 : 0;
+  if (of.heads <= of.sms) return 2;
+  return attention_share(of.dims, 1) * (attention_shared(of.dims, of.queries, 1) + 1024) <= of.shared + 1024 ? 1 : 0;
 }
 
 inline AttentionPlan plan_attention(const AttentionProblem& of) {

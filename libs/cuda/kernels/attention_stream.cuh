@@ -7,7 +7,7 @@ namespace esparse {
 
 template <int kDims, int kSlots>
 struct BlockStream {
-  static constexpr int kAhead = kSlots, kHalf = kKeyBlock * kDims;  // elements: keys, and values
+  static constexpr int kHalf = kKeyBlock * kDims;  // elements: keys, and values
   static constexpr int kFour = 4 * kDims, kFourApartBytes = 2 * kFour + kFourApart;
   std::uint8_t* slots;
   std::uint32_t barriers;
@@ -62,7 +62,7 @@ struct BlockStream {
 
 template <int kDims>
 struct BlockStream<kDims, 0> {
-  static constexpr int kAhead = 1, kParts = kDims / 64;
+  static constexpr int kParts = kDims / 64;
   KeyBlock<kDims> own_keys;
   ValueBlock<kDims> own_values[kParts];
 
