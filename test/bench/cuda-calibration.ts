@@ -20,6 +20,8 @@ const SEQLEN = 2048;
 /** 64 MiB of hidden states, of which there are 128 sequences: see `shardsOf` of @esparse/pruner. */
 const SEQUENCES = 4;
 const SHARDS = 32;
+/** Values from where the states of a shard begin to where those of the next do. */
+const APART = 1048;
 const ROUNDS = 5;
 /** What they may add, in parts of the forward pass. */
 const WANTED = 0.3;
@@ -72,13 +74,10 @@ async function secondsOfPass(
 ): Promise<number> {
   const { hidden } = description;
   const length = SEQUENCES * SEQLEN * hidden;
-  const states = gpu.allocate(2 * length);
-  const random = seededNumbers(1);
-  const one = narrow(
-    'bf16',
-    Float32Array.from({ length: SEQLEN * hidden }, () => 2 * random() - 1),
-  );
-  for (let s = 0; s < SEQUENCES; s++) gpu.upload(states.address + 2 * s * one.length, one);
+  // Each shard begins elsewhere, so that no two rows are alike.
+  const values = noiseStates(length + SHARDS * APART);
+  const states = gpu.allocate(values.byteLength);
+  gpu.upload(states.address, values);
   const folds = tapsOf(description, 0).map(({ name, channels }) => ({
     name,
     all: statistics.map((statistic) => statistic.onDevice!(gpu, channels)),
@@ -97,13 +96,24 @@ async function secondsOfPass(
     gpu.wait();
     const started = performance.now();
     for (let shard = 0; shard < SHARDS; shard++)
-      await block.show!({ address: states.address, length }, visits);
+      await block.show!({ address: states.address + 2 * shard * APART, length }, visits);
     gpu.wait();
     return (performance.now() - started) / 1000;
   } finally {
     for (const { all } of folds) for (const fold of all) fold.release();
     gpu.release(states);
   }
+}
+
+let noise: Uint16Array | undefined;
+
+/** bf16 from -1 to 1, made once. */
+function noiseStates(length: number): Uint16Array {
+  const random = seededNumbers(1);
+  return (noise ??= narrow(
+    'bf16',
+    Float32Array.from({ length }, () => 2 * random() - 1),
+  ));
 }
 
 /** Matrices of noise of a trained model's scale, norms of ones. */

@@ -1,12 +1,20 @@
 /** `--device cuda` of `worker` and `prune` on a GPU that is emulated on the processor: the very path that a GPU takes. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { emulatedGpu } from '../support/emulated-gpu.ts';
 import { esparseJson, esparseWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
-import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
+import {
+  ESPARSE,
+  EXAMPLE_CALIBRATION,
+  EXAMPLE_EVALUATION,
+  EXAMPLE_MODEL,
+  REPOSITORY,
+} from '../support/repository.ts';
 
 /** Products of whole prunes on an emulated GPU take a minute or two, on a busy machine five. */
 const TIMEOUT_MS = 15 * 60_000;
@@ -278,6 +286,33 @@ test('cuda:all is a worker for each GPU, and the store is that of one', async ()
     expect(await contentsOf(at(`${name}-two`))).toEqual(await contentsOf(at(`${name}-one`)));
   }
 });
+
+test(
+  'a run on two GPUs that is killed while it solves goes on, and its store is that of one that was not',
+  async () => {
+    const two = { ...gpu, FAKE_CUDA: 'count=2' };
+    const args = (store: string) => [
+      ...prune(store, '--device', 'cuda:all', ...QUICK_SHUFFLE, '--pipeline', 'e-sparse-reconstruct'),
+      ...['--set', 'steps=2', '--set', 'sweeps=1', '--layer', 'blocks.{2..3}.*=dense', '--json'],
+    ];
+    expect(await esparseWith(two, ...args('whole'))).toMatchObject({ code: 0 });
+    // In the second block: by then the dense model's pass over it goes on beside the solving.
+    await killedAt(two, args('killed'), (line) => line.includes('"linear"') && line.includes('"block":1'));
+    expect(await esparseWith(two, ...args('killed'))).toMatchObject({ code: 0 });
+    expect(await contentsOf(at('killed'))).toEqual(await contentsOf(at('whole')));
+  },
+  TIMEOUT_MS,
+);
+
+/** Runs a command until it prints such a line, and kills it at once. */
+async function killedAt(env: NodeJS.ProcessEnv, args: string[], when: (line: string) => boolean) {
+  const child = spawn(process.execPath, [ESPARSE, ...args], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  const ended = once(child, 'exit');
+  for await (const line of createInterface(child.stdout)) {
+    if (when(line)) child.kill('SIGKILL');
+  }
+  expect(await ended).toEqual([null, 'SIGKILL']);
+}
 
 test('a worker whose GPU is lost ends with 75, and prune says so', async () => {
   const failing = { ...gpu, FAKE_CUDA: 'cuLaunchKernelEx=719:100' };

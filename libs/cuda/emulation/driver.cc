@@ -304,6 +304,7 @@ CuResult cuMemcpyDtoDAsync_v2(CuPointer to, CuPointer from, std::size_t bytes, C
   if (!idle()) std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), bytes);
   return kCuSuccess;
 }
+CuResult cuCtxEnablePeerAccess(CuContext, unsigned) { return begin("cuCtxEnablePeerAccess"); }
 CuResult cuMemcpyPeerAsync(CuPointer to, CuContext, CuPointer from, CuContext, std::size_t bytes, CuStream stream) {
   BEGIN("cuMemcpyPeerAsync")
   return cuMemcpyDtoDAsync_v2(to, from, bytes, stream);

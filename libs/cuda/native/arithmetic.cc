@@ -105,6 +105,8 @@ void Arithmetic::copy_from(CuPointer to, Arithmetic& other, CuPointer from, std:
   require_held(to, bytes);
   other.require_held(from, bytes);
   wait_for(other);
+  // Where there is no way from one to the other, the driver copies by way of the host.
+  if (reached_.insert(other.device_.context()).second) driver().reach_peer(other.device_.context(), 0);
   check(driver().copy_between(to, device_.context(), from, other.device_.context(), bytes, stream_.get()),
         "copy from another GPU");
   other.wait_for(*this);

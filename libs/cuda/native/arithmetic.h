@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <set>
 
 #include "device.h"
 #include "landings.h"
@@ -71,6 +72,7 @@ class Arithmetic {
   std::size_t held_bytes_ = 0;
   std::map<CuPointer, std::size_t> opened_;  // bytes of what other processes hold
   std::optional<Products> products_;
+  std::set<CuContext> reached_;  // GPUs whose memory is read without the host, where there is a way
   std::map<int, GraphExec> recordings_;
   int recorded_ = 0;
 };

@@ -86,6 +86,7 @@ struct CuIpcHandle {
   CALL("cuMemcpyDtoDAsync_v2", copy_on_device, (CuPointer to, CuPointer from, std::size_t bytes, CuStream))          \
   CALL("cuMemcpyPeerAsync", copy_between,                                                                            \
        (CuPointer to, CuContext, CuPointer from, CuContext, std::size_t bytes, CuStream))                            \
+  CALL("cuCtxEnablePeerAccess", reach_peer, (CuContext, unsigned flags))                                             \
   CALL("cuMemsetD8Async", fill, (CuPointer, unsigned char, std::size_t bytes, CuStream))                             \
   CALL("cuTensorMapEncodeTiled", encode_tensor_map,                                                                  \
        (void* map, int type, unsigned rank, void* from, const unsigned long long* sizes,                             \

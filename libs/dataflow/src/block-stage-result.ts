@@ -26,15 +26,17 @@ export async function checkBlockResult(input: BlockStageInput, found: unknown): 
     'report',
   ]);
   return {
-    ...(weights === undefined ? {} : { weights: checkWeights(input, weights) }),
+    ...(weights === undefined ? {} : { weights: await checkWeights(input, weights) }),
     ...(integers === undefined ? {} : { integers: checkAllIntegers(input, integers) }),
     ...(tensors === undefined ? {} : { tensors: await checkTensors(input, tensors) }),
     ...(report === undefined ? {} : { report: checkReport(report) }),
   };
 }
 
-function checkWeights(input: BlockStageInput, weights: unknown): Record<string, Uint16Array> {
-  return byLinear(input, weights, (linear, value) => halfMatrix('weights', linear, value));
+async function checkWeights(input: BlockStageInput, weights: unknown): Promise<Record<string, Uint16Array>> {
+  const all = byLinear(input, weights, (linear, value) => halfMatrix('weights', linear, value));
+  const checked = Object.entries(all).map(async ([name, halves]) => [name, await halves] as const);
+  return Object.fromEntries(await Promise.all(checked));
 }
 
 function checkAllIntegers(input: BlockStageInput, integers: unknown): Record<string, IntegerWeights> {

@@ -1,10 +1,11 @@
 import { EsparseError } from '@esparse/errors';
-import { findUnsound, quantizedLayout } from '@esparse/kernels';
+import { areAmong, findUnsound, quantizedLayout } from '@esparse/kernels';
 import {
   canonicalOrder,
   formatPattern,
   isPermutation,
   type IntegerWeights,
+  type Pattern,
   type ShuffleResult,
   type StageResult,
 } from '@esparse/sparsity';
@@ -45,18 +46,22 @@ export function checkOrder({ cols, pattern }: LoadedLinear, found: unknown): Shu
 }
 
 /** Weights must be finite, and a mask one of the pattern. */
-export function checkStage(linear: MaskedLinear, found: unknown): StageResult {
+export function checkStage(linear: MaskedLinear, found: unknown): NowOrLater<StageResult> {
   const { weights, mask, integers } = fieldsOf(found, ['weights', 'mask', 'integers']);
   if (linear.integers !== undefined && (weights ?? mask ?? integers) !== undefined) {
     throw new EsparseError('usage', 'it changes survivors that a stage before it has quantized', {
       hint: 'put the stage that quantizes last',
     });
   }
-  return {
-    ...(weights === undefined ? {} : { weights: halfMatrix('weights', linear, weights) }),
-    ...(mask === undefined ? {} : { mask: checkMask(linear, mask) }),
-    ...(integers === undefined ? {} : { integers: checkIntegers(linear, integers) }),
-  };
+  const whole = integers === undefined ? {} : { integers: checkIntegers(linear, integers) };
+  const changed: NowOrLater<StageResult> =
+    weights === undefined
+      ? whole
+      : andThen(halfMatrix('weights', linear, weights), (halves) => ({ weights: halves, ...whole }));
+  if (mask === undefined) return changed;
+  return andThen(changed, (others) =>
+    andThen(checkMask(linear, mask), (kept) => ({ ...others, mask: kept })),
+  );
 }
 
 /** Integers and scales must be of the linear's size, and the scales usable: a reader would refuse them. */
@@ -84,17 +89,25 @@ export function checkIntegers(
   };
 }
 
-function checkMask({ rows, cols, pattern }: MaskedLinear, mask: unknown): Uint8Array {
+function checkMask(linear: MaskedLinear, mask: unknown): NowOrLater<Uint8Array> {
+  const { rows, cols, pattern } = linear;
+  const checked = arrayOf('mask', 'Uint8Array', mask, rows * Math.ceil(cols / 8)) as Uint8Array;
+  const sound = soundBytes(pattern);
+  const all = sound !== undefined && cols % 8 === 0 && areAmong(checked, sound);
+  return andThen(all, (are) => {
+    if (!are) requireChoices(linear, checked);
+    return checked;
+  });
+}
+
+/** Looks at every group. */
+function requireChoices({ rows, cols, pattern }: MaskedLinear, mask: Uint8Array): void {
   const { keep, group } = pattern;
   const rowBytes = Math.ceil(cols / 8);
-  const checked = arrayOf('mask', 'Uint8Array', mask, rows * rowBytes) as Uint8Array;
-  const sound = soundBytes(keep, group);
   for (let r = 0; r < rows; r++) {
-    let bytes = 0;
-    while (bytes < cols >> 3 && sound?.[checked[r * rowBytes + bytes]!] === 1) bytes++;
-    for (let first = 8 * bytes; first < cols; first += group) {
+    for (let first = 0; first < cols; first += group) {
       let kept = 0;
-      for (let i = first; i < first + group; i++) kept += (checked[r * rowBytes + (i >> 3)]! >> (i & 7)) & 1;
+      for (let i = first; i < first + group; i++) kept += (mask[r * rowBytes + (i >> 3)]! >> (i & 7)) & 1;
       if (kept === keep) continue;
       throw new EsparseError(
         'usage',
@@ -102,11 +115,10 @@ function checkMask({ rows, cols, pattern }: MaskedLinear, mask: unknown): Uint8A
       );
     }
   }
-  return checked;
 }
 
 /** Which bytes of a mask keep so many of each of their groups, as 1; undefined where a group is in no byte. */
-function soundBytes(keep: number, group: number): Uint8Array | undefined {
+function soundBytes({ keep, group }: Pattern): Uint8Array | undefined {
   if (8 % group !== 0) return undefined;
   return Uint8Array.from({ length: 256 }, (_, byte) => {
     const groups = Array.from({ length: 8 / group }, (__, g) => (byte >> (g * group)) & (2 ** group - 1));

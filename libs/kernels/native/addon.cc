@@ -23,6 +23,7 @@ void register_entropy_update(Napi::Object exports);
 void register_entropy_encoding(Napi::Object exports);
 void register_score(Napi::Object exports);
 void register_kept_score(Napi::Object exports);
+void register_sound(Napi::Object exports);
 void register_swap_search(Napi::Object exports);
 void register_slot_gains(Napi::Object exports);
 void register_assignment(Napi::Object exports);
@@ -64,7 +65,7 @@ void stay_loaded() {
 constexpr void (*kRegister[])(Napi::Object) = {
     register_memory, register_map_file, register_widen, register_narrow, register_crc32c, register_threads,
     register_amplitude, register_exact_sums, register_entropy, register_entropy_update, register_entropy_encoding, register_score,
-    register_kept_score, register_swap_search, register_slot_gains, register_assignment, register_sparse_gpt,
+    register_kept_score, register_sound, register_swap_search, register_slot_gains, register_assignment, register_sparse_gpt,
     register_solving, register_mask, register_group_descent, register_pack, register_compute, register_linear, register_norms,
     register_rope, register_attention, register_elementwise, register_gather_rows, register_bandwidth,
 };

@@ -42,6 +42,7 @@ export { roundTo } from './runtime/round-to.ts';
 export { widen, widenReference, type HalfDtype } from './runtime/widen.ts';
 export { channelMeans, findUnsound, scoreByChannel } from './pruning/score.ts';
 export { keptScore } from './pruning/kept-score.ts';
+export { areAmong, findInfinite } from './pruning/sound.ts';
 export {
   MAX_BLOCK,
   MAX_SWAPS_PER_CHANNEL,

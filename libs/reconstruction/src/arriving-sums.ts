@@ -1,6 +1,5 @@
 import { areWhole } from '@esparse/kernels';
 import { damagedState, type ArrivingPieces } from '@esparse/statistics';
-import { panelsOf } from './panels.ts';
 import type { ProductState } from './product-sums.ts';
 import { HeldSums } from './held-sums.ts';
 import type { Spill } from './spill.ts';
@@ -38,10 +37,10 @@ export function arrivingSums(
       }
     },
     open(device, handles) {
-      const panels = panelsOf(channels).length;
-      if (done > 0 || filled > 0 || handles.length !== panels)
-        throw damagedState(name, `${handles.length} of ${panels} panels of its sums are shared`);
-      sums = HeldSums.copied(device, channels, shape, handles);
+      const [handle] = handles;
+      if (done > 0 || filled > 0 || handle === undefined || handles.length > 1)
+        throw damagedState(name, `its sums are shared in ${handles.length} pieces`);
+      sums = HeldSums.copied(device, channels, shape, handle);
       done = tiles.length;
     },
     complete(state) {

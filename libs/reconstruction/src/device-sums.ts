@@ -24,8 +24,8 @@ export interface DeviceSums {
   check(): void;
   /** The sums of a tile, by its number; undefined behind the last. */
   tile(index: number): Uint8Array | undefined;
-  /** Where the panels of rows lie. */
-  readonly addresses: readonly number[];
+  /** Where they lie: see `devicePanels`. */
+  readonly address: number;
   release(): void;
 }
 
@@ -49,9 +49,9 @@ export function createDeviceSums(
   device.load('statistics');
   const arrays = deviceArrays(device);
   const refusal = arrays.refusal();
-  const place = () =>
-    devicePanels(channels, shape).map((panel) => ({ ...panel, sums: arrays.zeros(panel.bytes) }));
-  const panels = orRelease(place, arrays.release);
+  const layout = devicePanels(channels, shape);
+  const base = orRelease(() => arrays.zeros(layout.bytes), arrays.release);
+  const panels = layout.panels.map((panel) => ({ ...panel, sums: base + panel.offset }));
   const tiles = tilesOf(channels, shape);
 
   const addProducts = ({ rows, seqlen }: DeviceTile, lefts: readonly Factor[], right: Factor) => {
@@ -128,7 +128,7 @@ export function createDeviceSums(
       device.download(sums + 8 * EXACT_SUM_DIGITS * width * tile.col.first, bytes);
       return bytes;
     },
-    addresses: panels.map(({ sums }) => sums),
+    address: base,
     release: arrays.release,
   };
 }

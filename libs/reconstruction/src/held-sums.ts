@@ -26,39 +26,26 @@ export class HeldSums {
     this.#channels = channels;
     this.#shape = shape;
     this.release = arrays.release;
-    try {
-      this.#panels = devicePanels(channels, shape).map((panel) => ({
-        ...panel,
-        sums: arrays.bytes(panel.bytes),
-      }));
-    } catch (error) {
-      arrays.release();
-      throw error;
-    }
+    const { panels, bytes } = devicePanels(channels, shape);
+    // One piece: there is nothing to give back where there is no room for it.
+    const base = arrays.zeros(bytes);
+    this.#panels = panels.map((panel) => ({ ...panel, sums: base + panel.offset }));
   }
 
   /**
    * A copy of what another process shares.
    *
-   * @param handles - of its panels, in their order
+   * @param handle - of its sums
    * @throws EsparseError where they cannot be opened, or there is no room
    */
-  static copied(
-    device: SharingDevice,
-    channels: number,
-    shape: TileShape,
-    handles: readonly Uint8Array[],
-  ): HeldSums {
+  static copied(device: SharingDevice, channels: number, shape: TileShape, handle: Uint8Array): HeldSums {
     const made = new HeldSums(device, channels, shape);
     try {
-      for (const [i, { bytes, sums }] of made.#panels.entries()) {
-        device.fill(sums, 0, bytes);
-        const there = device.openShared(handles[i]!);
-        try {
-          made.#merge(there, sums, bytes);
-        } finally {
-          device.closeShared(there);
-        }
+      const there = device.openShared(handle);
+      try {
+        for (const { bytes, sums, offset } of made.#panels) made.#merge(there + offset, sums, bytes);
+      } finally {
+        device.closeShared(there);
       }
       return made;
     } catch (error) {

@@ -293,7 +293,7 @@ function foldOnDevice(
       return { ...state, sumsDue: sums !== undefined };
     },
     piece: (index) => sums?.tile(index),
-    shares: () => sums?.addresses ?? [],
+    shares: () => (sums === undefined ? [] : [sums.address]),
     release: () => sums?.release(),
   };
 }

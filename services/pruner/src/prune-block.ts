@@ -37,8 +37,15 @@ import { tapGroups } from './tap-groups.ts';
  * largest first, while one is read and one is packed. Where there are block stages, the
  * linears wait for each other, packed, and go through these together before they are written. Where the statistics of all of
  * a mixture's experts would take too much memory, some experts come after the others.
+ *
+ * @param gathered - called once nothing more of the block's activations is wanted
  */
-export async function pruneBlock(context: RunContext, block: number, signal?: AbortSignal): Promise<Commit> {
+export async function pruneBlock(
+  context: RunContext,
+  block: number,
+  signal?: AbortSignal,
+  gathered: () => void = () => undefined,
+): Promise<Commit> {
   const { metric, shuffle, stages, stopwatch, meter, devices } = context;
   const events = linearEvents(context, block);
   const loading = measuredLoad(meter, (job) => loadWeights(context, job, signal));
@@ -61,10 +68,12 @@ export async function pruneBlock(context: RunContext, block: number, signal?: Ab
     tensors: new Map(),
     reports: [],
   };
-  const pruned$ = from(tapGroups(context.layers.taps(block), (each) => stateBytes(context, each))).pipe(
-    concatMap((taps) =>
+  const groups = tapGroups(context.layers.taps(block), (each) => stateBytes(context, each));
+  const pruned$ = from(groups).pipe(
+    concatMap((taps, group) =>
       readings$(context, findings, taps).pipe(
         concatMap((readings) => {
+          if (group === groups.length - 1) gathered();
           keepVectors(findings, readings);
           const jobs = linearJobs(context, block, taps, readings);
           const first = devices.length > 1 ? largestFirst(jobs) : jobs;

@@ -22,7 +22,7 @@ import { observe } from './operators/observe.ts';
 import { watchPlugins } from './operators/watch-plugins.ts';
 import { nearestUnfinished, requireExistingRun, type AskedRun } from './other-runs.ts';
 import { attributesFingerprint, attributesOf, prepare, type Preparation } from './prepare.ts';
-import { pruneBlock } from './prune-block.ts';
+import { pruneBesideDense } from './prune-beside-dense.ts';
 import type { RunContext } from './run-context.ts';
 import { blockStageBytes } from './require-fitting-blocks.ts';
 import { requireSpace } from './require-space.ts';
@@ -304,12 +304,13 @@ async function pruneBlocks(context: RunContext, kept: KeptBlocks, signal?: Abort
   for (let block = first; block < description.blocks; block++) {
     await trace('block', { 'esparse.block': block }, async () => {
       const started = performance.now();
-      const { bytes } = await pruneBlock(context, block, signal);
+      const advances = needsActivations && block + 1 < description.blocks;
+      const { committed, ahead } = await pruneBesideDense(context, block, advances, signal);
       kept.blocks = { committed: block + 1, of: description.blocks };
       const seconds = (performance.now() - started) / 1000;
       emitLaps(context, block);
-      emit({ event: 'committed', block, blocks: description.blocks, seconds, bytes });
-      if (needsActivations && block + 1 < description.blocks) await advanceBlock(context, block, signal);
+      emit({ event: 'committed', block, blocks: description.blocks, seconds, bytes: committed.bytes });
+      if (advances) await advanceBlock(context, block, signal, ahead);
       emitLaps(context, block);
       await removed;
       removed = removeHiddenBefore(context, block + 1);

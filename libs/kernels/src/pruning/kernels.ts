@@ -44,6 +44,8 @@ export const PRUNING_SIGNATURES = {
   },
   channelMeans: { scores: 'f32', rows: 'size', cols: 'size', out: 'f64' },
   checkScores: { scores: 'f32' },
+  checkHalves: { dtype: 'dtype', halves: 'u16' },
+  checkBytes: { bytes: 'u8', sound: 'u8' },
   keptScore: { scores: 'f32', ...SHUFFLED },
   groupDescent: {
     rows: 'size',
@@ -112,6 +114,10 @@ export type PruningKernels = KernelsOf<
     channelMeans: Promise<void>;
     /** Whether all are finite numbers from 0. */
     checkScores: Promise<boolean>;
+    /** Whether all are finite. */
+    checkHalves: Promise<boolean>;
+    /** Whether all are sound. */
+    checkBytes: Promise<boolean>;
     keptScore: Promise<number>;
     groupDescent: Promise<void>;
     /** The swaps made. */

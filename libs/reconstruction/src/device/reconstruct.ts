@@ -1,3 +1,4 @@
+import { inHugePages } from '@esparse/kernels';
 import type { StatisticDevice } from '@esparse/statistics';
 import type { Reconstructed, ReconstructOptions, ReconstructProblem } from '../reconstruct-linear.ts';
 import { refineOnDevice } from './refine.ts';
@@ -31,9 +32,16 @@ export async function reconstructOnDevice(
       sweeps > 0
         ? await refineOnDevice(device, { matrix: at.hessian, damping, pattern, channels }, linear, room)
         : undefined;
-    const found = new Uint16Array(rows * cols);
+    const found = inHugePages(new Uint16Array(rows * cols));
     const masks = refine === undefined ? undefined : new Uint8Array(rows * rowBytes);
     const parts = rowParts(device, problem);
+    // The next rows are worked on while these come back.
+    const arriving: Promise<void>[] = [];
+    const arrive = (from: number, to: ArrayBufferView) => {
+      const arrived = device.downloadLater(from, to);
+      arrived.catch(() => undefined); // told below, or by what failed before
+      arriving.push(arrived);
+    };
     for (const [i, { count, of, place }] of parts.entries()) {
       signal?.throwIfAborted();
       place(bits, problem.weights);
@@ -57,14 +65,15 @@ export async function reconstructOnDevice(
           ...[{ int: cols }, { int: pattern.keep }, { int: pattern.group }],
         ]);
         await solve(solution, { steps, count, signal });
-        await device.downloadLater(mask, of(masks, rowBytes));
+        arrive(mask, of(masks, rowBytes));
       }
       device.launch('rows_narrow', byElements(size), [
         ...[{ pointer: solution }, isHalf, { pointer: bits }, { long: size }],
       ]);
-      await device.downloadLater(bits, of(found));
+      arrive(bits, of(found));
       progress(i + 1, parts.length);
     }
+    await Promise.all(arriving);
     return { weights: found, ...(masks !== undefined && { mask: masks }) };
   });
 }
