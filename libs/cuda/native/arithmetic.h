@@ -9,6 +9,7 @@
 #include "landings.h"
 #include "products.h"
 #include "uploader.h"
+#include "waiters.h"
 
 namespace esparse {
 
@@ -21,6 +22,7 @@ class Arithmetic {
   }
 
   Device& device() { return device_; }
+  Waiters& waiters() { return waiters_; }
   CuStream stream() const { return stream_.get(); }
   std::size_t held_bytes() const { return held_bytes_; }
 
@@ -75,6 +77,7 @@ class Arithmetic {
   std::set<CuContext> reached_;  // GPUs whose memory is read without the host, where there is a way
   std::map<int, GraphExec> recordings_;
   int recorded_ = 0;
+  Waiters waiters_;  // ends first
 };
 
 }  // namespace esparse

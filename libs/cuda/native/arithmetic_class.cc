@@ -51,38 +51,51 @@ class Arguments {
   void* pointers_[kMost];
 };
 
-// Takes what was sent out of its landing, on a thread of Node's own for files; the promise is kept once it is in the array.
-class Taking : public Napi::AsyncWorker {
- public:
-  Taking(const Napi::Value& to, std::shared_ptr<Landing> landing, const Device& device)
-      : Napi::AsyncWorker(to.Env()), deferred_(Napi::Promise::Deferred::New(to.Env())),
-        array_(Napi::Persistent(to.As<Napi::Object>())), to_(bytes_of(to).first), landing_(std::move(landing)),
-        device_(device) {}
-  Napi::Promise promise() const { return deferred_.Promise(); }
+// What was sent is taken out of its landing by a thread that waits; the promise is kept once it is in the array.
+struct Taking {
+  Napi::Promise::Deferred deferred;
+  Napi::ThreadSafeFunction wake;
+  Napi::ObjectReference array;
+  void* to;
+  std::shared_ptr<Landing> landing;
+  std::optional<Failure> failure;
 
- protected:
-  void Execute() override {
+  void take(const Device& device) {
     try {
-      landing_->take(device_, to_);
-    } catch (const Failure& failure) {
-      failure_ = failure;
-      SetError(failure.what());
+      landing->take(device, to);
+    } catch (const Failure& thrown) {
+      failure = thrown;
+    } catch (const std::exception& thrown) {
+      failure = Failure("internal", thrown.what());
     }
-    landing_.reset();
+    landing.reset();
   }
-  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
-  void OnError(const Napi::Error& error) override {
-    deferred_.Reject(failure_ ? error_of(Env(), *failure_).Value() : error.Value());
+  void settle(Napi::Env env) const {
+    if (failure) deferred.Reject(error_of(env, *failure).Value());
+    else deferred.Resolve(env.Undefined());
   }
-
- private:
-  Napi::Promise::Deferred deferred_;
-  Napi::ObjectReference array_;
-  void* to_;
-  std::shared_ptr<Landing> landing_;
-  const Device& device_;
-  std::optional<Failure> failure_;
 };
+
+Napi::Promise taken(Waiters& waiters, const Device& device, const Napi::Value& array, std::shared_ptr<Landing> landing) {
+  const Napi::Env env = array.Env();
+  auto* const taking = new Taking{Napi::Promise::Deferred::New(env), {}, Napi::Persistent(array.As<Napi::Object>()),
+                                  bytes_of(array).first, std::move(landing), {}};
+  taking->wake = Napi::ThreadSafeFunction::New(
+      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "esparse.taking", 0, 1);
+  const Napi::Promise promise = taking->deferred.Promise();
+  waiters.run([taking, &device] {
+    taking->take(device);
+    // The callback deletes `taking`, perhaps before the call returns.
+    Napi::ThreadSafeFunction wake = taking->wake;
+    wake.BlockingCall(taking, [](Napi::Env of, Napi::Function, Taking* settled) {
+      const Napi::HandleScope scope(of);
+      settled->settle(of);
+      delete settled;
+    });
+    wake.Release();
+  });
+  return promise;
+}
 
 class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
  public:
@@ -176,23 +189,18 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
 
   // (address, typed array): a promise
   Napi::Value download_later(const Napi::CallbackInfo& info) {
-    return call(info, [&] {
-      return taken(info[1], arithmetic_->send(address(info[0]), bytes_of(info[1]).second));
+    return call(info, [&]() -> Napi::Value {
+      return taken(arithmetic_->waiters(), arithmetic_->device(), info[1],
+                   arithmetic_->send(address(info[0]), bytes_of(info[1]).second));
     });
   }
 
   // (address, typed array): a promise
   Napi::Value download_beside(const Napi::CallbackInfo& info) {
-    return call(info, [&] {
-      return taken(info[1], arithmetic_->send_beside(address(info[0]), bytes_of(info[1]).second));
+    return call(info, [&]() -> Napi::Value {
+      return taken(arithmetic_->waiters(), arithmetic_->device(), info[1],
+                   arithmetic_->send_beside(address(info[0]), bytes_of(info[1]).second));
     });
-  }
-
-  Napi::Value taken(const Napi::Value& array, std::shared_ptr<Landing> landing) {
-    auto* const taking = new Taking(array, std::move(landing), arithmetic_->device());
-    const Napi::Promise promise = taking->promise();
-    taking->Queue();
-    return promise;
   }
 
   // (to, from, bytes)

@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 const HOME = path.join(import.meta.dirname, '../..');
-const FLAGS = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
+const FLAGS = [
+  '-std=c++17',
+  '-O2',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wno-unknown-pragmas',
+  '-shared',
+  '-fPIC',
+];
 
 /**
  * A GPU without a GPU: compiles a libcuda.so.1 that runs the plain kernels on the processor, and a cuBLASLt of plain loops.
