@@ -57,7 +57,8 @@ export const FAMILIES: Readonly<Record<string, FamilyCase>> = {
   'LLaMA: biases of all linears': llama({ attention_bias: true, mlp_bias: true }),
   'LLaMA: GELU': llama({ hidden_act: 'gelu_new' }),
   'LLaMA, heads of 80 channels': llama({ head_dim: 80 }),
-  'LLaMA, heads of 16 channels': llama({ head_dim: 16 }),
+  // With more outputs, as they lie on the device, than o has inputs.
+  'LLaMA, heads of 16 channels': llama({ head_dim: 16, num_attention_heads: 8 }),
   'LLaMA, 3 query heads to a key head, sizes that fill no block, a tied head': llama({
     ...{ hidden_size: 576, intermediate_size: 1500, num_attention_heads: 9, num_key_value_heads: 3 },
     tie_word_embeddings: true,

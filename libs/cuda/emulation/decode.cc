@@ -16,7 +16,10 @@
 #include "../kernels/repack.cuh"
 #include "../kernels/sample.cuh"
 
+#include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <tuple>
@@ -133,15 +136,45 @@ std::map<std::string, Runner> all_runners() {
   return all;
 }
 
+// Memory behind what a block may use.
+struct Guard {
+  std::uint8_t *begin, *end;
+};
+using Guards = std::array<Guard, 5>;
+constexpr std::uint8_t kUntouched = 0xa5;
+
+Guards guards_behind(unsigned shared_bytes) {
+  constexpr std::size_t kGuardBytes = 16 << 10;
+  const std::size_t begin = std::min<std::size_t>(shared_bytes, kMostShared), end = std::min(begin + kGuardBytes, kMostShared);
+  const auto behind = [&](void* memory) {
+    std::uint8_t* const bytes = static_cast<std::uint8_t*>(memory);
+    return Guard{bytes + begin, bytes + end};
+  };
+  return {behind(attention_memory), behind(shared), behind(words), behind(row), behind(natural)};
+}
+
 }  // namespace
 }  // namespace esparse
 
-// A kernel with its arguments, to be run at once or as a part of a graph; nothing where there is no such kernel.
-std::function<void()> emulated_kernel(const char* name, const unsigned* grid, const unsigned* block, void** arguments) {
+// A kernel with its arguments, to be run at once or as a part of a graph; nothing where there is no such kernel. What it writes
+// behind the shared memory that its launch asks for ends the process: on a GPU it is another block's, or nobody's.
+std::function<void()> emulated_kernel(const char* name, const unsigned* grid, const unsigned* block, unsigned shared_bytes,
+                                      void** arguments) {
   using namespace esparse;
   static const std::map<std::string, Runner> runners = all_runners();
   const auto found = runners.find(name);
   if (found == runners.end()) return nullptr;
   const Index3 blocks{grid[0], grid[1], grid[2]}, threads{block[0], block[1], block[2]};
-  return [blocks, threads, body = found->second(arguments)] { run_grid(blocks, threads, body); };
+  return [blocks, threads, shared_bytes, name = found->first, body = found->second(arguments)] {
+    const Guards guards = guards_behind(shared_bytes);
+    for (const Guard& guard : guards) std::fill(guard.begin, guard.end, kUntouched);
+    run_grid(blocks, threads, body);
+    for (const Guard& guard : guards) {
+      const std::uint8_t* const touched = std::find_if(guard.begin, guard.end, [](std::uint8_t byte) { return byte != kUntouched; });
+      if (touched == guard.end) continue;
+      std::fprintf(stderr, "emulated kernel: %s has %u bytes of shared memory and writes the one at %u\n", name.c_str(),
+                   shared_bytes, shared_bytes + static_cast<unsigned>(touched - guard.begin));
+      std::_Exit(98);
+    }
+  };
 }

@@ -37,7 +37,7 @@ extern "C" __attribute__((weak)) bool emulate_kernel(const char* name, const uns
                                                      void** arguments);
 // Of `decode.cc`: the kernel with its arguments, which can be a part of a graph.
 __attribute__((weak)) std::function<void()> emulated_kernel(const char* name, const unsigned* grid, const unsigned* block,
-                                                            void** arguments);
+                                                            unsigned shared_bytes, void** arguments);
 
 namespace {
 
@@ -369,7 +369,8 @@ CuResult cuLaunchKernelEx(const CuLaunchConfig* config, CuFunction function, voi
     emulate_kernel(reinterpret_cast<const char*>(function), config->grid, config->block, arguments);
   }
   if (emulated_kernel != nullptr) {
-    const auto kernel = emulated_kernel(reinterpret_cast<const char*>(function), config->grid, config->block, arguments);
+    const auto kernel = emulated_kernel(reinterpret_cast<const char*>(function), config->grid, config->block,
+                                        config->shared_bytes, arguments);
     if (!kernel) wrong(std::string("no emulation of ") + reinterpret_cast<const char*>(function));
     if (held.capturing > 0) {
       held.recorded.push_back(kernel);

@@ -51,7 +51,7 @@ struct Case {
   std::vector<float> outputs(LinearArguments args) const {
     LinearProblem problem{Weights::kFormat, {kPanels}, 1, inputs, 1};
     problem.normed = kInput == Input::kNormed;
-    problem.merged = kInput == Input::kMerged;
+    if (kInput == Input::kMerged) problem.merged = args.merge.heads << args.merge.dims_shift;
     std::vector<float> out(kRows, NAN);
     args.activations[0] = {fragments, sources.data()};
     args.segments[0] = {weights, kPanels, 0, kRows, 0, false};

@@ -292,7 +292,7 @@ struct LinearLaunch {
     for (int s = 0; s < args.segment_count; s++) problem.panels[s] = args.segments[s].panels;
     problem.sets = is_sparse(encoding) && output != Output::kPlanes ? 2 : 1;
     problem.normed = input == Input::kNormed;
-    problem.merged = input == Input::kMerged;
+    if (input == Input::kMerged) problem.merged = args.merge.heads << args.merge.dims_shift;
     problem.late_splits = late_splits;
     return problem;
   }

@@ -60,7 +60,7 @@ struct LinearProblem {
   int sets = 1;         // of activations that a CTA needs: 2 where the tiles of a panel have inputs of their own
   bool normed = false;  // a row of f32 besides, to norm,
   int shared = kSharedOfCta;  // bytes that a CTA may have
-  bool merged = false;  // or what attention gives
+  int merged = 0;  // or the outputs of attention that it adds up, heads filled up
   bool late_splits = false;  // of a step in which o adds up what attention gives (`adds_splits_late`)
 };
 
@@ -273,7 +273,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   }
   plan.set_bytes = aligned_shared(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
   const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4,
-            row = normed ? (cols + kMaxNormRuns) * 4 : merged ? cols * 4 : 0;
+            row = normed ? (cols + kMaxNormRuns) * 4 : merged ? std::max(cols, merged) * 4 : 0;
   const int block_bytes = kPanelTiles * format.tile_bytes;
   const auto stage = [&] { return kLinearWarps * (plan.stage_blocks * block_bytes + 8); };  // one of each warp, with its barrier
   const int room = (shared + 1024) / tuning.share - 1024 - sets * plan.set_bytes - partials - row - 512;

@@ -100,7 +100,7 @@ Planes Step::launch(LinearLaunch& linear) {
   for (int s = 0; s < args.segment_count; s++) problem.panels[s] = args.segments[s].panels;
   problem.sets = linear.sparse() && linear.output != Output::kPlanes ? 2 : 1;
   problem.normed = linear.input == Input::kNormed;
-  problem.merged = linear.input == Input::kMerged;
+  if (linear.input == Input::kMerged) problem.merged = args.merge.heads << args.merge.dims_shift;
   problem.late_splits = late_splits_;
   problem.shared = device_.facts().shared_of_cta;
   const bool wide = linear_is_wide(problem);
