@@ -15,6 +15,7 @@
 #include "../kernels/digitise.cuh"
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/linear_instances.cuh"
+#include "../kernels/linear_widest.cuh"
 #include "../kernels/repack.cuh"
 #include "read_array.h"
 
@@ -66,10 +67,10 @@ template <class Weights>
 void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float>& x) {
   constexpr int kFewStages = 24 << 10, kStage = kLinearWarps * (kPanelTiles * Weights::kFormat.tile_bytes + 8);
   constexpr int kSms = 3, kShared = kLanesCopy ? kSharedOfAmpereCta : kSharedOfCta;
-  const auto put = [&](LinearKernel kernel, LinearArguments& args, unsigned groups) {
+  const auto put = [&](LinearKernel kernel, LinearArguments& args, unsigned groups, unsigned threads = kLinearThreads) {
     std::vector<float> out(static_cast<std::size_t>(kSlices) * shape.tokens * shape.rows, NAN);
     args.out = out.data();
-    run_grid({static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), groups}, {kLinearThreads, 1, 1},
+    run_grid({static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), groups}, {threads, 1, 1},
              [&] { kernel(args); });
     std::vector<float> sums;
     const Planes planes{out.data(), args.plan.planes, shape.tokens, shape.rows};
@@ -98,8 +99,21 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
     place_segments(args, Weights::kFormat);
     put(linear_wide_kernel<Weights>(wide_tokens(problem)), args, wide_groups(problem));
   };
+  const auto put_widest = [&](const WidestTuning& tuning) {
+    args.plan = plan_widest_with(problem, tuning, kSms);
+    place_segments(args, Weights::kFormat);
+    std::vector<float> pending(static_cast<std::size_t>(args.plan.ctas) * args.plan.planes * kMostPending);
+    args.pending = pending.data();
+    put(linear_widest_kernel<Weights>(tuning.panels), args, 1, kWidestThreads);
+  };
   if constexpr (!Weights::kScaled) {
     if (linear_is_wide(problem)) put_wide();
+    if (!kLanesCopy && shape.tokens == kMostTokens) {
+      for (const int panels : {1, 2}) {
+        for (const bool resident : {false, true}) put_widest({panels, 1, resident});
+        for (const int slices : {2, 8}) put_widest({panels, slices, false});
+      }
+    }
   } else {
     constexpr DigitOrder order{Weights::kOrder.bits, Weights::kOrder.span(), Weights::kShuffled};
     args.activations[0] = {digits_as(order, x, shape.cols, shape.tokens), nullptr, true};

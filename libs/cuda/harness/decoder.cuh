@@ -152,6 +152,7 @@ class Step {
     arrived_ = Device<std::uint32_t>(std::vector<std::uint32_t>(static_cast<std::size_t>(tokens) * s.heads));
     keys_ = Device<std::uint64_t>(static_cast<std::size_t>(tokens) * logit_parts());
     chosen_ = Device<std::int32_t>(tokens);
+    pending_sums();
   }
 
   void enqueue(const Launcher& launch, const StepTuning& tuning, const Omitted& omitted = {}) {

@@ -5,6 +5,7 @@
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
+#include "../kernels/linear_widest.cuh"
 #include "../kernels/repack.cuh"
 #include "support.cuh"
 
@@ -254,6 +255,12 @@ inline int sm_count() {
   return count;
 }
 
+// Made before anything is captured.
+inline const Device<float>& pending_sums() {
+  static const Device<float> sums(pending_floats(sm_count()));
+  return sums;
+}
+
 // A linear of up to three segments, or a pair.
 struct LinearLaunch {
   Encoding encoding;
@@ -294,11 +301,13 @@ struct LinearLaunch {
     problem.normed = input == Input::kNormed;
     if (input == Input::kMerged) problem.merged = args.merge.heads << args.merge.dims_shift;
     problem.late_splits = late_splits;
+    problem.hopper = true;
     return problem;
   }
 
   // Throws where there is no room. Returns the planes, where they are the output.
   Planes operator()(const Launcher& launch, LinearTuning tuning) {
+    if (tuning.warps == 0 && linear_is_widest(problem())) return widest(launch);
     if (tuning.warps == 0 && linear_is_wide(problem())) return wide(launch);
     if (tuning.warps == 0) tuning = chosen_tuning(problem());
     args.plan = plan_linear(problem(), tuning, sm_count());
@@ -326,6 +335,17 @@ struct LinearLaunch {
       last = x.fragments;
       x.digits = true;
     }
+  }
+
+  Planes widest(const Launcher& launch) {
+    args.plan = plan_widest(problem(), sm_count());
+    args.blocks = cols / problem().format.inputs;
+    place_segments(args, problem().format);
+    args.pending = pending_sums();
+    const LinearKernel kernel =
+        with_weights(encoding, [&](auto weights) { return linear_widest_kernel<decltype(weights)>(args.plan.panels); });
+    launch(kernel, dim3(args.plan.ctas, args.plan.planes), kWidestThreads, args.plan.shared, args);
+    return {args.out, args.plan.planes, tokens, args.out_rows};
   }
 
   Planes wide(const Launcher& launch) {

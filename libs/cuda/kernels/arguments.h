@@ -122,6 +122,7 @@ struct LinearArguments {
   const float* stream;  // of one token: what is added to its outputs, the residual stream; it may be `out`. Null: nothing
   int out_rows;
   std::uint8_t* fragments;  // Output::kSwiglu
+  float* pending;  // of `linear_wide`: room for partial sums of each CTA that its shared memory has not
 };
 
 // Gives each segment its CTAs, by the plan.

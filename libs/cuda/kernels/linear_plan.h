@@ -10,6 +10,10 @@ namespace esparse {
 
 constexpr int kLinearWarps = 8, kLinearThreads = kLinearWarps * kLanes;
 constexpr int kMaxSegments = 3;
+// Of `linear_widest`: its warps that multiply are so many for different rows, times so many for different tokens; as many as there are
+// rows copy, and give registers to the others.
+constexpr int kWidestInputs = 64;  // whose activations are brought at once
+constexpr int kWidestRows = 4, kWidestTokenWarps = 2, kWidestThreads = kLinearThreads + 4 * kLanes;
 // What a CTA can have of an SM's memory, of which each CTA loses one KB: since Hopper, and before (A100).
 constexpr int kSharedOfCta = 227 * 1024, kSharedOfAmpereCta = 163 * 1024;
 
@@ -61,6 +65,7 @@ struct LinearProblem {
   bool normed = false;  // a row of f32 besides, to norm,
   int shared = kSharedOfCta;  // bytes that a CTA may have
   int merged = 0;  // or the outputs of attention that it adds up, heads filled up
+  bool hopper = false;  // it has what is Hopper's alone
   bool late_splits = false;  // of a step in which o adds up what attention gives (`adds_splits_late`)
 };
 
@@ -87,6 +92,8 @@ struct LinearPlan {
   // Of `linear_wide`: stages of the ring of activations, or all blocks of the longest slice, which stay.
   int stages;
   bool resident;
+  // Of `linear_widest`: how many levels of sums that wait for others there is room for, and the panels of a warp.
+  int pending, panels;
 };
 
 // Whether a linear of 32 and 64 tokens takes activations and sums in one CTA (`linear_wide.cuh`): its eight planes of outputs
@@ -135,6 +142,11 @@ inline void tune_for_one(const LinearProblem& problem, LinearTuning& tuning) {
     tuning.ring_bytes = kMedium;
     tuning.releases_late = true;
   }
+}
+
+// Whether it is one of 64 tokens that has warps of 64 rows (`linear_widest.cuh`): of bf16, on Hopper.
+inline bool linear_is_widest(const LinearProblem& problem) {
+  return problem.hopper && problem.tokens == kMostTokens && !problem.format.scaled;
 }
 
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
@@ -255,8 +267,65 @@ inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
   return plan_wide_with(problem, sms, 1);
 }
 
+// Sums of a CTA that wait for others, at most: of three levels of the tree.
+constexpr int kMostPending = 3 * kWidestRows * 2 * kPanelRows * kMostTokens;
+inline std::size_t pending_floats(int sms) { return static_cast<std::size_t>(sms) * kMostPending; }
+
+// Panels of a warp, and slices that a CTA adds up.
+struct WidestTuning {
+  int panels = 2, slices = 1;
+  bool resident = true;
+  int pending = -1;  // levels in shared memory
+  int ahead = -1;    // blocks that are asked for before the kernel before is done; below 0: all that there is room for
+};
+
+inline LinearPlan plan_widest_with(const LinearProblem& problem, const WidestTuning& tuning, int sms) {
+  constexpr int kBarriers = 2 * 8;  // of a slot, and of a stage: it is full, it is empty
+  const Format& format = problem.format;
+  LinearPlan plan{};
+  plan.planes = kSlices / tuning.slices;
+  plan.panels = tuning.panels;
+  constexpr int tokens = kMostTokens;
+  share_panels(plan, problem, kWidestRows * tuning.panels, std::max(1, sms / (plan.planes)));
+  const int blocks = problem.cols / format.inputs, longest = slice_first(tuning.slices, blocks), all = plan.rounds * longest;
+  const int parts = format.inputs / kWidestInputs;  // stages of a block
+  const int x = static_cast<int>(activation_bytes(kWidestInputs, tokens)) + kBarriers;
+  const int slot = tuning.panels * kPanelTiles * format.tile_bytes + kBarriers;
+  const int level = kWidestRows * tuning.panels * kPanelRows * tokens * 4;
+  int levels = 0;
+  while (1 << levels < tuning.slices) levels++;
+  plan.pending = std::min(levels, std::max(0, tuning.pending));
+  const int room = problem.shared - plan.pending * level - 512;
+  plan.resident = tuning.resident && plan.rounds > 1 && longest * parts * x + 2 * kWidestRows * slot <= room;
+  // As many blocks of either.
+  plan.stages = plan.resident ? longest * parts : std::max(parts, std::min(room * parts / (parts * x + kWidestRows * slot), all * parts));
+  // Each row has slots of its own: of two warps that filled one by turns, the one behind could take a phase for the next but one.
+  plan.depth = std::min((room - plan.stages * x) / slot / kWidestRows, all) * kWidestRows;
+  if (plan.depth < kWidestRows) throw std::invalid_argument("a linear of many tokens has no room for its rings");
+  plan.ahead = tuning.ahead < 0 ? plan.depth : std::min(plan.depth, tuning.ahead * kWidestRows);
+  plan.activations = aligned_shared(plan.depth * (slot - kBarriers));
+  plan.partials = plan.activations + plan.stages * (x - kBarriers);
+  plan.barriers = plan.partials + plan.pending * level;
+  plan.shared = plan.barriers + (plan.depth + plan.stages) * kBarriers;
+  return plan;
+}
+
+// Planes of a head would be as much as its weights: its CTAs sum whole rows.
+inline WidestTuning chosen_widest(const LinearProblem& problem) {
+  constexpr int kManyPanels = 2000, kFewPanels = 64;
+  int panels = 0;
+  for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
+  if (panels > kManyPanels) return {2, kSlices, false};
+  return {panels <= kFewPanels ? 1 : 2};
+}
+
+inline LinearPlan plan_widest(const LinearProblem& problem, int sms) {
+  if (problem.cols % problem.format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
+  return plan_widest_with(problem, chosen_widest(problem), sms);
+}
+
 inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& tuning, int sms) {
-  const auto& [format, panels, segments, cols, all_tokens, sets, normed, shared, merged, late_splits] = problem;
+  const auto& [format, panels, segments, cols, all_tokens, sets, normed, shared, merged, hopper, late_splits] = problem;
   const int tokens = kernel_tokens(all_tokens);
   if (cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
   if (!linear_exists(tokens, tuning.warps)) throw std::invalid_argument("no such kernel");

@@ -91,6 +91,11 @@ inline std::string linear_wide_name(Encoding encoding, int tokens) {
          "EEEvNS_15LinearArgumentsE";
 }
 
+inline std::string linear_widest_name(Encoding encoding, int panels) {
+  return std::string("_ZN7esparse13linear_widestINS_") + weights_name(encoding) + "ELi" + std::to_string(kMostTokens) + "ELi" +
+         std::to_string(panels) + "EEEvNS_15LinearArgumentsE";
+}
+
 constexpr const char* kNormRows = "_ZN7esparse9norm_rowsENS_11PrefillNormE";
 constexpr const char* kShuffle = "_ZN7esparse7shuffleEPKtS1_iiPt";
 

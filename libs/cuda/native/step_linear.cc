@@ -103,13 +103,24 @@ Planes Step::launch(LinearLaunch& linear) {
   if (linear.input == Input::kMerged) problem.merged = args.merge.heads << args.merge.dims_shift;
   problem.late_splits = late_splits_;
   problem.shared = device_.facts().shared_of_cta;
-  const bool wide = linear_is_wide(problem);
+  problem.hopper = device_.has_wgmma();
+  const bool widest = linear_is_widest(problem), wide = !widest && linear_is_wide(problem);
   const LinearTuning tuning = chosen_tuning(problem);
   if (linear.output == Output::kPairedPlanes && tuning.warps == kSlices) linear.output = Output::kSwiglu;
   const int sms = device_.facts().multiprocessors;
-  args.plan = wide ? plan_wide(problem, sms) : plan_linear(problem, tuning, sms);
+  args.plan = widest ? plan_widest(problem, sms) : wide ? plan_wide(problem, sms) : plan_linear(problem, tuning, sms);
   args.blocks = linear.cols / format.inputs;
   place_segments(args, format);
+  if (widest) {
+    args.pending = pending_.data();
+    device_.launch(stream_, linear_widest_name(linear.encoding, args.plan.panels),
+                   {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), 1},
+                    kWidestThreads,
+                    static_cast<unsigned>(args.plan.shared),
+                    true},
+                   args);
+    return {args.out, args.plan.planes, linear.tokens, args.out_rows};
+  }
   if (wide) {
     digitise(linear);
     device_.launch(stream_, linear_wide_name(linear.encoding, wide_tokens(problem)),
