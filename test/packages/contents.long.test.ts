@@ -43,7 +43,8 @@ describe.each([
   // would be smaller, and wait for the next driver.
   ['@esparse/cuda', 4 * KIB],
   ['@esparse/kernels', 2 * KIB],
-  ['@esparse/testing', 600],
+  // The libraries that a stage is tried with, and those with what solves and scores on GPUs.
+  ['@esparse/testing', 640],
 ])('%s', (name, mostKib) => {
   test(`takes at most ${mostKib} KiB`, () => {
     expect(statSync(tarballs.get(name)!).size).toBeLessThanOrEqual(mostKib * KIB);
