@@ -295,11 +295,15 @@ test(
       ...prune(store, '--device', 'cuda:all', ...QUICK_SHUFFLE, '--pipeline', 'e-sparse-reconstruct'),
       ...['--set', 'steps=2', '--set', 'sweeps=1', '--layer', 'blocks.{2..3}.*=dense', '--json'],
     ];
-    expect(await esparseWith(two, ...args('whole'))).toMatchObject({ code: 0 });
+    expect(await esparseWith(two, ...args('whole-two'))).toMatchObject({ code: 0 });
     // In the second block: by then the dense model's pass over it goes on beside the solving.
-    await killedAt(two, args('killed'), (line) => line.includes('"linear"') && line.includes('"block":1'));
-    expect(await esparseWith(two, ...args('killed'))).toMatchObject({ code: 0 });
-    expect(await contentsOf(at('killed'))).toEqual(await contentsOf(at('whole')));
+    await killedAt(
+      two,
+      args('killed-two'),
+      (line) => line.includes('"linear"') && line.includes('"block":1'),
+    );
+    expect(await esparseWith(two, ...args('killed-two'))).toMatchObject({ code: 0 });
+    expect(await contentsOf(at('killed-two'))).toEqual(await contentsOf(at('whole-two')));
   },
   TIMEOUT_MS,
 );
