@@ -1,15 +1,12 @@
-import { free } from '@esparse/kernels';
+import { free, type PackedWeights } from '@esparse/kernels';
 import type { Checkpoint } from './checkpoint.ts';
 import { tensorToF32 } from './convert.ts';
 
 /** A pruned matrix in the layout of `pack` of @esparse/kernels, its values in bf16. */
-export interface PackedMatrix {
-  readonly rows: number;
-  readonly cols: number;
-  readonly keep: number;
-  readonly group: number;
-  readonly values: Uint16Array;
-  readonly indices: Uint8Array;
+export interface PackedMatrix extends Pick<
+  PackedWeights,
+  'rows' | 'cols' | 'keep' | 'group' | 'values' | 'indices'
+> {
   /** (cols): the channel at each position, each once. */
   readonly permutation: Int32Array;
 }
