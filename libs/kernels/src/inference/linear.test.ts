@@ -5,6 +5,7 @@ import { openInferenceKernels } from './inference-kernels.ts';
 import { instructionSets, type InstructionSet } from './instruction-set.ts';
 import { packedLayout } from '../runtime/packed-layout.ts';
 import { bitsOf, denseCase, packedCase, randomInputs, type PackedCase } from '../testing/linear-cases.ts';
+import { collectGarbage } from '../testing/collect-garbage.ts';
 import { fusedMultiplyAdd } from './fused-multiply-add.ts';
 
 function createLinear(
@@ -235,6 +236,20 @@ test('applying to arrays of another length is refused', () => {
       linear.apply(inputs, tokens, outputs);
     }).toThrow();
   }
+});
+
+test('a linear has its weights as long as it can be applied, whoever else lets go of them', async () => {
+  const made = (): { apply: Linear['apply']; weights: WeakRef<Float32Array> } => {
+    const weights = new Float32Array(512 * 512).fill(0.5);
+    const linear = createLinear({ kind: 'dense', rows: 512, cols: 512, dtype: 'f32', weights });
+    return { apply: linear.apply.bind(undefined), weights: new WeakRef(weights) };
+  };
+  const { apply, weights } = made();
+  await collectGarbage();
+  expect(weights.deref()).toBeDefined();
+  const y = new Float32Array(512);
+  apply(new Float32Array(512).fill(1), 1, y);
+  expect(new Set(y)).toEqual(new Set([256]));
 });
 
 test('a fused multiply-add rounds once', () => {

@@ -98,6 +98,10 @@ function referenceOf(weights: LinearWeights): ReferenceLinear {
   }
 }
 
+// The native side holds addresses only: as long as there is a handle, there are its arrays. (Neither a field of the linear
+// nor a variable would do: optimized code lets go of them once it has the handle.)
+const arraysOf = new WeakMap<object, LinearWeights>();
+
 /**
  * As `InferenceKernels.createLinear`.
  *
@@ -108,7 +112,8 @@ export function createNativeLinear(native: Addon, compute: object, weights: Line
   const { rows, cols } = weights;
   const handle = createHandle(native, compute, weights);
   const { applyLinear, applyLinearLater } = native;
-  const linear = {
+  arraysOf.set(handle, weights);
+  return {
     rows,
     cols,
     apply(x: Float32Array, tokens: number, y: Float32Array): void {
@@ -118,10 +123,7 @@ export function createNativeLinear(native: Addon, compute: object, weights: Line
     async applyLater(x: Float32Array, tokens: number, y: Float32Array): Promise<void> {
       await applyLinearLater({ linear: handle, x, tokens, y });
     },
-    // The native side holds addresses only: what has the handle must have the arrays.
-    weights,
   };
-  return linear;
 }
 
 function createHandle(native: Addon, compute: object, weights: LinearWeights): object {

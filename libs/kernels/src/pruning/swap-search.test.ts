@@ -1,9 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { uniform } from '@esparse/laws';
 import fc from 'fast-check';
 import { addon } from '../addon.ts';
+import { collectGarbage } from '../testing/collect-garbage.ts';
 import { keptScore, keptScoreReference } from './kept-score.ts';
 import { MAX_BLOCK, MAX_SWAPS_PER_CHANNEL, SWAP_TOLERANCE, swapSearch } from './swap-search.ts';
 
@@ -12,12 +11,6 @@ function unevenScores(rows: number, cols: number, seed: number): Float32Array {
   const random = uniform(seed);
   const scale = Array.from({ length: cols }, () => Math.exp(3 * random()));
   return Float32Array.from({ length: rows * cols }, (_, i) => random() * scale[i % cols]!);
-}
-
-/** Collects garbage now. */
-function collect(): void {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
 }
 
 const identity = (cols: number) => Int32Array.from({ length: cols }, (_, i) => i);
@@ -141,7 +134,7 @@ native('an aborted search lets its scores go', async () => {
     await expect(search).rejects.toMatchObject({ kind: 'cancelled' });
   })();
   for (let i = 0; i < 20 && gone.length === 0; i++) {
-    collect();
+    await collectGarbage();
     await setTimeout(20);
   }
   expect(gone).toEqual(['scores']);
