@@ -43,8 +43,14 @@ const SHAPES = {
     vocab_size: 128256,
   },
 };
-const PROMPT = 512;
-const STEPS = 40;
+/** Positions that the last step of a round reads, its own with them: as many as the peers' steps in PyTorch read. */
+const POSITIONS = 512;
+/** The same where the new position begins another split of attention, and every step has one split more. */
+const POSITIONS_BEYOND = 560;
+const ROUNDS = 3;
+const STEPS = 12;
+/** Steps of a round before those that are timed: the first ones make graphs. */
+const WARM_STEPS = 3;
 /** What sampling adds to a step. */
 const SAMPLED: Readonly<Record<string, SamplingParams>> = {
   'temperature 1': { temperature: 1, seed: 1 },
@@ -92,29 +98,47 @@ async function prefill(engine: Engine, length: number): Promise<number> {
   return median(seconds.slice(1));
 }
 
-/** Seconds of a decoding step of so many sequences. */
-async function decode(engine: Engine, count: number, sampling: SamplingParams = {}): Promise<number> {
-  const sequences = Array.from({ length: count }, () => engine.reserve(PROMPT + STEPS + 8, sampling)!);
+/** Seconds of a decoding step of so many sequences, the last of which reads so many positions. */
+async function decode(
+  engine: Engine,
+  count: number,
+  sampling: SamplingParams = {},
+  positions = POSITIONS,
+): Promise<number> {
+  const seconds: number[] = [];
+  for (let round = 0; round < ROUNDS; round++)
+    seconds.push(...(await decodeOnce(engine, count, sampling, positions)));
+  return median(seconds);
+}
+
+async function decodeOnce(
+  engine: Engine,
+  count: number,
+  sampling: SamplingParams,
+  positions: number,
+): Promise<number[]> {
+  const sequences = Array.from({ length: count }, () => engine.reserve(positions + 1, sampling)!);
+  const prompt = positions - STEPS - WARM_STEPS;
   const tokens: Uint32Array[] = [];
   const tokenOf = (sampled: SampledToken | SamplingFailure) => {
     if ('error' in sampled) throw sampled.error;
     return Uint32Array.of(sampled.token);
   };
   for (const [i, sequence] of sequences.entries()) {
-    const [sampled] = await engine.step([{ sequence, tokens: promptOf(engine, PROMPT, i), want: 'token' }]);
+    const [sampled] = await engine.step([{ sequence, tokens: promptOf(engine, prompt, i), want: 'token' }]);
     tokens.push(tokenOf(sampled));
   }
   const seconds: number[] = [];
-  for (let step = 0; step < STEPS + 3; step++) {
+  for (let step = 0; step < WARM_STEPS + STEPS; step++) {
     const started = performance.now();
     const sampled = await engine.step(
       sequences.map((sequence, i) => ({ sequence, tokens: tokens[i]!, want: 'token' as const })),
     );
-    if (step >= 3) seconds.push((performance.now() - started) / 1000);
+    if (step >= WARM_STEPS) seconds.push((performance.now() - started) / 1000);
     sampled.forEach((one, i) => (tokens[i] = tokenOf(one)));
   }
   for (const sequence of sequences) sequence.release();
-  return median(seconds);
+  return seconds;
 }
 
 /** What the device holds beside weights and cache: buffers, kernels, graphs. */
@@ -142,7 +166,7 @@ async function benchEngine(): Promise<void> {
       const started = performance.now();
       const engine = await openEngine({ store, device: 'cuda', maxContext: 4096 });
       const opened = (performance.now() - started) / 1000;
-      heading(`${flags.shape}, ${weights}, ${String(engine.device.gpu)}, ${PROMPT} tokens in the cache`);
+      heading(`${flags.shape}, ${weights}, ${String(engine.device.gpu)}, steps of ${POSITIONS} positions`);
       print({ name: 'opened', measured: `${opened.toFixed(2)} s` });
       printMemory(engine);
       let prompt = 0;
@@ -164,6 +188,11 @@ async function benchEngine(): Promise<void> {
         }
       }
       bf16 ??= { step: first!, prompt };
+      const beyond = await decode(engine, 1, {}, POSITIONS_BEYOND);
+      print({
+        name: `a step of 1, ${POSITIONS_BEYOND} positions`,
+        measured: `${(beyond * 1e6).toFixed(0)} us`,
+      });
       if ('faster' in of) {
         const [steps, prompts] = [bf16.step / first!, bf16.prompt / prompt];
         print({
@@ -183,7 +212,7 @@ async function benchEngine(): Promise<void> {
     }
     const peer = flags['llama-cpp'];
     if (peer !== undefined)
-      await benchLlamaCpp(home, sizes, { folder: peer, positions: PROMPT, steps: STEPS });
+      await benchLlamaCpp(home, sizes, { folder: peer, positions: POSITIONS, steps: ROUNDS * STEPS });
   } finally {
     if (flags.store === undefined) await rm(home, { recursive: true });
   }
