@@ -24,6 +24,13 @@ test('values that take long can be begun first', () =>
     expectObservable(severalAtOnce(values, { atOnce: 2, first }, chainOf(cold))).toBe('------(DCBA|)');
   }));
 
+test('results can come as they are done: none waits for one that takes long', () =>
+  marbles(({ cold, expectObservable }) => {
+    const values = ['a', 'b', 'c', 'd'] as const;
+    const order = { atOnce: 2, inOrder: false };
+    expectObservable(severalAtOnce(values, order, chainOf(cold))).toBe('--B-C-(AD|)');
+  }));
+
 test('no value is begun once one has failed, and those under way are left', () =>
   marbles(({ cold, expectObservable, expectSubscriptions }) => {
     const works = [cold('--#'), cold('-----o|'), cold('-n|')];

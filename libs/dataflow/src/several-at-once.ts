@@ -1,14 +1,19 @@
 import { concatMap, defer, from, map, mergeMap, of, type Observable, type OperatorFunction } from 'rxjs';
 
-/**
- * Takes each value through a whole chain of operators, of which each gives one result; so many values are in the chain at a time. Results
- * come in the order of the values, whichever is done first.
- *
- * @param first - the values in the order in which they enter the chain @default as they are
- */
+/** How values go through a chain together. */
+export interface SeveralAtOnce<T> {
+  /** So many are in the chain at a time. */
+  readonly atOnce: number;
+  /** The values in the order in which they enter the chain. @default as they are */
+  readonly first?: readonly T[] | undefined;
+  /** Whether results come in the order of the values, whichever is done first; else as they are done. @default true */
+  readonly inOrder?: boolean | undefined;
+}
+
+/** Takes each value through a whole chain of operators, of which each gives one result; several values are in the chain at a time. */
 export function severalAtOnce<T, R>(
   values: readonly T[],
-  { atOnce, first = values }: { readonly atOnce: number; readonly first?: readonly T[] | undefined },
+  { atOnce, first = values, inOrder = true }: SeveralAtOnce<T>,
   chain: OperatorFunction<T, R>,
 ): Observable<R> {
   return defer(() => {
@@ -24,6 +29,7 @@ export function severalAtOnce<T, R>(
         atOnce,
       ),
       concatMap(({ value, result }) => {
+        if (!inOrder) return [result];
         done.set(value, result);
         const ready: R[] = [];
         for (; next < values.length && done.has(values[next]!); next++) {

@@ -1,4 +1,4 @@
-import { concatMap, finalize, from, lastValueFrom, of, tap, type Observable } from 'rxjs';
+import { concatMap, finalize, from, identity, lastValueFrom, of, tap, type Observable } from 'rxjs';
 import { tensorToHalf } from '@esparse/checkpoint';
 import {
   abortWith,
@@ -33,8 +33,8 @@ import { tapGroups } from './tap-groups.ts';
 
 /**
  * Prunes one block: its activations stream into statistics, then its linears go through score, shuffle, mask, stages and pack
- * into a transaction of the store, which commits when the last is in. They do so one by one; of several devices each has one, the
- * largest first, while one is read and one is packed. Where there are block stages, the
+ * into a transaction of the store, which commits when the last is in. They do so one by one; of several devices each has one, those
+ * that take longest first, while one is read and one is packed, and each is written when it is packed. Where there are block stages, the
  * linears wait for each other, packed, and go through these together before they are written. Where the statistics of all of
  * a mixture's experts would take too much memory, some experts come after the others.
  *
@@ -48,7 +48,8 @@ export async function pruneBlock(
 ): Promise<Commit> {
   const { metric, shuffle, stages, stopwatch, meter, devices } = context;
   const events = linearEvents(context, block);
-  const loading = measuredLoad(meter, (job) => loadWeights(context, job, signal));
+  const reads = Math.max(1, devices.length);
+  const loading = measuredLoad(meter, (job) => loadWeights(context, job, signal), reads);
   const prune = pruneLinear({
     metric,
     shuffle,
@@ -69,24 +70,31 @@ export async function pruneBlock(
     reports: [],
   };
   const groups = tapGroups(context.layers.taps(block), (each) => stateBytes(context, each));
+  const begunFirst = devices.length > 1 ? longestFirst : identity;
   const pruned$ = from(groups).pipe(
-    concatMap((taps, group) =>
-      readings$(context, findings, taps).pipe(
+    concatMap((taps, group) => {
+      // Devices prune a linear in the time that it takes to read one: the first are read while their inputs are gathered.
+      if (devices.length > 0) loading.expect(begunFirst(linearJobs(context, block, taps, new Map())));
+      return readings$(context, findings, taps).pipe(
         concatMap((readings) => {
           if (group === groups.length - 1) gathered();
           keepVectors(findings, readings);
           const jobs = linearJobs(context, block, taps, readings);
-          const first = devices.length > 1 ? largestFirst(jobs) : jobs;
-          loading.expect(first);
-          return severalAtOnce(jobs, { atOnce: linearsAtOnce(devices.length), first }, prune).pipe(
+          if (devices.length === 0) loading.expect(jobs);
+          const order = {
+            atOnce: linearsAtOnce(devices.length),
+            first: begunFirst(jobs),
+            inOrder: context.blockStages.length > 0,
+          };
+          return severalAtOnce(jobs, order, prune).pipe(
             stopwatch.measure('prune', { 'esparse.block': block }),
             finalize(() => {
               releaseReadings(readings);
             }),
           );
         }),
-      ),
-    ),
+      );
+    }),
   );
   const committed$ = pruned$.pipe(
     tap(events.pruned),
@@ -100,9 +108,12 @@ export async function pruneBlock(
   return lastValueFrom(committed$);
 }
 
-/** The longest work at the end would be waited for by all other devices. */
-function largestFirst(jobs: readonly LinearJob[]): LinearJob[] {
-  return [...jobs].sort((a, b) => b.rows * b.cols - a.rows * a.cols);
+/**
+ * The longest work at the end would be waited for by all other devices. Most of it are products of a linear's rows with a matrix over its
+ * inputs; where nothing is solved for, linears of one size take the same time in any order.
+ */
+function longestFirst(jobs: readonly LinearJob[]): readonly LinearJob[] {
+  return [...jobs].sort((a, b) => b.rows * b.cols ** 2 - a.rows * a.cols ** 2);
 }
 
 /** Tells the meter when an operator works on a linear. */

@@ -64,3 +64,26 @@ test('weights that cannot be read fail their own linear, when its turn comes', a
     name === 'b' ? Promise.reject(new Error('b is damaged')) : Promise.resolve();
   await expect(loadTwo(read)).rejects.toThrow('b is damaged');
 });
+
+test('the first weights are read when they are expected, as many as are read ahead, and the next when one is taken', async () => {
+  const read: string[] = [];
+  const { meter } = metered('load');
+  const loading = measuredLoad(
+    meter,
+    ({ name }) => {
+      read.push(name);
+      return Promise.resolve({ dtype: 'bf16' as const, weights: new Uint16Array(0) });
+    },
+    2,
+  );
+  const jobs = ['a', 'b', 'c', 'd'].map((name) => ({ name }) as LinearJob);
+  loading.expect(jobs);
+  expect(read).toEqual(['a', 'b']);
+  // What is known of a linear's inputs comes later: it is the same linear.
+  await lastValueFrom(from(loading.load({ ...jobs[1]! })));
+  expect(read).toEqual(['a', 'b', 'c']);
+  await lastValueFrom(from(loading.load({ ...jobs[3]! })));
+  expect(read).toEqual(['a', 'b', 'c', 'd']);
+  await lastValueFrom(from(loading.load({ ...jobs[0]! })));
+  expect(read).toEqual(['a', 'b', 'c', 'd']);
+});

@@ -38,12 +38,13 @@ const WORKER_SLACK = 1.15;
 export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes = 0, linears = 1): number {
   const held = heldOf(workload, costs);
   const statistics = workload.calibrates ? gatheringBytes(workload, costs) + held.gathering : 0;
-  // The weights of the next one are read meanwhile.
-  const next = Math.max(0, ...workload.pruned.map(({ rows, cols }) => rows * cols * workload.weightBytes));
+  // The weights of the next ones are read meanwhile, those of the first where statistics are gathered.
+  const weights = Math.max(0, ...workload.pruned.map(({ rows, cols }) => rows * cols * workload.weightBytes));
+  const next = Math.max(1, linears - 2) * weights;
   const largest = Math.max(0, ...workload.pruned.map((each) => linearBytes(each, workload, costs)));
   const linear = next + linears * largest;
-  // With block stages the linears of a block wait for each other, packed, and go through them together. Of those that several devices
-  // have, some wait for those before them.
+  // With block stages the linears of a block wait for each other, packed, and go through them together. Of those that devices
+  // have, some wait until others are written.
   const waiting =
     workload.blockStages || linears > 1
       ? sum(prunedLargest(workload).map((linear) => packedBytes(linear)))
@@ -53,7 +54,8 @@ export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes =
     0,
     ...workload.description.outerTensors.map(({ shape }) => product(shape) * workload.weightBytes),
   );
-  const most = Math.max(TEXT_FACTOR * textBytes, statistics, held.pruning + linear + waiting, tuning, outer);
+  const gathering = statistics + (linears > 1 ? next : 0);
+  const most = Math.max(TEXT_FACTOR * textBytes, gathering, held.pruning + linear + waiting, tuning, outer);
   return Math.ceil(PRUNER_SLACK * (PROCESS_BYTES + held.run + most));
 }
 
