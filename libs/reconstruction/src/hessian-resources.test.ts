@@ -1,3 +1,5 @@
+import { EsparseError } from '@esparse/errors';
+import type { StageDevice } from '@esparse/sparsity';
 import { hessianOf } from './hessian-readers.ts';
 import { openHessianResources } from './hessian-resources.ts';
 
@@ -54,4 +56,17 @@ test('another bound of memory opens other resources', async () => {
   const other = openHessianResources();
   expect([one.spill.memory, other.spill.memory]).toEqual([2 ** 29, 2 ** 30]);
   await Promise.all([one.release(), other.release()]);
+});
+
+test('where a solver did not open, all else is released', async () => {
+  const lost = new EsparseError('unavailable', 'the GPU is lost', { context: { device: 'lost' } });
+  const device = {
+    load: () => {
+      throw lost;
+    },
+  } as unknown as StageDevice;
+  const resources = openHessianResources();
+  await expect(resources.solver(device)).rejects.toBe(lost);
+  await resources.release();
+  await expect(resources.spill.allocate(2 ** 33)).rejects.toMatchObject({ kind: 'cancelled' });
 });

@@ -73,7 +73,9 @@ function createResources(memory: number): HessianResources {
       return solver;
     },
     async release() {
-      for (const solver of solvers.values()) (await solver).release();
+      // One that did not open has nothing to give back.
+      for (const opening of await Promise.allSettled(solvers.values()))
+        if (opening.status === 'fulfilled') opening.value.release();
       solvers.clear();
       await Promise.all([(await opened)?.release(), spill.close()]);
     },

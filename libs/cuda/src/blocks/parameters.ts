@@ -102,11 +102,21 @@ function place(gpu: Gpu, values: HiddenValues, rows: number, channels: number, r
     gpu.upload(matrix.memory.address, values);
     return matrix;
   }
-  const exact = allocateMatrix(gpu, rows, channels, 'f32');
-  gpu.upload(exact.memory.address, values);
-  if (!round) return exact;
+  if (!round) {
+    const exact = allocateMatrix(gpu, rows, channels, 'f32');
+    gpu.upload(exact.memory.address, values);
+    return exact;
+  }
   const rounded = allocateMatrix(gpu, rows, channels, 'bf16');
-  convert(gpu, exact, rounded);
-  gpu.release(exact.memory);
-  return rounded;
+  try {
+    const exact = allocateMatrix(gpu, rows, channels, 'f32');
+    gpu.upload(exact.memory.address, values);
+    convert(gpu, exact, rounded);
+    gpu.release(exact.memory);
+    return rounded;
+  } catch (error) {
+    // There was no room for both.
+    gpu.release(rounded.memory);
+    throw error;
+  }
 }
