@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -126,22 +127,22 @@ int cublasLtMatmul(LtHandle, LtProduct product, const void* alpha, const void* a
   const bool ta = product->transpose[0] != 0, tb = product->transpose[1] != 0;
   const std::uint64_t inner = ta ? a_layout->rows : a_layout->columns;
   for (int batch = 0; batch < d_layout->batch; batch++) {
-    // What is multiplied lies side by side.
-    std::vector<double> lefts(d_layout->rows * inner), rights(d_layout->columns * inner);
-    for (std::uint64_t row = 0; row < d_layout->rows; row++) {
-      for (std::uint64_t k = 0; k < inner; k++) lefts[row * inner + k] = a_layout->at(a, batch, ta ? k : row, ta ? row : k);
+    // Rows side by side, so that a processor adds up several at once, each in the order of `inner`.
+    const std::uint64_t rows = d_layout->rows;
+    std::vector<double> lefts(inner * rows), sums(rows);
+    for (std::uint64_t k = 0; k < inner; k++) {
+      for (std::uint64_t row = 0; row < rows; row++) lefts[k * rows + row] = a_layout->at(a, batch, ta ? k : row, ta ? row : k);
     }
     for (std::uint64_t column = 0; column < d_layout->columns; column++) {
-      const double* const right = &rights[column * inner];
+      std::fill(sums.begin(), sums.end(), 0);
       for (std::uint64_t k = 0; k < inner; k++) {
-        rights[column * inner + k] = b_layout->at(b, batch, tb ? column : k, tb ? k : column);
+        const double right = b_layout->at(b, batch, tb ? column : k, tb ? k : column);
+        const double* const left = &lefts[k * rows];
+        for (std::uint64_t row = 0; row < rows; row++) sums[row] += left[row] * right;
       }
-      for (std::uint64_t row = 0; row < d_layout->rows; row++) {
-        const double* const left = &lefts[row * inner];
-        double sum = 0;
-        for (std::uint64_t k = 0; k < inner; k++) sum += left[k] * right[k];
+      for (std::uint64_t row = 0; row < rows; row++) {
         const double before = kept == 0 ? 0 : kept * c_layout->at(c, batch, row, column);
-        d_layout->put(d, batch, row, column, static_cast<float>(scale * sum + before));
+        d_layout->put(d, batch, row, column, static_cast<float>(scale * sums[row] + before));
       }
     }
   }

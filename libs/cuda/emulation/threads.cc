@@ -1,6 +1,5 @@
 #include "threads.h"
 
-#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cstdio>
@@ -15,16 +14,20 @@ Index3 threadIdx, blockIdx, blockDim, gridDim;
 namespace {
 
 constexpr std::size_t kStackBytes = 64 << 10;
-constexpr unsigned kWarpThreads = 32;
+constexpr unsigned kWarpThreads = 32, kMostThreads = 1024;
 // So often in a row threads may give way, and nothing else happens, before they are taken to wait in vain.
 constexpr unsigned kMostTurns = 1 << 20;
 
-// A stack on which threads of the block run, one after the other until one of them waits. Switching is by _setjmp, which
-// unlike swapcontext does not call the system.
+// Where somebody stopped. Switching is by what the compiler has for it: swapcontext calls the system, and longjmp looks through
+// what is to be cleaned up.
+using Place = void* [5];
+[[noreturn, gnu::noinline]] void go_on(Place& place) { __builtin_longjmp(place, 1); }
+
+// A stack on which threads of the block run, one after the other until one of them waits.
 struct Fiber {
   std::unique_ptr<char[]> stack{new char[kStackBytes]};
   ucontext_t context;
-  jmp_buf place;
+  Place place;
   bool started = false;
   unsigned thread = 0;  // that waits here
 };
@@ -39,12 +42,14 @@ struct Block {
   unsigned turns = 0;  // of such, one after the other
   unsigned next = 0, threads = 0;
   unsigned ended_of_warp[32] = {}, ended = 0;
-  std::vector<std::uint64_t> exchanged;
-  jmp_buf scheduler;
+  Place scheduler;
   ucontext_t home;
   Fiber* running = nullptr;
 };
 Block block;
+
+std::uint64_t exchanged[2][kMostThreads];
+unsigned exchanges_of_warp[32];
 
 unsigned threads_of_warp(unsigned warp) { return std::min(kWarpThreads, block.threads - warp * kWarpThreads); }
 
@@ -54,6 +59,7 @@ void release_warp(unsigned warp) {
   if (waiting.empty() || waiting.size() + block.ended_of_warp[warp] < threads_of_warp(warp)) return;
   block.ready.insert(block.ready.end(), waiting.rbegin(), waiting.rend());
   waiting.clear();
+  exchanges_of_warp[warp]++;
 }
 void release_block() {
   if (block.of_block.empty() || block.of_block.size() + block.ended < block.threads) return;
@@ -77,19 +83,28 @@ void run_threads() {
   }
 }
 
+// Goes on with who may; all that are ready have begun.
+[[noreturn]] void leave() {
+  if (block.ready.empty()) go_on(block.scheduler);
+  block.running = block.ready.back();
+  block.ready.pop_back();
+  block.turns = 0;
+  go_on(block.running->place);
+}
+
 void fiber_main() {
   for (;;) {
     run_threads();
     Fiber* const self = block.running;
     block.idle.push_back(self);
-    if (_setjmp(self->place) == 0) _longjmp(block.scheduler, 1);
+    if (__builtin_setjmp(self->place) == 0) leave();
   }
 }
 
 void resume(Fiber* fiber) {
   block.running = fiber;
-  if (_setjmp(block.scheduler) != 0) return;
-  if (fiber->started) _longjmp(fiber->place, 1);
+  if (__builtin_setjmp(block.scheduler) != 0) return;
+  if (fiber->started) go_on(fiber->place);
   fiber->started = true;
   getcontext(&fiber->context);
   fiber->context.uc_stack.ss_sp = fiber->stack.get();
@@ -99,13 +114,14 @@ void resume(Fiber* fiber) {
   setcontext(&fiber->context);
 }
 
-void wait_in(std::vector<Fiber*>& waiting, void (*release)(unsigned)) {
+template <class Release>
+void wait_in(std::vector<Fiber*>& waiting, const Release& release) {
   Fiber* const self = block.running;
   const unsigned thread = threadIdx.x;
   self->thread = thread;
   waiting.push_back(self);
   release(thread / kWarpThreads);
-  if (_setjmp(self->place) == 0) _longjmp(block.scheduler, 1);
+  if (__builtin_setjmp(self->place) == 0) leave();
   use(thread);
 }
 
@@ -150,26 +166,27 @@ void run_block() {
 void wait_for_block() {
   wait_in(block.of_block, [](unsigned) { release_block(); });
 }
-void wait_for_warp() { wait_in(block.of_warp[threadIdx.x / kWarpThreads], release_warp); }
+void wait_for_warp() {
+  wait_in(block.of_warp[threadIdx.x / kWarpThreads], [](unsigned warp) { release_warp(warp); });
+}
 void give_way() {
   Fiber* const self = block.running;
   const unsigned thread = threadIdx.x;
   block.giving_way.push_back(self);
-  if (_setjmp(self->place) == 0) _longjmp(block.scheduler, 1);
+  if (__builtin_setjmp(self->place) == 0) leave();
   use(thread);
 }
 void* dynamic_shared() {
   alignas(128) static char memory[228 << 10];
   return memory;
 }
-std::uint64_t& exchanged(unsigned thread) { return block.exchanged[thread]; }
+std::uint64_t* exchange() { return exchanged[exchanges_of_warp[threadIdx.x / kWarpThreads] % 2]; }
 
 void run_grid(const Index3& grid, const Index3& size, const std::function<void()>& body) {
   gridDim = grid;
   blockDim = size;
   block.body = &body;
   block.threads = size.x;
-  block.exchanged.resize(1024);
   for (unsigned z = 0; z < grid.z; z++) {
     for (unsigned y = 0; y < grid.y; y++) {
       for (unsigned x = 0; x < grid.x; x++) {

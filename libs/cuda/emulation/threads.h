@@ -34,8 +34,9 @@ void wait_for_warp();
 void give_way();
 // Memory of the block that runs, as much as any may have.
 void* dynamic_shared();
-// A place for each thread of the block where it leaves a value for others.
-std::uint64_t& exchanged(unsigned thread);
+// A place for each thread of the block where it leaves a value for others of its warp, until these have waited for each other
+// twice: after the first time they look at it, and what is left before the second lies elsewhere.
+std::uint64_t* exchange();
 
 inline void __syncthreads() { wait_for_block(); }
 inline void __syncwarp(unsigned = 0xffffffffu) { wait_for_warp(); }
@@ -43,11 +44,11 @@ inline void __syncwarp(unsigned = 0xffffffffu) { wait_for_warp(); }
 template <class T>
 T __shfl_xor_sync(unsigned, T value, int apart) {
   static_assert(sizeof(T) <= sizeof(std::uint64_t));
-  std::memcpy(&exchanged(threadIdx.x), &value, sizeof value);
+  std::uint64_t* const places = exchange();
+  std::memcpy(&places[threadIdx.x], &value, sizeof value);
   wait_for_warp();
   T other;
-  std::memcpy(&other, &exchanged(threadIdx.x ^ static_cast<unsigned>(apart)), sizeof other);
-  wait_for_warp();
+  std::memcpy(&other, &places[threadIdx.x ^ static_cast<unsigned>(apart)], sizeof other);
   return other;
 }
 
