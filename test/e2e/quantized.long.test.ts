@@ -67,6 +67,22 @@ test('a Python reader of nothing but the bytes finds the weights that are export
   await checkpoint.close();
 }, 120_000);
 
+test('it is not tuned as a whole: survivors would be floats again', async () => {
+  const tune = [
+    'tune',
+    '--model',
+    EXAMPLE_MODEL,
+    '--calibration',
+    EXAMPLE_CALIBRATION,
+    '--store',
+    at('int4'),
+  ];
+  expect(await esparse(...tune)).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/has dense matrices in int8, which is not tuned as a whole/) as string,
+  });
+});
+
 test('it is served, and says what its linears take', async () => {
   const server = await serve('--store', at('int4'), '--threads', '1');
   const info = (await (await fetch(`${server.url}/info`)).json()) as {

@@ -52,6 +52,7 @@ test('the public surface is this', () => {
      "readsOf",
      "safetensorsHeader",
      "scatterMatrix",
+     "separateWindows",
      "setElements",
      "setExternal",
      "shapeOf",

@@ -30,6 +30,7 @@ export { bytesOf, elementCount, elementsOf } from './views.ts';
 export { checkpointWeights, type PackedMatrix, type WeightSource } from './weight-source.ts';
 export {
   calibrationWindows,
+  separateWindows,
   CALIBRATION_ALGORITHM,
   evaluationWindows,
   type CalibrationOptions,

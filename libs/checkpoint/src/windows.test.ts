@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { CALIBRATION_ALGORITHM, calibrationWindows, evaluationWindows } from './windows.ts';
+import { CALIBRATION_ALGORITHM, calibrationWindows, evaluationWindows, separateWindows } from './windows.ts';
 
 const tokens = (length: number) => Uint32Array.from({ length }, (_, i) => i);
 
@@ -28,6 +28,19 @@ test('every calibration window is a stretch of the text, and a smaller draw is a
     }),
     { seed: 5 },
   );
+});
+
+test('separate windows share no token, are as many as are asked for or the text has, and the seed orders them', () => {
+  const of = (samples: number, seed = 1) => [
+    ...separateWindows(tokens(3 * 40 + 2), { samples, seqlen: 3, seed }),
+  ];
+  expect(new Set(of(1000)).size).toBe(120);
+  expect(of(7)).toEqual(of(1000).slice(0, 21));
+  expect(of(40, 2)).not.toEqual(of(40));
+  for (let i = 0; i < 21; i++) expect(of(7)[i]! % 3).toBe(i % 3);
+  expect(thrownBy(() => separateWindows(tokens(2), { samples: 1, seqlen: 3, seed: 0 }))).toMatchObject({
+    kind: 'text',
+  });
 });
 
 /** MT19937 as its authors define it, and rejection sampling on 32 bits: what the algorithm's name promises. */

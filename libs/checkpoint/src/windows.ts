@@ -30,13 +30,7 @@ export function calibrationWindows(
   tokens: Uint32Array,
   { samples, seqlen, seed }: CalibrationOptions,
 ): Uint32Array {
-  checkSize('samples', samples, MAX_TOKENS);
-  checkSize('seqlen', seqlen, MAX_TOKENS);
-  checkProduct(samples, seqlen);
-  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
-    throw new EsparseError('usage', `seed is ${seed}; it must be a whole number from 0 to 4294967295`);
-  }
-  checkLength(tokens, seqlen);
+  checkOptions(tokens, { samples, seqlen, seed });
   const random = mersenne(seed);
   const windows = new Uint32Array(samples * seqlen);
   for (let sample = 0; sample < samples; sample++) {
@@ -56,6 +50,40 @@ export function evaluationWindows(tokens: Uint32Array, seqlen: number, most = In
   checkSize('seqlen', seqlen, MAX_TOKENS);
   checkLength(tokens, seqlen);
   return tokens.slice(0, seqlen * Math.min(most, Math.floor(tokens.length / seqlen)));
+}
+
+/**
+ * Windows of `seqlen` tokens that do not overlap, `samples` of those that the text is cut into, or all where it has fewer, in an order that
+ * the seed decides. Returns (windows, seqlen). Whatever is held out of them is in no other.
+ *
+ * Throws as `calibrationWindows`.
+ */
+export function separateWindows(
+  tokens: Uint32Array,
+  { samples, seqlen, seed }: CalibrationOptions,
+): Uint32Array {
+  checkOptions(tokens, { samples, seqlen, seed });
+  const random = mersenne(seed);
+  const cut = Math.floor(tokens.length / seqlen);
+  const order = Uint32Array.from({ length: cut }, (_, window) => window);
+  const windows = new Uint32Array(Math.min(samples, cut) * seqlen);
+  for (let at = 0; at * seqlen < windows.length; at++) {
+    const from = uniformInt(random, at, cut - 1);
+    const window = order[from]!;
+    order[from] = order[at]!;
+    windows.set(tokens.subarray(window * seqlen, (window + 1) * seqlen), at * seqlen);
+  }
+  return windows;
+}
+
+function checkOptions(tokens: Uint32Array, { samples, seqlen, seed }: CalibrationOptions): void {
+  checkSize('samples', samples, MAX_TOKENS);
+  checkSize('seqlen', seqlen, MAX_TOKENS);
+  checkProduct(samples, seqlen);
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
+    throw new EsparseError('usage', `seed is ${seed}; it must be a whole number from 0 to 4294967295`);
+  }
+  checkLength(tokens, seqlen);
 }
 
 function checkSize(option: string, value: number, limit: number): void {

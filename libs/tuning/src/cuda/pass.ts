@@ -60,7 +60,7 @@ export function planProgram(
     throw new EsparseError(
       'unsupported',
       `a block of this ${description.family} model is not tuned on a GPU: its value '${value}' has ${width} channels`,
-      { hint: 'numbers of channels must be multiples of 8; tune it with --device cpu' },
+      { hint: 'numbers of channels must be multiples of 8; `prune --device cpu` tunes any block by block' },
     );
   }
   const sums = new Set([input, ...program.flatMap((op) => (op.op === 'add' ? [op.output] : []))]);

@@ -84,6 +84,8 @@ export function roomFor(what: string, freeBytes: number, { batch, fixed, states,
   throw new EsparseError(
     'unsupported',
     `tuning ${what} takes ${gib(least)} of the GPU's memory, of which ${gib(freeBytes)} are free`,
-    { hint: 'use shorter sequences, a GPU with more memory, or --device cpu' },
+    {
+      hint: 'use shorter sequences or a GPU with more memory, or tune block by block with `prune --device cpu`',
+    },
   );
 }

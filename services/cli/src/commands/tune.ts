@@ -1,12 +1,12 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { openStore } from '@esparse/store';
 import { withCancellation } from '../cancel.ts';
-import { encodingOption, familyOption, loadOwn, type OwnFlags } from '../options/own.ts';
+import { familyOption, loadedFamily, type FamilyFlags } from '../options/family.ts';
 import { jsonOption, numeric, required, runOption, storeOption } from '../options/shared.ts';
 import { above, integer } from '../options/values.ts';
 import { createProgress } from '../progress.ts';
 
-interface Flags extends OwnFlags {
+interface Flags extends FamilyFlags {
   readonly store: string;
   readonly run?: string;
   readonly model: string;
@@ -39,7 +39,15 @@ export function tuneCommand(): Command {
     .addOption(
       new Option('--device <cuda[:n]>', 'the GPU').default('cuda').env('ESPARSE_DEVICE').argParser(gpuNamed),
     )
-    .addOption(numeric('--samples <n>', 'windows of the text', 960, 'ESPARSE_SAMPLES', integer(2, 1_000_000)))
+    .addOption(
+      numeric(
+        '--samples <n>',
+        'windows of the text at most; they do not overlap',
+        960,
+        'ESPARSE_SAMPLES',
+        integer(2, 1_000_000),
+      ),
+    )
     .addOption(numeric('--seqlen <n>', 'tokens of a window', 512, 'ESPARSE_SEQLEN', integer(2, 131_072)))
     .addOption(
       numeric(
@@ -76,7 +84,6 @@ export function tuneCommand(): Command {
       ),
     )
     .addOption(familyOption())
-    .addOption(encodingOption())
     .addOption(jsonOption())
     .action((flags: Flags) => withCancellation((signal) => run(flags, signal), { cleanupMs: CLEANUP_MS }));
 }
@@ -88,7 +95,6 @@ async function run(
     device,
     json,
     family,
-    encoding,
     steps,
     learningRate,
     batch,
@@ -97,7 +103,7 @@ async function run(
   }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
-  await loadOwn({ family, encoding });
+  await loadedFamily({ family });
   const { tuneRun } = await import('../tune/tune-run.ts');
   const progress = createProgress(process.stderr);
   try {
@@ -113,7 +119,7 @@ async function run(
     process.stdout.write(
       json
         ? `${JSON.stringify({ store: directory, ...report })}\n`
-        : `run ${report.run} with the masks of ${report.masksOf}: ${tuned.steps} steps, ${change}\n`,
+        : `run ${report.run} with the masks of ${report.masksOf}: ${report.windows} windows, ${tuned.steps} steps, ${change}\n`,
     );
   } finally {
     progress.end();

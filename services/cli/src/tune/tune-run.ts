@@ -1,18 +1,24 @@
-import { createHash } from 'node:crypto';
 import {
-  calibrationWindows,
-  canonicalJson,
   checkpointWeights,
   openCheckpoint,
   openTokenizer,
   readText,
+  separateWindows,
+  type Checkpoint,
 } from '@esparse/checkpoint';
-import { arithmeticId, CudaArithmetic } from '@esparse/cuda';
+import { CudaArithmetic } from '@esparse/cuda';
 import { EsparseError } from '@esparse/errors';
 import { importCheckpoint, type ImportReport } from '@esparse/export';
 import { narrow } from '@esparse/kernels';
 import { describeCheckpoint, linearsOf, weightSlot, type ModelDescription } from '@esparse/model';
-import { requireFinished, runTensors, storeWeights } from '@esparse/model-store';
+import {
+  linearAttributesOf,
+  requireFinished,
+  runTensors,
+  storeWeights,
+  type RunAttributes,
+} from '@esparse/model-store';
+import { isPacked } from '@esparse/sparsity';
 import type { Run, Store } from '@esparse/store';
 import {
   cudaModelTuning,
@@ -34,6 +40,7 @@ export interface TuneRunOptions {
   /** The dense checkpoint that it was made of. */
   readonly model: string;
   readonly calibration: string;
+  /** Windows at most: as many as the text has, which do not overlap. */
   readonly samples: number;
   readonly seqlen: number;
   readonly seed: number;
@@ -46,6 +53,8 @@ export interface TuneRunOptions {
 }
 
 export interface TuneRunReport extends ImportReport {
+  /** Windows of the text, the held-out ones among them. */
+  readonly windows: number;
   readonly tuned: TuneReport;
 }
 
@@ -53,76 +62,108 @@ export interface TuneRunReport extends ImportReport {
  * Tunes all blocks of a finished run at once, by the tokens that the dense model expects, and makes a run of what came of it, with the same
  * masks and orders. Equal calls give equal runs.
  *
- * @throws EsparseError 'unsupported' for a model that has no room on the GPU; 'checkpoint' for another model than the run's; 'numeric' where
- *   it learns nothing
+ * @throws EsparseError 'unsupported' for a model that has no room on the GPU, or a run whose survivors are integers; 'checkpoint' for
+ *   another model than the run's; 'numeric' where it learns nothing
  */
 export async function tuneRun(options: TuneRunOptions): Promise<TuneRunReport> {
-  const { run, model, samples, seqlen, seed, tune, signal, onProgress } = options;
-  const attributes = await requireFinished(run);
-  const checkpoint = await openCheckpoint(model, signal);
-  const gpu = CudaArithmetic.open(options.gpu);
+  const attributes = await requireFinished(options.run);
+  const checkpoint = await openCheckpoint(options.model, options.signal);
   try {
-    if (attributes.model !== checkpoint.digest) {
-      throw new EsparseError('checkpoint', `${model} is not what run ${run.fingerprint} was made of`, {
-        hint: 'give the dense checkpoint that was pruned; a run that was tuned is tuned from the one before it',
-      });
-    }
+    requireDense(attributes, checkpoint, options);
     const description = describeCheckpoint(checkpoint);
-    const weights = checkpointWeights(checkpoint);
-    const tokens = calibrationWindows(await tokensOf(options), { samples, seqlen, seed });
-    onProgress('reading the pruned model');
-    const parameters = await parametersOf(run, description, signal);
-    const head = await headOf(description, weights, signal);
-    const nothing = () =>
-      Promise.reject(
-        new EsparseError('unsupported', `the GPU has no room for ${samples} windows beside the model`, {
-          hint: 'use fewer --samples',
-        }),
-      );
-    const { parameters: learnt, report } = await tuneBlock({
-      ...{ description, block: 0, parameters, sequences: samples, seqlen, seed, signal },
-      ...{ inputs: nothing, targets: nothing, options: tune },
-      backend: cudaModelTuning(gpu, head, onProgress),
-      place: (add) =>
-        placeDenseStates(
-          {
-            ...{ gpu, description, weights, tokens, seqlen, signal },
-            onBlock: (block) => {
-              onProgress(`the dense model: block ${block + 1} of ${description.blocks}`);
-            },
-          },
-          add,
-        ),
-      onProgress: ({ step, steps, loss }) => {
-        onProgress(`step ${step} of ${steps}: divergence ${loss.toFixed(4)}`);
-      },
-    });
-    if (report.stopped === 'diverged') {
-      throw new EsparseError(
-        'numeric',
-        'the divergence of the held-out windows did not fall: no run is made',
-        {
-          hint: 'use a lower --learning-rate, or more --samples',
-        },
-      );
+    await requireFloats(options.run, attributes, description);
+    const gpu = CudaArithmetic.open(options.gpu);
+    try {
+      return await tuneOn(gpu, checkpoint, description, options);
+    } finally {
+      gpu.close();
     }
-    const made = {
-      ...{ run: run.fingerprint, numerics: arithmeticId(gpu), tune, seed, seqlen },
-      tokens: createHash('sha256').update(tokens).digest('hex'),
-    };
-    const digest = createHash('sha256').update(canonicalJson(made)).digest('hex');
-    const tuned = tunedCheckpoint(checkpoint, namedTensors(description, learnt), digest);
-    const imported = await importCheckpoint(tuned, {
-      ...{ store: options.store, run, model, signal },
-      onProgress: ({ phase, block, blocks }) => {
-        onProgress(`${phase}: block ${block + 1} of ${blocks}`);
-      },
-    });
-    return { ...imported, tuned: report };
   } finally {
-    gpu.close();
     await checkpoint.close();
   }
+}
+
+function requireDense(
+  { model: digest }: RunAttributes,
+  checkpoint: Checkpoint,
+  { run, model }: TuneRunOptions,
+): void {
+  if (digest === checkpoint.digest) return;
+  throw new EsparseError('checkpoint', `${model} is not what run ${run.fingerprint} was made of`, {
+    hint: 'give the dense checkpoint that was pruned; a run that was tuned is tuned from the one before it',
+  });
+}
+
+/** What comes of it has 16-bit survivors: where a run has others it would grow, and they would be rounded no more. */
+async function requireFloats(
+  run: Run,
+  { options: { denseValues, encoding } }: RunAttributes,
+  description: ModelDescription,
+): Promise<void> {
+  const refused = (what: string) =>
+    new EsparseError('unsupported', `run ${run.fingerprint} has ${what}, which is not tuned as a whole`, {
+      hint: 'tune a run whose survivors are 16-bit floats',
+    });
+  if (encoding !== undefined) throw refused(`survivors in the encoding ${encoding.name}`);
+  if (denseValues !== undefined) throw refused(`dense matrices in ${denseValues}`);
+  for (let block = 0; block < description.blocks; block++) {
+    const group = await run.block(block);
+    for (const { name } of linearsOf(description, block)) {
+      const stored = linearAttributesOf(group, name);
+      if (stored !== undefined && !isPacked(stored)) throw refused(`integers in ${name} of block ${block}`);
+    }
+  }
+}
+
+async function tuneOn(
+  gpu: CudaArithmetic,
+  checkpoint: Checkpoint,
+  description: ModelDescription,
+  options: TuneRunOptions,
+): Promise<TuneRunReport> {
+  const { store, run, model, samples, seqlen, seed, tune, signal, onProgress } = options;
+  const weights = checkpointWeights(checkpoint);
+  const tokens = separateWindows(await tokensOf(options), { samples, seqlen, seed });
+  const windows = tokens.length / seqlen;
+  onProgress('reading the pruned model');
+  const parameters = await parametersOf(run, description, signal);
+  const head = await headOf(description, weights, signal);
+  const nothing = () =>
+    Promise.reject(
+      new EsparseError('unsupported', `the GPU has no room for ${windows} windows beside the model`, {
+        hint: 'use fewer --samples',
+      }),
+    );
+  const { parameters: learnt, report } = await tuneBlock({
+    ...{ description, block: 0, parameters, sequences: windows, seqlen, seed, signal },
+    ...{ inputs: nothing, targets: nothing, options: tune },
+    backend: cudaModelTuning(gpu, head, onProgress),
+    place: (add) =>
+      placeDenseStates(
+        {
+          ...{ gpu, description, weights, tokens, seqlen, signal },
+          onBlock: (block) => {
+            onProgress(`the dense model: block ${block + 1} of ${description.blocks}`);
+          },
+        },
+        add,
+      ),
+    onProgress: ({ step, steps, loss }) => {
+      onProgress(`step ${step} of ${steps}: divergence ${loss.toFixed(4)}`);
+    },
+  });
+  if (report.stopped === 'diverged') {
+    throw new EsparseError('numeric', 'the divergence of the held-out windows did not fall: no run is made', {
+      hint: 'use a lower --learning-rate, or more --samples',
+    });
+  }
+  const imported = await importCheckpoint(tunedCheckpoint(checkpoint, namedTensors(description, learnt)), {
+    ...{ store, run, model, signal },
+    onProgress: ({ phase, block, blocks }) => {
+      onProgress(`${phase}: block ${block + 1} of ${blocks}`);
+    },
+  });
+  return { ...imported, windows, tuned: report };
 }
 
 async function tokensOf({ model, calibration, bos, signal }: TuneRunOptions): Promise<Uint32Array> {

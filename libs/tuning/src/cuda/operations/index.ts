@@ -25,7 +25,7 @@ export function cudaOperationOf({ family }: ModelDescription, op: BlockOp): Cuda
   throw new EsparseError(
     'unsupported',
     `a block of this ${family} model has ${without}, which is not tuned on a GPU`,
-    { hint: 'choose a pipeline without tuning, or --device cpu' },
+    { hint: 'choose a pipeline without tuning, or tune block by block with `prune --device cpu`' },
   );
 }
 
