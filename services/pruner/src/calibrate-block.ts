@@ -16,6 +16,7 @@ import { attempt$ } from './attempt.ts';
 import { batchesOf } from './batches.ts';
 import { measuredTiles } from './operators/measured-tiles.ts';
 import { statisticOperator, TAP } from './operators/names.ts';
+import { orLeaveRoom } from './or-leave-room.ts';
 import type { RunContext } from './run-context.ts';
 import type { Shard } from './shards.ts';
 import { sketchArrival } from './sketch-arrival.ts';
@@ -157,7 +158,7 @@ function numbered(
 
 /** Activations are folded where they arise, and one sketch of each batch of shards crosses the wire. */
 function combined$(context: RunContext, wanted: Activations): Observable<StatisticSketch> {
-  const { readers, shards, pool, target, options, meter } = context;
+  const { readers, shards, pool, target, options, meter, devices } = context;
   const { block, taps, allTokens } = wanted;
   const gathered = statisticsOf(readers);
   const refs = gathered.map(({ name, version, parameters }) => ({
@@ -216,8 +217,6 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
       return arrival.sketch();
     } catch (error) {
       arrival.release();
-      // It may be that there was no room for what both have.
-      sharing?.device.trim();
       throw error;
     } finally {
       end();
@@ -243,7 +242,10 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
           size: tokens,
           ids: { block, shards: expected.shards },
           run$: (worker) =>
-            attempt$(async (signal) => ({ ...(await gather(worker, batch, signal)), expected })),
+            attempt$(async (signal) => {
+              const gathered = await orLeaveRoom(devices, () => gather(worker, batch, signal));
+              return { ...gathered, expected };
+            }),
         })
         .pipe(
           peek(() => {

@@ -4,6 +4,7 @@ import { eachShard$ } from './each-shard.ts';
 import type { Task } from './pool/task.ts';
 import type { RunContext } from './run-context.ts';
 import type { Shard } from './shards.ts';
+import type { SolverDevice } from './solver-device.ts';
 
 const SHARDS = 40;
 const shards = Array.from({ length: SHARDS }, (_, index): Shard => {
@@ -11,7 +12,14 @@ const shards = Array.from({ length: SHARDS }, (_, index): Shard => {
 });
 
 /** Runs all shards on workers of such numerics, one task after the other. */
-async function run(numerics: string, { fails = -1, ready = 1 } = {}) {
+async function run(
+  numerics: string,
+  {
+    fails = -1,
+    ready = 1,
+    devices = [],
+  }: { fails?: number; ready?: number; devices?: readonly Pick<SolverDevice, 'trim'>[] } = {},
+) {
   const sizes: number[] = [];
   const seen: number[] = [];
   const pool = {
@@ -28,7 +36,7 @@ async function run(numerics: string, { fails = -1, ready = 1 } = {}) {
     seen.push(index);
   };
   const done = await lastValueFrom(
-    eachShard$({ pool, target }, shards, { kind: 'advance', call }).pipe(toArray()),
+    eachShard$({ pool, target, devices }, shards, { kind: 'advance', call }).pipe(toArray()),
   );
   return { sizes, seen, done: done.flat().map(({ index }) => index) };
 }
@@ -62,8 +70,22 @@ test('of one task no more shards are under way than a worker takes, and one that
     await new Promise(setImmediate);
     underWay.set(worker, underWay.get(worker)! - 1);
   };
-  await lastValueFrom(eachShard$({ pool, target }, shards, { kind: 'open', call }));
+  await lastValueFrom(eachShard$({ pool, target, devices: [] }, shards, { kind: 'open', call }));
   expect(underWay.size).toBe(2);
   expect(Math.max(...seen)).toBe(SHARDS_AT_ONCE);
   await expect(run('cuda/gpu', { fails: 17 })).rejects.toThrow('shard 17 failed');
+});
+
+test('where a worker fails, all devices of this process give back what they hold to use again, even if one is lost', async () => {
+  const trimmed: number[] = [];
+  const devices = [0, 1, 2].map((i) => ({
+    trim: () => {
+      if (i === 1) throw new Error('lost');
+      trimmed.push(i);
+    },
+  }));
+  await run('cuda/gpu', { devices });
+  expect(trimmed).toEqual([]);
+  await expect(run('cuda/gpu', { devices, fails: 17 })).rejects.toThrow('shard 17 failed');
+  expect(trimmed).toEqual([0, 2]);
 });

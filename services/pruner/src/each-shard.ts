@@ -3,8 +3,10 @@ import { SHARDS_AT_ONCE, type WorkerConnection } from '@esparse/protocol';
 import { attempt$ } from './attempt.ts';
 import type { WorkerPool } from './pool/worker-pool.ts';
 import type { Task } from './pool/task.ts';
+import { orLeaveRoom } from './or-leave-room.ts';
 import type { RunContext } from './run-context.ts';
 import type { Shard } from './shards.ts';
+import type { SolverDevice } from './solver-device.ts';
 import { areOnGpus } from './statistics.ts';
 
 /**
@@ -19,12 +21,16 @@ export interface ShardWork extends Pick<Task<unknown>, 'kind'> {
   readonly call: (worker: WorkerConnection, shard: Shard, signal: AbortSignal) => Promise<void>;
 }
 
+/** Who does it, for which run, and beside what. */
+interface EachShardContext extends Pick<RunContext, 'target'> {
+  readonly pool: Pick<WorkerPool, 'run$' | 'ready'>;
+  /** Devices of this process, beside whose memory workers may lack room. */
+  readonly devices: readonly Pick<SolverDevice, 'trim'>[];
+}
+
 /** Has workers do something with each shard, in tasks of one or several; emits the shards of each that is done. */
 export function eachShard$(
-  {
-    pool,
-    target,
-  }: { readonly pool: Pick<WorkerPool, 'run$' | 'ready'>; readonly target: RunContext['target'] },
+  { pool, target, devices }: EachShardContext,
   shards: readonly Shard[],
   { kind, block, call }: ShardWork,
 ): Observable<readonly Shard[]> {
@@ -48,7 +54,7 @@ export function eachShard$(
         run$: (worker) =>
           from(task).pipe(
             mergeMap(
-              (shard) => attempt$((cancelled) => call(worker, shard, cancelled)),
+              (shard) => attempt$((cancelled) => orLeaveRoom(devices, () => call(worker, shard, cancelled))),
               onGpus ? SHARDS_AT_ONCE : 1,
             ),
             last(),

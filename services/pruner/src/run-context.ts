@@ -1,7 +1,7 @@
 import type { FigureOptions, GuardOptions } from '@esparse/dataflow';
 import type { AnyModel } from '@esparse/model';
 import type { RunTarget } from '@esparse/protocol';
-import type { BlockStage, Metric, Shuffle, Stage, StageDevice } from '@esparse/sparsity';
+import type { BlockStage, Metric, Shuffle, Stage } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
 import type { RunWriter } from '@esparse/store';
 import type { Checkpoint } from '@esparse/checkpoint';
@@ -12,6 +12,7 @@ import type { PruneOptions } from './options.ts';
 import type { Preparation } from './prepare.ts';
 import type { Shard } from './shards.ts';
 import type { Sharing } from './sharing.ts';
+import type { SolverDevice } from './solver-device.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import type { WorkerPool } from './pool/worker-pool.ts';
 
@@ -43,7 +44,7 @@ export interface RunContext {
   readonly pool: WorkerPool;
   readonly stopwatch: Stopwatch;
   /** What scores, shuffle and stages are computed on, as many linears at a time; none for the processor. */
-  readonly devices: readonly StageDevice[];
+  readonly devices: readonly SolverDevice[];
   /** How sums are taken over from workers' GPUs. @default they are sent */
   readonly sharing: Sharing | undefined;
   /** Measures the operators of the dataflow. */
