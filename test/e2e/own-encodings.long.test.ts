@@ -76,7 +76,7 @@ test('a run in an encoding of one’s own is planned to the byte, and pruned, sh
       stderr: expect.stringContaining('--encoding brings it'),
     });
   }
-}, 240_000);
+});
 
 test('blocks are tuned before they are encoded, and integers are not asked for beside it', async () => {
   const tuned = ['--pipeline', 'e-sparse-tune', '--shuffle', 'none', '--set', 'steps=2', '--set', 'batch=2'];
@@ -97,7 +97,7 @@ test('blocks are tuned before they are encoded, and integers are not asked for b
     code: 2,
     stderr: expect.stringContaining('nine-bits is for 2:4'),
   });
-}, 240_000);
+});
 
 test.each([
   ['export default {};', 'is not an encoding'],

@@ -42,7 +42,7 @@ test('int4 survivors and int8 embeddings: verified, seen by inspect, and evaluat
   expect((await evaluate('--model', at('hf'))) / stored).toBeCloseTo(1, 4);
   const config = JSON.parse(await readFile(at('hf', 'config.json'), 'utf8')) as Record<string, unknown>;
   expect(config.torch_dtype ?? config.dtype).toBe('float32');
-}, 120_000);
+});
 
 test('a Python reader of nothing but the bytes finds the weights that are exported', async () => {
   const reader = path.join(REPOSITORY, 'test/python/read_store.py');
@@ -65,7 +65,7 @@ test('a Python reader of nothing but the bytes finds the weights that are export
   await expectSame(dense, table, table, '1:1');
   await expectSame(blocks['1']!, 'down_proj', 'model.layers.1.mlp.down_proj.weight', '2:4');
   await checkpoint.close();
-}, 120_000);
+});
 
 test('it is not tuned as a whole: survivors would be floats again', async () => {
   const tune = [
@@ -102,12 +102,12 @@ test('it is served, and says what its linears take', async () => {
   const generated = await esparseJson('generate', '--store', at('int4'), ...args);
   expect([response.status, choices[0]!.text]).toEqual([200, generated.text]);
   expect(await server.stop()).toBe(0);
-}, 120_000);
+});
 
 test('an equal run has equal bytes', async () => {
   await esparseJson(...prune('again', ...INT4));
   expect(await contentsOf(at('again'))).toEqual(await contentsOf(at('int4')));
-}, 120_000);
+});
 
 const TUNED = [
   ...['--pipeline', 'e-sparse-tune', '--shuffle', 'global', '--set', 'values=int4'],
@@ -136,7 +136,7 @@ test('blocks are tuned with their integers: losses fall, what is stored is int4,
   await once(child, 'exit');
   await esparseJson(...prune('ended', ...TUNED, '--resume'));
   expect(await contentsOf(at('ended'))).toEqual(await contentsOf(at('tuned')));
-}, 240_000);
+});
 
 test('linears left dense are tuned with their integers: losses fall, 3.5 bits a weight, and an equal run has equal bytes; no steps round them alone', async () => {
   const dense = (store: string, steps: number) => [
@@ -158,7 +158,7 @@ test('linears left dense are tuned with their integers: losses fall, 3.5 bits a 
   expect((await evaluate('--store', at('dense-tuned'), '--engine', 'onnx')) / tuned).toBeCloseTo(1, 4);
   await esparseJson(...dense('dense-rounded', 0));
   expect(tuned).toBeLessThan(await evaluate('--store', at('dense-rounded')));
-}, 240_000);
+});
 
 test('int3 survivors: 2.75 bits a weight, evaluated alike by engine and ONNX Runtime, and read by Python', async () => {
   await esparseJson(
@@ -172,7 +172,7 @@ test('int3 survivors: 2.75 bits a weight, evaluated alike by engine and ONNX Run
   const stored = await evaluate('--store', at('int3'));
   expect((await evaluate('--store', at('int3'), '--engine', 'onnx')) / stored).toBeCloseTo(1, 4);
   await promisify(execFile)('python3', [path.join(REPOSITORY, 'test/python/read_store.py'), at('int3')]);
-}, 240_000);
+});
 
 test('a model of which nothing is pruned may be int8: a baseline of its own', async () => {
   const dense = ['--pipeline', 'magnitude', '--layer', '*=dense', '--dense-values', 'int8'];
@@ -182,7 +182,7 @@ test('a model of which nothing is pruned may be int8: a baseline of its own', as
   const { totals } = await esparseJson('inspect', '--store', at('dense'));
   const { bytes, denseBytes } = totals as Record<'bytes' | 'denseBytes', number>;
   expect((16 * bytes) / denseBytes).toBeCloseTo(8.5, 5);
-}, 120_000);
+});
 
 test('options of integers without integers, and values that there are not, are refused by name', async () => {
   expect(await esparse(...prune('no', '--set', 'group=16'))).toMatchObject({

@@ -241,7 +241,7 @@ describeIn('in a browser', () => {
 /** A picture takes its new size a moment after the window did. */
 async function untilItFits(page: Page): Promise<void> {
   const fits = 'document.documentElement.scrollWidth <= document.documentElement.clientWidth';
-  const until = Date.now() + 10_000;
+  const until = Date.now() + 60_000;
   // Playwright's own way to wait needs `eval`, which the page forbids.
   while ((await page.evaluate(fits)) !== true) {
     if (Date.now() > until) throw new Error('the page is wider than its window');

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { cp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { esparse } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
 import { pruneExample, serve } from '../support/serve.ts';
@@ -42,9 +43,7 @@ test('SIGHUP serves the new current run, and options come from the environment t
   await pruneExample(at('store'), { args: ['--pattern', '1:4'] });
   expect(await fingerprint()).toBe(before);
   server.child.kill('SIGHUP');
-  for (let i = 0; i < 200 && (await fingerprint()) === before; i++)
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(await fingerprint()).not.toBe(before);
+  while ((await fingerprint()) === before) await sleep(50);
   expect((await complete(server.url, { model: 'mine', max_tokens: 1 })).status).toBe(200);
   expect(await server.stop()).toBe(0);
 });
@@ -77,7 +76,8 @@ test('a second signal ends a server that drains', async () => {
   const response = await complete(server.url, { max_tokens: 1000, stream: true, n: 8 });
   const exited = once(server.child, 'exit');
   server.child.kill('SIGTERM');
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  // Two signals that wait for a busy process are one.
+  while (!server.log.some((line) => line.includes('"draining"'))) await sleep(5);
   server.child.kill('SIGTERM');
   await expect(response.text()).rejects.toThrow();
   const [code, signal] = (await exited) as [number | null, string | null];

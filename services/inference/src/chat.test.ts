@@ -47,5 +47,5 @@ test('what the template refuses is 400 with its words, and a template that spins
   });
   // The one behind it is rendered by the next process.
   expect(waits.status).toBe(200);
-  expect(performance.now() - started).toBeLessThan(10_000);
+  expect(performance.now() - started).toBeLessThan(60_000);
 });

@@ -6,8 +6,6 @@ import { startServer } from './server.ts';
 import { EXAMPLE_MODEL, writeExampleRun } from './testing/example-store.ts';
 import { DEFAULTS, RUN, type Answer } from './testing/serving.ts';
 
-jest.setTimeout(60_000);
-
 let home: string;
 beforeAll(async () => {
   home = await mkdtemp(path.join(tmpdir(), 'esparse-served-'));

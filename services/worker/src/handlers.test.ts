@@ -76,6 +76,10 @@ async function serve({
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Waits until the generator has ended, however busy the machine is. */
+async function endOf(state: { readonly ended: boolean }): Promise<void> {
+  while (!state.ended) await pause(20);
+}
 
 test('a reader that stops holds back the worker: it makes only what the bounded window takes', async () => {
   const { state, worker, close } = await serve();
@@ -97,8 +101,7 @@ test('a reader that reads nothing loses its place after a time, and is told when
   const { state, worker, close } = await serve({ unreadMs: 200 });
   const tiles = worker.streamActivations(TARGET, EXPECTED)[Symbol.asyncIterator]();
   await tiles.next();
-  for (let i = 0; i < 500 && !state.ended; i++) await pause(20);
-  expect(state.ended).toBe(true);
+  await endOf(state);
   const rest = async () => {
     while ((await tiles.next()).done !== true);
   };
@@ -110,8 +113,7 @@ test('a reader that reads nothing loses its place after a time, and is told when
 test('a reader that leaves ends the generator', async () => {
   const { state, worker, close } = await serve();
   for await (const tile of worker.streamActivations(TARGET, EXPECTED)) if (tile.sequence === 3) break;
-  for (let i = 0; i < 50 && !state.ended; i++) await pause(20);
-  expect(state.ended).toBe(true);
+  await endOf(state);
   close();
 });
 
@@ -133,8 +135,7 @@ test('a worker that stops hands a running call back as unavailable', async () =>
     }
   })();
   await expect(reading).rejects.toMatchObject({ kind: 'unavailable', message: 'the worker is stopping' });
-  for (let i = 0; i < 50 && !state.ended; i++) await pause(20);
-  expect(state.ended).toBe(true);
+  await endOf(state);
   close();
 });
 
@@ -145,7 +146,6 @@ test.each([
   const { state, worker, close } = await serve();
   const tiles = worker.streamActivations({ ...TARGET, ...change }, EXPECTED)[Symbol.asyncIterator]();
   await expect(tiles.next()).rejects.toMatchObject({ kind, message: expect.stringMatching(message) });
-  for (let i = 0; i < 50 && !state.ended; i++) await pause(20);
-  expect(state.ended).toBe(true);
+  await endOf(state);
   close();
 });

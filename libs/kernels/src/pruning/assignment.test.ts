@@ -102,7 +102,7 @@ test('an assignment that is aborted ends soon', async () => {
     return performance.now();
   });
   await expect(pending).rejects.toMatchObject({ kind: 'cancelled' });
-  expect(performance.now() - (await aborted)).toBeLessThan(300);
+  expect(performance.now() - (await aborted)).toBeLessThan(1500);
 });
 
 test('what is not finite, or not square, is refused', async () => {

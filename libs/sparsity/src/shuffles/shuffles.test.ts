@@ -193,7 +193,7 @@ test.each([local(), lsa()])(
     });
     const order = shuffle.order({ scores, rows, cols }, { keep: 2, group: 4 }, controller.signal);
     await expect(order).rejects.toMatchObject({ kind: 'cancelled' });
-    expect(performance.now() - (await aborted)).toBeLessThan(1000);
+    expect(performance.now() - (await aborted)).toBeLessThan(3000);
   },
 );
 
