@@ -22,7 +22,7 @@ import { holdBlock } from './hold-block.ts';
 import type { StatesKey } from './kept-states.ts';
 import { calledBy } from './long-call.ts';
 import { createModelCache, type OpenModel } from './models.ts';
-import { placed } from './placed-states.ts';
+import { withPlaced } from './placed-states.ts';
 import { requireLanguageModel, requireShardSize, requireStates } from './require-inputs.ts';
 import { withHeld } from './slot.ts';
 import { tuneDraft, type TunedDraft, type TuneInput, type TuneProgress } from './tune-draft.ts';
@@ -70,20 +70,19 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
      * @returns what came out, whose memory is given back by `reuse`; undefined where the states were not there
      */
     advanceShard: ({ target, from, to }: AdvanceShard): Promise<StoredHiddenShard | undefined> =>
-      withModel(target, async (open) => {
-        const states = placed(open, target, from);
-        if (states === undefined) return undefined;
-        const { shape } = states;
-        return withLoaded(open, target, async (block) => {
-          if (block.advanceRounded === undefined)
-            throw new EsparseError('internal', 'hidden states in bf16, where f32 is computed');
-          const data = await block.advanceRounded(states.values, {
-            into: outputs.take(states.values.length),
-            visit: (output) => open.opened.states?.copy(to, { ...output, shape }),
-          });
-          return { data, shape };
-        });
-      }),
+      withModel(target, (open) =>
+        withPlaced(open, target, from, ({ values, shape }) =>
+          withLoaded(open, target, async (block) => {
+            if (block.advanceRounded === undefined)
+              throw new EsparseError('internal', 'hidden states in bf16, where f32 is computed');
+            const data = await block.advanceRounded(values, {
+              into: outputs.take(values.length),
+              visit: (output) => open.opened.states?.copy(to, { ...output, shape }),
+            });
+            return { data, shape };
+          }),
+        ),
+      ),
 
     /** Takes memory of what `advanceShard` gave, which is used again. */
     reuse: (array: Uint16Array): Promise<void> => {

@@ -4,7 +4,7 @@ import type { LoadedBlock } from '@esparse/onnx';
 import type { BlockTarget, FoldInput, FoldPiece, FoldShard, ModelTarget } from './compute-inputs.ts';
 import { createBlockFold, type BlockFold, type FoldedState } from './device-fold.ts';
 import type { OpenModel } from './models.ts';
-import { placed } from './placed-states.ts';
+import { withPlaced, type StatesOfShard } from './placed-states.ts';
 import { requireBlock, requireTap } from './require-inputs.ts';
 import type { Held } from './slot.ts';
 import { WORKER_STATISTICS } from './worker-statistics.ts';
@@ -62,12 +62,16 @@ export function createFolding({ hold, withModel, withLoaded }: Holding) {
      */
     foldAdd: ({ target, own, dense }: FoldShard): Promise<number | undefined> => {
       const fold = foldUnderWay();
-      return withModel(target, async (open) => {
-        const states = placed(open, target, own);
-        const beside = dense && placed(open, target, dense);
-        if (states === undefined || (dense !== undefined && beside === undefined)) return undefined;
-        await withLoaded(open, target, (block) => fold.add(block, states, beside));
-        return states.shape[0];
+      return withModel(target, (open) => {
+        const add = async (states: StatesOfShard, beside?: StatesOfShard) => {
+          await withLoaded(open, target, (block) => fold.add(block, states, beside));
+          return states.shape[0];
+        };
+        return withPlaced(open, target, own, (states) =>
+          dense === undefined
+            ? add(states)
+            : withPlaced(open, target, dense, (beside) => add(states, beside)),
+        );
       });
     },
 

@@ -1,5 +1,9 @@
 import { EsparseError } from '@esparse/errors';
+import type { DeviceStates } from '@esparse/model';
+import type { ModelTarget } from './compute-inputs.ts';
 import { createKeptStates, type StatesKey } from './kept-states.ts';
+import type { OpenModel } from './models.ts';
+import { withPlaced, type StatesOfShard } from './placed-states.ts';
 
 const SHAPE = [2, 3, 4];
 const BYTES = 2 * 24;
@@ -78,4 +82,33 @@ test('what has no room is not kept: neither of the share, nor of the device', ()
 test('states in f32 are not for it', () => {
   const kept = createKeptStates(deviceOf(10 * BYTES), 10 * BYTES);
   expect(() => kept.place(key(0), { data: new Float32Array(24), shape: SHAPE })).toThrow('f32');
+});
+
+test('states that somebody works with stay where they are while the room of all is taken, and go when the last lets go', async () => {
+  const device = deviceOf(2 * BYTES);
+  const kept = createKeptStates(device, 2 * BYTES);
+  const open = { opened: { states: kept }, description: { hidden: SHAPE[2] } } as unknown as OpenModel;
+  const target = { seqlen: SHAPE[1] } as ModelTarget;
+  const work = async ({ values }: StatesOfShard) => {
+    const { address } = values as DeviceStates;
+    kept.clear();
+    // Another that works with them has begun before.
+    await new Promise(setImmediate);
+    const other = device.allocate(BYTES);
+    device.upload(other.address, states(1).data);
+    device.release(other);
+    return device.held.get(address)?.[0];
+  };
+  const shard = { key: key(1), read: states(7) };
+  const working = [withPlaced(open, target, shard, work), withPlaced(open, target, { key: key(1) }, work)];
+  // It is not kept any more when the second looks for it.
+  expect(await Promise.all(working)).toEqual([7, undefined]);
+  const places = kept.place(key(1), states(7))!;
+  const [one, other] = [kept.hold(places), kept.hold(places)];
+  kept.clear();
+  one();
+  expect(device.held.get(places.address)?.[0]).toBe(7);
+  other();
+  expect(device.held.size).toBe(0);
+  expect(kept.bytes()).toBe(0);
 });

@@ -30,9 +30,11 @@ export interface KeptStates {
   place(key: StatesKey, states: StoredHiddenShard): PlacedStates | undefined;
   /** Keeps a copy of some that lie in the device's memory. */
   copy(key: StatesKey, states: PlacedStates): void;
+  /** Lets states stay where they are until what is returned is called, even where they are not kept any more. */
+  hold(states: PlacedStates): () => void;
   /** So much memory they have. */
   readonly bytes: () => number;
-  /** Gives all of their memory back. */
+  /** Gives all of their memory back, that of those that are held when they are let go. */
   clear(): void;
 }
 
@@ -46,11 +48,25 @@ export function createKeptStates(device: StatesDevice, room: number): KeptStates
     string,
     { readonly key: StatesKey; readonly memory: DeviceMemory; readonly shape: readonly number[] }
   >();
+  /** By their addresses: how many work with them, and their memory where it goes back after that. */
+  const inUse = new Map<number, { users: number; dropped?: DeviceMemory }>();
   let held = 0;
   const drop = (name: string, { memory }: { readonly memory: DeviceMemory }) => {
-    device.release(memory);
+    const use = inUse.get(memory.address);
+    if (use === undefined) device.release(memory);
+    else use.dropped = memory;
     held -= memory.bytes;
     kept.delete(name);
+  };
+  const hold = ({ address }: PlacedStates) => {
+    const use = inUse.get(address) ?? { users: 0 };
+    inUse.set(address, use);
+    use.users++;
+    return () => {
+      if (--use.users > 0) return;
+      inUse.delete(address);
+      if (use.dropped !== undefined) device.release(use.dropped);
+    };
   };
   const clear = () => {
     for (const [name, each] of kept) drop(name, each);
@@ -87,6 +103,7 @@ export function createKeptStates(device: StatesDevice, room: number): KeptStates
       const placed = take(key, shape);
       if (placed !== undefined) device.copy(placed.address, address, 2 * length);
     },
+    hold,
     bytes: () => held,
     clear,
   };

@@ -7,7 +7,7 @@ import type { BlockTarget } from './compute-inputs.ts';
 import type { ExampleOptions } from './examples.ts';
 import { denseStates } from './methods/dense-states.ts';
 import type { OpenLanguageModel } from './models.ts';
-import { placed, type StatesOfShard } from './placed-states.ts';
+import { withPlaced, type StatesOfShard } from './placed-states.ts';
 
 /**
  * Makes the sequences of `openExamples` in the memory of the device that runs the block: hidden states are those that it keeps, and
@@ -34,11 +34,20 @@ export async function placeExamples(
     return {
       ahead: (shard: number) =>
         open.opened.states?.find(keyOf(shard)) === undefined ? read(shard) : undefined,
-      placed: async (shard: number, ahead: Awaited<ReturnType<typeof read>> | undefined) => {
+      /** Works with them, and tells how many sequences the shard has. */
+      use: async (
+        shard: number,
+        ahead: Awaited<ReturnType<typeof read>> | undefined,
+        work: (states: StatesOfShard) => Promise<void>,
+      ): Promise<number> => {
         const key = keyOf(shard);
+        const counted = async (states: StatesOfShard) => {
+          await work(states);
+          return states.shape[0]!;
+        };
         return (
-          placed(open, target, { key, read: ahead }) ??
-          placed(open, target, { key, read: await read(shard) })!
+          (await withPlaced(open, target, { key, read: ahead }, counted)) ??
+          (await withPlaced(open, target, { key, read: await read(shard) }, counted))!
         );
       },
     };
@@ -70,11 +79,12 @@ export async function placeExamples(
   try {
     for await (const { shard, ofOwn, ofOthers } of mapAhead(shards, 1, read)) {
       signal.throwIfAborted();
-      const states = await own.placed(shard, ofOwn);
-      giveInputs(states.values);
-      await aimAt(states, both ? 1 - dense : 1);
-      if (others !== undefined) await aimAt(await others.placed(shard, ofOthers), dense);
-      first = Math.min(sequences, first + states.shape[0]!);
+      const count = await own.use(shard, ofOwn, async (states) => {
+        giveInputs(states.values);
+        await aimAt(states, both ? 1 - dense : 1);
+      });
+      await others?.use(shard, ofOthers, (states) => aimAt(states, dense));
+      first = Math.min(sequences, first + count);
       onSequence(first);
       if (first === sequences) return;
     }
