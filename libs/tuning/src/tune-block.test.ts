@@ -2,6 +2,7 @@ import { narrow, widenReference } from '@esparse/kernels';
 import { tinyLlama, uniform } from '@esparse/laws';
 import { describeModel, linearsOf, weightSlot } from '@esparse/model';
 import { createBlockRunner } from '@esparse/onnx';
+import type { TuningBackend } from './backend.ts';
 import { onnxTuning } from './onnx-backend.ts';
 import { createRounding } from './round-through.ts';
 import { tuneBlock, type TuneBlockOptions, type TunedParameter } from './tune-block.ts';
@@ -134,6 +135,37 @@ test('a parameter that is fixed is not changed, and others are', async () => {
   expect([...tuned.parameters.keys()]).toEqual(
     linearsOf(block.description, 0).map(({ name }) => weightSlot(name)),
   );
+});
+
+test('a loss that falls late is not waited for, unless patience lasts: what was best counts', async () => {
+  /** Held-out losses as they are asked for; others are 1. What is kept is the number of the last. */
+  const after = async (patience: number) => {
+    const heldOut = [1, 1.2, 1.3, 1.1, 1.2, 1.1, 1, 0.9, 0.7, 0.5, 0.6, 0.5, 1];
+    let [asked, kept] = [0, 0];
+    const rates: number[] = [];
+    const values = () => new Map([...block.parameters].map(([slot, each]) => [slot, each.values]));
+    const backend: TuningBackend = {
+      loss: () => Promise.resolve(asked++ === 0 ? 1 : heldOut[asked - 2]!),
+      descend: (steps) => {
+        rates.push(...steps.map(({ rate }) => rate));
+        return Promise.resolve(steps.length);
+      },
+      keep: () => {
+        kept = asked - 2;
+      },
+      kept: values,
+      place: () => undefined,
+      release: () => Promise.resolve(),
+    };
+    const options = { steps: 20, learningRate: 1, warmUp: 0.2, patience };
+    const { report } = await tuneBlock({ ...block, options, backend: () => Promise.resolve(backend) });
+    return { ...report, kept, rates };
+  };
+  expect(await after(3)).toMatchObject({ stopped: 'diverged', steps: 6, kept: 0 });
+  const { rates, ...report } = await after(10);
+  expect(report).toMatchObject({ stopped: 'done', steps: 20, kept: 9, heldOutAfter: 0.5 });
+  // Four of twenty steps lead up to the fifth.
+  expect(rates.indexOf(1)).toBe(4);
 });
 
 test('no steps change nothing', async () => {

@@ -69,8 +69,6 @@ export interface TuneBlockOptions extends Omit<TuningBackendOptions, 'batch' | '
 
 /** How often the held-out sequences are asked, at most, the end included. */
 const EVALUATIONS = 10;
-/** So many times in a row that they show nothing better, tuning ends. */
-const PATIENCE = 3;
 
 /**
  * Tunes a block by gradient descent, so that its output on some inputs comes near to some targets: Adam on the surviving
@@ -83,7 +81,8 @@ const PATIENCE = 3;
 export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
   const { parameters, sequences, seed, backend: open = onnxTuning() } = given;
   const options = completeOptions(given.options);
-  const { steps, batch, learningRate } = options;
+  const { steps, batch, learningRate, patience } = options;
+  const warmUp = Math.floor(options.warmUp * steps);
   if (sequences < 2) {
     throw new EsparseError('usage', 'tuning takes at least two calibration sequences: one is held out');
   }
@@ -101,7 +100,7 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
     while (step < steps) {
       const way = Array.from({ length: Math.min(every, steps - step) }, (_, i) => ({
         sequences: batches.next(),
-        rate: learningRateAt(step + 1 + i, steps, learningRate),
+        rate: learningRateAt(step + 1 + i, steps, learningRate, warmUp),
       }));
       let told = step;
       const done = await backend.descend(way, (loss) => given.onProgress?.({ step: ++told, steps, loss }));
@@ -112,7 +111,7 @@ export async function tuneBlock(given: TuneBlockOptions): Promise<TunedBlock> {
         least = heldOut;
         since = 0;
         backend.keep();
-      } else if (++since === PATIENCE && step < steps) return { steps: step, stopped: 'early' } as const;
+      } else if (++since === patience && step < steps) return { steps: step, stopped: 'early' } as const;
     }
     return { steps, stopped: 'done' } as const;
   };

@@ -2,14 +2,12 @@ import type { CudaArithmetic } from '@esparse/cuda';
 import type { OpenTuningBackend, TuningBackendOptions } from '../backend.ts';
 import { openExamples } from './examples.ts';
 import { createKernels } from './kernels.ts';
-import { createMemory, type Memory } from './memory.ts';
+import type { Memory } from './memory.ts';
+import { openOn, type Opening, type Report } from './open.ts';
 import { createParameters } from './parameters.ts';
 import { createPass, layPass, planBlock, type BlockPlan } from './pass.ts';
 import { findRoom, type Room } from './room.ts';
 import { createSteps, type DeviceTuning } from './steps.ts';
-
-/** What goes on there, and is to be told. */
-export type Report = (text: string) => void;
 
 /**
  * Tuning by CUDA: masters, moments and gradients of the block, and the hidden states, are on the device, matrix products are bf16
@@ -26,20 +24,13 @@ export async function openCudaBlock(
   given: TuningBackendOptions,
   report?: Report,
 ): Promise<DeviceTuning> {
-  const { batch } = given;
   const plan = planBlock(given.description, given.block);
-  gpu.load('tune');
-  const room = findRoom(plan, given, gpu.roomBytes());
-  if (room.atOnce < batch)
-    report?.(`a batch of ${batch} sequences goes through the block ${room.atOnce} at a time`);
-  gpu.makeRoom(room.free);
-  const memory = createMemory(gpu);
-  try {
-    return await layBlock(gpu, given, { plan, room, memory });
-  } catch (error) {
-    memory.release();
-    throw error;
-  }
+  const opening: Opening = {
+    ...{ what: 'block', batch: given.batch },
+    find: (freeBytes) => findRoom(plan, given, freeBytes),
+    place: (room, memory) => layBlock(gpu, given, { plan, room, memory }),
+  };
+  return openOn(gpu, opening, report);
 }
 
 /** Puts the block and its sequences on the device. */

@@ -3,14 +3,14 @@ import { BLOCK_OUTPUT, kindOf, outerTensor, type BlockOp, type ModelDescription 
 import type { CudaArithmetic } from '@esparse/cuda';
 import type { OpenTuningBackend, TuningBackendOptions, Values } from '../backend.ts';
 import type { TunedParameter } from '../tune-block.ts';
-import type { Report } from './cuda-block.ts';
 import { openExamples } from './examples.ts';
 import { createKernels } from './kernels.ts';
 import { createLogits, layLogits } from './logits.ts';
-import { countMemory, createMemory, type Memory, type TakeMemory } from './memory.ts';
+import { countMemory, type Memory, type TakeMemory } from './memory.ts';
+import { openOn, type Opening, type Report } from './open.ts';
 import { createParameters, type Parameters } from './parameters.ts';
 import { createPass, layPass, planBlock, planProgram, type BlockPlan } from './pass.ts';
-import { parameterBytes, roomFor, type Room } from './room.ts';
+import { parameterBytes, roomFor, type Asked, type Room } from './room.ts';
 import { createSteps, type DeviceTuning } from './steps.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -44,9 +44,8 @@ export async function openCudaModel(
 ): Promise<DeviceTuning> {
   const { description, batch, seqlen, sequences, parameters } = given;
   const plans = plansOf(description);
-  gpu.load('tune');
   const { hidden, vocab } = description;
-  const room = roomFor(`this ${description.family} model as a whole`, gpu.roomBytes(), {
+  const asked: Asked = {
     ...{ batch, states: 2 * 4 * sequences * seqlen * hidden },
     fixed: parameterBytes(parameters) + 2 * vocab * hidden,
     through: (most) =>
@@ -54,17 +53,13 @@ export async function openCudaModel(
         layModel(description, plans, { most, seqlen }, take);
         layLogits(take, { vocab, rows: most * seqlen });
       }),
-  });
-  if (room.atOnce < batch)
-    report?.(`a batch of ${batch} sequences goes through the model ${room.atOnce} at a time`);
-  gpu.makeRoom(room.free);
-  const memory = createMemory(gpu);
-  try {
-    return await placeModel(gpu, head, given, { plans, room, memory });
-  } catch (error) {
-    memory.release();
-    throw error;
-  }
+  };
+  const opening: Opening = {
+    ...{ what: 'model', batch },
+    find: (freeBytes) => roomFor(`this ${description.family} model as a whole`, freeBytes, asked),
+    place: (room, memory) => placeModel(gpu, head, given, { plans, room, memory }),
+  };
+  return openOn(gpu, opening, report);
 }
 
 /** Of each kind of block, and of what is behind the last but for the logits. */
