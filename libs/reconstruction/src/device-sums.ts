@@ -50,7 +50,7 @@ export function createDeviceSums(
   const arrays = deviceArrays(device);
   const refusal = arrays.refusal();
   const layout = devicePanels(channels, shape);
-  const base = orRelease(() => arrays.zeros(layout.bytes), arrays.release);
+  const base = arrays.zeros(layout.bytes);
   const panels = layout.panels.map((panel) => ({ ...panel, sums: base + panel.offset }));
   const tiles = tilesOf(channels, shape);
 
@@ -145,15 +145,5 @@ function withMemory(
     work(held.map(({ address }) => address));
   } finally {
     for (const memory of held) device.release(memory);
-  }
-}
-
-/** What it makes; where that fails, what it took goes back. */
-function orRelease<R>(make: () => R, release: () => void): R {
-  try {
-    return make();
-  } catch (error) {
-    release();
-    throw error;
   }
 }

@@ -173,13 +173,21 @@ export function byChannels(channels: number) {
   return { grid: [Math.ceil(channels / 128)] as const, threads: 128 };
 }
 
-/** Pieces of a GPU's memory that live together. */
-export function deviceArrays(device: StatisticDevice) {
+/** Pieces of a GPU's memory that live together: where there is no room for one of them, all go back. */
+export function deviceArrays(device: Pick<StatisticDevice, 'allocate' | 'release' | 'upload' | 'fill'>) {
   const all: DeviceMemory[] = [];
+  const release = () => {
+    for (const memory of all.splice(0)) device.release(memory);
+  };
   const take = (bytes: number): DeviceMemory => {
-    const memory = device.allocate(bytes);
-    all.push(memory);
-    return memory;
+    try {
+      const memory = device.allocate(bytes);
+      all.push(memory);
+      return memory;
+    } catch (error) {
+      release();
+      throw error;
+    }
   };
   const of = (values: ArrayBufferView): number => {
     const { address } = take(values.byteLength);
@@ -199,9 +207,7 @@ export function deviceArrays(device: StatisticDevice) {
     of,
     /** Where kernels note the first channel that they refuse: none so far. */
     refusal: (): number => of(Int32Array.of(NONE)),
-    release(): void {
-      for (const memory of all.splice(0)) device.release(memory);
-    },
+    release,
   };
 }
 

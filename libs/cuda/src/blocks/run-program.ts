@@ -8,7 +8,7 @@ import {
   type OperationName,
   type RopeSpec,
 } from '@esparse/model';
-import type { DeviceMemory } from '@esparse/statistics';
+import { deviceArrays, type DeviceMemory } from '@esparse/statistics';
 import type { Gpu } from '../arithmetic.ts';
 import { cudaOperation } from './operations/index.ts';
 import type { RunContext } from './operations/operation.ts';
@@ -83,8 +83,11 @@ export function runProgram(
         },
         rope: (spec) => ropes.tables(spec),
       };
-      cudaOperation(op)!(op, context);
-      for (const memory of scratches) gpu.release(memory);
+      try {
+        cudaOperation(op)!(op, context);
+      } finally {
+        for (const memory of scratches) gpu.release(memory);
+      }
       show.get(op.output)?.(value(op.output));
       for (const name of new Set([...operationOf(op).inputs(op), op.output])) {
         if ((readers.get(name) ?? -1) <= at) forget(name);
@@ -117,21 +120,20 @@ export interface RopeCache {
 }
 
 export function createRopeCache(gpu: Gpu, seqlen: number): RopeCache {
-  const made = new Map<RopeSpec, readonly [DeviceMemory, DeviceMemory]>();
+  const made = new Map<RopeSpec, { readonly cos: number; readonly sin: number; release(): void }>();
   return {
     tables(spec) {
-      let pair = made.get(spec);
-      if (pair === undefined) {
+      let tables = made.get(spec);
+      if (tables === undefined) {
         const { cos, sin } = ropeTables(spec, seqlen);
-        pair = [gpu.allocate(cos.byteLength), gpu.allocate(sin.byteLength)];
-        gpu.upload(pair[0].address, cos);
-        gpu.upload(pair[1].address, sin);
-        made.set(spec, pair);
+        const arrays = deviceArrays(gpu);
+        tables = { cos: arrays.of(cos), sin: arrays.of(sin), release: arrays.release };
+        made.set(spec, tables);
       }
-      return { cos: pair[0].address, sin: pair[1].address };
+      return tables;
     },
     release() {
-      for (const memory of [...made.values()].flat()) gpu.release(memory);
+      for (const { release } of made.values()) release();
       made.clear();
     },
   };

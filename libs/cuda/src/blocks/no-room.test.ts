@@ -1,0 +1,64 @@
+import { EsparseError } from '@esparse/errors';
+import { memoryWeights, tinyLlama } from '@esparse/laws';
+import { describeModel } from '@esparse/model';
+import type { Gpu } from '../arithmetic.ts';
+import { createCudaBlockRunner } from './block-runner.ts';
+import { loadParameters } from './parameters.ts';
+
+/** A GPU that has room for so many pieces of memory, and then for none; it computes nothing. */
+function gpuWithRoomFor(pieces: number) {
+  const held = new Set<number>();
+  let asked = 0;
+  const nothing = () => undefined;
+  const gpu = {
+    facts: { name: '', driverVersion: 0, cublaslt: 0 },
+    ...{ load: nothing, upload: nothing, launch: nothing, fill: nothing, multiply: nothing },
+    ...{ copy: nothing, trim: nothing, downloadBeside: () => Promise.resolve() },
+    allocate(bytes: number) {
+      if (asked++ >= pieces) throw new EsparseError('unavailable', 'no room');
+      held.add(asked);
+      return { address: asked, bytes };
+    },
+    release({ address }: { readonly address: number }) {
+      if (!held.delete(address)) throw new Error('released twice');
+    },
+  } as unknown as Gpu;
+  return { gpu, held, asked: () => asked };
+}
+
+const { config, tensors } = tinyLlama({});
+const weights = memoryWeights(tensors);
+const description = describeModel(config);
+
+test('a block for which there is no room leaves nothing in the memory of the GPU', async () => {
+  const whole = gpuWithRoomFor(Infinity);
+  const loaded = await loadParameters(whole.gpu, description, 0, weights);
+  expect(whole.held.size).toBe(loaded.size);
+  for (let pieces = 0; pieces < whole.asked(); pieces++) {
+    const { gpu, held } = gpuWithRoomFor(pieces);
+    await expect(loadParameters(gpu, description, 0, weights)).rejects.toThrow('no room');
+    expect(held.size).toBe(0);
+  }
+});
+
+test('a shard for which there is no room leaves nothing there but the block', async () => {
+  const seqlen = 8;
+  const states = new Uint16Array(2 * seqlen * description.hidden);
+  const run = async (pieces: number) => {
+    const { gpu, held, asked } = gpuWithRoomFor(pieces);
+    const runner = createCudaBlockRunner(description, { gpu, seqlen });
+    const block = await runner.load(0, weights);
+    const before = asked();
+    const outcome = await block.advanceRounded!(states).then(
+      () => 'done',
+      (error: unknown) => (error as Error).message,
+    );
+    await block.release();
+    await runner.release();
+    expect([pieces, held.size]).toEqual([pieces, 0]);
+    return { outcome, before, asked: asked() };
+  };
+  const { outcome, before, asked } = await run(Infinity);
+  expect(outcome).toBe('done');
+  for (let pieces = before; pieces < asked; pieces++) expect((await run(pieces)).outcome).toBe('no room');
+});
