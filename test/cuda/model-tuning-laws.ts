@@ -9,19 +9,20 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { checkpointWeights, openCheckpoint, type WeightSource } from '@esparse/checkpoint';
 import { CudaArithmetic } from '@esparse/cuda';
-import { narrow } from '@esparse/kernels';
 import { describeCheckpoint, linearsOf, weightSlot, type ModelDescription } from '@esparse/model';
 import { createBlockRunner, embedTokens } from '@esparse/onnx';
 import {
   cudaModelTuning,
   modelSlot,
   openCudaModel,
+  readModelHead,
   tuneBlock,
   type ModelHead,
   type TunedParameter,
   type TunedBlock,
   type TuningBackendOptions,
 } from '@esparse/tuning';
+import { withRoom } from './with-room.ts';
 
 /** Of losses, and of the norms of a block's gradients. */
 const TOLERANCE = 3e-2;
@@ -76,7 +77,7 @@ async function modelOf({ checkpoint: folder, tokens }: Fixture): Promise<Model> 
       await add(weightSlot(name), weight(block), true);
     for (const { slot, name } of description.blockTensors(block)) await add(slot, name, false);
   }
-  const head = await headOf(description, weights);
+  const head = await readModelHead(description, weights);
   const { inputs, targets } = await statesOf(description, weights, tokens);
   await checkpoint.close();
   return {
@@ -92,15 +93,6 @@ async function modelOf({ checkpoint: folder, tokens }: Fixture): Promise<Model> 
     inputs: (sequence) => Promise.resolve(inputs[sequence]!),
     targets: (sequence) => Promise.resolve(targets[sequence]!),
   };
-}
-
-async function headOf(description: ModelDescription, weights: WeightSource): Promise<ModelHead> {
-  const last = description.program.head.at(-1);
-  assert.ok(last?.op === 'logits');
-  const tensors = new Map<string, Float32Array>();
-  for (const { name, shape } of description.outerTensors)
-    if (shape.length === 1) tensors.set(name, await weights.read(name));
-  return { tensors, matrix: narrow('bf16', await weights.read(last.weight)) };
 }
 
 /** Of each sequence what goes into the first block, and what the dense model's last makes of it. */
@@ -136,7 +128,7 @@ void test('and so they are where a batch goes through in parts, for lack of room
   let [refused, fits] = [0, 2 ** 30];
   while (fits - refused > 1024) {
     const between = (refused + fits) / 2;
-    const opening = open(fixture, withRoom(between));
+    const opening = open(fixture, withRoom(gpu, between));
     if (
       await opening
         .then((opened) => opened.release())
@@ -151,21 +143,10 @@ void test('and so they are where a batch goes through in parts, for lack of room
   // There sequences stay with the host; with room for them steps are recorded.
   for (const more of [0, 1.1 * 2 * 4 * sequences * seqlen * description.hidden]) {
     const told: string[] = [];
-    await requirePyTorch(fixture, withRoom(fits + more), (text) => told.push(text));
+    await requirePyTorch(fixture, withRoom(gpu, fits + more), (text) => told.push(text));
     assert.match(told.join(), /4 sequences goes through the model 1 at a time/);
   }
 });
-
-/** The GPU, of which so many bytes are free. */
-function withRoom(bytes: number): CudaArithmetic {
-  return new Proxy(gpu, {
-    get(all, name: keyof CudaArithmetic) {
-      if (name === 'roomBytes') return () => bytes;
-      const own: unknown = all[name];
-      return typeof own === 'function' ? (own.bind(all) as unknown) : own;
-    },
-  });
-}
 
 async function open(fixture: Fixture, on: CudaArithmetic, report?: (text: string) => void) {
   const { head, ...model } = await modelOf(fixture);

@@ -7,6 +7,7 @@ import { CudaArithmetic } from '@esparse/cuda';
 import { isEsparseError } from '@esparse/errors';
 import { describeModel, linearsOf, weightSlot, type ModelDescription } from '@esparse/model';
 import { modelSlot, openCudaModel, type TunedParameter } from '@esparse/tuning';
+import { withRoom } from './with-room.ts';
 
 /** A model, and what of a GPU is free. */
 interface Shape {
@@ -62,7 +63,7 @@ async function tune({ gib, ...shape }: Shape) {
   const give = () => Promise.resolve(states);
   const told: string[] = [];
   const opened = await openCudaModel(
-    withRoom(gib * 2 ** 30),
+    withRoom(gpu, gib * 2 ** 30),
     head,
     {
       ...{ description, block: 0, parameters: parametersOf(description), batch: BATCH },
@@ -96,15 +97,4 @@ function parametersOf(description: ModelDescription): ReadonlyMap<string, TunedP
       parameters.set(modelSlot(block, slot), { values: of(shape[0]!).values, dtype: 'bf16' });
   }
   return parameters;
-}
-
-/** The GPU, of which so many bytes are free. */
-function withRoom(bytes: number): CudaArithmetic {
-  return new Proxy(gpu, {
-    get(all, name: keyof CudaArithmetic) {
-      if (name === 'roomBytes') return () => bytes;
-      const own: unknown = all[name];
-      return typeof own === 'function' ? (own.bind(all) as unknown) : own;
-    },
-  });
 }

@@ -6,7 +6,8 @@ export type {
   TuningBackendOptions,
 } from './backend.ts';
 export { cudaTuning, openCudaBlock } from './cuda/cuda-block.ts';
-export { cudaModelTuning, modelSlot, openCudaModel, type ModelHead } from './cuda/cuda-model.ts';
+export { cudaModelTuning, modelSlot, openCudaModel } from './cuda/cuda-model.ts';
+export { readModelHead, type ModelHead } from './cuda/model-head.ts';
 export { onnxTuning } from './onnx-backend.ts';
 export { tune, tuneOptions } from './tune.ts';
 export type { IntegerRounding } from './round-through.ts';

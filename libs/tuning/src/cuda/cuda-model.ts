@@ -1,5 +1,4 @@
-import { EsparseError } from '@esparse/errors';
-import { BLOCK_OUTPUT, kindOf, outerTensor, type BlockOp, type ModelDescription } from '@esparse/model';
+import { BLOCK_OUTPUT, kindOf, type ModelDescription } from '@esparse/model';
 import type { CudaArithmetic } from '@esparse/cuda';
 import type { OpenTuningBackend, TuningBackendOptions, Values } from '../backend.ts';
 import type { TunedParameter } from '../tune-block.ts';
@@ -7,20 +6,13 @@ import { openExamples } from './examples.ts';
 import { createKernels } from './kernels.ts';
 import { createLogits, layLogits } from './logits.ts';
 import { countMemory, type Memory, type TakeMemory } from './memory.ts';
+import { splitHead, type ModelHead } from './model-head.ts';
 import { openOn, type Opening, type Report } from './open.ts';
 import { createParameters, type Parameters } from './parameters.ts';
 import { createPass, layPass, planBlock, planProgram, type BlockPlan } from './pass.ts';
 import { parameterBytes, roomFor, type Asked, type Room } from './room.ts';
 import { createSteps, type DeviceTuning } from './steps.ts';
 import type { Tensor } from './tensor.ts';
-
-/** What comes behind the last block, which stays as it is. */
-export interface ModelHead {
-  /** Of the norms there, by the checkpoint's names: f32. */
-  readonly tensors: ReadonlyMap<string, Float32Array>;
-  /** The matrix that makes logits, (vocab x hidden), bf16. */
-  readonly matrix: Uint16Array;
-}
 
 /** The slot of a block's parameter among those of all blocks. */
 export function modelSlot(block: number, slot: string): string {
@@ -66,17 +58,10 @@ export async function openCudaModel(
 interface Plans {
   readonly blocks: readonly BlockPlan[];
   readonly head: BlockPlan;
-  /** The checkpoint's name of the matrix that makes logits. */
-  readonly matrix: string;
 }
 
 function plansOf(description: ModelDescription): Plans {
-  const { head } = description.program;
-  const last = head.at(-1);
-  if (last?.op !== 'logits') {
-    throw new EsparseError('unsupported', `the head of this ${description.family} model is not tuned by`);
-  }
-  const operations = head.slice(0, -1) as readonly BlockOp[];
+  const { operations, logits } = splitHead(description);
   return {
     blocks: description.program.blocks.map((_, kind) => {
       const block = Array.from({ length: description.blocks }, (_, k) => k).find(
@@ -84,8 +69,7 @@ function plansOf(description: ModelDescription): Plans {
       );
       return planBlock(description, block ?? 0);
     }),
-    head: planProgram(description, { operations, input: BLOCK_OUTPUT, output: last.input }),
-    matrix: last.weight,
+    head: planProgram(description, { operations, input: BLOCK_OUTPUT, output: logits.input }),
   };
 }
 
@@ -123,13 +107,12 @@ async function placeModel(
   }: { readonly plans: Plans; readonly room: Room; readonly memory: Memory },
 ): Promise<DeviceTuning> {
   const { description, seqlen } = given;
-  const { hidden, blocks: count } = description;
+  const { hidden, vocab, blocks: count } = description;
   const kernels = createKernels(gpu);
   const { zero, examples } = await openExamples(given, { gpu, kernels, take, resident });
   const layout = layModel(description, plans, { most, seqlen }, take);
   const ofBlocks = Array.from({ length: count }, (_, block) => {
-    const own = parametersOf(given.parameters, block);
-    return createParameters(gpu, kernels, take, own);
+    return createParameters(gpu, kernels, take, ofBlock(given.parameters, block));
   });
   const passes = ofBlocks.map(({ of: parameter }, block) => {
     const kind = kindOf(description.program, block);
@@ -142,7 +125,6 @@ async function placeModel(
   const last = createPass(plans.head, layout.head, { gpu, kernels, take, parameter: outer.of });
   const matrix = take(head.matrix.byteLength);
   gpu.upload(matrix, head.matrix);
-  const [vocab] = outerTensor(description, plans.matrix).shape as [number];
   const logits = createLogits(gpu, kernels, take, { head: matrix, vocab, hidden, rows: most * seqlen });
   const { states, target, wanted, ofRows } = layout;
   const f32 = (address: number) => ({ address, type: 'f32' as const });
@@ -191,14 +173,11 @@ async function placeModel(
   );
 }
 
-/** Those of one block, by its own slots. */
-function parametersOf(
-  all: TuningBackendOptions['parameters'],
-  block: number,
-): ReadonlyMap<string, TunedParameter> {
+/** What belongs to one block, by its own slots. */
+function ofBlock<T>(all: ReadonlyMap<string, T>, block: number): ReadonlyMap<string, T> {
   const prefix = modelSlot(block, '');
   const own = [...all].filter(([slot]) => slot.startsWith(prefix));
-  return new Map(own.map(([slot, parameter]) => [slot.slice(prefix.length), parameter]));
+  return new Map(own.map(([slot, each]) => [slot.slice(prefix.length), each]));
 }
 
 /** The parameters of all blocks, as those of one. */
@@ -219,11 +198,7 @@ function together(blocks: readonly Parameters[]): Omit<Parameters, 'of'> {
     },
     kept: () => joined((parameters) => parameters.kept()),
     place(values) {
-      for (const [block, parameters] of blocks.entries()) {
-        const prefix = modelSlot(block, '');
-        const own = [...values].filter(([slot]) => slot.startsWith(prefix));
-        parameters.place(new Map(own.map(([slot, each]) => [slot.slice(prefix.length), each])));
-      }
+      for (const [block, parameters] of blocks.entries()) parameters.place(ofBlock(values, block));
     },
   };
 }

@@ -9,7 +9,6 @@ import {
 import { CudaArithmetic } from '@esparse/cuda';
 import { EsparseError } from '@esparse/errors';
 import { importCheckpoint, type ImportReport } from '@esparse/export';
-import { narrow } from '@esparse/kernels';
 import { describeCheckpoint, linearsOf, weightSlot, type ModelDescription } from '@esparse/model';
 import {
   linearAttributesOf,
@@ -23,8 +22,8 @@ import type { Run, Store } from '@esparse/store';
 import {
   cudaModelTuning,
   modelSlot,
+  readModelHead,
   tuneBlock,
-  type ModelHead,
   type TunedParameter,
   type TuneOptions,
   type TuneReport,
@@ -127,7 +126,7 @@ async function tuneOn(
   const windows = tokens.length / seqlen;
   onProgress('reading the pruned model');
   const parameters = await parametersOf(run, description, signal);
-  const head = await headOf(description, weights, signal);
+  const head = await readModelHead(description, weights, signal);
   const nothing = () =>
     Promise.reject(
       new EsparseError('unsupported', `the GPU has no room for ${windows} windows beside the model`, {
@@ -201,20 +200,6 @@ async function parametersOf(
       parameters.set(modelSlot(block, slot), await read(name));
   }
   return parameters;
-}
-
-/** What comes behind the last block. */
-async function headOf(
-  { program: { head }, outerTensors }: ModelDescription,
-  weights: ReturnType<typeof checkpointWeights>,
-  signal: AbortSignal,
-): Promise<ModelHead> {
-  const last = head.at(-1);
-  if (last?.op !== 'logits') throw new EsparseError('unsupported', 'a model without logits');
-  const tensors = new Map<string, Float32Array>();
-  for (const { name, shape } of outerTensors)
-    if (shape.length === 1) tensors.set(name, await weights.read(name, signal));
-  return { tensors, matrix: narrow('bf16', await weights.read(last.weight, signal)) };
 }
 
 /** By the checkpoint's names. */
