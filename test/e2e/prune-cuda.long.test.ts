@@ -3,16 +3,11 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { emulatedGpu } from '../support/emulated-gpu.ts';
 import { esparseWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
-import { EMULATED_TIMEOUT_MS, perplexityOf, QUICK_SHUFFLE, shortPrunes } from '../support/short-prunes.ts';
-
-jest.setTimeout(EMULATED_TIMEOUT_MS);
+import { perplexityOf, QUICK_SHUFFLE, shortPrunes } from '../support/short-prunes.ts';
 
 const at = scratchFolder();
 const prune = shortPrunes(at);
-let gpu: NodeJS.ProcessEnv;
-beforeAll(() => {
-  gpu = emulatedGpu(at('gpu'));
-});
+const gpu = emulatedGpu(at);
 
 /** What a run keeps of a tap. */
 async function reading(store: string, block: number, tap: string, name: string): Promise<Float32Array> {

@@ -6,16 +6,11 @@ import { emulatedGpu } from '../support/emulated-gpu.ts';
 import { esparseWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { ESPARSE } from '../support/repository.ts';
-import { EMULATED_TIMEOUT_MS, QUICK_SHUFFLE, shortPrunes } from '../support/short-prunes.ts';
-
-jest.setTimeout(EMULATED_TIMEOUT_MS);
+import { QUICK_SHUFFLE, shortPrunes } from '../support/short-prunes.ts';
 
 const at = scratchFolder();
 const prune = shortPrunes(at);
-let gpu: NodeJS.ProcessEnv;
-beforeAll(() => {
-  gpu = emulatedGpu(at('gpu'));
-});
+const gpu = emulatedGpu(at);
 
 test('cuda:all is a worker for each GPU, and the store is that of one', async () => {
   const two = { ...gpu, FAKE_CUDA: 'count=2' };

@@ -2,16 +2,11 @@
 import { emulatedGpu } from '../support/emulated-gpu.ts';
 import { esparseWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
-import { EMULATED_TIMEOUT_MS, perplexityOf, QUICK_SHUFFLE, shortPrunes } from '../support/short-prunes.ts';
-
-jest.setTimeout(EMULATED_TIMEOUT_MS);
+import { perplexityOf, QUICK_SHUFFLE, shortPrunes } from '../support/short-prunes.ts';
 
 const at = scratchFolder();
 const prune = shortPrunes(at);
-let gpu: NodeJS.ProcessEnv;
-beforeAll(() => {
-  gpu = emulatedGpu(at('gpu'));
-});
+const gpu = emulatedGpu(at);
 
 test('Hessians are summed and weights solved for on the GPU: equal runs have equal stores, and none loses quality', async () => {
   const quick = ['--set', 'steps=4', '--set', 'sweeps=1', ...QUICK_SHUFFLE];

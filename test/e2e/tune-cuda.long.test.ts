@@ -4,16 +4,11 @@ import { emulatedGpu } from '../support/emulated-gpu.ts';
 import { esparseWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
-import { EMULATED_TIMEOUT_MS, perplexityOf, QUICK_SHUFFLE, shortPrunes } from '../support/short-prunes.ts';
-
-jest.setTimeout(EMULATED_TIMEOUT_MS);
+import { perplexityOf, QUICK_SHUFFLE, shortPrunes } from '../support/short-prunes.ts';
 
 const at = scratchFolder();
 const prune = shortPrunes(at);
-let gpu: NodeJS.ProcessEnv;
-beforeAll(() => {
-  gpu = emulatedGpu(at('gpu'));
-});
+const gpu = emulatedGpu(at);
 
 test('blocks are tuned on the GPU: their losses fall as on the processor, and equal runs have equal stores, whether it kept the hidden states or not', async () => {
   const tuned = (store: string, device: string) => [

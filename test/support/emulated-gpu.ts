@@ -38,11 +38,25 @@ export function emulatedDecoder(folder: string, image: 80 | 90 = 90): NodeJS.Pro
   };
 }
 
+/** Whole prunes on an emulated GPU: for what hangs, on a busy machine too. */
+const TIMEOUT_MS = 15 * 60_000;
+
 /**
- * Compiles a libcuda.so.1 that runs the plain kernels on the processor, and a cuBLASLt of plain loops, into a folder. Gives
- * the variables with which a process finds them.
+ * A GPU for the tests of a file, which may take as long as it does: a libcuda.so.1 that runs the plain kernels on the processor, and a
+ * cuBLASLt of plain loops, in `gpu` of their folder. Gives the variables with which a process finds them, which are there in tests.
  */
-export function emulatedGpu(folder: string): NodeJS.ProcessEnv {
+export function emulatedGpu(at: (...names: string[]) => string): NodeJS.ProcessEnv {
+  jest.setTimeout(TIMEOUT_MS);
+  const variables: NodeJS.ProcessEnv = {};
+  beforeAll(() => {
+    const folder = at('gpu');
+    compileGpu(folder);
+    Object.assign(variables, process.env, { LD_LIBRARY_PATH: folder, ESPARSE_CUBLASLT: '', FAKE_CUDA: '' });
+  });
+  return variables;
+}
+
+function compileGpu(folder: string): void {
   mkdirSync(folder, { recursive: true });
   const compile = (library: string, ...sources: string[]) => {
     const files = sourcesOf(...sources);
@@ -51,5 +65,4 @@ export function emulatedGpu(folder: string): NodeJS.ProcessEnv {
   };
   compile('libcuda.so.1', 'driver.cc', 'threads.cc', 'kernels.cc');
   compile('libcublasLt.so.13', 'cublaslt.cc');
-  return { ...process.env, LD_LIBRARY_PATH: folder, ESPARSE_CUBLASLT: '', FAKE_CUDA: '' };
 }

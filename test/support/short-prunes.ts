@@ -1,9 +1,6 @@
 import { esparseJson } from './esparse.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL } from './repository.ts';
 
-/** Whole prunes on an emulated GPU: for what hangs, on a busy machine too. */
-export const EMULATED_TIMEOUT_MS = 15 * 60_000;
-
 /** The search of the local shuffle has laws of its own, and takes the emulated GPU minutes. */
 export const QUICK_SHUFFLE: readonly string[] = ['--shuffle', 'global'];
 

@@ -7,6 +7,7 @@ test('the public surface is this, and nothing else', () => {
     'encodingLaws',
     'inTemporaryFolder',
     'marbles',
+    'memoryForPieces',
     'memoryWeights',
     'metricLaws',
     'referenceRope',

@@ -3,6 +3,7 @@ export { encodingLaws, type EncodingLawOptions, type LawfulEncoding } from './en
 export { metricLaws, type LawfulMetric } from './metric-laws.ts';
 export { startHubServer, type HubModel, type HubRequest, type HubServer } from './hub-server.ts';
 export { marbles, type Marbles, type Watched } from './marbles.ts';
+export { memoryForPieces, type MemoryForPieces } from './memory-for-pieces.ts';
 export { ReferenceLlama, referenceRope, type ReferenceBlock } from './models/reference-llama.ts';
 export {
   memoryWeights,

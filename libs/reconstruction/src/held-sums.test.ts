@@ -1,23 +1,16 @@
 import { EsparseError } from '@esparse/errors';
+import { memoryForPieces } from '@esparse/laws';
 import type { SharingDevice } from '@esparse/statistics';
 import { HeldSums } from './held-sums.ts';
 
 /** A device that has room for so many pieces, and then for none; it computes nothing. */
 function deviceWithRoomFor(pieces: number) {
-  const held = new Set<number>();
-  let asked = 0;
+  const { memory, held } = memoryForPieces(pieces, new EsparseError('unavailable', 'no room'));
   const nothing = () => undefined;
   const device = {
+    ...memory,
     ...{ load: nothing, upload: nothing, download: nothing, fill: nothing, launch: nothing },
     ...{ openShared: () => 0, closeShared: nothing },
-    allocate(bytes: number) {
-      if (asked++ >= pieces) throw new EsparseError('unavailable', 'no room');
-      held.add(asked);
-      return { address: asked, bytes };
-    },
-    release({ address }: { readonly address: number }) {
-      if (!held.delete(address)) throw new Error('released twice');
-    },
   } as unknown as SharingDevice;
   return { device, held };
 }

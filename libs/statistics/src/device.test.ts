@@ -1,24 +1,17 @@
 import { EsparseError } from '@esparse/errors';
+import { memoryForPieces } from '@esparse/laws';
 import type { StatisticDevice } from './device.ts';
 import { STATISTICS } from './index.ts';
 
 /** A device that has room for so many pieces, and then for none; it computes nothing. */
 function deviceWithRoomFor(pieces: number) {
-  const held = new Set<number>();
-  let asked = 0;
+  const { memory, held, asked } = memoryForPieces(pieces, new EsparseError('unavailable', 'no room'));
   const nothing = () => undefined;
   const device = {
+    ...memory,
     ...{ load: nothing, upload: nothing, download: nothing, fill: nothing, launch: nothing },
-    allocate(bytes: number) {
-      if (asked++ >= pieces) throw new EsparseError('unavailable', 'no room');
-      held.add(asked);
-      return { address: asked, bytes };
-    },
-    release({ address }: { readonly address: number }) {
-      if (!held.delete(address)) throw new Error('released twice');
-    },
   } as unknown as StatisticDevice;
-  return { device, held, asked: () => asked };
+  return { device, held, asked };
 }
 
 const TILE = { address: 0, type: 'bf16', rows: 8, channels: 64, seqlen: 8 } as const;

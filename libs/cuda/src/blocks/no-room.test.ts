@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { memoryWeights, tinyLlama } from '@esparse/laws';
+import { memoryForPieces, memoryWeights, tinyLlama } from '@esparse/laws';
 import { describeModel } from '@esparse/model';
 import type { Gpu } from '../arithmetic.ts';
 import { createCudaBlockRunner } from './block-runner.ts';
@@ -7,23 +7,15 @@ import { loadParameters } from './parameters.ts';
 
 /** A GPU that has room for so many pieces of memory, and then for none; it computes nothing. */
 function gpuWithRoomFor(pieces: number) {
-  const held = new Set<number>();
-  let asked = 0;
+  const { memory, held, asked } = memoryForPieces(pieces, new EsparseError('unavailable', 'no room'));
   const nothing = () => undefined;
   const gpu = {
+    ...memory,
     facts: { name: '', driverVersion: 0, cublaslt: 0 },
     ...{ load: nothing, upload: nothing, launch: nothing, fill: nothing, multiply: nothing },
     ...{ copy: nothing, trim: nothing, downloadBeside: () => Promise.resolve() },
-    allocate(bytes: number) {
-      if (asked++ >= pieces) throw new EsparseError('unavailable', 'no room');
-      held.add(asked);
-      return { address: asked, bytes };
-    },
-    release({ address }: { readonly address: number }) {
-      if (!held.delete(address)) throw new Error('released twice');
-    },
   } as unknown as Gpu;
-  return { gpu, held, asked: () => asked };
+  return { gpu, held, asked };
 }
 
 const { config, tensors } = tinyLlama({});
