@@ -28,7 +28,8 @@ export interface RunTensors {
   /** The order of a matrix's channels in which its groups are consecutive; undefined where the tensor is dense. */
   order(name: string, signal?: AbortSignal): Promise<ChannelOrder | undefined>;
   /**
-   * A matrix as whole numbers with a scale for each 32 elements of a row; undefined where these do not hold it exactly.
+   * A matrix as whole numbers with a scale for each 32 elements of a row; undefined where these do not hold it exactly. What
+   * is read to find that out are its scales and its order, no weights.
    * Absent where tensors are read as others than those that are stored.
    */
   blocks?(name: string, signal?: AbortSignal): Promise<StoredBlocks | undefined>;
@@ -77,19 +78,20 @@ export function runTensors(run: Run, description: PrunableModel): RunTensors {
       return { permutation, pattern: { keep, group: size } };
     },
     async blocks(name, signal) {
-      const integersOf = async (under?: AbortSignal): Promise<QuantizedLinear | undefined> => {
-        const linear = await packed(name, under);
-        return linear?.encoding === QUANTIZED ? linear : undefined;
-      };
-      const linear = await integersOf(signal);
-      if (linear === undefined) return undefined;
-      const [{ bits }, fits] = [linear, fitsBlocks(linear)];
-      freeLinear(linear);
-      if (!fits) return undefined;
+      const place = placeOf(name);
+      const group = await groupOf(place);
+      const path = packedName(group, place, name);
+      const attributes = path === undefined ? undefined : linearAttributesOf(group, path);
+      if (attributes?.encoding !== QUANTIZED) return undefined;
+      const { bits, cols, span, keep, group: size } = attributes;
+      const pattern = { keep, group: size };
+      const { data: scales } = await group.readAs(`${path}/scales`, 'uint16', signal);
+      const permutation = (await this.order(name, signal))?.permutation;
+      if (!fitsBlocks({ cols, span, pattern, scales, permutation })) return undefined;
       const read = async (under?: AbortSignal) => {
-        const again = (await integersOf(under))!;
-        const blocks = integerBlocks(again);
-        freeLinear(again);
+        const linear = (await packed(name, under)) as QuantizedLinear;
+        const blocks = integerBlocks(linear);
+        freeLinear(linear);
         return blocks;
       };
       return { bits, read };

@@ -5,9 +5,11 @@ import { narrow, widenReference } from '@esparse/kernels';
 import { inTemporaryFolder, relativeError } from '@esparse/laws';
 import { describeCheckpoint, describeModel, linearsOf, tensorsOfBlock } from '@esparse/model';
 import { readRunAttributes, storeWeights } from '@esparse/model-store';
+import { MemoryObjectStore, type ObjectStore } from '@esparse/storage';
 import type { Run } from '@esparse/store';
 import { exportRun } from '../export-run.ts';
 import { differenceOf } from '../same-model.ts';
+import { openExportSource, type ExportSource } from '../source.ts';
 import { FIXTURES, prunedRun } from '../testing/pruned-run.ts';
 import { gguf } from './gguf.ts';
 
@@ -126,6 +128,26 @@ test.each([
       for (const checkpoint of [exported, exact, others]) await checkpoint.close();
     }),
 );
+
+test('files are made up of what is known of integers, their orders and scales: no weights are read', async () => {
+  const keys: string[] = [];
+  const objects = new Proxy<ObjectStore>(new MemoryObjectStore(), {
+    get(store, name: keyof ObjectStore) {
+      const method = store[name] as ((...given: unknown[]) => unknown) | undefined;
+      // Who waits for it asks for its `then`.
+      if (method === undefined) return undefined;
+      return (...given: unknown[]) => {
+        keys.push(String(given[0]));
+        return method.apply(store, given);
+      };
+    },
+  });
+  const run = await prunedRun(path.join(FIXTURES, 'llama'), { order: inOrder, bits: 4, objects });
+  keys.length = 0;
+  await gguf.files((await openExportSource(run)) as ExportSource);
+  expect(keys).toContainEqual(expect.stringContaining('/scales/'));
+  expect(keys.filter((key) => key.includes('/values/c'))).toEqual([]);
+});
 
 test.each<[string, object, string]>([
   ['phi3', {}, "a model of the family 'phi3' cannot be written as GGUF"],

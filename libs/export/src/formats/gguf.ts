@@ -1,4 +1,4 @@
-import { ggufFile } from '@esparse/checkpoint';
+import { ggufFile, type GgufTensorSource } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { describeModel } from '@esparse/model';
 import { matricesIn } from '../dtype/in-dtype.ts';
@@ -13,13 +13,13 @@ export const gguf: ExportFormat = {
   description: 'one file for llama.cpp, with zeros',
   form: 'file',
   weights: { inDtype: matricesIn },
-  async files(source) {
+  async files(source, signal) {
     const { description, config } = source;
     const said = ggufConfig(description, config);
     const file = ggufFile({
       ...said,
       tokenizer: source.tokenizerFiles,
-      tensors: await tensorsIn(source),
+      tensors: await tensorsIn(source, signal),
     });
     const difference = differenceOf(description, describeModel(file.config));
     if (difference === undefined) return [{ name: 'model.gguf', parts: file.parts }];
@@ -32,17 +32,15 @@ export const gguf: ExportFormat = {
 };
 
 /** Integers are written as blocks where these hold them exactly: never rounded again. */
-async function tensorsIn({ description, tensors }: ExportSource) {
-  return Promise.all(
-    modelTensors(description).map(async ({ name }) => {
-      const stored = await tensors.blocks?.(name);
-      return {
-        ...(await tensors.info(name)),
-        read: (signal?: AbortSignal) => tensors.read(name, signal),
-        ...(stored && {
-          blocks: { type: stored.bits === 8 ? ('Q8_0' as const) : ('Q4_0' as const), read: stored.read },
-        }),
-      };
-    }),
-  );
+async function tensorsIn({ description, tensors }: ExportSource, signal?: AbortSignal) {
+  const found: GgufTensorSource[] = [];
+  for (const { name } of modelTensors(description)) {
+    const stored = await tensors.blocks?.(name, signal);
+    found.push({
+      ...(await tensors.info(name)),
+      read: (under) => tensors.read(name, under),
+      ...(stored && { blocks: { type: stored.bits === 8 ? 'Q8_0' : 'Q4_0', read: stored.read } }),
+    });
+  }
+  return found;
 }

@@ -16,7 +16,13 @@ export interface IntegerBlocks {
  * Whether blocks of 32 elements with a scale in f16 hold a quantized linear exactly: where its channels lie in their original
  * order, every scale is for whole blocks, and f16 has all scales.
  */
-export function fitsBlocks({ cols, pattern, span, permutation, scales }: QuantizedLinear): boolean {
+export function fitsBlocks({
+  cols,
+  pattern,
+  span,
+  permutation,
+  scales,
+}: Pick<QuantizedLinear, 'cols' | 'pattern' | 'span' | 'permutation' | 'scales'>): boolean {
   if (cols % ELEMENTS !== 0 || (span * pattern.group) % ELEMENTS !== 0) return false;
   if (permutation?.some((channel, i) => channel !== i) === true) return false;
   const exact = widenReference('bf16', scales);
