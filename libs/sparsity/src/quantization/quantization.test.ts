@@ -2,6 +2,7 @@ import { uniform } from '@esparse/laws';
 import { widenReference } from '@esparse/kernels';
 import {
   identityOrder,
+  integerBlocks,
   keptInQuantized,
   maskLinear,
   packedIndicesOf,
@@ -133,6 +134,10 @@ describe('what a store may hold is refused:', () => {
   test('a scale that is zero or not finite', async () => {
     await refused(({ scales }) => ({ scales: scales.with(17, 0) }), 'row 1, span 1 is zero');
     await refused(({ scales }) => ({ scales: scales.with(2, 0x7f80) }), 'row 2, span 0');
+    const linear = await good();
+    expect(() => integerBlocks({ ...linear, scales: linear.scales.with(17, 0x8000) })).toThrow(
+      'row 1, span 1 is zero',
+    );
   });
 
   test('indices that are no choice, and an order that is none', async () => {

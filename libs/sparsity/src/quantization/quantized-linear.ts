@@ -90,6 +90,7 @@ export function checkQuantizedLinear(linear: QuantizedLinear): void {
         `quantized linear: ${name} has ${found} elements, expected ${expected}`,
       );
   }
+  checkScales(linear.scales, shapes.scales[1]);
   const { permutation, cols } = linear;
   if (permutation !== undefined && !isPermutation(permutation, cols)) {
     throw new EsparseError(
@@ -97,4 +98,16 @@ export function checkQuantizedLinear(linear: QuantizedLinear): void {
       `quantized linear: its permutation does not name each of ${cols} channels once`,
     );
   }
+}
+
+function checkScales(scales: Uint16Array, spans: number): void {
+  // A bf16 is zero where all bits but the sign are, and not finite where all bits of its exponent are set.
+  const wrong = scales.findIndex((bits) => (bits & 0x7fff) === 0 || (bits & 0x7f80) === 0x7f80);
+  if (wrong < 0) return;
+  const [tile, span] = [Math.floor(wrong / TILE_ROWS / spans), Math.floor(wrong / TILE_ROWS) % spans];
+  const row = tile * TILE_ROWS + (wrong % TILE_ROWS);
+  throw new EsparseError('store', `the scale of row ${row}, span ${span} is zero or not finite`, {
+    hint: 'the store is damaged: verify it',
+    context: { row, span },
+  });
 }

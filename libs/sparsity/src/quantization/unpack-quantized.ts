@@ -1,5 +1,4 @@
-import { EsparseError } from '@esparse/errors';
-import { numberAt, placesOf, quantizedLayout, scaleAt, TILE_ROWS, widenReference } from '@esparse/kernels';
+import { numberAt, placesOf, quantizedLayout, scaleAt, widenReference } from '@esparse/kernels';
 import { checkQuantizedLinear, type QuantizedLinear } from './quantized-linear.ts';
 
 /**
@@ -15,8 +14,6 @@ export function unpackQuantized(linear: QuantizedLinear): Float32Array {
   const layout = quantizedLayout(shape);
   const places = placesOf(shape, linear.indices);
   const scales = widenReference('bf16', linear.scales);
-  const wrong = scales.findIndex((scale) => scale === 0 || !Number.isFinite(scale));
-  if (wrong >= 0) throw noScale(wrong, layout.spans);
   const out = new Float32Array(rows * cols);
   const survivors = layout.groups * pattern.keep;
   for (let r = 0; r < rows; r++) {
@@ -40,13 +37,4 @@ export function keptInQuantized(linear: QuantizedLinear): Uint8Array | undefined
     kept[Math.floor(at / survivors) * cols + permutation[i]!] = 1;
   });
   return kept;
-}
-
-function noScale(at: number, spans: number): EsparseError {
-  const [tile, span] = [Math.floor(at / TILE_ROWS / spans), Math.floor(at / TILE_ROWS) % spans];
-  const row = tile * TILE_ROWS + (at % TILE_ROWS);
-  return new EsparseError('store', `the scale of row ${row}, span ${span} is zero or not finite`, {
-    hint: 'the store is damaged: verify it',
-    context: { row, span },
-  });
 }
