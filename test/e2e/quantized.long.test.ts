@@ -6,14 +6,15 @@ import { promisify } from 'node:util';
 import { checkpointWeights, openCheckpoint } from '@esparse/checkpoint';
 import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { bytesOfRun } from '../support/run-bytes.ts';
 import { serve } from '../support/serve.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_EVALUATION, EXAMPLE_MODEL, REPOSITORY } from '../support/repository.ts';
 
 const at = scratchFolder();
-const prune = (store: string, ...args: string[]) => [
-  ...['prune', '--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--samples', '4'],
-  ...['--seqlen', '64', '--store', at(store), ...args],
+const PRUNED = [
+  ...['--model', EXAMPLE_MODEL, '--calibration', EXAMPLE_CALIBRATION, '--samples', '4', '--seqlen', '64'],
 ];
+const prune = (store: string, ...args: string[]) => ['prune', ...PRUNED, '--store', at(store), ...args];
 const evaluate = async (...args: string[]) =>
   (await esparseJson('eval', '--text', at('text.txt'), '--seqlen', '128', ...args)).perplexity as number;
 
@@ -42,6 +43,23 @@ test('int4 survivors and int8 embeddings: verified, seen by inspect, and evaluat
   expect((await evaluate('--model', at('hf'))) / stored).toBeCloseTo(1, 4);
   const config = JSON.parse(await readFile(at('hf', 'config.json'), 'utf8')) as Record<string, unknown>;
   expect(config.torch_dtype ?? config.dtype).toBe('float32');
+});
+
+test('a plan foresees the bytes of a finished run, whatever is an integer in it', async () => {
+  const dense = ['--pattern', 'dense', '--pipeline', 'magnitude', '--dense-values', 'int4'];
+  await esparseJson(...prune('planned', ...dense));
+  for (const [store, args] of [
+    ['int4', INT4],
+    ['planned', dense],
+  ] as const) {
+    const planned = (await esparseJson('plan', ...PRUNED, ...args)) as {
+      store: { bytes: number; arrays: number };
+    };
+    const { run } = JSON.parse(await readFile(at(store, 'current'), 'utf8')) as { run: string };
+    const { arrays, all } = await bytesOfRun(at(store, 'runs', run));
+    expect(planned.store.arrays).toBe(arrays);
+    expect(Math.abs(planned.store.bytes / all - 1)).toBeLessThan(0.01);
+  }
 });
 
 test('a Python reader of nothing but the bytes finds the weights that are exported', async () => {

@@ -69,18 +69,23 @@ export async function storeBytesOf(
 ): Promise<StoreBytes> {
   const { description, layers, readings } = shape;
   const { outerTensors } = description;
+  const vocabulary = outerTensors.filter((tensor) => isVocabulary(tensor, description)).length;
   let arrays = outerArrayBytes(shape);
   let documents =
     RUN_DOCUMENT_BYTES +
     Object.keys(layers.exceptions).length * EXCEPTION_BYTES +
-    outerTensors.length * ARRAY_DOCUMENT_BYTES;
+    (outerTensors.length - vocabulary) * ARRAY_DOCUMENT_BYTES +
+    vocabulary * matrixDocumentBytes(shape);
   for (let block = 0; block < description.blocks; block++) {
     const [pruned, taps] = [layers.pruned(block), layers.taps(block)];
-    const dense = denseTensors(shape, block);
     arrays += blockArrayBytes(shape, block);
-    const count = 3 * pruned.length + dense.length + readings * taps.length;
+    const count =
+      sum(pruned.map((linear) => prunedArrays(linear, shape))) +
+      description.blockTensors(block).length +
+      readings * taps.length;
     const groups = pruned.length + (readings > 0 ? taps.length : 0) + 1;
     documents += count * ARRAY_DOCUMENT_BYTES + groups * GROUP_DOCUMENT_BYTES;
+    documents += denseLinears(shape, block).length * matrixDocumentBytes(shape);
   }
   const tokenizer = sum((await tokenizerFiles(model, signal)).map(({ bytes }) => bytes.byteLength));
   return { bytes: arrays + documents + tokenizer, arrays };
@@ -107,9 +112,19 @@ export function blockArrayBytes(shape: StoreShape, block: number): number {
   );
 }
 
-/** What of a block stays as it is. */
-function denseTensors(shape: StoreShape, block: number): TensorSpec[] {
-  return [...shape.description.blockTensors(block), ...denseLinears(shape, block)];
+/** How many arrays a linear has that is pruned. */
+function prunedArrays(
+  { rows, cols, pattern }: PatternedLinear,
+  { rounding, encoding }: Pick<StoreShape, 'rounding' | 'encoding'>,
+): number {
+  if (encoding !== undefined)
+    return Object.keys(ownArrays(encoding, survivorShape(rows, cols, pattern))).length + 1;
+  return rounding === undefined ? 3 : 4;
+}
+
+/** The documents of a matrix that is not pruned: of one array, or of a group of numbers and scales. */
+function matrixDocumentBytes({ denseValues }: StoreShape): number {
+  return denseValues === undefined ? ARRAY_DOCUMENT_BYTES : 2 * ARRAY_DOCUMENT_BYTES + GROUP_DOCUMENT_BYTES;
 }
 
 /** The linears of a block that are not pruned. */
