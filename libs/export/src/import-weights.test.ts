@@ -91,6 +91,16 @@ test('weights that were tuned under the masks become a finished run with the sam
     expect(await importWeights({ store, run: base, model })).toEqual(report);
   }));
 
+test('its weights are floats: the run no longer says that they are stored as others', () =>
+  inTemporaryFolder(async (home) => {
+    const model = await tuned(home, (bits) => bits);
+    const options = { ...(base.attributes.options as object), denseTuned: true, denseValues: 'int8' };
+    const encoding = { name: 'x-mine', sha256: '' };
+    const integers = { ...base, attributes: { ...base.attributes, options: { ...options, encoding } } };
+    const { run } = await importWeights({ store, run: integers, model });
+    expect((await store.openRun(run)).attributes.options).toEqual(base.attributes.options);
+  }));
+
 test('weights outside the masks are refused with their number, and nothing is written; or left out where that is asked for', () =>
   inTemporaryFolder(async (home) => {
     const model = await tuned(home, (bits, kept) => (kept ? bits : 0x3f80));

@@ -26,6 +26,7 @@ import {
   writeDense,
   writeLinear,
   writeTokenizerFiles,
+  type RunAttributes,
   type RunTensors,
 } from '@esparse/model-store';
 import { packLinear } from '@esparse/sparsity';
@@ -105,13 +106,23 @@ export async function importCheckpoint(
   const outside = await checkOutside(session);
   const made = { model: checkpoint.digest, masksOf: base.fingerprint };
   const fingerprint = createHash('sha256').update(canonicalJson(made)).digest('hex').slice(0, 32);
-  const writer = await store.beginRun(fingerprint, { ...attributes, ...made, config: checkpoint.config });
+  const writer = await store.beginRun(fingerprint, {
+    ...attributes,
+    ...made,
+    config: checkpoint.config,
+    options: asFloats(attributes.options),
+  });
   try {
     await write(writer, session);
   } finally {
     await writer.close();
   }
   return { run: fingerprint, masksOf: base.fingerprint, blocks: description.blocks, outside };
+}
+
+/** The options without what they say of bytes: weights are floats again, whatever the base run stores them in. */
+function asFloats(options: RunAttributes['options']): RunAttributes['options'] {
+  return { ...options, denseValues: undefined, denseTuned: undefined, encoding: undefined };
 }
 
 interface Session extends ImportOptions {
