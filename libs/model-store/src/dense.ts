@@ -1,13 +1,7 @@
 import { tensorToF32, tensorToHalf, type Checkpoint, type TensorDtype } from '@esparse/checkpoint';
 import { EsparseError } from '@esparse/errors';
 import { narrow, widen } from '@esparse/kernels';
-import {
-  MAX_ROUNDING_LOSS,
-  packQuantized,
-  roundingLoss,
-  roundLinear,
-  type RoundingOptions,
-} from '@esparse/sparsity';
+import { packQuantized, roundingFault, roundLinear, type RoundingOptions } from '@esparse/sparsity';
 import type { CommittedGroup, Transaction } from '@esparse/store';
 import { linearAttributesOf, readLinearF32, writeLinear } from './linears.ts';
 
@@ -69,10 +63,9 @@ export async function writeQuantizedDense(
   options: RoundingOptions,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  const { rows, cols, rounded, loss } = await roundedMatrix(matrix, options, signal);
-  if (loss > MAX_ROUNDING_LOSS) {
-    return `${matrix.tensor}: rounding to int${options.bits} takes ${(100 * loss).toFixed(1)} % of its energy: it stays as it is`;
-  }
+  const { rows, cols, rounded, fault } = await roundedMatrix(matrix, options, signal);
+  if (fault !== undefined)
+    return `${matrix.tensor}: rounding to int${options.bits} ${fault}: it stays as it is`;
   const integers = values === undefined ? rounded : roundLinear({ weights: values, rows, cols }, options);
   await writeLinear(transaction, path, await packQuantized(integers, { rows, cols }), {});
   return undefined;
@@ -84,10 +77,10 @@ export async function integersFit(
   options: RoundingOptions,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  return (await roundedMatrix(matrix, options, signal)).loss <= MAX_ROUNDING_LOSS;
+  return (await roundedMatrix(matrix, options, signal)).fault === undefined;
 }
 
-/** What rounding makes of a matrix of the checkpoint, and the part of its energy that this takes. */
+/** What rounding makes of a matrix of the checkpoint, and why that does not fit it. */
 async function roundedMatrix(
   { checkpoint, tensor }: Omit<DenseMatrix, 'values'>,
   options: RoundingOptions,
@@ -97,7 +90,7 @@ async function roundedMatrix(
   const [rows, cols] = [shape[0]!, shape[1]!];
   const weights = await tensorToF32(dtype, await checkpoint.read(tensor, signal));
   const rounded = roundLinear({ weights, rows, cols }, options);
-  return { rows, cols, rounded, loss: roundingLoss(rounded, { weights, rows, cols }) };
+  return { rows, cols, rounded, fault: roundingFault(rounded, { weights, rows, cols }) };
 }
 
 /** Reads a dense array, or what is quantized in its place, as f32: exact. */

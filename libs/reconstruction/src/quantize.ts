@@ -4,8 +4,7 @@ import { productsId } from '@esparse/onnx';
 import {
   defineStage,
   integerOptions,
-  MAX_ROUNDING_LOSS,
-  roundingLoss,
+  roundingFault,
   roundingFor,
   roundLinear,
   type LinearShape,
@@ -36,12 +35,13 @@ export const quantizeOptions = integerOptions.extend({
 /**
  * Stores survivors as integers of 8 or 4 bits with a scale for some of them: see `QuantizedLayout`. With `spread` by
  * `integerDescent`, else each to the nearest. Weights that integers do not fit (rounding takes more than a twentieth of their
- * energy, as where one outlier makes all others zero) stay as they are, with a warning.
+ * energy, or makes most of them zero, as beside outliers) stay as they are, with a warning.
  */
 export const quantize = defineStage({
   name: 'quantize',
   // 2: integers descend on the output's error, where errors were passed on to the channels that follow, pruned ones among them.
-  version: 2,
+  // 3: weights of which most would become zero stay as they are.
+  version: 3,
   options: quantizeOptions,
   open: openHessianResources,
   statistics: ({ spread }, resources) => ({ ...(spread && { hessian: hessianOf(resources) }) }),
@@ -50,11 +50,9 @@ export const quantize = defineStage({
     const weights = await widen(dtype, input.weights);
     const options = roundingFor(asked);
     const rounded = roundLinear({ weights, rows, cols }, options, input);
-    const loss = roundingLoss(rounded, { weights, rows, cols }, input);
-    if (loss > MAX_ROUNDING_LOSS) {
-      note(
-        `rounding to ${asked.values} takes ${(100 * loss).toFixed(1)} % of the weights' energy: they stay ${dtype}`,
-      );
+    const fault = roundingFault(rounded, { weights, rows, cols }, input);
+    if (fault !== undefined) {
+      note(`rounding to ${asked.values} ${fault}: it stays ${dtype}`);
       return {};
     }
     if (statistics.hessian === undefined) return { integers: rounded };

@@ -3,7 +3,6 @@ import * as api from './index.ts';
 test('the public surface is this, and nothing else', () => {
   expect(Object.keys(api).sort()).toEqual([
     'EVERYTHING',
-    'MAX_ROUNDING_LOSS',
     'PERMUTATION',
     'QUANTIZED',
     'SCALE_GROUP',
@@ -63,8 +62,8 @@ test('the public surface is this, and nothing else', () => {
     'ria',
     'riaOptions',
     'roundLinear',
+    'roundingFault',
     'roundingFor',
-    'roundingLoss',
     'scaleFor',
     'scoresOn',
     'shuffleOption',

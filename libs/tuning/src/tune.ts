@@ -3,9 +3,8 @@ import { operationOf, type BlockOp } from '@esparse/model';
 import {
   defineBlockStage,
   integerOptions,
-  MAX_ROUNDING_LOSS,
+  roundingFault,
   roundingFor,
-  roundingLoss,
   roundLinear,
   survivorsOf,
   type BlockLinear,
@@ -125,13 +124,9 @@ async function linearsFor(
   for (const linear of linears) {
     const given = { ...linear, weights: await widen(linear.dtype, await linear.weights()) };
     const survivors = survivorsOf(await linear.kept(), linear);
-    const loss = roundingLoss(roundLinear(given, asked, survivors), given, survivors);
-    if (loss <= MAX_ROUNDING_LOSS) fitting.push(linear);
-    else {
-      note(
-        `${linear.name}: rounding to int${asked.bits} takes ${(100 * loss).toFixed(1)} % of its energy: it stays ${linear.dtype}`,
-      );
-    }
+    const fault = roundingFault(roundLinear(given, asked, survivors), given, survivors);
+    if (fault === undefined) fitting.push(linear);
+    else note(`${linear.name}: rounding to int${asked.bits} ${fault}: it stays ${linear.dtype}`);
   }
   return fitting;
 }
