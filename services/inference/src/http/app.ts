@@ -17,6 +17,7 @@ import { parseJsonBody } from './json-body.ts';
 import { modelRoutes } from './routes/models.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { textRoutes } from './routes/text.ts';
+import { closeWithConnection } from './waiting-answers.ts';
 
 /** How often Node looks for requests that arrive too slowly. */
 const TIMEOUT_CHECK_MS = 1_000;
@@ -81,6 +82,7 @@ export function createApp(
 
   app.addHook('onRequest', (request, reply, done) => {
     const received = performance.now();
+    closeWithConnection(request.raw.socket, reply.raw);
     void reply.header('x-request-id', request.id);
     reply.raw.once('close', () => {
       const { raw } = reply;
