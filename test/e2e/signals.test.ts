@@ -62,3 +62,27 @@ test('a server that is stopped while it opens its model ends with the code of th
   expect(code).toBe(143);
   expect(said.trim().split('\n').at(-1)).toBe('stopped by SIGTERM');
 });
+
+test('SIGHUP ends no server: not while it opens its model, and not while it lets its streams end', async () => {
+  await pruneExample(at('reloaded'));
+  const { child, ended } = startInterruptible('serve', '--store', at('reloaded'), '--port', '0');
+  createInterface(child.stderr!).on('line', (line) => {
+    if (line.includes('Server listening') || line.includes('draining')) child.kill('SIGHUP');
+  });
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout!).once('line', (line) => {
+      resolve(line.replace('serving on ', ''));
+    });
+    child.once('exit', (code, signal) => {
+      reject(new Error(`the server has ended: ${code ?? signal}`));
+    });
+  });
+  const stream = await fetch(`${url}/v1/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'llama-2m', prompt: 'The', max_tokens: 1000, n: 16, stream: true }),
+  });
+  child.kill('SIGTERM');
+  expect(await stream.text()).toMatch(/data: \[DONE\]\n\n$/);
+  expect((await ended).code).toBe(0);
+});

@@ -182,34 +182,58 @@ async function run(
   { kvMemory, maxBody, logLevel, chatTemplate, ...flags }: Flags,
   signal: AbortSignal,
 ): Promise<void> {
-  const family = await familyLoader(flags);
-  const encoding = await encodingLoader(flags);
-  const log = await createLog('esparse-serve', logLevel);
-  const server = await startServer({
-    ...flags,
-    family,
-    encoding,
-    kvBytes: kvMemory === undefined ? undefined : kvMemory * MIB,
-    ...cacheOf(flags),
-    maxBodyBytes: maxBody,
-    chatTemplateFile: chatTemplate,
-    log,
-    signal,
-  });
-  process.stdout.write(
-    `serving on ${server.url}${server.grpc === undefined ? '' : `, gRPC on ${server.grpc}`}\n`,
-  );
-  const unhook = onHangUp(server);
+  const hangUps = listenToHangUps(signal);
   try {
-    await Promise.race([aborted(signal), server.failed]);
+    const family = await familyLoader(flags);
+    const encoding = await encodingLoader(flags);
+    const log = await createLog('esparse-serve', logLevel);
+    const server = await startServer({
+      ...flags,
+      family,
+      encoding,
+      kvBytes: kvMemory === undefined ? undefined : kvMemory * MIB,
+      ...cacheOf(flags),
+      maxBodyBytes: maxBody,
+      chatTemplateFile: chatTemplate,
+      log,
+      signal,
+    });
+    process.stdout.write(
+      `serving on ${server.url}${server.grpc === undefined ? '' : `, gRPC on ${server.grpc}`}\n`,
+    );
+    hangUps.reload(server);
+    try {
+      await Promise.race([aborted(signal), server.failed]);
+    } finally {
+      await server.close();
+    }
   } finally {
-    unhook();
-    await server.close();
+    hangUps.unlisten();
   }
 }
 
-function onHangUp(server: RunningServer): () => void {
-  const reload = () => void server.reload();
-  process.on('SIGHUP', reload);
-  return () => process.off('SIGHUP', reload);
+/** SIGHUP, which would end a process that does not listen to it. */
+interface HangUps {
+  /** From now on it has this server look for a new run: at once, where it came before. */
+  reload(server: RunningServer): void;
+  unlisten(): void;
+}
+
+/** Listens from before the server is there until it has stopped: whoever reloads it need not know how far it is. */
+function listenToHangUps(signal: AbortSignal): HangUps {
+  let running: RunningServer | undefined;
+  let missed = false;
+  const hangUp = () => {
+    missed = running === undefined;
+    // One that stops lets its requests end.
+    if (!signal.aborted) void running?.reload();
+  };
+  process.on('SIGHUP', hangUp);
+  return {
+    reload(server) {
+      running = server;
+      if (missed) hangUp();
+    },
+    unlisten: () => process.off('SIGHUP', hangUp),
+  };
 }
