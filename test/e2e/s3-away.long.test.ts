@@ -1,9 +1,11 @@
 /** A bucket whose server dies in the middle of a block, and comes back: at once, or after the run has given up. */
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startS3Server, type S3Server } from '@esparse/s3-server';
 import { esparse, esparseJson, esparseUntil } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
 import { objectsOf } from '../support/objects.ts';
+import { serve } from '../support/serve.ts';
 import { EXAMPLE_CALIBRATION, EXAMPLE_MODEL } from '../support/repository.ts';
 
 const at = scratchFolder();
@@ -64,4 +66,22 @@ test('one that stays away ends the run with 75; once it is back the same command
   expect(again).toMatchObject({ code: 0, stderr: '' });
   expect(again.stdout).toContain('going on after block 1 of 4');
   expect(await objectsOf(store)).toEqual(undisturbed);
+});
+
+test('a server that follows new runs serves one that S3 did not give at first, once S3 gives it', async () => {
+  process.env.AWS_MAX_ATTEMPTS = '1';
+  const store = `s3://${s3.bucket}/served`;
+  await esparseJson(...prune(store));
+  const server = await serve('--store', store, '--watch', '--cache-dir', at('cache'), '--threads', '1');
+  const run = async () => ((await (await fetch(`${server.url}/info`)).json()) as { run: string }).run;
+  const before = await run();
+  // Of the new run the server alone reads this.
+  await s3.fault({ method: 'GET', url: 'model.norm.weight/c', times: 10_000, reset: 'before' });
+  await esparseJson(...prune(store), '--pattern', '1:4');
+  const refused = () => server.log.some((line) => line.includes('the new run is refused'));
+  while (!refused()) await sleep(50);
+  expect(await run()).toBe(before);
+  await s3.fault();
+  while ((await run()) === before) await sleep(50);
+  expect(await server.stop()).toBe(0);
 });

@@ -58,6 +58,15 @@ test('a damaged store, a folder that is none, a missing run, and bad options end
   await refused(/API keys/, '--store', at('store'), '--api-key-file', at('nokeys'));
   await writeFile(at('empty'), '');
   await refused(/not a file of API keys/, '--store', at('store'), '--api-key-file', at('empty'));
+  await refused(
+    /HTTP has no TLS/,
+    '--store',
+    at('store'),
+    '--tls-cert',
+    at('empty'),
+    '--tls-key',
+    at('empty'),
+  );
   await refused(/max-sequences/, '--store', at('store'), '--max-sequences', '0');
 
   const runs = at('bad', 'runs');

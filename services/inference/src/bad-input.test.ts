@@ -39,7 +39,13 @@ test.each<[string, string, unknown, RegExp, string | null]>([
   ['a token beyond the vocabulary', COMPLETIONS, { ...good, prompt: [5, 2048] }, /2048/, 'prompt'],
   ['a token that is negative', COMPLETIONS, { ...good, prompt: [-1] }, /prompt/, 'prompt'],
   ['a token that is not a whole number', COMPLETIONS, { ...good, prompt: [1.5] }, /prompt/, 'prompt'],
-  ['a list without tokens', COMPLETIONS, { ...good, prompt: [[]] }, /at least one token/, 'prompt'],
+  [
+    'a list without tokens',
+    COMPLETIONS,
+    { ...good, prompt: [[]] },
+    /^prompt: at least one token id was expected$/,
+    'prompt',
+  ],
   [
     'more tokens than the context',
     COMPLETIONS,

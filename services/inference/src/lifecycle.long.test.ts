@@ -1,8 +1,11 @@
-import { cp, mkdtemp, open, readdir, realpath, rm } from 'node:fs/promises';
+import { cp, mkdtemp, open, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { credentials, status } from '@grpc/grpc-js';
 import { InferenceClient } from '@esparse/protocol';
+import { pino } from 'pino';
+import { WATCH_INTERVAL_MS } from './limits.ts';
 import { startServer, type RunningServer } from './server.ts';
 import { writeExampleRun } from './testing/example-store.ts';
 import { DEFAULTS, events, eventually, RUN, type Answer } from './testing/serving.ts';
@@ -190,6 +193,41 @@ test('a new run that is damaged is refused and the old one stays; once repaired,
   await cp(mended, path.join(store, 'runs', NEXT), { recursive: true, force: true });
   await server.reload();
   expect(server.run()).toBe(NEXT);
+  await server.close();
+});
+
+/** A log, and its messages. */
+function logged() {
+  const messages: string[] = [];
+  const write = (line: string) => messages.push((JSON.parse(line) as { msg: string }).msg);
+  return { messages, log: pino({ level: 'info' }, { write }) };
+}
+
+test('a store that cannot be looked at is logged once each time, and no run counts as refused', async () => {
+  const store = await copy('away');
+  const { messages, log } = logged();
+  const server = await startServer({ ...DEFAULTS, store, log });
+  for (let times = 1; times <= 2; times++) {
+    await rename(store, `${store}-elsewhere`);
+    await server.reload();
+    await rename(`${store}-elsewhere`, store);
+    await server.reload();
+    expect(messages.filter((message) => message.includes('cannot be looked at'))).toHaveLength(times);
+  }
+  expect(server.run()).toBe(RUN);
+  expect((await ask(server, { max_tokens: 2 })).status).toBe(200);
+  expect(await (await fetch(`${server.url}/metrics`)).text()).not.toContain('outcome="refused"');
+  await server.close();
+});
+
+test('a server that was started with a run looks for no other, and does not say so again and again', async () => {
+  const store = await copy('stays');
+  const { messages, log } = logged();
+  const server = await startServer({ ...DEFAULTS, store, run: RUN, watch: true, log });
+  const said = messages.length;
+  await makeOtherCurrent(store);
+  await sleep(1.5 * WATCH_INTERVAL_MS);
+  expect([server.run(), messages.slice(said)]).toEqual([RUN, []]);
   await server.close();
 });
 

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { cannotListen, RequestError, toEsparseError } from '@esparse/errors';
+import { cannotListen, EsparseError, RequestError, toEsparseError } from '@esparse/errors';
 import { openStore } from '@esparse/store';
 import { hostGuard, readApiKeys } from '@esparse/protocol';
 import type { FastifyInstance } from 'fastify';
@@ -41,6 +41,7 @@ export interface RunningServer {
  */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
   const { log } = options;
+  requireGrpcForTls(options);
   const keys = options.apiKeyFile === undefined ? undefined : await readApiKeys(options.apiKeyFile);
   if (keys === undefined && !isLoopback(options.host)) {
     log.warn({ host: options.host }, 'listening beyond this machine without an API key: set --api-key-file');
@@ -77,7 +78,9 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     await unlessAborted(loader.open(), options.signal);
     grpc?.setServing(true);
     core.ready();
-    if (options.watch === true) stopWatching = watchStore(() => loader.reload(false), WATCH_INTERVAL_MS);
+    if (options.watch === true && options.run === undefined) {
+      stopWatching = watchStore(() => loader.reload(false), WATCH_INTERVAL_MS);
+    }
     log.info({ url, grpc: grpc?.address, run: models.current?.identity }, 'server is ready');
     return {
       url,
@@ -103,6 +106,14 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     await stop();
     throw toEsparseError(error);
   }
+}
+
+/** A certificate that nothing shows would let its owner believe that HTTP is encrypted. */
+function requireGrpcForTls({ grpc, tlsCert, tlsKey, tlsClientCa }: ServeOptions): void {
+  if (grpc !== undefined || (tlsCert ?? tlsKey ?? tlsClientCa) === undefined) return;
+  throw new EsparseError('usage', 'a certificate was given for gRPC, which is not served: HTTP has no TLS', {
+    hint: 'give --grpc, or leave the options of TLS out and put a proxy that speaks it before HTTP',
+  });
 }
 
 /** The template that the options name, tried. */

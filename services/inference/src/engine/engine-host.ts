@@ -140,7 +140,8 @@ function factsOf(engine: Engine): EngineFacts {
   return {
     run: engine.run,
     vocab: engine.description.vocab,
-    maxContext: engine.maxContext,
+    // A text has all of its pages at once.
+    maxContext: Math.min(engine.maxContext, engine.pages * engine.pageTokens),
     pageTokens: engine.pageTokens,
     pageBytes: engine.pageBytes,
     pages: engine.pages,

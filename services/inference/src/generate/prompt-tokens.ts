@@ -24,8 +24,11 @@ export async function tokenizePrompts(
       requireLength(prompt, 'prompt', model);
       const encoded = await encode(prompt, 'prompt', model, { bos: tokenizer.addsBos, signal });
       // An empty prompt begins a text of the model's own.
-      const begin = encoded.length === 0 && tokenizer.bosId !== undefined ? [tokenizer.bosId] : encoded;
-      tokens.push(requireTokens(Uint32Array.from(begin), 'prompt'));
+      const begin =
+        encoded.length === 0 && tokenizer.bosId !== undefined ? Uint32Array.of(tokenizer.bosId) : encoded;
+      tokens.push(
+        requireTokens(begin, 'prompt', 'it is empty, and this model has no BOS token to begin with'),
+      );
     } else tokens.push(tokensGiven(prompt, model.engine.vocab));
   }
   return tokens;
@@ -47,7 +50,8 @@ async function tokenizeChat(
   const text = await renderer.render(chatTemplate, messages, signal);
   requireLength(text, 'messages', model);
   // A template writes the BOS token itself.
-  return requireTokens(await encode(text, 'messages', model, { bos: false, signal }), 'messages');
+  const tokens = await encode(text, 'messages', model, { bos: false, signal });
+  return requireTokens(tokens, 'messages', 'the chat template writes nothing of them');
 }
 
 /** The tokens of a text. One that the tokenizer cannot take is a fault of the field that it came from. */
@@ -76,32 +80,31 @@ function requireLength(text: string, param: string, { engine: { maxContext } }: 
 function tokensGiven(prompt: readonly number[], vocab: number): Uint32Array {
   const bad = prompt.find((id) => id >= vocab);
   if (bad !== undefined) throw invalidField('prompt', `${bad} is no token: the vocabulary has ${vocab}`);
-  return requireTokens(Uint32Array.from(prompt), 'prompt');
+  return requireTokens(Uint32Array.from(prompt), 'prompt', 'at least one token id was expected');
 }
 
-function requireTokens(tokens: Uint32Array, param: string): Uint32Array {
+function requireTokens(tokens: Uint32Array, param: string, why: string): Uint32Array {
   if (tokens.length > 0) return tokens;
-  throw invalidField(param, 'a prompt has at least one token, and this model has no BOS token to begin with');
+  throw invalidField(param, `${param}: ${why}`);
 }
 
 /**
  * How many tokens each text of a request may get: as many as asked for, by default as many as fit.
  *
- * @throws RequestError `invalid` where they do not fit into the context or the memory
+ * @throws RequestError `invalid` where they do not fit into the context
  */
 export function tokensToGenerate(
   { maxTokens, defaultTokens, prompts: given }: TextRequest,
   prompts: readonly Uint32Array[],
-  { engine: { maxContext, pages, pageTokens } }: ServedModel,
+  { engine: { maxContext } }: ServedModel,
 ): number {
   const longest = Math.max(...prompts.map(({ length }) => length));
-  const context = Math.min(maxContext, pages * pageTokens);
-  const left = context - longest;
+  const left = maxContext - longest;
   const wanted = maxTokens ?? Math.max(1, Math.min(defaultTokens, left));
   if (wanted <= left) return wanted;
   throw invalidField(
     'messages' in given ? 'messages' : 'prompt',
-    `this model's context is ${context} tokens; ${longest} in the prompt and ${wanted} to generate are ${longest + wanted}`,
+    `this model's context is ${maxContext} tokens; ${longest} in the prompt and ${wanted} to generate are ${longest + wanted}`,
     'context_length_exceeded',
   );
 }

@@ -10,6 +10,7 @@ import type { EngineThread } from '../engine/start-engine.ts';
 import { findCheckpoint, findRun, type FoundModel } from './model-facts.ts';
 import type { ModelPlace } from './model-place.ts';
 import type { ServedModel, ServedModels } from './served-model.ts';
+import { refusalOf, type Refusal } from './refusal.ts';
 import { openTextSide } from './text-side.ts';
 import { verifyRun } from './verify-run.ts';
 
@@ -31,7 +32,7 @@ export interface Loader {
    * Opens the store's current run beside the old one and serves it, if it is another by now, or has other files of its
    * tokenizer (a chat template that was added). A run that cannot be served is logged and the old one stays.
    *
-   * @param again also tries a run that was refused before
+   * @param again also tries a run that was refused before; without it one is whose time to be tried again has come
    */
   reload(again: boolean): Promise<void>;
   close(): void;
@@ -48,8 +49,7 @@ export interface LoaderDependencies {
 export function createLoader(options: LoaderOptions, dependencies: LoaderDependencies): Loader {
   const { engine, models, log, swapped } = dependencies;
   const stopping = new AbortController();
-  /** The run that could not be served, and the version of its tokenizer. */
-  let refused: string | undefined;
+  let refused: Refusal | undefined;
   let busy: Promise<void> = Promise.resolve();
 
   const openRun = async (store: string, fingerprint: string | undefined): Promise<ServedModel> => {
@@ -111,8 +111,8 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
       log.warn({ run: options.run }, 'a run was named with --run: it stays');
       return;
     }
-    let run: string | undefined = 'current';
-    let wanted = run;
+    let run: string | undefined;
+    let wanted = 'current';
     try {
       const opened = await openStore(store);
       run = await opened.current();
@@ -121,19 +121,33 @@ export function createLoader(options: LoaderOptions, dependencies: LoaderDepende
       wanted = `${run} ${version}`;
       const { current } = models;
       const isServed = run === current?.identity;
-      if (isServed && version === current.version) return;
-      if (wanted === refused && !again) return;
+      if (isServed && version === current.version) {
+        refused = undefined;
+        return;
+      }
+      if (!again && wanted === refused?.wanted && performance.now() < refused.until) return;
       const started = performance.now();
-      serve(await openRun(store, run));
+      const model = await openRun(store, run);
+      const before = current?.engine.pages ?? 0;
+      serve(model);
       refused = undefined;
       const what = isServed ? 'the renewed tokenizer files of the run' : 'the new run';
       log.info({ run, seconds: (performance.now() - started) / 1000 }, `swapped to ${what}`);
+      const { pages } = model.engine;
+      if (pages < before) {
+        log.warn({ run, pages, before }, 'its key-value cache is smaller: --kv-memory leaves room for two');
+      }
       swapped('done');
     } catch (thrown) {
       if (stopping.signal.aborted) return;
-      if (wanted === refused && !again) return; // logged already
-      refused = wanted;
       const error = toEsparseError(thrown);
+      const isLogged = wanted === refused?.wanted;
+      refused = refusalOf(wanted, error.kind, refused);
+      if (isLogged && !again) return;
+      if (run === undefined) {
+        log.error({ err: error }, 'the store cannot be looked at for a new run, the old one stays');
+        return;
+      }
       log.error({ err: error, run }, 'the new run is refused, the old one stays');
       swapped('refused');
     }
