@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { esparse } from '../support/esparse.ts';
 import { scratchFolder } from '../support/folders.ts';
@@ -235,4 +235,28 @@ test('a client that goes away frees its place on the GPU within a step; SIGTERM 
   await until(async () => (await running()) > 0);
   expect(await server.stop()).toBe(0);
   expect((await last).status).toBe(200);
+});
+
+test('a run that follows another on a GPU has what memory is left, and the log says so; with a bound of the cache both fit', async () => {
+  const store = scratch('two-runs');
+  const follows = async (...args: string[]) => {
+    await writeRandomStore(store, SHAPE, '2:4');
+    const server = await serve('--store', store, '--model-name', 'model', '--device', 'cuda', ...args);
+    await writeRandomStore(store, SHAPE, 'dense');
+    server.child.kill('SIGHUP');
+    const outcome = () => server.log.find((line) => /is refused|swapped to/.test(line));
+    await until(async () => (await asking(server.url, { max_tokens: 1 })).ok && outcome() !== undefined);
+    expect(await server.stop()).toBe(0);
+    await rm(store, { recursive: true });
+    return server.log.join('\n');
+  };
+  withDriver('driver', 'memory=100000000');
+  const refused = await follows();
+  expect(refused).toContain('is refused');
+  expect(refused).toContain('the run that a server has beside this one');
+  withDriver('driver', 'memory=1000000000');
+  expect(await follows()).toContain('its key-value cache is smaller');
+  const fits = await follows('--kv-memory', '100');
+  expect(fits).toContain('swapped to');
+  expect(fits).not.toContain('smaller');
 });

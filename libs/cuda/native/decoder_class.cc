@@ -249,7 +249,8 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
                     "use a GPU with more memory, a smaller model, or a shorter --max-context");
     }
     throw Failure("unavailable", needs + ", of which " + mib(free) + " are free",
-                  "another process holds the rest: nvidia-smi shows it");
+                  "another process holds the rest: nvidia-smi shows it; or the run that a server has beside this one, "
+                  "whose cache --kv-memory bounds");
   }
 
   DecoderLoader& loading() {
