@@ -136,7 +136,10 @@ function inspectDense(
 ): LinearInspection {
   const denseBytes = linear.rows * linear.cols * 2;
   const attributes = linearAttributesOf(group, path);
-  if (attributes === undefined) return { ...linear, bytes: denseBytes, permutationBytes: 0, denseBytes };
+  if (attributes === undefined) {
+    const bytes = group.arrays.get(path)?.bytes ?? denseBytes;
+    return { ...linear, bytes, permutationBytes: 0, denseBytes };
+  }
   return { ...linear, values: valuesOf(attributes), ...bytesOf(group, path, attributes), denseBytes };
 }
 

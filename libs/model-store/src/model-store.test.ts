@@ -7,6 +7,7 @@ import { identityOrder, maskLinear, packLinear, unpackToF32 } from '@esparse/spa
 import { createOrOpenStore, type Run, type RunWriter } from '@esparse/store';
 import {
   densePath,
+  inspectBlock,
   inspectBlocks,
   readTokenizerFiles,
   storeWeights,
@@ -110,6 +111,19 @@ test('an inspection tells committed and packed from what is not', async () => {
   expect(q!.bytes / q!.denseBytes).toBe(0.5625);
   expect(k!.pattern).toBeUndefined();
   expect(totalsOf(blocks).keptScoreGain).toBe(0.5);
+});
+
+test('a linear that was left dense takes the bytes that it is stored in: twice as many in f32', async () => {
+  const [q, k] = describeCheckpoint(checkpoint).linears;
+  const [half, single] = [q!, k!].map((linear) => linear.weight(0));
+  const arrays = new Map([
+    [densePath(half!), { bytes: 2 * q!.rows * q!.cols }],
+    [densePath(single!), { bytes: 4 * k!.rows * k!.cols }],
+  ]);
+  const group = { arrays, attributes: {} } as unknown as Parameters<typeof inspectBlock>[0];
+  const [first, second] = inspectBlock(group, describeCheckpoint(checkpoint), 0).linears;
+  expect(first!.bytes / first!.denseBytes).toBe(1);
+  expect(second!.bytes / second!.denseBytes).toBe(2);
 });
 
 test('the files of a tokenizer read back as they were in the checkpoint', async () => {
