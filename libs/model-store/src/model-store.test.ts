@@ -113,7 +113,7 @@ test('an inspection tells committed and packed from what is not', async () => {
   expect(totalsOf(blocks).keptScoreGain).toBe(0.5);
 });
 
-test('a linear that was left dense takes the bytes that it is stored in: twice as many in f32', async () => {
+test('a linear that was left dense takes the bytes that it is stored in: twice as many in f32', () => {
   const [q, k] = describeCheckpoint(checkpoint).linears;
   const [half, single] = [q!, k!].map((linear) => linear.weight(0));
   const arrays = new Map([
