@@ -24,3 +24,25 @@ test.each([
   const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { env: process.env });
   expect([stdout, stderr]).toEqual(['141\n', '']);
 });
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+onLinux.each([
+  [
+    'a run',
+    `prune --model ${EXAMPLE_MODEL} --calibration ${EXAMPLE_CALIBRATION} --samples 2 --seqlen 64 --json --store`,
+  ],
+  ['a list', 'pipelines'],
+])('%s whose output finds no room ends with 2, and says so without a stack', async (_what, command) => {
+  const store = command.startsWith('prune') ? at('unwritten') : '';
+  const script = `${process.execPath} ${ESPARSE} ${command} ${store} > /dev/full; echo "$?"`;
+  const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { env: process.env });
+  expect([stdout, stderr.split('\n')]).toEqual([
+    '2\n',
+    [
+      expect.stringMatching(/^error: the output cannot be written: ENOSPC/),
+      '  free some space, or send the output elsewhere',
+      '',
+    ],
+  ]);
+});

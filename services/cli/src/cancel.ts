@@ -1,5 +1,5 @@
 import { EXIT_CANCELLED, EXIT_TERMINATED, EsparseError, isEsparseError } from '@esparse/errors';
-import { onBrokenPipe } from './broken-pipe.ts';
+import { onBrokenOutput } from './broken-output.ts';
 
 /** The signals that stop a command, and the exit code of a command that one of them has stopped. */
 const EXIT_CODES = { SIGINT: EXIT_CANCELLED, SIGTERM: EXIT_TERMINATED } as const;
@@ -66,8 +66,8 @@ export async function withCancellation<T>(
   const { signal } = controller;
   running = controller;
   stoppedBy = undefined;
-  const unlisten = onBrokenPipe(() => {
-    controller.abort(new EsparseError('cancelled', 'the reader of the output has gone'));
+  const unlisten = onBrokenOutput(() => {
+    controller.abort(new EsparseError('cancelled', 'the output cannot be written any more'));
   });
   const overdue = rejectionAfter(signal, cleanupMs);
   try {

@@ -1,4 +1,4 @@
-import { endQuietlyOnBrokenPipe, pipeIsBroken } from './broken-pipe.ts';
+import { endOnBrokenOutput, outputIsBroken } from './broken-output.ts';
 import { exitCodeOfSignal, listenToSignals } from './cancel.ts';
 import { disableIncrementalMarking } from './disable-incremental-marking.ts';
 import { reportUnknownOptionsFirst } from './options/unknown.ts';
@@ -17,7 +17,7 @@ const [command = ''] = process.argv.slice(2);
 // Before anything is loaded: V8 must not be marking when the flag is set.
 if (command === 'prune' || command === 'worker') disableIncrementalMarking();
 
-endQuietlyOnBrokenPipe();
+endOnBrokenOutput(reportError);
 const done = reportUnfinishedExit();
 try {
   await traced(command, async () => {
@@ -26,8 +26,8 @@ try {
     await program.parseAsync();
   });
 } catch (error) {
-  // Where the reader has gone, the exit code is set already.
-  if (!pipeIsBroken()) process.exitCode = reportError(error);
+  // Where the output is broken, the exit code is set already.
+  if (!outputIsBroken()) process.exitCode = reportError(error);
   // What a plug-in has left running must not keep the command alive.
   const grace = exitCodeOfSignal() === undefined ? EXIT_GRACE_MS : STOPPED_GRACE_MS;
   setTimeout(() => process.exit(), grace).unref();
