@@ -88,3 +88,18 @@ onFullDisk(
     expect(output).not.toContain('EROFS');
   },
 );
+
+onFullDisk('what cannot be exported or reported names its place, and leaves nothing behind', () => {
+  execFileSync('sh', ['-c', prune(`'${at('source')}'`)]);
+  const report = `${esparse} report --store '${at('source')}' --out "$1/r.html"; echo "reported: $?"`;
+  const exported = `${esparse} export --store '${at('source')}' --out "$1/hf"; echo "exported: $?"`;
+  const output = withDisk(
+    place('exports'),
+    MIB,
+    `cat /dev/zero > "$1/other"; ${report}; ls -A "$1"; ${REMOUNT}; ${exported}`,
+  );
+  expect(output).toMatch(/error: \S+\/exports\/r\.html cannot be written: ENOSPC/);
+  expect(output).toContain('--out\nreported: 2\nother\n');
+  expect(output).toMatch(/error: cannot make \S+\/exports\/hf: its file system is read-only/);
+  expect(output).toContain('exported: 2');
+});

@@ -1,7 +1,16 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
-import { bytesInParts, freeBytes, isPlainName, onFile, openObjects, OWN_PREFIX } from '@esparse/storage';
+import {
+  bytesInParts,
+  freeBytes,
+  isPlainName,
+  makeFolders,
+  onFile,
+  openObjects,
+  OWN_PREFIX,
+  type WriterLease,
+} from '@esparse/storage';
 import type { ExportFile, ExportFormat } from './format.ts';
 
 /** What an export is, so that one that was cut off is known again. */
@@ -44,6 +53,24 @@ export function destinationOf(out: string, form: ExportFormat['form'], main = ''
   const folder = path.dirname(place);
   const marker = path.join(folder, `${OWN_PREFIX}export-${path.basename(place)}.json`);
   return { folder, pathOf: (file) => `${place}${file.slice(main.length)}`, marker };
+}
+
+/**
+ * Makes the folder of a place where there is none, and keeps other exports out of it.
+ *
+ * @throws EsparseError 'usage' where it is a file, 'locked' where another process exports to it
+ */
+export async function lockDestination(
+  { folder }: Destination,
+  form: ExportFormat['form'],
+): Promise<WriterLease> {
+  await onFile('make', folder, () => makeFolders(folder));
+  if (!(await onFile('open', folder, () => stat(folder))).isDirectory()) {
+    throw new EsparseError('usage', `${folder} is a file, not a folder`, {
+      hint: `choose another --out: this --format writes ${form === 'folder' ? 'a folder of files' : 'a file in a folder'}`,
+    });
+  }
+  return (await openObjects(folder)).lock();
 }
 
 /**

@@ -1,6 +1,7 @@
 import { readFile, writeFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { inTemporaryFolder, treeOf } from '@esparse/laws';
+import { openObjects } from '@esparse/storage';
 import type { Run } from '@esparse/store';
 import { exportRun, type ExportProgress } from './export-run.ts';
 import { partOf, type ExportFormat } from './format.ts';
@@ -126,6 +127,36 @@ test('a format of one file is written to the path that was named, beside what is
         message: expect.stringContaining('exists'),
       },
     );
+  }));
+
+test('a place that cannot be made ends the export at once, and a file that is no folder is named as one', () =>
+  withOut(async (out) => {
+    await expect(exportRun({ run, format: safetensors, out: '/proc/esparse/none' })).rejects.toMatchObject({
+      kind: 'store',
+      message: expect.stringContaining('/proc/esparse'),
+    });
+    await writeFile(out, 'mine');
+    for (const [format, place] of [
+      [safetensors, out],
+      [onePart, path.join(out, 'model.one')],
+    ] as const) {
+      await expect(exportRun({ run, format, out: place })).rejects.toMatchObject({
+        kind: 'usage',
+        message: `${out} is a file, not a folder`,
+        hint: expect.stringContaining('--out'),
+      });
+    }
+    expect(await readFile(out, 'utf8')).toBe('mine');
+  }));
+
+test('a place that another process exports to is refused, and is not called a store', () =>
+  withOut(async (out) => {
+    const lease = await (await openObjects(out)).lock();
+    await expect(exportRun({ run, format: safetensors, out })).rejects.toMatchObject({
+      kind: 'locked',
+      message: expect.stringMatching(/^\S+out is being written by process/),
+    });
+    await lease.release();
   }));
 
 test('a disk that is too small is foreseen with the bytes that are needed', () =>

@@ -1,9 +1,8 @@
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
-import { bytesInParts, onFile, openObjects, writeInParts } from '@esparse/storage';
+import { bytesInParts, openObjects, writeInParts } from '@esparse/storage';
 import type { Run } from '@esparse/store';
-import { beginExport, checkFiles, destinationOf, endExport } from './destination.ts';
+import { beginExport, checkFiles, destinationOf, endExport, lockDestination } from './destination.ts';
 import type { ExportDtype } from './dtype/dtypes.ts';
 import { roundedBetween, type RoundedTensors } from './dtype/in-dtype.ts';
 import type { ExportFile, ExportFormat } from './format.ts';
@@ -66,8 +65,7 @@ export async function exportRun({
   const destination = destinationOf(out, form, files.at(-1)?.name);
   const sizes = checkFiles(files);
   const totalBytes = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
-  await onFile('make', destination.folder, () => mkdir(destination.folder, { recursive: true }));
-  const lease = await (await openObjects(destination.folder)).lock();
+  const lease = await lockDestination(destination, form);
   try {
     const identity = { run: run.fingerprint, format: format.name, fold, dtype, files: sizes };
     await beginExport(destination, form, identity);

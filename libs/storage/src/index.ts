@@ -10,6 +10,7 @@ export {
   type WriteInPartsOptions,
 } from './file/write-in-parts.ts';
 export { freeBytes, onFile } from './file/errors.ts';
+export { makeFolders } from './file/make-folders.ts';
 export { forEachBounded } from './bounded.ts';
 export { isPlainName, type ByteFolder, type ByteSource, type Piece } from './byte-source.ts';
 export { throwIfCancelled } from './cancel.ts';

@@ -54,14 +54,14 @@ export async function thisMachine(): Promise<string> {
   }
 }
 
-/** The error for a second writer. @param seconds after which the lock of a dead process expires */
-export function lockedError(store: string, owner: Owner | undefined, seconds: number): EsparseError {
+/** The error for a second writer. @param place a store, or where an export goes @param seconds after which the lock of a dead process expires */
+export function lockedError(place: string, owner: Owner | undefined, seconds: number): EsparseError {
   const who =
     owner === undefined
       ? 'another process'
       : `process ${owner.pid} on host ${owner.host}, since ${owner.since}`;
-  return new EsparseError('locked', `the store ${store} is being written by ${who}`, {
-    hint: `wait until it ends, or choose another store; a dead process's lock expires after ${seconds} s`,
-    context: { store, ...(owner && { pid: owner.pid, host: owner.host, since: owner.since }) },
+  return new EsparseError('locked', `${place} is being written by ${who}`, {
+    hint: `wait until it ends, or choose another place; a dead process's lock expires after ${seconds} s`,
+    context: { ...(owner && { pid: owner.pid, host: owner.host, since: owner.since }) },
   });
 }

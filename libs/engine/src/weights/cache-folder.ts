@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { EsparseError, toEsparseError } from '@esparse/errors';
+import { makeFolders, onFile } from '@esparse/storage';
 
 /**
  * A folder of runs, `<fingerprint>/…`, that several processes fill, use and clear at the same time. Files appear whole, by
@@ -22,7 +23,7 @@ export interface Use {
 
 /** Marks a run as used by this process. */
 export async function beginUse(run: string): Promise<Use> {
-  await mkdir(run, { recursive: true });
+  await onFile('make', run, () => makeFolders(run));
   const mark = path.join(run, `${USE}${process.pid}-${randomUUID()}`);
   await writeFile(mark, '');
   const renew = setInterval(() => {
@@ -45,7 +46,7 @@ export async function beginUse(run: string): Promise<Use> {
 export async function writeWhole(run: string, file: string, bytes: Uint8Array): Promise<void> {
   const target = path.join(run, file);
   const temporary = path.join(run, `${TEMPORARY}${randomUUID()}`);
-  await mkdir(path.dirname(target), { recursive: true });
+  await onFile('make', path.dirname(target), () => makeFolders(path.dirname(target)));
   try {
     const handle = await open(temporary, 'wx');
     try {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
 import { free } from '@esparse/kernels';
@@ -21,7 +21,6 @@ export interface CacheOptions {
  */
 export async function cachedSource(fingerprint: string, options: CacheOptions): Promise<ArraySource> {
   const { directory, bytes: bound, verify } = options;
-  await mkdir(directory, { recursive: true });
   const run = path.join(directory, fingerprint);
   const use = await beginUse(run);
   return {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { tensorBytes, type Checkpoint } from '@esparse/checkpoint';
 import { beginUse, makeRoom, writeWhole } from './cache-folder.ts';
@@ -29,7 +29,6 @@ export async function cachedTensors(
   { directory, bytes: bound, signal }: CachedTensorsOptions,
 ): Promise<TensorFiles> {
   const folder = path.join(directory, checkpoint.digest);
-  await mkdir(directory, { recursive: true });
   const use = await beginUse(folder);
   return {
     async file(tensor) {

@@ -1,10 +1,10 @@
 import { EsparseError } from '@esparse/errors';
-import { mkdir, open, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { forEachBounded } from '../bounded.ts';
-import { codeOf } from '../error-code.ts';
 import { checkKey } from '../key.ts';
 import { isAbsent } from './errors.ts';
+import { makeFolder, makeFolders, syncFolder } from './make-folders.ts';
 
 /** Folders that are flushed at once: file systems write what they are asked for meanwhile in one go. */
 const FLUSHES_AT_ONCE = 4;
@@ -40,7 +40,7 @@ export class Folders {
   async ensure(folder: string): Promise<void> {
     if ((await this.locate(folder)) !== undefined) return;
     if (folder === this.root) {
-      await makeRoot(folder);
+      await makeFolders(folder);
       return;
     }
     await this.ensure(path.dirname(folder));
@@ -84,48 +84,4 @@ async function requireFolder(real: string, shown: string): Promise<string> {
   throw new EsparseError('store', `${shown} is a file, and a store is a folder`, {
     hint: 'name the folder of the store, or one that is empty or not there yet',
   });
-}
-
-/**
- * Makes a store's folder and those above it, durably. One by one: Node's own `recursive` never returns where a file
- * system allows no new folder, as /proc.
- */
-async function makeRoot(folder: string): Promise<void> {
-  const above = path.dirname(folder);
-  if (above !== folder && !(await exists(above))) await makeRoot(above);
-  if (await makeFolder(folder)) await syncFolder(above);
-}
-
-async function exists(folder: string): Promise<boolean> {
-  try {
-    await stat(folder);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-/** Makes a folder; false where there is something of that name. */
-async function makeFolder(folder: string): Promise<boolean> {
-  try {
-    await mkdir(folder);
-    return true;
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-    return false;
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } catch (error) {
-    // Some network file systems cannot sync a folder: their metadata is written through.
-    const code = codeOf(error);
-    if (code !== 'EINVAL' && code !== 'ENOTSUP') throw error;
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,10 +1,11 @@
-import { mkdir, open, rename, stat } from 'node:fs/promises';
+import { open, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { EsparseError } from '@esparse/errors';
 import { throwIfCancelled } from '../cancel.ts';
 import { OWN_PREFIX } from '../key.ts';
 import { isAbsent, onFile } from './errors.ts';
 import { writeFully } from './handle.ts';
+import { makeFolders } from './make-folders.ts';
 
 /** A piece of a file whose size is known before its bytes are. */
 export interface FilePart {
@@ -31,7 +32,7 @@ export async function writeInParts(
   { signal, onWritten }: WriteInPartsOptions = {},
 ): Promise<void> {
   const temporary = temporaryOf(file);
-  await onFile('make', path.dirname(file), () => mkdir(path.dirname(file), { recursive: true }));
+  await onFile('make', path.dirname(file), () => makeFolders(path.dirname(file)));
   const total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
   let left = total;
   await onFile(

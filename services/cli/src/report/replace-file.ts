@@ -17,12 +17,13 @@ export async function replaceFile(file: string, text: string, signal: AbortSigna
     await rm(temporary, { force: true });
     signal.throwIfAborted();
     const known = toEsparseError(error);
-    throw known.kind === 'space'
-      ? known
-      : new EsparseError('usage', `${file} cannot be written: ${messageOf(error)}`, {
-          hint: 'name a file in a folder that is there by --out',
-          cause: error,
-        });
+    const full = known.kind === 'space';
+    throw new EsparseError(full ? 'space' : 'usage', `${file} cannot be written: ${messageOf(error)}`, {
+      hint: full
+        ? 'free some space, or name a file on another disk by --out'
+        : 'name a file in a folder that is there by --out',
+      cause: error,
+    });
   }
   return content.length;
 }
