@@ -25,7 +25,7 @@ export function contextOf({ family, maxPositions, program }: ModelDescription, w
     {
       hint: dynamic
         ? 'its rotary embedding is scaled by the length of the sequence (dynamic): only the trained length is served'
-        : undefined,
+        : `ask for at most ${most} (--seqlen of eval, --max-context of serve)`,
     },
   );
 }

@@ -103,6 +103,9 @@ test('options out of range are refused, and so is a dynamic scaling beyond what 
   const usage = (message: RegExp): unknown =>
     expect.objectContaining({ kind: 'usage', message: expect.stringMatching(message) });
   await expect(open(sound, { maxContext: 257 })).rejects.toEqual(usage(/257 tokens is not within 1 to 256/));
+  await expect(open(sound, { maxContext: 257 })).rejects.toMatchObject({
+    hint: expect.stringContaining('at most 256 (--seqlen'),
+  });
   await expect(open(sound, { kvBytes: 1000 })).rejects.toEqual(usage(/holds no page/));
   await expect(open(sound, { maxStepTokens: 0 })).rejects.toEqual(usage(/steps of 0/));
   await expect(open(sound, { threads: 0 })).rejects.toEqual(usage(/0 compute threads/));

@@ -24,3 +24,9 @@ test.each([
   expect(error.hint).toMatch(hint);
   expect(error.hint).toContain('--listen');
 });
+
+test('where the host has an option of its own, what is wrong with the host is said of that one', () => {
+  const hintOf = (message: string) => cannotListen('HOST:80', '--port', new Error(message), '--host').hint;
+  expect(hintOf('listen EADDRNOTAVAIL: address not available 10.1.2.3:80')).toContain('give --host one');
+  expect(hintOf('listen EADDRINUSE: address already in use 127.0.0.1:80')).toContain('give --port one');
+});

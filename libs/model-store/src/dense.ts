@@ -1,5 +1,5 @@
 import { tensorToF32, tensorToHalf, type Checkpoint, type TensorDtype } from '@esparse/checkpoint';
-import { EsparseError } from '@esparse/errors';
+import { EsparseError, toEsparseError } from '@esparse/errors';
 import { narrow, widen } from '@esparse/kernels';
 import { packQuantized, roundingFault, roundLinear, type RoundingOptions } from '@esparse/sparsity';
 import type { CommittedGroup, Transaction } from '@esparse/store';
@@ -66,7 +66,8 @@ export async function writeQuantizedDense(
   const { rows, cols, rounded, fault } = await roundedMatrix(matrix, options, signal);
   if (fault !== undefined)
     return `${matrix.tensor}: rounding to int${options.bits} ${fault}: it stays as it is`;
-  const integers = values === undefined ? rounded : roundLinear({ weights: values, rows, cols }, options);
+  const integers =
+    values === undefined ? rounded : roundTensor(matrix.tensor, { weights: values, rows, cols }, options);
   await writeLinear(transaction, path, await packQuantized(integers, { rows, cols }), {});
   return undefined;
 }
@@ -89,8 +90,18 @@ async function roundedMatrix(
   const { dtype, shape } = checkpoint.info(tensor);
   const [rows, cols] = [shape[0]!, shape[1]!];
   const weights = await tensorToF32(dtype, await checkpoint.read(tensor, signal));
-  const rounded = roundLinear({ weights, rows, cols }, options);
+  const rounded = roundTensor(tensor, { weights, rows, cols }, options);
   return { rows, cols, rounded, fault: roundingFault(rounded, { weights, rows, cols }) };
+}
+
+/** `roundLinear` of a tensor, which its error names. */
+function roundTensor(tensor: string, of: Parameters<typeof roundLinear>[0], options: RoundingOptions) {
+  try {
+    return roundLinear(of, options);
+  } catch (cause) {
+    const { kind, message, hint } = toEsparseError(cause);
+    throw new EsparseError(kind, `${tensor}: ${message}`, { hint, cause });
+  }
 }
 
 /** Reads a dense array, or what is quantized in its place, as f32: exact. */

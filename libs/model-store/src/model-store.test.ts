@@ -9,6 +9,7 @@ import {
   densePath,
   inspectBlock,
   inspectBlocks,
+  integersFit,
   readTokenizerFiles,
   storeWeights,
   totalsOf,
@@ -18,6 +19,7 @@ import {
 } from './index.ts';
 
 const MODEL = path.join(import.meta.dirname, '../../../examples/models/llama-2m');
+const NOT_FINITE = new Uint8Array(Float32Array.of(1, NaN, 2, 3).buffer);
 const EMBEDDING = 'model.embed_tokens.weight';
 const PATTERN = { keep: 2, group: 4 };
 
@@ -131,4 +133,16 @@ test('the files of a tokenizer read back as they were in the checkpoint', async 
   await writeTokenizerFiles(writer, files);
   const byName = (list: typeof files) => new Map(list.map(({ name, bytes }) => [name, Buffer.from(bytes)]));
   expect(byName(await readTokenizerFiles(run))).toEqual(byName(files));
+});
+
+test('a weight that integers cannot hold is told with the name of its tensor', async () => {
+  const damaged = {
+    info: () => ({ ...checkpoint.info(EMBEDDING), dtype: 'F32' as const, shape: [2, 2] }),
+    read: () => Promise.resolve(NOT_FINITE),
+  };
+  await expect(integersFit({ checkpoint: damaged, tensor: EMBEDDING }, { bits: 4 })).rejects.toMatchObject({
+    kind: 'numeric',
+    message: `${EMBEDDING}: the weight of row 0, channel 1 is not finite`,
+    hint: expect.stringContaining('check the checkpoint'),
+  });
 });

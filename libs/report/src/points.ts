@@ -5,6 +5,9 @@ import { z } from 'zod';
 /** Points of a file at most: a picture of more cannot be read. */
 const MAX_POINTS = 200;
 
+const HINT =
+  'give a list of { "name", "bitsPerWeight", "perplexity", "tokensPerSecond" }, the last two where they are known';
+
 const schema = z
   .array(
     z.strictObject({
@@ -28,7 +31,7 @@ export function readPoints(text: string, file: string): FrontierPoint[] {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new EsparseError('text', `${file} is no JSON`, { cause });
+    throw new EsparseError('text', `${file} is no JSON`, { hint: HINT, cause });
   }
   const parsed = schema.safeParse(value, { error: faultInWords });
   if (!parsed.success) {
@@ -36,9 +39,7 @@ export function readPoints(text: string, file: string): FrontierPoint[] {
     throw new EsparseError(
       'text',
       `${file}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`,
-      {
-        hint: 'a list of { "name", "bitsPerWeight", "perplexity", "tokensPerSecond" }, the last two where they are known',
-      },
+      { hint: HINT },
     );
   }
   return parsed.data.map(({ name, bitsPerWeight, perplexity, tokensPerSecond }) => ({

@@ -47,6 +47,6 @@ test('a linear whose inputs are no multiple of the group is refused by name', ()
   expect(caught).toMatchObject({
     kind: 'unsupported',
     message: 'mlp.down_proj has 10 inputs, not a multiple of the 4 of pattern 2:4',
-    hint: expect.stringContaining('skip'),
+    hint: expect.stringContaining('--skip-indivisible'),
   });
 });

@@ -45,7 +45,7 @@ export function requireDivisible(linearName: string, cols: number, pattern: Patt
     'unsupported',
     `${linearName} has ${cols} inputs, not a multiple of the ${pattern.group} of pattern ${formatPattern(pattern)}`,
     {
-      hint: 'choose a pattern whose group divides the inputs, or skip this linear',
+      hint: 'choose a pattern whose group divides the inputs, or leave such linears dense (--skip-indivisible)',
       context: { linear: linearName, cols, pattern: formatPattern(pattern) },
     },
   );

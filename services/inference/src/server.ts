@@ -145,7 +145,7 @@ async function listen(app: FastifyInstance, { host, port }: ServeOptions): Promi
   try {
     return await app.listen({ host, port });
   } catch (error) {
-    throw cannotListen(`${host}:${port}`, '--port', error);
+    throw cannotListen(`${host}:${port}`, '--port', error, '--host');
   }
 }
 

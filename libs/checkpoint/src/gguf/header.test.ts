@@ -6,6 +6,7 @@ import { uniform } from '@esparse/laws';
 import { openCheckpointIn } from '../checkpoint.ts';
 import { tokenizerFilesIn } from '../tokenizer-files.ts';
 import { ggufFolder } from './folder.ts';
+import { readGgufHeader } from './header.ts';
 
 const MODEL = path.join(import.meta.dirname, '../../../../test/fixtures/gguf/llama/model.gguf');
 
@@ -49,6 +50,19 @@ const u64 = (value: bigint) => new Uint8Array(BigUint64Array.of(value).buffer);
 
 test('the file that is damaged below is sound', async () => {
   expect(await openedAs(sound)).toBe('sound');
+});
+
+test('of a file that is something else, what a model may be is said', async () => {
+  const file = {
+    size: 40,
+    read: () => Promise.resolve(Buffer.alloc(40)),
+    readPieces: undefined,
+    close: () => Promise.resolve(),
+  };
+  await expect(readGgufHeader(file, 'model.safetensors')).rejects.toMatchObject({
+    kind: 'checkpoint',
+    hint: expect.stringContaining('the folder of a Hugging Face checkpoint'),
+  });
 });
 
 test.each<[string, () => Uint8Array, string, string]>([

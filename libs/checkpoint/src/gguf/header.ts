@@ -77,9 +77,9 @@ class Reader {
     return this.#at;
   }
 
-  wrong(what: string): EsparseError {
+  wrong(what: string, hint = 'fetch the file again'): EsparseError {
     return new EsparseError('checkpoint', `${this.#name} is no GGUF file that can be read: ${what}`, {
-      hint: 'fetch the file again',
+      hint,
     });
   }
 
@@ -117,7 +117,12 @@ class Reader {
 }
 
 function parse(reader: Reader): GgufHeader {
-  if (reader.number(VALUE_TYPES.u32) !== MAGIC) throw reader.wrong('it does not begin with GGUF');
+  if (reader.number(VALUE_TYPES.u32) !== MAGIC) {
+    throw reader.wrong(
+      'it does not begin with GGUF',
+      'give the folder of a Hugging Face checkpoint, or a GGUF file: if this is one, fetch it again',
+    );
+  }
   const version = reader.number(VALUE_TYPES.u32);
   if (!VERSIONS.includes(version)) {
     throw new EsparseError('unsupported', `GGUF version ${version} is not known`, {

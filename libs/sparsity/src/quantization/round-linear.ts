@@ -60,5 +60,7 @@ export function survives(mask: Uint8Array, cols: number, row: number, i: number)
 }
 
 function notFinite(row: number, channel: number): EsparseError {
-  return new EsparseError('numeric', `the weight of row ${row}, channel ${channel} is not finite`);
+  return new EsparseError('numeric', `the weight of row ${row}, channel ${channel} is not finite`, {
+    hint: 'check the checkpoint: integers are made of finite weights alone',
+  });
 }
