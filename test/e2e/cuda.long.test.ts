@@ -181,6 +181,10 @@ test('memory that another process has taken is told by name and ends with 75, be
   const answers = [await asking(short.url, { max_tokens: 9 }), await asking(short.url, { max_tokens: 1 })];
   expect(answers[0]!.status).toBe(500);
   expect(await answers[0]!.text()).toContain('CUDA_ERROR_OUT_OF_MEMORY');
+  // The log has it, by the name of the request.
+  const id = answers[0]!.headers.get('x-request-id')!;
+  const isTold = (line: string) => line.includes(id) && line.includes('CUDA_ERROR_OUT_OF_MEMORY');
+  expect(short.log.filter(isTold)).toHaveLength(1);
   expect(await short.stop()).toBe(0);
 });
 

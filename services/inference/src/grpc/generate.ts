@@ -95,6 +95,7 @@ function probability(token: number, logprob: number, { text: { tokenText } }: Se
 
 /** Waits until the client has read what its stream holds, or has disconnected; one that reads nothing for long is refused. */
 async function drained(call: Call, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted(); // no event comes any more of a call that has gone
   const controller = new AbortController();
   const onAbort = () => {
     controller.abort(signal.reason);
@@ -121,6 +122,7 @@ function toStatus(thrown: unknown, log: Logger): { code: status; details: string
     return { code: status.INTERNAL, details: 'the server failed: its log says how', metadata };
   }
   const { kind, message, param, retryAfter } = thrown;
+  if (kind === 'internal') log.error({ err: thrown }, 'a call failed');
   if (retryAfter !== undefined) metadata.set('retry-after', String(retryAfter));
   if (param !== undefined) metadata.set('param', param.replaceAll(/[^\x20-\x7e]/g, '?'));
   return { code: grpcStatusOf(kind), details: message, metadata };

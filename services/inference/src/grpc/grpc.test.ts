@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -105,6 +106,23 @@ test('a full queue is RESOURCE_EXHAUSTED, and a call that is cancelled frees its
     return text.includes('\nesparse_admitted_texts 0\n');
   });
   expect(await generate({ text: 'a', maxTokens: 1 })).not.toHaveLength(0);
+});
+
+test('calls whose clients have gone end as cancelled, whatever they were about to be sent', async () => {
+  const CALLS = 24;
+  for (let i = 0; i < CALLS; i++) {
+    const call = client.Generate({ text: 'a', maxTokens: 1000, temperature: 2 }, withKey());
+    call.on('error', () => undefined);
+    await once(call, 'data');
+    call.cancel();
+  }
+  const ended = async () => {
+    const text = await (await server.get('/metrics', { headers })).text();
+    const counts = [...text.matchAll(/Generate",method="gRPC",status="(\w+)"} (\d+)$/gm)];
+    return Object.fromEntries(counts.map(([, status, count]) => [status, Number(count)]));
+  };
+  await eventually(async () => ((await ended()).CANCELLED ?? 0) >= CALLS);
+  expect(await ended()).not.toHaveProperty('DEADLINE_EXCEEDED');
 });
 
 test('the health service answers SERVING, and reflection names the service', async () => {

@@ -26,12 +26,13 @@ test('a request without a valid key is told how to give one', () => {
   });
 });
 
-test('a failure of the engine is answered as a fault of the server', () => {
+test('a failure of the engine is answered as a fault of the server, and logged', () => {
   const error = new RequestError('internal', 'the engine failed: NaN', { code: 'engine_error' });
   expect(answerTo(error)).toMatchObject({
     status: 500,
     body: { error: { message: 'the engine failed: NaN', type: 'server_error', code: 'engine_error' } },
   });
+  expect(logged).toEqual([error]);
 });
 
 test('any other error is logged, and its message is kept from the client', () => {

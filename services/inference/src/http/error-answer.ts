@@ -32,9 +32,13 @@ export function errorAnswer(
   return { status, headers, body: { error: { message, type, param: param ?? null, code: code ?? null } } };
 }
 
-/** The answer to anything that was thrown; an error that is not one of the request goes to the log instead. */
+/** The answer to anything that was thrown; a fault of the server goes to the log, and of the client to it alone. */
 export function errorAnswerOf(thrown: unknown, log: FastifyBaseLogger, bodyLimit: number): ErrorAnswer {
-  if (isRequestError(thrown)) return answerOfRequestError(thrown);
+  if (isRequestError(thrown)) {
+    // The engine has failed at it: the client is told how, too.
+    if (thrown.kind === 'internal') log.error({ err: thrown }, 'a request failed');
+    return answerOfRequestError(thrown);
+  }
   const known = isFastifyError(thrown) ? answerOfFastifyError(thrown, bodyLimit) : undefined;
   if (known !== undefined) return known;
   log.error({ err: thrown }, 'a request failed');
