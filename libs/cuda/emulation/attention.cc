@@ -197,7 +197,7 @@ int main(int argc, char** argv) {
   for (int token = 0; token < tokens; token++) {
     for (int i = 0; i < outputs; i++) {
       std::uint16_t hi, lo;
-      const TokenPlace place = token_place(fragments.data(), outputs, token, tokens);
+      const TokenPlace place = token_place(fragments.data(), outputs, token, tokens, false);
       const std::uint8_t* const at = place.fragments + activation_offset(data.inverse[i], place.token, place.tokens);
       std::memcpy(&hi, at, 2);
       std::memcpy(&lo, at + kLoOffset, 2);

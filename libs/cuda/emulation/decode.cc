@@ -9,6 +9,7 @@
 #include "../kernels/join.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
+#include "../kernels/linear_widest.cuh"
 #include "../kernels/norm.cuh"
 #include "../kernels/norm_heads.cuh"
 #include "../kernels/prefill_linear_mma.cuh"
@@ -69,6 +70,10 @@ void add_linears(std::map<std::string, Runner>& to, Encoding encoding) {
   for (const int tokens : {32, 64}) {
     const LinearKernel kernel = linear_wide_kernel<Weights>(tokens);
     if (kernel != nullptr) to[linear_wide_name(encoding, tokens)] = runner_of(kernel);
+  }
+  for (const int panels : {1, 2}) {
+    const LinearKernel kernel = linear_widest_kernel<Weights>(panels);
+    if (kernel != nullptr) to[linear_widest_name(encoding, panels)] = runner_of(kernel);
   }
 }
 

@@ -143,6 +143,7 @@ inline void bench_stack(Results& results, const Decoder& decoder, int tokens) {
                           fragments.count() / 2, 3, 1);
   Device<float> out(static_cast<std::size_t>(kSlices) * tokens * widest);
   const LinearActivations x{fragments, nullptr};
+  pending_sums();
   const auto time = [&](const StepTuning& tuning, int repeats) {
     stage("the linears of %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.encoding), tokens);
     const Graph graph(true, [&](const Launcher& launch) {

@@ -152,11 +152,13 @@ class Step {
     arrived_ = Device<std::uint32_t>(std::vector<std::uint32_t>(static_cast<std::size_t>(tokens) * s.heads));
     keys_ = Device<std::uint64_t>(static_cast<std::size_t>(tokens) * logit_parts());
     chosen_ = Device<std::int32_t>(tokens);
+    pending_sums();
   }
 
   void enqueue(const Launcher& launch, const StepTuning& tuning, const Omitted& omitted = {}) {
     const Shape& s = decoder_.shape;
     current_ = 0;
+    all_chosen_ = tuning.qkv.warps == 0;  // of all linears
     launch(embed, batch_.tokens, 256, 0, batch_.ids, decoder_.embedding, residual_[0], s.hidden, s.hidden, 1.f,
            static_cast<const std::int32_t*>(batch_.positions), static_cast<const std::uint16_t*>(nullptr));
     Planes added{};
@@ -222,6 +224,12 @@ class Step {
   }
   int logit_parts() const { return (decoder_.shape.vocabulary + kPartLogits - 1) / kPartLogits; }
 
+  // How activations of linears stand.
+  DigitOrder order_of(Encoding encoding) const {
+    DigitOrder order = digits_of(encoding);
+    order.rows = all_chosen_ && takes_rows(format_of(encoding), batch_.tokens, true);
+    return order;
+  }
   LinearLaunch linear(Encoding encoding, int cols, float* out) const {
     LinearLaunch launch{encoding, cols, batch_.tokens};
     launch.args.out = out;
@@ -251,7 +259,7 @@ class Step {
       for (int i = 0; i < readers; i++) out.push_back({nullptr, sources[i]});
       return out;
     }
-    const DigitOrder digits = digits_of(linear.encoding);
+    const DigitOrder digits = order_of(linear.encoding);
     NormArguments args{input, batch_.tokens, {}, 0, digits};
     for (int i = 0; i < readers; i++) {
       const int own = is_sparse(linear.encoding) ? i : 0;
@@ -276,7 +284,7 @@ class Step {
     }
     const Planes planes = gate_up(launch, tuning);
     launch(swiglu, dim3((inner / 2 + kSwigluThreads - 1) / kSwigluThreads, batch_.tokens), kSwigluThreads, 0, planes,
-           activated_, inner, digits_of(decoder_.encoding));
+           activated_, inner, order_of(decoder_.encoding));
     return bits_of(decoder_.encoding) != 0;
   }
 
@@ -297,6 +305,7 @@ class Step {
     args.scale = 1 / std::sqrt(static_cast<float>(s.dims));
     args.inverse = layer.inverse_o;
     args.inputs = s.heads * s.dims;
+    args.rows = order_of(decoder_.encoding).rows;
     args.fragments = merges_late() ? nullptr : static_cast<std::uint8_t*>(attended_);
     args.outputs = split_outputs_;
     args.weights = split_weights_;
@@ -316,6 +325,7 @@ class Step {
   Device<std::uint32_t> arrived_;
   Device<std::uint64_t> keys_;
   Device<std::int32_t> chosen_;
+  bool all_chosen_ = false;
   int current_ = 0;  // which residual is the stream's
   int logit_planes_ = 1;
 };

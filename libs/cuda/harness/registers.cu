@@ -6,6 +6,7 @@
 #include "../kernels/join.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
+#include "../kernels/linear_widest.cuh"
 #include "../kernels/norm_heads.cuh"
 #include "../kernels/prefill_linear.cuh"
 #include "../kernels/repack.cuh"
@@ -24,6 +25,8 @@ template __global__ void expert_linear<Sparse>(const __grid_constant__ ExpertLin
 template __global__ void expert_linear<Dense>(const __grid_constant__ ExpertLinearArguments);
 template __global__ void linear_wide<Sparse, 64>(const __grid_constant__ LinearArguments);
 template __global__ void linear_wide<Dense, 64>(const __grid_constant__ LinearArguments);
+template __global__ void linear_widest<Sparse, 64, 2>(const __grid_constant__ LinearArguments);
+template __global__ void linear_widest<Dense, 64, 2>(const __grid_constant__ LinearArguments);
 template __global__ void prefill_linear<Sparse, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
 template __global__ void prefill_linear<Dense, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);
 template __global__ void linear<SparseInt8, 16, 1, Input::kFragments, Output::kPlanes>(

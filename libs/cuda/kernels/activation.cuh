@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(kSwigluThreads)
   stamp(Moment::kReleased);
   if (input >= inputs) return;
   const float2 gate = gate_up.sum<float2>(token, input), up = gate_up.sum<float2>(token, inputs + input);
-  const TokenPlace place = token_place(fragments, inputs, token, gate_up.tokens);
+  const TokenPlace place = token_place(fragments, inputs, token, gate_up.tokens, digits.rows);
   const float first = swiglu_of(gate.x, up.x), second = swiglu_of(gate.y, up.y);
   if (digits.bits == 0) write_pair(place, input, first, second);
   else write_digits(place, input, first, second, digits);
@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(kSwigluThreads)
 // linear, then up's, where there is one.
 template <Activation kActivation>
 __global__ void __launch_bounds__(kSwigluThreads)
-    activate_sums(const Planes sums, const float* bias, bool gated, std::uint8_t* fragments, int inputs) {
+    activate_sums(const Planes sums, const float* bias, bool gated, std::uint8_t* fragments, int inputs, bool rows) {
   release_dependents();
   const int input = 2 * (blockIdx.x * kSwigluThreads + threadIdx.x), token = blockIdx.y;
   wait_for_producers();
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kSwigluThreads)
     return bias == nullptr ? two : add(two, __ldg(reinterpret_cast<const float2*>(bias + row)));
   };
   const float2 gate = two_of(input), up = gated ? two_of(inputs + input) : make_float2(1, 1);
-  write_pair(token_place(fragments, inputs, token, sums.tokens), input, activation_of<kActivation>(gate.x) * up.x,
+  write_pair(token_place(fragments, inputs, token, sums.tokens, rows), input, activation_of<kActivation>(gate.x) * up.x,
              activation_of<kActivation>(gate.y) * up.y);
 }
 

@@ -77,6 +77,7 @@ struct JoinArguments {
   NormReader readers[3];
   int reader_count;
   float* rows;  // [tokens][channels]: what readers are given, in the natural order; null where nobody wants that
+  bool as_rows;  // activations stand as rows
 };
 
 enum class Activation { kSilu, kGelu, kRelu, kClamped };
@@ -122,7 +123,10 @@ struct LinearArguments {
   const float* stream;  // of one token: what is added to its outputs, the residual stream; it may be `out`. Null: nothing
   int out_rows;
   std::uint8_t* fragments;  // Output::kSwiglu
+  float* pending;  // of `linear_widest`: room for the partial sums of each CTA
 };
+
+using LinearKernel = void (*)(LinearArguments);
 
 // Gives each segment its CTAs, by the plan.
 inline void place_segments(LinearArguments& args, const Format& format) {
@@ -174,6 +178,7 @@ struct AttentionArguments {
   const std::uint16_t* inverse;  // [heads * dims]: the place of each output in the order of o's inputs
   int inputs;                    // of o, whole blocks
   std::uint8_t* fragments;       // the activations of o; null: that linear adds splits up
+  bool rows;                     // they stand as rows
   // What splits give, where a sequence has several:
   float* outputs;         // [tokens][heads][splits of max_pages][dims], relative to the split's maximum
   float2* weights;        // [tokens][heads][splits]: maximum of the scores (by powers of 2), sum of the weights

@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
   if (of.position < 0) {  // no token: zeros
     if (first > 0 || args.fragments == nullptr) return;
     wait_for_producers();
-    const TokenPlace to = token_place(args.fragments, args.inputs, blockIdx.z, gridDim.z);
+    const TokenPlace to = token_place(args.fragments, args.inputs, blockIdx.z, gridDim.z, args.rows);
 #pragma unroll 1
     for (int i = thread; i < of.queries * kDims; i += kAttentionThreads) {
       write_activation(to, args.inverse[of.first_head * kDims + i], 0);

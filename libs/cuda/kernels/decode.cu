@@ -27,7 +27,7 @@ template __global__ void attend_splits<128, 2>(const __grid_constant__ Attention
 #endif
 
 #define ACTIVATION(kind)                                                                                              \
-  template __global__ void activate_sums<Activation::kind>(const Planes, const float*, bool, std::uint8_t*, int);
+  template __global__ void activate_sums<Activation::kind>(const Planes, const float*, bool, std::uint8_t*, int, bool);
 ACTIVATION(kSilu)
 ACTIVATION(kGelu)
 ACTIVATION(kRelu)

@@ -3,6 +3,9 @@
 #pragma once
 #include "device.cuh"
 #include "prefill_arguments.h"
+#ifdef ESPARSE_EMULATED
+#include "../emulation/wgmma.h"
+#else
 
 namespace esparse {
 
@@ -132,4 +135,20 @@ __device__ __forceinline__ void add_weighted(float (&sums)[64], const Words4& a,
 #undef ESPARSE_SUMS_16
 #undef ESPARSE_SUMS_4
 
+// Weights for the tensor cores, from shared memory: at this place in the program, not before products that still read the registers
+// are waited for.
+__device__ __forceinline__ Words4 load_shared(const std::uint8_t* from) {
+  Words4 out;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(out.word[0]), "=r"(out.word[1]), "=r"(out.word[2]), "=r"(out.word[3])
+               : "r"(shared_address(from)));
+  return out;
+}
+__device__ __forceinline__ std::uint32_t load_shared_word(const std::uint8_t* from) {
+  std::uint32_t out;
+  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(out) : "r"(shared_address(from)));
+  return out;
+}
+
 }  // namespace esparse
+#endif

@@ -36,6 +36,7 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.inverse = layer.inverse_o.data();
   args.inputs = layer.o.cols;
   args.fragments = late_splits_ ? nullptr : attended_.data();
+  args.rows = takes_rows(variant, layer.o.encoding);
   args.outputs = split_outputs_.data();
   args.weights = reinterpret_cast<float2*>(split_weights_.data());
   args.arrived = arrived_.data();
