@@ -1,7 +1,7 @@
 // The kernels of a decode step, and those of prefill by products of a warp, on the processor, for a driver without a GPU (`driver.cc`): their own source, by their names in
 // the PTX. Compiled with `-include cuda.h`.
 #include "../kernels/activation.cuh"
-#include "../kernels/attention_decode.cuh"
+#include "../kernels/attention_walk.cuh"
 #include "../kernels/attention_prefill_mma.cuh"
 #include "../kernels/digitise.cuh"
 #include "../kernels/experts.cuh"
@@ -127,6 +127,7 @@ std::map<std::string, Runner> all_runners() {
       if (kernel != nullptr) all[attend_splits_name(dims, slots)] = runner_of(kernel);
     }
   }
+  all[attend_heads_name(128)] = runner_of(attend_heads<128>);
   all[append_positions_name(64)] = runner_of(append_positions<64>);
   all[append_positions_name(128)] = runner_of(append_positions<128>);
   all[append_positions_name(256)] = runner_of(append_positions<256>);

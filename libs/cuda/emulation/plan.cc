@@ -118,9 +118,9 @@ bool check_attention(int dims, int queries, int kv_heads, int tokens, int shared
   for (const int pages : {1, 8, 9, 64, 2048}) {
     const AttentionPlan plan = plan_attention({dims, queries, heads, pages, tokens, 132, shared});
     const int share = attention_share(dims, plan.slots), splits = attention_splits(pages);
-    const bool fits = share * (plan.shared + 1024) <= shared + 1024, shares = plan.ctas >= 1 && plan.ctas <= splits;
+    const bool fits = share * (plan.shared + 1024) <= shared + 1024, shares = plan.walks ? heads > 132 && plan.ctas == 132 : plan.ctas >= 1 && plan.ctas <= splits;
     const bool exists = plan.slots == 0 || (dims == 128 && shared == kSharedOfCta && plan.slots <= kMostSlots);
-    if (fits && shares && exists && (plan.ctas == 1 || plan.ctas * heads <= share * 132)) continue;
+    if (fits && shares && exists && (plan.walks || plan.ctas == 1 || plan.ctas * heads <= share * 132)) continue;
     std::printf("attention: %d x %d heads of %d, %d tokens, %d pages\n", kv_heads, queries, dims, tokens, pages);
     return false;
   }

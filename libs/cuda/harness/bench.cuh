@@ -291,4 +291,56 @@ inline void search_step(const Decoder& decoder, int tokens, int positions) {
   }
 }
 
+// Of a step of 64 tokens in bf16: every way to share its linears out, one role after another.
+inline void search_widest(const Decoder& decoder, int positions) {
+  const int tokens = kMostTokens, pages = (positions + kPagePositions - 1) / kPagePositions;
+  const Batch batch(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, positions - 1),
+                    random_permutation(tokens * pages, 5));
+  Step step(decoder, batch);
+  StepTuning best(kChosen);
+  const auto time = [&](const StepTuning& tuning, int repeats) {
+    stage("the search for %s, %s, 64 tokens", decoder.shape.name, variant_name(decoder.encoding));
+    try {
+      const Graph graph(true, [&](const Launcher& launch) { step.enqueue(launch, tuning); });
+      return graph.microseconds(repeats);
+    } catch (const std::invalid_argument&) {  // no room
+      return static_cast<double>(INFINITY);
+    }
+  };
+  double least = time(best, 15);
+  std::printf("widest %-4s %-11s chosen %.0f us\n", decoder.shape.name, variant_name(decoder.encoding), least);
+  struct Role {
+    const char* name;
+    std::optional<WidestTuning> StepTuning::* of;
+  };
+  for (const Role& role : {Role{"gate_up", &StepTuning::widest_gate_up},
+                           {"down", &StepTuning::widest_down},
+                           {"qkv", &StepTuning::widest_qkv},
+                           {"o", &StepTuning::widest_o},
+                           {"head", &StepTuning::widest_head}}) {
+    std::printf("widest %-4s %-11s %-7s:", decoder.shape.name, variant_name(decoder.encoding), role.name);
+    for (const int panels : {1, 2}) {
+      for (const int slices : {1, 2, 4, 8}) {
+        for (const bool resident : {true, false}) {
+          if (resident && slices > 1) continue;
+          for (const int ahead : {-1, 1}) {
+            StepTuning candidate = best;
+            candidate.*role.of = WidestTuning{panels, slices, resident, ahead};
+            const double us = time(candidate, 5);
+            std::printf(" %dp%ds%s%s=%.0f", panels, slices, resident ? "r" : "", ahead < 0 ? "" : "a1", us);
+            if (us < least) least = us, best = candidate;
+          }
+        }
+      }
+    }
+    std::printf("\n");
+  }
+  std::printf("widest %-4s %-11s found %.0f us:", decoder.shape.name, variant_name(decoder.encoding), time(best, 25));
+  for (const auto& role : {best.widest_qkv, best.widest_o, best.widest_gate_up, best.widest_down, best.widest_head}) {
+    if (role) std::printf(" %dp%ds%sa%d", role->panels, role->slices, role->resident ? "r" : "", role->ahead);
+    else std::printf(" -");
+  }
+  std::printf("\n");
+}
+
 }  // namespace harness

@@ -1,6 +1,6 @@
 // A decoder of the Llama kind with random weights, and one decode step of it, in the kernels' order.
 #pragma once
-#include "../kernels/attention_decode.cuh"
+#include "../kernels/attention_walk.cuh"
 #include "../kernels/norm.cuh"
 #include "../kernels/sample.cuh"
 #include "../kernels/activation.cuh"
@@ -120,6 +120,8 @@ struct Batch {
 
 struct StepTuning {
   LinearTuning qkv, o, gate_up, down, head;
+  // Of 64 tokens, where another than what is chosen is tried.
+  std::optional<WidestTuning> widest_qkv, widest_o, widest_gate_up, widest_down, widest_head;
   explicit StepTuning(int tokens) : StepTuning(plain_tuning(tokens)) {}
   explicit StepTuning(const LinearTuning& all) { qkv = o = gate_up = down = head = all; }
 };
@@ -164,6 +166,7 @@ class Step {
     Planes added{};
     for (const Layer& layer : decoder_.layers) {
       LinearLaunch qkv = linear(decoder_.encoding, s.hidden, qkv_);
+      qkv.widest_tuning = tuning.widest_qkv;
       const auto x = norm(launch, qkv, added, layer.attention_norm, &layer.sources[0], 3);
       qkv.add(layer.q, layer.q.packed, x[0]);
       qkv.add(layer.k, layer.k.packed, x[1]);
@@ -175,9 +178,11 @@ class Step {
         o.args.merge = {split_outputs_, split_weights_, nullptr, batch_.positions, s.heads, s.dims == 64 ? 6 : 7,
                         attention_splits(batch_.max_pages), 0};
       }
+      o.widest_tuning = tuning.widest_o;
       o.add(layer.o, layer.o.packed, {attended_, layer.sources[5]});
       added = given(o(launch, tuning.o));
       LinearLaunch gate_up = linear(decoder_.encoding, s.hidden, gate_up_);
+      gate_up.widest_tuning = tuning.widest_gate_up;
       const auto y = norm(launch, gate_up, added, layer.mlp_norm, &layer.sources[3], 2);
       const bool apart = tuning.gate_up.warps == 0
                              ? pair_is_apart(layer.gate.format(), layer.gate.tiles(), s.hidden, batch_.tokens)
@@ -185,10 +190,12 @@ class Step {
       gate_up.pair(layer.gate, layer.gate_up, y[0], y[1], apart);
       const bool digits = activate(launch, gate_up, tuning.gate_up);
       LinearLaunch down = adding(s.inner, down_);
+      down.widest_tuning = tuning.widest_down;
       down.add(layer.down, layer.down.packed, {activated_, nullptr, digits});
       added = given(down(launch, tuning.down));
     }
     LinearLaunch head = linear(head_of(decoder_.encoding), s.hidden, logits_);
+    head.widest_tuning = tuning.widest_head;
     const auto x = norm(launch, head, added, decoder_.norm, &decoder_.head_sources, 1);
     head.add(decoder_.head, decoder_.head.packed, x[0]);
     const Planes logits = head(launch, tuning.head);
@@ -292,6 +299,7 @@ class Step {
     const Shape& s = decoder_.shape;
     AttentionArguments args{};
     args.qkv = qkv;
+    args.tokens = batch_.tokens;
     args.heads = s.heads;
     args.kv_heads = s.kv_heads;
     args.queries = s.heads / s.kv_heads;
@@ -314,6 +322,7 @@ class Step {
     if (omitted.attention) return;
     const AttentionPlan plan =
         plan_attention({s.dims, queries, heads * batch_.tokens, batch_.max_pages, batch_.tokens, sm_count()});
+    if (plan.walks) return launch(attend_heads<128>, plan.ctas, kAttentionThreads, plan.shared, args);
     launch(attention_kernel(s.dims, plan.slots), dim3(plan.ctas, heads, batch_.tokens), kAttentionThreads, plan.shared, args);
   }
 

@@ -7,6 +7,8 @@
 #include "../kernels/linear_wide.cuh"
 #include "../kernels/linear_widest.cuh"
 #include "../kernels/repack.cuh"
+#include <optional>
+
 #include "support.cuh"
 
 namespace harness {
@@ -269,6 +271,7 @@ struct LinearLaunch {
   Output output = Output::kPlanes;
   LinearArguments args{};
   bool late_splits = false;  // of a step in which o adds splits up
+  std::optional<WidestTuning> widest_tuning;
 
   // A segment of plain outputs, after those before.
   void add(const Matrix& matrix, const std::uint8_t* weights, LinearActivations activations) {
@@ -338,7 +341,7 @@ struct LinearLaunch {
   }
 
   Planes widest(const Launcher& launch) {
-    args.plan = plan_widest(problem(), sm_count());
+    args.plan = plan_widest_with(problem(), widest_tuning ? *widest_tuning : chosen_widest(problem()), sm_count());
     args.blocks = cols / problem().format.inputs;
     place_segments(args, problem().format);
     args.pending = pending_sums();

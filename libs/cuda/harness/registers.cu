@@ -1,5 +1,5 @@
 // The variants that need most registers, for the test that none of them keeps any in memory.
-#include "../kernels/attention_decode.cuh"
+#include "../kernels/attention_walk.cuh"
 #include "../kernels/attention_prefill.cuh"
 #include "../kernels/experts.cuh"
 #include "../kernels/integer_weights.cuh"
@@ -48,7 +48,7 @@ template __global__ void prefill_linear<DenseInt8, 256, PrefillOutput::kAdded>(c
 template __global__ void attend_chunk<128>(const __grid_constant__ PrefillAttention);
 template __global__ void attend_splits<64, 0>(const __grid_constant__ AttentionArguments);
 template __global__ void attend_splits<128, 0>(const __grid_constant__ AttentionArguments);
-template __global__ void attend_splits<128, 1>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_heads<128>(const __grid_constant__ AttentionArguments);
 template __global__ void attend_splits<128, 2>(const __grid_constant__ AttentionArguments);
 template __global__ void attend_splits<256, 0>(const __grid_constant__ AttentionArguments);
 

@@ -162,6 +162,7 @@ struct NormHeadsArguments {
 struct AttentionArguments {
   Planes qkv;  // rows: heads * dims of q, kv_heads * dims of k, the same of v
   HeadArguments head;
+  int tokens;
   int heads, kv_heads;
   int queries, groups;             // query heads that share a key head, and their groups (`query_groups`)
   std::uint16_t *keys, *values;    // [page][kv_heads][kPagePositions][dims]

@@ -64,23 +64,24 @@ struct AttentionProblem {
   int sms, shared = kSharedOfCta;  // bytes that a CTA may have
 };
 struct AttentionPlan {
-  int slots;  // of each warp, in shared memory; 0: its block is in registers
-  int ctas;   // that share a head's splits: as many as an SM holds, as far as there are splits
+  int slots;   // of each warp, in shared memory; 0: its block is in registers
+  bool walks;  // CTAs take one head after the other
+  int ctas;    // of all heads, where they do; else those that share a head's splits: as many as an SM holds, as far as there are splits
   int shared;
 };
 
 // Where keys and values go. Through shared memory they are asked for earlier; a CTA with two blocks of each warp has an SM to itself,
-// and with heads for more CTAs one block of each does. What was fastest in the shapes that were measured: heads of 128 channels,
+// and walks from head to head where there are more of these. What was fastest in the shapes that were measured: heads of 128 channels,
 // several sequences (`docs/decisions/cuda.md`).
 inline int attention_slots(const AttentionProblem& of) {
   if (of.dims != 128 || of.tokens == 1 || of.shared < kSharedOfCta) return 0;
-  if (of.heads <= of.sms) return 2;
-  return attention_share(of.dims, 1) * (attention_shared(of.dims, of.queries, 1) + 1024) <= of.shared + 1024 ? 1 : 0;
+  return kMostSlots;
 }
 
 inline AttentionPlan plan_attention(const AttentionProblem& of) {
   const int slots = attention_slots(of), most = attention_share(of.dims, slots) * of.sms / of.heads, splits = attention_splits(of.pages);
-  return {slots, most < 1 ? 1 : most < splits ? most : splits, attention_shared(of.dims, of.queries, slots)};
+  if (slots == kMostSlots && of.heads > of.sms) return {slots, true, of.sms, attention_shared(of.dims, of.queries, slots)};
+  return {slots, false, most < 1 ? 1 : most < splits ? most : splits, attention_shared(of.dims, of.queries, slots)};
 }
 
 }  // namespace esparse

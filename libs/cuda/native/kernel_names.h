@@ -72,6 +72,9 @@ inline std::string activate_experts_name(Activation activation) {
          "EEEvNS_24ActivateExpertsArgumentsE";
 }
 
+inline std::string attend_heads_name(int dims) {
+  return "_ZN7esparse12attend_headsILi" + std::to_string(dims) + "EEEvNS_18AttentionArgumentsE";
+}
 inline std::string attend_splits_name(int dims, int slots) {
   return "_ZN7esparse13attend_splitsILi" + std::to_string(dims) + "ELi" + std::to_string(slots) + "EEEvNS_18AttentionArgumentsE";
 }
