@@ -71,9 +71,11 @@ void add_linears(std::map<std::string, Runner>& to, Encoding encoding) {
     const LinearKernel kernel = linear_wide_kernel<Weights>(tokens);
     if (kernel != nullptr) to[linear_wide_name(encoding, tokens)] = runner_of(kernel);
   }
-  for (const int panels : {1, 2}) {
-    const LinearKernel kernel = linear_widest_kernel<Weights>(panels);
-    if (kernel != nullptr) to[linear_widest_name(encoding, panels)] = runner_of(kernel);
+  for (const int tokens : {32, 64}) {
+    for (const int panels : {1, 2}) {
+      const LinearKernel kernel = linear_widest_kernel<Weights>(tokens, panels);
+      if (kernel != nullptr) to[linear_widest_name(encoding, tokens, panels)] = runner_of(kernel);
+    }
   }
 }
 

@@ -99,18 +99,18 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
     place_segments(args, Weights::kFormat);
     put(linear_wide_kernel<Weights>(wide_tokens(problem)), args, wide_groups(problem));
   };
-  std::uint8_t* const rows_of_tokens = shape.tokens == kRowTokens ? fragments_of(x, shape.cols, shape.tokens, true) : nullptr;
+  std::uint8_t* const rows_of_tokens = shape.tokens > kGroupTokens ? fragments_of(x, shape.cols, shape.tokens, true) : nullptr;
   const auto put_widest = [&](const WidestTuning& tuning) {
     args.plan = plan_widest_with(problem, tuning, kSms);
     place_segments(args, Weights::kFormat);
     std::vector<float> pending(static_cast<std::size_t>(args.plan.ctas) * args.plan.planes * kMostPending);
     args.pending = pending.data();
     args.activations[0] = {rows_of_tokens, nullptr};
-    put(linear_widest_kernel<Weights>(tuning.panels), args, 1, kWidestThreads);
+    put(linear_widest_kernel<Weights>(shape.tokens, tuning.panels), args, 1, kWidestThreads);
   };
   if constexpr (!Weights::kScaled) {
     if (linear_is_wide(problem)) put_wide();
-    if (!kLanesCopy && shape.tokens == kMostTokens) {
+    if (!kLanesCopy && shape.tokens > kGroupTokens) {
       for (const int panels : {1, 2}) {
         for (const bool resident : {false, true}) put_widest({panels, 1, resident});
         for (const int slices : {2, 8}) put_widest({panels, slices, false});

@@ -98,8 +98,9 @@ inline void bench_linear(Results& results, int rows, int cols, Encoding encoding
     char shape[32];
     std::snprintf(shape, sizeof shape, "%d x %d", rows, cols);
     results.add("linear", shape, tokens, variant_name(encoding), us, static_cast<double>(bytes));
-    std::printf("linear %-14s %2d tokens %-11s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB)\n", shape, tokens,
-                variant_name(encoding), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10);
+    std::printf("linear %-14s %2d tokens %-11s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM%s, %d KB)\n", shape, tokens,
+                variant_name(encoding), us, bytes / us * 1e-3, best.warps, best.share, best.uneven ? ", uneven" : "",
+                best.ring_bytes >> 10);
   }
 }
 
@@ -291,15 +292,15 @@ inline void search_step(const Decoder& decoder, int tokens, int positions) {
   }
 }
 
-// Of a step of 64 tokens in bf16: every way to share its linears out, one role after another.
-inline void search_widest(const Decoder& decoder, int positions) {
-  const int tokens = kMostTokens, pages = (positions + kPagePositions - 1) / kPagePositions;
+// Of a step of 32 or 64 tokens in bf16: every way to share its linears out, one role after another.
+inline void search_widest(const Decoder& decoder, int tokens, int positions) {
+  const int pages = (positions + kPagePositions - 1) / kPagePositions;
   const Batch batch(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, positions - 1),
                     random_permutation(tokens * pages, 5));
   Step step(decoder, batch);
   StepTuning best(kChosen);
   const auto time = [&](const StepTuning& tuning, int repeats) {
-    stage("the search for %s, %s, 64 tokens", decoder.shape.name, variant_name(decoder.encoding));
+    stage("the search for %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.encoding), tokens);
     try {
       const Graph graph(true, [&](const Launcher& launch) { step.enqueue(launch, tuning); });
       return graph.microseconds(repeats);
@@ -308,7 +309,7 @@ inline void search_widest(const Decoder& decoder, int positions) {
     }
   };
   double least = time(best, 15);
-  std::printf("widest %-4s %-11s chosen %.0f us\n", decoder.shape.name, variant_name(decoder.encoding), least);
+  std::printf("widest %-4s %-11s %d chosen %.0f us\n", decoder.shape.name, variant_name(decoder.encoding), tokens, least);
   struct Role {
     const char* name;
     std::optional<WidestTuning> StepTuning::* of;
@@ -318,7 +319,7 @@ inline void search_widest(const Decoder& decoder, int positions) {
                            {"qkv", &StepTuning::widest_qkv},
                            {"o", &StepTuning::widest_o},
                            {"head", &StepTuning::widest_head}}) {
-    std::printf("widest %-4s %-11s %-7s:", decoder.shape.name, variant_name(decoder.encoding), role.name);
+    std::printf("widest %-4s %-11s %d %-7s:", decoder.shape.name, variant_name(decoder.encoding), tokens, role.name);
     for (const int panels : {1, 2}) {
       for (const int slices : {1, 2, 4, 8}) {
         for (const bool resident : {true, false}) {
@@ -335,7 +336,7 @@ inline void search_widest(const Decoder& decoder, int positions) {
     }
     std::printf("\n");
   }
-  std::printf("widest %-4s %-11s found %.0f us:", decoder.shape.name, variant_name(decoder.encoding), time(best, 25));
+  std::printf("widest %-4s %-11s %d found %.0f us:", decoder.shape.name, variant_name(decoder.encoding), tokens, time(best, 25));
   for (const auto& role : {best.widest_qkv, best.widest_o, best.widest_gate_up, best.widest_down, best.widest_head}) {
     if (role) std::printf(" %dp%ds%sa%d", role->panels, role->slices, role->resident ? "r" : "", role->ahead);
     else std::printf(" -");

@@ -130,7 +130,7 @@ void run_widest(std::uint64_t seed) {
       for (const int tokens : {32, kMostTokens}) {
         for (const int positions : {512, 540}) bench_chosen(decoder, tokens, positions);
       }
-      search_widest(decoder, 512);
+      for (const int tokens : {kMostTokens, 32}) search_widest(decoder, tokens, 512);
     }
   }
 }

@@ -238,6 +238,10 @@ inline std::vector<LinearTuning> tunings(int tokens) {
     if (!linear_exists(kernel_tokens(tokens), warps)) continue;
     for (const int ring : {56, 96, 144, 208}) out.push_back({warps, 1, ring << 10});
     for (const int ring : {40, 56, 74, 96}) out.push_back({warps, 2, ring << 10});
+    if (tokens > 1) continue;
+    for (const int share : {1, 2}) {
+      for (const int ring : {40, 56, 74, 96}) out.push_back({warps, share, ring << 10, -1, false, true});
+    }
   }
   return out;
 }
@@ -346,7 +350,7 @@ struct LinearLaunch {
     place_segments(args, problem().format);
     args.pending = pending_sums();
     const LinearKernel kernel =
-        with_weights(encoding, [&](auto weights) { return linear_widest_kernel<decltype(weights)>(args.plan.panels); });
+        with_weights(encoding, [&](auto weights) { return linear_widest_kernel<decltype(weights)>(tokens, args.plan.panels); });
     launch(kernel, dim3(args.plan.ctas, args.plan.planes), kWidestThreads, args.plan.shared, args);
     return {args.out, args.plan.planes, tokens, args.out_rows};
   }

@@ -26,6 +26,7 @@ template __global__ void expert_linear<Dense>(const __grid_constant__ ExpertLine
 template __global__ void linear_wide<Sparse, 64>(const __grid_constant__ LinearArguments);
 template __global__ void linear_wide<Dense, 64>(const __grid_constant__ LinearArguments);
 template __global__ void linear_widest<Sparse, 64, 2>(const __grid_constant__ LinearArguments);
+template __global__ void linear_widest<Sparse, 32, 2>(const __grid_constant__ LinearArguments);
 template __global__ void linear_widest<Dense, 64, 2>(const __grid_constant__ LinearArguments);
 template __global__ void prefill_linear<Sparse, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
 template __global__ void prefill_linear<Dense, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);

@@ -74,6 +74,7 @@ struct LinearTuning {
   int ring_bytes;  // of all rings of a CTA, at most
   int ahead_bytes = -1;  // what a CTA asks for before its activations; below 0: what `ask_ahead` chooses
   bool releases_late = false;  // the next kernel begins when the activations are there, not when all weights are asked for
+  bool uneven = false;         // all places have a CTA, of which some have a panel less than others
 };
 
 struct LinearPlan {
@@ -144,7 +145,7 @@ inline void tune_for_one(const LinearProblem& problem, LinearTuning& tuning) {
 
 // Whether a linear of so many tokens is computed by warpgroups (`linear_widest.cuh`), and has its activations as rows: of bf16, on
 // Hopper.
-constexpr bool takes_rows(const Format& format, int tokens, bool hopper) { return hopper && tokens == kRowTokens && !format.scaled; }
+constexpr bool takes_rows(const Format& format, int tokens, bool hopper) { return hopper && tokens > kGroupTokens && !format.scaled; }
 inline bool linear_is_widest(const LinearProblem& problem) { return takes_rows(problem.format, problem.tokens, problem.hopper); }
 
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
@@ -282,11 +283,10 @@ inline LinearPlan plan_widest_with(const LinearProblem& problem, const WidestTun
   LinearPlan plan{};
   plan.planes = kSlices / tuning.slices;
   plan.panels = tuning.panels;
-  constexpr int tokens = kMostTokens;
   share_panels(plan, problem, kWidestRows * tuning.panels, std::max(1, sms / (plan.planes)));
   const int blocks = problem.cols / format.inputs, longest = slice_first(tuning.slices, blocks), all = plan.rounds * longest;
   const int parts = format.inputs / kRowInputs;  // stages of a block
-  const int x = static_cast<int>(activation_bytes(kRowInputs, tokens)) + kBarriers;
+  const int x = static_cast<int>(activation_bytes(kRowInputs, problem.tokens)) + kBarriers;
   const int slot = tuning.panels * kPanelTiles * format.tile_bytes + kBarriers;
   const int room = problem.shared - 2 * kRowsAlignment;
   plan.resident = tuning.resident && plan.rounds > 1 && longest * parts * x + 2 * kWidestRows * slot <= room;
@@ -326,7 +326,9 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   plan.planes = linear_planes(tuning.warps);
   const int warps = tuning.warps, groups = kLinearWarps / warps, blocks = cols / format.inputs;
 
-  share_panels(plan, problem, groups, std::max(1, sms * tuning.share / (plan.planes * token_groups(all_tokens))));
+  const int places = std::max(1, sms * tuning.share / (plan.planes * token_groups(all_tokens)));
+  share_panels(plan, problem, groups, places);
+  if (tuning.uneven && segments == 1) plan.ctas = std::min(places, (panels[0] + groups - 1) / groups);
 
   int slice = 0, plane = 0;  // the longest, in blocks
   for (int s = 0; s < kSlices; s++) slice = std::max(slice, slice_first(s + 1, blocks) - slice_first(s, blocks));

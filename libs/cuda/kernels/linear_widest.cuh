@@ -1,4 +1,4 @@
-// The linear of decode for 64 tokens in bf16, by Hopper's products of a warpgroup: the sums of `linear.cuh`, in the same order, hence
+// The linear of decode for 32 and 64 tokens in bf16, by Hopper's products of a warpgroup: the sums of `linear.cuh`, in the same order, hence
 // the same bits.
 //
 // Tensor cores and shared memory limit it, not the weights: two warpgroups multiply 64 rows each, or twice 64, by the columns of all
@@ -38,8 +38,7 @@ struct WidestWork {
   static constexpr int kTile = Weights::kFormat.tile_bytes, kBlock = kPanelTiles * kTile, kSlot = kPanels * kBlock;
   // Activations come by 64 inputs.
   static constexpr int kParts = Weights::kFormat.inputs / kRowInputs;
-  static_assert(kTokens == kRowTokens);
-  static constexpr int kStage = kRowsBytes, kGroups = kWidestRows, kGroup = kStage / kGroups;
+  static constexpr int kStage = rows_bytes(kTokens), kGroups = kWidestRows, kGroup = kStage / kGroups;
   static constexpr int kCtaPanels = kWidestRows * kPanels;
   const LinearArguments& args;
   const LinearSegment& segment;
@@ -220,7 +219,7 @@ __device__ __forceinline__ void multiply_panels(const WidestWork<Weights, kToken
     if (plan.resident) stage = {0, 0};
     for (int s = 0; s < slices; s++) {
       const int slice = blockIdx.y * slices + s, blocks = slice_first(slice + 1, of.args.blocks) - slice_first(slice, of.args.blocks);
-      float products[kPanels][2 * kTokens / 2] = {};
+      float products[kPanels][kTokens] = {};  // hi and lo, two rows
       int previous = -1;  // the stage that products may still be read from
       const auto release = [&] {
         if (previous >= 0 && !plan.resident && lane == 0) barrier_arrive(of.stage_empty + previous * 8);
@@ -347,9 +346,10 @@ __global__ void __launch_bounds__(kWidestThreads, 1) linear_widest(const __grid_
 }
 
 template <class Weights>
-LinearKernel linear_widest_kernel(int panels) {
+LinearKernel linear_widest_kernel(int tokens, int panels) {
   if constexpr (Weights::kScaled) return nullptr;
-  else return panels == 2 ? linear_widest<Weights, kMostTokens, 2> : linear_widest<Weights, kMostTokens, 1>;
+  else if (tokens == 32) return panels == 2 ? linear_widest<Weights, 32, 2> : linear_widest<Weights, 32, 1>;
+  else return panels == 2 ? linear_widest<Weights, 64, 2> : linear_widest<Weights, 64, 1>;
 }
 
 }  // namespace esparse

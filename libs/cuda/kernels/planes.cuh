@@ -63,10 +63,10 @@ __device__ __forceinline__ void split_chunk(const float (&x)[kChunk], Words4& hi
 __device__ __forceinline__ void write_chunk(const TokenPlace& to, int step, int quad, const float (&x)[kChunk]) {
   Words4 hi, lo;
   split_chunk(x, hi, lo);
-  if (to.tokens == kRowTokens) {
+  if (to.rows) {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      const std::size_t at = row_offset(chunk_input(step, quad, 2 * i), to.token);
+      const std::size_t at = row_offset(chunk_input(step, quad, 2 * i), to.token, to.tokens);
       *reinterpret_cast<std::uint32_t*>(to.fragments + at) = hi.word[i];
       *reinterpret_cast<std::uint32_t*>(to.fragments + row_lo_offset(at)) = lo.word[i];
     }
@@ -82,9 +82,8 @@ struct Parts {
   std::uint8_t *hi, *lo;
 };
 ESPARSE_BOTH Parts parts_of(const TokenPlace& to, int input) {
-  const bool rows = to.tokens == kRowTokens;
-  const std::size_t hi = rows ? row_offset(input, to.token) : activation_offset(input, to.token, to.tokens);
-  return {to.fragments + hi, to.fragments + (rows ? row_lo_offset(hi) : hi + kLoOffset)};
+  const std::size_t hi = to.rows ? row_offset(input, to.token, to.tokens) : activation_offset(input, to.token, to.tokens);
+  return {to.fragments + hi, to.fragments + (to.rows ? row_lo_offset(hi) : hi + kLoOffset)};
 }
 
 // Writes inputs `input` (even) and input + 1, which are neighbours in fragment order too.

@@ -94,8 +94,8 @@ inline std::string linear_wide_name(Encoding encoding, int tokens) {
          "EEEvNS_15LinearArgumentsE";
 }
 
-inline std::string linear_widest_name(Encoding encoding, int panels) {
-  return std::string("_ZN7esparse13linear_widestINS_") + weights_name(encoding) + "ELi" + std::to_string(kMostTokens) + "ELi" +
+inline std::string linear_widest_name(Encoding encoding, int tokens, int panels) {
+  return std::string("_ZN7esparse13linear_widestINS_") + weights_name(encoding) + "ELi" + std::to_string(tokens) + "ELi" +
          std::to_string(panels) + "EEEvNS_15LinearArgumentsE";
 }
 

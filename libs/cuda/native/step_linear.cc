@@ -120,7 +120,7 @@ Planes Step::launch(LinearLaunch& linear) {
   place_segments(args, format);
   if (widest) {
     args.pending = pending_.data();
-    device_.launch(stream_, linear_widest_name(linear.encoding, args.plan.panels),
+    device_.launch(stream_, linear_widest_name(linear.encoding, linear.tokens, args.plan.panels),
                    {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), 1},
                     kWidestThreads,
                     static_cast<unsigned>(args.plan.shared),
