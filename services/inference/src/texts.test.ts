@@ -1,3 +1,5 @@
+import { SAMPLING_OPTIONS } from '@esparse/engine';
+import { snakeCase } from './api/snake-case.ts';
 import { events, eventually, serving, type Answer } from './testing/serving.ts';
 
 const server = serving({ maxSequences: 8 });
@@ -154,4 +156,17 @@ test('whole answers whose client goes away are given up too', async () => {
   );
   await expect(asked).rejects.toThrow();
   await eventually(async () => (await server.metric('admitted_texts')) === 0);
+});
+
+test('the ends of the range of every number that shapes a choice are answered', async () => {
+  for (const [name, { request }] of Object.entries(SAMPLING_OPTIONS)) {
+    const { max, ...range } = request;
+    const least = 'min' in range ? range.min : Number.MIN_VALUE;
+    for (const value of [least, max]) {
+      const { choices } = await server.ask(COMPLETIONS, {
+        ...{ prompt: 'Once upon a time', max_tokens: 8, [snakeCase(name)]: value },
+      });
+      expect([name, value, choices[0]!.finish_reason]).toEqual([name, value, expect.any(String)]);
+    }
+  }
 });

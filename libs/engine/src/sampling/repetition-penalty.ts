@@ -2,7 +2,8 @@ import { requireUsable, type SamplingOption } from './sampling-option.ts';
 
 /** Divides the logits of all tokens so far, those of the prompt too, where they are above 0, and multiplies those below (arXiv 1909.05858). */
 export const repetitionPenalty: SamplingOption = {
-  request: { above: 0, max: 2, default: 1 },
+  // Far below, logits would be larger than any number of 32 bits.
+  request: { min: 0.01, max: 2, default: 1 },
   stage({ repetitionPenalty: penalty = 1 }) {
     requireUsable(penalty > 0 && Number.isFinite(penalty), `a repetition penalty of ${penalty}`);
     if (penalty === 1) return undefined;

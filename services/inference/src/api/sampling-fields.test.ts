@@ -30,7 +30,7 @@ test.each([
   ['top_p', { topP: 0 }, 'above 0, at most 1'],
   ['top_p', { topP: 1.1 }, 'above 0, at most 1'],
   ['min_p', { minP: 1.1 }, 'from 0 to 1'],
-  ['repetition_penalty', { repetitionPenalty: 0 }, 'above 0, at most 2'],
+  ['repetition_penalty', { repetitionPenalty: 0 }, 'from 0.01 to 2'],
   ['frequency_penalty', { frequencyPenalty: 2.1 }, 'from -2 to 2'],
   ['presence_penalty', { presencePenalty: -2.1 }, 'from -2 to 2'],
   ['top_k', { topK: 0.5 }, 'a whole number from -1 to 2147483647'],
