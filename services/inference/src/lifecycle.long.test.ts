@@ -111,6 +111,9 @@ test('a request that takes longer than its time ends with an error over HTTP and
   expect(response.status).toBe(503);
   expect(await response.json()).toMatchObject({ error: { code: 'request_timeout' } });
   await expect(textOf(await ask(server, { max_tokens: 1000, stream: true }))).rejects.toThrow(/longer/);
+  // The stream's 200 had left before its end: what is counted is how it ended.
+  const late = 'esparse_requests_total{route="/v1/completions",method="POST",status="503"} 2\n';
+  await eventually(async () => (await (await fetch(`${server.url}/metrics`)).text()).includes(late));
   const client = new InferenceClient(server.grpc!, credentials.createInsecure());
   const reading = async () => {
     for await (const reply of client.Generate({ text: 'The', maxTokens: 1000 })) expect(reply).toBeDefined();

@@ -116,10 +116,10 @@ test('calls whose clients have gone end as cancelled, whatever they were about t
     await once(call, 'data');
     call.cancel();
   }
-  const ended = async () => {
+  const ended = async (): Promise<Record<string, number>> => {
     const text = await (await server.get('/metrics', { headers })).text();
     const counts = [...text.matchAll(/Generate",method="gRPC",status="(\w+)"} (\d+)$/gm)];
-    return Object.fromEntries(counts.map(([, status, count]) => [status, Number(count)]));
+    return Object.fromEntries(counts.map(([, status, count]) => [status!, Number(count)]));
   };
   await eventually(async () => ((await ended()).CANCELLED ?? 0) >= CALLS);
   expect(await ended()).not.toHaveProperty('DEADLINE_EXCEEDED');

@@ -11,6 +11,7 @@ import {
   TCP_KEEP_ALIVE_MS,
 } from '../limits.ts';
 import type { ServerContext } from '../server-context.ts';
+import { closedStatus } from './answer-status.ts';
 import { answerBrokenRequest } from './broken-request.ts';
 import { errorAnswer, errorAnswerOf, sendError, type ErrorAnswer } from './error-answer.ts';
 import { parseJsonBody } from './json-body.ts';
@@ -85,10 +86,9 @@ export function createApp(
     closeWithConnection(request.raw.socket, reply.raw);
     void reply.header('x-request-id', request.id);
     reply.raw.once('close', () => {
-      const { raw } = reply;
       const route = request.routeOptions.url ?? 'unknown';
       if (PROBES.has(route)) return;
-      const status = raw.writableFinished ? raw.statusCode : 499;
+      const status = closedStatus(reply.raw);
       const seconds = (performance.now() - received) / 1000;
       metrics.request({ route, method: request.method, status }, seconds);
       request.log.info({ method: request.method, route, status, seconds }, 'request');

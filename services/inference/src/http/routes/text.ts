@@ -4,6 +4,7 @@ import { parseChat } from '../../api/chat-request.ts';
 import { parseCompletion, type ParsedRequest } from '../../api/completion-request.ts';
 import { chatFormat, completionFormat } from '../../api/formats.ts';
 import { chunkedAnswer, wholeAnswer } from '../../api/write-answer.ts';
+import { endsInError } from '../answer-status.ts';
 import { errorAnswerOf } from '../error-answer.ts';
 import { requestSignal } from '../../request-signal.ts';
 import type { ServerContext } from '../../server-context.ts';
@@ -51,7 +52,11 @@ export function textRoutes(app: FastifyInstance, { service, limits, nextTurn }: 
       await sendEvents(
         reply.raw,
         chunkedAnswer(begun, format, { logprobs, includeUsage, choices }),
-        (thrown) => errorAnswerOf(thrown, request.log, limits.bodyBytes),
+        (thrown) => {
+          const error = errorAnswerOf(thrown, request.log, limits.bodyBytes);
+          endsInError(reply.raw, error.status);
+          return error;
+        },
       );
       return undefined; // the answer has been sent
     } finally {
