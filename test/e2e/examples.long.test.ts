@@ -86,13 +86,14 @@ test('a block stage goes a part of the way: none of it is Wanda, and all of it i
   });
 });
 
-test('a pipeline in plain JavaScript runs from a folder of its own, outside the repository', async () => {
+test('a pipeline in plain JavaScript runs from a folder of its own, outside the repository, and inside, where another `@esparse/api` is found', async () => {
   await mkdir(at('elsewhere'));
   await copyFile(example('plain-javascript/pipeline.js'), at('elsewhere', 'pipeline.js'));
   const run = await esparseJsonWith({ cwd: at('elsewhere') }, ...pruning('--pipeline', './pipeline.js'));
   expect(run.keptScoreGain).not.toBe(0);
   expect(await keptBy(run)).not.toEqual(await keptBy(wanda));
   expect(await inspected(run)).toMatchObject({ pipeline: 'deal', finished: true });
+  expect(await prune(example('plain-javascript/pipeline.js'))).toMatchObject({ run: run.run });
 });
 
 test('what the tutorial shows of its files stands in them', async () => {

@@ -39,8 +39,10 @@ export async function loadPlugin(kind: PluginKind, named: string): Promise<Loade
     virtualModules: { '@esparse/api': await import('@esparse/api'), zod: await import('zod') },
   });
   const file = isFile(named) ? fileOf(named) : resolvePackage(jiti, kind, named);
-  const source = await sourceOf(kind, file, named);
-  return { found: await load(jiti, kind, file, named), source };
+  const bytes = await readPlugin(kind, file, named);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  const source = isFile(named) ? { sha256 } : { sha256, package: await packageOf(file, named) };
+  return { found: await load(jiti, kind, { file, text: bytes.toString('utf8') }, named), source };
 }
 
 /** The parts of a default export. @throws EsparseError 'usage' where it is no object, or has no name */
@@ -76,17 +78,14 @@ function resolvePackage(jiti: Jiti, { kind, builtIn }: PluginKind, named: string
   }
 }
 
-async function sourceOf({ kind }: PluginKind, file: string, named: string): Promise<PipelineSource> {
-  let bytes: Uint8Array;
+async function readPlugin({ kind }: PluginKind, file: string, named: string): Promise<Buffer> {
   try {
-    bytes = await readFile(file);
+    return await readFile(file);
   } catch (error) {
     throw new EsparseError('usage', `the ${kind} ${named} cannot be read: ${messageOf(error)}`, {
       cause: error,
     });
   }
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return isFile(named) ? { sha256 } : { sha256, package: await packageOf(file, named) };
 }
 
 /** Name and version of the package that a file belongs to. */
@@ -103,9 +102,16 @@ async function packageOf(file: string, named: string): Promise<string> {
   return named;
 }
 
-async function load(jiti: Jiti, { kind }: PluginKind, file: string, named: string): Promise<unknown> {
+async function load(
+  jiti: Jiti,
+  { kind }: PluginKind,
+  { file, text }: { readonly file: string; readonly text: string },
+  named: string,
+): Promise<unknown> {
   try {
-    return defaultOf(await jiti.import(file));
+    // Always translated: Node itself would give JavaScript another copy of `@esparse/api` wherever one is installed.
+    const options = { filename: file, async: true, forceTranspile: true };
+    return defaultOf((await jiti.evalModule(text, options)) as { readonly default?: unknown });
   } catch (error) {
     throw new EsparseError('usage', `the ${kind} ${named} does not load: ${messageOf(error)}`, {
       // An error of esparse itself has its own hint.
