@@ -23,9 +23,12 @@ function whatWasDone({ title, attributes, blocks }: Gathered, committed: number)
   const { weights, bytes } = sizesOf(blocks);
   const part =
     committed === blocks.length ? '' : `, as far as it is (${committed} of ${blocks.length} blocks)`;
+  const done =
+    prunedLinears(blocks).length === 0
+      ? `Nothing of ${title} was pruned`
+      : `${title} was pruned to ${formatPattern(pattern)} by ${pipeline.name}`;
   return (
-    `${title} was pruned to ${formatPattern(pattern)} by ${pipeline.name}${part}: its linears take ` +
-    `${percentInWords(bytes / (2 * weights))} of their 16-bit bytes.`
+    `${done}${part}: its linears take ` + `${percentInWords(bytes / (2 * weights))} of their 16-bit bytes.`
   );
 }
 

@@ -55,6 +55,15 @@ const INSPECTION: RunInspection = {
 /** The lines of what is printed, their columns two spaces apart at least. */
 const lines = (text: string) => text.split('\n').map((line) => line.trim().split(/ {2,}/).join(' | '));
 
+test('a run of which nothing is pruned is called dense', () => {
+  const linears = [
+    { name: 'q_proj', rows: 16, cols: 16, bytes: 144, permutationBytes: 0, denseBytes: 512, values: 'int4' },
+  ];
+  const options = { ...OPTIONS, layers: { 'blocks.0.q_proj': 'dense' } };
+  const blocks = [{ block: 0, committed: true, linears, totals: NOTHING }];
+  expect(renderInspection({ ...INSPECTION, options, blocks }, [RUN])).toContain('wanda dense, shuffle none');
+});
+
 test('each run has its date, state and options, and each block the sums of its linears', () => {
   const begun = {
     ...RUN,

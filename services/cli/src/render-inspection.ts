@@ -18,13 +18,16 @@ export function renderInspection(
   const { model, pipeline, pattern, shuffle, options, totals } = inspection;
   const exceptions = Object.keys(options.layers ?? {}).length;
   const otherwise = exceptions === 0 ? '' : `, ${exceptions} linears otherwise`;
+  const dense = inspection.blocks.every(
+    ({ committed, linears }) => committed && linears.every((linear) => linear.pattern === undefined),
+  );
+  const patterns = dense ? 'dense' : `${pattern}${otherwise}`;
   const head =
     `run ${inspection.run}\n` +
-    `${model}, ${pipeline} ${pattern}${otherwise}, shuffle ${shuffle ?? 'unknown'}\n` +
+    `${model}, ${pipeline} ${patterns}, shuffle ${shuffle ?? 'unknown'}\n` +
     `linears ${bytes(totals.bytes)} of ${bytes(totals.denseBytes)} dense (${percentOf(totals.bytes, totals.denseBytes)}${bitsOf(totals)}), ` +
     `permutations ${bytes(totals.permutationBytes)}\n`;
-  const linears = linearTable(inspection.blocks, bars);
-  return `${runTable(runs)}\n${head}\n${linears}${stageLines(inspection.blocks)}`;
+  return `${runTable(runs)}\n${head}\n${linearTable(inspection.blocks, bars)}${stageLines(inspection.blocks)}`;
 }
 
 function runTable(runs: readonly RunSummary[]): string {

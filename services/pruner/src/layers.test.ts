@@ -1,5 +1,5 @@
 import { describeModel } from '@esparse/model';
-import { parseLayerRule, resolveLayers } from './layers.ts';
+import { parseLayerRule, patternInWords, resolveLayers } from './layers.ts';
 
 /** Two blocks: q, k, v, o, gate and up read 64 inputs, down reads 100. */
 const model = describeModel({
@@ -89,6 +89,14 @@ test('inputs that a pattern does not divide are refused by the name of the linea
   expect(resolve([], '4:8', true).exceptions).toEqual({});
   const spared = resolve(['*.down_proj=2:4'], '4:8');
   expect(patterns(spared, 0)).toMatchObject({ up_proj: '4:8', down_proj: '2:4' });
+});
+
+test('where every linear is left dense, the run says so instead of a pattern that none has', () => {
+  const said = (...rules: string[]) =>
+    patternInWords(model, resolve(rules, '2:4', true), { keep: 2, group: 4 });
+  expect(said()).toBe('2:4');
+  expect(said('*=dense')).toBe('dense');
+  expect(said('*=dense', 'blocks.1.q_proj=1:4')).toBe('2:4');
 });
 
 test('a rule is names, an equals sign, and a pattern or dense', () => {

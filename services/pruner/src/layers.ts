@@ -113,6 +113,14 @@ export function resolveLayers(
   };
 }
 
+/** What a run prunes linears to for which no rule says otherwise, in words: `dense` where all of them are left dense. */
+export function patternInWords({ blocks }: PrunableModel, layers: Layers, pattern: Pattern): string {
+  const prunes = Array.from({ length: blocks }, (_, block) => layers.pruned(block)).some(
+    ({ length }) => length > 0,
+  );
+  return nameOf(prunes ? pattern : 'dense');
+}
+
 /** Names have no slashes, so that a `*` crosses their dots; `#` and `!` are letters like others. */
 function matcherOf(glob: string): (name: string) => boolean {
   const matcher = new Minimatch(glob, { dot: true, nocomment: true, nonegate: true });

@@ -4,7 +4,6 @@ import { inspectBlocks, totalsOf } from '@esparse/model-store';
 import { branchesOf } from '@esparse/model';
 import { openInferenceKernels } from '@esparse/kernels';
 import { clientCredentials, connectWorker } from '@esparse/protocol';
-import { formatPattern } from '@esparse/sparsity';
 import { sampledRows, type StatisticReader } from '@esparse/statistics';
 import { createOrOpenStore, openStore, type Store } from '@esparse/store';
 import { peakResidentBytes, trace, type OpenSpan } from '@esparse/telemetry';
@@ -14,6 +13,7 @@ import { openWorkers, peaksOf } from './open-workers.ts';
 import { removeHiddenBefore, removeHiddenStates } from './hidden-states.ts';
 import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
 import type { PruneEvent, PruneReport, RunEvent } from './events.ts';
+import { patternInWords } from './layers.ts';
 import type { LocalWorkers } from './local-worker.ts';
 import type { PruneOptions } from './options.ts';
 import { createOperatorMeter, type OperatorMeter } from './operators/meter.ts';
@@ -215,7 +215,7 @@ async function pruneOn(pool: WorkerPool, store: Store, session: Session): Promis
     family: description.family,
     blocks: description.blocks,
     pipeline: options.pipeline.name,
-    pattern: formatPattern(options.pattern),
+    pattern: patternInWords(description, preparation.layers, options.pattern),
     shuffle: shuffle.name,
     samples: options.samples,
     seqlen: options.seqlen,

@@ -3,9 +3,9 @@ import { openCheckpoint } from '@esparse/checkpoint';
 import { statisticsOf } from '@esparse/dataflow';
 import { EsparseError, messageOf } from '@esparse/errors';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
-import { formatPattern, type ConfiguredPipeline, type Plugin } from '@esparse/sparsity';
+import { type ConfiguredPipeline, type Plugin } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
-import { resolveLayers, type Layers } from '../layers.ts';
+import { patternInWords, resolveLayers, type Layers } from '../layers.ts';
 import { requireOneEncoding } from '../require-one-encoding.ts';
 import { requireTakenBlocks } from '../require-taken-blocks.ts';
 import { shardsOf } from '../shards.ts';
@@ -141,7 +141,7 @@ export function composePlan({
     model: options.model,
     family: description.family,
     blocks: description.blocks,
-    pattern: formatPattern(options.pattern),
+    pattern: patternInWords(description, layers, options.pattern),
     patterns: patternGroups(description, layers),
     pipeline: pipeline.name,
     options: pipeline.options,
