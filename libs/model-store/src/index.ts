@@ -1,5 +1,6 @@
 export { readCheckpointLayout, writeCheckpointLayout, type CheckpointLayout } from './checkpoint-layout.ts';
-export { integersFit, storedDtype, writeChanged, writeDense, writeQuantizedDense } from './dense.ts';
+export { storedDtype, writeChanged, writeDense } from './dense.ts';
+export { integersFit, writeQuantizedDense } from './quantized-dense.ts';
 export {
   inspectBlock,
   inspectBlocks,

@@ -134,7 +134,12 @@ export { roundLinear, survives } from './quantization/round-linear.ts';
 export { bf16Bits, integerFor, scaleFor } from './quantization/round-span.ts';
 export { integerOptions, roundingFor } from './quantization/rounding-options.ts';
 export { survivorsOf } from './quantization/survivors-of.ts';
-export { roundingFault } from './quantization/rounding-fault.ts';
+export {
+  faultOf,
+  roundingDamage,
+  roundingFault,
+  type RoundingDamage,
+} from './quantization/rounding-fault.ts';
 export { fitsBlocks, integerBlocks, type IntegerBlocks } from './quantization/integer-blocks.ts';
 export { packedIndicesAt, packedIndicesOf } from './quantization/packed-indices.ts';
 export { packQuantized } from './quantization/pack-quantized.ts';

@@ -14,6 +14,8 @@ interface WeightsOf {
   readonly weights: Float32Array;
   readonly rows: number;
   readonly cols: number;
+  /** Where they are some of its rows: the first of them, for messages. @default 0 */
+  readonly first?: number;
 }
 
 /**
@@ -23,7 +25,7 @@ interface WeightsOf {
  * @throws EsparseError 'numeric' for a weight that is not finite
  */
 export function roundLinear(
-  { weights, rows, cols }: WeightsOf,
+  { weights, rows, cols, first = 0 }: WeightsOf,
   { bits, group = SCALE_GROUP }: RoundingOptions,
   survivors?: Survivors,
 ): IntegerWeights {
@@ -42,7 +44,7 @@ export function roundLinear(
         if (survivors !== undefined && !survives(survivors.mask, cols, r, i)) continue;
         const at = r * cols + (survivors?.permutation[i] ?? i);
         const weight = weights[at]!;
-        if (!Number.isFinite(weight)) throw notFinite(r, at - r * cols);
+        if (!Number.isFinite(weight)) throw notFinite(first + r, at - r * cols);
         kept[count] = weight;
         places[count++] = at;
       }
