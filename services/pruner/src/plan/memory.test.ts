@@ -1,5 +1,5 @@
 import { heldOf, prunerMemory, workerMemory } from './memory.ts';
-import { smallWorkload, statistic, takes } from './testing/small-workload.ts';
+import { layersOf, smallWorkload, statistic, takes } from './testing/small-workload.ts';
 
 const GIB = 2 ** 30;
 const NOTHING = takes({});
@@ -78,6 +78,21 @@ test('stages are asked of all taps of a block, and of no more states than there 
   const taps = smallWorkload().description.taps.map(({ channels }) => channels);
   expect(asked(2)).toEqual({ taps, states: 4, seqlen: 1024 });
   expect(asked(100).states).toBe(8);
+});
+
+test('matrices that become integers though nothing of them is pruned are counted beside their integers', () => {
+  const layers = layersOf('*.down_proj=dense');
+  const of = (denseValues?: 'int8') =>
+    prunerMemory(smallWorkload({ statistics: [], layers, ...(denseValues && { denseValues }) }), NOTHING);
+  const { rows, cols } = layers.dense(0)[0]!;
+  expect(smallWorkload({ layers, denseValues: 'int4' }).rounded).toEqual({
+    outer: 512 * 1024,
+    linear: rows * cols,
+  });
+  expect(smallWorkload({ layers }).rounded).toEqual({ outer: 0, linear: 0 });
+  // As it is read, in pieces and as one matrix.
+  expect(of('int8')).toBeGreaterThan(230 * 2 ** 20 + rows * cols * 4);
+  expect(of('int8')).toBeGreaterThan(of());
 });
 
 test('a text is counted while it is tokenized, before anything else is held', () => {

@@ -25,6 +25,10 @@ const TEXT_FACTOR = 6;
 const CONNECTION_BYTES = 16 * MIB;
 /** Sequences whose activations a worker holds: one that is sent, and those that are made meanwhile. */
 const SEQUENCES = 3;
+/** A weight as an integer of 8 bits, with a scale for 32: in pieces, and as one matrix. */
+const INTEGER_BYTES = 2 * (1 + 2 / 32);
+/** The piece of a matrix that is rounded, as f32 and as integers. */
+const ROUNDING_BYTES = 32 * MIB;
 /** Memory that is garbage but not collected yet, as a factor. */
 const PRUNER_SLACK = 1.05;
 const WORKER_SLACK = 1.15;
@@ -49,9 +53,12 @@ export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes =
     workload.blockStages || linears > 1
       ? sum(prunedLargest(workload).map((linear) => packedBytes(linear)))
       : 0;
-  const tuning = waiting + costs.blockStages(blockShape(workload)).pruner;
+  const rounding = (weights: number) =>
+    weights === 0 ? 0 : ROUNDING_BYTES + weights * (workload.weightBytes + INTEGER_BYTES);
+  const dense = rounding(workload.rounded.linear);
+  const tuning = waiting + costs.blockStages(blockShape(workload)).pruner + dense;
   const outer = Math.max(
-    0,
+    rounding(workload.rounded.outer),
     ...workload.description.outerTensors.map(({ shape }) => product(shape) * workload.weightBytes),
   );
   const gathering = statistics + (linears > 1 ? next : 0);

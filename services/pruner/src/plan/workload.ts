@@ -6,7 +6,8 @@ import { shardsOf, type Shard } from '../shards.ts';
 import { MIN_EXPERT_TOKENS } from '../starved-experts.ts';
 import { tunesDense } from '../tuned-dense.ts';
 import type { PlanOptions } from './run-plan.ts';
-import { sum } from './sum.ts';
+import { isVocabulary } from '../write-dense-matrix.ts';
+import { product, sum } from './sum.ts';
 
 /** What is to be pruned, how, and what is gathered for it. */
 export interface WorkloadInput {
@@ -39,6 +40,8 @@ export interface Workload {
   readonly pruned: readonly PatternedLinear[];
   /** Inputs of pruned linears, of all blocks: nothing is gathered of the others. */
   readonly taps: readonly TapSpec[];
+  /** Weights of the largest matrix that becomes integers though nothing of it is pruned: outside the blocks, and of linears. */
+  readonly rounded: { readonly outer: number; readonly linear: number };
   /** Weights of a block's linears, in the mean. */
   readonly weights: number;
   /** Of which those of experts, which a worker reads anew for each sequence. */
@@ -109,6 +112,7 @@ export function workloadOf({
   const experts = linears.map((all) => all.filter(({ expert }) => expert !== undefined));
   const weights = sum(linears.map(weightsOf)) / blocks;
   const expertWeights = sum(experts.map(weightsOf)) / blocks;
+  const isRounded = options.denseValues !== undefined;
   const largest = everyBlock.reduce(
     (most, block) => (weightsOf(linears[block]!) > weightsOf(linears[most]!) ? block : most),
     0,
@@ -128,6 +132,16 @@ export function workloadOf({
     busy: Math.min(workers, shards.length),
     pruned: everyBlock.flatMap((block) => layers.pruned(block)),
     taps: everyBlock.flatMap((block) => layers.taps(block)),
+    rounded: {
+      outer: largestOf(
+        description.outerTensors.filter((tensor) => isRounded && isVocabulary(tensor, description)),
+      ),
+      linear: largestOf(
+        everyBlock.flatMap((block) =>
+          isRounded ? layers.dense(block).map(({ rows, cols }) => ({ shape: [rows, cols] })) : [],
+        ),
+      ),
+    },
     weights,
     expertWeights,
     activeWeights: weights - expertWeights + routed * expertWeights,
@@ -151,6 +165,10 @@ export function workloadOf({
     tiles: samples * sum(passes.map((taps) => taps.length + (starves ? expertTaps(taps).length : 0))),
     advances: carries ? blocks - 1 : 0,
   };
+}
+
+function largestOf(tensors: readonly { readonly shape: readonly number[] }[]): number {
+  return Math.max(0, ...tensors.map(({ shape }) => product(shape)));
 }
 
 function weightsOf(linears: readonly LinearSpec[]): number {
