@@ -67,6 +67,10 @@ test('a damaged store, a folder that is none, a missing run, and bad options end
     '--tls-key',
     at('empty'),
   );
+  process.env.ESPARSE_INSECURE = 'false';
+  await refused(/in clear text and by anybody/, '--store', at('store'), '--grpc', '0.0.0.0:0');
+  delete process.env.ESPARSE_INSECURE;
+  await refused(/model-name.*is empty/, '--store', at('store'), '--model-name', '');
   await refused(/max-sequences/, '--store', at('store'), '--max-sequences', '0');
 
   const runs = at('bad', 'runs');

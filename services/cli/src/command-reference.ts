@@ -9,7 +9,7 @@ export function commandReference(program: Command): string {
     '',
     program.description(),
     '',
-    'What the exit codes mean is in [recipes.md](recipes.md#exit-codes).',
+    'What the exit codes mean is in [recipes.md](recipes.md#exit-codes). The variable of an option without a value is `true` or `false`.',
     '',
   ];
   for (const command of program.commands) parts.push(...sectionOf(command));

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { Command } from 'commander';
+import { readSwitches } from './options/switches.ts';
 
 /** Each command in a module of its own, loaded when it is wanted: what prunes is not loaded to generate. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -42,5 +43,8 @@ export async function createProgram(wanted?: string): Promise<Command> {
     command.showHelpAfterError(`(see esparse ${command.name()} --help)`).exitOverride();
   }
   program.exitOverride();
+  program.hook('preSubcommand', (_, command) => {
+    readSwitches(command);
+  });
   return program;
 }

@@ -26,7 +26,7 @@ import { verifyOption, type VerifyFlags } from '../options/verify.ts';
 import { encodingLoader } from '../options/encoding.ts';
 import { familyLoader } from '../options/family.ts';
 import { encodingOption, familyOption, type OwnFlags } from '../options/own.ts';
-import { hostPort, integer } from '../options/values.ts';
+import { hostPort, integer, notEmpty } from '../options/values.ts';
 import { serverTlsOptions } from '../options/tls.ts';
 
 interface Flags extends CacheFlags, OwnFlags, ServerTls, SourceFlags, VerifyFlags {
@@ -69,7 +69,9 @@ export function serveCommand(): Command {
       new Option(
         '--model-name <name>',
         "what clients call the model (default: the name of its checkpoint's folder, else of the store)",
-      ).env('ESPARSE_MODEL_NAME'),
+      )
+        .env('ESPARSE_MODEL_NAME')
+        .argParser(notEmpty),
     )
     .addOption(
       new Option(

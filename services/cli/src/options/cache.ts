@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { integer } from './values.ts';
+import { integer, notEmpty } from './values.ts';
 
 /** Values of the options of the cache. */
 export interface CacheFlags {
@@ -15,7 +15,9 @@ export function cacheOptions(): readonly [directory: Option, size: Option] {
     new Option(
       '--cache-dir <dir>',
       'folder on a local disk for checked copies of the weights, for a store on a network, or a checkpoint that is not on this machine (default: none; elsewhere: ~/.cache/esparse)',
-    ).env('ESPARSE_CACHE_DIR'),
+    )
+      .env('ESPARSE_CACHE_DIR')
+      .argParser(notEmpty),
     new Option('--cache-size <gib>', 'bound of that folder; the least recently used runs are removed first')
       .default(64)
       .env('ESPARSE_CACHE_SIZE')
