@@ -17,7 +17,7 @@ const GIB = 1024 ** 3;
 const HEADROOM = 1.25;
 /** Key-value cache of `esparse serve` (--kv-memory), and what a server needs beside it and its weights. */
 const KV_BYTES = GIB;
-const SERVER_BYTES = 200 * MIB;
+const SERVER_BYTES = 400 * MIB;
 /** Of a new run, until the old one is closed, there is all twice: weights, copies on disk, key-value cache. */
 const RUNS = 2;
 /** Logs and /tmp. */
