@@ -109,3 +109,9 @@ test('connections beyond their number are closed at once', async () => {
   expect(await send('GET /health HTTP/1.1\r\nhost: x\r\n\r\n')).toBe('');
   for (const socket of held) socket.destroy();
 });
+
+test('an expectation that the server does not know is refused in the form of every error', async () => {
+  const answer = await send('POST /v1/completions HTTP/1.1\r\nhost: x\r\nexpect: wonders\r\n\r\n');
+  expect(answer).toMatch(/^HTTP\/1\.1 417 Expectation Failed\r\n/);
+  expect(answer).toContain('"type":"invalid_request_error","param":null,"code":"unknown_expectation"');
+});

@@ -12,7 +12,7 @@ import {
 } from '../limits.ts';
 import type { ServerContext } from '../server-context.ts';
 import { closedStatus } from './answer-status.ts';
-import { answerBrokenRequest } from './broken-request.ts';
+import { answerBrokenRequest, answerExpectation } from './broken-request.ts';
 import { errorAnswer, errorAnswerOf, sendError, type ErrorAnswer } from './error-answer.ts';
 import { parseJsonBody } from './json-body.ts';
 import { modelRoutes } from './routes/models.ts';
@@ -67,6 +67,7 @@ export function createApp(
         handler,
       );
       server.maxConnections = limits.connections;
+      server.on('checkExpectation', answerExpectation);
       return server;
     },
   }) as unknown as FastifyInstance;

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorAnswer, type ErrorAnswer } from './error-answer.ts';
 import { httpStatusOf } from './status.ts';
@@ -15,6 +15,14 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n` +
       `content-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
   );
+}
+
+/** Answers an `Expect` header of another kind than 100-continue, which Node refuses without a body. */
+export function answerExpectation(_: IncomingMessage, response: ServerResponse): void {
+  const message = 'the request expects what this server does not know: 100-continue, or nothing';
+  const { status, body } = errorAnswer(417, message, { code: 'unknown_expectation' });
+  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
+  response.end(JSON.stringify(body));
 }
 
 function answerTo(code: string | undefined): ErrorAnswer {
