@@ -103,15 +103,15 @@ test('headers that never end, and a body that never comes, are answered 408 and 
     expect(answer).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"request_timeout"/);
 });
 
+test('an expectation that the server does not know is refused in the form of every error', async () => {
+  const answer = await send('POST /v1/completions HTTP/1.1\r\nhost: x\r\nexpect: wonders\r\n\r\n');
+  expect(answer).toMatch(/^HTTP\/1\.1 417 Expectation Failed\r\n/);
+  expect(answer).toContain('"type":"invalid_request_error","param":null,"code":"unknown_expectation"');
+});
+
 test('connections beyond their number are closed at once', async () => {
   const held = Array.from({ length: 10 }, () => connect(port, '127.0.0.1'));
   await Promise.all(held.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
   expect(await send('GET /health HTTP/1.1\r\nhost: x\r\n\r\n')).toBe('');
   for (const socket of held) socket.destroy();
-});
-
-test('an expectation that the server does not know is refused in the form of every error', async () => {
-  const answer = await send('POST /v1/completions HTTP/1.1\r\nhost: x\r\nexpect: wonders\r\n\r\n');
-  expect(answer).toMatch(/^HTTP\/1\.1 417 Expectation Failed\r\n/);
-  expect(answer).toContain('"type":"invalid_request_error","param":null,"code":"unknown_expectation"');
 });
