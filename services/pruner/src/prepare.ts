@@ -25,6 +25,7 @@ import { requireOneEncoding } from './require-one-encoding.ts';
 import { requireTakenBlocks } from './require-taken-blocks.ts';
 import { sampleShards, shardsOf, type Shard } from './shards.ts';
 import { MIN_EXPERT_TOKENS } from './starved-experts.ts';
+import { valuesNotes } from './values-notes.ts';
 import { comparesOutputs } from './statistics.ts';
 import { tunesDense } from './tuned-dense.ts';
 
@@ -61,7 +62,7 @@ export async function prepare(options: PruneOptions, signal?: AbortSignal): Prom
     const layers = resolveLayers(description, options);
     const windows = calibrationWindows(await calibrationTokens(options, signal), options);
     return {
-      ...{ options, checkpoint, description, notes: [] },
+      ...{ options, checkpoint, description, notes: valuesNotes(options, description, layers) },
       shards: shardsOf(windows, options.seqlen, description.hidden),
       deviceShards: shardsOf(windows, options.seqlen, description.hidden, true),
       layers,
