@@ -100,9 +100,13 @@ test('it has taken what was planned', async () => {
   expect(Math.max(...peaks.workers)).toBeLessThan(planned.memory.worker);
 });
 
-test('equal runs give byte-identical stores, whatever the number of threads', async () => {
-  await prune('again', '--threads', '1');
-  expect(await contentsOf(at('again'))).toEqual(await contentsOf(at('whole')));
+test('equal runs give byte-identical stores; where the number of threads would change bits, it is part of the run’s name', async () => {
+  const one = await prune('again', '--threads', '1');
+  const two = await prune('two', '--threads', '2');
+  expect(await contentsOf(at('two'))).toEqual(await contentsOf(at('again')));
+  const three = await prune('three', '--threads', '3');
+  expect(two.run).toBe(one.run);
+  expect(three.run).not.toBe(one.run);
 });
 
 test('a run that was killed goes on after the last committed block and ends with the same bytes', async () => {

@@ -1,4 +1,5 @@
 export { linearsOf, ofKind, slotShapes, tapsOf } from './block-parts.ts';
+export { attentionChunk } from './operations/attention-chunks.ts';
 export {
   areF32,
   type AdvanceOptions,

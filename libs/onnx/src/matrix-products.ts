@@ -1,9 +1,14 @@
+import { availableParallelism } from 'node:os';
 import { GraphBuilder } from './graph/builder.ts';
 import { loadRuntime } from './device/load-runtime.ts';
 import { instructionSet } from './device/instruction-set.ts';
-import { createSession } from './device/session.ts';
+import { createSession, type Session } from './device/session.ts';
+import { threadsAlike } from './device/thread-cuts.ts';
 
-/** Matrix products by ONNX Runtime, which reaches what the processor can do. Not for several calls at a time. */
+/**
+ * Matrix products by ONNX Runtime, which reaches what the processor can do. Bits do not depend on threads. Not for several calls
+ * at a time.
+ */
 export interface MatrixProducts {
   /** out = Aᵀ B: from a (inner x rows) and b (inner x cols) to (rows x cols). */
   cross(
@@ -26,11 +31,18 @@ export interface MatrixProducts {
  * Prepares matrix products of any sizes. All matrices are row-major f32.
  * @param options.threads of a product. @default the number of cores
  */
-export async function createMatrixProducts(
-  options: { readonly threads?: number | undefined } = {},
-): Promise<MatrixProducts> {
-  const cross = await createSession(crossGraph(), options);
-  const product = await createSession(productGraph(), options);
+export async function createMatrixProducts({
+  threads = availableParallelism(),
+}: { readonly threads?: number | undefined } = {}): Promise<MatrixProducts> {
+  // Of a transposed matrix the runtime sums the same inputs at once, whatever its threads.
+  const cross = await createSession(crossGraph(), { threads });
+  const products = new Map<number, Session>();
+  const productOf = async (count: number): Promise<Session> => {
+    const session = products.get(count) ?? (await createSession(productGraph(), { threads: count }));
+    products.set(count, session);
+    return session;
+  };
+  await productOf(threads);
   return {
     cross: (a, b, { rows, inner, cols }, out) =>
       cross.run(
@@ -41,7 +53,8 @@ export async function createMatrixProducts(
         new Map([['out', { data: out, shape: [rows, cols] }]]),
       ),
     async product(a, b, { rows, inner, cols }, out) {
-      await product.run(
+      const session = await productOf(threadsAlike({ rows, inner, cols }, threads));
+      await session.run(
         new Map([
           ['a', { data: a, shape: [rows, inner] }],
           ['b', { data: b, shape: [inner, cols] }],
@@ -50,7 +63,7 @@ export async function createMatrixProducts(
       );
     },
     async release() {
-      await Promise.all([cross.release(), product.release()]);
+      await Promise.all([cross, ...products.values()].map((session) => session.release()));
     },
   };
 }
@@ -58,7 +71,7 @@ export async function createMatrixProducts(
 /** Names the arithmetic of the products: equal ids give equal bits. */
 export async function productsId(): Promise<string> {
   const { env } = await loadRuntime();
-  return `onnxruntime-${env.versions.node ?? env.versions.common}/cpu/${instructionSet()}/products-2`;
+  return `onnxruntime-${env.versions.node ?? env.versions.common}/cpu/${instructionSet()}/products-3`;
 }
 
 function crossGraph(): Uint8Array {

@@ -39,7 +39,10 @@ export function requireIdentity(expected: WorkerIdentity, found: WorkerIdentity,
     throw new EsparseError(
       'usage',
       `workers compute differently: the run was begun with ${expected.numerics}, ${worker} is ${found.numerics || 'unknown'}`,
-      { hint: 'use workers of one runtime version, device and instruction set', context },
+      {
+        hint: 'use workers of one runtime version, device and instruction set, and of as many threads where the ids name them',
+        context,
+      },
     );
   }
   if (differs('modelDigest')) {

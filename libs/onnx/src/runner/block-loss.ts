@@ -1,9 +1,11 @@
+import { availableParallelism } from 'node:os';
 import { EsparseError } from '@esparse/errors';
 import { BLOCK_INPUT, kindOf, requireSeqlen, type ModelDescription } from '@esparse/model';
 import { CPU, type Device } from '../device/device.ts';
 import { createSession, type Session, type Value } from '../device/session.ts';
 import { buildLossGraph, LOSS, requireGradients, SUM, TARGET, type LossGraph } from '../graph/loss-graph.ts';
 import { blockPart } from '../graph/model-parts.ts';
+import { threadsOfGradients } from './model-threads.ts';
 
 export interface BlockLossOptions {
   /** The block, by its number: its kind decides what is computed. */
@@ -16,7 +18,7 @@ export interface BlockLossOptions {
   readonly relative?: boolean | undefined;
   /** Slots of the parameters whose gradients are computed. */
   readonly of: readonly string[];
-  /** Threads of a run; bits do not depend on it. @default the number of cores */
+  /** Threads of a run, at most: bits do not depend on it. @default the number of cores */
   readonly threads?: number | undefined;
   /** What computes. It stays open. @default CPU */
   readonly device?: Device | undefined;
@@ -56,7 +58,15 @@ export interface BlockLoss {
  */
 export function createBlockLoss(
   description: ModelDescription,
-  { block, seqlen, sequences = 1, of, relative, threads, device = CPU }: BlockLossOptions,
+  {
+    block,
+    seqlen,
+    sequences = 1,
+    of,
+    relative,
+    threads = availableParallelism(),
+    device = CPU,
+  }: BlockLossOptions,
 ): BlockLoss {
   requireSeqlen(description, seqlen);
   const kind = kindOf(description.program, block);
@@ -65,10 +75,11 @@ export function createBlockLoss(
   const sizes = { tokens: seqlen, sequences, relative };
   const shape = [sequences * seqlen, description.hidden];
   const compiled: Promise<Session>[] = [];
+  const alike = threadsOfGradients(description, { seqlen, sequences }, threads);
   const lazy = (graph: LossGraph) => {
     let session: Promise<Session> | undefined;
     return () => {
-      session ??= createSession(graph.bytes, { device: device.name, threads });
+      session ??= createSession(graph.bytes, { device: device.name, threads: alike });
       if (!compiled.includes(session)) compiled.push(session);
       return session;
     };

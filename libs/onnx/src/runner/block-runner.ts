@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { EsparseError } from '@esparse/errors';
 import {
   areF32,
@@ -12,6 +13,7 @@ import { readParameters } from './block-parameters.ts';
 import { wholeBlockKind, type BlockKind, type HeldBlock } from './block-kind.ts';
 import { mixtureKind } from './mixture-kind.ts';
 import { mixtureParts } from './mixture-parts.ts';
+import { blocksDependOnThreads } from './model-threads.ts';
 import { CPU, type Device } from '../device/device.ts';
 import { numericsId } from '../device/numerics.ts';
 import type { DeviceValue, Value } from '../device/session.ts';
@@ -19,7 +21,7 @@ import type { DeviceValue, Value } from '../device/session.ts';
 export interface BlockRunnerOptions {
   /** Tokens of a sequence: every run takes exactly that many rows. */
   readonly seqlen: number;
-  /** Threads of a run; bits do not depend on it. @default the number of cores */
+  /** Threads of a run. Where bits depend on them, the numerics id names them. @default the number of cores */
   readonly threads?: number | undefined;
   /** What computes. It stays open when the runner is released. @default CPU */
   readonly device?: Device | undefined;
@@ -38,11 +40,12 @@ export interface BlockRunnerOptions {
  */
 export async function createBlockRunner(
   description: ModelDescription,
-  { seqlen, threads, device = CPU }: BlockRunnerOptions,
+  { seqlen, threads = availableParallelism(), device = CPU }: BlockRunnerOptions,
 ): Promise<BlockRunner> {
   requireSeqlen(description, seqlen);
   const holdsDeviceMemory = device.place !== undefined;
-  const numerics = await numericsId(seqlen, device);
+  const depends = device.name === 'cpu' && blocksDependOnThreads(description, seqlen, threads);
+  const numerics = await numericsId(seqlen, device, depends ? threads : undefined);
   const createKind = (kind: number): BlockKind => {
     const options = { description, kind, seqlen, device: device.name, threads };
     const parts = mixtureParts(description, kind);
