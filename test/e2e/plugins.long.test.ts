@@ -130,6 +130,7 @@ test.each<[string, string, RegExp]>([
     'export const a = { name: "a" };',
     /is not a pipeline: it has no default export that is an object/,
   ],
+  ['exports nothing', 'const a = 5;', /is not a pipeline: it has no default export that is an object/],
   ['exports a number', 'export default 5;', /is not a pipeline: it has no default export that is an object/],
   ['has no create()', 'export default { name: "x" };', /is not a pipeline: it has no create\(\)/],
   ['has a name that none may have', definition('My Pipeline'), /a pipeline is called "My Pipeline"/],

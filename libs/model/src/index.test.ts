@@ -11,6 +11,7 @@ test('the public surface is this', () => {
     'OPERATIONS',
     'ROPE_FIELDS',
     'areF32',
+    'attentionChunk',
     'biasSlot',
     'branchesOf',
     'checkTensors',

@@ -111,7 +111,7 @@ async function load(
   try {
     // Always translated: Node itself would give JavaScript another copy of `@esparse/api` wherever one is installed.
     const options = { filename: file, async: true, forceTranspile: true };
-    return defaultOf((await jiti.evalModule(text, options)) as { readonly default?: unknown });
+    return defaultOf(await jiti.evalModule(text, options));
   } catch (error) {
     throw new EsparseError('usage', `the ${kind} ${named} does not load: ${messageOf(error)}`, {
       // An error of esparse itself has its own hint.
@@ -121,8 +121,9 @@ async function load(
   }
 }
 
-/** The default export; a module that was compiled to CommonJS has it one deeper. */
-function defaultOf({ default: found }: { readonly default?: unknown }): unknown {
-  const compiled = found as { readonly __esModule?: unknown; readonly default?: unknown } | undefined;
-  return compiled?.__esModule === true ? compiled.default : found;
+/** The default export; of CommonJS all that it exports, unless a compiler made it of a module. */
+function defaultOf(loaded: unknown): unknown {
+  const { __esModule: isModule, default: found } = Object(loaded) as Readonly<Record<string, unknown>>;
+  if (isModule === true) return found;
+  return Object.keys(Object(loaded) as object).length === 0 ? undefined : loaded;
 }
