@@ -53,7 +53,7 @@ export async function createMatrixProducts({
         new Map([['out', { data: out, shape: [rows, cols] }]]),
       ),
     async product(a, b, { rows, inner, cols }, out) {
-      const session = await productOf(threadsAlike({ rows, inner, cols }, threads));
+      const session = await productOf(Math.min(threads, threadsAlike({ rows, inner, cols })));
       await session.run(
         new Map([
           ['a', { data: a, shape: [rows, inner] }],

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { GraphBuilder } from '../graph/builder.ts';
 import { createSession } from './session.ts';
-import { dependsOnThreads, type ProductSizes } from './thread-cuts.ts';
+import { threadsAlike, type ProductSizes } from './thread-cuts.ts';
 
 /** A linear of so many threads: out = a Wᵀ. */
 async function linear(threads: number) {
@@ -47,7 +47,7 @@ test('a product of which it is said that threads change nothing has the same bit
   });
   await fc.assert(
     fc.asyncProperty(cases, async ({ threads, ...sizes }) => {
-      fc.pre(!dependsOnThreads(sizes, threads));
+      fc.pre(threads <= threadsAlike(sizes));
       expect(await run(threads, sizes)).toEqual(await run(1, sizes));
     }),
     { numRuns: 100 },
@@ -56,9 +56,8 @@ test('a product of which it is said that threads change nothing has the same bit
 
 test('where a thread has 64 outputs or fewer, and more inputs than it sums at once, bits are others', async () => {
   const sizes = { rows: 64, inner: 700, cols: 512 };
-  expect(dependsOnThreads(sizes, 6)).toBe(false);
-  expect(dependsOnThreads(sizes, 7)).toBe(true);
+  expect(threadsAlike(sizes)).toBe(6);
   expect(await run(8, sizes)).not.toEqual(await run(1, sizes));
-  expect(dependsOnThreads({ ...sizes, rows: 512 }, 64)).toBe(false);
-  expect(dependsOnThreads({ ...sizes, inner: 128 }, 64)).toBe(false);
+  expect(threadsAlike({ ...sizes, rows: 512 })).toBe(Infinity);
+  expect(threadsAlike({ ...sizes, inner: 128 })).toBe(Infinity);
 });

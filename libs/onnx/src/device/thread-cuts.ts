@@ -10,31 +10,23 @@ const ALIGNMENT = 16;
 /** Outputs, and inputs of each, that a thread sums at once. */
 const STRIDE = 128;
 
-/** The most of `threads` that give a product the bits of one. */
-export function threadsAlike(sizes: ProductSizes, threads: number): number {
-  let most = threads;
-  while (most > 1 && dependsOnThreads(sizes, most)) most--;
-  return most;
-}
-
 /**
- * Whether a product's bits depend on how many threads ONNX Runtime computes it with, up to `threads`.
+ * Up to how many threads ONNX Runtime gives a product the bits of one; Infinity where they change nothing.
  *
  * Its matrix products (MLAS) are cut by rows, which changes nothing, or, where they have more columns than rows, by columns.
  * A thread sums 128 inputs at once, and then the next 128; one that has 64 columns or fewer sums more inputs at once instead,
  * which rounds otherwise.
  */
-export function dependsOnThreads({ rows, inner, cols }: ProductSizes, threads: number): boolean {
-  if (cols <= rows) return false;
+export function threadsAlike({ rows, inner, cols }: ProductSizes): number {
+  if (cols <= rows) return Infinity;
+  const whole = inputsAtOnce(cols, inner);
   const blocks = Math.ceil(cols / ALIGNMENT);
   const missing = blocks * ALIGNMENT - cols;
-  for (let cuts = 2; cuts <= Math.min(threads, blocks); cuts++) {
-    const least = Math.floor(blocks / cuts) * ALIGNMENT;
-    for (const part of [least - missing, least]) {
-      if (inputsAtOnce(part, inner) !== inputsAtOnce(cols, inner)) return true;
-    }
+  for (let threads = 2; threads <= blocks; threads++) {
+    const least = Math.floor(blocks / threads) * ALIGNMENT;
+    if ([least - missing, least].some((part) => inputsAtOnce(part, inner) !== whole)) return threads - 1;
   }
-  return false;
+  return Infinity;
 }
 
 function inputsAtOnce(cols: number, inner: number): number {

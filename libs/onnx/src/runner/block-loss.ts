@@ -75,7 +75,7 @@ export function createBlockLoss(
   const sizes = { tokens: seqlen, sequences, relative };
   const shape = [sequences * seqlen, description.hidden];
   const compiled: Promise<Session>[] = [];
-  const alike = threadsOfGradients(description, { seqlen, sequences }, threads);
+  const alike = Math.min(threads, threadsOfGradients(description, { seqlen, sequences }));
   const lazy = (graph: LossGraph) => {
     let session: Promise<Session> | undefined;
     return () => {

@@ -13,7 +13,7 @@ import { readParameters } from './block-parameters.ts';
 import { wholeBlockKind, type BlockKind, type HeldBlock } from './block-kind.ts';
 import { mixtureKind } from './mixture-kind.ts';
 import { mixtureParts } from './mixture-parts.ts';
-import { blocksDependOnThreads } from './model-threads.ts';
+import { threadsOfBlocks } from './model-threads.ts';
 import { CPU, type Device } from '../device/device.ts';
 import { numericsId } from '../device/numerics.ts';
 import type { DeviceValue, Value } from '../device/session.ts';
@@ -44,7 +44,7 @@ export async function createBlockRunner(
 ): Promise<BlockRunner> {
   requireSeqlen(description, seqlen);
   const holdsDeviceMemory = device.place !== undefined;
-  const depends = device.name === 'cpu' && blocksDependOnThreads(description, seqlen, threads);
+  const depends = device.name === 'cpu' && threads > threadsOfBlocks(description, seqlen);
   const numerics = await numericsId(seqlen, device, depends ? threads : undefined);
   const createKind = (kind: number): BlockKind => {
     const options = { description, kind, seqlen, device: device.name, threads };

@@ -1,5 +1,5 @@
 import { describeModel } from '@esparse/model';
-import { blocksDependOnThreads, threadsOfGradients } from './model-threads.ts';
+import { threadsOfBlocks, threadsOfGradients } from './model-threads.ts';
 
 const model = (sizes: Record<string, number>) =>
   describeModel({
@@ -16,27 +16,20 @@ const model = (sizes: Record<string, number>) =>
     ...sizes,
   });
 
-/** The most threads that give the bits of one. */
-function mostAlike(description: ReturnType<typeof model>, seqlen: number): number {
-  let threads = 1;
-  while (threads < 1000 && !blocksDependOnThreads(description, seqlen, threads + 1)) threads++;
-  return threads;
-}
-
 test('the smallest matrix with more outputs than a run has tokens says how many threads give the bits of one', () => {
   // Keys and values have 1024 outputs, queries and what attention gives 4096.
-  expect(mostAlike(model({}), 512)).toBe(12);
-  expect(mostAlike(model({}), 1024)).toBe(51);
-  expect(mostAlike(model({}), 4096)).toBe(179);
+  expect(threadsOfBlocks(model({}), 512)).toBe(12);
+  expect(threadsOfBlocks(model({}), 1024)).toBe(51);
+  expect(threadsOfBlocks(model({}), 4096)).toBe(179);
 });
 
 test('small models with more tokens than channels have the same bits with any number of threads', () => {
   const sizes = { hidden_size: 64, intermediate_size: 128, num_attention_heads: 4, num_key_value_heads: 2 };
-  expect(mostAlike(model(sizes), 256)).toBe(1000);
+  expect(threadsOfBlocks(model(sizes), 256)).toBe(Infinity);
 });
 
 test('gradients are computed by no more threads than give the bits of one', () => {
-  const of = (sequences: number) => threadsOfGradients(model({}), { seqlen: 512, sequences }, 64);
+  const of = (sequences: number) => threadsOfGradients(model({}), { seqlen: 512, sequences });
   expect(of(1)).toBe(12);
-  expect(of(16)).toBe(64);
+  expect(of(16)).toBeGreaterThanOrEqual(64);
 });

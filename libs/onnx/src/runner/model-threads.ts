@@ -1,5 +1,5 @@
 import { attentionChunk, ofKind, type BlockOp, type LinearSpec, type ModelDescription } from '@esparse/model';
-import { dependsOnThreads, type ProductSizes } from '../device/thread-cuts.ts';
+import { threadsAlike, type ProductSizes } from '../device/thread-cuts.ts';
 
 /** What a run has. */
 interface RunSizes {
@@ -13,29 +13,22 @@ interface RunSizes {
 /** A product, of which so many are computed beside each other: they share the threads. */
 type Product = ProductSizes & { readonly together: number };
 
-/** Whether bits of a model's blocks depend on how many threads compute them, up to `threads`. @param seqlen tokens of a run */
-export function blocksDependOnThreads(
-  description: ModelDescription,
-  seqlen: number,
-  threads: number,
-): boolean {
-  return productsDepend(productsOf(description, { seqlen, sequences: 1, gradients: false }), threads);
+/** Up to how many threads give a model's blocks the bits of one; Infinity where they change nothing. */
+export function threadsOfBlocks(description: ModelDescription, seqlen: number): number {
+  return threadsOf(description, { seqlen, sequences: 1, gradients: false });
 }
 
-/** The most of `threads` with which a block and its gradients have the bits of one. */
+/** The same of a block and its gradients. */
 export function threadsOfGradients(
   description: ModelDescription,
   sizes: Omit<RunSizes, 'gradients'>,
-  threads: number,
 ): number {
-  const products = productsOf(description, { ...sizes, gradients: true });
-  let most = threads;
-  while (most > 1 && productsDepend(products, most)) most--;
-  return most;
+  return threadsOf(description, { ...sizes, gradients: true });
 }
 
-function productsDepend(products: readonly Product[], threads: number): boolean {
-  return products.some(({ together, ...sizes }) => dependsOnThreads(sizes, Math.ceil(threads / together)));
+function threadsOf(description: ModelDescription, run: RunSizes): number {
+  const products = productsOf(description, run);
+  return Math.min(...products.map(({ together, ...sizes }) => together * threadsAlike(sizes)));
 }
 
 function productsOf({ linears, program }: ModelDescription, run: RunSizes): readonly Product[] {
