@@ -1,5 +1,5 @@
 import { EsparseError } from '@esparse/errors';
-import { areAmong, findUnsound, quantizedLayout } from '@esparse/kernels';
+import { areAmong, findUnsound, isScale, quantizedLayout } from '@esparse/kernels';
 import {
   canonicalOrder,
   formatPattern,
@@ -74,7 +74,7 @@ export function checkIntegers(
     throw new EsparseError('usage', `integers of ${String(bits)} bits, expected 3, 4 or 8`);
   const { spans } = quantizedLayout({ rows, cols, ...pattern, bits, span: Number(span) });
   const checked = arrayOf('scales', 'Uint16Array', scales, rows * spans) as Uint16Array;
-  const at = checked.findIndex((scale) => (scale & 0x7fff) === 0 || (scale & 0x7f80) === 0x7f80);
+  const at = checked.findIndex((scale) => !isScale(scale));
   if (at >= 0) {
     throw new EsparseError(
       'numeric',

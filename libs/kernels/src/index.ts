@@ -59,6 +59,8 @@ export { MAX_DIMENSION, MAX_GROUP } from './runtime/shuffled-matrix.ts';
 export { packedLayout, TILE_ROWS } from './runtime/packed-layout.ts';
 export { indicesOf, placesOf } from './inference/quantized-places.ts';
 export {
+  isScale,
+  notScaled,
   numberAt,
   putNumber,
   quantizedLayout,

@@ -27,9 +27,7 @@ function whatWasDone({ title, attributes, blocks }: Gathered, committed: number)
     prunedLinears(blocks).length === 0
       ? `Nothing of ${title} was pruned`
       : `${title} was pruned to ${formatPattern(pattern)} by ${pipeline.name}`;
-  return (
-    `${done}${part}: its linears take ` + `${percentInWords(bytes / (2 * weights))} of their 16-bit bytes.`
-  );
+  return `${done}${part}: its linears take ${percentInWords(bytes / (2 * weights))} of their 16-bit bytes.`;
 }
 
 function shuffleInWords(linears: readonly PlacedLinear[]): string[] {

@@ -3,7 +3,12 @@ import type { Addon } from '../addon.ts';
 import { packedLayout, TILE_ROWS } from '../runtime/packed-layout.ts';
 import { MAX_DIMENSION, MAX_GROUP } from '../runtime/shuffled-matrix.ts';
 import type { HalfDtype } from '../runtime/widen.ts';
-import { quantizedLayout, VECTOR_BYTES, type QuantizedShape } from '../runtime/quantized-layout.ts';
+import {
+  notScaled,
+  quantizedLayout,
+  VECTOR_BYTES,
+  type QuantizedShape,
+} from '../runtime/quantized-layout.ts';
 import { damagedIndices } from './damaged-indices.ts';
 import { denseReference, packedReference } from './linear-reference.ts';
 import { quantizedReference } from './quantized-reference.ts';
@@ -193,23 +198,20 @@ function checkPacked({ rows, cols, keep, group, values, indices, permutation }: 
 function checkQuantized(weights: QuantizedWeights): void {
   const { cols, keep, group, codes, scales, indices = new Uint8Array(0), permutation } = weights;
   if (keep !== 1 || group !== 1) checkPattern(keep, group, cols);
+  const layout = quantizedLayout(weights);
   const {
     tiles,
     vectors,
     spans,
     indices: [pieces, bytes],
-  } = quantizedLayout(weights);
+  } = layout;
   checkLength('codes', codes, tiles * vectors * VECTOR_BYTES);
   checkLength('scales', scales, tiles * spans * TILE_ROWS);
   checkLength('indices', indices, tiles * pieces * bytes);
   checkPermutation(permutation, cols);
-  // A bf16 is zero where all bits but the sign are, and not finite where all bits of its exponent are set.
-  const wrong = scales.findIndex((bits) => (bits & 0x7fff) === 0 || (bits & 0x7f80) === 0x7f80);
-  if (wrong < 0) return;
-  const [tile, span] = [Math.floor(wrong / TILE_ROWS / spans), Math.floor(wrong / TILE_ROWS) % spans];
-  throw refused(
-    `the scale of row ${tile * TILE_ROWS + (wrong % TILE_ROWS)}, span ${span} is zero or not finite`,
-  );
+  const wrong = notScaled(layout, scales);
+  if (wrong !== undefined)
+    throw refused(`the scale of row ${wrong.row}, span ${wrong.span} is zero or not finite`);
 }
 
 function checkPattern(keep: number, group: number, cols: number): void {

@@ -161,3 +161,19 @@ function signBit(survivor: number): number {
 export function scaleAt({ spans }: QuantizedLayout, row: number, span: number): number {
   return (Math.floor(row / TILE_ROWS) * spans + span) * TILE_ROWS + (row % TILE_ROWS);
 }
+
+/** Whether a bf16 can be a scale: it is zero where all bits but the sign are, and not finite where all of its exponent are set. */
+export function isScale(bits: number): boolean {
+  return (bits & 0x7fff) !== 0 && (bits & 0x7f80) !== 0x7f80;
+}
+
+/** Whose scale is none, the first as they lie; undefined where all are scales. */
+export function notScaled(
+  { spans }: Pick<QuantizedLayout, 'spans'>,
+  scales: Uint16Array,
+): { readonly row: number; readonly span: number } | undefined {
+  const at = scales.findIndex((bits) => !isScale(bits));
+  if (at < 0) return undefined;
+  const vector = Math.floor(at / TILE_ROWS);
+  return { row: Math.floor(vector / spans) * TILE_ROWS + (at % TILE_ROWS), span: vector % spans };
+}

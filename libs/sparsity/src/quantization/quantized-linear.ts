@@ -2,6 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import {
   MAX_DIMENSION,
   MAX_GROUP,
+  notScaled,
   quantizedLayout,
   TILE_ROWS,
   VECTOR_BYTES,
@@ -101,13 +102,10 @@ export function checkQuantizedLinear(linear: QuantizedLinear): void {
 }
 
 function checkScales(scales: Uint16Array, spans: number): void {
-  // A bf16 is zero where all bits but the sign are, and not finite where all bits of its exponent are set.
-  const wrong = scales.findIndex((bits) => (bits & 0x7fff) === 0 || (bits & 0x7f80) === 0x7f80);
-  if (wrong < 0) return;
-  const [tile, span] = [Math.floor(wrong / TILE_ROWS / spans), Math.floor(wrong / TILE_ROWS) % spans];
-  const row = tile * TILE_ROWS + (wrong % TILE_ROWS);
-  throw new EsparseError('store', `the scale of row ${row}, span ${span} is zero or not finite`, {
+  const wrong = notScaled({ spans }, scales);
+  if (wrong === undefined) return;
+  throw new EsparseError('store', `the scale of row ${wrong.row}, span ${wrong.span} is zero or not finite`, {
     hint: 'the store is damaged: verify it',
-    context: { row, span },
+    context: wrong,
   });
 }
