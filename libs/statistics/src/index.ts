@@ -17,6 +17,7 @@ export {
   type SharingDevice,
   type StatisticDevice,
 } from './device.ts';
+export { repeated, type RepeatedWork } from './repeated.ts';
 export { damagedState, open as openState, seal as sealState } from './envelope.ts';
 export { withLock } from './state-lock.ts';
 export { defineStatistic, type DefinedState, type StatisticDefinition } from './define.ts';

@@ -79,6 +79,9 @@ export async function refineOnDevice(
       ...{ inputs: 'f32', outputs: 'f32' },
     });
   };
+  const sweepOver = room.repeated(() => {
+    for (let first = 0; first < cols; first += most) descend(first);
+  });
   return async ({ sweeps, signal }) => {
     device.launch('descent_difference', byElements(size), [
       ...[{ pointer: solution }, { pointer: weights }, { pointer: difference }, { long: size }],
@@ -92,7 +95,7 @@ export async function refineOnDevice(
       ...[{ double: damping }, { long: size }],
     ]);
     for (let sweep = 0; sweep < sweeps; sweep++) {
-      for (let first = 0; first < cols; first += most) descend(first);
+      sweepOver();
       await setImmediate();
       signal?.throwIfAborted();
     }

@@ -1,10 +1,16 @@
 import { EsparseError } from '@esparse/errors';
-import { deviceArrays, lacksDeviceMemory, type StatisticDevice } from '@esparse/statistics';
+import {
+  deviceArrays,
+  lacksDeviceMemory,
+  repeated,
+  type RepeatedWork,
+  type StatisticDevice,
+} from '@esparse/statistics';
 
 /** Threads of a block of the kernels. */
 export const THREADS = 256;
 
-/** Arrays in a device's memory that go back together. */
+/** Arrays in a device's memory that go back together, and what is recorded with them. */
 export interface Room {
   /** Memory with anything in it: its address. */
   bytes(count: number): number;
@@ -12,6 +18,8 @@ export interface Room {
   doubles(count: number): number;
   /** A copy of an array. */
   of(values: ArrayBufferView): number;
+  /** Work with these arrays that is asked for again and again: see `repeated`. */
+  repeated(work: () => void): () => void;
 }
 
 /**
@@ -26,6 +34,7 @@ export async function withRoom<R>(
   work: (room: Room) => Promise<R>,
 ): Promise<R> {
   const arrays = deviceArrays(device);
+  const recordings: RepeatedWork[] = [];
   let bytes = 0;
   const take = (count: number): number => {
     bytes += count;
@@ -39,6 +48,11 @@ export async function withRoom<R>(
       bytes += values.byteLength;
       return arrays.of(values);
     },
+    repeated(work) {
+      const again = repeated(device, work);
+      recordings.push(again);
+      return again.run;
+    },
   };
   try {
     return await work(room);
@@ -50,6 +64,7 @@ export async function withRoom<R>(
       { hint: 'choose --solver cpu, or a GPU with more memory', cause: error },
     );
   } finally {
+    for (const recording of recordings) recording.release();
     arrays.release();
   }
 }

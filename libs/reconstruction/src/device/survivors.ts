@@ -5,8 +5,11 @@ import { halfProducts } from './half-products.ts';
 import { byElements, byRows, type Room } from './room.ts';
 import type { DeviceRows } from './rows.ts';
 
-/** Steps between two looks at what is solved: a solved row takes no more of them, so the outcome does not depend on it. */
-const STEPS_AT_ONCE = 8;
+/**
+ * Steps between two looks at what is solved: a solved row takes no more of them, so the outcome does not depend on it. While the host
+ * looks, the device takes as many.
+ */
+const STEPS_AT_ONCE = 4;
 
 /** What rows of a linear are solved with. */
 export interface SurvivorsSystem extends Pick<SurvivorsProblem, 'hessian' | 'damping'> {
@@ -42,21 +45,13 @@ export function survivorsOnDevice(
   const lift = { pointer: products.lift };
   const parts = room.bytes(2 * 2 * rows * padded);
   device.fill(parts, 0, 2 * 2 * rows * padded);
-  const doubles = () => room.doubles(rows);
-  const [energy, goal, reach, units, failed] = [
-    doubles(),
-    doubles(),
-    doubles(),
-    room.bytes(4 * rows),
-    room.bytes(4),
-  ];
+  // What the host looks at, in one piece: what each row's energy is to fall to, its energy, and whether one failed.
+  const seen = new Float64Array(2 * rows + 1);
+  const goal = room.bytes(seen.byteLength);
+  const [energy, failed] = [goal + 8 * rows, goal + 16 * rows];
+  const [reach, units] = [room.doubles(rows), room.bytes(4 * rows)];
   const [residual, image] = scratch;
   const progress = [{ pointer: energy }, { pointer: goal }, { pointer: reach }, { pointer: units }];
-  const numbers = async (address: number, count: number) => {
-    const values = new Float64Array(count);
-    await device.downloadLater(address, values);
-    return values;
-  };
   const step = () => {
     products.multiply(parts, image);
     device.launch('survivors_step', byRows(rows, cols), [
@@ -65,8 +60,16 @@ export function survivorsOnDevice(
       ...[{ int: cols }, { int: padded }],
     ]);
   };
+  const someSteps = room.repeated(() => {
+    for (let i = 0; i < STEPS_AT_ONCE; i++) step();
+  });
+  const areSolved = async (count: number): Promise<boolean> => {
+    await device.downloadLater(goal, seen);
+    if (seen[2 * rows] !== 0) throw notPositive();
+    return seen.subarray(rows, rows + count).every((value, r) => value <= seen[r]!);
+  };
   return async (start, { steps = 64, tolerance = 1e-3, count, signal }) => {
-    device.fill(failed, 0, 4);
+    device.fill(failed, 0, 8);
     device.launch('survivors_begin', byElements(rows * cols), [
       ...[{ pointer: weights }, { pointer: start }, { pointer: kept }],
       ...[{ pointer: solution }, { pointer: residual }, { long: rows * cols }],
@@ -80,19 +83,21 @@ export function survivorsOnDevice(
       ...[{ double: damping }, { double: tolerance }, { pointer: residual }, { pointer: parts }],
       ...[...progress, { int: cols }, { int: padded }],
     ]);
-    const flag = new Int32Array(1);
-    const energies = async () => {
-      const [energies] = await Promise.all([numbers(energy, count), device.downloadLater(failed, flag)]);
-      if (flag[0] !== 0) throw notPositive();
-      return energies;
+    let asked = 0;
+    const askForMore = () => {
+      if (steps - asked >= STEPS_AT_ONCE) someSteps();
+      else for (let i = asked; i < steps; i++) step();
+      asked = Math.min(steps, asked + STEPS_AT_ONCE);
     };
-    const goals = await numbers(goal, count);
-    for (let done = 0; done < steps; done += STEPS_AT_ONCE) {
-      if ((await energies()).every((value, r) => value <= goals[r]!)) return;
+    askForMore();
+    for (;;) {
+      const wasLast = asked === steps;
+      const solved = areSolved(count);
+      solved.catch(() => undefined); // told below, or by what fails before
+      askForMore();
+      if ((await solved) || wasLast) return;
       // Whoever wants to stop is heard.
       signal?.throwIfAborted();
-      for (let i = done; i < Math.min(steps, done + STEPS_AT_ONCE); i++) step();
     }
-    await energies();
   };
 }

@@ -1,11 +1,6 @@
 import type { SwapSearch } from '@esparse/kernels';
 import type { DeviceScores } from '../../shuffle.ts';
-import {
-  deviceArrays,
-  lacksDeviceMemory,
-  type RecordedWork,
-  type StatisticDevice,
-} from '@esparse/statistics';
+import { deviceArrays, lacksDeviceMemory, repeated, type StatisticDevice } from '@esparse/statistics';
 
 /** As `kSwapWidth` and `kPartialRows` in libs/cuda/kernels/solve/swap_search.cuh. */
 const WIDTH = 256;
@@ -132,17 +127,4 @@ async function search(
   const counts = new Int32Array(blocks);
   await device.downloadLater(swaps.pointer, counts);
   return counts.reduce((sum, count) => sum + count, 0);
-}
-
-/** Work that is asked for again and again: from the second time on as one piece, since to ask for it takes the host longer than it takes. */
-function repeated(device: StatisticDevice, work: () => void) {
-  let runs = 0;
-  let recorded: RecordedWork | undefined;
-  return {
-    run(): void {
-      if (runs++ === 0 || device.record === undefined) work();
-      else (recorded ??= device.record(work)).replay();
-    },
-    release: () => recorded?.release(),
-  };
 }
