@@ -345,6 +345,34 @@ void test('rows, solved for, chosen anew and solved for again, are the processor
   }
 });
 
+void test('rows that are solved for in parts are what each part is alone', async () => {
+  const [most, rows, cols] = [1024, 2064, 16];
+  const linear = await linearOf(rows, cols, 21);
+  const { permutation, pattern, hessian, damping } = linear;
+  const weights = narrow('bf16', linear.weights);
+  const mask = await maskLinear({ scores: linear.weights.map(Math.abs), rows, cols }, permutation, pattern);
+  const part = (first: number, count: number) => ({
+    ...{ rows: count, cols, permutation, pattern, hessian, damping, drift: undefined, dense: 0 },
+    ...{ dtype: 'bf16' as const, weights: weights.subarray(first * cols, (first + count) * cols) },
+    mask: mask.subarray((first * cols) / 8, ((first + count) * cols) / 8),
+  });
+  const options = { steps: 9, sweeps: 2, progress: () => undefined };
+  await solving(async (solver) => {
+    const whole = await solver.reconstruct(part(0, rows), options);
+    for (const first of [0, most]) {
+      const own = await solver.reconstruct(part(first, most), options);
+      const bytes = cols / 8;
+      assert.deepEqual(whole.weights.slice(first * cols, (first + most) * cols), own.weights);
+      assert.deepEqual(whole.mask!.slice(first * bytes, (first + most) * bytes), own.mask);
+    }
+    // A part of another size may take another algorithm.
+    const last = await solver.reconstruct(part(2 * most, rows - 2 * most), options);
+    const [found, alone] = [whole.weights.slice(2 * most * cols), last.weights];
+    const apart = distance(await widen('bf16', found), await widen('bf16', alone));
+    assert.ok(apart < 0.05, `they differ by ${apart}`);
+  });
+});
+
 void test('masks chosen anew lower the error as on the processor, and keep the pattern', async () => {
   for (const [keep, group] of [
     [2, 4],

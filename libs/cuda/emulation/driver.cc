@@ -9,6 +9,7 @@
 // is computed, copied or filled, so that what is asked for may be as large as that of a real model; that it is within memory, and
 // what a GPU takes, is still required. Memory of the device is addresses alone then. `major=8`: an A100, with less shared memory
 // and no dependent launches, which takes no PTX for Hopper. `mixed=1`: of several GPUs the first is of another kind.
+// `pinned=1000000`: so many bytes of pinned memory may be asked for, all together.
 // FAKE_CUDA_LOG: a file that gets, when the process ends or a context is released, the counts of all that is still held.
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -63,7 +64,7 @@ long long number(const std::string& name, long long otherwise) {
 
 struct Held {
   std::map<CuPointer, std::size_t> memory;
-  std::size_t bytes = 0;
+  std::size_t bytes = 0, pinned_bytes = 0;
   std::set<void*> pinned, streams, events, graphs, execs, modules;
   int contexts = 0, capturing = 0, kernels = 0, launched = 0;
   std::set<std::string> names;
@@ -73,6 +74,7 @@ struct Held {
   std::map<void*, Kernels> of_graph;   // and of each, prepared or not
 };
 Held held;
+std::mutex books;  // of what is held: some is asked for, and goes back, on other threads
 thread_local bool current = false;
 
 void report() {
@@ -136,11 +138,13 @@ CuResult begin(const char* name, bool needs_context = true) {
 template <class Handle>
 CuResult make(std::set<void*>& of, Handle* out) {
   void* const made = std::malloc(16);
+  const std::lock_guard<std::mutex> lock(books);
   of.insert(made);
   *out = static_cast<Handle>(made);
   return kCuSuccess;
 }
 CuResult release(std::set<void*>& of, void* handle, const char* what) {
+  const std::lock_guard<std::mutex> lock(books);
   if (of.erase(handle) == 0) wrong(std::string("released twice, or never made: ") + what);
   held.of_graph.erase(handle);
   std::free(handle);
@@ -149,6 +153,7 @@ CuResult release(std::set<void*>& of, void* handle, const char* what) {
 
 // Whether bytes from an address are of one allocation.
 void require_inside(CuPointer pointer, std::size_t bytes, const char* what) {
+  const std::lock_guard<std::mutex> lock(books);
   auto after = held.memory.upper_bound(pointer);
   if (after == held.memory.begin()) wrong(std::string(what) + ": no memory of the device");
   --after;
@@ -226,6 +231,7 @@ CuResult cuMemGetInfo_v2(std::size_t* free, std::size_t* total) {
 CuResult cuMemAlloc_v2(CuPointer* pointer, std::size_t bytes) {
   BEGIN("cuMemAlloc")
   if (held.capturing > 0) wrong("memory allocated while a graph is recorded");
+  const std::lock_guard<std::mutex> lock(books);
   if (held.bytes + bytes > static_cast<std::size_t>(number("memory", 1 << 30))) return kCuOutOfMemory;
   *pointer = reinterpret_cast<CuPointer>(idle() ? addresses(bytes) : std::calloc(bytes, 1));
   held.memory[*pointer] = bytes;
@@ -233,6 +239,7 @@ CuResult cuMemAlloc_v2(CuPointer* pointer, std::size_t bytes) {
   return kCuSuccess;
 }
 CuResult cuMemFree_v2(CuPointer pointer) {
+  const std::lock_guard<std::mutex> lock(books);
   const auto found = held.memory.find(pointer);
   if (found == held.memory.end()) wrong("memory freed twice, or never allocated");
   held.bytes -= found->second;
@@ -264,6 +271,7 @@ CuResult cuIpcOpenMemHandle_v2(CuPointer* out, CuIpcHandle given, unsigned) {
     std::free(memory);
     return kCuNotSupported;
   }
+  const std::lock_guard<std::mutex> lock(books);
   *out = reinterpret_cast<CuPointer>(memory);
   held.memory[*out] = handle.bytes;
   held.bytes += handle.bytes;
@@ -280,6 +288,9 @@ CuResult cuMemGetAddressRange_v2(CuPointer* base, std::size_t* bytes, CuPointer 
 CuResult cuIpcCloseMemHandle(CuPointer pointer) { return cuMemFree_v2(pointer); }
 CuResult cuMemHostAlloc(void** out, std::size_t bytes, unsigned) {
   BEGIN("cuMemHostAlloc")
+  const std::lock_guard<std::mutex> lock(books);
+  held.pinned_bytes += bytes;
+  if (held.pinned_bytes > static_cast<std::size_t>(number("pinned", 1ll << 40))) return kCuOutOfMemory;
   *out = std::calloc(bytes, 1);
   held.pinned.insert(*out);
   return kCuSuccess;

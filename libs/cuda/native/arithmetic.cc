@@ -44,6 +44,12 @@ void Arithmetic::upload(CuPointer to, const void* from, std::size_t bytes) {
   uploader_.copy(to, from, bytes);
 }
 
+std::function<void()> Arithmetic::upload_beside(CuPointer to, const void* from, std::size_t bytes) {
+  require_held(to, bytes);
+  if (!side_uploads_) side_uploads_.emplace();
+  return [this, to, from, bytes] { side_uploads_->copy(device_, to, from, bytes); };
+}
+
 void Arithmetic::download(void* to, CuPointer from, std::size_t bytes) {
   require_held(from, bytes);
   for (int half = 0; half < 2; half++) {
@@ -104,7 +110,6 @@ void Arithmetic::wait_for(Arithmetic& other) {
 void Arithmetic::copy_from(CuPointer to, Arithmetic& other, CuPointer from, std::size_t bytes) {
   require_held(to, bytes);
   other.require_held(from, bytes);
-  wait_for(other);
   // Where there is no way from one to the other, the driver copies by way of the host.
   if (reached_.insert(other.device_.context()).second) driver().reach_peer(other.device_.context(), 0);
   check(driver().copy_between(to, device_.context(), from, other.device_.context(), bytes, stream_.get()),

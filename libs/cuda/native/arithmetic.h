@@ -1,6 +1,7 @@
 // Plain arithmetic on one GPU for whatever TypeScript composes: memory, kernels by name, matrix products, in the order of
 // one stream. Nothing waits for the device but `download` and `wait`.
 #pragma once
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -8,6 +9,7 @@
 #include "device.h"
 #include "landings.h"
 #include "products.h"
+#include "side_uploads.h"
 #include "uploader.h"
 #include "waiters.h"
 
@@ -31,13 +33,15 @@ class Arithmetic {
   // What uses it may still be under way: memory goes back once it has ended.
   void free(CuPointer address);
   void upload(CuPointer to, const void* from, std::size_t bytes);
+  // What copies to that memory on whatever thread, beside what was asked for before, which must not use it: until all has arrived.
+  std::function<void()> upload_beside(CuPointer to, const void* from, std::size_t bytes);
   void download(void* to, CuPointer from, std::size_t bytes);
   // Asks for a copy that `Landing::take` waits for, on whatever thread: what comes after it in the stream need not.
   std::shared_ptr<Landing> send(CuPointer from, std::size_t bytes);
   // The same beside what comes after it: what it copies must stay until it has been taken.
   std::shared_ptr<Landing> send_beside(CuPointer from, std::size_t bytes);
   void copy(CuPointer to, CuPointer from, std::size_t bytes);
-  // From the memory of another GPU, after what was asked for there, and before what is asked for there next.
+  // From the memory of another GPU, which has been written, whatever that one has to do; before what is asked for there next.
   void copy_from(CuPointer to, Arithmetic& other, CuPointer from, std::size_t bytes);
   void fill(CuPointer to, unsigned char value, std::size_t bytes);
   // What another process opens a piece of memory with, which must stay meanwhile, and be written.
@@ -67,6 +71,7 @@ class Arithmetic {
   Stream stream_;
   Stream beside_;  // of copies to the host that nothing waits for
   Uploader uploader_;
+  std::optional<SideUploads> side_uploads_;
   PinnedArray<std::uint8_t> landing_[2];  // where what is downloaded arrives
   Event landed_[2];
   Landings landings_;

@@ -51,24 +51,23 @@ class Arguments {
   void* pointers_[kMost];
 };
 
-// What was sent is taken out of its landing by a thread that waits; the promise is kept once it is in the array.
-struct Taking {
+// A copy from or to an array, by a thread that waits for it; the promise is kept once all is there.
+struct Copying {
   Napi::Promise::Deferred deferred;
   Napi::ThreadSafeFunction wake;
   Napi::ObjectReference array;
-  void* to;
-  std::shared_ptr<Landing> landing;
+  std::function<void()> work;
   std::optional<Failure> failure;
 
-  void take(const Device& device) {
+  void run() {
     try {
-      landing->take(device, to);
+      work();
     } catch (const Failure& thrown) {
       failure = thrown;
     } catch (const std::exception& thrown) {
       failure = Failure("internal", thrown.what());
     }
-    landing.reset();
+    work = nullptr;  // with what it holds
   }
   void settle(Napi::Env env) const {
     if (failure) deferred.Reject(error_of(env, *failure).Value());
@@ -76,18 +75,18 @@ struct Taking {
   }
 };
 
-Napi::Promise taken(Waiters& waiters, const Device& device, const Napi::Value& array, std::shared_ptr<Landing> landing) {
+Napi::Promise copied(Waiters& waiters, const Napi::Value& array, std::function<void()> work) {
   const Napi::Env env = array.Env();
-  auto* const taking = new Taking{Napi::Promise::Deferred::New(env), {}, Napi::Persistent(array.As<Napi::Object>()),
-                                  bytes_of(array).first, std::move(landing), {}};
-  taking->wake = Napi::ThreadSafeFunction::New(
-      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "esparse.taking", 0, 1);
-  const Napi::Promise promise = taking->deferred.Promise();
-  waiters.run([taking, &device] {
-    taking->take(device);
-    // The callback deletes `taking`, perhaps before the call returns.
-    Napi::ThreadSafeFunction wake = taking->wake;
-    wake.BlockingCall(taking, [](Napi::Env of, Napi::Function, Taking* settled) {
+  auto* const copying = new Copying{Napi::Promise::Deferred::New(env), {}, Napi::Persistent(array.As<Napi::Object>()),
+                                    std::move(work), {}};
+  copying->wake = Napi::ThreadSafeFunction::New(
+      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "esparse.copying", 0, 1);
+  const Napi::Promise promise = copying->deferred.Promise();
+  waiters.run([copying] {
+    copying->run();
+    // The callback deletes `copying`, perhaps before the call returns.
+    Napi::ThreadSafeFunction wake = copying->wake;
+    wake.BlockingCall(copying, [](Napi::Env of, Napi::Function, Copying* settled) {
       const Napi::HandleScope scope(of);
       settled->settle(of);
       delete settled;
@@ -95,6 +94,12 @@ Napi::Promise taken(Waiters& waiters, const Device& device, const Napi::Value& a
     wake.Release();
   });
   return promise;
+}
+
+Napi::Promise taken(Waiters& waiters, const Device& device, const Napi::Value& array, std::shared_ptr<Landing> landing) {
+  return copied(waiters, array, [&device, to = bytes_of(array).first, landing = std::move(landing)] {
+    landing->take(device, to);
+  });
 }
 
 class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
@@ -107,6 +112,7 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
                            InstanceMethod<&CudaArithmetic::allocate>("allocate"),
                            InstanceMethod<&CudaArithmetic::free>("free"),
                            InstanceMethod<&CudaArithmetic::upload>("upload"),
+                           InstanceMethod<&CudaArithmetic::upload_beside>("uploadBeside"),
                            InstanceMethod<&CudaArithmetic::download>("download"),
                            InstanceMethod<&CudaArithmetic::download_later>("downloadLater"),
                            InstanceMethod<&CudaArithmetic::download_beside>("downloadBeside"),
@@ -175,6 +181,14 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
       const auto [data, bytes] = bytes_of(info[1]);
       arithmetic_->upload(address(info[0]), data, bytes);
       return info.Env().Undefined();
+    });
+  }
+
+  // (address, typed array): a promise
+  Napi::Value upload_beside(const Napi::CallbackInfo& info) {
+    return call(info, [&]() -> Napi::Value {
+      const auto [data, bytes] = bytes_of(info[1]);
+      return copied(arithmetic_->waiters(), info[1], arithmetic_->upload_beside(address(info[0]), data, bytes));
     });
   }
 

@@ -33,7 +33,7 @@ class Landings {
   // For so many bytes. It comes back when the last who holds it lets it go, on any thread.
   std::shared_ptr<Landing> make(std::size_t bytes) {
     std::unique_ptr<Landing> found = unused(bytes);
-    if (!found) found = std::make_unique<Landing>(bytes);
+    if (!found) found = std::make_unique<Landing>(std::max(bytes, kLeast));
     found->bytes = bytes;
     const std::lock_guard<std::mutex> lock(mutex_);
     out_++;
@@ -46,12 +46,18 @@ class Landings {
   }
 
  private:
-  static constexpr std::size_t kMostUnused = 8;
+  static constexpr std::size_t kMostUnused = 16;
+  static constexpr std::size_t kLeast = std::size_t{64} << 10;
+  // A large one that few bytes took would be missed by the next large copy.
+  static constexpr std::size_t kMostTooLarge = 4;
+
+  static std::size_t size(const std::unique_ptr<Landing>& landing) { return landing->memory.count(); }
 
   std::unique_ptr<Landing> unused(std::size_t bytes) {
     const std::lock_guard<std::mutex> lock(mutex_);
+    const std::size_t most = std::max(kMostTooLarge * bytes, kLeast);
     for (auto at = unused_.begin(); at != unused_.end(); ++at) {
-      if ((*at)->memory.count() < bytes) continue;
+      if (size(*at) < bytes || size(*at) > most) continue;
       std::unique_ptr<Landing> found = std::move(*at);
       unused_.erase(at);
       return found;
@@ -63,9 +69,8 @@ class Landings {
     unused_.push_back(std::move(landing));
     // The smallest is of least use.
     if (unused_.size() > kMostUnused) {
-      unused_.erase(std::min_element(unused_.begin(), unused_.end(), [](const auto& a, const auto& b) {
-        return a->memory.count() < b->memory.count();
-      }));
+      unused_.erase(std::min_element(unused_.begin(), unused_.end(),
+                                     [](const auto& a, const auto& b) { return size(a) < size(b); }));
     }
     out_--;
     all_back_.notify_all();

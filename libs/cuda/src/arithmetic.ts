@@ -165,6 +165,14 @@ export class CudaArithmetic {
     });
   }
 
+  /**
+   * The same without holding this thread, and beside what was asked for before: none of that may still use the memory that it goes to.
+   * The array is not to be changed, moved or freed before it is there.
+   */
+  uploadBeside(to: number, from: ArrayBufferView): Promise<void> {
+    return callingLater(() => this.#native.uploadBeside(to, from));
+  }
+
   /** Fills an array with what lies at an address, after all that was asked for before: waits for it. */
   download(from: number, to: ArrayBufferView): void {
     calling(() => {
@@ -191,7 +199,10 @@ export class CudaArithmetic {
     });
   }
 
-  /** The same from the memory of another GPU, after what was asked for there, and before what is asked for there next. */
+  /**
+   * The same from the memory of another GPU, before what is asked for there next. It does not wait for what was asked for there before: it
+   * must have been written, as this process has seen.
+   */
   copyFrom(to: number, other: StatisticDevice, from: number, bytes: number): void {
     if (!(other instanceof CudaArithmetic)) throw new EsparseError('internal', 'a copy from no GPU');
     calling(() => {

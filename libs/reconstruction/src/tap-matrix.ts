@@ -22,7 +22,7 @@ export interface TapMatrix {
   rows(which: Int32Array): Promise<Float32Array>;
   /** The matrix, f32 (channels, channels). @throws EsparseError 'unsupported' where it is too large to be held */
   dense(): Promise<Float32Array>;
-  /** The device that has it, and where, row-major. @default none has */
+  /** The device that has it, written, and where, row-major. @default none has */
   readonly there?: { readonly device: StatisticDevice; readonly address: number };
   /** Releases its room. */
   release(): void;

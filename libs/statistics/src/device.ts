@@ -61,12 +61,17 @@ export interface StatisticDevice {
   /** Takes memory back; what was asked for before may still use it. */
   release(memory: DeviceMemory): void;
   upload(to: number, from: ArrayBufferView): void;
+  /**
+   * The same without holding this thread, beside what was asked for before, none of which may still use that memory; the array is not to be
+   * changed, moved or freed before it is there. @default it cannot: `upload`
+   */
+  uploadBeside?(to: number, from: ArrayBufferView): Promise<void>;
   /** Fills an array, after all that was asked for before. */
   download(from: number, to: ArrayBufferView): void;
   /** The same without holding this thread; the array is not to be read or moved before. */
   downloadLater(from: number, to: ArrayBufferView): Promise<void>;
   copy(to: number, from: number, bytes: number): void;
-  /** Copies from the memory of another one. @default it cannot: by way of the host */
+  /** Copies from the memory of another one, where it has been written, as the host has seen. @default it cannot: by way of the host */
   copyFrom?(to: number, other: StatisticDevice, from: number, bytes: number): void;
   fill(to: number, byte: number, bytes: number): void;
   /** Multiplies matrices by cuBLASLt; rows and matrices begin at multiples of 16 bytes. */

@@ -3,8 +3,8 @@ import { FACTOR_WIDTH } from '../inverse-factor.ts';
 import { PANEL } from '../panels.ts';
 import { ROWS_AT_ONCE } from '../survivors.ts';
 
-/** Bytes of a weight of the rows that are solved for together: six f32, two f16, the bits of the weight, and whether it survives. */
-const SOLVER_BYTES = 6 * 4 + 2 * 2 + 2 + 1;
+/** Bytes of a weight of the rows that are solved for together: six f32, two f16, its bits before and after, and whether it survives. */
+const SOLVER_BYTES = 6 * 4 + 2 * 2 + 2 * 2 + 1;
 /** f32 matrices of a linear, and a byte for each weight: see `sparseGptOnDevice`. */
 const SWEEP_BYTES = 3 * 4 + 1;
 /** f32 matrices of the size of the Hessian: as it was gathered, its factor, and the inverse of that. */

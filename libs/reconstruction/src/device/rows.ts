@@ -40,6 +40,8 @@ export interface RowPart {
   of<Matrix extends Float32Array | Uint16Array | Uint8Array>(matrix: Matrix, each?: number): Matrix;
   /** Copies these rows of such a matrix to the device; what is left there is zeros. */
   place(to: number, matrix: Float32Array | Uint16Array | Uint8Array, each?: number): void;
+  /** The same beside what the device was asked for before, none of which may still use that memory. */
+  bring(to: number, matrix: Uint16Array | Uint8Array, each?: number): Promise<void>;
 }
 
 /** The rows of a linear, in parts. */
@@ -53,12 +55,15 @@ export function rowParts(
     const count = Math.min(most, rows - first);
     const of: RowPart['of'] = (matrix, each = cols) =>
       matrix.subarray(first * each, (first + count) * each) as typeof matrix;
+    const place: RowPart['place'] = (to, matrix, each = cols) => {
+      if (count < most) device.fill(to, 0, matrix.BYTES_PER_ELEMENT * most * each);
+      device.upload(to, of(matrix, each));
+    };
     return {
-      count,
-      of,
-      place(to, matrix, each = cols) {
-        if (count < most) device.fill(to, 0, matrix.BYTES_PER_ELEMENT * most * each);
-        device.upload(to, of(matrix, each));
+      ...{ count, of, place },
+      async bring(to, matrix, each) {
+        if (count < most || device.uploadBeside === undefined) place(to, matrix, each);
+        else await device.uploadBeside(to, of(matrix, each));
       },
     };
   });
