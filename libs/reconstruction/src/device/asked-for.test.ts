@@ -81,6 +81,13 @@ test('rows that are solved take no more steps than one look costs', async () => 
   expect(result).toBe(16);
 });
 
+test('the next rows are asked for most of the steps that those before took, before the host looks', async () => {
+  const { result, looks } = await solving(64, Infinity, 2);
+  expect(looks.slice(0, 16)).toEqual(Array.from({ length: 16 }, (_, i) => 4 * (i + 1)));
+  expect(looks.slice(16).map((at) => at - 64)).toEqual([48, 52, 56, 60, 64]);
+  expect(result).toBe(128);
+});
+
 test('solving again and again takes the host a call for some steps, and recordings go back', async () => {
   const [once, often] = [await solving(64, Infinity), await solving(64, Infinity, 11)];
   expect(often.result).toBe(11 * 64);

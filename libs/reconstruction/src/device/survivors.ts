@@ -10,6 +10,11 @@ import type { DeviceRows } from './rows.ts';
  * looks, the device takes as many.
  */
 const STEPS_AT_ONCE = 4;
+/**
+ * Share of the steps that rows took which the next ones are asked for before the host first looks, and the most: a device that has work for
+ * a while need not wait for a host that is busy with another one.
+ */
+const [SHARE_AHEAD, MOST_AHEAD] = [3 / 4, 64];
 
 /** What rows of a linear are solved with. */
 export interface SurvivorsSystem extends Pick<SurvivorsProblem, 'hessian' | 'damping'> {
@@ -68,6 +73,8 @@ export function survivorsOnDevice(
     if (seen[2 * rows] !== 0) throw notPositive();
     return seen.subarray(rows, rows + count).every((value, r) => value <= seen[r]!);
   };
+  /** Steps that the last rows took, by where they began. */
+  const taken = new Map<number, number>();
   return async (start, { steps = 64, tolerance = 1e-3, count, signal }) => {
     device.fill(failed, 0, 8);
     device.launch('survivors_begin', byElements(rows * cols), [
@@ -89,13 +96,16 @@ export function survivorsOnDevice(
       else for (let i = asked; i < steps; i++) step();
       asked = Math.min(steps, asked + STEPS_AT_ONCE);
     };
-    askForMore();
+    const ahead = Math.min(steps, MOST_AHEAD, SHARE_AHEAD * (taken.get(start) ?? 0));
+    do askForMore();
+    while (asked + STEPS_AT_ONCE <= ahead);
     for (;;) {
-      const wasLast = asked === steps;
+      const here = asked;
       const solved = areSolved(count);
       solved.catch(() => undefined); // told below, or by what fails before
       askForMore();
-      if ((await solved) || wasLast) return;
+      taken.set(start, here);
+      if ((await solved) || here === steps) return;
       // Whoever wants to stop is heard.
       signal?.throwIfAborted();
     }
