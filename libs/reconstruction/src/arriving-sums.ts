@@ -36,11 +36,11 @@ export function arrivingSums(
         done++;
       }
     },
-    open(device, handles) {
+    async open(device, handles) {
       const [handle] = handles;
       if (done > 0 || filled > 0 || handle === undefined || handles.length > 1)
         throw damagedState(name, `its sums are shared in ${handles.length} pieces`);
-      sums = HeldSums.copied(device, channels, shape, handle);
+      sums = await HeldSums.copied(device, channels, shape, handle);
       done = tiles.length;
     },
     complete(state) {

@@ -33,17 +33,24 @@ export class HeldSums {
   }
 
   /**
-   * A copy of what another process shares.
+   * A copy of what another process shares, which has been read when this settles.
    *
    * @param handle - of its sums
    * @throws EsparseError where they cannot be opened, or there is no room
    */
-  static copied(device: SharingDevice, channels: number, shape: TileShape, handle: Uint8Array): HeldSums {
+  static async copied(
+    device: SharingDevice,
+    channels: number,
+    shape: TileShape,
+    handle: Uint8Array,
+  ): Promise<HeldSums> {
     const made = new HeldSums(device, channels, shape);
     try {
       const there = device.openShared(handle);
       try {
         for (const { bytes, sums, offset } of made.#panels) made.#merge(there + offset, sums, bytes);
+        // To close it waits for what reads it: meanwhile what other workers have may be read, too.
+        await device.downloadLater(made.#panels[0]!.sums, new Uint8Array(8));
       } finally {
         device.closeShared(there);
       }

@@ -44,7 +44,12 @@ export interface StatisticDefinition<Held extends object> {
   /**
    * What a state holds, of so many rows, read from the memory of a device, where `DeviceFold.shares` told. @default states travel as bytes
    */
-  takeOver?(device: StatisticDevice, addresses: readonly number[], channels: number, tokens: number): Held;
+  takeOver?(
+    device: StatisticDevice,
+    addresses: readonly number[],
+    channels: number,
+    tokens: number,
+  ): Promise<Held>;
   /** Frees the memory of a state at once. @default the garbage collector does */
   dispose?(state: DefinedState<Held>): void;
   /**
@@ -99,7 +104,7 @@ export function defineStatistic<Held extends object>(
       },
     };
   };
-  const takingOver: Statistic<DefinedState<Held>, unknown>['takeOver'] = (
+  const takingOver: Statistic<DefinedState<Held>, unknown>['takeOver'] = async (
     device,
     handles,
     channels,
@@ -109,7 +114,7 @@ export function defineStatistic<Held extends object>(
     const opened: number[] = [];
     try {
       for (const handle of handles) opened.push(device.openShared(handle));
-      return stateOf(channels, tokens, takeOver!(device, opened, channels, tokens));
+      return stateOf(channels, tokens, await takeOver!(device, opened, channels, tokens));
     } finally {
       for (const address of opened) device.closeShared(address);
     }

@@ -9,10 +9,21 @@ import {
   type DeviceFold,
   type StatisticDevice,
 } from './device.ts';
+import { downloadInParts } from './download-in-parts.ts';
 
 /** Channels that a block of threads counts, and its threads. */
 const CHANNELS_AT_ONCE = 8;
 const THREADS = 1024;
+/** What memory of a device begins at a multiple of. */
+const ALIGNMENT = 256;
+
+/** Where ranges, zeros and bins of so many channels lie: in one piece of memory, which another process opens at once. */
+function placesOf(channels: number) {
+  const behind = (place: number, bytes: number) => ALIGNMENT * Math.ceil((place + bytes) / ALIGNMENT);
+  const zeros = behind(0, 8 * channels);
+  const bins = behind(zeros, 4 * channels);
+  return { ranges: 0, zeros, bins, bytes: bins + 4 * ENTROPY_WORDS * channels };
+}
 
 /** Histograms of each channel on a GPU, on the same grid. */
 export function entropyOnDevice(
@@ -22,9 +33,9 @@ export function entropyOnDevice(
   device.load('statistics');
   const arrays = deviceArrays(device);
   const ofTile = arrays.zeros(8 * channels);
-  const ranges = arrays.zeros(8 * channels);
-  const zeros = arrays.zeros(4 * channels);
-  const bins = arrays.zeros(4 * ENTROPY_WORDS * channels);
+  const places = placesOf(channels);
+  const base = arrays.zeros(places.bytes);
+  const [ranges, zeros, bins] = [base + places.ranges, base + places.zeros, base + places.bins];
   const refusal = arrays.refusal();
   let counted = 0;
   const requireFinite = () => {
@@ -60,7 +71,7 @@ export function entropyOnDevice(
     },
     shares() {
       requireFinite();
-      return [ranges, zeros, bins];
+      return [base];
     },
     release: arrays.release,
   };
@@ -74,19 +85,19 @@ const spare: EntropyHistograms[] = [];
 const reused = new WeakSet<Uint32Array>();
 
 /** What such a state holds, of rows that were counted, read from a device's memory: see `DeviceFold.shares`. */
-export function entropyFromDevice(
+export async function entropyFromDevice(
   device: StatisticDevice,
-  [ranges, zeros, bins]: readonly number[],
+  [base]: readonly number[],
   channels: number,
   tokens: number,
-): { readonly histograms: EntropyHistograms } {
+): Promise<{ readonly histograms: EntropyHistograms }> {
   const at = spare.findIndex((each) => each.zeros.length === channels);
   const histograms = at < 0 ? entropyHistograms(channels) : spare.splice(at, 1)[0]!;
   reused.add(histograms.bins);
   Object.assign(histograms, { waiting: 0, counted: tokens });
-  device.download(ranges!, histograms.ranges);
-  device.download(zeros!, histograms.zeros);
-  device.download(bins!, histograms.bins);
+  const places = placesOf(channels);
+  for (const part of ['ranges', 'zeros', 'bins'] as const)
+    await downloadInParts(device, base! + places[part], histograms[part]);
   return { histograms };
 }
 

@@ -44,12 +44,12 @@ export interface ArrivingPieces<State> {
    */
   add(bytes: Uint8Array): Promise<void>;
   /**
-   * All of them at once, in place of their bytes: what another process shares of a device's memory, which is read before this returns.
+   * All of them at once, in place of their bytes: what another process shares of a device's memory, which has been read when this settles.
    *
    * @param handles - of what `DeviceFold.shares` tells, in its order
    * @throws EsparseError where it cannot be opened here
    */
-  open?(device: SharingDevice, handles: readonly Uint8Array[]): void;
+  open?(device: SharingDevice, handles: readonly Uint8Array[]): Promise<void>;
   /** Gives them to the state that `deserialise` made. @throws EsparseError `protocol` unless they are all there */
   complete(state: State): void;
   /** Gives back the memory of what no state was given. */
@@ -128,14 +128,19 @@ export interface Statistic<State extends StatisticState, Options> {
   onDevice?(device: StatisticDevice, channels: number): DeviceFold<State>;
 
   /**
-   * Makes a state of so many rows of what another process shares of a device's memory, in place of its bytes, and reads it before this
-   * returns.
+   * Makes a state of so many rows of what another process shares of a device's memory, in place of its bytes, and has read it when this
+   * settles.
    *
    * @param handles - of what `DeviceFold.shares` tells, in its order
    * @default states without pieces travel as bytes
    * @throws EsparseError where it cannot be opened here
    */
-  takeOver?(device: SharingDevice, handles: readonly Uint8Array[], channels: number, tokens: number): State;
+  takeOver?(
+    device: SharingDevice,
+    handles: readonly Uint8Array[],
+    channels: number,
+    tokens: number,
+  ): Promise<State>;
 
   /**
    * Frees the memory of a state at once; it must not be used again. Without it the garbage collector does so in its own

@@ -53,6 +53,7 @@ test('what is shared is opened: pieces by those who arrange them, states that ar
         open: (on: SharingDevice, handles: readonly Uint8Array[]) => {
           expect(on).toBe(device);
           opened.push(`${handles.length} pieces`);
+          return Promise.resolve();
         },
         complete: () => undefined,
         release: () => undefined,
@@ -63,7 +64,7 @@ test('what is shared is opened: pieces by those who arrange them, states that ar
     ...(amplitude as AnyStatistic),
     takeOver: (_: SharingDevice, handles: readonly Uint8Array[], channels: number, tokens: number) => {
       opened.push(`${handles.length} parts of ${channels} channels`);
-      return Object.assign(amplitude.create(channels, {}), { tokens });
+      return Promise.resolve(Object.assign(amplitude.create(channels, {}), { tokens }));
     },
   };
   const expected = new Map([

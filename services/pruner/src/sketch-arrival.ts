@@ -61,7 +61,7 @@ export function sketchArrival(
       const { statistic, channels } = expected.get(state) ?? {};
       if (shared.length > 0 && device !== undefined && statistic?.takeOver !== undefined) {
         if (taken.has(state)) throw damagedState(state.slice(0, 80), 'it is shared twice');
-        taken.set(state, { statistic, state: statistic.takeOver(device, shared, channels!, tokens) });
+        taken.set(state, { statistic, state: await statistic.takeOver(device, shared, channels!, tokens) });
         return;
       }
       if (statistic?.pieces === undefined || channels === undefined)
@@ -74,7 +74,7 @@ export function sketchArrival(
       }
       if (device === undefined || arriving.open === undefined)
         throw damagedState(state.slice(0, 80), 'it is shared, and nobody asked for that');
-      arriving.open(device, shared);
+      await arriving.open(device, shared);
     },
     sketch: (): ArrivedSketch => ({ bytes: Buffer.concat(parts), pieces, states: taken }),
     /** Gives back what was taken in. */

@@ -41,7 +41,7 @@ for (const [name, make] of Object.entries(CASES)) {
   for (const type of ['bf16', 'f32'] as const) {
     const tiles = tilesOf(make, type);
     for (const statistic of STATISTICS.values()) {
-      const [here, there] = [await onProcessor(statistic, tiles), onGpu(statistic, tiles, type)];
+      const [here, there] = [await onProcessor(statistic, tiles), await onGpu(statistic, tiles, type)];
       outcomes.push({ case: name, statistic: statistic.name, type, same: here === there });
     }
   }
@@ -78,7 +78,11 @@ async function onProcessor(statistic: AnyStatistic, tiles: readonly Float32Array
   }
 }
 
-function onGpu(statistic: AnyStatistic, tiles: readonly Float32Array[], type: 'bf16' | 'f32'): string {
+async function onGpu(
+  statistic: AnyStatistic,
+  tiles: readonly Float32Array[],
+  type: 'bf16' | 'f32',
+): Promise<string> {
   const fold = statistic.onDevice!(gpu, CHANNELS);
   const memory = gpu.allocate(4 * ROWS * CHANNELS);
   try {
@@ -97,7 +101,7 @@ function onGpu(statistic: AnyStatistic, tiles: readonly Float32Array[], type: 'b
     // What another process would take over is the same.
     return fold.shares === undefined || statistic.takeOver === undefined
       ? found
-      : bothOf(found, takenOver(statistic, fold.shares(), tiles.length * ROWS));
+      : bothOf(found, await takenOver(statistic, fold.shares(), tiles.length * ROWS));
   } catch (error) {
     return refusal(error);
   } finally {
@@ -107,15 +111,19 @@ function onGpu(statistic: AnyStatistic, tiles: readonly Float32Array[], type: 'b
 }
 
 /** A state that is read where its parts lie, as by another process, which has handles for addresses. */
-function takenOver(statistic: AnyStatistic, addresses: readonly number[], tokens: number): string {
+async function takenOver(
+  statistic: AnyStatistic,
+  addresses: readonly number[],
+  tokens: number,
+): Promise<string> {
   const device: SharingDevice = Object.assign(Object.create(gpu) as CudaArithmetic, {
     load: gpu.load.bind(gpu),
-    download: gpu.download.bind(gpu),
+    downloadLater: gpu.downloadLater.bind(gpu),
     openShared: (handle: Uint8Array) => new Float64Array(handle.buffer)[0]!,
     closeShared: () => undefined,
   });
   const handles = addresses.map((address) => new Uint8Array(Float64Array.of(address).buffer));
-  const state = statistic.takeOver!(device, handles, CHANNELS, tokens);
+  const state = await statistic.takeOver!(device, handles, CHANNELS, tokens);
   try {
     return Buffer.from(statistic.serialise(state)).toString('base64');
   } finally {
