@@ -519,7 +519,7 @@ void test('scores, orders, masks and outputs of weights in its memory are the ve
       const linear = { dtype, weights: bits, rows, cols };
       const scores = await scoreByChannel(dtype, bits, rows, cols, importance);
       const arrays = deviceArrays(gpu);
-      const there = weightsOn(gpu, arrays, linear)!;
+      const there = (await weightsOn(gpu, arrays, linear))!;
       const scored = (await scoresOn(there, arrays, importance))!;
       for (const shuffle of [both(), local(), none(), global()]) {
         const order = await shuffle.order({ scores, rows, cols }, pattern);
@@ -548,7 +548,7 @@ void test('scores that are no numbers from 0 are left to the processor', async (
   const weights = narrow('bf16', normals(8 * 16, 1));
   for (const wrong of [NaN, Infinity, -1]) {
     const arrays = deviceArrays(gpu);
-    const there = weightsOn(gpu, arrays, { dtype: 'bf16', weights, rows: 8, cols: 16 })!;
+    const there = (await weightsOn(gpu, arrays, { dtype: 'bf16', weights, rows: 8, cols: 16 }))!;
     assert.equal(await scoresOn(there, arrays, new Float32Array(16).fill(1).fill(wrong, 15)), undefined);
     arrays.release();
   }

@@ -44,10 +44,12 @@ void Arithmetic::upload(CuPointer to, const void* from, std::size_t bytes) {
   uploader_.copy(to, from, bytes);
 }
 
-std::function<void()> Arithmetic::upload_beside(CuPointer to, const void* from, std::size_t bytes) {
+std::function<void()> Arithmetic::upload_later(CuPointer to, const void* from, std::size_t bytes) {
   require_held(to, bytes);
   if (!side_uploads_) side_uploads_.emplace();
-  return [this, to, from, bytes] { side_uploads_->copy(device_, to, from, bytes); };
+  const auto asked = std::make_shared<Event>(make_event());
+  check(driver().record_event(asked->get(), stream_.get()), "take the weights");
+  return [this, asked, to, from, bytes] { side_uploads_->copy(device_, *asked, to, from, bytes); };
 }
 
 void Arithmetic::download(void* to, CuPointer from, std::size_t bytes) {

@@ -33,8 +33,8 @@ class Arithmetic {
   // What uses it may still be under way: memory goes back once it has ended.
   void free(CuPointer address);
   void upload(CuPointer to, const void* from, std::size_t bytes);
-  // What copies to that memory on whatever thread, beside what was asked for before, which must not use it: until all has arrived.
-  std::function<void()> upload_beside(CuPointer to, const void* from, std::size_t bytes);
+  // What copies on whatever thread, after what was asked for before: until all has arrived.
+  std::function<void()> upload_later(CuPointer to, const void* from, std::size_t bytes);
   void download(void* to, CuPointer from, std::size_t bytes);
   // Asks for a copy that `Landing::take` waits for, on whatever thread: what comes after it in the stream need not.
   std::shared_ptr<Landing> send(CuPointer from, std::size_t bytes);

@@ -112,7 +112,7 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
                            InstanceMethod<&CudaArithmetic::allocate>("allocate"),
                            InstanceMethod<&CudaArithmetic::free>("free"),
                            InstanceMethod<&CudaArithmetic::upload>("upload"),
-                           InstanceMethod<&CudaArithmetic::upload_beside>("uploadBeside"),
+                           InstanceMethod<&CudaArithmetic::upload_later>("uploadLater"),
                            InstanceMethod<&CudaArithmetic::download>("download"),
                            InstanceMethod<&CudaArithmetic::download_later>("downloadLater"),
                            InstanceMethod<&CudaArithmetic::download_beside>("downloadBeside"),
@@ -185,10 +185,10 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
   }
 
   // (address, typed array): a promise
-  Napi::Value upload_beside(const Napi::CallbackInfo& info) {
+  Napi::Value upload_later(const Napi::CallbackInfo& info) {
     return call(info, [&]() -> Napi::Value {
       const auto [data, bytes] = bytes_of(info[1]);
-      return copied(arithmetic_->waiters(), info[1], arithmetic_->upload_beside(address(info[0]), data, bytes));
+      return copied(arithmetic_->waiters(), info[1], arithmetic_->upload_later(address(info[0]), data, bytes));
     });
   }
 

@@ -72,7 +72,7 @@ export interface NativeArithmetic {
   allocate(bytes: number): number;
   free(address: number): void;
   upload(to: number, from: ArrayBufferView): void;
-  uploadBeside(to: number, from: ArrayBufferView): Promise<void>;
+  uploadLater(to: number, from: ArrayBufferView): Promise<void>;
   download(from: number, to: ArrayBufferView): void;
   downloadLater(from: number, to: ArrayBufferView): Promise<void>;
   downloadBeside(from: number, to: ArrayBufferView): Promise<void>;

@@ -166,11 +166,11 @@ export class CudaArithmetic {
   }
 
   /**
-   * The same without holding this thread, and beside what was asked for before: none of that may still use the memory that it goes to.
-   * The array is not to be changed, moved or freed before it is there.
+   * The same without holding this thread, after what was asked for before; what is asked for next does not wait for it. The array is not to
+   * be changed, moved or freed, nor the memory used or released, before it is there.
    */
-  uploadBeside(to: number, from: ArrayBufferView): Promise<void> {
-    return callingLater(() => this.#native.uploadBeside(to, from));
+  uploadLater(to: number, from: ArrayBufferView): Promise<void> {
+    return callingLater(() => this.#native.uploadLater(to, from));
   }
 
   /** Fills an array with what lies at an address, after all that was asked for before: waits for it. */

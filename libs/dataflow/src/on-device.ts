@@ -68,16 +68,24 @@ function chosen(
   const { metric, guard } = parts;
   return defer(() => {
     const arrays = deviceArrays(device);
-    const weights = weightsOn(device, arrays, linear);
-    if (weights === undefined) return of(undefined);
-    return guarded(
-      callOn('metric', metric, linear),
-      () => metric.importance!({ ...linear, statistics: readingsFor(metric, linear.readings) }),
-      (found) => ({ importance: checkImportance(linear, found) }),
-      guard,
-    ).pipe(
-      concatMap(({ importance }) => masked(parts, linear, { weights, arrays, importance })),
-      finalize(arrays.release),
+    let arriving = true;
+    const placed = weightsOn(device, arrays, linear).finally(() => {
+      arriving = false;
+    });
+    const choose = (weights: DeviceWeights) =>
+      guarded(
+        callOn('metric', metric, linear),
+        () => metric.importance!({ ...linear, statistics: readingsFor(metric, linear.readings) }),
+        (found) => ({ importance: checkImportance(linear, found) }),
+        guard,
+      ).pipe(concatMap(({ importance }) => masked(parts, linear, { weights, arrays, importance })));
+    return from(placed).pipe(
+      concatMap((weights) => (weights === undefined ? of(undefined) : choose(weights))),
+      finalize(() => {
+        // Who leaves earlier does not take the memory from under what is being copied there.
+        if (arriving) placed.then(arrays.release, arrays.release);
+        else arrays.release();
+      }),
     );
   });
 }

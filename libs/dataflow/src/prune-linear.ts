@@ -41,7 +41,7 @@ export function pruneLinear(options: PruneLinearOptions): OperatorFunction<Linea
     devices === undefined
       ? survivors(options)
       : concatMap((linear) =>
-          devices.use((device) => of(linear).pipe(survivors(options, { device, alone }))),
+          devices.use((device, leave) => of(linear).pipe(survivors(options, { device, leave, alone }))),
         ),
     watched(pack(encoding, guard), watch?.pack),
   );
@@ -65,7 +65,16 @@ function comparesOnDevice(options: PruneLinearOptions): boolean {
 /** From weights to survivors. */
 function survivors(
   options: PruneLinearOptions,
-  { device, alone }: { readonly device?: StageDevice; readonly alone?: Turns<unknown> } = {},
+  {
+    device,
+    leave,
+    alone,
+  }: {
+    readonly device?: StageDevice;
+    /** Called once nothing more is wanted of the device. */
+    readonly leave?: () => void;
+    readonly alone?: Turns<unknown>;
+  } = {},
 ): OperatorFunction<LoadedLinear, MaskedLinear> {
   const { metric, guard, report, figures, watch } = options;
   const choose = pipe(
@@ -80,6 +89,6 @@ function survivors(
       ? chooseOnDevice(parts, device, outputs === undefined ? choose : pipe(comparison(options), choose))
       : choose,
     figures?.scores === true ? scoreFigures() : identity,
-    stages(options.stages, { ...report, device }, guard, alone),
+    stages(options.stages, { ...report, device, leave }, guard, alone),
   );
 }

@@ -1,7 +1,7 @@
 import { lastValueFrom, of } from 'rxjs';
 import type { Stage } from '@esparse/sparsity';
 import type { MaskedLinear } from './linear.ts';
-import { stage } from './stage.ts';
+import { stage, stages } from './stage.ts';
 
 const PATTERN = { keep: 1, group: 2 };
 const linear: MaskedLinear = {
@@ -81,4 +81,23 @@ test('notes of a stage name block, linear and stage', async () => {
     (message) => notes.push(message),
   );
   expect(notes).toEqual(['block 3, q_proj: step: nothing to do']);
+});
+
+test('a device is given back when the last stage that computes there has run, before its result is looked at', async () => {
+  const seen: string[] = [];
+  const named = (name: string, onDevice: boolean): Stage => ({
+    ...step(() => {
+      seen.push(name);
+      return Promise.resolve({ mask: new Uint8Array(name === 'wrong' ? 2 : 1).fill(1) });
+    }),
+    ...(onDevice && { deviceBytes: () => 1 }),
+  });
+  const run = (...all: Stage[]) => {
+    const report = { note: () => undefined, progress: () => undefined };
+    return lastValueFrom(of(linear).pipe(stages(all, { ...report, leave: () => seen.push('left') })));
+  };
+  await run(named('first', true), named('second', true), named('third', false));
+  expect(seen.splice(0)).toEqual(['first', 'second', 'left', 'third']);
+  await expect(run(named('wrong', true))).rejects.toMatchObject({ kind: 'usage' });
+  expect(seen).toEqual(['wrong', 'left']);
 });

@@ -8,10 +8,16 @@ import { checkStage } from './plugin-results.ts';
 import { readingsFor } from './readings.ts';
 import type { Turns } from './turns.ts';
 
+/** What a stage has but for its signal. */
+export interface StageRun extends Omit<StageContext, 'signal'> {
+  /** Called once the last stage that computes on the device has run: its results are looked at without it. */
+  readonly leave?: (() => void) | undefined;
+}
+
 /** Runs one stage: the weights and the mask that it returns take the place of those it was given. */
 export function stage(
   step: Stage,
-  { note, progress, device }: Omit<StageContext, 'signal'>,
+  { note, progress, device, leave }: StageRun,
   guard?: GuardOptions,
 ): OperatorFunction<MaskedLinear, MaskedLinear> {
   return enrich((linear) => {
@@ -27,7 +33,13 @@ export function stage(
     };
     return guarded(
       callOn('stage', step, linear),
-      () => step.run({ ...linear, permutation, statistics: readingsFor(step, readings) }, context),
+      async () => {
+        try {
+          return await step.run({ ...linear, permutation, statistics: readingsFor(step, readings) }, context);
+        } finally {
+          leave?.();
+        }
+      },
       (found) => checkStage(linear, found),
       { ...guard, borrowed: { weights, permutation, mask } },
     ).pipe(
@@ -52,14 +64,15 @@ export function stage(
  */
 export function stages(
   steps: readonly Stage[],
-  report: Omit<StageContext, 'signal'>,
+  { leave, ...report }: StageRun,
   guard?: GuardOptions,
   alone?: Turns<unknown>,
 ): OperatorFunction<MaskedLinear, MaskedLinear> {
-  const turned = (step: Stage): OperatorFunction<MaskedLinear, MaskedLinear> => {
-    const run = stage(step, report, guard);
+  const last = steps.map(({ deviceBytes }) => deviceBytes !== undefined).lastIndexOf(true);
+  const turned = (step: Stage, i: number): OperatorFunction<MaskedLinear, MaskedLinear> => {
+    const run = stage(step, { ...report, leave: i === last ? leave : undefined }, guard);
     if (alone === undefined || step.deviceBytes !== undefined) return run;
     return concatMap((linear) => alone.use(() => of(linear).pipe(run)));
   };
-  return (linears$) => steps.reduce((through$, step) => through$.pipe(turned(step)), linears$);
+  return (linears$) => steps.reduce((through$, step, i) => through$.pipe(turned(step, i)), linears$);
 }

@@ -40,3 +40,24 @@ test('what fails, and who leaves, gives the thing back; who leaves while it wait
   expect(last!.end$.observed).toBe(true);
   expect(waiting!.end$.observed).toBe(false);
 });
+
+test('what work gives back before it ends is had by the next, and given back once', () => {
+  const turns = createTurns(['a']);
+  const begun: string[] = [];
+  const [first, second, third] = Array.from({ length: 3 }, () => work(begun));
+  let giveBack: () => void = () => undefined;
+  turns
+    .use((thing, back) => {
+      giveBack = back;
+      return first!.on(thing);
+    })
+    .subscribe();
+  for (const { on } of [second!, third!]) turns.use(on).subscribe();
+  expect(begun).toEqual(['a']);
+  giveBack();
+  expect(begun).toEqual(['a', 'a']);
+  first!.end$.complete();
+  expect(begun).toEqual(['a', 'a']);
+  second!.end$.complete();
+  expect(begun).toEqual(['a', 'a', 'a']);
+});

@@ -2,8 +2,8 @@ import { Observable, finalize, type Subscription } from 'rxjs';
 
 /** Things of which each piece of work has one to itself. */
 export interface Turns<Thing> {
-  /** Works with the first that is free; whoever asks first is first. */
-  use<R>(work: (thing: Thing) => Observable<R>): Observable<R>;
+  /** Works with the first that is free, until it ends or gives it back; whoever asks first is first. */
+  use<R>(work: (thing: Thing, giveBack: () => void) => Observable<R>): Observable<R>;
 }
 
 export function createTurns<Thing>(things: readonly Thing[]): Turns<Thing> {
@@ -15,16 +15,16 @@ export function createTurns<Thing>(things: readonly Thing[]): Turns<Thing> {
     else next(thing);
   };
   return {
-    use: <R>(work: (thing: Thing) => Observable<R>) =>
+    use: <R>(work: (thing: Thing, giveBack: () => void) => Observable<R>) =>
       new Observable<R>((subscriber) => {
         let working: Subscription | undefined;
         const begin = (thing: Thing) => {
-          const work$ = work(thing).pipe(
-            finalize(() => {
-              give(thing);
-            }),
-          );
-          working = work$.subscribe(subscriber);
+          let has = true;
+          const giveBack = () => {
+            if (has) give(thing);
+            has = false;
+          };
+          working = work(thing, giveBack).pipe(finalize(giveBack)).subscribe(subscriber);
         };
         if (free.length > 0) begin(free.shift()!);
         else waiting.push(begin);

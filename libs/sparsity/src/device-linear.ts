@@ -44,13 +44,17 @@ interface Inputs {
  * @returns undefined where there are more rows than a launch has room for
  * @throws EsparseError 'unavailable' where the device has no room
  */
-export function weightsOn(
+export async function weightsOn(
   device: StatisticDevice,
   arrays: Arrays,
   linear: Omit<DeviceWeights, 'device' | 'address'> & { readonly weights: Uint16Array },
-): DeviceWeights | undefined {
+): Promise<DeviceWeights | undefined> {
   const { dtype, rows, cols, weights } = linear;
-  return rows > MAX_ROWS ? undefined : { device, address: arrays.of(weights), dtype, rows, cols };
+  if (rows > MAX_ROWS) return undefined;
+  const address = arrays.bytes(weights.byteLength);
+  if (device.uploadLater === undefined) device.upload(address, weights);
+  else await device.uploadLater(address, weights);
+  return { device, address, dtype, rows, cols };
 }
 
 /**

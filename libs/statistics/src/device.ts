@@ -62,10 +62,10 @@ export interface StatisticDevice {
   release(memory: DeviceMemory): void;
   upload(to: number, from: ArrayBufferView): void;
   /**
-   * The same without holding this thread, beside what was asked for before, none of which may still use that memory; the array is not to be
-   * changed, moved or freed before it is there. @default it cannot: `upload`
+   * The same without holding this thread, after what was asked for before; what is asked for next does not wait for it. The array is not to
+   * be changed, moved or freed, nor the memory used or released, before it is there. @default it cannot: `upload`
    */
-  uploadBeside?(to: number, from: ArrayBufferView): Promise<void>;
+  uploadLater?(to: number, from: ArrayBufferView): Promise<void>;
   /** Fills an array, after all that was asked for before. */
   download(from: number, to: ArrayBufferView): void;
   /** The same without holding this thread; the array is not to be read or moved before. */

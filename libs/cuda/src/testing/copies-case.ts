@@ -17,7 +17,7 @@ async function holds(of: CudaArithmetic, address: number): Promise<boolean> {
 }
 
 async function outcomes() {
-  await gpu.uploadBeside(here.address, numbers);
+  await gpu.uploadLater(here.address, numbers);
   const brought = await holds(gpu, here.address);
   other.copyFrom(there.address, gpu, here.address, numbers.byteLength);
   const copied = await holds(other, there.address);
@@ -31,7 +31,7 @@ async function outcomes() {
 
 async function refusal(): Promise<string> {
   try {
-    await gpu.uploadBeside(here.address + here.bytes, numbers);
+    await gpu.uploadLater(here.address + here.bytes, numbers);
     return 'none';
   } catch (error) {
     if (!isEsparseError(error)) throw error;

@@ -47,9 +47,7 @@ export async function reconstructOnDevice(
       await part?.bring(given.bits, problem.weights);
       await part?.bring(given.mask, problem.mask, rowBytes);
     };
-    parts[0]!.place(given.bits, problem.weights);
-    parts[0]!.place(given.mask, problem.mask, rowBytes);
-    let brought = Promise.resolve();
+    let brought = bring(parts[0]);
     try {
       for (const [i, { count, of }] of parts.entries()) {
         await brought;

@@ -40,7 +40,7 @@ export interface RowPart {
   of<Matrix extends Float32Array | Uint16Array | Uint8Array>(matrix: Matrix, each?: number): Matrix;
   /** Copies these rows of such a matrix to the device; what is left there is zeros. */
   place(to: number, matrix: Float32Array | Uint16Array | Uint8Array, each?: number): void;
-  /** The same beside what the device was asked for before, none of which may still use that memory. */
+  /** The same without holding this thread, beside what the device is asked for next. */
   bring(to: number, matrix: Uint16Array | Uint8Array, each?: number): Promise<void>;
 }
 
@@ -62,8 +62,8 @@ export function rowParts(
     return {
       ...{ count, of, place },
       async bring(to, matrix, each) {
-        if (count < most || device.uploadBeside === undefined) place(to, matrix, each);
-        else await device.uploadBeside(to, of(matrix, each));
+        if (count < most || device.uploadLater === undefined) place(to, matrix, each);
+        else await device.uploadLater(to, of(matrix, each));
       },
     };
   });
