@@ -28,6 +28,7 @@ test('the public surface is exactly this', () => {
     'parametersText',
     'readerOf',
     'refusedOf',
+    'repeated',
     'rowSample',
     'sameParameters',
     'sampledRows',
