@@ -5,7 +5,7 @@
 // A token for each POSITION (-1: none), in sequences of their own. Prints the relative error of the activations; exits with
 // 3 where bits depend on the grid or the kernel, 4 where the cache did not get the new key and value, 5 where a count of splits is left.
 // Angles are quarters of a turn, so that rotated keys round as they do here.
-#include "../kernels/attention_decode.cuh"
+#include "../kernels/attention_walk.cuh"
 
 #include <cstdio>
 #include <cstdlib>
@@ -102,7 +102,7 @@ std::vector<double> expected(const Case& of, const Data& data) {
 }
 
 // `ctas`: that share a head's splits; `slots`: see `AttentionPlan`.
-std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas, int slots) {
+std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas, int slots, bool walks = false) {
   const int tokens = static_cast<int>(of.positions.size()), queries = of.heads / of.kv_heads;
   const int splits = attention_splits(data.max_pages);
   std::vector<std::uint8_t> fragments(activation_bytes(of.heads * of.dims, tokens), 0xff);
@@ -113,6 +113,7 @@ std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas, int slo
   args.qkv = {data.qkv.data(), 1, tokens, data.rows};
   args.head = {of.biased ? data.bias.data() : nullptr, of.normed ? data.query_norm.data() : nullptr,
                of.normed ? data.key_norm.data() : nullptr, 1e-5f};
+  args.tokens = tokens;
   args.heads = of.heads;
   args.kv_heads = of.kv_heads;
   args.queries = of.heads / of.kv_heads;
@@ -132,12 +133,12 @@ std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas, int slo
   args.outputs = outputs.data();
   args.weights = weights.data();
   args.arrived = arrived.data();
-  if (attention_shared(of.dims, queries, slots) > static_cast<int>(sizeof(attention_memory))) std::exit(2);
+  if ((walks ? walk_shared(of.dims, queries) : attention_shared(of.dims, queries, slots)) > static_cast<int>(sizeof(attention_memory))) std::exit(2);
   std::memset(attention_memory, 0xff, sizeof(attention_memory));
-  const Index3 grid{static_cast<unsigned>(ctas),
-                  static_cast<unsigned>(of.kv_heads * query_groups(queries)), static_cast<unsigned>(tokens)};
-  run_grid(grid, {kAttentionThreads, 1, 1},
-           [&] { attention_kernel(of.dims, slots)(args); });
+  Index3 grid{static_cast<unsigned>(ctas), static_cast<unsigned>(of.kv_heads * query_groups(queries)),
+              static_cast<unsigned>(tokens)};
+  if (walks) run_grid({grid.x, 1, 1}, {kWalkThreads, 1, 1}, [&] { walk_kernel(of.dims)(args); });
+  else run_grid(grid, {kAttentionThreads, 1, 1}, [&] { attention_kernel(of.dims, slots)(args); });
   for (const std::uint32_t count : arrived) {
     if (count != 0) std::exit(5);
   }
@@ -190,6 +191,7 @@ int main(int argc, char** argv) {
     if (attention_kernel(of.dims, slots) == nullptr) continue;
     for (const int ctas : {1, 2, 20}) {
       if (attended(of, data, ctas, slots) != fragments) return 3;
+      if (slots == 0 && walk_kernel(of.dims) != nullptr && attended(of, data, ctas, slots, true) != fragments) return 3;
     }
   }
 
@@ -197,7 +199,7 @@ int main(int argc, char** argv) {
   for (int token = 0; token < tokens; token++) {
     for (int i = 0; i < outputs; i++) {
       std::uint16_t hi, lo;
-      const TokenPlace place = token_place(fragments.data(), outputs, token, tokens);
+      const TokenPlace place = token_place(fragments.data(), outputs, token, tokens, false);
       const std::uint8_t* const at = place.fragments + activation_offset(data.inverse[i], place.token, place.tokens);
       std::memcpy(&hi, at, 2);
       std::memcpy(&lo, at + kLoOffset, 2);

@@ -1,7 +1,7 @@
 // The kernels of a decode step, and those of prefill by products of a warp, on the processor, for a driver without a GPU (`driver.cc`): their own source, by their names in
 // the PTX. Compiled with `-include cuda.h`.
 #include "../kernels/activation.cuh"
-#include "../kernels/attention_decode.cuh"
+#include "../kernels/attention_walk.cuh"
 #include "../kernels/attention_prefill_mma.cuh"
 #include "../kernels/digitise.cuh"
 #include "../kernels/experts.cuh"
@@ -9,6 +9,7 @@
 #include "../kernels/join.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
+#include "../kernels/linear_widest.cuh"
 #include "../kernels/norm.cuh"
 #include "../kernels/norm_heads.cuh"
 #include "../kernels/prefill_linear_mma.cuh"
@@ -70,6 +71,12 @@ void add_linears(std::map<std::string, Runner>& to, Encoding encoding) {
     const LinearKernel kernel = linear_wide_kernel<Weights>(tokens);
     if (kernel != nullptr) to[linear_wide_name(encoding, tokens)] = runner_of(kernel);
   }
+  for (const int tokens : {32, 64}) {
+    for (const int panels : {1, 2}) {
+      const LinearKernel kernel = linear_widest_kernel<Weights>(tokens, panels);
+      if (kernel != nullptr) to[linear_widest_name(encoding, tokens, panels)] = runner_of(kernel);
+    }
+  }
 }
 
 template <class Weights>
@@ -122,6 +129,7 @@ std::map<std::string, Runner> all_runners() {
       if (kernel != nullptr) all[attend_splits_name(dims, slots)] = runner_of(kernel);
     }
   }
+  for (const int dims : {64, 128}) all[attend_heads_name(dims)] = runner_of(walk_kernel(dims));
   all[append_positions_name(64)] = runner_of(append_positions<64>);
   all[append_positions_name(128)] = runner_of(append_positions<128>);
   all[append_positions_name(256)] = runner_of(append_positions<256>);

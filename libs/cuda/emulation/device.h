@@ -92,6 +92,10 @@ inline void bulk_copy(std::uint32_t to, const void* from, int bytes, std::uint32
 inline void copies_asked_for(std::uint32_t) {}
 #endif
 inline void order_copies() {}
+template <int kCount>
+void registers_fewer() {}
+template <int kCount>
+void registers_more() {}
 inline bool elected() { return threadIdx.x % kLanes == 0; }
 inline void bulk_copy_once(std::uint32_t to, const void* from, int bytes, std::uint32_t barrier) {
   bulk_copy(to, from, bytes, barrier);

@@ -102,7 +102,9 @@ long long shared_of_block() { return number("shared", (major() < 9 ? 163 : 227) 
 // What a kernel has of it in any case, as much as most that have some: those of linears have none.
 int static_shared(CuFunction function) {
   const char* const name = reinterpret_cast<const char*>(function);
-  return std::strstr(name, "6linearI") != nullptr || std::strstr(name, "11linear_wideI") != nullptr ? 0 : 1024;
+  return std::strstr(name, "6linearI") != nullptr || std::strstr(name, "11linear_wideI") != nullptr ||
+                 std::strstr(name, "13linear_widestI") != nullptr
+             ? 0 : 1024;
 }
 
 // Whether nothing is to be computed.

@@ -15,6 +15,7 @@
 #include "../kernels/digitise.cuh"
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/linear_instances.cuh"
+#include "../kernels/linear_widest.cuh"
 #include "../kernels/repack.cuh"
 #include "read_array.h"
 
@@ -41,11 +42,11 @@ std::uint8_t* device_array(std::size_t bytes) {
 }
 
 // As the norm and attention write them, of up to 64 tokens.
-std::uint8_t* fragments_of(const std::vector<float>& x, int cols, int tokens) {
+std::uint8_t* fragments_of(const std::vector<float>& x, int cols, int tokens, bool rows = false) {
   std::uint8_t* const out = device_array(activation_bytes(cols, tokens));
   for (int token = 0; token < tokens; token++) {
     for (int i = 0; i < cols; i++) {
-      write_activation(token_place(out, cols, token, tokens), i, x[static_cast<std::size_t>(token) * cols + i]);
+      write_activation(token_place(out, cols, token, tokens, rows), i, x[static_cast<std::size_t>(token) * cols + i]);
     }
   }
   return out;
@@ -57,7 +58,7 @@ std::uint8_t* digits_as(const DigitOrder& order, const std::vector<float>& x, in
   run_grid({static_cast<unsigned>(cols / kDigitInputs), static_cast<unsigned>(tokens), 1}, {kLanes, 1, 1}, [&] {
     const int input = blockIdx.x * kDigitInputs + 2 * threadIdx.x, token = blockIdx.y;
     const float* const two = &x[static_cast<std::size_t>(token) * cols + input];
-    write_digits(token_place(out, cols, token, tokens), input, two[0], two[1], order);
+    write_digits(token_place(out, cols, token, tokens, false), input, two[0], two[1], order);
   });
   return out;
 }
@@ -66,10 +67,10 @@ template <class Weights>
 void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float>& x) {
   constexpr int kFewStages = 24 << 10, kStage = kLinearWarps * (kPanelTiles * Weights::kFormat.tile_bytes + 8);
   constexpr int kSms = 3, kShared = kLanesCopy ? kSharedOfAmpereCta : kSharedOfCta;
-  const auto put = [&](LinearKernel kernel, LinearArguments& args, unsigned groups) {
+  const auto put = [&](LinearKernel kernel, LinearArguments& args, unsigned groups, unsigned threads = kLinearThreads) {
     std::vector<float> out(static_cast<std::size_t>(kSlices) * shape.tokens * shape.rows, NAN);
     args.out = out.data();
-    run_grid({static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), groups}, {kLinearThreads, 1, 1},
+    run_grid({static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), groups}, {threads, 1, 1},
              [&] { kernel(args); });
     std::vector<float> sums;
     const Planes planes{out.data(), args.plan.planes, shape.tokens, shape.rows};
@@ -98,8 +99,23 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
     place_segments(args, Weights::kFormat);
     put(linear_wide_kernel<Weights>(wide_tokens(problem)), args, wide_groups(problem));
   };
+  std::uint8_t* const rows_of_tokens = shape.tokens > kGroupTokens ? fragments_of(x, shape.cols, shape.tokens, true) : nullptr;
+  const auto put_widest = [&](const WidestTuning& tuning) {
+    args.plan = plan_widest_with(problem, tuning, kSms);
+    place_segments(args, Weights::kFormat);
+    std::vector<float> pending(static_cast<std::size_t>(args.plan.ctas) * args.plan.planes * kMostPending);
+    args.pending = pending.data();
+    args.activations[0] = {rows_of_tokens, nullptr};
+    put(linear_widest_kernel<Weights>(shape.tokens, tuning.panels), args, 1, kWidestThreads);
+  };
   if constexpr (!Weights::kScaled) {
     if (linear_is_wide(problem)) put_wide();
+    if (!kLanesCopy && shape.tokens > kGroupTokens) {
+      for (const int panels : {1, 2}) {
+        for (const bool resident : {false, true}) put_widest({panels, 1, resident});
+        for (const int slices : {2, 8}) put_widest({panels, slices, false});
+      }
+    }
   } else {
     constexpr DigitOrder order{Weights::kOrder.bits, Weights::kOrder.span(), Weights::kShuffled};
     args.activations[0] = {digits_as(order, x, shape.cols, shape.tokens), nullptr, true};

@@ -52,6 +52,24 @@ bool check_wide(const LinearProblem& problem) {
   return true;
 }
 
+// As `linear_widest` walks.
+bool check_widest(const LinearProblem& problem) {
+  const LinearPlan plan = plan_widest(problem, 132);
+  const int blocks = problem.cols / problem.format.inputs, parts = problem.format.inputs / kRowInputs;
+  if (plan.shared > problem.shared) return wrong("widest: does not fit", problem, {});
+  const int stages = plan.resident ? slice_first(kSlices / plan.planes, blocks) * parts : parts;
+  if (plan.depth % kWidestRows != 0) return wrong("widest: a slot is filled by several warps", problem, {});
+  if (plan.depth < kWidestRows || plan.stages < stages) return wrong("widest: no ring", problem, {});
+  if (plan.rounds > 1 && plan.ctas * plan.planes > 132) return wrong("widest: CTAs wait for others", problem, {});
+  for (int s = 0; s < problem.segments; s++) {
+    const int end = s + 1 < problem.segments ? plan.first_cta[s + 1] : plan.ctas;
+    if ((end - plan.first_cta[s]) * plan.cta_panels * plan.rounds < problem.panels[s]) {
+      return wrong("widest: panels are lost", problem, {});
+    }
+  }
+  return true;
+}
+
 bool check(const LinearProblem& problem, const LinearTuning& tuning) {
   constexpr int kSms = 132;
   LinearPlan plan;
@@ -61,6 +79,9 @@ bool check(const LinearProblem& problem, const LinearTuning& tuning) {
     return true;  // too large, which is said
   }
   if (linear_is_wide(problem) && !check_wide(problem)) return false;
+  LinearProblem on_hopper = problem;
+  on_hopper.hopper = problem.shared >= kSharedOfCta;
+  if (linear_is_widest(on_hopper) && !check_widest(on_hopper)) return false;
   const int groups = kLinearWarps / tuning.warps, blocks = problem.cols / problem.format.inputs;
   seen++;
   if (plan.planes * tuning.warps != kSlices) return wrong("slices are lost", problem, tuning);
@@ -96,10 +117,13 @@ bool check_attention(int dims, int queries, int kv_heads, int tokens, int shared
   const int heads = kv_heads * query_groups(queries) * tokens;
   for (const int pages : {1, 8, 9, 64, 2048}) {
     const AttentionPlan plan = plan_attention({dims, queries, heads, pages, tokens, 132, shared});
-    const int share = attention_share(dims, plan.slots), splits = attention_splits(pages);
-    const bool fits = share * (plan.shared + 1024) <= shared + 1024, shares = plan.ctas >= 1 && plan.ctas <= splits;
-    const bool exists = plan.slots == 0 || (dims == 128 && shared == kSharedOfCta && plan.slots <= kMostSlots);
-    if (fits && shares && exists && (plan.ctas == 1 || plan.ctas * heads <= share * 132)) continue;
+    const int share = plan.walks ? 1 : attention_share(dims, plan.slots), splits = attention_splits(pages);
+    const bool fits = share * (plan.shared + 1024) <= shared + 1024;
+    const bool shares = plan.walks ? heads > 132 && plan.ctas == 132
+                                   : plan.ctas >= 1 && plan.ctas <= splits && (plan.ctas == 1 || plan.ctas * heads <= share * 132);
+    const bool exists = plan.walks ? dims <= 128 && shared == kSharedOfCta
+                                   : plan.slots == 0 || (dims == 128 && shared == kSharedOfCta && plan.slots <= kMostSlots);
+    if (fits && shares && exists) continue;
     std::printf("attention: %d x %d heads of %d, %d tokens, %d pages\n", kv_heads, queries, dims, tokens, pages);
     return false;
   }

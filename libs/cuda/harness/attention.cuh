@@ -78,9 +78,12 @@ inline void check_attention(Report& report, const AttentionCase& of, std::uint64
   const Device<std::uint32_t> arrived(std::vector<std::uint32_t>(static_cast<std::size_t>(tokens) * of.heads));
   args.arrived = arrived;
   const int queries = of.heads / of.kv_heads;
-  const auto attend = [&](int tokens, int ctas, int slots) {
-    Launcher{}(attention_kernel(of.dims, slots), dim3(ctas, of.kv_heads * query_groups(queries), tokens), kAttentionThreads,
-               attention_shared(of.dims, queries, slots), args);
+  const auto attend = [&](int tokens, int ctas, int slots, bool walks = false) {
+    args.tokens = tokens;
+    const AttentionKernel kernel = walks ? walk_kernel(of.dims) : attention_kernel(of.dims, slots);
+    const dim3 grid = walks ? dim3(ctas) : dim3(ctas, of.kv_heads * query_groups(queries), tokens);
+    if (walks) Launcher{}(kernel, grid, kWalkThreads, walk_shared(of.dims, queries), args);
+    else Launcher{}(kernel, grid, kAttentionThreads, attention_shared(of.dims, queries, slots), args);
     CHECK(cudaGetLastError());
     CHECK(cudaDeviceSynchronize());
   };
@@ -97,10 +100,10 @@ inline void check_attention(Report& report, const AttentionCase& of, std::uint64
   }
   // Some of the sequences, their keys and values in the cache, fewer CTAs that share them, and every kernel: the same bits.
   const int short_ones = tokens - 3;
-  const auto check = [&](int slots, int ctas) {
+  const auto check = [&](int slots, int ctas, bool walks = false) {
     Device<std::uint8_t> direct(activation_bytes(q_rows, short_ones));
     args.fragments = direct;
-    attend(short_ones, ctas, slots);
+    attend(short_ones, ctas, slots, walks);
     const std::vector<std::uint8_t> of_short = direct.host();
     int different = 0;
     for (int t = 0; t < short_ones; t++) {
@@ -117,7 +120,10 @@ inline void check_attention(Report& report, const AttentionCase& of, std::uint64
   constexpr int kTimes = 20;
   for (int slots = 0; slots <= kMostSlots; slots++) {
     for (int i = 0; i < kTimes && attention_kernel(of.dims, slots) != nullptr; i++) {
-      for (const int ctas : {1, 2, 3, 7}) check(slots, ctas);
+      for (const int ctas : {1, 2, 3, 7}) {
+        check(slots, ctas);
+        if (slots == 0 && walk_kernel(of.dims) != nullptr) check(slots, ctas, true);
+      }
     }
   }
   const double error = relative_error(out, reference);

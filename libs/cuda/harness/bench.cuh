@@ -73,13 +73,14 @@ inline void bench_linear(Results& results, int rows, int cols, Encoding encoding
     const std::vector<float> x = random_floats(static_cast<std::size_t>(tokens) * cols, seed + 1, 1);
     const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
     Device<float> out(static_cast<std::size_t>(kSlices) * tokens * rows);
-    const auto time = [&](const LinearTuning& tuning, int repeats) {
+    // `digits`: integers are given their activations as such, as a norm can write them; what they are makes no difference to time.
+    const auto time = [&](const LinearTuning& tuning, int repeats, bool digits = false) {
       stage("linear %d x %d, %d tokens, %d warps", rows, cols, tokens, tuning.warps);
       const Graph graph(true, [&](const Launcher& launch) {
         for (std::size_t i = 0; i < copies; i++) {
           LinearLaunch linear{encoding, cols, tokens};
           linear.args.out = out;
-          linear.add(matrix, weights + i * bytes, {fragments});
+          linear.add(matrix, weights + i * bytes, {fragments, nullptr, digits});
           linear(launch, tuning);
         }
       });
@@ -98,8 +99,10 @@ inline void bench_linear(Results& results, int rows, int cols, Encoding encoding
     char shape[32];
     std::snprintf(shape, sizeof shape, "%d x %d", rows, cols);
     results.add("linear", shape, tokens, variant_name(encoding), us, static_cast<double>(bytes));
-    std::printf("linear %-14s %2d tokens %-11s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB)\n", shape, tokens,
-                variant_name(encoding), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10);
+    std::printf("linear %-14s %2d tokens %-11s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM%s, %d KB)\n", shape, tokens,
+                variant_name(encoding), us, bytes / us * 1e-3, best.warps, best.share, best.uneven ? ", uneven" : "",
+                best.ring_bytes >> 10);
+    if (matrix.format().scaled) std::printf("  given digits %7.2f us\n", time(best, 15, true));
   }
 }
 
@@ -143,6 +146,7 @@ inline void bench_stack(Results& results, const Decoder& decoder, int tokens) {
                           fragments.count() / 2, 3, 1);
   Device<float> out(static_cast<std::size_t>(kSlices) * tokens * widest);
   const LinearActivations x{fragments, nullptr};
+  pending_sums();
   const auto time = [&](const StepTuning& tuning, int repeats) {
     stage("the linears of %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.encoding), tokens);
     const Graph graph(true, [&](const Launcher& launch) {
@@ -288,6 +292,58 @@ inline void search_step(const Decoder& decoder, int tokens, int positions) {
     }
     std::printf("\n");
   }
+}
+
+// Of a step of 32 or 64 tokens in bf16: every way to share its linears out, one role after another.
+inline void search_widest(const Decoder& decoder, int tokens, int positions) {
+  const int pages = (positions + kPagePositions - 1) / kPagePositions;
+  const Batch batch(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, positions - 1),
+                    random_permutation(tokens * pages, 5));
+  Step step(decoder, batch);
+  StepTuning best(kChosen);
+  const auto time = [&](const StepTuning& tuning, int repeats) {
+    stage("the search for %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.encoding), tokens);
+    try {
+      const Graph graph(true, [&](const Launcher& launch) { step.enqueue(launch, tuning); });
+      return graph.microseconds(repeats);
+    } catch (const std::invalid_argument&) {  // no room
+      return static_cast<double>(INFINITY);
+    }
+  };
+  double least = time(best, 15);
+  std::printf("widest %-4s %-11s %d chosen %.0f us\n", decoder.shape.name, variant_name(decoder.encoding), tokens, least);
+  struct Role {
+    const char* name;
+    std::optional<WidestTuning> StepTuning::* of;
+  };
+  for (const Role& role : {Role{"gate_up", &StepTuning::widest_gate_up},
+                           {"down", &StepTuning::widest_down},
+                           {"qkv", &StepTuning::widest_qkv},
+                           {"o", &StepTuning::widest_o},
+                           {"head", &StepTuning::widest_head}}) {
+    std::printf("widest %-4s %-11s %d %-7s:", decoder.shape.name, variant_name(decoder.encoding), tokens, role.name);
+    for (const int panels : {1, 2}) {
+      for (const int slices : {1, 2, 4, 8}) {
+        for (const bool resident : {true, false}) {
+          if (resident && slices > 1) continue;
+          for (const int ahead : {-1, 1}) {
+            StepTuning candidate = best;
+            candidate.*role.of = WidestTuning{panels, slices, resident, ahead};
+            const double us = time(candidate, 5);
+            std::printf(" %dp%ds%s%s=%.0f", panels, slices, resident ? "r" : "", ahead < 0 ? "" : "a1", us);
+            if (us < least) least = us, best = candidate;
+          }
+        }
+      }
+    }
+    std::printf("\n");
+  }
+  std::printf("widest %-4s %-11s %d found %.0f us:", decoder.shape.name, variant_name(decoder.encoding), tokens, time(best, 25));
+  for (const auto& role : {best.widest_qkv, best.widest_o, best.widest_gate_up, best.widest_down, best.widest_head}) {
+    if (role) std::printf(" %dp%ds%sa%d", role->panels, role->slices, role->resident ? "r" : "", role->ahead);
+    else std::printf(" -");
+  }
+  std::printf("\n");
 }
 
 }  // namespace harness

@@ -17,7 +17,8 @@ inline std::vector<double> reference_outputs(const Matrix& matrix, const std::ve
 // [tokens][rows] of a linear alone; empty where its activations do not fit.
 inline std::vector<float> outputs_of(const Matrix& matrix, const std::vector<float>& x, int tokens,
                                      const LinearTuning& tuning) {
-  const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
+  const bool rows = tuning.warps == 0 && takes_rows(matrix.format(), tokens, true);
+  const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens, rows));
   const std::size_t count = static_cast<std::size_t>(tokens) * matrix.rows;
   Device<float> out(kSlices * count);
   LinearLaunch linear{matrix.encoding, matrix.cols, tokens};

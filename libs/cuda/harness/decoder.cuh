@@ -1,6 +1,6 @@
 // A decoder of the Llama kind with random weights, and one decode step of it, in the kernels' order.
 #pragma once
-#include "../kernels/attention_decode.cuh"
+#include "../kernels/attention_walk.cuh"
 #include "../kernels/norm.cuh"
 #include "../kernels/sample.cuh"
 #include "../kernels/activation.cuh"
@@ -120,6 +120,8 @@ struct Batch {
 
 struct StepTuning {
   LinearTuning qkv, o, gate_up, down, head;
+  // Of 64 tokens, where another than what is chosen is tried.
+  std::optional<WidestTuning> widest_qkv, widest_o, widest_gate_up, widest_down, widest_head;
   explicit StepTuning(int tokens) : StepTuning(plain_tuning(tokens)) {}
   explicit StepTuning(const LinearTuning& all) { qkv = o = gate_up = down = head = all; }
 };
@@ -152,16 +154,19 @@ class Step {
     arrived_ = Device<std::uint32_t>(std::vector<std::uint32_t>(static_cast<std::size_t>(tokens) * s.heads));
     keys_ = Device<std::uint64_t>(static_cast<std::size_t>(tokens) * logit_parts());
     chosen_ = Device<std::int32_t>(tokens);
+    pending_sums();
   }
 
   void enqueue(const Launcher& launch, const StepTuning& tuning, const Omitted& omitted = {}) {
     const Shape& s = decoder_.shape;
     current_ = 0;
+    all_chosen_ = tuning.qkv.warps == 0;  // of all linears
     launch(embed, batch_.tokens, 256, 0, batch_.ids, decoder_.embedding, residual_[0], s.hidden, s.hidden, 1.f,
            static_cast<const std::int32_t*>(batch_.positions), static_cast<const std::uint16_t*>(nullptr));
     Planes added{};
     for (const Layer& layer : decoder_.layers) {
       LinearLaunch qkv = linear(decoder_.encoding, s.hidden, qkv_);
+      qkv.widest_tuning = tuning.widest_qkv;
       const auto x = norm(launch, qkv, added, layer.attention_norm, &layer.sources[0], 3);
       qkv.add(layer.q, layer.q.packed, x[0]);
       qkv.add(layer.k, layer.k.packed, x[1]);
@@ -173,9 +178,11 @@ class Step {
         o.args.merge = {split_outputs_, split_weights_, nullptr, batch_.positions, s.heads, s.dims == 64 ? 6 : 7,
                         attention_splits(batch_.max_pages), 0};
       }
+      o.widest_tuning = tuning.widest_o;
       o.add(layer.o, layer.o.packed, {attended_, layer.sources[5]});
       added = given(o(launch, tuning.o));
       LinearLaunch gate_up = linear(decoder_.encoding, s.hidden, gate_up_);
+      gate_up.widest_tuning = tuning.widest_gate_up;
       const auto y = norm(launch, gate_up, added, layer.mlp_norm, &layer.sources[3], 2);
       const bool apart = tuning.gate_up.warps == 0
                              ? pair_is_apart(layer.gate.format(), layer.gate.tiles(), s.hidden, batch_.tokens)
@@ -183,10 +190,12 @@ class Step {
       gate_up.pair(layer.gate, layer.gate_up, y[0], y[1], apart);
       const bool digits = activate(launch, gate_up, tuning.gate_up);
       LinearLaunch down = adding(s.inner, down_);
+      down.widest_tuning = tuning.widest_down;
       down.add(layer.down, layer.down.packed, {activated_, nullptr, digits});
       added = given(down(launch, tuning.down));
     }
     LinearLaunch head = linear(head_of(decoder_.encoding), s.hidden, logits_);
+    head.widest_tuning = tuning.widest_head;
     const auto x = norm(launch, head, added, decoder_.norm, &decoder_.head_sources, 1);
     head.add(decoder_.head, decoder_.head.packed, x[0]);
     const Planes logits = head(launch, tuning.head);
@@ -222,6 +231,12 @@ class Step {
   }
   int logit_parts() const { return (decoder_.shape.vocabulary + kPartLogits - 1) / kPartLogits; }
 
+  // How activations of linears stand.
+  DigitOrder order_of(Encoding encoding) const {
+    DigitOrder order = digits_of(encoding);
+    order.rows = all_chosen_ && takes_rows(format_of(encoding), batch_.tokens, true);
+    return order;
+  }
   LinearLaunch linear(Encoding encoding, int cols, float* out) const {
     LinearLaunch launch{encoding, cols, batch_.tokens};
     launch.args.out = out;
@@ -251,7 +266,7 @@ class Step {
       for (int i = 0; i < readers; i++) out.push_back({nullptr, sources[i]});
       return out;
     }
-    const DigitOrder digits = digits_of(linear.encoding);
+    const DigitOrder digits = order_of(linear.encoding);
     NormArguments args{input, batch_.tokens, {}, 0, digits};
     for (int i = 0; i < readers; i++) {
       const int own = is_sparse(linear.encoding) ? i : 0;
@@ -275,8 +290,8 @@ class Step {
       return false;
     }
     const Planes planes = gate_up(launch, tuning);
-    launch(swiglu, dim3((inner / 2 + kSwigluThreads - 1) / kSwigluThreads, batch_.tokens), kSwigluThreads, 0, planes,
-           activated_, inner, digits_of(decoder_.encoding));
+    launch(swiglu, dim3((inner / 2 + kSwigluThreads - 1) / kSwigluThreads, swiglu_rows(inner, batch_.tokens)), kSwigluThreads, 0, planes,
+           activated_, inner, order_of(decoder_.encoding));
     return bits_of(decoder_.encoding) != 0;
   }
 
@@ -284,6 +299,7 @@ class Step {
     const Shape& s = decoder_.shape;
     AttentionArguments args{};
     args.qkv = qkv;
+    args.tokens = batch_.tokens;
     args.heads = s.heads;
     args.kv_heads = s.kv_heads;
     args.queries = s.heads / s.kv_heads;
@@ -297,6 +313,7 @@ class Step {
     args.scale = 1 / std::sqrt(static_cast<float>(s.dims));
     args.inverse = layer.inverse_o;
     args.inputs = s.heads * s.dims;
+    args.rows = order_of(decoder_.encoding).rows;
     args.fragments = merges_late() ? nullptr : static_cast<std::uint8_t*>(attended_);
     args.outputs = split_outputs_;
     args.weights = split_weights_;
@@ -305,6 +322,7 @@ class Step {
     if (omitted.attention) return;
     const AttentionPlan plan =
         plan_attention({s.dims, queries, heads * batch_.tokens, batch_.max_pages, batch_.tokens, sm_count()});
+    if (plan.walks) return launch(walk_kernel(s.dims), plan.ctas, kWalkThreads, plan.shared, args);
     launch(attention_kernel(s.dims, plan.slots), dim3(plan.ctas, heads, batch_.tokens), kAttentionThreads, plan.shared, args);
   }
 
@@ -316,6 +334,7 @@ class Step {
   Device<std::uint32_t> arrived_;
   Device<std::uint64_t> keys_;
   Device<std::int32_t> chosen_;
+  bool all_chosen_ = false;
   int current_ = 0;  // which residual is the stream's
   int logit_planes_ = 1;
 };

@@ -1,4 +1,4 @@
-// harness check [ENCODING] | check-small [ENCODING] | quick | one TOKENS | bench FILE [linears | prefill | steps] [ENCODING]
+// harness check [ENCODING] | check-small [ENCODING] | quick | widest | one TOKENS | bench FILE [linears | prefill | steps] [ENCODING]
 //
 // `check` holds every kernel against f64 and exits with 1 where one is wrong, `check-small` in small shapes, for
 // compute-sanitizer; `bench` times them and writes FILE. ENCODING, a part of a name like `2:4 int8`: linears and steps of those alone.
@@ -122,6 +122,19 @@ void run_one(int tokens, std::uint64_t seed) {
   bench_chosen(random_decoder(k8B, Encoding::kSparse, kMostTokens * 512 / kPagePositions, 512, false, seed), tokens, 512);
 }
 
+// Steps of 32 and 64 sequences, and the ways of sharing the linears of 64 out.
+void run_widest(std::uint64_t seed) {
+  for (const Shape& shape : {k8B, k1B}) {
+    for (const Encoding encoding : {Encoding::kSparse, Encoding::kDense}) {
+      const Decoder decoder = random_decoder(shape, encoding, kMostTokens * 576 / kPagePositions, 576, false, seed);
+      for (const int tokens : {32, kMostTokens}) {
+        for (const int positions : {512, 540}) bench_chosen(decoder, tokens, positions);
+      }
+      for (const int tokens : {kMostTokens, 32}) search_widest(decoder, tokens, 512);
+    }
+  }
+}
+
 // Steps as the engine launches them, in a minute.
 void run_quick(std::uint64_t seed) {
   for (const Shape& shape : {k1B, k8B}) {
@@ -152,6 +165,10 @@ int main(int argc, char** argv) {
     harness::run_quick(seed);
     return 0;
   }
+  if (argc == 2 && std::strcmp(argv[1], "widest") == 0) {
+    harness::run_widest(seed);
+    return 0;
+  }
   if (argc == 3 && std::strcmp(argv[1], "one") == 0) {
     harness::run_one(std::atoi(argv[2]), seed);
     return 0;
@@ -160,6 +177,6 @@ int main(int argc, char** argv) {
     harness::run_bench(argv[2], argc > 3 ? argv[3] : "", argc > 4 ? argv[4] : "", seed);
     return 0;
   }
-  std::printf("usage: harness check [ENCODING] | check-small [ENCODING] | quick | one TOKENS | bench FILE [linears | prefill | steps] [ENCODING]\n");
+  std::printf("usage: harness check [ENCODING] | check-small [ENCODING] | quick | widest | one TOKENS | bench FILE [linears | prefill | steps] [ENCODING]\n");
   return 2;
 }

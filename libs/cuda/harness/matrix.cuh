@@ -5,7 +5,10 @@
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
+#include "../kernels/linear_widest.cuh"
 #include "../kernels/repack.cuh"
+#include <optional>
+
 #include "support.cuh"
 
 namespace harness {
@@ -212,17 +215,17 @@ inline std::vector<std::uint16_t> inverse_permutation(const Matrix& matrix) {
 }
 
 // The activations [tokens][cols] of a matrix in fragment order, made on the host.
-inline std::vector<std::uint8_t> fragments_of(const Matrix& matrix, const std::vector<float>& x, int tokens) {
+inline std::vector<std::uint8_t> fragments_of(const Matrix& matrix, const std::vector<float>& x, int tokens, bool rows = false) {
   std::vector<std::uint8_t> out(activation_bytes(matrix.cols, tokens));
   for (int token = 0; token < tokens; token++) {
-    const TokenPlace place = token_place(out.data(), matrix.cols, token, tokens);
+    const TokenPlace place = token_place(out.data(), matrix.cols, token, tokens, rows);
     for (int i = 0; i < matrix.cols; i++) {
       const int channel = matrix.sparse() ? matrix.permutation[i] : i;
       const float value = x[static_cast<std::size_t>(token) * matrix.cols + channel];
       const __nv_bfloat16 hi = __float2bfloat16_rn(value), lo = __float2bfloat16_rn(value - __bfloat162float(hi));
-      std::uint8_t* const at = place.fragments + activation_offset(i, place.token, place.tokens);
-      memcpy(at, &hi, 2);
-      memcpy(at + kLoOffset, &lo, 2);
+      const Parts at = parts_of(place, i);
+      memcpy(at.hi, &hi, 2);
+      memcpy(at.lo, &lo, 2);
     }
   }
   return out;
@@ -235,6 +238,10 @@ inline std::vector<LinearTuning> tunings(int tokens) {
     if (!linear_exists(kernel_tokens(tokens), warps)) continue;
     for (const int ring : {56, 96, 144, 208}) out.push_back({warps, 1, ring << 10});
     for (const int ring : {40, 56, 74, 96}) out.push_back({warps, 2, ring << 10});
+    if (tokens > 1) continue;
+    for (const int share : {1, 2}) {
+      for (const int ring : {40, 56, 74, 96}) out.push_back({warps, share, ring << 10, -1, false, true});
+    }
   }
   return out;
 }
@@ -254,6 +261,12 @@ inline int sm_count() {
   return count;
 }
 
+// Made before anything is captured.
+inline const Device<float>& pending_sums() {
+  static const Device<float> sums(pending_floats(sm_count()));
+  return sums;
+}
+
 // A linear of up to three segments, or a pair.
 struct LinearLaunch {
   Encoding encoding;
@@ -262,6 +275,7 @@ struct LinearLaunch {
   Output output = Output::kPlanes;
   LinearArguments args{};
   bool late_splits = false;  // of a step in which o adds splits up
+  std::optional<WidestTuning> widest_tuning;
 
   // A segment of plain outputs, after those before.
   void add(const Matrix& matrix, const std::uint8_t* weights, LinearActivations activations) {
@@ -294,11 +308,13 @@ struct LinearLaunch {
     problem.normed = input == Input::kNormed;
     if (input == Input::kMerged) problem.merged = args.merge.heads << args.merge.dims_shift;
     problem.late_splits = late_splits;
+    problem.hopper = true;
     return problem;
   }
 
   // Throws where there is no room. Returns the planes, where they are the output.
   Planes operator()(const Launcher& launch, LinearTuning tuning) {
+    if (tuning.warps == 0 && linear_is_widest(problem())) return widest(launch);
     if (tuning.warps == 0 && linear_is_wide(problem())) return wide(launch);
     if (tuning.warps == 0) tuning = chosen_tuning(problem());
     args.plan = plan_linear(problem(), tuning, sm_count());
@@ -326,6 +342,17 @@ struct LinearLaunch {
       last = x.fragments;
       x.digits = true;
     }
+  }
+
+  Planes widest(const Launcher& launch) {
+    args.plan = widest_tuning ? plan_widest_with(problem(), *widest_tuning, sm_count()) : plan_widest(problem(), sm_count());
+    args.blocks = cols / problem().format.inputs;
+    place_segments(args, problem().format);
+    args.pending = pending_sums();
+    const LinearKernel kernel =
+        with_weights(encoding, [&](auto weights) { return linear_widest_kernel<decltype(weights)>(tokens, args.plan.panels); });
+    launch(kernel, dim3(args.plan.ctas, args.plan.planes), kWidestThreads, args.plan.shared, args);
+    return {args.out, args.plan.planes, tokens, args.out_rows};
   }
 
   Planes wide(const Launcher& launch) {

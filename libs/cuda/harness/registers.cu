@@ -1,11 +1,12 @@
 // The variants that need most registers, for the test that none of them keeps any in memory.
-#include "../kernels/attention_decode.cuh"
+#include "../kernels/attention_walk.cuh"
 #include "../kernels/attention_prefill.cuh"
 #include "../kernels/experts.cuh"
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/join.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
+#include "../kernels/linear_widest.cuh"
 #include "../kernels/norm_heads.cuh"
 #include "../kernels/prefill_linear.cuh"
 #include "../kernels/repack.cuh"
@@ -24,6 +25,9 @@ template __global__ void expert_linear<Sparse>(const __grid_constant__ ExpertLin
 template __global__ void expert_linear<Dense>(const __grid_constant__ ExpertLinearArguments);
 template __global__ void linear_wide<Sparse, 64>(const __grid_constant__ LinearArguments);
 template __global__ void linear_wide<Dense, 64>(const __grid_constant__ LinearArguments);
+template __global__ void linear_widest<Sparse, 64, 2>(const __grid_constant__ LinearArguments);
+template __global__ void linear_widest<Sparse, 32, 2>(const __grid_constant__ LinearArguments);
+template __global__ void linear_widest<Dense, 64, 2>(const __grid_constant__ LinearArguments);
 template __global__ void prefill_linear<Sparse, 256, PrefillOutput::kGated>(const __grid_constant__ PrefillArguments);
 template __global__ void prefill_linear<Dense, 256, PrefillOutput::kAdded>(const __grid_constant__ PrefillArguments);
 template __global__ void linear<SparseInt8, 16, 1, Input::kFragments, Output::kPlanes>(
@@ -45,7 +49,8 @@ template __global__ void prefill_linear<DenseInt8, 256, PrefillOutput::kAdded>(c
 template __global__ void attend_chunk<128>(const __grid_constant__ PrefillAttention);
 template __global__ void attend_splits<64, 0>(const __grid_constant__ AttentionArguments);
 template __global__ void attend_splits<128, 0>(const __grid_constant__ AttentionArguments);
-template __global__ void attend_splits<128, 1>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_heads<64>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_heads<128>(const __grid_constant__ AttentionArguments);
 template __global__ void attend_splits<128, 2>(const __grid_constant__ AttentionArguments);
 template __global__ void attend_splits<256, 0>(const __grid_constant__ AttentionArguments);
 

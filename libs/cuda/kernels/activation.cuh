@@ -21,21 +21,34 @@ __device__ __forceinline__ float activation_of(float x) {
   return swiglu_of(x, 1);
 }
 
-// A thread makes two neighbours. Grid (inputs / 2 / kSwigluThreads, rounded up; tokens); rows of `gate_up`: gate's,
-// then up's. Inputs are whole blocks, so that warps are whole, too. `digits`: how down wants them.
+// A thread makes two neighbours of a token, or of several: of as many more as there are fewer rows of CTAs, whose loads do not wait for
+// each other. Grid (inputs / 2 / kSwigluThreads, rounded up; `swiglu_rows`); rows of `gate_up`: gate's, then up's. Inputs are whole
+// blocks, so that warps are whole, too. `digits`: how down wants them.
 __global__ void __launch_bounds__(kSwigluThreads)
     swiglu(const Planes gate_up, std::uint8_t* fragments, int inputs, const DigitOrder digits) {
   release_dependents();
   begin_timeline(fragments);
-  const int input = 2 * (blockIdx.x * kSwigluThreads + threadIdx.x), token = blockIdx.y;
+  const int input = 2 * (blockIdx.x * kSwigluThreads + threadIdx.x), rows = gridDim.y;
   wait_for_producers();
   stamp(Moment::kReleased);
   if (input >= inputs) return;
-  const float2 gate = gate_up.sum<float2>(token, input), up = gate_up.sum<float2>(token, inputs + input);
-  const TokenPlace place = token_place(fragments, inputs, token, gate_up.tokens);
-  const float first = swiglu_of(gate.x, up.x), second = swiglu_of(gate.y, up.y);
-  if (digits.bits == 0) write_pair(place, input, first, second);
-  else write_digits(place, input, first, second, digits);
+  float2 gate[kSwigluTokens], up[kSwigluTokens];
+#pragma unroll
+  for (int i = 0; i < kSwigluTokens; i++) {
+    const int token = blockIdx.y + i * rows;
+    if (token >= gate_up.tokens) break;
+    gate[i] = gate_up.sum<float2>(token, input);
+    up[i] = gate_up.sum<float2>(token, inputs + input);
+  }
+#pragma unroll
+  for (int i = 0; i < kSwigluTokens; i++) {
+    const int token = blockIdx.y + i * rows;
+    if (token >= gate_up.tokens) break;
+    const TokenPlace place = token_place(fragments, inputs, token, gate_up.tokens, digits.rows);
+    const float first = swiglu_of(gate[i].x, up[i].x), second = swiglu_of(gate[i].y, up[i].y);
+    if (digits.bits == 0) write_pair(place, input, first, second);
+    else write_digits(place, input, first, second, digits);
+  }
   end_timeline();
 }
 
@@ -43,7 +56,7 @@ __global__ void __launch_bounds__(kSwigluThreads)
 // linear, then up's, where there is one.
 template <Activation kActivation>
 __global__ void __launch_bounds__(kSwigluThreads)
-    activate_sums(const Planes sums, const float* bias, bool gated, std::uint8_t* fragments, int inputs) {
+    activate_sums(const Planes sums, const float* bias, bool gated, std::uint8_t* fragments, int inputs, bool rows) {
   release_dependents();
   const int input = 2 * (blockIdx.x * kSwigluThreads + threadIdx.x), token = blockIdx.y;
   wait_for_producers();
@@ -53,7 +66,7 @@ __global__ void __launch_bounds__(kSwigluThreads)
     return bias == nullptr ? two : add(two, __ldg(reinterpret_cast<const float2*>(bias + row)));
   };
   const float2 gate = two_of(input), up = gated ? two_of(inputs + input) : make_float2(1, 1);
-  write_pair(token_place(fragments, inputs, token, sums.tokens), input, activation_of<kActivation>(gate.x) * up.x,
+  write_pair(token_place(fragments, inputs, token, sums.tokens, rows), input, activation_of<kActivation>(gate.x) * up.x,
              activation_of<kActivation>(gate.y) * up.y);
 }
 

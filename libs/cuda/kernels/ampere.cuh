@@ -51,6 +51,11 @@ __device__ __forceinline__ void bulk_copy_once(std::uint32_t to, const void* fro
 
 __device__ __forceinline__ void order_copies() {}
 
+template <int kCount>
+__device__ __forceinline__ void registers_fewer() {}
+template <int kCount>
+__device__ __forceinline__ void registers_more() {}
+
 // Behind all copies that a barrier expects: arrives when the lane's are there.
 __device__ __forceinline__ void copies_asked_for(std::uint32_t barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");

@@ -14,6 +14,16 @@ struct float2;  // CUDA's own; the host hands pointers on
 namespace esparse {
 
 constexpr int kNormThreads = 1024, kSwigluThreads = 256, kEmbedThreads = 256, kDigitiseThreads = 128;
+// Tokens of a thread of `swiglu`, at most, and the rows of CTAs that there are of so many tokens: as few as leave enough of them for
+// the SMs, since more than fit at once wait for each other.
+constexpr int kSwigluTokens = 4;
+constexpr int swiglu_rows(int inputs, int tokens) {
+  constexpr int kEnough = 264;
+  const int columns = (inputs / 2 + kSwigluThreads - 1) / kSwigluThreads;
+  int rows = tokens;
+  while (rows % 2 == 0 && tokens < kSwigluTokens * rows && columns * rows / 2 >= kEnough) rows /= 2;
+  return rows;
+}
 constexpr int kNormHeadsThreads = 256;
 constexpr int kAppendPositionThreads = 128;
 constexpr int kPartLogits = 1024, kSampleThreads = 256;
@@ -77,6 +87,7 @@ struct JoinArguments {
   NormReader readers[3];
   int reader_count;
   float* rows;  // [tokens][channels]: what readers are given, in the natural order; null where nobody wants that
+  bool as_rows;  // activations stand as rows
 };
 
 enum class Activation { kSilu, kGelu, kRelu, kClamped };
@@ -122,7 +133,10 @@ struct LinearArguments {
   const float* stream;  // of one token: what is added to its outputs, the residual stream; it may be `out`. Null: nothing
   int out_rows;
   std::uint8_t* fragments;  // Output::kSwiglu
+  float* pending;  // of `linear_widest`: room for the partial sums of each CTA
 };
+
+using LinearKernel = void (*)(LinearArguments);
 
 // Gives each segment its CTAs, by the plan.
 inline void place_segments(LinearArguments& args, const Format& format) {
@@ -158,6 +172,7 @@ struct NormHeadsArguments {
 struct AttentionArguments {
   Planes qkv;  // rows: heads * dims of q, kv_heads * dims of k, the same of v
   HeadArguments head;
+  int tokens;
   int heads, kv_heads;
   int queries, groups;             // query heads that share a key head, and their groups (`query_groups`)
   std::uint16_t *keys, *values;    // [page][kv_heads][kPagePositions][dims]
@@ -174,6 +189,7 @@ struct AttentionArguments {
   const std::uint16_t* inverse;  // [heads * dims]: the place of each output in the order of o's inputs
   int inputs;                    // of o, whole blocks
   std::uint8_t* fragments;       // the activations of o; null: that linear adds splits up
+  bool rows;                     // they stand as rows
   // What splits give, where a sequence has several:
   float* outputs;         // [tokens][heads][splits of max_pages][dims], relative to the split's maximum
   float2* weights;        // [tokens][heads][splits]: maximum of the scores (by powers of 2), sum of the weights

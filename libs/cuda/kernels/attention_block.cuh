@@ -9,6 +9,9 @@
 
 namespace esparse {
 
+// A thread's number among those of a CTA, or of a half of it, that do the same.
+__device__ __forceinline__ int attention_thread() { return threadIdx.x % kAttentionThreads; }
+
 // Lane (row, quad): of the keys of `key_of`, dims 32 chunk + 8 quad to the seventh after.
 template <int kDims>
 struct KeyBlock {
@@ -89,14 +92,14 @@ __device__ __forceinline__ std::uint32_t word_of(const uint4& words, int i) {
 // The scores of query `row` with keys 4 quad to the third after: hi and lo parts of the queries are rows `row` and `row + 8`
 // of one product.
 template <int kDims>
-__device__ __forceinline__ void score_block(const AttentionShared<kDims>& shared, const KeyBlock<kDims>& keys, int lane,
+__device__ __forceinline__ void score_block(const NewHead<kDims>& head, const KeyBlock<kDims>& keys, int lane,
                                             float (&scores)[4]) {
   float sums[2][4] = {};
 #pragma unroll
   for (int chunk = 0; chunk < KeyBlock<kDims>::kChunks; chunk++) {
     const int at = 32 * chunk + 8 * (lane % 4);
-    const uint4 hi = *reinterpret_cast<const uint4*>(&shared.queries[0][lane / 4][at]);
-    const uint4 lo = *reinterpret_cast<const uint4*>(&shared.queries[1][lane / 4][at]);
+    const uint4 hi = *reinterpret_cast<const uint4*>(&head.queries[0][lane / 4][at]);
+    const uint4 lo = *reinterpret_cast<const uint4*>(&head.queries[1][lane / 4][at]);
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       const uint4& key = keys.words[half][chunk];

@@ -28,16 +28,16 @@ constexpr int kHeadThreads = kDims / 4;
 // What stands there of queries that are not there may be anything: each has products of its own.
 template <int kDims>
 __device__ __forceinline__ void prepare_head(const AttentionArguments& args, const HeadOf& of, bool newest, const float4& turn,
-                                             AttentionShared<kDims>& shared) {
+                                             NewHead<kDims>& made) {
   // A head is made by kItems threads; that of the key, and the value, by whole warps of their own.
   constexpr int kItems = kHeadThreads<kDims>, kHeadsOfWarp = kItems < kLanes ? kLanes / kItems : 1;
   constexpr float kLog2E = 1.4426950408889634f;
-  const int dim = threadIdx.x % kItems * 2;
+  const int dim = attention_thread() % kItems * 2;
   const int key_slot = (of.queries + kHeadsOfWarp - 1) / kHeadsOfWarp * kHeadsOfWarp, value_slot = key_slot + kHeadsOfWarp;
   const bool writes = of.appends && !args.appended;
   const int end = newest ? value_slot + kHeadsOfWarp : key_slot;
 #pragma unroll 1
-  for (int slot = threadIdx.x / kItems; slot < end; slot += kAttentionThreads / kItems) {
+  for (int slot = attention_thread() / kItems; slot < end; slot += kAttentionThreads / kItems) {
     const bool is_query = slot < key_slot, is_key = !is_query && slot < value_slot;
     const int query = min(slot, of.queries - 1);
     const int head = is_query ? of.first_head + query
@@ -49,14 +49,14 @@ __device__ __forceinline__ void prepare_head(const AttentionArguments& args, con
     if (is_query) {
       const float scale = args.scale * kLog2E;
       const Split low = split(x.low.x * scale, x.low.y * scale), high = split(x.high.x * scale, x.high.y * scale);
-      put_pair(&shared.queries[0][query][dim], low.hi);
-      put_pair(&shared.queries[1][query][dim], low.lo);
-      put_pair(&shared.queries[0][query][dim + kDims / 2], high.hi);
-      put_pair(&shared.queries[1][query][dim + kDims / 2], high.lo);
+      put_pair(&made.queries[0][query][dim], low.hi);
+      put_pair(&made.queries[1][query][dim], low.lo);
+      put_pair(&made.queries[0][query][dim + kDims / 2], high.hi);
+      put_pair(&made.queries[1][query][dim + kDims / 2], high.lo);
       continue;
     }
     const std::uint32_t low = bf16_pair(x.low), high = bf16_pair(x.high);
-    std::uint16_t* const to = (is_key ? shared.key : shared.value) + dim;
+    std::uint16_t* const to = (is_key ? made.key : made.value) + dim;
     put_pair(to, low);
     put_pair(to + kDims / 2, high);
     if (!writes) continue;
@@ -65,6 +65,41 @@ __device__ __forceinline__ void prepare_head(const AttentionArguments& args, con
     put_pair(cached, low);
     put_pair(cached + kDims / 2, high);
   }
+}
+
+// Whether the warp has positions in a split.
+__device__ __forceinline__ bool has_block(const AttentionArguments& args, int position, int split) {
+  const int first = split * kSplitPositions + threadIdx.x / kLanes * kKeyBlock;
+  return first <= position && first + kKeyBlock > first_of_window(args, position);
+}
+
+// What the warp gives of its positions in a split.
+template <int kDims, class Stream>
+__device__ __forceinline__ void attend_block(const AttentionArguments& args, const HeadOf& of, int split, Stream& blocks,
+                                             const NewHead<kDims>& head, const WarpResults& results) {
+  const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
+  if (!has_block(args, of.position, split)) {
+    if (lane % 4 == 0) results.weights_of(lane / 4)[warp] = make_float2(-INFINITY, 0);
+    return;
+  }
+  const int new_key = of.position - split * kSplitPositions - warp * kKeyBlock;  // of the block, or behind it
+  KeyBlock<kDims> keys = blocks.keys(lane);
+  if (new_key < kKeyBlock) keys.put(head.key, new_key, lane);
+  float scores[4];
+  score_block<kDims>(head, keys, lane, scores);
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const int after = ValueBlock<kDims>::key_of(i, lane) - new_key;
+    if (after > 0 || (args.window > 0 && after <= -args.window)) scores[i] = -INFINITY;
+  }
+  WarpWeights weights(scores);
+  const auto values_of = [&](int part) {
+    ValueBlock<kDims> values = blocks.values(part, lane);
+    if (new_key < kKeyBlock) values.put_last(head.value + 64 * part, new_key, lane);
+    return values;
+  };
+  leave_warp<kDims>(weights, values_of, of.queries, results);
+  blocks.free();  // what products made of it has been written
 }
 
 // Grid (CTAs that share a head's splits, kv_heads x query groups, tokens): a CTA takes one split in so many. kSlots: see
@@ -83,6 +118,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
   const int first_query = group * kQueriesAtOnce;
   HeadOf of{static_cast<int>(blockIdx.z),   kv_head, kv_head * of_head + first_query,
             min(kQueriesAtOnce, of_head - first_query), 0,       first_query == 0};
+  const TokenPlace to = token_place(args.fragments, args.inputs, blockIdx.z, gridDim.z, args.rows);
   release_dependents();
   begin_timeline(args.keys);
   // The pages of the splits that are asked for first: beside the position, and each other.
@@ -96,14 +132,12 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
   if (of.position < 0) {  // no token: zeros
     if (first > 0 || args.fragments == nullptr) return;
     wait_for_producers();
-    const TokenPlace to = token_place(args.fragments, args.inputs, blockIdx.z, gridDim.z);
 #pragma unroll 1
     for (int i = thread; i < of.queries * kDims; i += kAttentionThreads) {
       write_activation(to, args.inverse[of.first_head * kDims + i], 0);
     }
     return;
   }
-  const int begin = first_of_window(args, of.position);
   const SplitRange splits = splits_of(of.position, args.window);
   if (splits.first > 0) {
     first += splits.first;
@@ -113,10 +147,8 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
   if (first >= splits.end) return;
 
   // Known before the wait: the cache, but for the new position, its angles, and the places of the activations.
-  const auto older = [&](int split) { return of.position - split * kSplitPositions - warp * kKeyBlock; };
-  const auto there = [&](int split) { return older(split) >= 0 && of.position - older(split) + kKeyBlock > begin; };
   const auto request = [&](int split, int page) {
-    if (split >= splits.end || !there(split)) return blocks.skip();
+    if (split >= splits.end || !has_block(args, of.position, split)) return blocks.skip();
     const std::size_t head = static_cast<std::size_t>(page) * args.kv_heads + of.kv_head;
     const std::size_t at = (head * kPagePositions + warp * kKeyBlock % kPagePositions) * kDims;
     blocks.request(args.keys + at, args.values + at, lane);
@@ -133,7 +165,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
   stamp(Moment::kRequested);
   wait_for_producers();
   stamp(Moment::kReleased);
-  prepare_head<kDims>(args, of, (splits.count() - 1) % ctas == static_cast<int>(blockIdx.x), turn, shared);
+  prepare_head<kDims>(args, of, (splits.count() - 1) % ctas == static_cast<int>(blockIdx.x), turn, shared.head);
   if constexpr (kSlots > 1) request_next();  // the second, behind what the queries are made of
   __syncthreads();
   stamp(Moment::kReady);
@@ -145,28 +177,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
   const WarpResults results{shared.weights, outputs};
 #pragma unroll 1
   for (int split = first;; split += ctas) {
-    if (there(split)) {
-      const int new_key = older(split);  // of the block, or behind it
-      KeyBlock<kDims> keys = blocks.keys(lane);
-      if (new_key < kKeyBlock) keys.put(shared.key, new_key, lane);
-      float scores[4];
-      score_block<kDims>(shared, keys, lane, scores);
-#pragma unroll
-      for (int i = 0; i < 4; i++) {
-        const int after = ValueBlock<kDims>::key_of(i, lane) - new_key;
-        if (after > 0 || (args.window > 0 && after <= -args.window)) scores[i] = -INFINITY;
-      }
-      WarpWeights weights(scores);
-      const auto values_of = [&](int part) {
-        ValueBlock<kDims> values = blocks.values(part, lane);
-        if (new_key < kKeyBlock) values.put_last(shared.value + 64 * part, new_key, lane);
-        return values;
-      };
-      leave_warp<kDims>(weights, values_of, of.queries, results);
-      blocks.free();  // what products made of it has been written
-    } else if (lane % 4 == 0) {
-      results.weights_of(lane / 4)[warp] = make_float2(-INFINITY, 0);
-    }
+    attend_block<kDims>(args, of, split, blocks, shared.head, results);
     request_next();  // it takes the place of this one
     __syncthreads();
     const bool more = split + ctas < splits.end;
@@ -212,7 +223,7 @@ __global__ void __launch_bounds__(kAttentionThreads, attention_share(kDims, kSlo
     stamp(Moment::kMerging);
     merge_splits<kDims>(args, of.first_head, of.queries, splits, sums);
   }
-  write_head<kDims>(args, of.first_head, of.queries, places, sums);
+  write_head<kDims>(args, to, of.first_head, of.queries, places, sums);
   end_timeline();
 }
 
@@ -220,7 +231,7 @@ using AttentionKernel = void (*)(AttentionArguments);
 
 // The kernel for heads of `dims`; null where there is none.
 inline AttentionKernel attention_kernel(int dims, int slots) {
-  if (slots > 0) return dims != 128 ? nullptr : slots == 1 ? attend_splits<128, 1> : slots == 2 ? attend_splits<128, 2> : nullptr;
+  if (slots > 0) return dims != 128 ? nullptr : slots == kMostSlots ? attend_splits<128, 2> : nullptr;
   return dims == 64 ? attend_splits<64, 0> : dims == 128 ? attend_splits<128, 0> : dims == 256 ? attend_splits<256, 0> : nullptr;
 }
 

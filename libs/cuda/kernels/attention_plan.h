@@ -21,11 +21,16 @@ constexpr int kMergedAtOnce = 4;
 // Blocks of keys and values that a warp may have on their way.
 constexpr int kMostSlots = 2;
 
+// What is made of a sequence's new position.
 template <int kDims>
-struct AttentionShared {
+struct NewHead {
   // The query heads as hi and lo parts; rows so long that those of two queries stand in different banks.
   alignas(16) std::uint16_t queries[2][kQueriesAtOnce][kDims + 32];
-  alignas(16) std::uint16_t key[kDims], value[kDims];  // of the new position
+  alignas(16) std::uint16_t key[kDims], value[kDims];
+};
+template <int kDims>
+struct AttentionShared {
+  NewHead<kDims> head;
   alignas(16) std::uint64_t weights[kQueriesAtOnce][kAttentionWarps];  // of `WarpResults`
   alignas(16) std::uint64_t barriers[kAttentionWarps * kMostSlots];     // of blocks of keys and values
   bool last;  // of the head's CTAs to end
@@ -38,6 +43,20 @@ ESPARSE_BOTH constexpr int slot_bytes(int dims) { return 2 * kKeyBlock * dims * 
 // What each warp gives: [warps][queries][dims + 8], behind AttentionShared and slots.
 ESPARSE_BOTH constexpr int output_stride(int dims) { return dims + 8; }
 
+// Of `attend_heads`: half of the warps attend; the other half makes heads ready for them, and adds up what they leave of splits. Of
+// each, one is under way while another is waited for.
+constexpr int kWalkThreads = 2 * kAttentionThreads, kWalkTurns = 2;
+// Blocks of keys and values that a warp has on their way: the same bytes for heads of 64 and 128 channels.
+ESPARSE_BOTH constexpr int walk_slots(int dims) { return 256 / dims; }
+template <int kDims>
+struct WalkShared {
+  NewHead<kDims> heads[kWalkTurns];
+  alignas(16) std::uint64_t weights[kWalkTurns][kQueriesAtOnce][kAttentionWarps];  // of `WarpResults`
+  alignas(16) std::uint64_t blocks[kAttentionWarps * walk_slots(kDims)];           // barriers,
+  std::uint64_t made[kWalkTurns], attended[kWalkTurns];                            // of a head, and
+  std::uint64_t left[kWalkTurns], added[kWalkTurns];                               // of what warps leave of a split
+};
+
 ESPARSE_BOTH constexpr int attention_splits(int pages) { return (pages + kSplitPages - 1) / kSplitPages; }
 ESPARSE_BOTH constexpr int query_groups(int queries) { return (queries + kQueriesAtOnce - 1) / kQueriesAtOnce; }
 
@@ -49,12 +68,18 @@ inline bool adds_splits_late(int outputs, int pages, int tokens) {
 }
 
 // Bytes of shared memory of a CTA, where `queries` query heads share a key head.
+inline int warp_output_bytes(int dims, int queries) {
+  return (queries < kQueriesAtOnce ? queries : kQueriesAtOnce) * output_stride(dims) * 4;
+}
 inline int attention_shared(int dims, int queries, int slots) {
   const int fixed = static_cast<int>(dims == 64    ? sizeof(AttentionShared<64>)
                                      : dims == 128 ? sizeof(AttentionShared<128>)
                                                    : sizeof(AttentionShared<256>));
-  const int outputs = (queries < kQueriesAtOnce ? queries : kQueriesAtOnce) * output_stride(dims) * 4;
-  return fixed + kAttentionWarps * (slots * slot_bytes(dims) + outputs);
+  return fixed + kAttentionWarps * (slots * slot_bytes(dims) + warp_output_bytes(dims, queries));
+}
+inline int walk_shared(int dims, int queries) {
+  const int fixed = static_cast<int>(dims == 64 ? sizeof(WalkShared<64>) : sizeof(WalkShared<128>));
+  return fixed + kAttentionWarps * (walk_slots(dims) * slot_bytes(dims) + kWalkTurns * warp_output_bytes(dims, queries));
 }
 
 struct AttentionProblem {
@@ -64,23 +89,28 @@ struct AttentionProblem {
   int sms, shared = kSharedOfCta;  // bytes that a CTA may have
 };
 struct AttentionPlan {
-  int slots;  // of each warp, in shared memory; 0: its block is in registers
-  int ctas;   // that share a head's splits: as many as an SM holds, as far as there are splits
+  int slots;   // of each warp, in shared memory; 0: its block is in registers
+  bool walks;  // CTAs take one head after the other
+  int ctas;    // of all heads, where they do; else those that share a head's splits: as many as an SM holds, as far as there are splits
   int shared;
 };
 
-// Where keys and values go. Through shared memory they are asked for earlier; a CTA with two blocks of each warp has an SM to itself,
-// and with heads for more CTAs one block of each does. What was fastest in the shapes that were measured: heads of 128 channels,
-// several sequences (`docs/decisions/cuda.md`).
+// Whether CTAs walk from head to head: where there are more heads than SMs, each of which one CTA has to itself.
+inline bool attention_walks(const AttentionProblem& of) {
+  return of.dims <= 128 && of.heads > of.sms && of.tokens > 1 && of.shared >= kSharedOfCta;
+}
+
+// Where keys and values go. Through shared memory they are asked for earlier; a CTA with two blocks of each warp has an SM to itself.
+// What was fastest in the shapes that were measured: heads of 128 channels, several sequences (`docs/decisions/cuda.md`).
 inline int attention_slots(const AttentionProblem& of) {
   if (of.dims != 128 || of.tokens == 1 || of.shared < kSharedOfCta) return 0;
-  if (of.heads <= of.sms) return 2;
-  return attention_share(of.dims, 1) * (attention_shared(of.dims, of.queries, 1) + 1024) <= of.shared + 1024 ? 1 : 0;
+  return kMostSlots;
 }
 
 inline AttentionPlan plan_attention(const AttentionProblem& of) {
+  if (attention_walks(of)) return {walk_slots(of.dims), true, of.sms, walk_shared(of.dims, of.queries)};
   const int slots = attention_slots(of), most = attention_share(of.dims, slots) * of.sms / of.heads, splits = attention_splits(of.pages);
-  return {slots, most < 1 ? 1 : most < splits ? most : splits, attention_shared(of.dims, of.queries, slots)};
+  return {slots, false, most < 1 ? 1 : most < splits ? most : splits, attention_shared(of.dims, of.queries, slots)};
 }
 
 }  // namespace esparse

@@ -28,9 +28,9 @@ struct BlockStream {
     if (kLanesCopy || elected()) {
       const std::uint32_t to = shared_address(slots + asked % kSlots * slot_bytes(kDims)), barrier = barriers + asked % kSlots * 8;
       barrier_expect(barrier, 4 * kHalf);
-      bulk_copy(to, keys, 2 * kHalf, barrier);
+      bulk_copy_once(to, keys, 2 * kHalf, barrier);
 #pragma unroll
-      for (int i = 0; i < 4; i++) bulk_copy(to + 2 * kHalf + i * kFourApartBytes, values + i * kFour, 2 * kFour, barrier);
+      for (int i = 0; i < 4; i++) bulk_copy_once(to + 2 * kHalf + i * kFourApartBytes, values + i * kFour, 2 * kFour, barrier);
       copies_asked_for(barrier);
     }
     asked++;

@@ -44,7 +44,7 @@ struct OutputOf {
 };
 template <int kDims>
 __device__ __forceinline__ OutputOf output_of(int i) {
-  const int output = 4 * (i * kAttentionThreads + threadIdx.x);
+  const int output = 4 * (i * kAttentionThreads + attention_thread());
   return {output / kDims, output % kDims};
 }
 
@@ -111,10 +111,9 @@ struct OutputPlaces {
 
 // Writes what all splits give as activations.
 template <int kDims>
-__device__ __forceinline__ void write_head(const AttentionArguments& args, int first_head, int queries,
+__device__ __forceinline__ void write_head(const AttentionArguments& args, const TokenPlace& to, int first_head, int queries,
                                            const OutputPlaces<kDims>& places,
                                            const Attended (&sums)[kOutputsOfThread<kDims>]) {
-  const TokenPlace to = token_place(args.fragments, args.inputs, blockIdx.z, gridDim.z);
 #pragma unroll
   for (int i = 0; i < kOutputsOfThread<kDims>; i++) {
     const OutputOf of = output_of<kDims>(i);

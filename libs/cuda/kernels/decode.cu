@@ -1,7 +1,7 @@
 // Every kernel of a decode step, and of repacking, as one module: `npm run cuda:ptx` compiles it, and the driver of a
 // machine with a GPU takes it from there. The host finds them by name (`native/kernel_names.h`).
 #include "activation.cuh"
-#include "attention_decode.cuh"
+#include "attention_walk.cuh"
 #include "digitise.cuh"
 #include "experts.cuh"
 #include "join.cuh"
@@ -22,12 +22,13 @@ ATTENTION(64)
 ATTENTION(128)
 ATTENTION(256)
 #ifndef ESPARSE_AMPERE
-template __global__ void attend_splits<128, 1>(const __grid_constant__ AttentionArguments);
 template __global__ void attend_splits<128, 2>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_heads<64>(const __grid_constant__ AttentionArguments);
+template __global__ void attend_heads<128>(const __grid_constant__ AttentionArguments);
 #endif
 
 #define ACTIVATION(kind)                                                                                              \
-  template __global__ void activate_sums<Activation::kind>(const Planes, const float*, bool, std::uint8_t*, int);
+  template __global__ void activate_sums<Activation::kind>(const Planes, const float*, bool, std::uint8_t*, int, bool);
 ACTIVATION(kSilu)
 ACTIVATION(kGelu)
 ACTIVATION(kRelu)

@@ -60,6 +60,16 @@ __device__ __forceinline__ void bulk_copy_once(std::uint32_t to, const void* fro
       : "memory");
 }
 
+// Four warps beside each other give up or get registers: so many remain for a lane.
+template <int kCount>
+__device__ __forceinline__ void registers_fewer() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kCount));
+}
+template <int kCount>
+__device__ __forceinline__ void registers_more() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kCount));
+}
+
 // Before copies to where a thread has written, which comes first.
 __device__ __forceinline__ void order_copies() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 

@@ -105,7 +105,7 @@ __global__ void __launch_bounds__(kNormThreads) join(const __grid_constant__ Joi
     const int of = chunk / chunks, within = chunk % chunks;
     float x[kChunk];
     gather_chunk(row, 1, __ldg(reinterpret_cast<const uint4*>(args.readers[of].sources) + within), x);
-    write_chunk(token_place(args.readers[of].fragments, channels, token, args.tokens), within / 4, within % 4, x);
+    write_chunk(token_place(args.readers[of].fragments, channels, token, args.tokens, args.as_rows), within / 4, within % 4, x);
   }
 }
 

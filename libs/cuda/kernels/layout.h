@@ -156,6 +156,19 @@ ESPARSE_BOTH std::size_t activation_offset(int input, int token, int tokens) {
   return chunk_offset(input / kStepInputs, quad, token, tokens) + element * 2;
 }
 
+// Or, for the linears of Hopper's warpgroups (`linear_widest.cuh`), they stand as the second operand of `wgmma`: 64 inputs of a column
+// are a row of 128 B, of which pieces of 16 B change places by the column (its swizzle of 128 B); rows of the columns beside each
+// other, then the next 64 inputs.
+constexpr int kRowInputs = 64, kRowBytes = kRowInputs * 2;
+constexpr int kRowsAlignment = 1024;  // in shared memory: of eight rows
+ESPARSE_BOTH constexpr int rows_bytes(int tokens) { return tokens * kColumnsPerToken * kRowBytes; }  // of 64 inputs
+ESPARSE_BOTH std::size_t row_offset(int input, int token, int tokens) {
+  const int column = token * kColumnsPerToken, piece = input % kRowInputs / 8 ^ column % 8;
+  return static_cast<std::size_t>(input / kRowInputs) * rows_bytes(tokens) + column * kRowBytes + piece * 16 + input % 8 * 2;
+}
+// Of the lo part, from where the hi part lies.
+ESPARSE_BOTH std::size_t row_lo_offset(std::size_t hi) { return (hi + kRowBytes) ^ 16; }
+
 ESPARSE_BOTH std::size_t activation_bytes(int inputs, int tokens) {
   return static_cast<std::size_t>(inputs) * tokens * kColumnsPerToken * 2;
 }
@@ -167,19 +180,23 @@ struct DigitOrder {
   int bits;  // 0: they do not
   int span;
   bool shuffled;
+  bool rows = false;  // but as rows
 };
 
 // More than 16 tokens are groups of 16, whose activations stand one after the other; a kernel of 16 computes each of them.
 constexpr int kGroupTokens = 16;
 
-// Where a token's activations are written: those of its group, its number there, and how many are in it.
+// Where a token's activations are written: those of its group, its number there, and how many are in it; as rows, those of
+// all tokens.
 struct TokenPlace {
   std::uint8_t* fragments;
   int token, tokens;
+  bool rows = false;
 };
-ESPARSE_BOTH TokenPlace token_place(std::uint8_t* fragments, int inputs, int token, int tokens) {
+ESPARSE_BOTH TokenPlace token_place(std::uint8_t* fragments, int inputs, int token, int tokens, bool rows) {
+  if (rows) return {fragments, token, tokens, true};
   return {fragments + token / kGroupTokens * activation_bytes(inputs, kGroupTokens), token % kGroupTokens,
-          tokens < kGroupTokens ? tokens : kGroupTokens};
+          tokens < kGroupTokens ? tokens : kGroupTokens, false};
 }
 
 // The channels whose squares a warp adds up at once in a norm.

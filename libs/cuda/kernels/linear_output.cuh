@@ -6,8 +6,6 @@
 
 namespace esparse {
 
-using LinearKernel = void (*)(LinearArguments);
-
 // Stores an output: row `within` of a panel is a row of the segment, or, of pairs, of gate (the first tile) or up.
 template <int kTokens, Output kOutput>
 __device__ __forceinline__ void store_sum(const LinearArguments& args, const LinearSegment& segment, int token,

@@ -2,6 +2,7 @@
 // a GPU. Nothing here changes a sum: bits do not depend on it.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "layout.h"
@@ -10,6 +11,9 @@ namespace esparse {
 
 constexpr int kLinearWarps = 8, kLinearThreads = kLinearWarps * kLanes;
 constexpr int kMaxSegments = 3;
+// Of `linear_widest`: its warps that multiply share so many panels, or twice as many, two a panel; as many warps copy, and give
+// registers to the others.
+constexpr int kWidestRows = 4, kWidestThreads = kLinearThreads + kWidestRows * kLanes;
 // What a CTA can have of an SM's memory, of which each CTA loses one KB: since Hopper, and before (A100).
 constexpr int kSharedOfCta = 227 * 1024, kSharedOfAmpereCta = 163 * 1024;
 
@@ -61,6 +65,7 @@ struct LinearProblem {
   bool normed = false;  // a row of f32 besides, to norm,
   int shared = kSharedOfCta;  // bytes that a CTA may have
   int merged = 0;  // or the outputs of attention that it adds up, heads filled up
+  bool hopper = false;  // it has what is Hopper's alone
   bool late_splits = false;  // of a step in which o adds up what attention gives (`adds_splits_late`)
 };
 
@@ -70,6 +75,7 @@ struct LinearTuning {
   int ring_bytes;  // of all rings of a CTA, at most
   int ahead_bytes = -1;  // what a CTA asks for before its activations; below 0: what `ask_ahead` chooses
   bool releases_late = false;  // the next kernel begins when the activations are there, not when all weights are asked for
+  bool uneven = false;         // all places have a CTA, of which some have a panel less than others
 };
 
 struct LinearPlan {
@@ -87,6 +93,7 @@ struct LinearPlan {
   // Of `linear_wide`: stages of the ring of activations, or all blocks of the longest slice, which stay.
   int stages;
   bool resident;
+  int panels, cta_panels;  // of a warp of `linear_widest`, at most, and of a CTA of it at once
 };
 
 // Whether a linear of 32 and 64 tokens takes activations and sums in one CTA (`linear_wide.cuh`): its eight planes of outputs
@@ -136,6 +143,11 @@ inline void tune_for_one(const LinearProblem& problem, LinearTuning& tuning) {
     tuning.releases_late = true;
   }
 }
+
+// Whether a linear of so many tokens is computed by warpgroups (`linear_widest.cuh`), and has its activations as rows: of bf16, on
+// Hopper.
+constexpr bool takes_rows(const Format& format, int tokens, bool hopper) { return hopper && tokens > kGroupTokens && !format.scaled; }
+inline bool linear_is_widest(const LinearProblem& problem) { return takes_rows(problem.format, problem.tokens, problem.hopper); }
 
 // What was fastest, or near it, in the shapes that were measured (`docs/decisions/cuda.md`): as many warps a panel as leave
 // room for the rings beside their activations, and fewer planes for the reader to add up.
@@ -255,8 +267,85 @@ inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
   return plan_wide_with(problem, sms, 1);
 }
 
+// Sums of a CTA that wait for others, at most: of three levels of the tree.
+constexpr int kMostPending = 3 * kWidestRows * 2 * kPanelRows * kMostTokens;
+inline std::size_t pending_floats(int sms) { return static_cast<std::size_t>(sms) * kMostPending; }
+
+// Panels of a warp, and slices that a CTA adds up.
+struct WidestTuning {
+  int panels = 2, slices = 1;
+  bool resident = true;
+  int ahead = -1;    // blocks that are asked for before the kernel before is done; below 0: all that there is room for
+};
+
+inline LinearPlan plan_widest_with(const LinearProblem& problem, const WidestTuning& tuning, int sms) {
+  constexpr int kBarriers = 2 * 8;  // of a slot, and of a stage: it is full, it is empty
+  const Format& format = problem.format;
+  LinearPlan plan{};
+  plan.planes = kSlices / tuning.slices;
+  plan.panels = tuning.panels;
+  // So many panels at once that the CTA with the most has as few as can be.
+  for (int panels = kWidestRows * tuning.panels, least = 0; panels > (tuning.panels - 1) * kWidestRows; panels--) {
+    LinearPlan shared = plan;
+    shared.cta_panels = panels;
+    share_panels(shared, problem, panels, std::max(1, sms / plan.planes));
+    if (least == 0 || shared.rounds * panels < least) {
+      least = shared.rounds * panels;
+      plan = shared;
+    }
+    if (tuning.panels == 1) break;
+  }
+  const int blocks = problem.cols / format.inputs, longest = slice_first(tuning.slices, blocks), all = plan.rounds * longest;
+  const int parts = format.inputs / kRowInputs;  // stages of a block
+  const int x = static_cast<int>(activation_bytes(kRowInputs, problem.tokens)) + kBarriers;
+  const int slot = tuning.panels * kPanelTiles * format.tile_bytes + kBarriers;
+  const int room = problem.shared - 2 * kRowsAlignment;
+  plan.resident = tuning.resident && plan.rounds > 1 && longest * parts * x + 2 * kWidestRows * slot <= room;
+  // As many blocks of either.
+  plan.stages = plan.resident ? longest * parts : std::max(parts, std::min(room * parts / (parts * x + kWidestRows * slot), all * parts));
+  // Each row has slots of its own: of two warps that filled one by turns, the one behind could take a phase for the next but one.
+  plan.depth = std::min((room - plan.stages * x) / slot / kWidestRows, all) * kWidestRows;
+  if (plan.depth < kWidestRows) throw std::invalid_argument("a linear of many tokens has no room for its rings");
+  plan.ahead = tuning.ahead < 0 ? plan.depth : std::min(plan.depth, tuning.ahead * kWidestRows);
+  const int slots = plan.depth * (slot - kBarriers);
+  plan.activations = (slots + kRowsAlignment - 1) / kRowsAlignment * kRowsAlignment;
+  plan.barriers = plan.activations + plan.stages * (x - kBarriers);
+  plan.shared = plan.barriers + (plan.depth + plan.stages) * kBarriers + kRowsAlignment;
+  return plan;
+}
+
+// Bytes that go through the SM with the most of them: weights, activations, which come once more in each round where they do not stay,
+// and planes. These count three times: what reads them waits for all of them, and those of many rows do not stay in the L2 until then.
+inline double widest_bytes(const LinearProblem& problem, const LinearPlan& plan, int sms) {
+  constexpr double kPlaneBytes = 3 * (4 + 4);  // of a sum, written and read
+  const double slices = 1.0 / plan.planes, cols = problem.cols;
+  int panels = 0;
+  for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
+  const double panel = cols / problem.format.inputs * kPanelTiles * problem.format.tile_bytes;
+  const double activations = cols * problem.tokens * kColumnsPerToken * 2, sums = panels * kPanelRows * problem.tokens;
+  return slices * (plan.rounds * plan.cta_panels * panel + (plan.resident ? 1 : plan.rounds) * activations) +
+         plan.planes * sums * kPlaneBytes / sms;
+}
+
+// The way to share it out with the fewest of these. Planes of a head would be as much as its weights: its CTAs sum whole rows.
+inline LinearPlan plan_widest(const LinearProblem& problem, int sms) {
+  if (problem.cols % problem.format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
+  constexpr int kManyPanels = 2000;  // of a head
+  const bool whole = problem.segments == 1 && problem.panels[0] > kManyPanels;
+  LinearPlan best{};
+  double least = INFINITY;
+  for (const int panels : {1, 2}) {
+    for (int slices = whole ? kSlices : 1; slices <= kSlices; slices *= 2) {
+      const LinearPlan plan = plan_widest_with(problem, {panels, slices}, sms);
+      const double bytes = widest_bytes(problem, plan, sms);
+      if (bytes < least) least = bytes, best = plan;
+    }
+  }
+  return best;
+}
+
 inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& tuning, int sms) {
-  const auto& [format, panels, segments, cols, all_tokens, sets, normed, shared, merged, late_splits] = problem;
+  const auto& [format, panels, segments, cols, all_tokens, sets, normed, shared, merged, hopper, late_splits] = problem;
   const int tokens = kernel_tokens(all_tokens);
   if (cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
   if (!linear_exists(tokens, tuning.warps)) throw std::invalid_argument("no such kernel");
@@ -264,7 +353,9 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   plan.planes = linear_planes(tuning.warps);
   const int warps = tuning.warps, groups = kLinearWarps / warps, blocks = cols / format.inputs;
 
-  share_panels(plan, problem, groups, std::max(1, sms * tuning.share / (plan.planes * token_groups(all_tokens))));
+  const int places = std::max(1, sms * tuning.share / (plan.planes * token_groups(all_tokens)));
+  share_panels(plan, problem, groups, places);
+  if (tuning.uneven && segments == 1) plan.ctas = std::min(places, (panels[0] + groups - 1) / groups);
 
   int slice = 0, plane = 0;  // the longest, in blocks
   for (int s = 0; s < kSlices; s++) slice = std::max(slice, slice_first(s + 1, blocks) - slice_first(s, blocks));

@@ -160,7 +160,7 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   const float scale = normalise<kNormThreads>(args.input, token, blockIdx.y == 0, row, squares);
   stamp(Moment::kReady);
   const auto place_of = [&](int chunk) {
-    return token_place(reader_of(chunk).fragments, args.input.channels, token, args.tokens);
+    return token_place(reader_of(chunk).fragments, args.input.channels, token, args.tokens, args.digits.rows);
   };
   if (digits) {
     const auto write = [&](int chunk, const uint4& first, const uint4& second) {

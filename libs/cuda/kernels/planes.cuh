@@ -63,25 +63,43 @@ __device__ __forceinline__ void split_chunk(const float (&x)[kChunk], Words4& hi
 __device__ __forceinline__ void write_chunk(const TokenPlace& to, int step, int quad, const float (&x)[kChunk]) {
   Words4 hi, lo;
   split_chunk(x, hi, lo);
+  if (to.rows) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const std::size_t at = row_offset(chunk_input(step, quad, 2 * i), to.token, to.tokens);
+      *reinterpret_cast<std::uint32_t*>(to.fragments + at) = hi.word[i];
+      *reinterpret_cast<std::uint32_t*>(to.fragments + row_lo_offset(at)) = lo.word[i];
+    }
+    return;
+  }
   std::uint8_t* const at = to.fragments + chunk_offset(step, quad, to.token, to.tokens);
   *reinterpret_cast<Words4*>(at) = hi;
   *reinterpret_cast<Words4*>(at + kLoOffset) = lo;
 }
 
+// Where an input's hi and lo parts lie.
+struct Parts {
+  std::uint8_t *hi, *lo;
+};
+ESPARSE_BOTH Parts parts_of(const TokenPlace& to, int input) {
+  const std::size_t hi = to.rows ? row_offset(input, to.token, to.tokens) : activation_offset(input, to.token, to.tokens);
+  return {to.fragments + hi, to.fragments + (to.rows ? row_lo_offset(hi) : hi + kLoOffset)};
+}
+
 // Writes inputs `input` (even) and input + 1, which are neighbours in fragment order too.
 __device__ __forceinline__ void write_pair(const TokenPlace& to, int input, float first, float second) {
-  std::uint8_t* const at = to.fragments + activation_offset(input, to.token, to.tokens);
+  const Parts at = parts_of(to, input);
   const Split both = split(first, second);
-  *reinterpret_cast<std::uint32_t*>(at) = both.hi;
-  *reinterpret_cast<std::uint32_t*>(at + kLoOffset) = both.lo;
+  *reinterpret_cast<std::uint32_t*>(at.hi) = both.hi;
+  *reinterpret_cast<std::uint32_t*>(at.lo) = both.lo;
 }
 
 // Writes one activation, where neighbours in fragment order are made by others.
 __device__ __forceinline__ void write_activation(const TokenPlace& to, int input, float x) {
-  std::uint8_t* const at = to.fragments + activation_offset(input, to.token, to.tokens);
+  const Parts at = parts_of(to, input);
   const __nv_bfloat16 hi = __float2bfloat16_rn(x);
-  *reinterpret_cast<__nv_bfloat16*>(at) = hi;
-  *reinterpret_cast<__nv_bfloat16*>(at + kLoOffset) = __float2bfloat16_rn(x - __bfloat162float(hi));
+  *reinterpret_cast<__nv_bfloat16*>(at.hi) = hi;
+  *reinterpret_cast<__nv_bfloat16*>(at.lo) = __float2bfloat16_rn(x - __bfloat162float(hi));
 }
 
 }  // namespace esparse

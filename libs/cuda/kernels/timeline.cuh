@@ -9,7 +9,7 @@ enum class Moment { kStart, kRequested, kReleased, kReady, kSummed, kMerging, kE
 
 #ifndef ESPARSE_TIMELINE
 __device__ __forceinline__ void begin_timeline(const void*) {}
-__device__ __forceinline__ void stamp(Moment) {}
+__device__ __forceinline__ void stamp(Moment, bool = false) {}
 __device__ __forceinline__ void end_timeline() {}
 #else
 
@@ -33,9 +33,9 @@ __device__ __forceinline__ long long global_time() {
   return now;
 }
 
-// By the first thread of a CTA.
-__device__ __forceinline__ void stamp(Moment moment) {
-  if (threadIdx.x == 0) own_record().cycles[static_cast<int>(moment)] = clock64();
+// By the first thread of a CTA, or by another that is the only one.
+__device__ __forceinline__ void stamp(Moment moment, bool other = false) {
+  if (threadIdx.x == 0 || other) own_record().cycles[static_cast<int>(moment)] = clock64();
 }
 __device__ __forceinline__ void begin_timeline(const void* of) {
   if (threadIdx.x != 0) return;

@@ -21,28 +21,29 @@ struct PairColumns : Words4 {
   }
 };
 
-// sums += a step of two tiles times eights of columns; `load` gives those of an eight, of the set of each tile. The products of
-// several eights are begun before the first ones are added up, where they are numbers of their own (integers).
-template <class Weights, int kEights, class Step, class Load>
-__device__ __forceinline__ void multiply_step(float (&sums)[kPanelTiles][kEights][4], const Step (&steps)[kPanelTiles],
+// sums += a step of two or four tiles times eights of columns; `load` gives those of an eight, of the set of each tile. The products
+// of several eights are begun before the first ones are added up, where they are numbers of their own (integers).
+template <class Weights, int kEights, int kTiles, class Step, class Load>
+__device__ __forceinline__ void multiply_step(float (&sums)[kTiles][kEights][4], const Step (&steps)[kTiles],
                                               const Load& load) {
   if constexpr (Weights::kScaled) {
-    constexpr int kTogether = Weights::kTogether < kEights ? Weights::kTogether : kEights;
+    constexpr int kMost = Weights::kTogether * kPanelTiles / kTiles, kFew = kMost > 1 ? kMost : 1;
+    constexpr int kTogether = kFew < kEights ? kFew : kEights;
     static_assert(kEights % kTogether == 0);
 #pragma unroll
     for (int first = 0; first < kEights; first += kTogether) {
-      typename Weights::Columns columns[kTogether][kPanelTiles];
-      typename Weights::Products products[kTogether][kPanelTiles];
+      typename Weights::Columns columns[kTogether][kTiles];
+      typename Weights::Products products[kTogether][kTiles];
 #pragma unroll
       for (int i = 0; i < kTogether; i++) {
         load(columns[i], first + i);
 #pragma unroll
-        for (int tile = 0; tile < kPanelTiles; tile++) Weights::multiply(steps[tile], products[i][tile], columns[i][tile]);
+        for (int tile = 0; tile < kTiles; tile++) Weights::multiply(steps[tile], products[i][tile], columns[i][tile]);
       }
 #pragma unroll
       for (int i = 0; i < kTogether; i++) {
 #pragma unroll
-        for (int tile = 0; tile < kPanelTiles; tile++) {
+        for (int tile = 0; tile < kTiles; tile++) {
           Weights::add(steps[tile], sums[tile][first + i], products[i][tile], columns[i][tile]);
         }
       }
@@ -50,10 +51,10 @@ __device__ __forceinline__ void multiply_step(float (&sums)[kPanelTiles][kEights
   } else {
 #pragma unroll
     for (int eight = 0; eight < kEights; eight++) {
-      typename Weights::Columns columns[kPanelTiles];
+      typename Weights::Columns columns[kTiles];
       load(columns, eight);
 #pragma unroll
-      for (int tile = 0; tile < kPanelTiles; tile++) steps[tile].multiply(sums[tile][eight], columns[tile]);
+      for (int tile = 0; tile < kTiles; tile++) steps[tile].multiply(sums[tile][eight], columns[tile]);
     }
   }
 }
@@ -87,7 +88,14 @@ struct Sparse {
 
   __device__ __forceinline__ void load(const std::uint8_t* tile, int lane) {
 #pragma unroll
-    for (int i = 0; i < kSteps; i++) values[i] = *reinterpret_cast<const Words4*>(tile + i * kStepBytes + lane * 16);
+    for (int i = 0; i < kSteps; i++) load_step(tile, lane, i);
+    load_common(tile, lane);
+  }
+  // The same in parts: of a step, and of all steps.
+  __device__ __forceinline__ void load_step(const std::uint8_t* tile, int lane, int step) {
+    values[step] = *reinterpret_cast<const Words4*>(tile + step * kStepBytes + lane * 16);
+  }
+  __device__ __forceinline__ void load_common(const std::uint8_t* tile, int lane) {
     metadata = *reinterpret_cast<const Words2*>(tile + kSparseMetadata + lane * 8);
   }
   template <int kStep>
@@ -105,10 +113,13 @@ struct Dense {
 
   __device__ __forceinline__ void load(const std::uint8_t* tile, int lane) {
 #pragma unroll
-    for (int i = 0; i < 2 * kSteps; i++) {
-      values[i] = *reinterpret_cast<const Words4*>(tile + i * kStepBytes + lane * 16);
-    }
+    for (int i = 0; i < kSteps; i++) load_step(tile, lane, i);
   }
+  __device__ __forceinline__ void load_step(const std::uint8_t* tile, int lane, int step) {
+#pragma unroll
+    for (int i = 2 * step; i < 2 * step + 2; i++) values[i] = *reinterpret_cast<const Words4*>(tile + i * kStepBytes + lane * 16);
+  }
+  __device__ __forceinline__ void load_common(const std::uint8_t*, int) {}
   template <int kStep>
   __device__ __forceinline__ DenseStep step() const {
     return {{values[2 * kStep], values[2 * kStep + 1]}};

@@ -3,6 +3,9 @@
 #pragma once
 #include "device.cuh"
 #include "prefill_arguments.h"
+#ifdef ESPARSE_EMULATED
+#include "../emulation/wgmma.h"
+#else
 
 namespace esparse {
 
@@ -41,8 +44,20 @@ __device__ __forceinline__ void products_wait() {
 #define ESPARSE_SUMS_4(i) "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3])
 #define ESPARSE_SUMS_16(i) ESPARSE_SUMS_4(i), ESPARSE_SUMS_4(i + 4), ESPARSE_SUMS_4(i + 8), ESPARSE_SUMS_4(i + 12)
 
-// sums (64 rows x 128 or 256 tokens) += a (64 x 32, 2:4: a warp's 16 rows as in multiply_sparse) b (32 x tokens). A
+// sums (64 rows x 64, 128 or 256 tokens) += a (64 x 32, 2:4: a warp's 16 rows as in multiply_sparse) b (32 x tokens). A
 // lane has, of tokens 8 j + 2 quad and the next, sums 4 j and 4 j + 1 in its row, 4 j + 2 and 4 j + 3 eight rows below.
+template <int kSelector>
+__device__ __forceinline__ void multiply_tokens(float (&sums)[32], const Words4& a, std::uint64_t b,
+                                                std::uint32_t metadata) {
+  asm volatile(
+      "wgmma.mma_async.sp.sync.aligned.m64n64k32.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "{%32, %33, %34, %35}, %36, %37, %38, 1, 1, 1, 0;"
+      : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16)
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b), "r"(metadata), "n"(kSelector));
+}
+
 template <int kSelector>
 __device__ __forceinline__ void multiply_tokens(float (&sums)[64], const Words4& a, std::uint64_t b,
                                                 std::uint32_t metadata) {
@@ -77,6 +92,16 @@ __device__ __forceinline__ void multiply_tokens(float (&sums)[128], const Words4
 }
 
 // The same of a dense a (64 x 16) and b (16 x tokens).
+__device__ __forceinline__ void multiply_tokens(float (&sums)[32], const Words4& a, std::uint64_t b) {
+  asm volatile(
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+      "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+      "{%32, %33, %34, %35}, %36, 1, 1, 1, 0;"
+      : ESPARSE_SUMS_16(0), ESPARSE_SUMS_16(16)
+      : "r"(a.word[0]), "r"(a.word[1]), "r"(a.word[2]), "r"(a.word[3]), "l"(b));
+}
+
 __device__ __forceinline__ void multiply_tokens(float (&sums)[64], const Words4& a, std::uint64_t b) {
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
@@ -132,4 +157,20 @@ __device__ __forceinline__ void add_weighted(float (&sums)[64], const Words4& a,
 #undef ESPARSE_SUMS_16
 #undef ESPARSE_SUMS_4
 
+// Weights for the tensor cores, from shared memory: at this place in the program, not before products that still read the registers
+// are waited for.
+__device__ __forceinline__ Words4 load_shared(const std::uint8_t* from) {
+  Words4 out;
+  asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(out.word[0]), "=r"(out.word[1]), "=r"(out.word[2]), "=r"(out.word[3])
+               : "r"(shared_address(from)));
+  return out;
+}
+__device__ __forceinline__ std::uint32_t load_shared_word(const std::uint8_t* from) {
+  std::uint32_t out;
+  asm volatile("ld.shared.u32 %0, [%1];" : "=r"(out) : "r"(shared_address(from)));
+  return out;
+}
+
 }  // namespace esparse
+#endif

@@ -60,7 +60,7 @@ class CudaDecoder : public Napi::ObjectWrap<CudaDecoder> {
       const auto modules = info[2].As<Napi::Array>();
       prefills_ = modules.Get(1u).As<Napi::Array>().Length() > 0 && shape_.prefills();
       most_prompt_tokens_ = prefills_ ? info[4].ToNumber().Int32Value() : 0;
-      require_room(size(info[3]) + Step::bytes(shape_, max_pages_, device_->facts().shared_of_cta) + Prefill::bytes(shape_, most_prompt_tokens_) +
+      require_room(size(info[3]) + Step::bytes(shape_, max_pages_, device_->facts().shared_of_cta, device_->facts().multiprocessors) + Prefill::bytes(shape_, most_prompt_tokens_) +
                    page_bytes_of(shape_));
       for (unsigned kind = 0; kind < (prefills_ ? 2 : 1); kind++) {
         const auto ptx = modules.Get(kind).As<Napi::Array>();

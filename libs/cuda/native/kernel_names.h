@@ -29,7 +29,7 @@ constexpr const char* kRepackDense = "_ZN7esparse12repack_denseENS_11StoredDense
 
 inline std::string activate_sums_name(Activation activation) {
   return "_ZN7esparse13activate_sumsILNS_10ActivationE" + std::to_string(static_cast<int>(activation)) +
-         "EEEvNS_6PlanesEPKfbPhi";
+         "EEEvNS_6PlanesEPKfbPhib";
 }
 
 constexpr const char* kCheckIntegerPositions = "_ZN7esparse23check_integer_positionsEPKjiiPy";
@@ -72,6 +72,9 @@ inline std::string activate_experts_name(Activation activation) {
          "EEEvNS_24ActivateExpertsArgumentsE";
 }
 
+inline std::string attend_heads_name(int dims) {
+  return "_ZN7esparse12attend_headsILi" + std::to_string(dims) + "EEEvNS_18AttentionArgumentsE";
+}
 inline std::string attend_splits_name(int dims, int slots) {
   return "_ZN7esparse13attend_splitsILi" + std::to_string(dims) + "ELi" + std::to_string(slots) + "EEEvNS_18AttentionArgumentsE";
 }
@@ -89,6 +92,11 @@ inline std::string linear_name(Encoding encoding, int tokens, int warps, Input i
 inline std::string linear_wide_name(Encoding encoding, int tokens) {
   return std::string("_ZN7esparse11linear_wideINS_") + weights_name(encoding) + "ELi" + std::to_string(tokens) +
          "EEEvNS_15LinearArgumentsE";
+}
+
+inline std::string linear_widest_name(Encoding encoding, int tokens, int panels) {
+  return std::string("_ZN7esparse13linear_widestINS_") + weights_name(encoding) + "ELi" + std::to_string(tokens) + "ELi" +
+         std::to_string(panels) + "EEEvNS_15LinearArgumentsE";
 }
 
 constexpr const char* kNormRows = "_ZN7esparse9norm_rowsENS_11PrefillNormE";

@@ -58,6 +58,7 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
   gate_up_ = DeviceArray<float>(plane_floats(shared, 2 * s.inner, s.hidden, 2));
   down_ = DeviceArray<float>(plane_floats(shared, s.hidden, s.inner));
   logit_planes_ = DeviceArray<float>(plane_floats(shared, logit_rows(), s.hidden));
+  if (device.has_wgmma()) pending_ = DeviceArray<float>(pending_floats(device.facts().multiprocessors));
   logits_ = DeviceArray<float>(static_cast<std::size_t>(kMaxRows) * logit_rows());
   for (auto& reader : normed_) reader = DeviceArray<std::uint8_t>(activation_bytes(s.hidden, kMaxRows));
   attended_ = DeviceArray<std::uint8_t>(activation_bytes(s.attended(), kMaxRows));
@@ -78,10 +79,10 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
   host_logits_ = PinnedArray<float>(logit_rows());
 }
 
-std::size_t Step::bytes(const DecoderShape& s, int max_pages, int shared) {
+std::size_t Step::bytes(const DecoderShape& s, int max_pages, int shared, int sms) {
   const std::size_t planes = plane_floats(shared, s.qkv_rows(), s.hidden) + plane_floats(shared, s.hidden, s.attended()) +
                              plane_floats(shared, 2 * s.inner, s.hidden, 2) + plane_floats(shared, s.hidden, s.inner) +
-                             plane_floats(shared, s.vocabulary, s.hidden);
+                             plane_floats(shared, s.vocabulary, s.hidden) + pending_floats(sms);
   const std::size_t activations = activation_bytes(5 * s.hidden + s.attended() + s.inner + most_inputs(s), kMaxRows);
   const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages) * (s.dims + 2);
   const std::size_t heads = s.norms_heads_apart() ? s.qkv_rows() : 0;

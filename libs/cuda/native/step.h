@@ -37,7 +37,7 @@ class Step {
   // `max_pages` of one sequence.
   Step(const Device& device, const Decoder& decoder, int max_pages, CuStream stream);
   // What the buffers of a step take.
-  static std::size_t bytes(const DecoderShape& shape, int max_pages, int shared);
+  static std::size_t bytes(const DecoderShape& shape, int max_pages, int shared, int sms);
 
   void use_cache(Cache cache) { cache_ = std::move(cache); }
   const Cache& cache() const { return cache_; }
@@ -99,6 +99,7 @@ class Step {
                                       const DeviceArray<float>& weight, const DeviceArray<float>& shift,
                                       const DeviceArray<std::uint16_t>* sources, int readers);
   bool norms_itself(const Variant& variant) const;
+  bool takes_rows(const Variant& variant, Encoding encoding) const;
   Given give(const Variant& variant, LinearLaunch& linear, const Part& part);
   NormInput norm_input(const Given& given, const DeviceArray<float>& weight);
   JoinArguments join_of(const Variant& variant, const Given& given, const NormInput& input,
@@ -125,7 +126,7 @@ class Step {
   PinnedArray<std::int32_t> host_inputs_;
   PinnedArray<float> host_logits_;
   DeviceArray<std::int32_t> inputs_;
-  DeviceArray<float> residual_[2], qkv_, normed_heads_, o_, gate_up_, down_, logit_planes_, logits_, split_outputs_, split_weights_;
+  DeviceArray<float> residual_[2], qkv_, normed_heads_, o_, gate_up_, down_, pending_, logit_planes_, logits_, split_outputs_, split_weights_;
   DeviceArray<std::uint8_t> normed_[3], attended_, activated_;
   std::array<DeviceArray<std::uint8_t>, 3> digits_;  // of any of these, where a kernel makes them
   DeviceArray<std::uint32_t> arrived_;

@@ -20,6 +20,7 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.qkv = qkv;
   args.head = heads_of(layer, s);
   args.window = layer.window;
+  args.tokens = variant.tokens;
   args.heads = s.heads;
   args.kv_heads = s.kv_heads;
   args.queries = s.heads / s.kv_heads;
@@ -36,6 +37,7 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
   args.inverse = layer.inverse_o.data();
   args.inputs = layer.o.cols;
   args.fragments = late_splits_ ? nullptr : attended_.data();
+  args.rows = takes_rows(variant, layer.o.encoding);
   args.outputs = split_outputs_.data();
   args.weights = reinterpret_cast<float2*>(split_weights_.data());
   args.arrived = arrived_.data();
@@ -45,6 +47,11 @@ void Step::attend(const Variant& variant, const Layer& layer, int index, const P
                                              facts.multiprocessors, facts.shared_of_cta});
   if (variant.several) {
     device_.launch(stream_, append_positions_name(s.dims), {{kv_heads, tokens, 1}, kAppendPositionThreads, 0, true}, args);
+  }
+  if (plan.walks) {
+    device_.launch(stream_, attend_heads_name(s.dims),
+                   {{static_cast<unsigned>(plan.ctas), 1, 1}, kWalkThreads, static_cast<unsigned>(plan.shared), true}, args);
+    return;
   }
   device_.launch(stream_, attend_splits_name(s.dims, plan.slots),
                  {{static_cast<unsigned>(plan.ctas), all_heads, tokens}, kAttentionThreads, static_cast<unsigned>(plan.shared), true},

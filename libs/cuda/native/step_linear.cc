@@ -26,6 +26,11 @@ JoinArguments Step::join_of(const Variant& variant, const Given& given, const No
   return args;
 }
 
+// Whether linears in that encoding read activations as rows.
+bool Step::takes_rows(const Variant& variant, Encoding encoding) const {
+  return esparse::takes_rows(format_of(encoding), variant.tokens, device_.has_wgmma());
+}
+
 // Whether linears norm the stream by themselves. Then o and down add to it, so that a norm has nothing to add.
 bool Step::norms_itself(const Variant& variant) const { return decoder_.shape.plain() && variant.tokens <= kNormedTokens; }
 
@@ -52,7 +57,8 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
     for (int i = 0; i < readers; i++) out.push_back({nullptr, source(i)});
     return out;
   }
-  const DigitOrder digits = s.plain() ? digits_of(linear.encoding) : DigitOrder{};
+  DigitOrder digits = s.plain() ? digits_of(linear.encoding) : DigitOrder{};
+  digits.rows = takes_rows(variant, linear.encoding);
   NormArguments args{input, variant.tokens, {}, linear.sparse() ? readers : 1, digits};
   for (int i = 0; i < readers; i++) {
     const int own = linear.sparse() ? i : 0;
@@ -66,6 +72,7 @@ std::vector<LinearActivations> Step::norm(const Variant& variant, LinearLaunch& 
     return out;
   }
   JoinArguments join = join_of(variant, given, input, shift);
+  join.as_rows = digits.rows;
   join.reader_count = args.reader_count;
   std::copy(args.readers, args.readers + args.reader_count, join.readers);
   device_.launch(stream_, kJoin, by_token(variant, kNormThreads, s.hidden * 4), join);
@@ -103,13 +110,24 @@ Planes Step::launch(LinearLaunch& linear) {
   if (linear.input == Input::kMerged) problem.merged = args.merge.heads << args.merge.dims_shift;
   problem.late_splits = late_splits_;
   problem.shared = device_.facts().shared_of_cta;
-  const bool wide = linear_is_wide(problem);
+  problem.hopper = device_.has_wgmma();
+  const bool widest = linear_is_widest(problem), wide = !widest && linear_is_wide(problem);
   const LinearTuning tuning = chosen_tuning(problem);
   if (linear.output == Output::kPairedPlanes && tuning.warps == kSlices) linear.output = Output::kSwiglu;
   const int sms = device_.facts().multiprocessors;
-  args.plan = wide ? plan_wide(problem, sms) : plan_linear(problem, tuning, sms);
+  args.plan = widest ? plan_widest(problem, sms) : wide ? plan_wide(problem, sms) : plan_linear(problem, tuning, sms);
   args.blocks = linear.cols / format.inputs;
   place_segments(args, format);
+  if (widest) {
+    args.pending = pending_.data();
+    device_.launch(stream_, linear_widest_name(linear.encoding, linear.tokens, args.plan.panels),
+                   {{static_cast<unsigned>(args.plan.ctas), static_cast<unsigned>(args.plan.planes), 1},
+                    kWidestThreads,
+                    static_cast<unsigned>(args.plan.shared),
+                    true},
+                   args);
+    return {args.out, args.plan.planes, linear.tokens, args.out_rows};
+  }
   if (wide) {
     digitise(linear);
     device_.launch(stream_, linear_wide_name(linear.encoding, wide_tokens(problem)),

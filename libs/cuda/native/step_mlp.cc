@@ -19,10 +19,12 @@ LinearActivations Step::enqueue_mlp(const Variant& variant, const Layer& layer, 
   const Device::Launch how{{ceil_div(s.inner / 2, kSwigluThreads), static_cast<unsigned>(variant.tokens), 1}, kSwigluThreads, 0, true};
   if (!s.plain()) {
     device_.launch(stream_, activate_sums_name(s.activation), how, sums,
-                   layer.inner_bias.count() == 0 ? nullptr : layer.inner_bias.data(), s.gated, activated_.data(), s.inner);
+                   layer.inner_bias.count() == 0 ? nullptr : layer.inner_bias.data(), s.gated, activated_.data(), s.inner, takes_rows(variant, layer.down.encoding));
   } else if (first.output != Output::kSwiglu) {
-    const DigitOrder digits = digits_of(layer.down.encoding);
-    device_.launch(stream_, kSwigluKernel, how, sums, activated_.data(), s.inner, digits);
+    DigitOrder digits = digits_of(layer.down.encoding);
+    digits.rows = takes_rows(variant, layer.down.encoding);
+    const Device::Launch few{{how.grid[0], static_cast<unsigned>(swiglu_rows(s.inner, variant.tokens)), 1}, kSwigluThreads, 0, true};
+    device_.launch(stream_, kSwigluKernel, few, sums, activated_.data(), s.inner, digits);
     return {activated_.data(), nullptr, digits.bits != 0};
   }
   return {activated_.data(), nullptr};

@@ -9,7 +9,7 @@ import {
   type TokenReport,
 } from './choices.ts';
 import { deviceEncoding, requireRunnable, type DeviceBits } from './limits.ts';
-import { moduleOf, prefillModules, readPtx, type KernelImage } from './read-ptx.ts';
+import { decodeModules, prefillModules, readPtx, type KernelImage } from './read-ptx.ts';
 import { nativeShape, type DecoderShape } from './shape.ts';
 
 /** The linears of a block, in the order in which `block` takes them; without a gate, what is before down is `gate`. */
@@ -213,7 +213,7 @@ export class CudaDecoder {
     const { image } = this.facts;
     requireRunnable(shape, image);
     const integers = [...bits].map((of) => `int${of}`);
-    const decoding = ['decode', 'sample', ...integers].map((name) => moduleOf(name, image));
+    const decoding = decodeModules(this.facts, integers);
     const prefill = prefillModules(this.facts, integers);
     calling(() => {
       const all = [decoding.map(readPtx), prefill.map(readPtx)] as const;

@@ -137,6 +137,7 @@ test('a decoder is loaded and run through the driver alone, by kernels of the PT
         'norm',
         'linear',
         'linear_wide',
+        'linear_widest',
         'swiglu',
         'digitise',
         'argmax_parts',

@@ -10,7 +10,24 @@ export function readPtx(module: string): string {
 }
 
 /** The module's name among those that an image has. */
-export const moduleOf = (name: string, image: KernelImage): string => (image === 80 ? `${name}_80` : name);
+const moduleOf = (name: string, image: KernelImage): string => (image === 80 ? `${name}_80` : name);
+
+interface Gpu {
+  readonly image: KernelImage;
+  readonly major: number;
+  readonly minor: number;
+}
+const isHopper = ({ image, major, minor }: Gpu): boolean => image === 90 && major === 9 && minor === 0;
+
+/**
+ * The modules of decoding for a GPU. Hopper (sm_90a) has linears of 64 sequences in bf16 of its own.
+ *
+ * @param integers the modules of integers that the model needs
+ */
+export function decodeModules(gpu: Gpu, integers: readonly string[]): readonly string[] {
+  const modules = ['decode', 'sample', ...integers].map((name) => moduleOf(name, gpu.image));
+  return isHopper(gpu) ? [...modules, 'widest'] : modules;
+}
 
 /**
  * The modules of prefill for a GPU: Hopper's, by the products of a warpgroup, which it alone has (sm_90a), or those by the
@@ -18,12 +35,7 @@ export const moduleOf = (name: string, image: KernelImage): string => (image ===
  *
  * @param integers the modules of integers that the model needs
  */
-export function prefillModules(
-  { image, major, minor }: { readonly image: KernelImage; readonly major: number; readonly minor: number },
-  integers: readonly string[],
-): readonly string[] {
-  if (image === 90 && major === 9 && minor === 0) {
-    return ['prefill', ...integers.map((of) => `prefill_${of}`)];
-  }
+export function prefillModules(gpu: Gpu, integers: readonly string[]): readonly string[] {
+  if (isHopper(gpu)) return ['prefill', ...integers.map((of) => `prefill_${of}`)];
   return integers.length === 0 ? ['prefill_80'] : [];
 }

@@ -67,7 +67,7 @@ export function runWithAddon(
     image === 80
       ? [['decode_80', 'sample_80', 'int8_80', 'int4_80'], ['prefill_80']]
       : [
-          ['decode', 'sample', 'int8', 'int4'],
+          ['decode', 'sample', 'int8', 'int4', 'widest'],
           ['prefill', 'prefill_int8', 'prefill_int4'],
         ];
   const ptx = JSON.stringify(modules.map((names) => names.map((name) => path.join(HOME, `ptx/${name}.ptx`))));

@@ -16,6 +16,7 @@ export const MODULES = {
   sample_80: '80',
   int8: '90',
   int4: '90',
+  widest: '90a',
   int8_80: '80',
   int4_80: '80',
   prefill: '90a',
