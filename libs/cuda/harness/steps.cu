@@ -55,7 +55,7 @@ void time_steps(const Shape& shape, Encoding encoding, bool search) {
     for (const int tokens : {1, 16}) bench_chosen(decoder, tokens, positions);
   }
 #else
-  for (const int tokens : {16, 64}) print_timeline(decoder, tokens, 512);
+  for (const int tokens : {1, 4, 16, 64}) print_timeline(decoder, tokens, 512);
 #endif
 }
 
