@@ -64,6 +64,7 @@ __device__ __forceinline__ HeadOf head_at(const AttentionArguments& args, int nu
           args.positions[token], first_query == 0};
 }
 
+// What both halves of a CTA know, and how they wait for each other.
 template <int kDims>
 struct Walk {
   const AttentionArguments& args;
