@@ -13,6 +13,7 @@ test('the public surface is what is meant to be', () => {
     'isCopied',
     'isWithin',
     'logSumExp',
+    'logSumExps',
     'openEngine',
     'rangeInWords',
     'registerBackend',

@@ -26,7 +26,7 @@ export { openEngine, type EngineOptions } from './open-engine.ts';
 export type { Sequence } from './paging/sequence.ts';
 export { argmax } from './sampling/argmax.ts';
 export type { Candidates } from './sampling/candidates.ts';
-export { logSumExp, topLogprobs, type TopLogprobs } from './sampling/log-probabilities.ts';
+export { logSumExp, logSumExps, topLogprobs, type TopLogprobs } from './sampling/log-probabilities.ts';
 export { isWithin, rangeInWords } from './sampling/number-field.ts';
 export { SAMPLING_OPTIONS, type SamplingParams } from './sampling/params.ts';
 export { sampleToken } from './sampling/sample-token.ts';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { evaluationWindows } from '@esparse/checkpoint';
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import { logSumExp, type Engine, type Sequence } from '@esparse/engine';
+import { logSumExps, type Engine, type Sequence } from '@esparse/engine';
 import { perplexityOf, type Perplexity, type PerplexityProgress } from './perplexity.ts';
 import { rowsAtOnce } from './rows-at-once.ts';
 
@@ -55,10 +55,8 @@ async function scoreWindow(
       signal?.throwIfAborted();
       const part = inputs.subarray(at, at + rows);
       const [logits] = await engine.step([{ sequence, tokens: part, want: 'allLogits' }], signal);
-      for (let i = 0; i < part.length; i++) {
-        const row = logits.subarray(i * vocab, (i + 1) * vocab);
-        nll += logSumExp(row) - row[window[at + i + 1]!]!;
-      }
+      const totals = await logSumExps(logits, vocab);
+      for (let i = 0; i < part.length; i++) nll += totals[i]! - logits[i * vocab + window[at + i + 1]!]!;
     }
     return nll;
   } catch (error) {

@@ -15,6 +15,7 @@ void register_map_file(Napi::Object exports);
 void register_widen(Napi::Object exports);
 void register_narrow(Napi::Object exports);
 void register_crc32c(Napi::Object exports);
+void register_log_sum_exp(Napi::Object exports);
 void register_threads(Napi::Object exports);
 void register_amplitude(Napi::Object exports);
 void register_exact_sums(Napi::Object exports);
@@ -63,11 +64,12 @@ void stay_loaded() {
 }
 
 constexpr void (*kRegister[])(Napi::Object) = {
-    register_memory, register_map_file, register_widen, register_narrow, register_crc32c, register_threads,
-    register_amplitude, register_exact_sums, register_entropy, register_entropy_update, register_entropy_encoding, register_score,
-    register_kept_score, register_sound, register_swap_search, register_slot_gains, register_assignment, register_sparse_gpt,
-    register_solving, register_mask, register_group_descent, register_pack, register_compute, register_linear, register_norms,
-    register_rope, register_attention, register_elementwise, register_gather_rows, register_bandwidth,
+    register_memory, register_map_file, register_widen, register_narrow, register_crc32c, register_log_sum_exp,
+    register_threads, register_amplitude, register_exact_sums, register_entropy, register_entropy_update,
+    register_entropy_encoding, register_score, register_kept_score, register_sound, register_swap_search, register_slot_gains,
+    register_assignment, register_sparse_gpt, register_solving, register_mask, register_group_descent, register_pack,
+    register_compute, register_linear, register_norms, register_rope, register_attention, register_elementwise,
+    register_gather_rows, register_bandwidth,
 };
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {

@@ -35,6 +35,7 @@ export {
 export { crc32c } from './runtime/crc32c.ts';
 export { free } from './runtime/free.ts';
 export { inHugePages } from './runtime/huge-pages.ts';
+export { logSumExp } from './runtime/log-sum-exp.ts';
 export { groupDescent } from './pruning/group-descent.ts';
 export { setPruningThreads } from './pruning/pruning-threads.ts';
 export { narrow } from './runtime/narrow.ts';

@@ -1,3 +1,4 @@
+import { logSumExp as logSumExpOfRows } from '@esparse/kernels';
 import { notNumbers } from './argmax.ts';
 
 /** Log-probabilities of a token and of the most likely ones in its place, in nats, of the plain softmax. */
@@ -23,6 +24,18 @@ export function logSumExp(logits: Float32Array): number {
   const total = largest + Math.log(sum);
   if (Number.isFinite(total)) return total;
   throw notNumbers();
+}
+
+/**
+ * log Σ e^logit of each row of (rows x vocab), in f64, on all threads while this one goes on; the logits must not change
+ * until then. In the last bits it may differ from `logSumExp`.
+ *
+ * @throws EsparseError 'numeric' where one is not a number
+ */
+export async function logSumExps(logits: Float32Array, vocab: number): Promise<Float64Array> {
+  const totals = await logSumExpOfRows(logits, logits.length / vocab, vocab);
+  if (totals.some(Number.isNaN)) throw notNumbers();
+  return totals;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createSampler } from './sampler.ts';
 import type { SamplingParams } from './params.ts';
 import type { SamplingOption } from './sampling-option.ts';
-import { logSumExp, topLogprobs } from './log-probabilities.ts';
+import { logSumExp, logSumExps, topLogprobs } from './log-probabilities.ts';
 import { seededRandom } from './random.ts';
 
 const logits = Float32Array.of(0.5, 3, -1, 3, 2, -Infinity, 1);
@@ -160,6 +160,16 @@ test('logits that are not numbers are an error, options out of range too', () =>
   ]) {
     expect(() => createSampler(options)).toThrow(expect.objectContaining({ kind: 'usage' }));
   }
+});
+
+test('the sums of several rows are those of each, and a row that is not of numbers is an error', async () => {
+  const rows = Float32Array.of(1000, 1000, -3, 4, 0.5, -Infinity);
+  for (const [i, total] of (await logSumExps(rows, 2)).entries()) {
+    expect(total).toBeCloseTo(logSumExp(rows.subarray(2 * i, 2 * i + 2)), 12);
+  }
+  rows[3] = NaN;
+  const refusal = { kind: 'numeric', message: expect.stringContaining('not numbers') };
+  await expect(logSumExps(rows, 2)).rejects.toMatchObject(refusal);
 });
 
 test('log-probabilities are those of the softmax, the most likely first', () => {

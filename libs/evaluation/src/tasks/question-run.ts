@@ -1,4 +1,4 @@
-import { logSumExp, type Sequence } from '@esparse/engine';
+import { logSumExps, type Sequence } from '@esparse/engine';
 import type { EncodedChoice } from './encode-questions.ts';
 
 /** Tokens to append, and, where they are scored, the tokens that should follow each of them. */
@@ -43,12 +43,14 @@ export class QuestionRun {
   }
 
   /** Takes in the step: the logits (tokens x vocab) after its tokens, where they were wanted. */
-  take(count: number, logits: Float32Array | undefined): void {
+  async take(count: number, logits: Float32Array | undefined): Promise<void> {
     const { tokens, followers, choice } = this.#pieces[this.#piece]!;
-    for (let i = 0; i < count && followers !== undefined; i++) {
+    if (followers !== undefined) {
       const vocab = logits!.length / count;
-      const row = logits!.subarray(i * vocab, (i + 1) * vocab);
-      this.scores[choice]! += row[followers[this.#done + i]!]! - logSumExp(row);
+      const totals = await logSumExps(logits!, vocab);
+      for (let i = 0; i < count; i++) {
+        this.scores[choice]! += logits![i * vocab + followers[this.#done + i]!]! - totals[i]!;
+      }
     }
     this.#done += count;
     if (this.#done < tokens.length) return;

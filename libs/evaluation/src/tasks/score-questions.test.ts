@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { openTokenizer } from '@esparse/checkpoint';
-import { logSumExp, openEngine, type Engine } from '@esparse/engine';
+import { logSumExps, openEngine, type Engine } from '@esparse/engine';
 import { encodeQuestions, type EncodedChoice } from './encode-questions.ts';
 import { questionOf } from './forms.ts';
 import { scoreQuestions } from './score-questions.ts';
@@ -33,7 +33,9 @@ async function byDefinition(engine: Engine, { tokens, scoredFrom }: EncodedChoic
   let score = 0;
   for (const [i, token] of tokens.entries()) {
     const [logits] = await engine.step([{ sequence, tokens: Uint32Array.of(token), want: 'lastLogits' }]);
-    if (i + 1 < tokens.length && i + 1 >= scoredFrom) score += logits[tokens[i + 1]!]! - logSumExp(logits);
+    if (i + 1 === tokens.length || i + 1 < scoredFrom) continue;
+    const [total] = await logSumExps(logits, logits.length);
+    score += logits[tokens[i + 1]!]! - total!;
   }
   sequence.release();
   return score;

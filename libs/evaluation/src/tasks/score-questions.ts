@@ -100,7 +100,7 @@ async function step(
     parts.map(({ sequence, tokens, want }) => ({ sequence, tokens, want })),
     signal,
   );
-  for (const [i, { run, tokens }] of parts.entries()) run.take(tokens.length, outputs[i]);
+  for (const [i, { run, tokens }] of parts.entries()) await run.take(tokens.length, outputs[i]);
 }
 
 /** A choice without the beginning of its context, where all of it does not fit; the last token is only predicted. */

@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "entropy_pending.h"
-#include "natural_log.h"
+#include "runtime/natural_log.h"
 
 namespace esparse {
 

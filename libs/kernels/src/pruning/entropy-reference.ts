@@ -1,7 +1,7 @@
 import { exponentOf, magnitudeAt, orderOf, positionOf, slotAt } from './entropy-grid.ts';
 import { rebin } from './entropy-rebin.ts';
 import { binsOf, ENTROPY_PENDING_ROWS, pendingAt, type EntropyHistograms } from './entropy-state.ts';
-import { naturalLog } from './natural-log.ts';
+import { naturalLog } from '../runtime/natural-log.ts';
 
 /** The readable version of `entropyUpdate`: the same bits. */
 export function entropyUpdateReference(

@@ -1,4 +1,4 @@
-// ln x in plain arithmetic: the same bits as src/pruning/natural-log.ts on every machine.
+// ln x in plain arithmetic: the same bits as src/runtime/natural-log.ts on every machine.
 #pragma once
 #include <cstdint>
 #include <cstring>
