@@ -73,14 +73,13 @@ inline void bench_linear(Results& results, int rows, int cols, Encoding encoding
     const std::vector<float> x = random_floats(static_cast<std::size_t>(tokens) * cols, seed + 1, 1);
     const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
     Device<float> out(static_cast<std::size_t>(kSlices) * tokens * rows);
-    // `digits`: integers are given their activations as such, as a norm can write them; what they are makes no difference to time.
-    const auto time = [&](const LinearTuning& tuning, int repeats, bool digits = false) {
+    const auto time = [&](const LinearTuning& tuning, int repeats) {
       stage("linear %d x %d, %d tokens, %d warps", rows, cols, tokens, tuning.warps);
       const Graph graph(true, [&](const Launcher& launch) {
         for (std::size_t i = 0; i < copies; i++) {
           LinearLaunch linear{encoding, cols, tokens};
           linear.args.out = out;
-          linear.add(matrix, weights + i * bytes, {fragments, nullptr, digits});
+          linear.add(matrix, weights + i * bytes, {fragments});
           linear(launch, tuning);
         }
       });
@@ -99,10 +98,8 @@ inline void bench_linear(Results& results, int rows, int cols, Encoding encoding
     char shape[32];
     std::snprintf(shape, sizeof shape, "%d x %d", rows, cols);
     results.add("linear", shape, tokens, variant_name(encoding), us, static_cast<double>(bytes));
-    std::printf("linear %-14s %2d tokens %-11s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM%s, %d KB)\n", shape, tokens,
-                variant_name(encoding), us, bytes / us * 1e-3, best.warps, best.share, best.uneven ? ", uneven" : "",
-                best.ring_bytes >> 10);
-    if (matrix.format().scaled) std::printf("  given digits %7.2f us\n", time(best, 15, true));
+    std::printf("linear %-14s %2d tokens %-11s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB)\n", shape, tokens,
+                variant_name(encoding), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10);
   }
 }
 

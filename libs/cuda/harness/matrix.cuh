@@ -238,10 +238,6 @@ inline std::vector<LinearTuning> tunings(int tokens) {
     if (!linear_exists(kernel_tokens(tokens), warps)) continue;
     for (const int ring : {56, 96, 144, 208}) out.push_back({warps, 1, ring << 10});
     for (const int ring : {40, 56, 74, 96}) out.push_back({warps, 2, ring << 10});
-    if (tokens > 1) continue;
-    for (const int share : {1, 2}) {
-      for (const int ring : {40, 56, 74, 96}) out.push_back({warps, share, ring << 10, -1, false, true});
-    }
   }
   return out;
 }

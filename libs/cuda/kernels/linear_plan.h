@@ -75,7 +75,6 @@ struct LinearTuning {
   int ring_bytes;  // of all rings of a CTA, at most
   int ahead_bytes = -1;  // what a CTA asks for before its activations; below 0: what `ask_ahead` chooses
   bool releases_late = false;  // the next kernel begins when the activations are there, not when all weights are asked for
-  bool uneven = false;         // all places have a CTA, of which some have a panel less than others
 };
 
 struct LinearPlan {
@@ -355,7 +354,6 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
 
   const int places = std::max(1, sms * tuning.share / (plan.planes * token_groups(all_tokens)));
   share_panels(plan, problem, groups, places);
-  if (tuning.uneven && segments == 1) plan.ctas = std::min(places, (panels[0] + groups - 1) / groups);
 
   int slice = 0, plane = 0;  // the longest, in blocks
   for (int s = 0; s < kSlices; s++) slice = std::max(slice, slice_first(s + 1, blocks) - slice_first(s, blocks));
