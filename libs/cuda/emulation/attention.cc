@@ -135,7 +135,7 @@ std::vector<std::uint8_t> attended(const Case& of, Data& data, int ctas, int slo
   args.arrived = arrived.data();
   if ((walks ? walk_shared(of.dims, queries) : attention_shared(of.dims, queries, slots)) > static_cast<int>(sizeof(attention_memory))) std::exit(2);
   std::memset(attention_memory, 0xff, sizeof(attention_memory));
-  Index3 grid{static_cast<unsigned>(ctas), static_cast<unsigned>(of.kv_heads * query_groups(queries)),
+  const Index3 grid{static_cast<unsigned>(ctas), static_cast<unsigned>(of.kv_heads * query_groups(queries)),
               static_cast<unsigned>(tokens)};
   if (walks) run_grid({grid.x, 1, 1}, {kWalkThreads, 1, 1}, [&] { walk_kernel(of.dims)(args); });
   else run_grid(grid, {kAttentionThreads, 1, 1}, [&] { attention_kernel(of.dims, slots)(args); });

@@ -232,22 +232,38 @@ inline void bench_chosen(const Decoder& decoder, int tokens, int positions) {
               decoder.shape.name, tokens, positions, variant_name(decoder.encoding), us, tokens / us * 1e6, apart, bare);
 }
 
+// A step that a search times in one way after another.
+class TimedStep {
+ public:
+  TimedStep(const Decoder& decoder, int tokens, int positions)
+      : decoder_(decoder),
+        tokens_(tokens),
+        batch_(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, positions - 1),
+               random_permutation(tokens * ((positions + kPagePositions - 1) / kPagePositions), 5)),
+        step_(decoder, batch_) {}
+  // Infinity where there is no room for it.
+  double microseconds(const StepTuning& tuning, int repeats) {
+    stage("the search for %s, %s, %d tokens", decoder_.shape.name, variant_name(decoder_.encoding), tokens_);
+    try {
+      const Graph graph(true, [&](const Launcher& launch) { step_.enqueue(launch, tuning); });
+      return graph.microseconds(repeats);
+    } catch (const std::invalid_argument&) {
+      return INFINITY;
+    }
+  }
+
+ private:
+  const Decoder& decoder_;
+  const int tokens_;
+  const Batch batch_;
+  Step step_;
+};
+
 // The best tuning of each role of a step as the engine launches it, one role after another, twice: shares and rings first, then how
 // much is asked for ahead. From what is chosen, and, as that may lead to a place that is not the best, from one that asks for nothing.
 inline void search_step(const Decoder& decoder, int tokens, int positions) {
-  const int pages = (positions + kPagePositions - 1) / kPagePositions;
-  const Batch batch(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, positions - 1),
-                    random_permutation(tokens * pages, 5));
-  Step step(decoder, batch);
-  const auto time = [&](const StepTuning& tuning, int repeats) {
-    stage("the search for %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.encoding), tokens);
-    try {
-      const Graph graph(true, [&](const Launcher& launch) { step.enqueue(launch, tuning); });
-      return graph.microseconds(repeats);
-    } catch (const std::invalid_argument&) {  // no room
-      return static_cast<double>(INFINITY);
-    }
-  };
+  TimedStep step(decoder, tokens, positions);
+  const auto time = [&](const StepTuning& tuning, int repeats) { return step.microseconds(tuning, repeats); };
   struct Role {
     const char* name;
     LinearTuning StepTuning::* of;
@@ -299,20 +315,9 @@ inline void search_step(const Decoder& decoder, int tokens, int positions) {
 
 // Of a step of 32 or 64 tokens in bf16: every way to share its linears out, one role after another.
 inline void search_widest(const Decoder& decoder, int tokens, int positions) {
-  const int pages = (positions + kPagePositions - 1) / kPagePositions;
-  const Batch batch(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, positions - 1),
-                    random_permutation(tokens * pages, 5));
-  Step step(decoder, batch);
+  TimedStep step(decoder, tokens, positions);
+  const auto time = [&](const StepTuning& tuning, int repeats) { return step.microseconds(tuning, repeats); };
   StepTuning best(kChosen);
-  const auto time = [&](const StepTuning& tuning, int repeats) {
-    stage("the search for %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.encoding), tokens);
-    try {
-      const Graph graph(true, [&](const Launcher& launch) { step.enqueue(launch, tuning); });
-      return graph.microseconds(repeats);
-    } catch (const std::invalid_argument&) {  // no room
-      return static_cast<double>(INFINITY);
-    }
-  };
   double least = time(best, 15);
   std::printf("widest %-4s %-11s %d chosen %.0f us\n", decoder.shape.name, variant_name(decoder.encoding), tokens, least);
   struct Role {

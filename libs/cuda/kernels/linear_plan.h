@@ -95,13 +95,18 @@ struct LinearPlan {
   int panels, cta_panels;  // of a warp of `linear_widest`, at most, and of a CTA of it at once
 };
 
+// Panels of all segments.
+inline int panels_of(const LinearProblem& problem) {
+  int panels = 0;
+  for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
+  return panels;
+}
+
 // Whether a linear of 32 and 64 tokens takes activations and sums in one CTA (`linear_wide.cuh`): its eight planes of outputs
 // are read at once by what follows, but those of a large head would be as much as its weights.
 inline bool linear_is_wide(const LinearProblem& problem) {
   constexpr int kMostPanels = 2000;
-  int panels = 0;
-  for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
-  return problem.tokens > kGroupTokens && panels <= kMostPanels;
+  return problem.tokens > kGroupTokens && panels_of(problem) <= kMostPanels;
 }
 
 // Gate and up in orders of their own, in bf16, since Hopper: as one linear, or, where a CTA does not sum whole rows, as two.
@@ -111,9 +116,7 @@ inline bool is_pair(const LinearProblem& problem) {
 // Whether the weights of a linear are so few that what stands beside its CTAs weighs more than how fast they are read.
 inline bool is_small(const LinearProblem& problem) {
   constexpr int kFewKilobytes = 64 << 10;
-  int panels = 0;
-  for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
-  return panels * (problem.cols / problem.format.inputs * kPanelTiles * problem.format.tile_bytes / 1024) <= kFewKilobytes;
+  return panels_of(problem) * (problem.cols / problem.format.inputs * kPanelTiles * problem.format.tile_bytes / 1024) <= kFewKilobytes;
 }
 
 // Whether a large linear in bf16 has more inputs than outputs, as down has.
@@ -155,9 +158,7 @@ inline LinearTuning chosen_tuning(const LinearProblem& problem) {
   constexpr int kLeastRoom = 99 << 10;  // for all but the activations
   constexpr int kManyOfIntegers = 256;  // of gate and up: a plane less is worth more than room for a ring of few bytes
   const bool scaled = problem.format.scaled;
-  const int tokens = kernel_tokens(problem.tokens);
-  int panels = 0;
-  for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
+  const int tokens = kernel_tokens(problem.tokens), panels = panels_of(problem);
   const bool much = tokens <= 8 || panels >= (scaled ? kManyOfIntegers : kManyPanels);
   const int most = std::min(much ? 128 << 10 : 64 << 10, problem.shared - kLeastRoom);
   // Of integers half of the activations are worth more than planes that are whole, from four tokens on; not where four tokens have
@@ -318,23 +319,19 @@ inline LinearPlan plan_widest_with(const LinearProblem& problem, const WidestTun
 inline double widest_bytes(const LinearProblem& problem, const LinearPlan& plan, int sms) {
   constexpr double kPlaneBytes = 3 * (4 + 4);  // of a sum, written and read
   const double slices = 1.0 / plan.planes, cols = problem.cols;
-  int panels = 0;
-  for (int s = 0; s < problem.segments; s++) panels += problem.panels[s];
   const double panel = cols / problem.format.inputs * kPanelTiles * problem.format.tile_bytes;
-  const double activations = cols * problem.tokens * kColumnsPerToken * 2, sums = panels * kPanelRows * problem.tokens;
+  const double activations = cols * problem.tokens * kColumnsPerToken * 2, sums = panels_of(problem) * kPanelRows * problem.tokens;
   return slices * (plan.rounds * plan.cta_panels * panel + (plan.resident ? 1 : plan.rounds) * activations) +
          plan.planes * sums * kPlaneBytes / sms;
 }
 
-// The way to share it out with the fewest of these. Planes of a head would be as much as its weights: its CTAs sum whole rows.
+// The way to share it out with the fewest of these; where planes would be as much as the weights, CTAs sum whole rows.
 inline LinearPlan plan_widest(const LinearProblem& problem, int sms) {
   if (problem.cols % problem.format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
-  constexpr int kManyPanels = 2000;  // of a head
-  const bool whole = problem.segments == 1 && problem.panels[0] > kManyPanels;
   LinearPlan best{};
   double least = INFINITY;
   for (const int panels : {1, 2}) {
-    for (int slices = whole ? kSlices : 1; slices <= kSlices; slices *= 2) {
+    for (int slices = linear_is_wide(problem) ? 1 : kSlices; slices <= kSlices; slices *= 2) {
       const LinearPlan plan = plan_widest_with(problem, {panels, slices}, sms);
       const double bytes = widest_bytes(problem, plan, sms);
       if (bytes < least) least = bytes, best = plan;
@@ -352,8 +349,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   plan.planes = linear_planes(tuning.warps);
   const int warps = tuning.warps, groups = kLinearWarps / warps, blocks = cols / format.inputs;
 
-  const int places = std::max(1, sms * tuning.share / (plan.planes * token_groups(all_tokens)));
-  share_panels(plan, problem, groups, places);
+  share_panels(plan, problem, groups, std::max(1, sms * tuning.share / (plan.planes * token_groups(all_tokens))));
 
   int slice = 0, plane = 0;  // the longest, in blocks
   for (int s = 0; s < kSlices; s++) slice = std::max(slice, slice_first(s + 1, blocks) - slice_first(s, blocks));
