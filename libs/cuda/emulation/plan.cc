@@ -119,7 +119,7 @@ bool check_attention(int dims, int queries, int kv_heads, int tokens, int shared
     const AttentionPlan plan = plan_attention({dims, queries, heads, pages, tokens, 132, shared});
     const int share = plan.walks ? 1 : attention_share(dims, plan.slots), splits = attention_splits(pages);
     const bool fits = share * (plan.shared + 1024) <= shared + 1024;
-    const bool shares = plan.walks ? heads > 132 && plan.ctas == 132
+    const bool shares = plan.walks ? heads * 10 > 132 * 9 && plan.ctas == std::min(heads, 132)
                                    : plan.ctas >= 1 && plan.ctas <= splits && (plan.ctas == 1 || plan.ctas * heads <= share * 132);
     const bool exists = plan.walks ? dims <= 128 && shared == kSharedOfCta
                                    : plan.slots == 0 || (dims == 128 && shared == kSharedOfCta && plan.slots <= kMostSlots);

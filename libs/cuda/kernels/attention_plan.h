@@ -95,9 +95,9 @@ struct AttentionPlan {
   int shared;
 };
 
-// Whether CTAs walk from head to head: where there are more heads than SMs, each of which one CTA has to itself.
+// Whether CTAs walk from head to head, each of which has an SM to itself: where there are about as many heads as SMs, or more.
 inline bool attention_walks(const AttentionProblem& of) {
-  return of.dims <= 128 && of.heads > of.sms && of.tokens > 1 && of.shared >= kSharedOfCta;
+  return of.dims <= 128 && of.heads * 10 > of.sms * 9 && of.tokens > 1 && of.shared >= kSharedOfCta;
 }
 
 // Where keys and values go. Through shared memory they are asked for earlier; a CTA with two blocks of each warp has an SM to itself.
@@ -108,7 +108,7 @@ inline int attention_slots(const AttentionProblem& of) {
 }
 
 inline AttentionPlan plan_attention(const AttentionProblem& of) {
-  if (attention_walks(of)) return {walk_slots(of.dims), true, of.sms, walk_shared(of.dims, of.queries)};
+  if (attention_walks(of)) return {walk_slots(of.dims), true, std::min(of.sms, of.heads), walk_shared(of.dims, of.queries)};
   const int slots = attention_slots(of), most = attention_share(of.dims, slots) * of.sms / of.heads, splits = attention_splits(of.pages);
   return {slots, false, most < 1 ? 1 : most < splits ? most : splits, attention_shared(of.dims, of.queries, slots)};
 }

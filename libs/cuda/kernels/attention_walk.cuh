@@ -1,4 +1,4 @@
-// Attention of decoding where there are more heads than SMs: a CTA takes one head after the other, with all splits of each. Half of its
+// Attention of decoding where there are about as many heads as SMs, or more: a CTA takes one head after the other, with all splits of each. Half of its
 // warps attend, and ask for blocks of keys and values without a pause between heads; the other half makes the next head ready and adds
 // up what they leave, a split behind them. Bits are those of `attend_splits`.
 #pragma once
