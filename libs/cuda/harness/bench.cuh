@@ -60,7 +60,55 @@ inline void bench_read(Results& results) {
   results.add("read", "1 GiB", 0, "read", best, static_cast<double>(bytes));
 }
 
-// One linear after another over copies of the weights that do not fit into the L2 by far.
+// One linear after another over copies of the weights that do not fit into the L2 by far. The activations of integers are made digits of
+// by each linear, as those of a step of one token are; or, for one token, given as digits (`digits`).
+inline void bench_linear_of(Results& results, const Matrix& matrix, const std::uint8_t* weights, std::size_t copies, int tokens,
+                            bool digits, std::uint64_t seed) {
+  const std::vector<float> x = random_floats(static_cast<std::size_t>(tokens) * matrix.cols, seed, 1);
+  const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
+  if (digits) {
+    const int pieces = matrix.cols / kDigitInputs * tokens, ctas = (pieces * kDigitLanes + kDigitiseThreads - 1) / kDigitiseThreads;
+    digitise<<<ctas, kDigitiseThreads>>>(fragments, fragments, pieces, tokens, digits_of(matrix.encoding));
+    CHECK(cudaDeviceSynchronize());
+  }
+  Device<float> out(static_cast<std::size_t>(kSlices) * tokens * matrix.rows);
+  const std::size_t bytes = matrix.packed_bytes();
+  const auto time = [&](const LinearTuning& tuning, int repeats) {
+    stage("linear %d x %d, %d tokens, %d warps", matrix.rows, matrix.cols, tokens, tuning.warps);
+    const Graph graph(true, [&](const Launcher& launch) {
+      for (std::size_t i = 0; i < copies; i++) {
+        LinearLaunch linear{matrix.encoding, matrix.cols, tokens};
+        linear.args.out = out;
+        linear.add(matrix, weights + i * bytes, {fragments, nullptr, digits});
+        linear(launch, tuning);
+      }
+    });
+    return graph.microseconds(repeats) / copies;
+  };
+  LinearTuning best = plain_tuning(tokens);
+  double least = INFINITY;
+  for (LinearTuning tuning : tunings(tokens)) {
+    // What is asked for before the linear before is done: as is chosen, nothing, and up to half of an SM's memory.
+    for (const int ahead : {-1, 0, 20, 40, 80, 112}) {
+      if (tokens > 1 && ahead >= 0) break;
+      tuning.ahead_bytes = ahead < 0 ? -1 : ahead << 10;
+      try {
+        const double us = time(tuning, 5);
+        if (us < least) least = us, best = tuning;
+      } catch (const std::invalid_argument&) {
+      }
+    }
+  }
+  const double us = time(best, 15);
+  char shape[32];
+  std::snprintf(shape, sizeof shape, "%d x %d", matrix.rows, matrix.cols);
+  const std::string variant = std::string(variant_name(matrix.encoding)) + (digits ? " digits" : "");
+  results.add("linear", shape, tokens, variant.c_str(), us, static_cast<double>(bytes));
+  std::printf("linear %-14s %2d tokens %-18s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB, %d ahead)\n", shape, tokens,
+              variant.c_str(), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10,
+              best.ahead_bytes < 0 ? -1 : best.ahead_bytes >> 10);
+}
+
 inline void bench_linear(Results& results, int rows, int cols, Encoding encoding, std::uint64_t seed) {
   Matrix matrix = random_matrix(rows, cols, encoding, seed);
   repack(matrix);
@@ -69,44 +117,8 @@ inline void bench_linear(Results& results, int rows, int cols, Encoding encoding
   for (std::size_t i = 0; i < copies; i++) {
     CHECK(cudaMemcpy(weights + i * bytes, matrix.packed, bytes, cudaMemcpyDeviceToDevice));
   }
-  for (const int tokens : {1, 4, 8, 16}) {
-    const std::vector<float> x = random_floats(static_cast<std::size_t>(tokens) * cols, seed + 1, 1);
-    const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
-    Device<float> out(static_cast<std::size_t>(kSlices) * tokens * rows);
-    const auto time = [&](const LinearTuning& tuning, int repeats) {
-      stage("linear %d x %d, %d tokens, %d warps", rows, cols, tokens, tuning.warps);
-      const Graph graph(true, [&](const Launcher& launch) {
-        for (std::size_t i = 0; i < copies; i++) {
-          LinearLaunch linear{encoding, cols, tokens};
-          linear.args.out = out;
-          linear.add(matrix, weights + i * bytes, {fragments});
-          linear(launch, tuning);
-        }
-      });
-      return graph.microseconds(repeats) / copies;
-    };
-    LinearTuning best = plain_tuning(tokens);
-    double least = INFINITY;
-    for (LinearTuning tuning : tunings(tokens)) {
-      // What is asked for before the linear before is done: as is chosen, nothing, and up to half of an SM's memory.
-      for (const int ahead : {-1, 0, 20, 40, 80, 112}) {
-        if (tokens > 1 && ahead >= 0) break;
-        tuning.ahead_bytes = ahead < 0 ? -1 : ahead << 10;
-        try {
-          const double us = time(tuning, 5);
-          if (us < least) least = us, best = tuning;
-        } catch (const std::invalid_argument&) {
-        }
-      }
-    }
-    const double us = time(best, 15);
-    char shape[32];
-    std::snprintf(shape, sizeof shape, "%d x %d", rows, cols);
-    results.add("linear", shape, tokens, variant_name(encoding), us, static_cast<double>(bytes));
-    std::printf("linear %-14s %2d tokens %-11s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB, %d ahead)\n", shape, tokens,
-                variant_name(encoding), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10,
-                best.ahead_bytes < 0 ? -1 : best.ahead_bytes >> 10);
-  }
+  for (const int tokens : {1, 4, 8, 16}) bench_linear_of(results, matrix, weights, copies, tokens, false, seed + 1);
+  if (matrix.format().scaled) bench_linear_of(results, matrix, weights, copies, 1, true, seed + 1);
 }
 
 inline double packed_bytes(const Decoder& decoder) {

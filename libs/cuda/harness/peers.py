@@ -1,5 +1,5 @@
-"""Times what PyTorch makes of the same work, each as a CUDA graph: peers.py FILE [prompts | steps], for those of prefill
-or of decoding alone. Lines as those of `bench.cuh`."""
+"""Times what PyTorch makes of the same work, each as a CUDA graph: peers.py FILE [prompts | steps | linears], for those of
+prefill, of decoding or of its linears alone. Lines as those of `bench.cuh`."""
 
 import sys
 
@@ -181,6 +181,12 @@ def time_prompts(add):
             torch.cuda.empty_cache()
 
 
+def time_linears(add):
+    for rows, cols in SHAPES:
+        for tokens in (1, 8, 16):
+            add("linear", f"{rows} x {cols}", tokens, "torch", linear(rows, cols, tokens))
+
+
 def time_steps(add):
     for name, shape in MODELS.items():
         for tokens in (1, 2, 4, 8, 16, 32, 64):
@@ -205,6 +211,9 @@ def main():
         if "steps" in sys.argv[2:]:
             time_steps(add)
             return
+        if "linears" in sys.argv[2:]:
+            time_linears(add)
+            return
         for rows, cols in [(4096, 4096), (6144, 4096), (11008, 4096), (4096, 14336), (28672, 4096)]:
             for tokens in (512, 2048, 8192):
                 add("prefill", f"{rows} x {cols}", tokens, "torch", linear(rows, cols, tokens, copies=4))
@@ -215,9 +224,7 @@ def main():
         time_prompts(add)
         if "prompts" in sys.argv[2:]:
             return
-        for rows, cols in SHAPES:
-            for tokens in (1, 8, 16):
-                add("linear", f"{rows} x {cols}", tokens, "torch", linear(rows, cols, tokens))
+        time_linears(add)
         for rows, cols in [(4096, 4096), (11008, 4096), (28672, 8192)]:
             try:
                 us = semi_structured(rows, cols, 16)

@@ -35,8 +35,8 @@ for (what, shape, tokens), of in times.items():
         print(f"| {shape} | {tokens} | {dense:.1f} | {of['2:4']:.1f} | {dense / of['2:4']:.2f} x |")
 print("\n| integers | tokens | us | against torch bf16 | against 2:4 bf16 | of read |\n| --- | --- | --- | --- | --- | --- |")
 for (what, shape, tokens), of in times.items():
-    for variant in ("2:4 int8", "2:4 int4", "2:4 int4/16", "int8", "int4"):
-        if what not in ("linear", "stack", "step", "prefill") or variant not in of or "2:4" not in of:
+    for variant in of:
+        if "int" not in variant or "2:4" not in of or what not in ("linear", "stack", "step", "prefill"):
             continue
         us, nan = of[variant], float("nan")
         torch = min(of.get("torch", nan), of.get("torch-compiled", float("inf")))
