@@ -21,8 +21,12 @@ export interface WeightSource {
   read(name: string, signal?: AbortSignal): Promise<Float32Array>;
   /** The same as its bits, where it is stored in bf16 and nothing must be widened. @default none is had as bits */
   readonly bits?: (name: string, signal?: AbortSignal) => Promise<Uint16Array | undefined>;
-  /** The same as it is packed, in memory that whoever reads it frees. @default none is packed */
-  readonly packed?: (name: string, signal?: AbortSignal) => Promise<PackedMatrix | undefined>;
+  /** The same as it is packed, in memory that is asked for, and given back by whoever reads it. @default none is packed */
+  readonly packed?: (
+    name: string,
+    signal?: AbortSignal,
+    memory?: (bytes: number) => Uint8Array,
+  ) => Promise<PackedMatrix | undefined>;
   /** Some rows of a 2-D tensor, in the order given: (rows.length, columns). */
   readRows(name: string, rows: Uint32Array, signal?: AbortSignal): Promise<Float32Array>;
   /** The same as their bits, where they are stored in bf16. @default none are had as bits */

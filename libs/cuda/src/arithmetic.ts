@@ -306,6 +306,7 @@ export type Gpu = Pick<
   | 'release'
   | 'trim'
   | 'upload'
+  | 'uploadLater'
   | 'download'
   | 'downloadLater'
   | 'downloadBeside'

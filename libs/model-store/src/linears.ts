@@ -114,11 +114,17 @@ function unknownEncoding(linear: string, encoding: unknown): EsparseError {
   );
 }
 
-/** Reads a packed linear, its checksums verified. @throws EsparseError 'store' where the block holds none of that name */
+/**
+ * Reads a packed linear, its checksums verified.
+ *
+ * @param memory - for the elements of its arrays @default new memory
+ * @throws EsparseError 'store' where the block holds none of that name
+ */
 export async function readLinear(
   group: CommittedGroup,
   name: string,
   signal?: AbortSignal,
+  memory?: (bytes: number) => Uint8Array,
 ): Promise<StoredLinear> {
   const attributes = linearAttributesOf(group, name);
   if (attributes === undefined) throw new EsparseError('store', `the block holds no packed linear ${name}`);
@@ -126,7 +132,7 @@ export async function readLinear(
   // Reading comes with the checksums; what unpacks the linear checks that the arrays fit each other.
   const read = Object.entries(encoding.arrays(attributes)).map(
     async ([array, { type }]) =>
-      [array, (await group.readAs(`${name}/${array}`, type, signal)).data] as const,
+      [array, (await group.readAs(`${name}/${array}`, type, signal, memory)).data] as const,
   );
   return encoding.linear(attributes, Object.fromEntries(await Promise.all(read)));
 }

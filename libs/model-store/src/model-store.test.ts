@@ -99,6 +99,29 @@ test('a packed linear reads back as the dense matrix of what was kept', async ()
   expect(read.filter((value) => value !== 0).length).toBeLessThanOrEqual(read.length / 2);
 });
 
+test('a packed linear is had as it is packed, in memory that is given', async () => {
+  const description = describeCheckpoint(checkpoint);
+  const given: ArrayBufferLike[] = [];
+  const memory = (bytes: number) => {
+    const array = new Uint8Array(bytes);
+    given.push(array.buffer);
+    return array;
+  };
+  const name = description.linears[0]!.weight(0);
+  const { values, indices, permutation } = (await storeWeights(run, description).packed!(
+    name,
+    undefined,
+    memory,
+  ))!;
+  const expected = await packedQ();
+  expect({ values, indices, permutation }).toEqual({
+    values: expected.values,
+    indices: expected.indices,
+    permutation: expected.permutation,
+  });
+  expect(new Set(given)).toEqual(new Set([values, indices, permutation].map(({ buffer }) => buffer)));
+});
+
 test('a block that is not committed is an error, not zeros', async () => {
   const description = describeCheckpoint(checkpoint);
   const stored = storeWeights(run, description);

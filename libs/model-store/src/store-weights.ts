@@ -47,10 +47,10 @@ export function storeWeights(run: Run, description: PrunableModel): WeightSource
       freeLinear(packed);
       return dense instanceof Uint16Array ? dense : undefined;
     },
-    async packed(name, signal) {
+    async packed(name, signal, memory) {
       const stored = await storedBf16(name);
       if (stored === undefined) return undefined;
-      const linear = await readLinear(stored.group, stored.linear, signal);
+      const linear = await readLinear(stored.group, stored.linear, signal, memory);
       if (!isPacked(linear)) return undefined;
       checkPackedLinear(linear);
       const { rows, cols, pattern, values, indices, permutation } = linear;

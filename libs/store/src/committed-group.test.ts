@@ -61,10 +61,14 @@ test('an array whose object has another size than its shape is refused when it i
   const objects = await hostileGroup(ARRAY);
   await objects.put('g/x/c/0', [new Uint8Array(80)]);
   const group = await openGroup(objects, 'g', 'the group');
-  await expect(group.read('x')).rejects.toMatchObject({
-    kind: 'store',
-    message: expect.stringContaining('80 bytes instead of 8'),
-  });
+  const memory = jest.fn((bytes: number) => new Uint8Array(bytes));
+  for (const reading of [group.read('x'), group.readAs('x', 'uint8', undefined, memory)]) {
+    await expect(reading).rejects.toMatchObject({
+      kind: 'store',
+      message: expect.stringContaining('80 bytes instead of 8'),
+    });
+  }
+  expect(memory).not.toHaveBeenCalled();
 });
 
 test('what is not there is an error that says what is', async () => {
@@ -126,6 +130,13 @@ test('an array of many pieces reads back, and a flip in any piece is found', asy
     const stored = await group.readAs('x', 'uint16');
     const memory = new Uint16Array(data.length);
     expect((await group.readInto('x', memory)).data).toBe(memory);
+    const given = await group.readAs(
+      'x',
+      'uint16',
+      undefined,
+      (bytes) => new Uint8Array(memory.buffer, 0, bytes),
+    );
+    expect(given.data.buffer).toBe(memory.buffer);
     expect(Buffer.compare(Buffer.from(memory.buffer), Buffer.from(data.buffer))).toBe(0);
     for (const unfit of [new Uint16Array(1), new Int32Array(data.length)]) {
       await expect(group.readInto('x', unfit)).rejects.toMatchObject({ kind: 'usage' });

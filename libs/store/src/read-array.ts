@@ -23,8 +23,10 @@ export interface ArrayRead<T extends ArrayDtype> {
   readonly what: string;
   /** What a manifest says of the elements: eight hexadecimal digits. */
   readonly crc32c?: string | undefined;
-  /** Memory for the elements, of exactly their size. @default new memory */
+  /** Memory for the elements, of exactly their size. @default what `memory` gives */
   readonly into?: ArrayTypes[T];
+  /** Gives so many bytes for the elements, once the array was found to have them. @default new memory */
+  readonly memory?: ((bytes: number) => Uint8Array) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -34,7 +36,7 @@ export interface ArrayRead<T extends ArrayDtype> {
  * @throws EsparseError 'store' where the chunk is missing, of another size, or damaged
  */
 export async function readArray<T extends ArrayDtype>(read: ArrayRead<T>): Promise<StoredArray<T>> {
-  const { store, folder, document, what, into, signal } = read;
+  const { store, folder, document, what, into, memory = allocate, signal } = read;
   signal?.throwIfAborted();
   const { data_type: dtype, shape, attributes } = document;
   const chunkKey = chunkKeyOf(shape);
@@ -49,7 +51,7 @@ export async function readArray<T extends ArrayDtype>(read: ArrayRead<T>): Promi
     if (source.size !== expected) {
       throw damaged(what, `its data has ${source.size} bytes instead of ${expected}`);
     }
-    const bytes = into === undefined ? allocate(payloadBytesOf(document)) : bytesOf(into);
+    const bytes = into === undefined ? memory(payloadBytesOf(document)) : bytesOf(into);
     const crc = await readSummed(source, bytes, signal);
     const trailer = new Uint8Array(TRAILER_BYTES);
     const complete = crc !== undefined && (await source.readInto(bytes.byteLength, trailer));

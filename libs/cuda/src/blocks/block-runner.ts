@@ -17,6 +17,7 @@ import {
 } from '@esparse/model';
 import { arithmeticId, type Gpu } from '../arithmetic.ts';
 import { loadParameters, releaseParameters } from './parameters.ts';
+import { createReadMemory } from './read-memory.ts';
 import { requireBlocksRun } from './require-runnable.ts';
 import { createRopeCache, runProgram } from './run-program.ts';
 import { allocateMatrix, convert, type DeviceMatrix } from './values.ts';
@@ -51,6 +52,7 @@ export function createCudaBlockRunner(
   requireBlocksRun(description);
   gpu.load('block');
   const ropes = createRopeCache(gpu, seqlen);
+  const memory = createReadMemory();
   const held = new Set<ReadonlyMap<string, DeviceMatrix>>();
   const leaving = new Set<Promise<void>>();
   const drop = (parameters: ReadonlyMap<string, DeviceMatrix>) => {
@@ -59,7 +61,7 @@ export function createCudaBlockRunner(
   return {
     numerics: numericsOf(gpu, seqlen),
     async load(block, weights, signal) {
-      const parameters = await loadParameters(gpu, description, block, weights, signal);
+      const parameters = await loadParameters({ gpu, description, weights, memory }, block, signal);
       held.add(parameters);
       const run = (hidden: HiddenValues | DeviceStates, show: Visits) => {
         if (!held.has(parameters)) throw new EsparseError('internal', 'the block has been released');

@@ -95,6 +95,7 @@ function countingGpu(): { readonly gpu: Gpu; peak(): number } {
   const gpu: Gpu = {
     facts: FACTS,
     ...{ load: nothing, upload: nothing, download: nothing, copy: nothing, fill: nothing },
+    uploadLater: () => Promise.resolve(),
     downloadLater: () => Promise.resolve(),
     downloadBeside: () => Promise.resolve(),
     share: () => new Uint8Array(0),

@@ -4,6 +4,7 @@ import { describeModel } from '@esparse/model';
 import type { Gpu } from '../arithmetic.ts';
 import { createCudaBlockRunner } from './block-runner.ts';
 import { loadParameters } from './parameters.ts';
+import { createReadMemory } from './read-memory.ts';
 
 /** A GPU that has room for so many pieces of memory, and then for none; it computes nothing. */
 function gpuWithRoomFor(pieces: number) {
@@ -13,7 +14,8 @@ function gpuWithRoomFor(pieces: number) {
     ...memory,
     facts: { name: '', driverVersion: 0, cublaslt: 0 },
     ...{ load: nothing, upload: nothing, launch: nothing, fill: nothing, multiply: nothing },
-    ...{ copy: nothing, trim: nothing, downloadBeside: () => Promise.resolve() },
+    ...{ copy: nothing, trim: nothing },
+    ...{ uploadLater: () => Promise.resolve(), downloadBeside: () => Promise.resolve() },
   } as unknown as Gpu;
   return { gpu, held, asked };
 }
@@ -23,12 +25,13 @@ const weights = memoryWeights(tensors);
 const description = describeModel(config);
 
 test('a block for which there is no room leaves nothing in the memory of the GPU', async () => {
+  const load = (gpu: Gpu) => loadParameters({ gpu, description, weights, memory: createReadMemory() }, 0);
   const whole = gpuWithRoomFor(Infinity);
-  const loaded = await loadParameters(whole.gpu, description, 0, weights);
+  const loaded = await load(whole.gpu);
   expect(whole.held.size).toBe(loaded.size);
   for (let pieces = 0; pieces < whole.asked(); pieces++) {
     const { gpu, held } = gpuWithRoomFor(pieces);
-    await expect(loadParameters(gpu, description, 0, weights)).rejects.toThrow('no room');
+    await expect(load(gpu)).rejects.toThrow('no room');
     expect(held.size).toBe(0);
   }
 });

@@ -10,11 +10,21 @@ import {
   type ModelDescription,
 } from '@esparse/model';
 import type { Gpu } from '../arithmetic.ts';
+import type { ReadMemory } from './read-memory.ts';
 import { createUnpacker, type Unpacker } from './unpack.ts';
 import { allocateMatrix, convert, type DeviceMatrix } from './values.ts';
 
-/** Tensors that are read while another is copied to the GPU. */
+/** Tensors that are read while another is copied to the GPU, on other threads than this one, which reads. */
 const TENSORS_AHEAD = 2;
+
+/** Where parameters go, and come from. */
+export interface ParameterPlaces {
+  readonly gpu: Gpu;
+  readonly description: ModelDescription;
+  readonly weights: WeightSource;
+  /** What packed ones are read into. */
+  readonly memory: ReadMemory;
+}
 
 /**
  * Reads the parameters of a block into the GPU's memory: matrices of linears in bf16, all others f32. Packed ones are unpacked there.
@@ -23,10 +33,8 @@ const TENSORS_AHEAD = 2;
  *   is damaged
  */
 export async function loadParameters(
-  gpu: Gpu,
-  description: ModelDescription,
+  { gpu, description, weights, memory }: ParameterPlaces,
   block: number,
-  weights: WeightSource,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, DeviceMatrix>> {
   if (!Number.isInteger(block) || block < 0 || block >= description.blocks) {
@@ -38,7 +46,7 @@ export async function loadParameters(
   const slots = slotsOf(linears, description.blockTensors(block), block);
   const read = async ({ slot, name }: (typeof slots)[number]): Promise<HiddenValues | PackedMatrix> => {
     if (!matrices.has(slot)) return weights.read(name, signal);
-    const packed = await weights.packed?.(name, signal);
+    const packed = await weights.packed?.(name, signal, memory.take);
     return packed ?? (await weights.bits?.(name, signal)) ?? weights.read(name, signal);
   };
   const reading: ReturnType<typeof read>[] = [];
@@ -61,12 +69,11 @@ export async function loadParameters(
         );
       }
       if (isPacked(values)) {
-        loaded.set(slot, (unpacker ??= createUnpacker(gpu)).unpack(values));
-        free(values.values);
-        free(values.indices);
+        loaded.set(slot, await (unpacker ??= createUnpacker(gpu)).unpack(values));
+        for (const array of [values.values, values.indices, values.permutation]) memory.give(array);
         continue;
       }
-      loaded.set(slot, place(gpu, values, rows, channels, matrices.has(slot)));
+      loaded.set(slot, await place(gpu, values, rows, channels, matrices.has(slot)));
       if (!areF32(values)) free(values);
     }
     if (unpacker?.allSound() === false) {
@@ -96,27 +103,23 @@ export function releaseParameters(gpu: Gpu, parameters: ReadonlyMap<string, Devi
   for (const { memory } of parameters.values()) gpu.release(memory);
 }
 
-function place(gpu: Gpu, values: HiddenValues, rows: number, channels: number, round: boolean): DeviceMatrix {
-  if (!areF32(values)) {
-    const matrix = allocateMatrix(gpu, rows, channels, 'bf16');
-    gpu.upload(matrix.memory.address, values);
-    return matrix;
-  }
-  if (!round) {
-    const exact = allocateMatrix(gpu, rows, channels, 'f32');
-    gpu.upload(exact.memory.address, values);
-    return exact;
-  }
-  const rounded = allocateMatrix(gpu, rows, channels, 'bf16');
+async function place(
+  gpu: Gpu,
+  values: HiddenValues,
+  rows: number,
+  channels: number,
+  round: boolean,
+): Promise<DeviceMatrix> {
+  const given = allocateMatrix(gpu, rows, channels, areF32(values) ? 'f32' : 'bf16');
   try {
-    const exact = allocateMatrix(gpu, rows, channels, 'f32');
-    gpu.upload(exact.memory.address, values);
-    convert(gpu, exact, rounded);
-    gpu.release(exact.memory);
+    await gpu.uploadLater(given.memory.address, values);
+    if (!round || given.type === 'bf16') return given;
+    const rounded = allocateMatrix(gpu, rows, channels, 'bf16');
+    convert(gpu, given, rounded);
+    gpu.release(given.memory);
     return rounded;
   } catch (error) {
-    // There was no room for both.
-    gpu.release(rounded.memory);
+    gpu.release(given.memory);
     throw error;
   }
 }

@@ -8,8 +8,8 @@ const THREADS = 256;
 
 /** Makes dense matrices of packed ones in a GPU's memory, as `unpack` of @esparse/kernels does. */
 export interface Unpacker {
-  /** The matrix, in bf16, in the original order of its channels. */
-  unpack(packed: PackedMatrix): DeviceMatrix;
+  /** The matrix, in bf16, in the original order of its channels; its arrays are not read any more then. */
+  unpack(packed: PackedMatrix): Promise<DeviceMatrix>;
   /** Waits. @returns whether all of them were what `pack` writes */
   allSound(): boolean;
   release(): void;
@@ -20,17 +20,20 @@ export function createUnpacker(gpu: Gpu): Unpacker {
   const wrong = new Int32Array(1);
   gpu.upload(flag.address, wrong);
   return {
-    unpack({ rows, cols, keep, group, values, indices, permutation }) {
+    async unpack({ rows, cols, keep, group, values, indices, permutation }) {
       const { bits, groups, tiles } = packedLayout(rows, cols, keep, group);
       const held: DeviceMemory[] = [];
-      const placed = (array: ArrayBufferView) => {
+      const placed = async (array: ArrayBufferView) => {
         const memory = gpu.allocate(array.byteLength);
         held.push(memory);
-        gpu.upload(memory.address, array);
+        await gpu.uploadLater(memory.address, array);
         return { pointer: memory.address };
       };
       try {
-        const parts = [placed(values), placed(indices), placed(permutation)];
+        const placing = [values, indices, permutation].map(placed);
+        // Until then the memory is in use.
+        await Promise.allSettled(placing);
+        const parts = await Promise.all(placing);
         const dense = allocateMatrix(gpu, rows, cols, 'bf16');
         const { address: pointer } = dense.memory;
         gpu.fill(pointer, 0, 2 * rows * cols);

@@ -31,14 +31,14 @@ for (const [keep, group] of PATTERNS) {
     const matrix = { ...{ rows, cols: COLS, keep, group, permutation }, ...packed };
     const expected = await unpack(packed, rows, COLS, permutation, keep, group);
     const unpacker = createUnpacker(gpu);
-    const dense = unpacker.unpack(matrix);
+    const dense = await unpacker.unpack(matrix);
     const found = new Uint16Array(rows * COLS);
     gpu.download(dense.memory.address, found);
     const sound = unpacker.allSound();
     const damaged = packed.indices.slice();
     // Other choices: of many patterns none.
     damaged[damaged.length - 1]! ^= 0x81;
-    gpu.release(unpacker.unpack({ ...matrix, indices: damaged }).memory);
+    gpu.release((await unpacker.unpack({ ...matrix, indices: damaged })).memory);
     const refused = await unpack({ ...packed, indices: damaged }, rows, COLS, permutation, keep, group).then(
       () => false,
       () => true,
