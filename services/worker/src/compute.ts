@@ -56,7 +56,7 @@ export function createCompute({ threads, device = 'cpu' }: ComputeOptions, signa
   const outputs = createArrayPool();
 
   return {
-    ...createFolding({ hold: (target) => models.hold(target), withModel, withLoaded }),
+    ...createFolding({ hold: (target) => models.hold(target), withModel, withLoaded, signal }),
 
     /** Which states the device keeps. */
     kept: ({ target, keys }: { target: ModelTarget; keys: readonly StatesKey[] }): Promise<boolean[]> =>

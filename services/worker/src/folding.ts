@@ -3,6 +3,7 @@ import { tapsOf } from '@esparse/model';
 import type { LoadedBlock } from '@esparse/onnx';
 import type { BlockTarget, FoldInput, FoldPiece, FoldShard, ModelTarget } from './compute-inputs.ts';
 import { createBlockFold, type BlockFold, type FoldedState } from './device-fold.ts';
+import { clearOthers, loadNext } from './hold-block.ts';
 import type { OpenModel } from './models.ts';
 import { withPlaced, type StatesOfShard } from './placed-states.ts';
 import { requireBlock, requireTap } from './require-inputs.ts';
@@ -14,24 +15,38 @@ export interface Holding {
   hold(target: ModelTarget): Promise<Held<OpenModel>>;
   withModel<R>(target: ModelTarget, use: (open: OpenModel) => Promise<R>): Promise<R>;
   withLoaded<R>(open: OpenModel, target: BlockTarget, use: (block: LoadedBlock) => Promise<R>): Promise<R>;
+  /** Ends the reading of blocks. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What is folded, and of what. */
+interface Folding {
+  readonly fold: BlockFold;
+  readonly open: OpenModel;
+  readonly block: number;
+  /** Whether all has been added. */
+  finished: boolean;
+  readonly release: () => void;
 }
 
 /** Statistics of a block that are folded on the device, shard by shard. */
-export function createFolding({ hold, withModel, withLoaded }: Holding) {
+export function createFolding({ hold, withModel, withLoaded, signal }: Holding) {
   /** What is folded on the device: for one caller at a time. */
-  let folding: { readonly fold: BlockFold; readonly release: () => void } | undefined;
+  let folding: Folding | undefined;
   const endFold = () => {
     const ended = folding;
     folding = undefined;
     try {
       ended?.fold.release();
+      // Now the block is pruned.
+      if (ended?.finished === true) loadNext(ended.open, ended.block, signal);
     } finally {
       ended?.release();
     }
   };
-  const foldUnderWay = (): BlockFold => {
+  const underWay = (): Folding => {
     if (folding === undefined) throw new EsparseError('internal', 'nothing is folded on the device');
-    return folding.fold;
+    return folding;
   };
 
   return {
@@ -48,7 +63,8 @@ export function createFolding({ hold, withModel, withLoaded }: Holding) {
           taps: taps.length === 0 ? all : new Map(taps.map((name) => [name, requireTap(all, name)])),
           statistics: statistics.map((name) => WORKER_STATISTICS.get(name)!),
         });
-        folding = { fold, release };
+        clearOthers(value, target.block);
+        folding = { fold, open: value, block: target.block, finished: false, release };
       } catch (error) {
         release();
         throw error;
@@ -61,7 +77,7 @@ export function createFolding({ hold, withModel, withLoaded }: Holding) {
      * @returns how many sequences it has; undefined where the states were not there, and nothing was done
      */
     foldAdd: ({ target, own, dense }: FoldShard): Promise<number | undefined> => {
-      const fold = foldUnderWay();
+      const { fold } = underWay();
       return withModel(target, (open) => {
         const add = async (states: StatesOfShard, beside?: StatesOfShard) => {
           await withLoaded(open, target, (block) => fold.add(block, states, beside));
@@ -76,12 +92,15 @@ export function createFolding({ hold, withModel, withLoaded }: Holding) {
     },
 
     /** What was folded: of states that have pieces what these are not. See `BlockFold.finish`. */
-    foldFinish: ({ shares }: { shares: boolean }): Promise<FoldedState[]> =>
-      Promise.resolve(foldUnderWay().finish(shares)),
+    foldFinish: ({ shares }: { shares: boolean }): Promise<FoldedState[]> => {
+      const ending = underWay();
+      ending.finished = true;
+      return Promise.resolve(ending.fold.finish(shares));
+    },
 
     /** A piece of a state that has pieces; nothing behind the last. */
     foldPiece: ({ tap, statistic, index }: FoldPiece): Promise<Uint8Array | undefined> =>
-      Promise.resolve(foldUnderWay().piece(tap, statistic, index)),
+      Promise.resolve(underWay().fold.piece(tap, statistic, index)),
 
     /** Gives the device's memory back. */
     foldEnd: (_nothing: undefined): Promise<void> => {

@@ -14,25 +14,43 @@ export async function holdBlock(
 ): Promise<Held<LoadedBlock>> {
   const { description, runner, blocks, prunedBlocks } = open;
   requireBlock(description, block);
-  const holdDense = (wanted: number) =>
-    blocks.hold(`dense:${wanted}`, () => runner.load(wanted, open.weights, signal));
   if (pruned === undefined) {
     if (prunedBlocks !== blocks) prunedBlocks.clear();
-    return holdDense(block);
+    return holdDense(open, block, signal);
   }
+  // On a GPU, of the dense ones, it stands beside the next.
+  if (prunedBlocks !== blocks) blocks.clear(denseKey(block + 1));
   const { store, run } = pruned;
   return prunedBlocks.hold(`pruned:${store}:${run}:${block}`, async () => {
     const weights = storeWeights(await (await openStore(store)).openRun(run), description);
     const loaded = await runner.load(block, weights, signal);
-    const isThere = prunedBlocks !== blocks && block + 1 < description.blocks;
-    // What is wrong with it is told by whoever wants it.
-    if (isThere)
-      holdDense(block + 1).then(
-        ({ release }) => {
-          release();
-        },
-        () => undefined,
-      );
+    loadNext(open, block, signal);
     return loaded;
   });
+}
+
+/** On a GPU, begins to load the dense block behind one: the worker has nothing else to do, or goes on meanwhile. */
+export function loadNext(open: OpenModel, block: number, signal: AbortSignal | undefined): void {
+  const { description, blocks, prunedBlocks } = open;
+  if (prunedBlocks === blocks || block + 1 >= description.blocks) return;
+  holdDense(open, block + 1, signal).then(
+    ({ release }) => {
+      release();
+    },
+    // What is wrong with it is told by whoever wants it.
+    () => undefined,
+  );
+}
+
+/** Gives up the dense blocks but for this one. */
+export function clearOthers({ blocks }: OpenModel, block: number): void {
+  blocks.clear(denseKey(block));
+}
+
+function holdDense({ runner, blocks, weights }: OpenModel, block: number, signal: AbortSignal | undefined) {
+  return blocks.hold(denseKey(block), () => runner.load(block, weights, signal));
+}
+
+function denseKey(block: number): string {
+  return `dense:${block}`;
 }

@@ -25,12 +25,9 @@ export interface OpenModel {
   readonly description: AnyModel;
   readonly weights: WeightSource;
   readonly runner: BlockRunner;
-  /** It runs in the sessions of this model, and goes with it. */
+  /** It runs in the sessions of this model, and goes with it. On a GPU the next one is read while nothing else is to be done. */
   readonly blocks: Slot<LoadedBlock>;
-  /**
-   * The same for blocks with pruned weights: on a GPU the next dense block is read while one of these is run. Elsewhere it is the
-   * same slot, so that one block is held.
-   */
+  /** The same for blocks with pruned weights. Elsewhere than on a GPU it is the same slot, so that one block is held. */
   readonly prunedBlocks: Slot<LoadedBlock>;
   /** Opened for this model: what it keeps of the device's memory goes with the model. */
   readonly opened: OpenDevice;
@@ -80,8 +77,8 @@ async function openModel(
     const runner = isGraph(description)
       ? await createGraphRunner(description, await graphOf(checkpoint, signal), { threads })
       : await opened.runner(description, { seqlen, threads });
-    const slot = () => createSlot<LoadedBlock>((block) => void block.release());
-    const blocks = slot();
+    const slot = (room = 1) => createSlot<LoadedBlock>((block) => void block.release(), room);
+    const blocks = slot(opened.runsShards ? 2 : 1);
     const prunedBlocks = opened.runsShards ? slot() : blocks;
     const weights = checkpointWeights(checkpoint);
     return { checkpoint, description, weights, runner, blocks, prunedBlocks, opened };

@@ -29,6 +29,23 @@ test('an opening that fails is not kept: the next call opens again', async () =>
   await expect(slot.hold('a', () => Promise.resolve('yes'))).resolves.toMatchObject({ value: 'yes' });
 });
 
+test('of several values those that were opened last are kept, and clear keeps the one that it is told to', async () => {
+  const disposed: string[] = [];
+  const slot = createSlot<string>((value) => disposed.push(value), 2);
+  const open = async (key: string) => {
+    (await slot.hold(key, () => Promise.resolve(key.toUpperCase()))).release();
+  };
+  for (const key of ['a', 'b', 'a', 'c']) await open(key);
+  expect(disposed).toEqual(['A']);
+  slot.clear('c');
+  await Promise.resolve();
+  expect(disposed).toEqual(['A', 'B']);
+  await open('c');
+  slot.clear('d');
+  await Promise.resolve();
+  expect(disposed).toEqual(['A', 'B', 'C']);
+});
+
 test('clear disposes of an unused value', async () => {
   const disposed: string[] = [];
   const slot = createSlot<string>((value) => disposed.push(value));

@@ -5,44 +5,46 @@ export interface Held<V> {
 }
 
 /**
- * Keeps the value used last, for the next caller that needs the same: a worker holds one model and one block, whatever the
+ * Keeps the value opened last, for the next caller that needs the same: a worker holds one model and one block, whatever the
  * number of calls. A value that is replaced is disposed of as soon as it is no longer used.
  */
 export interface Slot<V> {
   /** The value of this key: the one that is kept, or a newly opened one. An opening that fails is not kept. */
   hold(key: string, open: () => Promise<V>): Promise<Held<V>>;
-  /** Releases the kept value. */
-  clear(): void;
+  /** Releases what is kept. @param but not what has this key. @default all of it */
+  clear(but?: string): void;
 }
 
 interface Entry<V> {
-  readonly key: string;
   readonly value: Promise<V>;
   users: number;
   kept: boolean;
 }
 
-export function createSlot<V>(dispose: (value: V) => void): Slot<V> {
-  let current: Entry<V> | undefined;
+/** @param room - so many values are kept, those that were opened last */
+export function createSlot<V>(dispose: (value: V) => void, room = 1): Slot<V> {
+  const kept = new Map<string, Entry<V>>();
 
   const disposeIfUnused = (entry: Entry<V>) => {
     // A value that never opened has nothing to dispose of.
     if (!entry.kept && entry.users === 0) entry.value.then(dispose, () => undefined);
   };
-  const drop = () => {
-    if (current === undefined) return;
-    current.kept = false;
-    disposeIfUnused(current);
-    current = undefined;
+  const drop = (key: string, entry: Entry<V>) => {
+    kept.delete(key);
+    entry.kept = false;
+    disposeIfUnused(entry);
+  };
+  const opened = (key: string, open: () => Promise<V>): Entry<V> => {
+    const [oldest] = kept;
+    if (oldest !== undefined && kept.size >= room) drop(...oldest);
+    const entry = { value: open(), users: 0, kept: true };
+    kept.set(key, entry);
+    return entry;
   };
 
   return {
     async hold(key, open) {
-      if (current?.key !== key) {
-        drop();
-        current = { key, value: open(), users: 0, kept: true };
-      }
-      const entry = current;
+      const entry = kept.get(key) ?? opened(key, open);
       entry.users++;
       let held = true;
       const release = () => {
@@ -55,11 +57,13 @@ export function createSlot<V>(dispose: (value: V) => void): Slot<V> {
         return { value: await entry.value, release };
       } catch (error) {
         release();
-        if (current === entry) drop();
+        if (entry.kept) drop(key, entry);
         throw error;
       }
     },
-    clear: drop,
+    clear(but) {
+      for (const [key, entry] of kept) if (key !== but) drop(key, entry);
+    },
   };
 }
 

@@ -1,0 +1,83 @@
+import { memoryWeights, tinyLlama } from '@esparse/laws';
+import { describeModel } from '@esparse/model';
+import type { LoadedBlock } from '@esparse/onnx';
+import { createFolding } from './folding.ts';
+import { holdBlock } from './hold-block.ts';
+import type { OpenModel } from './models.ts';
+import { createSlot, withHeld } from './slot.ts';
+
+const { config, tensors } = tinyLlama({});
+const target = { model: '/m', seqlen: 8, block: 0 };
+const run = { store: 'memory://nowhere', run: '0'.repeat(32) };
+
+/** A model on a device that folds and computes nothing. */
+function idleModel() {
+  const loaded: number[] = [];
+  const released: number[] = [];
+  const slot = (room?: number) => createSlot<LoadedBlock>((block) => void block.release(), room);
+  const open = {
+    description: describeModel(config),
+    weights: memoryWeights(tensors),
+    opened: { statistics: {} },
+    runner: {
+      load(block: number) {
+        loaded.push(block);
+        const release = () => Promise.resolve(void released.push(block));
+        return Promise.resolve({ release, show: () => Promise.resolve() } as unknown as LoadedBlock);
+      },
+    },
+    blocks: slot(2),
+    prunedBlocks: slot(),
+  } as unknown as OpenModel;
+  const hold = () => Promise.resolve({ value: open, release: () => undefined });
+  const folding = createFolding({
+    hold,
+    withModel: (_target, use) => use(open),
+    withLoaded: (model, wanted, use) => withHeld(holdBlock(model, wanted, undefined), use),
+  });
+  const states = { address: 0, length: 8, shape: [1, 8, describeModel(config).hidden] };
+  Object.assign(open.opened, { states: { find: () => states, hold: () => () => undefined } });
+  const fold = async (block: number) => {
+    await folding.foldBegin({ target: { ...target, block }, taps: [], statistics: [] });
+    const key = { ...run, dense: false, block, shard: 0 };
+    await folding.foldAdd({ target: { ...target, block }, own: { key } });
+  };
+  const dense = async (block: number) => {
+    (await holdBlock(open, { ...target, block }, undefined)).release();
+  };
+  return { open, folding, fold, dense, loaded, released };
+}
+
+test('the next block is read when the statistics of one have been taken, beside that one, of which the dense model may be run', async () => {
+  const { open, folding, fold, dense, loaded, released } = idleModel();
+  await fold(0);
+  await folding.foldFinish({ shares: true });
+  expect(loaded).toEqual([0]);
+  await folding.foldEnd(undefined);
+  expect(loaded).toEqual([0, 1]);
+  await dense(0);
+  expect([loaded, released]).toEqual([[0, 1], []]);
+  // What is pruned takes the place of what was not; there is nothing in this store.
+  await expect(holdBlock(open, { ...target, pruned: run }, undefined)).rejects.toThrow();
+  expect(released).toEqual([0]);
+  await fold(1);
+  expect([loaded, released]).toEqual([[0, 1], [0]]);
+  // Behind the last one there is none.
+  await folding.foldFinish({ shares: true });
+  await folding.foldEnd(undefined);
+  expect(loaded).toEqual([0, 1]);
+});
+
+test('nothing is read ahead of statistics that did not come to an end, and those of a block have one block beside them', async () => {
+  const { folding, fold, loaded, released } = idleModel();
+  await fold(0);
+  await folding.foldEnd(undefined);
+  expect(loaded).toEqual([0]);
+  await fold(0);
+  await folding.foldFinish({ shares: false });
+  await folding.foldEnd(undefined);
+  expect([loaded, released]).toEqual([[0, 1], []]);
+  // Again, as where another worker was lost.
+  await fold(0);
+  expect([loaded, released]).toEqual([[0, 1], [1]]);
+});
