@@ -22,8 +22,9 @@ export interface BlockFindings {
 }
 
 /**
- * A block's transaction as the end of its stream: each pruned linear is written as it comes; the commit adds what
- * is not pruned (norms, biases, linears that stay dense) and the statistics of the taps, for the report.
+ * A block's transaction as the end of its stream: each pruned linear is written as it comes, and behind it the statistics of taps that
+ * have come since, for the report: others are pruned meanwhile. The commit adds what is not pruned (norms, biases, linears that stay
+ * dense).
  */
 export function blockSink(
   context: RunContext,
@@ -34,6 +35,13 @@ export function blockSink(
   // Begun with the first linear: until then there is nothing that would have to be taken back.
   let begun: Transaction | undefined;
   const begin = () => (begun ??= writer.beginBlock(block));
+  const written = new Set<string>();
+  const writeTaps = async (transaction: Transaction) => {
+    const come = new Map([...readings].filter(([tap]) => !written.has(tap)));
+    for (const tap of come.keys()) written.add(tap);
+    await writeReadings(context, transaction, block, come);
+    for (const [tap, found] of come) await writeTapFigures(transaction, tap, found);
+  };
   return {
     write: ({ job, packed, keptBefore, keptAfter, figures }) =>
       stopwatch.time('commit', async () => {
@@ -45,6 +53,7 @@ export function blockSink(
           outputError: figures?.outputError,
         });
         freeLinear(packed);
+        await writeTaps(begin());
         meter.done(COMMIT, 1);
         end();
       }),
@@ -53,8 +62,7 @@ export function blockSink(
         const end = meter.busy(COMMIT);
         const transaction = begin();
         await writeBlockTensors(context, transaction, block, tensors, signal);
-        await writeReadings(context, transaction, block, readings);
-        for (const [tap, found] of readings) await writeTapFigures(transaction, tap, found);
+        await writeTaps(transaction);
         const inputError = await boundaryError(context, block, signal);
         const committed = await transaction.commit({
           block,
