@@ -10,7 +10,7 @@ import {
 } from '@esparse/dataflow';
 import { free } from '@esparse/kernels';
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
-import type { GatherStatisticsReply__Output, Tile, WorkerConnection } from '@esparse/protocol';
+import type { Tile, WorkerConnection } from '@esparse/protocol';
 import { maxSketchBytes, parametersText, type StatisticSketch } from '@esparse/statistics';
 import { attempt$ } from './attempt.ts';
 import { batchesOf } from './batches.ts';
@@ -185,11 +185,11 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
     const sharing = context.sharing?.works === true ? context.sharing : undefined;
     const arrival = sketchArrival(states, { limit, worker: worker.address, device: sharing?.device });
     /** Where it cannot be read, all of it is gathered again, to be sent. */
-    const taken = async (message: GatherStatisticsReply__Output) => {
+    const read = async <T>(isShared: boolean, work: Promise<T>): Promise<T> => {
       try {
-        await arrival.add(message);
+        return await work;
       } catch (error) {
-        if (sharing === undefined || message.shared.length === 0 || isLost(error)) throw error;
+        if (sharing === undefined || !isShared || isLost(error)) throw error;
         sharing.works = false;
         throw new EsparseError('unavailable', `statistics are sent from now on: ${messageOf(error)}`, {
           cause: error,
@@ -211,12 +211,13 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
           attempt.add(message.tokens - tokens);
           tokens = message.tokens;
         }
-        await taken(message);
+        await read(message.shared.length > 0, arrival.add(message));
       }
+      const arrived = await read(true, arrival.sketch());
       if (request.shares) await worker.endGather(target, signal);
-      return arrival.sketch();
+      return arrived;
     } catch (error) {
-      arrival.release();
+      await arrival.release();
       throw error;
     } finally {
       end();

@@ -32,7 +32,9 @@ export interface ExpectedState {
 }
 
 /**
- * Takes a sketch in from one worker: its pieces go where their statistic keeps them, its own bytes are held until all are there.
+ * Takes a sketch in from one worker: its pieces go where their statistic keeps them, its own bytes are held until all are there. What is
+ * shared is read while the next comes: pieces beside each other, and beside them states that are taken over, one after the other, since
+ * parts of one are copied several at once.
  *
  * @param limit - bytes of the sketch itself, at most
  */
@@ -48,6 +50,14 @@ export function sketchArrival(
   const taken = new Map<string, SketchState>();
   const parts: Uint8Array[] = [];
   let size = 0;
+  const opened = new Set<string>();
+  const opening: Promise<void>[] = [];
+  let takenOver: Promise<void> = Promise.resolve();
+  const ended = () => Promise.allSettled(opening);
+  const begin = (work: Promise<void>) => {
+    work.catch(() => undefined); // told when all is wanted
+    opening.push(work);
+  };
   return {
     /** @throws EsparseError 'protocol' for what is not to come, or more of it than can be */
     async add({ state, data, shared = [], tokens = 0 }: ArrivingMessage): Promise<void> {
@@ -59,9 +69,17 @@ export function sketchArrival(
         return;
       }
       const { statistic, channels } = expected.get(state) ?? {};
+      if (opened.has(state)) throw damagedState(state.slice(0, 80), 'it is shared, and more of it comes');
       if (shared.length > 0 && device !== undefined && statistic?.takeOver !== undefined) {
-        if (taken.has(state)) throw damagedState(state.slice(0, 80), 'it is shared twice');
-        taken.set(state, { statistic, state: await statistic.takeOver(device, shared, channels!, tokens) });
+        opened.add(state);
+        const takeOver = async () => {
+          taken.set(state, {
+            statistic,
+            state: await statistic.takeOver!(device, shared, channels!, tokens),
+          });
+        };
+        takenOver = takenOver.then(takeOver);
+        begin(takenOver);
         return;
       }
       if (statistic?.pieces === undefined || channels === undefined)
@@ -74,11 +92,18 @@ export function sketchArrival(
       }
       if (device === undefined || arriving.open === undefined)
         throw damagedState(state.slice(0, 80), 'it is shared, and nobody asked for that');
-      await arriving.open(device, shared);
+      opened.add(state);
+      begin(arriving.open(device, shared));
     },
-    sketch: (): ArrivedSketch => ({ bytes: Buffer.concat(parts), pieces, states: taken }),
-    /** Gives back what was taken in. */
-    release(): void {
+    /** Waits until all that is shared has been read. @throws what one of them failed with */
+    async sketch(): Promise<ArrivedSketch> {
+      await ended();
+      await Promise.all(opening);
+      return { bytes: Buffer.concat(parts), pieces, states: taken };
+    },
+    /** Gives back what was taken in, once nothing is read any more. */
+    async release(): Promise<void> {
+      await ended();
       for (const arriving of pieces.values()) arriving.release();
       for (const { statistic, state } of taken.values()) statistic.dispose?.(state);
     },
