@@ -6,8 +6,12 @@ import { allocate, throwIfCancelled, type ByteFolder, type ByteSource, type Piec
 export interface CheckpointFile {
   /** Bytes in the file when it was opened. */
   readonly size: number;
-  /** Exactly `length` bytes from `offset`, in memory of their own; fewer is a `checkpoint` error. */
-  read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Exactly `length` bytes from `offset`, in memory of their own; fewer is a `checkpoint` error.
+   *
+   * @param into - memory for them, which is returned where it has that size
+   */
+  read(offset: number, length: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
   /** Reads many short pieces, where that takes less than to read each by `read`. */
   readonly readPieces: ((pieces: readonly Piece[], signal?: AbortSignal) => Promise<void>) | undefined;
   close(): Promise<void>;
@@ -72,7 +76,7 @@ function exactReads(file: string, source: ByteSource): CheckpointFile {
   const { readPieces } = source;
   return {
     size: source.size,
-    async read(offset, length, signal) {
+    async read(offset, length, signal, into) {
       requireOpen(signal);
       if (length > MAX_READ_BYTES) {
         throw new EsparseError('unsupported', `${file}: ${length} bytes cannot be read at once`, {
@@ -81,7 +85,7 @@ function exactReads(file: string, source: ByteSource): CheckpointFile {
         });
       }
       requireInside(offset, length);
-      const bytes = inHugePages(allocate(length));
+      const bytes = into?.byteLength === length ? into : inHugePages(allocate(length));
       if (await source.readInto(offset, bytes, signal).catch(asCheckpointError)) return bytes;
       throw becameShorter(offset, length);
     },

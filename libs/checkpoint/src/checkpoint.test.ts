@@ -29,6 +29,12 @@ test('a sharded checkpoint is one map of tensors, each read by its byte range on
   folder.reads.length = 0;
   expect(await checkpoint.read('c')).toEqual(u8(9, 10, 11, 12));
   expect(folder.reads).toEqual([[file, begin, end - begin]]);
+  const into = new Uint8Array(4);
+  expect(await checkpoint.read('b', undefined, into)).toBe(into);
+  expect(into).toEqual(u8(5, 6, 7, 8));
+  const unfit = new Uint8Array(5);
+  expect(await checkpoint.read('b', undefined, unfit)).toEqual(u8(5, 6, 7, 8));
+  expect(unfit).toEqual(new Uint8Array(5));
   await checkpoint.close();
   expect(folder.openFiles).toBe(0);
 });

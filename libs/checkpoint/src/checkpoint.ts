@@ -44,8 +44,12 @@ export interface Checkpoint {
   has(name: string): boolean;
   /** Throws `checkpoint` where there is no such tensor, `unsupported` where it is not BF16, F16 or F32. */
   info(name: string): TensorInfo;
-  /** All bytes of a tensor, in memory of their own. At most 4 GiB: larger ones are read in row ranges. */
-  read(name: string, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * All bytes of a tensor, in memory of their own. At most 4 GiB: larger ones are read in row ranges.
+   *
+   * @param into - memory for them, which is what is returned where it has their number and they lie in the file as they are read
+   */
+  read(name: string, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
   /** The bytes of rows `begin .. end - 1` of the first dimension. */
   readRowRange(name: string, begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
   /** The bytes of some rows of a 2-D tensor, (rows.length, columns); each distinct row is read once. */
@@ -134,11 +138,11 @@ function makeCheckpoint(
     split,
     alias: (name, tensor) => void tensors.set(name, info(tensor)),
     has: (name) => shards.tensors.has(name) || tensors.has(name),
-    async read(name, signal) {
+    async read(name, signal, into) {
       const tensor = info(name);
       const { begin, end, shape } = tensor;
       if (!liesAsRead(tensor)) return readRowRange(fileNamed, tensor, 0, shape[0]!, signal);
-      return fileNamed(tensor.file).read(begin, end - begin, signal);
+      return fileNamed(tensor.file).read(begin, end - begin, signal, into);
     },
     async readRowRange(name, begin, end, signal) {
       const tensor = info(name);

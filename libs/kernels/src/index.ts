@@ -34,6 +34,7 @@ export {
 } from './pruning/entropy-state.ts';
 export { crc32c } from './runtime/crc32c.ts';
 export { free } from './runtime/free.ts';
+export { lend, LENT_BYTES } from './runtime/lend.ts';
 export { inHugePages } from './runtime/huge-pages.ts';
 export { logSumExp } from './runtime/log-sum-exp.ts';
 export { groupDescent } from './pruning/group-descent.ts';

@@ -15,6 +15,7 @@ import {
   type TapReadings,
 } from '@esparse/dataflow';
 import { EsparseError } from '@esparse/errors';
+import { lend } from '@esparse/kernels';
 import { kindOf, isGraph, producersOf, type Producers, type TapSpec } from '@esparse/model';
 import type { AnyStatistic } from '@esparse/statistics';
 import type { Commit } from '@esparse/store';
@@ -207,17 +208,17 @@ function reachOf(producers: Producers | undefined): LinearJob['reach'] {
 }
 
 async function loadWeights(
-  { checkpoint, description }: RunContext,
-  { block, name }: LinearJob,
+  { checkpoint, description, devices }: RunContext,
+  { block, name, rows, cols }: LinearJob,
   signal?: AbortSignal,
 ): Promise<Pick<LoadedLinear, 'dtype' | 'weights'>> {
   const linear = description.linears.find((candidate) => candidate.name === name);
   if (linear === undefined) throw new EsparseError('internal', `no linear ${name}`);
   const tensor = linear.weight(block);
-  const { dtype, bits } = tensorToHalf(
-    checkpoint.info(tensor).dtype,
-    await checkpoint.read(tensor, signal),
-    description.half,
-  );
-  return { dtype, weights: bits };
+  const stored = checkpoint.info(tensor).dtype;
+  // Devices prune gigabytes a second.
+  const lent = devices.length > 0 && stored !== 'F32' ? lend(rows * cols) : undefined;
+  const into = lent && new Uint8Array(lent.buffer, lent.byteOffset, lent.byteLength);
+  const { dtype, bits } = tensorToHalf(stored, await checkpoint.read(tensor, signal, into), description.half);
+  return { dtype, weights: lent?.buffer === bits.buffer ? lent : bits };
 }

@@ -1,4 +1,4 @@
-import { inHugePages } from '@esparse/kernels';
+import { lend } from '@esparse/kernels';
 import type { StatisticDevice } from '@esparse/statistics';
 import type { Reconstructed, ReconstructOptions, ReconstructProblem } from '../reconstruct-linear.ts';
 import { refineOnDevice } from './refine.ts';
@@ -33,7 +33,7 @@ export async function reconstructOnDevice(
       sweeps > 0
         ? await refineOnDevice(device, { matrix: at.hessian, damping, pattern, channels }, linear, room)
         : undefined;
-    const found = inHugePages(new Uint16Array(rows * cols));
+    const found = lend(rows * cols);
     const masks = refine === undefined ? undefined : new Uint8Array(rows * rowBytes);
     const parts = rowParts(device, problem);
     // The next rows are worked on while these come back.

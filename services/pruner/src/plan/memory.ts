@@ -1,3 +1,4 @@
+import { LENT_BYTES } from '@esparse/kernels';
 import type { HeldCost } from '@esparse/sparsity';
 import { amplitude, entropy } from '@esparse/statistics';
 import type { TapSpec } from '@esparse/model';
@@ -61,7 +62,8 @@ export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes =
     rounding(workload.rounded.outer),
     ...workload.description.outerTensors.map(({ shape }) => product(shape) * workload.weightBytes),
   );
-  const gathering = statistics + (linears > 1 ? next : 0);
+  // Devices use memory of linears again.
+  const gathering = statistics + (linears > 1 ? next + LENT_BYTES : 0);
   const most = Math.max(TEXT_FACTOR * textBytes, gathering, held.pruning + linear + waiting, tuning, outer);
   return Math.ceil(PRUNER_SLACK * (PROCESS_BYTES + held.run + most));
 }
