@@ -1,4 +1,4 @@
-import { lastValueFrom, of, toArray, from } from 'rxjs';
+import { lastValueFrom, of, tap, toArray, from } from 'rxjs';
 import { keptScore } from '@esparse/kernels';
 import { marbles } from '@esparse/laws';
 import {
@@ -9,9 +9,17 @@ import {
   type Metric,
   type PackedLinear,
   type Shuffle,
+  type StageDevice,
 } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
-import { oneByOne, pruneLinear, type LinearJob, type LoadedLinear } from './index.ts';
+import {
+  createTurns,
+  oneByOne,
+  pruneLinear,
+  severalAtOnce,
+  type LinearJob,
+  type LoadedLinear,
+} from './index.ts';
 import { load } from './load.ts';
 import { score } from './score.ts';
 import { shuffle } from './shuffle.ts';
@@ -63,6 +71,46 @@ test('linears come out in the order in which they went in, without their weights
   const all = await lastValueFrom(from(['q', 'k', 'v'].map(job)).pipe(oneByOne(chain), toArray()));
   expect(all.map(({ job: { name } }) => name)).toEqual(['q', 'k', 'v']);
   expect(Object.keys(all[0]!).sort()).toEqual(['job', 'keptAfter', 'keptBefore', 'packed']);
+});
+
+/** Lets everybody pass when so many have arrived. */
+function gate(expected: number) {
+  let open: () => void = () => undefined;
+  const passed = new Promise<void>((resolve) => (open = resolve));
+  const arrive = () => {
+    if (--expected === 0) open();
+  };
+  return { passed, arrive };
+}
+
+test('linears that wait for a device get it in the order in which they began, whichever was read first', async () => {
+  const device = { id: 'a' } as StageDevice;
+  const chosen: string[] = [];
+  const small = gate(2);
+  const large = gate(1);
+  const several = pruneLinear({
+    ...{ metric, stages: [] },
+    // The first has the device until all others have been read, of which the second is the last.
+    shuffle: {
+      name: 'late',
+      order: (linear, pattern) => large.passed.then(() => both().order(linear, pattern)),
+    },
+    load: async ({ name }) => {
+      if (name === 'up') {
+        await small.passed;
+        large.arrive();
+      } else if (name !== 'down') {
+        small.arrive();
+      }
+      return read();
+    },
+    devices: createTurns([device]),
+    report,
+  });
+  const jobs = ['down', 'up', 'q', 'k'].map(job);
+  const pruned$ = severalAtOnce(jobs, { atOnce: jobs.length, inOrder: false }, several);
+  await lastValueFrom(pruned$.pipe(tap(({ job: { name } }) => chosen.push(name))));
+  expect(chosen).toEqual(['down', 'up', 'q', 'k']);
 });
 
 const loaded: LoadedLinear = { ...job('q'), dtype: 'bf16', weights };

@@ -1,4 +1,4 @@
-import { concatMap, identity, of, pipe, type OperatorFunction } from 'rxjs';
+import { concatMap, defer, identity, of, pipe, type OperatorFunction } from 'rxjs';
 import type { ConfiguredPipeline, OwnEncoding, StageContext, StageDevice } from '@esparse/sparsity';
 import { denseOutputs, scoreFigures, type FigureOptions } from './figures.ts';
 import type { GuardOptions } from './guard.ts';
@@ -31,20 +31,29 @@ export interface PruneLinearOptions extends Pick<ConfiguredPipeline, 'metric' | 
   readonly watch?: { readonly mask: WatchStep; readonly pack: WatchStep } | undefined;
 }
 
-/** The steps of a linear, from its weights in the checkpoint to what is committed: load, score, shuffle, mask, stages, pack. */
+/**
+ * The steps of a linear, from its weights in the checkpoint to what is committed: load, score, shuffle, mask, stages, pack. Linears get
+ * devices in the order in which they begin, whichever is read first: small ones are, and large ones would be left for the end.
+ */
 export function pruneLinear(options: PruneLinearOptions): OperatorFunction<LinearJob, PrunedLinear> {
   const { guard, encoding, devices, watch } = options;
   const alone = createTurns([undefined]);
-  return pipe(
-    load(options.load),
-    comparesOnDevice(options) ? identity : comparison(options),
-    devices === undefined
-      ? survivors(options)
-      : concatMap((linear) =>
-          devices.use((device, leave) => of(linear).pipe(survivors(options, { device, leave, alone }))),
-        ),
-    watched(pack(encoding, guard), watch?.pack),
-  );
+  const chosen = (): OperatorFunction<LoadedLinear, MaskedLinear> => {
+    if (devices === undefined) return survivors(options);
+    const place = devices.place();
+    return concatMap((linear) =>
+      devices.use((device, leave) => of(linear).pipe(survivors(options, { device, leave, alone })), place),
+    );
+  };
+  return (jobs$) =>
+    defer(() =>
+      jobs$.pipe(
+        load(options.load),
+        comparesOnDevice(options) ? identity : comparison(options),
+        chosen(),
+        watched(pack(encoding, guard), watch?.pack),
+      ),
+    );
 }
 
 /** Finds what outputs are compared with, where they are. */

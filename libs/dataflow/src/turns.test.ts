@@ -61,3 +61,28 @@ test('what work gives back before it ends is had by the next, and given back onc
   second!.end$.complete();
   expect(begun).toEqual(['a', 'a', 'a']);
 });
+
+test('of those who wait the one with the earliest place is next, whenever it asks; a place that is not used holds nobody up', () => {
+  const turns = createTurns(['a']);
+  const [large, left, small, none] = Array.from({ length: 4 }, () => turns.place());
+  const begun: string[] = [];
+  const next = (name: string) => work(begun).on(name);
+  const first = work(begun);
+  turns.use(() => first.on('first')).subscribe();
+  turns.use(() => next('none'), none).subscribe();
+  turns.use(() => next('small'), small).subscribe();
+  turns
+    .use(() => next('left'), left)
+    .subscribe()
+    .unsubscribe();
+  let giveBack: () => void = () => undefined;
+  turns
+    .use((_, back) => {
+      giveBack = back;
+      return next('large');
+    }, large)
+    .subscribe();
+  first.end$.complete();
+  giveBack();
+  expect(begun).toEqual(['first', 'large', 'small']);
+});
