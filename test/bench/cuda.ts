@@ -11,6 +11,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import {
   openEngine,
@@ -51,6 +52,8 @@ const ROUNDS = 3;
 const STEPS = 12;
 /** Steps of a round before those that are timed: the first ones make graphs. */
 const WARM_STEPS = 3;
+/** Between prompts and steps, where the GPU, which prompts bring to its limit of power, is to have its clock again. */
+const REST_MS = 500;
 /** What sampling adds to a step. */
 const SAMPLED: Readonly<Record<string, SamplingParams>> = {
   'temperature 1': { temperature: 1, seed: 1 },
@@ -98,24 +101,26 @@ async function prefill(engine: Engine, length: number): Promise<number> {
   return median(seconds.slice(1));
 }
 
-/** Seconds of a decoding step of so many sequences, the last of which reads so many positions. */
-async function decode(
-  engine: Engine,
-  count: number,
-  sampling: SamplingParams = {},
-  positions = POSITIONS,
-): Promise<number> {
+/** How steps are timed. */
+interface Decoding {
+  readonly sampling?: SamplingParams;
+  /** That the last step reads. */
+  readonly positions?: number;
+  /** Milliseconds between prompts and steps. */
+  readonly rest?: number;
+}
+
+/** Seconds of a decoding step of so many sequences. */
+async function decode(engine: Engine, count: number, how: Decoding = {}): Promise<number> {
   const seconds: number[] = [];
-  for (let round = 0; round < ROUNDS; round++)
-    seconds.push(...(await decodeOnce(engine, count, sampling, positions)));
+  for (let round = 0; round < ROUNDS; round++) seconds.push(...(await decodeOnce(engine, count, how)));
   return median(seconds);
 }
 
 async function decodeOnce(
   engine: Engine,
   count: number,
-  sampling: SamplingParams,
-  positions: number,
+  { sampling = {}, positions = POSITIONS, rest = 0 }: Decoding,
 ): Promise<number[]> {
   const sequences = Array.from({ length: count }, () => engine.reserve(positions + 1, sampling)!);
   const prompt = positions - STEPS - WARM_STEPS;
@@ -128,6 +133,7 @@ async function decodeOnce(
     const [sampled] = await engine.step([{ sequence, tokens: promptOf(engine, prompt, i), want: 'token' }]);
     tokens.push(tokenOf(sampled));
   }
+  await delay(rest);
   const seconds: number[] = [];
   for (let step = 0; step < WARM_STEPS + STEPS; step++) {
     const started = performance.now();
@@ -181,14 +187,16 @@ async function benchEngine(): Promise<void> {
         first ??= step;
         print({ name: `a step of ${count}`, measured: `${(step * 1e6).toFixed(0)} us` });
         print({ name: `  tokens a second`, measured: (count / step).toFixed(0) });
+        const rested = await decode(engine, count, { rest: REST_MS });
+        print({ name: `  some time behind their prompts`, measured: `${(rested * 1e6).toFixed(0)} us` });
         if (bits !== undefined || count > 16) continue;
         for (const [name, sampling] of Object.entries(SAMPLED)) {
-          const sampled = await decode(engine, count, sampling);
+          const sampled = await decode(engine, count, { sampling });
           print({ name: `  ${name}`, measured: `${(1e6 * (sampled - step)).toFixed(0)} us more` });
         }
       }
       bf16 ??= { step: first!, prompt };
-      const beyond = await decode(engine, 1, {}, POSITIONS_BEYOND);
+      const beyond = await decode(engine, 1, { positions: POSITIONS_BEYOND });
       print({
         name: `a step of 1, ${POSITIONS_BEYOND} positions`,
         measured: `${(beyond * 1e6).toFixed(0)} us`,
