@@ -1,4 +1,5 @@
-// steps [check | search]: checks and times decode steps as the engine launches them, or searches for better tunings. Few kernels,
+// steps [check | search | pages]: checks and times decode steps as the engine launches them, searches for better tunings, or tells what
+// the order of the pages in the cache is worth. Few kernels,
 // built in a minute, to compare versions of them; with -DESPARSE_TIMELINE, shows where the time goes instead.
 //
 //   nvcc -O3 -std=c++17 -gencode=arch=compute_90a,code=sm_90a -DESPARSE_HARNESS_BITS=0 [-DESPARSE_TIMELINE] -o steps steps.cu
@@ -59,6 +60,31 @@ void time_steps(const Shape& shape, Encoding encoding, bool search) {
 #endif
 }
 
+// 512 positions: pages at random, as all other times have them, and those of a sequence beside each other, as a pool that nobody has
+// used yet hands them out, with pages between sequences.
+void time_pages(const Shape& shape) {
+  const Decoder decoder = random_decoder(shape, kOwn[0], kMostTokens * 16, 512, false, 7);
+  constexpr int kPages = 512 / kPagePositions;
+  for (const int tokens : {1, 2, 4, 8, 16, 64}) {
+    std::printf("pages %-4s %2d tokens:", shape.name, tokens);
+    const auto time = [&](const char* name, const std::vector<std::int32_t>& pages) {
+      const Batch batch(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, 511), pages);
+      Step step(decoder, batch);
+      const Graph graph(true, [&](const Launcher& launch) { step.enqueue(launch, StepTuning(kChosen)); });
+      std::printf(" %s %.0f", name, graph.microseconds(25));
+    };
+    time("random", random_permutation(tokens * kPages, 5));
+    for (const int of_sequence : {8, 9, 16}) {
+      std::vector<std::int32_t> pages;
+      for (int i = 0; i < tokens * kPages; i++) pages.push_back(i / kPages * of_sequence + i % kPages);
+      char name[16];
+      std::snprintf(name, sizeof name, "%d apart", of_sequence);
+      time(name, pages);
+    }
+    std::printf(" us\n");
+  }
+}
+
 }  // namespace
 }  // namespace harness
 
@@ -66,6 +92,10 @@ int main(int argc, char** argv) {
   using namespace harness;
   std::setvbuf(stdout, nullptr, _IONBF, 0);
   if (argc == 2 && std::strcmp(argv[1], "check") == 0) return check();
+  if (argc == 2 && std::strcmp(argv[1], "pages") == 0) {
+    for (const Shape& shape : {k8B, k1B}) time_pages(shape);
+    return 0;
+  }
   const bool search = argc == 2 && std::strcmp(argv[1], "search") == 0;
   for (const Shape& shape : {k1B, k8B}) {
     for (const Encoding encoding : kOwn) time_steps(shape, encoding, search);
