@@ -81,3 +81,11 @@ test('nothing is read ahead of statistics that did not come to an end, and those
   await fold(0);
   expect([loaded, released]).toEqual([[0, 1], [1]]);
 });
+
+test('nothing is read ahead where what was finished is dropped, to be folded again', async () => {
+  const { folding, fold, loaded } = idleModel();
+  await fold(0);
+  await folding.foldFinish({ shares: true });
+  await fold(0);
+  expect(loaded).toEqual([0]);
+});

@@ -33,13 +33,12 @@ interface Folding {
 export function createFolding({ hold, withModel, withLoaded, signal }: Holding) {
   /** What is folded on the device: for one caller at a time. */
   let folding: Folding | undefined;
-  const endFold = () => {
+  const endFold = ({ isPrunedNow }: { isPrunedNow: boolean }) => {
     const ended = folding;
     folding = undefined;
     try {
       ended?.fold.release();
-      // Now the block is pruned.
-      if (ended?.finished === true) loadNext(ended.open, ended.block, signal);
+      if (isPrunedNow && ended?.finished === true) loadNext(ended.open, ended.block, signal);
     } finally {
       ended?.release();
     }
@@ -52,7 +51,7 @@ export function createFolding({ hold, withModel, withLoaded, signal }: Holding) 
   return {
     /** Begins to fold statistics of a block on the device; what was folded there before is dropped. */
     foldBegin: async ({ target, taps, statistics }: FoldInput): Promise<void> => {
-      endFold();
+      endFold({ isPrunedNow: false });
       const { value, release } = await hold(target);
       try {
         const { description, opened } = value;
@@ -102,9 +101,9 @@ export function createFolding({ hold, withModel, withLoaded, signal }: Holding) 
     foldPiece: ({ tap, statistic, index }: FoldPiece): Promise<Uint8Array | undefined> =>
       Promise.resolve(underWay().fold.piece(tap, statistic, index)),
 
-    /** Gives the device's memory back. */
+    /** Gives the device's memory back. Of what was finished the block is pruned now: the next one is read meanwhile. */
     foldEnd: (_nothing: undefined): Promise<void> => {
-      endFold();
+      endFold({ isPrunedNow: true });
       return Promise.resolve();
     },
   };
