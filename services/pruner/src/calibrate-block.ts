@@ -196,6 +196,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
         });
       }
     };
+    let keeps = false;
     try {
       const request = {
         block,
@@ -213,11 +214,16 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
         }
         await read(message.shared.length > 0, arrival.add(message));
       }
+      // The worker keeps what it shares until it is told that all has been read, or cannot be.
+      keeps = request.shares;
       const arrived = await read(true, arrival.sketch());
+      keeps = false;
       if (request.shares) await worker.endGather(target, signal);
       return arrived;
     } catch (error) {
       await arrival.release();
+      // Where that fails, too, the first error says more.
+      if (keeps) await worker.endGather(target, signal).catch(() => undefined);
       throw error;
     } finally {
       end();
