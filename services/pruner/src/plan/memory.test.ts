@@ -1,3 +1,4 @@
+import { LENT_BYTES } from '@esparse/kernels';
 import { heldOf, prunerMemory, workerMemory } from './memory.ts';
 import { layersOf, smallWorkload, statistic, takes } from './testing/small-workload.ts';
 
@@ -100,4 +101,12 @@ test('a text is counted while it is tokenized, before anything else is held', ()
   const without = prunerMemory(workload, NOTHING);
   expect(prunerMemory(workload, NOTHING, 1000)).toBe(without);
   expect(prunerMemory(workload, NOTHING, GIB)).toBeGreaterThan(6 * GIB);
+});
+
+test.each<[string, Change, Parameters<typeof takes>[0]]>([
+  ['statistics', {}, { tap: { bytes: 20 * GIB } }],
+  ['a block stage', { blockStages: [{ states: 'both' }] }, { blockStages: { pruner: 20 * GIB } }],
+])('memory of linears that devices use again is counted beside %s', (_what, change, given) => {
+  const of = (linears: number) => prunerMemory(smallWorkload(change), takes(given), 0, linears);
+  expect(of(3) - of(1)).toBeGreaterThan(LENT_BYTES);
 });

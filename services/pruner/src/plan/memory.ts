@@ -62,9 +62,11 @@ export function prunerMemory(workload: Workload, costs: PluginCosts, textBytes =
     rounding(workload.rounded.outer),
     ...workload.description.outerTensors.map(({ shape }) => product(shape) * workload.weightBytes),
   );
-  // Devices use memory of linears again.
-  const gathering = statistics + (linears > 1 ? next + LENT_BYTES : 0);
-  const most = Math.max(TEXT_FACTOR * textBytes, gathering, held.pruning + linear + waiting, tuning, outer);
+  const gathering = statistics + (linears > 1 ? next : 0);
+  // Memory of linears waits for those of the next block where devices prune them, whatever comes in between.
+  const lent = linears > 1 ? LENT_BYTES : 0;
+  const working = lent + Math.max(gathering, held.pruning + linear + waiting, tuning, outer);
+  const most = Math.max(TEXT_FACTOR * textBytes, working);
   return Math.ceil(PRUNER_SLACK * (PROCESS_BYTES + held.run + most));
 }
 
