@@ -94,7 +94,7 @@ export async function openExamples(
   } finally {
     release();
     // What is tuned takes its place.
-    open.blocks.clear();
+    await open.blocks.clear();
   }
   const part = async (sequence: number, output: number): Promise<Float32Array> => {
     const { slab, offset } = places[sequence]!;

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { memoryWeights, tinyLlama } from '@esparse/laws';
 import { describeModel } from '@esparse/model';
 import type { LoadedBlock } from '@esparse/onnx';
@@ -10,8 +11,8 @@ const { config, tensors } = tinyLlama({});
 const target = { model: '/m', seqlen: 8, block: 0 };
 const run = { store: 'memory://nowhere', run: '0'.repeat(32) };
 
-/** A model on a device that folds and computes nothing. */
-function idleModel() {
+/** A model on a device that folds and computes nothing. @param slow - a block that takes its time to be read */
+function idleModel(slow?: { readonly block: number; readonly reading: Promise<void> }) {
   const loaded: number[] = [];
   const released: number[] = [];
   const slot = (room?: number) => createSlot<LoadedBlock>((block) => void block.release(), room);
@@ -20,10 +21,11 @@ function idleModel() {
     weights: memoryWeights(tensors),
     opened: { statistics: {} },
     runner: {
-      load(block: number) {
+      async load(block: number) {
         loaded.push(block);
+        if (block === slow?.block) await slow.reading;
         const release = () => Promise.resolve(void released.push(block));
-        return Promise.resolve({ release, show: () => Promise.resolve() } as unknown as LoadedBlock);
+        return { release, show: () => Promise.resolve() } as unknown as LoadedBlock;
       },
     },
     blocks: slot(2),
@@ -88,4 +90,18 @@ test('nothing is read ahead where what was finished is dropped, to be folded aga
   await folding.foldFinish({ shares: true });
   await fold(0);
   expect(loaded).toEqual([0]);
+});
+
+test('nothing is folded before a next block that was still being read is gone', async () => {
+  let arrive: () => void = () => undefined;
+  const reading = new Promise<void>((resolve) => (arrive = resolve));
+  const { folding, fold, released } = idleModel({ block: 1, reading });
+  await fold(0);
+  await folding.foldFinish({ shares: false });
+  await folding.foldEnd(undefined);
+  const again = fold(0).then(() => [...released]);
+  await setImmediate();
+  expect(() => folding.foldFinish({ shares: false })).toThrow('nothing is folded');
+  arrive();
+  expect(await again).toEqual([1]);
 });

@@ -58,11 +58,12 @@ export function createFolding({ hold, withModel, withLoaded, signal }: Holding) 
         requireBlock(description, target.block);
         if (opened.statistics === undefined) throw new EsparseError('internal', 'the device folds nothing');
         const all = new Map(tapsOf(description, target.block).map((tap) => [tap.name, tap.channels]));
+        // One that is still being read would stand beside the sums.
+        await clearOthers(value, target.block);
         const fold = createBlockFold(opened.statistics, {
           taps: taps.length === 0 ? all : new Map(taps.map((name) => [name, requireTap(all, name)])),
           statistics: statistics.map((name) => WORKER_STATISTICS.get(name)!),
         });
-        clearOthers(value, target.block);
         folding = { fold, open: value, block: target.block, finished: false, release };
       } catch (error) {
         release();

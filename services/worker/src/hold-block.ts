@@ -15,11 +15,11 @@ export async function holdBlock(
   const { description, runner, blocks, prunedBlocks } = open;
   requireBlock(description, block);
   if (pruned === undefined) {
-    if (prunedBlocks !== blocks) prunedBlocks.clear();
+    if (prunedBlocks !== blocks) void prunedBlocks.clear();
     return holdDense(open, block, signal);
   }
   // On a GPU, of the dense ones, it stands beside the next.
-  if (prunedBlocks !== blocks) blocks.clear(denseKey(block + 1));
+  if (prunedBlocks !== blocks) void blocks.clear(denseKey(block + 1));
   const { store, run } = pruned;
   return prunedBlocks.hold(`pruned:${store}:${run}:${block}`, async () => {
     const weights = storeWeights(await (await openStore(store)).openRun(run), description);
@@ -42,9 +42,9 @@ export function loadNext(open: OpenModel, block: number, signal: AbortSignal | u
   );
 }
 
-/** Gives up the dense blocks but for this one. */
-export function clearOthers({ blocks }: OpenModel, block: number): void {
-  blocks.clear(denseKey(block));
+/** Gives up the dense blocks but for this one, and waits until they are gone. */
+export function clearOthers({ blocks }: OpenModel, block: number): Promise<void> {
+  return blocks.clear(denseKey(block));
 }
 
 function holdDense({ runner, blocks, weights }: OpenModel, block: number, signal: AbortSignal | undefined) {

@@ -52,8 +52,8 @@ export interface ModelCacheOptions {
 
 export function createModelCache(options: ModelCacheOptions): ModelCache {
   const slot = createSlot<OpenModel>(({ checkpoint, blocks, prunedBlocks, runner, opened }) => {
-    blocks.clear();
-    prunedBlocks.clear();
+    void blocks.clear();
+    void prunedBlocks.clear();
     void Promise.allSettled([runner.release().finally(() => opened.release()), checkpoint.close()]);
   });
   return {

@@ -92,6 +92,6 @@ export async function placeExamples(
   } finally {
     release();
     // What is tuned takes its place.
-    open.blocks.clear();
+    await open.blocks.clear();
   }
 }

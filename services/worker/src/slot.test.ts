@@ -37,12 +37,10 @@ test('of several values those that were opened last are kept, and clear keeps th
   };
   for (const key of ['a', 'b', 'a', 'c']) await open(key);
   expect(disposed).toEqual(['A']);
-  slot.clear('c');
-  await Promise.resolve();
+  await slot.clear('c');
   expect(disposed).toEqual(['A', 'B']);
   await open('c');
-  slot.clear('d');
-  await Promise.resolve();
+  await slot.clear('d');
   expect(disposed).toEqual(['A', 'B', 'C']);
 });
 
@@ -50,7 +48,6 @@ test('clear disposes of an unused value', async () => {
   const disposed: string[] = [];
   const slot = createSlot<string>((value) => disposed.push(value));
   (await slot.hold('a', () => Promise.resolve('A'))).release();
-  slot.clear();
-  await Promise.resolve();
+  await slot.clear();
   expect(disposed).toEqual(['A']);
 });

@@ -11,14 +11,17 @@ export interface Held<V> {
 export interface Slot<V> {
   /** The value of this key: the one that is kept, or a newly opened one. An opening that fails is not kept. */
   hold(key: string, open: () => Promise<V>): Promise<Held<V>>;
-  /** Releases what is kept. @param but not what has this key. @default all of it */
-  clear(but?: string): void;
+  /** Releases what is kept, and waits until it is gone. @param but not what has this key. @default all of it */
+  clear(but?: string): Promise<void>;
 }
 
 interface Entry<V> {
   readonly value: Promise<V>;
   users: number;
   kept: boolean;
+  /** Once it has been disposed of. */
+  readonly gone: Promise<void>;
+  readonly leave: () => void;
 }
 
 /** @param room - so many values are kept, those that were opened last */
@@ -27,7 +30,7 @@ export function createSlot<V>(dispose: (value: V) => void, room = 1): Slot<V> {
 
   const disposeIfUnused = (entry: Entry<V>) => {
     // A value that never opened has nothing to dispose of.
-    if (!entry.kept && entry.users === 0) entry.value.then(dispose, () => undefined);
+    if (!entry.kept && entry.users === 0) entry.value.then(dispose, () => undefined).finally(entry.leave);
   };
   const drop = (key: string, entry: Entry<V>) => {
     kept.delete(key);
@@ -37,7 +40,9 @@ export function createSlot<V>(dispose: (value: V) => void, room = 1): Slot<V> {
   const opened = (key: string, open: () => Promise<V>): Entry<V> => {
     const [oldest] = kept;
     if (oldest !== undefined && kept.size >= room) drop(...oldest);
-    const entry = { value: open(), users: 0, kept: true };
+    let leave: () => void = () => undefined;
+    const gone = new Promise<void>((resolve) => (leave = resolve));
+    const entry = { value: open(), users: 0, kept: true, gone, leave };
     kept.set(key, entry);
     return entry;
   };
@@ -61,8 +66,10 @@ export function createSlot<V>(dispose: (value: V) => void, room = 1): Slot<V> {
         throw error;
       }
     },
-    clear(but) {
-      for (const [key, entry] of kept) if (key !== but) drop(key, entry);
+    async clear(but) {
+      const cleared = [...kept].filter(([key]) => key !== but);
+      for (const [key, entry] of cleared) drop(key, entry);
+      await Promise.all(cleared.map(([, { gone }]) => gone));
     },
   };
 }
