@@ -4,8 +4,9 @@ import { describeModel } from '@esparse/model';
 import type { LoadedBlock } from '@esparse/onnx';
 import { createFolding } from './folding.ts';
 import { holdBlock } from './hold-block.ts';
-import type { OpenModel } from './models.ts';
+import type { OpenLanguageModel, OpenModel } from './models.ts';
 import { createSlot, withHeld } from './slot.ts';
+import { tuneDraft, type TuneInput } from './tune-draft.ts';
 
 const { config, tensors } = tinyLlama({});
 const target = { model: '/m', seqlen: 8, block: 0 };
@@ -104,4 +105,16 @@ test('nothing is folded before a next block that was still being read is gone', 
   expect(() => folding.foldFinish({ shares: false })).toThrow('nothing is folded');
   arrive();
   expect(await again).toEqual([1]);
+});
+
+test('a block is tuned without the next one beside it, which takes room', async () => {
+  const { open, folding, fold, released } = idleModel();
+  await fold(0);
+  await folding.foldFinish({ shares: false });
+  await folding.foldEnd(undefined);
+  const input = { target: { ...target, ...run }, request: {} } as unknown as TuneInput;
+  const caller = { threads: 1, signal: new AbortController().signal, report: () => undefined };
+  // There is nothing in this store.
+  await expect(tuneDraft(open as OpenLanguageModel, input, caller)).rejects.toThrow();
+  expect(released).toEqual([1]);
 });

@@ -8,6 +8,7 @@ import { openStore, type Run } from '@esparse/store';
 import { tuneBlock, type IntegerRounding, type TunedParameter, type TuneReport } from '@esparse/tuning';
 import type { ModelTarget } from './compute-inputs.ts';
 import { openExamples, type ExampleRequest, type Examples } from './examples.ts';
+import { clearOthers } from './hold-block.ts';
 import type { Caller } from './long-call.ts';
 import type { OpenLanguageModel } from './models.ts';
 import { placeExamples } from './place-examples.ts';
@@ -71,6 +72,9 @@ export async function tuneDraft(
   const { block, seqlen } = target;
   const { description } = open;
   requireBlock(description, block);
+  const { statistics: device } = open.opened;
+  // The next one, which was read while linears were pruned, would take room from what is tuned.
+  if (device !== undefined) await clearOthers(open, block);
   const { seed, sequences, steps, batch, learningRate, heldOut, relative } = request;
   const run = await (await openStore(target.store)).openRun(target.run);
   const total = sequences + steps;
@@ -83,7 +87,6 @@ export async function tuneDraft(
   const options = { request, seqlen, signal, onSequence: tell };
   let made: Promise<Examples> | undefined;
   const examples = () => (made ??= openExamples(open, run, block, options));
-  const { statistics: device } = open.opened;
   try {
     if (device === undefined) await examples();
     const parameters = await draftParameters(run, description, { block, request }, signal);
