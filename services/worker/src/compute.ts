@@ -28,7 +28,8 @@ import { withHeld } from './slot.ts';
 import { tuneDraft, type TunedDraft, type TuneInput, type TuneProgress } from './tune-draft.ts';
 
 /**
- * Everything that computes: opens models, embeds tokens, runs blocks. One model and one block are held at a time.
+ * Everything that computes: opens models, embeds tokens, runs blocks. One model and one block are held at a time, on a GPU the next
+ * block beside it.
  * ONNX Runtime's `run` holds its thread, so this lives on a thread of its own (see `compute-thread.ts`) and the one
  * that speaks gRPC stays free to send.
  *
