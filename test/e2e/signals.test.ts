@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serveUntilSilent } from '../support/falling-silent.ts';
 import { scratchFolder } from '../support/folders.ts';
@@ -13,6 +14,15 @@ const prune = (model: string, store: string) => [
   ...['prune', '--model', model, '--calibration', EXAMPLE_CALIBRATION, '--store', at(store)],
   ...['--samples', '2', '--seqlen', '32', '--threads', '1', '--json'],
 ];
+
+/** Acts at the first line that has a text, and not at those behind it: a second signal ends a command at once. */
+function atFirst(output: Readable, text: string, act: () => void): void {
+  const lines = createInterface(output).on('line', function hear(line) {
+    if (!line.includes(text)) return;
+    lines.off('line', hear);
+    act();
+  });
+}
 
 test('prune obeys the first signal where a web server sends its worker a byte and no more', async () => {
   // The pruner has opened the checkpoint, the worker is about to.
@@ -42,9 +52,7 @@ test('Ctrl-C while the worker of prune starts ends with 130, says what is kept, 
 
 test('a run that is stopped says how many blocks are kept', async () => {
   const { child, ended } = startInterruptible(...prune(EXAMPLE_MODEL, 'stopped'));
-  createInterface(child.stdout!).on('line', (line) => {
-    if (line.includes('"event":"committed"')) child.kill('SIGTERM');
-  });
+  atFirst(child.stdout!, '"event":"committed"', () => child.kill('SIGTERM'));
   const { code, said } = await ended;
   expect(code).toBe(143);
   expect(said).toMatch(
@@ -55,9 +63,7 @@ test('a run that is stopped says how many blocks are kept', async () => {
 test('a server that is stopped while it opens its model ends with the code of the signal, and blames nobody', async () => {
   await pruneExample(at('store'));
   const { child, ended } = startInterruptible('serve', '--store', at('store'), '--port', '0');
-  createInterface(child.stderr!).on('line', (line) => {
-    if (line.includes('Server listening')) child.kill('SIGTERM');
-  });
+  atFirst(child.stderr!, 'Server listening', () => child.kill('SIGTERM'));
   const { code, said } = await ended;
   expect(code).toBe(143);
   expect(said.trim().split('\n').at(-1)).toBe('stopped by SIGTERM');

@@ -132,6 +132,7 @@ test('a decoder is loaded and run through the driver alone, by kernels of the PT
     new Set([
       ...[
         'append_positions',
+        'attend_heads',
         'attend_splits',
         'embed',
         'norm',
