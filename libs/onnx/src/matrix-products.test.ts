@@ -29,7 +29,8 @@ test.each(['product', 'cross'] as const)(
         }
         for (const out of outs) expect(out).toEqual(outs[0]);
       }),
-      { numRuns: 60 },
+      // One column is a product of its own in the runtime.
+      { numRuns: 60, examples: [[{ rows: 130, inner: 505, cols: 1 }]] },
     );
   },
 );

@@ -15,9 +15,10 @@ const STRIDE = 128;
  *
  * Its matrix products (MLAS) are cut by rows, which changes nothing, or, where they have more columns than rows, by columns.
  * A thread sums 128 inputs at once, and then the next 128; one that has 64 columns or fewer sums more inputs at once instead,
- * which rounds otherwise.
+ * which rounds otherwise. A single column is multiplied as a vector, whose rounding depends on how many rows a thread has.
  */
 export function threadsAlike({ rows, inner, cols }: ProductSizes): number {
+  if (cols === 1) return 1;
   if (cols <= rows) return Infinity;
   const whole = inputsAtOnce(cols, inner);
   const blocks = Math.ceil(cols / ALIGNMENT);
