@@ -67,8 +67,9 @@ inline void bench_linear_of(Results& results, const Matrix& matrix, const std::u
   const std::vector<float> x = random_floats(static_cast<std::size_t>(tokens) * matrix.cols, seed, 1);
   const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
   if (digits) {
-    const int pieces = matrix.cols / kDigitInputs * tokens, ctas = (pieces * kDigitLanes + kDigitiseThreads - 1) / kDigitiseThreads;
-    digitise<<<ctas, kDigitiseThreads>>>(fragments, fragments, pieces, tokens, digits_of(matrix.encoding));
+    LinearLaunch linear{matrix.encoding, matrix.cols, tokens};
+    linear.add(matrix, weights, {fragments});
+    linear.digitise(Launcher{});
     CHECK(cudaDeviceSynchronize());
   }
   Device<float> out(static_cast<std::size_t>(kSlices) * tokens * matrix.rows);
@@ -244,18 +245,19 @@ inline void bench_chosen(const Decoder& decoder, int tokens, int positions) {
               decoder.shape.name, tokens, positions, variant_name(decoder.encoding), us, tokens / us * 1e6, apart, bare);
 }
 
-// A step that a search times in one way after another.
+// A step that is timed in one way after another; its pages are at random, or those that are given.
 class TimedStep {
  public:
   TimedStep(const Decoder& decoder, int tokens, int positions)
+      : TimedStep(decoder, tokens, positions, random_permutation(tokens * ((positions + kPagePositions - 1) / kPagePositions), 5)) {}
+  TimedStep(const Decoder& decoder, int tokens, int positions, const std::vector<std::int32_t>& pages)
       : decoder_(decoder),
         tokens_(tokens),
-        batch_(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, positions - 1),
-               random_permutation(tokens * ((positions + kPagePositions - 1) / kPagePositions), 5)),
+        batch_(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, positions - 1), pages),
         step_(decoder, batch_) {}
   // Infinity where there is no room for it.
   double microseconds(const StepTuning& tuning, int repeats) {
-    stage("the search for %s, %s, %d tokens", decoder_.shape.name, variant_name(decoder_.encoding), tokens_);
+    stage("a timed step of %s, %s, %d tokens", decoder_.shape.name, variant_name(decoder_.encoding), tokens_);
     try {
       const Graph graph(true, [&](const Launcher& launch) { step_.enqueue(launch, tuning); });
       return graph.microseconds(repeats);

@@ -67,19 +67,16 @@ void time_pages(const Shape& shape) {
   constexpr int kPages = 512 / kPagePositions;
   for (const int tokens : {1, 2, 4, 8, 16, 64}) {
     std::printf("pages %-4s %2d tokens:", shape.name, tokens);
-    const auto time = [&](const char* name, const std::vector<std::int32_t>& pages) {
-      const Batch batch(std::vector<std::int32_t>(tokens, 1), std::vector<std::int32_t>(tokens, 511), pages);
-      Step step(decoder, batch);
-      const Graph graph(true, [&](const Launcher& launch) { step.enqueue(launch, StepTuning(kChosen)); });
-      std::printf(" %s %.0f", name, graph.microseconds(25));
+    const auto print = [](const char* name, TimedStep&& step) {
+      std::printf(" %s %.0f", name, step.microseconds(StepTuning(kChosen), 25));
     };
-    time("random", random_permutation(tokens * kPages, 5));
+    print("random", {decoder, tokens, 512});
     for (const int of_sequence : {8, 9, 16}) {
       std::vector<std::int32_t> pages;
       for (int i = 0; i < tokens * kPages; i++) pages.push_back(i / kPages * of_sequence + i % kPages);
       char name[16];
       std::snprintf(name, sizeof name, "%d apart", of_sequence);
-      time(name, pages);
+      print(name, {decoder, tokens, 512, pages});
     }
     std::printf(" us\n");
   }
