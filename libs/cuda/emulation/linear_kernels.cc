@@ -54,11 +54,11 @@ std::uint8_t* fragments_of(const std::vector<float>& x, int cols, int tokens, bo
 
 // The same as digits, by `write_digits`.
 std::uint8_t* digits_as(const DigitOrder& order, const std::vector<float>& x, int cols, int tokens) {
-  std::uint8_t* const out = device_array(activation_bytes(cols, tokens));
+  std::uint8_t* const out = device_array(digit_bytes(cols, tokens));
   run_grid({static_cast<unsigned>(cols / kDigitInputs), static_cast<unsigned>(tokens), 1}, {kLanes, 1, 1}, [&] {
     const int input = blockIdx.x * kDigitInputs + 2 * threadIdx.x, token = blockIdx.y;
     const float* const two = &x[static_cast<std::size_t>(token) * cols + input];
-    write_digits(token_place(out, cols, token, tokens, false), input, two[0], two[1], order);
+    write_digits(digit_place(out, cols, token, tokens), input, two[0], two[1], order);
   });
   return out;
 }
@@ -119,17 +119,20 @@ void run(const Shape& shape, const std::uint8_t* packed, const std::vector<float
   } else {
     constexpr DigitOrder order{Weights::kOrder.bits, Weights::kOrder.span(), Weights::kShuffled};
     args.activations[0] = {digits_as(order, x, shape.cols, shape.tokens), nullptr, true};
+    LinearProblem of_digits = problem;
+    of_digits.digits = true;
     const int warps = plain_warps(shape.tokens);
-    args.plan = plan_linear(problem, {warps, 1, 192 << 10}, kSms);
+    args.plan = plan_linear(of_digits, {warps, 1, 192 << 10}, kSms);
     place_segments(args, Weights::kFormat);
     put(linear_kernel<Weights>(shape.tokens, warps, Input::kFragments, Output::kPlanes), args, token_groups(shape.tokens));
     if (!linear_is_wide(problem)) return;
     put_wide();
     // And where a kernel makes them of pairs.
     const int pieces = shape.cols / kDigitInputs * shape.tokens;
-    std::uint8_t* const made = fragments_of(x, shape.cols, shape.tokens);
+    const std::uint8_t* const from = fragments_of(x, shape.cols, shape.tokens);
+    std::uint8_t* const made = device_array(digit_bytes(shape.cols, shape.tokens));
     run_grid({static_cast<unsigned>((pieces * kDigitLanes + kDigitiseThreads - 1) / kDigitiseThreads), 1, 1}, {kDigitiseThreads, 1, 1},
-             [&] { digitise(made, made, pieces, kernel_tokens(shape.tokens), order); });
+             [&] { digitise(from, made, pieces, kernel_tokens(shape.tokens), order); });
     args.activations[0].fragments = made;
     put_wide();
   }

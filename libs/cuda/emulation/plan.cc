@@ -176,8 +176,9 @@ int main() {
               for (const int ring : {48, 96, 208}) {
                 for (const int sets : {1, 2}) {
                   for (const int shared : {kSharedOfCta, kSharedOfAmpereCta}) {
-                    const LinearProblem problem{format, {shape[0], shape[1], shape[2]}, shape[3], cols, tokens, sets,
-                                                sets == 2, shared};
+                    LinearProblem problem{format, {shape[0], shape[1], shape[2]}, shape[3], cols, tokens, sets, sets == 2, shared};
+                    if (!check(problem, {warps, share, ring << 10}) || !check_choice(problem)) return 1;
+                    problem.digits = format.scaled;
                     if (!check(problem, {warps, share, ring << 10}) || !check_choice(problem)) return 1;
                   }
                 }

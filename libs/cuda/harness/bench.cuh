@@ -66,12 +66,10 @@ inline void bench_linear_of(Results& results, const Matrix& matrix, const std::u
                             bool digits, std::uint64_t seed) {
   const std::vector<float> x = random_floats(static_cast<std::size_t>(tokens) * matrix.cols, seed, 1);
   const Device<std::uint8_t> fragments(fragments_of(matrix, x, tokens));
-  if (digits) {
-    LinearLaunch linear{matrix.encoding, matrix.cols, tokens};
-    linear.add(matrix, weights, {fragments});
-    linear.digitise(Launcher{});
-    CHECK(cudaDeviceSynchronize());
-  }
+  LinearLaunch first{matrix.encoding, matrix.cols, tokens};
+  first.add(matrix, weights, {fragments});
+  if (digits) first.digitise(Launcher{});
+  CHECK(cudaDeviceSynchronize());
   Device<float> out(static_cast<std::size_t>(kSlices) * tokens * matrix.rows);
   const std::size_t bytes = matrix.packed_bytes();
   const auto time = [&](const LinearTuning& tuning, int repeats) {
@@ -80,7 +78,7 @@ inline void bench_linear_of(Results& results, const Matrix& matrix, const std::u
       for (std::size_t i = 0; i < copies; i++) {
         LinearLaunch linear{matrix.encoding, matrix.cols, tokens};
         linear.args.out = out;
-        linear.add(matrix, weights + i * bytes, {fragments, nullptr, digits});
+        linear.add(matrix, weights + i * bytes, first.args.activations[0]);
         linear(launch, tuning);
       }
     });
@@ -163,6 +161,7 @@ inline void bench_stack(Results& results, const Decoder& decoder, int tokens) {
   Device<float> out(static_cast<std::size_t>(kSlices) * tokens * widest);
   const LinearActivations x{fragments, nullptr};
   pending_sums();
+  digits_of_segment(0);
   const auto time = [&](const StepTuning& tuning, int repeats) {
     stage("the linears of %s, %s, %d tokens", decoder.shape.name, variant_name(decoder.encoding), tokens);
     const Graph graph(true, [&](const Launcher& launch) {

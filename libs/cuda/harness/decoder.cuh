@@ -155,6 +155,7 @@ class Step {
     keys_ = Device<std::uint64_t>(static_cast<std::size_t>(tokens) * logit_parts());
     chosen_ = Device<std::int32_t>(tokens);
     pending_sums();
+    digits_of_segment(0);
   }
 
   void enqueue(const Launcher& launch, const StepTuning& tuning, const Omitted& omitted = {}) {

@@ -263,6 +263,14 @@ inline const Device<float>& pending_sums() {
   return sums;
 }
 
+// Digits of what the segments of a linear of integers read.
+inline std::uint8_t* digits_of_segment(int segment) {
+  constexpr int kMostInputs = 32768;
+  static const std::size_t bytes = digit_bytes(kMostInputs, kMostTokens);
+  static const Device<std::uint8_t> digits(kMaxSegments * bytes);
+  return digits + segment * bytes;
+}
+
 // A linear of up to three segments, or a pair.
 struct LinearLaunch {
   Encoding encoding;
@@ -305,6 +313,7 @@ struct LinearLaunch {
     if (input == Input::kMerged) problem.merged = args.merge.heads << args.merge.dims_shift;
     problem.late_splits = late_splits;
     problem.hopper = true;
+    problem.digits = args.activations[0].digits;
     return problem;
   }
 
@@ -324,19 +333,22 @@ struct LinearLaunch {
     return {args.out, args.plan.planes, tokens, args.out_rows};
   }
 
-  // Makes digits of activations that are none yet, in their place: nothing here is filled up.
+  // Makes digits of activations that are none yet.
   void digitise(const Launcher& launch) {
     const DigitOrder order = digits_of(encoding);
     const std::uint8_t* last = nullptr;
+    std::uint8_t* made = nullptr;
     for (int i = 0; i < args.segment_count && order.bits != 0; i++) {
       LinearActivations& x = args.activations[i];
-      if (!x.digits && x.fragments != last) {
+      if (x.digits) continue;
+      if (x.fragments != last) {
+        made = digits_of_segment(i);
         const int pieces = cols / kDigitInputs * tokens;
         launch(esparse::digitise, (pieces * kDigitLanes + kDigitiseThreads - 1) / kDigitiseThreads, kDigitiseThreads, 0, x.fragments,
-               const_cast<std::uint8_t*>(x.fragments), pieces, kernel_tokens(tokens), order);
+               made, pieces, kernel_tokens(tokens), order);
       }
       last = x.fragments;
-      x.digits = true;
+      x = {made, nullptr, true};
     }
   }
 

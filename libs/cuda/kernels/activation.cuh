@@ -44,10 +44,12 @@ __global__ void __launch_bounds__(kSwigluThreads)
   for (int i = 0; i < kSwigluTokens; i++) {
     const int token = blockIdx.y + i * rows;
     if (token >= gate_up.tokens) break;
-    const TokenPlace place = token_place(fragments, inputs, token, gate_up.tokens, digits.rows);
     const float first = swiglu_of(gate[i].x, up[i].x), second = swiglu_of(gate[i].y, up[i].y);
-    if (digits.bits == 0) write_pair(place, input, first, second);
-    else write_digits(place, input, first, second, digits);
+    if (digits.bits == 0) {
+      write_pair(token_place(fragments, inputs, token, gate_up.tokens, digits.rows), input, first, second);
+    } else {
+      write_digits(digit_place(fragments, inputs, token, gate_up.tokens), input, first, second, digits);
+    }
   }
   end_timeline();
 }

@@ -5,16 +5,13 @@
 
 namespace esparse {
 
-constexpr int kDigitiseWarpPieces = kLanes / kDigitLanes;
-
-// Grid (pieces x kDigitLanes / kDigitiseThreads, rounded up); a piece is kDigitInputs of a token; `tokens`: of a group. To another
-// place: what fills attention's outputs up stays what it was, a number.
+// Grid (pieces x kDigitLanes / kDigitiseThreads, rounded up); a piece is kDigitInputs of a token; `tokens`: of a group.
 __global__ void __launch_bounds__(kDigitiseThreads)
     digitise(const std::uint8_t* from, std::uint8_t* to, int pieces, int tokens, const DigitOrder order) {
   release_dependents();
   wait_for_producers();
-  const int first = (blockIdx.x * kDigitiseThreads + threadIdx.x) / kLanes * kDigitiseWarpPieces;
-  make_digits(from, to, first, min(first + kDigitiseWarpPieces, pieces), tokens, order);
+  const int first = (blockIdx.x * kDigitiseThreads + threadIdx.x) / kLanes * kWarpPieces;
+  make_digits(from, to, first, pieces, tokens, order, [] {});
 }
 
 }  // namespace esparse

@@ -1,9 +1,9 @@
 // Activations as the linears of integers multiply them: two digits of 8 bits, X = 256 hi + lo, and a factor, for the inputs that
 // share a scale of weights. Whole numbers are summed exactly, so all that is rounded is X, to 2^-15 of the greatest of those inputs.
 //
-// A kernel before has written bf16, hi and lo, as for every linear. A warp makes digits of them where they stand in shared memory, for
-// 64 inputs of a token at a time: in the place of the first 32 inputs, the factors in that of the others. So the digits of a token
-// depend on nothing but its activations. A kernel before that has the inputs of a factor in a warp writes the same digits there itself;
+// A kernel before has written bf16, hi and lo, as for every linear. A warp makes digits of them in shared memory, for 64 inputs of a
+// token at a time, which take little more than half of the room and so stand before what is still to be read. The digits of a token
+// depend on nothing but its activations. A kernel before that has the inputs of a factor in a warp writes the same digits itself;
 // attention has not, nor has a linear that ends in SwiGLU.
 #pragma once
 #include "planes.cuh"
@@ -24,8 +24,8 @@ struct alignas(8) DigitFactor {
   }
 };
 
-// Where the factors of a token begin, after the beginning of those 64 inputs of `tokens` tokens. Four tokens are in banks of their own.
-ESPARSE_BOTH int factor_offset(int token, int tokens) { return (tokens + token) * kTokenStepBytes + token % 8 * 16; }
+// Where the factors of a token begin, after the beginning of 64 inputs of `tokens` tokens.
+ESPARSE_BOTH int factor_offset(int token, int tokens) { return tokens * kTokenDigitBytes + token * kTokenFactorBytes; }
 
 // A lane's part of eight columns of 64 inputs, the digits of four tokens, and the factors of the token whose sums it has.
 template <int kSpans>
@@ -85,7 +85,7 @@ struct DigitPiece {
   float x[2][kChunk];
   std::uint32_t greatest[2];  // hi part, as bits, of each 32
 
-  __device__ __forceinline__ void take(int step, const Words4& hi, const Words4& lo) {
+  __device__ __forceinline__ void take(int step, Words4 hi, Words4 lo) {
     std::uint32_t pairs = 0;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -96,8 +96,8 @@ struct DigitPiece {
     greatest[step] = max(pairs & 0xffff, pairs >> 16);
   }
 
-  // Writes the digits to where those inputs of `tokens` tokens stand, by all lanes of a warp; calls `read` when what stood there has
-  // been read by this lane.
+  // Writes the digits to where those of the inputs of `tokens` tokens stand, by all lanes of a warp, unless `read` says no, which it
+  // calls when this lane has read what it takes.
   template <class Read>
   __device__ __forceinline__ void write(std::uint8_t* inputs, int token, int tokens, DigitOrder order, const Read& read) {
     const int lane = threadIdx.x % kLanes, quad = lane % 4;
@@ -125,8 +125,8 @@ struct DigitPiece {
         hi[step][i] = __byte_perm(pairs[2 * i], pairs[2 * i + 1], 0x7632);
       }
     }
-    read();
-    std::uint8_t* const own = inputs + token * kTokenStepBytes + quad * kChunkBytes;
+    if (!read()) return;
+    std::uint8_t* const own = inputs + token * kTokenDigitBytes + quad * kChunkBytes;
     *reinterpret_cast<Words4*>(own) = digit_chunk(hi, order.shuffled, lane);
     *reinterpret_cast<Words4*>(own + kLoOffset) = digit_chunk(lo, order.shuffled, lane);
     if (quad == 0) {
@@ -137,23 +137,24 @@ struct DigitPiece {
   }
 };
 
-// Digits of activations, to where these stand or to another place: 64 inputs of a token are one piece of work, and the tokens of these
-// inputs stand beside each other. Pieces from `first` to `end`, by a warp.
-__device__ __forceinline__ void make_digits(const std::uint8_t* from, std::uint8_t* to, int first, int end, int tokens, DigitOrder order) {
-  constexpr int kAtOnce = kLanes / kDigitLanes;
-  const int lane = threadIdx.x % kLanes;
-#pragma unroll 1
-  for (; first < end; first += kAtOnce) {
-    const int at = min(first + lane / kDigitLanes, end - 1);
-    const int inputs = at / tokens * (2 * tokens * kTokenStepBytes);
-    DigitPiece piece;
+// 64 inputs of a token are a piece of work; the tokens of these inputs stand beside each other. A warp makes digits of so many at once.
+constexpr int kWarpPieces = kLanes / kDigitLanes;
+
+// Of the pieces from `first` on before `end`; calls `read` when they have been read by this lane.
+template <class Read>
+__device__ __forceinline__ void make_digits(const std::uint8_t* from, std::uint8_t* to, int first, int end, int tokens, DigitOrder order,
+                                            const Read& read) {
+  const int lane = threadIdx.x % kLanes, at = min(first + lane / kDigitLanes, max(end, 1) - 1), inputs = at / tokens, token = at % tokens;
+  DigitPiece piece;
 #pragma unroll
-    for (int step = 0; step < 2; step++) {
-      const auto* const chunk = from + inputs + (step * tokens + at % tokens) * kTokenStepBytes + lane % 4 * kChunkBytes;
-      piece.take(step, *reinterpret_cast<const Words4*>(chunk), *reinterpret_cast<const Words4*>(chunk + kLoOffset));
-    }
-    piece.write(to + inputs, at % tokens, tokens, order, [] { __syncwarp(); });
+  for (int step = 0; step < 2; step++) {
+    const auto* const chunk = from + ((2 * inputs + step) * tokens + token) * kTokenStepBytes + lane % 4 * kChunkBytes;
+    piece.take(step, *reinterpret_cast<const Words4*>(chunk), *reinterpret_cast<const Words4*>(chunk + kLoOffset));
   }
+  piece.write(to + inputs * digit_bytes(kDigitInputs, tokens), token, tokens, order, [&] {
+    read();
+    return first < end;
+  });
 }
 
 // Where the digits of inputs `input` (even) and input + 1 of 64 stand after the beginning of the token's, those of hi: the lo digits
@@ -165,7 +166,7 @@ ESPARSE_BOTH int digit_offset(int input, bool shuffled) {
   return (quad / 2 * 2 + element / 4) * kChunkBytes + step * 8 + element % 4 * 2 + quad % 2 * 2;
 }
 
-// Writes inputs `input` (even) and input + 1 as `make_digits` would, by a warp whose lanes have 64 inputs beside each other.
+// Writes inputs `input` (even) and input + 1 as `make_digits` would, to a `digit_place`, by a warp whose lanes have 64 inputs beside each other.
 __device__ __forceinline__ void write_digits(const TokenPlace& to, int input, float first, float second, DigitOrder order) {
   const Split both = split(first, second);
   std::uint32_t greatest = max(both.hi & 0x7fffu, both.hi >> 16 & 0x7fffu);
@@ -177,8 +178,8 @@ __device__ __forceinline__ void write_digits(const TokenPlace& to, int input, fl
   const DigitScale scale(greatest, order.bits);
   const std::uint32_t digits = scale.digits(__uint_as_float(both.hi << 16) + __uint_as_float(both.lo << 16),
                                             __uint_as_float(both.hi & 0xffff0000u) + __uint_as_float(both.lo & 0xffff0000u));
-  std::uint8_t* const inputs = to.fragments + input / kDigitInputs * (2 * to.tokens * kTokenStepBytes);
-  std::uint8_t* const own = inputs + to.token * kTokenStepBytes + digit_offset(input % kDigitInputs, order.shuffled);
+  std::uint8_t* const inputs = to.fragments + input / kDigitInputs * digit_bytes(kDigitInputs, to.tokens);
+  std::uint8_t* const own = inputs + to.token * kTokenDigitBytes + digit_offset(input % kDigitInputs, order.shuffled);
   *reinterpret_cast<std::uint16_t*>(own) = static_cast<std::uint16_t>(digits >> 16);
   *reinterpret_cast<std::uint16_t*>(own + kLoOffset) = static_cast<std::uint16_t>(digits ^ 0x8080u);
   if (input % order.span != 0) return;

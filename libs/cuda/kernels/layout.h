@@ -174,8 +174,13 @@ ESPARSE_BOTH std::size_t activation_bytes(int inputs, int tokens) {
 }
 
 // Or they stand there as the digits that linears of integers multiply (`digits.cuh`): of weights of so many bits, of which `span`
-// inputs share a scale, shuffled ones or not.
+// inputs share a scale, shuffled ones or not. The order is [inputs / 64]: of each token two digits of each input, then of each
+// token two factors.
 constexpr int kDigitInputs = 64, kDigitLanes = 4;  // that are made at once, of a token, and by how many lanes
+constexpr int kTokenDigitBytes = 2 * kDigitInputs, kTokenFactorBytes = 2 * 8;
+ESPARSE_BOTH constexpr int digit_bytes(int inputs, int tokens) {
+  return inputs / kDigitInputs * tokens * (kTokenDigitBytes + kTokenFactorBytes);
+}
 struct DigitOrder {
   int bits;  // 0: they do not
   int span;
@@ -197,6 +202,11 @@ ESPARSE_BOTH TokenPlace token_place(std::uint8_t* fragments, int inputs, int tok
   if (rows) return {fragments, token, tokens, true};
   return {fragments + token / kGroupTokens * activation_bytes(inputs, kGroupTokens), token % kGroupTokens,
           tokens < kGroupTokens ? tokens : kGroupTokens, false};
+}
+// Of digits.
+ESPARSE_BOTH TokenPlace digit_place(std::uint8_t* digits, int inputs, int token, int tokens) {
+  return {digits + token / kGroupTokens * static_cast<std::size_t>(digit_bytes(inputs, kGroupTokens)), token % kGroupTokens,
+          tokens < kGroupTokens ? tokens : kGroupTokens};
 }
 
 // The channels whose squares a warp adds up at once in a norm.

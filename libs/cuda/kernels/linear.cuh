@@ -27,7 +27,7 @@ __device__ __forceinline__ void multiply_block(float (&sums)[kPanelTiles][(kToke
                                                const Weights (&weights)[kPanelTiles], const std::uint8_t* x,
                                                int set_bytes, int lane) {
   if constexpr (kStep < Weights::kSteps) {
-    constexpr int kStepOfBlock = kBlockActivations<Weights, kTokens> / Weights::kSteps;
+    constexpr int kStepOfBlock = kBlockColumns<Weights, kTokens> / Weights::kSteps;
     using Columns = typename Weights::Columns;
     static_assert(kPanelTiles == 2);
     const decltype(weights[0].template step<kStep>()) steps[] = {weights[0].template step<kStep>(),
@@ -110,30 +110,40 @@ __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, 
   };
   stamp(Moment::kRequested);
 
+  const bool digits = Weights::kScaled && kInput == Input::kFragments && args.activations[s].digits;
+  const int given_block = given_block_bytes<Weights, kTokens>(digits);
   if constexpr (kInput == Input::kNormed) {
     norm_activations<Weights, kSets>(args, sources, token_norm, reinterpret_cast<float*>(shared + plan.row), ask_for_rest);
   } else if constexpr (kInput == Input::kMerged) {
     merge_activations<Weights>(args, sources, reinterpret_cast<float*>(shared + plan.row), ask_for_rest);
   } else {
-    fetch_activations<Weights, kTokens, kWarps, kSets>(args, args.activations + s, slice, sets, arrived, ask_for_rest);
+    fetch_activations<Weights, kTokens, kWarps, kSets>(args, args.activations + s, given_block, slice, sets, arrived, ask_for_rest);
   }
   stamp(Moment::kReady);
   if (kTokens == 1 && plan.releases_late) release_dependents();
 
-  constexpr int kBlock = kBlockActivations<Weights, kTokens>;
-  std::uint8_t* const own = sets + (slice.first - slice.plane_first) * kBlock;
+  std::uint8_t* const own = sets + (slice.first - slice.plane_first) * given_block;
   if constexpr (Weights::kScaled) {
-    if (!args.activations[s].digits) {
-      // Groups of warps have slices in common, and share the work.
-      const int pieces = slice.blocks * Weights::kSteps * kTokens;
+    if (!digits) {
+      // Groups of warps have slices in common, and share the work: a piece's digits stand where some of those before it stood.
+      constexpr DigitOrder kOrder = Weights::kDigits;
+      constexpr int kAtOnce = kGroups * kWarpPieces, kBlockPieces = Weights::kSteps * kTokens;
+      static_assert(kAtOnce % kTokens == 0);
+      const auto meet = [] {
+        if constexpr (kGroups == 1) __syncwarp();
+        else __syncthreads();
+      };
+      const int pieces = slice.blocks * kBlockPieces;
+      const int most = kGroups == 1 ? pieces : (slice.plane_blocks + kWarps - 1) / kWarps * kBlockPieces;  // of the warps that meet
 #pragma unroll 1
       for (int set = 0; set < kSets; set++) {
-        constexpr DigitOrder kOrder = Weights::kDigits;
         std::uint8_t* const at = own + set * plan.set_bytes;
-        make_digits(at, at, pieces * group / kGroups, pieces * (group + 1) / kGroups, kTokens, kOrder);
+#pragma unroll 1
+        for (int first = 0; first < most; first += kAtOnce) {
+          make_digits(at, at, first + group * kWarpPieces, pieces, kTokens, kOrder, meet);
+        }
       }
-      if constexpr (kGroups == 1) __syncwarp();
-      else __syncthreads();
+      meet();
     }
   }
   std::uint32_t stage = 0, parity = 0;
@@ -152,7 +162,7 @@ __global__ void __launch_bounds__(kLinearThreads, linear_ctas<Weights>(kTokens, 
         }
       };
       const auto multiply = [&](const Weights (&weights)[kPanelTiles], int i) {
-        multiply_block<Weights, kTokens, kSets>(sums, weights, own + (block + i) * kBlock, plan.set_bytes, lane);
+        multiply_block<Weights, kTokens, kSets>(sums, weights, own + (block + i) * kBlockColumns<Weights, kTokens>, plan.set_bytes, lane);
       };
       if (Weights::kScaled && kTokens <= 4 && at_once == 2 && block + 1 < count) {
         Weights first[kPanelTiles], second[kPanelTiles];

@@ -35,6 +35,16 @@ __device__ __forceinline__ InputSlice input_slice(int blocks, int plane, int war
 template <class Weights, int kTokens>
 constexpr int kBlockActivations = Weights::kFormat.inputs * kTokens * kColumnsPerToken * 2;
 
+// The same as linears multiply them: digits, of integers.
+template <class Weights, int kTokens>
+constexpr int kBlockColumns = Weights::kScaled ? digit_bytes(Weights::kFormat.inputs, kTokens) : kBlockActivations<Weights, kTokens>;
+
+// Bytes of a block's activations as a kernel before wrote them: of integers `digits`, or not.
+template <class Weights, int kTokens>
+__device__ __forceinline__ int given_block_bytes(bool digits) {
+  return digits ? kBlockColumns<Weights, kTokens> : kBlockActivations<Weights, kTokens>;
+}
+
 // Which group of tokens a CTA is of.
 template <int kTokens>
 __device__ __forceinline__ int group_of() {
@@ -71,32 +81,31 @@ __device__ __forceinline__ void request_eighth(std::uint8_t* to, const std::uint
   copies_asked_for(arrived);
 }
 
-// The activations that a kernel before this one wrote, to `sets`; waits for it. `arrived` counts kSets copies a warp; calls
+// The activations that a kernel before this one wrote, `block_bytes` a block, to `sets`; waits for it. `arrived` counts kSets copies a warp; calls
 // `asked` when the activations are asked for.
 template <class Weights, int kTokens, int kWarps, int kSets, class Asked>
 __device__ __forceinline__ void fetch_activations(const LinearArguments& args, const LinearActivations* from,
-                                                  const InputSlice& slice, std::uint8_t* sets, std::uint32_t arrived,
-                                                  const Asked& asked) {
-  constexpr int kBlock = kBlockActivations<Weights, kTokens>;
+                                                  int block_bytes, const InputSlice& slice, std::uint8_t* sets,
+                                                  std::uint32_t arrived, const Asked& asked) {
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes, set_bytes = args.plan.set_bytes;
   const std::size_t first_block = group_of<kTokens>() * args.blocks;  // of the group's activations
   __syncthreads();
   wait_for_producers();
   stamp(Moment::kReleased);
   // All warps in the same way: by the longest slice.
-  if (kWarps == kSlices && (slice.plane_blocks + kSlices - 1) / kSlices * kBlock <= kLoadedSliceBytes) {
+  if (kWarps == kSlices && (slice.plane_blocks + kSlices - 1) / kSlices * block_bytes <= kLoadedSliceBytes) {
 #pragma unroll
     for (int set = 0; set < kSets; set++) {
-      load_slice(sets + set * set_bytes + (slice.first - slice.plane_first) * kBlock,
-                 from[set].fragments + (first_block + slice.first) * kBlock, slice.blocks * kBlock, lane, asked);
+      load_slice(sets + set * set_bytes + (slice.first - slice.plane_first) * block_bytes,
+                 from[set].fragments + (first_block + slice.first) * block_bytes, slice.blocks * block_bytes, lane, asked);
     }
     __syncwarp();
     return;
   }
   if (kLanesCopy || lane == 0) {
     for (int set = 0; set < kSets; set++) {
-      request_eighth(sets + set * set_bytes, from[set].fragments + (first_block + slice.plane_first) * kBlock,
-                     slice.plane_blocks * kBlock, warp, arrived);
+      request_eighth(sets + set * set_bytes, from[set].fragments + (first_block + slice.plane_first) * block_bytes,
+                     slice.plane_blocks * block_bytes, warp, arrived);
     }
   }
   asked();

@@ -67,6 +67,12 @@ struct LinearProblem {
   int merged = 0;  // or the outputs of attention that it adds up, heads filled up
   bool hopper = false;  // it has what is Hopper's alone
   bool late_splits = false;  // of a step in which o adds up what attention gives (`adds_splits_late`)
+  bool digits = false;  // its activations are given as digits
+
+  // Bytes of so many inputs' activations, as they are given.
+  int given_bytes(int inputs, int tokens) const {
+    return digits ? digit_bytes(inputs, tokens) : static_cast<int>(activation_bytes(inputs, tokens));
+  }
 };
 
 struct LinearTuning {
@@ -244,25 +250,28 @@ inline LinearPlan plan_wide_with(const LinearProblem& problem, int sms, int shar
   plan.planes = kSlices;
   share_panels(plan, problem, kLinearWarps, std::max(1, sms * share / (plan.planes * wide_groups(problem))));
   const int blocks = problem.cols / format.inputs, slice = slice_first(1, blocks);  // the longest is the first
-  const int x = static_cast<int>(activation_bytes(format.inputs, wide_tokens(problem))) + kStageBarriers * 8;
+  const int x = problem.given_bytes(format.inputs, wide_tokens(problem)) + kStageBarriers * 8;
   const int weights = kLinearWarps * (kPanelTiles * format.tile_bytes + 8);
-  constexpr int kLeastDepth = 2, kDepth = 3;  // of the rings of weights
+  constexpr int kLeastDepth = 2, kDepth = 3, kMost = 32;  // of the rings of weights
   const int room = (problem.shared + 1024) / share - 1024 - 512;
   plan.resident = slice * x + kLeastDepth * weights <= room;
   plan.stages = plan.resident ? std::max(slice, 1) : (room - std::min(kDepth, plan.rounds * slice) * weights) / x;
-  plan.depth = std::max(1, std::min({(room - plan.stages * x) / weights, plan.rounds * slice, 32}));
+  // CTAs beside each other ask for less at once.
+  plan.depth = std::max(1, std::min({(room - plan.stages * x) / weights, plan.rounds * slice, share > 1 ? kDepth : kMost}));
   plan.barriers = kLinearWarps * plan.depth * kPanelTiles * format.tile_bytes;
   plan.activations = aligned_shared(plan.barriers + (kLinearWarps * plan.depth + kStageBarriers * plan.stages) * 8);
   plan.shared = plan.activations + plan.stages * (x - kStageBarriers * 8);
   return plan;
 }
 
-inline LinearPlan plan_wide(const LinearProblem& problem, int sms) {
+inline LinearPlan plan_wide(LinearProblem problem, int sms) {
+  problem.digits = problem.format.scaled;  // or they are made before
   if (problem.cols % problem.format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
   constexpr int kLeastStages = 4;  // of CTAs beside each other: fewer bring too little before it is needed
   if (wide_tokens(problem) < kMostTokens && problem.format.ctas > 1 && problem.shared >= kSharedOfCta) {
     const LinearPlan plan = plan_wide_with(problem, sms, problem.format.ctas);
-    if (plan.resident || plan.stages >= kLeastStages) return plan;
+    const bool many = plan.ctas * plan.planes * wide_groups(problem) > sms;
+    if (many && (plan.resident || plan.stages >= kLeastStages)) return plan;
   }
   return plan_wide_with(problem, sms, 1);
 }
@@ -341,7 +350,7 @@ inline LinearPlan plan_widest(const LinearProblem& problem, int sms) {
 }
 
 inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& tuning, int sms) {
-  const auto& [format, panels, segments, cols, all_tokens, sets, normed, shared, merged, hopper, late_splits] = problem;
+  const auto& [format, panels, segments, cols, all_tokens, sets, normed, shared, merged, hopper, late_splits, digits] = problem;
   const int tokens = kernel_tokens(all_tokens);
   if (cols % format.inputs != 0) throw std::invalid_argument("the inputs of a linear must be whole blocks");
   if (!linear_exists(tokens, tuning.warps)) throw std::invalid_argument("no such kernel");
@@ -356,7 +365,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   for (int s = 0; s < kSlices; s += warps) {
     plane = std::max(plane, slice_first(s + warps, blocks) - slice_first(s, blocks));
   }
-  plan.set_bytes = aligned_shared(static_cast<int>(activation_bytes(plane * format.inputs, tokens)));
+  plan.set_bytes = aligned_shared(problem.given_bytes(plane * format.inputs, tokens));
   const int partials = warps == 1 ? 0 : 2 * kLinearWarps * kPanelRows * tokens * 4,
             row = normed ? (cols + kMaxNormRuns) * 4 : merged ? std::max(cols, merged) * 4 : 0;
   const int block_bytes = kPanelTiles * format.tile_bytes;

@@ -18,7 +18,7 @@ template <class Weights, int kGroups, int kStep = 0>
 __device__ __forceinline__ void multiply_groups(float (&sums)[kPanelTiles][4 * kGroups][4],
                                                 const Weights (&weights)[kPanelTiles], const std::uint8_t* x, int lane) {
   if constexpr (kStep < Weights::kSteps) {
-    constexpr int kGroup = kBlockActivations<Weights, kGroupTokens>, kStepOfGroup = kGroup / Weights::kSteps;
+    constexpr int kGroup = kBlockColumns<Weights, kGroupTokens>, kStepOfGroup = kGroup / Weights::kSteps;
     using Columns = typename Weights::Columns;
     static_assert(kPanelTiles == 2);
     const decltype(weights[0].template step<kStep>()) steps[] = {weights[0].template step<kStep>(),
@@ -34,7 +34,7 @@ __device__ __forceinline__ void multiply_groups(float (&sums)[kPanelTiles][4 * k
 // The activations of a slice's blocks, block after block and round after round, in shared memory.
 template <class Weights, int kTokens>
 struct ActivationRing {
-  static constexpr int kGroup = kBlockActivations<Weights, kGroupTokens>, kGroups = kTokens / kGroupTokens;
+  static constexpr int kGroup = kBlockColumns<Weights, kGroupTokens>, kGroups = kTokens / kGroupTokens;
   const LinearArguments& args;
   int segment, first, blocks;  // of the slice
   // Shared addresses; the barriers of empty stages follow those of full ones.
@@ -69,7 +69,7 @@ template <class Weights, int kTokens>
 __global__ void __launch_bounds__(kLinearThreads, kTokens == 32 && !kLanesCopy ? Weights::kFormat.ctas : 1)
     linear_wide(const __grid_constant__ LinearArguments args) {
   using Stream = WeightStream<Weights>;
-  constexpr int kGroups = kTokens / kGroupTokens, kGroupBlock = kBlockActivations<Weights, kGroupTokens>;
+  constexpr int kGroups = kTokens / kGroupTokens, kGroupBlock = kBlockColumns<Weights, kGroupTokens>;
   extern __shared__ __align__(128) std::uint8_t shared[];
   const int warp = threadIdx.x / kLanes, lane = threadIdx.x % kLanes;
   const LinearPlan& plan = args.plan;

@@ -159,9 +159,6 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
 
   const float scale = normalise<kNormThreads>(args.input, token, blockIdx.y == 0, row, squares);
   stamp(Moment::kReady);
-  const auto place_of = [&](int chunk) {
-    return token_place(reader_of(chunk).fragments, args.input.channels, token, args.tokens, args.digits.rows);
-  };
   if (digits) {
     const auto write = [&](int chunk, const uint4& first, const uint4& second) {
       DigitPiece piece;
@@ -173,8 +170,8 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
         split_chunk(x, hi, lo);
         piece.take(step, hi, lo);
       }
-      const TokenPlace to = place_of(chunk);
-      piece.write(to.fragments + chunk % chunks / 8 * (2 * to.tokens * kTokenStepBytes), to.token, to.tokens, args.digits, [] {});
+      const TokenPlace to = digit_place(reader_of(chunk).fragments, args.input.channels, token, args.tokens);
+      piece.write(to.fragments + chunk % chunks / 8 * digit_bytes(kDigitInputs, to.tokens), to.token, to.tokens, args.digits, [] { return true; });
     };
     const int warp_first = thread / kLanes * kLanes;
     if (2 * warp_first < all) write(chunk_of(0), early[0], early[1]);
@@ -187,7 +184,8 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
   const auto write = [&](int chunk, const uint4& sources) {
     float x[kChunk];
     gather_chunk(row, scale, sources, x);
-    write_chunk(place_of(chunk), chunk % chunks / 4, chunk % 4, x);
+    const TokenPlace to = token_place(reader_of(chunk).fragments, args.input.channels, token, args.tokens, args.digits.rows);
+    write_chunk(to, chunk % chunks / 4, chunk % 4, x);
   };
 #pragma unroll
   for (int i = 0; i < kEarlyChunks; i++) {

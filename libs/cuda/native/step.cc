@@ -66,7 +66,7 @@ Step::Step(const Device& device, const Decoder& decoder, int max_pages, CuStream
   check(driver().fill(attended_.address(), 0, attended_.bytes(), stream_), "clear memory");
   activated_ = DeviceArray<std::uint8_t>(activation_bytes(s.inner, kMaxRows));
   for (auto& digits : digits_) {
-    digits = DeviceArray<std::uint8_t>(activation_bytes(&digits == &digits_[0] ? most_inputs(s) : s.hidden, kMaxRows));
+    digits = DeviceArray<std::uint8_t>(digit_bytes(&digits == &digits_[0] ? most_inputs(s) : s.hidden, kMaxRows));
   }
   const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages);
   split_outputs_ = DeviceArray<float>(splits * s.dims);
@@ -83,7 +83,8 @@ std::size_t Step::bytes(const DecoderShape& s, int max_pages, int shared, int sm
   const std::size_t planes = plane_floats(shared, s.qkv_rows(), s.hidden) + plane_floats(shared, s.hidden, s.attended()) +
                              plane_floats(shared, 2 * s.inner, s.hidden, 2) + plane_floats(shared, s.hidden, s.inner) +
                              plane_floats(shared, s.vocabulary, s.hidden) + pending_floats(sms);
-  const std::size_t activations = activation_bytes(5 * s.hidden + s.attended() + s.inner + most_inputs(s), kMaxRows);
+  const std::size_t activations =
+      activation_bytes(3 * s.hidden + s.attended() + s.inner, kMaxRows) + digit_bytes(2 * s.hidden + most_inputs(s), kMaxRows);
   const std::size_t splits = static_cast<std::size_t>(kMaxRows) * s.heads * attention_splits(max_pages) * (s.dims + 2);
   const std::size_t heads = s.norms_heads_apart() ? s.qkv_rows() : 0;
   return 4 * (planes + kMaxRows * (static_cast<std::size_t>(s.vocabulary) + 2 * s.hidden + heads) + splits) +

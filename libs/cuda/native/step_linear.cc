@@ -109,6 +109,7 @@ Planes Step::launch(LinearLaunch& linear) {
   problem.normed = linear.input == Input::kNormed;
   if (linear.input == Input::kMerged) problem.merged = args.merge.heads << args.merge.dims_shift;
   problem.late_splits = late_splits_;
+  problem.digits = args.activations[0].digits;
   problem.shared = device_.facts().shared_of_cta;
   problem.hopper = device_.has_wgmma();
   const bool widest = linear_is_widest(problem), wide = !widest && linear_is_wide(problem);
