@@ -62,7 +62,7 @@ const SAMPLED: Readonly<Record<string, SamplingParams>> = {
 };
 const PROMPTS = [16, 128, 512, 2048];
 
-/** How weights are stored, and how much faster than 2:4 in bf16 a step of one sequence is to be. */
+/** How weights are stored, and how much faster than 2:4 in bf16 a step of one sequence of the 8B shape is to be. */
 const WEIGHTS = [
   { name: '2:4', dense: false },
   { name: '2:4 int8', dense: false, bits: 8, faster: 1.4 },
@@ -209,8 +209,7 @@ async function benchEngine(): Promise<void> {
         print({
           name: 'a step of 1, against 2:4 in bf16',
           measured: `${faster.toFixed(2)} x`,
-          target: `>= ${of.faster} x`,
-          met: faster >= of.faster,
+          ...(flags.shape === '8b' && { target: `>= ${of.faster} x`, met: faster >= of.faster }),
         });
         print({
           name: `a prompt of ${PROMPTS.at(-1)}, against 2:4 in bf16`,
