@@ -87,10 +87,13 @@ inline void bench_linear_of(Results& results, const Matrix& matrix, const std::u
   LinearTuning best = plain_tuning(tokens);
   double least = INFINITY;
   for (LinearTuning tuning : tunings(tokens)) {
-    // What is asked for before the linear before is done: as is chosen, nothing, and up to half of an SM's memory.
-    for (const int ahead : {-1, 0, 20, 40, 80, 112}) {
+    // What is asked for before the linear before is done: as is chosen, nothing, up to half of an SM's memory, and that or all of it at
+    // once, which in a step keeps others waiting.
+    for (const auto& [ahead, paced] : {std::pair(-1, true), {0, true}, {20, true}, {40, true}, {80, true}, {112, true}, {112, false},
+                                       {160, false}, {208, false}}) {
       if (tokens > 1 && ahead >= 0) break;
       tuning.ahead_bytes = ahead < 0 ? -1 : ahead << 10;
+      tuning.paced = paced;
       try {
         const double us = time(tuning, 5);
         if (us < least) least = us, best = tuning;
@@ -103,9 +106,9 @@ inline void bench_linear_of(Results& results, const Matrix& matrix, const std::u
   std::snprintf(shape, sizeof shape, "%d x %d", matrix.rows, matrix.cols);
   const std::string variant = std::string(variant_name(matrix.encoding)) + (digits ? " digits" : "");
   results.add("linear", shape, tokens, variant.c_str(), us, static_cast<double>(bytes));
-  std::printf("linear %-14s %2d tokens %-18s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB, %d ahead)\n", shape, tokens,
+  std::printf("linear %-14s %2d tokens %-18s %7.2f us %6.0f GB/s (%d warps, %d CTAs an SM, %d KB, %d ahead%s)\n", shape, tokens,
               variant.c_str(), us, bytes / us * 1e-3, best.warps, best.share, best.ring_bytes >> 10,
-              best.ahead_bytes < 0 ? -1 : best.ahead_bytes >> 10);
+              best.ahead_bytes < 0 ? -1 : best.ahead_bytes >> 10, best.paced ? "" : " at once");
 }
 
 inline void bench_linear(Results& results, int rows, int cols, Encoding encoding, std::uint64_t seed) {

@@ -81,6 +81,7 @@ struct LinearTuning {
   int ring_bytes;  // of all rings of a CTA, at most
   int ahead_bytes = -1;  // what a CTA asks for before its activations; below 0: what `ask_ahead` chooses
   bool releases_late = false;  // the next kernel begins when the activations are there, not when all weights are asked for
+  bool paced = true;  // no more of `ahead_bytes` at once than keeps the memory busy
 };
 
 struct LinearPlan {
@@ -213,7 +214,8 @@ inline void share_panels(LinearPlan& plan, const LinearProblem& problem, int gro
 // is done; nor where kernels do not begin before that (before Hopper). Where o adds splits up, as much as all CTAs together take,
 // and less before that. Integers, whose weights are soon there, ask for nothing where they are of 4 bits or few, else for a
 // stage or two: what was fastest.
-inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_bytes, int stages, int sms, int bytes) {
+inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, const LinearTuning& tuning, int stage_bytes, int stages,
+                      int sms) {
   constexpr int kPaceBytes = 40 << 10, kManyStages = 16, kFewStages = 4, kEight = 8;
   const auto stages_of = [&](int bytes) { return std::max(1, (bytes + stage_bytes / 2) / stage_bytes); };
   const bool late = problem.shared < kSharedOfCta || (problem.normed && stages > kManyStages), few = stages < kFewStages;
@@ -227,8 +229,10 @@ inline void ask_ahead(LinearPlan& plan, const LinearProblem& problem, int stage_
   if (is_pair(problem) && problem.tokens == kGroupTokens) ahead = 1;
   if (is_long(problem) && (problem.tokens == 4 || problem.tokens == kEight)) ahead = stages_of(kPaceBytes);
   if (problem.format.scaled && (problem.tokens == kGroupTokens || (one && problem.format.bits == 4))) ahead = 0;
+  const int bytes = tuning.ahead_bytes;
   if (bytes >= 0) ahead = bytes == 0 ? 0 : stages_of(bytes);
   plan.ahead = late && bytes < 0 ? 0 : std::min(plan.depth, ahead);
+  if (!tuning.paced) plan.pace = plan.ahead;
 }
 
 constexpr int aligned_shared(int bytes) { return (bytes + 127) / 128 * 128; }
@@ -377,7 +381,7 @@ inline LinearPlan plan_linear(const LinearProblem& problem, const LinearTuning& 
   const int stages = plan.rounds * ((slice + plan.stage_blocks - 1) / plan.stage_blocks);
   plan.depth = std::min({ring / stage(), stages, 32});
   if (plan.depth < 1) throw std::invalid_argument("the activations of a linear leave no room for its ring");
-  ask_ahead(plan, problem, stage(), stages, sms, tuning.ahead_bytes);
+  ask_ahead(plan, problem, tuning, stage(), stages, sms);
   plan.releases_late = tuning.releases_late;
 
   plan.barriers = kLinearWarps * plan.depth * plan.stage_blocks * block_bytes;
