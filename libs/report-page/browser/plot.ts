@@ -24,6 +24,7 @@ import {
   type TooltipComponentOption,
   type VisualMapComponentOption,
 } from 'echarts/components';
+import { LabelLayout } from 'echarts/features';
 import { CanvasRenderer } from 'echarts/renderers';
 import { percent } from './format.ts';
 import { currentTheme, onThemeChange, type Theme } from './theme.ts';
@@ -40,6 +41,7 @@ use([
   TooltipComponent,
   VisualMapContinuousComponent,
   CanvasRenderer,
+  LabelLayout,
 ]);
 
 export type { CustomSeriesOption, HeatmapSeriesOption, LineSeriesOption, ScatterSeriesOption };

@@ -105,7 +105,7 @@ function drawChannels(figure: ChartFigure, run: ShownRun, channels: Channels): v
   const rings =
     marked.length === 0
       ? ''
-      : ` Rings: the ${marked.length} channels that E-Sparse ranks most differently from Wanda, which looks at the amplitude alone.`;
+      : ` Rings: the ${marked.length === 1 ? 'channel' : `${marked.length} channels`} that E-Sparse ranks most differently from Wanda, which looks at the amplitude alone.`;
   figure.draw(
     {
       title: hasBoth ? loudnessInWords(entropy, amplitude) : 'How often each channel is kept',

@@ -27,7 +27,7 @@ export function frontierSection(run: ShownRun): { element: HTMLElement; draw: ()
     element: section(
       'Frontier',
       'Models by the bits that a weight of their blocks takes, indices and orders counted. Compare at equal bits: of two points ' +
-        'above one another, the lower perplexity, or the higher speed, is the better model.',
+        'above one another, the lower perplexity, or the higher speed, is the better model. Point at one to see its name and figures.',
       ...shown,
     ),
     draw() {
@@ -116,7 +116,8 @@ function points(
               color: theme.text,
               formatter: ({ name: label }: { name: string }) => label,
             },
-            labelLayout: { moveOverlap: 'shiftY' as const },
+            // The others are named where one points at them, and in the table.
+            labelLayout: { hideOverlap: true },
             tooltip: {
               formatter: (at: unknown) => {
                 const { name: label, value } = at as { name: string; value: [number, number] };
