@@ -15,6 +15,7 @@
 #include "../kernels/digitise.cuh"
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/linear_instances.cuh"
+#include "../kernels/linear_wide_plan.h"
 #include "../kernels/linear_widest.cuh"
 #include "../kernels/repack.cuh"
 #include "read_array.h"

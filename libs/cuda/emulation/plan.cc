@@ -5,6 +5,7 @@
 
 #include "../kernels/attention_plan.h"
 #include "../kernels/encoding.h"
+#include "../kernels/linear_wide_plan.h"
 
 namespace {
 

@@ -5,6 +5,7 @@
 #include "../kernels/integer_weights.cuh"
 #include "../kernels/linear.cuh"
 #include "../kernels/linear_wide.cuh"
+#include "../kernels/linear_wide_plan.h"
 #include "../kernels/linear_widest.cuh"
 #include "../kernels/repack.cuh"
 #include <optional>

@@ -166,7 +166,8 @@ ESPARSE_BOTH int digit_offset(int input, bool shuffled) {
   return (quad / 2 * 2 + element / 4) * kChunkBytes + step * 8 + element % 4 * 2 + quad % 2 * 2;
 }
 
-// Writes inputs `input` (even) and input + 1 as `make_digits` would, to a `digit_place`, by a warp whose lanes have 64 inputs beside each other.
+// Writes inputs `input` (even) and input + 1 as `make_digits` would, to a `digit_place`, by a warp whose lanes have 64 inputs
+// beside each other.
 __device__ __forceinline__ void write_digits(const TokenPlace& to, int input, float first, float second, DigitOrder order) {
   const Split both = split(first, second);
   std::uint32_t greatest = max(both.hi & 0x7fffu, both.hi >> 16 & 0x7fffu);

@@ -81,8 +81,8 @@ __device__ __forceinline__ void request_eighth(std::uint8_t* to, const std::uint
   copies_asked_for(arrived);
 }
 
-// The activations that a kernel before this one wrote, `block_bytes` a block, to `sets`; waits for it. `arrived` counts kSets copies a warp; calls
-// `asked` when the activations are asked for.
+// The activations that a kernel before this one wrote, `block_bytes` a block, to `sets`; waits for it. `arrived` counts kSets
+// copies a warp; calls `asked` when the activations are asked for.
 template <class Weights, int kTokens, int kWarps, int kSets, class Asked>
 __device__ __forceinline__ void fetch_activations(const LinearArguments& args, const LinearActivations* from,
                                                   int block_bytes, const InputSlice& slice, std::uint8_t* sets,

@@ -171,7 +171,8 @@ __global__ void __launch_bounds__(kNormThreads) norm(const __grid_constant__ Nor
         piece.take(step, hi, lo);
       }
       const TokenPlace to = digit_place(reader_of(chunk).fragments, args.input.channels, token, args.tokens);
-      piece.write(to.fragments + chunk % chunks / 8 * digit_bytes(kDigitInputs, to.tokens), to.token, to.tokens, args.digits, [] { return true; });
+      std::uint8_t* const inputs = to.fragments + chunk % chunks / 8 * digit_bytes(kDigitInputs, to.tokens);
+      piece.write(inputs, to.token, to.tokens, args.digits, [] { return true; });
     };
     const int warp_first = thread / kLanes * kLanes;
     if (2 * warp_first < all) write(chunk_of(0), early[0], early[1]);

@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "../kernels/linear_wide_plan.h"
 #include "failure.h"
 
 namespace esparse {

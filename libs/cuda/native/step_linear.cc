@@ -1,6 +1,7 @@
 // The linears of a step, and the norms that give them their activations.
 #include "step_linear.h"
 
+#include "../kernels/linear_wide_plan.h"
 #include "kernel_names.h"
 
 namespace esparse {
