@@ -35,7 +35,7 @@ const std::map<std::string, Runner>& runners() {
       KERNEL(scale_elements),   KERNEL(add_elements),    KERNEL(add_to_rows),   KERNEL(activate),
       KERNEL(gate_elements),    KERNEL(rms_norm),        KERNEL(layer_norm),    KERNEL(turn_heads),
       KERNEL(causal_softmax),   KERNEL(amplitude_update), KERNEL(amplitude_merge), KERNEL(entropy_begin),
-      KERNEL(entropy_ranges),   KERNEL(entropy_count),   KERNEL(row_draws), KERNEL(row_sample), KERNEL(products_difference), KERNEL(products_add),
+      KERNEL(entropy_ranges),   KERNEL(entropy_count),   KERNEL(entropy_merge), KERNEL(entropy_masses), KERNEL(entropy_of_masses), KERNEL(row_draws), KERNEL(row_sample), KERNEL(products_difference), KERNEL(products_add),
       KERNEL(unpack_matrix), KERNEL(products_diagonal), KERNEL(products_matrix), KERNEL(products_merge),
       SOLVE(descent_difference), SOLVE(descent_gradient), SOLVE(descent_inverses), SOLVE(descent_rows),
       SOLVE(descent_step), SOLVE(halves_matrix), SOLVE(rows_kept), SOLVE(rows_mask), SOLVE(rows_narrow), SOLVE(rows_widen),

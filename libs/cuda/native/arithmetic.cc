@@ -143,10 +143,15 @@ CuPointer Arithmetic::open_shared(const CuIpcHandle& handle) {
   return address;
 }
 
-void Arithmetic::close_shared(CuPointer address) {
-  wait();
-  opened_.erase(address);
-  check(driver().close_shared(address), "close memory of another process");
+std::function<void()> Arithmetic::close_shared(CuPointer address) {
+  if (opened_.erase(address) == 0) throw Failure("internal", "memory of another process that is not open was closed");
+  const auto read = std::make_shared<Event>(make_event());
+  check(driver().record_event(read->get(), stream_.get()), "close memory of another process");
+  return [this, read, address] {
+    device_.use();
+    check(driver().wait_for_event(read->get()), "close memory of another process");
+    check(driver().close_shared(address), "close memory of another process");
+  };
 }
 
 Products& Arithmetic::products() {

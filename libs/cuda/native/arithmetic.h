@@ -48,8 +48,8 @@ class Arithmetic {
   CuIpcHandle share(CuPointer address) const;
   // Memory of another process, to be read, until it is closed.
   CuPointer open_shared(const CuIpcHandle& handle);
-  // Waits for what reads it.
-  void close_shared(CuPointer address);
+  // What closes it on whatever thread, once what was asked for before has ended; nothing may read it from now on.
+  std::function<void()> close_shared(CuPointer address);
   void multiply(const ProductShape& shape, const Products::Operands& operands);
   void wait();
   // What is asked for between these two is recorded instead of computed, to be asked for again as one piece. False where the

@@ -51,11 +51,11 @@ class Arguments {
   void* pointers_[kMost];
 };
 
-// A copy from or to an array, by a thread that waits for it; the promise is kept once all is there.
-struct Copying {
+// Work of a thread that waits for it, such as a copy from or to an array, which stays meanwhile; the promise is kept once all is done.
+struct Waiting {
   Napi::Promise::Deferred deferred;
   Napi::ThreadSafeFunction wake;
-  Napi::ObjectReference array;
+  Napi::ObjectReference kept;
   std::function<void()> work;
   std::optional<Failure> failure;
 
@@ -75,18 +75,18 @@ struct Copying {
   }
 };
 
-Napi::Promise copied(Waiters& waiters, const Napi::Value& array, std::function<void()> work) {
-  const Napi::Env env = array.Env();
-  auto* const copying = new Copying{Napi::Promise::Deferred::New(env), {}, Napi::Persistent(array.As<Napi::Object>()),
+Napi::Promise done(Waiters& waiters, const Napi::Value& kept, std::function<void()> work) {
+  const Napi::Env env = kept.Env();
+  auto* const waiting = new Waiting{Napi::Promise::Deferred::New(env), {}, Napi::Persistent(kept.As<Napi::Object>()),
                                     std::move(work), {}};
-  copying->wake = Napi::ThreadSafeFunction::New(
-      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "esparse.copying", 0, 1);
-  const Napi::Promise promise = copying->deferred.Promise();
-  waiters.run([copying] {
-    copying->run();
-    // The callback deletes `copying`, perhaps before the call returns.
-    Napi::ThreadSafeFunction wake = copying->wake;
-    wake.BlockingCall(copying, [](Napi::Env of, Napi::Function, Copying* settled) {
+  waiting->wake = Napi::ThreadSafeFunction::New(
+      env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "esparse.waiting", 0, 1);
+  const Napi::Promise promise = waiting->deferred.Promise();
+  waiters.run([waiting] {
+    waiting->run();
+    // The callback deletes `waiting`, perhaps before the call returns.
+    Napi::ThreadSafeFunction wake = waiting->wake;
+    wake.BlockingCall(waiting, [](Napi::Env of, Napi::Function, Waiting* settled) {
       const Napi::HandleScope scope(of);
       settled->settle(of);
       delete settled;
@@ -97,7 +97,7 @@ Napi::Promise copied(Waiters& waiters, const Napi::Value& array, std::function<v
 }
 
 Napi::Promise taken(Waiters& waiters, const Device& device, const Napi::Value& array, std::shared_ptr<Landing> landing) {
-  return copied(waiters, array, [&device, to = bytes_of(array).first, landing = std::move(landing)] {
+  return done(waiters, array, [&device, to = bytes_of(array).first, landing = std::move(landing)] {
     landing->take(device, to);
   });
 }
@@ -188,7 +188,7 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
   Napi::Value upload_later(const Napi::CallbackInfo& info) {
     return call(info, [&]() -> Napi::Value {
       const auto [data, bytes] = bytes_of(info[1]);
-      return copied(arithmetic_->waiters(), info[1], arithmetic_->upload_later(address(info[0]), data, bytes));
+      return done(arithmetic_->waiters(), info[1], arithmetic_->upload_later(address(info[0]), data, bytes));
     });
   }
 
@@ -262,11 +262,10 @@ class CudaArithmetic : public Napi::ObjectWrap<CudaArithmetic> {
     });
   }
 
-  // (address)
+  // (address): a promise
   Napi::Value close_shared(const Napi::CallbackInfo& info) {
-    return call(info, [&] {
-      arithmetic_->close_shared(address(info[0]));
-      return info.Env().Undefined();
+    return call(info, [&]() -> Napi::Value {
+      return done(arithmetic_->waiters(), info.This(), arithmetic_->close_shared(address(info[0])));
     });
   }
 

@@ -81,7 +81,7 @@ export interface NativeArithmetic {
   fill(to: number, byte: number, bytes: number): void;
   share(address: number): Uint8Array;
   openShared(handle: Uint8Array): number;
-  closeShared(address: number): void;
+  closeShared(address: number): Promise<void>;
   launch(
     kernel: string,
     x: number,

@@ -226,11 +226,9 @@ export class CudaArithmetic {
     return calling(() => this.#native.openShared(handle));
   }
 
-  /** Closes it, once what reads it has ended. */
-  closeShared(address: number): void {
-    calling(() => {
-      this.#native.closeShared(address);
-    });
+  /** Closes it without holding this thread, once what was asked for before has ended. */
+  closeShared(address: number): Promise<void> {
+    return callingLater(() => this.#native.closeShared(address));
   }
 
   /** Launches a kernel of a module that is loaded. What its arguments mean is between its source and the caller. */

@@ -36,11 +36,11 @@ export function arrivingSums(
         done++;
       }
     },
-    async open(device, handles) {
-      const [handle] = handles;
-      if (done > 0 || filled > 0 || handle === undefined || handles.length > 1)
-        throw damagedState(name, `its sums are shared in ${handles.length} pieces`);
-      sums = await HeldSums.copied(device, channels, shape, handle);
+    async read(device, addresses) {
+      const [address] = addresses;
+      if (done > 0 || filled > 0 || address === undefined || addresses.length > 1)
+        throw damagedState(name, `its sums are shared in ${addresses.length} pieces`);
+      sums = await HeldSums.copied(device, channels, shape, address);
       done = tiles.length;
     },
     complete(state) {

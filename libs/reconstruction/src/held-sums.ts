@@ -1,6 +1,6 @@
 import { EXACT_SUM_DIGITS } from '@esparse/kernels';
 import type { MatrixProducts } from '@esparse/onnx';
-import { deviceArrays, type SharingDevice, type StatisticDevice } from '@esparse/statistics';
+import { deviceArrays, type StatisticDevice } from '@esparse/statistics';
 import { devicePanels, type DevicePanel } from './device-panels.ts';
 import { deviceMatrix } from './device-matrix.ts';
 import { PANEL } from './panels.ts';
@@ -16,6 +16,8 @@ export class HeldSums {
   readonly #device: StatisticDevice;
   readonly #channels: number;
   readonly #shape: TileShape;
+  readonly #base: number;
+  readonly #bytes: number;
   readonly #panels: readonly (DevicePanel & { readonly sums: number })[];
   readonly release: () => void;
 
@@ -28,32 +30,26 @@ export class HeldSums {
     this.release = arrays.release;
     const { panels, bytes } = devicePanels(channels, shape);
     // One piece: there is nothing to give back where there is no room for it.
-    const base = arrays.zeros(bytes);
-    this.#panels = panels.map((panel) => ({ ...panel, sums: base + panel.offset }));
+    this.#base = arrays.bytes(bytes);
+    this.#bytes = bytes;
+    this.#panels = panels.map((panel) => ({ ...panel, sums: this.#base + panel.offset }));
   }
 
   /**
-   * A copy of what another process shares, which has been read when this settles.
+   * A copy of the sums that lie at an address, which have been read when this settles.
    *
-   * @param handle - of its sums
-   * @throws EsparseError where they cannot be opened, or there is no room
+   * @throws EsparseError where there is no room
    */
   static async copied(
-    device: SharingDevice,
+    device: StatisticDevice,
     channels: number,
     shape: TileShape,
-    handle: Uint8Array,
+    from: number,
   ): Promise<HeldSums> {
     const made = new HeldSums(device, channels, shape);
     try {
-      const there = device.openShared(handle);
-      try {
-        for (const { bytes, sums, offset } of made.#panels) made.#merge(there + offset, sums, bytes);
-        // To close it waits for what reads it: meanwhile what other workers have may be read, too.
-        await device.downloadLater(made.#panels[0]!.sums, new Uint8Array(8));
-      } finally {
-        device.closeShared(there);
-      }
+      device.copy(made.#base, from, made.#bytes);
+      await device.downloadLater(made.#base, new Uint8Array(8));
       return made;
     } catch (error) {
       made.release();
@@ -63,8 +59,12 @@ export class HeldSums {
 
   /** Adds the sums of others of the same device and channels, which stay as they are. */
   merge(other: HeldSums): void {
-    for (const [i, { bytes, sums }] of this.#panels.entries())
-      this.#merge(other.#panels[i]!.sums, sums, bytes);
+    for (const [i, { bytes, sums }] of this.#panels.entries()) {
+      const count = bytes / 8;
+      this.#device.launch('products_merge', { grid: [Math.ceil(count / THREADS)], threads: THREADS }, [
+        ...[{ pointer: other.#panels[i]!.sums }, { pointer: sums }, { long: count }],
+      ]);
+    }
   }
 
   /** The matrix that they are rounded to, in the device's memory. */
@@ -91,12 +91,5 @@ export class HeldSums {
       await tiles.write(i, j, values);
     }
     return tiles;
-  }
-
-  #merge(from: number, into: number, bytes: number): void {
-    const count = bytes / 8;
-    this.#device.launch('products_merge', { grid: [Math.ceil(count / THREADS)], threads: THREADS }, [
-      ...[{ pointer: from }, { pointer: into }, { long: count }],
-    ]);
   }
 }

@@ -1,5 +1,6 @@
 import { entropyMasses } from '@esparse/kernels';
 import { entropy } from './entropy.ts';
+import { HeldHistograms } from './held-histograms.ts';
 import { readerOf, type StatisticReader } from './reader.ts';
 import { withLock } from './state-lock.ts';
 
@@ -20,13 +21,17 @@ export interface ChannelHistograms {
 /** The histograms that entropies are taken of, with fewer bins. */
 export const channelHistograms: StatisticReader<ChannelHistograms> = readerOf(entropy, (state) =>
   withLock([state], async () => {
-    const masses = await entropyMasses(state.histograms, HISTOGRAM_BINS);
+    const { histograms } = state;
+    const [masses, ranges] =
+      histograms instanceof HeldHistograms
+        ? [histograms.masses(HISTOGRAM_BINS), histograms.ranges()]
+        : [await entropyMasses(histograms, HISTOGRAM_BINS), histograms.ranges.slice()];
     const shares = new Uint16Array(masses.length);
     for (let at = 0; at < masses.length; at += HISTOGRAM_BINS) {
       const own = masses.subarray(at, at + HISTOGRAM_BINS);
       const most = own.reduce((a, b) => Math.max(a, b), 1);
       for (let k = 0; k < HISTOGRAM_BINS; k++) shares[at + k] = Math.round((MOST * own[k]!) / most);
     }
-    return { shares, ranges: state.histograms.ranges.slice() };
+    return { shares, ranges };
   }),
 );

@@ -98,6 +98,11 @@ export function defineStatistic<Held extends object>(
         tokens += tile.rows;
       },
       finish: () => stateOf(channels, tokens, fold.finish()),
+      ...(fold.check && {
+        check: () => {
+          fold.check!();
+        },
+      }),
       ...(fold.shares && { shares: () => fold.shares!() }),
       release: () => {
         fold.release();
@@ -106,18 +111,12 @@ export function defineStatistic<Held extends object>(
   };
   const takingOver: Statistic<DefinedState<Held>, unknown>['takeOver'] = async (
     device,
-    handles,
+    addresses,
     channels,
     tokens,
   ) => {
     checkChannels(name, channels);
-    const opened: number[] = [];
-    try {
-      for (const handle of handles) opened.push(device.openShared(handle));
-      return stateOf(channels, tokens, await takeOver!(device, opened, channels, tokens));
-    } finally {
-      for (const address of opened) device.closeShared(address);
-    }
+    return stateOf(channels, tokens, await takeOver!(device, addresses, channels, tokens));
   };
   return {
     ...identity,

@@ -104,10 +104,10 @@ export interface RecordedWork {
 export interface SharingDevice extends StatisticDevice {
   /** What another process opens a piece of memory with, which must stay, and have been written, meanwhile. */
   share(address: number): Uint8Array;
-  /** Memory of another process, to be read. */
+  /** Memory of another process, to be read. @throws EsparseError where the system or the driver does not let this one */
   openShared(handle: Uint8Array): number;
-  /** Closes it, once what reads it has ended. */
-  closeShared(address: number): void;
+  /** Closes it without holding this thread, once what was asked for before has ended. */
+  closeShared(address: number): Promise<void>;
   /** Gives what was released back to the device, for other processes. */
   trim(): void;
 }
@@ -146,12 +146,13 @@ export interface DeviceFold<Held> {
    * @returns undefined behind the last
    */
   piece?(index: number): Uint8Array | undefined;
+  /** Waits, where the state is not finished but read from the device's memory: see `shares`. @throws as `finish` */
+  check?(): void;
   /**
-   * Waits, and tells where what the state holds lies in the device's memory, for another process of the machine to read it there: its
-   * pieces, where it has some (once it is finished), else all of it.
+   * Tells where what the state holds will lie in the device's memory, for another process of the machine to open it, and to read it once all
+   * is added: its pieces, where it has some, else all of it. Nothing while that is not known.
    *
    * @default it is not read there
-   * @throws as `finish`
    */
   shares?(): readonly number[];
   /** Gives the memory back. */

@@ -10,12 +10,14 @@ import {
   entropyHistograms,
   entropyMerge,
   entropyUpdate,
+  free,
   type EntropyHistograms,
 } from '@esparse/kernels';
 import { refusedChannel } from './checks.ts';
 import { defineStatistic } from './define.ts';
-import { entropyFromDevice, entropyOnDevice, freeHistograms } from './entropy-device.ts';
+import { entropyOnDevice } from './entropy-device.ts';
 import { decodeHistograms, encodeHistograms } from './entropy-encoding.ts';
+import { HeldHistograms } from './held-histograms.ts';
 import type { StatisticState } from './statistic.ts';
 import { withLock } from './state-lock.ts';
 
@@ -25,7 +27,8 @@ import { withLock } from './state-lock.ts';
  */
 export interface EntropyState extends StatisticState {
   tokens: number;
-  readonly histograms: EntropyHistograms;
+  /** Here, or in the memory of this process's own device. */
+  histograms: EntropyHistograms | HeldHistograms;
 }
 
 const NAME = 'entropy';
@@ -43,20 +46,23 @@ export const entropy = defineStatistic<Pick<EntropyState, 'histograms'>>({
 
   create: (channels) => ({ histograms: entropyHistograms(channels) }),
 
-  async update({ tokens, histograms }, tile) {
-    checkTokens(tokens + tile.rows);
-    const refused = await entropyUpdate(histograms, tile.data, tile.rows, tile.channels);
+  async update(state, tile) {
+    checkTokens(state.tokens + tile.rows);
+    const refused = await entropyUpdate(bringHere(state), tile.data, tile.rows, tile.channels);
     if (refused >= 0) throw refusedChannel(NAME, tile, refused, 'it is not finite');
   },
 
   async merge(into, from) {
     checkTokens(into.tokens + from.tokens);
-    await entropyMerge(into.histograms, from.histograms);
+    if (into.histograms instanceof HeldHistograms && from.histograms instanceof HeldHistograms)
+      into.histograms.merge(from.histograms);
+    else await entropyMerge(bringHere(into), bringHere(from));
   },
 
-  serialise({ histograms, tokens }) {
+  serialise(state) {
+    const histograms = bringHere(state);
     entropyCount(histograms);
-    return encodeHistograms(histograms, tokens);
+    return encodeHistograms(histograms, state.tokens);
   },
 
   deserialise: (bytes, channels, tokens) => ({
@@ -64,11 +70,14 @@ export const entropy = defineStatistic<Pick<EntropyState, 'histograms'>>({
   }),
 
   dispose({ histograms }) {
-    freeHistograms(histograms);
+    if (histograms instanceof HeldHistograms) histograms.release();
+    else freeHistograms(histograms);
   },
 
   onDevice: entropyOnDevice,
-  takeOver: entropyFromDevice,
+  takeOver: async (device, [address], channels, tokens) => ({
+    histograms: await HeldHistograms.copied(device, address!, channels, tokens),
+  }),
 
   cost: ({ channels, seqlen, sequences }) => ({
     bytes: channels * (HISTOGRAM_BYTES + 4 * Math.min(ENTROPY_PENDING_ROWS, seqlen * sequences)),
@@ -119,10 +128,28 @@ export async function entropyOf(state: EntropyState, reading: EntropyReading = {
         hint: 'calibrate on one sequence at least',
       });
     }
-    const { ranges } = state.histograms;
+    const { histograms } = state;
+    const isHeld = histograms instanceof HeldHistograms;
+    const ranges = isHeld ? histograms.ranges() : histograms.ranges;
     const bounds = range === 'channel' ? ranges : widest(ranges, state.channels);
-    return entropyFinish(state.histograms, bounds, state.tokens, bins);
+    return isHeld
+      ? histograms.entropies(bounds, state.tokens, bins)
+      : entropyFinish(histograms, bounds, state.tokens, bins);
   });
+}
+
+/** The histograms of a state, which are in this process's memory from then on. */
+function bringHere(state: Pick<EntropyState, 'histograms'>): EntropyHistograms {
+  const { histograms } = state;
+  if (!(histograms instanceof HeldHistograms)) return histograms;
+  const here = (state.histograms = histograms.onHost());
+  histograms.release();
+  return here;
+}
+
+function freeHistograms({ bins, pending }: EntropyHistograms): void {
+  free(bins);
+  free(pending);
 }
 
 /** The least minimum and the greatest maximum, for every channel. */

@@ -1,5 +1,5 @@
 import type { Cost, TapShape } from './cost.ts';
-import type { DeviceFold, SharingDevice, StatisticDevice } from './device.ts';
+import type { DeviceFold, StatisticDevice } from './device.ts';
 
 /** A piece of a tap's activations: f32 (rows, channels), row-major, one row per token. */
 export interface StatisticTile {
@@ -44,12 +44,11 @@ export interface ArrivingPieces<State> {
    */
   add(bytes: Uint8Array): Promise<void>;
   /**
-   * All of them at once, in place of their bytes: what another process shares of a device's memory, which has been read when this settles.
+   * All of them at once, in place of their bytes, from another process's memory, which has been read when this settles.
    *
-   * @param handles - of what `DeviceFold.shares` tells, in its order
-   * @throws EsparseError where it cannot be opened here
+   * @param addresses - of what `DeviceFold.shares` tells, in its order
    */
-  open?(device: SharingDevice, handles: readonly Uint8Array[]): Promise<void>;
+  read?(device: StatisticDevice, addresses: readonly number[]): Promise<void>;
   /** Gives them to the state that `deserialise` made. @throws EsparseError `protocol` unless they are all there */
   complete(state: State): void;
   /** Gives back the memory of what no state was given. */
@@ -128,16 +127,14 @@ export interface Statistic<State extends StatisticState, Options> {
   onDevice?(device: StatisticDevice, channels: number): DeviceFold<State>;
 
   /**
-   * Makes a state of so many rows of what another process shares of a device's memory, in place of its bytes, and has read it when this
-   * settles.
+   * Makes a state of so many rows from another process's memory, in place of its bytes, which has been read when this settles.
    *
-   * @param handles - of what `DeviceFold.shares` tells, in its order
+   * @param addresses - of what `DeviceFold.shares` tells, in its order
    * @default states without pieces travel as bytes
-   * @throws EsparseError where it cannot be opened here
    */
   takeOver?(
-    device: SharingDevice,
-    handles: readonly Uint8Array[],
+    device: StatisticDevice,
+    addresses: readonly number[],
     channels: number,
     tokens: number,
   ): Promise<State>;

@@ -8,8 +8,8 @@ import type { RunContext } from './run-context.ts';
 
 const taps = [{ name: 'a', channels: 8 }] as unknown as TapSpec[];
 
-test('a worker whose memory cannot be read is told that it is not needed, once nothing reads it any more', async () => {
-  const log: string[] = [];
+/** Calibrates by a worker that shares what cannot be read. @param finishes - whether it comes to its end */
+function failing(log: string[], { finishes }: { readonly finishes: boolean }) {
   const statistic: AnyStatistic = {
     ...(amplitude as AnyStatistic),
     async takeOver() {
@@ -22,19 +22,20 @@ test('a worker whose memory cannot be read is told that it is not needed, once n
   const worker = {
     address: 'host:1',
     async *gatherStatistics() {
-      const shared = [Uint8Array.of(1)];
-      yield await Promise.resolve({
-        tokens: 8,
-        state: `a/${statistic.name}`,
-        data: new Uint8Array(0),
-        shared,
-      });
+      const message = { state: `a/${statistic.name}`, data: new Uint8Array(0) };
+      yield await Promise.resolve({ ...message, tokens: 0, shared: [Uint8Array.of(1)] });
+      if (!finishes) throw new EsparseError('unavailable', 'the worker has another fault');
+      yield { ...message, tokens: 8, shared: [] };
       log.push('sent');
     },
     endGather: () => Promise.resolve(void log.push('told')),
   } as unknown as WorkerConnection;
   const nothing = () => undefined;
-  const sharing = { device: {}, works: true };
+  const device = {
+    openShared: () => log.push('opens'),
+    closeShared: () => Promise.resolve(void log.push('closes')),
+  };
+  const sharing = { device, works: true };
   const context = {
     ...{ combine: 'worker', readers: new Set([{ statistic } as StatisticReader]), devices: [], sharing },
     ...{ shards: [{ index: 0, sequences: 1 }], target: {}, options: { seqlen: 8 }, emit: nothing },
@@ -45,7 +46,21 @@ test('a worker whose memory cannot be read is told that it is not needed, once n
     },
   } as unknown as RunContext;
   const calibrated = firstValueFrom(calibrateBlock$(context, { block: 0, taps, allTokens: false }));
+  return { calibrated, sharing };
+}
+
+test('a worker whose memory cannot be read is told that it is not needed, once nothing reads it any more', async () => {
+  const log: string[] = [];
+  const { calibrated, sharing } = failing(log, { finishes: true });
   await expect(calibrated).rejects.toThrow('statistics are sent from now on: no way to that GPU');
   expect(sharing.works).toBe(false);
-  expect(log).toEqual(['reads', 'sent', 'cannot', 'told']);
+  expect(log).toEqual(['opens', 'reads', 'sent', 'cannot', 'closes', 'told']);
+});
+
+test('a worker that fails with memory that is open is told when it is closed', async () => {
+  const log: string[] = [];
+  const { calibrated, sharing } = failing(log, { finishes: false });
+  await expect(calibrated).rejects.toThrow('the worker has another fault');
+  expect(sharing.works).toBe(true);
+  expect(log).toEqual(['opens', 'closes', 'told']);
 });

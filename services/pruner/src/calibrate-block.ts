@@ -212,9 +212,10 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
           attempt.add(message.tokens - tokens);
           tokens = message.tokens;
         }
+        // The worker keeps what it shares until it is told that all has been read, or cannot be.
+        keeps ||= message.shared.length > 0;
         await read(message.shared.length > 0, arrival.add(message));
       }
-      // The worker keeps what it shares until it is told that all has been read, or cannot be.
       keeps = request.shares;
       const arrived = await read(true, arrival.sketch());
       keeps = false;
@@ -222,8 +223,8 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
       return arrived;
     } catch (error) {
       await arrival.release();
-      // Where that fails, too, the first error says more.
-      if (keeps) await worker.endGather(target, signal).catch(() => undefined);
+      // Although this attempt may be cancelled. Where that fails, too, the first error says more.
+      if (keeps) await worker.endGather(target).catch(() => undefined);
       throw error;
     } finally {
       end();

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { amplitude, type AnyStatistic, type SharingDevice } from '@esparse/statistics';
-import { sketchArrival } from './sketch-arrival.ts';
+import { amplitude, type AnyStatistic, type SharingDevice, type StatisticDevice } from '@esparse/statistics';
+import { sketchArrival, type ExpectedState } from './sketch-arrival.ts';
 
 /** A statistic whose states have pieces, and how many bytes of them came and were given back. */
 function pieced() {
@@ -43,17 +43,34 @@ test('pieces of a state that nobody asked for, or that has none, are refused', a
   }
 });
 
-test('what is shared is opened: pieces by those who arrange them, states that are taken over as a whole', async () => {
-  const [device, opened] = [{} as SharingDevice, [] as string[]];
+/** A device whose memory is opened at an address that is the first byte of its handle. */
+function sharingDevice(log: string[] = []): SharingDevice {
+  return {
+    openShared: ([address]: Uint8Array) => {
+      log.push(`opens ${address}`);
+      return address;
+    },
+    closeShared: (address: number) => Promise.resolve(void log.push(`closes ${address}`)),
+  } as unknown as SharingDevice;
+}
+
+const shares = (state: string, ...addresses: number[]) => ({
+  ...{ state, data: new Uint8Array(0), shared: addresses.map((address) => Uint8Array.of(address)) },
+});
+const finishes = (state: string, tokens = 0) => ({ state, data: new Uint8Array(0), tokens });
+
+test('what is shared is opened when it is told of, and read once it is finished: pieces by those who arrange them, states that are taken over as a whole', async () => {
+  const log: string[] = [];
+  const device = sharingDevice(log);
   const large = {
     ...(amplitude as AnyStatistic),
     pieces: {
       bytes: () => 100,
       receive: () => ({
         add: () => Promise.resolve(),
-        open: (on: SharingDevice, handles: readonly Uint8Array[]) => {
+        read: (on: StatisticDevice, addresses: readonly number[]) => {
           expect(on).toBe(device);
-          opened.push(`${handles.length} pieces`);
+          log.push(`pieces at ${addresses.join(' and ')}`);
           return Promise.resolve();
         },
         complete: () => undefined,
@@ -63,26 +80,49 @@ test('what is shared is opened: pieces by those who arrange them, states that ar
   };
   const whole = {
     ...(amplitude as AnyStatistic),
-    takeOver: (_: SharingDevice, handles: readonly Uint8Array[], channels: number, tokens: number) => {
-      opened.push(`${handles.length} parts of ${channels} channels`);
+    takeOver: (_: StatisticDevice, addresses: readonly number[], channels: number, tokens: number) => {
+      log.push(`${channels} channels at ${addresses.join(' and ')}`);
       return Promise.resolve(Object.assign(amplitude.create(channels, {}), { tokens }));
     },
   };
-  const expected = new Map([
+  const expected = new Map<string, ExpectedState>([
     ['a/large', { statistic: large, channels: 8 }],
     ['a/whole', { statistic: whole, channels: 8 }],
   ]);
-  const handles = [new Uint8Array(64), new Uint8Array(64)];
-  const message = { data: new Uint8Array(0), shared: handles, tokens: 5 };
   const arriving = sketchArrival(expected, { limit: 10, worker: 'host:1', device });
-  await arriving.add({ ...message, state: 'a/large' });
-  await arriving.add({ ...message, state: 'a/whole' });
+  await arriving.add(shares('a/large', 1, 2));
+  await arriving.add(shares('a/whole', 3));
+  expect(log).toEqual(['opens 1', 'opens 2', 'opens 3']);
+  await arriving.add(finishes('a/large'));
+  await arriving.add(finishes('a/whole', 5));
   const { states } = await arriving.sketch();
-  expect(opened).toEqual(['2 pieces', '2 parts of 8 channels']);
+  expect(log.slice(3).sort()).toEqual([
+    '8 channels at 3',
+    ...['closes 1', 'closes 2', 'closes 3', 'pieces at 1 and 2'],
+  ]);
   expect(states.get('a/whole')).toMatchObject({ state: { tokens: 5, channels: 8 } });
-  await expect(arriving.add({ ...message, state: 'a/whole' })).rejects.toMatchObject({ kind: 'protocol' });
+  for (const again of [
+    shares('a/whole', 4),
+    finishes('a/whole'),
+    { state: 'a/large', data: Uint8Array.of(1) },
+  ])
+    await expect(arriving.add(again)).rejects.toMatchObject({ kind: 'protocol' });
   const unasked = sketchArrival(expected, { limit: 10, worker: 'host:1' });
-  await expect(unasked.add({ ...message, state: 'a/whole' })).rejects.toMatchObject({ kind: 'protocol' });
+  await expect(unasked.add(shares('a/whole', 3))).rejects.toMatchObject({ kind: 'protocol' });
+});
+
+test('what is shared and never finished is refused, and closed', async () => {
+  const log: string[] = [];
+  const statistic: AnyStatistic = {
+    ...(amplitude as AnyStatistic),
+    takeOver: () => Promise.reject(new Error()),
+  };
+  const expected = new Map([['a', { statistic, channels: 8 }]]);
+  const arriving = sketchArrival(expected, { limit: 10, worker: 'host:1', device: sharingDevice(log) });
+  await arriving.add(shares('a', 1));
+  await expect(arriving.sketch()).rejects.toMatchObject({ kind: 'protocol' });
+  await arriving.release();
+  expect(log).toEqual(['opens 1', 'closes 1']);
 });
 
 test('more bytes than a sketch can have are refused by the name of the worker', async () => {
@@ -92,13 +132,13 @@ test('more bytes than a sketch can have are refused by the name of the worker', 
   });
 });
 
-test('what is shared is read while the next comes: pieces together, states one after the other, and all of it ends before it is given back', async () => {
+test('what is shared is read beside what comes next, and all of it ends before it is given back', async () => {
   const log: string[] = [];
   const slowly = async (name: string) => {
     log.push(`${name} begins`);
     await setImmediate();
     await setImmediate();
-    if (name === 'c') throw new Error('it cannot be opened');
+    if (name === 'c') throw new Error('it cannot be read');
     log.push(`${name} ends`);
   };
   const large = (name: string): AnyStatistic => ({
@@ -107,7 +147,7 @@ test('what is shared is read while the next comes: pieces together, states one a
       bytes: () => 100,
       receive: () => ({
         add: () => Promise.resolve(),
-        open: () => slowly(name),
+        read: () => slowly(name),
         complete: () => undefined,
         release: () => void log.push(`${name} goes`),
       }),
@@ -121,29 +161,23 @@ test('what is shared is read while the next comes: pieces together, states one a
     },
   });
   const expected = new Map(
-    [large('a'), large('b'), large('c'), whole('d'), whole('e')].map((statistic, i) => [
-      'abcde'[i]!,
+    [large('a'), large('b'), large('c'), whole('d')].map((statistic, i) => [
+      'abcd'[i]!,
       { statistic, channels: 8 },
     ]),
   );
   const arrivalOf = async (states: string) => {
+    const arriving = sketchArrival(expected, { limit: 10, worker: 'host:1', device: sharingDevice(log) });
+    for (const [i, state] of states.split('').entries()) await arriving.add(shares(state, i));
     log.splice(0);
-    const arriving = sketchArrival(expected, { limit: 10, worker: 'host:1', device: {} as SharingDevice });
-    for (const state of states)
-      await arriving.add({ state, data: new Uint8Array(0), shared: [new Uint8Array(64)] });
+    for (const state of states) await arriving.add(finishes(state));
     return arriving;
   };
-  const { pieces, states } = await (await arrivalOf('dabe')).sketch();
-  expect([[...pieces.keys()], [...states.keys()]]).toEqual([
-    ['a', 'b'],
-    ['d', 'e'],
-  ]);
-  expect(log.indexOf('b begins')).toBeLessThan(log.indexOf('a ends'));
-  expect(log.indexOf('e begins')).toBeGreaterThan(log.indexOf('d ends'));
+  const { pieces, states } = await (await arrivalOf('dab')).sketch();
+  expect([[...pieces.keys()], [...states.keys()]]).toEqual([['a', 'b'], ['d']]);
+  expect(log.indexOf('b begins')).toBeLessThan(log.indexOf('d ends'));
   const failing = await arrivalOf('ac');
-  for (const again of [{ data: Uint8Array.of(1) }, { data: new Uint8Array(0), shared: [new Uint8Array(64)] }])
-    await expect(failing.add({ state: 'a', ...again })).rejects.toMatchObject({ kind: 'protocol' });
   await failing.release();
-  expect(log).toEqual(['a begins', 'c begins', 'a ends', 'a goes', 'c goes']);
-  await expect(failing.sketch()).rejects.toThrow('it cannot be opened');
+  expect(log).toEqual(['a begins', 'c begins', 'a ends', 'closes 0', 'closes 1', 'a goes', 'c goes']);
+  await expect(failing.sketch()).rejects.toThrow('it cannot be read');
 });

@@ -26,10 +26,19 @@ export interface FoldedState {
   readonly statistic: string;
   /** What it is, unless that stays on the device. */
   readonly state?: StatisticState;
-  /** What another process of the machine opens it with, or its pieces. @default none stays there to be read */
-  readonly shared?: readonly Uint8Array[];
+  /** Whether it, or its pieces, stay there to be read: see `SharedState`. */
+  readonly isShared: boolean;
   /** Rows that it has seen. */
   readonly tokens: number;
+}
+
+/** A state, or its pieces, that another process of the machine may open. */
+export interface SharedState {
+  readonly tap: string;
+  /** Its name. */
+  readonly statistic: string;
+  /** What it is opened with. */
+  readonly handles: readonly Uint8Array[];
 }
 
 /** Hidden states of a shard, in bf16. */
@@ -46,12 +55,10 @@ export interface BlockFold {
    * @throws EsparseError 'unsupported' where the device has no room for what is folded
    */
   add(block: LoadedBlock, hidden: FoldedStates, dense?: FoldedStates): Promise<void>;
-  /**
-   * Waits, and gives the states.
-   *
-   * @param shares - whether what can stay on the device is to stay there, until all is released
-   */
-  finish(shares: boolean): FoldedState[];
+  /** What can stay on the device until all is released, of which this was not told before: to be opened now, and read once it is finished. */
+  shared(): SharedState[];
+  /** Waits, and gives the states, but for what `shared` has told of. */
+  finish(): FoldedState[];
   /** A piece of a state that has pieces, once it is finished; undefined behind the last. */
   piece(tap: string, statistic: string, index: number): Uint8Array | undefined;
   /** Gives the memory back. */
@@ -64,6 +71,7 @@ interface Fold {
   readonly statistic: AnyStatistic;
   readonly fold: DeviceFold<StatisticState>;
   tokens: number;
+  isShared: boolean;
 }
 
 /** Whether a device can fold them all. */
@@ -82,7 +90,8 @@ export function createBlockFold(device: FoldingDevice, { taps, statistics }: Fol
       for (const statistic of statistics) {
         if (statistic.onDevice === undefined)
           throw new EsparseError('internal', `no kernel of ${statistic.name}`);
-        folds.push({ tap, statistic, fold: statistic.onDevice(device, channels), tokens: 0 });
+        const fold = statistic.onDevice(device, channels);
+        folds.push({ tap, statistic, fold, tokens: 0, isShared: false });
       }
     }
   } catch (error) {
@@ -114,16 +123,23 @@ export function createBlockFold(device: FoldingDevice, { taps, statistics }: Fol
           for (const memory of kept.values()) device.release(memory);
         }
       }),
-    finish: (shares) =>
-      folds.map(({ tap, statistic: { name, pieces, takeOver }, fold, tokens }) => {
-        const stays = shares && takeOver !== undefined && fold.shares !== undefined;
-        const state = stays ? undefined : fold.finish();
-        const addresses = shares && (stays || pieces !== undefined) ? fold.shares?.() : undefined;
-        return {
-          ...{ tap, statistic: name, tokens },
-          ...(state && { state }),
-          ...(addresses && { shared: addresses.map((address) => device.share(address)) }),
-        };
+    shared: () =>
+      folds.flatMap((each) => {
+        const { tap, statistic, fold, isShared } = each;
+        const isRead = statistic.takeOver !== undefined || statistic.pieces !== undefined;
+        const addresses = isRead && !isShared ? (fold.shares?.() ?? []) : [];
+        if (addresses.length === 0) return [];
+        each.isShared = true;
+        return [
+          { tap, statistic: statistic.name, handles: addresses.map((address) => device.share(address)) },
+        ];
+      }),
+    finish: () =>
+      folds.map(({ tap, statistic: { name, pieces }, fold, tokens, isShared }) => {
+        const common = { tap, statistic: name, tokens, isShared };
+        if (!isShared || pieces !== undefined) return { ...common, state: fold.finish() };
+        fold.check?.();
+        return common;
       }),
     piece: (tap, name, index) =>
       folds.find((each) => each.tap === tap && each.statistic.name === name)?.fold.piece?.(index),

@@ -54,7 +54,7 @@ function idleModel(slow?: { readonly block: number; readonly reading: Promise<vo
 test('the next block is read when the statistics of one have been taken, beside that one, of which the dense model may be run', async () => {
   const { open, folding, fold, dense, loaded, released } = idleModel();
   await fold(0);
-  await folding.foldFinish({ shares: true });
+  await folding.foldFinish(undefined);
   expect(loaded).toEqual([0]);
   await folding.foldEnd(undefined);
   expect(loaded).toEqual([0, 1]);
@@ -66,7 +66,7 @@ test('the next block is read when the statistics of one have been taken, beside 
   await fold(1);
   expect([loaded, released]).toEqual([[0, 1], [0]]);
   // Behind the last one there is none.
-  await folding.foldFinish({ shares: true });
+  await folding.foldFinish(undefined);
   await folding.foldEnd(undefined);
   expect(loaded).toEqual([0, 1]);
 });
@@ -77,7 +77,7 @@ test('nothing is read ahead of statistics that did not come to an end, and those
   await folding.foldEnd(undefined);
   expect(loaded).toEqual([0]);
   await fold(0);
-  await folding.foldFinish({ shares: false });
+  await folding.foldFinish(undefined);
   await folding.foldEnd(undefined);
   expect([loaded, released]).toEqual([[0, 1], []]);
   // Again, as where another worker was lost.
@@ -88,7 +88,7 @@ test('nothing is read ahead of statistics that did not come to an end, and those
 test('nothing is read ahead where what was finished is dropped, to be folded again', async () => {
   const { folding, fold, loaded } = idleModel();
   await fold(0);
-  await folding.foldFinish({ shares: true });
+  await folding.foldFinish(undefined);
   await fold(0);
   expect(loaded).toEqual([0]);
 });
@@ -98,11 +98,11 @@ test('nothing is folded before a next block that was still being read is gone', 
   const reading = new Promise<void>((resolve) => (arrive = resolve));
   const { folding, fold, released } = idleModel({ block: 1, reading });
   await fold(0);
-  await folding.foldFinish({ shares: false });
+  await folding.foldFinish(undefined);
   await folding.foldEnd(undefined);
   const again = fold(0).then(() => [...released]);
   await setImmediate();
-  expect(() => folding.foldFinish({ shares: false })).toThrow('nothing is folded');
+  expect(() => folding.foldFinish(undefined)).toThrow('nothing is folded');
   arrive();
   expect(await again).toEqual([1]);
 });
@@ -110,7 +110,7 @@ test('nothing is folded before a next block that was still being read is gone', 
 test('a block is tuned without the next one beside it, which takes room', async () => {
   const { open, folding, fold, released } = idleModel();
   await fold(0);
-  await folding.foldFinish({ shares: false });
+  await folding.foldFinish(undefined);
   await folding.foldEnd(undefined);
   const input = { target: { ...target, ...run }, request: {} } as unknown as TuneInput;
   const caller = { threads: 1, signal: new AbortController().signal, report: () => undefined };

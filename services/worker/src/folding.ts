@@ -2,7 +2,7 @@ import { EsparseError } from '@esparse/errors';
 import { tapsOf } from '@esparse/model';
 import type { LoadedBlock } from '@esparse/onnx';
 import type { BlockTarget, FoldInput, FoldPiece, FoldShard, ModelTarget } from './compute-inputs.ts';
-import { createBlockFold, type BlockFold, type FoldedState } from './device-fold.ts';
+import { createBlockFold, type BlockFold, type FoldedState, type SharedState } from './device-fold.ts';
 import { clearOthers, loadNext } from './hold-block.ts';
 import type { OpenModel } from './models.ts';
 import { withPlaced, type StatesOfShard } from './placed-states.ts';
@@ -91,11 +91,14 @@ export function createFolding({ hold, withModel, withLoaded, signal }: Holding) 
       });
     },
 
+    /** See `BlockFold.shared`. */
+    foldShared: (_nothing: undefined): Promise<SharedState[]> => Promise.resolve(underWay().fold.shared()),
+
     /** What was folded: of states that have pieces what these are not. See `BlockFold.finish`. */
-    foldFinish: ({ shares }: { shares: boolean }): Promise<FoldedState[]> => {
+    foldFinish: (_nothing: undefined): Promise<FoldedState[]> => {
       const ending = underWay();
       ending.finished = true;
-      return Promise.resolve(ending.fold.finish(shares));
+      return Promise.resolve(ending.fold.finish());
     },
 
     /** A piece of a state that has pieces; nothing behind the last. */

@@ -11,7 +11,7 @@ import {
 import { parametersText, serialiseSketch, type AnyStatistic, type SketchState } from '@esparse/statistics';
 import type { StoredHiddenShard } from '@esparse/store';
 import { mapAhead } from './ahead.ts';
-import type { FoldedState } from './device-fold.ts';
+import type { FoldedState, SharedState } from './device-fold.ts';
 import { WORKER_STATISTICS } from './worker-statistics.ts';
 import { runsOf, selected, sequenceOutputs, type RunTaps, type ShardStates } from './activations.ts';
 
@@ -91,15 +91,18 @@ export interface DeviceFolding {
   read(shard: number): Promise<readonly StoredHiddenShard[] | undefined>;
   /** Adds it. @returns how many tokens it has */
   add(shard: number, read: readonly StoredHiddenShard[] | undefined): Promise<number>;
-  /** What was folded; with `shares` as much as can be stays where it is. */
-  finish(shares: boolean): Promise<FoldedState[]>;
+  /** What stays where it is from now on, to be opened. */
+  shared(): Promise<SharedState[]>;
+  /** What was folded, but for that. */
+  finish(): Promise<FoldedState[]>;
   piece(tap: string, statistic: string, index: number): Promise<Uint8Array | undefined>;
   end(): Promise<unknown>;
 }
 
 /**
  * The same where the device folds: one shard is read while another is computed. Of states that have pieces these are sent
- * first, one at a time; or what they are opened with, and then whoever asked for them says when they are not needed any more.
+ * first, one at a time. Or what they are opened with is, as soon as that is known, to be read once their name comes alone, and then
+ * whoever asked for them says when they are not needed any more.
  */
 export async function* foldShardsOnDevice(
   folding: DeviceFolding,
@@ -107,8 +110,17 @@ export async function* foldShardsOnDevice(
 ): AsyncGenerator<GatherStatisticsReply> {
   await folding.begin();
   let isHeld = false;
+  const held: DeviceFolding = {
+    ...folding,
+    async shared() {
+      const told = await folding.shared();
+      // What another process may have opened is not to go before it says so, whatever happens here.
+      isHeld ||= told.length > 0;
+      return told;
+    },
+  };
   try {
-    yield* foldedOnDevice(folding, options);
+    yield* foldedOnDevice(held, options);
     isHeld = options.shares === true;
   } finally {
     if (!isHeld) await folding.end();
@@ -123,19 +135,24 @@ async function* foldedOnDevice(
   const every = Math.ceil(shards.length / MAX_REPORTS);
   let [tokens, done] = [0, 0];
   const readOf = async (shard: number) => ({ shard, read: await folding.read(shard) });
+  const opened = async function* () {
+    for (const { tap, statistic, handles } of await folding.shared())
+      yield { state: stateName(tap, statistic), shared: handles.map((handle) => Buffer.from(handle)) };
+  };
   for await (const { shard, read } of mapAhead(shards, SHARDS_AHEAD, readOf)) {
     signal.throwIfAborted();
     tokens += await folding.add(shard, read);
+    if (shares && done === 0) yield* opened();
     if (++done % every === 0) yield { tokens };
   }
+  if (shares) yield* opened();
   const byName = new Map(statistics.map((statistic) => [statistic.name, statistic]));
   const states = new Map<string, SketchState>();
-  for (const { tap, statistic: name, state, shared, tokens: seen } of await folding.finish(shares)) {
+  for (const { tap, statistic: name, state, isShared, tokens: seen } of await folding.finish()) {
     const statistic = byName.get(name)!;
     if (state !== undefined) states.set(stateName(tap, name), { statistic, state });
-    if (shared !== undefined && shared.length > 0)
-      yield { state: stateName(tap, name), shared: shared.map((each) => Buffer.from(each)), tokens: seen };
-    if (statistic.pieces === undefined || shared !== undefined) continue;
+    if (isShared) yield { state: stateName(tap, name), tokens: seen };
+    if (statistic.pieces === undefined || isShared) continue;
     const piecesOf = async function* () {
       for (let index = 0; ; index++) {
         const piece = await folding.piece(tap, name, index);

@@ -37,6 +37,28 @@ ESPARSE_KERNEL entropy_ranges(const void* tile, int type, int rows, int channels
   }
 }
 
+// Adds a channel's bins to those in shared memory, which are empty or of the same exponent, once its own has grown by `steps` to that of
+// these. All threads of a block take part.
+__device__ inline void add_bins(std::uint32_t* to, const std::uint32_t* from, float min, float max, int steps) {
+  if (steps == 0) {
+    for (int at = threadIdx.x; at < 2 * kSlots; at += blockDim.x) to[at] += from[at];
+    return;
+  }
+  const float scale = power_of_two(-exponent_of(min, max));
+  const int last = order_of(max, scale);
+  for (int order = order_of(min, scale) + static_cast<int>(threadIdx.x); order <= last; order += blockDim.x) {
+    const int at = 2 * slot_at(order);
+    if (from[at] == 0) continue;
+    const int target = 2 * slot_at(coarsened(order, steps));
+    atomicAdd(&to[target], from[at]);
+    atomicAdd(&to[target + 1], from[at + 1]);
+  }
+}
+
+// The lesser and the greater, -0 below 0, so that the order of arrival leaves no trace.
+__device__ inline float lesser(float a, float b) { return ordered(a) < ordered(b) ? a : b; }
+__device__ inline float greater(float a, float b) { return ordered(a) > ordered(b) ? a : b; }
+
 // Counts a tile. A block has eight channels, whose bins (of `kSlots` counts and sums of positions, side by side) are in
 // shared memory meanwhile: they are read, with wider bins where the tile's ranges ask for them, and written back. `state`
 // is (2, channels), minima and maxima of what was counted before; `counted` whether that is anything. `refused` becomes the
@@ -46,7 +68,7 @@ ESPARSE_KERNEL __launch_bounds__(kCountThreads)
                   std::uint32_t* bins, int counted, int* refused) {
   ESPARSE_DYNAMIC_SHARED(std::uint32_t, counts);  // 8 x kSlots x 2
   __shared__ float least[8], most[8], scales[8];
-  __shared__ int before[8], steps[8];
+  __shared__ int steps[8];
   const int first = 8 * blockIdx.x, words = 2 * kSlots;
   if (threadIdx.x < 8) {
     const int i = threadIdx.x, c = first + i;
@@ -56,15 +78,12 @@ ESPARSE_KERNEL __launch_bounds__(kCountThreads)
       atomicMin(refused, c);
       min = max = 0;
     }
-    steps[i] = before[i] = 0;
     if (counted) {
-      const float old_min = state[c], old_max = state[channels + c];
-      before[i] = exponent_of(old_min, old_max);
-      min = ordered(old_min) < ordered(min) ? old_min : min;
-      max = ordered(old_max) > ordered(max) ? old_max : max;
+      min = lesser(state[c], min);
+      max = greater(state[channels + c], max);
     }
     const int e = exponent_of(min, max);
-    if (counted) steps[i] = e - before[i];
+    if (counted) steps[i] = e - exponent_of(state[c], state[channels + c]);
     least[i] = min;
     most[i] = max;
     scales[i] = power_of_two(-e);
@@ -73,22 +92,8 @@ ESPARSE_KERNEL __launch_bounds__(kCountThreads)
   __syncthreads();
   if (counted) {
     for (int i = 0; i < 8; i++) {
-      const std::uint32_t* const from = bins + static_cast<std::size_t>(first + i) * words;
-      std::uint32_t* const to = counts + i * words;
-      if (steps[i] == 0) {
-        for (int at = threadIdx.x; at < words; at += blockDim.x) to[at] = from[at];
-        continue;
-      }
-      const float scale = power_of_two(-before[i]);
-      const int last = order_of(state[channels + first + i], scale);
-      for (int order = order_of(state[first + i], scale) + static_cast<int>(threadIdx.x); order <= last;
-           order += blockDim.x) {
-        const int at = 2 * slot_at(order);
-        if (from[at] == 0) continue;
-        const int target = 2 * slot_at(coarsened(order, steps[i]));
-        atomicAdd(&to[target], from[at]);
-        atomicAdd(&to[target + 1], from[at + 1]);
-      }
+      const int c = first + i;
+      add_bins(counts + i * words, bins + static_cast<std::size_t>(c) * words, state[c], state[channels + c], steps[i]);
     }
   }
   __syncthreads();
@@ -107,6 +112,29 @@ ESPARSE_KERNEL __launch_bounds__(kCountThreads)
     state[first + threadIdx.x] = least[threadIdx.x];
     state[channels + first + threadIdx.x] = most[threadIdx.x];
   }
+}
+
+// Adds histograms that have counted something to others that have. A block has a channel. Grid: channels.
+ESPARSE_KERNEL entropy_merge(float* ranges, std::uint32_t* zeros, std::uint32_t* bins, const float* from_ranges,
+                             const std::uint32_t* from_zeros, const std::uint32_t* from_bins, int channels) {
+  __shared__ std::uint32_t counts[2 * kSlots];
+  const int c = blockIdx.x, words = 2 * kSlots;
+  const float own_min = ranges[c], own_max = ranges[channels + c];
+  const float from_min = from_ranges[c], from_max = from_ranges[channels + c];
+  const float min = lesser(own_min, from_min), max = greater(own_max, from_max);
+  const int e = exponent_of(min, max);
+  std::uint32_t* const own = bins + static_cast<std::size_t>(c) * words;
+  for (int at = threadIdx.x; at < words; at += blockDim.x) counts[at] = 0;
+  __syncthreads();
+  add_bins(counts, own, own_min, own_max, e - exponent_of(own_min, own_max));
+  __syncthreads();
+  add_bins(counts, from_bins + static_cast<std::size_t>(c) * words, from_min, from_max, e - exponent_of(from_min, from_max));
+  __syncthreads();
+  for (int at = threadIdx.x; at < words; at += blockDim.x) own[at] = counts[at];
+  if (threadIdx.x > 0) return;
+  ranges[c] = min;
+  ranges[channels + c] = max;
+  zeros[c] += from_zeros[c];
 }
 
 }  // namespace esparse

@@ -22,6 +22,18 @@ __device__ inline unsigned long long bits_of(double value) {
 #endif
 }
 
+__device__ inline double double_of(unsigned long long bits) {
+#ifdef __CUDA_ARCH__
+  return __longlong_as_double(static_cast<long long>(bits));
+#else
+  union {
+    unsigned long long bits;
+    double value;
+  } both{bits};
+  return both.value;
+#endif
+}
+
 // The exponent of a positive f64; below the normal range, some value under -1000.
 __device__ inline int floor_log2(double x) { return static_cast<int>(bits_of(x) >> 52 & 0x7ff) - 1023; }
 
@@ -71,24 +83,42 @@ __device__ inline int order_of(float x, float scale) {
   return x < 0 ? ~from_zero : from_zero;
 }
 
+__device__ inline int places_from_zero(int order) { return order < 0 ? ~order : order; }
+
 __device__ inline int slot_at(int order) {
-  const int from_zero = order < 0 ? ~order : order;
+  const int from_zero = places_from_zero(order);
   if (from_zero < kNearZero) return kLinear + (order < 0 ? kNearZero : 0) + from_zero;
   const int index = from_zero - kNearZero + kInner;
   return (order < 0 ? ~index : index) & (kLinear - 1);
 }
 
+// The magnitude at which the bin `from_zero` places away from zero begins, in the innermost bins' widths.
+__device__ inline long long fine_at(int from_zero) {
+  if (from_zero >= kNearZero) return static_cast<long long>(from_zero - kNearZero + kInner) << kOctaves;
+  const int octave = (from_zero >> kMantissaBits) - 1 > 0 ? (from_zero >> kMantissaBits) - 1 : 0;
+  return static_cast<long long>(from_zero - octave * kInner) << octave;
+}
+
+// The same in units of 2^e.
+__device__ inline double magnitude_at(int from_zero) {
+  return static_cast<double>(fine_at(from_zero)) / (1 << kOctaves);
+}
+
 // Where the bin at place `order` goes when the exponent grows by `steps`.
 __device__ inline int coarsened(int order, int steps) {
-  const int from_zero = order < 0 ? ~order : order;
-  long long fine;
-  if (from_zero >= kNearZero) fine = static_cast<long long>(from_zero - kNearZero + kInner) << kOctaves;
-  else {
-    const int octave = (from_zero >> kMantissaBits) - 1 > 0 ? (from_zero >> kMantissaBits) - 1 : 0;
-    fine = static_cast<long long>(from_zero - octave * kInner) << octave;
-  }
-  const int to = distance_of(fine >> (steps < 63 ? steps : 63));
+  const int to = distance_of(fine_at(places_from_zero(order)) >> (steps < 63 ? steps : 63));
   return order < 0 ? ~to : to;
+}
+
+// Whether each bin holds a single f32, in the octave of the largest magnitude.
+__device__ inline bool is_finest(float min, float max, int e) {
+  const double largest = fabsf(min) > fabsf(max) ? fabsf(min) : fabsf(max);
+  return e > kMinExponent && e == floor_log2(largest) - kFractionBits;
+}
+
+// log2 of the number of positions in the bin between two magnitudes; negative where they are too coarse.
+__device__ inline int positions_between(double near, double far) {
+  return floor_log2(far - near) - floor_log2(near) + kFractionBits - kPositionShift;
 }
 
 // The position of an f32 within its octave.

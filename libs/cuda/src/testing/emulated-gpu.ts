@@ -7,6 +7,7 @@ const HOME = path.join(import.meta.dirname, '../..');
 const FLAGS = [
   '-std=c++17',
   '-O2',
+  '-ffp-contract=off',
   '-Wall',
   '-Wextra',
   '-Werror',

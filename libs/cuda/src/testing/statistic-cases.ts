@@ -1,6 +1,14 @@
 /** Run in a process that has a GPU, or an emulated one: statistics there against those of the processor, byte by byte. */
 import { isEsparseError } from '@esparse/errors';
-import { STATISTICS, type DeviceTile, type SharingDevice, type AnyStatistic } from '@esparse/statistics';
+import {
+  channelHistograms,
+  entropy,
+  entropyOf,
+  STATISTICS,
+  type AnyStatistic,
+  type DeviceTile,
+  type EntropyState,
+} from '@esparse/statistics';
 import { CudaArithmetic } from '../arithmetic.ts';
 
 const CHANNELS = 24;
@@ -41,9 +49,11 @@ for (const [name, make] of Object.entries(CASES)) {
   for (const type of ['bf16', 'f32'] as const) {
     const tiles = tilesOf(make, type);
     for (const statistic of STATISTICS.values()) {
-      const [here, there] = [await onProcessor(statistic, tiles), await onGpu(statistic, tiles, type)];
+      const [here, there] = [await onProcessor(statistic, tiles), onGpu(statistic, tiles, type)];
       outcomes.push({ case: name, statistic: statistic.name, type, same: here === there });
     }
+    const [here, there] = [await entropiesOnProcessor(tiles), await entropiesOnGpu(tiles, type)];
+    outcomes.push({ case: name, statistic: 'entropies', type, same: here === there });
   }
 }
 gpu.trim();
@@ -78,61 +88,79 @@ async function onProcessor(statistic: AnyStatistic, tiles: readonly Float32Array
   }
 }
 
-async function onGpu(
-  statistic: AnyStatistic,
-  tiles: readonly Float32Array[],
-  type: 'bf16' | 'f32',
-): Promise<string> {
-  const fold = statistic.onDevice!(gpu, CHANNELS);
-  const memory = gpu.allocate(4 * ROWS * CHANNELS);
+function onGpu(statistic: AnyStatistic, tiles: readonly Float32Array[], type: 'bf16' | 'f32'): string {
+  const fold = foldOn(statistic, tiles, type);
   try {
-    for (const data of tiles) {
-      gpu.upload(memory.address, type === 'f32' ? data : bf16Of(data));
-      const tile: DeviceTile = {
-        address: memory.address,
-        type,
-        rows: ROWS,
-        channels: CHANNELS,
-        seqlen: ROWS,
-      };
-      fold.update(tile);
-    }
-    const found = Buffer.from(statistic.serialise(fold.finish())).toString('base64');
-    // What another process would take over is the same.
-    return fold.shares === undefined || statistic.takeOver === undefined
-      ? found
-      : bothOf(found, await takenOver(statistic, fold.shares(), tiles.length * ROWS));
+    return Buffer.from(statistic.serialise(fold.finish())).toString('base64');
   } catch (error) {
     return refusal(error);
   } finally {
     fold.release();
-    gpu.release(memory);
   }
 }
 
-/** A state that is read where its parts lie, as by another process, which has handles for addresses. */
-async function takenOver(
-  statistic: AnyStatistic,
-  addresses: readonly number[],
-  tokens: number,
-): Promise<string> {
-  const device: SharingDevice = Object.assign(Object.create(gpu) as CudaArithmetic, {
-    load: gpu.load.bind(gpu),
-    downloadLater: gpu.downloadLater.bind(gpu),
-    openShared: (handle: Uint8Array) => new Float64Array(handle.buffer)[0]!,
-    closeShared: () => undefined,
-  });
-  const handles = addresses.map((address) => new Uint8Array(Float64Array.of(address).buffer));
-  const state = await statistic.takeOver!(device, handles, CHANNELS, tokens);
+function foldOn(statistic: AnyStatistic, tiles: readonly Float32Array[], type: 'bf16' | 'f32') {
+  const fold = statistic.onDevice!(gpu, CHANNELS);
+  const memory = gpu.allocate(4 * ROWS * CHANNELS);
+  for (const data of tiles) {
+    gpu.upload(memory.address, type === 'f32' ? data : bf16Of(data));
+    const tile: DeviceTile = {
+      ...{ address: memory.address, type, rows: ROWS, channels: CHANNELS, seqlen: ROWS },
+    };
+    fold.update(tile);
+  }
+  gpu.release(memory);
+  return fold;
+}
+
+async function entropiesOnProcessor(tiles: readonly Float32Array[]): Promise<string> {
+  const state = entropy.create(CHANNELS, {});
   try {
-    return Buffer.from(statistic.serialise(state)).toString('base64');
-  } finally {
-    statistic.dispose?.(state);
+    for (const data of tiles) await entropy.update(state, { data, rows: ROWS, channels: CHANNELS });
+    return await readingsOf(state);
+  } catch (error) {
+    return refusal(error);
   }
 }
 
-function bothOf(found: string, taken: string): string {
-  return found === taken ? found : 'what is taken over is another state';
+/** Those of states that are taken over from two workers, and from one that has seen nothing, and merged where they are. */
+async function entropiesOnGpu(tiles: readonly Float32Array[], type: 'bf16' | 'f32'): Promise<string> {
+  const folds = [[], tiles.slice(0, 1), tiles.slice(1)].map((some) => ({
+    fold: foldOn(entropy as AnyStatistic, some, type),
+    tokens: some.length * ROWS,
+  }));
+  const states: EntropyState[] = [];
+  try {
+    for (const { fold, tokens } of folds) {
+      fold.check!();
+      states.push(await entropy.takeOver!(gpu, fold.shares!(), CHANNELS, tokens));
+    }
+    const [nothing, first, second] = states as [EntropyState, EntropyState, EntropyState];
+    await entropy.merge(nothing, first);
+    await entropy.merge(nothing, second);
+    return await readingsOf(nothing);
+  } catch (error) {
+    return refusal(error);
+  } finally {
+    for (const { fold } of folds) fold.release();
+    for (const state of states) entropy.dispose!(state);
+  }
+}
+
+/** All that is read of a state, and the state itself. */
+async function readingsOf(state: EntropyState): Promise<string> {
+  const { shares, ranges } = await channelHistograms.read(state, { sequences: TILES });
+  const readings = [
+    ...[
+      await entropyOf(state),
+      await entropyOf(state, { range: 'tap' }),
+      await entropyOf(state, { bins: 7 }),
+    ],
+    ...[shares, ranges, entropy.serialise(state)],
+  ];
+  return readings
+    .map((each) => Buffer.from(each.buffer, each.byteOffset, each.byteLength).toString('base64'))
+    .join(' ');
 }
 
 /** The channel that was refused. */

@@ -108,7 +108,8 @@ function deviceFolding(
       for (let s = 0; s < sequences!; s++) metrics?.sequence(target.block);
       return sequences! * target.seqlen;
     },
-    finish: (shares) => compute.call('foldFinish', { shares }),
+    shared: () => compute.call('foldShared', undefined),
+    finish: () => compute.call('foldFinish', undefined),
     piece: (tap, statistic, index) => compute.call('foldPiece', { tap, statistic, index }),
     end: () => compute.call('foldEnd', undefined),
   };
