@@ -115,10 +115,7 @@ export function resolveLayers(
 
 /** What a run prunes linears to for which no rule says otherwise, in words: `dense` where all of them are left dense. */
 export function patternInWords({ blocks }: PrunableModel, layers: Layers, pattern: Pattern): string {
-  const prunes = Array.from({ length: blocks }, (_, block) => layers.pruned(block)).some(
-    ({ length }) => length > 0,
-  );
-  return nameOf(prunes ? pattern : 'dense');
+  return nameOf(prunedLinears(layers, blocks).length > 0 ? pattern : 'dense');
 }
 
 /** Names have no slashes, so that a `*` crosses their dots; `#` and `!` are letters like others. */
@@ -136,4 +133,9 @@ function namesNothing(glob: string, blocks: number, linears: readonly LinearSpec
   return new EsparseError('usage', `--layer ${glob}: no linear has such a name`, {
     hint: `the linears are blocks.${range}.{${linears.map(({ name }) => name).join(',')}}`,
   });
+}
+
+/** The linears of all blocks that are pruned. */
+export function prunedLinears(layers: Pick<Layers, 'pruned'>, blocks: number): readonly PatternedLinear[] {
+  return Array.from({ length: blocks }, (_, block) => layers.pruned(block)).flat();
 }

@@ -50,7 +50,7 @@ export interface PruneOptions extends ClientTls {
   readonly combine?: 'pruner' | 'worker' | undefined;
   /**
    * What scores, shuffles and stages that solve for weights are computed on: 'cpu', 'cuda' and 'cuda:n', an NVIDIA GPU of this machine,
-   * or 'cuda:n,m' and 'cuda:all', several of one kind, each of which has a linear at a time. Weights that are solved for round otherwise on
+   * or 'cuda:n,m' and 'cuda:all', several of one kind, each of which has linears of its own. Weights that are solved for round otherwise on
    * another kind, so that is another run. @default 'cpu'
    */
   readonly solver?: string | undefined;

@@ -13,7 +13,7 @@ import { openWorkers, peaksOf } from './open-workers.ts';
 import { removeHiddenBefore, removeHiddenStates } from './hidden-states.ts';
 import { bringHiddenStatesTo, firstOpenBlock } from './resume.ts';
 import type { PruneEvent, PruneReport, RunEvent } from './events.ts';
-import { patternInWords } from './layers.ts';
+import { patternInWords, prunedLinears } from './layers.ts';
 import type { LocalWorkers } from './local-worker.ts';
 import type { PruneOptions } from './options.ts';
 import { createOperatorMeter, type OperatorMeter } from './operators/meter.ts';
@@ -109,9 +109,10 @@ async function prunePrepared(
   prepared: Omit<Session, 'guard' | 'meter' | 'devices'>,
   dependencies: PruneDependencies,
 ): Promise<PruneReport> {
-  const { options } = prepared;
+  const { options, preparation } = prepared;
   const { shuffle, stages } = options.pipeline;
-  const solver = await openSolver(options.solver, [shuffle, ...stages]);
+  const linears = prunedLinears(preparation.layers, preparation.description.blocks);
+  const solver = await openSolver(options.solver, [shuffle, ...stages], linears);
   try {
     return await pruneSolving({ ...prepared, devices: solver.devices }, dependencies);
   } finally {

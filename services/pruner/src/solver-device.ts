@@ -1,9 +1,22 @@
 import { EsparseError, isEsparseError } from '@esparse/errors';
-import type { Shuffle, Stage, StageDevice } from '@esparse/sparsity';
+import type { LinearShape, Shuffle, Stage, StageDevice } from '@esparse/sparsity';
 import type { SharingDevice } from '@esparse/statistics';
 
 /** What scores, shuffle and stages are computed on, which reads what workers of the same machine share. */
 export type SolverDevice = StageDevice & SharingDevice;
+
+/**
+ * Linears that a GPU works on at a time: what one does next waits for what it did last, and for the host, and another fills the gaps. They
+ * are devices of their own to whoever uses them.
+ */
+const LINEARS_OF_A_GPU = 2;
+/** Share of a GPU's memory that a linear may take where another one is there, too, beside workers, sums and matrices. */
+const MOST_OF_MEMORY = 1 / 16;
+
+/** Linears that a GPU works on at a time, of which the largest takes so many bytes. */
+export function linearsOfGpu(totalBytes: number, linearBytes: number): number {
+  return linearBytes <= MOST_OF_MEMORY * totalBytes ? LINEARS_OF_A_GPU : 1;
+}
 
 /** The devices of a run, open: as many linears are worked on at a time. */
 export interface OpenSolver {
@@ -26,14 +39,16 @@ export function isSolver(text: string): boolean {
 }
 
 /**
- * Opens the devices that shuffle and stages compute on, if one of them uses any.
+ * Opens the devices that shuffle and stages compute on, if one of them uses any: of a GPU with room for several linears, several.
  *
  * @param name - see `PruneOptions.solver`
+ * @param linears - that are pruned
  * @throws EsparseError 'usage' or 'unsupported' for a device that is not there, and for several that compute differently
  */
 export async function openSolver(
   name: string | undefined,
   parts: readonly Pick<Stage | Shuffle, 'deviceBytes'>[],
+  linears: readonly LinearShape[] = [],
 ): Promise<OpenSolver> {
   const [text, which = '0'] = NAME.exec(name ?? 'cpu') ?? [];
   if (text === undefined) throw new EsparseError('usage', `no solver is called ${String(name).slice(0, 80)}`);
@@ -45,7 +60,13 @@ export async function openSolver(
     for (const gpu of gpus) gpu.close();
   };
   try {
-    for (const ordinal of ordinals) gpus.push(CudaArithmetic.open(ordinal));
+    const bytes = deviceBytes(parts, linears);
+    for (let beside = 0; beside < LINEARS_OF_A_GPU; beside++) {
+      for (const [i, ordinal] of ordinals.entries()) {
+        if (beside === 0 || beside < linearsOfGpu(gpus[i]!.facts.totalBytes, bytes))
+          gpus.push(CudaArithmetic.open(ordinal));
+      }
+    }
     const devices = gpus.map((gpu) => Object.assign(gpu, { id: arithmeticId(gpu) }));
     requireAlike(devices, ordinals);
     return { devices, close };
@@ -60,7 +81,17 @@ function ordinalsOf(which: string, gpuCount: () => number): number[] {
   return [...new Set(which.split(',').map(Number))];
 }
 
-/** How many devices `openSolver` opens; of all those of a machine that has none, one. */
+/** Memory of a device that parts of a pipeline take for the largest of these linears. */
+export function deviceBytes(
+  parts: readonly Pick<Stage | Shuffle, 'deviceBytes'>[],
+  linears: readonly LinearShape[],
+): number {
+  return parts
+    .flatMap((part) => linears.map((linear) => part.deviceBytes?.(linear) ?? 0))
+    .reduce((most, bytes) => Math.max(most, bytes), 0);
+}
+
+/** How many devices `openSolver` opens, at most; of all those of a machine that has none, those of one. */
 export async function solverCount(
   name: string | undefined,
   parts: readonly Pick<Stage | Shuffle, 'deviceBytes'>[],
@@ -68,18 +99,20 @@ export async function solverCount(
   const [text = 'cpu', which = '0'] = NAME.exec(name ?? 'cpu') ?? [];
   if (text === 'cpu' || !parts.some(usesDevice)) return 0;
   const { gpuCount } = await import('@esparse/cuda');
-  return ordinalsOf(which, () => {
+  const ordinals = ordinalsOf(which, () => {
     try {
       return gpuCount();
     } catch (error) {
       if (isEsparseError(error) && error.kind === 'unsupported') return 1;
       throw error;
     }
-  }).length;
+  });
+  return LINEARS_OF_A_GPU * ordinals.length;
 }
 
 /** What a linear becomes must not depend on which of them has it. */
-function requireAlike(devices: readonly StageDevice[], ordinals: readonly number[]): void {
+function requireAlike(all: readonly StageDevice[], ordinals: readonly number[]): void {
+  const devices = all.slice(0, ordinals.length);
   const other = devices.findIndex(({ id }) => id !== devices[0]!.id);
   if (other < 0) return;
   const named = [0, other].map((i) => `cuda:${ordinals[i]!} is ${devices[i]!.id}`);

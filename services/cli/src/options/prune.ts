@@ -75,7 +75,7 @@ export function pruneOptions(): Option[] {
     ).conflicts('worker'),
     new Option(
       '--solver <cpu|cuda[:n[,m…]]|cuda:all>',
-      'what scores weights, shuffles, and solves for weights (reconstruction, SparseGPT); of several GPUs each has a linear at a time ' +
+      'what scores weights, shuffles, and solves for weights (reconstruction, SparseGPT); of several GPUs each has linears of its own ' +
         '(default: the GPUs of --device, else the processor)',
     )
       .env('ESPARSE_SOLVER')

@@ -5,11 +5,11 @@ import { EsparseError, messageOf } from '@esparse/errors';
 import { describeCheckpoint, type ModelDescription } from '@esparse/model';
 import { type ConfiguredPipeline, type Plugin } from '@esparse/sparsity';
 import type { StatisticReader } from '@esparse/statistics';
-import { patternInWords, resolveLayers, type Layers } from '../layers.ts';
+import { patternInWords, prunedLinears, resolveLayers, type Layers } from '../layers.ts';
 import { requireOneEncoding } from '../require-one-encoding.ts';
 import { requireTakenBlocks } from '../require-taken-blocks.ts';
 import { shardsOf } from '../shards.ts';
-import { linearsAtOnce, solverCount, usesDevice } from '../solver-device.ts';
+import { deviceBytes, linearsAtOnce, solverCount, usesDevice } from '../solver-device.ts';
 import { checkedReaders, usualCombine } from '../statistics.ts';
 import { blockShape } from './block-shape.ts';
 import { pluginCosts } from './costs.ts';
@@ -76,9 +76,8 @@ async function gpuBytesOf(
   }
   if (solving.length === 0) return bytes;
   // The pruner solves on the same GPU, from a process of its own, while the worker waits with what it has.
-  const pruned = Array.from({ length: description.blocks }, (_, block) => layers.pruned(block)).flat();
-  const each = solving.flatMap((part) => pruned.map((linear) => part.deviceBytes!(linear)));
-  return bytes + CONTEXT_BYTES + Math.max(0, ...each);
+  // Of a second linear at a time it takes no more than a GPU has to spare that is much larger than this.
+  return bytes + CONTEXT_BYTES + deviceBytes(solving, prunedLinears(layers, description.blocks));
 }
 
 /** Where the run would fold activations into statistics. */
