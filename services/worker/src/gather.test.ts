@@ -1,4 +1,4 @@
-import { amplitude, type AnyStatistic } from '@esparse/statistics';
+import { amplitude } from '@esparse/statistics';
 import { foldShardsOnDevice, type DeviceFolding, type FoldOptions } from './gather.ts';
 
 /** A device that folds two shards of a tap and notes what it is asked for. @param failing - the shard that it cannot add */
