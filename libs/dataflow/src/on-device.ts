@@ -32,8 +32,10 @@ export interface ChoosingParts {
   readonly shuffle: Shuffle;
   readonly guard?: GuardOptions | undefined;
   readonly watch?: WatchStep | undefined;
-  /** Compares outputs, too: of a linear that is not changed further. @default none are compared there */
+  /** Finds outputs, too, with the dense weights. @default none are compared */
   readonly outputs?: OutputComparison | undefined;
+  /** Whether survivors are stored as they are chosen: outputs with these are found there, too. @default false */
+  readonly areFinal?: boolean;
 }
 
 /** Whether scores, order and mask of a linear can be found where a device has its weights. */
@@ -98,7 +100,7 @@ interface Placed {
 }
 
 function masked(
-  { shuffle, guard, watch, outputs }: ChoosingParts,
+  { shuffle, guard, watch, outputs, areFinal = false }: ChoosingParts,
   linear: LoadedLinear,
   { weights, arrays, importance }: Placed,
 ): Observable<MaskedLinear | undefined> {
@@ -116,7 +118,8 @@ function masked(
         const leave = watch?.();
         try {
           const mask = await maskOn(scores, arrays, order.permutation, pattern);
-          const compared = outputs && (await comparedOn(weights, mask, outputs, linear));
+          const compared =
+            outputs && (await comparedOn(weights, areFinal ? mask : undefined, outputs, linear));
           return {
             ...linear,
             scores: undefined,
@@ -133,7 +136,7 @@ function masked(
   );
 }
 
-/** Outputs of a linear with all of its weights, and with those that it keeps. */
+/** Outputs of a linear with all of its weights, and with those that a mask keeps. */
 async function comparedOn(
   weights: DeviceWeights,
   mask: Parameters<typeof outputsOn>[2],
@@ -142,6 +145,6 @@ async function comparedOn(
 ): Promise<ComparedOutputs | undefined> {
   const inputs = inputsOf(sample, linear);
   if (inputs === undefined) return undefined;
-  const [dense, sparse] = [await outputsOn(weights, inputs), await outputsOn(weights, inputs, mask)];
-  return { kernels, inputs, dense, sparse };
+  const dense = await outputsOn(weights, inputs);
+  return { kernels, inputs, dense, ...(mask && { sparse: await outputsOn(weights, inputs, mask) }) };
 }

@@ -49,7 +49,7 @@ export function pruneLinear(options: PruneLinearOptions): OperatorFunction<Linea
     defer(() =>
       jobs$.pipe(
         load(options.load),
-        comparesOnDevice(options) ? identity : comparison(options),
+        choosesThere(options) ? identity : comparison(options),
         chosen(),
         watched(pack(encoding, guard), watch?.pack),
       ),
@@ -61,14 +61,9 @@ function comparison({ figures }: PruneLinearOptions): OperatorFunction<LoadedLin
   return figures?.outputs === undefined ? identity : denseOutputs(figures.outputs);
 }
 
-/** Whether scores, order and mask are found in devices. Figures of scores are found where all can see these. */
+/** Whether scores, order, mask and dense outputs are found in devices. Figures of scores are found where all can see these. */
 function choosesThere(options: PruneLinearOptions): boolean {
   return options.devices !== undefined && choosesOnDevice(options) && options.figures?.scores !== true;
-}
-
-/** Whether outputs are compared there, too: those of weights that nothing changes. */
-function comparesOnDevice(options: PruneLinearOptions): boolean {
-  return choosesThere(options) && options.stages.length === 0 && options.encoding === undefined;
 }
 
 /** From weights to survivors. */
@@ -91,11 +86,13 @@ function survivors(
     shuffle(options.shuffle, guard, device),
     watched(mask(), watch?.mask),
   );
-  const outputs = comparesOnDevice(options) ? figures?.outputs : undefined;
-  const parts = { metric, shuffle: options.shuffle, guard, watch: watch?.mask, outputs };
+  const parts = {
+    ...{ metric, shuffle: options.shuffle, guard, watch: watch?.mask, outputs: figures?.outputs },
+    areFinal: options.stages.length === 0 && options.encoding === undefined,
+  };
   return pipe(
     device !== undefined && choosesThere(options)
-      ? chooseOnDevice(parts, device, outputs === undefined ? choose : pipe(comparison(options), choose))
+      ? chooseOnDevice(parts, device, pipe(comparison(options), choose))
       : choose,
     figures?.scores === true ? scoreFigures() : identity,
     stages(options.stages, { ...report, device, leave }, guard, alone),
