@@ -1,8 +1,15 @@
 /** `prune --device cuda` and `--solver cuda` that solve for weights, on a GPU that is emulated on the processor. */
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { emulatedGpu } from '../support/emulated-gpu.ts';
 import { esparseWith } from '../support/esparse.ts';
 import { contentsOf, scratchFolder } from '../support/folders.ts';
+import { REPOSITORY } from '../support/repository.ts';
 import { perplexityOf, QUICK_SHUFFLE, shortPrunes } from '../support/short-prunes.ts';
+
+const run = promisify(execFile);
+const SOLVER = path.join(REPOSITORY, 'services/pruner/dist/solver-device.js');
 
 const at = scratchFolder();
 const prune = shortPrunes(at);
@@ -38,6 +45,22 @@ test('Hessians are summed and weights solved for on the GPU: equal runs have equ
     expect(runs.size).toBe(2);
     expect(Math.abs(perplexities[0]! / perplexities[2]! - 1)).toBeLessThan(0.1);
   }
+});
+
+test('a GPU with room for two linears is two devices to the solver, a small one is one', async () => {
+  const script = `
+    const { openSolver } = await import(${JSON.stringify(SOLVER)});
+    const { devices, close } = await openSolver('cuda:all', [{ deviceBytes: () => 1e6 }], [{ rows: 8, cols: 8 }]);
+    console.log(devices.length);
+    close();`;
+  const devicesOf = async (faults: string) => {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
+      env: { ...gpu, FAKE_CUDA: faults },
+    });
+    return Number(stdout);
+  };
+  expect(await devicesOf('count=2')).toBe(4);
+  expect(await devicesOf('count=2 total=8000000')).toBe(2);
 });
 
 test('a GPU that is lost while the pruner solves ends it with 75, and so does one of several', async () => {

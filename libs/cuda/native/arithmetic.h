@@ -41,10 +41,11 @@ class Arithmetic {
   // The same beside what comes after it: what it copies must stay until it has been taken.
   std::shared_ptr<Landing> send_beside(CuPointer from, std::size_t bytes);
   void copy(CuPointer to, CuPointer from, std::size_t bytes);
-  // From the memory of another GPU, which has been written, whatever that one has to do; before what is asked for there next.
+  // From the memory of another GPU, or of another one of these on the same, which has been written, whatever that one has to do; before what
+  // is asked for there next.
   void copy_from(CuPointer to, Arithmetic& other, CuPointer from, std::size_t bytes);
   void fill(CuPointer to, unsigned char value, std::size_t bytes);
-  // What another process opens a piece of memory with, which must stay meanwhile, and be written.
+  // What another process opens a piece of memory with, which must stay meanwhile; it is read once it has been written.
   CuIpcHandle share(CuPointer address) const;
   // Memory of another process, to be read, until it is closed.
   CuPointer open_shared(const CuIpcHandle& handle);

@@ -70,20 +70,27 @@ export class CudaArithmetic {
   readonly #loaded = new Set<string>();
   /** Memory that was released, by its size. Work that still uses it comes before whatever is done with it next. */
   readonly #spare = new Map<number, DeviceMemory[]>();
+  /** All that are open on one GPU beside each other, this one among them. */
+  readonly #beside: Set<CudaArithmetic>;
   #forSpeed: HeldForSpeed | undefined;
 
-  private constructor(native: NativeArithmetic) {
+  private constructor(native: NativeArithmetic, beside: Set<CudaArithmetic>) {
     this.#native = native;
+    this.#beside = beside.add(this);
   }
 
   /**
    * @param ordinal of the GPU, among those that the driver shows. @default 0
+   * @param beside - another one of the same GPU, whose work goes on meanwhile: where one finds no room both give back what they do not use
    * @throws EsparseError 'unsupported' where there is no driver, or no GPU that the kernels run on; 'usage' for its
    * number, and where there is no cuBLASLt
    */
-  static open(ordinal = 0): CudaArithmetic {
+  static open(ordinal = 0, beside?: CudaArithmetic): CudaArithmetic {
     const { CudaArithmetic: Native } = loadAddon();
-    return new CudaArithmetic(calling(() => new Native(ordinal)));
+    return new CudaArithmetic(
+      calling(() => new Native(ordinal)),
+      beside === undefined ? new Set() : beside.#beside,
+    );
   }
 
   get facts(): ArithmeticFacts {
@@ -116,8 +123,8 @@ export class CudaArithmetic {
     } catch (error) {
       if (!isEsparseError(error) || error.kind !== 'unavailable') throw error;
       this.#forSpeed?.giveUp();
-      if (this.#spare.size === 0) throw error;
-      this.trim();
+      if ([...this.#beside].every((each) => each.#spare.size === 0)) throw error;
+      for (const each of this.#beside) each.trim();
       return { address: calling(() => this.#native.allocate(size)), bytes: size };
     }
   }
@@ -200,8 +207,8 @@ export class CudaArithmetic {
   }
 
   /**
-   * The same from the memory of another GPU, before what is asked for there next. It does not wait for what was asked for there before: it
-   * must have been written, as this process has seen.
+   * The same from the memory of another GPU, or of another one of these on the same, before what is asked for there next. It does not wait
+   * for what was asked for there before: it must have been written, as this process has seen.
    */
   copyFrom(to: number, other: StatisticDevice, from: number, bytes: number): void {
     if (!(other instanceof CudaArithmetic)) throw new EsparseError('internal', 'a copy from no GPU');
@@ -216,7 +223,7 @@ export class CudaArithmetic {
     });
   }
 
-  /** What another process of this machine opens a piece of memory with, which must stay, and have been written, meanwhile. */
+  /** What another process of this machine opens a piece of memory with, which must stay meanwhile; it is read once it has been written. */
   share(address: number): Uint8Array {
     return calling(() => this.#native.share(address));
   }
@@ -291,6 +298,7 @@ export class CudaArithmetic {
 
   /** Frees everything. */
   close(): void {
+    this.#beside.delete(this);
     this.#native.close();
   }
 }

@@ -1,6 +1,5 @@
 import { entropyMasses } from '@esparse/kernels';
-import { entropy } from './entropy.ts';
-import { HeldHistograms } from './held-histograms.ts';
+import { entropy, readThere } from './entropy.ts';
 import { readerOf, type StatisticReader } from './reader.ts';
 import { withLock } from './state-lock.ts';
 
@@ -21,11 +20,11 @@ export interface ChannelHistograms {
 /** The histograms that entropies are taken of, with fewer bins. */
 export const channelHistograms: StatisticReader<ChannelHistograms> = readerOf(entropy, (state) =>
   withLock([state], async () => {
-    const { histograms } = state;
-    const [masses, ranges] =
-      histograms instanceof HeldHistograms
-        ? [histograms.masses(HISTOGRAM_BINS), histograms.ranges()]
-        : [await entropyMasses(histograms, HISTOGRAM_BINS), histograms.ranges.slice()];
+    const { masses, ranges } = await readThere(
+      state,
+      (held) => ({ masses: held.masses(HISTOGRAM_BINS), ranges: held.ranges() }),
+      async (here) => ({ masses: await entropyMasses(here, HISTOGRAM_BINS), ranges: here.ranges.slice() }),
+    );
     const shares = new Uint16Array(masses.length);
     for (let at = 0; at < masses.length; at += HISTOGRAM_BINS) {
       const own = masses.subarray(at, at + HISTOGRAM_BINS);

@@ -102,7 +102,7 @@ export interface RecordedWork {
 
 /** A device whose memory other processes of the machine may read. */
 export interface SharingDevice extends StatisticDevice {
-  /** What another process opens a piece of memory with, which must stay, and have been written, meanwhile. */
+  /** What another process opens a piece of memory with, which must stay meanwhile; it is read once it has been written. */
   share(address: number): Uint8Array;
   /** Memory of another process, to be read. @throws EsparseError where the system or the driver does not let this one */
   openShared(handle: Uint8Array): number;
@@ -146,7 +146,7 @@ export interface DeviceFold<Held> {
    * @returns undefined behind the last
    */
   piece?(index: number): Uint8Array | undefined;
-  /** Waits, where the state is not finished but read from the device's memory: see `shares`. @throws as `finish` */
+  /** As `finish`, where what the state holds is read from the device's memory: see `shares`. @default `finish` itself */
   check?(): void;
   /**
    * Tells where what the state holds will lie in the device's memory, for another process of the machine to open it, and to read it once all

@@ -15,6 +15,7 @@ import {
 } from '@esparse/kernels';
 import { refusedChannel } from './checks.ts';
 import { defineStatistic } from './define.ts';
+import { lacksDeviceMemory } from './device.ts';
 import { entropyOnDevice } from './entropy-device.ts';
 import { decodeHistograms, encodeHistograms } from './entropy-encoding.ts';
 import { HeldHistograms } from './held-histograms.ts';
@@ -128,14 +129,30 @@ export async function entropyOf(state: EntropyState, reading: EntropyReading = {
         hint: 'calibrate on one sequence at least',
       });
     }
-    const { histograms } = state;
-    const isHeld = histograms instanceof HeldHistograms;
-    const ranges = isHeld ? histograms.ranges() : histograms.ranges;
-    const bounds = range === 'channel' ? ranges : widest(ranges, state.channels);
-    return isHeld
-      ? histograms.entropies(bounds, state.tokens, bins)
-      : entropyFinish(histograms, bounds, state.tokens, bins);
+    const boundsOf = (ranges: Float32Array) =>
+      range === 'channel' ? ranges : widest(ranges, state.channels);
+    return readThere(
+      state,
+      (held) => held.entropies(boundsOf(held.ranges()), state.tokens, bins),
+      (here) => entropyFinish(here, boundsOf(here.ranges), state.tokens, bins),
+    );
   });
+}
+
+/** Reads histograms where they are; of a device that has no room for that they come here first. */
+export async function readThere<Reading>(
+  state: Pick<EntropyState, 'histograms'>,
+  there: (held: HeldHistograms) => Reading | Promise<Reading>,
+  here: (histograms: EntropyHistograms) => Promise<Reading>,
+): Promise<Reading> {
+  const { histograms } = state;
+  if (!(histograms instanceof HeldHistograms)) return here(histograms);
+  try {
+    return await there(histograms);
+  } catch (error) {
+    if (!lacksDeviceMemory(error)) throw error;
+    return here(bringHere(state));
+  }
 }
 
 /** The histograms of a state, which are in this process's memory from then on. */

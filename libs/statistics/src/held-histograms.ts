@@ -3,7 +3,7 @@ import { byChannels, deviceArrays, type StatisticDevice } from './device.ts';
 import { histogramPlaces } from './histogram-places.ts';
 
 /** Bytes of masses that are made at once, at most. */
-const MASS_BYTES = 64 * 2 ** 20;
+const MASS_BYTES = 16 * 2 ** 20;
 /** Threads of a block that has one for each channel, each of which reads 20 KB: as few as there can be, on all processors. */
 const READING_THREADS = 32;
 /** Threads of a block that has a channel. */
@@ -69,11 +69,12 @@ export class HeldHistograms {
   /** Of each channel, the least value and, behind all of these, the greatest: (2, channels). */
   ranges(): Float32Array {
     const ranges = new Float32Array(2 * this.channels);
+    if (this.counted === 0) return ranges.fill(Infinity, 0, this.channels).fill(-Infinity, this.channels);
     this.#device.download(this.#base + this.#places.ranges, ranges);
     return ranges;
   }
 
-  /** As `entropyFinish` of @esparse/kernels. */
+  /** As `entropyFinish` of @esparse/kernels. @throws EsparseError where there is no room */
   async entropies(bounds: Float32Array, tokens: number, bins: number): Promise<Float32Array> {
     const entropies = new Float32Array(this.channels);
     const arrays = deviceArrays(this.#device);
@@ -92,7 +93,7 @@ export class HeldHistograms {
     return entropies;
   }
 
-  /** As `entropyMasses` of @esparse/kernels. */
+  /** As `entropyMasses` of @esparse/kernels. @throws EsparseError where there is no room */
   masses(bins: number): Float32Array {
     const all = new Float32Array(this.channels * bins);
     const ranges = this.ranges();

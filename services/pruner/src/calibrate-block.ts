@@ -180,6 +180,7 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
   const progress = progressOf(context, block);
 
   const gather = async (worker: WorkerConnection, batch: readonly Shard[], signal: AbortSignal) => {
+    signal.throwIfAborted();
     const attempt = progress.attempt();
     const end = meter.busy(TAP);
     const sharing = context.sharing?.works === true ? context.sharing : undefined;
@@ -189,14 +190,15 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
       try {
         return await work;
       } catch (error) {
-        if (sharing === undefined || !isShared || isLost(error)) throw error;
+        if (sharing === undefined || !isShared || isFinal(error)) throw error;
         sharing.works = false;
         throw new EsparseError('unavailable', `statistics are sent from now on: ${messageOf(error)}`, {
           cause: error,
         });
       }
     };
-    let keeps = false;
+    // What it shares it keeps until it is told that all has been read, or is not wanted.
+    let keeps = sharing !== undefined;
     try {
       const request = {
         block,
@@ -212,14 +214,11 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
           attempt.add(message.tokens - tokens);
           tokens = message.tokens;
         }
-        // The worker keeps what it shares until it is told that all has been read, or cannot be.
-        keeps ||= message.shared.length > 0;
         await read(message.shared.length > 0, arrival.add(message));
       }
-      keeps = request.shares;
       const arrived = await read(true, arrival.sketch());
+      if (keeps) await worker.endGather(target);
       keeps = false;
-      if (request.shares) await worker.endGather(target, signal);
       return arrived;
     } catch (error) {
       await arrival.release();
@@ -251,7 +250,9 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
           ids: { block, shards: expected.shards },
           run$: (worker) =>
             attempt$(async (signal) => {
-              const gathered = await orLeaveRoom(devices, () => gather(worker, batch, signal));
+              const gathered = await orLeaveRoom(devices, () =>
+                oneByOne(worker, () => gather(worker, batch, signal)),
+              );
               return { ...gathered, expected };
             }),
         })
@@ -265,9 +266,25 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
   );
 }
 
-/** Whether an error says that the pruner's own GPU is gone. */
-function isLost(error: unknown): boolean {
-  return isEsparseError(error) && error.context.device === 'lost';
+/** What was last gathered from a worker, until nothing of it is open any more. */
+const gathering = new WeakMap<WorkerConnection, Promise<unknown>>();
+
+/**
+ * Gathers from a worker when what was gathered before is over, also where that was cancelled: a worker that begins drops what it has, and
+ * what is told of the one would end the other.
+ */
+function oneByOne<R>(worker: WorkerConnection, gather: () => Promise<R>): Promise<R> {
+  const begun = (gathering.get(worker) ?? Promise.resolve()).then(gather);
+  gathering.set(
+    worker,
+    begun.catch(() => undefined),
+  );
+  return begun;
+}
+
+/** Whether an error says that the pruner's own GPU is gone, or that the worker does not do what was agreed. */
+function isFinal(error: unknown): boolean {
+  return isEsparseError(error) && (error.context.device === 'lost' || error.kind === 'protocol');
 }
 
 /** Emits the tokens that are done, and those of attempts under way: those of an attempt that fails are taken off again. */

@@ -64,7 +64,7 @@ export async function openSolver(
     for (let beside = 0; beside < LINEARS_OF_A_GPU; beside++) {
       for (const [i, ordinal] of ordinals.entries()) {
         if (beside === 0 || beside < linearsOfGpu(gpus[i]!.facts.totalBytes, bytes))
-          gpus.push(CudaArithmetic.open(ordinal));
+          gpus.push(CudaArithmetic.open(ordinal, beside === 0 ? undefined : gpus[i]));
       }
     }
     const devices = gpus.map((gpu) => Object.assign(gpu, { id: arithmeticId(gpu) }));

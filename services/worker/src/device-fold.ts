@@ -138,7 +138,8 @@ export function createBlockFold(device: FoldingDevice, { taps, statistics }: Fol
       folds.map(({ tap, statistic: { name, pieces }, fold, tokens, isShared }) => {
         const common = { tap, statistic: name, tokens, isShared };
         if (!isShared || pieces !== undefined) return { ...common, state: fold.finish() };
-        fold.check?.();
+        if (fold.check === undefined) fold.finish();
+        else fold.check();
         return common;
       }),
     piece: (tap, name, index) =>

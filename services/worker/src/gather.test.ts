@@ -24,14 +24,17 @@ function folding(log: string[], failing?: number): DeviceFolding {
   };
 }
 
-const options = (shares: boolean): FoldOptions => ({
-  ...{ block: 0, shards: [0, 1], taps: [], statistics: [amplitude], shares },
-  signal: new AbortController().signal,
-});
-
 /** What comes of a worker: handles, names of states that may be read, bytes. */
-async function messagesOf(of: DeviceFolding, shares: boolean, log: string[]): Promise<void> {
-  for await (const { state = '', shared = [], data } of foldShardsOnDevice(of, options(shares))) {
+async function messagesOf(
+  of: DeviceFolding,
+  shares: boolean,
+  log: string[],
+  { signal } = new AbortController(),
+): Promise<void> {
+  const options: FoldOptions = {
+    ...{ block: 0, shards: [0, 1], taps: [], statistics: [amplitude], shares, signal },
+  };
+  for await (const { state = '', shared = [], data } of foldShardsOnDevice(of, options)) {
     if (shared.length > 0) log.push(`${state} is opened`);
     else if (state !== '') log.push(`${state} is read`);
     else log.push(data === undefined ? 'tokens' : 'bytes');
@@ -53,5 +56,20 @@ test('what another process may have opened stays where a shard fails, and what n
   expect(log).toEqual(['a/amplitude is opened', 'tokens']);
   log.splice(0);
   await expect(messagesOf(folding(log, 0), true, log)).rejects.toThrow('it is lost');
+  expect(log).toEqual(['ends']);
+});
+
+test('nobody is told of what is shared once the call is cancelled', async () => {
+  const log: string[] = [];
+  const caller = new AbortController();
+  const device = folding(log);
+  const cancelled: DeviceFolding = {
+    ...device,
+    async add(...given) {
+      caller.abort(new Error('it is cancelled'));
+      return device.add(...given);
+    },
+  };
+  await expect(messagesOf(cancelled, true, log, caller)).rejects.toThrow('it is cancelled');
   expect(log).toEqual(['ends']);
 });

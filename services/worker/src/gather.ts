@@ -136,6 +136,8 @@ async function* foldedOnDevice(
   let [tokens, done] = [0, 0];
   const readOf = async (shard: number) => ({ shard, read: await folding.read(shard) });
   const opened = async function* () {
+    // Who does not listen any more is told of nothing.
+    signal.throwIfAborted();
     for (const { tap, statistic, handles } of await folding.shared())
       yield { state: stateName(tap, statistic), shared: handles.map((handle) => Buffer.from(handle)) };
   };

@@ -11,7 +11,8 @@ import {
 } from '@esparse/statistics';
 import { CudaArithmetic } from '../arithmetic.ts';
 
-const CHANNELS = 24;
+/** So many that masses of the most bins come in two parts. */
+const CHANNELS = 40;
 const ROWS = 70;
 const TILES = 4;
 
@@ -27,7 +28,7 @@ const CASES: Readonly<Record<string, Make>> = {
   'nothing but zeros': () => 0,
   'one value': () => -1.5,
   'outliers in one row': (random, tile, row) => normal(random) * (tile === 1 && row === 7 ? 5000 : 1),
-  'channels of every size': (random, _tile, _row, channel) => normal(random) * 10 ** (channel / 2 - 8),
+  'channels of every size': (random, _tile, _row, channel) => normal(random) * 10 ** ((12 * channel) / CHANNELS - 8),
   'the smallest and the largest numbers': (random) => normal(random) * (random() < 0.5 ? 1e-40 : 1e5),
   'a channel whose squares are too large': (random, _tile, _row, channel) =>
     normal(random) + (channel === 5 ? 2e8 : 0),
@@ -154,7 +155,7 @@ async function readingsOf(state: EntropyState): Promise<string> {
     ...[
       await entropyOf(state),
       await entropyOf(state, { range: 'tap' }),
-      await entropyOf(state, { bins: 7 }),
+      await entropyOf(state, { bins: 65536 }),
     ],
     ...[shares, ranges, entropy.serialise(state)],
   ];

@@ -76,7 +76,7 @@ async function gpuBytesOf(
   }
   if (solving.length === 0) return bytes;
   // The pruner solves on the same GPU, from a process of its own, while the worker waits with what it has.
-  // Of a second linear at a time it takes no more than a GPU has to spare that is much larger than this.
+  // Two linears at a time are for GPUs that have room for sixteen.
   return bytes + CONTEXT_BYTES + deviceBytes(solving, prunedLinears(layers, description.blocks));
 }
 
