@@ -28,7 +28,8 @@ const CASES: Readonly<Record<string, Make>> = {
   'nothing but zeros': () => 0,
   'one value': () => -1.5,
   'outliers in one row': (random, tile, row) => normal(random) * (tile === 1 && row === 7 ? 5000 : 1),
-  'channels of every size': (random, _tile, _row, channel) => normal(random) * 10 ** ((12 * channel) / CHANNELS - 8),
+  'channels of every size': (random, _tile, _row, channel) =>
+    normal(random) * 10 ** ((12 * channel) / CHANNELS - 8),
   'the smallest and the largest numbers': (random) => normal(random) * (random() < 0.5 ? 1e-40 : 1e5),
   'a channel whose squares are too large': (random, _tile, _row, channel) =>
     normal(random) + (channel === 5 ? 2e8 : 0),
