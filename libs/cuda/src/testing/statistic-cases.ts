@@ -1,5 +1,5 @@
 /** Run in a process that has a GPU, or an emulated one: statistics there against those of the processor, byte by byte. */
-import { isEsparseError } from '@esparse/errors';
+import { EsparseError, isEsparseError } from '@esparse/errors';
 import {
   channelHistograms,
   entropy,
@@ -8,6 +8,7 @@ import {
   type AnyStatistic,
   type DeviceTile,
   type EntropyState,
+  type StatisticDevice,
 } from '@esparse/statistics';
 import { CudaArithmetic } from '../arithmetic.ts';
 
@@ -54,8 +55,12 @@ for (const [name, make] of Object.entries(CASES)) {
       const [here, there] = [await onProcessor(statistic, tiles), onGpu(statistic, tiles, type)];
       outcomes.push({ case: name, statistic: statistic.name, type, same: here === there });
     }
-    const [here, there] = [await entropiesOnProcessor(tiles), await entropiesOnGpu(tiles, type)];
-    outcomes.push({ case: name, statistic: 'entropies', type, same: here === there });
+    const here = await entropiesOnProcessor(tiles);
+    for (const hasRoom of [true, false]) {
+      const there = await entropiesOnGpu(tiles, type, hasRoom);
+      const which = hasRoom ? 'entropies' : 'entropies without room';
+      outcomes.push({ case: name, statistic: which, type, same: here === there });
+    }
   }
 }
 gpu.trim();
@@ -126,7 +131,22 @@ async function entropiesOnProcessor(tiles: readonly Float32Array[]): Promise<str
 }
 
 /** Those of states that are taken over from two workers, and from one that has seen nothing, and merged where they are. */
-async function entropiesOnGpu(tiles: readonly Float32Array[], type: 'bf16' | 'f32'): Promise<string> {
+async function entropiesOnGpu(
+  tiles: readonly Float32Array[],
+  type: 'bf16' | 'f32',
+  hasRoom: boolean,
+): Promise<string> {
+  let isFull = false;
+  const device: StatisticDevice = {
+    ...{ load: gpu.load.bind(gpu), release: gpu.release.bind(gpu), upload: gpu.upload.bind(gpu) },
+    ...{ download: gpu.download.bind(gpu), downloadLater: gpu.downloadLater.bind(gpu) },
+    ...{ copy: gpu.copy.bind(gpu), fill: gpu.fill.bind(gpu), launch: gpu.launch.bind(gpu) },
+    multiply: gpu.multiply.bind(gpu),
+    allocate(bytes) {
+      if (isFull) throw new EsparseError('unavailable', 'no room');
+      return gpu.allocate(bytes);
+    },
+  };
   const folds = [[], tiles.slice(0, 1), tiles.slice(1)].map((some) => ({
     fold: foldOn(entropy as AnyStatistic, some, type),
     tokens: some.length * ROWS,
@@ -135,11 +155,12 @@ async function entropiesOnGpu(tiles: readonly Float32Array[], type: 'bf16' | 'f3
   try {
     for (const { fold, tokens } of folds) {
       fold.check!();
-      states.push(await entropy.takeOver!(gpu, fold.shares!(), CHANNELS, tokens));
+      states.push(await entropy.takeOver!(device, fold.shares!(), CHANNELS, tokens));
     }
     const [nothing, first, second] = states as [EntropyState, EntropyState, EntropyState];
     await entropy.merge(nothing, first);
     await entropy.merge(nothing, second);
+    isFull = !hasRoom;
     return await readingsOf(nothing);
   } catch (error) {
     return refusal(error);
