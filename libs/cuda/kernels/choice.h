@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "layout.h"
+#include "times.h"
 
 namespace esparse {
 
@@ -40,14 +41,6 @@ constexpr int kNotNumbers = -1, kLeftToHost = -2;   // in the place of a chosen 
 
 // Tokens of a history are counted in one word each: how often it was generated, and whether it is in the prompt.
 constexpr std::uint32_t kInPrompt = 1u << 31;
-
-ESPARSE_BOTH double times(double a, double b) {
-#ifdef __CUDA_ARCH__
-  return __dmul_rn(a, b);  // never a part of a fused product
-#else
-  return a * b;
-#endif
-}
 
 // A logit as its penalties leave it; each rounds to f32, in the order of the engine's options.
 ESPARSE_BOTH float penalised(float logit, std::uint32_t count, const Choice& how) {

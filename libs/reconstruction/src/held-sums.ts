@@ -1,6 +1,6 @@
 import { EXACT_SUM_DIGITS } from '@esparse/kernels';
 import type { MatrixProducts } from '@esparse/onnx';
-import { deviceArrays, type StatisticDevice } from '@esparse/statistics';
+import { heldCopy, type HeldCopy, type StatisticDevice } from '@esparse/statistics';
 import { devicePanels, type DevicePanel } from './device-panels.ts';
 import { deviceMatrix } from './device-matrix.ts';
 import { PANEL } from './panels.ts';
@@ -16,23 +16,26 @@ export class HeldSums {
   readonly #device: StatisticDevice;
   readonly #channels: number;
   readonly #shape: TileShape;
-  readonly #base: number;
+  readonly #address: number;
   readonly #bytes: number;
   readonly #panels: readonly (DevicePanel & { readonly sums: number })[];
   readonly release: () => void;
 
-  private constructor(device: StatisticDevice, channels: number, shape: TileShape) {
+  private constructor(
+    device: StatisticDevice,
+    { address, release }: HeldCopy,
+    channels: number,
+    shape: TileShape,
+  ) {
     device.load('statistics');
-    const arrays = deviceArrays(device);
     this.#device = device;
+    this.#address = address;
+    this.release = release;
     this.#channels = channels;
     this.#shape = shape;
-    this.release = arrays.release;
     const { panels, bytes } = devicePanels(channels, shape);
-    // One piece: there is nothing to give back where there is no room for it.
-    this.#base = arrays.bytes(bytes);
     this.#bytes = bytes;
-    this.#panels = panels.map((panel) => ({ ...panel, sums: this.#base + panel.offset }));
+    this.#panels = panels.map((panel) => ({ ...panel, sums: address + panel.offset }));
   }
 
   /**
@@ -46,25 +49,17 @@ export class HeldSums {
     shape: TileShape,
     from: number,
   ): Promise<HeldSums> {
-    const made = new HeldSums(device, channels, shape);
-    try {
-      device.copy(made.#base, from, made.#bytes);
-      await device.downloadLater(made.#base, new Uint8Array(8));
-      return made;
-    } catch (error) {
-      made.release();
-      throw error;
-    }
+    const copy = await heldCopy(device, from, devicePanels(channels, shape).bytes);
+    return new HeldSums(device, copy, channels, shape);
   }
 
   /** Adds the sums of others of the same device and channels, which stay as they are. */
   merge(other: HeldSums): void {
-    for (const [i, { bytes, sums }] of this.#panels.entries()) {
-      const count = bytes / 8;
-      this.#device.launch('products_merge', { grid: [Math.ceil(count / THREADS)], threads: THREADS }, [
-        ...[{ pointer: other.#panels[i]!.sums }, { pointer: sums }, { long: count }],
-      ]);
-    }
+    // What lies between panels is nobody's.
+    const count = this.#bytes / 8;
+    this.#device.launch('products_merge', { grid: [Math.ceil(count / THREADS)], threads: THREADS }, [
+      ...[{ pointer: other.#address }, { pointer: this.#address }, { long: count }],
+    ]);
   }
 
   /** The matrix that they are rounded to, in the device's memory. */

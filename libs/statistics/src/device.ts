@@ -217,6 +217,26 @@ export function deviceArrays(device: Pick<StatisticDevice, 'allocate' | 'release
   };
 }
 
+/** A piece of a device's memory that holds a copy. */
+export interface HeldCopy {
+  readonly address: number;
+  readonly release: () => void;
+}
+
+/** A copy of what lies at an address, which has been read when this settles. @throws EsparseError where there is no room */
+export async function heldCopy(device: StatisticDevice, from: number, bytes: number): Promise<HeldCopy> {
+  const arrays = deviceArrays(device);
+  const address = arrays.bytes(bytes);
+  try {
+    device.copy(address, from, bytes);
+    await device.downloadLater(address, new Uint8Array(8));
+    return { address, release: arrays.release };
+  } catch (error) {
+    arrays.release();
+    throw error;
+  }
+}
+
 /** Whether an error says that a GPU, which is still there, has no room. */
 export function lacksDeviceMemory(error: unknown): boolean {
   return isEsparseError(error) && error.kind === 'unavailable' && error.context.device !== 'lost';

@@ -1,5 +1,5 @@
 import { entropyHistograms, type EntropyHistograms } from '@esparse/kernels';
-import { byChannels, deviceArrays, type StatisticDevice } from './device.ts';
+import { byChannels, deviceArrays, heldCopy, type HeldCopy, type StatisticDevice } from './device.ts';
 import { histogramPlaces } from './histogram-places.ts';
 
 /** Bytes of masses that are made at once, at most. */
@@ -19,15 +19,19 @@ export class HeldHistograms {
   readonly #base: number;
   readonly #places: ReturnType<typeof histogramPlaces>;
 
-  private constructor(device: StatisticDevice, channels: number, counted: number) {
+  private constructor(
+    device: StatisticDevice,
+    { address, release }: HeldCopy,
+    channels: number,
+    counted: number,
+  ) {
     device.load('statistics');
-    const arrays = deviceArrays(device);
     this.#device = device;
+    this.#base = address;
+    this.release = release;
+    this.#places = histogramPlaces(channels);
     this.channels = channels;
     this.counted = counted;
-    this.#places = histogramPlaces(channels);
-    this.#base = arrays.bytes(this.#places.bytes);
-    this.release = arrays.release;
   }
 
   /**
@@ -41,15 +45,8 @@ export class HeldHistograms {
     channels: number,
     counted: number,
   ): Promise<HeldHistograms> {
-    const made = new HeldHistograms(device, channels, counted);
-    try {
-      device.copy(made.#base, from, made.#places.bytes);
-      await device.downloadLater(made.#base, new Uint8Array(8));
-      return made;
-    } catch (error) {
-      made.release();
-      throw error;
-    }
+    const copy = await heldCopy(device, from, histogramPlaces(channels).bytes);
+    return new HeldHistograms(device, copy, channels, counted);
   }
 
   /** Adds what others of the same device and channels have counted; these stay as they are. */

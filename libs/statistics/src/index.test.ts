@@ -20,6 +20,7 @@ test('the public surface is exactly this', () => {
     'deviceArrays',
     'entropy',
     'entropyOf',
+    'heldCopy',
     'lacksDeviceMemory',
     'maxSketchBytes',
     'mergeSerialised',

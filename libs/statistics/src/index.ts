@@ -5,6 +5,7 @@ export type { Cost, TapShape } from './cost.ts';
 export type { ArrivedStates } from './sketch-encoding.ts';
 export {
   deviceArrays,
+  heldCopy,
   lacksDeviceMemory,
   refusedOf,
   tileArguments,
@@ -13,6 +14,7 @@ export {
   type DeviceMemory,
   type DeviceProduct,
   type DeviceTile,
+  type HeldCopy,
   type RecordedWork,
   type SharingDevice,
   type StatisticDevice,

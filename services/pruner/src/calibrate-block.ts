@@ -11,7 +11,7 @@ import {
 import { free } from '@esparse/kernels';
 import { EsparseError, isEsparseError, messageOf } from '@esparse/errors';
 import type { Tile, WorkerConnection } from '@esparse/protocol';
-import { maxSketchBytes, parametersText, type StatisticSketch } from '@esparse/statistics';
+import { maxSketchBytes, parametersText, withLock, type StatisticSketch } from '@esparse/statistics';
 import { attempt$ } from './attempt.ts';
 import { batchesOf } from './batches.ts';
 import { measuredTiles } from './operators/measured-tiles.ts';
@@ -250,8 +250,10 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
           ids: { block, shards: expected.shards },
           run$: (worker) =>
             attempt$(async (signal) => {
+              // When what was gathered there before is over, also where that was cancelled: a worker that begins drops what it has, and what
+              // it is told of the one would end the other.
               const gathered = await orLeaveRoom(devices, () =>
-                oneByOne(worker, () => gather(worker, batch, signal)),
+                withLock([worker], () => gather(worker, batch, signal)),
               );
               return { ...gathered, expected };
             }),
@@ -264,22 +266,6 @@ function combined$(context: RunContext, wanted: Activations): Observable<Statist
     }),
     mergeSerialisedShards(),
   );
-}
-
-/** What was last gathered from a worker, until nothing of it is open any more. */
-const gathering = new WeakMap<WorkerConnection, Promise<unknown>>();
-
-/**
- * Gathers from a worker when what was gathered before is over, also where that was cancelled: a worker that begins drops what it has, and
- * what is told of the one would end the other.
- */
-function oneByOne<R>(worker: WorkerConnection, gather: () => Promise<R>): Promise<R> {
-  const begun = (gathering.get(worker) ?? Promise.resolve()).then(gather);
-  gathering.set(
-    worker,
-    begun.catch(() => undefined),
-  );
-  return begun;
 }
 
 /** Whether an error says that the pruner's own GPU is gone, or that the worker does not do what was agreed. */

@@ -113,6 +113,11 @@ export function resolveLayers(
   };
 }
 
+/** The linears of all blocks that are pruned. */
+export function prunedLinears(layers: Pick<Layers, 'pruned'>, blocks: number): readonly PatternedLinear[] {
+  return Array.from({ length: blocks }, (_, block) => layers.pruned(block)).flat();
+}
+
 /** What a run prunes linears to for which no rule says otherwise, in words: `dense` where all of them are left dense. */
 export function patternInWords({ blocks }: PrunableModel, layers: Layers, pattern: Pattern): string {
   return nameOf(prunedLinears(layers, blocks).length > 0 ? pattern : 'dense');
@@ -133,9 +138,4 @@ function namesNothing(glob: string, blocks: number, linears: readonly LinearSpec
   return new EsparseError('usage', `--layer ${glob}: no linear has such a name`, {
     hint: `the linears are blocks.${range}.{${linears.map(({ name }) => name).join(',')}}`,
   });
-}
-
-/** The linears of all blocks that are pruned. */
-export function prunedLinears(layers: Pick<Layers, 'pruned'>, blocks: number): readonly PatternedLinear[] {
-  return Array.from({ length: blocks }, (_, block) => layers.pruned(block)).flat();
 }

@@ -55,21 +55,23 @@ export async function openSolver(
   if (text === 'cpu' || !parts.some(usesDevice)) return { devices: [], close: () => undefined };
   const { arithmeticId, CudaArithmetic, gpuCount } = await import('@esparse/cuda');
   const ordinals = ordinalsOf(which, gpuCount);
-  const gpus: ReturnType<typeof CudaArithmetic.open>[] = [];
+  const opened: ReturnType<typeof CudaArithmetic.open>[] = [];
+  const open = (ordinal: number, beside?: ReturnType<typeof CudaArithmetic.open>) => {
+    const gpu = CudaArithmetic.open(ordinal, beside);
+    opened.push(gpu);
+    return Object.assign(gpu, { id: arithmeticId(gpu) });
+  };
   const close = () => {
-    for (const gpu of gpus) gpu.close();
+    for (const gpu of opened) gpu.close();
   };
   try {
+    const gpus = ordinals.map((ordinal) => open(ordinal));
+    requireAlike(gpus, ordinals);
     const bytes = deviceBytes(parts, linears);
-    for (let beside = 0; beside < LINEARS_OF_A_GPU; beside++) {
-      for (const [i, ordinal] of ordinals.entries()) {
-        if (beside === 0 || beside < linearsOfGpu(gpus[i]!.facts.totalBytes, bytes))
-          gpus.push(CudaArithmetic.open(ordinal, beside === 0 ? undefined : gpus[i]));
-      }
-    }
-    const devices = gpus.map((gpu) => Object.assign(gpu, { id: arithmeticId(gpu) }));
-    requireAlike(devices, ordinals);
-    return { devices, close };
+    const beside = gpus.flatMap((gpu, i) =>
+      Array.from({ length: linearsOfGpu(gpu.facts.totalBytes, bytes) - 1 }, () => open(ordinals[i]!, gpu)),
+    );
+    return { devices: [...gpus, ...beside], close };
   } catch (error) {
     close();
     throw error;
@@ -111,8 +113,7 @@ export async function solverCount(
 }
 
 /** What a linear becomes must not depend on which of them has it. */
-function requireAlike(all: readonly StageDevice[], ordinals: readonly number[]): void {
-  const devices = all.slice(0, ordinals.length);
+function requireAlike(devices: readonly StageDevice[], ordinals: readonly number[]): void {
   const other = devices.findIndex(({ id }) => id !== devices[0]!.id);
   if (other < 0) return;
   const named = [0, other].map((i) => `cuda:${ordinals[i]!} is ${devices[i]!.id}`);

@@ -110,17 +110,12 @@ export async function* foldShardsOnDevice(
 ): AsyncGenerator<GatherStatisticsReply> {
   await folding.begin();
   let isHeld = false;
-  const held: DeviceFolding = {
-    ...folding,
-    async shared() {
-      const told = await folding.shared();
-      // What another process may have opened is not to go before it says so, whatever happens here.
-      isHeld ||= told.length > 0;
-      return told;
-    },
-  };
   try {
-    yield* foldedOnDevice(held, options);
+    for await (const message of foldedOnDevice(folding, options)) {
+      // What another process may open now is not to go before it says so, whatever happens here.
+      isHeld ||= message.shared !== undefined;
+      yield message;
+    }
     isHeld = options.shares === true;
   } finally {
     if (!isHeld) await folding.end();

@@ -1,17 +1,10 @@
 // Reads histograms: `rebin` and `entropyFinish` of @esparse/kernels say how. The same numbers, to the bit, so no product may be fused
 // with a sum.
 #pragma once
+#include "../times.h"
 #include "entropy_grid.cuh"
 
 namespace esparse {
-
-__device__ inline double times(double a, double b) {
-#ifdef __CUDA_ARCH__
-  return __dmul_rn(a, b);
-#else
-  return a * b;
-#endif
-}
 
 __device__ inline double lesser_of(double a, double b) { return b < a ? b : a; }
 __device__ inline double greater_of(double a, double b) { return a < b ? b : a; }

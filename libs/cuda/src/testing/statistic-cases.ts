@@ -6,9 +6,10 @@ import {
   entropyOf,
   STATISTICS,
   type AnyStatistic,
-  type DeviceTile,
   type EntropyState,
+  type Statistic,
   type StatisticDevice,
+  type StatisticState,
 } from '@esparse/statistics';
 import { CudaArithmetic } from '../arithmetic.ts';
 
@@ -52,10 +53,11 @@ for (const [name, make] of Object.entries(CASES)) {
   for (const type of ['bf16', 'f32'] as const) {
     const tiles = tilesOf(make, type);
     for (const statistic of STATISTICS.values()) {
-      const [here, there] = [await onProcessor(statistic, tiles), onGpu(statistic, tiles, type)];
+      const here = await onProcessor(statistic, tiles, (state) => textOf(statistic.serialise(state)));
+      const there = onGpu(statistic, tiles, type);
       outcomes.push({ case: name, statistic: statistic.name, type, same: here === there });
     }
-    const here = await entropiesOnProcessor(tiles);
+    const here = await onProcessor(entropy, tiles, readingsOf);
     for (const hasRoom of [true, false]) {
       const there = await entropiesOnGpu(tiles, type, hasRoom);
       const which = hasRoom ? 'entropies' : 'entropies without room';
@@ -85,11 +87,15 @@ function tilesOf(make: Make, type: 'bf16' | 'f32'): Float32Array[] {
   });
 }
 
-async function onProcessor(statistic: AnyStatistic, tiles: readonly Float32Array[]): Promise<string> {
+async function onProcessor<State extends StatisticState>(
+  statistic: Statistic<State, unknown>,
+  tiles: readonly Float32Array[],
+  read: (state: State) => string | Promise<string>,
+): Promise<string> {
   const state = statistic.create(CHANNELS, {});
   try {
     for (const data of tiles) await statistic.update(state, { data, rows: ROWS, channels: CHANNELS });
-    return Buffer.from(statistic.serialise(state)).toString('base64');
+    return await read(state);
   } catch (error) {
     return refusal(error);
   }
@@ -98,7 +104,7 @@ async function onProcessor(statistic: AnyStatistic, tiles: readonly Float32Array
 function onGpu(statistic: AnyStatistic, tiles: readonly Float32Array[], type: 'bf16' | 'f32'): string {
   const fold = foldOn(statistic, tiles, type);
   try {
-    return Buffer.from(statistic.serialise(fold.finish())).toString('base64');
+    return textOf(statistic.serialise(fold.finish()));
   } catch (error) {
     return refusal(error);
   } finally {
@@ -111,23 +117,10 @@ function foldOn(statistic: AnyStatistic, tiles: readonly Float32Array[], type: '
   const memory = gpu.allocate(4 * ROWS * CHANNELS);
   for (const data of tiles) {
     gpu.upload(memory.address, type === 'f32' ? data : bf16Of(data));
-    const tile: DeviceTile = {
-      ...{ address: memory.address, type, rows: ROWS, channels: CHANNELS, seqlen: ROWS },
-    };
-    fold.update(tile);
+    fold.update({ address: memory.address, type, rows: ROWS, channels: CHANNELS, seqlen: ROWS });
   }
   gpu.release(memory);
   return fold;
-}
-
-async function entropiesOnProcessor(tiles: readonly Float32Array[]): Promise<string> {
-  const state = entropy.create(CHANNELS, {});
-  try {
-    for (const data of tiles) await entropy.update(state, { data, rows: ROWS, channels: CHANNELS });
-    return await readingsOf(state);
-  } catch (error) {
-    return refusal(error);
-  }
 }
 
 /** Those of states that are taken over from two workers, and from one that has seen nothing, and merged where they are. */
@@ -181,9 +174,11 @@ async function readingsOf(state: EntropyState): Promise<string> {
     ],
     ...[shares, ranges, entropy.serialise(state)],
   ];
-  return readings
-    .map((each) => Buffer.from(each.buffer, each.byteOffset, each.byteLength).toString('base64'))
-    .join(' ');
+  return readings.map(textOf).join(' ');
+}
+
+function textOf({ buffer, byteOffset, byteLength }: ArrayBufferView): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 }
 
 /** The channel that was refused. */

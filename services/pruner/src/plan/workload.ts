@@ -1,7 +1,7 @@
 import { linearsOf, tapsOf, type LinearSpec, type ModelDescription, type TapSpec } from '@esparse/model';
 import type { BlockStage } from '@esparse/sparsity';
 import type { AnyStatistic } from '@esparse/statistics';
-import type { Layers, PatternedLinear } from '../layers.ts';
+import { prunedLinears, type Layers, type PatternedLinear } from '../layers.ts';
 import { shardsOf, type Shard } from '../shards.ts';
 import { MIN_EXPERT_TOKENS } from '../starved-experts.ts';
 import { tunesDense } from '../tuned-dense.ts';
@@ -130,7 +130,7 @@ export function workloadOf({
     weightBytes,
     shards,
     busy: Math.min(workers, shards.length),
-    pruned: everyBlock.flatMap((block) => layers.pruned(block)),
+    pruned: prunedLinears(layers, blocks),
     taps: everyBlock.flatMap((block) => layers.taps(block)),
     rounded: {
       outer: largestOf(
